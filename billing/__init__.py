@@ -1,0 +1,3 @@
+"""vienphi: the payment and billing service of a province's hospitals."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,86 @@
+"""What a price is: amounts per charge item and in total, each with the rules that made it.
+
+Amounts have two decimals. For every line and in total
+`hospital_amount = self_pay + copay + fund + other_funds` (THANH_TIEN_BV = T_BNTT + T_BNCCT + T_BHTT + T_NGUONKHAC).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from billing.domain.money import Dong, Shares, to_dong, total
+from billing.domain.visit import ChargeItem
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One rule that took part in an amount, with the operands its sentence needs.
+
+    `rule` is an id of rules.toml (`B-020`); operands are decimals, dates or codes as text, never personal data.
+    """
+
+    rule: str
+    operands: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedLine:
+    """One charge item with who pays what of it, and why."""
+
+    item: ChargeItem
+    hospital_amount: Decimal  # THANH_TIEN_BV
+    insured_amount: Decimal  # THANH_TIEN_BH
+    level: Decimal  # MUC_HUONG, percent after the route factor
+    other_funds: Decimal  # T_NGUONKHAC
+    self_pay: Decimal  # T_BNTT
+    copay: Decimal  # T_BNCCT
+    fund: Decimal  # T_BHTT
+    reasons: tuple[Reason, ...]
+
+    def __post_init__(self) -> None:
+        parts = (self.self_pay, self.copay, self.fund, self.other_funds)
+        assert min(parts) >= 0 and total(parts) == self.hospital_amount, "the parts of a line sum to it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedVisit:
+    """The price of a visit: figures used, lines by (STT, table), and the reasons that hold for the whole visit."""
+
+    base_salary: Dong  # LCS in force
+    threshold: Decimal  # 15 % of LCS
+    route_factor: Decimal  # percent
+    lines: tuple[PricedLine, ...]
+    reasons: tuple[Reason, ...]
+
+    @property
+    def hospital_amount(self) -> Decimal:
+        return total(line.hospital_amount for line in self.lines)
+
+    @property
+    def insured_amount(self) -> Decimal:
+        return total(line.insured_amount for line in self.lines)
+
+    @property
+    def self_pay(self) -> Decimal:
+        return total(line.self_pay for line in self.lines)
+
+    @property
+    def copay(self) -> Decimal:
+        return total(line.copay for line in self.lines)
+
+    @property
+    def fund(self) -> Decimal:
+        return total(line.fund for line in self.lines)
+
+    @property
+    def other_funds(self) -> Decimal:
+        return total(line.other_funds for line in self.lines)
+
+    @property
+    def shares(self) -> Shares:
+        """Who pays the visit in whole đồng; `shares.patient` is what the patient is asked for."""
+        return to_dong(
+            patient=total((self.self_pay, self.copay)),
+            other=self.other_funds,
+            insurer=self.fund,
+        )

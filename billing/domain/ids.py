@@ -1,0 +1,26 @@
+"""Typed ids and how a UUIDv7 is put together; where the moment and the random bits come from is the caller's matter."""
+
+from typing import NewType
+from uuid import UUID
+
+OrganizationId = NewType("OrganizationId", int)
+FacilityId = NewType("FacilityId", UUID)
+PersonId = NewType("PersonId", UUID)
+ApiKeyId = NewType("ApiKeyId", UUID)
+ProviderAccountId = NewType("ProviderAccountId", UUID)
+LedgerAccountId = NewType("LedgerAccountId", UUID)
+VisitId = NewType("VisitId", UUID)
+InvoiceId = NewType("InvoiceId", UUID)
+IntentId = NewType("IntentId", UUID)
+DeliveryId = NewType("DeliveryId", UUID)
+PaymentId = NewType("PaymentId", UUID)
+AllocationId = NewType("AllocationId", UUID)
+EntryId = NewType("EntryId", UUID)
+
+
+def uuid7(unix_ms: int, random_bits: int) -> UUID:
+    """A version-7 UUID of a moment in milliseconds and 74 random bits (RFC 9562 §5.7)."""
+    high = (unix_ms & 0xFFFF_FFFF_FFFF) << 80
+    version = 0x7 << 76 | (random_bits >> 62 & 0xFFF) << 64
+    variant = 0b10 << 62 | random_bits & 0x3FFF_FFFF_FFFF_FFFF
+    return UUID(int=high | version | variant)

@@ -1,0 +1,227 @@
+"""A visit (one MA_LK) with its cards and charge items, as every reader hands it in and coverage prices it.
+
+Names in brackets are the fields of the claim data standard (Decision 130/QĐ-BYT and amendments; tables XML1–XML3).
+What a source states of its own results (`StatedAmounts`, `StatedTotals`) is evidence to compare with, never an input
+of a price. Names and other personal data are in `Patient`, apart from what is priced.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from billing.domain.errors import InvalidValue
+from billing.domain.money import ZERO, total
+
+_CARD_CODE = re.compile(r"[A-Z]{2}[1-5][0-9]{2}[0-9]{10}")
+_FACILITY_CODE = re.compile(r"[0-9A-Z]{5}")
+_HUNDRED = Decimal(100)
+
+MA_LK_LENGTH_MAX = 100
+ITEMS_MAX = 20_000
+QUANTITY_LIMIT = Decimal(10) ** 9
+PRICE_LIMIT = Decimal(10) ** 12
+
+
+class Table(StrEnum):
+    """The table of the claim file a charge item stands in."""
+
+    DRUGS = "XML2"
+    SERVICES = "XML3"
+
+
+class Scope(StrEnum):
+    """Who an item is covered for [PHAM_VI]."""
+
+    INSURED = "1"
+    PATIENT = "2"
+    ARMED_FORCES = "3"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One insurance card, valid on both named days and between them.
+
+    Source: rule B-001 (15 characters; the third is the benefit digit).
+    """
+
+    code: str
+    valid_from: date
+    valid_to: date | None
+
+    def __post_init__(self) -> None:
+        if not _CARD_CODE.fullmatch(self.code):
+            raise InvalidValue("a card code has 2 letters, a digit 1–5 and 12 digits (B-001)", field="MA_THE_BHYT")
+        if self.valid_to is not None and self.valid_to < self.valid_from:
+            raise InvalidValue("a card ends before it begins", field="GT_THE_DEN")
+
+    @property
+    def object_code(self) -> str:
+        """The two letters of the insured group, e.g. `DN`."""
+        return self.code[:2]
+
+    @property
+    def benefit_digit(self) -> str:
+        """The benefit digit `1` … `5` (B-010)."""
+        return self.code[2]
+
+    def covers(self, day: date) -> bool:
+        return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFunds:
+    """Money other funds give for one item, two decimals [T_NGUONKHAC_NSNN, _VTNN, _VTTN, _CL]."""
+
+    state_budget: Decimal = ZERO
+    from_abroad: Decimal = ZERO
+    domestic: Decimal = ZERO
+    remaining: Decimal = ZERO
+
+    def __post_init__(self) -> None:
+        if min(self.state_budget, self.from_abroad, self.domestic, self.remaining) < 0:
+            raise InvalidValue("an amount of other funds cannot be negative", field="T_NGUONKHAC")
+
+    @property
+    def total(self) -> Decimal:
+        return total((self.state_budget, self.from_abroad, self.domestic, self.remaining))
+
+
+NO_OTHER_FUNDS = OtherFunds()
+
+
+@dataclass(frozen=True, slots=True)
+class StatedAmounts:
+    """What the source itself computed for one item, two decimals; None where it states nothing."""
+
+    hospital_amount: Decimal | None = None  # THANH_TIEN_BV
+    insured_amount: Decimal | None = None  # THANH_TIEN_BH
+    level: Decimal | None = None  # MUC_HUONG
+    other_funds: Decimal | None = None  # T_NGUONKHAC
+    self_pay: Decimal | None = None  # T_BNTT
+    copay: Decimal | None = None  # T_BNCCT
+    fund: Decimal | None = None  # T_BHTT
+
+
+@dataclass(frozen=True, slots=True)
+class StatedTotals:
+    """What the source states for the whole visit in XML1; None where it states nothing."""
+
+    drugs: Decimal | None = None  # T_THUOC
+    supplies: Decimal | None = None  # T_VTYT
+    hospital_amount: Decimal | None = None  # T_TONGCHI_BV
+    insured_amount: Decimal | None = None  # T_TONGCHI_BH
+    self_pay: Decimal | None = None  # T_BNTT
+    copay: Decimal | None = None  # T_BNCCT
+    fund: Decimal | None = None  # T_BHTT
+    other_funds: Decimal | None = None  # T_NGUONKHAC
+    fund_outside_capitation: Decimal | None = None  # T_BHTT_GDV
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeItem:
+    """One service, drug or supply of a visit.
+
+    Prices are đồng a unit, up to three decimals and more after a unit conversion; ratios are percent 0 … 100.
+    For a drug `hospital_price` and `insurance_price` are both DON_GIA and `service_ratio` is 100.
+    """
+
+    table: Table
+    number: int  # STT; unique within its table
+    name: str
+    code: str = ""  # MA_THUOC, MA_DICH_VU or MA_VAT_TU
+    unit: str = ""  # DON_VI_TINH
+    group: int  # MA_NHOM
+    scope: Scope  # PHAM_VI
+    quantity: Decimal  # SO_LUONG
+    hospital_price: Decimal  # DON_GIA_BV, or DON_GIA of XML2
+    insurance_price: Decimal  # DON_GIA_BH, or DON_GIA of XML2
+    service_ratio: Decimal = _HUNDRED  # TYLE_TT_DV
+    payment_ratio: Decimal = _HUNDRED  # TYLE_TT_BH
+    ceiling: Decimal | None = None  # T_TRANTT, đồng a unit
+    package: str = ""  # GOI_VTYT
+    is_supply: bool = False  # MA_VAT_TU present
+    other_funds: OtherFunds = NO_OTHER_FUNDS
+    ordered_at: datetime | None = None  # NGAY_YL; None means the moment of arrival
+    department: str = ""  # MA_KHOA
+    is_war_wound: bool = False  # VET_THUONG_TP
+    paying_source: str = "1"  # NGUON_CTRA: 1 insurance
+    payment_method: str = "1"  # MA_PTTT: 1 fee for service
+    stated: StatedAmounts | None = None
+
+    def __post_init__(self) -> None:
+        _between(self.quantity, Decimal(0), QUANTITY_LIMIT, "SO_LUONG")
+        _between(self.hospital_price, Decimal(0), PRICE_LIMIT, "DON_GIA_BV")
+        _between(self.insurance_price, Decimal(0), PRICE_LIMIT, "DON_GIA_BH")
+        _between(self.service_ratio, Decimal(0), _HUNDRED, "TYLE_TT_DV")
+        _between(self.payment_ratio, Decimal(0), _HUNDRED, "TYLE_TT_BH")
+        if self.ceiling is not None:
+            _between(self.ceiling, Decimal(0), PRICE_LIMIT, "T_TRANTT")
+        if self.number < 0:
+            raise InvalidValue("STT cannot be negative", field="STT")
+        if self.ordered_at is not None:
+            _zoned(self.ordered_at, "NGAY_YL")
+
+    @property
+    def key(self) -> tuple[Table, int]:
+        return (self.table, self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """Personal data of a visit; stored apart from everything that is kept for ever."""
+
+    name: str = ""  # HO_TEN
+    birth: str = ""  # NGAY_SINH, as written: the year may be all that is known
+    sex: str = ""  # GIOI_TINH
+    citizen_number: str = ""  # SO_CCCD
+    hospital_number: str = ""  # MA_BN
+    address: str = ""  # DIA_CHI
+    phone: str = ""  # DIEN_THOAI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One open or closed encounter. Items are unique by (table, number); moments carry a zone."""
+
+    ma_lk: str
+    facility_code: str  # MA_CSKCB
+    care_kind: str  # MA_LOAI_KCB
+    object_code: str  # MA_DOITUONG_KCB, exact text: 1.10 is not 1.1
+    admitted_at: datetime  # NGAY_VAO
+    discharged_at: datetime | None  # NGAY_RA; None while the visit is open
+    cards: tuple[Card, ...]
+    items: tuple[ChargeItem, ...]
+    exempt_from: datetime | None = None  # NGAY_MIEN_CCT
+    patient: Patient = field(default_factory=Patient)
+    stated: StatedTotals | None = None
+
+    def __post_init__(self) -> None:
+        if not self.ma_lk or len(self.ma_lk) > MA_LK_LENGTH_MAX:
+            raise InvalidValue("MA_LK must have 1 to 100 characters", field="MA_LK")
+        if not _FACILITY_CODE.fullmatch(self.facility_code):
+            raise InvalidValue("MA_CSKCB must have 5 characters", field="MA_CSKCB")
+        if len(self.items) > ITEMS_MAX:
+            raise InvalidValue(f"a visit has at most {ITEMS_MAX} charge items", field="items")
+        if len({item.key for item in self.items}) != len(self.items):
+            raise InvalidValue("two charge items share table and STT", field="STT")
+        for moment, name in (
+            (self.admitted_at, "NGAY_VAO"),
+            (self.discharged_at, "NGAY_RA"),
+            (self.exempt_from, "NGAY_MIEN_CCT"),
+        ):
+            if moment is not None:
+                _zoned(moment, name)
+        if self.discharged_at is not None and self.discharged_at < self.admitted_at:
+            raise InvalidValue("a visit ends before it begins", field="NGAY_RA")
+
+
+def _between(value: Decimal, low: Decimal, high: Decimal, name: str) -> None:
+    if not value.is_finite() or not low <= value <= high:
+        raise InvalidValue(f"{name} must be from {low} to {high}", field=name)
+
+
+def _zoned(moment: datetime, name: str) -> None:
+    if moment.tzinfo is None:
+        raise InvalidValue(f"{name} must carry a time zone", field=name)

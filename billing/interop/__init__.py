@@ -1,0 +1,1 @@
+"""Foreign formats: bytes to domain values and back."""

@@ -1,0 +1,1 @@
+"""Steps shared by use cases: they take a transaction and never open one."""

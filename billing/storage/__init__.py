@@ -1,0 +1,1 @@
+"""SQL and rows: one subject a file. Decides nothing."""

@@ -1,0 +1,187 @@
+"""The contract between vienphi and a payment provider: values both sides speak and the abilities a provider may have.
+
+A provider is one class whose bases are its abilities. It is given its account's settings and HTTP client, keeps no
+state between calls, sees no invoice and imports nothing of billing. It verifies raw bytes before it reads a field.
+Amounts are whole đồng; moments carry a zone. Source: DESIGN §5 and §7.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+PURPOSE_LENGTH_MAX = 25
+"""Longest transfer text every bank carries whole (NAPAS field 62-08)."""
+
+
+class Movement(StrEnum):
+    """What money did."""
+
+    RECEIVED = "received"
+    REFUNDED = "refunded"
+    REVERSED = "reversed"
+
+
+class Outcome(StrEnum):
+    """What a provider's status means; whatever is not mapped explicitly is UNKNOWN."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REVIEW = "review"
+    NOT_FOUND = "not_found"
+    UNKNOWN = "unknown"
+
+
+class Verdict(StrEnum):
+    """What became of a delivery; each provider says it in its own words."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    UNKNOWN_REFERENCE = "unknown_reference"
+    AMOUNT_DIFFERS = "amount_differs"
+    STORED = "stored"
+    TRY_LATER = "try_later"
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A delivery exactly as it came in. Header names are lower-case."""
+
+    method: str
+    tail: str
+    raw_query: str
+    query: Sequence[tuple[str, str]]
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+    source_address: str
+    received_at: datetime
+
+    def header(self, name: str) -> str | None:
+        """The one value of a header; None where it is absent or stands more than once."""
+        values = [value for key, value in self.headers if key == name]
+        return values[0] if len(values) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the provider is answered, in its own words."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payer:
+    """Who paid, as far as told: personal data, stored apart."""
+
+    name: str = ""
+    account: str = ""
+    bank: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One fact a provider tells.
+
+    `event_key` names the telling (it includes the provider's status); `fact_keys` name the money itself, one for each
+    way to recognise it, without the account and movement, which billing adds: `transaction:<provider's id>` and, where
+    known, `bank:<bank's reference>`. `fingerprint` covers the meaningful fields: same key with another fingerprint is
+    a disagreement. `reference` is our reference code where the provider carries it in a field of its own;
+    `transfer_text` is what the payer's bank sent. `names_other_account` marks an authentic message about a merchant or
+    bank account that is not this one: nothing of it may be booked.
+    """
+
+    event_key: str
+    outcome: Outcome
+    provider_status: str
+    occurred_at: datetime
+    amount: int
+    movement: Movement = Movement.RECEIVED
+    fact_keys: frozenset[str] = frozenset()
+    fingerprint: bytes = b""
+    reference: str | None = None
+    transfer_text: str = ""
+    virtual_account: str = ""
+    provider_reference: str = ""
+    bank_reference: str = ""
+    fee: int = 0
+    payer: Payer | None = None
+    names_other_account: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """What one delivery says; may be empty (a provider's test call)."""
+
+    notices: tuple[Notice, ...]
+
+
+class BadSignature(Exception):
+    """The delivery is not authentic; `reply` is the provider's own wording of that."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__("signature or credential does not hold")
+        self.reply = reply
+
+
+class Unreadable(Exception):
+    """Authentic, but not what its document promises (wrong type, duplicate key, no whole đồng)."""
+
+    def __init__(self, reason: str, reply: Reply) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.reply = reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRequest:
+    """What to collect. `purpose` begins with `reference`, is ASCII and has at most 25 characters."""
+
+    reference: str
+    amount: int
+    purpose: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentInstruction:
+    """How the payer pays: a VietQR payload to draw, an address to open, or an account to transfer to."""
+
+    qr_payload: str = ""
+    redirect_url: str = ""
+    bank_bin: str = ""
+    account_number: str = ""
+    account_holder: str = ""
+    provider_reference: str = ""
+
+
+class Provider(ABC):
+    """Starts payments."""
+
+    signed_part: str
+    """Which bytes of a delivery the signature covers, in words; `none` where nothing is signed."""
+
+    @abstractmethod
+    async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
+        """Prepare one payment. May be repeated with the same request."""
+
+
+class Callbacks(ABC):
+    """Receives deliveries."""
+
+    @abstractmethod
+    def read_callback(self, callback: Callback) -> Notices | Reply:
+        """Verify, then read. A Reply ends the matter without a notice (a handshake).
+
+        Raises BadSignature before any field is read, Unreadable for an authentic message that makes no sense.
+        """
+
+    @abstractmethod
+    def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
+        """Say the verdict in the provider's words. `receipt_id` is the same for every delivery of one event."""
