@@ -39,7 +39,8 @@ class PricedLine:
 
     def __post_init__(self) -> None:
         parts = (self.self_pay, self.copay, self.fund, self.other_funds)
-        assert min(parts) >= 0 and total(parts) == self.hospital_amount, "the parts of a line sum to it"
+        assert min(parts) >= 0, "no part of a line is negative"
+        assert total(parts) == self.hospital_amount, "the parts of a line sum to it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
