@@ -14,6 +14,7 @@ from billing.domain.errors import InvalidValue
 
 Dong = NewType("Dong", int)
 
+NOTHING = Dong(0)
 ZERO = Decimal("0.00")
 HUNDRED = Decimal(100)
 _HUNDREDTH = Decimal("0.01")

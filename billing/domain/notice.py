@@ -1,0 +1,109 @@
+"""Notices as billing sees them, and how those that speak of the same money are joined.
+
+A *telling* is one notice of one delivery. Two layers of keys keep money from being booked twice: the event key names
+the telling (the provider's status included), the fact keys name the money by every name it is known under. Neither
+expires. Source: DESIGN §5, Duplicates.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from billing.domain.ids import DeliveryId, PaymentId, ProviderAccountId
+from billing.domain.money import Dong
+from providers.contract import Movement, Outcome, Payer, Verdict
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EventKey:
+    """One telling of one provider account."""
+
+    account_id: UUID
+    key: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FactKey:
+    """One name of money that moved: on a provider account, or on the bank account behind it."""
+
+    account_id: UUID
+    movement: Movement
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Reference codes a telling may carry: as they stand, and found only after spaces and signs were taken out."""
+
+    direct: tuple[str, ...] = ()
+    squeezed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """One notice of one delivery. `bank_account_id` is the account row behind the provider account, if any."""
+
+    delivery_id: DeliveryId
+    account_id: ProviderAccountId
+    bank_account_id: UUID | None
+    event: EventKey
+    fingerprint: bytes
+    outcome: Outcome
+    movement: Movement
+    amount: Dong
+    occurred_at: datetime
+    fact_keys: frozenset[FactKey] = frozenset()
+    codes: Codes = Codes()
+    transfer_text: str = ""
+    provider_reference: str = ""
+    bank_reference: str = ""
+    payer: Payer | None = None
+    names_other_account: bool = False
+
+    @property
+    def moves_money(self) -> bool:
+        """Only a success with a name for the money, and about this account, is booked."""
+        return self.outcome is Outcome.SUCCEEDED and bool(self.fact_keys) and not self.names_other_account
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvent:
+    """A telling that was handled before: what it said, how it was answered, and under which receipt."""
+
+    fingerprint: bytes
+    verdict: Verdict
+    receipt_id: DeliveryId
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFact:
+    """Money that was booked before under one of its names."""
+
+    fact_id: PaymentId
+    amount: Dong
+
+
+def join_facts(tellings: Sequence[Telling], new_id: Callable[[], PaymentId]) -> Mapping[FactKey, PaymentId]:
+    """Give one id to all fact keys that belong to the same money.
+
+    Two tellings that share any key speak of one fact, and so do two that are linked through a third. Works on the
+    tellings of one batch, before a key is claimed: a bare insert of {a} and {a, b} would leave b on nothing.
+    """
+    parent: dict[FactKey, FactKey] = {}
+
+    def root(key: FactKey) -> FactKey:
+        while parent[key] != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    for telling in tellings:
+        if not telling.moves_money:
+            continue
+        keys = sorted(telling.fact_keys)
+        for key in keys:
+            parent.setdefault(key, key)
+            parent[root(key)] = root(keys[0])
+    ids = {key: new_id() for key in parent if root(key) == key}
+    return {key: ids[root(key)] for key in parent}
