@@ -1,0 +1,51 @@
+"""JSON as the database keeps it: exact numbers only, so that no amount passes through a float on its way.
+
+Registered as the jsonb codec of every connection by `storage/database.py`.
+"""
+
+import json
+from decimal import Decimal
+from typing import Any, NoReturn
+
+
+def encode_json(value: object) -> str:
+    """Write a value of None, bool, int, Decimal, str, list, tuple and dict with text keys as JSON.
+
+    A Decimal is written as a number with its own digits. Raises TypeError for anything else, a float above all,
+    and ValueError for a Decimal that is not a finite number.
+    """
+    match value:
+        case None | bool() | int() | str():
+            return json.dumps(value, ensure_ascii=False)
+        case Decimal():
+            if not value.is_finite():
+                raise ValueError(f"{value} is no number in JSON")
+            return format(value, "f")
+        case list() | tuple():
+            return "[" + ",".join(encode_json(item) for item in value) + "]"
+        case dict():
+            return "{" + ",".join(f"{_encode_key(key)}:{encode_json(item)}" for key, item in value.items()) + "}"
+        case _:
+            raise TypeError(f"{type(value).__name__} has no exact form in JSON; say how it is written first")
+
+
+def decode_json(text: str) -> Any:
+    """Read JSON: whole numbers as int, others as Decimal. Raises ValueError where a key stands twice or for NaN."""
+    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique_pairs)
+
+
+def _encode_key(key: object) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a key of JSON is text, not {type(key).__name__}")
+    return json.dumps(key, ensure_ascii=False)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice in one object of JSON")
+    return result
