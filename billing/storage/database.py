@@ -233,8 +233,8 @@ async def _commit(connection: "PoolConnectionProxy[asyncpg.Record]", timeout_s: 
     warnings: list[str] = []
 
     def hear(_connection: object, message: asyncpg.PostgresLogMessage) -> None:
-        if isinstance(message, asyncpg.PostgresWarning):
-            warnings.append(str(message))
+        if getattr(message, "severity_en", None) == "WARNING":
+            warnings.append(message.message or "")
 
     connection.add_log_listener(hear)
     try:
