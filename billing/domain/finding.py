@@ -1,0 +1,93 @@
+"""A finding: what a reader or a comparer saw in somebody else's data, named so that a person can look it up.
+
+A finding either refuses the visit it stands in or is only listed beside it; one refused visit never stops the others.
+The codes are stable words of our answers. Source: reference of the claim data standard, section "Variants seen in the
+wild"; the codes after `envelope-absent` and `file-not-wellformed` are ours.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FindingCode(StrEnum):
+    """What was seen. The first group refuses a visit or a whole file, the second is listed and the visit is read."""
+
+    DTD_FORBIDDEN = "dtd-forbidden"
+    STANDARD_4210 = "standard-4210"
+    BASE64_DAMAGED = "base64-damaged"
+    TABLE_NOT_WELLFORMED = "table-not-wellformed"
+    XML1_MISSING = "xml1-missing"
+    TABLE_UNKNOWN = "table-unknown"
+    MA_LK_MISMATCH = "ma-lk-mismatch"
+    DATE_UNREADABLE = "date-unreadable"
+    NUMBER_AMBIGUOUS = "number-ambiguous"
+    CODE_UNKNOWN = "code-unknown"
+    FILE_NOT_WELLFORMED = "file-not-wellformed"
+    FILE_TOO_LARGE = "file-too-large"
+    VALUE_INVALID = "value-invalid"
+    NOT_SUPPORTED = "not-supported"
+
+    TOTALS_DIFFER = "totals-differ"
+    HOSO_COUNT_DIFFERS = "hoso-count-differs"
+    CODE_ZERO_LOST = "code-zero-lost"
+    FUNDS_DIFFER = "funds-differ"
+    LEVEL_ROUNDED = "level-rounded"
+    TABLE_DUPLICATE = "table-duplicate"
+    NUMBER_NORMALISED = "number-normalised"
+    ENVELOPE_ABSENT = "envelope-absent"
+    SCOPE_DIFFERS = "scope-differs"
+    AMOUNT_DIFFERS = "amount-differs"
+
+
+LISTED_CODES = frozenset(
+    {
+        FindingCode.TOTALS_DIFFER,
+        FindingCode.HOSO_COUNT_DIFFERS,
+        FindingCode.CODE_ZERO_LOST,
+        FindingCode.FUNDS_DIFFER,
+        FindingCode.LEVEL_ROUNDED,
+        FindingCode.TABLE_DUPLICATE,
+        FindingCode.NUMBER_NORMALISED,
+        FindingCode.ENVELOPE_ABSENT,
+        FindingCode.SCOPE_DIFFERS,
+        FindingCode.AMOUNT_DIFFERS,
+    }
+)
+"""Codes that never refuse by themselves; `Finding.refuses` knows the one exception."""
+
+PRICED_TABLES = frozenset({"XML1", "XML2", "XML3"})
+"""The tables a price is made of; the others of a claim file are carried along."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing seen, with the place it stands in.
+
+    `hoso` counts the visits of a file from 1 and is None for what concerns the whole file; `stt` is the number of a
+    line in its table, `line` the line of text where an XML fault was met. `found` and `expected` are values as text;
+    what does not apply is empty or None. `found` may hold personal data: show it to the sender, never log it.
+    """
+
+    code: FindingCode
+    file: str
+    hoso: int | None
+    ma_lk: str
+    table: str
+    stt: int | None
+    field: str
+    found: str
+    expected: str
+    line: int | None = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the visit (or, with `hoso` None, the file or set it stands in) is not read because of this.
+
+        `table-unknown` and `ma-lk-mismatch` refuse only where money stands (XML1–XML3); `table-duplicate` is listed
+        when the lines can be joined and refuses a second XML1 and a line number met twice.
+        """
+        if self.code in {FindingCode.TABLE_UNKNOWN, FindingCode.MA_LK_MISMATCH}:
+            return self.table in PRICED_TABLES or self.hoso is None
+        if self.code is FindingCode.TABLE_DUPLICATE:
+            return self.table == "XML1" or self.stt is not None
+        return self.code not in LISTED_CODES

@@ -1,0 +1,7 @@
+"""The claim file of the Vietnamese data standard ("XML 130") to visits, with findings for whatever is odd in it."""
+
+from billing.interop.xml130.document import Limits
+from billing.interop.xml130.envelope import Signature
+from billing.interop.xml130.reader import ClaimFile, ReadVisit, read_claim_file, read_claim_set
+
+__all__ = ["ClaimFile", "Limits", "ReadVisit", "Signature", "read_claim_file", "read_claim_set"]

@@ -1,0 +1,117 @@
+"""The numbers of one line of XML2 or XML3, read together: where a comma is doubtful the line's formulae decide.
+
+Source: formulae of Decision 4750/QĐ-BYT (our reference, section 4), held to within 1 đồng as the gateway does.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from billing.domain.finding import FindingCode
+from billing.interop.xml130.findings import FindingLog
+from billing.interop.xml130.numbers import EXACT, Formula, Readings, Values, as_text, is_plain, narrow, readings
+from billing.interop.xml130.table_names import XML2
+from billing.interop.xml130.tables import Row
+
+TOLERANCE = Decimal(1)
+HUNDRED = Decimal(100)
+
+FUND_PARTS = ("T_NGUONKHAC_NSNN", "T_NGUONKHAC_VTNN", "T_NGUONKHAC_VTTN", "T_NGUONKHAC_CL")
+_OLD_FUND_PARTS = {
+    "T_NGUONKHAC_NSNN": "T_NGUONKHAC_NS",
+    "T_NGUONKHAC_VTNN": "T_NGUONKHAC_VT",
+    "T_NGUONKHAC_VTTN": "T_NGUONKHAC_VT_TN",
+}
+_PRICES = {XML2: ("DON_GIA", "DON_GIA")}
+_SHARES = ("T_BNTT", "T_BNCCT", "T_BHTT", "T_NGUONKHAC")
+_FIELDS = (
+    *("SO_LUONG", "TYLE_TT_DV", "TYLE_TT_BH", "THANH_TIEN_BV", "THANH_TIEN_BH", "T_TRANTT", "MUC_HUONG"),
+    *(*FUND_PARTS, *_SHARES),
+)
+_MUST_HAVE = frozenset({"SO_LUONG", "DON_GIA", "DON_GIA_BV", "DON_GIA_BH"})
+
+
+def price_fields(table: str) -> tuple[str, str]:
+    """Names of the hospital price and the insurance price in a table."""
+    return _PRICES.get(table, ("DON_GIA_BV", "DON_GIA_BH"))
+
+
+def read_line_numbers(row: Row, log: FindingLog) -> dict[str, Decimal]:
+    """The numbers of a line by field; a field without a value is left out.
+
+    Notes `number-normalised` for another notation understood, `number-ambiguous` for one that is not, and for a
+    quantity or price without a value.
+    """
+    texts = dict(_texts(row))
+    for field in sorted(_MUST_HAVE & texts.keys()):
+        if not texts[field]:
+            log.add(FindingCode.NUMBER_AMBIGUOUS, field=field, expected="a number")
+    written = {field: text for field, text in texts.items() if text}
+    return read_numbers(written, _formulas(row.table), log)
+
+
+def read_numbers(written: Mapping[str, str], formulas: Sequence[Formula], log: FindingLog) -> dict[str, Decimal]:
+    """Read texts by field, with formulae to decide between two readings; notes what is not plain."""
+    candidates = {field: readings(text) for field, text in written.items()}
+    if any(len(values) > 1 for values in candidates.values()):
+        candidates = narrow(candidates, [_with_zeros(formula, candidates) for formula in formulas])
+    values: dict[str, Decimal] = {}
+    for field, left in candidates.items():
+        if len(left) != 1:
+            expected = " or ".join(as_text(value) for value in left) or "a number"
+            log.add(FindingCode.NUMBER_AMBIGUOUS, field=field, found=written[field], expected=expected)
+            continue
+        values[field] = left[0]
+        if not is_plain(written[field]):
+            log.add(FindingCode.NUMBER_NORMALISED, field=field, found=written[field], expected=as_text(left[0]))
+    return values
+
+
+def _texts(row: Row) -> Iterator[tuple[str, str]]:
+    for field in {*_FIELDS, *price_fields(row.table)}:
+        yield field, row.text(field) or row.text(_OLD_FUND_PARTS.get(field, ""))
+
+
+def _with_zeros(formula: Formula, candidates: Mapping[str, Readings]) -> Formula:
+    """The formula over the fields that have a value; an amount without one is 0 in a sum, a ratio is 100."""
+    missing = {name: HUNDRED if name.startswith("TYLE") else Decimal(0) for name in formula.fields}
+    present = tuple(name for name in formula.fields if name in candidates)
+    return Formula(present, lambda values: formula.holds({**missing, **values}))
+
+
+def _formulas(table: str) -> tuple[Formula, ...]:
+    hospital_price, insurance_price = price_fields(table)
+    ratio = ("TYLE_TT_DV",) if table != XML2 else ()
+    return (
+        Formula(
+            ("THANH_TIEN_BV", "SO_LUONG", hospital_price, *ratio),
+            lambda v: _near(v["THANH_TIEN_BV"], _priced(v, hospital_price, *ratio)),
+        ),
+        Formula(
+            ("THANH_TIEN_BH", "SO_LUONG", insurance_price, *ratio, "TYLE_TT_BH"),
+            lambda v: _near(v["THANH_TIEN_BH"], _priced(v, insurance_price, *ratio, "TYLE_TT_BH")),
+        ),
+        Formula(("THANH_TIEN_BV", *_SHARES), lambda v: _near(v["THANH_TIEN_BV"], sum(v[name] for name in _SHARES))),
+        Formula(("T_NGUONKHAC", *FUND_PARTS), lambda v: _near(v["T_NGUONKHAC"], sum(v[name] for name in FUND_PARTS))),
+        Formula(("THANH_TIEN_BH", "MUC_HUONG", "T_BHTT", "T_NGUONKHAC"), _fund_fits),
+        Formula(
+            ("T_TRANTT", hospital_price, insurance_price),
+            lambda v: v["T_TRANTT"] in {0, v[insurance_price]} or v["T_TRANTT"] >= v[hospital_price],
+        ),
+    )
+
+
+def _priced(values: Values, price: str, *ratios: str) -> Decimal:
+    amount = EXACT.multiply(values["SO_LUONG"], values[price])
+    for ratio in ratios:
+        amount = EXACT.scaleb(EXACT.multiply(amount, values[ratio]), -2)
+    return amount
+
+
+def _fund_fits(values: Values) -> bool:
+    """The fund's part before other funds; with other funds it may be less, so then everything fits."""
+    fund = EXACT.scaleb(EXACT.multiply(values["THANH_TIEN_BH"], values["MUC_HUONG"]), -2)
+    return values["T_NGUONKHAC"] > 0 or _near(values["T_BHTT"], fund)
+
+
+def _near(stated: Decimal, computed: Decimal | int) -> bool:
+    return abs(EXACT.subtract(stated, Decimal(computed))) <= TOLERANCE

@@ -1,0 +1,114 @@
+"""Numbers of the claim data standard, and the decimal commas and thousands marks some systems write instead.
+
+A text gives the readings it allows. Where a single comma allows two, the formulae of the line decide, and only if
+exactly one reading fits. Source: Decision 130/QĐ-BYT, field conventions ("." is the decimal point, no thousands mark);
+the tolerance is the section "Variants seen in the wild" of our reference.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Context, Decimal, InvalidOperation, Overflow
+from itertools import product as combinations
+
+LENGTH_MAX = 45
+WHOLE_DIGITS_MAX = 15
+"""The length of a money field in the standard; with the length of a text it keeps every sum exact in 50 digits."""
+
+EXACT = Context(prec=200, traps=[InvalidOperation, Overflow])
+"""Wide enough for the product of four numbers of LENGTH_MAX digits."""
+
+_PLAIN = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+_ONE_COMMA_DECIMAL = re.compile(r"-?[0-9]+,[0-9]+")
+_ONE_COMMA_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2},[0-9]{3}")
+_THOUSANDS = {
+    ",": re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+"),
+    ".": re.compile(r"-?[1-9][0-9]{0,2}(?:\.[0-9]{3})+"),
+}
+
+Readings = tuple[Decimal, ...]
+Values = Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """An equation between fields of a line; `holds` gets a value for each of `fields`."""
+
+    fields: tuple[str, ...]
+    holds: Callable[[Values], bool]
+
+
+def is_plain(text: str) -> bool:
+    """Whether the text is a number as the standard writes it, to be taken without a word."""
+    return _PLAIN.fullmatch(text) is not None
+
+
+def readings(text: str) -> Readings:
+    """What the text may mean: nothing, one number, or two (a single comma before three digits; decimal first)."""
+    if len(text) > LENGTH_MAX:
+        return ()
+    return tuple(value for value in _readings(text) if abs(value) < 10**WHOLE_DIGITS_MAX)
+
+
+def _readings(text: str) -> Readings:
+    if _PLAIN.fullmatch(text):
+        return (Decimal(text),)
+    commas, points = text.count(","), text.count(".")
+    if commas and points:
+        return _with_both_marks(text)
+    if commas + points > 1:
+        mark = "," if commas else "."
+        return (Decimal(text.replace(mark, "")),) if _THOUSANDS[mark].fullmatch(text) else ()
+    if not _ONE_COMMA_DECIMAL.fullmatch(text):
+        return ()
+    as_decimal = Decimal(text.replace(",", "."))
+    if not _ONE_COMMA_THOUSANDS.fullmatch(text):
+        return (as_decimal,)
+    return (as_decimal, Decimal(text.replace(",", "")))
+
+
+def _with_both_marks(text: str) -> Readings:
+    """The last mark is the decimal mark, the other one groups thousands."""
+    decimal_mark = max(",.", key=text.rfind)
+    thousands_mark = "." if decimal_mark == "," else ","
+    whole, _, fraction = text.rpartition(decimal_mark)
+    if not _THOUSANDS[thousands_mark].fullmatch(whole) or not re.fullmatch("[0-9]+", fraction):
+        return ()
+    return (Decimal(f"{whole.replace(thousands_mark, '')}.{fraction}"),)
+
+
+def narrow(candidates: Mapping[str, Readings], formulas: Sequence[Formula]) -> dict[str, Readings]:
+    """Keep of each field the readings with which its formulae can hold.
+
+    A formula that holds with no combination says nothing. Fields left with one reading are decided; with two, either
+    both fit or none does. Goes over the formulae again while that decides more.
+    """
+    narrowed = dict(candidates)
+    for _ in range(len(formulas)):
+        before = dict(narrowed)
+        for formula in formulas:
+            _narrow_by(formula, narrowed)
+        if narrowed == before:
+            break
+    return narrowed
+
+
+def _narrow_by(formula: Formula, narrowed: dict[str, Readings]) -> None:
+    if any(name not in narrowed for name in formula.fields):
+        return
+    if all(len(narrowed[name]) == 1 for name in formula.fields):
+        return
+    fitting = [
+        values
+        for values in combinations(*(narrowed[name] for name in formula.fields))
+        if formula.holds(dict(zip(formula.fields, values, strict=True)))
+    ]
+    for position, name in enumerate(formula.fields):
+        kept = {values[position] for values in fitting}
+        if kept:
+            narrowed[name] = tuple(value for value in narrowed[name] if value in kept)
+
+
+def as_text(number: Decimal) -> str:
+    """The number as the standard writes it, without an exponent."""
+    return format(number, "f")

@@ -1,0 +1,98 @@
+"""A file against itself: totals of XML1 against the sums of its own lines, levels against its own amounts.
+
+Everything here is listed, never refused; the visit is read with its lines. Comparing the file with our price is left
+to coverage. Source: Decision 4750/QĐ-BYT, formulae of XML1; our reference, sections 3.1 and "Variants …".
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from billing.domain.finding import FindingCode
+from billing.domain.money import ZERO, hundredths
+from billing.domain.visit import Card, ChargeItem, StatedTotals, Table
+from billing.interop.xml130.findings import FindingLog
+from billing.interop.xml130.line_numbers import HUNDRED, read_numbers
+from billing.interop.xml130.numbers import EXACT, Formula, as_text
+from billing.interop.xml130.tables import Row
+
+DONG = Decimal(1)
+_NOT_REPORTED_OUTSIDE_CAPITATION = frozenset({"CA", "QN", "CY"})
+
+
+def read_totals(row: Row, items: Sequence[ChargeItem], cards: Sequence[Card], log: FindingLog) -> StatedTotals:
+    """The totals XML1 states; notes each that is off the sum of the lines by 1 đồng or more."""
+    sums = _sums(items)
+    written = {field: row.text(field) for field in sums if row.text(field)}
+    totals = read_numbers(written, [_is_sum(field, value) for field, value in sums.items()], log)
+    for field, stated in totals.items():
+        if abs(EXACT.subtract(stated, sums[field])) >= DONG and not _is_left_out(field, stated, cards):
+            expected = as_text(hundredths(sums[field]))
+            log.add(FindingCode.TOTALS_DIFFER, field=field, found=written[field], expected=expected)
+    return StatedTotals(
+        drugs=totals.get("T_THUOC"),
+        supplies=totals.get("T_VTYT"),
+        hospital_amount=totals.get("T_TONGCHI_BV"),
+        insured_amount=totals.get("T_TONGCHI_BH"),
+        self_pay=totals.get("T_BNTT"),
+        copay=totals.get("T_BNCCT"),
+        fund=totals.get("T_BHTT"),
+        other_funds=totals.get("T_NGUONKHAC"),
+        fund_outside_capitation=totals.get("T_BHTT_GDV"),
+    )
+
+
+def note_rounded_level(item: ChargeItem, log: FindingLog) -> None:
+    """List a MUC_HUONG that differs from T_BHTT / THANH_TIEN_BH by rounding only, or is a ratio instead of a percent.
+
+    47.5 is often written 48. Not judged where other funds lower the fund's part, or where the level explains the
+    fund's amount to within 1 đồng.
+    """
+    stated = item.stated
+    if stated is None or stated.level is None or stated.fund is None or not stated.insured_amount:
+        return
+    explained = EXACT.scaleb(EXACT.multiply(stated.insured_amount, stated.level), -2)
+    if stated.other_funds or abs(EXACT.subtract(explained, stated.fund)) < DONG:
+        return
+    actual = EXACT.divide(EXACT.multiply(stated.fund, HUNDRED), stated.insured_amount)
+    is_ratio = stated.level <= 1 and abs(EXACT.subtract(EXACT.multiply(stated.level, HUNDRED), actual)) < 1
+    if is_ratio or abs(EXACT.subtract(stated.level, actual)) < 1:
+        expected = format(hundredths(actual).normalize(), "f")
+        log.at_line(item.table, item.number).add(
+            FindingCode.LEVEL_ROUNDED, field="MUC_HUONG", found=as_text(stated.level), expected=expected
+        )
+
+
+def _sums(items: Sequence[ChargeItem]) -> Mapping[str, Decimal]:
+    stated = [(item, item.stated) for item in items if item.stated is not None]
+    drugs = [amounts for item, amounts in stated if item.table is Table.DRUGS]
+    supplies = [amounts for item, amounts in stated if item.is_supply]
+    everything = [amounts for _, amounts in stated]
+    outside_capitation = [amounts for item, amounts in stated if item.payment_method == "1"]
+    return {
+        "T_THUOC": _sum(amounts.hospital_amount for amounts in drugs),
+        "T_VTYT": _sum(amounts.hospital_amount for amounts in supplies),
+        "T_TONGCHI_BV": _sum(amounts.hospital_amount for amounts in everything),
+        "T_TONGCHI_BH": _sum(amounts.insured_amount for amounts in everything),
+        "T_BNTT": _sum(amounts.self_pay for amounts in everything),
+        "T_BNCCT": _sum(amounts.copay for amounts in everything),
+        "T_BHTT": _sum(amounts.fund for amounts in everything),
+        "T_NGUONKHAC": _sum(amounts.other_funds for amounts in everything),
+        "T_BHTT_GDV": _sum(amounts.fund for amounts in outside_capitation),
+    }
+
+
+def _sum(amounts: Iterable[Decimal | None]) -> Decimal:
+    result = ZERO
+    for amount in amounts:
+        result = EXACT.add(result, amount or ZERO)
+    return result
+
+
+def _is_sum(field: str, value: Decimal) -> Formula:
+    return Formula((field,), lambda values: abs(EXACT.subtract(values[field], value)) < DONG)
+
+
+def _is_left_out(field: str, stated: Decimal, cards: Sequence[Card]) -> bool:
+    """One large system writes T_BHTT_GDV 0 for the cards of army, police and cipher."""
+    is_theirs = any(card.object_code in _NOT_REPORTED_OUTSIDE_CAPITATION for card in cards)
+    return field == "T_BHTT_GDV" and stated == 0 and is_theirs

@@ -1,0 +1,156 @@
+"""Reading claim files: bytes in, visits and findings out, never an exception for what the bytes hold.
+
+The order of things: outer document → HOSO → table blocks → rows → visit. One refused HOSO never stops the others.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from billing.domain.finding import Finding, FindingCode
+from billing.domain.visit import Visit
+from billing.interop.xml130.document import (
+    DtdForbidden,
+    Element,
+    LimitExceeded,
+    Limits,
+    NotWellFormed,
+    decode,
+    parse,
+)
+from billing.interop.xml130.envelope import Block, Signature, open_envelope
+from billing.interop.xml130.findings import FindingLog
+from billing.interop.xml130.table_names import XML1
+from billing.interop.xml130.tables import Row, rows_of
+from billing.interop.xml130.visits import key_of, read_visit
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadVisit:
+    """One visit that was read; `hoso` is its place in its file, counted from 1."""
+
+    hoso: int
+    visit: Visit
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFile:
+    """What was read. A refused visit is missing from `visits` and named by a finding whose `refuses` is true.
+
+    A signature is only seen, not verified: that needs the bytes as received, which the caller keeps.
+    """
+
+    visits: tuple[ReadVisit, ...]
+    findings: tuple[Finding, ...]
+    signature: Signature
+
+
+def read_claim_file(content: bytes, *, file: str = "", limits: Limits = DEFAULT_LIMITS) -> ClaimFile:
+    """Read one claim file of the data standard of Decision 130/QĐ-BYT and its amendments.
+
+    `file` is the name findings show. Any bytes give an answer; where nothing can be read, `visits` is empty and at
+    least one finding says why. Source: our reference xml130, section "Variants seen in the wild".
+    """
+    return read_claim_set([(file, content)], limits=limits)
+
+
+def read_claim_set(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAULT_LIMITS) -> ClaimFile:
+    """Read several files (name, content) as one set: bare table files in it are joined by MA_LK.
+
+    Files in an envelope are read each for itself. The set is signed if any of its files is.
+    """
+    visits: list[ReadVisit] = []
+    findings: list[Finding] = []
+    bare: list[tuple[FindingLog, tuple[Row, ...]]] = []
+    signature = Signature.UNSIGNED
+    for file, content in files:
+        log = FindingLog(file)
+        root = _open(content, log, limits)
+        if root is not None:
+            envelope = open_envelope(root, log)
+            if envelope.signature is Signature.NOT_VERIFIED:
+                signature = envelope.signature
+            if envelope.bare_table is not None:
+                bare.append((log, rows_of(envelope.bare_table, len(bare), log, limits)))
+            elif not envelope.visits and not log.refuses:
+                log.add(FindingCode.XML1_MISSING, found="no HOSO", expected="HOSO with XML1")
+            read = _read_visits(file, envelope.visits, envelope.facility, limits)
+            visits.extend(read.visits)
+            log.findings.extend(read.findings)
+        findings.extend(log.findings)
+    joined = _read_bare_tables(bare)
+    return ClaimFile((*visits, *joined.visits), (*findings, *joined.findings), signature)
+
+
+def _open(content: bytes, log: FindingLog, limits: Limits) -> Element | None:
+    """The outer document; None, with a finding about the whole file, if it is none."""
+    if len(content) > limits.file_bytes:
+        expected = f"at most {limits.file_bytes} bytes"
+        log.add(FindingCode.FILE_TOO_LARGE, found=f"{len(content)} bytes", expected=expected)
+        return None
+    try:
+        return parse(decode(content), limits)
+    except UnicodeDecodeError as fault:
+        expected = "UTF-8 or UTF-16"
+        log.add(FindingCode.FILE_NOT_WELLFORMED, found=f"byte {fault.start} is not {fault.encoding}", expected=expected)
+    except DtdForbidden:
+        log.add(FindingCode.DTD_FORBIDDEN, found="DOCTYPE", expected="no DTD")
+    except LimitExceeded:
+        expected = f"at most {limits.elements} elements, {limits.depth} deep"
+        log.add(FindingCode.FILE_TOO_LARGE, expected=expected)
+    except NotWellFormed as fault:
+        log.add(FindingCode.FILE_NOT_WELLFORMED, found=fault.reason, expected="well-formed XML", line=fault.line)
+    return None
+
+
+def _read_visits(file: str, hosos: Sequence[Sequence[Block]], facility: str, limits: Limits) -> ClaimFile:
+    visits: list[ReadVisit] = []
+    findings: list[Finding] = []
+    seen: set[str] = set()
+    for hoso, blocks in enumerate(hosos, start=1):
+        log = FindingLog(file, hoso)
+        rows = [row for number, block in enumerate(blocks) for row in rows_of(block, number, log, limits)]
+        visit = _read_one(rows, facility, log, seen)
+        if visit is not None:
+            visits.append(ReadVisit(hoso, visit))
+        findings.extend(log.named(key_of(rows)))
+    return ClaimFile(tuple(visits), tuple(findings), Signature.UNSIGNED)
+
+
+def _read_bare_tables(tables: Sequence[tuple[FindingLog, tuple[Row, ...]]]) -> ClaimFile:
+    """Visits of bare table files: the rows of all of them, one visit for each MA_LK in order of appearance."""
+    by_key: dict[str, list[Row]] = {}
+    file_of: dict[str, str] = {}
+    for log, rows in tables:
+        for row in rows:
+            key = row.text("MA_LK")
+            by_key.setdefault(key, []).append(row)
+            if row.table == XML1 or key not in file_of:
+                file_of[key] = log.file
+    visits: list[ReadVisit] = []
+    findings: list[Finding] = []
+    refused = any(log.refuses for log, _ in tables)
+    if tables and not by_key and not refused:
+        log = FindingLog(tables[0][0].file)
+        log.at_table(XML1).add(FindingCode.XML1_MISSING, expected=XML1)
+        findings.extend(log.findings)
+    for hoso, (key, own_rows) in enumerate(by_key.items(), start=1):
+        log = FindingLog(file_of[key], hoso)
+        visit = None if refused else _read_one(own_rows, "", log, set())
+        if visit is not None:
+            visits.append(ReadVisit(hoso, visit))
+        findings.extend(log.named(key))
+    return ClaimFile(tuple(visits), tuple(findings), Signature.UNSIGNED)
+
+
+def _read_one(rows: Sequence[Row], facility: str, log: FindingLog, seen: set[str]) -> Visit | None:
+    """Read one visit unless a finding refuses it; a MA_LK is taken once a file, since it is never used again."""
+    visit = read_visit(rows, facility, log)
+    if visit is not None and visit.ma_lk in seen:
+        expected = "a MA_LK once in a file"
+        log.at_table(XML1).add(FindingCode.TABLE_DUPLICATE, field="MA_LK", found=visit.ma_lk, expected=expected)
+    if visit is None or log.refuses:
+        return None
+    seen.add(visit.ma_lk)
+    return visit
