@@ -17,10 +17,12 @@ class Reason:
     """One rule that took part in an amount, with the operands its sentence needs.
 
     `rule` is an id of rules.toml (`B-020`); operands are decimals, dates or codes as text, never personal data.
+    `variant` picks another sentence of the same rule, where it took part in another way (`not_below`).
     """
 
     rule: str
     operands: Mapping[str, str]
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

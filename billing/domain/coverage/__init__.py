@@ -1,0 +1,1 @@
+"""What the statutory insurance pays of a visit, and why; `price.price` is the way in."""

@@ -1,0 +1,60 @@
+"""Where our price and the one a source stated differ: listed, never refused; the desk is not stopped by it.
+
+Compares charge items only; the totals a claim file states are compared with its own lines by the reader.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from billing.domain.coverage.explain import plain_number
+from billing.domain.coverage.priced import PricedLine, PricedVisit
+from billing.domain.finding import Finding, FindingCode
+from billing.domain.visit import StatedAmounts
+
+_DIFFERENCE_MIN = Decimal("0.01")
+_LEVEL_STEP = Decimal(1)
+
+
+def compare_with_stated(priced: PricedVisit, *, file: str, hoso: int | None, ma_lk: str) -> tuple[Finding, ...]:
+    """List what the source states otherwise for a charge item.
+
+    `amount-differs` names each amount that is off by 0.01 đồng or more; `level-rounded` a MUC_HUONG that is off by less
+    than one percent while all amounts agree (47.5 written as 48). What the source leaves out is not compared, nor is
+    the level of an item nothing is insured of.
+    """
+    return tuple(
+        Finding(
+            code=code,
+            file=file,
+            hoso=hoso,
+            ma_lk=ma_lk,
+            table=line.item.table.value,
+            stt=line.item.number,
+            field=field,
+            found=format(stated, "f"),
+            expected=expected,
+        )
+        for line in priced.lines
+        if line.item.stated is not None
+        for code, field, stated, expected in _differences(line, line.item.stated)
+    )
+
+
+def _differences(line: PricedLine, stated: StatedAmounts) -> Iterator[tuple[FindingCode, str, Decimal, str]]:
+    amounts = (
+        ("THANH_TIEN_BV", stated.hospital_amount, line.hospital_amount),
+        ("THANH_TIEN_BH", stated.insured_amount, line.insured_amount),
+        ("T_NGUONKHAC", stated.other_funds, line.other_funds),
+        ("T_BNTT", stated.self_pay, line.self_pay),
+        ("T_BNCCT", stated.copay, line.copay),
+        ("T_BHTT", stated.fund, line.fund),
+    )
+    amounts_agree = True
+    for field, found, ours in amounts:
+        if found is not None and abs(found - ours) >= _DIFFERENCE_MIN:
+            amounts_agree = False
+            yield FindingCode.AMOUNT_DIFFERS, field, found, format(ours, "f")
+    if stated.level is not None and stated.level != line.level and line.insured_amount:
+        is_rounding = amounts_agree and abs(stated.level - line.level) < _LEVEL_STEP
+        code = FindingCode.LEVEL_ROUNDED if is_rounding else FindingCode.AMOUNT_DIFFERS
+        yield code, "MUC_HUONG", stated.level, plain_number(line.level)
