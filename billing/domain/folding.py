@@ -61,7 +61,7 @@ class Ground:
 class Case:
     """A disagreement for a person."""
 
-    reason: str
+    reason: Reason | Why
     telling: Telling
     amount: Dong
     payment_id: PaymentId | None = None

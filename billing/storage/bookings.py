@@ -1,0 +1,311 @@
+"""The write of a folded batch: everything it led to in one statement, each row once and final.
+
+Third statement of the callback path. Invoices and intents are guarded by the version they were locked with.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from billing.domain.errors import Unavailable
+from billing.domain.folding import Case
+from billing.domain.ids import DeliveryId, LedgerAccountId, PaymentId
+from billing.domain.intent import Intent
+from billing.domain.invoice import Invoice
+from billing.domain.ledger import AccountKey, Entry
+from billing.domain.notice import FactKey
+from billing.domain.payment import Allocation, Payment, Place, position_of
+from billing.storage.database import Transaction
+from billing.storage.rows import columns
+from providers.contract import Callback, Payer, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """One delivery as it is kept: how it was answered, and its raw message."""
+
+    id: DeliveryId
+    account_id: UUID
+    callback: Callback
+    verdict: Verdict
+    receipt_id: DeliveryId
+    notices: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRow:
+    """A payment with what stands apart from it."""
+
+    payment: Payment
+    bank_account_id: UUID | None
+    transfer_text: str
+    payer: Payer
+    parts: Sequence[Allocation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRow:
+    """An exception with its id and the moment it must be decided by."""
+
+    id: UUID
+    case: Case
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A line of the outbox: ids and amounts only."""
+
+    id: UUID
+    topic: str
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLine:
+    """Who did what to which thing is said by the entry's actor; this names the thing."""
+
+    id: UUID
+    account_id: UUID
+    action: str
+    subject_kind: str
+    subject_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """All that one batch leads to."""
+
+    recorded_at: datetime
+    deliveries: Sequence[DeliveryRow]
+    payments: Sequence[PaymentRow]
+    allocations: Sequence[Allocation]
+    invoices: Sequence[tuple[Invoice, int]]  # final row, version it was locked with
+    intents: Sequence[tuple[Intent, int]]
+    entries: Sequence[Entry]
+    cases: Sequence[CaseRow]
+    holds: Sequence[tuple[PaymentId, PaymentId]]
+    attached: Mapping[FactKey, PaymentId]
+    messages: Sequence[Message]
+    audit: Sequence[AuditLine]
+
+
+# Rows of one statement may refer to each other: foreign keys are checked when it ends. Parameters come in the order
+# of `_parameters`.
+_WRITE = """
+    WITH told AS (
+        SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[], $7::uuid[], $8::int[], $9::text[],
+            $10::text[], $11::text[], $12::jsonb[], $13::bytea[], $14::text[])
+            AS t (id, account_id, received_at, verdict, receipt_id, notices,
+                method, tail, query, headers, body, source)
+    ), deliveries AS (
+        INSERT INTO delivery (organization_id, id, provider_account_id, received_at, verdict, receipt_id, notices)
+        SELECT $1, id, account_id, received_at, verdict, receipt_id, notices FROM told
+    ), bodies AS (
+        INSERT INTO delivery_body (organization_id, id, method, tail, query, headers, body, source_address)
+        SELECT $1, id, method, tail, query, headers, body, source FROM told
+    ), paid AS (
+        SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::uuid[], $18::uuid[], $19::uuid[], $20::bigint[],
+            $21::text[], $22::text[], $23::timestamptz[], $24::bigint[], $25::bigint[],
+            $26::bigint[], $27::text[], $28::text[], $29::text[], $30::text[])
+            AS t (id, account_id, bank_account_id, delivery_id, intent_id, amount, provider_reference, bank_reference,
+                occurred_at, on_invoices, credit, unallocated, transfer_text, payer_name, payer_account, payer_bank)
+    ), payments AS (
+        INSERT INTO payment (organization_id, id, provider_account_id, bank_account_id, delivery_id, intent_id, amount,
+            provider_reference, bank_reference, occurred_at, recorded_at)
+        SELECT $1, id, account_id, bank_account_id, delivery_id, intent_id, amount, provider_reference, bank_reference,
+            occurred_at, $2
+        FROM paid
+    ), positions AS (
+        INSERT INTO payment_position (organization_id, payment_id, amount, on_invoices, credit, unallocated)
+        SELECT $1, id, amount, on_invoices, credit, unallocated FROM paid
+    ), origins AS (
+        INSERT INTO payment_origin (organization_id, payment_id, transfer_text, payer_name, payer_account, payer_bank)
+        SELECT $1, id, transfer_text, payer_name, payer_account, payer_bank FROM paid
+    ), allocations AS (
+        INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, reason, recorded_at)
+        SELECT $1, id, payment_id, kind, invoice_id, amount, reason, $2
+        FROM unnest($31::uuid[], $32::uuid[], $33::text[], $34::uuid[], $35::bigint[], $36::text[])
+            AS t (id, payment_id, kind, invoice_id, amount, reason)
+    ), invoices AS (
+        UPDATE invoice SET allocated = t.allocated, owed = t.owed, version = t.version
+        FROM unnest($37::uuid[], $38::int[], $39::int[], $40::bigint[], $41::bigint[])
+            AS t (id, version_before, version, allocated, owed)
+        WHERE invoice.organization_id = $1 AND invoice.id = t.id AND invoice.version = t.version_before
+        RETURNING invoice.id
+    ), intents AS (
+        UPDATE intent SET state = t.state, received = t.received, version = t.version
+        FROM unnest($42::uuid[], $43::int[], $44::int[], $45::text[], $46::bigint[])
+            AS t (id, version_before, version, state, received)
+        WHERE intent.organization_id = $1 AND intent.id = t.id AND intent.version = t.version_before
+        RETURNING intent.id
+    ), entries AS (
+        INSERT INTO journal_entry (organization_id, id, kind, effective_at, recorded_at, accounting_date, actor_kind,
+            actor_id)
+        SELECT $1, id, kind, effective_at, $2, accounting_date, actor_kind, actor_id
+        FROM unnest($47::uuid[], $48::text[], $49::timestamptz[], $50::date[], $51::text[], $52::uuid[])
+            AS t (id, kind, effective_at, accounting_date, actor_kind, actor_id)
+    ), postings AS (
+        INSERT INTO posting (organization_id, entry_id, line, debit_account_id, credit_account_id, amount, visit_id,
+            invoice_id, payment_id, payer)
+        SELECT $1, entry_id, line, debit_account_id, credit_account_id, amount, visit_id, invoice_id, payment_id, payer
+        FROM unnest($53::uuid[], $54::int[], $55::uuid[], $56::uuid[], $57::bigint[], $58::uuid[],
+            $59::uuid[], $60::uuid[], $61::text[])
+            AS t (entry_id, line, debit_account_id, credit_account_id,
+                amount, visit_id, invoice_id, payment_id, payer)
+    ), cases AS (
+        INSERT INTO exception_case (organization_id, id, reason, state, amount, provider_account_id, delivery_id,
+            payment_id, intent_id, opened_at, due_at)
+        SELECT $1, id, reason, 'open', amount, account_id, delivery_id, payment_id, intent_id, $2, due_at
+        FROM unnest($62::uuid[], $63::text[], $64::bigint[], $65::uuid[], $66::uuid[], $67::uuid[],
+            $68::uuid[], $69::timestamptz[])
+            AS t (id, reason, amount, account_id, delivery_id, payment_id, intent_id, due_at)
+    ), holds AS (
+        INSERT INTO payment_hold (organization_id, payment_id, twin_payment_id, held_at)
+        SELECT $1, payment_id, twin_payment_id, $2
+        FROM unnest($70::uuid[], $71::uuid[])
+            AS t (payment_id, twin_payment_id)
+    ), attached AS (
+        UPDATE fact_key SET fact_id = t.fact_id
+        FROM unnest($72::uuid[], $73::text[], $74::text[], $75::uuid[])
+            AS t (account_id, movement, key, fact_id)
+        WHERE fact_key.organization_id = $1 AND fact_key.account_id = t.account_id
+            AND fact_key.movement = t.movement AND fact_key.key = t.key
+    ), messages AS (
+        INSERT INTO outbox (organization_id, id, topic, payload)
+        SELECT $1, id, topic, payload
+        FROM unnest($76::uuid[], $77::text[], $78::jsonb[])
+            AS t (id, topic, payload)
+    ), audited AS (
+        INSERT INTO audit (organization_id, id, recorded_at, actor_kind, actor_id, action, subject_kind, subject_id)
+        SELECT $1, id, $2, 'provider', actor_id, action, subject_kind, subject_id
+        FROM unnest($79::uuid[], $80::uuid[], $81::text[], $82::text[], $83::uuid[])
+            AS t (id, actor_id, action, subject_kind, subject_id)
+    )
+    SELECT (SELECT count(*) FROM invoices) AS invoices, (SELECT count(*) FROM intents) AS intents
+"""
+
+
+class RowChangedMeanwhile(Unavailable):
+    """A locked row was not as it was read: the transaction is given up and may be tried again."""
+
+    code = "row_changed_meanwhile"
+
+
+async def write_booking(tx: Transaction, booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]) -> None:
+    """Write all of a batch. `accounts` must hold every account its entries name.
+
+    Raises RowChangedMeanwhile where an invoice or intent is no longer as it was locked.
+    """
+    row = await tx.fetchrow(_WRITE, tx.organization_id, booking.recorded_at, *_parameters(booking, accounts))
+    assert row is not None, "a statement without FROM answers one row"
+    if row["invoices"] != len(booking.invoices) or row["intents"] != len(booking.intents):
+        raise RowChangedMeanwhile("a row was changed by someone who did not take its lock")
+
+
+def _parameters(booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]) -> list[list[object]]:
+    return [
+        *columns([_delivery(row) for row in booking.deliveries], 12),
+        *columns([_payment(row) for row in booking.payments], 16),
+        *columns([_allocation(part) for part in booking.allocations], 6),
+        *columns([(row.id, was, row.version, row.allocated, row.owed) for row, was in booking.invoices], 5),
+        *columns([(row.id, was, row.version, row.state.value, row.received) for row, was in booking.intents], 5),
+        *columns([_entry(entry) for entry in booking.entries], 6),
+        *columns(_postings(booking.entries, accounts), 9),
+        *columns([_case(row) for row in booking.cases], 8),
+        *columns(list(booking.holds), 2),
+        *columns(
+            [(key.account_id, key.movement.value, key.key, fact_id) for key, fact_id in booking.attached.items()], 4
+        ),
+        *columns([(message.id, message.topic, message.payload) for message in booking.messages], 3),
+        *columns(
+            [(line.id, line.account_id, line.action, line.subject_kind, line.subject_id) for line in booking.audit], 5
+        ),
+    ]
+
+
+def _delivery(row: DeliveryRow) -> tuple[object, ...]:
+    callback = row.callback
+    return (
+        row.id,
+        row.account_id,
+        callback.received_at,
+        row.verdict.value,
+        row.receipt_id,
+        row.notices,
+        callback.method,
+        callback.tail,
+        callback.raw_query,
+        [list(pair) for pair in callback.headers if pair[0] not in _HEADERS_NEVER_KEPT],
+        callback.body,
+        callback.source_address,
+    )
+
+
+_HEADERS_NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie"})
+"""Standing credentials: a signature proves one message and is kept as evidence, these would open the next one."""
+
+
+def _payment(row: PaymentRow) -> tuple[object, ...]:
+    payment = row.payment
+    position = position_of(row.parts)
+    return (
+        payment.id,
+        payment.account_id,
+        row.bank_account_id,
+        payment.delivery_id,
+        payment.intent_id,
+        payment.amount,
+        payment.provider_reference,
+        payment.bank_reference,
+        payment.occurred_at,
+        position[Place.INVOICE],
+        position[Place.CREDIT],
+        position[Place.UNALLOCATED],
+        row.transfer_text,
+        row.payer.name,
+        row.payer.account,
+        row.payer.bank,
+    )
+
+
+def _allocation(part: Allocation) -> tuple[object, ...]:
+    return (part.id, part.payment_id, part.place.value, part.invoice_id, part.amount, part.why.value)
+
+
+def _entry(entry: Entry) -> tuple[object, ...]:
+    actor = entry.actor
+    return (entry.id, entry.kind.value, entry.effective_at, entry.accounting_date, actor.kind.value, actor.id)
+
+
+def _postings(entries: Sequence[Entry], accounts: Mapping[AccountKey, LedgerAccountId]) -> list[tuple[object, ...]]:
+    return [
+        (
+            entry.id,
+            line,
+            accounts[posting.debit],
+            accounts[posting.credit],
+            posting.amount,
+            posting.visit_id,
+            posting.invoice_id,
+            posting.payment_id,
+            posting.payer,
+        )
+        for entry in entries
+        for line, posting in enumerate(entry.postings, start=1)
+    ]
+
+
+def _case(row: CaseRow) -> tuple[object, ...]:
+    telling = row.case.telling
+    return (
+        row.id,
+        row.case.reason.value,
+        row.case.amount,
+        telling.account_id,
+        telling.delivery_id,
+        row.case.payment_id,
+        row.case.intent_id,
+        row.due_at,
+    )

@@ -1,0 +1,205 @@
+"""Keys of notices and the rows a batch of them touches: claim, then lock and read.
+
+Two of the three statements of the callback path; the third, which writes, is in `bookings.py`. Claims go in key order
+and locks in id order, invoices before intents, so that two writers never wait for each other in a circle.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from billing.domain.folding import TWIN_WINDOW, Twin
+from billing.domain.ids import InvoiceId, PaymentId
+from billing.domain.intent import Intent
+from billing.domain.invoice import Invoice
+from billing.domain.ledger import DayState
+from billing.domain.money import Dong
+from billing.domain.notice import EventKey, FactKey, KnownEvent, KnownFact, Telling
+from billing.domain.payment import Payment
+from billing.storage.database import Transaction
+from billing.storage.rows import columns, intent_of, invoice_of
+from providers.contract import Movement, Verdict
+
+# One fact key may stand in several tellings; it is claimed if any of them is a telling not handled before. A telling
+# that was handled claims nothing: with other content than the first time it must not shadow money still to come.
+_CLAIM = """
+    WITH events AS (
+        INSERT INTO event_key (organization_id, provider_account_id, key, fingerprint, delivery_id)
+        SELECT $1, told.account_id, told.key, told.fingerprint, told.delivery_id
+        FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::uuid[]) AS told (account_id, key, fingerprint, delivery_id)
+        ORDER BY told.account_id, told.key
+        ON CONFLICT DO NOTHING
+        RETURNING provider_account_id, key
+    ), facts AS (
+        INSERT INTO fact_key (organization_id, account_id, movement, key, fact_id, amount)
+        SELECT DISTINCT ON (named.account_id, named.movement, named.key)
+            $1, named.account_id, named.movement, named.key, named.fact_id, named.amount
+        FROM unnest($6::uuid[], $7::text[], $8::text[], $9::uuid[], $10::bigint[], $11::uuid[], $12::text[])
+            AS named (account_id, movement, key, fact_id, amount, event_account_id, event_key)
+        JOIN events ON events.provider_account_id = named.event_account_id AND events.key = named.event_key
+        ORDER BY named.account_id, named.movement, named.key
+        ON CONFLICT DO NOTHING
+        RETURNING account_id, movement, key
+    )
+    SELECT provider_account_id AS account_id, NULL AS movement, key FROM events
+    UNION ALL
+    SELECT account_id, movement, key FROM facts
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The keys this transaction is the first to claim."""
+
+    events: frozenset[EventKey]
+    facts: frozenset[FactKey]
+
+
+async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Mapping[FactKey, PaymentId]) -> Claimed:
+    """Claim the event keys of a batch, and the fact keys of those tellings that are told for the first time.
+
+    Waits for another transaction that is claiming the same key. The first telling of a batch keeps its event key.
+    """
+    first = {telling.event: telling for telling in reversed(tellings)}
+    events = [(key.account_id, key.key, told.fingerprint, told.delivery_id) for key, told in first.items()]
+    facts = [
+        (key.account_id, key.movement.value, key.key, fact_ids[key], told.amount, told.event.account_id, told.event.key)
+        for told in first.values()
+        if told.moves_money
+        for key in told.fact_keys
+    ]
+    rows = await tx.fetch(_CLAIM, tx.organization_id, *columns(events, 4), *columns(facts, 7))
+    return Claimed(
+        events=frozenset(EventKey(row["account_id"], row["key"]) for row in rows if row["movement"] is None),
+        facts=frozenset(
+            FactKey(row["account_id"], Movement(row["movement"]), row["key"])
+            for row in rows
+            if row["movement"] is not None
+        ),
+    )
+
+
+_LOCK_GROUND = """
+    SELECT
+        (SELECT array_agg((event_key.provider_account_id, event_key.key, event_key.fingerprint,
+                coalesce(delivery.verdict, 'accepted'), coalesce(delivery.receipt_id, event_key.delivery_id)))
+         FROM unnest($2::uuid[], $3::text[]) AS known (account_id, key)
+         JOIN event_key ON event_key.organization_id = $1 AND event_key.provider_account_id = known.account_id
+            AND event_key.key = known.key
+         LEFT JOIN delivery ON delivery.organization_id = $1 AND delivery.id = event_key.delivery_id) AS events,
+        (SELECT array_agg((fact_key.account_id, fact_key.movement, fact_key.key, fact_key.fact_id, fact_key.amount))
+         FROM unnest($4::uuid[], $5::text[], $6::text[]) AS known (account_id, movement, key)
+         JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = known.account_id
+            AND fact_key.movement = known.movement AND fact_key.key = known.key) AS facts,
+        (SELECT array_agg(locked) FROM (
+            SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
+                corrections, allocated, issued_at
+            FROM invoice
+            WHERE organization_id = $1 AND id IN (
+                SELECT intent_invoice.invoice_id FROM intent
+                JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id
+                WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($7::text[]))
+            ORDER BY id FOR UPDATE) AS locked) AS invoices,
+        (SELECT array_agg(locked) FROM (
+            SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at
+            FROM intent
+            WHERE organization_id = $1 AND reference_code = ANY ($7::text[])
+            ORDER BY id FOR UPDATE) AS locked) AS intents,
+        (SELECT array_agg((intent.id, intent_invoice.invoice_id) ORDER BY intent.id, intent_invoice.position)
+         FROM intent
+         JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id
+         WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($7::text[])) AS targets,
+        (SELECT array_agg((day, state)) FROM business_day
+         WHERE organization_id = $1 AND day BETWEEN $8 AND $9) AS days
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedGround:
+    """What the keys of before and the locked rows say; held until the transaction ends."""
+
+    known_events: Mapping[EventKey, KnownEvent]
+    known_facts: Mapping[FactKey, KnownFact]
+    intents: Mapping[str, Intent]
+    invoices: Mapping[InvoiceId, Invoice]
+    days: Mapping[date, DayState]
+
+
+async def lock_ground(
+    tx: Transaction, tellings: Sequence[Telling], claimed: Claimed, *, first_day: date, last_day: date
+) -> LockedGround:
+    """Read what was known before, lock the invoices and then the intents that codes name, and read the days.
+
+    Days are those ever opened from `first_day` to `last_day`, both included; the day lock must be held already.
+    """
+    events = {telling.event for telling in tellings} - claimed.events
+    facts = {key for telling in tellings if telling.moves_money for key in telling.fact_keys} - claimed.facts
+    codes = {code for telling in tellings for code in (*telling.codes.direct, *telling.codes.squeezed)}
+    row = await tx.fetchrow(
+        _LOCK_GROUND,
+        tx.organization_id,
+        *columns([(key.account_id, key.key) for key in events], 2),
+        *columns([(key.account_id, key.movement.value, key.key) for key in facts], 3),
+        sorted(codes),
+        first_day,
+        last_day,
+    )
+    assert row is not None, "a statement without FROM answers one row"
+    targets: dict[UUID, list[InvoiceId]] = {}
+    for intent_id, invoice_id in row["targets"] or ():
+        targets.setdefault(intent_id, []).append(invoice_id)
+    return LockedGround(
+        known_events={
+            EventKey(account_id, key): KnownEvent(fingerprint, Verdict(verdict), receipt_id)
+            for account_id, key, fingerprint, verdict, receipt_id in row["events"] or ()
+        },
+        known_facts={
+            FactKey(account_id, Movement(movement), key): KnownFact(fact_id, Dong(amount))
+            for account_id, movement, key, fact_id, amount in row["facts"] or ()
+        },
+        intents={fields[2]: intent_of(fields, targets[fields[0]]) for fields in row["intents"] or ()},
+        invoices={fields[0]: invoice_of(fields) for fields in row["invoices"] or ()},
+        days={day: DayState(state) for day, state in row["days"] or ()},
+    )
+
+
+_TWINS = """
+    SELECT payment.id, payment.provider_account_id, payment.bank_account_id, payment.delivery_id, payment.intent_id,
+        payment.amount, payment.provider_reference, payment.bank_reference, payment.occurred_at,
+        intent.reference_code, payment_position.unallocated = payment.amount AS is_unallocated
+    FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[]) AS told (bank_account_id, amount, occurred_at)
+    JOIN payment ON payment.organization_id = $1 AND payment.bank_account_id = told.bank_account_id
+        AND payment.amount = told.amount
+        AND payment.occurred_at BETWEEN told.occurred_at - $5::interval AND told.occurred_at + $5::interval
+    JOIN payment_position ON payment_position.organization_id = $1 AND payment_position.payment_id = payment.id
+    LEFT JOIN intent ON intent.organization_id = $1 AND intent.id = payment.intent_id
+    WHERE NOT EXISTS (SELECT FROM payment_hold AS hold
+        WHERE hold.organization_id = $1 AND payment.id IN (hold.payment_id, hold.twin_payment_id))
+    ORDER BY payment.id
+"""
+
+
+async def read_twins(tx: Transaction, tellings: Sequence[Telling]) -> list[Twin]:
+    """Payments that tellings from another channel of the same bank account may be a second telling of."""
+    told = [(telling.bank_account_id, telling.amount, telling.occurred_at) for telling in tellings]
+    rows = await tx.fetch(_TWINS, tx.organization_id, *columns(sorted(set(told), key=repr), 3), TWIN_WINDOW)
+    unique = {row["id"]: row for row in rows}
+    return [
+        Twin(
+            payment=Payment(
+                id=row["id"],
+                account_id=row["provider_account_id"],
+                delivery_id=row["delivery_id"],
+                intent_id=row["intent_id"],
+                amount=Dong(row["amount"]),
+                provider_reference=row["provider_reference"],
+                bank_reference=row["bank_reference"],
+                occurred_at=row["occurred_at"],
+            ),
+            bank_account_id=row["bank_account_id"],
+            codes=frozenset({row["reference_code"]} if row["reference_code"] else ()),
+            is_unallocated=row["is_unallocated"],
+        )
+        for row in unique.values()
+    ]

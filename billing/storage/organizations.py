@@ -1,0 +1,206 @@
+"""Organizations with their facilities, bank accounts, provider accounts, code prefixes and ledger accounts.
+
+Creating them takes the owner's role; the service reads them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from billing.domain.ids import FacilityId, LedgerAccountId, OrganizationId, ProviderAccountId
+from billing.domain.ledger import CHART, AccountKey, AccountRole
+from billing.storage.database import Reader, Transaction
+
+_ADD_ORGANIZATION = """
+    INSERT INTO organization (id, name, tax_code, created_at) VALUES ($1, $2, $3, $4)
+"""
+
+
+async def add_organization(tx: Transaction, *, name: str, tax_code: str, created_at: datetime) -> None:
+    """Add the organization this transaction names."""
+    await tx.execute(_ADD_ORGANIZATION, tx.organization_id, name, tax_code, created_at)
+
+
+_ADD_PREFIX = """
+    INSERT INTO organization_prefix (prefix, organization_id, given_at) VALUES ($1, $2, $3)
+    ON CONFLICT DO NOTHING RETURNING prefix
+"""
+
+
+async def add_prefix(tx: Transaction, *, prefix: str, given_at: datetime) -> bool:
+    """Give a prefix to this organization; False where it was given before, to whomever."""
+    return await tx.fetchval(_ADD_PREFIX, prefix, tx.organization_id, given_at) is not None
+
+
+_PREFIXES = """
+    SELECT prefix FROM organization_prefix WHERE organization_id = $1 ORDER BY given_at DESC, prefix
+"""
+
+
+async def read_prefixes(tx: Transaction) -> list[str]:
+    """The organization's prefixes, the newest first."""
+    return [row["prefix"] for row in await tx.fetch(_PREFIXES, tx.organization_id)]
+
+
+_ADD_FACILITY = """
+    INSERT INTO facility (organization_id, id, code, name) VALUES ($1, $2, $3, $4)
+"""
+
+_ADD_TERMS = """
+    INSERT INTO facility_terms (organization_id, facility_id, valid_from, technical_level)
+    VALUES ($1, $2, $3, $4)
+"""
+
+
+async def add_facility(
+    tx: Transaction, facility_id: FacilityId, *, code: str, name: str, valid_from: date, technical_level: str
+) -> None:
+    """Add a site with its MA_CSKCB code and its rank from a day on."""
+    await tx.execute(_ADD_FACILITY, tx.organization_id, facility_id, code, name)
+    await tx.execute(_ADD_TERMS, tx.organization_id, facility_id, valid_from, technical_level)
+
+
+_FIND_FACILITY = """
+    SELECT id FROM facility WHERE organization_id = $1 AND code = $2
+"""
+
+
+async def find_facility(tx: Transaction, code: str) -> FacilityId | None:
+    """The facility of a MA_CSKCB code."""
+    found = await tx.fetchval(_FIND_FACILITY, tx.organization_id, code)
+    return None if found is None else FacilityId(found)
+
+
+_CLAIM_BANK_ACCOUNT = """
+    INSERT INTO bank_account_owner (bank_bin, account_number, organization_id) VALUES ($2, $3, $1)
+"""
+
+_ADD_BANK_ACCOUNT = """
+    INSERT INTO bank_account (organization_id, id, bank_bin, account_number, holder) VALUES ($1, $2, $3, $4, $5)
+"""
+
+
+async def add_bank_account(
+    tx: Transaction, bank_account_id: UUID, *, bank_bin: str, account_number: str, holder: str
+) -> None:
+    """Add a bank account; (BIN, number) belongs to one organization of the whole installation."""
+    await tx.execute(_CLAIM_BANK_ACCOUNT, tx.organization_id, bank_bin, account_number)
+    await tx.execute(_ADD_BANK_ACCOUNT, tx.organization_id, bank_account_id, bank_bin, account_number, holder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAccountRow:
+    """A contract with a provider as it is stored. `channels` counts the active contracts of its bank account."""
+
+    id: ProviderAccountId
+    organization_id: OrganizationId
+    name: str
+    provider: str
+    bank_account_id: UUID | None
+    settings: Mapping[str, object]
+    secret_name: str | None
+    channels: int
+
+
+_ADD_PROVIDER_ACCOUNT = """
+    INSERT INTO provider_account (organization_id, id, name, provider, bank_account_id, settings, secret_name)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+
+async def add_provider_account(
+    tx: Transaction,
+    account_id: ProviderAccountId,
+    *,
+    name: str,
+    provider: str,
+    bank_account_id: UUID | None,
+    settings: Mapping[str, object],
+    secret_name: str | None,
+) -> None:
+    """Add a contract with a provider; settings hold no secret."""
+    await tx.execute(
+        _ADD_PROVIDER_ACCOUNT,
+        tx.organization_id,
+        account_id,
+        name,
+        provider,
+        bank_account_id,
+        dict(settings),
+        secret_name,
+    )
+
+
+_PROVIDER_ACCOUNT = """
+    SELECT account.id, account.name, account.provider, account.bank_account_id, account.settings, account.secret_name,
+        (SELECT count(*) FROM provider_account AS channel
+         WHERE channel.organization_id = $1 AND channel.is_active
+            AND channel.bank_account_id = account.bank_account_id) AS channels
+    FROM provider_account AS account
+    WHERE account.organization_id = $1 AND account.name = $2 AND account.is_active
+"""
+
+
+async def find_provider_account(tx: Transaction, name: str) -> ProviderAccountRow | None:
+    """The active contract of that name."""
+    row = await tx.fetchrow(_PROVIDER_ACCOUNT, tx.organization_id, name)
+    return None if row is None else ProviderAccountRow(organization_id=tx.organization_id, **dict(row))
+
+
+_ADD_LEDGER_ACCOUNTS = """
+    INSERT INTO ledger_account (organization_id, id, role, subject, kind, normal_side)
+    SELECT $1, id, role, subject, 'rollup', side FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[])
+        AS t (id, role, subject, side)
+"""
+
+_ADD_LEDGER_NUMBERS = """
+    INSERT INTO ledger_number (organization_id, account_id, valid_from, number, name)
+    SELECT $1, id, $3, number, name FROM unnest($2::uuid[], $4::text[], $5::text[]) AS t (id, number, name)
+"""
+
+
+async def add_ledger_accounts(
+    tx: Transaction, accounts: Sequence[tuple[LedgerAccountId, AccountKey]], *, valid_from: date
+) -> None:
+    """Add ledger accounts with the proposed number and name of their role."""
+    ids = [account_id for account_id, _ in accounts]
+    keys = [key for _, key in accounts]
+    terms = [CHART[key.role] for key in keys]
+    await tx.execute(
+        _ADD_LEDGER_ACCOUNTS,
+        tx.organization_id,
+        ids,
+        [key.role.value for key in keys],
+        [key.subject for key in keys],
+        [term.normal_side.value for term in terms],
+    )
+    await tx.execute(
+        _ADD_LEDGER_NUMBERS,
+        tx.organization_id,
+        ids,
+        valid_from,
+        [term.number for term in terms],
+        [term.name for term in terms],
+    )
+
+
+_LEDGER_ACCOUNTS = """
+    SELECT id, role, subject FROM ledger_account WHERE organization_id = $1
+"""
+
+
+async def read_ledger_accounts(tx: Transaction) -> dict[AccountKey, LedgerAccountId]:
+    """Every ledger account of the organization; they are never changed or removed."""
+    rows = await tx.fetch(_LEDGER_ACCOUNTS, tx.organization_id)
+    return {AccountKey(AccountRole(row["role"]), row["subject"]): LedgerAccountId(row["id"]) for row in rows}
+
+
+_ORGANIZATIONS = """
+    SELECT vienphi_organizations() AS id
+"""
+
+
+async def read_organizations(reader: Reader) -> list[OrganizationId]:
+    """The ids of all organizations of the installation."""
+    return [OrganizationId(row["id"]) for row in await reader.fetch(_ORGANIZATIONS)]

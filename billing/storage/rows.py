@@ -1,0 +1,56 @@
+"""Rows to domain values and back: the shapes that several files of this floor read alike."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from billing.domain.ids import InvoiceId
+from billing.domain.intent import Intent, IntentState
+from billing.domain.invoice import Invoice, InvoiceState
+from billing.domain.money import Shares
+
+
+def intent_of(fields: Sequence[Any], invoices: Sequence[InvoiceId]) -> Intent:
+    """An intent from its columns.
+
+    id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at.
+    """
+    intent_id, account_id, reference, state, version, amount, received, created_at, expires_at = fields
+    return Intent(
+        id=intent_id,
+        account_id=account_id,
+        reference=reference,
+        state=IntentState(state),
+        version=version,
+        amount=amount,
+        received=received,
+        invoices=tuple(invoices),
+        created_at=created_at,
+        expires_at=expires_at,
+    )
+
+
+def invoice_of(fields: Sequence[Any]) -> Invoice:
+    """An invoice from its columns.
+
+    id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share, corrections,
+    allocated, issued_at.
+    """
+    invoice_id, visit_id, visit_version, number, state, version, patient, other, insurer, *rest = fields
+    corrections, allocated, issued_at = rest
+    return Invoice(
+        id=invoice_id,
+        visit_id=visit_id,
+        visit_version=visit_version,
+        number=number,
+        state=InvoiceState(state),
+        version=version,
+        shares=Shares(patient=patient, other=other, insurer=insurer),
+        corrections=corrections,
+        allocated=allocated,
+        issued_at=issued_at,
+    )
+
+
+def columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    """Rows turned into the parallel arrays that unnest() takes; no rows give empty arrays."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
