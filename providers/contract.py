@@ -10,6 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, ClassVar
+
+import httpx
+from pydantic import BaseModel
 
 PURPOSE_LENGTH_MAX = 25
 """Longest transfer text every bank carries whole (NAPAS field 62-08)."""
@@ -162,10 +166,17 @@ class PaymentInstruction:
 
 
 class Provider(ABC):
-    """Starts payments."""
+    """Starts payments. Made anew from its account's settings and HTTP client; holds nothing else."""
 
-    signed_part: str
+    signed_part: ClassVar[str]
     """Which bytes of a delivery the signature covers, in words; `none` where nothing is signed."""
+
+    settings_type: ClassVar[type[BaseModel]]
+    """The model its account's settings are read with; secrets in it are SecretStr."""
+
+    @abstractmethod
+    def __init__(self, settings: Any, client: httpx.AsyncClient) -> None:
+        """Take settings of `settings_type` and the account's own client."""
 
     @abstractmethod
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:

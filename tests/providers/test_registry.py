@@ -1,0 +1,115 @@
+from importlib.metadata import EntryPoints, distributions
+
+import httpx
+import pytest
+
+from providers.contract import Callbacks, PaymentRequest, Provider
+from providers.registry import (
+    BrokenProvider,
+    SettingsRefused,
+    UnknownProvider,
+    installed_providers,
+    open_provider,
+    provider_class,
+)
+from providers.sandbox.adapter import Sandbox
+
+_SETTINGS = {
+    "bank_bin": "970436",
+    "account_number": "0000000000017",
+    "account_holder": "BENH VIEN TEST",
+    "merchant_id": "BVTEST",
+    "secret": "a-secret-of-the-tests",
+}
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Install packages that do nothing but declare providers; only they are seen."""
+
+    def declared(**asked):
+        packages = distributions(path=[str(tmp_path)])
+        return EntryPoints(entry for package in packages for entry in package.entry_points).select(**asked)
+
+    monkeypatch.setattr("providers.registry.entry_points", declared)
+
+    def declare(package, lines):
+        folder = tmp_path / f"{package}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text("[billing.providers]\n" + lines)
+
+    return declare
+
+
+@pytest.fixture
+def with_sandbox(install):
+    install("vienphi", "sandbox = providers.sandbox.adapter:Sandbox\n")
+
+
+@pytest.mark.usefixtures("with_sandbox")
+def test_installed_provider_is_found_by_its_name():
+    assert installed_providers() == ("sandbox",)
+    assert provider_class("sandbox") is Sandbox
+
+
+@pytest.mark.usefixtures("with_sandbox")
+def test_abilities_are_asked_of_the_class():
+    assert issubclass(provider_class("sandbox"), Provider)
+    assert issubclass(provider_class("sandbox"), Callbacks)
+
+
+@pytest.mark.usefixtures("with_sandbox")
+def test_unknown_provider_is_refused_and_the_installed_are_named():
+    with pytest.raises(UnknownProvider, match=r"'sandbx'.*installed: sandbox"):
+        provider_class("sandbx")
+
+
+def test_nothing_installed_is_said_so(install):
+    with pytest.raises(UnknownProvider, match="installed: —"):
+        provider_class("sandbox")
+
+
+@pytest.mark.parametrize(
+    "value", ["providers.nowhere:Sandbox", "providers.sandbox.adapter:Nothing", "providers.signing:BODY_SIZE_MAX",
+              "providers.contract:Callbacks"]
+)  # fmt: skip
+def test_entry_point_that_leads_to_no_provider_is_refused(install, value):
+    install("other", f"broken = {value}\n")
+
+    with pytest.raises(BrokenProvider):
+        provider_class("broken")
+
+
+def test_second_package_cannot_take_over_a_name(install):
+    install("vienphi", "sandbox = providers.sandbox.adapter:Sandbox\n")
+    install("intruder", "sandbox = intruder:Sandbox\n")
+
+    with pytest.raises(BrokenProvider, match="more than once"):
+        provider_class("sandbox")
+
+
+@pytest.mark.usefixtures("with_sandbox")
+async def test_provider_is_opened_from_stored_settings():
+    async with httpx.AsyncClient() as client:
+        provider = open_provider("sandbox", _SETTINGS, client)
+
+    instruction = await provider.create_payment(
+        PaymentRequest(reference="K7ABCDEFR", amount=350_000, purpose="K7ABCDEFR VIEN PHI", expires_at=None)
+    )
+    assert instruction.account_number == "0000000000017"
+
+
+@pytest.mark.usefixtures("with_sandbox")
+async def test_wrong_settings_are_all_named_and_no_value_repeated():
+    wrong = _SETTINGS | {"bank_bin": "97-leaked", "secret": "short-leaked", "surplus-key": "leaked"}
+    del wrong["account_number"]
+
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(SettingsRefused) as refused:
+            open_provider("sandbox", wrong, client)
+
+    assert set(refused.value.fields) == {"bank_bin", "secret", "surplus-key", "account_number"}
+    assert "leaked" not in str(refused.value)
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__
