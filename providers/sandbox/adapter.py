@@ -1,0 +1,177 @@
+"""The sandbox provider: VietQR built offline, callbacks signed with HMAC-SHA256. Behaves as a careful provider would.
+
+The message and its signature are described in `message.py`. Status words of the bank:
+
+    PENDING CANCELLED EXPIRED FAILED REVIEW SUCCEEDED      as they say
+    SUCCEEDED with direction debit                         money we sent back: refunded
+    REVERSED with direction debit                          money the bank took back: reversed
+    every other word                                       UNKNOWN, asked about and never guessed
+"""
+
+import hashlib
+import json
+import re
+from typing import ClassVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from providers.contract import (
+    BadSignature,
+    Callback,
+    Callbacks,
+    Movement,
+    Notice,
+    Notices,
+    Outcome,
+    Payer,
+    PaymentInstruction,
+    PaymentRequest,
+    Provider,
+    Reply,
+    Unreadable,
+    Verdict,
+)
+from providers.emvqr import Particulars, VietQr, build_vietqr, check_payee
+from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, signature_of
+from providers.signing import NotStrictJson, is_same_secret, read_json_object
+
+_SIGNATURE = re.compile(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})")
+
+_OUTCOMES = {
+    "PENDING": Outcome.PENDING,
+    "SUCCEEDED": Outcome.SUCCEEDED,
+    "FAILED": Outcome.FAILED,
+    "CANCELLED": Outcome.CANCELLED,
+    "EXPIRED": Outcome.EXPIRED,
+    "REVIEW": Outcome.REVIEW,
+}
+_RESULTS = {
+    Verdict.ACCEPTED: "ok",
+    Verdict.DUPLICATE: "duplicate",
+    Verdict.UNKNOWN_REFERENCE: "unknown_reference",
+    Verdict.AMOUNT_DIFFERS: "amount_differs",
+    Verdict.STORED: "stored",
+    Verdict.TRY_LATER: "try_later",
+}
+
+
+class Sandbox(Provider, Callbacks):
+    """One account at the sandbox bank. Needs no call to anybody, so its client is not kept."""
+
+    signed_part: ClassVar[str] = "the timestamp, a dot and the whole body"
+    settings_type: ClassVar[type[BaseModel]] = SandboxSettings
+
+    def __init__(self, settings: SandboxSettings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+
+    async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
+        """A dynamic VietQR for the account of the settings, read back before it is given out.
+
+        Raises FieldRefused where the amount or purpose cannot stand in a code, WrongPayee if the code came out wrong.
+        """
+        settings = self._settings
+        payload = build_vietqr(
+            VietQr(
+                bank_bin=settings.bank_bin,
+                account_number=settings.account_number,
+                amount=request.amount,
+                particulars=Particulars(purpose=request.purpose),
+            )
+        )
+        check_payee(payload, bank_bin=settings.bank_bin, account_number=settings.account_number)
+        return PaymentInstruction(
+            qr_payload=payload,
+            bank_bin=settings.bank_bin,
+            account_number=settings.account_number,
+            account_holder=settings.account_holder,
+        )
+
+    def read_callback(self, callback: Callback) -> Notices | Reply:
+        """Verify the signature over the raw body, then read the one fact the message tells."""
+        if callback.method != "POST":
+            return _reply(405, "method_not_allowed", headers={"Allow": "POST"})
+        self._verify(callback)
+        try:
+            message = SandboxMessage.model_validate(read_json_object(callback.body))
+        except NotStrictJson as error:
+            raise Unreadable(str(error), _reply(422, "unreadable")) from error
+        except ValidationError as error:
+            wrong = sorted({".".join(map(str, each["loc"])) for each in error.errors(include_input=False)})
+            # The error itself would repeat names and accounts: only the fields are told on.
+            raise Unreadable("wrong or missing: " + ", ".join(wrong)[:200], _reply(422, "unreadable")) from None
+        return Notices((self._notice(message),))
+
+    def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
+        """`{"result": …, "receipt": …}`; TRY_LATER is 503, so that the bank delivers again."""
+        if verdict is Verdict.TRY_LATER:
+            return _reply(503, _RESULTS[verdict], receipt_id, headers={"Retry-After": "1"})
+        return _reply(200, _RESULTS[verdict], receipt_id)
+
+    def _verify(self, callback: Callback) -> None:
+        signature = _SIGNATURE.fullmatch(callback.header(SIGNATURE_HEADER) or "")
+        if signature is None:
+            raise BadSignature(_reply(401, "bad_signature"))
+        timestamp, received = signature.groups()
+        if not is_same_secret(signature_of(self._settings.key, timestamp, callback.body), received):
+            raise BadSignature(_reply(401, "bad_signature"))
+        if abs(callback.received_at.timestamp() - int(timestamp)) > self._settings.tolerance_s:
+            raise BadSignature(_reply(401, "bad_signature"))
+
+    def _notice(self, message: SandboxMessage) -> Notice:
+        movement, outcome = _meaning(message)
+        facts = {f"transaction:{message.transaction_id}"}
+        if message.bank_reference:
+            facts.add(f"bank:{message.bank_reference}")
+        payer = message.payer
+        return Notice(
+            event_key=f"{message.transaction_id}:{message.status}",
+            outcome=outcome,
+            provider_status=message.status,
+            occurred_at=message.occurred_at,
+            amount=message.amount,
+            movement=movement,
+            fact_keys=frozenset(facts),
+            fingerprint=_fingerprint(message),
+            reference=message.reference,
+            transfer_text=message.content,
+            provider_reference=message.transaction_id,
+            bank_reference=message.bank_reference,
+            payer=Payer(name=payer.name, account=payer.account) if payer else None,
+            names_other_account=self._names_other_account(message),
+        )
+
+    def _names_other_account(self, message: SandboxMessage) -> bool:
+        is_our_merchant = message.merchant_id in {None, self._settings.merchant_id}
+        return message.account_number != self._settings.account_number or not is_our_merchant
+
+
+def _meaning(message: SandboxMessage) -> tuple[Movement, Outcome]:
+    if message.direction == "credit":
+        return Movement.RECEIVED, _OUTCOMES.get(message.status, Outcome.UNKNOWN)
+    if message.status == "REVERSED":
+        return Movement.REVERSED, Outcome.SUCCEEDED
+    return Movement.REFUNDED, _OUTCOMES.get(message.status, Outcome.UNKNOWN)
+
+
+def _fingerprint(message: SandboxMessage) -> bytes:
+    """SHA-256 over what decides amount, account and target; the payer decides nothing and stays out."""
+    meaningful = [
+        message.transaction_id,
+        message.bank_reference,
+        message.merchant_id,
+        message.account_number,
+        message.amount,
+        message.currency,
+        message.status,
+        message.direction,
+        message.content,
+        message.reference,
+        message.occurred_at.isoformat(),
+    ]
+    return hashlib.sha256(json.dumps(meaningful, separators=(",", ":")).encode("ascii")).digest()
+
+
+def _reply(status: int, result: str, receipt_id: str = "", *, headers: dict[str, str] | None = None) -> Reply:
+    said = {"result": result, "receipt": receipt_id} if receipt_id else {"result": result}
+    return Reply(status=status, body=json.dumps(said).encode("ascii"), headers=headers or {})

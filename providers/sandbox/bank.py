@@ -1,0 +1,211 @@
+"""The pretend bank: reads a QR code as a phone would, pays, and calls the callback address, well or badly.
+
+Everything goes over HTTP, as with a real bank. Clock, randomness and waiting are handed in, so that a story told
+twice is the same story.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from enum import StrEnum
+from random import Random
+
+import httpx
+
+from providers.emvqr import NotAVietQr, ParsedQr, parse
+from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxPayer, SandboxSettings, signature_header
+from providers.signing import NotStrictJson, read_json_object
+
+OVER_BY = 10_000
+"""What a payer who rounds up pays too much, in đồng."""
+ATTEMPTS_MAX = 5
+_RETRY_AFTER_MAX_S = 30
+_VIETNAM_TIME = timezone(timedelta(hours=7))
+
+
+class Behaviour(StrEnum):
+    """What the bank, or its customer, does with a code."""
+
+    EXACT = "exact"
+    TWICE = "twice"  # one transaction, told twice
+    SHORT = "short"  # half the amount
+    OVER = "over"  # OVER_BY too much
+    LATE = "late"  # told only after a while
+    WRAPPED = "wrapped"  # the transfer text inside a bank's own narrative
+    RESPACED = "respaced"  # a space or line break inside the first word of the transfer text
+    FORGED = "forged"  # signed with another secret
+    ALTERED = "altered"  # one byte changed after signing
+    NEVER = "never"
+
+
+class ScanRefused(Exception):
+    """A code no banking application would pay here: unreadable, broken, without amount, or for another account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the callback address answered in the end, after `attempts` deliveries of the same message."""
+
+    status: int
+    result: str
+    receipt: str
+    attempts: int
+
+
+class PretendBank:
+    """A bank that holds the account of the settings and pays codes into it.
+
+    `callback_url` is the whole address of the account's callbacks; `clock` gives moments with a zone; `pause` waits
+    that many seconds. `late_by_s` is how long Behaviour.LATE waits.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        callback_url: str,
+        settings: SandboxSettings,
+        *,
+        clock: Callable[[], datetime],
+        random: Random,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        late_by_s: float = 2.0,
+    ) -> None:
+        self._client = client
+        self._callback_url = callback_url
+        self._settings = settings
+        self._clock = clock
+        self._random = random
+        self._pause = pause
+        self._late_by_s = late_by_s
+
+    async def pay(self, qr_payload: str, behaviour: Behaviour) -> tuple[Answer, ...]:
+        """Scan a code, pay as told, deliver, and return each delivery's answer; none for NEVER.
+
+        Raises ScanRefused for a code this bank does not pay, httpx.TransportError if nobody answers.
+        """
+        message = self.transfer(qr_payload, behaviour)
+        match behaviour:
+            case Behaviour.NEVER:
+                return ()
+            case Behaviour.FORGED:
+                return (await self.deliver_forged(message),)
+            case Behaviour.ALTERED:
+                return (await self.deliver_altered(message),)
+            case Behaviour.TWICE:
+                return (await self.deliver(message), await self.deliver(message))
+            case Behaviour.LATE:
+                await self._pause(self._late_by_s)
+        return (await self.deliver(message),)
+
+    def transfer(self, qr_payload: str, behaviour: Behaviour = Behaviour.EXACT) -> SandboxMessage:
+        """Scan a code and make the transfer, without telling anybody: what `deliver` will say of it."""
+        code = self._scan(qr_payload)
+        payer = SandboxPayer(name="NGUYEN VAN TEST", account=self._digits(10))
+        return SandboxMessage(
+            transaction_id=f"SB{self._digits(14)}",
+            bank_reference=f"FT{self._digits(11)}",
+            merchant_id=self._settings.merchant_id,
+            account_number=self._settings.account_number,
+            amount=_amount(code.amount or 0, behaviour),
+            status="SUCCEEDED",
+            direction="credit",
+            content=self._content(code.purpose or f"{payer.name} chuyen tien", payer, behaviour),
+            reference=code.bill_number,
+            occurred_at=self._clock().astimezone(_VIETNAM_TIME).replace(microsecond=0),
+            payer=payer,
+        )
+
+    async def deliver(self, message: SandboxMessage) -> Answer:
+        """Tell the callback address, signed anew; delivering one message again is a retry of the bank."""
+        return await self._post(_body(message), self._settings.key)
+
+    async def deliver_forged(self, message: SandboxMessage) -> Answer:
+        """The same message from somebody who does not know the secret."""
+        return await self._post(_body(message), self._settings.key[::-1] + b"forged")
+
+    async def deliver_altered(self, message: SandboxMessage) -> Answer:
+        """The same message with one byte of the signed part changed on its way."""
+        body = bytearray(_body(message))
+        body[self._random.randrange(len(body))] ^= 0x01
+        return await self._post(_body(message), self._settings.key, sent=bytes(body))
+
+    async def _post(self, body: bytes, key: bytes, *, sent: bytes | None = None) -> Answer:
+        """Sign `body`, post it (or `sent` in its place), and repeat while told to try later or nobody answers."""
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            headers = {
+                "content-type": "application/json",
+                SIGNATURE_HEADER: signature_header(key, self._clock(), body),
+            }
+            wait_s = 1.0
+            try:
+                response = await self._client.post(
+                    self._callback_url, content=body if sent is None else sent, headers=headers
+                )
+            except httpx.TransportError:
+                if attempt == ATTEMPTS_MAX:
+                    raise
+            else:
+                if response.status_code < 500 or attempt == ATTEMPTS_MAX:
+                    return _answer(response, attempt)
+                wait_s = _retry_after_s(response)
+            await self._pause(wait_s)
+        raise AssertionError("the last attempt answers or raises")
+
+    def _scan(self, qr_payload: str) -> ParsedQr:
+        try:
+            code = parse(qr_payload)
+        except NotAVietQr as error:
+            raise ScanRefused("this is no VietQR code") from error
+        if not code.crc_valid:
+            raise ScanRefused("the code is damaged")
+        if (code.bank_bin, code.account_number) != (self._settings.bank_bin, self._settings.account_number):
+            raise ScanRefused("the code pays into an account of another bank")
+        if not code.amount:
+            raise ScanRefused("the code says no amount")
+        return code
+
+    def _content(self, purpose: str, payer: SandboxPayer, behaviour: Behaviour) -> str:
+        if behaviour is Behaviour.WRAPPED:
+            return (
+                f"MBVCB.{self._digits(10)}.{self._digits(6)}.{purpose}.CT tu {payer.account} {payer.name} "
+                f"toi {self._settings.account_number} {self._settings.account_holder}"
+            )
+        if behaviour is Behaviour.RESPACED:
+            first_word_length = len(purpose.partition(" ")[0])
+            position = self._random.randrange(1, max(first_word_length, 2))
+            return purpose[:position] + self._random.choice(" \n") + purpose[position:]
+        return purpose
+
+    def _digits(self, count: int) -> str:
+        return "".join(self._random.choice("0123456789") for _ in range(count))
+
+
+def _amount(asked: int, behaviour: Behaviour) -> int:
+    if behaviour is Behaviour.SHORT:
+        if asked < 2:
+            raise ScanRefused("less than 1 đồng cannot be paid")
+        return asked // 2
+    return asked + OVER_BY if behaviour is Behaviour.OVER else asked
+
+
+def _body(message: SandboxMessage) -> bytes:
+    return message.model_dump_json().encode("utf-8")
+
+
+def _retry_after_s(response: httpx.Response) -> float:
+    told = response.headers.get("retry-after", "1")
+    return float(min(int(told), _RETRY_AFTER_MAX_S)) if told.isascii() and told.isdigit() and len(told) < 5 else 1.0
+
+
+def _answer(response: httpx.Response, attempts: int) -> Answer:
+    try:
+        said = read_json_object(response.content)
+    except NotStrictJson:
+        said = {}
+    return Answer(
+        status=response.status_code,
+        result=str(said.get("result", "")),
+        receipt=str(said.get("receipt", "")),
+        attempts=attempts,
+    )

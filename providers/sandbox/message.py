@@ -1,0 +1,88 @@
+"""What the sandbox bank and its provider say to each other: settings, the message, and how it is signed.
+
+A message is a JSON object in the body of a POST. The header `x-sandbox-signature: t=<unix seconds>,v1=<hex>` carries
+HMAC-SHA256 over `<unix seconds>.<body>` with the secret of the account; every delivery is signed anew.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from providers.emvqr import AMOUNT_MAX
+from providers.signing import hmac_sha256_hex
+
+SIGNATURE_HEADER = "x-sandbox-signature"
+CONTENT_LENGTH_MAX = 500
+_YEARS = range(2000, 2101)
+
+
+class SandboxSettings(BaseModel):
+    """One account at the sandbox bank. `tolerance_s` is how old or early a signature may be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    bank_bin: str = Field(pattern=r"^[0-9]{6}$")
+    account_number: str = Field(pattern=r"^[0-9A-Za-z]{1,19}$")
+    account_holder: str = Field(min_length=1, max_length=70)
+    merchant_id: str = Field(pattern=r"^[0-9A-Za-z_-]{1,40}$")
+    secret: SecretStr = Field(min_length=16)
+    tolerance_s: int = Field(default=300, ge=1, le=3600)
+
+    @property
+    def key(self) -> bytes:
+        """The secret as the bytes that sign."""
+        return self.secret.get_secret_value().encode("utf-8")
+
+
+def _moment(value: object) -> object:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _within_reason(moment: datetime) -> datetime:
+    if moment.year not in _YEARS:
+        raise ValueError("a year from 2000 to 2100 is needed")
+    return moment.astimezone(UTC)
+
+
+class SandboxPayer(BaseModel):
+    """Who paid, as far as the bank tells."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    name: str = Field(default="", max_length=200)
+    account: str = Field(default="", max_length=40)
+
+
+class SandboxMessage(BaseModel):
+    """One thing the sandbox bank tells about one transaction. Amounts are whole đồng and never signed.
+
+    `status` is a word of the bank; those it may use later are not refused. `content` is the transfer text,
+    `reference` our code where the bank carries it in a field of its own.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    transaction_id: str = Field(pattern=r"^[0-9A-Za-z._-]{1,64}$")
+    bank_reference: str = Field(default="", pattern=r"^[0-9A-Za-z._-]{0,64}$")
+    merchant_id: str | None = Field(default=None, max_length=40)
+    account_number: str = Field(min_length=1, max_length=40)
+    amount: int = Field(ge=1, le=AMOUNT_MAX)
+    currency: Literal["VND"] = "VND"
+    status: str = Field(pattern=r"^[A-Z_]{1,32}$")
+    direction: Literal["credit", "debit"]
+    content: str = Field(default="", max_length=CONTENT_LENGTH_MAX)
+    reference: str | None = Field(default=None, max_length=40)
+    occurred_at: Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_within_reason)]
+    payer: SandboxPayer | None = None
+
+
+def signature_of(key: bytes, timestamp: str, body: bytes) -> str:
+    """The hex signature of a body at a moment in unix seconds."""
+    return hmac_sha256_hex(key, timestamp.encode("ascii") + b"." + body)
+
+
+def signature_header(key: bytes, signed_at: datetime, body: bytes) -> str:
+    """The value of the signature header of one delivery."""
+    timestamp = str(int(signed_at.timestamp()))
+    return f"t={timestamp},v1={signature_of(key, timestamp, body)}"
