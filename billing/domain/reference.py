@@ -149,9 +149,20 @@ def extract_codes(content: str, grammar: Grammar) -> Extraction:
     codes = tuple(dict.fromkeys(grammar.find(text)))
     if codes:
         return Extraction(codes, squeezed=False)
-    squeezed_text = "".join(letter for letter in text if letter in _KEPT_WHEN_SQUEEZED)
-    squeezed_codes = tuple(dict.fromkeys(grammar.find(squeezed_text)))
-    return Extraction(squeezed_codes, squeezed=bool(squeezed_codes))
+    found = squeezed_codes(content, grammar)
+    return Extraction(found, squeezed=bool(found))
+
+
+def squeezed_codes(content: str, grammar: Grammar) -> tuple[str, ...]:
+    """The codes that appear once everything outside A–Z and 0–9 is taken out.
+
+    For a caller whose direct codes turned out never to have been issued.
+    """
+    if len(content) > TRANSFER_TEXT_LENGTH_MAX:
+        return ()
+    text = upper_without_marks(content)
+    squeezed = "".join(letter for letter in text if letter in _KEPT_WHEN_SQUEEZED)
+    return tuple(dict.fromkeys(grammar.find(squeezed)))
 
 
 def _weighted_sum(text: str) -> int:

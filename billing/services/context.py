@@ -1,0 +1,104 @@
+"""What every use case is given: the database, the clock, ids, the providers and what is in force.
+
+Nothing here decides; it is put together once in `app` and in tests.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from secrets import randbits
+from typing import Protocol
+from uuid import UUID
+
+from billing.domain.coverage.figures import Figures
+from billing.domain.coverage.policy import Policy
+from billing.domain.ids import LedgerAccountId, OrganizationId, ProviderAccountId, uuid7
+from billing.domain.ledger import AccountKey
+from billing.domain.reference import Grammar, organization_grammar
+from billing.storage.database import Database, Transaction
+from billing.storage.organizations import read_ledger_accounts, read_prefixes
+from providers.contract import Provider
+
+Clock = Callable[[], datetime]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_RANDOM_BITS = 74
+
+
+def utc_now() -> datetime:
+    """The moment now, with its zone."""
+    return datetime.now(UTC)
+
+
+class Ids:
+    """UUIDv7 ids that grow within one process, also within a millisecond and when the clock is set back."""
+
+    def __init__(self, clock: Clock, random_bits: Callable[[int], int] = randbits) -> None:
+        self._clock = clock
+        self._random_bits = random_bits
+        self._last = (0, 0)
+
+    def new(self) -> UUID:
+        """A fresh id of this moment (RFC 9562 §6.2, method 2)."""
+        moment_ms = (self._clock() - _EPOCH) // _MILLISECOND
+        last_ms, last_bits = self._last
+        if moment_ms > last_ms:
+            # The top bit is left free, so that counting up within a millisecond cannot run over.
+            self._last = (moment_ms, self._random_bits(_RANDOM_BITS - 1))
+        else:
+            self._last = (last_ms, last_bits + 1 + self._random_bits(16))
+        return uuid7(*self._last)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAccount:
+    """A contract with a provider, ready to be called. `channels` counts the contracts of its bank account."""
+
+    id: ProviderAccountId
+    organization_id: OrganizationId
+    name: str
+    provider: Provider
+    bank_account_id: UUID | None
+    channels: int
+
+
+class ProviderAccounts(Protocol):
+    """Finds provider accounts by name."""
+
+    async def find(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
+        """The active account of that name; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What does not change while an organization works: its code prefixes and its ledger accounts."""
+
+    prefixes: tuple[str, ...]
+    grammar: Grammar
+    accounts: dict[AccountKey, LedgerAccountId]
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """The service's surroundings. Books are read once for each organization and again where they lack an account."""
+
+    database: Database
+    accounts: ProviderAccounts
+    clock: Clock = utc_now
+    ids: Ids = field(default_factory=lambda: Ids(utc_now))
+    figures: Figures
+    policy: Policy
+    _books: dict[OrganizationId, Books] = field(default_factory=dict)
+
+    async def books(self, tx: Transaction, *needed: AccountKey) -> Books:
+        """The books of the transaction's organization, with the accounts named."""
+        known = self._books.get(tx.organization_id)
+        if known is not None and all(key in known.accounts for key in needed):
+            return known
+        prefixes = tuple(await read_prefixes(tx))
+        books = Books(prefixes, organization_grammar(prefixes), await read_ledger_accounts(tx))
+        missing = [key for key in needed if key not in books.accounts]
+        assert not missing, f"ledger accounts are made with what they are for: {missing}"
+        self._books[tx.organization_id] = books
+        return books

@@ -1,0 +1,250 @@
+"""Every fact that makes or undoes a payment enters here: a batch of deliveries becomes money in the books.
+
+Takes a transaction that holds the day lock, opens none. Applying a delivery twice changes nothing. The order is the
+lock order of the house: day, keys, invoices, intents; then everything is written at once. Source: DESIGN §5.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from billing.domain.actor import Actor
+from billing.domain.bookkeeping import clearing_account, money_left, payment_received
+from billing.domain.folding import Folded, Ground, fold
+from billing.domain.ids import AllocationId, DeliveryId, EntryId, PaymentId
+from billing.domain.intent import Intent
+from billing.domain.ledger import CHART, AccountKey, AccountRole, Entry, EntryKind, accounting_date, business_date
+from billing.domain.money import dong
+from billing.domain.notice import Codes, EventKey, FactKey, Telling, join_facts
+from billing.domain.payment import Allocation
+from billing.domain.reference import Grammar, extract_codes, is_reference_code, squeezed_codes
+from billing.services.context import Context, ProviderAccount
+from billing.storage.bookings import (
+    AuditLine,
+    Booking,
+    CaseRow,
+    DeliveryRow,
+    Message,
+    PaymentRow,
+    write_booking,
+)
+from billing.storage.database import Transaction
+from billing.storage.notices import LockedGround, claim_keys, lock_ground, read_twins
+from providers.contract import Callback, Notice, Payer, Verdict
+
+CASE_DUE = timedelta(days=1)
+"""How soon a person must look at an exception, until organizations set their own term."""
+
+_BANK_KEY = "bank:"
+_NOBODY = Payer()
+_ACCOUNTS = tuple(AccountKey(role) for role in CHART if role is not AccountRole.CLEARING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One verified message of a provider account with what it says."""
+
+    id: DeliveryId
+    account: ProviderAccount
+    callback: Callback
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a delivery; the receipt is the same for every delivery of one event."""
+
+    verdict: Verdict
+    receipt_id: DeliveryId
+
+
+async def apply_deliveries(
+    tx: Transaction, deliveries: Sequence[Delivery], context: Context
+) -> dict[DeliveryId, Answer]:
+    """Apply a batch of one organization in order of arrival; what it leads to is written when this returns."""
+    now = context.clock()
+    books = await context.books(tx, *_ACCOUNTS, *{clearing_account(delivery.account.id) for delivery in deliveries})
+    tellings = [_telling(delivery, notice, books.grammar) for delivery in deliveries for notice in delivery.notices]
+    fact_ids = join_facts(tellings, lambda: PaymentId(context.ids.new()))
+    claimed = await claim_keys(tx, tellings, fact_ids)
+    today = business_date(now)
+    first_day = min((business_date(telling.occurred_at) for telling in tellings), default=today)
+    locked = await lock_ground(tx, tellings, claimed, first_day=min(first_day, today), last_day=today)
+    shared = {delivery.account.id for delivery in deliveries if delivery.account.channels > 1}
+    suspects = [telling for telling in tellings if telling.account_id in shared and telling.moves_money]
+    ground = Ground(
+        known_events=locked.known_events,
+        known_facts=locked.known_facts,
+        fact_ids=fact_ids,
+        intents=locked.intents,
+        invoices=locked.invoices,
+        twins=await read_twins(tx, suspects) if suspects else (),
+    )
+    folded = fold(tellings, ground, new_allocation_id=lambda: AllocationId(context.ids.new()))
+    answers = {
+        delivery.id: Answer(
+            folded.verdicts.get(delivery.id, Verdict.STORED), folded.receipts.get(delivery.id, delivery.id)
+        )
+        for delivery in deliveries
+    }
+    booking = _booking(deliveries, answers, folded, locked, context)
+    await write_booking(tx, booking, books.accounts)
+    return answers
+
+
+def _telling(delivery: Delivery, notice: Notice, grammar: Grammar) -> Telling:
+    account = delivery.account
+    return Telling(
+        delivery_id=delivery.id,
+        account_id=account.id,
+        bank_account_id=account.bank_account_id,
+        event=EventKey(account.id, notice.event_key),
+        fingerprint=notice.fingerprint,
+        outcome=notice.outcome,
+        movement=notice.movement,
+        amount=dong(notice.amount),
+        occurred_at=notice.occurred_at,
+        fact_keys=frozenset(_fact_key(account, notice, key) for key in notice.fact_keys),
+        codes=_codes(notice, grammar),
+        transfer_text=notice.transfer_text,
+        provider_reference=notice.provider_reference,
+        bank_reference=notice.bank_reference,
+        payer=notice.payer,
+        names_other_account=notice.names_other_account,
+    )
+
+
+def _fact_key(account: ProviderAccount, notice: Notice, key: str) -> FactKey:
+    """A bank's reference belongs to the bank account, so that another channel's telling of it is recognised."""
+    owner: UUID = account.id
+    if key.startswith(_BANK_KEY) and account.bank_account_id is not None:
+        owner = account.bank_account_id
+    return FactKey(owner, notice.movement, key)
+
+
+def _codes(notice: Notice, grammar: Grammar) -> Codes:
+    if notice.reference is not None and is_reference_code(notice.reference):
+        return Codes(direct=(notice.reference,))
+    extraction = extract_codes(notice.transfer_text, grammar)
+    if extraction.squeezed:
+        return Codes(squeezed=extraction.codes)
+    return Codes(direct=extraction.codes, squeezed=squeezed_codes(notice.transfer_text, grammar))
+
+
+def _booking(
+    deliveries: Sequence[Delivery],
+    answers: dict[DeliveryId, Answer],
+    folded: Folded,
+    locked: LockedGround,
+    context: Context,
+) -> Booking:
+    now = context.clock()
+    new_id = context.ids.new
+    parts: dict[PaymentId, list[Allocation]] = {}
+    for allocation in folded.allocations:
+        parts.setdefault(allocation.payment_id, []).append(allocation)
+    return Booking(
+        recorded_at=now,
+        deliveries=[
+            DeliveryRow(
+                id=delivery.id,
+                account_id=delivery.account.id,
+                callback=delivery.callback,
+                verdict=answers[delivery.id].verdict,
+                receipt_id=answers[delivery.id].receipt_id,
+                notices=len(delivery.notices),
+            )
+            for delivery in deliveries
+        ],
+        payments=[
+            PaymentRow(
+                payment=payment,
+                bank_account_id=telling.bank_account_id,
+                transfer_text=telling.transfer_text,
+                payer=telling.payer or _NOBODY,
+                parts=parts[payment.id],
+            )
+            for payment, telling in folded.payments
+        ],
+        allocations=folded.allocations,
+        invoices=[
+            (invoice, locked.invoices[invoice_id].version) for invoice_id, invoice in sorted(folded.invoices.items())
+        ],
+        intents=_with_versions(folded, locked),
+        entries=_entries(folded, parts, locked, context),
+        cases=[CaseRow(id=new_id(), case=case, due_at=now + CASE_DUE) for case in folded.cases],
+        holds=folded.holds,
+        attached=folded.attached,
+        messages=_messages(folded, context),
+        audit=[
+            AuditLine(
+                id=new_id(),
+                account_id=payment.account_id,
+                action="payment_received",
+                subject_kind="payment",
+                subject_id=payment.id,
+            )
+            for payment, _ in folded.payments
+        ],
+    )
+
+
+def _with_versions(folded: Folded, locked: LockedGround) -> list[tuple[Intent, int]]:
+    before = {intent.id: intent.version for intent in locked.intents.values()}
+    return [(intent, before[intent_id]) for intent_id, intent in sorted(folded.intents.items())]
+
+
+def _entries(
+    folded: Folded, parts: dict[PaymentId, list[Allocation]], locked: LockedGround, context: Context
+) -> list[Entry]:
+    received = [
+        (telling, EntryKind.PAYMENT_RECEIVED, payment_received(parts[payment.id], account_id=payment.account_id))
+        for payment, telling in folded.payments
+    ]
+    left = [
+        (telling, EntryKind.MONEY_LEFT, money_left(telling.amount, account_id=telling.account_id))
+        for _, telling in folded.outflows
+    ]
+    now = context.clock()
+    return [
+        Entry(
+            id=EntryId(context.ids.new()),
+            kind=kind,
+            effective_at=telling.occurred_at,
+            recorded_at=now,
+            accounting_date=accounting_date(
+                occurred_on=business_date(telling.occurred_at), today=business_date(now), days=locked.days
+            ),
+            actor=Actor.provider(telling.account_id),
+            postings=postings,
+        )
+        for telling, kind, postings in received + left
+    ]
+
+
+def _messages(folded: Folded, context: Context) -> list[Message]:
+    """What others are told: money that came, bills and collections that changed. Ids and amounts only."""
+    payments: list[tuple[str, dict[str, object]]] = [
+        ("payment.received", {"payment_id": str(payment.id), "amount": payment.amount})
+        for payment, _ in folded.payments
+    ]
+    invoices: list[tuple[str, dict[str, object]]] = [
+        ("invoice.updated", {"invoice_id": str(invoice.id), "version": invoice.version, "owed": invoice.owed})
+        for invoice in folded.invoices.values()
+    ]
+    intents: list[tuple[str, dict[str, object]]] = [
+        (
+            "intent.updated",
+            {
+                "intent_id": str(intent.id),
+                "version": intent.version,
+                "state": intent.state.value,
+                "received": intent.received,
+            },
+        )
+        for intent in folded.intents.values()
+    ]
+    return [
+        Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in payments + invoices + intents
+    ]
