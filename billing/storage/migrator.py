@@ -1,0 +1,211 @@
+"""Brings a database to the state its code needs: numbered plain SQL files, forward only, each once and whole.
+
+One session lock lets any number of instances start at once; one transaction a file leaves nothing of a file that
+fails; a checksum finds an applied file that was edited. What the files say is their own matter.
+Source: DESIGN §10; docs/decisions/0002-migrations.md.
+"""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+import billing
+from billing.domain.errors import BillingError
+from billing.storage.database import DatabaseUnavailable
+
+_FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_LOCK_KEY = 0x7669656E706869  # "vienphi" in ASCII; a one-number lock, apart from the two-number locks of database.py
+_LOCK_WAIT_MS = 600_000
+_TABLE_LOCK_WAIT_MS = 30_000
+
+_RECORD_EXISTS = "SELECT to_regclass('public.schema_migration') IS NOT NULL"
+
+# What is recorded is no secret; the app role reads it to see whether it may serve.
+_CREATE_RECORD = """
+    CREATE TABLE public.schema_migration (
+        number int PRIMARY KEY CHECK (number > 0),
+        name text NOT NULL,
+        checksum text NOT NULL,
+        applied_at timestamptz NOT NULL DEFAULT now()
+    );
+    GRANT SELECT ON public.schema_migration TO PUBLIC
+"""
+
+_READ_RECORD = "SELECT number, name, checksum FROM public.schema_migration ORDER BY number"
+
+_ADD_RECORD = "INSERT INTO public.schema_migration (number, name, checksum) VALUES ($1, $2, $3)"
+
+
+class MigrationRefused(BillingError):
+    """The files or the database are not what they should be; nothing was changed."""
+
+    code = "migration_refused"
+
+
+class MigrationFilesInvalid(MigrationRefused):
+    """The files themselves: none, a name out of form, a number missing or standing twice."""
+
+    code = "migration_files_invalid"
+
+
+class MigrationEdited(MigrationRefused):
+    """A file that this database has applied was edited or renamed since."""
+
+    code = "migration_edited"
+
+
+class MigrationSkipped(MigrationRefused):
+    """This database has applied later files and lacks the record of an earlier one."""
+
+    code = "migration_skipped"
+
+
+class DatabaseAhead(MigrationRefused):
+    """This database was migrated by newer code than this."""
+
+    code = "database_ahead"
+
+
+class MigrationFailed(BillingError):
+    """A file was refused by the database; nothing of it remains, and the files before it are applied."""
+
+    code = "migration_failed"
+
+
+class MigrationEndsTransaction(MigrationFailed):
+    """A file ended the transaction that was to hold it together; look at the database before going on."""
+
+    code = "migration_ends_transaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered file. `checksum` is the SHA-256 of its bytes."""
+
+    number: int
+    name: str
+    checksum: str
+    text: str
+
+
+async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]:
+    """Apply what is missing, as the owner; returns the names applied by this call, in order.
+
+    May be called by many instances at once: one works, the others wait for it and find nothing to do. The address
+    must reach the server itself or a pooler in session mode, as the lock belongs to the session.
+
+    Raises a MigrationRefused before anything is changed, MigrationFailed, or DatabaseUnavailable.
+    """
+    migrations = read_migrations(directory or migrations_directory())
+    async with _connected(owner_url) as connection:
+        await connection.execute(f"SET lock_timeout = {_LOCK_WAIT_MS}")
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
+        # A table held by a long statement of the running service must not make it queue behind us for ever.
+        await connection.execute(f"SET lock_timeout = {_TABLE_LOCK_WAIT_MS}")
+        if not await connection.fetchval(_RECORD_EXISTS):
+            await connection.execute(_CREATE_RECORD)
+        missing = _compare(migrations, await connection.fetch(_READ_RECORD))
+        for migration in missing:
+            await _apply(connection, migration)
+    return [migration.name for migration in missing]
+
+
+async def pending(url: str, *, directory: Path | None = None) -> list[str]:
+    """The names that `migrate` would apply, read by any role. Changes nothing.
+
+    Raises a MigrationRefused as `migrate` does, or DatabaseUnavailable.
+    """
+    migrations = read_migrations(directory or migrations_directory())
+    async with _connected(url) as connection:
+        record = await connection.fetch(_READ_RECORD) if await connection.fetchval(_RECORD_EXISTS) else []
+    return [migration.name for migration in _compare(migrations, record)]
+
+
+def migrations_directory() -> Path:
+    """The folder of the files: in the package (an installed wheel), else beside it (a checkout)."""
+    package = Path(billing.__file__).resolve().parent
+    for folder in (package / "migrations", package.parent / "migrations"):
+        if folder.is_dir():
+            return folder
+    raise MigrationFilesInvalid("there is no folder `migrations` in the package `billing` or beside it")
+
+
+def read_migrations(directory: Path) -> list[Migration]:
+    """The files of a folder in order. Raises MigrationFilesInvalid."""
+    paths = sorted(directory.glob("*.sql"))
+    if not paths:
+        raise MigrationFilesInvalid(f"no migration in {directory}")
+    migrations = []
+    for expected, path in enumerate(paths, start=1):
+        form = _FILE_NAME.fullmatch(path.name)
+        if form is None:
+            raise MigrationFilesInvalid(f"{path.name} is not named as 0001_some_words.sql")
+        number = int(form.group(1))
+        if number != expected:
+            problem = f"number {number:04d} stands twice" if number < expected else f"number {expected:04d} is missing"
+            raise MigrationFilesInvalid(f"{problem} before or at {path.name}")
+        content = path.read_bytes()
+        migrations.append(Migration(number, path.name, hashlib.sha256(content).hexdigest(), content.decode()))
+    return migrations
+
+
+def _compare(migrations: Sequence[Migration], record: Sequence[asyncpg.Record]) -> list[Migration]:
+    """What is still to be applied, after making sure that what was applied is what the files say."""
+    applied: dict[int, tuple[str, str]] = {row["number"]: (row["name"], row["checksum"]) for row in record}
+    last_applied = max(applied, default=0)
+    newest = migrations[-1]
+    if last_applied > newest.number:
+        raise DatabaseAhead(f"the database has {applied[last_applied][0]}, this code ends at {newest.name}")
+    skipped = [migration.name for migration in migrations[:last_applied] if migration.number not in applied]
+    if skipped:
+        raise MigrationSkipped(f"never applied although later files are: {', '.join(skipped)}")
+    edited = [
+        applied[migration.number][0]
+        for migration in migrations[:last_applied]
+        if applied[migration.number] != (migration.name, migration.checksum)
+    ]
+    if edited:
+        raise MigrationEdited(f"applied and edited since: {', '.join(edited)}; write a new file instead")
+    return list(migrations[last_applied:])
+
+
+async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
+    await connection.execute("BEGIN")
+    try:
+        before = await connection.fetchval("SELECT pg_current_xact_id()::text")
+        await connection.execute(migration.text)
+        if await connection.fetchval("SELECT pg_current_xact_id()::text") != before:
+            raise MigrationEndsTransaction(f"{migration.name} holds a COMMIT or ROLLBACK of its own")
+        await connection.execute(_ADD_RECORD, migration.number, migration.name, migration.checksum)
+        await connection.execute("COMMIT")
+    except asyncpg.PostgresError as error:
+        raise MigrationFailed(f"{migration.name}{_line(migration, error)}: {error}") from error
+    finally:
+        if not connection.is_closed() and connection.is_in_transaction():
+            await connection.execute("ROLLBACK")
+
+
+def _line(migration: Migration, error: asyncpg.PostgresError) -> str:
+    position = getattr(error, "position", None)
+    if position is None:
+        return ""
+    return f", line {migration.text.count(chr(10), 0, int(position) - 1) + 1}"
+
+
+@asynccontextmanager
+async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    try:
+        connection = await asyncpg.connect(
+            url, timeout=10, server_settings={"application_name": "vienphi migrate", "timezone": "UTC"}
+        )
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseUnavailable(f"the database cannot be reached: {type(error).__name__}") from error
+    try:
+        yield connection
+    finally:
+        await connection.close()

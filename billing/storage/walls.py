@@ -1,0 +1,102 @@
+"""Whether the walls stand: may this role and this server be trusted with money? Asked once, before serving.
+
+The walls themselves are built by `migrations/`. Source: DESIGN §4 Walls.
+"""
+
+from billing.domain.errors import BillingError
+from billing.storage.database import Database
+
+_APPEND_ONLY_TABLES = ("journal_entry", "posting")
+
+_READ_ROLE = """
+    SELECT current_user::text AS role,
+           bool_or(r.rolsuper) AS superuser,
+           bool_or(r.rolbypassrls) AS passes_row_security
+    FROM pg_roles r
+    WHERE pg_has_role(current_user, r.oid, 'MEMBER')
+"""
+
+# Membership counts even where it is not inherited: SET ROLE is enough.
+_READ_OWNED_TABLES = """
+    SELECT c.relname::text AS name
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p')
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
+      AND pg_has_role(current_user, c.relowner, 'MEMBER')
+    ORDER BY c.relname
+"""
+
+_READ_FORBIDDEN_GRANTS = """
+    SELECT t.name, p.privilege
+    FROM unnest($1::text[]) AS t (name)
+    CROSS JOIN unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS p (privilege)
+    WHERE to_regclass(t.name) IS NOT NULL
+      AND CASE p.privilege
+              WHEN 'UPDATE' THEN has_any_column_privilege(current_user, to_regclass(t.name), 'UPDATE')
+              ELSE has_table_privilege(current_user, to_regclass(t.name), p.privilege)
+          END
+    ORDER BY t.name, p.privilege
+"""
+
+_READ_DURABILITY = """
+    SELECT current_setting('fsync') AS fsync,
+           current_setting('full_page_writes') AS full_page_writes,
+           current_setting('synchronous_commit') AS synchronous_commit,
+           current_setting('server_version_num')::int / 10000 AS major_version
+"""
+
+
+class DatabaseUnsafe(BillingError):
+    """The role or the server must not carry money; `problems` names every reason found."""
+
+    code = "database_unsafe"
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+async def check_role(database: Database, *, may_forget: bool = False) -> None:
+    """Refuse to go on where the walls do not stand. `may_forget` passes over durability and is for tests alone.
+
+    Raises DatabaseUnsafe naming every problem at once: a role that is superuser, passes row security, owns tables or
+    may change the journal, itself or through a role it is a member of; a server older than 15, with fsync or
+    full_page_writes off, or with synchronous_commit below on.
+    """
+    problems = await _role_problems(database) + await _server_problems(database, may_forget=may_forget)
+    if problems:
+        raise DatabaseUnsafe(tuple(problems))
+
+
+async def _role_problems(database: Database) -> list[str]:
+    async with database.installation() as reader:
+        role = await reader.fetchrow(_READ_ROLE)
+        owned = await reader.fetch(_READ_OWNED_TABLES)
+        grants = await reader.fetch(_READ_FORBIDDEN_GRANTS, list(_APPEND_ONLY_TABLES))
+    assert role is not None
+    name = role["role"]
+    problems = []
+    if role["superuser"]:
+        problems.append(f"role {name} is superuser, or may become one")
+    if role["passes_row_security"]:
+        problems.append(f"role {name} has BYPASSRLS, or may become one that has")
+    if owned:
+        problems.append(f"role {name} owns tables, as {', '.join(row['name'] for row in owned[:3])}")
+    problems += [f"role {name} may {row['privilege']} {row['name']}" for row in grants]
+    return problems
+
+
+async def _server_problems(database: Database, *, may_forget: bool) -> list[str]:
+    async with database.installation() as reader:
+        server = await reader.fetchrow(_READ_DURABILITY)
+    assert server is not None
+    problems = []
+    if server["major_version"] < 15:
+        problems.append(f"PostgreSQL {server['major_version']} is older than 15")
+    if may_forget:
+        return problems
+    problems += [f"{name} is off" for name in ("fsync", "full_page_writes") if server[name] != "on"]
+    if server["synchronous_commit"] not in ("on", "remote_apply"):
+        problems.append(f"synchronous_commit is {server['synchronous_commit']}, below on")
+    return problems
