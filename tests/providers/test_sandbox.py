@@ -1,0 +1,397 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from providers.contract import (
+    BadSignature,
+    Callback,
+    Movement,
+    Notices,
+    Outcome,
+    Payer,
+    PaymentRequest,
+    Reply,
+    Unreadable,
+    Verdict,
+)
+from providers.emvqr import FieldRefused, parse, same_payee
+from providers.sandbox.adapter import Sandbox
+from providers.sandbox.message import SandboxSettings, signature_header
+
+_SECRET = "a-secret-of-the-tests"
+_KEY = _SECRET.encode()
+_SETTINGS = SandboxSettings(
+    bank_bin="970436",
+    account_number="0000000000017",
+    account_holder="BENH VIEN TEST",
+    merchant_id="BVTEST",
+    secret=_SECRET,
+)
+_SANDBOX = Sandbox(_SETTINGS, client=None)
+_NOW = datetime(2026, 1, 2, 8, 15, 30, tzinfo=UTC)
+_MESSAGE = {
+    "transaction_id": "SB00000000000001",
+    "bank_reference": "FT26002000001",
+    "merchant_id": "BVTEST",
+    "account_number": "0000000000017",
+    "amount": 350_000,
+    "currency": "VND",
+    "status": "SUCCEEDED",
+    "direction": "credit",
+    "content": "K7ABCDEFR VIEN PHI",
+    "reference": None,
+    "occurred_at": "2026-01-02T15:15:28+07:00",
+    "payer": {"name": "NGUYEN VAN TEST", "account": "0000000099"},
+}
+
+
+def _body(**changes):
+    return json.dumps(_MESSAGE | changes, ensure_ascii=False).encode()
+
+
+def _callback(body, *, signed_at=_NOW, received_at=_NOW, key=_KEY, headers=None, method="POST"):
+    return Callback(
+        method=method,
+        tail="",
+        raw_query="",
+        query=(),
+        headers=[("x-sandbox-signature", signature_header(key, signed_at, body))] if headers is None else headers,
+        body=body,
+        source_address="192.0.2.1",
+        received_at=received_at,
+    )
+
+
+def _read(body):
+    (notice,) = _SANDBOX.read_callback(_callback(body)).notices
+    return notice
+
+
+# ---- starting a payment
+
+
+async def test_payment_is_a_dynamic_code_for_the_account_of_the_settings():
+    request = PaymentRequest(reference="K7ABCDEFR", amount=350_000, purpose="K7ABCDEFR VIEN PHI", expires_at=None)
+
+    instruction = await _SANDBOX.create_payment(request)
+
+    code = parse(instruction.qr_payload)
+    assert same_payee(instruction.qr_payload, bank_bin="970436", account_number="0000000000017")
+    assert (code.initiation, code.amount, code.purpose) == ("12", 350_000, "K7ABCDEFR VIEN PHI")
+    assert (instruction.bank_bin, instruction.account_number) == ("970436", "0000000000017")
+    assert instruction.account_holder == "BENH VIEN TEST"
+
+
+async def test_payment_asked_for_twice_is_the_same():
+    request = PaymentRequest(reference="K7ABCDEFR", amount=1, purpose="K7ABCDEFR", expires_at=_NOW)
+
+    assert await _SANDBOX.create_payment(request) == await _SANDBOX.create_payment(request)
+
+
+@pytest.mark.parametrize(
+    ("amount", "purpose"), [(0, "K7ABCDEFR"), (10**13, "K7ABCDEFR"), (1, "K7ABCDEFR viện phí"), (1, "K7ABCDEFR" * 3)]
+)
+async def test_payment_that_no_code_can_carry_is_refused(amount, purpose):
+    with pytest.raises(FieldRefused):
+        await _SANDBOX.create_payment(
+            PaymentRequest(reference="K7ABCDEFR", amount=amount, purpose=purpose, expires_at=None)
+        )
+
+
+# ---- reading a message
+
+
+def test_message_becomes_one_notice():
+    notice = _read(_body())
+
+    assert notice.event_key == "SB00000000000001:SUCCEEDED"
+    assert notice.fact_keys == {"transaction:SB00000000000001", "bank:FT26002000001"}
+    assert (notice.movement, notice.outcome, notice.provider_status) == (
+        Movement.RECEIVED,
+        Outcome.SUCCEEDED,
+        "SUCCEEDED",
+    )
+    assert notice.amount == 350_000
+    assert notice.transfer_text == "K7ABCDEFR VIEN PHI"
+    assert notice.reference is None
+    assert notice.occurred_at == datetime(2026, 1, 2, 8, 15, 28, tzinfo=UTC)
+    assert (notice.provider_reference, notice.bank_reference) == ("SB00000000000001", "FT26002000001")
+    assert notice.payer == Payer(name="NGUYEN VAN TEST", account="0000000099")
+    assert not notice.names_other_account
+
+
+def test_message_without_what_a_bank_may_leave_out_is_read():
+    body = json.dumps(
+        {
+            name: _MESSAGE[name]
+            for name in ("transaction_id", "account_number", "amount", "status", "direction", "occurred_at")
+        }
+    ).encode()
+
+    notice = _read(body)
+
+    assert notice.fact_keys == {"transaction:SB00000000000001"}
+    assert (notice.transfer_text, notice.reference, notice.payer) == ("", None, None)
+
+
+def test_message_received_twice_reads_equal():
+    later = _NOW + timedelta(minutes=10)
+
+    first = _SANDBOX.read_callback(_callback(_body()))
+    second = _SANDBOX.read_callback(_callback(_body(), signed_at=later, received_at=later))
+
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("status", "direction", "movement", "outcome"),
+    [
+        ("PENDING", "credit", Movement.RECEIVED, Outcome.PENDING),
+        ("SUCCEEDED", "credit", Movement.RECEIVED, Outcome.SUCCEEDED),
+        ("FAILED", "credit", Movement.RECEIVED, Outcome.FAILED),
+        ("CANCELLED", "credit", Movement.RECEIVED, Outcome.CANCELLED),
+        ("EXPIRED", "credit", Movement.RECEIVED, Outcome.EXPIRED),
+        ("REVIEW", "credit", Movement.RECEIVED, Outcome.REVIEW),
+        ("REVERSED", "credit", Movement.RECEIVED, Outcome.UNKNOWN),
+        ("PARKED", "credit", Movement.RECEIVED, Outcome.UNKNOWN),
+        ("SUCCEEDED", "debit", Movement.REFUNDED, Outcome.SUCCEEDED),
+        ("PENDING", "debit", Movement.REFUNDED, Outcome.PENDING),
+        ("REVERSED", "debit", Movement.REVERSED, Outcome.SUCCEEDED),
+        ("PARKED", "debit", Movement.REFUNDED, Outcome.UNKNOWN),
+    ],
+)
+def test_status_word_is_mapped_explicitly_and_unknown_stays_unknown(status, direction, movement, outcome):
+    notice = _read(_body(status=status, direction=direction))
+
+    assert (notice.movement, notice.outcome) == (movement, outcome)
+    assert notice.event_key == f"SB00000000000001:{status}"
+
+
+@pytest.mark.parametrize("changes", [{"account_number": "0000000000018"}, {"merchant_id": "OTHER"}])
+def test_message_about_another_account_is_marked(changes):
+    assert _read(_body(**changes)).names_other_account
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"transaction_id": "SB2"},
+        {"bank_reference": "FT2"},
+        {"account_number": "18"},
+        {"amount": 350_001},
+        {"status": "PENDING"},
+        {"direction": "debit"},
+        {"content": "K7ABCDEFR"},
+        {"reference": "K7ABCDEFR"},
+        {"occurred_at": "2026-01-02T15:15:29+07:00"},
+    ],
+)
+def test_fingerprint_differs_with_every_meaningful_field(changes):
+    assert _read(_body(**changes)).fingerprint != _read(_body()).fingerprint
+
+
+@pytest.mark.parametrize("changes", [{"payer": None}, {"occurred_at": "2026-01-02T08:15:28Z"}])
+def test_fingerprint_is_the_same_where_nothing_meaningful_changed(changes):
+    assert _read(_body(**changes)).fingerprint == _read(_body()).fingerprint
+
+
+# ---- what is not authentic
+
+
+def _refused(callback):
+    with pytest.raises(BadSignature) as refused:
+        _SANDBOX.read_callback(callback)
+    assert refused.value.reply == Reply(status=401, body=b'{"result": "bad_signature"}')
+
+
+def test_changed_byte_anywhere_in_the_body_is_refused():
+    body = _body()
+    headers = _callback(body).headers
+    for position in range(len(body)):
+        for flip in (0x01, 0x20):
+            changed = bytearray(body)
+            changed[position] ^= flip
+            _refused(_callback(bytes(changed), headers=headers))
+
+
+@pytest.mark.parametrize("changed", [b"", b" ", _body() + b"\n", b" " + _body(), _body()[:-1]])
+def test_lengthened_or_cut_body_is_refused(changed):
+    _refused(_callback(changed, headers=_callback(_body()).headers))
+
+
+def test_changed_character_anywhere_in_the_header_is_refused():
+    (header,) = _callback(_body()).headers
+    name, value = header
+    for position in range(len(value)):
+        for letter in ("0", "f", "A", ",", "\u0660", ""):
+            changed = value[:position] + letter + value[position + 1 :]
+            if changed != value:
+                _refused(_callback(_body(), headers=[(name, changed)]))
+
+
+def test_other_secret_is_refused():
+    _refused(_callback(_body(), key=b"another-secret-of-tests"))
+
+
+def test_missing_header_is_refused():
+    _refused(_callback(_body(), headers=[]))
+
+
+def test_header_that_stands_twice_is_refused():
+    (header,) = _callback(_body()).headers
+
+    _refused(_callback(_body(), headers=[header, header]))
+
+
+@pytest.mark.parametrize(
+    "value", ["", "t=,v1=", "v1=00", "t=1", "t=1,v1=zz", "\ud800", "t=" + "9" * 5_000 + ",v1=" + "0" * 64]
+)
+def test_header_of_another_shape_is_refused(value):
+    _refused(_callback(_body(), headers=[("x-sandbox-signature", value)]))
+
+
+@pytest.mark.parametrize("seconds", [-301, 301, -86_400])
+def test_signature_too_old_or_too_early_is_refused(seconds):
+    _refused(_callback(_body(), signed_at=_NOW + timedelta(seconds=seconds)))
+
+
+@pytest.mark.parametrize("seconds", [-300, 300])
+def test_signature_at_the_edge_of_the_tolerance_is_taken(seconds):
+    assert _SANDBOX.read_callback(_callback(_body(), signed_at=_NOW + timedelta(seconds=seconds)))
+
+
+def test_tolerance_is_a_setting():
+    strict = Sandbox(_SETTINGS.model_copy(update={"tolerance_s": 5}), client=None)
+
+    with pytest.raises(BadSignature):
+        strict.read_callback(_callback(_body(), signed_at=_NOW - timedelta(seconds=6)))
+
+
+def test_another_method_is_answered_without_a_notice():
+    reply = _SANDBOX.read_callback(_callback(_body(), method="GET"))
+
+    assert isinstance(reply, Reply)
+    assert reply.status == 405
+
+
+# ---- authentic, but senseless
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (_body()[:-1] + b', "amount": 1}', "a key stands twice"),
+        (b"[]", "not an object"),
+        (b"", "no JSON"),
+        (_body(amount="x").replace(b'"x"', b"350000.0"), "amount"),
+        (_body(amount="x").replace(b'"x"', b"3.5e5"), "amount"),
+        (_body(amount="x").replace(b'"x"', b"NaN"), "NaN"),
+        (_body(amount="350000"), "amount"),
+        (_body(amount=True), "amount"),
+        (_body(amount=0), "amount"),
+        (_body(amount=-350_000), "amount"),
+        (_body(amount=10**13), "amount"),
+        (_body(currency="USD"), "currency"),
+        (_body(transaction_id=""), "transaction_id"),
+        (_body(transaction_id="SB1:SUCCEEDED"), "transaction_id"),
+        (_body(transaction_id=1), "transaction_id"),
+        (_body(bank_reference="FT 1"), "bank_reference"),
+        (_body(status=""), "status"),
+        (_body(status="succeeded"), "status"),
+        (_body(status="SUCCEEDED\n"), "status"),
+        (_body(direction="both"), "direction"),
+        (_body(content="x" * 501), "content"),
+        (_body(content=None), "content"),
+        (_body(content="\0"), "NUL"),
+        (_body(occurred_at="2026-01-02T15:15:28"), "occurred_at"),
+        (_body(occurred_at="2026-01-02"), "occurred_at"),
+        (_body(occurred_at="yesterday"), "occurred_at"),
+        (_body(occurred_at=1767341728), "occurred_at"),
+        (_body(occurred_at="0001-01-01T00:00:00+14:00"), "occurred_at"),
+        (_body(occurred_at="9999-12-31T23:59:59-12:00"), "occurred_at"),
+        (_body(payer="NGUYEN VAN TEST"), "payer"),
+        (_body(payer={"name": "A", "card": "9704"}), "payer.card"),
+        (_body(surplus=1), "surplus"),
+        (json.dumps({name: value for name, value in _MESSAGE.items() if name != "amount"}).encode(), "amount"),
+    ],
+)
+def test_authentic_message_that_makes_no_sense_is_unreadable(body, reason):
+    with pytest.raises(Unreadable) as refused:
+        _SANDBOX.read_callback(_callback(body))
+
+    assert reason in refused.value.reason
+    assert refused.value.reply == Reply(status=422, body=b'{"result": "unreadable"}')
+
+
+def test_reason_of_an_unreadable_message_repeats_no_personal_data():
+    with pytest.raises(Unreadable) as refused:
+        _SANDBOX.read_callback(_callback(_body(payer={"name": ["NGUYEN VAN TEST"], "account": 9})))
+
+    assert refused.value.reason == "wrong or missing: payer.account, payer.name"
+    assert refused.value.__suppress_context__
+
+
+# ---- answering
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_has_a_reply_that_names_the_receipt(verdict):
+    reply = _SANDBOX.answer_callback(_callback(_body()), verdict, "receipt-1")
+
+    said = json.loads(reply.body)
+    assert said["receipt"] == "receipt-1"
+    assert said["result"] == {"accepted": "ok"}.get(verdict.value, verdict.value)
+    assert reply.content_type == "application/json"
+    assert reply.status == (503 if verdict is Verdict.TRY_LATER else 200)
+
+
+def test_try_later_says_when():
+    reply = _SANDBOX.answer_callback(_callback(_body()), Verdict.TRY_LATER, "")
+
+    assert reply.headers == {"Retry-After": "1"}
+    assert json.loads(reply.body) == {"result": "try_later"}
+
+
+# ---- secrets
+
+
+def test_secret_is_in_no_text_of_provider_or_settings():
+    instance = Sandbox(_SETTINGS, client=None)
+
+    for text in (repr(instance), str(instance), repr(_SETTINGS), str(_SETTINGS), _SETTINGS.model_dump_json()):
+        assert _SECRET not in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"secret": "fifteen-letters"},
+        {"bank_bin": "97043"},
+        {"account_number": "1" * 20},
+        {"account_number": "17\n"},
+        {"tolerance_s": 0},
+        {"surplus": "x"},
+    ],
+)
+def test_settings_out_of_line_are_refused_without_repeating_the_secret(changes):
+    values = _SETTINGS.model_dump() | {"secret": _SECRET} | changes
+
+    with pytest.raises(ValidationError) as refused:
+        SandboxSettings.model_validate(values)
+    assert values["secret"] not in str(refused.value)
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(ValidationError):
+        _SETTINGS.account_number = "18"
+
+
+def test_two_accounts_of_one_secret_do_not_take_each_others_money():
+    other = Sandbox(_SETTINGS.model_copy(update={"account_number": "0000000000099"}), client=None)
+
+    notices = other.read_callback(_callback(_body()))
+
+    assert isinstance(notices, Notices)
+    assert notices.notices[0].names_other_account
