@@ -1,0 +1,182 @@
+"""The intake: deliveries wait in lanes and are written in batches, one commit in flight for each lane.
+
+There is no timer. While one commit is under way the next batch fills by itself, and a lone delivery waits for nobody.
+A lane serves the organizations whose hash falls on it; a batch never mixes organizations. The answer is given only
+after COMMIT. Source: DESIGN §5, points 3 to 6.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import asyncpg
+import structlog
+
+from billing.domain.errors import BillingError, Unavailable
+from billing.domain.ids import DeliveryId, OrganizationId
+from billing.domain.ledger import business_date
+from billing.services.context import Context
+from billing.services.steps.notices import Answer, Delivery, apply_deliveries
+from billing.storage.database import CommitUnknown
+from billing.storage.journal import open_day
+
+log = structlog.get_logger(__name__)
+
+_DATA_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, BillingError)
+"""What may be the fault of one delivery: SQLSTATE classes 22 and 23, and refusals of the domain."""
+
+
+class LaneFull(Unavailable):
+    """Too many deliveries wait already; the provider delivers again."""
+
+    code = "try_later"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeLimits:
+    """How many lanes, how many deliveries in a batch, and how many may wait in one lane."""
+
+    lanes: int = 4
+    batch_max: int = 256
+    waiting_max: int = 2_048
+
+
+@dataclass(slots=True)
+class _Waiting:
+    delivery: Delivery
+    answered: "asyncio.Future[Answer]"
+
+
+class Intake:
+    """Lanes with one writer each. Use as an async context manager; leaving it writes what still waits."""
+
+    def __init__(self, context: Context, limits: IntakeLimits | None = None) -> None:
+        self._limits = limits or IntakeLimits()
+        self._lanes = [_Lane(context, self._limits) for _ in range(self._limits.lanes)]
+
+    async def __aenter__(self) -> "Intake":
+        for lane in self._lanes:
+            lane.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(lane.stop() for lane in self._lanes))
+
+    def is_full(self, organization_id: OrganizationId) -> bool:
+        """Whether a delivery of this organization would be refused: asked before its signature is verified."""
+        return self._lane(organization_id).is_full()
+
+    async def submit(self, delivery: Delivery) -> Answer:
+        """Have one verified delivery applied; returns after COMMIT.
+
+        Raises LaneFull, Unavailable or CommitUnknown: nothing may then be acknowledged, and the keys make the
+        provider's next delivery exact.
+        """
+        return await self._lane(delivery.account.organization_id).submit(delivery)
+
+    def _lane(self, organization_id: OrganizationId) -> "_Lane":
+        return self._lanes[organization_id % len(self._lanes)]
+
+
+class _Lane:
+    """One writer and the deliveries that wait for it, by organization, served in turn."""
+
+    def __init__(self, context: Context, limits: IntakeLimits) -> None:
+        self._context = context
+        self._limits = limits
+        self._queues: dict[OrganizationId, deque[_Waiting]] = {}
+        self._waiting = 0
+        self._arrived = asyncio.Event()
+        self._is_stopping = False
+        self._writer: asyncio.Task[None] | None = None
+        self._opened: dict[OrganizationId, date] = {}
+
+    def start(self) -> None:
+        self._writer = asyncio.create_task(self._write_for_ever())
+
+    async def stop(self) -> None:
+        self._is_stopping = True
+        self._arrived.set()
+        if self._writer is not None:
+            await self._writer
+
+    def is_full(self) -> bool:
+        return self._is_stopping or self._waiting >= self._limits.waiting_max
+
+    async def submit(self, delivery: Delivery) -> Answer:
+        if self.is_full():
+            raise LaneFull("too many deliveries wait already")
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        queue = self._queues.setdefault(delivery.account.organization_id, deque())
+        queue.append(_Waiting(delivery, answered))
+        self._waiting += 1
+        self._arrived.set()
+        return await answered
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await self._arrived.wait()
+            batch = self._next_batch()
+            if batch:
+                await self._apply(batch)
+            elif self._is_stopping:
+                return
+            else:
+                self._arrived.clear()
+
+    def _next_batch(self) -> list[_Waiting]:
+        """Up to a batch of the organization that was served longest ago."""
+        if not self._queues:
+            return []
+        organization_id, queue = next(iter(self._queues.items()))
+        batch = [queue.popleft() for _ in range(min(len(queue), self._limits.batch_max))]
+        del self._queues[organization_id]
+        if queue:
+            self._queues[organization_id] = queue
+        self._waiting -= len(batch)
+        return batch
+
+    async def _apply(self, batch: Sequence[_Waiting]) -> None:
+        """Apply a batch; where one delivery of it is at fault, halve until that one stands alone."""
+        try:
+            answers = await self._write([waiting.delivery for waiting in batch])
+        except _DATA_ERRORS as error:
+            if len(batch) > 1 and not isinstance(error, (Unavailable, CommitUnknown)):
+                middle = len(batch) // 2
+                await self._apply(batch[:middle])
+                await self._apply(batch[middle:])
+            else:
+                self._refuse(batch, error)
+        except Exception as error:  # noqa: BLE001 - a lane outlives whatever befalls one batch; nothing is acknowledged
+            self._refuse(batch, error)
+        else:
+            for waiting in batch:
+                if not waiting.answered.done():
+                    waiting.answered.set_result(answers[waiting.delivery.id])
+
+    def _refuse(self, batch: Sequence[_Waiting], error: Exception) -> None:
+        log.error("batch_refused", deliveries=len(batch), error=type(error).__name__, exc_info=error)
+        for waiting in batch:
+            if not waiting.answered.done():
+                refusal = Unavailable("the delivery could not be written; deliver it again")
+                refusal.__cause__ = error
+                waiting.answered.set_exception(refusal)
+
+    async def _write(self, deliveries: Sequence[Delivery]) -> dict[DeliveryId, Answer]:
+        context = self._context
+        organization_id = deliveries[0].account.organization_id
+        await self._open_today(organization_id)
+        async with context.database.transaction(organization_id, posting=True) as tx:
+            return await apply_deliveries(tx, deliveries, context)
+
+    async def _open_today(self, organization_id: OrganizationId) -> None:
+        """The first posting of a day opens it, in a transaction of its own: no lock of a batch waits behind it."""
+        now = self._context.clock()
+        today = business_date(now)
+        if self._opened.get(organization_id) == today:
+            return
+        async with self._context.database.transaction(organization_id, posting=True) as tx:
+            await open_day(tx, today, at=now)
+        self._opened[organization_id] = today

@@ -1,0 +1,123 @@
+"""Issuing: the price of a visit is frozen into an invoice, and the charges are recognised in the books."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from billing import __version__
+from billing.domain.actor import Actor
+from billing.domain.bookkeeping import invoice_issued
+from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.price import price
+from billing.domain.coverage.priced import PricedVisit
+from billing.domain.errors import NotFound, Refused
+from billing.domain.ids import EntryId, InvoiceId, OrganizationId, VisitId
+from billing.domain.invoice import Invoice, InvoiceState, shares_still_to_invoice
+from billing.domain.ledger import Entry, EntryKind, accounting_date, business_date
+from billing.domain.visit import Visit
+from billing.interop.visit_document import canonical, content_hash, write_frozen_visit
+from billing.interop.visit_json import read_visit as read_visit_json
+from billing.services.context import Context
+from billing.storage.database import Transaction
+from billing.storage.invoices import FrozenInput, add_invoice, next_number, read_earlier_shares, read_invoice
+from billing.storage.journal import open_day, read_days, write_audit, write_entry, write_message
+from billing.storage.visits import lock_visit, read_visit
+
+SERIES = "invoice"
+
+
+class VisitErased(Refused):
+    """The visit's document was erased after its retention; it can no longer be priced."""
+
+    code = "visit_erased"
+
+
+async def issue_invoice(
+    context: Context, organization_id: OrganizationId, visit_id: VisitId, *, actor: Actor
+) -> InvoiceId:
+    """Freeze what a visit has cost so far, less its earlier invoices, and recognise the charges.
+
+    Raises NotFound, VisitErased, NothingToInvoice, CorrectionNeeded, or what the price is refused with.
+    """
+    now = context.clock()
+    today = business_date(now)
+    async with context.database.transaction(organization_id, posting=True) as tx:
+        await open_day(tx, today, at=now)
+        if not await lock_visit(tx, visit_id):
+            raise NotFound("no such visit", field="visit_id")
+        row = await read_visit(tx, visit_id)
+        assert row is not None, "the visit's row is held"
+        if row["document"] is None:
+            raise VisitErased("this visit was erased after its retention")
+        visit = read_visit_json(row["document"])
+        priced = price(visit, figures=context.figures, policy=context.policy)
+        shares = shares_still_to_invoice(priced.shares, await read_earlier_shares(tx, visit_id))
+        number = await next_number(tx, series=SERIES, year=today.year)
+        invoice = Invoice(
+            id=InvoiceId(context.ids.new()),
+            visit_id=visit_id,
+            visit_version=row["version"],
+            number=f"BK{today.year}-{number:06d}",
+            state=InvoiceState.ISSUED,
+            version=1,
+            shares=shares,
+            issued_at=now,
+        )
+        await add_invoice(tx, invoice, priced.lines, _frozen(visit, priced, context.policy))
+        await _book(tx, context, invoice, now, actor)
+    return invoice.id
+
+
+async def find_invoice(context: Context, organization_id: OrganizationId, invoice_id: InvoiceId) -> Mapping[str, Any]:
+    """An invoice with its lines. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        row = await read_invoice(tx, invoice_id)
+    if row is None:
+        raise NotFound("no such invoice", field="invoice_id")
+    return row
+
+
+async def _book(tx: Transaction, context: Context, invoice: Invoice, now: datetime, actor: Actor) -> None:
+    today = business_date(now)
+    postings = invoice_issued(invoice.shares, visit_id=invoice.visit_id, invoice_id=invoice.id)
+    if postings:
+        keys = {key for posting in postings for key in (posting.debit, posting.credit)}
+        books = await context.books(tx, *keys)
+        days = await read_days(tx, first_day=today, last_day=today)
+        entry = Entry(
+            id=EntryId(context.ids.new()),
+            kind=EntryKind.INVOICE_ISSUED,
+            effective_at=now,
+            recorded_at=now,
+            accounting_date=accounting_date(occurred_on=today, today=today, days=days),
+            actor=actor,
+            postings=postings,
+        )
+        await write_entry(tx, entry, books.accounts)
+    await write_message(
+        tx,
+        context.ids.new(),
+        topic="invoice.issued",
+        payload={"invoice_id": str(invoice.id), "version": invoice.version, "owed": invoice.owed},
+    )
+    await write_audit(
+        tx,
+        context.ids.new(),
+        recorded_at=now,
+        actor=actor,
+        action="invoice_issued",
+        subject=("invoice", invoice.id),
+    )
+
+
+def _frozen(visit: Visit, priced: PricedVisit, policy: Policy) -> FrozenInput:
+    readings = {name: str(value) for name, value in asdict(policy).items()}
+    document = canonical({"visit": write_frozen_visit(visit), "policy": readings})
+    return FrozenInput(
+        document=document,
+        document_hash=content_hash(document),
+        policy_version=content_hash(canonical(readings)).hex()[:16],
+        code_version=__version__,
+        reasons=priced.reasons,
+    )
