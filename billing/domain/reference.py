@@ -38,15 +38,16 @@ class PrefixesExhausted(Refused):
 
 
 def prefix_of(number: int) -> str:
-    """The two characters of the n-th prefix, counted from 0.
+    """The two characters of the n-th prefix, counted from 0: `ZZ`, `ZY` … `23`, `22`.
 
-    Raises PrefixesExhausted from 961 on, InvalidValue below 0.
+    Letters are given out first, since a prefix of two digits is now and then met inside account numbers. Raises
+    PrefixesExhausted from 961 on, InvalidValue below 0.
     """
     if number < 0:
         raise InvalidValue("a prefix is counted from 0", field="prefix")
     if number >= PREFIXES:
         raise PrefixesExhausted(f"all {PREFIXES} prefixes of reference codes are given out", field="prefix")
-    return _in_base_31(number, PREFIX_LENGTH)
+    return _in_base_31(PREFIXES - 1 - number, PREFIX_LENGTH)
 
 
 def reference_code(prefix: str, random_number: int) -> ReferenceCode:

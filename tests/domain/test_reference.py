@@ -25,6 +25,7 @@ from billing.domain.reference import (
     prefix_of,
     purpose_text,
     reference_code,
+    squeezed_codes,
 )
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "transfer_content.json").read_text("utf-8"))["vectors"]
@@ -89,7 +90,7 @@ def test_prefixes_are_961_and_all_different():
 
     assert PREFIXES == 961
     assert len(prefixes) == 961
-    assert (prefix_of(0), prefix_of(960)) == ("22", "ZZ")
+    assert (prefix_of(0), prefix_of(1), prefix_of(960)) == ("ZZ", "ZY", "22")
 
 
 def test_prefix_after_the_last_is_refused_by_name():
@@ -232,6 +233,13 @@ def test_whole_code_wins_over_one_that_only_squeezing_would_show():
 @pytest.mark.parametrize("content", ["", "K7ABCDEF", "K7ABCDEFS", "K7ABDCEFR", "K8ABCDEFR", "NGUYEN VAN A CHUYEN TIEN"])
 def test_cut_mistyped_foreign_or_missing_code_is_not_found(content):
     assert extract_codes(content, _K7) == Extraction((), squeezed=False)
+
+
+def test_squeezed_codes_are_told_also_beside_a_whole_one():
+    other = reference_code("K7", 12345)
+
+    assert squeezed_codes(f"{other} K7ABC DEFR", _K7) == (other, "K7ABCDEFR")
+    assert squeezed_codes("x" * (TRANSFER_TEXT_LENGTH_MAX + 1), _K7) == ()
 
 
 def test_two_codes_are_both_told_in_order():
