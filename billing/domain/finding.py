@@ -23,6 +23,7 @@ class FindingCode(StrEnum):
     NUMBER_AMBIGUOUS = "number-ambiguous"
     CODE_UNKNOWN = "code-unknown"
     FILE_NOT_WELLFORMED = "file-not-wellformed"
+    FILE_UNREADABLE = "file-unreadable"
     FILE_TOO_LARGE = "file-too-large"
     VALUE_INVALID = "value-invalid"
     NOT_SUPPORTED = "not-supported"

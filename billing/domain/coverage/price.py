@@ -19,8 +19,8 @@ from billing.domain.visit import ChargeItem, Visit
 def price(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
     """Say who pays what of every charge item of a visit, and by which rules; lines come in order of STT and table.
 
-    Raises RuleNotBuilt (a NotSupported) naming the rule that would decide, InvalidValue for an object code that does
-    not exist, ImpossibleItem for an item whose figures contradict each other.
+    Raises RuleNotBuilt (a NotSupported) naming the rule that would decide, UnknownObjectCode for an object code that
+    does not exist, ImpossibleItem for an item whose figures contradict each other.
     Source: Health Insurance Law Art. 22; data standard of Decision 130/QĐ-BYT as amended; rules B-010 … B-080.
     """
     refuse_unbuilt_readings(visit, policy)

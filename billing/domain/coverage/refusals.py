@@ -6,7 +6,8 @@ NotSupported
 └── RuleNotBuilt       lawful; names the rule that would decide
 """
 
-from billing.domain.errors import InvalidValue, NotSupported
+from billing.domain.errors import BillingError, InvalidValue, NotSupported
+from billing.domain.finding import Finding, FindingCode
 from billing.domain.visit import ChargeItem
 
 
@@ -31,3 +32,37 @@ class ImpossibleItem(InvalidValue):
         super().__init__(detail, field=field)
         self.found = found
         self.item = item
+
+
+class UnknownObjectCode(InvalidValue):
+    """An object code [MA_DOITUONG_KCB] that is in no table."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"{code} is not an object code", field="MA_DOITUONG_KCB")
+        self.found = code
+
+
+def refusal_as_finding(refusal: BillingError, *, file: str, hoso: int | None, ma_lk: str) -> Finding:
+    """The finding that says why a visit has no price.
+
+    `not-supported` names the field that called for a rule in `field` and `found`, and the rule's id in `expected`;
+    `code-unknown` an object code that does not exist; anything else is `value-invalid` with the reason in `expected`.
+    """
+    code, found, expected, item = FindingCode.VALUE_INVALID, "", refusal.detail, None
+    if isinstance(refusal, RuleNotBuilt):
+        code, found, expected, item = FindingCode.NOT_SUPPORTED, refusal.found, refusal.rule, refusal.item
+    elif isinstance(refusal, ImpossibleItem):
+        found, item = refusal.found, refusal.item
+    elif isinstance(refusal, UnknownObjectCode):
+        code, found = FindingCode.CODE_UNKNOWN, refusal.found
+    return Finding(
+        code=code,
+        file=file,
+        hoso=hoso,
+        ma_lk=ma_lk,
+        table="" if item is None else item.table.value,
+        stt=None if item is None else item.number,
+        field=refusal.field or "",
+        found=found,
+        expected=expected,
+    )

@@ -8,8 +8,7 @@ from decimal import Decimal
 
 from billing.domain.coverage.figures import Figures, Route, vietnam_day
 from billing.domain.coverage.priced import Reason
-from billing.domain.coverage.refusals import RuleNotBuilt
-from billing.domain.errors import InvalidValue
+from billing.domain.coverage.refusals import RuleNotBuilt, UnknownObjectCode
 from billing.domain.visit import Visit
 
 NOT_INSURED = "9"
@@ -27,7 +26,7 @@ class RouteFactor:
 def find_route_factor(visit: Visit, figures: Figures) -> RouteFactor:
     """Look up the object code as in force on the day of admission.
 
-    Raises InvalidValue for a code that is in no table, RuleNotBuilt for one whose rule is not built, that was lawful
+    Raises UnknownObjectCode for a code that is in no table, RuleNotBuilt for one whose rule is not built, that falls
     under another law on that day, or that does not exist for the kind of care.
     Source: Law 51/2024/QH15 Art. 22; Circular 01/2025/TT-BYT Art. 3–5; Decision 3276/QĐ-BYT annex 1 (B-042).
     """
@@ -38,7 +37,7 @@ def find_route_factor(visit: Visit, figures: Figures) -> RouteFactor:
     if route is None and admitted_on.year < 2025:
         raise RuleNotBuilt("B-041a" if code == "2" else "B-040", field="MA_DOITUONG_KCB", found=code)
     if route is None:
-        raise InvalidValue(f"MA_DOITUONG_KCB {code} is not an object code", field="MA_DOITUONG_KCB")
+        raise UnknownObjectCode(code)
     factor = _factor(route, visit.care_kind, figures) if route.is_built else None
     if factor is None:
         raise RuleNotBuilt(route.rule, field="MA_DOITUONG_KCB", found=code)

@@ -1,0 +1,172 @@
+"""`bhyt-case/1` files: visits with the cards, history and readings of one patient in, prices as `expected` out.
+
+What a file names and no rule is built for (history of co-payments, private insurance) refuses its visits by the rule's
+name. One refused visit never stops the others.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeVar
+
+from billing.domain.coverage.explain import plain_number
+from billing.domain.coverage.policy import CopayCrossing, HospitalAmountMode, OtherFundsMode, Policy, SupplyPackageCap
+from billing.domain.coverage.priced import PricedLine, PricedVisit
+from billing.domain.coverage.refusals import RuleNotBuilt, refusal_as_finding
+from billing.domain.errors import InvalidValue
+from billing.domain.finding import Finding, FindingCode
+from billing.domain.money import total
+from billing.domain.visit import Table, Visit
+from billing.interop.strict_json import read_object
+from billing.interop.visit_json import FOUND_LENGTH_MAX, Fields, InvalidField, read_visit
+
+__all__ = ["CaseFile", "CaseVisit", "read_case_file", "read_visit", "write_finding", "write_priced_visit"]
+
+SCHEMA = "bhyt-case/1"
+FACILITY_OF_CASES = "00000"
+
+_INPUT_KEYS = frozenset({"cards", "visits", "five_year_date", "copay_history", "policy", "private_insurance"})
+_POLICY_KEYS = frozenset({"copay_crossing_mode", "supply_package_cap", "other_source_mode", "thanh_tien_bv_mode"})
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseVisit:
+    """One visit of a file; `hoso` is its place, counted from 1."""
+
+    hoso: int
+    visit: Visit
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """What was read, with the readings the file names laid over the facility's; refused visits are in `findings`."""
+
+    visits: tuple[CaseVisit, ...]
+    policy: Policy
+    findings: tuple[Finding, ...]
+
+
+def read_case_file(content: bytes, *, file: str, policy: Policy) -> CaseFile:
+    """Read one file; any bytes give an answer, and where nothing can be read a finding says why."""
+    try:
+        fields = Fields(read_object(content), "")
+    except InvalidValue as refusal:
+        finding = _file_finding(refusal, file, FindingCode.FILE_NOT_WELLFORMED)
+        return CaseFile((), policy, (finding,))
+    try:
+        if fields.values.get("schema") != SCHEMA:
+            raise InvalidField("schema", f"{SCHEMA} is expected", found=fields.values.get("schema"))
+        given = fields.object("input")
+        given.refuse_other_keys(_INPUT_KEYS)
+        policy = _policy(given.object("policy"), policy) if given.has("policy") else policy
+        visits = list(given.objects("visits"))
+    except InvalidValue as refusal:
+        return CaseFile((), policy, (_file_finding(refusal, file, FindingCode.VALUE_INVALID),))
+    read = [_read_one(hoso, visit, given, file) for hoso, visit in enumerate(visits, start=1)]
+    return CaseFile(
+        visits=tuple(result for result in read if isinstance(result, CaseVisit)),
+        policy=policy,
+        findings=tuple(result for result in read if isinstance(result, Finding)),
+    )
+
+
+def write_priced_visit(ma_lk: str, priced: PricedVisit) -> dict[str, object]:
+    """A priced visit in the shape of `expected.visits`: amounts as text with two decimals, MUC_HUONG shortest."""
+    drugs = total(line.hospital_amount for line in priced.lines if line.item.table is Table.DRUGS)
+    supplies = total(line.hospital_amount for line in priced.lines if line.item.is_supply)
+    return {
+        "MA_LK": ma_lk,
+        "base_salary": int(priced.base_salary),
+        "threshold_15pct": f"{priced.threshold:.2f}",
+        "route_factor_pct": int(priced.route_factor),
+        "lines": [_write_line(line) for line in priced.lines],
+        "totals": {
+            "T_TONGCHI_BV": f"{priced.hospital_amount:.2f}",
+            "T_TONGCHI_BH": f"{priced.insured_amount:.2f}",
+            "T_BNTT": f"{priced.self_pay:.2f}",
+            "T_BNCCT": f"{priced.copay:.2f}",
+            "T_BHTT": f"{priced.fund:.2f}",
+            "T_NGUONKHAC": f"{priced.other_funds:.2f}",
+            "T_THUOC": f"{drugs:.2f}",
+            "T_VTYT": f"{supplies:.2f}",
+        },
+        "patient_pays": int(priced.shares.patient),
+    }
+
+
+def write_finding(finding: Finding) -> dict[str, object]:
+    """A finding as an object with the field names of the standard; what does not apply is empty or null."""
+    return {
+        "code": finding.code.value,
+        "file": finding.file,
+        "hoso": finding.hoso,
+        "MA_LK": finding.ma_lk,
+        "table": finding.table,
+        "STT": finding.stt,
+        "field": finding.field,
+        "found": finding.found,
+        "expected": finding.expected,
+    }
+
+
+def _write_line(line: PricedLine) -> dict[str, object]:
+    return {
+        "STT": line.item.number,
+        "table": line.item.table.value,
+        "THANH_TIEN_BV": f"{line.hospital_amount:.2f}",
+        "THANH_TIEN_BH": f"{line.insured_amount:.2f}",
+        "MUC_HUONG": plain_number(line.level),
+        "T_NGUONKHAC": f"{line.other_funds:.2f}",
+        "T_BNTT": f"{line.self_pay:.2f}",
+        "T_BNCCT": f"{line.copay:.2f}",
+        "T_BHTT": f"{line.fund:.2f}",
+    }
+
+
+def _read_one(hoso: int, visit: Fields, given: Fields, file: str) -> CaseVisit | Finding:
+    ma_lk = visit.values.get("MA_LK")
+    ma_lk = ma_lk if isinstance(ma_lk, str) else ""
+    try:
+        _refuse_unbuilt(given)
+        document = {"cards": given.values.get("cards"), **visit.values}
+        return CaseVisit(hoso, read_visit(document, default_facility=FACILITY_OF_CASES, path=visit.path))
+    except InvalidField as refusal:
+        return replace(_file_finding(refusal, file, refusal.finding), hoso=hoso, ma_lk=ma_lk, expected=refusal.expected)
+    except (InvalidValue, RuleNotBuilt) as refusal:
+        return refusal_as_finding(refusal, file=file, hoso=hoso, ma_lk=ma_lk)
+
+
+def _refuse_unbuilt(given: Fields) -> None:
+    for key, rule in (("five_year_date", "B-025"), ("copay_history", "B-025"), ("private_insurance", "B-090")):
+        if given.values.get(key):
+            raise RuleNotBuilt(rule, field=given.at(key), found=str(given.values[key])[:FOUND_LENGTH_MAX])
+
+
+def _policy(fields: Fields, policy: Policy) -> Policy:
+    fields.refuse_other_keys(_POLICY_KEYS)
+    return replace(
+        policy,
+        copay_crossing=_reading(fields, "copay_crossing_mode", CopayCrossing, policy.copay_crossing),
+        supply_package_cap=_reading(fields, "supply_package_cap", SupplyPackageCap, policy.supply_package_cap),
+        other_funds_mode=_reading(fields, "other_source_mode", OtherFundsMode, policy.other_funds_mode),
+        hospital_amount_mode=_reading(fields, "thanh_tien_bv_mode", HospitalAmountMode, policy.hospital_amount_mode),
+    )
+
+
+def _reading(fields: Fields, key: str, choices: type[_Choice], otherwise: _Choice) -> _Choice:
+    return fields.choice(key, choices) if fields.has(key) else otherwise
+
+
+def _file_finding(refusal: InvalidValue, file: str, code: FindingCode) -> Finding:
+    found = refusal.found if isinstance(refusal, InvalidField) else ""
+    return Finding(
+        code=code,
+        file=file,
+        hoso=None,
+        ma_lk="",
+        table="",
+        stt=None,
+        field=refusal.field or "",
+        found=found,
+        expected=refusal.detail,
+    )
