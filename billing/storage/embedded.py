@@ -7,6 +7,7 @@ its data are removed at the end. Source: DESIGN §10; docs/decisions/0001-embedd
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -34,6 +35,8 @@ SUPERUSER = "postgres"
 _SOCKET_PORT = 5432
 _SOCKET_PATH_LENGTH_MAX = 100  # the system's limit is 107 characters with the socket's name
 _STOP_TIMEOUT_S = 20.0
+_MEMORY_FOLDER = "/dev/shm"  # noqa: S108 - mkdtemp, mode 0700
+_MEMORY_FREE_MIN = 2 * 1024**3
 
 _KEEPER = """
 folder=$1; initdb=$2; postgres=$3; shift 3
@@ -74,6 +77,7 @@ _FORGETFUL_SETTINGS: Mapping[str, str] = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "checkpoint_timeout": "1h",
+    "max_wal_size": "256MB",
 }
 
 
@@ -87,11 +91,12 @@ class EmbeddedPostgres:
     """One server with the roles owner, app, auditor and the empty database `vienphi`. A context manager, synchronous.
 
     `durable=False` gives up surviving a crash of the machine for speed and is for tests alone; `serve` refuses such a
-    server. `settings` are further settings of the server by name. Blocks for about a second; where an event loop runs,
-    call it through `asyncio.to_thread`.
+    server; its data are kept in memory where there is room. `settings` are further settings of the server by name.
+    Blocks for about a second; where an event loop runs, call it through `asyncio.to_thread`.
     """
 
     def __init__(self, *, durable: bool = True, settings: Mapping[str, str] | None = None) -> None:
+        self._durable = durable
         self._settings = {**(_DURABLE_SETTINGS if durable else _FORGETFUL_SETTINGS), **(settings or {})}
         self._programs: ServerPrograms | None = None
         self._folder: Path | None = None
@@ -142,7 +147,7 @@ class EmbeddedPostgres:
         assert self._keeper is None, "the server was already started"
         user = server_user()
         self._programs = find_server_programs(user)
-        self._folder = _make_folder(user)
+        self._folder = _make_folder(user, in_memory=not self._durable)
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._keeper = _start_keeper(self._programs, self._folder, user, self._settings, self._output)
         try:
@@ -195,9 +200,12 @@ class EmbeddedPostgres:
         return self._output.read().decode(errors="replace").strip()[-2000:]
 
 
-def _make_folder(user: ServerUser) -> Path:
+def _make_folder(user: ServerUser, *, in_memory: bool) -> Path:
     """A folder of the server's user alone, at a path short enough for a socket and within that user's reach."""
-    for parent in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108 - mkdtemp, mode 0700
+    parents = [tempfile.gettempdir(), "/tmp", "/var/tmp"]  # noqa: S108 - mkdtemp, mode 0700
+    if in_memory and _has_room_in_memory():
+        parents.insert(0, _MEMORY_FOLDER)
+    for parent in dict.fromkeys(parents):
         try:
             folder = Path(tempfile.mkdtemp(prefix="vienphi-", dir=parent))
         except OSError:
@@ -208,6 +216,14 @@ def _make_folder(user: ServerUser) -> Path:
             return folder
         folder.rmdir()
     raise ServerDidNotStart("no temporary folder is within the reach of the server's user")
+
+
+def _has_room_in_memory() -> bool:
+    """A container's share of memory for files is often 64 MB, too little for databases."""
+    try:
+        return shutil.disk_usage(_MEMORY_FOLDER).free >= _MEMORY_FREE_MIN
+    except OSError:
+        return False
 
 
 def _may_enter(user: ServerUser, folder: Path) -> bool:

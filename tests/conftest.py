@@ -1,0 +1,182 @@
+"""A real PostgreSQL for the tests: one server for each worker, one migrated template, one fresh database a test.
+
+The server is our own unless VIENPHI_OWNER_URL and VIENPHI_DATABASE_URL both point at a real one, whose owner role may
+create databases. What a test needs and the machine may lack is skipped by name; VIENPHI_REQUIRE, a list of such names
+with commas, turns that skip into a failure.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import asyncpg
+import pytest
+
+from billing.storage.database import Database, DatabaseLimits
+from billing.storage.embedded import APP_ROLE, OWNER_ROLE, SUPERUSER, EmbeddedPostgres
+from billing.storage.migrator import migrate
+
+T = TypeVar("T")
+
+INSTALLED_15 = Path("/usr/lib/postgresql/15/bin")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "pg_version(least): needs a server of at least this major version")
+    config.addinivalue_line("markers", "own_server: needs the superuser, so not a server that addresses point at")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAddress:
+    """One database of the test's server. `superuser_url` is None on a server that is not our own."""
+
+    name: str
+    owner_url: str
+    app_url: str
+    superuser_url: str | None
+
+
+class Loop:
+    """An event loop in a thread of its own, for fixtures that are not async and live longer than one test."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return future.result(timeout=120)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class DatabaseServer:
+    """Makes and drops databases as the owner. Names carry the worker, so that workers may share a real server."""
+
+    def __init__(self, own: EmbeddedPostgres | None, worker: str) -> None:
+        self.own = own
+        self._worker = worker
+        self._numbers = count(1)
+        self._loop = Loop()
+        self._owner = self._loop.run(asyncpg.connect(self.address("postgres").owner_url))
+        self.major_version: int = self._owner.get_server_version().major
+
+    def address(self, name: str) -> DatabaseAddress:
+        if self.own is None:
+            urls = [urlsplit(os.environ[key]) for key in ("VIENPHI_OWNER_URL", "VIENPHI_DATABASE_URL")]
+            owner_url, app_url = (url._replace(path=f"/{quote(name)}").geturl() for url in urls)
+            return DatabaseAddress(name, owner_url, app_url, None)
+        urls_of_ours = (self.own.url(role, name) for role in (OWNER_ROLE, APP_ROLE, SUPERUSER))
+        return DatabaseAddress(name, *urls_of_ours)
+
+    def create(self, template: str = "template1") -> DatabaseAddress:
+        name = f"vienphi_test_{self._worker}_{os.getpid()}_{next(self._numbers)}"
+        # Copying files is twice as fast on our own server; a durable one would make a checkpoint for it.
+        strategy = "wal_log" if self.own is None else "file_copy"
+        self._loop.run(self._owner.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY {strategy}"))
+        return self.address(name)
+
+    def drop(self, name: str) -> None:
+        self._loop.run(self._owner.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+
+    def migrate(self, address: DatabaseAddress) -> None:
+        self._loop.run(migrate(address.owner_url))
+
+    def close(self) -> None:
+        self._loop.run(self._owner.close())
+        self._loop.close()
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[DatabaseServer]:
+    """The server of this worker, started at its first use."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    given = [key for key in ("VIENPHI_OWNER_URL", "VIENPHI_DATABASE_URL") if os.environ.get(key)]
+    if len(given) == 1:
+        pytest.fail(f"{given[0]} is set alone; a real server needs both addresses")
+    if given:
+        server = DatabaseServer(None, worker)
+        yield server
+        server.close()
+        return
+    with EmbeddedPostgres(durable=False) as own:
+        server = DatabaseServer(own, worker)
+        yield server
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(database_server: DatabaseServer) -> Iterator[str]:
+    """The name of a migrated database to which nobody is connected."""
+    address = database_server.create()
+    database_server.migrate(address)
+    yield address.name
+    database_server.drop(address.name)
+
+
+@pytest.fixture
+def database(database_server: DatabaseServer, migrated_template: str) -> Iterator[DatabaseAddress]:
+    """A fresh migrated database: `.owner_url`, `.app_url`."""
+    address = database_server.create(migrated_template)
+    yield address
+    database_server.drop(address.name)
+
+
+@pytest.fixture
+def empty_database(database_server: DatabaseServer) -> Iterator[DatabaseAddress]:
+    """A fresh database without a single table."""
+    address = database_server.create()
+    yield address
+    database_server.drop(address.name)
+
+
+@pytest.fixture
+async def app_database(database: DatabaseAddress) -> AsyncIterator[Database]:
+    """A fresh migrated database, opened as the app role with up to four connections."""
+    opened = await Database.open(database.app_url, limits=DatabaseLimits(connections_max=4))
+    yield opened
+    await opened.close()
+
+
+def _skip_by_name(name: str, why: str) -> None:
+    if name in os.environ.get("VIENPHI_REQUIRE", "").split(","):
+        pytest.fail(f"{name} is required here: {why}")
+    pytest.skip(f"{name}: {why}")
+
+
+@pytest.fixture
+def require() -> Callable[[str], Path]:
+    """Find what the machine may lack, or skip by name: `require("postgresql15")` gives its folder of programs."""
+    known = {"postgresql15": INSTALLED_15 / "postgres"}
+
+    def find(name: str) -> Path:
+        program = known[name]
+        if not program.exists():
+            _skip_by_name(name, f"{program} is not installed")
+        return program.parent
+
+    return find
+
+
+@pytest.fixture(autouse=True)
+def _suitable_server(request: pytest.FixtureRequest) -> None:
+    version = request.node.get_closest_marker("pg_version")
+    own_server = request.node.get_closest_marker("own_server")
+    if version is None and own_server is None:
+        return
+    server: DatabaseServer = request.getfixturevalue("database_server")
+    if own_server is not None and server.own is None:
+        _skip_by_name("own_server", "the superuser of a server that addresses point at is not ours")
+    if version is not None and server.major_version < version.args[0]:
+        _skip_by_name(f"postgresql{version.args[0]}", f"the server is version {server.major_version}")
