@@ -57,7 +57,8 @@ class Element:
     @property
     def text(self) -> str:
         """All character data below, CDATA or not, without the blanks around it."""
-        return "".join(piece for element in self.walk() for piece in element.pieces).strip(_XML_BLANKS)
+        elements = self.walk() if self.children else (self,)
+        return "".join(piece for element in elements for piece in element.pieces).strip(_XML_BLANKS)
 
     def child(self, name: str) -> "Element | None":
         return next((child for child in self.children if child.name == name), None)

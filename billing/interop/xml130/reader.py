@@ -58,12 +58,14 @@ def read_claim_file(content: bytes, *, file: str = "", limits: Limits = DEFAULT_
 def read_claim_set(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAULT_LIMITS) -> ClaimFile:
     """Read several files (name, content) as one set: bare table files in it are joined by MA_LK.
 
-    Files in an envelope are read each for itself. The set is signed if any of its files is.
+    Files in an envelope are read each for itself. Bare tables are not joined while a file of the set cannot be read,
+    since it might hold their lines. The set is signed if any of its files is.
     """
     visits: list[ReadVisit] = []
     findings: list[Finding] = []
     bare: list[tuple[FindingLog, tuple[Row, ...]]] = []
     signature = Signature.UNSIGNED
+    is_whole = True
     for file, content in files:
         log = FindingLog(file)
         root = _open(content, log, limits)
@@ -78,8 +80,9 @@ def read_claim_set(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAU
             read = _read_visits(file, envelope.visits, envelope.facility, limits)
             visits.extend(read.visits)
             log.findings.extend(read.findings)
+        is_whole = is_whole and not any(finding.refuses and finding.hoso is None for finding in log.findings)
         findings.extend(log.findings)
-    joined = _read_bare_tables(bare)
+    joined = _read_bare_tables(bare) if is_whole else ClaimFile((), (), signature)
     return ClaimFile((*visits, *joined.visits), (*findings, *joined.findings), signature)
 
 
@@ -130,14 +133,13 @@ def _read_bare_tables(tables: Sequence[tuple[FindingLog, tuple[Row, ...]]]) -> C
                 file_of[key] = log.file
     visits: list[ReadVisit] = []
     findings: list[Finding] = []
-    refused = any(log.refuses for log, _ in tables)
-    if tables and not by_key and not refused:
+    if tables and not by_key:
         log = FindingLog(tables[0][0].file)
         log.at_table(XML1).add(FindingCode.XML1_MISSING, expected=XML1)
         findings.extend(log.findings)
     for hoso, (key, own_rows) in enumerate(by_key.items(), start=1):
         log = FindingLog(file_of[key], hoso)
-        visit = None if refused else _read_one(own_rows, "", log, set())
+        visit = _read_one(own_rows, "", log, set())
         if visit is not None:
             visits.append(ReadVisit(hoso, visit))
         findings.extend(log.named(key))

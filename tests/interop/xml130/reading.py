@@ -1,0 +1,48 @@
+"""Short forms of what tests ask about a claim file that was read."""
+
+from decimal import Decimal
+
+from billing.domain.finding import Finding, FindingCode
+from billing.domain.visit import ChargeItem, Visit
+from billing.interop.xml130 import ClaimFile, read_claim_file
+
+
+def codes(claim: ClaimFile) -> list[str]:
+    return [finding.code.value for finding in claim.findings]
+
+
+def only_visit(content: bytes) -> Visit:
+    """The one visit of a file about which nothing is odd."""
+    claim = read_claim_file(content, file="thử.xml")
+    assert codes(claim) == []
+    (read,) = claim.visits
+    return read.visit
+
+
+def listed(content: bytes, *expected: FindingCode) -> tuple[Visit, tuple[Finding, ...]]:
+    """The one visit of a file with exactly these findings, none of which refuses."""
+    claim = read_claim_file(content, file="thử.xml")
+    assert codes(claim) == [code.value for code in expected]
+    assert not any(finding.refuses for finding in claim.findings)
+    (read,) = claim.visits
+    return read.visit, claim.findings
+
+
+def refused(content: bytes, code: FindingCode) -> Finding:
+    """The finding of this code in a file of which no visit is read; it refuses and it comes once."""
+    claim = read_claim_file(content, file="thử.xml")
+    assert claim.visits == ()
+    (finding,) = (finding for finding in claim.findings if finding.code is code)
+    assert finding.refuses
+    return finding
+
+
+def only_item(content: bytes) -> ChargeItem:
+    (item,) = only_visit(content).items
+    return item
+
+
+def stated_hospital_amount(visit: Visit) -> Decimal | None:
+    """What the file states for all lines of the visit, from the lines."""
+    amounts = [item.stated.hospital_amount for item in visit.items if item.stated and item.stated.hospital_amount]
+    return sum(amounts, Decimal(0))

@@ -1,0 +1,347 @@
+"""Numbers as systems write them: plain, with a comma, with thousands marks, empty; read, normalised or refused."""
+
+from decimal import Decimal
+
+import pytest
+
+from billing.domain.finding import FindingCode
+from billing.domain.visit import OtherFunds, Scope
+from billing.interop.xml130 import read_claim_file
+from tests.interop.xml130.claim_files import (
+    block,
+    claim_file,
+    drug,
+    file_of_drug,
+    file_of_service,
+    hoso,
+    summary,
+    visit_blocks,
+    without_totals,
+    xml1,
+    xml2,
+)
+from tests.interop.xml130.reading import listed, only_item, refused
+
+
+def refused_among(content: bytes, *, field: str) -> tuple[str, str]:
+    """Found and expected of the `number-ambiguous` of a field in a refused file."""
+    claim = read_claim_file(content)
+    assert claim.visits == ()
+    (finding,) = (f for f in claim.findings if (f.code, f.field) == (FindingCode.NUMBER_AMBIGUOUS, field))
+    assert (finding.table, finding.stt) == ("XML2", 1)
+    return finding.found, finding.expected
+
+
+@pytest.mark.parametrize("price", ["1500", "1500.0", "1500.0000", "01500", "1500."])
+def test_plain_notations_of_a_number_are_the_same_number(price: str) -> None:
+    assert only_item(file_of_drug(DON_GIA=price)).hospital_price == Decimal(1500)
+
+
+def test_all_decimals_of_quantity_and_price_are_kept() -> None:
+    item = only_item(file_of_drug(SO_LUONG="0.16667", DON_GIA="17999.640007199856", THANH_TIEN_BV="3000.00"))
+
+    assert (item.quantity, item.hospital_price) == (Decimal("0.16667"), Decimal("17999.640007199856"))
+
+
+def test_decimal_comma_is_normalised() -> None:
+    changes = {"SO_LUONG": "7", "DON_GIA": "1234,567", "THANH_TIEN_BV": "8641,97", "THANH_TIEN_BH": "8641,97"}
+    content = file_of_drug(**changes, T_BHTT="8641,97")
+
+    visit, findings = listed(content, *[FindingCode.NUMBER_NORMALISED] * 4)
+
+    (item,) = visit.items
+    assert item.hospital_price == Decimal("1234.567")
+    assert item.stated is not None
+    assert item.stated.fund == Decimal("8641.97")
+    assert ("DON_GIA", "1234,567", "1234.567") in {(found.field, found.found, found.expected) for found in findings}
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("1.234.567,5", "1234567.5"),
+        ("1,234,567.5", "1234567.5"),
+        ("1,234.50", "1234.50"),
+        ("1.234,50", "1234.50"),
+        ("1.234.567", "1234567"),
+        ("1,234,567", "1234567"),
+    ],
+)
+def test_marks_of_both_kinds_or_repeated_have_one_reading(written: str, expected: str) -> None:
+    amounts = {"THANH_TIEN_BV": "0", "THANH_TIEN_BH": "0", "T_BHTT": "0", "SO_LUONG": "0"}
+
+    visit, (finding,) = listed(file_of_drug(DON_GIA=written, **amounts), FindingCode.NUMBER_NORMALISED)
+
+    assert visit.items[0].hospital_price == Decimal(expected)
+    assert (finding.field, finding.found, finding.expected) == ("DON_GIA", written, expected)
+
+
+def test_one_point_before_three_digits_is_a_decimal_point() -> None:
+    item = only_item(file_of_drug(DON_GIA="1.500", THANH_TIEN_BV="3", THANH_TIEN_BH="3", T_BHTT="3"))
+
+    assert item.hospital_price == Decimal("1.5")
+
+
+def test_one_comma_before_three_digits_is_thousands_if_only_that_fits_the_line() -> None:
+    visit, _ = listed(file_of_drug(DON_GIA="1,500"), FindingCode.NUMBER_NORMALISED)  # 2 × 1500 = 3000, not 3
+
+    assert visit.items[0].hospital_price == Decimal(1500)
+
+
+def test_one_comma_before_three_digits_is_decimal_if_only_that_fits_the_line() -> None:
+    visit, _ = listed(file_of_drug(SO_LUONG="2,000"), FindingCode.NUMBER_NORMALISED)  # 2 × 1500 = 3000
+
+    assert visit.items[0].quantity == Decimal(2)
+
+
+def test_one_comma_that_fits_the_line_in_both_readings_is_refused() -> None:
+    amounts = {"THANH_TIEN_BV": "3,000", "THANH_TIEN_BH": "3,000", "T_BHTT": "3,000"}
+
+    finding = refused_among(file_of_drug(DON_GIA="1,500", **amounts), field="DON_GIA")
+
+    assert finding == ("1,500", "1.500 or 1500")
+
+
+def test_one_comma_that_fits_the_line_in_no_reading_is_refused() -> None:
+    assert refused_among(file_of_drug(DON_GIA="1,777"), field="DON_GIA") == ("1,777", "1.777 or 1777")
+
+
+def test_amount_that_must_be_thousands_decides_the_other_numbers_of_the_line() -> None:
+    amounts = {"THANH_TIEN_BV": "3,000,000", "THANH_TIEN_BH": "3,000,000", "T_BHTT": "3,000,000"}
+
+    visit, _ = listed(file_of_drug(DON_GIA="1,500", SO_LUONG="2,000", **amounts), *[FindingCode.NUMBER_NORMALISED] * 5)
+
+    (item,) = visit.items
+    assert (item.quantity, item.hospital_price) == (Decimal(2000), Decimal(1500))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["một", "1 500", "1\u00a0500", "1e3", "NaN", "Infinity", "+5", "1500đ", "1.50,0.0", "1,23,456", "٣", "1" * 16, "-"],
+)
+def test_text_that_is_no_number_is_refused(text: str) -> None:
+    finding = refused(file_of_drug(DON_GIA=text), FindingCode.NUMBER_AMBIGUOUS)
+
+    assert (finding.field, finding.found) == ("DON_GIA", text)
+
+
+@pytest.mark.parametrize("field", ["SO_LUONG", "DON_GIA"])
+@pytest.mark.parametrize("value", ["", None])
+def test_quantity_or_price_without_a_value_is_refused(field: str, value: str | None) -> None:
+    assert refused(file_of_drug(**{field: value}), FindingCode.NUMBER_AMBIGUOUS).field == field
+
+
+@pytest.mark.parametrize("field", ["DON_GIA_BV", "DON_GIA_BH"])
+def test_either_price_of_a_service_without_a_value_is_refused(field: str) -> None:
+    assert refused(file_of_service(**{field: ""}), FindingCode.NUMBER_AMBIGUOUS).field == field
+
+
+@pytest.mark.parametrize("stt", ["", "A", "1.5", None, "99999999999"])
+def test_line_without_a_usable_number_is_refused(stt: str | None) -> None:
+    assert refused(file_of_drug(STT=stt), FindingCode.NUMBER_AMBIGUOUS).field == "STT"
+
+
+@pytest.mark.parametrize("stt", ["1", "1.0000", "01"])
+def test_line_number_is_read_as_a_number(stt: str) -> None:
+    assert only_item(file_of_drug(STT=stt)).number == 1
+
+
+def test_empty_amounts_are_stated_as_nothing_and_count_zero_in_sums() -> None:
+    drug_line = {"T_BNTT": "", "T_BNCCT": None, "T_NGUONKHAC": ""}
+
+    item = only_item(file_of_drug(**drug_line))
+
+    assert item.stated is not None
+    assert (item.stated.self_pay, item.stated.copay) == (None, None)
+    assert item.other_funds == OtherFunds()
+
+
+@pytest.mark.parametrize("ceiling", ["", "0", "0.00", None])
+def test_no_ceiling_is_written_empty_zero_or_not_at_all(ceiling: str | None) -> None:
+    assert only_item(file_of_service(T_TRANTT=ceiling)).ceiling is None
+
+
+def test_ceiling_is_read() -> None:
+    assert only_item(file_of_service(T_TRANTT="50600.00")).ceiling == Decimal(50600)
+
+
+def test_ratios_left_out_are_a_hundred() -> None:
+    item = only_item(file_of_service(TYLE_TT_DV="", TYLE_TT_BH=None))
+
+    assert (item.service_ratio, item.payment_ratio) == (Decimal(100), Decimal(100))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"SO_LUONG": "-1"}, "SO_LUONG"),
+        ({"TYLE_TT_BH": "101"}, "TYLE_TT_BH"),
+        ({"DON_GIA": "-1500"}, "DON_GIA_BV"),
+        ({"T_NGUONKHAC_NSNN": "-5", "T_NGUONKHAC": "-5"}, "T_NGUONKHAC"),
+    ],
+)
+def test_number_outside_its_range_is_refused_with_its_line(changes: dict[str, str], field: str) -> None:
+    finding = refused(file_of_drug(**changes), FindingCode.VALUE_INVALID)
+
+    assert (finding.ma_lk, finding.table, finding.stt, finding.field) == ("LK-TEST-1", "XML2", 1, field)
+
+
+def test_field_written_twice_with_two_values_is_refused() -> None:
+    table = xml2().replace("<SO_LUONG>2</SO_LUONG>", "<SO_LUONG>2</SO_LUONG><SO_LUONG>20</SO_LUONG>")
+
+    finding = refused(claim_file(hoso(block("XML1", xml1()), block("XML2", table))), FindingCode.VALUE_INVALID)
+
+    assert finding.field == "SO_LUONG"
+
+
+def test_old_names_of_other_funds_are_the_three_parts() -> None:
+    item = only_item(
+        file_of_drug(
+            T_NGUONKHAC_NSNN=None,
+            T_NGUONKHAC_VTNN=None,
+            T_NGUONKHAC_VTTN=None,
+            T_NGUONKHAC_NS="100",
+            T_NGUONKHAC_VT="200",
+            T_NGUONKHAC_VT_TN="300",
+            T_NGUONKHAC="600",
+            T_BHTT="2400",
+        )
+    )
+
+    assert item.other_funds == OtherFunds(
+        state_budget=Decimal(100), from_abroad=Decimal(200), domestic=Decimal(300), remaining=Decimal(0)
+    )
+
+
+def test_part_of_other_funds_written_again_as_remaining_counts_once() -> None:
+    content = file_of_drug(T_NGUONKHAC_NSNN="600", T_NGUONKHAC_CL="600", T_NGUONKHAC="600", T_BHTT="2400")
+
+    visit, (finding,) = listed(content, FindingCode.FUNDS_DIFFER)
+
+    assert visit.items[0].other_funds == OtherFunds(state_budget=Decimal(600), remaining=Decimal(0))
+    assert (finding.field, finding.found, finding.expected) == ("T_NGUONKHAC", "1200", "600")
+
+
+def test_parts_of_other_funds_that_do_not_add_up_give_way_to_the_whole() -> None:
+    content = file_of_drug(T_NGUONKHAC_NSNN="1", T_NGUONKHAC_VTTN="2", T_NGUONKHAC="600", T_BHTT="2400")
+
+    visit, _ = listed(content, FindingCode.FUNDS_DIFFER)
+
+    assert visit.items[0].other_funds == OtherFunds(remaining=Decimal(600))
+
+
+def test_other_funds_stated_only_in_parts_or_only_as_a_whole_are_no_finding() -> None:
+    no_parts = {f"T_NGUONKHAC_{part}": None for part in ("NSNN", "VTNN", "VTTN", "CL")}
+
+    in_parts = only_item(file_of_drug(T_NGUONKHAC_VTTN="600", T_NGUONKHAC=None, T_BHTT="2400"))
+    whole = only_item(file_of_drug(**no_parts, T_NGUONKHAC="600", T_BHTT="2400"))
+
+    assert in_parts.other_funds.domestic == Decimal(600)
+    assert whole.other_funds.remaining == Decimal(600)
+
+
+def test_scope_2_on_a_covered_line_is_read_as_covered_and_listed() -> None:
+    content = file_of_service(PHAM_VI="2", MUC_HUONG="0", T_BHTT="0", T_BNCCT="50600")
+
+    visit, (finding,) = listed(content, FindingCode.SCOPE_DIFFERS)
+
+    assert visit.items[0].scope is Scope.INSURED
+    assert (finding.field, finding.found, finding.expected) == ("PHAM_VI", "2", "1")
+
+
+@pytest.mark.parametrize("changes", [{"TYLE_TT_BH": "0"}, {"TYLE_TT_BH": "100", "DON_GIA_BH": "0"}])
+def test_scope_2_on_a_line_not_covered_stands(changes: dict[str, str]) -> None:
+    item = only_item(file_of_service(PHAM_VI="2", THANH_TIEN_BH="0", T_BHTT="0", T_BNTT="50600", **changes))
+
+    assert item.scope is Scope.PATIENT
+
+
+def test_scope_left_out_follows_the_ratio() -> None:
+    not_covered = {"TYLE_TT_BH": "0", "THANH_TIEN_BH": "0", "T_BHTT": "0", "T_BNTT": "50600"}
+
+    assert only_item(file_of_service(PHAM_VI="")).scope is Scope.INSURED
+    assert only_item(file_of_service(PHAM_VI=None, **not_covered)).scope is Scope.PATIENT
+    assert only_item(file_of_service(PHAM_VI="3")).scope is Scope.ARMED_FORCES
+
+
+@pytest.mark.parametrize("level", ["100", "100.00", "100.0"])
+def test_level_is_a_number(level: str) -> None:
+    stated = only_item(file_of_drug(MUC_HUONG=level)).stated
+
+    assert stated is not None
+    assert stated.level == Decimal(100)
+
+
+@pytest.mark.parametrize(("written", "fund", "actual"), [("48", "24035.00", "47.5"), ("47", "24035", "47.5")])
+def test_level_that_differs_by_rounding_only_is_listed(written: str, fund: str, actual: str) -> None:
+    content = file_of_service(MUC_HUONG=written, T_BHTT=fund, T_BNCCT="26565")
+
+    _, (finding,) = listed(content, FindingCode.LEVEL_ROUNDED)
+
+    assert (finding.table, finding.stt, finding.field) == ("XML3", 1, "MUC_HUONG")
+    assert (finding.found, finding.expected) == (written, actual)
+
+
+def test_level_written_as_a_ratio_is_listed() -> None:
+    _, (finding,) = listed(file_of_service(MUC_HUONG="0.8", T_BHTT="40480", T_BNCCT="10120"), FindingCode.LEVEL_ROUNDED)
+
+    assert (finding.found, finding.expected) == ("0.8", "80")
+
+
+@pytest.mark.parametrize("fund", ["24035", "24035.4"])
+def test_level_with_a_decimal_that_explains_the_amount_is_no_finding(fund: str) -> None:
+    only_item(file_of_service(MUC_HUONG="47.5", T_BHTT=fund, T_BNCCT="26565"))
+
+
+def test_level_in_xml1_is_ignored() -> None:
+    table = xml1(without_totals(MUC_HUONG="0.8"))
+
+    assert only_item(claim_file(hoso(block("XML1", table), block("XML2", xml2())))).number == 1
+
+
+@pytest.mark.parametrize("off", ["52600", "53601"])
+def test_total_off_by_a_dong_or_more_is_listed(off: str) -> None:
+    table = xml1(summary(T_TONGCHI_BV=off))
+
+    visit, (finding,) = listed(claim_file(hoso(block("XML1", table), *visit_blocks()[1:])), FindingCode.TOTALS_DIFFER)
+
+    assert (finding.table, finding.field, finding.found, finding.expected) == ("XML1", "T_TONGCHI_BV", off, "53600.00")
+    assert visit.stated is not None
+    assert visit.stated.hospital_amount == Decimal(off)
+
+
+@pytest.mark.parametrize("near", ["53600.99", "53599.01", "", None, "53600.00"])
+def test_total_in_whole_dong_or_not_stated_is_no_finding(near: str | None) -> None:
+    listed(claim_file(hoso(block("XML1", xml1(summary(T_TONGCHI_BV=near))), *visit_blocks()[1:])))
+
+
+def test_total_with_a_comma_is_read_by_the_sum_of_the_lines() -> None:
+    table = xml1(summary(T_THUOC="3,000"))
+
+    visit, (finding,) = listed(
+        claim_file(hoso(block("XML1", table), *visit_blocks()[1:])), FindingCode.NUMBER_NORMALISED
+    )
+
+    assert (finding.found, finding.expected) == ("3,000", "3000")
+    assert visit.stated is not None
+    assert visit.stated.drugs == Decimal(3000)
+
+
+def test_total_with_a_comma_that_fits_no_sum_is_refused() -> None:
+    table = xml1(summary(T_THUOC="7,000"))
+
+    refused(claim_file(hoso(block("XML1", table), *visit_blocks()[1:])), FindingCode.NUMBER_AMBIGUOUS)
+
+
+@pytest.mark.parametrize(("card", "is_listed"), [("QN5971234567890", False), ("HT3791234567890", True)])
+def test_amount_outside_capitation_is_left_out_for_army_and_police(card: str, is_listed: bool) -> None:
+    table = xml1(summary(MA_THE_BHYT=card, T_BHTT_GDV="0"))
+
+    listed(claim_file(hoso(block("XML1", table), *visit_blocks()[1:])), *[FindingCode.TOTALS_DIFFER] * is_listed)
+
+
+def test_lines_under_capitation_are_no_part_of_the_amount_outside_it() -> None:
+    table = xml1(summary(T_BHTT_GDV="50600"))
+    two = block("XML2", xml2(drug(MA_PTTT="2")))
+
+    listed(claim_file(hoso(block("XML1", table), two, visit_blocks()[2])))
