@@ -18,6 +18,7 @@ from billing.domain.notice import FactKey
 from billing.domain.payment import Allocation, Payment, Place, position_of
 from billing.storage.database import Transaction
 from billing.storage.rows import columns
+from billing.storage.strict_json import encode_json
 from providers.contract import Callback, Payer, Verdict
 
 
@@ -96,7 +97,7 @@ class Booking:
 _WRITE = """
     WITH told AS (
         SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[], $7::uuid[], $8::int[], $9::text[],
-            $10::text[], $11::text[], $12::jsonb[], $13::bytea[], $14::text[])
+            $10::text[], $11::text[], $12::text[], $13::bytea[], $14::text[])
             AS t (id, account_id, received_at, verdict, receipt_id, notices,
                 method, tail, query, headers, body, source)
     ), deliveries AS (
@@ -104,7 +105,7 @@ _WRITE = """
         SELECT $1, id, account_id, received_at, verdict, receipt_id, notices FROM told
     ), bodies AS (
         INSERT INTO delivery_body (organization_id, id, method, tail, query, headers, body, source_address)
-        SELECT $1, id, method, tail, query, headers, body, source FROM told
+        SELECT $1, id, method, tail, query, headers::jsonb, body, source FROM told
     ), paid AS (
         SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::uuid[], $18::uuid[], $19::uuid[], $20::bigint[],
             $21::text[], $22::text[], $23::timestamptz[], $24::bigint[], $25::bigint[],
@@ -237,7 +238,7 @@ def _delivery(row: DeliveryRow) -> tuple[object, ...]:
         callback.method,
         callback.tail,
         callback.raw_query,
-        [list(pair) for pair in callback.headers if pair[0] not in _HEADERS_NEVER_KEPT],
+        encode_json([pair for pair in callback.headers if pair[0] not in _HEADERS_NEVER_KEPT]),
         callback.body,
         callback.source_address,
     )

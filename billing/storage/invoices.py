@@ -10,6 +10,7 @@ from billing.domain.invoice import Invoice
 from billing.domain.money import Dong, Shares
 from billing.storage.database import Transaction
 from billing.storage.rows import columns, invoice_of
+from billing.storage.strict_json import encode_json
 
 _NEXT_NUMBER = """
     INSERT INTO series (organization_id, name, year, last_number) VALUES ($1, $2, $3, 1)
@@ -49,10 +50,13 @@ _ADD_INVOICE = """
 _ADD_LINES = """
     INSERT INTO invoice_line (organization_id, invoice_id, line, source_table, stt, code, name, unit, cost_group,
         department, quantity, hospital_amount, insured_amount, level, self_pay, copay, fund, other_funds, reasons)
-    SELECT $1, $2, t.*
+    SELECT $1, $2, line, source_table, stt, code, name, unit, cost_group, department, quantity, hospital_amount,
+        insured_amount, level, self_pay, copay, fund, other_funds, reasons::jsonb
     FROM unnest($3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::int[], $10::text[],
         $11::numeric[], $12::numeric[], $13::numeric[], $14::numeric[], $15::numeric[], $16::numeric[], $17::numeric[],
-        $18::numeric[], $19::jsonb[]) AS t
+        $18::numeric[], $19::text[])
+        AS t (line, source_table, stt, code, name, unit, cost_group, department, quantity, hospital_amount,
+            insured_amount, level, self_pay, copay, fund, other_funds, reasons)
 """
 
 _ADD_INPUT = """
@@ -158,7 +162,8 @@ def _line(number: int, line: PricedLine) -> tuple[object, ...]:
         line.copay,
         line.fund,
         line.other_funds,
-        [_reason(reason) for reason in line.reasons],
+        # As text: an array parameter would take a list of lists for an array of two dimensions.
+        encode_json([_reason(reason) for reason in line.reasons]),
     )
 
 
