@@ -1,0 +1,112 @@
+"""Tellings, intents and invoices for the tests of the fold; change only what matters."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from billing.domain.folding import Folded, Ground, Twin, fold
+from billing.domain.ids import (
+    AllocationId,
+    DeliveryId,
+    IntentId,
+    InvoiceId,
+    PaymentId,
+    ProviderAccountId,
+    VisitId,
+)
+from billing.domain.intent import Intent, IntentState
+from billing.domain.invoice import Invoice, InvoiceState
+from billing.domain.money import Dong, Shares
+from billing.domain.notice import Codes, EventKey, FactKey, KnownEvent, KnownFact, Telling, join_facts
+from billing.domain.reference import ReferenceCode, reference_code
+from providers.contract import Movement, Outcome
+
+ACCOUNT = ProviderAccountId(UUID(int=1))
+OTHER_ACCOUNT = ProviderAccountId(UUID(int=2))
+BANK_ACCOUNT = UUID(int=9)
+NOON = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
+VISIT = VisitId(UUID(int=100))
+
+
+def code(number: int = 1) -> ReferenceCode:
+    return reference_code("K7", number)
+
+
+def invoice(number: int = 1, *, asks: int = 100_000, visit: VisitId = VISIT, **changes: object) -> Invoice:
+    fields: dict[str, object] = {
+        "id": InvoiceId(UUID(int=1000 + number)),
+        "visit_id": visit,
+        "visit_version": 1,
+        "number": f"BK-{number}",
+        "state": InvoiceState.ISSUED,
+        "version": 1,
+        "shares": Shares(patient=Dong(asks), other=Dong(0), insurer=Dong(0)),
+        "issued_at": NOON,
+    }
+    return Invoice(**(fields | changes))  # type: ignore[arg-type]
+
+
+def intent(number: int = 1, *, invoices: list[Invoice], amount: int = 100_000, **changes: object) -> Intent:
+    fields: dict[str, object] = {
+        "id": IntentId(UUID(int=2000 + number)),
+        "account_id": ACCOUNT,
+        "reference": code(number),
+        "state": IntentState.PENDING,
+        "version": 1,
+        "amount": Dong(amount),
+        "received": Dong(0),
+        "invoices": tuple(one.id for one in invoices),
+        "created_at": NOON,
+    }
+    return Intent(**(fields | changes))  # type: ignore[arg-type]
+
+
+def telling(transaction: str = "T1", **changes: object) -> Telling:
+    """A success of 100.000 đồng under the first code, known by the provider's transaction."""
+    account = changes.pop("account_id", ACCOUNT)
+    status = changes.get("outcome", Outcome.SUCCEEDED)
+    keys = changes.pop("keys", [f"transaction:{transaction}"])
+    movement = changes.get("movement", Movement.RECEIVED)
+    fields: dict[str, object] = {
+        "delivery_id": DeliveryId(uuid4()),
+        "account_id": account,
+        "bank_account_id": BANK_ACCOUNT,
+        "event": EventKey(account, f"{transaction}:{status}"),
+        "fingerprint": b"same",
+        "outcome": Outcome.SUCCEEDED,
+        "movement": Movement.RECEIVED,
+        "amount": Dong(100_000),
+        "occurred_at": NOON,
+        "fact_keys": frozenset(FactKey(account, movement, key) for key in keys),
+        "codes": Codes(direct=(code(),)),
+        "provider_reference": transaction,
+    }
+    return Telling(**(fields | changes))  # type: ignore[arg-type]
+
+
+def ids() -> Callable[[], UUID]:
+    numbers = iter(range(10_000, 1_000_000))
+    return lambda: UUID(int=next(numbers))
+
+
+def run(
+    *tellings: Telling,
+    intents: list[Intent] | None = None,
+    invoices: list[Invoice] | None = None,
+    known_events: dict[EventKey, KnownEvent] | None = None,
+    known_facts: dict[FactKey, KnownFact] | None = None,
+    twins: list[Twin] | None = None,
+) -> Folded:
+    """Fold tellings over intents and invoices; by default one intent for one invoice of 100.000 đồng."""
+    invoices = [invoice()] if invoices is None else invoices
+    intents = [intent(invoices=invoices)] if intents is None else intents
+    new_id = ids()
+    ground = Ground(
+        known_events=known_events or {},
+        known_facts=known_facts or {},
+        fact_ids=join_facts(tellings, lambda: PaymentId(new_id())),
+        intents={one.reference: one for one in intents},
+        invoices={one.id: one for one in invoices},
+        twins=twins or [],
+    )
+    return fold(tellings, ground, new_allocation_id=lambda: AllocationId(new_id()))

@@ -1,0 +1,47 @@
+"""The states of an intent: every pair of state and outcome, and what money does to them."""
+
+import pytest
+
+from billing.domain.intent import IntentState, advance
+from billing.domain.money import Dong
+from providers.contract import Outcome
+from tests.domain.fold_builders import intent, invoice
+
+S = IntentState
+_ORDER = [S.CREATED, S.PENDING, S.UNKNOWN, S.FAILED, S.SUCCEEDED]
+_TOLD = {
+    Outcome.PENDING: S.PENDING,
+    Outcome.UNKNOWN: S.UNKNOWN,
+    Outcome.REVIEW: S.UNKNOWN,
+    Outcome.FAILED: S.FAILED,
+    Outcome.CANCELLED: S.CANCELLED,
+    Outcome.EXPIRED: S.EXPIRED,
+}
+
+
+def _rank(state: IntentState) -> int:
+    return _ORDER.index(S.FAILED if state in {S.CANCELLED, S.EXPIRED} else state)
+
+
+@pytest.mark.parametrize("state", S)
+@pytest.mark.parametrize("outcome", Outcome)
+def test_outcome_moves_a_state_only_onwards(state: IntentState, outcome: Outcome) -> None:
+    after = advance(state, outcome)
+
+    told = _TOLD.get(outcome)
+    moves = told is not None and _rank(told) > _rank(state)
+    assert after == (told if moves else state)
+
+
+def test_word_of_success_alone_moves_nothing() -> None:
+    assert advance(S.PENDING, Outcome.SUCCEEDED) is S.PENDING
+
+
+def test_intent_succeeds_when_all_it_asked_for_is_here() -> None:
+    one = intent(invoices=[invoice()], amount=100)
+
+    half = one.receive(Dong(60))
+    whole = half.receive(Dong(40))
+
+    assert (half.state, half.remaining) == (S.PENDING, 40)
+    assert (whole.state, whole.remaining, whole.version) == (S.SUCCEEDED, 0, 3)

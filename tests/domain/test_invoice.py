@@ -1,0 +1,29 @@
+"""What a further invoice of a visit asks for."""
+
+import pytest
+
+from billing.domain.invoice import CorrectionNeeded, NothingToInvoice, shares_still_to_invoice
+from billing.domain.money import Dong, Shares
+
+
+def shares(patient: int, other: int, insurer: int) -> Shares:
+    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer))
+
+
+def test_first_invoice_asks_for_the_whole_visit() -> None:
+    assert shares_still_to_invoice(shares(100, 0, 400), []) == shares(100, 0, 400)
+
+
+def test_further_invoice_asks_for_the_visit_so_far_less_its_earlier_invoices() -> None:
+    assert shares_still_to_invoice(shares(180, 5, 720), [shares(100, 0, 400), shares(30, 5, 100)]) == shares(50, 0, 220)
+
+
+def test_visit_of_no_cost_is_invoiced_once() -> None:
+    assert shares_still_to_invoice(shares(0, 0, 0), []) == shares(0, 0, 0)
+    with pytest.raises(NothingToInvoice):
+        shares_still_to_invoice(shares(0, 0, 0), [shares(0, 0, 0)])
+
+
+def test_share_that_fell_below_the_issued_bill_needs_a_correction() -> None:
+    with pytest.raises(CorrectionNeeded):
+        shares_still_to_invoice(shares(90, 0, 500), [shares(100, 0, 400)])
