@@ -6,11 +6,12 @@ Nothing is cut: names fold, and where a window is too narrow for the amounts the
 import io
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -23,12 +24,15 @@ from billing.domain.coverage.explain import (
     object_code_name,
     percent_text,
 )
-from billing.domain.coverage.priced import PricedLine, PricedVisit, Reason
+from billing.domain.coverage.priced import PricedVisit, Reason
 from billing.domain.finding import Finding, FindingCode
-from billing.domain.money import total
 from billing.services.quoting import Quote, QuotedVisit
 
 WIDTH_WITHOUT_TERMINAL = 160
+_CONTENT_WIDTH_MIN = 12
+_AMOUNT_WIDTH_MIN = 8
+_NOTES_WIDTH_MAX = 8
+_GAP = 2
 
 _WORDS: Mapping[Language, Mapping[str, str]] = {
     Language.VIETNAMESE: {
@@ -106,9 +110,10 @@ def _print_visit(console: Console, quoted: QuotedVisit, language: Language) -> N
     console.print()
     console.print(f"{words['visit']} {_printable(visit.ma_lk)} · {words['object_code']} {_printable(code)} – {name}")
     notes = _Notes(priced)
-    table = _table(priced, notes, language)
-    needed = Measurement.get(console, console.options, table).minimum
-    console.print(table, width=max(console.width, needed), crop=False, no_wrap=False)
+    table, width = _table(priced, notes, language, width=console.width)
+    window, console.width = console.width, width
+    console.print(table)
+    console.width = window
     console.print(Text(f"{words['patient_pays']}: {money_text(priced.shares.patient)}", style="bold"))
     console.print(f"{words['why']}:")
     for number, reason in enumerate(notes.reasons, start=1):
@@ -120,56 +125,82 @@ class _Notes:
 
     def __init__(self, priced: PricedVisit) -> None:
         self.reasons: list[Reason] = []
+        self._numbers: dict[tuple[str, ...], int] = {}
         for reason in (*priced.reasons, *(reason for line in priced.lines for reason in line.reasons)):
-            if reason not in self.reasons:
+            if _key(reason) not in self._numbers:
                 self.reasons.append(reason)
+                self._numbers[_key(reason)] = len(self.reasons)
 
     def numbers(self, reasons: Iterable[Reason]) -> str:
-        return " ".join(f"({self.reasons.index(reason) + 1})" for reason in reasons)
+        return " ".join(f"({self._numbers[_key(reason)]})" for reason in reasons)
 
 
-def _table(priced: PricedVisit, notes: _Notes, language: Language) -> Table:
-    words = _WORDS[language]
-    has_other = any(line.other_funds for line in priced.lines)
-    table = Table(box=box.SIMPLE_HEAD, show_footer=True, padding=(0, 1), collapse_padding=True, pad_edge=False)
-    table.add_column(words["number"], no_wrap=True)
-    table.add_column(words["content"], words["total"], overflow="fold", min_width=12, ratio=1)
-    totals = (priced.hospital_amount, priced.insured_amount, None, priced.fund, priced.copay)
-    _add_amounts(table, ("hospital", "insured", "level", "fund", "copay"), totals, words)
-    if has_other:
-        _add_amounts(table, ("other",), (priced.other_funds,), words)
-    _add_amounts(table, ("self_pay",), (priced.self_pay,), words)
-    table.add_column(words["why"], no_wrap=False)
-    for line in priced.lines:
-        table.add_row(*_cells(line, notes, language, has_other=has_other))
-    return table
+def _key(reason: Reason) -> tuple[str, ...]:
+    return (reason.rule, reason.variant, *reason.operands.values())
 
 
-def _add_amounts(
-    table: Table, names: Sequence[str], totals: Sequence[Decimal | None], words: Mapping[str, str]
-) -> None:
-    for name, amount in zip(names, totals, strict=True):
-        footer = "" if amount is None else _amount(amount)
-        table.add_column(words[name], footer, justify="right", min_width=len(footer))
+def _table(priced: PricedVisit, notes: _Notes, language: Language, *, width: int) -> tuple[Table, int]:
+    """The lines of a visit and how wide they are at least: `width`, or more where the amounts need it."""
+    columns = _columns(priced, notes, language)
+    fixed = sum(column.width + _GAP for column in columns if column is not columns[1])
+    content = columns[1]
+    content.width = max(_CONTENT_WIDTH_MIN, min(content.longest, width - fixed - _GAP))
+    table = Table(box=box.SIMPLE_HEAD, show_footer=True, show_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(
+            column.header, column.footer, width=column.width, justify=column.justify, overflow="fold", vertical="top"
+        )
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*cells)
+    return table, max(width, fixed + content.width + _GAP)
 
 
-def _cells(line: PricedLine, notes: _Notes, language: Language, *, has_other: bool) -> list[Text]:
+@dataclass(slots=True)
+class _Column:
+    """One column as texts; amounts are never folded, so its width is at least the longest of them."""
+
+    header: str
+    cells: list[str]
+    footer: str = ""
+    justify: Literal["left", "right"] = "left"
+    width: int = 0
+
+    @property
+    def longest(self) -> int:
+        return max(len(text) for text in (self.header, self.footer, *self.cells))
+
+
+def _columns(priced: PricedVisit, notes: _Notes, language: Language) -> list[_Column]:
+    words, lines = _WORDS[language], priced.lines
+    number = _Column(words["number"], [str(line.item.number) for line in lines])
+    number.width = number.longest
+    content = _Column(
+        words["content"], [_printable(line.item.name or line.item.code) for line in lines], words["total"]
+    )
+    why = _Column(words["why"], [notes.numbers(line.reasons) for line in lines])
+    why.width = min(why.longest, _NOTES_WIDTH_MAX)
+    levels = [percent_text(line.level, language) if line.insured_amount else "" for line in lines]
     amounts = [
-        _amount(line.hospital_amount),
-        _amount(line.insured_amount),
-        percent_text(line.level, language) if line.insured_amount else "",
-        _amount(line.fund),
-        _amount(line.copay),
-        *([_amount(line.other_funds)] if has_other else []),
-        _amount(line.self_pay),
+        _amounts(words["hospital"], [line.hospital_amount for line in lines], priced.hospital_amount),
+        _amounts(words["insured"], [line.insured_amount for line in lines], priced.insured_amount),
+        _right(words["level"], levels, ""),
+        _amounts(words["fund"], [line.fund for line in lines], priced.fund),
+        _amounts(words["copay"], [line.copay for line in lines], priced.copay),
     ]
-    name = _printable(line.item.name or line.item.code)
-    return [
-        Text(str(line.item.number)),
-        Text(name),
-        *(Text(amount, no_wrap=True) for amount in amounts),
-        Text(notes.numbers(line.reasons)),
-    ]
+    if priced.other_funds:
+        amounts.append(_amounts(words["other"], [line.other_funds for line in lines], priced.other_funds))
+    amounts.append(_amounts(words["self_pay"], [line.self_pay for line in lines], priced.self_pay))
+    return [number, content, *amounts, why]
+
+
+def _amounts(header: str, amounts: Sequence[Decimal], whole: Decimal) -> _Column:
+    return _right(header, [_amount(amount) for amount in amounts], _amount(whole))
+
+
+def _right(header: str, cells: list[str], footer: str) -> _Column:
+    column = _Column(header, cells, footer, "right")
+    column.width = max(_AMOUNT_WIDTH_MIN, *(len(text) for text in (*header.split(), *cells, footer)))
+    return column
 
 
 def _note(number: int, reason: Reason, language: Language) -> Table:
@@ -198,7 +229,7 @@ def _finding_text(finding: Finding, language: Language) -> Text:
 
 
 def _amount(amount: Decimal) -> str:
-    return money_text(total((amount,))).removesuffix(" đ")
+    return money_text(amount).removesuffix(" đ")
 
 
 def _printable(text: str) -> str:

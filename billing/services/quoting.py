@@ -16,7 +16,7 @@ from billing.domain.errors import InvalidValue, NotSupported
 from billing.domain.finding import Finding
 from billing.domain.visit import Visit
 from billing.interop.bhyt_case import read_case_file, write_finding, write_priced_visit
-from billing.interop.xml130.reader import read_claim_file
+from billing.interop.xml130 import read_claim_file
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

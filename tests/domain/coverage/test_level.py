@@ -1,0 +1,116 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from billing.domain.coverage.policy import BaseSalaryDay
+from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, priced, rules_of
+
+
+@pytest.mark.parametrize(
+    ("group", "fund"), [("TE1", 1_000_000), ("HN2", 1_000_000), ("HT3", 950_000), ("DN4", 800_000), ("QN5", 1_000_000)]
+)
+def test_level_follows_the_benefit_digit(group, fund):
+    visit = priced(a_visit(cards=(a_card(group),)))
+
+    assert visit.fund == fund
+    assert visit.copay == 1_000_000 - fund
+
+
+@pytest.mark.parametrize(("amount", "level"), [(379_499, 100), (379_500, 80), (379_501, 80)])
+def test_cost_of_exactly_15_percent_is_not_below_it(amount, level):
+    # 15 % of 2,530,000 = 379,500; Law Art. 22 cl. 1 says "lower than".
+    visit = priced(a_visit(an_item(hospital_price=amount, insurance_price=amount)))
+
+    assert visit.threshold == Decimal("379500.00")
+    assert [line.level for line in visit.lines] == [level]
+
+
+def test_only_cost_in_scope_counts_towards_the_15_percent():
+    # 600,000 × 50 % = 300,000 in scope, below 379,500.
+    visit = priced(a_visit(a_drug(price=600_000, payment_ratio=50)))
+
+    assert (visit.insured_amount, visit.fund, visit.self_pay) == (300_000, 300_000, 300_000)
+    assert ("B-020", "") in rules_of(visit)
+
+
+def test_reason_says_why_the_card_level_holds():
+    visit = priced(a_visit())
+
+    assert {("B-010", ""), ("B-020", "not_below"), ("B-030", ""), ("B-042", "")} <= rules_of(visit)
+
+
+def test_commune_care_is_paid_in_full_whatever_the_card():
+    visit = priced(a_visit(object_code="1.2"))
+
+    assert visit.fund == 1_000_000
+    assert ("B-022", "") in rules_of(visit)
+
+
+def test_emergency_gives_the_full_card_level_not_100():
+    visit = priced(a_visit(object_code="2"))
+
+    assert (visit.fund, visit.copay) == (800_000, 200_000)
+    assert ("B-041", "") in rules_of(visit)
+
+
+@pytest.mark.parametrize(
+    ("setting", "salary"), [(BaseSalaryDay.ADMISSION, 2_340_000), (BaseSalaryDay.DISCHARGE, 2_530_000)]
+)
+def test_base_salary_follows_the_facility_s_reading_where_it_changes_inside_a_stay(setting, salary):
+    stay = a_visit(admitted_at=at("2026-06-30 08:00"), discharged_at=at("2026-07-02 08:00"))
+
+    assert priced(stay, base_salary_day=setting).base_salary == salary
+
+
+def test_day_is_counted_in_vietnam_time():
+    # 2026-06-30 18:00 UTC is 01:00 of 1 July in Vietnam.
+    visit = a_visit(admitted_at=datetime(2026, 6, 30, 18, tzinfo=UTC), discharged_at=None)
+
+    assert priced(visit).base_salary == 2_530_000
+
+
+def test_uninsured_visit_is_self_pay():
+    visit = priced(a_visit(object_code="9", cards=()))
+
+    assert (visit.self_pay, visit.fund, visit.insured_amount) == (1_000_000, 0, 0)
+    assert visit.lines[0].level == 0
+    assert ("B-049", "not_insured") in rules_of(visit)
+
+
+def test_visit_without_a_card_is_self_pay():
+    visit = priced(a_visit(cards=()))
+
+    assert visit.self_pay == 1_000_000
+    assert ("B-016", "no_card") in rules_of(visit)
+
+
+@pytest.mark.parametrize("period", [("2024-01-01", "2026-11-01"), ("2026-11-03", None)])
+def test_card_not_valid_at_any_time_of_the_visit_leaves_all_to_the_patient(period):
+    visit = priced(a_visit(cards=(a_card(valid_from=period[0], valid_to=period[1]),)))
+
+    assert visit.self_pay == 1_000_000
+    assert ("B-015", "not_valid") in rules_of(visit)
+
+
+@pytest.mark.parametrize("period", [("2026-11-02", "2026-11-02"), ("2018-01-01", None)])
+def test_card_counts_on_its_first_and_last_day(period):
+    visit = priced(a_visit(cards=(a_card(valid_from=period[0], valid_to=period[1]),)))
+
+    assert visit.fund == 800_000
+
+
+def test_card_that_ended_before_the_visit_does_not_disturb_the_valid_one():
+    old = a_card("HN2", valid_to="2026-01-31")
+
+    assert priced(a_visit(cards=(old, a_card()))).fund == 800_000
+
+
+def test_two_valid_cards_of_one_level_are_as_one():
+    assert priced(a_visit(cards=(a_card(), a_card(valid_from="2020-01-01")))).fund == 800_000
+
+
+def test_near_poor_card_keeps_its_digit_before_2026():
+    visit = a_visit(cards=(a_card("CN3"),), admitted_at=at("2025-12-30 08:00"), discharged_at=at("2025-12-31 08:00"))
+
+    assert priced(visit).fund == 950_000

@@ -1,0 +1,155 @@
+"""Every rule the code names resolves to a title, a source, a proof and sentences that take its operands."""
+
+import re
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import billing.domain.coverage as coverage
+from billing.domain.coverage.explain import (
+    MAIN_SENTENCE,
+    Language,
+    all_rules,
+    explain,
+    find_rule,
+    money_text,
+    object_code_name,
+    percent_text,
+    plain_number,
+)
+from billing.domain.coverage.figures import load_figures
+from billing.domain.coverage.priced import Reason
+from billing.domain.errors import NotFound
+from billing.domain.visit import Scope
+from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given, priced
+
+TESTS = Path(__file__).parents[2]
+SOURCES = [
+    *Path(coverage.__file__).parent.glob("*.py"),
+    Path(coverage.__file__).parents[2] / "interop" / "visit_json.py",
+    Path(coverage.__file__).parents[2] / "interop" / "bhyt_case.py",
+]
+RULE_IN_CODE = re.compile(r'"(B-\d{3}a?)"')
+
+VISITS = [
+    a_visit(),
+    a_visit(an_item(hospital_price=100_000, insurance_price=100_000)),
+    a_visit(object_code="1.2"),
+    a_visit(object_code="2"),
+    a_visit(object_code="9"),
+    a_visit(cards=()),
+    a_visit(cards=(a_card(valid_to="2026-01-01"),)),
+    a_visit(admitted_at=at("2024-12-31 08:00"), discharged_at=None),
+    a_visit(a_drug(payment_ratio=50), cards=(a_card("TE1"),)),
+    a_visit(a_drug(scope=Scope.ARMED_FORCES), cards=(a_card("QN5"),)),
+    a_visit(
+        a_drug(1, scope=Scope.ARMED_FORCES),
+        a_drug(2, scope=Scope.PATIENT),
+        a_drug(3, payment_ratio=50),
+        a_drug(4, payment_ratio=0),
+        a_drug(5, payment_ratio=50, is_war_wound=True),
+        a_drug(6, price=Decimal("328901.5"), other_funds=given("10.55")),
+        an_item(7, hospital_price=2_000_000),
+        an_item(8, insurance_price=2_000_000),
+        an_item(9, group=10, ceiling=Decimal(500_000)),
+        *(an_item(20 + group, group=group, service_ratio=30) for group in (2, 8, 13, 15)),
+    ),
+]
+
+
+def _emitted():
+    for visit in map(priced, VISITS):
+        yield from visit.reasons
+        for line in visit.lines:
+            yield from line.reasons
+
+
+def test_every_rule_the_code_or_the_figures_name_is_described():
+    named = {rule for source in SOURCES for rule in RULE_IN_CODE.findall(source.read_text("utf-8"))}
+    named |= {route.rule for routes in load_figures().routes.values() for route in routes}
+
+    assert named == set(all_rules())
+
+
+def test_every_sentence_is_emitted_and_every_emitted_reason_has_one():
+    described = {(rule.id, variant) for rule in all_rules().values() for variant in rule.sentences}
+
+    assert {(reason.rule, reason.variant or MAIN_SENTENCE) for reason in _emitted()} == described
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_every_sentence_takes_the_operands_the_code_gives(language):
+    for reason in _emitted():
+        told = explain(reason, language)
+
+        assert told.sentence.endswith(".")
+        assert not set("{}") & set(told.sentence)
+        assert told.citation
+
+
+def test_every_rule_names_a_case_or_test_that_exists():
+    cases = {path.stem.upper() for path in (TESTS / "cases" / "bhyt").glob("*.json")}
+    tests = set(re.findall(r"def (test_\w+)", "".join(path.read_text("utf-8") for path in TESTS.rglob("test_*.py"))))
+
+    for rule in all_rules().values():
+        assert rule.proof
+        assert set(rule.proof) <= cases | tests, rule.id
+        assert rule.status in {"verified", "partly", "unverified"}
+        assert all(rule.titles.values())
+
+
+def test_sentence_shows_amounts_as_people_write_them():
+    reason = Reason("B-020", {"insured_amount": "300000.50", "share": "15", "threshold": "379500.00"})
+
+    assert explain(reason, Language.VIETNAMESE).sentence == (
+        "Chi phí trong phạm vi BHYT của lượt này là 300.000,50 đ, thấp hơn 15 % lương cơ sở (379.500 đ): "
+        "quỹ BHYT trả 100 %."
+    )
+
+
+def test_sentence_names_object_code_and_day():
+    route = explain(Reason("B-042", {"code": "1.3", "factor": "100"}), Language.ENGLISH)
+    card = explain(Reason("B-015", {"day": date(2026, 11, 2).isoformat()}, "not_valid"), Language.VIETNAMESE)
+
+    assert "1.3 (referral paper)" in route.sentence
+    assert "02/11/2026" in card.sentence
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("0", "0 đ"),
+        ("1234567", "1.234.567 đ"),
+        ("432.10", "432,10 đ"),
+        ("999.995", "1.000 đ"),
+        ("50600.00", "50.600 đ"),
+    ],
+)
+def test_money_is_written_with_points_and_a_comma(amount, text):
+    assert money_text(Decimal(amount)) == text
+
+
+def test_numbers_are_shortest():
+    assert [plain_number(Decimal(text)) for text in ("80.00", "47.50", "100", "1E+2", "0.00")] == [
+        "80",
+        "47.5",
+        "100",
+        "100",
+        "0",
+    ]
+    assert percent_text(Decimal("47.50"), Language.VIETNAMESE) == "47,5 %"
+
+
+def test_every_object_code_has_a_name():
+    codes = {*load_figures().routes, "9"}
+
+    assert all(object_code_name(code, language) for code in codes for language in Language)
+
+
+def test_unknown_rule_or_variant_is_refused():
+    with pytest.raises(NotFound):
+        find_rule("B-999")
+    with pytest.raises(NotFound):
+        explain(Reason("B-043", {}), Language.ENGLISH)

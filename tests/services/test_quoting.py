@@ -1,0 +1,185 @@
+"""Worked cases through the whole road: bytes in, the object `vienphi quote` prints out."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from billing.domain.coverage.explain import all_rules
+from billing.domain.coverage.figures import load_figures
+from billing.domain.coverage.policy import Policy
+from billing.services.quoting import quote_file, quote_json
+
+CASES = Path(__file__).parents[1] / "cases" / "bhyt"
+CLAIMS = Path(__file__).parents[1] / "cases" / "xml130"
+PRICED_RULES = {"B-010", "B-011", "B-012", "B-020", "B-022", "B-030", "B-042", "B-050", "B-051", "B-060", "B-080"}
+PRICED_BESIDE = {"038", "042", "044", "046", "047", "051", "053", "071", "016"}
+"""Cases of other rules that the ratios, ceilings and funds a line states are enough for."""
+
+
+def _quote_content(content, *, file="case.json", policy=None):
+    return quote_file(content, file=file, figures=load_figures(), policy=policy or Policy())
+
+
+def _case(path):
+    return json.loads(path.read_text("utf-8"))
+
+
+def _differences(quoted, expected):
+    """Every asserted field that differs; an absent field is not asserted."""
+    for ours, theirs in zip(quoted, expected, strict=True):
+        for key, value in theirs.items():
+            if key == "lines":
+                for our_line, line in zip(ours["lines"], value, strict=True):
+                    yield from (
+                        (key, name, our_line[name], line[name]) for name in line if our_line[name] != line[name]
+                    )
+            elif key == "totals":
+                yield from ((name, ours[key][name], value[name]) for name in value if ours[key][name] != value[name])
+            elif ours.get(key) != value:
+                yield key, ours.get(key), value
+
+
+def _cases():
+    return sorted(CASES.glob("*.json"))
+
+
+def _must_be_priced(path):
+    return set(_case(path)["rules"]) <= PRICED_RULES or path.stem[-3:] in PRICED_BESIDE
+
+
+@pytest.mark.parametrize("path", [path for path in _cases() if _must_be_priced(path)], ids=lambda path: path.stem)
+def test_case_of_the_built_rules_is_priced_to_the_hundredth(path):
+    quote = quote_json(_quote_content(path.read_bytes()))
+
+    assert list(_differences(quote["visits"], _case(path)["expected"]["visits"])) == []
+    assert quote["findings"] == []
+
+
+def test_all_cases_of_the_built_rules_are_there():
+    cases = [path for path in _cases() if set(_case(path)["rules"]) <= PRICED_RULES]
+
+    assert len(cases) == 18
+    assert len(_cases()) == 43
+
+
+@pytest.mark.parametrize("path", _cases(), ids=lambda path: path.stem)
+def test_every_case_is_priced_exactly_or_refused_by_name(path):
+    quote = quote_json(_quote_content(path.read_bytes()))
+    expected = _case(path)["expected"]["visits"]
+
+    if quote["visits"]:
+        assert list(_differences(quote["visits"], expected)) == []
+    else:
+        assert len(quote["findings"]) == len(expected)
+        for finding in quote["findings"]:
+            assert finding["code"] == "not-supported"
+            assert finding["expected"] in all_rules()
+            assert finding["MA_LK"]
+
+
+def test_case_a_rule_names_as_proof_shows_that_rule():
+    for rule in all_rules().values():
+        for proof in (name for name in rule.proof if name.startswith("BHYT-")):
+            quote = _quote_content((CASES / f"{proof.lower()}.json").read_bytes())
+            (priced,) = (quoted.priced for quoted in quote.visits)
+            reasons = [*priced.reasons, *(reason for line in priced.lines for reason in line.reasons)]
+
+            assert rule.id in {reason.rule for reason in reasons}, (rule.id, proof)
+
+
+def test_quote_has_exactly_two_keys_and_every_total():
+    quote = quote_json(_quote_content((CASES / "bhyt-018.json").read_bytes()))
+
+    assert list(quote) == ["visits", "findings"]
+    (visit,) = quote["visits"]
+    assert visit["MA_LK"] == "LK20261102"
+    assert [type(visit[key]) for key in ("base_salary", "route_factor_pct", "patient_pays")] == [int, int, int]
+    assert set(visit["totals"]) == {
+        "T_TONGCHI_BV",
+        "T_TONGCHI_BH",
+        "T_BNTT",
+        "T_BNCCT",
+        "T_BHTT",
+        "T_NGUONKHAC",
+        "T_THUOC",
+        "T_VTYT",
+    }
+    assert visit["lines"][1]["table"] == "XML2"
+
+
+def test_finding_has_the_keys_of_the_standard():
+    quote = quote_json(_quote_content((CASES / "bhyt-014.json").read_bytes()))
+
+    assert quote == {
+        "visits": [],
+        "findings": [
+            {
+                "code": "not-supported",
+                "file": "case.json",
+                "hoso": 1,
+                "MA_LK": "LK20260102",
+                "table": "",
+                "STT": None,
+                "field": "MA_THE_BHYT",
+                "found": "CN3",
+                "expected": "B-013",
+            }
+        ],
+    }
+
+
+def test_one_refused_visit_does_not_stop_the_others():
+    case = _case(CASES / "bhyt-071.json")
+    case["input"]["visits"][0]["MA_DOITUONG_KCB"] = "3.1"
+
+    quote = quote_json(_quote_content(json.dumps(case).encode()))
+
+    assert [visit["MA_LK"] for visit in quote["visits"]] == ["LK-B"]
+    assert [(finding["hoso"], finding["MA_LK"]) for finding in quote["findings"]] == [(1, "LK-A")]
+
+
+def test_difference_between_the_source_and_our_price_is_listed_and_the_visit_priced():
+    case = _case(CASES / "bhyt-036.json")
+    case["input"]["visits"][0]["lines"][0] |= {"T_BHTT": "480001", "T_BNCCT": "120000", "MUC_HUONG": 80}
+
+    quote = quote_json(_quote_content(json.dumps(case).encode()))
+
+    assert len(quote["visits"]) == 1
+    (finding,) = quote["findings"]
+    assert (finding["code"], finding["table"], finding["STT"]) == ("amount-differs", "XML3", 1)
+    assert (finding["field"], finding["found"], finding["expected"]) == ("T_BHTT", "480001", "480000.00")
+
+
+@pytest.mark.parametrize("path", sorted(CLAIMS.glob("*.json")), ids=lambda path: path.stem)
+def test_claim_file_gives_the_expected_amounts(path):
+    case = json.loads(path.read_text("utf-8"))
+    content = path.with_suffix(".xml").read_bytes()
+
+    quote = quote_json(_quote_content(content, file="claim.xml"))
+
+    assert [visit["MA_LK"] for visit in quote["visits"]] == case["ma_lk"]
+    assert list(_differences(quote["visits"], case["expected"]["visits"])) == []
+    codes = [finding["code"] for finding in quote["findings"]]
+    assert case["expect"] in codes if case["expect"] != "ok" else codes == []
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "file-not-wellformed"),
+        (b"hello", "file-not-wellformed"),
+        (b"{", "file-not-wellformed"),
+        (b"[1]", "file-not-wellformed"),
+        (b'{"schema": "bhyt-case/1", "schema": "bhyt-case/1"}', "file-not-wellformed"),
+        (b'{"schema": "bhyt-case/2", "input": {"visits": []}}', "value-invalid"),
+        (b'{"schema": "bhyt-case/1"}', "value-invalid"),
+        (b'{"schema": "bhyt-case/1", "input": {"visits": [1]}}', "value-invalid"),
+        (b'{"schema": "bhyt-case/1", "input": {"visits": [], "policy": {"x": 1}}}', "value-invalid"),
+    ],
+)
+def test_file_that_is_no_case_gives_one_finding_and_no_visit(content, code):
+    quote = _quote_content(content)
+
+    assert quote.visits == ()
+    assert [finding.code for finding in quote.findings] == [code]
