@@ -16,8 +16,9 @@ from billing.domain.errors import InvalidValue
 from billing.domain.finding import Finding, FindingCode
 from billing.domain.money import total
 from billing.domain.visit import Table, Visit
+from billing.interop.json_fields import FOUND_LENGTH_MAX, Fields, InvalidField
 from billing.interop.strict_json import read_object
-from billing.interop.visit_json import FOUND_LENGTH_MAX, Fields, InvalidField, read_visit
+from billing.interop.visit_json import read_visit
 
 __all__ = ["CaseFile", "CaseVisit", "read_case_file", "read_visit", "write_finding", "write_priced_visit"]
 

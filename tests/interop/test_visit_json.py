@@ -9,8 +9,8 @@ from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
 from billing.domain.visit import Table
 from billing.interop.bhyt_case import read_visit
+from billing.interop.json_fields import InvalidField
 from billing.interop.strict_json import read_object
-from billing.interop.visit_json import InvalidField
 
 
 def _service(**changes):

@@ -12,7 +12,7 @@ from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.priced import PricedLine, Reason
 from billing.domain.coverage.refusals import ImpossibleItem
 from billing.domain.money import HUNDRED, ZERO, hundredths, percent, product, total
-from billing.domain.visit import Card, ChargeItem, Scope, Table
+from billing.domain.visit import NO_OTHER_FUNDS, Card, ChargeItem, Scope, Table
 
 _NO_RATIO_DIGIT = "1"
 _ARMED_FORCES_DIGIT = "5"
@@ -69,7 +69,7 @@ def share_line(line: ScopedLine, level: Level) -> PricedLine:
     copay = insured - fund
     self_pay = hospital - insured
     reasons = (*line.reasons, level.reason) if insured else line.reasons
-    given = hundredths(item.other_funds.total)
+    given = ZERO if item.other_funds is NO_OTHER_FUNDS else hundredths(item.other_funds.total)
     if given:
         if given > hospital:
             detail = f"other funds give {given} for an item that costs {hospital} (B-075)"

@@ -1,0 +1,153 @@
+"""Typed reading of one JSON object: every value is exact, and every refusal names the path of its field."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+from billing.domain.coverage.figures import VIETNAM_TIME
+from billing.domain.errors import InvalidValue
+from billing.domain.finding import FindingCode
+
+FOUND_LENGTH_MAX = 200
+
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,38})?")
+_MOMENT = re.compile(r"[0-9]{12}")
+_DAY = re.compile(r"[0-9]{8}")
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TEXT_LENGTH_MAX = 1024
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+class InvalidField(InvalidValue):
+    """A field of the object that cannot be what it claims to be; `field` is its path, `found` what stands there."""
+
+    def __init__(
+        self, path: str, expected: str, *, found: object = "", finding: FindingCode = FindingCode.VALUE_INVALID
+    ) -> None:
+        super().__init__(f"{path}: {expected}", field=path)
+        self.expected = expected
+        self.found = str(found)[:FOUND_LENGTH_MAX]
+        self.finding = finding
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """One JSON object with the path it stands at; every reading names its field when it refuses."""
+
+    values: Mapping[str, object]
+    path: str
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Give the path to what a domain value refuses about its own fields."""
+        try:
+            yield
+        except InvalidField:
+            raise
+        except InvalidValue as refusal:
+            field = refusal.field or ""
+            found = self.values.get(field, "")
+            raise InvalidField(self.at(field) if field else self.path, refusal.detail, found=found) from refusal
+
+    def at(self, key: str) -> str:
+        return f"{self.path}.{key}" if self.path else key
+
+    def has(self, key: str) -> bool:
+        """Whether there is a value; null and the empty text are none."""
+        return self.values.get(key) not in (None, "")
+
+    def refuse_other_keys(self, known: frozenset[str]) -> None:
+        for key in self.values:
+            if key not in known:
+                raise InvalidField(self.at(key), "this field is not known here", found=self.values[key])
+
+    def text(self, key: str, *, default: str | None = None) -> str:
+        """A text; a whole number is taken as its digits, so that codes may be written either way."""
+        if default is not None and not self.has(key):
+            return default
+        value = self.values.get(key)
+        if type(value) is int:
+            value = str(value)
+        if not isinstance(value, str) or not value or len(value) > _TEXT_LENGTH_MAX:
+            raise InvalidField(self.at(key), f"a text of 1 to {_TEXT_LENGTH_MAX} characters is expected", found=value)
+        return value
+
+    def code(self, key: str, known: frozenset[str], *, default: str | None = None) -> str:
+        code = self.text(key, default=default)
+        if code not in known:
+            expected = "a code of the list is expected"
+            raise InvalidField(self.at(key), expected, found=code, finding=FindingCode.CODE_UNKNOWN)
+        return code
+
+    def choice(self, key: str, choices: type[_Choice]) -> _Choice:
+        return choices(self.code(key, frozenset(choice.value for choice in choices)))
+
+    def number(self, key: str, *, default: Decimal | None = None, decimals_max: int = 38) -> Decimal:
+        """A number from 0, exact; as text it has no sign, exponent or thousands mark."""
+        if default is not None and not self.has(key):
+            return default
+        value = self.values.get(key)
+        if type(value) is int or isinstance(value, Decimal):
+            value = format(Decimal(value), "f") if -30 < Decimal(value).adjusted() < 30 else str(value)
+        if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+            raise InvalidField(self.at(key), "a number from 0 without exponent is expected", found=value)
+        if len(value.partition(".")[2].rstrip("0")) > decimals_max:
+            raise InvalidField(self.at(key), f"at most {decimals_max} decimals are expected", found=value)
+        return Decimal(value)
+
+    def amount(self, key: str) -> Decimal | None:
+        """An amount the source states, or None where it states nothing."""
+        return self.number(key) if self.has(key) else None
+
+    def integer(self, key: str) -> int:
+        number = self.number(key)
+        if number != int(number):
+            raise InvalidField(self.at(key), "a whole number is expected", found=number)
+        return int(number)
+
+    def moment(self, key: str, *, day_is_enough: bool = False) -> datetime:
+        """A moment yyyymmddHHMM in Vietnam time; with `day_is_enough` also a day yyyymmdd, from its first minute."""
+        text = self.text(key)
+        shape = "yyyymmddHHMM or yyyymmdd is expected" if day_is_enough else "yyyymmddHHMM is expected"
+        if day_is_enough and _DAY.fullmatch(text):
+            text += "0000"
+        try:
+            if not _MOMENT.fullmatch(text):
+                raise ValueError(shape)
+            return datetime(
+                int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[8:10]), int(text[10:12]), tzinfo=VIETNAM_TIME
+            )
+        except ValueError as cause:
+            raise InvalidField(self.at(key), shape, found=text, finding=FindingCode.DATE_UNREADABLE) from cause
+
+    def day(self, key: str) -> date:
+        """A day written yyyy-mm-dd."""
+        text = self.text(key)
+        try:
+            if not _ISO_DAY.fullmatch(text):
+                raise ValueError(text)
+            return date.fromisoformat(text)
+        except ValueError as cause:
+            expected = "yyyy-mm-dd is expected"
+            raise InvalidField(self.at(key), expected, found=text, finding=FindingCode.DATE_UNREADABLE) from cause
+
+    def object(self, key: str) -> "Fields":
+        value = self.values.get(key)
+        if not isinstance(value, dict):
+            raise InvalidField(self.at(key), "an object is expected", found=value)
+        return Fields(value, self.at(key))
+
+    def objects(self, key: str) -> "Iterator[Fields]":
+        value = self.values.get(key)
+        if not isinstance(value, list):
+            raise InvalidField(self.at(key), "a list is expected", found=value)
+        for position, element in enumerate(value):
+            path = f"{self.at(key)}[{position}]"
+            if not isinstance(element, dict):
+                raise InvalidField(path, "an object is expected", found=element)
+            yield Fields(element, path)
