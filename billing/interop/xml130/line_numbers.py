@@ -27,6 +27,7 @@ _FIELDS = (
     *("SO_LUONG", "TYLE_TT_DV", "TYLE_TT_BH", "THANH_TIEN_BV", "THANH_TIEN_BH", "T_TRANTT", "MUC_HUONG"),
     *(*FUND_PARTS, *_SHARES),
 )
+_MAY_BE_MISSING = frozenset({"TYLE_TT_DV", "TYLE_TT_BH", *_SHARES, *FUND_PARTS})
 _MUST_HAVE = frozenset({"SO_LUONG", "DON_GIA", "DON_GIA_BV", "DON_GIA_BH"})
 
 
@@ -53,7 +54,8 @@ def read_numbers(written: Mapping[str, str], formulas: Sequence[Formula], log: F
     """Read texts by field, with formulae to decide between two readings; notes what is not plain."""
     candidates = {field: readings(text) for field, text in written.items()}
     if any(len(values) > 1 for values in candidates.values()):
-        candidates = narrow(candidates, [_with_zeros(formula, candidates) for formula in formulas])
+        speaking = [_with_zeros(formula, candidates) for formula in formulas if _speaks(formula, candidates)]
+        candidates = narrow(candidates, speaking)
     values: dict[str, Decimal] = {}
     for field, left in candidates.items():
         if len(left) != 1:
@@ -78,10 +80,16 @@ def _with_zeros(formula: Formula, candidates: Mapping[str, Readings]) -> Formula
     return Formula(present, lambda values: formula.holds({**missing, **values}))
 
 
+def _speaks(formula: Formula, candidates: Mapping[str, Readings]) -> bool:
+    """Whether a formula says anything: its result (the first field) and its factors have a value."""
+    result, *others = formula.fields
+    return result in candidates and all(name in candidates or name in _MAY_BE_MISSING for name in others)
+
+
 def _formulas(table: str) -> tuple[Formula, ...]:
     hospital_price, insurance_price = price_fields(table)
     ratio = ("TYLE_TT_DV",) if table != XML2 else ()
-    return (
+    of_both = (
         Formula(
             ("THANH_TIEN_BV", "SO_LUONG", hospital_price, *ratio),
             lambda v: _near(v["THANH_TIEN_BV"], _priced(v, hospital_price, *ratio)),
@@ -92,12 +100,9 @@ def _formulas(table: str) -> tuple[Formula, ...]:
         ),
         Formula(("THANH_TIEN_BV", *_SHARES), lambda v: _near(v["THANH_TIEN_BV"], sum(v[name] for name in _SHARES))),
         Formula(("T_NGUONKHAC", *FUND_PARTS), lambda v: _near(v["T_NGUONKHAC"], sum(v[name] for name in FUND_PARTS))),
-        Formula(("THANH_TIEN_BH", "MUC_HUONG", "T_BHTT", "T_NGUONKHAC"), _fund_fits),
-        Formula(
-            ("T_TRANTT", hospital_price, insurance_price),
-            lambda v: v["T_TRANTT"] in {0, v[insurance_price]} or v["T_TRANTT"] >= v[hospital_price],
-        ),
+        Formula(("T_BHTT", "THANH_TIEN_BH", "MUC_HUONG", "T_NGUONKHAC"), _fund_fits),
     )
+    return of_both if table == XML2 else (*of_both, *_FORMULAS_OF_SERVICES)
 
 
 def _priced(values: Values, price: str, *ratios: str) -> Decimal:
@@ -105,6 +110,19 @@ def _priced(values: Values, price: str, *ratios: str) -> Decimal:
     for ratio in ratios:
         amount = EXACT.scaleb(EXACT.multiply(amount, values[ratio]), -2)
     return amount
+
+
+def _without_extra_charge(values: Values) -> bool:
+    """The special form of THANH_TIEN_BV: the hospital adds nothing where the insurer pays a part (rule B-052)."""
+    left_out = {**values, "TYLE_TT_DV": HUNDRED - values["TYLE_TT_DV"]}
+    amount = EXACT.subtract(_priced(values, "DON_GIA_BV"), _priced(left_out, "DON_GIA_BH", "TYLE_TT_DV"))
+    return _near(values["THANH_TIEN_BV"], amount)
+
+
+def _ceiling_fits(values: Values) -> bool:
+    """No ceiling, one that lowered the insurance price to itself, or one the hospital's price does not reach."""
+    ceiling = values["T_TRANTT"]
+    return ceiling in {0, values["DON_GIA_BH"]} or ceiling >= values["DON_GIA_BV"]
 
 
 def _fund_fits(values: Values) -> bool:
@@ -115,3 +133,9 @@ def _fund_fits(values: Values) -> bool:
 
 def _near(stated: Decimal, computed: Decimal | int) -> bool:
     return abs(EXACT.subtract(stated, Decimal(computed))) <= TOLERANCE
+
+
+_FORMULAS_OF_SERVICES = (
+    Formula(("THANH_TIEN_BV", "SO_LUONG", "DON_GIA_BV", "DON_GIA_BH", "TYLE_TT_DV"), _without_extra_charge),
+    Formula(("T_TRANTT", "DON_GIA_BV", "DON_GIA_BH"), _ceiling_fits),
+)

@@ -1,7 +1,5 @@
 """Short forms of what tests ask about a claim file that was read."""
 
-from decimal import Decimal
-
 from billing.domain.finding import Finding, FindingCode
 from billing.domain.visit import ChargeItem, Visit
 from billing.interop.xml130 import ClaimFile, read_claim_file
@@ -40,9 +38,3 @@ def refused(content: bytes, code: FindingCode) -> Finding:
 def only_item(content: bytes) -> ChargeItem:
     (item,) = only_visit(content).items
     return item
-
-
-def stated_hospital_amount(visit: Visit) -> Decimal | None:
-    """What the file states for all lines of the visit, from the lines."""
-    amounts = [item.stated.hospital_amount for item in visit.items if item.stated and item.stated.hospital_amount]
-    return sum(amounts, Decimal(0))

@@ -64,7 +64,7 @@ def test_drug_has_one_price_and_no_service_ratio() -> None:
     item = only_item(file_of_drug(TYLE_TT_DV="50", T_TRANTT="1", VET_THUONG_TP="1", NGUON_CTRA="2"))
 
     assert (item.hospital_price, item.insurance_price) == (Decimal(1500), Decimal(1500))
-    assert (item.service_ratio, item.ceiling, item.is_war_wound, item.paying_source) == (100, None, True, "2")
+    assert (item.service_ratio, item.ceiling, item.is_war_wound, item.paying_source) == (Decimal(100), None, True, "2")
 
 
 @pytest.mark.parametrize("group", ["5", "6", "9", "11", "04"])

@@ -106,6 +106,21 @@ def test_one_comma_that_fits_the_line_in_no_reading_is_refused() -> None:
     assert refused_among(file_of_drug(DON_GIA="1,777"), field="DON_GIA") == ("1,777", "1.777 or 1777")
 
 
+def test_one_comma_is_not_decided_by_an_amount_the_line_does_not_state() -> None:
+    nothing_stated = {"THANH_TIEN_BV": "", "THANH_TIEN_BH": "", "T_BHTT": ""}
+
+    assert refused_among(file_of_drug(SO_LUONG="0.5", DON_GIA="1,500", **nothing_stated), field="DON_GIA")[0] == "1,500"
+
+
+@pytest.mark.parametrize(("ceiling", "price"), [("60,000", "50600"), ("50,600", "50600"), ("20,000", "20000")])
+def test_ceiling_with_a_comma_is_decided_by_the_prices(ceiling: str, price: str) -> None:
+    amounts = {"THANH_TIEN_BH": price, "T_BHTT": price, "T_BNTT": str(50600 - int(price))}
+
+    visit, _ = listed(file_of_service(T_TRANTT=ceiling, DON_GIA_BH=price, **amounts), FindingCode.NUMBER_NORMALISED)
+
+    assert visit.items[0].ceiling == Decimal(ceiling.replace(",", ""))
+
+
 def test_amount_that_must_be_thousands_decides_the_other_numbers_of_the_line() -> None:
     amounts = {"THANH_TIEN_BV": "3,000,000", "THANH_TIEN_BH": "3,000,000", "T_BHTT": "3,000,000"}
 
@@ -113,6 +128,16 @@ def test_amount_that_must_be_thousands_decides_the_other_numbers_of_the_line() -
 
     (item,) = visit.items
     assert (item.quantity, item.hospital_price) == (Decimal(2000), Decimal(1500))
+
+
+def test_special_form_of_the_hospital_amount_decides_too() -> None:
+    # 1 × 150,000 − 1 × 50,000 × (100 − 30) / 100 = 115,000, where the plain form would give 45,000
+    amounts = {"THANH_TIEN_BV": "115000", "THANH_TIEN_BH": "15000", "T_BHTT": "15000", "T_BNTT": "100000"}
+    content = file_of_service(DON_GIA_BV="150,000", DON_GIA_BH="50000", TYLE_TT_DV="30", **amounts)
+
+    visit, _ = listed(content, FindingCode.NUMBER_NORMALISED)
+
+    assert visit.items[0].hospital_price == Decimal(150_000)
 
 
 @pytest.mark.parametrize(
