@@ -168,4 +168,5 @@ def _line(number: int, line: PricedLine) -> tuple[object, ...]:
 
 
 def _reason(reason: Reason) -> dict[str, object]:
-    return {"rule": reason.rule, "operands": dict(reason.operands)}
+    variant = {"variant": reason.variant} if reason.variant else {}
+    return {"rule": reason.rule, "operands": dict(reason.operands), **variant}

@@ -5,17 +5,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from tests.domain.fold_builders import (
-    ACCOUNT,
-    BANK_ACCOUNT,
-    NOON,
-    OTHER_ACCOUNT,
-    code,
-    intent,
-    invoice,
-    run,
-    telling,
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +16,17 @@ from billing.domain.money import Dong
 from billing.domain.notice import Codes, FactKey, KnownEvent, KnownFact
 from billing.domain.payment import Payment, Place, Why
 from providers.contract import Movement, Outcome, Verdict
+from tests.domain.fold_builders import (
+    ACCOUNT,
+    BANK_ACCOUNT,
+    NOON,
+    OTHER_ACCOUNT,
+    code,
+    intent,
+    invoice,
+    run,
+    telling,
+)
 
 
 def places(folded: Folded) -> list[tuple[Place, int, Why]]:

@@ -1,0 +1,17 @@
+"""A hospital on a fresh database, ready to bill and to be paid."""
+
+import pytest
+
+from billing.storage.database import Database
+from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
+from tests.conftest import DatabaseAddress
+from tests.services.road import Road
+
+
+@pytest.fixture
+async def road(database: DatabaseAddress, app_database: Database) -> Road:
+    hospital = await add_demo_hospital(database.owner_url)
+    context = build_context(app_database)
+    account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
+    assert account is not None
+    return Road(context, hospital, account)

@@ -1,0 +1,184 @@
+"""The catalogue as it stands after migration: keys, walls, grants, and every statement of the code against it."""
+
+import importlib
+import pkgutil
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+
+import billing.storage
+from billing.storage.proofs import PROOFS
+from tests.conftest import DatabaseAddress
+
+INSTALLATION_WIDE = {"schema_migration", "organization", "organization_prefix", "bank_account_owner"}
+"""The only tables whose keys do not begin with organization_id."""
+
+JOURNAL = ("journal_entry", "posting", "reversal", "payment", "allocation")
+
+_KEYS = """
+    SELECT c.relname AS name, i.indexrelid::regclass::text AS key, a.attname AS first_column
+    FROM pg_index i
+    JOIN pg_class c ON c.oid = i.indrelid
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+    WHERE c.relnamespace = 'public'::regnamespace AND i.indisunique
+"""
+
+_FOREIGN_KEYS = """
+    SELECT c.conrelid::regclass::text AS name, c.conname AS key, here.attname AS first_column,
+        c.confrelid::regclass::text AS target, there.attname AS target_column
+    FROM pg_constraint c
+    JOIN pg_attribute here ON here.attrelid = c.conrelid AND here.attnum = c.conkey[1]
+    JOIN pg_attribute there ON there.attrelid = c.confrelid AND there.attnum = c.confkey[1]
+    WHERE c.contype = 'f' AND c.connamespace = 'public'::regnamespace
+"""
+
+_TABLES = """
+    SELECT c.relname AS name, c.relrowsecurity AS has_rows_secured, c.relforcerowsecurity AS is_forced,
+        c.relispartition AS is_partition,
+        EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) AS has_policy
+    FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+"""
+
+
+@pytest.fixture
+async def owner(database: DatabaseAddress) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.owner_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def app(database: DatabaseAddress) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.app_url)
+    yield connection
+    await connection.close()
+
+
+async def test_every_key_of_a_tenant_table_begins_with_the_organization(owner: asyncpg.Connection) -> None:
+    rows = await owner.fetch(_KEYS)
+
+    wrong = [
+        row["key"] for row in rows if row["name"] not in INSTALLATION_WIDE and row["first_column"] != "organization_id"
+    ]
+
+    assert len(rows) > 30
+    assert wrong == []
+
+
+async def test_every_foreign_key_carries_the_organization(owner: asyncpg.Connection) -> None:
+    rows = await owner.fetch(_FOREIGN_KEYS)
+
+    wrong = [
+        row["key"]
+        for row in rows
+        if row["first_column"] != "organization_id" and row["target"] not in INSTALLATION_WIDE
+    ]
+
+    assert len(rows) > 40
+    assert wrong == []
+
+
+async def test_no_foreign_key_points_into_a_partition_that_may_leave(owner: asyncpg.Connection) -> None:
+    rows = await owner.fetch(_FOREIGN_KEYS)
+
+    assert [row["key"] for row in rows if row["target"].startswith(("delivery", "outbox", "audit"))] == []
+
+
+async def test_rows_of_every_tenant_table_are_secured_also_from_its_owner(owner: asyncpg.Connection) -> None:
+    rows = await owner.fetch(_TABLES)
+
+    wrong = [
+        row["name"]
+        for row in rows
+        if row["name"] != "schema_migration"
+        and not (row["has_rows_secured"] and row["is_forced"] and (row["has_policy"] or row["is_partition"]))
+    ]
+
+    assert wrong == []
+
+
+async def test_partitions_carry_the_append_only_trigger_and_no_default_exists(owner: asyncpg.Connection) -> None:
+    rows = await owner.fetch(
+        """
+        SELECT c.relname AS name, pg_get_expr(c.relpartbound, c.oid) AS bound,
+            EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'append_only') AS is_kept
+        FROM pg_class c WHERE c.relispartition AND c.relkind = 'r'
+        """
+    )
+
+    assert {row["name"].rsplit("_", 1)[0] for row in rows} == {"delivery", "delivery_body", "outbox", "audit"}
+    assert [row["name"] for row in rows if row["bound"] == "DEFAULT"] == []
+    assert [row["name"] for row in rows if not row["is_kept"] and not row["name"].startswith("delivery_body")] == []
+
+
+@pytest.mark.parametrize("table", JOURNAL)
+@pytest.mark.parametrize("act", ["UPDATE {} SET organization_id = 1", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
+async def test_app_role_cannot_change_the_journal(app: asyncpg.Connection, table: str, act: str) -> None:
+    await app.execute("SET vienphi.organization = '1'")
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await app.execute(act.format(table))
+
+
+@pytest.mark.parametrize("table", JOURNAL)
+@pytest.mark.parametrize("act", ["UPDATE {} SET organization_id = 1", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
+async def test_not_even_the_owner_changes_the_journal(owner: asyncpg.Connection, table: str, act: str) -> None:
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await owner.execute(act.format(table))
+
+
+async def test_app_role_reaches_no_partition_past_its_parent(
+    app: asyncpg.Connection, owner: asyncpg.Connection
+) -> None:
+    partitions = await owner.fetch("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")
+
+    for row in partitions:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await app.fetch(f"SELECT * FROM {row['relname']}")
+
+
+def _statements() -> Iterator[tuple[str, str]]:
+    """Every SQL constant of the storage floor, by module and name, and the statements of the proofs."""
+    for module_info in pkgutil.iter_modules(billing.storage.__path__):
+        module = importlib.import_module(f"billing.storage.{module_info.name}")
+        for name, value in vars(module).items():
+            words = value.split() if isinstance(value, str) and name.startswith("_") and name.isupper() else []
+            if words and words[0] in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}:
+                yield f"{module_info.name}.{name}", value
+    for proof in PROOFS:
+        yield f"proofs.{proof.name}", proof.query
+
+
+_OWNERS_STATEMENTS = {
+    "organizations._ADD_ORGANIZATION",
+    "organizations._ADD_PREFIX",
+    "organizations._ADD_FACILITY",
+    "organizations._ADD_TERMS",
+    "organizations._CLAIM_BANK_ACCOUNT",
+    "organizations._ADD_BANK_ACCOUNT",
+    "organizations._ADD_PROVIDER_ACCOUNT",
+    "organizations._ADD_LEDGER_NUMBERS",
+    "access._ADD_PERSON",
+    "access._ADD_KEY",
+    "migrator._ADD_RECORD",
+}
+"""Setting an organization up takes the owner; the app role is refused these."""
+
+
+@pytest.mark.parametrize(("name", "statement"), list(_statements()), ids=[name for name, _ in _statements()])
+async def test_statement_prepares_and_the_role_that_runs_it_may(
+    app: asyncpg.Connection, owner: asyncpg.Connection, name: str, statement: str
+) -> None:
+    """EXPLAIN of a prepared statement checks syntax, columns and types at PREPARE and the grants at its start."""
+    role = owner if name in _OWNERS_STATEMENTS else app
+    await role.execute("SET plan_cache_mode = force_generic_plan")
+    prepared = await role.prepare(statement)
+    nulls = ", ".join(["NULL"] * len(prepared.get_parameters()))
+
+    await role.execute(f"PREPARE tried AS {statement}")
+    await role.fetch(f"EXPLAIN EXECUTE tried({nulls})" if nulls else "EXPLAIN EXECUTE tried")
+    if name in _OWNERS_STATEMENTS:
+        await app.execute(f"PREPARE tried AS {statement}")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await app.fetch(f"EXPLAIN EXECUTE tried({nulls})")
