@@ -16,6 +16,19 @@ CREATE TABLE visit (
 SELECT vienphi_wall('visit');
 GRANT INSERT, UPDATE (version, admitted_at, discharged_at) ON visit TO vienphi_app;
 
+-- Personal: a claim file as it was received, for its signature covers the bytes. Erased after its retention, so
+-- nothing refers to it by a foreign key.
+CREATE TABLE claim_file (
+    organization_id int NOT NULL REFERENCES organization (id),
+    id uuid NOT NULL,
+    content bytea NOT NULL,
+    signature text NOT NULL CHECK (signature IN ('unsigned', 'signed, not verified')),
+    received_at timestamptz NOT NULL,
+    PRIMARY KEY (organization_id, id)
+);
+SELECT vienphi_wall('claim_file');
+GRANT INSERT, DELETE ON claim_file TO vienphi_app;
+
 -- Each telling of a visit; the same content again makes no new version.
 CREATE TABLE visit_version (
     organization_id int NOT NULL,
@@ -23,6 +36,7 @@ CREATE TABLE visit_version (
     version int NOT NULL,
     content_hash bytea NOT NULL CHECK (octet_length(content_hash) = 32),
     source text NOT NULL CHECK (source IN ('xml130', 'json')),
+    claim_file_id uuid,
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id, visit_id, version),
     FOREIGN KEY (organization_id, visit_id) REFERENCES visit (organization_id, id)

@@ -25,7 +25,15 @@ from billing.services.context import Context
 from billing.storage.database import Transaction
 from billing.storage.journal import write_audit
 from billing.storage.organizations import find_facility
-from billing.storage.visits import add_findings, add_version, add_visit, lock_visit_by_ma_lk, read_visit, retell_visit
+from billing.storage.visits import (
+    Source,
+    add_findings,
+    add_version,
+    add_visit,
+    lock_visit_by_ma_lk,
+    read_visit,
+    retell_visit,
+)
 
 
 class NothingReadable(InvalidValue):
@@ -65,17 +73,22 @@ async def take_claim_file(
 
     Raises NothingReadable with the findings, or InvalidValue for a facility that is not the organization's.
     """
-    claim = read_claim_file(content)
+    # Reading is all computing, half a millisecond a line: callbacks must not wait for it.
+    claim = await asyncio.to_thread(read_claim_file, content)
     if not claim.visits:
         raise NothingReadable(claim.findings)
+    file_id = context.ids.new()
+    source = Source("xml130", file_id)
     taken: list[TakenVisit] = []
-    about_visits: set[int] = set()
     async with context.database.transaction(organization_id) as tx:
         for element in claim.visits:
             own = tuple(finding for finding in claim.findings if finding.hoso == element.hoso)
-            about_visits.add(element.hoso)
-            taken.append(await _take(tx, context, element.visit, own, source="xml130", hoso=element.hoso, actor=actor))
-    rest = tuple(finding for finding in claim.findings if finding.hoso not in about_visits)
+            taken.append(await _take(tx, context, element.visit, own, source=source, hoso=element.hoso, actor=actor))
+        if any(visit.is_new_version for visit in taken):
+            signature = claim.signature.value
+            await add_claim_file(tx, file_id, content, signature=signature, received_at=context.clock())
+    read = {element.hoso for element in claim.visits}
+    rest = tuple(finding for finding in claim.findings if finding.hoso not in read)
     return TakenFile(visits=tuple(taken), findings=rest)
 
 
@@ -85,7 +98,36 @@ async def take_visit(
     """Take in one visit told as JSON with the field names of the data standard. Raises InvalidValue."""
     visit = read_visit_json(document)
     async with context.database.transaction(organization_id) as tx:
-        return await _take(tx, context, visit, (), source="json", hoso=1, actor=actor)
+        return await _take(tx, context, visit, (), source=Source("json"), hoso=1, actor=actor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownVisit:
+    """A visit in its newest version. `document` is None once erased; `priced` None then, or where it has no price."""
+
+    id: VisitId
+    ma_lk: str
+    facility_code: str
+    version: int
+    document: Mapping[str, Any] | None
+    priced: PricedVisit | None
+    findings: tuple[Mapping[str, Any], ...]
+
+
+async def find_priced_visit(context: Context, organization_id: OrganizationId, visit_id: VisitId) -> KnownVisit:
+    """A visit in its newest version with the price it has today and what was found when it was told. Raises NotFound."""
+    row = await find_visit(context, organization_id, visit_id)
+    document = row["document"]
+    priced = None if document is None else _price(context, read_visit_json(document), hoso=1)[0]
+    return KnownVisit(
+        id=visit_id,
+        ma_lk=row["ma_lk"],
+        facility_code=row["facility_code"],
+        version=row["version"],
+        document=document,
+        priced=priced,
+        findings=tuple(row["findings"]),
+    )
 
 
 async def find_visit(context: Context, organization_id: OrganizationId, visit_id: VisitId) -> Mapping[str, Any]:
@@ -103,7 +145,7 @@ async def _take(
     visit: Visit,
     read_findings: tuple[Finding, ...],
     *,
-    source: str,
+    source: Source,
     hoso: int,
     actor: Actor,
 ) -> TakenVisit:
@@ -138,7 +180,7 @@ def _price(context: Context, visit: Visit, hoso: int) -> tuple[PricedVisit | Non
 
 
 async def _keep(
-    tx: Transaction, context: Context, facility_id: FacilityId, visit: Visit, *, source: str
+    tx: Transaction, context: Context, facility_id: FacilityId, visit: Visit, *, source: Source
 ) -> tuple[VisitId, int, bool]:
     """Keep a telling of a visit; says its id, version, and whether the version is new."""
     now = context.clock()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from billing.domain.ids import FacilityId, VisitId
 from billing.domain.visit import Patient, Visit
@@ -82,9 +83,29 @@ async def retell_visit(tx: Transaction, visit_id: VisitId, visit: Visit, *, vers
     await tx.execute(_RETELL_VISIT, tx.organization_id, visit_id, version, visit.admitted_at, visit.discharged_at)
 
 
+_ADD_CLAIM_FILE = """
+    INSERT INTO claim_file (organization_id, id, content, signature, received_at) VALUES ($1, $2, $3, $4, $5)
+"""
+
+
+async def add_claim_file(
+    tx: Transaction, file_id: UUID, content: bytes, *, signature: str, received_at: datetime
+) -> None:
+    """Keep a claim file exactly as it was received."""
+    await tx.execute(_ADD_CLAIM_FILE, tx.organization_id, file_id, content, signature, received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a visit was told in: `xml130` or `json`, and the claim file it stood in."""
+
+    format: str
+    claim_file_id: UUID | None = None
+
+
 _ADD_VERSION = """
-    INSERT INTO visit_version (organization_id, visit_id, version, content_hash, source, recorded_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO visit_version (organization_id, visit_id, version, content_hash, source, claim_file_id, recorded_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
 _ADD_DOCUMENT = """
@@ -107,13 +128,22 @@ async def add_version(
     *,
     version: int,
     content_hash: bytes,
-    source: str,
+    source: Source,
     document: Mapping[str, Any],
     patient: Patient,
     recorded_at: datetime,
 ) -> None:
     """Keep one telling of a visit: its document without the patient, and the patient apart."""
-    await tx.execute(_ADD_VERSION, tx.organization_id, visit_id, version, content_hash, source, recorded_at)
+    await tx.execute(
+        _ADD_VERSION,
+        tx.organization_id,
+        visit_id,
+        version,
+        content_hash,
+        source.format,
+        source.claim_file_id,
+        recorded_at,
+    )
     await tx.execute(_ADD_DOCUMENT, tx.organization_id, visit_id, version, dict(document))
     await tx.execute(
         _KEEP_PATIENT,
