@@ -5,7 +5,8 @@
     ├── NotFound              nothing of that name in this organization
     ├── Refused               understood, but the state of the money forbids it
     │   └── NotSupported      lawful, but no rule for it is built yet: never guessed
-    └── Unavailable           try again later; nothing was written
+    ├── Unavailable           try again later; nothing was written
+    └── CommitUnknown         nobody knows whether it was written
 
 A subject's own errors live beside the subject and derive from one of these. HTTP statuses live in
 `web/problems.py` alone.
@@ -56,3 +57,9 @@ class Unavailable(BillingError):
     """The service cannot answer now; nothing was written and the same request may be sent again."""
 
     code = "unavailable"
+
+
+class CommitUnknown(BillingError):
+    """COMMIT was sent and nobody knows whether it holds: acknowledge nothing; the keys make a retry exact."""
+
+    code = "commit_unknown"

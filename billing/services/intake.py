@@ -14,12 +14,11 @@ from datetime import date
 import asyncpg
 import structlog
 
-from billing.domain.errors import BillingError, Unavailable
+from billing.domain.errors import BillingError, CommitUnknown, Unavailable
 from billing.domain.ids import DeliveryId, OrganizationId
 from billing.domain.ledger import business_date
 from billing.services.context import Context
 from billing.services.steps.notices import Answer, Delivery, apply_deliveries
-from billing.storage.database import CommitUnknown
 from billing.storage.journal import open_day
 
 log = structlog.get_logger(__name__)

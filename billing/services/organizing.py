@@ -3,7 +3,6 @@
 Runs with the owner's role. Each function may be called once for what it sets up; a second time is refused by key.
 """
 
-import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.domain.bookkeeping import clearing_account
-from billing.domain.errors import InvalidValue
 from billing.domain.ids import ApiKeyId, FacilityId, LedgerAccountId, OrganizationId, PersonId, ProviderAccountId
+from billing.domain.keys import hash_secret, write_key
 from billing.domain.ledger import CHART, AccountKey, AccountRole, business_date
 from billing.domain.reference import PREFIXES, PrefixesExhausted, prefix_of
 from billing.services.context import Clock, Ids
@@ -134,7 +133,7 @@ class Setup:
                 created_at=self._clock(),
                 expires_at=expires_at,
             )
-        return f"vp_{organization_id}_{secret}"
+        return write_key(organization_id, secret)
 
     async def _give_prefix(self, tx: Transaction, now: datetime) -> None:
         """Give the first prefix that is free, beginning at a place of the organization's own."""
@@ -142,21 +141,3 @@ class Setup:
             if await add_prefix(tx, prefix=prefix_of((tx.organization_id + step) % PREFIXES), given_at=now):
                 return
         raise PrefixesExhausted(f"all {PREFIXES} prefixes of reference codes are given out")
-
-
-def hash_secret(secret: str) -> bytes:
-    """What is kept of a key: SHA-256 is enough for a secret of 192 random bits."""
-    return hashlib.sha256(secret.encode()).digest()
-
-
-def split_key(key: str) -> tuple[OrganizationId, str]:
-    """The organization and the secret of a key `vp_{organization}_{secret}`.
-
-    Raises InvalidValue for anything else; says nothing of whether the key is alive.
-    """
-    parts = key.split("_", 2)
-    if len(parts) != 3 or parts[0] != "vp" or not parts[1].isascii() or not parts[1].isdigit() or len(parts[1]) > 9:
-        raise InvalidValue("a key looks like vp_1_…", field="authorization")
-    if int(parts[1]) == 0:
-        raise InvalidValue("a key names an organization from 1 on", field="authorization")
-    return OrganizationId(int(parts[1])), parts[2]

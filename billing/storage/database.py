@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from billing.domain.errors import BillingError, Unavailable
+from billing.domain.errors import CommitUnknown, Unavailable
 from billing.domain.ids import OrganizationId
 from billing.storage.strict_json import decode_json, encode_json
 
@@ -49,12 +49,6 @@ class TransactionAborted(Unavailable):
     """An SQL error was passed over inside the transaction, so the server rolled back at COMMIT: nothing was written."""
 
     code = "transaction_aborted"
-
-
-class CommitUnknown(BillingError):
-    """COMMIT was sent and nobody knows whether it holds: acknowledge nothing; the keys make a retry exact."""
-
-    code = "commit_unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +222,7 @@ async def _commit(connection: "PoolConnectionProxy[asyncpg.Record]", timeout_s: 
     and may vanish with a fail-over (PostgreSQL manual §27.2.8). Its SQLSTATE is the general 01000, its words depend on
     the server's language; so any warning counts.
     """
-    if connection.is_closed():
+    if _is_closed(connection):
         raise DatabaseUnavailable("the connection was lost before COMMIT; nothing was written")
     warnings: list[str] = []
 
@@ -244,7 +238,8 @@ async def _commit(connection: "PoolConnectionProxy[asyncpg.Record]", timeout_s: 
         if isinstance(error, asyncpg.PostgresError) and not isinstance(error, _FATAL_ERRORS):
             connection.remove_log_listener(hear)
             raise  # The server refused the COMMIT by name, so it rolled back.
-        connection.terminate()
+        if not _is_closed(connection):
+            connection.terminate()
         raise CommitUnknown(f"no answer to COMMIT: {type(error).__name__}") from error
     if warnings:
         raise CommitUnknown(f"COMMIT was answered with a warning: {warnings[0]}")
@@ -254,13 +249,14 @@ async def _commit(connection: "PoolConnectionProxy[asyncpg.Record]", timeout_s: 
 
 async def _roll_back(connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
     """End the transaction without effect; a connection that cannot even do that is cut, which has the same effect."""
-    if connection.is_closed():
+    if _is_closed(connection):
         return
     try:
         if connection.is_in_transaction():
             await connection.execute("ROLLBACK", timeout=_ROLLBACK_TIMEOUT_S)
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        connection.terminate()
+        if not _is_closed(connection):
+            connection.terminate()
 
 
 async def _finish(ending: Coroutine[Any, Any, T]) -> T:
@@ -277,10 +273,18 @@ async def _finish(ending: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
+def _is_closed(connection: "PoolConnectionProxy[asyncpg.Record]") -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        # The server dropped the connection and asyncpg has already taken it from our hands; not even this may be asked.
+        return True
+
+
 def _is_connection_lost(connection: "PoolConnectionProxy[asyncpg.Record]", error: BaseException) -> bool:
     if isinstance(error, _FATAL_ERRORS):
         return True
-    return connection.is_closed() and isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError))
+    return _is_closed(connection) and isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError))
 
 
 async def _prepare_connection(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

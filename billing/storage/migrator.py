@@ -16,7 +16,7 @@ import asyncpg
 
 import billing
 from billing.domain.errors import BillingError
-from billing.storage.database import DatabaseUnavailable
+from billing.storage.database import DatabaseUnavailable, Reader
 
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _LOCK_KEY = 0x7669656E706869  # "vienphi" in ASCII; a one-number lock, apart from the two-number locks of database.py
@@ -124,6 +124,12 @@ async def pending(url: str, *, directory: Path | None = None) -> list[str]:
     async with _connected(url) as connection:
         record = await connection.fetch(_READ_RECORD) if await connection.fetchval(_RECORD_EXISTS) else []
     return [migration.name for migration in _compare(migrations, record)]
+
+
+async def pending_in(reader: Reader) -> list[str]:
+    """As `pending`, on a connection already open. Raises a MigrationRefused."""
+    record = await reader.fetch(_READ_RECORD) if await reader.fetchval(_RECORD_EXISTS) else []
+    return [migration.name for migration in _compare(read_migrations(migrations_directory()), record)]
 
 
 def migrations_directory() -> Path:

@@ -1,0 +1,69 @@
+"""Who is asking: a bearer key is turned into its organization and the actor it stands for.
+
+A key that was found alive is believed for a few seconds, so that a till that asks often costs no transaction each
+time; a key that is not alive is looked up every time.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from billing.domain.actor import Actor
+from billing.domain.errors import BillingError, InvalidValue
+from billing.domain.ids import OrganizationId
+from billing.domain.keys import hash_secret, split_key
+from billing.services.context import Context
+from billing.storage.access import find_key
+
+BELIEVED = timedelta(seconds=5)
+"""How long a key goes on working after it was revoked or has expired, at most."""
+
+BELIEVED_MAX = 10_000
+
+
+class NotAuthenticated(BillingError):
+    """No key, or one that is unknown, expired or revoked; which of these is never said."""
+
+    code = "not_authenticated"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose data may be touched, and who touches them."""
+
+    organization_id: OrganizationId
+    actor: Actor
+
+
+async def authenticate(context: Context, key: str) -> Caller:
+    """Find whom a key acts for, in the database. Raises NotAuthenticated."""
+    try:
+        organization_id, secret = split_key(key)
+    except InvalidValue as refusal:
+        raise NotAuthenticated("this key is not valid") from refusal
+    async with context.database.transaction(organization_id) as tx:
+        actor = await find_key(tx, hash_secret(secret), now=context.clock())
+    if actor is None:
+        raise NotAuthenticated("this key is not valid")
+    return Caller(organization_id, actor)
+
+
+class KeyRing:
+    """Keys found alive a moment ago, by the hash of the whole key. One for each process."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._believed: dict[bytes, tuple[datetime, Caller]] = {}
+
+    async def authenticate(self, key: str) -> Caller:
+        """As the function `authenticate`, asking the database again after BELIEVED. Raises NotAuthenticated."""
+        now = self._context.clock()
+        hashed = hash_secret(key)
+        believed = self._believed.get(hashed)
+        if believed is not None and abs(now - believed[0]) < BELIEVED:
+            return believed[1]
+        self._believed.pop(hashed, None)
+        caller = await authenticate(self._context, key)
+        if len(self._believed) >= BELIEVED_MAX:
+            self._believed.clear()
+        self._believed[hashed] = (now, caller)
+        return caller

@@ -1,0 +1,126 @@
+"""Bodies in: bytes within a limit of size and time, then JSON without its traps, then a typed value.
+
+Nothing here decides what a value means; what cannot be read is refused before a use case is called.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from billing.domain.errors import BillingError, InvalidValue, NotFound
+from billing.interop.strict_json import read_object
+from billing.web.surroundings import surroundings
+
+JSON = "application/json"
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ERRORS_MAX = 20
+_FIELD_LENGTH_MAX = 200
+
+Model = TypeVar("Model", bound="Body")
+
+
+class BodyUnreadable(InvalidValue):
+    """The bytes are not what their media type says, or did not all arrive."""
+
+    code = "body_unreadable"
+
+
+class BodyTooLarge(BillingError):
+    """More bytes than this address takes."""
+
+    code = "body_too_large"
+
+
+class BodyTooSlow(BillingError):
+    """The body did not arrive in time."""
+
+    code = "body_too_slow"
+
+
+class MediaTypeNotSupported(BillingError):
+    """This address does not read that media type or encoding."""
+
+    code = "media_type_not_supported"
+
+
+class InvalidBody(InvalidValue):
+    """Fields that are missing, unknown or of another type; `errors` are pairs of field and reason."""
+
+    code = "invalid_body"
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in errors))
+        self.errors = tuple(errors)
+
+
+class Body(BaseModel):
+    """A JSON body: no field more than named, no type turned into another (`false` is no 0, `1.0` no 1)."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+async def read_body(request: web.Request, *, size_max: int) -> bytes:
+    """The bytes of a body exactly as sent.
+
+    Raises BodyTooLarge (as soon as that is known), BodyTooSlow, MediaTypeNotSupported for a compressed body, and
+    BodyUnreadable where the connection ended before the body did.
+    """
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise MediaTypeNotSupported("send the body without compression")
+    too_large = BodyTooLarge(f"at most {size_max} bytes are taken here")
+    if request.content_length is not None and request.content_length > size_max:
+        raise too_large
+    content = bytearray()
+    try:
+        async with asyncio.timeout(surroundings(request).limits.body_timeout_s):
+            async for chunk in request.content.iter_any():
+                content += chunk
+                if len(content) > size_max:
+                    raise too_large
+    except TimeoutError as cause:
+        raise BodyTooSlow("the body did not arrive in time") from cause
+    except (ConnectionError, web.RequestPayloadError) as cause:
+        raise BodyUnreadable("the body ended too early") from cause
+    return bytes(content)
+
+
+def require_media_type(request: web.Request, *known: str) -> None:
+    """Refuse a body of another media type than these. Raises MediaTypeNotSupported."""
+    if request.content_type not in known:
+        raise MediaTypeNotSupported(f"the body must be {' or '.join(known)}")
+
+
+async def read_json(request: web.Request, *, size_max: int) -> Mapping[str, object]:
+    """One JSON object; a key that stands twice is refused. Raises BodyUnreadable and what `read_body` raises."""
+    require_media_type(request, JSON)
+    content = await read_body(request, size_max=size_max)
+    if not content:
+        raise BodyUnreadable("a JSON object is expected, the body is empty")
+    try:
+        return read_object(content)
+    except InvalidValue as refusal:
+        raise BodyUnreadable(refusal.detail, field=refusal.field) from refusal
+
+
+async def read_model(request: web.Request, model: type[Model]) -> Model:
+    """A small JSON body as a value of `model`. Raises InvalidBody and what `read_json` raises."""
+    document = await read_json(request, size_max=surroundings(request).limits.body_size_max)
+    try:
+        return model.model_validate(document)
+    except ValidationError as refusal:
+        wrong = refusal.errors(include_url=False, include_context=False, include_input=False)[:_ERRORS_MAX]
+        errors = [(".".join(map(str, each["loc"]))[:_FIELD_LENGTH_MAX], each["msg"]) for each in wrong]
+        raise InvalidBody(errors) from None  # the refusal itself would carry the values into a log
+
+
+def read_id(text: str, *, field: str) -> UUID:
+    """An id as we gave it out. Raises NotFound for anything else: what was never given out names nothing."""
+    if not _UUID.fullmatch(text):
+        raise NotFound(f"{field} names nothing here", field=field)
+    return UUID(text)

@@ -1,0 +1,117 @@
+"""The callback route: bytes of a provider in, its own words out, after COMMIT and never before.
+
+    GET, POST /callbacks/{organization}/{account}[/{tail}]
+
+Nothing is decided here: the provider reads and words the reply, the intake says what became of the delivery. A client
+that goes away changes nothing, since the lane's writer, not the request, carries the delivery on. Source: DESIGN §5.
+"""
+
+from collections.abc import Sequence
+from urllib.parse import parse_qsl
+
+import structlog
+from aiohttp import web
+
+from billing.domain.errors import CommitUnknown, NotFound, Unavailable
+from billing.domain.ids import DeliveryId, OrganizationId
+from billing.services.context import ProviderAccount
+from billing.services.steps.notices import Delivery
+from billing.web.bodies import BodyUnreadable, read_body
+from billing.web.surroundings import Surroundings, surroundings
+from providers.contract import BadSignature, Callback, Callbacks, Notices, Reply, Unreadable, Verdict
+
+log = structlog.get_logger(__name__)
+
+_PATH = r"/callbacks/{organization:[1-9][0-9]{0,8}}/{account:[a-z0-9][a-z0-9-]{0,39}}"
+_TAIL = r"{tail:[0-9A-Za-z._~/-]{0,200}}"
+_QUERY_PAIRS_MAX = 200
+
+
+def add_callback_routes(application: web.Application) -> None:
+    """Take callbacks with and without a tail; other methods are refused by the router."""
+    for path in (_PATH, f"{_PATH}/{_TAIL}"):
+        application.router.add_get(path, receive_callback, allow_head=False)
+        application.router.add_post(path, receive_callback)
+
+
+async def receive_callback(request: web.Request) -> web.Response:
+    """Take one delivery. Raises NotFound, BodyTooLarge, BodyUnreadable; every other outcome is the provider's words."""
+    around = surroundings(request)
+    organization_id = OrganizationId(int(request.match_info["organization"]))
+    name = request.match_info["account"]
+    account = await around.context.accounts.find(organization_id, name)
+    if account is None or not isinstance(account.provider, Callbacks):
+        raise NotFound("no active provider account of that name takes callbacks")
+    body = await read_body(request, size_max=around.limits.callback_size_max)
+    callback = _callback(request, body, around)
+    with structlog.contextvars.bound_contextvars(organization=organization_id, account=name):
+        outcome, reply = await _deliver(around, account, account.provider, callback)
+    around.callbacks[outcome] += 1
+    return _response(reply)
+
+
+async def _deliver(
+    around: Surroundings, account: ProviderAccount, provider: Callbacks, callback: Callback
+) -> tuple[str, Reply]:
+    """What became of a delivery, as a word to count, and what the provider is answered."""
+    if around.intake.is_full(account.organization_id):
+        # Before the signature: when we drown, refusing must cost nothing.
+        return "refused_full", provider.answer_callback(callback, Verdict.TRY_LATER, "")
+    try:
+        read = provider.read_callback(callback)
+    except BadSignature as refusal:
+        log.warning("callback_signature_bad", body_size=len(callback.body))
+        return "bad_signature", refusal.reply
+    except Unreadable as refusal:
+        log.warning("callback_unreadable", body_size=len(callback.body), reason=refusal.reason)
+        return "unreadable", refusal.reply
+    if isinstance(read, Reply):
+        return "replied", read
+    return await _submit(around, account, provider, callback, read)
+
+
+async def _submit(
+    around: Surroundings, account: ProviderAccount, provider: Callbacks, callback: Callback, read: Notices
+) -> tuple[str, Reply]:
+    delivery_id = DeliveryId(around.context.ids.new())
+    if not read.notices:
+        # A provider's test call tells no fact: there is nothing to keep, only to answer.
+        return "empty", provider.answer_callback(callback, Verdict.ACCEPTED, str(delivery_id))
+    delivery = Delivery(id=delivery_id, account=account, callback=callback, notices=read.notices)
+    try:
+        answer = await around.intake.submit(delivery)
+    except (Unavailable, CommitUnknown) as error:
+        log.warning("callback_not_acknowledged", delivery=str(delivery_id), error=error.code)
+        return "not_acknowledged", provider.answer_callback(callback, Verdict.TRY_LATER, "")
+    log.info("callback_answered", delivery=str(delivery_id), verdict=answer.verdict.value)
+    return answer.verdict.value, provider.answer_callback(callback, answer.verdict, str(answer.receipt_id))
+
+
+def _callback(request: web.Request, body: bytes, around: Surroundings) -> Callback:
+    """The delivery as it came: the query not decoded and encoded again, since some providers sign it."""
+    raw_query = request.raw_path.partition("?")[2]
+    return Callback(
+        method=request.method,
+        tail=request.match_info.get("tail", ""),
+        raw_query=raw_query,
+        query=_query_pairs(raw_query),
+        headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.raw_headers],
+        body=body,
+        source_address=request.remote or "",
+        received_at=around.context.clock(),
+    )
+
+
+def _query_pairs(raw_query: str) -> Sequence[tuple[str, str]]:
+    if not raw_query.isascii():
+        raise BodyUnreadable("the query holds bytes that are not ASCII")
+    try:
+        return parse_qsl(raw_query, keep_blank_values=True, errors="strict", max_num_fields=_QUERY_PAIRS_MAX)
+    except ValueError as cause:
+        raise BodyUnreadable("the query is not UTF-8 or has too many fields") from cause
+
+
+def _response(reply: Reply) -> web.Response:
+    return web.Response(
+        status=reply.status, body=reply.body, headers={**reply.headers, "Content-Type": reply.content_type}
+    )

@@ -1,0 +1,26 @@
+"""Health: whether the process lives, and whether it can do its work. Asked by machines, so without a key."""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from billing.web.answers import json_answer
+from billing.web.surroundings import surroundings
+
+
+async def get_health(_request: web.Request) -> web.Response:
+    """The process answers; nothing else is asked."""
+    return json_answer({"status": "ok"})
+
+
+async def get_readiness(request: web.Request) -> web.Response:
+    """200 where the database answers and has our schema, else 503; a word for each part either way."""
+    readiness = await surroundings(request).readiness.ask()
+    return json_answer(
+        {
+            "status": "ready" if readiness.is_ready else "not_ready",
+            "database": readiness.database,
+            "schema": readiness.schema,
+        },
+        status=HTTPStatus.OK if readiness.is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
+    )

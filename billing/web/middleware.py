@@ -1,0 +1,66 @@
+"""Around every request: an id, one line in the log, refusals turned into problem documents; around `/v1` the key."""
+
+import time
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from structlog.contextvars import bound_contextvars
+
+from billing.services.access import NotAuthenticated
+from billing.web.problems import problem_of, write_problem
+from billing.web.surroundings import CALLER, REQUEST_ID, surroundings
+
+log = structlog.get_logger(__name__)
+
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+@web.middleware
+async def answer_every_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Outermost: whatever happens inside, the client gets an answer with an id, and the log one line.
+
+    The line names the route, never the address itself: paths and queries of callbacks may carry signatures.
+    """
+    started = time.perf_counter()
+    request_id = str(surroundings(request).context.ids.new())
+    request[REQUEST_ID] = request_id
+    with bound_contextvars(request_id=request_id):
+        try:
+            response = await handler(request)
+        except Exception as error:  # noqa: BLE001 - the last place that can answer; what is unforeseen is logged there
+            response = write_problem(problem_of(error), request_id=request_id)
+        response.headers["X-Request-Id"] = request_id
+        resource = request.match_info.route.resource
+        log.info(
+            "request_answered",
+            method=request.method,
+            route=resource.canonical if resource is not None else None,
+            status=response.status,
+            duration_ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+    return response
+
+
+@web.middleware
+async def authenticate_caller(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let in whoever carries a living key, and remember whom it acts for. Raises NotAuthenticated."""
+    given = request.headers.getall("Authorization", [])
+    scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    if scheme.lower() != "bearer":
+        raise NotAuthenticated("send `Authorization: Bearer vp_…` with your key")
+    caller = await surroundings(request).keys.authenticate(key.strip())
+    request[CALLER] = caller
+    with bound_contextvars(organization=caller.organization_id):
+        return await handler(request)
+
+
+async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Set on every answer what it does not say itself; nothing here may be kept by a cache on the way."""
+    for name, value in _SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)

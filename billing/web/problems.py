@@ -1,0 +1,144 @@
+"""Refusals as problem documents (RFC 9457): the one place that knows which error is which HTTP status.
+
+A document has `type` (stable, made of the code), `title`, `status`, `detail`, `code`, `instance` (this occurrence, also
+in the log), `errors` [{field, detail}] where fields are known, and `findings` where a claim file could not be read.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+
+from billing.domain.errors import (
+    BillingError,
+    CommitUnknown,
+    InvalidValue,
+    NotFound,
+    NotSupported,
+    Refused,
+    Unavailable,
+)
+from billing.domain.finding import Finding, FindingCode
+from billing.interop.bhyt_case import write_finding
+from billing.services.access import NotAuthenticated
+from billing.services.visiting import NothingReadable
+from billing.web.bodies import BodyTooLarge, BodyTooSlow, BodyUnreadable, InvalidBody, MediaTypeNotSupported
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_S = 2
+
+_STATUSES: Mapping[type[BillingError], HTTPStatus] = {
+    BodyUnreadable: HTTPStatus.BAD_REQUEST,
+    NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotFound: HTTPStatus.NOT_FOUND,
+    BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    Refused: HTTPStatus.CONFLICT,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    MediaTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    InvalidValue: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotSupported: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    CommitUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The nearest class above an error decides; an error without one is our own fault: 500, and its detail is not told."""
+
+_FILE_STATUSES: Mapping[FindingCode, HTTPStatus] = {
+    FindingCode.FILE_NOT_WELLFORMED: HTTPStatus.BAD_REQUEST,
+    FindingCode.FILE_UNREADABLE: HTTPStatus.BAD_REQUEST,
+    FindingCode.DTD_FORBIDDEN: HTTPStatus.BAD_REQUEST,
+    FindingCode.FILE_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+"""A claim file that is no readable XML at all, told apart from one whose visits are refused."""
+
+_ROUTING_CODES: Mapping[int, str] = {404: "route_unknown", 405: "method_not_allowed"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One refusal as it is told to the client."""
+
+    status: HTTPStatus
+    code: str
+    detail: str
+    errors: tuple[tuple[str, str], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def problem_of(error: Exception) -> Problem:
+    """What a client is told of an error; one that nobody foresaw is logged here, with its cause, and not told."""
+    if isinstance(error, web.HTTPException):
+        return _of_routing(error)
+    status = next((_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES), None)
+    if status is None or not isinstance(error, BillingError):
+        log.error("request_failed", error=type(error).__name__, exc_info=error)
+        return Problem(
+            status=HTTPStatus.INTERNAL_SERVER_ERROR,
+            code="internal_error",
+            detail="the fault is ours and was recorded; name the instance when you ask about it",
+        )
+    findings: tuple[Finding, ...] = ()
+    if isinstance(error, NothingReadable):
+        findings = error.findings
+        status = next((_FILE_STATUSES[each.code] for each in findings if each.code in _FILE_STATUSES), status)
+    return Problem(
+        status=status,
+        code=error.code,
+        detail=error.detail,
+        errors=_errors(error),
+        findings=findings,
+        headers=_headers(status),
+    )
+
+
+def write_problem(problem: Problem, *, request_id: str) -> web.Response:
+    """The answer that tells a problem."""
+    document: dict[str, object] = {
+        "type": f"/problems/{problem.code}",
+        "title": problem.code.replace("_", " ").capitalize(),
+        "status": problem.status.value,
+        "detail": problem.detail,
+        "code": problem.code,
+        "instance": f"urn:uuid:{request_id}",
+    }
+    if problem.errors:
+        document["errors"] = [{"field": name, "detail": detail} for name, detail in problem.errors]
+    if problem.findings:
+        document["findings"] = [write_finding(finding) for finding in problem.findings]
+    return web.Response(
+        status=problem.status,
+        body=json.dumps(document, ensure_ascii=False, allow_nan=False).encode(),
+        content_type=PROBLEM_JSON,
+        headers=problem.headers,
+    )
+
+
+def _of_routing(error: web.HTTPException) -> Problem:
+    """What the router refuses by itself: an unknown address, another method."""
+    status = HTTPStatus(error.status)
+    allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    return Problem(
+        status=status,
+        code=_ROUTING_CODES.get(status, status.name.lower()),
+        detail=status.description or status.phrase,
+        headers=allowed,
+    )
+
+
+def _errors(error: BillingError) -> tuple[tuple[str, str], ...]:
+    if isinstance(error, InvalidBody):
+        return error.errors
+    return ((error.field, error.detail),) if error.field else ()
+
+
+def _headers(status: HTTPStatus) -> dict[str, str]:
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        return {"Retry-After": str(RETRY_AFTER_S)}
+    if status is HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": 'Bearer realm="vienphi"'}
+    return {}

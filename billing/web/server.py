@@ -1,0 +1,95 @@
+"""The HTTP server: every address on one screen, what stands around them, and opening and closing of the socket."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web, web_response
+
+from billing.services.access import KeyRing
+from billing.services.context import Context
+from billing.services.intake import Intake
+from billing.services.readiness import ReadinessCheck
+from billing.web.api.intents import get_intent, get_intent_qr, post_intent
+from billing.web.api.invoices import get_invoice, post_invoice
+from billing.web.api.visits import get_visit, post_visit
+from billing.web.callbacks import add_callback_routes
+from billing.web.health import get_health, get_readiness
+from billing.web.middleware import add_security_headers, answer_every_request, authenticate_caller
+from billing.web.surroundings import SURROUNDINGS, Surroundings, WebLimits
+
+# aiohttp tells its own and Python's version in every answer, also where a request cannot even be parsed.
+web_response.SERVER_SOFTWARE = "vienphi"  # type: ignore[attr-defined]
+
+
+def create_application(*, context: Context, intake: Intake, limits: WebLimits | None = None) -> web.Application:
+    """Put the addresses together. `intake` must be running while requests are served."""
+    limits = limits or WebLimits()
+    application = web.Application(middlewares=[answer_every_request], client_max_size=limits.visit_size_max)
+    application[SURROUNDINGS] = Surroundings(
+        context=context, intake=intake, keys=KeyRing(context), readiness=ReadinessCheck(context), limits=limits
+    )
+    application.on_response_prepare.append(add_security_headers)
+    application.router.add_get("/healthz", get_health)
+    application.router.add_get("/readyz", get_readiness)
+    add_callback_routes(application)
+    application.add_subapp("/v1", _api())
+    return application
+
+
+@asynccontextmanager
+async def serving(application: web.Application, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve until left; gives the address, with the port the system chose where `port` is 0.
+
+    Leaving takes no further connection and lets requests under way finish, `shutdown_timeout_s` at most.
+    """
+    limits = application[SURROUNDINGS].limits
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        logger=_connection_log(),
+        handle_signals=False,
+        auto_decompress=False,
+        keepalive_timeout=limits.keepalive_timeout_s,
+        shutdown_timeout=limits.shutdown_timeout_s,
+        max_line_size=limits.header_size_max,
+        max_field_size=limits.header_size_max,
+        max_headers=limits.headers_max,
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        bound_port = runner.addresses[0][1]
+        yield f"http://[{host}]:{bound_port}" if ":" in host else f"http://{host}:{bound_port}"
+    finally:
+        await runner.cleanup()
+
+
+def _api() -> web.Application:
+    """What a key opens: an address below it, known or not, is refused without one."""
+    api = web.Application(middlewares=[authenticate_caller])
+    api.router.add_post("/visits", post_visit)
+    api.router.add_get("/visits/{id}", get_visit)
+    api.router.add_post("/invoices", post_invoice)
+    api.router.add_get("/invoices/{id}", get_invoice)
+    api.router.add_post("/intents", post_intent)
+    api.router.add_get("/intents/{id}", get_intent)
+    api.router.add_get("/intents/{id}/qr.svg", get_intent_qr)
+    return api
+
+
+class _WithoutContent(logging.Filter):
+    """What could not be parsed may be somebody's key: say that it happened, not what it was."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[0] is not None:
+            record.msg, record.args = "connection_failed: %s", (record.exc_info[0].__name__,)
+            record.exc_info = None
+        return True
+
+
+def _connection_log() -> logging.Logger:
+    connection_log = logging.getLogger("billing.web.connections")
+    if not connection_log.filters:
+        connection_log.addFilter(_WithoutContent())
+    return connection_log

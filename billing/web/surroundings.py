@@ -1,0 +1,49 @@
+"""What handlers may reach, put together by `server` and found from a request."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from billing.services.access import Caller, KeyRing
+from billing.services.context import Context
+from billing.services.intake import Intake
+from billing.services.readiness import ReadinessCheck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebLimits:
+    """Sizes in bytes, times in seconds; `visit_size_max` for claim files and visits, `body_size_max` for the rest."""
+
+    visit_size_max: int = 8 * 1024 * 1024
+    body_size_max: int = 64 * 1024
+    callback_size_max: int = 64 * 1024
+    body_timeout_s: float = 30.0
+    header_size_max: int = 8_190
+    headers_max: int = 100
+    keepalive_timeout_s: float = 75.0
+    shutdown_timeout_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """One for each application. `callbacks` counts what became of callbacks, by a word."""
+
+    context: Context
+    intake: Intake
+    keys: KeyRing
+    readiness: ReadinessCheck
+    limits: WebLimits
+    callbacks: Counter[str] = field(default_factory=Counter)
+
+
+SURROUNDINGS = web.AppKey("surroundings", Surroundings)
+CALLER = web.RequestKey("caller", Caller)
+REQUEST_ID = web.RequestKey("request_id", str)
+
+
+def surroundings(request: web.Request) -> Surroundings:
+    """The surroundings of the application that serves a request, also inside a part of it."""
+    found = request.config_dict[SURROUNDINGS]
+    assert isinstance(found, Surroundings)
+    return found
