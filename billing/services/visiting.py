@@ -4,6 +4,7 @@ The same content again makes no new version; a resent visit with other content m
 states differently from us is listed, never refused.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from billing.storage.journal import write_audit
 from billing.storage.organizations import find_facility
 from billing.storage.visits import (
     Source,
+    add_claim_file,
     add_findings,
     add_version,
     add_visit,
@@ -115,7 +117,7 @@ class KnownVisit:
 
 
 async def find_priced_visit(context: Context, organization_id: OrganizationId, visit_id: VisitId) -> KnownVisit:
-    """A visit in its newest version with the price it has today and what was found when it was told. Raises NotFound."""
+    """A visit in its newest version with the price it has today and what was found in it. Raises NotFound."""
     row = await find_visit(context, organization_id, visit_id)
     document = row["document"]
     priced = None if document is None else _price(context, read_visit_json(document), hoso=1)[0]
