@@ -1,10 +1,13 @@
 """Proving the books right: every proof over every organization, and any doubt named."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from billing.domain.ids import OrganizationId
+from billing.domain.ledger import business_date
+from billing.services.context import Context
 from billing.storage.database import Database
+from billing.storage.journal import AccountBalance, read_trial_balance
 from billing.storage.organizations import read_organizations
 from billing.storage.proofs import PROOFS, Doubt, Proof, find_doubts
 
@@ -32,3 +35,9 @@ async def prove(database: Database) -> AsyncIterator[Proved]:
                 doubts = await find_doubts(tx, proof)
             done += 1
             yield Proved(organization_id, proof, tuple(doubts), done, total)
+
+
+async def read_books(context: Context, organization_id: OrganizationId) -> Sequence[AccountBalance]:
+    """The trial balance of an organization, with the account numbers its chart gives today."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_trial_balance(tx, on=business_date(context.clock()))

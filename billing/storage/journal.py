@@ -4,6 +4,7 @@ The callback path writes the same rows in its own statement (`bookings.py`).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -121,7 +122,7 @@ async def write_audit(
 
 
 _TRIAL_BALANCE = """
-    SELECT account.role, account.subject, account.normal_side, coalesce(number.number, '') AS number,
+    SELECT account.role, account.subject, coalesce(number.number, '') AS number,
         coalesce(number.name, '') AS name, coalesce(moved.debit, 0)::bigint AS debit,
         coalesce(moved.credit, 0)::bigint AS credit
     FROM ledger_account AS account
@@ -143,6 +144,18 @@ _TRIAL_BALANCE = """
 """
 
 
-async def read_trial_balance(tx: Transaction, *, on: date) -> Sequence[Mapping[str, object]]:
+@dataclass(frozen=True, slots=True)
+class AccountBalance:
+    """All that was ever debited and credited to one account, with its number and name in the chart."""
+
+    role: str
+    subject: str
+    number: str
+    name: str
+    debit: int
+    credit: int
+
+
+async def read_trial_balance(tx: Transaction, *, on: date) -> Sequence[AccountBalance]:
     """Debits and credits of every account from the first posting on, with the number its chart gives it on a day."""
-    return [dict(row) for row in await tx.fetch(_TRIAL_BALANCE, tx.organization_id, on)]
+    return [AccountBalance(**dict(row)) for row in await tx.fetch(_TRIAL_BALANCE, tx.organization_id, on)]

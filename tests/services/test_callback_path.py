@@ -23,11 +23,7 @@ async def balances(road: Road, *, organization: OrganizationId | None = None) ->
     """Debits less credits of each role that moved."""
     async with road.context.database.transaction(organization or road.hospital.organization_id) as tx:
         rows = await read_trial_balance(tx, on=business_date(road.context.clock()))
-    return {
-        str(row["role"]): int(str(row["debit"])) - int(str(row["credit"]))
-        for row in rows
-        if row["debit"] or row["credit"]
-    }
+    return {row.role: row.debit - row.credit for row in rows if row.debit or row.credit}
 
 
 async def count(road: Road, table: str) -> int:

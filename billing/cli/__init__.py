@@ -1,0 +1,43 @@
+"""The command `vienphi`: one command group a file. Commands are loaded when they are called."""
+
+from importlib import import_module
+
+import click
+
+from billing import __version__
+from billing.domain.errors import BillingError
+
+_COMMANDS = {
+    "demo": "billing.cli.demo:demo",
+    "ledger": "billing.cli.ledger:ledger",
+    "migrate": "billing.cli.migrate:migrate",
+    "quote": "billing.cli.quote:quote",
+    "serve": "billing.cli.serve:serve",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's file at its first use, so that `quote` needs no database driver to start."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name].split(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BillingError as refusal:
+            raise click.ClickException(f"{refusal.detail} [{refusal.code}]") from refusal
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vienphi")
+def main() -> None:
+    """Viện phí: hospital fees net of insurance, paid by bank QR, proved in a double-entry ledger."""

@@ -1,0 +1,256 @@
+"""`vienphi demo`: the main job on a real visit file, told step by step, on a database of its own. Ends by itself."""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import click
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from billing.app import Service, open_service
+from billing.cli.demo_words import WORDS
+from billing.cli.ledger import verify_books
+from billing.cli.quote_table import render_quote
+from billing.domain.coverage.explain import Language, money_text
+from billing.domain.errors import BillingError
+from billing.domain.ids import OrganizationId
+from billing.interop.qr import qr_terminal
+from billing.services.context import Ids, utc_now
+from billing.services.organizing import NewBankAccount, NewOrganization, Setup
+from billing.services.proving import read_books
+from billing.services.quoting import quote_file
+from billing.storage.database import Database
+from billing.storage.embedded import EmbeddedPostgres
+from billing.storage.migrator import migrate
+from billing.web.server import serving
+from providers.sandbox.bank import Behaviour, PretendBank
+from providers.sandbox.message import SandboxMessage, SandboxSettings
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ngoai-tru-dong-chi-tra.xml"
+_HOSPITAL = OrganizationId(1)
+_BANK = NewBankAccount(bank_bin="970436", account_number="0123456789012", holder="BENH VIEN DA KHOA MAU")
+_KEY_LIFE = timedelta(hours=1)
+_WIDTH_WITHOUT_TERMINAL = 120
+
+
+class StoryBroken(BillingError):
+    """The demo did not come out as it must; it ends with a status other than 0."""
+
+    code = "story_broken"
+
+
+@click.command()
+@click.option(
+    "--lang",
+    type=click.Choice([language.value for language in Language]),
+    default=lambda: "vi" if os.environ.get("LANG", "").startswith("vi") else "en",
+    help="Language of the story. [default: that of LANG, else en]",
+)
+@click.option("--file", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=EXAMPLE, hidden=True)
+def demo(lang: str, file: Path) -> None:
+    """Watch a hospital visit become a price, a bank QR, a payment and a balanced ledger."""
+    started = time.monotonic()
+    words = WORDS[Language(lang)]
+    with EmbeddedPostgres() as server:
+        _title(words["setup"].format(version=server.version))
+        asyncio.run(_tell(server, file, Language(lang), started))
+    click.echo(words["done"].format(seconds=_seconds_since(started)))
+
+
+async def _tell(server: EmbeddedPostgres, file: Path, language: Language, started: float) -> None:
+    await migrate(server.owner_url)
+    settings = SandboxSettings(
+        bank_bin=_BANK.bank_bin,
+        account_number=_BANK.account_number,
+        account_holder=_BANK.holder,
+        merchant_id="DEMO",
+        secret=secrets.token_urlsafe(24),  # type: ignore[arg-type]  # pydantic wraps it
+    )
+    key = await _set_up(server.owner_url, settings)
+    async with (
+        open_service(server.app_url, secret_of=lambda _: settings.secret.get_secret_value()) as service,
+        serving(service.application) as address,
+        httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {key}"}) as desk,
+        httpx.AsyncClient() as line,
+    ):
+        callback_url = f"{address}/callbacks/{_HOSPITAL}/sandbox"
+        bank = PretendBank(line, callback_url, settings, clock=utc_now, random=Random())  # noqa: S311 - a pretend bank
+        click.echo("   " + WORDS[language]["ready"].format(seconds=_seconds_since(started)))
+        await Story(service, desk, bank, language).tell(file)
+    _title(WORDS[language]["verify"])
+    if await verify_books(server.app_url):
+        raise StoryBroken("the books do not hold")
+
+
+async def _set_up(owner_url: str, settings: SandboxSettings) -> str:
+    """One hospital with a sandbox account; returns a key for its desk."""
+    database = await Database.open(owner_url)
+    try:
+        setup = Setup(database, utc_now, Ids(utc_now))
+        await setup.add_organization(
+            NewOrganization(
+                id=_HOSPITAL,
+                name="Bệnh viện Đa khoa Mẫu",
+                tax_code="0100000000",
+                facility_code="01001",
+                facility_name="Bệnh viện Đa khoa Mẫu",
+                technical_level="basic",
+            )
+        )
+        await setup.add_provider_account(
+            _HOSPITAL,
+            name="sandbox",
+            provider="sandbox",
+            bank_account=_BANK,
+            settings=settings.model_dump(exclude={"secret"}),
+            secret_name="sandbox",  # noqa: S106 - a name, not a secret
+        )
+        return await setup.add_key(_HOSPITAL, person_name="Thu ngân", expires_at=utc_now() + _KEY_LIFE)
+    finally:
+        await database.close()
+
+
+class Story:
+    """The steps after set-up; everything but the pretend bank goes through HTTP, as a desk would."""
+
+    def __init__(self, service: Service, desk: httpx.AsyncClient, bank: PretendBank, language: Language) -> None:
+        self._service = service
+        self._desk = desk
+        self._bank = bank
+        self._language = language
+        self._words = WORDS[language]
+
+    async def tell(self, file: Path) -> None:
+        visit = await self._take_visit(file)
+        invoice = await self._issue(visit["id"])
+        intent = await self._open_intent(invoice)
+        transfer = await self._pay(intent)
+        await self._show_books()
+        await self._forge(transfer, intent)
+
+    async def _take_visit(self, file: Path) -> Mapping[str, Any]:
+        _title(self._words["visit"])
+        content = await asyncio.to_thread(file.read_bytes)
+        answer = await self._post("/v1/visits", content=content, media_type="application/xml")
+        visit: Mapping[str, Any] = answer["visits"][0]
+        quote = quote_file(
+            content, file=file.name, figures=self._service.context.figures, policy=self._service.context.policy
+        )
+        self._say(
+            "visit_taken",
+            ma_lk=visit["ma_lk"],
+            lines=len(quote.visits[0].priced.lines),
+            findings=len(visit["findings"]) + len(answer["findings"]),
+        )
+        _title(self._words["price"])
+        click.echo(render_quote(file.name, quote, self._language, is_terminal=False))
+        return visit
+
+    async def _issue(self, visit_id: str) -> Mapping[str, Any]:
+        _title(self._words["invoice"])
+        invoice = await self._post("/v1/invoices", json={"visit_id": visit_id})
+        shares = {name: money_text(amount) for name, amount in invoice["shares"].items()}
+        self._say("invoice_issued", number=invoice["number"], **shares)
+        return invoice
+
+    async def _open_intent(self, invoice: Mapping[str, Any]) -> Mapping[str, Any]:
+        _title(self._words["qr"])
+        intent = await self._post("/v1/intents", json={"account": "sandbox", "invoice_ids": [invoice["id"]]})
+        instruction = intent["instruction"]
+        click.echo(qr_terminal(instruction["qr_payload"], is_coloured=Console().is_terminal))
+        self._say(
+            "qr_shown",
+            code=intent["reference"],
+            amount=money_text(intent["amount"]),
+            account=instruction["account_number"],
+            holder=instruction["account_holder"],
+        )
+        return intent
+
+    async def _pay(self, intent: Mapping[str, Any]) -> SandboxMessage:
+        _title(self._words["pay"])
+        transfer = self._bank.transfer(intent["instruction"]["qr_payload"], Behaviour.RESPACED)
+        self._say("told", content=transfer.content.replace("\n", "⏎"))
+        answers = [await self._bank.deliver(transfer), await self._bank.deliver(transfer)]
+        for number, answer in enumerate(answers, start=1):
+            self._say("answer", number=number, result=f"{answer.status} {answer.result}")
+        paid = await self._state(intent["id"])
+        self._say(
+            "state",
+            code=intent["reference"],
+            state=self._words[paid["state"]],
+            received=money_text(paid["received"]),
+            payments=len(paid["payments"]),
+        )
+        _expect([answer.result for answer in answers], ["ok", "duplicate"])
+        _expect((paid["state"], paid["received"], len(paid["payments"])), ("succeeded", intent["amount"], 1))
+        return transfer
+
+    async def _show_books(self) -> None:
+        _title(self._words["books"])
+        rows = await read_books(self._service.context, _HOSPITAL)
+        table = Table(box=None, pad_edge=False)
+        for heading in ("account", "name"):
+            table.add_column(self._words[heading])
+        for heading in ("debit", "credit"):
+            table.add_column(self._words[heading], justify="right")
+        for row in rows:
+            if row.debit or row.credit:
+                table.add_row(row.number, row.name, money_text(row.debit), money_text(row.credit))
+        Console(width=None if Console().is_terminal else _WIDTH_WITHOUT_TERMINAL).print(table)
+        debit, credit = sum(row.debit for row in rows), sum(row.credit for row in rows)
+        self._say("balanced", debit=money_text(debit), credit=money_text(credit))
+        _expect(debit, credit)
+
+    async def _forge(self, transfer: SandboxMessage, intent: Mapping[str, Any]) -> None:
+        _title(self._words["forged"])
+        answer = await self._bank.deliver_forged(transfer)
+        after = await self._state(intent["id"])
+        self._say(
+            "refused",
+            status=answer.status,
+            result=answer.result,
+            payments=len(after["payments"]),
+            received=money_text(after["received"]),
+        )
+        _expect((answer.status, after["received"], len(after["payments"])), (401, intent["amount"], 1))
+
+    async def _state(self, intent_id: str) -> Mapping[str, Any]:
+        response = await self._desk.get(f"/v1/intents/{intent_id}")
+        return _read(response)
+
+    async def _post(self, path: str, *, media_type: str | None = None, **body: Any) -> Mapping[str, Any]:
+        headers = {} if media_type is None else {"Content-Type": media_type}
+        return _read(await self._desk.post(path, headers=headers, **body))
+
+    def _say(self, sentence: str, **values: object) -> None:
+        click.echo("   " + self._words[sentence].format(**values))
+
+
+def _read(response: httpx.Response) -> Mapping[str, Any]:
+    if response.is_error:
+        raise StoryBroken(f"{response.request.method} {response.request.url.path}: {response.text}")
+    document: Mapping[str, Any] = response.json()
+    return document
+
+
+def _expect(found: object, expected: object) -> None:
+    if found != expected:
+        raise StoryBroken(f"{expected} expected, {found} found")
+
+
+def _title(text: str) -> None:
+    click.echo()
+    click.secho(text, bold=True)
+
+
+def _seconds_since(started: float) -> str:
+    return f"{time.monotonic() - started:.1f}"
