@@ -168,7 +168,7 @@ class Story:
         click.echo(qr_terminal(instruction["qr_payload"], is_coloured=Console().is_terminal))
         self._say(
             "qr_shown",
-            code=intent["reference"],
+            code=intent["reference_code"],
             amount=money_text(intent["amount"]),
             account=instruction["account_number"],
             holder=instruction["account_holder"],
@@ -185,7 +185,7 @@ class Story:
         paid = await self._state(intent["id"])
         self._say(
             "state",
-            code=intent["reference"],
+            code=intent["reference_code"],
             state=self._words[paid["state"]],
             received=money_text(paid["received"]),
             payments=len(paid["payments"]),
