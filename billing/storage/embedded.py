@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -151,7 +150,7 @@ class EmbeddedPostgres:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._keeper = _start_keeper(self._programs, self._folder, user, self._settings, self._output)
         try:
-            _run_apart(self._prepare(time.monotonic() + timeout_s))
+            _run_apart(self._prepare(timeout_s))
         except BaseException:
             self.stop()
             raise
@@ -174,24 +173,24 @@ class EmbeddedPostgres:
             self._output.close()
         self._folder = None
 
-    async def _prepare(self, deadline: float) -> None:
-        connection = await self._connect(deadline)
+    async def _prepare(self, timeout_s: float) -> None:
         try:
-            await connection.execute(_CREATE_ROLES)
-            await connection.execute(f"CREATE DATABASE {DATABASE_NAME} OWNER {OWNER_ROLE}")
-        finally:
-            await connection.close()
+            async with asyncio.timeout(timeout_s):
+                connection = await self._connect()
+                await connection.execute(_CREATE_ROLES)
+                await connection.execute(f"CREATE DATABASE {DATABASE_NAME} OWNER {OWNER_ROLE}")
+                await connection.close()
+        except TimeoutError as error:
+            raise ServerDidNotStart(f"PostgreSQL {self.version} is not ready after {timeout_s:.0f} s") from error
 
-    async def _connect(self, deadline: float) -> "asyncpg.Connection[asyncpg.Record]":
+    async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         assert self._keeper is not None
         while True:
             try:
-                return await asyncpg.connect(self.url(SUPERUSER, "postgres"), timeout=10)
-            except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+                return await asyncpg.connect(self.url(SUPERUSER, "postgres"))
+            except (OSError, asyncpg.CannotConnectNowError) as error:
                 if self._keeper.poll() is not None:
                     raise ServerDidNotStart(f"PostgreSQL {self.version} ended: {self._last_words()}") from error
-                if time.monotonic() > deadline:
-                    raise ServerDidNotStart(f"PostgreSQL {self.version} gives no answer: {error}") from error
             await asyncio.sleep(0.02)
 
     def _last_words(self) -> str:
