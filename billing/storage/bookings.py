@@ -17,7 +17,7 @@ from billing.domain.ledger import AccountKey, Entry
 from billing.domain.notice import FactKey
 from billing.domain.payment import Allocation, Payment, Place, position_of
 from billing.storage.database import Transaction
-from billing.storage.rows import columns
+from billing.storage.rows import columns, postings_of
 from billing.storage.strict_json import encode_json
 from providers.contract import Callback, Payer, Verdict
 
@@ -213,7 +213,7 @@ def _parameters(booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]
         *columns([(row.id, was, row.version, row.allocated, row.owed) for row, was in booking.invoices], 5),
         *columns([(row.id, was, row.version, row.state.value, row.received) for row, was in booking.intents], 5),
         *columns([_entry(entry) for entry in booking.entries], 6),
-        *columns(_postings(booking.entries, accounts), 9),
+        *columns([row for entry in booking.entries for row in postings_of(entry, accounts)], 9),
         *columns([_case(row) for row in booking.cases], 8),
         *columns(list(booking.holds), 2),
         *columns(
@@ -278,24 +278,6 @@ def _allocation(part: Allocation) -> tuple[object, ...]:
 def _entry(entry: Entry) -> tuple[object, ...]:
     actor = entry.actor
     return (entry.id, entry.kind.value, entry.effective_at, entry.accounting_date, actor.kind.value, actor.id)
-
-
-def _postings(entries: Sequence[Entry], accounts: Mapping[AccountKey, LedgerAccountId]) -> list[tuple[object, ...]]:
-    return [
-        (
-            entry.id,
-            line,
-            accounts[posting.debit],
-            accounts[posting.credit],
-            posting.amount,
-            posting.visit_id,
-            posting.invoice_id,
-            posting.payment_id,
-            posting.payer,
-        )
-        for entry in entries
-        for line, posting in enumerate(entry.postings, start=1)
-    ]
 
 
 def _case(row: CaseRow) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from billing.domain.actor import Actor
 from billing.domain.ids import LedgerAccountId
 from billing.domain.ledger import AccountKey, DayState, Entry
 from billing.storage.database import Transaction
-from billing.storage.rows import columns
+from billing.storage.rows import columns, postings_of
 
 _OPEN_DAY = """
     INSERT INTO business_day (organization_id, day, state, opened_at) VALUES ($1, $2, 'open', $3)
@@ -44,28 +44,15 @@ _WRITE_ENTRY = """
     )
     INSERT INTO posting (organization_id, entry_id, line, debit_account_id, credit_account_id, amount, visit_id,
         invoice_id, payment_id, payer)
-    SELECT $1, $2, line, debit_account_id, credit_account_id, amount, visit_id, invoice_id, payment_id, payer
-    FROM unnest($10::int[], $11::uuid[], $12::uuid[], $13::bigint[], $14::uuid[], $15::uuid[], $16::uuid[],
-        $17::text[])
-    AS t (line, debit_account_id, credit_account_id, amount, visit_id, invoice_id, payment_id, payer)
+    SELECT $1, entry_id, line, debit_account_id, credit_account_id, amount, visit_id, invoice_id, payment_id, payer
+    FROM unnest($10::uuid[], $11::int[], $12::uuid[], $13::uuid[], $14::bigint[], $15::uuid[], $16::uuid[], $17::uuid[],
+        $18::text[])
+    AS t (entry_id, line, debit_account_id, credit_account_id, amount, visit_id, invoice_id, payment_id, payer)
 """
 
 
 async def write_entry(tx: Transaction, entry: Entry, accounts: Mapping[AccountKey, LedgerAccountId]) -> None:
     """Write one entry with its postings."""
-    postings = [
-        (
-            line,
-            accounts[posting.debit],
-            accounts[posting.credit],
-            posting.amount,
-            posting.visit_id,
-            posting.invoice_id,
-            posting.payment_id,
-            posting.payer,
-        )
-        for line, posting in enumerate(entry.postings, start=1)
-    ]
     await tx.execute(
         _WRITE_ENTRY,
         tx.organization_id,
@@ -77,7 +64,7 @@ async def write_entry(tx: Transaction, entry: Entry, accounts: Mapping[AccountKe
         entry.actor.kind.value,
         entry.actor.id,
         entry.actor.person,
-        *columns(postings, 8),
+        *columns(postings_of(entry, accounts), 9),
     )
 
 

@@ -1,11 +1,12 @@
 """Rows to domain values and back: the shapes that several files of this floor read alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from billing.domain.ids import InvoiceId
+from billing.domain.ids import InvoiceId, LedgerAccountId
 from billing.domain.intent import Intent, IntentState
 from billing.domain.invoice import Invoice, InvoiceState
+from billing.domain.ledger import AccountKey, Entry
 from billing.domain.money import Shares
 
 
@@ -49,6 +50,27 @@ def invoice_of(fields: Sequence[Any]) -> Invoice:
         allocated=allocated,
         issued_at=issued_at,
     )
+
+
+def postings_of(entry: Entry, accounts: Mapping[AccountKey, LedgerAccountId]) -> list[tuple[object, ...]]:
+    """The postings of an entry as columns.
+
+    entry_id, line, debit_account_id, credit_account_id, amount, visit_id, invoice_id, payment_id, payer.
+    """
+    return [
+        (
+            entry.id,
+            line,
+            accounts[posting.debit],
+            accounts[posting.credit],
+            posting.amount,
+            posting.visit_id,
+            posting.invoice_id,
+            posting.payment_id,
+            posting.payer,
+        )
+        for line, posting in enumerate(entry.postings, start=1)
+    ]
 
 
 def columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:

@@ -1,0 +1,210 @@
+"""From a told visit to an open intent: versions, further invoices, refusals."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from billing.domain.actor import Actor
+from billing.domain.errors import InvalidValue, NotFound, NotSupported
+from billing.domain.ids import InvoiceId, VisitId
+from billing.domain.invoice import CorrectionNeeded, NothingToInvoice
+from billing.domain.money import Dong
+from billing.interop.visit_document import write_frozen_visit, write_visit
+from billing.interop.visit_json import read_visit
+from billing.interop.xml130.reader import read_claim_file
+from billing.services.invoicing import find_invoice, issue_invoice
+from billing.services.paying import AmountAboveOwed, InvoiceAlreadyPaid, open_intent
+from billing.services.visiting import NothingReadable, take_claim_file, take_visit
+from providers.emvqr import parse
+from tests.builders import BANK_BIN, service_line, visit_document
+from tests.services.road import OWED, Road, assert_books_are_right
+
+SYSTEM = Actor.system()
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CLAIM_FILES = sorted([*EXAMPLES.glob("*.xml"), *(Path(__file__).parents[1] / "cases" / "xml130").glob("*.xml")])
+
+
+async def take(road: Road, **changes: object) -> VisitId:
+    taken = await take_visit(road.context, road.hospital.organization_id, visit_document(**changes), actor=SYSTEM)
+    return taken.id
+
+
+@pytest.mark.parametrize("path", CLAIM_FILES, ids=lambda path: path.stem)
+def test_document_reads_back_to_the_same_visit(path: Path) -> None:
+    for read in read_claim_file(path.read_bytes()).visits:
+        visit = read.visit
+        minutes = {"admitted_at": visit.admitted_at.replace(second=0)}
+
+        again = read_visit(write_visit(visit))
+
+        told = replace(visit, patient=again.patient, stated=None, **minutes)
+        assert again == told
+
+
+def test_frozen_document_carries_no_number_of_a_person() -> None:
+    visit = read_claim_file((EXAMPLES / "noi-tru.xml").read_bytes()).visits[0].visit
+
+    text = str(write_frozen_visit(visit))
+
+    assert visit.cards[0].code[-10:] not in text
+    assert visit.patient.name not in text
+    assert visit.cards[0].code[:5] in text
+
+
+async def test_same_visit_told_again_makes_no_new_version_and_another_content_does(road: Road) -> None:
+    organization_id = road.hospital.organization_id
+
+    first = await take_visit(road.context, organization_id, visit_document(), actor=SYSTEM)
+    again = await take_visit(road.context, organization_id, visit_document(), actor=SYSTEM)
+    changed = await take_visit(road.context, organization_id, visit_document(NGAY_RA="202611021700"), actor=SYSTEM)
+
+    assert (first.version, first.is_new_version) == (1, True)
+    assert (again.id, again.version, again.is_new_version) == (first.id, 1, False)
+    assert (changed.id, changed.version, changed.is_new_version) == (first.id, 2, True)
+
+
+async def test_claim_file_is_kept_as_received(road: Road) -> None:
+    content = (EXAMPLES / "ngoai-tru-dong-chi-tra.xml").read_bytes()
+
+    taken = await take_claim_file(road.context, road.hospital.organization_id, content, actor=SYSTEM)
+
+    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        row = await tx.fetchrow("SELECT content, signature FROM claim_file")
+    assert row is not None
+    assert bytes(row["content"]) == content
+    assert len(taken.visits) == 1
+
+
+async def test_file_without_a_readable_visit_is_refused_with_its_findings_and_writes_nothing(road: Road) -> None:
+    with pytest.raises(NothingReadable) as caught:
+        await take_claim_file(road.context, road.hospital.organization_id, b"<GIAMDINHHS>", actor=SYSTEM)
+
+    assert caught.value.findings
+    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        assert await tx.fetchval("SELECT count(*) FROM visit") == 0
+
+
+async def test_visit_of_a_strange_facility_is_refused(road: Road) -> None:
+    with pytest.raises(InvalidValue, match="99999"):
+        await take(road, facility_code="99999")
+
+
+async def test_visit_that_cannot_be_priced_is_kept_and_its_invoice_refused_by_name(road: Road) -> None:
+    organization_id = road.hospital.organization_id
+    document = visit_document() | {"MA_DOITUONG_KCB": "3.1"}
+
+    taken = await take_visit(road.context, organization_id, document, actor=SYSTEM)
+
+    assert taken.priced is None
+    assert [finding.code for finding in taken.findings] == ["not-supported"]
+    with pytest.raises(NotSupported, match="B-043"):
+        await issue_invoice(road.context, organization_id, taken.id, actor=SYSTEM)
+
+
+async def test_further_invoice_asks_only_for_what_came_since(road: Road) -> None:
+    organization_id = road.hospital.organization_id
+    visit_id = await take(road)
+    first = await issue_invoice(road.context, organization_id, visit_id, actor=SYSTEM)
+    more = visit_document()
+    more["lines"].append(service_line(9, name="Siêu âm", group=2, price="100000"))
+    await take_visit(road.context, organization_id, more, actor=SYSTEM)
+
+    second = await issue_invoice(road.context, organization_id, visit_id, actor=SYSTEM)
+
+    rows = [await find_invoice(road.context, organization_id, invoice_id) for invoice_id in (first, second)]
+    assert [row["patient_share"] for row in rows] == [OWED, 20_000]  # 20 % of 100 000
+    assert [row["insurer_share"] for row in rows] == [464_000, 80_000]
+    assert [row["number"][-6:] for row in rows] == ["000001", "000002"]
+    with pytest.raises(NothingToInvoice):
+        await issue_invoice(road.context, organization_id, visit_id, actor=SYSTEM)
+    await assert_books_are_right(road.context.database)
+
+
+async def test_visit_that_became_cheaper_needs_a_correction_and_leaves_no_gap_in_the_numbers(road: Road) -> None:
+    organization_id = road.hospital.organization_id
+    visit_id = await take(road)
+    await issue_invoice(road.context, organization_id, visit_id, actor=SYSTEM)
+    cheaper = visit_document()
+    del cheaper["lines"][2]
+    await take_visit(road.context, organization_id, cheaper, actor=SYSTEM)
+
+    with pytest.raises(CorrectionNeeded):
+        await issue_invoice(road.context, organization_id, visit_id, actor=SYSTEM)
+
+    other = await issue_invoice(road.context, organization_id, await take(road, ma_lk="LK2"), actor=SYSTEM)
+    assert (await find_invoice(road.context, organization_id, other))["number"].endswith("000002")
+
+
+async def test_code_asks_for_what_is_owed_into_the_approved_account(road: Road) -> None:
+    bill = await road.bill()
+
+    row = await road.read(bill.intent_id)
+    code = parse(row["instruction"]["qr_payload"])
+
+    assert (code.bank_bin, code.account_number, code.amount) == (
+        BANK_BIN,
+        road.hospital.settings.account_number,
+        OWED,
+    )
+    assert code.purpose == f"{bill.code} VIEN PHI"
+    assert row["state"] == "pending"
+
+
+async def test_part_may_be_collected_but_never_more_than_is_owed(road: Road) -> None:
+    bill = await road.bill(amount=50_000)
+    assert (await road.read(bill.intent_id))["amount"] == 50_000
+
+    for amount in (0, OWED + 1):
+        with pytest.raises(AmountAboveOwed):
+            await road.intent([bill.invoice_id], amount=amount)
+
+
+async def test_paid_invoice_opens_no_further_intent(road: Road) -> None:
+    bill = await road.bill()
+    await road.deliver(road.notice("T1", bill.code))
+
+    with pytest.raises(InvoiceAlreadyPaid):
+        await road.intent([bill.invoice_id])
+
+
+async def test_intent_of_unknown_things_is_refused(road: Road) -> None:
+    bill = await road.bill()
+    organization_id = road.hospital.organization_id
+    strange = InvoiceId(road.context.ids.new())
+
+    with pytest.raises(NotFound, match="no such invoice"):
+        await road.intent([strange])
+    with pytest.raises(NotFound, match="provider account"):
+        await open_intent(
+            road.context, organization_id, account_name="none", invoice_ids=[bill.invoice_id], amount=None, actor=SYSTEM
+        )
+    with pytest.raises(InvalidValue, match="different invoices"):
+        await road.intent([bill.invoice_id, bill.invoice_id])
+
+
+async def test_database_refuses_an_entry_into_a_closed_day(road: Road) -> None:
+    await road.bill()
+    organization_id = road.hospital.organization_id
+    async with road.context.database.transaction(organization_id, posting=True) as tx:
+        await tx.execute("UPDATE business_day SET state = 'closed', closed_at = now()")
+
+    visit_id = await take(road, ma_lk="LK2")
+    with pytest.raises(Exception, match="closed"):
+        await issue_invoice(road.context, organization_id, visit_id, actor=SYSTEM)
+    with pytest.raises(asyncpg.RestrictViolationError):
+        async with road.context.database.transaction(organization_id, posting=True) as tx:
+            await tx.execute(
+                "INSERT INTO journal_entry (organization_id, id, kind, effective_at, recorded_at, accounting_date,"
+                " actor_kind) SELECT organization_id, gen_random_uuid(), kind, effective_at, recorded_at,"
+                " accounting_date, actor_kind FROM journal_entry LIMIT 1"
+            )
+
+
+async def test_database_refuses_owing_less_than_nothing(road: Road) -> None:
+    await road.bill()
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with road.context.database.transaction(road.hospital.organization_id) as tx:
+            await tx.execute("UPDATE invoice SET allocated = $1, owed = patient_share - $1", Dong(OWED + 1))
