@@ -155,7 +155,9 @@ class _Folding:
         return Verdict.DUPLICATE
 
     def _claim(self, telling: Telling, fact_id: PaymentId, amount: Dong) -> None:
-        for key in telling.fact_keys - self._facts.keys():
+        for key in telling.fact_keys:
+            if key in self._facts:
+                continue
             self._facts[key] = KnownFact(fact_id, amount)
             if self._ground.fact_ids[key] != fact_id:
                 self.folded.attached[key] = fact_id
