@@ -37,11 +37,13 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
             response = write_problem(problem_of(error), request_id=request_id)
         response.headers["X-Request-Id"] = request_id
         resource = request.match_info.route.resource
+        caller = request.get(CALLER)
         log.info(
             "request_answered",
             method=request.method,
             route=resource.canonical if resource is not None else None,
             status=response.status,
+            organization=None if caller is None else caller.organization_id,
             duration_ms=round((time.perf_counter() - started) * 1000, 1),
         )
     return response
@@ -56,8 +58,7 @@ async def authenticate_caller(request: web.Request, handler: Handler) -> web.Str
         raise NotAuthenticated("send `Authorization: Bearer vp_…` with your key")
     caller = await surroundings(request).keys.authenticate(key.strip())
     request[CALLER] = caller
-    with bound_contextvars(organization=caller.organization_id):
-        return await handler(request)
+    return await handler(request)
 
 
 async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:

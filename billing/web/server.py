@@ -51,6 +51,7 @@ async def serving(application: web.Application, *, host: str = "127.0.0.1", port
         handle_signals=False,
         auto_decompress=False,
         keepalive_timeout=limits.keepalive_timeout_s,
+        lingering_time=limits.lingering_s,
         shutdown_timeout=limits.shutdown_timeout_s,
         max_line_size=limits.header_size_max,
         max_field_size=limits.header_size_max,

@@ -13,12 +13,16 @@ from billing.services.readiness import ReadinessCheck
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebLimits:
-    """Sizes in bytes, times in seconds; `visit_size_max` for claim files and visits, `body_size_max` for the rest."""
+    """Sizes in bytes, times in seconds; `visit_size_max` for claim files and visits, `body_size_max` for the rest.
+
+    `lingering_s` is how long the rest of a refused body is listened to, so that the client hears the refusal.
+    """
 
     visit_size_max: int = 8 * 1024 * 1024
     body_size_max: int = 64 * 1024
     callback_size_max: int = 64 * 1024
     body_timeout_s: float = 30.0
+    lingering_s: float = 2.0
     header_size_max: int = 8_190
     headers_max: int = 100
     keepalive_timeout_s: float = 75.0

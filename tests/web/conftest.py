@@ -1,0 +1,45 @@
+"""The service on a real socket for each test, on a fresh database with one hospital."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from billing.services.intake import Intake
+from billing.storage.database import Database
+from billing.web.server import create_application, serving
+from billing.web.surroundings import WebLimits
+from tests.builders import DemoHospital, add_demo_hospital, build_context
+from tests.conftest import DatabaseAddress
+from tests.web.site import Site
+
+LIMITS = WebLimits(visit_size_max=1024 * 1024, body_timeout_s=1.0, shutdown_timeout_s=1.0)
+
+
+@pytest.fixture
+async def site(database: DatabaseAddress, app_database: Database) -> AsyncIterator[Site]:
+    hospital = await add_demo_hospital(database.owner_url)
+    context = build_context(app_database)
+    async with Intake(context) as intake:
+        application = create_application(context=context, intake=intake, limits=LIMITS)
+        async with (
+            serving(application) as address,
+            httpx.AsyncClient(base_url=address, headers=hospital.authorization, timeout=20) as client,
+            httpx.AsyncClient(base_url=address, timeout=20) as stranger,
+        ):
+            yield Site(
+                address=address,
+                application=application,
+                context=context,
+                intake=intake,
+                hospital=hospital,
+                database=database,
+                client=client,
+                stranger=stranger,
+            )
+
+
+@pytest.fixture
+async def neighbour(site: Site) -> DemoHospital:
+    """A second organization on the same installation."""
+    return await add_demo_hospital(site.database.owner_url, organization=2, facility_code="01002")

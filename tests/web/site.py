@@ -1,0 +1,164 @@
+"""The running service as its clients see it: over a real socket, on a real database, with the sandbox bank."""
+
+import base64
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import asyncpg
+import httpx
+from aiohttp import web
+
+from billing.services.context import Context
+from billing.services.intake import Intake
+from billing.web.surroundings import SURROUNDINGS
+from providers.sandbox.bank import PretendBank
+from providers.sandbox.message import SandboxSettings
+from tests.builders import ACCOUNT_NAME, DemoHospital, visit_document
+from tests.conftest import DatabaseAddress
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+COPAY_EXAMPLE = "ngoai-tru-dong-chi-tra.xml"
+
+_SEEDS = count(1)  # each bank makes transactions of its own
+
+_TABLES = """
+    SELECT c.relname::text AS name FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+    ORDER BY c.relname
+"""
+
+_FINGERPRINT = """
+    SELECT count(*) AS rows, md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) AS content FROM {table} AS t
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The service with one hospital; `client` carries the hospital's key, `stranger` carries none."""
+
+    address: str
+    application: web.Application
+    context: Context
+    intake: Intake
+    hospital: DemoHospital
+    database: DatabaseAddress
+    client: httpx.AsyncClient
+    stranger: httpx.AsyncClient
+
+    @property
+    def callbacks(self) -> Mapping[str, int]:
+        return self.application[SURROUNDINGS].callbacks
+
+    def bank(self, settings: SandboxSettings | None = None, hospital: DemoHospital | None = None) -> PretendBank:
+        """A bank that holds the hospital's account, or says so."""
+        hospital = hospital or self.hospital
+        return PretendBank(
+            self.stranger,
+            self.address + hospital.callback_path,
+            settings or hospital.settings,
+            clock=self.context.clock,
+            random=Random(next(_SEEDS)),
+            pause=_no_pause,
+        )
+
+    async def take_visit(self, **changes: object) -> str:
+        answer = await self.client.post("/v1/visits", json=visit_document(**changes))  # type: ignore[arg-type]
+        assert answer.status_code == 201, answer.text
+        visit_id: str = answer.json()["visits"][0]["id"]
+        return visit_id
+
+    async def issue_invoice(self, **changes: object) -> dict[str, Any]:
+        visit_id = await self.take_visit(**changes)
+        answer = await self.client.post("/v1/invoices", json={"visit_id": visit_id})
+        assert answer.status_code == 201, answer.text
+        invoice: dict[str, Any] = answer.json()
+        return invoice
+
+    async def open_intent(self, **changes: object) -> dict[str, Any]:
+        invoice = await self.issue_invoice(**changes)
+        answer = await self.client.post("/v1/intents", json={"account": ACCOUNT_NAME, "invoice_ids": [invoice["id"]]})
+        assert answer.status_code == 201, answer.text
+        intent: dict[str, Any] = answer.json()
+        return intent
+
+    async def read(self, address: str) -> Any:
+        answer = await self.client.get(address)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def as_owner(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """Run one statement as the owner, within the hospital's rows."""
+        connection = await asyncpg.connect(self.database.owner_url)
+        try:
+            organization = str(self.hospital.organization_id)
+            await connection.execute("SELECT set_config('vienphi.organization', $1, false)", organization)
+            return await connection.fetch(statement, *arguments)
+        finally:
+            await connection.close()
+
+    async def content(self) -> dict[str, Any]:
+        """How many rows every table has and a hash of them, for each organization."""
+        connection = await asyncpg.connect(self.database.owner_url)
+        try:
+            tables = [row["name"] for row in await connection.fetch(_TABLES)]
+            found: dict[str, Any] = {}
+            for organization in ("1", "2"):
+                await connection.execute("SELECT set_config('vienphi.organization', $1, false)", organization)
+                for table in tables:
+                    row = await connection.fetchrow(_FINGERPRINT.format(table=table))
+                    assert row is not None
+                    found[f"{table} of {organization}"] = tuple(row)
+            return found
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def nothing_written(self) -> AsyncIterator[None]:
+        """What happens inside leaves every row of every table as it was."""
+        before = await self.content()
+        assert before["api_key of 1"][0] == 1, "the count sees the rows"
+        yield
+        assert await self.content() == before
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem document of an answer, after checking what all of them have."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    document: dict[str, Any] = json.loads(answer.content)
+    assert document["code"] == code, document
+    assert document["type"] == f"/problems/{code}"
+    assert document["status"] == status
+    assert document["title"]
+    assert document["detail"]
+    assert document["instance"] == f"urn:uuid:{answer.headers['X-Request-Id']}"
+    return document
+
+
+def claim_file(name: str = COPAY_EXAMPLE, *, edit: Callable[[str], str] | None = None) -> bytes:
+    """An example claim file; `edit` changes the text of each of its tables."""
+    outer = (EXAMPLES / name).read_text("utf-8")
+    if edit is None:
+        return outer.encode()
+
+    def edited(found: re.Match[str]) -> str:
+        inner = edit(base64.b64decode(found[1]).decode())
+        return f"<NOIDUNGFILE>{base64.b64encode(inner.encode()).decode()}</NOIDUNGFILE>"
+
+    return re.sub(r"<NOIDUNGFILE>([^<]+)</NOIDUNGFILE>", edited, outer).encode()
+
+
+def replaced(old: str, new: str) -> Callable[[str], str]:
+    """An edit of a claim file: the first `old` of each table becomes `new`."""
+    return lambda text: text.replace(old, new, 1)
+
+
+async def _no_pause(_seconds: float) -> None:
+    return None

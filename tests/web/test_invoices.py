@@ -1,0 +1,129 @@
+"""Issuing invoices over HTTP: lines with their reasons, and every refusal with nothing written."""
+
+import pytest
+
+from tests.builders import DemoHospital, visit_document
+from tests.web.site import Site, problem
+
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
+
+
+async def test_invoice_says_who_pays_what_and_why(site: Site) -> None:
+    visit_id = await site.take_visit()
+
+    answer = await site.client.post("/v1/invoices", json={"visit_id": visit_id})
+
+    invoice = answer.json()
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"/v1/invoices/{invoice['id']}"
+    assert (invoice["visit_id"], invoice["visit_version"], invoice["state"]) == (visit_id, 1, "issued")
+    assert invoice["shares"] == {"patient": 136_000, "insurer": 464_000, "other": 0, "total": 600_000}
+    assert (invoice["owed"], invoice["paid"], invoice["version"]) == (136_000, 0, 1)
+    assert invoice["number"].endswith("-000001")
+    drug, *_, bed = invoice["lines"]
+    assert (drug["copay"], drug["fund"], drug["self_pay"], drug["quantity"]) == ("16000.00", "64000.00", "0.00", "10")
+    assert (bed["self_pay"], bed["fund"]) == ("20000.00", "0.00")
+    assert "80 %" in drug["reasons"][0]["sentence"]["vi"]
+    assert "80 %" in drug["reasons"][0]["sentence"]["en"]
+    assert all(reason["citation"]["vi"] for line in invoice["lines"] for reason in line["reasons"])
+    assert await site.read(answer.headers["Location"]) == invoice
+
+
+async def test_every_kept_reason_has_its_sentence(site: Site) -> None:
+    # A card that ended before the visit: the level is 0 by another sentence of its rule.
+    cards = [{"code": "DN4791234567890", "valid_from": "2025-01-01", "valid_to": "2025-12-31"}]
+
+    invoice = await site.issue_invoice(cards=cards)
+
+    reasons = [reason for line in invoice["lines"] for reason in line["reasons"]]
+    assert invoice["owed"] == 600_000
+    assert any("variant" in reason for reason in reasons)
+    assert all(reason["sentence"]["vi"] and reason["sentence"]["en"] for reason in reasons)
+
+
+async def test_further_invoice_asks_only_for_what_was_added(site: Site) -> None:
+    first = await site.issue_invoice()
+    document = visit_document()
+    document["lines"][2]["DON_GIA_BV"] = document["lines"][2]["DON_GIA_BH"] = "30000"
+    await site.client.post("/v1/visits", json=document)
+
+    second = await site.client.post("/v1/invoices", json={"visit_id": first["visit_id"]})
+
+    assert second.status_code == 201
+    assert second.json()["owed"] == 10_000
+
+
+async def test_nothing_more_to_invoice_is_refused(site: Site) -> None:
+    invoice = await site.issue_invoice()
+
+    async with site.nothing_written():
+        answer = await site.client.post("/v1/invoices", json={"visit_id": invoice["visit_id"]})
+
+    problem(answer, 409, "nothing_to_invoice")
+
+
+async def test_visit_whose_rule_is_not_built_is_taken_without_price_and_not_invoiced(site: Site) -> None:
+    taken = (await site.client.post("/v1/visits", json=visit_document(NGAY_MIEN_CCT="20260101"))).json()["visits"][0]
+    assert taken["price"] is None
+    assert [finding["code"] for finding in taken["findings"]] == ["not-supported"]
+
+    async with site.nothing_written():
+        answer = await site.client.post("/v1/invoices", json={"visit_id": taken["id"]})
+
+    assert problem(answer, 422, "not_supported")["errors"][0]["field"] == "NGAY_MIEN_CCT"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "visit_id"),
+        ({"visit_id": 1}, "visit_id"),
+        ({"visit_id": None}, "visit_id"),
+        ({"visit_id": True}, "visit_id"),
+        ({"visit_id": UNKNOWN, "amount": 1}, "amount"),
+    ],
+)
+async def test_body_of_another_shape_is_refused_by_field(site: Site, body: dict[str, object], field: str) -> None:
+    async with site.nothing_written():
+        answer = await site.client.post("/v1/invoices", json=body)
+
+    errors = problem(answer, 422, "invalid_body")["errors"]
+    assert [error["field"] for error in errors] == [field]
+
+
+async def test_key_that_stands_twice_is_refused(site: Site) -> None:
+    visit_id = await site.take_visit()
+    content = f'{{"visit_id": "{visit_id}", "visit_id": "{visit_id}"}}'.encode()
+
+    async with site.nothing_written():
+        answer = await site.client.post("/v1/invoices", content=content, headers={"Content-Type": "application/json"})
+
+    problem(answer, 400, "body_unreadable")
+
+
+@pytest.mark.parametrize("visit_id", [UNKNOWN, "LK0001", ""])
+async def test_unknown_visit_is_not_found(site: Site, visit_id: str) -> None:
+    async with site.nothing_written():
+        answer = await site.client.post("/v1/invoices", json={"visit_id": visit_id})
+
+    problem(answer, 404, "not_found")
+
+
+async def test_invoice_of_another_organization_does_not_exist(site: Site, neighbour: DemoHospital) -> None:
+    invoice = await site.issue_invoice()
+    visit_id, address = invoice["visit_id"], f"/v1/invoices/{invoice['id']}"
+
+    async with site.nothing_written():
+        found = await site.stranger.get(address, headers=neighbour.authorization)
+        issued = await site.stranger.post("/v1/invoices", json={"visit_id": visit_id}, headers=neighbour.authorization)
+
+    problem(found, 404, "not_found")
+    problem(issued, 404, "not_found")
+    assert (await site.client.get(address)).status_code == 200
+
+
+async def test_body_above_the_small_limit_is_refused(site: Site) -> None:
+    async with site.nothing_written():
+        answer = await site.client.post("/v1/invoices", json={"visit_id": "x" * 70_000})
+
+    problem(answer, 413, "body_too_large")

@@ -1,0 +1,132 @@
+"""What stands around every address: problem documents, limits, and silence about ourselves."""
+
+import asyncio
+import logging
+from urllib.parse import urlsplit
+
+import pytest
+from structlog.testing import capture_logs
+
+from billing.domain.coverage.refusals import RuleNotBuilt
+from billing.domain.errors import BillingError, CommitUnknown, InvalidValue, NotFound, Refused
+from billing.services.paying import InvoiceAlreadyPaid
+from billing.storage.database import DatabaseUnavailable
+from billing.web.api import visits
+from billing.web.problems import problem_of
+from tests.web.site import Site, problem
+
+
+async def speak(site: Site, text: bytes) -> bytes:
+    """Everything that is answered to bytes that no client library would send."""
+    where = urlsplit(site.address)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    writer.write(text)
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "retry"),
+    [
+        (InvalidValue("x"), 422, False),
+        (NotFound("x"), 404, False),
+        (Refused("x"), 409, False),
+        (InvoiceAlreadyPaid("x"), 409, False),
+        (RuleNotBuilt("B-013", field="x", found="x"), 422, False),
+        (DatabaseUnavailable("x"), 503, True),
+        (CommitUnknown("x"), 503, True),
+    ],
+)
+def test_each_refusal_has_its_status(error: BillingError, status: int, retry: bool) -> None:
+    told = problem_of(error)
+
+    assert (told.status, told.code) == (status, error.code)
+    assert ("Retry-After" in told.headers) == retry
+
+
+def test_refusal_without_a_status_is_our_fault_and_its_detail_not_told() -> None:
+    told = problem_of(BillingError("role vienphi_app owns tables"))
+
+    assert (told.status, told.code) == (500, "internal_error")
+    assert "owns" not in told.detail
+
+
+async def test_unknown_address_and_method_are_problems(site: Site) -> None:
+    unknown = await site.client.get("/v1/nowhere")
+    method = await site.client.delete("/v1/visits")
+
+    problem(unknown, 404, "route_unknown")
+    problem(method, 405, "method_not_allowed")
+    assert method.headers["Allow"] == "POST"
+
+
+async def test_unforeseen_fault_is_logged_once_and_not_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("password of the database")
+
+    monkeypatch.setattr(visits, "find_priced_visit", fail)
+
+    with capture_logs() as logs:
+        answer = await site.client.get("/v1/visits/00000000-0000-7000-8000-000000000000")
+
+    problem(answer, 500, "internal_error")
+    assert "password" not in answer.text
+    [failed] = [line for line in logs if line["event"] == "request_failed"]
+    assert isinstance(failed["exc_info"], RuntimeError)
+
+
+async def test_request_is_logged_by_route_without_its_address(site: Site) -> None:
+    with capture_logs() as logs:
+        await site.client.get("/v1/visits/hush?token=hush")
+
+    [line] = [line for line in logs if line["event"] == "request_answered"]
+    assert (line["route"], line["status"], line["method"]) == ("/v1/visits/{id}", 404, "GET")
+    assert "hush" not in repr(logs)
+
+
+async def test_bytes_that_are_no_request_are_refused_without_telling_who_we_are(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    for text in (
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: " + b"s3cret" * 2_000 + b"\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nNo colon s3cret\r\n\r\n",
+        b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"A: s3cret\r\n" * 150 + b"\r\n",
+    ):
+        answer = await speak(site, text)
+
+        assert answer.splitlines()[0] == b"HTTP/1.0 400 Bad Request"
+        assert b"aiohttp" not in answer
+        assert b"Python" not in answer
+
+    assert "s3cret" not in caplog.text
+
+
+async def test_body_that_does_not_arrive_in_time_is_given_up(site: Site) -> None:
+    text = f"POST {site.hospital.callback_path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nslow"
+
+    async with site.nothing_written():
+        answer = await speak(site, text.encode())
+
+    assert b" 408 " in answer.splitlines()[0]
+    assert b"body_too_slow" in answer
+
+
+async def test_body_that_ends_too_early_disturbs_nobody(site: Site) -> None:
+    where = urlsplit(site.address)
+    _, writer = await asyncio.open_connection(where.hostname, where.port)
+
+    with capture_logs() as logs:
+        async with site.nothing_written():
+            text = f"POST {site.hospital.callback_path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"
+            writer.write(text.encode())
+            await writer.drain()
+            writer.transport.abort()
+            await asyncio.sleep(0.2)
+
+    assert "request_failed" not in [line["event"] for line in logs]
+    assert (await site.stranger.get("/healthz")).status_code == 200
