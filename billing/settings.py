@@ -1,0 +1,200 @@
+"""What an operator decides: read once at start from one TOML file and the environment, every error named at once.
+
+The environment (`VIENPHI_PORT`, `VIENPHI_LANES__COUNT`) wins over a file named in it (`VIENPHI_DATABASE_URL_FILE`),
+which wins over the TOML file. Values never appear in an error, since any of them may be a secret. What belongs to one
+organization (accounts, thresholds) is in the database, not here. Source: DESIGN §9.
+"""
+
+import os
+import tomllib
+from collections.abc import Sequence
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from billing.domain.errors import BillingError
+
+CONFIG_VARIABLE = "VIENPHI_CONFIG"
+
+_PREFIX = "VIENPHI_"
+_SECRETS = ("database_url", "owner_url")
+
+
+class SettingsInvalid(BillingError):
+    """The settings cannot be used; `problems` names each setting and what is wrong with it, never its value."""
+
+    code = "settings_invalid"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("settings: " + "; ".join(problems))
+        self.problems = tuple(problems)
+
+
+def _refuse_boolean(value: object) -> object:
+    """A lax integer takes `true` as 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not true or false")  # noqa: TRY004 - pydantic hears ValueError alone
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_refuse_boolean), Field(gt=0, le=2**31 - 1)]
+
+
+class LogFormat(StrEnum):
+    """Lines for people, or one JSON object a line for machines."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LaneSettings(BaseModel):
+    """The lanes of provider deliveries (DESIGN §5). `wait_ms`: a delivery older than this refuses the next ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: Count = 4
+    batch_max: Count = 256
+    queue_max: Count = 2_048
+    wait_ms: Count = 100
+
+
+class PoolSettings(BaseModel):
+    """Connections of one process to the database."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    connections_min: Count = 1
+    connections_max: Count = 10
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.connections_min > self.connections_max:
+            raise ValueError("connections_min is above connections_max")
+        return self
+
+
+class Settings(BaseSettings):
+    """Every setting. The two addresses are None where nothing gives them; sizes are in bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: SecretStr | None = None
+    owner_url: SecretStr | None = None
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=0, le=65_535)] = 8080
+    public_base_url: str = "http://127.0.0.1:8080"
+    lanes: LaneSettings = LaneSettings()
+    pool: PoolSettings = PoolSettings()
+    visit_size_max: Count = 8 * 1024 * 1024
+    body_size_max: Count = 64 * 1024
+    callback_size_max: Count = 64 * 1024
+    log_format: LogFormat = LogFormat.CONSOLE
+
+    @field_validator(*_SECRETS)
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme not in ("postgresql", "postgres"):
+            raise ValueError("an address beginning with postgresql:// is wanted")
+        return value
+
+    @field_validator("public_base_url")
+    @classmethod
+    def _is_base(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("an address beginning with http:// or https://, without ? and #, is wanted")
+        return value.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment before what `load_settings` has read from files; nothing else."""
+        return env_settings, init_settings
+
+
+def load_settings(config: Path | None = None, *, needed: Sequence[str] = ()) -> Settings:
+    """Read the settings. `config` is the TOML file, by default the one that VIENPHI_CONFIG names, if any.
+
+    `needed` names the settings without a default that this command cannot do without. Raises SettingsInvalid.
+    """
+    problems: list[str] = []
+    if config is None and os.environ.get(CONFIG_VARIABLE):
+        config = Path(os.environ[CONFIG_VARIABLE])
+    given = _read_toml(config, problems) if config else {}
+    given |= _read_secret_files(problems)
+    settings: Settings | None = None
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        problems += [_problem(found["loc"], found["type"], found["msg"]) for found in error.errors(include_input=False)]
+    except SettingsError as error:
+        problems.append(f"{error}: a nested setting is given as {_PREFIX}NAME__PART")
+    for name in needed:
+        variable = _PREFIX + name.upper()
+        if name not in given and not os.environ.get(variable):
+            problems.append(f"{name} is missing: set {variable}, {variable}_FILE or {name} in the TOML file")
+    if problems or settings is None:
+        # Without its cause: pydantic's own words would carry the values.
+        raise SettingsInvalid(problems) from None
+    return settings
+
+
+def _read_toml(path: Path, problems: list[str]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError as error:
+        problems.append(f"{path} cannot be read: {error.strerror}")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"{path} is no TOML: {error}")
+    return {}
+
+
+def _read_secret_files(problems: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in _SECRETS:
+        variable = f"{_PREFIX}{name.upper()}"
+        path = os.environ.get(f"{variable}_FILE")
+        if not path:
+            continue
+        if os.environ.get(variable):
+            problems.append(f"{variable} and {variable}_FILE are both set; which one holds?")
+            continue
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{variable}_FILE names a file that cannot be read: {type(error).__name__}")
+    return found
+
+
+def _problem(location: tuple[int | str, ...], kind: str, words: str) -> str:
+    name = ".".join(map(str, location))
+    if kind == "extra_forbidden":
+        return f"{name} is no setting"
+    return f"{name}: {words.removeprefix('Value error, ')}"

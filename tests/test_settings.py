@@ -1,0 +1,122 @@
+"""Settings: three sources in their order, every error at once, and no value in any of them."""
+
+from pathlib import Path
+
+import pytest
+
+from billing.settings import LogFormat, SettingsInvalid, load_settings
+
+SECRET = "postgresql://app:hidden-word@db/vienphi"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "OWNER_URL", "DATABASE_URL_FILE", "OWNER_URL_FILE", "CONFIG", "PORT"):
+        monkeypatch.delenv(f"VIENPHI_{name}", raising=False)
+
+
+def write_config(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "vienphi.toml"
+    path.write_text(text)
+    return path
+
+
+def test_without_anything_defaults_hold() -> None:
+    settings = load_settings()
+
+    assert (settings.host, settings.port, settings.lanes.wait_ms) == ("127.0.0.1", 8080, 100)
+    assert settings.database_url is None
+
+
+def test_environment_wins_over_its_file_and_that_over_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = write_config(
+        tmp_path,
+        'port = 1\nhost = "toml"\nlog_format = "json"\ndatabase_url = "postgresql://toml"\n'
+        "[lanes]\ncount = 2\nwait_ms = 5",
+    )
+    secret = tmp_path / "secret"
+    secret.write_text(f"{SECRET}\n")
+    monkeypatch.setenv("VIENPHI_CONFIG", str(config))
+    monkeypatch.setenv("VIENPHI_DATABASE_URL_FILE", str(secret))
+    monkeypatch.setenv("VIENPHI_PORT", "2")
+    monkeypatch.setenv("VIENPHI_LANES__COUNT", "8")
+
+    settings = load_settings(needed=("database_url",))
+
+    assert (settings.port, settings.host, settings.log_format) == (2, "toml", LogFormat.JSON)
+    assert (settings.lanes.count, settings.lanes.wait_ms) == (8, 5)
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == SECRET
+
+
+def test_every_error_is_named_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = write_config(
+        tmp_path,
+        'prot = 1\nport = 70000\nbody_size_max = true\npublic_base_url = "ftp://x"\n[lanes]\ncount = 0\ntypo = 1\n'
+        "[pool]\nconnections_min = 9\nconnections_max = 2",
+    )
+    monkeypatch.setenv("VIENPHI_OWNER_URL_FILE", str(tmp_path / "absent"))
+    monkeypatch.setenv("VIENPHI_LOG_FORMAT", "xml")
+
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings(config, needed=("database_url",))
+
+    told = "\n".join(caught.value.problems)
+    for words in (
+        "prot is no setting",
+        "port: Input should be less than or equal to 65535",
+        "body_size_max: a number is wanted",
+        "public_base_url: an address beginning with",
+        "lanes.count: Input should be greater than 0",
+        "lanes.typo is no setting",
+        "pool: connections_min is above connections_max",
+        "VIENPHI_OWNER_URL_FILE names a file that cannot be read",
+        "log_format: Input should be 'console' or 'json'",
+        "database_url is missing: set VIENPHI_DATABASE_URL, VIENPHI_DATABASE_URL_FILE or",
+    ):
+        assert words in told
+
+
+@pytest.mark.parametrize("name", ["database_url", "owner_url"])
+def test_secret_that_is_wrong_is_named_and_not_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"VIENPHI_{name.upper()}", "mysql://app:hidden-word@db/vienphi")
+
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings()
+
+    assert caught.value.problems == (f"{name}: an address beginning with postgresql:// is wanted",)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_secret_is_not_shown_by_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIENPHI_DATABASE_URL", SECRET)
+
+    assert "hidden-word" not in repr(load_settings())
+
+
+def test_secret_given_twice_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIENPHI_DATABASE_URL", SECRET)
+    monkeypatch.setenv("VIENPHI_DATABASE_URL_FILE", str(tmp_path))
+
+    with pytest.raises(SettingsInvalid, match="both set"):
+        load_settings()
+
+
+def test_toml_that_is_broken_or_absent_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"vienphi\.toml is no TOML"):
+        load_settings(write_config(tmp_path, "port ="))
+    with pytest.raises(SettingsInvalid, match=r"absent\.toml cannot be read"):
+        load_settings(tmp_path / "absent.toml")
+
+
+def test_nested_setting_that_is_no_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIENPHI_LANES", "many")
+
+    with pytest.raises(SettingsInvalid, match="lanes"):
+        load_settings()
+
+
+def test_number_with_a_point_is_no_count(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"lanes\.count"):
+        load_settings(write_config(tmp_path, "[lanes]\ncount = 1.5"))
