@@ -103,7 +103,8 @@ async def read_json(request: web.Request, *, size_max: int) -> Mapping[str, obje
     if not content:
         raise BodyUnreadable("a JSON object is expected, the body is empty")
     try:
-        return read_object(content)
+        # A visit of many lines takes half a second: callbacks must not wait for it.
+        return await asyncio.to_thread(read_object, content)
     except InvalidValue as refusal:
         raise BodyUnreadable(refusal.detail, field=refusal.field) from refusal
 
