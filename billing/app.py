@@ -17,6 +17,7 @@ from billing.services.context import Clock, Context, Ids, utc_now
 from billing.services.intake import Intake, IntakeLimits
 from billing.storage.database import Database, DatabaseLimits
 from billing.web.server import create_application
+from billing.web.surroundings import WebLimits
 from providers.contract import Provider
 from providers.registry import open_provider
 
@@ -72,6 +73,7 @@ async def open_service(
     *,
     database_limits: DatabaseLimits | None = None,
     intake_limits: IntakeLimits | None = None,
+    web_limits: WebLimits | None = None,
     secret_of: FindSecret = find_secret,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Service]:
@@ -89,7 +91,9 @@ async def open_service(
             )
             async with Intake(context, intake_limits) as intake:
                 yield Service(
-                    context=context, intake=intake, application=create_application(context=context, intake=intake)
+                    context=context,
+                    intake=intake,
+                    application=create_application(context=context, intake=intake, limits=web_limits),
                 )
     finally:
         await database.close()

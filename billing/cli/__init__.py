@@ -1,6 +1,7 @@
 """The command `vienphi`: one command group a file. Commands are loaded when they are called."""
 
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -39,5 +40,12 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vienphi")
-def main() -> None:
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file of settings. [env: VIENPHI_CONFIG]",
+)
+@click.pass_context
+def main(ctx: click.Context, config: Path | None) -> None:
     """Viện phí: hospital fees net of insurance, paid by bank QR, proved in a double-entry ledger."""
+    ctx.obj = config

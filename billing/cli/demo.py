@@ -1,6 +1,7 @@
 """`vienphi demo`: the main job on a real visit file, told step by step, on a database of its own. Ends by itself."""
 
 import asyncio
+import logging
 import os
 import secrets
 import time
@@ -23,6 +24,7 @@ from billing.domain.coverage.explain import Language, money_text
 from billing.domain.errors import BillingError
 from billing.domain.ids import OrganizationId
 from billing.interop.qr import qr_terminal
+from billing.logs import configure_logs
 from billing.services.context import Ids, utc_now
 from billing.services.organizing import NewBankAccount, NewOrganization, Setup
 from billing.services.proving import read_books
@@ -57,6 +59,7 @@ class StoryBroken(BillingError):
 @click.option("--file", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=EXAMPLE, hidden=True)
 def demo(lang: str, file: Path) -> None:
     """Watch a hospital visit become a price, a bank QR, a payment and a balanced ledger."""
+    configure_logs(is_json=False, level=logging.ERROR)  # a refused forgery is part of the story, not of the log
     started = time.monotonic()
     words = WORDS[Language(lang)]
     with EmbeddedPostgres() as server:

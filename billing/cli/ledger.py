@@ -2,13 +2,14 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from billing.cli.addresses import database_url_option
 from billing.services.proving import prove
+from billing.settings import load_settings
 from billing.storage.database import Database
 
 _DOUBTS_SHOWN = 20
@@ -20,10 +21,15 @@ def ledger() -> None:
 
 
 @ledger.command()
-@database_url_option
-def verify(database_url: str) -> None:
-    """Compare every two tellings of the same money, for all organizations. Exit status 1 on any doubt."""
-    if asyncio.run(verify_books(database_url)):
+@click.pass_obj
+def verify(config: Path | None) -> None:
+    """Compare every two tellings of the same money, for all organizations. Exit status 1 on any doubt.
+
+    Needs VIENPHI_DATABASE_URL.
+    """
+    settings = load_settings(config, needed=("database_url",))
+    assert settings.database_url is not None, "named as needed"
+    if asyncio.run(verify_books(settings.database_url.get_secret_value())):
         raise SystemExit(1)
 
 

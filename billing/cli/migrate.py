@@ -1,18 +1,24 @@
 """`vienphi migrate`: bring a database to the schema of this version."""
 
 import asyncio
+from pathlib import Path
 
 import click
 
-from billing.cli.addresses import owner_url_option
+from billing.settings import load_settings
 from billing.storage.migrator import migrate as apply_migrations
 
 
 @click.command()
-@owner_url_option
-def migrate(owner_url: str) -> None:
-    """Apply the migrations that are missing, each once, also when several instances start at the same time."""
-    applied = asyncio.run(apply_migrations(owner_url))
+@click.pass_obj
+def migrate(config: Path | None) -> None:
+    """Apply the migrations that are missing, each once, also when several instances start at the same time.
+
+    Needs VIENPHI_OWNER_URL.
+    """
+    settings = load_settings(config, needed=("owner_url",))
+    assert settings.owner_url is not None, "named as needed"
+    applied = asyncio.run(apply_migrations(settings.owner_url.get_secret_value()))
     for name in applied:
         click.echo(f"applied {name}")
     if not applied:

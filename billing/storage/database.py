@@ -170,9 +170,12 @@ class Database:
             yield Transaction(connection, organization_id)
 
     @asynccontextmanager
-    async def installation(self) -> AsyncIterator[Reader]:
-        """Open a read-only transaction that names no organization: it sees installation-wide tables only."""
-        async with self._begun("BEGIN READ ONLY") as connection:
+    async def installation(self, *, writing: bool = False) -> AsyncIterator[Reader]:
+        """Open a transaction that names no organization: it sees installation-wide tables only.
+
+        Read-only unless `writing`, which is for upkeep such as new partitions.
+        """
+        async with self._begun("BEGIN" if writing else "BEGIN READ ONLY") as connection:
             yield Reader(connection)
 
     @asynccontextmanager

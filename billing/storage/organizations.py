@@ -204,3 +204,13 @@ _ORGANIZATIONS = """
 async def read_organizations(reader: Reader) -> list[OrganizationId]:
     """The ids of all organizations of the installation."""
     return [OrganizationId(row["id"]) for row in await reader.fetch(_ORGANIZATIONS)]
+
+
+_MAKE_PARTITIONS = """
+    SELECT vienphi_make_partitions()
+"""
+
+
+async def make_partitions(reader: Reader) -> None:
+    """Make the monthly partitions up to three months ahead; those that exist are left alone."""
+    await reader.fetchval(_MAKE_PARTITIONS)

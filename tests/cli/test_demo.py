@@ -1,0 +1,64 @@
+"""The demo, run as a newcomer runs it."""
+
+import subprocess
+import sys
+
+import pytest
+
+TIME_LIMIT_S = 120
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "billing", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_S,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **environment},
+    )
+
+
+def test_demo_tells_the_whole_road_and_ends_well() -> None:
+    done = run("demo", "--lang", "en")
+
+    assert done.returncode == 0, done.stderr
+    story = done.stdout
+    for told in (
+        "the insurance pays 717.744 đ; the patient pays 561.619 đ",
+        "Amlodipin",
+        "B-060",
+        "200 ok",
+        "200 duplicate",
+        "fully paid. Received 561.619 đ in 1 payment(s)",
+        "Debits 1.840.982 đ = credits 1.840.982 đ",
+        "401 (bad_signature); nothing was written: still 1 payment(s), 561.619 đ",
+        "the books hold",
+    ):
+        assert told in story
+    assert "Traceback" not in done.stderr
+
+
+def test_demo_speaks_vietnamese() -> None:
+    done = run("demo", LANG="vi_VN.UTF-8")
+
+    assert done.returncode == 0, done.stderr
+    assert "người bệnh phải trả 561.619 đ" in done.stdout
+    assert "Ai trả bao nhiêu cho từng dòng, và vì sao" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["ledger", "verify"]])
+def test_command_without_its_address_says_which_is_missing(command: list[str]) -> None:
+    done = run(*command)
+
+    assert done.returncode == 1
+    assert "VIENPHI_" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_command_on_an_unreachable_server_says_so_in_one_line() -> None:
+    done = run("ledger", "verify", VIENPHI_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+
+    assert done.returncode == 1
+    assert "database cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
