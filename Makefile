@@ -1,0 +1,72 @@
+# What a developer types. `make` alone tells the list. Needs Python 3.11 or newer with venv, and make; nothing else.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
+RUN := .venv/bin/python -m
+PIP := $(RUN) pip --disable-pip-version-check --quiet
+# Two workers, each with a server of its own.
+PYTEST_ARGUMENTS ?= -n 2
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+.PHONY: demo
+demo: .venv/.installed ## watch a visit become a price, a QR, a payment and a balanced ledger
+	@.venv/bin/vienphi demo
+
+.PHONY: test
+test: .venv/.installed ## run the tests on a PostgreSQL of their own
+	@$(RUN) pytest $(PYTEST_ARGUMENTS)
+
+.PHONY: check
+check: check-fast test ## everything that must be green before a commit
+
+.PHONY: check-fast
+check-fast: .venv/.installed ## format, lint, types, floors
+	@echo "format" && $(RUN) ruff format --check --quiet . || { echo "run: .venv/bin/ruff format ."; exit 1; }
+	@echo "lint" && $(RUN) ruff check --quiet .
+	@echo "types" && $(RUN) mypy --no-error-summary
+	@echo "floors" && .venv/bin/lint-imports >.venv/floors.txt 2>&1 || { cat .venv/floors.txt; exit 1; }
+
+.PHONY: lock
+lock: .venv/lock/.made ## write requirements.lock anew from pyproject.toml
+	@CUSTOM_COMPILE_COMMAND="make lock" .venv/lock/bin/python -m piptools compile --quiet --upgrade \
+		--generate-hashes --strip-extras --allow-unsafe --extra demo --extra dev --build-deps-for editable \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+		--output-file requirements.lock pyproject.toml
+
+.PHONY: clean
+clean: ## remove the virtual environment and everything else that was made
+	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A virtual environment holds absolute paths: one that was moved or copied here is made anew.
+ifneq "$(shell cat .venv/.path 2>/dev/null)" "$(CURDIR)"
+.PHONY: .venv/.locked
+endif
+
+.venv/.locked: requirements.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is not Python 3.11 or newer; name another: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) lacks venv; on Debian as root: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up .venv: once, half a minute or so ..."
+	@$(PYTHON) -m venv --clear .venv
+	@$(PIP) install --require-hashes -r requirements.lock
+	@printf '%s\n' "$(CURDIR)" >.venv/.path
+	@touch $@
+
+# The project itself: again after every change of pyproject.toml, since a new entry point is seen only then.
+.venv/.installed: .venv/.locked pyproject.toml
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/lock/.made: .venv/.installed
+	@$(PYTHON) -m venv .venv/lock
+	@.venv/lock/bin/python -m pip --disable-pip-version-check --quiet install pip-tools==7.6.2
+	@touch $@
