@@ -11,7 +11,7 @@ from aiohttp import web
 
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
-from billing.domain.errors import BillingError
+from billing.domain.errors import Unavailable
 from billing.services.accounts import BuildProvider, StoredProviderAccounts
 from billing.services.context import Clock, Context, Ids, utc_now
 from billing.services.intake import Intake, IntakeLimits
@@ -28,7 +28,7 @@ _PROVIDER_CONNECTIONS = httpx.Limits(max_connections=20, max_keepalive_connectio
 FindSecret = Callable[[str], str]
 
 
-class SecretMissing(BillingError):
+class SecretMissing(Unavailable):
     """A provider account names a secret that this process was not given."""
 
     code = "secret_missing"

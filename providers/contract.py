@@ -134,6 +134,10 @@ class BadSignature(Exception):
         self.reply = reply
 
 
+class PaymentRefused(Exception):
+    """The provider, or the form of its code, cannot carry this request; nothing was started."""
+
+
 class Unreadable(Exception):
     """Authentic, but not what its document promises (wrong type, duplicate key, no whole đồng)."""
 
@@ -180,7 +184,7 @@ class Provider(ABC):
 
     @abstractmethod
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Prepare one payment. May be repeated with the same request."""
+        """Prepare one payment. May be repeated with the same request. Raises PaymentRefused."""
 
 
 class Callbacks(ABC):

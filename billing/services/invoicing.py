@@ -1,5 +1,6 @@
 """Issuing: the price of a visit is frozen into an invoice, and the charges are recognised in the books."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -50,8 +51,7 @@ async def issue_invoice(
         assert row is not None, "the visit's row is held"
         if row["document"] is None:
             raise VisitErased("this visit was erased after its retention")
-        visit = read_visit_json(row["document"])
-        priced = price(visit, figures=context.figures, policy=context.policy)
+        visit, priced = await asyncio.to_thread(_price, context, row["document"])
         shares = shares_still_to_invoice(priced.shares, await read_earlier_shares(tx, visit_id))
         number = await next_number(tx, series=SERIES, year=today.year)
         invoice = Invoice(
@@ -76,6 +76,11 @@ async def find_invoice(context: Context, organization_id: OrganizationId, invoic
     if row is None:
         raise NotFound("no such invoice", field="invoice_id")
     return row
+
+
+def _price(context: Context, document: Mapping[str, Any]) -> tuple[Visit, PricedVisit]:
+    visit = read_visit_json(document)
+    return visit, price(visit, figures=context.figures, policy=context.policy)
 
 
 async def _book(tx: Transaction, context: Context, invoice: Invoice, now: datetime, actor: Actor) -> None:

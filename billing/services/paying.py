@@ -21,7 +21,7 @@ from billing.storage.database import Transaction
 from billing.storage.intents import add_intent, instruct_intent, read_intent
 from billing.storage.invoices import lock_invoices
 from billing.storage.journal import write_audit
-from providers.contract import PaymentInstruction, PaymentRequest
+from providers.contract import PaymentInstruction, PaymentRefused, PaymentRequest
 
 INTENT_LIFE = timedelta(minutes=30)
 """How long a code asks to be paid; money under it is taken at any later time too."""
@@ -48,6 +48,12 @@ class AmountAboveOwed(InvalidValue):
     code = "amount_above_owed"
 
 
+class PaymentNotStarted(Refused):
+    """The provider cannot carry this payment; the intent stays, and money under its code would still be booked."""
+
+    code = "payment_not_started"
+
+
 async def open_intent(
     context: Context,
     organization_id: OrganizationId,
@@ -59,8 +65,7 @@ async def open_intent(
 ) -> IntentId:
     """Wish to collect what invoices still owe (or `amount` of it) through one provider account.
 
-    Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid, AmountAboveOwed, or what the provider refuses with; the
-    intent then stays, without instruction, and a callback under its code would still be booked.
+    Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid, AmountAboveOwed or PaymentNotStarted.
     """
     if not invoice_ids or len(set(invoice_ids)) != len(invoice_ids) or len(invoice_ids) > INVOICES_MAX:
         raise InvalidValue(f"name 1 to {INVOICES_MAX} different invoices", field="invoice_ids")
@@ -78,14 +83,16 @@ async def open_intent(
             action="intent_opened",
             subject=("intent", intent.id),
         )
-    instruction = await account.provider.create_payment(
-        PaymentRequest(
-            reference=intent.reference,
-            amount=intent.amount,
-            purpose=purpose_text(intent.reference),
-            expires_at=intent.expires_at,
-        )
+    request = PaymentRequest(
+        reference=intent.reference,
+        amount=intent.amount,
+        purpose=purpose_text(intent.reference),
+        expires_at=intent.expires_at,
     )
+    try:
+        instruction = await account.provider.create_payment(request)
+    except PaymentRefused as error:
+        raise PaymentNotStarted("the provider cannot collect this amount this way; choose another") from error
     async with context.database.transaction(organization_id) as tx:
         await instruct_intent(tx, intent.id, _stored(instruction))
     return intent.id

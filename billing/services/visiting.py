@@ -15,13 +15,13 @@ from billing.domain.coverage.price import price
 from billing.domain.coverage.priced import PricedVisit
 from billing.domain.coverage.refusals import refusal_as_finding
 from billing.domain.errors import InvalidValue, NotFound, NotSupported
-from billing.domain.finding import Finding
+from billing.domain.finding import Finding, FindingCode
 from billing.domain.ids import FacilityId, OrganizationId, VisitId
 from billing.domain.visit import Visit
 from billing.interop.bhyt_case import write_finding
 from billing.interop.visit_document import canonical, content_hash, write_patient, write_visit
 from billing.interop.visit_json import read_visit as read_visit_json
-from billing.interop.xml130.reader import read_claim_file
+from billing.interop.xml130.reader import ClaimFile, read_claim_file
 from billing.services.context import Context
 from billing.storage.database import Transaction
 from billing.storage.journal import write_audit
@@ -68,39 +68,60 @@ class TakenFile:
     findings: tuple[Finding, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A visit that was read and priced, before anything of it is written."""
+
+    hoso: int
+    visit: Visit
+    priced: PricedVisit | None
+    findings: tuple[Finding, ...]
+
+
 async def take_claim_file(
     context: Context, organization_id: OrganizationId, content: bytes, *, actor: Actor
 ) -> TakenFile:
     """Take in every readable visit of an XML 130 file, all in one transaction.
 
-    Raises NothingReadable with the findings, or InvalidValue for a facility that is not the organization's.
+    A visit of a facility that is not the organization's is left out with a finding, like one that cannot be read.
+    Raises NothingReadable with the findings where no visit is left.
     """
     # Reading is all computing, half a millisecond a line: callbacks must not wait for it.
-    claim = await asyncio.to_thread(read_claim_file, content)
-    if not claim.visits:
-        raise NothingReadable(claim.findings)
-    file_id = context.ids.new()
-    source = Source("xml130", file_id)
-    taken: list[TakenVisit] = []
+    claim, told = await asyncio.to_thread(_read_and_price, context, content)
+    source = Source("xml130", context.ids.new())
     async with context.database.transaction(organization_id) as tx:
-        for element in claim.visits:
-            own = tuple(finding for finding in claim.findings if finding.hoso == element.hoso)
-            taken.append(await _take(tx, context, element.visit, own, source=source, hoso=element.hoso, actor=actor))
-        if any(visit.is_new_version for visit in taken):
-            signature = claim.signature.value
-            await add_claim_file(tx, file_id, content, signature=signature, received_at=context.clock())
-    read = {element.hoso for element in claim.visits}
-    rest = tuple(finding for finding in claim.findings if finding.hoso not in read)
-    return TakenFile(visits=tuple(taken), findings=rest)
+        codes = sorted({one.visit.facility_code for one in told})
+        facilities = {code: await find_facility(tx, code) for code in codes}
+        strange = tuple(_strange_facility(one) for one in told if facilities[one.visit.facility_code] is None)
+        own = [one for one in told if facilities[one.visit.facility_code] is not None]
+        if not own:
+            raise NothingReadable((*claim.findings, *strange))
+        taken: dict[int, TakenVisit] = {}
+        for one in sorted(own, key=lambda one: (one.visit.facility_code, one.visit.ma_lk)):  # one order for all writers
+            facility_id = facilities[one.visit.facility_code]
+            taken[one.hoso] = await _take(tx, context, one, facility_id=facility_id, source=source, actor=actor)
+        if source.claim_file_id is not None and any(visit.is_new_version for visit in taken.values()):
+            await add_claim_file(
+                tx,
+                source.claim_file_id,
+                content,
+                signature=claim.signature.value,
+                received_at=context.clock(),
+            )
+    rest = tuple(finding for finding in claim.findings if finding.hoso not in taken)
+    return TakenFile(visits=tuple(taken[hoso] for hoso in sorted(taken)), findings=(*rest, *strange))
 
 
 async def take_visit(
     context: Context, organization_id: OrganizationId, document: Mapping[str, object], *, actor: Actor
 ) -> TakenVisit:
     """Take in one visit told as JSON with the field names of the data standard. Raises InvalidValue."""
-    visit = read_visit_json(document)
+    told = await asyncio.to_thread(lambda: _told(context, read_visit_json(document), (), hoso=1))
     async with context.database.transaction(organization_id) as tx:
-        return await _take(tx, context, visit, (), source=Source("json"), hoso=1, actor=actor)
+        facility_id = await find_facility(tx, told.visit.facility_code)
+        if facility_id is None:
+            raise InvalidValue(f"facility {told.visit.facility_code} is not of this organization", field="MA_CSKCB")
+        return await _take(tx, context, told, facility_id=facility_id, source=Source("json"), actor=actor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +141,9 @@ async def find_priced_visit(context: Context, organization_id: OrganizationId, v
     """A visit in its newest version with the price it has today and what was found in it. Raises NotFound."""
     row = await find_visit(context, organization_id, visit_id)
     document = row["document"]
-    priced = None if document is None else _price(context, read_visit_json(document), hoso=1)[0]
+    priced = None
+    if document is not None:
+        priced = (await asyncio.to_thread(lambda: _told(context, read_visit_json(document), (), hoso=1))).priced
     return KnownVisit(
         id=visit_id,
         ma_lk=row["ma_lk"],
@@ -144,21 +167,16 @@ async def find_visit(context: Context, organization_id: OrganizationId, visit_id
 async def _take(
     tx: Transaction,
     context: Context,
-    visit: Visit,
-    read_findings: tuple[Finding, ...],
+    told: _Told,
     *,
+    facility_id: FacilityId | None,
     source: Source,
-    hoso: int,
     actor: Actor,
 ) -> TakenVisit:
-    facility_id = await find_facility(tx, visit.facility_code)
-    if facility_id is None:
-        raise InvalidValue(f"facility {visit.facility_code} is not of this organization", field="MA_CSKCB")
-    priced, found = _price(context, visit, hoso)
-    findings = (*read_findings, *found)
-    visit_id, version, is_new = await _keep(tx, context, facility_id, visit, source=source)
+    assert facility_id is not None, "visits of strange facilities were left out"
+    visit_id, version, is_new = await _keep(tx, context, facility_id, told.visit, source=source)
     if is_new:
-        details = [(finding.code.value, write_finding(finding)) for finding in findings]
+        details = [(finding.code.value, write_finding(finding)) for finding in told.findings]
         await add_findings(tx, visit_id, version=version, findings=details)
         await write_audit(
             tx,
@@ -169,16 +187,46 @@ async def _take(
             subject=("visit", visit_id),
         )
     return TakenVisit(
-        id=visit_id, version=version, is_new_version=is_new, visit=visit, priced=priced, findings=findings
+        id=visit_id,
+        version=version,
+        is_new_version=is_new,
+        visit=told.visit,
+        priced=told.priced,
+        findings=told.findings,
     )
 
 
-def _price(context: Context, visit: Visit, hoso: int) -> tuple[PricedVisit | None, tuple[Finding, ...]]:
+def _read_and_price(context: Context, content: bytes) -> tuple[ClaimFile, list[_Told]]:
+    claim = read_claim_file(content)
+    told = []
+    for element in claim.visits:
+        own = tuple(finding for finding in claim.findings if finding.hoso == element.hoso)
+        told.append(_told(context, element.visit, own, hoso=element.hoso))
+    return claim, told
+
+
+def _told(context: Context, visit: Visit, read_findings: tuple[Finding, ...], *, hoso: int) -> _Told:
     try:
         priced = price(visit, figures=context.figures, policy=context.policy)
     except (NotSupported, InvalidValue) as refusal:
-        return None, (refusal_as_finding(refusal, file="", hoso=hoso, ma_lk=visit.ma_lk),)
-    return priced, compare_with_stated(priced, file="", hoso=hoso, ma_lk=visit.ma_lk)
+        found = refusal_as_finding(refusal, file="", hoso=hoso, ma_lk=visit.ma_lk)
+        return _Told(hoso, visit, None, (*read_findings, found))
+    differing = compare_with_stated(priced, file="", hoso=hoso, ma_lk=visit.ma_lk)
+    return _Told(hoso, visit, priced, (*read_findings, *differing))
+
+
+def _strange_facility(told: _Told) -> Finding:
+    return Finding(
+        code=FindingCode.CODE_UNKNOWN,
+        file="",
+        hoso=told.hoso,
+        ma_lk=told.visit.ma_lk,
+        table="XML1",
+        stt=None,
+        field="MA_CSKCB",
+        found=told.visit.facility_code,
+        expected="a facility of this organization",
+    )
 
 
 async def _keep(

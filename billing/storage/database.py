@@ -33,6 +33,16 @@ _FATAL_ERRORS = (
 """What the server says as it drops a connection; the open transaction is lost with it."""
 
 
+_BUSY_ERRORS = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    TimeoutError,
+)
+"""What passes by itself: the same transaction may be tried again."""
+
+
 class LockClass(IntEnum):
     """First number of the two-number advisory locks; the second is the organization."""
 
@@ -43,6 +53,12 @@ class DatabaseUnavailable(Unavailable):
     """No connection could be had, or it was lost before COMMIT was sent: nothing was written."""
 
     code = "database_unavailable"
+
+
+class DatabaseBusy(Unavailable):
+    """What this transaction needs was held for too long, or a statement took too long: nothing was written."""
+
+    code = "database_busy"
 
 
 class TransactionAborted(Unavailable):
@@ -162,7 +178,7 @@ class Database:
         reads the day in a later statement (DESIGN §4 Days). A cancellation is delivered after the commit or the
         rollback has ended, never in the middle of it.
 
-        Raises DatabaseUnavailable (nothing was written), TransactionAborted (nothing was written), CommitUnknown
+        Raises DatabaseUnavailable, DatabaseBusy or TransactionAborted (nothing was written), CommitUnknown
         (nobody knows). An SQL error of a statement or of COMMIT (a deferred constraint) comes through as it is.
         """
         begin = _begin_statement(organization_id, posting=posting)
@@ -187,6 +203,8 @@ class Database:
                 yield connection
             except BaseException as error:
                 await _finish(_roll_back(connection))
+                if isinstance(error, _BUSY_ERRORS):
+                    raise DatabaseBusy("the database is busy; nothing was written") from error
                 if _is_connection_lost(connection, error):
                     raise DatabaseUnavailable("the connection was lost; nothing was written") from error
                 raise

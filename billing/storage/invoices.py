@@ -124,7 +124,11 @@ async def lock_invoices(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> di
 
 
 _READ_INVOICE = """
-    SELECT invoice.*, visit.ma_lk,
+    SELECT invoice.id, invoice.visit_id, invoice.visit_version, invoice.number, invoice.state, invoice.version,
+        invoice.patient_share, invoice.other_share, invoice.insurer_share, invoice.corrections, invoice.allocated,
+        invoice.owed, invoice.issued_at, visit.ma_lk,
+        (SELECT reasons FROM invoice_input WHERE invoice_input.organization_id = $1
+            AND invoice_input.invoice_id = invoice.id) AS reasons,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('line', line, 'table', source_table, 'stt', stt, 'code', code,
                 'name', name, 'unit', unit, 'group', cost_group, 'quantity', quantity::text,
                 'hospital_amount', hospital_amount::text, 'insured_amount', insured_amount::text, 'level', level::text,

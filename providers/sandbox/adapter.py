@@ -26,13 +26,14 @@ from providers.contract import (
     Outcome,
     Payer,
     PaymentInstruction,
+    PaymentRefused,
     PaymentRequest,
     Provider,
     Reply,
     Unreadable,
     Verdict,
 )
-from providers.emvqr import Particulars, VietQr, build_vietqr, check_payee
+from providers.emvqr import Particulars, QrError, VietQr, build_vietqr, check_payee
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, signature_of
 from providers.signing import NotStrictJson, is_same_secret, read_json_object
 
@@ -68,18 +69,21 @@ class Sandbox(Provider, Callbacks):
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
         """A dynamic VietQR for the account of the settings, read back before it is given out.
 
-        Raises FieldRefused where the amount or purpose cannot stand in a code, WrongPayee if the code came out wrong.
+        Raises PaymentRefused where the amount or purpose cannot stand in a code, or the code came out wrong.
         """
         settings = self._settings
-        payload = build_vietqr(
-            VietQr(
-                bank_bin=settings.bank_bin,
-                account_number=settings.account_number,
-                amount=request.amount,
-                particulars=Particulars(purpose=request.purpose),
+        try:
+            payload = build_vietqr(
+                VietQr(
+                    bank_bin=settings.bank_bin,
+                    account_number=settings.account_number,
+                    amount=request.amount,
+                    particulars=Particulars(purpose=request.purpose),
+                )
             )
-        )
-        check_payee(payload, bank_bin=settings.bank_bin, account_number=settings.account_number)
+            check_payee(payload, bank_bin=settings.bank_bin, account_number=settings.account_number)
+        except QrError as error:
+            raise PaymentRefused(str(error)) from error
         return PaymentInstruction(
             qr_payload=payload,
             bank_bin=settings.bank_bin,

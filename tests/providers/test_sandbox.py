@@ -11,12 +11,13 @@ from providers.contract import (
     Notices,
     Outcome,
     Payer,
+    PaymentRefused,
     PaymentRequest,
     Reply,
     Unreadable,
     Verdict,
 )
-from providers.emvqr import FieldRefused, parse, same_payee
+from providers.emvqr import parse, same_payee
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.message import SandboxSettings, signature_header
 
@@ -94,7 +95,7 @@ async def test_payment_asked_for_twice_is_the_same():
     ("amount", "purpose"), [(0, "K7ABCDEFR"), (10**13, "K7ABCDEFR"), (1, "K7ABCDEFR viện phí"), (1, "K7ABCDEFR" * 3)]
 )
 async def test_payment_that_no_code_can_carry_is_refused(amount, purpose):
-    with pytest.raises(FieldRefused):
+    with pytest.raises(PaymentRefused):
         await _SANDBOX.create_payment(
             PaymentRequest(reference="K7ABCDEFR", amount=amount, purpose=purpose, expires_at=None)
         )

@@ -15,15 +15,17 @@ from billing.interop.visit_document import write_frozen_visit, write_visit
 from billing.interop.visit_json import read_visit
 from billing.interop.xml130.reader import read_claim_file
 from billing.services.invoicing import find_invoice, issue_invoice
-from billing.services.paying import AmountAboveOwed, InvoiceAlreadyPaid, open_intent
+from billing.services.paying import AmountAboveOwed, InvoiceAlreadyPaid, PaymentNotStarted, open_intent
 from billing.services.visiting import NothingReadable, take_claim_file, take_visit
 from providers.emvqr import parse
-from tests.builders import BANK_BIN, service_line, visit_document
+from tests.builders import BANK_BIN, add_demo_hospital, service_line, visit_document
+from tests.conftest import DatabaseAddress
 from tests.services.road import OWED, Road, assert_books_are_right
 
 SYSTEM = Actor.system()
 EXAMPLES = Path(__file__).parents[2] / "examples"
-CLAIM_FILES = sorted([*EXAMPLES.glob("*.xml"), *(Path(__file__).parents[1] / "cases" / "xml130").glob("*.xml")])
+CASES = Path(__file__).parents[1] / "cases" / "xml130"
+CLAIM_FILES = sorted([*EXAMPLES.glob("*.xml"), *CASES.glob("*.xml")])
 
 
 async def take(road: Road, **changes: object) -> VisitId:
@@ -208,3 +210,37 @@ async def test_database_refuses_owing_less_than_nothing(road: Road) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
         async with road.context.database.transaction(road.hospital.organization_id) as tx:
             await tx.execute("UPDATE invoice SET allocated = $1, owed = patient_share - $1", Dong(OWED + 1))
+
+
+async def test_damaged_visit_of_a_claim_file_does_not_stop_the_others(road: Road) -> None:
+    content = (CASES / "several-hoso-one-base64-damaged.xml").read_bytes()
+
+    taken = await take_claim_file(road.context, road.hospital.organization_id, content, actor=SYSTEM)
+
+    assert [visit.visit.ma_lk for visit in taken.visits] == ["LK20261102-A", "LK20261102-C"]
+    assert "base64-damaged" in {finding.code for finding in taken.findings}
+
+
+async def test_claim_file_of_a_strange_facility_is_refused_with_a_finding(
+    road: Road, database: DatabaseAddress
+) -> None:
+    other = await add_demo_hospital(database.owner_url, organization=2, facility_code="02002")
+    content = (EXAMPLES / "kham-ngoai-tru.xml").read_bytes()
+
+    with pytest.raises(NothingReadable) as caught:
+        await take_claim_file(road.context, other.organization_id, content, actor=SYSTEM)
+
+    assert [(finding.code, finding.field, finding.found) for finding in caught.value.findings] == [
+        ("code-unknown", "MA_CSKCB", "01001")
+    ]
+
+
+async def test_amount_no_code_can_carry_is_refused_by_name(road: Road) -> None:
+    organization_id = road.hospital.organization_id
+    dear = visit_document()
+    dear["lines"] = [service_line(1, name="x", group=1, price="99999999999") | {"SO_LUONG": "1000", "PHAM_VI": "2"}]
+    taken = await take_visit(road.context, organization_id, dear, actor=SYSTEM)
+    invoice_id = await issue_invoice(road.context, organization_id, taken.id, actor=SYSTEM)
+
+    with pytest.raises(PaymentNotStarted):
+        await road.intent([invoice_id])

@@ -59,6 +59,7 @@ def _invoice(row: Mapping[str, Any]) -> dict[str, object]:
         "corrections": row["corrections"],
         "paid": row["allocated"],
         "owed": row["owed"],
+        "reasons": [_reason(reason) for reason in row["reasons"] or ()],
         "lines": [{**line, "reasons": [_reason(reason) for reason in line["reasons"]]} for line in row["lines"]],
     }
 
