@@ -6,7 +6,7 @@
 PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 RUN := .venv/bin/python -m
-PIP := $(RUN) pip --disable-pip-version-check --quiet
+PIP := $(RUN) pip --disable-pip-version-check --quiet --quiet
 # Two workers, each with a server of its own.
 PYTEST_ARGUMENTS ?= -n 2
 
@@ -57,7 +57,7 @@ endif
 		{ echo "$(PYTHON) lacks venv; on Debian as root: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Setting up .venv: once, half a minute or so ..."
 	@$(PYTHON) -m venv --clear .venv
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-compile --require-hashes -r requirements.lock
 	@printf '%s\n' "$(CURDIR)" >.venv/.path
 	@touch $@
 
@@ -68,5 +68,5 @@ endif
 
 .venv/lock/.made: .venv/.installed
 	@$(PYTHON) -m venv .venv/lock
-	@.venv/lock/bin/python -m pip --disable-pip-version-check --quiet install pip-tools==7.6.2
+	@.venv/lock/bin/python -m pip --disable-pip-version-check --quiet --quiet install pip-tools==7.6.2
 	@touch $@

@@ -262,7 +262,7 @@ def interpreter_for_everyone() -> str:
     for candidate in (os.path.realpath(sys.executable), f"/usr/bin/python{wanted}"):
         try:
             subprocess.run([candidate, "-c", ""], user=STRANGER, group=STRANGER, extra_groups=[], cwd="/", check=True)
+            return candidate
         except (OSError, subprocess.CalledProcessError):
             continue
-        return candidate
-    skip_by_name("python_for_everyone", "no Python of this version is within the reach of a normal user")
+    return skip_by_name("python_for_everyone", "no Python of this version is within the reach of a normal user")
