@@ -12,15 +12,17 @@ from billing.domain.finding import Finding, FindingCode
 from billing.domain.visit import StatedAmounts
 
 _DIFFERENCE_MIN = Decimal("0.01")
+_DIFFERENCE_MIN_OF_WHOLE_DONG = Decimal(1)
 _LEVEL_STEP = Decimal(1)
 
 
 def compare_with_stated(priced: PricedVisit, *, file: str, hoso: int | None, ma_lk: str) -> tuple[Finding, ...]:
     """List what the source states otherwise for a charge item.
 
-    `amount-differs` names each amount that is off by 0.01 đồng or more; `level-rounded` a MUC_HUONG that is off by less
-    than one percent while all amounts agree (47.5 written as 48). What the source leaves out is not compared, nor is
-    the level of an item nothing is insured of.
+    `amount-differs` names each amount that is off by 0.01 đồng or more, or by 1 đồng where whole đồng are stated: some
+    systems write integers for money. `level-rounded` names a MUC_HUONG that is off by less than one percent while all
+    amounts agree (47.5 written as 48). What the source leaves out is not compared, nor is the level of an item nothing
+    is insured of.
     """
     return tuple(
         Finding(
@@ -51,10 +53,15 @@ def _differences(line: PricedLine, stated: StatedAmounts) -> Iterator[tuple[Find
     )
     amounts_agree = True
     for field, found, ours in amounts:
-        if found is not None and abs(found - ours) >= _DIFFERENCE_MIN:
+        if found is not None and _is_off(found, ours):
             amounts_agree = False
             yield FindingCode.AMOUNT_DIFFERS, field, found, format(ours, "f")
     if stated.level is not None and stated.level != line.level and line.insured_amount:
         is_rounding = amounts_agree and abs(stated.level - line.level) < _LEVEL_STEP
         code = FindingCode.LEVEL_ROUNDED if is_rounding else FindingCode.AMOUNT_DIFFERS
         yield code, "MUC_HUONG", stated.level, plain_number(line.level)
+
+
+def _is_off(stated: Decimal, ours: Decimal) -> bool:
+    is_whole = stated == stated.to_integral_value()
+    return abs(stated - ours) >= (_DIFFERENCE_MIN_OF_WHOLE_DONG if is_whole else _DIFFERENCE_MIN)

@@ -75,3 +75,19 @@ def test_level_of_an_item_nothing_is_insured_of_is_not_compared():
 
     assert _compare(stated, scope=Scope.PATIENT) == ()
     assert _compare(None, visit=a_visit(an_item(stated=stated), cards=(a_card(valid_to="2020-01-01"),))) == ()
+
+
+def test_whole_dong_is_compared_to_the_dong():
+    # 1,000,001 × 80 % = 800,000.80: 800,000 and 800,001 are the same amount told in whole đồng.
+    item = an_item(hospital_price=1_000_001, insurance_price=1_000_001)
+
+    for told in ("800000", "800001", "800000.80", "800001.00"):
+        assert _compare(None, visit=a_visit(replace(item, stated=StatedAmounts(fund=Decimal(told))))) == ()
+    for told in ("799999", "800002", "800000.79", "800000.5"):
+        assert len(_compare(None, visit=a_visit(replace(item, stated=StatedAmounts(fund=Decimal(told)))))) == 1
+
+
+def test_whole_dong_that_is_off_by_a_dong_is_listed():
+    (finding,) = _compare(replace(RIGHT, copay=Decimal(200_001)))
+
+    assert (finding.code, finding.field, finding.found) == (FindingCode.AMOUNT_DIFFERS, "T_BNCCT", "200001")
