@@ -13,7 +13,7 @@ from billing.domain.coverage.price import price
 from billing.domain.coverage.priced import PricedVisit
 from billing.domain.coverage.refusals import refusal_as_finding
 from billing.domain.errors import InvalidValue, NotSupported
-from billing.domain.finding import Finding
+from billing.domain.finding import Finding, FindingCode
 from billing.domain.visit import Visit
 from billing.interop.bhyt_case import read_case_file, write_finding, write_priced_visit
 from billing.interop.xml130 import read_claim_file
@@ -69,7 +69,8 @@ def _quote(
     policy: Policy,
 ) -> Quote:
     findings = list(read_findings)
-    named = {_place(finding) for finding in findings}
+    named = {(_place(finding), finding.code) for finding in findings}
+    rounded = {_place(finding) for finding in findings if finding.code is FindingCode.LEVEL_ROUNDED}
     quoted: list[QuotedVisit] = []
     for hoso, visit in read:
         try:
@@ -79,10 +80,14 @@ def _quote(
             continue
         quoted.append(QuotedVisit(hoso, visit, priced))
         differences = compare_with_stated(priced, file=file, hoso=hoso, ma_lk=visit.ma_lk)
-        findings.extend(finding for finding in differences if _place(finding) not in named)
+        findings.extend(
+            finding
+            for finding in differences
+            if (_place(finding), finding.code) not in named and _place(finding) not in rounded
+        )
     return Quote(tuple(quoted), tuple(findings))
 
 
 def _place(finding: Finding) -> tuple[int | None, str, int | None, str]:
-    """Where a finding stands: what the reader has already said of a field is not said twice."""
+    """Where a finding stands. The reader's own comparison of a level is not told again in other words."""
     return finding.hoso, finding.table, finding.stt, finding.field

@@ -9,6 +9,17 @@ from billing.domain.coverage.explain import all_rules
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.services.quoting import quote_file, quote_json
+from tests.interop.xml130.claim_files import (
+    block,
+    claim_file,
+    drug,
+    hoso,
+    service,
+    without_totals,
+    xml1,
+    xml2,
+    xml3,
+)
 
 CASES = Path(__file__).parents[1] / "cases" / "bhyt"
 CLAIMS = Path(__file__).parents[1] / "cases" / "xml130"
@@ -183,3 +194,27 @@ def test_file_that_is_no_case_gives_one_finding_and_no_visit(content, code):
 
     assert quote.visits == ()
     assert [finding.code for finding in quote.findings] == [code]
+
+
+@pytest.mark.parametrize(("written", "differs"), [("10120,00", False), ("10999,00", True)])
+def test_amount_in_another_notation_is_compared_all_the_same(written, differs):
+    # 50,600 + 328,901 is above the 15 % line: 80 %, so a co-payment of 10,120 for the consultation.
+    line = service(MUC_HUONG="80", T_BNCCT=written, T_BHTT="40480")
+    drugs = drug(SO_LUONG="1", DON_GIA="328901", THANH_TIEN_BV="328901", THANH_TIEN_BH="328901", MUC_HUONG="80")
+    one = xml1(without_totals(MA_THE_BHYT="DN4791234567890"))
+    two = xml2(drugs | {"T_BHTT": "263120.8", "T_BNCCT": "65780.2"})
+    content = claim_file(hoso(block("XML1", one), block("XML2", two), block("XML3", xml3(line))))
+
+    quote = _quote_content(content)
+
+    assert len(quote.visits) == 1
+    assert [finding.code for finding in quote.findings] == ["number-normalised"] + ["amount-differs"] * differs
+
+
+def test_level_the_reader_called_rounded_is_not_told_again():
+    one = xml1(without_totals(MA_THE_BHYT="DN4791234567890"))
+    line = service(DON_GIA_BV="1000000", DON_GIA_BH="1000000", THANH_TIEN_BV="1000000", THANH_TIEN_BH="1000000")
+    level = {"MUC_HUONG": "0.8", "T_BNCCT": "200000", "T_BHTT": "800000"}
+    content = claim_file(hoso(block("XML1", one), block("XML3", xml3(line | level))))
+
+    assert [finding.code for finding in _quote_content(content).findings] == ["level-rounded"]
