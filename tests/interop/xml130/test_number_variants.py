@@ -370,3 +370,17 @@ def test_lines_under_capitation_are_no_part_of_the_amount_outside_it() -> None:
     two = block("XML2", xml2(drug(MA_PTTT="2")))
 
     listed(claim_file(hoso(block("XML1", table), two, visit_blocks()[2])))
+
+
+@pytest.mark.parametrize("whole", [None, ""])
+def test_other_funds_stated_only_in_parts_count_in_the_totals(whole: str | None) -> None:
+    table = xml1(summary(T_NGUONKHAC="600", T_BHTT="53000", T_BHTT_GDV="53000"))
+    two = xml2(drug(T_NGUONKHAC_VTTN="600", T_NGUONKHAC=whole, T_BHTT="2400"))
+
+    listed(claim_file(hoso(block("XML1", table), block("XML2", two), visit_blocks()[2])))
+
+
+def test_level_is_not_judged_where_other_funds_stated_in_parts_lower_the_fund() -> None:
+    content = file_of_service(MUC_HUONG="100", T_NGUONKHAC_VTTN="400", T_NGUONKHAC=None, T_BHTT="50200")
+
+    listed(content)
