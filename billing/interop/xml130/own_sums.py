@@ -51,7 +51,7 @@ def note_rounded_level(item: ChargeItem, log: FindingLog) -> None:
     if stated is None or stated.level is None or stated.fund is None or not stated.insured_amount:
         return
     explained = EXACT.scaleb(EXACT.multiply(stated.insured_amount, stated.level), -2)
-    if stated.other_funds or abs(EXACT.subtract(explained, stated.fund)) < DONG:
+    if _other_funds(item) or abs(EXACT.subtract(explained, stated.fund)) < DONG:
         return
     actual = EXACT.divide(EXACT.multiply(stated.fund, HUNDRED), stated.insured_amount)
     is_ratio = stated.level <= 1 and abs(EXACT.subtract(EXACT.multiply(stated.level, HUNDRED), actual)) < 1
@@ -76,9 +76,16 @@ def _sums(items: Sequence[ChargeItem]) -> Mapping[str, Decimal]:
         "T_BNTT": _sum(amounts.self_pay for amounts in everything),
         "T_BNCCT": _sum(amounts.copay for amounts in everything),
         "T_BHTT": _sum(amounts.fund for amounts in everything),
-        "T_NGUONKHAC": _sum(amounts.other_funds for amounts in everything),
+        "T_NGUONKHAC": _sum(_other_funds(item) for item, _ in stated),
         "T_BHTT_GDV": _sum(amounts.fund for amounts in outside_capitation),
     }
+
+
+def _other_funds(item: ChargeItem) -> Decimal:
+    """T_NGUONKHAC of a line as the file states it, or the sum of its parts where it states only those."""
+    if item.stated is None or item.stated.other_funds is None:
+        return item.other_funds.total
+    return item.stated.other_funds
 
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal:
