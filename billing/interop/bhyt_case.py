@@ -53,7 +53,7 @@ def read_case_file(content: bytes, *, file: str, policy: Policy) -> CaseFile:
         fields = Fields(read_object(content), "")
     except InvalidValue as refusal:
         finding = _file_finding(refusal, file, FindingCode.FILE_NOT_WELLFORMED)
-        return CaseFile((), policy, (finding,))
+        return CaseFile((), policy, (replace(finding, found=refusal.detail, expected="one JSON object"),))
     try:
         if fields.values.get("schema") != SCHEMA:
             raise InvalidField("schema", f"{SCHEMA} is expected", found=fields.values.get("schema"))

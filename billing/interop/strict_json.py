@@ -26,7 +26,7 @@ def read_object(content: bytes) -> Mapping[str, object]:
     except UnicodeDecodeError as cause:
         raise InvalidValue(f"byte {cause.start} is not UTF-8") from cause
     except json.JSONDecodeError as cause:
-        raise InvalidValue(f"line {cause.lineno}, column {cause.colno}: {cause.msg}") from cause
+        raise InvalidValue(f"line {cause.lineno}: {cause.msg} (column {cause.colno})") from cause
     except RecursionError as cause:
         raise InvalidValue("objects stand too deep in each other") from cause
     if not isinstance(document, dict):
@@ -40,7 +40,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(result) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise InvalidValue(f"the key {_shown(twice)} stands twice in one object", field=_shown(twice))
+        raise InvalidValue(f"the key {_shown(twice)} stands twice in one object", field=_shown(twice)[1:-1])
     return result
 
 

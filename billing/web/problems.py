@@ -1,7 +1,8 @@
 """Refusals as problem documents (RFC 9457): the one place that knows which error is which HTTP status.
 
 A document has `type` (stable, made of the code), `title`, `status`, `detail`, `code`, `instance` (this occurrence, also
-in the log), `errors` [{field, detail}] where fields are known, and `findings` where a claim file could not be read.
+in the log), `errors` [{field, detail}] where fields are known, `findings` where a claim file could not be read, and
+`payments` where an invoice is paid already.
 """
 
 import json
@@ -23,9 +24,13 @@ from billing.domain.errors import (
 )
 from billing.domain.finding import Finding, FindingCode
 from billing.interop.bhyt_case import write_finding
-from billing.services.access import NotAuthenticated
+from billing.services.access import NotAuthenticated, NotPermitted
+from billing.services.paying import InvoiceAlreadyPaid
+from billing.services.steps.idempotency import RequestStillRunning
 from billing.services.visiting import NothingReadable
 from billing.web.bodies import BodyTooLarge, BodyTooSlow, BodyUnreadable, InvalidBody, MediaTypeNotSupported
+from billing.web.idempotency import IdempotencyKeyInvalid, IdempotencyKeyMissing
+from billing.web.pagination import InvalidQuery
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +39,11 @@ RETRY_AFTER_S = 2
 
 _STATUSES: Mapping[type[BillingError], HTTPStatus] = {
     BodyUnreadable: HTTPStatus.BAD_REQUEST,
+    IdempotencyKeyMissing: HTTPStatus.BAD_REQUEST,
+    IdempotencyKeyInvalid: HTTPStatus.BAD_REQUEST,
+    InvalidQuery: HTTPStatus.BAD_REQUEST,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotPermitted: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,
     Refused: HTTPStatus.CONFLICT,
@@ -49,11 +58,15 @@ _STATUSES: Mapping[type[BillingError], HTTPStatus] = {
 
 _FILE_STATUSES: Mapping[FindingCode, HTTPStatus] = {
     FindingCode.FILE_NOT_WELLFORMED: HTTPStatus.BAD_REQUEST,
+    FindingCode.TABLE_NOT_WELLFORMED: HTTPStatus.BAD_REQUEST,
     FindingCode.FILE_UNREADABLE: HTTPStatus.BAD_REQUEST,
     FindingCode.DTD_FORBIDDEN: HTTPStatus.BAD_REQUEST,
     FindingCode.FILE_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
 """A claim file that is no readable XML at all, told apart from one whose visits are refused."""
+
+_ALSO_OF_TABLES = frozenset({FindingCode.TABLE_NOT_WELLFORMED})
+"""Codes that concern the file only where they stand outside its visits."""
 
 _ROUTING_CODES: Mapping[int, str] = {404: "route_unknown", 405: "method_not_allowed"}
 
@@ -67,6 +80,7 @@ class Problem:
     detail: str
     errors: tuple[tuple[str, str], ...] = ()
     findings: tuple[Finding, ...] = ()
+    payments: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -85,15 +99,21 @@ def problem_of(error: Exception) -> Problem:
     findings: tuple[Finding, ...] = ()
     if isinstance(error, NothingReadable):
         findings = error.findings
-        status = next((_FILE_STATUSES[each.code] for each in findings if each.code in _FILE_STATUSES), status)
+        status = next((_FILE_STATUSES[each.code] for each in findings if _concerns_file(each)), status)
     return Problem(
         status=status,
         code=error.code,
         detail=error.detail,
         errors=_errors(error),
         findings=findings,
-        headers=_headers(status),
+        payments=tuple(map(str, error.payments)) if isinstance(error, InvoiceAlreadyPaid) else (),
+        headers=_headers(status, error),
     )
+
+
+def _concerns_file(finding: Finding) -> bool:
+    is_in_visit = finding.code in _ALSO_OF_TABLES and finding.hoso is not None
+    return finding.code in _FILE_STATUSES and not is_in_visit
 
 
 def write_problem(problem: Problem, *, request_id: str) -> web.Response:
@@ -110,6 +130,8 @@ def write_problem(problem: Problem, *, request_id: str) -> web.Response:
         document["errors"] = [{"field": name, "detail": detail} for name, detail in problem.errors]
     if problem.findings:
         document["findings"] = [write_finding(finding) for finding in problem.findings]
+    if problem.payments:
+        document["payments"] = list(problem.payments)
     return web.Response(
         status=problem.status,
         body=json.dumps(document, ensure_ascii=False, allow_nan=False).encode(),
@@ -136,8 +158,8 @@ def _errors(error: BillingError) -> tuple[tuple[str, str], ...]:
     return ((error.field, error.detail),) if error.field else ()
 
 
-def _headers(status: HTTPStatus) -> dict[str, str]:
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+def _headers(status: HTTPStatus, error: BillingError) -> dict[str, str]:
+    if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, RequestStillRunning):
         return {"Retry-After": str(RETRY_AFTER_S)}
     if status is HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": 'Bearer realm="vienphi"'}

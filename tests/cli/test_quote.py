@@ -95,6 +95,15 @@ def test_explanation_speaks_english_when_asked():
     assert "The patient pays: 500.000 đ" in result.stdout
 
 
+def test_explanation_tells_the_line_of_a_fault(tmp_path):
+    file = tmp_path / "claim.xml"
+    file.write_text("<GIAMDINHHS>\n<A>&</A></GIAMDINHHS>", "utf-8")
+
+    result = _run("--explain", "--lang", "en", file, columns="200")
+
+    assert "table-not-wellformed · found line 2: not well-formed (invalid token)" in result.stdout
+
+
 def test_explanation_names_the_rule_a_visit_was_refused_for():
     result = _run("--explain", CASES / "bhyt-014.json", columns="400")
 

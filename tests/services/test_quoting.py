@@ -196,6 +196,19 @@ def test_file_that_is_no_case_gives_one_finding_and_no_visit(content, code):
     assert [finding.code for finding in quote.findings] == [code]
 
 
+def test_fault_of_json_is_named_with_its_line():
+    (finding,) = _quote_content(b'{"schema": "bhyt-case/1",\n "input": }').findings
+
+    assert (finding.code, finding.expected) == ("file-not-wellformed", "one JSON object")
+    assert finding.found == "line 2: Expecting value (column 11)"
+
+
+def test_key_that_stands_twice_is_named_as_it_is_written():
+    (finding,) = _quote_content(b'{"schema": "bhyt-case/1", "schema": "bhyt-case/1"}').findings
+
+    assert (finding.code, finding.field) == ("file-not-wellformed", "schema")
+
+
 @pytest.mark.parametrize(("written", "differs"), [("10120,00", False), ("10999,00", True)])
 def test_amount_in_another_notation_is_compared_all_the_same(written, differs):
     # 50,600 + 328,901 is above the 15 % line: 80 %, so a co-payment of 10,120 for the consultation.

@@ -81,15 +81,16 @@ async def test_stated_total_that_differs_is_listed_and_the_visit_taken(site: Sit
 @pytest.mark.parametrize(
     ("content", "status", "code"),
     [
-        (b"<GIAMDINHHS><THONGTINHOSO>", 400, "file-not-wellformed"),
+        (b"<GIAMDINHHS><THONGTINHOSO>", 400, "table-not-wellformed"),
         (b"", 400, "file-not-wellformed"),
         (b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "&c;&c;"><!ENTITY c "x">]><GIAMDINHHS/>', 400, "dtd-forbidden"),
         (claim_file().replace(b"<NOIDUNGFILE>", b"<NOIDUNGFILE>%%%", 1), 422, "base64-damaged"),
+        (claim_file(edit=replaced("</MA_LK>", "</MA_LK>&")), 422, "table-not-wellformed"),
         (claim_file(edit=replaced("GD4010000000002", "ZZ9010000000002")), 422, "code-unknown"),
         (claim_file(edit=replaced("<SO_LUONG>1<", "<SO_LUONG>-1<")), 422, "value-invalid"),
         (claim_file(edit=replaced("<SO_LUONG>1<", "<SO_LUONG>1,500<")), 422, "number-ambiguous"),
     ],
-    ids=["broken", "empty", "entities", "base64", "card", "negative", "ambiguous"],
+    ids=["broken", "empty", "entities", "base64", "broken table", "card", "negative", "ambiguous"],
 )
 async def test_claim_file_that_cannot_be_read_is_refused(site: Site, content: bytes, status: int, code: str) -> None:
     async with site.nothing_written():

@@ -27,7 +27,12 @@ class FindingLog:
     def add(
         self, code: FindingCode, *, field: str = "", found: str = "", expected: str = "", line: int | None = None
     ) -> None:
-        """Note one finding here; over-long values are cut, the visit key is filled in by `named`."""
+        """Note one finding here; over-long values are cut, the visit key is filled in by `named`.
+
+        A `line` of text is told in `found` as well, where people see it.
+        """
+        if line is not None:
+            found = f"line {line}: {found}"
         self.findings.append(
             Finding(
                 code=code,

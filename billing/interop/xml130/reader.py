@@ -95,16 +95,22 @@ def _open(content: bytes, log: FindingLog, limits: Limits) -> Element | None:
     try:
         return parse(decode(content), limits)
     except UnicodeDecodeError as fault:
-        expected = "UTF-8 or UTF-16"
-        log.add(FindingCode.FILE_NOT_WELLFORMED, found=f"byte {fault.start} is not {fault.encoding}", expected=expected)
+        found = f"byte {fault.start} is not {fault.encoding}"
+        line = fault.object[: fault.start].decode(fault.encoding).count("\n") + 1
+        log.add(_code_of_fault(content), found=found, expected="UTF-8 or UTF-16", line=line)
     except DtdForbidden:
         log.add(FindingCode.DTD_FORBIDDEN, found="DOCTYPE", expected="no DTD")
     except LimitExceeded:
         expected = f"at most {limits.elements} elements, {limits.depth} deep"
         log.add(FindingCode.FILE_TOO_LARGE, expected=expected)
     except NotWellFormed as fault:
-        log.add(FindingCode.FILE_NOT_WELLFORMED, found=fault.reason, expected="well-formed XML", line=fault.line)
+        log.add(_code_of_fault(content), found=fault.reason, expected="well-formed XML", line=fault.line)
     return None
+
+
+def _code_of_fault(content: bytes) -> FindingCode:
+    """What is no XML at all, without a single mark, is told apart from XML with a fault."""
+    return FindingCode.TABLE_NOT_WELLFORMED if b"<" in content else FindingCode.FILE_NOT_WELLFORMED
 
 
 def _read_visits(file: str, hosos: Sequence[Sequence[Block]], facility: str, limits: Limits) -> ClaimFile:

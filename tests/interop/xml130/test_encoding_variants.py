@@ -57,11 +57,27 @@ def test_outer_file_in_utf_16_is_read_by_its_bytes() -> None:
 
 
 def test_outer_file_that_is_not_utf_8_is_refused_without_replacement() -> None:
-    content = claim_file(hoso(raw_block("XML1", xml1()))).replace("TRẦN".encode(), "TRÀN".encode("latin-1"))
+    content = claim_file(hoso(raw_block("XML1", "\n" + xml1()))).replace("TRẦN".encode(), "TRÀN".encode("latin-1"))
 
-    finding = refused(content, FindingCode.FILE_NOT_WELLFORMED)
+    finding = refused(content, FindingCode.TABLE_NOT_WELLFORMED)
 
-    assert finding.hoso is None
+    assert (finding.hoso, finding.line) == (None, 2)
+    assert finding.found.startswith("line 2: byte ")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_fault_of_the_outer_file_is_named_with_its_line(encoding: str) -> None:
+    content = claim_file(hoso(raw_block("XML1", "\n\n" + xml1().replace("TRẦN", "A & B"))), declaration="")
+
+    finding = refused(content.decode().encode(encoding), FindingCode.TABLE_NOT_WELLFORMED)
+
+    assert (finding.hoso, finding.table, finding.line) == (None, "", 3)
+    assert finding.found == "line 3: not well-formed (invalid token)"
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xef\xbb\xbf", b"hello", b"MA_LK;STT\n1;1", b"\x89PNG\xff"])
+def test_file_without_any_mark_of_xml_is_no_table(content: bytes) -> None:
+    assert refused(content, FindingCode.FILE_NOT_WELLFORMED).hoso is None
 
 
 @pytest.mark.parametrize(
@@ -121,6 +137,7 @@ def test_unescaped_mark_in_a_name_is_refused_with_its_line(name: str) -> None:
     finding = refused(file_of_tables(one=table), FindingCode.TABLE_NOT_WELLFORMED)
 
     assert (finding.table, finding.line) == ("XML1", 3)
+    assert finding.found.startswith("line 3: ")
     assert finding.ma_lk == "LK-TEST-1"
 
 

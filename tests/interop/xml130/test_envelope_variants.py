@@ -259,7 +259,7 @@ def test_damaged_file_in_a_set_of_bare_tables_refuses_what_it_might_belong_to() 
     )
 
     assert claim.visits == ()
-    assert "file-not-wellformed" in codes(claim)
+    assert "table-not-wellformed" in codes(claim)
 
 
 @pytest.mark.parametrize("root", ["CHITIEUKCB", "html", "DonThuoc"])
