@@ -32,6 +32,10 @@ check-fast: .venv/.installed ## format, lint, types, floors
 	@echo "types" && $(RUN) mypy --no-error-summary
 	@echo "floors" && .venv/bin/lint-imports >.venv/floors.txt 2>&1 || { cat .venv/floors.txt; exit 1; }
 
+.PHONY: bench-callbacks
+bench-callbacks: .venv/.installed ## measure callbacks a second against what they are compared with (below 8 minutes)
+	@$(RUN) tests.bench.callbacks $(BENCH_ARGUMENTS)
+
 .PHONY: lock
 lock: .venv/lock/.made ## write requirements.lock anew from pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" .venv/lock/bin/python -m piptools compile --quiet --upgrade \

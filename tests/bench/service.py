@@ -1,0 +1,165 @@
+"""The service under measurement, in a process of its own: as it is served, or as one of the two it is compared with.
+
+ours      `open_service` and `serving`, as `vienphi serve` puts them together
+baseline  the same, but every callback is a batch of its own, eight writers with a connection each
+null      the same server settings and provider: read, verify, answer; no batch, no database, no log, no middleware
+"""
+
+import asyncio
+import cProfile
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from billing import app
+from billing.app import open_service
+from billing.domain.ids import OrganizationId
+from billing.logs import configure_logs
+from billing.services.context import Context
+from billing.services.intake import Intake, IntakeLimits
+from billing.services.steps.notices import Answer, Delivery
+from billing.storage.database import DatabaseLimits
+from billing.web.server import serving
+from billing.web.surroundings import SURROUNDINGS
+from providers.contract import BadSignature, Callback, Callbacks, Reply, Verdict
+from tests.builders import SANDBOX_SECRET
+
+BASELINE_WRITERS = 8
+
+
+class OneByOne:
+    """What the intake would be without batches: eight writers for everybody, each callback a commit of its own."""
+
+    def __init__(self, context: Context, _limits: IntakeLimits | None = None) -> None:
+        limits = IntakeLimits(lanes=1, batch_max=1)
+        self._writers = [Intake(context, limits) for _ in range(BASELINE_WRITERS)]
+        self._turn = 0
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for writer in self._writers:
+            await self._stack.enter_async_context(writer)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def is_full(self, organization_id: OrganizationId) -> bool:
+        return all(writer.is_full(organization_id) for writer in self._writers)
+
+    async def submit(self, delivery: Delivery) -> Answer:
+        self._turn = (self._turn + 1) % BASELINE_WRITERS
+        return await self._writers[self._turn].submit(delivery)
+
+
+class Served:
+    """A running service process. A context manager; `kind` is ours, baseline or null."""
+
+    def __init__(self, kind: str, database_url: str, *, profile: str | None = None) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._ours, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_run, args=(kind, database_url, profile, theirs), daemon=True)
+        self._process.start()  # importing takes a while: several may start at once
+        self.host, self.port = "", 0
+
+    def __enter__(self) -> Self:
+        if not self._ours.poll(30):
+            raise RuntimeError("the service did not start")
+        address = urlsplit(self._ours.recv())
+        assert address.hostname is not None
+        assert address.port is not None
+        self.host, self.port = address.hostname, address.port
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.join(30)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory of the process now."""
+        with open(f"/proc/{self._process.pid}/statm", encoding="ascii") as statistics:
+            return int(statistics.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def _run(kind: str, database_url: str, profile: str | None, told: Connection) -> None:
+    # Logs are written as in service, where nobody keeps them: their cost is part of what is measured.
+    configure_logs(is_json=True, stream=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the end
+    if profile is None:
+        asyncio.run(_serve(kind, database_url, told))
+        return
+    profiler = cProfile.Profile()
+    try:
+        profiler.runcall(asyncio.run, _serve(kind, database_url, told))
+    finally:
+        profiler.dump_stats(profile)
+
+
+async def _serve(kind: str, database_url: str, told: Connection) -> None:
+    asked_to_stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_stop.set)
+    async with _opened(kind, database_url) as application, serving(application) as address:
+        told.send(address)
+        await asked_to_stop.wait()
+
+
+@asynccontextmanager
+async def _opened(kind: str, database_url: str) -> AsyncIterator[web.Application]:
+    limits = None
+    if kind == "baseline":
+        app.Intake = OneByOne  # type: ignore[attr-defined,assignment]  # in this process alone
+        limits = DatabaseLimits(connections_min=BASELINE_WRITERS, connections_max=BASELINE_WRITERS + 2)
+    async with open_service(database_url, database_limits=limits, secret_of=lambda _: SANDBOX_SECRET) as service:
+        yield _null_handler(service) if kind == "null" else service.application
+
+
+def _null_handler(service: app.Service) -> web.Application:
+    """The least a callback can cost here: one handler, one dictionary, the provider."""
+    providers: dict[tuple[str, str], Callbacks] = {}
+    ids = service.context.ids
+
+    async def answer(request: web.Request) -> web.Response:
+        key = (request.match_info["organization"], request.match_info["account"])
+        if key not in providers:
+            account = await service.context.accounts.find(OrganizationId(int(key[0])), key[1])
+            assert account is not None
+            assert isinstance(account.provider, Callbacks)
+            providers[key] = account.provider
+        callback = Callback(
+            method=request.method,
+            tail="",
+            raw_query="",
+            query=(),
+            headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.raw_headers],
+            body=await request.read(),
+            source_address=request.remote or "",
+            received_at=service.context.clock(),
+        )
+        try:
+            read = providers[key].read_callback(callback)
+        except BadSignature as refusal:
+            return _response(refusal.reply)
+        if isinstance(read, Reply):
+            return _response(read)
+        return _response(providers[key].answer_callback(callback, Verdict.ACCEPTED, str(ids.new())))
+
+    application = web.Application()
+    application[SURROUNDINGS] = service.application[SURROUNDINGS]
+    application.router.add_post("/callbacks/{organization}/{account}", answer)
+    return application
+
+
+def _response(reply: Reply) -> web.Response:
+    return web.Response(
+        status=reply.status, body=reply.body, headers={**reply.headers, "Content-Type": reply.content_type}
+    )
