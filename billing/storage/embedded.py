@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,17 +44,22 @@ exec 3<&0 </dev/null
 "$initdb" -D "$folder/data" -U postgres --encoding=UTF8 --locale=C.UTF-8 \
     --auth-local=trust --auth-host=reject --no-sync --no-instructions >"$folder/initdb.log" 2>&1 3<&- || {
     cat "$folder/initdb.log"; rm -rf -- "$folder"; exit 1; }
-"$postgres" -D "$folder/data" "$@" 3<&- &
-server=$!
-( read -r _ <&3; kill -INT $server ) &
-watch=$!
-wait $server; status=$?
-kill $watch 2>/dev/null
+again=true
+while $again; do
+    "$postgres" -D "$folder/data" "$@" 3<&- &
+    server=$!
+    ( read -r _ <&3; kill -INT $server ) &
+    watch=$!
+    wait $server; status=$?
+    kill $watch 2>/dev/null
+    rm "$folder/again" 2>/dev/null || again=false
+done
 rm -rf -- "$folder"
 exit $status
 """
 """The keeper stands between us and the server: it reads a pipe whose other end only we hold. When we end, however we
-end (kill -9 too), the pipe closes; it then stops the server and removes the folder."""
+end (kill -9 too), the pipe closes; it then stops the server and removes the folder. A server that ends while a file
+`again` lies there is started once more on its data."""
 
 _CREATE_ROLES = f"""
     CREATE ROLE {OWNER_ROLE} LOGIN CREATEDB CREATEROLE;
@@ -173,6 +179,27 @@ class EmbeddedPostgres:
             self._output.close()
         self._folder = None
 
+    def crash(self, *, timeout_s: float = 60.0) -> None:
+        """Kill every process of the server with -9, and wait until it has recovered on its data and answers again.
+
+        What a crash of the database looks like to whoever is connected; a crash of the machine it is not. Linux only.
+        """
+        assert self._folder is not None, "the server was not started"
+        (self._folder / "again").touch()
+        postmaster = int((self._folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+        # Stopped, it starts no further process; killed last, it leaves nobody behind in the memory it shares.
+        os.kill(postmaster, signal.SIGSTOP)
+        while children := _children(postmaster):
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.005)
+        os.kill(postmaster, signal.SIGKILL)
+        _run_apart(self._answer(timeout_s))
+
+    async def _answer(self, timeout_s: float) -> None:
+        async with asyncio.timeout(timeout_s):
+            await (await self._connect()).close()
+
     async def _prepare(self, timeout_s: float) -> None:
         try:
             async with asyncio.timeout(timeout_s):
@@ -249,6 +276,19 @@ def _start_keeper(
         stderr=output,
         start_new_session=True,  # Ctrl-C reaches us, not the server, so that we stop it in order
     )
+
+
+def _children(process: int) -> list[int]:
+    """The processes that a process has started and that still run, from Linux's own list."""
+    found = []
+    for statistics in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = statistics.read_text().rpartition(")")[2].split()[:2]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(parent) == process and state != "Z":
+            found.append(int(statistics.parent.name))
+    return found
 
 
 def _run_apart(work: Coroutine[Any, Any, T]) -> T:

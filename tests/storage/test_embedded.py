@@ -12,6 +12,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -266,3 +267,16 @@ def interpreter_for_everyone() -> str:
         except (OSError, subprocess.CalledProcessError):
             continue
     return skip_by_name("python_for_everyone", "no Python of this version is within the reach of a normal user")
+
+
+def test_server_that_was_killed_recovers_what_was_committed_and_is_still_gone_at_the_end() -> None:
+    with EmbeddedPostgres() as server:
+        ask(server.owner_url, "CREATE TABLE kept AS SELECT 1 AS one")
+        for _ in range(2):
+            server.crash()
+
+            assert ask(server.owner_url, "SELECT one FROM kept") == "1"
+        folder = Path(parse_qs(urlsplit(server.app_url).query)["host"][0])
+        assert (folder / "data").exists()
+
+    assert not folder.exists()
