@@ -85,10 +85,11 @@ class Finding:
         """Whether the visit (or, with `hoso` None, the file or set it stands in) is not read because of this.
 
         `table-unknown` and `ma-lk-mismatch` refuse only where money stands (XML1–XML3); `table-duplicate` is listed
-        when the lines can be joined and refuses a second XML1 and a line number met twice.
+        when the lines can be joined or the second XML1 is empty (its field is NOIDUNGFILE), and refuses a second XML1
+        with content and a line number met twice.
         """
         if self.code in {FindingCode.TABLE_UNKNOWN, FindingCode.MA_LK_MISMATCH}:
             return self.table in PRICED_TABLES or self.hoso is None
         if self.code is FindingCode.TABLE_DUPLICATE:
-            return self.table == "XML1" or self.stt is not None
+            return (self.table == "XML1" and self.field != "NOIDUNGFILE") or self.stt is not None
         return self.code not in LISTED_CODES

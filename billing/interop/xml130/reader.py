@@ -119,12 +119,21 @@ def _read_visits(file: str, hosos: Sequence[Sequence[Block]], facility: str, lim
     seen: set[str] = set()
     for hoso, blocks in enumerate(hosos, start=1):
         log = FindingLog(file, hoso)
+        _note_empty_summary(blocks, log)
         rows = [row for number, block in enumerate(blocks) for row in rows_of(block, number, log, limits)]
         visit = _read_one(rows, facility, log, seen)
         if visit is not None:
             visits.append(ReadVisit(hoso, visit))
         findings.extend(log.named(key_of(rows)))
     return ClaimFile(tuple(visits), tuple(findings), Signature.UNSIGNED)
+
+
+def _note_empty_summary(blocks: Sequence[Block], log: FindingLog) -> None:
+    """List an XML1 without content beside another one; what has content decides."""
+    contents = [bool(block.elements or block.content.strip()) for block in blocks if block.tag == XML1]
+    if any(contents) and not all(contents):
+        found = f"{len(contents) - sum(contents)} of {len(contents)} empty"
+        log.at_table(XML1).add(FindingCode.TABLE_DUPLICATE, field="NOIDUNGFILE", found=found, expected="one XML1")
 
 
 def _read_bare_tables(tables: Sequence[tuple[FindingLog, tuple[Row, ...]]]) -> ClaimFile:

@@ -142,6 +142,21 @@ def test_two_xml1_refuse_the_visit() -> None:
     assert refused(claim_file(hoso(one, one, two, three)), FindingCode.TABLE_DUPLICATE).table == "XML1"
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_empty_second_xml1_is_listed_and_the_visit_read(is_first: bool) -> None:
+    empty, blocks = raw_block("XML1", " \n"), visit_blocks()
+    content = claim_file(hoso(empty, *blocks) if is_first else hoso(*blocks, empty))
+
+    visit, (finding,) = listed(content, FindingCode.TABLE_DUPLICATE)
+
+    assert len(visit.items) == 2
+    assert (finding.hoso, finding.ma_lk, finding.table) == (1, "LK-TEST-1", "XML1")
+
+
+def test_empty_xml1_alone_is_a_missing_one() -> None:
+    refused(claim_file(hoso(raw_block("XML1", ""), *visit_blocks()[1:])), FindingCode.XML1_MISSING)
+
+
 def test_table_as_elements_instead_of_base64_is_read() -> None:
     content = claim_file(hoso(raw_block("XML1", xml1()), raw_block("XML2", xml2()), raw_block("XML3", xml3())))
 
