@@ -18,6 +18,8 @@ _CARD_CODE = re.compile(r"[A-Z]{2}[1-5][0-9]{2}[0-9]{10}")
 _FACILITY_CODE = re.compile(r"[0-9A-Z]{5}")
 _HUNDRED = Decimal(100)
 
+_SUPPLY_GROUPS = frozenset({10, 11})
+
 MA_LK_LENGTH_MAX = 100
 ITEMS_MAX = 20_000
 QUANTITY_LIMIT = Decimal(10) ** 9
@@ -29,6 +31,14 @@ class Table(StrEnum):
 
     DRUGS = "XML2"
     SERVICES = "XML3"
+
+
+def is_supply_line(table: Table, *, group: int, supply_code: str) -> bool:
+    """Whether a line is a medical supply [counted in T_VTYT]: of XML3, with a MA_VAT_TU or in a group of supplies.
+
+    Groups [MA_NHOM] are 10, and 11 of the 4210 era. Source: Decision 5937/QĐ-BYT annex 3; formula of T_VTYT.
+    """
+    return table is Table.SERVICES and (bool(supply_code) or group in _SUPPLY_GROUPS)
 
 
 class Scope(StrEnum):
@@ -123,7 +133,7 @@ class StatedTotals:
 class ChargeItem:
     """One service, drug or supply of a visit.
 
-    Prices are đồng a unit, up to three decimals and more after a unit conversion; ratios are percent 0 … 100.
+    Prices are đồng a unit, up to three decimals and more after a unit conversion; ratios are whole percent 0 … 100.
     For a drug `hospital_price` and `insurance_price` are both DON_GIA and `service_ratio` is 100.
     """
 
@@ -141,7 +151,7 @@ class ChargeItem:
     payment_ratio: Decimal = _HUNDRED  # TYLE_TT_BH
     ceiling: Decimal | None = None  # T_TRANTT, đồng a unit
     package: str = ""  # GOI_VTYT
-    is_supply: bool = False  # MA_VAT_TU present
+    is_supply: bool = False  # as `is_supply_line` says
     other_funds: OtherFunds = NO_OTHER_FUNDS
     ordered_at: datetime | None = None  # NGAY_YL; None means the moment of arrival
     department: str = ""  # MA_KHOA
@@ -154,8 +164,8 @@ class ChargeItem:
         _between(self.quantity, Decimal(0), QUANTITY_LIMIT, "SO_LUONG")
         _between(self.hospital_price, Decimal(0), PRICE_LIMIT, "DON_GIA_BV")
         _between(self.insurance_price, Decimal(0), PRICE_LIMIT, "DON_GIA_BH")
-        _between(self.service_ratio, Decimal(0), _HUNDRED, "TYLE_TT_DV")
-        _between(self.payment_ratio, Decimal(0), _HUNDRED, "TYLE_TT_BH")
+        _whole_percent(self.service_ratio, "TYLE_TT_DV")
+        _whole_percent(self.payment_ratio, "TYLE_TT_BH")
         if self.ceiling is not None:
             _between(self.ceiling, Decimal(0), PRICE_LIMIT, "T_TRANTT")
         if self.number < 0:
@@ -220,6 +230,13 @@ class Visit:
 def _between(value: Decimal, low: Decimal, high: Decimal, name: str) -> None:
     if not value.is_finite() or not low <= value <= high:
         raise InvalidValue(f"{name} must be from {low} to {high}", field=name)
+
+
+def _whole_percent(ratio: Decimal, name: str) -> None:
+    """Decision 130/QĐ-BYT gives ratios three digits and no decimals: 0.5 would be half a percent, not a half."""
+    _between(ratio, Decimal(0), _HUNDRED, name)
+    if ratio != ratio.to_integral_value():
+        raise InvalidValue(f"{name} must be a whole percent", field=name)
 
 
 def _zoned(moment: datetime, name: str) -> None:

@@ -23,11 +23,11 @@ from billing.domain.visit import (
     StatedAmounts,
     Table,
     Visit,
+    is_supply_line,
 )
 from billing.interop.json_fields import FOUND_LENGTH_MAX, Fields, InvalidField
 
 CARE_KINDS = frozenset(f"{kind:02}" for kind in range(1, 17))
-_SUPPLY_GROUPS = frozenset({10, 11})
 _CARD_FILLERS = re.compile(r"[\s-]+")
 
 _VISIT_KEYS = frozenset(
@@ -151,7 +151,7 @@ def _charge_item(fields: Fields) -> ChargeItem:
             payment_ratio=fields.number("TYLE_TT_BH", default=HUNDRED),
             ceiling=fields.number("T_TRANTT") if has_ceiling else None,
             package=fields.text("GOI_VTYT", default=""),
-            is_supply=not is_drug and (fields.has("MA_VAT_TU") or group in _SUPPLY_GROUPS),
+            is_supply=is_supply_line(table, group=group, supply_code=fields.text("MA_VAT_TU", default="")),
             other_funds=_other_funds(fields),
             ordered_at=fields.moment("NGAY_YL") if fields.has("NGAY_YL") else None,
             department=fields.text("MA_KHOA", default=""),

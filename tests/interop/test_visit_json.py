@@ -67,6 +67,14 @@ def test_visit_object_is_read_with_the_names_of_the_standard():
     assert (drug.insurance_price, drug.service_ratio, drug.payment_ratio) == (Decimal("10.5"), 100, 50)
 
 
+@pytest.mark.parametrize(
+    ("change", "is_supply"), [({"MA_VAT_TU": "N01"}, True), ({"MA_NHOM": 10}, True), ({"MA_NHOM": 8}, False)]
+)
+def test_supply_is_a_service_line_with_a_supply_code_or_in_a_supply_group(change, is_supply):
+    assert read_visit(_document(_service(**change))).items[0].is_supply is is_supply
+    assert not read_visit(_document(_drug(MA_NHOM=10))).items[0].is_supply
+
+
 def test_visit_needs_a_facility_unless_one_is_given():
     document = _document()
     del document["MA_CSKCB"]
@@ -86,6 +94,8 @@ def test_visit_needs_a_facility_unless_one_is_given():
         ({"SO_LUONG": Decimal("1E+99")}, "lines[0].SO_LUONG"),
         ({"DON_GIA_BV": "9999999999999"}, "lines[0].DON_GIA_BV"),
         ({"TYLE_TT_BH": 101}, "lines[0].TYLE_TT_BH"),
+        ({"TYLE_TT_BH": "0.5"}, "lines[0].TYLE_TT_BH"),
+        ({"TYLE_TT_DV": Decimal("33.3")}, "lines[0].TYLE_TT_DV"),
         ({"PHAM_VI": 4}, "lines[0].PHAM_VI"),
         ({"table": "XML4"}, "lines[0].table"),
         ({"stt": "1.5"}, "lines[0].stt"),

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
-from billing.domain.visit import ChargeItem, OtherFunds, Scope, StatedAmounts, Table
+from billing.domain.visit import ChargeItem, OtherFunds, Scope, StatedAmounts, Table, is_supply_line
 from billing.interop.xml130.codes import GROUPS, PAYING_SOURCES, PAYMENT_METHODS, read_code
 from billing.interop.xml130.findings import FindingLog
 from billing.interop.xml130.line_numbers import FUND_PARTS, HUNDRED, price_fields, read_line_numbers
@@ -51,7 +51,7 @@ def read_charge_item(row: Row, log: FindingLog) -> ChargeItem | None:
         return None
     assert other_funds is not None, "a negative part of other funds was noted"
     hospital_price, insurance_price = price_fields(row.table)
-    is_supply = row.table != XML2 and bool(row.text("MA_VAT_TU"))
+    is_supply = is_supply_line(Table(row.table), group=group, supply_code=row.text("MA_VAT_TU"))
     if _digits(numbers["SO_LUONG"]) + max(_digits(numbers[hospital_price]), _digits(numbers[insurance_price])) > (
         _PRODUCT_DIGITS_MAX
     ):
@@ -63,7 +63,7 @@ def read_charge_item(row: Row, log: FindingLog) -> ChargeItem | None:
             table=Table(row.table),
             number=stt,
             name=_name(row, is_supply=is_supply),
-            code=_code(row, is_supply=is_supply),
+            code=_code(row),
             unit=row.text("DON_VI_TINH"),
             group=group,
             scope=scope,
@@ -105,7 +105,8 @@ def _scope(row: Row, numbers: Mapping[str, Decimal], log: FindingLog) -> Scope:
     """Who the item is covered for, from TYLE_TT_BH and THANH_TIEN_BH.
 
     One system writes PHAM_VI 2 on every line the fund pays nothing for; where the ratio and the insured amount say
-    that the line is covered it is covered, and the disagreement is listed. Without PHAM_VI the ratio decides.
+    that the line is covered it is covered, and the disagreement is listed. So is a ratio that covers a line of PHAM_VI
+    2 of which the file itself insures nothing. Without PHAM_VI the ratio decides.
     """
     written = row.text("PHAM_VI")
     values = readings(written) if written else ()
@@ -120,7 +121,15 @@ def _scope(row: Row, numbers: Mapping[str, Decimal], log: FindingLog) -> Scope:
     if scope is Scope.PATIENT and is_covered:
         log.add(FindingCode.SCOPE_DIFFERS, field="PHAM_VI", found=written, expected="1")
         return Scope.INSURED
+    if scope is Scope.PATIENT and insured == 0 and ratio and _has_insurance_price(row, numbers):
+        log.add(FindingCode.SCOPE_DIFFERS, field="TYLE_TT_BH", found=row.text("TYLE_TT_BH"), expected="0")
     return scope
+
+
+def _has_insurance_price(row: Row, numbers: Mapping[str, Decimal]) -> bool:
+    """Whether something would be insured by quantity, insurance price and service ratio."""
+    factors = ("SO_LUONG", price_fields(row.table)[1], "TYLE_TT_DV")
+    return all(numbers.get(name, HUNDRED) for name in factors)
 
 
 def _moments(row: Row, log: FindingLog) -> datetime | None:
@@ -157,10 +166,10 @@ def _name(row: Row, *, is_supply: bool) -> str:
     return row.text(names[0]) or row.text(names[1])
 
 
-def _code(row: Row, *, is_supply: bool) -> str:
+def _code(row: Row) -> str:
     if row.table == XML2:
         return row.text("MA_THUOC")
-    return row.text("MA_VAT_TU" if is_supply else "MA_DICH_VU")
+    return row.text("MA_VAT_TU") or row.text("MA_DICH_VU")
 
 
 def _stated(numbers: Mapping[str, Decimal]) -> StatedAmounts:
