@@ -8,7 +8,18 @@ from decimal import Decimal
 
 from billing.domain.finding import FindingCode
 from billing.interop.xml130.findings import FindingLog
-from billing.interop.xml130.numbers import EXACT, Formula, Readings, Values, as_text, is_plain, narrow, readings
+from billing.interop.xml130.numbers import (
+    EXACT,
+    Formula,
+    Readings,
+    Values,
+    as_text,
+    fitting,
+    has_one_comma,
+    is_plain,
+    narrow,
+    readings,
+)
 from billing.interop.xml130.table_names import XML2
 from billing.interop.xml130.tables import Row
 
@@ -51,15 +62,20 @@ def read_line_numbers(row: Row, log: FindingLog) -> dict[str, Decimal]:
 
 
 def read_numbers(written: Mapping[str, str], formulas: Sequence[Formula], log: FindingLog) -> dict[str, Decimal]:
-    """Read texts by field, with formulae to decide between two readings; notes what is not plain."""
+    """Read texts by field, with formulae to decide about a comma; notes what is not plain."""
     candidates = {field: readings(text) for field, text in written.items()}
-    if any(len(values) > 1 for values in candidates.values()):
+    speaking: list[Formula] = []
+    if any(has_one_comma(text) for text in written.values()):
         speaking = [_with_zeros(formula, candidates) for formula in formulas if _speaks(formula, candidates)]
         candidates = narrow(candidates, speaking)
     values: dict[str, Decimal] = {}
     for field, left in candidates.items():
         if len(left) != 1:
             expected = " or ".join(as_text(value) for value in left) or "a number"
+            log.add(FindingCode.NUMBER_AMBIGUOUS, field=field, found=written[field], expected=expected)
+            continue
+        if has_one_comma(written[field]) and _contradicts(field, candidates, speaking):
+            expected = f"{as_text(left[0])} does not fit the line"
             log.add(FindingCode.NUMBER_AMBIGUOUS, field=field, found=written[field], expected=expected)
             continue
         values[field] = left[0]
@@ -84,6 +100,22 @@ def _speaks(formula: Formula, candidates: Mapping[str, Readings]) -> bool:
     """Whether a formula says anything: its result (the first field) and its factors have a value."""
     result, *others = formula.fields
     return result in candidates and all(name in candidates or name in _MAY_BE_MISSING for name in others)
+
+
+def _contradicts(field: str, candidates: Mapping[str, Readings], speaking: Sequence[Formula]) -> bool:
+    """Whether a quantity or price fits none of the amounts the line states.
+
+    An insured amount of 0 says nothing: the line may not be covered, whatever its price. Nor does the hospital's amount
+    say anything of the insurance price.
+    """
+    if field not in _MUST_HAVE:
+        return False
+    amounts = {"THANH_TIEN_BH"} if field == "DON_GIA_BH" else {"THANH_TIEN_BV", "THANH_TIEN_BH"}
+    if candidates.get("THANH_TIEN_BH") == (0,):
+        amounts.discard("THANH_TIEN_BH")
+    judging = [formula for formula in speaking if formula.fields[0] in amounts and field in formula.fields]
+    readable = [formula for formula in judging if all(candidates[name] for name in formula.fields)]
+    return bool(readable) and not any(fitting(formula, candidates) for formula in readable)
 
 
 def _formulas(table: str) -> tuple[Formula, ...]:

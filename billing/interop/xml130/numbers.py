@@ -43,6 +43,11 @@ def is_plain(text: str) -> bool:
     return _PLAIN.fullmatch(text) is not None
 
 
+def has_one_comma(text: str) -> bool:
+    """Whether the only mark is one comma: decimal, unless the line says that it groups thousands."""
+    return text.count(",") == 1 and "." not in text
+
+
 def readings(text: str) -> Readings:
     """What the text may mean: nothing, one number, or two (a single comma before three digits; decimal first)."""
     if len(text) > LENGTH_MAX:
@@ -98,15 +103,20 @@ def _narrow_by(formula: Formula, narrowed: dict[str, Readings]) -> None:
         return
     if all(len(narrowed[name]) == 1 for name in formula.fields):
         return
-    fitting = [
-        values
-        for values in combinations(*(narrowed[name] for name in formula.fields))
-        if formula.holds(dict(zip(formula.fields, values, strict=True)))
-    ]
+    fits = fitting(formula, narrowed)
     for position, name in enumerate(formula.fields):
-        kept = {values[position] for values in fitting}
+        kept = {values[position] for values in fits}
         if kept:
             narrowed[name] = tuple(value for value in narrowed[name] if value in kept)
+
+
+def fitting(formula: Formula, candidates: Mapping[str, Readings]) -> list[tuple[Decimal, ...]]:
+    """The combinations of readings, in order of the formula's fields, with which it holds."""
+    return [
+        values
+        for values in combinations(*(candidates[name] for name in formula.fields))
+        if formula.holds(dict(zip(formula.fields, values, strict=True)))
+    ]
 
 
 def as_text(number: Decimal) -> str:

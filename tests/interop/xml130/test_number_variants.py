@@ -14,11 +14,13 @@ from tests.interop.xml130.claim_files import (
     file_of_drug,
     file_of_service,
     hoso,
+    service,
     summary,
     visit_blocks,
     without_totals,
     xml1,
     xml2,
+    xml3,
 )
 from tests.interop.xml130.reading import listed, only_item, refused
 
@@ -384,3 +386,90 @@ def test_level_is_not_judged_where_other_funds_stated_in_parts_lower_the_fund() 
     content = file_of_service(MUC_HUONG="100", T_NGUONKHAC_VTTN="400", T_NGUONKHAC=None, T_BHTT="50200")
 
     listed(content)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_supply"),
+    [
+        ({"MA_VAT_TU": "N01"}, True),
+        ({"MA_NHOM": "10"}, True),
+        ({"MA_NHOM": "11"}, True),
+        ({"MA_NHOM": "8"}, False),
+    ],
+)
+def test_supply_is_a_line_of_xml3_with_a_supply_code_or_in_a_supply_group(
+    changes: dict[str, str], is_supply: bool
+) -> None:
+    table = xml1({**without_totals(), "T_VTYT": "50600" if is_supply else "0"})
+
+    item = only_item(claim_file(hoso(block("XML1", table), block("XML3", xml3(service(**changes))))))
+
+    assert item.is_supply is is_supply
+    assert item.code == ("N01" if "MA_VAT_TU" in changes else "02.0001.0001")
+    assert item.name == "Khám bệnh"
+
+
+def test_drug_in_a_supply_group_is_no_supply() -> None:
+    assert not only_item(file_of_drug(MA_NHOM="10")).is_supply
+
+
+@pytest.mark.parametrize("ratio", ["0.5", "33.3", "99.999"])
+@pytest.mark.parametrize("field", ["TYLE_TT_BH", "TYLE_TT_DV"])
+def test_ratio_that_is_no_whole_percent_is_refused(field: str, ratio: str) -> None:
+    finding = refused(file_of_service(**{field: ratio}), FindingCode.VALUE_INVALID)
+
+    assert (finding.field, finding.found) == (field, ratio)
+
+
+@pytest.mark.parametrize("field", ["TYLE_TT_BH", "TYLE_TT_DV"])
+def test_whole_ratio_may_have_zeros_behind_the_point(field: str) -> None:
+    assert only_item(file_of_service(**{field: "100.00"})).payment_ratio == 100
+
+
+@pytest.mark.parametrize(("field", "value"), [("SO_LUONG", "2,5"), ("SO_LUONG", "0,500"), ("DON_GIA", "1499,4")])
+def test_comma_with_one_reading_that_does_not_fit_the_line_is_refused(field: str, value: str) -> None:
+    found, expected = refused_among(file_of_drug(**{field: value}), field=field)
+
+    assert (found, expected) == (value, f"{value.replace(',', '.')} does not fit the line")
+
+
+@pytest.mark.parametrize(("field", "value"), [("SO_LUONG", "2,0"), ("DON_GIA", "1499,6"), ("DON_GIA", "1500,00")])
+def test_comma_with_one_reading_that_fits_the_line_within_a_dong_is_normalised(field: str, value: str) -> None:
+    visit, _ = listed(file_of_drug(**{field: value}), FindingCode.NUMBER_NORMALISED)
+
+    assert len(visit.items) == 1
+
+
+def test_comma_with_one_reading_is_decimal_where_the_line_states_no_amount() -> None:
+    nothing_stated = {"THANH_TIEN_BV": "", "THANH_TIEN_BH": "", "T_BHTT": "", "MUC_HUONG": ""}
+
+    visit, _ = listed(file_of_drug(DON_GIA="1499,4", **nothing_stated), FindingCode.NUMBER_NORMALISED)
+
+    assert visit.items[0].hospital_price == Decimal("1499.4")
+
+
+def test_insurance_price_of_a_line_not_covered_is_not_judged_by_the_amount_of_zero() -> None:
+    not_covered = {"PHAM_VI": "2", "TYLE_TT_BH": "100", "THANH_TIEN_BH": "0", "T_BHTT": "0", "T_BNTT": "50600"}
+    content = file_of_service(DON_GIA_BV="50600,00", DON_GIA_BH="50600,00", **not_covered)
+
+    claim = read_claim_file(content)
+
+    assert len(claim.visits) == 1
+    assert FindingCode.NUMBER_AMBIGUOUS not in {finding.code for finding in claim.findings}
+
+
+@pytest.mark.parametrize("field", ["DON_GIA_BV", "DON_GIA_BH"])
+def test_price_of_a_service_with_one_reading_that_does_not_fit_is_refused(field: str) -> None:
+    finding = refused(file_of_service(**{field: "50700,5"}), FindingCode.NUMBER_AMBIGUOUS)
+
+    assert (finding.table, finding.field, finding.found) == ("XML3", field, "50700,5")
+
+
+@pytest.mark.parametrize("ratio", ["100", "50"])
+def test_scope_2_with_a_ratio_and_nothing_insured_stands_and_is_listed(ratio: str) -> None:
+    content = file_of_service(PHAM_VI="2", TYLE_TT_BH=ratio, THANH_TIEN_BH="0", T_BHTT="0", T_BNTT="50600")
+
+    visit, (finding,) = listed(content, FindingCode.SCOPE_DIFFERS)
+
+    assert visit.items[0].scope is Scope.PATIENT
+    assert (finding.field, finding.found, finding.expected) == ("TYLE_TT_BH", ratio, "0")
