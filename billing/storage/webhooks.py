@@ -1,0 +1,145 @@
+"""Endpoints and what each of them is sent: claimed for a while, recorded, revived by hand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from billing.domain.webhook import Attempt, DeliveryState, Due, Endpoint, EndpointId
+from billing.storage.database import Transaction
+
+_ADD_ENDPOINT = """
+    INSERT INTO webhook_endpoint (organization_id, id, url, secret_names, topics, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6)
+"""
+
+
+async def add_endpoint(tx: Transaction, endpoint: Endpoint, *, created_at: datetime) -> None:
+    """Add an endpoint, active from now on. The owner's act."""
+    await tx.execute(
+        _ADD_ENDPOINT,
+        tx.organization_id,
+        endpoint.id,
+        endpoint.url,
+        list(endpoint.secret_names),
+        list(endpoint.topics),
+        created_at,
+    )
+
+
+_SET_ACTIVE = "UPDATE webhook_endpoint SET is_active = $3 WHERE organization_id = $1 AND id = $2 RETURNING id"
+
+
+async def set_active(tx: Transaction, endpoint_id: EndpointId, *, is_active: bool) -> bool:
+    """Stop or resume telling an endpoint; False where there is none."""
+    return await tx.fetchval(_SET_ACTIVE, tx.organization_id, endpoint_id, is_active) is not None
+
+
+_DUE_ENDPOINTS = """
+    SELECT id, url, secret_names, topics FROM webhook_endpoint
+    WHERE organization_id = $1 AND is_active AND EXISTS (
+        SELECT FROM webhook_delivery AS delivery
+        WHERE delivery.organization_id = $1 AND delivery.endpoint_id = webhook_endpoint.id
+            AND delivery.state = 'waiting' AND delivery.due_at <= $2)
+    ORDER BY id
+"""
+
+
+async def read_due_endpoints(tx: Transaction, *, now: datetime) -> list[Endpoint]:
+    """The active endpoints for which a message is due."""
+    return [
+        Endpoint(
+            id=EndpointId(row["id"]),
+            url=row["url"],
+            secret_names=tuple(row["secret_names"]),
+            topics=tuple(row["topics"]),
+        )
+        for row in await tx.fetch(_DUE_ENDPOINTS, tx.organization_id, now)
+    ]
+
+
+_CLAIM_DUE = """
+    UPDATE webhook_delivery AS delivery SET due_at = $4
+    FROM (
+        SELECT message_id FROM webhook_delivery
+        WHERE organization_id = $1 AND endpoint_id = $2 AND state = 'waiting' AND due_at <= $3
+        ORDER BY due_at, message_id
+        LIMIT $5
+        FOR UPDATE SKIP LOCKED
+    ) AS due
+    WHERE delivery.organization_id = $1 AND delivery.endpoint_id = $2 AND delivery.message_id = due.message_id
+    RETURNING delivery.message_id, delivery.topic, delivery.payload, delivery.attempts
+"""
+
+
+async def claim_due(
+    tx: Transaction, endpoint_id: EndpointId, *, now: datetime, until: datetime, at_most: int
+) -> list[Due]:
+    """Take messages that are due, for ourselves until a moment; after it they are due again, whoever died meanwhile."""
+    rows = await tx.fetch(_CLAIM_DUE, tx.organization_id, endpoint_id, now, until, at_most)
+    return [Due(**dict(row)) for row in rows]
+
+
+_RECORD = """
+    UPDATE webhook_delivery SET state = $5, attempts = attempts + 1, due_at = $6, attempted_at = $7, last_status = $8,
+        last_problem = $9
+    WHERE organization_id = $1 AND endpoint_id = $2 AND message_id = $3 AND state = 'waiting' AND due_at = $4
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one claimed message."""
+
+    message_id: UUID
+    state: DeliveryState
+    attempt: Attempt
+    due_at: datetime
+
+
+async def record_attempt(
+    tx: Transaction, endpoint_id: EndpointId, result: Result, *, claimed_until: datetime, now: datetime
+) -> bool:
+    """Record one attempt; False where the claim had ended and somebody else has taken the message since."""
+    done = await tx.execute(
+        _RECORD,
+        tx.organization_id,
+        endpoint_id,
+        result.message_id,
+        claimed_until,
+        result.state.value,
+        result.due_at,
+        now,
+        result.attempt.status,
+        result.attempt.problem,
+    )
+    return done == "UPDATE 1"
+
+
+_DEAD = """
+    SELECT delivery.endpoint_id, endpoint.url, delivery.message_id, delivery.topic, delivery.attempts,
+        delivery.attempted_at, delivery.last_status, delivery.last_problem
+    FROM webhook_delivery AS delivery
+    JOIN webhook_endpoint AS endpoint ON endpoint.organization_id = $1 AND endpoint.id = delivery.endpoint_id
+    WHERE delivery.organization_id = $1 AND delivery.state = 'dead'
+    ORDER BY delivery.message_id, delivery.endpoint_id
+    LIMIT $2
+"""
+
+
+async def read_dead(tx: Transaction, *, at_most: int) -> Sequence[Mapping[str, Any]]:
+    """Messages that could not be told, oldest first, with the last thing their endpoint said."""
+    return [dict(row) for row in await tx.fetch(_DEAD, tx.organization_id, at_most)]
+
+
+_REVIVE = """
+    UPDATE webhook_delivery SET state = 'waiting', attempts = 0, due_at = $4
+    WHERE organization_id = $1 AND message_id = $2 AND ($3::uuid IS NULL OR endpoint_id = $3) AND state <> 'waiting'
+    RETURNING endpoint_id
+"""
+
+
+async def revive(tx: Transaction, message_id: UUID, *, endpoint_id: EndpointId | None, now: datetime) -> int:
+    """Make a message due again, dead or delivered, for one endpoint or all it went to; returns for how many."""
+    return len(await tx.fetch(_REVIVE, tx.organization_id, message_id, endpoint_id, now))
