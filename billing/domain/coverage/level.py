@@ -1,11 +1,12 @@
 """Whose card counts and which percentage of in-scope cost it pays (rules B-010, B-020, B-022; refusals B-013 … B-016).
 
-A visit is priced with one card. Where several cards, or a card that begins or ends inside the stay, would give lines
-different levels, the visit is refused by the rule's name.
+A visit is priced with one level. Cards of one digit that leave no day of the stay uncovered are as one; where several
+cards, or a card that begins or ends inside the stay, would give lines different levels, the visit is refused by the
+rule's name.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from billing.domain.coverage.figures import Figures, vietnam_day
@@ -46,10 +47,11 @@ def visit_days(visit: Visit) -> tuple[date, date]:
 
 
 def find_card(visit: Visit) -> Card | Reason:
-    """The one card that counts for the whole visit, or the reason why nothing is insured.
+    """The card that counts for the whole visit, or the reason why nothing is insured.
 
-    Raises RuleNotBuilt where a card expires inside the visit (B-015), cards of different level meet inside it or one
-    begins after the first day (B-014), or the card's group was raised to 100 % since 2026 (B-013).
+    Of several that give the same level without a gap, the last one valid on the last day. Raises RuleNotBuilt where a
+    card expires inside the visit (B-015), or cards of different level meet inside it or one begins after the first day
+    (B-014).
     """
     if visit.object_code == NOT_INSURED:
         return Reason("B-049", {"code": visit.object_code}, "not_insured")
@@ -61,23 +63,21 @@ def find_card(visit: Visit) -> Card | Reason:
     ]
     if not seen:
         return Reason("B-015", {"day": vietnam_day(visit.admitted_at).isoformat()}, "not_valid")
-    if len({(card.object_code, card.benefit_digit) for card in seen}) > 1:
+    if len({(card.benefit_digit, _is_raised(card, last)) for card in seen}) > 1:
         raise RuleNotBuilt("B-014", field="MA_THE_BHYT", found=";".join(_group(card) for card in seen))
-    whole = [card for card in seen if card.covers(first) and card.covers(last)]
-    if not whole:
+    if not _cover_together(seen, first, last):
         _refuse_part_of_stay(seen, last)
-    card = whole[-1]
-    if last >= _RAISED_TO_HUNDRED_SINCE and (card.object_code, card.benefit_digit) in _RAISED_TO_HUNDRED:
-        raise RuleNotBuilt("B-013", field="MA_THE_BHYT", found=_group(card))
-    return card
+    return [card for card in seen if card.covers(last)][-1]
 
 
 def find_level(
-    card: Card, route: RouteFactor, *, insured_amount: Decimal, threshold: Decimal, figures: Figures
+    card: Card, route: RouteFactor, *, insured_amount: Decimal, threshold: Decimal, last: date, figures: Figures
 ) -> Level:
     """The level of the visit: of the card, or 100 for commune care (B-022) and small visits (B-020), times the route.
 
     `insured_amount` is T_TONGCHI_BH; it must be strictly below `threshold` (15 % of the base salary) to be small.
+    `last` is the last day of the visit. Raises RuleNotBuilt where the level of the card would count and its group was
+    raised to 100 % by then (B-013).
     Source: Health Insurance Law Art. 22 cl. 1; Decree 188/2025/NĐ-CP Art. 18 cl. 1; Decision 1351/QĐ-BHXH.
     """
     if route.is_flat:
@@ -94,7 +94,26 @@ def find_level(
     }
     if insured_amount < threshold:
         return Level(percent(HUNDRED, route.percent), Reason("B-020", operands))
+    if _is_raised(card, last):
+        raise RuleNotBuilt("B-013", field="MA_THE_BHYT", found=_group(card))
     return Level(after_route, of_card, (Reason("B-020", operands, "not_below"),))
+
+
+def _is_raised(card: Card, last: date) -> bool:
+    """Whether the card's group gets 100 % by the last day of a visit, whatever its digit says (B-013)."""
+    return last >= _RAISED_TO_HUNDRED_SINCE and (card.object_code, card.benefit_digit) in _RAISED_TO_HUNDRED
+
+
+def _cover_together(cards: list[Card], first: date, last: date) -> bool:
+    """Whether the cards leave no day from first to last uncovered."""
+    uncovered = first
+    for card in sorted(cards, key=lambda card: card.valid_from):
+        if card.valid_from > uncovered:
+            return False
+        if card.valid_to is None or card.valid_to >= last:
+            return True
+        uncovered = max(uncovered, card.valid_to + timedelta(days=1))
+    return False
 
 
 def _refuse_part_of_stay(seen: list[Card], last: date) -> None:

@@ -37,7 +37,14 @@ def price(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
         route = find_route_factor(visit, figures)
         scoped = [scope_line(item, card, policy) for item in items]
         refuse_packages_above_limit(scoped, salary, figures)
-        level = find_level(card, route, insured_amount=insured_total(scoped), threshold=threshold, figures=figures)
+        level = find_level(
+            card,
+            route,
+            insured_amount=insured_total(scoped),
+            threshold=threshold,
+            last=visit_days(visit)[1],
+            figures=figures,
+        )
         factor, reasons = route.percent, [salary_reason, route.reason, *level.reasons]
         lines = tuple(share_line(line, level) for line in scoped)
 

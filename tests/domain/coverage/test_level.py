@@ -114,3 +114,35 @@ def test_near_poor_card_keeps_its_digit_before_2026():
     visit = a_visit(cards=(a_card("CN3"),), admitted_at=at("2025-12-30 08:00"), discharged_at=at("2025-12-31 08:00"))
 
     assert priced(visit).fund == 950_000
+
+
+def test_cards_of_one_digit_that_follow_each_other_count_as_one():
+    first = a_card("DN4", valid_to="2026-11-03")
+    stay = {"care_kind": "03", "discharged_at": at("2026-11-06 08:00")}
+
+    for second in (a_card("DN4", valid_from="2026-11-04"), a_card("GD4", valid_from="2026-11-02", valid_to=None)):
+        assert priced(a_visit(cards=(first, second), **stay)).fund == 800_000
+        assert priced(a_visit(cards=(second, first), **stay)).fund == 800_000
+
+
+def test_last_valid_card_gives_its_name_to_the_reason():
+    cards = (a_card("DN4", valid_to="2026-11-03"), a_card("GD4", valid_from="2026-11-04"))
+    visit = priced(a_visit(cards=cards, care_kind="03", discharged_at=at("2026-11-06 08:00")))
+
+    assert [reason.operands["group"] for reason in visit.reasons if reason.rule == "B-010"] == ["GD4"]
+
+
+def test_card_to_the_last_day_there_is_counts():
+    cards = (a_card(valid_to="9999-12-31"), a_card("GD4"))
+
+    assert priced(a_visit(cards=cards)).fund == 800_000
+
+
+@pytest.mark.parametrize("group", ["CN3", "LH4"])
+def test_raised_card_is_priced_where_its_level_does_not_matter(group):
+    small = an_item(hospital_price=100_000, insurance_price=100_000)
+    cards = (a_card(group),)
+
+    assert priced(a_visit(cards=cards, object_code="1.2")).fund == 1_000_000
+    assert priced(a_visit(small, cards=cards)).fund == 100_000
+    assert ("B-020", "") in rules_of(priced(a_visit(small, cards=cards)))

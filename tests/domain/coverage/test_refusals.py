@@ -95,8 +95,33 @@ def test_stay_over_new_year_2026_with_a_raised_card_is_refused():
     assert _refused(stay).rule == "B-013"
 
 
-def test_cards_of_different_level_inside_a_stay_are_refused_by_name():
-    assert _refused(a_visit(cards=(a_card(), a_card("HT3")))).rule == "B-014"
+@pytest.mark.parametrize(("group", "amount"), [("CN3", 379_500), ("LH4", 379_500)])
+def test_raised_card_is_refused_from_the_15_percent_line_on(group, amount):
+    item = an_item(hospital_price=amount, insurance_price=amount)
+
+    assert _refused(a_visit(item, cards=(a_card(group),))).rule == "B-013"
+
+
+@pytest.mark.parametrize("groups", [("DN4", "HT3"), ("HT3", "CN3"), ("DN4", "LH4")])
+def test_cards_of_different_level_inside_a_stay_are_refused_by_name(groups):
+    cards = tuple(a_card(group) for group in groups)
+
+    assert _refused(a_visit(cards=cards)).rule == "B-014"
+    assert _refused(a_visit(cards=cards[::-1])).rule == "B-014"
+
+
+def test_raised_and_other_card_of_one_digit_before_2026_count_as_one():
+    cards = (a_card("HT3"), a_card("CN3"))
+
+    assert priced(a_visit(cards=cards, admitted_at=at("2025-12-30 08:00"), discharged_at=None)).fund == 950_000
+
+
+@pytest.mark.parametrize("begins", ["2026-11-05", "2026-11-08"])
+def test_gap_between_cards_inside_a_stay_is_refused_by_name(begins):
+    cards = (a_card(valid_to="2026-11-03"), a_card(valid_from=begins))
+    stay = a_visit(cards=cards, care_kind="03", discharged_at=at("2026-11-06 08:00"))
+
+    assert _refused(stay).rule in {"B-014", "B-015"}
 
 
 @pytest.mark.parametrize(("period", "rule"), [(("2018-01-01", "2026-11-04"), "B-015"), (("2026-11-03", None), "B-014")])
