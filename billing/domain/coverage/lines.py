@@ -129,8 +129,13 @@ def _covered_ratio(item: ChargeItem, card: Card, policy: Policy, reasons: list[R
     if card.benefit_digit != _ARMED_FORCES_DIGIT:
         reasons.append(Reason("B-012", {"digit": card.benefit_digit}, "other_card"))
         return ZERO
+    if not item.payment_ratio:
+        reasons.append(_NOT_COVERED)
+        return ZERO
     reasons.append(_ARMED_FORCES)
-    return HUNDRED
+    if item.payment_ratio != HUNDRED:
+        reasons.append(Reason("B-060", {"ratio": format(item.payment_ratio, "f")}))
+    return item.payment_ratio
 
 
 def _limited_ratio(item: ChargeItem, card: Card, policy: Policy, reasons: list[Reason]) -> Decimal:
@@ -145,6 +150,9 @@ def _limited_ratio(item: ChargeItem, card: Card, policy: Policy, reasons: list[R
     operands = {"ratio": format(ratio, "f")}
     if card.benefit_digit == _NO_RATIO_DIGIT and policy.digit_1_lifts_ratios:
         reasons.append(Reason("B-011", operands))
+        return HUNDRED
+    if card.benefit_digit == _ARMED_FORCES_DIGIT and policy.digit_5_lifts_ratios:
+        reasons.append(Reason("B-011", operands, "digit_5"))
         return HUNDRED
     if item.is_war_wound:
         reasons.append(Reason("B-060", operands, "war_wound"))

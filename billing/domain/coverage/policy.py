@@ -46,6 +46,8 @@ class Policy:
 
     base_salary_day: BaseSalaryDay = BaseSalaryDay.ADMISSION
     digit_1_lifts_ratios: bool = True  # B-011; partly verified for children under 6 (TE)
+    # B-011 is silent on digit 5 and an item in scope [PHAM_VI 1]; until a text says so, the stated ratio binds.
+    digit_5_lifts_ratios: bool = False
     hospital_amount_mode: HospitalAmountMode = HospitalAmountMode.STANDARD
     other_funds_mode: OtherFundsMode = OtherFundsMode.TO_PATIENT
     supply_package_cap: SupplyPackageCap = SupplyPackageCap.COVERED_COST

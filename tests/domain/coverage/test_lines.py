@@ -3,6 +3,7 @@ from decimal import Decimal
 import pytest
 
 from billing.domain.coverage.refusals import ImpossibleItem
+from billing.domain.errors import InvalidValue
 from billing.domain.visit import Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, given, priced, rules_of
 
@@ -60,11 +61,29 @@ def test_patient_s_item_is_self_pay_whatever_ratio_stands_there(group, ratio):
     assert [reason.rule for reason in line.reasons] == ["B-050"]
 
 
-@pytest.mark.parametrize("ratio", [0, 100])
-def test_armed_forces_item_is_covered_for_digit_5(ratio):
+@pytest.mark.parametrize(("ratio", "fund"), [(0, 0), (50, 500_000), (100, 1_000_000)])
+def test_armed_forces_item_is_covered_for_digit_5_by_its_ratio(ratio, fund):
     line = _line(a_drug(scope=Scope.ARMED_FORCES, payment_ratio=ratio), group="CA5")
 
-    assert _parts(line) == (1_000_000, 0, 0, 0)
+    assert _parts(line) == (fund, 0, 1_000_000 - fund, 0)
+    assert ("B-060" in [reason.rule for reason in line.reasons]) is (ratio != 100)
+
+
+@pytest.mark.parametrize(("lifts", "fund"), [(False, 500_000), (True, 1_000_000)])
+def test_ratio_of_an_insured_item_binds_digit_5_unless_the_facility_reads_otherwise(lifts, fund):
+    line = _line(a_drug(payment_ratio=50), group="CA5", digit_5_lifts_ratios=lifts)
+
+    assert _parts(line) == (fund, 0, 1_000_000 - fund, 0)
+    assert _parts(_line(a_drug(payment_ratio=0), group="CA5", digit_5_lifts_ratios=lifts))[0] == 0
+
+
+def test_facility_s_reading_for_digit_5_lifts_no_ratio_of_other_digits():
+    assert _line(a_drug(payment_ratio=50), group="HN2", digit_5_lifts_ratios=True).fund == 500_000
+
+
+def test_ratio_that_is_no_whole_percent_is_refused():
+    with pytest.raises(InvalidValue):
+        a_drug(payment_ratio=Decimal("0.5"))
 
 
 @pytest.mark.parametrize("group", ["TE1", "HN2", "HT3", "DN4"])
