@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from billing.domain.actor import Role
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.ids import OrganizationId, ProviderAccountId
@@ -102,7 +103,9 @@ async def add_demo_hospital(
             settings=settings,
             secret_name="sandbox",
         )
-        key = await setup.add_key(organization_id, person_name="Thu ngân", expires_at=clock() + timedelta(days=1))
+        key = await setup.add_key(
+            organization_id, person_name="Thu ngân", roles=tuple(Role), expires_at=clock() + timedelta(days=1)
+        )
     finally:
         await database.close()
     return DemoHospital(

@@ -231,7 +231,9 @@ class Story:
         return _read(response)
 
     async def _post(self, path: str, *, media_type: str | None = None, **body: Any) -> Mapping[str, Any]:
-        headers = {} if media_type is None else {"Content-Type": media_type}
+        headers = {"Idempotency-Key": secrets.token_urlsafe(16)}
+        if media_type is not None:
+            headers["Content-Type"] = media_type
         return _read(await self._desk.post(path, headers=headers, **body))
 
     def _say(self, sentence: str, **values: object) -> None:

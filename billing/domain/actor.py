@@ -17,6 +17,15 @@ class ActorKind(StrEnum):
     SYSTEM = "system"
 
 
+class Role(StrEnum):
+    """What a person is trusted with; a key acts for a person with some of that person's roles."""
+
+    CASHIER = "cashier"
+    FINANCE = "finance"
+    INTEGRATOR = "integrator"
+    ADMIN = "admin"
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """The party that acts and, for a key, the person it acts for.

@@ -4,10 +4,11 @@ A key that was found alive is believed for a few seconds, so that a till that as
 time; a key that is not alive is looked up every time.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.domain.actor import Actor
+from billing.domain.actor import Actor, Role
 from billing.domain.errors import BillingError, InvalidValue
 from billing.domain.ids import OrganizationId
 from billing.domain.keys import hash_secret, split_key
@@ -26,12 +27,29 @@ class NotAuthenticated(BillingError):
     code = "not_authenticated"
 
 
+class NotPermitted(BillingError):
+    """The key lives, but its person or the key itself lacks the role for this."""
+
+    code = "not_permitted"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose data may be touched, and who touches them."""
+    """Whose data may be touched, who touches them, and with which roles.
+
+    `name` is that of the program or person; it stays the same when a key is replaced by its successor.
+    """
 
     organization_id: OrganizationId
     actor: Actor
+    name: str
+    roles: frozenset[Role]
+
+    def require(self, permitted: Set[Role]) -> None:
+        """Go on only with one of these roles. Raises NotPermitted."""
+        if not self.roles & permitted:
+            needed = " or ".join(sorted(role.value for role in permitted))
+            raise NotPermitted(f"this needs the role {needed}")
 
 
 async def authenticate(context: Context, key: str) -> Caller:
@@ -41,10 +59,11 @@ async def authenticate(context: Context, key: str) -> Caller:
     except InvalidValue as refusal:
         raise NotAuthenticated("this key is not valid") from refusal
     async with context.database.transaction(organization_id) as tx:
-        actor = await find_key(tx, hash_secret(secret), now=context.clock())
-    if actor is None:
+        key_found = await find_key(tx, hash_secret(secret), now=context.clock())
+    if key_found is None:
         raise NotAuthenticated("this key is not valid")
-    return Caller(organization_id, actor)
+    actor = Actor.key(key_found.id, acting_for=key_found.person_id)
+    return Caller(organization_id, actor, name=key_found.name, roles=key_found.roles)
 
 
 class KeyRing:

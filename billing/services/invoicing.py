@@ -20,6 +20,7 @@ from billing.domain.visit import Visit
 from billing.interop.visit_document import canonical, content_hash, write_frozen_visit
 from billing.interop.visit_json import read_visit as read_visit_json
 from billing.services.context import Context
+from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
 from billing.storage.database import Transaction
 from billing.storage.invoices import FrozenInput, add_invoice, next_number, read_earlier_shares, read_invoice
 from billing.storage.journal import open_day, read_days, write_audit, write_entry, write_message
@@ -35,15 +36,19 @@ class VisitErased(Refused):
 
 
 async def issue_invoice(
-    context: Context, organization_id: OrganizationId, visit_id: VisitId, *, actor: Actor
+    context: Context, organization_id: OrganizationId, visit_id: VisitId, *, actor: Actor, claim: Claim | None = None
 ) -> InvoiceId:
     """Freeze what a visit has cost so far, less its earlier invoices, and recognise the charges.
 
-    Raises NotFound, VisitErased, NothingToInvoice, CorrectionNeeded, or what the price is refused with.
+    Under a `claim` that was answered before, the invoice of then. Raises NotFound, VisitErased, NothingToInvoice,
+    CorrectionNeeded, what the price is refused with, or what a claim is.
     """
     now = context.clock()
     today = business_date(now)
     async with context.database.transaction(organization_id, posting=True) as tx:
+        earlier = await find_earlier(tx, claim)
+        if earlier is not None:
+            return InvoiceId(earlier.subjects[0])
         await open_day(tx, today, at=now)
         if not await lock_visit(tx, visit_id):
             raise NotFound("no such visit", field="visit_id")
@@ -66,6 +71,7 @@ async def issue_invoice(
         )
         await add_invoice(tx, invoice, priced.lines, _frozen(visit, priced, context.policy))
         await _book(tx, context, invoice, now, actor)
+        await keep_claim(tx, claim, [invoice.id], now=now)
     return invoice.id
 
 

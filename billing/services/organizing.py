@@ -3,19 +3,32 @@
 Runs with the owner's role. Each function may be called once for what it sets up; a second time is refused by key.
 """
 
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg import UniqueViolationError as UniqueViolation
+
+from billing.domain.actor import Role
 from billing.domain.bookkeeping import clearing_account
+from billing.domain.errors import InvalidValue, NotFound, Refused
 from billing.domain.ids import ApiKeyId, FacilityId, LedgerAccountId, OrganizationId, PersonId, ProviderAccountId
 from billing.domain.keys import hash_secret, write_key
 from billing.domain.ledger import CHART, AccountKey, AccountRole, business_date
 from billing.domain.reference import PREFIXES, PrefixesExhausted, prefix_of
 from billing.services.context import Clock, Ids
-from billing.storage.access import add_key, add_person
+from billing.storage.access import (
+    KeyRow,
+    add_key,
+    add_person,
+    find_persons,
+    grant_roles,
+    read_keys,
+    revoke_key,
+)
 from billing.storage.database import Database, Transaction
 from billing.storage.organizations import (
     add_bank_account,
@@ -27,6 +40,19 @@ from billing.storage.organizations import (
 )
 
 _SECRET_BYTES = 24
+_KEY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+class TwoKeysAlive(Refused):
+    """Two keys of one name are alive: one must end before a further one begins."""
+
+    code = "two_keys_alive"
+
+
+class KeyNameTaken(Refused):
+    """The living keys of a name act for another person."""
+
+    code = "key_name_taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,22 +144,85 @@ class Setup:
         return account_id
 
     async def add_key(
-        self, organization_id: OrganizationId, *, person_name: str, expires_at: datetime | None = None
+        self,
+        organization_id: OrganizationId,
+        *,
+        person_name: str,
+        name: str = "desk",
+        roles: Collection[Role] = (Role.CASHIER,),
+        expires_at: datetime | None = None,
     ) -> str:
-        """Add a person and a key that acts for them; the key is returned once and never stored."""
+        """Give a program a key that acts for a person; the key is returned once and never stored.
+
+        A person not known by this name is added; a known one is trusted with the roles. Two keys of one name may be
+        alive at once, so that one replaces the other without a pause; both act for the same person. Raises
+        InvalidValue, KeyNameTaken, TwoKeysAlive.
+        """
+        if not _KEY_NAME.fullmatch(name):
+            raise InvalidValue("a key's name is small letters, digits and hyphens, at most 40", field="name")
+        if not roles:
+            raise InvalidValue("name at least one role", field="roles")
+        now = self._clock()
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        person_id = PersonId(self._ids.new())
-        async with self._database.transaction(organization_id) as tx:
-            await add_person(tx, person_id, name=person_name, roles=["cashier"])
-            await add_key(
-                tx,
-                ApiKeyId(self._ids.new()),
-                person_id=person_id,
-                secret_hash=hash_secret(secret),
-                created_at=self._clock(),
-                expires_at=expires_at,
-            )
+        try:
+            async with self._database.transaction(organization_id) as tx:
+                slot, person_id = await self._free_slot(tx, name, now)
+                person_id = await self._person(tx, person_name, roles, person_id)
+                key = KeyRow(
+                    id=ApiKeyId(self._ids.new()),
+                    name=name,
+                    slot=slot,
+                    person_id=person_id,
+                    person_name=person_name,
+                    roles=frozenset(roles),
+                    created_at=now,
+                    expires_at=expires_at,
+                    revoked_at=None,
+                )
+                await add_key(tx, key, secret_hash=hash_secret(secret))
+        except UniqueViolation as error:
+            raise TwoKeysAlive(f"another key of the name {name} was added at the same moment") from error
         return write_key(organization_id, secret)
+
+    async def list_keys(self, organization_id: OrganizationId) -> list[KeyRow]:
+        """Every key ever given out, by name and age; none carries its secret."""
+        async with self._database.transaction(organization_id) as tx:
+            return await read_keys(tx)
+
+    async def revoke_key(self, organization_id: OrganizationId, key_id: ApiKeyId) -> None:
+        """End a key; it goes on working for a few seconds where it was just used. Raises NotFound."""
+        async with self._database.transaction(organization_id) as tx:
+            if not await revoke_key(tx, key_id, at=self._clock()):
+                raise NotFound("no such key is alive", field="key_id")
+
+    async def _free_slot(self, tx: Transaction, name: str, now: datetime) -> tuple[int, PersonId | None]:
+        """The slot of a further key of a name, and whom the living ones act for; those that have expired are ended."""
+        unrevoked = [key for key in await read_keys(tx) if key.name == name and key.revoked_at is None]
+        expired = [key for key in unrevoked if key.expires_at is not None and key.expires_at <= now]
+        for key in expired:
+            await revoke_key(tx, key.id, at=now)
+        alive = [key for key in unrevoked if key not in expired]
+        free = sorted({1, 2} - {key.slot for key in alive})
+        if not free:
+            raise TwoKeysAlive(f"two keys of the name {name} are alive; revoke one first", field="name")
+        return free[0], alive[0].person_id if alive else None
+
+    async def _person(
+        self, tx: Transaction, person_name: str, roles: Collection[Role], holder: PersonId | None
+    ) -> PersonId:
+        """The person of a name, trusted with the roles. `holder` is whom the living keys of the same name act for."""
+        known = await find_persons(tx, person_name)
+        if holder is not None and holder not in known:
+            raise KeyNameTaken("the keys of this name act for another person", field="name")
+        if len(known) > 1 and holder is None:
+            raise InvalidValue("several persons have this name; tell them apart by their names", field="person")
+        if not known:
+            person_id = PersonId(self._ids.new())
+            await add_person(tx, person_id, name=person_name, roles=roles)
+            return person_id
+        person_id = known[0] if holder is None else holder
+        await grant_roles(tx, person_id, roles)
+        return person_id
 
     async def _give_prefix(self, tx: Transaction, now: datetime) -> None:
         """Give the first prefix that is free, beginning at a place of the organization's own."""

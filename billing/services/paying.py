@@ -11,23 +11,38 @@ from typing import Any
 
 from billing.domain.actor import Actor
 from billing.domain.errors import InvalidValue, NotFound, Refused, Unavailable
-from billing.domain.ids import IntentId, InvoiceId, OrganizationId
+from billing.domain.ids import IntentId, InvoiceId, OrganizationId, PaymentId
 from billing.domain.intent import Intent, IntentState
 from billing.domain.invoice import Invoice, InvoiceState
 from billing.domain.money import NOTHING, Dong
 from billing.domain.reference import RANDOM_NUMBERS, purpose_text, reference_code
 from billing.services.context import Context, ProviderAccount
+from billing.services.steps.idempotency import Claim, RequestStillRunning, find_earlier, keep_claim
 from billing.storage.database import Transaction
-from billing.storage.intents import add_intent, instruct_intent, read_intent
+from billing.storage.intents import (
+    add_intent,
+    instruct_intent,
+    is_instructed,
+    lock_intent,
+    read_intent,
+    read_intents,
+    refuse_intent,
+    set_intent_state,
+)
 from billing.storage.invoices import lock_invoices
-from billing.storage.journal import write_audit
-from providers.contract import PaymentInstruction, PaymentRefused, PaymentRequest
+from billing.storage.journal import write_audit, write_message
+from billing.storage.payments import read_payments_of_invoices
+from providers.contract import Outcome, PaymentInstruction, PaymentRefused, PaymentRequest
 
 INTENT_LIFE = timedelta(minutes=30)
 """How long a code asks to be paid; money under it is taken at any later time too."""
 
+INSTRUCTION_PATIENCE = timedelta(seconds=30)
+"""How long whoever opened an intent is left to hear from the provider before a replay asks in its place."""
+
 INVOICES_MAX = 50
 _DRAWS_MAX = 20
+_CHOOSE_ANOTHER = "the provider cannot collect this amount this way; choose another"
 
 
 class InvoiceNotIssued(Refused):
@@ -37,15 +52,25 @@ class InvoiceNotIssued(Refused):
 
 
 class InvoiceAlreadyPaid(Refused):
-    """The invoices ask for nothing more."""
+    """The invoices ask for nothing more; `payments` are those that stand on them."""
 
     code = "invoice_already_paid"
+
+    def __init__(self, detail: str, *, field: str | None = None, payments: Sequence[PaymentId] = ()) -> None:
+        super().__init__(detail, field=field)
+        self.payments = tuple(payments)
 
 
 class AmountAboveOwed(InvalidValue):
     """A part may be collected, never more than is owed."""
 
     code = "amount_above_owed"
+
+
+class IntentAlreadySucceeded(Refused):
+    """The money is here: there is nothing left to cancel."""
+
+    code = "intent_already_succeeded"
 
 
 class PaymentNotStarted(Refused):
@@ -62,40 +87,65 @@ async def open_intent(
     invoice_ids: Sequence[InvoiceId],
     amount: Dong | None,
     actor: Actor,
+    claim: Claim | None = None,
 ) -> IntentId:
     """Wish to collect what invoices still owe (or `amount` of it) through one provider account.
 
-    Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid, AmountAboveOwed or PaymentNotStarted.
+    Under a `claim` that was answered before, the intent of then; where nobody ever heard how it is paid, because the
+    process ended in between, the provider is asked again. Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid,
+    AmountAboveOwed, PaymentNotStarted or what a claim is refused with.
     """
     if not invoice_ids or len(set(invoice_ids)) != len(invoice_ids) or len(invoice_ids) > INVOICES_MAX:
         raise InvalidValue(f"name 1 to {INVOICES_MAX} different invoices", field="invoice_ids")
     account = await context.accounts.find(organization_id, account_name)
-    if account is None:
+    if account is None or not account.is_active:
         raise NotFound("no active provider account of that name", field="account")
     async with context.database.transaction(organization_id) as tx:
-        invoices = await _lock_payable(tx, invoice_ids)
-        intent = await _add_intent(tx, context, account, invoices, amount)
-        await write_audit(
-            tx,
-            context.ids.new(),
-            recorded_at=context.clock(),
-            actor=actor,
-            action="intent_opened",
-            subject=("intent", intent.id),
-        )
-    request = PaymentRequest(
-        reference=intent.reference,
-        amount=intent.amount,
-        purpose=purpose_text(intent.reference),
-        expires_at=intent.expires_at,
-    )
-    try:
-        instruction = await account.provider.create_payment(request)
-    except PaymentRefused as error:
-        raise PaymentNotStarted("the provider cannot collect this amount this way; choose another") from error
-    async with context.database.transaction(organization_id) as tx:
-        await instruct_intent(tx, intent.id, _stored(instruction))
+        earlier = await find_earlier(tx, claim)
+        if earlier is None:
+            invoices = await _lock_payable(tx, invoice_ids)
+            intent = await _add_intent(tx, context, account, invoices, amount)
+            await _note(tx, context, "intent_opened", intent.id, actor)
+            await keep_claim(tx, claim, [intent.id], now=context.clock())
+        else:
+            known = await _find_uninstructed(tx, context, IntentId(earlier.subjects[0]))
+            if known is None:
+                return IntentId(earlier.subjects[0])
+            intent = known
+    await _instruct(context, account, intent)
     return intent.id
+
+
+async def cancel_intent(
+    context: Context, organization_id: OrganizationId, intent_id: IntentId, *, actor: Actor
+) -> None:
+    """Stop asking for an intent's money; money that comes under its code all the same is booked and matched.
+
+    An intent that has failed, expired or been cancelled stays as it is. Raises NotFound and IntentAlreadySucceeded.
+    """
+    async with context.database.transaction(organization_id) as tx:
+        intent = await lock_intent(tx, intent_id)
+        if intent is None:
+            raise NotFound("no such intent", field="intent_id")
+        if intent.state is IntentState.SUCCEEDED:
+            raise IntentAlreadySucceeded(
+                "the money of this intent has come; it can only be refunded", field="intent_id"
+            )
+        cancelled = intent.told(Outcome.CANCELLED)
+        if cancelled is not intent:
+            await set_intent_state(tx, cancelled)
+            await write_message(
+                tx,
+                context.ids.new(),
+                topic="intent.updated",
+                payload={
+                    "intent_id": str(intent_id),
+                    "version": cancelled.version,
+                    "state": cancelled.state.value,
+                    "received": cancelled.received,
+                },
+            )
+            await _note(tx, context, "intent_cancelled", intent_id, actor)
 
 
 async def find_intent(context: Context, organization_id: OrganizationId, intent_id: IntentId) -> Mapping[str, Any]:
@@ -105,6 +155,66 @@ async def find_intent(context: Context, organization_id: OrganizationId, intent_
     if row is None:
         raise NotFound("no such intent", field="intent_id")
     return row
+
+
+async def list_intents(
+    context: Context,
+    organization_id: OrganizationId,
+    *,
+    after: IntentId | None,
+    limit: int,
+    invoice_id: InvoiceId | None = None,
+    reference_code: str | None = None,
+) -> list[Mapping[str, Any]]:
+    """Intents, the newest first, below `after`; at most `limit`."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_intents(tx, after=after, limit=limit, invoice_id=invoice_id, reference_code=reference_code)
+
+
+async def _find_uninstructed(tx: Transaction, context: Context, intent_id: IntentId) -> Intent | None:
+    """The intent of an earlier request if nobody has heard how it is paid and nobody is asking; None if it was told.
+
+    Raises RequestStillRunning, and PaymentNotStarted where the provider refused.
+    """
+    intent = await lock_intent(tx, intent_id)
+    assert intent is not None, "a kept claim names its intent"
+    if intent.state is IntentState.FAILED and intent.received == 0 and not await is_instructed(tx, intent_id):
+        raise PaymentNotStarted(_CHOOSE_ANOTHER)
+    if intent.state is not IntentState.CREATED:
+        return None
+    if context.clock() - intent.created_at < INSTRUCTION_PATIENCE:
+        raise RequestStillRunning("the provider is being asked how this intent is paid; ask again in a moment")
+    return intent
+
+
+async def _instruct(context: Context, account: ProviderAccount, intent: Intent) -> None:
+    """Ask the provider how an intent is paid, with no transaction open, and record what it says."""
+    organization_id = account.organization_id
+    request = PaymentRequest(
+        reference=intent.reference,
+        amount=intent.amount,
+        purpose=purpose_text(intent.reference),
+        expires_at=intent.expires_at,
+    )
+    try:
+        instruction = await account.provider.create_payment(request)
+    except PaymentRefused as error:
+        async with context.database.transaction(organization_id) as tx:
+            await refuse_intent(tx, intent.id)
+        raise PaymentNotStarted(_CHOOSE_ANOTHER) from error
+    async with context.database.transaction(organization_id) as tx:
+        await instruct_intent(tx, intent.id, _stored(instruction))
+
+
+async def _note(tx: Transaction, context: Context, action: str, intent_id: IntentId, actor: Actor) -> None:
+    await write_audit(
+        tx,
+        context.ids.new(),
+        recorded_at=context.clock(),
+        actor=actor,
+        action=action,
+        subject=("intent", intent_id),
+    )
 
 
 async def _lock_payable(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[Invoice]:
@@ -123,7 +233,8 @@ async def _add_intent(
 ) -> Intent:
     owed = Dong(sum(invoice.owed for invoice in invoices))
     if owed == 0:
-        raise InvoiceAlreadyPaid("nothing more is owed", field="invoice_ids")
+        payments = await read_payments_of_invoices(tx, [invoice.id for invoice in invoices])
+        raise InvoiceAlreadyPaid("nothing more is owed", field="invoice_ids", payments=payments)
     if amount is not None and not 0 < amount <= owed:
         raise AmountAboveOwed(f"collect from 1 to {owed} đồng", field="amount")
     books = await context.books(tx)

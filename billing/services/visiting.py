@@ -6,7 +6,7 @@ states differently from us is listed, never refused.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from billing.domain.actor import Actor
@@ -23,6 +23,7 @@ from billing.interop.visit_document import canonical, content_hash, write_patien
 from billing.interop.visit_json import read_visit as read_visit_json
 from billing.interop.xml130.reader import ClaimFile, read_claim_file
 from billing.services.context import Context
+from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
 from billing.storage.database import Transaction
 from billing.storage.journal import write_audit
 from billing.storage.organizations import find_facility
@@ -36,6 +37,8 @@ from billing.storage.visits import (
     read_visit,
     retell_visit,
 )
+
+_PERSONAL_FIELDS = frozenset({"MA_THE_BHYT", "SO_CCCD", "HO_TEN", "NGAY_SINH", "DIEN_THOAI", "DIA_CHI"})
 
 
 class NothingReadable(InvalidValue):
@@ -60,7 +63,7 @@ class TakenVisit:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class TakenFile:
     """What one claim file gave: visits taken in, and what was found outside of them."""
 
@@ -79,23 +82,27 @@ class _Told:
 
 
 async def take_claim_file(
-    context: Context, organization_id: OrganizationId, content: bytes, *, actor: Actor
+    context: Context, organization_id: OrganizationId, content: bytes, *, actor: Actor, claim: Claim | None = None
 ) -> TakenFile:
     """Take in every readable visit of an XML 130 file, all in one transaction.
 
     A visit of a facility that is not the organization's is left out with a finding, like one that cannot be read.
-    Raises NothingReadable with the findings where no visit is left.
+    Under a `claim` that was answered before, no visits: they are the claim's `earlier` subjects. Raises NothingReadable
+    with the findings where no visit is left, or what a claim is refused with.
     """
     # Reading is all computing, half a millisecond a line: callbacks must not wait for it.
-    claim, told = await asyncio.to_thread(_read_and_price, context, content)
+    file, told = await asyncio.to_thread(_read_and_price, context, content)
     source = Source("xml130", context.ids.new())
     async with context.database.transaction(organization_id) as tx:
+        if await find_earlier(tx, claim) is not None:
+            readable = {one.hoso for one in told}
+            return TakenFile((), tuple(finding for finding in file.findings if finding.hoso not in readable))
         codes = sorted({one.visit.facility_code for one in told})
         facilities = {code: await find_facility(tx, code) for code in codes}
         strange = tuple(_strange_facility(one) for one in told if facilities[one.visit.facility_code] is None)
         own = [one for one in told if facilities[one.visit.facility_code] is not None]
         if not own:
-            raise NothingReadable((*claim.findings, *strange))
+            raise NothingReadable((*file.findings, *strange))
         taken: dict[int, TakenVisit] = {}
         for one in sorted(own, key=lambda one: (one.visit.facility_code, one.visit.ma_lk)):  # one order for all writers
             facility_id = facilities[one.visit.facility_code]
@@ -105,23 +112,38 @@ async def take_claim_file(
                 tx,
                 source.claim_file_id,
                 content,
-                signature=claim.signature.value,
+                signature=file.signature.value,
                 received_at=context.clock(),
             )
-    rest = tuple(finding for finding in claim.findings if finding.hoso not in taken)
-    return TakenFile(visits=tuple(taken[hoso] for hoso in sorted(taken)), findings=(*rest, *strange))
+        visits = tuple(taken[hoso] for hoso in sorted(taken))
+        await _keep_claim(tx, claim, visits, context)
+    rest = tuple(finding for finding in file.findings if finding.hoso not in taken)
+    return TakenFile(visits, findings=(*rest, *strange))
 
 
 async def take_visit(
-    context: Context, organization_id: OrganizationId, document: Mapping[str, object], *, actor: Actor
-) -> TakenVisit:
-    """Take in one visit told as JSON with the field names of the data standard. Raises InvalidValue."""
+    context: Context,
+    organization_id: OrganizationId,
+    document: Mapping[str, object],
+    *,
+    actor: Actor,
+    claim: Claim | None = None,
+) -> TakenVisit | None:
+    """Take in one visit told as JSON with the field names of the data standard.
+
+    None under a `claim` that was answered before: the visit is its `earlier` subject. Raises InvalidValue, or what a
+    claim is refused with.
+    """
     told = await asyncio.to_thread(lambda: _told(context, read_visit_json(document), (), hoso=1))
     async with context.database.transaction(organization_id) as tx:
+        if await find_earlier(tx, claim) is not None:
+            return None
         facility_id = await find_facility(tx, told.visit.facility_code)
         if facility_id is None:
             raise InvalidValue(f"facility {told.visit.facility_code} is not of this organization", field="MA_CSKCB")
-        return await _take(tx, context, told, facility_id=facility_id, source=Source("json"), actor=actor)
+        taken = await _take(tx, context, told, facility_id=facility_id, source=Source("json"), actor=actor)
+        await _keep_claim(tx, claim, (taken,), context)
+    return taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +198,7 @@ async def _take(
     assert facility_id is not None, "visits of strange facilities were left out"
     visit_id, version, is_new = await _keep(tx, context, facility_id, told.visit, source=source)
     if is_new:
-        details = [(finding.code.value, write_finding(finding)) for finding in told.findings]
+        details = [(finding.code.value, write_finding(_without_person(finding))) for finding in told.findings]
         await add_findings(tx, visit_id, version=version, findings=details)
         await write_audit(
             tx,
@@ -196,6 +218,11 @@ async def _take(
     )
 
 
+async def _keep_claim(tx: Transaction, claim: Claim | None, taken: Sequence[TakenVisit], context: Context) -> None:
+    is_new = any(visit.is_new_version for visit in taken)
+    await keep_claim(tx, claim, [visit.id for visit in taken], now=context.clock(), is_new=is_new)
+
+
 def _read_and_price(context: Context, content: bytes) -> tuple[ClaimFile, list[_Told]]:
     claim = read_claim_file(content)
     told = []
@@ -213,6 +240,11 @@ def _told(context: Context, visit: Visit, read_findings: tuple[Finding, ...], *,
         return _Told(hoso, visit, None, (*read_findings, found))
     differing = compare_with_stated(priced, file="", hoso=hoso, ma_lk=visit.ma_lk)
     return _Told(hoso, visit, priced, (*read_findings, *differing))
+
+
+def _without_person(finding: Finding) -> Finding:
+    """Findings are kept for ever; a card number that could not be read is a number of a person all the same."""
+    return replace(finding, found="…") if finding.field in _PERSONAL_FIELDS else finding
 
 
 def _strange_facility(told: _Told) -> Finding:

@@ -1,8 +1,10 @@
 """API keys and the persons they act for; only hashes of secrets are kept."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
-from billing.domain.actor import Actor
+from billing.domain.actor import Role
 from billing.domain.ids import ApiKeyId, PersonId
 from billing.storage.database import Transaction
 
@@ -11,37 +13,127 @@ _ADD_PERSON = """
 """
 
 
-async def add_person(tx: Transaction, person_id: PersonId, *, name: str, roles: list[str]) -> None:
+async def add_person(tx: Transaction, person_id: PersonId, *, name: str, roles: Iterable[Role]) -> None:
     """Add a person who works for the organization."""
-    await tx.execute(_ADD_PERSON, tx.organization_id, person_id, name, roles)
+    await tx.execute(_ADD_PERSON, tx.organization_id, person_id, name, _words(roles))
+
+
+_FIND_PERSONS = """
+    SELECT id FROM person WHERE organization_id = $1 AND name = $2 ORDER BY id
+"""
+
+
+async def find_persons(tx: Transaction, name: str) -> list[PersonId]:
+    """Everybody of exactly this name."""
+    return [PersonId(row["id"]) for row in await tx.fetch(_FIND_PERSONS, tx.organization_id, name)]
+
+
+_GRANT_ROLES = """
+    UPDATE person SET roles = ARRAY(SELECT DISTINCT role FROM unnest(roles || $3::text[]) AS role ORDER BY role)
+    WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def grant_roles(tx: Transaction, person_id: PersonId, roles: Iterable[Role]) -> None:
+    """Trust a person with further roles."""
+    await tx.execute(_GRANT_ROLES, tx.organization_id, person_id, _words(roles))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow:
+    """A key as it is stored, without its secret. `slot` is 1 or 2: two keys of one name may be alive at once."""
+
+    id: ApiKeyId
+    name: str
+    slot: int
+    person_id: PersonId
+    person_name: str
+    roles: frozenset[Role]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
 
 
 _ADD_KEY = """
-    INSERT INTO api_key (organization_id, id, person_id, secret_hash, created_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO api_key (organization_id, id, person_id, name, slot, roles, secret_hash, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 
 
-async def add_key(
-    tx: Transaction,
-    key_id: ApiKeyId,
-    *,
-    person_id: PersonId,
-    secret_hash: bytes,
-    created_at: datetime,
-    expires_at: datetime | None,
-) -> None:
-    """Add a key that acts for a person until it expires (None: until it is revoked)."""
-    await tx.execute(_ADD_KEY, tx.organization_id, key_id, person_id, secret_hash, created_at, expires_at)
+async def add_key(tx: Transaction, key: KeyRow, *, secret_hash: bytes) -> None:
+    """Add a key that acts for its person until it expires (None: until it is revoked)."""
+    await tx.execute(
+        _ADD_KEY,
+        tx.organization_id,
+        key.id,
+        key.person_id,
+        key.name,
+        key.slot,
+        _words(key.roles),
+        secret_hash,
+        key.created_at,
+        key.expires_at,
+    )
+
+
+_LIST_KEYS = """
+    SELECT api_key.id, api_key.name, api_key.slot, api_key.person_id, person.name AS person_name, api_key.roles,
+        api_key.created_at, api_key.expires_at, api_key.revoked_at
+    FROM api_key
+    JOIN person ON person.organization_id = $1 AND person.id = api_key.person_id
+    WHERE api_key.organization_id = $1
+    ORDER BY api_key.name, api_key.id
+"""
+
+
+async def read_keys(tx: Transaction) -> list[KeyRow]:
+    """Every key ever given out, by name and age."""
+    rows = await tx.fetch(_LIST_KEYS, tx.organization_id)
+    return [KeyRow(**{**dict(row), "roles": frozenset(map(Role, row["roles"]))}) for row in rows]
+
+
+_REVOKE_KEY = """
+    UPDATE api_key SET revoked_at = $3 WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING id
+"""
+
+
+async def revoke_key(tx: Transaction, key_id: ApiKeyId, *, at: datetime) -> bool:
+    """End a key; False where no such key was unrevoked."""
+    return await tx.fetchval(_REVOKE_KEY, tx.organization_id, key_id, at) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveKey:
+    """A key that opens: whom it acts for, and with which of that person's roles."""
+
+    id: ApiKeyId
+    name: str
+    person_id: PersonId
+    roles: frozenset[Role]
 
 
 _FIND_KEY = """
-    SELECT id, person_id FROM api_key
-    WHERE organization_id = $1 AND secret_hash = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
+    SELECT api_key.id, api_key.name, api_key.person_id,
+        ARRAY(SELECT unnest(api_key.roles) INTERSECT SELECT unnest(person.roles)) AS roles
+    FROM api_key
+    JOIN person ON person.organization_id = $1 AND person.id = api_key.person_id
+    WHERE api_key.organization_id = $1 AND api_key.secret_hash = $2 AND api_key.revoked_at IS NULL
+        AND (api_key.expires_at IS NULL OR api_key.expires_at > $3)
 """
 
 
-async def find_key(tx: Transaction, secret_hash: bytes, *, now: datetime) -> Actor | None:
+async def find_key(tx: Transaction, secret_hash: bytes, *, now: datetime) -> LiveKey | None:
     """Whom a live key acts for; None where no such key is alive."""
     row = await tx.fetchrow(_FIND_KEY, tx.organization_id, secret_hash, now)
-    return None if row is None else Actor.key(ApiKeyId(row["id"]), acting_for=PersonId(row["person_id"]))
+    if row is None:
+        return None
+    return LiveKey(
+        id=ApiKeyId(row["id"]),
+        name=row["name"],
+        person_id=PersonId(row["person_id"]),
+        roles=frozenset(map(Role, row["roles"])),
+    )
+
+
+def _words(roles: Iterable[Role]) -> list[str]:
+    return sorted(role.value for role in roles)

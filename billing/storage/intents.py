@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from billing.domain.ids import IntentId
+from billing.domain.ids import IntentId, InvoiceId
 from billing.domain.intent import Intent
 from billing.storage.database import Transaction
+from billing.storage.rows import intent_of
 
 _ADD_INTENT = """
     INSERT INTO intent (organization_id, id, provider_account_id, reference_code, state, version, amount, received,
@@ -56,6 +57,58 @@ async def instruct_intent(tx: Transaction, intent_id: IntentId, instruction: Map
     await tx.execute(_INSTRUCT, tx.organization_id, intent_id, dict(instruction))
 
 
+_REFUSE_INTENT = """
+    UPDATE intent SET state = 'failed', version = version + 1
+    WHERE organization_id = $1 AND id = $2 AND state = 'created'
+"""
+
+
+async def refuse_intent(tx: Transaction, intent_id: IntentId) -> None:
+    """Record that the provider cannot carry this payment; a state that has moved on is left alone."""
+    await tx.execute(_REFUSE_INTENT, tx.organization_id, intent_id)
+
+
+_IS_INSTRUCTED = """
+    SELECT instruction IS NOT NULL FROM intent WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def is_instructed(tx: Transaction, intent_id: IntentId) -> bool:
+    """Whether the provider has said how an intent is paid."""
+    return await tx.fetchval(_IS_INSTRUCTED, tx.organization_id, intent_id) is True
+
+
+_LOCK_INTENT = """
+    SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at
+    FROM intent
+    WHERE organization_id = $1 AND id = $2
+    FOR NO KEY UPDATE
+"""
+
+_TARGETS = """
+    SELECT invoice_id FROM intent_invoice WHERE organization_id = $1 AND intent_id = $2 ORDER BY position
+"""
+
+
+async def lock_intent(tx: Transaction, intent_id: IntentId) -> Intent | None:
+    """Read one intent and hold its row until the transaction ends; None where there is none."""
+    row = await tx.fetchrow(_LOCK_INTENT, tx.organization_id, intent_id)
+    if row is None:
+        return None
+    targets = await tx.fetch(_TARGETS, tx.organization_id, intent_id)
+    return intent_of(tuple(row), [InvoiceId(target["invoice_id"]) for target in targets])
+
+
+_SET_STATE = """
+    UPDATE intent SET state = $3, version = $4 WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def set_intent_state(tx: Transaction, intent: Intent) -> None:
+    """Write the state and version of a locked intent."""
+    await tx.execute(_SET_STATE, tx.organization_id, intent.id, intent.state.value, intent.version)
+
+
 _READ_INTENT = """
     SELECT intent.id, intent.reference_code, intent.state, intent.version, intent.amount, intent.received,
         intent.created_at, intent.expires_at, intent.instruction, provider_account.name AS account,
@@ -77,3 +130,32 @@ async def read_intent(tx: Transaction, intent_id: IntentId) -> Mapping[str, Any]
     """An intent with its invoices and the payments that came under its code; None where there is none."""
     row = await tx.fetchrow(_READ_INTENT, tx.organization_id, intent_id)
     return None if row is None else dict(row)
+
+
+_LIST_INTENTS = """
+    SELECT intent.id, intent.reference_code, intent.state, intent.version, intent.amount, intent.received,
+        intent.created_at, intent.expires_at, provider_account.name AS account,
+        (SELECT array_agg(invoice_id ORDER BY position) FROM intent_invoice
+         WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS invoices
+    FROM intent
+    JOIN provider_account ON provider_account.organization_id = $1 AND provider_account.id = intent.provider_account_id
+    WHERE intent.organization_id = $1 AND ($2::uuid IS NULL OR intent.id < $2)
+        AND ($4::text IS NULL OR intent.reference_code = $4)
+        AND ($5::uuid IS NULL OR EXISTS (
+            SELECT FROM intent_invoice WHERE intent_invoice.organization_id = $1
+                AND intent_invoice.invoice_id = $5 AND intent_invoice.intent_id = intent.id))
+    ORDER BY intent.id DESC LIMIT $3
+"""
+
+
+async def read_intents(
+    tx: Transaction,
+    *,
+    after: IntentId | None,
+    limit: int,
+    invoice_id: InvoiceId | None,
+    reference_code: str | None,
+) -> list[Mapping[str, Any]]:
+    """Intents below `after`, the newest first; None filters nothing."""
+    rows = await tx.fetch(_LIST_INTENTS, tx.organization_id, after, limit, reference_code, invoice_id)
+    return [dict(row) for row in rows]

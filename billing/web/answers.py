@@ -11,14 +11,18 @@ from billing.web.bodies import JSON
 
 
 def json_answer(
-    document: Mapping[str, object], *, status: HTTPStatus = HTTPStatus.OK, location: str | None = None
+    document: Mapping[str, object],
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    location: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Answer with a JSON object; `location` is the address of what was made."""
     return web.Response(
         status=status,
         body=json.dumps(document, ensure_ascii=False, allow_nan=False).encode(),
         content_type=JSON,
-        headers={} if location is None else {"Location": location},
+        headers={**(headers or {}), **({} if location is None else {"Location": location})},
     )
 
 

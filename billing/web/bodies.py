@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from billing.domain.errors import BillingError, InvalidValue, NotFound
 from billing.interop.strict_json import read_object
+from billing.services.steps.idempotency import Claim
+from billing.web.idempotency import claim_of, require_key
 from billing.web.surroundings import surroundings
 
 JSON = "application/json"
@@ -99,7 +101,11 @@ def require_media_type(request: web.Request, *known: str) -> None:
 async def read_json(request: web.Request, *, size_max: int) -> Mapping[str, object]:
     """One JSON object; a key that stands twice is refused. Raises BodyUnreadable and what `read_body` raises."""
     require_media_type(request, JSON)
-    content = await read_body(request, size_max=size_max)
+    return await parse_json(await read_body(request, size_max=size_max))
+
+
+async def parse_json(content: bytes) -> Mapping[str, object]:
+    """The JSON object of a body. Raises BodyUnreadable."""
     if not content:
         raise BodyUnreadable("a JSON object is expected, the body is empty")
     try:
@@ -111,13 +117,27 @@ async def read_json(request: web.Request, *, size_max: int) -> Mapping[str, obje
 
 async def read_model(request: web.Request, model: type[Model]) -> Model:
     """A small JSON body as a value of `model`. Raises InvalidBody and what `read_json` raises."""
-    document = await read_json(request, size_max=surroundings(request).limits.body_size_max)
+    require_media_type(request, JSON)
+    return await parse_model(await read_body(request, size_max=surroundings(request).limits.body_size_max), model)
+
+
+async def parse_model(content: bytes, model: type[Model]) -> Model:
+    """A small JSON body, already received, as a value of `model`. Raises InvalidBody and BodyUnreadable."""
+    document = await parse_json(content)
     try:
         return model.model_validate(document)
     except ValidationError as refusal:
         wrong = refusal.errors(include_url=False, include_context=False, include_input=False)[:_ERRORS_MAX]
         errors = [(".".join(map(str, each["loc"]))[:_FIELD_LENGTH_MAX], each["msg"]) for each in wrong]
         raise InvalidBody(errors) from None  # the refusal itself would carry the values into a log
+
+
+async def read_claimed(request: web.Request, model: type[Model]) -> tuple[Model, Claim]:
+    """A small JSON body that asks for something new, with its claim. Raises what `read_model` and the claim raise."""
+    key = require_key(request)
+    require_media_type(request, JSON)
+    content = await read_body(request, size_max=surroundings(request).limits.body_size_max)
+    return await parse_model(content, model), claim_of(request, key, content)
 
 
 def read_id(text: str, *, field: str) -> UUID:

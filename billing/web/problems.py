@@ -1,7 +1,8 @@
 """Refusals as problem documents (RFC 9457): the one place that knows which error is which HTTP status.
 
 A document has `type` (stable, made of the code), `title`, `status`, `detail`, `code`, `instance` (this occurrence, also
-in the log), `errors` [{field, detail}] where fields are known, and `findings` where a claim file could not be read.
+in the log), `errors` [{field, detail}] where fields are known, `findings` where a claim file could not be read, and
+`payments` where an invoice is paid already.
 """
 
 import json
@@ -23,9 +24,13 @@ from billing.domain.errors import (
 )
 from billing.domain.finding import Finding, FindingCode
 from billing.interop.bhyt_case import write_finding
-from billing.services.access import NotAuthenticated
+from billing.services.access import NotAuthenticated, NotPermitted
+from billing.services.paying import InvoiceAlreadyPaid
+from billing.services.steps.idempotency import RequestStillRunning
 from billing.services.visiting import NothingReadable
 from billing.web.bodies import BodyTooLarge, BodyTooSlow, BodyUnreadable, InvalidBody, MediaTypeNotSupported
+from billing.web.idempotency import IdempotencyKeyInvalid, IdempotencyKeyMissing
+from billing.web.pagination import InvalidQuery
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +39,11 @@ RETRY_AFTER_S = 2
 
 _STATUSES: Mapping[type[BillingError], HTTPStatus] = {
     BodyUnreadable: HTTPStatus.BAD_REQUEST,
+    IdempotencyKeyMissing: HTTPStatus.BAD_REQUEST,
+    IdempotencyKeyInvalid: HTTPStatus.BAD_REQUEST,
+    InvalidQuery: HTTPStatus.BAD_REQUEST,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotPermitted: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,
     Refused: HTTPStatus.CONFLICT,
@@ -71,6 +80,7 @@ class Problem:
     detail: str
     errors: tuple[tuple[str, str], ...] = ()
     findings: tuple[Finding, ...] = ()
+    payments: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -96,7 +106,8 @@ def problem_of(error: Exception) -> Problem:
         detail=error.detail,
         errors=_errors(error),
         findings=findings,
-        headers=_headers(status),
+        payments=tuple(map(str, error.payments)) if isinstance(error, InvoiceAlreadyPaid) else (),
+        headers=_headers(status, error),
     )
 
 
@@ -119,6 +130,8 @@ def write_problem(problem: Problem, *, request_id: str) -> web.Response:
         document["errors"] = [{"field": name, "detail": detail} for name, detail in problem.errors]
     if problem.findings:
         document["findings"] = [write_finding(finding) for finding in problem.findings]
+    if problem.payments:
+        document["payments"] = list(problem.payments)
     return web.Response(
         status=problem.status,
         body=json.dumps(document, ensure_ascii=False, allow_nan=False).encode(),
@@ -145,8 +158,8 @@ def _errors(error: BillingError) -> tuple[tuple[str, str], ...]:
     return ((error.field, error.detail),) if error.field else ()
 
 
-def _headers(status: HTTPStatus) -> dict[str, str]:
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+def _headers(status: HTTPStatus, error: BillingError) -> dict[str, str]:
+    if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, RequestStillRunning):
         return {"Retry-After": str(RETRY_AFTER_S)}
     if status is HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": 'Bearer realm="vienphi"'}

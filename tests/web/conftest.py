@@ -1,6 +1,7 @@
 """The service on a real socket for each test, on a fresh database with one hospital."""
 
 from collections.abc import AsyncIterator
+from secrets import token_urlsafe
 
 import httpx
 import pytest
@@ -16,6 +17,15 @@ from tests.web.site import Site
 LIMITS = WebLimits(visit_size_max=1024 * 1024, body_timeout_s=1.0, shutdown_timeout_s=1.0)
 
 
+async def give_key(request: httpx.Request) -> None:
+    """As a client library would: every creating request that names no key gets a fresh one."""
+    if request.method == "POST" and request.url.path.startswith("/v1/"):
+        request.headers.setdefault("Idempotency-Key", token_urlsafe())
+
+
+HOOKS = {"request": [give_key]}
+
+
 @pytest.fixture
 async def site(database: DatabaseAddress, app_database: Database) -> AsyncIterator[Site]:
     hospital = await add_demo_hospital(database.owner_url)
@@ -24,8 +34,10 @@ async def site(database: DatabaseAddress, app_database: Database) -> AsyncIterat
         application = create_application(context=context, intake=intake, limits=LIMITS)
         async with (
             serving(application) as address,
-            httpx.AsyncClient(base_url=address, headers=hospital.authorization, timeout=20) as client,
-            httpx.AsyncClient(base_url=address, timeout=20) as stranger,
+            httpx.AsyncClient(
+                base_url=address, headers=hospital.authorization, timeout=20, event_hooks=HOOKS
+            ) as client,
+            httpx.AsyncClient(base_url=address, timeout=20, event_hooks=HOOKS) as stranger,
         ):
             yield Site(
                 address=address,

@@ -19,7 +19,9 @@ async def add_key(site: Site, *, expires_at: datetime | None) -> str:
     database = await Database.open(site.database.owner_url)
     try:
         setup = Setup(database, site.context.clock, Ids(site.context.clock))
-        return await setup.add_key(site.hospital.organization_id, person_name="Thu ngân 2", expires_at=expires_at)
+        return await setup.add_key(
+            site.hospital.organization_id, person_name="Thu ngân 2", name="till", expires_at=expires_at
+        )
     finally:
         await database.close()
 

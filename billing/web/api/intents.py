@@ -18,7 +18,8 @@ from billing.domain.money import dong
 from billing.interop.qr import qr_svg
 from billing.services.paying import INVOICES_MAX, find_intent, open_intent
 from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import Body, read_id, read_model
+from billing.web.bodies import Body, read_claimed, read_id
+from billing.web.idempotency import replay_headers
 from billing.web.surroundings import CALLER, surroundings
 
 
@@ -33,7 +34,7 @@ class NewIntent(Body):
 async def post_intent(request: web.Request) -> web.Response:
     """Open an intent and say how it is paid."""
     around, caller = surroundings(request), request[CALLER]
-    body = await read_model(request, NewIntent)
+    body, claim = await read_claimed(request, NewIntent)
     intent_id = await open_intent(
         around.context,
         caller.organization_id,
@@ -41,9 +42,12 @@ async def post_intent(request: web.Request) -> web.Response:
         invoice_ids=[InvoiceId(read_id(invoice_id, field="invoice_ids")) for invoice_id in body.invoice_ids],
         amount=None if body.amount is None else dong(body.amount),
         actor=caller.actor,
+        claim=claim,
     )
     row = await find_intent(around.context, caller.organization_id, intent_id)
-    return json_answer(_intent(row), status=HTTPStatus.CREATED, location=_address(intent_id))
+    return json_answer(
+        _intent(row), status=HTTPStatus.CREATED, location=_address(intent_id), headers=replay_headers(claim)
+    )
 
 
 async def get_intent(request: web.Request) -> web.Response:

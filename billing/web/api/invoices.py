@@ -16,7 +16,8 @@ from billing.domain.errors import NotFound
 from billing.domain.ids import InvoiceId, VisitId
 from billing.services.invoicing import find_invoice, issue_invoice
 from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import Body, read_id, read_model
+from billing.web.bodies import Body, read_claimed, read_id
+from billing.web.idempotency import replay_headers
 from billing.web.surroundings import CALLER, surroundings
 
 
@@ -29,11 +30,16 @@ class NewInvoice(Body):
 async def post_invoice(request: web.Request) -> web.Response:
     """Issue what a visit has cost so far and is on no invoice yet."""
     around, caller = surroundings(request), request[CALLER]
-    body = await read_model(request, NewInvoice)
+    body, claim = await read_claimed(request, NewInvoice)
     visit_id = VisitId(read_id(body.visit_id, field="visit_id"))
-    invoice_id = await issue_invoice(around.context, caller.organization_id, visit_id, actor=caller.actor)
+    invoice_id = await issue_invoice(around.context, caller.organization_id, visit_id, actor=caller.actor, claim=claim)
     row = await find_invoice(around.context, caller.organization_id, invoice_id)
-    return json_answer(_invoice(row), status=HTTPStatus.CREATED, location=f"/v1/invoices/{invoice_id}")
+    return json_answer(
+        _invoice(row),
+        status=HTTPStatus.CREATED,
+        location=f"/v1/invoices/{invoice_id}",
+        headers=replay_headers(claim),
+    )
 
 
 async def get_invoice(request: web.Request) -> web.Response:

@@ -11,11 +11,13 @@ from aiohttp import web
 
 from billing.domain.coverage.priced import PricedVisit
 from billing.domain.finding import Finding
-from billing.domain.ids import VisitId
+from billing.domain.ids import OrganizationId, VisitId
 from billing.interop.bhyt_case import write_finding, write_priced_visit
+from billing.services.context import Context
 from billing.services.visiting import TakenVisit, find_priced_visit, take_claim_file, take_visit
 from billing.web.answers import json_answer
-from billing.web.bodies import JSON, read_body, read_id, read_json, require_media_type
+from billing.web.bodies import JSON, parse_json, read_body, read_id, require_media_type
+from billing.web.idempotency import claim_of, replay_headers, require_key
 from billing.web.surroundings import CALLER, surroundings
 
 XML = ("application/xml", "text/xml")
@@ -23,26 +25,31 @@ XML = ("application/xml", "text/xml")
 
 async def post_visit(request: web.Request) -> web.Response:
     """Take in every visit of the body: 201 with what was found where anything was new, 200 where nothing was."""
+    key = require_key(request)
     require_media_type(request, JSON, *XML)
     around, caller = surroundings(request), request[CALLER]
-    size_max = around.limits.visit_size_max
+    content = await read_body(request, size_max=around.limits.visit_size_max)
+    claim = claim_of(request, key, content)
+    context, organization_id = around.context, caller.organization_id
+    findings: Sequence[Finding] = ()
     if request.content_type == JSON:
-        document = await read_json(request, size_max=size_max)
-        visits: Sequence[TakenVisit] = (
-            await take_visit(around.context, caller.organization_id, document, actor=caller.actor),
-        )
-        findings: Sequence[Finding] = ()
+        document = await parse_json(content)
+        one = await take_visit(context, organization_id, document, actor=caller.actor, claim=claim)
+        taken: Sequence[TakenVisit] = () if one is None else (one,)
     else:
-        content = await read_body(request, size_max=size_max)
-        file = await take_claim_file(around.context, caller.organization_id, content, actor=caller.actor)
-        visits, findings = file.visits, file.findings
+        file = await take_claim_file(context, organization_id, content, actor=caller.actor, claim=claim)
+        taken, findings = file.visits, file.findings
+    if claim.earlier is None:
+        is_new = any(visit.is_new_version for visit in taken)
+        visits = [_taken(visit) for visit in taken]
+    else:
+        is_new = claim.earlier.is_new
+        visits = [await _known(context, organization_id, VisitId(subject)) for subject in claim.earlier.subjects]
     return json_answer(
-        {
-            "visits": [_taken(taken) for taken in visits],
-            "findings": [write_finding(finding) for finding in findings],
-        },
-        status=HTTPStatus.CREATED if any(taken.is_new_version for taken in visits) else HTTPStatus.OK,
-        location=_address(visits[0].id) if len(visits) == 1 else None,
+        {"visits": visits, "findings": [write_finding(finding) for finding in findings]},
+        status=HTTPStatus.CREATED if is_new else HTTPStatus.OK,
+        location=_address(visits[0]["id"]) if len(visits) == 1 else None,
+        headers=replay_headers(claim),
     )
 
 
@@ -64,7 +71,20 @@ async def get_visit(request: web.Request) -> web.Response:
     )
 
 
-def _address(visit_id: VisitId) -> str:
+async def _known(context: Context, organization_id: OrganizationId, visit_id: VisitId) -> dict[str, object]:
+    """A visit that this request took in when it was first sent, as it stands now."""
+    visit = await find_priced_visit(context, organization_id, visit_id)
+    return {
+        "id": str(visit.id),
+        "ma_lk": visit.ma_lk,
+        "version": visit.version,
+        "is_new_version": False,
+        "price": _price(visit.ma_lk, visit.priced),
+        "findings": list(visit.findings),
+    }
+
+
+def _address(visit_id: object) -> str:
     return f"/v1/visits/{visit_id}"
 
 

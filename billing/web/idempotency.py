@@ -1,0 +1,55 @@
+"""The Idempotency-Key of a creating request: read with the body's hash into a claim, and told of in the answer."""
+
+import hashlib
+import re
+
+from aiohttp import web
+
+from billing.domain.errors import InvalidValue
+from billing.services.steps.idempotency import Claim
+from billing.web.surroundings import CALLER
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
+
+_KEY = re.compile(r"[!-~]{1,255}")
+
+
+class IdempotencyKeyMissing(InvalidValue):
+    """A creating request without a key could create twice when it is sent again."""
+
+    code = "idempotency_key_missing"
+
+
+class IdempotencyKeyInvalid(InvalidValue):
+    """A key is 1 to 255 visible ASCII characters, given once."""
+
+    code = "idempotency_key_invalid"
+
+
+def require_key(request: web.Request) -> str:
+    """The key of a creating request. Raises IdempotencyKeyMissing, IdempotencyKeyInvalid."""
+    given = request.headers.getall(HEADER, [])
+    if not given or given == [""]:
+        raise IdempotencyKeyMissing(f"send {HEADER}: a fresh random value for each new request, the same for a retry")
+    if len(given) > 1 or not _KEY.fullmatch(given[0]):
+        raise IdempotencyKeyInvalid(f"{HEADER} is 1 to 255 visible ASCII characters, given once")
+    return given[0]
+
+
+def claim_of(request: web.Request, key: str, content: bytes) -> Claim:
+    """What a request asks for under its key: route, media type and body as they were sent."""
+    resource = request.match_info.route.resource
+    assert resource is not None, "a handler runs on a resource"
+    sent = request.content_type.encode() + b"\n" + content
+    return Claim(
+        caller=request[CALLER].name,
+        route=f"{request.method} {resource.canonical}",
+        key=key,
+        request_hash=hashlib.sha256(sent).digest(),
+    )
+
+
+def replay_headers(claim: Claim) -> dict[str, str]:
+    """What an answer says of itself where the request was answered before."""
+    return {} if claim.earlier is None else {REPLAYED: "true"}

@@ -1,0 +1,89 @@
+"""Lists by page: at most 200 a page, the newest first, an opaque cursor to the next; never a count of all."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from billing.domain.errors import InvalidValue
+
+LIMIT_DEFAULT = 50
+LIMIT_MAX = 200
+_UUID_BYTES = 16
+
+
+class InvalidQuery(InvalidValue):
+    """A parameter that stands twice, that is not known here, or that cannot be what it claims."""
+
+    code = "invalid_query"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for: what comes after `after`, at most `limit`; and the filters by name."""
+
+    after: UUID | None
+    limit: int
+    filters: Mapping[str, str]
+
+
+def read_page(request: web.Request, *, filters: Sequence[str] = ()) -> Page:
+    """The page a request asks for. Raises InvalidQuery."""
+    given: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name in given:
+            raise InvalidQuery(f"{name} stands twice", field=_plain(name))
+        if name not in ("cursor", "limit", *filters):
+            raise InvalidQuery("this list knows no such parameter", field=_plain(name))
+        given[name] = value
+    limit = given.pop("limit", str(LIMIT_DEFAULT))
+    if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= LIMIT_MAX):
+        raise InvalidQuery(f"limit is a whole number from 1 to {LIMIT_MAX}", field="limit")
+    cursor = given.pop("cursor", None)
+    return Page(None if cursor is None else _read_cursor(cursor), int(limit), given)
+
+
+def read_filter_id(page: Page, name: str) -> UUID | None:
+    """A filter that is an id; None where it is not given. Raises InvalidQuery."""
+    text = page.filters.get(name)
+    if text is None:
+        return None
+    try:
+        found = UUID(text)
+    except ValueError as cause:
+        raise InvalidQuery(f"{name} is an id as we gave it out", field=name) from cause
+    if str(found) != text.lower():
+        raise InvalidQuery(f"{name} is an id as we gave it out", field=name)
+    return found
+
+
+def page_document(
+    rows: Sequence[Mapping[str, Any]], page: Page, write: Callable[[Mapping[str, Any]], object]
+) -> dict[str, object]:
+    """A page as it is answered. `rows` were asked for with one more than the limit, to see whether more follow."""
+    shown = rows[: page.limit]
+    more = len(rows) > page.limit
+    return {"items": [write(row) for row in shown], "next_cursor": _write_cursor(shown[-1]["id"]) if more else None}
+
+
+def _write_cursor(last: UUID) -> str:
+    return base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> UUID:
+    try:
+        content = base64.b64decode(text + "==", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as cause:
+        raise InvalidQuery("use a cursor as it was given out", field="cursor") from cause
+    if len(content) != _UUID_BYTES or _write_cursor(UUID(bytes=content)) != text:
+        raise InvalidQuery("use a cursor as it was given out", field="cursor")
+    return UUID(bytes=content)
+
+
+def _plain(name: str) -> str:
+    """A parameter's name as far as it can be shown."""
+    return "".join(letter for letter in name[:40] if letter.isascii() and letter.isprintable())
