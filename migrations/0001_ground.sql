@@ -20,13 +20,11 @@ END $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO vienphi_app, vienphi_auditor;
 
--- The organization a transaction works for; NULL when none is named (the plain cast would fail on '').
-CREATE FUNCTION vienphi_organization() RETURNS int
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN NULLIF(current_setting('vienphi.organization', true), '')::int;
-
--- Row security for one table: rows of another organization do not exist, not even for the table's owner.
-CREATE FUNCTION vienphi_wall(walled regclass, organization_column name DEFAULT 'organization_id') RETURNS void
+-- Row security for one table: rows of another organization do not exist, not even for the table's owner. NULLIF, since
+-- the plain cast of an organization that was never named fails. Personal tables are not the auditor's to read.
+CREATE FUNCTION vienphi_wall(
+    walled regclass, organization_column name DEFAULT 'organization_id', is_personal boolean DEFAULT false
+) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', walled);
@@ -34,7 +32,10 @@ BEGIN
     EXECUTE format(
         'CREATE POLICY wall ON %s USING (%I = NULLIF(current_setting(''vienphi.organization'', true), '''')::int)',
         walled, organization_column);
-    EXECUTE format('GRANT SELECT ON %s TO vienphi_app, vienphi_auditor', walled);
+    EXECUTE format('GRANT SELECT ON %s TO vienphi_app', walled);
+    IF NOT is_personal THEN
+        EXECUTE format('GRANT SELECT ON %s TO vienphi_auditor', walled);
+    END IF;
 END $$;
 
 CREATE FUNCTION vienphi_refuse_change() RETURNS trigger
@@ -79,7 +80,8 @@ CREATE TABLE bank_account_owner (
     bank_bin text NOT NULL CHECK (bank_bin ~ '^[0-9]{6}$'),
     account_number text NOT NULL CHECK (account_number ~ '^[0-9A-Za-z]{1,19}$'),
     organization_id int NOT NULL REFERENCES organization (id),
-    PRIMARY KEY (bank_bin, account_number)
+    PRIMARY KEY (bank_bin, account_number),
+    UNIQUE (organization_id, bank_bin, account_number)
 );
 SELECT vienphi_wall('bank_account_owner');
 
@@ -141,7 +143,7 @@ CREATE TABLE api_key (
     UNIQUE (organization_id, secret_hash),
     FOREIGN KEY (organization_id, person_id) REFERENCES person (organization_id, id)
 );
-SELECT vienphi_wall('api_key');
+SELECT vienphi_wall('api_key', is_personal => true);
 
 CREATE TABLE bank_account (
     organization_id int NOT NULL REFERENCES organization (id),
@@ -151,7 +153,8 @@ CREATE TABLE bank_account (
     holder text NOT NULL,
     PRIMARY KEY (organization_id, id),
     UNIQUE (organization_id, bank_bin, account_number),
-    FOREIGN KEY (bank_bin, account_number) REFERENCES bank_account_owner (bank_bin, account_number)
+    FOREIGN KEY (organization_id, bank_bin, account_number)
+        REFERENCES bank_account_owner (organization_id, bank_bin, account_number)
 );
 SELECT vienphi_wall('bank_account');
 

@@ -26,8 +26,8 @@ CREATE TABLE claim_file (
     received_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id, id)
 );
-SELECT vienphi_wall('claim_file');
-GRANT INSERT, DELETE ON claim_file TO vienphi_app;
+SELECT vienphi_wall('claim_file', is_personal => true);
+GRANT INSERT ON claim_file TO vienphi_app;
 
 -- Each telling of a visit; the same content again makes no new version.
 CREATE TABLE visit_version (
@@ -54,8 +54,8 @@ CREATE TABLE visit_document (
     PRIMARY KEY (organization_id, visit_id, version),
     FOREIGN KEY (organization_id, visit_id, version) REFERENCES visit_version (organization_id, visit_id, version)
 );
-SELECT vienphi_wall('visit_document');
-GRANT INSERT, DELETE ON visit_document TO vienphi_app;
+SELECT vienphi_wall('visit_document', is_personal => true);
+GRANT INSERT ON visit_document TO vienphi_app;
 
 CREATE TABLE visit_patient (
     organization_id int NOT NULL,
@@ -70,8 +70,8 @@ CREATE TABLE visit_patient (
     PRIMARY KEY (organization_id, visit_id),
     FOREIGN KEY (organization_id, visit_id) REFERENCES visit (organization_id, id)
 );
-SELECT vienphi_wall('visit_patient');
-GRANT INSERT, UPDATE, DELETE ON visit_patient TO vienphi_app;
+SELECT vienphi_wall('visit_patient', is_personal => true);
+GRANT INSERT, UPDATE ON visit_patient TO vienphi_app;
 
 -- What a person or a program should look at in what a source told; never a reason to stop the desk.
 CREATE TABLE visit_finding (

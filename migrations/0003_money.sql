@@ -35,8 +35,8 @@ CREATE TABLE payment_origin (
     PRIMARY KEY (organization_id, payment_id),
     FOREIGN KEY (organization_id, payment_id) REFERENCES payment (organization_id, id)
 );
-SELECT vienphi_wall('payment_origin');
-GRANT INSERT, DELETE ON payment_origin TO vienphi_app;
+SELECT vienphi_wall('payment_origin', is_personal => true);
+GRANT INSERT ON payment_origin TO vienphi_app;
 
 -- Where the whole of a payment stands now; the one row of it that is locked.
 CREATE TABLE payment_position (
@@ -93,6 +93,7 @@ CREATE TABLE payment_hold (
     FOREIGN KEY (organization_id, payment_id) REFERENCES payment (organization_id, id),
     FOREIGN KEY (organization_id, twin_payment_id) REFERENCES payment (organization_id, id)
 );
+CREATE INDEX ON payment_hold (organization_id, twin_payment_id);
 SELECT vienphi_wall('payment_hold');
 GRANT INSERT, UPDATE (lifted_at) ON payment_hold TO vienphi_app;
 
@@ -148,6 +149,22 @@ CREATE TABLE business_day (
     CONSTRAINT closed_has_moment CHECK ((state = 'closed') = (closed_at IS NOT NULL))
 );
 SELECT vienphi_wall('business_day');
+
+-- A closed day stays closed, and no day is opened before one that is closed.
+CREATE FUNCTION vienphi_keep_days_in_order() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.state = 'closed' THEN
+        RAISE EXCEPTION 'a closed day stays closed' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF TG_OP = 'INSERT' AND EXISTS (SELECT FROM business_day WHERE organization_id = NEW.organization_id
+            AND day > NEW.day AND state = 'closed') THEN
+        RAISE EXCEPTION 'a later day is closed already' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER days_in_order BEFORE INSERT OR UPDATE ON business_day
+    FOR EACH ROW EXECUTE FUNCTION vienphi_keep_days_in_order();
 GRANT INSERT, UPDATE (state, closed_at) ON business_day TO vienphi_app;
 
 -- transaction_id is the watermark's measure: readers take rows whose transaction is over for everybody.
@@ -168,7 +185,8 @@ CREATE TABLE journal_entry (
 CREATE INDEX ON journal_entry (organization_id, transaction_id);
 SELECT vienphi_wall('journal_entry');
 SELECT vienphi_append_only('journal_entry');
-GRANT INSERT ON journal_entry TO vienphi_app;
+GRANT INSERT (organization_id, id, kind, effective_at, recorded_at, accounting_date, actor_kind, actor_id, acting_for)
+    ON journal_entry TO vienphi_app;  -- transaction_id is the server's to say
 
 -- One amount moved from a credited to a debited account: balanced by construction.
 CREATE TABLE posting (
@@ -196,7 +214,8 @@ CREATE TABLE posting (
 CREATE INDEX ON posting (organization_id, transaction_id);
 SELECT vienphi_wall('posting');
 SELECT vienphi_append_only('posting');
-GRANT INSERT ON posting TO vienphi_app;
+GRANT INSERT (organization_id, entry_id, line, debit_account_id, credit_account_id, amount, visit_id, invoice_id,
+    payment_id, department, payer) ON posting TO vienphi_app;
 
 -- How an entry is corrected: one full reversal of each entry at most.
 CREATE TABLE reversal (

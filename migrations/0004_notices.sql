@@ -26,7 +26,7 @@ CREATE TABLE fact_key (
     PRIMARY KEY (organization_id, account_id, movement, key)
 );
 SELECT vienphi_wall('fact_key');
-GRANT INSERT, UPDATE (fact_id) ON fact_key TO vienphi_app;
+GRANT INSERT, UPDATE (fact_id, amount) ON fact_key TO vienphi_app;
 
 -- Partitioned by id, which carries its moment; no foreign key points into a partition that may leave.
 CREATE TABLE delivery (
@@ -55,7 +55,7 @@ CREATE TABLE delivery_body (
     source_address text NOT NULL,
     PRIMARY KEY (organization_id, id)
 ) PARTITION BY RANGE (id);
-SELECT vienphi_wall('delivery_body');
+SELECT vienphi_wall('delivery_body', is_personal => true);
 GRANT INSERT ON delivery_body TO vienphi_app;
 
 -- A disagreement a person must decide.
@@ -94,7 +94,7 @@ CREATE TABLE outbox (
 ) PARTITION BY RANGE (id);
 SELECT vienphi_wall('outbox');
 SELECT vienphi_append_only('outbox');
-GRANT INSERT ON outbox TO vienphi_app;
+GRANT INSERT (organization_id, id, topic, payload) ON outbox TO vienphi_app;
 
 -- Who did what to which thing; ids only.
 CREATE TABLE audit (
@@ -130,13 +130,17 @@ BEGIN
         FOREACH parent IN ARRAY ARRAY['delivery', 'delivery_body', 'outbox', 'audit'] LOOP
             partition := parent || '_' || to_char(starts, 'YYYYMM');
             CONTINUE WHEN to_regclass('public.' || partition) IS NOT NULL;
-            EXECUTE format('CREATE TABLE public.%I PARTITION OF public.%I FOR VALUES FROM (%L) TO (%L)', partition, parent,
-                public.vienphi_first_id(starts), public.vienphi_first_id((starts + interval '1 month')::date));
+            EXECUTE format('CREATE TABLE public.%I (LIKE public.%I INCLUDING ALL)', partition, parent);
             EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', partition);
             EXECUTE format('ALTER TABLE public.%I FORCE ROW LEVEL SECURITY', partition);
             IF parent <> 'delivery_body' THEN
                 PERFORM public.vienphi_append_only(('public.' || partition)::regclass);
             END IF;
+            -- Attached, not created as a partition: that would wait for every reader of the parent, and every writer
+            -- would wait behind it.
+            EXECUTE format('ALTER TABLE public.%I ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)', parent,
+                partition, public.vienphi_first_id(starts),
+                public.vienphi_first_id((starts + interval '1 month')::date));
         END LOOP;
     END LOOP;
 END $$;

@@ -121,9 +121,13 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """What one delivery says; may be empty (a provider's test call)."""
+    """What one delivery says; may be empty (a provider's test call).
+
+    `evidence` is the raw answer where we asked; a delivery is its own evidence.
+    """
 
     notices: tuple[Notice, ...]
+    evidence: bytes = b""
 
 
 class BadSignature(Exception):
@@ -188,7 +192,13 @@ class Provider(ABC):
 
 
 class Callbacks(ABC):
-    """Receives deliveries."""
+    """Receives deliveries.
+
+    `evidence_headers` (lower-case) are kept with a delivery because they prove it, as a signature over its body does. A
+    standing credential is none: it would open the next delivery too.
+    """
+
+    evidence_headers: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def read_callback(self, callback: Callback) -> Notices | Reply:
@@ -200,3 +210,33 @@ class Callbacks(ABC):
     @abstractmethod
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
         """Say the verdict in the provider's words. `receipt_id` is the same for every delivery of one event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPayment:
+    """A payment we have begun and not heard the end of. `provider_reference` is what its instruction carried, if any."""
+
+    reference: str
+    amount: int
+    provider_reference: str
+    created_at: datetime
+    asked_at: datetime
+
+
+class Queries(ABC):
+    """Can be asked what became of a payment.
+
+    `queries_per_minute` is how often one account may be asked, all our processes together; 0 where this account cannot
+    be asked at all.
+    """
+
+    queries_per_minute: int = 60
+
+    @abstractmethod
+    async def query_payment(self, known: KnownPayment) -> Notices:
+        """All that is known of a payment, in the notices its callbacks would carry: same event keys, fact keys and
+        fingerprints, so that asked and called back is one fact.
+
+        A payment that is not known there is one notice NOT_FOUND. A timeout, a 5xx or an answer that is not authentic
+        is one notice UNKNOWN: never a failure, never an exception.
+        """

@@ -51,7 +51,9 @@ async def _serve(settings: Settings) -> None:
     async with open_service(
         url,
         database_limits=DatabaseLimits(connections_min=pool.connections_min, connections_max=pool.connections_max),
-        intake_limits=IntakeLimits(lanes=lanes.count, batch_max=lanes.batch_max, waiting_max=lanes.queue_max),
+        intake_limits=IntakeLimits(
+            lanes=lanes.count, batch_max=lanes.batch_max, waiting_max=lanes.queue_max, wait_max_ms=lanes.wait_ms
+        ),
         web_limits=WebLimits(
             visit_size_max=settings.visit_size_max,
             body_size_max=settings.body_size_max,

@@ -51,7 +51,8 @@ class Ground:
 
     known_events: Mapping[EventKey, KnownEvent]
     known_facts: Mapping[FactKey, KnownFact]
-    fact_ids: Mapping[FactKey, PaymentId]  # of this batch, from join_facts
+    fact_ids: Mapping[FactKey, PaymentId]  # of the tellings told for the first time, from join_facts
+    claimed_ids: Mapping[FactKey, PaymentId]  # under which the keys of this batch were claimed
     intents: Mapping[str, Intent]  # by reference code
     invoices: Mapping[InvoiceId, Invoice]
     twins: Sequence[Twin] = ()
@@ -79,7 +80,7 @@ class Folded:
     outflows: list[tuple[PaymentId, Telling]] = field(default_factory=list)
     holds: list[tuple[PaymentId, PaymentId]] = field(default_factory=list)  # held, its twin
     cases: list[Case] = field(default_factory=list)
-    attached: dict[FactKey, PaymentId] = field(default_factory=dict)
+    attached: dict[FactKey, KnownFact] = field(default_factory=dict)
     intents: dict[IntentId, Intent] = field(default_factory=dict)
     invoices: dict[InvoiceId, Invoice] = field(default_factory=dict)
 
@@ -118,6 +119,10 @@ class _Folding:
     def _take_again(self, telling: Telling, known: KnownEvent) -> None:
         if telling.fingerprint != known.fingerprint:
             self._open_case(Reason.SAME_EVENT_OTHER_CONTENT, telling)
+        elif telling.moves_money:
+            facts = {self._facts[key] for key in telling.fact_keys if key in self._facts}
+            if facts:
+                self._meet(telling, facts)
         answered = known.verdict if known.verdict is not Verdict.ACCEPTED else Verdict.DUPLICATE
         self._answer(telling, answered, known.receipt_id)
 
@@ -159,14 +164,14 @@ class _Folding:
             if key in self._facts:
                 continue
             self._facts[key] = KnownFact(fact_id, amount)
-            if self._ground.fact_ids[key] != fact_id:
-                self.folded.attached[key] = fact_id
+            if self._ground.claimed_ids[key] != fact_id:
+                self.folded.attached[key] = KnownFact(fact_id, amount)
 
     def _tell_intent(self, telling: Telling) -> Verdict:
         if telling.outcome is Outcome.REVIEW:
             self._open_case(Reason.REVIEW, telling)
-        codes = self._issued(telling.codes.direct)
-        if len(codes) != 1:
+        codes = self._issued(telling.codes.field) or self._issued(telling.codes.direct)
+        if len(codes) != 1 or telling.movement is not Movement.RECEIVED:
             return Verdict.STORED
         self._keep_intent(self._intent(codes[0]).told(telling.outcome))
         return Verdict.ACCEPTED
@@ -196,7 +201,8 @@ class _Folding:
         self.folded.payments.append((payment, telling))
         for part in parts:
             self._put(part, payment, telling)
-        self._remember(payment, telling, is_unallocated=intent is None)
+        if twin is None:  # a payment that is held, or holds another, is no twin for a third
+            self._remember(payment, telling, is_unallocated=intent is None)
         return _verdict(telling, intent, why)
 
     def _put(self, part: Part, payment: Payment, telling: Telling) -> None:
@@ -221,7 +227,7 @@ class _Folding:
 
         A code that was found only by squeezing must ask for exactly this amount: two pieces may have met by accident.
         """
-        codes = self._issued(telling.codes.direct)
+        codes = self._issued(telling.codes.field) or self._issued(telling.codes.direct)
         if len(codes) == 1:
             return self._intent(codes[0]), Why.OWED
         if codes:
@@ -240,7 +246,7 @@ class _Folding:
         """Another channel's payment of equal amount and near moment that this one may be a second telling of."""
         if telling.bank_account_id is None:
             return None
-        codes = frozenset(self._issued(telling.codes.direct))
+        codes = frozenset(self._issued((*telling.codes.field, *telling.codes.direct)))
         for twin in self._twins.get((telling.bank_account_id, telling.amount), ()):
             if (
                 twin.payment.account_id != telling.account_id
@@ -260,7 +266,7 @@ class _Folding:
 
     def _remember(self, payment: Payment, telling: Telling, *, is_unallocated: bool) -> None:
         if telling.bank_account_id is not None:
-            codes = frozenset(self._issued(telling.codes.direct))
+            codes = frozenset(self._issued((*telling.codes.field, *telling.codes.direct)))
             twin = Twin(payment, telling.bank_account_id, codes, is_unallocated)
             self._twins.setdefault((twin.bank_account_id, payment.amount), []).append(twin)
 

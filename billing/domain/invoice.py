@@ -70,8 +70,23 @@ def shares_still_to_invoice(whole: Shares, earlier: Sequence[Shares]) -> Shares:
     patient = whole.patient - sum(shares.patient for shares in earlier)
     other = whole.other - sum(shares.other for shares in earlier)
     insurer = whole.insurer - sum(shares.insurer for shares in earlier)
-    if min(patient, other, insurer) < 0:
+    asked = _without_drift([patient, other, insurer], drift_max=len(earlier))
+    if min(asked) < 0:
         raise CorrectionNeeded("a share of this visit fell below its issued invoices; issue a correction")
-    if earlier and patient + other + insurer == 0:
+    if earlier and sum(asked) == 0:
         raise NothingToInvoice("everything this visit has cost so far is already invoiced")
-    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer))
+    return Shares(patient=Dong(asked[0]), other=Dong(asked[1]), insurer=Dong(asked[2]))
+
+
+def _without_drift(asked: list[int], *, drift_max: int) -> list[int]:
+    """Take a share that is short by no more than rounding (one đồng an earlier invoice) from the largest other one.
+
+    Each invoice was rounded by itself, so the rounded visit may give one payer a đồng less than its invoices did,
+    although nobody's exact share fell.
+    """
+    for position, share in enumerate(asked):
+        largest = max(range(len(asked)), key=asked.__getitem__)
+        if -drift_max <= share < 0 and asked[largest] + share >= 0:
+            asked[largest] += share
+            asked[position] = 0
+    return asked

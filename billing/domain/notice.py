@@ -34,8 +34,13 @@ class FactKey:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Reference codes a telling may carry: as they stand, and found only after spaces and signs were taken out."""
+    """Reference codes a telling may carry, in the order in which they are believed.
 
+    `field` is the code of a field of its own, `direct` those in the transfer text as they stand, `squeezed` those found
+    only after spaces and signs were taken out.
+    """
+
+    field: tuple[str, ...] = ()
     direct: tuple[str, ...] = ()
     squeezed: tuple[str, ...] = ()
 
@@ -82,6 +87,16 @@ class KnownFact:
 
     fact_id: PaymentId
     amount: Dong
+
+
+def first_tellings(tellings: Sequence[Telling]) -> list[Telling]:
+    """The tellings that say what the first telling of their event says.
+
+    A later one with other content names nothing: it must neither claim nor link money, or it would shadow money still
+    to come.
+    """
+    first = {telling.event: telling.fingerprint for telling in reversed(tellings)}
+    return [telling for telling in tellings if telling.fingerprint == first[telling.event]]
 
 
 def join_facts(tellings: Sequence[Telling], new_id: Callable[[], PaymentId]) -> Mapping[FactKey, PaymentId]:

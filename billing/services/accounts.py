@@ -26,19 +26,25 @@ class StoredProviderAccounts:
         self._build = build
         self._clock = clock
         self._kept: dict[tuple[OrganizationId, str], tuple[datetime, ProviderAccount | None]] = {}
+        self._unknown: dict[tuple[OrganizationId, str], tuple[datetime, ProviderAccount | None]] = {}
 
     async def find(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
-        """The active account of that name; None where there is none."""
+        """The account of that name, active or not; None where there is none."""
         now = self._clock()
-        kept = self._kept.get((organization_id, name))
-        if kept is not None and abs(now - kept[0]) < KEPT:
-            return kept[1]
+        key = (organization_id, name)
+        for memory in (self._kept, self._unknown):
+            kept = memory.get(key)
+            if kept is not None and abs(now - kept[0]) < KEPT:
+                return kept[1]
         async with self._database.transaction(organization_id) as tx:
             row = await find_provider_account(tx, name)
         account = None if row is None else self._ready(row)
-        if len(self._kept) >= KEPT_MAX:
-            self._kept.clear()
-        self._kept[organization_id, name] = (now, account)
+        # Whoever tries out names must not push out the accounts that exist.
+        memory = self._unknown if account is None else self._kept
+        memory.pop(key, None)
+        if len(memory) >= KEPT_MAX:
+            del memory[next(iter(memory))]
+        memory[key] = (now, account)
         return account
 
     def _ready(self, row: ProviderAccountRow) -> ProviderAccount:
@@ -49,4 +55,5 @@ class StoredProviderAccounts:
             provider=self._build(row.provider, row.settings, row.secret_name),
             bank_account_id=row.bank_account_id,
             channels=row.channels,
+            is_active=row.is_active,
         )

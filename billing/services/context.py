@@ -10,6 +10,8 @@ from secrets import randbits
 from typing import Protocol
 from uuid import UUID
 
+import structlog
+
 from billing.domain.coverage.figures import Figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.ids import LedgerAccountId, OrganizationId, ProviderAccountId, uuid7
@@ -17,13 +19,19 @@ from billing.domain.ledger import AccountKey
 from billing.domain.reference import Grammar, organization_grammar
 from billing.storage.database import Database, Transaction
 from billing.storage.organizations import read_ledger_accounts, read_prefixes
-from providers.contract import Provider
+from providers.contract import Callbacks, Provider
 
 Clock = Callable[[], datetime]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _RANDOM_BITS = 74
+_SET_BACK_MAX_MS = 10_000
+
+BOOKS_KEPT = timedelta(seconds=30)
+"""How long prefixes and accounts are used as read; a prefix given meanwhile is known after this time."""
+
+log = structlog.get_logger(__name__)
 
 
 def utc_now() -> datetime:
@@ -43,6 +51,10 @@ class Ids:
         """A fresh id of this moment (RFC 9562 §6.2, method 2)."""
         moment_ms = (self._clock() - _EPOCH) // _MILLISECOND
         last_ms, last_bits = self._last
+        if last_ms > moment_ms + _SET_BACK_MAX_MS:
+            # The clock had run far ahead. Ids of that future would fit no partition; those of now do.
+            log.warning("clock_was_ahead", ahead_ms=last_ms - moment_ms)
+            last_ms = 0
         if moment_ms > last_ms:
             # The top bit is left free, so that counting up within a millisecond cannot run over.
             self._last = (moment_ms, self._random_bits(_RANDOM_BITS - 1))
@@ -53,7 +65,10 @@ class Ids:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAccount:
-    """A contract with a provider, ready to be called. `channels` counts the contracts of its bank account."""
+    """A contract with a provider, ready to be called. `channels` counts the contracts of its bank account.
+
+    An account that is no longer active starts no payment, but what its old codes bring is still taken.
+    """
 
     id: ProviderAccountId
     organization_id: OrganizationId
@@ -61,22 +76,29 @@ class ProviderAccount:
     provider: Provider
     bank_account_id: UUID | None
     channels: int
+    is_active: bool = True
+
+    @property
+    def evidence_headers(self) -> frozenset[str]:
+        """Headers that are kept with a delivery because they prove it."""
+        return self.provider.evidence_headers if isinstance(self.provider, Callbacks) else frozenset()
 
 
 class ProviderAccounts(Protocol):
     """Finds provider accounts by name."""
 
     async def find(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
-        """The active account of that name; None where there is none."""
+        """The account of that name, active or not; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What does not change while an organization works: its code prefixes and its ledger accounts."""
+    """What seldom changes while an organization works: its code prefixes and its ledger accounts."""
 
     prefixes: tuple[str, ...]
     grammar: Grammar
     accounts: dict[AccountKey, LedgerAccountId]
+    read_at: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,10 +116,11 @@ class Context:
     async def books(self, tx: Transaction, *needed: AccountKey) -> Books:
         """The books of the transaction's organization, with the accounts named."""
         known = self._books.get(tx.organization_id)
-        if known is not None and all(key in known.accounts for key in needed):
+        now = self.clock()
+        if known is not None and abs(now - known.read_at) < BOOKS_KEPT and all(key in known.accounts for key in needed):
             return known
         prefixes = tuple(await read_prefixes(tx))
-        books = Books(prefixes, organization_grammar(prefixes), await read_ledger_accounts(tx))
+        books = Books(prefixes, organization_grammar(prefixes), await read_ledger_accounts(tx), now)
         missing = [key for key in needed if key not in books.accounts]
         assert not missing, f"ledger accounts are made with what they are for: {missing}"
         self._books[tx.organization_id] = books

@@ -10,11 +10,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from time import monotonic
 
 import asyncpg
 import structlog
 
-from billing.domain.errors import BillingError, CommitUnknown, Unavailable
+from billing.domain.errors import CommitUnknown, Unavailable
 from billing.domain.ids import DeliveryId, OrganizationId
 from billing.domain.ledger import business_date
 from billing.services.context import Context
@@ -22,9 +23,6 @@ from billing.services.steps.notices import Answer, Delivery, apply_deliveries
 from billing.storage.journal import open_day
 
 log = structlog.get_logger(__name__)
-
-_DATA_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, BillingError)
-"""What may be the fault of one delivery: SQLSTATE classes 22 and 23, and refusals of the domain."""
 
 
 class LaneFull(Unavailable):
@@ -35,17 +33,19 @@ class LaneFull(Unavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeLimits:
-    """How many lanes, how many deliveries in a batch, and how many may wait in one lane."""
+    """How many lanes, how many deliveries in a batch, how many may wait in one lane, and how long."""
 
     lanes: int = 4
     batch_max: int = 256
     waiting_max: int = 2_048
+    wait_max_ms: float = 100.0
 
 
 @dataclass(slots=True)
 class _Waiting:
     delivery: Delivery
     answered: "asyncio.Future[Answer]"
+    arrived: float
 
 
 class Intake:
@@ -94,22 +94,37 @@ class _Lane:
 
     def start(self) -> None:
         self._writer = asyncio.create_task(self._write_for_ever())
+        self._writer.add_done_callback(self._refuse_what_waits)
+
+    def _refuse_what_waits(self, writer: "asyncio.Task[None]") -> None:
+        """A writer that ended leaves nobody waiting: what still stands in the lane is delivered again."""
+        waiting = [one for queue in self._queues.values() for one in queue]
+        self._queues.clear()
+        self._waiting = 0
+        _refuse(waiting, None if writer.cancelled() else writer.exception())
 
     async def stop(self) -> None:
         self._is_stopping = True
         self._arrived.set()
         if self._writer is not None:
-            await self._writer
+            await asyncio.wait({self._writer})
 
     def is_full(self) -> bool:
-        return self._is_stopping or self._waiting >= self._limits.waiting_max
+        if self._is_stopping or self._writer is None or self._writer.done():
+            return True
+        return self._waiting >= self._limits.waiting_max or self._age_ms() > self._limits.wait_max_ms
+
+    def _age_ms(self) -> float:
+        """How long the delivery that has waited longest is waiting for its batch to begin."""
+        oldest = min((queue[0].arrived for queue in self._queues.values()), default=None)
+        return 0.0 if oldest is None else (monotonic() - oldest) * 1000
 
     async def submit(self, delivery: Delivery) -> Answer:
         if self.is_full():
             raise LaneFull("too many deliveries wait already")
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         queue = self._queues.setdefault(delivery.account.organization_id, deque())
-        queue.append(_Waiting(delivery, answered))
+        queue.append(_Waiting(delivery, answered, monotonic()))
         self._waiting += 1
         self._arrived.set()
         return await answered
@@ -141,27 +156,20 @@ class _Lane:
         """Apply a batch; where one delivery of it is at fault, halve until that one stands alone."""
         try:
             answers = await self._write([waiting.delivery for waiting in batch])
-        except _DATA_ERRORS as error:
-            if len(batch) > 1 and not isinstance(error, (Unavailable, CommitUnknown)):
+        except Exception as error:  # noqa: BLE001 - a lane outlives whatever befalls one batch; nothing is acknowledged
+            if len(batch) > 1 and _may_be_one_delivery(error):
                 middle = len(batch) // 2
                 await self._apply(batch[:middle])
                 await self._apply(batch[middle:])
             else:
-                self._refuse(batch, error)
-        except Exception as error:  # noqa: BLE001 - a lane outlives whatever befalls one batch; nothing is acknowledged
-            self._refuse(batch, error)
+                _refuse(batch, error)
+        except BaseException as error:
+            _refuse(batch, error)
+            raise
         else:
             for waiting in batch:
                 if not waiting.answered.done():
                     waiting.answered.set_result(answers[waiting.delivery.id])
-
-    def _refuse(self, batch: Sequence[_Waiting], error: Exception) -> None:
-        log.error("batch_refused", deliveries=len(batch), error=type(error).__name__, exc_info=error)
-        for waiting in batch:
-            if not waiting.answered.done():
-                refusal = Unavailable("the delivery could not be written; deliver it again")
-                refusal.__cause__ = error
-                waiting.answered.set_exception(refusal)
 
     async def _write(self, deliveries: Sequence[Delivery]) -> dict[DeliveryId, Answer]:
         context = self._context
@@ -179,3 +187,25 @@ class _Lane:
         async with self._context.database.transaction(organization_id, posting=True) as tx:
             await open_day(tx, today, at=now)
         self._opened[organization_id] = today
+
+
+def _may_be_one_delivery(error: Exception) -> bool:
+    """Whether one delivery of a batch may be what is wrong, and not the surroundings that all of it shares."""
+    if isinstance(error, (Unavailable, CommitUnknown, OSError, asyncpg.InterfaceError)):
+        return False
+    if isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None:
+        return False  # no partition for the row: the delivery is right, the upkeep is late
+    if isinstance(error, asyncpg.PostgresError):
+        return isinstance(error, (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError))
+    return True
+
+
+def _refuse(waiting: Sequence[_Waiting], error: BaseException | None) -> None:
+    """Answer first, log second: whatever a logger does, nobody is left waiting."""
+    for one in waiting:
+        if not one.answered.done():
+            refusal = Unavailable("the delivery could not be written; deliver it again")
+            refusal.__cause__ = error
+            one.answered.set_exception(refusal)
+    if waiting:
+        log.error("deliveries_refused", count=len(waiting), error=type(error).__name__, exc_info=error)

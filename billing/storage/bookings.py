@@ -3,7 +3,7 @@
 Third statement of the callback path. Invoices and intents are guarded by the version they were locked with.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ from billing.domain.ids import DeliveryId, LedgerAccountId, PaymentId
 from billing.domain.intent import Intent
 from billing.domain.invoice import Invoice
 from billing.domain.ledger import AccountKey, Entry
-from billing.domain.notice import FactKey
+from billing.domain.notice import FactKey, KnownFact
 from billing.domain.payment import Allocation, Payment, Place, position_of
 from billing.storage.database import Transaction
 from billing.storage.rows import columns, postings_of
@@ -24,11 +24,12 @@ from providers.contract import Callback, Payer, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
-    """One delivery as it is kept: how it was answered, and its raw message."""
+    """One delivery as it is kept: how it was answered, and its raw message with the headers that prove it."""
 
     id: DeliveryId
     account_id: UUID
     callback: Callback
+    kept_headers: Set[str]
     verdict: Verdict
     receipt_id: DeliveryId
     notices: int
@@ -87,7 +88,7 @@ class Booking:
     entries: Sequence[Entry]
     cases: Sequence[CaseRow]
     holds: Sequence[tuple[PaymentId, PaymentId]]
-    attached: Mapping[FactKey, PaymentId]
+    attached: Mapping[FactKey, KnownFact]
     messages: Sequence[Message]
     audit: Sequence[AuditLine]
 
@@ -162,26 +163,27 @@ _WRITE = """
         FROM unnest($62::uuid[], $63::text[], $64::bigint[], $65::uuid[], $66::uuid[], $67::uuid[],
             $68::uuid[], $69::timestamptz[])
             AS t (id, reason, amount, account_id, delivery_id, payment_id, intent_id, due_at)
+        ON CONFLICT DO NOTHING  -- the same disagreement told again
     ), holds AS (
         INSERT INTO payment_hold (organization_id, payment_id, twin_payment_id, held_at)
         SELECT $1, payment_id, twin_payment_id, $2
         FROM unnest($70::uuid[], $71::uuid[])
             AS t (payment_id, twin_payment_id)
     ), attached AS (
-        UPDATE fact_key SET fact_id = t.fact_id
-        FROM unnest($72::uuid[], $73::text[], $74::text[], $75::uuid[])
-            AS t (account_id, movement, key, fact_id)
+        UPDATE fact_key SET fact_id = t.fact_id, amount = t.amount
+        FROM unnest($72::uuid[], $73::text[], $74::text[], $75::uuid[], $76::bigint[])
+            AS t (account_id, movement, key, fact_id, amount)
         WHERE fact_key.organization_id = $1 AND fact_key.account_id = t.account_id
             AND fact_key.movement = t.movement AND fact_key.key = t.key
     ), messages AS (
         INSERT INTO outbox (organization_id, id, topic, payload)
         SELECT $1, id, topic, payload
-        FROM unnest($76::uuid[], $77::text[], $78::jsonb[])
+        FROM unnest($77::uuid[], $78::text[], $79::jsonb[])
             AS t (id, topic, payload)
     ), audited AS (
         INSERT INTO audit (organization_id, id, recorded_at, actor_kind, actor_id, action, subject_kind, subject_id)
         SELECT $1, id, $2, 'provider', actor_id, action, subject_kind, subject_id
-        FROM unnest($79::uuid[], $80::uuid[], $81::text[], $82::text[], $83::uuid[])
+        FROM unnest($80::uuid[], $81::uuid[], $82::text[], $83::text[], $84::uuid[])
             AS t (id, actor_id, action, subject_kind, subject_id)
     )
     SELECT (SELECT count(*) FROM invoices) AS invoices, (SELECT count(*) FROM intents) AS intents
@@ -217,7 +219,11 @@ def _parameters(booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]
         *columns([_case(row) for row in booking.cases], 8),
         *columns(list(booking.holds), 2),
         *columns(
-            [(key.account_id, key.movement.value, key.key, fact_id) for key, fact_id in booking.attached.items()], 4
+            [
+                (key.account_id, key.movement.value, key.key, fact.fact_id, fact.amount)
+                for key, fact in booking.attached.items()
+            ],
+            5,
         ),
         *columns([(message.id, message.topic, message.payload) for message in booking.messages], 3),
         *columns(
@@ -238,14 +244,10 @@ def _delivery(row: DeliveryRow) -> tuple[object, ...]:
         callback.method,
         callback.tail,
         callback.raw_query,
-        encode_json([pair for pair in callback.headers if pair[0] not in _HEADERS_NEVER_KEPT]),
+        encode_json([pair for pair in callback.headers if pair[0] in row.kept_headers]),
         callback.body,
         callback.source_address,
     )
-
-
-_HEADERS_NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie"})
-"""Standing credentials: a signature proves one message and is kept as evidence, these would open the next one."""
 
 
 def _payment(row: PaymentRow) -> tuple[object, ...]:

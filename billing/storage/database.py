@@ -44,9 +44,10 @@ _BUSY_ERRORS = (
 
 
 class LockClass(IntEnum):
-    """First number of the two-number advisory locks; the second is the organization."""
+    """First number of the two-number advisory locks; the second is the organization, or a hash of what is locked."""
 
     DAY = 1
+    BANK_ACCOUNT = 2
 
 
 class DatabaseUnavailable(Unavailable):

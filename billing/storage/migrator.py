@@ -184,7 +184,8 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Mi
     await connection.execute("BEGIN")
     try:
         before = await connection.fetchval("SELECT pg_current_xact_id()::text")
-        await connection.execute(migration.text)
+        # A file of comments alone is an empty query, which the driver cannot answer.
+        await connection.execute(f"{migration.text}\n;SELECT 1")
         if await connection.fetchval("SELECT pg_current_xact_id()::text") != before:
             raise MigrationEndsTransaction(f"{migration.name} holds a COMMIT or ROLLBACK of its own")
         await connection.execute(_ADD_RECORD, migration.number, migration.name, migration.checksum)

@@ -15,14 +15,15 @@ from billing.domain.intent import Intent
 from billing.domain.invoice import Invoice
 from billing.domain.ledger import DayState
 from billing.domain.money import Dong
-from billing.domain.notice import EventKey, FactKey, KnownEvent, KnownFact, Telling
+from billing.domain.notice import EventKey, FactKey, KnownEvent, KnownFact, Telling, first_tellings
 from billing.domain.payment import Payment
-from billing.storage.database import Transaction
+from billing.storage.database import LockClass, Transaction
 from billing.storage.rows import columns, intent_of, invoice_of
 from providers.contract import Movement, Verdict
 
-# One fact key may stand in several tellings; it is claimed if any of them is a telling not handled before. A telling
-# that was handled claims nothing: with other content than the first time it must not shadow money still to come.
+# One fact key may stand in several tellings; it is claimed if any of them is told for the first time, or told again as
+# before with a further name for the money. A telling with other content than the first time claims nothing: it must
+# not shadow money still to come.
 _CLAIM = """
     WITH events AS (
         INSERT INTO event_key (organization_id, provider_account_id, key, fingerprint, delivery_id)
@@ -31,13 +32,21 @@ _CLAIM = """
         ORDER BY told.account_id, told.key
         ON CONFLICT DO NOTHING
         RETURNING provider_account_id, key
+    ), told_alike AS (
+        SELECT provider_account_id, key FROM events
+        UNION ALL
+        SELECT event_key.provider_account_id, event_key.key
+        FROM unnest($2::uuid[], $3::text[], $4::bytea[]) AS told (account_id, key, fingerprint)
+        JOIN event_key ON event_key.organization_id = $1 AND event_key.provider_account_id = told.account_id
+            AND event_key.key = told.key AND event_key.fingerprint = told.fingerprint
     ), facts AS (
         INSERT INTO fact_key (organization_id, account_id, movement, key, fact_id, amount)
         SELECT DISTINCT ON (named.account_id, named.movement, named.key)
             $1, named.account_id, named.movement, named.key, named.fact_id, named.amount
         FROM unnest($6::uuid[], $7::text[], $8::text[], $9::uuid[], $10::bigint[], $11::uuid[], $12::text[])
             AS named (account_id, movement, key, fact_id, amount, event_account_id, event_key)
-        JOIN events ON events.provider_account_id = named.event_account_id AND events.key = named.event_key
+        JOIN told_alike ON told_alike.provider_account_id = named.event_account_id
+            AND told_alike.key = named.event_key
         ORDER BY named.account_id, named.movement, named.key
         ON CONFLICT DO NOTHING
         RETURNING account_id, movement, key
@@ -57,15 +66,16 @@ class Claimed:
 
 
 async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Mapping[FactKey, PaymentId]) -> Claimed:
-    """Claim the event keys of a batch, and the fact keys of those tellings that are told for the first time.
+    """Claim the event keys of a batch, and the fact keys of those tellings that say what their first telling said.
 
     Waits for another transaction that is claiming the same key. The first telling of a batch keeps its event key.
     """
-    first = {telling.event: telling for telling in reversed(tellings)}
+    alike = first_tellings(tellings)
+    first = {telling.event: telling for telling in reversed(alike)}
     events = [(key.account_id, key.key, told.fingerprint, told.delivery_id) for key, told in first.items()]
     facts = [
         (key.account_id, key.movement.value, key.key, fact_ids[key], told.amount, told.event.account_id, told.event.key)
-        for told in first.values()
+        for told in alike
         if told.moves_money
         for key in told.fact_keys
     ]
@@ -100,12 +110,12 @@ _LOCK_GROUND = """
                 SELECT intent_invoice.invoice_id FROM intent
                 JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id
                 WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($7::text[]))
-            ORDER BY id FOR UPDATE) AS locked) AS invoices,
+            ORDER BY id FOR NO KEY UPDATE) AS locked) AS invoices,
         (SELECT array_agg(locked) FROM (
             SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at
             FROM intent
             WHERE organization_id = $1 AND reference_code = ANY ($7::text[])
-            ORDER BY id FOR UPDATE) AS locked) AS intents,
+            ORDER BY id FOR NO KEY UPDATE) AS locked) AS intents,
         (SELECT array_agg((intent.id, intent_invoice.invoice_id) ORDER BY intent.id, intent_invoice.position)
          FROM intent
          JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id
@@ -135,7 +145,9 @@ async def lock_ground(
     """
     events = {telling.event for telling in tellings} - claimed.events
     facts = {key for telling in tellings if telling.moves_money for key in telling.fact_keys} - claimed.facts
-    codes = {code for telling in tellings for code in (*telling.codes.direct, *telling.codes.squeezed)}
+    codes = {
+        code for telling in tellings for code in (*telling.codes.field, *telling.codes.direct, *telling.codes.squeezed)
+    }
     row = await tx.fetchrow(
         _LOCK_GROUND,
         tx.organization_id,
@@ -164,26 +176,60 @@ async def lock_ground(
     )
 
 
+# Equal money is common at a hospital (one registration fee): for each telling the nearest candidate alone, and only
+# one that no code, bank reference or hold rules out.
 _TWINS = """
-    SELECT payment.id, payment.provider_account_id, payment.bank_account_id, payment.delivery_id, payment.intent_id,
-        payment.amount, payment.provider_reference, payment.bank_reference, payment.occurred_at,
-        intent.reference_code, payment_position.unallocated = payment.amount AS is_unallocated
-    FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[]) AS told (bank_account_id, amount, occurred_at)
-    JOIN payment ON payment.organization_id = $1 AND payment.bank_account_id = told.bank_account_id
-        AND payment.amount = told.amount
-        AND payment.occurred_at BETWEEN told.occurred_at - $5::interval AND told.occurred_at + $5::interval
-    JOIN payment_position ON payment_position.organization_id = $1 AND payment_position.payment_id = payment.id
-    LEFT JOIN intent ON intent.organization_id = $1 AND intent.id = payment.intent_id
-    WHERE NOT EXISTS (SELECT FROM payment_hold AS hold
-        WHERE hold.organization_id = $1 AND payment.id IN (hold.payment_id, hold.twin_payment_id))
-    ORDER BY payment.id
+    SELECT twin.*
+    FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[])
+        AS told (bank_account_id, provider_account_id, amount, occurred_at, bank_reference, code)
+    JOIN LATERAL (
+        SELECT payment.id, payment.provider_account_id, payment.bank_account_id, payment.delivery_id, payment.intent_id,
+            payment.amount, payment.provider_reference, payment.bank_reference, payment.occurred_at,
+            intent.reference_code, payment_position.unallocated = payment.amount AS is_unallocated
+        FROM payment
+        JOIN payment_position ON payment_position.organization_id = $1 AND payment_position.payment_id = payment.id
+        LEFT JOIN intent ON intent.organization_id = $1 AND intent.id = payment.intent_id
+        WHERE payment.organization_id = $1 AND payment.bank_account_id = told.bank_account_id
+            AND payment.amount = told.amount
+            AND payment.occurred_at BETWEEN told.occurred_at - $8::interval AND told.occurred_at + $8::interval
+            AND payment.provider_account_id <> told.provider_account_id
+            AND (payment.bank_reference = '' OR told.bank_reference = ''
+                OR payment.bank_reference = told.bank_reference)
+            AND (intent.reference_code IS NULL OR told.code = '' OR intent.reference_code = told.code)
+            AND NOT EXISTS (SELECT FROM payment_hold AS hold
+                WHERE hold.organization_id = $1 AND hold.payment_id = payment.id)
+            AND NOT EXISTS (SELECT FROM payment_hold AS hold
+                WHERE hold.organization_id = $1 AND hold.twin_payment_id = payment.id)
+        ORDER BY payment.occurred_at
+        LIMIT $9
+    ) AS twin ON true
 """
+
+_LOCK_BANK_ACCOUNTS = """
+    SELECT pg_advisory_xact_lock($1, hashtext(bank_account_id::text))
+    FROM (SELECT DISTINCT unnest($2::uuid[]) AS bank_account_id ORDER BY 1) AS wanted
+"""
+
+
+async def lock_bank_accounts(tx: Transaction, bank_account_ids: Sequence[UUID]) -> None:
+    """Let one batch at a time look for twins on a bank account of several channels; before any key is claimed."""
+    await tx.execute(_LOCK_BANK_ACCOUNTS, LockClass.BANK_ACCOUNT, list(bank_account_ids))
 
 
 async def read_twins(tx: Transaction, tellings: Sequence[Telling]) -> list[Twin]:
     """Payments that tellings from another channel of the same bank account may be a second telling of."""
-    told = [(telling.bank_account_id, telling.amount, telling.occurred_at) for telling in tellings]
-    rows = await tx.fetch(_TWINS, tx.organization_id, *columns(sorted(set(told), key=repr), 3), TWIN_WINDOW)
+    told = {
+        (
+            telling.bank_account_id,
+            telling.account_id,
+            telling.amount,
+            telling.occurred_at,
+            telling.bank_reference,
+            next(iter((*telling.codes.field, *telling.codes.direct)), ""),
+        )
+        for telling in tellings
+    }
+    rows = await tx.fetch(_TWINS, tx.organization_id, *columns(sorted(told, key=repr), 6), TWIN_WINDOW, len(tellings))
     unique = {row["id"]: row for row in rows}
     return [
         Twin(

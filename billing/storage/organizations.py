@@ -100,6 +100,7 @@ class ProviderAccountRow:
     bank_account_id: UUID | None
     settings: Mapping[str, object]
     secret_name: str | None
+    is_active: bool
     channels: int
 
 
@@ -134,16 +135,17 @@ async def add_provider_account(
 
 _PROVIDER_ACCOUNT = """
     SELECT account.id, account.name, account.provider, account.bank_account_id, account.settings, account.secret_name,
+        account.is_active,
         (SELECT count(*) FROM provider_account AS channel
          WHERE channel.organization_id = $1 AND channel.is_active
             AND channel.bank_account_id = account.bank_account_id) AS channels
     FROM provider_account AS account
-    WHERE account.organization_id = $1 AND account.name = $2 AND account.is_active
+    WHERE account.organization_id = $1 AND account.name = $2
 """
 
 
 async def find_provider_account(tx: Transaction, name: str) -> ProviderAccountRow | None:
-    """The active contract of that name."""
+    """The contract of that name, active or not."""
     row = await tx.fetchrow(_PROVIDER_ACCOUNT, tx.organization_id, name)
     return None if row is None else ProviderAccountRow(organization_id=tx.organization_id, **dict(row))
 

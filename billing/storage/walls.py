@@ -6,12 +6,11 @@ The walls themselves are built by `migrations/`. Source: DESIGN §4 Walls.
 from billing.domain.errors import BillingError
 from billing.storage.database import Database
 
-_APPEND_ONLY_TABLES = ("journal_entry", "posting")
-
 _READ_ROLE = """
     SELECT current_user::text AS role,
            bool_or(r.rolsuper) AS superuser,
-           bool_or(r.rolbypassrls) AS passes_row_security
+           bool_or(r.rolbypassrls) AS passes_row_security,
+           bool_or(r.rolcreaterole) AS makes_roles
     FROM pg_roles r
     WHERE pg_has_role(current_user, r.oid, 'MEMBER')
 """
@@ -28,15 +27,31 @@ _READ_OWNED_TABLES = """
 """
 
 _READ_FORBIDDEN_GRANTS = """
-    SELECT t.name, p.privilege
-    FROM unnest($1::text[]) AS t (name)
+    SELECT c.relname::text AS name, p.privilege
+    FROM pg_trigger t
+    JOIN pg_class c ON c.oid = t.tgrelid
     CROSS JOIN unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS p (privilege)
-    WHERE to_regclass(t.name) IS NOT NULL
+    WHERE t.tgname = 'append_only' AND NOT c.relispartition
       AND CASE p.privilege
-              WHEN 'UPDATE' THEN has_any_column_privilege(current_user, to_regclass(t.name), 'UPDATE')
-              ELSE has_table_privilege(current_user, to_regclass(t.name), p.privilege)
+              WHEN 'UPDATE' THEN has_any_column_privilege(current_user, c.oid, 'UPDATE')
+              ELSE has_table_privilege(current_user, c.oid, p.privilege)
           END
-    ORDER BY t.name, p.privilege
+    ORDER BY c.relname, p.privilege
+"""
+
+# What the migrations built and somebody may have switched off since.
+_READ_FALLEN_WALLS = """
+    SELECT c.relname::text || ' has no forced row security' AS problem
+    FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'organization_id'
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+      AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+    UNION ALL
+    SELECT c.relname::text || ' has its trigger ' || t.tgname || ' switched off'
+    FROM pg_trigger t
+    JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND t.tgenabled NOT IN ('O', 'A')
+    ORDER BY problem
 """
 
 _READ_DURABILITY = """
@@ -60,8 +75,9 @@ class DatabaseUnsafe(BillingError):
 async def check_role(database: Database, *, may_forget: bool = False) -> None:
     """Refuse to go on where the walls do not stand. `may_forget` passes over durability and is for tests alone.
 
-    Raises DatabaseUnsafe naming every problem at once: a role that is superuser, passes row security, owns tables or
-    may change the journal, itself or through a role it is a member of; a server older than 15, with fsync or
+    Raises DatabaseUnsafe naming every problem at once: a role that is superuser, passes row security, makes roles, owns
+    tables or may change an append-only table, itself or through a role it is a member of; row security or a trigger
+    that was switched off; a server older than 15, with fsync or
     full_page_writes off, or with synchronous_commit below on.
     """
     problems = await _role_problems(database) + await _server_problems(database, may_forget=may_forget)
@@ -73,7 +89,8 @@ async def _role_problems(database: Database) -> list[str]:
     async with database.installation() as reader:
         role = await reader.fetchrow(_READ_ROLE)
         owned = await reader.fetch(_READ_OWNED_TABLES)
-        grants = await reader.fetch(_READ_FORBIDDEN_GRANTS, list(_APPEND_ONLY_TABLES))
+        grants = await reader.fetch(_READ_FORBIDDEN_GRANTS)
+        fallen = await reader.fetch(_READ_FALLEN_WALLS)
     assert role is not None
     name = role["role"]
     problems = []
@@ -81,9 +98,12 @@ async def _role_problems(database: Database) -> list[str]:
         problems.append(f"role {name} is superuser, or may become one")
     if role["passes_row_security"]:
         problems.append(f"role {name} has BYPASSRLS, or may become one that has")
+    if role["makes_roles"]:
+        problems.append(f"role {name} has CREATEROLE, or may become one that has")
     if owned:
         problems.append(f"role {name} owns tables, as {', '.join(row['name'] for row in owned[:3])}")
     problems += [f"role {name} may {row['privilege']} {row['name']}" for row in grants]
+    problems += [row["problem"] for row in fallen]
     return problems
 
 

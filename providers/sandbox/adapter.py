@@ -10,7 +10,6 @@ The message and its signature are described in `message.py`. Status words of the
 
 import hashlib
 import json
-import re
 from typing import ClassVar
 
 import httpx
@@ -20,6 +19,7 @@ from providers.contract import (
     BadSignature,
     Callback,
     Callbacks,
+    KnownPayment,
     Movement,
     Notice,
     Notices,
@@ -29,15 +29,17 @@ from providers.contract import (
     PaymentRefused,
     PaymentRequest,
     Provider,
+    Queries,
     Reply,
     Unreadable,
     Verdict,
 )
 from providers.emvqr import Particulars, QrError, VietQr, build_vietqr, check_payee
-from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, signature_of
-from providers.signing import NotStrictJson, is_same_secret, read_json_object
+from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, is_signed
+from providers.sandbox.query import ask_bank
+from providers.signing import NotStrictJson, read_json_object
 
-_SIGNATURE = re.compile(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})")
+_QUERIES_PER_MINUTE = 120
 
 _OUTCOMES = {
     "PENDING": Outcome.PENDING,
@@ -57,14 +59,17 @@ _RESULTS = {
 }
 
 
-class Sandbox(Provider, Callbacks):
-    """One account at the sandbox bank. Needs no call to anybody, so its client is not kept."""
+class Sandbox(Provider, Callbacks, Queries):
+    """One account at the sandbox bank. Calls nobody but, where its settings say so, the address for questions."""
 
     signed_part: ClassVar[str] = "the timestamp, a dot and the whole body"
     settings_type: ClassVar[type[BaseModel]] = SandboxSettings
+    evidence_headers: ClassVar[frozenset[str]] = frozenset({SIGNATURE_HEADER})
 
     def __init__(self, settings: SandboxSettings, client: httpx.AsyncClient) -> None:
         self._settings = settings
+        self._client = client
+        self.queries_per_minute = _QUERIES_PER_MINUTE if settings.query_url else 0
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
         """A dynamic VietQR for the account of the settings, read back before it is given out.
@@ -112,14 +117,12 @@ class Sandbox(Provider, Callbacks):
             return _reply(503, _RESULTS[verdict], receipt_id, headers={"Retry-After": "1"})
         return _reply(200, _RESULTS[verdict], receipt_id)
 
+    async def query_payment(self, known: KnownPayment) -> Notices:
+        """What the bank's book says of our reference, each transaction as its callback says it."""
+        return await ask_bank(self._client, self._settings, known, self._notice)
+
     def _verify(self, callback: Callback) -> None:
-        signature = _SIGNATURE.fullmatch(callback.header(SIGNATURE_HEADER) or "")
-        if signature is None:
-            raise BadSignature(_reply(401, "bad_signature"))
-        timestamp, received = signature.groups()
-        if not is_same_secret(signature_of(self._settings.key, timestamp, callback.body), received):
-            raise BadSignature(_reply(401, "bad_signature"))
-        if abs(callback.received_at.timestamp() - int(timestamp)) > self._settings.tolerance_s:
+        if not is_signed(self._settings, callback.header(SIGNATURE_HEADER), callback.body, at=callback.received_at):
             raise BadSignature(_reply(401, "bad_signature"))
 
     def _notice(self, message: SandboxMessage) -> Notice:
@@ -159,10 +162,13 @@ def _meaning(message: SandboxMessage) -> tuple[Movement, Outcome]:
 
 
 def _fingerprint(message: SandboxMessage) -> bytes:
-    """SHA-256 over what decides amount, account and target; the payer decides nothing and stays out."""
+    """SHA-256 over what decides amount, account and target.
+
+    The payer decides nothing, and a bank reference that is only known at the second telling is a further name, not
+    another content: both stay out.
+    """
     meaningful = [
         message.transaction_id,
-        message.bank_reference,
         message.merchant_id,
         message.account_number,
         message.amount,

@@ -17,7 +17,7 @@ from billing.domain.ids import (
 from billing.domain.intent import Intent, IntentState
 from billing.domain.invoice import Invoice, InvoiceState
 from billing.domain.money import Dong, Shares
-from billing.domain.notice import Codes, EventKey, FactKey, KnownEvent, KnownFact, Telling, join_facts
+from billing.domain.notice import Codes, EventKey, FactKey, KnownEvent, KnownFact, Telling, first_tellings, join_facts
 from billing.domain.reference import ReferenceCode, reference_code
 from providers.contract import Movement, Outcome
 
@@ -101,10 +101,14 @@ def run(
     invoices = [invoice()] if invoices is None else invoices
     intents = [intent(invoices=invoices)] if intents is None else intents
     new_id = ids()
+    alike = first_tellings(tellings)
+    claimed_ids = join_facts(alike, lambda: PaymentId(new_id()))
+    new = [told for told in alike if told.event not in (known_events or {})]
     ground = Ground(
         known_events=known_events or {},
         known_facts=known_facts or {},
-        fact_ids=join_facts(tellings, lambda: PaymentId(new_id())),
+        fact_ids=claimed_ids if len(new) == len(alike) else join_facts(new, lambda: PaymentId(new_id())),
+        claimed_ids=claimed_ids,
         intents={one.reference: one for one in intents},
         invoices={one.id: one for one in invoices},
         twins=twins or [],

@@ -221,7 +221,7 @@ def test_same_money_under_another_event_is_booked_once_and_its_new_name_attached
         known_facts={FactKey(ACCOUNT, Movement.RECEIVED, "transaction:T1"): known},
     )
     assert later.payments == []
-    assert later.attached == {bank: known.fact_id}
+    assert later.attached == {bank: known}
 
 
 def test_tellings_linked_only_through_a_third_are_one_payment() -> None:
@@ -296,6 +296,60 @@ def test_money_that_leaves_unasked_is_booked_and_opens_a_case() -> None:
     assert folded.payments == []
     assert [told.amount for _, told in folded.outflows] == [100_000]
     assert reasons(folded) == [Reason.MONEY_LEFT_UNASKED]
+
+
+def test_changed_redelivery_in_one_batch_links_no_other_payment() -> None:
+    """T1, then T1 told again with the names of T2, then T2: all in one batch, and both are booked."""
+    first = telling("T1", keys=["transaction:T1", "bank:FT1"])
+    changed = telling("T1", keys=["transaction:T1", "bank:FT2"], fingerprint=b"changed")
+    second = telling("T2", keys=["transaction:T2", "bank:FT2"])
+
+    folded = run(first, changed, second)
+
+    assert sum(payment.amount for payment, _ in folded.payments) == 200_000
+    assert reasons(folded) == [Reason.SAME_EVENT_OTHER_CONTENT, Why.PAID_AGAIN]
+
+
+def test_known_event_with_changed_names_links_no_two_new_payments() -> None:
+    told = telling("T0")
+    changed = telling("T0", keys=["transaction:T1", "transaction:T2"], fingerprint=b"changed")
+
+    folded = run(
+        changed,
+        telling("T1"),
+        telling("T2"),
+        known_events={told.event: KnownEvent(b"same", Verdict.ACCEPTED, told.delivery_id)},
+    )
+
+    assert len(folded.payments) == 2
+
+
+def test_further_name_on_a_repeated_event_is_attached() -> None:
+    first = telling("T1")
+    again = telling("T1", keys=["transaction:T1", "bank:FT9"])
+    other_channel = telling("S7", keys=["bank:FT9"])
+
+    folded = run(first, again, other_channel)
+
+    assert len(folded.payments) == 1
+
+
+def test_failed_refund_moves_no_collection() -> None:
+    folded = run(telling(outcome=Outcome.FAILED, movement=Movement.REFUNDED))
+
+    assert folded.intents == {}
+
+
+def test_code_of_the_field_never_issued_gives_way_to_the_text() -> None:
+    folded = run(telling(codes=Codes(field=(code(77),), direct=(code(1),))))
+
+    assert places(folded) == [(Place.INVOICE, 100_000, Why.OWED)]
+
+
+def test_held_payment_is_no_twin_for_a_third() -> None:
+    folded = run(telling("T1"), telling("T2", account_id=OTHER_ACCOUNT), twins=[_twin(is_unallocated=False)])
+
+    assert [held for held, _ in folded.holds] == [folded.payments[0][0].id]
 
 
 def _twin(*, is_unallocated: bool, bank_reference: str = "", codes: frozenset[str] = frozenset()) -> Twin:

@@ -27,3 +27,8 @@ def test_visit_of_no_cost_is_invoiced_once() -> None:
 def test_share_that_fell_below_the_issued_bill_needs_a_correction() -> None:
     with pytest.raises(CorrectionNeeded):
         shares_still_to_invoice(shares(90, 0, 500), [shares(100, 0, 400)])
+
+
+def test_dong_of_rounding_drift_is_taken_from_the_payer_who_rose() -> None:
+    # 1 000.40 + 4 001.40 was 1 000 / 4 002; 100.10 more for the patient makes the whole 1 101 / 4 001.
+    assert shares_still_to_invoice(shares(1_101, 0, 4_001), [shares(1_000, 0, 4_002)]) == shares(100, 0, 0)

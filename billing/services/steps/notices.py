@@ -4,6 +4,7 @@ Takes a transaction that holds the day lock, opens none. Applying a delivery twi
 lock order of the house: day, keys, invoices, intents; then everything is written at once. Source: DESIGN §5.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,12 +12,12 @@ from uuid import UUID
 
 from billing.domain.actor import Actor
 from billing.domain.bookkeeping import clearing_account, money_left, payment_received
-from billing.domain.folding import Folded, Ground, fold
+from billing.domain.folding import Case, Folded, Ground, Reason, fold
 from billing.domain.ids import AllocationId, DeliveryId, EntryId, PaymentId
 from billing.domain.intent import Intent
 from billing.domain.ledger import CHART, AccountKey, AccountRole, Entry, EntryKind, accounting_date, business_date
 from billing.domain.money import dong
-from billing.domain.notice import Codes, EventKey, FactKey, Telling, join_facts
+from billing.domain.notice import Codes, EventKey, FactKey, Telling, first_tellings, join_facts
 from billing.domain.payment import Allocation
 from billing.domain.reference import Grammar, extract_codes, is_reference_code, squeezed_codes
 from billing.services.context import Context, ProviderAccount
@@ -30,13 +31,14 @@ from billing.storage.bookings import (
     write_booking,
 )
 from billing.storage.database import Transaction
-from billing.storage.notices import LockedGround, claim_keys, lock_ground, read_twins
-from providers.contract import Callback, Notice, Payer, Verdict
+from billing.storage.notices import LockedGround, claim_keys, lock_bank_accounts, lock_ground, read_twins
+from providers.contract import Callback, Notice, Outcome, Payer, Verdict
 
 CASE_DUE = timedelta(days=1)
 """How soon a person must look at an exception, until organizations set their own term."""
 
 _BANK_KEY = "bank:"
+_KEPT_HEADERS = frozenset({"content-type", "user-agent", "date"})
 _NOBODY = Payer()
 _ACCOUNTS = tuple(AccountKey(role) for role in CHART if role is not AccountRole.CLEARING)
 
@@ -63,20 +65,30 @@ async def apply_deliveries(
     tx: Transaction, deliveries: Sequence[Delivery], context: Context
 ) -> dict[DeliveryId, Answer]:
     """Apply a batch of one organization in order of arrival; what it leads to is written when this returns."""
+
+    def new_payment_id() -> PaymentId:
+        return PaymentId(context.ids.new())
+
     now = context.clock()
     books = await context.books(tx, *_ACCOUNTS, *{clearing_account(delivery.account.id) for delivery in deliveries})
     tellings = [_telling(delivery, notice, books.grammar) for delivery in deliveries for notice in delivery.notices]
-    fact_ids = join_facts(tellings, lambda: PaymentId(context.ids.new()))
-    claimed = await claim_keys(tx, tellings, fact_ids)
+    shared = {delivery.account.id for delivery in deliveries if delivery.account.channels > 1}
+    suspects = [telling for telling in tellings if telling.account_id in shared and telling.moves_money]
+    if suspects:
+        banks = [telling.bank_account_id for telling in suspects if telling.bank_account_id is not None]
+        await lock_bank_accounts(tx, banks)
+    alike = first_tellings(tellings)
+    claimed_ids = join_facts(alike, new_payment_id)
+    claimed = await claim_keys(tx, tellings, claimed_ids)
+    new = [telling for telling in alike if telling.event in claimed.events]
     today = business_date(now)
     first_day = min((business_date(telling.occurred_at) for telling in tellings), default=today)
     locked = await lock_ground(tx, tellings, claimed, first_day=min(first_day, today), last_day=today)
-    shared = {delivery.account.id for delivery in deliveries if delivery.account.channels > 1}
-    suspects = [telling for telling in tellings if telling.account_id in shared and telling.moves_money]
     ground = Ground(
         known_events=locked.known_events,
         known_facts=locked.known_facts,
-        fact_ids=fact_ids,
+        fact_ids=claimed_ids if len(new) == len(alike) else join_facts(new, new_payment_id),
+        claimed_ids=claimed_ids,
         intents=locked.intents,
         invoices=locked.invoices,
         twins=await read_twins(tx, suspects) if suspects else (),
@@ -99,7 +111,7 @@ def _telling(delivery: Delivery, notice: Notice, grammar: Grammar) -> Telling:
         delivery_id=delivery.id,
         account_id=account.id,
         bank_account_id=account.bank_account_id,
-        event=EventKey(account.id, notice.event_key),
+        event=EventKey(account.id, _event_key(notice)),
         fingerprint=notice.fingerprint,
         outcome=notice.outcome,
         movement=notice.movement,
@@ -115,6 +127,15 @@ def _telling(delivery: Delivery, notice: Notice, grammar: Grammar) -> Telling:
     )
 
 
+def _event_key(notice: Notice) -> str:
+    """What is told, kept apart by what it may do: a telling that books nothing must not shadow one that does."""
+    if notice.names_other_account:
+        return f"foreign:{notice.event_key}"
+    if notice.outcome is Outcome.SUCCEEDED and not notice.fact_keys:
+        return f"unnamed:{notice.event_key}"
+    return f"{notice.movement.value}:{notice.event_key}"
+
+
 def _fact_key(account: ProviderAccount, notice: Notice, key: str) -> FactKey:
     """A bank's reference belongs to the bank account, so that another channel's telling of it is recognised."""
     owner: UUID = account.id
@@ -124,12 +145,11 @@ def _fact_key(account: ProviderAccount, notice: Notice, key: str) -> FactKey:
 
 
 def _codes(notice: Notice, grammar: Grammar) -> Codes:
-    if notice.reference is not None and is_reference_code(notice.reference):
-        return Codes(direct=(notice.reference,))
+    own = (notice.reference,) if notice.reference is not None and is_reference_code(notice.reference) else ()
     extraction = extract_codes(notice.transfer_text, grammar)
     if extraction.squeezed:
-        return Codes(squeezed=extraction.codes)
-    return Codes(direct=extraction.codes, squeezed=squeezed_codes(notice.transfer_text, grammar))
+        return Codes(field=own, squeezed=extraction.codes)
+    return Codes(field=own, direct=extraction.codes, squeezed=squeezed_codes(notice.transfer_text, grammar))
 
 
 def _booking(
@@ -151,6 +171,7 @@ def _booking(
                 id=delivery.id,
                 account_id=delivery.account.id,
                 callback=delivery.callback,
+                kept_headers=_KEPT_HEADERS | delivery.account.evidence_headers,
                 verdict=answers[delivery.id].verdict,
                 receipt_id=answers[delivery.id].receipt_id,
                 notices=len(delivery.notices),
@@ -173,7 +194,7 @@ def _booking(
         ],
         intents=_with_versions(folded, locked),
         entries=_entries(folded, parts, locked, context),
-        cases=[CaseRow(id=new_id(), case=case, due_at=now + CASE_DUE) for case in folded.cases],
+        cases=[CaseRow(id=_case_id(case, context), case=case, due_at=now + CASE_DUE) for case in folded.cases],
         holds=folded.holds,
         attached=folded.attached,
         messages=_messages(folded, context),
@@ -188,6 +209,15 @@ def _booking(
             for payment, _ in folded.payments
         ],
     )
+
+
+def _case_id(case: Case, context: Context) -> UUID:
+    """The same changed telling of one event is one disagreement, however often it is delivered."""
+    if case.reason is not Reason.SAME_EVENT_OTHER_CONTENT:
+        return context.ids.new()
+    telling = case.telling
+    named = hashlib.sha256(telling.account_id.bytes + telling.event.key.encode() + b"|" + telling.fingerprint)
+    return UUID(bytes=named.digest()[:16])
 
 
 def _with_versions(folded: Folded, locked: LockedGround) -> list[tuple[Intent, int]]:
