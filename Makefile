@@ -36,6 +36,11 @@ check-fast: .venv/.installed ## format, lint, types, floors
 bench-callbacks: .venv/.installed ## measure callbacks a second against what they are compared with (below 8 minutes)
 	@$(RUN) tests.bench.callbacks $(BENCH_ARGUMENTS)
 
+CYCLES ?= 20
+.PHONY: chaos
+chaos: .venv/.installed ## kill everything at random while money comes in, then count it: make chaos CYCLES=20
+	@$(RUN) tests.chaos.chaos --cycles $(CYCLES)
+
 .PHONY: lock
 lock: .venv/lock/.made ## write requirements.lock anew from pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" .venv/lock/bin/python -m piptools compile --quiet --upgrade \

@@ -1,0 +1,192 @@
+"""A bank without manners: tells things twice, out of order, with a clock that jumps, beside forgers; never gives up.
+
+It remembers what it told and what was acknowledged, which is all that the checks afterwards believe.
+"""
+
+import asyncio
+import json
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+
+import aiohttp
+
+from billing.services.context import utc_now
+from providers.sandbox.message import SIGNATURE_HEADER, signature_header
+from tests.bench.stock import AMOUNT, Order
+from tests.builders import ACCOUNT_NAME, SANDBOX_SECRET
+
+KEY = SANDBOX_SECRET.encode()
+CALLERS = 16
+JUMPS_S = (0, 0, 0, 0, -200, 200, -5_000, 5_000)
+"""How far the bank's clock is off as it signs: up to 300 s are tolerated, beyond that it is told so and corrects it."""
+
+_ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=8)
+_DAYS_OFF = (0, 0, 0, 0, -3, 2)
+_PAUSE_MAX_S = 0.12
+_UNANSWERED_PAUSE_MAX_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money that came to the bank's account; `code` is None where the payer wrote nothing useful."""
+
+    transaction_id: str
+    organization: int
+    code: str | None
+    amount: int
+
+
+@dataclass(slots=True)
+class Telling:
+    """One delivery still to be acknowledged."""
+
+    transfer: Transfer
+    body: bytes
+    succeeded: bool
+    forged: bool
+    jump_s: int
+
+
+@dataclass(slots=True)
+class Told:
+    """What the bank remembers."""
+
+    transfers: dict[str, Transfer] = field(default_factory=dict)
+    acknowledged: Counter[str] = field(default_factory=Counter)  # successful transfers, by transaction
+    answers: Counter[str] = field(default_factory=Counter)
+    wrongs: list[str] = field(default_factory=list)
+
+
+class RudeBank:
+    """Tells transfers to the callback address until each telling is acknowledged."""
+
+    def __init__(self, address: str, random: Random) -> None:
+        self._address = address
+        self._random = random
+        self._waiting: deque[Telling] = deque()
+        self._under_way = 0
+        self.told = Told()
+
+    def take(self, orders: Sequence[Order]) -> None:
+        """Payers pay these bills in every way; what is to be told is shuffled."""
+        tellings = [telling for order in orders for telling in self._tellings(order)]
+        self._random.shuffle(tellings)
+        self._waiting.extend(tellings)
+
+    async def tell_all(self, *, timeout_s: float) -> None:
+        """Tell until everything is acknowledged. Raises TimeoutError with what still waits."""
+        connector = aiohttp.TCPConnector(limit=CALLERS)
+        async with aiohttp.ClientSession(connector=connector, timeout=_ANSWER_TIMEOUT) as session:
+            callers = [asyncio.create_task(self._call(session)) for _ in range(CALLERS)]
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await asyncio.gather(*callers)
+            except TimeoutError:
+                raise TimeoutError(f"{len(self._waiting)} tellings are not acknowledged") from None
+            finally:
+                for caller in callers:
+                    caller.cancel()
+                await asyncio.gather(*callers, return_exceptions=True)
+
+    def _tellings(self, order: Order) -> Iterator[Telling]:
+        random = self._random
+        amounts = random.choice([[AMOUNT]] * 6 + [[AMOUNT // 2], [AMOUNT + 10_000], [AMOUNT, AMOUNT]])
+        for number, amount in enumerate(amounts):
+            code = order.code if random.random() > 0.04 else None
+            transfer = Transfer(f"C{order.number}-{number}", order.organization, code, amount)
+            self.told.transfers[transfer.transaction_id] = transfer
+            bodies = {"SUCCEEDED": self._body(transfer, "SUCCEEDED"), "PENDING": self._body(transfer, "PENDING")}
+            for status in random.choice(
+                [["SUCCEEDED"], ["SUCCEEDED"] * 2, ["SUCCEEDED"] * 3, ["PENDING", "SUCCEEDED"]]
+            ):
+                yield self._telling(transfer, bodies[status], succeeded=status == "SUCCEEDED")
+            if random.random() < 0.2:
+                yield self._forgery(transfer)
+
+    def _forgery(self, transfer: Transfer) -> Telling:
+        """More money under the same transaction, or money that never came: never booked, shadows nothing."""
+        forged = Transfer(
+            self._random.choice([transfer.transaction_id, f"F{transfer.transaction_id}"]),
+            transfer.organization,
+            transfer.code,
+            transfer.amount + 1,
+        )
+        return self._telling(forged, self._body(forged, "SUCCEEDED"), succeeded=False, forged=True)
+
+    def _telling(self, transfer: Transfer, body: bytes, *, succeeded: bool, forged: bool = False) -> Telling:
+        return Telling(transfer, body, succeeded, forged, self._random.choice(JUMPS_S))
+
+    def _body(self, transfer: Transfer, status: str) -> bytes:
+        occurred_at = utc_now() + timedelta(days=self._random.choice(_DAYS_OFF))
+        return json.dumps(
+            {
+                "transaction_id": transfer.transaction_id,
+                "bank_reference": f"FT{transfer.transaction_id}",
+                "merchant_id": f"hospital-{transfer.organization}",
+                "account_number": f"0110{transfer.organization:06d}",
+                "amount": transfer.amount,
+                "currency": "VND",
+                "status": status,
+                "direction": "credit",
+                "content": f"MBVCB.{transfer.code}.CT tu 0123" if transfer.code else "chuc mau khoe",
+                "reference": None,
+                "occurred_at": occurred_at.replace(microsecond=0).isoformat(),
+                "payer": {"name": "NGUYEN VAN THU", "account": "0123456789"},
+            }
+        ).encode()
+
+    async def _call(self, session: aiohttp.ClientSession) -> None:
+        while self._waiting or self._under_way:
+            if not self._waiting:
+                await asyncio.sleep(0.02)  # another caller may still put its telling back
+                continue
+            telling = self._waiting.popleft()
+            self._under_way += 1
+            try:
+                is_done = await self._tell(session, telling)
+            finally:
+                self._under_way -= 1
+            if not is_done:
+                self._waiting.insert(self._random.randrange(len(self._waiting) + 1), telling)
+            await asyncio.sleep(self._random.uniform(0, _PAUSE_MAX_S))
+
+    async def _tell(self, session: aiohttp.ClientSession, telling: Telling) -> bool:
+        """One delivery; True once it needs no other."""
+        key = b"somebody else's secret" if telling.forged else KEY
+        signed_at = utc_now() + timedelta(seconds=telling.jump_s)
+        headers = {
+            "content-type": "application/json",
+            SIGNATURE_HEADER: signature_header(key, signed_at, telling.body),
+        }
+        url = f"{self._address}/callbacks/{telling.transfer.organization}/{ACCOUNT_NAME}"
+        try:
+            async with session.post(url, data=telling.body, headers=headers) as answer:
+                status, words = answer.status, await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self.told.answers[type(error).__name__] += 1
+            await asyncio.sleep(self._random.uniform(0, _UNANSWERED_PAUSE_MAX_S))
+            return False
+        self.told.answers[str(status)] += 1
+        return self._heard(telling, status, words)
+
+    def _heard(self, telling: Telling, status: int, words: bytes) -> bool:
+        if status == 503:
+            return False
+        if telling.forged or (status == 401 and abs(telling.jump_s) <= 300):
+            if (status == 401) is not telling.forged:
+                self.told.wrongs.append(f"{'forged' if telling.forged else 'genuine'} telling: {status} {words!r}")
+            return True
+        if status == 401:
+            telling.jump_s = 0
+            return False
+        if status != 200:
+            self.told.wrongs.append(f"genuine telling: {status} {words!r}")
+            return True
+        if abs(telling.jump_s) > 300:
+            self.told.wrongs.append("a signature far off in time was taken")
+        if telling.succeeded:
+            self.told.acknowledged[telling.transfer.transaction_id] += 1
+        return True

@@ -1,0 +1,87 @@
+"""What must hold after whatever happened: each acknowledged transfer once and whole, nothing else, and the books."""
+
+from billing.storage.database import Database
+from tests.bench.stock import Stock
+from tests.chaos.bank import Told
+from tests.services.road import find_doubts
+
+_WRONG_PAYMENTS = """
+    SELECT coalesce(told.reference, booked.reference) AS subject,
+        format('told %s for %s, booked %s for %s', told.amount, told.code, booked.amounts, booked.codes) AS words
+    FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[]) AS told (reference, organization_id, amount, code)
+    FULL JOIN (
+        SELECT payment.provider_reference AS reference, payment.organization_id, array_agg(payment.amount) AS amounts,
+            array_agg(intent.reference_code) AS codes
+        FROM payment LEFT JOIN intent
+            ON intent.organization_id = payment.organization_id AND intent.id = payment.intent_id
+        GROUP BY payment.provider_reference, payment.organization_id
+    ) AS booked ON booked.reference = told.reference AND booked.organization_id = told.organization_id
+    WHERE booked.amounts IS DISTINCT FROM ARRAY[told.amount] OR booked.codes IS DISTINCT FROM ARRAY[told.code]
+"""
+
+_HALF_WRITTEN = """
+    SELECT payment.provider_reference AS subject,
+        'position, origin, allocations, delivery, body, event key, fact keys, postings, message, audit: ' || has::text
+            AS words
+    FROM payment CROSS JOIN LATERAL (SELECT
+        (SELECT count(*) FROM payment_position AS p WHERE p.organization_id = payment.organization_id
+            AND p.payment_id = payment.id) AS position,
+        (SELECT count(*) FROM payment_origin AS p WHERE p.organization_id = payment.organization_id
+            AND p.payment_id = payment.id) AS origin,
+        (SELECT count(*) > 0 FROM allocation AS p WHERE p.organization_id = payment.organization_id
+            AND p.payment_id = payment.id) AS allocations,
+        (SELECT count(*) FROM delivery AS p WHERE p.organization_id = payment.organization_id
+            AND p.id = payment.delivery_id) AS delivery,
+        (SELECT count(*) FROM delivery_body AS p WHERE p.organization_id = payment.organization_id
+            AND p.id = payment.delivery_id) AS body,
+        (SELECT count(*) FROM event_key AS p WHERE p.organization_id = payment.organization_id
+            AND p.provider_account_id = payment.provider_account_id
+            AND p.key = payment.provider_reference || ':SUCCEEDED') AS event_key,
+        (SELECT count(*) FROM fact_key AS p WHERE p.organization_id = payment.organization_id
+            AND p.fact_id = payment.id) AS fact_keys,
+        (SELECT count(*) > 0 FROM posting AS p WHERE p.organization_id = payment.organization_id
+            AND p.payment_id = payment.id) AS postings,
+        (SELECT count(*) FROM outbox AS p WHERE p.organization_id = payment.organization_id
+            AND p.topic = 'payment.received' AND p.payload ->> 'payment_id' = payment.id::text) AS message,
+        (SELECT count(*) FROM audit AS p WHERE p.organization_id = payment.organization_id
+            AND p.action = 'payment_received' AND p.subject_id = payment.id) AS audit
+    ) AS has
+    WHERE has::text <> '(1,1,t,1,1,1,2,t,1,1)'
+    UNION ALL
+    SELECT event_key.key, 'a key without its delivery' FROM event_key
+    WHERE NOT EXISTS (SELECT FROM delivery
+        WHERE delivery.organization_id = event_key.organization_id AND delivery.id = event_key.delivery_id)
+    UNION ALL
+    SELECT fact_key.key, 'a key without its payment' FROM fact_key
+    WHERE NOT EXISTS (SELECT FROM payment
+        WHERE payment.organization_id = fact_key.organization_id AND payment.id = fact_key.fact_id)
+"""
+
+
+async def find_wrongs(stock: Stock, told: Told) -> list[str]:
+    """Everything that does not hold, in words; every transfer must have been acknowledged before."""
+    transfers = list(told.transfers.values())
+    wrongs = [*told.wrongs]
+    wrongs += [f"{each} was never acknowledged" for each in told.transfers if not told.acknowledged[each]]
+    connection = await stock.connect()
+    try:
+        rows = await connection.fetch(
+            _WRONG_PAYMENTS,
+            [transfer.transaction_id for transfer in transfers],
+            [transfer.organization for transfer in transfers],
+            [transfer.amount for transfer in transfers],
+            [transfer.code for transfer in transfers],
+        )
+        rows += await connection.fetch(_HALF_WRITTEN)
+    finally:
+        await connection.close()
+    wrongs += [f"{row['subject']}: {row['words']}" for row in rows]
+    return wrongs + await _doubts(stock)
+
+
+async def _doubts(stock: Stock) -> list[str]:
+    database = await Database.open(stock.server.app_url)
+    try:
+        return [f"the proof {name} has {number} doubts" for name, number in (await find_doubts(database)).items()]
+    finally:
+        await database.close()
