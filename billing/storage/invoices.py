@@ -113,7 +113,7 @@ _LOCK_INVOICES = """
         corrections, allocated, issued_at
     FROM invoice
     WHERE organization_id = $1 AND id = ANY ($2::uuid[])
-    ORDER BY id FOR UPDATE
+    ORDER BY id FOR NO KEY UPDATE
 """
 
 

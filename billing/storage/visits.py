@@ -48,23 +48,28 @@ async def add_visit(
 
 
 _LOCK_BY_MA_LK = """
-    SELECT visit.id, visit.facility_id, visit.ma_lk, visit.version, visit_version.content_hash
-    FROM visit
-    JOIN visit_version ON visit_version.organization_id = $1 AND visit_version.visit_id = visit.id
-        AND visit_version.version = visit.version
-    WHERE visit.organization_id = $1 AND visit.facility_id = $2 AND visit.ma_lk = $3
-    FOR UPDATE OF visit
+    SELECT id, facility_id, ma_lk, version FROM visit
+    WHERE organization_id = $1 AND facility_id = $2 AND ma_lk = $3
+    FOR NO KEY UPDATE
+"""
+
+# In a statement of its own: joined to the one that waits for the lock it would be looked up for the old version.
+_CONTENT_HASH = """
+    SELECT content_hash FROM visit_version WHERE organization_id = $1 AND visit_id = $2 AND version = $3
 """
 
 
 async def lock_visit_by_ma_lk(tx: Transaction, facility_id: FacilityId, ma_lk: str) -> VisitRow | None:
     """Read a visit by its key at the facility and hold its row until the transaction ends."""
     row = await tx.fetchrow(_LOCK_BY_MA_LK, tx.organization_id, facility_id, ma_lk)
-    return None if row is None else VisitRow(**dict(row))
+    if row is None:
+        return None
+    content_hash = await tx.fetchval(_CONTENT_HASH, tx.organization_id, row["id"], row["version"])
+    return VisitRow(**dict(row), content_hash=content_hash)
 
 
 _LOCK_VISIT = """
-    SELECT id FROM visit WHERE organization_id = $1 AND id = $2 FOR UPDATE
+    SELECT id FROM visit WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE
 """
 
 
