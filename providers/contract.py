@@ -214,7 +214,7 @@ class Callbacks(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPayment:
-    """A payment we have begun and not heard the end of. `provider_reference` is what its instruction carried, if any."""
+    """A payment that was begun and whose end is not known; `provider_reference` is its instruction's, if any."""
 
     reference: str
     amount: int

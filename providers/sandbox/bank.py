@@ -15,6 +15,7 @@ import httpx
 
 from providers.emvqr import NotAVietQr, ParsedQr, parse
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxPayer, SandboxSettings, signature_header
+from providers.sandbox.query import Book
 from providers.signing import NotStrictJson, read_json_object
 
 OVER_BY = 10_000
@@ -57,7 +58,7 @@ class PretendBank:
     """A bank that holds the account of the settings and pays codes into it.
 
     `callback_url` is the whole address of the account's callbacks; `clock` gives moments with a zone; `pause` waits
-    that many seconds. `late_by_s` is how long Behaviour.LATE waits.
+    that many seconds. `late_by_s` is how long Behaviour.LATE waits. Every transfer stands in the `book`, told or not.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class PretendBank:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         late_by_s: float = 2.0,
     ) -> None:
+        self.book = Book(settings, clock)
         self._client = client
         self._callback_url = callback_url
         self._settings = settings
@@ -102,7 +104,7 @@ class PretendBank:
         """Scan a code and make the transfer, without telling anybody: what `deliver` will say of it."""
         code = self._scan(qr_payload)
         payer = SandboxPayer(name="NGUYEN VAN TEST", account=self._digits(10))
-        return SandboxMessage(
+        message = SandboxMessage(
             transaction_id=f"SB{self._digits(14)}",
             bank_reference=f"FT{self._digits(11)}",
             merchant_id=self._settings.merchant_id,
@@ -115,6 +117,8 @@ class PretendBank:
             occurred_at=self._clock().astimezone(_VIETNAM_TIME).replace(microsecond=0),
             payer=payer,
         )
+        self.book.write(message)
+        return message
 
     async def deliver(self, message: SandboxMessage) -> Answer:
         """Tell the callback address, signed anew; delivering one message again is a retry of the bank."""

@@ -4,21 +4,26 @@ A message is a JSON object in the body of a POST. The header `x-sandbox-signatur
 HMAC-SHA256 over `<unix seconds>.<body>` with the secret of the account; every delivery is signed anew.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from providers.emvqr import AMOUNT_MAX
-from providers.signing import hmac_sha256_hex
+from providers.signing import hmac_sha256_hex, is_same_secret
 
 SIGNATURE_HEADER = "x-sandbox-signature"
 CONTENT_LENGTH_MAX = 500
 _YEARS = range(2000, 2101)
+_SIGNATURE = re.compile(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})")
 
 
 class SandboxSettings(BaseModel):
-    """One account at the sandbox bank. `tolerance_s` is how old or early a signature may be."""
+    """One account at the sandbox bank. `tolerance_s` is how old or early a signature may be.
+
+    `query_url` is where the bank is asked about payments; empty where it cannot be asked.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -28,6 +33,7 @@ class SandboxSettings(BaseModel):
     merchant_id: str = Field(pattern=r"^[0-9A-Za-z_-]{1,40}$")
     secret: SecretStr = Field(min_length=16)
     tolerance_s: int = Field(default=300, ge=1, le=3600)
+    query_url: str = Field(default="", pattern=r"^(https?://[!-~]{1,500})?$")
 
     @property
     def key(self) -> bytes:
@@ -86,3 +92,14 @@ def signature_header(key: bytes, signed_at: datetime, body: bytes) -> str:
     """The value of the signature header of one delivery."""
     timestamp = str(int(signed_at.timestamp()))
     return f"t={timestamp},v1={signature_of(key, timestamp, body)}"
+
+
+def is_signed(settings: SandboxSettings, signature: str | None, body: bytes, *, at: datetime) -> bool:
+    """Whether the signature header is that of a body, by the secret of the account, and of this time."""
+    found = _SIGNATURE.fullmatch(signature or "")
+    if found is None:
+        return False
+    timestamp, received = found.groups()
+    if not is_same_secret(signature_of(settings.key, timestamp, body), received):
+        return False
+    return abs(at.timestamp() - int(timestamp)) <= settings.tolerance_s

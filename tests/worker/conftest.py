@@ -1,10 +1,17 @@
 """A hospital that tells, on a fresh database and a clock that is turned by hand."""
 
-import pytest
+from collections.abc import AsyncIterator
 
+import httpx
+import pytest
+from aiohttp import web
+
+from billing.services.intake import Intake
 from billing.storage.database import Database
-from tests.builders import add_demo_hospital, build_context
+from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
+from tests.services.road import Road
+from tests.worker.asking_road import AskingRoad, askable_sandbox, bank_of, serve_questions
 from tests.worker.telling import Telling, TurnedClock
 
 
@@ -14,3 +21,25 @@ async def telling(database: DatabaseAddress, app_database: Database) -> Telling:
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
     context = build_context(app_database, clock=clock)
     return Telling(context=context, hospital=hospital, owner_url=database.owner_url, clock=clock)
+
+
+@pytest.fixture
+async def asking_road(database: DatabaseAddress, app_database: Database) -> AsyncIterator[AskingRoad]:
+    clock = TurnedClock()
+    hospital = await add_demo_hospital(database.owner_url, clock=clock)
+    made: list[AskingRoad] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        return await made[0].answer(request)
+
+    async with (
+        serve_questions(answer) as query_url,
+        httpx.AsyncClient(timeout=1.0, trust_env=False) as client,
+    ):
+        context = build_context(app_database, clock=clock, build_provider=askable_sandbox(client, query_url))
+        account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
+        assert account is not None
+        async with Intake(context) as intake:
+            road = Road(context, hospital, account)
+            made.append(AskingRoad(road=road, bank=bank_of(hospital, clock), clock=clock, intake=intake))
+            yield made[0]

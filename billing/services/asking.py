@@ -1,0 +1,198 @@
+"""Asking: providers are asked about payments of which nobody has told us the end.
+
+A question is claimed for a while and committed, the provider is called with no transaction open, and what it answers
+enters through `steps/notices` like a callback, under the same keys: asked and called back is booked once. No answer is
+UNKNOWN, never a failure; after 24 hours of them a person decides. Source: DESIGN §5, States.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from billing.domain.asking import is_answered, is_settled, next_question
+from billing.domain.ids import DeliveryId, OrganizationId
+from billing.domain.intent import IntentState, advance
+from billing.services.context import Context, ProviderAccount
+from billing.services.steps.notices import CASE_DUE, Answer, Delivery
+from billing.storage.asking import (
+    Question,
+    begin_asking_unknown,
+    claim_questions,
+    open_case,
+    read_due_accounts,
+    read_state,
+    record_answer,
+)
+from providers.contract import Callback, KnownPayment, Notice, Notices, Outcome, Queries
+
+ASKED_AT_ONCE_MAX = 20
+"""How many questions one worker has under way at one provider account."""
+
+CLAIM = timedelta(minutes=2)
+"""How long a question is ours; longer than a call may take and its answer needs to be applied."""
+
+CALL_TIMEOUT_S = 20.0
+
+_BEGUN_MAX = 500
+_EVIDENCE_METHOD = "QUERY"
+_NOTHING_NEW = Notices(())
+# What the schedule shows of several outcomes: the first in this order.
+_MOST_TELLING = (
+    Outcome.SUCCEEDED,
+    Outcome.FAILED,
+    Outcome.CANCELLED,
+    Outcome.EXPIRED,
+    Outcome.REVIEW,
+    Outcome.PENDING,
+    Outcome.NOT_FOUND,
+    Outcome.UNKNOWN,
+)
+_ALWAYS_NEWS = frozenset({Outcome.SUCCEEDED, Outcome.REVIEW})
+
+log = structlog.get_logger(__name__)
+
+Submit = Callable[[Delivery], Awaitable[Answer]]
+"""Has one delivery applied, as the intake does; returns after COMMIT."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    question: Question
+    told: Notices | None  # None where the provider gave no answer
+    claimed_until: datetime
+
+
+async def ask_once(context: Context, organization_id: OrganizationId, submit: Submit) -> int:
+    """Ask about everything that is due at each provider account, within its budget; returns how many were asked.
+
+    One account that hangs or fails does not keep the others from being asked.
+    """
+    now = context.clock()
+    async with context.database.transaction(organization_id) as tx:
+        due_at = next_question(begun_at=now, now=now)
+        await begin_asking_unknown(tx, begun_at=now, due_at=due_at, at_most=_BEGUN_MAX)
+        due = await read_due_accounts(tx, now=now)
+    accounts = [await context.accounts.find(organization_id, name) for _, name in due]
+    counts = await asyncio.gather(
+        *(_ask_account(context, account, submit) for account in accounts if account is not None),
+        return_exceptions=True,
+    )
+    _raise_first(counts)
+    return sum(count for count in counts if isinstance(count, int))
+
+
+async def _ask_account(context: Context, account: ProviderAccount, submit: Submit) -> int:
+    now = context.clock()
+    provider = account.provider
+    can_be_asked = isinstance(provider, Queries) and provider.queries_per_minute > 0
+    budget = provider.queries_per_minute if isinstance(provider, Queries) and can_be_asked else ASKED_AT_ONCE_MAX
+    until = now + CLAIM
+    async with context.database.transaction(account.organization_id) as tx:
+        questions = await claim_questions(
+            tx, account.id, now=now, until=until, at_most=ASKED_AT_ONCE_MAX, per_minute=budget
+        )
+    if not can_be_asked:
+        for question in questions:
+            await _leave_to_a_person(context, account, question, claimed_until=until)
+        return 0
+    asked = await asyncio.gather(*(_ask(context, account, question, until) for question in questions))
+    # One answer that cannot be taken now is asked for again after its claim; the others are not lost with it.
+    taken = await asyncio.gather(
+        *(_take_answer(context, account, each, submit) for each in asked), return_exceptions=True
+    )
+    _raise_first(taken)
+    return len(asked)
+
+
+async def _ask(context: Context, account: ProviderAccount, question: Question, until: datetime) -> _Asked:
+    """Call the provider, no transaction open. Whatever goes wrong is no answer."""
+    assert isinstance(account.provider, Queries), "asked before"
+    if is_settled(question.state):
+        return _Asked(question, _NOTHING_NEW, until)
+    known = KnownPayment(
+        reference=question.reference,
+        amount=question.amount,
+        provider_reference=question.provider_reference,
+        created_at=question.created_at,
+        asked_at=context.clock(),
+    )
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            return _Asked(question, await account.provider.query_payment(known), until)
+    except Exception as error:  # A provider's own fault must not keep the others from being asked.
+        log.warning("question_failed", intent_id=str(question.intent_id), exc_info=error)
+        return _Asked(question, None, until)
+
+
+async def _take_answer(context: Context, account: ProviderAccount, asked: _Asked, submit: Submit) -> None:
+    question = asked.question
+    notices = asked.told.notices if asked.told is not None else ()
+    news = tuple(notice for notice in notices if _is_news(notice, question.state))
+    if asked.told is not None and news:
+        await submit(
+            Delivery(
+                id=DeliveryId(context.ids.new()),
+                account=account,
+                callback=_evidence(asked.told.evidence, at=context.clock()),
+                notices=news,
+            )
+        )
+    outcomes = {Outcome.UNKNOWN} if asked.told is None else {notice.outcome for notice in notices}
+    now = context.clock()
+    async with context.database.transaction(account.organization_id) as tx:
+        state = await read_state(tx, question.intent_id)
+        is_over = is_settled(state) or is_answered(outcomes, created_at=question.created_at, now=now)
+        due_at = None if is_over else next_question(begun_at=question.begun_at, now=now)
+        is_ours = await record_answer(
+            tx,
+            question.intent_id,
+            claimed_until=asked.claimed_until,
+            due_at=due_at,
+            now=now,
+            outcome=min(outcomes, key=_MOST_TELLING.index, default=None),
+        )
+        if is_ours and not is_over and due_at is None:
+            await open_case(tx, context.ids.new(), question, account.id, at=now, due_at=now + CASE_DUE)
+            log.warning("asked_in_vain", intent_id=str(question.intent_id))
+
+
+async def _leave_to_a_person(
+    context: Context, account: ProviderAccount, question: Question, *, claimed_until: datetime
+) -> None:
+    """Nobody can be asked: what is UNKNOWN goes to a person at once; what merely expired waits for its callback."""
+    now = context.clock()
+    async with context.database.transaction(account.organization_id) as tx:
+        state = await read_state(tx, question.intent_id)
+        is_ours = await record_answer(
+            tx, question.intent_id, claimed_until=claimed_until, due_at=None, now=now, outcome=None
+        )
+        if is_ours and state is IntentState.UNKNOWN:
+            await open_case(tx, context.ids.new(), question, account.id, at=now, due_at=now + CASE_DUE)
+
+
+def _raise_first(results: Sequence[object]) -> None:
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+def _is_news(notice: Notice, state: IntentState) -> bool:
+    """Whether a notice may change anything: a hundred times "still pending" is not kept a hundred times."""
+    return notice.outcome in _ALWAYS_NEWS or advance(state, notice.outcome) is not state
+
+
+def _evidence(answer: bytes, *, at: datetime) -> Callback:
+    """What the provider answered, kept like a delivery; the method says that we asked."""
+    return Callback(
+        method=_EVIDENCE_METHOD,
+        tail="",
+        raw_query="",
+        query=(),
+        headers=(),
+        body=answer,
+        source_address="",
+        received_at=at,
+    )

@@ -1,0 +1,54 @@
+"""Expiring: a collection whose time is over asks for nothing more; money under its code is still taken.
+
+What is locked is being changed by somebody else at this moment and is left for the next time. An UNKNOWN intent is not
+expired by the clock, only once its provider has said that it knows of no such payment. Source: DESIGN §5, States.
+"""
+
+from billing.domain.actor import Actor
+from billing.domain.asking import next_question
+from billing.domain.ids import OrganizationId
+from billing.domain.intent import IntentState
+from billing.services.context import Context
+from billing.storage.asking import begin_asking, expire_intents, lock_overdue_intents
+from billing.storage.journal import write_audit, write_message
+from providers.contract import Outcome
+
+EXPIRED_MAX = 200
+"""How many intents one transaction expires."""
+
+
+async def expire_once(context: Context, organization_id: OrganizationId) -> int:
+    """Expire what is past its time, and begin to ask whether it was paid after all; returns how many expired."""
+    now = context.clock()
+    async with context.database.transaction(organization_id) as tx:
+        overdue = await lock_overdue_intents(tx, now=now, at_most=EXPIRED_MAX)
+        told = [(intent, intent.told(Outcome.EXPIRED)) for intent in overdue]
+        expired = [(before, after) for before, after in told if after.state is IntentState.EXPIRED]
+        await expire_intents(tx, expired)
+        await begin_asking(
+            tx,
+            [after for _, after in expired],
+            begun_at=now,
+            due_at=next_question(begun_at=now, now=now),
+        )
+        for _, intent in expired:
+            await write_message(
+                tx,
+                context.ids.new(),
+                topic="intent.updated",
+                payload={
+                    "intent_id": str(intent.id),
+                    "version": intent.version,
+                    "state": intent.state.value,
+                    "received": intent.received,
+                },
+            )
+            await write_audit(
+                tx,
+                context.ids.new(),
+                recorded_at=now,
+                actor=Actor.system(),
+                action="intent_expired",
+                subject=("intent", intent.id),
+            )
+    return len(expired)

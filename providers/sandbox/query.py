@@ -1,0 +1,145 @@
+"""Asking the sandbox bank what became of a payment, and the book that answers.
+
+POST {"merchant_id": …, "reference": …}     signed like a callback
+200  {"transactions": [message, …]}         signed; each message as its callback says it
+404  {"result": "not_found"}                signed
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from providers.contract import KnownPayment, Notice, Notices, Outcome
+from providers.sandbox.message import (
+    SIGNATURE_HEADER,
+    SandboxMessage,
+    SandboxSettings,
+    is_signed,
+    signature_header,
+)
+from providers.signing import BODY_SIZE_MAX, NotStrictJson, read_json_object
+
+_TRANSACTIONS_MAX = 20
+
+
+class _Question(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    merchant_id: str = Field(max_length=40)
+    reference: str = Field(min_length=1, max_length=40)
+
+
+class _Found(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    transactions: tuple[SandboxMessage, ...] = Field(min_length=1, max_length=_TRANSACTIONS_MAX, strict=False)
+
+
+async def ask_bank(
+    client: httpx.AsyncClient,
+    settings: SandboxSettings,
+    known: KnownPayment,
+    read_notice: Callable[[SandboxMessage], Notice],
+) -> Notices:
+    """Ask, verify the answer and read it; whatever is no authentic answer is UNKNOWN."""
+    body = _body({"merchant_id": settings.merchant_id, "reference": known.reference})
+    headers = {
+        "content-type": "application/json",
+        SIGNATURE_HEADER: signature_header(settings.key, known.asked_at, body),
+    }
+    try:
+        status, signature, answer = await _post(client, settings.query_url, body, headers)
+    except (httpx.HTTPError, _TooLong):
+        return Notices((_without_money(known, Outcome.UNKNOWN),))
+    if not is_signed(settings, signature, answer, at=known.asked_at):
+        return Notices((_without_money(known, Outcome.UNKNOWN),), answer)
+    if status == 404:
+        return Notices((_without_money(known, Outcome.NOT_FOUND),), answer)
+    try:
+        found = _Found.model_validate(read_json_object(answer)) if status == 200 else None
+    except (NotStrictJson, ValidationError):
+        found = None
+    if found is None:
+        return Notices((_without_money(known, Outcome.UNKNOWN),), answer)
+    return Notices(tuple(read_notice(message) for message in found.transactions), answer)
+
+
+class _TooLong(Exception):
+    """An answer longer than any of this bank's."""
+
+
+async def _post(
+    client: httpx.AsyncClient, url: str, body: bytes, headers: dict[str, str]
+) -> tuple[int, str | None, bytes]:
+    async with client.stream("POST", url, content=body, headers=headers, follow_redirects=False) as response:
+        answer = b""
+        async for part in response.aiter_bytes():
+            answer += part
+            if len(answer) > BODY_SIZE_MAX:
+                raise _TooLong
+        return response.status_code, response.headers.get(SIGNATURE_HEADER), answer
+
+
+def _without_money(known: KnownPayment, outcome: Outcome) -> Notice:
+    """What we know when there is no transaction; told any number of times it stays one telling."""
+    return Notice(
+        event_key=f"query:{known.reference}:{outcome.value}",
+        outcome=outcome,
+        provider_status="",
+        occurred_at=known.asked_at,
+        amount=known.amount,
+        fingerprint=known.reference.encode(),
+        reference=known.reference,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BookAnswer:
+    """What the book answers to one question."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Book:
+    """What the pretend bank remembers of its transactions, and tells whoever knows the secret of the account."""
+
+    def __init__(self, settings: SandboxSettings, clock: Callable[[], datetime]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._messages: list[SandboxMessage] = []
+
+    def write(self, message: SandboxMessage) -> None:
+        """Remember what was transferred."""
+        self._messages.append(message)
+
+    def find(self, reference: str) -> Sequence[SandboxMessage]:
+        """The transactions whose field or text carries a reference, oldest first."""
+        return [message for message in self._messages if message.reference == reference or reference in message.content]
+
+    def answer(self, body: bytes, signature: str | None) -> BookAnswer:
+        """Answer a question as the bank's address would."""
+        if not is_signed(self._settings, signature, body, at=self._clock()):
+            return self._signed(401, {"result": "bad_signature"})
+        try:
+            question = _Question.model_validate(read_json_object(body))
+        except (NotStrictJson, ValidationError):
+            return self._signed(422, {"result": "unreadable"})
+        found = self.find(question.reference)[:_TRANSACTIONS_MAX]
+        if question.merchant_id != self._settings.merchant_id or not found:
+            return self._signed(404, {"result": "not_found"})
+        return self._signed(200, {"transactions": [message.model_dump(mode="json") for message in found]})
+
+    def _signed(self, status: int, content: dict[str, object]) -> BookAnswer:
+        body = _body(content)
+        signature = signature_header(self._settings.key, self._clock(), body)
+        return BookAnswer(status, {"content-type": "application/json", SIGNATURE_HEADER: signature}, body)
+
+
+def _body(content: dict[str, object]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

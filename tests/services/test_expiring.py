@@ -1,0 +1,138 @@
+"""What time does to intents: those past their time expire, and never one that was paid."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from billing.services.expiring import expire_once
+from billing.services.intake import Intake
+from billing.storage.database import Database
+from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
+from tests.conftest import DatabaseAddress
+from tests.services.road import OWED, Road, assert_books_are_right
+from tests.worker.telling import TurnedClock
+
+
+@dataclass(slots=True)
+class LateRoad(Road):
+    """A road whose clock is turned by hand."""
+
+    clock: TurnedClock
+
+
+@pytest.fixture
+async def late(database: DatabaseAddress, app_database: Database) -> LateRoad:
+    clock = TurnedClock()
+    hospital = await add_demo_hospital(database.owner_url, clock=clock)
+    context = build_context(app_database, clock=clock)
+    account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
+    assert account is not None
+    return LateRoad(context, hospital, account, clock)
+
+
+async def expire(road: Road) -> int:
+    return await expire_once(road.context, road.hospital.organization_id)
+
+
+async def topics(road: Road) -> list[tuple[str, str]]:
+    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        rows = await tx.fetch("SELECT topic, payload FROM outbox ORDER BY id")
+    return [(row["topic"], row["payload"].get("state", "")) for row in rows]
+
+
+async def test_intent_past_its_time_expires_once_and_others_are_told(late: LateRoad) -> None:
+    bill = await late.bill()
+    early = await expire(late)
+    late.clock.turn(minutes=31)
+
+    assert (early, await expire(late), await expire(late)) == (0, 1, 0)
+
+    intent = await late.read(bill.intent_id)
+    assert (intent["state"], intent["version"]) == ("expired", 3)
+    assert (await topics(late))[-1] == ("intent.updated", "expired")
+
+
+async def test_paid_intent_never_expires(late: LateRoad) -> None:
+    bill = await late.bill()
+    await late.deliver(late.notice("T1", bill.code))
+    late.clock.turn(days=2)
+
+    assert await expire(late) == 0
+    assert (await late.read(bill.intent_id))["state"] == "succeeded"
+
+
+async def test_payment_after_expiry_still_settles_the_invoice(late: LateRoad) -> None:
+    bill = await late.bill()
+    late.clock.turn(minutes=31)
+    await expire(late)
+
+    await late.deliver(late.notice("T1", bill.code))
+
+    intent = await late.read(bill.intent_id)
+    assert (intent["state"], intent["received"]) == ("succeeded", OWED)
+    await assert_books_are_right(late.context.database)
+
+
+async def test_part_paid_intent_expires_and_keeps_what_it_received(late: LateRoad) -> None:
+    bill = await late.bill()
+    await late.deliver(late.notice("T1", bill.code, amount=100_000))
+    late.clock.turn(minutes=31)
+
+    assert await expire(late) == 1
+
+    intent = await late.read(bill.intent_id)
+    assert (intent["state"], intent["received"]) == ("expired", 100_000)
+    await late.deliver(late.notice("T2", bill.code, amount=36_000))
+    assert (await late.read(bill.intent_id))["state"] == "succeeded"
+
+
+async def test_intent_that_somebody_holds_is_left_for_the_next_time(late: LateRoad) -> None:
+    bill = await late.bill()
+    late.clock.turn(minutes=31)
+
+    async with late.context.database.transaction(late.hospital.organization_id) as other:
+        await other.fetch("SELECT id FROM intent WHERE id = $1 FOR UPDATE", bill.intent_id)
+        while_held = await asyncio.wait_for(expire(late), 3)
+
+    assert (while_held, await expire(late)) == (0, 1)
+
+
+async def test_expiry_against_payment_on_two_connections_books_once_and_succeeds(late: LateRoad) -> None:
+    bills = [await late.bill(f"LK{number:04d}") for number in range(8)]
+    late.clock.turn(minutes=31)
+
+    async with Intake(late.context) as intake:
+        await asyncio.gather(
+            *(intake.submit(late.delivery(late.notice(f"T{bill.code}", bill.code))) for bill in bills),
+            *(expire(late) for _ in range(3)),
+        )
+    await expire(late)
+
+    for bill in bills:
+        intent = await late.read(bill.intent_id)
+        assert (intent["state"], intent["received"]) == ("succeeded", OWED)
+    await assert_books_are_right(late.context.database)
+
+
+async def test_payment_waits_for_an_expiry_under_way_and_then_moves_on_from_it(late: LateRoad) -> None:
+    bill = await late.bill()
+    late.clock.turn(minutes=31)
+    held = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def expire_slowly() -> None:
+        async with late.context.database.transaction(late.hospital.organization_id) as tx:
+            await tx.execute("UPDATE intent SET state = 'expired', version = version + 1 WHERE id = $1", bill.intent_id)
+            held.set()
+            await go_on.wait()
+
+    async def pay() -> None:
+        await held.wait()
+        asyncio.get_running_loop().call_later(0.2, go_on.set)
+        await late.deliver(late.notice("T1", bill.code))
+
+    await asyncio.gather(expire_slowly(), pay())
+
+    assert (await late.read(bill.intent_id))["state"] == "succeeded"
+    await assert_books_are_right(late.context.database)

@@ -1,0 +1,102 @@
+"""The road to money where the bank can be asked: its book is served over real HTTP, well or badly."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import httpx
+from aiohttp import web
+
+from billing.services.context import Context
+from billing.services.intake import Intake
+from providers.contract import Callback, Notices, Provider
+from providers.sandbox.adapter import Sandbox
+from providers.sandbox.bank import PretendBank
+from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, signature_header
+from tests.builders import SANDBOX_SECRET, DemoHospital
+from tests.services.road import Road
+from tests.worker.telling import TurnedClock
+
+
+@dataclass(slots=True, kw_only=True)
+class AskingRoad:
+    """A hospital, its bank and the bank's address for questions; `status` 200 lets the book speak."""
+
+    road: Road
+    bank: PretendBank
+    clock: TurnedClock
+    intake: Intake
+    status: int = 200
+    hang: bool = False
+    questions: list[bytes] = field(default_factory=list)
+
+    @property
+    def context(self) -> Context:
+        return self.road.context
+
+    @property
+    def hospital(self) -> DemoHospital:
+        return self.road.hospital
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.questions.append(body)
+        if self.hang:
+            await asyncio.sleep(3600)
+        if self.status != 200:
+            return web.Response(status=self.status)
+        told = self.bank.book.answer(body, request.headers.get(SIGNATURE_HEADER))
+        return web.Response(status=told.status, headers=told.headers, body=told.body)
+
+    async def qr_of(self, intent_id: Any) -> str:
+        return str((await self.road.read(intent_id))["instruction"]["qr_payload"])
+
+    async def call_back(self, message: SandboxMessage) -> str:
+        """Deliver what the bank says of a transaction as its callback would."""
+        body = message.model_dump_json().encode()
+        signature = signature_header(self.hospital.settings.key, self.clock(), body)
+        callback = Callback("POST", "", "", (), ((SIGNATURE_HEADER, signature),), body, "127.0.0.1", self.clock())
+        provider = self.road.account.provider
+        assert isinstance(provider, Sandbox)
+        told = provider.read_callback(callback)
+        assert isinstance(told, Notices)
+        return str((await self.intake.submit(self.road.delivery(*told.notices))).verdict)
+
+    async def asking(self) -> list[dict[str, Any]]:
+        return await self.rows("SELECT * FROM asking ORDER BY intent_id")
+
+    async def rows(self, statement: str) -> list[dict[str, Any]]:
+        async with self.context.database.transaction(self.hospital.organization_id) as tx:
+            return [dict(row) for row in await tx.fetch(statement)]
+
+
+@asynccontextmanager
+async def serve_questions(answer: Any) -> AsyncIterator[str]:
+    """Serve one handler on a free port; gives its address."""
+    application = web.Application()
+    application.router.add_post("/query", answer)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/query"
+    finally:
+        await runner.cleanup()
+
+
+def bank_of(hospital: DemoHospital, clock: TurnedClock) -> PretendBank:
+    """A bank nobody needs to call back: transfers are made and stand in its book."""
+    return PretendBank(httpx.AsyncClient(), "http://127.0.0.1:9/", hospital.settings, clock=clock, random=Random(1))
+
+
+def askable_sandbox(client: httpx.AsyncClient, query_url: str) -> Any:
+    """Builds the sandbox with an address for questions."""
+
+    def build(name: str, settings: Mapping[str, object], secret_name: str | None) -> Provider:
+        values = {**settings, "secret": SANDBOX_SECRET, "query_url": query_url}
+        return Sandbox(SandboxSettings.model_validate(values), client)
+
+    return build
