@@ -1,33 +1,41 @@
-"""Proving the books right: every proof over every organization, and any doubt named."""
+"""Proving the books right: every proof over every organization, every seal from its rows, and any doubt named."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from billing.domain.balance import AccountBalance
 from billing.domain.ids import OrganizationId
 from billing.domain.ledger import business_date
+from billing.domain.seal import Seal, SealedKind, block_hash, count_rows
 from billing.services.context import Context
 from billing.storage.database import Database
-from billing.storage.journal import AccountBalance, read_trial_balance
+from billing.storage.journal import read_trial_balance
 from billing.storage.organizations import read_organizations
-from billing.storage.proofs import PROOFS, Doubt, Proof, find_doubts
+from billing.storage.proof import Claim, Doubt, find_doubts
+from billing.storage.proofs import PROOFS
+from billing.storage.seals import Unsealed, read_last_seal, read_sealed_rows, read_seals, read_unsealed
+
+SEALS_HOLD = Claim("seals-hold-their-rows", "every seal is the hash of the rows it covers")
 
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """One proof over one organization; without doubts it holds. `done` of `total` proofs are through."""
+    """One proof over one organization, or one seal of it; without doubts it holds. `done` of `total` are through."""
 
     organization_id: OrganizationId
-    proof: Proof
+    proof: Claim
     doubts: tuple[Doubt, ...]
     done: int
     total: int
 
 
 async def prove(database: Database) -> AsyncIterator[Proved]:
-    """Run all proofs; each is a statement of its own, so money may come in meanwhile."""
+    """Run all proofs and recompute all seals; each is a transaction of its own, so money may come in meanwhile."""
     async with database.installation() as reader:
         organizations = await read_organizations(reader)
-    total = len(organizations) * len(PROOFS)
+    heads = {organization_id: await _head(database, organization_id) for organization_id in organizations}
+    total = len(organizations) * len(PROOFS) + sum(heads.values())
     done = 0
     for organization_id in organizations:
         for proof in PROOFS:
@@ -35,9 +43,62 @@ async def prove(database: Database) -> AsyncIterator[Proved]:
                 doubts = await find_doubts(tx, proof)
             done += 1
             yield Proved(organization_id, proof, tuple(doubts), done, total)
+        number = 0
+        while number < heads[organization_id]:
+            seal, doubts = await _prove_next_seal(database, organization_id, after=number)
+            done += 1
+            if seal is None:
+                break  # A number is missing, which the proof of the chain has named.
+            number = seal.number
+            yield Proved(organization_id, SEALS_HOLD, tuple(doubts), done, total)
+
+
+async def find_unsealed(
+    database: Database, *, recorded_before: datetime
+) -> Sequence[tuple[OrganizationId, Sequence[Unsealed]]]:
+    """Rows recorded before a moment that no seal covers yet: no doubt by itself, but the sealer may have stopped."""
+    async with database.installation() as reader:
+        organizations = await read_organizations(reader)
+    found = []
+    for organization_id in organizations:
+        async with database.transaction(organization_id) as tx:
+            rows = await read_unsealed(tx, recorded_before=recorded_before)
+        if rows:
+            found.append((organization_id, rows))
+    return found
 
 
 async def read_books(context: Context, organization_id: OrganizationId) -> Sequence[AccountBalance]:
-    """The trial balance of an organization, with the account numbers its chart gives today."""
+    """The trial balance of an organization, recomputed, with the account numbers its chart gives today."""
     async with context.database.transaction(organization_id) as tx:
         return await read_trial_balance(tx, on=business_date(context.clock()))
+
+
+async def _head(database: Database, organization_id: OrganizationId) -> int:
+    async with database.transaction(organization_id) as tx:
+        head = await read_last_seal(tx)
+    return 0 if head is None else head.number
+
+
+async def _prove_next_seal(
+    database: Database, organization_id: OrganizationId, *, after: int
+) -> tuple[Seal | None, list[Doubt]]:
+    async with database.transaction(organization_id) as tx:
+        seals = await read_seals(tx, after=after, limit=1)
+        if not seals:
+            return None, []
+        seal = seals[0]
+        rows = await read_sealed_rows(tx, covers_from=seal.covers_from, covers_until=seal.covers_until)
+    recomputed = block_hash(seal, rows)
+    if recomputed == seal.hash:
+        return seal, []
+    counted = count_rows(rows)
+    differing = [kind for kind in SealedKind if counted[kind] != seal.counts[kind]]
+    subject = f"seal {seal.number} of {seal.sealed_at:%Y-%m-%d %H:%M:%S}Z"
+    return seal, [
+        Doubt(subject, _words(seal.counts[kind], kind), _words(counted[kind], kind)) for kind in differing
+    ] or [Doubt(subject, seal.hash.hex(), recomputed.hex())]
+
+
+def _words(count: int, kind: SealedKind) -> str:
+    return f"{count} rows of {kind.value}"

@@ -4,13 +4,13 @@ The callback path writes the same rows in its own statement (`bookings.py`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from billing.domain.actor import Actor
+from billing.domain.balance import AccountBalance, AccountKind
 from billing.domain.ids import LedgerAccountId
-from billing.domain.ledger import AccountKey, DayState, Entry
+from billing.domain.ledger import AccountKey, DayState, Entry, Side
 from billing.storage.database import Transaction
 from billing.storage.rows import columns, postings_of
 
@@ -109,9 +109,9 @@ async def write_audit(
 
 
 _TRIAL_BALANCE = """
-    SELECT account.role, account.subject, coalesce(number.number, '') AS number,
-        coalesce(number.name, '') AS name, coalesce(moved.debit, 0)::bigint AS debit,
-        coalesce(moved.credit, 0)::bigint AS credit
+    SELECT account.id AS account_id, account.role, account.subject, account.kind, account.normal_side,
+        coalesce(number.number, '') AS number, coalesce(number.name, '') AS name,
+        coalesce(moved.debit, 0)::bigint AS debit, coalesce(moved.credit, 0)::bigint AS credit
     FROM ledger_account AS account
     LEFT JOIN LATERAL (
         SELECT ledger_number.number, ledger_number.name FROM ledger_number
@@ -131,18 +131,12 @@ _TRIAL_BALANCE = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class AccountBalance:
-    """All that was ever debited and credited to one account, with its number and name in the chart."""
-
-    role: str
-    subject: str
-    number: str
-    name: str
-    debit: int
-    credit: int
-
-
 async def read_trial_balance(tx: Transaction, *, on: date) -> Sequence[AccountBalance]:
-    """Debits and credits of every account from the first posting on, with the number its chart gives it on a day."""
-    return [AccountBalance(**dict(row)) for row in await tx.fetch(_TRIAL_BALANCE, tx.organization_id, on)]
+    """Debits and credits of every account recomputed from the first posting on, with the number of its chart on a day.
+
+    Reads every posting: for proofs and tests. `balances.py` gives the same from snapshots.
+    """
+    return [
+        AccountBalance(**{**row, "kind": AccountKind(row["kind"]), "normal_side": Side(row["normal_side"])})
+        for row in await tx.fetch(_TRIAL_BALANCE, tx.organization_id, on)
+    ]

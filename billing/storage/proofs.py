@@ -4,19 +4,9 @@ Every proof is one statement, so it sees one moment even while money comes in.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from billing.storage.database import Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What is proved, in words, and the statement that finds what speaks against it: subject, expected, found."""
-
-    name: str
-    claim: str
-    query: str
-
+from billing.storage.proof import Proof
+from billing.storage.proofs_of_days import PROOFS_OF_DAYS
 
 PROOFS: Sequence[Proof] = (
     Proof(
@@ -85,11 +75,11 @@ PROOFS: Sequence[Proof] = (
     ),
     Proof(
         "payments-are-placed-once",
-        "every đồng of a payment is in one place",
+        "every đồng of a payment is in one place, or has left again",
         """
         SELECT 'payment ' || payment.id AS subject,
-            concat_ws('/', payment.amount, payment.amount, position.on_invoices, position.credit, position.unallocated)
-                AS expected,
+            concat_ws('/', payment.amount, payment.amount - position.refunded, position.on_invoices, position.credit,
+                position.unallocated) AS expected,
             concat_ws('/', position.amount, coalesce(live.amount, 0), coalesce(live.on_invoices, 0),
                 coalesce(live.credit, 0), coalesce(live.unallocated, 0)) AS found
         FROM payment
@@ -105,10 +95,11 @@ PROOFS: Sequence[Proof] = (
             GROUP BY allocation.payment_id
         ) AS live ON live.payment_id = payment.id
         WHERE payment.organization_id = $1
-            AND (payment.amount, payment.amount, position.on_invoices, position.credit, position.unallocated)
+            AND (payment.amount, payment.amount - position.refunded, position.on_invoices, position.credit,
+                    position.unallocated)
                 IS DISTINCT FROM
-                (position.amount, live.amount::bigint, live.on_invoices::bigint, live.credit::bigint,
-                    live.unallocated::bigint)
+                (position.amount, coalesce(live.amount, 0)::bigint, coalesce(live.on_invoices, 0)::bigint,
+                    coalesce(live.credit, 0)::bigint, coalesce(live.unallocated, 0)::bigint)
         """,
     ),
     Proof(
@@ -144,13 +135,18 @@ PROOFS: Sequence[Proof] = (
     ),
     Proof(
         "intents-count-their-money",
-        "what came under a reference code is the sum of its payments",
+        "what came under a reference code and has not left again is the sum of its payments",
         """
         SELECT 'intent ' || intent.reference_code AS subject, intent.received::text AS expected,
             coalesce(paid.amount, 0)::text AS found
         FROM intent
-        LEFT JOIN (SELECT intent_id, sum(amount) AS amount FROM payment WHERE organization_id = $1 GROUP BY intent_id)
-            AS paid ON paid.intent_id = intent.id
+        LEFT JOIN (
+            SELECT payment.intent_id, sum(payment.amount - position.refunded) AS amount
+            FROM payment
+            JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+            WHERE payment.organization_id = $1
+            GROUP BY payment.intent_id
+        ) AS paid ON paid.intent_id = intent.id
         WHERE intent.organization_id = $1 AND intent.received <> coalesce(paid.amount, 0)
         """,
     ),
@@ -198,18 +194,5 @@ PROOFS: Sequence[Proof] = (
              WHERE organization_id = $1 AND entry_id = reversal.reversed_entry_id))
         """,
     ),
+    *PROOFS_OF_DAYS,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """One place where two tellings of the same money disagree."""
-
-    subject: str
-    expected: str
-    found: str
-
-
-async def find_doubts(tx: Transaction, proof: Proof) -> list[Doubt]:
-    """Run one proof over the organization; an empty list proves it."""
-    return [Doubt(**dict(row)) for row in await tx.fetch(proof.query, tx.organization_id)]

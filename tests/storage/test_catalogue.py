@@ -11,7 +11,13 @@ import billing.storage
 from billing.storage.proofs import PROOFS
 from tests.conftest import DatabaseAddress
 
-INSTALLATION_WIDE = {"schema_migration", "organization", "organization_prefix", "bank_account_owner"}
+INSTALLATION_WIDE = {
+    "schema_migration",
+    "organization",
+    "organization_prefix",
+    "bank_account_owner",
+    "transaction_rebase",
+}
 """The only tables whose keys do not begin with organization_id."""
 
 JOURNAL = ("journal_entry", "posting", "reversal", "payment", "allocation")
@@ -161,7 +167,10 @@ _OWNERS_STATEMENTS = {
     "organizations._ADD_LEDGER_NUMBERS",
     "access._ADD_PERSON",
     "access._ADD_KEY",
+    "access._GRANT_ROLES",
+    "access._REVOKE_KEY",
     "migrator._ADD_RECORD",
+    "webhooks._ADD_ENDPOINT",
 }
 """Setting an organization up takes the owner; the app role is refused these."""
 

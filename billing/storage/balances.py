@@ -1,0 +1,217 @@
+"""Balances without reading every posting: snapshots up to a watermark, the postings after it, and locked rows.
+
+A snapshot holds what each account moved on each accounting date in transactions before the watermark; a balance is the
+sum of these rows and of the few postings from the watermark on, read in one statement. What may be added by a
+transaction still running lies at or beyond the watermark, so nothing is missed or counted twice. Recomputing balances
+from every posting is the matter of `proofs.py`. Source: DESIGN §4, Accounts and Watermarks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import asyncpg
+
+from billing.domain.balance import AccountBalance, AccountKind, BalanceBelowFloor, InlineMovement
+from billing.domain.ids import LedgerAccountId
+from billing.domain.ledger import AccountKey, AccountRole, Side
+from billing.storage.database import Transaction
+
+_FLOOR = "balance_not_below_floor"
+
+_BEGIN_SNAPSHOTS = """
+    INSERT INTO balance_watermark (organization_id, covers_until, taken_at) VALUES ($1, '0', $2)
+    ON CONFLICT DO NOTHING
+"""
+
+_LOCK_WATERMARK = """
+    SELECT covers_until FROM balance_watermark WHERE organization_id = $1 FOR UPDATE
+"""
+
+# The next piece: up to the watermark, or to the end of the transaction in which the limit falls; NULL where nothing
+# was finished since.
+_NEXT_END = """
+    SELECT least(vienphi_watermark(), (
+        SELECT (transaction_id::text::bigint + 1)::text::xid8 FROM posting
+        WHERE organization_id = $1 AND transaction_id >= $2
+        ORDER BY transaction_id OFFSET $3 LIMIT 1))
+    WHERE EXISTS (SELECT FROM posting
+        WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < vienphi_watermark())
+"""
+
+_ADD_TO_SNAPSHOT = """
+    WITH finished AS (
+        SELECT posting.debit_account_id, posting.credit_account_id, posting.amount, entry.accounting_date
+        FROM posting
+        JOIN journal_entry AS entry ON entry.organization_id = $1 AND entry.id = posting.entry_id
+        WHERE posting.organization_id = $1 AND posting.transaction_id >= $2 AND posting.transaction_id < $3
+    ), moved AS (
+        SELECT account_id, accounting_date, sum(debit) AS debit, sum(credit) AS credit FROM (
+            SELECT debit_account_id AS account_id, accounting_date, amount AS debit, 0 AS credit FROM finished
+            UNION ALL
+            SELECT credit_account_id, accounting_date, 0, amount FROM finished
+        ) AS sides GROUP BY account_id, accounting_date
+    ), added AS (
+        INSERT INTO balance_snapshot AS kept (organization_id, account_id, accounting_date, debit, credit)
+        SELECT $1, account_id, accounting_date, debit, credit FROM moved
+        ON CONFLICT (organization_id, account_id, accounting_date) DO UPDATE
+            SET debit = kept.debit + excluded.debit, credit = kept.credit + excluded.credit
+    ), advanced AS (
+        UPDATE balance_watermark SET covers_until = $3, taken_at = $4 WHERE organization_id = $1
+    )
+    SELECT count(*) FROM finished
+"""
+
+
+async def extend_snapshots(tx: Transaction, *, at: datetime, postings_max: int) -> int:
+    """Take finished postings into the snapshots, about `postings_max` at most; returns how many.
+
+    Nothing is written where there are none. A second caller waits for the first and goes on where it ended.
+    """
+    await tx.execute(_BEGIN_SNAPSHOTS, tx.organization_id, at)
+    begin = await tx.fetchval(_LOCK_WATERMARK, tx.organization_id)
+    end = await tx.fetchval(_NEXT_END, tx.organization_id, begin, postings_max - 1)
+    if end is None:
+        return 0
+    return int(await tx.fetchval(_ADD_TO_SNAPSHOT, tx.organization_id, begin, end, at))
+
+
+# The planner cannot know how few postings lie beyond a watermark that the statement itself reads; it would rather read
+# them all. For the rest of the transaction it may only look things up.
+_LOOK_UP_ONLY = """
+    SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+        set_config('enable_mergejoin', 'off', true)
+"""
+
+# One statement, so that snapshots, their watermark and the later postings are of one moment. The watermark is 0 where
+# no snapshot was taken yet. The number of the chart is the one of the day asked for.
+_BALANCES = """
+    WITH unread AS MATERIALIZED (
+        SELECT entry_id, debit_account_id, credit_account_id, amount FROM posting
+        WHERE organization_id = $1
+            AND transaction_id >= coalesce(
+                (SELECT covers_until FROM balance_watermark WHERE organization_id = $1), '0'::xid8)
+            AND ($4::uuid IS NULL OR $4 IN (debit_account_id, credit_account_id))
+    ), later AS (
+        SELECT unread.debit_account_id, unread.credit_account_id, unread.amount
+        FROM unread
+        JOIN journal_entry AS entry ON entry.organization_id = $1 AND entry.id = unread.entry_id
+        WHERE entry.accounting_date <= $2
+    ), moved AS (
+        SELECT account_id, sum(debit) AS debit, sum(credit) AS credit FROM (
+            SELECT account_id, debit, credit FROM balance_snapshot
+            WHERE organization_id = $1 AND accounting_date <= $2 AND ($4::uuid IS NULL OR account_id = $4)
+            UNION ALL
+            SELECT debit_account_id, amount, 0 FROM later
+            UNION ALL
+            SELECT credit_account_id, 0, amount FROM later
+        ) AS sides GROUP BY account_id
+    )
+    SELECT account.id, account.role, account.subject, account.kind, account.normal_side,
+        coalesce(number.number, '') AS number, coalesce(number.name, '') AS name,
+        coalesce(moved.debit, 0)::bigint AS debit, coalesce(moved.credit, 0)::bigint AS credit
+    FROM ledger_account AS account
+    LEFT JOIN LATERAL (
+        SELECT ledger_number.number, ledger_number.name FROM ledger_number
+        WHERE ledger_number.organization_id = $1 AND ledger_number.account_id = account.id
+            AND ledger_number.valid_from <= $3
+        ORDER BY ledger_number.valid_from DESC LIMIT 1
+    ) AS number ON true
+    LEFT JOIN moved ON moved.account_id = account.id
+    WHERE account.organization_id = $1 AND ($4::uuid IS NULL OR account.id = $4)
+    ORDER BY number.number, account.role, account.subject
+"""
+
+
+async def read_balances(
+    tx: Transaction, *, until: date, chart_on: date, account_id: LedgerAccountId | None = None
+) -> list[AccountBalance]:
+    """What stood on every account, or on one, at the end of a day of the books.
+
+    `until` is the last accounting date that counts; `chart_on` the day whose account numbers are shown.
+    """
+    await tx.fetchrow(_LOOK_UP_ONLY)
+    rows = await tx.fetch(_BALANCES, tx.organization_id, until, chart_on, account_id)
+    return [_balance(row) for row in rows]
+
+
+def _balance(row: asyncpg.Record) -> AccountBalance:
+    return AccountBalance(
+        account_id=LedgerAccountId(row["id"]),
+        role=row["role"],
+        subject=row["subject"],
+        kind=AccountKind(row["kind"]),
+        normal_side=Side(row["normal_side"]),
+        number=row["number"],
+        name=row["name"],
+        debit=row["debit"],
+        credit=row["credit"],
+    )
+
+
+_INLINE_ACCOUNTS = """
+    SELECT id, role, subject, normal_side FROM ledger_account WHERE organization_id = $1 AND kind = 'inline'
+"""
+
+
+async def read_inline_accounts(tx: Transaction) -> dict[AccountKey, tuple[LedgerAccountId, Side]]:
+    """The accounts that carry their balance in a locked row, with their normal side."""
+    rows = await tx.fetch(_INLINE_ACCOUNTS, tx.organization_id)
+    return {
+        AccountKey(AccountRole(row["role"]), row["subject"]): (LedgerAccountId(row["id"]), Side(row["normal_side"]))
+        for row in rows
+    }
+
+
+_LOCK_INLINE = """
+    SELECT account_id FROM inline_balance WHERE organization_id = $1 AND account_id = ANY($2::uuid[])
+    ORDER BY account_id FOR UPDATE
+"""
+
+_MOVE_INLINE = """
+    UPDATE inline_balance SET balance = balance + t.amount
+    FROM unnest($2::uuid[], $3::bigint[]) AS t (account_id, amount)
+    WHERE inline_balance.organization_id = $1 AND inline_balance.account_id = t.account_id
+"""
+
+
+async def move_inline_balances(tx: Transaction, movements: Sequence[InlineMovement]) -> None:
+    """Move the locked rows of inline accounts, last of all locks and in order of their ids; one movement an account.
+
+    Raises BalanceBelowFloor where an account does not hold so much; nothing of the transaction then holds.
+    """
+    accounts = [movement.account_id for movement in movements]
+    assert len(set(accounts)) == len(accounts), "movements of one account are summed before they come here"
+    locked = await tx.fetch(_LOCK_INLINE, tx.organization_id, accounts)
+    assert len(locked) == len(accounts), "an inline account has its row from the day it is made"
+    try:
+        await tx.execute(_MOVE_INLINE, tx.organization_id, accounts, [movement.amount for movement in movements])
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name != _FLOOR:
+            raise
+        raise BalanceBelowFloor("the account does not hold so much") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """How far snapshots have read, and when; `later_postings` were not in them yet."""
+
+    covers_until: int
+    taken_at: datetime | None
+    later_postings: int
+
+
+_WATERMARK = """
+    SELECT coalesce(mark.covers_until, '0'::xid8) AS covers_until, mark.taken_at,
+        (SELECT count(*) FROM posting WHERE organization_id = $1
+            AND transaction_id >= coalesce(mark.covers_until, '0'::xid8)) AS later_postings
+    FROM (SELECT) AS always
+    LEFT JOIN balance_watermark AS mark ON mark.organization_id = $1
+"""
+
+
+async def read_watermark(tx: Transaction) -> Watermark:
+    """How far the organization's snapshots have read."""
+    row = await tx.fetchrow(_WATERMARK, tx.organization_id)
+    assert row is not None, "one row, whatever was taken"
+    return Watermark(row["covers_until"], row["taken_at"], row["later_postings"])
