@@ -2,6 +2,6 @@
 
 from billing.interop.xml130.document import Limits
 from billing.interop.xml130.envelope import Signature
-from billing.interop.xml130.reader import ClaimFile, ReadVisit, read_claim_file, read_claim_set
+from billing.interop.xml130.reader import ClaimFile, ReadVisit, is_bare_table, read_claim_file, read_claim_set
 
-__all__ = ["ClaimFile", "Limits", "ReadVisit", "Signature", "read_claim_file", "read_claim_set"]
+__all__ = ["ClaimFile", "Limits", "ReadVisit", "Signature", "is_bare_table", "read_claim_file", "read_claim_set"]

@@ -5,11 +5,13 @@ limits. What the elements mean is left to `envelope` and `tables`.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Never
 from xml.parsers import expat
 
 _XML_BLANKS = " \t\r\n"
+_BEGINNING_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,31 @@ def decode(content: bytes) -> str:
     `FF FE`, `FE FF`, `3C 00` and `00 3C` mean UTF-16, everything else UTF-8; a byte-order mark is dropped.
     Raises UnicodeDecodeError for bytes that are not that encoding: nothing is replaced.
     """
+    return content.decode(_encoding(content)).lstrip("\ufeff")
+
+
+def root_name(content: bytes) -> str:
+    """Local name of the first element of a document, from its beginning alone.
+
+    Empty where there is none, a DOCTYPE stands before it, or the beginning is no XML. Says nothing of the rest.
+    """
+    names: list[str] = []
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = _forbid
+    parser.StartElementHandler = lambda name, _attributes: names.append(name.rpartition(":")[2])
+    beginning = content[:_BEGINNING_BYTES].decode(_encoding(content), "ignore")
+    # A beginning is cut somewhere; whoever reads the whole document names its faults.
+    with suppress(expat.ExpatError, DtdForbidden):
+        parser.Parse(beginning.lstrip("\ufeff"), True)
+    return names[0] if names else ""
+
+
+def _encoding(content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"<\x00")):
-        encoding = "utf-16-le"
-    elif content.startswith((b"\xfe\xff", b"\x00<")):
-        encoding = "utf-16-be"
-    else:
-        encoding = "utf-8"
-    return content.decode(encoding).lstrip("\ufeff")
+        return "utf-16-le"
+    if content.startswith((b"\xfe\xff", b"\x00<")):
+        return "utf-16-be"
+    return "utf-8"
 
 
 def parse(text: str, limits: Limits) -> Element:

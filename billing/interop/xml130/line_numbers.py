@@ -111,7 +111,7 @@ def _contradicts(field: str, candidates: Mapping[str, Readings], speaking: Seque
     if field not in _MUST_HAVE:
         return False
     amounts = {"THANH_TIEN_BH"} if field == "DON_GIA_BH" else {"THANH_TIEN_BV", "THANH_TIEN_BH"}
-    if candidates.get("THANH_TIEN_BH") == (0,):
+    if candidates.get("THANH_TIEN_BH") == (Decimal(0),):
         amounts.discard("THANH_TIEN_BH")
     judging = [formula for formula in speaking if formula.fields[0] in amounts and field in formula.fields]
     readable = [formula for formula in judging if all(candidates[name] for name in formula.fields)]

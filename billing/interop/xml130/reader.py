@@ -3,8 +3,9 @@
 The order of things: outer document → HOSO → table blocks → rows → visit. One refused HOSO never stops the others.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from billing.domain.finding import Finding, FindingCode
 from billing.domain.visit import Visit
@@ -16,10 +17,11 @@ from billing.interop.xml130.document import (
     NotWellFormed,
     decode,
     parse,
+    root_name,
 )
 from billing.interop.xml130.envelope import Block, Signature, open_envelope
 from billing.interop.xml130.findings import FindingLog
-from billing.interop.xml130.table_names import XML1
+from billing.interop.xml130.table_names import TABLE_OF_ROOT, XML1
 from billing.interop.xml130.tables import Row, rows_of
 from billing.interop.xml130.visits import key_of, read_visit
 
@@ -28,10 +30,14 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class ReadVisit:
-    """One visit that was read; `hoso` is its place in its file, counted from 1."""
+    """One visit that was read; `hoso` is its place in its file, counted from 1.
+
+    A visit joined from bare table files stands in the file of its XML1.
+    """
 
     hoso: int
     visit: Visit
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,11 @@ class ClaimFile:
     visits: tuple[ReadVisit, ...]
     findings: tuple[Finding, ...]
     signature: Signature
+
+
+def is_bare_table(content: bytes) -> bool:
+    """Whether a file is one table without an envelope, to be read with the others of its set; by its root alone."""
+    return root_name(content) in TABLE_OF_ROOT
 
 
 def read_claim_file(content: bytes, *, file: str = "", limits: Limits = DEFAULT_LIMITS) -> ClaimFile:
@@ -59,7 +70,7 @@ def read_claim_set(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAU
     """Read several files (name, content) as one set: bare table files in it are joined by MA_LK.
 
     Files in an envelope are read each for itself. Bare tables are not joined while a file of the set cannot be read,
-    since it might hold their lines. The set is signed if any of its files is.
+    since it might hold their lines; `file-unreadable` says so of each. The set is signed if any of its files is.
     """
     visits: list[ReadVisit] = []
     findings: list[Finding] = []
@@ -82,7 +93,7 @@ def read_claim_set(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAU
             log.findings.extend(read.findings)
         is_whole = is_whole and not any(finding.refuses and finding.hoso is None for finding in log.findings)
         findings.extend(log.findings)
-    joined = _read_bare_tables(bare) if is_whole else ClaimFile((), (), signature)
+    joined = _read_bare_tables(bare) if is_whole else _leave_bare_tables(bare)
     return ClaimFile((*visits, *joined.visits), (*findings, *joined.findings), signature)
 
 
@@ -123,7 +134,7 @@ def _read_visits(file: str, hosos: Sequence[Sequence[Block]], facility: str, lim
         rows = [row for number, block in enumerate(blocks) for row in rows_of(block, number, log, limits)]
         visit = _read_one(rows, facility, log, seen)
         if visit is not None:
-            visits.append(ReadVisit(hoso, visit))
+            visits.append(ReadVisit(hoso, visit, file))
         findings.extend(log.named(key_of(rows)))
     return ClaimFile(tuple(visits), tuple(findings), Signature.UNSIGNED)
 
@@ -137,28 +148,50 @@ def _note_empty_summary(blocks: Sequence[Block], log: FindingLog) -> None:
 
 
 def _read_bare_tables(tables: Sequence[tuple[FindingLog, tuple[Row, ...]]]) -> ClaimFile:
-    """Visits of bare table files: the rows of all of them, one visit for each MA_LK in order of appearance."""
-    by_key: dict[str, list[Row]] = {}
-    file_of: dict[str, str] = {}
+    """Visits of bare table files: the rows of all of them, one visit for each MA_LK in order of appearance.
+
+    A visit stands in the file of its XML1; where there is none, each file with lines of it is told.
+    """
+    by_key: dict[str, list[tuple[str, Row]]] = {}
     for log, rows in tables:
         for row in rows:
-            key = row.text("MA_LK")
-            by_key.setdefault(key, []).append(row)
-            if row.table == XML1 or key not in file_of:
-                file_of[key] = log.file
+            by_key.setdefault(row.text("MA_LK"), []).append((log.file, row))
+    counts: Counter[str] = Counter()
     visits: list[ReadVisit] = []
     findings: list[Finding] = []
     if tables and not by_key:
         log = FindingLog(tables[0][0].file)
         log.at_table(XML1).add(FindingCode.XML1_MISSING, expected=XML1)
         findings.extend(log.findings)
-    for hoso, (key, own_rows) in enumerate(by_key.items(), start=1):
-        log = FindingLog(file_of[key], hoso)
-        visit = _read_one(own_rows, "", log, set())
-        if visit is not None:
-            visits.append(ReadVisit(hoso, visit))
-        findings.extend(log.named(key))
+    for key, own in by_key.items():
+        summaries = [file for file, row in own if row.table == XML1]
+        for file in summaries[:1] or dict.fromkeys(file for file, _ in own):
+            counts[file] += 1
+            log = FindingLog(file, counts[file])
+            visit = _read_one([row for _, row in own], "", log, set())
+            if visit is not None and not _lacks_its_lines(visit, log):
+                visits.append(ReadVisit(counts[file], visit, file))
+            findings.extend(log.named(key))
     return ClaimFile(tuple(visits), tuple(findings), Signature.UNSIGNED)
+
+
+def _lacks_its_lines(visit: Visit, log: FindingLog) -> bool:
+    """Whether a bare XML1 states costs and no line belongs to it: its file came alone, and a bill of 0 were wrong."""
+    has_costs = visit.stated is not None and any(amount for amount in astuple(visit.stated) if amount)
+    if visit.items or not has_costs:
+        return False
+    found, expected = "no XML2 or XML3 belongs to it", "the table files of this MA_LK in one set"
+    log.at_table(XML1).add(FindingCode.VALUE_INVALID, field="MA_LK", found=found, expected=expected)
+    return True
+
+
+def _leave_bare_tables(tables: Sequence[tuple[FindingLog, tuple[Row, ...]]]) -> ClaimFile:
+    findings: list[Finding] = []
+    for log in (log for log, _ in tables if not log.refuses):
+        left = FindingLog(log.file)
+        left.add(FindingCode.FILE_UNREADABLE, found="another file of the set", expected="every file of the set")
+        findings.extend(left.findings)
+    return ClaimFile((), tuple(findings), Signature.UNSIGNED)
 
 
 def _read_one(rows: Sequence[Row], facility: str, log: FindingLog, seen: set[str]) -> Visit | None:
