@@ -1,12 +1,13 @@
 """`vienphi quote FILE…`: what the insurance pays of the visits in a file, without a database.
 
-One line of JSON a file on standard output, or with `--explain` a table a person can read. Progress goes to a terminal
-only, never into the output.
+One line of JSON a file on standard output, or with `--explain` a table a person can read. Table files without their
+envelope are read as one set. Progress goes to a terminal only, never into the output.
 """
 
 import json
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -18,7 +19,8 @@ from billing.domain.coverage.explain import Language
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.finding import Finding, FindingCode
-from billing.services.quoting import Quote, quote_file, quote_json
+from billing.interop.xml130 import is_bare_table
+from billing.services.quoting import Quote, quote_bare_tables, quote_file, quote_json
 
 FILE_BYTES_MAX = 32 * 1024 * 1024
 
@@ -37,37 +39,70 @@ def quote(files: tuple[str, ...], *, explain: bool, lang: str) -> None:
     """Price the visits of XML 130 or bhyt-case/1 files: who pays what, and why.
 
     Prints one line of JSON a file, with the keys visits and findings. Exit status 1 if no visit of any file could be
-    priced.
+    read.
     """
-    priced_any = False
-    for file in _with_progress(files):
-        answer = _quote(file)
-        priced_any = priced_any or bool(answer.visits)
+    read_any = False
+    for name, answer in _quotes(files):
+        read_any = read_any or answer.read_count > 0
         if explain:
-            text = render_quote(file, answer, Language(lang), is_terminal=sys.stdout.isatty())
+            text = render_quote(name, answer, Language(lang), is_terminal=sys.stdout.isatty())
         else:
             text = json.dumps(quote_json(answer), ensure_ascii=False) + "\n"
-        click.echo(text.encode(), nl=False)
-    if not priced_any:
+        _write(text)
+    if not read_any:
         raise SystemExit(1)
 
 
-def _quote(file: str) -> Quote:
+def _quotes(files: tuple[str, ...]) -> Iterator[tuple[str, Quote]]:
+    """Name and quote of each file in order. From the first bare table on they wait for the others of its set."""
+    waiting: list[tuple[str, Quote | None]] = []
+    bare: list[tuple[str, bytes]] = []
+    for file in _with_progress(files):
+        name = click.format_filename(file)
+        content = _read(file, name)
+        if isinstance(content, Finding):
+            answer = Quote((), (content,))
+        elif is_bare_table(content):
+            bare.append((name, content))
+            waiting.append((name, None))
+            continue
+        else:
+            answer = quote_file(content, file=name, figures=load_figures(), policy=Policy())
+        if waiting:
+            waiting.append((name, answer))
+        else:
+            yield name, answer
+    joined = iter(quote_bare_tables(bare, figures=load_figures(), policy=Policy()))
+    for name, known in waiting:
+        yield name, next(joined) if known is None else known
+
+
+def _read(file: str, name: str) -> bytes | Finding:
+    """The bytes of a file, or the finding that says why there are none; `name` is how the file is shown."""
     try:
         with Path(file).open("rb") as stream:
             content = stream.read(FILE_BYTES_MAX + 1)
     except OSError as fault:
-        return _unread(file, FindingCode.FILE_UNREADABLE, found=fault.strerror or "")
+        return _unread(name, FindingCode.FILE_UNREADABLE, found=fault.strerror or "")
     if len(content) > FILE_BYTES_MAX:
-        return _unread(file, FindingCode.FILE_TOO_LARGE, expected=f"at most {FILE_BYTES_MAX} bytes")
-    return quote_file(content, file=file, figures=load_figures(), policy=Policy())
+        return _unread(name, FindingCode.FILE_TOO_LARGE, expected=f"at most {FILE_BYTES_MAX} bytes")
+    return content
 
 
-def _unread(file: str, code: FindingCode, *, found: str = "", expected: str = "") -> Quote:
-    finding = Finding(
+def _unread(file: str, code: FindingCode, *, found: str = "", expected: str = "") -> Finding:
+    return Finding(
         code=code, file=file, hoso=None, ma_lk="", table="", stt=None, field="", found=found, expected=expected
     )
-    return Quote((), (finding,))
+
+
+def _write(text: str) -> None:
+    """Put text out; where nobody takes it (a closed pipe, a full disk) say so in one line and end with status 1."""
+    try:
+        click.echo(text.encode(), nl=False)
+    except OSError as fault:
+        # What is left in the buffer would fail once more, with a traceback, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.ClickException(f"the answer could not be written: {fault.strerror}") from fault
 
 
 def _with_progress(files: tuple[str, ...]) -> Iterable[str]:

@@ -3,8 +3,8 @@
 Needs no database. A visit that cannot be read or priced is left out and named by a finding; the others go on.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from billing.domain.coverage.compare import compare_with_stated
 from billing.domain.coverage.figures import Figures
@@ -16,7 +16,8 @@ from billing.domain.errors import InvalidValue, NotSupported
 from billing.domain.finding import Finding, FindingCode
 from billing.domain.visit import Visit
 from billing.interop.bhyt_case import read_case_file, write_finding, write_priced_visit
-from billing.interop.xml130 import read_claim_file
+from billing.interop.visit_json import read_visit
+from billing.interop.xml130 import read_claim_file, read_claim_set
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -32,10 +33,14 @@ class QuotedVisit:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What one file gave: priced visits in the order of the file, and everything found on the way."""
+    """What one file gave: priced visits in the order of the file, and everything found on the way.
+
+    `read_count` counts the visits that were read, priced or not: one whose rule is not built is among them.
+    """
 
     visits: tuple[QuotedVisit, ...]
     findings: tuple[Finding, ...]
+    read_count: int = 0
 
 
 def quote_file(content: bytes, *, file: str, figures: Figures, policy: Policy) -> Quote:
@@ -47,9 +52,38 @@ def quote_file(content: bytes, *, file: str, figures: Figures, policy: Policy) -
         case = read_case_file(content, file=file, policy=policy)
         read = [(element.hoso, element.visit) for element in case.visits]
         return _quote(read, case.findings, file=file, figures=figures, policy=case.policy)
+    return quote_claim_file(content, file=file, figures=figures, policy=policy)
+
+
+def quote_claim_file(content: bytes, *, file: str = "", figures: Figures, policy: Policy) -> Quote:
+    """Read and price an XML 130 file. Never raises for what the bytes hold."""
     claim = read_claim_file(content, file=file)
     read = [(element.hoso, element.visit) for element in claim.visits]
     return _quote(read, claim.findings, file=file, figures=figures, policy=policy)
+
+
+def quote_visit(document: Mapping[str, object], *, figures: Figures, policy: Policy) -> Quote:
+    """Read and price one visit told as JSON. Raises InvalidValue where it cannot be read."""
+    return _quote([(1, read_visit(document))], (), file="", figures=figures, policy=policy)
+
+
+def quote_bare_tables(files: Sequence[tuple[str, bytes]], *, figures: Figures, policy: Policy) -> list[Quote]:
+    """Read and price table files (name, content) without envelope as one set; one quote a file, in their order.
+
+    A visit joined from several files stands in the quote of its XML1.
+    """
+    claim = read_claim_set((str(place), content) for place, (_, content) in enumerate(files))
+    read: list[list[tuple[int, Visit]]] = [[] for _ in files]
+    findings: list[list[Finding]] = [[] for _ in files]
+    for element in claim.visits:
+        read[int(element.file)].append((element.hoso, element.visit))
+    for finding in claim.findings:
+        place = int(finding.file)
+        findings[place].append(replace(finding, file=files[place][0]))
+    return [
+        _quote(read[place], findings[place], file=file, figures=figures, policy=policy)
+        for place, (file, _) in enumerate(files)
+    ]
 
 
 def quote_json(quote: Quote) -> dict[str, object]:
@@ -61,7 +95,7 @@ def quote_json(quote: Quote) -> dict[str, object]:
 
 
 def _quote(
-    read: Iterable[tuple[int, Visit]],
+    read: Sequence[tuple[int, Visit]],
     read_findings: Iterable[Finding],
     *,
     file: str,
@@ -69,6 +103,7 @@ def _quote(
     policy: Policy,
 ) -> Quote:
     findings = list(read_findings)
+    unbuilt = sum(finding.code is FindingCode.NOT_SUPPORTED for finding in findings)
     named = {(_place(finding), finding.code) for finding in findings}
     rounded = {_place(finding) for finding in findings if finding.code is FindingCode.LEVEL_ROUNDED}
     quoted: list[QuotedVisit] = []
@@ -85,7 +120,7 @@ def _quote(
             for finding in differences
             if (_place(finding), finding.code) not in named and _place(finding) not in rounded
         )
-    return Quote(tuple(quoted), tuple(findings))
+    return Quote(tuple(quoted), tuple(findings), len(read) + unbuilt)
 
 
 def _place(finding: Finding) -> tuple[int | None, str, int | None, str]:

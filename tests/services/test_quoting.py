@@ -8,7 +8,7 @@ import pytest
 from billing.domain.coverage.explain import all_rules
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
-from billing.services.quoting import quote_file, quote_json
+from billing.services.quoting import quote_bare_tables, quote_file, quote_json
 from tests.interop.xml130.claim_files import (
     block,
     claim_file,
@@ -231,3 +231,33 @@ def test_level_the_reader_called_rounded_is_not_told_again():
     content = claim_file(hoso(block("XML1", one), block("XML3", xml3(line | level))))
 
     assert [finding.code for finding in _quote_content(content).findings] == ["level-rounded"]
+
+
+def test_bare_tables_of_one_call_are_joined_and_each_file_keeps_its_quote():
+    files = [("x2", xml2().encode()), ("x1", xml1().encode()), ("x3", xml3().encode()), ("y3", _lone_table())]
+
+    quotes = quote_bare_tables(files, figures=load_figures(), policy=Policy())
+
+    assert [[quoted.visit.ma_lk for quoted in quote.visits] for quote in quotes] == [[], ["LK-TEST-1"], [], []]
+    assert [len(quote.visits[0].priced.lines) for quote in quotes if quote.visits] == [2]
+    codes = [[finding.code for finding in quote.findings] for quote in quotes]
+    assert codes == [["envelope-absent"]] * 3 + [["envelope-absent", "xml1-missing"]]
+    assert [{finding.file for finding in quote.findings} for quote in quotes] == [{"x2"}, {"x1"}, {"x3"}, {"y3"}]
+
+
+def _lone_table():
+    return xml3(service(MA_LK="OTHER")).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        ((CASES / "bhyt-012.json").read_bytes(), 1),
+        ((CASES / "bhyt-014.json").read_bytes(), 1),  # B-013 in its price
+        ((CASES / "bhyt-062.json").read_bytes(), 1),  # a rule named while it was read
+        (b"hello", 0),
+        (b'{"schema": "bhyt-case/1", "input": {"visits": [{"MA_LK": "A"}]}}', 0),
+    ],
+)
+def test_visit_whose_rule_is_not_built_counts_as_read(content, count):
+    assert _quote_content(content).read_count == count
