@@ -24,8 +24,9 @@ from billing.domain.coverage.explain import (
     object_code_name,
     percent_text,
 )
-from billing.domain.coverage.priced import PricedVisit, Reason
+from billing.domain.coverage.priced import PricedLine, PricedVisit, Reason
 from billing.domain.finding import Finding, FindingCode
+from billing.domain.visit import Table as Lines
 from billing.services.quoting import Quote, QuotedVisit
 
 WIDTH_WITHOUT_TERMINAL = 160
@@ -39,6 +40,8 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "visit": "Lượt khám chữa bệnh",
         "object_code": "Đối tượng",
         "number": "STT",
+        "XML3": "Dịch vụ kỹ thuật, vật tư y tế",
+        "XML2": "Thuốc",
         "content": "Nội dung",
         "hospital": "Thành tiền bệnh viện",
         "insured": "Thành tiền BHYT",
@@ -62,6 +65,8 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "visit": "Visit",
         "object_code": "Object code",
         "number": "No.",
+        "XML3": "Services and supplies",
+        "XML2": "Drugs",
         "content": "Item",
         "hospital": "Hospital amount",
         "insured": "Amount in scope",
@@ -126,7 +131,7 @@ class _Notes:
     def __init__(self, priced: PricedVisit) -> None:
         self.reasons: list[Reason] = []
         self._numbers: dict[tuple[str, ...], int] = {}
-        for reason in (*priced.reasons, *(reason for line in priced.lines for reason in line.reasons)):
+        for reason in (*priced.reasons, *(reason for line in _printed_lines(priced) for reason in line.reasons)):
             if _key(reason) not in self._numbers:
                 self.reasons.append(reason)
                 self._numbers[_key(reason)] = len(self.reasons)
@@ -144,15 +149,26 @@ def _table(priced: PricedVisit, notes: _Notes, language: Language, *, width: int
     columns = _columns(priced, notes, language)
     fixed = sum(column.width + _GAP for column in columns if column is not columns[1])
     content = columns[1]
-    content.width = max(_CONTENT_WIDTH_MIN, min(content.longest, width - fixed - _GAP))
+    lines, words = _printed_lines(priced), _WORDS[language]
+    longest = max(content.longest, *(len(words[line.item.table]) for line in lines)) if lines else content.longest
+    content.width = max(_CONTENT_WIDTH_MIN, min(longest, width - fixed - _GAP))
     table = Table(box=box.SIMPLE_HEAD, show_footer=True, show_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         table.add_column(
             column.header, column.footer, width=column.width, justify=column.justify, overflow="fold", vertical="top"
         )
-    for cells in zip(*(column.cells for column in columns), strict=True):
+    group = None
+    for line, cells in zip(lines, zip(*(column.cells for column in columns), strict=True), strict=True):
+        if line.item.table is not group:
+            group = line.item.table
+            table.add_row("", words[group], style="bold")
         table.add_row(*cells)
     return table, max(width, fixed + content.width + _GAP)
+
+
+def _printed_lines(priced: PricedVisit) -> list[PricedLine]:
+    """Services and supplies, then drugs, each by its number: numbers restart in every table."""
+    return sorted(priced.lines, key=lambda line: (line.item.table is not Lines.SERVICES, line.item.number))
 
 
 @dataclass(slots=True)
@@ -171,7 +187,7 @@ class _Column:
 
 
 def _columns(priced: PricedVisit, notes: _Notes, language: Language) -> list[_Column]:
-    words, lines = _WORDS[language], priced.lines
+    words, lines = _WORDS[language], _printed_lines(priced)
     number = _Column(words["number"], [str(line.item.number) for line in lines])
     number.width = number.longest
     content = _Column(

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,6 +9,7 @@ from click.testing import CliRunner
 
 from billing.cli import quote as quote_module
 from billing.cli.quote import quote
+from tests.interop.xml130.claim_files import xml1, xml2, xml3
 
 CASES = Path(__file__).parents[1] / "cases" / "bhyt"
 CLAIMS = Path(__file__).parents[1] / "cases" / "xml130"
@@ -38,12 +42,77 @@ def test_missing_file_gives_a_finding_and_the_others_go_on(tmp_path):
     assert len(read["visits"]) == 1
 
 
-@pytest.mark.parametrize("case", ["bhyt-023.json", "bhyt-062.json"])
-def test_nothing_priced_ends_with_status_1(case):
+@pytest.mark.parametrize("case", ["bhyt-014.json", "bhyt-023.json", "bhyt-062.json"])
+def test_visit_that_was_read_but_not_priced_is_no_failure(case):
     result = _run(CASES / case)
 
-    assert result.exit_code == 1
+    assert result.exit_code == 0
     assert json.loads(result.stdout)["findings"][0]["code"] == "not-supported"
+
+
+def test_nothing_read_ends_with_status_1(tmp_path):
+    file = tmp_path / "claim.xml"
+    file.write_text("hello", "utf-8")
+
+    result = _run(file, tmp_path / "none.xml")
+
+    assert result.exit_code == 1
+    assert [json.loads(line)["visits"] for line in result.stdout.splitlines()] == [[], []]
+
+
+def test_bare_tables_are_joined_and_stand_on_the_lines_of_their_files(tmp_path):
+    tables = {"x2.xml": xml2(), "x1.xml": xml1(), "x3.xml": xml3()}
+    for name, table in tables.items():
+        (tmp_path / name).write_text(table, "utf-8")
+    files = [tmp_path / "x2.xml", CASES / "bhyt-001.json", tmp_path / "x1.xml", tmp_path / "x3.xml"]
+
+    result = _run(*files)
+
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 0
+    assert [len(line["visits"]) for line in lines] == [0, 1, 1, 0]
+    assert [line["findings"][0]["file"] for line in lines if line["findings"]] == [str(files[i]) for i in (0, 2, 3)]
+    assert lines[2]["visits"][0]["totals"]["T_TONGCHI_BV"] == "53600.00"
+
+
+def test_file_name_that_is_not_utf_8_is_shown_with_a_replacement(tmp_path):
+    name = os.fsencode(tmp_path) + b"/ca\xffse.json"
+    with open(name, "wb") as file:
+        file.write(b"hello")
+
+    for options in ([], ["--explain"]):
+        done = _vienphi("quote", *options, name)
+
+        assert (done.returncode, done.stderr) == (1, b"")
+        assert "ca\ufffdse" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("options", [[], ["--explain"]])
+def test_full_disk_is_told_in_one_line(options):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    with open("/dev/full", "wb") as full:
+        done = _vienphi("quote", *options, CASES / "bhyt-001.json", stdout=full)
+
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1
+    assert b"No space left on device" in done.stderr
+
+
+def test_broken_pipe_is_told_in_one_line():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = _vienphi("quote", CASES / "bhyt-001.json", CASES / "bhyt-012.json", stdout=writing)
+    os.close(writing)
+
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1
+    assert b"Broken pipe" in done.stderr
+
+
+def _vienphi(*arguments, stdout=subprocess.PIPE):
+    command = [sys.executable, "-m", "billing", *arguments]
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, check=False, timeout=60)
 
 
 def test_over_long_file_is_refused(tmp_path, monkeypatch):
@@ -107,7 +176,7 @@ def test_explanation_tells_the_line_of_a_fault(tmp_path):
 def test_explanation_names_the_rule_a_visit_was_refused_for():
     result = _run("--explain", CASES / "bhyt-014.json", columns="400")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 0
     assert "Không có lượt khám nào tính được." in result.stdout
     assert "[B-013: Nghị quyết 261/2025/QH15, Điều 2 khoản 1 điểm a]" in result.stdout
 
@@ -122,3 +191,24 @@ def test_explanation_shows_no_control_characters_or_markup_of_a_file(tmp_path):
 
     assert "\x1b" not in result.stdout
     assert "a [2Jb [bold]x[/bold] :smile:" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("language", "headings"),
+    [("vi", ("Dịch vụ kỹ thuật, vật tư y tế", "Thuốc")), ("en", ("Services and supplies", "Drugs"))],
+)
+def test_explanation_groups_the_lines_by_table(language, headings, tmp_path):
+    case = json.loads((CASES / "bhyt-018.json").read_text("utf-8"))
+    service, drug = case["input"]["visits"][0]["lines"]
+    drug["stt"] = 1
+    case["input"]["visits"][0]["lines"] = [drug, {**service, "stt": 2, "name": "Second"}, service]
+    file = tmp_path / "case.json"
+    file.write_text(json.dumps(case), "utf-8")
+
+    result = _run("--explain", "--lang", language, file, columns="200")
+    order = [json.loads(_run(file).stdout)["visits"][0]["lines"][at]["table"] for at in (0, 1, 2)]
+
+    table = result.stdout[: result.stdout.index("\n\n", result.stdout.index(headings[0]))]
+    places = [table.index(text) for text in (headings[0], service["name"], "Second", headings[1], drug["name"])]
+    assert places == sorted(places)
+    assert order == ["XML2", "XML3", "XML3"]
