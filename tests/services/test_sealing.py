@@ -1,0 +1,163 @@
+"""Seals cover every finished row once, and whatever is changed behind them is named."""
+
+import asyncio
+from datetime import timedelta
+from itertools import pairwise
+
+import asyncpg
+import pytest
+
+from billing.services import sealing
+from billing.services.proving import find_unsealed, prove
+from billing.services.sealing import seal_once
+from billing.storage.database import Database
+from billing.storage.seals import read_seals
+from tests.conftest import DatabaseAddress
+from tests.services.road import Road, assert_books_are_right, find_doubts
+
+TAMPERINGS = {
+    "a posting's amount": "UPDATE posting SET amount = amount + 1",
+    "an entry's day of effect": "UPDATE journal_entry SET effective_at = effective_at + interval '1 microsecond'",
+    "a payment's reference": "UPDATE payment SET bank_reference = 'X'",
+    "an allocation's reason": "UPDATE allocation SET reason = 'X'",
+    "who did it": "UPDATE audit SET actor_id = gen_random_uuid() WHERE actor_id IS NOT NULL",
+    "an audit row removed": "DELETE FROM audit WHERE action = 'payment_received'",
+}
+
+
+async def seals(road: Road) -> list[tuple[int, int, int]]:
+    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        return [(seal.number, seal.covers_from, seal.covers_until) for seal in await read_seals(tx, after=0, limit=99)]
+
+
+async def tamper(database: DatabaseAddress, road: Road, *statements: str) -> None:
+    """Change rows as an intruder with the owner's role could, past the triggers."""
+    connection = await asyncpg.connect(database.superuser_url or database.owner_url)
+    await connection.execute("SET session_replication_role = replica")
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
+
+
+async def test_seals_follow_each_other_from_the_beginning_without_gap(road: Road) -> None:
+    organization_id = road.hospital.organization_id
+    bill = await road.bill()
+    first = await seal_once(road.context, organization_id)
+    await road.deliver(road.notice("T1", bill.code))
+    second = await seal_once(road.context, organization_id)
+
+    chain = await seals(road)
+
+    assert (first, second) == (1, 1)
+    assert [number for number, _, _ in chain] == [1, 2]
+    assert chain[0][1] == 0
+    assert chain[0][2] == chain[1][1]
+    assert await seal_once(road.context, organization_id) == 0
+    await assert_books_are_right(road.context.database)
+
+
+async def test_long_work_is_sealed_in_pieces(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "ROWS_MAX", 2)
+    for number in range(4):
+        await road.bill(f"LK{number}")
+
+    blocks = await seal_once(road.context, road.hospital.organization_id)
+
+    assert blocks >= 4
+    chain = await seals(road)
+    assert all(before[2] == after[1] for before, after in pairwise(chain))
+    await assert_books_are_right(road.context.database)
+
+
+async def test_a_running_transaction_is_sealed_after_it_has_ended(road: Road) -> None:
+    organization_id = road.hospital.organization_id
+    async with road.context.database.transaction(organization_id) as running:
+        await running.fetchval("SELECT pg_current_xact_id()")  # holds the horizon
+        await road.bill()
+        blocks = await seal_once(road.context, organization_id)
+        # What was set up before it may be sealed; the bill, whose transaction is younger, may not.
+        async with road.context.database.transaction(organization_id) as tx:
+            assert await tx.fetchval("SELECT coalesce(sum(entries), 0) FROM seal") == 0
+
+    assert await seal_once(road.context, organization_id) == 1
+    async with road.context.database.transaction(organization_id) as tx:
+        assert await tx.fetchval("SELECT sum(entries) FROM seal") == 1
+    assert blocks <= 1
+    await assert_books_are_right(road.context.database)
+
+
+async def test_two_sealers_at_once_make_one_chain(road: Road) -> None:
+    bill = await road.bill()
+    await road.deliver(*(road.notice(f"T{number}", bill.code, amount=1_000) for number in range(5)))
+
+    blocks = await asyncio.gather(*(seal_once(road.context, road.hospital.organization_id) for _ in range(4)))
+
+    assert sum(blocks) == len(await seals(road)) >= 1
+    await assert_books_are_right(road.context.database)
+
+
+@pytest.mark.own_server
+@pytest.mark.parametrize("statement", TAMPERINGS.values(), ids=TAMPERINGS)
+async def test_whatever_is_changed_under_a_seal_is_named(road: Road, database: DatabaseAddress, statement: str) -> None:
+    bill = await road.bill()
+    await road.deliver(road.notice("T1", bill.code))
+    await seal_once(road.context, road.hospital.organization_id)
+
+    await tamper(database, road, statement)
+
+    assert "seals-hold-their-rows" in await find_doubts(road.context.database)
+
+
+@pytest.mark.own_server
+async def test_a_row_slipped_under_an_old_seal_is_named(road: Road, database: DatabaseAddress) -> None:
+    await road.bill()
+    await seal_once(road.context, road.hospital.organization_id)
+    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        await tx.execute(
+            "INSERT INTO audit (organization_id, id, recorded_at, actor_kind, action, subject_kind, subject_id,"
+            " transaction_id) SELECT 1, $1, now(), 'system', 'x', 'y', $1, transaction_id FROM journal_entry",
+            road.context.ids.new(),
+        )
+
+    doubts = [doubt async for proved in prove(road.context.database) for doubt in proved.doubts]
+
+    assert [(doubt.expected, doubt.found) for doubt in doubts] == [("3 rows of audit", "4 rows of audit")]
+
+
+@pytest.mark.own_server
+async def test_a_seal_taken_out_of_the_chain_is_named(road: Road, database: DatabaseAddress) -> None:
+    for number in range(3):
+        await road.bill(f"LK{number}")
+        await seal_once(road.context, road.hospital.organization_id)
+
+    await tamper(database, road, "DELETE FROM seal WHERE number = 2")
+
+    assert set(await find_doubts(road.context.database)) == {"seals-leave-no-gap"}
+
+
+async def test_database_refuses_a_seal_that_leaves_a_gap(road: Road) -> None:
+    await road.bill()
+    await seal_once(road.context, road.hospital.organization_id)
+
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        async with road.context.database.transaction(road.hospital.organization_id) as tx:
+            await tx.execute(
+                "INSERT INTO seal SELECT organization_id, 2, 1, hash, (covers_until::text::bigint + 1)::text::xid8,"
+                " (covers_until::text::bigint + 9)::text::xid8, hash, 0, 0, 0, 0, 0, 0, sealed_at FROM seal"
+            )
+
+
+async def test_rows_not_sealed_yet_are_listed_and_are_no_doubt(road: Road) -> None:
+    await road.bill()
+    now = road.context.clock()
+    database: Database = road.context.database
+
+    young = await find_unsealed(database, recorded_before=now - timedelta(minutes=5))
+    ((organization_id, old),) = await find_unsealed(database, recorded_before=now + timedelta(minutes=5))
+    await seal_once(road.context, road.hospital.organization_id)
+
+    assert young == []
+    assert organization_id == road.hospital.organization_id
+    assert {unsealed.kind: unsealed.rows for unsealed in old}["entry"] == 1
+    assert await find_unsealed(database, recorded_before=now + timedelta(minutes=5)) == []
+    await assert_books_are_right(database)
