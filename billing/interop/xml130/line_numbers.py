@@ -85,7 +85,7 @@ def read_numbers(written: Mapping[str, str], formulas: Sequence[Formula], log: F
 
 
 def _texts(row: Row) -> Iterator[tuple[str, str]]:
-    for field in {*_FIELDS, *price_fields(row.table)}:
+    for field in dict.fromkeys((*_FIELDS, *price_fields(row.table))):
         yield field, row.text(field) or row.text(_OLD_FUND_PARTS.get(field, ""))
 
 
