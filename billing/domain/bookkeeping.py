@@ -6,6 +6,7 @@ from billing.domain.ids import InvoiceId, ProviderAccountId, VisitId
 from billing.domain.ledger import AccountKey, AccountRole, Posting, subject_of
 from billing.domain.money import Dong, Shares
 from billing.domain.payment import Allocation, Place
+from billing.domain.undoing import Undone
 
 _PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
 _REVENUE = AccountKey(AccountRole.REVENUE)
@@ -52,8 +53,24 @@ def payment_received(allocations: Iterable[Allocation], *, account_id: ProviderA
     )
 
 
+def payment_undone(undone: Undone, *, account_id: ProviderAccountId) -> tuple[Posting, ...]:
+    """Money of a payment that left unasked: D where it stood (the patient owes again) · C 113 of the provider account."""
+    return tuple(
+        Posting(
+            debit=_CREDITED[taken.allocation.place],
+            credit=clearing_account(account_id),
+            amount=taken.amount,
+            visit_id=taken.allocation.visit_id,
+            invoice_id=taken.allocation.invoice_id,
+            payment_id=undone.payment_id,
+            payer="patient" if taken.allocation.visit_id else "",
+        )
+        for taken in undone.taken
+    )
+
+
 def money_left(amount: Dong, *, account_id: ProviderAccountId) -> tuple[Posting, ...]:
-    """A refund or reversal nobody asked for: D money out that waits for a person · C 113 of the provider account."""
+    """Money that left and belongs to no payment we know: D money out that waits for a person · C 113."""
     return (
         Posting(
             debit=AccountKey(AccountRole.UNEXPLAINED_OUTFLOW),

@@ -85,3 +85,10 @@ class Intent:
         received = Dong(self.received + amount)
         state = IntentState.SUCCEEDED if received >= self.amount else advance(self.state, Outcome.PENDING)
         return replace(self, received=received, state=state, version=self.version + 1)
+
+    def lose(self, amount: Dong) -> Self:
+        """The intent after money under its code has left again: the one way out of succeeded."""
+        received = Dong(self.received - amount)
+        is_short = self.state is IntentState.SUCCEEDED and received < self.amount
+        state = IntentState.PENDING if is_short else self.state
+        return replace(self, received=received, state=state, version=self.version + 1)

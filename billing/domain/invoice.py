@@ -61,6 +61,10 @@ class Invoice:
         """The invoice after `amount`, at most what is owed, was allocated to it."""
         return replace(self, allocated=Dong(self.allocated + amount), version=self.version + 1)
 
+    def give_back(self, amount: Dong) -> Self:
+        """The invoice after `amount` that was allocated to it has left again: it is owed anew."""
+        return replace(self, allocated=Dong(self.allocated - amount), version=self.version + 1)
+
 
 def shares_still_to_invoice(whole: Shares, earlier: Sequence[Shares]) -> Shares:
     """What a further invoice of a visit asks for: the rounded visit so far less its earlier invoices.

@@ -7,7 +7,7 @@ after COMMIT. Source: DESIGN §5, points 3 to 6.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from time import monotonic
@@ -21,6 +21,7 @@ from billing.domain.ledger import business_date
 from billing.services.context import Context
 from billing.services.steps.notices import Answer, Delivery, apply_deliveries
 from billing.storage.journal import open_day
+from providers.contract import Movement
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +42,7 @@ class IntakeLimits:
     wait_max_ms: float = 100.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     delivery: Delivery
     answered: "asyncio.Future[Answer]"
@@ -133,12 +134,13 @@ class _Lane:
         while True:
             await self._arrived.wait()
             batch = self._next_batch()
+            for part in _parts(batch):
+                await self._apply(part)
             if batch:
-                await self._apply(batch)
-            elif self._is_stopping:
+                continue
+            if self._is_stopping:
                 return
-            else:
-                self._arrived.clear()
+            self._arrived.clear()
 
     def _next_batch(self) -> list[_Waiting]:
         """Up to a batch of the organization that was served longest ago."""
@@ -187,6 +189,19 @@ class _Lane:
         async with self._context.database.transaction(organization_id, posting=True) as tx:
             await open_day(tx, today, at=now)
         self._opened[organization_id] = today
+
+
+def _parts(batch: Sequence[_Waiting]) -> Iterator[Sequence[_Waiting]]:
+    """Money that came, in one transaction; then each delivery that tells of money leaving, in one of its own.
+
+    What leaves is taken out of a payment that must be in the books already, and takes locks of its own.
+    """
+    leaving = [one for one in batch if any(told.movement is not Movement.RECEIVED for told in one.delivery.notices)]
+    coming = [one for one in batch if one not in leaving] if leaving else batch
+    if coming:
+        yield coming
+    for one in leaving:
+        yield [one]
 
 
 def _may_be_one_delivery(error: Exception) -> bool:

@@ -15,7 +15,7 @@ AFTER_FAILURE = timedelta(minutes=1)
 
 
 async def keep_up(database: Database) -> None:
-    """Make partitions now and every twelve hours until cancelled; a failure is logged and tried again a minute later."""
+    """Make partitions now and every twelve hours until cancelled; after a failure a minute later."""
     while True:
         try:
             async with database.installation(writing=True) as reader:

@@ -200,6 +200,47 @@ async def test_money_that_leaves_unasked_is_in_the_ledger_and_with_a_person(road
     assert await reasons(road) == ["money_left_unasked"]
 
 
+@pytest.mark.parametrize("movement", [Movement.REFUNDED, Movement.REVERSED])
+async def test_money_that_leaves_is_owed_again(road: Road, movement: Movement) -> None:
+    """A reversal nobody asked for, under the money's own name: booked, undone, and with a person."""
+    bill = await road.bill()
+    told = road.notice("T1", bill.code)
+
+    await road.deliver(told, replace(told, movement=movement, fingerprint=b"back"), replace(told, movement=movement))
+
+    found = await balances(road)
+    assert (found["clearing"], found["receivable_patient"]) == (0, OWED)
+    row = await road.read(bill.intent_id)
+    assert (row["state"], row["received"]) == ("pending", 0)
+    assert await count(road, "allocation") == 2
+    await road.deliver(road.notice("T2", bill.code))
+    assert (await balances(road))["receivable_patient"] == 0
+    await assert_books_are_right(road.context.database)
+
+
+async def test_part_that_leaves_is_taken_from_the_newest_allocation(road: Road) -> None:
+    bill = await road.bill()
+    over = road.notice("T1", bill.code, amount=OWED + 50_000)
+
+    await road.deliver(over, road.notice("R1", bill.code, amount=60_000, movement=Movement.REFUNDED))
+
+    found = await balances(road)
+    assert (found["clearing"], found["patient_credit"], found["receivable_patient"]) == (OWED - 10_000, 0, 10_000)
+    await assert_books_are_right(road.context.database)
+
+
+async def test_payment_and_its_reversal_in_one_batch_undo_each_other(road: Road) -> None:
+    bill = await road.bill()
+    told = road.notice("T1", bill.code)
+    back = replace(told, movement=Movement.REVERSED)
+
+    async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
+        await asyncio.gather(*(intake.submit(road.delivery(one)) for one in (back, told)))
+
+    assert (await balances(road))["receivable_patient"] == OWED
+    await assert_books_are_right(road.context.database)
+
+
 async def test_event_of_yesterday_is_booked_today_when_yesterday_was_never_open(road: Road) -> None:
     bill = await road.bill()
     yesterday = road.context.clock() - timedelta(days=1)

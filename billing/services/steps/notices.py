@@ -5,13 +5,13 @@ lock order of the house: day, keys, invoices, intents; then everything is writte
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from billing.domain.actor import Actor
-from billing.domain.bookkeeping import clearing_account, money_left, payment_received
+from billing.domain.bookkeeping import clearing_account, money_left, payment_received, payment_undone
 from billing.domain.folding import Case, Folded, Ground, Reason, fold
 from billing.domain.ids import AllocationId, DeliveryId, EntryId, PaymentId
 from billing.domain.intent import Intent
@@ -20,6 +20,7 @@ from billing.domain.money import dong
 from billing.domain.notice import Codes, EventKey, FactKey, Telling, first_tellings, join_facts
 from billing.domain.payment import Allocation
 from billing.domain.reference import Grammar, extract_codes, is_reference_code, squeezed_codes
+from billing.domain.undoing import Undone, undo
 from billing.services.context import Context, ProviderAccount
 from billing.storage.bookings import (
     AuditLine,
@@ -32,6 +33,7 @@ from billing.storage.bookings import (
 )
 from billing.storage.database import Transaction
 from billing.storage.notices import LockedGround, claim_keys, lock_bank_accounts, lock_ground, read_twins
+from billing.storage.undoing import find_payment, lock_payment, write_undone
 from providers.contract import Callback, Notice, Outcome, Payer, Verdict
 
 CASE_DUE = timedelta(days=1)
@@ -100,9 +102,23 @@ async def apply_deliveries(
         )
         for delivery in deliveries
     }
-    booking = _booking(deliveries, answers, folded, locked, context)
+    undone = {fact_id: await _undo(tx, telling, context) for fact_id, telling in folded.outflows}
+    booking = _booking(deliveries, answers, folded, locked, undone, context)
     await write_booking(tx, booking, books.accounts)
     return answers
+
+
+async def _undo(tx: Transaction, telling: Telling, context: Context) -> Undone | None:
+    """Take money that left out of the payment it belongs to; None where no payment is known that still has it."""
+    payment_id = await find_payment(tx, telling)
+    if payment_id is None:
+        return None
+    paid = await lock_payment(tx, payment_id)
+    if paid.standing < telling.amount:
+        return None
+    undone = undo(telling.amount, paid, new_id=lambda: AllocationId(context.ids.new()))
+    await write_undone(tx, undone, at=context.clock())
+    return undone
 
 
 def _telling(delivery: Delivery, notice: Notice, grammar: Grammar) -> Telling:
@@ -157,6 +173,7 @@ def _booking(
     answers: dict[DeliveryId, Answer],
     folded: Folded,
     locked: LockedGround,
+    undone: Mapping[PaymentId, Undone | None],
     context: Context,
 ) -> Booking:
     now = context.clock()
@@ -193,11 +210,11 @@ def _booking(
             (invoice, locked.invoices[invoice_id].version) for invoice_id, invoice in sorted(folded.invoices.items())
         ],
         intents=_with_versions(folded, locked),
-        entries=_entries(folded, parts, locked, context),
+        entries=_entries(folded, parts, locked, undone, context),
         cases=[CaseRow(id=_case_id(case, context), case=case, due_at=now + CASE_DUE) for case in folded.cases],
         holds=folded.holds,
         attached=folded.attached,
-        messages=_messages(folded, context),
+        messages=_messages(folded, [one for one in undone.values() if one is not None], context),
         audit=[
             AuditLine(
                 id=new_id(),
@@ -226,15 +243,25 @@ def _with_versions(folded: Folded, locked: LockedGround) -> list[tuple[Intent, i
 
 
 def _entries(
-    folded: Folded, parts: dict[PaymentId, list[Allocation]], locked: LockedGround, context: Context
+    folded: Folded,
+    parts: dict[PaymentId, list[Allocation]],
+    locked: LockedGround,
+    undone: Mapping[PaymentId, Undone | None],
+    context: Context,
 ) -> list[Entry]:
     received = [
         (telling, EntryKind.PAYMENT_RECEIVED, payment_received(parts[payment.id], account_id=payment.account_id))
         for payment, telling in folded.payments
     ]
     left = [
-        (telling, EntryKind.MONEY_LEFT, money_left(telling.amount, account_id=telling.account_id))
-        for _, telling in folded.outflows
+        (
+            telling,
+            EntryKind.MONEY_LEFT,
+            money_left(telling.amount, account_id=telling.account_id)
+            if (known := undone[fact_id]) is None
+            else payment_undone(known, account_id=telling.account_id),
+        )
+        for fact_id, telling in folded.outflows
     ]
     now = context.clock()
     return [
@@ -253,7 +280,7 @@ def _entries(
     ]
 
 
-def _messages(folded: Folded, context: Context) -> list[Message]:
+def _messages(folded: Folded, undone: Sequence[Undone], context: Context) -> list[Message]:
     """What others are told: money that came, bills and collections that changed. Ids and amounts only."""
     payments: list[tuple[str, dict[str, object]]] = [
         ("payment.received", {"payment_id": str(payment.id), "amount": payment.amount})
@@ -261,7 +288,7 @@ def _messages(folded: Folded, context: Context) -> list[Message]:
     ]
     invoices: list[tuple[str, dict[str, object]]] = [
         ("invoice.updated", {"invoice_id": str(invoice.id), "version": invoice.version, "owed": invoice.owed})
-        for invoice in folded.invoices.values()
+        for invoice in [*folded.invoices.values(), *(one for each in undone for one in each.invoices)]
     ]
     intents: list[tuple[str, dict[str, object]]] = [
         (
@@ -273,7 +300,7 @@ def _messages(folded: Folded, context: Context) -> list[Message]:
                 "received": intent.received,
             },
         )
-        for intent in folded.intents.values()
+        for intent in [*folded.intents.values(), *(each.intent for each in undone if each.intent is not None)]
     ]
     return [
         Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in payments + invoices + intents

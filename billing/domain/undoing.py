@@ -1,0 +1,84 @@
+"""Undoing: money that left unasked is taken from where the payment's money stands, the newest allocation first.
+
+What was on an invoice is owed again. An allocation is undone whole, by a row that names it; what remains of it is put
+back by a further row. Source: DESIGN §5, Where money goes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from billing.domain.ids import AllocationId, InvoiceId, PaymentId, VisitId
+from billing.domain.intent import Intent
+from billing.domain.invoice import Invoice
+from billing.domain.money import Dong
+from billing.domain.payment import Place
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAllocation:
+    """A part of a payment that stands where it was put."""
+
+    id: AllocationId
+    place: Place
+    amount: Dong
+    invoice_id: InvoiceId | None
+    visit_id: VisitId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidBefore:
+    """A payment whose position is locked, with its live allocations, the newest first."""
+
+    payment_id: PaymentId
+    allocations: Sequence[LiveAllocation]
+    invoices: Mapping[InvoiceId, Invoice]
+    intent: Intent | None
+
+    @property
+    def standing(self) -> Dong:
+        """What of the payment has not left yet."""
+        return Dong(sum(allocation.amount for allocation in self.allocations))
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is taken out of one allocation; `rest_id` names the row that puts the remainder back, if there is one."""
+
+    allocation: LiveAllocation
+    amount: Dong
+    undo_id: AllocationId
+    rest_id: AllocationId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What money that left leads to: rows to add, and invoices and the intent in their final shape."""
+
+    payment_id: PaymentId
+    taken: tuple[Taken, ...]
+    invoices: tuple[Invoice, ...]
+    intent: Intent | None
+
+
+def undo(amount: Dong, paid: PaidBefore, *, new_id: Callable[[], AllocationId]) -> Undone:
+    """Take `amount`, at most what stands, out of a payment."""
+    assert 0 < amount <= paid.standing, "no more leaves than stands"
+    taken: list[Taken] = []
+    invoices = dict(paid.invoices)
+    changed: set[InvoiceId] = set()
+    rest = amount
+    for allocation in paid.allocations:
+        if rest == 0:
+            break
+        part = Dong(min(rest, allocation.amount))
+        rest = Dong(rest - part)
+        taken.append(Taken(allocation, part, new_id(), new_id() if part < allocation.amount else None))
+        if allocation.invoice_id is not None:
+            invoices[allocation.invoice_id] = invoices[allocation.invoice_id].give_back(part)
+            changed.add(allocation.invoice_id)
+    return Undone(
+        payment_id=paid.payment_id,
+        taken=tuple(taken),
+        invoices=tuple(invoices[invoice_id] for invoice_id in sorted(changed)),
+        intent=None if paid.intent is None else paid.intent.lose(amount),
+    )
