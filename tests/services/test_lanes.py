@@ -1,0 +1,91 @@
+"""The lanes under bad luck: a writer that dies, a fault that is nobody's, a delivery that waits too long."""
+
+import asyncio
+
+import pytest
+
+from billing.domain.errors import Unavailable
+from billing.services import intake as intake_module
+from billing.services.intake import Intake, IntakeLimits, LaneFull
+from billing.services.steps.notices import apply_deliveries
+from billing.storage.database import Transaction
+from tests.services.road import Road, assert_books_are_right
+
+
+async def test_writer_that_died_leaves_nobody_waiting_and_takes_no_more(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bill = await road.bill()
+
+    async def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(intake_module, "apply_deliveries", die)
+    intake = Intake(road.context, IntakeLimits(lanes=1))
+    lane = intake._lanes[0]
+    lane._writer = asyncio.create_task(_ended_by_interrupt(lane._write_for_ever()))
+    lane._writer.add_done_callback(lane._refuse_what_waits)
+
+    answers = await asyncio.gather(
+        *(intake.submit(road.delivery(road.notice(f"T{number}", bill.code))) for number in range(3)),
+        return_exceptions=True,
+    )
+
+    assert [type(answer) for answer in answers] == [Unavailable] * 3
+    assert intake.is_full(road.hospital.organization_id)
+    with pytest.raises(LaneFull):
+        await intake.submit(road.delivery(road.notice("T9", bill.code)))
+
+
+async def _ended_by_interrupt(writing: object) -> None:
+    try:
+        await writing  # type: ignore[misc]
+    except KeyboardInterrupt:
+        return
+
+
+async def test_fault_of_one_delivery_that_is_no_sql_error_takes_no_other_with_it(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bill = await road.bill()
+
+    async def stumble(tx: Transaction, deliveries: list[object], context: object) -> object:
+        if any("T3:" in notice.event_key for one in deliveries for notice in one.notices):  # type: ignore[attr-defined]
+            raise KeyError("T3")
+        return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(intake_module, "apply_deliveries", stumble)
+    async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
+        answers = await asyncio.gather(
+            *(intake.submit(road.delivery(road.notice(f"T{number}", bill.code, amount=1_000))) for number in range(6)),
+            return_exceptions=True,
+        )
+
+    assert [isinstance(answer, Unavailable) for answer in answers] == [False, False, False, True, False, False]
+    await assert_books_are_right(road.context.database)
+
+
+async def test_lane_whose_oldest_delivery_waits_too_long_refuses_the_next(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bill = await road.bill()
+    begun = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def slow(tx: Transaction, deliveries: list[object], context: object) -> object:
+        begun.set()
+        await go_on.wait()
+        return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(intake_module, "apply_deliveries", slow)
+    async with Intake(road.context, IntakeLimits(lanes=1, wait_max_ms=30)) as intake:
+        first = asyncio.create_task(intake.submit(road.delivery(road.notice("T1", bill.code, amount=1_000))))
+        await begun.wait()
+        second = asyncio.create_task(intake.submit(road.delivery(road.notice("T2", bill.code, amount=1_000))))
+        await asyncio.sleep(0.06)
+        assert intake.is_full(road.hospital.organization_id)
+        with pytest.raises(LaneFull):
+            await intake.submit(road.delivery(road.notice("T3", bill.code, amount=1_000)))
+        go_on.set()
+        await asyncio.gather(first, second)
+        assert not intake.is_full(road.hospital.organization_id)
