@@ -25,7 +25,6 @@ from billing.storage.intents import (
     is_instructed,
     lock_intent,
     read_intent,
-    read_intents,
     refuse_intent,
     set_intent_state,
 )
@@ -155,20 +154,6 @@ async def find_intent(context: Context, organization_id: OrganizationId, intent_
     if row is None:
         raise NotFound("no such intent", field="intent_id")
     return row
-
-
-async def list_intents(
-    context: Context,
-    organization_id: OrganizationId,
-    *,
-    after: IntentId | None,
-    limit: int,
-    invoice_id: InvoiceId | None = None,
-    reference_code: str | None = None,
-) -> list[Mapping[str, Any]]:
-    """Intents, the newest first, below `after`; at most `limit`."""
-    async with context.database.transaction(organization_id) as tx:
-        return await read_intents(tx, after=after, limit=limit, invoice_id=invoice_id, reference_code=reference_code)
 
 
 async def _find_uninstructed(tx: Transaction, context: Context, intent_id: IntentId) -> Intent | None:

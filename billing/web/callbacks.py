@@ -24,12 +24,13 @@ log = structlog.get_logger(__name__)
 
 _PATH = r"/callbacks/{organization:[1-9][0-9]{0,8}}/{account:[a-z0-9][a-z0-9-]{0,39}}"
 _TAIL = r"{tail:[0-9A-Za-z._~/-]{0,200}}"
+CALLBACK_PATHS = (_PATH, f"{_PATH}/{_TAIL}")
 _QUERY_PAIRS_MAX = 200
 
 
 def add_callback_routes(application: web.Application) -> None:
     """Take callbacks with and without a tail; other methods are refused by the router."""
-    for path in (_PATH, f"{_PATH}/{_TAIL}"):
+    for path in CALLBACK_PATHS:
         application.router.add_get(path, receive_callback, allow_head=False)
         application.router.add_post(path, receive_callback)
 

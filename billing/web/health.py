@@ -3,16 +3,39 @@
 from http import HTTPStatus
 
 from aiohttp import web
+from typing_extensions import TypedDict
 
 from billing.web.answers import json_answer
+from billing.web.operations import Description, described
 from billing.web.surroundings import surroundings
 
 
+class HealthDocument(TypedDict):
+    """The process lives."""
+
+    status: str
+
+
+class ReadinessDocument(TypedDict):
+    """Whether the process can do its work, and a word for each part."""
+
+    status: str
+    database: str
+    schema: str
+
+
+@described(Description(tag="health", answers={HTTPStatus.OK: HealthDocument}))
 async def get_health(_request: web.Request) -> web.Response:
     """The process answers; nothing else is asked."""
     return json_answer({"status": "ok"})
 
 
+@described(
+    Description(
+        tag="health",
+        answers={HTTPStatus.OK: ReadinessDocument, HTTPStatus.SERVICE_UNAVAILABLE: ReadinessDocument},
+    )
+)
 async def get_readiness(request: web.Request) -> web.Response:
     """200 where the database answers and has our schema, else 503; a word for each part either way."""
     readiness = await surroundings(request).readiness.ask()

@@ -9,7 +9,7 @@ from structlog.contextvars import bound_contextvars
 
 from billing.services.access import NotAuthenticated
 from billing.web.problems import problem_of, write_problem
-from billing.web.surroundings import CALLER, REQUEST_ID, surroundings
+from billing.web.surroundings import CALLER, REQUEST_ID, ROLES, surroundings
 
 log = structlog.get_logger(__name__)
 
@@ -51,13 +51,19 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
 
 @web.middleware
 async def authenticate_caller(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in whoever carries a living key, and remember whom it acts for. Raises NotAuthenticated."""
+    """Let in whoever carries a living key and holds a role this address asks for, and remember whom it acts for.
+
+    Raises NotAuthenticated and NotPermitted.
+    """
     given = request.headers.getall("Authorization", [])
     scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     if scheme.lower() != "bearer":
         raise NotAuthenticated("send `Authorization: Bearer vp_…` with your key")
     caller = await surroundings(request).keys.authenticate(key.strip())
     request[CALLER] = caller
+    permitted = request.config_dict[ROLES].get(request.match_info.handler)
+    if permitted is not None:  # an address that does not exist is told so to whoever holds a key
+        caller.require(permitted)
     return await handler(request)
 
 

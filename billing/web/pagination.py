@@ -14,6 +14,7 @@ from billing.domain.errors import InvalidValue
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
 _UUID_BYTES = 16
+_VALUE_LENGTH_MAX = 100
 
 
 class InvalidQuery(InvalidValue):
@@ -33,18 +34,26 @@ class Page:
 
 def read_page(request: web.Request, *, filters: Sequence[str] = ()) -> Page:
     """The page a request asks for. Raises InvalidQuery."""
-    given: dict[str, str] = {}
-    for name, value in request.query.items():
-        if name in given:
-            raise InvalidQuery(f"{name} stands twice", field=_plain(name))
-        if name not in ("cursor", "limit", *filters):
-            raise InvalidQuery("this list knows no such parameter", field=_plain(name))
-        given[name] = value
+    given = read_query(request, ("cursor", "limit", *filters))
     limit = given.pop("limit", str(LIMIT_DEFAULT))
     if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= LIMIT_MAX):
         raise InvalidQuery(f"limit is a whole number from 1 to {LIMIT_MAX}", field="limit")
     cursor = given.pop("cursor", None)
     return Page(None if cursor is None else _read_cursor(cursor), int(limit), given)
+
+
+def read_query(request: web.Request, known: Sequence[str]) -> dict[str, str]:
+    """The parameters of a request, each at most once and of those known here. Raises InvalidQuery."""
+    given: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name not in known:
+            raise InvalidQuery("this address knows no such parameter", field=_plain(name))
+        if name in given:
+            raise InvalidQuery(f"{name} stands twice", field=name)
+        if not value or not value.isprintable() or len(value) > _VALUE_LENGTH_MAX:
+            raise InvalidQuery(f"{name} is 1 to {_VALUE_LENGTH_MAX} printable characters", field=name)
+        given[name] = value
+    return given
 
 
 def read_filter_id(page: Page, name: str) -> UUID | None:
@@ -67,10 +76,11 @@ def page_document(
     """A page as it is answered. `rows` were asked for with one more than the limit, to see whether more follow."""
     shown = rows[: page.limit]
     more = len(rows) > page.limit
-    return {"items": [write(row) for row in shown], "next_cursor": _write_cursor(shown[-1]["id"]) if more else None}
+    return {"items": [write(row) for row in shown], "next_cursor": write_cursor(shown[-1]["id"]) if more else None}
 
 
-def _write_cursor(last: UUID) -> str:
+def write_cursor(last: UUID) -> str:
+    """The cursor to what comes after a row."""
     return base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")
 
 
@@ -79,7 +89,7 @@ def _read_cursor(text: str) -> UUID:
         content = base64.b64decode(text + "==", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as cause:
         raise InvalidQuery("use a cursor as it was given out", field="cursor") from cause
-    if len(content) != _UUID_BYTES or _write_cursor(UUID(bytes=content)) != text:
+    if len(content) != _UUID_BYTES or write_cursor(UUID(bytes=content)) != text:
         raise InvalidQuery("use a cursor as it was given out", field="cursor")
     return UUID(bytes=content)
 

@@ -1,8 +1,9 @@
-"""The HTTP server: every address on one screen, what stands around them, and opening and closing of the socket."""
+"""The HTTP server: addresses with what stands around them, and opening and closing of the socket."""
 
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from aiohttp import web, web_response
 
@@ -10,13 +11,12 @@ from billing.services.access import KeyRing
 from billing.services.context import Context
 from billing.services.intake import Intake
 from billing.services.readiness import ReadinessCheck
-from billing.web.api.intents import get_intent, get_intent_qr, post_intent
-from billing.web.api.invoices import get_invoice, post_invoice
-from billing.web.api.visits import get_visit, post_visit
-from billing.web.callbacks import add_callback_routes
-from billing.web.health import get_health, get_readiness
+from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
 from billing.web.middleware import add_security_headers, answer_every_request, authenticate_caller
-from billing.web.surroundings import SURROUNDINGS, Surroundings, WebLimits
+from billing.web.openapi import write_openapi
+from billing.web.operations import Route
+from billing.web.routes import API, OPEN, PREFIX
+from billing.web.surroundings import REFERENCE, ROLES, SURROUNDINGS, Surroundings, WebLimits
 
 # aiohttp tells its own and Python's version in every answer, also where a request cannot even be parsed.
 web_response.SERVER_SOFTWARE = "vienphi"  # type: ignore[attr-defined]
@@ -30,10 +30,12 @@ def create_application(*, context: Context, intake: Intake, limits: WebLimits | 
         context=context, intake=intake, keys=KeyRing(context), readiness=ReadinessCheck(context), limits=limits
     )
     application.on_response_prepare.append(add_security_headers)
-    application.router.add_get("/healthz", get_health)
-    application.router.add_get("/readyz", get_readiness)
+    application[ROLES] = {route.handler: route.roles for route in API if route.roles is not None}
+    application[REFERENCE] = write_openapi((*API, *OPEN), callbacks=CALLBACK_PATHS)
+    for route in OPEN:
+        _add(application, route)
     add_callback_routes(application)
-    application.add_subapp("/v1", _api())
+    application.add_subapp(PREFIX, _api())
     return application
 
 
@@ -69,14 +71,16 @@ async def serving(application: web.Application, *, host: str = "127.0.0.1", port
 def _api() -> web.Application:
     """What a key opens: an address below it, known or not, is refused without one."""
     api = web.Application(middlewares=[authenticate_caller])
-    api.router.add_post("/visits", post_visit)
-    api.router.add_get("/visits/{id}", get_visit)
-    api.router.add_post("/invoices", post_invoice)
-    api.router.add_get("/invoices/{id}", get_invoice)
-    api.router.add_post("/intents", post_intent)
-    api.router.add_get("/intents/{id}", get_intent)
-    api.router.add_get("/intents/{id}/qr.svg", get_intent_qr)
+    for route in API:
+        _add(api, replace(route, path=route.path.removeprefix(PREFIX)))
     return api
+
+
+def _add(application: web.Application, route: Route) -> None:
+    if route.method == "GET":
+        application.router.add_get(route.path, route.handler)  # HEAD as well
+    else:
+        application.router.add_route(route.method, route.path, route.handler)
 
 
 class _WithoutContent(logging.Filter):

@@ -1,10 +1,13 @@
 """What handlers may reach, put together by `server` and found from a request."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
+from billing.domain.actor import Role
 from billing.services.access import Caller, KeyRing
 from billing.services.context import Context
 from billing.services.intake import Intake
@@ -42,6 +45,8 @@ class Surroundings:
 
 
 SURROUNDINGS = web.AppKey("surroundings", Surroundings)
+ROLES: web.AppKey[Mapping[Any, frozenset[Role]]] = web.AppKey("roles", Mapping)
+REFERENCE: web.AppKey[dict[str, Any]] = web.AppKey("reference", dict)
 CALLER = web.RequestKey("caller", Caller)
 REQUEST_ID = web.RequestKey("request_id", str)
 

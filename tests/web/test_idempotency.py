@@ -12,6 +12,7 @@ from billing.services.paying import INSTRUCTION_PATIENCE
 from billing.storage.idempotency import try_lock_key
 from providers.contract import PaymentInstruction, PaymentRefused, PaymentRequest
 from providers.sandbox.adapter import Sandbox
+from providers.sandbox.bank import Behaviour
 from tests.builders import ACCOUNT_NAME, DemoHospital, visit_document
 from tests.web.site import Site, claim_file, problem
 
@@ -45,7 +46,7 @@ async def test_replayed_intent_asks_under_the_same_code(site: Site) -> None:
     invoice = await site.issue_invoice()
     body = {"account": ACCOUNT_NAME, "invoice_ids": [invoice["id"]]}
     first = await send(site, "/v1/intents", body)
-    await site.bank().pay(first.json()["instruction"]["qr_payload"])
+    await site.bank().pay(first.json()["instruction"]["qr_payload"], Behaviour.EXACT)
 
     async with site.nothing_written():
         again = await send(site, "/v1/intents", body)

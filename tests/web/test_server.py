@@ -59,7 +59,7 @@ async def test_unknown_address_and_method_are_problems(site: Site) -> None:
 
     problem(unknown, 404, "route_unknown")
     problem(method, 405, "method_not_allowed")
-    assert method.headers["Allow"] == "POST"
+    assert method.headers["Allow"] == "GET,HEAD,POST"
 
 
 async def test_unforeseen_fault_is_logged_once_and_not_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

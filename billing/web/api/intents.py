@@ -1,7 +1,9 @@
 """Intents: opened to collect what invoices owe, read with the money that came, and drawn as a QR code.
 
 POST /v1/intents              {"account", "invoice_ids", "amount"?}
+GET  /v1/intents              ?invoice_id, ?reference_code
 GET  /v1/intents/{id}
+POST /v1/intents/{id}/cancel
 GET  /v1/intents/{id}/qr.svg
 """
 
@@ -10,16 +12,21 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
 
 from billing.domain.errors import NotFound
 from billing.domain.ids import IntentId, InvoiceId
 from billing.domain.money import dong
 from billing.interop.qr import qr_svg
-from billing.services.paying import INVOICES_MAX, find_intent, open_intent
+from billing.services.listing import list_intents
+from billing.services.paying import INVOICES_MAX, cancel_intent, find_intent, open_intent
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import Body, read_claimed, read_id
+from billing.web.documents import EXACTLY, PageDocument
 from billing.web.idempotency import replay_headers
+from billing.web.operations import Content, Description, described
+from billing.web.pagination import page_document, read_filter_id, read_page
 from billing.web.surroundings import CALLER, surroundings
 
 
@@ -31,6 +38,61 @@ class NewIntent(Body):
     amount: int | None = None
 
 
+@with_config(EXACTLY)
+class InstructionDocument(TypedDict):
+    """How the payer pays; an empty text is what this way of paying does not have."""
+
+    qr_payload: str
+    qr_svg: str | None
+    redirect_url: str
+    bank_bin: str
+    account_number: str
+    account_holder: str
+
+
+class IntentPaymentDocument(TypedDict):
+    """Money that came under the intent's code, in whole đồng."""
+
+    id: str
+    amount: int
+    occurred_at: str
+    on_invoices: int
+    credit: int
+
+
+@with_config(EXACTLY)
+class IntentSummary(TypedDict):
+    """Our wish to collect an amount, in whole đồng, under one reference code."""
+
+    id: str
+    account: str
+    invoice_ids: list[str]
+    reference_code: str
+    state: str
+    version: int
+    amount: int
+    received: int
+    remaining: int
+    created_at: str
+    expires_at: str | None
+
+
+class IntentDocument(IntentSummary):
+    """An intent with how it is paid (null where the provider has not said) and the money that came."""
+
+    instruction: InstructionDocument | None
+    payments: list[IntentPaymentDocument]
+
+
+@described(
+    Description(
+        tag="intents",
+        request=NewIntent,
+        answers={HTTPStatus.CREATED: IntentDocument},
+        problems=(HTTPStatus.NOT_FOUND,),
+        is_creating=True,
+    )
+)
 async def post_intent(request: web.Request) -> web.Response:
     """Open an intent and say how it is paid."""
     around, caller = surroundings(request), request[CALLER]
@@ -50,11 +112,55 @@ async def post_intent(request: web.Request) -> web.Response:
     )
 
 
+@described(
+    Description(
+        tag="intents",
+        answers={HTTPStatus.OK: PageDocument[IntentSummary]},
+        filters={"invoice_id": "collects for this invoice", "reference_code": "the code of nine characters"},
+    )
+)
+async def get_intents(request: web.Request) -> web.Response:
+    """List intents, the newest first, without how they are paid."""
+    page = read_page(request, filters=("invoice_id", "reference_code"))
+    rows = await list_intents(
+        surroundings(request).context,
+        request[CALLER].organization_id,
+        after=page.after,
+        limit=page.limit + 1,
+        invoice_id=read_filter_id(page, "invoice_id"),
+        reference_code=page.filters.get("reference_code"),
+    )
+    return json_answer(page_document(rows, page, _summary))
+
+
+@described(
+    Description(
+        tag="intents",
+        answers={HTTPStatus.OK: IntentDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    )
+)
+async def post_cancellation(request: web.Request) -> web.Response:
+    """Stop asking for an intent's money; what comes under its code all the same is booked."""
+    around, caller = surroundings(request), request[CALLER]
+    intent_id = IntentId(read_id(request.match_info["id"], field="intent_id"))
+    await cancel_intent(around.context, caller.organization_id, intent_id, actor=caller.actor)
+    return json_answer(_intent(await find_intent(around.context, caller.organization_id, intent_id)))
+
+
+@described(Description(tag="intents", answers={HTTPStatus.OK: IntentDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_intent(request: web.Request) -> web.Response:
     """One intent as it stands now."""
     return json_answer(_intent(await _find(request)))
 
 
+@described(
+    Description(
+        tag="intents",
+        answers={HTTPStatus.OK: Content(media_type="image/svg+xml", description="The code as a picture")},
+        problems=(HTTPStatus.NOT_FOUND,),
+    )
+)
 async def get_intent_qr(request: web.Request) -> web.Response:
     """The intent's payment code as an SVG picture."""
     row = await _find(request)
@@ -74,8 +180,11 @@ def _address(intent_id: IntentId) -> str:
     return f"/v1/intents/{intent_id}"
 
 
-def _intent(row: Mapping[str, Any]) -> dict[str, object]:
-    """Amounts in whole đồng. `instruction` is None where the provider has not said how it is paid."""
+def _intent(row: Mapping[str, Any]) -> IntentDocument:
+    return {**_summary(row), "instruction": _instruction(row), "payments": row["payments"]}
+
+
+def _summary(row: Mapping[str, Any]) -> IntentSummary:
     return {
         "id": str(row["id"]),
         "account": row["account"],
@@ -86,14 +195,12 @@ def _intent(row: Mapping[str, Any]) -> dict[str, object]:
         "amount": row["amount"],
         "received": row["received"],
         "remaining": max(0, row["amount"] - row["received"]),
-        "created_at": moment_text(row["created_at"]),
+        "created_at": row["created_at"].isoformat(),
         "expires_at": moment_text(row["expires_at"]),
-        "instruction": _instruction(row),
-        "payments": row["payments"],
     }
 
 
-def _instruction(row: Mapping[str, Any]) -> dict[str, object] | None:
+def _instruction(row: Mapping[str, Any]) -> InstructionDocument | None:
     told = row["instruction"]
     if told is None:
         return None

@@ -1,6 +1,7 @@
 """Invoices: issued for a visit, and read with their lines and the reasons of every amount.
 
 POST /v1/invoices         {"visit_id"}
+GET  /v1/invoices         ?visit_id, ?number
 GET  /v1/invoices/{id}
 """
 
@@ -9,15 +10,21 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from pydantic import with_config
+from typing_extensions import TypedDict
 
 from billing.domain.coverage.explain import Language, explain
 from billing.domain.coverage.priced import Reason
 from billing.domain.errors import NotFound
 from billing.domain.ids import InvoiceId, VisitId
 from billing.services.invoicing import find_invoice, issue_invoice
+from billing.services.listing import list_invoices
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import Body, read_claimed, read_id
+from billing.web.documents import EXACTLY, PageDocument, SharesDocument
 from billing.web.idempotency import replay_headers
+from billing.web.operations import Description, described
+from billing.web.pagination import page_document, read_filter_id, read_page
 from billing.web.surroundings import CALLER, surroundings
 
 
@@ -27,6 +34,40 @@ class NewInvoice(Body):
     visit_id: str
 
 
+@with_config(EXACTLY)
+class InvoiceSummary(TypedDict):
+    """An issued bill: shares, what was paid and what is owed, in whole đồng."""
+
+    id: str
+    number: str
+    visit_id: str
+    visit_version: int
+    ma_lk: str
+    state: str
+    version: int
+    issued_at: str | None
+    shares: SharesDocument
+    corrections: int
+    paid: int
+    owed: int
+
+
+class InvoiceDocument(InvoiceSummary):
+    """A bill with its lines; every reason carries its sentence and citation in every language."""
+
+    reasons: list[dict[str, Any]]
+    lines: list[dict[str, Any]]
+
+
+@described(
+    Description(
+        tag="invoices",
+        request=NewInvoice,
+        answers={HTTPStatus.CREATED: InvoiceDocument},
+        problems=(HTTPStatus.NOT_FOUND,),
+        is_creating=True,
+    )
+)
 async def post_invoice(request: web.Request) -> web.Response:
     """Issue what a visit has cost so far and is on no invoice yet."""
     around, caller = surroundings(request), request[CALLER]
@@ -42,6 +83,28 @@ async def post_invoice(request: web.Request) -> web.Response:
     )
 
 
+@described(
+    Description(
+        tag="invoices",
+        answers={HTTPStatus.OK: PageDocument[InvoiceSummary]},
+        filters={"visit_id": "was issued for this visit", "number": "the invoice's number"},
+    )
+)
+async def get_invoices(request: web.Request) -> web.Response:
+    """List invoices, the newest first, without their lines."""
+    page = read_page(request, filters=("visit_id", "number"))
+    rows = await list_invoices(
+        surroundings(request).context,
+        request[CALLER].organization_id,
+        after=page.after,
+        limit=page.limit + 1,
+        visit_id=read_filter_id(page, "visit_id"),
+        number=page.filters.get("number"),
+    )
+    return json_answer(page_document(rows, page, _summary))
+
+
+@described(Description(tag="invoices", answers={HTTPStatus.OK: InvoiceDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_invoice(request: web.Request) -> web.Response:
     """One invoice as it stands now."""
     around, caller = surroundings(request), request[CALLER]
@@ -49,8 +112,16 @@ async def get_invoice(request: web.Request) -> web.Response:
     return json_answer(_invoice(await find_invoice(around.context, caller.organization_id, invoice_id)))
 
 
-def _invoice(row: Mapping[str, Any]) -> dict[str, object]:
-    """Shares and what is owed in whole đồng; amounts of lines as text with two decimals."""
+def _invoice(row: Mapping[str, Any]) -> InvoiceDocument:
+    """A summary with reasons and lines; amounts of lines as text with two decimals."""
+    return {
+        **_summary(row),
+        "reasons": [_reason(reason) for reason in row["reasons"] or ()],
+        "lines": [{**line, "reasons": [_reason(reason) for reason in line["reasons"]]} for line in row["lines"]],
+    }
+
+
+def _summary(row: Mapping[str, Any]) -> InvoiceSummary:
     patient, insurer, other = row["patient_share"], row["insurer_share"], row["other_share"]
     return {
         "id": str(row["id"]),
@@ -65,8 +136,6 @@ def _invoice(row: Mapping[str, Any]) -> dict[str, object]:
         "corrections": row["corrections"],
         "paid": row["allocated"],
         "owed": row["owed"],
-        "reasons": [_reason(reason) for reason in row["reasons"] or ()],
-        "lines": [{**line, "reasons": [_reason(reason) for reason in line["reasons"]]} for line in row["lines"]],
     }
 
 

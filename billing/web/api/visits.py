@@ -1,28 +1,92 @@
 """Visits: taken in from a claim file or as JSON, and read with their price.
 
 POST /v1/visits         application/xml, text/xml: a claim file; application/json: one visit
+GET  /v1/visits         ?ma_lk
 GET  /v1/visits/{id}
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
+from pydantic import with_config
+from typing_extensions import TypedDict
 
 from billing.domain.coverage.priced import PricedVisit
 from billing.domain.finding import Finding
 from billing.domain.ids import OrganizationId, VisitId
 from billing.interop.bhyt_case import write_finding, write_priced_visit
 from billing.services.context import Context
+from billing.services.listing import list_visits
 from billing.services.visiting import TakenVisit, find_priced_visit, take_claim_file, take_visit
-from billing.web.answers import json_answer
+from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import JSON, parse_json, read_body, read_id, require_media_type
+from billing.web.documents import EXACTLY, FindingDocument, PageDocument, PriceDocument
 from billing.web.idempotency import claim_of, replay_headers, require_key
+from billing.web.operations import Content, Description, described
+from billing.web.pagination import page_document, read_page
 from billing.web.surroundings import CALLER, surroundings
 
 XML = ("application/xml", "text/xml")
 
 
+@with_config(EXACTLY)
+class TakenVisitDocument(TypedDict):
+    """A visit as it was taken in; `price` is null where the findings say why there is none."""
+
+    id: str
+    ma_lk: str
+    version: int
+    is_new_version: bool
+    price: PriceDocument | None
+    findings: list[FindingDocument]
+
+
+@with_config(EXACTLY)
+class TakenDocument(TypedDict):
+    """Every visit taken in, and what was found outside of them."""
+
+    visits: list[TakenVisitDocument]
+    findings: list[FindingDocument]
+
+
+@with_config(EXACTLY)
+class VisitDocument(TypedDict):
+    """A visit in its newest version; `document` is what was told of it, null once erased."""
+
+    id: str
+    ma_lk: str
+    facility: str
+    version: int
+    document: dict[str, Any] | None
+    price: PriceDocument | None
+    findings: list[FindingDocument]
+
+
+@with_config(EXACTLY)
+class VisitSummary(TypedDict):
+    """A visit in a list; its price is told of the visit itself."""
+
+    id: str
+    ma_lk: str
+    facility: str
+    version: int
+    admitted_at: str
+    discharged_at: str | None
+    created_at: str
+
+
+@described(
+    Description(
+        tag="visits",
+        request=dict[str, Any],
+        request_contents=(Content(media_type=XML[0], description="A claim file (XML 130)"),),
+        answers={HTTPStatus.CREATED: TakenDocument, HTTPStatus.OK: TakenDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+        is_creating=True,
+    )
+)
 async def post_visit(request: web.Request) -> web.Response:
     """Take in every visit of the body: 201 with what was found where anything was new, 200 where nothing was."""
     key = require_key(request)
@@ -53,6 +117,25 @@ async def post_visit(request: web.Request) -> web.Response:
     )
 
 
+@described(
+    Description(
+        tag="visits", answers={HTTPStatus.OK: PageDocument[VisitSummary]}, filters={"ma_lk": "the facility's MA_LK"}
+    )
+)
+async def get_visits(request: web.Request) -> web.Response:
+    """List visits, the newest first."""
+    page = read_page(request, filters=("ma_lk",))
+    rows = await list_visits(
+        surroundings(request).context,
+        request[CALLER].organization_id,
+        after=page.after,
+        limit=page.limit + 1,
+        ma_lk=page.filters.get("ma_lk"),
+    )
+    return json_answer(page_document(rows, page, _summary))
+
+
+@described(Description(tag="visits", answers={HTTPStatus.OK: VisitDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_visit(request: web.Request) -> web.Response:
     """One visit in its newest version: what was told of it, what was found, and what it costs today."""
     around, caller = surroundings(request), request[CALLER]
@@ -65,7 +148,7 @@ async def get_visit(request: web.Request) -> web.Response:
             "facility": visit.facility_code,
             "version": visit.version,
             "document": visit.document,
-            "price": _price(visit.ma_lk, visit.priced),
+            "price": price_document(visit.ma_lk, visit.priced),
             "findings": list(visit.findings),
         }
     )
@@ -79,8 +162,20 @@ async def _known(context: Context, organization_id: OrganizationId, visit_id: Vi
         "ma_lk": visit.ma_lk,
         "version": visit.version,
         "is_new_version": False,
-        "price": _price(visit.ma_lk, visit.priced),
+        "price": price_document(visit.ma_lk, visit.priced),
         "findings": list(visit.findings),
+    }
+
+
+def _summary(row: Mapping[str, Any]) -> VisitSummary:
+    return {
+        "id": str(row["id"]),
+        "ma_lk": row["ma_lk"],
+        "facility": row["facility_code"],
+        "version": row["version"],
+        "admitted_at": row["admitted_at"].isoformat(),
+        "discharged_at": moment_text(row["discharged_at"]),
+        "created_at": row["created_at"].isoformat(),
     }
 
 
@@ -94,12 +189,12 @@ def _taken(taken: TakenVisit) -> dict[str, object]:
         "ma_lk": taken.visit.ma_lk,
         "version": taken.version,
         "is_new_version": taken.is_new_version,
-        "price": _price(taken.visit.ma_lk, taken.priced),
+        "price": price_document(taken.visit.ma_lk, taken.priced),
         "findings": [write_finding(finding) for finding in taken.findings],
     }
 
 
-def _price(ma_lk: str, priced: PricedVisit | None) -> dict[str, object] | None:
+def price_document(ma_lk: str, priced: PricedVisit | None) -> dict[str, object] | None:
     """Amounts with two decimals as text, shares in whole đồng; None where the findings say why there is none."""
     if priced is None:
         return None

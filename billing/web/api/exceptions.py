@@ -1,0 +1,89 @@
+"""Exceptions: disagreements that a person must decide, with reason, owner, age and due date.
+
+GET  /v1/exceptions       ?state (open, closed), ?reason
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from billing.services.listing import list_exceptions
+from billing.web.answers import json_answer
+from billing.web.documents import EXACTLY, PageDocument
+from billing.web.operations import Description, described
+from billing.web.pagination import InvalidQuery, page_document, read_page
+from billing.web.surroundings import CALLER, surroundings
+
+_STATES = ("open", "closed")
+
+
+@with_config(EXACTLY)
+class ExceptionDocument(TypedDict):
+    """A disagreement. `age_s` counts seconds since it was opened; `amount` is what it is about, in whole đồng."""
+
+    id: str
+    reason: str
+    state: str
+    amount: int
+    account: str | None
+    delivery_id: str | None
+    payment_id: str | None
+    intent_id: str | None
+    owner_id: str | None
+    opened_at: str
+    due_at: str
+    age_s: int
+    is_overdue: bool
+
+
+@described(
+    Description(
+        tag="exceptions",
+        answers={HTTPStatus.OK: PageDocument[ExceptionDocument]},
+        filters={"state": "`open` (the default) or `closed`", "reason": "the reason's word"},
+    )
+)
+async def get_exceptions(request: web.Request) -> web.Response:
+    """List exceptions, the newest first."""
+    page = read_page(request, filters=("state", "reason"))
+    state = page.filters.get("state", "open")
+    if state not in _STATES:
+        raise InvalidQuery("state is open or closed", field="state")
+    context = surroundings(request).context
+    now = context.clock()
+    rows = await list_exceptions(
+        context,
+        request[CALLER].organization_id,
+        after=page.after,
+        limit=page.limit + 1,
+        state=state,
+        reason=page.filters.get("reason"),
+    )
+    return json_answer(page_document(rows, page, lambda row: _exception(row, now)))
+
+
+def _exception(row: Mapping[str, Any], now: datetime) -> ExceptionDocument:
+    return {
+        "id": str(row["id"]),
+        "reason": row["reason"],
+        "state": row["state"],
+        "amount": row["amount"],
+        "account": row["account"],
+        "delivery_id": _text(row["delivery_id"]),
+        "payment_id": _text(row["payment_id"]),
+        "intent_id": _text(row["intent_id"]),
+        "owner_id": _text(row["owner_id"]),
+        "opened_at": row["opened_at"].isoformat(),
+        "due_at": row["due_at"].isoformat(),
+        "age_s": max(0, int((now - row["opened_at"]).total_seconds())),
+        "is_overdue": row["state"] == "open" and row["due_at"] < now,
+    }
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,196 @@
+"""The ledger: what stands on the accounts, and the journal with its postings.
+
+GET  /v1/ledger/balances        ?on (a day; without it: now)
+GET  /v1/ledger/entries
+GET  /v1/ledger/entries/{id}
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from http import HTTPStatus
+
+from aiohttp import web
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from billing.domain.balance import AccountBalance, EntryLines, PostingLine
+from billing.domain.ids import EntryId
+from billing.domain.ledger import AccountKey
+from billing.services.balancing import find_entry, list_entries, read_balances
+from billing.web.answers import json_answer
+from billing.web.bodies import read_id
+from billing.web.documents import EXACTLY, PageDocument
+from billing.web.operations import Description, described
+from billing.web.pagination import InvalidQuery, read_page, read_query, write_cursor
+from billing.web.surroundings import CALLER, surroundings
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+@with_config(EXACTLY)
+class AccountDocument(TypedDict):
+    """An account by what it is for; `subject` tells accounts of one role apart."""
+
+    role: str
+    subject: str
+
+
+@with_config(EXACTLY)
+class BalanceDocument(TypedDict):
+    """All that was debited and credited to one account, in đồng; `balance` stands on its normal side."""
+
+    account: AccountDocument
+    number: str
+    name: str
+    normal_side: str
+    debit: int
+    credit: int
+    balance: int
+
+
+@with_config(EXACTLY)
+class BalancesDocument(TypedDict):
+    """The trial balance; the debits of all accounts and the credits of all accounts are the same sum."""
+
+    on: str | None
+    accounts: list[BalanceDocument]
+    debit: int
+    credit: int
+
+
+@with_config(EXACTLY)
+class PostingDocument(TypedDict):
+    """One amount moved from a credited to a debited account, in đồng."""
+
+    line: int
+    debit: AccountDocument
+    credit: AccountDocument
+    amount: int
+    visit_id: str | None
+    invoice_id: str | None
+    payment_id: str | None
+
+
+@with_config(EXACTLY)
+class EntryDocument(TypedDict):
+    """One business event in the books; `reverses` and `reversed_by` name the entry corrected or correcting."""
+
+    id: str
+    kind: str
+    effective_at: str
+    recorded_at: str
+    accounting_date: str
+    actor_kind: str
+    actor_id: str | None
+    acting_for: str | None
+    reverses: str | None
+    reversed_by: str | None
+    postings: list[PostingDocument]
+
+
+@described(
+    Description(
+        tag="ledger",
+        answers={HTTPStatus.OK: BalancesDocument},
+        query={"on": "the day whose end is meant, as 2026-11-22; without it, now"},
+    )
+)
+async def get_balances(request: web.Request) -> web.Response:
+    """Read the trial balance."""
+    on = _read_day(read_query(request, ("on",)))
+    balances = await read_balances(surroundings(request).context, request[CALLER].organization_id, on=on)
+    document: BalancesDocument = {
+        "on": None if on is None else on.isoformat(),
+        "accounts": [_balance(balance) for balance in balances],
+        "debit": sum(balance.debit for balance in balances),
+        "credit": sum(balance.credit for balance in balances),
+    }
+    return json_answer(document)
+
+
+@described(Description(tag="ledger", answers={HTTPStatus.OK: PageDocument[EntryDocument]}, filters={}))
+async def get_entries(request: web.Request) -> web.Response:
+    """List journal entries with their postings, the newest first."""
+    page = read_page(request)
+    found = await list_entries(
+        surroundings(request).context,
+        request[CALLER].organization_id,
+        after=None if page.after is None else EntryId(page.after),
+        limit=page.limit,
+    )
+    return json_answer(
+        {
+            "items": [_entry(entry) for entry in found.rows],
+            "next_cursor": None if found.next is None else write_cursor(found.next),
+        }
+    )
+
+
+@described(Description(tag="ledger", answers={HTTPStatus.OK: EntryDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+async def get_entry(request: web.Request) -> web.Response:
+    """Read one journal entry."""
+    entry_id = EntryId(read_id(request.match_info["id"], field="entry_id"))
+    return json_answer(
+        _entry(await find_entry(surroundings(request).context, request[CALLER].organization_id, entry_id))
+    )
+
+
+def _read_day(query: Mapping[str, str]) -> date | None:
+    text = query.get("on")
+    if text is None:
+        return None
+    try:
+        if not _DAY.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError as cause:
+        raise InvalidQuery("on is a day, written as 2026-11-22", field="on") from cause
+
+
+def _balance(balance: AccountBalance) -> BalanceDocument:
+    return {
+        "account": {"role": balance.role, "subject": balance.subject},
+        "number": balance.number,
+        "name": balance.name,
+        "normal_side": balance.normal_side.value,
+        "debit": balance.debit,
+        "credit": balance.credit,
+        "balance": balance.balance,
+    }
+
+
+def _entry(entry: EntryLines) -> EntryDocument:
+    return {
+        "id": str(entry.id),
+        "kind": entry.kind,
+        "effective_at": entry.effective_at.isoformat(),
+        "recorded_at": entry.recorded_at.isoformat(),
+        "accounting_date": entry.accounting_date.isoformat(),
+        "actor_kind": entry.actor_kind,
+        "actor_id": _text(entry.actor_id),
+        "acting_for": _text(entry.acting_for),
+        "reverses": _text(entry.reverses),
+        "reversed_by": _text(entry.reversed_by),
+        "postings": [_posting(posting) for posting in entry.postings],
+    }
+
+
+def _posting(posting: PostingLine) -> PostingDocument:
+    return {
+        "line": posting.line,
+        "debit": _account(posting.debit),
+        "credit": _account(posting.credit),
+        "amount": posting.amount,
+        "visit_id": _text(posting.visit_id),
+        "invoice_id": _text(posting.invoice_id),
+        "payment_id": _text(posting.payment_id),
+    }
+
+
+def _account(key: AccountKey) -> AccountDocument:
+    return {"role": key.role.value, "subject": key.subject}
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

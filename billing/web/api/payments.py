@@ -1,0 +1,120 @@
+"""Payments: money received, where it stands now, and every allocation of it.
+
+GET  /v1/payments         ?intent_id, ?invoice_id
+GET  /v1/payments/{id}
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from billing.domain.ids import PaymentId
+from billing.services.listing import find_payment, list_payments
+from billing.web.answers import json_answer
+from billing.web.bodies import read_id
+from billing.web.documents import EXACTLY, PageDocument
+from billing.web.operations import Description, described
+from billing.web.pagination import page_document, read_filter_id, read_page
+from billing.web.surroundings import CALLER, surroundings
+
+
+@with_config(EXACTLY)
+class PositionDocument(TypedDict):
+    """Where the whole of a payment stands now, in đồng; the parts sum to the payment's amount."""
+
+    on_invoices: int
+    on_deposits: int
+    credit: int
+    unallocated: int
+    refund_reserved: int
+    refunded: int
+
+
+@with_config(EXACTLY)
+class PaymentSummary(TypedDict):
+    """Money received; amounts in whole đồng. `is_held`: perhaps told twice, a person must look."""
+
+    id: str
+    account: str
+    intent_id: str | None
+    amount: int
+    provider_reference: str
+    bank_reference: str
+    occurred_at: str
+    recorded_at: str
+    is_held: bool
+    position: PositionDocument
+
+
+class AllocationDocument(TypedDict):
+    """Where a part was put; `undoes` names the allocation that this one undoes."""
+
+    id: str
+    kind: str
+    invoice_id: str | None
+    amount: int
+    undoes: str | None
+    reason: str
+    recorded_at: str
+
+
+class PaymentDocument(PaymentSummary):
+    """Money received, with every allocation of it."""
+
+    allocations: list[AllocationDocument]
+
+
+@described(
+    Description(
+        tag="payments",
+        answers={HTTPStatus.OK: PageDocument[PaymentSummary]},
+        filters={"intent_id": "came under this intent's code", "invoice_id": "was ever put on this invoice"},
+    )
+)
+async def get_payments(request: web.Request) -> web.Response:
+    """List payments, the newest first."""
+    page = read_page(request, filters=("intent_id", "invoice_id"))
+    rows = await list_payments(
+        surroundings(request).context,
+        request[CALLER].organization_id,
+        after=page.after,
+        limit=page.limit + 1,
+        intent_id=read_filter_id(page, "intent_id"),
+        invoice_id=read_filter_id(page, "invoice_id"),
+    )
+    return json_answer(page_document(rows, page, _summary))
+
+
+@described(Description(tag="payments", answers={HTTPStatus.OK: PaymentDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+async def get_payment(request: web.Request) -> web.Response:
+    """Read one payment as it stands now."""
+    payment_id = PaymentId(read_id(request.match_info["id"], field="payment_id"))
+    row = await find_payment(surroundings(request).context, request[CALLER].organization_id, payment_id)
+    document: PaymentDocument = {**_summary(row), "allocations": row["allocations"]}
+    return json_answer(document)
+
+
+def _summary(row: Mapping[str, Any]) -> PaymentSummary:
+    return {
+        "id": str(row["id"]),
+        "account": row["account"],
+        "intent_id": None if row["intent_id"] is None else str(row["intent_id"]),
+        "amount": row["amount"],
+        "provider_reference": row["provider_reference"],
+        "bank_reference": row["bank_reference"],
+        "occurred_at": row["occurred_at"].isoformat(),
+        "recorded_at": row["recorded_at"].isoformat(),
+        "is_held": row["is_held"],
+        "position": {
+            "on_invoices": row["on_invoices"],
+            "on_deposits": row["on_deposits"],
+            "credit": row["credit"],
+            "unallocated": row["unallocated"],
+            "refund_reserved": row["refund_reserved"],
+            "refunded": row["refunded"],
+        },
+    }

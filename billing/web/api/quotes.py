@@ -1,0 +1,70 @@
+"""Quotes: what a visit or a claim file would cost; nothing of it is kept.
+
+POST /v1/quotes         application/xml, text/xml: a claim file; application/json: one visit
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from billing.interop.bhyt_case import write_finding
+from billing.services.quoting import Quote, quote_claim_file, quote_visit
+from billing.web.answers import json_answer
+from billing.web.api.visits import XML, price_document
+from billing.web.bodies import JSON, parse_json, read_body, require_media_type
+from billing.web.documents import EXACTLY, FindingDocument, PriceDocument
+from billing.web.operations import Content, Description, described
+from billing.web.surroundings import surroundings
+
+
+@with_config(EXACTLY)
+class QuotedVisitDocument(TypedDict):
+    """What one visit would cost; `hoso` is its place in the file."""
+
+    hoso: int
+    ma_lk: str
+    price: PriceDocument
+
+
+@with_config(EXACTLY)
+class QuoteDocument(TypedDict):
+    """Every visit that could be priced, and everything found on the way."""
+
+    visits: list[QuotedVisitDocument]
+    findings: list[FindingDocument]
+
+
+@described(
+    Description(
+        tag="quotes",
+        request=dict[str, Any],
+        request_contents=(Content(media_type=XML[0], description="A claim file (XML 130)"),),
+        answers={HTTPStatus.OK: QuoteDocument},
+        problems=(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    )
+)
+async def post_quote(request: web.Request) -> web.Response:
+    """Price a visit or a claim file without keeping anything of it."""
+    require_media_type(request, JSON, *XML)
+    around = surroundings(request)
+    figures, policy = around.context.figures, around.context.policy
+    content = await read_body(request, size_max=around.limits.visit_size_max)
+    # Reading and pricing are all computing: callbacks must not wait for them.
+    if request.content_type == JSON:
+        document = await parse_json(content)
+        quote: Quote = await asyncio.to_thread(lambda: quote_visit(document, figures=figures, policy=policy))
+    else:
+        quote = await asyncio.to_thread(lambda: quote_claim_file(content, figures=figures, policy=policy))
+    return json_answer(
+        {
+            "visits": [
+                {"hoso": one.hoso, "ma_lk": one.visit.ma_lk, "price": price_document(one.visit.ma_lk, one.priced)}
+                for one in quote.visits
+            ],
+            "findings": [write_finding(finding) for finding in quote.findings],
+        }
+    )

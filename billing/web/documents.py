@@ -1,0 +1,78 @@
+"""Shapes that several answers share; each resource has its own beside its handlers."""
+
+from typing import Any, Generic, NotRequired, TypeVar
+
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
+
+Item = TypeVar("Item")
+
+EXACTLY = ConfigDict(extra="forbid")
+
+
+@with_config(EXACTLY)
+class PageDocument(TypedDict, Generic[Item]):
+    """A page of a list, the newest first. `next_cursor` is null on the last page."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+@with_config(EXACTLY)
+class SharesDocument(TypedDict):
+    """Who pays how much, in whole đồng; the parts sum to `total`."""
+
+    patient: int
+    insurer: int
+    other: int
+    total: int
+
+
+class FindingDocument(TypedDict):
+    """Something seen in what was sent, with the place it stands in, in the field names of the data standard."""
+
+    code: str
+    file: str
+    hoso: int | None
+    MA_LK: str
+    table: str
+    STT: int | None
+    field: str
+    found: str
+    expected: str
+
+
+class PriceDocument(TypedDict):
+    """A price: amounts as text with two decimals in the field names of the data standard, shares in whole đồng."""
+
+    MA_LK: str
+    base_salary: int
+    threshold_15pct: str
+    route_factor_pct: int
+    lines: list[dict[str, Any]]
+    totals: dict[str, str]
+    patient_pays: int
+    shares: SharesDocument
+
+
+@with_config(EXACTLY)
+class FieldErrorDocument(TypedDict):
+    """One field that was refused, and why."""
+
+    field: str
+    detail: str
+
+
+@with_config(EXACTLY)
+class ProblemDocument(TypedDict):
+    """A refusal (RFC 9457). `code` is stable; `instance` names this occurrence, also in the log."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+    errors: NotRequired[list[FieldErrorDocument]]
+    findings: NotRequired[list[FindingDocument]]
+    payments: NotRequired[list[str]]

@@ -1,0 +1,207 @@
+"""The OpenAPI 3.1 document of all addresses, made of the routes and what was said beside each handler.
+
+JSON schemas are pydantic's; the rest is written here. Source: OpenAPI Specification 3.1.1;
+docs/decisions/0007-own-openapi.md.
+"""
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
+
+from billing import __version__
+from billing.web.documents import ProblemDocument
+from billing.web.idempotency import HEADER, REPLAYED
+from billing.web.operations import Content, Description, Route, description_of
+from billing.web.pagination import LIMIT_DEFAULT, LIMIT_MAX
+
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_REFERENCE = "#/components/schemas/{model}"
+_PLACEHOLDER = re.compile(r"\{([a-z]+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")
+
+_ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR)
+_WITH_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_WITH_BODY = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+
+Json = dict[str, Any]
+
+
+def write_openapi(routes: Sequence[Route], *, callbacks: Sequence[str]) -> Json:
+    """The document of these routes and of the callback paths, ready to be written as JSON."""
+    schemas = _Schemas(routes)
+    paths: dict[str, Json] = {}
+    for route in routes:
+        paths.setdefault(plain_path(route.path), {})[route.method.lower()] = _operation(route, schemas)
+    for path in callbacks:
+        paths[plain_path(path)] = {method: _callback(path, method) for method in ("get", "post")}
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": DIALECT,
+        "info": {
+            "title": "vienphi",
+            "version": __version__,
+            "description": "Hospital fees net of insurance, paid by bank QR, proved in a double-entry ledger. "
+            "Amounts of money are whole đồng; amounts of lines are text with two decimals.",
+            "license": {"name": "see the LICENSE file of the source"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": tag} for tag in sorted({description_of(route.handler).tag for route in routes} | {"callbacks"})
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.definitions,
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "bearerFormat": "vp_{organization}_{secret}"}
+            },
+        },
+    }
+
+
+def plain_path(path: str) -> str:
+    """A path without the patterns of its placeholders."""
+    return _PLACEHOLDER.sub(r"{\1}", path)
+
+
+class _Schemas:
+    """The JSON schemas of every type that routes name, each defined once."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        wanted: list[tuple[object, JsonSchemaMode, TypeAdapter[Any]]] = [
+            (ProblemDocument, "serialization", TypeAdapter(ProblemDocument))
+        ]
+        for route in routes:
+            said = description_of(route.handler)
+            if said.request is not None:
+                wanted.append((said.request, "validation", TypeAdapter(said.request)))
+            answers = [answer for answer in said.answers.values() if not isinstance(answer, Content)]
+            wanted += [(answer, "serialization", TypeAdapter(answer)) for answer in answers]
+        unique = {(kind, mode): (kind, mode, adapter) for kind, mode, adapter in wanted}
+        # The names of types are the keys, since a schema is asked for by its type.
+        found, definitions = TypeAdapter.json_schemas(
+            [(str(kind), mode, adapter) for kind, mode, adapter in unique.values()], ref_template=_REFERENCE
+        )
+        self._found = found
+        self.definitions: Json = definitions.get("$defs", {})
+
+    def of(self, kind: object, mode: JsonSchemaMode) -> Json:
+        """The schema of a type, or a reference to it."""
+        schema: Json = dict(self._found[str(kind), mode])
+        return schema
+
+
+def _operation(route: Route, schemas: _Schemas) -> Json:
+    said = description_of(route.handler)
+    summary, _, rest = (inspect.getdoc(route.handler) or "").partition("\n")
+    operation: Json = {
+        "operationId": route.handler.__name__,
+        "tags": [said.tag],
+        "summary": summary.rstrip("."),
+        "description": _description(route, rest.strip()),
+        "parameters": _parameters(route, said),
+        "responses": _responses(route, said, schemas),
+        "security": [] if route.roles is None else [{"key": []}],
+    }
+    if said.request is not None:
+        content: Json = {JSON: {"schema": schemas.of(said.request, "validation")}}
+        content |= {each.media_type: {"schema": {"type": "string"}} for each in said.request_contents}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _description(route: Route, rest: str) -> str:
+    roles = "" if route.roles is None else f"Roles: {', '.join(sorted(role.value for role in route.roles))}."
+    return "\n\n".join(part for part in (rest, roles) if part)
+
+
+def _parameters(route: Route, said: Description) -> list[Json]:
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PLACEHOLDER.findall(route.path)
+    ]
+    texts = dict(said.query or {})
+    if said.filters is not None:
+        limit: Json = {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}
+        parameters.append({"name": "limit", "in": "query", "schema": limit})
+        texts |= {"cursor": "`next_cursor` of the page before", **said.filters}
+    parameters += [
+        {
+            "name": name,
+            "in": "query",
+            "description": text,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 100},
+        }
+        for name, text in texts.items()
+    ]
+    if said.is_creating:
+        parameters.append(
+            {
+                "name": HEADER,
+                "in": "header",
+                "required": True,
+                "description": "A fresh random value for each new request, the same for a retry",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]{1,255}$"},
+            }
+        )
+    return parameters
+
+
+def _responses(route: Route, said: Description, schemas: _Schemas) -> Json:
+    responses: Json = {}
+    for status, answer in said.answers.items():
+        if isinstance(answer, Content):
+            content: Json = {answer.media_type: {"schema": {"type": "string"}}}
+        else:
+            content = {JSON: {"schema": schemas.of(answer, "serialization")}}
+        responses[str(status.value)] = {"description": status.phrase, "content": content}
+        if said.is_creating:
+            schema = {"type": "string", "enum": ["true"]}
+            described = "The request was answered before; this is what it created, as it stands now"
+            responses[str(status.value)]["headers"] = {REPLAYED: {"description": described, "schema": schema}}
+    problem = {"content": {PROBLEM_JSON: {"schema": schemas.of(ProblemDocument, "serialization")}}}
+    for status in _refusals(route, said):
+        responses.setdefault(str(status.value), {"description": status.phrase, **problem})
+    return dict(sorted(responses.items()))
+
+
+def _refusals(route: Route, said: Description) -> Iterable[HTTPStatus]:
+    yield from said.problems
+    yield from _ALWAYS
+    if route.roles is not None:
+        yield from _WITH_KEY
+    if said.request is not None:
+        yield from _WITH_BODY
+    if said.is_creating:
+        yield HTTPStatus.CONFLICT
+
+
+def _callback(path: str, method: str) -> Json:
+    """A provider's own message and words: neither has a schema of ours."""
+    anything: Mapping[str, Any] = {"*/*": {"schema": {}}}
+    operation: Json = {
+        "operationId": f"{method}_callback{'_with_tail' if plain_path(path).count('{') > 2 else ''}",
+        "tags": ["callbacks"],
+        "summary": "Take a provider's callback",
+        "description": "Signed by the provider in its own way and answered in its own words, after COMMIT only.",
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in _PLACEHOLDER.findall(path)
+        ],
+        "responses": {"default": {"description": "The provider's own words, or a problem", "content": anything}},
+        "security": [],
+    }
+    if method == "post":
+        operation["requestBody"] = {"content": anything}
+    return operation
