@@ -16,14 +16,19 @@ import asyncpg
 import structlog
 
 from billing.domain.errors import CommitUnknown, Unavailable
-from billing.domain.ids import DeliveryId, OrganizationId
+from billing.domain.ids import DeliveryId, OrganizationId, ProviderAccountId
 from billing.domain.ledger import business_date
 from billing.services.context import Context
 from billing.services.steps.notices import Answer, Delivery, apply_deliveries
 from billing.storage.journal import open_day
-from providers.contract import Movement
+from billing.storage.poison import add_poison
+from providers.contract import Movement, Verdict
 
 log = structlog.get_logger(__name__)
+
+
+POISON_A_MINUTE_MAX = 5
+"""More deliveries of one account that cannot be written within a minute, and it is told to try later."""
 
 
 class LaneFull(Unavailable):
@@ -68,6 +73,10 @@ class Intake:
         """Whether a delivery of this organization would be refused: asked before its signature is verified."""
         return self._lane(organization_id).is_full()
 
+    def troubled_accounts(self) -> set[ProviderAccountId]:
+        """Accounts that are told to try later, since too many of their deliveries could not be written."""
+        return {account_id for lane in self._lanes for account_id in lane.troubled_accounts()}
+
     async def submit(self, delivery: Delivery) -> Answer:
         """Have one verified delivery applied; returns after COMMIT.
 
@@ -92,6 +101,7 @@ class _Lane:
         self._is_stopping = False
         self._writer: asyncio.Task[None] | None = None
         self._opened: dict[OrganizationId, date] = {}
+        self._poison: dict[ProviderAccountId, deque[float]] = {}
 
     def start(self) -> None:
         self._writer = asyncio.create_task(self._write_for_ever())
@@ -159,12 +169,14 @@ class _Lane:
         try:
             answers = await self._write([waiting.delivery for waiting in batch])
         except Exception as error:  # noqa: BLE001 - a lane outlives whatever befalls one batch; nothing is acknowledged
-            if len(batch) > 1 and _may_be_one_delivery(error):
+            if not _may_be_one_delivery(error):
+                _refuse(batch, error)
+            elif len(batch) > 1:
                 middle = len(batch) // 2
                 await self._apply(batch[:middle])
                 await self._apply(batch[middle:])
             else:
-                _refuse(batch, error)
+                await self._keep_poison(batch[0], error)
         except BaseException as error:
             _refuse(batch, error)
             raise
@@ -172,6 +184,46 @@ class _Lane:
             for waiting in batch:
                 if not waiting.answered.done():
                     waiting.answered.set_result(answers[waiting.delivery.id])
+
+    async def _keep_poison(self, waiting: _Waiting, error: Exception) -> None:
+        """Keep the one delivery that cannot be written, claiming no key, and acknowledge it.
+
+        An account that brings too many of these a minute is told to try later instead: something is wrong on our side.
+        """
+        delivery = waiting.delivery
+        account_id = delivery.account.id
+        now = monotonic()
+        recent = self._poison.setdefault(account_id, deque(maxlen=POISON_A_MINUTE_MAX))
+        if len(recent) == POISON_A_MINUTE_MAX and now - recent[0] < 60:
+            _refuse([waiting], error)
+            return
+        fault = getattr(error, "sqlstate", None) or getattr(error, "code", None) or type(error).__name__
+        try:
+            async with self._context.database.transaction(delivery.account.organization_id) as tx:
+                await add_poison(
+                    tx,
+                    delivery.id,
+                    account_id,
+                    delivery.callback,
+                    kept_headers=delivery.account.evidence_headers,
+                    fault=str(fault),
+                )
+        except Exception as second:  # noqa: BLE001 - what cannot even be kept is not acknowledged
+            _refuse([waiting], second)
+            return
+        recent.append(now)
+        log.error("delivery_poisoned", delivery_id=str(delivery.id), account_id=str(account_id), fault=str(fault))
+        if not waiting.answered.done():
+            waiting.answered.set_result(Answer(Verdict.STORED, delivery.id))
+
+    def troubled_accounts(self) -> set[ProviderAccountId]:
+        """Accounts that are told to try later, since too many of their deliveries could not be written."""
+        now = monotonic()
+        return {
+            account_id
+            for account_id, recent in self._poison.items()
+            if len(recent) == POISON_A_MINUTE_MAX and now - recent[0] < 60
+        }
 
     async def _write(self, deliveries: Sequence[Delivery]) -> dict[DeliveryId, Answer]:
         context = self._context

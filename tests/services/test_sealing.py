@@ -112,16 +112,25 @@ async def test_whatever_is_changed_under_a_seal_is_named(road: Road, database: D
 async def test_a_row_slipped_under_an_old_seal_is_named(road: Road, database: DatabaseAddress) -> None:
     await road.bill()
     await seal_once(road.context, road.hospital.organization_id)
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
-        await tx.execute(
-            "INSERT INTO audit (organization_id, id, recorded_at, actor_kind, action, subject_kind, subject_id,"
-            " transaction_id) SELECT 1, $1, now(), 'system', 'x', 'y', $1, transaction_id FROM journal_entry",
-            road.context.ids.new(),
-        )
+    slipped = (
+        "INSERT INTO audit (organization_id, id, recorded_at, actor_kind, action, subject_kind, subject_id,"
+        " transaction_id) SELECT organization_id, id, now(), 'system', 'x', 'entry', id, transaction_id"
+        " FROM journal_entry"
+    )
+
+    await tamper(database, road, slipped)
 
     doubts = [doubt async for proved in prove(road.context.database) for doubt in proved.doubts]
 
     assert [(doubt.expected, doubt.found) for doubt in doubts] == [("3 rows of audit", "4 rows of audit")]
+
+
+async def test_app_role_cannot_say_which_transaction_wrote_a_row(road: Road) -> None:
+    """Else it could slip rows under an old seal, or hide them beyond the watermark."""
+    for table in ("journal_entry", "posting", "payment", "allocation", "audit", "day_closing", "outbox"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with road.context.database.transaction(road.hospital.organization_id) as tx:
+                await tx.execute(f"INSERT INTO {table} (transaction_id) VALUES ('1')")
 
 
 @pytest.mark.own_server
