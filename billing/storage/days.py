@@ -60,6 +60,12 @@ _BLOCKERS = """
     WHERE entry.organization_id = $1 AND entry.accounting_date = $2 AND NOT EXISTS (
         SELECT FROM posting WHERE posting.organization_id = $1 AND posting.entry_id = entry.id)
     HAVING count(*) > 0
+    UNION ALL
+    SELECT count(*) || ' deliveries could not be written and wait to be replayed'
+    FROM poison_delivery
+    WHERE organization_id = $1 AND replayed_at IS NULL
+        AND (received_at AT TIME ZONE interval '7 hours')::date <= $2
+    HAVING count(*) > 0
 """
 
 
