@@ -87,6 +87,31 @@ class PoolSettings(BaseModel):
         return self
 
 
+class WorkerSettings(BaseModel):
+    """Seconds between two rounds of each of the worker's loops."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ask_s: Count = 10
+    expire_s: Count = 10
+    dispatch_s: Count = 1
+    seal_s: Count = 5
+    snapshot_s: Count = 60
+    upkeep_s: Count = 6 * 3600
+    health_s: Count = 60
+
+
+class WebhookSettings(BaseModel):
+    """How endpoints are told. What is allowed here beyond the defaults, anybody who names an endpoint can reach."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    timeout_s: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=1, le=60)] = 15
+    at_once: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=1, le=100)] = 4
+    allow_private: bool = False
+    allow_http: bool = False
+
+
 class Settings(BaseSettings):
     """Every setting. The two addresses are None where nothing gives them; sizes are in bytes."""
 
@@ -106,6 +131,8 @@ class Settings(BaseSettings):
     public_base_url: str = "http://127.0.0.1:8080"
     lanes: LaneSettings = LaneSettings()
     pool: PoolSettings = PoolSettings()
+    worker: WorkerSettings = WorkerSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     visit_size_max: Count = 8 * 1024 * 1024
     body_size_max: Count = 64 * 1024
     callback_size_max: Count = 64 * 1024

@@ -14,6 +14,8 @@ _COMMANDS = {
     "migrate": "billing.cli.migrate:migrate",
     "quote": "billing.cli.quote:quote",
     "serve": "billing.cli.serve:serve",
+    "webhook": "billing.cli.webhook:webhook",
+    "worker": "billing.cli.worker:worker",
 }
 
 

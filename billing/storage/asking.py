@@ -114,9 +114,9 @@ _SPEND = """
     WHERE organization_id = $1 AND provider_account_id = $2
 """
 
+# MATERIALIZED: joined to the table, the inner query could run once for each row and so claim more than its limit.
 _CLAIM = """
-    UPDATE asking SET due_at = $4
-    FROM (
+    WITH due AS MATERIALIZED (
         SELECT asking.intent_id, intent.reference_code, intent.state, intent.amount, intent.received,
             intent.created_at, coalesce(intent.instruction ->> 'provider_reference', '') AS provider_reference
         FROM asking
@@ -125,7 +125,9 @@ _CLAIM = """
         ORDER BY asking.due_at, asking.intent_id
         LIMIT $5
         FOR NO KEY UPDATE OF asking SKIP LOCKED
-    ) AS due
+    )
+    UPDATE asking SET due_at = $4
+    FROM due
     WHERE asking.organization_id = $1 AND asking.intent_id = due.intent_id
     RETURNING due.intent_id, due.reference_code, due.state, due.amount, due.received, due.created_at,
         due.provider_reference, asking.begun_at

@@ -59,15 +59,17 @@ async def read_due_endpoints(tx: Transaction, *, now: datetime) -> list[Endpoint
     ]
 
 
+# MATERIALIZED: joined to the table, the inner query could run once for each row and so claim more than its limit.
 _CLAIM_DUE = """
-    UPDATE webhook_delivery AS delivery SET due_at = $4
-    FROM (
+    WITH due AS MATERIALIZED (
         SELECT message_id FROM webhook_delivery
         WHERE organization_id = $1 AND endpoint_id = $2 AND state = 'waiting' AND due_at <= $3
         ORDER BY due_at, message_id
         LIMIT $5
         FOR UPDATE SKIP LOCKED
-    ) AS due
+    )
+    UPDATE webhook_delivery AS delivery SET due_at = $4
+    FROM due
     WHERE delivery.organization_id = $1 AND delivery.endpoint_id = $2 AND delivery.message_id = due.message_id
     RETURNING delivery.message_id, delivery.topic, delivery.payload, delivery.attempts
 """

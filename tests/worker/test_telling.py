@@ -132,7 +132,7 @@ async def test_two_workers_share_the_messages_and_send_each_once(telling: Tellin
         sent = {str(await telling.message(version=version)) for version in range(20)}
         await asyncio.gather(*(hand_out_once(telling.context, telling.organization_id) for _ in range(2)))
         (endpoint,) = await telling.due()
-        for _ in range(4):
+        for _ in range(3):
             await asyncio.gather(
                 *(
                     dispatch_once(telling.context, telling.organization_id, endpoint, telling.dispatch())

@@ -1,0 +1,62 @@
+"""The dispatcher: one task for each endpoint that something is due for, so that one that hangs holds up only itself."""
+
+import asyncio
+
+import structlog
+
+from billing.domain.ids import OrganizationId
+from billing.domain.webhook import Endpoint, EndpointId
+from billing.services.context import Context
+from billing.services.dispatching import (
+    HANDED_OUT_MAX,
+    Dispatch,
+    dispatch_once,
+    find_due_endpoints,
+    hand_out_once,
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Hands messages out and starts what must be sent; a round never waits for a receiver."""
+
+    def __init__(self, context: Context, dispatch: Dispatch) -> None:
+        self._context = context
+        self._dispatch = dispatch
+        self._under_way: dict[EndpointId, asyncio.Task[None]] = {}
+
+    async def go_round(self, organization_id: OrganizationId) -> int:
+        """Hand out all that is new and begin to serve each endpoint not yet under way; returns the messages read."""
+        read = 0
+        while True:
+            handed = await hand_out_once(self._context, organization_id)
+            read += handed
+            if handed < HANDED_OUT_MAX:
+                break
+        for endpoint in await find_due_endpoints(self._context, organization_id):
+            if endpoint.id not in self._under_way:
+                self._under_way[endpoint.id] = asyncio.create_task(self._serve(organization_id, endpoint))
+        return read
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Let what is being sent end within so many seconds; the rest is cancelled and due again after its claim."""
+        tasks = list(self._under_way.values())
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=grace_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _serve(self, organization_id: OrganizationId, endpoint: Endpoint) -> None:
+        """Send what is due until nothing is. The next round begins anew with the endpoint as it then is."""
+        try:
+            while (
+                await dispatch_once(self._context, organization_id, endpoint, self._dispatch) == self._dispatch.at_once
+            ):
+                pass
+        except Exception as error:
+            log.error("dispatch_failed", endpoint_id=str(endpoint.id), exc_info=error)
+        finally:
+            del self._under_way[endpoint.id]

@@ -1,0 +1,122 @@
+"""Loops: one piece of work again and again, each on its own, until told to stop.
+
+A loop outlives whatever its work meets: the failure is logged, and the work is tried again at its time. Times are
+jittered, so that several workers do not come at once; what they find they share by locks, not by agreement.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+
+import structlog
+
+from billing.domain.ids import OrganizationId
+from billing.services.context import Clock, Context
+from billing.services.upkeep import list_organizations
+
+_JITTER = 0.2
+ORGANIZATIONS_AT_ONCE = 4
+"""How many organizations one loop serves side by side, so that one whose provider hangs does not hold up all."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round of a loop did, and for how many organizations it could not."""
+
+    done: int
+    failed: int = 0
+
+
+@dataclass(slots=True)
+class Loop:
+    """One piece of work and how it goes."""
+
+    name: str
+    every_s: float
+    work: Callable[[], Awaitable[Round]]
+    done: int = 0
+    failures: int = 0  # in a row
+    whole_at: datetime | None = None  # when a round last ended without a failure
+
+
+@dataclass(slots=True, kw_only=True)
+class Loops:
+    """Several loops and the sign to stop."""
+
+    loops: Sequence[Loop]
+    clock: Clock
+    random: Random
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, *, grace_s: float) -> None:
+        """Run until `stop` is set; what is under way then has so many seconds to end before it is cancelled."""
+        tasks = [asyncio.create_task(self._run(loop), name=loop.name) for loop in self.loops]
+        try:
+            await self.stop.wait()
+            await asyncio.wait(tasks, timeout=grace_s)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, loop: Loop) -> None:
+        while not self.stop.is_set():
+            try:
+                ended = await loop.work()
+            except Exception as error:
+                loop.failures += 1
+                log.error("round_failed", loop=loop.name, failures=loop.failures, exc_info=error)
+            else:
+                loop.done += ended.done
+                loop.failures = loop.failures + 1 if ended.failed else 0
+                if not ended.failed:
+                    loop.whole_at = self.clock()
+            await self._pause(loop.every_s * (1 + _JITTER * (self.random.random() - 0.5)))
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), seconds)
+
+    def tell_health(self) -> Round:
+        """One line: what each loop has done, its failures in a row, and how long ago a round went well."""
+        now = self.clock()
+        facts = {
+            loop.name: {
+                "done": loop.done,
+                "failures": loop.failures,
+                "whole_s": None if loop.whole_at is None else round((now - loop.whole_at).total_seconds()),
+            }
+            for loop in self.loops
+        }
+        if any(loop.failures for loop in self.loops):
+            log.warning("worker_unwell", loops=facts)
+        else:
+            log.info("worker_well", loops=facts)
+        return Round(1)
+
+
+def for_each_organization(
+    context: Context, name: str, work: Callable[[OrganizationId], Awaitable[int]]
+) -> Callable[[], Awaitable[Round]]:
+    """A round over all organizations, a few at once; one that fails keeps none of the others from being served."""
+
+    async def go_round() -> Round:
+        at_once = asyncio.Semaphore(ORGANIZATIONS_AT_ONCE)
+
+        async def serve(organization_id: OrganizationId) -> int | None:
+            async with at_once:
+                try:
+                    return await work(organization_id)
+                except Exception as error:
+                    log.error("organization_failed", loop=name, organization_id=organization_id, exc_info=error)
+                    return None
+
+        served = await asyncio.gather(*(serve(each) for each in await list_organizations(context.database)))
+        return Round(sum(done for done in served if done is not None), served.count(None))
+
+    return go_round

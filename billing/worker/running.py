@@ -1,0 +1,89 @@
+"""The worker put together: what is done as time goes on, and how often."""
+
+import asyncio
+from dataclasses import dataclass
+from random import Random
+
+import structlog
+
+from billing.domain.ids import OrganizationId
+from billing.services.asking import Submit, ask_once
+from billing.services.balancing import snapshot_once
+from billing.services.context import Context
+from billing.services.dispatching import Dispatch
+from billing.services.expiring import EXPIRED_MAX, expire_once
+from billing.services.sealing import seal_once
+from billing.services.upkeep import make_partitions_once
+from billing.worker.dispatcher import Dispatcher
+from billing.worker.loops import Loop, Loops, Round, for_each_organization
+
+GRACE_S = 10.0
+"""How long what is under way may take after the worker was told to stop."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Seconds from the end of one round to the beginning of the next, a little more or less each time."""
+
+    ask_s: float = 10.0
+    expire_s: float = 10.0
+    dispatch_s: float = 1.0
+    seal_s: float = 5.0
+    snapshot_s: float = 60.0
+    upkeep_s: float = 6 * 3600.0
+    health_s: float = 60.0
+
+
+async def run_worker(
+    context: Context, *, submit: Submit, dispatch: Dispatch, pace: Pace, stop: asyncio.Event, random: Random
+) -> None:
+    """Do what time brings until `stop` is set. Any number of workers may run beside each other."""
+    dispatcher = Dispatcher(context, dispatch)
+
+    async def ask(organization_id: OrganizationId) -> int:
+        return await ask_once(context, organization_id, submit)
+
+    async def expire(organization_id: OrganizationId) -> int:
+        expired = 0
+        while True:
+            more = await expire_once(context, organization_id)
+            expired += more
+            if more < EXPIRED_MAX:
+                return expired
+
+    async def seal(organization_id: OrganizationId) -> int:
+        return await seal_once(context, organization_id)
+
+    async def snapshot(organization_id: OrganizationId) -> int:
+        return await snapshot_once(context, organization_id)
+
+    async def keep_up() -> Round:
+        await make_partitions_once(context.database)
+        return Round(1)
+
+    async def tell_health() -> Round:
+        return loops.tell_health()
+
+    each = for_each_organization
+    loops = Loops(
+        loops=[
+            Loop("upkeep", pace.upkeep_s, keep_up),
+            Loop("ask", pace.ask_s, each(context, "ask", ask)),
+            Loop("expire", pace.expire_s, each(context, "expire", expire)),
+            Loop("dispatch", pace.dispatch_s, each(context, "dispatch", dispatcher.go_round)),
+            Loop("seal", pace.seal_s, each(context, "seal", seal)),
+            Loop("snapshot", pace.snapshot_s, each(context, "snapshot", snapshot)),
+            Loop("health", pace.health_s, tell_health),
+        ],
+        clock=context.clock,
+        random=random,
+        stop=stop,
+    )
+    log.info("worker_started", loops=[loop.name for loop in loops.loops])
+    try:
+        await loops.run(grace_s=GRACE_S)
+    finally:
+        await dispatcher.stop(grace_s=GRACE_S)
+    log.info("worker_stopped")

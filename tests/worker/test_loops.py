@@ -1,0 +1,135 @@
+"""Loops outlive what befalls them, and nobody waits for a receiver that hangs."""
+
+import asyncio
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from billing.domain.errors import Unavailable
+from billing.domain.ids import OrganizationId
+from billing.services.context import utc_now
+from billing.worker.dispatcher import Dispatcher
+from billing.worker.loops import Loop, Loops, Round, for_each_organization
+from billing.worker.running import Pace, run_worker
+from billing.worker.sender import SenderLimits
+from tests.builders import add_demo_hospital
+from tests.worker.receiver import Receiver, receiving
+from tests.worker.telling import Telling
+
+
+async def until(condition: Any, *, within_s: float = 10) -> None:
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_loop_goes_on_after_a_failure_and_the_others_never_notice() -> None:
+    rounds = {"bad": 0, "good": 0}
+
+    async def bad() -> Round:
+        rounds["bad"] += 1
+        if rounds["bad"] < 3:
+            raise Unavailable("not now")
+        return Round(1)
+
+    async def good() -> Round:
+        rounds["good"] += 1
+        return Round(1)
+
+    loops = Loops(loops=[Loop("bad", 0.01, bad), Loop("good", 0.01, good)], clock=utc_now, random=Random(1))
+    running = asyncio.create_task(loops.run(grace_s=1))
+    await until(lambda: rounds["bad"] >= 4 and rounds["good"] >= 4)
+    loops.stop.set()
+    await asyncio.wait_for(running, 2)
+
+    assert loops.loops[0].failures == 0
+    assert loops.loops[0].done >= 2
+
+
+async def test_work_that_does_not_end_is_cancelled_after_its_grace() -> None:
+    async def endless() -> Round:
+        await asyncio.sleep(3600)
+        return Round(0)
+
+    loops = Loops(loops=[Loop("endless", 1, endless)], clock=utc_now, random=Random(1))
+    loops.stop.set()
+
+    await asyncio.wait_for(loops.run(grace_s=0.1), 2)
+
+
+async def test_organization_that_fails_keeps_no_other_from_being_served(telling: Telling) -> None:
+    await add_demo_hospital(telling.owner_url, organization=2, facility_code="01002")
+    served: list[OrganizationId] = []
+
+    async def work(organization_id: OrganizationId) -> int:
+        if organization_id == 1:
+            raise Unavailable("not now")
+        served.append(organization_id)
+        return 5
+
+    assert await for_each_organization(telling.context, "work", work)() == Round(5, 1)
+    assert served == [2]
+
+
+async def test_receiver_that_hangs_delays_nobody_else(telling: Telling) -> None:
+    telling.limits = SenderLimits(allow_private=True, allow_http=True, timeout_s=60)
+    async with receiving(Receiver(hang=True)) as hanging, receiving(Receiver()) as quick:
+        await telling.endpoint(hanging.url)
+        await telling.endpoint(quick.url)
+        for version in range(30):
+            await telling.message(version=version)
+        dispatcher = Dispatcher(telling.context, telling.dispatch())
+
+        await dispatcher.go_round(telling.organization_id)
+        await until(lambda: len(quick.taken) == 30, within_s=25)
+        await telling.message(version=31)
+        await dispatcher.go_round(telling.organization_id)
+        await until(lambda: len(quick.taken) == 31, within_s=25)
+
+        assert len(hanging.taken) == 4, "a few at once, no more, and the first of them have not timed out yet"
+        await dispatcher.stop(grace_s=0.1)
+
+
+async def test_worker_does_everything_of_a_day_and_stops_when_told(telling: Telling) -> None:
+    stop = asyncio.Event()
+    pace = Pace(ask_s=0.1, expire_s=0.1, dispatch_s=0.1, seal_s=0.1, snapshot_s=0.1, health_s=0.1)
+
+    async def submit(delivery: object) -> Any:
+        raise AssertionError("there is nothing to ask about")
+
+    async with receiving(Receiver()) as receiver:
+        await telling.endpoint(receiver.url)
+        await telling.message(version=1)
+        running = asyncio.create_task(
+            run_worker(
+                telling.context, submit=submit, dispatch=telling.dispatch(), pace=pace, stop=stop, random=Random(1)
+            )
+        )
+        await until(lambda: receiver.taken)
+        telling.clock.turn(seconds=1)
+        stop.set()
+        await asyncio.wait_for(running, 15)
+
+    (row,) = await telling.rows()
+    assert row["state"] == "delivered"
+
+
+async def test_health_says_what_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    moment = utc_now()
+    loops = Loops(
+        loops=[Loop("ask", 1, lambda: None, whole_at=moment - timedelta(seconds=5)), Loop("seal", 1, lambda: None)],  # type: ignore[arg-type,return-value]
+        clock=lambda: moment,
+        random=Random(1),
+    )
+
+    loops.tell_health()
+    loops.loops[1].failures = 2
+    loops.tell_health()
+
+    well, unwell = capsys.readouterr().out.splitlines()
+    assert "worker_well" in well
+    assert "'whole_s': 5" in well
+    assert "worker_unwell" in unwell
+    assert "'failures': 2" in unwell
