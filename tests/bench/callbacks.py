@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from statistics import median
 
-from billing.storage.database import Database
+from billing.storage.database import Database, DatabaseLimits
 from tests.bench.one_commit_each import OneCommitEach
 from tests.bench.sender import DUPLICATES, Load, Sender, Sent
 from tests.bench.service import Served
-from tests.bench.stock import AMOUNT, Order, Stock, durable_stock
+from tests.bench.stock import AMOUNT, Order, Stock, durable_stock, settle
 from tests.services.road import find_doubts
 
 KINDS = ("ours", "baseline", "null", "pgbench", "org100")
@@ -95,9 +95,15 @@ class Bench:
                     await self._closed(
                         kind, many, "", duration_s=60, orders=await self._take(many, self._sizes.warm_up)
                     )
+            await self._settle()
             for number in range(self._sizes.rounds):
                 await self._round()
                 _say(f"round {number + 1} of {self._sizes.rounds}: {self._last()}")
+
+    async def _settle(self) -> None:
+        connection = await self._stock.connect()
+        await settle(connection)
+        await connection.close()
 
     async def _round(self) -> None:
         for kind in ("ours", "baseline", "null"):
@@ -214,6 +220,10 @@ _LOST_AND_DOUBLED = """
 """
 
 
+_PATIENT = DatabaseLimits(statement_timeout_ms=300_000)
+"""A proof reads every row, and a run leaves many."""
+
+
 async def find_lost_and_doubled(stock: Stock, acknowledged: set[int]) -> tuple[int, int]:
     """Acknowledged callbacks without a payment, and money booked more than once (or in another amount)."""
     connection = await stock.connect()
@@ -228,7 +238,7 @@ async def find_lost_and_doubled(stock: Stock, acknowledged: set[int]) -> tuple[i
 
 async def prove_books(stock: Stock) -> dict[str, int]:
     """The proofs that do not hold, as `vienphi ledger verify` finds them."""
-    database = await Database.open(stock.server.app_url)
+    database = await Database.open(stock.server.app_url, limits=_PATIENT)
     try:
         return await find_doubts(database)
     finally:

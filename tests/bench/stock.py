@@ -4,7 +4,7 @@ Bills are made by COPY as the superuser, with every row the use cases would writ
 pays, so that the proofs of the books hold over them. What is measured never passes through here.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ import asyncpg
 from billing.domain.ledger import business_date
 from billing.domain.reference import RANDOM_NUMBERS, reference_code
 from billing.services.context import Ids, utc_now
-from billing.storage.embedded import SUPERUSER, EmbeddedPostgres
+from billing.storage.embedded import DATABASE_NAME, SUPERUSER, EmbeddedPostgres
 from billing.storage.migrator import migrate
 from tests.builders import DemoHospital, add_demo_hospital
 
@@ -75,9 +75,9 @@ class Stock:
         self._codes: set[int] = set()
         self._books: dict[int, _Books] = {}
 
-    async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
+    async def connect(self, database: str = DATABASE_NAME) -> "asyncpg.Connection[asyncpg.Record]":
         """As the superuser, who sees the rows of every organization."""
-        return await asyncpg.connect(self.server.url(SUPERUSER))
+        return await asyncpg.connect(self.server.url(SUPERUSER, database))
 
     async def make(self, organizations: Sequence[int], count: int) -> list[Order]:
         """Make `count` bills, in turn over the organizations; in the order in which they are to be paid."""
@@ -92,6 +92,7 @@ class Stock:
                 async with connection.transaction():
                     await self._write(connection, chunk)
                 orders += chunk
+            await settle(connection)
             return orders
         finally:
             await connection.close()
@@ -165,10 +166,18 @@ class Stock:
         )
 
 
+async def settle(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Count the rows of every table anew, as autovacuum does within a minute where nobody is in a hurry.
+
+    Plans that were made while a table was empty are made again; else they would read whole tables for ever.
+    """
+    await connection.execute("ANALYZE", timeout=120)
+
+
 @asynccontextmanager
-async def durable_stock(*, organizations: int = 1) -> AsyncIterator[Stock]:
+async def durable_stock(*, organizations: int = 1, settings: Mapping[str, str] | None = None) -> AsyncIterator[Stock]:
     """A migrated server that forgets nothing, with that many hospitals numbered from 1."""
-    with EmbeddedPostgres(durable=True) as server:
+    with EmbeddedPostgres(durable=True, settings=settings) as server:
         await migrate(server.owner_url)
         hospitals = [
             await add_demo_hospital(server.owner_url, organization=number, facility_code=f"{number:05d}")
