@@ -99,6 +99,18 @@ ALTER TABLE outbox ALTER COLUMN transaction_id SET DEFAULT vienphi_transaction_i
 ALTER TABLE payment ADD COLUMN transaction_id xid8 NOT NULL DEFAULT vienphi_transaction_id();
 ALTER TABLE allocation ADD COLUMN transaction_id xid8 NOT NULL DEFAULT vienphi_transaction_id();
 ALTER TABLE audit ADD COLUMN transaction_id xid8 NOT NULL DEFAULT vienphi_transaction_id();
+-- The number is the server's to say: the service may fill every column but this one.
+DO $$
+DECLARE
+    kept text;
+BEGIN
+    FOREACH kept IN ARRAY ARRAY['payment', 'allocation', 'audit'] LOOP
+        EXECUTE format('REVOKE INSERT ON %I FROM vienphi_app', kept);
+        EXECUTE format('GRANT INSERT (%s) ON %I TO vienphi_app', (
+            SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+            WHERE attrelid = kept::regclass AND attnum > 0 AND NOT attisdropped AND attname <> 'transaction_id'), kept);
+    END LOOP;
+END $$;
 CREATE INDEX ON payment (organization_id, transaction_id);
 CREATE INDEX ON allocation (organization_id, transaction_id);
 CREATE INDEX ON audit (organization_id, transaction_id);
@@ -146,7 +158,8 @@ CREATE TABLE day_closing (
 CREATE INDEX ON day_closing (organization_id, transaction_id);
 SELECT vienphi_wall('day_closing');
 SELECT vienphi_append_only('day_closing');
-GRANT INSERT ON day_closing TO vienphi_app;
+GRANT INSERT (organization_id, day, closed_at, actor_kind, actor_id, acting_for, entries, amount)
+    ON day_closing TO vienphi_app;
 
 -- A closed day stays closed, and days close in order, whoever asks.
 CREATE FUNCTION vienphi_guard_day() RETURNS trigger

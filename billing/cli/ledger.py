@@ -1,62 +1,197 @@
-"""`vienphi ledger`: prove the books."""
+"""`vienphi ledger`: read balances, close a day, prove the books, and go on after a restore."""
 
 import asyncio
 import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from billing.services.proving import prove
+from billing.app import open_service
+from billing.domain.actor import Actor
+from billing.domain.balance import AccountBalance
+from billing.domain.ids import OrganizationId
+from billing.domain.ledger import Side
+from billing.domain.seal import Seal
+from billing.services.balancing import read_balances
+from billing.services.closing import close_day as close_day_of_books
+from billing.services.proving import Proved, find_unsealed, prove
+from billing.services.sealing import find_head_of_day, seal_once
 from billing.settings import load_settings
-from billing.storage.database import Database
+from billing.storage.database import Database, DatabaseLimits
+from billing.storage.days import DayClosing
+from billing.storage.horizon import RestoredElsewhere, check_horizon
+from billing.storage.horizon import rebase as rebase_numbers
+
+UNSEALED_AFTER = timedelta(minutes=10)
+"""Rows this old that no seal covers are listed: the sealer may have stopped."""
 
 _DOUBTS_SHOWN = 20
+_PROOF_TIMEOUT_MS = 3_600_000
+
+_organization = click.option("--organization", type=click.IntRange(min=1), required=True, help="Number of the unit.")
 
 
 @click.group()
 def ledger() -> None:
-    """Prove the books."""
+    """Read balances, close a day, prove the books."""
 
 
 @ledger.command()
 @click.pass_obj
 def verify(config: Path | None) -> None:
-    """Compare every two tellings of the same money, for all organizations. Exit status 1 on any doubt.
+    """Compare every two tellings of the same money and recompute every seal. Exit status 1 on any doubt.
 
     Needs VIENPHI_DATABASE_URL.
     """
-    settings = load_settings(config, needed=("database_url",))
-    assert settings.database_url is not None, "named as needed"
-    if asyncio.run(verify_books(settings.database_url.get_secret_value())):
+    if asyncio.run(verify_books(_database_url(config))):
         raise SystemExit(1)
+
+
+@ledger.command()
+@click.pass_obj
+def rebase(config: Path | None) -> None:
+    """After a restore into another cluster: let transaction numbers go on beyond what is stored.
+
+    Needs VIENPHI_OWNER_URL, and that nobody else is connected. Changes no row; does nothing where nothing is to do.
+    """
+    settings = load_settings(config, needed=("owner_url",))
+    assert settings.owner_url is not None, "named as needed"
+    shift = asyncio.run(rebase_database(settings.owner_url.get_secret_value()))
+    click.echo("nothing to do" if shift is None else f"rebased: transaction numbers go on {shift} further")
+
+
+@ledger.command()
+@_organization
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Last accounting date that counts; without it, now.")
+@click.pass_obj
+def balances(config: Path | None, organization: int, on: datetime | None) -> None:
+    """Print the trial balance of an organization, in đồng. Needs VIENPHI_DATABASE_URL."""
+    until = None if on is None else on.date()
+    rows = asyncio.run(_read_balances(_database_url(config), OrganizationId(organization), until))
+    for line in _balance_lines(rows):
+        click.echo(line)
+
+
+@ledger.command("close-day")
+@_organization
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The day to close, as 2026-07-31.")
+@click.pass_obj
+def close_day(config: Path | None, organization: int, day: datetime) -> None:
+    """Close a day of the books, for ever, and print what it held and the hash for the closing paper.
+
+    Needs VIENPHI_DATABASE_URL. Days close in order, and only days that are over.
+    """
+    closing, head = asyncio.run(_close_day(_database_url(config), OrganizationId(organization), day.date()))
+    click.echo(f"closed {closing.day}: {closing.entries} entries moved {_dong(closing.amount)} đ")
+    if head is None:
+        click.echo("not sealed yet: an older transaction is still running; the worker will seal it")
+    else:
+        click.echo(f"seal {head.number}: {head.hash.hex()}")
 
 
 async def verify_books(database_url: str) -> int:
     """Run all proofs, print each that does not hold and a closing line; returns the number of doubts."""
     console = Console(stderr=True)
-    database = await Database.open(database_url)
-    doubts = proofs = 0
-    organizations = set()
+    database = await Database.open(database_url, limits=DatabaseLimits(statement_timeout_ms=_PROOF_TIMEOUT_MS))
+    doubts = 0
+    proofs: set[tuple[OrganizationId, str]] = set()
+    seals = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
+        doubts += await _doubt_of_horizon(database)
         with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("proving", total=None)
             async for proved in prove(database):
                 progress.update(task, completed=proved.done, total=proved.total, description=proved.proof.name)
-                proofs += 1
-                organizations.add(proved.organization_id)
+                proofs.add((proved.organization_id, proved.proof.name))
+                seals += proved.is_seal
                 doubts += len(proved.doubts)
-                for doubt in proved.doubts[:_DOUBTS_SHOWN]:
-                    click.echo(
-                        f"DOUBT organization {proved.organization_id}, {proved.proof.claim}: "
-                        f"{doubt.subject}: {doubt.expected} expected, {doubt.found} found"
-                    )
-                if len(proved.doubts) > _DOUBTS_SHOWN:
-                    click.echo(f"      and {len(proved.doubts) - _DOUBTS_SHOWN} more of this kind")
+                _print_doubts(proved)
+        for organization_id, unsealed in await find_unsealed(
+            database, recorded_before=datetime.now(UTC) - UNSEALED_AFTER
+        ):
+            for row in unsealed:
+                click.echo(
+                    f"not sealed yet: organization {organization_id}, {row.rows} rows of {row.kind},"
+                    f" the oldest of {row.oldest:%Y-%m-%d %H:%M:%S}Z"
+                )
     finally:
         await database.close()
     verdict = "the books hold" if doubts == 0 else f"{doubts} DOUBTS"
-    click.echo(f"{verdict}: {proofs} proofs over {len(organizations)} organizations")
+    organizations = len({organization_id for organization_id, _ in proofs})
+    click.echo(f"{verdict}: {len(proofs)} proofs and {seals} seals over {organizations} organizations")
     return doubts
+
+
+async def rebase_database(owner_url: str) -> int | None:
+    """Shift transaction numbers beyond what is stored; returns the shift, None where none is needed."""
+    # Looking for the largest number visits every organization, so it may take longer than a statement of the service.
+    limits = DatabaseLimits(connections_max=1, statement_timeout_ms=_PROOF_TIMEOUT_MS)
+    database = await Database.open(owner_url, limits=limits, application_name="vienphi ledger rebase")
+    try:
+        async with database.installation(writing=True) as reader:
+            return await rebase_numbers(reader, at=datetime.now(UTC))
+    finally:
+        await database.close()
+
+
+def _database_url(config: Path | None) -> str:
+    settings = load_settings(config, needed=("database_url",))
+    assert settings.database_url is not None, "named as needed"
+    return settings.database_url.get_secret_value()
+
+
+async def _doubt_of_horizon(database: Database) -> int:
+    try:
+        await check_horizon(database)
+    except RestoredElsewhere as doubt:
+        click.echo(f"DOUBT {doubt.detail}")
+        return 1
+    return 0
+
+
+def _print_doubts(proved: Proved) -> None:
+    for doubt in proved.doubts[:_DOUBTS_SHOWN]:
+        click.echo(
+            f"DOUBT organization {proved.organization_id}, {proved.proof.claim}: "
+            f"{doubt.subject}: {doubt.expected} expected, {doubt.found} found"
+        )
+    if len(proved.doubts) > _DOUBTS_SHOWN:
+        click.echo(f"      and {len(proved.doubts) - _DOUBTS_SHOWN} more of this kind")
+
+
+async def _read_balances(
+    database_url: str, organization_id: OrganizationId, on: date | None
+) -> Sequence[AccountBalance]:
+    async with open_service(database_url) as service:
+        return await read_balances(service.context, organization_id, on=on)
+
+
+def _balance_lines(rows: Sequence[AccountBalance]) -> list[str]:
+    """One line an account that moved, its balance on the side where it stands, and the sums."""
+    lines = [f"{'':6} {'':34} {'debit':>20} {'credit':>20}"]
+    sums = {Side.DEBIT: 0, Side.CREDIT: 0}
+    for row in rows:
+        if row.debit or row.credit:
+            amount = row.debit - row.credit
+            side = Side.DEBIT if amount >= 0 else Side.CREDIT
+            sums[side] += abs(amount)
+            cells = [_dong(abs(amount)) if side is each else "" for each in Side]
+            lines.append(f"{row.number:6} {row.name:34} {cells[0]:>20} {cells[1]:>20}")
+    return [*lines, f"{'':6} {'':34} {_dong(sums[Side.DEBIT]):>20} {_dong(sums[Side.CREDIT]):>20}"]
+
+
+async def _close_day(database_url: str, organization_id: OrganizationId, day: date) -> tuple[DayClosing, Seal | None]:
+    async with open_service(database_url) as service:
+        await check_horizon(service.context.database)
+        closing = await close_day_of_books(service.context, organization_id, day, actor=Actor.system())
+        await seal_once(service.context, organization_id)
+        return closing, await find_head_of_day(service.context, organization_id, day)
+
+
+def _dong(amount: int) -> str:
+    return f"{amount:,}".replace(",", ".")

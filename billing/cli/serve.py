@@ -15,6 +15,7 @@ from billing.services.intake import IntakeLimits
 from billing.services.upkeep import keep_up
 from billing.settings import LogFormat, Settings, load_settings
 from billing.storage.database import DatabaseLimits
+from billing.storage.horizon import check_horizon
 from billing.storage.migrator import pending
 from billing.storage.walls import check_role
 from billing.web.server import serving
@@ -34,7 +35,8 @@ class NotMigrated(Refused):
 def serve(config: Path | None) -> None:
     """Answer HTTP as the app role. Needs VIENPHI_DATABASE_URL and a migrated database.
 
-    Refuses a role that owns tables or may change the journal, and a server that may forget what it has committed.
+    Refuses a role that owns tables or may change the journal, a server that may forget what it has committed, and a
+    database restored into another cluster before `vienphi ledger rebase`.
     """
     settings = load_settings(config, needed=("database_url",))
     configure_logs(is_json=settings.log_format is LogFormat.JSON)
@@ -61,6 +63,7 @@ async def _serve(settings: Settings) -> None:
         ),
     ) as service:
         await check_role(service.context.database)
+        await check_horizon(service.context.database)
         upkeep = asyncio.create_task(keep_up(service.context.database))
         try:
             async with serving(service.application, host=settings.host, port=settings.port) as bound:

@@ -29,6 +29,11 @@ class Proved:
     done: int
     total: int
 
+    @property
+    def is_seal(self) -> bool:
+        """Whether this is one seal recomputed; several of them make the proof."""
+        return self.proof is SEALS_HOLD
+
 
 async def prove(database: Database) -> AsyncIterator[Proved]:
     """Run all proofs and recompute all seals; each is a transaction of its own, so money may come in meanwhile."""

@@ -170,6 +170,7 @@ _OWNERS_STATEMENTS = {
     "access._GRANT_ROLES",
     "access._REVOKE_KEY",
     "migrator._ADD_RECORD",
+    "horizon._REBASE",
     "webhooks._ADD_ENDPOINT",
 }
 """Setting an organization up takes the owner; the app role is refused these."""

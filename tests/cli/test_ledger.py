@@ -1,0 +1,110 @@
+"""`vienphi ledger` as an operator calls it."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from billing.domain.actor import Actor
+from billing.domain.ids import OrganizationId
+from billing.domain.ledger import business_date
+from billing.services.context import utc_now
+from billing.services.invoicing import issue_invoice
+from billing.services.visiting import take_visit
+from billing.storage.database import Database
+from billing.storage.embedded import EmbeddedPostgres
+from tests.builders import add_demo_hospital, build_context, visit_document
+from tests.cli.test_demo import run
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A hospital with one invoice of 600 000 đồng, of which the patient owes 136 000."""
+    with EmbeddedPostgres() as own:
+        run("migrate", VIENPHI_OWNER_URL=own.owner_url)
+        asyncio.run(bill(own))
+        yield own
+
+
+async def bill(server: EmbeddedPostgres) -> None:
+    hospital = await add_demo_hospital(server.owner_url)
+    database = await Database.open(server.app_url)
+    context = build_context(database)
+    visit = await take_visit(context, hospital.organization_id, visit_document(), actor=Actor.system())
+    await issue_invoice(context, hospital.organization_id, visit.id, actor=Actor.system())
+    await database.close()
+
+
+async def store(server: EmbeddedPostgres, statement: str) -> None:
+    owner = await Database.open(server.owner_url)
+    async with owner.transaction(OrganizationId(1)) as tx:
+        await tx.execute(statement)
+    await owner.close()
+
+
+def test_balances_stand_on_their_sides_and_sum_alike(server: EmbeddedPostgres) -> None:
+    printed = run("ledger", "balances", "--organization", "1", VIENPHI_DATABASE_URL=server.app_url)
+
+    assert printed.returncode == 0, printed.stderr
+    lines = [line.split() for line in printed.stdout.splitlines()]
+    assert ["131", "Phải", "thu", "người", "bệnh", "136.000"] in lines
+    assert ["531", "Doanh", "thu", "viện", "phí", "600.000"] in lines
+    assert lines[-1] == ["600.000", "600.000"]
+
+
+def test_today_cannot_be_closed(server: EmbeddedPostgres) -> None:
+    today = business_date(utc_now()).isoformat()
+
+    refused = run("ledger", "close-day", "--organization", "1", "--day", today, VIENPHI_DATABASE_URL=server.app_url)
+
+    assert refused.returncode == 1
+    assert "day_not_over" in refused.stderr
+
+
+def test_day_that_is_over_closes_with_the_hash_for_the_paper(server: EmbeddedPostgres) -> None:
+    yesterday = (business_date(utc_now()) - timedelta(days=1)).isoformat()
+    asyncio.run(store(server, f"INSERT INTO business_day VALUES (1, '{yesterday}', 'open', now(), NULL)"))
+
+    closed = run("ledger", "close-day", "--organization", "1", "--day", yesterday, VIENPHI_DATABASE_URL=server.app_url)
+
+    assert closed.returncode == 0, closed.stderr
+    first, second = closed.stdout.splitlines()
+    assert first == f"closed {yesterday}: 0 entries moved 0 đ"
+    assert second.startswith("seal 1: ")
+    assert len(second.removeprefix("seal 1: ")) == 64
+
+
+def test_verify_counts_proofs_and_fails_on_a_doubt(server: EmbeddedPostgres) -> None:
+    right = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
+    asyncio.run(store(server, "UPDATE invoice SET allocated = 1, owed = owed - 1"))
+    wrong = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
+    asyncio.run(store(server, "UPDATE invoice SET allocated = 0, owed = owed + 1"))
+
+    assert (right.returncode, "the books hold" in right.stdout) == (0, True), right.stdout
+    assert wrong.returncode == 1
+    assert "DOUBT organization 1, what an invoice still owes is its receivable in the journal" in wrong.stdout
+
+
+def test_serve_and_verify_refuse_numbers_of_another_cluster_until_rebased(server: EmbeddedPostgres) -> None:
+    needless = run("ledger", "rebase", VIENPHI_OWNER_URL=server.owner_url)
+    asyncio.run(
+        store(
+            server,
+            "INSERT INTO outbox (organization_id, id, topic, payload, transaction_id) SELECT 1,"
+            " vienphi_first_id(current_date), 'x', '{}',"
+            " (vienphi_next_transaction_id()::text::bigint + 100000)::text::xid8",
+        )
+    )
+
+    served = run("serve", VIENPHI_DATABASE_URL=server.app_url)
+    verified = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
+    rebased = run("ledger", "rebase", VIENPHI_OWNER_URL=server.owner_url)
+    verified_again = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
+
+    assert needless.stdout == "nothing to do\n"
+    assert (served.returncode, "restored_elsewhere" in served.stderr) == (1, True), served.stderr
+    assert (verified.returncode, "run vienphi ledger rebase" in verified.stdout) == (1, True)
+    assert rebased.returncode == 0, rebased.stderr
+    assert "rebased" in rebased.stdout
+    assert verified_again.returncode == 0, verified_again.stdout
