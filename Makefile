@@ -36,6 +36,14 @@ check-fast: .venv/.installed ## format, lint, types, floors
 bench-callbacks: .venv/.installed ## measure callbacks a second against what they are compared with (below 8 minutes)
 	@$(RUN) tests.bench.callbacks $(BENCH_ARGUMENTS)
 
+.PHONY: bench-overload
+bench-overload: .venv/.installed ## send 1.2 times what can be posted, over 1,000 connections, for a minute
+	@$(RUN) tests.bench.overload $(BENCH_ARGUMENTS)
+
+.PHONY: bench-flat
+bench-flat: .venv/.installed ## compare a callback's cost after 10 thousand and after 10 million postings (below 8 minutes)
+	@$(RUN) tests.bench.flat $(BENCH_ARGUMENTS)
+
 CYCLES ?= 20
 .PHONY: chaos
 chaos: .venv/.installed ## kill everything at random while money comes in, then count it: make chaos CYCLES=20
