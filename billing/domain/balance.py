@@ -6,27 +6,15 @@ Balances are read from `storage/balances.py`; what a business event moves is sai
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Generic, TypeVar
 from uuid import UUID
 
 from billing.domain.errors import Refused
 from billing.domain.ids import EntryId, InvoiceId, LedgerAccountId, PaymentId, VisitId
-from billing.domain.ledger import AccountKey, Posting, Side
+from billing.domain.ledger import CHART, AccountKey, AccountKind, Posting, Side
 from billing.domain.money import Dong
 
 Row = TypeVar("Row")
-
-
-class AccountKind(StrEnum):
-    """How an account carries its balance.
-
-    `inline`: one locked row, its floor checked by the database (a till, a deposit). `rollup`: nothing is locked; the
-    balance is a snapshot and the postings after it (clearing, revenue, receivables). Source: DESIGN §4, Accounts.
-    """
-
-    INLINE = "inline"
-    ROLLUP = "rollup"
 
 
 class BalanceBelowFloor(Refused):
@@ -144,18 +132,17 @@ class InlineMovement:
 
 
 def inline_movements(
-    postings: Iterable[Posting], inline: Mapping[AccountKey, tuple[LedgerAccountId, Side]]
+    postings: Iterable[Posting], accounts: Mapping[AccountKey, LedgerAccountId]
 ) -> tuple[InlineMovement, ...]:
     """Sum what postings move on inline accounts: one movement an account, in the order in which rows are locked.
 
-    `inline` are the accounts that carry a locked row, with their normal side; all others are left out, as are
-    accounts on which the postings cancel out.
+    Which accounts are inline is a property of their role. Accounts on which the postings cancel out are left out.
     """
     moved: dict[LedgerAccountId, int] = {}
     for posting in postings:
         for key, side in ((posting.debit, Side.DEBIT), (posting.credit, Side.CREDIT)):
-            if key in inline:
-                account_id, normal_side = inline[key]
-                amount = posting.amount if side is normal_side else -posting.amount
-                moved[account_id] = moved.get(account_id, 0) + amount
+            terms = CHART[key.role]
+            if terms.kind is AccountKind.INLINE:
+                amount = posting.amount if side is terms.normal_side else -posting.amount
+                moved[accounts[key]] = moved.get(accounts[key], 0) + amount
     return tuple(InlineMovement(account_id, amount) for account_id, amount in sorted(moved.items()) if amount)

@@ -29,6 +29,7 @@ class AccountRole(StrEnum):
     UNALLOCATED = "unallocated"
     PATIENT_CREDIT = "patient_credit"
     UNEXPLAINED_OUTFLOW = "unexplained_outflow"
+    TILL = "till"
 
 
 class Side(StrEnum):
@@ -38,13 +39,29 @@ class Side(StrEnum):
     CREDIT = "credit"
 
 
+class AccountKind(StrEnum):
+    """How an account carries its balance.
+
+    `inline`: one locked row, its floor checked by the database (a till, a deposit). `rollup`: nothing is locked; the
+    balance is a snapshot and the postings after it (clearing, revenue, receivables). Source: DESIGN §4, Accounts.
+    """
+
+    INLINE = "inline"
+    ROLLUP = "rollup"
+
+
 @dataclass(frozen=True, slots=True)
 class AccountTerms:
-    """How an account of a role begins; number and name are proposals the chief accountant may replace."""
+    """How an account of a role begins; number and name are proposals the chief accountant may replace.
+
+    `is_per_subject`: there is one for each subject, made with it, and none for the organization as a whole.
+    """
 
     normal_side: Side
     number: str
     name: str
+    kind: AccountKind = AccountKind.ROLLUP
+    is_per_subject: bool = False
 
 
 CHART: Mapping[AccountRole, AccountTerms] = {
@@ -52,10 +69,11 @@ CHART: Mapping[AccountRole, AccountTerms] = {
     AccountRole.RECEIVABLE_INSURER: AccountTerms(Side.DEBIT, "131", "Phải thu quỹ BHYT"),
     AccountRole.RECEIVABLE_OTHER: AccountTerms(Side.DEBIT, "338", "Nguồn hỗ trợ khác"),
     AccountRole.REVENUE: AccountTerms(Side.CREDIT, "531", "Doanh thu viện phí"),
-    AccountRole.CLEARING: AccountTerms(Side.DEBIT, "113", "Tiền đang chuyển"),
+    AccountRole.CLEARING: AccountTerms(Side.DEBIT, "113", "Tiền đang chuyển", is_per_subject=True),
     AccountRole.UNALLOCATED: AccountTerms(Side.CREDIT, "338", "Tiền về chưa rõ người nộp"),
     AccountRole.PATIENT_CREDIT: AccountTerms(Side.CREDIT, "338", "Tiền nộp thừa của người bệnh"),
     AccountRole.UNEXPLAINED_OUTFLOW: AccountTerms(Side.DEBIT, "138", "Tiền ra chờ xử lý"),
+    AccountRole.TILL: AccountTerms(Side.DEBIT, "1111", "Tiền mặt tại quầy", AccountKind.INLINE, is_per_subject=True),
 }
 """Source: reference chart for public units after Circular 24/2024/TT-BTC; use of each account is a proposal."""
 

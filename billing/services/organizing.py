@@ -17,7 +17,7 @@ from billing.domain.bookkeeping import clearing_account
 from billing.domain.errors import InvalidValue, NotFound, Refused
 from billing.domain.ids import ApiKeyId, FacilityId, LedgerAccountId, OrganizationId, PersonId, ProviderAccountId
 from billing.domain.keys import hash_secret, write_key
-from billing.domain.ledger import CHART, AccountKey, AccountRole, business_date
+from billing.domain.ledger import CHART, AccountKey, business_date
 from billing.domain.reference import PREFIXES, PrefixesExhausted, prefix_of
 from billing.services.context import Clock, Ids
 from billing.storage.access import (
@@ -101,8 +101,8 @@ class Setup:
             )
             accounts = [
                 (LedgerAccountId(self._ids.new()), AccountKey(role))
-                for role in CHART
-                if role is not AccountRole.CLEARING
+                for role, terms in CHART.items()
+                if not terms.is_per_subject
             ]
             await add_ledger_accounts(tx, accounts, valid_from=today)
 

@@ -12,9 +12,9 @@ from datetime import date, datetime
 
 import asyncpg
 
-from billing.domain.balance import AccountBalance, AccountKind, BalanceBelowFloor, InlineMovement
+from billing.domain.balance import AccountBalance, BalanceBelowFloor, InlineMovement
 from billing.domain.ids import LedgerAccountId
-from billing.domain.ledger import AccountKey, AccountRole, Side
+from billing.domain.ledger import AccountKind, Side
 from billing.storage.database import Transaction
 
 _FLOOR = "balance_not_below_floor"
@@ -147,20 +147,6 @@ def _balance(row: asyncpg.Record) -> AccountBalance:
         debit=row["debit"],
         credit=row["credit"],
     )
-
-
-_INLINE_ACCOUNTS = """
-    SELECT id, role, subject, normal_side FROM ledger_account WHERE organization_id = $1 AND kind = 'inline'
-"""
-
-
-async def read_inline_accounts(tx: Transaction) -> dict[AccountKey, tuple[LedgerAccountId, Side]]:
-    """The accounts that carry their balance in a locked row, with their normal side."""
-    rows = await tx.fetch(_INLINE_ACCOUNTS, tx.organization_id)
-    return {
-        AccountKey(AccountRole(row["role"]), row["subject"]): (LedgerAccountId(row["id"]), Side(row["normal_side"]))
-        for row in rows
-    }
 
 
 _LOCK_INLINE = """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from billing.domain.balance import inline_movements
 from billing.domain.errors import Unavailable
 from billing.domain.folding import Case
 from billing.domain.ids import DeliveryId, LedgerAccountId, PaymentId
@@ -16,6 +17,7 @@ from billing.domain.invoice import Invoice
 from billing.domain.ledger import AccountKey, Entry
 from billing.domain.notice import FactKey, KnownFact
 from billing.domain.payment import Allocation, Payment, Place, position_of
+from billing.storage.balances import move_inline_balances
 from billing.storage.database import Transaction
 from billing.storage.rows import columns, postings_of
 from billing.storage.strict_json import encode_json
@@ -199,12 +201,16 @@ class RowChangedMeanwhile(Unavailable):
 async def write_booking(tx: Transaction, booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]) -> None:
     """Write all of a batch. `accounts` must hold every account its entries name.
 
-    Raises RowChangedMeanwhile where an invoice or intent is no longer as it was locked.
+    Locked balances are moved last, summed over the batch and in order. Raises RowChangedMeanwhile where an invoice or
+    intent is no longer as it was locked, BalanceBelowFloor.
     """
     row = await tx.fetchrow(_WRITE, tx.organization_id, booking.recorded_at, *_parameters(booking, accounts))
     assert row is not None, "a statement without FROM answers one row"
     if row["invoices"] != len(booking.invoices) or row["intents"] != len(booking.intents):
         raise RowChangedMeanwhile("a row was changed by someone who did not take its lock")
+    movements = inline_movements((posting for entry in booking.entries for posting in entry.postings), accounts)
+    if movements:
+        await move_inline_balances(tx, movements)
 
 
 def _parameters(booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]) -> list[list[object]]:

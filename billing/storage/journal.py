@@ -8,9 +8,10 @@ from datetime import date, datetime
 from uuid import UUID
 
 from billing.domain.actor import Actor
-from billing.domain.balance import AccountBalance, AccountKind
+from billing.domain.balance import AccountBalance, inline_movements
 from billing.domain.ids import LedgerAccountId
-from billing.domain.ledger import AccountKey, DayState, Entry, Side
+from billing.domain.ledger import AccountKey, AccountKind, DayState, Entry, Side
+from billing.storage.balances import move_inline_balances
 from billing.storage.database import Transaction
 from billing.storage.rows import columns, postings_of
 
@@ -52,7 +53,7 @@ _WRITE_ENTRY = """
 
 
 async def write_entry(tx: Transaction, entry: Entry, accounts: Mapping[AccountKey, LedgerAccountId]) -> None:
-    """Write one entry with its postings."""
+    """Write one entry with its postings and move the locked balances it touches. Raises BalanceBelowFloor."""
     await tx.execute(
         _WRITE_ENTRY,
         tx.organization_id,
@@ -66,6 +67,9 @@ async def write_entry(tx: Transaction, entry: Entry, accounts: Mapping[AccountKe
         entry.actor.person,
         *columns(postings_of(entry, accounts), 9),
     )
+    movements = inline_movements(entry.postings, accounts)
+    if movements:
+        await move_inline_balances(tx, movements)
 
 
 _WRITE_MESSAGE = """

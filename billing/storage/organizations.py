@@ -9,7 +9,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from billing.domain.ids import FacilityId, LedgerAccountId, OrganizationId, ProviderAccountId
-from billing.domain.ledger import CHART, AccountKey, AccountRole
+from billing.domain.ledger import CHART, AccountKey, AccountKind, AccountRole
 from billing.storage.database import Reader, Transaction
 
 _ADD_ORGANIZATION = """
@@ -152,8 +152,12 @@ async def find_provider_account(tx: Transaction, name: str) -> ProviderAccountRo
 
 _ADD_LEDGER_ACCOUNTS = """
     INSERT INTO ledger_account (organization_id, id, role, subject, kind, normal_side)
-    SELECT $1, id, role, subject, 'rollup', side FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[])
-        AS t (id, role, subject, side)
+    SELECT $1, id, role, subject, kind, side
+    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[]) AS t (id, role, subject, kind, side)
+"""
+
+_ADD_INLINE_BALANCES = """
+    INSERT INTO inline_balance (organization_id, account_id) SELECT $1, id FROM unnest($2::uuid[]) AS t (id)
 """
 
 _ADD_LEDGER_NUMBERS = """
@@ -165,7 +169,7 @@ _ADD_LEDGER_NUMBERS = """
 async def add_ledger_accounts(
     tx: Transaction, accounts: Sequence[tuple[LedgerAccountId, AccountKey]], *, valid_from: date
 ) -> None:
-    """Add ledger accounts with the proposed number and name of their role."""
+    """Add ledger accounts with the proposed number and name of their role; an inline one with nothing in it."""
     ids = [account_id for account_id, _ in accounts]
     keys = [key for _, key in accounts]
     terms = [CHART[key.role] for key in keys]
@@ -175,8 +179,12 @@ async def add_ledger_accounts(
         ids,
         [key.role.value for key in keys],
         [key.subject for key in keys],
+        [term.kind.value for term in terms],
         [term.normal_side.value for term in terms],
     )
+    inline = [account_id for account_id, term in zip(ids, terms, strict=True) if term.kind is AccountKind.INLINE]
+    if inline:
+        await tx.execute(_ADD_INLINE_BALANCES, tx.organization_id, inline)
     await tx.execute(
         _ADD_LEDGER_NUMBERS,
         tx.organization_id,

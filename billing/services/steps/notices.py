@@ -15,7 +15,7 @@ from billing.domain.bookkeeping import clearing_account, money_left, payment_rec
 from billing.domain.folding import Case, Folded, Ground, Reason, fold
 from billing.domain.ids import AllocationId, DeliveryId, EntryId, PaymentId
 from billing.domain.intent import Intent
-from billing.domain.ledger import CHART, AccountKey, AccountRole, Entry, EntryKind, accounting_date, business_date
+from billing.domain.ledger import CHART, AccountKey, Entry, EntryKind, accounting_date, business_date
 from billing.domain.money import dong
 from billing.domain.notice import Codes, EventKey, FactKey, Telling, first_tellings, join_facts
 from billing.domain.payment import Allocation
@@ -42,7 +42,7 @@ CASE_DUE = timedelta(days=1)
 _BANK_KEY = "bank:"
 _KEPT_HEADERS = frozenset({"content-type", "user-agent", "date"})
 _NOBODY = Payer()
-_ACCOUNTS = tuple(AccountKey(role) for role in CHART if role is not AccountRole.CLEARING)
+_ACCOUNTS = tuple(AccountKey(role) for role, terms in CHART.items() if not terms.is_per_subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
