@@ -131,6 +131,18 @@ class MoneyMachine(RuleBasedStateMachine):
         intent.tell(OUTCOMES[status])
         assert answered == (200, "ok")
 
+    @rule(intent_id=intents)
+    def cancel(self, intent_id: str) -> None:
+        intent = self.money.intents[intent_id]
+
+        answer = self.desk.create(f"/v1/intents/{intent_id}/cancel", {})
+
+        if intent.state == "succeeded":
+            assert answer.json()["code"] == "intent_already_succeeded"
+        else:
+            assert answer.status_code == 200, answer.text
+            intent.tell("cancelled")
+
     @rule(intent_id=intents, amount=AMOUNTS)
     def forge(self, intent_id: str, amount: int) -> None:
         message = self.desk.message(amount=amount, content=self.money.intents[intent_id].code)

@@ -1,0 +1,41 @@
+"""The longer measurements work on small sizes: they end, tell their figures, and lose nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.own_server
+
+
+def run(module: str, *arguments: str) -> dict[str, Any]:
+    """The last line of a measurement."""
+    ran = subprocess.run(
+        [sys.executable, "-m", f"tests.bench.{module}", *arguments],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    told: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return told
+
+
+def test_overload_is_answered_with_accepted_or_try_later_alone() -> None:
+    told = run("overload", "--duration", "1.5", "--closed", "0.5", "--connections", "200")
+
+    assert told["accepted"] > 0
+    assert (told["strange"], told["lost"], told["doubled"], told["doubts"]) == (0, 0, 0, 0)
+
+
+def test_callbacks_are_posted_on_top_of_a_history() -> None:
+    told = run("flat", "--postings", "20000", "--rounds", "1", "--duration", "0.5")
+
+    assert told["postings_long"] == 20_000
+    assert told["short_per_s"] > 0
+    assert told["long_per_s"] > 0
