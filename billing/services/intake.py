@@ -7,7 +7,7 @@ after COMMIT. Source: DESIGN §5, points 3 to 6.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from time import monotonic
@@ -29,6 +29,10 @@ log = structlog.get_logger(__name__)
 
 POISON_A_MINUTE_MAX = 5
 """More deliveries of one account that cannot be written within a minute, and it is told to try later."""
+
+
+Observer = Callable[[int, float], None]
+"""Told of a committed batch: deliveries, seconds."""
 
 
 class LaneFull(Unavailable):
@@ -73,6 +77,15 @@ class Intake:
         """Whether a delivery of this organization would be refused: asked before its signature is verified."""
         return self._lane(organization_id).is_full()
 
+    def observe(self, observer: Observer) -> None:
+        """Tell of every batch that was committed: its deliveries, and the seconds from its begin to its commit."""
+        for lane in self._lanes:
+            lane.observer = observer
+
+    def waiting(self) -> list[int]:
+        """How many deliveries wait in each lane now."""
+        return [lane.waiting for lane in self._lanes]
+
     def troubled_accounts(self) -> set[ProviderAccountId]:
         """Accounts that are told to try later, since too many of their deliveries could not be written."""
         return {account_id for lane in self._lanes for account_id in lane.troubled_accounts()}
@@ -102,6 +115,11 @@ class _Lane:
         self._writer: asyncio.Task[None] | None = None
         self._opened: dict[OrganizationId, date] = {}
         self._poison: dict[ProviderAccountId, deque[float]] = {}
+        self.observer: Observer | None = None
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
 
     def start(self) -> None:
         self._writer = asyncio.create_task(self._write_for_ever())
@@ -229,8 +247,12 @@ class _Lane:
         context = self._context
         organization_id = deliveries[0].account.organization_id
         await self._open_today(organization_id)
+        began = monotonic()
         async with context.database.transaction(organization_id, posting=True) as tx:
-            return await apply_deliveries(tx, deliveries, context)
+            answers = await apply_deliveries(tx, deliveries, context)
+        if self.observer is not None:
+            self.observer(len(deliveries), monotonic() - began)
+        return answers
 
     async def _open_today(self, organization_id: OrganizationId) -> None:
         """The first posting of a day opens it, in a transaction of its own: no lock of a batch waits behind it."""

@@ -23,6 +23,17 @@ from billing.storage.poison import (
 )
 from providers.contract import Callbacks, Notices
 
+__all__ = [
+    "LIMIT_MAX",
+    "AlreadyReplayed",
+    "DeliveryAnswered",
+    "NothingToReplay",
+    "PoisonRow",
+    "find_delivery",
+    "list_poison",
+    "replay",
+]
+
 LIMIT_MAX = 200
 
 

@@ -8,6 +8,7 @@ from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
 from billing.services.access import NotAuthenticated
+from billing.web.metrics import METRICS
 from billing.web.problems import problem_of, write_problem
 from billing.web.surroundings import CALLER, REQUEST_ID, ROLES, surroundings
 
@@ -38,13 +39,18 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
         response.headers["X-Request-Id"] = request_id
         resource = request.match_info.route.resource
         caller = request.get(CALLER)
+        route = resource.canonical if resource is not None else None
+        elapsed_s = time.perf_counter() - started
+        request.config_dict[METRICS].note_request(
+            method=request.method, route=route, status=response.status, seconds=elapsed_s
+        )
         log.info(
             "request_answered",
             method=request.method,
-            route=resource.canonical if resource is not None else None,
+            route=route,
             status=response.status,
             organization=None if caller is None else caller.organization_id,
-            duration_ms=round((time.perf_counter() - started) * 1000, 1),
+            duration_ms=round(elapsed_s * 1000, 1),
         )
     return response
 

@@ -191,7 +191,7 @@ def _callback(path: str, method: str) -> Json:
     """A provider's own message and words: neither has a schema of ours."""
     anything: Mapping[str, Any] = {"*/*": {"schema": {}}}
     operation: Json = {
-        "operationId": f"{method}_callback{'_with_tail' if plain_path(path).count('{') > 2 else ''}",
+        "operationId": f"{method}_provider_callback{'_with_tail' if plain_path(path).count('{') > 2 else ''}",
         "tags": ["callbacks"],
         "summary": "Take a provider's callback",
         "description": "Signed by the provider in its own way and answered in its own words, after COMMIT only.",

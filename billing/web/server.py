@@ -12,6 +12,7 @@ from billing.services.context import Context
 from billing.services.intake import Intake
 from billing.services.readiness import ReadinessCheck
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
+from billing.web.metrics import METRICS, Metrics
 from billing.web.middleware import add_security_headers, answer_every_request, authenticate_caller
 from billing.web.openapi import write_openapi
 from billing.web.operations import Route
@@ -26,9 +27,12 @@ def create_application(*, context: Context, intake: Intake, limits: WebLimits | 
     """Put the addresses together. `intake` must be running while requests are served."""
     limits = limits or WebLimits()
     application = web.Application(middlewares=[answer_every_request], client_max_size=limits.visit_size_max)
-    application[SURROUNDINGS] = Surroundings(
+    around = Surroundings(
         context=context, intake=intake, keys=KeyRing(context), readiness=ReadinessCheck(context), limits=limits
     )
+    application[SURROUNDINGS] = around
+    application[METRICS] = metrics = Metrics(around.callbacks)
+    intake.observe(metrics.note_batch)
     application.on_response_prepare.append(add_security_headers)
     application[ROLES] = {route.handler: route.roles for route in API if route.roles is not None}
     application[REFERENCE] = write_openapi((*API, *OPEN), callbacks=CALLBACK_PATHS)

@@ -1,0 +1,93 @@
+"""Measures of this process for Prometheus: counts and times by words of ours, never a name, an id or an address.
+
+Labels are routes, statuses, verdicts: as many as the code has words. What costs a question to the database is not here.
+"""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge, Histogram, Metric
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from billing.web.operations import Content, Description, described
+from billing.web.surroundings import surroundings
+
+_SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_METHODS = frozenset({"GET", "HEAD", "POST"})
+_NOWHERE = "none"
+
+
+class Metrics:
+    """The measures of one application, in a registry of its own; `callbacks` are counted by outcome elsewhere."""
+
+    def __init__(self, callbacks: Mapping[str, int]) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(_Callbacks(callbacks))
+        self._requests = Histogram(
+            "vienphi_request_seconds",
+            "Time from a request to its answer",
+            ("method", "route", "status"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._batch_size = Histogram(
+            "vienphi_batch_deliveries", "Deliveries in one commit", buckets=_BATCHES, registry=self.registry
+        )
+        self._commit = Histogram(
+            "vienphi_commit_seconds",
+            "Time from the beginning of a batch's transaction to its commit",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._waiting = Gauge(
+            "vienphi_lane_waiting", "Deliveries that wait in a lane", ("lane",), registry=self.registry
+        )
+
+    def note_request(self, *, method: str, route: str | None, status: int, seconds: float) -> None:
+        """One request answered; `route` is the pattern of the address, None where there is no such address."""
+        labels = (method if method in _METHODS else "other", route or _NOWHERE, str(status))
+        self._requests.labels(*labels).observe(seconds)
+
+    def note_batch(self, deliveries: int, seconds: float) -> None:
+        """One batch committed."""
+        self._batch_size.observe(deliveries)
+        self._commit.observe(seconds)
+
+    def write(self, lanes: Iterable[int]) -> bytes:
+        """All measures as text; `lanes` are the deliveries that wait in each lane now."""
+        for number, waiting in enumerate(lanes):
+            self._waiting.labels(str(number)).set(waiting)
+        return generate_latest(self.registry)
+
+
+class _Callbacks(Collector):
+    """Callbacks by what became of them, counted where they are answered."""
+
+    def __init__(self, counted: Mapping[str, int]) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily("vienphi_callbacks", "Callbacks by what became of them", labels=("outcome",))
+        for outcome, count in self._counted.items():
+            family.add_metric((outcome,), count)
+        yield family
+
+
+METRICS = web.AppKey("metrics", Metrics)
+
+
+@described(
+    Description(
+        tag="health",
+        answers={HTTPStatus.OK: Content(media_type="text/plain", description="Measures for Prometheus")},
+    )
+)
+async def get_metrics(request: web.Request) -> web.Response:
+    """Read the measures of this process."""
+    metrics: Metrics = request.config_dict[METRICS]
+    content = metrics.write(surroundings(request).intake.waiting())
+    return web.Response(body=content, headers={"Content-Type": CONTENT_TYPE_LATEST})

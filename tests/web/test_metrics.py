@@ -1,0 +1,50 @@
+"""Measures: what happened is counted by words of ours, and nothing of a person or an organization is told."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from providers.sandbox.bank import Behaviour
+from tests.web.site import Site
+
+
+async def samples(site: Site) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    answer = await site.stranger.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+async def test_callbacks_batches_and_requests_are_counted(site: Site) -> None:
+    intent = await site.open_intent()
+    bank = site.bank()
+    await bank.pay(intent["instruction"]["qr_payload"], Behaviour.TWICE)
+    await bank.deliver_forged(bank.transfer(intent["instruction"]["qr_payload"]))
+
+    found = await samples(site)
+
+    assert found["vienphi_callbacks_total", (("outcome", "accepted"),)] == 1
+    assert found["vienphi_callbacks_total", (("outcome", "duplicate"),)] == 1
+    assert found["vienphi_callbacks_total", (("outcome", "bad_signature"),)] == 1
+    assert found["vienphi_batch_deliveries_count", ()] == 2
+    assert found["vienphi_commit_seconds_count", ()] == 2
+    opened = (("method", "POST"), ("route", "/v1/intents"), ("status", "201"))
+    assert found["vienphi_request_seconds_count", opened] == 1
+    assert [value for (name, _), value in found.items() if name == "vienphi_lane_waiting"] == [0, 0, 0, 0]
+
+
+async def test_labels_are_bounded_and_name_nobody(site: Site) -> None:
+    intent = await site.open_intent()
+    for number in range(5):
+        await site.client.get(f"/v1/intents/{intent['id'][:-1]}{number}")
+        await site.client.get(f"/nowhere/{number}")
+        await site.client.request(f"METHOD{number}", "/v1/visits")
+
+    found = await samples(site)
+
+    labels = {value for _, pairs in found for _, value in pairs}
+    assert intent["id"] not in " ".join(labels)
+    assert not any("nowhere" in label or "METHOD" in label for label in labels)
+    assert {name for _, pairs in found for name, _ in pairs} <= {"method", "route", "status", "outcome", "lane", "le"}
