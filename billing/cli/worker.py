@@ -12,8 +12,10 @@ from billing.app import find_secret, open_service
 from billing.cli.serve import NotMigrated
 from billing.logs import configure_logs
 from billing.services.dispatching import Dispatch
+from billing.services.intake import IntakeLimits
 from billing.settings import LogFormat, Settings, load_settings
 from billing.storage.database import DatabaseLimits
+from billing.storage.horizon import check_horizon
 from billing.storage.migrator import pending
 from billing.storage.walls import check_role
 from billing.worker.running import Pace, run_worker
@@ -49,8 +51,11 @@ async def _work(settings: Settings) -> None:
     async with open_service(
         url,
         database_limits=DatabaseLimits(connections_min=pool.connections_min, connections_max=pool.connections_max),
+        # Answers to our own questions wait for their turn; nobody stands at the other end with a clock.
+        intake_limits=IntakeLimits(wait_max_ms=30_000),
     ) as service:
         await check_role(service.context.database)
+        await check_horizon(service.context.database)
         await run_worker(
             service.context,
             submit=service.intake.submit,

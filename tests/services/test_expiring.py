@@ -1,16 +1,19 @@
 """What time does to intents: those past their time expire, and never one that was paid."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 
+from billing.domain.actor import Actor
 from billing.services.expiring import expire_once
 from billing.services.intake import Intake
+from billing.services.paying import IntentAlreadySucceeded, cancel_intent
 from billing.storage.database import Database
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
-from tests.services.road import OWED, Road, assert_books_are_right
+from tests.services.road import OWED, Bill, Road, assert_books_are_right
 from tests.worker.telling import TurnedClock
 
 
@@ -136,3 +139,36 @@ async def test_payment_waits_for_an_expiry_under_way_and_then_moves_on_from_it(l
 
     assert (await late.read(bill.intent_id))["state"] == "succeeded"
     await assert_books_are_right(late.context.database)
+
+
+async def test_cancel_against_callback_on_two_connections_keeps_the_money(late: LateRoad) -> None:
+    bills = [await late.bill(f"LK{number:04d}") for number in range(8)]
+
+    async with Intake(late.context) as intake:
+        await asyncio.gather(
+            *(intake.submit(late.delivery(late.notice(f"T{bill.code}", bill.code))) for bill in bills),
+            *(cancel(late, bill) for bill in bills),
+        )
+
+    for bill in bills:
+        intent = await late.read(bill.intent_id)
+        assert (intent["state"], intent["received"]) == ("succeeded", OWED)
+    await assert_books_are_right(late.context.database)
+
+
+async def test_cancel_against_expiry_ends_in_one_of_them_and_is_told_once(late: LateRoad) -> None:
+    bills = [await late.bill(f"LK{number:04d}") for number in range(8)]
+    late.clock.turn(minutes=31)
+
+    await asyncio.gather(*(cancel(late, bill) for bill in bills), *(expire(late) for _ in range(3)))
+    await expire(late)
+
+    states = [(await late.read(bill.intent_id))["state"] for bill in bills]
+    assert set(states) <= {"cancelled", "expired"}
+    ends = [state for topic, state in await topics(late) if state in {"cancelled", "expired"}]
+    assert sorted(ends) == sorted(states)
+
+
+async def cancel(road: Road, bill: Bill) -> None:
+    with suppress(IntentAlreadySucceeded):
+        await cancel_intent(road.context, road.hospital.organization_id, bill.intent_id, actor=Actor.system())
