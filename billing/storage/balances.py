@@ -7,7 +7,6 @@ from every posting is the matter of `proofs.py`. Source: DESIGN §4, Accounts an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 
 import asyncpg
@@ -176,28 +175,3 @@ async def move_inline_balances(tx: Transaction, movements: Sequence[InlineMoveme
         if error.constraint_name != _FLOOR:
             raise
         raise BalanceBelowFloor("the account does not hold so much") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Watermark:
-    """How far snapshots have read, and when; `later_postings` were not in them yet."""
-
-    covers_until: int
-    taken_at: datetime | None
-    later_postings: int
-
-
-_WATERMARK = """
-    SELECT coalesce(mark.covers_until, '0'::xid8) AS covers_until, mark.taken_at,
-        (SELECT count(*) FROM posting WHERE organization_id = $1
-            AND transaction_id >= coalesce(mark.covers_until, '0'::xid8)) AS later_postings
-    FROM (SELECT) AS always
-    LEFT JOIN balance_watermark AS mark ON mark.organization_id = $1
-"""
-
-
-async def read_watermark(tx: Transaction) -> Watermark:
-    """How far the organization's snapshots have read."""
-    row = await tx.fetchrow(_WATERMARK, tx.organization_id)
-    assert row is not None, "one row, whatever was taken"
-    return Watermark(row["covers_until"], row["taken_at"], row["later_postings"])

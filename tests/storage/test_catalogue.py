@@ -20,7 +20,7 @@ INSTALLATION_WIDE = {
 }
 """The only tables whose keys do not begin with organization_id."""
 
-JOURNAL = ("journal_entry", "posting", "reversal", "payment", "allocation")
+JOURNAL = ("journal_entry", "posting", "reversal", "payment", "allocation", "day_closing", "seal")
 
 _KEYS = """
     SELECT c.relname AS name, i.indexrelid::regclass::text AS key, a.attname AS first_column
