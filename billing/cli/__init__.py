@@ -9,9 +9,12 @@ from billing import __version__
 from billing.domain.errors import BillingError
 
 _COMMANDS = {
+    "account": "billing.cli.account:account",
     "demo": "billing.cli.demo:demo",
+    "key": "billing.cli.key:key",
     "ledger": "billing.cli.ledger:ledger",
     "migrate": "billing.cli.migrate:migrate",
+    "organization": "billing.cli.organization:organization",
     "quote": "billing.cli.quote:quote",
     "serve": "billing.cli.serve:serve",
     "webhook": "billing.cli.webhook:webhook",

@@ -1,0 +1,63 @@
+"""`vienphi account`: a contract with a payment provider, with the bank account it pays into."""
+
+from pathlib import Path
+
+import click
+
+from billing.cli.setting_up import as_owner
+from billing.domain.errors import InvalidValue
+from billing.domain.ids import OrganizationId
+from billing.interop.strict_json import read_object
+from billing.services.organizing import NewBankAccount
+
+
+@click.group()
+def account() -> None:
+    """Set up provider accounts. Needs VIENPHI_OWNER_URL."""
+
+
+@account.command()
+@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.option("--name", required=True, help="Small letters, digits, hyphens; part of the callback's address.")
+@click.option("--provider", required=True, help="As `sandbox`.")
+@click.option("--bank-bin", required=True, help="Six digits of the bank.")
+@click.option("--account-number", required=True)
+@click.option("--holder", required=True, help="As the bank writes it.")
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="JSON file of the provider's settings; no secret belongs into it.",
+)
+@click.option("--secret-name", help="The service finds it as VIENPHI_SECRET_<NAME>. [default: the account's name]")
+@click.pass_obj
+def add(
+    config: Path | None,
+    *,
+    number: int,
+    name: str,
+    provider: str,
+    bank_bin: str,
+    account_number: str,
+    holder: str,
+    settings: Path | None,
+    secret_name: str | None,
+) -> None:
+    """Add a contract with a provider, its bank account and its clearing account in the books."""
+    told = {} if settings is None else read_object(settings.read_bytes())
+    secrets = sorted(key for key in told if "secret" in key or "password" in key)
+    if secrets:
+        raise InvalidValue(f"{settings} holds {', '.join(secrets)}: secrets are given to the service, never stored")
+    bank_account = NewBankAccount(bank_bin=bank_bin, account_number=account_number, holder=holder)
+    known = {"bank_bin": bank_bin, "account_number": account_number, "account_holder": holder}
+    account_id = as_owner(
+        config,
+        lambda setup: setup.add_provider_account(
+            OrganizationId(number),
+            name=name,
+            provider=provider,
+            bank_account=bank_account,
+            settings={**known, **told},
+            secret_name=secret_name or name,
+        ),
+    )
+    click.echo(f"provider account {name} added ({account_id}); callbacks come to /callbacks/{number}/{name}")

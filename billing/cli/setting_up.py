@@ -1,0 +1,28 @@
+"""What the commands that set up share: they run as the owner, one short connection each."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from billing.services.context import Ids, utc_now
+from billing.services.organizing import Setup
+from billing.settings import load_settings
+from billing.storage.database import Database, DatabaseLimits
+
+T = TypeVar("T")
+
+
+def as_owner(config: Path | None, work: Callable[[Setup], Awaitable[T]]) -> T:
+    """Do something with the owner's role. Needs VIENPHI_OWNER_URL."""
+    settings = load_settings(config, needed=("owner_url",))
+    assert settings.owner_url is not None, "named as needed"
+    return asyncio.run(_run(settings.owner_url.get_secret_value(), work))
+
+
+async def _run(url: str, work: Callable[[Setup], Awaitable[T]]) -> T:
+    database = await Database.open(url, limits=DatabaseLimits(connections_max=1))
+    try:
+        return await work(Setup(database, utc_now, Ids(utc_now)))
+    finally:
+        await database.close()
