@@ -1,0 +1,99 @@
+"""Keys: two of a name at once and no third, one person behind them, roles that end with the person's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from billing.domain.actor import Role
+from billing.domain.errors import InvalidValue, NotFound
+from billing.services.access import NotAuthenticated, authenticate
+from billing.services.context import Ids
+from billing.services.organizing import KeyNameTaken, Setup, TwoKeysAlive
+from billing.storage.database import Database, DatabaseLimits
+from tests.conftest import DatabaseAddress
+from tests.services.road import Road
+
+
+@pytest.fixture
+async def setup(road: Road, database: DatabaseAddress) -> AsyncIterator[Setup]:
+    owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=2))
+
+    def now() -> datetime:  # the clock of the moment: tests set it on
+        return road.context.clock()
+
+    yield Setup(owner, now, Ids(now))
+    await owner.close()
+
+
+async def test_key_is_replaced_without_a_pause(road: Road, setup: Setup) -> None:
+    organization_id = road.hospital.organization_id
+    old = await setup.add_key(organization_id, person_name="A", name="his")
+    new = await setup.add_key(organization_id, person_name="A", name="his", roles=[Role.FINANCE])
+
+    first, second = await authenticate(road.context, old), await authenticate(road.context, new)
+    with pytest.raises(TwoKeysAlive):
+        await setup.add_key(organization_id, person_name="A", name="his")
+    assert first.actor.id is not None
+    [kept] = [key for key in await setup.list_keys(organization_id) if key.id == first.actor.id]
+    await setup.revoke_key(organization_id, kept.id)
+
+    assert (first.name, first.actor.person) == (second.name, second.actor.person), "one program, one person"
+    assert (first.roles, second.roles) == ({Role.CASHIER}, {Role.FINANCE})
+    with pytest.raises(NotAuthenticated):
+        await authenticate(road.context, old)
+    with pytest.raises(NotFound):
+        await setup.revoke_key(organization_id, kept.id)
+    assert (await authenticate(road.context, new)).name == "his"
+    await setup.add_key(organization_id, person_name="A", name="his")
+
+
+async def test_expired_key_leaves_its_place(road: Road, setup: Setup) -> None:
+    organization_id = road.hospital.organization_id
+    now = road.context.clock()
+    for _ in range(2):
+        await setup.add_key(organization_id, person_name="A", name="his", expires_at=now + timedelta(minutes=1))
+
+    road.context.clock = lambda: now + timedelta(minutes=2)
+
+    assert await setup.add_key(organization_id, person_name="A", name="his")
+
+
+async def test_two_keys_added_at_once_never_make_three(road: Road, setup: Setup) -> None:
+    organization_id = road.hospital.organization_id
+    await setup.add_key(organization_id, person_name="A", name="his")
+
+    done = await asyncio.gather(
+        *(setup.add_key(organization_id, person_name="A", name="his") for _ in range(4)), return_exceptions=True
+    )
+
+    assert sum(isinstance(one, str) for one in done) == 1
+    assert all(isinstance(one, (str, TwoKeysAlive)) for one in done)
+
+
+async def test_living_keys_of_a_name_act_for_one_person(road: Road, setup: Setup) -> None:
+    organization_id = road.hospital.organization_id
+    await setup.add_key(organization_id, person_name="A", name="his")
+
+    with pytest.raises(KeyNameTaken):
+        await setup.add_key(organization_id, person_name="B", name="his")
+
+
+async def test_role_taken_from_a_person_leaves_their_keys(road: Road, setup: Setup, database: DatabaseAddress) -> None:
+    organization_id = road.hospital.organization_id
+    key = await setup.add_key(organization_id, person_name="A", name="his", roles=[Role.CASHIER, Role.FINANCE])
+    owner = await Database.open(database.owner_url)
+    async with owner.transaction(organization_id) as tx:
+        await tx.execute("UPDATE person SET roles = '{finance}' WHERE organization_id = 1 AND name = 'A'")
+    await owner.close()
+
+    assert (await authenticate(road.context, key)).roles == {Role.FINANCE}
+
+
+@pytest.mark.parametrize(("name", "roles"), [("Bệnh viện", [Role.CASHIER]), ("", [Role.CASHIER]), ("his", [])])
+async def test_key_without_plain_name_or_role_is_refused(
+    setup: Setup, road: Road, name: str, roles: list[Role]
+) -> None:
+    with pytest.raises(InvalidValue):
+        await setup.add_key(road.hospital.organization_id, person_name="A", name=name, roles=roles)
