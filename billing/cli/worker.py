@@ -12,7 +12,6 @@ from billing.app import find_secret, open_service
 from billing.cli.serve import NotMigrated
 from billing.logs import configure_logs
 from billing.services.dispatching import Dispatch
-from billing.services.intake import IntakeLimits
 from billing.settings import LogFormat, Settings, load_settings
 from billing.storage.database import DatabaseLimits
 from billing.storage.horizon import check_horizon
@@ -51,14 +50,11 @@ async def _work(settings: Settings) -> None:
     async with open_service(
         url,
         database_limits=DatabaseLimits(connections_min=pool.connections_min, connections_max=pool.connections_max),
-        # Answers to our own questions wait for their turn; nobody stands at the other end with a clock.
-        intake_limits=IntakeLimits(wait_max_ms=30_000),
     ) as service:
         await check_role(service.context.database)
         await check_horizon(service.context.database)
         await run_worker(
             service.context,
-            submit=service.intake.submit,
             dispatch=Dispatch(
                 send=Sender(limits).send,
                 secret_of=find_secret,

@@ -1,22 +1,25 @@
 """Asking: providers are asked about payments of which nobody has told us the end.
 
 A question is claimed for a while and committed, the provider is called with no transaction open, and what it answers
-enters through `steps/notices` like a callback, under the same keys: asked and called back is booked once. No answer is
-UNKNOWN, never a failure; after 24 hours of them a person decides. Source: DESIGN §5, States.
+enters through `steps/notices` like a callback, under the same keys: asked and called back is booked once. It does so in
+a transaction of its own and never as poison, since we can ask again. No answer is UNKNOWN, never a failure; after 24
+hours of them a person decides. Source: DESIGN §5, States.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from billing.domain.asking import is_answered, is_settled, next_question
+from billing.domain.errors import CommitUnknown, Unavailable
 from billing.domain.ids import DeliveryId, OrganizationId
 from billing.domain.intent import IntentState, advance
+from billing.domain.ledger import business_date
 from billing.services.context import Context, ProviderAccount
-from billing.services.steps.notices import CASE_DUE, Answer, Delivery
+from billing.services.steps.notices import CASE_DUE, Delivery, apply_deliveries
 from billing.storage.asking import (
     Question,
     begin_asking_unknown,
@@ -26,6 +29,7 @@ from billing.storage.asking import (
     read_state,
     record_answer,
 )
+from billing.storage.journal import open_day
 from providers.contract import Callback, KnownPayment, Notice, Notices, Outcome, Queries
 
 ASKED_AT_ONCE_MAX = 20
@@ -54,9 +58,6 @@ _ALWAYS_NEWS = frozenset({Outcome.SUCCEEDED, Outcome.REVIEW})
 
 log = structlog.get_logger(__name__)
 
-Submit = Callable[[Delivery], Awaitable[Answer]]
-"""Has one delivery applied, as the intake does; returns after COMMIT."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -65,7 +66,7 @@ class _Asked:
     claimed_until: datetime
 
 
-async def ask_once(context: Context, organization_id: OrganizationId, submit: Submit) -> int:
+async def ask_once(context: Context, organization_id: OrganizationId) -> int:
     """Ask about everything that is due at each provider account, within its budget; returns how many were asked.
 
     One account that hangs or fails does not keep the others from being asked.
@@ -77,14 +78,14 @@ async def ask_once(context: Context, organization_id: OrganizationId, submit: Su
         due = await read_due_accounts(tx, now=now)
     accounts = [await context.accounts.find(organization_id, name) for _, name in due]
     counts = await asyncio.gather(
-        *(_ask_account(context, account, submit) for account in accounts if account is not None),
+        *(_ask_account(context, account) for account in accounts if account is not None),
         return_exceptions=True,
     )
     _raise_first(counts)
     return sum(count for count in counts if isinstance(count, int))
 
 
-async def _ask_account(context: Context, account: ProviderAccount, submit: Submit) -> int:
+async def _ask_account(context: Context, account: ProviderAccount) -> int:
     now = context.clock()
     provider = account.provider
     can_be_asked = isinstance(provider, Queries) and provider.queries_per_minute > 0
@@ -100,9 +101,7 @@ async def _ask_account(context: Context, account: ProviderAccount, submit: Submi
         return 0
     asked = await asyncio.gather(*(_ask(context, account, question, until) for question in questions))
     # One answer that cannot be taken now is asked for again after its claim; the others are not lost with it.
-    taken = await asyncio.gather(
-        *(_take_answer(context, account, each, submit) for each in asked), return_exceptions=True
-    )
+    taken = await asyncio.gather(*(_take_answer(context, account, each) for each in asked), return_exceptions=True)
     _raise_first(taken)
     return len(asked)
 
@@ -127,20 +126,14 @@ async def _ask(context: Context, account: ProviderAccount, question: Question, u
         return _Asked(question, None, until)
 
 
-async def _take_answer(context: Context, account: ProviderAccount, asked: _Asked, submit: Submit) -> None:
+async def _take_answer(context: Context, account: ProviderAccount, asked: _Asked) -> None:
     question = asked.question
     notices = asked.told.notices if asked.told is not None else ()
     news = tuple(notice for notice in notices if _is_news(notice, question.state))
+    is_taken = asked.told is not None
     if asked.told is not None and news:
-        await submit(
-            Delivery(
-                id=DeliveryId(context.ids.new()),
-                account=account,
-                callback=_evidence(asked.told.evidence, at=context.clock()),
-                notices=news,
-            )
-        )
-    outcomes = {Outcome.UNKNOWN} if asked.told is None else {notice.outcome for notice in notices}
+        is_taken = await _apply(context, account, question, news, asked.told.evidence)
+    outcomes = {notice.outcome for notice in notices} if is_taken else {Outcome.UNKNOWN}
     now = context.clock()
     async with context.database.transaction(account.organization_id) as tx:
         state = await read_state(tx, question.intent_id)
@@ -157,6 +150,30 @@ async def _take_answer(context: Context, account: ProviderAccount, asked: _Asked
         if is_ours and not is_over and due_at is None:
             await open_case(tx, context.ids.new(), question, account.id, at=now, due_at=now + CASE_DUE)
             log.warning("asked_in_vain", intent_id=str(question.intent_id))
+
+
+async def _apply(
+    context: Context, account: ProviderAccount, question: Question, news: tuple[Notice, ...], evidence: bytes
+) -> bool:
+    """Apply an answer; False where it cannot be written, which then counts as no answer.
+
+    Raises Unavailable or CommitUnknown, which pass: the question is asked again after its claim.
+    """
+    now = context.clock()
+    delivery = Delivery(
+        id=DeliveryId(context.ids.new()), account=account, callback=_evidence(evidence, at=now), notices=news
+    )
+    try:
+        async with context.database.transaction(account.organization_id, posting=True) as tx:
+            await open_day(tx, business_date(now), at=now)
+        async with context.database.transaction(account.organization_id, posting=True) as tx:
+            await apply_deliveries(tx, [delivery], context)
+    except (Unavailable, CommitUnknown):
+        raise
+    except Exception as error:  # Whatever is wrong with one answer; it is told, and the others go on.
+        log.error("answer_not_applied", intent_id=str(question.intent_id), exc_info=error)
+        return False
+    return True
 
 
 async def _leave_to_a_person(

@@ -7,7 +7,7 @@ from random import Random
 import structlog
 
 from billing.domain.ids import OrganizationId
-from billing.services.asking import Submit, ask_once
+from billing.services.asking import ask_once
 from billing.services.balancing import snapshot_once
 from billing.services.context import Context
 from billing.services.dispatching import Dispatch
@@ -36,14 +36,12 @@ class Pace:
     health_s: float = 60.0
 
 
-async def run_worker(
-    context: Context, *, submit: Submit, dispatch: Dispatch, pace: Pace, stop: asyncio.Event, random: Random
-) -> None:
+async def run_worker(context: Context, *, dispatch: Dispatch, pace: Pace, stop: asyncio.Event, random: Random) -> None:
     """Do what time brings until `stop` is set. Any number of workers may run beside each other."""
     dispatcher = Dispatcher(context, dispatch)
 
     async def ask(organization_id: OrganizationId) -> int:
-        return await ask_once(context, organization_id, submit)
+        return await ask_once(context, organization_id)
 
     async def expire(organization_id: OrganizationId) -> int:
         expired = 0

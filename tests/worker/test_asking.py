@@ -1,15 +1,16 @@
 """Asking the bank: what it knows enters like a callback, what it does not say is never a failure."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
+from billing.domain.errors import Unavailable
 from billing.domain.intent import IntentState
 from billing.services.asking import ask_once
 from billing.services.expiring import expire_once
-from billing.services.intake import LaneFull
-from billing.services.steps.notices import Answer, Delivery
 from providers.contract import Outcome
 from providers.sandbox.bank import Behaviour
 from tests.services.road import OWED, Bill, assert_books_are_right
@@ -17,7 +18,7 @@ from tests.worker.asking_road import AskingRoad
 
 
 async def ask(road: AskingRoad) -> int:
-    return await ask_once(road.context, road.hospital.organization_id, road.intake.submit)
+    return await ask_once(road.context, road.hospital.organization_id)
 
 
 async def expire(road: AskingRoad) -> int:
@@ -218,19 +219,48 @@ async def test_question_of_a_worker_that_died_is_asked_again(asking_road: Asking
     assert await ask(asking_road) == 1
 
 
-async def test_answer_that_cannot_be_taken_now_is_asked_for_again(asking_road: AskingRoad) -> None:
+@pytest.mark.parametrize(
+    ("fault", "again_after"),
+    [(asyncpg.NumericValueOutOfRangeError("one"), timedelta(minutes=4)), (Unavailable("busy"), timedelta(minutes=3))],
+)
+async def test_answer_that_cannot_be_written_is_asked_for_again_and_is_no_poison(
+    asking_road: AskingRoad, monkeypatch: pytest.MonkeyPatch, fault: Exception, again_after: timedelta
+) -> None:
     bill = await asking_road.road.bill()
     asking_road.bank.transfer(await asking_road.qr_of(bill.intent_id), Behaviour.EXACT)
     asking_road.clock.turn(minutes=31)
     await expire(asking_road)
     asking_road.clock.turn(minutes=1)
 
-    async def full(delivery: Delivery) -> Answer:
-        raise LaneFull("too many deliveries wait already")
+    async def fail(*_: object) -> None:
+        raise fault
 
-    with pytest.raises(LaneFull):
-        await ask_once(asking_road.context, asking_road.hospital.organization_id, full)
-    asking_road.clock.turn(minutes=3)
+    with monkeypatch.context() as broken, suppress(Unavailable):
+        broken.setattr("billing.services.asking.apply_deliveries", fail)
+        await ask(asking_road)
+    asking_road.clock.now += again_after
     await ask(asking_road)
 
     assert (await asking_road.road.read(bill.intent_id))["state"] == "succeeded"
+    assert await asking_road.rows("SELECT id FROM poison_delivery") == []
+    await assert_books_are_right(asking_road.context.database)
+
+
+async def test_account_that_cannot_be_asked_leaves_unknown_to_a_person_and_expired_alone(
+    asking_road: AskingRoad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("providers.sandbox.adapter._QUERIES_PER_MINUTE", 0)
+    unknown = await unknown_bill(asking_road)
+    await asking_road.road.bill("LK0002")
+    await ask(asking_road)
+    asking_road.clock.turn(minutes=31)
+    await expire(asking_road)
+    asking_road.clock.turn(minutes=1)
+
+    await ask(asking_road)
+    await ask(asking_road)
+
+    assert asking_road.questions == []
+    assert [row["due_at"] for row in await asking_road.asking()] == [None, None]
+    cases = await asking_road.rows("SELECT reason, intent_id FROM exception_case")
+    assert cases == [{"reason": "asked_in_vain", "intent_id": unknown.intent_id}]

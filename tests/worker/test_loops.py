@@ -96,16 +96,11 @@ async def test_worker_does_everything_of_a_day_and_stops_when_told(telling: Tell
     stop = asyncio.Event()
     pace = Pace(ask_s=0.1, expire_s=0.1, dispatch_s=0.1, seal_s=0.1, snapshot_s=0.1, health_s=0.1)
 
-    async def submit(delivery: object) -> Any:
-        raise AssertionError("there is nothing to ask about")
-
     async with receiving(Receiver()) as receiver:
         await telling.endpoint(receiver.url)
         await telling.message(version=1)
         running = asyncio.create_task(
-            run_worker(
-                telling.context, submit=submit, dispatch=telling.dispatch(), pace=pace, stop=stop, random=Random(1)
-            )
+            run_worker(telling.context, dispatch=telling.dispatch(), pace=pace, stop=stop, random=Random(1))
         )
         await until(lambda: receiver.taken)
         telling.clock.turn(seconds=1)
