@@ -46,8 +46,9 @@ CREATE TABLE webhook_delivery (
 );
 CREATE INDEX ON webhook_delivery (organization_id, endpoint_id, due_at) WHERE state = 'waiting';
 CREATE INDEX ON webhook_delivery (organization_id, message_id) WHERE state = 'dead';
+CREATE INDEX ON webhook_delivery (organization_id, attempted_at) WHERE state = 'delivered';
 SELECT vienphi_wall('webhook_delivery');
-GRANT INSERT, UPDATE (state, attempts, due_at, attempted_at, last_status, last_problem) ON webhook_delivery
+GRANT INSERT, UPDATE (state, attempts, due_at, attempted_at, last_status, last_problem), DELETE ON webhook_delivery
     TO vienphi_app;
 
 -- Intents that a provider is asked about. due_at is the next question, or how long the worker that asks now has for

@@ -76,16 +76,16 @@ async def ask_once(context: Context, organization_id: OrganizationId) -> int:
         due_at = next_question(begun_at=now, now=now)
         await begin_asking_unknown(tx, begun_at=now, due_at=due_at, at_most=_BEGUN_MAX)
         due = await read_due_accounts(tx, now=now)
-    accounts = [await context.accounts.find(organization_id, name) for _, name in due]
     counts = await asyncio.gather(
-        *(_ask_account(context, account) for account in accounts if account is not None),
-        return_exceptions=True,
+        *(_ask_account(context, organization_id, name) for _, name in due), return_exceptions=True
     )
     _raise_first(counts)
     return sum(count for count in counts if isinstance(count, int))
 
 
-async def _ask_account(context: Context, account: ProviderAccount) -> int:
+async def _ask_account(context: Context, organization_id: OrganizationId, name: str) -> int:
+    account = await context.accounts.find(organization_id, name)
+    assert account is not None, "accounts are never removed"
     now = context.clock()
     provider = account.provider
     can_be_asked = isinstance(provider, Queries) and provider.queries_per_minute > 0

@@ -37,6 +37,7 @@ from billing.storage.webhooks import (
     Result,
     add_endpoint,
     claim_due,
+    forget_delivered,
     read_dead,
     read_due_endpoints,
     record_attempt,
@@ -48,6 +49,11 @@ HANDED_OUT_MAX = 500
 """How many messages of the outbox are read in one transaction."""
 
 DEAD_SHOWN_MAX = 1_000
+
+KEPT = timedelta(days=30)
+"""How long it is kept that a message was taken, and how long it can be delivered again by hand."""
+
+_FORGOTTEN_MAX = 1_000
 
 log = structlog.get_logger(__name__)
 
@@ -119,6 +125,17 @@ async def redeliver(
     if revived == 0:
         raise NotFound("no such message, or it still waits for its next attempt", field="message_id")
     return revived
+
+
+async def forget_once(context: Context, organization_id: OrganizationId) -> int:
+    """Forget what was taken more than thirty days ago, in short transactions; dead messages stay. Returns how many."""
+    forgotten = 0
+    while True:
+        async with context.database.transaction(organization_id) as tx:
+            gone = await forget_delivered(tx, before=context.clock() - KEPT, at_most=_FORGOTTEN_MAX)
+        forgotten += gone
+        if gone < _FORGOTTEN_MAX:
+            return forgotten
 
 
 async def resume_endpoint(context: Context, organization_id: OrganizationId, endpoint_id: EndpointId) -> None:

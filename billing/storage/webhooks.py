@@ -145,3 +145,23 @@ _REVIVE = """
 async def revive(tx: Transaction, message_id: UUID, *, endpoint_id: EndpointId | None, now: datetime) -> int:
     """Make a message due again, dead or delivered, for one endpoint or all it went to; returns for how many."""
     return len(await tx.fetch(_REVIVE, tx.organization_id, message_id, endpoint_id, now))
+
+
+_FORGET_DELIVERED = """
+    WITH old AS MATERIALIZED (
+        SELECT endpoint_id, message_id FROM webhook_delivery
+        WHERE organization_id = $1 AND state = 'delivered' AND attempted_at < $2
+        ORDER BY attempted_at
+        LIMIT $3
+        FOR UPDATE SKIP LOCKED
+    )
+    DELETE FROM webhook_delivery AS delivery USING old
+    WHERE delivery.organization_id = $1 AND delivery.endpoint_id = old.endpoint_id
+        AND delivery.message_id = old.message_id AND delivery.state = 'delivered'
+"""
+
+
+async def forget_delivered(tx: Transaction, *, before: datetime, at_most: int) -> int:
+    """Remove what was taken before a moment; what is dead or waits stays. Returns how many rows went."""
+    done = await tx.execute(_FORGET_DELIVERED, tx.organization_id, before, at_most)
+    return int(done.removeprefix("DELETE "))

@@ -10,7 +10,7 @@ from billing.domain.ids import OrganizationId
 from billing.services.asking import ask_once
 from billing.services.balancing import snapshot_once
 from billing.services.context import Context
-from billing.services.dispatching import Dispatch
+from billing.services.dispatching import Dispatch, forget_once
 from billing.services.expiring import EXPIRED_MAX, expire_once
 from billing.services.sealing import seal_once
 from billing.services.upkeep import make_partitions_once
@@ -57,6 +57,9 @@ async def run_worker(context: Context, *, dispatch: Dispatch, pace: Pace, stop: 
     async def snapshot(organization_id: OrganizationId) -> int:
         return await snapshot_once(context, organization_id)
 
+    async def forget(organization_id: OrganizationId) -> int:
+        return await forget_once(context, organization_id)
+
     async def keep_up() -> Round:
         await make_partitions_once(context.database)
         return Round(1)
@@ -73,6 +76,7 @@ async def run_worker(context: Context, *, dispatch: Dispatch, pace: Pace, stop: 
             Loop("dispatch", pace.dispatch_s, each(context, "dispatch", dispatcher.go_round)),
             Loop("seal", pace.seal_s, each(context, "seal", seal)),
             Loop("snapshot", pace.snapshot_s, each(context, "snapshot", snapshot)),
+            Loop("forget", pace.upkeep_s, each(context, "forget", forget)),
             Loop("health", pace.health_s, tell_health),
         ],
         clock=context.clock,

@@ -10,7 +10,14 @@ from datetime import timedelta
 import pytest
 
 from billing.domain.errors import NotFound
-from billing.services.dispatching import dispatch_once, hand_out_once, list_dead, redeliver, resume_endpoint
+from billing.services.dispatching import (
+    dispatch_once,
+    forget_once,
+    hand_out_once,
+    list_dead,
+    redeliver,
+    resume_endpoint,
+)
 from billing.storage.outbox import OutboxRestored
 from billing.worker.sender import SenderLimits
 from tests.worker.receiver import Receiver, receiving
@@ -211,3 +218,17 @@ async def test_cursor_beyond_the_server_says_that_the_database_was_restored(tell
 
     with pytest.raises(OutboxRestored):
         await hand_out_once(telling.context, telling.organization_id)
+
+
+async def test_what_was_taken_is_forgotten_after_thirty_days_and_what_is_dead_never(telling: Telling) -> None:
+    async with receiving(Receiver()) as receiver, receiving(Receiver(status=410)) as gone:
+        await telling.endpoint(receiver.url)
+        await telling.endpoint(gone.url)
+        await telling.message()
+        await telling.tell()
+    telling.clock.turn(days=29)
+    early = await forget_once(telling.context, telling.organization_id)
+    telling.clock.turn(days=2)
+
+    assert (early, await forget_once(telling.context, telling.organization_id)) == (0, 1)
+    assert [row["state"] for row in await telling.rows()] == ["dead"]
