@@ -39,11 +39,12 @@ _NEXT_END = """
 """
 
 _ADD_TO_SNAPSHOT = """
-    WITH finished AS (
-        SELECT posting.debit_account_id, posting.credit_account_id, posting.amount, entry.accounting_date
+    WITH finished AS MATERIALIZED (
+        SELECT debit_account_id, credit_account_id, amount, (
+            SELECT accounting_date FROM journal_entry WHERE organization_id = $1 AND id = posting.entry_id
+        ) AS accounting_date
         FROM posting
-        JOIN journal_entry AS entry ON entry.organization_id = $1 AND entry.id = posting.entry_id
-        WHERE posting.organization_id = $1 AND posting.transaction_id >= $2 AND posting.transaction_id < $3
+        WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
     ), moved AS (
         SELECT account_id, accounting_date, sum(debit) AS debit, sum(credit) AS credit FROM (
             SELECT debit_account_id AS account_id, accounting_date, amount AS debit, 0 AS credit FROM finished
@@ -76,26 +77,26 @@ async def extend_snapshots(tx: Transaction, *, at: datetime, postings_max: int) 
 
 
 # The planner cannot know how few postings lie beyond a watermark that the statement itself reads; it would rather read
-# them all. For the rest of the transaction it may only look things up.
+# them all. For the rest of the transaction it may only look things up. An entry's date is asked for row by row for the
+# same reason.
 _LOOK_UP_ONLY = """
-    SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-        set_config('enable_mergejoin', 'off', true)
+    SELECT set_config('enable_seqscan', 'off', true)
 """
 
 # One statement, so that snapshots, their watermark and the later postings are of one moment. The watermark is 0 where
 # no snapshot was taken yet. The number of the chart is the one of the day asked for.
 _BALANCES = """
     WITH unread AS MATERIALIZED (
-        SELECT entry_id, debit_account_id, credit_account_id, amount FROM posting
+        SELECT debit_account_id, credit_account_id, amount, (
+            SELECT accounting_date FROM journal_entry WHERE organization_id = $1 AND id = posting.entry_id
+        ) AS accounting_date
+        FROM posting
         WHERE organization_id = $1
             AND transaction_id >= coalesce(
                 (SELECT covers_until FROM balance_watermark WHERE organization_id = $1), '0'::xid8)
             AND ($4::uuid IS NULL OR $4 IN (debit_account_id, credit_account_id))
     ), later AS (
-        SELECT unread.debit_account_id, unread.credit_account_id, unread.amount
-        FROM unread
-        JOIN journal_entry AS entry ON entry.organization_id = $1 AND entry.id = unread.entry_id
-        WHERE entry.accounting_date <= $2
+        SELECT debit_account_id, credit_account_id, amount FROM unread WHERE accounting_date <= $2
     ), moved AS (
         SELECT account_id, sum(debit) AS debit, sum(credit) AS credit FROM (
             SELECT account_id, debit, credit FROM balance_snapshot
