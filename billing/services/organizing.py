@@ -1,16 +1,17 @@
 """Setting up: an organization with its facility, books, bank account and provider account, and keys for programs.
 
-Runs with the owner's role. Each function may be called once for what it sets up; a second time is refused by key.
+Runs with the owner's role. What is set up already is refused by name.
 """
 
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from asyncpg import UniqueViolationError as UniqueViolation
+from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolationError
 
 from billing.domain.actor import Role
 from billing.domain.bookkeeping import clearing_account
@@ -41,6 +42,12 @@ from billing.storage.organizations import (
 
 _SECRET_BYTES = 24
 _KEY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+class AlreadySetUp(Refused):
+    """The number, tax code, name or bank account is taken."""
+
+    code = "already_set_up"
 
 
 class TwoKeysAlive(Refused):
@@ -88,7 +95,7 @@ class Setup:
         """Add an organization with its facility, a code prefix and its ledger accounts."""
         now = self._clock()
         today = business_date(now)
-        async with self._database.transaction(new.id) as tx:
+        async with self._setting_up(new.id) as tx:
             await add_organization(tx, name=new.name, tax_code=new.tax_code, created_at=now)
             await self._give_prefix(tx, now)
             await add_facility(
@@ -119,7 +126,7 @@ class Setup:
         """Add a contract with a provider, its bank account and its clearing account."""
         account_id = ProviderAccountId(self._ids.new())
         bank_account_id: UUID = self._ids.new()
-        async with self._database.transaction(organization_id) as tx:
+        async with self._setting_up(organization_id) as tx:
             await add_bank_account(
                 tx,
                 bank_account_id,
@@ -180,8 +187,10 @@ class Setup:
                     revoked_at=None,
                 )
                 await add_key(tx, key, secret_hash=hash_secret(secret))
-        except UniqueViolation as error:
+        except UniqueViolationError as error:
             raise TwoKeysAlive(f"another key of the name {name} was added at the same moment") from error
+        except ForeignKeyViolationError as error:
+            raise NotFound("no such organization", field="organization") from error
         return write_key(organization_id, secret)
 
     async def list_keys(self, organization_id: OrganizationId) -> list[KeyRow]:
@@ -223,6 +232,19 @@ class Setup:
         person_id = known[0] if holder is None else holder
         await grant_roles(tx, person_id, roles)
         return person_id
+
+    @asynccontextmanager
+    async def _setting_up(self, organization_id: OrganizationId) -> AsyncIterator[Transaction]:
+        """A transaction whose refusals by the schema are told in words of ours."""
+        try:
+            async with self._database.transaction(organization_id) as tx:
+                yield tx
+        except UniqueViolationError as error:
+            raise AlreadySetUp(f"this is set up already, here or for another: {error.constraint_name}") from error
+        except ForeignKeyViolationError as error:
+            raise NotFound("no such organization", field="organization") from error
+        except CheckViolationError as error:
+            raise InvalidValue(f"a value is not written as it must be: {error.constraint_name}") from error
 
     async def _give_prefix(self, tx: Transaction, now: datetime) -> None:
         """Give the first prefix that is free, beginning at a place of the organization's own."""

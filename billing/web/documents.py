@@ -12,7 +12,7 @@ EXACTLY = ConfigDict(extra="forbid")
 
 @with_config(EXACTLY)
 class PageDocument(TypedDict, Generic[Item]):
-    """A page of a list, the newest first. `next_cursor` is null on the last page."""
+    """A page of a list. `next_cursor` is null on the last page."""
 
     items: list[Item]
     next_cursor: str | None

@@ -2,15 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from billing.domain.actor import Role
 from billing.domain.errors import InvalidValue, NotFound
+from billing.domain.ids import OrganizationId
 from billing.services.access import NotAuthenticated, authenticate
 from billing.services.context import Ids
-from billing.services.organizing import KeyNameTaken, Setup, TwoKeysAlive
+from billing.services.organizing import (
+    AlreadySetUp,
+    KeyNameTaken,
+    NewBankAccount,
+    NewOrganization,
+    Setup,
+    TwoKeysAlive,
+)
 from billing.storage.database import Database, DatabaseLimits
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road
@@ -97,3 +106,36 @@ async def test_key_without_plain_name_or_role_is_refused(
 ) -> None:
     with pytest.raises(InvalidValue):
         await setup.add_key(road.hospital.organization_id, person_name="A", name=name, roles=roles)
+
+
+async def test_what_is_set_up_already_or_for_nobody_is_refused_by_name(road: Road, setup: Setup) -> None:
+    hospital = NewOrganization(
+        id=road.hospital.organization_id,
+        name="x",
+        tax_code="1",
+        facility_code="01001",
+        facility_name="x",
+        technical_level="basic",
+    )
+    bank = NewBankAccount(bank_bin="970422", account_number="1", holder="X")
+
+    async def add_account(organization: int, name: str, bank_account: NewBankAccount) -> None:
+        await setup.add_provider_account(
+            OrganizationId(organization),
+            name=name,
+            provider="sandbox",
+            bank_account=bank_account,
+            settings={},
+            secret_name="x",
+        )
+
+    with pytest.raises(AlreadySetUp):
+        await setup.add_organization(hospital)
+    with pytest.raises(NotFound):
+        await add_account(77, "b", bank)
+    with pytest.raises(NotFound):
+        await setup.add_key(OrganizationId(77), person_name="A")
+    with pytest.raises(InvalidValue):
+        await add_account(1, "B!", bank)
+    with pytest.raises(AlreadySetUp):
+        await add_account(1, "b", replace(bank, account_number=road.hospital.settings.account_number))

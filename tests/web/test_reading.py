@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from billing.domain.actor import Role
+from billing.services import intake
 from billing.services.context import Ids
 from billing.services.organizing import Setup
 from billing.storage.database import Database
@@ -156,6 +157,31 @@ async def test_callback_can_be_read_as_it_was_answered(site: Site) -> None:
     assert (callback["state"], callback["verdict"], callback["account"]) == ("answered", "accepted", ACCOUNT_NAME)
     assert (await site.read("/v1/callbacks"))["items"] == []
     problem(await site.client.post(f"/v1/callbacks/{answer.receipt}/retry"), 404, "not_found")
+
+
+async def test_callback_that_could_not_be_written_is_retried_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    intent = await site.open_intent()
+
+    async def stumble(*_: object) -> object:
+        raise KeyError("a fault of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "apply_deliveries", stumble)
+        [stored] = await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    [waiting] = (await site.read("/v1/callbacks"))["items"]
+    address = f"/v1/callbacks/{waiting['id']}"
+
+    retried = await site.client.post(f"{address}/retry")
+    again = await site.client.post(f"{address}/retry")
+
+    assert (waiting["id"], waiting["state"], waiting["fault"]) == (stored.receipt, "waiting", "KeyError")
+    assert (retried.status_code, retried.json()["verdict"]) == (200, "accepted")
+    problem(again, 409, "already_replayed")
+    replayed = await site.read(address)
+    assert (replayed["state"], replayed["replayed_at"] is None) == ("replayed", False)
+    assert (await site.read(f"/v1/callbacks/{replayed['replayed_as']}"))["verdict"] == "accepted"
+    assert (await site.read("/v1/callbacks"))["items"] == []
+    assert (await site.read(f"/v1/intents/{intent['id']}"))["state"] == "succeeded"
 
 
 async def test_cancelled_intent_asks_for_nothing_and_its_money_is_booked_all_the_same(site: Site) -> None:
