@@ -171,6 +171,8 @@ class Bench:
         )
         sent = await asyncio.to_thread(self._sender.send, load)
         assert not sent.strange, f"{kind} answered {sent.strange} callbacks with neither 200 nor 503"
+        if sent.unanswered:
+            _say(f"{kind} closed {sent.unanswered} connections without an answer")
         if kind != "null":
             self.acknowledged |= sent.acknowledged
         return sent

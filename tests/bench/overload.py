@@ -78,6 +78,7 @@ async def measure(*, duration_s: float, closed_s: float, closed_connections: int
         "accepted": sent.accepted,
         "refused": sent.refused,
         "strange": sent.strange,
+        "unanswered": sent.unanswered,
         "accepted_p50_ms": round(sent.percentile_ms(0.50), 1),
         "accepted_p99_ms": round(sent.percentile_ms(0.99), 1),
         "memory_growth_mb": round((max(memory) - memory[0]) / _MEGABYTE, 1),
@@ -86,7 +87,7 @@ async def measure(*, duration_s: float, closed_s: float, closed_connections: int
         "doubts": sum(doubts.values()),
     }
     print(json.dumps(result), flush=True)
-    return 1 if lost or doubled or doubts or sent.strange else 0
+    return 1 if lost or doubled or doubts or sent.strange or sent.unanswered else 0
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -30,6 +31,8 @@ DUPLICATES = 0.05
 _DUPLICATE_LATER_MAX = 400
 _ANSWER_TIMEOUT_S = 30.0
 _READ_BYTES = 4096
+_REST_S = 0.1
+"""How long a connection of the closed loop keeps still after it was told to try later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +53,17 @@ class Load:
 
 @dataclass(slots=True)
 class Sent:
-    """What became of a load. `acknowledged` are the numbers of orders that were answered 200, each named once."""
+    """What became of a load. `acknowledged` are the numbers of orders that were answered 200, each named once;
+
+    `unanswered` counts deliveries whose connection was closed before an answer came.
+    """
 
     deliveries: int = 0
     orders: int = 0
     accepted: int = 0
     refused: int = 0
     strange: int = 0
+    unanswered: int = 0
     elapsed_s: float = 0.0
     latencies_ms: "array[float]" = field(default_factory=lambda: array("d"))  # of the accepted
     acknowledged: set[int] = field(default_factory=set)
@@ -144,13 +151,17 @@ def request_of(order: Order, host: str) -> bytes:
 class _Line:
     """One connection: what it is waiting for an answer to, and the part of the answer that came."""
 
-    __slots__ = ("begun_at", "delivery", "heard", "socket")
+    __slots__ = ("begun_at", "delivery", "heard", "is_waiting", "socket")
 
     def __init__(self, load: Load) -> None:
-        self.socket = socket.create_connection((load.host, load.port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.delivery = -1
         self.begun_at = 0.0
+        self.is_waiting = False
+        self.open(load)
+
+    def open(self, load: Load) -> None:
+        self.socket = socket.create_connection((load.host, load.port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.heard = b""
 
 
@@ -168,6 +179,7 @@ class _Sending:
             self._lines[line.socket.fileno()] = line
             self._poll.register(line.socket.fileno(), select.EPOLLIN)
         self._idle = deque(self._lines.values())
+        self._resting: deque[tuple[float, _Line]] = deque()
         self._next = 0
 
     def run(self) -> Sent:
@@ -188,11 +200,13 @@ class _Sending:
         ends = started + self._load.duration_s
         while True:
             now = time.perf_counter()
+            while self._resting and (self._resting[0][0] <= now or now >= ends):
+                self._idle.append(self._resting.popleft()[1])
             while self._idle and self._next < total and now < ends:
                 self._begin(self._idle.popleft(), now)
             if len(self._idle) == len(self._lines):
                 break
-            self._listen(_ANSWER_TIMEOUT_S)
+            self._listen(_REST_S if self._resting else _ANSWER_TIMEOUT_S, is_patient=not self._resting)
         self._finish(started)
 
     def _open_loop(self, rate: float) -> None:
@@ -220,23 +234,37 @@ class _Sending:
         self._finish(started)
 
     def _begin(self, line: _Line, counted_from: float) -> None:
-        line.delivery, line.begun_at = self._next, counted_from
-        request = self._requests[self._next]
-        assert line.socket.send(request) == len(request), "a callback fits into the socket's buffer"
+        line.delivery, line.begun_at, line.is_waiting = self._next, counted_from, True
+        with suppress(ConnectionError):  # a connection closed meanwhile is noticed as its end is read
+            line.socket.sendall(self._requests[self._next])
         self._next += 1
 
-    def _listen(self, timeout_s: float) -> None:
+    def _listen(self, timeout_s: float, *, is_patient: bool = True) -> None:
         ready = self._poll.poll(timeout_s)
-        if not ready and timeout_s:
+        if not ready and timeout_s and is_patient:
             raise TimeoutError(f"no answer within {timeout_s} s")
         for number, _ in ready:
             line = self._lines[number]
-            data = line.socket.recv(_READ_BYTES)
+            data = _receive(line.socket)
             if not data:
-                raise ConnectionError("the service closed a connection")
+                self._replace(line)
+                continue
             line.heard += data
             if _is_whole(line.heard):
                 self._take(line)
+
+    def _replace(self, line: _Line) -> None:
+        """The service closed a connection: open another in its place, as a bank's client would."""
+        self._poll.unregister(line.socket.fileno())
+        del self._lines[line.socket.fileno()]
+        line.socket.close()
+        line.open(self._load)
+        self._lines[line.socket.fileno()] = line
+        self._poll.register(line.socket.fileno(), select.EPOLLIN)
+        if line.is_waiting:
+            self._sent.unanswered += 1
+            line.is_waiting = False
+            self._idle.append(line)
 
     def _take(self, line: _Line) -> None:
         status = line.heard[9:12]
@@ -249,12 +277,24 @@ class _Sending:
         else:
             self._sent.strange += 1
         line.heard = b""
-        self._idle.append(line)
+        line.is_waiting = False
+        if status == b"503" and self._load.rate is None:
+            self._resting.append((time.perf_counter() + _REST_S, line))
+        else:
+            self._idle.append(line)
 
     def _finish(self, started: float) -> None:
         self._sent.elapsed_s = time.perf_counter() - started
         self._sent.deliveries = self._next
         self._sent.orders = max(self._places[: self._next], default=-1) + 1
+
+
+def _receive(line: socket.socket) -> bytes:
+    """What has come; nothing where the other side is gone."""
+    try:
+        return line.recv(_READ_BYTES)
+    except ConnectionError:
+        return b""
 
 
 def _is_whole(answer: bytes) -> bool:

@@ -11,7 +11,8 @@ import multiprocessing
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
@@ -24,8 +25,7 @@ from billing.app import open_service
 from billing.domain.ids import OrganizationId
 from billing.logs import configure_logs
 from billing.services.context import Context
-from billing.services.intake import Intake, IntakeLimits
-from billing.services.steps.notices import Answer, Delivery
+from billing.services.intake import Intake, IntakeLimits, _Lane
 from billing.storage.database import DatabaseLimits
 from billing.web.server import serving
 from billing.web.surroundings import SURROUNDINGS
@@ -35,29 +35,17 @@ from tests.builders import SANDBOX_SECRET
 BASELINE_WRITERS = 8
 
 
-class OneByOne:
+class OneByOne(Intake):
     """What the intake would be without batches: eight writers for everybody, each callback a commit of its own."""
 
-    def __init__(self, context: Context, _limits: IntakeLimits | None = None) -> None:
-        limits = IntakeLimits(lanes=1, batch_max=1)
-        self._writers = [Intake(context, limits) for _ in range(BASELINE_WRITERS)]
+    def __init__(self, context: Context, limits: IntakeLimits | None = None) -> None:
+        super().__init__(context, replace(limits or IntakeLimits(), lanes=BASELINE_WRITERS, batch_max=1))
         self._turn = 0
-        self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
-        for writer in self._writers:
-            await self._stack.enter_async_context(writer)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
-
-    def is_full(self, organization_id: OrganizationId) -> bool:
-        return all(writer.is_full(organization_id) for writer in self._writers)
-
-    async def submit(self, delivery: Delivery) -> Answer:
+    def _lane(self, _organization_id: OrganizationId) -> _Lane:
+        """Each in turn, where the intake has one lane for an organization."""
         self._turn = (self._turn + 1) % BASELINE_WRITERS
-        return await self._writers[self._turn].submit(delivery)
+        return self._lanes[self._turn]
 
 
 class Served:
@@ -117,7 +105,7 @@ async def _serve(kind: str, database_url: str, told: Connection) -> None:
 async def _opened(kind: str, database_url: str) -> AsyncIterator[web.Application]:
     limits = None
     if kind == "baseline":
-        app.Intake = OneByOne  # type: ignore[attr-defined,assignment]  # in this process alone
+        app.Intake = OneByOne  # type: ignore[attr-defined]  # in this process alone
         limits = DatabaseLimits(connections_min=BASELINE_WRITERS, connections_max=BASELINE_WRITERS + 2)
     async with open_service(database_url, database_limits=limits, secret_of=lambda _: SANDBOX_SECRET) as service:
         yield _null_handler(service) if kind == "null" else service.application

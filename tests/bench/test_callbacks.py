@@ -28,7 +28,7 @@ def test_bench_of_callbacks_loses_and_doubles_nothing_and_tells_every_figure() -
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=400,
         check=False,
     )
 

@@ -18,7 +18,7 @@ def run(module: str, *arguments: str) -> dict[str, Any]:
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=400,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
