@@ -215,7 +215,7 @@ class EmbeddedPostgres:
         while True:
             try:
                 return await asyncpg.connect(self.url(SUPERUSER, "postgres"))
-            except (OSError, asyncpg.CannotConnectNowError) as error:
+            except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError) as error:
                 if self._keeper.poll() is not None:
                     raise ServerDidNotStart(f"PostgreSQL {self.version} ended: {self._last_words()}") from error
             await asyncio.sleep(0.02)
