@@ -54,7 +54,7 @@ def payment_received(allocations: Iterable[Allocation], *, account_id: ProviderA
 
 
 def payment_undone(undone: Undone, *, account_id: ProviderAccountId) -> tuple[Posting, ...]:
-    """Money of a payment that left unasked: D where it stood (the patient owes again) · C 113 of the provider account."""
+    """Money of a payment that left unasked: D where it stood (the patient owes again) · C 113 of that account."""
     return tuple(
         Posting(
             debit=_CREDITED[taken.allocation.place],

@@ -103,7 +103,7 @@ async def apply_deliveries(
         for delivery in deliveries
     }
     undone = {fact_id: await _undo(tx, telling, context) for fact_id, telling in folded.outflows}
-    booking = _booking(deliveries, answers, folded, locked, undone, context)
+    booking = _booking(deliveries, answers, folded, locked, undone=undone, context=context)
     await write_booking(tx, booking, books.accounts)
     return answers
 
@@ -173,6 +173,7 @@ def _booking(
     answers: dict[DeliveryId, Answer],
     folded: Folded,
     locked: LockedGround,
+    *,
     undone: Mapping[PaymentId, Undone | None],
     context: Context,
 ) -> Booking:
