@@ -15,7 +15,7 @@ from time import monotonic
 import asyncpg
 import structlog
 
-from billing.domain.errors import CommitUnknown, Unavailable
+from billing.domain.errors import BillingError, CommitUnknown, Unavailable
 from billing.domain.ids import DeliveryId, OrganizationId, ProviderAccountId
 from billing.domain.ledger import business_date
 from billing.services.context import Context
@@ -193,8 +193,10 @@ class _Lane:
                 middle = len(batch) // 2
                 await self._apply(batch[:middle])
                 await self._apply(batch[middle:])
-            else:
+            elif _is_poison(error):
                 await self._keep_poison(batch[0], error)
+            else:
+                _refuse(batch, error)
         except BaseException as error:
             _refuse(batch, error)
             raise
@@ -276,6 +278,11 @@ def _parts(batch: Sequence[_Waiting]) -> Iterator[Sequence[_Waiting]]:
         yield coming
     for one in leaving:
         yield [one]
+
+
+def _is_poison(error: Exception) -> bool:
+    """What the delivery itself brings, a data error or a refusal of the domain; any other fault is ours, and retried."""
+    return isinstance(error, (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, BillingError))
 
 
 def _may_be_one_delivery(error: Exception) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from billing.domain.actor import Actor
-from billing.domain.errors import NotFound
+from billing.domain.errors import InvalidValue, NotFound
 from billing.domain.ids import DeliveryId
 from billing.services import intake as intake_module
 from billing.services.intake import Intake
@@ -42,7 +42,7 @@ def signed(road: Road, bill: Bill, transaction: str = "T1") -> Delivery:
 
 async def poison(road: Road, delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> Answer:
     async def stumble(*_: object) -> object:
-        raise KeyError("a fault of ours")
+        raise InvalidValue("what no rule foresaw")
 
     with monkeypatch.context() as patched:
         patched.setattr(intake_module, "apply_deliveries", stumble)
@@ -55,7 +55,7 @@ async def test_kept_delivery_is_replayed_once_and_books_the_money(road: Road, mo
     organization_id = road.hospital.organization_id
     kept = await poison(road, signed(road, bill), monkeypatch)
     (waiting,) = await list_poison(road.context, organization_id)
-    assert (waiting.id, waiting.fault) == (kept.receipt_id, "KeyError")
+    assert (waiting.id, waiting.fault) == (kept.receipt_id, "invalid_value")
 
     answer = await replay(road.context, organization_id, waiting.id, actor=Actor.system())
 
