@@ -5,6 +5,7 @@ is asked of its class: `issubclass(provider_class(name), Callbacks)`.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 import httpx
@@ -39,6 +40,7 @@ def installed_providers() -> tuple[str, ...]:
     return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
 
 
+@cache  # reading the entry points takes many milliseconds; what is installed does not change in a running process
 def provider_class(name: str) -> type[Provider]:
     """The class of an installed provider.
 

@@ -1,5 +1,6 @@
 """Provider accounts made ready: read from the database, given their settings and secret, kept for a short while."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -27,6 +28,7 @@ class StoredProviderAccounts:
         self._clock = clock
         self._kept: dict[tuple[OrganizationId, str], tuple[datetime, ProviderAccount | None]] = {}
         self._unknown: dict[tuple[OrganizationId, str], tuple[datetime, ProviderAccount | None]] = {}
+        self._reading: dict[tuple[OrganizationId, str], asyncio.Future[ProviderAccount | None]] = {}
 
     async def find(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
         """The account of that name, active or not; None where there is none."""
@@ -36,6 +38,16 @@ class StoredProviderAccounts:
             kept = memory.get(key)
             if kept is not None and abs(now - kept[0]) < KEPT:
                 return kept[1]
+        # Whoever asks while the account is being read waits for that reading: one transaction, however many ask.
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = self._reading[key] = asyncio.ensure_future(self._read(key))
+            reading.add_done_callback(lambda _: self._reading.pop(key, None))
+        return await asyncio.shield(reading)
+
+    async def _read(self, key: tuple[OrganizationId, str]) -> ProviderAccount | None:
+        now = self._clock()
+        organization_id, name = key
         async with self._database.transaction(organization_id) as tx:
             row = await find_provider_account(tx, name)
         account = None if row is None else self._ready(row)

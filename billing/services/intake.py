@@ -281,7 +281,7 @@ def _parts(batch: Sequence[_Waiting]) -> Iterator[Sequence[_Waiting]]:
 
 
 def _is_poison(error: Exception) -> bool:
-    """What the delivery itself brings: a data error or a refusal of the domain. Any other fault is ours, and retried."""
+    """What the delivery itself brings: a data error or a refusal of the domain; other faults are ours, and retried."""
     return isinstance(error, (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, BillingError))
 
 

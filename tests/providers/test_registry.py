@@ -23,6 +23,14 @@ _SETTINGS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    """What is installed changes from test to test here, as it never does in a running process."""
+    provider_class.cache_clear()
+    yield
+    provider_class.cache_clear()
+
+
 @pytest.fixture
 def install(tmp_path, monkeypatch):
     """Install packages that do nothing but declare providers; only they are seen."""

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from billing.domain.actor import Role
+from billing.domain.errors import InvalidValue
 from billing.services import intake
 from billing.services.context import Ids
 from billing.services.organizing import Setup
@@ -163,7 +164,7 @@ async def test_callback_that_could_not_be_written_is_retried_once(site: Site, mo
     intent = await site.open_intent()
 
     async def stumble(*_: object) -> object:
-        raise KeyError("a fault of ours")
+        raise InvalidValue("what no rule foresaw")
 
     with monkeypatch.context() as patch:
         patch.setattr(intake, "apply_deliveries", stumble)
@@ -174,7 +175,7 @@ async def test_callback_that_could_not_be_written_is_retried_once(site: Site, mo
     retried = await site.client.post(f"{address}/retry")
     again = await site.client.post(f"{address}/retry")
 
-    assert (waiting["id"], waiting["state"], waiting["fault"]) == (stored.receipt, "waiting", "KeyError")
+    assert (waiting["id"], waiting["state"], waiting["fault"]) == (stored.receipt, "waiting", "invalid_value")
     assert (retried.status_code, retried.json()["verdict"]) == (200, "accepted")
     problem(again, 409, "already_replayed")
     replayed = await site.read(address)
