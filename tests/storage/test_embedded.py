@@ -133,7 +133,7 @@ def test_killed_without_a_word_the_server_goes_too() -> None:
 def test_start_that_fails_tells_the_servers_own_words_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     # A folder of this test's own: other workers start and stop servers in the usual one meanwhile.
     own = Path(tempfile.mkdtemp(prefix="v", dir="/tmp"))
-    own.chmod(0o755)
+    own.chmod(0o1777)  # as the usual one
     monkeypatch.setattr(tempfile, "tempdir", str(own))
 
     with pytest.raises(ServerDidNotStart, match="no_such_setting"):
