@@ -188,7 +188,7 @@ async def test_call_that_tells_no_fact_is_answered_without_a_trace(site: Site, m
 
 async def test_fault_of_a_provider_is_ours_to_look_at(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*_: object) -> None:
-        raise RuntimeError("the secret is 42")
+        raise RuntimeError("the secret is open-sesame")
 
     monkeypatch.setattr(Sandbox, "read_callback", read)
 
@@ -196,7 +196,7 @@ async def test_fault_of_a_provider_is_ours_to_look_at(site: Site, monkeypatch: p
         answer = await site.stranger.post(site.hospital.callback_path, content=b"{}")
 
     problem(answer, 500, "internal_error")
-    assert "42" not in answer.text
+    assert "open-sesame" not in answer.text
     assert [line["event"] for line in logs].count("request_failed") == 1
 
 
