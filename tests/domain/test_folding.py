@@ -1,26 +1,22 @@
 """Where money goes and what is booked once: the fold, without a database."""
 
 from dataclasses import replace
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.domain.folding import Folded, Reason, Twin
+from billing.domain.folding import Folded, Reason
 from billing.domain.ids import PaymentId, VisitId
 from billing.domain.intent import IntentState
 from billing.domain.invoice import InvoiceState
 from billing.domain.money import Dong
 from billing.domain.notice import Codes, FactKey, KnownEvent, KnownFact
-from billing.domain.payment import Payment, Place, Why
+from billing.domain.payment import Place, Why
 from providers.contract import Movement, Outcome, Verdict
 from tests.domain.fold_builders import (
     ACCOUNT,
-    BANK_ACCOUNT,
-    NOON,
-    OTHER_ACCOUNT,
     code,
     intent,
     invoice,
@@ -344,56 +340,6 @@ def test_code_of_the_field_never_issued_gives_way_to_the_text() -> None:
     folded = run(telling(codes=Codes(field=(code(77),), direct=(code(1),))))
 
     assert places(folded) == [(Place.INVOICE, 100_000, Why.OWED)]
-
-
-def test_held_payment_is_no_twin_for_a_third() -> None:
-    folded = run(telling("T1"), telling("T2", account_id=OTHER_ACCOUNT), twins=[_twin(is_unallocated=False)])
-
-    assert [held for held, _ in folded.holds] == [folded.payments[0][0].id]
-
-
-def _twin(*, is_unallocated: bool, bank_reference: str = "", codes: frozenset[str] = frozenset()) -> Twin:
-    payment = Payment(
-        id=PaymentId(UUID(int=7)),
-        account_id=OTHER_ACCOUNT,
-        delivery_id=telling().delivery_id,
-        intent_id=None,
-        amount=Dong(100_000),
-        provider_reference="X1",
-        bank_reference=bank_reference,
-        occurred_at=NOON - timedelta(hours=23),
-    )
-    return Twin(payment, BANK_ACCOUNT, codes, is_unallocated)
-
-
-def test_probable_duplicate_of_an_allocated_payment_is_booked_unallocated_and_held() -> None:
-    folded = run(telling(), twins=[_twin(is_unallocated=False)])
-
-    assert places(folded) == [(Place.UNALLOCATED, 100_000, Why.PROBABLE_DUPLICATE)]
-    assert [held for held, _ in folded.holds] == [folded.payments[0][0].id]
-    assert reasons(folded) == [Why.PROBABLE_DUPLICATE]
-
-
-def test_probable_duplicate_of_an_unallocated_payment_is_allocated_and_the_other_held() -> None:
-    folded = run(telling(), twins=[_twin(is_unallocated=True)])
-
-    assert places(folded) == [(Place.INVOICE, 100_000, Why.OWED)]
-    assert [held for held, _ in folded.holds] == [PaymentId(UUID(int=7))]
-
-
-@pytest.mark.parametrize(
-    ("changes", "twin"),
-    [
-        ({"account_id": OTHER_ACCOUNT}, _twin(is_unallocated=False)),
-        ({"occurred_at": NOON + timedelta(hours=2)}, _twin(is_unallocated=False)),
-        ({"bank_reference": "FT2"}, _twin(is_unallocated=False, bank_reference="FT1")),
-        ({}, _twin(is_unallocated=False, codes=frozenset({code(2)}))),
-        ({"amount": Dong(99_000)}, _twin(is_unallocated=False)),
-    ],
-    ids=["same-channel", "too-far", "other-bank-reference", "other-code", "other-amount"],
-)
-def test_equal_payments_that_differ_in_what_counts_are_not_held(changes: dict[str, object], twin: Twin) -> None:
-    assert run(telling(**changes), twins=[twin]).holds == []
 
 
 _PAYMENTS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 250_000)), min_size=1, max_size=8)
