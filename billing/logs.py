@@ -4,6 +4,7 @@ Everything that is logged, by us or by a library, passes `mask_forbidden` and `t
 line: whoever writes a log line leaves such values out (STYLE.md).
 """
 
+import json
 import logging
 import sys
 import traceback
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, TextIO
 from uuid import UUID
@@ -32,38 +34,37 @@ _FORBIDDEN_WORDS = frozenset(
 )
 _MEASURES = ("_id", "_count", "_size", "_length", "_ms", "_s", "_max", "_dong")
 _PLAIN = (str, bool, int, float, Decimal, UUID, date, time, timedelta, Enum, type(None))
+_BARE = frozenset({str, bool, int, float, type(None)})
 _FRAMES_MAX = 12
 
 
 def configure_logs(*, is_json: bool, stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:
-    """Send every log of this process, ours and the libraries', to one stream in one form."""
+    """Send every log of this process, ours and the libraries', to one stream in one form.
+
+    Our own lines go straight to the stream; only the libraries' pass through the standard library's logging.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         tell_exceptions,
         mask_forbidden,
     ]
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
     renderer: Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.processors.JSONRenderer(serializer=_write_json)
         if is_json
         else structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    )
+    structlog.configure(
+        processors=[_add_logger_name, *shared, renderer],
+        logger_factory=lambda name=None: _Lines(stream, name),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
             keep_exc_info=False,
             keep_stack_info=False,
@@ -75,6 +76,27 @@ def configure_logs(*, is_json: bool, stream: TextIO = sys.stderr, level: int = l
     # Addresses of requests carry keys and names of others; the requests are told by our own middleware.
     for library in ("aiohttp.access", "httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+class _Lines(structlog.WriteLogger):
+    """Whole lines on one stream, and the name of the module that writes them."""
+
+    def __init__(self, stream: TextIO, name: str | None) -> None:
+        super().__init__(stream)
+        self.name = name
+
+
+def _add_logger_name(logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if logger.name is not None:
+        event["logger"] = logger.name
+    return event
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, default=repr)
+
+
+def _write_json(event: EventDict, **_: object) -> str:
+    return _JSON.encode(event)
 
 
 def mask_forbidden(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -105,6 +127,8 @@ def tell_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 def _masked(key: str, value: object) -> object:
     if _is_forbidden(key) and value is not None:
         return MASK
+    if type(value) in _BARE:
+        return value
     if isinstance(value, Mapping):
         return {str(inner): _masked(str(inner), item) for inner, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -115,6 +139,7 @@ def _masked(key: str, value: object) -> object:
     return value if key.startswith("_") else f"<{type(value).__name__}>"
 
 
+@lru_cache(maxsize=1024)
 def _is_forbidden(key: str) -> bool:
     lowered = key.lower()
     return not lowered.endswith(_MEASURES) and not _FORBIDDEN_WORDS.isdisjoint(lowered.replace("-", "_").split("_"))

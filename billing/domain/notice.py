@@ -105,20 +105,17 @@ def join_facts(tellings: Sequence[Telling], new_id: Callable[[], PaymentId]) -> 
     Two tellings that share any key speak of one fact, and so do two that are linked through a third. Works on the
     tellings of one batch, before a key is claimed: a bare insert of {a} and {a, b} would leave b on nothing.
     """
-    parent: dict[FactKey, FactKey] = {}
-
-    def root(key: FactKey) -> FactKey:
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
+    ids: dict[FactKey, PaymentId] = {}
+    keys_of: dict[PaymentId, list[FactKey]] = {}
     for telling in tellings:
         if not telling.moves_money:
             continue
-        keys = sorted(telling.fact_keys)
-        for key in keys:
-            parent.setdefault(key, key)
-            parent[root(key)] = root(keys[0])
-    ids = {key: new_id() for key in parent if root(key) == key}
-    return {key: ids[root(key)] for key in parent}
+        known = {ids[key] for key in telling.fact_keys if key in ids}
+        fact_id = min(known) if known else new_id()
+        kept = keys_of.setdefault(fact_id, [])
+        for other in known - {fact_id}:
+            kept += keys_of.pop(other)
+        kept += telling.fact_keys
+        for key in kept if len(known) > 1 else telling.fact_keys:
+            ids[key] = fact_id
+    return ids

@@ -6,8 +6,9 @@ i·(a − b) and two exchanged characters by (i − j)·(a − b); neither can b
 Whether a code was ever issued, and what to do with none or two, is the caller's matter. Source: DESIGN §8.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NewType
 
 from billing.domain.errors import InvalidValue, Refused
@@ -28,7 +29,7 @@ TRANSFER_TEXT_LENGTH_MAX = 2_000
 """Far beyond any bank's narrative; a longer text is not searched."""
 
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
-_KEPT_WHEN_SQUEEZED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_LOST_WHEN_SQUEEZED = re.compile(r"[^A-Z0-9]+")
 
 
 class PrefixesExhausted(Refused):
@@ -95,24 +96,25 @@ class Grammar:
     body_length: int
     alphabet: frozenset[str]
     holds: Callable[[str], bool] | None = None
+    _shapes: tuple[re.Pattern[str], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.prefixes or "" in self.prefixes or not self.alphabet or self.body_length < 1:
             raise InvalidValue("a grammar needs a prefix, an alphabet and a body", field="grammar")
+        object.__setattr__(self, "_shapes", tuple(self._shape(length) for length in sorted(set(map(len, self.prefixes)))))
 
     def find(self, text: str) -> Iterator[str]:
         """Every code of an upper-case text, at every offset, overlapping, in order."""
-        prefix_lengths = sorted({len(prefix) for prefix in self.prefixes})
-        for offset in range(len(text)):
-            for prefix_length in prefix_lengths:
-                code = text[offset : offset + prefix_length + self.body_length]
-                if code[:prefix_length] in self.prefixes and self._is_code(code, prefix_length):
-                    yield code
+        found = [(match.start(), match[1]) for shape in self._shapes for match in shape.finditer(text)]
+        if len(self._shapes) > 1:
+            found.sort(key=lambda place: (place[0], len(place[1])))
+        return (code for _, code in found if self.holds is None or self.holds(code))
 
-    def _is_code(self, code: str, prefix_length: int) -> bool:
-        body = code[prefix_length:]
-        is_whole = len(body) == self.body_length and self.alphabet.issuperset(body)
-        return is_whole and (self.holds is None or self.holds(code))
+    def _shape(self, prefix_length: int) -> re.Pattern[str]:
+        """A code of a prefix of this length, looked for without being consumed, so that codes may overlap."""
+        prefixes = "|".join(sorted(re.escape(prefix) for prefix in self.prefixes if len(prefix) == prefix_length))
+        alphabet = "".join(sorted(re.escape(letter) for letter in self.alphabet))
+        return re.compile(f"(?=((?:{prefixes})[{alphabet}]{{{self.body_length}}}))")
 
 
 def organization_grammar(prefixes: Iterable[str]) -> Grammar:
@@ -162,8 +164,7 @@ def squeezed_codes(content: str, grammar: Grammar) -> tuple[str, ...]:
     if len(content) > TRANSFER_TEXT_LENGTH_MAX:
         return ()
     text = upper_without_marks(content)
-    squeezed = "".join(letter for letter in text if letter in _KEPT_WHEN_SQUEEZED)
-    return tuple(dict.fromkeys(grammar.find(squeezed)))
+    return tuple(dict.fromkeys(grammar.find(_LOST_WHEN_SQUEEZED.sub("", text))))
 
 
 def _weighted_sum(text: str) -> int:

@@ -24,6 +24,8 @@ def upper_without_marks(text: str) -> str:
 
     Punctuation, spaces and line breaks stay, so that a code is first looked for as it stands.
     """
+    if text.isascii():
+        return text.upper()
     composed = unicodedata.normalize("NFKC", text)
     return _without_marks(composed.translate(_D_STROKE)).upper()
 

@@ -7,6 +7,8 @@ import json
 from decimal import Decimal
 from typing import Any, NoReturn
 
+_SCALAR = json.JSONEncoder(ensure_ascii=False)
+
 
 def encode_json(value: object) -> str:
     """Write a value of None, bool, int, Decimal, str, list, tuple and dict with text keys as JSON.
@@ -16,7 +18,7 @@ def encode_json(value: object) -> str:
     """
     match value:
         case None | bool() | int() | str():
-            return json.dumps(value, ensure_ascii=False)
+            return _SCALAR.encode(value)
         case Decimal():
             if not value.is_finite():
                 raise ValueError(f"{value} is no number in JSON")
@@ -37,7 +39,7 @@ def decode_json(text: str) -> Any:
 def _encode_key(key: object) -> str:
     if not isinstance(key, str):
         raise TypeError(f"a key of JSON is text, not {type(key).__name__}")
-    return json.dumps(key, ensure_ascii=False)
+    return _SCALAR.encode(key)
 
 
 def _refuse_constant(name: str) -> NoReturn:

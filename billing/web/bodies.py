@@ -80,6 +80,11 @@ async def read_body(request: web.Request, *, size_max: int) -> bytes:
         raise too_large
     content = bytearray()
     try:
+        if request.content.is_eof():  # it all came with the head, as a callback's small body does
+            content += request.content.read_nowait()
+            if len(content) > size_max:
+                raise too_large
+            return bytes(content)
         async with asyncio.timeout(surroundings(request).limits.body_timeout_s):
             async for chunk in request.content.iter_any():
                 content += chunk

@@ -17,7 +17,7 @@ from billing.domain.ids import DeliveryId, OrganizationId
 from billing.services.context import ProviderAccount
 from billing.services.steps.notices import Delivery
 from billing.web.bodies import BodyUnreadable, read_body
-from billing.web.surroundings import Surroundings, surroundings
+from billing.web.surroundings import TOLD, Surroundings, surroundings
 from providers.contract import BadSignature, Callback, Callbacks, Notices, Reply, Unreadable, Verdict
 
 log = structlog.get_logger(__name__)
@@ -45,36 +45,49 @@ async def receive_callback(request: web.Request) -> web.Response:
         raise NotFound("no active provider account of that name takes callbacks")
     body = await read_body(request, size_max=around.limits.callback_size_max)
     callback = _callback(request, body, around)
-    with structlog.contextvars.bound_contextvars(organization=organization_id, account=name):
-        outcome, reply = await _deliver(around, account, account.provider, callback)
+    told = request[TOLD]
+    told["organization"], told["account"] = organization_id, name
+    outcome, reply = await _deliver(around, account, account.provider, callback, told)
+    told["outcome"] = outcome
     around.callbacks[outcome] += 1
     return _response(reply)
 
 
 async def _deliver(
-    around: Surroundings, account: ProviderAccount, provider: Callbacks, callback: Callback
+    around: Surroundings, account: ProviderAccount, provider: Callbacks, callback: Callback, told: dict[str, object]
 ) -> tuple[str, Reply]:
-    """What became of a delivery, as a word to count, and what the provider is answered."""
+    """What became of a delivery, as a word to count, and what the provider is answered.
+
+    `told` is what the log will say of the request: one line for each.
+    """
     if around.intake.is_full(account.organization_id):
         # Before the signature: when we drown, refusing must cost nothing.
         return "refused_full", provider.answer_callback(callback, Verdict.TRY_LATER, "")
     try:
         read = provider.read_callback(callback)
     except BadSignature as refusal:
-        log.warning("callback_signature_bad", body_size=len(callback.body))
+        log.warning("callback_signature_bad", account_id=account.id, body_size=len(callback.body))
         return "bad_signature", refusal.reply
     except Unreadable as refusal:
-        log.warning("callback_unreadable", body_size=len(callback.body), reason=refusal.reason)
+        log.warning(
+            "callback_unreadable", account_id=account.id, body_size=len(callback.body), reason=refusal.reason
+        )
         return "unreadable", refusal.reply
     if isinstance(read, Reply):
         return "replied", read
-    return await _submit(around, account, provider, callback, read)
+    return await _submit(around, account, provider, callback, read, told)
 
 
 async def _submit(
-    around: Surroundings, account: ProviderAccount, provider: Callbacks, callback: Callback, read: Notices
+    around: Surroundings,
+    account: ProviderAccount,
+    provider: Callbacks,
+    callback: Callback,
+    read: Notices,
+    told: dict[str, object],
 ) -> tuple[str, Reply]:
     delivery_id = DeliveryId(around.context.ids.new())
+    told["delivery"] = delivery_id
     if not read.notices:
         # A provider's test call tells no fact: there is nothing to keep, only to answer.
         return "empty", provider.answer_callback(callback, Verdict.ACCEPTED, str(delivery_id))
@@ -84,7 +97,6 @@ async def _submit(
     except (Unavailable, CommitUnknown) as error:
         log.warning("callback_not_acknowledged", delivery=str(delivery_id), error=error.code)
         return "not_acknowledged", provider.answer_callback(callback, Verdict.TRY_LATER, "")
-    log.info("callback_answered", delivery=str(delivery_id), verdict=answer.verdict.value)
     return answer.verdict.value, provider.answer_callback(callback, answer.verdict, str(answer.receipt_id))
 
 
@@ -104,6 +116,8 @@ def _callback(request: web.Request, body: bytes, around: Surroundings) -> Callba
 
 
 def _query_pairs(raw_query: str) -> Sequence[tuple[str, str]]:
+    if not raw_query:
+        return ()
     if not raw_query.isascii():
         raise BodyUnreadable("the query holds bytes that are not ASCII")
     try:

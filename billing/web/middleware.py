@@ -5,12 +5,12 @@ import time
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from billing.services.access import NotAuthenticated
 from billing.web.metrics import METRICS
 from billing.web.problems import problem_of, write_problem
-from billing.web.surroundings import CALLER, REQUEST_ID, ROLES, surroundings
+from billing.web.surroundings import CALLER, REQUEST_ID, ROLES, TOLD, surroundings
 
 log = structlog.get_logger(__name__)
 
@@ -31,27 +31,28 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     started = time.perf_counter()
     request_id = str(surroundings(request).context.ids.new())
     request[REQUEST_ID] = request_id
-    with bound_contextvars(request_id=request_id):
-        try:
-            response = await handler(request)
-        except Exception as error:  # noqa: BLE001 - the last place that can answer; what is unforeseen is logged there
-            response = write_problem(problem_of(error), request_id=request_id)
-        response.headers["X-Request-Id"] = request_id
-        resource = request.match_info.route.resource
-        caller = request.get(CALLER)
-        route = resource.canonical if resource is not None else None
-        elapsed_s = time.perf_counter() - started
-        request.config_dict[METRICS].note_request(
-            method=request.method, route=route, status=response.status, seconds=elapsed_s
-        )
-        log.info(
-            "request_answered",
-            method=request.method,
-            route=route,
-            status=response.status,
-            organization=None if caller is None else caller.organization_id,
-            duration_ms=round(elapsed_s * 1000, 1),
-        )
+    request[TOLD] = told = {}
+    # Requests of one connection follow each other in one context: the next one's id takes this one's place.
+    bind_contextvars(request_id=request_id)
+    try:
+        response = await handler(request)
+    except Exception as error:  # noqa: BLE001 - the last place that can answer; what is unforeseen is logged there
+        response = write_problem(problem_of(error), request_id=request_id)
+    response.headers["X-Request-Id"] = request_id
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else None
+    elapsed_s = time.perf_counter() - started
+    request.config_dict[METRICS].note_request(
+        method=request.method, route=route, status=response.status, seconds=elapsed_s
+    )
+    log.info(
+        "request_answered",
+        method=request.method,
+        route=route,
+        status=response.status,
+        duration_ms=round(elapsed_s * 1000, 1),
+        **told,
+    )
     return response
 
 
@@ -67,6 +68,7 @@ async def authenticate_caller(request: web.Request, handler: Handler) -> web.Str
         raise NotAuthenticated("send `Authorization: Bearer vp_…` with your key")
     caller = await surroundings(request).keys.authenticate(key.strip())
     request[CALLER] = caller
+    request[TOLD]["organization"] = caller.organization_id
     permitted = request.config_dict[ROLES].get(request.match_info.handler)
     if permitted is not None:  # an address that does not exist is told so to whoever holds a key
         caller.require(permitted)

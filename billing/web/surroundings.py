@@ -49,6 +49,8 @@ ROLES: web.AppKey[Mapping[Any, frozenset[Role]]] = web.AppKey("roles", Mapping)
 REFERENCE: web.AppKey[dict[str, Any]] = web.AppKey("reference", dict)
 CALLER = web.RequestKey("caller", Caller)
 REQUEST_ID = web.RequestKey("request_id", str)
+TOLD = web.RequestKey("told", dict[str, object])
+"""What the one line in the log of a request says beside route, status and time; ids and words, no people."""
 
 
 def surroundings(request: web.Request) -> Surroundings:
