@@ -39,7 +39,7 @@ class PatientState(StrEnum):
     FAILED = "failed"
 
 
-_PATIENT_STATES: Mapping[tuple[IntentState, Received], PatientState] = {
+PATIENT_STATES: Mapping[tuple[IntentState, Received], PatientState] = {
     (IntentState.CREATED, Received.NONE): PatientState.PREPARING,
     (IntentState.CREATED, Received.PART): PatientState.SHORT,
     (IntentState.PENDING, Received.NONE): PatientState.WAITING,
@@ -73,7 +73,7 @@ def how_much_received(*, received: Dong, amount: Dong) -> Received:
 
 def state_for_patient(state: IntentState, received: Received) -> PatientState:
     """What an intent's state means to whoever pays, seen by itself."""
-    return _PATIENT_STATES[state, received]
+    return PATIENT_STATES[state, received]
 
 
 def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> PatientState:

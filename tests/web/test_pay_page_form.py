@@ -68,7 +68,7 @@ async def test_everything_is_there_without_a_script(site: Site) -> None:
 
     assert page.is_reloading
     assert page.code
-    assert [each for tag, each in elements if tag == "form"][0]["method"] == "post"
+    assert next(each for tag, each in elements if tag == "form")["method"] == "post"
     # What only a script can do is not shown without one.
     assert all("hidden" in each for tag, each in elements if tag == "button" and each["type"] == "button")
 
