@@ -21,11 +21,11 @@ _HEAD = """# States and their words
 Made from `billing/domain/states.py` and `billing/domain/intent.py` by `python -m tests.domain.states_document`; a test
 compares. Each provider's own words for its statuses stand at the top of its file under `providers/`.
 """
-_ORDER = """`created` < `pending` < `unknown` < `failed` = `cancelled` = `expired` < `succeeded`; a state never moves back,
-and `succeeded` is left only when money leaves again.
+_ORDER = """`created` < `pending` < `unknown` < `failed` = `cancelled` = `expired` < `succeeded`; a state never moves
+back, and `succeeded` is left only when money leaves again.
 """
-_WITH_INVOICES = """Seen with its invoices, whatever the intent says: where nothing is owed any more, money that stands on none
-of them makes it `over`, and otherwise what was not received here is `settled`.
+_WITH_INVOICES = """Seen with its invoices, whatever the intent says: where nothing is owed any more, money that stands
+on none of them makes it `over`, and otherwise what was not received here is `settled`.
 """
 _OUTCOMES = {
     Outcome.SUCCEEDED: "`pending` while less than the amount has come, then `succeeded`",

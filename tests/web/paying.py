@@ -8,6 +8,9 @@ from xml.etree import ElementTree
 
 import zxingcpp
 
+from billing.domain.states import PatientState
+from providers.sandbox.bank import Behaviour
+from tests.builders import ACCOUNT_NAME
 from tests.web.site import Site
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -63,6 +66,43 @@ async def set_state(site: Site, intent: dict[str, Any], state: str) -> None:
     await site.as_owner(
         "UPDATE intent SET state = $2, version = version + 1 WHERE organization_id = 1 AND id = $1", intent["id"], state
     )
+
+
+async def open_another(site: Site, intent: dict[str, Any], **changes: object) -> dict[str, Any]:
+    """A further intent for the same invoices."""
+    body = {"account": ACCOUNT_NAME, "invoice_ids": intent["invoice_ids"], **changes}
+    answer = await site.client.post("/v1/intents", json=body)
+    assert answer.status_code == 201, answer.text
+    opened: dict[str, Any] = answer.json()
+    return opened
+
+
+async def open_in_state(site: Site, state: PatientState) -> dict[str, Any]:
+    """An intent whose page shows a state."""
+    intent = await site.open_intent()
+    payload = intent["instruction"]["qr_payload"]
+    match state:
+        case PatientState.SHORT:
+            await site.bank().pay(payload, Behaviour.SHORT)
+        case PatientState.PAID:
+            await site.bank().pay(payload, Behaviour.EXACT)
+        case PatientState.OVER:
+            await site.bank().pay(payload, Behaviour.OVER)
+        case PatientState.SETTLED:
+            other = await open_another(site, intent)
+            await site.bank().pay(other["instruction"]["qr_payload"], Behaviour.EXACT)
+        case PatientState.CANCELLED:
+            await site.client.post(f"/v1/intents/{intent['id']}/cancel")
+        case PatientState.CANCELLED_SHORT:
+            await site.client.post(f"/v1/intents/{intent['id']}/cancel")
+            await site.bank().pay(payload, Behaviour.SHORT)
+        case PatientState.PREPARING:
+            await set_state(site, intent, "created")
+        case PatientState.ASKING:
+            await set_state(site, intent, "unknown")
+        case PatientState.EXPIRED | PatientState.FAILED:
+            await set_state(site, intent, state.value)
+    return intent
 
 
 def _read_picture(svg: str, *, scale: int = 4) -> str:

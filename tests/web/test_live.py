@@ -12,7 +12,7 @@ import pytest
 
 from billing.app import open_service
 from billing.domain.errors import Unavailable
-from billing.domain.ids import OrganizationId
+from billing.domain.ids import IntentId, OrganizationId
 from billing.services.context import Context
 from billing.services.intake import Intake
 from billing.storage.database import Database, DatabaseLimits

@@ -1,30 +1,22 @@
 """The patient's page: every state, what it never tells, and what it does for whoever says to have paid."""
 
 import re
-from typing import Any
 
 import pytest
 
+from billing.domain.coverage.explain import Language
 from billing.domain.errors import Unavailable
+from billing.domain.states import ASKING_FOR_MONEY, FINAL, WORDS, PatientState
 from billing.interop.qr import qr_png
 from billing.web.pages.pay import handlers
 from billing.web.server import create_application, serving
 from providers.emvqr import crc16, parse
 from providers.sandbox.bank import Behaviour
-from tests.builders import ACCOUNT_NAME, BANK_BIN, DemoHospital
-from tests.web.paying import look, set_state
+from tests.builders import BANK_BIN, DemoHospital
+from tests.web.paying import look, open_another, open_in_state, set_state
 from tests.web.site import Site
 
 UNKNOWN_TOKEN = "0" * 32
-
-
-async def open_another(site: Site, intent: dict[str, Any], **changes: object) -> dict[str, Any]:
-    """A further intent for the same invoices."""
-    body = {"account": ACCOUNT_NAME, "invoice_ids": intent["invoice_ids"], **changes}
-    answer = await site.client.post("/v1/intents", json=body)
-    assert answer.status_code == 201, answer.text
-    opened: dict[str, Any] = answer.json()
-    return opened
 
 
 async def test_intent_names_its_page_by_a_random_token(site: Site) -> None:
@@ -311,6 +303,20 @@ async def test_page_that_cannot_be_read_now_says_that_no_money_is_lost(
     assert "Tiền đã chuyển không bị mất" in answer.text
 
 
+@pytest.mark.parametrize("state", list(PatientState))
+@pytest.mark.parametrize("language", list(Language))
+async def test_every_state_has_a_page_in_its_published_words(
+    site: Site, state: PatientState, language: Language
+) -> None:
+    page = await look(site, await open_in_state(site, state), lang=language.value)
+
+    words = WORDS[state][language]
+    beginning = words.sentence.partition("{")[0]
+    assert page.status.startswith(f"{words.label}. {beginning}")
+    assert (page.code is not None) == (state in ASKING_FOR_MONEY)
+    assert page.is_reloading == (state not in FINAL)
+
+
 async def test_help_phone_is_the_organizations(site: Site) -> None:
     intent = await site.open_intent()
     without = await look(site, intent)
@@ -327,7 +333,7 @@ async def test_saying_to_have_paid_asks_the_bank_sooner_and_pays_nothing(site: S
 
     answer = await site.stranger.post(f"{intent['pay_url']}/transferred")
 
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"{intent['pay_url']}?told=1#state")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{intent['pay_url']}?told=1")
     (row,) = await site.as_owner("SELECT due_at, asked FROM asking WHERE intent_id = $1", intent["id"])
     assert (row["due_at"] <= site.context.clock(), row["asked"]) == (True, 0)
     after = await site.read(f"/v1/intents/{intent['id']}")
@@ -344,7 +350,7 @@ async def test_saying_it_again_changes_nothing(site: Site) -> None:
         for _ in range(3):
             answer = await site.stranger.post(f"{intent['pay_url']}/transferred?lang=en")
 
-    assert answer.headers["Location"] == f"{intent['pay_url']}?told=1&lang=en#state"
+    assert answer.headers["Location"] == f"{intent['pay_url']}?told=1&lang=en"
 
 
 async def test_question_far_off_is_brought_near_unless_it_was_just_asked(site: Site) -> None:

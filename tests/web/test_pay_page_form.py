@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from billing.web.pages.pay.words import PAGE_WORDS
 from tests.web.paying import look
 from tests.web.site import Site
 
@@ -95,3 +96,10 @@ async def test_files_are_kept_for_ever_under_names_that_change_with_them(site: S
 @pytest.mark.parametrize("name", ["pay.css", "pay.000000000000.css", "..%2Fpay%2Fpage.html", "%00"])
 async def test_other_files_are_not_there(site: Site, name: str) -> None:
     assert (await site.stranger.get(f"/static/{name}")).status_code == 404
+
+
+def test_no_word_is_hidden_behind_a_method_of_its_table() -> None:
+    for words in PAGE_WORDS.values():
+        assert not [name for name in words if hasattr(words, name)]
+    first, second = PAGE_WORDS.values()
+    assert first.keys() == second.keys()

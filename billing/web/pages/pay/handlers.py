@@ -129,7 +129,7 @@ async def post_transferred(request: web.Request) -> web.Response:
     except (NotFound, Unavailable) as refusal:
         return _refuse(refusal, asked.language)
     english = "&lang=en" if asked.language is Language.ENGLISH else ""
-    location = f"{request.path.removesuffix('/transferred')}?told=1{english}#state"
+    location = f"{request.path.removesuffix('/transferred')}?told=1{english}"
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
 
 
