@@ -33,7 +33,7 @@ _VI: Mapping[str, str] = {
     "valid_until": "Số tiền này tính đến {moment}. Sau đó mã vẫn nhận được tiền.",
     "no_code": "Không hiển thị được mã thanh toán. Mời đến quầy thu viện phí; xin đừng chuyển theo mã chụp lại.",
     "transferred": "Tôi đã chuyển",
-    "transferred_hint": "Chỉ để chúng tôi hỏi ngân hàng sớm hơn. Khoản này đã thanh toán khi ngân hàng báo có.",
+    "transferred_hint": "Chỉ để chúng tôi hỏi ngân hàng sớm hơn; khoản này là đã thanh toán khi ngân hàng báo có.",
     "told": "Cảm ơn. Chúng tôi hỏi ngân hàng sớm hơn; xin chờ ngân hàng báo có.",
     "why": "Vì sao số tiền này?",
     "total": "Tổng chi phí của bảng kê {number} là {total}.",

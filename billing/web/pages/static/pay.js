@@ -8,7 +8,7 @@
   const lost = document.getElementById("offline");
   const told = new URLSearchParams(location.search).get("told") === "1";
   const address = path + "/state" + query + (told ? (query ? "&" : "?") + "told=1" : "");
-  let shown = null, stream = null, timer = 0, polls = 0, isFetching = false, isStale = false;
+  let stream = null, timer = 0, polls = 0, isFetching = false, isStale = false;
 
   const section = () => state.querySelector("section");
   const isFinal = () => "final" in section().dataset;
@@ -18,13 +18,20 @@
   }
 
   function show(html) {
-    if (html === shown) return;
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html;
+    // What is the same stays as it is: a finger may be on its way to a button.
+    if (fresh.content.querySelector("section").dataset.version === section().dataset.version) return;
     const kept = document.activeElement && state.contains(document.activeElement)
       ? document.activeElement.dataset.copy : undefined;
-    state.innerHTML = html;
-    shown = html;
+    state.replaceChildren(fresh.content);
     showCopyButtons();
-    if (status.textContent !== section().dataset.status) status.textContent = section().dataset.status;
+    const { label, sentence, tone } = section().dataset;
+    if (status.textContent !== `${label} ${sentence}`) {
+      status.className = tone;
+      status.querySelector("b").textContent = label;
+      status.querySelector("span").textContent = sentence;
+    }
     if (isFinal()) {
       status.focus();
     } else if (kept !== undefined) {
