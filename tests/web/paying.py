@@ -27,7 +27,7 @@ class Seen:
         """The one sentence that is read aloud."""
         found = re.findall(r'<p [^>]*role="status"[^>]*>(.*?)</p>', self.html)
         assert len(found) == 1, "one status, no more"
-        return unescape(re.sub(r"<[^>]+>", "", found[0]))
+        return unescape(re.sub(r"<[^>]+>", "", found[0])).replace("\N{NO-BREAK SPACE}", " ")
 
     @property
     def amount(self) -> str:

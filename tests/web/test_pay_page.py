@@ -147,6 +147,7 @@ async def test_overpaid_page_says_what_is_kept_for_the_patient(site: Site) -> No
 
     assert page.status.startswith("Nộp thừa. Đã nhận 146.000 đ, trong đó nộp thừa 10.000 đ.")
     assert page.sums["Nộp thừa"] == "10.000 đ"
+    assert page.sums["Số tiền của khoản này"] == "136.000 đ"
     assert (page.code, page.is_reloading) == (None, False)
 
 

@@ -154,7 +154,10 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
         "query": "?lang=en" if language is Language.ENGLISH else "",
         "was_told": request.query.get("told") == "1",
         "label": told.label,
-        "sentence": told.sentence.format(**amounts),
+        # An amount is never broken over two lines.
+        "sentence": told.sentence.format(
+            **{name: text.replace(" ", "\N{NO-BREAK SPACE}") for name, text in amounts.items()}
+        ),
         "tone": _TONES.get(page.state, "waiting"),
         "is_final": page.state in FINAL,
         "is_waiting": page.state is PatientState.WAITING,
