@@ -18,6 +18,10 @@ help: ## this list
 demo: .venv/.installed ## watch a visit become a price, a QR, a payment and a balanced ledger
 	@.venv/bin/vienphi demo
 
+.PHONY: run
+run: .venv/.installed ## serve a demo hospital with bills to pay, and the pretend bank, on this machine until Ctrl-C
+	@.venv/bin/vienphi run
+
 .PHONY: test
 test: .venv/.installed ## run the tests on a PostgreSQL of their own
 	@$(RUN) pytest $(PYTEST_ARGUMENTS)

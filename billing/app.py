@@ -14,10 +14,13 @@ from billing.domain.coverage.policy import Policy
 from billing.domain.errors import Unavailable
 from billing.services.accounts import BuildProvider, StoredProviderAccounts
 from billing.services.context import Clock, Context, Ids, utc_now
+from billing.services.hinting import open_hints
 from billing.services.intake import Intake, IntakeLimits
 from billing.storage.database import Database, DatabaseLimits
+from billing.web.live import LiveHub
 from billing.web.server import create_application
 from billing.web.surroundings import WebLimits
+from providers.banks import banks
 from providers.contract import Provider
 from providers.registry import open_provider
 
@@ -74,13 +77,17 @@ async def open_service(
     database_limits: DatabaseLimits | None = None,
     intake_limits: IntakeLimits | None = None,
     web_limits: WebLimits | None = None,
+    public_base_url: str = "",
     secret_of: FindSecret = find_secret,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Service]:
     """Open the service on a migrated database; leaving it writes what still waits and closes everything."""
     database = await Database.open(database_url, limits=database_limits)
     try:
-        async with httpx.AsyncClient(timeout=_PROVIDER_TIMEOUT, limits=_PROVIDER_CONNECTIONS) as client:
+        async with (
+            httpx.AsyncClient(timeout=_PROVIDER_TIMEOUT, limits=_PROVIDER_CONNECTIONS) as client,
+            open_hints(database_url) as hints,
+        ):
             context = Context(
                 database=database,
                 accounts=StoredProviderAccounts(database, provider_builder(client, secret_of), clock),
@@ -88,12 +95,22 @@ async def open_service(
                 ids=Ids(clock),
                 figures=load_figures(),
                 policy=Policy(),
+                bank_names={bank.bin: bank.name for bank in banks().values()},
+                note_change=hints.note,
             )
+            live = LiveHub(context)
+            hints.listen(live.hint)
             async with Intake(context, intake_limits) as intake:
                 yield Service(
                     context=context,
                     intake=intake,
-                    application=create_application(context=context, intake=intake, limits=web_limits),
+                    application=create_application(
+                        context=context,
+                        intake=intake,
+                        limits=web_limits,
+                        live=live,
+                        public_base_url=public_base_url,
+                    ),
                 )
     finally:
         await database.close()

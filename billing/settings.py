@@ -113,7 +113,10 @@ class WebhookSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Every setting. The two addresses are None where nothing gives them; sizes are in bytes."""
+    """Every setting. The two addresses are None where nothing gives them; sizes are in bytes.
+
+    `public_base_url` is where patients reach this service; without it links to their pages are paths.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -128,7 +131,7 @@ class Settings(BaseSettings):
     owner_url: SecretStr | None = None
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=0, le=65_535)] = 8080
-    public_base_url: str = "http://127.0.0.1:8080"
+    public_base_url: str = ""
     lanes: LaneSettings = LaneSettings()
     pool: PoolSettings = PoolSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -148,6 +151,8 @@ class Settings(BaseSettings):
     @field_validator("public_base_url")
     @classmethod
     def _is_base(cls, value: str) -> str:
+        if not value:
+            return value
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("an address beginning with http:// or https://, without ? and #, is wanted")

@@ -240,3 +240,11 @@ class Queries(ABC):
         A payment that is not known there is one notice NOT_FOUND. A timeout, a 5xx or an answer that is not authentic
         is one notice UNKNOWN: never a failure, never an exception.
         """
+
+
+class AnyAmount(ABC):
+    """Pays by a code that is made here, so the same reference may at any time ask for another amount."""
+
+    @abstractmethod
+    def code_for(self, request: PaymentRequest) -> PaymentInstruction:
+        """The code of a payment, with nobody asked and nothing begun. Raises PaymentRefused."""

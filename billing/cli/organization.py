@@ -27,6 +27,7 @@ def organization() -> None:
     show_default=True,
     help="Cấp chuyên môn kỹ thuật.",
 )
+@click.option("--help-phone", default="", help="Phone of the payment desk, shown to patients.")
 @click.pass_obj
 def add(
     config: Path | None,
@@ -37,6 +38,7 @@ def add(
     facility_code: str,
     facility_name: str | None,
     technical_level: str,
+    help_phone: str,
 ) -> None:
     """Add a legal unit with its first site, a prefix for its reference codes and its ledger accounts."""
     new = NewOrganization(
@@ -46,6 +48,7 @@ def add(
         facility_code=facility_code,
         facility_name=facility_name or name,
         technical_level=technical_level,
+        help_phone=help_phone,
     )
     as_owner(config, lambda setup: setup.add_organization(new))
     click.echo(f"organization {number} added; next: vienphi account add, vienphi key add")

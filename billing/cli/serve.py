@@ -61,6 +61,7 @@ async def _serve(settings: Settings) -> None:
             body_size_max=settings.body_size_max,
             callback_size_max=settings.callback_size_max,
         ),
+        public_base_url=settings.public_base_url,
     ) as service:
         await check_role(service.context.database)
         await check_horizon(service.context.database)

@@ -20,6 +20,9 @@ TIMES = (
 NOT_FOUND_HOLDS_AFTER = timedelta(minutes=15)
 """A payment that its provider does not know so long after it was begun was never begun there."""
 
+CLAIM = timedelta(minutes=2)
+"""How long a question is one worker's; longer than a call may take and its answer needs to be applied."""
+
 _SETTLED = frozenset({IntentState.SUCCEEDED, IntentState.FAILED, IntentState.CANCELLED})
 _ANSWERS = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED, Outcome.EXPIRED})
 

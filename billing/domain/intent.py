@@ -39,7 +39,7 @@ _RANK: Mapping[IntentState, int] = {
 }
 
 # SUCCEEDED is not here: only money received makes an intent succeed. NOT_FOUND says nothing of the payer's act.
-_STATE_OF: Mapping[Outcome, IntentState] = {
+STATE_OF: Mapping[Outcome, IntentState] = {
     Outcome.PENDING: IntentState.PENDING,
     Outcome.UNKNOWN: IntentState.UNKNOWN,
     Outcome.REVIEW: IntentState.UNKNOWN,
@@ -51,7 +51,7 @@ _STATE_OF: Mapping[Outcome, IntentState] = {
 
 def advance(state: IntentState, outcome: Outcome) -> IntentState:
     """The state after an outcome without money; a state never moves backwards nor between equals."""
-    told = _STATE_OF.get(outcome, state)
+    told = STATE_OF.get(outcome, state)
     return told if _RANK[told] > _RANK[state] else state
 
 

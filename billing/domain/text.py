@@ -30,5 +30,11 @@ def upper_without_marks(text: str) -> str:
     return _without_marks(composed.translate(_D_STROKE)).upper()
 
 
+def shorten_name(name: str) -> str:
+    """A name for a screen that others may see: family and given name whole, the rest as initials: `Nguyễn V. An`."""
+    words = unicodedata.normalize("NFC", name).split()
+    return " ".join([*words[:1], *(f"{word[0].upper()}." for word in words[1:-1]), *words[1:][-1:]])
+
+
 def _without_marks(text: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))

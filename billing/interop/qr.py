@@ -1,10 +1,11 @@
-"""Drawing a payment code: as SVG for a page or paper, as text for a terminal.
+"""Drawing a payment code: as SVG for a page or paper, as PNG for a phone, as text for a terminal.
 
 Knows nothing of what stands in the code. Error correction is level M and the quiet zone four modules wide, as
 ISO/IEC 18004 asks. The SVG carries no script, no style and no address, so it may stand in a page with a strict
 content policy.
 """
 
+import io
 from html import escape
 from itertools import groupby
 
@@ -38,6 +39,16 @@ def qr_svg(payload: str, *, title: str) -> str:
     )
 
 
+def qr_png(payload: str) -> bytes:
+    """Draw a payload as a PNG file, eight pixels a module, to be kept among a phone's pictures and read from there.
+
+    Raises InvalidValue as `qr_svg` does.
+    """
+    content = io.BytesIO()
+    _code(payload).save(content, kind="png", scale=8, border=QUIET_ZONE)
+    return content.getvalue()
+
+
 def qr_terminal(payload: str, *, is_coloured: bool = True) -> str:
     """Draw a payload in half blocks, two rows of modules on a line, for a dark or a light terminal.
 
@@ -59,10 +70,13 @@ def qr_terminal(payload: str, *, is_coloured: bool = True) -> str:
 
 def _modules(payload: str) -> list[list[bool]]:
     """The square of modules with its quiet zone, row by row; True is dark."""
+    return [[bool(module) for module in row] for row in _code(payload).matrix_iter(border=QUIET_ZONE)]
+
+
+def _code(payload: str) -> segno.QRCode:
     if not payload or not payload.isascii() or len(payload) > PAYLOAD_LENGTH_MAX:
         raise InvalidValue(f"a drawn payload has 1 to {PAYLOAD_LENGTH_MAX} ASCII characters", field="payload")
-    code = segno.make_qr(payload, error="m", boost_error=False)
-    return [[bool(module) for module in row] for row in code.matrix_iter(border=QUIET_ZONE)]
+    return segno.make_qr(payload, error="m", boost_error=False)
 
 
 def _dark_runs(row: list[bool]) -> list[tuple[int, int]]:

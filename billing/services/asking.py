@@ -9,11 +9,11 @@ hours of them a person decides. Source: DESIGN §5, States.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
-from billing.domain.asking import is_answered, is_settled, next_question
+from billing.domain.asking import CLAIM, is_answered, is_settled, next_question
 from billing.domain.errors import CommitUnknown, Unavailable
 from billing.domain.ids import DeliveryId, OrganizationId
 from billing.domain.intent import IntentState, advance
@@ -34,9 +34,6 @@ from providers.contract import Callback, KnownPayment, Notice, Notices, Outcome,
 
 ASKED_AT_ONCE_MAX = 20
 """How many questions one worker has under way at one provider account."""
-
-CLAIM = timedelta(minutes=2)
-"""How long a question is ours; longer than a call may take and its answer needs to be applied."""
 
 CALL_TIMEOUT_S = 20.0
 
@@ -168,6 +165,7 @@ async def _apply(
             await open_day(tx, business_date(now), at=now)
         async with context.database.transaction(account.organization_id, posting=True) as tx:
             await apply_deliveries(tx, [delivery], context)
+        context.note_change(account.organization_id)
     except (Unavailable, CommitUnknown):
         raise
     except Exception as error:  # Whatever is wrong with one answer; it is told, and the others go on.

@@ -3,7 +3,7 @@
 Nothing here decides; it is put together once in `app` and in tests.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from secrets import randbits
@@ -101,9 +101,17 @@ class Books:
     read_at: datetime
 
 
+def tell_nobody(_organization_id: OrganizationId) -> None:
+    """Where no page is open: nobody waits for a hint."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """The service's surroundings. Books are read once for each organization and again where they lack an account."""
+    """The service's surroundings. Books are read once for each organization and again where they lack an account.
+
+    `bank_names` are by BIN. `note_change` is told after a commit that something of an organization changed; it returns
+    at once and never raises (`hinting.py`).
+    """
 
     database: Database
     accounts: ProviderAccounts
@@ -111,6 +119,8 @@ class Context:
     ids: Ids = field(default_factory=lambda: Ids(utc_now))
     figures: Figures
     policy: Policy
+    bank_names: Mapping[str, str] = field(default_factory=dict)
+    note_change: Callable[[OrganizationId], None] = tell_nobody
     _books: dict[OrganizationId, Books] = field(default_factory=dict)
 
     async def books(self, tx: Transaction, *needed: AccountKey) -> Books:

@@ -64,7 +64,7 @@ class KeyNameTaken(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrganization:
-    """The legal unit and its first facility."""
+    """The legal unit and its first facility; `help_phone` is the payment desk's, shown to patients."""
 
     id: OrganizationId
     name: str
@@ -72,6 +72,7 @@ class NewOrganization:
     facility_code: str
     facility_name: str
     technical_level: str
+    help_phone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ class Setup:
         now = self._clock()
         today = business_date(now)
         async with self._setting_up(new.id) as tx:
-            await add_organization(tx, name=new.name, tax_code=new.tax_code, created_at=now)
+            await add_organization(tx, name=new.name, tax_code=new.tax_code, help_phone=new.help_phone, created_at=now)
             await self._give_prefix(tx, now)
             await add_facility(
                 tx,

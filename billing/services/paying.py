@@ -6,7 +6,7 @@ The intent is recorded and committed before the provider is called, and no trans
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from secrets import randbelow
+from secrets import randbelow, token_bytes
 from typing import Any
 
 from billing.domain.actor import Actor
@@ -30,6 +30,7 @@ from billing.storage.intents import (
 )
 from billing.storage.invoices import lock_invoices
 from billing.storage.journal import write_audit, write_message
+from billing.storage.pay_pages import add_pay_page
 from billing.storage.payments import read_payments_of_invoices
 from providers.contract import Outcome, PaymentInstruction, PaymentRefused, PaymentRequest
 
@@ -40,6 +41,7 @@ INSTRUCTION_PATIENCE = timedelta(seconds=30)
 """How long whoever opened an intent is left to hear from the provider before a replay asks in its place."""
 
 INVOICES_MAX = 50
+PAGE_TOKEN_BYTES = 16
 _DRAWS_MAX = 20
 _CHOOSE_ANOTHER = "the provider cannot collect this amount this way; choose another"
 
@@ -145,6 +147,7 @@ async def cancel_intent(
                 },
             )
             await _note(tx, context, "intent_cancelled", intent_id, actor)
+    context.note_change(organization_id)
 
 
 async def find_intent(context: Context, organization_id: OrganizationId, intent_id: IntentId) -> Mapping[str, Any]:
@@ -238,6 +241,7 @@ async def _add_intent(
             expires_at=now + INTENT_LIFE,
         )
         if await add_intent(tx, intent):
+            await add_pay_page(tx, intent.id, token_bytes(PAGE_TOKEN_BYTES))
             return intent
     raise Unavailable("no free reference code was drawn; give this organization a further prefix")
 

@@ -119,7 +119,9 @@ _READ_INTENT = """
                 ORDER BY payment.id), '[]')
          FROM payment
          JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
-         WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS payments
+         WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS payments,
+        (SELECT encode(token, 'hex') FROM pay_page
+         WHERE pay_page.organization_id = $1 AND pay_page.intent_id = intent.id) AS page_token
     FROM intent
     JOIN provider_account ON provider_account.organization_id = $1 AND provider_account.id = intent.provider_account_id
     WHERE intent.organization_id = $1 AND intent.id = $2

@@ -13,13 +13,13 @@ from billing.domain.ledger import CHART, AccountKey, AccountKind, AccountRole
 from billing.storage.database import Reader, Transaction
 
 _ADD_ORGANIZATION = """
-    INSERT INTO organization (id, name, tax_code, created_at) VALUES ($1, $2, $3, $4)
+    INSERT INTO organization (id, name, tax_code, help_phone, created_at) VALUES ($1, $2, $3, $4, $5)
 """
 
 
-async def add_organization(tx: Transaction, *, name: str, tax_code: str, created_at: datetime) -> None:
+async def add_organization(tx: Transaction, *, name: str, tax_code: str, help_phone: str, created_at: datetime) -> None:
     """Add the organization this transaction names."""
-    await tx.execute(_ADD_ORGANIZATION, tx.organization_id, name, tax_code, created_at)
+    await tx.execute(_ADD_ORGANIZATION, tx.organization_id, name, tax_code, help_phone, created_at)
 
 
 _ADD_PREFIX = """

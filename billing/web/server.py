@@ -12,10 +12,13 @@ from billing.services.context import Context
 from billing.services.intake import Intake
 from billing.services.readiness import ReadinessCheck
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
+from billing.web.live import LiveHub, add_live_hub
 from billing.web.metrics import METRICS, Metrics
 from billing.web.middleware import add_security_headers, answer_every_request, authenticate_caller
 from billing.web.openapi import write_openapi
 from billing.web.operations import Route
+from billing.web.pages.pay.handlers import add_pay_routes
+from billing.web.pages.static import STATIC_PATH, get_static
 from billing.web.routes import API, OPEN, PREFIX
 from billing.web.surroundings import REFERENCE, ROLES, SURROUNDINGS, Surroundings, WebLimits
 
@@ -23,12 +26,27 @@ from billing.web.surroundings import REFERENCE, ROLES, SURROUNDINGS, Surrounding
 web_response.SERVER_SOFTWARE = "vienphi"  # type: ignore[attr-defined]
 
 
-def create_application(*, context: Context, intake: Intake, limits: WebLimits | None = None) -> web.Application:
-    """Put the addresses together. `intake` must be running while requests are served."""
+def create_application(
+    *,
+    context: Context,
+    intake: Intake,
+    limits: WebLimits | None = None,
+    live: LiveHub | None = None,
+    public_base_url: str = "",
+) -> web.Application:
+    """Put the addresses together. `intake` must be running while requests are served.
+
+    `live` is the hub of open pages, for whoever hints to it; `public_base_url` is where patients reach this service.
+    """
     limits = limits or WebLimits()
     application = web.Application(middlewares=[answer_every_request], client_max_size=limits.visit_size_max)
     around = Surroundings(
-        context=context, intake=intake, keys=KeyRing(context), readiness=ReadinessCheck(context), limits=limits
+        context=context,
+        intake=intake,
+        keys=KeyRing(context),
+        readiness=ReadinessCheck(context),
+        limits=limits,
+        public_base_url=public_base_url,
     )
     application[SURROUNDINGS] = around
     application[METRICS] = metrics = Metrics(around.callbacks)
@@ -39,6 +57,9 @@ def create_application(*, context: Context, intake: Intake, limits: WebLimits | 
     for route in OPEN:
         _add(application, route)
     add_callback_routes(application)
+    add_pay_routes(application)
+    application.router.add_get(STATIC_PATH, get_static)
+    add_live_hub(application, live or LiveHub(context))
     application.add_subapp(PREFIX, _api())
     return application
 

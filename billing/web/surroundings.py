@@ -34,13 +34,17 @@ class WebLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """One for each application. `callbacks` counts what became of callbacks, by a word."""
+    """One for each application. `callbacks` counts what became of callbacks, by a word.
+
+    Addresses for patients begin with `public_base_url`; where it is empty they are paths.
+    """
 
     context: Context
     intake: Intake
     keys: KeyRing
     readiness: ReadinessCheck
     limits: WebLimits
+    public_base_url: str = ""
     callbacks: Counter[str] = field(default_factory=Counter)
 
 

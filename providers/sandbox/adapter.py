@@ -16,6 +16,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from providers.contract import (
+    AnyAmount,
     BadSignature,
     Callback,
     Callbacks,
@@ -59,7 +60,7 @@ _RESULTS = {
 }
 
 
-class Sandbox(Provider, Callbacks, Queries):
+class Sandbox(Provider, Callbacks, Queries, AnyAmount):
     """One account at the sandbox bank. Calls nobody but, where its settings say so, the address for questions."""
 
     signed_part: ClassVar[str] = "the timestamp, a dot and the whole body"
@@ -72,6 +73,10 @@ class Sandbox(Provider, Callbacks, Queries):
         self.queries_per_minute = _QUERIES_PER_MINUTE if settings.query_url else 0
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
+        """Nothing is begun at the bank: a code is all it takes. Raises PaymentRefused."""
+        return self.code_for(request)
+
+    def code_for(self, request: PaymentRequest) -> PaymentInstruction:
         """A dynamic VietQR for the account of the settings, read back before it is given out.
 
         Raises PaymentRefused where the amount or purpose cannot stand in a code, or the code came out wrong.

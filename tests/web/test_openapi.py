@@ -13,12 +13,16 @@ from tests.web.site import Site
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
+PAGES = ("/pay/", "/static/")
+"""What people open in a browser is no part of the API."""
+
+
 def operations(site: Site) -> set[tuple[str, str]]:
-    """Every method and path that the application answers, also inside its parts; HEAD goes with GET."""
+    """Every method and path of the API that the application answers, also inside its parts; HEAD goes with GET."""
     found = set()
     for route in site.application.router.routes():
         assert isinstance(route.resource, web.Resource)
-        if route.method != "HEAD":
+        if route.method != "HEAD" and not route.resource.canonical.startswith(PAGES):
             found.add((route.method.lower(), plain_path(route.resource.canonical)))
     return found
 

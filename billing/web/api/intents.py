@@ -15,9 +15,12 @@ from aiohttp import web
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
+from billing.domain.coverage.explain import Language
 from billing.domain.errors import NotFound
 from billing.domain.ids import IntentId, InvoiceId
+from billing.domain.intent import IntentState
 from billing.domain.money import dong
+from billing.domain.states import WORDS, how_much_received, state_for_patient
 from billing.interop.qr import qr_svg
 from billing.services.listing import list_intents
 from billing.services.paying import INVOICES_MAX, cancel_intent, find_intent, open_intent
@@ -26,6 +29,7 @@ from billing.web.bodies import Body, read_claimed, read_id
 from billing.web.documents import EXACTLY, PageDocument
 from billing.web.idempotency import replay_headers
 from billing.web.operations import Content, Description, described
+from billing.web.pages.pay.handlers import pay_path
 from billing.web.pagination import page_document, read_filter_id, read_page
 from billing.web.surroundings import CALLER, surroundings
 
@@ -61,6 +65,15 @@ class IntentPaymentDocument(TypedDict):
 
 
 @with_config(EXACTLY)
+class StateWordsDocument(TypedDict):
+    """What the state means to the patient: one of the published states (docs/states.md) and its label."""
+
+    state: str
+    vi: str
+    en: str
+
+
+@with_config(EXACTLY)
 class IntentSummary(TypedDict):
     """Our wish to collect an amount, in whole đồng, under one reference code."""
 
@@ -69,6 +82,7 @@ class IntentSummary(TypedDict):
     invoice_ids: list[str]
     reference_code: str
     state: str
+    state_words: StateWordsDocument
     version: int
     amount: int
     received: int
@@ -78,8 +92,12 @@ class IntentSummary(TypedDict):
 
 
 class IntentDocument(IntentSummary):
-    """An intent with how it is paid (null where the provider has not said) and the money that came."""
+    """An intent with how it is paid (null where the provider has not said) and the money that came.
 
+    `pay_url` opens the patient's page to whoever has it; null for an intent that is older than pages.
+    """
+
+    pay_url: str | None
     instruction: InstructionDocument | None
     payments: list[IntentPaymentDocument]
 
@@ -108,7 +126,7 @@ async def post_intent(request: web.Request) -> web.Response:
     )
     row = await find_intent(around.context, caller.organization_id, intent_id)
     return json_answer(
-        _intent(row), status=HTTPStatus.CREATED, location=_address(intent_id), headers=replay_headers(claim)
+        _intent(request, row), status=HTTPStatus.CREATED, location=_address(intent_id), headers=replay_headers(claim)
     )
 
 
@@ -145,13 +163,13 @@ async def post_cancellation(request: web.Request) -> web.Response:
     around, caller = surroundings(request), request[CALLER]
     intent_id = IntentId(read_id(request.match_info["id"], field="intent_id"))
     await cancel_intent(around.context, caller.organization_id, intent_id, actor=caller.actor)
-    return json_answer(_intent(await find_intent(around.context, caller.organization_id, intent_id)))
+    return json_answer(_intent(request, await find_intent(around.context, caller.organization_id, intent_id)))
 
 
 @described(Description(tag="intents", answers={HTTPStatus.OK: IntentDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_intent(request: web.Request) -> web.Response:
     """One intent as it stands now."""
-    return json_answer(_intent(await _find(request)))
+    return json_answer(_intent(request, await _find(request)))
 
 
 @described(
@@ -180,8 +198,29 @@ def _address(intent_id: IntentId) -> str:
     return f"/v1/intents/{intent_id}"
 
 
-def _intent(row: Mapping[str, Any]) -> IntentDocument:
-    return {**_summary(row), "instruction": _instruction(row), "payments": row["payments"]}
+def _intent(request: web.Request, row: Mapping[str, Any]) -> IntentDocument:
+    return {
+        **_summary(row),
+        "pay_url": _pay_url(request, row["page_token"]),
+        "instruction": _instruction(row),
+        "payments": row["payments"],
+    }
+
+
+def _pay_url(request: web.Request, token: str | None) -> str | None:
+    if token is None:
+        return None
+    return surroundings(request).public_base_url + pay_path(request[CALLER].organization_id, token)
+
+
+def _state_words(row: Mapping[str, Any]) -> StateWordsDocument:
+    received = how_much_received(received=row["received"], amount=row["amount"])
+    state = state_for_patient(IntentState(row["state"]), received)
+    return {
+        "state": state.value,
+        "vi": WORDS[state][Language.VIETNAMESE].label,
+        "en": WORDS[state][Language.ENGLISH].label,
+    }
 
 
 def _summary(row: Mapping[str, Any]) -> IntentSummary:
@@ -191,6 +230,7 @@ def _summary(row: Mapping[str, Any]) -> IntentSummary:
         "invoice_ids": [str(invoice_id) for invoice_id in row["invoices"]],
         "reference_code": row["reference_code"],
         "state": row["state"],
+        "state_words": _state_words(row),
         "version": row["version"],
         "amount": row["amount"],
         "received": row["received"],

@@ -1,0 +1,60 @@
+"""The hospital of the demonstration: what `vienphi demo` and `vienphi run` set up on a fresh database."""
+
+import secrets
+from collections.abc import Collection
+from datetime import timedelta
+
+from billing.domain.actor import Role
+from billing.domain.ids import OrganizationId
+from billing.services.context import Ids, utc_now
+from billing.services.organizing import NewBankAccount, NewOrganization, Setup
+from billing.storage.database import Database
+from providers.sandbox.message import SandboxSettings
+
+HOSPITAL = OrganizationId(1)
+ACCOUNT = "sandbox"
+CALLBACK_PATH = f"/callbacks/{HOSPITAL}/{ACCOUNT}"
+_BANK = NewBankAccount(bank_bin="970436", account_number="0123456789012", holder="BENH VIEN DA KHOA MAU")
+
+
+def sandbox_settings(*, query_url: str = "") -> SandboxSettings:
+    """The hospital's account at the pretend bank, under a secret of its own."""
+    return SandboxSettings(
+        bank_bin=_BANK.bank_bin,
+        account_number=_BANK.account_number,
+        account_holder=_BANK.holder,
+        merchant_id="DEMO",
+        secret=secrets.token_urlsafe(24),  # type: ignore[arg-type]  # pydantic wraps it
+        query_url=query_url,
+    )
+
+
+async def set_up_hospital(
+    owner_url: str, settings: SandboxSettings, *, key_life: timedelta, roles: Collection[Role] = (Role.CASHIER,)
+) -> str:
+    """One hospital with a sandbox account; returns a key for its desk."""
+    database = await Database.open(owner_url)
+    try:
+        setup = Setup(database, utc_now, Ids(utc_now))
+        await setup.add_organization(
+            NewOrganization(
+                id=HOSPITAL,
+                name="Bệnh viện Đa khoa Mẫu",
+                tax_code="0100000000",
+                facility_code="01001",
+                facility_name="Bệnh viện Đa khoa Mẫu",
+                technical_level="basic",
+                help_phone="024 3999 0000",
+            )
+        )
+        await setup.add_provider_account(
+            HOSPITAL,
+            name=ACCOUNT,
+            provider="sandbox",
+            bank_account=_BANK,
+            settings=settings.model_dump(exclude={"secret"}),
+            secret_name="sandbox",  # noqa: S106 - a name, not a secret
+        )
+        return await setup.add_key(HOSPITAL, person_name="Thu ngân", roles=roles, expires_at=utc_now() + key_life)
+    finally:
+        await database.close()

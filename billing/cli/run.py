@@ -1,0 +1,228 @@
+"""`vienphi run`: the service, its worker and the pretend bank on the loopback address, with bills to pay.
+
+Everything lives in one process and on a PostgreSQL of its own, made fresh each time and gone at the end.
+"""
+
+import asyncio
+import base64
+import logging
+import os
+import re
+import secrets
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any
+
+import click
+import httpx
+
+from billing.app import find_secret, open_service
+from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, sandbox_settings, set_up_hospital
+from billing.domain.actor import Role
+from billing.domain.coverage.explain import money_text
+from billing.domain.errors import BillingError
+from billing.logs import configure_logs
+from billing.services.context import utc_now
+from billing.services.dispatching import Dispatch
+from billing.storage.embedded import EmbeddedPostgres
+from billing.storage.migrator import migrate
+from billing.web.server import serving
+from billing.worker.running import Pace, run_worker
+from billing.worker.sender import Sender
+from providers.emvqr import Particulars, VietQr, build_vietqr, parse
+from providers.sandbox.bank import PretendBank
+from providers.sandbox.control import QUESTION_PATH, ControlPage, OpenCode, serving_control_page
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+_FILES = ("ngoai-tru-dong-chi-tra.xml", "noi-tru.xml")
+_KEY_LIFE = timedelta(days=1)
+_LATE_BY_S = 20.0
+_LISTED_MAX = 10
+_WORDS = {
+    "vi": {
+        "starting": "Đang chuẩn bị PostgreSQL riêng, bệnh viện thử nghiệm và ngân hàng thử nghiệm …",
+        "bank": "Ngân hàng thử nghiệm (chọn cách trả từng mã):",
+        "page": "Trang của người bệnh, mã {code}, {amount}:",
+        "docs": "Tài liệu API, với khóa {key}:",
+        "fresh": "Dữ liệu mới mỗi lần chạy và mất khi dừng. Chỉ máy này mở được. Dừng: Ctrl-C.",
+        "stopped": "Đã dừng.",
+    },
+    "en": {
+        "starting": "Preparing a PostgreSQL of its own, a demo hospital and the pretend bank …",
+        "bank": "The pretend bank (choose how each code is paid):",
+        "page": "The patient's page, code {code}, {amount}:",
+        "docs": "The API, with the key {key}:",
+        "fresh": "The data are new each time and gone at the end. Only this machine can open it. Stop: Ctrl-C.",
+        "stopped": "Stopped.",
+    },
+}
+
+
+class RunBroken(BillingError):
+    """Something of the demonstration could not be made."""
+
+    code = "run_broken"
+
+
+@click.command()
+@click.option(
+    "--lang",
+    type=click.Choice(["vi", "en"]),
+    default=lambda: "vi" if os.environ.get("LANG", "").startswith("vi") else "en",
+    help="Language of what is printed and of the bank's page. [default: that of LANG, else en]",
+)
+@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Port of the service.")
+@click.option("--bank-port", type=click.IntRange(0, 65_535), default=8081, show_default=True, help="Port of the bank.")
+def run(lang: str, port: int, bank_port: int) -> None:
+    """Serve a demo hospital and the pretend bank on the loopback address until Ctrl-C; data are fresh each time.
+
+    A port that is taken is replaced by a free one; the addresses are printed.
+    """
+    configure_logs(is_json=False, level=logging.ERROR)
+    click.echo(_WORDS[lang]["starting"])
+    with EmbeddedPostgres() as server:
+        asyncio.run(_run(server, lang, port=_free_port(port), bank_port=_free_port(bank_port)))
+    click.echo(_WORDS[lang]["stopped"])
+
+
+async def _run(server: EmbeddedPostgres, lang: str, *, port: int, bank_port: int) -> None:
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    await migrate(server.owner_url)
+    address = f"http://127.0.0.1:{port}"
+    settings = sandbox_settings(query_url=f"http://127.0.0.1:{bank_port}{QUESTION_PATH}")
+    roles = (Role.CASHIER, Role.INTEGRATOR, Role.FINANCE)
+    key = await set_up_hospital(server.owner_url, settings, key_life=_KEY_LIFE, roles=roles)
+    async with (
+        open_service(
+            server.app_url, public_base_url=address, secret_of=lambda _: settings.secret.get_secret_value()
+        ) as service,
+        serving(service.application, port=port),
+        httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {key}"}) as client,
+        httpx.AsyncClient() as line,
+    ):
+        desk = _Desk(client, lang)
+        bank = PretendBank(
+            line,
+            address + CALLBACK_PATH,
+            settings,
+            clock=utc_now,
+            random=Random(),  # noqa: S311 - a pretend bank
+            late_by_s=_LATE_BY_S,
+        )
+        page = ControlPage(bank, list_codes=desk.list_codes, add_code=desk.add_code, clock=utc_now, language=lang)
+        for _ in _FILES:
+            await desk.add_code()
+        worker = asyncio.create_task(
+            run_worker(
+                service.context,
+                dispatch=Dispatch(send=Sender().send, secret_of=find_secret, random=SystemRandom()),
+                pace=Pace(ask_s=2.0),
+                stop=stop,
+                random=SystemRandom(),
+            )
+        )
+        async with serving_control_page(page, port=bank_port) as bank_address:
+            await _tell(desk, lang, bank_address=bank_address, address=address, key=key)
+            await stop.wait()
+        await worker
+
+
+async def _tell(desk: "_Desk", lang: str, *, bank_address: str, address: str, key: str) -> None:
+    words = _WORDS[lang]
+    click.echo(f"\n{words['bank']}\n   {bank_address}")
+    for code in await desk.list_codes():
+        click.echo(f"{words['page'].format(code=code.reference, amount=code.asked)}\n   {code.page}")
+    click.echo(f"{words['docs'].format(key=key)}\n   {address}/docs\n\n{words['fresh']}")
+
+
+class _Desk:
+    """The hospital's side of the demonstration: takes visits, asks for money; all of it over HTTP."""
+
+    def __init__(self, client: httpx.AsyncClient, lang: str) -> None:
+        self._client = client
+        self._lang = lang
+        self._visits = 0
+
+    async def add_code(self) -> None:
+        """One more visit, its invoice, and a code for it; the example files in turn, each time another visit."""
+        name = _FILES[self._visits % len(_FILES)]
+        self._visits += 1
+        content = another_visit(await asyncio.to_thread((EXAMPLES / name).read_bytes), self._visits)
+        taken = await self._post("/v1/visits", content=content, media_type="application/xml")
+        invoice = await self._post("/v1/invoices", json={"visit_id": taken["visits"][0]["id"]})
+        await self._post("/v1/intents", json={"account": ACCOUNT, "invoice_ids": [invoice["id"]]})
+
+    async def list_codes(self) -> Sequence[OpenCode]:
+        """The newest codes, each asking for what its page asks for."""
+        listed = _read(await self._client.get("/v1/intents", params={"limit": _LISTED_MAX}))["items"]
+        return [await self._code(each["id"]) for each in listed]
+
+    async def _code(self, intent_id: str) -> OpenCode:
+        intent = _read(await self._client.get(f"/v1/intents/{intent_id}"))
+        asked = intent["remaining"] or intent["amount"]
+        return OpenCode(
+            reference=intent["reference_code"],
+            asked=money_text(asked),
+            state=intent["state_words"][self._lang],
+            payload=_asking(intent["instruction"]["qr_payload"], asked),
+            page=intent["pay_url"] + ("?lang=en" if self._lang == "en" else ""),
+        )
+
+    async def _post(self, path: str, *, media_type: str | None = None, **body: Any) -> Mapping[str, Any]:
+        headers = {"Idempotency-Key": secrets.token_urlsafe(16)}
+        if media_type is not None:
+            headers["Content-Type"] = media_type
+        return _read(await self._client.post(path, headers=headers, **body))
+
+
+def another_visit(content: bytes, number: int) -> bytes:
+    """An example file as the file of another visit: the same but for MA_LK, in each table that it wraps."""
+
+    def renumber(found: re.Match[str]) -> str:
+        table = base64.b64decode(found[1]).decode("utf-8")
+        table = re.sub(r"(<MA_LK>)([^<]+)(</MA_LK>)", rf"\g<1>\g<2>-{number}\g<3>", table)
+        return f"<NOIDUNGFILE>{base64.b64encode(table.encode()).decode()}</NOIDUNGFILE>"
+
+    return re.sub(r"<NOIDUNGFILE>([^<]+)</NOIDUNGFILE>", renumber, content.decode("utf-8")).encode()
+
+
+def _asking(payload: str, amount: int) -> str:
+    """The code as its page shows it once a part was paid: for what is left."""
+    said = parse(payload)
+    if said.amount == amount:
+        return payload
+    return build_vietqr(
+        VietQr(
+            bank_bin=said.bank_bin or "",
+            account_number=said.account_number or "",
+            amount=amount,
+            particulars=Particulars(purpose=said.purpose or ""),
+        )
+    )
+
+
+def _read(response: httpx.Response) -> Mapping[str, Any]:
+    if response.is_error:
+        raise RunBroken(f"{response.request.method} {response.request.url.path}: {response.text}")
+    document: Mapping[str, Any] = response.json()
+    return document
+
+
+def _free_port(wanted: int) -> int:
+    """The port that is wanted, or one that the system chooses where somebody else has it."""
+    for port in (wanted, 0):
+        with socket.socket() as tried:
+            # As asyncio does when it listens: a port that was left a moment ago is free.
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(tried.getsockname()[1])
+    raise RunBroken("no port of the loopback address is free")

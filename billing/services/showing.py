@@ -1,0 +1,207 @@
+"""Showing a collection to whoever pays: one page behind a random token, without anything that could tell of an illness.
+
+A code is shown only after it was read back: it must pay the approved account, ask for exactly what is still due and
+carry our reference. Source: DESIGN §7; UX, Patient page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from billing.domain.asking import CLAIM
+from billing.domain.coverage.priced import Reason
+from billing.domain.errors import NotFound
+from billing.domain.ids import IntentId, OrganizationId
+from billing.domain.intent import IntentState
+from billing.domain.money import Dong, half_up_dong, total
+from billing.domain.reference import purpose_text
+from billing.domain.states import ASKING_FOR_MONEY, PatientState, state_on_page
+from billing.domain.text import shorten_name
+from billing.interop.vietqr import read_vietqr
+from billing.services.context import Context
+from billing.storage.pay_pages import ask_soon, read_pay_page, read_versions
+from providers.contract import AnyAmount, PaymentRefused, PaymentRequest
+
+ASKED_EVERY = timedelta(minutes=1)
+"""However often a patient says so, a provider is asked no more often than this."""
+
+_TOLD_RULES = frozenset({"B-020", "B-080"})
+"""The 15 % of the base salary, and rounding. Card, object code and route would tell more than a screen may."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageBill:
+    """One invoice on the page, shares in whole đồng; the patient's name is shortened.
+
+    `copay` and `self_pay` are the two parts of the patient's share before rounding. `reasons` hold for the whole visit
+    and tell neither of the card nor of why the patient came.
+    """
+
+    number: str
+    visit_number: str
+    patient: str
+    patient_share: Dong
+    other_share: Dong
+    insurer_share: Dong
+    copay: Decimal
+    self_pay: Decimal
+    reasons: tuple[Reason, ...]
+
+    @property
+    def is_whole_visit(self) -> bool:
+        """Whether the parts add up to the share; a further invoice of a visit asks only for the difference."""
+        return half_up_dong(total([self.copay, self.self_pay])) == self.patient_share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageCode:
+    """How to pay what is due; `payload` was read back."""
+
+    payload: str
+    text: str
+    bank_bin: str
+    bank_name: str
+    account_number: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayPage:
+    """What the page shows, in whole đồng. `due` is what is still to be paid under this code, 0 where nothing is."""
+
+    intent_id: IntentId
+    version: int
+    hospital: str
+    help_phone: str
+    bills: tuple[PageBill, ...]
+    reference: str
+    state: PatientState
+    amount: Dong
+    received: Dong
+    credit: Dong
+    due: Dong
+    expires_at: datetime | None
+    code: PageCode | None
+
+
+async def find_pay_page(context: Context, organization_id: OrganizationId, token: bytes) -> PayPage:
+    """The page that a token opens, as things stand now. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        row = await read_pay_page(tx, token)
+    if row is None:
+        raise NotFound("no such page")
+    return await _page(context, organization_id, row)
+
+
+async def ask_sooner(context: Context, organization_id: OrganizationId, token: bytes) -> None:
+    """The patient says that money is under way: the provider is asked sooner. Nothing is paid by saying so.
+
+    May be repeated; a provider is asked once a minute at most. Raises NotFound.
+    """
+    now = context.clock()
+    async with context.database.transaction(organization_id) as tx:
+        row = await read_pay_page(tx, token)
+        if row is None:
+            raise NotFound("no such page")
+        await ask_soon(tx, IntentId(row["id"]), now=now, claims_end_by=now + CLAIM, last_asked_by=now - ASKED_EVERY)
+
+
+async def find_versions(
+    context: Context, organization_id: OrganizationId, intent_ids: Sequence[IntentId]
+) -> dict[IntentId, int]:
+    """The versions of pages: one that has grown shows something else now."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_versions(tx, intent_ids)
+
+
+async def _page(context: Context, organization_id: OrganizationId, row: Mapping[str, Any]) -> PayPage:
+    amount, received = Dong(row["amount"]), Dong(row["received"])
+    owed = Dong(sum(bill["owed"] for bill in row["bills"]))
+    state = state_on_page(
+        IntentState(row["state"]), amount=amount, received=received, owed=owed, credit=Dong(row["credit"])
+    )
+    due = Dong(max(0, min(amount - received, owed)))
+    return PayPage(
+        intent_id=IntentId(row["id"]),
+        version=int(row["version"]),
+        hospital=row["hospital"],
+        help_phone=row["help_phone"],
+        bills=tuple(_bill(bill) for bill in row["bills"]),
+        reference=row["reference_code"],
+        state=state,
+        amount=amount,
+        received=received,
+        credit=Dong(row["credit"]),
+        due=due,
+        expires_at=row["expires_at"],
+        code=await _code(context, organization_id, row, due) if due and state in ASKING_FOR_MONEY else None,
+    )
+
+
+def _bill(bill: Mapping[str, Any]) -> PageBill:
+    return PageBill(
+        number=bill["number"],
+        visit_number=bill["visit_number"],
+        patient=shorten_name(bill["patient"]),
+        patient_share=Dong(bill["patient_share"]),
+        other_share=Dong(bill["other_share"]),
+        insurer_share=Dong(bill["insurer_share"]),
+        copay=Decimal(bill["copay"]),
+        self_pay=Decimal(bill["self_pay"]),
+        reasons=tuple(
+            Reason(reason["rule"], reason["operands"], reason.get("variant", ""))
+            for reason in bill["reasons"] or ()
+            if reason["rule"] in _TOLD_RULES
+        ),
+    )
+
+
+async def _code(
+    context: Context, organization_id: OrganizationId, row: Mapping[str, Any], due: Dong
+) -> PageCode | None:
+    """The code for what is due, read back; None where there is none that may be shown."""
+    payload = (row["instruction"] or {}).get("qr_payload") or ""
+    said = read_vietqr(payload)
+    if said is not None and said.amount != due:
+        payload = await _code_for(context, organization_id, row, due)
+        said = read_vietqr(payload)
+    approved = (row["bank_bin"], row["account_number"], due)
+    if said is None or (said.bank_bin, said.account_number, said.amount) != approved:
+        if payload:
+            log.error("code_not_shown", intent_id=str(row["id"]), reason="it does not pay the approved account")
+        return None
+    if not said.purpose.startswith(row["reference_code"]):
+        log.error("code_not_shown", intent_id=str(row["id"]), reason="it does not carry the reference")
+        return None
+    return PageCode(
+        payload=payload,
+        text=said.purpose,
+        bank_bin=said.bank_bin,
+        bank_name=context.bank_names.get(said.bank_bin, ""),
+        account_number=said.account_number,
+        holder=row["holder"],
+    )
+
+
+async def _code_for(context: Context, organization_id: OrganizationId, row: Mapping[str, Any], due: Dong) -> str:
+    """The same payment's code for another amount; empty where this provider has none."""
+    account = await context.accounts.find(organization_id, row["account"])
+    assert account is not None, "accounts are never removed"
+    if not isinstance(account.provider, AnyAmount):
+        return ""
+    request = PaymentRequest(
+        reference=row["reference_code"],
+        amount=due,
+        purpose=purpose_text(row["reference_code"]),
+        expires_at=row["expires_at"],
+    )
+    try:
+        return account.provider.code_for(request).qr_payload
+    except PaymentRefused:
+        return ""

@@ -1,0 +1,55 @@
+"""Hints between processes: a word on a channel that something changed. A connection of its own, outside every pool.
+
+A NOTIFY inside a transaction of money would hold a lock of the whole cluster through its flush (DESIGN §5, point 8);
+here it has a transaction to itself, which is not even flushed: a hint that is lost is made up for by polling.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+CHANNEL = "vienphi_changed"
+TEXT_LENGTH_MAX = 7_900
+"""The server takes 8,000 bytes."""
+
+_NOTIFY = """
+    SELECT pg_notify($1, $2)
+"""
+
+_CONNECT_TIMEOUT_S = 5.0
+_COMMAND_TIMEOUT_S = 5.0
+
+
+class HintLine:
+    """One connection that speaks and, where asked to, listens."""
+
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self._connection = connection
+
+    async def send(self, text: str) -> None:
+        """Say a word to every listener of this database; it is heard at once or never."""
+        await self._connection.execute(_NOTIFY, CHANNEL, text)
+
+    async def listen(self, hear: Callable[[str], None]) -> None:
+        """Call `hear` with every word that is said from now on, also by ourselves."""
+        await self._connection.add_listener(CHANNEL, lambda _connection, _process, _channel, text: hear(str(text)))
+
+    def on_end(self, ended: Callable[[], None]) -> None:
+        """Call `ended` when the connection is lost or closed."""
+        self._connection.add_termination_listener(lambda _connection: ended())
+
+
+@asynccontextmanager
+async def open_hint_line(url: str) -> AsyncIterator[HintLine]:
+    """Connect for hints alone. Raises OSError, TimeoutError or asyncpg's errors; leaving closes without waiting."""
+    connection = await asyncpg.connect(
+        url,
+        timeout=_CONNECT_TIMEOUT_S,
+        command_timeout=_COMMAND_TIMEOUT_S,
+        server_settings={"application_name": "vienphi-hints", "synchronous_commit": "off"},
+    )
+    try:
+        yield HintLine(connection)
+    finally:
+        connection.terminate()

@@ -1,0 +1,198 @@
+"""Open pages: a stream for each that says "changed", and one watcher that finds out for all of them.
+
+The stream carries no state; the page fetches what it shows. The watcher compares the versions of what open pages show,
+read as any reader would: at once after a hint, and every second without one. Only organizations with open pages are
+looked at, each in its own transaction. Source: DESIGN §5, point 8; UX, Patient page; docs/decisions/0011.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, field
+from time import monotonic
+
+import structlog
+from aiohttp import web
+
+from billing.domain.errors import Unavailable
+from billing.domain.ids import IntentId, OrganizationId
+from billing.services.context import Context
+from billing.services.showing import find_versions
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveLimits:
+    """How many streams, how often to look, and how long a stream may hang or last; times in seconds."""
+
+    streams_max: int = 2_000
+    streams_of_page_max: int = 10
+    poll_s: float = 1.0
+    rest_s: float = 0.1
+    write_timeout_s: float = 5.0
+    heartbeat_s: float = 20.0
+    life_s: float = 1_800.0
+
+
+@dataclass(slots=True, eq=False)
+class _Page:
+    """One intent that somebody looks at: its newest known version and who wants to hear of a newer one."""
+
+    version: int
+    waiting: set[asyncio.Event] = field(default_factory=set)
+
+    def show(self, version: int) -> None:
+        if version > self.version:
+            self.version = version
+            for each in self.waiting:
+                each.set()
+
+
+class LiveHub:
+    """Every open stream of this process. `watch` runs while the application does."""
+
+    def __init__(self, context: Context, limits: LiveLimits | None = None) -> None:
+        self._context = context
+        self._limits = limits or LiveLimits()
+        self._pages: dict[OrganizationId, dict[IntentId, _Page]] = {}
+        self._looked_at: dict[OrganizationId, float] = {}
+        self._hinted: set[OrganizationId] = set()
+        self._stirred = asyncio.Event()
+        self._streams = 0
+        self._is_closing = False
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open now."""
+        return self._streams
+
+    def hint(self, organization_ids: Collection[OrganizationId] | None) -> None:
+        """Something of these organizations may have changed; None is anybody."""
+        hinted = self._pages.keys() if organization_ids is None else self._pages.keys() & set(organization_ids)
+        if hinted:
+            self._hinted |= hinted
+            self._stirred.set()
+
+    def close(self) -> None:
+        """End every stream, so that nobody has to wait for them."""
+        self._is_closing = True
+        for page in self._all_pages():
+            for each in page.waiting:
+                each.set()
+
+    async def stream(
+        self, request: web.Request, organization_id: OrganizationId, intent_id: IntentId, version: int
+    ) -> web.StreamResponse:
+        """Answer with a stream that begins to watch from `version`; 503 where there are too many already.
+
+        Whoever reads too slowly is cut off, and whoever is cut off comes again.
+        """
+        page = self._pages.get(organization_id, {}).get(intent_id)
+        is_full = self._streams >= self._limits.streams_max
+        if is_full or self._is_closing or (page and len(page.waiting) >= self._limits.streams_of_page_max):
+            return web.Response(status=503, headers={"Retry-After": "15"})
+        changed = asyncio.Event()
+        page = self._pages.setdefault(organization_id, {}).setdefault(intent_id, page or _Page(version))
+        if page.version > version:
+            changed.set()
+        page.waiting.add(changed)
+        page.show(version)
+        self._streams += 1
+        try:
+            return await self._write(request, changed)
+        finally:
+            self._streams -= 1
+            page.waiting.discard(changed)
+            if not page.waiting:
+                self._forget(organization_id, intent_id)
+
+    async def watch(self) -> None:
+        """Look for what changed until cancelled, whatever the database does meanwhile."""
+        while True:
+            try:
+                async with asyncio.timeout(self._limits.poll_s / 4):
+                    await self._stirred.wait()
+            except TimeoutError:
+                pass
+            self._stirred.clear()
+            hinted, self._hinted = self._hinted, set()
+            now = monotonic()
+            for organization_id in list(self._pages):
+                is_due = now - self._looked_at.get(organization_id, 0.0) >= self._limits.poll_s * 0.6
+                if organization_id in hinted or is_due:
+                    await self._look(organization_id)
+            await asyncio.sleep(self._limits.rest_s)
+
+    async def _look(self, organization_id: OrganizationId) -> None:
+        self._looked_at[organization_id] = monotonic()
+        watched = list(self._pages.get(organization_id, {}))
+        try:
+            versions = await find_versions(self._context, organization_id, watched)
+        except Unavailable as error:
+            log.warning("pages_not_looked_at", organization=organization_id, error=error.code)
+            return
+        except Exception as error:  # One organization's trouble leaves the others' pages alive.
+            log.error("pages_not_looked_at", organization=organization_id, exc_info=error)
+            return
+        pages = self._pages.get(organization_id, {})
+        for intent_id, version in versions.items():
+            if intent_id in pages:
+                pages[intent_id].show(version)
+
+    async def _write(self, request: web.Request, changed: asyncio.Event) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        ends_at = monotonic() + self._limits.life_s
+        try:
+            async with asyncio.timeout(self._limits.write_timeout_s):
+                await response.prepare(request)
+                await response.write(b"retry: 3000\n\n")
+            while not self._is_closing and monotonic() < ends_at:
+                text = b"data: changed\n\n" if await self._is_set(changed) else b": here\n\n"
+                changed.clear()
+                if self._is_closing:
+                    break
+                async with asyncio.timeout(self._limits.write_timeout_s):
+                    await response.write(text)
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+        except ConnectionError:
+            pass  # The page was closed.
+        return response
+
+    async def _is_set(self, changed: asyncio.Event) -> bool:
+        try:
+            async with asyncio.timeout(self._limits.heartbeat_s):
+                return await changed.wait()
+        except TimeoutError:
+            return False
+
+    def _forget(self, organization_id: OrganizationId, intent_id: IntentId) -> None:
+        pages = self._pages.get(organization_id, {})
+        pages.pop(intent_id, None)
+        if not pages:
+            self._pages.pop(organization_id, None)
+            self._looked_at.pop(organization_id, None)
+
+    def _all_pages(self) -> list[_Page]:
+        return [page for pages in self._pages.values() for page in pages.values()]
+
+
+LIVE = web.AppKey("live", LiveHub)
+
+
+def add_live_hub(application: web.Application, hub: LiveHub) -> None:
+    """Let a hub watch while the application runs, and end its streams before the application waits for requests."""
+
+    async def run(_application: web.Application) -> AsyncIterator[None]:
+        watcher = asyncio.create_task(hub.watch())
+        yield
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+
+    async def close(_application: web.Application) -> None:
+        hub.close()
+
+    application[LIVE] = hub
+    application.cleanup_ctx.append(run)
+    application.on_shutdown.append(close)

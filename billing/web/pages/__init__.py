@@ -1,0 +1,1 @@
+"""Pages for people: handlers beside their templates, styles and scripts under `static/`."""

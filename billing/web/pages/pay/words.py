@@ -1,0 +1,120 @@
+"""What the patient's page says besides its state, in Vietnamese and English, and the cost put into sentences."""
+
+from collections.abc import Mapping
+
+from billing.domain.coverage.explain import Language, explain, money_text
+from billing.services.showing import PageBill
+
+_VI: Mapping[str, str] = {
+    "lang": "vi",
+    "other_lang": "en",
+    "other_lang_name": "English",
+    "title": "Thanh toán viện phí",
+    "for": "Viện phí",
+    "patient": "Người bệnh",
+    "visit": "Lượt khám",
+    "bill": "Bảng kê",
+    "to_pay": "Số tiền cần trả",
+    "received": "Đã nhận",
+    "asked": "Số tiền của khoản này",
+    "remaining": "Còn thiếu",
+    "credit": "Nộp thừa",
+    "qr_alt": "Mã QR chuyển {amount}, nội dung {text}",
+    "scan": "Quét bằng ứng dụng ngân hàng, hoặc chuyển khoản theo đúng các dòng dưới đây.",
+    "save_qr": "Lưu ảnh QR",
+    "bank": "Ngân hàng",
+    "account": "Số tài khoản",
+    "holder": "Chủ tài khoản",
+    "amount": "Số tiền",
+    "text": "Nội dung",
+    "copy_this": "Chép",
+    "copied": "Đã chép",
+    "keep_text": "Giữ nguyên nội dung để khoản tiền được nhận ra ngay.",
+    "valid_until": "Số tiền này tính đến {moment}. Sau đó mã vẫn nhận được tiền.",
+    "no_code": "Không hiển thị được mã thanh toán. Mời đến quầy thu viện phí; xin đừng chuyển theo mã chụp lại.",
+    "transferred": "Tôi đã chuyển",
+    "transferred_hint": "Chỉ để chúng tôi hỏi ngân hàng sớm hơn; khoản này là đã thanh toán khi ngân hàng báo có.",
+    "told": "Cảm ơn. Chúng tôi hỏi ngân hàng sớm hơn; xin chờ ngân hàng báo có.",
+    "why": "Vì sao số tiền này?",
+    "total": "Tổng chi phí của bảng kê {number} là {total}.",
+    "insurer": "Quỹ BHYT trả {amount}.",
+    "other": "Nguồn khác trả {amount}.",
+    "share": "Người bệnh trả {amount}.",
+    "parts": "Trong đó cùng chi trả với quỹ BHYT {copay}, tự trả {self_pay}.",
+    "part_of_bill": "Mã này thu {amount} trong số đó.",
+    "help": "Cần giúp? Gọi quầy thu viện phí",
+    "help_desk": "Cần giúp? Mời hỏi quầy thu viện phí.",
+    "offline": "Mất kết nối, đang thử lại. Tiền đã chuyển không bị mất.",
+    "unknown_title": "Không có trang này",
+    "unknown": "Đường dẫn không đúng hoặc đã được thay. Không có khoản tiền nào bị mất vì điều đó.",
+    "unknown_help": "Mời quét lại mã trên phiếu, hoặc hỏi quầy thu viện phí đã đưa phiếu: số điện thoại in trên đó.",
+    "unavailable_title": "Xin thử lại",
+    "unavailable": "Trang chưa mở được lúc này. Tiền đã chuyển không bị mất; xin tải lại trang sau một phút.",
+}
+
+_EN: Mapping[str, str] = {
+    "lang": "en",
+    "other_lang": "vi",
+    "other_lang_name": "Tiếng Việt",
+    "title": "Pay the hospital fee",
+    "for": "Hospital fee",
+    "patient": "Patient",
+    "visit": "Visit",
+    "bill": "Bill",
+    "to_pay": "Amount to pay",
+    "received": "Received",
+    "asked": "Asked for",
+    "remaining": "Still to pay",
+    "credit": "Paid too much",
+    "qr_alt": "QR code to transfer {amount}, text {text}",
+    "scan": "Scan with your banking app, or transfer exactly as in the lines below.",
+    "save_qr": "Save the QR picture",
+    "bank": "Bank",
+    "account": "Account number",
+    "holder": "Account holder",
+    "amount": "Amount",
+    "text": "Transfer text",
+    "copy_this": "Copy",
+    "copied": "Copied",
+    "keep_text": "Keep the text as it is, so that the money is recognised at once.",
+    "valid_until": "This amount holds until {moment}. The code takes money afterwards too.",
+    "no_code": "The payment code cannot be shown. Please go to the payment desk, and do not use a photographed code.",
+    "transferred": "I have transferred",
+    "transferred_hint": "This only makes us ask the bank sooner. It counts as paid once the bank tells us.",
+    "told": "Thank you. We ask the bank sooner; please wait until it tells us.",
+    "why": "Why this amount?",
+    "total": "Bill {number} comes to {total} in all.",
+    "insurer": "The health insurance fund pays {amount}.",
+    "other": "Other sources pay {amount}.",
+    "share": "The patient pays {amount}.",
+    "parts": "Of it {copay} is shared with the insurance fund and {self_pay} is outside the insurance.",
+    "part_of_bill": "This code collects {amount} of it.",
+    "help": "Need help? Call the payment desk",
+    "help_desk": "Need help? Please ask at the payment desk.",
+    "offline": "The connection is lost and tried again. Money already sent is not lost.",
+    "unknown_title": "There is no such page",
+    "unknown": "The address is wrong or was replaced. No money is lost by that.",
+    "unknown_help": "Scan the code on your slip again, or ask the payment desk that gave it: its phone is on the slip.",
+    "unavailable_title": "Please try again",
+    "unavailable": "The page cannot be opened just now. Money already sent is not lost; reload in a minute.",
+}
+
+PAGE_WORDS: Mapping[Language, Mapping[str, str]] = {Language.VIETNAMESE: _VI, Language.ENGLISH: _EN}
+
+
+def cost_sentences(bill: PageBill, language: Language) -> list[str]:
+    """Who pays what of one bill, and why, a sentence each."""
+    words = PAGE_WORDS[language]
+    whole = bill.patient_share + bill.other_share + bill.insurer_share
+    sentences = [words["total"].format(number=bill.number, total=money_text(whole))]
+    if bill.insurer_share:
+        sentences.append(words["insurer"].format(amount=money_text(bill.insurer_share)))
+    if bill.other_share:
+        sentences.append(words["other"].format(amount=money_text(bill.other_share)))
+    sentences.append(words["share"].format(amount=money_text(bill.patient_share)))
+    if bill.is_whole_visit and bill.copay and bill.self_pay:
+        sentences.append(words["parts"].format(copay=money_text(bill.copay), self_pay=money_text(bill.self_pay)))
+    if bill.is_whole_visit:
+        explained = [explain(reason, language) for reason in bill.reasons]
+        sentences += [f"{each.sentence} ({each.citation})" for each in explained]
+    return sentences

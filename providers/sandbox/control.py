@@ -1,0 +1,192 @@
+"""The pretend bank's own page: every code that was asked for, and a button for each way a bank may pay it.
+
+For the demonstration and for training; it listens on the loopback address and moves no real money. It also answers the
+bank's questions (`query.py`). What stands behind the codes it is told by whoever opens it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from http import HTTPStatus
+
+import httpx
+from aiohttp import web
+
+from providers.sandbox.bank import Behaviour, PretendBank, ScanRefused
+from providers.sandbox.control_words import WORDS
+from providers.sandbox.message import SIGNATURE_HEADER
+
+OFFERED = (
+    Behaviour.EXACT,
+    Behaviour.SHORT,
+    Behaviour.OVER,
+    Behaviour.TWICE,
+    Behaviour.RESPACED,
+    Behaviour.WRAPPED,
+    Behaviour.LATE,
+    Behaviour.NEVER,
+    Behaviour.FORGED,
+)
+QUESTION_PATH = "/questions"
+_TOLD_MAX = 12
+_RELOAD_S = 5
+_STYLE = """
+body{font:1rem/1.5 system-ui,"DejaVu Sans",sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#14202b}
+section{border:1px solid #8a97a3;border-radius:.5rem;padding:.75rem 1rem;margin:1rem 0}
+h2{margin:0;font-size:1.1rem}form{display:inline}p{margin:.25rem 0}
+button{font:inherit;min-height:44px;padding:0 .9rem;margin:.25rem .25rem 0 0;border:1px solid #0a5b8c;
+border-radius:.4rem;background:#fff;color:#0a5b8c;cursor:pointer}
+:focus-visible{outline:3px solid #b35900}code{font-size:1.05rem}
+"""
+_STYLE_PATH = "/bank.css"
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCode:
+    """A code that may be paid: what it asks for in words, its payload now, and where its payer looks."""
+
+    reference: str
+    asked: str
+    state: str
+    payload: str
+    page: str
+
+
+ListCodes = Callable[[], Awaitable[Sequence[OpenCode]]]
+AddCode = Callable[[], Awaitable[None]]
+
+
+class ControlPage:
+    """The page of one pretend bank. `list_codes` gives the codes, `add_code` lets one more be asked for."""
+
+    def __init__(
+        self,
+        bank: PretendBank,
+        *,
+        list_codes: ListCodes,
+        add_code: AddCode,
+        clock: Callable[[], datetime],
+        language: str,
+    ) -> None:
+        self._bank = bank
+        self._list_codes = list_codes
+        self._add_code = add_code
+        self._clock = clock
+        self._words = WORDS[language]
+        self._language = language
+        self._told: deque[str] = deque(maxlen=_TOLD_MAX)
+        self._paying: set[asyncio.Task[None]] = set()
+
+    def application(self) -> web.Application:
+        """The addresses, ready to be served."""
+        application = web.Application(client_max_size=64 * 1024)
+        application.router.add_get("/", self._show)
+        application.router.add_get(_STYLE_PATH, self._style)
+        application.router.add_post("/codes", self._add)
+        application.router.add_post("/codes/{reference}/{behaviour}", self._pay)
+        application.router.add_post(QUESTION_PATH, self._answer)
+        return application
+
+    async def close(self) -> None:
+        """Stop paying whatever is still under way."""
+        for task in self._paying:
+            task.cancel()
+        await asyncio.gather(*self._paying, return_exceptions=True)
+
+    async def _show(self, _request: web.Request) -> web.Response:
+        return web.Response(
+            text=self._page(await self._list_codes()), content_type="text/html", charset="utf-8", headers=_HEADERS
+        )
+
+    async def _style(self, _request: web.Request) -> web.Response:
+        return web.Response(text=_STYLE, content_type="text/css", charset="utf-8")
+
+    async def _add(self, _request: web.Request) -> web.Response:
+        await self._add_code()
+        return _back()
+
+    async def _pay(self, request: web.Request) -> web.Response:
+        codes = {code.reference: code for code in await self._list_codes()}
+        code = codes.get(request.match_info["reference"])
+        try:
+            behaviour = Behaviour(request.match_info["behaviour"])
+        except ValueError:
+            raise web.HTTPNotFound from None
+        if code is None:
+            raise web.HTTPNotFound
+        # Apart from this request: a late bank is late, and the page is there at once.
+        task = asyncio.create_task(self._pay_code(code, behaviour))
+        self._paying.add(task)
+        task.add_done_callback(self._paying.discard)
+        if behaviour is not Behaviour.LATE:
+            await asyncio.wait({task})
+        return _back()
+
+    async def _pay_code(self, code: OpenCode, behaviour: Behaviour) -> None:
+        try:
+            answers = await self._bank.pay(code.payload, behaviour)
+        except (ScanRefused, httpx.TransportError) as error:
+            self._tell(code, behaviour, f"{self._words['failed']}: {error}")
+            return
+        said = ", ".join(f"{answer.status} {answer.result}" for answer in answers)
+        self._tell(code, behaviour, f"{self._words['answered']}: {said}" if said else self._words["silent"])
+
+    def _tell(self, code: OpenCode, behaviour: Behaviour, what: str) -> None:
+        moment = self._clock().astimezone().strftime("%H:%M:%S")
+        self._told.appendleft(f"{moment} · {code.reference} · {self._words[behaviour.value]} → {what}")
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        told = self._bank.book.answer(await request.read(), request.headers.get(SIGNATURE_HEADER))
+        return web.Response(status=told.status, headers=told.headers, body=told.body)
+
+    def _page(self, codes: Sequence[OpenCode]) -> str:
+        words = self._words
+        told = "".join(f"<li>{escape(line)}</li>" for line in self._told)
+        return (
+            f'<!doctype html><html lang="{self._language}"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f'<meta http-equiv="refresh" content="{_RELOAD_S}">'
+            f'<title>{words["title"]}</title><link rel="stylesheet" href="{_STYLE_PATH}"></head><body><main>'
+            f"<h1>{words['title']}</h1><p>{words['about']}</p>"
+            f'<form method="post" action="/codes"><button>{words["add"]}</button></form>'
+            + "".join(_section(code, words) for code in codes)
+            + f'<h2>{words["told"]}</h2><ul role="log">{told or "<li>–</li>"}</ul></main></body></html>'
+        )
+
+
+def _section(code: OpenCode, words: Mapping[str, str]) -> str:
+    buttons = "".join(
+        f'<form method="post" action="/codes/{escape(code.reference)}/{each.value}">'
+        f"<button>{words[each.value]}</button></form>"
+        for each in OFFERED
+    )
+    page = escape(code.page, quote=True)
+    return (
+        f"<section><h2><code>{escape(code.reference)}</code> · {escape(code.asked)} · {escape(code.state)}</h2>"
+        f'<p><a href="{page}" target="_blank" rel="noreferrer">{words["open"]}</a></p>{buttons}</section>'
+    )
+
+
+def _back() -> web.Response:
+    return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
+
+
+@asynccontextmanager
+async def serving_control_page(page: ControlPage, *, port: int) -> AsyncIterator[str]:
+    """Serve on the loopback address until left; gives the address."""
+    runner = web.AppRunner(page.application(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await page.close()
+        await runner.cleanup()

@@ -1,0 +1,50 @@
+"""A real browser at the service: Debian's chromium, a phone's window, every complaint of the page kept."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.web.conftest import site  # noqa: F401 - the same service as for the tests without a browser
+
+PHONE = {"width": 390, "height": 844}
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+async def browser(require: Callable[[str], Path]) -> AsyncIterator[Browser]:
+    program = require("chromium")
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield opened
+        await opened.close()
+
+
+@pytest.fixture
+async def phone(browser: Browser) -> AsyncIterator[BrowserContext]:
+    context = await browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, locale="vi-VN")
+    yield context
+    await context.close()
+
+
+class Complaints(list[str]):
+    """What a page complained of: errors of its script, refusals of its policy, requests to anywhere else."""
+
+    def hear(self, page: Page, address: str) -> None:
+        page.on("pageerror", lambda error: self.append(str(error)))
+        page.on("console", lambda said: self.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("request", lambda sent: None if sent.url.startswith((address, "data:")) else self.append(sent.url))
+
+
+@pytest.fixture
+def complaints() -> Complaints:
+    return Complaints()

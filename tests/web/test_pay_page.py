@@ -1,0 +1,343 @@
+"""The patient's page: every state, what it never tells, and what it does for whoever says to have paid."""
+
+import re
+
+import pytest
+
+from billing.domain.coverage.explain import Language
+from billing.domain.errors import Unavailable
+from billing.domain.states import ASKING_FOR_MONEY, FINAL, WORDS, PatientState
+from billing.interop.qr import qr_png
+from billing.web.pages.pay import handlers
+from billing.web.server import create_application, serving
+from providers.emvqr import crc16, parse
+from providers.sandbox.bank import Behaviour
+from tests.builders import BANK_BIN, DemoHospital
+from tests.web.paying import look, open_another, open_in_state, set_state
+from tests.web.site import Site
+
+UNKNOWN_TOKEN = "0" * 32
+
+
+async def test_intent_names_its_page_by_a_random_token(site: Site) -> None:
+    first = await site.open_intent()
+    second = await open_another(site, first)
+
+    assert re.fullmatch(r"/pay/1-[0-9a-f]{32}", first["pay_url"])
+    assert first["pay_url"] != second["pay_url"]
+    assert (await site.read(f"/v1/intents/{first['id']}"))["pay_url"] == first["pay_url"]
+
+
+async def test_page_is_named_below_the_address_that_patients_reach(site: Site) -> None:
+    intent = await site.open_intent()
+    application = create_application(
+        context=site.context, intake=site.intake, public_base_url="https://vienphi.example.vn"
+    )
+
+    async with serving(application) as address:
+        answer = await site.client.get(f"{address}/v1/intents/{intent['id']}")
+
+    assert answer.json()["pay_url"] == "https://vienphi.example.vn" + intent["pay_url"]
+
+
+async def test_page_says_for_what_how_much_and_to_whom(site: Site) -> None:
+    intent = await site.open_intent()
+
+    page = await look(site, intent)
+
+    assert page.status.startswith("Chờ báo có.")
+    assert page.amount == "136.000 đ"
+    assert "Bệnh viện 1" in page.html
+    assert "<b>Nguyễn V. Thử</b> · Lượt khám LK0001" in page.html
+    assert page.sums["Số tài khoản"] == site.hospital.settings.account_number
+    assert page.sums["Chủ tài khoản"] == site.hospital.settings.account_holder
+    assert page.sums["Số tiền"] == "136.000 đ"
+    assert page.sums["Nội dung"] == f"{intent['reference_code']} VIEN PHI"
+    assert page.has_button
+    assert page.is_reloading
+
+
+async def test_code_on_the_page_pays_what_is_due_into_the_approved_account(site: Site) -> None:
+    intent = await site.open_intent()
+
+    page = await look(site, intent)
+
+    code = parse(page.code or "")
+    assert (code.bank_bin, code.account_number) == (BANK_BIN, site.hospital.settings.account_number)
+    assert (code.amount, code.purpose) == (136_000, f"{intent['reference_code']} VIEN PHI")
+    assert f'aria-label="Mã QR chuyển 136.000 đ, nội dung {intent["reference_code"]} VIEN PHI"' in page.html
+
+
+async def test_cost_is_explained_in_sentences(site: Site) -> None:
+    page = await look(site, await site.open_intent())
+
+    for sentence in (
+        "Quỹ BHYT trả 464.000 đ.",
+        "Người bệnh trả 136.000 đ.",
+        "Trong đó cùng chi trả với quỹ BHYT 116.000 đ, tự trả 20.000 đ.",
+    ):
+        assert f"<p>{sentence}</p>" in page.html
+
+
+async def test_page_tells_no_card_no_whole_name_and_nothing_of_what_was_done(site: Site) -> None:
+    page = await look(site, await site.open_intent())
+
+    for secret in ("DN4791234567890", "DN479", "Nguyễn Văn Thử", "Xét nghiệm", "Khám Nội", "Paracetamol", "1980"):
+        assert secret not in page.html
+
+
+async def test_page_speaks_english_where_asked(site: Site) -> None:
+    intent = await site.open_intent()
+
+    page = await look(site, intent, lang="en")
+
+    assert page.status.startswith("Waiting for the bank.")
+    assert page.sums["Transfer text"] == f"{intent['reference_code']} VIEN PHI"
+    assert '<html lang="en">' in page.html
+    assert f'<a href="{intent["pay_url"]}?lang=vi" lang="vi"' in page.html
+
+
+async def test_part_paid_asks_for_the_rest_under_the_same_code(site: Site) -> None:
+    intent = await site.open_intent()
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.SHORT)
+
+    page = await look(site, intent)
+
+    assert page.status.startswith("Còn thiếu. Đã nhận 68.000 đ, còn thiếu 68.000 đ.")
+    assert (page.sums["Số tiền của khoản này"], page.sums["Đã nhận"], page.amount) == (
+        "136.000 đ",
+        "68.000 đ",
+        "68.000 đ",
+    )
+    code = parse(page.code or "")
+    assert (code.amount, code.purpose) == (68_000, f"{intent['reference_code']} VIEN PHI")
+    assert page.is_reloading
+
+    await site.bank().pay(page.code or "", Behaviour.EXACT)
+
+    assert (await look(site, intent)).status.startswith("Đã thu.")
+
+
+async def test_old_code_still_pays_after_a_part_was_paid(site: Site) -> None:
+    intent = await site.open_intent()
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.SHORT)
+
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+
+    page = await look(site, intent)
+    assert page.status.startswith("Nộp thừa. Đã nhận 204.000 đ, trong đó nộp thừa 68.000 đ.")
+
+
+async def test_paid_page_asks_for_nothing_more(site: Site) -> None:
+    intent = await site.open_intent()
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+
+    page = await look(site, intent)
+
+    assert page.status == "Đã thu. Đã nhận đủ 136.000 đ. Khoản này đã thanh toán, không cần chuyển thêm."
+    assert (page.code, page.has_button, page.is_reloading) == (None, False, False)
+    assert "data-final" in page.html
+
+
+async def test_overpaid_page_says_what_is_kept_for_the_patient(site: Site) -> None:
+    intent = await site.open_intent()
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.OVER)
+
+    page = await look(site, intent)
+
+    assert page.status.startswith("Nộp thừa. Đã nhận 146.000 đ, trong đó nộp thừa 10.000 đ.")
+    assert page.sums["Nộp thừa"] == "10.000 đ"
+    assert page.sums["Số tiền của khoản này"] == "136.000 đ"
+    assert (page.code, page.is_reloading) == (None, False)
+
+
+async def test_code_past_its_time_is_shown_anew(site: Site) -> None:
+    intent = await site.open_intent()
+    await set_state(site, intent, "expired")
+
+    page = await look(site, intent)
+
+    assert page.status.startswith("Quá hạn. Mã cũ vẫn nhận được tiền, nhưng số tiền có thể đã đổi.")
+    assert parse(page.code or "").amount == 136_000
+    assert page.is_reloading
+
+
+async def test_code_past_its_time_asks_only_for_what_is_still_owed(site: Site) -> None:
+    intent = await site.open_intent()
+    part = await open_another(site, intent, amount=36_000)
+    await site.bank().pay(part["instruction"]["qr_payload"], Behaviour.EXACT)
+    await set_state(site, intent, "expired")
+
+    page = await look(site, intent)
+
+    assert (page.amount, parse(page.code or "").amount) == ("100.000 đ", 100_000)
+
+
+async def test_cancelled_page_says_what_becomes_of_money_and_asks_for_none(site: Site) -> None:
+    intent = await site.open_intent()
+    await site.client.post(f"/v1/intents/{intent['id']}/cancel")
+
+    page = await look(site, intent)
+
+    assert page.status.startswith("Đã hủy. Quầy đã hủy mã này, xin đừng chuyển. Nếu đã chuyển, tiền vẫn được ghi nhận")
+    assert (page.code, page.has_button) == (None, False)
+
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+
+    assert (await look(site, intent)).status.startswith("Đã thu.")
+
+
+async def test_what_was_paid_by_another_code_is_not_asked_for_again(site: Site) -> None:
+    intent = await site.open_intent()
+    other = await open_another(site, intent)
+    await site.bank().pay(other["instruction"]["qr_payload"], Behaviour.EXACT)
+
+    page = await look(site, intent)
+
+    assert page.status == "Đã thu. Khoản này đã thanh toán bằng phiếu khác. Xin đừng chuyển thêm."
+    assert (page.code, page.has_button, page.is_reloading) == (None, False, False)
+
+
+async def test_money_for_what_was_paid_by_another_code_is_shown_as_kept(site: Site) -> None:
+    intent = await site.open_intent()
+    other = await open_another(site, intent)
+    await site.bank().pay(other["instruction"]["qr_payload"], Behaviour.EXACT)
+
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+
+    page = await look(site, intent)
+    assert page.status.startswith("Nộp thừa. Đã nhận 136.000 đ, trong đó nộp thừa 136.000 đ.")
+
+
+async def test_unknown_outcome_warns_against_paying_twice(site: Site) -> None:
+    intent = await site.open_intent()
+    await set_state(site, intent, "unknown")
+
+    page = await look(site, intent)
+
+    assert "xin đừng chuyển lần nữa" in page.status
+    assert page.is_reloading
+
+
+async def test_failed_page_leads_to_the_desk(site: Site) -> None:
+    intent = await site.open_intent()
+    await set_state(site, intent, "failed")
+
+    page = await look(site, intent)
+
+    assert page.status.startswith("Không dùng được.")
+    assert (page.code, page.has_button) == (None, False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "jsonb_build_object('qr_payload', replace(instruction ->> 'qr_payload', '0110000001', '0110000002'))",
+        "jsonb_build_object('qr_payload', 'https://stranger.example')",
+        "jsonb_build_object('qr_payload', '')",
+        "'null'",
+    ],
+)
+async def test_code_that_does_not_read_back_is_not_shown(site: Site, change: str) -> None:
+    intent = await site.open_intent()
+    await site.as_owner(f"UPDATE intent SET instruction = {change} WHERE organization_id = 1 AND id = $1", intent["id"])
+
+    page = await look(site, intent)
+    picture = await site.stranger.get(f"{intent['pay_url']}/qr.png")
+
+    assert page.code is None
+    assert "Không hiển thị được mã thanh toán." in page.html
+    assert "Số tài khoản" not in page.html
+    assert picture.status_code == 404
+
+
+async def test_code_for_another_account_is_not_shown_even_where_its_checksum_holds(site: Site) -> None:
+    intent, stolen = await site.open_intent(), "0110000002"
+    body = intent["instruction"]["qr_payload"].replace(site.hospital.settings.account_number, stolen)[:-4]
+    statement = """
+        UPDATE intent SET instruction = jsonb_build_object('qr_payload', $2::text)
+        WHERE organization_id = 1 AND id = $1
+    """
+    await site.as_owner(statement, intent["id"], body + crc16(body))
+
+    page = await look(site, intent)
+
+    assert (page.code, stolen in page.html) == (None, False)
+
+
+async def test_picture_to_keep_is_the_code_that_is_shown(site: Site) -> None:
+    intent = await site.open_intent()
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.SHORT)
+    page = await look(site, intent)
+
+    answer = await site.stranger.get(f"{intent['pay_url']}/qr.png")
+
+    assert answer.headers["Content-Type"] == "image/png"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="vietqr-{intent["reference_code"]}.png"'
+    assert answer.content == qr_png(page.code or "")
+
+
+@pytest.mark.parametrize("tail", ["", "/state", "/events", "/qr.png"])
+async def test_what_opens_nothing_is_told_so_in_the_same_words(site: Site, neighbour: DemoHospital, tail: str) -> None:
+    intent = await site.open_intent()
+    token = intent["pay_url"].rpartition("-")[2]
+    wrong_tokens = (f"1-{UNKNOWN_TOKEN}", f"2-{token}", f"999999999-{token}", f"1-{token[:-1]}g", f"1-{token[:-1]}")
+    pages = (*wrong_tokens, "x", "%00")
+
+    answers = [await site.stranger.get(f"/pay/{page}{tail}") for page in pages]
+
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.text for answer in answers}) == 1
+    assert "Không có trang này" in answers[0].text
+    assert "hỏi quầy thu viện phí" in answers[0].text
+    assert "Bệnh viện 1" not in answers[0].text
+
+
+async def test_page_that_cannot_be_read_now_says_that_no_money_is_lost(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intent = await site.open_intent()
+
+    async def fail(*_: object) -> None:
+        raise Unavailable("every connection is in use")
+
+    monkeypatch.setattr(handlers, "find_pay_page", fail)
+    answer = await site.stranger.get(intent["pay_url"])
+
+    assert answer.status_code == 503
+    assert "Tiền đã chuyển không bị mất" in answer.text
+
+
+@pytest.mark.parametrize("state", list(PatientState))
+@pytest.mark.parametrize("language", list(Language))
+async def test_every_state_has_a_page_in_its_published_words(
+    site: Site, state: PatientState, language: Language
+) -> None:
+    page = await look(site, await open_in_state(site, state), lang=language.value)
+
+    words = WORDS[state][language]
+    beginning = words.sentence.partition("{")[0]
+    assert page.status.startswith(f"{words.label}. {beginning}")
+    assert (page.code is not None) == (state in ASKING_FOR_MONEY)
+    assert page.is_reloading == (state not in FINAL)
+
+
+async def test_help_phone_is_the_organizations(site: Site) -> None:
+    intent = await site.open_intent()
+    without = await look(site, intent)
+    await site.as_owner("UPDATE organization SET help_phone = '024 3123 4567' WHERE id = 1")
+
+    page = await look(site, intent)
+
+    assert "Mời hỏi quầy thu viện phí" in without.html
+    assert '<a class="phone" href="tel:02431234567">024 3123 4567</a>' in page.html
+
+
+async def test_states_are_told_to_programs_in_the_same_words(site: Site) -> None:
+    intent = await site.open_intent()
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.SHORT)
+
+    after = await site.read(f"/v1/intents/{intent['id']}")
+
+    assert intent["state_words"] == {"state": "waiting", "vi": "Chờ báo có", "en": "Waiting for the bank"}
+    assert after["state_words"] == {"state": "short", "vi": "Còn thiếu", "en": "Not complete"}

@@ -1,0 +1,105 @@
+"""The form of the patient's page: headers, weight, nothing from elsewhere, and everything there without a script."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from billing.web.pages.pay.words import PAGE_WORDS
+from tests.web.paying import look
+from tests.web.site import Site
+
+WEIGHT_MAX = 60 * 1024
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, those inside noscript marked."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+
+async def test_page_may_not_be_kept_framed_or_tell_where_it_was(site: Site) -> None:
+    intent = await site.open_intent()
+
+    for tail in ("", "/state", "/qr.png"):
+        headers = (await site.stranger.get(intent["pay_url"] + tail)).headers
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+    assert (await site.stranger.get(intent["pay_url"])).headers["Content-Security-Policy"] == POLICY
+
+
+async def test_page_weighs_less_than_60_kb_all_told(site: Site) -> None:
+    intent = await site.open_intent()
+    page = (await site.stranger.get(intent["pay_url"])).content
+
+    files = [(await site.stranger.get(address)).content for address in re.findall(r'"(/static/[^"]+)"', page.decode())]
+
+    assert len(files) == 2
+    assert len(page) + sum(map(len, files)) < WEIGHT_MAX
+
+
+async def test_page_loads_nothing_from_elsewhere_and_runs_nothing_of_its_own(site: Site) -> None:
+    page = await look(site, await site.open_intent())
+
+    for tag, attributes in Elements(page.html).found:
+        for name in ("src", "href", "action"):
+            value = attributes.get(name, "/")
+            # The empty icon keeps browsers from asking for one.
+            assert value.startswith(("/static/", "/pay/")) or value in ("/", "data:,"), (tag, value)
+        assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
+        assert tag != "style"
+        if tag == "script":
+            assert attributes.keys() == {"src", "defer"}
+
+
+async def test_everything_is_there_without_a_script(site: Site) -> None:
+    page = await look(site, await site.open_intent())
+    elements = Elements(page.html).found
+
+    assert page.is_reloading
+    assert page.code
+    assert next(each for tag, each in elements if tag == "form")["method"] == "post"
+    # What only a script can do is not shown without one.
+    assert all("hidden" in each for tag, each in elements if tag == "button" and each["type"] == "button")
+
+
+async def test_fragment_is_the_part_of_the_page_that_changes(site: Site) -> None:
+    intent = await site.open_intent()
+
+    fragment = (await site.stranger.get(f"{intent['pay_url']}/state")).text
+
+    assert fragment.strip() in (await look(site, intent)).html
+    assert "<html" not in fragment
+
+
+async def test_files_are_kept_for_ever_under_names_that_change_with_them(site: Site) -> None:
+    page = await look(site, await site.open_intent())
+
+    for address in re.findall(r'"(/static/[^"]+)"', page.html):
+        answer = await site.stranger.get(address)
+        assert re.fullmatch(r"/static/pay\.[0-9a-f]{12}\.(css|js)", address)
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["Content-Type"].startswith(("text/css", "text/javascript"))
+
+
+@pytest.mark.parametrize("name", ["pay.css", "pay.000000000000.css", "..%2Fpay%2Fpage.html", "%00"])
+async def test_other_files_are_not_there(site: Site, name: str) -> None:
+    assert (await site.stranger.get(f"/static/{name}")).status_code == 404
+
+
+def test_no_word_is_hidden_behind_a_method_of_its_table() -> None:
+    for words in PAGE_WORDS.values():
+        assert not [name for name in words if hasattr(words, name)]
+    first, second = PAGE_WORDS.values()
+    assert first.keys() == second.keys()
