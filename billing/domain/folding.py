@@ -33,6 +33,7 @@ class Reason(StrEnum):
     NO_FACT_KEY = "no_fact_key"
     REVIEW = "review"
     MONEY_LEFT_UNASKED = "money_left_unasked"
+    ASKED_IN_VAIN = "asked_in_vain"
 
 
 @dataclass(frozen=True, slots=True)
