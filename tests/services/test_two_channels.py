@@ -145,6 +145,22 @@ async def test_many_transfers_told_by_two_providers_at_once_are_each_held_once(
     await assert_books_are_right(road.context.database)
 
 
+async def test_stopped_contract_still_tells_and_so_remains_a_channel(
+    road: Road, channels: tuple[Channel, Channel], database: DatabaseAddress
+) -> None:
+    """It starts no payment, but what comes under its codes is taken: the same transfer may still be told twice."""
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute("SELECT set_config('vienphi.organization', '1', false)")
+    await owner.execute("UPDATE provider_account SET is_active = false WHERE name = 'second'")
+    await owner.close()
+    fresh = build_context(channels[0].context.database)
+
+    for name in (ACCOUNT_NAME, "second"):
+        account = await fresh.accounts.find(road.hospital.organization_id, name)
+        assert account is not None
+        assert account.channels == 2
+
+
 async def test_equal_money_of_one_provider_alone_is_never_held(road: Road, channels: tuple[Channel, Channel]) -> None:
     notices = [told(road, f"A{number}", "chuyen tien", amount=OWED) for number in range(6)]
 
