@@ -18,10 +18,10 @@ from billing.domain.ledger import Side
 from billing.domain.seal import Seal
 from billing.services.balancing import read_balances
 from billing.services.closing import close_day as close_day_of_books
-from billing.services.proving import Proved, find_unsealed, prove
+from billing.services.proving import PROVING_LIMITS, Proved, find_unsealed, prove
 from billing.services.sealing import find_head_of_day, seal_once
 from billing.settings import load_settings
-from billing.storage.database import Database, DatabaseLimits
+from billing.storage.database import Database
 from billing.storage.days import DayClosing
 from billing.storage.horizon import RestoredElsewhere, check_horizon
 from billing.storage.horizon import rebase as rebase_numbers
@@ -30,7 +30,6 @@ UNSEALED_AFTER = timedelta(minutes=10)
 """Rows this old that no seal covers are listed: the sealer may have stopped."""
 
 _DOUBTS_SHOWN = 20
-_PROOF_TIMEOUT_MS = 3_600_000
 
 _organization = click.option("--organization", type=click.IntRange(min=1), required=True, help="Number of the unit.")
 
@@ -96,7 +95,7 @@ def close_day(config: Path | None, organization: int, day: datetime) -> None:
 async def verify_books(database_url: str) -> int:
     """Run all proofs, print each that does not hold and a closing line; returns the number of doubts."""
     console = Console(stderr=True)
-    database = await Database.open(database_url, limits=DatabaseLimits(statement_timeout_ms=_PROOF_TIMEOUT_MS))
+    database = await Database.open(database_url, limits=PROVING_LIMITS, application_name="vienphi ledger verify")
     doubts = 0
     proofs: set[tuple[OrganizationId, str]] = set()
     seals = 0
@@ -130,8 +129,7 @@ async def verify_books(database_url: str) -> int:
 async def rebase_database(owner_url: str) -> int | None:
     """Shift transaction numbers beyond what is stored; returns the shift, None where none is needed."""
     # Looking for the largest number visits every organization, so it may take longer than a statement of the service.
-    limits = DatabaseLimits(connections_max=1, statement_timeout_ms=_PROOF_TIMEOUT_MS)
-    database = await Database.open(owner_url, limits=limits, application_name="vienphi ledger rebase")
+    database = await Database.open(owner_url, limits=PROVING_LIMITS, application_name="vienphi ledger rebase")
     try:
         async with database.installation(writing=True) as reader:
             return await rebase_numbers(reader, at=datetime.now(UTC))

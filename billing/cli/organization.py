@@ -1,10 +1,12 @@
-"""`vienphi organization`: set up a hospital."""
+"""`vienphi organization`: set up a hospital, and how soon its exceptions must be decided."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from billing.cli.setting_up import as_owner
+from billing.domain.exception import DEFAULT_TERMS
 from billing.domain.ids import OrganizationId
 from billing.services.organizing import NewOrganization
 
@@ -52,3 +54,33 @@ def add(
     )
     as_owner(config, lambda setup: setup.add_organization(new))
     click.echo(f"organization {number} added; next: vienphi account add, vienphi key add")
+
+
+_REASONS = {reason.value: reason for reason in DEFAULT_TERMS}
+
+
+@organization.command("set-exception")
+@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.option("--reason", type=click.Choice(sorted(_REASONS)), required=True)
+@click.option("--due-hours", type=click.IntRange(1, 720), required=True, help="Hours until a person must have decided.")
+@click.option("--owner", help="Name of the person who owns it. [default: whoever holds the role finance]")
+@click.pass_obj
+def set_exception(config: Path | None, *, number: int, reason: str, due_hours: int, owner: str | None) -> None:
+    """Say how soon exceptions of a reason are due and who owns them; open ones keep what they have."""
+    as_owner(
+        config,
+        lambda setup: setup.set_exception_terms(
+            OrganizationId(number), _REASONS[reason], due=timedelta(hours=due_hours), owner_name=owner
+        ),
+    )
+    click.echo(f"{reason}: due after {due_hours} h, owner {owner or 'whoever holds the role finance'}")
+
+
+@organization.command("list-exceptions")
+@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.pass_obj
+def list_exceptions(config: Path | None, *, number: int) -> None:
+    """Print what holds for each reason: the hours, and the owner's id where one person owns it."""
+    terms = as_owner(config, lambda setup: setup.read_exception_terms(OrganizationId(number)))
+    for reason, each in terms.items():
+        click.echo(f"{reason.value:28} {each.due // timedelta(hours=1):>4} h  {each.owner_id or 'finance'}")

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     NO_FACT_KEY = "no_fact_key"
     REVIEW = "review"
     MONEY_LEFT_UNASKED = "money_left_unasked"
+    ASKED_IN_VAIN = "asked_in_vain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +320,8 @@ _WEIGHT: Mapping[Verdict, int] = {
 def _verdict(telling: Telling, intent: Intent | None, why: Why) -> Verdict:
     """Answer and booking are two decisions: the money is booked whatever is answered."""
     if intent is not None:
-        return Verdict.ACCEPTED if telling.amount == intent.amount else Verdict.AMOUNT_DIFFERS
+        is_as_asked = telling.amount in {intent.amount, intent.remaining}  # a code asks for what remains
+        return Verdict.ACCEPTED if is_as_asked else Verdict.AMOUNT_DIFFERS
     return Verdict.UNKNOWN_REFERENCE if why is Why.NO_REFERENCE else Verdict.ACCEPTED
 
 

@@ -101,7 +101,9 @@ class Grammar:
     def __post_init__(self) -> None:
         if not self.prefixes or "" in self.prefixes or not self.alphabet or self.body_length < 1:
             raise InvalidValue("a grammar needs a prefix, an alphabet and a body", field="grammar")
-        object.__setattr__(self, "_shapes", tuple(self._shape(length) for length in sorted(set(map(len, self.prefixes)))))
+        object.__setattr__(
+            self, "_shapes", tuple(self._shape(length) for length in sorted(set(map(len, self.prefixes))))
+        )
 
     def find(self, text: str) -> Iterator[str]:
         """Every code of an upper-case text, at every offset, overlapping, in order."""

@@ -15,11 +15,13 @@ import structlog
 
 from billing.domain.asking import CLAIM, is_answered, is_settled, next_question
 from billing.domain.errors import CommitUnknown, Unavailable
+from billing.domain.exception import terms_of
+from billing.domain.folding import Reason
 from billing.domain.ids import DeliveryId, OrganizationId
 from billing.domain.intent import IntentState, advance
 from billing.domain.ledger import business_date
 from billing.services.context import Context, ProviderAccount
-from billing.services.steps.notices import CASE_DUE, Delivery, apply_deliveries
+from billing.services.steps.notices import Delivery, apply_deliveries
 from billing.storage.asking import (
     Question,
     begin_asking_unknown,
@@ -29,6 +31,8 @@ from billing.storage.asking import (
     read_state,
     record_answer,
 )
+from billing.storage.database import Transaction
+from billing.storage.exceptions import read_exception_terms
 from billing.storage.journal import open_day
 from providers.contract import Callback, KnownPayment, Notice, Notices, Outcome, Queries
 
@@ -145,7 +149,7 @@ async def _take_answer(context: Context, account: ProviderAccount, asked: _Asked
             outcome=min(outcomes, key=_MOST_TELLING.index, default=None),
         )
         if is_ours and not is_over and due_at is None:
-            await open_case(tx, context.ids.new(), question, account.id, at=now, due_at=now + CASE_DUE)
+            await _give_to_a_person(tx, context, account, question)
             log.warning("asked_in_vain", intent_id=str(question.intent_id))
 
 
@@ -185,7 +189,12 @@ async def _leave_to_a_person(
             tx, question.intent_id, claimed_until=claimed_until, due_at=None, now=now, outcome=None
         )
         if is_ours and state is IntentState.UNKNOWN:
-            await open_case(tx, context.ids.new(), question, account.id, at=now, due_at=now + CASE_DUE)
+            await _give_to_a_person(tx, context, account, question)
+
+
+async def _give_to_a_person(tx: Transaction, context: Context, account: ProviderAccount, question: Question) -> None:
+    terms = terms_of(Reason.ASKED_IN_VAIN, await read_exception_terms(tx))
+    await open_case(tx, context.ids.new(), question, account.id, at=context.clock(), terms=terms)
 
 
 def _raise_first(results: Sequence[object]) -> None:

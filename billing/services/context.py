@@ -14,10 +14,12 @@ import structlog
 
 from billing.domain.coverage.figures import Figures
 from billing.domain.coverage.policy import Policy
+from billing.domain.exception import ExceptionTerms
 from billing.domain.ids import LedgerAccountId, OrganizationId, ProviderAccountId, uuid7
 from billing.domain.ledger import AccountKey
 from billing.domain.reference import Grammar, organization_grammar
 from billing.storage.database import Database, Transaction
+from billing.storage.exceptions import read_exception_terms
 from billing.storage.organizations import read_ledger_accounts, read_prefixes
 from providers.contract import Callbacks, Provider
 
@@ -29,7 +31,7 @@ _RANDOM_BITS = 74
 _SET_BACK_MAX_MS = 10_000
 
 BOOKS_KEPT = timedelta(seconds=30)
-"""How long prefixes and accounts are used as read; a prefix given meanwhile is known after this time."""
+"""How long prefixes and accounts are used as read; a prefix or term given meanwhile is known after this time."""
 
 log = structlog.get_logger(__name__)
 
@@ -93,11 +95,12 @@ class ProviderAccounts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What seldom changes while an organization works: its code prefixes and its ledger accounts."""
+    """What seldom changes while an organization works: code prefixes, ledger accounts, its terms of exceptions."""
 
     prefixes: tuple[str, ...]
     grammar: Grammar
     accounts: dict[AccountKey, LedgerAccountId]
+    exception_terms: Mapping[str, ExceptionTerms]
     read_at: datetime
 
 
@@ -130,7 +133,13 @@ class Context:
         if known is not None and abs(now - known.read_at) < BOOKS_KEPT and all(key in known.accounts for key in needed):
             return known
         prefixes = tuple(await read_prefixes(tx))
-        books = Books(prefixes, organization_grammar(prefixes), await read_ledger_accounts(tx), now)
+        books = Books(
+            prefixes=prefixes,
+            grammar=organization_grammar(prefixes),
+            accounts=await read_ledger_accounts(tx),
+            exception_terms=await read_exception_terms(tx),
+            read_at=now,
+        )
         missing = [key for key in needed if key not in books.accounts]
         assert not missing, f"ledger accounts are made with what they are for: {missing}"
         self._books[tx.organization_id] = books

@@ -151,6 +151,8 @@ class _Lane:
     async def submit(self, delivery: Delivery) -> Answer:
         if self.is_full():
             raise LaneFull("too many deliveries wait already")
+        if self._is_troubled(delivery.account.id):
+            raise LaneFull("too many deliveries of this account could not be written")
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         queue = self._queues.setdefault(delivery.account.organization_id, deque())
         queue.append(_Waiting(delivery, answered, monotonic()))
@@ -212,9 +214,8 @@ class _Lane:
         """
         delivery = waiting.delivery
         account_id = delivery.account.id
-        now = monotonic()
         recent = self._poison.setdefault(account_id, deque(maxlen=POISON_A_MINUTE_MAX))
-        if len(recent) == POISON_A_MINUTE_MAX and now - recent[0] < 60:
+        if self._is_troubled(account_id):
             _refuse([waiting], error)
             return
         fault = getattr(error, "sqlstate", None) or getattr(error, "code", None) or type(error).__name__
@@ -231,19 +232,18 @@ class _Lane:
         except Exception as second:  # noqa: BLE001 - what cannot even be kept is not acknowledged
             _refuse([waiting], second)
             return
-        recent.append(now)
+        recent.append(monotonic())
         log.error("delivery_poisoned", delivery_id=str(delivery.id), account_id=str(account_id), fault=str(fault))
         if not waiting.answered.done():
             waiting.answered.set_result(Answer(Verdict.STORED, delivery.id))
 
     def troubled_accounts(self) -> set[ProviderAccountId]:
         """Accounts that are told to try later, since too many of their deliveries could not be written."""
-        now = monotonic()
-        return {
-            account_id
-            for account_id, recent in self._poison.items()
-            if len(recent) == POISON_A_MINUTE_MAX and now - recent[0] < 60
-        }
+        return {account_id for account_id in self._poison if self._is_troubled(account_id)}
+
+    def _is_troubled(self, account_id: ProviderAccountId) -> bool:
+        recent = self._poison.get(account_id)
+        return recent is not None and len(recent) == POISON_A_MINUTE_MAX and monotonic() - recent[0] < 60
 
     async def _write(self, deliveries: Sequence[Delivery]) -> dict[DeliveryId, Answer]:
         context = self._context

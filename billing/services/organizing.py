@@ -8,7 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolationError
@@ -16,9 +16,12 @@ from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolati
 from billing.domain.actor import Role
 from billing.domain.bookkeeping import clearing_account
 from billing.domain.errors import InvalidValue, NotFound, Refused
+from billing.domain.exception import DEFAULT_TERMS, ExceptionTerms, terms_of
+from billing.domain.folding import Reason
 from billing.domain.ids import ApiKeyId, FacilityId, LedgerAccountId, OrganizationId, PersonId, ProviderAccountId
 from billing.domain.keys import hash_secret, write_key
 from billing.domain.ledger import CHART, AccountKey, business_date
+from billing.domain.payment import Why
 from billing.domain.reference import PREFIXES, PrefixesExhausted, prefix_of
 from billing.services.context import Clock, Ids
 from billing.storage.access import (
@@ -31,6 +34,7 @@ from billing.storage.access import (
     revoke_key,
 )
 from billing.storage.database import Database, Transaction
+from billing.storage.exceptions import read_exception_terms, set_exception_terms
 from billing.storage.organizations import (
     add_bank_account,
     add_facility,
@@ -40,6 +44,7 @@ from billing.storage.organizations import (
     add_provider_account,
 )
 
+EXCEPTION_DUE_MAX = timedelta(days=30)
 _SECRET_BYTES = 24
 _KEY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -204,6 +209,30 @@ class Setup:
         async with self._database.transaction(organization_id) as tx:
             if not await revoke_key(tx, key_id, at=self._clock()):
                 raise NotFound("no such key is alive", field="key_id")
+
+    async def set_exception_terms(
+        self, organization_id: OrganizationId, reason: Reason | Why, *, due: timedelta, owner_name: str | None = None
+    ) -> None:
+        """Say how soon an exception of a reason is due, in whole hours up to 30 days, and who owns it.
+
+        Without an owner it is anybody's with the role finance. Exceptions that are open keep what they have. Raises
+        InvalidValue, NotFound.
+        """
+        if not timedelta(0) < due <= EXCEPTION_DUE_MAX or due % timedelta(hours=1):
+            raise InvalidValue("an exception is due after 1 to 720 whole hours", field="due")
+        if reason not in DEFAULT_TERMS:
+            raise InvalidValue("nothing is to be decided where money is where it is owed", field="reason")
+        async with self._setting_up(organization_id) as tx:
+            found = [] if owner_name is None else await find_persons(tx, owner_name)
+            if owner_name is not None and len(found) != 1:
+                raise NotFound(f"{len(found)} persons have this name, and one is meant", field="owner")
+            await set_exception_terms(tx, reason.value, ExceptionTerms(due, found[0] if found else None))
+
+    async def read_exception_terms(self, organization_id: OrganizationId) -> dict[Reason | Why, ExceptionTerms]:
+        """What holds for each reason."""
+        async with self._database.transaction(organization_id) as tx:
+            own = await read_exception_terms(tx)
+        return {reason: terms_of(reason, own) for reason in DEFAULT_TERMS}
 
     async def _free_slot(self, tx: Transaction, name: str, now: datetime) -> tuple[int, PersonId | None]:
         """The slot of a further key of a name, and whom the living ones act for; those that have expired are ended."""

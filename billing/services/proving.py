@@ -9,12 +9,18 @@ from billing.domain.ids import OrganizationId
 from billing.domain.ledger import business_date
 from billing.domain.seal import Seal, SealedKind, block_hash, count_rows
 from billing.services.context import Context
-from billing.storage.database import Database
+from billing.storage.database import Database, DatabaseLimits
 from billing.storage.journal import read_trial_balance
 from billing.storage.organizations import read_organizations
 from billing.storage.proof import Claim, Doubt, find_doubts
 from billing.storage.proofs import PROOFS
 from billing.storage.seals import Unsealed, read_last_seal, read_sealed_rows, read_seals, read_unsealed
+
+PROVING_LIMITS = DatabaseLimits(connections_max=1, statement_timeout_ms=12 * 3_600_000)
+"""For a connection that proves: each proof reads all of its tables in one statement, and may take its time at it.
+
+Nothing waits for it: a proof takes no lock and no transaction number, so neither callbacks nor watermarks stand still.
+"""
 
 SEALS_HOLD = Claim("seals-hold-their-rows", "every seal is the hash of the rows it covers")
 
@@ -36,7 +42,10 @@ class Proved:
 
 
 async def prove(database: Database) -> AsyncIterator[Proved]:
-    """Run all proofs and recompute all seals; each is a transaction of its own, so money may come in meanwhile."""
+    """Run all proofs and recompute all seals; each is a transaction of its own, so money may come in meanwhile.
+
+    `database` is opened with PROVING_LIMITS wherever the books may have grown. Raises DatabaseBusy at its limit.
+    """
     async with database.installation() as reader:
         organizations = await read_organizations(reader)
     heads = {organization_id: await _head(database, organization_id) for organization_id in organizations}

@@ -6,7 +6,7 @@ Needs no database. A visit that cannot be read or priced is left out and named b
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from billing.domain.coverage.compare import compare_with_stated
+from billing.domain.coverage.compare import compare_with_stated, not_told_yet
 from billing.domain.coverage.figures import Figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.price import price
@@ -104,8 +104,7 @@ def _quote(
 ) -> Quote:
     findings = list(read_findings)
     unbuilt = sum(finding.code is FindingCode.NOT_SUPPORTED for finding in findings)
-    named = {(_place(finding), finding.code) for finding in findings}
-    rounded = {_place(finding) for finding in findings if finding.code is FindingCode.LEVEL_ROUNDED}
+    told = tuple(findings)
     quoted: list[QuotedVisit] = []
     for hoso, visit in read:
         try:
@@ -115,14 +114,5 @@ def _quote(
             continue
         quoted.append(QuotedVisit(hoso, visit, priced))
         differences = compare_with_stated(priced, file=file, hoso=hoso, ma_lk=visit.ma_lk)
-        findings.extend(
-            finding
-            for finding in differences
-            if (_place(finding), finding.code) not in named and _place(finding) not in rounded
-        )
+        findings.extend(not_told_yet(differences, told))
     return Quote(tuple(quoted), tuple(findings), len(read) + unbuilt)
-
-
-def _place(finding: Finding) -> tuple[int | None, str, int | None, str]:
-    """Where a finding stands. The reader's own comparison of a level is not told again in other words."""
-    return finding.hoso, finding.table, finding.stt, finding.field

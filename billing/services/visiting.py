@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from billing.domain.actor import Actor
-from billing.domain.coverage.compare import compare_with_stated
+from billing.domain.coverage.compare import compare_with_stated, not_told_yet
 from billing.domain.coverage.price import price
 from billing.domain.coverage.priced import PricedVisit
 from billing.domain.coverage.refusals import refusal_as_finding
@@ -239,7 +239,7 @@ def _told(context: Context, visit: Visit, read_findings: tuple[Finding, ...], *,
         found = refusal_as_finding(refusal, file="", hoso=hoso, ma_lk=visit.ma_lk)
         return _Told(hoso, visit, None, (*read_findings, found))
     differing = compare_with_stated(priced, file="", hoso=hoso, ma_lk=visit.ma_lk)
-    return _Told(hoso, visit, priced, (*read_findings, *differing))
+    return _Told(hoso, visit, priced, (*read_findings, *not_told_yet(differing, read_findings)))
 
 
 def _without_person(finding: Finding) -> Finding:

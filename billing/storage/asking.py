@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from billing.domain.exception import ExceptionTerms
+from billing.domain.folding import Reason
 from billing.domain.ids import IntentId, ProviderAccountId
 from billing.domain.intent import Intent, IntentState
 from billing.domain.money import Dong
@@ -209,15 +211,32 @@ async def record_answer(
 
 _OPEN_CASE = """
     INSERT INTO exception_case (organization_id, id, reason, state, amount, provider_account_id, intent_id, opened_at,
-        due_at)
-    VALUES ($1, $2, 'asked_in_vain', 'open', $3, $4, $5, $6, $7)
+        due_at, owner_id)
+    VALUES ($1, $2, $8, 'open', $3, $4, $5, $6, $7, $9)
     ON CONFLICT DO NOTHING
 """
 
 
 async def open_case(
-    tx: Transaction, case_id: UUID, question: Question, account_id: ProviderAccountId, *, at: datetime, due_at: datetime
+    tx: Transaction,
+    case_id: UUID,
+    question: Question,
+    account_id: ProviderAccountId,
+    *,
+    at: datetime,
+    terms: ExceptionTerms,
 ) -> None:
     """Hand an intent that no provider answers for to a person."""
     amount = max(0, question.amount - question.received)
-    await tx.execute(_OPEN_CASE, tx.organization_id, case_id, amount, account_id, question.intent_id, at, due_at)
+    await tx.execute(
+        _OPEN_CASE,
+        tx.organization_id,
+        case_id,
+        amount,
+        account_id,
+        question.intent_id,
+        at,
+        at + terms.due,
+        Reason.ASKED_IN_VAIN.value,
+        terms.owner_id,
+    )

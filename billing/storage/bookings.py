@@ -11,7 +11,7 @@ from uuid import UUID
 from billing.domain.balance import inline_movements
 from billing.domain.errors import Unavailable
 from billing.domain.folding import Case
-from billing.domain.ids import DeliveryId, LedgerAccountId, PaymentId
+from billing.domain.ids import DeliveryId, LedgerAccountId, PaymentId, PersonId
 from billing.domain.intent import Intent
 from billing.domain.invoice import Invoice
 from billing.domain.ledger import AccountKey, Entry
@@ -50,11 +50,12 @@ class PaymentRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRow:
-    """An exception with its id and the moment it must be decided by."""
+    """An exception with its id, the moment it must be decided by, and who owns it, if one person does."""
 
     id: UUID
     case: Case
     due_at: datetime
+    owner_id: PersonId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,11 +161,12 @@ _WRITE = """
                 amount, visit_id, invoice_id, payment_id, payer)
     ), cases AS (
         INSERT INTO exception_case (organization_id, id, reason, state, amount, provider_account_id, delivery_id,
-            payment_id, intent_id, opened_at, due_at)
-        SELECT $1, id, reason, 'open', amount, account_id, delivery_id, payment_id, intent_id, $2, due_at
+            payment_id, intent_id, opened_at, due_at, owner_id)
+        SELECT $1, id, reason, 'open', amount, account_id, delivery_id, payment_id, intent_id, $2, due_at,
+            owner_id
         FROM unnest($62::uuid[], $63::text[], $64::bigint[], $65::uuid[], $66::uuid[], $67::uuid[],
-            $68::uuid[], $69::timestamptz[])
-            AS t (id, reason, amount, account_id, delivery_id, payment_id, intent_id, due_at)
+            $68::uuid[], $69::timestamptz[], $85::uuid[])
+            AS t (id, reason, amount, account_id, delivery_id, payment_id, intent_id, due_at, owner_id)
         ON CONFLICT DO NOTHING  -- the same disagreement told again
     ), holds AS (
         INSERT INTO payment_hold (organization_id, payment_id, twin_payment_id, held_at)
@@ -235,6 +237,7 @@ def _parameters(booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]
         *columns(
             [(line.id, line.account_id, line.action, line.subject_kind, line.subject_id) for line in booking.audit], 5
         ),
+        [row.owner_id for row in booking.cases],
     ]
 
 

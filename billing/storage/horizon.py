@@ -49,6 +49,18 @@ async def check_horizon(database: Database) -> None:
         )
 
 
+_NUMBERS = """
+    SELECT vienphi_watermark() AS watermark, vienphi_next_transaction_id() AS following
+"""
+
+
+async def read_numbers(reader: Reader) -> tuple[int, int]:
+    """The watermark, below which every transaction is over, and the number that will be given next."""
+    row = await reader.fetchrow(_NUMBERS)
+    assert row is not None, "a statement without FROM answers one row"
+    return row["watermark"], row["following"]
+
+
 # Sessions of other roles show little, but they show that they are there; the server's own workers have no user.
 _OTHERS = """
     SELECT count(*) FROM pg_stat_activity

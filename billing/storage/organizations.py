@@ -91,7 +91,7 @@ async def add_bank_account(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAccountRow:
-    """A contract with a provider as it is stored. `channels` counts the active contracts of its bank account."""
+    """A contract with a provider as it is stored. `channels` counts the contracts of its bank account."""
 
     id: ProviderAccountId
     organization_id: OrganizationId
@@ -137,8 +137,7 @@ _PROVIDER_ACCOUNT = """
     SELECT account.id, account.name, account.provider, account.bank_account_id, account.settings, account.secret_name,
         account.is_active,
         (SELECT count(*) FROM provider_account AS channel
-         WHERE channel.organization_id = $1 AND channel.is_active
-            AND channel.bank_account_id = account.bank_account_id) AS channels
+         WHERE channel.organization_id = $1 AND channel.bank_account_id = account.bank_account_id) AS channels
     FROM provider_account AS account
     WHERE account.organization_id = $1 AND account.name = $2
 """

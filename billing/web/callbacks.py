@@ -69,23 +69,22 @@ async def _deliver(
         log.warning("callback_signature_bad", account_id=account.id, body_size=len(callback.body))
         return "bad_signature", refusal.reply
     except Unreadable as refusal:
-        log.warning(
-            "callback_unreadable", account_id=account.id, body_size=len(callback.body), reason=refusal.reason
-        )
+        log.warning("callback_unreadable", account_id=account.id, body_size=len(callback.body), reason=refusal.reason)
         return "unreadable", refusal.reply
     if isinstance(read, Reply):
         return "replied", read
-    return await _submit(around, account, provider, callback, read, told)
+    return await _submit(around, account, callback, read, told)
 
 
 async def _submit(
     around: Surroundings,
     account: ProviderAccount,
-    provider: Callbacks,
     callback: Callback,
     read: Notices,
     told: dict[str, object],
 ) -> tuple[str, Reply]:
+    provider = account.provider
+    assert isinstance(provider, Callbacks), "it has read the callback"
     delivery_id = DeliveryId(around.context.ids.new())
     told["delivery"] = delivery_id
     if not read.notices:

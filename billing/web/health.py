@@ -17,11 +17,16 @@ class HealthDocument(TypedDict):
 
 
 class ReadinessDocument(TypedDict):
-    """Whether the process can do its work, and a word for each part."""
+    """Whether the process can do its work, and a word for each part.
+
+    `stopped_accounts` are the ids of provider accounts that are told to try later, since too many of their deliveries
+    could not be written; the others go on, so the process is ready all the same.
+    """
 
     status: str
     database: str
     schema: str
+    stopped_accounts: list[str]
 
 
 @described(Description(tag="health", answers={HTTPStatus.OK: HealthDocument}))
@@ -38,12 +43,14 @@ async def get_health(_request: web.Request) -> web.Response:
 )
 async def get_readiness(request: web.Request) -> web.Response:
     """200 where the database answers and has our schema, else 503; a word for each part either way."""
-    readiness = await surroundings(request).readiness.ask()
+    around = surroundings(request)
+    readiness = await around.readiness.ask()
     return json_answer(
         {
             "status": "ready" if readiness.is_ready else "not_ready",
             "database": readiness.database,
             "schema": readiness.schema,
+            "stopped_accounts": sorted(map(str, around.intake.troubled_accounts())),
         },
         status=HTTPStatus.OK if readiness.is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
     )

@@ -47,6 +47,16 @@ class Metrics:
             "vienphi_lane_waiting", "Deliveries that wait in a lane", ("lane",), registry=self.registry
         )
 
+        self._horizon = Gauge(
+            "vienphi_horizon_age_seconds",
+            "Time since the oldest transaction began that may still write; seals and snapshots wait for it",
+            registry=self.registry,
+        )
+
+    def note_horizon(self, seconds: float) -> None:
+        """The age of the horizon, as it was last seen."""
+        self._horizon.set(seconds)
+
     def note_request(self, *, method: str, route: str | None, status: int, seconds: float) -> None:
         """One request answered; `route` is the pattern of the address, None where there is no such address."""
         labels = (method if method in _METHODS else "other", route or _NOWHERE, str(status))

@@ -31,7 +31,8 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     started = time.perf_counter()
     request_id = str(surroundings(request).context.ids.new())
     request[REQUEST_ID] = request_id
-    request[TOLD] = told = {}
+    told: dict[str, object] = {}
+    request[TOLD] = told
     # Requests of one connection follow each other in one context: the next one's id takes this one's place.
     bind_contextvars(request_id=request_id)
     try:

@@ -2,8 +2,10 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,7 @@ LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
 _UUID_BYTES = 16
 _VALUE_LENGTH_MAX = 100
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class InvalidQuery(InvalidValue):
@@ -35,11 +38,31 @@ class Page:
 def read_page(request: web.Request, *, filters: Sequence[str] = ()) -> Page:
     """The page a request asks for. Raises InvalidQuery."""
     given = read_query(request, ("cursor", "limit", *filters))
-    limit = given.pop("limit", str(LIMIT_DEFAULT))
+    limit = read_limit(given)
+    given.pop("limit", None)
+    cursor = given.pop("cursor", None)
+    return Page(None if cursor is None else _read_cursor(cursor), limit, given)
+
+
+def read_limit(given: Mapping[str, str]) -> int:
+    """How many a page may have, from the parameter `limit`. Raises InvalidQuery."""
+    limit = given.get("limit", str(LIMIT_DEFAULT))
     if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= LIMIT_MAX):
         raise InvalidQuery(f"limit is a whole number from 1 to {LIMIT_MAX}", field="limit")
-    cursor = given.pop("cursor", None)
-    return Page(None if cursor is None else _read_cursor(cursor), int(limit), given)
+    return int(limit)
+
+
+def read_day(given: Mapping[str, str], name: str) -> date | None:
+    """A parameter that is a day; None where it is not given. Raises InvalidQuery."""
+    text = given.get(name)
+    if text is None:
+        return None
+    try:
+        if not _DAY.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError as cause:
+        raise InvalidQuery(f"{name} is a day, written as 2026-11-22", field=name) from cause
 
 
 def read_query(request: web.Request, known: Sequence[str]) -> dict[str, str]:

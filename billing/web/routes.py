@@ -8,6 +8,7 @@ from billing.web.api.invoices import get_invoice, get_invoices, post_invoice
 from billing.web.api.ledger import get_balances, get_entries, get_entry
 from billing.web.api.payments import get_payment, get_payments
 from billing.web.api.quotes import post_quote
+from billing.web.api.statements import get_statement
 from billing.web.api.visits import get_visit, get_visits, post_visit
 from billing.web.health import get_health, get_readiness
 from billing.web.metrics import get_metrics
@@ -46,6 +47,7 @@ API = (
     _api("GET", "/callbacks/{id}", get_callback, _KEEPERS),
     _api("POST", "/callbacks/{id}/retry", post_retry, _KEEPERS),
     _api("GET", "/ledger/balances", get_balances, _BOOKS),
+    _api("GET", "/ledger/accounts/{role}/statement", get_statement, _BOOKS),
     _api("GET", "/ledger/entries", get_entries, _BOOKS),
     _api("GET", "/ledger/entries/{id}", get_entry, _BOOKS),
 )

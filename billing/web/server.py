@@ -1,8 +1,9 @@
 """The HTTP server: addresses with what stands around them, and opening and closing of the socket."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from aiohttp import web, web_response
@@ -11,6 +12,7 @@ from billing.services.access import KeyRing
 from billing.services.context import Context
 from billing.services.intake import Intake
 from billing.services.readiness import ReadinessCheck
+from billing.services.watching import HorizonWatch
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
 from billing.web.live import LiveHub, add_live_hub
 from billing.web.metrics import METRICS, Metrics
@@ -51,6 +53,7 @@ def create_application(
     application[SURROUNDINGS] = around
     application[METRICS] = metrics = Metrics(around.callbacks)
     intake.observe(metrics.note_batch)
+    application.cleanup_ctx.append(_watching_horizon)
     application.on_response_prepare.append(add_security_headers)
     application[ROLES] = {route.handler: route.roles for route in API if route.roles is not None}
     application[REFERENCE] = write_openapi((*API, *OPEN), callbacks=CALLBACK_PATHS)
@@ -91,6 +94,15 @@ async def serving(application: web.Application, *, host: str = "127.0.0.1", port
         yield f"http://[{host}]:{bound_port}" if ":" in host else f"http://{host}:{bound_port}"
     finally:
         await runner.cleanup()
+
+
+async def _watching_horizon(application: web.Application) -> AsyncIterator[None]:
+    watch = HorizonWatch(application[SURROUNDINGS].context.database)
+    watching = asyncio.create_task(watch.watch(application[METRICS].note_horizon))
+    yield
+    watching.cancel()
+    with suppress(asyncio.CancelledError):
+        await watching
 
 
 def _api() -> web.Application:

@@ -1,5 +1,6 @@
 """What must hold after whatever happened: each acknowledged transfer once and whole, nothing else, and the books."""
 
+from billing.services.proving import PROVING_LIMITS
 from billing.storage.database import Database
 from tests.bench.stock import Stock
 from tests.chaos.bank import Told
@@ -80,7 +81,7 @@ async def find_wrongs(stock: Stock, told: Told) -> list[str]:
 
 
 async def _doubts(stock: Stock) -> list[str]:
-    database = await Database.open(stock.server.app_url)
+    database = await Database.open(stock.server.app_url, limits=PROVING_LIMITS)
     try:
         return [f"the proof {name} has {number} doubts" for name, number in (await find_doubts(database)).items()]
     finally:

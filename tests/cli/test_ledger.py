@@ -2,18 +2,24 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from billing.cli import ledger as cli_ledger
+from billing.cli.ledger import verify_books
 from billing.domain.actor import Actor
 from billing.domain.ids import OrganizationId
 from billing.domain.ledger import business_date
+from billing.services import proving
 from billing.services.context import utc_now
 from billing.services.invoicing import issue_invoice
+from billing.services.proving import PROVING_LIMITS
 from billing.services.visiting import take_visit
-from billing.storage.database import Database
+from billing.storage.database import Database, DatabaseBusy, DatabaseLimits
 from billing.storage.embedded import EmbeddedPostgres
+from billing.storage.proof import Proof
 from tests.builders import add_demo_hospital, build_context, visit_document
 from tests.cli.test_demo import run
 
@@ -84,6 +90,35 @@ def test_verify_counts_proofs_and_fails_on_a_doubt(server: EmbeddedPostgres) -> 
     assert (right.returncode, "the books hold" in right.stdout) == (0, True), right.stdout
     assert wrong.returncode == 1
     assert "DOUBT organization 1, what an invoice still owes is its receivable in the journal" in wrong.stdout
+
+
+def test_verify_gives_each_proof_hours_and_the_service_seconds(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At millions of payments one proof reads for minutes: what it is allowed is asked of the server itself."""
+    told = Proof(
+        "limit",
+        "the limit is told",
+        "SELECT 'limit' AS subject, '' AS expected, current_setting('statement_timeout') AS found WHERE $1::int > 0",
+    )
+    monkeypatch.setattr(proving, "PROOFS", (told,))
+
+    doubts = asyncio.run(verify_books(server.app_url))
+
+    assert doubts == 1
+    assert "limit:  expected, 12h found" in capsys.readouterr().out
+    assert DatabaseLimits().statement_timeout_ms == 15_000
+
+
+def test_proof_beyond_its_limit_ends_the_verification_and_says_so(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Proof("slow", "it ends", "SELECT pg_sleep(5)::text, '' AS expected, '' AS found WHERE $1::int > 0")
+    monkeypatch.setattr(proving, "PROOFS", (slow,))
+    monkeypatch.setattr(cli_ledger, "PROVING_LIMITS", replace(PROVING_LIMITS, statement_timeout_ms=100))
+
+    with pytest.raises(DatabaseBusy):
+        asyncio.run(verify_books(server.app_url))
 
 
 def test_serve_and_verify_refuse_numbers_of_another_cluster_until_rebased(server: EmbeddedPostgres) -> None:

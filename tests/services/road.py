@@ -43,6 +43,7 @@ class Road:
     async def bill(self, ma_lk: str = "LK0001", *, amount: int | None = None) -> Bill:
         organization_id = self.hospital.organization_id
         visit = await take_visit(self.context, organization_id, visit_document(ma_lk=ma_lk), actor=Actor.system())
+        assert visit is not None, "asked under no claim"
         invoice_id = await issue_invoice(self.context, organization_id, visit.id, actor=Actor.system())
         return await self.intent([invoice_id], amount=amount)
 

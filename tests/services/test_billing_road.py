@@ -16,10 +16,11 @@ from billing.interop.visit_json import read_visit
 from billing.interop.xml130.reader import read_claim_file
 from billing.services.invoicing import find_invoice, issue_invoice
 from billing.services.paying import AmountAboveOwed, InvoiceAlreadyPaid, PaymentNotStarted, open_intent
-from billing.services.visiting import NothingReadable, take_claim_file, take_visit
+from billing.services.visiting import NothingReadable, find_priced_visit, take_claim_file, take_visit
 from providers.emvqr import parse
-from tests.builders import BANK_BIN, add_demo_hospital, service_line, visit_document
+from tests.builders import BANK_BIN, FACILITY_CODE, add_demo_hospital, service_line, visit_document
 from tests.conftest import DatabaseAddress
+from tests.interop.xml130.claim_files import block, claim_file, hoso, service, without_totals, xml1, xml3
 from tests.services.road import OWED, Road, assert_books_are_right
 
 SYSTEM = Actor.system()
@@ -219,6 +220,20 @@ async def test_damaged_visit_of_a_claim_file_does_not_stop_the_others(road: Road
 
     assert [visit.visit.ma_lk for visit in taken.visits] == ["LK20261102-A", "LK20261102-C"]
     assert "base64-damaged" in {finding.code for finding in taken.findings}
+
+
+async def test_level_the_reader_called_rounded_is_listed_once(road: Road) -> None:
+    """A level of 80 % written as 0.8: the reader finds it by the file's amounts, the price by ours."""
+    one = xml1(without_totals(MA_THE_BHYT="DN4791234567890", MA_CSKCB=FACILITY_CODE))
+    line = service(DON_GIA_BV="1000000", DON_GIA_BH="1000000", THANH_TIEN_BV="1000000", THANH_TIEN_BH="1000000")
+    level = {"MUC_HUONG": "0.8", "T_BNCCT": "200000", "T_BHTT": "800000"}
+    content = claim_file(hoso(block("XML1", one), block("XML3", xml3(line | level))))
+
+    taken = await take_claim_file(road.context, road.hospital.organization_id, content, actor=SYSTEM)
+
+    assert [finding.code for finding in taken.visits[0].findings] == ["level-rounded"]
+    kept = await find_priced_visit(road.context, road.hospital.organization_id, taken.visits[0].id)
+    assert [finding["code"] for finding in kept.findings] == ["level-rounded"]
 
 
 async def test_claim_file_of_a_strange_facility_is_refused_with_a_finding(

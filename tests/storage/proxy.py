@@ -25,6 +25,7 @@ class Proxy:
         self._cut: tuple[bytes, bool] | None = None
         self._delay_s = 0.0
         self._swallowing = False
+        self._swallow_at: bytes | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -47,6 +48,10 @@ class Proxy:
     def swallow_answers(self) -> None:
         """Pass requests on, and none of the answers."""
         self._swallowing = True
+
+    def swallow_at(self, words: bytes) -> None:
+        """Pass on `words` when they are next asked for, and no answer from then on."""
+        self._swallow_at = words
 
     def delay_answers(self, seconds: float) -> None:
         """Hold each answer back from now on; `delaying` is set as the first one waits."""
@@ -89,6 +94,8 @@ class Proxy:
                     writer.write(data)
                     await asyncio.sleep(0.2)  # the server works it off; its answer goes nowhere
                 return
+            if self._swallow_at is not None and self._swallow_at in data:
+                self._swallowing = True
             writer.write(data)
 
     async def _pass_answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

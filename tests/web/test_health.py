@@ -1,10 +1,19 @@
 """Health and readiness: one says that we live, the other whether we can work, and what is in the way."""
 
 import time
+from collections.abc import Sequence
 
 import asyncpg
+import pytest
 
-from billing.storage.database import Database
+from billing.domain.errors import InvalidValue
+from billing.domain.ids import DeliveryId
+from billing.services import intake
+from billing.services.context import Context
+from billing.services.steps.notices import Answer, Delivery, apply_deliveries
+from billing.storage.database import Database, Transaction
+from providers.sandbox.bank import Behaviour
+from tests.builders import DemoHospital
 from tests.web.site import Site
 
 
@@ -12,7 +21,10 @@ async def test_healthy_and_ready(site: Site) -> None:
     alive, ready = await site.stranger.get("/healthz"), await site.stranger.get("/readyz")
 
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "database": "ok", "schema": "ok"})
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"status": "ready", "database": "ok", "schema": "ok", "stopped_accounts": []},
+    )
 
 
 async def test_not_ready_behind_the_schema_of_our_code(site: Site) -> None:
@@ -30,6 +42,34 @@ async def test_not_ready_ahead_of_the_schema_of_our_code(site: Site) -> None:
     answer = await site.stranger.get("/readyz")
 
     assert (answer.status_code, answer.json()["schema"]) == (503, "database_ahead")
+
+
+async def test_stopped_account_is_named_and_the_others_go_on(
+    site: Site, neighbour: DemoHospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no rule foresaw befalls every delivery of one account: five are kept, then it is told to try later."""
+
+    async def stumble(tx: Transaction, deliveries: Sequence[Delivery], context: Context) -> dict[DeliveryId, Answer]:
+        if any(delivery.account.id == site.hospital.account_id for delivery in deliveries):
+            raise InvalidValue("what no rule foresaw")
+        return await apply_deliveries(tx, deliveries, context)
+
+    intent = await site.open_intent()
+    monkeypatch.setattr(intake, "apply_deliveries", stumble)
+    for _ in range(intake.POISON_A_MINUTE_MAX):
+        await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    theirs = {
+        "account_number": neighbour.settings.account_number,
+        "merchant_id": neighbour.settings.merchant_id,
+    }
+    told = site.bank().transfer(intent["instruction"]["qr_payload"])
+
+    refused = await site.bank().deliver(told)
+    taken = await site.bank(neighbour.settings, neighbour).deliver(told.model_copy(update=theirs))
+    ready = await site.stranger.get("/readyz")
+
+    assert (refused.status, taken.status) == (503, 200)
+    assert (ready.status_code, ready.json()["stopped_accounts"]) == (200, [str(site.hospital.account_id)])
 
 
 async def test_not_ready_without_database_but_alive(site: Site, app_database: Database) -> None:

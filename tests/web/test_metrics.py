@@ -35,6 +35,12 @@ async def test_callbacks_batches_and_requests_are_counted(site: Site) -> None:
     assert [value for (name, _), value in found.items() if name == "vienphi_lane_waiting"] == [0, 0, 0, 0]
 
 
+async def test_age_of_the_horizon_is_told(site: Site) -> None:
+    found = await samples(site)
+
+    assert 0 <= found["vienphi_horizon_age_seconds", ()] < 60
+
+
 async def test_labels_are_bounded_and_name_nobody(site: Site) -> None:
     intent = await site.open_intent()
     for number in range(5):

@@ -3,7 +3,7 @@
 Compares charge items only; the totals a claim file states are compared with its own lines by the reader.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from billing.domain.coverage.explain import plain_number
@@ -40,6 +40,23 @@ def compare_with_stated(priced: PricedVisit, *, file: str, hoso: int | None, ma_
         if line.item.stated is not None
         for code, field, stated, expected in _differences(line, line.item.stated)
     )
+
+
+def not_told_yet(differences: Iterable[Finding], told: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Leave out what whoever read the file has found already: the same of one field, or that a level was rounded.
+
+    A reader compares a level with the file's own amounts, we with ours: one difference in other words.
+    """
+    known = {(_place(finding), finding.code) for finding in told}
+    return tuple(
+        finding
+        for finding in differences
+        if (_place(finding), finding.code) not in known and (_place(finding), FindingCode.LEVEL_ROUNDED) not in known
+    )
+
+
+def _place(finding: Finding) -> tuple[int | None, str, int | None, str]:
+    return finding.hoso, finding.table, finding.stt, finding.field
 
 
 def _differences(line: PricedLine, stated: StatedAmounts) -> Iterator[tuple[FindingCode, str, Decimal, str]]:

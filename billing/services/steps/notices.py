@@ -7,11 +7,11 @@ lock order of the house: day, keys, invoices, intents; then everything is writte
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from billing.domain.actor import Actor
 from billing.domain.bookkeeping import clearing_account, money_left, payment_received, payment_undone
+from billing.domain.exception import ExceptionTerms, terms_of
 from billing.domain.folding import Case, Folded, Ground, Reason, fold
 from billing.domain.ids import AllocationId, DeliveryId, EntryId, PaymentId
 from billing.domain.intent import Intent
@@ -35,9 +35,6 @@ from billing.storage.database import Transaction
 from billing.storage.notices import LockedGround, claim_keys, lock_bank_accounts, lock_ground, read_twins
 from billing.storage.undoing import find_payment, lock_payment, write_undone
 from providers.contract import Callback, Notice, Outcome, Payer, Verdict
-
-CASE_DUE = timedelta(days=1)
-"""How soon a person must look at an exception, until organizations set their own term."""
 
 _BANK_KEY = "bank:"
 _KEPT_HEADERS = frozenset({"content-type", "user-agent", "date"})
@@ -103,7 +100,7 @@ async def apply_deliveries(
         for delivery in deliveries
     }
     undone = {fact_id: await _undo(tx, telling, context) for fact_id, telling in folded.outflows}
-    booking = _booking(deliveries, answers, folded, locked, undone=undone, context=context)
+    booking = _booking(deliveries, answers, folded, locked, undone=undone, terms=books.exception_terms, context=context)
     await write_booking(tx, booking, books.accounts)
     return answers
 
@@ -175,6 +172,7 @@ def _booking(
     locked: LockedGround,
     *,
     undone: Mapping[PaymentId, Undone | None],
+    terms: Mapping[str, ExceptionTerms],
     context: Context,
 ) -> Booking:
     now = context.clock()
@@ -212,7 +210,7 @@ def _booking(
         ],
         intents=_with_versions(folded, locked),
         entries=_entries(folded, parts, locked, undone, context),
-        cases=[CaseRow(id=_case_id(case, context), case=case, due_at=now + CASE_DUE) for case in folded.cases],
+        cases=[_case_row(case, terms, context) for case in folded.cases],
         holds=folded.holds,
         attached=folded.attached,
         messages=_messages(folded, [one for one in undone.values() if one is not None], context),
@@ -227,6 +225,11 @@ def _booking(
             for payment, _ in folded.payments
         ],
     )
+
+
+def _case_row(case: Case, own: Mapping[str, ExceptionTerms], context: Context) -> CaseRow:
+    terms = terms_of(case.reason, own)
+    return CaseRow(id=_case_id(case, context), case=case, due_at=context.clock() + terms.due, owner_id=terms.owner_id)
 
 
 def _case_id(case: Case, context: Context) -> UUID:

@@ -5,9 +5,6 @@ GET  /v1/ledger/entries
 GET  /v1/ledger/entries/{id}
 """
 
-import re
-from collections.abc import Mapping
-from datetime import date
 from http import HTTPStatus
 
 from aiohttp import web
@@ -22,10 +19,8 @@ from billing.web.answers import json_answer
 from billing.web.bodies import read_id
 from billing.web.documents import EXACTLY, PageDocument
 from billing.web.operations import Description, described
-from billing.web.pagination import InvalidQuery, read_page, read_query, write_cursor
+from billing.web.pagination import read_day, read_page, read_query, write_cursor
 from billing.web.surroundings import CALLER, surroundings
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @with_config(EXACTLY)
@@ -98,7 +93,7 @@ class EntryDocument(TypedDict):
 )
 async def get_balances(request: web.Request) -> web.Response:
     """Read the trial balance."""
-    on = _read_day(read_query(request, ("on",)))
+    on = read_day(read_query(request, ("on",)), "on")
     balances = await read_balances(surroundings(request).context, request[CALLER].organization_id, on=on)
     document: BalancesDocument = {
         "on": None if on is None else on.isoformat(),
@@ -134,18 +129,6 @@ async def get_entry(request: web.Request) -> web.Response:
     return json_answer(
         _entry(await find_entry(surroundings(request).context, request[CALLER].organization_id, entry_id))
     )
-
-
-def _read_day(query: Mapping[str, str]) -> date | None:
-    text = query.get("on")
-    if text is None:
-        return None
-    try:
-        if not _DAY.fullmatch(text):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError as cause:
-        raise InvalidQuery("on is a day, written as 2026-11-22", field="on") from cause
 
 
 def _balance(balance: AccountBalance) -> BalanceDocument:

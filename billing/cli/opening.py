@@ -1,0 +1,70 @@
+"""What the commands that go on running share: a database that is fit to be served, and the sign to stop."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from billing.app import Service, open_service
+from billing.domain.errors import Refused
+from billing.logs import configure_logs
+from billing.services.intake import IntakeLimits
+from billing.settings import LogFormat, Settings, load_settings
+from billing.storage.database import DatabaseLimits
+from billing.storage.horizon import check_horizon
+from billing.storage.migrator import pending
+from billing.storage.walls import check_role
+from billing.web.surroundings import WebLimits
+
+
+class NotMigrated(Refused):
+    """The database lacks migrations of this version."""
+
+    code = "not_migrated"
+
+
+def begin(config: Path | None) -> Settings:
+    """Read the settings, VIENPHI_DATABASE_URL among them, and write logs as they say. Raises SettingsInvalid."""
+    settings = load_settings(config, needed=("database_url",))
+    configure_logs(is_json=settings.log_format is LogFormat.JSON)
+    return settings
+
+
+@asynccontextmanager
+async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
+    """Open the service on a database that is migrated, by a role that may serve, on a server that forgets nothing.
+
+    Raises NotMigrated, DatabaseUnsafe, RestoredElsewhere, DatabaseUnavailable.
+    """
+    assert settings.database_url is not None, "named as needed"
+    url = settings.database_url.get_secret_value()
+    missing = await pending(url)
+    if missing:
+        raise NotMigrated(f"run vienphi migrate first; missing: {', '.join(missing)}")
+    lanes, pool = settings.lanes, settings.pool
+    async with open_service(
+        url,
+        database_limits=DatabaseLimits(connections_min=pool.connections_min, connections_max=pool.connections_max),
+        intake_limits=IntakeLimits(
+            lanes=lanes.count, batch_max=lanes.batch_max, waiting_max=lanes.queue_max, wait_max_ms=lanes.wait_ms
+        ),
+        web_limits=WebLimits(
+            visit_size_max=settings.visit_size_max,
+            body_size_max=settings.body_size_max,
+            callback_size_max=settings.callback_size_max,
+        ),
+        public_base_url=settings.public_base_url,
+    ) as service:
+        await check_role(service.context.database)
+        await check_horizon(service.context.database)
+        yield service
+
+
+def stop_sign() -> asyncio.Event:
+    """An event that is set when the process is told to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    return stop

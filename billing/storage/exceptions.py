@@ -1,0 +1,32 @@
+"""Exceptions as they are stored: the terms an organization sets for a reason. They are opened with a booking."""
+
+from datetime import timedelta
+
+from billing.domain.exception import ExceptionTerms
+from billing.domain.ids import PersonId
+from billing.storage.database import Transaction
+
+_READ_TERMS = """
+    SELECT reason, due_hours, owner_id FROM exception_terms WHERE organization_id = $1
+"""
+
+
+async def read_exception_terms(tx: Transaction) -> dict[str, ExceptionTerms]:
+    """The organization's own terms by reason; a reason not in it has the defaults."""
+    return {
+        row["reason"]: ExceptionTerms(
+            timedelta(hours=row["due_hours"]), None if row["owner_id"] is None else PersonId(row["owner_id"])
+        )
+        for row in await tx.fetch(_READ_TERMS, tx.organization_id)
+    }
+
+
+_SET_TERMS = """
+    INSERT INTO exception_terms (organization_id, reason, due_hours, owner_id) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (organization_id, reason) DO UPDATE SET due_hours = excluded.due_hours, owner_id = excluded.owner_id
+"""
+
+
+async def set_exception_terms(tx: Transaction, reason: str, terms: ExceptionTerms) -> None:
+    """Set the terms of a reason, in whole hours; takes the owner's role. Exceptions that are open keep theirs."""
+    await tx.execute(_SET_TERMS, tx.organization_id, reason, terms.due // timedelta(hours=1), terms.owner_id)

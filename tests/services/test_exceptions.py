@@ -1,0 +1,81 @@
+"""Exceptions are opened with the terms of their organization."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from billing.domain.errors import InvalidValue, NotFound
+from billing.domain.exception import DEFAULT_TERMS
+from billing.domain.folding import Reason
+from billing.domain.ids import OrganizationId
+from billing.domain.payment import Why
+from billing.services.context import Ids
+from billing.services.listing import list_exceptions
+from billing.services.organizing import Setup
+from billing.storage.database import Database
+from tests.conftest import DatabaseAddress
+from tests.services.road import Road
+
+
+@pytest.fixture
+async def setup(road: Road, database: DatabaseAddress) -> AsyncIterator[Setup]:
+    owned = await Database.open(database.owner_url)
+    yield Setup(owned, road.context.clock, Ids(road.context.clock))
+    await owned.close()
+
+
+async def opened(road: Road) -> tuple[timedelta, object]:
+    """How long after its opening the newest exception is due, and its owner."""
+    (row, *_) = await list_exceptions(road.context, road.hospital.organization_id, after=None, limit=1)
+    return row["due_at"] - row["opened_at"], row["owner_id"]
+
+
+async def test_exception_is_due_by_our_table_and_owned_by_nobody_alone(road: Road) -> None:
+    await road.deliver(road.notice("T1", "no code at all"))
+
+    due, owner_id = await opened(road)
+
+    assert abs(due - DEFAULT_TERMS[Why.NO_REFERENCE].due) < timedelta(seconds=1)
+    assert owner_id is None
+
+
+async def test_organization_sets_its_own_term_and_owner_by_reason(road: Road, setup: Setup) -> None:
+    organization_id = road.hospital.organization_id
+    await setup.set_exception_terms(organization_id, Why.NO_REFERENCE, due=timedelta(hours=9), owner_name="Thu ngân")
+
+    await road.deliver(road.notice("T1", "no code at all"))
+    due, owner_id = await opened(road)
+    terms = await setup.read_exception_terms(organization_id)
+
+    assert abs(due - timedelta(hours=9)) < timedelta(seconds=1)
+    assert owner_id is not None
+    assert owner_id == terms[Why.NO_REFERENCE].owner_id
+    assert terms[Reason.REVIEW] == DEFAULT_TERMS[Reason.REVIEW]
+
+
+async def test_terms_set_again_replace_the_earlier(road: Road, setup: Setup) -> None:
+    organization_id = road.hospital.organization_id
+    for hours, owner in ((9, "Thu ngân"), (10, None)):
+        await setup.set_exception_terms(organization_id, Why.PAID_AGAIN, due=timedelta(hours=hours), owner_name=owner)
+
+    terms = (await setup.read_exception_terms(organization_id))[Why.PAID_AGAIN]
+
+    assert (terms.due, terms.owner_id) == (timedelta(hours=10), None)
+
+
+@pytest.mark.parametrize("due", [timedelta(0), timedelta(hours=-1), timedelta(minutes=90), timedelta(hours=721)])
+async def test_term_that_is_none_is_refused(road: Road, setup: Setup, due: timedelta) -> None:
+    with pytest.raises(InvalidValue):
+        await setup.set_exception_terms(road.hospital.organization_id, Why.PAID_AGAIN, due=due)
+
+
+async def test_strange_owner_reason_or_organization_is_refused(road: Road, setup: Setup) -> None:
+    organization_id, day = road.hospital.organization_id, timedelta(days=1)
+
+    with pytest.raises(NotFound):
+        await setup.set_exception_terms(organization_id, Why.PAID_AGAIN, due=day, owner_name="Nobody")
+    with pytest.raises(InvalidValue):
+        await setup.set_exception_terms(organization_id, Why.OWED, due=day)
+    with pytest.raises(NotFound):
+        await setup.set_exception_terms(OrganizationId(9), Why.PAID_AGAIN, due=day)

@@ -1,0 +1,66 @@
+"""The age of the horizon grows while a transaction that wrote does not end, and falls with it."""
+
+import asyncio
+
+from billing.services.watching import HorizonWatch
+from billing.storage.horizon import read_numbers
+from tests.services.road import Road
+
+
+class Seconds:
+    """A clock of seconds that stands still until told otherwise."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def age_once_the_server_rests(watch: HorizonWatch) -> float:
+    """The age after the server's own upkeep, which writes now and then, has had time to end."""
+    for _ in range(100):
+        age = await watch.look()
+        if age == 0:
+            break
+        await asyncio.sleep(0.05)
+    return age
+
+
+async def test_age_grows_with_a_transaction_that_does_not_end_and_falls_with_it(road: Road) -> None:
+    seconds = Seconds()
+    database = road.context.database
+    watch = HorizonWatch(database, seconds)
+    ages = [await watch.look()]
+
+    async with database.transaction(road.hospital.organization_id) as writing:
+        await writing.fetchval("SELECT pg_current_xact_id()")
+        for _ in range(3):
+            seconds.now += 10
+            await road.bill(f"LK{seconds.now:.0f}")  # others come and go meanwhile
+            ages.append(await watch.look())
+    seconds.now += 10
+
+    assert ages == [0, 10, 20, 30]
+    assert await age_once_the_server_rests(watch) == 0
+
+
+async def test_transaction_that_only_reads_does_not_stop_the_horizon(road: Road) -> None:
+    seconds = Seconds()
+    database = road.context.database
+    watch = HorizonWatch(database, seconds)
+    await watch.look()
+
+    async with database.transaction(road.hospital.organization_id) as reading:
+        await reading.fetchval("SELECT 1")
+        await road.bill()
+        seconds.now += 10
+
+        assert await age_once_the_server_rests(watch) == 0
+
+
+async def test_watermark_is_never_beyond_the_next_number(road: Road) -> None:
+    async with road.context.database.installation() as reader:
+        watermark, following = await read_numbers(reader)
+
+    assert 0 < watermark <= following
