@@ -283,7 +283,7 @@ async def test_account_that_brings_too_much_poison_is_told_to_try_later(road: Ro
         with pytest.raises(Unavailable):
             await intake.submit(road.delivery(broken[5]))
         with pytest.raises(Unavailable):
-            await intake.submit(road.delivery(road.notice("T8")))
+            await intake.submit(road.delivery(road.notice("T8", "right")))
 
     assert {answer.verdict for answer in answers} == {Verdict.STORED}
     assert await count(road, "poison_delivery") == 5
