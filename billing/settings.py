@@ -66,7 +66,7 @@ class LaneSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    count: Count = 4
+    count: Count = 8
     batch_max: Count = 256
     queue_max: Count = 2_048
     wait_ms: Count = 100

@@ -48,6 +48,7 @@ class Ids:
         self._clock = clock
         self._random_bits = random_bits
         self._last = (0, 0)
+        self._step = 1  # from one id to the next within a millisecond; drawn anew for each
 
     def new(self) -> UUID:
         """A fresh id of this moment (RFC 9562 §6.2, method 2)."""
@@ -60,8 +61,9 @@ class Ids:
         if moment_ms > last_ms:
             # The top bit is left free, so that counting up within a millisecond cannot run over.
             self._last = (moment_ms, self._random_bits(_RANDOM_BITS - 1))
+            self._step = 1 + self._random_bits(16)
         else:
-            self._last = (last_ms, last_bits + 1 + self._random_bits(16))
+            self._last = (last_ms, last_bits + self._step)
         return uuid7(*self._last)
 
 

@@ -45,7 +45,7 @@ class LaneFull(Unavailable):
 class IntakeLimits:
     """How many lanes, how many deliveries in a batch, how many may wait in one lane, and how long."""
 
-    lanes: int = 4
+    lanes: int = 8
     batch_max: int = 256
     waiting_max: int = 2_048
     wait_max_ms: float = 100.0
