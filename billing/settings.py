@@ -78,7 +78,7 @@ class PoolSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     connections_min: Count = 1
-    connections_max: Count = 10
+    connections_max: Count = 16
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:

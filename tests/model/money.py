@@ -63,6 +63,7 @@ class Money:
         """Money under a code; the word it is answered with."""
         intent = self.intents[intent_id]
         self.received += amount
+        is_as_asked = amount in {intent.amount, intent.amount - intent.received}
         intent.received += amount
         if intent.received >= intent.amount:
             intent.state = "succeeded"
@@ -73,7 +74,7 @@ class Money:
             invoice.paid += part
             rest -= part
         self.credit += rest
-        return "ok" if amount == intent.amount else "amount_differs"
+        return "ok" if is_as_asked else "amount_differs"
 
     def receive_unmatched(self, amount: int) -> None:
         """Money nobody can say the purpose of."""

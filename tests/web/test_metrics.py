@@ -32,7 +32,7 @@ async def test_callbacks_batches_and_requests_are_counted(site: Site) -> None:
     assert found["vienphi_commit_seconds_count", ()] == 2
     opened = (("method", "POST"), ("route", "/v1/intents"), ("status", "201"))
     assert found["vienphi_request_seconds_count", opened] == 1
-    assert [value for (name, _), value in found.items() if name == "vienphi_lane_waiting"] == [0, 0, 0, 0]
+    assert {value for (name, _), value in found.items() if name == "vienphi_lane_waiting"} == {0}
 
 
 async def test_age_of_the_horizon_is_told(site: Site) -> None:
