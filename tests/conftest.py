@@ -90,7 +90,18 @@ class DatabaseServer:
         return self.address(name)
 
     def drop(self, name: str) -> None:
-        self._loop.run(self._owner.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        self._loop.run(self._drop(name))
+
+    async def _drop(self, name: str) -> None:
+        """Nobody but a superuser may end the server's own worker that is vacuuming there, so wait until it is gone."""
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    await self._owner.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+                except asyncpg.InsufficientPrivilegeError:
+                    await asyncio.sleep(0.2)
+                else:
+                    return
 
     def migrate(self, address: DatabaseAddress) -> None:
         self._loop.run(migrate(address.owner_url))
