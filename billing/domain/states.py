@@ -80,7 +80,7 @@ def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Don
     """The same seen with the invoices: `owed` is what they still ask for, `credit` what came and stood on none.
 
     Where nothing is owed any more, nothing is asked: paid by another code or at the desk is SETTLED, and money that
-    came besides is OVER. More than was asked for that went on the rest of its bills is PAID: nothing of it was too much.
+    came besides is OVER. More than was asked for that all went on the bills is PAID: none of it was too much.
     """
     told = state_for_patient(state, how_much_received(received=received, amount=amount))
     if owed == 0 and credit > 0:
