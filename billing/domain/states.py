@@ -80,13 +80,15 @@ def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Don
     """The same seen with the invoices: `owed` is what they still ask for, `credit` what came and stood on none.
 
     Where nothing is owed any more, nothing is asked: paid by another code or at the desk is SETTLED, and money that
-    came besides is OVER.
+    came besides is OVER. More than was asked for that all went on the bills is PAID: none of it was too much.
     """
     told = state_for_patient(state, how_much_received(received=received, amount=amount))
     if owed == 0 and credit > 0:
         return PatientState.OVER
     if owed == 0 and told not in FINAL:
         return PatientState.SETTLED
+    if told is PatientState.OVER and credit == 0:
+        return PatientState.PAID
     return told
 
 

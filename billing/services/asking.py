@@ -57,6 +57,11 @@ _MOST_TELLING = (
 )
 _ALWAYS_NEWS = frozenset({Outcome.SUCCEEDED, Outcome.REVIEW})
 
+_UNASKED = frozenset({IntentState.CREATED, IntentState.PENDING})
+"""States that ask nothing by themselves, only where the payer says that money is under way: what ended such a question
+says nothing of a later one, once the intent is UNKNOWN or past its time.
+"""
+
 log = structlog.get_logger(__name__)
 
 
@@ -146,7 +151,7 @@ async def _take_answer(context: Context, account: ProviderAccount, asked: _Asked
             claimed_until=asked.claimed_until,
             due_at=due_at,
             now=now,
-            outcome=min(outcomes, key=_MOST_TELLING.index, default=None),
+            outcome=None if is_over and state in _UNASKED else min(outcomes, key=_MOST_TELLING.index, default=None),
         )
         if is_ours and not is_over and due_at is None:
             await _give_to_a_person(tx, context, account, question)
@@ -186,7 +191,12 @@ async def _leave_to_a_person(
     async with context.database.transaction(account.organization_id) as tx:
         state = await read_state(tx, question.intent_id)
         is_ours = await record_answer(
-            tx, question.intent_id, claimed_until=claimed_until, due_at=None, now=now, outcome=None
+            tx,
+            question.intent_id,
+            claimed_until=claimed_until,
+            due_at=None,
+            now=now,
+            outcome=None if state in _UNASKED else Outcome.UNKNOWN,
         )
         if is_ours and state is IntentState.UNKNOWN:
             await _give_to_a_person(tx, context, account, question)

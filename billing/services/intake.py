@@ -75,7 +75,7 @@ class Intake:
 
     def is_full(self, organization_id: OrganizationId) -> bool:
         """Whether a delivery of this organization would be refused: asked before its signature is verified."""
-        return self._lane(organization_id).is_full()
+        return self._lane(organization_id).is_full(organization_id)
 
     def observe(self, observer: Observer) -> None:
         """Tell of every batch that was committed: its deliveries, and the seconds from its begin to its commit."""
@@ -138,18 +138,21 @@ class _Lane:
         if self._writer is not None:
             await asyncio.wait({self._writer})
 
-    def is_full(self) -> bool:
+    def is_full(self, organization_id: OrganizationId) -> bool:
         if self._is_stopping or self._writer is None or self._writer.done():
             return True
-        return self._waiting >= self._limits.waiting_max or self._age_ms() > self._limits.wait_max_ms
+        return self._waiting >= self._limits.waiting_max or self._age_ms(organization_id) > self._limits.wait_max_ms
 
-    def _age_ms(self) -> float:
-        """How long the delivery that has waited longest is waiting for its batch to begin."""
-        oldest = min((queue[0].arrived for queue in self._queues.values()), default=None)
-        return 0.0 if oldest is None else (monotonic() - oldest) * 1000
+    def _age_ms(self, organization_id: OrganizationId) -> float:
+        """How long the organization's oldest delivery is waiting for its batch to begin.
+
+        Not the lane's oldest: organizations are served in turn, and one whose deliveries pile up has no other refused.
+        """
+        queue = self._queues.get(organization_id)
+        return (monotonic() - queue[0].arrived) * 1000 if queue else 0.0
 
     async def submit(self, delivery: Delivery) -> Answer:
-        if self.is_full():
+        if self.is_full(delivery.account.organization_id):
             raise LaneFull("too many deliveries wait already")
         if self._is_troubled(delivery.account.id):
             raise LaneFull("too many deliveries of this account could not be written")

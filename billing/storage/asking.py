@@ -54,14 +54,15 @@ _BEGIN = """
     SELECT $1, intent_id, account_id, $4, $5
     FROM unnest($2::uuid[], $3::uuid[]) AS t (intent_id, account_id)
     ORDER BY intent_id
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = excluded.due_at
+    WHERE asking.due_at IS NULL AND asking.last_outcome IS NULL
 """
 
 
 async def begin_asking(
     tx: Transaction, intents: Sequence[Intent], *, begun_at: datetime, due_at: datetime | None
 ) -> None:
-    """Put intents on the schedule; one that was ever on it stays as it is."""
+    """Put intents on the schedule; one that is on it or was answered for stays as it is."""
     rows: list[tuple[object, ...]] = [(intent.id, intent.account_id) for intent in intents]
     await tx.execute(_BEGIN, tx.organization_id, *columns(rows, 2), begun_at, due_at)
 
@@ -71,15 +72,17 @@ _BEGIN_UNKNOWN = """
     SELECT $1, intent.id, intent.provider_account_id, $2, $3
     FROM intent
     WHERE intent.organization_id = $1 AND intent.state = 'unknown' AND NOT EXISTS (
-        SELECT FROM asking WHERE asking.organization_id = $1 AND asking.intent_id = intent.id)
+        SELECT FROM asking WHERE asking.organization_id = $1 AND asking.intent_id = intent.id
+            AND (asking.due_at IS NOT NULL OR asking.last_outcome IS NOT NULL))
     ORDER BY intent.id
     LIMIT $4
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = excluded.due_at
+    WHERE asking.due_at IS NULL AND asking.last_outcome IS NULL
 """
 
 
 async def begin_asking_unknown(tx: Transaction, *, begun_at: datetime, due_at: datetime | None, at_most: int) -> None:
-    """Put every UNKNOWN intent that is not on the schedule on it."""
+    """Put every UNKNOWN intent that is neither on the schedule nor answered for on it."""
     await tx.execute(_BEGIN_UNKNOWN, tx.organization_id, begun_at, due_at, at_most)
 
 
@@ -202,7 +205,10 @@ async def record_answer(
     now: datetime,
     outcome: Outcome | None,
 ) -> bool:
-    """Record what a question brought; False where the claim had ended and somebody else has asked since."""
+    """Record what a question brought; False where the claim had ended and somebody else has asked since.
+
+    No `due_at` and no `outcome`: asked only because the payer said so, and it may begin anew.
+    """
     done = await tx.execute(
         _RECORD, tx.organization_id, intent_id, claimed_until, due_at, now, outcome.value if outcome else None
     )

@@ -45,14 +45,16 @@ async def read_invoices(
     return [dict(row) for row in rows]
 
 
+# By the moment: some ids are made of what the disagreement is about (steps/notices.py) and carry no moment.
 _LIST_EXCEPTIONS = """
     SELECT one.id, one.reason, one.state, one.amount, one.delivery_id, one.payment_id, one.intent_id,
         one.owner_id, one.opened_at, one.due_at, account.name AS account
     FROM exception_case AS one
     LEFT JOIN provider_account AS account ON account.organization_id = $1 AND account.id = one.provider_account_id
-    WHERE one.organization_id = $1 AND one.state = $4 AND ($2::uuid IS NULL OR one.id < $2)
-        AND ($5::text IS NULL OR one.reason = $5)
-    ORDER BY one.id DESC LIMIT $3
+    WHERE one.organization_id = $1 AND one.state = $4 AND ($5::text IS NULL OR one.reason = $5)
+        AND ($2::uuid IS NULL OR (one.opened_at, one.id) < (
+            SELECT opened_at, id FROM exception_case WHERE organization_id = $1 AND id = $2))
+    ORDER BY one.opened_at DESC, one.id DESC LIMIT $3
 """
 
 

@@ -82,7 +82,7 @@ _ASK_SOON = """
     WHERE organization_id = $1 AND id = $2 AND state IN ('pending', 'unknown', 'expired')
     ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = $3
     WHERE (asking.asked_at IS NULL OR asking.asked_at <= $5)
-        AND (asking.due_at > $4 OR asking.due_at IS NULL AND asking.last_outcome = 'not_found')
+        AND (asking.due_at > $4 OR asking.due_at IS NULL AND coalesce(asking.last_outcome, 'not_found') = 'not_found')
 """
 
 

@@ -63,7 +63,9 @@ async def read_due_endpoints(tx: Transaction, *, now: datetime) -> list[Endpoint
 _CLAIM_DUE = """
     WITH due AS MATERIALIZED (
         SELECT message_id FROM webhook_delivery
-        WHERE organization_id = $1 AND endpoint_id = $2 AND state = 'waiting' AND due_at <= $3
+        WHERE organization_id = $1 AND endpoint_id = $2 AND state = 'waiting' AND due_at <= $3 AND EXISTS (
+            SELECT FROM webhook_endpoint AS endpoint
+            WHERE endpoint.organization_id = $1 AND endpoint.id = $2 AND endpoint.is_active)
         ORDER BY due_at, message_id
         LIMIT $5
         FOR UPDATE SKIP LOCKED
@@ -78,7 +80,10 @@ _CLAIM_DUE = """
 async def claim_due(
     tx: Transaction, endpoint_id: EndpointId, *, now: datetime, until: datetime, at_most: int
 ) -> list[Due]:
-    """Take messages that are due, for ourselves until a moment; after it they are due again, whoever died meanwhile."""
+    """Take messages that are due, for ourselves until a moment; after it they are due again, whoever died meanwhile.
+
+    None of an endpoint that was stopped, also since it was found.
+    """
     rows = await tx.fetch(_CLAIM_DUE, tx.organization_id, endpoint_id, now, until, at_most)
     return [Due(**dict(row)) for row in rows]
 

@@ -18,6 +18,7 @@ import httpx
 from billing.domain.webhook import Attempt, WebhookAddressRefused, check_address
 
 _TRANSLATED = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address behind a translator
+_UNICAST = IPv6Network("2000::/3")  # RFC 4291 §2.4, IANA: all that is given out; not site-local, nor local translators
 _HEADERS = {"content-type": "application/json", "user-agent": "vienphi-webhooks/1", "connection": "close"}
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -48,6 +49,8 @@ def is_public(address: str) -> bool:
             hidden = IPv4Address(int(found) & 0xFFFF_FFFF)
         if found.teredo is not None:
             return False
+        if hidden is None and found not in _UNICAST:
+            return False
         if hidden is not None:
             found = hidden
     return found.is_global and not found.is_multicast
@@ -73,7 +76,7 @@ class Sender:
             return Attempt(status=None, problem="timeout")
         except httpx.TransportError as error:
             return Attempt(status=None, problem=type(error).__name__)
-        except OSError:
+        except (OSError, UnicodeError, httpx.InvalidURL):  # UnicodeError: a label of the name is empty or too long
             return Attempt(status=None, problem="name_not_resolved")
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Attempt:

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, expect
 
 from billing.domain.states import PatientState
+from billing.web.pages import pay
 from providers.sandbox.bank import Behaviour
 from tests.browser.conftest import PHONE, Complaints
 from tests.web.paying import open_in_state
@@ -92,6 +93,24 @@ async def test_page_polls_where_streams_do_not_come_through(site: Site, phone: B
     page.on("request", lambda sent: asked.append(sent.url))
     await page.wait_for_timeout(4_000)
     assert asked == [], "what is final is not asked about"
+
+
+async def test_page_that_polls_slowly_is_not_held_up_by_streams_that_fail_again_and_again(
+    site: Site, phone: BrowserContext
+) -> None:
+    intent = await site.open_intent()
+    page = await phone.new_page()
+    # As after two minutes of polling, with the slow pace shortened to just above the browser's own for a lost stream.
+    script = (Path(pay.__file__).parents[1] / "static" / "pay.js").read_text("utf-8")
+    script = script.replace("SLOW_MS = 15000, FAST_POLLS = 40", "SLOW_MS = 5000, FAST_POLLS = 0")
+    assert "FAST_POLLS = 0" in script
+    await page.route("**/static/pay.*.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
+    await page.route("**/events", lambda route: route.abort())
+    await page.goto(site.address + intent["pay_url"])
+
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+
+    await expect(page.get_by_role("status")).to_contain_text("Đã thu", timeout=10_000)
 
 
 async def test_lost_connection_is_said_and_ends_when_it_is_back(site: Site, phone: BrowserContext) -> None:

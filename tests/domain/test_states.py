@@ -88,6 +88,8 @@ def test_pair_that_cannot_be_is_no_state() -> None:
         (IntentState.SUCCEEDED, 100, 50, 0, PatientState.PAID),
         (IntentState.SUCCEEDED, 100, 0, 100, PatientState.OVER),
         (IntentState.SUCCEEDED, 120, 0, 20, PatientState.OVER),
+        (IntentState.SUCCEEDED, 120, 30, 0, PatientState.PAID),
+        (IntentState.SUCCEEDED, 120, 0, 0, PatientState.PAID),
     ],
 )
 def test_what_invoices_owe_decides_whether_the_page_asks(

@@ -54,6 +54,21 @@ async def test_organization_sets_its_own_term_and_owner_by_reason(road: Road, se
     assert terms[Reason.REVIEW] == DEFAULT_TERMS[Reason.REVIEW]
 
 
+async def test_exceptions_are_listed_newest_first_whatever_their_ids_are_made_of(road: Road) -> None:
+    for number in range(4):
+        await road.deliver(road.notice(f"T{number}", "no code at all"))
+        await road.deliver(road.notice(f"T{number}", "no code at all", fingerprint=b"another"))
+
+    pages, after = [], None
+    while page := await list_exceptions(road.context, road.hospital.organization_id, after=after, limit=3):
+        pages.append([row["opened_at"] for row in page])
+        after = page[-1]["id"]
+
+    opened_at = [moment for page in pages for moment in page]
+    assert [len(page) for page in pages] == [3, 3, 2]
+    assert opened_at == sorted(opened_at, reverse=True)
+
+
 async def test_terms_set_again_replace_the_earlier(road: Road, setup: Setup) -> None:
     organization_id = road.hospital.organization_id
     for hours, owner in ((9, "Thu ngân"), (10, None)):

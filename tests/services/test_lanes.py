@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from billing.domain.errors import Unavailable
+from billing.domain.ids import OrganizationId
 from billing.services import intake as intake_module
 from billing.services.intake import Intake, IntakeLimits, LaneFull
 from billing.services.steps.notices import apply_deliveries
@@ -89,3 +90,29 @@ async def test_lane_whose_oldest_delivery_waits_too_long_refuses_the_next(
         go_on.set()
         await asyncio.gather(first, second)
         assert not intake.is_full(road.hospital.organization_id)
+
+
+async def test_organization_whose_deliveries_pile_up_has_no_other_of_its_lane_refused(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bill = await road.bill()
+    begun = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def slow(tx: Transaction, deliveries: list[object], context: object) -> object:
+        begun.set()
+        await go_on.wait()
+        return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(intake_module, "apply_deliveries", slow)
+    async with Intake(road.context, IntakeLimits(lanes=1, wait_max_ms=30)) as intake:
+        first = asyncio.create_task(intake.submit(road.delivery(road.notice("T1", bill.code, amount=1_000))))
+        await begun.wait()
+        second = asyncio.create_task(intake.submit(road.delivery(road.notice("T2", bill.code, amount=1_000))))
+        await asyncio.sleep(0.06)
+
+        is_full = [intake.is_full(OrganizationId(road.hospital.organization_id + more)) for more in (0, 1)]
+
+        go_on.set()
+        await asyncio.gather(first, second)
+    assert is_full == [True, False]

@@ -34,6 +34,7 @@ async def test_body_and_headers_arrive_as_given_under_the_name_of_the_address() 
         *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"),
         *("224.0.0.1", "255.255.255.255", "192.0.2.1", "::1", "::", "fe80::1%eth0", "fc00::1", "ff02::1"),
         *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "2001:0:1::1"),
+        *("fec0::1", "64:ff9b:1::7f00:1", "::127.0.0.1", "::ffff:0:127.0.0.1"),
     ],
 )
 def test_address_inside_a_network_is_not_public(address: str) -> None:
@@ -120,6 +121,13 @@ async def test_nobody_listening_and_no_such_name_are_attempts_that_failed() -> N
 
     assert (nobody.status, nobody.problem) == (None, "ConnectError")
     assert (nameless.status, nameless.problem) == (None, "name_not_resolved")
+
+
+@pytest.mark.parametrize("host", ["his..example", "a" * 64 + ".example", "xn--a.example"])
+async def test_name_that_cannot_be_one_is_an_attempt_that_failed(host: str) -> None:
+    attempt = await Sender(SenderLimits()).send(f"https://{host}/", b"{}", {})
+
+    assert (attempt.status, attempt.problem) == (None, "name_not_resolved")
 
 
 async def test_retry_after_is_heard() -> None:

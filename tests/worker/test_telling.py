@@ -109,6 +109,20 @@ async def test_dead_message_is_delivered_again_by_hand(telling: Telling) -> None
     assert await list_dead(telling.context, telling.organization_id) == []
 
 
+async def test_endpoint_that_wants_no_more_is_told_no_more_of_what_already_waits(telling: Telling) -> None:
+    async with receiving(Receiver(status=410)) as receiver:
+        await telling.endpoint(receiver.url)
+        for version in range(20):
+            await telling.message(version=version)
+        await hand_out_once(telling.context, telling.organization_id)
+        (endpoint,) = await telling.due()
+        for _ in range(3):
+            await dispatch_once(telling.context, telling.organization_id, endpoint, telling.dispatch())
+
+    assert len(receiver.taken) == telling.dispatch().at_once
+    assert len(await list_dead(telling.context, telling.organization_id)) == telling.dispatch().at_once
+
+
 async def test_message_that_nobody_was_told_or_that_still_waits_is_not_revived(telling: Telling) -> None:
     unknown = telling.context.ids.new()
     async with receiving(Receiver(status=500)) as receiver:

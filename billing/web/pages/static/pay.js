@@ -63,6 +63,7 @@
   function poll() {
     clearTimeout(timer);
     timer = setTimeout(async () => {
+      timer = 0;
       polls += 1;
       await refresh();
       if (!isFinal() && !(stream && stream.readyState === EventSource.OPEN)) poll();
@@ -78,9 +79,10 @@
   function listen() {
     if (!("EventSource" in window)) { poll(); return; }
     stream = new EventSource(path + "/events");
-    stream.onopen = () => { clearTimeout(timer); polls = 0; refresh(); };
+    stream.onopen = () => { clearTimeout(timer); timer = 0; polls = 0; refresh(); };
     stream.onmessage = refresh;
-    stream.onerror = () => { if (!isFinal()) poll(); };
+    // A stream that fails again and again, faster than we poll, must not put the poll off each time.
+    stream.onerror = () => { if (!isFinal() && timer === 0) poll(); };
   }
 
   async function copy(button) {
