@@ -20,7 +20,7 @@ _WRONG_PAYMENTS = """
     WHERE booked.amounts IS DISTINCT FROM ARRAY[told.amount] OR booked.codes IS DISTINCT FROM ARRAY[told.code]
 """
 
-# Messages and audit rows have no index by payment: each is counted once, and met by hash.
+# What has no index by payment is counted once, and met by hash.
 _HALF_WRITTEN = """
     WITH told AS MATERIALIZED (
         SELECT organization_id, (payload ->> 'payment_id')::uuid AS payment_id, count(*) AS number
@@ -28,6 +28,10 @@ _HALF_WRITTEN = """
     ), noted AS MATERIALIZED (
         SELECT organization_id, subject_id AS payment_id, count(*) AS number
         FROM audit WHERE action = 'payment_received' GROUP BY 1, 2
+    ), named AS MATERIALIZED (
+        SELECT organization_id, fact_id AS payment_id, count(*) AS number FROM fact_key GROUP BY 1, 2
+    ), posted AS MATERIALIZED (
+        SELECT DISTINCT organization_id, payment_id FROM posting WHERE payment_id IS NOT NULL
     )
     SELECT payment.provider_reference AS subject,
         'position, origin, allocations, delivery, body, event key, fact keys, postings, message, audit: ' || has::text
@@ -35,6 +39,8 @@ _HALF_WRITTEN = """
     FROM payment
     LEFT JOIN told ON told.organization_id = payment.organization_id AND told.payment_id = payment.id
     LEFT JOIN noted ON noted.organization_id = payment.organization_id AND noted.payment_id = payment.id
+    LEFT JOIN named ON named.organization_id = payment.organization_id AND named.payment_id = payment.id
+    LEFT JOIN posted ON posted.organization_id = payment.organization_id AND posted.payment_id = payment.id
     CROSS JOIN LATERAL (SELECT
         (SELECT count(*) FROM payment_position AS p WHERE p.organization_id = payment.organization_id
             AND p.payment_id = payment.id) AS position,
@@ -49,10 +55,8 @@ _HALF_WRITTEN = """
         (SELECT count(*) FROM event_key AS p WHERE p.organization_id = payment.organization_id
             AND p.provider_account_id = payment.provider_account_id
             AND p.key = 'received:' || payment.provider_reference || ':SUCCEEDED') AS event_key,
-        (SELECT count(*) FROM fact_key AS p WHERE p.organization_id = payment.organization_id
-            AND p.fact_id = payment.id) AS fact_keys,
-        (SELECT count(*) > 0 FROM posting AS p WHERE p.organization_id = payment.organization_id
-            AND p.payment_id = payment.id) AS postings,
+        named.number AS fact_keys,
+        posted.payment_id IS NOT NULL AS postings,
         told.number AS message,
         noted.number AS audit
     ) AS has
