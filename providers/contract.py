@@ -177,10 +177,14 @@ class PaymentRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentInstruction:
-    """How the payer pays: a VietQR payload to draw, an address to open, or an account to transfer to."""
+    """How the payer pays: a VietQR payload to draw, an address to open, or an account to transfer to.
+
+    Where `form_fields` stand, the payer's browser posts them to the address, in exactly this order.
+    """
 
     qr_payload: str = ""
     redirect_url: str = ""
+    form_fields: tuple[tuple[str, str], ...] = ()
     bank_bin: str = ""
     account_number: str = ""
     account_holder: str = ""
