@@ -1,21 +1,16 @@
-"""SePay on a bank account: the webhook in each of its ways to prove itself, its traps, and the list of transactions."""
+"""SePay on a bank account: the webhook in each of its ways to prove itself, and its traps."""
 
 import base64
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import respx
 
 from providers.contract import (
     BadSignature,
     Callback,
-    FeedUnknown,
-    Notice,
     Notices,
     Outcome,
     PaymentRefused,
@@ -26,75 +21,26 @@ from providers.contract import (
 )
 from providers.emvqr import parse
 from providers.registry import SettingsRefused, open_provider
-from providers.sepay.bank import TOKEN_TAIL, Sepay
-from providers.sepay.settings import SepaySettings
-from providers.signing import hmac_sha256_hex
-from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
-
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "sepay.json").read_text("utf-8"))["vectors"]
-SECRET, KEY, TOKEN = "FAKE_SEPAY_WEBHOOK_SECRET_0001", "FAKE_SEPAY_APIKEY_0001", "FAKE_SEPAY_API_TOKEN_0001"
-AT = datetime.fromtimestamp(1790000003, UTC)
-LIST = "https://my.sepay.vn/userapi/transactions/list"
-SETTINGS: dict[str, Any] = {
-    "secrets": SECRET,
-    "bank_bin": "970436",
-    "account_number": "0000000000017",
-    "timeout_s": 0.2,
-}
-TRANSFER: dict[str, Any] = {
-    "id": 92704,
-    "gateway": "Vietcombank",
-    "transactionDate": "2026-01-02 09:15:30",
-    "accountNumber": "0000000000017",
-    "code": "K7ABCDEFR",
-    "content": "K7ABCDEFR VIEN PHI",
-    "transferType": "in",
-    "transferAmount": 350000,
-    "accumulated": 0,
-    "subAccount": None,
-    "referenceCode": "FT26002000001",
-    "description": "MBVCB.1.K7ABCDEFR VIEN PHI.CT tu 0099",
-}
+from providers.sepay.bank import TOKEN_TAIL
+from tests.providers.sepay_samples import (
+    AT,
+    KEY,
+    SECRET,
+    SETTINGS,
+    TRANSFER,
+    VECTORS,
+    account,
+    delivery,
+    one,
+    signed,
+    with_key,
+)
 
 
 def vectors(kind: str) -> pytest.MarkDecorator:
     chosen = [each for each in VECTORS if each["kind"] == kind]
     assert chosen
     return pytest.mark.parametrize("vector", chosen, ids=[each["id"] for each in chosen])
-
-
-def account(client: httpx.AsyncClient | None = None, **changed: Any) -> Sepay:
-    return Sepay(SepaySettings.model_validate({**SETTINGS, **changed}), client or httpx.AsyncClient())
-
-
-def delivery(body: str | bytes, *, at: datetime = AT, tail: str = "", **headers: str) -> Callback:
-    return Callback(
-        method="POST",
-        tail=tail,
-        raw_query="",
-        query=(),
-        headers=[(name.replace("_", "-").lower(), value) for name, value in headers.items()],
-        body=body.encode() if isinstance(body, str) else body,
-        source_address="203.0.113.99",
-        received_at=at,
-    )
-
-
-def signed(secret: str = SECRET, at: datetime = AT, **changed: Any) -> Callback:
-    body = json.dumps({**TRANSFER, **changed})
-    timestamp = str(int(at.timestamp()))
-    mac = hmac_sha256_hex(secret.encode(), f"{timestamp}.{body}".encode())
-    return delivery(body, X_SePay_Timestamp=timestamp, X_SePay_Signature=f"sha256={mac}")
-
-
-def with_key(key: str = KEY, **changed: Any) -> Callback:
-    return delivery(json.dumps({**TRANSFER, **changed}), Authorization=f"Apikey {key}")
-
-
-def one(read: object) -> Notice:
-    assert isinstance(read, Notices)
-    assert len(read.notices) == 1
-    return read.notices[0]
 
 
 # ---- the vectors
@@ -388,105 +334,3 @@ def test_no_token_for_anybody_else(wrong):
 def test_token_that_we_never_gave_is_refused(token):
     with pytest.raises(BadSignature):
         account(**OAUTH2).read_callback(delivery(json.dumps(TRANSFER), Authorization=f"Bearer {token}"))
-
-
-# ---- the list of transactions
-
-ROW = {
-    "id": "92704",
-    "transaction_date": "2026-01-02 09:15:30",
-    "account_number": "0000000000017",
-    "amount_in": "350000.00",
-    "amount_out": "0.00",
-    "transaction_content": "MBVCB.1.K7ABCDEFR VIEN PHI",
-    "reference_number": "FT26002000001",
-    "code": None,
-    "sub_account": None,
-}
-
-
-@pytest.fixture
-def world() -> Iterator[respx.Route]:
-    with respx.mock(assert_all_called=False) as mocked:
-        yield mocked.get(LIST)
-
-
-async def read(cursor: str = "", **settings: Any) -> tuple[Notices, str]:
-    async with httpx.AsyncClient() as client:
-        return await account(client, api_token=TOKEN, **settings).read_since(cursor, now=AT)
-
-
-def rows(*ids: int, **changed: object) -> httpx.Response:
-    return httpx.Response(200, json={"status": 200, "transactions": [{**ROW, "id": str(i), **changed} for i in ids]})
-
-
-async def test_row_is_told_as_its_webhook_tells_it(world):
-    world.return_value = rows(92704)
-
-    notices, cursor = await read()
-
-    ours, theirs = one(notices), one(account().read_callback(signed()))
-    assert (ours.event_key, ours.fact_keys, ours.fingerprint) == (
-        theirs.event_key,
-        theirs.fact_keys,
-        theirs.fingerprint,
-    )
-    assert cursor == "92704"
-    assert world.calls.last.request.headers["authorization"] == f"Bearer {TOKEN}"
-    assert world.calls.last.request.url.params["transaction_date_min"]
-
-
-async def test_rows_after_the_cursor_come_oldest_first_whatever_their_order(world):
-    world.return_value = rows(12, 11, 10, 9)
-
-    notices, cursor = await read("9")
-
-    assert [notice.provider_reference for notice in notices.notices] == ["10", "11", "12"]
-    assert cursor == "12"
-    assert world.calls.last.request.url.params["since_id"] == "9"
-
-
-async def test_nothing_new_leaves_the_cursor_and_money_out_moves_it(world):
-    world.return_value = rows()
-    assert await read("9") == (Notices((), world.return_value.content), "9")
-
-    world.return_value = rows(10, amount_in="0.00", amount_out="5000.00")
-    notices, cursor = await read("9")
-    assert (notices.notices, cursor) == ((), "10")
-
-
-async def test_full_page_that_is_not_in_order_is_refused_lest_money_be_passed_over(world):
-    world.return_value = rows(12, 11)
-
-    with pytest.raises(FeedUnknown):
-        await read("1", feed_rows_max=2)
-
-    world.return_value = rows(11, 12)
-    assert (await read("1", feed_rows_max=2))[1] == "12"
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [{"amount_in": "1.50"}, {"amount_in": "x"}, {"amount_out": "1"}, {"amount_in": "0"}, {"transaction_date": ""}],
-)
-async def test_page_with_one_row_of_nonsense_is_not_read(world, changed):
-    world.return_value = rows(92704, **changed)
-
-    with pytest.raises(FeedUnknown):
-        await read("1")
-
-
-@pytest.mark.parametrize("trouble", sorted({**BEFORE_SENDING, **AFTER_SENDING}))
-async def test_list_without_an_answer_is_not_read_and_shows_no_secret(world, trouble, caplog):
-    world.side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
-
-    with pytest.raises(FeedUnknown) as raised:
-        await read("1")
-
-    assert TOKEN not in f"{raised.value!r} {raised.value.__cause__!r} {caplog.text}"
-
-
-async def test_account_without_a_token_has_no_feed():
-    assert account().feeds_per_minute == 0
-    with pytest.raises(FeedUnknown):
-        await account().read_since("", now=AT)
