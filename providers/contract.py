@@ -6,9 +6,9 @@ Amounts are whole đồng; moments carry a zone. Source: DESIGN §5 and §7.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -142,6 +142,10 @@ class PaymentRefused(Exception):
     """The provider, or the form of its code, cannot carry this request; nothing was started."""
 
 
+class PaymentUnknown(Exception):
+    """No answer to trust: the payment may have been started. It is asked about, never begun again blindly."""
+
+
 class Unreadable(Exception):
     """Authentic, but not what its document promises (wrong type, duplicate key, no whole đồng)."""
 
@@ -153,20 +157,34 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRequest:
-    """What to collect. `purpose` begins with `reference`, is ASCII and has at most 25 characters."""
+    """What to collect. `purpose` begins with `reference`, is ASCII and has at most 25 characters.
+
+    `requested_at` is when the intent was made and is the same each time the request is repeated: what a provider wants
+    dated is dated by it. `return_url` is where the payer's browser goes afterwards, `callback_url` where the provider
+    tells us; either is empty where it is not known. `payer_address` is the payer's network address where a provider
+    insists on one.
+    """
 
     reference: str
     amount: int
     purpose: str
     expires_at: datetime | None
+    requested_at: datetime
+    return_url: str = ""
+    callback_url: str = ""
+    payer_address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentInstruction:
-    """How the payer pays: a VietQR payload to draw, an address to open, or an account to transfer to."""
+    """How the payer pays: a VietQR payload to draw, an address to open, or an account to transfer to.
+
+    Where `form_fields` stand, the payer's browser posts them to the address, in exactly this order.
+    """
 
     qr_payload: str = ""
     redirect_url: str = ""
+    form_fields: tuple[tuple[str, str], ...] = ()
     bank_bin: str = ""
     account_number: str = ""
     account_holder: str = ""
@@ -188,7 +206,7 @@ class Provider(ABC):
 
     @abstractmethod
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Prepare one payment. May be repeated with the same request. Raises PaymentRefused."""
+        """Prepare one payment. May be repeated with the same request. Raises PaymentRefused and PaymentUnknown."""
 
 
 class Callbacks(ABC):
@@ -201,8 +219,10 @@ class Callbacks(ABC):
     evidence_headers: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
-    def read_callback(self, callback: Callback) -> Notices | Reply:
-        """Verify, then read. A Reply ends the matter without a notice (a handshake).
+    def read_callback(self, callback: Callback) -> "Notices | BillInquiry | Reply":
+        """Verify, then read. A Reply ends the matter without a notice (a handshake, a token, a test call).
+
+        A BillInquiry comes only from a provider that has the ability Inquiries.
 
         Raises BadSignature before any field is read, Unreadable for an authentic message that makes no sense.
         """
@@ -210,6 +230,45 @@ class Callbacks(ABC):
     @abstractmethod
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
         """Say the verdict in the provider's words. `receipt_id` is the same for every delivery of one event."""
+
+
+class BillState(StrEnum):
+    """What a payer who asks for a bill is told of it."""
+
+    OPEN = "open"
+    PAID = "paid"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class BillInquiry:
+    """A bank asks what is to be paid under a code, on behalf of a payer who typed or scanned it."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What a bank may show of a bill: what remains to be paid under a reference, and nothing about the patient."""
+
+    reference: str
+    remaining: int
+    state: BillState
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class Inquiries(Callbacks):
+    """Is asked by its bank what is to be paid. An inquiry changes nothing."""
+
+    @abstractmethod
+    def answer_inquiry(self, callback: Callback, inquiry: BillInquiry, bill: Bill | None) -> Reply:
+        """Say in the provider's words what is to be paid; None where there is no bill of that reference."""
+
+    @abstractmethod
+    def answer_inquiry_later(self, callback: Callback, inquiry: BillInquiry) -> Reply:
+        """Say that we cannot tell just now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,3 +307,116 @@ class AnyAmount(ABC):
     @abstractmethod
     def code_for(self, request: PaymentRequest) -> PaymentInstruction:
         """The code of a payment, with nobody asked and nothing begun. Raises PaymentRefused."""
+
+
+class Feeds(ABC):
+    """Tells what happened since a place in its list: for accounts whose callbacks may be lost.
+
+    `feeds_per_minute` is how often one account may be read, all our processes together; 0 where it cannot be read.
+    """
+
+    feeds_per_minute: int = 12
+
+    @abstractmethod
+    async def read_since(self, cursor: str, *, now: datetime) -> tuple[Notices, str]:
+        """What happened after `cursor` (empty: as far back as the provider lets us), in the notices its callbacks would
+        carry, oldest first, and the cursor after the last of them.
+
+        One page at most; the same cursor comes back where there is nothing more. Raises FeedUnknown.
+        """
+
+
+class FeedUnknown(Exception):
+    """The list could not be read, or its answer makes no sense: nothing was read, and the cursor stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequest:
+    """Money to send back of one payment.
+
+    `reference` is our own code of this refund, never used for another; `payment` is what the money came by, with the
+    provider's transaction number in `provider_reference`; `paid` is what came by it in all.
+    """
+
+    reference: str
+    amount: int
+    paid: int
+    payment: KnownPayment
+    transaction: str
+    reason: str
+    requested_at: datetime
+    requested_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a provider said of a call that moves money: the outcome, its own word for it, and its number.
+
+    UNKNOWN where no answer came that can be trusted: it is asked about, and never sent again blindly.
+    """
+
+    outcome: Outcome
+    provider_status: str
+    provider_reference: str = ""
+    evidence: bytes = b""
+
+
+class Refunds(ABC):
+    """Sends money back the way it came. Without it money goes back by a transfer that people make."""
+
+    partial_refunds: ClassVar[bool]
+    """Whether a part of a payment may be sent back, and another part later."""
+
+    @abstractmethod
+    async def refund(self, request: RefundRequest) -> Told:
+        """Send money back once for each reference. FAILED and SUCCEEDED are final; PENDING and UNKNOWN are asked about.
+
+        Never raises for what the network or the provider does.
+        """
+
+    @abstractmethod
+    async def query_refund(self, request: RefundRequest, *, provider_reference: str, asked_at: datetime) -> Told:
+        """What became of a refund. NOT_FOUND where the provider never had it; it is not sent again for that."""
+
+
+class Cancellations(ABC):
+    """Can stop asking for a payment. A payer who has already scanned may pay all the same: that money is booked."""
+
+    @abstractmethod
+    async def cancel_payment(self, known: KnownPayment, *, reason: str) -> Told:
+        """Stop asking: CANCELLED, SUCCEEDED where it is paid already, UNKNOWN, or what the provider says instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementLine:
+    """One movement in a provider's own report of a day. `number` is the line of the file, from 1.
+
+    `transaction` is what the provider calls it, as in the fact keys of its notices; `fee` is what it keeps.
+    """
+
+    number: int
+    transaction: str
+    reference: str | None
+    amount: int
+    movement: Movement
+    occurred_at: datetime | None
+    settled_on: date | None = None
+    fee: int = 0
+    bank_reference: str = ""
+    provider_status: str = ""
+
+
+class SettlementUnreadable(Exception):
+    """A report that is not what its document promises; nothing of it counts. `line` is where, None for the whole."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason if line is None else f"line {line}: {reason}")
+        self.line = line
+
+
+class SettlementFiles(ABC):
+    """Reports what it collected, in files."""
+
+    @abstractmethod
+    def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
+        """The movements of a report, checked as a whole before the first is given. Raises SettlementUnreadable."""

@@ -183,6 +183,7 @@ async def _instruct(context: Context, account: ProviderAccount, intent: Intent) 
         amount=intent.amount,
         purpose=purpose_text(intent.reference),
         expires_at=intent.expires_at,
+        requested_at=intent.created_at,
     )
     try:
         instruction = await account.provider.create_payment(request)

@@ -200,6 +200,7 @@ async def _code_for(context: Context, organization_id: OrganizationId, row: Mapp
         amount=due,
         purpose=purpose_text(row["reference_code"]),
         expires_at=row["expires_at"],
+        requested_at=row["created_at"],
     )
     try:
         return account.provider.code_for(request).qr_payload

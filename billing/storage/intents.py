@@ -1,10 +1,11 @@
 """Intents: our wishes to collect, with the invoices they collect for."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from billing.domain.ids import IntentId, InvoiceId
-from billing.domain.intent import Intent
+from billing.domain.ids import IntentId, InvoiceId, ProviderAccountId
+from billing.domain.intent import Intent, IntentState
 from billing.storage.database import Transaction
 from billing.storage.rows import intent_of
 
@@ -161,3 +162,27 @@ async def read_intents(
     """Intents below `after`, the newest first; None filters nothing."""
     rows = await tx.fetch(_LIST_INTENTS, tx.organization_id, after, limit, reference_code, invoice_id)
     return [dict(row) for row in rows]
+
+
+_FIND_ASKED = """
+    SELECT intent.state, intent.created_at, intent.expires_at,
+        least(intent.amount - intent.received,
+            (SELECT sum(invoice.owed) FROM intent_invoice
+             JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
+             WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id)) AS remaining
+    FROM intent
+    WHERE intent.organization_id = $1 AND intent.provider_account_id = $2 AND intent.reference_code = $3
+"""
+
+
+async def find_asked(
+    tx: Transaction, account_id: ProviderAccountId, reference: str
+) -> tuple[IntentState, int, datetime, datetime | None] | None:
+    """What an account asks for under a code: state, what remains in đồng, when it was made, until when.
+
+    None where this account never gave that code.
+    """
+    row = await tx.fetchrow(_FIND_ASKED, tx.organization_id, account_id, reference)
+    if row is None:
+        return None
+    return IntentState(row["state"]), max(0, int(row["remaining"])), row["created_at"], row["expires_at"]

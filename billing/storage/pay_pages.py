@@ -19,7 +19,8 @@ async def add_pay_page(tx: Transaction, intent_id: IntentId, token: bytes) -> No
 
 # The version is that of the intent and its invoices together: each only grows, so no change leaves the sum as it was.
 _READ_PAGE = """
-    SELECT intent.id, intent.reference_code, intent.state, intent.amount, intent.received, intent.expires_at,
+    SELECT intent.id, intent.reference_code, intent.state, intent.amount, intent.received, intent.created_at,
+        intent.expires_at,
         intent.instruction, account.name AS account, account.id AS account_id, bank.bank_bin, bank.account_number,
         bank.holder, organization.name AS hospital, organization.help_phone,
         intent.version + bills.version AS version, bills.bills,

@@ -15,10 +15,21 @@ from aiohttp import web
 from billing.domain.errors import CommitUnknown, NotFound, Unavailable
 from billing.domain.ids import DeliveryId, OrganizationId
 from billing.services.context import ProviderAccount
+from billing.services.inquiring import find_bill
 from billing.services.steps.notices import Delivery
 from billing.web.bodies import BodyUnreadable, read_body
 from billing.web.surroundings import TOLD, Surroundings, surroundings
-from providers.contract import BadSignature, Callback, Callbacks, Notices, Reply, Unreadable, Verdict
+from providers.contract import (
+    BadSignature,
+    BillInquiry,
+    Callback,
+    Callbacks,
+    Inquiries,
+    Notices,
+    Reply,
+    Unreadable,
+    Verdict,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +84,22 @@ async def _deliver(
         return "unreadable", refusal.reply
     if isinstance(read, Reply):
         return "replied", read
+    if isinstance(read, BillInquiry):
+        return await _answer_inquiry(around, account, callback, read)
     return await _submit(around, account, callback, read, told)
+
+
+async def _answer_inquiry(
+    around: Surroundings, account: ProviderAccount, callback: Callback, inquiry: BillInquiry
+) -> tuple[str, Reply]:
+    provider = account.provider
+    assert isinstance(provider, Inquiries), "only such a provider reads an inquiry"
+    try:
+        bill = await find_bill(around.context, account, inquiry.reference)
+    except (Unavailable, OSError) as error:
+        log.warning("inquiry_not_answered", account_id=str(account.id), error=type(error).__name__)
+        return "inquiry_not_answered", provider.answer_inquiry_later(callback, inquiry)
+    return "inquiry", provider.answer_inquiry(callback, inquiry, bill)
 
 
 async def _submit(

@@ -8,7 +8,6 @@ The message and its signature are described in `message.py`. Status words of the
     every other word                                       UNKNOWN, asked about and never guessed
 """
 
-import hashlib
 import json
 from typing import ClassVar
 
@@ -39,6 +38,7 @@ from providers.emvqr import Particulars, QrError, VietQr, build_vietqr, check_pa
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, is_signed
 from providers.sandbox.query import ask_bank
 from providers.signing import NotStrictJson, read_json_object
+from providers.telling import fingerprint
 
 _QUERIES_PER_MINUTE = 120
 
@@ -172,7 +172,7 @@ def _fingerprint(message: SandboxMessage) -> bytes:
     The payer decides nothing, and a bank reference that is only known at the second telling is a further name, not
     another content: both stay out.
     """
-    meaningful = [
+    return fingerprint(
         message.transaction_id,
         message.merchant_id,
         message.account_number,
@@ -183,8 +183,7 @@ def _fingerprint(message: SandboxMessage) -> bytes:
         message.content,
         message.reference,
         message.occurred_at.isoformat(),
-    ]
-    return hashlib.sha256(json.dumps(meaningful, separators=(",", ":")).encode("ascii")).digest()
+    )
 
 
 def _reply(status: int, result: str, receipt_id: str = "", *, headers: dict[str, str] | None = None) -> Reply:

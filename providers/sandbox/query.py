@@ -22,6 +22,7 @@ from providers.sandbox.message import (
     signature_header,
 )
 from providers.signing import BODY_SIZE_MAX, NotStrictJson, read_json_object
+from providers.telling import without_money
 
 _TRANSACTIONS_MAX = 20
 
@@ -54,17 +55,17 @@ async def ask_bank(
     try:
         status, signature, answer = await _post(client, settings.query_url, body, headers)
     except (httpx.HTTPError, _TooLong):
-        return Notices((_without_money(known, Outcome.UNKNOWN),))
+        return Notices((without_money(known, Outcome.UNKNOWN),))
     if not is_signed(settings, signature, answer, at=known.asked_at):
-        return Notices((_without_money(known, Outcome.UNKNOWN),), answer)
+        return Notices((without_money(known, Outcome.UNKNOWN),), answer)
     if status == 404:
-        return Notices((_without_money(known, Outcome.NOT_FOUND),), answer)
+        return Notices((without_money(known, Outcome.NOT_FOUND),), answer)
     try:
         found = _Found.model_validate(read_json_object(answer)) if status == 200 else None
     except (NotStrictJson, ValidationError):
         found = None
     if found is None:
-        return Notices((_without_money(known, Outcome.UNKNOWN),), answer)
+        return Notices((without_money(known, Outcome.UNKNOWN),), answer)
     return Notices(tuple(read_notice(message) for message in found.transactions), answer)
 
 
@@ -82,19 +83,6 @@ async def _post(
             if len(answer) > BODY_SIZE_MAX:
                 raise _TooLong
         return response.status_code, response.headers.get(SIGNATURE_HEADER), answer
-
-
-def _without_money(known: KnownPayment, outcome: Outcome) -> Notice:
-    """What we know when there is no transaction; told any number of times it stays one telling."""
-    return Notice(
-        event_key=f"query:{known.reference}:{outcome.value}",
-        outcome=outcome,
-        provider_status="",
-        occurred_at=known.asked_at,
-        amount=known.amount,
-        fingerprint=known.reference.encode(),
-        reference=known.reference,
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,13 @@ async def bank(aiohttp_server, clock, receiver):
 
 @pytest.fixture
 async def payload():
-    request = PaymentRequest(reference="K7ABCDEFR", amount=350_000, purpose="K7ABCDEFR VIEN PHI", expires_at=None)
+    request = PaymentRequest(
+        reference="K7ABCDEFR",
+        amount=350_000,
+        purpose="K7ABCDEFR VIEN PHI",
+        expires_at=None,
+        requested_at=datetime(2026, 1, 2, 8, 15, 30, tzinfo=UTC),
+    )
     return (await _SANDBOX.create_payment(request)).qr_payload
 
 

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from importlib.metadata import EntryPoints, distributions
 
 import httpx
@@ -103,7 +104,13 @@ async def test_provider_is_opened_from_stored_settings():
         provider = open_provider("sandbox", _SETTINGS, client)
 
     instruction = await provider.create_payment(
-        PaymentRequest(reference="K7ABCDEFR", amount=350_000, purpose="K7ABCDEFR VIEN PHI", expires_at=None)
+        PaymentRequest(
+            reference="K7ABCDEFR",
+            amount=350_000,
+            purpose="K7ABCDEFR VIEN PHI",
+            expires_at=None,
+            requested_at=datetime(2026, 1, 2, 8, 15, 30, tzinfo=UTC),
+        )
     )
     assert instruction.account_number == "0000000000017"
 

@@ -74,7 +74,9 @@ def _read(body):
 
 
 async def test_payment_is_a_dynamic_code_for_the_account_of_the_settings():
-    request = PaymentRequest(reference="K7ABCDEFR", amount=350_000, purpose="K7ABCDEFR VIEN PHI", expires_at=None)
+    request = PaymentRequest(
+        reference="K7ABCDEFR", amount=350_000, purpose="K7ABCDEFR VIEN PHI", expires_at=None, requested_at=_NOW
+    )
 
     instruction = await _SANDBOX.create_payment(request)
 
@@ -86,7 +88,7 @@ async def test_payment_is_a_dynamic_code_for_the_account_of_the_settings():
 
 
 async def test_payment_asked_for_twice_is_the_same():
-    request = PaymentRequest(reference="K7ABCDEFR", amount=1, purpose="K7ABCDEFR", expires_at=_NOW)
+    request = PaymentRequest(reference="K7ABCDEFR", amount=1, purpose="K7ABCDEFR", expires_at=_NOW, requested_at=_NOW)
 
     assert await _SANDBOX.create_payment(request) == await _SANDBOX.create_payment(request)
 
@@ -97,7 +99,7 @@ async def test_payment_asked_for_twice_is_the_same():
 async def test_payment_that_no_code_can_carry_is_refused(amount, purpose):
     with pytest.raises(PaymentRefused):
         await _SANDBOX.create_payment(
-            PaymentRequest(reference="K7ABCDEFR", amount=amount, purpose=purpose, expires_at=None)
+            PaymentRequest(reference="K7ABCDEFR", amount=amount, purpose=purpose, expires_at=None, requested_at=_NOW)
         )
 
 

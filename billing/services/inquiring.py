@@ -1,0 +1,43 @@
+"""Inquiries: a bank asks what is to be paid under a code. Answered from our own books; nothing is changed.
+
+Source: DESIGN §7 (Callbacks); the shape of bank collection (thu hộ), in which the bank asks before it collects.
+"""
+
+from datetime import datetime
+
+from billing.domain.intent import IntentState
+from billing.services.context import Context, ProviderAccount
+from billing.storage.intents import find_asked
+from providers.contract import Bill, BillState
+
+_STATES = {
+    IntentState.SUCCEEDED: BillState.PAID,
+    IntentState.FAILED: BillState.CANCELLED,
+    IntentState.CANCELLED: BillState.CANCELLED,
+    IntentState.EXPIRED: BillState.EXPIRED,
+}
+
+
+async def find_bill(context: Context, account: ProviderAccount, reference: str) -> Bill | None:
+    """What remains to be paid under a code that this account gave; None where it gave no such code."""
+    async with context.database.transaction(account.organization_id) as tx:
+        asked = await find_asked(tx, account.id, reference)
+    if asked is None:
+        return None
+    state, remaining, created_at, expires_at = asked
+    return Bill(
+        reference=reference,
+        remaining=remaining,
+        state=_bill_state(state, remaining, expires_at, now=context.clock()),
+        created_at=created_at,
+        expires_at=expires_at,
+    )
+
+
+def _bill_state(state: IntentState, remaining: int, expires_at: datetime | None, *, now: datetime) -> BillState:
+    """An invoice that was paid otherwise asks for nothing; what has run out may not have been marked yet."""
+    if state in _STATES:
+        return _STATES[state]
+    if remaining == 0:
+        return BillState.PAID
+    return BillState.EXPIRED if expires_at is not None and expires_at <= now else BillState.OPEN

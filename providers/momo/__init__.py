@@ -1,0 +1,1 @@
+"""MoMo v2: wallet."""

@@ -1,0 +1,259 @@
+"""MoMo: the payer is sent to MoMo's page; every end is called back, signed, and can be asked for.
+
+The code in the answer leads into MoMo's own application and names no account that we could check, so the payer is given
+the page and never that code. Source: MoMo, payment API v2 (one-time payment).
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import ClassVar
+
+import httpx
+from pydantic import BaseModel
+
+from providers.calling import NoAnswer, NotSent, call
+from providers.contract import (
+    BadSignature,
+    Callback,
+    Callbacks,
+    KnownPayment,
+    Notice,
+    Notices,
+    Outcome,
+    PaymentInstruction,
+    PaymentRefused,
+    PaymentRequest,
+    PaymentUnknown,
+    Provider,
+    Queries,
+    RefundRequest,
+    Refunds,
+    Reply,
+    SettlementFiles,
+    SettlementLine,
+    SettlementUnreadable,
+    Told,
+    Unreadable,
+    Verdict,
+)
+from providers.csv_report import read_report
+from providers.momo.settings import MomoSettings
+from providers.momo.signing import CREATE, IPN, QUERY, REFUND, is_signed, signature_of, signed_text
+from providers.momo.statuses import NEVER_HAD, OUR_FAULT, PAID, PAYMENTS, REFUNDS
+from providers.settings import alive, first
+from providers.signing import NotStrictJson, read_json_object
+from providers.telling import fingerprint, request_id, without_money
+
+_AMOUNTS = range(1_000, 50_000_001)
+_ORDER = re.compile(r"[0-9a-zA-Z](?:[-_.]*[0-9a-zA-Z]+)*")
+_DIGITS = re.compile(r"[0-9]{1,19}")
+_MOMENTS = range(946_684_800_000, 4_102_444_800_000)  # 2000 to 2100, in ms
+
+
+class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
+    """One MoMo partner account."""
+
+    signed_part: ClassVar[str] = "thirteen named values, our access key among them"
+    settings_type: ClassVar[type[BaseModel]] = MomoSettings
+    partial_refunds: ClassVar[bool] = True
+
+    def __init__(self, settings: MomoSettings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._client = client
+        self.queries_per_minute = settings.queries_per_minute
+
+    async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
+        """Make an order at MoMo and return the address of its page."""
+        settings = self._settings
+        if request.amount not in _AMOUNTS:
+            raise PaymentRefused("MoMo collects 1,000 to 50,000,000 đồng at a time")
+        fields: dict[str, object] = {
+            "partnerCode": settings.partner_code,
+            "requestId": request_id(request.reference),
+            "amount": request.amount,
+            "orderId": request.reference,
+            "orderInfo": request.purpose,
+            "redirectUrl": request.return_url or settings.return_url,
+            "ipnUrl": request.callback_url or settings.callback_url,
+            "requestType": "captureWallet",
+            "extraData": "",
+            "lang": settings.language,
+        }
+        try:
+            answer, _ = await self._ask("/v2/gateway/api/create", fields, CREATE)
+        except NotSent as error:
+            raise PaymentRefused("MoMo could not be reached; nothing was begun") from error
+        except NoAnswer as error:
+            raise PaymentUnknown("no answer of MoMo's that can be trusted") from error
+        code, page = answer["resultCode"], answer.get("payUrl")
+        if code in OUR_FAULT:
+            raise PaymentRefused(f"MoMo refuses the order ({code})")
+        if code != PAID or not isinstance(page, str) or not page.startswith("https://"):
+            raise PaymentUnknown(f"MoMo answered {code}")
+        if answer.get("amount", request.amount) != request.amount or answer.get("orderId") != request.reference:
+            raise PaymentUnknown("MoMo answered for another order")
+        return PaymentInstruction(redirect_url=page, provider_reference=request.reference)
+
+    def read_callback(self, callback: Callback) -> Notices | Reply:
+        """Verify the signature over the thirteen values as received, then read the one payment they tell of."""
+        if callback.method != "POST":
+            return Reply(405, headers={"Allow": "POST"})
+        settings = self._settings
+        try:
+            told = read_json_object(callback.body)
+            text = signed_text(told, IPN, settings.access_key.get_secret_value())
+        except (NotStrictJson, TypeError):
+            raise BadSignature(Reply(400)) from None
+        if not is_signed(alive(settings.secret_keys), text, told.get("signature")):
+            raise BadSignature(Reply(400))
+        try:
+            return Notices((self._notice(told, told_at=_moment(told)),))
+        except ValueError as error:
+            raise Unreadable(str(error), Reply(400)) from error
+
+    def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
+        """204 and nothing else for whatever is recorded; anything else is delivered again."""
+        if verdict is Verdict.TRY_LATER:
+            return Reply(503, headers={"Retry-After": "30"})
+        return Reply(204)
+
+    async def query_payment(self, known: KnownPayment) -> Notices:
+        """Ask by our own order."""
+        try:
+            answer, evidence = await self._query(known.reference, known.asked_at)
+        except (NotSent, NoAnswer):
+            return Notices((without_money(known, Outcome.UNKNOWN),))
+        code = answer["resultCode"]
+        outcome = Outcome.NOT_FOUND if code == NEVER_HAD else _outcome(PAYMENTS, code)
+        if outcome is Outcome.SUCCEEDED:
+            try:
+                return Notices((self._notice(answer, told_at=known.asked_at),), evidence)
+            except ValueError:
+                outcome = Outcome.UNKNOWN
+        return Notices((without_money(known, outcome, str(code)),), evidence)
+
+    async def refund(self, request: RefundRequest) -> Told:
+        """Send money back; MoMo says at once whether it did. The refund is an order of its own."""
+        if request.amount not in _AMOUNTS or not _DIGITS.fullmatch(request.transaction):
+            return Told(outcome=Outcome.FAILED, provider_status="not sent")
+        fields: dict[str, object] = {
+            "partnerCode": self._settings.partner_code,
+            "orderId": request.reference,
+            "requestId": request_id("refund", request.reference),
+            "amount": request.amount,
+            "transId": int(request.transaction),
+            "lang": self._settings.language,
+            "description": f"Hoan tien {request.reference}",
+        }
+        try:
+            answer, evidence = await self._ask("/v2/gateway/api/refund", fields, REFUND)
+        except NotSent:
+            return Told(outcome=Outcome.FAILED, provider_status="not sent")
+        except NoAnswer:
+            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        return _told_of_refund(answer, evidence)
+
+    async def query_refund(self, request: RefundRequest, *, provider_reference: str, asked_at: datetime) -> Told:
+        """What became of a refund: its own order is asked for."""
+        try:
+            answer, evidence = await self._query(request.reference, asked_at)
+        except (NotSent, NoAnswer):
+            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        if answer["resultCode"] == NEVER_HAD:
+            return Told(outcome=Outcome.NOT_FOUND, provider_status=str(NEVER_HAD), evidence=evidence)
+        return _told_of_refund(answer, evidence)
+
+    def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
+        """The portal's export, by the columns agreed in the settings."""
+        if self._settings.report is None:
+            raise SettlementUnreadable("the settings of this account do not describe its report")
+        return read_report(content, self._settings.report)
+
+    async def _query(self, order: str, asked_at: datetime) -> tuple[dict[str, object], bytes]:
+        fields: dict[str, object] = {
+            "partnerCode": self._settings.partner_code,
+            "requestId": request_id("query", order, asked_at.isoformat()),
+            "orderId": order,
+            "lang": self._settings.language,
+        }
+        answer, evidence = await self._ask("/v2/gateway/api/query", fields, QUERY)
+        if answer.get("orderId") != order:
+            raise NoAnswer("the answer is of another order")
+        return answer, evidence
+
+    async def _ask(
+        self, path: str, fields: Mapping[str, object], signed: Sequence[str]
+    ) -> tuple[dict[str, object], bytes]:
+        """Call and read an answer with a result code. Raises NotSent and NoAnswer."""
+        settings = self._settings
+        text = signed_text(fields, signed, settings.access_key.get_secret_value())
+        body = {**fields, "signature": signature_of(first(settings.secret_keys), text)}
+        request = self._client.build_request("POST", settings.base_url + path, json=body)
+        answer = await call(self._client, request, timeout_s=settings.timeout_s)
+        if answer.status >= 500 or answer.status in range(300, 400):
+            raise NoAnswer(f"status {answer.status}")
+        try:
+            told = read_json_object(answer.body)
+        except NotStrictJson as error:
+            raise NoAnswer(str(error)) from error
+        if type(told.get("resultCode")) is not int:
+            raise NoAnswer("no result code")
+        if told.get("partnerCode", settings.partner_code) != settings.partner_code:
+            raise NoAnswer("the answer is of another partner")
+        return told, answer.body
+
+    def _notice(self, told: Mapping[str, object], *, told_at: datetime) -> Notice:
+        """The notice of a payment, told or asked. Raises ValueError naming the field that makes no sense.
+
+        Digits in quotes are signed like the number they say, so they are read like it too.
+        """
+        order, code = told.get("orderId"), _whole(told, "resultCode")
+        if not isinstance(order, str) or len(order) > 200 or not _ORDER.fullmatch(order):
+            raise ValueError("orderId is missing or makes no sense")
+        amount, number = _whole(told, "amount"), _whole(told, "transId")
+        if amount == 0:
+            raise ValueError("amount is nothing")
+        outcome = _outcome(PAYMENTS, code)
+        return Notice(
+            event_key=f"{order}:{number}:{code}",
+            outcome=outcome,
+            provider_status=str(code),
+            occurred_at=told_at,
+            amount=amount,
+            fact_keys=frozenset({f"transaction:{number}"}) if number else frozenset(),
+            fingerprint=fingerprint(order, number, amount, code),
+            reference=order,
+            transfer_text=str(told.get("orderInfo") or "")[:255],
+            provider_reference=str(number) if number else "",
+            names_other_account=told.get("partnerCode", self._settings.partner_code) != self._settings.partner_code,
+        )
+
+
+def _outcome(outcomes: Mapping[int, Outcome], code: object) -> Outcome:
+    return outcomes.get(code, Outcome.UNKNOWN) if isinstance(code, int) else Outcome.UNKNOWN
+
+
+def _told_of_refund(answer: Mapping[str, object], evidence: bytes) -> Told:
+    code = answer["resultCode"]
+    number = answer.get("transId")
+    return Told(
+        outcome=_outcome(REFUNDS, code),
+        provider_status=str(code),
+        provider_reference=str(number) if isinstance(number, int) and number else "",
+        evidence=evidence,
+    )
+
+
+def _whole(told: Mapping[str, object], name: str) -> int:
+    value = told.get(name)
+    if isinstance(value, bool) or not _DIGITS.fullmatch(str(value)):
+        raise ValueError(f"{name} is no whole number")
+    return int(str(value))
+
+
+def _moment(told: Mapping[str, object]) -> datetime:
+    milliseconds = _whole(told, "responseTime")
+    if milliseconds not in _MOMENTS:
+        raise ValueError("responseTime is no moment in ms")
+    return datetime.fromtimestamp(milliseconds // 1000, UTC)

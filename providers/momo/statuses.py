@@ -1,0 +1,54 @@
+"""What MoMo's result codes mean; a code that is not listed is UNKNOWN: asked about, never a failure.
+
+Source: MoMo, payment API v2, result codes.
+"""
+
+from collections.abc import Mapping
+
+from providers.contract import Outcome
+
+PAID = 0
+
+OUR_FAULT = frozenset({11, 12, 13, 20, 21, 22, 42, 45})
+"""Access, version, authentication, format, amount, range, order, item: MoMo refuses the call, and nothing was begun."""
+
+PAYMENTS: Mapping[int, Outcome] = {
+    PAID: Outcome.SUCCEEDED,
+    1000: Outcome.PENDING,  # waiting for the payer
+    7000: Outcome.PENDING,
+    7002: Outcome.PENDING,
+    8000: Outcome.PENDING,  # the payer must confirm again
+    9000: Outcome.PENDING,  # authorised only; 0 follows
+    10: Outcome.UNKNOWN,
+    47: Outcome.UNKNOWN,
+    98: Outcome.UNKNOWN,
+    99: Outcome.UNKNOWN,
+    1001: Outcome.FAILED,  # balance
+    1002: Outcome.FAILED,  # refused by the issuer
+    1003: Outcome.CANCELLED,
+    1004: Outcome.FAILED,  # limit
+    1005: Outcome.EXPIRED,
+    1006: Outcome.FAILED,  # refused by the payer
+    1007: Outcome.FAILED,  # inactive account
+    1017: Outcome.CANCELLED,  # by the merchant
+    1026: Outcome.FAILED,  # promotion
+    2019: Outcome.FAILED,
+    4001: Outcome.FAILED,
+    4100: Outcome.FAILED,
+}
+
+NEVER_HAD = 42
+"""A question about an order that MoMo does not know."""
+
+REFUNDS: Mapping[int, Outcome] = {
+    PAID: Outcome.SUCCEEDED,
+    1000: Outcome.PENDING,
+    7000: Outcome.PENDING,
+    7002: Outcome.PENDING,
+    40: Outcome.PENDING,  # this refund is known already: it is asked about
+    41: Outcome.PENDING,
+    43: Outcome.FAILED,  # something else is under way on this order; nothing was begun
+    1080: Outcome.PENDING,
+    1088: Outcome.FAILED,
+    **dict.fromkeys(OUR_FAULT, Outcome.FAILED),
+}

@@ -1,0 +1,1 @@
+"""payOS (Casso): transfers to a payment link's account, told by webhook."""

@@ -1,0 +1,306 @@
+"""payOS: a payment link with a VietQR to the hospital's own account, and a webhook for every transfer.
+
+Only `data` is signed, so only `data` is believed. A webhook of code `00` says that a transfer arrived, never that the
+full amount did; a link that was cancelled can still be paid. The sample that payOS sends while a webhook is being
+confirmed is answered and books nothing. Source: payOS, merchant API v2.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar
+
+import httpx
+from pydantic import BaseModel
+
+from providers.calling import NoAnswer, NotSent, call
+from providers.contract import (
+    BadSignature,
+    Callback,
+    Callbacks,
+    Cancellations,
+    KnownPayment,
+    Notice,
+    Notices,
+    Outcome,
+    Payer,
+    PaymentInstruction,
+    PaymentRefused,
+    PaymentRequest,
+    PaymentUnknown,
+    Provider,
+    Queries,
+    Reply,
+    Told,
+    Unreadable,
+    Verdict,
+)
+from providers.emvqr import QrError, check_payee
+from providers.payos.order_codes import order_code, reference_of
+from providers.payos.settings import PayosSettings
+from providers.payos.signing import create_text, data_text, is_signed, signature_of
+from providers.settings import alive, first
+from providers.signing import NotStrictJson, read_json_object
+from providers.telling import VIETNAM, fingerprint, without_money
+
+_OK = "00"
+_SAMPLE_ORDER, _SAMPLE_TEXT = 123, "VQRIO123"
+_STATUSES = {
+    "PENDING": Outcome.PENDING,
+    "PROCESSING": Outcome.PENDING,
+    "UNDERPAID": Outcome.PENDING,
+    "CANCELLED": Outcome.CANCELLED,
+    "EXPIRED": Outcome.EXPIRED,
+    "FAILED": Outcome.FAILED,
+}
+_DIGITS = re.compile(r"[0-9]{1,15}")
+_NAME = re.compile(r"[!-~]{1,100}")
+_TRANSFERS_MAX = 200
+
+
+class Payos(Provider, Callbacks, Queries, Cancellations):
+    """One payOS channel."""
+
+    signed_part: ClassVar[str] = "every key of data, known to us or not"
+    settings_type: ClassVar[type[BaseModel]] = PayosSettings
+
+    def __init__(self, settings: PayosSettings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._client = client
+        self.queries_per_minute = settings.queries_per_minute
+
+    async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
+        """Make a link; its code is shown only if it pays the approved account what we asked for."""
+        settings = self._settings
+        try:
+            code = order_code(request.reference)
+        except ValueError as error:
+            raise PaymentRefused("payOS needs a reference code of nine characters") from error
+        fields: dict[str, object] = {
+            "orderCode": code,
+            "amount": request.amount,
+            "description": request.purpose if settings.description_length == 25 else request.reference,
+            "cancelUrl": settings.cancel_url or request.return_url or settings.return_url,
+            "returnUrl": request.return_url or settings.return_url,
+        }
+        body = {**fields, "signature": signature_of(first(settings.checksum_keys), create_text(fields))}
+        if request.expires_at is not None:
+            body["expiredAt"] = int(request.expires_at.timestamp())
+        try:
+            word, data, _ = await self._ask("POST", "/v2/payment-requests", body)
+            if word == settings.existing_code:
+                return await self._existing(code, request)
+        except NotSent as error:
+            raise PaymentRefused("payOS could not be reached; nothing was begun") from error
+        except NoAnswer as error:
+            raise PaymentUnknown("no answer of payOS's that can be trusted") from error
+        if word != _OK:
+            raise PaymentRefused(f"payOS refuses the link ({word})")
+        return self._shown(data, code, request)
+
+    def read_callback(self, callback: Callback) -> Notices | Reply:
+        """Verify the signature over `data` as received, then read the one transfer it tells of."""
+        if callback.method != "POST":
+            return Reply(405, headers={"Allow": "POST"})
+        try:
+            envelope = read_json_object(callback.body)
+        except NotStrictJson:
+            raise BadSignature(_reply(401, is_taken=False)) from None
+        data = envelope.get("data")
+        if not isinstance(data, dict) or not self._is_signed(data, envelope.get("signature")):
+            raise BadSignature(_reply(401, is_taken=False))
+        if data.get("orderCode") == _SAMPLE_ORDER and data.get("description") == _SAMPLE_TEXT:
+            return Notices(())
+        try:
+            return Notices((self._transfer(data),))
+        except ValueError as error:
+            raise Unreadable(str(error), _reply(422, is_taken=False)) from error
+
+    def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
+        """Any 2xx is recorded; an order that is not ours too, or a webhook could never be confirmed."""
+        if verdict is Verdict.TRY_LATER:
+            return _reply(503, is_taken=False)
+        return _reply(200, is_taken=True)
+
+    async def query_payment(self, known: KnownPayment) -> Notices:
+        """Every transfer under the link, as its webhook tells it, and where the link stands."""
+        try:
+            code = order_code(known.reference)
+            _, data, evidence = await self._ask("GET", f"/v2/payment-requests/{code}", None, signed=True)
+            if data.get("orderCode") != code:
+                raise NoAnswer("the answer is of another link")
+            notices = self._transfers(data)
+        except _NotThere:
+            return Notices((without_money(known, Outcome.NOT_FOUND),))
+        except (NotSent, NoAnswer, ValueError):
+            return Notices((without_money(known, Outcome.UNKNOWN),))
+        status = str(data.get("status"))
+        if status == "PAID" and notices:
+            return Notices(notices, evidence)
+        stands = without_money(known, _STATUSES.get(status, Outcome.UNKNOWN), status)
+        return Notices((*notices, stands), evidence)
+
+    async def cancel_payment(self, known: KnownPayment, *, reason: str) -> Told:
+        """Close the link. Whoever has scanned its code may still pay: that money is told like any other."""
+        body = {"cancellationReason": reason[:200]}
+        try:
+            path = f"/v2/payment-requests/{order_code(known.reference)}/cancel"
+            word, data, evidence = await self._ask("POST", path, body)
+        except _NotThere:
+            return Told(outcome=Outcome.NOT_FOUND, provider_status="404")
+        except (NotSent, NoAnswer, ValueError):
+            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        status = str(data.get("status", word))
+        outcome = Outcome.SUCCEEDED if status == "PAID" else _STATUSES.get(status, Outcome.UNKNOWN)
+        return Told(outcome=outcome, provider_status=status, evidence=evidence)
+
+    async def _existing(self, code: int, request: PaymentRequest) -> PaymentInstruction:
+        """The link payOS has already under our order: its page, if it still asks for what we ask."""
+        _, data, _ = await self._ask("GET", f"/v2/payment-requests/{code}", None, signed=True)
+        link = data.get("id")
+        is_ours = (data.get("orderCode"), data.get("amount")) == (code, request.amount)
+        if not is_ours or data.get("status") != "PENDING" or not isinstance(link, str) or not _NAME.fullmatch(link):
+            raise PaymentRefused("payOS has another link under this code")
+        return PaymentInstruction(redirect_url=self._settings.checkout_url + link, provider_reference=link)
+
+    def _shown(self, data: Mapping[str, object], code: int, request: PaymentRequest) -> PaymentInstruction:
+        settings = self._settings
+        link, payload, number = data.get("paymentLinkId"), data.get("qrCode"), data.get("accountNumber")
+        asked = (code, request.amount, "VND")
+        if (data.get("orderCode"), data.get("amount"), data.get("currency", "VND")) != asked:
+            raise PaymentUnknown("payOS answered for another payment")
+        if not (isinstance(link, str) and isinstance(payload, str) and isinstance(number, str)):
+            raise PaymentUnknown("payOS left out what the payer needs")
+        try:
+            said = check_payee(payload, bank_bin=settings.bank_bin, account_number=number)
+        except QrError as error:
+            raise PaymentRefused("payOS's code does not name the account it says") from error
+        if data.get("bin") != settings.bank_bin or not settings.is_ours(number) or said.amount != request.amount:
+            raise PaymentRefused("payOS's code does not pay the approved account what was asked")
+        return PaymentInstruction(
+            qr_payload=payload,
+            redirect_url=settings.checkout_url + link,
+            bank_bin=settings.bank_bin,
+            account_number=number,
+            account_holder=settings.account_holder,
+            provider_reference=link,
+        )
+
+    def _transfers(self, data: Mapping[str, object]) -> tuple[Notice, ...]:
+        """Raises ValueError where a transfer makes no sense: nothing of the answer is then used."""
+        transfers = data.get("transactions")
+        if not isinstance(transfers, list) or len(transfers) > _TRANSFERS_MAX:
+            raise ValueError("transactions are missing")
+        notices = []
+        for transfer in transfers:
+            if not isinstance(transfer, dict):
+                raise ValueError("a transaction that is no object")  # noqa: TRY004 - what a stranger wrote
+            told = {**transfer, "orderCode": data["orderCode"], "paymentLinkId": data.get("id"), "code": _OK}
+            notices.append(self._transfer(told))
+        return tuple(notices)
+
+    def _transfer(self, told: Mapping[str, object]) -> Notice:
+        """The notice of one transfer, told or asked. Raises ValueError naming what makes no sense."""
+        code, amount = _whole(told, "orderCode"), _whole(told, "amount")
+        link, reference, word = _text(told, "paymentLinkId"), _text(told, "reference"), _text(told, "code")
+        if amount == 0:
+            raise ValueError("amount is nothing")
+        if told.get("currency", "VND") != "VND":
+            raise ValueError("currency is not VND")
+        if not _NAME.fullmatch(link) or not (reference == "" or _NAME.fullmatch(reference)):
+            raise ValueError("paymentLinkId or reference makes no sense")
+        facts = {f"transaction:{link}:{reference}", f"bank:{reference}"} if reference else set()
+        account = _text(told, "accountNumber")
+        return Notice(
+            event_key=f"{link}:{reference}:{word}",
+            outcome=Outcome.SUCCEEDED if word == _OK else Outcome.UNKNOWN,
+            provider_status=word,
+            occurred_at=_moment(_text(told, "transactionDateTime")),
+            amount=amount,
+            fact_keys=frozenset(facts),
+            fingerprint=fingerprint(code, link, reference, amount, account, word),
+            reference=reference_of(code),
+            transfer_text=_text(told, "description")[:500],
+            virtual_account=_text(told, "virtualAccountNumber")[:40],
+            provider_reference=link,
+            bank_reference=reference,
+            payer=_payer(told),
+            names_other_account=account != "" and not self._settings.is_ours(account),
+        )
+
+    def _is_signed(self, data: Mapping[str, object], received: object) -> bool:
+        try:
+            text = data_text(data)
+        except TypeError:
+            return False
+        return is_signed(alive(self._settings.checksum_keys), text, received)
+
+    async def _ask(
+        self, method: str, path: str, body: Mapping[str, object] | None, *, signed: bool = False
+    ) -> tuple[str, Mapping[str, object], bytes]:
+        """Call; the word payOS answers and, where that is `00`, what it answered, whose signature was verified.
+
+        Raises NotSent, NoAnswer, and _NotThere where payOS does not know the link. `signed`: any other word is no
+        answer either.
+        """
+        settings = self._settings
+        headers = {"x-client-id": settings.client_id, "x-api-key": settings.api_key.get_secret_value()}
+        request = self._client.build_request(method, settings.base_url + path, json=body, headers=headers)
+        answer = await call(self._client, request, timeout_s=settings.timeout_s)
+        if answer.status == 404:
+            raise _NotThere("no such link")
+        if answer.status >= 500 or answer.status in {408, 429} or answer.status in range(300, 400):
+            raise NoAnswer(f"status {answer.status}")
+        try:
+            told = read_json_object(answer.body, size_max=256 * 1024)
+        except NotStrictJson as error:
+            raise NoAnswer(str(error)) from error
+        word, data = told.get("code"), told.get("data")
+        if not isinstance(word, str):
+            raise NoAnswer("no code")
+        if word != _OK:
+            if signed:
+                raise NoAnswer(f"code {word}")
+            return word, {}, answer.body
+        if not isinstance(data, dict) or not self._is_signed(data, told.get("signature")):
+            raise NoAnswer("the answer is not signed by this channel")
+        return word, data, answer.body
+
+
+class _NotThere(NoAnswer):
+    """payOS does not know the link."""
+
+
+def _payer(told: Mapping[str, object]) -> Payer | None:
+    name, account = _text(told, "counterAccountName"), _text(told, "counterAccountNumber")
+    bank = _text(told, "counterAccountBankId")
+    if not (name or account):
+        return None
+    return Payer(name=name[:200], account=account[:40], bank=bank[:40])
+
+
+def _text(told: Mapping[str, object], name: str) -> str:
+    value = told.get(name)
+    return value if isinstance(value, str) and value not in {"null", "undefined"} else ""
+
+
+def _whole(told: Mapping[str, object], name: str) -> int:
+    """Digits in quotes are signed like the number they say, so they are read like it too."""
+    value = told.get(name)
+    if isinstance(value, bool) or not _DIGITS.fullmatch(str(value)):
+        raise ValueError(f"{name} is no whole number")
+    return int(str(value))
+
+
+def _moment(text: str) -> datetime:
+    """`YYYY-MM-DD HH:MM:SS` by the Vietnamese clock, or ISO 8601 with its zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError("transactionDateTime is no moment") from error
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=VIETNAM)
+
+
+def _reply(status: int, *, is_taken: bool) -> Reply:
+    headers = {"Retry-After": "30"} if status == 503 else {}
+    return Reply(status, b'{"success": true}' if is_taken else b'{"success": false}', headers=headers)

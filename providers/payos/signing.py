@@ -1,0 +1,69 @@
+"""payOS's signatures: HMAC-SHA256 in lower-case hex with the checksum key.
+
+What is told and answered is signed over its `data`: every key received, sorted, `key=value` joined by `&`, raw.
+Source: payOS, merchant API v2 (signatures of requests, webhooks, answers and payouts).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from providers.signing import hmac_sha256_hex, is_same_secret
+
+CREATE = ("amount", "cancelUrl", "description", "orderCode", "returnUrl")
+_EMPTY = ("null", "undefined")
+_UNESCAPED = "-_.!~*'()"  # what encodeURIComponent leaves as it is, besides letters and digits
+
+
+def create_text(fields: Mapping[str, object]) -> str:
+    """The signed text of a new link: exactly five fields, raw."""
+    return "&".join(f"{name}={_plain(fields[name])}" for name in CREATE)
+
+
+def data_text(data: Mapping[str, object]) -> str:
+    """The signed text of what payOS tells or answers; keys that are unknown to us are signed too.
+
+    Null and the texts `null` and `undefined` are empty; a list is compact JSON whose objects have their keys sorted.
+    Raises TypeError for a value that payOS could not have written so.
+    """
+    return "&".join(f"{name}={_value(data[name])}" for name in sorted(data))
+
+
+def payout_text(body: Mapping[str, object]) -> str:
+    """The signed text of a payout: as `data_text`, keys and values encoded as `encodeURIComponent` does."""
+    return "&".join(f"{_encoded(name)}={_encoded(_value(body[name]))}" for name in sorted(body))
+
+
+def signature_of(key: bytes, text: str) -> str:
+    """The signature of a signed text."""
+    return hmac_sha256_hex(key, text.encode("utf-8"))
+
+
+def is_signed(keys: Sequence[bytes], text: str, received: object) -> bool:
+    """Whether a signature is that of a text by any checksum key alive."""
+    return any(is_same_secret(signature_of(key, text), received) for key in keys)
+
+
+def _value(value: object) -> str:
+    if value is None or value in _EMPTY:
+        return ""
+    if isinstance(value, (list, dict)):
+        return json.dumps(_sorted(value), separators=(",", ":"), ensure_ascii=False)
+    return _plain(value)
+
+
+def _sorted(value: object) -> object:
+    """Objects directly in a list, or the object itself, with their keys sorted."""
+    if isinstance(value, list):
+        return [_sorted(each) for each in value]
+    return {name: value[name] for name in sorted(value)} if isinstance(value, dict) else value
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe=_UNESCAPED)

@@ -1,0 +1,281 @@
+"""SePay's payment gateway: the payer's browser posts a signed form; the IPN tells the end and shows a static key.
+
+The form is signed in the order in which its fields are posted. The IPN is not signed at all, so beyond what the
+settings allow its word is confirmed by asking for the order. Source: SePay, payment gateway API v1.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import ClassVar
+
+import httpx
+from pydantic import BaseModel
+
+from providers.calling import Answer, NoAnswer, NotSent, call
+from providers.contract import (
+    BadSignature,
+    Callback,
+    Callbacks,
+    Cancellations,
+    KnownPayment,
+    Notice,
+    Notices,
+    Outcome,
+    PaymentInstruction,
+    PaymentRefused,
+    PaymentRequest,
+    Provider,
+    Queries,
+    Reply,
+    Told,
+    Unreadable,
+    Verdict,
+)
+from providers.sepay.settings import SepayGatewaySettings
+from providers.settings import alive
+from providers.signing import NotStrictJson, is_same_secret, read_json_object
+from providers.telling import VIETNAM, fingerprint, without_money
+
+# fmt: off
+SIGNED_FIELDS = frozenset({
+    "merchant", "env", "operation", "payment_method", "order_amount", "currency", "order_invoice_number",
+    "order_description", "customer_id", "agreement_id", "agreement_name", "agreement_type",
+    "agreement_payment_frequency", "agreement_amount_per_payment", "success_url", "error_url", "cancel_url", "order_id",
+})
+# fmt: on
+AMOUNT_MAX = 9_999_999_999_999
+_PAID = ("ORDER_PAID", "CAPTURED", "APPROVED")
+_VOID = "TRANSACTION_VOID"
+_NAME = re.compile(r"[!-~]{1,100}")
+_STATUSES = {"PENDING": Outcome.PENDING, "CANCELLED": Outcome.CANCELLED, "EXPIRED": Outcome.EXPIRED}
+
+
+class SepayGateway(Provider, Callbacks, Queries, Cancellations):
+    """One merchant of SePay's gateway."""
+
+    signed_part: ClassVar[str] = "none"
+    settings_type: ClassVar[type[BaseModel]] = SepayGatewaySettings
+
+    def __init__(self, settings: SepayGatewaySettings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._client = client
+        self.queries_per_minute = settings.queries_per_minute
+
+    async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
+        """A signed form for the payer's browser; SePay hears of it when it is posted."""
+        settings = self._settings
+        page = request.return_url or settings.return_url
+        if not page:
+            raise PaymentRefused("the address the payer returns to is not known; set return_url")
+        if not 0 < request.amount <= AMOUNT_MAX:
+            raise PaymentRefused("an amount above 0 is needed")
+        fields = form_fields(
+            [
+                ("operation", "PURCHASE"),
+                ("payment_method", settings.payment_method),
+                ("order_invoice_number", request.reference),
+                ("order_amount", str(request.amount)),
+                ("currency", "VND"),
+                ("order_description", request.purpose),
+                ("success_url", page),
+                ("error_url", page),
+                ("cancel_url", page),
+            ],
+            settings.merchant_id,
+        )
+        signature = form_signature(fields, settings.secret_key.get_secret_value().encode("utf-8"))
+        return PaymentInstruction(
+            redirect_url=settings.checkout_url,
+            form_fields=(*fields, ("signature", signature)),
+            provider_reference=request.reference,
+        )
+
+    def read_callback(self, callback: Callback) -> Notices | Reply:
+        """Compare the key, then read the one event of an order."""
+        if callback.method != "POST":
+            return Reply(405, headers={"Allow": "POST"})
+        shown = callback.header("x-secret-key")
+        if not any(is_same_secret(key.decode("utf-8"), shown) for key in alive(self._settings.ipn_keys)):
+            raise BadSignature(_reply(401, is_taken=False))
+        try:
+            told = read_json_object(callback.body)
+            notice = self._told(told, callback)
+        except (NotStrictJson, ValueError) as error:
+            raise Unreadable(str(error), _reply(422, is_taken=False)) from error
+        return Notices((notice,))
+
+    def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
+        """200 for whatever is recorded; anything else makes SePay call again."""
+        if verdict is Verdict.TRY_LATER:
+            return _reply(503, is_taken=False)
+        return _reply(200, is_taken=True)
+
+    async def query_payment(self, known: KnownPayment) -> Notices:
+        """Ask for the order; its layout is not documented, so anything unexpected is UNKNOWN."""
+        try:
+            answer = await self._ask("GET", f"/order/detail/{known.reference}")
+            if answer.status == 404:
+                return Notices((without_money(known, Outcome.NOT_FOUND),), answer.body)
+            order = _object(_read(answer), "data")
+            status = _text(order, "order_status")
+            if status != _PAID[1]:
+                outcome = _STATUSES.get(status, Outcome.UNKNOWN)
+                return Notices((without_money(known, outcome, status),), answer.body)
+            return Notices(self._payments(order, known), answer.body)
+        except (NotSent, NoAnswer, ValueError):
+            return Notices((without_money(known, Outcome.UNKNOWN),))
+
+    async def cancel_payment(self, known: KnownPayment, *, reason: str) -> Told:
+        """Cancel an order that is paid by QR. What a payer has already begun may still arrive."""
+        try:
+            answer = await self._ask("POST", "/order/cancel", {"order_invoice_number": known.reference})
+            told = _read(answer)
+        except (NotSent, NoAnswer):
+            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        is_done = answer.status == 200 and told.get("success", True) is True
+        outcome = Outcome.CANCELLED if is_done else Outcome.UNKNOWN
+        return Told(outcome=outcome, provider_status=str(answer.status), evidence=answer.body)
+
+    def _told(self, told: Mapping[str, object], callback: Callback) -> Notice:
+        """The notice of an IPN. Raises ValueError naming what makes no sense."""
+        event, order, transaction = (
+            _text(told, "notification_type"),
+            _object(told, "order"),
+            _object(told, "transaction"),
+        )
+        words = (event, _text(order, "order_status"), _text(transaction, "transaction_status"))
+        if event == _VOID:
+            outcome = Outcome.REVIEW  # its values are not documented: a person decides
+        elif words == _PAID:
+            amount = _dong(transaction.get("transaction_amount"))
+            outcome = Outcome.SUCCEEDED if self._settings.is_enough(callback, amount) else Outcome.UNKNOWN
+        else:
+            outcome = Outcome.UNKNOWN if event == _PAID[0] else Outcome.PENDING
+        return self._notice(order, transaction, outcome, ":".join(words), told_at=callback.received_at)
+
+    def _payments(self, order: Mapping[str, object], known: KnownPayment) -> tuple[Notice, ...]:
+        """Raises ValueError where nothing of a captured order says that it was paid."""
+        if _text(order, "order_invoice_number") != known.reference:
+            raise ValueError("the answer is of another order")
+        transactions = order.get("transactions", [order.get("transaction")])
+        if not isinstance(transactions, list):
+            raise ValueError("transactions make no sense")  # noqa: TRY004 - what a stranger wrote
+        paid = [
+            each for each in transactions if isinstance(each, dict) and _text(each, "transaction_status") == _PAID[2]
+        ]
+        if not paid:
+            raise ValueError("captured, and no transaction was approved")
+        words = ":".join(_PAID)
+        return tuple(self._notice(order, each, Outcome.SUCCEEDED, words, told_at=known.asked_at) for each in paid)
+
+    def _notice(
+        self,
+        order: Mapping[str, object],
+        transaction: Mapping[str, object],
+        outcome: Outcome,
+        word: str,
+        *,
+        told_at: datetime,
+    ) -> Notice:
+        invoice, number = _text(order, "order_invoice_number"), _text(transaction, "id")
+        amount = _dong(transaction.get("transaction_amount", order.get("order_amount")))
+        if not _NAME.fullmatch(invoice) or not (number == "" or _NAME.fullmatch(number)):
+            raise ValueError("order_invoice_number or the id of the transaction makes no sense")
+        if _text(order, "order_currency") not in {"", "VND"} or _text(transaction, "transaction_currency") not in {
+            "",
+            "VND",
+        }:
+            raise ValueError("currency is not VND")
+        if outcome is Outcome.SUCCEEDED and _dong(order.get("order_amount", amount)) != amount:
+            outcome = Outcome.REVIEW  # order and transaction disagree about the money
+        return Notice(
+            event_key=f"{invoice}:{number}:{word}:{outcome.value}",
+            outcome=outcome,
+            provider_status=word,
+            occurred_at=_moment(transaction.get("transaction_date"), told_at),
+            amount=amount,
+            fact_keys=frozenset({f"transaction:{number}"}) if number else frozenset(),
+            fingerprint=fingerprint(invoice, number, amount, word),
+            reference=invoice,
+            provider_reference=number,
+        )
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
+        settings = self._settings
+        credentials = f"{settings.merchant_id}:{settings.secret_key.get_secret_value()}".encode()
+        headers = {"Authorization": f"Basic {base64.b64encode(credentials).decode('ascii')}"}
+        request = self._client.build_request(method, settings.api_url + path, json=body, headers=headers)
+        answer = await call(self._client, request, timeout_s=settings.timeout_s)
+        if answer.status >= 500 or answer.status in {408, 429} or answer.status in range(300, 400):
+            raise NoAnswer(f"status {answer.status}")
+        return answer
+
+
+def form_fields(fields: Sequence[tuple[str, object]], merchant_id: str) -> list[tuple[str, str]]:
+    """The fields in the order they are posted: as given, the merchant last where it does not stand among them."""
+    posted = [(name, str(value)) for name, value in fields]
+    if not any(name == "merchant" for name, _ in posted):
+        posted.append(("merchant", merchant_id))
+    return posted
+
+
+def form_text(fields: Sequence[tuple[str, object]]) -> str:
+    """The signed text of a form: `name=value` joined by `,`, in the order of the form, signed fields only."""
+    return ",".join(f"{name}={value}" for name, value in fields if name in SIGNED_FIELDS)
+
+
+def form_signature(fields: Sequence[tuple[str, object]], secret_key: bytes) -> str:
+    """Base64 of HMAC-SHA256 over the signed text of a form."""
+    return base64.b64encode(hmac.new(secret_key, form_text(fields).encode("utf-8"), hashlib.sha256).digest()).decode()
+
+
+def _read(answer: Answer) -> dict[str, object]:
+    try:
+        return read_json_object(answer.body)
+    except NotStrictJson as error:
+        raise NoAnswer(str(error)) from error
+
+
+def _object(told: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = told.get(name)
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is missing")  # noqa: TRY004 - what a stranger wrote
+    return value
+
+
+def _text(told: Mapping[str, object], name: str) -> str:
+    value = told.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _dong(value: object) -> int:
+    """Whole đồng written as text with or without decimals, which must be zero, or as a whole number."""
+    try:
+        amount = Decimal(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+    except InvalidOperation:
+        amount = None
+    if amount is None or not amount.is_finite() or not 0 < amount <= AMOUNT_MAX or amount != int(amount):
+        raise ValueError("an amount that is no whole đồng")
+    return int(amount)
+
+
+def _moment(value: object, otherwise: datetime) -> datetime:
+    if value is None:
+        return otherwise
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise ValueError("transaction_date is no moment")
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=VIETNAM)
+
+
+def _reply(status: int, *, is_taken: bool) -> Reply:
+    headers = {"Retry-After": "30"} if status == 503 else {}
+    return Reply(status, b'{"success": true}' if is_taken else b'{"success": false}', headers=headers)

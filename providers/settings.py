@@ -1,0 +1,72 @@
+"""What the settings of every provider account share: nothing is ignored, no value is repeated, secrets may be rotated.
+
+A secret stands in the settings as one text or, while it is being changed, as two: what is received is accepted under
+either, what we send is signed with the first.
+"""
+
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from providers.contract import Callback
+
+SECRETS_ALIVE_MAX = 2
+
+
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, (str, SecretStr)) else value
+
+
+Secret = Annotated[SecretStr, Field(min_length=8)]
+
+Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=SECRETS_ALIVE_MAX)]
+"""One secret, or two while it is being changed; the first signs what we send."""
+
+
+class AccountSettings(BaseModel):
+    """Base of the settings of a provider account.
+
+    `timeout_s` bounds one call from its first byte to its last. `allowed_networks` is where callbacks may come from;
+    empty: from anywhere.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    timeout_s: float = Field(default=15.0, gt=0, le=120)
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def allows(self, callback: Callback) -> bool:
+        """Whether a callback comes from one of the networks that are allowed, where there are such."""
+        if not self.allowed_networks:
+            return True
+        try:
+            address = ip_address(callback.source_address)
+        except ValueError:
+            return False
+        return any(address in network for network in self.allowed_networks)
+
+
+class CredentialSettings(AccountSettings):
+    """Settings of an account whose callbacks prove themselves by a credential alone: nothing of them is signed.
+
+    Whoever has seen such a callback once can make one up. So money is credited on the callback's word only where it
+    comes from an allowed network, or up to `confirm_above` đồng; anything else is asked about first (DESIGN §7). With
+    neither, 0, nothing is credited before it is confirmed.
+    """
+
+    confirm_above: int = Field(default=2_000_000, ge=0)
+
+    def is_enough(self, callback: Callback, amount: int) -> bool:
+        """Whether a callback's own word is enough to credit an amount."""
+        return bool(self.allowed_networks) or amount <= self.confirm_above
+
+
+def first(secrets: tuple[SecretStr, ...]) -> bytes:
+    """The secret that signs what we send."""
+    return secrets[0].get_secret_value().encode("utf-8")
+
+
+def alive(secrets: tuple[SecretStr, ...]) -> tuple[bytes, ...]:
+    """The secrets that what we receive may be signed with."""
+    return tuple(secret.get_secret_value().encode("utf-8") for secret in secrets)

@@ -1,0 +1,56 @@
+"""Bearer tokens that a provider fetches from us and shows with its callbacks: short, signed, kept nowhere.
+
+A token is `<end in unix seconds>.<random>.<mac>`; each that has not ended is good, on every replica and under both
+secrets while one is being changed.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from secrets import token_hex
+
+from providers.contract import Callback
+from providers.signing import hmac_sha256_hex, is_same_secret
+
+_TOKEN = re.compile(r"([0-9]{1,12})\.([0-9a-f]{16})\.([0-9a-f]{64})")
+_PURPOSE = "vienphi bearer token"
+
+
+def issue_token(secret: bytes, *, now: datetime, life_s: int) -> str:
+    """A new token that is good for `life_s` seconds."""
+    said = f"{int(now.timestamp()) + life_s}.{token_hex(8)}"
+    return f"{said}.{_mac(secret, said)}"
+
+
+def is_token(secrets: Sequence[bytes], token: str, *, now: datetime) -> bool:
+    """Whether a token is one of ours and has not ended."""
+    found = _TOKEN.fullmatch(token)
+    if found is None:
+        return False
+    ends_at, random, mac = found.groups()
+    is_ours = any(is_same_secret(_mac(secret, f"{ends_at}.{random}"), mac) for secret in secrets)
+    return is_ours and now.timestamp() < int(ends_at)
+
+
+def shown_token(callback: Callback) -> str:
+    """The token of an `Authorization: Bearer` header; empty where there is none."""
+    scheme, _, token = (callback.header("authorization") or "").partition(" ")
+    return token if scheme.lower() == "bearer" else ""
+
+
+def basic_credentials(callback: Callback) -> tuple[str, str]:
+    """Name and password of an `Authorization: Basic` header; both empty where there is none that can be read."""
+    scheme, _, encoded = (callback.header("authorization") or "").partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        name, colon, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        return "", ""
+    return (name, password) if colon else ("", "")
+
+
+def _mac(secret: bytes, said: str) -> str:
+    return hmac_sha256_hex(secret, f"{_PURPOSE}.{said}".encode("ascii"))

@@ -1,0 +1,1 @@
+"""VNPAY: a gateway with cards, bank accounts and VNPAY-QR."""

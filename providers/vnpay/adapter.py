@@ -1,0 +1,311 @@
+"""VNPAY: the payer is sent to VNPAY's page by a signed address; the IPN tells what became of it.
+
+Amounts on the wire are đồng times 100, dates are of the Vietnamese clock. A failed payment is told too, and answered as
+recorded. `01` and `04` do not give the payer the money back: they are VNPAY's words, and billing books all the same.
+Source: VNPAY, payment gateway interface 2.1.0 (pay, IPN, querydr, refund).
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import ClassVar
+from urllib.parse import urlencode
+
+import httpx
+from pydantic import BaseModel
+
+from providers.calling import Answer, NoAnswer, NotSent, call
+from providers.contract import (
+    BadSignature,
+    Callback,
+    Callbacks,
+    KnownPayment,
+    Notice,
+    Notices,
+    Outcome,
+    PaymentInstruction,
+    PaymentRefused,
+    PaymentRequest,
+    Provider,
+    Queries,
+    RefundRequest,
+    Refunds,
+    Reply,
+    SettlementFiles,
+    SettlementLine,
+    SettlementUnreadable,
+    Told,
+    Unreadable,
+    Verdict,
+)
+from providers.csv_report import read_report
+from providers.settings import alive, first
+from providers.signing import NotStrictJson, read_json_object
+from providers.telling import fingerprint, read_vietnam_digits, request_id, vietnam_digits, without_money
+from providers.vnpay.settings import VnpaySettings
+from providers.vnpay.signing import (
+    HASH_FIELD,
+    QUERY_ANSWER,
+    QUERY_REQUEST,
+    REFUND_ANSWER,
+    REFUND_REQUEST,
+    is_signed,
+    listed_text,
+    query_text,
+    secure_hash,
+)
+from providers.vnpay.statuses import (
+    PAID,
+    REFUND_ANSWERS,
+    REFUND_STATUSES,
+    outcome_of_message,
+    outcome_of_status,
+)
+
+_VERSION = "2.1.0"
+_AMOUNT_MAX = 9_999_999_999  # 12 digits, times 100
+_NOT_FOUND = "91"
+_REFUND_TYPES = frozenset({"02", "03"})
+_AMOUNT = re.compile(r"[1-9][0-9]{0,9}00")
+_NUMBER = re.compile(r"[0-9]{1,15}")
+_CODE = re.compile(r"[0-9A-Za-z]{2}")
+_REFERENCE = re.compile(r"[!-~]{1,100}")
+_ANSWERS = {
+    Verdict.ACCEPTED: ("00", "Confirm Success"),
+    Verdict.STORED: ("00", "Confirm Success"),
+    Verdict.DUPLICATE: ("02", "Order already confirmed"),
+    Verdict.UNKNOWN_REFERENCE: ("01", "Order not found"),
+    Verdict.AMOUNT_DIFFERS: ("04", "Invalid amount"),
+    Verdict.TRY_LATER: ("99", "Unknown error"),
+}
+
+
+class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
+    """One VNPAY terminal."""
+
+    signed_part: ClassVar[str] = "every vnp_ parameter of the query that has a value, but the hash and its type"
+    settings_type: ClassVar[type[BaseModel]] = VnpaySettings
+    partial_refunds: ClassVar[bool] = True
+
+    def __init__(self, settings: VnpaySettings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._client = client
+        self.queries_per_minute = settings.queries_per_minute
+
+    async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
+        """A signed address for the payer's browser; VNPAY hears of it when the payer goes there."""
+        settings = self._settings
+        return_url = request.return_url or settings.return_url
+        if not 1 <= request.amount <= _AMOUNT_MAX:
+            raise PaymentRefused(f"VNPAY collects 1 to {_AMOUNT_MAX} đồng at a time")
+        if not 10 <= len(return_url) <= 255:
+            raise PaymentRefused("the address the payer returns to needs 10 to 255 characters; set return_url")
+        ends_at = request.expires_at or request.requested_at + timedelta(minutes=settings.life_minutes)
+        fields: dict[str, object] = {
+            "vnp_Version": _VERSION,
+            "vnp_Command": "pay",
+            "vnp_TmnCode": settings.tmn_code,
+            "vnp_Amount": request.amount * 100,
+            "vnp_BankCode": settings.bank_code,
+            "vnp_CreateDate": vietnam_digits(request.requested_at),
+            "vnp_ExpireDate": vietnam_digits(ends_at),
+            "vnp_CurrCode": "VND",
+            "vnp_IpAddr": request.payer_address or settings.server_address,
+            "vnp_Locale": settings.locale,
+            "vnp_OrderInfo": request.purpose,
+            "vnp_OrderType": settings.order_type,
+            "vnp_ReturnUrl": return_url,
+            "vnp_TxnRef": request.reference,
+        }
+        return PaymentInstruction(
+            redirect_url=signed_pay_url(settings.pay_url, fields, first(settings.hash_secrets)),
+            provider_reference=request.reference,
+        )
+
+    def read_callback(self, callback: Callback) -> Notices | Reply:
+        """Verify the query by the documented rule, then read the one payment it tells of."""
+        if callback.method != "GET":
+            return Reply(405, headers={"Allow": "GET"})
+        fields = dict(callback.query)
+        names = [name for name, _ in callback.query if name.startswith("vnp_")]
+        is_plain = len(names) == len(set(names))
+        if not is_plain or not is_signed(
+            alive(self._settings.hash_secrets), query_text(fields), fields.get(HASH_FIELD)
+        ):
+            raise BadSignature(_reply("97", "Invalid signature"))
+        try:
+            return Notices((self._told(fields, received_at=callback.received_at),))
+        except ValueError as error:
+            raise Unreadable(str(error), _reply("99", "Unknown error")) from error
+
+    def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
+        """`{"RspCode", "Message"}` with status 200; VNPAY calls again after 01, 04, 97 and 99."""
+        return _reply(*_ANSWERS[verdict])
+
+    async def query_payment(self, known: KnownPayment) -> Notices:
+        """Ask by querydr; its own `00` says only that the question was answered."""
+        try:
+            answer, evidence = await self._query(known)
+        except (NotSent, NoAnswer):
+            return Notices((without_money(known, Outcome.UNKNOWN),))
+        return Notices((self._asked(known, answer),), evidence)
+
+    async def refund(self, request: RefundRequest) -> Told:
+        """Ask for money to be sent back; `00` is an acceptance, followed by `query_refund`."""
+        fields = {
+            "vnp_RequestId": request_id("refund", request.reference),
+            "vnp_Version": _VERSION,
+            "vnp_Command": "refund",
+            "vnp_TmnCode": self._settings.tmn_code,
+            "vnp_TransactionType": "02" if request.amount == request.paid else "03",
+            "vnp_TxnRef": request.payment.reference,
+            "vnp_Amount": str(request.amount * 100),
+            "vnp_OrderInfo": f"Hoan tien {request.reference}",
+            "vnp_TransactionNo": request.transaction,
+            "vnp_TransactionDate": vietnam_digits(request.payment.created_at),
+            "vnp_CreateBy": request.requested_by,
+            "vnp_CreateDate": vietnam_digits(request.requested_at),
+            "vnp_IpAddr": str(self._settings.server_address),
+        }
+        try:
+            answer, evidence = await self._ask(fields, REFUND_REQUEST, REFUND_ANSWER)
+        except NotSent:
+            return Told(outcome=Outcome.FAILED, provider_status="not sent")
+        except NoAnswer:
+            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        code = _text(answer, "vnp_ResponseCode")
+        return Told(
+            outcome=REFUND_ANSWERS.get(code, Outcome.UNKNOWN),
+            provider_status=code,
+            provider_reference=_text(answer, "vnp_TransactionNo"),
+            evidence=evidence,
+        )
+
+    async def query_refund(self, request: RefundRequest, *, provider_reference: str, asked_at: datetime) -> Told:
+        """What querydr says of the payment, as far as it speaks of a refund; the daily file says the rest."""
+        try:
+            answer, evidence = await self._query(replace(request.payment, asked_at=asked_at))
+        except (NotSent, NoAnswer):
+            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        status = _text(answer, "vnp_TransactionStatus")
+        is_of_refund = _text(answer, "vnp_TransactionType") in _REFUND_TYPES
+        if _text(answer, "vnp_ResponseCode") != PAID or (status == PAID and not is_of_refund):
+            outcome = Outcome.UNKNOWN  # the payment stands; nothing is said of a refund
+        else:
+            outcome = REFUND_STATUSES.get(status, Outcome.UNKNOWN)
+        return Told(outcome=outcome, provider_status=status, evidence=evidence)
+
+    def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
+        """The daily file, by the columns agreed in the settings."""
+        if self._settings.report is None:
+            raise SettlementUnreadable("the settings of this account do not describe its report")
+        return read_report(content, self._settings.report)
+
+    async def _query(self, known: KnownPayment) -> tuple[dict[str, object], bytes]:
+        fields = {
+            "vnp_RequestId": request_id(known.reference, vietnam_digits(known.asked_at)),
+            "vnp_Version": _VERSION,
+            "vnp_Command": "querydr",
+            "vnp_TmnCode": self._settings.tmn_code,
+            "vnp_TxnRef": known.reference,
+            "vnp_OrderInfo": f"Truy van {known.reference}",
+            "vnp_TransactionDate": vietnam_digits(known.created_at),
+            "vnp_CreateDate": vietnam_digits(known.asked_at),
+            "vnp_IpAddr": str(self._settings.server_address),
+        }
+        return await self._ask(fields, QUERY_REQUEST, QUERY_ANSWER)
+
+    async def _ask(
+        self, fields: Mapping[str, str], signed: tuple[str, ...], answered: tuple[str, ...]
+    ) -> tuple[dict[str, object], bytes]:
+        """Call the server interface. Raises NotSent, or NoAnswer for whatever is no authentic answer to this call."""
+        settings = self._settings
+        body = {**fields, HASH_FIELD: secure_hash(first(settings.hash_secrets), listed_text(fields, signed))}
+        request = self._client.build_request("POST", settings.api_url, json=body)
+        answer = await call(self._client, request, timeout_s=settings.timeout_s)
+        told = _object(answer)
+        if not is_signed(alive(settings.hash_secrets), listed_text(told, answered), told.get(HASH_FIELD)):
+            raise NoAnswer("the answer is not signed by this terminal")
+        if told.get("vnp_TmnCode") != settings.tmn_code or told.get("vnp_Command") != fields["vnp_Command"]:
+            raise NoAnswer("the answer is of another call")
+        if told.get("vnp_TxnRef") != fields["vnp_TxnRef"]:
+            raise NoAnswer("the answer is of another payment")
+        return told, answer.body
+
+    def _told(self, fields: Mapping[str, object], *, received_at: datetime) -> Notice:
+        """The notice of an IPN. Raises ValueError naming the field that makes no sense."""
+        response, status = (
+            _matching(fields, "vnp_ResponseCode", _CODE),
+            _matching(fields, "vnp_TransactionStatus", _CODE),
+        )
+        outcome = outcome_of_message(response, status)
+        word = PAID if outcome is Outcome.SUCCEEDED else f"{response}-{status}"
+        return self._notice(fields, outcome, word, received_at)
+
+    def _asked(self, known: KnownPayment, answer: Mapping[str, object]) -> Notice:
+        code = _text(answer, "vnp_ResponseCode")
+        if code == _NOT_FOUND:
+            return without_money(known, Outcome.NOT_FOUND, code)
+        status = _text(answer, "vnp_TransactionStatus")
+        is_payment = _text(answer, "vnp_TransactionType") not in _REFUND_TYPES
+        outcome = outcome_of_status(status) if code == PAID and is_payment else Outcome.UNKNOWN
+        if outcome not in {Outcome.SUCCEEDED, Outcome.REVIEW}:
+            return without_money(known, outcome, f"{code}-{status}")
+        word = PAID if outcome is Outcome.SUCCEEDED else f"{code}-{status}"
+        try:
+            return self._notice(answer, outcome, word, known.asked_at)
+        except ValueError:
+            return without_money(known, Outcome.UNKNOWN, f"{code}-{status}")
+
+    def _notice(self, fields: Mapping[str, object], outcome: Outcome, word: str, told_at: datetime) -> Notice:
+        reference = _matching(fields, "vnp_TxnRef", _REFERENCE)
+        amount = int(_matching(fields, "vnp_Amount", _AMOUNT)) // 100
+        number = _matching(fields, "vnp_TransactionNo", _NUMBER) if _text(fields, "vnp_TransactionNo") else ""
+        paid_at = _text(fields, "vnp_PayDate")
+        is_numbered = number.strip("0") != ""
+        return Notice(
+            event_key=f"{reference}:{number if is_numbered else '0'}:{word}",
+            outcome=outcome,
+            provider_status=word,
+            occurred_at=read_vietnam_digits(paid_at) if paid_at else told_at,
+            amount=amount,
+            fact_keys=frozenset({f"transaction:{number}"}) if is_numbered else frozenset(),
+            fingerprint=fingerprint(_text(fields, "vnp_TmnCode"), reference, amount, number, word),
+            reference=reference,
+            transfer_text=_text(fields, "vnp_OrderInfo")[:255],
+            provider_reference=number,
+            names_other_account=_text(fields, "vnp_TmnCode") != self._settings.tmn_code,
+        )
+
+
+def signed_pay_url(pay_url: str, fields: Mapping[str, object], secret: bytes) -> str:
+    """The address of a payment: its signed query and, last, the hash over exactly that text."""
+    text = query_text(fields)
+    return f"{pay_url}?{text}&{urlencode({HASH_FIELD: secure_hash(secret, text)})}"
+
+
+def _object(answer: Answer) -> dict[str, object]:
+    if answer.status != 200:
+        raise NoAnswer(f"status {answer.status}")
+    try:
+        return read_json_object(answer.body)
+    except NotStrictJson as error:
+        raise NoAnswer(str(error)) from error
+
+
+def _text(fields: Mapping[str, object], name: str) -> str:
+    value = fields.get(name)
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+
+
+def _matching(fields: Mapping[str, object], name: str, pattern: re.Pattern[str]) -> str:
+    value = _text(fields, name)
+    if not pattern.fullmatch(value):
+        raise ValueError(f"{name} is missing or makes no sense")
+    return value
+
+
+def _reply(code: str, message: str) -> Reply:
+    return Reply(200, json.dumps({"RspCode": code, "Message": message}).encode("ascii"))

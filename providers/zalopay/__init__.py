@@ -1,0 +1,1 @@
+"""ZaloPay v2: wallet, and VietQR on ZaloPay's own page."""

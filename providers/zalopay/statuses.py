@@ -1,0 +1,53 @@
+"""What ZaloPay's codes mean; a code that is not listed is UNKNOWN. Source: ZaloPay, payment gateway API v2."""
+
+from providers.contract import Outcome
+
+PAID, REFUSED, PROCESSING = 1, 2, 3
+REPEATED = -68
+"""Create: this app_trans_id is known already."""
+
+OUR_FAULT = frozenset({-401, -402, -92})
+"""Create: data or signature that ZaloPay refuses, so nothing was begun."""
+
+_QUERY = {
+    -54: Outcome.EXPIRED,
+    -63: Outcome.FAILED,  # balance
+    -217: Outcome.FAILED,  # bank
+    -332: Outcome.FAILED,  # promotion
+    -333: Outcome.FAILED,
+    **dict.fromkeys(range(-1333, -1329), Outcome.FAILED),  # limits
+    **dict.fromkeys(range(-1343, -1339), Outcome.FAILED),
+    -101: Outcome.NOT_FOUND,
+    -92: Outcome.NOT_FOUND,
+}
+
+_REFUND = {
+    -23: Outcome.PENDING,  # this refund is known already: it is asked about
+    -13: Outcome.FAILED,  # too late
+    -14: Outcome.FAILED,  # amount
+    -32: Outcome.FAILED,  # cannot be refunded
+    -101: Outcome.FAILED,  # the payment is not found
+}
+
+
+def outcome_of_payment(code: int, sub: int, *, is_processing: bool) -> Outcome:
+    """What a query's answer says of a payment."""
+    if code == PROCESSING or is_processing:
+        return Outcome.PENDING
+    if code == PAID:
+        return Outcome.SUCCEEDED
+    return _QUERY.get(sub, Outcome.UNKNOWN) if code == REFUSED else Outcome.UNKNOWN
+
+
+def outcome_of_refund(code: int, sub: int) -> Outcome:
+    """What the answer to a refund says; processing is the usual one."""
+    if code == REFUSED:
+        return _REFUND.get(sub, Outcome.UNKNOWN)
+    return {PAID: Outcome.SUCCEEDED, PROCESSING: Outcome.PENDING}.get(code, Outcome.UNKNOWN)
+
+
+def outcome_of_refund_query(code: int, sub: int) -> Outcome:
+    """What became of a refund."""
+    if code == REFUSED:
+        return {0: Outcome.FAILED, -101: Outcome.NOT_FOUND}.get(sub, Outcome.UNKNOWN)
+    return {PAID: Outcome.SUCCEEDED, PROCESSING: Outcome.PENDING}.get(code, Outcome.UNKNOWN)

@@ -1,0 +1,225 @@
+"""VNPAY asked: queries, refunds, and whatever the outside world does instead of answering; the daily file."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import httpx
+import pytest
+import respx
+
+from providers.contract import Notices, Outcome, SettlementUnreadable
+from providers.vnpay.signing import HASH_FIELD, QUERY_ANSWER, QUERY_REQUEST, REFUND_ANSWER, listed_text, secure_hash
+from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
+from tests.providers.vnpay_samples import API, KNOWN, REFUND, SECRET, signed_answer, signed_ipn, terminal
+
+
+@pytest.fixture
+def vnpay() -> Iterator[respx.Route]:
+    with respx.mock(assert_all_called=False) as world:
+        yield world.post(API)
+
+
+def answered(**changed: str) -> httpx.Response:
+    return httpx.Response(200, json=signed_answer(QUERY_ANSWER, **changed))
+
+
+async def asked() -> Notices:
+    async with httpx.AsyncClient() as client:
+        return await terminal(client).query_payment(KNOWN)
+
+
+async def test_paid_is_told_as_its_ipn_tells_it(vnpay):
+    vnpay.return_value = answered()
+
+    told = await asked()
+
+    called_back = terminal().read_callback(signed_ipn())
+    assert isinstance(called_back, Notices)
+    (ours,), (theirs,) = told.notices, called_back.notices
+    assert (ours.event_key, ours.fact_keys, ours.fingerprint) == (
+        theirs.event_key,
+        theirs.fact_keys,
+        theirs.fingerprint,
+    )
+    assert told.evidence
+
+
+async def test_question_is_signed_and_dated_by_the_payment(vnpay):
+    vnpay.return_value = answered()
+
+    await asked()
+
+    sent = json.loads(vnpay.calls.last.request.content)
+    assert (sent["vnp_TransactionDate"], sent["vnp_CreateDate"]) == ("20260102091000", "20260102094500")
+    assert sent[HASH_FIELD] == secure_hash(SECRET.encode(), listed_text(sent, QUERY_REQUEST))
+    assert len(sent["vnp_RequestId"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("changed", "outcome"),
+    [
+        ({"vnp_TransactionStatus": "01", "vnp_TransactionNo": "0", "vnp_PayDate": ""}, Outcome.PENDING),
+        ({"vnp_TransactionStatus": "02"}, Outcome.FAILED),
+        ({"vnp_TransactionStatus": "07"}, Outcome.REVIEW),
+        ({"vnp_TransactionStatus": "42"}, Outcome.UNKNOWN),
+        ({"vnp_ResponseCode": "91"}, Outcome.NOT_FOUND),
+        ({"vnp_ResponseCode": "94"}, Outcome.UNKNOWN),
+        ({"vnp_ResponseCode": "97"}, Outcome.UNKNOWN),
+        ({"vnp_TransactionType": "02"}, Outcome.UNKNOWN),
+        ({"vnp_TxnRef": "K7ABCDEFS"}, Outcome.UNKNOWN),
+        ({"vnp_TmnCode": "FAKETMN2"}, Outcome.UNKNOWN),
+        ({"vnp_Command": "refund"}, Outcome.UNKNOWN),
+        ({"vnp_Amount": "35e6"}, Outcome.UNKNOWN),
+    ],
+)
+async def test_answer_is_read_by_both_its_codes(vnpay, changed, outcome):
+    vnpay.return_value = answered(**changed)
+
+    assert [notice.outcome for notice in (await asked()).notices] == [outcome]
+
+
+async def test_answer_of_another_secret_is_no_answer(vnpay):
+    vnpay.return_value = httpx.Response(
+        200, json=signed_answer(QUERY_ANSWER, secret="ANOTHERSECRETANOTHERSECRET000001")
+    )
+
+    assert (await asked()).notices[0].outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("trouble", sorted({**BEFORE_SENDING, **AFTER_SENDING}))
+async def test_whatever_is_no_answer_is_unknown(vnpay, trouble):
+    vnpay.side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
+
+    assert [notice.outcome for notice in (await asked()).notices] == [Outcome.UNKNOWN]
+
+
+@pytest.mark.parametrize("trouble", sorted(AFTER_SENDING))
+async def test_refund_without_an_answer_is_unknown_and_shows_no_secret(vnpay, trouble, caplog, capsys):
+    vnpay.side_effect = AFTER_SENDING[trouble]
+
+    async with httpx.AsyncClient() as client:
+        told = await terminal(client).refund(REFUND)
+
+    assert told.outcome is Outcome.UNKNOWN
+    assert vnpay.call_count == 1
+    assert SECRET not in caplog.text + "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("trouble", sorted(BEFORE_SENDING))
+async def test_refund_that_was_never_sent_has_failed(vnpay, trouble):
+    vnpay.side_effect = BEFORE_SENDING[trouble]
+
+    async with httpx.AsyncClient() as client:
+        assert (await terminal(client).refund(REFUND)).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        ("00", Outcome.PENDING),
+        ("94", Outcome.PENDING),
+        ("91", Outcome.FAILED),
+        ("95", Outcome.FAILED),
+        ("99", Outcome.UNKNOWN),
+        ("77", Outcome.UNKNOWN),
+    ],
+)
+async def test_refund_is_accepted_or_refused_by_its_code(vnpay, code, outcome):
+    vnpay.return_value = httpx.Response(
+        200, json=signed_answer(REFUND_ANSWER, vnp_Command="refund", vnp_ResponseCode=code)
+    )
+
+    async with httpx.AsyncClient() as client:
+        assert (await terminal(client).refund(REFUND)).outcome is outcome
+
+
+@pytest.mark.parametrize(("amount", "kind"), [(350_000, "02"), (1_000, "03")])
+async def test_refund_says_whole_or_part_and_keeps_its_id_when_repeated(vnpay, amount, kind):
+    vnpay.return_value = httpx.Response(200, json=signed_answer(REFUND_ANSWER, vnp_Command="refund"))
+
+    async with httpx.AsyncClient() as client:
+        for _ in range(2):
+            await terminal(client).refund(replace(REFUND, amount=amount))
+
+    first, again = (json.loads(call.request.content) for call in vnpay.calls)
+    assert (first["vnp_TransactionType"], first["vnp_Amount"]) == (kind, str(amount * 100))
+    assert first["vnp_RequestId"] == again["vnp_RequestId"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "outcome"),
+    [
+        ("02", "05", Outcome.PENDING),
+        ("02", "06", Outcome.PENDING),
+        ("02", "09", Outcome.FAILED),
+        ("02", "00", Outcome.SUCCEEDED),
+        ("01", "00", Outcome.UNKNOWN),
+    ],
+)
+async def test_refund_is_followed_by_querydr(vnpay, kind, status, outcome):
+    vnpay.return_value = answered(vnp_TransactionType=kind, vnp_TransactionStatus=status)
+
+    async with httpx.AsyncClient() as client:
+        told = await terminal(client).query_refund(REFUND, provider_reference="", asked_at=KNOWN.asked_at)
+
+    assert told.outcome is outcome
+
+
+# ---- the daily file
+
+COLUMNS = {
+    "transaction": "Mã GD VNPAY",
+    "reference": "Mã đơn hàng",
+    "amount": "Số tiền",
+    "fee": "Phí",
+    "status": "Trạng thái",
+    "settled_statuses": ["Thành công"],
+    "refunded_statuses": ["Hoàn tiền"],
+    "occurred_at": "Thời gian",
+    "thousands": ",",
+}
+HEADER = "Mã đơn hàng,Mã GD VNPAY,Số tiền,Phí,Trạng thái,Thời gian\n"
+
+
+def report(lines: str, **changed: object) -> list[object]:
+    gateway = terminal(report={**COLUMNS, **changed})
+    return list(gateway.read_settlement((HEADER + lines).encode("utf-8-sig")))
+
+
+def test_report_is_read_by_the_columns_of_the_settings():
+    lines = report(
+        'K7ABCDEFR,14000001,"350,000",3850,Thành công,02/01/2026 09:15:30\n'
+        'K7ABCDEFR,14000009,"50,000",0,Hoàn tiền,02/01/2026 10:00:00\n'
+        'K7ABCDEFS,14000002,"1,000",0,Lỗi,02/01/2026 10:00:00\n'
+    )
+
+    assert [(line.number, line.transaction, line.amount, line.fee, line.movement.value) for line in lines] == [
+        (2, "14000001", 350_000, 3_850, "received"),
+        (3, "14000009", 50_000, 0, "refunded"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        ("K7ABCDEFR,1.4E+07,1000,0,Thành công,02/01/2026 09:15:30\n", "line 2: .*spreadsheet"),
+        ("K7ABCDEFR,14000001,9.7E+12,0,Thành công,02/01/2026 09:15:30\n", "line 2: .*amount"),
+        ("K7ABCDEFR,14000001,1000.5,0,Thành công,02/01/2026 09:15:30\n", "line 2: .*whole"),
+        ("K7ABCDEFR,14000001,1000,0,Thành công,2026-01-02\n", "line 2: .*moment"),
+        ("K7ABCDEFR,14000001,1000\n", "line 2: 3 cells"),
+    ],
+)
+def test_report_with_one_wrong_line_is_refused_whole(lines, wrong):
+    with pytest.raises(SettlementUnreadable, match=wrong):
+        report(lines)
+
+
+def test_report_without_a_column_is_refused():
+    with pytest.raises(SettlementUnreadable, match="'Số tham chiếu' stands 0 times"):
+        report("", reference="Số tham chiếu")
+
+
+def test_report_that_nobody_described_is_refused():
+    with pytest.raises(SettlementUnreadable, match="settings"):
+        terminal().read_settlement(b"")
