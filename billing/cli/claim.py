@@ -90,15 +90,15 @@ def check(
 
     Exit status 1 if there is an error, or nothing could be read.
     """
-    told = ToldFacts() if facts is None else read_told_facts(_read(facts))
+    told = ToldFacts() if facts is None else read_told_facts(read_file(facts))
     around = surroundings_of(
         told=told,
-        annexes=NO_ANNEXES if annexes is None else read_annexes(_read(annexes)),
+        annexes=NO_ANNEXES if annexes is None else read_annexes(read_file(annexes)),
         figures=load_figures(),
         policy=Policy(),
         today=(today or datetime.now(VIETNAM_TIME)).date(),
     )
-    checked = check_file(_read(file), file=click.format_filename(file), told=told, around=around)
+    checked = check_file(read_file(file), file=click.format_filename(file), told=told, around=around)
     language = Language(lang)
     text = json.dumps(check_json(checked, language), ensure_ascii=False) if as_json else _render(checked, language)
     click.echo(text)
@@ -110,7 +110,7 @@ def check(
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check_annexes(file: Path) -> None:
     """Read a CSV of disease annexes and count its rows; every bad row is named by its line."""
-    annexes = read_annexes(_read(file))
+    annexes = read_annexes(read_file(file))
     click.echo(f"{click.format_filename(file)}: {_counted(annexes)}")
 
 
@@ -119,7 +119,8 @@ def _counted(annexes: Annexes) -> str:
     return ", ".join(f"annex {annex.value}: {count} rows" for annex, count in counts.items())
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
+    """The bytes of a file up to the limit of the readers; a larger one is refused."""
     with file.open("rb") as stream:
         content = stream.read(FILE_BYTES_MAX + 1)
     if len(content) > FILE_BYTES_MAX:

@@ -198,10 +198,12 @@ def test_what_the_reader_found_is_taken_over_with_its_gravity():
 
 
 def test_visit_no_rule_prices_is_a_warning_that_names_the_rule():
-    (unpriced,) = [one for one in checked(a_claim(exempt_from=at("2026-11-02 08:00"))) if one.reason.rule == "D-005"]
+    around = replace(AROUND, figures=replace(AROUND.figures, base_salaries=()))
+
+    (unpriced,) = [one for one in checked(a_claim(), around) if one.reason.rule == "D-005"]
 
     assert unpriced.severity is Severity.WARNING
-    assert "B-028" in explain(unpriced.reason, Language.ENGLISH).sentence
+    assert "B-030" in explain(unpriced.reason, Language.ENGLISH).sentence
 
 
 def test_missing_field_is_named_once_with_its_lines():
