@@ -13,16 +13,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from billing.domain.claim import ClaimFinding, Severity
+from billing.cli.files import read_file
+from billing.cli.setting_up import as_owner_of_claims
+from billing.domain.claim import ClaimCheck, ClaimFinding, FileCheck, Severity
 from billing.domain.coverage.annexes import NO_ANNEXES, Annex, Annexes
 from billing.domain.coverage.explain import Language, explain
 from billing.domain.coverage.figures import VIETNAM_TIME, load_figures
 from billing.domain.coverage.policy import Policy
+from billing.domain.ids import OrganizationId
+from billing.interop.claim_json import check_json
 from billing.interop.disease_annexes import read_annexes
 from billing.interop.visit_facts_json import ToldFacts, read_told_facts
-from billing.services.claiming import ClaimCheck, FileCheck, check_file, check_json, surroundings_of
+from billing.services.claim_files import check_file, surroundings_of
 
-FILE_BYTES_MAX = 32 * 1024 * 1024
 WIDTH_WITHOUT_TERMINAL = 140
 
 _WORDS: Mapping[Language, Mapping[str, str]] = {
@@ -114,18 +117,20 @@ def check_annexes(file: Path) -> None:
     click.echo(f"{click.format_filename(file)}: {_counted(annexes)}")
 
 
+@claim.command("import-annexes")
+@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def import_annexes(config: Path | None, *, number: int, file: Path) -> None:
+    """Take a CSV of disease annexes for an organization's claims; it counts whole, or nothing of it is taken."""
+    content = read_file(file)
+    annexes = as_owner_of_claims(config, lambda setup: setup.import_annexes(OrganizationId(number), content))
+    click.echo(f"{click.format_filename(file)}: {_counted(annexes)}")
+
+
 def _counted(annexes: Annexes) -> str:
     counts = {annex: sum(row.annex is annex for row in annexes.rows) for annex in Annex}
     return ", ".join(f"annex {annex.value}: {count} rows" for annex, count in counts.items())
-
-
-def read_file(file: Path) -> bytes:
-    """The bytes of a file up to the limit of the readers; a larger one is refused."""
-    with file.open("rb") as stream:
-        content = stream.read(FILE_BYTES_MAX + 1)
-    if len(content) > FILE_BYTES_MAX:
-        raise click.ClickException(f"{click.format_filename(file)}: at most {FILE_BYTES_MAX} bytes are read")
-    return content
 
 
 def _render(checked: FileCheck, language: Language) -> str:

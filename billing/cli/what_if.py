@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from billing.cli.claim import read_file
+from billing.cli.files import read_file
 from billing.domain.coverage.annexes import NO_ANNEXES
 from billing.domain.coverage.explain import Language, fact_names, find_rule, money_text, object_code_name
 from billing.domain.coverage.figures import VIETNAM_TIME, load_figures
 from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.what_if import RouteOption, WhatIf
+from billing.domain.coverage.what_if import ComparedFile, RouteOption, WhatIf
+from billing.interop.claim_json import compare_json
 from billing.interop.disease_annexes import read_annexes
 from billing.interop.visit_facts_json import ToldFacts, read_told_facts
-from billing.services.claiming import surroundings_of
-from billing.services.comparing import ComparedFile, compare_file, compare_json
+from billing.services.claim_files import compare_file, surroundings_of
 
 WIDTH_WITHOUT_TERMINAL = 140
 

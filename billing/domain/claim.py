@@ -84,3 +84,30 @@ class Claim:
             expected=expected,
         )
         return ClaimFinding(severity, finding, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCheck:
+    """What was found of one visit; `hoso` is its place in the file, None for what concerns the whole file."""
+
+    hoso: int | None
+    ma_lk: str
+    is_open: bool
+    findings: tuple[ClaimFinding, ...]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing stands against claiming it: the visit has ended and no finding is an error."""
+        return not self.is_open and all(one.severity is not Severity.ERROR for one in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """The checks of one file, visit by visit, and what was found outside of the visits that could be read."""
+
+    checks: tuple[ClaimCheck, ...]
+    findings: tuple[ClaimFinding, ...]
+
+    def count(self, severity: Severity) -> int:
+        everything = [*self.findings, *(finding for check in self.checks for finding in check.findings)]
+        return sum(finding.severity is severity for finding in everything)

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from billing.domain.claim import Claim, ClaimFinding
+from billing.domain.claim import Claim, ClaimCheck, ClaimFinding, Surroundings
+from billing.domain.coverage.claim_check import check_claim, in_order
+from billing.domain.coverage.claim_route import circumstances
 from billing.domain.coverage.facts import VisitFacts
 from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.what_if import ComparedVisit, compare_routes
 from billing.domain.finding import Finding
 from billing.domain.visit import Visit
 from billing.interop.bhyt_case import read_case_file
@@ -28,6 +31,17 @@ class ReadClaim:
     claim: Claim
     told: tuple[Finding, ...]
     missing: tuple[ClaimFinding, ...]
+
+    def check(self, around: Surroundings) -> ClaimCheck:
+        """Check the visit: all rules, and the fields it lacks."""
+        visit = self.claim.visit
+        findings = in_order((*check_claim(self.claim, around, self.told), *self.missing))
+        return ClaimCheck(self.claim.hoso, visit.ma_lk, visit.discharged_at is None, findings)
+
+    def compare(self, around: Surroundings) -> ComparedVisit:
+        """Price the visit by each lawful route."""
+        routes = compare_routes(circumstances(self.claim, around), policy=around.policy)
+        return ComparedVisit(self.claim.hoso, self.claim.visit.ma_lk, routes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,117 +1,99 @@
-"""Is a visit ready to be claimed, and what would it cost by another route: findings and prices, nothing is kept.
+"""Is a visit ready to be claimed, and what would it cost by another route, with what its organization has set up.
 
-Needs no database where the facts of the facility are told with the file.
+Nothing is kept of what is asked. Files are checked without a database in `claim_files.py`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+import asyncio
+from collections.abc import Mapping, Sequence
 
-from billing.domain.claim import ClaimFinding, Severity, Surroundings
-from billing.domain.coverage.annexes import NO_ANNEXES, Annexes
-from billing.domain.coverage.claim_check import check_claim, in_order, taken_over
-from billing.domain.coverage.explain import Language, explain
-from billing.domain.coverage.facts import FacilityFacts
-from billing.domain.coverage.figures import Figures
-from billing.domain.coverage.policy import Policy
-from billing.interop.bhyt_case import write_finding
+from billing.domain.claim import FileCheck, Surroundings
+from billing.domain.coverage.claim_check import in_order, taken_over
+from billing.domain.coverage.what_if import ComparedFile, ComparedVisit
+from billing.domain.errors import NotFound
+from billing.domain.finding import Finding
+from billing.domain.ids import OrganizationId, VisitId
 from billing.interop.claim_reading import ReadClaim, read_claim_document, read_claims
 from billing.interop.visit_facts_json import ToldFacts
+from billing.services.context import Context
+from billing.services.steps.claim_surroundings import read_surroundings
+from billing.storage.claim_facts import read_claim_file_of
+from billing.storage.visits import read_visit
 
-UNKNOWN_FACILITY = FacilityFacts()
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimCheck:
-    """What was found of one visit; `hoso` is its place in the file, None for what concerns the whole file."""
-
-    hoso: int | None
-    ma_lk: str
-    is_open: bool
-    findings: tuple[ClaimFinding, ...]
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether nothing stands against claiming it: the visit has ended and no finding is an error."""
-        return not self.is_open and all(one.severity is not Severity.ERROR for one in self.findings)
+_NOTHING_TOLD = ToldFacts()
 
 
-@dataclass(frozen=True, slots=True)
-class FileCheck:
-    """The checks of one file, visit by visit, and what was found outside of the visits that could be read."""
-
-    checks: tuple[ClaimCheck, ...]
-    findings: tuple[ClaimFinding, ...]
-
-    def count(self, severity: Severity) -> int:
-        everything = [*self.findings, *(finding for check in self.checks for finding in check.findings)]
-        return sum(finding.severity is severity for finding in everything)
+async def check_claim_file(context: Context, organization_id: OrganizationId, content: bytes) -> FileCheck:
+    """Check every visit of a claim file with what its organization has set up."""
+    read = await asyncio.to_thread(lambda: read_claims(content, file="", told=_NOTHING_TOLD, policy=context.policy))
+    return await _check(context, organization_id, read.claims, read.findings, _NOTHING_TOLD)
 
 
-def surroundings_of(
-    *, told: ToldFacts, annexes: Annexes = NO_ANNEXES, figures: Figures, policy: Policy, today: date
-) -> Surroundings:
-    """What claims are checked with where everything is told with the file."""
-    return Surroundings(
-        facility=told.facility or UNKNOWN_FACILITY,
-        annexes=annexes,
-        lists=told.lists,
-        figures=figures,
-        policy=policy,
-        today=today,
-    )
-
-
-def check_file(content: bytes, *, file: str, told: ToldFacts, around: Surroundings) -> FileCheck:
-    """Check every visit of a claim file or `bhyt-case/1` file. Never raises for what the bytes of the file hold.
-
-    Readings a case file names go before those of `around`.
-    """
-    read = read_claims(content, file=file, told=told, policy=around.policy)
-    own = replace(around, policy=read.policy)
-    return FileCheck(
-        tuple(check_read_claim(one, own) for one in read.claims),
-        in_order(taken_over(finding) for finding in read.findings),
-    )
-
-
-def check_document(document: Mapping[str, object], *, told: ToldFacts, around: Surroundings) -> FileCheck:
+async def check_told_visit(
+    context: Context, organization_id: OrganizationId, document: Mapping[str, object], *, told: ToldFacts
+) -> FileCheck:
     """Check one visit told as JSON. Raises InvalidValue where it cannot be read."""
-    return FileCheck((check_read_claim(read_claim_document(document, told=told), around),), ())
+    read = await asyncio.to_thread(lambda: read_claim_document(document, told=told))
+    return await _check(context, organization_id, (read,), (), told)
 
 
-def check_read_claim(read: ReadClaim, around: Surroundings) -> ClaimCheck:
-    """Check one visit that was read: all rules, and the fields it lacks."""
-    visit = read.claim.visit
-    findings = in_order((*check_claim(read.claim, around, read.told), *read.missing))
-    return ClaimCheck(read.claim.hoso, visit.ma_lk, visit.discharged_at is None, findings)
+async def check_known_visit(context: Context, organization_id: OrganizationId, visit_id: VisitId) -> FileCheck:
+    """Check a visit that was taken in, by the claim file it came in while that is kept, else by its document.
+
+    Raises NotFound, also where neither is kept any longer.
+    """
+    async with context.database.transaction(organization_id) as tx:
+        row = await read_visit(tx, visit_id)
+        content = await read_claim_file_of(tx, visit_id)
+    if row is None:
+        raise NotFound("no such visit", field="visit_id")
+    if content is not None:
+        read = await asyncio.to_thread(lambda: read_claims(content, file="", told=_NOTHING_TOLD, policy=context.policy))
+        own = tuple(one for one in read.claims if one.claim.visit.ma_lk == row["ma_lk"])
+        if own:
+            return await _check(context, organization_id, own, (), _NOTHING_TOLD)
+    if row["document"] is None:
+        raise NotFound("what was told of this visit is erased", field="visit_id")
+    return await check_told_visit(context, organization_id, row["document"], told=_NOTHING_TOLD)
 
 
-def check_json(checked: FileCheck, language: Language) -> dict[str, object]:
-    """The checks of a file as an object: each visit with `is_ready` and its findings, then the other findings."""
-    return {
-        "visits": [
-            {
-                "hoso": check.hoso,
-                "MA_LK": check.ma_lk,
-                "is_open": check.is_open,
-                "is_ready": check.is_ready,
-                "findings": [finding_json(one, language) for one in check.findings],
-            }
-            for check in checked.checks
-        ],
-        "findings": [finding_json(one, language) for one in checked.findings],
-    }
+async def _check(
+    context: Context,
+    organization_id: OrganizationId,
+    claims: Sequence[ReadClaim],
+    outside: Sequence[Finding],
+    told: ToldFacts,
+) -> FileCheck:
+    around = await _surroundings(context, organization_id, claims, told)
+    # All computing: callbacks must not wait for it.
+    checks = await asyncio.to_thread(lambda: tuple(map(ReadClaim.check, claims, around)))
+    return FileCheck(checks, in_order(taken_over(finding) for finding in outside))
 
 
-def finding_json(one: ClaimFinding, language: Language) -> dict[str, object]:
-    """A finding with its gravity, the rule and the sentence in one language."""
-    told = explain(one.reason, language)
-    return {
-        **write_finding(one.finding),
-        "severity": one.severity.value,
-        "rule": told.rule,
-        "sentence": told.sentence,
-        "citation": told.citation,
-        "status": told.status,
-    }
+async def compare_claim_file(context: Context, organization_id: OrganizationId, content: bytes) -> ComparedFile:
+    """Compare the routes of every visit of a claim file with what its organization has set up."""
+    told = ToldFacts()
+    read = await asyncio.to_thread(lambda: read_claims(content, file="", told=told, policy=context.policy))
+    findings = tuple(finding for finding in read.findings if finding.refuses)
+    return ComparedFile(await _compare_stored(context, organization_id, read.claims, told), findings)
+
+
+async def compare_told_visit(
+    context: Context, organization_id: OrganizationId, document: Mapping[str, object], *, told: ToldFacts
+) -> ComparedFile:
+    """Compare the routes of one visit told as JSON. Raises InvalidValue where it cannot be read."""
+    read = await asyncio.to_thread(lambda: read_claim_document(document, told=told))
+    return ComparedFile(await _compare_stored(context, organization_id, (read,), told), ())
+
+
+async def _compare_stored(
+    context: Context, organization_id: OrganizationId, claims: Sequence[ReadClaim], told: ToldFacts
+) -> tuple[ComparedVisit, ...]:
+    around = await _surroundings(context, organization_id, claims, told)
+    return await asyncio.to_thread(lambda: tuple(map(ReadClaim.compare, claims, around)))
+
+
+async def _surroundings(
+    context: Context, organization_id: OrganizationId, claims: Sequence[ReadClaim], told: ToldFacts
+) -> list[Surroundings]:
+    async with context.database.transaction(organization_id) as tx:
+        return await read_surroundings(tx, context, [one.claim.visit for one in claims], told)

@@ -13,6 +13,7 @@ from billing.domain.coverage.price import price
 from billing.domain.coverage.priced import PricedVisit
 from billing.domain.coverage.refusals import RuleNotBuilt
 from billing.domain.errors import BillingError, InvalidValue, NotSupported
+from billing.domain.finding import Finding
 
 _NOT_A_ROUTE = frozenset({"9", "10"})
 
@@ -53,6 +54,23 @@ class WhatIf:
     def is_stated_lawful(self) -> bool:
         """Whether the stated code is among the routes."""
         return any(option.code == self.stated for option in self.routes)
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedVisit:
+    """The routes of one visit; `hoso` is its place in the file."""
+
+    hoso: int | None
+    ma_lk: str
+    routes: WhatIf
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedFile:
+    """The visits of one file, and what refused the others."""
+
+    visits: tuple[ComparedVisit, ...]
+    findings: tuple[Finding, ...]
 
 
 def compare_routes(around: Circumstances, *, policy: Policy) -> WhatIf:
