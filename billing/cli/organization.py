@@ -1,13 +1,16 @@
 """`vienphi organization`: set up a hospital, and how soon its exceptions must be decided."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 
-from billing.cli.setting_up import as_owner
+from billing.cli.setting_up import as_owner, as_owner_of_claims
+from billing.domain.coverage.facts import FacilityFacts, FormerLine, TechnicalLevel
 from billing.domain.exception import DEFAULT_TERMS
 from billing.domain.ids import OrganizationId
+from billing.interop.strict_json import read_object
+from billing.services.claim_setting_up import NewTerms
 from billing.services.organizing import NewOrganization
 
 
@@ -54,6 +57,44 @@ def add(
     )
     as_owner(config, lambda setup: setup.add_organization(new))
     click.echo(f"organization {number} added; next: vienphi account add, vienphi key add")
+
+
+@organization.command("set-facility")
+@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.option("--facility-code", required=True, help="MA_CSKCB of the site.")
+@click.option("--from", "valid_from", type=click.DateTime(["%Y-%m-%d"]), required=True, help="First day it holds.")
+@click.option("--technical-level", type=click.Choice([level.value for level in TechnicalLevel]), required=True)
+@click.option("--ranking-points", type=click.IntRange(0, 100), help="Điểm xếp cấp.")
+@click.option("--provisional/--ranked", default=None, help="Ranked provisionally or not. [default: not told]")
+@click.option("--former-line", type=click.Choice([line.value for line in FormerLine]), help="Tuyến before 2025-01-01.")
+@click.option("--lists", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON of its own lists.")
+@click.pass_obj
+def set_facility(
+    config: Path | None,
+    *,
+    number: int,
+    facility_code: str,
+    valid_from: datetime,
+    technical_level: str,
+    ranking_points: int | None,
+    provisional: bool | None,
+    former_line: str | None,
+    lists: Path | None,
+) -> None:
+    """Say how a facility is ranked from a day on, which decides object codes; without --lists it keeps its lists."""
+    terms = NewTerms(
+        facility_code=facility_code,
+        valid_from=valid_from.date(),
+        facts=FacilityFacts(
+            technical_level=TechnicalLevel(technical_level),
+            points=ranking_points,
+            is_provisional=provisional,
+            former_line=None if former_line is None else FormerLine(former_line),
+        ),
+        lists=None if lists is None else read_object(lists.read_bytes()),
+    )
+    as_owner_of_claims(config, lambda setup: setup.set_terms(OrganizationId(number), terms))
+    click.echo(f"facility {facility_code}: {technical_level} from {valid_from.date()}")
 
 
 _REASONS = {reason.value: reason for reason in DEFAULT_TERMS}

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from billing.cli.quote_table import render_quote
+from billing.cli.what_if import print_routes
 from billing.domain.coverage.explain import Language
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
@@ -23,6 +24,7 @@ from billing.interop.xml130 import is_bare_table
 from billing.services.quoting import Quote, quote_bare_tables, quote_file, quote_json
 
 FILE_BYTES_MAX = 32 * 1024 * 1024
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("quote")
@@ -35,12 +37,22 @@ FILE_BYTES_MAX = 32 * 1024 * 1024
     show_default=True,
     help="Language of the explanation.",
 )
-def quote(files: tuple[str, ...], *, explain: bool, lang: str) -> None:
+@click.option("--what-if", is_flag=True, help="Compare what the patient pays by each lawful route.")
+@click.option("--facts", type=_FILE, help="With --what-if: JSON of facts no table tells.")
+@click.option("--annexes", type=_FILE, help="With --what-if: CSV of disease annexes.")
+def quote(
+    files: tuple[str, ...], *, explain: bool, lang: str, what_if: bool, facts: Path | None, annexes: Path | None
+) -> None:
     """Price the visits of XML 130 or bhyt-case/1 files: who pays what, and why.
 
     Prints one line of JSON a file, with the keys visits and findings. Exit status 1 if no visit of any file could be
-    read.
+    read. With --what-if and --explain the routes stand in a table.
     """
+    if what_if:
+        print_routes(files, facts=facts, annexes=annexes, language=Language(lang), as_table=explain)
+        return
+    if facts is not None or annexes is not None:
+        raise click.UsageError("--facts and --annexes belong to --what-if")
     read_any = False
     for name, answer in _quotes(files):
         read_any = read_any or answer.read_count > 0

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from billing.services.claim_setting_up import ClaimSetup
 from billing.services.context import Ids, utc_now
 from billing.services.organizing import Setup
 from billing.settings import load_settings
@@ -20,9 +21,21 @@ def as_owner(config: Path | None, work: Callable[[Setup], Awaitable[T]]) -> T:
     return asyncio.run(_run(settings.owner_url.get_secret_value(), work))
 
 
+def as_owner_of_claims(config: Path | None, work: Callable[[ClaimSetup], Awaitable[T]]) -> T:
+    """Set up what claims are checked with, with the owner's role. Needs VIENPHI_OWNER_URL."""
+    settings = load_settings(config, needed=("owner_url",))
+    assert settings.owner_url is not None, "named as needed"
+    url = settings.owner_url.get_secret_value()
+    return asyncio.run(_with_database(url, lambda database: work(ClaimSetup(database, utc_now, Ids(utc_now)))))
+
+
 async def _run(url: str, work: Callable[[Setup], Awaitable[T]]) -> T:
+    return await _with_database(url, lambda database: work(Setup(database, utc_now, Ids(utc_now))))
+
+
+async def _with_database(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
     database = await Database.open(url, limits=DatabaseLimits(connections_max=1))
     try:
-        return await work(Setup(database, utc_now, Ids(utc_now)))
+        return await work(database)
     finally:
         await database.close()

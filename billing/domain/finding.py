@@ -38,6 +38,10 @@ class FindingCode(StrEnum):
     ENVELOPE_ABSENT = "envelope-absent"
     SCOPE_DIFFERS = "scope-differs"
     AMOUNT_DIFFERS = "amount-differs"
+    FIELD_MISSING = "field-missing"
+    RULE_DIFFERS = "rule-differs"
+    FACT_LACKING = "fact-lacking"
+    CLAIM_DUE = "claim-due"
 
 
 LISTED_CODES = frozenset(
@@ -52,6 +56,10 @@ LISTED_CODES = frozenset(
         FindingCode.ENVELOPE_ABSENT,
         FindingCode.SCOPE_DIFFERS,
         FindingCode.AMOUNT_DIFFERS,
+        FindingCode.FIELD_MISSING,
+        FindingCode.RULE_DIFFERS,
+        FindingCode.FACT_LACKING,
+        FindingCode.CLAIM_DUE,
     }
 )
 """Codes that never refuse by themselves; `Finding.refuses` knows the one exception."""

@@ -2,6 +2,7 @@
 
 from billing.domain.actor import Role
 from billing.web.api.callbacks import get_callback, get_callbacks, post_retry
+from billing.web.api.claims import get_claim_check, post_claim_check, post_what_if
 from billing.web.api.exceptions import get_exceptions
 from billing.web.api.intents import get_intent, get_intent_qr, get_intents, post_cancellation, post_intent
 from billing.web.api.invoices import get_invoice, get_invoices, post_invoice
@@ -31,7 +32,10 @@ API = (
     _api("POST", "/visits", post_visit, _DESK),
     _api("GET", "/visits", get_visits, _WORKERS),
     _api("GET", "/visits/{id}", get_visit, _WORKERS),
+    _api("GET", "/visits/{id}/claim-check", get_claim_check, _WORKERS),
+    _api("POST", "/claims/check", post_claim_check, _WORKERS),
     _api("POST", "/quotes", post_quote, _WORKERS),
+    _api("POST", "/quotes/what-if", post_what_if, _WORKERS),
     _api("POST", "/invoices", post_invoice, _DESK),
     _api("GET", "/invoices", get_invoices, _WORKERS),
     _api("GET", "/invoices/{id}", get_invoice, _WORKERS),

@@ -1,5 +1,6 @@
 """An operator sets a hospital up by commands alone, and its keys open what their roles allow."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from billing.storage.embedded import EmbeddedPostgres
 from tests.cli.test_demo import run
 from tests.cli.test_serve import service
+from tests.web.site import claim_file
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +70,39 @@ def test_secret_is_refused_in_the_settings_of_an_account(server: EmbeddedPostgre
 
     assert refused.returncode == 1
     assert "hush" not in refused.stderr
+
+
+def test_facility_and_annexes_decide_what_a_claim_is_checked_with(server: EmbeddedPostgres, tmp_path: Path) -> None:
+    owner = {"VIENPHI_OWNER_URL": server.owner_url}
+    hospital = ("--id", "7", "--name", "Bệnh viện Bảy", "--tax-code", "0100000007", "--facility-code", "01001")
+    annexes, bad, lists = tmp_path / "annexes.csv", tmp_path / "bad.csv", tmp_path / "lists.json"
+    annexes.write_text("annex,codes,except,under_age,since,until,name\nII,J15,,,2025-01-01,,\n", "utf-8")
+    bad.write_text("annex,codes\n", "utf-8")
+    lists.write_text('{"four_hours_are_a_day": "yes"}', "utf-8")
+    facility = ("organization", "set-facility", "--organization", "7", "--facility-code", "01001")
+    rank = ("--from", "2025-01-01", "--technical-level", "basic", "--ranking-points", "60", "--ranked")
+    run("migrate", **owner)
+    run("organization", "add", *hospital, **owner)
+    person = ("--organization", "7", "--name", "his", "--person", "C", "--role", "cashier")
+    key = run("key", "add", *person, **owner).stdout.strip()
+
+    first = run(*facility, *rank, **owner)
+    ranked = run(*facility, *rank, "--former-line", "district", **owner)
+    imported = run("claim", "import-annexes", "--organization", "7", str(annexes), **owner)
+
+    assert [one.returncode for one in (first, ranked, imported)] == [0, 0, 0], (first, ranked, imported)
+    assert "annex II: 1 rows" in imported.stdout
+    assert run("claim", "import-annexes", "--organization", "7", str(bad), **owner).returncode == 1
+    assert run(*facility, *rank, "--lists", str(lists), **owner).returncode == 1
+    assert run(*facility[:-1], "01999", *rank, **owner).returncode == 1
+    with service(VIENPHI_DATABASE_URL=server.app_url) as (_, address):
+        # Registered elsewhere, pneumonia listed in annex II: 1.13 asks for a disease outside it, 1.16 for this one.
+        content = claim_file("kham-ngoai-tru.xml", edit=_pneumonia_of_a_stranger)
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/xml"}
+        answer = httpx.post(f"{address}/v1/quotes/what-if", content=content, headers=headers)
+        assert answer.json()["visits"][0]["chosen"] == "1.16", answer.text
+
+
+def _pneumonia_of_a_stranger(table: str) -> str:
+    moved = table.replace("<MA_DKBD>01001<", "<MA_DKBD>01999<")
+    return re.sub("<MA_BENH_CHINH>[^<]*<", "<MA_BENH_CHINH>J15.9<", moved)

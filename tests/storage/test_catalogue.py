@@ -161,6 +161,8 @@ _OWNERS_STATEMENTS = {
     "organizations._ADD_PREFIX",
     "organizations._ADD_FACILITY",
     "organizations._ADD_TERMS",
+    "claim_facts._ADD_ANNEXES",
+    "claim_facts._SET_TERMS",
     "organizations._CLAIM_BANK_ACCOUNT",
     "organizations._ADD_BANK_ACCOUNT",
     "organizations._ADD_PROVIDER_ACCOUNT",

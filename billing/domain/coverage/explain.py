@@ -1,11 +1,12 @@
 """Say in a sentence why an amount is what it is: reason → Vietnamese or English, with the legal citation.
 
-The words stand in `rules.toml`; prices carry only rule ids and operands, and sentences are made when somebody asks.
+The words stand in `rules.toml` and `rules_of_lines.toml`; prices carry only rule ids and operands, and sentences are
+made when somebody asks.
 """
 
 import string
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -58,6 +59,7 @@ class Explanation:
 class _Texts:
     rules: Mapping[str, Rule]
     object_codes: Mapping[str, Mapping[Language, str]]
+    facts: Mapping[str, Mapping[Language, str]]
 
 
 def explain(reason: Reason, language: Language) -> Explanation:
@@ -93,6 +95,12 @@ def object_code_name(code: str, language: Language) -> str:
     return _texts().object_codes.get(code, {}).get(language, "")
 
 
+def fact_names(facts: str, language: Language) -> str:
+    """Facts of a visit by name, from their words in code joined by blanks."""
+    names = _texts().facts
+    return ", ".join(names[fact][language] for fact in facts.split())
+
+
 def money_text(amount: Decimal | int) -> str:
     """An amount for people: `1.234.567 đ`, with `,50` where there are hundredths."""
     exact = hundredths(Decimal(amount))
@@ -122,29 +130,51 @@ class _OperandFormatter(string.Formatter):
         return kwargs[str(key)]
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        match format_spec:
-            case "money":
-                return money_text(Decimal(value))
-            case "percent":
-                return percent_text(Decimal(value), self._language)
-            case "day":
-                return date.fromisoformat(value).strftime("%d/%m/%Y")
-            case "object_code":
-                name = object_code_name(value, self._language)
-                return f"{value} ({name})" if name else str(value)
-            case _:
-                return format(str(value), format_spec)
+        if format_spec in _KINDS:
+            return _KINDS[format_spec](value, self._language)
+        return format(str(value), format_spec)
+
+
+def _day_text(day: str, _language: Language) -> str:
+    return date.fromisoformat(day).strftime("%d/%m/%Y")
+
+
+def _object_code_text(code: str, language: Language) -> str:
+    name = object_code_name(code, language)
+    return f"{code} ({name})" if name else code
+
+
+def _rule_text(rule_id: str, language: Language) -> str:
+    return f"{rule_id} ({find_rule(rule_id).titles[language]})"
+
+
+_KINDS: Mapping[str, Callable[[str, Language], str]] = {
+    "money": lambda value, _language: money_text(Decimal(value)),
+    "percent": lambda value, language: percent_text(Decimal(value), language),
+    "day": _day_text,
+    "object_code": _object_code_text,
+    "rule": _rule_text,
+    "facts": fact_names,
+}
 
 
 @cache
 def _texts() -> _Texts:
-    text = resources.files("billing.domain.coverage").joinpath("rules.toml").read_text("utf-8")
-    document = tomllib.loads(text)
+    document = _read("rules.toml")
     names = document.pop("object_codes")
+    further = _read("rules_of_lines.toml")
+    facts = further.pop("facts")
+    for rule_id, row in further.items():
+        document[rule_id] = {**document.get(rule_id, {}), **row}
     return _Texts(
         rules={rule_id: _rule(rule_id, row) for rule_id, row in document.items()},
         object_codes={code: _by_language(row) for code, row in names.items()},
+        facts={fact: _by_language(row) for fact, row in facts.items()},
     )
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(resources.files("billing.domain.coverage").joinpath(name).read_text("utf-8"))
 
 
 def _rule(rule_id: str, row: Mapping[str, Any]) -> Rule:

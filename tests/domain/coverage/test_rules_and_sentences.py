@@ -24,14 +24,16 @@ from billing.domain.coverage.priced import Reason
 from billing.domain.errors import NotFound
 from billing.domain.visit import Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given, priced
+from tests.domain.coverage.claims import claim_reasons
 
 TESTS = Path(__file__).parents[2]
 SOURCES = [
     *Path(coverage.__file__).parent.glob("*.py"),
     Path(coverage.__file__).parents[2] / "interop" / "visit_json.py",
     Path(coverage.__file__).parents[2] / "interop" / "bhyt_case.py",
+    Path(coverage.__file__).parents[2] / "interop" / "xml130" / "claim_fields.py",
 ]
-RULE_IN_CODE = re.compile(r'"(B-\d{3}a?)"')
+RULE_IN_CODE = re.compile(r'"([BD]-\d{3}a?)"')
 
 VISITS = [
     a_visit(),
@@ -65,6 +67,7 @@ def _emitted():
         yield from visit.reasons
         for line in visit.lines:
             yield from line.reasons
+    yield from claim_reasons()
 
 
 def test_every_rule_the_code_or_the_figures_name_is_described():

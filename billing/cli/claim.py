@@ -1,0 +1,176 @@
+"""`vienphi claim`: is a visit ready to be claimed? Needs no database; nothing is written or sent."""
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from billing.cli.files import read_file
+from billing.cli.setting_up import as_owner_of_claims
+from billing.domain.claim import ClaimCheck, ClaimFinding, FileCheck, Severity
+from billing.domain.coverage.annexes import NO_ANNEXES, Annex, Annexes
+from billing.domain.coverage.explain import Language, explain
+from billing.domain.coverage.figures import VIETNAM_TIME, load_figures
+from billing.domain.coverage.policy import Policy
+from billing.domain.ids import OrganizationId
+from billing.interop.claim_json import check_json
+from billing.interop.disease_annexes import read_annexes
+from billing.interop.visit_facts_json import ToldFacts, read_told_facts
+from billing.services.claim_files import check_file, surroundings_of
+
+WIDTH_WITHOUT_TERMINAL = 140
+
+_WORDS: Mapping[Language, Mapping[str, str]] = {
+    Language.VIETNAMESE: {
+        "visit": "Lượt khám chữa bệnh",
+        "open": "chưa kết thúc",
+        "ready": "đủ điều kiện đề nghị thanh toán",
+        "not_ready": "chưa đủ điều kiện đề nghị thanh toán",
+        "error": "Lỗi",
+        "warning": "Cảnh báo",
+        "information": "Thông tin",
+        "where": "Vị trí",
+        "found": "Hồ sơ ghi",
+        "expected": "Phải là",
+        "why": "Vì sao",
+        "file": "Tệp",
+        "nothing": "Không có lượt khám nào đọc được.",
+        "clean": "Không phát hiện gì.",
+        "counts": "{error} lỗi, {warning} cảnh báo, {information} thông tin",
+    },
+    Language.ENGLISH: {
+        "visit": "Visit",
+        "open": "still open",
+        "ready": "ready to be claimed",
+        "not_ready": "not ready to be claimed",
+        "error": "Error",
+        "warning": "Warning",
+        "information": "Information",
+        "where": "Where",
+        "found": "Found",
+        "expected": "Expected",
+        "why": "Why",
+        "file": "File",
+        "nothing": "No visit could be read.",
+        "clean": "Nothing found.",
+        "counts": "{error} errors, {warning} warnings, {information} notes",
+    },
+}
+
+
+@click.group()
+def claim() -> None:
+    """Check visits before they are claimed from the insurer."""
+
+
+@claim.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.option(
+    "--facts", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON: what no table tells."
+)
+@click.option("--annexes", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV of disease annexes.")
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Day the deadline is judged on. [default: today]")
+@click.option(
+    "--lang",
+    type=click.Choice([language.value for language in Language]),
+    default=Language.VIETNAMESE.value,
+    show_default=True,
+    help="Language of the sentences.",
+)
+def check(
+    file: Path, *, as_json: bool, facts: Path | None, annexes: Path | None, today: datetime | None, lang: str
+) -> None:
+    """List what stands against claiming the visits of FILE (XML 130 or bhyt-case/1).
+
+    Exit status 1 if there is an error, or nothing could be read.
+    """
+    told = ToldFacts() if facts is None else read_told_facts(read_file(facts))
+    around = surroundings_of(
+        told=told,
+        annexes=NO_ANNEXES if annexes is None else read_annexes(read_file(annexes)),
+        figures=load_figures(),
+        policy=Policy(),
+        today=(today or datetime.now(VIETNAM_TIME)).date(),
+    )
+    checked = check_file(read_file(file), file=click.format_filename(file), told=told, around=around)
+    language = Language(lang)
+    text = json.dumps(check_json(checked, language), ensure_ascii=False) if as_json else _render(checked, language)
+    click.echo(text)
+    if checked.count(Severity.ERROR) or not checked.checks:
+        raise SystemExit(1)
+
+
+@claim.command("check-annexes")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check_annexes(file: Path) -> None:
+    """Read a CSV of disease annexes and count its rows; every bad row is named by its line."""
+    annexes = read_annexes(read_file(file))
+    click.echo(f"{click.format_filename(file)}: {_counted(annexes)}")
+
+
+@claim.command("import-annexes")
+@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def import_annexes(config: Path | None, *, number: int, file: Path) -> None:
+    """Take a CSV of disease annexes for an organization's claims; it counts whole, or nothing of it is taken."""
+    content = read_file(file)
+    annexes = as_owner_of_claims(config, lambda setup: setup.import_annexes(OrganizationId(number), content))
+    click.echo(f"{click.format_filename(file)}: {_counted(annexes)}")
+
+
+def _counted(annexes: Annexes) -> str:
+    counts = {annex: sum(row.annex is annex for row in annexes.rows) for annex in Annex}
+    return ", ".join(f"annex {annex.value}: {count} rows" for annex, count in counts.items())
+
+
+def _render(checked: FileCheck, language: Language) -> str:
+    words = _WORDS[language]
+    width = shutil.get_terminal_size((WIDTH_WITHOUT_TERMINAL, 50)).columns
+    output = io.StringIO()
+    console = Console(
+        file=output, width=width, force_terminal=sys.stdout.isatty(), markup=False, highlight=False, emoji=False
+    )
+    if checked.findings:
+        console.print(Text(words["file"], style="bold"))
+        console.print(_table(checked.findings, language))
+    if not checked.checks:
+        console.print(words["nothing"])
+    for one in checked.checks:
+        console.print(Text(_heading(one, words), style="bold"))
+        console.print(_table(one.findings, language) if one.findings else words["clean"])
+        console.print()
+    console.print(words["counts"].format(**{severity.value: checked.count(severity) for severity in Severity}))
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+
+
+def _heading(one: ClaimCheck, words: Mapping[str, str]) -> str:
+    state = words["open"] if one.is_open else words["ready" if one.is_ready else "not_ready"]
+    return f"{words['visit']} {_printable(one.ma_lk)}: {state}"
+
+
+def _table(findings: tuple[ClaimFinding, ...], language: Language) -> Table:
+    words = _WORDS[language]
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
+    for header in ("", words["where"], words["found"], words["expected"], words["why"]):
+        table.add_column(header, overflow="fold")
+    for one in findings:
+        finding, told = one.finding, explain(one.reason, language)
+        where = " ".join(str(part) for part in (finding.table, finding.stt, finding.field) if part not in (None, ""))
+        cells = (words[one.severity.value], where, finding.found, finding.expected, f"{told.sentence} [{told.rule}]")
+        table.add_row(*(Text(_printable(cell)) for cell in cells))
+    return table
+
+
+def _printable(text: str) -> str:
+    """Text without control characters: a file must not move the cursor of whoever looks at it."""
+    return "".join(character if character.isprintable() else " " for character in text)

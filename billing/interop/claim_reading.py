@@ -1,0 +1,124 @@
+"""Visits as claims: from a claim file, a `bhyt-case/1` file or a JSON visit, each with its facts and what it lacks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from billing.domain.claim import Claim, ClaimCheck, ClaimFinding, Surroundings
+from billing.domain.coverage.claim_check import check_claim, in_order
+from billing.domain.coverage.claim_route import circumstances
+from billing.domain.coverage.facts import VisitFacts
+from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.what_if import ComparedVisit, compare_routes
+from billing.domain.finding import Finding
+from billing.domain.visit import Visit
+from billing.interop.bhyt_case import read_case_file
+from billing.interop.visit_document import write_patient, write_visit
+from billing.interop.visit_facts_json import ToldFacts
+from billing.interop.visit_json import read_visit
+from billing.interop.xml130.claim_facts import read_birth_day, read_facts
+from billing.interop.xml130.claim_fields import check_fields
+from billing.interop.xml130.reader import read_claim_file
+from billing.interop.xml130.table_names import XML1
+from billing.interop.xml130.tables import Row
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadClaim:
+    """One visit as a claim; `told` is what its reader found, `missing` the fields it lacks."""
+
+    claim: Claim
+    told: tuple[Finding, ...]
+    missing: tuple[ClaimFinding, ...]
+
+    def check(self, around: Surroundings) -> ClaimCheck:
+        """Check the visit: all rules, and the fields it lacks."""
+        visit = self.claim.visit
+        findings = in_order((*check_claim(self.claim, around, self.told), *self.missing))
+        return ClaimCheck(self.claim.hoso, visit.ma_lk, visit.discharged_at is None, findings)
+
+    def compare(self, around: Surroundings) -> ComparedVisit:
+        """Price the visit by each lawful route."""
+        routes = compare_routes(circumstances(self.claim, around), policy=around.policy)
+        return ComparedVisit(self.claim.hoso, self.claim.visit.ma_lk, routes)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadClaims:
+    """What one file gave. `findings` are those of visits that could not be read, and of the file itself."""
+
+    claims: tuple[ReadClaim, ...]
+    findings: tuple[Finding, ...]
+    policy: Policy
+
+
+def read_claims(content: bytes, *, file: str, told: ToldFacts, policy: Policy) -> ReadClaims:
+    """Read a file: JSON where it opens with a brace, else a claim file. Never raises for what the bytes of it hold.
+
+    Raises InvalidValue for facts told of a visit that cannot be.
+    """
+    if content.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
+        case = read_case_file(content, file=file, policy=policy)
+        claims = tuple(_claim_of_document(one.visit, told, file=file, hoso=one.hoso) for one in case.visits)
+        return ReadClaims(claims, case.findings, case.policy)
+    read = read_claim_file(content, file=file)
+    claims = tuple(
+        _claim(
+            Claim(
+                visit=one.visit,
+                facts=told.of_visit(one.visit.ma_lk, read_facts(one.rows)),
+                file=file,
+                hoso=one.hoso,
+            ),
+            one.rows,
+            tuple(finding for finding in read.findings if finding.hoso == one.hoso),
+        )
+        for one in read.visits
+    )
+    known = {one.claim.hoso for one in claims}
+    return ReadClaims(claims, tuple(finding for finding in read.findings if finding.hoso not in known), policy)
+
+
+def read_claim_document(document: Mapping[str, object], *, told: ToldFacts) -> ReadClaim:
+    """One visit told as JSON. Raises InvalidValue where it cannot be read."""
+    return _claim_of_document(read_visit(document), told, file="", hoso=1)
+
+
+def _claim(claim: Claim, rows: tuple[Row, ...], told: tuple[Finding, ...], *, has_amounts: bool = True) -> ReadClaim:
+    return ReadClaim(claim, told, tuple(check_fields(claim, rows, has_amounts=has_amounts)))
+
+
+def _claim_of_document(visit: Visit, told: ToldFacts, *, file: str, hoso: int) -> ReadClaim:
+    known = VisitFacts(birth=read_birth_day(visit.patient.birth))
+    facts = told.of_visit(visit.ma_lk, known)
+    claim = Claim(visit=visit, facts=facts, file=file, hoso=hoso)
+    return _claim(claim, _rows(visit, told), (), has_amounts=False)
+
+
+def _rows(visit: Visit, told: ToldFacts) -> tuple[Row, ...]:
+    """A JSON visit as rows of the standard: what its document and the facts beside it carry."""
+    document = write_visit(visit)
+    beside = told.visits.get(visit.ma_lk)
+    lines = document.pop("lines")
+    document.pop("cards")
+    assert isinstance(lines, list)
+    summary = {
+        **document,
+        **write_patient(visit.patient),
+        **({} if beside is None else {key: value for key, value in beside.values.items() if key != "lines"}),
+        "MA_THE_BHYT": ";".join(card.code for card in visit.cards),
+        "GT_THE_TU": ";".join(f"{card.valid_from:%Y%m%d}" for card in visit.cards),
+        "GT_THE_DEN": ";".join(f"{card.valid_to:%Y%m%d}" for card in visit.cards if card.valid_to is not None),
+    }
+    return (_row(XML1, summary), *(_row(str(line["table"]), _named(line)) for line in lines))
+
+
+def _named(line: Mapping[str, object]) -> dict[str, object]:
+    """A line under the names of the standard: number and name have others in our JSON."""
+    name = line.get("name", "")
+    return {**line, "STT": line["stt"], "TEN_THUOC": name, "TEN_DICH_VU": name}
+
+
+def _row(table: str, fields: Mapping[str, object]) -> Row:
+    return Row(table, 0, {name: str(value) for name, value in fields.items() if value is not None})

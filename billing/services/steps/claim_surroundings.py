@@ -1,0 +1,42 @@
+"""What claims of an organization are checked with: its facilities' rank and lists, the annexes it imported, today."""
+
+from collections.abc import Iterable
+
+from billing.domain.claim import Surroundings
+from billing.domain.coverage.annexes import NO_ANNEXES
+from billing.domain.coverage.facts import NO_LISTS, FacilityFacts
+from billing.domain.coverage.figures import vietnam_day
+from billing.domain.visit import Visit
+from billing.interop.disease_annexes import read_annexes
+from billing.interop.json_fields import Fields
+from billing.interop.visit_facts_json import ToldFacts, told_facts
+from billing.services.context import Context
+from billing.storage.claim_facts import read_annexes_text, read_facility_terms
+from billing.storage.database import Transaction
+
+
+async def read_surroundings(
+    tx: Transaction, context: Context, visits: Iterable[Visit], told: ToldFacts
+) -> list[Surroundings]:
+    """The surroundings of each visit, in order. What was told of the facility goes before what is stored of it.
+
+    A facility that is not the organization's is one nothing is known of.
+    """
+    text = await read_annexes_text(tx)
+    annexes = NO_ANNEXES if text is None else read_annexes(text.encode())
+    today = vietnam_day(context.clock())
+    around = []
+    for visit in visits:
+        terms = await read_facility_terms(tx, visit.facility_code, vietnam_day(visit.admitted_at))
+        lists = NO_LISTS if terms is None else told_facts(Fields({"lists": dict(terms.lists)}, "")).lists
+        around.append(
+            Surroundings(
+                facility=told.facility or (FacilityFacts() if terms is None else terms.facts),
+                annexes=annexes,
+                lists=lists if told.lists == NO_LISTS else told.lists,
+                figures=context.figures,
+                policy=context.policy,
+                today=today,
+            )
+        )
+    return around

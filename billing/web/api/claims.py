@@ -1,0 +1,191 @@
+"""Claims before they are sent: is a visit ready, and what would it cost by another route. Nothing of it is kept.
+
+POST /v1/claims/check            a claim file, or JSON {"visit", "facts"?}
+GET  /v1/visits/{id}/claim-check a visit that was taken in
+POST /v1/quotes/what-if          as /v1/claims/check
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, NotRequired
+
+from aiohttp import web
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from billing.domain.coverage.explain import Language
+from billing.domain.ids import VisitId
+from billing.interop.claim_json import check_json, compare_json
+from billing.interop.json_fields import Fields
+from billing.interop.visit_facts_json import ToldFacts, told_facts
+from billing.services.claiming import (
+    check_claim_file,
+    check_known_visit,
+    check_told_visit,
+    compare_claim_file,
+    compare_told_visit,
+)
+from billing.web.answers import json_answer
+from billing.web.api.visits import XML
+from billing.web.bodies import JSON, parse_json, read_body, read_id, require_media_type
+from billing.web.documents import EXACTLY, FindingDocument
+from billing.web.operations import Content, Description, described
+from billing.web.pagination import InvalidQuery, read_query
+from billing.web.surroundings import CALLER, surroundings
+
+_LANGUAGE = {"lang": "language of the sentences: vi (default) or en"}
+
+
+class ClaimFindingDocument(FindingDocument):
+    """A finding with its severity (error, warning, information) and the rule behind it in a sentence."""
+
+    severity: str
+    rule: str
+    sentence: str
+    citation: str
+    status: str
+
+
+@with_config(EXACTLY)
+class CheckedVisitDocument(TypedDict):
+    """One visit: ready where it has ended and no finding is an error."""
+
+    hoso: int | None
+    MA_LK: str
+    is_open: bool
+    is_ready: bool
+    findings: list[ClaimFindingDocument]
+
+
+@with_config(EXACTLY)
+class CheckDocument(TypedDict):
+    """Every visit that could be read, and what was found outside of them."""
+
+    visits: list[CheckedVisitDocument]
+    findings: list[ClaimFindingDocument]
+
+
+@with_config(EXACTLY)
+class RouteDocument(TypedDict):
+    """One route. `facts` are what lacks or would have to be shown; amounts are null where there is no price."""
+
+    code: str
+    name: str
+    standing: str
+    facts: list[str]
+    facts_named: str
+    patient: int | None
+    insurer: int | None
+    other: int | None
+    refused_rule: str
+    refusal: str
+
+
+@with_config(EXACTLY)
+class ComparedVisitDocument(TypedDict):
+    """The lawful routes of one visit in table order; `chosen` is null while facts lack."""
+
+    hoso: int | None
+    MA_LK: str
+    stated: str
+    chosen: str | None
+    routes: list[RouteDocument]
+
+
+@with_config(EXACTLY)
+class ComparisonDocument(TypedDict):
+    """Every visit that could be read, and what refused the others."""
+
+    visits: list[ComparedVisitDocument]
+    findings: list[FindingDocument]
+
+
+@with_config(EXACTLY)
+class ToldVisitDocument(TypedDict):
+    """One visit as for /v1/visits, and facts no table tells: facility, lists, visits by MA_LK."""
+
+    visit: dict[str, Any]
+    facts: NotRequired[dict[str, Any]]
+
+
+_REQUEST_PROBLEMS = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+_FILE = (Content(media_type=XML[0], description="A claim file (XML 130)"),)
+
+
+@described(
+    Description(
+        tag="claims",
+        request=ToldVisitDocument,
+        request_contents=_FILE,
+        answers={HTTPStatus.OK: CheckDocument},
+        problems=_REQUEST_PROBLEMS,
+        query=_LANGUAGE,
+    )
+)
+async def post_claim_check(request: web.Request) -> web.Response:
+    """List what stands against claiming the visits of the body, without keeping anything of it."""
+    language = _language(request)
+    content, told = await _read_request(request)
+    context, organization_id = surroundings(request).context, request[CALLER].organization_id
+    if told is None:
+        checked = await check_claim_file(context, organization_id, content)
+    else:
+        checked = await check_told_visit(context, organization_id, told[0], told=told[1])
+    return json_answer(check_json(checked, language))
+
+
+@described(
+    Description(
+        tag="claims",
+        answers={HTTPStatus.OK: CheckDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+        query=_LANGUAGE,
+    )
+)
+async def get_claim_check(request: web.Request) -> web.Response:
+    """List what stands against claiming a visit that was taken in."""
+    language = _language(request)
+    visit_id = VisitId(read_id(request.match_info["id"], field="visit_id"))
+    checked = await check_known_visit(surroundings(request).context, request[CALLER].organization_id, visit_id)
+    return json_answer(check_json(checked, language))
+
+
+@described(
+    Description(
+        tag="quotes",
+        request=ToldVisitDocument,
+        request_contents=_FILE,
+        answers={HTTPStatus.OK: ComparisonDocument},
+        problems=_REQUEST_PROBLEMS,
+        query=_LANGUAGE,
+    )
+)
+async def post_what_if(request: web.Request) -> web.Response:
+    """Compare what the patient pays by each lawful route, without keeping anything of it."""
+    language = _language(request)
+    content, told = await _read_request(request)
+    context, organization_id = surroundings(request).context, request[CALLER].organization_id
+    if told is None:
+        compared = await compare_claim_file(context, organization_id, content)
+    else:
+        compared = await compare_told_visit(context, organization_id, told[0], told=told[1])
+    return json_answer(compare_json(compared, language))
+
+
+def _language(request: web.Request) -> Language:
+    written = read_query(request, ("lang",)).get("lang", Language.VIETNAMESE.value)
+    if written not in set(Language):
+        raise InvalidQuery("lang is vi or en", field="lang")
+    return Language(written)
+
+
+async def _read_request(request: web.Request) -> tuple[bytes, tuple[Mapping[str, object], ToldFacts] | None]:
+    """The bytes of a claim file, or the visit and facts of a JSON body."""
+    require_media_type(request, JSON, *XML)
+    content = await read_body(request, size_max=surroundings(request).limits.visit_size_max)
+    if request.content_type != JSON:
+        return content, None
+    fields = Fields(await parse_json(content), "")
+    fields.refuse_other_keys(frozenset({"visit", "facts"}))
+    told = told_facts(fields.object("facts")) if fields.has("facts") else ToldFacts()
+    return content, (fields.object("visit").values, told)

@@ -1,0 +1,187 @@
+"""Claims to start from, and a set of them that together calls for every sentence of the claim checks."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from billing.domain.claim import Claim, ClaimFinding, Surroundings
+from billing.domain.coverage.annexes import Annex, Annexes, CodeRange, DiseaseRow
+from billing.domain.coverage.claim_check import check_claim
+from billing.domain.coverage.claim_lines import expected_of_lines
+from billing.domain.coverage.facts import (
+    ContainedPrice,
+    FacilityFacts,
+    FormerLine,
+    LineFacts,
+    LineLists,
+    StentCeiling,
+    TechnicalLevel,
+    VisitFacts,
+)
+from billing.domain.coverage.figures import load_figures
+from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.priced import Reason
+from billing.domain.finding import Finding, FindingCode
+from billing.domain.visit import ChargeItem, Scope, StatedAmounts, Table
+from billing.interop.xml130.claim_fields import check_fields
+from billing.interop.xml130.tables import Row
+from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given
+
+SINCE = date(2025, 1, 1)
+ANNEXES = Annexes(
+    tuple(DiseaseRow(annex=annex, codes=(CodeRange("C00", "C97"),), since=SINCE) for annex in Annex),
+)
+FACILITY = FacilityFacts(
+    technical_level=TechnicalLevel.BASIC, points=40, is_provisional=False, former_line=FormerLine.DISTRICT
+)
+REGISTERED = VisitFacts(
+    birth=date(1980, 5, 6),
+    disease="J15.9",
+    registered_facilities=("01001",),
+    region="",
+    has_referral=False,
+    has_appointment=False,
+    is_emergency=False,
+    outcome="1",
+    leaving="1",
+)
+AROUND = Surroundings(
+    facility=FACILITY, annexes=ANNEXES, figures=load_figures(), policy=Policy(), today=date(2026, 11, 3)
+)
+
+
+def a_claim(*items: ChargeItem, facts: VisitFacts = REGISTERED, **changes: object) -> Claim:
+    return Claim(visit=a_visit(*items, **changes), facts=facts, file="a.xml", hoso=1)
+
+
+def checked(claim: Claim, around: Surroundings = AROUND, told: tuple[Finding, ...] = ()) -> tuple[ClaimFinding, ...]:
+    return check_claim(claim, around, told)
+
+
+def brief(findings: tuple[ClaimFinding, ...]) -> list[tuple[str, str, str, str, str]]:
+    """Severity, rule with variant, field, found and expected of each but the deadline."""
+    return [
+        (
+            one.severity.value,
+            f"{one.reason.rule} {one.reason.variant}".strip(),
+            one.finding.field,
+            one.finding.found,
+            one.finding.expected,
+        )
+        for one in findings
+        if one.finding.code is not FindingCode.CLAIM_DUE
+    ]
+
+
+def facts_of(**lines: LineFacts) -> VisitFacts:
+    """The registered patient, with facts of lines of XML3: l1=LineFacts(…) tells of line 1."""
+    return replace(REGISTERED, lines={(Table.SERVICES, int(name[1:])): told for name, told in lines.items()})
+
+
+def stating(item: ChargeItem, **amounts: str) -> ChargeItem:
+    return replace(item, stated=StatedAmounts(**{name: Decimal(amount) for name, amount in amounts.items()}))
+
+
+def told(code: FindingCode, field: str = "T_BHTT", expected: str = "") -> Finding:
+    return Finding(
+        code=code, file="a.xml", hoso=1, ma_lk="LK1", table="XML1", stt=None, field=field, found="1", expected=expected
+    )
+
+
+def claim_reasons() -> Iterator[Reason]:
+    """Every reason the claim checks give, over visits that call for all of them."""
+    for claim, around in _calling_for_everything():
+        for one in checked(claim, around, _TOLD):
+            yield one.reason
+        for expected in expected_of_lines(claim, around):
+            yield expected.reason
+    for discharged_at in (None, at("2026-11-02 16:00")):
+        claim = a_claim(discharged_at=discharged_at)
+        for one in check_fields(claim, [Row("XML1", 0, {}), Row("XML3", 0, {"STT": "1"})]):
+            yield one.reason
+
+
+_TOLD = (
+    told(FindingCode.TOTALS_DIFFER),
+    told(FindingCode.LEVEL_ROUNDED, "MUC_HUONG"),
+    told(FindingCode.CODE_ZERO_LOST, "MA_DANTOC"),
+    told(FindingCode.CODE_UNKNOWN, "MA_NHOM"),
+)
+_NINE, _TEN = at("2026-11-02 09:00"), at("2026-11-02 10:00")
+_TEAM = frozenset({"A"})
+_LISTS = LineLists(
+    stents=(StentCeiling(since=SINCE, codes=frozenset({"S1"}), ceilings=(Decimal(1),)),),
+    contained=(ContainedPrice(service="PT1", contains=frozenset({"VT9"})),),
+)
+
+
+def _calling_for_everything() -> Iterator[tuple[Claim, Surroundings]]:
+    yield a_claim(cards=(a_card("DN3"), a_card("ZZ4"))), AROUND
+    yield a_claim(cards=(a_card(valid_from="2026-11-03"),)), replace(AROUND, today=date(2026, 12, 1))
+    yield (
+        a_claim(
+            an_item(ordered_at=at("2026-11-05 08:00")),
+            cards=(a_card(valid_to="2026-11-03"),),
+            discharged_at=at("2026-11-06 08:00"),
+        ),
+        AROUND,
+    )
+    yield a_claim(object_code="1.2"), AROUND
+    unknown = replace(REGISTERED, registered_facilities=None)
+    yield a_claim(facts=unknown, object_code="1.2"), replace(AROUND, facility=FACILITY)
+    yield a_claim(facts=unknown, object_code="1.17"), replace(AROUND, facility=FacilityFacts(), annexes=Annexes())
+    yield a_claim(facts=REGISTERED, discharged_at=None), replace(AROUND, facility=FacilityFacts())
+    for signed_on in (None, date(2026, 9, 1)):
+        facts = replace(REGISTERED, has_referral=True, referral_signed_on=signed_on)
+        yield a_claim(facts=facts, object_code="1.3"), AROUND
+    for is_used in (True, False):
+        yield a_claim(facts=replace(REGISTERED, is_appointment_used=is_used), object_code="1.5"), AROUND
+    yield a_claim(stating(an_item(other_funds=given("1000000")), fund="5")), AROUND
+    yield _claim_of_lines(), replace(AROUND, lists=_LISTS)
+    yield _claim_of_beds("6", "1"), AROUND
+    yield _claim_of_beds("1", "5"), AROUND
+    yield a_claim(), replace(AROUND, figures=replace(AROUND.figures, base_salaries=()))
+
+
+def _claim_of_lines() -> Claim:
+    surgery = {"group": 8, "hospital_price": 2_000_000, "insurance_price": 2_000_000}
+    items = (
+        a_drug(1, scope=Scope.ARMED_FORCES),
+        stating(a_drug(2, scope=Scope.PATIENT), fund="1"),
+        an_item(1, group=13),
+        an_item(2, group=13, quantity=2, code="K1"),
+        an_item(3, group=13, code="K1", service_ratio=30),
+        an_item(4, **{**surgery, "hospital_price": 3_000_000, "insurance_price": 3_000_000}, code="PT1"),
+        *(an_item(number, **surgery) for number in (5, 6, 7)),
+        an_item(8, group=18),
+        an_item(9, payment_ratio=0),
+        an_item(10, insurance_price=2_000_000),
+        an_item(11, group=10, code="S1", ceiling=Decimal(5)),
+        stating(an_item(13, paying_source="2"), fund="1"),
+        an_item(14, insurance_price=1, code="VT9"),
+        stating(an_item(15, ordered_at=_TEN), hospital_amount="5", level="95"),
+        an_item(16, ordered_at=at("2026-11-01 08:00")),
+    )
+    facts = facts_of(
+        l1=LineFacts(number_at_desk=66),
+        l4=LineFacts(performed_at=_NINE, performers=_TEAM),
+        l5=LineFacts(performed_at=_NINE, performers=_TEAM),
+        l6=LineFacts(performed_at=_NINE, performers=frozenset({"B"})),
+        l7=LineFacts(performed_at=_NINE),
+        l8=LineFacts(performed_at=_NINE),
+        l14=LineFacts(is_reused=True),
+        l15=LineFacts(performed_at=_NINE),
+    )
+    return a_claim(*items, facts=facts)
+
+
+def _claim_of_beds(quantity: str, outcome: str) -> Claim:
+    half = {"group": 15, "quantity": Decimal("0.5"), "ordered_at": at("2026-11-04 08:00")}
+    items = (
+        an_item(1, group=15, quantity=Decimal(quantity)),
+        an_item(2, group=15, quantity=2, service_ratio=30),
+        *(an_item(number, department=str(number), insurance_price=number, **half) for number in (3, 4, 5)),
+    )
+    facts = replace(facts_of(l1=LineFacts(patients_in_bed=2)), outcome=outcome)
+    return a_claim(*items, facts=facts, care_kind="03", discharged_at=at("2026-11-08 16:00"))

@@ -1,0 +1,70 @@
+"""The same visit by each lawful route. DN4, one test of 1,000,000 đ: at 80 % the patient pays 200,000 đ."""
+
+from dataclasses import replace
+
+from billing.domain.coverage.claim_route import circumstances
+from billing.domain.coverage.facts import FacilityFacts, FormerLine
+from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.what_if import Standing, compare_routes
+from tests.domain.coverage.builders import an_item, at, given
+from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim
+
+
+def _routes(claim, around=AROUND):
+    return compare_routes(circumstances(claim, around), policy=Policy())
+
+
+ELSEWHERE = replace(REGISTERED, registered_facilities=("01002",))
+
+
+def test_routes_a_patient_could_come_by_are_priced_side_by_side():
+    compared = _routes(a_claim(object_code="1.12", facts=ELSEWHERE))
+
+    assert (compared.stated, compared.chosen, compared.is_stated_lawful) == ("1.12", "1.12", True)
+    assert {option.code: (option.standing, option.facts) for option in compared.routes} == {
+        "1.3": (Standing.NEEDS_PAPER, ("referral",)),
+        "1.4": (Standing.NEEDS_PAPER, ("residence",)),
+        "1.5": (Standing.NEEDS_PAPER, ("appointment",)),
+        "1.12": (Standing.FITS, ()),
+        "2": (Standing.NEEDS_PAPER, ("emergency",)),
+        "3.3": (Standing.FITS, ()),
+    }
+    assert {option.priced.shares.patient for option in compared.routes} == {200_000}
+
+
+def test_commune_care_costs_the_patient_nothing():
+    around = replace(AROUND, facility=FacilityFacts(former_line=FormerLine.COMMUNE))
+
+    shares = {option.code: option.priced.shares for option in _routes(a_claim(), around).routes if option.priced}
+
+    assert (shares["1.2"].patient, shares["1.2"].insurer) == (0, 1_000_000)
+    assert (shares["1.3"].patient, shares["1.3"].insurer) == (200_000, 800_000)
+
+
+def test_route_the_facts_rule_out_is_left_out_even_where_it_is_stated():
+    compared = _routes(a_claim(facts=ELSEWHERE))
+
+    assert "1.1" not in {option.code for option in compared.routes}
+    assert not compared.is_stated_lawful
+
+
+def test_route_whose_facts_lack_is_shown_with_them():
+    routes = {option.code: option for option in _routes(a_claim(facts=replace(REGISTERED, is_emergency=None))).routes}
+
+    assert (routes["2"].standing, routes["2"].facts) == (Standing.OPEN, ("emergency",))
+
+
+def test_visit_without_a_price_names_the_rule_or_says_why():
+    unpriced = _routes(a_claim(), replace(AROUND, figures=replace(AROUND.figures, base_salaries=())))
+    impossible = _routes(a_claim(an_item(other_funds=given("2000000"))))
+
+    assert {(option.priced, option.refused_rule) for option in unpriced.routes} == {(None, "B-030")}
+    assert {(option.priced, option.refused_rule) for option in impossible.routes} == {(None, "")}
+    assert all("other funds" in option.refusal for option in impossible.routes)
+
+
+def test_uninsured_visit_and_one_before_2025_have_no_route():
+    before = a_claim(admitted_at=at("2024-12-30 08:00"), discharged_at=at("2024-12-30 09:00"))
+
+    assert _routes(a_claim(cards=())).routes == ()
+    assert _routes(before).routes == ()

@@ -1,0 +1,44 @@
+from datetime import date
+
+import pytest
+
+from billing.domain.coverage.annexes import Annex
+from billing.interop.disease_annexes import AnnexesUnreadable, read_annexes
+
+HEAD = "annex,codes,except,under_age,since,until,name\n"
+DAY = date(2026, 11, 2)
+
+
+def test_list_is_read_with_ranges_exclusions_and_age():
+    text = HEAD + "I,C00-C97;C38,C38.4,,2025-01-01,,Ung thư\nII,E10,,18,2025-01-01,2026-12-31,Đái tháo đường\n"
+
+    annexes = read_annexes(text.encode("utf-8-sig"))
+
+    assert annexes.lists(Annex.FIRST, "C38.1", age=40, day=DAY) is True
+    assert annexes.lists(Annex.FIRST, "C38.4", age=40, day=DAY) is False
+    assert annexes.lists(Annex.SECOND, "E10.9", age=17, day=DAY) is True
+    assert annexes.lists(Annex.SECOND, "E10.9", age=18, day=DAY) is False
+    assert annexes.lists(Annex.SECOND, "E10.9", age=None, day=DAY) is None
+    assert annexes.lists(Annex.SECOND, "E10.9", age=17, day=date(2027, 1, 1)) is False
+    assert annexes.lists(Annex.THIRD, "E10.9", age=17, day=DAY) is None, "an annex nobody imported is not known"
+
+
+def test_every_bad_row_is_named_by_its_line():
+    rows = [
+        "IV,C00,,,2025-01-01,,",
+        "I,C97-C00,,,2025-01-01,,",
+        "I,C00,,,2025-13-01,,",
+        "I,,,,2025-01-01,,",
+        "I,C00,,x",
+    ]
+
+    with pytest.raises(AnnexesUnreadable) as refusal:
+        read_annexes((HEAD + "\n".join([*rows, "I,C00,,,2025-01-01,,fine"])).encode())
+
+    assert [line for line, _ in refusal.value.faults] == [2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("content", [b"", b"annex,codes\nI,C00\n", HEAD.encode(), b"\xff\xfe", HEAD.encode() + b'"'])
+def test_what_is_no_list_is_refused(content):
+    with pytest.raises(AnnexesUnreadable):
+        read_annexes(content)
