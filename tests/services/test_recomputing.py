@@ -1,4 +1,4 @@
-"""Issued invoices are computed once more: each gives itself, a draft tells who would pay more, and nothing is written."""
+"""Issued invoices are computed once more: each gives itself, a draft tells who would pay more; nothing is written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
