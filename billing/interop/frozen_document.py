@@ -7,9 +7,10 @@ that did not name its version.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, get_type_hints
 
 from billing.domain.coverage.policy import Policy
@@ -76,11 +77,16 @@ def _readings(policy: Policy) -> dict[str, str]:
 
 
 def _policy(readings: Mapping[str, Any]) -> Policy:
-    kinds = get_type_hints(Policy)
-    strange = readings.keys() - {field.name for field in fields(Policy)}
+    kinds = _kinds_of_readings()
+    strange = readings.keys() - kinds.keys()
     if strange:
         raise FrozenUnreadable(f"readings not known to this version: {', '.join(sorted(strange))}")
     return Policy(**{name: _reading(name, kinds[name], value) for name, value in readings.items()})
+
+
+@cache
+def _kinds_of_readings() -> Mapping[str, type[Any]]:
+    return get_type_hints(Policy)
 
 
 def _reading(name: str, kind: type[Any], value: object) -> Any:
