@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from billing.domain.coverage.policy import Policy
 from billing.domain.errors import InvalidValue
@@ -73,7 +73,10 @@ def read_frozen(text: str) -> FrozenBill:
 
 
 def _readings(policy: Policy) -> dict[str, str]:
-    return {name: str(value) for name, value in asdict(policy).items()}
+    return {
+        name: " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        for name, value in asdict(policy).items()
+    }
 
 
 def _policy(readings: Mapping[str, Any]) -> Policy:
@@ -81,19 +84,22 @@ def _policy(readings: Mapping[str, Any]) -> Policy:
     strange = readings.keys() - kinds.keys()
     if strange:
         raise FrozenUnreadable(f"readings not known to this version: {', '.join(sorted(strange))}")
-    return Policy(**{name: _reading(name, kinds[name], value) for name, value in readings.items()})
+    return Policy(**{name: read_reading(name, kinds[name], value) for name, value in readings.items()})
 
 
 @cache
-def _kinds_of_readings() -> Mapping[str, type[Any]]:
+def _kinds_of_readings() -> Mapping[str, Any]:
     return get_type_hints(Policy)
 
 
-def _reading(name: str, kind: type[Any], value: object) -> Any:
+def read_reading(name: str, kind: Any, value: object) -> Any:
+    """One reading from its text: a choice, a fact, a number or a text, or a row of those. Raises FrozenUnreadable."""
+    if not isinstance(value, str):
+        raise FrozenUnreadable(f"{name} is not written as a text")
+    if get_origin(kind) is tuple:
+        return tuple(read_reading(name, get_args(kind)[0], part) for part in value.split())
+    assert issubclass(kind, (StrEnum, bool, Decimal, int, str)), f"how is the reading {name} read back?"
     try:
-        if kind is bool:
-            return _FACTS[str(value)]
-        assert issubclass(kind, (StrEnum, Decimal, int, str)), f"how is the reading {name} read back?"
-        return kind(str(value))
+        return _FACTS[value] if kind is bool else kind(value)
     except (KeyError, ValueError, ArithmeticError) as cause:
         raise FrozenUnreadable(f"{name} {value} is not a reading this version knows") from cause

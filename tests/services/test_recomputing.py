@@ -15,7 +15,7 @@ from billing.domain.errors import InvalidValue
 from billing.domain.ids import InvoiceId
 from billing.domain.ledger import business_date
 from billing.domain.money import Dong, Shares
-from billing.domain.visit import ChargeItem
+from billing.domain.visit import ChargeItem, Visit
 from billing.interop.visit_document import content_hash
 from billing.services.invoicing import issue_invoice
 from billing.services.recomputing import Draft, Period, recompute
@@ -120,7 +120,7 @@ class Ultrasound:
 
     since: date
 
-    def __call__(self, item: ChargeItem, day: date) -> UnitPrices | None:
+    def __call__(self, visit: Visit, item: ChargeItem, day: date) -> UnitPrices | None:
         if item.name != "Siêu âm" or day < self.since:
             return None
         return UnitPrices(hospital=Decimal(90_000), insurance=Decimal(50_000))

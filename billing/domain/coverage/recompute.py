@@ -152,8 +152,8 @@ class UnitPrices(NamedTuple):
     insurance: Decimal
 
 
-PriceOn = Callable[[ChargeItem, date], UnitPrices | None]
-"""The drafted price of an item on the day it was ordered; None where the draft does not name it."""
+PriceOn = Callable[[Visit, ChargeItem, date], UnitPrices | None]
+"""The drafted price of an item of a visit on the day it was ordered; None where the draft does not name it."""
 
 
 def with_prices(visit: Visit, price_on: PriceOn) -> Visit:
@@ -204,7 +204,7 @@ def add_shares(shares: Iterable[Shares]) -> Shares:
 
 
 def _with_price(item: ChargeItem, visit: Visit, price_on: PriceOn) -> ChargeItem:
-    prices = price_on(item, vietnam_day(item.ordered_at or visit.admitted_at))
+    prices = price_on(visit, item, vietnam_day(item.ordered_at or visit.admitted_at))
     if prices is None:
         return item
     return replace(item, hospital_price=prices.hospital, insurance_price=prices.insurance)
