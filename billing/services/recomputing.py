@@ -198,6 +198,7 @@ async def recompute_chunks(
         while waiting:
             yield await waiting.popleft()
     except BrokenProcessPool as cause:
+        await asyncio.gather(*waiting, return_exceptions=True)  # They all end the same way; one telling is enough.
         raise RecomputingStopped("a process that was pricing has ended; start the replay again") from cause
     finally:
         pool.shutdown(cancel_futures=True)

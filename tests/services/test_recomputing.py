@@ -1,6 +1,9 @@
 """Issued invoices are computed once more: each gives itself, a draft tells who would pay more; nothing is written."""
 
-from collections.abc import Sequence
+import asyncio
+import multiprocessing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -18,9 +21,10 @@ from billing.domain.money import Dong, Shares
 from billing.domain.visit import ChargeItem, Visit
 from billing.interop.visit_document import content_hash
 from billing.services.invoicing import issue_invoice
-from billing.services.recomputing import Draft, Period, recompute
+from billing.services.recomputing import Draft, Period, RecomputingStopped, recompute, recompute_chunks
 from billing.services.visiting import take_visit
 from billing.storage.database import Database
+from billing.storage.frozen_bills import FrozenRow, read_frozen_bills
 from tests.builders import drug_line, service_line, visit_document
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road
@@ -261,6 +265,23 @@ async def test_processes_tell_the_same_as_one(road: Road) -> None:
     draft = Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
 
     assert await replay(road, draft=draft, workers=2) == await replay(road, draft=draft)
+
+
+async def test_process_that_ends_stops_the_replay_by_name(road: Road) -> None:
+    await issue(road, visit_document())
+    async with road.context.database.transaction(road.hospital.organization_id, read_only=True) as tx:
+        rows = await read_frozen_bills(tx, after=None, limit=1, since=None, before=None, last_of_visit=False)
+
+    async def chunks() -> AsyncIterator[Sequence[FrozenRow]]:
+        for _ in range(20):
+            yield rows
+
+    async with aclosing(recompute_chunks(chunks(), draft=None, workers=2)) as outcomes:
+        assert (await anext(outcomes)).tally.bills == 1
+        multiprocessing.active_children()[0].kill()
+        with pytest.raises(RecomputingStopped):
+            async for _ in outcomes:
+                await asyncio.sleep(0.05)
 
 
 async def test_organization_sees_its_own_invoices_alone(road: Road, app_database: Database) -> None:
