@@ -48,6 +48,10 @@ bench-overload: .venv/.installed ## send 1.2 times what can be posted, over 1,00
 bench-flat: .venv/.installed ## compare a callback's cost after 10 thousand and after 10 million postings (below 8 minutes)
 	@$(RUN) tests.bench.flat $(BENCH_ARGUMENTS)
 
+.PHONY: bench-coverage
+bench-coverage: .venv/.installed ## compare a price with its bare formulae, and a replay in two processes with one (below 8 minutes)
+	@$(RUN) tests.bench.coverage $(BENCH_ARGUMENTS)
+
 CYCLES ?= 20
 .PHONY: chaos
 chaos: .venv/.installed ## kill everything at random while money comes in, then count it: make chaos CYCLES=20

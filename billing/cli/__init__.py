@@ -17,6 +17,7 @@ _COMMANDS = {
     "migrate": "billing.cli.migrate:migrate",
     "organization": "billing.cli.organization:organization",
     "quote": "billing.cli.quote:quote",
+    "replay": "billing.cli.replay:replay",
     "run": "billing.cli.run:run",
     "serve": "billing.cli.serve:serve",
     "webhook": "billing.cli.webhook:webhook",

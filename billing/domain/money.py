@@ -23,6 +23,10 @@ _UNIT = Decimal(1)
 _TRAPS = [InvalidOperation, DivisionByZero, Overflow, Clamped]
 _EXACT = Context(prec=50, rounding=ROUND_HALF_UP, traps=[*_TRAPS, Inexact])
 _ROUNDING = Context(prec=50, rounding=ROUND_HALF_UP, traps=_TRAPS)
+_multiply = _EXACT.multiply
+_add = _EXACT.add
+_quantize = _ROUNDING.quantize
+"""Bound once: they run several times for every line of every visit."""
 
 DONG_MAX = 10**15
 """Largest amount taken anywhere: a field of the data standard has 15 digits."""
@@ -30,33 +34,32 @@ DONG_MAX = 10**15
 
 def product(first: Decimal, *factors: Decimal) -> Decimal:
     """Multiply exactly; a product of more than 50 digits raises instead of losing one."""
-    result = first
     for factor in factors:
-        result = _EXACT.multiply(result, factor)
-    return result
+        first = _multiply(first, factor)
+    return first
 
 
 def percent(amount: Decimal, percentage: Decimal) -> Decimal:
     """`amount × percentage / 100`, exact and not yet rounded."""
-    return _EXACT.scaleb(_EXACT.multiply(amount, percentage), -2)
+    return _multiply(_multiply(amount, percentage), _HUNDREDTH)
 
 
 def hundredths(amount: Decimal) -> Decimal:
     """Round half-up to two decimals: the amounts of claim lines (rule B-080)."""
-    return _ROUNDING.quantize(amount, _HUNDREDTH)
+    return _quantize(amount, _HUNDREDTH)
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:
     """Add exactly; the empty sum is 0.00."""
     result = ZERO
     for amount in amounts:
-        result = _EXACT.add(result, amount)
+        result = _add(result, amount)
     return result
 
 
 def half_up_dong(amount: Decimal) -> Dong:
     """Round half-up to whole đồng: what a patient hands over (rule B-080)."""
-    return Dong(int(_ROUNDING.quantize(amount, _UNIT)))
+    return Dong(int(_quantize(amount, _UNIT)))
 
 
 def dong(value: object, *, field: str = "amount") -> Dong:

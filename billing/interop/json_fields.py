@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import TypeVar
 
 from billing.domain.coverage.figures import VIETNAM_TIME
@@ -15,6 +16,8 @@ from billing.domain.finding import FindingCode
 
 FOUND_LENGTH_MAX = 200
 
+_DECIMALS_MAX = 38
+_WHOLE_LIMIT = 10**15
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,38})?")
 _MOMENT = re.compile(r"[0-9]{12}")
 _DAY = re.compile(r"[0-9]{8}")
@@ -33,6 +36,11 @@ class InvalidField(InvalidValue):
         self.expected = expected
         self.found = str(found)[:FOUND_LENGTH_MAX]
         self.finding = finding
+
+
+@cache
+def _codes_of(choices: type[StrEnum]) -> frozenset[str]:
+    return frozenset(choice.value for choice in choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +93,20 @@ class Fields:
         return code
 
     def choice(self, key: str, choices: type[_Choice]) -> _Choice:
-        return choices(self.code(key, frozenset(choice.value for choice in choices)))
+        return choices(self.code(key, _codes_of(choices)))
 
-    def number(self, key: str, *, default: Decimal | None = None, decimals_max: int = 38) -> Decimal:
+    def number(self, key: str, *, default: Decimal | None = None, decimals_max: int = _DECIMALS_MAX) -> Decimal:
         """A number from 0, exact; as text it has no sign, exponent or thousands mark."""
         if default is not None and not self.has(key):
             return default
         value = self.values.get(key)
+        if type(value) is int and 0 <= value < _WHOLE_LIMIT:
+            return Decimal(value)
         if type(value) is int or isinstance(value, Decimal):
             value = format(Decimal(value), "f") if -30 < Decimal(value).adjusted() < 30 else str(value)
         if not isinstance(value, str) or not _NUMBER.fullmatch(value):
             raise InvalidField(self.at(key), "a number from 0 without exponent is expected", found=value)
-        if len(value.partition(".")[2].rstrip("0")) > decimals_max:
+        if decimals_max < _DECIMALS_MAX and len(value.partition(".")[2].rstrip("0")) > decimals_max:
             raise InvalidField(self.at(key), f"at most {decimals_max} decimals are expected", found=value)
         return Decimal(value)
 
@@ -105,6 +115,9 @@ class Fields:
         return self.number(key) if self.has(key) else None
 
     def integer(self, key: str) -> int:
+        value = self.values.get(key)
+        if type(value) is int and 0 <= value < _WHOLE_LIMIT:
+            return value
         number = self.number(key)
         if number != int(number):
             raise InvalidField(self.at(key), "a whole number is expected", found=number)

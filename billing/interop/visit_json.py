@@ -76,6 +76,7 @@ _KEYS_OF_TABLE = {
     Table.SERVICES: _LINE_KEYS
     | frozenset({"DON_GIA_BV", "DON_GIA_BH", "TYLE_TT_DV", "T_TRANTT", "ceiling", "GOI_VTYT", "MA_VAT_TU"}),
 }
+_STATED_KEYS = frozenset({"THANH_TIEN_BV", "THANH_TIEN_BH", "MUC_HUONG", "T_NGUONKHAC", "T_BNTT", "T_BNCCT", "T_BHTT"})
 _PATIENT_KEYS = {
     "HO_TEN": "name",
     "NGAY_SINH": "birth",
@@ -182,6 +183,8 @@ def _other_funds(fields: Fields) -> OtherFunds:
 
 
 def _stated(fields: Fields) -> StatedAmounts | None:
+    if fields.values.keys().isdisjoint(_STATED_KEYS):
+        return None
     stated = StatedAmounts(
         hospital_amount=fields.amount("THANH_TIEN_BV"),
         insured_amount=fields.amount("THANH_TIEN_BH"),

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +16,8 @@ from billing.domain.ids import EntryId, InvoiceId, OrganizationId, VisitId
 from billing.domain.invoice import Invoice, InvoiceState, shares_still_to_invoice
 from billing.domain.ledger import Entry, EntryKind, accounting_date, business_date
 from billing.domain.visit import Visit
-from billing.interop.visit_document import canonical, content_hash, write_frozen_visit
+from billing.interop.frozen_document import policy_version, write_frozen
+from billing.interop.visit_document import content_hash
 from billing.interop.visit_json import read_visit as read_visit_json
 from billing.services.context import Context
 from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
@@ -123,12 +123,11 @@ async def _book(tx: Transaction, context: Context, invoice: Invoice, now: dateti
 
 
 def _frozen(visit: Visit, priced: PricedVisit, policy: Policy) -> FrozenInput:
-    readings = {name: str(value) for name, value in asdict(policy).items()}
-    document = canonical({"visit": write_frozen_visit(visit), "policy": readings})
+    document = write_frozen(visit, policy)
     return FrozenInput(
         document=document,
         document_hash=content_hash(document),
-        policy_version=content_hash(canonical(readings)).hex()[:16],
+        policy_version=policy_version(policy),
         code_version=__version__,
         reasons=priced.reasons,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -72,6 +73,15 @@ class PageCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageElsewhere:
+    """The provider's own page, for exactly what is due; `fields` are posted to it where there are such."""
+
+    address: str
+    host: str
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PayPage:
     """What the page shows, in whole đồng. `due` is what is still to be paid under this code, 0 where nothing is."""
 
@@ -88,6 +98,7 @@ class PayPage:
     due: Dong
     expires_at: datetime | None
     code: PageCode | None
+    elsewhere: PageElsewhere | None
 
 
 async def find_pay_page(context: Context, organization_id: OrganizationId, token: bytes) -> PayPage:
@@ -127,6 +138,7 @@ async def _page(context: Context, organization_id: OrganizationId, row: Mapping[
         IntentState(row["state"]), amount=amount, received=received, owed=owed, credit=Dong(row["credit"])
     )
     due = Dong(max(0, min(amount - received, owed)))
+    is_asking = due > 0 and state in ASKING_FOR_MONEY
     return PayPage(
         intent_id=IntentId(row["id"]),
         version=int(row["version"]),
@@ -140,7 +152,9 @@ async def _page(context: Context, organization_id: OrganizationId, row: Mapping[
         credit=Dong(row["credit"]),
         due=due,
         expires_at=row["expires_at"],
-        code=await _code(context, organization_id, row, due) if due and state in ASKING_FOR_MONEY else None,
+        code=await _code(context, organization_id, row, due) if is_asking else None,
+        # A provider's page asks for what it was made for; once something has come, it would ask for too much.
+        elsewhere=_elsewhere(row["instruction"] or {}) if is_asking and due == amount else None,
     )
 
 
@@ -171,12 +185,14 @@ async def _code(
     if said is not None and said.amount != due:
         payload = await _code_for(context, organization_id, row, due)
         said = read_vietqr(payload)
-    approved = (row["bank_bin"], row["account_number"], due)
-    if said is None or (said.bank_bin, said.account_number, said.amount) != approved:
+    # A number that a provider collects under for the account was held against its settings when the code was made.
+    collected = (row["instruction"] or {}).get("account_number") or row["account_number"]
+    approved = [(row["bank_bin"], number, due) for number in (row["account_number"], collected)]
+    if said is None or (said.bank_bin, said.account_number, said.amount) not in approved:
         if payload:
             log.error("code_not_shown", intent_id=str(row["id"]), reason="it does not pay the approved account")
         return None
-    if not said.purpose.startswith(row["reference_code"]):
+    if row["reference_code"] not in said.purpose:
         log.error("code_not_shown", intent_id=str(row["id"]), reason="it does not carry the reference")
         return None
     return PageCode(
@@ -187,6 +203,15 @@ async def _code(
         account_number=said.account_number,
         holder=row["holder"],
     )
+
+
+def _elsewhere(instruction: Mapping[str, Any]) -> PageElsewhere | None:
+    address = instruction.get("redirect_url") or ""
+    host = urlsplit(address).hostname or ""
+    if not address.startswith("https://") or not host:
+        return None
+    fields = tuple((name, value) for name, value in instruction.get("form_fields") or ())
+    return PageElsewhere(address=address, host=host, fields=fields)
 
 
 async def _code_for(context: Context, organization_id: OrganizationId, row: Mapping[str, Any], due: Dong) -> str:

@@ -171,18 +171,18 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, organization_id: OrganizationId, *, posting: bool = False
+        self, organization_id: OrganizationId, *, posting: bool = False, read_only: bool = False
     ) -> AsyncIterator[Transaction]:
         """Open a READ COMMITTED transaction of one organization; commit at the end, roll back on any error.
 
         `posting` also takes the organization's day lock, shared, before the first statement of the caller, which then
-        reads the day in a later statement (DESIGN §4 Days). A cancellation is delivered after the commit or the
-        rollback has ended, never in the middle of it.
+        reads the day in a later statement (DESIGN §4 Days). In a `read_only` one the server refuses every write. A
+        cancellation is delivered after the commit or the rollback has ended, never in the middle of it.
 
         Raises DatabaseUnavailable, DatabaseBusy or TransactionAborted (nothing was written), CommitUnknown
         (nobody knows). An SQL error of a statement or of COMMIT (a deferred constraint) comes through as it is.
         """
-        begin = _begin_statement(organization_id, posting=posting)
+        begin = _begin_statement(organization_id, posting=posting, read_only=read_only)
         async with self._begun(begin) as connection:
             yield Transaction(connection, organization_id)
 
@@ -222,7 +222,7 @@ class Database:
             raise DatabaseUnavailable(f"the database cannot be reached: {type(error).__name__}") from error
 
 
-def _begin_statement(organization_id: OrganizationId, *, posting: bool) -> str:
+def _begin_statement(organization_id: OrganizationId, *, posting: bool, read_only: bool) -> str:
     """BEGIN, the tenant and the day lock as one simple query: one round trip.
 
     SET takes no parameters, and a simple query none either, so the number is written into the text. It is checked to
@@ -231,7 +231,8 @@ def _begin_statement(organization_id: OrganizationId, *, posting: bool) -> str:
     """
     if type(organization_id) is not int or not 0 < organization_id <= _ORGANIZATION_MAX:
         raise ValueError("an organization is a whole number above 0")
-    begin = f"BEGIN; SET LOCAL vienphi.organization = '{organization_id:d}'"
+    mode = " READ ONLY" if read_only else ""
+    begin = f"BEGIN{mode}; SET LOCAL vienphi.organization = '{organization_id:d}'"
     if posting:
         begin += f"; SELECT pg_advisory_xact_lock_shared({LockClass.DAY:d}, {organization_id:d})"
     return begin

@@ -39,3 +39,11 @@ def test_callbacks_are_posted_on_top_of_a_history() -> None:
     assert told["postings_long"] == 20_000
     assert told["short_per_s"] > 0
     assert told["long_per_s"] > 0
+
+
+def test_price_is_compared_with_its_formulae_and_a_replay_with_one_process() -> None:
+    told = run("coverage", "--visits", "800", "--rounds", "1")
+
+    assert set(told) >= {"ratio_to_straight_line", "replay_speedup", "replay_rss_mb"}
+    assert all(value > 0 for value in told.values()), told
+    assert told["replay_rss_mb"] < 300

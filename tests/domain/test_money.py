@@ -1,6 +1,6 @@
 """Exact products, the roundings that are allowed, and shares that sum to the bill."""
 
-from decimal import Decimal, Inexact
+from decimal import Decimal, Inexact, localcontext
 
 import pytest
 from hypothesis import given
@@ -23,6 +23,14 @@ def test_product_that_would_lose_a_digit_raises() -> None:
 
 def test_percent_is_exact_and_not_rounded() -> None:
     assert percent(Decimal("8641.97"), Decimal(95)) == Decimal("8209.8715")
+
+
+@given(_HUNDREDTHS, st.integers(0, 100))
+def test_percent_is_the_plain_formula_to_every_digit(amount: Decimal, percentage: int) -> None:
+    with localcontext(prec=60):
+        plain = amount * percentage / 100
+
+    assert percent(amount, Decimal(percentage)) == plain
 
 
 @pytest.mark.parametrize(

@@ -76,4 +76,4 @@ def _rounding(lines: tuple[PricedLine, ...]) -> tuple[Reason, ...]:
 
 
 def _printing_order(item: ChargeItem) -> tuple[int, str]:
-    return item.number, item.table.value
+    return item.number, item.table

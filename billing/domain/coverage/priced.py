@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from billing.domain.money import Dong, Shares, to_dong, total
+from billing.domain.money import ZERO, Dong, Shares, to_dong, total
 from billing.domain.visit import ChargeItem
 
 
@@ -40,11 +40,11 @@ class PricedLine:
     reasons: tuple[Reason, ...]
 
     def __post_init__(self) -> None:
-        parts = (self.self_pay, self.copay, self.fund, self.other_funds)
-        assert min(parts) >= 0, "no part of a line is negative"
         # At most 24 digits each, so a plain sum is exact; it is made for every line of every visit.
-        whole = self.self_pay + self.copay + self.fund + self.other_funds
-        assert whole == self.hospital_amount, "the parts of a line sum to it"
+        self_pay, copay, fund, other_funds = self.self_pay, self.copay, self.fund, self.other_funds
+        is_positive = self_pay >= ZERO and copay >= ZERO and fund >= ZERO and other_funds >= ZERO
+        assert is_positive, "no part of a line is negative"
+        assert self_pay + copay + fund + other_funds == self.hospital_amount, "the parts of a line sum to it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,12 +43,24 @@ class NewIntent(Body):
 
 
 @with_config(EXACTLY)
+class FormFieldDocument(TypedDict):
+    """One field of a form that the payer's browser posts."""
+
+    name: str
+    value: str
+
+
+@with_config(EXACTLY)
 class InstructionDocument(TypedDict):
-    """How the payer pays; an empty text is what this way of paying does not have."""
+    """How the payer pays; an empty text is what this way of paying does not have.
+
+    Where `form_fields` stand, the payer's browser posts them to `redirect_url`, in this order.
+    """
 
     qr_payload: str
     qr_svg: str | None
     redirect_url: str
+    form_fields: list[FormFieldDocument]
     bank_bin: str
     account_number: str
     account_holder: str
@@ -248,6 +260,7 @@ def _instruction(row: Mapping[str, Any]) -> InstructionDocument | None:
         "qr_payload": told["qr_payload"],
         "qr_svg": f"{_address(row['id'])}/qr.svg" if told["qr_payload"] else None,
         "redirect_url": told["redirect_url"],
+        "form_fields": [{"name": name, "value": value} for name, value in told.get("form_fields") or ()],
         "bank_bin": told["bank_bin"],
         "account_number": told["account_number"],
         "account_holder": told["account_holder"],

@@ -16,14 +16,20 @@ PAGE_POLICY = (
 """Our own script and style and nothing else; no script or style stands in the page itself."""
 
 
-def html_answer(template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> web.Response:
-    """Answer with a page. `template` is its path below `billing/web/pages`."""
+def html_answer(
+    template: str, *, status: HTTPStatus = HTTPStatus.OK, form_to: str = "", **values: Any
+) -> web.Response:
+    """Answer with a page. `template` is its path below `billing/web/pages`.
+
+    `form_to` is an origin that a form of this page may be posted to besides our own.
+    """
+    policy = PAGE_POLICY.replace("form-action 'self'", f"form-action 'self' {form_to}") if form_to else PAGE_POLICY
     return web.Response(
         status=status,
         text=_environment().get_template(template).render(values),
         content_type="text/html",
         charset="utf-8",
-        headers={"Content-Security-Policy": PAGE_POLICY},
+        headers={"Content-Security-Policy": policy},
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from markupsafe import Markup
@@ -81,7 +82,7 @@ async def get_page(request: web.Request) -> web.Response:
     explanation = [cost_sentences(bill, asked.language) for bill in page.bills]
     if page.amount < sum(bill.patient_share for bill in page.bills):
         explanation.append([words["part_of_bill"].format(amount=money_text(page.amount))])
-    return html_answer("pay/page.html", page=page, explanation=explanation, **values)
+    return html_answer("pay/page.html", form_to=_form_to(page), page=page, explanation=explanation, **values)
 
 
 async def get_state(request: web.Request) -> web.Response:
@@ -133,6 +134,13 @@ async def post_transferred(request: web.Request) -> web.Response:
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
 
 
+def _form_to(page: PayPage) -> str:
+    """The origin that the page's form may be posted to besides our own."""
+    if page.elsewhere is None or not page.elsewhere.fields:
+        return ""
+    return "https://" + urlsplit(page.elsewhere.address).netloc
+
+
 def _read(request: web.Request) -> _Asked:
     language = Language.ENGLISH if request.query.get("lang") == Language.ENGLISH.value else Language.VIETNAMESE
     found = _PAGE.fullmatch(request.match_info["page"])
@@ -161,7 +169,7 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
         "tone": _TONES.get(page.state, "waiting"),
         "is_final": page.state in FINAL,
         "is_waiting": page.state is PatientState.WAITING,
-        "is_missing_code": code is None and page.state not in _WITHOUT_CODE,
+        "is_missing_code": code is None and page.elsewhere is None and page.state not in _WITHOUT_CODE,
         "amounts": amounts,
         "valid_until": words["valid_until"].format(moment=expires) if expires else "",
         "picture": None if code is None else _picture(code.payload, words["qr_alt"], amounts["due"], code.text),

@@ -1,0 +1,136 @@
+"""`vienphi replay`: issued invoices computed once more, by the running code or under drafted figures."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from billing.cli.replay_output import BillRows, JsonLines, LineRows, Output, Words
+from billing.domain.coverage.figures import read_figures
+from billing.domain.coverage.recompute import Tally
+from billing.domain.ids import OrganizationId
+from billing.services.recomputing import RECOMPUTING_LIMITS, Draft, Period, recompute
+from billing.settings import load_settings
+from billing.storage.database import Database
+
+_WORKERS_MAX = 64
+_day = click.DateTime(["%Y-%m-%d"])
+_file = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.option("--parameters", type=_file, help="Drafted figures, a file in the form of parameters.toml.")
+@click.option("--from", "first", type=_day, help="First business date of issue. [default: from the beginning]")
+@click.option("--to", "last", type=_day, help="Last business date of issue. [default: until now]")
+@click.option("--organization", type=click.IntRange(min=1), help="Number of the unit. [default: all]")
+@click.option("--workers", type=click.IntRange(1, _WORKERS_MAX), help="Processes that price. [default: one a core]")
+@click.option("--lines-csv", type=_file, help="Write every changed line into this file.")
+@click.option("--visits-csv", type=_file, help="Write every changed bill into this file.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON lines: one a changed bill, the sums last.")
+@click.pass_obj
+def replay(
+    config: Path | None,
+    *,
+    parameters: Path | None,
+    first: datetime | None,
+    last: datetime | None,
+    organization: int | None,
+    workers: int | None,
+    lines_csv: Path | None,
+    visits_csv: Path | None,
+    is_json: bool,
+) -> None:
+    """Compute issued invoices once more from what they froze; nothing is ever written to the database.
+
+    Without a draft every invoice must give itself: exit status 1 if any does not. With --parameters it tells who would
+    have paid more and who less. Needs VIENPHI_DATABASE_URL; the auditor's role is enough with
+    --organization: it may not list the units.
+    """
+    period = Period(first=None if first is None else first.date(), last=None if last is None else last.date())
+    draft = None if parameters is None else _read_draft(parameters)
+    settings = load_settings(config, needed=("database_url",))
+    assert settings.database_url is not None, "named as needed"
+    url = settings.database_url.get_secret_value()
+    with ExitStack() as stack:
+        outputs: list[Output] = [JsonLines() if is_json else Words(is_draft=draft is not None)]
+        if lines_csv is not None:
+            outputs.append(stack.enter_context(_written(LineRows, lines_csv)))
+        if visits_csv is not None:
+            outputs.append(stack.enter_context(_written(BillRows, visits_csv)))
+        tally = asyncio.run(
+            _replay(
+                url,
+                outputs,
+                draft=draft,
+                period=period,
+                organization_id=None if organization is None else OrganizationId(organization),
+                workers=workers or min(os.cpu_count() or 1, _WORKERS_MAX),
+            )
+        )
+        for output in outputs:
+            output.end(tally)
+    if draft is None and (tally.changed or tally.refused):
+        raise SystemExit(1)
+
+
+async def _replay(
+    url: str,
+    outputs: list[Output],
+    *,
+    draft: Draft | None,
+    period: Period,
+    organization_id: OrganizationId | None,
+    workers: int,
+) -> Tally:
+    tally = Tally()
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    database = await Database.open(url, limits=RECOMPUTING_LIMITS, application_name="vienphi replay")
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+            task = progress.add_task("recomputing", total=None)
+            async for recomputed in recompute(
+                database, organization_id=organization_id, draft=draft, period=period, workers=workers
+            ):
+                progress.update(task, completed=recomputed.done, total=recomputed.total)
+                tally.add(recomputed.outcome.tally)
+                for change in recomputed.outcome.changes:
+                    for output in outputs:
+                        output.tell(recomputed.organization_id, change)
+    finally:
+        await database.close()
+    return tally
+
+
+def _read_draft(path: Path) -> Draft:
+    """Drafted figures, read once here so that a fault is told before anything is opened."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise click.ClickException(f"{path} cannot be read: {fault}") from fault
+    read_figures(text)
+    return Draft(figures=text)
+
+
+@contextmanager
+def _written(kind: type[LineRows] | type[BillRows], path: Path) -> Iterator[Output]:
+    """Rows for one file, opened for spreadsheets: UTF-8 with the mark by which they know it."""
+    try:
+        stream = path.open("w", encoding="utf-8-sig", newline="")
+    except OSError as fault:
+        raise click.ClickException(f"{path} cannot be written: {fault.strerror}") from fault
+    with stream:
+        yield kind(stream)

@@ -1,0 +1,222 @@
+"""What a replay tells: words for people, JSON lines for programs, rows for spreadsheets.
+
+Each change is written as it comes and none is kept, so that memory stands still over a long period.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TextIO
+
+import click
+
+from billing import __version__
+from billing.domain.coverage.explain import plain_number
+from billing.domain.coverage.recompute import Amounts, BillChange, LineChange, Tally
+from billing.domain.ids import OrganizationId
+from billing.domain.money import Shares
+
+BILLS_SHOWN = 20
+_LINES_SHOWN = 5
+_PAYERS = (("patient", "the patient"), ("insurer", "the fund"), ("other", "other payers"))
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Output(Protocol):
+    """One way to tell a replay."""
+
+    def tell(self, organization_id: OrganizationId, change: BillChange) -> None:
+        """Tell one bill that says something else."""
+
+    def end(self, tally: Tally) -> None:
+        """Tell the sums."""
+
+
+class Words:
+    """For people: the first changes, and a closing line or a table of who pays what."""
+
+    def __init__(self, *, is_draft: bool) -> None:
+        self._is_draft = is_draft
+        self._told = 0
+
+    def tell(self, organization_id: OrganizationId, change: BillChange) -> None:
+        self._told += 1
+        if self._told > BILLS_SHOWN:
+            return
+        head = "WOULD CHANGE" if self._is_draft else "DIFFERS"
+        versions = f"issued by {change.code_version or 'an unknown version'}, now {__version__}"
+        click.echo(
+            f"{head} organization {organization_id}, invoice {change.number} ({versions}): {_bill_words(change)}"
+        )
+        for line in change.lines[:_LINES_SHOWN]:
+            click.echo(f"      {_line_words(line)}")
+        if len(change.lines) > _LINES_SHOWN:
+            click.echo(f"      and {len(change.lines) - _LINES_SHOWN} more lines")
+
+    def end(self, tally: Tally) -> None:
+        if self._told > BILLS_SHOWN:
+            click.echo(f"and {self._told - BILLS_SHOWN} more; --lines-csv, --visits-csv or --json tell all")
+        if not self._is_draft:
+            differing = tally.changed + tally.refused
+            verdict = "every issued invoice recomputes to itself" if not differing else f"{differing} INVOICES DIFFER"
+            click.echo(f"{verdict}: {tally.bills} invoices, code {__version__}")
+            return
+        click.echo(
+            f"{tally.bills} visits: {tally.changed} would change in {tally.lines_changed} lines; the patient would pay "
+            f"more in {tally.patient_more} and less in {tally.patient_less}; {tally.refused} have no price"
+        )
+        click.echo(f"{'':14} {'issued':>20} {'under the draft':>20} {'difference':>20}")
+        for payer, name in _PAYERS:
+            issued, now = getattr(tally.issued, payer), getattr(tally.now, payer)
+            click.echo(f"{name:14} {_dong(issued):>20} {_dong(now):>20} {_signed(now - issued):>20}")
+        difference = tally.now.total - tally.issued.total
+        click.echo(f"{'all':14} {_dong(tally.issued.total):>20} {_dong(tally.now.total):>20} {_signed(difference):>20}")
+
+
+class JsonLines:
+    """For programs: one object a changed bill, the last with the sums."""
+
+    def tell(self, organization_id: OrganizationId, change: BillChange) -> None:
+        refusal = change.refusal
+        _echo_json(
+            {
+                "organization": organization_id,
+                "invoice": change.number,
+                "visit": change.ma_lk,
+                "code_version": change.code_version,
+                "running_version": __version__,
+                "issued": _shares(change.issued),
+                "now": None if change.now is None else _shares(change.now),
+                "refusal": None
+                if refusal is None
+                else {"code": refusal.code, "detail": refusal.detail, "rule": refusal.rule},
+                "lines": [_line(line) for line in change.lines],
+            }
+        )
+
+    def end(self, tally: Tally) -> None:
+        _echo_json(
+            {
+                "bills": tally.bills,
+                "changed": tally.changed,
+                "refused": tally.refused,
+                "lines_changed": tally.lines_changed,
+                "patient_more": tally.patient_more,
+                "patient_less": tally.patient_less,
+                "issued": _shares(tally.issued),
+                "now": _shares(tally.now),
+                "running_version": __version__,
+            }
+        )
+
+
+class LineRows:
+    """For spreadsheets: every changed line, amounts with two decimals."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._rows = csv.writer(stream)
+        amounts = [f"{side}_{name}" for side in ("issued", "now") for name in Amounts._fields]
+        place = ["organization", "invoice", "visit", "code_version", "running_version", "table", "stt", "code", "name"]
+        self._rows.writerow([*place, *amounts, "issued_rules", "now_rules"])
+
+    def tell(self, organization_id: OrganizationId, change: BillChange) -> None:
+        for line in change.lines:
+            place = [organization_id, change.number, change.ma_lk, change.code_version, __version__]
+            item = [line.table.value, line.number, line.code, line.name]
+            amounts = [*_cells(line.issued), *_cells(line.now)]
+            rules = [" ".join(line.issued_rules), " ".join(line.rules)]
+            self._rows.writerow([_inert(cell) for cell in (*place, *item)] + amounts + rules)
+
+    def end(self, tally: Tally) -> None:
+        """Rows carry no sums: a spreadsheet makes its own."""
+
+
+class BillRows:
+    """For spreadsheets: every changed bill in whole đồng, or why it has no price."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._rows = csv.writer(stream)
+        amounts = [f"{side}_{payer}" for side in ("issued", "now") for payer, _ in _PAYERS]
+        place = ["organization", "invoice", "visit", "code_version", "running_version"]
+        self._rows.writerow([*place, *amounts, "patient_difference", "rule", "refusal"])
+
+    def tell(self, organization_id: OrganizationId, change: BillChange) -> None:
+        place = [organization_id, change.number, change.ma_lk, change.code_version, __version__]
+        issued = [getattr(change.issued, payer) for payer, _ in _PAYERS]
+        now = ["" if change.now is None else getattr(change.now, payer) for payer, _ in _PAYERS]
+        difference = "" if change.now is None else change.now.patient - change.issued.patient
+        why = ["", ""] if change.refusal is None else [change.refusal.rule, change.refusal.detail]
+        self._rows.writerow([*(_inert(cell) for cell in place), *issued, *now, difference, *map(_inert, why)])
+
+    def end(self, tally: Tally) -> None:
+        """Rows carry no sums: a spreadsheet makes its own."""
+
+
+def _bill_words(change: BillChange) -> str:
+    if change.now is None:
+        assert change.refusal is not None, "a bill without a price says why"
+        rule = f" [{change.refusal.rule}]" if change.refusal.rule else ""
+        return f"no price now: {change.refusal.detail}{rule}"
+    parts = [
+        f"{name} {_dong(getattr(change.issued, payer))} → {_dong(getattr(change.now, payer))} đ"
+        for payer, name in _PAYERS
+        if getattr(change.issued, payer) != getattr(change.now, payer)
+    ]
+    return ", ".join(parts) or "the same shares by other lines"
+
+
+def _line_words(line: LineChange) -> str:
+    head = f"{line.table.value}/{line.number} {_printable(line.name or line.code)}"
+    if line.issued is None or line.now is None:
+        return f"{head}: {'was not there' if line.issued is None else 'is gone'}"
+    pairs = zip(Amounts._fields, line.issued, line.now, strict=True)
+    parts = [f"{name} {plain_number(old)} → {plain_number(new)}" for name, old, new in pairs if old != new]
+    rules = " ".join(line.rules)
+    before = "" if line.rules == line.issued_rules else f", before by {' '.join(line.issued_rules) or 'none'}"
+    return f"{head}: {', '.join(parts)} by {rules or 'no rule'}{before}"
+
+
+def _line(line: LineChange) -> Mapping[str, object]:
+    return {
+        "table": line.table.value,
+        "stt": line.number,
+        "code": line.code,
+        "name": line.name,
+        "issued": _amounts(line.issued),
+        "now": _amounts(line.now),
+        "issued_rules": list(line.issued_rules),
+        "rules": list(line.rules),
+    }
+
+
+def _amounts(amounts: Amounts | None) -> Mapping[str, str] | None:
+    return None if amounts is None else {name: format(value, "f") for name, value in amounts._asdict().items()}
+
+
+def _cells(amounts: Amounts | None) -> Sequence[str]:
+    return [""] * len(Amounts._fields) if amounts is None else [format(value, "f") for value in amounts]
+
+
+def _shares(shares: Shares) -> Mapping[str, int]:
+    return {payer: getattr(shares, payer) for payer, _ in _PAYERS}
+
+
+def _echo_json(document: Mapping[str, object]) -> None:
+    click.echo(json.dumps(document, ensure_ascii=False))
+
+
+def _inert(cell: object) -> object:
+    """A text of somebody else's that a spreadsheet would take for a formula, made plain text."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_SIGNS) else cell
+
+
+def _printable(text: str) -> str:
+    return "".join(sign if sign.isprintable() else "·" for sign in text)
+
+
+def _signed(amount: int) -> str:
+    return "0" if amount == 0 else f"{'+' if amount > 0 else '−'}{_dong(abs(amount))}"
+
+
+def _dong(amount: int) -> str:
+    return f"{amount:,}".replace(",", ".")

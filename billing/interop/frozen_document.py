@@ -1,0 +1,105 @@
+"""What an issued invoice keeps for ever: the visit and the facility's readings it was priced from, as one text.
+
+The text carries the version of its own shape. A shape is never changed once invoices were issued in it: a new one gets
+the next number and a reading of its own here, so that the oldest invoice is still recomputed. Version 1 is the shape
+that did not name its version.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
+
+from billing.domain.coverage.policy import Policy
+from billing.domain.errors import InvalidValue
+from billing.domain.visit import Visit
+from billing.interop.visit_document import canonical, content_hash, write_frozen_visit
+from billing.interop.visit_json import read_visit
+
+SHAPE = 2
+"""The version that is written. 2: as 1, and it says so."""
+
+_KEYS_OF_SHAPE = {1: frozenset({"visit", "policy"}), 2: frozenset({"shape", "visit", "policy"})}
+_FACTS = {"True": True, "False": False}
+
+
+class FrozenUnreadable(InvalidValue):
+    """A frozen text this version cannot read: damaged, or written by a newer version."""
+
+    code = "frozen_unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenBill:
+    """The inputs of one price, read back; the patient and the personal digits of cards are not among them."""
+
+    visit: Visit
+    policy: Policy
+
+
+def write_frozen(visit: Visit, policy: Policy) -> str:
+    """The inputs of a price as one canonical text."""
+    return canonical({"shape": SHAPE, "visit": write_frozen_visit(visit), "policy": _readings(policy)})
+
+
+def policy_version(policy: Policy) -> str:
+    """A short name for a set of readings: the same readings, the same name."""
+    return content_hash(canonical(_readings(policy))).hex()[:16]
+
+
+def read_frozen(text: str) -> FrozenBill:
+    """Read the inputs of a price back, of any shape that was ever written.
+
+    A reading the text does not name was added since: its default holds what was done before there was a choice.
+    Raises FrozenUnreadable, or what `read_visit` raises for the visit in it.
+    """
+    try:
+        document = json.loads(text, parse_float=Decimal)
+    except ValueError as cause:
+        raise FrozenUnreadable("the frozen text is not JSON") from cause
+    if not isinstance(document, dict):
+        raise FrozenUnreadable("the frozen text is not an object")
+    shape = document.get("shape", 1)
+    if type(shape) is not int or shape not in _KEYS_OF_SHAPE:
+        raise FrozenUnreadable(f"shape {shape} of a frozen text is not known to this version")
+    if document.keys() != _KEYS_OF_SHAPE[shape]:
+        raise FrozenUnreadable(f"a frozen text of shape {shape} has other parts than {', '.join(sorted(document))}")
+    if not isinstance(document["visit"], dict) or not isinstance(document["policy"], dict):
+        raise FrozenUnreadable("visit and policy of a frozen text are objects")
+    return FrozenBill(read_visit(document["visit"]), _policy(document["policy"]))
+
+
+def _readings(policy: Policy) -> dict[str, str]:
+    return {
+        name: " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        for name, value in asdict(policy).items()
+    }
+
+
+def _policy(readings: Mapping[str, Any]) -> Policy:
+    kinds = _kinds_of_readings()
+    strange = readings.keys() - kinds.keys()
+    if strange:
+        raise FrozenUnreadable(f"readings not known to this version: {', '.join(sorted(strange))}")
+    return Policy(**{name: read_reading(name, kinds[name], value) for name, value in readings.items()})
+
+
+@cache
+def _kinds_of_readings() -> Mapping[str, Any]:
+    return get_type_hints(Policy)
+
+
+def read_reading(name: str, kind: Any, value: object) -> Any:
+    """One reading from its text: a choice, a fact, a number or a text, or a row of those. Raises FrozenUnreadable."""
+    if not isinstance(value, str):
+        raise FrozenUnreadable(f"{name} is not written as a text")
+    if get_origin(kind) is tuple:
+        return tuple(read_reading(name, get_args(kind)[0], part) for part in value.split())
+    assert issubclass(kind, (StrEnum, bool, Decimal, int, str)), f"how is the reading {name} read back?"
+    try:
+        return _FACTS[value] if kind is bool else kind(value)
+    except (KeyError, ValueError, ArithmeticError) as cause:
+        raise FrozenUnreadable(f"{name} {value} is not a reading this version knows") from cause

@@ -1,0 +1,142 @@
+"""`vienphi replay` as an operator calls it: the self-check, a draft of figures, and what both print."""
+
+import asyncio
+import csv
+import json
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from billing.domain.actor import Actor
+from billing.services.invoicing import issue_invoice
+from billing.services.visiting import take_visit
+from billing.storage.database import Database
+from billing.storage.embedded import SUPERUSER, EmbeddedPostgres
+from tests.builders import add_demo_hospital, build_context, service_line, visit_document
+from tests.cli.test_demo import run
+
+FIGURES = resources.files("billing.domain.coverage").joinpath("parameters.toml").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A hospital with one invoice of 600 000 đồng, of which the patient pays 136 000, and one with a strange name."""
+    with EmbeddedPostgres() as own:
+        run("migrate", VIENPHI_OWNER_URL=own.owner_url)
+        asyncio.run(bill(own))
+        yield own
+
+
+async def bill(server: EmbeddedPostgres) -> None:
+    hospital = await add_demo_hospital(server.owner_url)
+    database = await Database.open(server.app_url)
+    context = build_context(database)
+    strange = visit_document(ma_lk="LK2", lines=[service_line(1, name="=1+1\x1b[2J", group=1, price="1000000")])
+    for document in (visit_document(), strange):
+        visit = await take_visit(context, hospital.organization_id, document, actor=Actor.system())
+        assert visit is not None
+        await issue_invoice(context, hospital.organization_id, visit.id, actor=Actor.system())
+    await database.close()
+
+
+async def as_superuser(server: EmbeddedPostgres, statement: str) -> None:
+    connection = await asyncpg.connect(server.url(SUPERUSER, "vienphi"))
+    await connection.execute(f"SET session_replication_role = replica; {statement}")
+    await connection.close()
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Path:
+    """Figures under which the fund pays 70 % for digit 4."""
+    path = tmp_path / "draft.toml"
+    path.write_text(FIGURES.replace('4 = "80"', '4 = "70"'), encoding="utf-8")
+    return path
+
+
+def test_every_invoice_recomputes_to_itself_and_a_difference_is_listed(server: EmbeddedPostgres) -> None:
+    right = run("replay", VIENPHI_DATABASE_URL=server.app_url)
+    asyncio.run(
+        as_superuser(
+            server, "UPDATE invoice_line SET fund = fund - 1, copay = copay + 1 WHERE name = 'Xét nghiệm';"
+            "UPDATE invoice_input SET code_version = '0.0.9'"
+        )
+    )  # fmt: skip
+    wrong = run("replay", VIENPHI_DATABASE_URL=server.app_url)
+    as_json = run("replay", "--json", VIENPHI_DATABASE_URL=server.app_url)
+    asyncio.run(
+        as_superuser(server, "UPDATE invoice_line SET fund = fund + 1, copay = copay - 1 WHERE name = 'Xét nghiệm'")
+    )
+
+    assert right.returncode == 0, right.stderr
+    assert right.stdout.startswith("every issued invoice recomputes to itself: 2 invoices, code ")
+    assert wrong.returncode == as_json.returncode == 1
+    first, second, last = wrong.stdout.splitlines()
+    assert "DIFFERS organization 1, invoice BK" in first
+    assert "(issued by 0.0.9, now 0.1.0): the same shares by other lines" in first
+    assert second.strip() == "XML3/2 Xét nghiệm: copay 90001 → 90000, fund 359999 → 360000 by B-010"
+    assert last.startswith("1 INVOICES DIFFER: 2 invoices")
+    change, sums = map(json.loads, as_json.stdout.splitlines())
+    assert change["lines"][0]["issued"]["fund"] == "359999.00"
+    assert (sums["bills"], sums["changed"]) == (2, 1)
+
+
+def test_draft_of_figures_tells_who_pays_more_and_writes_both_sheets(
+    server: EmbeddedPostgres, draft: Path, tmp_path: Path
+) -> None:
+    lines, visits = tmp_path / "lines.csv", tmp_path / "visits.csv"
+
+    told = run(
+        "replay", "--parameters", str(draft), "--workers", "2", "--lines-csv", str(lines), "--visits-csv", str(visits),
+        VIENPHI_DATABASE_URL=server.app_url,
+    )  # fmt: skip
+
+    assert told.returncode == 0, told.stderr
+    # 10 % of 580 000 and of 1 000 000 go from the fund to the patients.
+    assert "2 visits: 2 would change in 4 lines; the patient would pay more in 2 and less in 0; 0 have no price" in (
+        told.stdout
+    )
+    rows = [line.split() for line in told.stdout.splitlines()]
+    assert ["the", "patient", "336.000", "494.000", "+158.000"] in rows
+    assert ["the", "fund", "1.264.000", "1.106.000", "−158.000"] in rows
+    assert ["all", "1.600.000", "1.600.000", "0"] in rows
+    with visits.open(encoding="utf-8-sig", newline="") as stream:
+        bills = list(csv.DictReader(stream))
+    assert [(row["issued_patient"], row["now_patient"], row["patient_difference"]) for row in bills] == [
+        ("136000", "194000", "58000"),
+        ("200000", "300000", "100000"),
+    ]
+    with lines.open(encoding="utf-8-sig", newline="") as stream:
+        strange = list(csv.DictReader(stream))[-1]
+    assert strange["name"].startswith("'=1+1")
+    assert (strange["issued_fund"], strange["now_fund"], strange["now_rules"]) == ("800000.00", "700000.00", "B-010")
+    assert "\x1b" not in told.stdout
+
+
+def test_auditor_may_replay_a_unit(server: EmbeddedPostgres) -> None:
+    asyncio.run(as_superuser(server, "CREATE ROLE an_auditor LOGIN PASSWORD 'x' IN ROLE vienphi_auditor"))
+
+    told = run("replay", "--organization", "1", VIENPHI_DATABASE_URL=server.url("an_auditor", "vienphi"))
+
+    assert told.returncode == 0, told.stderr
+    assert "recomputes to itself: 2 invoices" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(FIGURES.replace('"80"', "80.5"), "must be written in quotes"), ("", "cannot be read")],
+    ids=["float", "empty"],
+)
+def test_draft_that_cannot_be_read_is_refused_before_anything_is_opened(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "draft.toml"
+    path.write_text(text, encoding="utf-8")
+
+    refused = run("replay", "--parameters", str(path))
+    missing = run("replay", "--parameters", str(tmp_path / "none.toml"))
+    backwards = run("replay", "--from", "2026-11-02", "--to", "2026-11-01")
+
+    assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
+    assert (missing.returncode, "cannot be read" in missing.stderr) == (1, True)
+    assert (backwards.returncode, "ends before it begins" in backwards.stderr) == (1, True)

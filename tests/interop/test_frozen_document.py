@@ -1,0 +1,120 @@
+"""What an invoice froze is read back to the same visit and readings, in every shape that was ever written."""
+
+import json
+from dataclasses import fields, replace
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing.domain.coverage.figures import load_figures
+from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.price import price
+from billing.domain.errors import InvalidValue
+from billing.domain.money import Dong, Shares
+from billing.interop.frozen_document import FrozenUnreadable, policy_version, read_frozen, read_reading, write_frozen
+from billing.interop.visit_json import read_visit
+from tests.builders import visit_document
+
+FROZEN = Path(__file__).parents[1] / "cases" / "frozen"
+
+
+def other_readings(policy: Policy) -> Policy:
+    """Every reading turned to another choice than the one it has."""
+    return replace(policy, **{field.name: another(getattr(policy, field.name)) for field in fields(Policy)})
+
+
+def another(value: Any) -> Any:
+    match value:
+        case StrEnum():
+            return next(choice for choice in type(value) if choice != value)
+        case bool():
+            return not value
+        case tuple():
+            return (*value, value[0])
+        case str():
+            return f"{value}1"
+        case _:
+            return value + 1
+
+
+def test_visit_and_every_reading_come_back() -> None:
+    visit = read_visit({key: value for key, value in visit_document().items() if key != "patient"})
+    policy = other_readings(Policy())
+
+    again = read_frozen(write_frozen(visit, policy))
+
+    assert again.policy == policy
+    assert all(getattr(policy, field.name) != getattr(Policy(), field.name) for field in fields(Policy))
+    assert again.visit.items == visit.items
+    assert again.visit.cards[0].code == "DN4790000000000"
+
+
+def test_text_written_before_shapes_were_named_prices_as_it_did_then() -> None:
+    frozen = read_frozen((FROZEN / "shape-1.json").read_text(encoding="utf-8"))
+
+    priced = price(frozen.visit, figures=load_figures(), policy=frozen.policy)
+
+    assert priced.shares == Shares(patient=Dong(186_616), other=Dong(0), insurer=Dong(3_545_697))
+
+
+def test_reading_added_since_has_the_default_that_held_before() -> None:
+    document = json.loads(write_frozen(read_visit(visit_document()), other_readings(Policy())))
+    del document["policy"]["base_salary_day"]
+
+    assert read_frozen(json.dumps(document)).policy.base_salary_day is Policy().base_salary_day
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"shape": 99},
+        {"shape": True},
+        {"shape": "2"},
+        {"more": 1},
+        {"policy": {"reading_of_tomorrow": "yes"}},
+        {"policy": {"base_salary_day": "tomorrow"}},
+        {"policy": {"digit_1_lifts_ratios": "1"}},
+        {"policy": []},
+        {"visit": None},
+        {"visit": {}},
+    ],
+)
+def test_text_that_is_not_understood_is_refused_and_never_guessed(damage: dict[str, object]) -> None:
+    document = json.loads(write_frozen(read_visit(visit_document()), Policy()))
+
+    with pytest.raises(InvalidValue):
+        read_frozen(json.dumps(document | damage))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "1", '"visit"'])
+def test_text_that_is_no_object_is_refused(text: str) -> None:
+    with pytest.raises(FrozenUnreadable):
+        read_frozen(text)
+
+
+def test_same_readings_have_the_same_name_and_others_another() -> None:
+    assert policy_version(Policy()) == policy_version(replace(Policy()))
+    assert policy_version(Policy()) != policy_version(other_readings(Policy()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "reading"),
+    [
+        (Decimal, "47.5", Decimal("47.5")),
+        (int, "3", 3),
+        (str, "", ""),
+        (tuple[Decimal, ...], "100 50", (Decimal(100), Decimal(50))),
+        (tuple[Decimal, ...], "", ()),
+    ],
+)
+def test_reading_of_any_kind_comes_back_from_its_text(kind: Any, text: str, reading: object) -> None:
+    assert read_reading("a_reading", kind, text) == reading
+
+
+@pytest.mark.parametrize(("kind", "text"), [(Decimal, "much"), (int, "1.5"), (tuple[Decimal, ...], "1,2"), (str, None)])
+def test_reading_that_is_none_of_its_kind_is_refused(kind: Any, text: Any) -> None:
+    with pytest.raises(FrozenUnreadable):
+        read_reading("a_reading", kind, text)

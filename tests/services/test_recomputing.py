@@ -1,0 +1,309 @@
+"""Issued invoices are computed once more: each gives itself, a draft tells who would pay more; nothing is written."""
+
+import asyncio
+import multiprocessing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from importlib import resources
+
+import asyncpg
+import pytest
+
+from billing.domain.actor import Actor
+from billing.domain.coverage.recompute import BillChange, Tally, UnitPrices
+from billing.domain.errors import InvalidValue
+from billing.domain.ids import InvoiceId
+from billing.domain.ledger import business_date
+from billing.domain.money import Dong, Shares
+from billing.domain.visit import ChargeItem, Visit
+from billing.interop.visit_document import content_hash
+from billing.services.invoicing import issue_invoice
+from billing.services.recomputing import Draft, Period, RecomputingStopped, recompute, recompute_chunks
+from billing.services.visiting import take_visit
+from billing.storage.database import Database
+from billing.storage.frozen_bills import FrozenRow, read_frozen_bills
+from tests.builders import drug_line, service_line, visit_document
+from tests.conftest import DatabaseAddress
+from tests.services.road import Road
+
+SYSTEM = Actor.system()
+FIGURES = resources.files("billing.domain.coverage").joinpath("parameters.toml").read_text("utf-8")
+LEVEL_OF_DIGIT_4 = '4 = "80"'
+
+
+async def issue(road: Road, document: dict[str, object]) -> InvoiceId:
+    organization_id = road.hospital.organization_id
+    taken = await take_visit(road.context, organization_id, document, actor=SYSTEM)
+    assert taken is not None
+    return await issue_invoice(road.context, organization_id, taken.id, actor=SYSTEM)
+
+
+async def replay(road: Road, **how: object) -> tuple[list[BillChange], Tally]:
+    changes: list[BillChange] = []
+    tally = Tally()
+    async for recomputed in recompute(road.context.database, **how):
+        changes += recomputed.outcome.changes
+        tally.add(recomputed.outcome.tally)
+    return changes, tally
+
+
+async def content_of_every_table(database: DatabaseAddress) -> dict[str, tuple[int, str]]:
+    """Row count and content hash of each table, read as whoever sees all rows."""
+    assert database.superuser_url is not None
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        return {
+            row["tablename"]: tuple(
+                await connection.fetchrow(
+                    "SELECT count(*), coalesce(md5(string_agg(t::text, chr(10) ORDER BY t::text)), '')"
+                    f" FROM {row['tablename']} AS t"
+                )
+            )
+            for row in tables
+        }
+    finally:
+        await connection.close()
+
+
+async def damage(database: DatabaseAddress, statement: str) -> None:
+    """Change what nobody may change, past triggers and walls."""
+    assert database.superuser_url is not None
+    connection = await asyncpg.connect(database.superuser_url)
+    await connection.execute(f"SET session_replication_role = replica; {statement}")
+    await connection.close()
+
+
+async def two_bills_of_one_visit(road: Road) -> None:
+    await issue(road, visit_document())
+    more = visit_document()
+    more["lines"].append(service_line(9, name="Siêu âm", group=2, price="100000"))
+    await issue(road, more)
+
+
+async def test_every_issued_invoice_recomputes_to_itself(road: Road) -> None:
+    await two_bills_of_one_visit(road)
+    await issue(road, visit_document(ma_lk="LK2"))
+
+    changes, tally = await replay(road)
+
+    assert changes == []
+    assert (tally.bills, tally.changed, tally.refused) == (3, 0, 0)
+    # 600 000 twice, and 100 000 of the further invoice.
+    assert tally.now == tally.issued == Shares(patient=Dong(292_000), other=Dong(0), insurer=Dong(1_008_000))
+
+
+async def test_draft_of_figures_tells_who_pays_more_by_visit_line_and_rule(road: Road) -> None:
+    await two_bills_of_one_visit(road)
+    await issue(road, visit_document(ma_lk="LK2") | {"cards": []})
+    draft = Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
+
+    changes, tally = await replay(road, draft=draft)
+
+    assert (tally.bills, tally.changed, tally.patient_more, tally.patient_less) == (2, 1, 1, 0)
+    (change,) = changes
+    # 680 000 insured: 20 % and 20 000 self-pay were 156 000, 30 % are 224 000.
+    assert change.issued == Shares(patient=Dong(156_000), other=Dong(0), insurer=Dong(544_000))
+    assert change.now == Shares(patient=Dong(224_000), other=Dong(0), insurer=Dong(476_000))
+    assert [(line.table.value, line.number) for line in change.lines] == [
+        ("XML2", 1), ("XML3", 1), ("XML3", 2), ("XML3", 9),
+    ]  # fmt: skip
+    ultrasound = change.lines[-1]
+    assert ultrasound.issued is not None
+    assert ultrasound.now is not None
+    assert (ultrasound.issued.fund, ultrasound.now.fund) == (Decimal(80_000), Decimal(70_000))
+    assert ultrasound.rules == ultrasound.issued_rules == ("B-010",)
+
+
+@dataclass(frozen=True)
+class Ultrasound:
+    """A drafted price list of one service, from a day on."""
+
+    since: date
+
+    def __call__(self, visit: Visit, item: ChargeItem, day: date) -> UnitPrices | None:
+        if item.name != "Siêu âm" or day < self.since:
+            return None
+        return UnitPrices(hospital=Decimal(90_000), insurance=Decimal(50_000))
+
+
+async def test_draft_of_prices_holds_from_its_day_and_leaves_other_items_alone(road: Road) -> None:
+    document = visit_document()
+    document["lines"].append(service_line(9, name="Siêu âm", group=2, price="100000"))
+    await issue(road, document)
+
+    changes, _ = await replay(road, draft=Draft(price_on=Ultrasound(date(2026, 11, 2))))
+    none, _ = await replay(road, draft=Draft(price_on=Ultrasound(date(2026, 11, 3))))
+
+    assert none == []
+    (change,) = changes
+    (line,) = change.lines
+    assert line.now is not None
+    # Of 90 000 the insurer reckons with 50 000 and pays 80 % of it.
+    assert (line.now.fund, line.now.copay, line.now.self_pay) == (Decimal(40_000), Decimal(10_000), Decimal(40_000))
+
+
+async def test_period_is_business_dates_of_issue_both_included(road: Road) -> None:
+    await issue(road, visit_document())
+    today = business_date(road.context.clock())
+    yesterday, tomorrow = today - timedelta(days=1), today + timedelta(days=1)
+
+    counted = {
+        (first, last): (await replay(road, period=Period(first=first, last=last)))[1].bills
+        for first, last in [(today, today), (yesterday, yesterday), (tomorrow, None), (None, yesterday), (today, None)]
+    }
+
+    assert list(counted.values()) == [1, 0, 0, 0, 1]
+    with pytest.raises(InvalidValue):
+        Period(first=today, last=yesterday)
+
+
+@pytest.mark.own_server
+async def test_nothing_is_written(road: Road, database: DatabaseAddress) -> None:
+    await two_bills_of_one_visit(road)
+    before = await content_of_every_table(database)
+
+    await replay(road)
+    changes, _ = await replay(road, draft=Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"')), workers=2)
+
+    assert changes
+    assert before["invoice"][0] == 2
+    assert await content_of_every_table(database) == before
+
+
+async def test_server_refuses_a_write_where_invoices_are_recomputed(road: Road) -> None:
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        async with road.context.database.transaction(road.hospital.organization_id, read_only=True) as tx:
+            await tx.execute("UPDATE invoice SET owed = owed")
+
+
+@pytest.mark.own_server
+async def test_invoice_that_says_something_else_is_listed_with_line_and_rule(
+    road: Road, database: DatabaseAddress
+) -> None:
+    await issue(road, visit_document())
+    await damage(
+        database,
+        "UPDATE invoice_line SET fund = fund - 1, copay = copay + 1 WHERE source_table = 'XML2';"
+        "UPDATE invoice_input SET code_version = '0.0.9'",
+    )
+
+    changes, tally = await replay(road)
+
+    (change,) = changes
+    (line,) = change.lines
+    assert line.issued is not None
+    assert line.now is not None
+    assert (change.code_version, line.rules, tally.changed) == ("0.0.9", ("B-010",), 1)
+    assert (line.issued.fund, line.now.fund) == (Decimal("63999.00"), Decimal("64000.00"))
+
+
+@pytest.mark.own_server
+async def test_share_of_a_further_invoice_is_the_visit_less_its_earlier_ones(
+    road: Road, database: DatabaseAddress
+) -> None:
+    await two_bills_of_one_visit(road)
+    await damage(
+        database,
+        "UPDATE invoice SET patient_share = patient_share + 1, owed = owed + 1 WHERE number LIKE '%000002'",
+    )
+
+    changes, _ = await replay(road)
+
+    assert [(change.number[-6:], change.lines) for change in changes] == [("000002", ())]
+    assert (changes[0].issued.patient, changes[0].now and changes[0].now.patient) == (20_001, 20_000)
+
+
+@pytest.mark.own_server
+async def test_inputs_that_were_touched_or_are_missing_are_told_and_stop_no_other(
+    road: Road, database: DatabaseAddress
+) -> None:
+    await issue(road, visit_document())
+    await issue(road, visit_document(ma_lk="LK2"))
+    await issue(road, visit_document(ma_lk="LK3"))
+    touched = "(SELECT id FROM invoice WHERE number LIKE '%000001')"
+    missing = "(SELECT id FROM invoice WHERE number LIKE '%000002')"
+    await damage(
+        database,
+        f"UPDATE invoice_input SET document = replace(document, '450000', '450001') WHERE invoice_id = {touched};"
+        f"DELETE FROM invoice_input WHERE invoice_id = {missing}",
+    )
+
+    changes, tally = await replay(road)
+
+    assert [change.refusal and change.refusal.code for change in changes] == ["inputs_changed"] * 2
+    assert (tally.bills, tally.refused, tally.changed) == (3, 2, 0)
+
+
+@pytest.mark.own_server
+async def test_bill_without_a_price_under_the_running_code_names_the_rule(
+    road: Road, database: DatabaseAddress
+) -> None:
+    invoice_id = await issue(road, visit_document())
+    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        text = await tx.fetchval("SELECT document FROM invoice_input WHERE invoice_id = $1", invoice_id)
+    other = text.replace('"MA_DOITUONG_KCB":"1.1"', '"MA_DOITUONG_KCB":"1.13"')
+    await damage(
+        database, f"UPDATE invoice_input SET document = '{other}', document_hash = '\\x{content_hash(other).hex()}'"
+    )
+
+    changes, _ = await replay(road)
+
+    refusal = changes[0].refusal
+    assert refusal is not None
+    assert (refusal.code, refusal.rule) == ("not_supported", "B-044")
+
+
+async def test_processes_tell_the_same_as_one(road: Road) -> None:
+    for number in range(1, 6):
+        document = visit_document(ma_lk=f"LK{number}")
+        document["lines"].append(drug_line(2, quantity=str(number), price="1000"))
+        await issue(road, document)
+    draft = Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
+
+    assert await replay(road, draft=draft, workers=2) == await replay(road, draft=draft)
+
+
+async def test_process_that_ends_stops_the_replay_by_name(road: Road) -> None:
+    await issue(road, visit_document())
+    async with road.context.database.transaction(road.hospital.organization_id, read_only=True) as tx:
+        rows = await read_frozen_bills(tx, after=None, limit=1, since=None, before=None, last_of_visit=False)
+
+    async def chunks() -> AsyncIterator[Sequence[FrozenRow]]:
+        for _ in range(20):
+            yield rows
+
+    async with aclosing(recompute_chunks(chunks(), draft=None, workers=2)) as outcomes:
+        assert (await anext(outcomes)).tally.bills == 1
+        multiprocessing.active_children()[0].kill()
+        with pytest.raises(RecomputingStopped):
+            async for _ in outcomes:
+                await asyncio.sleep(0.05)
+
+
+async def test_organization_sees_its_own_invoices_alone(road: Road, app_database: Database) -> None:
+    await issue(road, visit_document())
+
+    async for recomputed in recompute(app_database, organization_id=road.hospital.organization_id):
+        assert (recomputed.organization_id, recomputed.done, recomputed.total) == (road.hospital.organization_id, 1, 1)
+
+
+def test_tally_counts_a_refused_bill_in_no_sum() -> None:
+    said = Shares(patient=Dong(5), other=Dong(0), insurer=Dong(10))
+    change = BillChange(number="1", ma_lk="LK", code_version="", issued=said, now=said)
+    tally = Tally()
+    for each in _three(change):
+        tally.count(said, each)
+
+    assert (tally.bills, tally.refused, tally.changed) == (3, 1, 1)
+    assert (tally.patient_more, tally.patient_less) == (0, 1)
+    assert tally.issued == Shares(patient=Dong(10), other=Dong(0), insurer=Dong(20))
+    assert tally.now == Shares(patient=Dong(7), other=Dong(0), insurer=Dong(23))
+
+
+def _three(change: BillChange) -> Sequence[BillChange | None]:
+    less = Shares(patient=Dong(2), other=Dong(0), insurer=Dong(13))
+    return None, replace(change, now=less), replace(change, now=None)
