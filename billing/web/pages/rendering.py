@@ -16,9 +16,7 @@ PAGE_POLICY = (
 """Our own script and style and nothing else; no script or style stands in the page itself."""
 
 
-def html_answer(
-    template: str, *, status: HTTPStatus = HTTPStatus.OK, form_to: str = "", **values: Any
-) -> web.Response:
+def html_answer(template: str, *, status: HTTPStatus = HTTPStatus.OK, form_to: str = "", **values: Any) -> web.Response:
     """Answer with a page. `template` is its path below `billing/web/pages`.
 
     `form_to` is an origin that a form of this page may be posted to besides our own.
