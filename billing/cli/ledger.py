@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from billing.app import open_service
+from billing.cli.opening import require_migrated
 from billing.domain.actor import Actor
 from billing.domain.balance import AccountBalance
 from billing.domain.ids import OrganizationId
@@ -59,7 +60,9 @@ def rebase(config: Path | None) -> None:
     """
     settings = load_settings(config, needed=("owner_url",))
     assert settings.owner_url is not None, "named as needed"
-    shift = asyncio.run(rebase_database(settings.owner_url.get_secret_value()))
+    owner_url = settings.owner_url.get_secret_value()
+    asyncio.run(require_migrated(owner_url))
+    shift = asyncio.run(rebase_database(owner_url))
     click.echo("nothing to do" if shift is None else f"rebased: transaction numbers go on {shift} further")
 
 
@@ -138,9 +141,12 @@ async def rebase_database(owner_url: str) -> int | None:
 
 
 def _database_url(config: Path | None) -> str:
+    """The address of a database that is migrated. Raises SettingsInvalid, NotMigrated, DatabaseUnavailable."""
     settings = load_settings(config, needed=("database_url",))
     assert settings.database_url is not None, "named as needed"
-    return settings.database_url.get_secret_value()
+    url = settings.database_url.get_secret_value()
+    asyncio.run(require_migrated(url))
+    return url
 
 
 async def _doubt_of_horizon(database: Database) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from billing.cli.opening import require_migrated
 from billing.services.context import Ids, utc_now
 from billing.services.organizing import Setup
 from billing.settings import load_settings
@@ -21,6 +22,7 @@ def as_owner(config: Path | None, work: Callable[[Setup], Awaitable[T]]) -> T:
 
 
 async def _run(url: str, work: Callable[[Setup], Awaitable[T]]) -> T:
+    await require_migrated(url)
     database = await Database.open(url, limits=DatabaseLimits(connections_max=1))
     try:
         return await work(Setup(database, utc_now, Ids(utc_now)))

@@ -57,6 +57,28 @@ def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: Embedd
         assert httpx.get(f"{address}/v1/invoices", headers=headers).status_code == 401
 
 
+def test_commands_on_a_database_without_migrations_say_so_in_one_line() -> None:
+    with EmbeddedPostgres() as empty:
+        addresses = {"VIENPHI_OWNER_URL": empty.owner_url, "VIENPHI_DATABASE_URL": empty.app_url}
+        refused = [
+            run(*command, **addresses)
+            for command in (
+                ("ledger", "verify"),
+                ("ledger", "rebase"),
+                ("ledger", "balances", "--organization", "1"),
+                ("ledger", "close-day", "--organization", "1", "--day", "2026-07-31"),
+                ("key", "list", "--organization", "1"),
+                ("webhook", "list-dead", "--organization", "1"),
+                ("webhook", "add", "--organization", "1", "--secret", "hook", "https://example.org/hook"),
+            )
+        ]
+
+    for each in refused:
+        assert each.returncode == 1
+        assert "run vienphi migrate first" in each.stderr
+        assert "Traceback" not in each.stderr
+
+
 def test_secret_is_refused_in_the_settings_of_an_account(server: EmbeddedPostgres, tmp_path: Path) -> None:
     settings = tmp_path / "sandbox.json"
     settings.write_text('{"secret": "hush"}', encoding="utf-8")
