@@ -110,9 +110,9 @@ def test_verify_gives_each_proof_hours_and_the_service_seconds(
     )
     monkeypatch.setattr(proving, "PROOFS", (told,))
 
-    doubts = asyncio.run(verify_books(server.app_url))
+    verdict = asyncio.run(verify_books(server.app_url))
 
-    assert doubts == 1
+    assert verdict.doubts == 1
     assert "limit:  expected, 12h found" in capsys.readouterr().out
     assert DatabaseLimits().statement_timeout_ms == 15_000
 
