@@ -12,7 +12,7 @@ PYTEST_ARGUMENTS ?= -n 2
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 .PHONY: demo
 demo: .venv/.installed ## watch a visit become a price, a QR, a payment and a balanced ledger

@@ -22,7 +22,7 @@ from billing.web.server import create_application
 from billing.web.surroundings import WebLimits
 from providers.banks import banks
 from providers.contract import Provider
-from providers.registry import open_provider
+from providers.registry import SECRET_FIELD, BrokenProvider, SettingsRefused, UnknownProvider, open_provider
 
 SECRET_VARIABLE = "VIENPHI_SECRET_"  # noqa: S105 - the beginning of a name
 _PROVIDER_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
@@ -37,26 +37,46 @@ class SecretMissing(Unavailable):
     code = "secret_missing"
 
 
+class ProviderUnfit(Unavailable):
+    """A provider account cannot be used as it is set up: its provider is not installed, or refuses its settings."""
+
+    code = "provider_unfit"
+
+
+def secret_variable(name: str) -> str:
+    """The variable of the environment that gives the secret of a name: in capitals, with `_` for `-`."""
+    return SECRET_VARIABLE + name.upper().replace("-", "_")
+
+
 def find_secret(name: str) -> str:
     """The secret of a name, from `VIENPHI_SECRET_<NAME>` or the file that `VIENPHI_SECRET_<NAME>_FILE` names.
 
-    A name is written in capitals, with `_` for `-`. Raises SecretMissing.
+    Raises SecretMissing.
     """
-    variable = SECRET_VARIABLE + name.upper().replace("-", "_")
+    variable = secret_variable(name)
     if variable in os.environ:
         return os.environ[variable]
     path = os.environ.get(f"{variable}_FILE")
     if path is None:
         raise SecretMissing(f"set {variable} or {variable}_FILE")
-    return Path(path).read_text(encoding="utf-8").strip()
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SecretMissing(f"the file that {variable}_FILE names cannot be read: {error.strerror}") from error
 
 
 def provider_builder(client: httpx.AsyncClient, secret_of: FindSecret = find_secret) -> BuildProvider:
-    """Make providers from stored settings; the secret joins them here and is kept nowhere else."""
+    """Make providers from stored settings; the secret joins them here and is kept nowhere else.
+
+    What is made raises SecretMissing or ProviderUnfit.
+    """
 
     def build(name: str, settings: Mapping[str, object], secret_name: str | None) -> Provider:
-        secret = {} if secret_name is None else {"secret": secret_of(secret_name)}
-        return open_provider(name, {**settings, **secret}, client)
+        secret = {} if secret_name is None else {SECRET_FIELD: secret_of(secret_name)}
+        try:
+            return open_provider(name, {**settings, **secret}, client)
+        except (UnknownProvider, BrokenProvider, SettingsRefused) as error:
+            raise ProviderUnfit(str(error)) from error
 
     return build
 

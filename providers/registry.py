@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from providers.contract import Provider
 
 GROUP = "billing.providers"
+SECRET_FIELD = "secret"  # noqa: S105 - the name of a field
 
 
 class UnknownProvider(Exception):
@@ -69,9 +70,25 @@ def open_provider(name: str, settings: Mapping[str, object], client: httpx.Async
     try:
         validated = chosen.settings_type.model_validate(dict(settings))
     except ValidationError as error:
-        wrong = {".".join(map(str, each["loc"])) or "settings": each["type"] for each in error.errors()}
-        raise SettingsRefused(name, wrong) from None  # its text would repeat the values
+        raise SettingsRefused(name, _wrong_fields(error)) from None  # its text would repeat the values
     return chosen(validated, client)
+
+
+def check_settings(name: str, settings: Mapping[str, object]) -> None:
+    """Whether a provider could work with these settings once its secret joins them.
+
+    Raises SettingsRefused naming every wrong field but the secret; also what `provider_class` raises.
+    """
+    try:
+        provider_class(name).settings_type.model_validate(dict(settings))
+    except ValidationError as error:
+        wrong = {field: reason for field, reason in _wrong_fields(error).items() if field != SECRET_FIELD}
+        if wrong:
+            raise SettingsRefused(name, wrong) from None
+
+
+def _wrong_fields(error: ValidationError) -> dict[str, str]:
+    return {".".join(map(str, each["loc"])) or "settings": each["type"] for each in error.errors()}
 
 
 def _load(entry: EntryPoint) -> object:

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
+from billing.app import secret_variable
 from billing.cli.setting_up import as_owner
 from billing.domain.errors import InvalidValue
 from billing.domain.ids import OrganizationId
 from billing.interop.strict_json import read_object
 from billing.services.organizing import NewBankAccount
+from providers.registry import BrokenProvider, SettingsRefused, UnknownProvider, check_settings
 
 
 @click.group()
@@ -19,14 +21,14 @@ def account() -> None:
 @account.command()
 @click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
 @click.option("--name", required=True, help="Small letters, digits, hyphens; part of the callback's address.")
-@click.option("--provider", required=True, help="As `sandbox`.")
+@click.option("--provider", required=True, help="Name of an installed provider, as sandbox.")
 @click.option("--bank-bin", required=True, help="Six digits of the bank.")
-@click.option("--account-number", required=True)
+@click.option("--account-number", required=True, help="Number of the bank account.")
 @click.option("--holder", required=True, help="As the bank writes it.")
 @click.option(
     "--settings",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="JSON file of the provider's settings; no secret belongs into it.",
+    help='JSON file of what else the provider needs, for the sandbox {"merchant_id": "…"}; no secret belongs into it.',
 )
 @click.option("--secret-name", help="The service finds it as VIENPHI_SECRET_<NAME>. [default: the account's name]")
 @click.pass_obj
@@ -49,6 +51,10 @@ def add(
         raise InvalidValue(f"{settings} holds {', '.join(secrets)}: secrets are given to the service, never stored")
     bank_account = NewBankAccount(bank_bin=bank_bin, account_number=account_number, holder=holder)
     known = {"bank_bin": bank_bin, "account_number": account_number, "account_holder": holder}
+    try:
+        check_settings(provider, {**known, **told})
+    except (UnknownProvider, BrokenProvider, SettingsRefused) as error:
+        raise InvalidValue(str(error)) from error
     account_id = as_owner(
         config,
         lambda setup: setup.add_provider_account(
@@ -60,4 +66,6 @@ def add(
             secret_name=secret_name or name,
         ),
     )
+    variable = secret_variable(secret_name or name)
     click.echo(f"provider account {name} added ({account_id}); callbacks come to /callbacks/{number}/{name}")
+    click.echo(f"next: give its secret to serve and worker as {variable} or {variable}_FILE")

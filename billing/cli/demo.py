@@ -79,8 +79,10 @@ async def _tell(server: EmbeddedPostgres, file: Path, language: Language, starte
         click.echo("   " + WORDS[language]["ready"].format(seconds=_seconds_since(started)))
         await Story(service, desk, bank, language).tell(file)
     _title(WORDS[language]["verify"])
-    if await verify_books(server.app_url):
-        raise StoryBroken("the books do not hold")
+    verdict = await verify_books(server.app_url)
+    if verdict.doubts:
+        raise StoryBroken(f"the books do not hold: {verdict}")
+    click.echo("   " + WORDS[language]["verified"].format(proofs=verdict.proofs))
 
 
 class Story:

@@ -59,7 +59,7 @@ def list_(config: Path | None, number: int) -> None:
     keys = as_owner(config, lambda setup: setup.list_keys(OrganizationId(number)))
     now = utc_now()
     table = Table(box=None, pad_edge=False)
-    for heading in ("id", "name", "person", "roles", "state", "until"):
+    for heading in ("id", "name", "person", "roles", "state", "until (UTC)"):
         table.add_column(heading)
     for one in keys:
         expired = one.expires_at is not None and one.expires_at <= now

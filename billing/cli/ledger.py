@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from billing.app import open_service
+from billing.cli.opening import require_migrated
 from billing.domain.actor import Actor
 from billing.domain.balance import AccountBalance
 from billing.domain.ids import OrganizationId
@@ -46,7 +48,9 @@ def verify(config: Path | None) -> None:
 
     Needs VIENPHI_DATABASE_URL.
     """
-    if asyncio.run(verify_books(_database_url(config))):
+    verdict = asyncio.run(verify_books(_database_url(config)))
+    click.echo(verdict)
+    if verdict.doubts:
         raise SystemExit(1)
 
 
@@ -59,7 +63,9 @@ def rebase(config: Path | None) -> None:
     """
     settings = load_settings(config, needed=("owner_url",))
     assert settings.owner_url is not None, "named as needed"
-    shift = asyncio.run(rebase_database(settings.owner_url.get_secret_value()))
+    owner_url = settings.owner_url.get_secret_value()
+    asyncio.run(require_migrated(owner_url))
+    shift = asyncio.run(rebase_database(owner_url))
     click.echo("nothing to do" if shift is None else f"rebased: transaction numbers go on {shift} further")
 
 
@@ -92,8 +98,22 @@ def close_day(config: Path | None, organization: int, day: datetime) -> None:
         click.echo(f"seal {head.number}: {head.hash.hex()}")
 
 
-async def verify_books(database_url: str) -> int:
-    """Run all proofs, print each that does not hold and a closing line; returns the number of doubts."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the proofs of all organizations came to."""
+
+    doubts: int
+    proofs: int
+    seals: int
+    organizations: int
+
+    def __str__(self) -> str:
+        said = f"{self.doubts} DOUBTS" if self.doubts else "the books hold"
+        return f"{said}: proofs {self.proofs}, seals {self.seals}, organizations {self.organizations}"
+
+
+async def verify_books(database_url: str) -> Verdict:
+    """Run all proofs and print each that does not hold."""
     console = Console(stderr=True)
     database = await Database.open(database_url, limits=PROVING_LIMITS, application_name="vienphi ledger verify")
     doubts = 0
@@ -120,10 +140,8 @@ async def verify_books(database_url: str) -> int:
                 )
     finally:
         await database.close()
-    verdict = "the books hold" if doubts == 0 else f"{doubts} DOUBTS"
     organizations = len({organization_id for organization_id, _ in proofs})
-    click.echo(f"{verdict}: {len(proofs)} proofs and {seals} seals over {organizations} organizations")
-    return doubts
+    return Verdict(doubts=doubts, proofs=len(proofs), seals=seals, organizations=organizations)
 
 
 async def rebase_database(owner_url: str) -> int | None:
@@ -138,9 +156,12 @@ async def rebase_database(owner_url: str) -> int | None:
 
 
 def _database_url(config: Path | None) -> str:
+    """The address of a database that is migrated. Raises SettingsInvalid, NotMigrated, DatabaseUnavailable."""
     settings = load_settings(config, needed=("database_url",))
     assert settings.database_url is not None, "named as needed"
-    return settings.database_url.get_secret_value()
+    url = settings.database_url.get_secret_value()
+    asyncio.run(require_migrated(url))
+    return url
 
 
 async def _doubt_of_horizon(database: Database) -> int:

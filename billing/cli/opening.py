@@ -1,4 +1,4 @@
-"""What the commands that go on running share: a database that is fit to be served, and the sign to stop."""
+"""What commands that open a database share: it is migrated, it is fit to be served, and there is a sign to stop."""
 
 import asyncio
 import signal
@@ -31,6 +31,13 @@ def begin(config: Path | None) -> Settings:
     return settings
 
 
+async def require_migrated(url: str) -> None:
+    """Refuse a database that lacks migrations of this version. Raises NotMigrated, DatabaseUnavailable."""
+    missing = await pending(url)
+    if missing:
+        raise NotMigrated(f"run vienphi migrate first; missing: {', '.join(missing)}")
+
+
 @asynccontextmanager
 async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
     """Open the service on a database that is migrated, by a role that may serve, on a server that forgets nothing.
@@ -39,9 +46,7 @@ async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
     """
     assert settings.database_url is not None, "named as needed"
     url = settings.database_url.get_secret_value()
-    missing = await pending(url)
-    if missing:
-        raise NotMigrated(f"run vienphi migrate first; missing: {', '.join(missing)}")
+    await require_migrated(url)
     lanes, pool = settings.lanes, settings.pool
     async with open_service(
         url,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from billing.cli.opening import require_migrated
 from billing.services.claim_setting_up import ClaimSetup
 from billing.services.context import Ids, utc_now
 from billing.services.organizing import Setup
@@ -34,6 +35,7 @@ async def _run(url: str, work: Callable[[Setup], Awaitable[T]]) -> T:
 
 
 async def _with_database(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    await require_migrated(url)
     database = await Database.open(url, limits=DatabaseLimits(connections_max=1))
     try:
         return await work(database)

@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from billing.app import open_service
+from billing.cli.opening import require_migrated
 from billing.domain.ids import OrganizationId
 from billing.domain.webhook import EndpointId
 from billing.services.context import Context, utc_now
@@ -90,6 +91,7 @@ def _run(config: Path | None, work: Callable[[Context], Awaitable[None]]) -> Non
     url = settings.database_url.get_secret_value()
 
     async def run() -> None:
+        await require_migrated(url)
         async with open_service(url) as service:
             await work(service.context)
 
@@ -100,7 +102,9 @@ async def _add(
     settings: Settings, organization_id: OrganizationId, url: str, secrets: tuple[str, ...], topics: tuple[str, ...]
 ) -> EndpointId:
     assert settings.owner_url is not None, "named as needed"
-    owner = await Database.open(settings.owner_url.get_secret_value(), limits=DatabaseLimits(connections_max=1))
+    owner_url = settings.owner_url.get_secret_value()
+    await require_migrated(owner_url)
+    owner = await Database.open(owner_url, limits=DatabaseLimits(connections_max=1))
     try:
         return await open_endpoint(
             owner,

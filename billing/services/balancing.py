@@ -27,11 +27,15 @@ async def read_balances(
 ) -> Sequence[AccountBalance]:
     """The trial balance at the end of a day of the books, or now, with the account numbers the chart gives that day.
 
-    Debits and credits of all accounts sum to the same amount, since each posting is on both sides.
+    Debits and credits of all accounts sum to the same amount, since each posting is on both sides. Raises NotFound for
+    an organization that was never set up, which has no accounts.
     """
     until, chart_on = (date.max, business_date(context.clock())) if on is None else (on, on)
     async with context.database.transaction(organization_id) as tx:
-        return await read_stored_balances(tx, until=until, chart_on=chart_on)
+        rows = await read_stored_balances(tx, until=until, chart_on=chart_on)
+    if not rows:
+        raise NotFound("no such organization", field="organization")
+    return rows
 
 
 async def list_entries(

@@ -62,13 +62,18 @@ _READ_DURABILITY = """
 """
 
 
+_TOLD_MAX = 5
+"""An owner's role has a reason for each table; a line of them all would hide the first."""
+
+
 class DatabaseUnsafe(BillingError):
-    """The role or the server must not carry money; `problems` names every reason found."""
+    """The role or the server must not carry money; `problems` names every reason found, the text the first few."""
 
     code = "database_unsafe"
 
     def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("; ".join(problems))
+        more = len(problems) - _TOLD_MAX
+        super().__init__("; ".join(problems[:_TOLD_MAX]) + (f"; and {more} more" if more > 0 else ""))
         self.problems = problems
 
 

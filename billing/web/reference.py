@@ -15,10 +15,12 @@ from billing.web.operations import Content, Description, described
 from billing.web.surroundings import REFERENCE
 
 _STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#1b1b1b;background:#fff}"
+    "body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#1b1b1b;background:#fff;"
+    "overflow-wrap:anywhere}"
     "code{background:#f2f2f2;padding:.1em .3em}summary{cursor:pointer;padding:.4em 0}"
     "summary b{display:inline-block;width:4em}details{border-top:1px solid #ddd}pre{overflow:auto;background:#f2f2f2;"
     "padding:.6em}table{border-collapse:collapse}td{padding:.1em .8em .1em 0;vertical-align:top}"
+    "td:first-child{overflow-wrap:normal}"
 )
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'"
@@ -61,6 +63,7 @@ def write_page(document: Mapping[str, Any]) -> str:
         f"<title>{_text(info['title'])}</title><style>{_STYLE}</style>",
         f"<h1>{_text(info['title'])} {_text(info['version'])}</h1><p>{_text(info['description'])}</p>",
         "<p>The same for programs: <a href=/openapi.json>/openapi.json</a> (OpenAPI 3.1)</p>",
+        "<p>Under <code>/v1</code> send your key in the header <code>Authorization: Bearer vp_…</code></p>",
     ]
     for tag in document["tags"]:
         parts.append(f"<h2>{_text(tag['name'])}</h2>")

@@ -22,7 +22,7 @@ OVER_BY = 10_000
 """What a payer who rounds up pays too much, in đồng."""
 ATTEMPTS_MAX = 5
 _RETRY_AFTER_MAX_S = 30
-_VIETNAM_TIME = timezone(timedelta(hours=7))
+VIETNAM_TIME = timezone(timedelta(hours=7))
 
 
 class Behaviour(StrEnum):
@@ -114,7 +114,7 @@ class PretendBank:
             direction="credit",
             content=self._content(code.purpose or f"{payer.name} chuyen tien", payer, behaviour),
             reference=code.bill_number,
-            occurred_at=self._clock().astimezone(_VIETNAM_TIME).replace(microsecond=0),
+            occurred_at=self._clock().astimezone(VIETNAM_TIME).replace(microsecond=0),
             payer=payer,
         )
         self.book.write(message)

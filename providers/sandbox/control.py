@@ -16,7 +16,7 @@ from http import HTTPStatus
 import httpx
 from aiohttp import web
 
-from providers.sandbox.bank import Behaviour, PretendBank, ScanRefused
+from providers.sandbox.bank import VIETNAM_TIME, Behaviour, PretendBank, ScanRefused
 from providers.sandbox.control_words import WORDS
 from providers.sandbox.message import SIGNATURE_HEADER
 
@@ -140,7 +140,7 @@ class ControlPage:
         self._tell(code, behaviour, f"{self._words['answered']}: {said}" if said else self._words["silent"])
 
     def _tell(self, code: OpenCode, behaviour: Behaviour, what: str) -> None:
-        moment = self._clock().astimezone().strftime("%H:%M:%S")
+        moment = self._clock().astimezone(VIETNAM_TIME).strftime("%H:%M:%S")
         self._told.appendleft(f"{moment} · {code.reference} · {self._words[behaviour.value]} → {what}")
 
     async def _answer(self, request: web.Request) -> web.Response:

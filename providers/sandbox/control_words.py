@@ -5,10 +5,10 @@ from collections.abc import Mapping
 WORDS: Mapping[str, Mapping[str, str]] = {
     "vi": {
         "title": "Ngân hàng thử nghiệm",
-        "about": "Không có tiền thật. Mở trang của người bệnh trên một cửa sổ khác, rồi chọn cách ngân hàng trả mã.",
-        "add": "Lập thêm một phiếu",
+        "about": "Không có tiền thật. Mở trang của người bệnh trên cửa sổ khác, rồi chọn cách ngân hàng trả cho mã đó.",
+        "add": "Lập thêm một mã thanh toán",
         "open": "Trang của người bệnh",
-        "told": "Đã làm",
+        "told": "Nhật ký",
         "answered": "vienphi trả lời",
         "silent": "không báo; bấm “Tôi đã chuyển” để vienphi hỏi lại",
         "failed": "không trả được",

@@ -81,6 +81,13 @@ def test_day_that_is_over_closes_with_the_hash_for_the_paper(server: EmbeddedPos
     assert len(second.removeprefix("seal 1: ")) == 64
 
 
+def test_balances_of_an_organization_that_was_never_set_up_are_refused(server: EmbeddedPostgres) -> None:
+    refused = run("ledger", "balances", "--organization", "5", VIENPHI_DATABASE_URL=server.app_url)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no such organization" in refused.stderr
+
+
 def test_verify_counts_proofs_and_fails_on_a_doubt(server: EmbeddedPostgres) -> None:
     right = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
     asyncio.run(store(server, "UPDATE invoice SET allocated = 1, owed = owed - 1"))
@@ -103,9 +110,9 @@ def test_verify_gives_each_proof_hours_and_the_service_seconds(
     )
     monkeypatch.setattr(proving, "PROOFS", (told,))
 
-    doubts = asyncio.run(verify_books(server.app_url))
+    verdict = asyncio.run(verify_books(server.app_url))
 
-    assert doubts == 1
+    assert verdict.doubts == 1
     assert "limit:  expected, 12h found" in capsys.readouterr().out
     assert DatabaseLimits().statement_timeout_ms == 15_000
 

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from billing.cli.run import another_visit
+from billing.domain.ledger import VIETNAM
 
 TIME_LIMIT_S = 60
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -39,7 +41,7 @@ def running() -> Iterator[Running]:
         [sys.executable, "-m", "billing", "run", "--lang", "en", "--port", "0", "--bank-port", "0"],
         stdout=subprocess.PIPE,
         text=True,
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"},
     )
     assert process.stdout is not None
     printed = ""
@@ -72,6 +74,9 @@ def test_run_serves_bills_that_the_bank_pays_well_and_badly_and_ends_at_once(run
     pay(running, first, "exact")
     assert "Paid." in httpx.get(first).text.replace("</b>", "")
     assert "200 ok, 200 duplicate" in pay(running, second, "twice")
+    told_at = re.findall(r"<li>(\d\d:\d\d:\d\d) ", httpx.get(running.bank).text)
+    now = datetime.now(VIETNAM)
+    assert told_at[0] in {f"{now - timedelta(seconds=ago):%H:%M:%S}" for ago in range(TIME_LIMIT_S)}
     added = httpx.post(f"{running.bank}/codes", follow_redirects=True, timeout=20).text
     assert added.count("<section>") == 3
 

@@ -44,6 +44,7 @@ def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: Embedd
     assert (third.returncode, "two_keys_alive" in third.stderr) == (1, True)
     assert other.returncode == 1
     assert first.stdout.strip() not in listed.stdout
+    assert "VIENPHI_SECRET_SANDBOX" in account.stdout
     with service(VIENPHI_DATABASE_URL=server.app_url, VIENPHI_SECRET_SANDBOX="x" * 32) as (_, address):
         desk = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {first.stdout.strip()}"})
         books = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {second.stdout.strip()}"})
@@ -57,6 +58,51 @@ def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: Embedd
     with service(VIENPHI_DATABASE_URL=server.app_url) as (_, address):
         headers = {"Authorization": f"Bearer {first.stdout.strip()}"}
         assert httpx.get(f"{address}/v1/invoices", headers=headers).status_code == 401
+
+
+def test_commands_on_a_database_without_migrations_say_so_in_one_line() -> None:
+    with EmbeddedPostgres() as empty:
+        addresses = {"VIENPHI_OWNER_URL": empty.owner_url, "VIENPHI_DATABASE_URL": empty.app_url}
+        refused = [
+            run(*command, **addresses)
+            for command in (
+                ("ledger", "verify"),
+                ("ledger", "rebase"),
+                ("ledger", "balances", "--organization", "1"),
+                ("ledger", "close-day", "--organization", "1", "--day", "2026-07-31"),
+                ("key", "list", "--organization", "1"),
+                ("webhook", "list-dead", "--organization", "1"),
+                ("webhook", "add", "--organization", "1", "--secret", "hook", "https://example.org/hook"),
+            )
+        ]
+
+    for each in refused:
+        assert each.returncode == 1
+        assert "run vienphi migrate first" in each.stderr
+        assert "Traceback" not in each.stderr
+
+
+@pytest.mark.parametrize(
+    ("provider", "settings", "said"),
+    [
+        ("sandbx", '{"merchant_id": "H1"}', "installed: sandbox"),
+        ("sandbox", "{}", "merchant_id: missing"),
+        ("sandbox", '{"merchant_id": "H1", "surplus": 1}', "surplus: extra_forbidden"),
+    ],
+)
+def test_account_that_its_provider_could_not_use_is_refused_before_it_is_stored(
+    server: EmbeddedPostgres, tmp_path: Path, provider: str, settings: str, said: str
+) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(settings, encoding="utf-8")
+
+    refused = run(
+        "account", "add", "--organization", "1", "--name", "b", "--provider", provider, "--bank-bin", "970422",
+        "--account-number", "2", "--holder", "X", "--settings", str(file), VIENPHI_OWNER_URL=server.owner_url,
+    )  # fmt: skip
+
+    assert refused.returncode == 1
+    assert said in refused.stderr
 
 
 def test_secret_is_refused_in_the_settings_of_an_account(server: EmbeddedPostgres, tmp_path: Path) -> None:

@@ -37,6 +37,14 @@ async def test_app_role_on_a_migrated_database_may_serve(app_database: Database)
     await check_role(app_database, may_forget=True)
 
 
+def test_text_of_many_problems_stays_readable() -> None:
+    refused = DatabaseUnsafe(tuple(f"problem {number}" for number in range(1, 8)))
+
+    assert str(refused.detail).endswith("problem 5; and 2 more")
+    assert len(refused.problems) == 7
+    assert DatabaseUnsafe(("a", "b")).detail == "a; b"
+
+
 async def test_owner_may_not_serve(database: DatabaseAddress) -> None:
     problems = await problems_of(database.owner_url)
 
