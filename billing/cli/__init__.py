@@ -18,6 +18,7 @@ _COMMANDS = {
     "quote": "billing.cli.quote:quote",
     "run": "billing.cli.run:run",
     "serve": "billing.cli.serve:serve",
+    "tariff": "billing.cli.tariff:tariff",
     "webhook": "billing.cli.webhook:webhook",
     "worker": "billing.cli.worker:worker",
 }

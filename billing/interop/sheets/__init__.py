@@ -2,6 +2,14 @@
 
 from billing.interop.sheets.amounts import DecimalMark
 from billing.interop.sheets.cells import SheetUnreadable
-from billing.interop.sheets.price_list import ReadPriceList, RowFault, SheetFormat, read_price_list
+from billing.interop.sheets.price_list import ReadPriceList, RowFault, SheetFormat, read_price_list, sheet_format
 
-__all__ = ["DecimalMark", "ReadPriceList", "RowFault", "SheetFormat", "SheetUnreadable", "read_price_list"]
+__all__ = [
+    "DecimalMark",
+    "ReadPriceList",
+    "RowFault",
+    "SheetFormat",
+    "SheetUnreadable",
+    "read_price_list",
+    "sheet_format",
+]

@@ -20,6 +20,8 @@ from billing.interop.sheets.cells import Cell, Fault, SheetRow, SheetUnreadable
 from billing.interop.sheets.csv_rows import decode_csv, read_csv
 from billing.interop.sheets.xlsx_rows import open_xlsx, read_xlsx
 
+_ARCHIVE = b"PK\x03\x04"
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 _HEADING_ROWS_MAX = 30
 _PRICES = ("insured", "fee", "on_demand")
 _HEADINGS: Mapping[str, str] = {
@@ -91,6 +93,13 @@ class _Head:
     row: int
     columns: Mapping[str, int]
     not_read: tuple[str, ...]
+
+
+def sheet_format(content: bytes) -> SheetFormat:
+    """What a file is by its first bytes, whatever it is called. Raises SheetUnreadable for what is neither."""
+    if content.startswith(_OLD_OFFICE):
+        raise SheetUnreadable("this is an old or a protected workbook; save it as XLSX without a password")
+    return SheetFormat.XLSX if content.startswith(_ARCHIVE) else SheetFormat.CSV
 
 
 def read_price_list(

@@ -9,7 +9,14 @@ from decimal import Decimal
 
 import pytest
 
-from billing.interop.sheets import DecimalMark, ReadPriceList, SheetFormat, SheetUnreadable, read_price_list
+from billing.interop.sheets import (
+    DecimalMark,
+    ReadPriceList,
+    SheetFormat,
+    SheetUnreadable,
+    read_price_list,
+    sheet_format,
+)
 from tests.interop.sheets.workbooks import Raw, rows, workbook
 
 DAY = date(2026, 7, 1)
@@ -257,3 +264,10 @@ def _with_part(content: bytes, name: str, edit: Callable[[str], str]) -> bytes:
             text = old.read(part).decode()
             new.writestr(part, edit(text) if part == name else text)
     return written.getvalue()
+
+
+def test_format_is_seen_by_the_bytes() -> None:
+    assert sheet_format(workbook(rows(("x",)))) is SheetFormat.XLSX
+    assert sheet_format("mã;giá BHYT\n".encode()) is SheetFormat.CSV
+    with pytest.raises(SheetUnreadable, match="old or a protected workbook"):
+        sheet_format(b"\xd0\xcf\x11\xe0" + bytes(600))
