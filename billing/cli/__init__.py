@@ -15,6 +15,7 @@ _COMMANDS = {
     "ledger": "billing.cli.ledger:ledger",
     "migrate": "billing.cli.migrate:migrate",
     "organization": "billing.cli.organization:organization",
+    "pricing": "billing.cli.pricing:pricing",
     "quote": "billing.cli.quote:quote",
     "run": "billing.cli.run:run",
     "serve": "billing.cli.serve:serve",

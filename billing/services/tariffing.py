@@ -5,6 +5,7 @@ An import commits a thousand rows at a time, since a long writing transaction wo
 when it is repeated. Making a list effective is one short transaction.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ async def preview_tariff(
     async with context.database.transaction(organization_id) as tx:
         facility_id = await _facility(tx, terms.facility_code)
         old = await _prices_in_force(tx, facility_id, terms.valid_from)
-    return list(compare_lists(old, {price.code: price for price in prices}))
+    return await _compare(old, {price.code: price for price in prices})
 
 
 async def import_tariff(
@@ -231,7 +232,12 @@ async def list_changes(context: Context, organization_id: OrganizationId, tariff
         is_counting = rows[0]["activated_at"] is not None
         day = rows[0]["valid_from"] - _ONE_DAY if is_counting else rows[0]["valid_from"]
         old = await _prices_in_force(tx, rows[0]["facility_id"], day)
-    return list(compare_lists(old, new))
+    return await _compare(old, new)
+
+
+async def _compare(old: Mapping[str, ListedPrice], new: Mapping[str, ListedPrice]) -> list[PriceChange]:
+    """Two long lists take a second: callbacks must not wait for it."""
+    return await asyncio.to_thread(lambda: list(compare_lists(old, new)))
 
 
 async def _begin(
@@ -244,7 +250,7 @@ async def _begin(
         valid_from=terms.valid_from,
         valid_until=terms.valid_until,
         items_expected=len(prices),
-        content_hash=_content_hash(prices),
+        content_hash=await asyncio.to_thread(_content_hash, prices),
         drafted_by=person,
         drafted_at=context.clock(),
     )

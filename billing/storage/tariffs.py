@@ -1,10 +1,13 @@
 """Price lists as they are stored: the list with its state, its rows, and which one is in force for whom and when."""
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+
+import asyncpg
 
 from billing.domain.ids import FacilityId, PersonId
 from billing.domain.tariff import ListedPrice, TariffId, TariffState
@@ -216,9 +219,19 @@ async def read_items(
     tx: Transaction, tariff_ids: Collection[TariffId], *, codes: Collection[str] | None = None
 ) -> dict[TariffId, dict[str, ListedPrice]]:
     """Rows of lists by code; of all codes where none are named. Asked for no list, no rows."""
+    if not tariff_ids:
+        return {}
+    rows = await tx.fetch(_READ_ITEMS, tx.organization_id, list(tariff_ids), None if codes is None else sorted(codes))
+    if codes is None:  # a whole list is a second of computing: callbacks must not wait for it
+        return await asyncio.to_thread(_by_list, tariff_ids, rows)
+    return _by_list(tariff_ids, rows)
+
+
+def _by_list(
+    tariff_ids: Collection[TariffId], rows: Iterable[asyncpg.Record]
+) -> dict[TariffId, dict[str, ListedPrice]]:
     found: dict[TariffId, dict[str, ListedPrice]] = {tariff_id: {} for tariff_id in tariff_ids}
-    wanted = None if codes is None else sorted(codes)
-    for row in await tx.fetch(_READ_ITEMS, tx.organization_id, list(tariff_ids), wanted) if found else ():
+    for row in rows:
         found[TariffId(row["tariff_id"])][row["code"]] = ListedPrice(
             code=row["code"],
             name=row["name"],

@@ -1,6 +1,7 @@
 """`vienphi tariff` as two persons of finance use it: real commands, a real database."""
 
 import asyncio
+import csv
 import subprocess
 import sys
 import time
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from billing.domain.actor import Actor
 from billing.domain.ids import OrganizationId
+from billing.services.invoicing import issue_invoice
+from billing.services.visiting import take_visit
 from billing.storage.database import Database
 from billing.storage.embedded import EmbeddedPostgres
-from tests.builders import add_demo_hospital
+from tests.builders import FACILITY_CODE, add_demo_hospital, build_context, service_line, visit_document
 from tests.cli.test_demo import run
 from tests.interop.sheets.workbooks import rows, workbook
 
@@ -190,3 +194,39 @@ def test_import_of_50_000_rows_killed_half_way_is_repeated_to_its_end(persons: P
     assert _stored(persons, counted) == 50_000
     assert _stored(persons, "SELECT count(*) FROM tariff WHERE valid_from = '2027-01-01'") == 1
     assert _tariff("approve", draft, **persons.b).returncode == 0
+
+
+def test_setting_and_differences_are_kept_by_commands(persons: Persons) -> None:
+    """Theirs: 120 000 of co-payment of 500 000; ours without a list of that code: 100 000."""
+    his = ("--facility", FACILITY_CODE, "--from", "2026-07-01", "--authority", "his", "--vendor", "=HIS")
+    line = {**service_line(1, name="Xét nghiệm", group=1, price="500000"), "MA_DICH_VU": "Y1"}
+    stated = {"T_BNTT": "0", "T_BNCCT": "120000", "T_BHTT": "380000"}
+
+    proposed = run("pricing", "set", *his, **persons.a)
+    pricing_id = proposed.stdout.split()[1]
+    same = run("pricing", "approve", pricing_id, **persons.also_a)
+    other = run("pricing", "approve", pricing_id, **persons.b)
+    asyncio.run(_bill(persons.server, {**line, **stated}))
+    listed = run("pricing", "differences", "--csv", **persons.a)
+    some = run("pricing", "differences", "--field", "T_BHTT", **persons.a)
+
+    assert (same.returncode, "same_person" in same.stderr) == (1, True), same.stderr
+    assert other.returncode == 0, other.stderr
+    assert "approved by day ordered  =HIS  (A/B)" in run("pricing", "list", **persons.a).stdout
+    told = {row["field"]: row for row in csv.DictReader(listed.stdout.splitlines())}
+    assert {field: (row["theirs"], row["ours"]) for field, row in told.items()} == {
+        "DON_GIA_BV": ("500000", ""),
+        "T_BNCCT": ("120000", "100000"),
+        "T_BHTT": ("380000", "400000"),
+    }
+    assert {row["vendor"] for row in told.values()} == {"'=HIS"}, "a spreadsheet takes it for no formula"
+    assert some.stdout.splitlines()[-1] == "1 differences"
+
+
+async def _bill(server: EmbeddedPostgres, line: dict[str, object]) -> None:
+    database = await Database.open(server.app_url)
+    context, organization_id = build_context(database), OrganizationId(1)
+    visit = await take_visit(context, organization_id, visit_document(lines=[line]), actor=Actor.system())
+    assert visit is not None
+    await issue_invoice(context, organization_id, visit.id, actor=Actor.system())
+    await database.close()
