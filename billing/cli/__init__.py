@@ -16,10 +16,12 @@ _COMMANDS = {
     "ledger": "billing.cli.ledger:ledger",
     "migrate": "billing.cli.migrate:migrate",
     "organization": "billing.cli.organization:organization",
+    "pricing": "billing.cli.pricing:pricing",
     "quote": "billing.cli.quote:quote",
     "replay": "billing.cli.replay:replay",
     "run": "billing.cli.run:run",
     "serve": "billing.cli.serve:serve",
+    "tariff": "billing.cli.tariff:tariff",
     "webhook": "billing.cli.webhook:webhook",
     "worker": "billing.cli.worker:worker",
 }

@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
+from billing.domain.coverage.authority import PricingAuthority, VisitPricing
 from billing.domain.coverage.policy import Policy
 from billing.domain.errors import InvalidValue
 from billing.domain.visit import Visit
@@ -23,6 +24,7 @@ SHAPE = 2
 """The version that is written. 2: as 1, and it says so."""
 
 _KEYS_OF_SHAPE = {1: frozenset({"visit", "policy"}), 2: frozenset({"shape", "visit", "policy"})}
+_MAY_STAND = {1: frozenset[str](), 2: frozenset({"pricing"})}
 _FACTS = {"True": True, "False": False}
 
 
@@ -34,15 +36,25 @@ class FrozenUnreadable(InvalidValue):
 
 @dataclass(frozen=True, slots=True)
 class FrozenBill:
-    """The inputs of one price, read back; the patient and the personal digits of cards are not among them."""
+    """The inputs of one price, read back; the patient and the personal digits of cards are not among them.
+
+    `authority` is whose amounts were collected; None where nobody had set it.
+    """
 
     visit: Visit
     policy: Policy
+    authority: PricingAuthority | None = None
 
 
-def write_frozen(visit: Visit, policy: Policy) -> str:
-    """The inputs of a price as one canonical text."""
-    return canonical({"shape": SHAPE, "visit": write_frozen_visit(visit), "policy": _readings(policy)})
+def write_frozen(visit: Visit, policy: Policy, pricing: VisitPricing) -> str:
+    """The inputs of a price as one canonical text; under a setting also the setting, and the lists prices came from."""
+    frozen: dict[str, object] = {"shape": SHAPE, "visit": write_frozen_visit(visit), "policy": _readings(policy)}
+    if pricing.setting is not None:
+        frozen["pricing"] = {
+            **{name: str(value) for name, value in asdict(pricing.setting).items()},
+            "lists": {day.isoformat(): str(each.id) for day, each in pricing.lists.items()},
+        }
+    return canonical(frozen)
 
 
 def policy_version(policy: Policy) -> str:
@@ -65,11 +77,20 @@ def read_frozen(text: str) -> FrozenBill:
     shape = document.get("shape", 1)
     if type(shape) is not int or shape not in _KEYS_OF_SHAPE:
         raise FrozenUnreadable(f"shape {shape} of a frozen text is not known to this version")
-    if document.keys() != _KEYS_OF_SHAPE[shape]:
+    if document.keys() - _MAY_STAND[shape] != _KEYS_OF_SHAPE[shape]:
         raise FrozenUnreadable(f"a frozen text of shape {shape} has other parts than {', '.join(sorted(document))}")
     if not isinstance(document["visit"], dict) or not isinstance(document["policy"], dict):
         raise FrozenUnreadable("visit and policy of a frozen text are objects")
-    return FrozenBill(read_visit(document["visit"]), _policy(document["policy"]))
+    return FrozenBill(read_visit(document["visit"]), _policy(document["policy"]), _authority(document.get("pricing")))
+
+
+def _authority(pricing: object) -> PricingAuthority | None:
+    if pricing is None:
+        return None
+    try:
+        return PricingAuthority(pricing["authority"] if isinstance(pricing, dict) else "")
+    except (KeyError, ValueError) as cause:
+        raise FrozenUnreadable("whose amounts were collected is not known to this version") from cause
 
 
 def _readings(policy: Policy) -> dict[str, str]:

@@ -8,22 +8,23 @@ from typing import Any
 from billing import __version__
 from billing.domain.actor import Actor
 from billing.domain.bookkeeping import invoice_issued
+from billing.domain.coverage.authority import Settled, VisitPricing, settle
 from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.price import price
-from billing.domain.coverage.priced import PricedVisit
 from billing.domain.errors import NotFound, Refused
 from billing.domain.ids import EntryId, InvoiceId, OrganizationId, VisitId
 from billing.domain.invoice import Invoice, InvoiceState, shares_still_to_invoice
 from billing.domain.ledger import Entry, EntryKind, accounting_date, business_date
-from billing.domain.visit import Visit
 from billing.interop.frozen_document import policy_version, write_frozen
 from billing.interop.visit_document import content_hash
 from billing.interop.visit_json import read_visit as read_visit_json
 from billing.services.context import Context
 from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
+from billing.services.steps.pricing import read_visit_pricing
 from billing.storage.database import Transaction
 from billing.storage.invoices import FrozenInput, add_invoice, next_number, read_earlier_shares, read_invoice
 from billing.storage.journal import open_day, read_days, write_audit, write_entry, write_message
+from billing.storage.organizations import find_facility
+from billing.storage.pricing import add_differences
 from billing.storage.visits import lock_visit, read_visit
 
 SERIES = "invoice"
@@ -41,7 +42,7 @@ async def issue_invoice(
     """Freeze what a visit has cost so far, less its earlier invoices, and recognise the charges.
 
     Under a `claim` that was answered before, the invoice of then. Raises NotFound, VisitErased, NothingToInvoice,
-    CorrectionNeeded, what the price is refused with, or what a claim is.
+    CorrectionNeeded, what the price is refused with (PriceNotInForce), or what a claim is.
     """
     now = context.clock()
     today = business_date(now)
@@ -56,7 +57,12 @@ async def issue_invoice(
         assert row is not None, "the visit's row is held"
         if row["document"] is None:
             raise VisitErased("this visit was erased after its retention")
-        visit, priced = await asyncio.to_thread(_price, context, row["document"])
+        facility_id = await find_facility(tx, row["facility_code"])
+        assert facility_id is not None, "a visit is of a facility"
+        told = await asyncio.to_thread(read_visit_json, row["document"])
+        pricing = await read_visit_pricing(tx, facility_id, told)
+        settled = await asyncio.to_thread(settle, told, pricing, figures=context.figures, policy=context.policy)
+        priced = settled.priced
         shares = shares_still_to_invoice(priced.shares, await read_earlier_shares(tx, visit_id))
         number = await next_number(tx, series=SERIES, year=today.year)
         invoice = Invoice(
@@ -69,7 +75,18 @@ async def issue_invoice(
             shares=shares,
             issued_at=now,
         )
-        await add_invoice(tx, invoice, priced.lines, _frozen(visit, priced, context.policy))
+        await add_invoice(tx, invoice, priced.lines, _frozen(settled, pricing, context.policy))
+        if settled.differences:
+            assert pricing.setting is not None, "differences are to what somebody set"
+            await add_differences(
+                tx,
+                [(context.ids.new(), each) for each in settled.differences],
+                facility_id=facility_id,
+                visit_id=visit_id,
+                invoice_id=invoice.id,
+                vendor=pricing.setting.vendor,
+                recorded_at=now,
+            )
         await _book(tx, context, invoice, now, actor)
         await keep_claim(tx, claim, [invoice.id], now=now)
     return invoice.id
@@ -82,11 +99,6 @@ async def find_invoice(context: Context, organization_id: OrganizationId, invoic
     if row is None:
         raise NotFound("no such invoice", field="invoice_id")
     return row
-
-
-def _price(context: Context, document: Mapping[str, Any]) -> tuple[Visit, PricedVisit]:
-    visit = read_visit_json(document)
-    return visit, price(visit, figures=context.figures, policy=context.policy)
 
 
 async def _book(tx: Transaction, context: Context, invoice: Invoice, now: datetime, actor: Actor) -> None:
@@ -122,12 +134,13 @@ async def _book(tx: Transaction, context: Context, invoice: Invoice, now: dateti
     )
 
 
-def _frozen(visit: Visit, priced: PricedVisit, policy: Policy) -> FrozenInput:
-    document = write_frozen(visit, policy)
+def _frozen(settled: Settled, pricing: VisitPricing, policy: Policy) -> FrozenInput:
+    """What recomputes the price: under a setting also whose amounts they are, and the lists they came from."""
+    document = write_frozen(settled.visit, policy, pricing)
     return FrozenInput(
         document=document,
         document_hash=content_hash(document),
         policy_version=policy_version(policy),
         code_version=__version__,
-        reasons=priced.reasons,
+        reasons=settled.priced.reasons,
     )

@@ -18,8 +18,8 @@ from decimal import Decimal
 from functools import cache
 from multiprocessing import get_context
 
+from billing.domain.coverage.authority import price_again
 from billing.domain.coverage.figures import VIETNAM_TIME, Figures, load_figures, read_figures
-from billing.domain.coverage.price import price
 from billing.domain.coverage.recompute import (
     Amounts,
     BillChange,
@@ -230,9 +230,9 @@ def _recompute(row: FrozenRow, bill: IssuedBill, draft: Draft | None, figures: F
     if draft is not None:
         if draft.price_on is not None:
             visit = with_prices(visit, draft.price_on)
-        priced = price(visit, figures=figures, policy=frozen.policy)
+        priced = price_again(visit, frozen.authority, figures=figures, policy=frozen.policy)
         return compare_bill(bill, priced, said=bill.shares_of_visit, now=priced.shares)
-    priced = price(visit, figures=figures, policy=frozen.policy)
+    priced = price_again(visit, frozen.authority, figures=figures, policy=frozen.policy)
     return compare_bill(bill, priced, said=bill.shares, now=shares_still_to_invoice(priced.shares, bill.earlier))
 
 

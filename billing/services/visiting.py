@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from billing.domain.actor import Actor
+from billing.domain.coverage.authority import AS_TOLD, VisitPricing, settle
 from billing.domain.coverage.compare import compare_with_stated, not_told_yet
-from billing.domain.coverage.price import price
 from billing.domain.coverage.priced import PricedVisit
-from billing.domain.coverage.refusals import refusal_as_finding
+from billing.domain.coverage.refusals import PriceNotInForce, refusal_as_finding
 from billing.domain.errors import InvalidValue, NotFound, NotSupported
 from billing.domain.finding import Finding, FindingCode
 from billing.domain.ids import FacilityId, OrganizationId, VisitId
@@ -24,6 +24,7 @@ from billing.interop.visit_json import read_visit as read_visit_json
 from billing.interop.xml130.reader import ClaimFile, read_claim_file
 from billing.services.context import Context
 from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
+from billing.services.steps.pricing import read_visit_pricing
 from billing.storage.database import Transaction
 from billing.storage.journal import write_audit
 from billing.storage.organizations import find_facility
@@ -91,7 +92,9 @@ async def take_claim_file(
     with the findings where no visit is left, or what a claim is refused with.
     """
     # Reading is all computing, half a millisecond a line: callbacks must not wait for it.
-    file, told = await asyncio.to_thread(_read_and_price, context, content)
+    file = await asyncio.to_thread(read_claim_file, content)
+    pricings = await _read_pricings(context, organization_id, [element.visit for element in file.visits])
+    told = await asyncio.to_thread(_price_all, context, file, pricings)
     source = Source("xml130", context.ids.new())
     async with context.database.transaction(organization_id) as tx:
         if await find_earlier(tx, claim) is not None:
@@ -134,7 +137,9 @@ async def take_visit(
     None under a `claim` that was answered before: the visit is its `earlier` subject. Raises InvalidValue, or what a
     claim is refused with.
     """
-    told = await asyncio.to_thread(lambda: _told(context, read_visit_json(document), (), hoso=1))
+    visit = await asyncio.to_thread(read_visit_json, document)
+    [pricing] = await _read_pricings(context, organization_id, [visit])
+    told = await asyncio.to_thread(lambda: _told(context, visit, pricing, (), hoso=1))
     async with context.database.transaction(organization_id) as tx:
         if await find_earlier(tx, claim) is not None:
             return None
@@ -165,7 +170,9 @@ async def find_priced_visit(context: Context, organization_id: OrganizationId, v
     document = row["document"]
     priced = None
     if document is not None:
-        priced = (await asyncio.to_thread(lambda: _told(context, read_visit_json(document), (), hoso=1))).priced
+        visit = await asyncio.to_thread(read_visit_json, document)
+        [pricing] = await _read_pricings(context, organization_id, [visit])
+        priced = (await asyncio.to_thread(lambda: _told(context, visit, pricing, (), hoso=1))).priced
     return KnownVisit(
         id=visit_id,
         ma_lk=row["ma_lk"],
@@ -223,23 +230,41 @@ async def _keep_claim(tx: Transaction, claim: Claim | None, taken: Sequence[Take
     await keep_claim(tx, claim, [visit.id for visit in taken], now=context.clock(), is_new=is_new)
 
 
-def _read_and_price(context: Context, content: bytes) -> tuple[ClaimFile, list[_Told]]:
-    claim = read_claim_file(content)
+async def _read_pricings(
+    context: Context, organization_id: OrganizationId, visits: Sequence[Visit]
+) -> list[VisitPricing]:
+    """What settles each visit's price; one of a facility that is not the organization's is priced as it was told."""
+    pricings: list[VisitPricing] = []
+    if not visits:
+        return pricings
+    async with context.database.transaction(organization_id) as tx:
+        facilities = {code: await find_facility(tx, code) for code in {visit.facility_code for visit in visits}}
+        for visit in visits:
+            facility_id = facilities[visit.facility_code]
+            pricings.append(AS_TOLD if facility_id is None else await read_visit_pricing(tx, facility_id, visit))
+    return pricings
+
+
+def _price_all(context: Context, claim: ClaimFile, pricings: Sequence[VisitPricing]) -> list[_Told]:
     told = []
-    for element in claim.visits:
+    for element, pricing in zip(claim.visits, pricings, strict=True):
         own = tuple(finding for finding in claim.findings if finding.hoso == element.hoso)
-        told.append(_told(context, element.visit, own, hoso=element.hoso))
-    return claim, told
+        told.append(_told(context, element.visit, pricing, own, hoso=element.hoso))
+    return told
 
 
-def _told(context: Context, visit: Visit, read_findings: tuple[Finding, ...], *, hoso: int) -> _Told:
+def _told(
+    context: Context, visit: Visit, pricing: VisitPricing, read_findings: tuple[Finding, ...], *, hoso: int
+) -> _Told:
     try:
-        priced = price(visit, figures=context.figures, policy=context.policy)
-    except (NotSupported, InvalidValue) as refusal:
+        settled = settle(visit, pricing, figures=context.figures, policy=context.policy)
+    except (NotSupported, InvalidValue, PriceNotInForce) as refusal:
         found = refusal_as_finding(refusal, file="", hoso=hoso, ma_lk=visit.ma_lk)
         return _Told(hoso, visit, None, (*read_findings, found))
-    differing = compare_with_stated(priced, file="", hoso=hoso, ma_lk=visit.ma_lk)
-    return _Told(hoso, visit, priced, (*read_findings, *not_told_yet(differing, read_findings)))
+    if settled.ours is None:
+        return _Told(hoso, visit, settled.priced, read_findings)
+    differing = compare_with_stated(settled.ours, file="", hoso=hoso, ma_lk=visit.ma_lk)
+    return _Told(hoso, visit, settled.priced, (*read_findings, *not_told_yet(differing, read_findings)))
 
 
 def _without_person(finding: Finding) -> Finding:

@@ -114,8 +114,10 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         "responses": _responses(route, said, schemas),
         "security": [] if route.roles is None else [{"key": []}],
     }
-    if said.request is not None:
-        content: Json = {JSON: {"schema": schemas.of(said.request, "validation")}}
+    if said.request is not None or said.request_contents:
+        content: Json = {}
+        if said.request is not None:
+            content[JSON] = {"schema": schemas.of(said.request, "validation")}
         content |= {each.media_type: {"schema": {"type": "string"}} for each in said.request_contents}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
@@ -181,7 +183,7 @@ def _refusals(route: Route, said: Description) -> Iterable[HTTPStatus]:
     yield from _ALWAYS
     if route.roles is not None:
         yield from _WITH_KEY
-    if said.request is not None:
+    if said.request is not None or said.request_contents:
         yield from _WITH_BODY
     if said.is_creating:
         yield HTTPStatus.CONFLICT

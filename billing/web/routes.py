@@ -8,8 +8,24 @@ from billing.web.api.intents import get_intent, get_intent_qr, get_intents, post
 from billing.web.api.invoices import get_invoice, get_invoices, post_invoice
 from billing.web.api.ledger import get_balances, get_entries, get_entry
 from billing.web.api.payments import get_payment, get_payments
+from billing.web.api.pricing import (
+    get_price_differences,
+    get_pricing,
+    get_pricings,
+    post_pricing,
+    post_pricing_approval,
+)
 from billing.web.api.quotes import post_quote
 from billing.web.api.statements import get_statement
+from billing.web.api.tariffs import (
+    get_tariff,
+    get_tariff_changes,
+    get_tariffs,
+    post_tariff,
+    post_tariff_activation,
+    post_tariff_approval,
+    post_tariff_discard,
+)
 from billing.web.api.visits import get_visit, get_visits, post_visit
 from billing.web.health import get_health, get_readiness
 from billing.web.metrics import get_metrics
@@ -50,6 +66,18 @@ API = (
     _api("GET", "/callbacks", get_callbacks, _KEEPERS),
     _api("GET", "/callbacks/{id}", get_callback, _KEEPERS),
     _api("POST", "/callbacks/{id}/retry", post_retry, _KEEPERS),
+    _api("POST", "/tariffs", post_tariff, _BOOKS),
+    _api("GET", "/tariffs", get_tariffs, _BOOKS),
+    _api("GET", "/tariffs/{id}", get_tariff, _BOOKS),
+    _api("GET", "/tariffs/{id}/changes", get_tariff_changes, _BOOKS),
+    _api("POST", "/tariffs/{id}/approve", post_tariff_approval, _BOOKS),
+    _api("POST", "/tariffs/{id}/activate", post_tariff_activation, _BOOKS),
+    _api("POST", "/tariffs/{id}/discard", post_tariff_discard, _BOOKS),
+    _api("POST", "/facility-pricing", post_pricing, _BOOKS),
+    _api("GET", "/facility-pricing", get_pricings, _BOOKS),
+    _api("GET", "/facility-pricing/{id}", get_pricing, _BOOKS),
+    _api("POST", "/facility-pricing/{id}/approve", post_pricing_approval, _BOOKS),
+    _api("GET", "/price-differences", get_price_differences, _BOOKS),
     _api("GET", "/ledger/balances", get_balances, _BOOKS),
     _api("GET", "/ledger/accounts/{role}/statement", get_statement, _BOOKS),
     _api("GET", "/ledger/entries", get_entries, _BOOKS),

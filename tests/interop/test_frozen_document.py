@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from billing.domain.coverage.authority import AS_TOLD
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.price import price
@@ -44,7 +45,7 @@ def test_visit_and_every_reading_come_back() -> None:
     visit = read_visit({key: value for key, value in visit_document().items() if key != "patient"})
     policy = other_readings(Policy())
 
-    again = read_frozen(write_frozen(visit, policy))
+    again = read_frozen(write_frozen(visit, policy, AS_TOLD))
 
     assert again.policy == policy
     assert all(getattr(policy, field.name) != getattr(Policy(), field.name) for field in fields(Policy))
@@ -61,7 +62,7 @@ def test_text_written_before_shapes_were_named_prices_as_it_did_then() -> None:
 
 
 def test_reading_added_since_has_the_default_that_held_before() -> None:
-    document = json.loads(write_frozen(read_visit(visit_document()), other_readings(Policy())))
+    document = json.loads(write_frozen(read_visit(visit_document()), other_readings(Policy()), AS_TOLD))
     del document["policy"]["base_salary_day"]
 
     assert read_frozen(json.dumps(document)).policy.base_salary_day is Policy().base_salary_day
@@ -83,7 +84,7 @@ def test_reading_added_since_has_the_default_that_held_before() -> None:
     ],
 )
 def test_text_that_is_not_understood_is_refused_and_never_guessed(damage: dict[str, object]) -> None:
-    document = json.loads(write_frozen(read_visit(visit_document()), Policy()))
+    document = json.loads(write_frozen(read_visit(visit_document()), Policy(), AS_TOLD))
 
     with pytest.raises(InvalidValue):
         read_frozen(json.dumps(document | damage))

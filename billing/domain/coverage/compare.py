@@ -70,7 +70,7 @@ def _differences(line: PricedLine, stated: StatedAmounts) -> Iterator[tuple[Find
     )
     amounts_agree = True
     for field, found, ours in amounts:
-        if found is not None and _is_off(found, ours):
+        if found is not None and is_off(found, ours):
             amounts_agree = False
             yield FindingCode.AMOUNT_DIFFERS, field, found, format(ours, "f")
     if stated.level is not None and stated.level != line.level and line.insured_amount:
@@ -79,6 +79,7 @@ def _differences(line: PricedLine, stated: StatedAmounts) -> Iterator[tuple[Find
         yield code, "MUC_HUONG", stated.level, plain_number(line.level)
 
 
-def _is_off(stated: Decimal, ours: Decimal) -> bool:
+def is_off(stated: Decimal, ours: Decimal) -> bool:
+    """Whether an amount differs by more than rounding: 0.01 đồng, or 1 đồng where whole đồng are stated."""
     is_whole = stated == stated.to_integral_value()
     return abs(stated - ours) >= (_DIFFERENCE_MIN_OF_WHOLE_DONG if is_whole else _DIFFERENCE_MIN)

@@ -4,9 +4,13 @@ InvalidValue
 └── ImpossibleItem     a charge item no rule can price
 NotSupported
 └── RuleNotBuilt       lawful; names the rule that would decide
+Refused
+└── PriceNotInForce    no price list in force on the day has the item
 """
 
-from billing.domain.errors import BillingError, InvalidValue, NotSupported
+from datetime import date
+
+from billing.domain.errors import BillingError, InvalidValue, NotSupported, Refused
 from billing.domain.finding import Finding, FindingCode
 from billing.domain.visit import ChargeItem
 
@@ -42,6 +46,19 @@ class UnknownObjectCode(InvalidValue):
         self.found = code
 
 
+class PriceNotInForce(Refused):
+    """The facility's prices decide, and the list in force on the day has none of the kind this item needs (B-053)."""
+
+    code = "price_not_in_force"
+
+    def __init__(self, item: ChargeItem, day: date) -> None:
+        named = item.code or f"“{item.name[:60]}”, which has no code"
+        super().__init__(f"no price in force for {named} on {day.isoformat()} (B-053)", field="DON_GIA_BV")
+        self.found = item.code
+        self.item = item
+        self.day = day
+
+
 def refusal_as_finding(refusal: BillingError, *, file: str, hoso: int | None, ma_lk: str) -> Finding:
     """The finding that says why a visit has no price.
 
@@ -51,7 +68,7 @@ def refusal_as_finding(refusal: BillingError, *, file: str, hoso: int | None, ma
     code, found, expected, item = FindingCode.VALUE_INVALID, "", refusal.detail, None
     if isinstance(refusal, RuleNotBuilt):
         code, found, expected, item = FindingCode.NOT_SUPPORTED, refusal.found, refusal.rule, refusal.item
-    elif isinstance(refusal, ImpossibleItem):
+    elif isinstance(refusal, (ImpossibleItem, PriceNotInForce)):
         found, item = refusal.found, refusal.item
     elif isinstance(refusal, UnknownObjectCode):
         code, found = FindingCode.CODE_UNKNOWN, refusal.found

@@ -25,6 +25,7 @@ from billing.domain.errors import NotFound
 from billing.domain.visit import Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given, priced
 from tests.domain.coverage.claims import claim_reasons
+from tests.domain.coverage.test_authority import his, listed, ours, settled, stated
 
 TESTS = Path(__file__).parents[2]
 SOURCES = [
@@ -62,6 +63,9 @@ VISITS = [
 
 
 def _emitted():
+    for pricing in (ours(listed(insured=5)), his()):
+        said = a_visit(an_item(code="T1", stated=stated(0, 1, 4)))
+        yield from settled(said, pricing).priced.lines[0].reasons
     read_otherwise = priced(a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)), digit_5_lifts_ratios=True)
     for visit in (*map(priced, VISITS), read_otherwise):
         yield from visit.reasons

@@ -1,0 +1,45 @@
+"""What the commands share that act for a person: the key says who decides, and for which organization."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Set
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from billing.app import open_service
+from billing.domain.actor import Role
+from billing.services.access import Caller, authenticate
+from billing.services.context import Context
+from billing.settings import load_settings
+
+KEY_VARIABLE = "VIENPHI_KEY"
+
+T = TypeVar("T")
+
+
+def as_caller(config: Path | None, permitted: Set[Role], work: Callable[[Context, Caller], Awaitable[T]]) -> T:
+    """Do something as the person whose key is given. Needs VIENPHI_DATABASE_URL and VIENPHI_KEY, or VIENPHI_KEY_FILE.
+
+    A key in an argument would be seen by everybody on the machine, so there is no such option.
+    """
+    settings = load_settings(config, needed=("database_url",))
+    assert settings.database_url is not None, "named as needed"
+    url, key = settings.database_url.get_secret_value(), _key()
+
+    async def run() -> T:
+        async with open_service(url) as service:
+            caller = await authenticate(service.context, key)
+            caller.require(permitted)
+            return await work(service.context, caller)
+
+    return asyncio.run(run())
+
+
+def _key() -> str:
+    file = os.environ.get(f"{KEY_VARIABLE}_FILE")
+    key = Path(file).read_text(encoding="utf-8") if file else os.environ.get(KEY_VARIABLE, "")
+    if not key.strip():
+        raise click.ClickException(f"set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE to a key: it says who decides")
+    return key.strip()

@@ -1,0 +1,147 @@
+"""`vienphi pricing`: whose amounts a facility collects, and where the hospital's system and we differ."""
+
+import csv
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+
+from billing.cli.acting import as_caller
+from billing.domain.actor import Role
+from billing.domain.coverage.authority import FacilityPricing, PriceDay, PricingAuthority
+from billing.domain.coverage.explain import plain_number
+from billing.services.access import Caller
+from billing.services.context import Context
+from billing.services.pricing import approve_proposed_pricing, list_differences, list_pricings, propose_pricing
+
+_KEEPERS = frozenset({Role.FINANCE})
+_PAGE = 1_000
+_COLUMNS = (
+    "recorded_at", "facility_code", "ma_lk", "invoice_number", "source_table", "stt", "code", "field", "theirs", "ours",
+    "rules", "vendor",
+)  # fmt: skip
+
+
+@click.group()
+def pricing() -> None:
+    """Whose amounts a facility collects. Needs VIENPHI_DATABASE_URL, and VIENPHI_KEY of a person of finance."""
+
+
+@pricing.command("set")
+@click.option("--facility", required=True, help="MA_CSKCB of the site.")
+@click.option("--from", "valid_from", type=click.DateTime(["%Y-%m-%d"]), required=True, help="First day of admission.")
+@click.option(
+    "--authority",
+    type=click.Choice([each.value for each in PricingAuthority]),
+    required=True,
+    help="his collects what the hospital's system computed; vienphi prices by the list in force.",
+)
+@click.option("--vendor", default="", help="Whose system the HIS is; required for his.")
+@click.option(
+    "--price-day",
+    type=click.Choice([each.value for each in PriceDay]),
+    default=PriceDay.ORDERED.value,
+    show_default=True,
+    help="Which day of a charge picks the price list.",
+)
+@click.pass_obj
+def set_(
+    config: Path | None, *, facility: str, valid_from: datetime, authority: str, vendor: str, price_day: str
+) -> None:
+    """Propose a setting; it holds once a second person approves it."""
+    setting = FacilityPricing(
+        authority=PricingAuthority(authority), price_day=PriceDay(price_day), vendor=vendor.strip()
+    )
+
+    async def work(context: Context, caller: Caller) -> UUID:
+        return await propose_pricing(
+            context,
+            caller.organization_id,
+            facility_code=facility,
+            valid_from=valid_from.date(),
+            setting=setting,
+            actor=caller.actor,
+        )
+
+    pricing_id = as_caller(config, _KEEPERS, work)
+    click.echo(f"proposed {pricing_id}")
+    click.echo(f"next, by a second person: vienphi pricing approve {pricing_id}")
+
+
+@pricing.command()
+@click.argument("pricing_id", type=click.UUID)
+@click.pass_obj
+def approve(config: Path | None, pricing_id: UUID) -> None:
+    """Agree with a setting that another person proposed."""
+
+    async def work(context: Context, caller: Caller) -> None:
+        await approve_proposed_pricing(context, caller.organization_id, pricing_id, actor=caller.actor)
+
+    as_caller(config, _KEEPERS, work)
+    click.echo("approved")
+
+
+@pricing.command("list")
+@click.pass_obj
+def list_(config: Path | None) -> None:
+    """List settings and proposals, the newest first."""
+
+    async def work(context: Context, caller: Caller) -> None:
+        for row in await list_pricings(context, caller.organization_id, limit=_PAGE):
+            state = "proposed" if row["approved_by"] is None else "approved"
+            click.echo(
+                f"{row['id']} {row['facility_code']} from {row['valid_from']} {row['authority']:8} {state:8}"
+                f" by day {row['price_day']}  {row['vendor']}  ({row['proposed_by']}/{row['approved_by'] or '–'})"
+            )
+
+    as_caller(config, _KEEPERS, work)
+
+
+@pricing.command()
+@click.option("--csv", "as_csv", is_flag=True, help="Write CSV.")
+@click.option("--field", help="Only of this field, as T_BNCCT.")
+@click.option("--vendor", help="Only of this vendor's system.")
+@click.pass_obj
+def differences(config: Path | None, *, as_csv: bool, field: str | None, vendor: str | None) -> None:
+    """List where what was collected for the hospital's system differs from ours, the newest first."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+
+    async def work(context: Context, caller: Caller) -> int:
+        if as_csv:
+            writer.writerow(_COLUMNS)
+        after: UUID | None = None
+        count = 0
+        while rows := await list_differences(
+            context, caller.organization_id, after=after, limit=_PAGE, field=field, vendor=vendor
+        ):
+            for row in rows:
+                cells = [_cell(row, column) for column in _COLUMNS]
+                if as_csv:
+                    writer.writerow(cells)
+                else:
+                    click.echo("  ".join(cells))
+            count += len(rows)
+            after = rows[-1]["id"]
+        return count
+
+    count = as_caller(config, _KEEPERS, work)
+    if not as_csv:
+        click.echo(f"{count} differences")
+
+
+def _cell(row: Mapping[str, Any], column: str) -> str:
+    """A cell as text; one that a spreadsheet would take for a formula gets an apostrophe before it."""
+    value = row[column]
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return plain_number(value)
+    text = (
+        " ".join(value) if isinstance(value, list) else value.isoformat() if hasattr(value, "isoformat") else str(value)
+    )
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -1,0 +1,235 @@
+"""Whose amounts a facility collects, set by two persons; and where the hospital's system and we differ.
+
+POST /v1/facility-pricing                {"facility", "valid_from", "authority", "vendor"?, "price_day"?}
+GET  /v1/facility-pricing                ?facility
+GET  /v1/facility-pricing/{id}
+POST /v1/facility-pricing/{id}/approve
+GET  /v1/price-differences               ?invoice_id, ?visit_id, ?field, ?vendor
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from http import HTTPStatus
+from typing import Any, Literal
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
+
+from billing.domain.coverage.authority import FacilityPricing, PriceDay, PricingAuthority
+from billing.domain.coverage.explain import plain_number
+from billing.domain.errors import InvalidValue
+from billing.services.pricing import (
+    approve_proposed_pricing,
+    find_pricing,
+    list_differences,
+    list_pricings,
+    propose_pricing,
+)
+from billing.web.answers import json_answer, moment_text
+from billing.web.bodies import Body, read_claimed, read_id
+from billing.web.documents import EXACTLY, PageDocument
+from billing.web.idempotency import replay_headers
+from billing.web.operations import Description, described
+from billing.web.pagination import page_document, read_filter_id, read_page
+from billing.web.surroundings import CALLER, surroundings
+
+
+class NewPricing(Body):
+    """Whose amounts a facility collects for visits admitted from a day on; `vendor` is whose system the HIS is."""
+
+    facility: str = Field(min_length=1, max_length=20)
+    valid_from: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+    authority: Literal["his", "vienphi"]
+    vendor: str = ""
+    price_day: Literal["ordered", "admitted"] = "ordered"
+
+
+@with_config(EXACTLY)
+class PricingDocument(TypedDict):
+    """A setting; it holds once `approved_by` is another person than `proposed_by`."""
+
+    id: str
+    facility: str
+    valid_from: str
+    authority: str
+    vendor: str
+    price_day: str
+    proposed_by: str
+    proposed_at: str
+    approved_by: str | None
+    approved_at: str | None
+
+
+@with_config(EXACTLY)
+class PriceDifferenceDocument(TypedDict):
+    """One amount as the hospital's system has it and as we come to it, as text; null where there is none."""
+
+    id: str
+    facility: str
+    ma_lk: str
+    visit_id: str
+    invoice_id: str
+    invoice_number: str
+    table: str
+    stt: int
+    code: str
+    field: str
+    theirs: str | None
+    ours: str | None
+    rules: list[str]
+    vendor: str
+    recorded_at: str
+
+
+@described(
+    Description(
+        tag="pricing",
+        request=NewPricing,
+        answers={HTTPStatus.CREATED: PricingDocument},
+        problems=(HTTPStatus.NOT_FOUND,),
+        is_creating=True,
+    )
+)
+async def post_pricing(request: web.Request) -> web.Response:
+    """Propose whose amounts a facility collects; another person must approve it."""
+    around, caller = surroundings(request), request[CALLER]
+    body, claim = await read_claimed(request, NewPricing)
+    setting = FacilityPricing(
+        authority=PricingAuthority(body.authority), price_day=PriceDay(body.price_day), vendor=body.vendor
+    )
+    pricing_id = await propose_pricing(
+        around.context,
+        caller.organization_id,
+        facility_code=body.facility,
+        valid_from=_day(body.valid_from),
+        setting=setting,
+        actor=caller.actor,
+        claim=claim,
+    )
+    row = await find_pricing(around.context, caller.organization_id, pricing_id)
+    return json_answer(
+        _pricing(row),
+        status=HTTPStatus.CREATED,
+        location=f"/v1/facility-pricing/{pricing_id}",
+        headers=replay_headers(claim),
+    )
+
+
+@described(
+    Description(
+        tag="pricing",
+        answers={HTTPStatus.OK: PageDocument[PricingDocument]},
+        filters={"facility": "the facility's MA_CSKCB"},
+    )
+)
+async def get_pricings(request: web.Request) -> web.Response:
+    """List settings and proposals, the newest first."""
+    page = read_page(request, filters=("facility",))
+    rows = await list_pricings(
+        surroundings(request).context,
+        request[CALLER].organization_id,
+        after=page.after,
+        limit=page.limit + 1,
+        facility_code=page.filters.get("facility"),
+    )
+    return json_answer(page_document(rows, page, _pricing))
+
+
+@described(Description(tag="pricing", answers={HTTPStatus.OK: PricingDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+async def get_pricing(request: web.Request) -> web.Response:
+    """One setting as it stands now."""
+    return await _answer(request, _id(request))
+
+
+@described(
+    Description(
+        tag="pricing", answers={HTTPStatus.OK: PricingDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+    )
+)
+async def post_pricing_approval(request: web.Request) -> web.Response:
+    """Agree with a setting as another person than the one who proposed it."""
+    caller, pricing_id = request[CALLER], _id(request)
+    context = surroundings(request).context
+    await approve_proposed_pricing(context, caller.organization_id, pricing_id, actor=caller.actor)
+    return await _answer(request, pricing_id)
+
+
+@described(
+    Description(
+        tag="pricing",
+        answers={HTTPStatus.OK: PageDocument[PriceDifferenceDocument]},
+        filters={
+            "invoice_id": "was found on this invoice",
+            "visit_id": "is of this visit",
+            "field": "the field's name in the data standard, as T_BNCCT",
+            "vendor": "whose system it was",
+        },
+    )
+)
+async def get_price_differences(request: web.Request) -> web.Response:
+    """List where what was collected for the hospital's system differs from ours, the newest first."""
+    page = read_page(request, filters=("invoice_id", "visit_id", "field", "vendor"))
+    rows = await list_differences(
+        surroundings(request).context,
+        request[CALLER].organization_id,
+        after=page.after,
+        limit=page.limit + 1,
+        invoice_id=read_filter_id(page, "invoice_id"),
+        visit_id=read_filter_id(page, "visit_id"),
+        field=page.filters.get("field"),
+        vendor=page.filters.get("vendor"),
+    )
+    return json_answer(page_document(rows, page, _difference))
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as cause:
+        raise InvalidValue("valid_from is a day, written as 2026-07-01", field="valid_from") from cause
+
+
+def _id(request: web.Request) -> UUID:
+    return read_id(request.match_info["id"], field="pricing_id")
+
+
+async def _answer(request: web.Request, pricing_id: UUID) -> web.Response:
+    row = await find_pricing(surroundings(request).context, request[CALLER].organization_id, pricing_id)
+    return json_answer(_pricing(row))
+
+
+def _pricing(row: Mapping[str, Any]) -> PricingDocument:
+    return {
+        "id": str(row["id"]),
+        "facility": row["facility_code"],
+        "valid_from": row["valid_from"].isoformat(),
+        "authority": row["authority"],
+        "vendor": row["vendor"],
+        "price_day": row["price_day"],
+        "proposed_by": row["proposed_by"],
+        "proposed_at": row["proposed_at"].isoformat(),
+        "approved_by": row["approved_by"],
+        "approved_at": moment_text(row["approved_at"]),
+    }
+
+
+def _difference(row: Mapping[str, Any]) -> PriceDifferenceDocument:
+    return {
+        "id": str(row["id"]),
+        "facility": row["facility_code"],
+        "ma_lk": row["ma_lk"],
+        "visit_id": str(row["visit_id"]),
+        "invoice_id": str(row["invoice_id"]),
+        "invoice_number": row["invoice_number"],
+        "table": row["source_table"],
+        "stt": row["stt"],
+        "code": row["code"],
+        "field": row["field"],
+        "theirs": None if row["theirs"] is None else plain_number(row["theirs"]),
+        "ours": None if row["ours"] is None else plain_number(row["ours"]),
+        "rules": list(row["rules"]),
+        "vendor": row["vendor"],
+        "recorded_at": row["recorded_at"].isoformat(),
+    }

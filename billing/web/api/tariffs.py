@@ -1,0 +1,293 @@
+"""Price lists: drafted from a file, compared with what is in force, approved by a second person, made effective.
+
+POST /v1/tariffs                 text/csv or XLSX; ?from, ?until, ?facility, ?name, ?sheet, ?decimal_mark
+GET  /v1/tariffs                 ?state
+GET  /v1/tariffs/{id}
+GET  /v1/tariffs/{id}/changes
+POST /v1/tariffs/{id}/approve
+POST /v1/tariffs/{id}/activate   ?replaces
+POST /v1/tariffs/{id}/discard
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from billing.domain.tariff import ChangeKind, TariffId, TariffState
+from billing.interop.sheets import DecimalMark, ReadPriceList, RowFault, SheetFormat, read_price_list
+from billing.services.tariffing import (
+    PriceListTerms,
+    activate_tariff,
+    approve_tariff,
+    discard_tariff,
+    find_tariff,
+    import_tariff,
+    list_changes,
+    list_tariffs,
+)
+from billing.web.answers import json_answer, moment_text
+from billing.web.bodies import InvalidBody, read_body, read_id, require_media_type
+from billing.web.documents import EXACTLY, PageDocument
+from billing.web.idempotency import claim_of, replay_headers, require_key
+from billing.web.operations import Content, Description, described
+from billing.web.pagination import InvalidQuery, page_document, read_day, read_page, read_query
+from billing.web.surroundings import CALLER, surroundings
+
+CSV = "text/csv"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+_FORMATS = {CSV: SheetFormat.CSV, XLSX: SheetFormat.XLSX}
+_FAULTS_MAX = 1_000
+_CHANGES_MAX = 1_000
+_TERMS = {
+    "from": "first day of the list, as 2026-07-01; required",
+    "until": "its last day; without it the list holds until the next one begins",
+    "facility": "MA_CSKCB of the site; without it every site that has no list of its own",
+    "name": "name of the list",
+    "sheet": "name of the sheet, where a workbook has several",
+    "decimal_mark": "`comma` reads 1.234,5 and `point` 1,234.5; without it what is not plain is refused",
+}
+
+
+class PriceListFaulty(InvalidBody):
+    """Rows that cannot be read; `errors` name each with its number, and nothing was kept."""
+
+    code = "price_list_faulty"
+
+    def __init__(self, faults: Sequence[RowFault]) -> None:
+        super().__init__([(f"row {each.row}, {each.column}", each.why) for each in faults[:_FAULTS_MAX]])
+        self.detail = f"{len({each.row for each in faults})} rows cannot be read; nothing was kept"
+
+
+@with_config(EXACTLY)
+class TariffDocument(TypedDict):
+    """A price list without its rows. `facility` null: every facility without a list of its own."""
+
+    id: str
+    name: str
+    facility: str | None
+    valid_from: str
+    valid_until: str | None
+    state: str
+    is_complete: bool
+    items: int
+    drafted_by: str
+    drafted_at: str
+    approved_by: str | None
+    approved_at: str | None
+    activated_by: str | None
+    activated_at: str | None
+
+
+@with_config(EXACTLY)
+class PriceChangeDocument(TypedDict):
+    """One price before and after, đồng a unit as text; null where a list has none. `price` is its kind."""
+
+    change: str
+    code: str
+    name: str
+    price: str
+    old: str | None
+    new: str | None
+
+
+@with_config(EXACTLY)
+class ChangesDocument(TypedDict):
+    """What a list changes: numbers of codes, and the first 1,000 prices by code."""
+
+    added: int
+    removed: int
+    changed: int
+    is_whole: bool
+    changes: list[PriceChangeDocument]
+
+
+@described(
+    Description(
+        tag="tariffs",
+        request_contents=(
+            Content(media_type=CSV, description="UTF-8, commas or semicolons"),
+            Content(media_type=XLSX, description="A workbook"),
+        ),
+        answers={HTTPStatus.CREATED: TariffDocument},
+        problems=(HTTPStatus.NOT_FOUND,),
+        query=_TERMS,
+        is_creating=True,
+    )
+)
+async def post_tariff(request: web.Request) -> web.Response:
+    """Keep a price list as a draft, whole or not at all; it counts for nothing until two persons made it effective."""
+    key = require_key(request)
+    require_media_type(request, CSV, XLSX)
+    around, caller = surroundings(request), request[CALLER]
+    terms, mark, sheet = _read_terms(request)
+    content = await read_body(request, size_max=around.limits.visit_size_max)
+    # The terms stand in the query, and another day is another request.
+    claim = claim_of(request, key, request.query_string.encode() + b"\n" + content)
+    read: ReadPriceList = await asyncio.to_thread(
+        lambda: read_price_list(
+            content, format=_FORMATS[request.content_type], valid_from=terms.valid_from, mark=mark, sheet=sheet
+        )
+    )
+    if read.faults:
+        raise PriceListFaulty(read.faults)
+    tariff_id = await import_tariff(
+        around.context, caller.organization_id, terms, read.prices, actor=caller.actor, claim=claim
+    )
+    row = await find_tariff(around.context, caller.organization_id, tariff_id)
+    return json_answer(
+        _tariff(row),
+        status=HTTPStatus.CREATED,
+        location=f"/v1/tariffs/{tariff_id}",
+        headers=replay_headers(claim),
+    )
+
+
+@described(
+    Description(
+        tag="tariffs",
+        answers={HTTPStatus.OK: PageDocument[TariffDocument]},
+        filters={"state": "one of " + ", ".join(f"`{state.value}`" for state in TariffState)},
+    )
+)
+async def get_tariffs(request: web.Request) -> web.Response:
+    """List price lists, the newest first, without their rows."""
+    page = read_page(request, filters=("state",))
+    state = page.filters.get("state")
+    if state is not None and state not in set(TariffState):
+        raise InvalidQuery("state is none of those a price list has", field="state")
+    rows = await list_tariffs(
+        surroundings(request).context,
+        request[CALLER].organization_id,
+        after=page.after,
+        limit=page.limit + 1,
+        state=state,
+    )
+    return json_answer(page_document(rows, page, _tariff))
+
+
+@described(Description(tag="tariffs", answers={HTTPStatus.OK: TariffDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+async def get_tariff(request: web.Request) -> web.Response:
+    """One price list as it stands now, without its rows."""
+    return await _answer(request, _id(request))
+
+
+@described(Description(tag="tariffs", answers={HTTPStatus.OK: ChangesDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+async def get_tariff_changes(request: web.Request) -> web.Response:
+    """What a list changes against the one it takes the place of."""
+    found = await list_changes(surroundings(request).context, request[CALLER].organization_id, _id(request))
+    counts = Counter(kind for kind, _ in {(each.kind, each.code) for each in found})
+    return json_answer(
+        {
+            **{kind.value: counts[kind] for kind in ChangeKind},
+            "is_whole": len(found) <= _CHANGES_MAX,
+            "changes": [
+                {
+                    "change": each.kind.value,
+                    "code": each.code,
+                    "name": each.name,
+                    "price": each.price,
+                    "old": None if each.old is None else format(each.old, "f"),
+                    "new": None if each.new is None else format(each.new, "f"),
+                }
+                for each in found[:_CHANGES_MAX]
+            ],
+        }
+    )
+
+
+@described(
+    Description(
+        tag="tariffs", answers={HTTPStatus.OK: TariffDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+    )
+)
+async def post_tariff_approval(request: web.Request) -> web.Response:
+    """Agree with a draft as another person than the one who drafted it."""
+    caller, tariff_id = request[CALLER], _id(request)
+    await approve_tariff(surroundings(request).context, caller.organization_id, tariff_id, actor=caller.actor)
+    return await _answer(request, tariff_id)
+
+
+@described(
+    Description(
+        tag="tariffs",
+        answers={HTTPStatus.OK: TariffDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        query={"replaces": "the effective list of the same facility and first day whose place it takes"},
+    )
+)
+async def post_tariff_activation(request: web.Request) -> web.Response:
+    """Let an approved list count from its first day on."""
+    caller, tariff_id = request[CALLER], _id(request)
+    replaces = read_query(request, ("replaces",)).get("replaces")
+    await activate_tariff(
+        surroundings(request).context,
+        caller.organization_id,
+        tariff_id,
+        actor=caller.actor,
+        replaces=None if replaces is None else TariffId(read_id(replaces, field="replaces")),
+    )
+    return await _answer(request, tariff_id)
+
+
+@described(
+    Description(
+        tag="tariffs", answers={HTTPStatus.OK: TariffDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+    )
+)
+async def post_tariff_discard(request: web.Request) -> web.Response:
+    """Give up a list that is not effective."""
+    caller, tariff_id = request[CALLER], _id(request)
+    await discard_tariff(surroundings(request).context, caller.organization_id, tariff_id, actor=caller.actor)
+    return await _answer(request, tariff_id)
+
+
+def _read_terms(request: web.Request) -> tuple[PriceListTerms, DecimalMark | None, str | None]:
+    given = read_query(request, tuple(_TERMS))
+    valid_from = read_day(given, "from")
+    if valid_from is None:
+        raise InvalidQuery("say from which day on the list holds", field="from")
+    mark = given.get("decimal_mark")
+    if mark is not None and mark not in set(DecimalMark):
+        raise InvalidQuery("decimal_mark is comma or point", field="decimal_mark")
+    terms = PriceListTerms(
+        name=given.get("name") or f"from {valid_from.isoformat()}",
+        facility_code=given.get("facility"),
+        valid_from=valid_from,
+        valid_until=read_day(given, "until"),
+    )
+    return terms, None if mark is None else DecimalMark(mark), given.get("sheet")
+
+
+def _id(request: web.Request) -> TariffId:
+    return TariffId(read_id(request.match_info["id"], field="tariff_id"))
+
+
+async def _answer(request: web.Request, tariff_id: TariffId) -> web.Response:
+    row = await find_tariff(surroundings(request).context, request[CALLER].organization_id, tariff_id)
+    return json_answer(_tariff(row))
+
+
+def _tariff(row: Mapping[str, Any]) -> TariffDocument:
+    return {
+        "id": str(row["id"]),
+        "name": row["name"],
+        "facility": row["facility_code"],
+        "valid_from": row["valid_from"].isoformat(),
+        "valid_until": None if row["valid_until"] is None else row["valid_until"].isoformat(),
+        "state": row["state"],
+        "is_complete": row["completed_at"] is not None,
+        "items": row["items"],
+        "drafted_by": row["drafted_by"],
+        "drafted_at": row["drafted_at"].isoformat(),
+        "approved_by": row["approved_by"],
+        "approved_at": moment_text(row["approved_at"]),
+        "activated_by": row["activated_by"],
+        "activated_at": moment_text(row["activated_at"]),
+    }

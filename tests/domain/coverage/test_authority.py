@@ -1,0 +1,252 @@
+"""Whose amounts are collected: ours by the list in force, or those of the hospital's system with every difference told.
+
+The visit of the builders: one test of 1,000,000 đ, card of digit 4, so the fund pays 80 % and the patient 200,000 đ.
+"""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from billing.domain.coverage.authority import (
+    AS_TOLD,
+    FacilityPricing,
+    ListInForce,
+    PriceDay,
+    PricingAuthority,
+    Settled,
+    VisitPricing,
+    price_again,
+    settle,
+)
+from billing.domain.coverage.figures import load_figures
+from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.refusals import PriceNotInForce, RuleNotBuilt
+from billing.domain.tariff import ListedPrice, TariffId
+from billing.domain.visit import Scope, StatedAmounts, Visit
+from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at
+
+ADMITTED = date(2026, 11, 2)
+LIST = TariffId(UUID(int=7))
+
+
+def listed(code: str = "T1", *, insured: object = None, fee: object = None, on_demand: object = None) -> ListedPrice:
+    prices = {name: None if value is None else Decimal(str(value)) for name, value in
+              (("insured", insured), ("fee", fee), ("on_demand", on_demand))}  # fmt: skip
+    return ListedPrice(code=code, name="x", unit="", **prices)
+
+
+def pricing(
+    authority: PricingAuthority, *prices: ListedPrice, day: date = ADMITTED, price_day: PriceDay = PriceDay.ORDERED
+) -> VisitPricing:
+    setting = FacilityPricing(authority=authority, price_day=price_day, vendor="HIS X")
+    lists = {day: ListInForce(LIST, date(2026, 7, 1), {each.code: each for each in prices})} if prices else {}
+    return VisitPricing(setting, lists)
+
+
+def settled(visit: Visit, by: VisitPricing) -> Settled:
+    return settle(visit, by, figures=load_figures(), policy=Policy())
+
+
+def ours(*prices: ListedPrice, **changes: object) -> VisitPricing:
+    return pricing(PricingAuthority.VIENPHI, *prices, **changes)  # type: ignore[arg-type]
+
+
+def his(*prices: ListedPrice, **changes: object) -> VisitPricing:
+    return pricing(PricingAuthority.HIS, *prices, **changes)  # type: ignore[arg-type]
+
+
+def stated(self_pay: object, copay: object, fund: object, **more: object) -> StatedAmounts:
+    amounts = {"self_pay": self_pay, "copay": copay, "fund": fund, **more}
+    return StatedAmounts(**{name: None if amount is None else Decimal(str(amount)) for name, amount in amounts.items()})
+
+
+def differences(found: Settled) -> list[tuple[str, str, str]]:
+    return [(each.field, str(each.theirs), str(each.ours)) for each in found.differences]
+
+
+def test_without_a_setting_what_was_told_is_priced() -> None:
+    found = settled(a_visit(an_item(code="T1")), AS_TOLD)
+
+    assert (found.priced.shares.patient, found.differences) == (200_000, ())
+
+
+def test_prices_in_force_take_the_place_of_those_told() -> None:
+    found = settled(a_visit(an_item(code="T1")), ours(listed(insured=900_000, fee=950_000)))
+
+    [line] = found.priced.lines
+    assert (line.hospital_amount, line.fund, line.copay) == (900_000, 720_000, 180_000)
+    assert line.reasons[0].rule == "B-053"
+    assert line.reasons[0].operands == {"day": "2026-07-01", "price": "900000"}
+    assert found.differences == ()
+
+
+def test_what_is_frozen_prices_to_the_same_again() -> None:
+    item = an_item(code="T1", stated=stated(0, 300_000, 700_000))
+    for by in (ours(listed(insured=900_000)), his(listed(insured=900_000)), AS_TOLD):
+        found = settled(a_visit(item), by)
+        authority = None if by.setting is None else by.setting.authority
+
+        again = price_again(found.visit, authority, figures=load_figures(), policy=Policy())
+
+        assert again.shares == found.priced.shares
+        assert [line.fund for line in again.lines] == [line.fund for line in found.priced.lines]
+
+
+@pytest.mark.parametrize(
+    "prices", [(), (listed("T2", insured=5),), (listed(fee=5),)], ids=["no list", "not listed", "no insurance price"]
+)
+def test_service_without_a_price_in_force_is_refused_by_name(prices: tuple[ListedPrice, ...]) -> None:
+    with pytest.raises(PriceNotInForce, match=r"no price in force for T1 on 2026-11-02") as refused:
+        settled(a_visit(an_item(code="T1")), ours(*prices))
+
+    assert refused.value.item.code == "T1"
+
+
+def test_service_without_a_code_is_refused_by_its_name() -> None:
+    with pytest.raises(PriceNotInForce, match="“Xét nghiệm”, which has no code"):
+        settled(a_visit(an_item()), ours(listed(insured=5)))
+
+
+def test_drugs_and_supplies_keep_the_price_of_their_lot_unless_listed() -> None:
+    visit = a_visit(
+        a_drug(1, price=10, code="D1"),
+        a_drug(2, price=10, code="D2"),
+        an_item(3, code="S1", is_supply=True, group=10, hospital_price=30, insurance_price=30),
+    )
+
+    found = settled(visit, ours(listed("D2", insured=12)))
+
+    assert [line.hospital_amount for line in found.priced.lines] == [10, 12, 30]
+
+
+@pytest.mark.parametrize(
+    ("changes", "hospital", "insured"),
+    [
+        ({}, 900_000, 900_000),
+        ({"hospital_price": 2_000_000}, 2_000_000, 900_000),
+        ({"hospital_price": 1_500_000}, 900_000, 900_000),
+        ({"scope": Scope.PATIENT}, 950_000, 0),
+        ({"scope": Scope.PATIENT, "hospital_price": 2_000_000}, 2_000_000, 0),
+        ({"scope": Scope.ARMED_FORCES}, 950_000, 0),
+    ],
+    ids=[
+        "insured",
+        "on demand",
+        "told what no list says",
+        "out of scope",
+        "out of scope on demand",
+        "not armed forces",
+    ],
+)
+def test_price_of_the_kind_the_line_needs(changes: dict[str, object], hospital: int, insured: int) -> None:
+    prices = listed(insured=900_000, fee=950_000, on_demand=2_000_000)
+
+    [line] = settled(a_visit(an_item(code="T1", **changes)), ours(prices)).priced.lines
+
+    assert (line.hospital_amount, line.insured_amount) == (hospital, insured)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"cards": ()}, {"cards": (a_card(valid_to="2026-01-01"),)}, {"object_code": "9"}],
+    ids=["no card", "expired", "not insured"],
+)
+def test_visit_without_insurance_pays_the_fee(changes: dict[str, object]) -> None:
+    visit = replace(a_visit(an_item(code="T1")), **changes)  # type: ignore[arg-type]
+
+    found = settled(visit, ours(listed(insured=900_000, fee=950_000)))
+
+    assert found.priced.shares.patient == 950_000
+
+
+def test_day_of_order_or_of_admission_picks_the_list() -> None:
+    visit = a_visit(an_item(code="T1", ordered_at=at("2026-11-03 08:00")), discharged_at=at("2026-11-04 08:00"))
+    on_third = {"day": date(2026, 11, 3)}
+
+    assert settled(visit, ours(listed(insured=1), **on_third)).priced.hospital_amount == 1
+    with pytest.raises(PriceNotInForce, match="2026-11-02"):
+        settled(visit, ours(listed(insured=1), price_day=PriceDay.ADMITTED, **on_third))
+
+
+def test_what_the_hospitals_system_computed_is_collected() -> None:
+    """Theirs: 250 000 instead of 200 000 of co-payment. Listed are the two amounts that differ, ours beside theirs."""
+    item = an_item(code="T1", stated=stated(0, 250_000, 750_000, hospital_amount=1_000_000))
+
+    found = settled(a_visit(item), his(listed(insured=1_000_000)))
+
+    [line] = found.priced.lines
+    assert (line.copay, line.fund, found.priced.shares.patient) == (250_000, 750_000, 250_000)
+    assert [(reason.rule, reason.variant) for reason in line.reasons] == [("B-053", "by_his")]
+    assert differences(found) == [("T_BNCCT", "250000.00", "200000.00"), ("T_BHTT", "750000.00", "800000.00")]
+    assert "B-010" in found.differences[0].rules, "the level of the card decides the co-payment"
+
+
+def test_price_of_the_list_that_differs_is_listed_and_the_told_one_taken() -> None:
+    found = settled(a_visit(an_item(code="T1")), his(listed(insured=900_000)))
+
+    assert found.priced.shares.patient == 200_000
+    assert differences(found) == [
+        ("DON_GIA_BV", "1000000", "900000"),
+        ("DON_GIA_BH", "1000000", "900000"),
+        ("THANH_TIEN_BV", "1000000.00", "900000.00"),
+        ("THANH_TIEN_BH", "1000000.00", "900000.00"),
+        ("T_BNCCT", "200000.00", "180000.00"),
+        ("T_BHTT", "800000.00", "720000.00"),
+    ]
+    assert found.differences[0].rules == ("B-053",)
+
+
+def test_service_without_a_price_in_force_is_taken_as_told_and_listed() -> None:
+    found = settled(a_visit(an_item(code="T1")), his())
+
+    assert found.priced.shares.patient == 200_000
+    assert differences(found) == [("DON_GIA_BV", "1000000", "None")]
+
+
+def test_whole_dong_that_were_rounded_are_no_difference() -> None:
+    """777,777.50 đ: ours are 155,555.50 and 622,222; theirs are whole and sum to half a đồng more."""
+    visit = a_visit(an_item(code="T1", quantity=Decimal("0.7777775"), stated=stated(0, 155_556, 622_222)))
+
+    assert differences(settled(visit, his(listed(insured=1_000_000)))) == []
+
+
+def test_parts_that_do_not_make_the_stated_whole_are_collected_and_listed() -> None:
+    item = an_item(code="T1", stated=stated(0, 200_000, 790_000, hospital_amount=1_000_000))
+
+    found = settled(a_visit(item), his(listed(insured=1_000_000)))
+
+    assert found.priced.hospital_amount == 990_000
+    assert ("THANH_TIEN_BV", "990000.00", "1000000.00") in differences(found)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [stated(0, 250_000, None), stated(-1, 250_001, 750_000), stated(0, 250_000, 750_000, level=400)],
+    ids=["not all parts", "negative", "level"],
+)
+def test_line_that_does_not_say_who_pays_what_is_priced_by_our_rules(said: StatedAmounts) -> None:
+    found = settled(a_visit(an_item(code="T1", stated=said)), his(listed(insured=1_000_000)))
+
+    assert found.priced.shares.patient == 200_000
+
+
+def test_rule_that_is_not_built_stops_no_desk_where_their_system_priced_every_line() -> None:
+    """The card expires inside the visit: B-015 is not built, so there is nothing of ours to compare with."""
+    card = a_card(valid_to="2026-11-02")
+    item = an_item(code="T1", stated=stated(0, 250_000, 750_000))
+    visit = a_visit(item, cards=(card,), discharged_at=at("2026-11-09 08:00"))
+
+    found = settled(visit, his(listed(insured=1_000_000)))
+
+    assert found.ours is None
+    assert found.priced.shares.patient == 250_000
+    assert [(field, mine) for field, _, mine in differences(found)] == [
+        ("T_BNTT", "None"),
+        ("T_BNCCT", "None"),
+        ("T_BHTT", "None"),
+    ]
+    with pytest.raises(RuleNotBuilt):
+        settled(a_visit(an_item(code="T1"), cards=(card,), discharged_at=at("2026-11-09 08:00")), his())

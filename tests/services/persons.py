@@ -1,0 +1,35 @@
+"""Two persons with keys, for what one person may not do alone."""
+
+from collections.abc import Sequence
+
+from billing.domain.actor import Actor, Role
+from billing.domain.ids import OrganizationId
+from billing.services.access import authenticate
+from billing.services.context import Context, Ids
+from billing.services.organizing import Setup
+from billing.storage.database import Database, DatabaseLimits
+from tests.conftest import DatabaseAddress
+
+
+async def give_keys(
+    database: DatabaseAddress,
+    context: Context,
+    *persons: tuple[str, str],
+    roles: Sequence[Role] = (Role.FINANCE,),
+    organization: int = 1,
+) -> list[str]:
+    """Keys by (name of the key, name of its person), in their order."""
+    owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=1))
+    try:
+        setup = Setup(owner, context.clock, Ids(context.clock))
+        return [
+            await setup.add_key(OrganizationId(organization), person_name=person, name=name, roles=list(roles))
+            for name, person in persons
+        ]
+    finally:
+        await owner.close()
+
+
+async def actors(database: DatabaseAddress, context: Context, *persons: tuple[str, str]) -> list[Actor]:
+    """Who acts with such keys."""
+    return [(await authenticate(context, key)).actor for key in await give_keys(database, context, *persons)]
