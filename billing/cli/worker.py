@@ -7,8 +7,8 @@ from random import SystemRandom
 
 import click
 
-from billing.app import find_secret
 from billing.cli.opening import begin, open_fit_service, stop_sign
+from billing.secrets import find_secret
 from billing.services.dispatching import Dispatch
 from billing.settings import Settings
 from billing.worker.running import Pace, run_worker
