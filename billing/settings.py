@@ -94,6 +94,7 @@ class WorkerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ask_s: Count = 10
+    feed_s: Count = 10
     expire_s: Count = 10
     dispatch_s: Count = 1
     seal_s: Count = 5

@@ -75,7 +75,7 @@ class StoredProviderAccounts:
         return await asyncio.shield(reading)
 
     async def check_all(self) -> Mapping[str, str]:
-        """Look at every active account of the installation; those that cannot be used are logged and named."""
+        """Look at every account of the installation; those that cannot be used are logged and named."""
         async with self._database.installation() as reader:
             organizations = await read_organizations(reader)
         for organization_id in organizations:

@@ -162,12 +162,12 @@ async def find_provider_account(tx: Transaction, name: str) -> ProviderAccountRo
 
 
 _ACCOUNT_NAMES = """
-    SELECT name FROM provider_account WHERE organization_id = $1 AND is_active ORDER BY name
+    SELECT name FROM provider_account WHERE organization_id = $1 ORDER BY name
 """
 
 
 async def read_account_names(tx: Transaction) -> list[str]:
-    """The names of all contracts that are active."""
+    """The names of all contracts, active or not: what their old codes bring is taken."""
     return [row["name"] for row in await tx.fetch(_ACCOUNT_NAMES, tx.organization_id)]
 
 
