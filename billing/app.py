@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
+from pydantic import BaseModel
 
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
@@ -28,21 +29,25 @@ from providers.settings import AccountSettings, secret_fields
 log = structlog.get_logger(__name__)
 
 
+def account_settings(row: ProviderAccountRow, secret_of: FindSecret = find_secret) -> BaseModel:
+    """The settings of an account with its secrets, as its provider's model. Raises AccountUnusable."""
+    try:
+        fields = secret_fields(provider_class(row.provider).settings_type)
+        secrets = find_secrets(row.secret_name, fields, secret_of) if row.secret_name is not None else {}
+        return read_settings(row.provider, {**row.settings, **secrets})
+    except (UnknownProvider, BrokenProvider, SettingsRefused) as refusal:
+        raise AccountUnusable(str(refusal)) from None
+    except SecretMissing as refusal:
+        raise AccountUnusable(refusal.detail) from None
+
+
 def provider_builder(lines: Lines[ProviderAccountId], secret_of: FindSecret = find_secret) -> BuildProvider:
     """Make providers from stored settings; the secrets join them here and are kept nowhere else."""
 
     def build(row: ProviderAccountRow) -> BuiltProvider:
+        settings = account_settings(row, secret_of)
         try:
-            chosen = provider_class(row.provider)
-            fields = secret_fields(chosen.settings_type)
-            secrets = find_secrets(row.secret_name, fields, secret_of) if row.secret_name is not None else {}
-            settings = read_settings(row.provider, {**row.settings, **secrets})
-        except (UnknownProvider, BrokenProvider, SettingsRefused) as refusal:
-            raise AccountUnusable(str(refusal)) from None
-        except SecretMissing as refusal:
-            raise AccountUnusable(refusal.detail) from None
-        try:
-            provider = chosen(settings, lines.client(row.id))
+            provider = provider_class(row.provider)(settings, lines.client(row.id))
         except Exception as fault:  # noqa: BLE001 - a fault of one provider is that account's alone
             log.error("provider_not_made", account_id=str(row.id), error=type(fault).__name__)
             raise AccountUnusable(f"{row.provider} cannot be made: {type(fault).__name__}") from None

@@ -15,6 +15,7 @@ _COMMANDS = {
     "ledger": "billing.cli.ledger:ledger",
     "migrate": "billing.cli.migrate:migrate",
     "organization": "billing.cli.organization:organization",
+    "provider": "billing.cli.provider:provider",
     "quote": "billing.cli.quote:quote",
     "run": "billing.cli.run:run",
     "serve": "billing.cli.serve:serve",

@@ -8,7 +8,15 @@ from billing.cli.setting_up import as_owner
 from billing.domain.errors import InvalidValue
 from billing.domain.ids import OrganizationId
 from billing.interop.strict_json import read_object
+from billing.secrets import PART
 from billing.services.organizing import NewBankAccount
+from providers.registry import (
+    BrokenProvider,
+    SettingsRefused,
+    UnknownProvider,
+    check_stored_settings,
+    provider_class,
+)
 
 
 @click.group()
@@ -44,11 +52,16 @@ def add(
 ) -> None:
     """Add a contract with a provider, its bank account and its clearing account in the books."""
     told = {} if settings is None else read_object(settings.read_bytes())
-    secrets = sorted(key for key in told if "secret" in key or "password" in key)
-    if secrets:
-        raise InvalidValue(f"{settings} holds {', '.join(secrets)}: secrets are given to the service, never stored")
+    if PART in (secret_name or name).replace("-", "_"):
+        raise InvalidValue("a secret's name holds no two hyphens together", field="secret_name")
     bank_account = NewBankAccount(bank_bin=bank_bin, account_number=account_number, holder=holder)
-    known = {"bank_bin": bank_bin, "account_number": account_number, "account_holder": holder}
+    try:
+        taken = provider_class(provider).settings_type.model_fields
+        payee = {"bank_bin": bank_bin, "account_number": account_number, "account_holder": holder}
+        known = {field: value for field, value in payee.items() if field in taken}
+        check_stored_settings(provider, {**known, **told})
+    except (UnknownProvider, BrokenProvider, SettingsRefused) as refusal:
+        raise InvalidValue(str(refusal), field="settings") from None
     account_id = as_owner(
         config,
         lambda setup: setup.add_provider_account(
