@@ -33,6 +33,9 @@ def account_settings(row: ProviderAccountRow, secret_of: FindSecret = find_secre
     """The settings of an account with its secrets, as its provider's model. Raises AccountUnusable."""
     try:
         fields = secret_fields(provider_class(row.provider).settings_type)
+        misplaced = sorted(set(fields) & set(row.settings))
+        if misplaced:
+            raise AccountUnusable(f"{', '.join(misplaced)}: a secret is given to the service, never stored")
         secrets = find_secrets(row.secret_name, fields, secret_of) if row.secret_name is not None else {}
         return read_settings(row.provider, {**row.settings, **secrets})
     except (UnknownProvider, BrokenProvider, SettingsRefused) as refusal:

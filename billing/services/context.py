@@ -21,7 +21,7 @@ from billing.domain.ledger import AccountKey
 from billing.domain.reference import Grammar, organization_grammar
 from billing.storage.database import Database, Transaction
 from billing.storage.exceptions import read_exception_terms
-from billing.storage.organizations import read_ledger_accounts, read_prefixes
+from billing.storage.organizations import ProviderAccountRow, read_ledger_accounts, read_prefixes
 from providers.contract import Callback, Callbacks, Provider
 
 Clock = Callable[[], datetime]
@@ -107,6 +107,9 @@ class ProviderAccounts(Protocol):
 
     async def find(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
         """The account of that name, active or not; None where there is none. Raises AccountUnusable."""
+
+    def build(self, row: ProviderAccountRow) -> ProviderAccount:
+        """An account of a row, stored or not. Raises AccountUnusable."""
 
     def unusable(self) -> Mapping[str, str]:
         """Accounts that could not be made ready when they were last looked for, with what is wrong."""
