@@ -97,7 +97,9 @@ class _Calls(Collector):
 
     def collect(self) -> Iterable[Metric]:
         lines = list(self._lines().values())
-        calls = CounterMetricFamily("vienphi_provider_calls", "Calls to providers by how they ended", labels=("end",))
+        calls = CounterMetricFamily(
+            "vienphi_provider_calls", "Calls to providers by how they ended", labels=("outcome",)
+        )
         calls.add_metric(("answered",), sum(line.answered for line in lines))
         calls.add_metric(("failed",), sum(line.failed for line in lines))
         calls.add_metric(("refused",), sum(line.refused for line in lines))
