@@ -1,82 +1,60 @@
 """The one place where everything is put together: database, providers, use cases, intake and HTTP."""
 
-import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-import httpx
+import structlog
 from aiohttp import web
+from pydantic import BaseModel
 
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
-from billing.domain.errors import Unavailable
-from billing.services.accounts import BuildProvider, StoredProviderAccounts
-from billing.services.context import Clock, Context, Ids, utc_now
+from billing.domain.ids import ProviderAccountId
+from billing.secrets import FindSecret, SecretMissing, find_secret, find_secrets
+from billing.services.accounts import BuildProvider, BuiltProvider, StoredProviderAccounts
+from billing.services.context import AccountUnusable, Clock, Context, Ids, allow_all, utc_now
 from billing.services.hinting import open_hints
 from billing.services.intake import Intake, IntakeLimits
 from billing.storage.database import Database, DatabaseLimits
+from billing.storage.organizations import ProviderAccountRow
 from billing.web.live import LiveHub
 from billing.web.server import create_application
-from billing.web.surroundings import WebLimits
+from billing.web.surroundings import Networks, WebLimits
 from providers.banks import banks
-from providers.contract import Provider
-from providers.registry import SECRET_FIELD, BrokenProvider, SettingsRefused, UnknownProvider, open_provider
+from providers.registry import BrokenProvider, SettingsRefused, UnknownProvider, provider_class, read_settings
+from providers.resilience import Lines
+from providers.settings import AccountSettings, secret_fields
 
-SECRET_VARIABLE = "VIENPHI_SECRET_"  # noqa: S105 - the beginning of a name
-_PROVIDER_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
-_PROVIDER_CONNECTIONS = httpx.Limits(max_connections=20, max_keepalive_connections=5)
-
-FindSecret = Callable[[str], str]
+log = structlog.get_logger(__name__)
 
 
-class SecretMissing(Unavailable):
-    """A provider account names a secret that this process was not given."""
-
-    code = "secret_missing"
-
-
-class ProviderUnfit(Unavailable):
-    """A provider account cannot be used as it is set up: its provider is not installed, or refuses its settings."""
-
-    code = "provider_unfit"
-
-
-def secret_variable(name: str) -> str:
-    """The variable of the environment that gives the secret of a name: in capitals, with `_` for `-`."""
-    return SECRET_VARIABLE + name.upper().replace("-", "_")
-
-
-def find_secret(name: str) -> str:
-    """The secret of a name, from `VIENPHI_SECRET_<NAME>` or the file that `VIENPHI_SECRET_<NAME>_FILE` names.
-
-    Raises SecretMissing.
-    """
-    variable = secret_variable(name)
-    if variable in os.environ:
-        return os.environ[variable]
-    path = os.environ.get(f"{variable}_FILE")
-    if path is None:
-        raise SecretMissing(f"set {variable} or {variable}_FILE")
+def account_settings(row: ProviderAccountRow, secret_of: FindSecret = find_secret) -> BaseModel:
+    """The settings of an account with its secrets, as its provider's model. Raises AccountUnusable."""
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SecretMissing(f"the file that {variable}_FILE names cannot be read: {error.strerror}") from error
+        fields = secret_fields(provider_class(row.provider).settings_type)
+        misplaced = sorted(set(fields) & set(row.settings))
+        if misplaced:
+            raise AccountUnusable(f"{', '.join(misplaced)}: a secret is given to the service, never stored")
+        secrets = find_secrets(row.secret_name, fields, secret_of) if row.secret_name is not None else {}
+        return read_settings(row.provider, {**row.settings, **secrets})
+    except (UnknownProvider, BrokenProvider, SettingsRefused) as refusal:
+        raise AccountUnusable(str(refusal)) from None
+    except SecretMissing as refusal:
+        raise AccountUnusable(refusal.detail) from None
 
 
-def provider_builder(client: httpx.AsyncClient, secret_of: FindSecret = find_secret) -> BuildProvider:
-    """Make providers from stored settings; the secret joins them here and is kept nowhere else.
+def provider_builder(lines: Lines[ProviderAccountId], secret_of: FindSecret = find_secret) -> BuildProvider:
+    """Make providers from stored settings; the secrets join them here and are kept nowhere else."""
 
-    What is made raises SecretMissing or ProviderUnfit.
-    """
-
-    def build(name: str, settings: Mapping[str, object], secret_name: str | None) -> Provider:
-        secret = {} if secret_name is None else {SECRET_FIELD: secret_of(secret_name)}
+    def build(row: ProviderAccountRow) -> BuiltProvider:
+        settings = account_settings(row, secret_of)
         try:
-            return open_provider(name, {**settings, **secret}, client)
-        except (UnknownProvider, BrokenProvider, SettingsRefused) as error:
-            raise ProviderUnfit(str(error)) from error
+            provider = provider_class(row.provider)(settings, lines.client(row.id))
+        except Exception as fault:  # noqa: BLE001 - a fault of one provider is that account's alone
+            log.error("provider_not_made", account_id=str(row.id), error=type(fault).__name__)
+            raise AccountUnusable(f"{row.provider} cannot be made: {type(fault).__name__}") from None
+        return BuiltProvider(provider, settings.allows if isinstance(settings, AccountSettings) else allow_all)
 
     return build
 
@@ -86,6 +64,7 @@ class Service:
     """A running service; `application` answers HTTP, `context` and `intake` serve use cases directly."""
 
     context: Context
+    accounts: StoredProviderAccounts
     intake: Intake
     application: web.Application
 
@@ -98,6 +77,7 @@ async def open_service(
     intake_limits: IntakeLimits | None = None,
     web_limits: WebLimits | None = None,
     public_base_url: str = "",
+    trusted_proxies: Networks = (),
     secret_of: FindSecret = find_secret,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Service]:
@@ -105,17 +85,19 @@ async def open_service(
     database = await Database.open(database_url, limits=database_limits)
     try:
         async with (
-            httpx.AsyncClient(timeout=_PROVIDER_TIMEOUT, limits=_PROVIDER_CONNECTIONS) as client,
+            Lines[ProviderAccountId]() as lines,
             open_hints(database_url) as hints,
         ):
+            accounts = StoredProviderAccounts(database, provider_builder(lines, secret_of), clock)
             context = Context(
                 database=database,
-                accounts=StoredProviderAccounts(database, provider_builder(client, secret_of), clock),
+                accounts=accounts,
                 clock=clock,
                 ids=Ids(clock),
                 figures=load_figures(),
                 policy=Policy(),
                 bank_names={bank.bin: bank.name for bank in banks().values()},
+                public_base_url=public_base_url,
                 note_change=hints.note,
             )
             live = LiveHub(context)
@@ -123,13 +105,15 @@ async def open_service(
             async with Intake(context, intake_limits) as intake:
                 yield Service(
                     context=context,
+                    accounts=accounts,
                     intake=intake,
                     application=create_application(
                         context=context,
                         intake=intake,
                         limits=web_limits,
                         live=live,
-                        public_base_url=public_base_url,
+                        trusted_proxies=trusted_proxies,
+                        lines=lines.states,
                     ),
                 )
     finally:

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -93,6 +94,7 @@ class WorkerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ask_s: Count = 10
+    feed_s: Count = 10
     expire_s: Count = 10
     dispatch_s: Count = 1
     seal_s: Count = 5
@@ -115,7 +117,9 @@ class WebhookSettings(BaseModel):
 class Settings(BaseSettings):
     """Every setting. The two addresses are None where nothing gives them; sizes are in bytes.
 
-    `public_base_url` is where patients reach this service; without it links to their pages are paths.
+    `public_base_url` is where patients and providers reach this service; without it links to pages are paths, and
+    providers are not told where to answer. `trusted_proxies` are networks of proxies of ours, whose X-Forwarded-For is
+    believed.
     """
 
     model_config = SettingsConfigDict(
@@ -132,6 +136,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=0, le=65_535)] = 8080
     public_base_url: str = ""
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     lanes: LaneSettings = LaneSettings()
     pool: PoolSettings = PoolSettings()
     worker: WorkerSettings = WorkerSettings()

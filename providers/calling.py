@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from providers.resilience import REPEATABLE
 from providers.signing import BODY_SIZE_MAX
 
 
@@ -36,12 +37,16 @@ async def call(
     *,
     timeout_s: float,
     size_max: int = BODY_SIZE_MAX,
+    is_repeatable: bool = False,
 ) -> Answer:
     """Send one request and read its whole answer, in `timeout_s` from the first byte to the last.
 
-    A redirect is an answer like any other and never followed. Raises NotSent and NoAnswer; neither repeats the
-    address, whose query may hold a secret.
+    `is_repeatable` says that a request only asks, so that the account's line may send it again where it fails
+    (`resilience.py`); never say so of what begins a payment or sends money back. A redirect is an answer like any other
+    and never followed. Raises NotSent and NoAnswer; neither repeats the address, whose query may hold a secret.
     """
+    if is_repeatable:
+        request.extensions[REPEATABLE] = True
     try:
         async with asyncio.timeout(timeout_s):
             response = await client.send(request, stream=True, follow_redirects=False)

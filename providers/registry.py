@@ -9,12 +9,12 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from providers.contract import Provider
+from providers.settings import secret_fields
 
 GROUP = "billing.providers"
-SECRET_FIELD = "secret"  # noqa: S105 - the name of a field
 
 
 class UnknownProvider(Exception):
@@ -66,29 +66,36 @@ def open_provider(name: str, settings: Mapping[str, object], client: httpx.Async
 
     Raises SettingsRefused naming every wrong field at once; also what `provider_class` raises.
     """
-    chosen = provider_class(name)
-    try:
-        validated = chosen.settings_type.model_validate(dict(settings))
-    except ValidationError as error:
-        raise SettingsRefused(name, _wrong_fields(error)) from None  # its text would repeat the values
-    return chosen(validated, client)
+    return provider_class(name)(read_settings(name, settings), client)
 
 
-def check_settings(name: str, settings: Mapping[str, object]) -> None:
-    """Whether a provider could work with these settings once its secret joins them.
+def read_settings(name: str, settings: Mapping[str, object]) -> BaseModel:
+    """The settings of an account, secrets among them, as its provider's model.
 
-    Raises SettingsRefused naming every wrong field but the secret; also what `provider_class` raises.
+    Raises SettingsRefused naming every wrong field at once; also what `provider_class` raises.
     """
     try:
-        provider_class(name).settings_type.model_validate(dict(settings))
+        return provider_class(name).settings_type.model_validate(dict(settings))
     except ValidationError as error:
-        wrong = {field: reason for field, reason in _wrong_fields(error).items() if field != SECRET_FIELD}
-        if wrong:
-            raise SettingsRefused(name, wrong) from None
+        wrong = {".".join(map(str, each["loc"])) or "settings": each["type"] for each in error.errors()}
+        raise SettingsRefused(name, wrong) from None  # its text would repeat the values
 
 
-def _wrong_fields(error: ValidationError) -> dict[str, str]:
-    return {".".join(map(str, each["loc"])) or "settings": each["type"] for each in error.errors()}
+def check_stored_settings(name: str, settings: Mapping[str, object]) -> None:
+    """Look at settings as they are stored, without the secrets that will join them.
+
+    Raises SettingsRefused, also where a secret stands among them; and what `provider_class` raises.
+    """
+    secrets = secret_fields(provider_class(name).settings_type)
+    wrong = {field: "a secret is given to the service, never stored" for field in settings if field in secrets}
+    if wrong:
+        raise SettingsRefused(name, wrong)
+    try:
+        read_settings(name, settings)
+    except SettingsRefused as refusal:
+        told = {field: why for field, why in refusal.fields.items() if why != "missing" or field not in secrets}
+        if told:
+            raise SettingsRefused(name, told) from None
 
 
 def _load(entry: EntryPoint) -> object:

@@ -4,8 +4,10 @@ A secret stands in the settings as one text or, while it is being changed, as tw
 either, what we send is signed with the first.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Annotated
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
@@ -70,3 +72,29 @@ def first(secrets: tuple[SecretStr, ...]) -> bytes:
 def alive(secrets: tuple[SecretStr, ...]) -> tuple[bytes, ...]:
     """The secrets that what we receive may be signed with."""
     return tuple(secret.get_secret_value().encode("utf-8") for secret in secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretField:
+    """A setting that is a secret; `is_rotated` where two may be alive at once."""
+
+    name: str
+    is_required: bool
+    is_rotated: bool
+
+
+def secret_fields(settings_type: type[BaseModel]) -> Mapping[str, SecretField]:
+    """The settings of an account that are secrets, by name: they are given to the service and never stored."""
+    return {
+        name: SecretField(name, told.is_required(), _holds_several(told.annotation))
+        for name, told in settings_type.model_fields.items()
+        if _holds_secret(told.annotation)
+    }
+
+
+def _holds_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(_holds_secret(part) for part in get_args(annotation))
+
+
+def _holds_several(annotation: Any) -> bool:
+    return get_origin(annotation) is tuple or any(_holds_several(part) for part in get_args(annotation))

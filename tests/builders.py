@@ -1,6 +1,5 @@
 """The smallest hospital a test can work with: start here and change only what matters."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,11 +10,11 @@ from billing.domain.actor import Role
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.ids import OrganizationId, ProviderAccountId
-from billing.services.accounts import BuildProvider, StoredProviderAccounts
+from billing.services.accounts import BuildProvider, BuiltProvider, StoredProviderAccounts
 from billing.services.context import Clock, Context, Ids, utc_now
 from billing.services.organizing import NewBankAccount, NewOrganization, Setup
 from billing.storage.database import Database, DatabaseLimits
-from providers.contract import Provider
+from billing.storage.organizations import ProviderAccountRow
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.message import SandboxSettings
 
@@ -45,11 +44,11 @@ class DemoHospital:
         return f"/callbacks/{self.organization_id}/{ACCOUNT_NAME}"
 
 
-def build_sandbox(name: str, settings: Mapping[str, object], secret_name: str | None) -> Provider:
+def build_sandbox(row: ProviderAccountRow) -> BuiltProvider:
     """Make the sandbox provider as `app` does, with the secret of the tests."""
-    assert (name, secret_name) == ("sandbox", "sandbox")
-    values = SandboxSettings.model_validate({**settings, "secret": SANDBOX_SECRET})
-    return Sandbox(values, httpx.AsyncClient(transport=httpx.MockTransport(_no_network)))
+    assert (row.provider, row.secret_name) == ("sandbox", "sandbox")
+    values = SandboxSettings.model_validate({**row.settings, "secret": SANDBOX_SECRET})
+    return BuiltProvider(Sandbox(values, httpx.AsyncClient(transport=httpx.MockTransport(_no_network))), values.allows)
 
 
 def _no_network(request: httpx.Request) -> httpx.Response:

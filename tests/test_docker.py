@@ -17,8 +17,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from billing.app import SECRET_VARIABLE
 from billing.cli import main
+from billing.secrets import SECRET_VARIABLE
 from billing.settings import _SECRETS, CONFIG_VARIABLE, Settings, load_settings
 from billing.web.routes import OPEN
 

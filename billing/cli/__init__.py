@@ -17,6 +17,7 @@ _COMMANDS = {
     "migrate": "billing.cli.migrate:migrate",
     "organization": "billing.cli.organization:organization",
     "pricing": "billing.cli.pricing:pricing",
+    "provider": "billing.cli.provider:provider",
     "quote": "billing.cli.quote:quote",
     "replay": "billing.cli.replay:replay",
     "run": "billing.cli.run:run",

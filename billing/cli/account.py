@@ -4,13 +4,20 @@ from pathlib import Path
 
 import click
 
-from billing.app import secret_variable
 from billing.cli.setting_up import as_owner
 from billing.domain.errors import InvalidValue
 from billing.domain.ids import OrganizationId
 from billing.interop.strict_json import read_object
+from billing.secrets import PART, variable_of
 from billing.services.organizing import NewBankAccount
-from providers.registry import BrokenProvider, SettingsRefused, UnknownProvider, check_settings
+from providers.registry import (
+    BrokenProvider,
+    SettingsRefused,
+    UnknownProvider,
+    check_stored_settings,
+    provider_class,
+)
+from providers.settings import secret_fields
 
 
 @click.group()
@@ -46,15 +53,16 @@ def add(
 ) -> None:
     """Add a contract with a provider, its bank account and its clearing account in the books."""
     told = {} if settings is None else read_object(settings.read_bytes())
-    secrets = sorted(key for key in told if "secret" in key or "password" in key)
-    if secrets:
-        raise InvalidValue(f"{settings} holds {', '.join(secrets)}: secrets are given to the service, never stored")
+    if PART in (secret_name or name).replace("-", "_"):
+        raise InvalidValue("a secret's name holds no two hyphens together", field="secret_name")
     bank_account = NewBankAccount(bank_bin=bank_bin, account_number=account_number, holder=holder)
-    known = {"bank_bin": bank_bin, "account_number": account_number, "account_holder": holder}
     try:
-        check_settings(provider, {**known, **told})
-    except (UnknownProvider, BrokenProvider, SettingsRefused) as error:
-        raise InvalidValue(str(error)) from error
+        taken = provider_class(provider).settings_type.model_fields
+        payee = {"bank_bin": bank_bin, "account_number": account_number, "account_holder": holder}
+        known = {field: value for field, value in payee.items() if field in taken}
+        check_stored_settings(provider, {**known, **told})
+    except (UnknownProvider, BrokenProvider, SettingsRefused) as refusal:
+        raise InvalidValue(str(refusal), field="settings") from None
     account_id = as_owner(
         config,
         lambda setup: setup.add_provider_account(
@@ -66,6 +74,14 @@ def add(
             secret_name=secret_name or name,
         ),
     )
-    variable = secret_variable(secret_name or name)
     click.echo(f"provider account {name} added ({account_id}); callbacks come to /callbacks/{number}/{name}")
-    click.echo(f"next: give its secret to serve and worker as {variable} or {variable}_FILE")
+    for variable in _variables(provider, secret_name or name):
+        click.echo(f"next: give its secret to serve and worker as {variable} or {variable}_FILE")
+
+
+def _variables(provider: str, secret_name: str) -> list[str]:
+    """Where serve and worker look for the secrets of an account that it cannot be without."""
+    fields = secret_fields(provider_class(provider).settings_type)
+    if len(fields) == 1:
+        return [variable_of(secret_name)]
+    return [variable_of(f"{secret_name}{PART}{field.name}") for field in fields.values() if field.is_required]

@@ -52,7 +52,7 @@ async def set_up_hospital(
             name=ACCOUNT,
             provider="sandbox",
             bank_account=_BANK,
-            settings=settings.model_dump(exclude={"secret"}),
+            settings=settings.model_dump(mode="json", exclude={"secret"}, exclude_defaults=True),
             secret_name="sandbox",  # noqa: S106 - a name, not a secret
         )
         return await setup.add_key(HOSPITAL, person_name="Thu ngân", roles=roles, expires_at=utc_now() + key_life)

@@ -42,6 +42,8 @@ async def require_migrated(url: str) -> None:
 async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
     """Open the service on a database that is migrated, by a role that may serve, on a server that forgets nothing.
 
+    A provider account that cannot be used is told in the log and in /readyz, and refused alone.
+
     Raises NotMigrated, DatabaseUnsafe, RestoredElsewhere, DatabaseUnavailable.
     """
     assert settings.database_url is not None, "named as needed"
@@ -60,9 +62,11 @@ async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
             callback_size_max=settings.callback_size_max,
         ),
         public_base_url=settings.public_base_url,
+        trusted_proxies=settings.trusted_proxies,
     ) as service:
         await check_role(service.context.database)
         await check_horizon(service.context.database)
+        await service.accounts.check_all()
         yield service
 
 

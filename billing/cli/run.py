@@ -20,12 +20,13 @@ from typing import Any
 import click
 import httpx
 
-from billing.app import find_secret, open_service
+from billing.app import open_service
 from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, sandbox_settings, set_up_hospital
 from billing.domain.actor import Role
 from billing.domain.coverage.explain import money_text
 from billing.domain.errors import BillingError
 from billing.logs import configure_logs
+from billing.secrets import find_secret
 from billing.services.context import utc_now
 from billing.services.dispatching import Dispatch
 from billing.storage.embedded import EmbeddedPostgres

@@ -7,8 +7,8 @@ from random import SystemRandom
 
 import click
 
-from billing.app import find_secret
 from billing.cli.opening import begin, open_fit_service, stop_sign
+from billing.secrets import find_secret
 from billing.services.dispatching import Dispatch
 from billing.settings import Settings
 from billing.worker.running import Pace, run_worker
@@ -18,7 +18,7 @@ from billing.worker.sender import Sender, SenderLimits
 @click.command()
 @click.pass_obj
 def worker(config: Path | None) -> None:
-    """Ask, expire, tell endpoints, seal, keep balances and partitions. Needs VIENPHI_DATABASE_URL.
+    """Ask, read lists, expire, tell endpoints, seal, keep balances and partitions. Needs VIENPHI_DATABASE_URL.
 
     Any number of workers may run; they share the work. Refuses a role and a server that `serve` refuses.
     """

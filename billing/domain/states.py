@@ -193,6 +193,18 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
     },
 }
 
+START_UNKNOWN: Mapping[Language, str] = {
+    _VI: (
+        "Không rõ nhà cung cấp đã lập khoản thu này chưa; hệ thống đang hỏi. Có thể thu bằng cách khác; tiền về theo "
+        "mã này vẫn được ghi nhận."
+    ),
+    _EN: (
+        "It is not known whether the provider has begun this payment; it is being asked. You may collect another way; "
+        "money that comes under this code is booked all the same."
+    ),
+}
+"""What the desk is told where a provider gave no answer to trust when a payment was begun."""
+
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.ACCEPTED: "taken, and booked where it tells of money",
     Verdict.DUPLICATE: "known already; nothing was booked again",

@@ -14,14 +14,15 @@ import structlog
 
 from billing.domain.coverage.figures import Figures
 from billing.domain.coverage.policy import Policy
+from billing.domain.errors import Unavailable
 from billing.domain.exception import ExceptionTerms
 from billing.domain.ids import LedgerAccountId, OrganizationId, ProviderAccountId, uuid7
 from billing.domain.ledger import AccountKey
 from billing.domain.reference import Grammar, organization_grammar
 from billing.storage.database import Database, Transaction
 from billing.storage.exceptions import read_exception_terms
-from billing.storage.organizations import read_ledger_accounts, read_prefixes
-from providers.contract import Callbacks, Provider
+from billing.storage.organizations import ProviderAccountRow, read_ledger_accounts, read_prefixes
+from providers.contract import Callback, Callbacks, Provider
 
 Clock = Callable[[], datetime]
 
@@ -67,11 +68,17 @@ class Ids:
         return uuid7(*self._last)
 
 
+def allow_all(_callback: Callback) -> bool:
+    """Where callbacks may come from anywhere."""
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAccount:
     """A contract with a provider, ready to be called. `channels` counts the contracts of its bank account.
 
-    An account that is no longer active starts no payment, but what its old codes bring is still taken.
+    An account that is no longer active starts no payment, but what its old codes bring is still taken. `allows` says
+    whether a callback comes from where its settings let callbacks come from.
     """
 
     id: ProviderAccountId
@@ -81,6 +88,7 @@ class ProviderAccount:
     bank_account_id: UUID | None
     channels: int
     is_active: bool = True
+    allows: Callable[[Callback], bool] = allow_all
 
     @property
     def evidence_headers(self) -> frozenset[str]:
@@ -88,11 +96,23 @@ class ProviderAccount:
         return self.provider.evidence_headers if isinstance(self.provider, Callbacks) else frozenset()
 
 
+class AccountUnusable(Unavailable):
+    """The provider of an account cannot be made from its settings and secrets; the other accounts go on."""
+
+    code = "account_unusable"
+
+
 class ProviderAccounts(Protocol):
     """Finds provider accounts by name."""
 
     async def find(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
-        """The account of that name, active or not; None where there is none."""
+        """The account of that name, active or not; None where there is none. Raises AccountUnusable."""
+
+    def build(self, row: ProviderAccountRow) -> ProviderAccount:
+        """An account of a row, stored or not. Raises AccountUnusable."""
+
+    def unusable(self) -> Mapping[str, str]:
+        """Accounts that could not be made ready when they were last looked for, with what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +134,8 @@ def tell_nobody(_organization_id: OrganizationId) -> None:
 class Context:
     """The service's surroundings. Books are read once for each organization and again where they lack an account.
 
-    `bank_names` are by BIN. `note_change` is told after a commit that something of an organization changed; it returns
+    `bank_names` are by BIN. `public_base_url` is where patients and providers reach this service; empty where nobody
+    has said it. `note_change` is told after a commit that something of an organization changed; it returns
     at once and never raises (`hinting.py`).
     """
 
@@ -125,6 +146,7 @@ class Context:
     figures: Figures
     policy: Policy
     bank_names: Mapping[str, str] = field(default_factory=dict)
+    public_base_url: str = ""
     note_change: Callable[[OrganizationId], None] = tell_nobody
     _books: dict[OrganizationId, Books] = field(default_factory=dict)
 

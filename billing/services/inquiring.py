@@ -6,6 +6,7 @@ Source: DESIGN §7 (Callbacks); the shape of bank collection (thu hộ), in whic
 from datetime import datetime
 
 from billing.domain.intent import IntentState
+from billing.domain.reference import is_reference_code
 from billing.services.context import Context, ProviderAccount
 from billing.storage.intents import find_asked
 from providers.contract import Bill, BillState
@@ -20,6 +21,8 @@ _STATES = {
 
 async def find_bill(context: Context, account: ProviderAccount, reference: str) -> Bill | None:
     """What remains to be paid under a code that this account gave; None where it gave no such code."""
+    if not is_reference_code(reference):
+        return None  # whatever a bank's customer typed, it was never given out
     async with context.database.transaction(account.organization_id) as tx:
         asked = await find_asked(tx, account.id, reference)
     if asked is None:

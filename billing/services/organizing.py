@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -42,6 +42,7 @@ from billing.storage.organizations import (
     add_organization,
     add_prefix,
     add_provider_account,
+    find_bank_account,
 )
 
 EXCEPTION_DUE_MAX = timedelta(days=30)
@@ -129,17 +130,13 @@ class Setup:
         settings: Mapping[str, object],
         secret_name: str,
     ) -> ProviderAccountId:
-        """Add a contract with a provider, its bank account and its clearing account."""
+        """Add a contract with a provider, its bank account and its clearing account.
+
+        A bank account that is known under the same holder is used: the contracts are its channels.
+        """
         account_id = ProviderAccountId(self._ids.new())
-        bank_account_id: UUID = self._ids.new()
         async with self._setting_up(organization_id) as tx:
-            await add_bank_account(
-                tx,
-                bank_account_id,
-                bank_bin=bank_account.bank_bin,
-                account_number=bank_account.account_number,
-                holder=bank_account.holder,
-            )
+            bank_account_id = await self._bank_account(tx, bank_account)
             await add_provider_account(
                 tx,
                 account_id,
@@ -233,6 +230,14 @@ class Setup:
         async with self._database.transaction(organization_id) as tx:
             own = await read_exception_terms(tx)
         return {reason: terms_of(reason, own) for reason in DEFAULT_TERMS}
+
+    async def _bank_account(self, tx: Transaction, wanted: NewBankAccount) -> UUID:
+        known = await find_bank_account(tx, **asdict(wanted))
+        if known is not None:
+            return known
+        bank_account_id: UUID = self._ids.new()
+        await add_bank_account(tx, bank_account_id, **asdict(wanted))
+        return bank_account_id
 
     async def _free_slot(self, tx: Transaction, name: str, now: datetime) -> tuple[int, PersonId | None]:
         """The slot of a further key of a name, and whom the living ones act for; those that have expired are ended."""

@@ -1,6 +1,8 @@
 """Collecting: an intent is opened for issued invoices, and the provider is asked how the payer pays.
 
-The intent is recorded and committed before the provider is called, and no transaction is open during the call.
+The intent is recorded and committed before the provider is called, and no transaction is open during the call. Where
+no answer comes that can be trusted, the intent is UNKNOWN: it is asked about, and its code is begun again only after
+the provider has said, 15 minutes after it was made, that it knows of no such payment. Source: DESIGN §5, States.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +11,11 @@ from datetime import datetime, timedelta
 from secrets import randbelow, token_bytes
 from typing import Any
 
+import structlog
+
 from billing.domain.actor import Actor
+from billing.domain.addresses import callback_path, pay_path
+from billing.domain.asking import CLAIM
 from billing.domain.errors import InvalidValue, NotFound, Refused, Unavailable
 from billing.domain.ids import IntentId, InvoiceId, OrganizationId, PaymentId
 from billing.domain.intent import Intent, IntentState
@@ -18,6 +24,7 @@ from billing.domain.money import NOTHING, Dong
 from billing.domain.reference import RANDOM_NUMBERS, purpose_text, reference_code
 from billing.services.context import Context, ProviderAccount
 from billing.services.steps.idempotency import Claim, RequestStillRunning, find_earlier, keep_claim
+from billing.storage.asking import begin_again
 from billing.storage.database import Transaction
 from billing.storage.intents import (
     add_intent,
@@ -25,14 +32,13 @@ from billing.storage.intents import (
     is_instructed,
     lock_intent,
     read_intent,
-    refuse_intent,
     set_intent_state,
 )
 from billing.storage.invoices import lock_invoices
 from billing.storage.journal import write_audit, write_message
-from billing.storage.pay_pages import add_pay_page
+from billing.storage.pay_pages import add_pay_page, read_page_token
 from billing.storage.payments import read_payments_of_invoices
-from providers.contract import Outcome, PaymentInstruction, PaymentRefused, PaymentRequest
+from providers.contract import Outcome, PaymentInstruction, PaymentRefused, PaymentRequest, PaymentUnknown
 
 INTENT_LIFE = timedelta(minutes=30)
 """How long a code asks to be paid; money under it is taken at any later time too."""
@@ -44,6 +50,8 @@ INVOICES_MAX = 50
 PAGE_TOKEN_BYTES = 16
 _DRAWS_MAX = 20
 _CHOOSE_ANOTHER = "the provider cannot collect this amount this way; choose another"
+
+log = structlog.get_logger(__name__)
 
 
 class InvoiceNotIssued(Refused):
@@ -89,12 +97,15 @@ async def open_intent(
     amount: Dong | None,
     actor: Actor,
     claim: Claim | None = None,
+    payer_address: str = "",
 ) -> IntentId:
     """Wish to collect what invoices still owe (or `amount` of it) through one provider account.
 
-    Under a `claim` that was answered before, the intent of then; where nobody ever heard how it is paid, because the
-    process ended in between, the provider is asked again. Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid,
-    AmountAboveOwed, PaymentNotStarted or what a claim is refused with.
+    Where the provider gives no answer to trust, the intent is UNKNOWN and without an instruction. Under a `claim` that
+    was answered before, the intent of then; where nobody ever heard how it is paid, because the process ended in
+    between or the provider knows of no such payment after all, the provider is asked again. `payer_address` is the
+    network address of whoever asks. Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid, AmountAboveOwed,
+    PaymentNotStarted or what a claim is refused with.
     """
     if not invoice_ids or len(set(invoice_ids)) != len(invoice_ids) or len(invoice_ids) > INVOICES_MAX:
         raise InvalidValue(f"name 1 to {INVOICES_MAX} different invoices", field="invoice_ids")
@@ -113,7 +124,7 @@ async def open_intent(
             if known is None:
                 return IntentId(earlier.subjects[0])
             intent = known
-    await _instruct(context, account, intent)
+    await _instruct(context, account, intent, actor=actor, payer_address=payer_address)
     return intent.id
 
 
@@ -134,19 +145,7 @@ async def cancel_intent(
             )
         cancelled = intent.told(Outcome.CANCELLED)
         if cancelled is not intent:
-            await set_intent_state(tx, cancelled)
-            await write_message(
-                tx,
-                context.ids.new(),
-                topic="intent.updated",
-                payload={
-                    "intent_id": str(intent_id),
-                    "version": cancelled.version,
-                    "state": cancelled.state.value,
-                    "received": cancelled.received,
-                },
-            )
-            await _note(tx, context, "intent_cancelled", intent_id, actor)
+            await _change(tx, context, cancelled, "intent_cancelled", actor)
     context.note_change(organization_id)
 
 
@@ -160,39 +159,94 @@ async def find_intent(context: Context, organization_id: OrganizationId, intent_
 
 
 async def _find_uninstructed(tx: Transaction, context: Context, intent_id: IntentId) -> Intent | None:
-    """The intent of an earlier request if nobody has heard how it is paid and nobody is asking; None if it was told.
+    """The intent of an earlier request if nobody has heard how it is paid and nobody is asking; None if it was told,
+    or if it is not known yet whether the provider has it.
 
     Raises RequestStillRunning, and PaymentNotStarted where the provider refused.
     """
     intent = await lock_intent(tx, intent_id)
     assert intent is not None, "a kept claim names its intent"
-    if intent.state is IntentState.FAILED and intent.received == 0 and not await is_instructed(tx, intent_id):
+    is_told = await is_instructed(tx, intent_id)
+    if intent.state is IntentState.FAILED and intent.received == 0 and not is_told:
         raise PaymentNotStarted(_CHOOSE_ANOTHER)
+    now = context.clock()
+    if intent.state is IntentState.UNKNOWN and intent.received == 0 and not is_told:
+        return intent if await begin_again(tx, intent_id, due_at=now + CLAIM) else None
     if intent.state is not IntentState.CREATED:
         return None
-    if context.clock() - intent.created_at < INSTRUCTION_PATIENCE:
+    if now - intent.created_at < INSTRUCTION_PATIENCE:
         raise RequestStillRunning("the provider is being asked how this intent is paid; ask again in a moment")
     return intent
 
 
-async def _instruct(context: Context, account: ProviderAccount, intent: Intent) -> None:
+async def _instruct(
+    context: Context, account: ProviderAccount, intent: Intent, *, actor: Actor, payer_address: str
+) -> None:
     """Ask the provider how an intent is paid, with no transaction open, and record what it says."""
     organization_id = account.organization_id
-    request = PaymentRequest(
+    request = await _request(context, account, intent, payer_address)
+    try:
+        instruction = await account.provider.create_payment(request)
+    except PaymentRefused as error:
+        await _tell(context, organization_id, intent, Outcome.FAILED, action="payment_refused", actor=actor)
+        raise PaymentNotStarted(_CHOOSE_ANOTHER) from error
+    except PaymentUnknown:
+        log.warning("payment_start_unknown", intent_id=str(intent.id), account_id=str(account.id))
+        await _tell(context, organization_id, intent, Outcome.UNKNOWN, action="payment_start_unknown", actor=actor)
+        return
+    async with context.database.transaction(organization_id) as tx:
+        await instruct_intent(tx, intent.id, _stored(instruction))
+
+
+async def _request(context: Context, account: ProviderAccount, intent: Intent, payer_address: str) -> PaymentRequest:
+    """The same each time it is made for an intent, but for who asks."""
+    base = context.public_base_url
+    return_url = callback_url = ""
+    if base:
+        async with context.database.transaction(account.organization_id) as tx:
+            token = await read_page_token(tx, intent.id)
+        return_url = "" if token is None else base + pay_path(account.organization_id, token)
+        callback_url = base + callback_path(account.organization_id, account.name)
+    return PaymentRequest(
         reference=intent.reference,
         amount=intent.amount,
         purpose=purpose_text(intent.reference),
         expires_at=intent.expires_at,
         requested_at=intent.created_at,
+        return_url=return_url,
+        callback_url=callback_url,
+        payer_address=payer_address,
     )
-    try:
-        instruction = await account.provider.create_payment(request)
-    except PaymentRefused as error:
-        async with context.database.transaction(organization_id) as tx:
-            await refuse_intent(tx, intent.id)
-        raise PaymentNotStarted(_CHOOSE_ANOTHER) from error
+
+
+async def _tell(
+    context: Context, organization_id: OrganizationId, asked: Intent, outcome: Outcome, *, action: str, actor: Actor
+) -> None:
+    """Record what became of the beginning; a state that moved on while the provider was called is left alone."""
     async with context.database.transaction(organization_id) as tx:
-        await instruct_intent(tx, intent.id, _stored(instruction))
+        intent = await lock_intent(tx, asked.id)
+        assert intent is not None, "intents are never removed"
+        told = intent.told(outcome)
+        if intent.state is asked.state and told is not intent:
+            await _change(tx, context, told, action, actor)
+    context.note_change(organization_id)
+
+
+async def _change(tx: Transaction, context: Context, intent: Intent, action: str, actor: Actor) -> None:
+    """Write the state of a locked intent, tell of it and note who did it."""
+    await set_intent_state(tx, intent)
+    await write_message(
+        tx,
+        context.ids.new(),
+        topic="intent.updated",
+        payload={
+            "intent_id": str(intent.id),
+            "version": intent.version,
+            "state": intent.state.value,
+            "received": intent.received,
+        },
+    )
+    await _note(tx, context, action, intent.id, actor)
 
 
 async def _note(tx: Transaction, context: Context, action: str, intent_id: IntentId, actor: Actor) -> None:

@@ -86,6 +86,20 @@ async def begin_asking_unknown(tx: Transaction, *, begun_at: datetime, due_at: d
     await tx.execute(_BEGIN_UNKNOWN, tx.organization_id, begun_at, due_at, at_most)
 
 
+_BEGIN_AGAIN = """
+    UPDATE asking SET due_at = $3, last_outcome = NULL
+    WHERE organization_id = $1 AND intent_id = $2 AND due_at IS NULL AND last_outcome = 'not_found'
+"""
+
+
+async def begin_again(tx: Transaction, intent_id: IntentId, *, due_at: datetime) -> bool:
+    """Put an intent back on the schedule that its provider, asked, has said it does not know; False for any other.
+
+    Only one of several callers is told True.
+    """
+    return await tx.execute(_BEGIN_AGAIN, tx.organization_id, intent_id, due_at) == "UPDATE 1"
+
+
 _DUE_ACCOUNTS = """
     SELECT account.id, account.name FROM provider_account AS account
     WHERE account.organization_id = $1 AND EXISTS (

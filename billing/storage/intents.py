@@ -58,17 +58,6 @@ async def instruct_intent(tx: Transaction, intent_id: IntentId, instruction: Map
     await tx.execute(_INSTRUCT, tx.organization_id, intent_id, dict(instruction))
 
 
-_REFUSE_INTENT = """
-    UPDATE intent SET state = 'failed', version = version + 1
-    WHERE organization_id = $1 AND id = $2 AND state = 'created'
-"""
-
-
-async def refuse_intent(tx: Transaction, intent_id: IntentId) -> None:
-    """Record that the provider cannot carry this payment; a state that has moved on is left alone."""
-    await tx.execute(_REFUSE_INTENT, tx.organization_id, intent_id)
-
-
 _IS_INSTRUCTED = """
     SELECT instruction IS NOT NULL FROM intent WHERE organization_id = $1 AND id = $2
 """

@@ -89,6 +89,18 @@ async def add_bank_account(
     await tx.execute(_ADD_BANK_ACCOUNT, tx.organization_id, bank_account_id, bank_bin, account_number, holder)
 
 
+_FIND_BANK_ACCOUNT = """
+    SELECT id FROM bank_account
+    WHERE organization_id = $1 AND bank_bin = $2 AND account_number = $3 AND holder = $4
+"""
+
+
+async def find_bank_account(tx: Transaction, *, bank_bin: str, account_number: str, holder: str) -> UUID | None:
+    """The organization's bank account of exactly this BIN, number and holder."""
+    found: UUID | None = await tx.fetchval(_FIND_BANK_ACCOUNT, tx.organization_id, bank_bin, account_number, holder)
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAccountRow:
     """A contract with a provider as it is stored. `channels` counts the contracts of its bank account."""
@@ -147,6 +159,16 @@ async def find_provider_account(tx: Transaction, name: str) -> ProviderAccountRo
     """The contract of that name, active or not."""
     row = await tx.fetchrow(_PROVIDER_ACCOUNT, tx.organization_id, name)
     return None if row is None else ProviderAccountRow(organization_id=tx.organization_id, **dict(row))
+
+
+_ACCOUNT_NAMES = """
+    SELECT name FROM provider_account WHERE organization_id = $1 ORDER BY name
+"""
+
+
+async def read_account_names(tx: Transaction) -> list[str]:
+    """The names of all contracts, active or not: what their old codes bring is taken."""
+    return [row["name"] for row in await tx.fetch(_ACCOUNT_NAMES, tx.organization_id)]
 
 
 _ADD_LEDGER_ACCOUNTS = """

@@ -92,3 +92,14 @@ async def ask_soon(
 ) -> None:
     """Let the provider be asked about an open intent now instead of at its time; does nothing where it just was."""
     await tx.execute(_ASK_SOON, tx.organization_id, intent_id, now, claims_end_by, last_asked_by)
+
+
+_PAGE_OF = """
+    SELECT encode(token, 'hex') FROM pay_page WHERE organization_id = $1 AND intent_id = $2
+"""
+
+
+async def read_page_token(tx: Transaction, intent_id: IntentId) -> str | None:
+    """The token of an intent's page in hexadecimal digits; None for an intent that is older than pages."""
+    found: str | None = await tx.fetchval(_PAGE_OF, tx.organization_id, intent_id)
+    return found

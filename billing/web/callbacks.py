@@ -18,6 +18,7 @@ from billing.services.context import ProviderAccount
 from billing.services.inquiring import find_bill
 from billing.services.steps.notices import Delivery
 from billing.web.bodies import BodyUnreadable, read_body
+from billing.web.sources import source_address
 from billing.web.surroundings import TOLD, Surroundings, surroundings
 from providers.contract import (
     BadSignature,
@@ -37,6 +38,7 @@ _PATH = r"/callbacks/{organization:[1-9][0-9]{0,8}}/{account:[a-z0-9][a-z0-9-]{0
 _TAIL = r"{tail:[0-9A-Za-z._~/-]{0,200}}"
 CALLBACK_PATHS = (_PATH, f"{_PATH}/{_TAIL}")
 _QUERY_PAIRS_MAX = 200
+_NOT_ALLOWED = Reply(status=403, body=b'{"code": "source_not_allowed"}')
 
 
 def add_callback_routes(application: web.Application) -> None:
@@ -58,7 +60,11 @@ async def receive_callback(request: web.Request) -> web.Response:
     callback = _callback(request, body, around)
     told = request[TOLD]
     told["organization"], told["account"] = organization_id, name
-    outcome, reply = await _deliver(around, account, account.provider, callback, told)
+    if account.allows(callback):
+        outcome, reply = await _deliver(around, account, account.provider, callback, told)
+    else:
+        log.warning("callback_source_not_allowed", account_id=account.id, source=callback.source_address)
+        outcome, reply = "not_allowed", _NOT_ALLOWED
     told["outcome"] = outcome
     around.callbacks[outcome] += 1
     return _response(reply)
@@ -135,7 +141,7 @@ def _callback(request: web.Request, body: bytes, around: Surroundings) -> Callba
         query=_query_pairs(raw_query),
         headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.raw_headers],
         body=body,
-        source_address=request.remote or "",
+        source_address=source_address(request),
         received_at=around.context.clock(),
     )
 

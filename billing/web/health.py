@@ -20,13 +20,17 @@ class ReadinessDocument(TypedDict):
     """Whether the process can do its work, and a word for each part.
 
     `stopped_accounts` are the ids of provider accounts that are told to try later, since too many of their deliveries
-    could not be written; the others go on, so the process is ready all the same.
+    could not be written; `silent_accounts` those that are not called for a while, since they failed several times in
+    a row; `unusable_accounts` those whose provider cannot be made, with what is wrong. The others go on, so the process
+    is ready all the same.
     """
 
     status: str
     database: str
     schema: str
     stopped_accounts: list[str]
+    silent_accounts: list[str]
+    unusable_accounts: dict[str, str]
 
 
 @described(Description(tag="health", answers={HTTPStatus.OK: HealthDocument}))
@@ -51,6 +55,8 @@ async def get_readiness(request: web.Request) -> web.Response:
             "database": readiness.database,
             "schema": readiness.schema,
             "stopped_accounts": sorted(map(str, around.intake.troubled_accounts())),
+            "silent_accounts": sorted(str(key) for key, line in around.lines().items() if line.is_stopped),
+            "unusable_accounts": dict(around.context.accounts.unusable()),
         },
         status=HTTPStatus.OK if readiness.is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
     )

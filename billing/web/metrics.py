@@ -3,17 +3,18 @@
 Labels are routes, statuses, verdicts: as many as the code has words. What costs a question to the database is not here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge, Histogram, Metric
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from billing.domain.ids import ProviderAccountId
 from billing.web.operations import Content, Description, described
-from billing.web.surroundings import surroundings
+from billing.web.surroundings import LineSeen, surroundings
 
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -24,9 +25,10 @@ _NOWHERE = "none"
 class Metrics:
     """The measures of one application, in a registry of its own; `callbacks` are counted by outcome elsewhere."""
 
-    def __init__(self, callbacks: Mapping[str, int]) -> None:
+    def __init__(self, callbacks: Mapping[str, int], lines: Callable[[], Mapping[ProviderAccountId, LineSeen]]) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Callbacks(callbacks))
+        self.registry.register(_Calls(lines))
         self._requests = Histogram(
             "vienphi_request_seconds",
             "Time from a request to its answer",
@@ -85,6 +87,29 @@ class _Callbacks(Collector):
         for outcome, count in self._counted.items():
             family.add_metric((outcome,), count)
         yield family
+
+
+class _Calls(Collector):
+    """Calls to providers of all accounts together, counted by each account's line; /readyz names the accounts."""
+
+    def __init__(self, lines: Callable[[], Mapping[ProviderAccountId, LineSeen]]) -> None:
+        self._lines = lines
+
+    def collect(self) -> Iterable[Metric]:
+        lines = list(self._lines().values())
+        calls = CounterMetricFamily(
+            "vienphi_provider_calls", "Calls to providers by how they ended", labels=("outcome",)
+        )
+        calls.add_metric(("answered",), sum(line.answered for line in lines))
+        calls.add_metric(("failed",), sum(line.failed for line in lines))
+        calls.add_metric(("refused",), sum(line.refused for line in lines))
+        yield calls
+        repeats = CounterMetricFamily("vienphi_provider_repeats", "Questions to providers that were sent again")
+        repeats.add_metric((), sum(line.repeated for line in lines))
+        yield repeats
+        silent = GaugeMetricFamily("vienphi_provider_silent_accounts", "Accounts that are not called for a while")
+        silent.add_metric((), sum(line.is_stopped for line in lines))
+        yield silent
 
 
 METRICS = web.AppKey("metrics", Metrics)

@@ -1,6 +1,13 @@
 """Every address of the API on one screen, with who may call it."""
 
 from billing.domain.actor import Role
+from billing.web.api.account_changes import (
+    get_account_change,
+    get_account_changes,
+    post_account_change,
+    post_approval,
+    post_rejection,
+)
 from billing.web.api.callbacks import get_callback, get_callbacks, post_retry
 from billing.web.api.claims import get_claim_check, post_claim_check, post_what_if
 from billing.web.api.exceptions import get_exceptions
@@ -78,6 +85,11 @@ API = (
     _api("GET", "/facility-pricing/{id}", get_pricing, _BOOKS),
     _api("POST", "/facility-pricing/{id}/approve", post_pricing_approval, _BOOKS),
     _api("GET", "/price-differences", get_price_differences, _BOOKS),
+    _api("POST", "/account-changes", post_account_change, _KEEPERS),
+    _api("GET", "/account-changes", get_account_changes, _KEEPERS),
+    _api("GET", "/account-changes/{id}", get_account_change, _KEEPERS),
+    _api("POST", "/account-changes/{id}/approve", post_approval, _KEEPERS),
+    _api("POST", "/account-changes/{id}/reject", post_rejection, _KEEPERS),
     _api("GET", "/ledger/balances", get_balances, _BOOKS),
     _api("GET", "/ledger/accounts/{role}/statement", get_statement, _BOOKS),
     _api("GET", "/ledger/entries", get_entries, _BOOKS),

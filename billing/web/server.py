@@ -3,12 +3,13 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from aiohttp import web, web_response
 
+from billing.domain.ids import ProviderAccountId
 from billing.services.access import KeyRing
 from billing.services.context import Context
 from billing.services.intake import Intake
@@ -23,7 +24,7 @@ from billing.web.operations import Route
 from billing.web.pages.pay.handlers import add_pay_routes
 from billing.web.pages.static import STATIC_PATH, get_static
 from billing.web.routes import API, OPEN, PREFIX
-from billing.web.surroundings import REFERENCE, ROLES, SURROUNDINGS, Surroundings, WebLimits
+from billing.web.surroundings import REFERENCE, ROLES, SURROUNDINGS, LineSeen, Networks, Surroundings, WebLimits
 
 _COLLECTED_EACH = 20_000
 """New objects that hold others, beyond those let go, before the youngest are looked through."""
@@ -38,11 +39,12 @@ def create_application(
     intake: Intake,
     limits: WebLimits | None = None,
     live: LiveHub | None = None,
-    public_base_url: str = "",
+    trusted_proxies: Networks = (),
+    lines: Callable[[], Mapping[ProviderAccountId, LineSeen]] = dict,
 ) -> web.Application:
     """Put the addresses together. `intake` must be running while requests are served.
 
-    `live` is the hub of open pages, for whoever hints to it; `public_base_url` is where patients reach this service.
+    `live` is the hub of open pages, for whoever hints to it; `trusted_proxies` may say whom they speak for.
     """
     limits = limits or WebLimits()
     application = web.Application(middlewares=[answer_every_request], client_max_size=limits.visit_size_max)
@@ -52,10 +54,11 @@ def create_application(
         keys=KeyRing(context),
         readiness=ReadinessCheck(context),
         limits=limits,
-        public_base_url=public_base_url,
+        trusted_proxies=trusted_proxies,
+        lines=lines,
     )
     application[SURROUNDINGS] = around
-    application[METRICS] = metrics = Metrics(around.callbacks)
+    application[METRICS] = metrics = Metrics(around.callbacks, lines)
     intake.observe(metrics.note_batch)
     application.cleanup_ctx.append(_watching_horizon)
     application.on_response_prepare.append(add_security_headers)

@@ -1,17 +1,37 @@
 """What handlers may reach, put together by `server` and found from a request."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from billing.domain.actor import Role
+from billing.domain.ids import ProviderAccountId
 from billing.services.access import Caller, KeyRing
 from billing.services.context import Context
 from billing.services.intake import Intake
 from billing.services.readiness import ReadinessCheck
+
+
+class LineSeen(Protocol):
+    """How the calls to one provider account go, since the start; `is_stopped` where none is made for a while."""
+
+    @property
+    def is_stopped(self) -> bool: ...
+    @property
+    def answered(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def refused(self) -> int: ...
+    @property
+    def repeated(self) -> int: ...
+
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +56,8 @@ class WebLimits:
 class Surroundings:
     """One for each application. `callbacks` counts what became of callbacks, by a word.
 
-    Addresses for patients begin with `public_base_url`; where it is empty they are paths.
+    `lines` are the calls we make to providers, by account. What is told through one of the `trusted_proxies` comes from
+    whom they say (`sources.py`).
     """
 
     context: Context
@@ -44,7 +65,8 @@ class Surroundings:
     keys: KeyRing
     readiness: ReadinessCheck
     limits: WebLimits
-    public_base_url: str = ""
+    trusted_proxies: Networks = ()
+    lines: Callable[[], Mapping[ProviderAccountId, LineSeen]] = dict
     callbacks: Counter[str] = field(default_factory=Counter)
 
 

@@ -12,6 +12,7 @@ from billing.services.balancing import snapshot_once
 from billing.services.context import Context
 from billing.services.dispatching import Dispatch, forget_once
 from billing.services.expiring import EXPIRED_MAX, expire_once
+from billing.services.feeding import feed_once
 from billing.services.sealing import seal_once
 from billing.services.upkeep import make_partitions_once
 from billing.worker.dispatcher import Dispatcher
@@ -28,6 +29,7 @@ class Pace:
     """Seconds from the end of one round to the beginning of the next, a little more or less each time."""
 
     ask_s: float = 10.0
+    feed_s: float = 10.0
     expire_s: float = 10.0
     dispatch_s: float = 1.0
     seal_s: float = 5.0
@@ -42,6 +44,9 @@ async def run_worker(context: Context, *, dispatch: Dispatch, pace: Pace, stop: 
 
     async def ask(organization_id: OrganizationId) -> int:
         return await ask_once(context, organization_id)
+
+    async def feed(organization_id: OrganizationId) -> int:
+        return await feed_once(context, organization_id)
 
     async def expire(organization_id: OrganizationId) -> int:
         expired = 0
@@ -72,6 +77,7 @@ async def run_worker(context: Context, *, dispatch: Dispatch, pace: Pace, stop: 
         loops=[
             Loop("upkeep", pace.upkeep_s, keep_up),
             Loop("ask", pace.ask_s, each(context, "ask", ask)),
+            Loop("feed", pace.feed_s, each(context, "feed", feed)),
             Loop("expire", pace.expire_s, each(context, "expire", expire)),
             Loop("dispatch", pace.dispatch_s, each(context, "dispatch", dispatcher.go_round)),
             Loop("seal", pace.seal_s, each(context, "seal", seal)),

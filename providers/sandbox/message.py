@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from providers.emvqr import AMOUNT_MAX
+from providers.settings import AccountSettings
 from providers.signing import hmac_sha256_hex, is_same_secret
 
 SIGNATURE_HEADER = "x-sandbox-signature"
@@ -19,13 +20,11 @@ _YEARS = range(2000, 2101)
 _SIGNATURE = re.compile(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})")
 
 
-class SandboxSettings(BaseModel):
+class SandboxSettings(AccountSettings):
     """One account at the sandbox bank. `tolerance_s` is how old or early a signature may be.
 
     `query_url` is where the bank is asked about payments; empty where it cannot be asked.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     bank_bin: str = Field(pattern=r"^[0-9]{6}$")
     account_number: str = Field(pattern=r"^[0-9A-Za-z]{1,19}$")

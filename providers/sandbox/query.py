@@ -13,6 +13,7 @@ from datetime import datetime
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from providers.calling import NoAnswer, NotSent, call
 from providers.contract import KnownPayment, Notice, Notices, Outcome
 from providers.sandbox.message import (
     SIGNATURE_HEADER,
@@ -21,7 +22,7 @@ from providers.sandbox.message import (
     is_signed,
     signature_header,
 )
-from providers.signing import BODY_SIZE_MAX, NotStrictJson, read_json_object
+from providers.signing import NotStrictJson, read_json_object
 from providers.telling import without_money
 
 _TRANSACTIONS_MAX = 20
@@ -52,11 +53,13 @@ async def ask_bank(
         "content-type": "application/json",
         SIGNATURE_HEADER: signature_header(settings.key, known.asked_at, body),
     }
+    request = client.build_request("POST", settings.query_url, content=body, headers=headers)
     try:
-        status, signature, answer = await _post(client, settings.query_url, body, headers)
-    except (httpx.HTTPError, _TooLong):
+        told = await call(client, request, timeout_s=settings.timeout_s, is_repeatable=True)
+    except (NotSent, NoAnswer):
         return Notices((without_money(known, Outcome.UNKNOWN),))
-    if not is_signed(settings, signature, answer, at=known.asked_at):
+    status, answer = told.status, told.body
+    if not is_signed(settings, told.headers.get(SIGNATURE_HEADER), answer, at=known.asked_at):
         return Notices((without_money(known, Outcome.UNKNOWN),), answer)
     if status == 404:
         return Notices((without_money(known, Outcome.NOT_FOUND),), answer)
@@ -67,22 +70,6 @@ async def ask_bank(
     if found is None:
         return Notices((without_money(known, Outcome.UNKNOWN),), answer)
     return Notices(tuple(read_notice(message) for message in found.transactions), answer)
-
-
-class _TooLong(Exception):
-    """An answer longer than any of this bank's."""
-
-
-async def _post(
-    client: httpx.AsyncClient, url: str, body: bytes, headers: dict[str, str]
-) -> tuple[int, str | None, bytes]:
-    async with client.stream("POST", url, content=body, headers=headers, follow_redirects=False) as response:
-        answer = b""
-        async for part in response.aiter_bytes():
-            answer += part
-            if len(answer) > BODY_SIZE_MAX:
-                raise _TooLong
-        return response.status_code, response.headers.get(SIGNATURE_HEADER), answer
 
 
 @dataclass(frozen=True, slots=True)

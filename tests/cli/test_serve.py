@@ -30,7 +30,7 @@ def service(**environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     )
     try:
         assert process.stderr is not None
-        line = process.stderr.readline()
+        line = next(line for line in process.stderr if "account_unusable" not in line)
         assert "serving_started" in line, line
         yield process, line.split('"at": "')[1].split('"')[0]
     finally:

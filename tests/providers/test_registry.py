@@ -9,7 +9,7 @@ from providers.registry import (
     BrokenProvider,
     SettingsRefused,
     UnknownProvider,
-    check_settings,
+    check_stored_settings,
     installed_providers,
     open_provider,
     provider_class,
@@ -134,9 +134,9 @@ async def test_wrong_settings_are_all_named_and_no_value_repeated():
 @pytest.mark.usefixtures("with_sandbox")
 def test_settings_are_checked_before_their_secret_is_there():
     stored = {field: value for field, value in _SETTINGS.items() if field != "secret"}
-    check_settings("sandbox", stored)
+    check_stored_settings("sandbox", stored)
 
     with pytest.raises(SettingsRefused) as refused:
-        check_settings("sandbox", stored | {"merchant_id": "no spaces here", "surplus": 1})
+        check_stored_settings("sandbox", stored | {"merchant_id": "no spaces here", "surplus": 1})
 
     assert set(refused.value.fields) == {"merchant_id", "surplus"}

@@ -23,7 +23,14 @@ async def test_healthy_and_ready(site: Site) -> None:
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
     assert (ready.status_code, ready.json()) == (
         200,
-        {"status": "ready", "database": "ok", "schema": "ok", "stopped_accounts": []},
+        {
+            "status": "ready",
+            "database": "ok",
+            "schema": "ok",
+            "stopped_accounts": [],
+            "silent_accounts": [],
+            "unusable_accounts": {},
+        },
     )
 
 

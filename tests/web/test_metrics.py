@@ -1,7 +1,12 @@
 """Measures: what happened is counted by words of ours, and nothing of a person or an organization is told."""
 
+import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from billing.domain.ids import ProviderAccountId
+from billing.web.server import create_application, serving
+from providers.resilience import LineLimits, Lines
 from providers.sandbox.bank import Behaviour
 from tests.web.site import Site
 
@@ -54,3 +59,21 @@ async def test_labels_are_bounded_and_name_nobody(site: Site) -> None:
     assert intent["id"] not in " ".join(labels)
     assert not any("nowhere" in label or "METHOD" in label for label in labels)
     assert {name for _, pairs in found for name, _ in pairs} <= {"method", "route", "status", "outcome", "lane", "le"}
+
+
+async def test_calls_to_providers_are_counted_without_a_name(site: Site) -> None:
+    async with Lines[ProviderAccountId](LineLimits(failures_max=1)) as lines:
+        client = lines.client(site.hospital.account_id)
+        with pytest.raises(httpx.ConnectError):
+            await client.post("http://127.0.0.1:9/")
+        with pytest.raises(httpx.ConnectError):
+            await client.post("http://127.0.0.1:9/")
+        application = create_application(context=site.context, intake=site.intake, lines=lines.states)
+        async with serving(application) as address:
+            measures = (await site.stranger.get(f"{address}/metrics")).text
+            ready = (await site.stranger.get(f"{address}/readyz")).json()
+
+    assert 'vienphi_provider_calls_total{outcome="failed"} 1.0' in measures
+    assert 'vienphi_provider_calls_total{outcome="refused"} 1.0' in measures
+    assert "vienphi_provider_silent_accounts 1.0" in measures
+    assert (ready["status"], ready["silent_accounts"]) == ("ready", [str(site.hospital.account_id)])

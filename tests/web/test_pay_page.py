@@ -1,6 +1,7 @@
 """The patient's page: every state, what it never tells, and what it does for whoever says to have paid."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -31,7 +32,7 @@ async def test_intent_names_its_page_by_a_random_token(site: Site) -> None:
 async def test_page_is_named_below_the_address_that_patients_reach(site: Site) -> None:
     intent = await site.open_intent()
     application = create_application(
-        context=site.context, intake=site.intake, public_base_url="https://vienphi.example.vn"
+        context=replace(site.context, public_base_url="https://vienphi.example.vn"), intake=site.intake
     )
 
     async with serving(application) as address:

@@ -1,7 +1,7 @@
 """The road to money where the bank can be asked: its book is served over real HTTP, well or badly."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -10,9 +10,11 @@ from typing import Any
 import httpx
 from aiohttp import web
 
+from billing.services.accounts import BuiltProvider
 from billing.services.context import Context
 from billing.services.intake import Intake
-from providers.contract import Callback, Notices, Provider
+from billing.storage.organizations import ProviderAccountRow
+from providers.contract import Callback, Notices
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.bank import PretendBank
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, signature_header
@@ -95,8 +97,8 @@ def bank_of(hospital: DemoHospital, clock: TurnedClock) -> PretendBank:
 def askable_sandbox(client: httpx.AsyncClient, query_url: str) -> Any:
     """Builds the sandbox with an address for questions."""
 
-    def build(name: str, settings: Mapping[str, object], secret_name: str | None) -> Provider:
-        values = {**settings, "secret": SANDBOX_SECRET, "query_url": query_url}
-        return Sandbox(SandboxSettings.model_validate(values), client)
+    def build(row: ProviderAccountRow) -> BuiltProvider:
+        values = {**row.settings, "secret": SANDBOX_SECRET, "query_url": query_url, "timeout_s": 1.0}
+        return BuiltProvider(Sandbox(SandboxSettings.model_validate(values), client))
 
     return build

@@ -48,7 +48,7 @@ def worker(url: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     )
     try:
         assert process.stderr is not None
-        line = process.stderr.readline()
+        line = next(line for line in process.stderr if "account_unusable" not in line)
         assert "worker_started" in line, line
         yield process
     finally:

@@ -15,12 +15,13 @@ from aiohttp import web
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
+from billing.domain.addresses import pay_path
 from billing.domain.coverage.explain import Language
 from billing.domain.errors import NotFound
 from billing.domain.ids import IntentId, InvoiceId
 from billing.domain.intent import IntentState
 from billing.domain.money import dong
-from billing.domain.states import WORDS, how_much_received, state_for_patient
+from billing.domain.states import START_UNKNOWN, WORDS, how_much_received, state_for_patient
 from billing.interop.qr import qr_svg
 from billing.services.listing import list_intents
 from billing.services.paying import INVOICES_MAX, cancel_intent, find_intent, open_intent
@@ -29,8 +30,8 @@ from billing.web.bodies import Body, read_claimed, read_id
 from billing.web.documents import EXACTLY, PageDocument
 from billing.web.idempotency import replay_headers
 from billing.web.operations import Content, Description, described
-from billing.web.pages.pay.handlers import pay_path
 from billing.web.pagination import page_document, read_filter_id, read_page
+from billing.web.sources import source_address
 from billing.web.surroundings import CALLER, surroundings
 
 
@@ -103,14 +104,24 @@ class IntentSummary(TypedDict):
     expires_at: str | None
 
 
+@with_config(EXACTLY)
+class AdviceDocument(TypedDict):
+    """What the desk should do now."""
+
+    vi: str
+    en: str
+
+
 class IntentDocument(IntentSummary):
     """An intent with how it is paid (null where the provider has not said) and the money that came.
 
-    `pay_url` opens the patient's page to whoever has it; null for an intent that is older than pages.
+    `pay_url` opens the patient's page to whoever has it; null for an intent that is older than pages. `advice` stands
+    where it is not known whether the provider has begun the payment.
     """
 
     pay_url: str | None
     instruction: InstructionDocument | None
+    advice: AdviceDocument | None
     payments: list[IntentPaymentDocument]
 
 
@@ -135,6 +146,7 @@ async def post_intent(request: web.Request) -> web.Response:
         amount=None if body.amount is None else dong(body.amount),
         actor=caller.actor,
         claim=claim,
+        payer_address=source_address(request),
     )
     row = await find_intent(around.context, caller.organization_id, intent_id)
     return json_answer(
@@ -215,14 +227,21 @@ def _intent(request: web.Request, row: Mapping[str, Any]) -> IntentDocument:
         **_summary(row),
         "pay_url": _pay_url(request, row["page_token"]),
         "instruction": _instruction(row),
+        "advice": _advice(row),
         "payments": row["payments"],
     }
+
+
+def _advice(row: Mapping[str, Any]) -> AdviceDocument | None:
+    if row["state"] != IntentState.UNKNOWN.value or row["instruction"] is not None or row["received"]:
+        return None
+    return {"vi": START_UNKNOWN[Language.VIETNAMESE], "en": START_UNKNOWN[Language.ENGLISH]}
 
 
 def _pay_url(request: web.Request, token: str | None) -> str | None:
     if token is None:
         return None
-    return surroundings(request).public_base_url + pay_path(request[CALLER].organization_id, token)
+    return surroundings(request).context.public_base_url + pay_path(request[CALLER].organization_id, token)
 
 
 def _state_words(row: Mapping[str, Any]) -> StateWordsDocument:

@@ -46,11 +46,6 @@ _TONES = {
 }
 
 
-def pay_path(organization_id: int, token: str) -> str:
-    """The path of a page; `token` is 32 hexadecimal digits."""
-    return f"/pay/{organization_id}-{token}"
-
-
 def add_pay_routes(application: web.Application) -> None:
     """Give the page its addresses."""
     router = application.router

@@ -1,0 +1,77 @@
+"""A captured request as a file: what an operator has from a log, a proxy or a bank's own support."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+from billing.domain.errors import InvalidValue
+from billing.interop.strict_json import read_object
+from providers.contract import Callback
+
+_KNOWN = frozenset(
+    {"method", "path", "query", "headers", "body", "body_base64", "source_address", "received_at", "about"}
+)
+
+
+def read_captured(content: bytes, *, now: datetime) -> tuple[Callback, str]:
+    """The callback of a captured request and the path it was sent to; received now where it does not say when.
+
+    Raises InvalidValue.
+    """
+    told = read_object(content)
+    unknown = sorted(set(told) - _KNOWN)
+    if unknown:
+        raise InvalidValue(f"a captured request has no {', '.join(unknown)}", field=unknown[0])
+    path, _, query_of_path = _text(told, "path").partition("?")
+    raw_query = _text(told, "query") or query_of_path
+    moment = _text(told, "received_at")
+    try:
+        received_at = datetime.fromisoformat(moment) if moment else now
+        query = parse_qsl(raw_query, keep_blank_values=True, errors="strict")
+    except ValueError as error:
+        raise InvalidValue("received_at is a moment, query is percent-encoded UTF-8") from error
+    if received_at.tzinfo is None:
+        raise InvalidValue("received_at needs a zone", field="received_at")
+    return (
+        Callback(
+            method=_text(told, "method") or "POST",
+            tail="/".join(path.strip("/").split("/")[3:]),
+            raw_query=raw_query,
+            query=query,
+            headers=_headers(told.get("headers", {})),
+            body=_body(told),
+            source_address=_text(told, "source_address"),
+            received_at=received_at,
+        ),
+        path,
+    )
+
+
+def _text(told: Mapping[str, object], name: str) -> str:
+    value = told.get(name, "")
+    if not isinstance(value, str):
+        raise InvalidValue(f"{name} is a text", field=name)
+    return value
+
+
+def _headers(told: object) -> Sequence[tuple[str, str]]:
+    pairs = list(told.items()) if isinstance(told, dict) else told
+    if not isinstance(pairs, list):
+        raise InvalidValue("headers are an object or a list of pairs", field="headers")
+    found = []
+    for pair in pairs:
+        if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and all(isinstance(part, str) for part in pair)):
+            raise InvalidValue("a header is a name and a text", field="headers")
+        found.append((str(pair[0]).lower(), str(pair[1])))
+    return found
+
+
+def _body(told: Mapping[str, object]) -> bytes:
+    if "body" in told and "body_base64" in told:
+        raise InvalidValue("give body or body_base64, not both", field="body")
+    try:
+        return base64.b64decode(_text(told, "body_base64"), validate=True) or _text(told, "body").encode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidValue("body_base64 is not base64", field="body_base64") from error

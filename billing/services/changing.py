@@ -1,0 +1,214 @@
+"""Changing a provider account: payee, thresholds, hosts, any setting. One person proposes, another approves.
+
+Until then nothing is different, and what is approved takes effect within `accounts.KEPT`. The database holds to it too:
+the service itself may change no account, only carry out a change that two persons stand for. Secrets are no settings
+and are changed where the service finds them. Source: DESIGN §7 (two persons).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from asyncpg import CheckViolationError, RestrictViolationError, UniqueViolationError
+
+from billing.domain.actor import Actor
+from billing.domain.errors import InvalidValue, NotFound, Refused
+from billing.domain.ids import OrganizationId, PersonId
+from billing.services.context import AccountUnusable, Context
+from billing.storage.account_changes import (
+    AccountChange,
+    add_change,
+    apply_change,
+    decide_change,
+    lock_change,
+    read_changes,
+)
+from billing.storage.database import Transaction
+from billing.storage.journal import write_audit
+from billing.storage.organizations import ProviderAccountRow, find_provider_account
+
+__all__ = [
+    "AccountChange",
+    "ChangeDecided",
+    "ChangeNotPossible",
+    "ChangeWaiting",
+    "PersonNeeded",
+    "SecondPersonNeeded",
+    "approve_change",
+    "find_change",
+    "list_changes",
+    "propose_change",
+    "reject_change",
+]
+
+_PAYEE_FIELDS = ("bank_bin", "account_number", "account_holder")
+
+
+class PersonNeeded(Refused):
+    """Only somebody who acts for a person may propose or decide."""
+
+    code = "person_needed"
+
+
+class ChangeWaiting(Refused):
+    """Another change of this account waits to be decided."""
+
+    code = "change_waiting"
+
+
+class ChangeDecided(Refused):
+    """This change was decided before."""
+
+    code = "change_decided"
+
+
+class SecondPersonNeeded(Refused):
+    """Who proposed a change cannot approve it, by whatever key."""
+
+    code = "second_person_needed"
+
+
+class ChangeNotPossible(Refused):
+    """The account has changed since, or the bank account belongs to another or has another holder."""
+
+    code = "change_not_possible"
+
+
+async def propose_change(
+    context: Context,
+    organization_id: OrganizationId,
+    *,
+    account_name: str,
+    settings: Mapping[str, object],
+    payee: tuple[str, str, str] | None,
+    is_active: bool | None,
+    actor: Actor,
+) -> UUID:
+    """Propose what an account shall become. `settings` are those that differ, None takes one away.
+
+    `payee` is the BIN, number and holder of the bank account it shall pay into, which its settings then name too.
+    Raises PersonNeeded, NotFound, InvalidValue for settings its provider cannot work with, ChangeWaiting.
+    """
+    person = _person(actor)
+    now = context.clock()
+    async with context.database.transaction(organization_id) as tx:
+        row = await find_provider_account(tx, account_name)
+        if row is None:
+            raise NotFound("no such provider account", field="account")
+        change = AccountChange(
+            id=context.ids.new(),
+            account_id=row.id,
+            account_name=row.name,
+            settings=_merged(row, settings, payee),
+            settings_before=row.settings,
+            payee=payee,
+            is_active=row.is_active if is_active is None else is_active,
+            state="proposed",
+            proposed_by=person,
+            proposed_at=now,
+        )
+        _check(context, row, change)
+        try:
+            is_added = await add_change(tx, change)
+        except CheckViolationError as error:
+            raise InvalidValue(f"a value is not written as it must be: {error.constraint_name}") from error
+        if not is_added:
+            raise ChangeWaiting("another change of this account waits to be approved or rejected", field="account")
+        await _note(tx, context, "account_change_proposed", change.id, actor)
+    return change.id
+
+
+async def approve_change(context: Context, organization_id: OrganizationId, change_id: UUID, *, actor: Actor) -> None:
+    """Approve another person's proposal and carry it out.
+
+    Raises PersonNeeded, NotFound, ChangeDecided, SecondPersonNeeded, InvalidValue, ChangeNotPossible.
+    """
+    person = _person(actor)
+    try:
+        async with context.database.transaction(organization_id) as tx:
+            change = await _lock(tx, change_id)
+            if change.proposed_by == person:
+                raise SecondPersonNeeded("who proposed this cannot approve it; another person must")
+            row = await find_provider_account(tx, change.account_name)
+            assert row is not None, "accounts are never removed"
+            _check(context, row, change)
+            await decide_change(tx, change_id, state="approved", decided_by=person, decided_at=context.clock())
+            await apply_change(tx, change_id, new_bank_account_id=context.ids.new())
+            await _note(tx, context, "account_change_approved", change_id, actor)
+    except UniqueViolationError as error:
+        raise ChangeNotPossible("this bank account is known under another holder, here or for another") from error
+    except RestrictViolationError as error:
+        raise ChangeNotPossible("the account has changed since this was proposed; propose it anew") from error
+    except CheckViolationError as error:
+        raise InvalidValue(f"a value is not written as it must be: {error.constraint_name}") from error
+
+
+async def reject_change(context: Context, organization_id: OrganizationId, change_id: UUID, *, actor: Actor) -> None:
+    """Reject a proposal, or withdraw one's own. Raises PersonNeeded, NotFound, ChangeDecided."""
+    person = _person(actor)
+    async with context.database.transaction(organization_id) as tx:
+        await _lock(tx, change_id)
+        await decide_change(tx, change_id, state="rejected", decided_by=person, decided_at=context.clock())
+        await _note(tx, context, "account_change_rejected", change_id, actor)
+
+
+async def find_change(context: Context, organization_id: OrganizationId, change_id: UUID) -> AccountChange:
+    """One change as it stands now. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        change = await lock_change(tx, change_id)
+    if change is None:
+        raise NotFound("no such change", field="change_id")
+    return change
+
+
+async def list_changes(
+    context: Context, organization_id: OrganizationId, *, after: UUID | None, limit: int
+) -> Sequence[AccountChange]:
+    """Changes of all accounts, the newest first."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_changes(tx, after=after, limit=limit)
+
+
+def _person(actor: Actor) -> PersonId:
+    if actor.person is None:
+        raise PersonNeeded("this takes somebody who acts for a person")
+    return actor.person
+
+
+def _merged(
+    row: ProviderAccountRow, changed: Mapping[str, object], payee: tuple[str, str, str] | None
+) -> dict[str, object]:
+    touched = sorted(set(changed) & set(_PAYEE_FIELDS))
+    if touched:
+        raise InvalidValue(f"{', '.join(touched)}: name the bank account under payee", field="settings")
+    named = dict(zip(_PAYEE_FIELDS, payee, strict=True)) if payee is not None else {}
+    own = {name: value for name, value in named.items() if name in row.settings}
+    return {name: value for name, value in {**row.settings, **changed, **own}.items() if value is not None}
+
+
+def _check(context: Context, row: ProviderAccountRow, change: AccountChange) -> None:
+    """Whether the provider can be made of what is proposed."""
+    try:
+        context.accounts.build(replace(row, settings=change.settings, is_active=change.is_active))
+    except AccountUnusable as refusal:
+        raise InvalidValue(refusal.detail, field="settings") from refusal
+
+
+async def _lock(tx: Transaction, change_id: UUID) -> AccountChange:
+    change = await lock_change(tx, change_id)
+    if change is None:
+        raise NotFound("no such change", field="change_id")
+    if change.state != "proposed":
+        raise ChangeDecided(f"this change was {change.state} before")
+    return change
+
+
+async def _note(tx: Transaction, context: Context, action: str, change_id: UUID, actor: Actor) -> None:
+    await write_audit(
+        tx,
+        context.ids.new(),
+        recorded_at=context.clock(),
+        actor=actor,
+        action=action,
+        subject=("account_change", change_id),
+    )

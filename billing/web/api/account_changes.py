@@ -1,0 +1,188 @@
+"""Changes of provider accounts: one person proposes, another approves.
+
+POST /v1/account-changes                 {"account", "settings"?, "payee"?, "is_active"?}
+GET  /v1/account-changes
+GET  /v1/account-changes/{id}
+POST /v1/account-changes/{id}/approve
+POST /v1/account-changes/{id}/reject
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
+
+from billing.services.changing import (
+    AccountChange,
+    approve_change,
+    find_change,
+    list_changes,
+    propose_change,
+    reject_change,
+)
+from billing.web.answers import json_answer, moment_text
+from billing.web.bodies import Body, read_id, read_model
+from billing.web.documents import EXACTLY, PageDocument
+from billing.web.operations import Description, described
+from billing.web.pagination import read_page, write_cursor
+from billing.web.surroundings import CALLER, surroundings
+
+
+class NewPayee(Body):
+    """The bank account that an account shall pay into."""
+
+    bank_bin: str = Field(pattern=r"^[0-9]{6}$")
+    account_number: str = Field(pattern=r"^[0-9A-Za-z]{1,19}$")
+    holder: str = Field(min_length=1, max_length=70)
+
+
+class NewAccountChange(Body):
+    """What an account shall become: the settings that differ (null takes one away), its bank account, its life."""
+
+    account: str = Field(min_length=1, max_length=40)
+    settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    payee: NewPayee | None = None
+    is_active: bool | None = None
+
+
+@with_config(EXACTLY)
+class SettingDocument(TypedDict):
+    """A setting that differs; null is what does not stand there."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@with_config(EXACTLY)
+class PayeeDocument(TypedDict):
+    """A bank account."""
+
+    bank_bin: str
+    account_number: str
+    holder: str
+
+
+@with_config(EXACTLY)
+class AccountChangeDocument(TypedDict):
+    """A change of an account; `state` is `proposed`, `approved` or `rejected`. Persons are told by their ids."""
+
+    id: str
+    account: str
+    state: str
+    settings: list[SettingDocument]
+    payee: PayeeDocument | None
+    is_active: bool
+    proposed_by: str
+    proposed_at: str
+    decided_by: str | None
+    decided_at: str | None
+
+
+@described(
+    Description(
+        tag="accounts",
+        request=NewAccountChange,
+        answers={HTTPStatus.CREATED: AccountChangeDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    )
+)
+async def post_account_change(request: web.Request) -> web.Response:
+    """Propose a change of a provider account; nothing is different until another person approves it."""
+    around, caller = surroundings(request), request[CALLER]
+    body = await read_model(request, NewAccountChange)
+    payee = body.payee
+    change_id = await propose_change(
+        around.context,
+        caller.organization_id,
+        account_name=body.account,
+        settings=body.settings,
+        payee=None if payee is None else (payee.bank_bin, payee.account_number, payee.holder),
+        is_active=body.is_active,
+        actor=caller.actor,
+    )
+    found = await find_change(around.context, caller.organization_id, change_id)
+    return json_answer(_change(found), status=HTTPStatus.CREATED, location=f"/v1/account-changes/{change_id}")
+
+
+@described(Description(tag="accounts", answers={HTTPStatus.OK: PageDocument[AccountChangeDocument]}, filters={}))
+async def get_account_changes(request: web.Request) -> web.Response:
+    """List changes of provider accounts, the newest first."""
+    page = read_page(request)
+    rows = await list_changes(
+        surroundings(request).context, request[CALLER].organization_id, after=page.after, limit=page.limit + 1
+    )
+    shown = rows[: page.limit]
+    cursor = write_cursor(shown[-1].id) if len(rows) > page.limit else None
+    return json_answer({"items": [_change(row) for row in shown], "next_cursor": cursor})
+
+
+@described(
+    Description(tag="accounts", answers={HTTPStatus.OK: AccountChangeDocument}, problems=(HTTPStatus.NOT_FOUND,))
+)
+async def get_account_change(request: web.Request) -> web.Response:
+    """One change of a provider account."""
+    return await _answer(request)
+
+
+@described(
+    Description(
+        tag="accounts",
+        answers={HTTPStatus.OK: AccountChangeDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
+    )
+)
+async def post_approval(request: web.Request) -> web.Response:
+    """Approve what another person has proposed; it takes effect within half a minute."""
+    caller = request[CALLER]
+    change_id = read_id(request.match_info["id"], field="change_id")
+    await approve_change(surroundings(request).context, caller.organization_id, change_id, actor=caller.actor)
+    return await _answer(request)
+
+
+@described(
+    Description(
+        tag="accounts",
+        answers={HTTPStatus.OK: AccountChangeDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    )
+)
+async def post_rejection(request: web.Request) -> web.Response:
+    """Reject a proposal, or withdraw one's own."""
+    caller = request[CALLER]
+    change_id = read_id(request.match_info["id"], field="change_id")
+    await reject_change(surroundings(request).context, caller.organization_id, change_id, actor=caller.actor)
+    return await _answer(request)
+
+
+async def _answer(request: web.Request) -> web.Response:
+    change_id = read_id(request.match_info["id"], field="change_id")
+    found = await find_change(surroundings(request).context, request[CALLER].organization_id, change_id)
+    return json_answer(_change(found))
+
+
+def _change(row: AccountChange) -> AccountChangeDocument:
+    before, after = row.settings_before, row.settings
+    differing = [name for name in sorted({**before, **after}) if before.get(name) != after.get(name)]
+    return {
+        "id": str(row.id),
+        "account": row.account_name,
+        "state": row.state,
+        "settings": [
+            {"name": name, "before": _text(before.get(name)), "after": _text(after.get(name))} for name in differing
+        ],
+        "payee": None
+        if row.payee is None
+        else {"bank_bin": row.payee[0], "account_number": row.payee[1], "holder": row.payee[2]},
+        "is_active": row.is_active,
+        "proposed_by": str(row.proposed_by),
+        "proposed_at": row.proposed_at.isoformat(),
+        "decided_by": None if row.decided_by is None else str(row.decided_by),
+        "decided_at": moment_text(row.decided_at),
+    }
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

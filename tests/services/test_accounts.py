@@ -1,0 +1,121 @@
+"""Accounts made ready: one that cannot be is refused alone and named; several of one provider and bank live on."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from billing.services.accounts import KEPT, BuiltProvider, StoredProviderAccounts
+from billing.services.context import AccountUnusable, Ids, utc_now
+from billing.services.organizing import AlreadySetUp, NewBankAccount, Setup
+from billing.storage.database import Database, DatabaseLimits
+from billing.storage.organizations import ProviderAccountRow
+from tests.builders import ACCOUNT_NAME, BANK_BIN, add_demo_hospital, build_sandbox
+from tests.conftest import DatabaseAddress
+from tests.services.road import Road
+from tests.worker.telling import TurnedClock
+
+
+@dataclass(slots=True)
+class Workshop:
+    """Builds every account but those that are broken."""
+
+    accounts: StoredProviderAccounts
+    clock: TurnedClock
+    broken: set[str] = field(default_factory=set)
+
+
+@pytest.fixture
+def workshop(road: Road) -> Workshop:
+    clock = TurnedClock()
+
+    def build(row: ProviderAccountRow) -> BuiltProvider:
+        if row.name in made.broken:
+            raise AccountUnusable("secret: missing")
+        return build_sandbox(row)
+
+    made = Workshop(StoredProviderAccounts(road.context.database, build, clock), clock)
+    return made
+
+
+@pytest.fixture
+async def setup(road: Road, database: DatabaseAddress) -> AsyncIterator[Setup]:
+    owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=2))
+    yield Setup(owner, utc_now, Ids(utc_now))
+    await owner.close()
+
+
+async def add_second(setup: Setup, road: Road, *, name: str = "second", holder: str = "BENH VIEN 1") -> None:
+    settings = road.hospital.settings
+    await setup.add_provider_account(
+        road.hospital.organization_id,
+        name=name,
+        provider="sandbox",
+        bank_account=NewBankAccount(bank_bin=BANK_BIN, account_number=settings.account_number, holder=holder),
+        settings=settings.model_dump(mode="json", exclude={"secret"}, exclude_defaults=True),
+        secret_name="sandbox",
+    )
+
+
+async def test_broken_account_is_refused_alone_and_named(road: Road, setup: Setup, workshop: Workshop) -> None:
+    organization_id = road.hospital.organization_id
+    await add_second(setup, road)
+    workshop.broken = {"second"}
+
+    named = await workshop.accounts.check_all()
+
+    assert named == {"1/second": "secret: missing"}
+    assert await workshop.accounts.find(organization_id, ACCOUNT_NAME) is not None
+    with pytest.raises(AccountUnusable):
+        await workshop.accounts.find(organization_id, "second")
+
+
+async def test_account_that_was_put_right_is_found_without_a_restart(road: Road, workshop: Workshop) -> None:
+    workshop.broken = {ACCOUNT_NAME}
+    await workshop.accounts.check_all()
+    workshop.broken = set()
+
+    with pytest.raises(AccountUnusable):  # looked at a moment ago
+        await workshop.accounts.find(road.hospital.organization_id, ACCOUNT_NAME)
+    workshop.clock.now += KEPT + timedelta(seconds=1)
+
+    assert await workshop.accounts.find(road.hospital.organization_id, ACCOUNT_NAME) is not None
+    assert workshop.accounts.unusable() == {}
+
+
+async def test_second_contract_on_one_bank_account_is_a_channel_of_it(
+    road: Road, setup: Setup, workshop: Workshop
+) -> None:
+    await add_second(setup, road)
+
+    first, second = [
+        await workshop.accounts.find(road.hospital.organization_id, name) for name in (ACCOUNT_NAME, "second")
+    ]
+
+    assert first is not None
+    assert second is not None
+    assert (first.channels, second.channels) == (2, 2)
+    assert first.bank_account_id == second.bank_account_id
+    with pytest.raises(AlreadySetUp):
+        await add_second(setup, road)
+
+
+async def test_bank_account_under_another_holder_or_of_another_organization_is_refused(
+    road: Road, setup: Setup, database: DatabaseAddress
+) -> None:
+    other = await add_demo_hospital(database.owner_url, organization=2, facility_code="01002")
+
+    with pytest.raises(AlreadySetUp):
+        await add_second(setup, road, holder="SOMEBODY ELSE")
+    with pytest.raises(AlreadySetUp):
+        await setup.add_provider_account(
+            other.organization_id,
+            name="second",
+            provider="sandbox",
+            bank_account=NewBankAccount(
+                bank_bin=BANK_BIN, account_number=road.hospital.settings.account_number, holder="BENH VIEN 1"
+            ),
+            settings={},
+            secret_name="x",
+        )

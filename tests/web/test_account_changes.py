@@ -1,0 +1,171 @@
+"""Payee, thresholds and settings are changed by two persons: by the rules, and by the database behind them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import asyncpg
+import httpx
+import pytest
+
+from billing.domain.actor import Role
+from billing.services.accounts import KEPT
+from billing.services.context import Ids, utc_now
+from billing.services.organizing import Setup
+from billing.storage.database import Database
+from tests.builders import ACCOUNT_NAME, DemoHospital
+from tests.web.site import Site, problem
+
+NEW = {"bank_bin": "970436", "account_number": "0999000111", "holder": "BENH VIEN 1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Two:
+    """The person of the site's own key, and another one."""
+
+    site: Site
+    other: dict[str, str]
+    same: dict[str, str]
+
+    async def propose(self, **body: object) -> httpx.Response:
+        return await self.site.client.post("/v1/account-changes", json={"account": ACCOUNT_NAME, **body})
+
+    async def decide(self, change: httpx.Response, what: str, headers: dict[str, str]) -> httpx.Response:
+        return await self.site.stranger.post(f"/v1/account-changes/{change.json()['id']}/{what}", headers=headers)
+
+    async def stored(self) -> asyncpg.Record:
+        [row] = await self.site.as_owner(
+            "SELECT account.settings::text, account.is_active, bank.bank_bin, bank.account_number"
+            " FROM provider_account AS account JOIN bank_account AS bank ON bank.id = account.bank_account_id"
+        )
+        return row
+
+
+@pytest.fixture
+async def two(site: Site) -> Two:
+    owner = await Database.open(site.database.owner_url)
+    setup = Setup(owner, utc_now, Ids(utc_now))
+    organization_id = site.hospital.organization_id
+    other = await setup.add_key(organization_id, person_name="Kế toán", name="books", roles=[Role.FINANCE])
+    same = await setup.add_key(organization_id, person_name="Thu ngân", name="second-key", roles=[Role.FINANCE])
+    await owner.close()
+    return Two(site, {"Authorization": f"Bearer {other}"}, {"Authorization": f"Bearer {same}"})
+
+
+async def test_payee_is_changed_once_another_person_approves(two: Two) -> None:
+    before = await two.stored()
+
+    proposed = await two.propose(payee=NEW)
+    waiting = await two.stored()
+    approved = await two.decide(proposed, "approve", two.other)
+
+    assert (proposed.status_code, proposed.json()["state"], waiting) == (201, "proposed", before)
+    assert [each["name"] for each in proposed.json()["settings"]] == ["account_number", "bank_bin"]
+    assert (approved.status_code, approved.json()["state"]) == (200, "approved")
+    after = await two.stored()
+    assert (after["bank_bin"], after["account_number"]) == (NEW["bank_bin"], NEW["account_number"])
+    assert '"account_number": "0999000111"' in after["settings"]
+    now = two.site.context.clock()
+    two.site.context.accounts._clock = lambda: now + KEPT + timedelta(seconds=1)  # type: ignore[attr-defined]
+    intent = await two.site.open_intent()
+    assert intent["instruction"]["account_number"] == NEW["account_number"]
+    audit = await two.site.as_owner(
+        "SELECT action, acting_for FROM audit WHERE subject_kind = 'account_change' ORDER BY id"
+    )
+    assert [row["action"] for row in audit] == ["account_change_proposed", "account_change_approved"]
+    assert audit[0]["acting_for"] != audit[1]["acting_for"]
+
+
+async def test_who_proposed_cannot_approve_not_even_by_another_key(two: Two) -> None:
+    proposed = await two.propose(settings={"tolerance_s": 60})
+
+    before = await two.site.content()
+    for headers in (two.same, two.site.hospital.authorization):
+        problem(await two.decide(proposed, "approve", headers), 409, "second_person_needed")
+
+    assert await two.site.content() == before
+
+
+async def test_change_is_decided_once(two: Two) -> None:
+    first = await two.propose(settings={"tolerance_s": 60})
+    problem(await two.propose(settings={"tolerance_s": 70}), 409, "change_waiting")
+
+    rejected = await two.decide(first, "reject", two.same)
+
+    assert rejected.json()["state"] == "rejected"
+    problem(await two.decide(first, "approve", two.other), 409, "change_decided")
+    assert "tolerance_s" not in (await two.stored())["settings"]
+    second = await two.propose(settings={"tolerance_s": 70}, is_active=False)
+    assert (await two.decide(second, "approve", two.other)).status_code == 200
+    assert (await two.stored())["is_active"] is False
+    listed = await two.site.client.get("/v1/account-changes")
+    assert [each["state"] for each in listed.json()["items"]] == ["approved", "rejected"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"account": "elsewhere"}, "not_found"),
+        ({"settings": {"account_number": "1"}}, "invalid_value"),
+        ({"payee": {**NEW, "bank_bin": "12"}}, "invalid_body"),
+        ({"payee": {"bank_bin": "970436"}}, "invalid_body"),
+        ({"typo": 1}, "invalid_body"),
+    ],
+)
+async def test_proposal_that_cannot_be_is_refused_with_nothing_written(
+    two: Two, body: dict[str, object], code: str
+) -> None:
+    before = await two.site.content()
+
+    answer = await two.propose(**body)
+
+    assert answer.json()["code"] == code, answer.text
+    assert await two.site.content() == before
+
+
+async def test_bank_account_of_another_organization_is_not_taken(two: Two, neighbour: DemoHospital) -> None:
+    theirs = {
+        "bank_bin": neighbour.settings.bank_bin,
+        "account_number": neighbour.settings.account_number,
+        "holder": "BENH VIEN 1",
+    }
+    proposed = await two.propose(payee=theirs)
+
+    problem(await two.decide(proposed, "approve", two.other), 409, "change_not_possible")
+
+    found = await two.site.client.get(proposed.headers["Location"])
+    assert found.json()["state"] == "proposed", "it stays to be rejected"
+
+
+async def test_cashier_neither_proposes_nor_approves(two: Two) -> None:
+    owner = await Database.open(two.site.database.owner_url)
+    key = await Setup(owner, utc_now, Ids(utc_now)).add_key(
+        two.site.hospital.organization_id, person_name="Quầy", name="till", roles=[Role.CASHIER]
+    )
+    await owner.close()
+    proposed = await two.propose(settings={"tolerance_s": 60})
+
+    answer = await two.decide(proposed, "approve", {"Authorization": f"Bearer {key}"})
+
+    problem(answer, 403, "not_permitted")
+
+
+async def test_database_carries_out_nothing_that_two_persons_do_not_stand_for(two: Two) -> None:
+    proposed = await two.propose(settings={"tolerance_s": 60})
+    change_id = proposed.json()["id"]
+    database = two.site.context.database
+
+    async def as_service(statement: str, *values: object) -> None:
+        async with database.transaction(two.site.hospital.organization_id) as tx:
+            await tx.execute(statement, *values)
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await as_service("UPDATE provider_account SET settings = '{}'")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await as_service("UPDATE account_change SET settings = '{}'")
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await as_service("SELECT vienphi_apply_account_change($1, $1)", change_id)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await as_service(
+            "UPDATE account_change SET state = 'approved', decided_by = proposed_by, decided_at = now() WHERE id = $1",
+            change_id,
+        )

@@ -1,0 +1,121 @@
+"""Where a request comes from: proxies are believed one by one from the right, callbacks from allowed networks only."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from ipaddress import ip_network
+from random import Random
+from typing import Any
+
+import pytest
+
+from billing.services.accounts import BuiltProvider, StoredProviderAccounts
+from billing.services.intake import Intake
+from billing.storage.organizations import ProviderAccountRow
+from billing.web.server import create_application, serving
+from billing.web.surroundings import SURROUNDINGS
+from providers.contract import PaymentInstruction, PaymentRequest, PaymentUnknown
+from providers.sandbox.adapter import Sandbox
+from providers.sandbox.bank import PretendBank
+from tests.builders import ACCOUNT_NAME, build_sandbox
+from tests.web.site import Site
+
+BANK = "203.0.113.9"
+
+
+def allowing_sandbox(row: ProviderAccountRow) -> BuiltProvider:
+    return build_sandbox(replace(row, settings={**row.settings, "allowed_networks": ["203.0.113.0/28"]}))
+
+
+@asynccontextmanager
+async def behind(site: Site, *proxies: str) -> AsyncIterator[tuple[str, Any]]:
+    """The service behind trusted proxies, with an account that lets callbacks come from the bank's network only."""
+    context = replace(
+        site.context, accounts=StoredProviderAccounts(site.context.database, allowing_sandbox, site.context.clock)
+    )
+    async with Intake(context) as intake:
+        application = create_application(
+            context=context, intake=intake, trusted_proxies=tuple(ip_network(each) for each in proxies)
+        )
+        async with serving(application) as address:
+            yield address, application[SURROUNDINGS].callbacks
+
+
+async def deliver(site: Site, address: str, *forwarded: str) -> int:
+    intent = await site.open_intent()
+    bank = PretendBank(
+        site.stranger,
+        address + site.hospital.callback_path,
+        site.hospital.settings,
+        clock=site.context.clock,
+        random=Random(1),
+    )
+    message = bank.transfer(intent["instruction"]["qr_payload"])
+    site.stranger.headers = [("X-Forwarded-For", each) for each in forwarded]  # type: ignore[assignment]
+    answer = await bank.deliver(message)
+    return answer.status
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "status"),
+    [
+        ((), (), 403),  # the address of the test itself
+        ((), (BANK,), 403),  # nobody is trusted to speak for another
+        (("127.0.0.0/8",), (BANK,), 200),
+        (("127.0.0.0/8",), (f"10.1.1.1, {BANK}",), 200),  # what the bank's own proxy wrote is not read
+        (("127.0.0.0/8",), (f"{BANK}, 198.51.100.7",), 403),  # made up by whoever came from 198.51.100.7
+        (("127.0.0.0/8",), (BANK, "198.51.100.7"), 403),
+        (("127.0.0.0/8", "10.0.0.0/8"), (f"{BANK}, 10.0.0.2",), 200),
+        (("127.0.0.0/8", "10.0.0.0/8"), (BANK, "10.0.0.2"), 200),
+        (("127.0.0.0/8",), (f"{BANK}, unknown",), 403),
+        (("127.0.0.0/8",), (f"{BANK},,",), 403),
+        (("127.0.0.0/8",), (f"::ffff:{BANK}",), 200),
+        (("127.0.0.0/8",), (), 403),
+    ],
+)
+async def test_callback_comes_from_the_first_address_that_is_no_proxy_of_ours(
+    site: Site, proxies: tuple[str, ...], forwarded: tuple[str, ...], status: int
+) -> None:
+    async with behind(site, *proxies) as (address, counted):
+        assert await deliver(site, address, *forwarded) == status
+
+    assert counted["not_allowed"] == (status == 403)
+
+
+async def test_callback_from_elsewhere_is_refused_before_it_is_read_and_writes_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(Sandbox, "read_callback", fail)
+    async with behind(site) as (address, _), site.nothing_written():
+        answer = await site.stranger.post(address + site.hospital.callback_path, content=b"{}")
+
+    assert (answer.status_code, answer.json()) == (403, {"code": "source_not_allowed"})
+
+
+async def test_desk_is_told_plainly_where_nobody_knows_whether_a_payment_was_begun(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[PaymentRequest] = []
+
+    async def no_answer(_self: Sandbox, request: PaymentRequest) -> PaymentInstruction:
+        asked.append(request)
+        raise PaymentUnknown
+
+    invoice = await site.issue_invoice()
+    monkeypatch.setattr(Sandbox, "create_payment", no_answer)
+    body = {"account": ACCOUNT_NAME, "invoice_ids": [invoice["id"]]}
+    headers = {"Idempotency-Key": "one"}
+
+    first = await site.client.post("/v1/intents", json=body, headers=headers)
+    again = await site.client.post("/v1/intents", json=body, headers=headers)
+
+    intent = first.json()
+    assert (first.status_code, intent["state"], intent["instruction"]) == (201, "unknown", None)
+    assert "not known" in intent["advice"]["en"]
+    assert (again.json(), again.headers["Idempotent-Replayed"]) == (intent, "true")
+    assert [request.payer_address for request in asked] == ["127.0.0.1"]
+    page = await site.stranger.get(intent["pay_url"])
+    assert page.status_code == 200

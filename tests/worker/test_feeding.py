@@ -1,0 +1,193 @@
+"""Reading lists: what is listed is booked once, however often it is read, told or crashed over."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pytest
+
+from billing.services import feeding
+from billing.services.accounts import BuiltProvider
+from billing.services.feeding import FeedStuck, feed_once
+from billing.storage.database import Database
+from billing.storage.organizations import ProviderAccountRow
+from providers.contract import Feeds, FeedUnknown, Movement, Notice, Notices
+from providers.sandbox.adapter import Sandbox
+from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context, build_sandbox
+from tests.conftest import DatabaseAddress
+from tests.services.road import OWED, Road, assert_books_are_right
+from tests.worker.telling import TurnedClock
+
+
+@dataclass(slots=True)
+class List:
+    """A provider's list; a page is `page_size` movements, and the cursor counts those that were read."""
+
+    movements: list[Notice] = field(default_factory=list)
+    page_size: int = 2
+    fault: Callable[[], Exception] | None = None
+    read: list[str] = field(default_factory=list)
+
+    def page(self, cursor: str) -> tuple[Notices, str]:
+        self.read.append(cursor)
+        if self.fault is not None:
+            raise self.fault()
+        start = int(cursor or "0")
+        page = self.movements[start : start + self.page_size]
+        return Notices(tuple(page), f"page from {start}".encode()), str(start + len(page)) if page else cursor
+
+
+class ListingSandbox(Sandbox, Feeds):
+    """The sandbox with a list."""
+
+    feeds_per_minute = 6
+    list: List
+
+    async def read_since(self, cursor: str, *, now: datetime) -> tuple[Notices, str]:
+        await asyncio.sleep(0)
+        return self.list.page(cursor)
+
+
+@dataclass(slots=True)
+class FeedRoad:
+    road: Road
+    clock: TurnedClock
+    list: List
+
+    async def feed(self) -> int:
+        return await feed_once(self.road.context, self.road.hospital.organization_id)
+
+    async def rows(self, statement: str) -> list[dict[str, object]]:
+        async with self.road.context.database.transaction(self.road.hospital.organization_id) as tx:
+            return [dict(row) for row in await tx.fetch(statement)]
+
+    async def cursor(self) -> object:
+        return (await self.rows("SELECT cursor FROM feed_cursor"))[0]["cursor"]
+
+
+@pytest.fixture
+async def feed_road(database: DatabaseAddress, app_database: Database) -> FeedRoad:
+    clock, listed = TurnedClock(), List()
+    hospital = await add_demo_hospital(database.owner_url, clock=clock)
+
+    def build(row: ProviderAccountRow) -> BuiltProvider:
+        plain = build_sandbox(row).provider
+        assert isinstance(plain, Sandbox)
+        provider = ListingSandbox(plain._settings, plain._client)
+        provider.list = listed
+        return BuiltProvider(provider)
+
+    context = build_context(app_database, clock=clock, build_provider=build)
+    account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
+    assert account is not None
+    return FeedRoad(Road(context, hospital, account), clock, listed)
+
+
+async def test_listed_money_is_booked_page_by_page_with_its_evidence(feed_road: FeedRoad) -> None:
+    bill = await feed_road.road.bill()
+    notice = feed_road.road.notice
+    feed_road.list.movements = [notice("T1", bill.code), notice("T2", "nothing", amount=7), notice("T3", "x", amount=8)]
+
+    assert await feed_road.feed() == 3
+
+    assert (await feed_road.road.read(bill.intent_id))["state"] == "succeeded"
+    assert feed_road.list.read == ["", "2", "3"]
+    assert await feed_road.cursor() == "3"
+    bodies = await feed_road.rows("SELECT method, body FROM delivery_body ORDER BY id")
+    assert [(row["method"], row["body"]) for row in bodies] == [("FEED", b"page from 0"), ("FEED", b"page from 2")]
+    await assert_books_are_right(feed_road.road.context.database)
+
+
+async def test_listed_and_called_back_is_booked_once(feed_road: FeedRoad) -> None:
+    bill = await feed_road.road.bill()
+    told = feed_road.road.notice("T1", bill.code)
+    await feed_road.road.deliver(told)
+    feed_road.list.movements = [told]
+
+    await feed_road.feed()
+
+    assert (await feed_road.road.read(bill.intent_id))["received"] == OWED
+    assert len(await feed_road.rows("SELECT id FROM payment")) == 1
+    assert await feed_road.rows("SELECT id FROM exception_case") == []
+
+
+async def test_crash_before_the_page_was_written_reads_it_again(
+    feed_road: FeedRoad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bill = await feed_road.road.bill()
+    feed_road.list.movements = [feed_road.road.notice("T1", bill.code)]
+
+    async def crash(*_: object, **__: object) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(feeding, "move_feed", crash)
+        with pytest.raises(asyncio.CancelledError):
+            await feed_road.feed()
+    assert await feed_road.rows("SELECT id FROM payment") == [], "page and place are one transaction"
+    assert await feed_road.feed() == 0, "still claimed by the worker that crashed"
+    feed_road.clock.turn(minutes=4)
+
+    assert await feed_road.feed() == 1
+
+    assert (await feed_road.road.read(bill.intent_id))["received"] == OWED
+    await assert_books_are_right(feed_road.road.context.database)
+
+
+async def test_budget_of_a_minute_is_one_for_all_workers(feed_road: FeedRoad) -> None:
+    for _ in range(10):
+        await asyncio.gather(*(feed_road.feed() for _ in range(3)))
+
+    assert len(feed_road.list.read) == 6
+    feed_road.clock.turn(minutes=1)
+    await feed_road.feed()
+    assert len(feed_road.list.read) == 7
+
+
+@pytest.mark.parametrize("fault", [FeedUnknown, TimeoutError, KeyError])
+async def test_list_that_cannot_be_read_keeps_its_place_and_is_left_alone_for_a_while(
+    feed_road: FeedRoad, fault: Callable[[], Exception]
+) -> None:
+    feed_road.list.movements = [feed_road.road.notice("T1", "x")]
+    feed_road.list.fault = fault
+
+    assert [await feed_road.feed(), await feed_road.feed()] == [0, 0]
+    feed_road.list.fault = None
+    feed_road.clock.turn(minutes=1)
+
+    assert await feed_road.feed() == 1
+    assert feed_road.list.read == ["", "", "1"]
+
+
+async def test_notice_that_cannot_be_written_is_not_skipped_and_holds_up_only_what_comes_after(
+    feed_road: FeedRoad,
+) -> None:
+    bill = await feed_road.road.bill()
+    broken = feed_road.road.notice("T0", "x", amount=-1)
+    feed_road.list.movements = [broken, feed_road.road.notice("T1", bill.code)]
+
+    with pytest.raises(FeedStuck):
+        await feed_road.feed()
+
+    assert (await feed_road.road.read(bill.intent_id))["state"] == "succeeded"
+    assert await feed_road.cursor() == ""
+    feed_road.list.movements[0] = feed_road.road.notice("T0", "x", amount=1)
+    feed_road.clock.turn(minutes=1)
+    assert await feed_road.feed() == 2
+    assert await feed_road.cursor() == "2"
+    assert len(await feed_road.rows("SELECT id FROM payment")) == 2
+    await assert_books_are_right(feed_road.road.context.database)
+
+
+async def test_money_that_came_and_left_in_one_page_is_booked_in_that_order(feed_road: FeedRoad) -> None:
+    bill = await feed_road.road.bill()
+    came = feed_road.road.notice("T1", bill.code)
+    left = feed_road.road.notice("T1", bill.code, movement=Movement.REVERSED, status="REVERSED")
+    feed_road.list.movements = [left, came]
+
+    assert await feed_road.feed() == 2
+
+    assert (await feed_road.road.read(bill.intent_id))["received"] == 0
+    assert await feed_road.cursor() == "2"
+    await assert_books_are_right(feed_road.road.context.database)
