@@ -18,11 +18,12 @@ from billing.domain.coverage.policy import (
     SupplyPackageCap,
 )
 from billing.domain.private_insurance import CoveredPart, PrivateInsurance
-from billing.domain.visit import CeilingKind, FormerLine, OtherFunds, PayerClass, Scope, Table
+from billing.domain.visit import CeilingKind, FormerLine, OtherFunds, PayerClass, Scope, Table, is_supply_line
 from tests.domain.coverage.builders import a_card, a_visit, an_item, at, priced
 
 quantities = st.decimals(0, 1000, places=3)
 prices = st.decimals(0, 50_000_000, places=3)
+dong = st.integers(0, 50_000_000).map(Decimal)
 ratios = st.sampled_from([Decimal(ratio) for ratio in (0, 10, 30, 33, 50, 80, 100)])
 shares = st.decimals(0, 1, places=3)
 groups = st.sampled_from(["TE1", "HN2", "HT3", "CN3", "DN4", "LH4", "QN5"])
@@ -58,18 +59,20 @@ def items(draw, number, admitted_at):
     hospital_price = draw(prices)
     is_drug = table is Table.DRUGS
     kind = draw(st.sampled_from(CeilingKind))
+    group = draw(st.sampled_from([1, 4, 8, 10, 13, 15]))
     ordered = draw(st.none() | moments)
     return an_item(
         number,
         table=table,
-        group=draw(st.sampled_from([1, 4, 8, 10, 13, 15])),
+        group=group,
+        is_supply=is_supply_line(table, group=group, supply_code=""),
         scope=draw(st.sampled_from(list(Scope))),
         quantity=Decimal(draw(st.integers(0, 4))) if kind is CeilingKind.STENT else draw(quantities),
         hospital_price=hospital_price,
         insurance_price=hospital_price if is_drug else draw(prices),
         service_ratio=Decimal(100) if is_drug else draw(ratios),
         payment_ratio=draw(ratios),
-        ceiling=draw(st.none() | prices),
+        ceiling=draw(st.none() | st.decimals("0.001", 50_000_000, places=3)),
         ceiling_kind=kind,
         package="" if is_drug else draw(st.sampled_from(["", "", "G1", "G2"])),
         is_war_wound=draw(st.booleans()),
@@ -114,9 +117,9 @@ def visits_and_policies(draw):
     code, kind = ("3", draw(st.sampled_from(["01", "03"]))) if is_old else draw(routes)
     private = PrivateInsurance(
         covers=frozenset(draw(st.lists(st.sampled_from(CoveredPart)))),
-        deductible=draw(prices),
+        deductible=draw(dong),
         coinsurance=draw(st.sampled_from([Decimal(0), Decimal("33.3"), Decimal(100)])),
-        limit=draw(st.none() | prices),
+        limit=draw(st.none() | dong),
     )
     visit = a_visit(
         *chosen,
