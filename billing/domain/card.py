@@ -75,6 +75,13 @@ class Card:
         """The code with what leads to a person blanked; empty for one of another shape."""
         return self.code[:-_PERSONAL_LENGTH] + "0" * _PERSONAL_LENGTH if self.is_full else ""
 
+    def contradicts(self, other: "Card") -> bool:
+        """Whether both tell one card, with two periods that overlap; codes without a person may be several cards."""
+        if self.code != other.code or not self.is_full or self.code == self.without_person():
+            return False
+        periods = {(self.valid_from, self.valid_to), (other.valid_from, other.valid_to)}
+        return len(periods) > 1 and self.overlaps(other)
+
     def covers(self, day: date) -> bool:
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
 

@@ -234,9 +234,7 @@ class Visit:
         if len(self.cards) > CARDS_MAX:
             raise InvalidValue(f"a visit has at most {CARDS_MAX} cards", field="cards")
         for first, second in combinations(self.cards, 2):
-            is_one_code = first.code == second.code and first.group == second.group
-            is_one_period = (first.valid_from, first.valid_to) == (second.valid_from, second.valid_to)
-            if is_one_code and not is_one_period and first.overlaps(second):
+            if first.contradicts(second):
                 raise CardsOverlap("one card is told with two periods that overlap", field="GT_THE_TU")
 
 
