@@ -27,6 +27,10 @@ class FindingCode(StrEnum):
     FILE_TOO_LARGE = "file-too-large"
     VALUE_INVALID = "value-invalid"
     NOT_SUPPORTED = "not-supported"
+    BENEFIT_DIGIT_UNKNOWN = "benefit-digit-unknown"
+    DISCHARGE_BEFORE_ADMISSION = "discharge-before-admission"
+    RATIO_OUT_OF_RANGE = "ratio-out-of-range"
+    CARDS_OVERLAP = "cards-overlap"
 
     TOTALS_DIFFER = "totals-differ"
     HOSO_COUNT_DIFFERS = "hoso-count-differs"
@@ -42,6 +46,7 @@ class FindingCode(StrEnum):
     RULE_DIFFERS = "rule-differs"
     FACT_LACKING = "fact-lacking"
     CLAIM_DUE = "claim-due"
+    QUANTITY_ZERO = "quantity-zero"
 
 
 LISTED_CODES = frozenset(
@@ -60,6 +65,7 @@ LISTED_CODES = frozenset(
         FindingCode.RULE_DIFFERS,
         FindingCode.FACT_LACKING,
         FindingCode.CLAIM_DUE,
+        FindingCode.QUANTITY_ZERO,
     }
 )
 """Codes that never refuse by themselves; `Finding.refuses` knows the one exception."""

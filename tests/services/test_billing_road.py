@@ -1,5 +1,6 @@
 """From a told visit to an open intent: versions, further invoices, refusals."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import asyncpg
 import pytest
 
 from billing.domain.actor import Actor
+from billing.domain.coverage.price import price
 from billing.domain.errors import InvalidValue, NotFound, NotSupported
 from billing.domain.ids import InvoiceId, VisitId
 from billing.domain.invoice import CorrectionNeeded, NothingToInvoice
 from billing.domain.money import Dong
+from billing.interop.bhyt_case import write_priced_visit
 from billing.interop.visit_document import write_frozen_visit, write_visit
 from billing.interop.visit_json import read_visit
 from billing.interop.xml130.reader import read_claim_file
@@ -96,14 +99,42 @@ async def test_visit_of_a_strange_facility_is_refused(road: Road) -> None:
 
 async def test_visit_that_cannot_be_priced_is_kept_and_its_invoice_refused_by_name(road: Road) -> None:
     organization_id = road.hospital.organization_id
-    document = visit_document() | {"MA_DOITUONG_KCB": "3.1"}
+    document = visit_document() | {"MA_DOITUONG_KCB": "3", "NGAY_VAO": "202412010800"}
+    document["cards"] = [{"code": "DN4010000000001", "valid_from": "2024-01-01"}]
 
     taken = await take_visit(road.context, organization_id, document, actor=SYSTEM)
 
     assert taken.priced is None
     assert [finding.code for finding in taken.findings] == ["not-supported"]
-    with pytest.raises(NotSupported, match="B-043"):
+    with pytest.raises(NotSupported, match="B-040"):
         await issue_invoice(road.context, organization_id, taken.id, actor=SYSTEM)
+
+
+async def test_invoice_freezes_everything_its_price_was_made_from(road: Road) -> None:
+    # 15,170,000 co-paid before: the first line adds 16,000 and crosses 15,180,000; a private insurer answers for half.
+    organization_id = road.hospital.organization_id
+    document = visit_document(
+        cards=[
+            {"code": "DN4791234567890", "valid_from": "2026-01-01", "valid_to": "2026-12-31"},
+            {"code": "DN4799876543210", "valid_from": "2026-06-01", "shown_at": "202611020800"},
+        ],
+        five_year_date="2020-01-01",
+        copay_history=[{"date": "2026-09-01", "amount": "15170000"}],
+        private_insurance={"covers": ["copay", "self_pay"], "coinsurance_pct": "50"},
+    )
+    taken = await take_visit(road.context, organization_id, document, actor=SYSTEM)
+    invoice_id = await issue_invoice(road.context, organization_id, taken.id, actor=SYSTEM)
+
+    async with road.context.database.transaction(organization_id) as tx:
+        text = await tx.fetchval("SELECT document FROM invoice_input WHERE invoice_id = $1", invoice_id)
+    frozen = read_visit(json.loads(text)["visit"])
+    priced = price(frozen, figures=road.context.figures, policy=road.context.policy)
+
+    assert taken.priced is not None
+    assert taken.priced.copay == 16_000
+    assert write_priced_visit("LK0001", priced) == write_priced_visit("LK0001", taken.priced)
+    assert priced.reasons == taken.priced.reasons
+    assert "1234567890" not in text
 
 
 async def test_further_invoice_asks_only_for_what_came_since(road: Road) -> None:

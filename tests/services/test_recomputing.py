@@ -245,7 +245,7 @@ async def test_bill_without_a_price_under_the_running_code_names_the_rule(
     invoice_id = await issue(road, visit_document())
     async with road.context.database.transaction(road.hospital.organization_id) as tx:
         text = await tx.fetchval("SELECT document FROM invoice_input WHERE invoice_id = $1", invoice_id)
-    other = text.replace('"MA_DOITUONG_KCB":"1.1"', '"MA_DOITUONG_KCB":"1.13"')
+    other = text.replace('"MA_DOITUONG_KCB":"1.1"', '"MA_DOITUONG_KCB":"3.1"').replace('"2026', '"2024')
     await damage(
         database, f"UPDATE invoice_input SET document = '{other}', document_hash = '\\x{content_hash(other).hex()}'"
     )
@@ -254,7 +254,7 @@ async def test_bill_without_a_price_under_the_running_code_names_the_rule(
 
     refusal = changes[0].refusal
     assert refusal is not None
-    assert (refusal.code, refusal.rule) == ("not_supported", "B-044")
+    assert (refusal.code, refusal.rule) == ("not_supported", "B-040")
 
 
 async def test_processes_tell_the_same_as_one(road: Road) -> None:

@@ -233,20 +233,24 @@ def test_line_that_does_not_say_who_pays_what_is_priced_by_our_rules(said: State
     assert found.priced.shares.patient == 200_000
 
 
-def test_rule_that_is_not_built_stops_no_desk_where_their_system_priced_every_line() -> None:
-    """The card expires inside the visit: B-015 is not built, so there is nothing of ours to compare with."""
-    card = a_card(valid_to="2026-11-02")
+def test_fact_that_nobody_told_stops_no_desk_where_their_system_priced_every_line() -> None:
+    """Before 2025 the former line decides an off-line visit, and it is not told: we have nothing to compare with."""
+    off_line = {
+        "object_code": "3.1",
+        "admitted_at": at("2024-11-02 08:00"),
+        "discharged_at": at("2024-11-02 16:00"),
+    }
     item = an_item(code="T1", stated=stated(0, 250_000, 750_000))
-    visit = a_visit(item, cards=(card,), discharged_at=at("2026-11-09 08:00"))
 
-    found = settled(visit, his(listed(insured=1_000_000)))
+    found = settled(a_visit(item, **off_line), his(listed(insured=1_000_000)))
 
     assert found.ours is None
     assert found.priced.shares.patient == 250_000
     assert [(field, mine) for field, _, mine in differences(found)] == [
+        ("DON_GIA_BV", "None"),  # no list was in force then
         ("T_BNTT", "None"),
         ("T_BNCCT", "None"),
         ("T_BHTT", "None"),
     ]
     with pytest.raises(RuleNotBuilt):
-        settled(a_visit(an_item(code="T1"), cards=(card,), discharged_at=at("2026-11-09 08:00")), his())
+        settled(a_visit(an_item(code="T1"), **off_line), his())
