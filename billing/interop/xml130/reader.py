@@ -32,12 +32,14 @@ DEFAULT_LIMITS = Limits()
 class ReadVisit:
     """One visit that was read; `hoso` is its place in its file, counted from 1.
 
-    A visit joined from bare table files stands in the file of its XML1.
+    A visit joined from bare table files stands in the file of its XML1. `rows` are the rows it was made of, for what a
+    claim tells beside its price.
     """
 
     hoso: int
     visit: Visit
     file: str = ""
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def _read_visits(file: str, hosos: Sequence[Sequence[Block]], facility: str, lim
         rows = [row for number, block in enumerate(blocks) for row in rows_of(block, number, log, limits)]
         visit = _read_one(rows, facility, log, seen)
         if visit is not None:
-            visits.append(ReadVisit(hoso, visit, file))
+            visits.append(ReadVisit(hoso, visit, file, tuple(rows)))
         findings.extend(log.named(key_of(rows)))
     return ClaimFile(tuple(visits), tuple(findings), Signature.UNSIGNED)
 
@@ -170,7 +172,7 @@ def _read_bare_tables(tables: Sequence[tuple[FindingLog, tuple[Row, ...]]]) -> C
             log = FindingLog(file, counts[file])
             visit = _read_one([row for _, row in own], "", log, set())
             if visit is not None and not _lacks_its_lines(visit, log):
-                visits.append(ReadVisit(counts[file], visit, file))
+                visits.append(ReadVisit(counts[file], visit, file, tuple(row for _, row in own)))
             findings.extend(log.named(key))
     return ClaimFile(tuple(visits), tuple(findings), Signature.UNSIGNED)
 
