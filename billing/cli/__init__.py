@@ -10,6 +10,7 @@ from billing.domain.errors import BillingError
 
 _COMMANDS = {
     "account": "billing.cli.account:account",
+    "claim": "billing.cli.claim_export:claim",
     "demo": "billing.cli.demo:demo",
     "key": "billing.cli.key:key",
     "ledger": "billing.cli.ledger:ledger",

@@ -12,9 +12,9 @@ from billing.domain.bookkeeping import invoice_issued
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.price import price
 from billing.domain.coverage.priced import PricedVisit
-from billing.domain.errors import NotFound, Refused
+from billing.domain.errors import NotFound
 from billing.domain.ids import EntryId, InvoiceId, OrganizationId, VisitId
-from billing.domain.invoice import Invoice, InvoiceState, shares_still_to_invoice
+from billing.domain.invoice import Invoice, InvoiceState, VisitErased, shares_still_to_invoice
 from billing.domain.ledger import Entry, EntryKind, accounting_date, business_date
 from billing.domain.visit import Visit
 from billing.interop.visit_document import canonical, content_hash, write_frozen_visit
@@ -27,12 +27,6 @@ from billing.storage.journal import open_day, read_days, write_audit, write_entr
 from billing.storage.visits import lock_visit, read_visit
 
 SERIES = "invoice"
-
-
-class VisitErased(Refused):
-    """The visit's document was erased after its retention; it can no longer be priced."""
-
-    code = "visit_erased"
 
 
 async def issue_invoice(
