@@ -53,8 +53,10 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "why": "Vì sao",
         "total": "Tổng cộng",
         "patient_pays": "Người bệnh phải trả",
+        "private_insurer": "Bảo hiểm tư nhân trả",
+        "after_private": "Người bệnh còn phải trả",
         "findings": "Lưu ý",
-        "not_supported": "chưa tính được vì quy tắc này chưa có",
+        "not_supported": "chưa tính được vì thiếu dữ kiện của quy tắc này",
         "no_visits": "Không có lượt khám nào tính được.",
         "found": "ghi",
         "expected": "cần",
@@ -78,8 +80,10 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "why": "Why",
         "total": "Total",
         "patient_pays": "The patient pays",
+        "private_insurer": "Private insurer pays",
+        "after_private": "The patient pays after it",
         "findings": "Findings",
-        "not_supported": "not priced: this rule is not built yet",
+        "not_supported": "not priced: a fact this rule decides by is missing",
         "no_visits": "No visit could be priced.",
         "found": "found",
         "expected": "expected",
@@ -120,6 +124,9 @@ def _print_visit(console: Console, quoted: QuotedVisit, language: Language) -> N
     console.print(table)
     console.width = window
     console.print(Text(f"{words['patient_pays']}: {money_text(priced.shares.patient)}", style="bold"))
+    if priced.private_insurer is not None:
+        console.print(f"{words['private_insurer']}: {money_text(priced.private_insurer)}")
+        console.print(Text(f"{words['after_private']}: {money_text(priced.patient_after_private)}", style="bold"))
     console.print(f"{words['why']}:")
     for number, reason in enumerate(notes.reasons, start=1):
         console.print(_note(number, reason, language))

@@ -4,7 +4,7 @@
     ├── InvalidValue          a value that cannot be what it claims to be
     ├── NotFound              nothing of that name in this organization
     ├── Refused               understood, but the state of the money forbids it
-    │   └── NotSupported      lawful, but no rule for it is built yet: never guessed
+    │   └── NotSupported      lawful, but what would decide is not known: never guessed
     ├── Unavailable           try again later; nothing was written
     └── CommitUnknown         nobody knows whether it was written
 
@@ -48,7 +48,7 @@ class Refused(BillingError):
 
 
 class NotSupported(Refused):
-    """Lawful, but no rule for it is built yet; refused by name so that no amount is guessed."""
+    """Lawful, but what would decide is not known; refused by name so that no amount is guessed."""
 
     code = "not_supported"
 

@@ -27,6 +27,10 @@ class FindingCode(StrEnum):
     FILE_TOO_LARGE = "file-too-large"
     VALUE_INVALID = "value-invalid"
     NOT_SUPPORTED = "not-supported"
+    BENEFIT_DIGIT_UNKNOWN = "benefit-digit-unknown"
+    DISCHARGE_BEFORE_ADMISSION = "discharge-before-admission"
+    RATIO_OUT_OF_RANGE = "ratio-out-of-range"
+    CARDS_OVERLAP = "cards-overlap"
 
     TOTALS_DIFFER = "totals-differ"
     HOSO_COUNT_DIFFERS = "hoso-count-differs"
@@ -38,6 +42,7 @@ class FindingCode(StrEnum):
     ENVELOPE_ABSENT = "envelope-absent"
     SCOPE_DIFFERS = "scope-differs"
     AMOUNT_DIFFERS = "amount-differs"
+    QUANTITY_ZERO = "quantity-zero"
 
 
 LISTED_CODES = frozenset(
@@ -52,6 +57,7 @@ LISTED_CODES = frozenset(
         FindingCode.ENVELOPE_ABSENT,
         FindingCode.SCOPE_DIFFERS,
         FindingCode.AMOUNT_DIFFERS,
+        FindingCode.QUANTITY_ZERO,
     }
 )
 """Codes that never refuse by themselves; `Finding.refuses` knows the one exception."""

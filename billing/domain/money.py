@@ -46,6 +46,11 @@ def hundredths(amount: Decimal) -> Decimal:
     return _ROUNDING.quantize(amount, _HUNDREDTH)
 
 
+def share_of(amount: Decimal, *, part: Decimal, whole: Decimal) -> Decimal:
+    """`amount × part / whole`, rounded half-up once to two decimals; `whole` must not be 0."""
+    return hundredths(_ROUNDING.divide(_EXACT.multiply(amount, part), whole))
+
+
 def total(amounts: Iterable[Decimal]) -> Decimal:
     """Add exactly; the empty sum is 0.00."""
     result = ZERO

@@ -7,14 +7,18 @@ of a price. Names and other personal data are in `Patient`, apart from what is p
 
 import re
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import combinations
 
+from billing.domain.card import Card
+from billing.domain.copay_history import CopayHistory
 from billing.domain.errors import InvalidValue
+from billing.domain.impossible import CardsOverlap, DischargeBeforeAdmission, RatioOutOfRange
 from billing.domain.money import ZERO, total
+from billing.domain.private_insurance import PrivateInsurance
 
-_CARD_CODE = re.compile(r"[A-Z]{2}[1-5][0-9]{2}[0-9]{10}")
 _FACILITY_CODE = re.compile(r"[0-9A-Z]{5}")
 _HUNDRED = Decimal(100)
 
@@ -22,6 +26,7 @@ _SUPPLY_GROUPS = frozenset({10, 11})
 
 MA_LK_LENGTH_MAX = 100
 ITEMS_MAX = 20_000
+CARDS_MAX = 100
 QUANTITY_LIMIT = Decimal(10) ** 9
 PRICE_LIMIT = Decimal(10) ** 12
 COST_LIMIT = Decimal(10) ** 15
@@ -51,35 +56,30 @@ class Scope(StrEnum):
     ARMED_FORCES = "3"
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One insurance card, valid on both named days and between them.
+class PayerClass(StrEnum):
+    """Who is asked for an item, as the hospital's own books class it; who pays how much is computed from it."""
 
-    Source: rule B-001 (15 characters; the third is the benefit digit).
-    """
+    INSURANCE = "bhyt"
+    FEE = "vien_phi"
+    ON_DEMAND = "yeu_cau"
+    FREE = "mien_phi"
+    CONTRACT = "hop_dong"
 
-    code: str
-    valid_from: date
-    valid_to: date | None
 
-    def __post_init__(self) -> None:
-        if not _CARD_CODE.fullmatch(self.code):
-            raise InvalidValue("a card code has 2 letters, a digit 1–5 and 12 digits (B-001)", field="MA_THE_BHYT")
-        if self.valid_to is not None and self.valid_to < self.valid_from:
-            raise InvalidValue("a card ends before it begins", field="GT_THE_DEN")
+class CeilingKind(StrEnum):
+    """What a ceiling [T_TRANTT] limits: a unit (B-070), the whole line, or stents one after the other (B-071)."""
 
-    @property
-    def object_code(self) -> str:
-        """The two letters of the insured group, e.g. `DN`."""
-        return self.code[:2]
+    UNIT = "unit"
+    LINE = "line"
+    STENT = "stent"
 
-    @property
-    def benefit_digit(self) -> str:
-        """The benefit digit `1` … `5` (B-010)."""
-        return self.code[2]
 
-    def covers(self, day: date) -> bool:
-        return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
+class FormerLine(StrEnum):
+    """The line of a facility under Law 46/2014/QH13 (B-040)."""
+
+    CENTRAL = "central"
+    PROVINCE = "province"
+    DISTRICT = "district"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,8 @@ class ChargeItem:
     insurance_price: Decimal  # DON_GIA_BH, or DON_GIA of XML2
     service_ratio: Decimal = _HUNDRED  # TYLE_TT_DV
     payment_ratio: Decimal = _HUNDRED  # TYLE_TT_BH
-    ceiling: Decimal | None = None  # T_TRANTT, đồng a unit
+    ceiling: Decimal | None = None  # T_TRANTT, đồng for what `ceiling_kind` says
+    ceiling_kind: CeilingKind = CeilingKind.UNIT
     package: str = ""  # GOI_VTYT
     is_supply: bool = False  # as `is_supply_line` says
     other_funds: OtherFunds = NO_OTHER_FUNDS
@@ -160,6 +161,8 @@ class ChargeItem:
     is_war_wound: bool = False  # VET_THUONG_TP
     paying_source: str = "1"  # NGUON_CTRA: 1 insurance
     payment_method: str = "1"  # MA_PTTT: 1 fee for service
+    payer_class: PayerClass = PayerClass.INSURANCE
+    is_copay_replaced: bool = False  # another source pays the co-payment whatever it is: ARV drugs (B-077)
     stated: StatedAmounts | None = None
 
     def __post_init__(self) -> None:
@@ -206,6 +209,9 @@ class Visit:
     cards: tuple[Card, ...]
     items: tuple[ChargeItem, ...]
     exempt_from: datetime | None = None  # NGAY_MIEN_CCT
+    copay_history: CopayHistory | None = None  # None: no exemption test (B-025)
+    off_line_at: FormerLine | None = None  # off line under Law 46, at a facility of this line (B-040)
+    private_insurance: PrivateInsurance | None = None
     patient: Patient = field(default_factory=Patient)
     stated: StatedTotals | None = None
 
@@ -228,7 +234,14 @@ class Visit:
             if moment is not None:
                 _zoned(moment, name)
         if self.discharged_at is not None and self.discharged_at < self.admitted_at:
-            raise InvalidValue("a visit ends before it begins", field="NGAY_RA")
+            raise DischargeBeforeAdmission("a visit ends before it begins", field="NGAY_RA")
+        if len(self.cards) > CARDS_MAX:
+            raise InvalidValue(f"a visit has at most {CARDS_MAX} cards", field="cards")
+        for first, second in combinations(self.cards, 2):
+            is_one_code = first.code == second.code and first.group == second.group
+            is_one_period = (first.valid_from, first.valid_to) == (second.valid_from, second.valid_to)
+            if is_one_code and not is_one_period and first.overlaps(second):
+                raise CardsOverlap("one card is told with two periods that overlap", field="GT_THE_TU")
 
 
 def _between(value: Decimal, low: Decimal, high: Decimal, name: str) -> None:
@@ -238,9 +251,8 @@ def _between(value: Decimal, low: Decimal, high: Decimal, name: str) -> None:
 
 def _whole_percent(ratio: Decimal, name: str) -> None:
     """Decision 130/QĐ-BYT gives ratios three digits and no decimals: 0.5 would be half a percent, not a half."""
-    _between(ratio, Decimal(0), _HUNDRED, name)
-    if ratio != ratio.to_integral_value():
-        raise InvalidValue(f"{name} must be a whole percent", field=name)
+    if not ratio.is_finite() or not 0 <= ratio <= _HUNDRED or ratio != ratio.to_integral_value():
+        raise RatioOutOfRange(f"{name} must be a whole percent from 0 to 100", field=name)
 
 
 def _zoned(moment: datetime, name: str) -> None:

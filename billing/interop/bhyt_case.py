@@ -1,7 +1,7 @@
 """`bhyt-case/1` files: visits with the cards, history and readings of one patient in, prices as `expected` out.
 
-What a file names and no rule is built for (history of co-payments, private insurance) refuses its visits by the rule's
-name. One refused visit never stops the others.
+Cards, history of co-payments and private insurance of a file belong to each of its visits, which come one after the
+other: what one adds to the year's co-payment, the next begins with. One refused visit never stops the others.
 """
 
 from dataclasses import dataclass, replace
@@ -9,14 +9,21 @@ from enum import StrEnum
 from typing import TypeVar
 
 from billing.domain.coverage.explain import plain_number
-from billing.domain.coverage.policy import CopayCrossing, HospitalAmountMode, OtherFundsMode, Policy, SupplyPackageCap
+from billing.domain.coverage.policy import (
+    CardChoice,
+    CopayCrossing,
+    HospitalAmountMode,
+    OtherFundsMode,
+    Policy,
+    SupplyPackageCap,
+)
 from billing.domain.coverage.priced import PricedLine, PricedVisit
-from billing.domain.coverage.refusals import RuleNotBuilt, refusal_as_finding
+from billing.domain.coverage.refusals import refusal_as_finding
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import Finding, FindingCode
 from billing.domain.money import total
-from billing.domain.visit import Table, Visit
-from billing.interop.json_fields import FOUND_LENGTH_MAX, Fields, InvalidField
+from billing.domain.visit import NO_OTHER_FUNDS, Table, Visit
+from billing.interop.json_fields import Fields, InvalidField
 from billing.interop.strict_json import read_object
 from billing.interop.visit_json import read_visit
 
@@ -27,6 +34,7 @@ FACILITY_OF_CASES = "00000"
 
 _INPUT_KEYS = frozenset({"cards", "visits", "five_year_date", "copay_history", "policy", "private_insurance"})
 _POLICY_KEYS = frozenset({"copay_crossing_mode", "supply_package_cap", "other_source_mode", "thanh_tien_bv_mode"})
+_OF_PERSON = ("cards", "five_year_date", "copay_history", "private_insurance")
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -59,11 +67,12 @@ def read_case_file(content: bytes, *, file: str, policy: Policy) -> CaseFile:
             raise InvalidField("schema", f"{SCHEMA} is expected", found=fields.values.get("schema"))
         given = fields.object("input")
         given.refuse_other_keys(_INPUT_KEYS)
+        policy = replace(policy, card_choice=CardChoice.LAST)  # as the format says
         policy = _policy(given.object("policy"), policy) if given.has("policy") else policy
         visits = list(given.objects("visits"))
     except InvalidValue as refusal:
         return CaseFile((), policy, (_file_finding(refusal, file, FindingCode.VALUE_INVALID),))
-    read = [_read_one(hoso, visit, given, file) for hoso, visit in enumerate(visits, start=1)]
+    read = [_read_one(hoso, visit, given, file, policy) for hoso, visit in enumerate(visits, start=1)]
     return CaseFile(
         visits=tuple(result for result in read if isinstance(result, CaseVisit)),
         policy=policy,
@@ -75,7 +84,7 @@ def write_priced_visit(ma_lk: str, priced: PricedVisit) -> dict[str, object]:
     """A priced visit in the shape of `expected.visits`: amounts as text with two decimals, MUC_HUONG shortest."""
     drugs = total(line.hospital_amount for line in priced.lines if line.item.table is Table.DRUGS)
     supplies = total(line.hospital_amount for line in priced.lines if line.item.is_supply)
-    return {
+    written: dict[str, object] = {
         "MA_LK": ma_lk,
         "base_salary": int(priced.base_salary),
         "threshold_15pct": f"{priced.threshold:.2f}",
@@ -93,6 +102,13 @@ def write_priced_visit(ma_lk: str, priced: PricedVisit) -> dict[str, object]:
         },
         "patient_pays": int(priced.shares.patient),
     }
+    if priced.copay_threshold is not None and priced.copay_accumulated is not None:
+        written["copay_threshold_year"] = f"{priced.copay_threshold:.2f}"
+        written["copay_accumulated_after"] = f"{priced.copay_accumulated:.2f}"
+    if priced.private_insurer is not None:
+        written["private_insurer_pays"] = int(priced.private_insurer)
+        written["patient_pays_after_private"] = int(priced.patient_after_private)
+    return written
 
 
 def write_finding(finding: Finding) -> dict[str, object]:
@@ -124,23 +140,28 @@ def _write_line(line: PricedLine) -> dict[str, object]:
     }
 
 
-def _read_one(hoso: int, visit: Fields, given: Fields, file: str) -> CaseVisit | Finding:
+def _read_one(hoso: int, visit: Fields, given: Fields, file: str, policy: Policy) -> CaseVisit | Finding:
     ma_lk = visit.values.get("MA_LK")
     ma_lk = ma_lk if isinstance(ma_lk, str) else ""
     try:
-        _refuse_unbuilt(given)
-        document = {"cards": given.values.get("cards"), **visit.values}
-        return CaseVisit(hoso, read_visit(document, default_facility=FACILITY_OF_CASES, path=visit.path))
+        document = {**{key: given.values.get(key) for key in _OF_PERSON}, **visit.values}
+        read = read_visit(document, default_facility=FACILITY_OF_CASES, path=visit.path)
+        is_replaced = policy.other_funds_mode is OtherFundsMode.COPAY_REPLACEMENT
+        return CaseVisit(hoso, _with_copay_replaced(read) if is_replaced else read)
     except InvalidField as refusal:
         return replace(_file_finding(refusal, file, refusal.finding), hoso=hoso, ma_lk=ma_lk, expected=refusal.expected)
-    except (InvalidValue, RuleNotBuilt) as refusal:
+    except InvalidValue as refusal:
         return refusal_as_finding(refusal, file=file, hoso=hoso, ma_lk=ma_lk)
 
 
-def _refuse_unbuilt(given: Fields) -> None:
-    for key, rule in (("five_year_date", "B-025"), ("copay_history", "B-025"), ("private_insurance", "B-090")):
-        if given.values.get(key):
-            raise RuleNotBuilt(rule, field=given.at(key), found=str(given.values[key])[:FOUND_LENGTH_MAX])
+def _with_copay_replaced(visit: Visit) -> Visit:
+    """Mark the items whose co-payment another source pays: those that name NGUONKHAC, else all drugs (B-077)."""
+    named = {item.key for item in visit.items if item.other_funds is not NO_OTHER_FUNDS}
+    items = tuple(
+        replace(item, is_copay_replaced=item.key in named if named else item.table is Table.DRUGS)
+        for item in visit.items
+    )
+    return replace(visit, items=items)
 
 
 def _policy(fields: Fields, policy: Policy) -> Policy:

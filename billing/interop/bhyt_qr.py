@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from billing.domain.errors import InvalidValue
+from billing.domain.impossible import BenefitDigitUnknown
 from billing.interop.card_fields import read_birth, read_day, read_fields
 
 _CODE = re.compile(r"[0-9]{10}|[0-9]{12}|[A-Z]{2}[0-9][0-9]{2}[0-9A-Z]{10}")
@@ -29,12 +30,6 @@ class NotAnInsuranceCard(InvalidValue):
     """Another code was scanned, or only a part of one."""
 
     code = "not_an_insurance_card"
-
-
-class BenefitDigitUnknown(InvalidValue):
-    """The third character of a full card code is no benefit digit."""
-
-    code = "benefit_digit_unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from billing.domain.coverage.figures import VIETNAM_TIME
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
+from billing.domain.impossible import ImpossibleInput
 
 FOUND_LENGTH_MAX = 200
 
@@ -54,7 +55,9 @@ class Fields:
         except InvalidValue as refusal:
             field = refusal.field or ""
             found = self.values.get(field, "")
-            raise InvalidField(self.at(field) if field else self.path, refusal.detail, found=found) from refusal
+            finding = refusal.finding if isinstance(refusal, ImpossibleInput) else FindingCode.VALUE_INVALID
+            path = self.at(field) if field else self.path
+            raise InvalidField(path, refusal.detail, found=found, finding=finding) from refusal
 
     def at(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
@@ -86,8 +89,34 @@ class Fields:
             raise InvalidField(self.at(key), expected, found=code, finding=FindingCode.CODE_UNKNOWN)
         return code
 
-    def choice(self, key: str, choices: type[_Choice]) -> _Choice:
+    def choice(self, key: str, choices: type[_Choice], *, default: _Choice | None = None) -> _Choice:
+        if default is not None and not self.has(key):
+            return default
         return choices(self.code(key, frozenset(choice.value for choice in choices)))
+
+    def choices(self, key: str, choices: type[_Choice]) -> list[_Choice]:
+        """A list of words of an enum."""
+        values = self._list(key)
+        known = {choice.value: choice for choice in choices}
+        for value in values:
+            if not isinstance(value, str) or value not in known:
+                expected = "a word of the list is expected"
+                raise InvalidField(self.at(key), expected, found=value, finding=FindingCode.CODE_UNKNOWN)
+        return [known[str(value)] for value in values]
+
+    def integers(self, key: str) -> list[int]:
+        """A list of whole numbers."""
+        values = [value for value in self._list(key) if type(value) is int]
+        if len(values) != len(self._list(key)):
+            raise InvalidField(self.at(key), "a list of whole numbers is expected", found=self.values.get(key))
+        return values
+
+    def flag(self, key: str) -> bool:
+        """True or false; absent is false."""
+        value = self.values.get(key, False)
+        if type(value) is not bool:
+            raise InvalidField(self.at(key), "true or false is expected", found=value)
+        return value
 
     def number(self, key: str, *, default: Decimal | None = None, decimals_max: int = 38) -> Decimal:
         """A number from 0, exact; as text it has no sign, exponent or thousands mark."""
@@ -153,11 +182,14 @@ class Fields:
         return Fields(value, self.at(key))
 
     def objects(self, key: str) -> "Iterator[Fields]":
-        value = self.values.get(key)
-        if not isinstance(value, list):
-            raise InvalidField(self.at(key), "a list is expected", found=value)
-        for position, element in enumerate(value):
+        for position, element in enumerate(self._list(key)):
             path = f"{self.at(key)}[{position}]"
             if not isinstance(element, dict):
                 raise InvalidField(path, "an object is expected", found=element)
             yield Fields(element, path)
+
+    def _list(self, key: str) -> list[Any]:
+        value = self.values.get(key)
+        if not isinstance(value, list):
+            raise InvalidField(self.at(key), "a list is expected", found=value)
+        return value

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from billing.domain.card import Card
 from billing.domain.coverage.figures import VIETNAM_TIME
-from billing.domain.visit import Card, ChargeItem, Patient, StatedAmounts, Table, Visit
-
-_PERSONAL_DIGITS = 10
+from billing.domain.private_insurance import PrivateInsurance
+from billing.domain.visit import CeilingKind, ChargeItem, Patient, PayerClass, StatedAmounts, Table, Visit
 
 
 def write_visit(visit: Visit) -> dict[str, object]:
@@ -31,15 +31,24 @@ def write_visit(visit: Visit) -> dict[str, object]:
         document["NGAY_RA"] = _moment(visit.discharged_at)
     if visit.exempt_from is not None:
         document["NGAY_MIEN_CCT"] = _moment(visit.exempt_from)
+    if visit.copay_history is not None:
+        history = visit.copay_history
+        document["copay_history"] = [
+            {"date": entry.paid_on.isoformat(), "amount": _number(entry.amount)} for entry in history.paid
+        ]
+        if history.five_years_on is not None:
+            document["five_year_date"] = history.five_years_on.isoformat()
+    if visit.off_line_at is not None:
+        document["route"] = {"regime": "law-46-2014", "kind": "offline", "line": visit.off_line_at.value}
+    if visit.private_insurance is not None:
+        document["private_insurance"] = _private(visit.private_insurance)
     return document
 
 
 def write_frozen_visit(visit: Visit) -> dict[str, object]:
     """The visit as an invoice keeps it: what a price needs, and no number that leads to a person."""
     document = write_visit(visit)
-    document["cards"] = [
-        {**_card(card), "code": card.code[:-_PERSONAL_DIGITS] + "0" * _PERSONAL_DIGITS} for card in visit.cards
-    ]
+    document["cards"] = [_card(card, code=card.without_person()) for card in visit.cards]
     return document
 
 
@@ -67,10 +76,28 @@ def content_hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _card(card: Card) -> dict[str, object]:
-    document: dict[str, object] = {"code": card.code, "valid_from": card.valid_from.isoformat()}
+def _card(card: Card, *, code: str | None = None) -> dict[str, object]:
+    document: dict[str, object] = {"code": card.code if code is None else code}
+    document["valid_from"] = card.valid_from.isoformat()
     if card.valid_to is not None:
         document["valid_to"] = card.valid_to.isoformat()
+    if card.entitlement:
+        document["entitlement"] = card.entitlement
+    if card.shown_at is not None:
+        document["shown_at"] = _moment(card.shown_at)
+    return document
+
+
+def _private(insurance: PrivateInsurance) -> dict[str, object]:
+    document: dict[str, object] = {
+        "covers": sorted(insurance.covers),
+        "deductible": _number(insurance.deductible),
+        "coinsurance_pct": _number(insurance.coinsurance),
+    }
+    if insurance.limit is not None:
+        document["limit"] = _number(insurance.limit)
+    if insurance.excluded_groups:
+        document["excluded_groups"] = sorted(insurance.excluded_groups)
     return document
 
 
@@ -94,6 +121,10 @@ def _line(item: ChargeItem) -> dict[str, object]:
         document["NGAY_YL"] = _moment(item.ordered_at)
     if item.is_war_wound:
         document["VET_THUONG_TP"] = "1"
+    if item.payer_class is not PayerClass.INSURANCE:
+        document["payer_class"] = item.payer_class.value
+    if item.is_copay_replaced:
+        document["copay_replaced"] = True
     if item.other_funds.total:
         funds = item.other_funds
         parts = (funds.state_budget, funds.from_abroad, funds.domestic, funds.remaining)
@@ -115,6 +146,8 @@ def _prices(item: ChargeItem) -> dict[str, object]:
         document[code_key] = item.code
     if item.ceiling is not None:
         document["T_TRANTT"] = _number(item.ceiling)
+        if item.ceiling_kind is not CeilingKind.UNIT:
+            document["ceiling"] = item.ceiling_kind.value
     return document
 
 

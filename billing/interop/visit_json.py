@@ -1,7 +1,8 @@
 """A visit as a JSON object with the field names of the data standard: the HTTP API and `bhyt-case/1` files.
 
 Shape: MA_LK, MA_CSKCB, MA_LOAI_KCB, MA_DOITUONG_KCB, NGAY_VAO, NGAY_RA (absent while open), `cards` [{code, valid_from,
-valid_to}], `lines` [{table, stt, …}], optional `patient`. Money and quantities are texts or numbers, taken exactly. A
+valid_to, entitlement, shown_at}], `lines` [{table, stt, …}], optional `patient`, `five_year_date`, `copay_history`
+[{date, amount}], `private_insurance` and `route` (law 46). Money and quantities are texts or numbers, taken exactly. A
 key this shape does not know is refused: a misspelt field must not change an amount silently.
 """
 
@@ -9,23 +10,28 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from billing.domain.coverage.refusals import RuleNotBuilt
+from billing.domain.card import Card
+from billing.domain.copay_history import CopayHistory, CopayPaid
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
+from billing.domain.impossible import ImpossibleInput
 from billing.domain.money import HUNDRED
+from billing.domain.private_insurance import CoveredPart, PrivateInsurance
 from billing.domain.visit import (
     NO_OTHER_FUNDS,
-    Card,
+    CeilingKind,
     ChargeItem,
+    FormerLine,
     OtherFunds,
     Patient,
+    PayerClass,
     Scope,
     StatedAmounts,
     Table,
     Visit,
     is_supply_line,
 )
-from billing.interop.json_fields import FOUND_LENGTH_MAX, Fields, InvalidField
+from billing.interop.json_fields import Fields, InvalidField
 
 CARE_KINDS = frozenset(f"{kind:02}" for kind in range(1, 17))
 _CARD_FILLERS = re.compile(r"[\s-]+")
@@ -40,6 +46,9 @@ _VISIT_KEYS = frozenset(
         "NGAY_RA",
         "NGAY_MIEN_CCT",
         "route",
+        "five_year_date",
+        "copay_history",
+        "private_insurance",
         "cards",
         "lines",
         "patient",
@@ -69,6 +78,8 @@ _LINE_KEYS = frozenset(
         "T_BNCCT",
         "T_BHTT",
         "MA_DICH_VU",
+        "payer_class",
+        "copay_replaced",
     }
 )
 _KEYS_OF_TABLE = {
@@ -91,12 +102,10 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
     """Read one visit object.
 
     `default_facility` is MA_CSKCB where the object names none; with None it must name one. `path` stands before the
-    field paths of errors. Raises InvalidValue (its `field` is the path) and RuleNotBuilt for a route under Law 46.
+    field paths of errors. Raises InvalidValue (its `field` is the path).
     """
     fields = Fields(document, path)
     fields.refuse_other_keys(_VISIT_KEYS)
-    if fields.has("route"):
-        raise RuleNotBuilt("B-040", field="route", found=str(document["route"])[:FOUND_LENGTH_MAX])
     with fields.naming():
         return Visit(
             ma_lk=fields.text("MA_LK"),
@@ -108,23 +117,66 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
             exempt_from=fields.moment("NGAY_MIEN_CCT", day_is_enough=True) if fields.has("NGAY_MIEN_CCT") else None,
             cards=tuple(_card(card) for card in fields.objects("cards")),
             items=tuple(_charge_item(line) for line in fields.objects("lines")),
+            copay_history=_copay_history(fields),
+            off_line_at=_off_line_at(fields.object("route")) if fields.has("route") else None,
+            private_insurance=_private(fields.object("private_insurance")) if fields.has("private_insurance") else None,
             patient=_patient(fields.object("patient")) if fields.has("patient") else Patient(),
         )
 
 
 def _card(fields: Fields) -> Card:
-    fields.refuse_other_keys(frozenset({"code", "valid_from", "valid_to"}))
-    written = fields.text("code")
+    fields.refuse_other_keys(frozenset({"code", "valid_from", "valid_to", "entitlement", "shown_at"}))
+    entitlement = fields.text("entitlement", default="")
+    written = fields.text("code", default="" if entitlement else None)
     valid_from = fields.day("valid_from")
     valid_to = fields.day("valid_to") if fields.has("valid_to") else None
+    shown_at = fields.moment("shown_at") if fields.has("shown_at") else None
     try:
-        return Card(_CARD_FILLERS.sub("", written), valid_from, valid_to)
+        return Card(_CARD_FILLERS.sub("", written), valid_from, valid_to, entitlement, shown_at)
     except InvalidValue as refusal:
-        is_order = refusal.field == "GT_THE_DEN"
-        path = fields.at("valid_to" if is_order else "code")
-        found = fields.values["valid_to"] if is_order else written
-        finding = FindingCode.VALUE_INVALID if is_order else FindingCode.CODE_UNKNOWN
-        raise InvalidField(path, refusal.detail, found=found, finding=finding) from refusal
+        names = {"GT_THE_DEN": "valid_to", "MA_THE_BHYT": "code"}
+        name = names.get(refusal.field or "", refusal.field or "code")
+        finding = FindingCode.CODE_UNKNOWN if name in {"code", "entitlement"} else FindingCode.VALUE_INVALID
+        if isinstance(refusal, ImpossibleInput):
+            finding = refusal.finding
+        found = fields.values.get(name, "")
+        raise InvalidField(fields.at(name), refusal.detail, found=found, finding=finding) from refusal
+
+
+def _copay_history(fields: Fields) -> CopayHistory | None:
+    """The history of co-payments; None where neither it nor the day of five years is told."""
+    if not fields.has("five_year_date") and not fields.has("copay_history"):
+        return None
+    paid = []
+    for entry in fields.objects("copay_history") if fields.has("copay_history") else ():
+        entry.refuse_other_keys(frozenset({"date", "amount"}))
+        paid.append(CopayPaid(entry.day("date"), entry.number("amount", decimals_max=2)))
+    five_years_on = fields.day("five_year_date") if fields.has("five_year_date") else None
+    return CopayHistory(five_years_on=five_years_on, paid=tuple(paid))
+
+
+def _off_line_at(fields: Fields) -> FormerLine:
+    """The line of the facility of a visit off line under Law 46/2014/QH13 (B-040)."""
+    fields.refuse_other_keys(frozenset({"regime", "kind", "line"}))
+    fields.code("regime", frozenset({"law-46-2014"}))
+    fields.code("kind", frozenset({"offline"}))
+    return fields.choice("line", FormerLine)
+
+
+def _private(fields: Fields) -> PrivateInsurance:
+    keys = {"covers", "deductible", "coinsurance_pct", "limit", "excluded_groups"}
+    fields.refuse_other_keys(frozenset(keys))
+    zero = Decimal(0)
+    with fields.naming():
+        return PrivateInsurance(
+            covers=frozenset(fields.choices("covers", CoveredPart)),
+            deductible=fields.number("deductible", default=zero, decimals_max=2),
+            coinsurance=fields.number("coinsurance_pct", default=HUNDRED),
+            limit=fields.number("limit", decimals_max=2) if fields.has("limit") else None,
+            excluded_groups=frozenset(fields.integers("excluded_groups"))
+            if fields.has("excluded_groups")
+            else frozenset(),
+        )
 
 
 def _charge_item(fields: Fields) -> ChargeItem:
@@ -133,8 +185,6 @@ def _charge_item(fields: Fields) -> ChargeItem:
     is_drug = table is Table.DRUGS
     group = fields.integer("MA_NHOM")
     has_ceiling = fields.has("T_TRANTT") and fields.number("T_TRANTT") > 0
-    if has_ceiling and fields.text("ceiling", default="unit") != "unit":
-        raise RuleNotBuilt("B-071", field=fields.at("ceiling"), found=fields.text("ceiling"))
     with fields.naming():
         return ChargeItem(
             table=table,
@@ -150,6 +200,7 @@ def _charge_item(fields: Fields) -> ChargeItem:
             service_ratio=fields.number("TYLE_TT_DV", default=HUNDRED),
             payment_ratio=fields.number("TYLE_TT_BH", default=HUNDRED),
             ceiling=fields.number("T_TRANTT") if has_ceiling else None,
+            ceiling_kind=fields.choice("ceiling", CeilingKind, default=CeilingKind.UNIT),
             package=fields.text("GOI_VTYT", default=""),
             is_supply=is_supply_line(table, group=group, supply_code=fields.text("MA_VAT_TU", default="")),
             other_funds=_other_funds(fields),
@@ -158,6 +209,8 @@ def _charge_item(fields: Fields) -> ChargeItem:
             is_war_wound=fields.code("VET_THUONG_TP", frozenset("01"), default="0") == "1",
             paying_source=fields.code("NGUON_CTRA", frozenset("1234"), default="1"),
             payment_method=fields.code("MA_PTTT", frozenset("123"), default="1"),
+            payer_class=fields.choice("payer_class", PayerClass, default=PayerClass.INSURANCE),
+            is_copay_replaced=fields.flag("copay_replaced"),
             stated=_stated(fields),
         )
 

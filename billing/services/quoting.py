@@ -6,6 +6,7 @@ Needs no database. A visit that cannot be read or priced is left out and named b
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from billing.domain.copay_history import CopayPaid
 from billing.domain.coverage.compare import compare_with_stated, not_told_yet
 from billing.domain.coverage.figures import Figures
 from billing.domain.coverage.policy import Policy
@@ -35,7 +36,7 @@ class QuotedVisit:
 class Quote:
     """What one file gave: priced visits in the order of the file, and everything found on the way.
 
-    `read_count` counts the visits that were read, priced or not: one whose rule is not built is among them.
+    `read_count` counts the visits that were read, priced or not: one that lacks a fact is among them.
     """
 
     visits: tuple[QuotedVisit, ...]
@@ -51,7 +52,7 @@ def quote_file(content: bytes, *, file: str, figures: Figures, policy: Policy) -
     if content.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
         case = read_case_file(content, file=file, policy=policy)
         read = [(element.hoso, element.visit) for element in case.visits]
-        return _quote(read, case.findings, file=file, figures=figures, policy=case.policy)
+        return _quote(read, case.findings, file=file, figures=figures, policy=case.policy, is_one_person=True)
     return quote_claim_file(content, file=file, figures=figures, policy=policy)
 
 
@@ -101,17 +102,25 @@ def _quote(
     file: str,
     figures: Figures,
     policy: Policy,
+    is_one_person: bool = False,
 ) -> Quote:
+    """Price the visits in order; where they are one person's, each begins with the co-payments of those before it."""
     findings = list(read_findings)
     unbuilt = sum(finding.code is FindingCode.NOT_SUPPORTED for finding in findings)
     told = tuple(findings)
     quoted: list[QuotedVisit] = []
-    for hoso, visit in read:
+    paid: tuple[CopayPaid, ...] = ()
+    for hoso, told_visit in read:
+        visit = told_visit
+        if paid and visit.copay_history is not None:
+            visit = replace(visit, copay_history=visit.copay_history.with_paid(paid))
         try:
             priced = price(visit, figures=figures, policy=policy)
         except (NotSupported, InvalidValue) as refusal:
             findings.append(refusal_as_finding(refusal, file=file, hoso=hoso, ma_lk=visit.ma_lk))
             continue
+        if is_one_person:
+            paid = (*paid, *priced.copay_paid)
         quoted.append(QuotedVisit(hoso, visit, priced))
         differences = compare_with_stated(priced, file=file, hoso=hoso, ma_lk=visit.ma_lk)
         findings.extend(not_told_yet(differences, told))

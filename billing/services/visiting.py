@@ -53,7 +53,7 @@ class NothingReadable(InvalidValue):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenVisit:
-    """A visit as it was taken in. `priced` is None where a rule that would decide is not built yet."""
+    """A visit as it was taken in. `priced` is None where it cannot be priced as told."""
 
     id: VisitId
     version: int

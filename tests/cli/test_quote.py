@@ -42,12 +42,19 @@ def test_missing_file_gives_a_finding_and_the_others_go_on(tmp_path):
     assert len(read["visits"]) == 1
 
 
-@pytest.mark.parametrize("case", ["bhyt-014.json", "bhyt-023.json", "bhyt-062.json"])
-def test_visit_that_was_read_but_not_priced_is_no_failure(case):
-    result = _run(CASES / case)
+def test_visit_that_was_read_but_not_priced_is_no_failure(tmp_path):
+    result = _run(_off_line_without_the_line_of_the_facility(tmp_path))
 
     assert result.exit_code == 0
     assert json.loads(result.stdout)["findings"][0]["code"] == "not-supported"
+
+
+def _off_line_without_the_line_of_the_facility(folder):
+    case = json.loads((CASES / "bhyt-035.json").read_text("utf-8"))
+    del case["input"]["visits"][0]["route"]
+    file = folder / "case.json"
+    file.write_text(json.dumps(case), "utf-8")
+    return file
 
 
 def test_nothing_read_ends_with_status_1(tmp_path):
@@ -157,6 +164,12 @@ def test_explanation_tells_each_amount_its_rule_and_source_in_vietnamese():
     assert "Người bệnh phải trả: 500.000 đ" in result.stdout
 
 
+def test_explanation_tells_what_a_private_insurer_pays():
+    result = _run("--explain", CASES / "bhyt-073.json", columns="400")
+
+    assert "Bảo hiểm tư nhân trả: 3.000.000 đ\nNgười bệnh còn phải trả: 2.000.000 đ" in result.stdout
+
+
 def test_explanation_speaks_english_when_asked():
     result = _run("--explain", "--lang", "en", CASES / "bhyt-018.json", columns="400")
 
@@ -173,12 +186,12 @@ def test_explanation_tells_the_line_of_a_fault(tmp_path):
     assert "table-not-wellformed · found line 2: not well-formed (invalid token)" in result.stdout
 
 
-def test_explanation_names_the_rule_a_visit_was_refused_for():
-    result = _run("--explain", CASES / "bhyt-014.json", columns="400")
+def test_explanation_names_the_rule_a_visit_was_refused_for(tmp_path):
+    result = _run("--explain", _off_line_without_the_line_of_the_facility(tmp_path), columns="400")
 
     assert result.exit_code == 0
     assert "Không có lượt khám nào tính được." in result.stdout
-    assert "[B-013: Nghị quyết 261/2025/QH15, Điều 2 khoản 1 điểm a]" in result.stdout
+    assert "[B-040: Luật 46/2014/QH13, Điều 22 khoản 1, 3, 6]" in result.stdout
 
 
 def test_explanation_shows_no_control_characters_or_markup_of_a_file(tmp_path):

@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from billing.interop.bhyt_qr import BenefitDigitUnknown, NotAnInsuranceCard, read_insurance_card
+from billing.domain.impossible import BenefitDigitUnknown
+from billing.interop.bhyt_qr import NotAnInsuranceCard, read_insurance_card
 from billing.interop.card_fields import LENGTH_MAX, CardUnreadable
 from billing.interop.cccd_qr import CitizenCard, NotACitizenCard, read_citizen_card
 

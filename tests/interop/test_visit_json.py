@@ -1,16 +1,17 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
-from billing.domain.coverage.refusals import RuleNotBuilt
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
 from billing.domain.visit import Table
 from billing.interop.bhyt_case import read_visit
 from billing.interop.json_fields import InvalidField
 from billing.interop.strict_json import read_object
+from billing.interop.visit_document import canonical, write_frozen_visit, write_visit
 
 
 def _service(**changes):
@@ -122,9 +123,37 @@ def test_wrong_field_of_a_line_is_named_with_its_path(change, field):
         ({"MA_CSKCB": "1"}, "MA_CSKCB", FindingCode.VALUE_INVALID),
         ({"MA_LOAI_KCB": "99"}, "MA_LOAI_KCB", FindingCode.CODE_UNKNOWN),
         ({"NGAY_VAO": "20261102"}, "NGAY_VAO", FindingCode.DATE_UNREADABLE),
-        ({"NGAY_RA": "202611010800"}, "NGAY_RA", FindingCode.VALUE_INVALID),
+        ({"NGAY_RA": "202611010800"}, "NGAY_RA", FindingCode.DISCHARGE_BEFORE_ADMISSION),
         ({"cards": None}, "cards", FindingCode.VALUE_INVALID),
-        ({"cards": [{"code": "DN9791234567890", "valid_from": "2026-01-01"}]}, "cards[0].code", "code-unknown"),
+        (
+            {"cards": [{"code": "DN9791234567890", "valid_from": "2026-01-01"}]},
+            "cards[0].code",
+            "benefit-digit-unknown",
+        ),
+        ({"cards": [{"code": "DN4", "valid_from": "2026-01-01"}]}, "cards[0].code", "code-unknown"),
+        ({"cards": [{"valid_from": "2026-01-01"}]}, "cards[0].code", "value-invalid"),
+        (
+            {"cards": [{"entitlement": "DN9", "valid_from": "2026-01-01"}]},
+            "cards[0].entitlement",
+            "benefit-digit-unknown",
+        ),
+        ({"route": {"regime": "law-46-2014", "kind": "offline", "line": "x"}}, "route.line", "code-unknown"),
+        ({"route": {"regime": "law-51", "kind": "offline", "line": "central"}}, "route.regime", "code-unknown"),
+        ({"copay_history": [{"date": "2026-01-01", "amount": "-1"}]}, "copay_history[0].amount", "value-invalid"),
+        ({"copay_history": [{"date": "2026-01-01", "sum": "1"}]}, "copay_history[0].sum", "value-invalid"),
+        ({"five_year_date": "20200101"}, "five_year_date", "date-unreadable"),
+        ({"private_insurance": {"covers": ["bed"]}}, "private_insurance.covers", "code-unknown"),
+        ({"private_insurance": {"covers": "copay"}}, "private_insurance.covers", "value-invalid"),
+        (
+            {"private_insurance": {"covers": [], "coinsurance_pct": "101"}},
+            "private_insurance.coinsurance_pct",
+            "value-invalid",
+        ),
+        (
+            {"private_insurance": {"covers": [], "excluded_groups": ["15"]}},
+            "private_insurance.excluded_groups",
+            "value-invalid",
+        ),
         (
             {"cards": [{"code": "DN4791234567890", "valid_from": "01/01/2026"}]},
             "cards[0].valid_from",
@@ -152,18 +181,71 @@ def test_card_that_ends_before_it_begins_is_refused():
     assert _refused(_document(cards=[card])).field == "cards[0].valid_to"
 
 
-def test_ceiling_that_is_not_a_unit_s_is_refused_by_name():
-    with pytest.raises(RuleNotBuilt) as refusal:
-        read_visit(_document(_service(T_TRANTT="36000000", ceiling="visit")))
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"ceiling": "visit"}, "ceiling"),
+        ({"payer_class": "x"}, "payer_class"),
+        ({"copay_replaced": 1}, "copay_replaced"),
+    ],
+)
+def test_word_of_ours_that_is_not_known_is_refused(change, field):
+    assert _refused(_document(_service(**change))).field == f"lines[0].{field}"
 
-    assert refusal.value.rule == "B-071"
+
+WHOLE = _document(
+    _service(T_TRANTT="36000000", ceiling="stent", payer_class="yeu_cau", GOI_VTYT="G1"),
+    _drug(copay_replaced=True, NGUON_CTRA=2, VET_THUONG_TP=1),
+    cards=[
+        {"entitlement": "TE1", "valid_from": "2026-01-01"},
+        {"code": "TE179KT12345678", "valid_from": "2026-01-01", "shown_at": "202611020900"},
+        {"code": "DN4791234567890", "valid_from": "2026-01-01", "valid_to": "2026-12-31"},
+    ],
+    NGAY_MIEN_CCT="20260915",
+    five_year_date="2024-01-01",
+    copay_history=[{"date": "2026-05-20", "amount": "13900000.50"}],
+    private_insurance={
+        "covers": ["copay", "self_pay"],
+        "deductible": "500000",
+        "coinsurance_pct": "80",
+        "limit": "3000000",
+        "excluded_groups": [15],
+    },
+    route={"regime": "law-46-2014", "kind": "offline", "line": "province"},
+)
 
 
-def test_route_of_the_older_law_is_refused_by_name():
-    with pytest.raises(RuleNotBuilt) as refusal:
-        read_visit(_document(route={"regime": "law-46-2014", "kind": "offline", "line": "province"}))
+def test_everything_a_price_needs_comes_back_from_the_document_we_keep():
+    visit = read_visit(WHOLE)
 
-    assert refusal.value.rule == "B-040"
+    assert read_visit(read_object(canonical(write_visit(visit)).encode())) == visit
+
+
+def test_frozen_document_leads_to_no_person_and_to_the_same_entitlements():
+    visit = read_visit(WHOLE)
+
+    frozen = canonical(write_frozen_visit(visit))
+    read = read_visit(read_object(frozen.encode()))
+
+    assert "1234567890" not in frozen
+    assert "KT12345678" not in frozen
+    assert [card.group for card in read.cards] == [card.group for card in visit.cards]
+    assert replace(read, cards=()) == replace(visit, cards=())
+
+
+def test_visit_that_tells_none_of_it_is_written_as_before():
+    document = write_visit(read_visit(_document()))
+
+    assert set(document) == {
+        "MA_LK",
+        "MA_CSKCB",
+        "MA_LOAI_KCB",
+        "MA_DOITUONG_KCB",
+        "NGAY_VAO",
+        "cards",
+        "lines",
+    }
+    assert {"payer_class", "copay_replaced", "ceiling"}.isdisjoint(document["lines"][0])
 
 
 def test_numbers_of_json_arrive_exact():

@@ -9,15 +9,16 @@ from decimal import Decimal
 from billing.domain.coverage.explain import plain_number
 from billing.domain.coverage.priced import PricedLine, PricedVisit
 from billing.domain.finding import Finding, FindingCode
-from billing.domain.visit import StatedAmounts
+from billing.domain.visit import ChargeItem, StatedAmounts
 
 _DIFFERENCE_MIN = Decimal("0.01")
 _DIFFERENCE_MIN_OF_WHOLE_DONG = Decimal(1)
 _LEVEL_STEP = Decimal(1)
+_BED_GROUPS = frozenset({14, 15, 16})
 
 
 def compare_with_stated(priced: PricedVisit, *, file: str, hoso: int | None, ma_lk: str) -> tuple[Finding, ...]:
-    """List what the source states otherwise for a charge item.
+    """List what the source states otherwise for a charge item, and items of quantity 0 (`quantity-zero`).
 
     `amount-differs` names each amount that is off by 0.01 đồng or more, or by 1 đồng where whole đồng are stated: some
     systems write integers for money. `level-rounded` names a MUC_HUONG that is off by less than one percent while all
@@ -37,8 +38,7 @@ def compare_with_stated(priced: PricedVisit, *, file: str, hoso: int | None, ma_
             expected=expected,
         )
         for line in priced.lines
-        if line.item.stated is not None
-        for code, field, stated, expected in _differences(line, line.item.stated)
+        for code, field, stated, expected in (*_without_quantity(line.item), *_differences(line, line.item.stated))
     )
 
 
@@ -59,7 +59,15 @@ def _place(finding: Finding) -> tuple[int | None, str, int | None, str]:
     return finding.hoso, finding.table, finding.stt, finding.field
 
 
-def _differences(line: PricedLine, stated: StatedAmounts) -> Iterator[tuple[FindingCode, str, Decimal, str]]:
+def _without_quantity(item: ChargeItem) -> Iterator[tuple[FindingCode, str, Decimal, str]]:
+    """A quantity of 0 is what a bed has on a day of several transfers (B-064); anything else was hardly given."""
+    if not item.quantity and item.group not in _BED_GROUPS:
+        yield FindingCode.QUANTITY_ZERO, "SO_LUONG", item.quantity, "more than 0"
+
+
+def _differences(line: PricedLine, stated: StatedAmounts | None) -> Iterator[tuple[FindingCode, str, Decimal, str]]:
+    if stated is None:
+        return
     amounts = (
         ("THANH_TIEN_BV", stated.hospital_amount, line.hospital_amount),
         ("THANH_TIEN_BH", stated.insured_amount, line.insured_amount),

@@ -1,23 +1,23 @@
-"""Whose card counts and which percentage of in-scope cost it pays (rules B-010, B-020, B-022; refusals B-013 … B-016).
+"""Which card counts for each line, and which percentage of in-scope cost it pays.
 
-A visit is priced with one level. Cards of one digit that leave no day of the stay uncovered are as one; where several
-cards, or a card that begins or ends inside the stay, would give lines different levels, the visit is refused by the
-rule's name.
+Rules B-010, B-013 (groups raised by date), B-014 (several cards, by line time), B-015 (a card that ends inside a
+treatment), B-016 (a card shown late), B-020 and B-021 (small visits), B-022 (commune care).
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from billing.domain.card import Card
 from billing.domain.coverage.figures import Figures, vietnam_day
+from billing.domain.coverage.policy import CardChoice, Policy
 from billing.domain.coverage.priced import Reason
-from billing.domain.coverage.refusals import RuleNotBuilt
 from billing.domain.coverage.route import NOT_INSURED, RouteFactor
-from billing.domain.money import HUNDRED, percent
-from billing.domain.visit import Card, Visit
+from billing.domain.money import HUNDRED, ZERO, percent
+from billing.domain.visit import ChargeItem, Visit
 
-_RAISED_TO_HUNDRED_SINCE = date(2026, 1, 1)
-_RAISED_TO_HUNDRED = frozenset({("CN", "3"), ("LH", "4")})
+_EMERGENCY = "2"
+_Key = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,23 @@ class Level:
         return (*self.beside, self.reason)
 
 
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """What a line is insured by: the digit that counts, its level, and why; without a card level 0 and digit `""`.
+
+    `beside` are further reasons of the line: that the card had ended (B-015).
+    """
+
+    digit: str
+    level: Decimal
+    reason: Reason
+    beside: tuple[Reason, ...] = ()
+
+    @property
+    def is_insured(self) -> bool:
+        return bool(self.digit)
+
+
 def visit_days(visit: Visit) -> tuple[date, date]:
     """First and last known day of a visit, its orders included; an open visit ends with what is known so far."""
     moments = [item.ordered_at for item in visit.items if item.ordered_at is not None]
@@ -46,83 +63,113 @@ def visit_days(visit: Visit) -> tuple[date, date]:
     return vietnam_day(min(moments)), vietnam_day(max(moments))
 
 
-def find_card(visit: Visit) -> Card | Reason:
-    """The card that counts for the whole visit, or the reason why nothing is insured.
+def find_entitlements(visit: Visit, items: list[ChargeItem], *, figures: Figures, policy: Policy) -> list[Entitlement]:
+    """What each item is insured by, in their order: the cards valid at the time of its order [NGAY_YL].
 
-    Of several that give the same level without a gap, the last one valid on the last day. Raises RuleNotBuilt where a
-    card expires inside the visit (B-015), or cards of different level meet inside it or one begins after the first day
-    (B-014).
+    Source: Decree 188/2025/NĐ-CP Art. 21 (several cards), Art. 37 (shown late), Art. 50 cl. 4 (expired).
     """
     if visit.object_code == NOT_INSURED:
-        return Reason("B-049", {"code": visit.object_code}, "not_insured")
-    first, last = visit_days(visit)
+        nothing = Entitlement("", ZERO, Reason("B-049", {"code": visit.object_code}, "not_insured"))
+        return [nothing] * len(items)
     if not visit.cards:
-        return Reason("B-016", {}, "no_card")
-    seen = [
-        card for card in visit.cards if card.valid_from <= last and (card.valid_to is None or card.valid_to >= first)
-    ]
-    if not seen:
-        return Reason("B-015", {"day": vietnam_day(visit.admitted_at).isoformat()}, "not_valid")
-    if len({(card.benefit_digit, _is_raised(card, last)) for card in seen}) > 1:
-        raise RuleNotBuilt("B-014", field="MA_THE_BHYT", found=";".join(_group(card) for card in seen))
-    if not _cover_together(seen, first, last):
-        _refuse_part_of_stay(seen, last)
-    return [card for card in seen if card.covers(last)][-1]
+        return [Entitlement("", ZERO, Reason("B-016", {}, "no_card"))] * len(items)
+    known: dict[datetime | None, Entitlement] = {}
+    same: dict[_Key, Entitlement] = {}
+    result = []
+    for item in items:
+        entitlement = known.get(item.ordered_at)
+        if entitlement is None:
+            entitlement = _entitlement_at(visit, item.ordered_at or visit.admitted_at, figures, policy)
+            entitlement = same.setdefault(_key(entitlement), entitlement)
+            known[item.ordered_at] = entitlement
+        result.append(entitlement)
+    return result
+
+
+def _key(entitlement: Entitlement) -> _Key:
+    """What makes two entitlements the same; their reasons hold mappings and are no keys themselves."""
+    reasons = (entitlement.reason, *entitlement.beside)
+    return entitlement.digit, *((reason.rule, reason.variant, *reason.operands.values()) for reason in reasons)
+
+
+def _entitlement_at(visit: Visit, moment: datetime, figures: Figures, policy: Policy) -> Entitlement:
+    day = vietnam_day(moment)
+    valid = [card for card in visit.cards if card.covers(day)]
+    if valid:
+        shown = [card for card in valid if _is_shown(card, visit, moment)]
+        if not shown:
+            return Entitlement("", ZERO, Reason("B-016", {"day": day.isoformat()}, "shown_late"))
+        best = [_of_card(card, day, figures) for card in shown]
+        if policy.card_choice is CardChoice.LAST:
+            return best[-1]
+        return max(reversed(best), key=lambda entitlement: (entitlement.level, entitlement.digit in "15"))
+    ended = [card for card in visit.cards if _counts_after_its_end(card, visit, day, figures)]
+    if ended:
+        card = ended[-1]
+        assert card.valid_to is not None, "only a card with an end has ended"
+        days = figures.expired_days_on(card.valid_to)
+        why = Reason("B-015", {"valid_to": card.valid_to.isoformat(), "days": str(days)})
+        entitlement = _of_card(card, day, figures)
+        return Entitlement(entitlement.digit, entitlement.level, entitlement.reason, (why,))
+    return Entitlement("", ZERO, Reason("B-015", {"day": day.isoformat()}, "not_valid"))
+
+
+def _is_shown(card: Card, visit: Visit, moment: datetime) -> bool:
+    """Whether the card had been shown by then; in an emergency any time before the end will do (B-016)."""
+    return card.shown_at is None or card.shown_at <= moment or visit.object_code == _EMERGENCY
+
+
+def _counts_after_its_end(card: Card, visit: Visit, day: date, figures: Figures) -> bool:
+    """Whether an ended card still counts: valid at admission, inside a treatment, within the days of grace (B-015)."""
+    if card.valid_to is None or visit.care_kind not in figures.treatment_kinds:
+        return False
+    if not card.covers(vietnam_day(visit.admitted_at)) or day <= card.valid_to:
+        return False
+    return day - card.valid_to <= timedelta(days=figures.expired_days_on(card.valid_to))
+
+
+def _of_card(card: Card, day: date, figures: Figures) -> Entitlement:
+    """The level of a card on a day: by its digit, or by the one its group was raised to (B-010, B-013)."""
+    for raised in figures.raised_groups:
+        if raised.group == card.group and raised.since <= day:
+            level = figures.levels[raised.as_digit]
+            operands = {"group": card.group, "since": raised.since.isoformat(), "level": format(level, "f")}
+            return Entitlement(raised.as_digit, level, Reason("B-013", operands))
+    level = figures.levels[card.benefit_digit]
+    operands = {"group": card.group, "digit": card.benefit_digit, "level": format(level, "f")}
+    return Entitlement(card.benefit_digit, level, Reason("B-010", operands))
 
 
 def find_level(
-    card: Card, route: RouteFactor, *, insured_amount: Decimal, threshold: Decimal, last: date, figures: Figures
+    entitlement: Entitlement,
+    route: RouteFactor,
+    *,
+    insured_amount: Decimal,
+    threshold: Decimal,
+    figures: Figures,
+    policy: Policy,
 ) -> Level:
-    """The level of the visit: of the card, or 100 for commune care (B-022) and small visits (B-020), times the route.
+    """The level of a line: of its card, or 100 for commune care (B-022) and small visits (B-020), times the route.
 
     `insured_amount` is T_TONGCHI_BH; it must be strictly below `threshold` (15 % of the base salary) to be small.
-    `last` is the last day of the visit. Raises RuleNotBuilt where the level of the card would count and its group was
-    raised to 100 % by then (B-013).
     Source: Health Insurance Law Art. 22 cl. 1; Decree 188/2025/NĐ-CP Art. 18 cl. 1; Decision 1351/QĐ-BHXH.
     """
+    if not entitlement.is_insured:
+        return Level(ZERO, entitlement.reason)
     if route.is_flat:
         return Level(HUNDRED, route.reason)
-    level = figures.levels[card.benefit_digit]
-    of_card = Reason("B-010", {"group": _group(card), "digit": card.benefit_digit, "level": format(level, "f")})
-    after_route = percent(level, route.percent)
-    if level == HUNDRED:
-        return Level(after_route, of_card)
+    if entitlement.level == HUNDRED:
+        return Level(percent(HUNDRED, route.percent), entitlement.reason)
     operands = {
         "insured_amount": format(insured_amount, "f"),
         "share": format(figures.small_visit_percent, "f"),
         "threshold": format(threshold, "f"),
+        "factor": format(route.percent, "f"),
     }
-    if insured_amount < threshold:
-        return Level(percent(HUNDRED, route.percent), Reason("B-020", operands))
-    if _is_raised(card, last):
-        raise RuleNotBuilt("B-013", field="MA_THE_BHYT", found=_group(card))
-    return Level(after_route, of_card, (Reason("B-020", operands, "not_below"),))
-
-
-def _is_raised(card: Card, last: date) -> bool:
-    """Whether the card's group gets 100 % by the last day of a visit, whatever its digit says (B-013)."""
-    return last >= _RAISED_TO_HUNDRED_SINCE and (card.object_code, card.benefit_digit) in _RAISED_TO_HUNDRED
-
-
-def _cover_together(cards: list[Card], first: date, last: date) -> bool:
-    """Whether the cards leave no day from first to last uncovered."""
-    uncovered = first
-    for card in sorted(cards, key=lambda card: card.valid_from):
-        if card.valid_from > uncovered:
-            return False
-        if card.valid_to is None or card.valid_to >= last:
-            return True
-        uncovered = max(uncovered, card.valid_to + timedelta(days=1))
-    return False
-
-
-def _refuse_part_of_stay(seen: list[Card], last: date) -> None:
-    expired = all(card.valid_to is not None and card.valid_to < last for card in seen)
-    days = "; ".join(f"{card.valid_from} … {card.valid_to or ''}" for card in seen)
-    if expired and len(seen) == 1:
-        raise RuleNotBuilt("B-015", field="GT_THE_DEN", found=days)
-    raise RuleNotBuilt("B-014", field="GT_THE_TU", found=days)
-
-
-def _group(card: Card) -> str:
-    return card.object_code + card.benefit_digit
+    of_card = percent(entitlement.level, route.percent)
+    if insured_amount >= threshold:
+        return Level(of_card, entitlement.reason, (Reason("B-020", operands, "not_below"),))
+    if not route.is_right_line and not policy.offline_small_visit_at_full_rate:
+        return Level(of_card, entitlement.reason, (Reason("B-021", operands, "card_level"),))
+    rule = "B-020" if route.is_right_line else "B-021"
+    return Level(percent(HUNDRED, route.percent), Reason(rule, operands))

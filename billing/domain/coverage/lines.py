@@ -1,88 +1,111 @@
 """One charge item: what the hospital charges, what of it is in insurance scope, and who pays which part.
 
 Rules B-011, B-012, B-050, B-051, B-060 (scope and ratio), B-052, B-061 … B-063 (the service ratio a line states),
-B-070 (ceiling a unit), B-075 (other funds), B-080 (rounding). Ratios are taken as stated, never chosen here.
+B-080 (rounding); ceilings stand in `supplies`, other funds in `funds`. Ratios are taken as stated, never chosen here.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal, Inexact
 
-from billing.domain.coverage.level import Level
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.priced import PricedLine, Reason
+from billing.domain.coverage.funds import pool_first, take_off
+from billing.domain.coverage.level import Entitlement, Level
+from billing.domain.coverage.policy import HospitalAmountMode, OtherFundsMode, Policy
+from billing.domain.coverage.priced import PricedLine, Reason, ScopedLine
 from billing.domain.coverage.refusals import ImpossibleItem
+from billing.domain.coverage.supplies import covered_units
 from billing.domain.money import HUNDRED, ZERO, hundredths, percent, product, total
-from billing.domain.visit import NO_OTHER_FUNDS, Card, ChargeItem, Scope, Table
+from billing.domain.visit import NO_OTHER_FUNDS, ChargeItem, PayerClass, Scope, Table
 
 _NO_RATIO_DIGIT = "1"
 _ARMED_FORCES_DIGIT = "5"
+_INSURANCE_PAYS = "1"
 _OUT_OF_SCOPE = Reason("B-050", {})
+_ON_DEMAND = Reason("B-051", {}, "on_demand")
 _ARMED_FORCES = Reason("B-012", {})
 _NOT_COVERED = Reason("B-060", {}, "not_covered")
+_NOT_INSURED_CLASSES = {
+    PayerClass.FEE: Reason("B-050", {}, "fee"),
+    PayerClass.CONTRACT: Reason("B-050", {}, "contract"),
+    PayerClass.FREE: Reason("B-050", {}, "free"),
+}
 _SERVICE_RATIO_RULES = {13: "B-061", 8: "B-062", 18: "B-062", 14: "B-063", 15: "B-063", 16: "B-063"}
 """The rule behind a service ratio below 100, by cost group [MA_NHOM]; any other group falls under B-052."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScopedLine:
-    """An item before the level is known: both amounts with two decimals, and the rules that made them."""
-
-    item: ChargeItem
-    hospital_amount: Decimal  # THANH_TIEN_BV
-    insured_amount: Decimal  # THANH_TIEN_BH
-    reasons: tuple[Reason, ...]
-
-
-def scope_line(item: ChargeItem, card: Card, policy: Policy) -> ScopedLine:
+def scope_line(item: ChargeItem, entitlement: Entitlement, policy: Policy, stents_before: int = 0) -> ScopedLine:
     """Find both amounts of an item, each rounded once to two decimals; the insured one never exceeds the hospital's.
 
+    `stents_before` counts the stents of the visit that come before this item (B-071).
     Source: Decision 130/QĐ-BYT as amended by 4750/QĐ-BYT, formulae of THANH_TIEN_BV and THANH_TIEN_BH.
     """
     reasons: list[Reason] = []
-    hospital = _hospital_amount(item, reasons)
-    ratio = _covered_ratio(item, card, policy, reasons)
+    if item.payer_class is PayerClass.FREE:
+        return ScopedLine(item, ZERO, ZERO, (_NOT_INSURED_CLASSES[PayerClass.FREE],))
+    exact = _hospital_amount(item, policy, reasons)
+    hospital = hundredths(exact)
+    ratio = _covered_ratio(item, entitlement, policy, reasons)
     if not ratio:
-        return ScopedLine(item, hospital, ZERO, tuple(reasons))
-    insured = _amount(item, _covered_price(item, reasons), ratio)
+        pooled = _pooled(item, hospital, policy)
+        return ScopedLine(item, hospital, ZERO, tuple(reasons), pooled)
+    if entitlement.beside:
+        reasons.extend(entitlement.beside)
+    try:
+        covered = covered_units(item, policy, stents_before, reasons)
+        if item.service_ratio != HUNDRED and item.table is Table.SERVICES:
+            covered = percent(covered, item.service_ratio)
+        if ratio != HUNDRED:
+            covered = percent(covered, ratio)
+    except Inexact as cause:
+        raise _too_exact(item) from cause
+    insured = hundredths(covered)
     if insured > hospital:
         operands = {"insured_amount": format(insured, "f"), "hospital_amount": format(hospital, "f")}
         reasons.append(Reason("B-051", operands, "capped"))
-        insured = hospital
+        insured, covered = hospital, exact
+    if policy.other_funds_mode is OtherFundsMode.FACILITY_POOL and item.other_funds is not NO_OTHER_FUNDS:
+        pooled = _pooled(item, hospital, policy)
+        insured = pool_first(hospital, pooled, covered=covered, whole=exact, reasons=reasons)
+        return ScopedLine(item, hospital, insured, tuple(reasons), pooled)
     return ScopedLine(item, hospital, insured, tuple(reasons))
 
 
-def scope_line_without_card(item: ChargeItem, why: Reason) -> ScopedLine:
-    """An item of a visit for which no card counts: nothing is in scope."""
-    reasons: list[Reason] = []
-    hospital = _hospital_amount(item, reasons)
-    return ScopedLine(item, hospital, ZERO, (*reasons, why))
-
-
-def share_line(line: ScopedLine, level: Level) -> PricedLine:
+def share_line(
+    line: ScopedLine,
+    level: Level,
+    policy: Policy,
+    *,
+    copay_max: Decimal | None = None,
+    fund_max: Decimal | None = None,
+) -> PricedLine:
     """Share a line between fund, patient and other funds; the fund's part is rounded once and the rest follows.
 
-    Other funds are taken off self-pay first, then the co-payment, then the fund's part (B-075).
+    `copay_max` is what is left up to the year's threshold (B-026), the fund takes the rest; `fund_max` what the fund
+    may still pay of the package (B-072), the rest is the patient's. Other funds come last (`funds`).
     Raises ImpossibleItem where other funds give more than the line costs.
     """
-    item, hospital, insured = line.item, line.hospital_amount, line.insured_amount
-    fund = hundredths(percent(insured, level.percent))
-    copay = insured - fund
-    self_pay = hospital - insured
+    item, insured = line.item, line.insured_amount
+    fund = hundredths(percent(insured, level.percent)) if level.percent != HUNDRED else insured
     reasons = (*line.reasons, level.reason) if insured else line.reasons
-    given = ZERO if item.other_funds is NO_OTHER_FUNDS else hundredths(item.other_funds.total)
-    if given:
-        if given > hospital:
-            detail = f"other funds give {given} for an item that costs {hospital} (B-075)"
-            raise ImpossibleItem(detail, field="T_NGUONKHAC", found=format(given, "f"), item=item)
-        off_self_pay = min(given, self_pay)
-        off_copay = min(given - off_self_pay, copay)
-        self_pay -= off_self_pay
-        copay -= off_copay
-        fund -= given - off_self_pay - off_copay
-        reasons = (*reasons, Reason("B-075", {"other_funds": format(given, "f")}))
+    if copay_max is not None and insured - fund > copay_max:
+        operands = {"copay": format(copay_max, "f"), "without": format(insured - fund, "f")}
+        reasons = (*reasons, Reason("B-026", operands, "cap"))
+        fund = insured - copay_max
+    if fund_max is not None and fund > fund_max:
+        operands = {"fund": format(fund_max, "f"), "package": item.package}
+        reasons = (*reasons, Reason("B-072", operands, "fund_payment"))
+        fund = fund_max
+    copay = insured - fund
+    self_pay = line.hospital_amount - line.pooled - insured
+    given = line.pooled
+    if item.payer_class is PayerClass.CONTRACT:
+        self_pay, given = ZERO, line.hospital_amount
+    elif not given and (item.other_funds is not NO_OTHER_FUNDS or item.is_copay_replaced):
+        given, self_pay, copay, fund, why = take_off(
+            item, hospital=line.hospital_amount, self_pay=self_pay, copay=copay, fund=fund, mode=policy.other_funds_mode
+        )
+        reasons = (*reasons, *why)
     return PricedLine(
         item=item,
-        hospital_amount=hospital,
+        hospital_amount=line.hospital_amount,
         insured_amount=insured,
         level=level.percent,
         other_funds=given,
@@ -98,47 +121,73 @@ def insured_total(lines: list[ScopedLine]) -> Decimal:
     return total(line.insured_amount for line in lines)
 
 
-def _hospital_amount(item: ChargeItem, reasons: list[Reason]) -> Decimal:
-    if item.service_ratio != HUNDRED:
-        rule = _SERVICE_RATIO_RULES.get(item.group, "B-052")
-        reasons.append(Reason(rule, {"ratio": format(item.service_ratio, "f")}))
-    return _amount(item, item.hospital_price, HUNDRED)
-
-
-def _amount(item: ChargeItem, unit_price: Decimal, ratio: Decimal) -> Decimal:
-    """quantity × price × service ratio × ratio, exact until the one rounding."""
+def _hospital_amount(item: ChargeItem, policy: Policy, reasons: list[Reason]) -> Decimal:
+    """What the hospital charges, not yet rounded (B-052, B-061 … B-063)."""
     try:
-        amount = product(item.quantity, unit_price)
-        if item.service_ratio != HUNDRED:
-            amount = percent(amount, item.service_ratio)
-        if ratio != HUNDRED:
-            amount = percent(amount, ratio)
+        amount = product(item.quantity, item.hospital_price)
+        if item.service_ratio == HUNDRED:
+            return amount
+        operands = {"ratio": format(item.service_ratio, "f")}
+        if policy.hospital_amount_mode is HospitalAmountMode.NO_EXTRA_CHARGE:
+            reasons.append(Reason("B-052", operands, "no_extra_charge"))
+            insurance_price = min(item.insurance_price, item.hospital_price)
+            return amount - percent(product(item.quantity, insurance_price), HUNDRED - item.service_ratio)
+        reasons.append(Reason(_SERVICE_RATIO_RULES.get(item.group, "B-052"), operands))
+        return percent(amount, item.service_ratio)
     except Inexact as cause:
-        detail = "quantity times price has more than 50 digits"
-        raise ImpossibleItem(detail, field="SO_LUONG", found=format(item.quantity, "f"), item=item) from cause
-    return hundredths(amount)
+        raise _too_exact(item) from cause
 
 
-def _covered_ratio(item: ChargeItem, card: Card, policy: Policy, reasons: list[Reason]) -> Decimal:
+def _too_exact(item: ChargeItem) -> ImpossibleItem:
+    detail = "quantity times price has more than 50 digits"
+    return ImpossibleItem(detail, field="SO_LUONG", found=format(item.quantity, "f"), item=item)
+
+
+def _pooled(item: ChargeItem, hospital: Decimal, policy: Policy) -> Decimal:
+    """What other funds gave the facility for this item; 0.00 under every other reading (B-076)."""
+    if policy.other_funds_mode is not OtherFundsMode.FACILITY_POOL or item.other_funds is NO_OTHER_FUNDS:
+        return ZERO
+    given = hundredths(item.other_funds.total)
+    if given > hospital:
+        detail = f"other funds give {given} for an item that costs {hospital} (B-076)"
+        raise ImpossibleItem(detail, field="T_NGUONKHAC", found=format(given, "f"), item=item)
+    return given
+
+
+def _covered_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, reasons: list[Reason]) -> Decimal:
     """Percent of an item that is in scope for this card; 0 where all of it is self-pay."""
+    why_not = _why_not_covered(item, entitlement)
+    if why_not is not None:
+        reasons.append(why_not)
+        return ZERO
+    if item.payer_class is PayerClass.ON_DEMAND:
+        reasons.append(_ON_DEMAND)
     if item.scope is Scope.INSURED:
-        return item.payment_ratio if item.payment_ratio == HUNDRED else _limited_ratio(item, card, policy, reasons)
-    if item.scope is Scope.PATIENT:
-        reasons.append(_OUT_OF_SCOPE)
-        return ZERO
-    if card.benefit_digit != _ARMED_FORCES_DIGIT:
-        reasons.append(Reason("B-012", {"digit": card.benefit_digit}, "other_card"))
-        return ZERO
-    if not item.payment_ratio:
-        reasons.append(_NOT_COVERED)
-        return ZERO
-    reasons.append(_ARMED_FORCES)
-    if item.payment_ratio != HUNDRED:
+        if item.payment_ratio == HUNDRED:
+            return HUNDRED
+        return _limited_ratio(item, entitlement, policy, reasons)
+    reasons.append(_ARMED_FORCES if item.payment_ratio else _NOT_COVERED)
+    if item.payment_ratio and item.payment_ratio != HUNDRED:
         reasons.append(Reason("B-060", {"ratio": format(item.payment_ratio, "f")}))
     return item.payment_ratio
 
 
-def _limited_ratio(item: ChargeItem, card: Card, policy: Policy, reasons: list[Reason]) -> Decimal:
+def _why_not_covered(item: ChargeItem, entitlement: Entitlement) -> Reason | None:
+    """Why nothing of an item is in scope, whatever its ratio: payer class, card, source or scope; None if it is."""
+    if item.payer_class in _NOT_INSURED_CLASSES:
+        return _NOT_INSURED_CLASSES[item.payer_class]
+    if not entitlement.is_insured:
+        return entitlement.reason
+    if item.paying_source != _INSURANCE_PAYS:
+        return Reason("B-075", {"source": item.paying_source}, "other_source")
+    if item.scope is Scope.PATIENT:
+        return _OUT_OF_SCOPE
+    if item.scope is Scope.ARMED_FORCES and entitlement.digit != _ARMED_FORCES_DIGIT:
+        return Reason("B-012", {"digit": entitlement.digit}, "other_card")
+    return None
+
+
+def _limited_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, reasons: list[Reason]) -> Decimal:
     """The payment ratio of an item in scope, or 100 where the card or a war wound lifts it (B-011, B-060).
 
     A ratio of 0 means "not covered" in the data standard and is no limit that could be lifted.
@@ -148,10 +197,10 @@ def _limited_ratio(item: ChargeItem, card: Card, policy: Policy, reasons: list[R
         reasons.append(_NOT_COVERED)
         return ZERO
     operands = {"ratio": format(ratio, "f")}
-    if card.benefit_digit == _NO_RATIO_DIGIT and policy.digit_1_lifts_ratios:
+    if entitlement.digit == _NO_RATIO_DIGIT and policy.digit_1_lifts_ratios:
         reasons.append(Reason("B-011", operands))
         return HUNDRED
-    if card.benefit_digit == _ARMED_FORCES_DIGIT and policy.digit_5_lifts_ratios:
+    if entitlement.digit == _ARMED_FORCES_DIGIT and policy.digit_5_lifts_ratios:
         reasons.append(Reason("B-011", operands, "digit_5"))
         return HUNDRED
     if item.is_war_wound:
@@ -159,15 +208,3 @@ def _limited_ratio(item: ChargeItem, card: Card, policy: Policy, reasons: list[R
         return HUNDRED
     reasons.append(Reason("B-060", operands))
     return ratio
-
-
-def _covered_price(item: ChargeItem, reasons: list[Reason]) -> Decimal:
-    """The price a unit the fund reckons with: the insurance price, at most the ceiling (B-051, B-070)."""
-    price = item.insurance_price
-    if item.ceiling is not None and item.table is Table.SERVICES and item.ceiling < price:
-        price = item.ceiling
-    if price < item.hospital_price:
-        operands = {"hospital_price": format(item.hospital_price, "f"), "covered_price": format(price, "f")}
-        rule = "B-070" if price == item.ceiling else "B-051"
-        reasons.append(Reason(rule, operands))
-    return price

@@ -1,14 +1,18 @@
 """How a facility reads the rules the law leaves open; every open reading is a field, none is hidden in a formula."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 
-class BaseSalaryDay(StrEnum):
-    """Which day of a stay picks the base salary (B-030); the law does not say."""
+class DayOfStay(StrEnum):
+    """Which day of a stay picks a figure where it changes inside the stay."""
 
     ADMISSION = "admission"
     DISCHARGE = "discharge"
+
+
+BaseSalaryDay = DayOfStay
 
 
 class HospitalAmountMode(StrEnum):
@@ -40,15 +44,36 @@ class CopayCrossing(StrEnum):
     CAP = "cap"
 
 
+class CardChoice(StrEnum):
+    """Which of several cards that are valid at once counts: the best (B-014), or the last one told."""
+
+    HIGHEST = "highest"
+    LAST = "last"
+
+
+class CareSide(StrEnum):
+    """Which column of the object-code table day care and stays at commune level are read in."""
+
+    INPATIENT = "inpatient"
+    OUTPATIENT = "outpatient"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A facility's readings. A reading whose rule is not built yet is refused by name where it would matter."""
+    """A facility's readings; the sentence of a rule says so where one of them decided."""
 
-    base_salary_day: BaseSalaryDay = BaseSalaryDay.ADMISSION
+    base_salary_day: DayOfStay = DayOfStay.ADMISSION  # B-030
+    route_day: DayOfStay = DayOfStay.ADMISSION  # B-044: no text says which day picks the 50 %
+    day_care_side: CareSide = CareSide.INPATIENT  # B-043: 04 and 06 stand in neither column by name
+    unstated_route_percent: Decimal = Decimal(100)  # B-049: object codes 7.2–7.4 and 10
+    card_choice: CardChoice = CardChoice.HIGHEST  # B-014
+    offline_small_visit_at_full_rate: bool = True  # B-021: 100 × factor, our reading of the data standard
     digit_1_lifts_ratios: bool = True  # B-011; partly verified for children under 6 (TE)
     # B-011 is silent on digit 5 and an item in scope [PHAM_VI 1]; until a text says so, the stated ratio binds.
     digit_5_lifts_ratios: bool = False
     hospital_amount_mode: HospitalAmountMode = HospitalAmountMode.STANDARD
     other_funds_mode: OtherFundsMode = OtherFundsMode.TO_PATIENT
     supply_package_cap: SupplyPackageCap = SupplyPackageCap.COVERED_COST
+    package_limit_spares_digits: str = ""  # B-073: digits of cards no package limit binds, e.g. "15"; unverified
+    stent_ceiling_percents: str = "100;50"  # B-071: of the ceiling, stent by stent; unverified beyond the second
     copay_crossing: CopayCrossing = CopayCrossing.LINE

@@ -1,69 +1,120 @@
-"""THE PIPELINE: how one visit becomes a price. Read top to bottom; each step is one rule file.
+"""The price of a visit: one ordered pipeline. Each step below is a rule group of the statutory insurance.
 
-Pure and exact: no clock, no storage, no float. A rule that would change an amount and is not built is refused by name
+Pure and exact: no clock, no storage, no float. What would decide and is not known is refused by the rule's name
 (`refusals.RuleNotBuilt`), never guessed. `THANH_TIEN_BV = T_BNTT + T_BNCCT + T_BHTT + T_NGUONKHAC`, a line and in all.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+from billing.domain.coverage.copay import CopayYears
 from billing.domain.coverage.figures import BaseSalary, Figures, vietnam_day
-from billing.domain.coverage.level import Level, find_card, find_level, visit_days
-from billing.domain.coverage.lines import insured_total, scope_line, scope_line_without_card, share_line
-from billing.domain.coverage.policy import BaseSalaryDay, Policy
-from billing.domain.coverage.priced import PricedLine, PricedVisit, Reason
-from billing.domain.coverage.route import find_route_factor
-from billing.domain.coverage.supplies import refuse_packages_above_limit
-from billing.domain.coverage.unbuilt import refuse_unbuilt_readings, refuse_unbuilt_rules
-from billing.domain.money import ZERO, half_up_dong, total
+from billing.domain.coverage.level import Entitlement, Level, find_entitlements, find_level, visit_days
+from billing.domain.coverage.lines import insured_total, scope_line
+from billing.domain.coverage.policy import DayOfStay, Policy, SupplyPackageCap
+from billing.domain.coverage.priced import PricedLine, PricedVisit, Reason, ScopedLine
+from billing.domain.coverage.private import private_share
+from billing.domain.coverage.route import NO_ROUTE, RouteFactor, find_route_factor
+from billing.domain.coverage.sharing import share_lines
+from billing.domain.coverage.supplies import count_stents, limit_packages, package_limit
+from billing.domain.money import half_up_dong, total
 from billing.domain.visit import ChargeItem, Visit
 
 
 def price(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
     """Say who pays what of every charge item of a visit, and by which rules; lines come in order of STT and table.
 
-    Raises RuleNotBuilt (a NotSupported) naming the rule that would decide, UnknownObjectCode for an object code that
-    does not exist, ImpossibleItem for an item whose figures contradict each other.
-    Source: Health Insurance Law Art. 22; data standard of Decision 130/QĐ-BYT as amended; rules B-010 … B-080.
+    Raises RuleNotBuilt (a NotSupported) naming a rule whose figure or fact is not known, UnknownObjectCode or
+    ObjectCodeDoesNotFit for an object code, ImpossibleItem for an item whose figures contradict each other.
+    Source: Health Insurance Law Art. 22; data standard of Decision 130/QĐ-BYT as amended; rules B-010 … B-090.
     """
-    refuse_unbuilt_readings(visit, policy)
-    salary, salary_reason = _base_salary(visit, figures, policy)
+    last = visit_days(visit)[1]
+    salary, salary_reason = _base_salary(visit, last, figures, policy)
     threshold = figures.small_visit_threshold(salary)
     items = sorted(visit.items, key=_printing_order)
 
-    card = find_card(visit)
-    if isinstance(card, Reason):
-        factor, reasons = ZERO, [salary_reason, card]
-        lines = tuple(share_line(scope_line_without_card(item, card), Level(ZERO, card)) for item in items)
-    else:
-        refuse_unbuilt_rules(visit)
-        route = find_route_factor(visit, figures)
-        scoped = [scope_line(item, card, policy) for item in items]
-        refuse_packages_above_limit(scoped, salary, figures)
-        level = find_level(
-            card,
-            route,
-            insured_amount=insured_total(scoped),
-            threshold=threshold,
-            last=visit_days(visit)[1],
-            figures=figures,
+    entitlements = find_entitlements(visit, items, figures=figures, policy=policy)
+    is_insured = any(entitlement.is_insured for entitlement in entitlements)
+    route = find_route_factor(visit, figures, policy) if is_insured or not items else NO_ROUTE
+    scoped = _scope(items, entitlements, salary, figures, policy)
+    insured_amount = insured_total(scoped)
+    level_of = {
+        id(entitlement): find_level(
+            entitlement, route, insured_amount=insured_amount, threshold=threshold, figures=figures, policy=policy
         )
-        factor, reasons = route.percent, [salary_reason, route.reason, *level.reasons]
-        lines = tuple(share_line(line, level) for line in scoped)
+        for entitlement in _different(entitlements)
+    }
+    years = CopayYears(visit, route, last, figures=figures, policy=policy)
+    entitled = [(entitlement, level_of[id(entitlement)]) for entitlement in entitlements]
+    limit = package_limit(salary, figures)
+    lines = share_lines(visit, scoped, entitled, years, package_limit=limit, policy=policy)
 
-    return PricedVisit(
+    priced = PricedVisit(
         base_salary=salary.amount,
         threshold=threshold,
-        route_factor=factor,
+        route_factor=route.percent,
         lines=lines,
-        reasons=(*reasons, *_rounding(lines)),
+        reasons=(
+            salary_reason,
+            *_reasons(route, entitlements, level_of),
+            *years.reasons(),
+            *_rounding(lines),
+        ),
+        copay_threshold=years.threshold,
+        copay_accumulated=years.accumulated,
+        copay_paid=years.paid,
     )
+    if visit.private_insurance is None:
+        return priced
+    pays, reason = private_share(lines, visit.private_insurance, patient=priced.shares.patient)
+    return replace(priced, private_insurer=pays, reasons=(*priced.reasons, reason))
 
 
-def _base_salary(visit: Visit, figures: Figures, policy: Policy) -> tuple[BaseSalary, Reason]:
+def _base_salary(visit: Visit, last: date, figures: Figures, policy: Policy) -> tuple[BaseSalary, Reason]:
     """The base salary on the day the facility's setting names (B-030); an open visit counts with its last known day."""
-    at_discharge = policy.base_salary_day is BaseSalaryDay.DISCHARGE
-    day = visit_days(visit)[1] if at_discharge else vietnam_day(visit.admitted_at)
+    at_discharge = policy.base_salary_day is DayOfStay.DISCHARGE
+    day = last if at_discharge else vietnam_day(visit.admitted_at)
     salary = figures.base_salary_on(day)
     operands = {"base_salary": str(salary.amount), "day": day.isoformat(), "source": salary.source}
     return salary, Reason("B-030", operands)
+
+
+def _scope(
+    items: list[ChargeItem],
+    entitlements: Sequence[Entitlement],
+    salary: BaseSalary,
+    figures: Figures,
+    policy: Policy,
+) -> list[ScopedLine]:
+    """What of each item is in scope, its ceilings and the limit of its package taken in."""
+    stents = count_stents(items)
+    scoped = [
+        scope_line(item, entitlement, policy, stents.get(item.key, 0) if stents else 0)
+        for item, entitlement in zip(items, entitlements, strict=True)
+    ]
+    if policy.supply_package_cap is not SupplyPackageCap.COVERED_COST or not any(item.package for item in items):
+        return scoped
+    return limit_packages(scoped, [entitlement.digit for entitlement in entitlements], salary, figures, policy)
+
+
+def _different(entitlements: Sequence[Entitlement]) -> list[Entitlement]:
+    """Each entitlement once: most visits have one, and equal ones are the same object."""
+    return list({id(entitlement): entitlement for entitlement in entitlements}.values())
+
+
+def _reasons(
+    route: RouteFactor, entitlements: Sequence[Entitlement], level_of: Mapping[int, Level]
+) -> tuple[Reason, ...]:
+    """What holds for the whole visit: the route, each level there is, and that there are several (B-014)."""
+    different = _different(entitlements)
+    groups = [entitlement.reason.operands["group"] for entitlement in different if entitlement.is_insured]
+    reasons: list[Reason] = []
+    for entitlement in different:
+        reasons.extend(reason for reason in level_of[id(entitlement)].reasons if reason not in reasons)
+    if len(set(groups)) > 1:
+        reasons.insert(0, Reason("B-014", {"groups": ", ".join(dict.fromkeys(groups))}))
+    return (*((route.reason,) if groups else ()), *reasons)
 
 
 def _rounding(lines: tuple[PricedLine, ...]) -> tuple[Reason, ...]:

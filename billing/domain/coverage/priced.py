@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from billing.domain.money import Dong, Shares, to_dong, total
+from billing.domain.copay_history import CopayPaid
+from billing.domain.money import NOTHING, ZERO, Dong, Shares, to_dong, total
 from billing.domain.visit import ChargeItem
 
 
@@ -23,6 +24,20 @@ class Reason:
     rule: str
     operands: Mapping[str, str]
     variant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedLine:
+    """An item before the level is known: amounts with two decimals, and the rules that made them.
+
+    `pooled` is what other funds gave the facility and was taken off the whole beforehand (B-076).
+    """
+
+    item: ChargeItem
+    hospital_amount: Decimal  # THANH_TIEN_BV
+    insured_amount: Decimal  # THANH_TIEN_BH
+    reasons: tuple[Reason, ...]
+    pooled: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +71,10 @@ class PricedVisit:
     route_factor: Decimal  # percent
     lines: tuple[PricedLine, ...]
     reasons: tuple[Reason, ...]
+    copay_threshold: Decimal | None = None  # of the year the visit ends in; None without a history (B-025, B-027)
+    copay_accumulated: Decimal | None = None  # of that year, this visit in it
+    copay_paid: tuple[CopayPaid, ...] = ()  # what this visit adds to the history
+    private_insurer: Dong | None = None  # of the patient's share; None without such a policy (B-090)
 
     @property
     def hospital_amount(self) -> Decimal:
@@ -89,3 +108,8 @@ class PricedVisit:
             other=self.other_funds,
             insurer=self.fund,
         )
+
+    @property
+    def patient_after_private(self) -> Dong:
+        """What the patient is left with when a private insurer has paid its part."""
+        return Dong(self.shares.patient - (self.private_insurer or NOTHING))

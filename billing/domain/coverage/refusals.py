@@ -1,25 +1,28 @@
-"""Refusals of a price: a rule that is not built yet, or an item whose own figures contradict each other.
+"""Refusals of a price: a figure or fact that would decide is missing, or what was told contradicts itself.
 
 InvalidValue
-└── ImpossibleItem     a charge item no rule can price
+├── ImpossibleItem          a charge item no rule can price
+├── UnknownObjectCode       an object code that is in no table
+└── ObjectCodeDoesNotFit    an object code that does not exist for this kind of care, or no claim of care at all
 NotSupported
-└── RuleNotBuilt       lawful; names the rule that would decide
+└── RuleNotBuilt            lawful; names the rule whose figure or fact is not known here
 """
 
 from billing.domain.errors import BillingError, InvalidValue, NotSupported
 from billing.domain.finding import Finding, FindingCode
+from billing.domain.impossible import ImpossibleInput
 from billing.domain.visit import ChargeItem
 
 
 class RuleNotBuilt(NotSupported):
-    """A rule would change an amount of this visit and is not built yet, so no amount is given.
+    """A rule would decide, and the figure or fact it decides by is not known, so no amount is given.
 
     `rule` is an id of rules.toml, `field` the field of the standard that called for it, `found` its value, `item` the
     charge item, or None where the whole visit is meant.
     """
 
     def __init__(self, rule: str, *, field: str, found: str, item: ChargeItem | None = None) -> None:
-        super().__init__(f"{field} {found} calls for rule {rule}, which is not built yet", field=field)
+        super().__init__(f"{field} {found} calls for rule {rule}, and what it decides by is not known", field=field)
         self.rule = rule
         self.found = found
         self.item = item
@@ -42,11 +45,22 @@ class UnknownObjectCode(InvalidValue):
         self.found = code
 
 
+class ObjectCodeDoesNotFit(InvalidValue):
+    """An object code that does not exist for this kind of care [MA_LOAI_KCB], or stands for no care (8)."""
+
+    code = "object_code_does_not_fit"
+
+    def __init__(self, detail: str, *, found: str) -> None:
+        super().__init__(detail, field="MA_DOITUONG_KCB")
+        self.found = found
+
+
 def refusal_as_finding(refusal: BillingError, *, file: str, hoso: int | None, ma_lk: str) -> Finding:
     """The finding that says why a visit has no price.
 
     `not-supported` names the field that called for a rule in `field` and `found`, and the rule's id in `expected`;
-    `code-unknown` an object code that does not exist; anything else is `value-invalid` with the reason in `expected`.
+    `code-unknown` an object code that does not exist; an impossible input has its own code; anything else is
+    `value-invalid` with the reason in `expected`.
     """
     code, found, expected, item = FindingCode.VALUE_INVALID, "", refusal.detail, None
     if isinstance(refusal, RuleNotBuilt):
@@ -55,6 +69,10 @@ def refusal_as_finding(refusal: BillingError, *, file: str, hoso: int | None, ma
         found, item = refusal.found, refusal.item
     elif isinstance(refusal, UnknownObjectCode):
         code, found = FindingCode.CODE_UNKNOWN, refusal.found
+    elif isinstance(refusal, ObjectCodeDoesNotFit):
+        found = refusal.found
+    elif isinstance(refusal, ImpossibleInput):
+        code = refusal.finding
     return Finding(
         code=code,
         file=file,

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from billing.domain.coverage.figures import Figures, Route, vietnam_day
+from billing.domain.coverage.policy import CareSide, DayOfStay, Policy
 from billing.domain.coverage.priced import Reason
-from billing.domain.coverage.refusals import RuleNotBuilt, UnknownObjectCode
-from billing.domain.visit import Visit
+from billing.domain.coverage.refusals import ObjectCodeDoesNotFit, RuleNotBuilt, UnknownObjectCode
+from billing.domain.money import HUNDRED, ZERO
+from billing.domain.visit import FormerLine, Visit
 
 NOT_INSURED = "9"
+_RECALL = "8"
+_EMERGENCY = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,35 +26,63 @@ class RouteFactor:
     is_flat: bool
     reason: Reason
 
+    @property
+    def is_right_line(self) -> bool:
+        """Whether the whole level of the card is left: only then a co-payment counts towards the year's (B-029)."""
+        return self.percent == HUNDRED
 
-def find_route_factor(visit: Visit, figures: Figures) -> RouteFactor:
-    """Look up the object code as in force on the day of admission.
 
-    Raises UnknownObjectCode for a code that is in no table, RuleNotBuilt for one whose rule is not built, that falls
-    under another law on that day, or that does not exist for the kind of care.
-    Source: Law 51/2024/QH15 Art. 22; Circular 01/2025/TT-BYT Art. 3–5; Decision 3276/QĐ-BYT annex 1 (B-042).
+NO_ROUTE = RouteFactor(ZERO, False, Reason("B-016", {}, "no_card"))
+"""The route of a visit nothing is insured of."""
+
+
+def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFactor:
+    """Look up the object code as in force on the day the facility's setting names (B-044 is silent on it).
+
+    Raises UnknownObjectCode for a code that is in no table, ObjectCodeDoesNotFit for one that does not exist for the
+    kind of care, RuleNotBuilt where the facility's former line would decide and is not told.
+    Source: Law 51/2024/QH15 Art. 22; Circular 01/2025/TT-BYT Art. 3–5; Decision 3276/QĐ-BYT annex 1 (B-042); before
+    2025 Law 46/2014/QH13 Art. 22 (B-040).
     """
-    admitted_on = vietnam_day(visit.admitted_at)
     code = visit.object_code
-    rows = figures.routes.get(code)
-    route = next((row for row in rows or () if row.is_in_force(admitted_on)), None)
-    if route is None and admitted_on.year < 2025:
-        raise RuleNotBuilt("B-041a" if code == "2" else "B-040", field="MA_DOITUONG_KCB", found=code)
+    if code == NOT_INSURED:
+        return NO_ROUTE
+    at_discharge = policy.route_day is DayOfStay.DISCHARGE and visit.discharged_at is not None
+    day = vietnam_day(visit.discharged_at if at_discharge and visit.discharged_at else visit.admitted_at)
+    if code == _RECALL:
+        raise ObjectCodeDoesNotFit("code 8 recalls a claim; there is no care to price (B-049)", found=code)
+    if visit.off_line_at is not None and code != _EMERGENCY:
+        rows, key = figures.former_lines.get(visit.off_line_at.value, ()), "line"
+    else:
+        rows, key = figures.routes.get(code, ()), "code"
+    route = next((row for row in rows if row.is_in_force(day)), None)
+    if route is None and key == "line":
+        raise ObjectCodeDoesNotFit("Law 46/2014/QH13 holds until 2024-12-31 (B-040)", found=code)
+    if route is None and day.year < 2025:
+        raise RuleNotBuilt("B-040", field="route", found=code)
     if route is None:
         raise UnknownObjectCode(code)
-    factor = _factor(route, visit.care_kind, figures) if route.is_built else None
+    factor = _factor(route, visit.care_kind, figures, policy)
     if factor is None:
-        raise RuleNotBuilt(route.rule, field="MA_DOITUONG_KCB", found=code)
-    operands = {"code": code, "factor": format(factor, "f")}
-    return RouteFactor(factor, route.is_flat, Reason(route.rule, operands))
+        raise ObjectCodeDoesNotFit(f"{code} does not exist for care of kind {visit.care_kind} (B-049)", found=code)
+    operands = {"code": code, "factor": format(factor, "f"), "day": day.isoformat(), "day_of": policy.route_day.value}
+    variant = ""
+    if key == "line":
+        variant = {FormerLine.CENTRAL: "central", FormerLine.PROVINCE: "province", FormerLine.DISTRICT: "district"}[
+            FormerLine(route.code)
+        ]
+    elif route.is_unsure:
+        variant = "unstated"
+    return RouteFactor(factor, route.is_flat, Reason(route.rule, operands, variant))
 
 
-def _factor(route: Route, care_kind: str, figures: Figures) -> Decimal | None:
-    """The factor for the kind of care; None where the table does not say."""
+def _factor(route: Route, care_kind: str, figures: Figures, policy: Policy) -> Decimal | None:
+    """The factor for the kind of care; None where the code does not exist for it."""
+    if route.is_unsure:
+        return policy.unstated_route_percent
     if route.inpatient == route.outpatient:
         return route.inpatient
-    if care_kind in figures.inpatient_kinds:
-        return route.inpatient
-    if care_kind in figures.outpatient_kinds:
-        return route.outpatient
-    return None
+    is_inpatient = care_kind in figures.inpatient_kinds or (
+        care_kind in figures.day_kinds and policy.day_care_side is CareSide.INPATIENT
+    )
+    return route.inpatient if is_inpatient else route.outpatient

@@ -7,9 +7,9 @@ Source: Decision 1804/QĐ-BYT of 2026-06-19 (MA_LOAI_KCB), Decision 3276/QĐ-BYT
 import re
 from collections.abc import Collection
 
+from billing.domain.card import Card
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
-from billing.domain.visit import Card
 from billing.interop.xml130.findings import FindingLog
 from billing.interop.xml130.moments import read_day
 from billing.interop.xml130.tables import Row
@@ -27,7 +27,7 @@ GROUPS = frozenset(range(1, 20))
 PAYING_SOURCES = frozenset("1234")
 PAYMENT_METHODS = frozenset("123")
 
-_CARD_CODE = re.compile(r"[A-Z]{2}[1-5][0-9]{2}[0-9]{10}")
+_CARD_CODE = re.compile(r"[A-Z]{2}[1-5][0-9]{2}[0-9A-Z]{10}")
 _CARD_FILLERS = re.compile(r"[\s-]+")
 _FACILITY_CODE = re.compile(r"[0-9A-Z]{5}")
 _DIGITS = re.compile(r"[0-9]+")
@@ -69,7 +69,8 @@ def note_lost_zeros_of_ethnic_group(row: Row, log: FindingLog) -> None:
 def read_cards(row: Row, log: FindingLog) -> tuple[Card, ...]:
     """The cards of a visit: MA_THE_BHYT, MA_DKBD, GT_THE_TU, GT_THE_DEN joined by ";" in step.
 
-    No code at all is an uninsured visit. GT_THE_DEN may be left out whole (a card without an end), MA_DKBD too.
+    Temporary codes of the portal (children without a card, newborns) have letters among the last ten characters. No
+    code at all is an uninsured visit. GT_THE_DEN may be left out whole (a card without an end), MA_DKBD too.
     """
     codes = _listed(row, "MA_THE_BHYT")
     starts = _listed(row, "GT_THE_TU")
@@ -95,7 +96,7 @@ def _listed(row: Row, field: str) -> list[str]:
 def _card(written: str, start: str, end: str, log: FindingLog) -> Card | None:
     code = _CARD_FILLERS.sub("", written)
     if not _CARD_CODE.fullmatch(code):
-        expected = "2 letters, a digit 1–5 and 12 digits"
+        expected = "2 letters, a digit 1–5 and 12 digits, or a temporary code"
         log.add(FindingCode.CODE_UNKNOWN, field="MA_THE_BHYT", found=written, expected=expected)
         return None
     valid_from, valid_to = read_day(start), read_day(end) if end else None

@@ -7,9 +7,10 @@ to coverage. Source: Decision 4750/QĐ-BYT, formulae of XML1; our reference, sec
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from billing.domain.card import Card
 from billing.domain.finding import FindingCode
 from billing.domain.money import ZERO, hundredths
-from billing.domain.visit import Card, ChargeItem, StatedTotals, Table
+from billing.domain.visit import ChargeItem, StatedTotals, Table
 from billing.interop.xml130.findings import FindingLog
 from billing.interop.xml130.line_numbers import HUNDRED, read_numbers
 from billing.interop.xml130.numbers import EXACT, Formula, as_text

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import time
 from decimal import Decimal
 
+from billing.domain.card import Card
 from billing.domain.coverage.priced import PricedLine
 from billing.domain.money import total
-from billing.domain.visit import Card, Patient, Table, Visit
+from billing.domain.visit import Patient, Table, Visit
 from billing.interop.xml130.formats import as_day, as_moment, write_amount, write_day, write_moment
 from billing.interop.xml130.layout import FIELDS
 from billing.interop.xml130.moments import VIETNAM, read_moment

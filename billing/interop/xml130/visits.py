@@ -6,6 +6,7 @@ from datetime import datetime, time
 
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
+from billing.domain.impossible import ImpossibleInput
 from billing.domain.visit import ChargeItem, Patient, Visit
 from billing.interop.xml130.charge_items import read_charge_item, read_stt
 from billing.interop.xml130.codes import (
@@ -114,7 +115,8 @@ def _visit(row: Row, items: tuple[ChargeItem, ...], facility: str, outer: Findin
         )
     except InvalidValue as refusal:
         field = refusal.field or ""
-        log.add(FindingCode.VALUE_INVALID, field=field, found=row.text(field), expected=refusal.detail)
+        code = refusal.finding if isinstance(refusal, ImpossibleInput) else FindingCode.VALUE_INVALID
+        log.add(code, field=field, found=row.text(field), expected=refusal.detail)
         return None
 
 

@@ -107,7 +107,7 @@ def test_card_that_ended_before_the_visit_does_not_disturb_the_valid_one():
 
 
 def test_two_valid_cards_of_one_level_are_as_one():
-    assert priced(a_visit(cards=(a_card(), a_card(valid_from="2020-01-01")))).fund == 800_000
+    assert priced(a_visit(cards=(a_card(), a_card("GD4", valid_from="2020-01-01")))).fund == 800_000
 
 
 def test_near_poor_card_keeps_its_digit_before_2026():
@@ -125,9 +125,10 @@ def test_cards_of_one_digit_that_follow_each_other_count_as_one():
         assert priced(a_visit(cards=(second, first), **stay)).fund == 800_000
 
 
-def test_last_valid_card_gives_its_name_to_the_reason():
+def test_card_valid_at_the_time_of_the_line_gives_its_name_to_the_reason():
     cards = (a_card("DN4", valid_to="2026-11-03"), a_card("GD4", valid_from="2026-11-04"))
-    visit = priced(a_visit(cards=cards, care_kind="03", discharged_at=at("2026-11-06 08:00")))
+    item = an_item(ordered_at=at("2026-11-05 08:00"))
+    visit = priced(a_visit(item, cards=cards, care_kind="03", discharged_at=at("2026-11-06 08:00")))
 
     assert [reason.operands["group"] for reason in visit.reasons if reason.rule == "B-010"] == ["GD4"]
 
@@ -136,13 +137,3 @@ def test_card_to_the_last_day_there_is_counts():
     cards = (a_card(valid_to="9999-12-31"), a_card("GD4"))
 
     assert priced(a_visit(cards=cards)).fund == 800_000
-
-
-@pytest.mark.parametrize("group", ["CN3", "LH4"])
-def test_raised_card_is_priced_where_its_level_does_not_matter(group):
-    small = an_item(hospital_price=100_000, insurance_price=100_000)
-    cards = (a_card(group),)
-
-    assert priced(a_visit(cards=cards, object_code="1.2")).fund == 1_000_000
-    assert priced(a_visit(small, cards=cards)).fund == 100_000
-    assert ("B-020", "") in rules_of(priced(a_visit(small, cards=cards)))

@@ -2,9 +2,10 @@ from decimal import Decimal
 
 import pytest
 
+from billing.domain.coverage.policy import HospitalAmountMode
 from billing.domain.coverage.refusals import ImpossibleItem
 from billing.domain.errors import InvalidValue
-from billing.domain.visit import Scope
+from billing.domain.visit import PayerClass, Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, given, priced, rules_of
 
 OTHER = an_item(9)  # keeps the visit above the 15 % line
@@ -188,3 +189,32 @@ def test_lines_come_in_order_of_number_and_table():
     visit = priced(a_visit(an_item(2), an_item(1), a_drug(2)))
 
     assert [(line.item.number, line.item.table) for line in visit.lines] == [(1, "XML3"), (2, "XML2"), (2, "XML3")]
+
+
+@pytest.mark.parametrize(
+    ("payer", "amount", "parts"),
+    [
+        (PayerClass.INSURANCE, 1_000_000, (480_000, 120_000, 400_000, 0)),
+        (PayerClass.ON_DEMAND, 1_000_000, (480_000, 120_000, 400_000, 0)),
+        (PayerClass.FEE, 1_000_000, (0, 0, 1_000_000, 0)),
+        (PayerClass.CONTRACT, 1_000_000, (0, 0, 0, 1_000_000)),
+        (PayerClass.FREE, 0, (0, 0, 0, 0)),
+    ],
+)
+def test_payer_class_says_who_is_asked(payer, amount, parts):
+    line = _line(an_item(insurance_price=600_000, payer_class=payer))
+
+    assert (line.hospital_amount, _parts(line)) == (amount, parts)
+
+
+@pytest.mark.parametrize(
+    ("hospital_price", "amount", "insured"),
+    [(150_000, 115_000, 15_000), (50_000, 15_000, 15_000), (40_000, 12_000, 12_000)],
+)
+def test_hospital_that_adds_nothing_takes_off_the_insurer_s_part_only(hospital_price, amount, insured):
+    # 150,000 − 50,000 × 70 % = 115,000; a hospital price below the insurance price is cut like it.
+    item = an_item(hospital_price=hospital_price, insurance_price=50_000, service_ratio=30, group=13)
+
+    line = _line(item, hospital_amount_mode=HospitalAmountMode.NO_EXTRA_CHARGE)
+
+    assert (line.hospital_amount, line.insured_amount) == (amount, insured)

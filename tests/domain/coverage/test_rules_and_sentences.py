@@ -1,6 +1,7 @@
 """Every rule the code names resolves to a title, a source, a proof and sentences that take its operands."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import billing.domain.coverage as coverage
+from billing.domain.copay_history import CopayHistory, CopayPaid
 from billing.domain.coverage.explain import (
     MAIN_SENTENCE,
     Language,
@@ -20,18 +22,20 @@ from billing.domain.coverage.explain import (
     plain_number,
 )
 from billing.domain.coverage.figures import load_figures
+from billing.domain.coverage.policy import CopayCrossing, HospitalAmountMode, OtherFundsMode, SupplyPackageCap
 from billing.domain.coverage.priced import Reason
 from billing.domain.errors import NotFound
-from billing.domain.visit import Scope
+from billing.domain.private_insurance import CoveredPart, PrivateInsurance
+from billing.domain.visit import CeilingKind, FormerLine, PayerClass, Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given, priced
 
 TESTS = Path(__file__).parents[2]
-SOURCES = [
-    *Path(coverage.__file__).parent.glob("*.py"),
-    Path(coverage.__file__).parents[2] / "interop" / "visit_json.py",
-    Path(coverage.__file__).parents[2] / "interop" / "bhyt_case.py",
-]
+SOURCES = [*Path(coverage.__file__).parent.glob("*.py")]
 RULE_IN_CODE = re.compile(r'"(B-\d{3}a?)"')
+
+SMALL = an_item(hospital_price=100_000, insurance_price=100_000)
+PAID_15_MILLION = CopayHistory(five_years_on=date(2020, 1, 1), paid=(CopayPaid(date(2026, 2, 1), Decimal(15_000_000)),))
+PRIVATE = PrivateInsurance(covers=frozenset(CoveredPart))
 
 VISITS = [
     a_visit(),
@@ -42,6 +46,37 @@ VISITS = [
     a_visit(cards=()),
     a_visit(cards=(a_card(valid_to="2026-01-01"),)),
     a_visit(admitted_at=at("2024-12-31 08:00"), discharged_at=None),
+    a_visit(object_code="3.1", care_kind="03", copay_history=CopayHistory()),
+    a_visit(object_code="1.14"),
+    a_visit(SMALL, object_code="1.14"),
+    a_visit(object_code="10"),
+    a_visit(object_code="2", admitted_at=at("2024-12-31 08:00"), discharged_at=None),
+    *(a_visit(off_line_at=line, admitted_at=at("2024-12-31 08:00"), discharged_at=None) for line in FormerLine),
+    a_visit(cards=(a_card("CN3"),)),
+    a_visit(
+        an_item(1, ordered_at=at("2026-11-02 08:00")),
+        an_item(2, ordered_at=at("2026-11-05 08:00")),
+        an_item(3, ordered_at=at("2026-11-06 08:00")),
+        cards=(a_card(valid_to="2026-11-04"), a_card("HT3", valid_from="2026-11-06")),
+        care_kind="03",
+        discharged_at=at("2026-11-07 08:00"),
+    ),
+    a_visit(cards=(replace(a_card(), shown_at=at("2026-11-02 09:00")),)),
+    a_visit(exempt_from=at("2026-01-02 08:00")),
+    a_visit(copay_history=PAID_15_MILLION, admitted_at=at("2026-03-01 08:00"), discharged_at=None),
+    a_visit(copay_history=PAID_15_MILLION),
+    a_visit(
+        an_item(1),
+        an_item(2),
+        copay_history=replace(PAID_15_MILLION, paid=(CopayPaid(date(2026, 8, 1), Decimal(15_100_000)),)),
+    ),
+    a_visit(an_item(1, group=10, package="G1", hospital_price=200_000_000, insurance_price=200_000_000)),
+    a_visit(
+        *(an_item(number, group=10, ceiling=Decimal(9), ceiling_kind=kind) for number, kind in enumerate(CeilingKind))
+    ),
+    a_visit(*(an_item(number, payer_class=payer) for number, payer in enumerate(PayerClass))),
+    a_visit(a_drug(1, paying_source="2"), a_drug(2, is_copay_replaced=True), a_drug(3)),
+    *(a_visit(private_insurance=replace(PRIVATE, limit=limit)) for limit in (None, Decimal(1))),
     a_visit(a_drug(payment_ratio=50), cards=(a_card("TE1"),)),
     a_visit(a_drug(scope=Scope.ARMED_FORCES), cards=(a_card("QN5"),)),
     a_visit(
@@ -59,9 +94,22 @@ VISITS = [
 ]
 
 
+def _read_otherwise():
+    """Visits under readings that are not the default."""
+    near = CopayHistory(five_years_on=date(2020, 1, 1), paid=(CopayPaid(date(2026, 8, 1), Decimal(15_100_000)),))
+    package = an_item(1, group=10, package="G1", hospital_price=200_000_000, insurance_price=200_000_000)
+    yield priced(a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)), digit_5_lifts_ratios=True)
+    yield priced(a_visit(SMALL, object_code="1.14"), offline_small_visit_at_full_rate=False)
+    yield priced(a_visit(copay_history=near), copay_crossing=CopayCrossing.CAP)
+    yield priced(a_visit(package), supply_package_cap=SupplyPackageCap.FUND_PAYMENT)
+    yield priced(a_visit(package), package_limit_spares_digits="4")
+    yield priced(a_visit(a_drug(other_funds=given("1"))), other_funds_mode=OtherFundsMode.FACILITY_POOL)
+    no_extra_charge = HospitalAmountMode.NO_EXTRA_CHARGE
+    yield priced(a_visit(an_item(group=13, service_ratio=30)), hospital_amount_mode=no_extra_charge)
+
+
 def _emitted():
-    read_otherwise = priced(a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)), digit_5_lifts_ratios=True)
-    for visit in (*map(priced, VISITS), read_otherwise):
+    for visit in (*map(priced, VISITS), *_read_otherwise()):
         yield from visit.reasons
         for line in visit.lines:
             yield from line.reasons
@@ -144,7 +192,7 @@ def test_numbers_are_shortest():
 
 
 def test_every_object_code_has_a_name():
-    codes = {*load_figures().routes, "9"}
+    codes = {*load_figures().routes, "8", "9"}
 
     assert all(object_code_name(code, language) for code in codes for language in Language)
 
@@ -153,4 +201,4 @@ def test_unknown_rule_or_variant_is_refused():
     with pytest.raises(NotFound):
         find_rule("B-999")
     with pytest.raises(NotFound):
-        explain(Reason("B-043", {}), Language.ENGLISH)
+        explain(Reason("B-043", {}, "other"), Language.ENGLISH)

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from billing.domain.card import Card
 from billing.domain.finding import FindingCode
-from billing.domain.visit import Card, Table
+from billing.domain.visit import Table
 from tests.interop.xml130.claim_files import (
     block,
     claim_file,
@@ -147,6 +148,23 @@ def test_unknown_card_code_is_refused(code: str) -> None:
     assert (finding.field, finding.found) == ("MA_THE_BHYT", code)
 
 
+def test_temporary_card_code_of_the_portal_is_read() -> None:
+    card = only_visit(file_of_summary(MA_THE_BHYT="TE179KT12345678")).cards[0]
+
+    assert (card.object_code, card.benefit_digit) == ("TE", "1")
+
+
+def test_one_card_with_two_overlapping_periods_is_refused() -> None:
+    twice = {
+        "MA_THE_BHYT": "HT3791234567890;HT3791234567890",
+        "MA_DKBD": "01001;01001",
+        "GT_THE_TU": "20260101;20260601",
+        "GT_THE_DEN": "20261231;20271231",
+    }
+
+    assert refused(file_of_summary(**twice), FindingCode.CARDS_OVERLAP).field == "GT_THE_TU"
+
+
 def test_visit_without_a_card_is_uninsured() -> None:
     no_card = {"MA_THE_BHYT": "", "MA_DKBD": "", "GT_THE_TU": None, "GT_THE_DEN": ""}
 
@@ -249,7 +267,7 @@ def test_order_without_a_moment_is_the_moment_of_arrival() -> None:
 
 
 def test_discharge_before_admission_is_refused() -> None:
-    finding = refused(file_of_summary(NGAY_RA="202611011600"), FindingCode.VALUE_INVALID)
+    finding = refused(file_of_summary(NGAY_RA="202611011600"), FindingCode.DISCHARGE_BEFORE_ADMISSION)
 
     assert (finding.field, finding.found) == ("NGAY_RA", "202611011600")
 

@@ -13,11 +13,12 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from billing.domain.card import Card
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.price import price
 from billing.domain.coverage.priced import PricedLine
-from billing.domain.visit import Card, OtherFunds, Patient, Scope, Table, Visit
+from billing.domain.visit import OtherFunds, Patient, Scope, Table, Visit
 from billing.interop.xml130 import ReadVisit, read_claim_file
 from billing.interop.xml130.layout import FIELDS
 from billing.interop.xml130.writer import ClaimNotWritable, PricedClaim, write_claim_file
