@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
+from billing.domain.impossible import ImpossibleInput
 from billing.domain.money import hundredths
 from billing.domain.visit import ChargeItem, OtherFunds, Scope, StatedAmounts, Table, is_supply_line
 from billing.interop.xml130.codes import GROUPS, PAYING_SOURCES, PAYMENT_METHODS, read_code
@@ -93,7 +94,8 @@ def read_charge_item(row: Row, log: FindingLog) -> ChargeItem | None:
         )
     except InvalidValue as refusal:
         field = refusal.field or ""
-        line_log.add(FindingCode.VALUE_INVALID, field=field, found=row.text(field), expected=refusal.detail)
+        code = refusal.finding if isinstance(refusal, ImpossibleInput) else FindingCode.VALUE_INVALID
+        line_log.add(code, field=field, found=row.text(field), expected=refusal.detail)
         return None
 
 
