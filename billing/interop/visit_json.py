@@ -169,7 +169,7 @@ def _private(fields: Fields) -> PrivateInsurance:
     zero = Decimal(0)
     with fields.naming():
         return PrivateInsurance(
-            covers=frozenset(fields.choices("covers", CoveredPart)),
+            covers=frozenset(fields.choices("covers", CoveredPart) if fields.has("covers") else CoveredPart),
             deductible=fields.number("deductible", default=zero, decimals_max=2),
             coinsurance=fields.number("coinsurance_pct", default=HUNDRED),
             limit=fields.number("limit", decimals_max=2) if fields.has("limit") else None,

@@ -43,7 +43,10 @@ class FindingDocument(TypedDict):
 
 
 class PriceDocument(TypedDict):
-    """A price: amounts as text with two decimals in the field names of the data standard, shares in whole đồng."""
+    """A price: amounts as text with two decimals in the field names of the data standard, shares in whole đồng.
+
+    What concerns the year's co-payment stands there where the visit tells a history; so with a private insurer.
+    """
 
     MA_LK: str
     base_salary: int
@@ -52,6 +55,10 @@ class PriceDocument(TypedDict):
     lines: list[dict[str, Any]]
     totals: dict[str, str]
     patient_pays: int
+    copay_threshold_year: NotRequired[str]
+    copay_accumulated_after: NotRequired[str]
+    private_insurer_pays: NotRequired[int]
+    patient_pays_after_private: NotRequired[int]
     shares: SharesDocument
 
 

@@ -96,13 +96,14 @@ async def test_visit_of_a_strange_facility_is_refused(road: Road) -> None:
 
 async def test_visit_that_cannot_be_priced_is_kept_and_its_invoice_refused_by_name(road: Road) -> None:
     organization_id = road.hospital.organization_id
-    document = visit_document() | {"MA_DOITUONG_KCB": "3.1"}
+    document = visit_document() | {"MA_DOITUONG_KCB": "3", "NGAY_VAO": "202412010800"}
+    document["cards"] = [{"code": "DN4010000000001", "valid_from": "2024-01-01"}]
 
     taken = await take_visit(road.context, organization_id, document, actor=SYSTEM)
 
     assert taken.priced is None
     assert [finding.code for finding in taken.findings] == ["not-supported"]
-    with pytest.raises(NotSupported, match="B-043"):
+    with pytest.raises(NotSupported, match="B-040"):
         await issue_invoice(road.context, organization_id, taken.id, actor=SYSTEM)
 
 

@@ -62,15 +62,17 @@ async def test_nothing_more_to_invoice_is_refused(site: Site) -> None:
     problem(answer, 409, "nothing_to_invoice")
 
 
-async def test_visit_whose_rule_is_not_built_is_taken_without_price_and_not_invoiced(site: Site) -> None:
-    taken = (await site.client.post("/v1/visits", json=visit_document(NGAY_MIEN_CCT="20260101"))).json()["visits"][0]
+async def test_visit_that_lacks_a_fact_is_taken_without_price_and_not_invoiced(site: Site) -> None:
+    cards = [{"code": "DN4010000000001", "valid_from": "2024-01-01"}]
+    document = visit_document(MA_DOITUONG_KCB="3", NGAY_VAO="202412010800", cards=cards)
+    taken = (await site.client.post("/v1/visits", json=document)).json()["visits"][0]
     assert taken["price"] is None
     assert [finding["code"] for finding in taken["findings"]] == ["not-supported"]
 
     async with site.nothing_written():
         answer = await site.client.post("/v1/invoices", json={"visit_id": taken["id"]})
 
-    assert problem(answer, 422, "not_supported")["errors"][0]["field"] == "NGAY_MIEN_CCT"
+    assert problem(answer, 422, "not_supported")["errors"][0]["field"] == "route"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ class Language(StrEnum):
 class Rule:
     """One rule of the reference: titles and citations by language, how sure it is, and its sentences by variant.
 
-    `proof` names the worked cases or tests that show it; a rule without sentences is known but not built.
+    `proof` names the worked cases or tests that show it; every rule has at least one sentence.
     """
 
     id: str

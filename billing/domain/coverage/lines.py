@@ -13,7 +13,7 @@ from billing.domain.coverage.priced import PricedLine, Reason, ScopedLine
 from billing.domain.coverage.refusals import ImpossibleItem
 from billing.domain.coverage.supplies import covered_units
 from billing.domain.money import HUNDRED, ZERO, hundredths, percent, product, total
-from billing.domain.visit import NO_OTHER_FUNDS, ChargeItem, PayerClass, Scope, Table
+from billing.domain.visit import NO_OTHER_FUNDS, ChargeItem, PayerClass, Scope
 
 _NO_RATIO_DIGIT = "1"
 _ARMED_FORCES_DIGIT = "5"
@@ -48,15 +48,8 @@ def scope_line(item: ChargeItem, entitlement: Entitlement, policy: Policy, stent
         return ScopedLine(item, hospital, ZERO, tuple(reasons), pooled)
     if entitlement.beside:
         reasons.extend(entitlement.beside)
-    try:
-        covered = covered_units(item, policy, stents_before, reasons)
-        if item.service_ratio != HUNDRED and item.table is Table.SERVICES:
-            covered = percent(covered, item.service_ratio)
-        if ratio != HUNDRED:
-            covered = percent(covered, ratio)
-    except Inexact as cause:
-        raise _too_exact(item) from cause
-    insured = hundredths(covered)
+    covered = _covered(item, ratio, exact, reasons, policy=policy, stents_before=stents_before)
+    insured = hospital if covered is exact else hundredths(covered)
     if insured > hospital:
         operands = {"insured_amount": format(insured, "f"), "hospital_amount": format(hospital, "f")}
         reasons.append(Reason("B-051", operands, "capped"))
@@ -134,6 +127,22 @@ def _hospital_amount(item: ChargeItem, policy: Policy, reasons: list[Reason]) ->
             return amount - percent(product(item.quantity, insurance_price), HUNDRED - item.service_ratio)
         reasons.append(Reason(_SERVICE_RATIO_RULES.get(item.group, "B-052"), operands))
         return percent(amount, item.service_ratio)
+    except Inexact as cause:
+        raise _too_exact(item) from cause
+
+
+def _covered(
+    item: ChargeItem, ratio: Decimal, exact: Decimal, reasons: list[Reason], *, policy: Policy, stents_before: int
+) -> Decimal:
+    """What of an item is in scope, not yet rounded; `exact` itself where that is the whole of what is charged."""
+    is_whole = ratio == HUNDRED and item.ceiling is None and item.insurance_price == item.hospital_price
+    if is_whole and (item.service_ratio == HUNDRED or policy.hospital_amount_mode is HospitalAmountMode.STANDARD):
+        return exact
+    try:
+        covered = covered_units(item, policy, stents_before, reasons)
+        if item.service_ratio != HUNDRED:
+            covered = percent(covered, item.service_ratio)
+        return percent(covered, ratio) if ratio != HUNDRED else covered
     except Inexact as cause:
         raise _too_exact(item) from cause
 

@@ -15,7 +15,7 @@ from billing.domain.coverage.lines import insured_total, scope_line
 from billing.domain.coverage.policy import DayOfStay, Policy, SupplyPackageCap
 from billing.domain.coverage.priced import PricedLine, PricedVisit, Reason, ScopedLine
 from billing.domain.coverage.private import private_share
-from billing.domain.coverage.route import NO_ROUTE, RouteFactor, find_route_factor
+from billing.domain.coverage.route import RouteFactor, find_route_factor, route_of_uninsured
 from billing.domain.coverage.sharing import share_lines
 from billing.domain.coverage.supplies import count_stents, limit_packages, package_limit
 from billing.domain.money import half_up_dong, total
@@ -36,7 +36,7 @@ def price(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
 
     entitlements = find_entitlements(visit, items, figures=figures, policy=policy)
     is_insured = any(entitlement.is_insured for entitlement in entitlements)
-    route = find_route_factor(visit, figures, policy) if is_insured or not items else NO_ROUTE
+    route = find_route_factor(visit, figures, policy) if is_insured else route_of_uninsured(visit, figures, policy)
     scoped = _scope(items, entitlements, salary, figures, policy)
     insured_amount = insured_total(scoped)
     level_of = {

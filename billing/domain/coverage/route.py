@@ -76,6 +76,16 @@ def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFa
     return RouteFactor(factor, route.is_flat, Reason(route.rule, operands, variant))
 
 
+def route_of_uninsured(visit: Visit, figures: Figures, policy: Policy) -> RouteFactor:
+    """The route of a visit no card counts for: told beside it, decides nothing and refuses nothing."""
+    if not visit.cards:
+        return NO_ROUTE
+    try:
+        return find_route_factor(visit, figures, policy)
+    except (UnknownObjectCode, ObjectCodeDoesNotFit, RuleNotBuilt):
+        return NO_ROUTE
+
+
 def _factor(route: Route, care_kind: str, figures: Figures, policy: Policy) -> Decimal | None:
     """The factor for the kind of care; None where the code does not exist for it."""
     if route.is_unsure:

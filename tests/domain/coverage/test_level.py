@@ -93,6 +93,14 @@ def test_card_not_valid_at_any_time_of_the_visit_leaves_all_to_the_patient(perio
     assert ("B-015", "not_valid") in rules_of(visit)
 
 
+def test_route_of_a_visit_no_card_counts_for_is_told_and_refuses_nothing():
+    expired = (a_card(valid_to="2026-11-01"),)
+
+    assert priced(a_visit(cards=expired)).route_factor == 100
+    assert priced(a_visit(cards=expired, object_code="1.15")).route_factor == 0
+    assert priced(a_visit(cards=(), object_code="1.15")).self_pay == 1_000_000
+
+
 @pytest.mark.parametrize("period", [("2026-11-02", "2026-11-02"), ("2018-01-01", None)])
 def test_card_counts_on_its_first_and_last_day(period):
     visit = priced(a_visit(cards=(a_card(valid_from=period[0], valid_to=period[1]),)))
