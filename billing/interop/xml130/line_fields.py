@@ -10,7 +10,7 @@ from decimal import Decimal
 from billing.domain.coverage.priced import PricedLine
 from billing.domain.errors import Refused
 from billing.domain.money import HUNDRED, ZERO, hundredths, percent, product, total
-from billing.domain.visit import ChargeItem, OtherFunds, Scope, Table
+from billing.domain.visit import CeilingKind, ChargeItem, OtherFunds, Scope, Table
 from billing.interop.xml130.formats import (
     AMOUNT_DECIMALS,
     PRICE_DECIMALS,
@@ -89,7 +89,7 @@ def _of_service(item: ChargeItem, told: Row | None) -> dict[str, str]:
         **_pair(item.name, "TEN_VAT_TU", "TEN_DICH_VU", item, told),
         "GOI_VTYT": item.package,
         "DON_GIA_BV": write_number(item.hospital_price, decimals=PRICE_DECIMALS),
-        "DON_GIA_BH": write_number(_covered_price(item), decimals=PRICE_DECIMALS),
+        "DON_GIA_BH": write_number(_written_price(item), decimals=PRICE_DECIMALS),
         "TYLE_TT_DV": write_percent(item.service_ratio),
         "T_TRANTT": "" if item.ceiling is None else write_number(item.ceiling, decimals=AMOUNT_DECIMALS),
     }
@@ -115,8 +115,18 @@ def _group(item: ChargeItem) -> int:
 
 
 def _covered_price(item: ChargeItem) -> Decimal:
-    """DON_GIA_BH, at most the ceiling: above it the standard writes the ceiling as the insurance price."""
-    return item.insurance_price if item.ceiling is None else min(item.insurance_price, item.ceiling)
+    """The insurance price, at most the ceiling of a unit."""
+    if item.ceiling is None or item.ceiling_kind is not CeilingKind.UNIT:
+        return item.insurance_price
+    return min(item.insurance_price, item.ceiling)
+
+
+def _written_price(item: ChargeItem) -> Decimal:
+    """DON_GIA_BH: above the ceiling the standard writes the ceiling as the insurance price.
+
+    Not beside a service ratio, where the hospital's amount may be made with the insurance price as it was told (B-052).
+    """
+    return _covered_price(item) if item.service_ratio == HUNDRED else item.insurance_price
 
 
 def _reckoned_ratio(line: PricedLine) -> Decimal:
