@@ -57,6 +57,11 @@ CYCLES ?= 20
 chaos: .venv/.installed ## kill everything at random while money comes in, then count it: make chaos CYCLES=20
 	@$(RUN) tests.chaos.chaos --cycles $(CYCLES)
 
+SECONDS ?= 60
+.PHONY: fuzz
+fuzz: .venv/.installed ## hurl almost valid bytes at every reader: make fuzz SECONDS=600
+	@$(RUN) tests.fuzz.fuzz --seconds $(SECONDS) $(FUZZ_ARGUMENTS)
+
 .PHONY: lock
 lock: .venv/lock/.made ## write requirements.lock anew from pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" .venv/lock/bin/python -m piptools compile --quiet --upgrade \

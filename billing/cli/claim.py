@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from billing.cli.claim_export import export
 from billing.cli.files import read_file
 from billing.cli.setting_up import as_owner_of_claims
 from billing.domain.claim import ClaimCheck, ClaimFinding, FileCheck, Severity
@@ -68,7 +69,10 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
 
 @click.group()
 def claim() -> None:
-    """Check visits before they are claimed from the insurer."""
+    """Check visits before they are claimed from the insurer, and write what is claimed."""
+
+
+claim.add_command(export)
 
 
 @claim.command()

@@ -31,6 +31,18 @@ class CorrectionNeeded(Refused):
     code = "correction_needed"
 
 
+class VisitErased(Refused):
+    """What was told of the visit was erased after its retention; it can no longer be priced or claimed."""
+
+    code = "visit_erased"
+
+
+class InvoiceNotIssued(Refused):
+    """The invoice is a draft or was discarded: it bills nothing."""
+
+    code = "invoice_not_issued"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoice:
     """One frozen bill. owed = patient's share + corrections − allocated, never negative."""

@@ -29,6 +29,8 @@ ITEMS_MAX = 20_000
 CARDS_MAX = 100
 QUANTITY_LIMIT = Decimal(10) ** 9
 PRICE_LIMIT = Decimal(10) ** 12
+COST_LIMIT = Decimal(10) ** 15
+"""What a visit costs stays below: an amount of the data standard has 15 digits."""
 
 
 class Table(StrEnum):
@@ -222,6 +224,8 @@ class Visit:
             raise InvalidValue(f"a visit has at most {ITEMS_MAX} charge items", field="items")
         if len({item.key for item in self.items}) != len(self.items):
             raise InvalidValue("two charge items share table and STT", field="STT")
+        if sum(item.quantity * item.hospital_price for item in self.items) >= COST_LIMIT:
+            raise InvalidValue(f"a visit costs less than {COST_LIMIT:f} đồng", field="T_TONGCHI_BV")
         for moment, name in (
             (self.admitted_at, "NGAY_VAO"),
             (self.discharged_at, "NGAY_RA"),

@@ -24,6 +24,8 @@ _MOMENT = re.compile(r"[0-9]{12}")
 _DAY = re.compile(r"[0-9]{8}")
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TEXT_LENGTH_MAX = 1024
+_INTEGER_MAX = 2**31 - 1
+_YEAR_MIN, _YEAR_MAX = 1900, 2100
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -140,16 +142,24 @@ class Fields:
         return Decimal(value)
 
     def amount(self, key: str) -> Decimal | None:
-        """An amount the source states, or None where it states nothing."""
-        return self.number(key) if self.has(key) else None
+        """An amount the source states, or None where it states nothing; evidence may have a sign."""
+        if not self.has(key):
+            return None
+        value = self.values[key]
+        if isinstance(value, str) and value.startswith("-"):
+            return Fields({key: value[1:]}, self.path).number(key).copy_negate()
+        if isinstance(value, int | Decimal) and value < 0:
+            return Fields({key: Decimal(value).copy_negate()}, self.path).number(key).copy_negate()
+        return self.number(key)
 
     def integer(self, key: str) -> int:
+        """A whole number from 0 that a column of the database holds."""
         value = self.values.get(key)
-        if type(value) is int and 0 <= value < _WHOLE_LIMIT:
+        if type(value) is int and 0 <= value <= _INTEGER_MAX:
             return value
         number = self.number(key)
-        if number != int(number):
-            raise InvalidField(self.at(key), "a whole number is expected", found=number)
+        if number != int(number) or number > _INTEGER_MAX:
+            raise InvalidField(self.at(key), f"a whole number up to {_INTEGER_MAX} is expected", found=number)
         return int(number)
 
     def moment(self, key: str, *, day_is_enough: bool = False) -> datetime:
@@ -159,7 +169,7 @@ class Fields:
         if day_is_enough and _DAY.fullmatch(text):
             text += "0000"
         try:
-            if not _MOMENT.fullmatch(text):
+            if not _MOMENT.fullmatch(text) or not _YEAR_MIN <= int(text[:4]) <= _YEAR_MAX:
                 raise ValueError(shape)
             return datetime(
                 int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[8:10]), int(text[10:12]), tzinfo=VIETNAM_TIME
@@ -171,7 +181,7 @@ class Fields:
         """A day written yyyy-mm-dd."""
         text = self.text(key)
         try:
-            if not _ISO_DAY.fullmatch(text):
+            if not _ISO_DAY.fullmatch(text) or not _YEAR_MIN <= int(text[:4]) <= _YEAR_MAX:
                 raise ValueError(text)
             return date.fromisoformat(text)
         except ValueError as cause:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
 from billing.domain.errors import InvalidValue
@@ -45,7 +45,10 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _decimal(text: str) -> Decimal:
-    return Decimal(_short(text))
+    try:
+        return Decimal(_short(text))
+    except InvalidOperation as cause:
+        raise InvalidValue(f"the number {_shown(text)} has an exponent beyond all limits") from cause
 
 
 def _integer(text: str) -> int:

@@ -10,9 +10,9 @@ from billing.domain.actor import Actor
 from billing.domain.bookkeeping import invoice_issued
 from billing.domain.coverage.authority import Settled, VisitPricing, settle
 from billing.domain.coverage.policy import Policy
-from billing.domain.errors import NotFound, Refused
+from billing.domain.errors import NotFound
 from billing.domain.ids import EntryId, InvoiceId, OrganizationId, VisitId
-from billing.domain.invoice import Invoice, InvoiceState, shares_still_to_invoice
+from billing.domain.invoice import Invoice, InvoiceState, VisitErased, shares_still_to_invoice
 from billing.domain.ledger import Entry, EntryKind, accounting_date, business_date
 from billing.interop.frozen_document import policy_version, write_frozen
 from billing.interop.visit_document import content_hash
@@ -28,12 +28,6 @@ from billing.storage.pricing import add_differences
 from billing.storage.visits import lock_visit, read_visit
 
 SERIES = "invoice"
-
-
-class VisitErased(Refused):
-    """The visit's document was erased after its retention; it can no longer be priced."""
-
-    code = "visit_erased"
 
 
 async def issue_invoice(

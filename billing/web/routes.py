@@ -9,6 +9,7 @@ from billing.web.api.account_changes import (
     post_rejection,
 )
 from billing.web.api.callbacks import get_callback, get_callbacks, post_retry
+from billing.web.api.claim_files import get_claim_file
 from billing.web.api.claims import get_claim_check, post_claim_check, post_what_if
 from billing.web.api.exceptions import get_exceptions
 from billing.web.api.intents import get_intent, get_intent_qr, get_intents, post_cancellation, post_intent
@@ -43,6 +44,7 @@ PREFIX = "/v1"
 
 _DESK = frozenset({Role.CASHIER, Role.INTEGRATOR})
 _WORKERS = frozenset({Role.CASHIER, Role.INTEGRATOR, Role.FINANCE})
+_CLAIMS = frozenset({Role.FINANCE, Role.INTEGRATOR})
 _BOOKS = frozenset({Role.FINANCE})
 _KEEPERS = frozenset({Role.FINANCE, Role.ADMIN})
 
@@ -62,6 +64,7 @@ API = (
     _api("POST", "/invoices", post_invoice, _DESK),
     _api("GET", "/invoices", get_invoices, _WORKERS),
     _api("GET", "/invoices/{id}", get_invoice, _WORKERS),
+    _api("GET", "/invoices/{id}/claim.xml", get_claim_file, _CLAIMS),
     _api("POST", "/intents", post_intent, _DESK),
     _api("GET", "/intents", get_intents, _WORKERS),
     _api("GET", "/intents/{id}", get_intent, _WORKERS),

@@ -86,7 +86,7 @@ async def test_stated_total_that_differs_is_listed_and_the_visit_taken(site: Sit
         (b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "&c;&c;"><!ENTITY c "x">]><GIAMDINHHS/>', 400, "dtd-forbidden"),
         (claim_file().replace(b"<NOIDUNGFILE>", b"<NOIDUNGFILE>%%%", 1), 422, "base64-damaged"),
         (claim_file(edit=replaced("</MA_LK>", "</MA_LK>&")), 422, "table-not-wellformed"),
-        (claim_file(edit=replaced("GD4010000000002", "ZZ9010000000002")), 422, "code-unknown"),
+        (claim_file(edit=replaced("GD4010000000002", "ZZ9010000000002")), 422, "benefit-digit-unknown"),
         (claim_file(edit=replaced("<SO_LUONG>1<", "<SO_LUONG>-1<")), 422, "value-invalid"),
         (claim_file(edit=replaced("<SO_LUONG>1<", "<SO_LUONG>1,500<")), 422, "number-ambiguous"),
     ],

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
+from billing.domain.impossible import ImpossibleInput
+from billing.domain.money import hundredths
 from billing.domain.visit import ChargeItem, OtherFunds, Scope, StatedAmounts, Table, is_supply_line
 from billing.interop.xml130.codes import GROUPS, PAYING_SOURCES, PAYMENT_METHODS, read_code
 from billing.interop.xml130.findings import FindingLog
@@ -20,6 +22,12 @@ from billing.interop.xml130.tables import Row
 
 _NIL = Decimal(0)
 _STT_DIGITS_MAX = 10
+_STT_MAX = 2**31 - 1
+_TEXT_LENGTH_MAX = 1024
+_TEXTS = (
+    *("TEN_THUOC", "TEN_DICH_VU", "TEN_VAT_TU", "MA_THUOC", "MA_DICH_VU", "MA_VAT_TU"),
+    *("DON_VI_TINH", "GOI_VTYT", "MA_KHOA"),
+)
 _PRODUCT_DIGITS_MAX = 44
 """Digits of quantity and price together: with two whole percentages the product stays exact in 50 digits."""
 
@@ -30,7 +38,7 @@ def read_stt(row: Row) -> int | None:
     if len(values) != 1 or values[0] != values[0].to_integral_value() or len(row.text("STT")) > 2 * _STT_DIGITS_MAX:
         return None
     number = int(values[0])
-    return number if 0 <= number < 10**_STT_DIGITS_MAX else None
+    return number if 0 <= number <= _STT_MAX else None
 
 
 def read_charge_item(row: Row, log: FindingLog) -> ChargeItem | None:
@@ -47,6 +55,7 @@ def read_charge_item(row: Row, log: FindingLog) -> ChargeItem | None:
     paying_source = read_code(row, "NGUON_CTRA", PAYING_SOURCES, line_log, default="1")
     payment_method = read_code(row, "MA_PTTT", PAYMENT_METHODS, line_log, default="1")
     other_funds = _other_funds(numbers, line_log)
+    _check_lengths(row, line_log)
     if stt is None or any(finding.refuses for finding in log.findings[before:]):
         return None
     assert other_funds is not None, "a negative part of other funds was noted"
@@ -85,8 +94,17 @@ def read_charge_item(row: Row, log: FindingLog) -> ChargeItem | None:
         )
     except InvalidValue as refusal:
         field = refusal.field or ""
-        line_log.add(FindingCode.VALUE_INVALID, field=field, found=row.text(field), expected=refusal.detail)
+        code = refusal.finding if isinstance(refusal, ImpossibleInput) else FindingCode.VALUE_INVALID
+        line_log.add(code, field=field, found=row.text(field), expected=refusal.detail)
         return None
+
+
+def _check_lengths(row: Row, log: FindingLog) -> None:
+    """No text of a line is longer than the longest field of the standard."""
+    for field in _TEXTS:
+        if len(row.text(field)) > _TEXT_LENGTH_MAX:
+            expected = f"at most {_TEXT_LENGTH_MAX} characters"
+            log.add(FindingCode.VALUE_INVALID, field=field, found=row.text(field), expected=expected)
 
 
 def _digits(number: Decimal) -> int:
@@ -152,6 +170,11 @@ def _other_funds(numbers: Mapping[str, Decimal], log: FindingLog) -> OtherFunds 
         if any(field in numbers for field in FUND_PARTS):
             log.add(FindingCode.FUNDS_DIFFER, field="T_NGUONKHAC", found=as_text(in_parts), expected=as_text(whole))
         parts = [*parts[:3], _NIL] if sum(parts[:3], _NIL) == whole else [_NIL, _NIL, _NIL, whole]
+    finer = [part for part in parts if part != hundredths(part)]
+    if finer:
+        found, expected = as_text(finer[0]), "an amount of two decimals"
+        log.add(FindingCode.VALUE_INVALID, field="T_NGUONKHAC", found=found, expected=expected)
+        return None
     try:
         return OtherFunds(*parts)
     except InvalidValue as refusal:

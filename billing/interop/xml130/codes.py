@@ -28,6 +28,7 @@ PAYING_SOURCES = frozenset("1234")
 PAYMENT_METHODS = frozenset("123")
 
 _CARD_CODE = re.compile(r"[A-Z]{2}[1-5][0-9]{2}[0-9A-Z]{10}")
+_CARD_CODE_OF_OTHER_DIGIT = re.compile(r"[A-Z]{2}[0-9]{3}[0-9A-Z]{10}")
 _CARD_FILLERS = re.compile(r"[\s-]+")
 _FACILITY_CODE = re.compile(r"[0-9A-Z]{5}")
 _DIGITS = re.compile(r"[0-9]+")
@@ -97,7 +98,9 @@ def _card(written: str, start: str, end: str, log: FindingLog) -> Card | None:
     code = _CARD_FILLERS.sub("", written)
     if not _CARD_CODE.fullmatch(code):
         expected = "2 letters, a digit 1–5 and 12 digits, or a temporary code"
-        log.add(FindingCode.CODE_UNKNOWN, field="MA_THE_BHYT", found=written, expected=expected)
+        has_other_digit = _CARD_CODE_OF_OTHER_DIGIT.fullmatch(code)
+        finding = FindingCode.BENEFIT_DIGIT_UNKNOWN if has_other_digit else FindingCode.CODE_UNKNOWN
+        log.add(finding, field="MA_THE_BHYT", found=written, expected=expected)
         return None
     valid_from, valid_to = read_day(start), read_day(end) if end else None
     for field, text, day in (("GT_THE_TU", start, valid_from), ("GT_THE_DEN", end, valid_to)):

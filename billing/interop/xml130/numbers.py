@@ -12,6 +12,9 @@ from decimal import Context, Decimal, InvalidOperation, Overflow
 from itertools import product as combinations
 
 LENGTH_MAX = 45
+DECIMALS_MAX = 38
+"""As many as a visit told as JSON may have, in which shape it is kept."""
+
 WHOLE_DIGITS_MAX = 15
 """The length of a money field in the standard; with the length of a text it keeps every sum exact in 50 digits."""
 
@@ -52,7 +55,14 @@ def readings(text: str) -> Readings:
     """What the text may mean: nothing, one number, or two (a single comma before three digits; decimal first)."""
     if len(text) > LENGTH_MAX:
         return ()
-    return tuple(value for value in _readings(text) if abs(value) < 10**WHOLE_DIGITS_MAX)
+    found = (value if value else value.copy_abs() for value in _readings(text))
+    return tuple(value for value in found if abs(value) < 10**WHOLE_DIGITS_MAX and _decimals(value) <= DECIMALS_MAX)
+
+
+def _decimals(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int), "what is read is finite"
+    return -exponent
 
 
 def _readings(text: str) -> Readings:

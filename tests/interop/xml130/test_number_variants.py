@@ -199,7 +199,6 @@ def test_ratios_left_out_are_a_hundred() -> None:
     ("changes", "field"),
     [
         ({"SO_LUONG": "-1"}, "SO_LUONG"),
-        ({"TYLE_TT_BH": "101"}, "TYLE_TT_BH"),
         ({"DON_GIA": "-1500"}, "DON_GIA_BV"),
         ({"T_NGUONKHAC_NSNN": "-5", "T_NGUONKHAC": "-5"}, "T_NGUONKHAC"),
     ],
@@ -270,7 +269,7 @@ def test_drug_in_a_supply_group_is_no_supply() -> None:
 @pytest.mark.parametrize("ratio", ["0.5", "33.3", "99.999"])
 @pytest.mark.parametrize("field", ["TYLE_TT_BH", "TYLE_TT_DV"])
 def test_ratio_that_is_no_whole_percent_is_refused(field: str, ratio: str) -> None:
-    finding = refused(file_of_service(**{field: ratio}), FindingCode.VALUE_INVALID)
+    finding = refused(file_of_service(**{field: ratio}), FindingCode.RATIO_OUT_OF_RANGE)
 
     assert (finding.field, finding.found) == (field, ratio)
 

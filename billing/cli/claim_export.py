@@ -1,0 +1,52 @@
+"""`vienphi claim export`: the claim file of an issued invoice."""
+
+import asyncio
+import os
+from pathlib import Path
+from uuid import UUID
+
+import click
+
+from billing.app import open_service
+from billing.domain.actor import Actor
+from billing.domain.ids import InvoiceId, OrganizationId
+from billing.services.exporting import ExportedClaim, export_claim
+from billing.settings import load_settings
+
+_PERSONAL_FILE_MODE = 0o600
+
+
+@click.command()
+@click.option("--organization", type=click.IntRange(min=1), required=True, help="Number of the unit.")
+@click.argument("invoice_id", type=click.UUID)
+@click.option(
+    "--to",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="A new file; only its owner may read it.",
+)
+@click.pass_obj
+def export(config: Path | None, *, organization: int, invoice_id: UUID, file: Path) -> None:
+    """Write XML1, XML2 and XML3 of an issued invoice to FILE, unsigned. Needs VIENPHI_DATABASE_URL.
+
+    The file holds personal data: the export stands in the audit.
+    """
+    settings = load_settings(config, needed=("database_url",))
+    assert settings.database_url is not None, "named as needed"
+    url = settings.database_url.get_secret_value()
+    if file.exists():
+        raise click.ClickException(f"{file} is there already")
+    exported = asyncio.run(_export(url, OrganizationId(organization), InvoiceId(invoice_id)))
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PERSONAL_FILE_MODE)
+        with os.fdopen(descriptor, "wb") as target:
+            target.write(exported.content)
+    except OSError as cause:
+        raise click.ClickException(f"{file} cannot be written: {cause.strerror}") from cause
+    click.echo(f"{file}: {len(exported.content)} bytes, not signed")
+
+
+async def _export(database_url: str, organization_id: OrganizationId, invoice_id: InvoiceId) -> ExportedClaim:
+    async with open_service(database_url) as service:
+        return await export_claim(service.context, organization_id, invoice_id, actor=Actor.system())

@@ -1,0 +1,40 @@
+"""The claim file of an invoice: tables XML1–XML3 in their envelope, unsigned.
+
+GET  /v1/invoices/{id}/claim.xml
+"""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from billing.domain.ids import InvoiceId
+from billing.services.exporting import export_claim
+from billing.web.bodies import read_id
+from billing.web.operations import Content, Description, described
+from billing.web.surroundings import CALLER, surroundings
+
+XML = "application/xml"
+
+
+@described(
+    Description(
+        tag="invoices",
+        answers={HTTPStatus.OK: Content(media_type=XML, description="The claim file, not signed")},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    )
+)
+async def get_claim_file(request: web.Request) -> web.Response:
+    """The claim file of an issued invoice.
+
+    XML1, XML2 and XML3 with the amounts that were billed, as a file to keep or to sign and send. It holds personal
+    data: every reading is noted in the audit.
+    """
+    caller = request[CALLER]
+    invoice_id = InvoiceId(read_id(request.match_info["id"], field="invoice_id"))
+    exported = await export_claim(surroundings(request).context, caller.organization_id, invoice_id, actor=caller.actor)
+    return web.Response(
+        body=exported.content,
+        content_type=XML,
+        charset="utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{exported.file_name}"'},
+    )

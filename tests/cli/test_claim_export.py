@@ -1,0 +1,70 @@
+"""`vienphi claim export` as somebody at a desk calls it."""
+
+import asyncio
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from billing.domain.actor import Actor
+from billing.interop.xml130 import read_claim_file
+from billing.services.invoicing import issue_invoice
+from billing.services.visiting import take_visit
+from billing.storage.database import Database
+from billing.storage.embedded import EmbeddedPostgres
+from tests.builders import add_demo_hospital, build_context, visit_document
+from tests.cli.test_demo import run
+
+
+@pytest.fixture(scope="module")
+def billed() -> Iterator[tuple[str, str]]:
+    """The address of a database with one issued invoice, and the invoice's id."""
+    with EmbeddedPostgres() as own:
+        run("migrate", VIENPHI_OWNER_URL=own.owner_url)
+        yield own.app_url, asyncio.run(bill(own))
+
+
+async def bill(server: EmbeddedPostgres) -> str:
+    hospital = await add_demo_hospital(server.owner_url)
+    database = await Database.open(server.app_url)
+    context = build_context(database)
+    visit = await take_visit(context, hospital.organization_id, visit_document(), actor=Actor.system())
+    assert visit is not None
+    invoice_id = await issue_invoice(context, hospital.organization_id, visit.id, actor=Actor.system())
+    await database.close()
+    return str(invoice_id)
+
+
+def test_invoice_is_written_to_a_file_only_its_owner_reads(billed: tuple[str, str], tmp_path: Path) -> None:
+    url, invoice_id = billed
+    file = tmp_path / "claim.xml"
+
+    done = run("claim", "export", "--organization", "1", invoice_id, "--to", str(file), VIENPHI_DATABASE_URL=url)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{file}: {file.stat().st_size} bytes, not signed\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    (read,) = read_claim_file(file.read_bytes()).visits
+    assert read.visit.ma_lk == "LK0001"
+
+
+def test_file_that_is_there_is_not_written_over(billed: tuple[str, str], tmp_path: Path) -> None:
+    url, invoice_id = billed
+    file = tmp_path / "claim.xml"
+    file.write_text("mine")
+
+    done = run("claim", "export", "--organization", "1", invoice_id, "--to", str(file), VIENPHI_DATABASE_URL=url)
+
+    assert (done.returncode, file.read_text()) == (1, "mine")
+    assert "is there already" in done.stderr
+
+
+def test_unknown_invoice_writes_nothing(billed: tuple[str, str], tmp_path: Path) -> None:
+    unknown = "00000000-0000-7000-8000-000000000000"
+    file = tmp_path / "claim.xml"
+
+    done = run("claim", "export", "--organization", "1", unknown, "--to", str(file), VIENPHI_DATABASE_URL=billed[0])
+
+    assert (done.returncode, file.exists()) == (1, False)
+    assert "[not_found]" in done.stderr

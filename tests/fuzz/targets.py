@@ -1,0 +1,110 @@
+"""The readers that meet bytes of the outside world, each with what must hold of its answer whatever the bytes."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from billing.domain.coverage.figures import load_figures
+from billing.domain.coverage.policy import Policy
+from billing.domain.errors import InvalidValue, NotSupported
+from billing.domain.visit import Patient, Visit
+from billing.interop.bhyt_case import FACILITY_OF_CASES
+from billing.interop.bhyt_qr import read_insurance_card
+from billing.interop.cccd_qr import read_citizen_card
+from billing.interop.strict_json import read_object
+from billing.interop.visit_document import canonical, write_patient, write_visit
+from billing.interop.visit_json import read_visit
+from billing.interop.xml130 import read_claim_file
+from billing.services.quoting import quote_file, quote_json
+from tests.fuzz.seeds import CASES, CITIZEN_CARDS, CLAIM_FILES, INSURANCE_CARDS, SMALL_CLAIM_FILES
+
+FIGURES = load_figures()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A reader: valid inputs to start from, and the check of an answer to any bytes, which fails by an exception."""
+
+    seeds: Sequence[bytes]
+    check: Callable[[bytes], None]
+
+
+def check_claim_file(content: bytes) -> None:
+    """Visits that can be kept, priced and told, or a finding that refuses and says why."""
+    claim = read_claim_file(content)
+    assert claim.visits or any(finding.refuses for finding in claim.findings)
+    for read in claim.visits:
+        assert_can_be_kept(read.visit)
+    check_quote(content)
+
+
+def check_quote(content: bytes) -> None:
+    """Whatever the file, an answer that can be written as JSON."""
+    quote = quote_file(content, file="f", figures=FIGURES, policy=Policy())
+    assert quote.visits or any(finding.refuses for finding in quote.findings) or quote.read_count
+    json.dumps(quote_json(quote), allow_nan=False).encode()
+
+
+def check_case_file(content: bytes) -> None:
+    check_quote(content)
+    check_visit_json(content)
+
+
+def check_visit_json(content: bytes) -> None:
+    """The first visit of a case file, told by itself: a visit that can be kept, or a named refusal."""
+    try:
+        document = read_object(content)
+        given = document.get("input")
+        if isinstance(given, dict) and isinstance(given.get("visits"), list) and given["visits"]:
+            first = given["visits"][0]
+            if isinstance(first, dict):
+                document = {"cards": given.get("cards"), **first}
+        visit = read_visit(document, default_facility=FACILITY_OF_CASES)
+    except (InvalidValue, NotSupported):
+        return
+    assert_can_be_kept(visit)
+
+
+def check_citizen_card(content: bytes) -> None:
+    try:
+        card = read_citizen_card(content)
+    except InvalidValue:
+        return
+    assert len(card.citizen_number) == 12
+    assert_text(card.name, card.address, card.old_number, card.birth)
+
+
+def check_insurance_card(content: bytes) -> None:
+    try:
+        card = read_insurance_card(content)
+    except InvalidValue:
+        return
+    assert len(card.code) in {10, 12, 15}
+    assert_text(card.name, card.address, card.parent, card.issued_at, card.management_number, card.check)
+
+
+def assert_can_be_kept(visit: Visit) -> None:
+    """What is taken in is written as a document and read again when the invoice is issued: the same visit."""
+    document = json.loads(canonical(write_visit(visit)), parse_float=Decimal)
+    assert read_visit(document) == replace(visit, patient=Patient(), stated=None)
+    assert_text(canonical(write_patient(visit.patient)))
+    moments = [visit.admitted_at, visit.discharged_at, *(item.ordered_at for item in visit.items)]
+    assert all(1900 <= moment.year <= 2100 for moment in moments if moment is not None)
+    assert all(max(item.number, item.group) < 2**31 for item in visit.items)
+    assert sum(item.quantity * item.hospital_price for item in visit.items) < 10**15
+
+
+def assert_text(*texts: str) -> None:
+    """What PostgreSQL takes as text."""
+    for text in texts:
+        assert "\x00" not in text
+        text.encode()
+
+
+TARGETS: Mapping[str, Target] = {
+    "claim-file": Target((*SMALL_CLAIM_FILES, *SMALL_CLAIM_FILES, *CLAIM_FILES), check_claim_file),
+    "case-file": Target(CASES, check_case_file),
+    "citizen-card": Target(CITIZEN_CARDS, check_citizen_card),
+    "insurance-card": Target(INSURANCE_CARDS, check_insurance_card),
+}

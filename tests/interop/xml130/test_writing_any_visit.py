@@ -1,0 +1,101 @@
+"""Any visit under any reading of the open rules: the written file states what was billed, to the hundredth."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import settings
+
+from billing.domain.card import Card
+from billing.domain.coverage.figures import load_figures
+from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.price import price
+from billing.domain.coverage.priced import PricedVisit
+from billing.domain.finding import FindingCode
+from billing.domain.visit import CeilingKind, PayerClass, StatedAmounts, Visit
+from billing.interop.xml130 import ClaimFile, read_claim_file
+from billing.interop.xml130.formats import write_level
+from billing.interop.xml130.writer import ClaimNotWritable, PricedClaim, write_claim_file
+from tests.domain.coverage.any_visits import visits_and_policies
+from tests.domain.coverage.builders import a_visit
+from tests.interop.xml130.test_writing import MADE_ON, shares
+
+FIGURES = load_figures()
+
+
+def written(visit: Visit, priced: PricedVisit) -> ClaimFile:
+    return read_claim_file(write_claim_file(PricedClaim(visit=visit, lines=priced.lines, made_on=MADE_ON)))
+
+
+def as_a_file_tells(visit: Visit) -> Visit:
+    """The visit without what the tables of the standard have no field for."""
+    told = {
+        "ceiling_kind": CeilingKind.UNIT,
+        "payer_class": PayerClass.INSURANCE,
+        "is_copay_replaced": False,
+        "paying_source": "1",
+    }
+    items = tuple(replace(item, **told) for item in visit.items)
+    return replace(of_this_standard(visit), items=items, copay_history=None, private_insurance=None)
+
+
+def of_this_standard(visit: Visit) -> Visit:
+    """The object codes of the standard begin with Decision 3276/QĐ-BYT; a visit off line under Law 46 has none."""
+    return visit if visit.off_line_at is None else replace(visit, object_code="1.1", off_line_at=None)
+
+
+@settings(max_examples=60, deadline=None)
+@for_all(visits_and_policies())
+def test_file_states_what_was_billed_and_its_own_sums(case: tuple[Visit, dict[str, object]]) -> None:
+    visit, readings = of_this_standard(case[0]), case[1]
+    priced = price(visit, figures=FIGURES, policy=Policy(**readings))
+
+    claim = written(visit, priced)
+
+    assert {finding.code for finding in claim.findings} <= {FindingCode.LEVEL_ROUNDED}
+    (read,) = claim.visits
+    last_day = MADE_ON if visit.discharged_at is None else visit.discharged_at.date()
+    billed = {line.item.key: line for line in priced.lines}
+    for item in read.visit.items:
+        line = billed[item.key]
+        assert item.stated == StatedAmounts(
+            hospital_amount=line.hospital_amount,
+            insured_amount=line.insured_amount,
+            level=Decimal(write_level(line.level, on=last_day)),
+            other_funds=line.other_funds,
+            self_pay=line.self_pay,
+            copay=line.copay,
+            fund=line.fund,
+        )
+    totals = read.visit.stated
+    assert totals is not None
+    assert (totals.hospital_amount, totals.insured_amount) == (priced.hospital_amount, priced.insured_amount)
+    assert (totals.self_pay, totals.copay, totals.fund) == (priced.self_pay, priced.copay, priced.fund)
+    assert totals.other_funds == priced.other_funds
+
+
+@settings(max_examples=60, deadline=None)
+@for_all(visits_and_policies())
+def test_what_a_file_can_tell_is_priced_the_same_again(case: tuple[Visit, dict[str, object]]) -> None:
+    visit, policy = as_a_file_tells(case[0]), Policy(**case[1])
+    priced = price(visit, figures=FIGURES, policy=policy)
+
+    (read,) = written(visit, priced).visits
+
+    again = price(read.visit, figures=FIGURES, policy=policy)
+    assert shares(again.lines) == shares(priced.lines)
+
+
+def test_card_without_a_code_is_refused_until_the_gateway_gave_one() -> None:
+    child = Card("", date(2026, 1, 1), None, "TE1")
+    visit = a_visit(cards=(child,))
+    priced = price(visit, figures=FIGURES, policy=Policy())
+    assert priced.fund > 0
+
+    with pytest.raises(ClaimNotWritable) as refusal:
+        written(visit, priced)
+
+    assert refusal.value.field == "GT_THE_TU"
+    assert written(replace(visit, cards=(Card("TE179KT00000123", date(2026, 1, 1), None),)), priced).visits
