@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+from pydantic import ValidationError
 
 from billing.domain.actor import Role
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.ids import OrganizationId, ProviderAccountId
 from billing.services.accounts import BuildProvider, BuiltProvider, StoredProviderAccounts
-from billing.services.context import Clock, Context, Ids, utc_now
+from billing.services.context import AccountUnusable, Clock, Context, Ids, utc_now
 from billing.services.organizing import NewBankAccount, NewOrganization, Setup
 from billing.storage.database import Database, DatabaseLimits
 from billing.storage.organizations import ProviderAccountRow
@@ -47,7 +48,10 @@ class DemoHospital:
 def build_sandbox(row: ProviderAccountRow) -> BuiltProvider:
     """Make the sandbox provider as `app` does, with the secret of the tests."""
     assert (row.provider, row.secret_name) == ("sandbox", "sandbox")
-    values = SandboxSettings.model_validate({**row.settings, "secret": SANDBOX_SECRET})
+    try:
+        values = SandboxSettings.model_validate({**row.settings, "secret": SANDBOX_SECRET})
+    except ValidationError as refusal:
+        raise AccountUnusable("settings of sandbox are refused") from refusal
     return BuiltProvider(Sandbox(values, httpx.AsyncClient(transport=httpx.MockTransport(_no_network))), values.allows)
 
 

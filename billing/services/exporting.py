@@ -4,7 +4,6 @@ Reads names, card numbers and the file the visit came in with, so every export l
 """
 
 import asyncio
-import json
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -16,6 +15,7 @@ from billing.domain.ids import InvoiceId, OrganizationId
 from billing.domain.invoice import InvoiceNotIssued, InvoiceState, VisitErased
 from billing.domain.ledger import business_date
 from billing.domain.visit import Visit
+from billing.interop.frozen_document import read_frozen
 from billing.interop.visit_json import read_visit as read_visit_json
 from billing.interop.xml130.reader import read_claim_file
 from billing.interop.xml130.tables import Row
@@ -85,7 +85,7 @@ def _write(billed: BilledVisit, made_on: date) -> bytes:
 
 def _whole_visit(billed: BilledVisit, document: Any) -> Visit:
     """The frozen visit with what an invoice does not keep: card numbers and the patient."""
-    frozen = read_visit_json(json.loads(billed.frozen)["visit"])
+    frozen = read_frozen(billed.frozen).visit
     told = read_visit_json(document)
     assert len(told.cards) == len(frozen.cards), "a version of a visit never changes"
     assert billed.patient is not None, "an erased patient was refused"

@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from uuid import UUID
 
+from billing.domain.coverage.authority import AS_TOLD
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.price import price
@@ -158,7 +159,7 @@ class Rows:
             earlier="[]",
             lines=json.dumps(told, ensure_ascii=False),
         )
-        return write_frozen(visit, Policy()), row
+        return write_frozen(visit, Policy(), AS_TOLD), row
 
     def _row(self) -> FrozenRow:
         self._next += 1
