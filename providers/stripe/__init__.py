@@ -1,0 +1,1 @@
+"""Stripe, and any server that speaks as Stripe does: cards and wallets."""

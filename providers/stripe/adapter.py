@@ -1,0 +1,325 @@
+"""Stripe and servers that speak as Stripe does: payment intents, checkout sessions, webhooks, refunds.
+
+A server may know more than we use, leave out what is optional, ignore Idempotency-Key and tell nothing of refunds: so
+as few fields as can be are sent, what would move money twice is looked for first, and refunds are asked about.
+Whatever tells of a payment names its money by the payment intent. Source: Stripe API 2024-06-20.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import ClassVar
+
+import httpx
+from pydantic import BaseModel
+
+from providers.calling import NoAnswer, NotSent
+from providers.contract import (
+    BadSignature,
+    Callback,
+    Callbacks,
+    Cancellations,
+    KnownPayment,
+    Notice,
+    Notices,
+    Outcome,
+    PaymentInstruction,
+    PaymentRefused,
+    PaymentRequest,
+    PaymentUnknown,
+    Provider,
+    Queries,
+    RefundRequest,
+    Refunds,
+    Reply,
+    Told,
+    Unreadable,
+    Verdict,
+)
+from providers.settings import alive
+from providers.signing import NotStrictJson, read_json_object
+from providers.stripe.forms import AMOUNT_MAX, REFUND_FIELD, intent_form, refund_form, session_form
+from providers.stripe.reading import (
+    Object,
+    charged_at,
+    dong_of,
+    identifier,
+    intent_notice,
+    is_identifier,
+    linked,
+    read_event,
+    reference_of,
+    require_dong,
+    session_notice,
+    word,
+)
+from providers.stripe.server import Server
+from providers.stripe.settings import StripeSettings
+from providers.stripe.signing import is_signed
+from providers.stripe.statuses import REFUND_STATUSES
+from providers.telling import request_id, without_money
+
+_SIGNATURE = "stripe-signature"
+_INTENTS, _SESSIONS, _REFUNDS = "/v1/payment_intents", "/v1/checkout/sessions", "/v1/refunds"
+_SESSION_PREFIX, _CHARGE_PREFIXES = "cs_", ("ch_", "py_")
+_RECORDED = Reply(200, b'{"received":true}')
+_CALL_AGAIN = Reply(503, b'{"received":false}', headers={"Retry-After": "30"})
+_UNPROVED = Reply(400, b'{"error":{"message":"No signatures found matching the expected signature for payload"}}')
+_UNREADABLE = Reply(400, b'{"error":{"message":"Invalid payload"}}')
+_TOLD_FIRST = (Outcome.SUCCEEDED, Outcome.REVIEW, Outcome.PENDING, Outcome.UNKNOWN)
+
+
+class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
+    """One account at Stripe or at a server that speaks as Stripe does."""
+
+    signed_part: ClassVar[str] = "the moment t of the header Stripe-Signature, a full stop and the whole body"
+    settings_type: ClassVar[type[BaseModel]] = StripeSettings
+    evidence_headers: ClassVar[frozenset[str]] = frozenset({_SIGNATURE})
+    partial_refunds: ClassVar[bool] = True
+
+    def __init__(self, settings: StripeSettings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._server = Server(settings, client)
+        self.queries_per_minute = settings.queries_per_minute
+
+    async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
+        """Make a payment intent, or a checkout session with a page for the payer."""
+        settings = self._settings
+        if not 1 <= request.amount <= AMOUNT_MAX:
+            raise PaymentRefused(f"Stripe collects 1 to {AMOUNT_MAX} đồng at a time")
+        if settings.mode == "checkout":
+            return_url = request.return_url or settings.return_url
+            if not return_url:
+                raise PaymentRefused("a checkout session needs an address to return to; set return_url")
+            path, fields = _SESSIONS, session_form(request, settings, return_url)
+        else:
+            path, fields = _INTENTS, intent_form(request, settings)
+        try:
+            if settings.confirm and path == _INTENTS:  # this one charges at once: never twice
+                begun, _, _ = await self._find(request.reference, since=request.requested_at)
+                if begun:
+                    return self._instruction(request, begun[0])
+            said = await self._server.post(path, fields, key=request_id("create", request.reference))
+        except NotSent as error:
+            raise PaymentRefused("the server could not be reached; nothing was begun") from error
+        except NoAnswer as error:
+            raise PaymentUnknown("no answer that can be trusted") from error
+        if said.is_refusal:
+            raise PaymentRefused(f"the server refuses the payment ({said.status} {said.code})")
+        return self._instruction(request, said.told)
+
+    def read_callback(self, callback: Callback) -> Notices | Reply:
+        """Verify the raw body, then read the one event it holds; events that tell nothing of our money are taken."""
+        if callback.method != "POST":
+            return Reply(405, headers={"Allow": "POST"})
+        settings = self._settings
+        if not is_signed(
+            alive(settings.endpoint_secret),
+            callback.header(_SIGNATURE),
+            callback.body,
+            now=int(callback.received_at.timestamp()),
+            tolerance_s=settings.tolerance_s,
+            future_s=settings.future_s,
+        ):
+            raise BadSignature(_UNPROVED)
+        try:
+            event = read_json_object(callback.body)
+            notices = read_event(event, received_at=callback.received_at)
+        except (NotStrictJson, ValueError) as error:
+            raise Unreadable(str(error), _UNREADABLE) from error
+        is_foreign = self._is_foreign(event)
+        return Notices(tuple(replace(notice, names_other_account=is_foreign) for notice in notices))
+
+    def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
+        """2xx for whatever is recorded, new or known; anything else is told again, for up to three days."""
+        return _CALL_AGAIN if verdict is Verdict.TRY_LATER else _RECORDED
+
+    async def query_payment(self, known: KnownPayment) -> Notices:
+        """Ask by the id; where the answer that held it was lost, look for our reference among the latest."""
+        try:
+            if known.provider_reference:
+                return await self._ask_by_id(known)
+            found, is_whole, evidence = await self._find(known.reference, since=known.created_at)
+            if not found:
+                outcome = Outcome.NOT_FOUND if is_whole else Outcome.UNKNOWN
+                return Notices((without_money(known, outcome),), evidence)
+            notices = [await self._read(known, each) for each in found]
+        except (NotSent, NoAnswer):
+            return Notices((without_money(known, Outcome.UNKNOWN),))
+        first_outcome = next(
+            (each for each in _TOLD_FIRST if any(one.outcome is each for one in notices)), notices[0].outcome
+        )
+        return Notices(tuple(one for one in notices if one.outcome is first_outcome), evidence)
+
+    async def refund(self, request: RefundRequest) -> Told:
+        """Send money back once: a server that ignores keys is asked first whether it has this refund already."""
+        target = request.transaction or request.payment.provider_reference
+        if not is_identifier(target) or target.startswith(_SESSION_PREFIX):
+            return Told(outcome=Outcome.FAILED, provider_status="no payment intent is known")
+        name = "charge" if target.startswith(_CHARGE_PREFIXES) else "payment_intent"
+        try:
+            earlier = await self._find_refund(request, {name: target})
+            if earlier is not None and earlier.outcome is not Outcome.NOT_FOUND:
+                return earlier
+            fields = refund_form(request, {name: target})
+            said = await self._server.post(_REFUNDS, fields, key=request_id("refund", request.reference))
+        except NotSent:
+            return Told(outcome=Outcome.FAILED, provider_status="not sent")
+        except NoAnswer:
+            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        if said.is_refusal:
+            return Told(outcome=Outcome.FAILED, provider_status=said.code, evidence=said.evidence)
+        return self._told_refund(request, said.told, said.evidence)
+
+    async def query_refund(self, request: RefundRequest, *, provider_reference: str, asked_at: datetime) -> Told:
+        """What became of a refund, by its id, else by our code among the refunds of the payment."""
+        target = request.transaction or request.payment.provider_reference
+        name = "charge" if target.startswith(_CHARGE_PREFIXES) else "payment_intent"
+        try:
+            if is_identifier(provider_reference):
+                said = await self._server.get(_REFUNDS, provider_reference)
+                if not said.is_refusal:
+                    return self._told_refund(request, said.told, said.evidence)
+            found = await self._find_refund(request, {name: target})
+        except (NotSent, NoAnswer):
+            found = None
+        return found or Told(outcome=Outcome.UNKNOWN, provider_status="")
+
+    async def cancel_payment(self, known: KnownPayment, *, reason: str) -> Told:
+        """Cancel the intent or end the session; where the server refuses, say what has become of it instead."""
+        try:
+            number = known.provider_reference or await self._number_of(known)
+            if not number:
+                return Told(outcome=Outcome.UNKNOWN, provider_status="")
+            known = replace(known, provider_reference=number)
+            is_session = number.startswith(_SESSION_PREFIX)
+            path = f"{_SESSIONS}/{number}/expire" if is_session else f"{_INTENTS}/{number}/cancel"
+            if not is_identifier(number):
+                return Told(outcome=Outcome.UNKNOWN, provider_status="")
+            key = request_id("cancel", known.reference, known.asked_at.isoformat())
+            said = await self._server.post(path, {}, key=key)
+            status = word(said.told, "status")
+            if not said.is_refusal and status == ("expired" if is_session else "canceled"):
+                return Told(
+                    outcome=Outcome.CANCELLED, provider_status=status, provider_reference=number, evidence=said.evidence
+                )
+            asked = await self._ask_by_id(known)
+        except (NotSent, NoAnswer):
+            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        [notice] = asked.notices
+        return Told(
+            outcome=notice.outcome,
+            provider_status=notice.provider_status,
+            provider_reference=number,
+            evidence=asked.evidence,
+        )
+
+    def _instruction(self, request: PaymentRequest, told: Object) -> PaymentInstruction:
+        """How the payer pays what was made, after checking that it is what we asked for. Raises PaymentUnknown."""
+        is_session = self._settings.mode == "checkout"
+        try:
+            number = identifier(told)
+            amount = dong_of(told, "amount_total" if is_session else "amount", is_needed=not is_session)
+            if not is_session or told.get("currency") is not None:
+                require_dong(told)
+        except ValueError as error:
+            raise PaymentUnknown(f"an answer that makes no sense: {error}") from error
+        if amount != request.amount and not (is_session and amount == 0):
+            raise PaymentUnknown("the answer is of another amount")
+        if reference_of(told) not in {None, request.reference}:
+            raise PaymentUnknown("the answer is of another payment")
+        page = told.get("url") if is_session else _next_page(told)
+        schemes = ("https://", "http://") if self._settings.base_url.startswith("http://") else ("https://",)
+        if page is not None and not (isinstance(page, str) and page.startswith(schemes)):
+            raise PaymentUnknown("the page of the payment is no address that a browser opens")
+        return PaymentInstruction(redirect_url=page or "", provider_reference=number)
+
+    async def _find(self, reference: str, *, since: datetime) -> tuple[list[Object], bool, bytes]:
+        """What was made under a reference of ours, and whether there is nothing beyond. Raises NotSent and NoAnswer."""
+        path = _SESSIONS if self._settings.mode == "checkout" else _INTENTS
+        listing = await self._server.list(path, {}, since=since)
+        found = [
+            each
+            for each in listing.objects
+            if reference in {reference_of(each), word(each, "client_reference_id")} and is_identifier(each.get("id"))
+        ]
+        return found, listing.is_whole, listing.evidence
+
+    async def _number_of(self, known: KnownPayment) -> str:
+        found, _, _ = await self._find(known.reference, since=known.created_at)
+        return identifier(found[0]) if len(found) == 1 else ""
+
+    async def _ask_by_id(self, known: KnownPayment) -> Notices:
+        """Raises NotSent and NoAnswer."""
+        number = known.provider_reference
+        if not is_identifier(number):
+            return Notices((without_money(known, Outcome.UNKNOWN),))
+        said = await self._server.get(_SESSIONS if number.startswith(_SESSION_PREFIX) else _INTENTS, number)
+        if said.is_refusal:
+            outcome = Outcome.NOT_FOUND if said.status == 404 else Outcome.UNKNOWN
+            return Notices((without_money(known, outcome, said.code),), said.evidence)
+        if said.told.get("id") != number:
+            return Notices((without_money(known, Outcome.UNKNOWN),), said.evidence)
+        return Notices((await self._read(known, said.told),), said.evidence)
+
+    async def _read(self, known: KnownPayment, told: Object) -> Notice:
+        """The notice of what was asked about; UNKNOWN where it makes no sense or is of another payment."""
+        try:
+            if identifier(told).startswith(_SESSION_PREFIX):
+                notice = session_notice(told, said=None, told_at=known.asked_at)
+                intent = linked(told, "payment_intent")
+                if notice.outcome is Outcome.UNKNOWN and intent:
+                    said = await self._server.get(_INTENTS, intent)
+                    told = said.told
+                    notice = intent_notice(told, said=None, told_at=known.asked_at)
+            else:
+                notice = intent_notice(told, said=None, told_at=charged_at(told) or known.asked_at)
+        except ValueError:
+            return without_money(known, Outcome.UNKNOWN)
+        if notice.reference not in {None, known.reference}:
+            return without_money(known, Outcome.UNKNOWN)
+        return replace(notice, reference=known.reference)
+
+    async def _find_refund(self, request: RefundRequest, target: Mapping[str, str]) -> Told | None:
+        """The refund that carries our code; NOT_FOUND where there is surely none, None where that cannot be known."""
+        listing = await self._server.list(_REFUNDS, target)
+        bare = False
+        for each in listing.objects:
+            code = reference_of(each, REFUND_FIELD)
+            if code == request.reference:
+                return self._told_refund(request, each, listing.evidence)
+            bare = bare or (code is None and each.get("amount") == request.amount)
+        if bare or not listing.is_whole:
+            return None
+        return Told(outcome=Outcome.NOT_FOUND, provider_status="", evidence=listing.evidence)
+
+    def _told_refund(self, request: RefundRequest, told: Object, evidence: bytes) -> Told:
+        """What a refund's object says; UNKNOWN where it is not the one we asked for."""
+        try:
+            number, amount = identifier(told), dong_of(told, "amount")
+            if told.get("currency") is not None:
+                require_dong(told)
+        except ValueError:
+            return Told(outcome=Outcome.UNKNOWN, provider_status="", evidence=evidence)
+        is_ours = amount == request.amount and reference_of(told, REFUND_FIELD) in {None, request.reference}
+        status = word(told, "status")
+        return Told(
+            outcome=REFUND_STATUSES.get(status, Outcome.UNKNOWN) if is_ours else Outcome.UNKNOWN,
+            provider_status=status,
+            provider_reference=number,
+            evidence=evidence,
+        )
+
+    def _is_foreign(self, event: Object) -> bool:
+        """Whether an event is of the other mode, or of a connected account that is not this one."""
+        settings = self._settings
+        mode, account = event.get("livemode"), event.get("account")
+        is_other_mode = settings.livemode is not None and mode is not None and mode is not settings.livemode
+        return is_other_mode or bool(settings.account and account is not None and account != settings.account)
+
+
+def _next_page(told: Object) -> object:
+    """Where the payer's browser is to go for an intent, if anywhere."""
+    action = told.get("next_action")
+    redirect = action.get("redirect_to_url") if isinstance(action, Mapping) else None
+    return redirect.get("url") if isinstance(redirect, Mapping) else None

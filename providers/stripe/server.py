@@ -1,0 +1,142 @@
+"""Asking a server that speaks as Stripe does: one call, and its lists.
+
+A refusal is an answer: a status of 4xx with an error object, in which the server says that it did nothing. Whatever may
+pass or may have begun something before (409, 429, a key that was used with other fields) is no answer.
+Source: Stripe API 2024-06-20, errors, idempotent requests, pagination.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+import httpx
+
+from providers.calling import NoAnswer, call
+from providers.settings import first
+from providers.signing import BODY_SIZE_MAX, NotStrictJson, read_json_object
+from providers.stripe.reading import Object, identifier, listed, moment
+from providers.stripe.settings import StripeSettings
+
+_LIST_SIZE_MAX = 1024 * 1024
+_PAGE = 100
+_CLOCKS_APART = timedelta(minutes=5)
+_DONE = frozenset({200, 201})
+_PASSING = frozenset({408, 409, 425, 429})
+_CODE = re.compile(r"[a-z0-9_]{1,60}")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the server answered; `code` is its word for a refusal, never its sentence, which may repeat what we sent."""
+
+    status: int
+    told: Object
+    evidence: bytes
+
+    @property
+    def is_refusal(self) -> bool:
+        return self.status not in _DONE
+
+    @property
+    def error(self) -> Object | None:
+        error = self.told.get("error")
+        return error if isinstance(error, Mapping) else None
+
+    @property
+    def code(self) -> str:
+        error = self.error or {}
+        words = [error.get(name) for name in ("code", "type")]
+        return next((each for each in words if isinstance(each, str) and _CODE.fullmatch(each)), "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The objects of a list. `is_whole` is whether one that is not among them is not there at all."""
+
+    objects: tuple[Object, ...]
+    evidence: bytes
+    is_whole: bool
+
+
+class Server:
+    """One account at one server."""
+
+    def __init__(self, settings: StripeSettings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._client = client
+
+    async def get(self, path: str, number: str) -> Said:
+        """One object by its id. Raises NotSent and NoAnswer."""
+        return await self._ask("GET", f"{path}/{quote(number, safe='')}")
+
+    async def post(self, path: str, fields: Mapping[str, str], *, key: str) -> Said:
+        """Begin or end something; the server knows a repeat by its key, if it heeds it. Raises NotSent and NoAnswer."""
+        return await self._ask("POST", path, fields=fields, key=key)
+
+    async def list(self, path: str, filters: Mapping[str, str], *, since: datetime | None = None) -> Listing:
+        """A list, as far back as `since`, in few pages. Not whole where the server refuses to list.
+
+        Only filters every server has are used. Raises NotSent and NoAnswer.
+        """
+        objects: list[Object] = []
+        after: dict[str, str] = {}
+        evidence = b""
+        for _ in range(self._settings.list_pages_max):
+            said = await self._ask("GET", path, query={**filters, "limit": str(_PAGE), **after})
+            if said.is_refusal:
+                return Listing(tuple(objects), said.evidence, is_whole=False)
+            if not isinstance(said.told.get("data"), list):
+                raise NoAnswer("no list")
+            page, evidence = listed(said.told), said.evidence
+            objects += page
+            if said.told.get("has_more") is not True:
+                return Listing(tuple(objects), evidence, is_whole=True)
+            if since is not None and _goes_beyond(page, since):
+                return Listing(tuple(objects), evidence, is_whole=True)
+            try:
+                after = {"starting_after": identifier(page[-1] if page else {})}
+            except ValueError as error:
+                raise NoAnswer(str(error)) from error
+        return Listing(tuple(objects), evidence, is_whole=False)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
+        key: str = "",
+    ) -> Said:
+        settings = self._settings
+        headers = {"Authorization": f"Bearer {first(settings.secret_key).decode('utf-8')}"}
+        if settings.api_version:
+            headers["Stripe-Version"] = settings.api_version
+        if key:
+            headers["Idempotency-Key"] = key
+        request = self._client.build_request(
+            method, settings.base_url + path, params=query, data=fields, headers=headers
+        )
+        size_max = BODY_SIZE_MAX if query is None else _LIST_SIZE_MAX
+        answer = await call(self._client, request, timeout_s=settings.timeout_s, size_max=size_max)
+        if answer.status in _PASSING or not (answer.status in _DONE or 400 <= answer.status < 500):
+            raise NoAnswer(f"status {answer.status}")
+        try:
+            told = read_json_object(answer.body, size_max=size_max)
+        except NotStrictJson as error:
+            raise NoAnswer(str(error)) from error
+        said = Said(answer.status, told, answer.body)
+        if said.is_refusal and said.error is None:
+            raise NoAnswer(f"status {answer.status} without an error of the server's")
+        if said.error is not None and said.error.get("type") == "idempotency_error":
+            raise NoAnswer("the key was used for something else")
+        return said
+
+
+def _goes_beyond(page: list[Object], since: datetime) -> bool:
+    """Whether a page of a list that runs from new to old has passed a moment; servers may list in any order."""
+    moments = [made_at for each in page if (made_at := moment(each.get("created"))) is not None]
+    is_newest_first = len(moments) == len(page) and moments == sorted(moments, reverse=True)
+    return is_newest_first and moments[0] > moments[-1] and moments[-1] < since - _CLOCKS_APART

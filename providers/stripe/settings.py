@@ -1,0 +1,36 @@
+"""Settings of one account at Stripe or at a server that speaks as Stripe does."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from providers.settings import AccountSettings, Secrets
+
+_ADDRESS = r"https?://[!-~]{1,500}"
+
+
+class StripeSettings(AccountSettings):
+    """One account. `secret_key` opens the interface (`sk_…`), `endpoint_secret` signs what is told to us (`whsec_…`).
+
+    `mode` says what is made for the payer: a `payment_intent`, or a `checkout` session with a page of its own, which
+    needs an address to return to. `payment_method_types` is sent only where it is set. `payment_method` and `confirm`
+    charge a method that is named here at once: for servers of tests, never for patients.
+    `livemode` and `account`, where set, refuse what is told of the other mode or of another connected account.
+    `tolerance_s` bounds the age of what is told, `future_s` how far its clock may be ahead of ours.
+    """
+
+    secret_key: Secrets
+    endpoint_secret: Secrets
+    base_url: str = Field(default="https://api.stripe.com", pattern=rf"^{_ADDRESS}[^/]$")
+    api_version: str = Field(default="2024-06-20", pattern=r"^[0-9A-Za-z.;_=-]{0,60}$")
+    mode: Literal["payment_intent", "checkout"] = "payment_intent"
+    payment_method_types: tuple[str, ...] = ()
+    payment_method: str = Field(default="", pattern=r"^[0-9A-Za-z_-]{0,255}$")
+    confirm: bool = False
+    return_url: str = Field(default="", pattern=rf"^({_ADDRESS})?$")
+    livemode: bool | None = None
+    account: str = Field(default="", pattern=r"^[0-9A-Za-z_-]{0,255}$")
+    tolerance_s: int = Field(default=300, ge=1, le=3600)
+    future_s: int = Field(default=300, ge=0, le=3600)
+    list_pages_max: int = Field(default=5, ge=1, le=50)
+    queries_per_minute: int = Field(default=60, ge=0, le=1500)

@@ -1,0 +1,80 @@
+"""What Stripe's words mean; one that is not listed is UNKNOWN. Source: Stripe API 2024-06-20, reference and events."""
+
+from collections.abc import Mapping
+
+from providers.contract import Outcome
+
+PAID = "paid"
+
+INTENT_STATUSES: Mapping[str, Outcome] = {
+    "requires_payment_method": Outcome.PENDING,
+    "requires_confirmation": Outcome.PENDING,
+    "requires_action": Outcome.PENDING,
+    "processing": Outcome.PENDING,
+    "requires_capture": Outcome.PENDING,  # authorised only: no money yet
+    "canceled": Outcome.CANCELLED,
+    "succeeded": Outcome.SUCCEEDED,
+}
+
+INTENT_EVENTS: Mapping[str, Outcome] = {
+    "payment_intent.succeeded": Outcome.SUCCEEDED,
+    "payment_intent.processing": Outcome.PENDING,
+    "payment_intent.payment_failed": Outcome.PENDING,  # the intent can be tried again
+    "payment_intent.canceled": Outcome.CANCELLED,
+}
+
+SESSION_EVENTS: Mapping[str, Outcome | None] = {
+    "checkout.session.completed": None,  # its payment_status says whether money came
+    "checkout.session.async_payment_succeeded": Outcome.SUCCEEDED,
+    "checkout.session.async_payment_failed": Outcome.FAILED,
+    "checkout.session.expired": Outcome.EXPIRED,
+}
+
+REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})
+DISPUTE_EVENTS = frozenset(
+    {
+        "charge.dispute.created",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.funds_reinstated",
+        "charge.dispute.closed",
+    }
+)
+
+REFUND_NOTICES: Mapping[str, Outcome] = {
+    "succeeded": Outcome.SUCCEEDED,
+    "pending": Outcome.PENDING,
+    "requires_action": Outcome.PENDING,
+    "failed": Outcome.REVIEW,  # it may have been told as succeeded before, and the money has come back to us
+    "canceled": Outcome.CANCELLED,
+}
+"""What a refund that is told of means."""
+
+REFUND_STATUSES: Mapping[str, Outcome] = {
+    "succeeded": Outcome.SUCCEEDED,
+    "pending": Outcome.PENDING,
+    "requires_action": Outcome.PENDING,
+    "failed": Outcome.FAILED,
+    "canceled": Outcome.FAILED,
+}
+"""What became of a refund that we asked for."""
+
+
+def outcome_of_intent(status: str, *, said: Outcome | None) -> Outcome:
+    """What a payment intent means; `said` is what the event says. Where the two disagree nothing is concluded."""
+    if not status:
+        return said or Outcome.UNKNOWN
+    outcome = INTENT_STATUSES.get(status, Outcome.UNKNOWN)
+    return outcome if said in {None, outcome} else Outcome.UNKNOWN
+
+
+def outcome_of_session(status: str, payment_status: str, *, said: Outcome | None) -> Outcome:
+    """What a checkout session means. Completed is not paid: `unpaid` waits for a slow method."""
+    if payment_status == PAID:
+        return Outcome.SUCCEEDED if said in {None, Outcome.SUCCEEDED} else Outcome.UNKNOWN
+    if payment_status not in {"", "unpaid"} or (said is Outcome.SUCCEEDED and payment_status):
+        return Outcome.UNKNOWN
+    if said is not None:
+        return said
+    if status == "expired":
+        return Outcome.EXPIRED
+    return Outcome.PENDING if payment_status and status in {"", "open", "complete"} else Outcome.UNKNOWN

@@ -1,0 +1,399 @@
+"""Stripe asked: payments and questions, and what the outside world does instead of answering."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
+import pytest
+import respx
+
+from providers.contract import Notice, Outcome, PaymentInstruction, PaymentRefused, PaymentUnknown
+from tests.providers.stripe_samples import (
+    AT,
+    CREATED,
+    HOST,
+    INTENT,
+    KEY,
+    KNOWN,
+    NEW_INTENT,
+    REQUEST,
+    SESSION,
+    account,
+    one,
+    told,
+    without,
+)
+from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
+
+INTENTS, SESSIONS, REFUNDS = "/v1/payment_intents", "/v1/checkout/sessions", "/v1/refunds"
+PAGE = "https://checkout.stripe.com/c/pay/cs_1"
+NEW_SESSION = {**SESSION, "status": "open", "payment_status": "unpaid", "payment_intent": None, "url": PAGE}
+UNKNOWN_REF = replace(KNOWN, provider_reference="")
+NOTHING = {"object": "list", "data": [], "has_more": False}
+
+
+@pytest.fixture
+def world() -> Iterator[respx.Router]:
+    with respx.mock(base_url=HOST, assert_all_called=False) as mocked:
+        yield mocked
+
+
+def error(code: str = "invalid", kind: str = "invalid_request_error") -> dict[str, Any]:
+    return {"error": {"type": kind, "code": code, "message": f"No such key {KEY}"}}
+
+
+def sent(route: respx.Route) -> dict[str, str]:
+    return dict(parse_qsl(route.calls.last.request.content.decode(), keep_blank_values=True))
+
+
+async def created(**settings: Any) -> PaymentInstruction:
+    async with httpx.AsyncClient() as client:
+        return await account(client, **settings).create_payment(REQUEST)
+
+
+async def asked(known=KNOWN, **settings: Any) -> tuple[Notice, ...]:
+    async with httpx.AsyncClient() as client:
+        return (await account(client, **settings).query_payment(known)).notices
+
+
+# ---- payments
+
+
+async def test_intent_is_asked_for_in_few_fields_and_kept_without_a_page(world):
+    route = world.post(INTENTS).respond(json=NEW_INTENT)
+
+    instruction = await created()
+
+    assert sent(route) == {"amount": "350000", "currency": "vnd", "metadata[invoice]": "K7ABCDEFR"}
+    assert (instruction.provider_reference, instruction.redirect_url) == ("pi_1", "")
+    headers = route.calls.last.request.headers
+    assert (headers["Authorization"], headers["Stripe-Version"]) == (f"Bearer {KEY}", "2024-06-20")
+
+
+async def test_key_is_the_same_when_repeated_and_another_for_another_payment(world):
+    route = world.post(INTENTS).respond(json=NEW_INTENT)
+
+    await created()
+    await created()
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(PaymentUnknown):  # the sample answers of another payment
+            await account(client).create_payment(replace(REQUEST, reference="K7ABCDEGP"))
+
+    first, again, other = (call.request.headers["Idempotency-Key"] for call in route.calls)
+    assert first == again != other
+    assert len(first) <= 255
+
+
+async def test_method_is_named_and_charged_at_creation_where_the_settings_say_so(world):
+    world.get(INTENTS).respond(json=NOTHING)
+    route = world.post(INTENTS).respond(json=INTENT)
+
+    await created(payment_method="pm_card_visa", payment_method_types=["card"], confirm=True)
+
+    assert sent(route) == {
+        "amount": "350000",
+        "currency": "vnd",
+        "metadata[invoice]": "K7ABCDEFR",
+        "payment_method": "pm_card_visa",
+        "payment_method_types[0]": "card",
+        "confirm": "true",
+    }
+
+
+async def test_payment_that_charges_at_creation_is_not_made_twice_where_the_key_is_ignored(world):
+    world.get(INTENTS).respond(json={**NOTHING, "data": [INTENT]})
+    route = world.post(INTENTS)
+
+    instruction = await created(payment_method="pm_card_visa", confirm=True)
+
+    assert (instruction.provider_reference, route.call_count) == ("pi_1", 0)
+
+
+async def test_page_of_the_next_action_is_where_the_payer_goes(world):
+    action = {"type": "redirect_to_url", "redirect_to_url": {"url": "https://bank.example/3ds"}}
+    world.post(INTENTS).respond(json={**NEW_INTENT, "status": "requires_action", "next_action": action})
+
+    assert (await created()).redirect_url == "https://bank.example/3ds"
+
+
+async def test_session_leads_to_its_page_and_carries_our_reference_twice(world):
+    route = world.post(SESSIONS).respond(json=NEW_SESSION)
+
+    instruction = await created(mode="checkout")
+
+    form = sent(route)
+    assert (instruction.redirect_url, instruction.provider_reference) == (PAGE, "cs_1")
+    assert form["line_items[0][price_data][unit_amount]"] == "350000"
+    assert form["payment_intent_data[metadata][invoice]"] == form["client_reference_id"] == "K7ABCDEFR"
+    assert form["success_url"] == form["cancel_url"] == REQUEST.return_url
+
+
+async def test_session_without_an_address_to_return_to_is_refused():
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(PaymentRefused, match="return_url"):
+            await account(client, mode="checkout").create_payment(replace(REQUEST, return_url=""))
+
+
+async def test_page_over_plain_http_is_taken_only_from_a_server_that_is_asked_so():
+    answer = {**NEW_SESSION, "url": "http://127.0.0.1:1/pay"}
+    with respx.mock:
+        respx.post(f"{HOST}{SESSIONS}").respond(json=answer)
+        respx.post(f"http://127.0.0.1:1{SESSIONS}").respond(json=answer)
+
+        assert (await created(mode="checkout", base_url="http://127.0.0.1:1")).redirect_url == "http://127.0.0.1:1/pay"
+        with pytest.raises(PaymentUnknown):
+            await created(mode="checkout")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, error("parameter_unknown")),
+        (400, error("amount_too_small")),
+        (401, error()),
+        (402, error("card_declined", "card_error")),
+        (402, error("card_declined")),
+        (403, error()),
+        (404, error("resource_missing")),
+    ],
+)
+async def test_payment_that_the_server_refuses_is_refused(world, status, body, caplog):
+    world.post(INTENTS).respond(status, json=body)
+
+    with pytest.raises(PaymentRefused) as raised:
+        await created()
+
+    assert KEY not in f"{raised.value!r} {caplog.text}"
+
+
+@pytest.mark.parametrize("amount", [0, -1, 100_000_000])
+async def test_amount_that_stripe_does_not_take_is_refused(amount):
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(PaymentRefused):
+            await account(client).create_payment(replace(REQUEST, amount=amount))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (409, error("idempotency_key_in_use", "idempotency_error")),
+        (409, error()),
+        (400, error("other_parameters", "idempotency_error")),
+        (429, error("rate_limit")),
+        (404, {"detail": "no such page"}),
+        (400, {"error": "text"}),
+        (200, {**NEW_INTENT, "amount": 3_500_000}),
+        (200, {**NEW_INTENT, "amount": "350000"}),
+        (200, {**NEW_INTENT, "amount": None}),
+        (200, {**NEW_INTENT, "currency": "usd"}),
+        (200, {**NEW_INTENT, "id": 5}),
+        (200, {**NEW_INTENT, "metadata": {"invoice": "K7ABCDEGP"}}),
+        (200, {**NEW_INTENT, "next_action": {"redirect_to_url": {"url": "javascript:alert(1)"}}}),
+    ],
+)
+async def test_payment_that_may_have_been_made_is_asked_about(world, status, body):
+    world.post(INTENTS).respond(status, json=body)
+
+    with pytest.raises(PaymentUnknown):
+        await created()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"metadata": None},
+        {"latest_charge": {"id": "ch_1"}, "charges": {"data": []}, "more": {"a": [1]}},
+        {"next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}}},
+        {"livemode": None, "client_secret": "x"},
+    ],
+)
+async def test_more_or_less_in_the_answer_does_no_harm(world, changed):
+    world.post(INTENTS).respond(201, json={**without(NEW_INTENT, "object", "amount_received"), **changed})
+
+    assert (await created()).provider_reference == "pi_1"
+
+
+@pytest.mark.parametrize("trouble", sorted(AFTER_SENDING))
+async def test_payment_without_an_answer_is_unknown(world, trouble, caplog):
+    route = world.post(INTENTS)
+    route.side_effect = AFTER_SENDING[trouble]
+
+    with pytest.raises(PaymentUnknown) as raised:
+        await created()
+
+    assert route.call_count == 1
+    assert KEY not in f"{raised.value!r} {raised.value.__cause__!r} {caplog.text}"
+
+
+@pytest.mark.parametrize("trouble", sorted(BEFORE_SENDING))
+async def test_payment_that_was_never_sent_is_refused(world, trouble):
+    world.post(INTENTS).side_effect = BEFORE_SENDING[trouble]
+
+    with pytest.raises(PaymentRefused):
+        await created()
+
+
+# ---- questions
+
+
+@pytest.mark.parametrize("charge", ["ch_1", {"id": "ch_1", "created": CREATED}, None])
+async def test_paid_is_told_as_its_event_tells_it(world, charge):
+    world.get(f"{INTENTS}/pi_1").respond(json={**INTENT, "latest_charge": charge})
+
+    [ours] = await asked()
+
+    theirs = one(told("payment_intent.succeeded", INTENT))
+    assert (ours.event_key, ours.fact_keys, ours.fingerprint) == (
+        theirs.event_key,
+        theirs.fact_keys,
+        theirs.fingerprint,
+    )
+    assert (ours.occurred_at == theirs.occurred_at) is isinstance(charge, dict)
+
+
+async def test_moment_of_payment_is_also_read_from_a_list_of_charges(world):
+    charges = [{"id": "ch_0", "status": "failed", "created": 1}, {"status": "succeeded", "created": CREATED}]
+    world.get(f"{INTENTS}/pi_1").respond(json={**without(INTENT, "latest_charge"), "charges": {"data": charges}})
+
+    [notice] = await asked()
+
+    assert notice.occurred_at == AT - timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("changed", "outcome"),
+    [
+        ({"status": "requires_payment_method"}, Outcome.PENDING),
+        ({"status": "requires_confirmation"}, Outcome.PENDING),
+        ({"status": "requires_action"}, Outcome.PENDING),
+        ({"status": "processing"}, Outcome.PENDING),
+        ({"status": "requires_capture"}, Outcome.PENDING),
+        ({"status": "canceled"}, Outcome.CANCELLED),
+        ({"status": "invented"}, Outcome.UNKNOWN),
+        ({"status": None}, Outcome.UNKNOWN),
+        ({"amount_received": "350000"}, Outcome.UNKNOWN),
+        ({"currency": "usd"}, Outcome.UNKNOWN),
+        ({"id": "pi_2"}, Outcome.UNKNOWN),
+        ({"metadata": {"invoice": "K7ABCDEGP"}}, Outcome.UNKNOWN),
+        ({"metadata": None}, Outcome.SUCCEEDED),
+        ({"amount_received": None}, Outcome.SUCCEEDED),
+    ],
+)
+async def test_answer_is_read_by_its_status(world, changed, outcome):
+    world.get(f"{INTENTS}/pi_1").respond(json={**INTENT, **changed})
+
+    [notice] = await asked()
+
+    assert (notice.outcome, notice.reference) == (outcome, "K7ABCDEFR")
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(404, Outcome.NOT_FOUND), (401, Outcome.UNKNOWN)])
+async def test_intent_that_is_not_there_is_not_found(world, status, outcome):
+    world.get(f"{INTENTS}/pi_1").respond(status, json=error("resource_missing"))
+
+    [notice] = await asked()
+
+    assert notice.outcome is outcome
+
+
+@pytest.mark.parametrize("known", [KNOWN, UNKNOWN_REF, replace(KNOWN, provider_reference="cs_1")])
+@pytest.mark.parametrize("trouble", sorted({**BEFORE_SENDING, **AFTER_SENDING}))
+async def test_question_without_an_answer_is_unknown(world, trouble, known):
+    world.get(path__startswith="/v1/").side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
+
+    [notice] = await asked(known)
+
+    assert notice.outcome is Outcome.UNKNOWN
+
+
+async def test_paid_session_is_told_as_its_event_tells_it(world):
+    world.get(f"{SESSIONS}/cs_1").respond(json=SESSION)
+
+    [ours] = await asked(replace(KNOWN, provider_reference="cs_1"))
+
+    theirs = one(told("checkout.session.completed", SESSION))
+    assert (ours.event_key, ours.fact_keys, ours.fingerprint) == (
+        theirs.event_key,
+        theirs.fact_keys,
+        theirs.fingerprint,
+    )
+
+
+async def test_paid_session_that_does_not_say_how_much_is_told_by_its_intent(world):
+    world.get(f"{SESSIONS}/cs_1").respond(json={**SESSION, "amount_total": None})
+    world.get(f"{INTENTS}/pi_1").respond(json=INTENT)
+
+    [notice] = await asked(replace(KNOWN, provider_reference="cs_1"))
+
+    assert (notice.outcome, notice.amount) == (Outcome.SUCCEEDED, 350_000)
+
+
+@pytest.mark.parametrize(
+    ("changed", "outcome"),
+    [({}, Outcome.PENDING), ({"status": "expired"}, Outcome.EXPIRED), ({"id": 1}, Outcome.UNKNOWN)],
+)
+async def test_session_without_money_is_read_by_its_status(world, changed, outcome):
+    world.get(f"{SESSIONS}/cs_1").respond(json={**NEW_SESSION, **changed})
+
+    [notice] = await asked(replace(KNOWN, provider_reference="cs_1"))
+
+    assert notice.outcome is outcome
+
+
+async def test_intent_whose_id_was_lost_is_found_by_our_reference_on_a_later_page(world):
+    others = [{**INTENT, "id": f"pi_x{number}", "metadata": {}, "created": CREATED} for number in range(100)]
+    route = world.get(INTENTS)
+    route.side_effect = [
+        httpx.Response(200, json={"data": others, "has_more": True}),
+        httpx.Response(200, json={"data": [INTENT], "has_more": False}),
+    ]
+
+    [notice] = await asked(UNKNOWN_REF)
+
+    assert (notice.outcome, notice.provider_reference) == (Outcome.SUCCEEDED, "pi_1")
+    assert route.calls.last.request.url.params["starting_after"] == "pi_x99"
+
+
+async def test_of_two_intents_of_one_reference_the_paid_one_is_told(world):
+    unpaid = {**NEW_INTENT, "id": "pi_2"}
+    world.get(INTENTS).respond(json={"data": [unpaid, INTENT], "has_more": False})
+
+    [notice] = await asked(UNKNOWN_REF)
+
+    assert (notice.outcome, notice.provider_reference) == (Outcome.SUCCEEDED, "pi_1")
+
+
+async def test_two_paid_intents_of_one_reference_are_both_told(world):
+    world.get(INTENTS).respond(json={"data": [{**INTENT, "id": "pi_2"}, INTENT], "has_more": False})
+
+    assert [each.provider_reference for each in await asked(UNKNOWN_REF)] == ["pi_2", "pi_1"]
+
+
+@pytest.mark.parametrize(
+    ("moments", "has_more", "outcome"),
+    [
+        ([], False, Outcome.NOT_FOUND),
+        ([CREATED, CREATED - 3600], True, Outcome.NOT_FOUND),  # newest first, and past the moment of our request
+        ([CREATED - 3600, CREATED - 3600], True, Outcome.UNKNOWN),
+        ([CREATED - 7200, CREATED - 3600], True, Outcome.UNKNOWN),  # oldest first: ours may be further on
+        ([CREATED, CREATED - 60], True, Outcome.UNKNOWN),
+    ],
+)
+async def test_lost_intent_is_not_found_only_where_all_were_seen(world, moments, has_more, outcome):
+    data = [{"id": f"pi_x{number}", "created": made} for number, made in enumerate(moments)]
+    world.get(INTENTS).respond(json={"data": data, "has_more": has_more})
+
+    [notice] = await asked(UNKNOWN_REF)
+
+    assert notice.outcome is outcome
+
+
+async def test_lost_intent_is_unknown_where_the_server_does_not_list(world):
+    world.get(INTENTS).respond(400, json=error())
+
+    [notice] = await asked(UNKNOWN_REF)
+
+    assert notice.outcome is Outcome.UNKNOWN

@@ -1,0 +1,304 @@
+"""Stripe end to end over real HTTP: our service and its database on one side, a server that speaks as Stripe does."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp.test_utils import TestServer
+
+from billing.services.asking import ask_once
+from billing.services.context import Context, Ids
+from billing.services.expiring import expire_once
+from billing.services.intake import Intake
+from billing.services.organizing import NewBankAccount, Setup
+from billing.storage.database import Database, DatabaseLimits
+from billing.web.server import create_application, serving
+from providers.contract import (
+    KnownPayment,
+    Outcome,
+    PaymentRefused,
+    PaymentRequest,
+    PaymentUnknown,
+    Provider,
+    RefundRequest,
+)
+from providers.registry import open_provider
+from providers.stripe.adapter import Stripe
+from tests.builders import add_demo_hospital, build_context, build_sandbox, visit_document
+from tests.conftest import DatabaseAddress
+from tests.web.conftest import HOOKS, LIMITS
+from tests.web.stripe_server import KEY, SECRET, Manners, StripeServer
+from tests.worker.telling import TurnedClock
+
+OWED = 136_000
+SETTINGS = {"secret_key": KEY, "endpoint_secret": SECRET, "return_url": "https://hospital.example/back", "timeout_s": 5}
+MANNERS = {
+    "plain": Manners(),
+    "adds fields": Manners(adds=True),
+    "leaves out": Manners(leaves_out=True),
+    "ignores keys": Manners(ignores_keys=True),
+    "charge whole": Manners(charge_is_whole=True, adds=True),
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Road:
+    """Both sides. `settings` may be added to before the first intent is opened."""
+
+    server: StripeServer
+    context: Context
+    client: httpx.AsyncClient
+    outside: httpx.AsyncClient
+    settings: dict[str, Any]
+    clock: TurnedClock
+
+    async def open_intent(self, *, status: int = 201) -> dict[str, Any]:
+        taken = await self.client.post("/v1/visits", json=visit_document())
+        visit = taken.json()["visits"][0]["id"]
+        invoice = (await self.client.post("/v1/invoices", json={"visit_id": visit})).json()
+        body = {"account": "stripe", "invoice_ids": [invoice["id"]]}
+        answer = await self.client.post("/v1/intents", json=body)
+        assert answer.status_code == status, answer.text
+        opened: dict[str, Any] = answer.json()
+        return opened
+
+    async def read(self, intent: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = (await self.client.get(f"/v1/intents/{intent['id']}")).json()
+        return found
+
+    async def payments(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await self.client.get("/v1/payments")).json()["items"]
+        return found
+
+    async def owed(self, intent: Mapping[str, Any]) -> int:
+        return int((await self.client.get(f"/v1/invoices/{intent['invoice_ids'][0]}")).json()["owed"])
+
+    def provider(self, **changed: object) -> Stripe:
+        """The adapter alone, asking the same server."""
+        opened = open_provider("stripe", {**self.settings, **changed}, self.outside)
+        assert isinstance(opened, Stripe)
+        return opened
+
+    def known(self, intent: Mapping[str, Any], number: str = "") -> KnownPayment:
+        return KnownPayment(
+            reference=intent["reference_code"],
+            amount=OWED,
+            provider_reference=number,
+            created_at=self.clock(),
+            asked_at=self.clock(),
+        )
+
+    def request(self, reference: str = "K7ABCDEFR") -> PaymentRequest:
+        return PaymentRequest(
+            reference=reference,
+            amount=OWED,
+            purpose=f"{reference} VIEN PHI",
+            expires_at=None,
+            requested_at=self.clock(),
+        )
+
+
+@pytest.fixture
+async def road(database: DatabaseAddress, app_database: Database) -> AsyncIterator[Road]:
+    clock, settings = TurnedClock(), dict(SETTINGS)
+    server = StripeServer(clock=clock)
+    hospital = await add_demo_hospital(database.owner_url, clock=clock)
+    owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=1))
+    await Setup(owner, clock, Ids(clock)).add_provider_account(
+        hospital.organization_id,
+        name="stripe",
+        provider="stripe",
+        bank_account=NewBankAccount(bank_bin="970436", account_number="9990001", holder="BENH VIEN 1"),
+        settings={},
+        secret_name="stripe",
+    )
+    await owner.close()
+    async with TestServer(server.application()) as listening, httpx.AsyncClient(trust_env=False) as outside:
+        server.address = str(listening.make_url("")).rstrip("/")
+        settings["base_url"] = server.address
+
+        def build(name: str, stored: Mapping[str, object], secret_name: str | None) -> Provider:
+            if name == "sandbox":
+                return build_sandbox(name, stored, secret_name)
+            return open_provider(name, {**stored, **settings}, outside)
+
+        context = build_context(app_database, clock=clock, build_provider=build)
+        async with Intake(context) as intake:
+            application = create_application(context=context, intake=intake, limits=LIMITS)
+            async with (
+                serving(application) as address,
+                httpx.AsyncClient(
+                    base_url=address, headers=hospital.authorization, timeout=20, event_hooks=HOOKS
+                ) as client,
+            ):
+                server.callback_url = f"{address}/callbacks/{hospital.organization_id}/stripe"
+                yield Road(
+                    server=server, context=context, client=client, outside=outside, settings=settings, clock=clock
+                )
+
+
+@pytest.mark.parametrize("manners", sorted(MANNERS))
+async def test_payment_goes_the_whole_way_and_back(road: Road, manners: str) -> None:
+    road.server.manners = MANNERS[manners]
+    intent = await road.open_intent()
+    [made] = road.server.intents.values()
+    assert (made["metadata"], made["amount"]) == ({"invoice": intent["reference_code"]}, OWED)
+
+    paid = road.server.pay(made["id"])
+    told = [await road.server.tell("payment_intent.succeeded", paid) for _ in range(2)]
+
+    assert [answer.status_code for answer in told] == [200, 200]
+    assert ((await road.read(intent))["state"], await road.owed(intent)) == ("succeeded", 0)
+    [payment] = await road.payments()
+    assert payment["amount"] == OWED
+    [notice] = (await road.provider().query_payment(road.known(intent, made["id"]))).notices
+    assert (notice.outcome, notice.amount) == (Outcome.SUCCEEDED, OWED)
+
+    request = RefundRequest(
+        reference="RF0000001",
+        amount=36_000,
+        paid=OWED,
+        payment=road.known(intent, made["id"]),
+        transaction=made["id"],
+        reason="",
+        requested_at=road.clock(),
+        requested_by="cashier01",
+    )
+    sent = [await road.provider().refund(request) for _ in range(2)]
+    [refund] = road.server.refunds.values()
+    followed = await road.provider().query_refund(request, provider_reference="", asked_at=road.clock())
+
+    assert {each.outcome for each in (*sent, followed)} == {Outcome.SUCCEEDED}
+    assert {each.provider_reference for each in (*sent, followed)} == {refund["id"]}
+    for _ in range(2):
+        assert (await road.server.tell("refund.updated", refund)).status_code == 200
+    assert await road.owed(intent) == 36_000
+
+
+async def test_session_and_its_intent_are_one_payment_in_any_order(road: Road) -> None:
+    road.settings["mode"] = "checkout"
+    intent = await road.open_intent()
+    [session] = road.server.sessions.values()
+    assert intent["instruction"]["redirect_url"] == session["url"]
+    assert (await road.server.tell("checkout.session.completed", {**session, "status": "complete"})).status_code == 200
+    assert ((await road.read(intent))["state"], await road.payments()) == ("pending", [])
+
+    paid = road.server.pay_session(session["id"])
+    for kind, found in (
+        ("checkout.session.completed", session),
+        ("payment_intent.succeeded", paid),
+        ("checkout.session.completed", session),
+    ):
+        assert (await road.server.tell(kind, found)).status_code == 200
+
+    assert [payment["amount"] for payment in await road.payments()] == [OWED]
+    assert (await road.read(intent))["state"] == "succeeded"
+
+
+async def test_events_out_of_order_leave_what_is_paid_paid(road: Road) -> None:
+    intent = await road.open_intent()
+    [made] = road.server.intents.values()
+    before = {**made, "status": "processing"}
+    paid = road.server.pay(made["id"])
+
+    await road.server.tell("payment_intent.succeeded", paid)
+    await road.server.tell("payment_intent.processing", before)
+    await road.server.tell("payment_intent.payment_failed", {**before, "status": "requires_payment_method"})
+
+    assert (await road.read(intent))["state"] == "succeeded"
+    assert len(await road.payments()) == 1
+
+
+async def test_what_was_received_is_booked_and_the_rest_stays_owed(road: Road) -> None:
+    intent = await road.open_intent()
+    [made] = road.server.intents.values()
+
+    await road.server.tell("payment_intent.succeeded", road.server.pay(made["id"], received=100_000))
+
+    assert await road.owed(intent) == OWED - 100_000
+
+
+async def test_payment_whose_event_was_lost_is_found_by_asking(road: Road) -> None:
+    intent = await road.open_intent()
+    [made] = road.server.intents.values()
+    road.server.pay(made["id"])
+    organization_id = (await road.context.accounts.find(1, "stripe")).organization_id
+    road.clock.turn(minutes=31)
+    await expire_once(road.context, organization_id)
+    road.clock.turn(minutes=1)
+
+    assert await ask_once(road.context, organization_id) == 1
+
+    assert ((await road.read(intent))["state"], len(await road.payments())) == ("succeeded", 1)
+    assert (await road.server.tell("payment_intent.succeeded", made)).status_code == 200
+    assert len(await road.payments()) == 1
+
+
+async def test_forged_event_is_refused_and_money_of_another_currency_too(road: Road) -> None:
+    await road.open_intent()
+    [made] = road.server.intents.values()
+    paid = road.server.pay(made["id"])
+
+    forged = await road.server.tell("payment_intent.succeeded", paid, secret="whsec_ANOTHERANOTHER")
+    foreign = await road.server.tell("payment_intent.succeeded", {**paid, "currency": "usd"})
+
+    assert (forged.status_code, foreign.status_code, await road.payments()) == (400, 400, [])
+
+
+async def test_card_that_is_declined_at_creation_starts_nothing(road: Road) -> None:
+    road.settings |= {"payment_method": "pm_card_chargeDeclined", "confirm": True}
+    road.server.manners = Manners(declines=True)
+
+    problem = await road.open_intent(status=409)
+
+    assert problem["code"] == "payment_not_started"
+
+
+async def test_method_that_is_charged_at_creation_is_charged_once(road: Road) -> None:
+    road.server.manners = Manners(ignores_keys=True)
+    provider = road.provider(payment_method="pm_card_visa", confirm=True)
+
+    instructions = [await provider.create_payment(road.request()) for _ in range(2)]
+
+    assert len(road.server.intents) == 1
+    assert instructions[0] == instructions[1]
+
+
+@pytest.mark.parametrize("status", [409, 429, 500])
+async def test_payment_whose_answer_was_lost_is_found_by_its_reference_and_not_made_again(
+    road: Road, status: int
+) -> None:
+    road.server.manners = Manners(fails_with=(status, {"error": {"type": "api_error", "code": "lost"}}))
+    request = road.request()
+    with pytest.raises(PaymentUnknown):
+        await road.provider().create_payment(request)
+    known = road.known({"reference_code": request.reference})
+
+    [notice] = (await road.provider().query_payment(known)).notices
+    again = await road.provider().create_payment(request)
+
+    assert (notice.outcome, list(road.server.intents)) == (Outcome.PENDING, [notice.provider_reference])
+    assert again.provider_reference == notice.provider_reference
+
+
+async def test_key_used_for_something_else_and_wrong_key_are_told_apart(road: Road) -> None:
+    await road.provider().create_payment(road.request())
+
+    with pytest.raises(PaymentUnknown):
+        await road.provider().create_payment(replace(road.request(), amount=1))
+    with pytest.raises(PaymentRefused):
+        await road.provider(secret_key="sk_test_ANOTHER").create_payment(road.request("K7ABCDEGP"))
+
+
+async def test_intent_is_cancelled_unless_it_is_paid(road: Road) -> None:
+    first, second = [await road.provider().create_payment(road.request(code)) for code in ("K7ABCDEFR", "K7ABCDEGP")]
+    road.server.pay(second.provider_reference)
+
+    told = [
+        await road.provider().cancel_payment(road.known({"reference_code": code}, each.provider_reference), reason="")
+        for code, each in (("K7ABCDEFR", first), ("K7ABCDEGP", second))
+    ]
+
+    assert [each.outcome for each in told] == [Outcome.CANCELLED, Outcome.SUCCEEDED]
