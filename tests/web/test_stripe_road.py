@@ -8,12 +8,14 @@ import httpx
 import pytest
 from aiohttp.test_utils import TestServer
 
+from billing.services.accounts import BuiltProvider
 from billing.services.asking import ask_once
-from billing.services.context import Context, Ids
+from billing.services.context import Context, Ids, allow_all
 from billing.services.expiring import expire_once
 from billing.services.intake import Intake
 from billing.services.organizing import NewBankAccount, Setup
 from billing.storage.database import Database, DatabaseLimits
+from billing.storage.organizations import ProviderAccountRow
 from billing.web.server import create_application, serving
 from providers.contract import (
     KnownPayment,
@@ -21,7 +23,6 @@ from providers.contract import (
     PaymentRefused,
     PaymentRequest,
     PaymentUnknown,
-    Provider,
     RefundRequest,
 )
 from providers.registry import open_provider
@@ -119,10 +120,10 @@ async def road(database: DatabaseAddress, app_database: Database) -> AsyncIterat
         server.address = str(listening.make_url("")).rstrip("/")
         settings["base_url"] = server.address
 
-        def build(name: str, stored: Mapping[str, object], secret_name: str | None) -> Provider:
-            if name == "sandbox":
-                return build_sandbox(name, stored, secret_name)
-            return open_provider(name, {**stored, **settings}, outside)
+        def build(row: ProviderAccountRow) -> BuiltProvider:
+            if row.provider == "sandbox":
+                return build_sandbox(row)
+            return BuiltProvider(open_provider(row.provider, {**row.settings, **settings}, outside), allow_all)
 
         context = build_context(app_database, clock=clock, build_provider=build)
         async with Intake(context) as intake:
