@@ -1,0 +1,320 @@
+"""Bank collection (thu hộ): the bank asks what is to be paid, takes it, and tells us; each bank by its profile.
+
+A notification is money already received: it is booked whatever we answer. The direction of it and the virtual account
+are not signed in every profile, so neither makes a payment more than the signed fields do.
+Source: reference of bank collection; the interface document of each bank.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import ClassVar
+
+import httpx
+from pydantic import BaseModel
+
+from providers.bank_collection.message import (
+    check_forms,
+    code_of,
+    differing_lengths,
+    match,
+    read_amount,
+    read_moment,
+    read_values,
+    value_at,
+    well_formed,
+)
+from providers.bank_collection.profile import Answer, Auth, Message
+from providers.bank_collection.settings import BankCollectionSettings
+from providers.bank_collection.settlement import read_file, transaction_key
+from providers.contract import (
+    AnyAmount,
+    BadSignature,
+    Bill,
+    BillInquiry,
+    BillState,
+    Callback,
+    Inquiries,
+    Notice,
+    Notices,
+    Outcome,
+    Payer,
+    PaymentInstruction,
+    PaymentRefused,
+    PaymentRequest,
+    Provider,
+    Reply,
+    SettlementFiles,
+    SettlementLine,
+    SettlementUnreadable,
+    Unreadable,
+    Verdict,
+)
+from providers.emvqr import Particulars, QrError, VietQr, build_vietqr, check_payee
+from providers.settings import alive, first
+from providers.signing import NotStrictJson, is_same_secret, read_json_object
+from providers.telling import VIETNAM, fingerprint
+from providers.tokens import basic_credentials, is_token, issue_token, shown_token
+
+_ACCOUNT_LENGTH_MAX = 19
+_EARLY = timedelta(days=1)
+
+
+class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
+    """One collection account."""
+
+    signed_part: ClassVar[str] = "the fields that the profile lists, in its order"
+    settings_type: ClassVar[type[BaseModel]] = BankCollectionSettings
+
+    def __init__(self, settings: BankCollectionSettings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._profile = settings.agreed
+        self._signer = settings.signer()
+
+    async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
+        """Nothing is begun at the bank. Raises PaymentRefused."""
+        return self.code_for(request)
+
+    def code_for(self, request: PaymentRequest) -> PaymentInstruction:
+        """A VietQR for the code's own virtual account or the shared one, read back before it is given out."""
+        settings = self._settings
+        if request.amount > settings.amount_max:
+            raise PaymentRefused(f"a fast transfer carries at most {settings.amount_max} đồng; split, or pay otherwise")
+        number = settings.account_number
+        if settings.uses_virtual_accounts:
+            number = settings.code_prefix + request.reference
+        if len(number) > _ACCOUNT_LENGTH_MAX:
+            raise PaymentRefused(f"a virtual account has at most {_ACCOUNT_LENGTH_MAX} characters")
+        return PaymentInstruction(
+            qr_payload=self._code(number, request) if settings.has_qr else "",
+            bank_bin=settings.bank_bin,
+            account_number=number,
+            account_holder=settings.account_holder,
+        )
+
+    def read_callback(self, callback: Callback) -> Notices | BillInquiry | Reply:
+        """Check what the call shows and its signature, then read the bill asked for or the money told."""
+        if callback.method != "POST":
+            return Reply(405, headers={"Allow": "POST"})
+        tail, profile = callback.tail.strip("/"), self._profile
+        if profile.auth is Auth.BEARER and tail == profile.token_tail:
+            return self._token(callback)
+        message = self._message(callback)
+        if message is None:
+            return Reply(404)
+        if not self._is_let_in(callback):
+            raise BadSignature(Reply(401))
+        told = self._told(callback.body)
+        values = read_values(told, message)
+        signed = [values[name] for name in message.signed]
+        if not self._signer.is_signed(signed, value_at(told, message.signature)):
+            raise BadSignature(self._reply(callback, message.answers.bad_signature))
+        separator = profile.signing.separator
+        try:
+            check_forms(told, message, moment_format=profile.moment_format, separator=separator)
+            if profile.inquiry is not None and message is profile.inquiry:
+                return self._asked(callback, values)
+            return self._notices(callback, values)
+        except ValueError as error:
+            raise Unreadable(str(error), self._reply(callback, message.answers.unreadable)) from error
+
+    def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
+        """The bank's code for what became of it. A bill that is not found is said so, though the money is booked."""
+        message = self._message(callback)
+        if message is None:
+            return Reply(503, headers={"Retry-After": "30"})
+        answers = message.answers
+        wanted = self._settings.duplicate_answer or self._profile.notification.duplicate_answer
+        said = {
+            Verdict.ACCEPTED: answers.ok,
+            Verdict.STORED: answers.ok,
+            Verdict.DUPLICATE: answers.duplicate if wanted == "code" else answers.ok,
+            Verdict.UNKNOWN_REFERENCE: answers.not_found,
+            Verdict.AMOUNT_DIFFERS: answers.amount_differs,
+            Verdict.TRY_LATER: answers.try_later,
+        }
+        return self._reply(callback, said[verdict])
+
+    def answer_inquiry(self, callback: Callback, inquiry: BillInquiry, bill: Bill | None) -> Reply:
+        """What remains to be paid, and nothing of the patient."""
+        asked = self._profile.inquiry
+        assert asked is not None, "it was read as an inquiry"
+        if bill is None or bill.reference != inquiry.reference:
+            return self._reply(callback, asked.answers.not_found)
+        if bill.state is BillState.PAID or (bill.state is BillState.OPEN and bill.remaining == 0):
+            return self._reply(callback, asked.answers.paid, bill)
+        if bill.state is not BillState.OPEN:
+            return self._reply(callback, asked.answers.expired, bill)
+        return self._reply(callback, asked.answers.ok, bill)
+
+    def answer_inquiry_later(self, callback: Callback, inquiry: BillInquiry) -> Reply:
+        """The bank's code for a failure that passes."""
+        asked = self._profile.inquiry
+        assert asked is not None, "it was read as an inquiry"
+        return self._reply(callback, asked.answers.try_later)
+
+    def read_settlement(self, content: bytes) -> tuple[SettlementLine, ...]:
+        """The bank's file of a day, every checksum of which must hold. Raises SettlementUnreadable."""
+        key = self._settings.reconciliation_key
+        if key is None:
+            raise SettlementUnreadable("the settings hold no reconciliation_key")
+        restarts = self._profile.notification.references_restart_daily
+        return read_file(content, key.get_secret_value(), restarts_daily=restarts).lines
+
+    def _code(self, number: str, request: PaymentRequest) -> str:
+        settings = self._settings
+        try:
+            code = VietQr(
+                bank_bin=settings.bank_bin,
+                account_number=number,
+                amount=request.amount,
+                particulars=Particulars(purpose=request.purpose),
+            )
+            payload = build_vietqr(code)
+            check_payee(payload, bank_bin=settings.bank_bin, account_number=number)
+        except QrError as error:
+            raise PaymentRefused(str(error)) from error
+        return payload
+
+    def _message(self, callback: Callback) -> Message | None:
+        """Which kind of call came, by the end of its address."""
+        messages: tuple[Message | None, ...] = (self._profile.notification, self._profile.inquiry)
+        tail = callback.tail.strip("/")
+        return next((each for each in messages if each is not None and each.tail == tail), None)
+
+    def _is_let_in(self, callback: Callback) -> bool:
+        """What a call shows beside its signature, as far as the profile wants it."""
+        settings, secrets = self._settings, alive(self._settings.auth_secrets)
+        match self._profile.auth:
+            case Auth.NONE:
+                return True
+            case Auth.BEARER:
+                return is_token(secrets, shown_token(callback), now=callback.received_at)
+            case Auth.HEADER:
+                shown = callback.header(self._profile.auth_header)
+                return any(is_same_secret(secret.decode("utf-8"), shown) for secret in secrets)
+            case Auth.BASIC:
+                name, password = basic_credentials(callback)
+                is_known = any(is_same_secret(secret.decode("utf-8"), password) for secret in secrets)
+                return is_same_secret(settings.auth_name, name) and is_known
+
+    def _token(self, callback: Callback) -> Reply:
+        settings = self._settings
+        name, password = basic_credentials(callback)
+        is_known = any(is_same_secret(each.decode("utf-8"), password) for each in alive(settings.auth_secrets))
+        if not (is_same_secret(settings.auth_name, name) and is_known):
+            raise BadSignature(Reply(401))
+        token = issue_token(first(settings.auth_secrets), now=callback.received_at, life_s=settings.token_life_s)
+        body = {"access_token": token, "token_type": "Bearer", "expires_in": settings.token_life_s}
+        return Reply(200, json.dumps(body).encode("ascii"), headers={"Cache-Control": "no-store"})
+
+    def _told(self, body: bytes) -> Mapping[str, object]:
+        """The body as an object; empty where it is none, so that nothing in it is signed."""
+        try:
+            return read_json_object(body)
+        except NotStrictJson:
+            return {}
+
+    def _asked(self, callback: Callback, values: Mapping[str, str]) -> BillInquiry | Reply:
+        asked = self._profile.inquiry
+        assert asked is not None, "it was read as an inquiry"
+        code = next((values[name] for name in asked.code_fields if values[name]), "")
+        if not code or self._is_other_provider(values):
+            return self._reply(callback, asked.answers.not_found)
+        return BillInquiry(code_of(code, self._settings.code_prefix))
+
+    def _notices(self, callback: Callback, values: Mapping[str, str]) -> Notices:
+        """Raises ValueError naming the field that makes no sense."""
+        settings, told = self._settings, self._profile.notification
+        if values.get("currency", "") not in {"", "VND"}:
+            raise ValueError("currency is not VND")
+        amount = read_amount(values["amount"])
+        occurred_at = read_moment(values["moment"], self._profile.moment_format)
+        age = callback.received_at - occurred_at
+        if not -_EARLY <= age <= timedelta(days=settings.age_max_days):
+            raise ValueError("moment is too long ago, or has not come")
+        direction = values.get("direction", "")
+        if direction and direction in told.debits:
+            return Notices(())
+        found = match(values, told, prefix=settings.code_prefix, account_number=settings.account_number)
+        is_clear = not (found.contradicts or differing_lengths(values, told, settings.field_lengths))
+        is_credit = not told.credits or direction in told.credits
+        outcome = Outcome.SUCCEEDED if is_clear and is_credit else Outcome.REVIEW
+        named = ":".join(values[name] for name in told.dedupe)
+        key = transaction_key(named, occurred_at, restarts_daily=told.references_restart_daily)
+        bank_reference = values.get("bank_reference", "") if "bank_reference" in told.signed else ""
+        facts = {f"transaction:{key}"} | ({f"bank:{bank_reference}"} if bank_reference else set())
+        notice = Notice(
+            event_key=f"{key}:{outcome.value}",
+            outcome=outcome,
+            provider_status=direction or "paid",
+            occurred_at=occurred_at,
+            amount=amount,
+            fact_keys=frozenset(facts),
+            fingerprint=fingerprint(*(values[name] for name in told.signed)),
+            reference=found.reference,
+            transfer_text=found.text,
+            virtual_account=values.get("virtual_account", ""),
+            provider_reference=values["transaction"],
+            bank_reference=bank_reference,
+            payer=_payer(values),
+            names_other_account=self._is_other_provider(values) or self._is_other_account(values),
+        )
+        return Notices((notice,))
+
+    def _is_other_provider(self, values: Mapping[str, str]) -> bool:
+        ours, theirs = self._settings.provider_id, values.get("provider", "")
+        return bool(ours and theirs) and ours != theirs
+
+    def _is_other_account(self, values: Mapping[str, str]) -> bool:
+        return values.get("account", "") not in {"", self._settings.account_number}
+
+    def _reply(self, callback: Callback, answer: Answer, bill: Bill | None = None) -> Reply:
+        """One result in the places the profile gives, signed where it says so.
+
+        What the call said is repeated only where it is in its form: a stranger's words are never signed at length.
+        """
+        message = self._message(callback)
+        assert message is not None, "only a call of the profile is answered by it"
+        values = well_formed(read_values(self._told(callback.body), message), message)
+        values |= {
+            "code": answer.code,
+            "description": answer.text,
+            "name": "",
+            "bill": "",
+            "term": "",
+            "amount_due": "",
+        }
+        if bill is not None and answer.shows_bill:
+            values["bill"] = bill.reference
+            if answer == message.answers.ok:
+                values |= self._shown(bill)
+        if message.answer_signed:
+            values["signature"] = self._signer.sign([values[name] for name in message.answer_signed])
+        return Reply(200, json.dumps(_placed(message.answer, values), ensure_ascii=False).encode("utf-8"))
+
+    def _shown(self, bill: Bill) -> dict[str, str]:
+        asked, amount = self._profile.inquiry, str(bill.remaining)
+        assert asked is not None, "only an inquiry is answered with a bill"
+        said = asked.name_format.replace("{company}", self._settings.company).replace("{code}", bill.reference)
+        term = bill.created_at.astimezone(VIETNAM).strftime("%Y%m")
+        return {"name": said.replace("{amount}", amount), "term": term, "amount_due": amount}
+
+
+def _payer(values: Mapping[str, str]) -> Payer | None:
+    name, account, bank = (values.get(f"sender_{part}", "") for part in ("name", "account", "bank"))
+    return Payer(name=name, account=account, bank=bank) if name or account else None
+
+
+def _placed(answer: Mapping[str, str], values: Mapping[str, str]) -> dict[str, object]:
+    """The answer's fields at their paths, in the profile's order."""
+    root: dict[str, object] = {}
+    for path, source in answer.items():
+        *parents, last = path.split(".")
+        place = root
+        for parent in parents:
+            below = place.setdefault(parent, {})
+            assert isinstance(below, dict), "the profile puts a text and an object at one place"
+            place = below
+        place[last] = source[1:] if source.startswith("=") else values[source] if source else ""
+    return root

@@ -1,0 +1,153 @@
+"""Reading a bank's call by its profile: where each field stands, what it may look like, and which bill it names.
+
+Only what is signed is matched by. Where values are joined without a separator, the same signed text can be cut in two
+ways, so a field is believed only in its agreed form. Source: the profile; reference, traps of bank collection.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from providers.bank_collection.profile import FieldForm, Message, Notification
+from providers.telling import VIETNAM, read_vietnam_digits
+
+AMOUNT_MAX = 9_999_999_999_999
+REMARK = "remark"
+_VISIBLE = re.compile(r"[!-~]*")
+_DIGITS = re.compile(r"[0-9]*")
+_DONG = re.compile(r"[1-9][0-9]{0,12}")
+_NOT_A_LETTER = re.compile(r"[^0-9A-Z]+")
+_YEARS = range(2000, 2101)
+
+
+def read_values(told: Mapping[str, object], message: Message) -> dict[str, str]:
+    """Every field as it is written, empty where it is absent or no text; judges nothing."""
+    values = {}
+    for name, form in message.fields.items():
+        value = value_at(told, form.path)
+        is_written = isinstance(value, (str, int)) and not isinstance(value, bool)
+        values[name] = str(value) if is_written else ""
+    return values
+
+
+def value_at(told: object, path: str) -> object:
+    """What stands at a path; None where nothing does. A number in a path is a place in a list of one."""
+    for part in path.split("."):
+        if isinstance(told, list):
+            told = told[0] if part == "0" and len(told) == 1 else None
+        elif isinstance(told, dict):
+            told = told.get(part)
+        else:
+            return None
+    return told
+
+
+def check_forms(told: Mapping[str, object], message: Message, *, moment_format: str, separator: str) -> None:
+    """Raises ValueError naming a field that is not in its form."""
+    for name, form in message.fields.items():
+        value = value_at(told, form.path)
+        if value is None or value == "":
+            if form.required:
+                raise ValueError(f"{name} is missing")
+            continue
+        text = _written(name, value, form)
+        if len(text) > form.length_max:
+            raise ValueError(f"{name} is too long")
+        if separator and name in message.signed and separator in text:
+            raise ValueError(f"{name} holds the separator")
+        if form.kind == "name" and not _VISIBLE.fullmatch(text):
+            raise ValueError(f"{name} holds more than visible ASCII")
+        if form.kind in {"digits", "integer"} and not _DIGITS.fullmatch(text):
+            raise ValueError(f"{name} holds more than digits")
+        if form.kind == "moment":
+            read_moment(text, moment_format)
+
+
+def well_formed(values: Mapping[str, str], message: Message) -> dict[str, str]:
+    """The values that may be repeated to whoever sent them: those in the form of their fields, the rest empty."""
+    kept = {}
+    for name, form in message.fields.items():
+        value = values.get(name, "")
+        is_good = len(value) <= form.length_max and (form.kind == "text" or _VISIBLE.fullmatch(value) is not None)
+        kept[name] = value if is_good else ""
+    return kept
+
+
+def differing_lengths(values: Mapping[str, str], message: Message, agreed: Mapping[str, int]) -> list[str]:
+    """The signed fields that do not have their exact length, where one was agreed."""
+    wanted = {name: agreed.get(name, message.fields[name].length) for name in message.signed}
+    return [name for name, length in wanted.items() if length and values[name] and len(values[name]) != length]
+
+
+def read_amount(text: str) -> int:
+    """Whole đồng written in digits, without signs, points or leading zeros. Raises ValueError."""
+    if not _DONG.fullmatch(text):
+        raise ValueError("amount is no whole đồng")
+    return int(text)
+
+
+def read_moment(text: str, moment_format: str) -> datetime:
+    """A moment in the profile's format. Raises ValueError."""
+    try:
+        if moment_format == "compact":
+            moment = read_vietnam_digits(text)
+        elif moment_format == "ms":
+            if not re.fullmatch(r"[0-9]{13}", text):
+                raise ValueError("13 digits are needed")
+            moment = datetime.fromtimestamp(int(text) // 1000, UTC)
+        else:
+            moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError("moment is not written as agreed") from error
+    if moment.year not in _YEARS:
+        raise ValueError("moment is of no year from 2000 to 2100")
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=VIETNAM)
+
+
+def code_of(value: str, prefix: str) -> str:
+    """Our code in a customer code or virtual account, without what the bank puts before it."""
+    code = value.upper()
+    return code[len(prefix) :] if prefix and len(code) > len(prefix) and code.startswith(prefix) else code
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which bill a notification names: by a field of its own, or somewhere in a text.
+
+    `contradicts`: the virtual account, which is not signed, names another.
+    """
+
+    reference: str | None
+    text: str
+    contradicts: bool
+
+
+def match(values: Mapping[str, str], notification: Notification, *, prefix: str, account_number: str) -> Match:
+    """The first signed field of the profile's order that holds something decides; the others must not be asked.
+
+    Where a field of its own decides, the remark is passed on only if it names the same code: a code that a payer wrote
+    there must not take money that was sent to another one's account.
+    """
+    named = next((name for name in notification.match_by if name in notification.signed and values.get(name)), REMARK)
+    remark = values.get(REMARK, "")
+    reference = None if named == REMARK else code_of(values[named], prefix)
+    joined = _NOT_A_LETTER.sub("", remark.upper())
+    is_same = reference is None or (reference != "" and reference in joined)
+    text = remark if is_same else values[named]
+    virtual_account = values.get("virtual_account", "")
+    contradicts = False
+    if virtual_account and virtual_account != account_number and "virtual_account" not in notification.signed:
+        shown = code_of(virtual_account, prefix)
+        contradicts = shown not in joined if reference is None else shown != reference
+    return Match(reference, text, contradicts)
+
+
+def _written(name: str, value: object, form: FieldForm) -> str:
+    if form.kind == "integer":
+        if type(value) is not int:
+            raise ValueError(f"{name} is no whole number")
+        return str(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is no text")  # noqa: TRY004 - what a stranger wrote
+    return value

@@ -1,0 +1,86 @@
+"""Settings of one account that a bank collects for: who we are to the bank, and the keys of both."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from providers.bank_collection.profile import Auth, Profile, ProfileRefused, profile_of_file, shipped_profile
+from providers.bank_collection.signing import Signer, read_private_key, read_public_key
+from providers.settings import SECRETS_ALIVE_MAX, AccountSettings, Secrets, alive
+
+
+class BankCollectionSettings(AccountSettings):
+    """One collection account at one bank.
+
+    `profile` is one of ours, `profile_file` the path of the hospital's own; exactly one of them. `provider_id` is what
+    the bank calls us, `code_prefix` what it puts before our codes (in customer codes and virtual accounts), `company`
+    how the payer is shown who asks. With `uses_virtual_accounts` each code has an account of its own, prefix and code;
+    without, payers transfer to `account_number` with the code in the text. `has_qr` false: nothing is drawn.
+
+    `bank_public_keys` and `private_key` (PEM) sign with RSA, `secrets` with everything else; `auth_name` and
+    `auth_secrets` are what a call shows beside. `field_lengths` are lengths agreed with the bank, by our names: a
+    message that differs is looked at by a person. `age_max_days` is how old the transaction of a call may be.
+    """
+
+    profile: str = Field(default="", pattern=r"^[a-z0-9_]{0,60}$")
+    profile_file: Path | None = None
+    provider_id: str = Field(default="", pattern=r"^[0-9A-Za-z_-]{0,20}$")
+    code_prefix: str = Field(default="", pattern=r"^[0-9A-Z]{0,10}$")
+    company: str = Field(pattern=r"^[0-9A-Za-z .,-]{1,60}$")
+    bank_bin: str = Field(pattern=r"^[0-9]{6}$")
+    account_number: str = Field(pattern=r"^[0-9A-Za-z]{1,19}$")
+    account_holder: str = Field(default="", max_length=70)
+    uses_virtual_accounts: bool = True
+    has_qr: bool = True
+    amount_max: int = Field(default=499_999_999, ge=1, le=9_999_999_999_999)
+    bank_public_keys: tuple[str, ...] = Field(default=(), max_length=SECRETS_ALIVE_MAX)
+    private_key: SecretStr | None = None
+    secrets: Secrets | tuple[()] = ()
+    auth_name: str = Field(default="", pattern=r"^[!-9;-~]{0,100}$")
+    auth_secrets: Secrets | tuple[()] = ()
+    token_life_s: int = Field(default=300, ge=30, le=3600)
+    duplicate_answer: Literal["repeat", "code"] | None = None
+    field_lengths: dict[str, int] = Field(default_factory=dict, max_length=50)
+    age_max_days: int = Field(default=400, ge=1, le=4000)
+    reconciliation_key: SecretStr | None = Field(default=None, min_length=8)
+
+    @cached_property
+    def agreed(self) -> Profile:
+        """What was agreed with the bank. Raises ProfileRefused."""
+        if self.profile_file is not None:
+            return profile_of_file(self.profile_file)
+        return shipped_profile(self.profile)
+
+    @model_validator(mode="after")
+    def _can_be_trusted(self) -> Self:
+        if bool(self.profile) == (self.profile_file is not None):
+            raise ProfileRefused("either profile or profile_file is needed")
+        if self.profile_file is not None and not self.profile_file.is_absolute():
+            raise ProfileRefused("profile_file is no absolute path")
+        agreed = self.agreed
+        if agreed.signing.algorithm.is_rsa:
+            if not self.bank_public_keys or self.private_key is None:
+                raise ValueError("bank_public_keys and private_key are missing")
+            self.signer()
+        elif not self.secrets:
+            raise ValueError("secrets are missing")
+        if agreed.auth is not Auth.NONE and not self.auth_secrets:
+            raise ValueError("auth_secrets are missing")
+        if agreed.auth in {Auth.BASIC, Auth.BEARER} and not self.auth_name:
+            raise ValueError("auth_name is missing")
+        unknown = set(self.field_lengths) - set(agreed.notification.fields)
+        if unknown:
+            raise ValueError(f"field_lengths of fields that do not exist: {', '.join(sorted(unknown))}")
+        return self
+
+    def signer(self) -> Signer:
+        """Signs and verifies with this account's keys. Raises KeyRefused."""
+        private_key = self.private_key
+        return Signer(
+            self.agreed.signing,
+            public_keys=[read_public_key(pem) for pem in self.bank_public_keys],
+            private_key=read_private_key(private_key.get_secret_value()) if private_key is not None else None,
+            secrets=alive(self.secrets),
+        )

@@ -1,0 +1,274 @@
+"""VietQR: our own code for our own account, and vietqr.vn's word for every transfer that came.
+
+The code confirms nothing; money is what vietqr.vn tells. It fetches a token from us and shows it, and signs nothing:
+a call back credits only as far as the settings allow. Money that leaves is no receipt.
+Source: NAPAS technical specification 1.5.2; vietqr.vn, API document.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar
+
+import httpx
+from pydantic import BaseModel
+
+from providers.calling import NoAnswer, NotSent
+from providers.contract import (
+    AnyAmount,
+    BadSignature,
+    Callback,
+    Callbacks,
+    KnownPayment,
+    Notice,
+    Notices,
+    Outcome,
+    PaymentInstruction,
+    PaymentRefused,
+    PaymentRequest,
+    PaymentUnknown,
+    Provider,
+    Queries,
+    RefundRequest,
+    Refunds,
+    Reply,
+    Told,
+    Unreadable,
+    Verdict,
+)
+from providers.emvqr import ParsedQr, Particulars, QrError, VietQr, build_vietqr, check_payee
+from providers.settings import alive, first
+from providers.signing import NotStrictJson, is_same_secret, read_json_object
+from providers.telling import without_money
+from providers.tokens import basic_credentials, is_token, issue_token, shown_token
+from providers.vietqr.calls import Refusal, ask, check_order
+from providers.vietqr.message import Transfer, read_order, read_sync
+from providers.vietqr.settings import VietqrSettings
+from providers.vietqr.signing import refund_checksum
+
+TOKEN_TAIL = "api/token_generate"  # noqa: S105 - the end of an address
+SYNC_TAIL = "bank/api/transaction-sync"
+_BY_ORDER, _BY_REFERENCE = "0", "1"
+_STATUSES = {0: Outcome.PENDING, 1: Outcome.SUCCEEDED}
+
+
+class Vietqr(Provider, Callbacks, Queries, Refunds, AnyAmount):
+    """One bank account that is paid by VietQR."""
+
+    signed_part: ClassVar[str] = "none"
+    settings_type: ClassVar[type[BaseModel]] = VietqrSettings
+    partial_refunds = True
+
+    def __init__(self, settings: VietqrSettings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._client = client
+        self.queries_per_minute = settings.queries_per_minute if settings.can_ask else 0
+
+    async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
+        """Our own code, or vietqr.vn's where the settings want orders; either is read back before it is given out."""
+        own = self.code_for(request)
+        if not self._settings.creates_orders:
+            return own
+        settings = self._settings
+        body = {
+            "bankCode": settings.bank_code,
+            "bankAccount": settings.account_number,
+            "userBankName": settings.account_holder,
+            "content": request.reference,
+            "qrType": 0,
+            "amount": request.amount,
+            "orderId": request.reference,
+            "transType": "C",
+            "terminalCode": settings.terminal_code,
+        }
+        try:
+            told, _ = await ask(self._client, settings, "/api/qr/generate-customer", body)
+        except NotSent as error:
+            raise PaymentRefused("vietqr.vn could not be reached; nothing was begun") from error
+        except NoAnswer as error:
+            raise PaymentUnknown("no answer of vietqr.vn's that can be trusted") from error
+        except Refusal as refusal:
+            raise PaymentRefused(f"vietqr.vn refuses the code ({refusal.word})") from refusal
+        return self._shown(told, request)
+
+    def code_for(self, request: PaymentRequest) -> PaymentInstruction:
+        """A dynamic code for the account, the reference first in its text, read back. Raises PaymentRefused."""
+        settings = self._settings
+        if request.amount > settings.amount_max:
+            raise PaymentRefused(f"a fast transfer carries at most {settings.amount_max} đồng; split, or pay otherwise")
+        try:
+            payload = build_vietqr(
+                VietQr(
+                    bank_bin=settings.bank_bin,
+                    account_number=settings.payee,
+                    amount=request.amount,
+                    particulars=Particulars(purpose=request.purpose),
+                )
+            )
+        except QrError as error:
+            raise PaymentRefused(str(error)) from error
+        self._checked(payload, request)
+        return self._instruction(payload)
+
+    def read_callback(self, callback: Callback) -> Notices | Reply:
+        """A token for their credentials, or one movement under a token of ours."""
+        if callback.method != "POST":
+            return Reply(405, headers={"Allow": "POST"})
+        tail = callback.tail.strip("/")
+        if tail == TOKEN_TAIL:
+            return self._token(callback)
+        if tail != SYNC_TAIL:
+            return Reply(404)
+        settings = self._settings
+        if not is_token(alive(settings.passwords), shown_token(callback), now=callback.received_at):
+            raise BadSignature(_failure(401, "INVALID_TOKEN"))
+        try:
+            transfer = read_sync(read_json_object(callback.body))
+        except (NotStrictJson, ValueError) as error:
+            raise Unreadable(str(error), _failure(400, "INVALID_REQUEST")) from error
+        if not transfer.is_in:
+            return Notices(())
+        is_enough = settings.is_enough(callback, transfer.amount)
+        outcome = Outcome.SUCCEEDED if is_enough else Outcome.UNKNOWN
+        is_other = not self._is_ours(transfer)
+        return Notices((transfer.notice(outcome, told_at=callback.received_at, is_other_account=is_other),))
+
+    def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
+        """Recorded, under the same id each time; or a failure, after which they call again."""
+        if verdict is Verdict.TRY_LATER:
+            return _failure(503, "TRY_LATER")
+        return _reply(200, error=False, reason=None, taken_as=receipt_id)
+
+    async def query_payment(self, known: KnownPayment) -> Notices:
+        """Every transfer they know under our order, as its call back tells it, and where the order stands."""
+        try:
+            lines, evidence = await check_order(self._client, self._settings, kind=_BY_ORDER, value=known.reference)
+            notices = tuple(self._order(line, known) for line in lines)
+        except (NotSent, NoAnswer, Refusal, ValueError):
+            return Notices((without_money(known, Outcome.UNKNOWN),))
+        if not notices:
+            # A code of our own making is no order of theirs: that they know none says nothing about money.
+            outcome = Outcome.NOT_FOUND if self._settings.creates_orders else Outcome.UNKNOWN
+            return Notices((without_money(known, outcome),), evidence)
+        return Notices(notices, evidence)
+
+    async def refund(self, request: RefundRequest) -> Told:
+        """Send money back by the bank's reference of the transfer; a part only where the settings keep it open."""
+        settings = self._settings
+        if settings.refund_secret is None:
+            return Told(outcome=Outcome.FAILED, provider_status="not_enabled")
+        if request.amount != request.paid and not settings.refund_multi_times:
+            return Told(outcome=Outcome.FAILED, provider_status="part_not_allowed")
+        amount = str(request.amount)
+        body = {
+            "bankAccount": settings.account_number,
+            "referenceNumber": request.transaction,
+            "amount": amount,
+            "content": request.reference,
+            "multiTimes": settings.refund_multi_times,
+            "bankCode": settings.bank_code,
+            "terminalCode": settings.terminal_code,
+            "subTerminalCode": "",
+            "checkSum": refund_checksum(
+                secret_key=settings.refund_secret.get_secret_value(),
+                reference_number=request.transaction,
+                amount=amount,
+                bank_account=settings.account_number,
+            ),
+        }
+        try:
+            told, evidence = await ask(self._client, settings, "/api/transaction/refund", body)
+        except NotSent:
+            return Told(outcome=Outcome.FAILED, provider_status="not_sent")
+        except (NoAnswer, Refusal) as error:
+            return Told(outcome=Outcome.UNKNOWN, provider_status=error.word if isinstance(error, Refusal) else "")
+        status = str(told.get("status")) if isinstance(told, dict) else ""
+        outcome = {"SUCCESS": Outcome.SUCCEEDED, "FAILED": Outcome.FAILED}.get(status, Outcome.UNKNOWN)
+        return Told(outcome=outcome, provider_status=status[:40], evidence=evidence)
+
+    async def query_refund(self, request: RefundRequest, *, provider_reference: str, asked_at: datetime) -> Told:
+        """They tell the sum of what went back, not each refund: it is known where that is nothing, or everything."""
+        names = self._settings.order_fields
+        try:
+            lines, evidence = await check_order(
+                self._client, self._settings, kind=_BY_REFERENCE, value=request.transaction
+            )
+        except (NotSent, NoAnswer, Refusal):
+            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        line = lines[0] if len(lines) == 1 else {}
+        count, refunded = line.get(names.refund_count), str(line.get(names.amount_refunded))
+        outcome = Outcome.UNKNOWN
+        if type(count) is int and count == 0:
+            outcome = Outcome.NOT_FOUND
+        elif type(count) is int and refunded == str(request.paid):
+            outcome = Outcome.SUCCEEDED
+        return Told(outcome=outcome, provider_status=f"refundCount={count}"[:40], evidence=evidence)
+
+    def _order(self, line: Mapping[str, object], known: KnownPayment) -> Notice:
+        order = read_order(line, self._settings.order_fields, account_number=self._settings.account_number)
+        word = order.status
+        outcome = _STATUSES.get(word, Outcome.UNKNOWN) if type(word) is int else Outcome.UNKNOWN
+        if outcome is Outcome.SUCCEEDED and order.transfer is not None:
+            return order.transfer.notice(outcome, told_at=known.asked_at, is_other_account=False)
+        # Paid, they say, but not by which transfer: nothing can be booked on that.
+        stands = Outcome.UNKNOWN if outcome is Outcome.SUCCEEDED else outcome
+        return without_money(known, stands, str(word)[:20])
+
+    def _token(self, callback: Callback) -> Reply:
+        settings = self._settings
+        name, password = basic_credentials(callback)
+        is_known = any(is_same_secret(each.decode("utf-8"), password) for each in alive(settings.passwords))
+        if not (settings.username and is_same_secret(settings.username, name) and is_known):
+            raise BadSignature(Reply(401, b'{"status": "FAILED", "message": "E401"}'))
+        token = issue_token(first(settings.passwords), now=callback.received_at, life_s=settings.token_life_s)
+        body = {"access_token": token, "token_type": "Bearer", "expires_in": settings.token_life_s}
+        return Reply(200, json.dumps(body).encode("ascii"), headers={"Cache-Control": "no-store"})
+
+    def _shown(self, told: object, request: PaymentRequest) -> PaymentInstruction:
+        """Their code, whose text they begin with a prefix of their own: it must be the text they say, with our code."""
+        fields = told if isinstance(told, dict) else {}
+        payload, content, number = fields.get("qrCode"), fields.get("content"), fields.get("transactionRefId")
+        if not isinstance(payload, str) or not isinstance(content, str):
+            raise PaymentUnknown("vietqr.vn left out what the payer needs")
+        said = self._checked(payload, request)
+        if said.purpose != content or request.reference not in content:
+            raise PaymentRefused("vietqr.vn's code does not carry our reference")
+        return self._instruction(payload, number if isinstance(number, str) and len(number) <= 100 else "")
+
+    def _checked(self, payload: str, request: PaymentRequest) -> ParsedQr:
+        settings = self._settings
+        try:
+            said = check_payee(payload, bank_bin=settings.bank_bin, account_number=settings.payee)
+        except QrError as error:
+            raise PaymentRefused("the code does not name the approved account") from error
+        if said.amount != request.amount:
+            raise PaymentRefused("the code does not ask for the amount")
+        return said
+
+    def _instruction(self, payload: str, number: str = "") -> PaymentInstruction:
+        settings = self._settings
+        return PaymentInstruction(
+            qr_payload=payload,
+            bank_bin=settings.bank_bin,
+            account_number=settings.payee,
+            account_holder=settings.account_holder,
+            provider_reference=number,
+        )
+
+    def _is_ours(self, transfer: Transfer) -> bool:
+        return transfer.account_number in {self._settings.account_number, self._settings.payee}
+
+
+def _failure(status: int, reason: str) -> Reply:
+    return _reply(status, error=True, reason=reason, taken_as=None)
+
+
+def _reply(status: int, *, error: bool, reason: str | None, taken_as: str | None) -> Reply:
+    told = {
+        "error": error,
+        "errorReason": reason,
+        "toastMessage": None,
+        "object": None if taken_as is None else {"reftransactionid": taken_as},
+    }
+    headers = {"Retry-After": "30"} if status == 503 else {}
+    return Reply(status, json.dumps(told).encode("utf-8"), headers=headers)

@@ -1,0 +1,147 @@
+"""What vietqr.vn tells of one movement, called back or asked, read as one thing.
+
+Field names come in lower case or camel case, by which of the vendor's documents the sender was written from. `sign`
+repeats what we passed and proves nothing. Source: vietqr.vn, API document, transaction sync and check order.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from providers.contract import Notice, Outcome
+from providers.telling import fingerprint
+from providers.vietqr.settings import OrderFields
+
+AMOUNT_MAX = 9_999_999_999_999
+_NAME = re.compile(r"[!-~]{1,100}")
+_DIGITS = re.compile(r"[0-9]{1,13}")
+_CREDIT, _DEBIT = "C", "D"
+_REFUND = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """One movement. `occurred_at` is None where they do not say when; empty texts are not told."""
+
+    is_in: bool
+    amount: int
+    account_number: str
+    text: str
+    transaction_id: str
+    bank_reference: str
+    order_id: str
+    occurred_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        """What tells this transfer from another: the bank's reference, else vietqr.vn's id, else nothing."""
+        return self.bank_reference or self.transaction_id
+
+    def notice(self, outcome: Outcome, *, told_at: datetime, is_other_account: bool) -> Notice:
+        """The notice of money that came; where nothing names the transfer, a person looks at it."""
+        meaning = fingerprint(self.account_number, self.name, self.amount, _CREDIT)
+        facts = {f"transaction:{self.name}"} if self.name else set()
+        if self.bank_reference:
+            facts.add(f"bank:{self.bank_reference}")
+        if not self.name:
+            outcome = Outcome.REVIEW
+        named = self.name or fingerprint(self.account_number, self.amount, self.text, str(self.occurred_at)).hex()
+        return Notice(
+            event_key=f"{named}:{_CREDIT}:{outcome.value}",
+            outcome=outcome,
+            provider_status=_CREDIT,
+            occurred_at=self.occurred_at or told_at,
+            amount=self.amount,
+            fact_keys=frozenset(facts),
+            fingerprint=meaning,
+            reference=self.order_id or None,
+            transfer_text=self.text,
+            provider_reference=self.transaction_id,
+            bank_reference=self.bank_reference,
+            names_other_account=is_other_account,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A line of check-order's answer. `transfer` is None where it is not money that came to us."""
+
+    status: object
+    transfer: Transfer | None
+
+
+def read_sync(told: Mapping[str, object]) -> Transfer:
+    """The movement of a call back. Raises ValueError naming what makes no sense."""
+    direction, amount = told.get("transType"), told.get("amount")
+    if direction not in (_CREDIT, _DEBIT):  # a tuple: what a stranger wrote may not be hashable
+        raise ValueError("transType is neither C nor D")
+    if type(amount) is not int or not 0 < amount <= AMOUNT_MAX:
+        raise ValueError("amount is no whole đồng")
+    account = _name(_spelt(told, "bankAccount"))
+    if not account:
+        raise ValueError("bankaccount is missing")
+    if not isinstance(told.get("content"), str):
+        raise ValueError("content is missing")  # noqa: TRY004 - what a stranger wrote
+    return Transfer(
+        is_in=direction == _CREDIT,
+        amount=amount,
+        account_number=account,
+        text=str(told["content"])[:500],
+        transaction_id=_name(_spelt(told, "transactionId")),
+        bank_reference=_name(_spelt(told, "referenceNumber")),
+        order_id=_name(_spelt(told, "orderId")),
+        occurred_at=_moment(_spelt(told, "transactionTime")),
+    )
+
+
+def read_order(told: Mapping[str, object], names: OrderFields, *, account_number: str) -> Order:
+    """A line of check-order. Raises ValueError naming what makes no sense."""
+    status, reference = told.get(names.status), _name(told.get(names.bank_reference))
+    is_ours = told.get(names.direction, _CREDIT) == _CREDIT and told.get(names.kind) != _REFUND
+    if not reference or not is_ours:
+        return Order(status=status, transfer=None)
+    text = told.get(names.content)
+    transfer = Transfer(
+        is_in=True,
+        amount=_dong(told.get(names.amount)),
+        account_number=account_number,
+        text=text[:500] if isinstance(text, str) else "",
+        transaction_id="",
+        bank_reference=reference,
+        order_id=_name(told.get(names.order_id)),
+        occurred_at=_moment(told.get(names.moment)),
+    )
+    return Order(status=status, transfer=transfer)
+
+
+def _spelt(told: Mapping[str, object], name: str) -> object:
+    """A field in either spelling; both at once must agree."""
+    low, camel = told.get(name.lower()), told.get(name)
+    if low is not None and camel is not None and low != camel:
+        raise ValueError(f"{name} stands in two spellings that differ")
+    return camel if low is None else low
+
+
+def _name(value: object) -> str:
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError("an account, a reference or an id that makes no sense")
+    return value
+
+
+def _dong(value: object) -> int:
+    if isinstance(value, bool) or not _DIGITS.fullmatch(str(value)) or int(str(value)) == 0:
+        raise ValueError("amount is no whole đồng")
+    return int(str(value))
+
+
+def _moment(value: object) -> datetime | None:
+    """Seconds or milliseconds of the epoch, by their ten or thirteen digits."""
+    if value in (None, "", 0):
+        return None
+    digits = str(value)
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{10}(?:[0-9]{3})?", digits):
+        raise ValueError("transactiontime has neither 10 nor 13 digits")
+    return datetime.fromtimestamp(int(digits[:10]), UTC)

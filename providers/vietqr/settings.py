@@ -1,0 +1,84 @@
+"""Settings of a bank account that is paid by VietQR, with or without vietqr.vn to tell of what came."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from providers.settings import CredentialSettings, Secrets
+
+_ADDRESS = r"https?://[!-~]{1,500}"
+_ACCOUNT = r"[0-9A-Za-z]"
+AMOUNT_MAX_DEFAULT = 499_999_999
+"""Fast transfers stay below 500 million đồng; each bank's own limit is to be asked."""
+
+
+class OrderFields(BaseModel):
+    """What the fields of check-order's answer are called; the document we hold names only the first six."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    status: str = "status"
+    kind: str = "type"
+    refund_count: str = "refundCount"
+    amount_refunded: str = "amountRefunded"
+    bank_reference: str = "referenceNumber"
+    order_id: str = "orderId"
+    amount: str = "amount"
+    direction: str = "transType"
+    content: str = "content"
+    moment: str = "timePaid"
+
+
+class VietqrSettings(CredentialSettings):
+    """One bank account.
+
+    `username` and `passwords` are what we gave vietqr.vn to fetch a token from us; without them nothing is received.
+    `api_username` and `api_password` are what they gave us; without them nothing is asked. `qr_account_number` is the
+    number in our codes where it is not the account's own. `amount_max` is in đồng, for one transfer.
+    `creates_orders`: codes are made by vietqr.vn under our reference, so that it can be asked about them.
+    `refund_secret`: their refunds are used; `refund_multi_times` is told with the first refund of a payment, and
+    without it no part of a payment can be sent back later.
+    """
+
+    bank_bin: str = Field(pattern=r"^[0-9]{6}$")
+    bank_code: str = Field(default="", pattern=r"^[0-9A-Za-z]{0,20}$")
+    account_number: str = Field(pattern=rf"^{_ACCOUNT}{{1,19}}$")
+    qr_account_number: str = Field(default="", pattern=rf"^{_ACCOUNT}{{0,19}}$")
+    account_holder: str = Field(default="", pattern=r"^[0-9A-Za-z .,&-]{0,70}$")
+    amount_max: int = Field(default=AMOUNT_MAX_DEFAULT, ge=1, le=9_999_999_999_999)
+    username: str = Field(default="", pattern=r"^[!-9;-~]{0,100}$")
+    passwords: Secrets | tuple[()] = ()
+    token_life_s: int = Field(default=300, ge=30, le=3600)
+    api_url: str = Field(default="https://dev.vietqr.org/vqr", pattern=rf"^{_ADDRESS}[^/]$")
+    api_username: str = Field(default="", pattern=r"^[!-9;-~]{0,100}$")
+    api_password: SecretStr | None = Field(default=None, min_length=8)
+    terminal_code: str = Field(default="", pattern=r"^[!-~]{0,60}$")
+    order_fields: OrderFields = OrderFields()
+    creates_orders: bool = False
+    refund_secret: SecretStr | None = Field(default=None, min_length=8)
+    refund_multi_times: bool = True
+    queries_per_minute: int = Field(default=30, ge=0, le=600)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if bool(self.username) != bool(self.passwords):
+            raise ValueError("username and passwords go together")
+        if bool(self.api_username) != (self.api_password is not None):
+            raise ValueError("api_username and api_password go together")
+        if not self.can_ask and (self.creates_orders or self.refund_secret is not None):
+            raise ValueError("orders and refunds need api_username and api_password")
+        if self.creates_orders and not (self.bank_code and self.account_holder):
+            raise ValueError("orders need bank_code and account_holder")
+        if self.refund_secret is not None and not self.bank_code:
+            raise ValueError("refunds need bank_code")
+        return self
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether vietqr.vn may be called."""
+        return self.api_password is not None
+
+    @property
+    def payee(self) -> str:
+        """The number in our codes."""
+        return self.qr_account_number or self.account_number

@@ -1,0 +1,397 @@
+"""Bank collection: whom it believes, what it matches by, its traps, and the code it shows."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from providers.contract import (
+    BadSignature,
+    Bill,
+    BillInquiry,
+    BillState,
+    Callback,
+    Notices,
+    Outcome,
+    PaymentRefused,
+    PaymentRequest,
+    Reply,
+    Unreadable,
+    Verdict,
+)
+from providers.emvqr import parse
+from providers.registry import SettingsRefused, open_provider
+from tests.providers.bank_collection_samples import (
+    AT,
+    BIDV_SECRET,
+    INQUIRY_TAIL,
+    KEYS,
+    NOTIFY_TAIL,
+    SIGNED,
+    VECTORS,
+    account,
+    bidv_settings,
+    delivery,
+    inquire,
+    notification,
+    notify,
+    one,
+    paybill,
+    public_pem,
+    settings,
+    signature,
+)
+
+REQUEST = PaymentRequest(
+    reference="K7ABCDEFR", amount=350_000, purpose="K7ABCDEFR VIEN PHI", expires_at=None, requested_at=AT
+)
+VECTOR = next(each["input"]["body_json"] for each in VECTORS if each["id"] == "notify-ok")
+
+
+def code(answer: Reply) -> str:
+    told = json.loads(answer.body)
+    found: str = told["errorCode"] if "errorCode" in told else told["data"]["errors"]["errorCode"]
+    return found
+
+
+def bill(state: BillState = BillState.OPEN, remaining: int = 350_000) -> Bill:
+    return Bill(reference="K7ABCDEFR", remaining=remaining, state=state, created_at=AT, expires_at=None)
+
+
+# ---- whom it believes
+
+
+@pytest.mark.parametrize("field", SIGNED)
+def test_changed_byte_in_a_signed_field_is_refused_with_code_01(field):
+    told = notification()
+    with pytest.raises(BadSignature) as raised:
+        account().read_callback(notify(after_signing={field: told[field] + "1"}))
+
+    assert code(raised.value.reply) == "01"
+
+
+@pytest.mark.parametrize("signed", [None, "", 1, [], "@@@", "AAAA", "é", "A" * 5000])
+def test_missing_or_odd_signature_is_refused(signed):
+    with pytest.raises(BadSignature):
+        account().read_callback(notify(after_signing={"signature": signed}))
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", '{"signature":"a","signature":"b"}', VECTOR[:-1] + ',"amount":"1"}'])
+def test_body_that_two_readers_would_read_differently_is_refused(body):
+    with pytest.raises(BadSignature):
+        account().read_callback(delivery(NOTIFY_TAIL, body))
+
+
+def test_another_key_and_another_algorithm_are_refused():
+    stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    text = "".join(notification()[name] for name in SIGNED)
+    for forged in (signature(text, key=stranger), signature(text, hashes.SHA1()), signature(text, hashes.SHA512())):
+        with pytest.raises(BadSignature):
+            account().read_callback(notify(after_signing={"signature": forged, "algorithm": "rsa_sha1"}))
+
+
+def test_both_public_keys_are_good_while_the_bank_changes_its_own():
+    both, old = account(), account(bank_public_keys=[KEYS["bank_public_key_pem"]])
+    by_the_first, by_the_second = delivery(NOTIFY_TAIL, VECTOR), notify()
+
+    assert one(both.read_callback(by_the_first)).amount == one(both.read_callback(by_the_second)).amount
+    assert one(old.read_callback(by_the_first))
+    with pytest.raises(BadSignature):
+        old.read_callback(by_the_second)
+
+
+def test_transaction_of_long_ago_and_of_tomorrow_are_refused():
+    assert one(account().read_callback(notify(at=AT + timedelta(days=399))))
+    for late in (AT + timedelta(days=401), AT - timedelta(days=2)):
+        with pytest.raises(Unreadable):
+            account().read_callback(notify(at=late))
+
+
+def test_other_methods_and_addresses_are_answered_without_a_notice():
+    bank = account()
+
+    assert bank.read_callback(delivery("elsewhere", "{}")).status == 404
+    assert bank.read_callback(Callback("GET", NOTIFY_TAIL, "", (), (), b"", "203.0.113.99", AT)).status == 405
+
+
+# ---- what it matches by
+
+
+def test_signed_fields_alone_are_matched_by():
+    notice = one(account().read_callback(notify(after_signing={"recvVirtualAcctId": "9TSTK7ABCDEFS"})))
+
+    assert (notice.outcome, notice.reference) == (Outcome.REVIEW, "K7ABCDEFR")
+
+
+def test_virtual_account_alone_names_no_bill():
+    told = notify(custCode="", recvVirtualAcctId="9TSTK7ABCDEFS", remark="NGUYEN VAN A chuyen tien")
+
+    notice = one(account().read_callback(told))
+
+    assert (notice.outcome, notice.reference) == (Outcome.REVIEW, None)
+
+
+def test_shared_account_is_matched_by_the_remark():
+    told = notify(custCode="", recvVirtualAcctId="", transType="2", remark="CT DEN:1 K7ABCDEFR")
+
+    notice = one(account().read_callback(told))
+
+    assert (notice.outcome, notice.reference, notice.transfer_text) == (
+        Outcome.SUCCEEDED,
+        None,
+        "CT DEN:1 K7ABCDEFR",
+    )
+
+
+def test_code_in_the_remark_never_takes_money_sent_under_another():
+    notice = one(account().read_callback(notify(remark="K8ABCDEFS VIEN PHI")))
+
+    assert (notice.reference, notice.transfer_text) == ("K7ABCDEFR", "9TSTK7ABCDEFR")
+
+
+def test_same_transaction_under_a_new_message_number_is_the_same_fact():
+    first = one(account().read_callback(notify()))
+    again = one(account().read_callback(notify(msgId="00000000000000000000000000000099")))
+
+    assert (first.event_key, first.fact_keys, first.fingerprint) == (
+        again.event_key,
+        again.fact_keys,
+        again.fingerprint,
+    )
+    assert first.fact_keys == {"transaction:900000001", "bank:000T26000TESTAB1"}
+
+
+def test_concatenation_that_can_be_cut_in_two_ways_is_for_a_person():
+    """`350000` and `000T26…` join to the same text as `350000000` and `T26…`: a thousand times the amount."""
+    shifted = {"amount": "350000000", "bankTransId": "T26000TESTAB1"}
+    agreed = account(field_lengths={"bank_reference": 16, "customer": 13})
+
+    assert one(agreed.read_callback(notify())).outcome is Outcome.SUCCEEDED
+    assert one(agreed.read_callback(notify(after_signing=shifted))).outcome is Outcome.REVIEW
+    shifted = {"custCode": "9TSTK7ABCDEFR3", "amount": "50000"}
+    assert one(agreed.read_callback(notify(after_signing=shifted))).outcome is Outcome.REVIEW
+
+
+def test_moment_that_took_a_digit_of_its_neighbour_is_refused():
+    for shifted in ({"transId": "90000000", "transTime": "120260102091530"}, {"transId": "9000000012"}):
+        told = {"transTime": "0260102091530", **shifted}
+        with pytest.raises(Unreadable):
+            account().read_callback(notify(after_signing=told))
+
+
+@pytest.mark.parametrize("field", ["providerId", "recvAcctId"])
+def test_message_about_another_is_marked(field):
+    assert one(account().read_callback(notify(**{field: "8888"}))).names_other_account
+    assert not one(account().read_callback(notify())).names_other_account
+
+
+@pytest.mark.parametrize("kind", ["C", "1", "2", "3", "COLLECTION"])
+def test_credit_is_money_in(kind):
+    assert one(account().read_callback(notify(transType=kind))).outcome is Outcome.SUCCEEDED
+
+
+def test_debit_is_no_receipt_and_an_unknown_type_is_for_a_person():
+    assert account().read_callback(notify(transType="D")) == Notices(())
+    assert one(account().read_callback(notify(transType="O"))).outcome is Outcome.REVIEW
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "+1", "1.0", " 1", "1 ", "01", "", "1e3", "１", "9" * 14, 350000])
+def test_amount_is_a_text_of_digits(amount):
+    with pytest.raises(Unreadable) as raised:
+        account().read_callback(notify(amount=amount))
+
+    assert code(raised.value.reply) == "99"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"transTime": "20260102"},
+        {"transTime": "20261302091530"},
+        {"transTime": "02026010209153"},
+        {"transId": ""},
+        {"transId": "9 1"},
+        {"transId": "9" * 51},
+        {"custCode": "9" * 31},
+        {"bankTransId": "T\n"},
+        {"remark": "x" * 201},
+        {"currencyCode": "USD"},
+        {"providerId": ""},
+        {"transType": ""},
+    ],
+)
+def test_field_out_of_its_form_is_refused(wrong):
+    with pytest.raises(Unreadable):
+        account().read_callback(notify(**wrong))
+
+
+# ---- answers
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        (Verdict.ACCEPTED, "00"),
+        (Verdict.STORED, "00"),
+        (Verdict.AMOUNT_DIFFERS, "00"),
+        (Verdict.DUPLICATE, "05"),
+        (Verdict.UNKNOWN_REFERENCE, "02"),
+        (Verdict.TRY_LATER, "03"),
+    ],
+)
+def test_every_verdict_is_answered_signed_in_the_banks_codes(verdict, said):
+    answer = account().answer_callback(notify(), verdict, "receipt")
+
+    told = json.loads(answer.body)
+    assert (answer.status, told["errorCode"], told["transId"]) == (200, said, "900000001")
+    assert len(told["signature"]) == 344, "an RSA signature of 2048 bits in Base64"
+
+
+def test_repetition_is_answered_as_the_contract_says():
+    bank = account(duplicate_answer="repeat")
+
+    assert bank.answer_callback(notify(), Verdict.DUPLICATE, "r") == bank.answer_callback(
+        notify(), Verdict.ACCEPTED, "r"
+    )
+
+
+def test_try_later_is_said_even_to_what_cannot_be_read():
+    bank = account()
+
+    assert code(bank.answer_callback(delivery(NOTIFY_TAIL, "nonsense"), Verdict.TRY_LATER, "")) == "03"
+    assert code(bank.answer_callback(delivery(INQUIRY_TAIL, "nonsense"), Verdict.TRY_LATER, "")) == "03"
+    assert bank.answer_callback(delivery("elsewhere", ""), Verdict.TRY_LATER, "").status == 503
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (bill(), "00"),
+        (bill(BillState.PAID), "02"),
+        (bill(remaining=0), "02"),
+        (bill(BillState.EXPIRED), "02"),
+        (bill(BillState.CANCELLED), "02"),
+        (None, "02"),
+    ],
+)
+def test_inquiry_is_answered_by_the_state_of_the_bill(found, said):
+    bank, asked = account(), inquire()
+
+    inquiry = bank.read_callback(asked)
+
+    assert inquiry == BillInquiry("K7ABCDEFR")
+    answer = bank.answer_inquiry(asked, inquiry, found)
+    details = json.loads(answer.body)["data"]["details"]
+    assert code(answer) == said
+    assert details["amount"] == ("350000" if said == "00" else "")
+    assert details["custName"] == ("BENH VIEN TEST_K7ABCDEFR_350000VND" if said == "00" else "")
+
+
+def test_inquiry_for_another_is_answered_without_looking():
+    answer = account().read_callback(inquire(providerId="8888"))
+
+    assert isinstance(answer, Reply)
+    assert code(answer) == "02"
+
+
+def test_inquiry_that_cannot_be_answered_now_is_answered_03():
+    assert code(account().answer_inquiry_later(inquire(), BillInquiry("K7ABCDEFR"))) == "03"
+
+
+def test_code_without_the_banks_prefix_is_found_too():
+    assert account().read_callback(inquire("K7ABCDEFR")) == BillInquiry("K7ABCDEFR")
+
+
+# ---- keyed hashes: BIDV
+
+
+def test_bidv_is_believed_by_its_secret_alone():
+    bank = account(bidv_settings())
+
+    notice = one(bank.read_callback(paybill()))
+
+    assert (notice.outcome, notice.reference, notice.fact_keys) == (
+        Outcome.SUCCEEDED,
+        "K7ABCDEFR",
+        {"transaction:TB0000000001"},
+    )
+    with pytest.raises(BadSignature):
+        bank.read_callback(paybill(secret="FAKE_OTHER_SECRET"))
+
+
+def test_bidv_field_that_holds_the_separator_is_refused():
+    with pytest.raises(Unreadable):
+        account(bidv_settings()).read_callback(paybill(trans_id="TB|1"))
+
+
+def test_both_secrets_are_good_while_one_is_changed():
+    bank = account(bidv_settings(secrets=["FAKE_NEW_SECRET", BIDV_SECRET]))
+
+    assert one(bank.read_callback(paybill()))
+    assert one(bank.read_callback(paybill(secret="FAKE_NEW_SECRET")))
+
+
+# ---- the code
+
+
+def test_code_pays_the_virtual_account_of_its_own():
+    shown = account().code_for(REQUEST)
+
+    said = parse(shown.qr_payload)
+    assert (said.bank_bin, said.account_number, said.amount) == ("970415", "9TSTK7ABCDEFR", 350_000)
+    assert said.purpose == "K7ABCDEFR VIEN PHI"
+    assert shown.account_number == "9TSTK7ABCDEFR"
+
+
+async def test_shared_account_carries_the_code_in_the_text_and_needs_no_code_drawn():
+    shared = await account(uses_virtual_accounts=False).create_payment(REQUEST)
+    plain = await account(uses_virtual_accounts=False, has_qr=False).create_payment(REQUEST)
+
+    assert parse(shared.qr_payload).account_number == shared.account_number == "000000000017"
+    assert (plain.qr_payload, plain.account_number) == ("", "000000000017")
+
+
+def test_amount_above_the_ceiling_is_refused():
+    assert account(amount_max=350_000).code_for(REQUEST)
+    with pytest.raises(PaymentRefused):
+        account(amount_max=349_999).code_for(REQUEST)
+
+
+# ---- settings
+
+WRONG: list[dict[str, Any]] = [
+    {"profile": "no_such_profile"},
+    {"profile": ""},
+    {"profile": "../banks"},
+    {"profile_file": "relative.toml", "profile": ""},
+    {"profile_file": "/nowhere/at/all.toml", "profile": ""},
+    {"private_key": None},
+    {"private_key": "no key"},
+    {"bank_public_keys": []},
+    {"bank_public_keys": ["no key"]},
+    {"bank_public_keys": [public_pem(rsa.generate_private_key(public_exponent=65537, key_size=1024))]},
+    {"bank_public_keys": [KEYS["bank_public_key_pem"]] * 3},
+    {"field_lengths": {"unheard_of": 1}},
+    {"company": ""},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: next(iter(wrong)))
+def test_settings_that_cannot_work_are_refused_without_repeating_a_value(wrong):
+    with pytest.raises(SettingsRefused) as raised:
+        open_provider("bank_collection", settings(**wrong), httpx.AsyncClient())
+
+    assert "PRIVATE KEY" not in f"{raised.value!r}"
+    assert open_provider("bank_collection", settings(), httpx.AsyncClient())
+
+
+def test_nothing_secret_is_shown():
+    bank = account()
+    shown = repr(bank._settings) + repr(vars(bank))
+
+    for secret in ("PRIVATE KEY", "FAKE_RECON_KEY"):
+        assert secret not in shown

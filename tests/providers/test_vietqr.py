@@ -1,0 +1,376 @@
+"""VietQR of our own making, and vietqr.vn: its vectors, its token, its call backs, its traps."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from billing.interop.qr import qr_svg
+from providers.contract import (
+    BadSignature,
+    Callback,
+    Notice,
+    Notices,
+    Outcome,
+    PaymentRefused,
+    PaymentRequest,
+    Reply,
+    Unreadable,
+    Verdict,
+)
+from providers.emvqr import parse
+from providers.registry import SettingsRefused, open_provider
+from providers.vietqr.adapter import SYNC_TAIL, TOKEN_TAIL, Vietqr
+from providers.vietqr.settings import VietqrSettings
+from providers.vietqr.signing import basic_authorization, check_order_checksum, refund_checksum
+from tests.interop.test_qr import _decoded, _rows_of_svg
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "vietqr.json").read_text("utf-8"))["vectors"]
+USER, PASSWORD = "vietqr-vn", "FAKE_VIETQRVN_PASSWORD_0001"
+AT = datetime.fromtimestamp(1790000003, UTC)
+SETTINGS: dict[str, Any] = {
+    "bank_bin": "970436",
+    "account_number": "0000000000017",
+    "username": USER,
+    "passwords": PASSWORD,
+    "timeout_s": 0.2,
+}
+SYNC: dict[str, Any] = {
+    "bankaccount": "0000000000017",
+    "amount": 350000,
+    "transType": "C",
+    "content": "VQR00TEST01 K7ABCDEFR",
+    "transactionid": "11111111-1111-4111-8111-111111111111",
+    "transactiontime": 1790000000000,
+    "referencenumber": "FT26002000001",
+    "orderId": "K7ABCDEFR",
+    "sign": "",
+}
+REQUEST = PaymentRequest(
+    reference="K7ABCDEFR",
+    amount=350_000,
+    purpose="K7ABCDEFR VIEN PHI",
+    expires_at=None,
+    requested_at=AT,
+)
+
+
+def vectors(kind: str) -> pytest.MarkDecorator:
+    chosen = [each for each in VECTORS if each["kind"] == kind]
+    assert chosen
+    return pytest.mark.parametrize("vector", chosen, ids=[each["id"] for each in chosen])
+
+
+def account(client: httpx.AsyncClient | None = None, **changed: Any) -> Vietqr:
+    return Vietqr(VietqrSettings.model_validate({**SETTINGS, **changed}), client or httpx.AsyncClient())
+
+
+def delivery(tail: str, body: str = "", *, authorization: str | None = None, at: datetime = AT) -> Callback:
+    return Callback(
+        method="POST",
+        tail=tail,
+        raw_query="",
+        query=(),
+        headers=[] if authorization is None else [("authorization", authorization)],
+        body=body.encode(),
+        source_address="203.0.113.99",
+        received_at=at,
+    )
+
+
+def token(bank: Vietqr, *, at: datetime = AT) -> str:
+    given = bank.read_callback(delivery(TOKEN_TAIL, authorization=basic_authorization(USER, PASSWORD), at=at))
+    assert isinstance(given, Reply)
+    told = json.loads(given.body)
+    assert (given.status, told["token_type"], told["expires_in"]) == (200, "Bearer", 300)
+    return str(told["access_token"])
+
+
+def sync(bank: Vietqr, body: str | None = None, **changed: object) -> Callback:
+    told = json.dumps({**SYNC, **changed}) if body is None else body
+    return delivery(SYNC_TAIL, told, authorization=f"Bearer {token(bank)}")
+
+
+def one(read: object) -> Notice:
+    assert isinstance(read, Notices)
+    assert len(read.notices) == 1
+    return read.notices[0]
+
+
+# ---- the vectors
+
+
+@vectors("vietqrvn_basic_auth")
+def test_basic_header_is_the_vectors(vector):
+    given = vector["input"]
+
+    assert basic_authorization(given["username"], given["password"]) == vector["expected"]["authorization"]
+
+
+@vectors("vietqrvn_check_order_checksum")
+def test_checksum_of_a_question_is_the_vectors(vector):
+    given = vector["input"]
+
+    checksum = check_order_checksum(bank_account=given["bankAccount"], username=given["username"])
+
+    assert checksum == vector["expected"]["checkSum"]
+
+
+@vectors("vietqrvn_refund_checksum")
+def test_checksum_of_a_refund_is_the_vectors(vector):
+    given = vector["input"]
+
+    checksum = refund_checksum(
+        secret_key=given["secretKey"],
+        reference_number=given["referenceNumber"],
+        amount=given["amount"],
+        bank_account=given["bankAccount"],
+    )
+
+    assert checksum == vector["expected"]["checkSum"]
+
+
+@vectors("vietqrvn_transaction_sync")
+def test_call_back_is_read_and_answered_as_the_vectors_say(vector):
+    bank, expected = account(), vector["expected"]
+    callback = sync(bank, vector["input"]["body_json"])
+
+    notice = one(bank.read_callback(callback))
+    answer = bank.answer_callback(callback, Verdict.ACCEPTED, "<our receipt id>")
+
+    assert answer.status == expected["http_status"]
+    assert json.loads(answer.body) == expected.get("response", json.loads(answer.body))
+    key = expected["dedupe_key"]
+    assert notice.fact_keys == (frozenset() if key is None else {f"transaction:{key}", f"bank:{key}"})
+    assert notice.outcome is (Outcome.REVIEW if key is None else Outcome.SUCCEEDED)
+
+
+# ---- the code
+
+
+def test_code_pays_our_account_and_begins_its_text_with_the_reference():
+    shown = account(qr_account_number="V9TEST01").code_for(REQUEST)
+
+    said = parse(shown.qr_payload)
+    assert (said.bank_bin, said.account_number, said.amount) == ("970436", "V9TEST01", 350_000)
+    assert (said.initiation, said.purpose, said.crc_valid) == ("12", "K7ABCDEFR VIEN PHI", True)
+
+
+def test_drawn_code_is_read_back_by_another_decoder():
+    payload = account().code_for(REQUEST).qr_payload
+
+    assert _decoded(_rows_of_svg(qr_svg(payload, title="Mã QR"))) == [payload]
+
+
+def test_amount_above_the_ceiling_is_refused_and_at_it_carried():
+    bank = account(amount_max=350_000)
+
+    assert parse(bank.code_for(REQUEST).qr_payload).amount == 350_000
+    with pytest.raises(PaymentRefused):
+        account(amount_max=349_999).code_for(REQUEST)
+
+
+async def test_nothing_is_begun_where_the_code_is_ours():
+    assert await account().create_payment(REQUEST) == account().code_for(REQUEST)
+
+
+# ---- the token
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        basic_authorization(USER, "wrong"),
+        basic_authorization("other", PASSWORD),
+        basic_authorization("", ""),
+        "Basic !!",
+        "Bearer " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode(),
+    ],
+)
+def test_no_token_for_anybody_else(wrong):
+    with pytest.raises(BadSignature) as raised:
+        account().read_callback(delivery(TOKEN_TAIL, authorization=wrong))
+
+    assert raised.value.reply.status == 401
+    assert json.loads(raised.value.reply.body)["status"] == "FAILED"
+
+
+def test_any_token_that_has_not_ended_is_good_and_none_that_has():
+    bank = account()
+    older, newer = token(bank, at=AT - timedelta(seconds=299)), token(bank)
+
+    for good in (older, newer):
+        assert one(bank.read_callback(delivery(SYNC_TAIL, json.dumps(SYNC), authorization=f"Bearer {good}")))
+    later = AT + timedelta(seconds=1)
+    with pytest.raises(BadSignature):
+        bank.read_callback(delivery(SYNC_TAIL, json.dumps(SYNC), authorization=f"Bearer {older}", at=later))
+
+
+@pytest.mark.parametrize("shown", [None, "Bearer ", "Bearer x", "Bearer 9999999999.0123456789abcdef." + "0" * 64])
+def test_call_back_without_a_token_of_ours_is_refused_in_their_words(shown):
+    with pytest.raises(BadSignature) as raised:
+        account().read_callback(delivery(SYNC_TAIL, json.dumps(SYNC), authorization=shown))
+
+    told = json.loads(raised.value.reply.body)
+    assert (raised.value.reply.status, told["error"], told["object"]) == (401, True, None)
+
+
+def test_token_of_another_account_is_refused():
+    other = account(passwords="FAKE_OTHER_PASSWORD_0001")
+    given = other.read_callback(
+        delivery(TOKEN_TAIL, authorization=basic_authorization(USER, "FAKE_OTHER_PASSWORD_0001"))
+    )
+    assert isinstance(given, Reply)
+    shown = json.loads(given.body)["access_token"]
+
+    with pytest.raises(BadSignature):
+        account().read_callback(delivery(SYNC_TAIL, json.dumps(SYNC), authorization=f"Bearer {shown}"))
+
+
+def test_account_that_gave_nobody_a_password_takes_no_call_back():
+    plain = account(username="", passwords=())
+
+    for callback in (
+        delivery(TOKEN_TAIL, authorization=basic_authorization("", "")),
+        delivery(SYNC_TAIL, json.dumps(SYNC), authorization=f"Bearer {token(account())}"),
+    ):
+        with pytest.raises(BadSignature):
+            plain.read_callback(callback)
+
+
+def test_other_methods_and_addresses_are_answered_without_a_notice():
+    bank = account()
+
+    assert bank.read_callback(delivery("elsewhere")).status == 404
+    got = Callback("GET", SYNC_TAIL, "", (), (), b"", "203.0.113.99", AT)
+    assert bank.read_callback(got).status == 405
+
+
+# ---- what is told
+
+
+def test_time_in_seconds_and_in_milliseconds_is_one_moment():
+    bank = account()
+
+    for written in (1790000000, 1790000000000):
+        notice = one(bank.read_callback(sync(bank, transactiontime=written)))
+        assert notice.occurred_at == datetime.fromtimestamp(1790000000, UTC)
+
+
+def test_id_names_the_money_where_the_bank_gave_no_reference():
+    bank = account()
+
+    notice = one(bank.read_callback(sync(bank, referencenumber="")))
+
+    assert notice.outcome is Outcome.SUCCEEDED
+    assert notice.fact_keys == {f"transaction:{SYNC['transactionid']}"}
+
+
+def test_money_that_leaves_is_no_receipt():
+    bank = account()
+
+    assert bank.read_callback(sync(bank, transType="D")) == Notices(())
+
+
+def test_transfer_to_another_account_is_marked():
+    bank = account(qr_account_number="V9TEST01")
+
+    assert one(bank.read_callback(sync(bank, bankaccount="0000000000018"))).names_other_account
+    assert not one(bank.read_callback(sync(bank, bankaccount="V9TEST01"))).names_other_account
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"amount": "350000"},
+        {"amount": 350000.5},
+        {"amount": -1},
+        {"amount": 0},
+        {"amount": True},
+        {"amount": 10**13},
+        {"transType": "X"},
+        {"transType": ["C"]},
+        {"bankaccount": ""},
+        {"bankaccount": 17},
+        {"content": None},
+        {"transactiontime": 179000000},
+        {"transactiontime": {}},
+        {"referencenumber": "FT 1"},
+        {"referenceNumber": "FT26002000002"},
+    ],
+)
+def test_nonsense_is_refused(changed):
+    bank = account()
+
+    with pytest.raises(Unreadable) as raised:
+        bank.read_callback(sync(bank, **changed))
+
+    assert json.loads(raised.value.reply.body)["error"] is True
+
+
+@pytest.mark.parametrize("body", ["", "[]", "null", '{"amount":1,"amount":2}', "{"])
+def test_body_that_is_no_object_is_refused(body):
+    bank = account()
+
+    with pytest.raises(Unreadable):
+        bank.read_callback(sync(bank, body))
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_has_a_reply_in_their_words(verdict):
+    answer = account().answer_callback(sync(account()), verdict, "receipt-1")
+
+    told = json.loads(answer.body)
+    if verdict is Verdict.TRY_LATER:
+        assert (answer.status, told["error"], told["object"]) == (503, True, None)
+    else:
+        assert (answer.status, told["error"], told["object"]) == (200, False, {"reftransactionid": "receipt-1"})
+
+
+# ---- what a token alone is worth
+
+
+@pytest.mark.parametrize(
+    ("settings", "amount", "outcome"),
+    [
+        ({"confirm_above": 350_000}, 350_000, Outcome.SUCCEEDED),
+        ({"confirm_above": 350_000}, 350_001, Outcome.UNKNOWN),
+        ({"confirm_above": 0}, 1, Outcome.UNKNOWN),
+        ({"confirm_above": 0, "allowed_networks": ["203.0.113.0/24"]}, 99_000_000, Outcome.SUCCEEDED),
+    ],
+)
+def test_token_alone_credits_as_far_as_the_settings_allow(settings, amount, outcome):
+    bank = account(**settings)
+
+    assert one(bank.read_callback(sync(bank, amount=amount))).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"passwords": ()},
+        {"username": ""},
+        {"passwords": "short"},
+        {"api_username": "hospital-user"},
+        {"creates_orders": True},
+        {"refund_secret": "FAKE_SECRET"},
+        {"unheard_of": 1},
+    ],
+)
+def test_settings_that_cannot_work_are_refused_without_repeating_a_value(wrong):
+    with pytest.raises(SettingsRefused) as raised:
+        open_provider("vietqr", {**SETTINGS, **wrong}, httpx.AsyncClient())
+
+    assert PASSWORD not in f"{raised.value!r}"
+
+
+def test_nothing_secret_is_shown():
+    settings = VietqrSettings.model_validate({**SETTINGS, "api_username": "u", "api_password": "FAKE_API_PASSWORD"})
+
+    assert PASSWORD not in repr(settings)
+    assert "FAKE_API_PASSWORD" not in repr(settings)

@@ -1,0 +1,140 @@
+"""A bank that asks first, over real HTTP and on a real database: inquiry, payment, and what it is told afterwards."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from billing.services.context import Ids, utc_now
+from billing.services.intake import Intake
+from billing.services.organizing import NewBankAccount, Setup
+from billing.storage.database import Database, DatabaseLimits
+from billing.web.server import create_application, serving
+from providers.contract import Callback, Provider
+from providers.telling import vietnam_digits
+from tests.builders import add_demo_hospital, build_context, build_sandbox
+from tests.conftest import DatabaseAddress
+from tests.providers.bank_collection_samples import account, inquire, notify, settings
+from tests.web.conftest import HOOKS, LIMITS
+from tests.web.site import Site
+
+NAME = "collection"
+
+
+def build(name: str, stored: Mapping[str, object], secret_name: str | None) -> Provider:
+    """As `app` does: the stored settings with the secrets of the tests."""
+    if name == "sandbox":
+        return build_sandbox(name, stored, secret_name)
+    assert (name, secret_name) == ("bank_collection", NAME)
+    return account(settings(**stored))
+
+
+@pytest.fixture
+async def collecting(database: DatabaseAddress, app_database: Database) -> AsyncIterator[Site]:
+    """The service with a hospital that a bank collects for."""
+    hospital = await add_demo_hospital(database.owner_url)
+    owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=1))
+    try:
+        await Setup(owner, utc_now, Ids(utc_now)).add_provider_account(
+            hospital.organization_id,
+            name=NAME,
+            provider="bank_collection",
+            bank_account=NewBankAccount(bank_bin="970415", account_number="000000000017", holder="BENH VIEN TEST"),
+            settings={"provider_id": "9999", "code_prefix": "9TST"},
+            secret_name=NAME,
+        )
+    finally:
+        await owner.close()
+    context = build_context(app_database, build_provider=build)
+    async with Intake(context) as intake:
+        application = create_application(context=context, intake=intake, limits=LIMITS)
+        async with (
+            serving(application) as address,
+            httpx.AsyncClient(
+                base_url=address, headers=hospital.authorization, timeout=20, event_hooks=HOOKS
+            ) as client,
+            httpx.AsyncClient(base_url=address, timeout=20) as stranger,
+        ):
+            yield Site(
+                address=address,
+                application=application,
+                context=context,
+                intake=intake,
+                hospital=hospital,
+                database=database,
+                client=client,
+                stranger=stranger,
+            )
+
+
+async def deliver(site: Site, callback: Callback) -> dict[str, Any]:
+    path = f"/callbacks/{site.hospital.organization_id}/{NAME}/{callback.tail}"
+    answer = await site.stranger.post(path, content=callback.body)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = json.loads(answer.content)
+    return told
+
+
+def money(reference: str, amount: int, **changed: Any) -> Callback:
+    virtual_account = f"9TST{reference}"
+    told = {
+        "custCode": virtual_account,
+        "recvVirtualAcctId": virtual_account,
+        "amount": str(amount),
+        "transTime": vietnam_digits(utc_now()),
+        "remark": f"CT DEN:1 {reference}",
+        **changed,
+    }
+    return notify(**told)
+
+
+async def open_intent(site: Site) -> dict[str, Any]:
+    invoice = await site.issue_invoice()
+    answer = await site.client.post("/v1/intents", json={"account": NAME, "invoice_ids": [invoice["id"]]})
+    assert answer.status_code == 201, answer.text
+    intent: dict[str, Any] = answer.json()
+    return intent
+
+
+async def test_bill_is_asked_for_paid_once_and_then_said_to_be_paid(collecting):
+    intent = await open_intent(collecting)
+    reference, amount = intent["reference_code"], intent["amount"]
+
+    asked = await deliver(collecting, inquire(f"9TST{reference}"))
+    assert asked["data"]["errors"]["errorCode"] == "00"
+    assert (asked["data"]["details"]["billId"], asked["data"]["details"]["amount"]) == (reference, str(amount))
+
+    paid = money(reference, amount)
+    assert [(await deliver(collecting, paid))["errorCode"] for _ in range(3)] == ["00", "05", "05"]
+
+    again = await deliver(collecting, inquire(f"9TST{reference}"))
+    assert again["data"]["errors"]["errorCode"] == "02"
+    (row,) = await collecting.as_owner("SELECT count(*) AS payments, sum(amount) AS paid FROM payment")
+    assert (row["payments"], row["paid"]) == (1, amount)
+
+
+async def test_money_for_a_bill_of_nobodys_is_answered_02_and_booked(collecting):
+    intent = await open_intent(collecting)
+    told = money("NOTFOUNDX", 350_000, remark=f"CT DEN:1 {intent['reference_code']}")
+
+    assert (await deliver(collecting, told))["errorCode"] == "02"
+
+    (row,) = await collecting.as_owner("SELECT count(*) AS payments, sum(amount) AS paid FROM payment")
+    assert (row["payments"], row["paid"]) == (1, 350_000)
+    answer = await collecting.read(f"/v1/intents/{intent['id']}")
+    assert answer["state"] != "succeeded", "what was sent under another code pays nothing here"
+
+
+async def test_inquiry_and_forged_money_write_nothing(collecting):
+    intent = await open_intent(collecting)
+    reference, amount = intent["reference_code"], intent["amount"]
+    true = money(reference, amount)
+    forged = replace(true, body=true.body.replace(b'"900000001"', b'"900000002"'))
+
+    async with collecting.nothing_written():
+        assert (await deliver(collecting, inquire("9TSTNOTFOUNDX")))["data"]["errors"]["errorCode"] == "02"
+        assert (await deliver(collecting, inquire(f"9TST{reference}")))["data"]["errors"]["errorCode"] == "00"
+        assert (await deliver(collecting, forged))["errorCode"] == "01"
