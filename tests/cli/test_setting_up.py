@@ -90,7 +90,7 @@ def test_commands_on_a_database_without_migrations_say_so_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("provider", "settings", "said"),
     [
-        ("sandbx", '{"merchant_id": "H1"}', "installed: momo"),
+        ("sandbx", '{"merchant_id": "H1"}', "is installed; installed: "),
         ("sandbox", "{}", "merchant_id: missing"),
         ("sandbox", '{"merchant_id": "H1", "surplus": 1}', "surplus: extra_forbidden"),
     ],

@@ -1,19 +1,21 @@
 """A bank that asks first, over real HTTP and on a real database: inquiry, payment, and what it is told afterwards."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
-from billing.services.context import Ids, utc_now
+from billing.services.accounts import BuiltProvider
+from billing.services.context import Ids, allow_all, utc_now
 from billing.services.intake import Intake
 from billing.services.organizing import NewBankAccount, Setup
 from billing.storage.database import Database, DatabaseLimits
+from billing.storage.organizations import ProviderAccountRow
 from billing.web.server import create_application, serving
-from providers.contract import Callback, Provider
+from providers.contract import Callback
 from providers.telling import vietnam_digits
 from tests.builders import add_demo_hospital, build_context, build_sandbox
 from tests.conftest import DatabaseAddress
@@ -24,12 +26,12 @@ from tests.web.site import Site
 NAME = "collection"
 
 
-def build(name: str, stored: Mapping[str, object], secret_name: str | None) -> Provider:
+def build(row: ProviderAccountRow) -> BuiltProvider:
     """As `app` does: the stored settings with the secrets of the tests."""
-    if name == "sandbox":
-        return build_sandbox(name, stored, secret_name)
-    assert (name, secret_name) == ("bank_collection", NAME)
-    return account(settings(**stored))
+    if row.provider == "sandbox":
+        return build_sandbox(row)
+    assert (row.provider, row.secret_name) == ("bank_collection", NAME)
+    return BuiltProvider(account(settings(**row.settings)), allow_all)
 
 
 @pytest.fixture
