@@ -178,7 +178,8 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         except (NotSent, NoAnswer):
             return Told(outcome=Outcome.UNKNOWN, provider_status="")
         code, sub = _number(answer, "return_code"), _number(answer, "sub_return_code")
-        return Told(outcome=outcome_of_refund_query(code, sub), provider_status=f"{code}:{sub}", evidence=evidence)
+        outcome = outcome_of_refund_query(code, answer.get("sub_return_code"))
+        return Told(outcome=outcome, provider_status=f"{code}:{sub}", evidence=evidence)
 
     def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
         """The portal's export, by the columns agreed in the settings."""
