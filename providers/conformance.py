@@ -187,7 +187,13 @@ class ProviderConformance:
         instruction = self.run(self.begin(self.answering(sent)))
 
         assert isinstance(instruction, PaymentInstruction)
-        carried = [instruction.qr_payload, instruction.redirect_url, *(part.decode("latin-1") for part in sent)]
+        posted = [value for _, value in instruction.form_fields]
+        carried = [
+            instruction.qr_payload,
+            instruction.redirect_url,
+            *posted,
+            *(part.decode("latin-1") for part in sent),
+        ]
         assert any(self.request.reference in each for each in carried) or not any(carried)
         self.assert_secret_free(repr(instruction))
 

@@ -40,7 +40,7 @@ from providers.contract import (
 from providers.csv_report import read_report
 from providers.momo.settings import MomoSettings
 from providers.momo.signing import CREATE, IPN, QUERY, REFUND, is_signed, signature_of, signed_text
-from providers.momo.statuses import NEVER_HAD, OUR_FAULT, PAID, PAYMENTS, REFUNDS
+from providers.momo.statuses import NEVER_HAD, OUR_FAULT, PAID, PAYMENTS, REFUNDS, REFUSES_THE_QUESTION
 from providers.settings import alive, first
 from providers.signing import NotStrictJson, read_json_object
 from providers.telling import fingerprint, request_id, without_money
@@ -162,6 +162,8 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             return Told(outcome=Outcome.UNKNOWN, provider_status="")
         if answer["resultCode"] == NEVER_HAD:
             return Told(outcome=Outcome.NOT_FOUND, provider_status=str(NEVER_HAD), evidence=evidence)
+        if answer["resultCode"] in REFUSES_THE_QUESTION:
+            return Told(outcome=Outcome.UNKNOWN, provider_status=str(answer["resultCode"]), evidence=evidence)
         return _told_of_refund(answer, evidence)
 
     def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:

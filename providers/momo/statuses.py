@@ -40,6 +40,9 @@ PAYMENTS: Mapping[int, Outcome] = {
 NEVER_HAD = 42
 """A question about an order that MoMo does not know."""
 
+REFUSES_THE_QUESTION = OUR_FAULT | {43}
+"""Told of a question these say that it was not answered, and nothing of the refund it asked about."""
+
 REFUNDS: Mapping[int, Outcome] = {
     PAID: Outcome.SUCCEEDED,
     1000: Outcome.PENDING,

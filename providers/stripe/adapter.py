@@ -281,7 +281,9 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         return replace(notice, reference=known.reference)
 
     async def _find_refund(self, request: RefundRequest, target: Mapping[str, str]) -> Told | None:
-        """The refund that carries our code; NOT_FOUND where there is surely none, None where that cannot be known."""
+        """The refund that carries our code; NOT_FOUND where there is surely none, UNKNOWN where one may be it, None
+        where the server does not list them all.
+        """
         listing = await self._server.list(_REFUNDS, target)
         bare = False
         for each in listing.objects:
@@ -289,7 +291,9 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
             if code == request.reference:
                 return self._told_refund(request, each, listing.evidence)
             bare = bare or (code is None and each.get("amount") == request.amount)
-        if bare or not listing.is_whole:
+        if bare:  # of the same amount and without a code: it may be this one
+            return Told(outcome=Outcome.UNKNOWN, provider_status="", evidence=listing.evidence)
+        if not listing.is_whole:
             return None
         return Told(outcome=Outcome.NOT_FOUND, provider_status="", evidence=listing.evidence)
 

@@ -195,6 +195,9 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             outcome = Outcome.UNKNOWN  # the payment stands; nothing is said of a refund
         else:
             outcome = REFUND_STATUSES.get(status, Outcome.UNKNOWN)
+        is_of_this_part = _text(answer, "vnp_Amount") == str(request.amount * 100)
+        if outcome is not Outcome.PENDING and not is_of_this_part:
+            outcome = Outcome.UNKNOWN  # a payment may be given back in parts, and this may be another one's end
         return Told(outcome=outcome, provider_status=status, evidence=evidence)
 
     def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:

@@ -54,7 +54,8 @@ from providers.zalopay.statuses import (
     outcome_of_refund_query,
 )
 
-_ORDER, _CALL_AGAIN, _BAD_MAC = 1, 0, 2
+_AGREEMENT = 2
+_CALL_AGAIN, _BAD_MAC = 0, 2
 _TRANSACTION = re.compile(r"[0-9]{1,20}")
 _TRADE = re.compile(r"[0-9]{6}_[0-9A-Za-z._-]{1,33}")
 _MOMENTS = range(946_684_800_000, 4_102_444_800_000)  # 2000 to 2100, in ms
@@ -103,8 +104,8 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         data = envelope.get("data")
         if not isinstance(data, str) or not is_signed(alive(self._settings.key2), data, envelope.get("mac")):
             raise BadSignature(_reply(_BAD_MAC, "mac not equal"))
-        if envelope.get("type", _ORDER) != _ORDER:
-            return Notices(())  # an agreement: no money moved
+        if envelope.get("type") == _AGREEMENT:  # nothing signs the type, so any other word for an order is one too
+            return Notices(())
         try:
             return Notices((self._notice(read_json_object(data.encode("utf-8"))),))
         except (NotStrictJson, ValueError) as error:
@@ -178,7 +179,8 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         except (NotSent, NoAnswer):
             return Told(outcome=Outcome.UNKNOWN, provider_status="")
         code, sub = _number(answer, "return_code"), _number(answer, "sub_return_code")
-        return Told(outcome=outcome_of_refund_query(code, sub), provider_status=f"{code}:{sub}", evidence=evidence)
+        outcome = outcome_of_refund_query(code, answer.get("sub_return_code"))
+        return Told(outcome=outcome, provider_status=f"{code}:{sub}", evidence=evidence)
 
     def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
         """The portal's export, by the columns agreed in the settings."""

@@ -46,8 +46,9 @@ def outcome_of_refund(code: int, sub: int) -> Outcome:
     return {PAID: Outcome.SUCCEEDED, PROCESSING: Outcome.PENDING}.get(code, Outcome.UNKNOWN)
 
 
-def outcome_of_refund_query(code: int, sub: int) -> Outcome:
-    """What became of a refund."""
+def outcome_of_refund_query(code: int, sub: object) -> Outcome:
+    """What became of a refund; refused without the number that says why is no end."""
     if code == REFUSED:
-        return {0: Outcome.FAILED, -101: Outcome.NOT_FOUND}.get(sub, Outcome.UNKNOWN)
+        ends = {0: Outcome.FAILED, -101: Outcome.NOT_FOUND}
+        return ends.get(sub, Outcome.UNKNOWN) if type(sub) is int else Outcome.UNKNOWN
     return {PAID: Outcome.SUCCEEDED, PROCESSING: Outcome.PENDING}.get(code, Outcome.UNKNOWN)

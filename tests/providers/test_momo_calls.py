@@ -198,7 +198,15 @@ async def test_refund_without_an_answer_is_unknown_and_sent_once(world, trouble)
 
 @pytest.mark.parametrize(
     ("code", "outcome"),
-    [(0, Outcome.SUCCEEDED), (42, Outcome.NOT_FOUND), (1088, Outcome.FAILED), (99, Outcome.UNKNOWN)],
+    [
+        (0, Outcome.SUCCEEDED),
+        (42, Outcome.NOT_FOUND),
+        (1088, Outcome.FAILED),
+        (99, Outcome.UNKNOWN),
+        (13, Outcome.UNKNOWN),  # the question was refused; nothing is said of the refund
+        (20, Outcome.UNKNOWN),
+        (43, Outcome.UNKNOWN),
+    ],
 )
 async def test_refund_is_followed_by_its_own_order(world, code, outcome):
     route = world.post("/query").respond(json={"orderId": "RF0000001", "resultCode": code})

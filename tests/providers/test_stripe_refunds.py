@@ -98,6 +98,13 @@ async def test_refund_that_the_server_has_is_not_sent_again_where_the_key_is_ign
     assert (answer.outcome, answer.provider_reference, route.call_count) == (Outcome.PENDING, "re_1", 0)
 
 
+async def test_refund_that_may_be_the_one_the_server_has_is_not_sent_again(world):
+    world.get(REFUNDS).respond(json={**NOTHING, "data": [without(REFUND, "metadata")]})
+    route = world.post(REFUNDS).respond(json=REFUND)
+
+    assert ((await refunded()).outcome, route.call_count) == (Outcome.UNKNOWN, 0)
+
+
 async def test_refund_is_sent_to_a_server_that_does_not_list(world):
     world.get(REFUNDS).respond(404, json=error())
     world.post(REFUNDS).respond(json=REFUND)

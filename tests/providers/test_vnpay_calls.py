@@ -166,6 +166,18 @@ async def test_refund_is_followed_by_querydr(vnpay, kind, status, outcome):
     assert told.outcome is outcome
 
 
+@pytest.mark.parametrize("status", ["00", "05", "09"])
+@pytest.mark.parametrize("changed", [{"vnp_Amount": "5000000"}, {"vnp_Amount": ""}])
+async def test_end_of_another_part_is_not_taken_for_the_end_of_this_one(vnpay, status, changed):
+    vnpay.return_value = answered(vnp_TransactionType="03", vnp_TransactionStatus=status, **changed)
+
+    async with httpx.AsyncClient() as client:
+        part = replace(REFUND, amount=100_000)
+        told = await terminal(client).query_refund(part, provider_reference="", asked_at=KNOWN.asked_at)
+
+    assert told.outcome is (Outcome.PENDING if status == "05" else Outcome.UNKNOWN)
+
+
 # ---- the daily file
 
 COLUMNS = {

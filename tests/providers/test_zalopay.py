@@ -176,3 +176,11 @@ def test_every_verdict_but_try_later_is_recorded(verdict):
 
     assert answer.status == 200
     assert json.loads(answer.body)["return_code"] == (0 if verdict is Verdict.TRY_LATER else 1)
+
+
+@pytest.mark.parametrize("kind", ["1", None, "order", 3])
+def test_type_that_is_no_agreement_never_makes_signed_money_disappear(kind):
+    notice = one(application().read_callback(told(kind=kind)))
+
+    assert (notice.outcome, notice.amount) == (Outcome.SUCCEEDED, 350_000)
+    assert notice.event_key == one(application().read_callback(told())).event_key

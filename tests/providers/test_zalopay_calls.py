@@ -180,6 +180,9 @@ async def test_refund_without_an_answer_is_unknown_and_sent_once(world, trouble)
         ({"return_code": 3, "sub_return_code": 2}, Outcome.PENDING),
         ({"return_code": 2, "sub_return_code": -101}, Outcome.NOT_FOUND),
         ({"return_code": 2, "sub_return_code": -7}, Outcome.UNKNOWN),
+        ({"return_code": 2}, Outcome.UNKNOWN),
+        ({"return_code": 2, "sub_return_code": None}, Outcome.UNKNOWN),
+        ({"return_code": 2, "sub_return_code": "0"}, Outcome.UNKNOWN),
     ],
 )
 async def test_refund_is_followed_to_its_end(world, answer, outcome):

@@ -1,0 +1,244 @@
+"""Providers of Vietnam end to end: a real socket and database, told of money as each of the providers tells it."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from billing.services.accounts import BuiltProvider
+from billing.services.context import Context, Ids, allow_all, utc_now
+from billing.services.intake import Intake
+from billing.services.organizing import NewBankAccount, Setup
+from billing.storage.database import Database, DatabaseLimits
+from billing.storage.organizations import ProviderAccountRow
+from billing.web.server import create_application, serving
+from providers.contract import Callback
+from providers.payos.order_codes import order_code
+from providers.registry import open_provider
+from providers.telling import vietnam_digits
+from tests.builders import add_demo_hospital, build_context, build_sandbox, visit_document
+from tests.conftest import DatabaseAddress
+from tests.providers import momo_samples, payos_samples, sepay_samples, vnpay_samples, zalopay_samples
+from tests.web.conftest import HOOKS, LIMITS
+
+OWED = 136_000
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "vnpay": {**vnpay_samples.SETTINGS, "return_url": "https://hospital.example/back"},
+    "payos": payos_samples.SETTINGS,
+    "momo": momo_samples.SETTINGS,
+    "zalopay": zalopay_samples.SETTINGS,
+    "sepay": sepay_samples.SETTINGS,
+}
+OTHER = "ANOTHER_SECRET_OF_ANOTHER_ACCOUNT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Road:
+    """The service with an account of each provider; nobody outside is really called."""
+
+    context: Context
+    client: httpx.AsyncClient
+    prefix: str
+
+    async def open_intent(self, provider: str) -> dict[str, Any]:
+        taken = await self.client.post("/v1/visits", json=visit_document())
+        invoice = (await self.client.post("/v1/invoices", json={"visit_id": taken.json()["visits"][0]["id"]})).json()
+        answer = await self.client.post("/v1/intents", json={"account": provider, "invoice_ids": [invoice["id"]]})
+        assert answer.status_code == 201, answer.text
+        opened: dict[str, Any] = answer.json()
+        return opened
+
+    async def tell(self, provider: str, callback: Callback) -> httpx.Response:
+        """Send a delivery as the provider's server would."""
+        return await self.client.request(
+            callback.method,
+            f"{self.prefix}/{provider}" + (f"?{callback.raw_query}" if callback.raw_query else ""),
+            content=callback.body,
+            headers=list(callback.headers),
+        )
+
+    async def state(self, intent: Mapping[str, Any]) -> tuple[str, int, list[int]]:
+        """The intent's state, what its invoice owes, and every payment in the books."""
+        found = (await self.client.get(f"/v1/intents/{intent['id']}")).json()
+        invoice = (await self.client.get(f"/v1/invoices/{intent['invoice_ids'][0]}")).json()
+        payments = (await self.client.get("/v1/payments")).json()["items"]
+        return found["state"], invoice["owed"], sorted(payment["amount"] for payment in payments)
+
+
+def vnpay_tells(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
+    code = "24" if failed else "00"
+    return vnpay_samples.signed_ipn(
+        secret or vnpay_samples.SECRET,
+        vnp_TxnRef=reference,
+        vnp_Amount=str(amount * 100),
+        vnp_PayDate=vietnam_digits(at),
+        vnp_ResponseCode=code,
+        vnp_TransactionStatus="02" if failed else "00",
+    )
+
+
+def payos_tells(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
+    return payos_samples.told(
+        secret or payos_samples.KEY,
+        orderCode=order_code(reference),
+        amount=amount,
+        transactionDateTime=at.isoformat(),
+        code="01" if failed else "00",
+    )
+
+
+def momo_tells(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
+    return momo_samples.told(
+        secret or momo_samples.SECRET,
+        orderId=reference,
+        amount=amount,
+        responseTime=int(at.timestamp() * 1000),
+        resultCode=1006 if failed else 0,
+    )
+
+
+def zalopay_tells(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
+    assert not failed, "ZaloPay tells of nothing but success"
+    milliseconds = int(at.timestamp() * 1000)
+    return zalopay_samples.told(
+        secret or zalopay_samples.KEY2, app_trans_id=f"260102_{reference}", amount=amount, server_time=milliseconds
+    )
+
+
+def sepay_tells(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
+    assert not failed, "SePay tells of movements"
+    return sepay_samples.signed(
+        secret or sepay_samples.SECRET,
+        at,
+        code=None,
+        content=f"MBVCB.1.{reference.lower()} vien phi",
+        transferAmount=amount,
+        transactionDate=at.isoformat(),
+    )
+
+
+TELLS: Mapping[str, Callable[..., Callback]] = {
+    "vnpay": vnpay_tells,
+    "payos": payos_tells,
+    "momo": momo_tells,
+    "zalopay": zalopay_tells,
+    "sepay": sepay_tells,
+}
+
+
+async def _outside(request: httpx.Request) -> httpx.Response:
+    """The providers' servers, as far as a payment is begun there."""
+    body = await request.aread()
+    if request.url.host == "api-merchant.payos.vn":
+        asked = json.loads(body)
+        changed = {"orderCode": asked["orderCode"], "amount": asked["amount"]}
+        return httpx.Response(200, json=payos_samples.link(qrCode=payos_samples.code_for(amount=OWED), **changed))
+    if request.url.host == "test-payment.momo.vn":
+        answer = {"resultCode": 0, "payUrl": "https://pay.example/1", "orderId": json.loads(body)["orderId"]}
+        return httpx.Response(200, json=answer)
+    assert request.url.host == "sb-openapi.zalopay.vn"
+    return httpx.Response(200, json={"return_code": 1, "order_url": "https://pay.example/1"})
+
+
+@pytest.fixture
+async def road(database: DatabaseAddress, app_database: Database) -> AsyncIterator[Road]:
+    hospital = await add_demo_hospital(database.owner_url)
+    owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=1))
+    for place, provider in enumerate(SETTINGS):
+        await Setup(owner, utc_now, Ids(utc_now)).add_provider_account(
+            hospital.organization_id,
+            name=provider,
+            provider=provider,
+            bank_account=NewBankAccount(bank_bin="970436", account_number=f"999000{place}", holder="BENH VIEN 1"),
+            settings={},
+            secret_name=provider,
+        )
+    await owner.close()
+    async with httpx.AsyncClient(transport=httpx.MockTransport(_outside), trust_env=False) as outside:
+
+        def build(row: ProviderAccountRow) -> BuiltProvider:
+            if row.provider == "sandbox":
+                return build_sandbox(row)
+            return BuiltProvider(open_provider(row.provider, SETTINGS[row.provider], outside), allow_all)
+
+        context = build_context(app_database, build_provider=build)
+        async with Intake(context) as intake:
+            application = create_application(context=context, intake=intake, limits=LIMITS)
+            async with (
+                serving(application) as address,
+                httpx.AsyncClient(
+                    base_url=address, headers=hospital.authorization, timeout=20, event_hooks=HOOKS
+                ) as client,
+            ):
+                yield Road(context=context, client=client, prefix=f"/callbacks/{hospital.organization_id}")
+
+
+@pytest.mark.parametrize("provider", sorted(TELLS))
+async def test_money_is_booked_once_and_forged_money_never(road: Road, provider: str) -> None:
+    intent = await road.open_intent(provider)
+    reference, now = intent["reference_code"], road.context.clock()
+    paid = TELLS[provider](reference, OWED, now)
+
+    forged = await road.tell(provider, TELLS[provider](reference, OWED, now, secret=OTHER))
+    assert 'success": true' not in forged.text
+    before = await road.state(intent)
+    answers = [await road.tell(provider, paid) for _ in range(3)]
+
+    assert before[1:] == (OWED, [])
+    assert {answer.status_code for answer in answers} <= {200, 204}, [answer.text for answer in answers]
+    assert await road.state(intent) == ("succeeded", 0, [OWED])
+
+
+@pytest.mark.parametrize("provider", ["vnpay", "payos", "momo"])
+async def test_failure_told_after_success_changes_nothing_and_before_it_hinders_nothing(
+    road: Road, provider: str
+) -> None:
+    intent = await road.open_intent(provider)
+    reference, now = intent["reference_code"], road.context.clock()
+    failed = TELLS[provider](reference, OWED, now, failed=True)
+
+    for told in (failed, TELLS[provider](reference, OWED, now + timedelta(seconds=1)), failed):
+        answer = await road.tell(provider, told)
+        assert answer.status_code in {200, 204}, answer.text
+
+    assert await road.state(intent) == ("succeeded", 0, [OWED])
+
+
+async def test_two_transfers_under_one_link_are_two_payments(road: Road) -> None:
+    intent = await road.open_intent("payos")
+    code, at = order_code(intent["reference_code"]), road.context.clock().isoformat()
+
+    for reference, amount in (("TF1", 100_000), ("TF2", 36_000), ("TF1", 100_000)):
+        told = payos_samples.told(orderCode=code, amount=amount, reference=reference, transactionDateTime=at)
+        assert (await road.tell("payos", told)).status_code == 200
+
+    assert await road.state(intent) == ("succeeded", 0, [36_000, 100_000])
+
+
+@pytest.mark.parametrize("provider", sorted(TELLS))
+async def test_money_of_another_merchant_is_booked_nowhere(road: Road, provider: str) -> None:
+    intent = await road.open_intent(provider)
+    reference, now = intent["reference_code"], road.context.clock()
+    milliseconds = int(now.timestamp() * 1000)
+    told = {
+        "vnpay": lambda: vnpay_samples.signed_ipn(
+            vnp_TmnCode="OTHER001", vnp_TxnRef=reference, vnp_Amount=str(OWED * 100)
+        ),
+        "payos": lambda: payos_samples.told(orderCode=order_code(reference), amount=OWED, accountNumber="0099"),
+        "momo": lambda: momo_samples.told(partnerCode="OTHER", orderId=reference, amount=OWED),
+        "zalopay": lambda: zalopay_samples.told(
+            app_id=1, app_trans_id=f"260102_{reference}", amount=OWED, server_time=milliseconds
+        ),
+        "sepay": lambda: sepay_samples.signed(at=now, accountNumber="0099", content=reference, transferAmount=OWED),
+    }[provider]()
+
+    answer = await road.tell(provider, told)
+
+    assert answer.status_code in {200, 204}
+    assert (await road.state(intent))[1:] == (OWED, [])
+    exceptions = (await road.client.get("/v1/exceptions")).json()["items"]
+    assert [each["reason"] for each in exceptions] == ["foreign_account"]
