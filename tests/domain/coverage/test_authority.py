@@ -25,7 +25,7 @@ from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.refusals import PriceNotInForce, RuleNotBuilt
 from billing.domain.tariff import ListedPrice, TariffId
-from billing.domain.visit import Scope, StatedAmounts, Visit
+from billing.domain.visit import PayerClass, Scope, StatedAmounts, Visit
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at
 
 ADMITTED = date(2026, 11, 2)
@@ -160,6 +160,67 @@ def test_visit_without_insurance_pays_the_fee(changes: dict[str, object]) -> Non
     found = settled(visit, ours(listed(insured=900_000, fee=950_000)))
 
     assert found.priced.shares.patient == 950_000
+
+
+def test_card_that_ended_inside_the_treatment_leaves_the_insurance_price() -> None:
+    """Rule B-015: until 15 days after its end the fund still pays, so the line is still one of giá BHYT."""
+    stay = a_visit(
+        an_item(1, code="T1", ordered_at=at("2026-11-17 08:00")),
+        an_item(2, code="T1", ordered_at=at("2026-11-18 08:00")),
+        care_kind="03",
+        cards=(a_card(valid_to="2026-11-02"),),
+        discharged_at=at("2026-11-19 08:00"),
+    )
+    prices = ours(listed(insured=900_000, fee=950_000), price_day=PriceDay.ADMITTED)
+
+    inside, after = settled(stay, prices).priced.lines
+
+    assert (inside.hospital_amount, inside.fund) == (900_000, 720_000)
+    assert (after.hospital_amount, after.fund) == (950_000, 0)
+
+
+def test_card_that_begins_inside_the_stay_gives_the_insurance_price_from_then_on() -> None:
+    stay = a_visit(
+        an_item(1, code="T1", ordered_at=at("2026-11-02 09:00")),
+        an_item(2, code="T1", ordered_at=at("2026-11-03 08:00")),
+        care_kind="03",
+        cards=(a_card(valid_from="2026-11-03"),),
+        discharged_at=at("2026-11-04 08:00"),
+    )
+    prices = ours(listed(insured=900_000, fee=950_000), price_day=PriceDay.ADMITTED)
+
+    before, since = settled(stay, prices).priced.lines
+
+    assert (before.hospital_amount, since.hospital_amount, since.fund) == (950_000, 900_000, 720_000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "hospital", "fund"),
+    [
+        ({"payer_class": PayerClass.FEE}, 950_000, 0),
+        ({"payer_class": PayerClass.FEE, "hospital_price": Decimal(2_000_000)}, 950_000, 0),
+        ({"payer_class": PayerClass.CONTRACT}, 950_000, 0),
+        ({"payer_class": PayerClass.ON_DEMAND}, 2_000_000, 720_000),
+        ({"payer_class": PayerClass.FREE}, 0, 0),
+        ({"paying_source": "2"}, 950_000, 0),
+    ],
+    ids=["fee", "fee, told otherwise", "contract", "on demand", "free", "other source"],
+)
+def test_price_follows_who_pays_the_line(changes: dict[str, object], hospital: int, fund: int) -> None:
+    prices = listed(insured=900_000, fee=950_000, on_demand=2_000_000)
+
+    [line] = settled(a_visit(an_item(code="T1", **changes)), ours(prices)).priced.lines
+
+    assert (line.hospital_amount, line.fund) == (hospital, fund)
+
+
+def test_line_on_demand_without_such_a_price_is_refused_by_name() -> None:
+    with pytest.raises(PriceNotInForce, match="no price in force for T1"):
+        settled(a_visit(an_item(code="T1", payer_class=PayerClass.ON_DEMAND)), ours(listed(insured=900_000)))
+
+
+def test_free_line_needs_no_price() -> None:
+    assert settled(a_visit(an_item(code="T1", payer_class=PayerClass.FREE)), ours()).priced.hospital_amount == 0
 
 
 def test_day_of_order_or_of_admission_picks_the_list() -> None:
