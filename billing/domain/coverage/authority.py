@@ -18,7 +18,7 @@ from billing.domain.coverage.figures import Figures, vietnam_day
 from billing.domain.coverage.level import find_entitlements
 from billing.domain.coverage.lines import why_not_covered
 from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.price import price
+from billing.domain.coverage.price import ROUNDING_RULE, price, rounding_reasons, with_private_share
 from billing.domain.coverage.priced import PricedLine, PricedVisit, Reason
 from billing.domain.coverage.refusals import PriceNotInForce
 from billing.domain.errors import InvalidValue, NotSupported
@@ -204,20 +204,25 @@ def _collect_stated(visit: Visit, *, figures: Figures, policy: Policy) -> Priced
     reason = Reason(RULE, {}, "by_his")
     stated = {item.key: line for item in visit.items if (line := _stated_line(item, reason)) is not None}
     try:
-        told = price(visit, figures=figures, policy=policy)
+        # What a private insurer answers for is reckoned from what is collected, not from what we come to.
+        told = price(replace(visit, private_insurance=None), figures=figures, policy=policy)
     except (NotSupported, InvalidValue):
         if not visit.items or len(stated) < len(visit.items):
             raise
         salary = figures.base_salary_on(vietnam_day(visit.admitted_at))
         items = sorted(visit.items, key=lambda item: (item.number, item.table.value))
-        return PricedVisit(
+        collected = PricedVisit(
             base_salary=salary.amount,
             threshold=figures.small_visit_threshold(salary),
             route_factor=ZERO,
             lines=tuple(stated[item.key] for item in items),
             reasons=(reason,),
         )
-    return replace(told, lines=tuple(stated.get(line.item.key, line) for line in told.lines))
+        return with_private_share(collected, visit)
+    lines = tuple(stated.get(line.item.key, line) for line in told.lines)
+    others = (each for each in told.reasons if each.rule != ROUNDING_RULE)
+    collected = replace(told, lines=lines, reasons=(*others, *rounding_reasons(lines)))
+    return with_private_share(collected, visit)
 
 
 def _stated_line(item: ChargeItem, reason: Reason) -> PricedLine | None:

@@ -24,6 +24,7 @@ from billing.domain.coverage.authority import (
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.refusals import PriceNotInForce, RuleNotBuilt
+from billing.domain.private_insurance import CoveredPart, PrivateInsurance
 from billing.domain.tariff import ListedPrice, TariffId
 from billing.domain.visit import PayerClass, Scope, StatedAmounts, Visit
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at
@@ -243,6 +244,29 @@ def test_what_the_hospitals_system_computed_is_collected() -> None:
     assert [(reason.rule, reason.variant) for reason in line.reasons] == [("B-053", "by_his")]
     assert differences(found) == [("T_BNCCT", "250000.00", "200000.00"), ("T_BHTT", "750000.00", "800000.00")]
     assert "B-010" in found.differences[0].rules, "the level of the card decides the co-payment"
+
+
+@pytest.mark.parametrize("changes", [{}, {"object_code": "1.99"}], ids=["we price it too", "we refuse it"])
+def test_private_insurer_answers_for_what_is_collected(changes: dict[str, object]) -> None:
+    """Rule B-090. Theirs: 50 000 of co-payment, ours 200 000; the insurer pays 80 % of what is collected."""
+    item = an_item(code="T1", stated=stated(0, 50_000, 950_000))
+    insurance = PrivateInsurance(covers=frozenset(CoveredPart), coinsurance=Decimal(80))
+
+    found = settled(a_visit(item, private_insurance=insurance, **changes), his(listed(insured=1_000_000)))
+
+    assert (found.priced.private_insurer, found.priced.patient_after_private) == (40_000, 10_000)
+
+
+def test_rounding_is_said_of_what_is_collected() -> None:
+    whole = an_item(code="T1", quantity=Decimal("0.7777775"), stated=stated(0, 155_556, 622_222))
+    half = an_item(code="T1", stated=stated("0.5", 200_000, "799999.5"))
+
+    of_whole, of_half = (settled(a_visit(item), his()).priced.reasons for item in (whole, half))
+
+    assert "B-080" not in {reason.rule for reason in of_whole}
+    assert [reason.operands for reason in of_half if reason.rule == "B-080"] == [
+        {"exact": "200000.50", "rounded": "200001"}
+    ]
 
 
 def test_price_of_the_list_that_differs_is_listed_and_the_told_one_taken() -> None:
