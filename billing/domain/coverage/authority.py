@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from billing.domain.coverage.compare import is_off
 from billing.domain.coverage.figures import Figures, vietnam_day
-from billing.domain.coverage.level import find_entitlements
+from billing.domain.coverage.level import Entitlement, find_entitlements
 from billing.domain.coverage.lines import why_not_covered
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.price import ROUNDING_RULE, price, rounding_reasons, with_private_share
@@ -114,6 +114,16 @@ def price_again(visit: Visit, authority: PricingAuthority | None, *, figures: Fi
     return price(visit, figures=figures, policy=policy)
 
 
+def with_list(visit: Visit, prices: Mapping[str, ListedPrice], *, figures: Figures, policy: Policy) -> Visit:
+    """The visit as it would have been charged by other prices; what they do not name keeps its own."""
+    entitlements = find_entitlements(visit, list(visit.items), figures=figures, policy=policy)
+    items = []
+    for item, entitlement in zip(visit.items, entitlements, strict=True):
+        unit = _listed_prices(item, prices.get(item.code), entitlement)
+        items.append(item if unit is None else replace(item, hospital_price=unit[0], insurance_price=unit[1]))
+    return replace(visit, items=tuple(items))
+
+
 def price_day(visit: Visit, item: ChargeItem, setting: FacilityPricing) -> date:
     """The day whose list prices an item; one without a moment of order counts with the admission."""
     ordered = item.ordered_at if setting.price_day is PriceDay.ORDERED else None
@@ -167,28 +177,31 @@ def _reprice(
         day = price_day(visit, item, setting)
         found = pricing.lists.get(day)
         listed = None if found is None else found.prices.get(item.code)
-        needs_none = item.table is Table.DRUGS or item.is_supply  # the price of its lot
-        if item.payer_class is PayerClass.FREE:
-            listed, needs_none = None, True  # nothing is charged
-        prices = None if listed is None else _prices_of(item, listed, is_insured=not why_not_covered(item, entitlement))
+        prices = _listed_prices(item, listed, entitlement)
         if prices is not None and found is not None:
             items.append(replace(item, hospital_price=prices[0], insurance_price=prices[1]))
             operands = {"day": found.valid_from.isoformat(), "price": format(prices[0], "f")}
             reasons[item.key] = Reason(RULE, operands)
         else:
             items.append(item)
-            if listed is not None or not needs_none:
+            is_by_lot = item.table is Table.DRUGS or item.is_supply
+            if item.payer_class is not PayerClass.FREE and (listed is not None or not is_by_lot):
                 missing.append(PriceNotInForce(item, day))
     return replace(visit, items=tuple(items)), missing, reasons
 
 
-def _prices_of(item: ChargeItem, listed: ListedPrice, *, is_insured: bool) -> tuple[Decimal, Decimal] | None:
-    """Hospital price and insurance price of a line; None where the list has no price of the kind it needs.
+def _listed_prices(
+    item: ChargeItem, listed: ListedPrice | None, entitlement: Entitlement
+) -> tuple[Decimal, Decimal] | None:
+    """Hospital price and insurance price of a line; None where the list has none of the kind it needs, or it is free.
 
     The insurance price is for what is in scope of the card that counts at its time (B-014 … B-016), the hospital fee
     for everything else. That a patient chose the service on demand no field of the standard says: the payer class
     tells it, or the told price being the on-demand price.
     """
+    if listed is None or item.payer_class is PayerClass.FREE:
+        return None
+    is_insured = why_not_covered(item, entitlement) is None
     usual = listed.insured if is_insured else listed.fee
     if item.table is Table.DRUGS:
         return None if usual is None else (usual, usual)
