@@ -1,12 +1,14 @@
-"""`vienphi replay`: issued invoices computed once more, by the running code or under drafted figures."""
+"""`vienphi replay`: issued invoices computed once more, by the running code or under drafted figures or prices."""
 
 import asyncio
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import click
 from rich.console import Console
@@ -16,7 +18,8 @@ from billing.cli.replay_output import BillRows, JsonLines, LineRows, Output, Wor
 from billing.domain.coverage.figures import read_figures
 from billing.domain.coverage.recompute import Tally
 from billing.domain.ids import OrganizationId
-from billing.services.recomputing import RECOMPUTING_LIMITS, Draft, Period, recompute
+from billing.domain.tariff import TariffId
+from billing.services.recomputing import RECOMPUTING_LIMITS, Draft, Period, read_drafted_list, recompute
 from billing.settings import load_settings
 from billing.storage.database import Database
 
@@ -27,6 +30,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 
 @click.command()
 @click.option("--parameters", type=_file, help="Drafted figures, a file in the form of parameters.toml.")
+@click.option("--tariff", type=click.UUID, help="A price list, as a draft, by its id; needs --organization.")
 @click.option("--from", "first", type=_day, help="First business date of issue. [default: from the beginning]")
 @click.option("--to", "last", type=_day, help="Last business date of issue. [default: until now]")
 @click.option("--organization", type=click.IntRange(min=1), help="Number of the unit. [default: all]")
@@ -39,6 +43,7 @@ def replay(
     config: Path | None,
     *,
     parameters: Path | None,
+    tariff: UUID | None,
     first: datetime | None,
     last: datetime | None,
     organization: int | None,
@@ -49,12 +54,15 @@ def replay(
 ) -> None:
     """Compute issued invoices once more from what they froze; nothing is ever written to the database.
 
-    Without a draft every invoice must give itself: exit status 1 if any does not. With --parameters it tells who would
-    have paid more and who less. Needs VIENPHI_DATABASE_URL; the auditor's role is enough with
+    Without a draft every invoice must give itself: exit status 1 if any does not. With --parameters or --tariff it
+    tells who would have paid more and who less; a price list is tried on all of the period, whatever its first day, and
+    leaves alone what the hospital's system priced. Needs VIENPHI_DATABASE_URL; the auditor's role is enough with
     --organization: it may not list the units.
     """
     period = Period(first=None if first is None else first.date(), last=None if last is None else last.date())
-    draft = None if parameters is None else _read_draft(parameters)
+    if tariff is not None and organization is None:
+        raise click.UsageError("--tariff needs --organization: a price list is of one unit")
+    draft = None if parameters is None and tariff is None else Draft(figures=_read_figures(parameters))
     settings = load_settings(config, needed=("database_url",))
     assert settings.database_url is not None, "named as needed"
     url = settings.database_url.get_secret_value()
@@ -69,6 +77,7 @@ def replay(
                 url,
                 outputs,
                 draft=draft,
+                tariff_id=None if tariff is None else TariffId(tariff),
                 period=period,
                 organization_id=None if organization is None else OrganizationId(organization),
                 workers=workers or min(os.cpu_count() or 1, _WORKERS_MAX),
@@ -85,6 +94,7 @@ async def _replay(
     outputs: list[Output],
     *,
     draft: Draft | None,
+    tariff_id: TariffId | None,
     period: Period,
     organization_id: OrganizationId | None,
     workers: int,
@@ -100,6 +110,9 @@ async def _replay(
     )
     database = await Database.open(url, limits=RECOMPUTING_LIMITS, application_name="vienphi replay")
     try:
+        if draft is not None and tariff_id is not None:
+            assert organization_id is not None, "asked for with the price list"
+            draft = replace(draft, tariff=await read_drafted_list(database, organization_id, tariff_id))
         with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("recomputing", total=None)
             async for recomputed in recompute(
@@ -115,14 +128,16 @@ async def _replay(
     return tally
 
 
-def _read_draft(path: Path) -> Draft:
+def _read_figures(path: Path | None) -> str | None:
     """Drafted figures, read once here so that a fault is told before anything is opened."""
+    if path is None:
+        return None
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise click.ClickException(f"{path} cannot be read: {fault}") from fault
     read_figures(text)
-    return Draft(figures=text)
+    return text
 
 
 @contextmanager

@@ -58,6 +58,12 @@ class TariffStateForbids(Refused):
     code = "tariff_state_forbids"
 
 
+class TariffIncomplete(Refused):
+    """Not every row of this draft has arrived: repeat the import, which goes on where it stopped."""
+
+    code = "tariff_incomplete"
+
+
 class SamePerson(Refused):
     """What needs two persons was asked for by one; their keys do not matter."""
 
@@ -128,6 +134,14 @@ def _check_price(price: Decimal, kind: str) -> None:
     exponent = price.normalize().as_tuple().exponent
     if isinstance(exponent, int) and -exponent > _DECIMALS_MAX:
         raise InvalidValue(f"a price has at most {_DECIMALS_MAX} decimals (B-080)", field=kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftedList:
+    """A list that is tried on visits of the past: its prices by code, and the facilities [MA_CSKCB] it is for."""
+
+    prices: Mapping[str, ListedPrice]
+    facilities: frozenset[str]
 
 
 class ChangeKind(StrEnum):

@@ -18,29 +18,29 @@ from decimal import Decimal
 from functools import cache
 from multiprocessing import get_context
 
-from billing.domain.coverage.authority import price_again
+from billing.domain.coverage.authority import price_again, with_list
 from billing.domain.coverage.figures import VIETNAM_TIME, Figures, load_figures, read_figures
 from billing.domain.coverage.recompute import (
     Amounts,
     BillChange,
     IssuedBill,
     IssuedLine,
-    PriceOn,
     Tally,
     compare_bill,
     refuse_bill,
-    with_prices,
 )
-from billing.domain.errors import InvalidValue, Refused, Unavailable
+from billing.domain.errors import InvalidValue, NotFound, Refused, Unavailable
 from billing.domain.ids import OrganizationId
 from billing.domain.invoice import shares_still_to_invoice
 from billing.domain.money import Dong, Shares
+from billing.domain.tariff import DraftedList, TariffId, TariffIncomplete
 from billing.domain.visit import Table
 from billing.interop.frozen_document import read_frozen
 from billing.interop.visit_document import content_hash
 from billing.storage.database import Database, DatabaseLimits
 from billing.storage.frozen_bills import FrozenRow, count_frozen_bills, read_frozen_bills
 from billing.storage.organizations import read_organizations
+from billing.storage.tariffs import read_facilities_of, read_items, read_tariffs
 
 RECOMPUTING_LIMITS = DatabaseLimits(connections_max=1, statement_timeout_ms=600_000)
 """For a connection that recomputes: counting a long period may take a while, and nothing waits for it."""
@@ -64,13 +64,10 @@ class InputsChanged(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What is to be tried: figures as TOML in the form of `parameters.toml`, prices, or both.
-
-    It goes to other processes, so `price_on` must be something that can be pickled.
-    """
+    """What is to be tried: figures as TOML in the form of `parameters.toml`, a price list, or both."""
 
     figures: str | None = None
-    price_on: PriceOn | None = None
+    tariff: DraftedList | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +150,18 @@ class _Stream:
                 yield rows
 
 
+async def read_drafted_list(database: Database, organization_id: OrganizationId, tariff_id: TariffId) -> DraftedList:
+    """A stored price list, whatever its state, as it is tried. Raises NotFound, TariffIncomplete."""
+    async with database.transaction(organization_id, read_only=True) as tx:
+        rows = await read_tariffs(tx, limit=1, tariff_id=tariff_id)
+        if not rows:
+            raise NotFound("no such price list", field="tariff_id")
+        if rows[0]["completed_at"] is None:
+            raise TariffIncomplete("not every row of this draft has arrived; repeat the import")
+        prices = (await read_items(tx, [tariff_id]))[tariff_id]
+        return DraftedList(prices=prices, facilities=await read_facilities_of(tx, rows[0]["facility_id"]))
+
+
 async def recompute(
     database: Database,
     *,
@@ -228,8 +237,8 @@ def _recompute(row: FrozenRow, bill: IssuedBill, draft: Draft | None, figures: F
     frozen = read_frozen(row.document)
     visit = frozen.visit
     if draft is not None:
-        if draft.price_on is not None:
-            visit = with_prices(visit, draft.price_on)
+        if draft.tariff is not None and visit.facility_code in draft.tariff.facilities:
+            visit = with_list(visit, draft.tariff.prices, figures=figures, policy=frozen.policy)
         priced = price_again(visit, frozen.authority, figures=figures, policy=frozen.policy)
         return compare_bill(bill, priced, said=bill.shares_of_visit, now=priced.shares)
     priced = price_again(visit, frozen.authority, figures=figures, policy=frozen.policy)

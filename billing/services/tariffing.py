@@ -24,6 +24,7 @@ from billing.domain.tariff import (
     PriceChange,
     TariffEvent,
     TariffId,
+    TariffIncomplete,
     TariffState,
     compare_lists,
     next_state,
@@ -64,12 +65,6 @@ class TariffDayTaken(Refused):
     """Another effective list of the same facility begins on the same day."""
 
     code = "tariff_day_taken"
-
-
-class TariffIncomplete(Refused):
-    """Not every row of this draft has arrived: repeat the import, which goes on where it stopped."""
-
-    code = "tariff_incomplete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

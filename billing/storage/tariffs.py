@@ -251,6 +251,20 @@ def _shortest(price: Decimal | None) -> Decimal | None:
     return exact.quantize(Decimal(1)) if int(exact.as_tuple().exponent) > 0 else exact
 
 
+_FACILITIES_OF = """
+    SELECT code FROM facility
+    WHERE organization_id = $1 AND CASE WHEN $2::uuid IS NOT NULL THEN id = $2 ELSE NOT EXISTS (
+        SELECT FROM tariff
+        WHERE tariff.organization_id = $1 AND tariff.facility_id = facility.id AND tariff.state = 'effective')
+    END
+"""
+
+
+async def read_facilities_of(tx: Transaction, facility_id: FacilityId | None) -> frozenset[str]:
+    """The codes of the facilities a list is for: its own, or those without an effective list of their own."""
+    return frozenset(row["code"] for row in await tx.fetch(_FACILITIES_OF, tx.organization_id, facility_id))
+
+
 _LIST_TARIFFS = """
     SELECT tariff.id, tariff.name, facility.code AS facility_code, tariff.facility_id, tariff.valid_from,
         tariff.valid_until, tariff.state, tariff.items_expected AS items, tariff.completed_at, tariff.drafted_at,

@@ -34,7 +34,9 @@ async def bill(server: EmbeddedPostgres) -> None:
     hospital = await add_demo_hospital(server.owner_url)
     database = await Database.open(server.app_url)
     context = build_context(database)
-    strange = visit_document(ma_lk="LK2", lines=[service_line(1, name="=1+1\x1b[2J", group=1, price="1000000")])
+    strange = visit_document(
+        ma_lk="LK2", lines=[service_line(1, name="=1+1\x1b[2J", group=1, price="1000000") | {"MA_DICH_VU": "S1"}]
+    )
     for document in (visit_document(), strange):
         visit = await take_visit(context, hospital.organization_id, document, actor=Actor.system())
         assert visit is not None
@@ -122,6 +124,35 @@ def test_auditor_may_replay_a_unit(server: EmbeddedPostgres) -> None:
 
     assert told.returncode == 0, told.stderr
     assert "recomputes to itself: 2 invoices" in told.stdout
+
+
+LIST = "00000000-0000-0000-0000-000000000007"
+DRAFTED = f"""
+    INSERT INTO person (organization_id, id, name, roles) VALUES (1, '{LIST}', 'Lan', '{{finance}}');
+    INSERT INTO tariff (organization_id, id, name, valid_from, state, items_expected, content_hash, drafted_by,
+        drafted_at, completed_at)
+    VALUES (1, '{LIST}', 'x', '2027-01-01', 'draft', 1, sha256(''), '{LIST}', now(), now());
+    INSERT INTO tariff_item VALUES (1, '{LIST}', 'S1', 'x', '', 1100000, NULL, NULL)
+"""
+
+
+def test_drafted_price_list_tells_who_pays_more_also_in_other_processes(server: EmbeddedPostgres) -> None:
+    asyncio.run(as_superuser(server, DRAFTED))
+
+    told = run(
+        "replay", "--tariff", LIST, "--organization", "1", "--workers", "2", VIENPHI_DATABASE_URL=server.app_url
+    )  # fmt: skip
+    of_nobody = run("replay", "--tariff", LIST, VIENPHI_DATABASE_URL=server.app_url)
+    unknown = run(
+        "replay", "--tariff", LIST.replace("7", "8"), "--organization", "1", VIENPHI_DATABASE_URL=server.app_url
+    )  # fmt: skip
+
+    assert told.returncode == 0, told.stderr
+    # 1 000 000 become 1 100 000, of which the patient pays 20 %.
+    rows = [line.split() for line in told.stdout.splitlines()]
+    assert ["the", "patient", "336.000", "356.000", "+20.000"] in rows
+    assert (of_nobody.returncode, "--tariff needs --organization" in of_nobody.stderr) == (2, True)
+    assert (unknown.returncode, "no such price list" in unknown.stderr) == (1, True), unknown.stderr
 
 
 @pytest.mark.parametrize(

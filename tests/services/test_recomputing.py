@@ -4,29 +4,39 @@ import asyncio
 import multiprocessing
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from importlib import resources
+from uuid import UUID
 
 import asyncpg
 import pytest
 
 from billing.domain.actor import Actor
-from billing.domain.coverage.recompute import BillChange, Tally, UnitPrices
-from billing.domain.errors import InvalidValue
+from billing.domain.coverage.recompute import BillChange, Tally
+from billing.domain.errors import InvalidValue, NotFound
 from billing.domain.ids import InvoiceId
 from billing.domain.ledger import business_date
 from billing.domain.money import Dong, Shares
-from billing.domain.visit import ChargeItem, Visit
+from billing.domain.tariff import ListedPrice, TariffId, TariffIncomplete
 from billing.interop.visit_document import content_hash
 from billing.services.invoicing import issue_invoice
-from billing.services.recomputing import Draft, Period, RecomputingStopped, recompute, recompute_chunks
+from billing.services.recomputing import (
+    Draft,
+    Period,
+    RecomputingStopped,
+    read_drafted_list,
+    recompute,
+    recompute_chunks,
+)
+from billing.services.tariffing import PriceListTerms, import_tariff
 from billing.services.visiting import take_visit
 from billing.storage.database import Database
 from billing.storage.frozen_bills import FrozenRow, read_frozen_bills
-from tests.builders import drug_line, service_line, visit_document
+from tests.builders import FACILITY_CODE, drug_line, service_line, visit_document
 from tests.conftest import DatabaseAddress
+from tests.services.persons import actors
 from tests.services.road import Road
 
 SYSTEM = Actor.system()
@@ -118,32 +128,42 @@ async def test_draft_of_figures_tells_who_pays_more_by_visit_line_and_rule(road:
     assert ultrasound.rules == ultrasound.issued_rules == ("B-010",)
 
 
-@dataclass(frozen=True)
-class Ultrasound:
-    """A drafted price list of one service, from a day on."""
-
-    since: date
-
-    def __call__(self, visit: Visit, item: ChargeItem, day: date) -> UnitPrices | None:
-        if item.name != "Siêu âm" or day < self.since:
-            return None
-        return UnitPrices(hospital=Decimal(90_000), insurance=Decimal(50_000))
-
-
-async def test_draft_of_prices_holds_from_its_day_and_leaves_other_items_alone(road: Road) -> None:
+async def test_drafted_price_list_is_tried_on_its_facilities_and_leaves_other_items_alone(
+    road: Road, database: DatabaseAddress
+) -> None:
     document = visit_document()
-    document["lines"].append(service_line(9, name="Siêu âm", group=2, price="100000"))
+    document["lines"].append(service_line(9, name="Siêu âm", group=2, price="100000") | {"MA_DICH_VU": "S9"})
     await issue(road, document)
+    organization_id = road.hospital.organization_id
+    [drafter] = await actors(database, road.context, ("prices", "Lan"))
+    listed = ListedPrice(code="S9", name="x", unit="", insured=Decimal(90_000), fee=Decimal(95_000), on_demand=None)
+    terms = PriceListTerms(name="x", facility_code=None, valid_from=date(2027, 1, 1))
+    tariff_id = await import_tariff(road.context, organization_id, terms, [listed], actor=drafter)
 
-    changes, _ = await replay(road, draft=Draft(price_on=Ultrasound(date(2026, 11, 2))))
-    none, _ = await replay(road, draft=Draft(price_on=Ultrasound(date(2026, 11, 3))))
+    tariff = await read_drafted_list(road.context.database, organization_id, tariff_id)
+    changes, _ = await replay(road, draft=Draft(tariff=tariff))
+    elsewhere, _ = await replay(road, draft=Draft(tariff=replace(tariff, facilities=frozenset({"79999"}))))
 
-    assert none == []
+    assert tariff.facilities == {FACILITY_CODE}
+    assert elsewhere == []
     (change,) = changes
     (line,) = change.lines
     assert line.now is not None
-    # Of 90 000 the insurer reckons with 50 000 and pays 80 % of it.
-    assert (line.now.fund, line.now.copay, line.now.self_pay) == (Decimal(40_000), Decimal(10_000), Decimal(40_000))
+    assert (line.code, line.now.fund, line.now.copay) == ("S9", Decimal(72_000), Decimal(18_000))
+
+
+async def test_only_a_whole_price_list_of_the_unit_is_tried(road: Road, database: DatabaseAddress) -> None:
+    organization_id = road.hospital.organization_id
+    [drafter] = await actors(database, road.context, ("prices", "Lan"))
+    listed = ListedPrice(code="S9", name="x", unit="", insured=Decimal(1), fee=None, on_demand=None)
+    terms = PriceListTerms(name="x", facility_code=FACILITY_CODE, valid_from=date(2027, 1, 1))
+    tariff_id = await import_tariff(road.context, organization_id, terms, [listed], actor=drafter)
+    await damage(database, "UPDATE tariff SET completed_at = NULL")
+
+    with pytest.raises(TariffIncomplete):
+        await read_drafted_list(road.context.database, organization_id, tariff_id)
+    with pytest.raises(NotFound):
+        await read_drafted_list(road.context.database, organization_id, TariffId(UUID(int=1)))
 
 
 async def test_period_is_business_dates_of_issue_both_included(road: Road) -> None:

@@ -15,18 +15,18 @@ from enum import StrEnum
 
 from billing.domain.coverage.compare import is_off
 from billing.domain.coverage.figures import Figures, vietnam_day
+from billing.domain.coverage.level import Entitlement, find_entitlements
+from billing.domain.coverage.lines import why_not_covered
 from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.price import price
+from billing.domain.coverage.price import ROUNDING_RULE, price, rounding_reasons, with_private_share
 from billing.domain.coverage.priced import PricedLine, PricedVisit, Reason
 from billing.domain.coverage.refusals import PriceNotInForce
-from billing.domain.coverage.route import NOT_INSURED
 from billing.domain.errors import InvalidValue, NotSupported
 from billing.domain.money import HUNDRED, ZERO, hundredths, total
 from billing.domain.tariff import ListedPrice, TariffId
-from billing.domain.visit import ChargeItem, Scope, StatedAmounts, Table, Visit
+from billing.domain.visit import ChargeItem, PayerClass, StatedAmounts, Table, Visit
 
 RULE = "B-053"
-_ARMED_FORCES_DIGIT = "5"
 
 
 class PricingAuthority(StrEnum):
@@ -114,6 +114,16 @@ def price_again(visit: Visit, authority: PricingAuthority | None, *, figures: Fi
     return price(visit, figures=figures, policy=policy)
 
 
+def with_list(visit: Visit, prices: Mapping[str, ListedPrice], *, figures: Figures, policy: Policy) -> Visit:
+    """The visit as it would have been charged by other prices; what they do not name keeps its own."""
+    entitlements = find_entitlements(visit, list(visit.items), figures=figures, policy=policy)
+    items = []
+    for item, entitlement in zip(visit.items, entitlements, strict=True):
+        unit = _listed_prices(item, prices.get(item.code), entitlement)
+        items.append(item if unit is None else replace(item, hospital_price=unit[0], insurance_price=unit[1]))
+    return replace(visit, items=tuple(items))
+
+
 def price_day(visit: Visit, item: ChargeItem, setting: FacilityPricing) -> date:
     """The day whose list prices an item; one without a moment of order counts with the admission."""
     ordered = item.ordered_at if setting.price_day is PriceDay.ORDERED else None
@@ -123,7 +133,7 @@ def price_day(visit: Visit, item: ChargeItem, setting: FacilityPricing) -> date:
 def _settle_by_list(
     visit: Visit, pricing: VisitPricing, setting: FacilityPricing, figures: Figures, policy: Policy
 ) -> Settled:
-    repriced, missing, reasons = _reprice(visit, pricing, setting)
+    repriced, missing, reasons = _reprice(visit, pricing, setting, figures, policy)
     if missing:
         raise missing[0]
     priced = price(repriced, figures=figures, policy=policy)
@@ -139,7 +149,7 @@ def _settle_by_his(
     visit: Visit, pricing: VisitPricing, setting: FacilityPricing, figures: Figures, policy: Policy
 ) -> Settled:
     collected = _collect_stated(visit, figures=figures, policy=policy)
-    repriced, missing, _ = _reprice(visit, pricing, setting)
+    repriced, missing, _ = _reprice(visit, pricing, setting, figures, policy)
     unit_prices = _unit_price_differences(visit, repriced, missing)
     try:
         ours = price(repriced, figures=figures, policy=policy)
@@ -156,53 +166,50 @@ def _settle_by_his(
 
 
 def _reprice(
-    visit: Visit, pricing: VisitPricing, setting: FacilityPricing
+    visit: Visit, pricing: VisitPricing, setting: FacilityPricing, figures: Figures, policy: Policy
 ) -> tuple[Visit, list[PriceNotInForce], dict[tuple[Table, int], Reason]]:
     """The visit at the prices in force, the items without one (left as they were told), and why each price is so."""
     items: list[ChargeItem] = []
     missing: list[PriceNotInForce] = []
     reasons: dict[tuple[Table, int], Reason] = {}
-    for item in visit.items:
+    entitlements = find_entitlements(visit, list(visit.items), figures=figures, policy=policy)
+    for item, entitlement in zip(visit.items, entitlements, strict=True):
         day = price_day(visit, item, setting)
         found = pricing.lists.get(day)
         listed = None if found is None else found.prices.get(item.code)
-        is_by_lot = item.table is Table.DRUGS or item.is_supply
-        prices = None if listed is None else _prices_of(visit, item, listed, day)
+        prices = _listed_prices(item, listed, entitlement)
         if prices is not None and found is not None:
             items.append(replace(item, hospital_price=prices[0], insurance_price=prices[1]))
             operands = {"day": found.valid_from.isoformat(), "price": format(prices[0], "f")}
             reasons[item.key] = Reason(RULE, operands)
         else:
             items.append(item)
-            if listed is not None or not is_by_lot:
+            is_by_lot = item.table is Table.DRUGS or item.is_supply
+            if item.payer_class is not PayerClass.FREE and (listed is not None or not is_by_lot):
                 missing.append(PriceNotInForce(item, day))
     return replace(visit, items=tuple(items)), missing, reasons
 
 
-def _prices_of(visit: Visit, item: ChargeItem, listed: ListedPrice, day: date) -> tuple[Decimal, Decimal] | None:
-    """Hospital price and insurance price of a line; None where the list has no price of the kind it needs.
+def _listed_prices(
+    item: ChargeItem, listed: ListedPrice | None, entitlement: Entitlement
+) -> tuple[Decimal, Decimal] | None:
+    """Hospital price and insurance price of a line; None where the list has none of the kind it needs, or it is free.
 
-    The insurance price is for what is in scope of a card, the hospital fee for everything else. That a patient chose
-    the service on demand no field of the standard says: it is known by the told price being the on-demand price.
+    The insurance price is for what is in scope of the card that counts at its time (B-014 … B-016), the hospital fee
+    for everything else. That a patient chose the service on demand no field of the standard says: the payer class
+    tells it, or the told price being the on-demand price.
     """
-    if item.table is Table.DRUGS:
-        only = listed.insured if _is_insured(visit, item, day) else listed.fee
-        return None if only is None else (only, only)
-    is_insured = _is_insured(visit, item, day)
+    if listed is None or item.payer_class is PayerClass.FREE:
+        return None
+    is_insured = why_not_covered(item, entitlement) is None
     usual = listed.insured if is_insured else listed.fee
-    is_on_demand = listed.on_demand is not None and item.hospital_price == listed.on_demand != usual
+    if item.table is Table.DRUGS:
+        return None if usual is None else (usual, usual)
+    is_told_so = item.payer_class is PayerClass.INSURANCE and item.hospital_price == listed.on_demand != usual
+    is_on_demand = item.payer_class is PayerClass.ON_DEMAND or is_told_so
     hospital = listed.on_demand if is_on_demand else usual
     insurance = listed.insured if is_insured else item.insurance_price
     return None if hospital is None or insurance is None else (hospital, insurance)
-
-
-def _is_insured(visit: Visit, item: ChargeItem, day: date) -> bool:
-    cards = [card for card in visit.cards if card.covers(day)]
-    if visit.object_code == NOT_INSURED or item.scope is Scope.PATIENT:
-        return False
-    if item.scope is Scope.ARMED_FORCES:
-        return any(card.benefit_digit == _ARMED_FORCES_DIGIT for card in cards)
-    return bool(cards)
 
 
 def _collect_stated(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
@@ -210,20 +217,25 @@ def _collect_stated(visit: Visit, *, figures: Figures, policy: Policy) -> Priced
     reason = Reason(RULE, {}, "by_his")
     stated = {item.key: line for item in visit.items if (line := _stated_line(item, reason)) is not None}
     try:
-        told = price(visit, figures=figures, policy=policy)
+        # What a private insurer answers for is reckoned from what is collected, not from what we come to.
+        told = price(replace(visit, private_insurance=None), figures=figures, policy=policy)
     except (NotSupported, InvalidValue):
         if not visit.items or len(stated) < len(visit.items):
             raise
         salary = figures.base_salary_on(vietnam_day(visit.admitted_at))
         items = sorted(visit.items, key=lambda item: (item.number, item.table.value))
-        return PricedVisit(
+        collected = PricedVisit(
             base_salary=salary.amount,
             threshold=figures.small_visit_threshold(salary),
             route_factor=ZERO,
             lines=tuple(stated[item.key] for item in items),
             reasons=(reason,),
         )
-    return replace(told, lines=tuple(stated.get(line.item.key, line) for line in told.lines))
+        return with_private_share(collected, visit)
+    lines = tuple(stated.get(line.item.key, line) for line in told.lines)
+    others = (each for each in told.reasons if each.rule != ROUNDING_RULE)
+    collected = replace(told, lines=lines, reasons=(*others, *rounding_reasons(lines)))
+    return with_private_share(collected, visit)
 
 
 def _stated_line(item: ChargeItem, reason: Reason) -> PricedLine | None:

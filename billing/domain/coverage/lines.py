@@ -165,7 +165,7 @@ def _pooled(item: ChargeItem, hospital: Decimal, policy: Policy) -> Decimal:
 
 def _covered_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, reasons: list[Reason]) -> Decimal:
     """Percent of an item that is in scope for this card; 0 where all of it is self-pay."""
-    why_not = _why_not_covered(item, entitlement)
+    why_not = why_not_covered(item, entitlement)
     if why_not is not None:
         reasons.append(why_not)
         return ZERO
@@ -181,7 +181,7 @@ def _covered_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, r
     return item.payment_ratio
 
 
-def _why_not_covered(item: ChargeItem, entitlement: Entitlement) -> Reason | None:
+def why_not_covered(item: ChargeItem, entitlement: Entitlement) -> Reason | None:
     """Why nothing of an item is in scope, whatever its ratio: payer class, card, source or scope; None if it is."""
     if item.payer_class in _NOT_INSURED_CLASSES:
         return _NOT_INSURED_CLASSES[item.payer_class]

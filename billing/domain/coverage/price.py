@@ -21,6 +21,8 @@ from billing.domain.coverage.supplies import count_stents, limit_packages, packa
 from billing.domain.money import half_up_dong, total
 from billing.domain.visit import ChargeItem, Visit
 
+ROUNDING_RULE = "B-080"
+
 
 def price(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
     """Say who pays what of every charge item of a visit, and by which rules; lines come in order of STT and table.
@@ -59,15 +61,20 @@ def price(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
             salary_reason,
             *_reasons(route, entitlements, level_of),
             *years.reasons(),
-            *_rounding(lines),
+            *rounding_reasons(lines),
         ),
         copay_threshold=years.threshold,
         copay_accumulated=years.accumulated,
         copay_paid=years.paid,
     )
+    return with_private_share(priced, visit)
+
+
+def with_private_share(priced: PricedVisit, visit: Visit) -> PricedVisit:
+    """The price with what the visit's private insurer answers for; as it is where there is none (B-090)."""
     if visit.private_insurance is None:
         return priced
-    pays, reason = private_share(lines, visit.private_insurance, patient=priced.shares.patient)
+    pays, reason = private_share(priced.lines, visit.private_insurance, patient=priced.shares.patient)
     return replace(priced, private_insurer=pays, reasons=(*priced.reasons, reason))
 
 
@@ -117,13 +124,13 @@ def _reasons(
     return (*((route.reason,) if groups else ()), *reasons)
 
 
-def _rounding(lines: tuple[PricedLine, ...]) -> tuple[Reason, ...]:
+def rounding_reasons(lines: tuple[PricedLine, ...]) -> tuple[Reason, ...]:
     """Say that the patient's share was rounded to whole đồng, where it was (B-080)."""
     exact = total(amount for line in lines for amount in (line.self_pay, line.copay))
     rounded = half_up_dong(exact)
     if exact == rounded:
         return ()
-    return (Reason("B-080", {"exact": format(exact, "f"), "rounded": str(rounded)}),)
+    return (Reason(ROUNDING_RULE, {"exact": format(exact, "f"), "rounded": str(rounded)}),)
 
 
 def _printing_order(item: ChargeItem) -> tuple[int, str]:

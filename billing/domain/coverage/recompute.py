@@ -5,16 +5,14 @@ what drafted figures or prices would change. Amounts of lines have two decimals,
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from billing.domain.coverage.figures import vietnam_day
 from billing.domain.coverage.priced import PricedLine, PricedVisit
 from billing.domain.errors import BillingError
 from billing.domain.money import NOTHING, Dong, Shares
-from billing.domain.visit import ChargeItem, Table, Visit
+from billing.domain.visit import Table
 
 NO_SHARES = Shares(patient=NOTHING, other=NOTHING, insurer=NOTHING)
 
@@ -145,22 +143,6 @@ class Tally:
         self.now = add_shares((self.now, other.now))
 
 
-class UnitPrices(NamedTuple):
-    """What a drafted price list asks for one unit: the hospital's price, and the one the insurer reckons with."""
-
-    hospital: Decimal
-    insurance: Decimal
-
-
-PriceOn = Callable[[Visit, ChargeItem, date], UnitPrices | None]
-"""The drafted price of an item of a visit on the day it was ordered; None where the draft does not name it."""
-
-
-def with_prices(visit: Visit, price_on: PriceOn) -> Visit:
-    """The visit as it would have been charged under drafted prices; what the draft does not name keeps its price."""
-    return replace(visit, items=tuple(_with_price(item, visit, price_on) for item in visit.items))
-
-
 def compare_bill(issued: IssuedBill, priced: PricedVisit, *, said: Shares, now: Shares) -> BillChange | None:
     """Where a bill says something else now; None where every line and every share is what it was.
 
@@ -201,13 +183,6 @@ def add_shares(shares: Iterable[Shares]) -> Shares:
         other += each.other
         insurer += each.insurer
     return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer))
-
-
-def _with_price(item: ChargeItem, visit: Visit, price_on: PriceOn) -> ChargeItem:
-    prices = price_on(visit, item, vietnam_day(item.ordered_at or visit.admitted_at))
-    if prices is None:
-        return item
-    return replace(item, hospital_price=prices.hospital, insurance_price=prices.insurance)
 
 
 def _compare(issued: IssuedLine | None, line: PricedLine) -> LineChange | None:

@@ -24,8 +24,9 @@ from billing.domain.coverage.authority import (
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.refusals import PriceNotInForce, RuleNotBuilt
+from billing.domain.private_insurance import CoveredPart, PrivateInsurance
 from billing.domain.tariff import ListedPrice, TariffId
-from billing.domain.visit import Scope, StatedAmounts, Visit
+from billing.domain.visit import PayerClass, Scope, StatedAmounts, Visit
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at
 
 ADMITTED = date(2026, 11, 2)
@@ -162,6 +163,67 @@ def test_visit_without_insurance_pays_the_fee(changes: dict[str, object]) -> Non
     assert found.priced.shares.patient == 950_000
 
 
+def test_card_that_ended_inside_the_treatment_leaves_the_insurance_price() -> None:
+    """Rule B-015: until 15 days after its end the fund still pays, so the line is still one of giá BHYT."""
+    stay = a_visit(
+        an_item(1, code="T1", ordered_at=at("2026-11-17 08:00")),
+        an_item(2, code="T1", ordered_at=at("2026-11-18 08:00")),
+        care_kind="03",
+        cards=(a_card(valid_to="2026-11-02"),),
+        discharged_at=at("2026-11-19 08:00"),
+    )
+    prices = ours(listed(insured=900_000, fee=950_000), price_day=PriceDay.ADMITTED)
+
+    inside, after = settled(stay, prices).priced.lines
+
+    assert (inside.hospital_amount, inside.fund) == (900_000, 720_000)
+    assert (after.hospital_amount, after.fund) == (950_000, 0)
+
+
+def test_card_that_begins_inside_the_stay_gives_the_insurance_price_from_then_on() -> None:
+    stay = a_visit(
+        an_item(1, code="T1", ordered_at=at("2026-11-02 09:00")),
+        an_item(2, code="T1", ordered_at=at("2026-11-03 08:00")),
+        care_kind="03",
+        cards=(a_card(valid_from="2026-11-03"),),
+        discharged_at=at("2026-11-04 08:00"),
+    )
+    prices = ours(listed(insured=900_000, fee=950_000), price_day=PriceDay.ADMITTED)
+
+    before, since = settled(stay, prices).priced.lines
+
+    assert (before.hospital_amount, since.hospital_amount, since.fund) == (950_000, 900_000, 720_000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "hospital", "fund"),
+    [
+        ({"payer_class": PayerClass.FEE}, 950_000, 0),
+        ({"payer_class": PayerClass.FEE, "hospital_price": Decimal(2_000_000)}, 950_000, 0),
+        ({"payer_class": PayerClass.CONTRACT}, 950_000, 0),
+        ({"payer_class": PayerClass.ON_DEMAND}, 2_000_000, 720_000),
+        ({"payer_class": PayerClass.FREE}, 0, 0),
+        ({"paying_source": "2"}, 950_000, 0),
+    ],
+    ids=["fee", "fee, told otherwise", "contract", "on demand", "free", "other source"],
+)
+def test_price_follows_who_pays_the_line(changes: dict[str, object], hospital: int, fund: int) -> None:
+    prices = listed(insured=900_000, fee=950_000, on_demand=2_000_000)
+
+    [line] = settled(a_visit(an_item(code="T1", **changes)), ours(prices)).priced.lines
+
+    assert (line.hospital_amount, line.fund) == (hospital, fund)
+
+
+def test_line_on_demand_without_such_a_price_is_refused_by_name() -> None:
+    with pytest.raises(PriceNotInForce, match="no price in force for T1"):
+        settled(a_visit(an_item(code="T1", payer_class=PayerClass.ON_DEMAND)), ours(listed(insured=900_000)))
+
+
+def test_free_line_needs_no_price() -> None:
+    assert settled(a_visit(an_item(code="T1", payer_class=PayerClass.FREE)), ours()).priced.hospital_amount == 0
+
+
 def test_day_of_order_or_of_admission_picks_the_list() -> None:
     visit = a_visit(an_item(code="T1", ordered_at=at("2026-11-03 08:00")), discharged_at=at("2026-11-04 08:00"))
     on_third = {"day": date(2026, 11, 3)}
@@ -182,6 +244,29 @@ def test_what_the_hospitals_system_computed_is_collected() -> None:
     assert [(reason.rule, reason.variant) for reason in line.reasons] == [("B-053", "by_his")]
     assert differences(found) == [("T_BNCCT", "250000.00", "200000.00"), ("T_BHTT", "750000.00", "800000.00")]
     assert "B-010" in found.differences[0].rules, "the level of the card decides the co-payment"
+
+
+@pytest.mark.parametrize("changes", [{}, {"object_code": "1.99"}], ids=["we price it too", "we refuse it"])
+def test_private_insurer_answers_for_what_is_collected(changes: dict[str, object]) -> None:
+    """Rule B-090. Theirs: 50 000 of co-payment, ours 200 000; the insurer pays 80 % of what is collected."""
+    item = an_item(code="T1", stated=stated(0, 50_000, 950_000))
+    insurance = PrivateInsurance(covers=frozenset(CoveredPart), coinsurance=Decimal(80))
+
+    found = settled(a_visit(item, private_insurance=insurance, **changes), his(listed(insured=1_000_000)))
+
+    assert (found.priced.private_insurer, found.priced.patient_after_private) == (40_000, 10_000)
+
+
+def test_rounding_is_said_of_what_is_collected() -> None:
+    whole = an_item(code="T1", quantity=Decimal("0.7777775"), stated=stated(0, 155_556, 622_222))
+    half = an_item(code="T1", stated=stated("0.5", 200_000, "799999.5"))
+
+    of_whole, of_half = (settled(a_visit(item), his()).priced.reasons for item in (whole, half))
+
+    assert "B-080" not in {reason.rule for reason in of_whole}
+    assert [reason.operands for reason in of_half if reason.rule == "B-080"] == [
+        {"exact": "200000.50", "rounded": "200001"}
+    ]
 
 
 def test_price_of_the_list_that_differs_is_listed_and_the_told_one_taken() -> None:
