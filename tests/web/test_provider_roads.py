@@ -242,3 +242,27 @@ async def test_money_of_another_merchant_is_booked_nowhere(road: Road, provider:
     assert (await road.state(intent))[1:] == (OWED, [])
     exceptions = (await road.client.get("/v1/exceptions")).json()["items"]
     assert [each["reason"] for each in exceptions] == ["foreign_account"]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01 00:00:00", "9999-12-31T23:59:59-05:00", "1970-01-01T00:00:00Z"])
+@pytest.mark.parametrize("provider", ["payos", "sepay"])
+async def test_money_told_with_a_moment_that_cannot_be_is_dated_by_its_arrival(
+    road: Road, provider: str, moment: str
+) -> None:
+    intent = await road.open_intent(provider)
+    reference, now = intent["reference_code"], road.context.clock()
+    told = {
+        "payos": lambda: payos_samples.told(
+            orderCode=order_code(reference), amount=OWED, transactionDateTime=moment, code="00"
+        ),
+        "sepay": lambda: sepay_samples.signed(
+            at=now, content=reference, transferAmount=OWED, transactionDate=moment, code=None
+        ),
+    }[provider]()
+
+    answer = await road.tell(provider, told)
+
+    assert answer.status_code == 200, answer.text
+    assert await road.state(intent) == ("succeeded", 0, [OWED])
+    [payment] = (await road.client.get("/v1/payments")).json()["items"]
+    assert abs(datetime.fromisoformat(payment["occurred_at"]) - now) < timedelta(minutes=1)

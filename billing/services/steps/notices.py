@@ -7,6 +7,7 @@ lock order of the house: day, keys, invoices, intents; then everything is writte
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from billing.domain.actor import Actor
@@ -39,6 +40,7 @@ from providers.contract import Callback, Notice, Outcome, Payer, Verdict
 _BANK_KEY = "bank:"
 _KEPT_HEADERS = frozenset({"content-type", "user-agent", "date"})
 _NOBODY = Payer()
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _ACCOUNTS = tuple(AccountKey(role) for role, terms in CHART.items() if not terms.is_per_subject)
 
 
@@ -129,7 +131,7 @@ def _telling(delivery: Delivery, notice: Notice, grammar: Grammar) -> Telling:
         outcome=notice.outcome,
         movement=notice.movement,
         amount=dong(notice.amount),
-        occurred_at=notice.occurred_at,
+        occurred_at=_moment(notice, delivery),
         fact_keys=frozenset(_fact_key(account, notice, key) for key in notice.fact_keys),
         codes=_codes(notice, grammar),
         transfer_text=notice.transfer_text,
@@ -138,6 +140,11 @@ def _telling(delivery: Delivery, notice: Notice, grammar: Grammar) -> Telling:
         payer=notice.payer,
         names_other_account=notice.names_other_account,
     )
+
+
+def _moment(notice: Notice, delivery: Delivery) -> datetime:
+    """When it happened; one that cannot be, as an unset clock writes it, must not keep money out of the books."""
+    return notice.occurred_at if _FIRST <= notice.occurred_at < _LAST else delivery.callback.received_at
 
 
 def _event_key(notice: Notice) -> str:
