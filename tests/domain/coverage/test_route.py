@@ -76,6 +76,15 @@ def test_emergency_and_referral_before_2025_are_right_line(code):
     assert ("B-041a", "") in rules_of(priced(visit))
 
 
+@pytest.mark.parametrize("day", ["2019-03-01", "2024-12-31", "2025-01-01"])
+def test_commune_care_is_paid_whole_since_2015(day):
+    """B-022: whatever the digit of the card, above 15 % of the base salary too."""
+    visit = a_visit(object_code="1.2", admitted_at=at(f"{day} 08:00"), discharged_at=None)
+
+    assert priced(visit).fund == 1_000_000
+    assert ("B-022", "") in rules_of(priced(visit))
+
+
 def test_emergency_at_a_central_hospital_before_2025_is_not_off_line():
     visit = a_visit(
         object_code="2", off_line_at=FormerLine.CENTRAL, admitted_at=at("2024-05-01 08:00"), discharged_at=None
