@@ -41,7 +41,8 @@ def signature_of(key: bytes, text: str) -> str:
 
 def is_signed(keys: Sequence[bytes], text: str, received: object) -> bool:
     """Whether a signature is that of a text by any checksum key alive."""
-    return any(is_same_secret(signature_of(key, text), received) for key in keys)
+    shown = received.lower() if isinstance(received, str) else received  # hex is compared in lower case
+    return any(is_same_secret(signature_of(key, text), shown) for key in keys)
 
 
 def _value(value: object) -> str:

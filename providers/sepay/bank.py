@@ -172,7 +172,7 @@ class Sepay(Provider, Callbacks, Feeds, AnyAmount):
         if not _TIMESTAMP.fullmatch(timestamp) or algorithm != "sha256":
             return False
         text = timestamp.encode("ascii") + b"." + callback.body
-        is_ours = any(is_same_secret(hmac_sha256_hex(secret, text), received) for secret in secrets)
+        is_ours = any(is_same_secret(hmac_sha256_hex(secret, text), received.lower()) for secret in secrets)
         return is_ours and abs(callback.received_at.timestamp() - int(timestamp)) <= self._settings.tolerance_s
 
     def _token(self, callback: Callback) -> Reply:
