@@ -68,7 +68,7 @@ class LaneSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     count: Count = 8
-    batch_max: Count = 128
+    batch_max: Count = 96
     queue_max: Count = 2_048
     wait_ms: Count = 100
 

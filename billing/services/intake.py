@@ -46,7 +46,7 @@ class IntakeLimits:
     """How many lanes, how many deliveries in a batch, how many may wait in one lane, and how long."""
 
     lanes: int = 8
-    batch_max: int = 128
+    batch_max: int = 96
     waiting_max: int = 2_048
     wait_max_ms: float = 100.0
 
