@@ -50,7 +50,7 @@ from providers.contract import (
     Unreadable,
     Verdict,
 )
-from providers.emvqr import Particulars, QrError, VietQr, build_vietqr, check_payee
+from providers.offline_code import offline_code
 from providers.settings import alive, first
 from providers.signing import NotStrictJson, is_same_secret, read_json_object
 from providers.telling import VIETNAM, fingerprint
@@ -85,8 +85,11 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
             number = settings.code_prefix + request.reference
         if len(number) > _ACCOUNT_LENGTH_MAX:
             raise PaymentRefused(f"a virtual account has at most {_ACCOUNT_LENGTH_MAX} characters")
+        code = ""
+        if settings.has_qr:
+            code = offline_code(request, bank_bin=settings.bank_bin, account_number=number)
         return PaymentInstruction(
-            qr_payload=self._code(number, request) if settings.has_qr else "",
+            qr_payload=code,
             bank_bin=settings.bank_bin,
             account_number=number,
             account_holder=settings.account_holder,
@@ -160,21 +163,6 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
             raise SettlementUnreadable("the settings hold no reconciliation_key")
         restarts = self._profile.notification.references_restart_daily
         return read_file(content, key.get_secret_value(), restarts_daily=restarts).lines
-
-    def _code(self, number: str, request: PaymentRequest) -> str:
-        settings = self._settings
-        try:
-            code = VietQr(
-                bank_bin=settings.bank_bin,
-                account_number=number,
-                amount=request.amount,
-                particulars=Particulars(purpose=request.purpose),
-            )
-            payload = build_vietqr(code)
-            check_payee(payload, bank_bin=settings.bank_bin, account_number=number)
-        except QrError as error:
-            raise PaymentRefused(str(error)) from error
-        return payload
 
     def _message(self, callback: Callback) -> Message | None:
         """Which kind of call came, by the end of its address."""

@@ -26,7 +26,6 @@ from providers.contract import (
     Outcome,
     Payer,
     PaymentInstruction,
-    PaymentRefused,
     PaymentRequest,
     Provider,
     Queries,
@@ -34,7 +33,7 @@ from providers.contract import (
     Unreadable,
     Verdict,
 )
-from providers.emvqr import Particulars, QrError, VietQr, build_vietqr, check_payee
+from providers.offline_code import offline_code
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, is_signed
 from providers.sandbox.query import ask_bank
 from providers.signing import NotStrictJson, read_json_object
@@ -82,18 +81,7 @@ class Sandbox(Provider, Callbacks, Queries, AnyAmount):
         Raises PaymentRefused where the amount or purpose cannot stand in a code, or the code came out wrong.
         """
         settings = self._settings
-        try:
-            payload = build_vietqr(
-                VietQr(
-                    bank_bin=settings.bank_bin,
-                    account_number=settings.account_number,
-                    amount=request.amount,
-                    particulars=Particulars(purpose=request.purpose),
-                )
-            )
-            check_payee(payload, bank_bin=settings.bank_bin, account_number=settings.account_number)
-        except QrError as error:
-            raise PaymentRefused(str(error)) from error
+        payload = offline_code(request, bank_bin=settings.bank_bin, account_number=settings.account_number)
         return PaymentInstruction(
             qr_payload=payload,
             bank_bin=settings.bank_bin,

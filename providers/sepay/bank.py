@@ -24,14 +24,13 @@ from providers.contract import (
     Notices,
     Outcome,
     PaymentInstruction,
-    PaymentRefused,
     PaymentRequest,
     Provider,
     Reply,
     Unreadable,
     Verdict,
 )
-from providers.emvqr import Particulars, QrError, VietQr, build_vietqr, check_payee
+from providers.offline_code import offline_code
 from providers.sepay.message import Transfer, read_row, read_webhook
 from providers.sepay.settings import Auth, SepaySettings
 from providers.settings import alive, first
@@ -63,18 +62,7 @@ class Sepay(Provider, Callbacks, Feeds, AnyAmount):
     def code_for(self, request: PaymentRequest) -> PaymentInstruction:
         """A dynamic VietQR for the account, read back before it is given out. Raises PaymentRefused."""
         settings = self._settings
-        try:
-            payload = build_vietqr(
-                VietQr(
-                    bank_bin=settings.bank_bin,
-                    account_number=settings.payee,
-                    amount=request.amount,
-                    particulars=Particulars(purpose=request.purpose),
-                )
-            )
-            check_payee(payload, bank_bin=settings.bank_bin, account_number=settings.payee)
-        except QrError as error:
-            raise PaymentRefused(str(error)) from error
+        payload = offline_code(request, bank_bin=settings.bank_bin, account_number=settings.payee)
         return PaymentInstruction(
             qr_payload=payload,
             bank_bin=settings.bank_bin,

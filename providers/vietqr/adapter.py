@@ -36,7 +36,8 @@ from providers.contract import (
     Unreadable,
     Verdict,
 )
-from providers.emvqr import ParsedQr, Particulars, QrError, VietQr, build_vietqr, check_payee
+from providers.emvqr import ParsedQr, QrError, check_payee
+from providers.offline_code import offline_code
 from providers.settings import alive, first
 from providers.signing import NotStrictJson, is_same_secret, read_json_object
 from providers.telling import without_money
@@ -96,17 +97,7 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, AnyAmount):
         settings = self._settings
         if request.amount > settings.amount_max:
             raise PaymentRefused(f"a fast transfer carries at most {settings.amount_max} đồng; split, or pay otherwise")
-        try:
-            payload = build_vietqr(
-                VietQr(
-                    bank_bin=settings.bank_bin,
-                    account_number=settings.payee,
-                    amount=request.amount,
-                    particulars=Particulars(purpose=request.purpose),
-                )
-            )
-        except QrError as error:
-            raise PaymentRefused(str(error)) from error
+        payload = offline_code(request, bank_bin=settings.bank_bin, account_number=settings.payee)
         self._checked(payload, request)
         return self._instruction(payload)
 
