@@ -19,7 +19,14 @@ from billing.domain.coverage.figures import read_figures
 from billing.domain.coverage.recompute import Tally
 from billing.domain.ids import OrganizationId
 from billing.domain.tariff import TariffId
-from billing.services.recomputing import RECOMPUTING_LIMITS, Draft, Period, read_drafted_list, recompute
+from billing.services.recomputing import (
+    RECOMPUTING_LIMITS,
+    OtherProcesses,
+    Period,
+    read_drafted_list,
+    recompute,
+)
+from billing.services.steps.repricing import Draft
 from billing.settings import load_settings
 from billing.storage.database import Database
 
@@ -100,6 +107,7 @@ async def _replay(
     workers: int,
 ) -> Tally:
     tally = Tally()
+    processes = OtherProcesses(workers, url) if workers > 1 else None
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -116,7 +124,7 @@ async def _replay(
         with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("recomputing", total=None)
             async for recomputed in recompute(
-                database, organization_id=organization_id, draft=draft, period=period, workers=workers
+                database, organization_id=organization_id, draft=draft, period=period, processes=processes
             ):
                 progress.update(task, completed=recomputed.done, total=recomputed.total)
                 tally.add(recomputed.outcome.tally)

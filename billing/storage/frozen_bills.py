@@ -1,9 +1,10 @@
-"""Issued invoices with what they were computed from, by cursor: read for recomputing, never changed.
+"""Issued invoices with what they were computed from: found by cursor, read by id, never changed.
 
-Documents and lines stay the text they are stored as: whoever recomputes carries them to another process and reads them
-there.
+Whoever finds them may have them read elsewhere, over other connections. Documents and lines stay the text they are
+stored as.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +34,18 @@ class FrozenRow:
     lines: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillSelection:
+    """Which issued invoices are meant: issued from `since` on and earlier than `before`; None leaves a side open.
+
+    With `last_of_visit` a visit is given once, by its last invoice of the period.
+    """
+
+    since: datetime | None = None
+    before: datetime | None = None
+    last_of_visit: bool = False
+
+
 # An id carries the moment it was made, within seconds of `issued_at`: a day on both sides is more than enough, and lets
 # the primary key find the period.
 _COUNT = """
@@ -49,12 +62,35 @@ _COUNT = """
 """
 
 
-async def count_frozen_bills(
-    tx: Transaction, *, since: datetime | None, before: datetime | None, last_of_visit: bool
-) -> int:
-    """How many invoices `read_frozen_bills` will give in all."""
-    count: int = await tx.fetchval(_COUNT, tx.organization_id, since, before, last_of_visit)
+async def count_frozen_bills(tx: Transaction, selection: BillSelection) -> int:
+    """How many invoices `find_frozen_bills` will give in all."""
+    wanted = (selection.since, selection.before, selection.last_of_visit)
+    count: int = await tx.fetchval(_COUNT, tx.organization_id, *wanted)
     return count
+
+
+_FIND = """
+    SELECT invoice.id FROM invoice
+    WHERE invoice.organization_id = $1 AND invoice.state = 'issued'
+        AND ($2::timestamptz IS NULL
+            OR (invoice.issued_at >= $2 AND invoice.id >= vienphi_first_id($2::date - 1)))
+        AND ($3::timestamptz IS NULL
+            OR (invoice.issued_at < $3 AND invoice.id < vienphi_first_id($3::date + 2)))
+        AND (NOT $4 OR NOT EXISTS (SELECT FROM invoice AS later
+            WHERE later.organization_id = $1 AND later.visit_id = invoice.visit_id AND later.state = 'issued'
+                AND later.id > invoice.id
+                AND ($3::timestamptz IS NULL OR later.issued_at < $3)))
+        AND ($5::uuid IS NULL OR invoice.id > $5)
+    ORDER BY invoice.id LIMIT $6
+"""
+
+
+async def find_frozen_bills(
+    tx: Transaction, selection: BillSelection, *, after: InvoiceId | None, limit: int
+) -> list[InvoiceId]:
+    """The next invoices above `after`, the oldest first."""
+    wanted = (selection.since, selection.before, selection.last_of_visit)
+    return [InvoiceId(row["id"]) for row in await tx.fetch(_FIND, tx.organization_id, *wanted, after, limit)]
 
 
 _READ = """
@@ -73,32 +109,11 @@ _READ = """
     FROM invoice
     JOIN visit ON visit.organization_id = $1 AND visit.id = invoice.visit_id
     LEFT JOIN invoice_input AS input ON input.organization_id = $1 AND input.invoice_id = invoice.id
-    WHERE invoice.organization_id = $1 AND invoice.state = 'issued'
-        AND ($2::timestamptz IS NULL
-            OR (invoice.issued_at >= $2 AND invoice.id >= vienphi_first_id($2::date - 1)))
-        AND ($3::timestamptz IS NULL
-            OR (invoice.issued_at < $3 AND invoice.id < vienphi_first_id($3::date + 2)))
-        AND (NOT $4 OR NOT EXISTS (SELECT FROM invoice AS later
-            WHERE later.organization_id = $1 AND later.visit_id = invoice.visit_id AND later.state = 'issued'
-                AND later.id > invoice.id
-                AND ($3::timestamptz IS NULL OR later.issued_at < $3)))
-        AND ($5::uuid IS NULL OR invoice.id > $5)
-    ORDER BY invoice.id LIMIT $6
+    WHERE invoice.organization_id = $1 AND invoice.id = ANY($2::uuid[])
+    ORDER BY invoice.id
 """
 
 
-async def read_frozen_bills(
-    tx: Transaction,
-    *,
-    after: InvoiceId | None,
-    limit: int,
-    since: datetime | None,
-    before: datetime | None,
-    last_of_visit: bool,
-) -> list[FrozenRow]:
-    """The next invoices above `after`, the oldest first, issued from `since` on and earlier than `before`.
-
-    With `last_of_visit` a visit is given once, by its last invoice of the period. None filters nothing.
-    """
-    rows = await tx.fetch(_READ, tx.organization_id, since, before, last_of_visit, after, limit)
-    return [FrozenRow(**dict(row)) for row in rows]
+async def read_frozen_bills(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[FrozenRow]:
+    """These invoices, the oldest first."""
+    return [FrozenRow(**dict(row)) for row in await tx.fetch(_READ, tx.organization_id, invoice_ids)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import multiprocessing
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import date, timedelta
@@ -21,19 +21,19 @@ from billing.domain.ledger import business_date
 from billing.domain.money import Dong, Shares
 from billing.domain.tariff import ListedPrice, TariffId, TariffIncomplete
 from billing.interop.visit_document import content_hash
+from billing.services import recomputing
 from billing.services.invoicing import issue_invoice
 from billing.services.recomputing import (
-    Draft,
+    OtherProcesses,
     Period,
     RecomputingStopped,
     read_drafted_list,
     recompute,
-    recompute_chunks,
 )
+from billing.services.steps.repricing import Draft
 from billing.services.tariffing import PriceListTerms, import_tariff
 from billing.services.visiting import take_visit
-from billing.storage.database import Database
-from billing.storage.frozen_bills import FrozenRow, read_frozen_bills
+from billing.storage.database import Database, DatabaseUnavailable
 from tests.builders import FACILITY_CODE, drug_line, service_line, visit_document
 from tests.conftest import DatabaseAddress
 from tests.services.persons import actors
@@ -58,6 +58,10 @@ async def replay(road: Road, **how: object) -> tuple[list[BillChange], Tally]:
         changes += recomputed.outcome.changes
         tally.add(recomputed.outcome.tally)
     return changes, tally
+
+
+def two_processes(database: DatabaseAddress) -> OtherProcesses:
+    return OtherProcesses(2, database.app_url)
 
 
 async def content_of_every_table(database: DatabaseAddress) -> dict[str, tuple[int, str]]:
@@ -187,7 +191,9 @@ async def test_nothing_is_written(road: Road, database: DatabaseAddress) -> None
     before = await content_of_every_table(database)
 
     await replay(road)
-    changes, _ = await replay(road, draft=Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"')), workers=2)
+    changes, _ = await replay(
+        road, draft=Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"')), processes=two_processes(database)
+    )
 
     assert changes
     assert before["invoice"][0] == 2
@@ -277,31 +283,51 @@ async def test_bill_without_a_price_under_the_running_code_names_the_rule(
     assert (refusal.code, refusal.rule) == ("not_supported", "B-040")
 
 
-async def test_processes_tell_the_same_as_one(road: Road) -> None:
+async def test_processes_tell_the_same_as_one(road: Road, database: DatabaseAddress) -> None:
     for number in range(1, 6):
         document = visit_document(ma_lk=f"LK{number}")
         document["lines"].append(drug_line(2, quantity=str(number), price="1000"))
         await issue(road, document)
     draft = Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
 
-    assert await replay(road, draft=draft, workers=2) == await replay(road, draft=draft)
+    assert await replay(road, draft=draft, processes=two_processes(database)) == await replay(road, draft=draft)
 
 
-async def test_process_that_ends_stops_the_replay_by_name(road: Road) -> None:
-    await issue(road, visit_document())
-    async with road.context.database.transaction(road.hospital.organization_id, read_only=True) as tx:
-        rows = await read_frozen_bills(tx, after=None, limit=1, since=None, before=None, last_of_visit=False)
+async def test_process_that_ends_stops_the_replay_by_name(
+    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 13):
+        await issue(road, visit_document(ma_lk=f"LK{number}"))
+    monkeypatch.setattr(recomputing, "SPAN", 1)
 
-    async def chunks() -> AsyncIterator[Sequence[FrozenRow]]:
-        for _ in range(20):
-            yield rows
-
-    async with aclosing(recompute_chunks(chunks(), draft=None, workers=2)) as outcomes:
-        assert (await anext(outcomes)).tally.bills == 1
+    async with aclosing(recompute(road.context.database, processes=two_processes(database))) as outcomes:
+        assert (await anext(outcomes)).outcome.tally.bills == 1
         multiprocessing.active_children()[0].kill()
         with pytest.raises(RecomputingStopped):
             async for _ in outcomes:
                 await asyncio.sleep(0.05)
+
+
+async def test_process_without_a_database_says_so(road: Road) -> None:
+    await issue(road, visit_document())
+    nowhere = OtherProcesses(2, "postgresql://nobody@127.0.0.1:1/nowhere")
+
+    with pytest.raises(DatabaseUnavailable):
+        await replay(road, processes=nowhere)
+
+
+async def test_spans_of_several_pages_give_every_invoice_once_and_in_order(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 8):
+        await issue(road, visit_document(ma_lk=f"LK{number}"))
+    monkeypatch.setattr(recomputing, "SPAN", 2)
+    monkeypatch.setattr(recomputing, "_FOUND_AT_ONCE", 3)
+
+    told = [(each.outcome.tally.bills, each.done, each.total) async for each in recompute(road.context.database)]
+
+    # Pages of 3, 3 and 1, each in spans of at most 2.
+    assert told == [(2, 2, 7), (1, 3, 7), (2, 5, 7), (1, 6, 7), (1, 7, 7)]
 
 
 async def test_organization_sees_its_own_invoices_alone(road: Road, app_database: Database) -> None:
