@@ -35,10 +35,15 @@ def count_stents(items: Sequence[ChargeItem]) -> dict[tuple[Table, int], int]:
     before: dict[tuple[Table, int], int] = {}
     count = 0
     for item in items:
-        if item.ceiling_kind is CeilingKind.STENT:
+        if _is_stent(item):
             before[item.key] = count
             count += int(item.quantity)
     return before
+
+
+def _is_stent(item: ChargeItem) -> bool:
+    """Whether a ceiling for stents limits the item: the kind of a ceiling that is not there says nothing."""
+    return item.ceiling_kind is CeilingKind.STENT and item.ceiling is not None and item.table is Table.SERVICES
 
 
 def limit_packages(

@@ -1,5 +1,6 @@
 """Ceilings of lines and stents, and the limit of a supply package in both readings (B-070 … B-073)."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from billing.domain.coverage.policy import SupplyPackageCap
 from billing.domain.coverage.refusals import ImpossibleItem
 from billing.domain.visit import CeilingKind
+from billing.interop.visit_document import write_frozen_visit
+from billing.interop.visit_json import read_visit
 from tests.domain.coverage.builders import a_card, a_visit, an_item, at, priced, rules_of
 
 FUND_PAYMENT = {"supply_package_cap": SupplyPackageCap.FUND_PAYMENT}
@@ -89,6 +92,14 @@ def test_third_stent_is_the_patient_s_unless_the_facility_says_otherwise():
 
     assert _insured(visit) == [54_000_000, 0]
     assert _insured(visit, stent_ceiling_percents="100;50;25") == [54_000_000, 9_000_000]
+
+
+def test_item_without_a_ceiling_is_no_stent_before_another():
+    """An issued invoice keeps no kind of a ceiling that is not there: counting it would change the price on replay."""
+    visit = a_visit(replace(_stent(1), ceiling=None), _stent(2))
+
+    assert _insured(visit) == [45_000_000, 36_000_000]
+    assert _insured(read_visit(write_frozen_visit(visit))) == [45_000_000, 36_000_000]
 
 
 def test_part_of_a_stent_is_refused():
