@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from billing.domain.coverage.authority import PricingAuthority, VisitPricing
@@ -100,12 +100,21 @@ def _readings(policy: Policy) -> dict[str, str]:
     }
 
 
-def _policy(readings: Mapping[str, Any]) -> Policy:
+def _policy(readings: Mapping[str, object]) -> Policy:
+    for name, value in readings.items():
+        if type(value) is not str:
+            raise FrozenUnreadable(f"{name} is not written as a text")
+    return _policy_of(tuple(readings.items()))
+
+
+@lru_cache(maxsize=64)
+def _policy_of(readings: tuple[tuple[str, object], ...]) -> Policy:
+    """Read once: a facility's invoices name the same readings for years."""
     kinds = _kinds_of_readings()
-    strange = readings.keys() - kinds.keys()
+    strange = {name for name, _ in readings} - kinds.keys()
     if strange:
         raise FrozenUnreadable(f"readings not known to this version: {', '.join(sorted(strange))}")
-    return Policy(**{name: read_reading(name, kinds[name], value) for name, value in readings.items()})
+    return Policy(**{name: read_reading(name, kinds[name], value) for name, value in readings})
 
 
 @cache

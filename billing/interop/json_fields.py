@@ -42,8 +42,8 @@ class InvalidField(InvalidValue):
 
 
 @cache
-def _codes_of(choices: type[StrEnum]) -> frozenset[str]:
-    return frozenset(choice.value for choice in choices)
+def _by_word(choices: type[_Choice]) -> Mapping[object, _Choice]:
+    return {choice.value: choice for choice in choices}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,14 @@ class Fields:
         except InvalidField:
             raise
         except InvalidValue as refusal:
-            field = refusal.field or ""
-            found = self.values.get(field, "")
-            finding = refusal.finding if isinstance(refusal, ImpossibleInput) else FindingCode.VALUE_INVALID
-            path = self.at(field) if field else self.path
-            raise InvalidField(path, refusal.detail, found=found, finding=finding) from refusal
+            raise self.named(refusal) from refusal
+
+    def named(self, refusal: InvalidValue) -> InvalidField:
+        """What a domain value refuses about its own fields, with the path of the field."""
+        field = refusal.field or ""
+        found = self.values.get(field, "")
+        finding = refusal.finding if isinstance(refusal, ImpossibleInput) else FindingCode.VALUE_INVALID
+        return InvalidField(self.at(field) if field else self.path, refusal.detail, found=found, finding=finding)
 
     def at(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
@@ -81,9 +84,9 @@ class Fields:
 
     def text(self, key: str, *, default: str | None = None) -> str:
         """A text; a whole number is taken as its digits, so that codes may be written either way."""
-        if default is not None and not self.has(key):
-            return default
         value = self.values.get(key)
+        if default is not None and value in (None, ""):
+            return default
         if type(value) is int:
             value = str(value)
         if not isinstance(value, str) or not value or len(value) > _TEXT_LENGTH_MAX:
@@ -98,19 +101,23 @@ class Fields:
         return code
 
     def choice(self, key: str, choices: type[_Choice], *, default: _Choice | None = None) -> _Choice:
+        known: Mapping[object, _Choice] = _by_word(choices)
+        word = self.values.get(key)
+        if type(word) is str and word in known:
+            return known[word]
         if default is not None and not self.has(key):
             return default
-        return choices(self.code(key, _codes_of(choices)))
+        return choices(self.code(key, frozenset(map(str, known))))
 
     def choices(self, key: str, choices: type[_Choice]) -> list[_Choice]:
         """A list of words of an enum."""
         values = self._list(key)
-        known = {choice.value: choice for choice in choices}
+        known = _by_word(choices)
         for value in values:
             if not isinstance(value, str) or value not in known:
                 expected = "a word of the list is expected"
                 raise InvalidField(self.at(key), expected, found=value, finding=FindingCode.CODE_UNKNOWN)
-        return [known[str(value)] for value in values]
+        return [known[value] for value in values]
 
     def integers(self, key: str) -> list[int]:
         """A list of whole numbers."""
@@ -128,9 +135,9 @@ class Fields:
 
     def number(self, key: str, *, default: Decimal | None = None, decimals_max: int = _DECIMALS_MAX) -> Decimal:
         """A number from 0, exact; as text it has no sign, exponent or thousands mark."""
-        if default is not None and not self.has(key):
-            return default
         value = self.values.get(key)
+        if default is not None and value in (None, ""):
+            return default
         if type(value) is int and 0 <= value < _WHOLE_LIMIT:
             return Decimal(value)
         if type(value) is int or isinstance(value, Decimal):

@@ -18,19 +18,11 @@ from billing.domain.impossible import ImpossibleInput
 from billing.domain.money import HUNDRED
 from billing.domain.private_insurance import CoveredPart, PrivateInsurance
 from billing.domain.visit import (
-    NO_OTHER_FUNDS,
-    CeilingKind,
-    ChargeItem,
     FormerLine,
-    OtherFunds,
     Patient,
-    PayerClass,
-    Scope,
-    StatedAmounts,
-    Table,
     Visit,
-    is_supply_line,
 )
+from billing.interop.charge_item_json import read_charge_item
 from billing.interop.json_fields import Fields, InvalidField
 
 CARE_KINDS = frozenset(f"{kind:02}" for kind in range(1, 17))
@@ -54,40 +46,6 @@ _VISIT_KEYS = frozenset(
         "patient",
     }
 )
-_LINE_KEYS = frozenset(
-    {
-        "table",
-        "stt",
-        "name",
-        "MA_NHOM",
-        "PHAM_VI",
-        "SO_LUONG",
-        "TYLE_TT_BH",
-        "DON_VI_TINH",
-        "MA_KHOA",
-        "NGAY_YL",
-        "NGUONKHAC",
-        "VET_THUONG_TP",
-        "NGUON_CTRA",
-        "MA_PTTT",
-        "THANH_TIEN_BV",
-        "THANH_TIEN_BH",
-        "MUC_HUONG",
-        "T_NGUONKHAC",
-        "T_BNTT",
-        "T_BNCCT",
-        "T_BHTT",
-        "MA_DICH_VU",
-        "payer_class",
-        "copay_replaced",
-    }
-)
-_KEYS_OF_TABLE = {
-    Table.DRUGS: _LINE_KEYS | frozenset({"DON_GIA", "MA_THUOC"}),
-    Table.SERVICES: _LINE_KEYS
-    | frozenset({"DON_GIA_BV", "DON_GIA_BH", "TYLE_TT_DV", "T_TRANTT", "ceiling", "GOI_VTYT", "MA_VAT_TU"}),
-}
-_STATED_KEYS = frozenset({"THANH_TIEN_BV", "THANH_TIEN_BH", "MUC_HUONG", "T_NGUONKHAC", "T_BNTT", "T_BNCCT", "T_BHTT"})
 _PATIENT_KEYS = {
     "HO_TEN": "name",
     "NGAY_SINH": "birth",
@@ -117,7 +75,7 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
             discharged_at=fields.moment("NGAY_RA") if fields.has("NGAY_RA") else None,
             exempt_from=fields.moment("NGAY_MIEN_CCT", day_is_enough=True) if fields.has("NGAY_MIEN_CCT") else None,
             cards=tuple(_card(card) for card in fields.objects("cards")),
-            items=tuple(_charge_item(line) for line in fields.objects("lines")),
+            items=tuple(read_charge_item(line) for line in fields.objects("lines")),
             copay_history=_copay_history(fields),
             off_line_at=_off_line_at(fields.object("route")) if fields.has("route") else None,
             private_insurance=_private(fields.object("private_insurance")) if fields.has("private_insurance") else None,
@@ -178,76 +136,6 @@ def _private(fields: Fields) -> PrivateInsurance:
             if fields.has("excluded_groups")
             else frozenset(),
         )
-
-
-def _charge_item(fields: Fields) -> ChargeItem:
-    table = fields.choice("table", Table)
-    fields.refuse_other_keys(_KEYS_OF_TABLE[table])
-    is_drug = table is Table.DRUGS
-    group = fields.integer("MA_NHOM")
-    has_ceiling = fields.has("T_TRANTT") and fields.number("T_TRANTT") > 0
-    with fields.naming():
-        return ChargeItem(
-            table=table,
-            number=fields.integer("stt"),
-            name=fields.text("name", default=""),
-            code=_code(fields, is_drug=is_drug),
-            unit=fields.text("DON_VI_TINH", default=""),
-            group=group,
-            scope=fields.choice("PHAM_VI", Scope),
-            quantity=fields.number("SO_LUONG"),
-            hospital_price=fields.number("DON_GIA" if is_drug else "DON_GIA_BV"),
-            insurance_price=fields.number("DON_GIA" if is_drug else "DON_GIA_BH"),
-            service_ratio=fields.number("TYLE_TT_DV", default=HUNDRED),
-            payment_ratio=fields.number("TYLE_TT_BH", default=HUNDRED),
-            ceiling=fields.number("T_TRANTT") if has_ceiling else None,
-            ceiling_kind=fields.choice("ceiling", CeilingKind, default=CeilingKind.UNIT),
-            package=fields.text("GOI_VTYT", default=""),
-            is_supply=is_supply_line(table, group=group, supply_code=fields.text("MA_VAT_TU", default="")),
-            other_funds=_other_funds(fields),
-            ordered_at=fields.moment("NGAY_YL") if fields.has("NGAY_YL") else None,
-            department=fields.text("MA_KHOA", default=""),
-            is_war_wound=fields.code("VET_THUONG_TP", frozenset("01"), default="0") == "1",
-            paying_source=fields.code("NGUON_CTRA", frozenset("1234"), default="1"),
-            payment_method=fields.code("MA_PTTT", frozenset("123"), default="1"),
-            payer_class=fields.choice("payer_class", PayerClass, default=PayerClass.INSURANCE),
-            is_copay_replaced=fields.flag("copay_replaced"),
-            stated=_stated(fields),
-        )
-
-
-def _code(fields: Fields, *, is_drug: bool) -> str:
-    keys = ("MA_THUOC",) if is_drug else ("MA_VAT_TU", "MA_DICH_VU")
-    return next((fields.text(key) for key in keys if fields.has(key)), "")
-
-
-def _other_funds(fields: Fields) -> OtherFunds:
-    if not fields.has("NGUONKHAC"):
-        return NO_OTHER_FUNDS
-    parts = fields.object("NGUONKHAC")
-    parts.refuse_other_keys(frozenset({"NSNN", "VTNN", "VTTN", "CL"}))
-    zero = Decimal("0.00")
-    return OtherFunds(
-        state_budget=parts.number("NSNN", default=zero, decimals_max=2),
-        from_abroad=parts.number("VTNN", default=zero, decimals_max=2),
-        domestic=parts.number("VTTN", default=zero, decimals_max=2),
-        remaining=parts.number("CL", default=zero, decimals_max=2),
-    )
-
-
-def _stated(fields: Fields) -> StatedAmounts | None:
-    if fields.values.keys().isdisjoint(_STATED_KEYS):
-        return None
-    stated = StatedAmounts(
-        hospital_amount=fields.amount("THANH_TIEN_BV"),
-        insured_amount=fields.amount("THANH_TIEN_BH"),
-        level=fields.amount("MUC_HUONG"),
-        other_funds=fields.amount("T_NGUONKHAC"),
-        self_pay=fields.amount("T_BNTT"),
-        copay=fields.amount("T_BNCCT"),
-        fund=fields.amount("T_BHTT"),
-    )
-    return None if stated == StatedAmounts() else stated
 
 
 def _patient(fields: Fields) -> Patient:
