@@ -32,11 +32,9 @@ DONG_MAX = 10**15
 """Largest amount taken anywhere: a field of the data standard has 15 digits."""
 
 
-def product(first: Decimal, *factors: Decimal) -> Decimal:
+def product(first: Decimal, second: Decimal) -> Decimal:
     """Multiply exactly; a product of more than 50 digits raises instead of losing one."""
-    for factor in factors:
-        first = _multiply(first, factor)
-    return first
+    return _multiply(first, second)
 
 
 def percent(amount: Decimal, percentage: Decimal) -> Decimal:

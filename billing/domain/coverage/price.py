@@ -126,7 +126,7 @@ def _reasons(
 
 def rounding_reasons(lines: tuple[PricedLine, ...]) -> tuple[Reason, ...]:
     """Say that the patient's share was rounded to whole đồng, where it was (B-080)."""
-    exact = total(amount for line in lines for amount in (line.self_pay, line.copay))
+    exact = total([line.self_pay + line.copay for line in lines])
     rounded = half_up_dong(exact)
     if exact == rounded:
         return ()

@@ -7,6 +7,7 @@ Amounts have two decimals. For every line and in total
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from billing.domain.copay_history import CopayPaid
 from billing.domain.money import NOTHING, ZERO, Dong, Shares, to_dong, total
@@ -26,8 +27,7 @@ class Reason:
     variant: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ScopedLine:
+class ScopedLine(NamedTuple):
     """An item before the level is known: amounts with two decimals, and the rules that made them.
 
     `pooled` is what other funds gave the facility and was taken off the whole beforehand (B-076).

@@ -1,7 +1,6 @@
 """Ceilings of supplies [T_TRANTT] and the limit of a supply package [GOI_VTYT] (rules B-051, B-070 … B-073)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from billing.domain.coverage.figures import BaseSalary, Figures
@@ -66,14 +65,14 @@ def _in_package(line: ScopedLine, digit: str, left: dict[str, Decimal], limit: D
     """A line of a package with what is left of its limit; takes it off `left`."""
     package = line.item.package
     if is_spared(digit, policy):
-        return replace(line, reasons=(*line.reasons, Reason("B-073", {"package": package, "digit": digit})))
+        return line._replace(reasons=(*line.reasons, Reason("B-073", {"package": package, "digit": digit})))
     room = left.get(package, limit)
     left[package] = max(room - line.insured_amount, ZERO)
     if line.insured_amount <= room:
         return line
     operands = {"package": package, "limit": format(limit, "f"), "covered": format(room, "f")}
     why = Reason("B-072", operands, "covered_cost")
-    return replace(line, insured_amount=room, reasons=(*line.reasons, why))
+    return line._replace(insured_amount=room, reasons=(*line.reasons, why))
 
 
 def package_limit(salary: BaseSalary, figures: Figures) -> Decimal:
