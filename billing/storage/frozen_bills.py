@@ -96,12 +96,12 @@ async def find_frozen_bills(
 _READ = """
     SELECT invoice.id, invoice.number, visit.ma_lk, invoice.patient_share, invoice.other_share, invoice.insurer_share,
         input.document, input.document_hash, input.code_version,
-        (SELECT coalesce(jsonb_agg(jsonb_build_array(earlier.patient_share, earlier.other_share, earlier.insurer_share)
+        (SELECT coalesce(json_agg(json_build_array(earlier.patient_share, earlier.other_share, earlier.insurer_share)
                 ORDER BY earlier.id), '[]')::text
          FROM invoice AS earlier
          WHERE earlier.organization_id = $1 AND earlier.visit_id = invoice.visit_id AND earlier.state = 'issued'
             AND earlier.id < invoice.id) AS earlier,
-        (SELECT coalesce(jsonb_agg(jsonb_build_array(line.source_table, line.stt, line.code, line.name,
+        (SELECT coalesce(json_agg(json_build_array(line.source_table, line.stt, line.code, line.name,
                 line.hospital_amount::text, line.insured_amount::text, line.level::text, line.self_pay::text,
                 line.copay::text, line.fund::text, line.other_funds::text,
                 jsonb_path_query_array(line.reasons, '$[*].rule')) ORDER BY line.line), '[]')::text
