@@ -200,8 +200,17 @@ def _not(ask: Callable[[Circumstances], bool | None]) -> Callable[[Circumstances
 
 
 def _has_region(around: Circumstances) -> bool | None:
+    """Whether the card has a mark of where its holder lives, K1, K2 or K3: it matters here alone (B-017)."""
     region = around.facts.region
     return None if region is None else region in _REGIONS
+
+
+def _is_outpatient_or_without_region(around: Circumstances) -> bool | None:
+    """That 3.6 does not fit: else 3.1, which stands before it and gives 40 %, would take every one of its people.
+
+    Source: Health Insurance Law Art. 22 cl. 4 (B-042); that it goes before the order of the table is our reading.
+    """
+    return True if _OUTPATIENT.ask(around) else _not(_has_region)(around)
 
 
 def _has_appointment(around: Circumstances) -> bool | None:
@@ -225,6 +234,7 @@ _WAS_HIGHER = Condition("former_line", _was(FormerLine.PROVINCE, FormerLine.CENT
 _NEVER_HIGHER = Condition("former_line", _not(_WAS_HIGHER.ask))
 _NOT_IN_ANNEX_II = Condition("annex_ii", _not(_is_listed(Annex.SECOND)))
 _EPIDEMIC = Condition("epidemic", lambda around: around.facts.is_epidemic)
+_NOT_3_6 = Condition("region", _is_outpatient_or_without_region)
 _PICKS_UP = Condition("care_kind", lambda around: around.visit.care_kind == _PICK_UP)
 
 _ROWS: tuple[tuple[str, tuple[Condition, ...]], ...] = (
@@ -248,7 +258,7 @@ _ROWS: tuple[tuple[str, tuple[Condition, ...]], ...] = (
         (_INSURED, _OUTPATIENT, _SPECIALISED, _WAS_PROVINCE, Condition("annex_i", _not(_is_listed(Annex.FIRST)))),
     ),
     ("2", (_INSURED, Condition("emergency", lambda around: around.facts.is_emergency, is_paper=True))),
-    ("3.1", (_INSURED, _SPECIALISED, Condition("former_line", _was(FormerLine.CENTRAL)))),
+    ("3.1", (_INSURED, _SPECIALISED, Condition("former_line", _was(FormerLine.CENTRAL)), _NOT_3_6)),
     ("3.2", (_INSURED, _INPATIENT, _SPECIALISED, _WAS_PROVINCE)),
     (
         "3.3",

@@ -98,6 +98,15 @@ def test_first_fitting_code_of_the_table_is_chosen(facility, care_kind, facts, c
     assert _chosen(facility, care_kind, **facts) == code
 
 
+def test_region_of_the_card_tells_code_3_6():
+    """Inpatients of difficult areas at a specialised facility have the whole level, also where it was central."""
+    inpatients = [_chosen(TOP_CENTRAL, "03", region=region) for region in ("K1", "K2", "K3", "")]
+
+    assert inpatients == ["3.6", "3.6", "3.6", "3.1"]
+    assert _chosen(TOP_CENTRAL, "01", region="K1") == "3.1"
+    assert choose_object_code(_around(TOP_CENTRAL, replace(WALK_IN, region=None), care_kind="03")).code is None
+
+
 def test_earlier_row_goes_before_a_better_one():
     # A registered patient who comes as an emergency carries 1.1: the table's order decides, not the reason to come.
     assert _chosen(BASIC_60, registered_facilities=("01001",), is_emergency=True) == "1.1"
