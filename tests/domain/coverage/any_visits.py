@@ -72,7 +72,7 @@ def items(draw, number, admitted_at):
         insurance_price=hospital_price if is_drug else draw(prices),
         service_ratio=Decimal(100) if is_drug else draw(ratios),
         payment_ratio=draw(ratios),
-        ceiling=draw(st.none() | st.decimals("0.001", 50_000_000, places=3)),
+        ceiling=None if is_drug else draw(st.none() | st.decimals("0.001", 50_000_000, places=3)),
         ceiling_kind=kind,
         package="" if is_drug else draw(st.sampled_from(["", "", "G1", "G2"])),
         is_war_wound=draw(st.booleans()),
