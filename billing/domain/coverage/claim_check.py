@@ -6,7 +6,14 @@ What the reader of the file and the comparer of prices found is taken over, neve
 from collections.abc import Iterable, Iterator
 
 from billing.domain.claim import Claim, ClaimFinding, Severity, Surroundings
-from billing.domain.coverage.claim_lines import check_funds, check_line_rules, check_prices, check_scope, check_times
+from billing.domain.coverage.claim_lines import (
+    check_funds,
+    check_line_rules,
+    check_prices,
+    check_scope,
+    check_times,
+    check_transport,
+)
 from billing.domain.coverage.claim_route import check_cards, check_deadline, check_object_code, check_papers
 from billing.domain.coverage.compare import compare_with_stated, not_told_yet
 from billing.domain.coverage.price import price
@@ -47,6 +54,7 @@ def check_claim(claim: Claim, around: Surroundings, told: Iterable[Finding] = ()
         *check_scope(claim),
         *check_line_rules(claim, around),
         *check_prices(claim),
+        *check_transport(claim),
         *check_funds(claim, priced),
         *check_times(claim),
         *(taken_over(finding) for finding in told),

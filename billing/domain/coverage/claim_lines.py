@@ -1,6 +1,6 @@
 """Claim checks of lines: the line rules, contradictions of scope and ratio, ceilings, times, other funds.
 
-Rules B-012, B-050, B-051, B-061 … B-071, B-075 and checks D-002 … D-004 of the data standard.
+Rules B-012, B-050, B-051, B-061 … B-071, B-075, B-082 and checks D-002 … D-004 of the data standard.
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from billing.domain.money import ZERO
 from billing.domain.visit import ChargeItem, Scope, Table
 
 _ARMED_FORCES_DIGIT = "5"
+_TRANSPORT = "VC."
 _DIFFERS = FindingCode.RULE_DIFFERS
 
 
@@ -76,6 +77,15 @@ def _check_out_of_scope(claim: Claim, item: ChargeItem) -> Iterator[ClaimFinding
             yield claim.found(
                 Severity.ERROR, _DIFFERS, reason, item=item, field=field, found=plain_number(value), expected="0"
             )
+
+
+def check_transport(claim: Claim) -> Iterator[ClaimFinding]:
+    """Transport of a patient is paid for certain groups alone; which, our source only begins to name (B-082)."""
+    groups = ", ".join(dict.fromkeys(card.group for card in claim.visit.cards))
+    for item in claim.visit.items:
+        if item.code.startswith(_TRANSPORT) and item.scope is not Scope.PATIENT and groups:
+            reason = Reason("B-082", {"code": item.code, "groups": groups}, "transport")
+            yield claim.found(Severity.WARNING, _DIFFERS, reason, item=item, field="MA_DICH_VU", found=item.code)
 
 
 def check_prices(claim: Claim) -> Iterator[ClaimFinding]:

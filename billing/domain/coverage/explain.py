@@ -1,7 +1,7 @@
 """Say in a sentence why an amount is what it is: reason → Vietnamese or English, with the legal citation.
 
-The words stand in `rules.toml` and `rules_of_lines.toml`; prices carry only rule ids and operands, and sentences are
-made when somebody asks.
+The words stand in `rules.toml`, `rules_of_lines.toml` and `rules_beside.toml`; prices carry only rule ids and operands,
+and sentences are made when somebody asks.
 """
 
 import string
@@ -20,7 +20,10 @@ from billing.domain.errors import NotFound
 from billing.domain.money import hundredths
 
 MAIN_SENTENCE = "sentence"
-_TEXT_KEYS = frozenset({"title_vi", "title_en", "citation_vi", "citation_en", "status", "proof"})
+NOTE = "note"
+"""The sentence of a rule that no amount and no finding names: what it means here."""
+
+_TEXT_KEYS = frozenset({"title_vi", "title_en", "citation_vi", "citation_en", "status", "since", "until", "proof"})
 
 
 class Language(StrEnum):
@@ -34,24 +37,28 @@ class Language(StrEnum):
 class Rule:
     """One rule of the reference: titles and citations by language, how sure it is, and its sentences by variant.
 
-    `proof` names the worked cases or tests that show it; every rule has at least one sentence.
+    `since` and `until` are a year or a day, empty where no text names one. `proof` names the worked cases or tests that
+    show it; every rule has at least one sentence.
     """
 
     id: str
     titles: Mapping[Language, str]
     citations: Mapping[Language, str]
     status: str  # verified, partly or unverified
+    since: str
+    until: str
     proof: tuple[str, ...]
     sentences: Mapping[str, Mapping[Language, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """A reason in words: the sentence with its amounts, where the rule comes from, and how sure it is."""
+    """A reason in words: the sentence with its amounts, where the rule comes from and since when, how sure it is."""
 
     rule: str
     sentence: str
     citation: str
+    period: str
     status: str
 
 
@@ -73,6 +80,7 @@ def explain(reason: Reason, language: Language) -> Explanation:
         rule=rule.id,
         sentence=_OperandFormatter(language).vformat(template, (), reason.operands),
         citation=rule.citations[language],
+        period=period_text(rule, language),
         status=rule.status,
     )
 
@@ -99,6 +107,24 @@ def fact_names(facts: str, language: Language) -> str:
     """Facts of a visit by name, from their words in code joined by blanks."""
     names = _texts().facts
     return ", ".join(names[fact][language] for fact in facts.split())
+
+
+def period_text(rule: Rule, language: Language) -> str:
+    """How long a rule holds: `từ 01/07/2025`, `01/01/2015 – 31/12/2024`; empty where no text says it."""
+    since, until = _period_day(rule.since), _period_day(rule.until)
+    if not until:
+        return f"{_SINCE[language]} {since}" if since else ""
+    return f"{since} – {until}"
+
+
+def _period_day(day: str) -> str:
+    return _day_text(day, Language.VIETNAMESE) if "-" in day else day
+
+
+def number_text(number: Decimal) -> str:
+    """A number for people, whole: `1.234,567`, without zeros behind the comma."""
+    digits = f"{number:,f}".translate(str.maketrans(",.", ".,"))
+    return digits.rstrip("0").rstrip(",") if "," in digits else digits
 
 
 def money_text(amount: Decimal | int) -> str:
@@ -148,6 +174,7 @@ def _rule_text(rule_id: str, language: Language) -> str:
     return f"{rule_id} ({find_rule(rule_id).titles[language]})"
 
 
+_SINCE = {Language.VIETNAMESE: "từ", Language.ENGLISH: "since"}
 _KINDS: Mapping[str, Callable[[str, Language], str]] = {
     "money": lambda value, _language: money_text(Decimal(value)),
     "percent": lambda value, language: percent_text(Decimal(value), language),
@@ -164,7 +191,7 @@ def _texts() -> _Texts:
     names = document.pop("object_codes")
     further = _read("rules_of_lines.toml")
     facts = further.pop("facts")
-    for rule_id, row in further.items():
+    for rule_id, row in (*further.items(), *_read("rules_beside.toml").items()):
         document[rule_id] = {**document.get(rule_id, {}), **row}
     return _Texts(
         rules={rule_id: _rule(rule_id, row) for rule_id, row in document.items()},
@@ -183,6 +210,8 @@ def _rule(rule_id: str, row: Mapping[str, Any]) -> Rule:
         titles={Language.VIETNAMESE: row["title_vi"], Language.ENGLISH: row["title_en"]},
         citations={Language.VIETNAMESE: row["citation_vi"], Language.ENGLISH: row["citation_en"]},
         status=row["status"],
+        since=row.get("since", ""),
+        until=row.get("until", ""),
         proof=tuple(row["proof"]),
         sentences={variant: _by_language(words) for variant, words in row.items() if variant not in _TEXT_KEYS},
     )

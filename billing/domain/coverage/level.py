@@ -1,10 +1,11 @@
 """Which card counts for each line, and which percentage of in-scope cost it pays.
 
 Rules B-010, B-013 (groups raised by date), B-014 (several cards, by line time), B-015 (a card that ends inside a
-treatment), B-016 (a card shown late), B-020 and B-021 (small visits), B-022 (commune care).
+treatment), B-016 (a card shown late), B-020 and B-021 (small visits, each tested by itself: B-065), B-022 (commune
+care), B-045 (levels with a fraction).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -41,7 +42,7 @@ class Level:
 class Entitlement:
     """What a line is insured by: the digit that counts, its level, and why; without a card level 0 and digit `""`.
 
-    `beside` are further reasons of the line: that the card had ended (B-015).
+    `beside` are further reasons of the line: that the card had ended (B-015), or was told without its code (B-002).
     """
 
     digit: str
@@ -110,7 +111,7 @@ def _entitlement_at(visit: Visit, moment: datetime, figures: Figures, policy: Po
         days = figures.expired_days_on(card.valid_to)
         why = Reason("B-015", {"valid_to": card.valid_to.isoformat(), "days": str(days)})
         entitlement = _of_card(card, day, figures)
-        return Entitlement(entitlement.digit, entitlement.level, entitlement.reason, (why,))
+        return replace(entitlement, beside=(why, *entitlement.beside))
     return Entitlement("", ZERO, Reason("B-015", {"day": day.isoformat()}, "not_valid"))
 
 
@@ -130,14 +131,15 @@ def _counts_after_its_end(card: Card, visit: Visit, day: date, figures: Figures)
 
 def _of_card(card: Card, day: date, figures: Figures) -> Entitlement:
     """The level of a card on a day: by its digit, or by the one its group was raised to (B-010, B-013)."""
+    beside = () if card.is_full else (Reason("B-002", {"group": card.group}),)
     for raised in figures.raised_groups:
         if raised.group == card.group and raised.since <= day:
             level = figures.levels[raised.as_digit]
             operands = {"group": card.group, "since": raised.since.isoformat(), "level": format(level, "f")}
-            return Entitlement(raised.as_digit, level, Reason("B-013", operands))
+            return Entitlement(raised.as_digit, level, Reason("B-013", operands), beside)
     level = figures.levels[card.benefit_digit]
     operands = {"group": card.group, "digit": card.benefit_digit, "level": format(level, "f")}
-    return Entitlement(card.benefit_digit, level, Reason("B-010", operands))
+    return Entitlement(card.benefit_digit, level, Reason("B-010", operands), beside)
 
 
 def find_level(
@@ -167,9 +169,10 @@ def find_level(
         "factor": format(route.percent, "f"),
     }
     of_card = percent(entitlement.level, route.percent)
+    fraction = () if of_card == int(of_card) else (Reason("B-045", {"level": format(of_card, "f")}),)
     if insured_amount >= threshold:
-        return Level(of_card, entitlement.reason, (Reason("B-020", operands, "not_below"),))
+        return Level(of_card, entitlement.reason, (Reason("B-020", operands, "not_below"), *fraction))
     if not route.is_right_line and not policy.offline_small_visit_at_full_rate:
-        return Level(of_card, entitlement.reason, (Reason("B-021", operands, "card_level"),))
+        return Level(of_card, entitlement.reason, (Reason("B-021", operands, "card_level"), *fraction))
     rule = "B-020" if route.is_right_line else "B-021"
     return Level(percent(HUNDRED, route.percent), Reason(rule, operands))

@@ -14,7 +14,7 @@ from billing.domain.coverage.level import Entitlement, Level, find_entitlements,
 from billing.domain.coverage.lines import insured_total, scope_line
 from billing.domain.coverage.policy import DayOfStay, Policy, SupplyPackageCap
 from billing.domain.coverage.priced import PricedLine, PricedVisit, Reason, ScopedLine
-from billing.domain.coverage.private import private_share
+from billing.domain.coverage.private import BESIDE_PRIVATE_SHARE, private_share
 from billing.domain.coverage.route import RouteFactor, find_route_factor, route_of_uninsured
 from billing.domain.coverage.sharing import share_lines
 from billing.domain.coverage.supplies import count_stents, limit_packages, package_limit
@@ -71,11 +71,12 @@ def price(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
 
 
 def with_private_share(priced: PricedVisit, visit: Visit) -> PricedVisit:
-    """The price with what the visit's private insurer answers for; as it is where there is none (B-090)."""
+    """The price with what the visit's private insurer answers for; as it is where there is none (B-090 … B-093)."""
     if visit.private_insurance is None:
         return priced
     pays, reason = private_share(priced.lines, visit.private_insurance, patient=priced.shares.patient)
-    return replace(priced, private_insurer=pays, reasons=(*priced.reasons, reason))
+    beside = BESIDE_PRIVATE_SHARE if pays else ()
+    return replace(priced, private_insurer=pays, reasons=(*priced.reasons, reason, *beside))
 
 
 def _base_salary(visit: Visit, last: date, figures: Figures, policy: Policy) -> tuple[BaseSalary, Reason]:

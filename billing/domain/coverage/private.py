@@ -1,6 +1,6 @@
-"""What a supplementary private insurance answers for of the patient's share, after BHYT (rules B-090, B-091).
+"""What a supplementary private insurance answers for of the patient's share, after BHYT (rules B-090 … B-093).
 
-It is a payer of its own and stands in no field of the claim: T_NGUONKHAC is for other money.
+It is a payer of its own and stands in no field of the claim: T_NGUONKHAC is for other money. Nothing is sent to it.
 """
 
 from decimal import Decimal
@@ -8,6 +8,9 @@ from decimal import Decimal
 from billing.domain.coverage.priced import PricedLine, Reason
 from billing.domain.money import NOTHING, Dong, half_up_dong, percent, total
 from billing.domain.private_insurance import CoveredPart, PrivateInsurance
+
+BESIDE_PRIVATE_SHARE = (Reason("B-091", {}), Reason("B-092", {}), Reason("B-093", {}))
+"""What a patient should know where a private insurer answers for a part."""
 
 
 def private_share(lines: tuple[PricedLine, ...], insurance: PrivateInsurance, *, patient: Dong) -> tuple[Dong, Reason]:

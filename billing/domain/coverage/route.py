@@ -1,6 +1,7 @@
 """The way a patient came [MA_DOITUONG_KCB]: which share of the card level it leaves (rules B-040 … B-049).
 
-The object codes themselves are data (`parameters.toml`): a new rule adds rows.
+The object codes themselves are data (`parameters.toml`): a new rule adds rows. What the insurer pays a patient directly
+for care without contract (B-081) is no part of a bill.
 """
 
 from dataclasses import dataclass

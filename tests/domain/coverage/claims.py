@@ -158,6 +158,7 @@ def _claim_of_lines() -> Claim:
         an_item(9, payment_ratio=0),
         an_item(10, insurance_price=2_000_000),
         an_item(11, group=10, code="S1", ceiling=Decimal(5)),
+        an_item(12, code="VC.00001"),
         stating(an_item(13, paying_source="2"), fund="1"),
         an_item(14, insurance_price=1, code="VT9"),
         stating(an_item(15, ordered_at=_TEN), hospital_amount="5", level="95"),

@@ -127,6 +127,12 @@ def test_child_without_a_card_is_insured_by_group_and_digit():
     assert (child.object_code, child.benefit_digit, child.without_person()) == ("TE", "1", "")
 
 
+def test_card_without_its_full_code_says_where_the_group_is_from():
+    told, full = Card("", date(2026, 11, 1), None, "TE1"), a_card("TE1")
+
+    assert [("B-002", "") in rules_of(priced(a_visit(cards=(card,)))) for card in (told, full)] == [True, False]
+
+
 @pytest.mark.parametrize("code", ["TE179KT12345678", "TE1 79"])
 def test_temporary_code_of_the_portal_is_accepted(code):
     code = code.replace(" ", "")

@@ -223,3 +223,10 @@ def test_fields_of_the_end_are_due_later_while_the_visit_is_open():
     (finding,) = [one for one in check_fields(a_claim(discharged_at=None), []) if one.finding.field == "KET_QUA_DTRI"]
 
     assert (finding.severity, finding.reason.variant) == (Severity.INFORMATION, "later")
+
+
+def test_transport_asks_for_a_look_at_the_group():
+    transport = an_item(1, code="VC.00001")
+
+    assert brief(checked(a_claim(transport))) == [("warning", "B-082 transport", "MA_DICH_VU", "VC.00001", "")]
+    assert brief(checked(a_claim(replace(transport, scope=Scope.PATIENT, payment_ratio=Decimal(0))))) == []

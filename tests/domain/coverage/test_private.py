@@ -54,6 +54,13 @@ def test_insurer_never_pays_more_than_the_rounded_share_of_the_patient():
     assert (visit.shares.patient, visit.private_insurer, visit.patient_after_private) == (0, 0, 0)
 
 
+def test_private_insurer_says_where_it_stands_and_what_the_patient_does():
+    beside = {("B-091", ""), ("B-092", ""), ("B-093", "")}
+
+    assert beside <= rules_of(_priced())
+    assert not beside & rules_of(_priced(coinsurance=Decimal(0)))
+
+
 def test_without_a_policy_the_patient_pays_the_whole_share():
     visit = priced(a_visit())
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 import billing.domain.coverage as coverage
+from billing.domain.card import Card
 from billing.domain.copay_history import CopayHistory, CopayPaid
 from billing.domain.coverage.explain import (
     MAIN_SENTENCE,
+    NOTE,
     Language,
     all_rules,
     explain,
@@ -19,6 +21,7 @@ from billing.domain.coverage.explain import (
     money_text,
     object_code_name,
     percent_text,
+    period_text,
     plain_number,
 )
 from billing.domain.coverage.figures import load_figures
@@ -55,6 +58,8 @@ VISITS = [
     a_visit(admitted_at=at("2024-12-31 08:00"), discharged_at=None),
     a_visit(object_code="3.1", care_kind="03", copay_history=CopayHistory()),
     a_visit(object_code="1.14"),
+    a_visit(object_code="1.14", cards=(a_card("HT3"),)),
+    a_visit(cards=(Card("", date(2026, 11, 1), None, "TE1"),)),
     a_visit(SMALL, object_code="1.14"),
     a_visit(object_code="10"),
     a_visit(object_code="2", admitted_at=at("2024-12-31 08:00"), discharged_at=None),
@@ -130,11 +135,31 @@ def test_every_rule_the_code_or_the_figures_name_is_described():
     named = {rule for source in SOURCES for rule in RULE_IN_CODE.findall(source.read_text("utf-8"))}
     named |= {route.rule for routes in load_figures().routes.values() for route in routes}
 
-    assert named == set(all_rules())
+    assert named == {rule.id for rule in all_rules().values() if set(rule.sentences) != {NOTE}}
+
+
+def test_every_rule_of_the_reference_is_described_and_named_in_code():
+    """B-001 … B-093 of the reference on the statutory insurance, and of what comes after a visit those we check."""
+    blocks = {1: 3, 10: 17, 20: 22, 25: 30, 40: 53, 60: 67, 70: 73, 75: 77, 80: 82, 90: 93, 101: 101}
+    reference = {f"B-{number:03}" for first, last in blocks.items() for number in range(first, last + 1)} | {"B-041a"}
+    billing = Path(coverage.__file__).parents[2]
+    sources = [*billing.rglob("*.py"), Path(coverage.__file__).parent / "parameters.toml"]
+    code = "".join(path.read_text("utf-8") for path in sources)
+
+    assert {rule for rule in all_rules() if rule.startswith("B-")} == reference
+    assert [rule for rule in sorted(reference) if rule not in code] == []
+
+
+def test_rule_says_how_long_it_holds():
+    periods = [period_text(find_rule(rule), Language.VIETNAMESE) for rule in ("B-010", "B-044", "B-040", "B-090")]
+
+    assert periods == ["từ 2015", "từ 01/01/2025", "01/01/2015 – 31/12/2024", ""]
+    assert explain(Reason("B-043", {"code": "3.1", "factor": "40"}), Language.ENGLISH).period == "since 01/01/2025"
 
 
 def test_every_sentence_is_emitted_and_every_emitted_reason_has_one():
-    described = {(rule.id, variant) for rule in all_rules().values() for variant in rule.sentences}
+    """But for notes, which only the list of rules tells."""
+    described = {(rule.id, variant) for rule in all_rules().values() for variant in rule.sentences if variant != NOTE}
 
     assert {(reason.rule, reason.variant or MAIN_SENTENCE) for reason in _emitted()} == described
 
