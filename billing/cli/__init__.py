@@ -20,6 +20,7 @@ _COMMANDS = {
     "provider": "billing.cli.provider:provider",
     "quote": "billing.cli.quote:quote",
     "replay": "billing.cli.replay:replay",
+    "rules": "billing.cli.rules:rules",
     "run": "billing.cli.run:run",
     "serve": "billing.cli.serve:serve",
     "tariff": "billing.cli.tariff:tariff",

@@ -6,7 +6,7 @@ Nothing is cut: names fold, and where a window is too narrow for the amounts the
 import io
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -16,8 +16,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from billing.domain.coverage.arithmetic import arithmetic, step_text
 from billing.domain.coverage.explain import (
     Language,
+    Notes,
     explain,
     find_rule,
     money_text,
@@ -50,6 +52,9 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "copay": "Người bệnh cùng chi trả",
         "other": "Khác",
         "self_pay": "Người bệnh tự trả",
+        "arithmetic": "Cách tính",
+        "XML3_short": "DV",
+        "XML2_short": "Thuốc",
         "why": "Vì sao",
         "total": "Tổng cộng",
         "patient_pays": "Người bệnh phải trả",
@@ -77,6 +82,9 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "copay": "Co-payment",
         "other": "Other funds",
         "self_pay": "Self-pay",
+        "arithmetic": "How it is reckoned",
+        "XML3_short": "Service",
+        "XML2_short": "Drug",
         "why": "Why",
         "total": "Total",
         "patient_pays": "The patient pays",
@@ -90,6 +98,14 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "unverified": "application not checked against the original text",
         "partly": "application partly checked against the original text",
     },
+}
+
+_COLUMN_OF = {
+    "THANH_TIEN_BV": "hospital",
+    "THANH_TIEN_BH": "insured",
+    "T_BHTT": "fund",
+    "T_BNCCT": "copay",
+    "T_BNTT": "self_pay",
 }
 
 
@@ -118,7 +134,8 @@ def _print_visit(console: Console, quoted: QuotedVisit, language: Language) -> N
     name = object_code_name(code, language)
     console.print()
     console.print(f"{words['visit']} {_printable(visit.ma_lk)} · {words['object_code']} {_printable(code)} – {name}")
-    notes = _Notes(priced)
+    notes = Notes()
+    notes.numbers(priced.reasons)
     table, width = _table(priced, notes, language, width=console.width)
     window, console.width = console.width, width
     console.print(table)
@@ -127,31 +144,29 @@ def _print_visit(console: Console, quoted: QuotedVisit, language: Language) -> N
     if priced.private_insurer is not None:
         console.print(f"{words['private_insurer']}: {money_text(priced.private_insurer)}")
         console.print(Text(f"{words['after_private']}: {money_text(priced.patient_after_private)}", style="bold"))
+    _print_arithmetic(console, priced, language)
     console.print(f"{words['why']}:")
     for number, reason in enumerate(notes.reasons, start=1):
         console.print(_note(number, reason, language))
 
 
-class _Notes:
-    """The different reasons of a visit in order, each with the number its lines refer to."""
-
-    def __init__(self, priced: PricedVisit) -> None:
-        self.reasons: list[Reason] = []
-        self._numbers: dict[tuple[str, ...], int] = {}
-        for reason in (*priced.reasons, *(reason for line in _printed_lines(priced) for reason in line.reasons)):
-            if _key(reason) not in self._numbers:
-                self.reasons.append(reason)
-                self._numbers[_key(reason)] = len(self.reasons)
-
-    def numbers(self, reasons: Iterable[Reason]) -> str:
-        return " ".join(f"({self._numbers[_key(reason)]})" for reason in reasons)
-
-
-def _key(reason: Reason) -> tuple[str, ...]:
-    return (reason.rule, reason.variant, *reason.operands.values())
+def _print_arithmetic(console: Console, priced: PricedVisit, language: Language) -> None:
+    """How each amount of each line comes about; what is in scope as it is charged is not told twice."""
+    words = _WORDS[language]
+    told = [(line, steps) for line in _printed_lines(priced) if (steps := arithmetic(line))]
+    if told:
+        console.print(f"{words['arithmetic']}:")
+    for line, steps in told:
+        charged = replace(steps[0], field="THANH_TIEN_BH")
+        sums = [
+            f"{words[_COLUMN_OF[step.field]]}: {step_text(step, language)} = {_amount(step.amount)}"
+            for step in steps
+            if step.field in _COLUMN_OF and step != charged
+        ]
+        console.print(_numbered(f"{words[f'{line.item.table}_short']} {line.item.number}", "; ".join(sums)))
 
 
-def _table(priced: PricedVisit, notes: _Notes, language: Language, *, width: int) -> tuple[Table, int]:
+def _table(priced: PricedVisit, notes: Notes, language: Language, *, width: int) -> tuple[Table, int]:
     """The lines of a visit and how wide they are at least: `width`, or more where the amounts need it."""
     columns = _columns(priced, notes, language)
     fixed = sum(column.width + _GAP for column in columns if column is not columns[1])
@@ -193,14 +208,14 @@ class _Column:
         return max(len(text) for text in (self.header, self.footer, *self.cells))
 
 
-def _columns(priced: PricedVisit, notes: _Notes, language: Language) -> list[_Column]:
+def _columns(priced: PricedVisit, notes: Notes, language: Language) -> list[_Column]:
     words, lines = _WORDS[language], _printed_lines(priced)
     number = _Column(words["number"], [str(line.item.number) for line in lines])
     number.width = number.longest
     content = _Column(
         words["content"], [_printable(line.item.name or line.item.code) for line in lines], words["total"]
     )
-    why = _Column(words["why"], [notes.numbers(line.reasons) for line in lines])
+    why = _Column(words["why"], [_marks(notes.numbers(line.reasons)) for line in lines])
     why.width = min(why.longest, _NOTES_WIDTH_MAX)
     levels = [percent_text(line.level, language) if line.insured_amount else "" for line in lines]
     amounts = [
@@ -229,12 +244,21 @@ def _right(header: str, cells: list[str], footer: str) -> _Column:
 def _note(number: int, reason: Reason, language: Language) -> Table:
     words = _WORDS[language]
     told = explain(reason, language)
+    period = f"; {told.period}" if told.period else ""
     doubt = f"; {words[told.status]}" if told.status in words else ""
+    return _numbered(f"({number})", f"{_printable(told.sentence)} [{told.rule}: {told.citation}{period}{doubt}]")
+
+
+def _numbered(mark: str, text: str) -> Table:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True, min_width=5)
     grid.add_column(overflow="fold")
-    grid.add_row(f"  ({number})", f"{_printable(told.sentence)} [{told.rule}: {told.citation}{doubt}]")
+    grid.add_row(f"  {mark}", text)
     return grid
+
+
+def _marks(numbers: Iterable[int]) -> str:
+    return " ".join(f"({number + 1})" for number in numbers)
 
 
 def _finding_text(finding: Finding, language: Language) -> Text:

@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from billing import __version__
 from billing.domain.actor import Actor
 from billing.domain.bookkeeping import invoice_issued
+from billing.domain.coverage.arithmetic import Step, arithmetic
 from billing.domain.coverage.authority import Settled, VisitPricing, settle
 from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.priced import PricedLine, Reason
 from billing.domain.errors import NotFound
 from billing.domain.ids import EntryId, InvoiceId, OrganizationId, VisitId
 from billing.domain.invoice import Invoice, InvoiceState, VisitErased, shares_still_to_invoice
 from billing.domain.ledger import Entry, EntryKind, accounting_date, business_date
-from billing.interop.frozen_document import policy_version, write_frozen
+from billing.domain.visit import ChargeItem, Table
+from billing.interop.frozen_document import policy_version, read_frozen, write_frozen
 from billing.interop.visit_document import content_hash
 from billing.interop.visit_json import read_visit as read_visit_json
 from billing.services.context import Context
@@ -87,12 +91,24 @@ async def issue_invoice(
 
 
 async def find_invoice(context: Context, organization_id: OrganizationId, invoice_id: InvoiceId) -> Mapping[str, Any]:
-    """An invoice with its lines. Raises NotFound."""
+    """An invoice with its lines, each with the steps of its `arithmetic`. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_invoice(tx, invoice_id)
     if row is None:
         raise NotFound("no such invoice", field="invoice_id")
-    return row
+    if row["document"] is None:
+        return {**row, "lines": [{**line, "arithmetic": ()} for line in row["lines"]]}
+    frozen = await asyncio.to_thread(read_frozen, row["document"])
+    items = {item.key: item for item in frozen.visit.items}
+    return {**row, "lines": [{**line, "arithmetic": _arithmetic(line, items)} for line in row["lines"]]}
+
+
+def _arithmetic(line: Mapping[str, Any], items: Mapping[tuple[Table, int], ChargeItem]) -> tuple[Step, ...]:
+    """How the amounts of a billed line came about, by the item it was frozen with."""
+    reasons = (Reason(each["rule"], each["operands"], each.get("variant", "")) for each in line["reasons"])
+    names = ("hospital_amount", "insured_amount", "level", "other_funds", "self_pay", "copay", "fund")
+    amounts = {name: Decimal(line[name]) for name in names}
+    return arithmetic(PricedLine(item=items[Table(line["table"]), line["stt"]], **amounts, reasons=tuple(reasons)))
 
 
 async def _book(tx: Transaction, context: Context, invoice: Invoice, now: datetime, actor: Actor) -> None:

@@ -129,6 +129,8 @@ _READ_INVOICE = """
         invoice.owed, invoice.issued_at, visit.ma_lk,
         (SELECT reasons FROM invoice_input WHERE invoice_input.organization_id = $1
             AND invoice_input.invoice_id = invoice.id) AS reasons,
+        (SELECT document FROM invoice_input WHERE invoice_input.organization_id = $1
+            AND invoice_input.invoice_id = invoice.id) AS document,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('line', line, 'table', source_table, 'stt', stt, 'code', code,
                 'name', name, 'unit', unit, 'group', cost_group, 'quantity', quantity::text,
                 'hospital_amount', hospital_amount::text, 'insured_amount', insured_amount::text, 'level', level::text,
@@ -142,7 +144,7 @@ _READ_INVOICE = """
 
 
 async def read_invoice(tx: Transaction, invoice_id: InvoiceId) -> Mapping[str, Any] | None:
-    """An invoice with its lines; amounts of lines are text of two decimals. None where there is none."""
+    """An invoice with its frozen inputs and its lines, amounts as text of two decimals; None where there is none."""
     row = await tx.fetchrow(_READ_INVOICE, tx.organization_id, invoice_id)
     return None if row is None else dict(row)
 

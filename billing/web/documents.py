@@ -45,7 +45,9 @@ class FindingDocument(TypedDict):
 class PriceDocument(TypedDict):
     """A price: amounts as text with two decimals in the field names of the data standard, shares in whole đồng.
 
-    What concerns the year's co-payment stands there where the visit tells a history; so with a private insurer.
+    What concerns the year's co-payment stands there where the visit tells a history; so with a private insurer. `why`,
+    of the visit and of each line, are places in `explanations`: rule, operands, sentence, citation, period and status.
+    `arithmetic` of a line tells the sum each of its amounts is; it is empty where the hospital's system told them.
     """
 
     MA_LK: str
@@ -60,6 +62,8 @@ class PriceDocument(TypedDict):
     private_insurer_pays: NotRequired[int]
     patient_pays_after_private: NotRequired[int]
     shares: SharesDocument
+    why: list[int]
+    explanations: list[dict[str, Any]]
 
 
 @with_config(EXACTLY)

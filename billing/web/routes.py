@@ -24,6 +24,7 @@ from billing.web.api.pricing import (
     post_pricing_approval,
 )
 from billing.web.api.quotes import post_quote
+from billing.web.api.rules import get_rules
 from billing.web.api.statements import get_statement
 from billing.web.api.tariffs import (
     get_tariff,
@@ -61,6 +62,7 @@ API = (
     _api("POST", "/claims/check", post_claim_check, _WORKERS),
     _api("POST", "/quotes", post_quote, _WORKERS),
     _api("POST", "/quotes/what-if", post_what_if, _WORKERS),
+    _api("GET", "/rules", get_rules, _WORKERS),
     _api("POST", "/invoices", post_invoice, _DESK),
     _api("GET", "/invoices", get_invoices, _WORKERS),
     _api("GET", "/invoices/{id}", get_invoice, _WORKERS),

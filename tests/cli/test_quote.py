@@ -225,3 +225,20 @@ def test_explanation_groups_the_lines_by_table(language, headings, tmp_path):
     places = [table.index(text) for text in (headings[0], service["name"], "Second", headings[1], drug["name"])]
     assert places == sorted(places)
     assert order == ["XML2", "XML3", "XML3"]
+
+
+def test_explained_quote_tells_the_arithmetic_and_how_long_a_rule_holds():
+    told = _run("--explain", CASES / "bhyt-051.json", columns="200").stdout
+
+    assert "Thuốc 1 Thành tiền bệnh viện: 20 × 100.000 = 2.000.000; Thành tiền BHYT: 20 × 100.000 × 50 %" in told
+    assert "Quỹ BHYT: 1.000.000 × 80 % = 800.000; Người bệnh cùng chi trả: 200.000 − 100.000 = 100.000" in " ".join(
+        told.split()
+    )
+    assert "Quyết định 1351/QĐ-BHXH; từ 2015]" in told
+
+
+def test_visit_that_costs_nothing_has_no_arithmetic():
+    told = _run("--explain", CASES / "bhyt-060.json").stdout
+
+    assert "0 đ" in told
+    assert "Cách tính" not in told

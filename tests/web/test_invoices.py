@@ -26,6 +26,13 @@ async def test_invoice_says_who_pays_what_and_why(site: Site) -> None:
     assert "80 %" in drug["reasons"][0]["sentence"]["vi"]
     assert "80 %" in drug["reasons"][0]["sentence"]["en"]
     assert all(reason["citation"]["vi"] for line in invoice["lines"] for reason in line["reasons"])
+    assert drug["reasons"][0]["period"]["en"] == "since 2015"
+    assert [(step["field"], step["formula"]["vi"], step["amount"]) for step in drug["arithmetic"]] == [
+        ("THANH_TIEN_BV", "10 × 8.000", "80000.00"),
+        ("THANH_TIEN_BH", "10 × 8.000", "80000.00"),
+        ("T_BHTT", "80.000 × 80 %", "64000.00"),
+        ("T_BNCCT", "80.000 − 64.000", "16000.00"),
+    ]
     assert await site.read(answer.headers["Location"]) == invoice
 
 

@@ -115,9 +115,28 @@ async def test_quote_prices_and_keeps_nothing(site: Site) -> None:
         file = await site.client.post("/v1/quotes", content=claim_file(), headers={"Content-Type": "application/xml"})
         wrong = await site.client.post("/v1/quotes", json=visit_document(MA_LOAI_KCB="99"))
 
-    assert visit.json()["visits"][0]["price"]["shares"]["patient"] == 136_000
+    price = visit.json()["visits"][0]["price"]
+    assert price["shares"]["patient"] == 136_000
+    drug = price["lines"][0]
+    assert drug["arithmetic"][2] == {
+        "field": "T_BHTT",
+        "formula": {"vi": "80.000 × 80 %", "en": "80.000 × 80 %"},
+        "amount": "64000.00",
+    }
+    rules = [price["explanations"][number]["rule"] for number in (*price["why"], *drug["why"])]
+    assert rules == ["B-030", "B-042", "B-020", "B-010", "B-010"]
+    assert price["explanations"][1]["period"] == {"vi": "từ 01/01/2025", "en": "since 01/01/2025"}
     assert file.json()["visits"][0]["price"]["shares"]["patient"] == 561_619
     assert wrong.status_code == 422
+
+
+async def test_rules_are_listed_with_source_and_period(site: Site) -> None:
+    rules = {rule["id"]: rule for rule in (await site.read("/v1/rules"))["items"]}
+
+    assert rules["B-044"]["since"] == "2025-01-01"
+    assert rules["B-044"]["note"] is None
+    assert "15 % test" in rules["B-065"]["note"]["en"]
+    assert all(rule["citation"]["vi"] and rule["proof"] for rule in rules.values())
 
 
 async def test_books_balance_and_entries_can_be_read(site: Site) -> None:

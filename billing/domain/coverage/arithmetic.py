@@ -11,6 +11,7 @@ from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import NamedTuple
 
+from billing.domain.coverage.explain import Language, number_text, percent_text
 from billing.domain.coverage.priced import PricedLine
 from billing.domain.money import HUNDRED, ZERO, hundredths
 from billing.domain.visit import CeilingKind, ChargeItem, PayerClass
@@ -19,6 +20,7 @@ _DIGITS = 60
 _Why = Mapping[tuple[str, str], Mapping[str, str]]
 """The operands of a line's reasons, by rule and variant."""
 
+_AT_MOST = {Language.VIETNAMESE: "tối đa", Language.ENGLISH: "at most"}
 _BY_HIS = ("B-053", "by_his")
 _RATIO_LIFTED = (("B-011", ""), ("B-011", "digit_5"), ("B-060", "war_wound"))
 
@@ -63,13 +65,34 @@ class Step:
         return result if self.at_most is None else min(result, self.at_most)
 
 
+def step_text(step: Step, language: Language) -> str:
+    """The sum in words and numbers: `2 × 500.000 × 30 %`, with what limits it; its result is `step.amount`."""
+    text = " − ".join(_product_text(product, language) for product in step.products)
+    if step.at_most is None:
+        return text
+    return f"{text}, {_AT_MOST[language]} {number_text(step.at_most)}"
+
+
+def _product_text(product: Product, language: Language) -> str:
+    first, *others = product
+    return _factor_text(first, language) + "".join(
+        f" {'÷' if each.kind is Kind.DIVISOR else '×'} {_factor_text(each, language)}" for each in others
+    )
+
+
+def _factor_text(factor: Factor, language: Language) -> str:
+    return percent_text(factor.value, language) if factor.kind is Kind.PERCENT else number_text(factor.value)
+
+
 def arithmetic(line: PricedLine) -> tuple[Step, ...]:
-    """The sums of a line's amounts that are not 0, in the order in which one follows from the other."""
+    """The sums of a line's amounts that are not 0, in the order in which one follows from the other.
+
+    What the hospital charges is the first; a line that costs nothing has none.
+    """
     why: _Why = {(reason.rule, reason.variant): reason.operands for reason in line.reasons}
     if _BY_HIS in why:
         return ()
-    shared = (_other_funds(line, why), *_shared(line, why))
-    steps = (_hospital(line, why), _insured(line, why), *shared)
+    steps = (_hospital(line, why), _insured(line, why), _other_funds(line), *_shared(line, why))
     return tuple(step for step in steps if step.amount)
 
 
@@ -124,18 +147,18 @@ def _covered(item: ChargeItem, why: _Why) -> Product:
 def _shared(line: PricedLine, why: _Why) -> tuple[Step, ...]:
     """Who pays what: the fund's part, the co-payment, and what the patient pays alone."""
     insured = line.insured_amount
-    fund = _fund(line, why)
-    paid = fund.evaluate()
-    copay = insured - paid
-    pooled = line.other_funds if ("B-076", "") in why else ZERO
-    self_pay = ((_money(line.hospital_amount),), *(((_money(pooled),),) if pooled else ()))
-    self_pay = (*self_pay, *(((_money(insured),),) if insured else ()))
     if line.item.payer_class is PayerClass.CONTRACT:
         return ()
+    fund = _fund(line, why)
+    pooled = line.other_funds if ("B-076", "") in why else ZERO
+    taken_off = tuple((_money(each),) for each in (pooled, insured) if each)
     return (
         _less(fund, line.fund),
-        _less(Step("T_BNCCT", copay, ((_money(insured),), (_money(paid),))), line.copay),
-        _less(Step("T_BNTT", line.hospital_amount - pooled - insured, self_pay), line.self_pay),
+        _less(Step("T_BNCCT", insured - fund.amount, ((_money(insured),), (_money(fund.amount),))), line.copay),
+        _less(
+            Step("T_BNTT", line.hospital_amount - pooled - insured, ((_money(line.hospital_amount),), *taken_off)),
+            line.self_pay,
+        ),
     )
 
 
@@ -158,7 +181,7 @@ def _less(step: Step, left: Decimal) -> Step:
     return Step(step.field, left, ((_money(step.amount),), (_money(taken),)))
 
 
-def _other_funds(line: PricedLine, why: _Why) -> Step:
+def _other_funds(line: PricedLine) -> Step:
     return Step("T_NGUONKHAC", line.other_funds, ((_money(line.other_funds),),))
 
 

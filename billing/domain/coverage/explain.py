@@ -6,7 +6,7 @@ and sentences are made when somebody asks.
 
 import string
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -83,6 +83,25 @@ def explain(reason: Reason, language: Language) -> Explanation:
         period=period_text(rule, language),
         status=rule.status,
     )
+
+
+class Notes:
+    """The different reasons of a price, numbered from 0 in the order in which they were first named."""
+
+    def __init__(self) -> None:
+        self.reasons: list[Reason] = []
+        self._numbers: dict[tuple[str, ...], int] = {}
+
+    def numbers(self, reasons: Iterable[Reason]) -> list[int]:
+        """The number of each reason; one not named before gets the next."""
+        found = []
+        for reason in reasons:
+            key = (reason.rule, reason.variant, *reason.operands.values())
+            if key not in self._numbers:
+                self._numbers[key] = len(self.reasons)
+                self.reasons.append(reason)
+            found.append(self._numbers[key])
+        return found
 
 
 def find_rule(rule_id: str) -> Rule:

@@ -13,15 +13,14 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.domain.coverage.explain import Language, explain
 from billing.domain.coverage.priced import Reason
-from billing.domain.errors import NotFound
 from billing.domain.ids import InvoiceId, VisitId
 from billing.services.invoicing import find_invoice, issue_invoice
 from billing.services.listing import list_invoices
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import Body, read_claimed, read_id
 from billing.web.documents import EXACTLY, PageDocument, SharesDocument
+from billing.web.explaining import reason_document, steps_document
 from billing.web.idempotency import replay_headers
 from billing.web.operations import Description, described
 from billing.web.pagination import page_document, read_filter_id, read_page
@@ -53,7 +52,7 @@ class InvoiceSummary(TypedDict):
 
 
 class InvoiceDocument(InvoiceSummary):
-    """A bill with its lines; every reason carries its sentence and citation in every language."""
+    """A bill with its lines, their arithmetic and their reasons, each with sentence, citation and period."""
 
     reasons: list[dict[str, Any]]
     lines: list[dict[str, Any]]
@@ -117,7 +116,14 @@ def _invoice(row: Mapping[str, Any]) -> InvoiceDocument:
     return {
         **_summary(row),
         "reasons": [_reason(reason) for reason in row["reasons"] or ()],
-        "lines": [{**line, "reasons": [_reason(reason) for reason in line["reasons"]]} for line in row["lines"]],
+        "lines": [
+            {
+                **line,
+                "reasons": [_reason(reason) for reason in line["reasons"]],
+                "arithmetic": steps_document(line["arithmetic"]),
+            }
+            for line in row["lines"]
+        ],
     }
 
 
@@ -140,14 +146,5 @@ def _summary(row: Mapping[str, Any]) -> InvoiceSummary:
 
 
 def _reason(kept: Mapping[str, Any]) -> dict[str, object]:
-    """A kept reason with its sentence and citation in every language."""
-    reason = Reason(kept["rule"], kept["operands"], kept.get("variant", ""))
-    try:
-        words = {language.value: explain(reason, language) for language in Language}
-    except NotFound as cause:
-        raise AssertionError("a reason of an issued invoice has its sentence for ever") from cause
-    return {
-        **kept,
-        "sentence": {language: explanation.sentence for language, explanation in words.items()},
-        "citation": {language: explanation.citation for language, explanation in words.items()},
-    }
+    """A kept reason with its words in every language."""
+    return reason_document(Reason(kept["rule"], kept["operands"], kept.get("variant", "")))

@@ -14,9 +14,10 @@ from typing_extensions import TypedDict
 from billing.interop.bhyt_case import write_finding
 from billing.services.quoting import Quote, quote_claim_file, quote_visit
 from billing.web.answers import json_answer
-from billing.web.api.visits import XML, price_document
+from billing.web.api.visits import XML
 from billing.web.bodies import JSON, parse_json, read_body, require_media_type
 from billing.web.documents import EXACTLY, FindingDocument, PriceDocument
+from billing.web.explaining import price_document
 from billing.web.operations import Content, Description, described
 from billing.web.surroundings import surroundings
 

@@ -13,16 +13,16 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.domain.coverage.priced import PricedVisit
 from billing.domain.finding import Finding
 from billing.domain.ids import OrganizationId, VisitId
-from billing.interop.bhyt_case import write_finding, write_priced_visit
+from billing.interop.bhyt_case import write_finding
 from billing.services.context import Context
 from billing.services.listing import list_visits
 from billing.services.visiting import TakenVisit, find_priced_visit, take_claim_file, take_visit
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import JSON, parse_json, read_body, read_id, require_media_type
 from billing.web.documents import EXACTLY, FindingDocument, PageDocument, PriceDocument
+from billing.web.explaining import price_document
 from billing.web.idempotency import claim_of, replay_headers, require_key
 from billing.web.operations import Content, Description, described
 from billing.web.pagination import page_document, read_page
@@ -191,20 +191,4 @@ def _taken(taken: TakenVisit) -> dict[str, object]:
         "is_new_version": taken.is_new_version,
         "price": price_document(taken.visit.ma_lk, taken.priced),
         "findings": [write_finding(finding) for finding in taken.findings],
-    }
-
-
-def price_document(ma_lk: str, priced: PricedVisit | None) -> dict[str, object] | None:
-    """Amounts with two decimals as text, shares in whole đồng; None where the findings say why there is none."""
-    if priced is None:
-        return None
-    shares = priced.shares
-    return {
-        **write_priced_visit(ma_lk, priced),
-        "shares": {
-            "patient": shares.patient,
-            "insurer": shares.insurer,
-            "other": shares.other,
-            "total": shares.total,
-        },
     }

@@ -1,11 +1,15 @@
 """The arithmetic told of a line gives its amounts, whatever visit and readings."""
 
+from decimal import Decimal
+
 from hypothesis import HealthCheck, settings
 from hypothesis import given as for_all
 
-from billing.domain.coverage.arithmetic import arithmetic
+from billing.domain.coverage.arithmetic import arithmetic, step_text
+from billing.domain.coverage.explain import Language
 from tests.domain.coverage.any_visits import visits_and_policies
-from tests.domain.coverage.builders import priced
+from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, given, priced
+from tests.domain.coverage.test_authority import his, settled, stated
 
 bounded = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -31,3 +35,49 @@ def test_arithmetic_gives_the_amounts_of_any_line(told):
             field: amount for field, amount in amounts.items() if amount
         }
         assert all(step.amount == amounts[field] for field, step in steps.items())
+
+
+def _told(item, language=Language.VIETNAMESE, **visit):
+    policy = visit.pop("policy", {})
+    (line,) = priced(a_visit(item, **visit), **policy).lines
+    return {step.field: step_text(step, language) for step in arithmetic(line)}
+
+
+def test_arithmetic_is_told_in_numbers_people_write():
+    # 7 × 1.234,567 = 8.641,969; 95 % of 8.641,97 is 8.209,87 (half-up of 8.209,8715).
+    drug = a_drug(quantity=7, price=Decimal("1234.567"))
+    big = an_item(2, hospital_price=2_000_000, insurance_price=1_500_000, service_ratio=30, payment_ratio=50)
+
+    assert _told(drug, cards=(a_card("HT3"),), object_code="3.1", care_kind="03") == {
+        "THANH_TIEN_BV": "7 × 1.234,567",
+        "THANH_TIEN_BH": "7 × 1.234,567",
+        "T_BHTT": "8.641,97 × 40 %",
+        "T_BNCCT": "8.641,97 − 3.456,79",
+    }
+    assert _told(big, Language.ENGLISH, object_code="1.18", cards=(a_card("HT3"),), exempt_from=None) == {
+        "THANH_TIEN_BV": "1 × 2.000.000 × 30 %",
+        "THANH_TIEN_BH": "1 × 1.500.000 × 30 % × 50 %",
+        "T_BHTT": "225.000 × 50 %",
+        "T_BNCCT": "225.000 − 112.500",
+        "T_BNTT": "600.000 − 225.000",
+    }
+
+
+def test_what_limits_an_amount_is_told():
+    # The insurance price is above the hospital's; other funds take self-pay, then a part of the co-payment.
+    dear = an_item(hospital_price=1_000_000, insurance_price=1_200_000, other_funds=given("50000"))
+
+    assert _told(dear) == {
+        "THANH_TIEN_BV": "1 × 1.000.000",
+        "THANH_TIEN_BH": "1 × 1.200.000, tối đa 1.000.000",
+        "T_NGUONKHAC": "50.000",
+        "T_BHTT": "1.000.000 × 80 %",
+        "T_BNCCT": "200.000 − 50.000",
+    }
+
+
+def test_line_the_hospital_s_system_told_has_no_arithmetic_of_ours():
+    settled_visit = settled(a_visit(an_item(stated=stated(0, 1, 4))), his())
+
+    assert [arithmetic(line) for line in settled_visit.priced.lines] == [()]
+    assert arithmetic(priced(a_visit(an_item(hospital_price=0, insurance_price=0))).lines[0]) == ()

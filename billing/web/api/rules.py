@@ -1,0 +1,60 @@
+"""Rules: everything prices and checks can name, each with its source, how long it holds and how sure it is.
+
+GET  /v1/rules
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from billing.domain.coverage.explain import NOTE, Language, Rule, all_rules
+from billing.web.answers import json_answer
+from billing.web.documents import EXACTLY
+from billing.web.operations import Description, described
+
+
+@with_config(EXACTLY)
+class RuleDocument(TypedDict):
+    """One rule. `since` and `until` are a year, a day or empty; `note` is null where prices or findings say it."""
+
+    id: str
+    title: dict[str, str]
+    citation: dict[str, str]
+    status: str
+    since: str
+    until: str
+    proof: list[str]
+    note: dict[str, str] | None
+
+
+@with_config(EXACTLY)
+class RulesDocument(TypedDict):
+    """Every rule this version knows, by id."""
+
+    items: list[RuleDocument]
+
+
+@described(Description(tag="rules", answers={HTTPStatus.OK: RulesDocument}))
+async def get_rules(_request: web.Request) -> web.Response:
+    """List the rules with title, citation, status, period and what proves them."""
+    return json_answer({"items": [_rule(rule) for _, rule in sorted(all_rules().items())]})
+
+
+def _rule(rule: Rule) -> RuleDocument:
+    return {
+        "id": rule.id,
+        "title": _by_language(rule.titles),
+        "citation": _by_language(rule.citations),
+        "status": rule.status,
+        "since": rule.since,
+        "until": rule.until,
+        "proof": list(rule.proof),
+        "note": _by_language(rule.sentences[NOTE]) if NOTE in rule.sentences else None,
+    }
+
+
+def _by_language(words: Mapping[Language, str]) -> dict[str, str]:
+    return {language.value: text for language, text in words.items()}

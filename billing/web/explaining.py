@@ -1,0 +1,67 @@
+"""Prices as answers: amounts, the rules behind them in every language, and the arithmetic of each line.
+
+A price names each different reason once, in `explanations`; visit and lines point at them by number, from 0, in `why`.
+"""
+
+from collections.abc import Iterable
+
+from billing.domain.coverage.arithmetic import Step, arithmetic, step_text
+from billing.domain.coverage.explain import Language, Notes, explain
+from billing.domain.coverage.priced import PricedVisit, Reason
+from billing.domain.errors import NotFound
+from billing.interop.bhyt_case import write_priced_visit
+
+
+def price_document(ma_lk: str, priced: PricedVisit | None) -> dict[str, object] | None:
+    """Amounts with two decimals as text, shares in whole đồng; None where the findings say why there is none."""
+    if priced is None:
+        return None
+    shares, notes = priced.shares, Notes()
+    written = write_priced_visit(ma_lk, priced)
+    lines = written["lines"]
+    assert isinstance(lines, list), "the lines of a price are a list"
+    return {
+        **written,
+        "shares": {
+            "patient": shares.patient,
+            "insurer": shares.insurer,
+            "other": shares.other,
+            "total": shares.total,
+        },
+        "why": notes.numbers(priced.reasons),
+        "lines": [
+            {**told, "arithmetic": steps_document(arithmetic(line)), "why": notes.numbers(line.reasons)}
+            for told, line in zip(lines, priced.lines, strict=True)
+        ],
+        "explanations": [reason_document(reason) for reason in notes.reasons],
+    }
+
+
+def reason_document(reason: Reason) -> dict[str, object]:
+    """A reason with its sentence, its source and how long the rule holds, in every language."""
+    try:
+        told = {language: explain(reason, language) for language in Language}
+    except NotFound as cause:
+        raise AssertionError("a reason of a price has its sentence for ever") from cause
+    variant = {"variant": reason.variant} if reason.variant else {}
+    return {
+        "rule": reason.rule,
+        "operands": dict(reason.operands),
+        **variant,
+        "sentence": {language.value: each.sentence for language, each in told.items()},
+        "citation": {language.value: each.citation for language, each in told.items()},
+        "period": {language.value: each.period for language, each in told.items()},
+        "status": told[Language.VIETNAMESE].status,
+    }
+
+
+def steps_document(steps: Iterable[Step]) -> list[dict[str, object]]:
+    """Each amount with the sum it is."""
+    return [
+        {
+            "field": step.field,
+            "formula": {language.value: step_text(step, language) for language in Language},
+            "amount": f"{step.amount:.2f}",
+        }
+        for step in steps
+    ]
