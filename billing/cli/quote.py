@@ -21,7 +21,8 @@ from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.finding import Finding, FindingCode
 from billing.interop.xml130 import is_bare_table
-from billing.services.quoting import Quote, quote_bare_tables, quote_file, quote_json
+from billing.services.quoting import quote_bare_tables, quote_file, quote_json
+from billing.services.steps.quotes import Quote
 
 FILE_BYTES_MAX = 32 * 1024 * 1024
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

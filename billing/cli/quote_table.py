@@ -29,7 +29,7 @@ from billing.domain.coverage.explain import (
 from billing.domain.coverage.priced import PricedLine, PricedVisit, Reason
 from billing.domain.finding import Finding, FindingCode
 from billing.domain.visit import Table as Lines
-from billing.services.quoting import Quote, QuotedVisit
+from billing.services.steps.quotes import Quote, QuotedVisit
 
 WIDTH_WITHOUT_TERMINAL = 160
 _CONTENT_WIDTH_MIN = 12

@@ -6,17 +6,14 @@ that did not name its version.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from enum import StrEnum
-from functools import cache, lru_cache
-from typing import Any, get_args, get_origin, get_type_hints
 
 from billing.domain.coverage.authority import PricingAuthority, VisitPricing
 from billing.domain.coverage.policy import Policy
 from billing.domain.errors import InvalidValue
 from billing.domain.visit import Visit
+from billing.interop.readings import read_readings, write_readings
 from billing.interop.visit_document import canonical, content_hash, write_frozen_visit
 from billing.interop.visit_json import read_visit
 
@@ -25,7 +22,6 @@ SHAPE = 2
 
 _KEYS_OF_SHAPE = {1: frozenset({"visit", "policy"}), 2: frozenset({"shape", "visit", "policy"})}
 _MAY_STAND = {1: frozenset[str](), 2: frozenset({"pricing"})}
-_FACTS = {"True": True, "False": False}
 
 
 class FrozenUnreadable(InvalidValue):
@@ -48,7 +44,7 @@ class FrozenBill:
 
 def write_frozen(visit: Visit, policy: Policy, pricing: VisitPricing) -> str:
     """The inputs of a price as one canonical text; under a setting also the setting, and the lists prices came from."""
-    frozen: dict[str, object] = {"shape": SHAPE, "visit": write_frozen_visit(visit), "policy": _readings(policy)}
+    frozen: dict[str, object] = {"shape": SHAPE, "visit": write_frozen_visit(visit), "policy": write_readings(policy)}
     if pricing.setting is not None:
         frozen["pricing"] = {
             **{name: str(value) for name, value in asdict(pricing.setting).items()},
@@ -59,7 +55,7 @@ def write_frozen(visit: Visit, policy: Policy, pricing: VisitPricing) -> str:
 
 def policy_version(policy: Policy) -> str:
     """A short name for a set of readings: the same readings, the same name."""
-    return content_hash(canonical(_readings(policy))).hex()[:16]
+    return content_hash(canonical(write_readings(policy))).hex()[:16]
 
 
 def read_frozen(text: str) -> FrozenBill:
@@ -81,7 +77,11 @@ def read_frozen(text: str) -> FrozenBill:
         raise FrozenUnreadable(f"a frozen text of shape {shape} has other parts than {', '.join(sorted(document))}")
     if not isinstance(document["visit"], dict) or not isinstance(document["policy"], dict):
         raise FrozenUnreadable("visit and policy of a frozen text are objects")
-    return FrozenBill(read_visit(document["visit"]), _policy(document["policy"]), _authority(document.get("pricing")))
+    try:
+        policy = read_readings(document["policy"])
+    except InvalidValue as cause:
+        raise FrozenUnreadable(cause.detail, field=cause.field) from cause
+    return FrozenBill(read_visit(document["visit"]), policy, _authority(document.get("pricing")))
 
 
 def _authority(pricing: object) -> PricingAuthority | None:
@@ -91,45 +91,3 @@ def _authority(pricing: object) -> PricingAuthority | None:
         return PricingAuthority(pricing["authority"] if isinstance(pricing, dict) else "")
     except (KeyError, ValueError) as cause:
         raise FrozenUnreadable("whose amounts were collected is not known to this version") from cause
-
-
-def _readings(policy: Policy) -> dict[str, str]:
-    return {
-        name: " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        for name, value in asdict(policy).items()
-    }
-
-
-def _policy(readings: Mapping[str, object]) -> Policy:
-    for name, value in readings.items():
-        if type(value) is not str:
-            raise FrozenUnreadable(f"{name} is not written as a text")
-    return _policy_of(tuple(readings.items()))
-
-
-@lru_cache(maxsize=64)
-def _policy_of(readings: tuple[tuple[str, object], ...]) -> Policy:
-    """Read once: a facility's invoices name the same readings for years."""
-    kinds = _kinds_of_readings()
-    strange = {name for name, _ in readings} - kinds.keys()
-    if strange:
-        raise FrozenUnreadable(f"readings not known to this version: {', '.join(sorted(strange))}")
-    return Policy(**{name: read_reading(name, kinds[name], value) for name, value in readings})
-
-
-@cache
-def _kinds_of_readings() -> Mapping[str, Any]:
-    return get_type_hints(Policy)
-
-
-def read_reading(name: str, kind: Any, value: object) -> Any:
-    """One reading from its text: a choice, a fact, a number or a text, or a row of those. Raises FrozenUnreadable."""
-    if not isinstance(value, str):
-        raise FrozenUnreadable(f"{name} is not written as a text")
-    if get_origin(kind) is tuple:
-        return tuple(read_reading(name, get_args(kind)[0], part) for part in value.split())
-    assert issubclass(kind, (StrEnum, bool, Decimal, int, str)), f"how is the reading {name} read back?"
-    try:
-        return _FACTS[value] if kind is bool else kind(value)
-    except (KeyError, ValueError, ArithmeticError) as cause:
-        raise FrozenUnreadable(f"{name} {value} is not a reading this version knows") from cause

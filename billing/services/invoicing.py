@@ -10,8 +10,7 @@ from billing import __version__
 from billing.domain.actor import Actor
 from billing.domain.bookkeeping import invoice_issued
 from billing.domain.coverage.arithmetic import Step, arithmetic
-from billing.domain.coverage.authority import Settled, VisitPricing, settle
-from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.authority import Settled
 from billing.domain.coverage.priced import PricedLine, Reason
 from billing.domain.errors import NotFound
 from billing.domain.ids import EntryId, InvoiceId, OrganizationId, VisitId
@@ -23,11 +22,10 @@ from billing.interop.visit_document import content_hash
 from billing.interop.visit_json import read_visit as read_visit_json
 from billing.services.context import Context
 from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
-from billing.services.steps.pricing import read_visit_pricing
+from billing.services.steps.terms import Terms, read_terms
 from billing.storage.database import Transaction
 from billing.storage.invoices import FrozenInput, add_invoice, next_number, read_earlier_shares, read_invoice
 from billing.storage.journal import open_day, read_days, write_audit, write_entry, write_message
-from billing.storage.organizations import find_facility
 from billing.storage.pricing import add_differences
 from billing.storage.visits import lock_visit, read_visit
 
@@ -55,11 +53,10 @@ async def issue_invoice(
         assert row is not None, "the visit's row is held"
         if row["document"] is None:
             raise VisitErased("this visit was erased after its retention")
-        facility_id = await find_facility(tx, row["facility_code"])
-        assert facility_id is not None, "a visit is of a facility"
         told = await asyncio.to_thread(read_visit_json, row["document"])
-        pricing = await read_visit_pricing(tx, facility_id, told)
-        settled = await asyncio.to_thread(settle, told, pricing, figures=context.figures, policy=context.policy)
+        terms = await read_terms(tx, context, told)
+        assert terms.facility_id is not None, "a visit is of a facility"
+        settled = await asyncio.to_thread(terms.settle, told)
         priced = settled.priced
         shares = shares_still_to_invoice(priced.shares, await read_earlier_shares(tx, visit_id))
         number = await next_number(tx, series=SERIES, year=today.year)
@@ -73,16 +70,16 @@ async def issue_invoice(
             shares=shares,
             issued_at=now,
         )
-        await add_invoice(tx, invoice, priced.lines, _frozen(settled, pricing, context.policy))
+        await add_invoice(tx, invoice, priced.lines, _frozen(settled, terms))
         if settled.differences:
-            assert pricing.setting is not None, "differences are to what somebody set"
+            assert terms.pricing.setting is not None, "differences are to what somebody set"
             await add_differences(
                 tx,
                 [(context.ids.new(), each) for each in settled.differences],
-                facility_id=facility_id,
+                facility_id=terms.facility_id,
                 visit_id=visit_id,
                 invoice_id=invoice.id,
-                vendor=pricing.setting.vendor,
+                vendor=terms.pricing.setting.vendor,
                 recorded_at=now,
             )
         await _book(tx, context, invoice, now, actor)
@@ -144,13 +141,13 @@ async def _book(tx: Transaction, context: Context, invoice: Invoice, now: dateti
     )
 
 
-def _frozen(settled: Settled, pricing: VisitPricing, policy: Policy) -> FrozenInput:
+def _frozen(settled: Settled, terms: Terms) -> FrozenInput:
     """What recomputes the price: under a setting also whose amounts they are, and the lists they came from."""
-    document = write_frozen(settled.visit, policy, pricing)
+    document = write_frozen(settled.visit, terms.policy, terms.pricing)
     return FrozenInput(
         document=document,
         document_hash=content_hash(document),
-        policy_version=policy_version(policy),
+        policy_version=policy_version(terms.policy),
         code_version=__version__,
         reasons=settled.priced.reasons,
     )

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from billing.domain.actor import Actor
-from billing.domain.coverage.authority import AS_TOLD, VisitPricing, settle
 from billing.domain.coverage.compare import compare_with_stated, not_told_yet
 from billing.domain.coverage.priced import PricedVisit
 from billing.domain.coverage.refusals import PriceNotInForce, refusal_as_finding
@@ -24,7 +23,7 @@ from billing.interop.visit_json import read_visit as read_visit_json
 from billing.interop.xml130.reader import ClaimFile, read_claim_file
 from billing.services.context import Context
 from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
-from billing.services.steps.pricing import read_visit_pricing
+from billing.services.steps.terms import Terms, read_terms
 from billing.storage.database import Transaction
 from billing.storage.journal import write_audit
 from billing.storage.organizations import find_facility
@@ -93,8 +92,8 @@ async def take_claim_file(
     """
     # Reading is all computing, half a millisecond a line: callbacks must not wait for it.
     file = await asyncio.to_thread(read_claim_file, content)
-    pricings = await _read_pricings(context, organization_id, [element.visit for element in file.visits])
-    told = await asyncio.to_thread(_price_all, context, file, pricings)
+    terms = await _read_terms(context, organization_id, [element.visit for element in file.visits])
+    told = await asyncio.to_thread(_price_all, file, terms)
     source = Source("xml130", context.ids.new())
     async with context.database.transaction(organization_id) as tx:
         if await find_earlier(tx, claim) is not None:
@@ -138,8 +137,8 @@ async def take_visit(
     claim is refused with.
     """
     visit = await asyncio.to_thread(read_visit_json, document)
-    [pricing] = await _read_pricings(context, organization_id, [visit])
-    told = await asyncio.to_thread(lambda: _told(context, visit, pricing, (), hoso=1))
+    [terms] = await _read_terms(context, organization_id, [visit])
+    told = await asyncio.to_thread(lambda: _told(visit, terms, (), hoso=1))
     async with context.database.transaction(organization_id) as tx:
         if await find_earlier(tx, claim) is not None:
             return None
@@ -171,8 +170,8 @@ async def find_priced_visit(context: Context, organization_id: OrganizationId, v
     priced = None
     if document is not None:
         visit = await asyncio.to_thread(read_visit_json, document)
-        [pricing] = await _read_pricings(context, organization_id, [visit])
-        priced = (await asyncio.to_thread(lambda: _told(context, visit, pricing, (), hoso=1))).priced
+        [terms] = await _read_terms(context, organization_id, [visit])
+        priced = (await asyncio.to_thread(lambda: _told(visit, terms, (), hoso=1))).priced
     return KnownVisit(
         id=visit_id,
         ma_lk=row["ma_lk"],
@@ -230,34 +229,24 @@ async def _keep_claim(tx: Transaction, claim: Claim | None, taken: Sequence[Take
     await keep_claim(tx, claim, [visit.id for visit in taken], now=context.clock(), is_new=is_new)
 
 
-async def _read_pricings(
-    context: Context, organization_id: OrganizationId, visits: Sequence[Visit]
-) -> list[VisitPricing]:
-    """What settles each visit's price; one of a facility that is not the organization's is priced as it was told."""
-    pricings: list[VisitPricing] = []
+async def _read_terms(context: Context, organization_id: OrganizationId, visits: Sequence[Visit]) -> list[Terms]:
     if not visits:
-        return pricings
+        return []
     async with context.database.transaction(organization_id) as tx:
-        facilities = {code: await find_facility(tx, code) for code in {visit.facility_code for visit in visits}}
-        for visit in visits:
-            facility_id = facilities[visit.facility_code]
-            pricings.append(AS_TOLD if facility_id is None else await read_visit_pricing(tx, facility_id, visit))
-    return pricings
+        return [await read_terms(tx, context, visit) for visit in visits]
 
 
-def _price_all(context: Context, claim: ClaimFile, pricings: Sequence[VisitPricing]) -> list[_Told]:
+def _price_all(claim: ClaimFile, terms: Sequence[Terms]) -> list[_Told]:
     told = []
-    for element, pricing in zip(claim.visits, pricings, strict=True):
+    for element, own_terms in zip(claim.visits, terms, strict=True):
         own = tuple(finding for finding in claim.findings if finding.hoso == element.hoso)
-        told.append(_told(context, element.visit, pricing, own, hoso=element.hoso))
+        told.append(_told(element.visit, own_terms, own, hoso=element.hoso))
     return told
 
 
-def _told(
-    context: Context, visit: Visit, pricing: VisitPricing, read_findings: tuple[Finding, ...], *, hoso: int
-) -> _Told:
+def _told(visit: Visit, terms: Terms, read_findings: tuple[Finding, ...], *, hoso: int) -> _Told:
     try:
-        settled = settle(visit, pricing, figures=context.figures, policy=context.policy)
+        settled = terms.settle(visit)
     except (NotSupported, InvalidValue, PriceNotInForce) as refusal:
         found = refusal_as_finding(refusal, file="", hoso=hoso, ma_lk=visit.ma_lk)
         return _Told(hoso, visit, None, (*read_findings, found))

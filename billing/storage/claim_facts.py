@@ -50,12 +50,12 @@ async def read_facility_terms(tx: Transaction, code: str, day: date) -> Facility
 
 _SET_TERMS = """
     INSERT INTO facility_terms (organization_id, facility_id, valid_from, technical_level, ranking_points,
-        is_provisionally_ranked, former_line, policy, claim_lists)
-    SELECT $1, $2, $3, $4, $5, $6, $7, coalesce(earlier.policy, '{}'),
+        is_provisionally_ranked, former_line, claim_lists)
+    SELECT $1, $2, $3, $4, $5, $6, $7,
         coalesce($8, earlier.claim_lists, '{}')
     FROM (SELECT) AS nothing
     LEFT JOIN LATERAL (
-        SELECT policy, claim_lists FROM facility_terms
+        SELECT claim_lists FROM facility_terms
         WHERE organization_id = $1 AND facility_id = $2 AND valid_from <= $3
         ORDER BY valid_from DESC LIMIT 1
     ) AS earlier ON true

@@ -5,6 +5,7 @@ treatment), B-016 (a card shown late), B-020 and B-021 (small visits, each teste
 care), B-045 (levels with a fraction).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -85,6 +86,17 @@ def find_entitlements(visit: Visit, items: list[ChargeItem], *, figures: Figures
             known[item.ordered_at] = entitlement
         result.append(entitlement)
     return result
+
+
+def beside_other_visits(visit: Visit, others: Iterable[Visit]) -> Reason | None:
+    """That a visit has a 15 % test of its own beside another of its person on the same day; None where there is none.
+
+    Source: Circular 35/2016/TT-BYT Art. 4 cl. 7 as added by Circular 39/2024/TT-BYT (B-065).
+    """
+    day = vietnam_day(visit.admitted_at)
+    if all(vietnam_day(other.admitted_at) != day for other in others if other is not visit):
+        return None
+    return Reason("B-065", {"day": day.isoformat()})
 
 
 def _key(entitlement: Entitlement) -> _Key:

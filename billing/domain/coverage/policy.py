@@ -1,8 +1,14 @@
 """How a facility reads the rules the law leaves open; every open reading is a field, none is hidden in a formula."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+
+from billing.domain.errors import InvalidValue
+
+_STENTS_MAX = 20
+_PERCENTAGE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
 class DayOfStay(StrEnum):
@@ -60,7 +66,7 @@ class CareSide(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A facility's readings; the sentence of a rule says so where one of them decided."""
+    """A facility's readings, in words in `readings.toml`; the sentence of a rule says so where one of them decided."""
 
     base_salary_day: DayOfStay = DayOfStay.ADMISSION  # B-030
     route_day: DayOfStay = DayOfStay.ADMISSION  # B-044: no text says which day picks the 50 %
@@ -77,3 +83,21 @@ class Policy:
     package_limit_spares_digits: str = ""  # B-073: digits of cards no package limit binds, e.g. "15"; unverified
     stent_ceiling_percents: str = "100;50"  # B-071: of the ceiling, stent by stent; unverified beyond the second
     copay_crossing: CopayCrossing = CopayCrossing.LINE
+
+    def __post_init__(self) -> None:
+        _percentage(self.unstated_route_percent, "unstated_route_percent")
+        spared = self.package_limit_spares_digits
+        if not set(spared) <= set("12345") or len(set(spared)) < len(spared):
+            raise InvalidValue("benefit digits are 1 to 5, each once", field="package_limit_spares_digits")
+        shares = self.stent_ceiling_percents.split(";")
+        if len(shares) > _STENTS_MAX:
+            raise InvalidValue(f"at most {_STENTS_MAX} stents have a share each", field="stent_ceiling_percents")
+        for share in shares:
+            if not _PERCENTAGE.fullmatch(share):
+                raise InvalidValue("percentages with semicolons between are expected", field="stent_ceiling_percents")
+            _percentage(Decimal(share), "stent_ceiling_percents")
+
+
+def _percentage(value: Decimal, name: str) -> None:
+    if not value.is_finite() or not 0 <= value <= 100:
+        raise InvalidValue("a percentage is from 0 to 100", field=name)

@@ -6,13 +6,16 @@ from billing.domain.claim import Surroundings
 from billing.domain.coverage.annexes import NO_ANNEXES
 from billing.domain.coverage.facts import NO_LISTS, FacilityFacts
 from billing.domain.coverage.figures import vietnam_day
+from billing.domain.coverage.policy import Policy
 from billing.domain.visit import Visit
 from billing.interop.disease_annexes import read_annexes
 from billing.interop.json_fields import Fields
 from billing.interop.visit_facts_json import ToldFacts, told_facts
 from billing.services.context import Context
+from billing.services.steps.terms import read_policy
 from billing.storage.claim_facts import read_annexes_text, read_facility_terms
 from billing.storage.database import Transaction
+from billing.storage.organizations import find_facility
 
 
 async def read_surroundings(
@@ -35,8 +38,13 @@ async def read_surroundings(
                 annexes=annexes,
                 lists=lists if told.lists == NO_LISTS else told.lists,
                 figures=context.figures,
-                policy=context.policy,
+                policy=await _policy(tx, context, visit),
                 today=today,
             )
         )
     return around
+
+
+async def _policy(tx: Transaction, context: Context, visit: Visit) -> Policy:
+    facility_id = await find_facility(tx, visit.facility_code)
+    return context.policy if facility_id is None else await read_policy(tx, context, facility_id, visit)

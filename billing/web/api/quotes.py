@@ -3,7 +3,6 @@
 POST /v1/quotes         application/xml, text/xml: a claim file; application/json: one visit
 """
 
-import asyncio
 from http import HTTPStatus
 from typing import Any
 
@@ -12,14 +11,14 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from billing.interop.bhyt_case import write_finding
-from billing.services.quoting import Quote, quote_claim_file, quote_visit
+from billing.services.estimating import estimate_claim_file, estimate_visit
 from billing.web.answers import json_answer
 from billing.web.api.visits import XML
 from billing.web.bodies import JSON, parse_json, read_body, require_media_type
 from billing.web.documents import EXACTLY, FindingDocument, PriceDocument
 from billing.web.explaining import price_document
 from billing.web.operations import Content, Description, described
-from billing.web.surroundings import surroundings
+from billing.web.surroundings import CALLER, surroundings
 
 
 @with_config(EXACTLY)
@@ -49,17 +48,14 @@ class QuoteDocument(TypedDict):
     )
 )
 async def post_quote(request: web.Request) -> web.Response:
-    """Price a visit or a claim file without keeping anything of it."""
+    """Price a visit or a claim file as an invoice would be, without keeping anything of it."""
     require_media_type(request, JSON, *XML)
-    around = surroundings(request)
-    figures, policy = around.context.figures, around.context.policy
+    around, organization_id = surroundings(request), request[CALLER].organization_id
     content = await read_body(request, size_max=around.limits.visit_size_max)
-    # Reading and pricing are all computing: callbacks must not wait for them.
     if request.content_type == JSON:
-        document = await parse_json(content)
-        quote: Quote = await asyncio.to_thread(lambda: quote_visit(document, figures=figures, policy=policy))
+        quote = await estimate_visit(around.context, organization_id, await parse_json(content))
     else:
-        quote = await asyncio.to_thread(lambda: quote_claim_file(content, figures=figures, policy=policy))
+        quote = await estimate_claim_file(around.context, organization_id, content)
     return json_answer(
         {
             "visits": [

@@ -25,6 +25,7 @@ from billing.domain.coverage.explain import (
     plain_number,
 )
 from billing.domain.coverage.figures import load_figures
+from billing.domain.coverage.level import beside_other_visits
 from billing.domain.coverage.policy import CopayCrossing, HospitalAmountMode, OtherFundsMode, SupplyPackageCap
 from billing.domain.coverage.priced import Reason
 from billing.domain.errors import NotFound
@@ -129,6 +130,8 @@ def _emitted():
         for line in visit.lines:
             yield from line.reasons
     yield from claim_reasons()
+    two = [a_visit(ma_lk="LK1"), a_visit(ma_lk="LK2")]
+    yield beside_other_visits(two[0], two)
 
 
 def test_every_rule_the_code_or_the_figures_name_is_described():

@@ -1,0 +1,121 @@
+"""How a facility reads what the law leaves open: proposed by one person, in force once another approves it.
+
+Source: the two-person rule of domain/actor.py; DESIGN §6: open readings are facility settings.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from billing.domain.actor import Actor
+from billing.domain.errors import NotFound, Refused
+from billing.domain.ids import OrganizationId
+from billing.domain.tariff import PersonNeeded, require_second_person
+from billing.interop.readings import read_readings
+from billing.services.context import Context
+from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
+from billing.storage.database import Transaction
+from billing.storage.facility_readings import (
+    NewReadings,
+    add_readings,
+    approve_readings,
+    list_readings,
+    lock_readings,
+)
+from billing.storage.journal import write_audit
+from billing.storage.organizations import find_facility
+
+
+class ReadingsApproved(Refused):
+    """These readings were approved before; propose others to change them."""
+
+    code = "readings_approved"
+
+
+async def propose_readings(
+    context: Context,
+    organization_id: OrganizationId,
+    *,
+    facility_code: str,
+    valid_from: date,
+    readings: Mapping[str, str],
+    actor: Actor,
+    claim: Claim | None = None,
+) -> UUID:
+    """Propose the whole set of a facility's readings for visits admitted from a day on; unnamed ones are the default.
+
+    Raises ReadingUnknown, InvalidValue, NotFound, PersonNeeded, or what a claim is refused with.
+    """
+    if actor.person is None:
+        raise PersonNeeded("this is for a person to decide: use a key that acts for one")
+    read_readings(readings)
+    async with context.database.transaction(organization_id) as tx:
+        earlier = await find_earlier(tx, claim)
+        if earlier is not None:
+            return earlier.subjects[0]
+        facility_id = await find_facility(tx, facility_code)
+        if facility_id is None:
+            raise NotFound(f"facility {facility_code} is not of this organization", field="facility")
+        now, readings_id = context.clock(), context.ids.new()
+        new = NewReadings(
+            id=readings_id,
+            facility_id=facility_id,
+            valid_from=valid_from,
+            readings=readings,
+            proposed_by=actor.person,
+            proposed_at=now,
+        )
+        await add_readings(tx, new)
+        await _audit(tx, context, readings_id, actor=actor, action="readings_proposed")
+        await keep_claim(tx, claim, [readings_id], now=now)
+    return readings_id
+
+
+async def approve_proposed_readings(
+    context: Context, organization_id: OrganizationId, readings_id: UUID, *, actor: Actor
+) -> None:
+    """Agree with a set as another person. Raises NotFound, ReadingsApproved, SamePerson, PersonNeeded."""
+    async with context.database.transaction(organization_id) as tx:
+        locked = await lock_readings(tx, readings_id)
+        if locked is None:
+            raise NotFound("no such readings", field="readings_id")
+        proposed_by, approved_by = locked
+        if approved_by is not None:
+            raise ReadingsApproved("these readings are approved already")
+        second = require_second_person(proposed_by, actor.person)
+        await approve_readings(tx, readings_id, by=second, at=context.clock())
+        await _audit(tx, context, readings_id, actor=actor, action="readings_approved")
+
+
+async def find_readings(context: Context, organization_id: OrganizationId, readings_id: UUID) -> Mapping[str, Any]:
+    """One set with who proposed and approved it. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        rows = await list_readings(tx, limit=1, readings_id=readings_id)
+    if not rows:
+        raise NotFound("no such readings", field="readings_id")
+    return rows[0]
+
+
+async def list_all_readings(
+    context: Context,
+    organization_id: OrganizationId,
+    *,
+    after: UUID | None = None,
+    limit: int,
+    facility_code: str | None = None,
+) -> list[Mapping[str, Any]]:
+    """Sets and proposals of a facility or all, the newest first."""
+    async with context.database.transaction(organization_id) as tx:
+        return await list_readings(tx, after=after, limit=limit, facility_code=facility_code)
+
+
+async def _audit(tx: Transaction, context: Context, readings_id: UUID, *, actor: Actor, action: str) -> None:
+    await write_audit(
+        tx,
+        context.ids.new(),
+        recorded_at=context.clock(),
+        actor=actor,
+        action=action,
+        subject=("facility_readings", readings_id),
+    )
