@@ -19,6 +19,7 @@ _COMMANDS = {
     "pricing": "billing.cli.pricing:pricing",
     "provider": "billing.cli.provider:provider",
     "quote": "billing.cli.quote:quote",
+    "readings": "billing.cli.readings:readings",
     "replay": "billing.cli.replay:replay",
     "rules": "billing.cli.rules:rules",
     "run": "billing.cli.run:run",

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from billing.cli.claim_export import export
 from billing.cli.files import read_file
+from billing.cli.reading_option import reading_option
 from billing.cli.setting_up import as_owner_of_claims
 from billing.domain.claim import ClaimCheck, ClaimFinding, FileCheck, Severity
 from billing.domain.coverage.annexes import NO_ANNEXES, Annex, Annexes
@@ -90,8 +91,16 @@ claim.add_command(export)
     show_default=True,
     help="Language of the sentences.",
 )
+@reading_option
 def check(
-    file: Path, *, as_json: bool, facts: Path | None, annexes: Path | None, today: datetime | None, lang: str
+    file: Path,
+    *,
+    as_json: bool,
+    facts: Path | None,
+    annexes: Path | None,
+    today: datetime | None,
+    lang: str,
+    policy: Policy,
 ) -> None:
     """List what stands against claiming the visits of FILE (XML 130 or bhyt-case/1).
 
@@ -102,7 +111,7 @@ def check(
         told=told,
         annexes=NO_ANNEXES if annexes is None else read_annexes(read_file(annexes)),
         figures=load_figures(),
-        policy=Policy(),
+        policy=policy,
         today=(today or datetime.now(VIETNAM_TIME)).date(),
     )
     checked = check_file(read_file(file), file=click.format_filename(file), told=told, around=around)

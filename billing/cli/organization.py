@@ -59,6 +59,25 @@ def add(
     click.echo(f"organization {number} added; next: vienphi account add, vienphi key add")
 
 
+@organization.command("add-facility")
+@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.option("--facility-code", required=True, help="MA_CSKCB of the site.")
+@click.option("--facility-name", required=True, help="Name of the site.")
+@click.option("--technical-level", type=click.Choice([level.value for level in TechnicalLevel]), required=True)
+@click.pass_obj
+def add_facility(
+    config: Path | None, *, number: int, facility_code: str, facility_name: str, technical_level: str
+) -> None:
+    """Add a further site to a legal unit; its visits are taken from then on."""
+    as_owner(
+        config,
+        lambda setup: setup.add_facility(
+            OrganizationId(number), code=facility_code, name=facility_name, technical_level=technical_level
+        ),
+    )
+    click.echo(f"facility {facility_code} added; next: vienphi organization set-facility, vienphi readings set")
+
+
 @organization.command("set-facility")
 @click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
 @click.option("--facility-code", required=True, help="MA_CSKCB of the site.")

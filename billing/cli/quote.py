@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from billing.cli.quote_table import render_quote
+from billing.cli.reading_option import reading_option
 from billing.cli.what_if import print_routes
 from billing.domain.coverage.explain import Language
 from billing.domain.coverage.figures import load_figures
@@ -41,8 +42,16 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--what-if", is_flag=True, help="Compare what the patient pays by each lawful route.")
 @click.option("--facts", type=_FILE, help="With --what-if: JSON of facts no table tells.")
 @click.option("--annexes", type=_FILE, help="With --what-if: CSV of disease annexes.")
+@reading_option
 def quote(
-    files: tuple[str, ...], *, explain: bool, lang: str, what_if: bool, facts: Path | None, annexes: Path | None
+    files: tuple[str, ...],
+    *,
+    explain: bool,
+    lang: str,
+    what_if: bool,
+    facts: Path | None,
+    annexes: Path | None,
+    policy: Policy,
 ) -> None:
     """Price the visits of XML 130 or bhyt-case/1 files: who pays what, and why.
 
@@ -50,12 +59,12 @@ def quote(
     read. With --what-if and --explain the routes stand in a table.
     """
     if what_if:
-        print_routes(files, facts=facts, annexes=annexes, language=Language(lang), as_table=explain)
+        print_routes(files, facts=facts, annexes=annexes, policy=policy, language=Language(lang), as_table=explain)
         return
     if facts is not None or annexes is not None:
         raise click.UsageError("--facts and --annexes belong to --what-if")
     read_any = False
-    for name, answer in _quotes(files):
+    for name, answer in _quotes(files, policy):
         read_any = read_any or answer.read_count > 0
         if explain:
             text = render_quote(name, answer, Language(lang), is_terminal=sys.stdout.isatty())
@@ -66,7 +75,7 @@ def quote(
         raise SystemExit(1)
 
 
-def _quotes(files: tuple[str, ...]) -> Iterator[tuple[str, Quote]]:
+def _quotes(files: tuple[str, ...], policy: Policy) -> Iterator[tuple[str, Quote]]:
     """Name and quote of each file in order. From the first bare table on they wait for the others of its set."""
     waiting: list[tuple[str, Quote | None]] = []
     bare: list[tuple[str, bytes]] = []
@@ -80,12 +89,12 @@ def _quotes(files: tuple[str, ...]) -> Iterator[tuple[str, Quote]]:
             waiting.append((name, None))
             continue
         else:
-            answer = quote_file(content, file=name, figures=load_figures(), policy=Policy())
+            answer = quote_file(content, file=name, figures=load_figures(), policy=policy)
         if waiting:
             waiting.append((name, answer))
         else:
             yield name, answer
-    joined = iter(quote_bare_tables(bare, figures=load_figures(), policy=Policy()))
+    joined = iter(quote_bare_tables(bare, figures=load_figures(), policy=policy))
     for name, known in waiting:
         yield name, next(joined) if known is None else known
 

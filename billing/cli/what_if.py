@@ -65,7 +65,13 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
 
 
 def print_routes(
-    files: tuple[str, ...], *, facts: Path | None, annexes: Path | None, language: Language, as_table: bool
+    files: tuple[str, ...],
+    *,
+    facts: Path | None,
+    annexes: Path | None,
+    policy: Policy,
+    language: Language,
+    as_table: bool,
 ) -> None:
     """Print the routes of each file: one line of JSON, or a table; status 1 if no visit of any file was read."""
     told = ToldFacts() if facts is None else read_told_facts(read_file(facts))
@@ -73,7 +79,7 @@ def print_routes(
         told=told,
         annexes=NO_ANNEXES if annexes is None else read_annexes(read_file(annexes)),
         figures=load_figures(),
-        policy=Policy(),
+        policy=policy,
         today=datetime.now(VIETNAM_TIME).date(),
     )
     has_visit = False

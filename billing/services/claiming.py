@@ -5,6 +5,7 @@ Nothing is kept of what is asked. Files are checked without a database in `claim
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from billing.domain.claim import FileCheck, Surroundings
 from billing.domain.coverage.claim_check import in_order, taken_over
@@ -16,6 +17,7 @@ from billing.interop.claim_reading import ReadClaim, read_claim_document, read_c
 from billing.interop.visit_facts_json import ToldFacts
 from billing.services.context import Context
 from billing.services.steps.claim_surroundings import read_surroundings
+from billing.services.steps.terms import Terms, read_terms
 from billing.storage.claim_facts import read_claim_file_of
 from billing.storage.visits import read_visit
 
@@ -89,7 +91,15 @@ async def _compare_stored(
     context: Context, organization_id: OrganizationId, claims: Sequence[ReadClaim], told: ToldFacts
 ) -> tuple[ComparedVisit, ...]:
     around = await _surroundings(context, organization_id, claims, told)
-    return await asyncio.to_thread(lambda: tuple(map(ReadClaim.compare, claims, around)))
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        terms = [await read_terms(tx, context, one.claim.visit) for one in claims]
+    return await asyncio.to_thread(lambda: tuple(map(_compare_collected, claims, terms, around)))
+
+
+def _compare_collected(read: ReadClaim, terms: Terms, around: Surroundings) -> ComparedVisit:
+    """The routes at the prices the facility would collect."""
+    visit = terms.at_prices_in_force(read.claim.visit)
+    return replace(read, claim=replace(read.claim, visit=visit)).compare(around)
 
 
 async def _surroundings(

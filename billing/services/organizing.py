@@ -120,6 +120,15 @@ class Setup:
             ]
             await add_ledger_accounts(tx, accounts, valid_from=today)
 
+    async def add_facility(
+        self, organization_id: OrganizationId, *, code: str, name: str, technical_level: str
+    ) -> None:
+        """Add a further site. Raises AlreadySetUp, NotFound, InvalidValue."""
+        today = business_date(self._clock())
+        async with self._setting_up(organization_id) as tx:
+            facility_id = FacilityId(self._ids.new())
+            await add_facility(tx, facility_id, code=code, name=name, valid_from=today, technical_level=technical_level)
+
     async def add_provider_account(
         self,
         organization_id: OrganizationId,

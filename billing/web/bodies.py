@@ -6,6 +6,7 @@ Nothing here decides what a value means; what cannot be read is refused before a
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TypeVar
 from uuid import UUID
 
@@ -150,3 +151,11 @@ def read_id(text: str, *, field: str) -> UUID:
     if not _UUID.fullmatch(text):
         raise NotFound(f"{field} names nothing here", field=field)
     return UUID(text)
+
+
+def read_day(text: str, *, field: str) -> date:
+    """A day written as 2026-07-01. Raises InvalidValue."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as cause:
+        raise InvalidValue(f"{field} is a day, written as 2026-07-01", field=field) from cause

@@ -3,7 +3,7 @@
 A price names each different reason once, in `explanations`; visit and lines point at them by number, from 0, in `why`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from billing.domain.coverage.arithmetic import Step, arithmetic, step_text
 from billing.domain.coverage.explain import Language, Notes, explain
@@ -53,6 +53,11 @@ def reason_document(reason: Reason) -> dict[str, object]:
         "period": {language.value: each.period for language, each in told.items()},
         "status": told[Language.VIETNAMESE].status,
     }
+
+
+def by_language(words: Mapping[Language, str]) -> dict[str, str]:
+    """A text of every language, as an answer names them."""
+    return {language.value: text for language, text in words.items()}
 
 
 def steps_document(steps: Iterable[Step]) -> list[dict[str, object]]:

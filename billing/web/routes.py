@@ -24,6 +24,13 @@ from billing.web.api.pricing import (
     post_pricing_approval,
 )
 from billing.web.api.quotes import post_quote
+from billing.web.api.readings import (
+    get_all_readings,
+    get_catalogue,
+    get_readings,
+    post_readings,
+    post_readings_approval,
+)
 from billing.web.api.rules import get_rules
 from billing.web.api.statements import get_statement
 from billing.web.api.tariffs import (
@@ -89,6 +96,11 @@ API = (
     _api("GET", "/facility-pricing", get_pricings, _BOOKS),
     _api("GET", "/facility-pricing/{id}", get_pricing, _BOOKS),
     _api("POST", "/facility-pricing/{id}/approve", post_pricing_approval, _BOOKS),
+    _api("GET", "/readings", get_catalogue, _WORKERS),
+    _api("POST", "/facility-readings", post_readings, _BOOKS),
+    _api("GET", "/facility-readings", get_all_readings, _BOOKS),
+    _api("GET", "/facility-readings/{id}", get_readings, _BOOKS),
+    _api("POST", "/facility-readings/{id}/approve", post_readings_approval, _BOOKS),
     _api("GET", "/price-differences", get_price_differences, _BOOKS),
     _api("POST", "/account-changes", post_account_change, _KEEPERS),
     _api("GET", "/account-changes", get_account_changes, _KEEPERS),

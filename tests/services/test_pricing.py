@@ -15,7 +15,10 @@ from billing.domain.coverage.refusals import PriceNotInForce
 from billing.domain.errors import InvalidValue, NotFound
 from billing.domain.ids import OrganizationId, VisitId
 from billing.domain.tariff import ListedPrice, PersonNeeded, SamePerson
+from billing.interop.visit_facts_json import ToldFacts
 from billing.interop.visit_json import read_visit
+from billing.services.claiming import compare_told_visit
+from billing.services.estimating import estimate_visit
 from billing.services.invoicing import find_invoice, issue_invoice
 from billing.services.pricing import (
     PricingApproved,
@@ -268,3 +271,35 @@ async def test_frozen_inputs_price_to_the_same_again(desk: Desk, setting: Facili
 
     assert (authority or "unset") == ("unset" if setting is None else setting.authority.value)
     assert priced.shares.patient == invoice["patient_share"]
+
+
+@pytest.mark.parametrize("setting", [None, OURS, HIS])
+async def test_quote_says_what_the_invoice_will(desk: Desk, setting: FacilityPricing | None) -> None:
+    """Listed at 400 000, told at 500 000; the hospital's system states 90 000 of the patient."""
+    context, organization_id = desk.road.context, desk.organization_id
+    await desk.list_prices(X1=400_000)
+    if setting is not None:
+        await desk.set(setting)
+    told = line(T_BHTT="410000", T_BNCCT="90000", T_BNTT="0", THANH_TIEN_BV="500000", THANH_TIEN_BH="500000")
+
+    quote = await estimate_visit(context, organization_id, visit_document(lines=[told]))
+    compared = await compare_told_visit(context, organization_id, visit_document(lines=[told]), told=ToldFacts())
+    invoice = await desk.invoice((await desk.take(told)).id)
+
+    [quoted] = quote.visits
+    [stated] = [route for route in compared.visits[0].routes.routes if route.code == "1.1"]
+    expected = {None: 100_000, OURS: 80_000, HIS: 90_000}[setting]
+    assert quoted.priced.shares.patient == invoice["patient_share"] == expected
+    assert [f"{each.copay}" for each in quoted.priced.lines] == [each["copay"] for each in invoice["lines"]]
+    assert stated.priced is not None
+    assert stated.priced.shares.patient == (80_000 if setting is OURS else 100_000)
+
+
+async def test_quote_names_a_price_that_is_not_in_force(desk: Desk) -> None:
+    await desk.set(OURS)
+
+    quote = await estimate_visit(desk.road.context, desk.organization_id, visit_document(lines=[line("X2")]))
+
+    assert quote.visits == ()
+    assert [(finding.field, finding.found) for finding in quote.findings] == [("DON_GIA_BV", "X2")]
+    assert "no price in force for X2 on 2026-11-02" in quote.findings[0].expected

@@ -75,7 +75,14 @@ async def test_creating_operations_ask_for_a_key(site: Site) -> None:
         if any(each["name"] == "Idempotency-Key" and each["required"] for each in operation["parameters"])
     }
 
-    assert creating == {"/v1/visits", "/v1/invoices", "/v1/intents", "/v1/tariffs", "/v1/facility-pricing"}
+    assert creating == {
+        "/v1/visits",
+        "/v1/invoices",
+        "/v1/intents",
+        "/v1/tariffs",
+        "/v1/facility-pricing",
+        "/v1/facility-readings",
+    }
 
 
 class _Addresses(HTMLParser):

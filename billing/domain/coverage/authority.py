@@ -124,6 +124,13 @@ def with_list(visit: Visit, prices: Mapping[str, ListedPrice], *, figures: Figur
     return replace(visit, items=tuple(items))
 
 
+def at_prices_in_force(visit: Visit, pricing: VisitPricing, *, figures: Figures, policy: Policy) -> Visit:
+    """The visit at the unit prices it is collected at: under `vienphi` those in force, else or without one as told."""
+    if pricing.setting is None or pricing.setting.authority is PricingAuthority.HIS:
+        return visit
+    return _reprice(visit, pricing, pricing.setting, figures, policy)[0]
+
+
 def price_day(visit: Visit, item: ChargeItem, setting: FacilityPricing) -> date:
     """The day whose list prices an item; one without a moment of order counts with the admission."""
     ordered = item.ordered_at if setting.price_day is PriceDay.ORDERED else None

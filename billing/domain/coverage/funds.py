@@ -38,7 +38,8 @@ def take_off(
     if item.is_copay_replaced or (mode is OtherFundsMode.COPAY_REPLACEMENT and stated):
         if not copay:
             return ZERO, self_pay, copay, fund, ()
-        return copay, self_pay, ZERO, fund, (Reason("B-077", {"copay": format(copay, "f")}),)
+        variant = "" if item.is_copay_replaced else "by_reading"
+        return copay, self_pay, ZERO, fund, (Reason("B-077", {"copay": format(copay, "f")}, variant),)
     if not stated or mode is OtherFundsMode.FACILITY_POOL:
         return ZERO, self_pay, copay, fund, ()
     if stated > hospital:

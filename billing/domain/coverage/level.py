@@ -112,10 +112,7 @@ def _entitlement_at(visit: Visit, moment: datetime, figures: Figures, policy: Po
         shown = [card for card in valid if _is_shown(card, visit, moment)]
         if not shown:
             return Entitlement("", ZERO, Reason("B-016", {"day": day.isoformat()}, "shown_late"))
-        best = [_of_card(card, day, figures) for card in shown]
-        if policy.card_choice is CardChoice.LAST:
-            return best[-1]
-        return max(reversed(best), key=lambda entitlement: (entitlement.level, entitlement.digit in "15"))
+        return _choose([(card, _of_card(card, day, figures)) for card in shown], policy)
     ended = [card for card in visit.cards if _counts_after_its_end(card, visit, day, figures)]
     if ended:
         card = ended[-1]
@@ -125,6 +122,17 @@ def _entitlement_at(visit: Visit, moment: datetime, figures: Figures, policy: Po
         entitlement = _of_card(card, day, figures)
         return replace(entitlement, beside=(why, *entitlement.beside))
     return Entitlement("", ZERO, Reason("B-015", {"day": day.isoformat()}, "not_valid"))
+
+
+def _choose(shown: list[tuple[Card, Entitlement]], policy: Policy) -> Entitlement:
+    """Of cards valid at once the one the facility's reading takes (B-014); says so where they give different things."""
+    card, chosen = shown[-1]
+    if policy.card_choice is CardChoice.HIGHEST:
+        card, chosen = max(reversed(shown), key=lambda each: (each[1].level, each[1].digit in "15"))
+    if len({(each.level, each.digit in "15") for _, each in shown}) == 1:
+        return chosen
+    operands = {"groups": ", ".join(dict.fromkeys(card.group for card, _ in shown)), "chosen": card.group}
+    return replace(chosen, beside=(Reason("B-014", operands, "choice"), *chosen.beside))
 
 
 def _is_shown(card: Card, visit: Visit, moment: datetime) -> bool:

@@ -17,6 +17,8 @@ from billing.domain.visit import NO_OTHER_FUNDS, ChargeItem, PayerClass, Scope
 
 _NO_RATIO_DIGIT = "1"
 _ARMED_FORCES_DIGIT = "5"
+_DOUBTFUL_DIGITS = frozenset({_NO_RATIO_DIGIT, _ARMED_FORCES_DIGIT})
+"""Cards of which no text says for sure whether ratios bind them: a reading decides (B-011)."""
 _INSURANCE_PAYS = "1"
 _OUT_OF_SCOPE = Reason("B-050", {})
 _ON_DEMAND = Reason("B-051", {}, "on_demand")
@@ -126,6 +128,8 @@ def _hospital_amount(item: ChargeItem, policy: Policy, reasons: list[Reason]) ->
             insurance_price = min(item.insurance_price, item.hospital_price)
             return amount - percent(product(item.quantity, insurance_price), HUNDRED - item.service_ratio)
         reasons.append(Reason(_SERVICE_RATIO_RULES.get(item.group, "B-052"), operands))
+        if item.insurance_price < item.hospital_price:
+            reasons.append(Reason("B-052", operands, "whole_price"))
         return percent(amount, item.service_ratio)
     except Inexact as cause:
         raise _too_exact(item) from cause
@@ -215,5 +219,8 @@ def _limited_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, r
     if item.is_war_wound:
         reasons.append(Reason("B-060", operands, "war_wound"))
         return HUNDRED
-    reasons.append(Reason("B-060", operands))
+    if entitlement.digit in _DOUBTFUL_DIGITS:
+        reasons.append(Reason("B-060", {**operands, "digit": entitlement.digit}, "binds"))
+    else:
+        reasons.append(Reason("B-060", operands))
     return ratio

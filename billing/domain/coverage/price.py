@@ -82,10 +82,11 @@ def with_private_share(priced: PricedVisit, visit: Visit) -> PricedVisit:
 def _base_salary(visit: Visit, last: date, figures: Figures, policy: Policy) -> tuple[BaseSalary, Reason]:
     """The base salary on the day the facility's setting names (B-030); an open visit counts with its last known day."""
     at_discharge = policy.base_salary_day is DayOfStay.DISCHARGE
-    day = last if at_discharge else vietnam_day(visit.admitted_at)
+    admitted = vietnam_day(visit.admitted_at)
+    day = last if at_discharge else admitted
     salary = figures.base_salary_on(day)
     operands = {"base_salary": str(salary.amount), "day": day.isoformat(), "source": salary.source}
-    return salary, Reason("B-030", operands)
+    return salary, Reason("B-030", operands, "across" if figures.base_salary_changes(admitted, last) else "")
 
 
 def _scope(
@@ -122,7 +123,7 @@ def _reasons(
         reasons.extend(reason for reason in level_of[id(entitlement)].reasons if reason not in reasons)
     if len(set(groups)) > 1:
         reasons.insert(0, Reason("B-014", {"groups": ", ".join(dict.fromkeys(groups))}))
-    return (*((route.reason,) if groups else ()), *reasons)
+    return (*((route.reason, *route.beside) if groups else ()), *reasons)
 
 
 def rounding_reasons(lines: tuple[PricedLine, ...]) -> tuple[Reason, ...]:

@@ -21,11 +21,15 @@ _EMERGENCY = "2"
 
 @dataclass(frozen=True, slots=True)
 class RouteFactor:
-    """Percent of the card level that is left, why, and whether the visit is at 100 % whatever the card (B-022)."""
+    """Percent of the card level that is left, why, and whether the visit is at 100 % whatever the card (B-022).
+
+    `beside` says that the facility's reading took part.
+    """
 
     percent: Decimal
     is_flat: bool
     reason: Reason
+    beside: tuple[Reason, ...] = ()
 
     @property
     def is_right_line(self) -> bool:
@@ -74,7 +78,8 @@ def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFa
         ]
     elif route.is_unsure:
         variant = "unstated"
-    return RouteFactor(factor, route.is_flat, Reason(route.rule, operands, variant))
+    beside = _day_care(route, visit.care_kind, figures, policy)
+    return RouteFactor(factor, route.is_flat, Reason(route.rule, operands, variant), beside)
 
 
 def route_of_uninsured(visit: Visit, figures: Figures, policy: Policy) -> RouteFactor:
@@ -85,6 +90,14 @@ def route_of_uninsured(visit: Visit, figures: Figures, policy: Policy) -> RouteF
         return find_route_factor(visit, figures, policy)
     except (UnknownObjectCode, ObjectCodeDoesNotFit, RuleNotBuilt):
         return NO_ROUTE
+
+
+def _day_care(route: Route, care_kind: str, figures: Figures, policy: Policy) -> tuple[Reason, ...]:
+    """That a reading chose the column, where the columns differ and the kind of care stands in neither by name."""
+    if care_kind not in figures.day_kinds or route.is_unsure or route.inpatient == route.outpatient:
+        return ()
+    variant = "day_care" if policy.day_care_side is CareSide.INPATIENT else "day_care_outpatient"
+    return (Reason("B-043", {"kind": care_kind}, variant),)
 
 
 def _factor(route: Route, care_kind: str, figures: Figures, policy: Policy) -> Decimal | None:

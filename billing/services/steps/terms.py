@@ -11,6 +11,7 @@ from billing.domain.coverage.authority import (
     ListInForce,
     Settled,
     VisitPricing,
+    at_prices_in_force,
     price_day,
     settle,
 )
@@ -39,6 +40,10 @@ class Terms:
     def settle(self, visit: Visit) -> Settled:
         """Price the visit these terms were read for. Raises what `authority.settle` raises; all computing."""
         return settle(visit, self.pricing, figures=self.figures, policy=self.policy)
+
+    def at_prices_in_force(self, visit: Visit) -> Visit:
+        """The visit at the unit prices it would be collected at; all computing."""
+        return at_prices_in_force(visit, self.pricing, figures=self.figures, policy=self.policy)
 
 
 async def read_terms(tx: Transaction, context: Context, visit: Visit) -> Terms:

@@ -8,7 +8,6 @@ GET  /v1/price-differences               ?invoice_id, ?visit_id, ?field, ?vendor
 """
 
 from collections.abc import Mapping
-from datetime import date
 from http import HTTPStatus
 from typing import Any, Literal
 from uuid import UUID
@@ -19,7 +18,6 @@ from typing_extensions import TypedDict
 
 from billing.domain.coverage.authority import FacilityPricing, PriceDay, PricingAuthority
 from billing.domain.coverage.explain import plain_number
-from billing.domain.errors import InvalidValue
 from billing.services.pricing import (
     approve_proposed_pricing,
     find_pricing,
@@ -28,7 +26,7 @@ from billing.services.pricing import (
     propose_pricing,
 )
 from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import Body, read_claimed, read_id
+from billing.web.bodies import Body, read_claimed, read_day, read_id
 from billing.web.documents import EXACTLY, PageDocument
 from billing.web.idempotency import replay_headers
 from billing.web.operations import Description, described
@@ -103,7 +101,7 @@ async def post_pricing(request: web.Request) -> web.Response:
         around.context,
         caller.organization_id,
         facility_code=body.facility,
-        valid_from=_day(body.valid_from),
+        valid_from=read_day(body.valid_from, field="valid_from"),
         setting=setting,
         actor=caller.actor,
         claim=claim,
@@ -182,13 +180,6 @@ async def get_price_differences(request: web.Request) -> web.Response:
         vendor=page.filters.get("vendor"),
     )
     return json_answer(page_document(rows, page, _difference))
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as cause:
-        raise InvalidValue("valid_from is a day, written as 2026-07-01", field="valid_from") from cause
 
 
 def _id(request: web.Request) -> UUID:

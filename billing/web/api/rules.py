@@ -3,16 +3,16 @@
 GET  /v1/rules
 """
 
-from collections.abc import Mapping
 from http import HTTPStatus
 
 from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.domain.coverage.explain import NOTE, Language, Rule, all_rules
+from billing.domain.coverage.explain import NOTE, Rule, all_rules
 from billing.web.answers import json_answer
 from billing.web.documents import EXACTLY
+from billing.web.explaining import by_language
 from billing.web.operations import Description, described
 
 
@@ -46,15 +46,11 @@ async def get_rules(_request: web.Request) -> web.Response:
 def _rule(rule: Rule) -> RuleDocument:
     return {
         "id": rule.id,
-        "title": _by_language(rule.titles),
-        "citation": _by_language(rule.citations),
+        "title": by_language(rule.titles),
+        "citation": by_language(rule.citations),
         "status": rule.status,
         "since": rule.since,
         "until": rule.until,
         "proof": list(rule.proof),
-        "note": _by_language(rule.sentences[NOTE]) if NOTE in rule.sentences else None,
+        "note": by_language(rule.sentences[NOTE]) if NOTE in rule.sentences else None,
     }
-
-
-def _by_language(words: Mapping[Language, str]) -> dict[str, str]:
-    return {language.value: text for language, text in words.items()}

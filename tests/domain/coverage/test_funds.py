@@ -53,7 +53,7 @@ def test_copayment_of_arv_drugs_is_paid_by_another_source(told):
     policy = {"other_funds_mode": OtherFundsMode.COPAY_REPLACEMENT}
 
     assert _parts(item, **policy) == (100_000, 500_000, 0, 400_000)
-    assert ("B-077", "") in rules_of(priced(a_visit(item, OTHER), **policy))
+    assert ("B-077", "by_reading") in rules_of(priced(a_visit(item, OTHER), **policy))
 
 
 def test_item_marked_so_has_its_copayment_replaced_under_every_reading():

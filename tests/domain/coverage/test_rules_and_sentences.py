@@ -26,7 +26,7 @@ from billing.domain.coverage.explain import (
 )
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.level import beside_other_visits
-from billing.domain.coverage.policy import CopayCrossing, HospitalAmountMode, OtherFundsMode, SupplyPackageCap
+from billing.domain.coverage.policy import CareSide, CopayCrossing, HospitalAmountMode, OtherFundsMode, SupplyPackageCap
 from billing.domain.coverage.priced import Reason
 from billing.domain.errors import NotFound
 from billing.domain.private_insurance import CoveredPart, PrivateInsurance
@@ -59,6 +59,11 @@ VISITS = [
     a_visit(admitted_at=at("2024-12-31 08:00"), discharged_at=None),
     a_visit(object_code="3.1", care_kind="03", copay_history=CopayHistory()),
     a_visit(object_code="1.14"),
+    a_visit(object_code="3.1", care_kind="04"),
+    a_visit(cards=(a_card("HT3"), a_card("DN4"))),
+    a_visit(admitted_at=at("2026-06-30 08:00"), discharged_at=at("2026-07-02 08:00"), care_kind="03"),
+    a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)),
+    a_visit(an_item(service_ratio=30, insurance_price=500_000)),
     a_visit(object_code="1.14", cards=(a_card("HT3"),)),
     a_visit(cards=(Card("", date(2026, 11, 1), None, "TE1"),)),
     a_visit(SMALL, object_code="1.14"),
@@ -117,6 +122,8 @@ def _read_otherwise():
     yield priced(a_visit(package), supply_package_cap=SupplyPackageCap.FUND_PAYMENT)
     yield priced(a_visit(package), package_limit_spares_digits="4")
     yield priced(a_visit(a_drug(other_funds=given("1"))), other_funds_mode=OtherFundsMode.FACILITY_POOL)
+    yield priced(a_visit(a_drug(other_funds=given("1"))), other_funds_mode=OtherFundsMode.COPAY_REPLACEMENT)
+    yield priced(a_visit(object_code="3.1", care_kind="04"), day_care_side=CareSide.OUTPATIENT)
     no_extra_charge = HospitalAmountMode.NO_EXTRA_CHARGE
     yield priced(a_visit(an_item(group=13, service_ratio=30)), hospital_amount_mode=no_extra_charge)
 
