@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from billing.domain.claim import Claim, ClaimCheck, ClaimFinding, Surroundings
 from billing.domain.coverage.claim_check import check_claim, in_order
 from billing.domain.coverage.claim_route import circumstances
-from billing.domain.coverage.facts import VisitFacts
+from billing.domain.coverage.facts import LineFacts, LineKey, VisitFacts
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.what_if import ComparedVisit, compare_routes
 from billing.domain.finding import Finding
@@ -14,7 +14,7 @@ from billing.domain.visit import Visit
 from billing.interop.bhyt_case import read_case_file
 from billing.interop.visit_document import write_patient, write_visit
 from billing.interop.visit_facts_json import ToldFacts
-from billing.interop.visit_json import read_visit
+from billing.interop.visit_json import read_facts_of_lines, read_visit
 from billing.interop.xml130.claim_facts import read_birth_day, read_facts
 from billing.interop.xml130.claim_fields import check_fields
 from billing.interop.xml130.reader import read_claim_file
@@ -82,15 +82,18 @@ def read_claims(content: bytes, *, file: str, told: ToldFacts, policy: Policy) -
 
 def read_claim_document(document: Mapping[str, object], *, told: ToldFacts) -> ReadClaim:
     """One visit told as JSON. Raises InvalidValue where it cannot be read."""
-    return _claim_of_document(read_visit(document), told, file="", hoso=1)
+    visit = read_visit(document)
+    return _claim_of_document(visit, told, file="", hoso=1, lines=read_facts_of_lines(document, visit))
 
 
 def _claim(claim: Claim, rows: tuple[Row, ...], told: tuple[Finding, ...], *, has_amounts: bool = True) -> ReadClaim:
     return ReadClaim(claim, told, tuple(check_fields(claim, rows, has_amounts=has_amounts)))
 
 
-def _claim_of_document(visit: Visit, told: ToldFacts, *, file: str, hoso: int) -> ReadClaim:
-    known = VisitFacts(birth=read_birth_day(visit.patient.birth))
+def _claim_of_document(
+    visit: Visit, told: ToldFacts, *, file: str, hoso: int, lines: Mapping[LineKey, LineFacts] | None = None
+) -> ReadClaim:
+    known = VisitFacts(birth=read_birth_day(visit.patient.birth), lines=lines or {})
     facts = told.of_visit(visit.ma_lk, known)
     claim = Claim(visit=visit, facts=facts, file=file, hoso=hoso)
     return _claim(claim, _rows(visit, told), (), has_amounts=False)

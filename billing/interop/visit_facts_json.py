@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 
 from billing.domain.coverage.facts import (
+    NO_LINE_FACTS,
     NO_LISTS,
     ContainedPrice,
     FacilityFacts,
@@ -108,6 +109,11 @@ def read_visit_facts(fields: Fields, known: VisitFacts) -> VisitFacts:
 def _line(fields: Fields, known: VisitFacts) -> tuple[LineKey, LineFacts]:
     fields.refuse_other_keys(_LINE_KEYS)
     key = (fields.choice("table", Table), fields.integer("stt"))
+    return key, read_line_facts(fields, known.line(key))
+
+
+def read_line_facts(fields: Fields, known: LineFacts = NO_LINE_FACTS) -> LineFacts:
+    """The facts of one line laid over what is known."""
     changes: dict[str, object] = {}
     if fields.has("MA_DICH_VU"):
         changes["service_code"] = fields.text("MA_DICH_VU")
@@ -121,7 +127,7 @@ def _line(fields: Fields, known: VisitFacts) -> tuple[LineKey, LineFacts]:
     for name in ("patients_in_bed", "number_at_desk"):
         if fields.has(name):
             changes[name] = fields.integer(name)
-    return key, replace(known.line(key), **changes)  # type: ignore[arg-type]  # as above
+    return replace(known, **changes)  # type: ignore[arg-type]  # as above
 
 
 def _facility(fields: Fields) -> FacilityFacts:

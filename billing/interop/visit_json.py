@@ -3,15 +3,18 @@
 Shape: MA_LK, MA_CSKCB, MA_LOAI_KCB, MA_DOITUONG_KCB, NGAY_VAO, NGAY_RA (absent while open), `cards` [{code, valid_from,
 valid_to, entitlement, shown_at}], `lines` [{table, stt, …}], optional `patient`, `five_year_date`, `copay_history`
 [{date, amount}], `private_insurance` and `route` (law 46). Money and quantities are texts or numbers, taken exactly. A
-key this shape does not know is refused: a misspelt field must not change an amount silently.
+key this shape does not know is refused: a misspelt field must not change an amount silently. A service told without
+TYLE_TT_DV gets the ratio the rules give it (B-061 … B-063), by what its line tells beside (`LINE_FACTS`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from billing.domain.card import Card
 from billing.domain.copay_history import CopayHistory, CopayPaid
+from billing.domain.coverage.facts import LineFacts, LineKey, VisitFacts
+from billing.domain.coverage.service_ratios import RECKONED_GROUPS, with_reckoned_ratios
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
 from billing.domain.impossible import ImpossibleInput
@@ -20,10 +23,12 @@ from billing.domain.private_insurance import CoveredPart, PrivateInsurance
 from billing.domain.visit import (
     FormerLine,
     Patient,
+    Table,
     Visit,
 )
-from billing.interop.charge_item_json import read_charge_item
+from billing.interop.charge_item_json import LINE_FACTS, read_charge_item
 from billing.interop.json_fields import Fields, InvalidField
+from billing.interop.visit_facts_json import read_line_facts
 
 CARE_KINDS = frozenset(f"{kind:02}" for kind in range(1, 17))
 _CARD_FILLERS = re.compile(r"[\s-]+")
@@ -65,8 +70,9 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
     """
     fields = Fields(document, path)
     fields.refuse_other_keys(_VISIT_KEYS)
+    lines = list(fields.objects("lines"))
     with fields.naming():
-        return Visit(
+        visit = Visit(
             ma_lk=fields.text("MA_LK"),
             facility_code=fields.text("MA_CSKCB", default=default_facility),
             care_kind=fields.code("MA_LOAI_KCB", CARE_KINDS),
@@ -75,12 +81,32 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
             discharged_at=fields.moment("NGAY_RA") if fields.has("NGAY_RA") else None,
             exempt_from=fields.moment("NGAY_MIEN_CCT", day_is_enough=True) if fields.has("NGAY_MIEN_CCT") else None,
             cards=tuple(_card(card) for card in fields.objects("cards")),
-            items=tuple(read_charge_item(line) for line in fields.objects("lines")),
+            items=tuple(map(read_charge_item, lines)),
             copay_history=_copay_history(fields),
             off_line_at=_off_line_at(fields.object("route")) if fields.has("route") else None,
             private_insurance=_private(fields.object("private_insurance")) if fields.has("private_insurance") else None,
             patient=_patient(fields.object("patient")) if fields.has("patient") else Patient(),
         )
+    facts = _line_facts(visit, lines)
+    untold = {
+        item.key
+        for item, line in zip(visit.items, lines, strict=True)
+        if item.group in RECKONED_GROUPS and item.table is Table.SERVICES and not line.has("TYLE_TT_DV")
+    }
+    return with_reckoned_ratios(visit, VisitFacts(lines=facts), untold) if untold else visit
+
+
+def read_facts_of_lines(document: Mapping[str, object], visit: Visit) -> dict[LineKey, LineFacts]:
+    """What the lines of a visit that was read tell beside their prices."""
+    return _line_facts(visit, list(Fields(document, "").objects("lines")))
+
+
+def _line_facts(visit: Visit, lines: Sequence[Fields]) -> dict[LineKey, LineFacts]:
+    return {
+        item.key: read_line_facts(line)
+        for item, line in zip(visit.items, lines, strict=True)
+        if not line.values.keys().isdisjoint(LINE_FACTS)
+    }
 
 
 def _card(fields: Fields) -> Card:

@@ -79,13 +79,21 @@ def split_day(prices: Sequence[Decimal], patients: Sequence[int]) -> tuple[Decim
 
 def expect_beds(visit: Visit, facts: VisitFacts, *, four_hours_are_a_day: bool) -> tuple[Expected, ...]:
     """What the rules expect of the bed lines of a visit: ratios, days in several departments, days in all."""
-    beds = [item for item in visit.items if item.group in BED_GROUPS and item.scope is not Scope.PATIENT]
-    ratios = [_ratio(item, facts.line(item.key).patients_in_bed) for item in beds]
+    beds = _beds(visit)
     return (
-        *ratios,
+        *expect_bed_ratios(visit, facts),
         *_expect_transfers(beds, visit, facts),
         *_expect_days(beds, visit, facts, four_hours_are_a_day=four_hours_are_a_day),
     )
+
+
+def expect_bed_ratios(visit: Visit, facts: VisitFacts) -> tuple[Expected, ...]:
+    """The service ratio of every insured bed, by the patients in it (B-063)."""
+    return tuple(_ratio(item, facts.line(item.key).patients_in_bed) for item in _beds(visit))
+
+
+def _beds(visit: Visit) -> list[ChargeItem]:
+    return [item for item in visit.items if item.group in BED_GROUPS and item.scope is not Scope.PATIENT]
 
 
 def _ratio(item: ChargeItem, patients: int | None) -> Expected:
