@@ -59,6 +59,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "total": "Tổng cộng",
         "patient_pays": "Người bệnh phải trả",
         "private_insurer": "Bảo hiểm tư nhân trả",
+        "guarantor": "{name} bảo lãnh trả",
         "after_private": "Người bệnh còn phải trả",
         "findings": "Lưu ý",
         "not_supported": "chưa tính được vì thiếu dữ kiện của quy tắc này",
@@ -89,6 +90,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "total": "Total",
         "patient_pays": "The patient pays",
         "private_insurer": "Private insurer pays",
+        "guarantor": "{name} has guaranteed",
         "after_private": "The patient pays after it",
         "findings": "Findings",
         "not_supported": "not priced: a fact this rule decides by is missing",
@@ -140,9 +142,14 @@ def _print_visit(console: Console, quoted: QuotedVisit, language: Language) -> N
     window, console.width = console.width, width
     console.print(table)
     console.width = window
-    console.print(Text(f"{words['patient_pays']}: {money_text(priced.shares.patient)}", style="bold"))
+    console.print(Text(f"{words['patient_pays']}: {money_text(priced.patient_share)}", style="bold"))
     if priced.private_insurer is not None:
-        console.print(f"{words['private_insurer']}: {money_text(priced.private_insurer)}")
+        payer = (
+            words["guarantor"].format(name=_printable(priced.guarantor))
+            if priced.guarantor
+            else words["private_insurer"]
+        )
+        console.print(f"{payer}: {money_text(priced.private_insurer)}")
         console.print(Text(f"{words['after_private']}: {money_text(priced.patient_after_private)}", style="bold"))
     _print_arithmetic(console, priced, language)
     console.print(f"{words['why']}:")

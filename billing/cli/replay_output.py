@@ -18,7 +18,12 @@ from billing.domain.money import Shares
 
 BILLS_SHOWN = 20
 _LINES_SHOWN = 5
-_PAYERS = (("patient", "the patient"), ("insurer", "the fund"), ("other", "other payers"))
+_PAYERS = (
+    ("patient", "the patient"),
+    ("insurer", "the fund"),
+    ("other", "other payers"),
+    ("private", "private insurers"),
+)
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -28,6 +28,7 @@ def invoice_issued(shares: Shares, *, visit_id: VisitId, invoice_id: InvoiceId) 
         (_PATIENT, shares.patient, "patient"),
         (AccountKey(AccountRole.RECEIVABLE_INSURER), shares.insurer, "insurer"),
         (AccountKey(AccountRole.RECEIVABLE_OTHER), shares.other, "other"),
+        (AccountKey(AccountRole.RECEIVABLE_PRIVATE), shares.private, "private"),
     )
     return tuple(
         Posting(debit=account, credit=_REVENUE, amount=amount, visit_id=visit_id, invoice_id=invoice_id, payer=payer)

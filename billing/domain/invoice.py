@@ -45,7 +45,10 @@ class InvoiceNotIssued(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoice:
-    """One frozen bill. owed = patient's share + corrections − allocated, never negative."""
+    """One frozen bill. owed = patient's share + corrections − allocated, never negative.
+
+    `guarantor` is the private insurer that owes its share; empty where none guaranteed anything.
+    """
 
     id: InvoiceId
     visit_id: VisitId
@@ -54,6 +57,7 @@ class Invoice:
     state: InvoiceState
     version: int
     shares: Shares
+    guarantor: str = ""
     corrections: int = 0
     allocated: Dong = NOTHING
     issued_at: datetime | None = None
@@ -86,12 +90,13 @@ def shares_still_to_invoice(whole: Shares, earlier: Sequence[Shares]) -> Shares:
     patient = whole.patient - sum(shares.patient for shares in earlier)
     other = whole.other - sum(shares.other for shares in earlier)
     insurer = whole.insurer - sum(shares.insurer for shares in earlier)
-    asked = _without_drift([patient, other, insurer], drift_max=len(earlier))
+    private = whole.private - sum(shares.private for shares in earlier)
+    asked = _without_drift([patient, other, insurer, private], drift_max=len(earlier))
     if min(asked) < 0:
         raise CorrectionNeeded("a share of this visit fell below its issued invoices; issue a correction")
     if earlier and sum(asked) == 0:
         raise NothingToInvoice("everything this visit has cost so far is already invoiced")
-    return Shares(patient=Dong(asked[0]), other=Dong(asked[1]), insurer=Dong(asked[2]))
+    return Shares(patient=Dong(asked[0]), other=Dong(asked[1]), insurer=Dong(asked[2]), private=Dong(asked[3]))
 
 
 def _without_drift(asked: list[int], *, drift_max: int) -> list[int]:

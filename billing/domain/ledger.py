@@ -24,6 +24,7 @@ class AccountRole(StrEnum):
     RECEIVABLE_PATIENT = "receivable_patient"
     RECEIVABLE_INSURER = "receivable_insurer"
     RECEIVABLE_OTHER = "receivable_other"
+    RECEIVABLE_PRIVATE = "receivable_private"
     REVENUE = "revenue"
     CLEARING = "clearing"
     UNALLOCATED = "unallocated"
@@ -68,6 +69,7 @@ CHART: Mapping[AccountRole, AccountTerms] = {
     AccountRole.RECEIVABLE_PATIENT: AccountTerms(Side.DEBIT, "131", "Phải thu người bệnh"),
     AccountRole.RECEIVABLE_INSURER: AccountTerms(Side.DEBIT, "131", "Phải thu quỹ BHYT"),
     AccountRole.RECEIVABLE_OTHER: AccountTerms(Side.DEBIT, "338", "Nguồn hỗ trợ khác"),
+    AccountRole.RECEIVABLE_PRIVATE: AccountTerms(Side.DEBIT, "131", "Phải thu bảo hiểm tư nhân"),
     AccountRole.REVENUE: AccountTerms(Side.CREDIT, "531", "Doanh thu viện phí"),
     AccountRole.CLEARING: AccountTerms(Side.DEBIT, "113", "Tiền đang chuyển", is_per_subject=True),
     AccountRole.UNALLOCATED: AccountTerms(Side.CREDIT, "338", "Tiền về chưa rõ người nộp"),

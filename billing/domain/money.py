@@ -6,9 +6,9 @@ Source: Decision 130/QĐ-BYT and amendments, field formats; rule B-080 (the tie 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Clamped, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
-from typing import NewType
+from typing import NewType, Self
 
 from billing.domain.errors import InvalidValue
 
@@ -77,19 +77,27 @@ def dong(value: object, *, field: str = "amount") -> Dong:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Who pays a bill, in whole đồng; the parts sum to `total`."""
+    """Who pays a bill, in whole đồng; the parts sum to `total`.
+
+    `private` is what a private insurer has guaranteed (bảo lãnh viện phí); it is no part of the patient's.
+    """
 
     patient: Dong
     other: Dong
     insurer: Dong
+    private: Dong = NOTHING
 
     def __post_init__(self) -> None:
-        if min(self.patient, self.other, self.insurer) < 0:
+        if min(self.patient, self.other, self.insurer, self.private) < 0:
             raise InvalidValue("a share of a bill cannot be negative")
 
     @property
     def total(self) -> Dong:
-        return Dong(self.patient + self.other + self.insurer)
+        return Dong(self.patient + self.other + self.insurer + self.private)
+
+    def guaranteed(self, amount: Dong) -> Self:
+        """The shares where a private insurer pays that much of the patient's. Source: rule B-090."""
+        return replace(self, patient=Dong(self.patient - amount), private=Dong(self.private + amount))
 
 
 def to_dong(*, patient: Decimal, other: Decimal, insurer: Decimal) -> Shares:

@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from billing.domain.errors import InvalidValue
 
+GUARANTOR_LENGTH_MAX = 100
+
 
 class CoveredPart(StrEnum):
     """A part of the patient's share a policy answers for."""
@@ -20,17 +22,25 @@ class CoveredPart(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateInsurance:
-    """What the private insurer answers for after BHYT; `excluded_groups` are cost groups [MA_NHOM] it leaves out."""
+    """What the private insurer answers for after BHYT; `excluded_groups` are cost groups [MA_NHOM] it leaves out.
+
+    `guarantor` names an insurer that has promised the hospital to pay its part (bảo lãnh viện phí); without one the
+    patient pays it and claims it back.
+    """
 
     covers: frozenset[CoveredPart]
     deductible: Decimal = Decimal(0)
     coinsurance: Decimal = Decimal(100)  # percent
     limit: Decimal | None = None
     excluded_groups: frozenset[int] = frozenset()
+    guarantor: str = ""
 
     def __post_init__(self) -> None:
         for amount, name in ((self.deductible, "deductible"), (self.limit, "limit")):
             if amount is not None and (not amount.is_finite() or amount < 0):
                 raise InvalidValue(f"{name} cannot be negative", field=name)
+        if len(self.guarantor) > GUARANTOR_LENGTH_MAX or not self.guarantor.isprintable():
+            detail = f"at most {GUARANTOR_LENGTH_MAX} printable characters name an insurer"
+            raise InvalidValue(detail, field="guaranteed_by")
         if not 0 <= self.coinsurance <= 100:
             raise InvalidValue("coinsurance_pct must be from 0 to 100", field="coinsurance_pct")

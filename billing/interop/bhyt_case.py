@@ -100,7 +100,7 @@ def write_priced_visit(ma_lk: str, priced: PricedVisit) -> dict[str, object]:
             "T_THUOC": f"{drugs:.2f}",
             "T_VTYT": f"{supplies:.2f}",
         },
-        "patient_pays": int(priced.shares.patient),
+        "patient_pays": int(priced.patient_share),
     }
     if priced.copay_threshold is not None and priced.copay_accumulated is not None:
         written["copay_threshold_year"] = f"{priced.copay_threshold:.2f}"

@@ -98,6 +98,8 @@ def _private(insurance: PrivateInsurance) -> dict[str, object]:
         document["limit"] = _number(insurance.limit)
     if insurance.excluded_groups:
         document["excluded_groups"] = sorted(insurance.excluded_groups)
+    if insurance.guarantor:
+        document["guaranteed_by"] = insurance.guarantor
     return document
 
 

@@ -149,7 +149,7 @@ def _off_line_at(fields: Fields) -> FormerLine:
 
 
 def _private(fields: Fields) -> PrivateInsurance:
-    keys = {"covers", "deductible", "coinsurance_pct", "limit", "excluded_groups"}
+    keys = {"covers", "deductible", "coinsurance_pct", "limit", "excluded_groups", "guaranteed_by"}
     fields.refuse_other_keys(frozenset(keys))
     zero = Decimal(0)
     with fields.naming():
@@ -161,6 +161,7 @@ def _private(fields: Fields) -> PrivateInsurance:
             excluded_groups=frozenset(fields.integers("excluded_groups"))
             if fields.has("excluded_groups")
             else frozenset(),
+            guarantor=fields.text("guaranteed_by", default="").strip(),
         )
 
 

@@ -68,6 +68,7 @@ async def issue_invoice(
             state=InvoiceState.ISSUED,
             version=1,
             shares=shares,
+            guarantor=priced.guarantor,
             issued_at=now,
         )
         await add_invoice(tx, invoice, priced.lines, _frozen(settled, terms))

@@ -50,6 +50,7 @@ class PageBill:
     patient_share: Dong
     other_share: Dong
     insurer_share: Dong
+    private_share: Dong
     copay: Decimal
     self_pay: Decimal
     reasons: tuple[Reason, ...]
@@ -57,7 +58,7 @@ class PageBill:
     @property
     def is_whole_visit(self) -> bool:
         """Whether the parts add up to the share; a further invoice of a visit asks only for the difference."""
-        return half_up_dong(total([self.copay, self.self_pay])) == self.patient_share
+        return half_up_dong(total([self.copay, self.self_pay])) == self.patient_share + self.private_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,7 @@ def _bill(bill: Mapping[str, Any]) -> PageBill:
         patient_share=Dong(bill["patient_share"]),
         other_share=Dong(bill["other_share"]),
         insurer_share=Dong(bill["insurer_share"]),
+        private_share=Dong(bill["private_share"]),
         copay=Decimal(bill["copay"]),
         self_pay=Decimal(bill["self_pay"]),
         reasons=tuple(

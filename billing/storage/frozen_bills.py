@@ -16,8 +16,8 @@ from billing.storage.database import Transaction
 class FrozenRow:
     """An issued invoice, its inputs and its lines.
 
-    `earlier` is JSON: [patient, other, insurer] of each issued invoice of the visit before it. `lines` is JSON:
-    [table, stt, code, name, hospital_amount, insured_amount, level, self_pay, copay, fund, other_funds, [rule…]],
+    `earlier` is JSON: [patient, other, insurer, private] of each issued invoice of the visit before it. `lines` is
+    JSON: [table, stt, code, name, hospital_amount, insured_amount, level, self_pay, copay, fund, other_funds, [rule…]],
     amounts as texts. `document` is None where an invoice has no inputs, which no version has ever written.
     """
 
@@ -27,6 +27,7 @@ class FrozenRow:
     patient_share: int
     other_share: int
     insurer_share: int
+    private_share: int
     document: str | None
     document_hash: bytes | None
     code_version: str | None
@@ -95,8 +96,10 @@ async def find_frozen_bills(
 
 _READ = """
     SELECT invoice.id, invoice.number, visit.ma_lk, invoice.patient_share, invoice.other_share, invoice.insurer_share,
+        invoice.private_share,
         input.document, input.document_hash, input.code_version,
-        (SELECT coalesce(json_agg(json_build_array(earlier.patient_share, earlier.other_share, earlier.insurer_share)
+        (SELECT coalesce(json_agg(json_build_array(earlier.patient_share, earlier.other_share, earlier.insurer_share,
+                earlier.private_share)
                 ORDER BY earlier.id), '[]')::text
          FROM invoice AS earlier
          WHERE earlier.organization_id = $1 AND earlier.visit_id = invoice.visit_id AND earlier.state = 'issued'

@@ -7,9 +7,9 @@ from typing import Any
 from billing.domain.coverage.priced import PricedLine, Reason
 from billing.domain.ids import InvoiceId, VisitId
 from billing.domain.invoice import Invoice
-from billing.domain.money import Dong, Shares
+from billing.domain.money import Shares
 from billing.storage.database import Transaction
-from billing.storage.rows import columns, invoice_of
+from billing.storage.rows import columns, invoice_of, shares_of
 from billing.storage.strict_json import encode_json
 
 _NEXT_NUMBER = """
@@ -26,7 +26,7 @@ async def next_number(tx: Transaction, *, series: str, year: int) -> int:
 
 
 _EARLIER_SHARES = """
-    SELECT patient_share, other_share, insurer_share FROM invoice
+    SELECT patient_share, other_share, insurer_share, private_share FROM invoice
     WHERE organization_id = $1 AND visit_id = $2 AND state = 'issued'
     ORDER BY id
 """
@@ -35,16 +35,13 @@ _EARLIER_SHARES = """
 async def read_earlier_shares(tx: Transaction, visit_id: VisitId) -> list[Shares]:
     """What the issued invoices of a visit ask for; the visit's row must be held."""
     rows = await tx.fetch(_EARLIER_SHARES, tx.organization_id, visit_id)
-    return [
-        Shares(patient=Dong(row["patient_share"]), other=Dong(row["other_share"]), insurer=Dong(row["insurer_share"]))
-        for row in rows
-    ]
+    return [shares_of(dict(row)) for row in rows]
 
 
 _ADD_INVOICE = """
     INSERT INTO invoice (organization_id, id, visit_id, visit_version, number, state, version, patient_share,
-        other_share, insurer_share, owed, issued_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        other_share, insurer_share, private_share, guarantor, owed, issued_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 
 _ADD_LINES = """
@@ -91,6 +88,8 @@ async def add_invoice(tx: Transaction, invoice: Invoice, lines: Sequence[PricedL
         invoice.shares.patient,
         invoice.shares.other,
         invoice.shares.insurer,
+        invoice.shares.private,
+        invoice.guarantor,
         invoice.owed,
         invoice.issued_at,
     )
@@ -110,7 +109,7 @@ async def add_invoice(tx: Transaction, invoice: Invoice, lines: Sequence[PricedL
 
 _LOCK_INVOICES = """
     SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
-        corrections, allocated, issued_at
+        private_share, corrections, allocated, issued_at
     FROM invoice
     WHERE organization_id = $1 AND id = ANY ($2::uuid[])
     ORDER BY id FOR NO KEY UPDATE
@@ -125,7 +124,8 @@ async def lock_invoices(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> di
 
 _READ_INVOICE = """
     SELECT invoice.id, invoice.visit_id, invoice.visit_version, invoice.number, invoice.state, invoice.version,
-        invoice.patient_share, invoice.other_share, invoice.insurer_share, invoice.corrections, invoice.allocated,
+        invoice.patient_share, invoice.other_share, invoice.insurer_share, invoice.private_share, invoice.guarantor,
+        invoice.corrections, invoice.allocated,
         invoice.owed, invoice.issued_at, visit.ma_lk,
         (SELECT reasons FROM invoice_input WHERE invoice_input.organization_id = $1
             AND invoice_input.invoice_id = invoice.id) AS reasons,
@@ -146,7 +146,7 @@ _READ_INVOICE = """
 async def read_invoice(tx: Transaction, invoice_id: InvoiceId) -> Mapping[str, Any] | None:
     """An invoice with its frozen inputs and its lines, amounts as text of two decimals; None where there is none."""
     row = await tx.fetchrow(_READ_INVOICE, tx.organization_id, invoice_id)
-    return None if row is None else dict(row)
+    return None if row is None else {**row, "shares": shares_of(dict(row))}
 
 
 def _line(number: int, line: PricedLine) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from billing.domain.ids import InvoiceId, VisitId
 from billing.storage.database import Transaction
+from billing.storage.rows import shares_of
 
 _LIST_VISITS = """
     SELECT visit.id, visit.ma_lk, visit.version, visit.admitted_at, visit.discharged_at, visit.created_at,
@@ -27,7 +28,8 @@ async def read_visits(
 
 _LIST_INVOICES = """
     SELECT invoice.id, invoice.number, invoice.visit_id, invoice.visit_version, invoice.state, invoice.version,
-        invoice.patient_share, invoice.other_share, invoice.insurer_share, invoice.corrections, invoice.allocated,
+        invoice.patient_share, invoice.other_share, invoice.insurer_share, invoice.private_share, invoice.guarantor,
+        invoice.corrections, invoice.allocated,
         invoice.owed, invoice.issued_at, visit.ma_lk
     FROM invoice
     JOIN visit ON visit.organization_id = $1 AND visit.id = invoice.visit_id
@@ -42,7 +44,7 @@ async def read_invoices(
 ) -> list[Mapping[str, Any]]:
     """Invoices below `after`, without their lines; None filters nothing."""
     rows = await tx.fetch(_LIST_INVOICES, tx.organization_id, after, limit, visit_id, number)
-    return [dict(row) for row in rows]
+    return [{**row, "shares": shares_of(dict(row))} for row in rows]
 
 
 # By the moment: some ids are made of what the disagreement is about (steps/notices.py) and carry no moment.

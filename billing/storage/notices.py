@@ -104,7 +104,7 @@ _LOCK_GROUND = """
             AND fact_key.movement = known.movement AND fact_key.key = known.key) AS facts,
         (SELECT array_agg(locked) FROM (
             SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
-                corrections, allocated, issued_at
+                private_share, corrections, allocated, issued_at
             FROM invoice
             WHERE organization_id = $1 AND id IN (
                 SELECT intent_invoice.invoice_id FROM intent

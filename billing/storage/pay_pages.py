@@ -38,6 +38,7 @@ _READ_PAGE = """
             coalesce(jsonb_agg(jsonb_build_object('number', invoice.number, 'visit_number', visit.ma_lk,
                 'patient', coalesce(patient.name, ''), 'owed', invoice.owed, 'patient_share', invoice.patient_share,
                 'other_share', invoice.other_share, 'insurer_share', invoice.insurer_share,
+                'private_share', invoice.private_share,
                 'copay', parts.copay::text, 'self_pay', parts.self_pay::text, 'reasons', input.reasons)
                 ORDER BY target.position), '[]') AS bills
         FROM intent_invoice AS target

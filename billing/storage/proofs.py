@@ -24,7 +24,8 @@ PROOFS: Sequence[Proof] = (
         "what an invoice asks of its payers stands in the journal",
         """
         SELECT 'invoice ' || invoice.number AS subject,
-            (invoice.patient_share + invoice.other_share + invoice.insurer_share)::text AS expected,
+            (invoice.patient_share + invoice.other_share + invoice.insurer_share + invoice.private_share)::text
+                AS expected,
             coalesce(booked.amount, 0)::text AS found
         FROM invoice
         LEFT JOIN (
@@ -34,7 +35,8 @@ PROOFS: Sequence[Proof] = (
             GROUP BY posting.invoice_id
         ) AS booked ON booked.invoice_id = invoice.id
         WHERE invoice.organization_id = $1 AND invoice.state = 'issued'
-            AND invoice.patient_share + invoice.other_share + invoice.insurer_share <> coalesce(booked.amount, 0)
+            AND invoice.patient_share + invoice.other_share + invoice.insurer_share + invoice.private_share
+                <> coalesce(booked.amount, 0)
         """,
     ),
     Proof(

@@ -7,7 +7,7 @@ from billing.domain.ids import InvoiceId, LedgerAccountId
 from billing.domain.intent import Intent, IntentState
 from billing.domain.invoice import Invoice, InvoiceState
 from billing.domain.ledger import AccountKey, Entry
-from billing.domain.money import Shares
+from billing.domain.money import Dong, Shares
 
 
 def intent_of(fields: Sequence[Any], invoices: Sequence[InvoiceId]) -> Intent:
@@ -33,11 +33,11 @@ def intent_of(fields: Sequence[Any], invoices: Sequence[InvoiceId]) -> Intent:
 def invoice_of(fields: Sequence[Any]) -> Invoice:
     """An invoice from its columns.
 
-    id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share, corrections,
-    allocated, issued_at.
+    id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share, private_share,
+    corrections, allocated, issued_at.
     """
     invoice_id, visit_id, visit_version, number, state, version, patient, other, insurer, *rest = fields
-    corrections, allocated, issued_at = rest
+    private, corrections, allocated, issued_at = rest
     return Invoice(
         id=invoice_id,
         visit_id=visit_id,
@@ -45,10 +45,20 @@ def invoice_of(fields: Sequence[Any]) -> Invoice:
         number=number,
         state=InvoiceState(state),
         version=version,
-        shares=Shares(patient=patient, other=other, insurer=insurer),
+        shares=Shares(patient=patient, other=other, insurer=insurer, private=private),
         corrections=corrections,
         allocated=allocated,
         issued_at=issued_at,
+    )
+
+
+def shares_of(row: Mapping[str, Any]) -> Shares:
+    """The shares of an invoice from columns of these names."""
+    return Shares(
+        patient=Dong(row["patient_share"]),
+        other=Dong(row["other_share"]),
+        insurer=Dong(row["insurer_share"]),
+        private=Dong(row["private_share"]),
     )
 
 

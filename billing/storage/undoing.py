@@ -48,7 +48,7 @@ async def find_payment(tx: Transaction, telling: Telling) -> PaymentId | None:
 
 _LOCK_INVOICES = """
     SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
-        corrections, allocated, issued_at
+        private_share, corrections, allocated, issued_at
     FROM invoice
     WHERE organization_id = $1 AND id IN (
         SELECT invoice_id FROM allocation WHERE organization_id = $1 AND payment_id = $2 AND invoice_id IS NOT NULL)

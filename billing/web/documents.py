@@ -20,11 +20,12 @@ class PageDocument(TypedDict, Generic[Item]):
 
 @with_config(EXACTLY)
 class SharesDocument(TypedDict):
-    """Who pays how much, in whole đồng; the parts sum to `total`."""
+    """Who pays how much, in whole đồng; the parts sum to `total`. `private` is what a private insurer guaranteed."""
 
     patient: int
     insurer: int
     other: int
+    private: int
     total: int
 
 
@@ -62,6 +63,7 @@ class PriceDocument(TypedDict):
     private_insurer_pays: NotRequired[int]
     patient_pays_after_private: NotRequired[int]
     shares: SharesDocument
+    guarantor: str
     why: list[int]
     explanations: list[dict[str, Any]]
 

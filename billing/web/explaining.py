@@ -9,31 +9,40 @@ from billing.domain.coverage.arithmetic import Step, arithmetic, step_text
 from billing.domain.coverage.explain import Language, Notes, explain
 from billing.domain.coverage.priced import PricedVisit, Reason
 from billing.domain.errors import NotFound
+from billing.domain.money import Shares
 from billing.interop.bhyt_case import write_priced_visit
+from billing.web.documents import SharesDocument
 
 
 def price_document(ma_lk: str, priced: PricedVisit | None) -> dict[str, object] | None:
     """Amounts with two decimals as text, shares in whole đồng; None where the findings say why there is none."""
     if priced is None:
         return None
-    shares, notes = priced.shares, Notes()
+    notes = Notes()
     written = write_priced_visit(ma_lk, priced)
     lines = written["lines"]
     assert isinstance(lines, list), "the lines of a price are a list"
     return {
         **written,
-        "shares": {
-            "patient": shares.patient,
-            "insurer": shares.insurer,
-            "other": shares.other,
-            "total": shares.total,
-        },
+        "shares": shares_document(priced.shares),
+        "guarantor": priced.guarantor,
         "why": notes.numbers(priced.reasons),
         "lines": [
             {**told, "arithmetic": steps_document(arithmetic(line)), "why": notes.numbers(line.reasons)}
             for told, line in zip(lines, priced.lines, strict=True)
         ],
         "explanations": [reason_document(reason) for reason in notes.reasons],
+    }
+
+
+def shares_document(shares: Shares) -> SharesDocument:
+    """Who pays how much, payer by payer."""
+    return {
+        "patient": shares.patient,
+        "insurer": shares.insurer,
+        "other": shares.other,
+        "private": shares.private,
+        "total": shares.total,
     }
 
 

@@ -6,8 +6,8 @@ from billing.domain.invoice import CorrectionNeeded, NothingToInvoice, shares_st
 from billing.domain.money import Dong, Shares
 
 
-def shares(patient: int, other: int, insurer: int) -> Shares:
-    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer))
+def shares(patient: int, other: int, insurer: int, private: int = 0) -> Shares:
+    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer), private=Dong(private))
 
 
 def test_first_invoice_asks_for_the_whole_visit() -> None:
@@ -16,6 +16,18 @@ def test_first_invoice_asks_for_the_whole_visit() -> None:
 
 def test_further_invoice_asks_for_the_visit_so_far_less_its_earlier_invoices() -> None:
     assert shares_still_to_invoice(shares(180, 5, 720), [shares(100, 0, 400), shares(30, 5, 100)]) == shares(50, 0, 220)
+
+
+def test_private_insurer_is_a_payer_of_its_own_on_every_invoice() -> None:
+    # The limit of 150 was reached by the second bill: the patient pays what is above it.
+    assert shares_still_to_invoice(shares(50, 0, 800, 150), [shares(0, 0, 400, 100)]) == shares(50, 0, 400, 50)
+    with pytest.raises(CorrectionNeeded):
+        shares_still_to_invoice(shares(150, 0, 800, 50), [shares(0, 0, 400, 100)])
+
+
+def test_guaranteed_part_leaves_the_patient_and_the_whole_as_it_is() -> None:
+    assert shares(200, 5, 800).guaranteed(Dong(150)) == shares(50, 5, 800, 150)
+    assert shares(50, 5, 800, 150).total == 1_005
 
 
 def test_visit_of_no_cost_is_invoiced_once() -> None:

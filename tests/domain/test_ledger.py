@@ -69,3 +69,14 @@ def test_issuing_recognises_each_payer_with_a_share() -> None:
         (AccountRole.RECEIVABLE_PATIENT, AccountRole.REVENUE, 75_900),
         (AccountRole.RECEIVABLE_INSURER, AccountRole.REVENUE, 303_601),
     ]
+
+
+def test_guaranteed_part_is_a_receivable_of_its_own() -> None:
+    shares = Shares(patient=Dong(1), other=Dong(0), insurer=Dong(0), private=Dong(2))
+
+    postings = invoice_issued(shares, visit_id=VisitId(UUID(int=1)), invoice_id=InvoiceId(UUID(int=2)))
+
+    assert [(one.debit.role, one.amount, one.payer) for one in postings] == [
+        (AccountRole.RECEIVABLE_PATIENT, 1, "patient"),
+        (AccountRole.RECEIVABLE_PRIVATE, 2, "private"),
+    ]

@@ -17,7 +17,13 @@ async def test_invoice_says_who_pays_what_and_why(site: Site) -> None:
     assert answer.status_code == 201
     assert answer.headers["Location"] == f"/v1/invoices/{invoice['id']}"
     assert (invoice["visit_id"], invoice["visit_version"], invoice["state"]) == (visit_id, 1, "issued")
-    assert invoice["shares"] == {"patient": 136_000, "insurer": 464_000, "other": 0, "total": 600_000}
+    assert invoice["shares"] == {
+        "patient": 136_000,
+        "insurer": 464_000,
+        "other": 0,
+        "private": 0,
+        "total": 600_000,
+    }
     assert (invoice["owed"], invoice["paid"], invoice["version"]) == (136_000, 0, 1)
     assert invoice["number"].endswith("-000001")
     drug, *_, bed = invoice["lines"]
@@ -136,3 +142,23 @@ async def test_body_above_the_small_limit_is_refused(site: Site) -> None:
         answer = await site.client.post("/v1/invoices", json={"visit_id": "x" * 70_000})
 
     problem(answer, 413, "body_too_large")
+
+
+async def test_guaranteed_part_stands_apart_and_is_not_owed_by_the_patient(site: Site) -> None:
+    terms = {"covers": ["copay"], "coinsurance_pct": "100", "guaranteed_by": "Bảo Việt"}
+
+    # 116 000 of the 136 000 are co-payment.
+    invoice = await site.issue_invoice(private_insurance=terms)
+    refused = await site.client.post(
+        "/v1/visits", json=visit_document(ma_lk="LK2", private_insurance=terms | {"guaranteed_by": "x" * 101})
+    )
+
+    assert invoice["shares"] == {
+        "patient": 20_000,
+        "insurer": 464_000,
+        "other": 0,
+        "private": 116_000,
+        "total": 600_000,
+    }
+    assert (invoice["owed"], invoice["guarantor"]) == (20_000, "Bảo Việt")
+    assert problem(refused, 422, "invalid_value")["errors"][0]["field"] == "private_insurance.guaranteed_by"

@@ -14,7 +14,7 @@ from billing.domain.coverage.level import Entitlement, Level, find_entitlements,
 from billing.domain.coverage.lines import insured_total, scope_line
 from billing.domain.coverage.policy import DayOfStay, Policy, SupplyPackageCap
 from billing.domain.coverage.priced import PricedLine, PricedVisit, Reason, ScopedLine
-from billing.domain.coverage.private import BESIDE_PRIVATE_SHARE, private_share
+from billing.domain.coverage.private import beside_private_share, private_share
 from billing.domain.coverage.route import RouteFactor, find_route_factor, route_of_uninsured
 from billing.domain.coverage.sharing import share_lines
 from billing.domain.coverage.supplies import count_stents, limit_packages, package_limit
@@ -74,9 +74,12 @@ def with_private_share(priced: PricedVisit, visit: Visit) -> PricedVisit:
     """The price with what the visit's private insurer answers for; as it is where there is none (B-090 … B-093)."""
     if visit.private_insurance is None:
         return priced
-    pays, reason = private_share(priced.lines, visit.private_insurance, patient=priced.shares.patient)
-    beside = BESIDE_PRIVATE_SHARE if pays else ()
-    return replace(priced, private_insurer=pays, reasons=(*priced.reasons, reason, *beside))
+    insurance = visit.private_insurance
+    pays, reason = private_share(priced.lines, insurance, patient=priced.patient_share)
+    beside = beside_private_share(insurance) if pays else ()
+    return replace(
+        priced, private_insurer=pays, guarantor=insurance.guarantor, reasons=(*priced.reasons, reason, *beside)
+    )
 
 
 def _base_salary(visit: Visit, last: date, figures: Figures, policy: Policy) -> tuple[BaseSalary, Reason]:

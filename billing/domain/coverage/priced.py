@@ -75,6 +75,7 @@ class PricedVisit:
     copay_accumulated: Decimal | None = None  # of that year, this visit in it
     copay_paid: tuple[CopayPaid, ...] = ()  # what this visit adds to the history
     private_insurer: Dong | None = None  # of the patient's share; None without such a policy (B-090)
+    guarantor: str = ""  # the private insurer, where it has promised its part to the hospital
 
     @property
     def hospital_amount(self) -> Decimal:
@@ -103,6 +104,16 @@ class PricedVisit:
     @property
     def shares(self) -> Shares:
         """Who pays the visit in whole đồng; `shares.patient` is what the patient is asked for."""
+        shares = self._shares
+        return shares.guaranteed(self.private_insurer or NOTHING) if self.guarantor else shares
+
+    @property
+    def patient_share(self) -> Dong:
+        """What is left to the patient by law, before a private insurer pays anything."""
+        return self._shares.patient
+
+    @property
+    def _shares(self) -> Shares:
         return to_dong(
             patient=total((self.self_pay, self.copay)),
             other=self.other_funds,
@@ -112,4 +123,4 @@ class PricedVisit:
     @property
     def patient_after_private(self) -> Dong:
         """What the patient is left with when a private insurer has paid its part."""
-        return Dong(self.shares.patient - (self.private_insurer or NOTHING))
+        return Dong(self.patient_share - (self.private_insurer or NOTHING))

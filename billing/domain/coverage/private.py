@@ -9,8 +9,13 @@ from billing.domain.coverage.priced import PricedLine, Reason
 from billing.domain.money import NOTHING, Dong, half_up_dong, percent, total
 from billing.domain.private_insurance import CoveredPart, PrivateInsurance
 
-BESIDE_PRIVATE_SHARE = (Reason("B-091", {}), Reason("B-092", {}), Reason("B-093", {}))
-"""What a patient should know where a private insurer answers for a part."""
+_TO_CLAIM = Reason("B-092", {})
+
+
+def beside_private_share(insurance: PrivateInsurance) -> tuple[Reason, ...]:
+    """What a patient should know where a private insurer answers for a part: claimed by himself, or guaranteed."""
+    term = Reason("B-090", {"guarantor": insurance.guarantor}, "guaranteed") if insurance.guarantor else _TO_CLAIM
+    return Reason("B-091", {}), term, Reason("B-093", {})
 
 
 def private_share(lines: tuple[PricedLine, ...], insurance: PrivateInsurance, *, patient: Dong) -> tuple[Dong, Reason]:

@@ -177,12 +177,13 @@ def refuse_bill(issued: IssuedBill, refusal: BillingError, *, said: Shares) -> B
 
 def add_shares(shares: Iterable[Shares]) -> Shares:
     """The sum of shares, payer by payer."""
-    patient = other = insurer = 0
+    patient = other = insurer = private = 0
     for each in shares:
         patient += each.patient
         other += each.other
         insurer += each.insurer
-    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer))
+        private += each.private
+    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer), private=Dong(private))
 
 
 def _compare(issued: IssuedLine | None, line: PricedLine) -> LineChange | None:

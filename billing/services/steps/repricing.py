@@ -91,7 +91,7 @@ def _issued(row: FrozenRow) -> IssuedBill:
         number=row.number,
         ma_lk=row.ma_lk,
         code_version=row.code_version or "",
-        shares=_shares(row.patient_share, row.other_share, row.insurer_share),
+        shares=_shares(row.patient_share, row.other_share, row.insurer_share, row.private_share),
         earlier=tuple(_shares(*earlier) for earlier in json.loads(row.earlier)),
         lines=tuple(
             IssuedLine(
@@ -102,8 +102,8 @@ def _issued(row: FrozenRow) -> IssuedBill:
     )
 
 
-def _shares(patient: int, other: int, insurer: int) -> Shares:
-    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer))
+def _shares(patient: int, other: int, insurer: int, private: int) -> Shares:
+    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer), private=Dong(private))
 
 
 @cache

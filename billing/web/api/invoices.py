@@ -20,7 +20,7 @@ from billing.services.listing import list_invoices
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import Body, read_claimed, read_id
 from billing.web.documents import EXACTLY, PageDocument, SharesDocument
-from billing.web.explaining import reason_document, steps_document
+from billing.web.explaining import reason_document, shares_document, steps_document
 from billing.web.idempotency import replay_headers
 from billing.web.operations import Description, described
 from billing.web.pagination import page_document, read_filter_id, read_page
@@ -35,7 +35,7 @@ class NewInvoice(Body):
 
 @with_config(EXACTLY)
 class InvoiceSummary(TypedDict):
-    """An issued bill: shares, what was paid and what is owed, in whole đồng."""
+    """An issued bill: shares, what was paid and what is owed, in whole đồng. `guarantor` owes the private share."""
 
     id: str
     number: str
@@ -46,6 +46,7 @@ class InvoiceSummary(TypedDict):
     version: int
     issued_at: str | None
     shares: SharesDocument
+    guarantor: str
     corrections: int
     paid: int
     owed: int
@@ -128,7 +129,6 @@ def _invoice(row: Mapping[str, Any]) -> InvoiceDocument:
 
 
 def _summary(row: Mapping[str, Any]) -> InvoiceSummary:
-    patient, insurer, other = row["patient_share"], row["insurer_share"], row["other_share"]
     return {
         "id": str(row["id"]),
         "number": row["number"],
@@ -138,7 +138,8 @@ def _summary(row: Mapping[str, Any]) -> InvoiceSummary:
         "state": row["state"],
         "version": row["version"],
         "issued_at": moment_text(row["issued_at"]),
-        "shares": {"patient": patient, "insurer": insurer, "other": other, "total": patient + insurer + other},
+        "shares": shares_document(row["shares"]),
+        "guarantor": row["guarantor"],
         "corrections": row["corrections"],
         "paid": row["allocated"],
         "owed": row["owed"],

@@ -61,13 +61,36 @@ def test_private_insurer_says_where_it_stands_and_what_the_patient_does():
     assert not beside & rules_of(_priced(coinsurance=Decimal(0)))
 
 
+def test_guaranteed_part_is_not_asked_of_the_patient():
+    """5 200 000 are the patient's, of which 3 760 000 are guaranteed; the sum of all payers stays."""
+    terms = {"deductible": Decimal(500_000), "coinsurance": Decimal(80)}
+
+    claimed, guaranteed = _priced(**terms), _priced(**terms, guarantor="Bảo Việt")
+
+    assert (claimed.shares.patient, claimed.shares.private) == (5_200_000, 0)
+    assert (guaranteed.shares.patient, guaranteed.shares.private) == (1_440_000, 3_760_000)
+    assert guaranteed.patient_share == claimed.patient_share == 5_200_000
+    assert guaranteed.patient_after_private == 1_440_000
+    assert guaranteed.shares.total == claimed.shares.total
+    assert {("B-091", ""), ("B-090", "guaranteed"), ("B-093", "")} <= rules_of(guaranteed)
+
+
 def test_without_a_policy_the_patient_pays_the_whole_share():
     visit = priced(a_visit())
 
     assert (visit.private_insurer, visit.patient_after_private) == (None, 200_000)
 
 
-@pytest.mark.parametrize("terms", [{"deductible": Decimal(-1)}, {"limit": Decimal(-1)}, {"coinsurance": Decimal(101)}])
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"deductible": Decimal(-1)},
+        {"limit": Decimal(-1)},
+        {"coinsurance": Decimal(101)},
+        {"guarantor": "x" * 101},
+        {"guarantor": "a\nb"},
+    ],
+)
 def test_terms_that_cannot_be_are_refused(terms):
     with pytest.raises(InvalidValue):
         PrivateInsurance(covers=BOTH, **terms)

@@ -95,6 +95,7 @@ VISITS = [
     a_visit(*(an_item(number, payer_class=payer) for number, payer in enumerate(PayerClass))),
     a_visit(a_drug(1, paying_source="2"), a_drug(2, is_copay_replaced=True), a_drug(3)),
     *(a_visit(private_insurance=replace(PRIVATE, limit=limit)) for limit in (None, Decimal(1))),
+    a_visit(private_insurance=replace(PRIVATE, guarantor="Bảo Việt")),
     a_visit(a_drug(payment_ratio=50), cards=(a_card("TE1"),)),
     a_visit(a_drug(scope=Scope.ARMED_FORCES), cards=(a_card("QN5"),)),
     a_visit(

@@ -41,6 +41,7 @@ _VI: Mapping[str, str] = {
     "total": "Tổng chi phí của bảng kê {number} là {total}.",
     "insurer": "Quỹ BHYT trả {amount}.",
     "other": "Nguồn khác trả {amount}.",
+    "private": "Bảo hiểm tư nhân bảo lãnh trả {amount}.",
     "share": "Người bệnh trả {amount}.",
     "parts": "Trong đó cùng chi trả với quỹ BHYT {copay}, tự trả {self_pay}.",
     "part_of_bill": "Mã này thu {amount} trong số đó.",
@@ -90,6 +91,7 @@ _EN: Mapping[str, str] = {
     "total": "Bill {number} comes to {total} in all.",
     "insurer": "The health insurance fund pays {amount}.",
     "other": "Other sources pay {amount}.",
+    "private": "The private insurer has guaranteed {amount}.",
     "share": "The patient pays {amount}.",
     "parts": "Of it {copay} is shared with the insurance fund and {self_pay} is outside the insurance.",
     "part_of_bill": "This code collects {amount} of it.",
@@ -109,12 +111,14 @@ PAGE_WORDS: Mapping[Language, Mapping[str, str]] = {Language.VIETNAMESE: _VI, La
 def cost_sentences(bill: PageBill, language: Language) -> list[str]:
     """Who pays what of one bill, and why, a sentence each."""
     words = PAGE_WORDS[language]
-    whole = bill.patient_share + bill.other_share + bill.insurer_share
+    whole = bill.patient_share + bill.other_share + bill.insurer_share + bill.private_share
     sentences = [words["total"].format(number=bill.number, total=money_text(whole))]
     if bill.insurer_share:
         sentences.append(words["insurer"].format(amount=money_text(bill.insurer_share)))
     if bill.other_share:
         sentences.append(words["other"].format(amount=money_text(bill.other_share)))
+    if bill.private_share:
+        sentences.append(words["private"].format(amount=money_text(bill.private_share)))
     sentences.append(words["share"].format(amount=money_text(bill.patient_share)))
     if bill.is_whole_visit and bill.copay and bill.self_pay:
         sentences.append(words["parts"].format(copay=money_text(bill.copay), self_pay=money_text(bill.self_pay)))
