@@ -92,7 +92,7 @@ async def _compare_stored(
 ) -> tuple[ComparedVisit, ...]:
     around = await _surroundings(context, organization_id, claims, told)
     async with context.database.transaction(organization_id, read_only=True) as tx:
-        terms = [await read_terms(tx, context, one.claim.visit) for one in claims]
+        terms = await read_terms(tx, context, [one.claim.visit for one in claims])
     return await asyncio.to_thread(lambda: tuple(map(_compare_collected, claims, terms, around)))
 
 

@@ -37,7 +37,8 @@ async def _estimate(
     findings: Iterable[Finding],
 ) -> Quote:
     async with context.database.transaction(organization_id, read_only=True) as tx:
-        terms = {hoso: await read_terms(tx, context, visit) for hoso, visit in read}
+        terms = await read_terms(tx, context, [visit for _, visit in read])
+    of_place = {hoso: own for (hoso, _), own in zip(read, terms, strict=True)}
     return await asyncio.to_thread(
-        lambda: quote_visits(read, findings, file="", settle=lambda hoso, visit: terms[hoso].settle(visit))
+        lambda: quote_visits(read, findings, file="", settle=lambda hoso, visit: of_place[hoso].settle(visit))
     )

@@ -12,7 +12,7 @@ from billing.domain.bookkeeping import invoice_issued
 from billing.domain.coverage.arithmetic import Step, arithmetic
 from billing.domain.coverage.authority import Settled
 from billing.domain.coverage.priced import PricedLine, Reason
-from billing.domain.errors import NotFound
+from billing.domain.errors import InvalidValue, NotFound
 from billing.domain.ids import EntryId, InvoiceId, OrganizationId, VisitId
 from billing.domain.invoice import Invoice, InvoiceState, VisitErased, shares_still_to_invoice
 from billing.domain.ledger import Entry, EntryKind, accounting_date, business_date
@@ -54,7 +54,7 @@ async def issue_invoice(
         if row["document"] is None:
             raise VisitErased("this visit was erased after its retention")
         told = await asyncio.to_thread(read_visit_json, row["document"])
-        terms = await read_terms(tx, context, told)
+        [terms] = await read_terms(tx, context, [told])
         assert terms.facility_id is not None, "a visit is of a facility"
         settled = await asyncio.to_thread(terms.settle, told)
         priced = settled.priced
@@ -94,19 +94,29 @@ async def find_invoice(context: Context, organization_id: OrganizationId, invoic
         row = await read_invoice(tx, invoice_id)
     if row is None:
         raise NotFound("no such invoice", field="invoice_id")
-    if row["document"] is None:
-        return {**row, "lines": [{**line, "arithmetic": ()} for line in row["lines"]]}
-    frozen = await asyncio.to_thread(read_frozen, row["document"])
-    items = {item.key: item for item in frozen.visit.items}
+    items = await asyncio.to_thread(_frozen_items, row["document"])
     return {**row, "lines": [{**line, "arithmetic": _arithmetic(line, items)} for line in row["lines"]]}
 
 
+def _frozen_items(document: str | None) -> Mapping[tuple[Table, int], ChargeItem]:
+    """The items an invoice froze; none where they cannot be read: a replay lists it, and the bill can be read still."""
+    if document is None:
+        return {}
+    try:
+        return {item.key: item for item in read_frozen(document).visit.items}
+    except InvalidValue:
+        return {}
+
+
 def _arithmetic(line: Mapping[str, Any], items: Mapping[tuple[Table, int], ChargeItem]) -> tuple[Step, ...]:
-    """How the amounts of a billed line came about, by the item it was frozen with."""
+    """How the amounts of a billed line came about, by the item it was frozen with; nothing where that is not known."""
+    item = items.get((Table(line["table"]), line["stt"]))
+    if item is None:
+        return ()
     reasons = (Reason(each["rule"], each["operands"], each.get("variant", "")) for each in line["reasons"])
     names = ("hospital_amount", "insured_amount", "level", "other_funds", "self_pay", "copay", "fund")
     amounts = {name: Decimal(line[name]) for name in names}
-    return arithmetic(PricedLine(item=items[Table(line["table"]), line["stt"]], **amounts, reasons=tuple(reasons)))
+    return arithmetic(PricedLine(item=item, **amounts, reasons=tuple(reasons)))
 
 
 async def _book(tx: Transaction, context: Context, invoice: Invoice, now: datetime, actor: Actor) -> None:

@@ -233,7 +233,7 @@ async def _read_terms(context: Context, organization_id: OrganizationId, visits:
     if not visits:
         return []
     async with context.database.transaction(organization_id) as tx:
-        return [await read_terms(tx, context, visit) for visit in visits]
+        return await read_terms(tx, context, visits)
 
 
 def _price_all(claim: ClaimFile, terms: Sequence[Terms]) -> list[_Told]:

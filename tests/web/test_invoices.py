@@ -1,5 +1,6 @@
 """Issuing invoices over HTTP: lines with their reasons, and every refusal with nothing written."""
 
+import asyncpg
 import pytest
 
 from tests.builders import DemoHospital, visit_document
@@ -162,3 +163,17 @@ async def test_guaranteed_part_stands_apart_and_is_not_owed_by_the_patient(site:
     }
     assert (invoice["owed"], invoice["guarantor"]) == (20_000, "Bảo Việt")
     assert problem(refused, 422, "invalid_value")["errors"][0]["field"] == "private_insurance.guaranteed_by"
+
+
+@pytest.mark.own_server
+async def test_bill_whose_inputs_were_damaged_can_be_read_without_its_arithmetic(site: Site) -> None:
+    invoice = await site.issue_invoice()
+    assert site.database.superuser_url is not None
+    connection = await asyncpg.connect(site.database.superuser_url)
+    await connection.execute("SET session_replication_role = replica; UPDATE invoice_input SET document = '{'")
+    await connection.close()
+
+    again = await site.read(f"/v1/invoices/{invoice['id']}")
+
+    assert again["owed"] == invoice["owed"]
+    assert [line["arithmetic"] for line in again["lines"]] == [[]] * len(invoice["lines"])

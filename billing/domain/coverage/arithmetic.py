@@ -87,13 +87,15 @@ def _factor_text(factor: Factor, language: Language) -> str:
 def arithmetic(line: PricedLine) -> tuple[Step, ...]:
     """The sums of a line's amounts that are not 0, in the order in which one follows from the other.
 
-    What the hospital charges is the first; a line that costs nothing has none.
+    What the hospital charges is the first; a line that costs nothing has none. Neither has a line an earlier version
+    priced in another way: a sum that does not give its amount is never told.
     """
     why: _Why = {(reason.rule, reason.variant): reason.operands for reason in line.reasons}
     if _BY_HIS in why:
         return ()
     steps = (_hospital(line, why), _insured(line, why), _other_funds(line), *_shared(line, why))
-    return tuple(step for step in steps if step.amount)
+    told = tuple(step for step in steps if step.amount)
+    return told if all(step.evaluate() == step.amount for step in told) else ()
 
 
 def _hospital(line: PricedLine, why: _Why) -> Step:

@@ -6,16 +6,14 @@ from billing.domain.claim import Surroundings
 from billing.domain.coverage.annexes import NO_ANNEXES
 from billing.domain.coverage.facts import NO_LISTS, FacilityFacts
 from billing.domain.coverage.figures import vietnam_day
-from billing.domain.coverage.policy import Policy
 from billing.domain.visit import Visit
 from billing.interop.disease_annexes import read_annexes
 from billing.interop.json_fields import Fields
 from billing.interop.visit_facts_json import ToldFacts, told_facts
 from billing.services.context import Context
-from billing.services.steps.terms import read_policy
+from billing.services.steps.terms import read_terms
 from billing.storage.claim_facts import read_annexes_text, read_facility_terms
 from billing.storage.database import Transaction
-from billing.storage.organizations import find_facility
 
 
 async def read_surroundings(
@@ -29,7 +27,8 @@ async def read_surroundings(
     annexes = NO_ANNEXES if text is None else read_annexes(text.encode())
     today = vietnam_day(context.clock())
     around = []
-    for visit in visits:
+    visits = list(visits)
+    for visit, own in zip(visits, await read_terms(tx, context, visits), strict=True):
         terms = await read_facility_terms(tx, visit.facility_code, vietnam_day(visit.admitted_at))
         lists = NO_LISTS if terms is None else told_facts(Fields({"lists": dict(terms.lists)}, "")).lists
         around.append(
@@ -38,13 +37,8 @@ async def read_surroundings(
                 annexes=annexes,
                 lists=lists if told.lists == NO_LISTS else told.lists,
                 figures=context.figures,
-                policy=await _policy(tx, context, visit),
+                policy=own.policy,
                 today=today,
             )
         )
     return around
-
-
-async def _policy(tx: Transaction, context: Context, visit: Visit) -> Policy:
-    facility_id = await find_facility(tx, visit.facility_code)
-    return context.policy if facility_id is None else await read_policy(tx, context, facility_id, visit)

@@ -4,10 +4,13 @@ All hold by the day of admission. A facility that is not the organization's is p
 readings.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 from billing.domain.coverage.authority import (
     AS_TOLD,
+    FacilityPricing,
     ListInForce,
     Settled,
     VisitPricing,
@@ -46,24 +49,41 @@ class Terms:
         return at_prices_in_force(visit, self.pricing, figures=self.figures, policy=self.policy)
 
 
-async def read_terms(tx: Transaction, context: Context, visit: Visit) -> Terms:
-    """The terms of one visit. Only prices of codes the visit has are read."""
-    facility_id = await find_facility(tx, visit.facility_code)
+async def read_terms(tx: Transaction, context: Context, visits: Iterable[Visit]) -> list[Terms]:
+    """The terms of each visit, in order. Only prices of codes a visit has are read."""
+    known: dict[tuple[str, date], _OfFacility] = {}
+    terms = []
+    for visit in visits:
+        key = (visit.facility_code, vietnam_day(visit.admitted_at))
+        if key not in known:
+            known[key] = await _read_facility(tx, context, *key)
+        facility = known[key]
+        pricing = await _read_pricing(tx, facility, visit)
+        terms.append(Terms(facility.id, pricing, facility.policy, context.figures))
+    return terms
+
+
+@dataclass(frozen=True, slots=True)
+class _OfFacility:
+    """What holds at a facility for all visits admitted on one day."""
+
+    id: FacilityId | None
+    setting: FacilityPricing | None
+    policy: Policy
+
+
+async def _read_facility(tx: Transaction, context: Context, code: str, day: date) -> _OfFacility:
+    facility_id = await find_facility(tx, code)
     if facility_id is None:
-        return Terms(None, AS_TOLD, context.policy, context.figures)
-    policy = await read_policy(tx, context, facility_id, visit)
-    return Terms(facility_id, await _read_pricing(tx, facility_id, visit), policy, context.figures)
+        return _OfFacility(None, None, context.policy)
+    readings = await read_readings_on(tx, facility_id, day)
+    policy = context.policy if readings is None else read_readings(readings)
+    return _OfFacility(facility_id, await read_pricing_on(tx, facility_id, day), policy)
 
 
-async def read_policy(tx: Transaction, context: Context, facility_id: FacilityId, visit: Visit) -> Policy:
-    """How the visit's facility reads what the law leaves open; the default where nobody has set it."""
-    readings = await read_readings_on(tx, facility_id, vietnam_day(visit.admitted_at))
-    return context.policy if readings is None else read_readings(readings)
-
-
-async def _read_pricing(tx: Transaction, facility_id: FacilityId, visit: Visit) -> VisitPricing:
-    setting = await read_pricing_on(tx, facility_id, vietnam_day(visit.admitted_at))
-    if setting is None:
+async def _read_pricing(tx: Transaction, facility: _OfFacility, visit: Visit) -> VisitPricing:
+    setting, facility_id = facility.setting, facility.id
+    if setting is None or facility_id is None:
         return AS_TOLD
     days = {price_day(visit, item, setting) for item in visit.items}
     lists = await read_in_force(tx, facility_id, days)
