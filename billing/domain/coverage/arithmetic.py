@@ -11,7 +11,7 @@ from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import NamedTuple
 
-from billing.domain.coverage.explain import Language, number_text, percent_text
+from billing.domain.coverage.explain import Language, money_text, number_text, percent_text
 from billing.domain.coverage.priced import PricedLine
 from billing.domain.money import HUNDRED, ZERO, hundredths
 from billing.domain.visit import CeilingKind, ChargeItem, PayerClass
@@ -70,7 +70,7 @@ def step_text(step: Step, language: Language) -> str:
     text = " − ".join(_product_text(product, language) for product in step.products)
     if step.at_most is None:
         return text
-    return f"{text}, {_AT_MOST[language]} {number_text(step.at_most)}"
+    return f"{text}, {_AT_MOST[language]} {_amount_text(step.at_most)}"
 
 
 def _product_text(product: Product, language: Language) -> str:
@@ -81,7 +81,14 @@ def _product_text(product: Product, language: Language) -> str:
 
 
 def _factor_text(factor: Factor, language: Language) -> str:
-    return percent_text(factor.value, language) if factor.kind is Kind.PERCENT else number_text(factor.value)
+    if factor.kind is Kind.PERCENT:
+        return percent_text(factor.value, language)
+    return number_text(factor.value) if factor.kind is Kind.COUNT else _amount_text(factor.value)
+
+
+def _amount_text(amount: Decimal) -> str:
+    """An amount with two decimals where it has any; a unit price with all it has."""
+    return money_text(amount).removesuffix(" đ") if amount == hundredths(amount) else number_text(amount)
 
 
 def arithmetic(line: PricedLine) -> tuple[Step, ...]:

@@ -63,6 +63,13 @@ def test_arithmetic_is_told_in_numbers_people_write():
     }
 
 
+def test_hundredths_are_told_with_both_digits():
+    # 3 × 150.030 = 450.090; 95 % of it are 427.585,50.
+    told = _told(a_drug(quantity=3, price=150_030), cards=(a_card("HT3"),))
+
+    assert (told["T_BHTT"], told["T_BNCCT"]) == ("450.090 × 95 %", "450.090 − 427.585,50")
+
+
 def test_what_limits_an_amount_is_told():
     # The insurance price is above the hospital's; other funds take self-pay, then a part of the co-payment.
     dear = an_item(hospital_price=1_000_000, insurance_price=1_200_000, other_funds=given("50000"))
