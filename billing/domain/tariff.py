@@ -13,7 +13,6 @@ from typing import NewType
 from uuid import UUID
 
 from billing.domain.errors import InvalidValue, Refused
-from billing.domain.ids import PersonId
 from billing.domain.visit import PRICE_LIMIT
 
 TariffId = NewType("TariffId", UUID)
@@ -64,36 +63,12 @@ class TariffIncomplete(Refused):
     code = "tariff_incomplete"
 
 
-class SamePerson(Refused):
-    """What needs two persons was asked for by one; their keys do not matter."""
-
-    code = "same_person"
-
-
-class PersonNeeded(Refused):
-    """A rule of two persons cannot be kept by a caller that acts for nobody."""
-
-    code = "person_needed"
-
-
 def next_state(state: TariffState, event: TariffEvent) -> TariffState:
     """The state after an event. Raises TariffStateForbids."""
     try:
         return _MOVES[state, event]
     except KeyError as cause:
         raise TariffStateForbids(f"a price list that is {state} cannot {event}", field="state") from cause
-
-
-def require_second_person(first: PersonId, second: PersonId | None) -> PersonId:
-    """The one who approves, who must be another than the one who proposed. Raises SamePerson, PersonNeeded.
-
-    Source: the two-person rule of the house (domain/actor.py): persons are compared, never keys.
-    """
-    if second is None:
-        raise PersonNeeded("this is for a person to decide: use a key that acts for one")
-    if second == first:
-        raise SamePerson("whoever proposed this cannot approve it: it takes a second person")
-    return second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

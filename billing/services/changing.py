@@ -13,7 +13,8 @@ from asyncpg import CheckViolationError, RestrictViolationError, UniqueViolation
 
 from billing.domain.actor import Actor
 from billing.domain.errors import InvalidValue, NotFound, Refused
-from billing.domain.ids import OrganizationId, PersonId
+from billing.domain.ids import OrganizationId
+from billing.domain.two_persons import require_person
 from billing.services.context import AccountUnusable, Context
 from billing.storage.account_changes import (
     AccountChange,
@@ -32,7 +33,6 @@ __all__ = [
     "ChangeDecided",
     "ChangeNotPossible",
     "ChangeWaiting",
-    "PersonNeeded",
     "SecondPersonNeeded",
     "approve_change",
     "find_change",
@@ -42,12 +42,6 @@ __all__ = [
 ]
 
 _PAYEE_FIELDS = ("bank_bin", "account_number", "account_holder")
-
-
-class PersonNeeded(Refused):
-    """Only somebody who acts for a person may propose or decide."""
-
-    code = "person_needed"
 
 
 class ChangeWaiting(Refused):
@@ -89,7 +83,7 @@ async def propose_change(
     `payee` is the BIN, number and holder of the bank account it shall pay into, which its settings then name too.
     Raises PersonNeeded, NotFound, InvalidValue for settings its provider cannot work with, ChangeWaiting.
     """
-    person = _person(actor)
+    person = require_person(actor)
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
         row = await find_provider_account(tx, account_name)
@@ -123,7 +117,7 @@ async def approve_change(context: Context, organization_id: OrganizationId, chan
 
     Raises PersonNeeded, NotFound, ChangeDecided, SecondPersonNeeded, InvalidValue, ChangeNotPossible.
     """
-    person = _person(actor)
+    person = require_person(actor)
     try:
         async with context.database.transaction(organization_id) as tx:
             change = await _lock(tx, change_id)
@@ -145,7 +139,7 @@ async def approve_change(context: Context, organization_id: OrganizationId, chan
 
 async def reject_change(context: Context, organization_id: OrganizationId, change_id: UUID, *, actor: Actor) -> None:
     """Reject a proposal, or withdraw one's own. Raises PersonNeeded, NotFound, ChangeDecided."""
-    person = _person(actor)
+    person = require_person(actor)
     async with context.database.transaction(organization_id) as tx:
         await _lock(tx, change_id)
         await decide_change(tx, change_id, state="rejected", decided_by=person, decided_at=context.clock())
@@ -167,12 +161,6 @@ async def list_changes(
     """Changes of all accounts, the newest first."""
     async with context.database.transaction(organization_id) as tx:
         return await read_changes(tx, after=after, limit=limit)
-
-
-def _person(actor: Actor) -> PersonId:
-    if actor.person is None:
-        raise PersonNeeded("this takes somebody who acts for a person")
-    return actor.person
 
 
 def _merged(

@@ -12,11 +12,10 @@ from billing.domain.actor import Actor
 from billing.domain.coverage.authority import FacilityPricing, PricingAuthority
 from billing.domain.errors import InvalidValue, NotFound, Refused
 from billing.domain.ids import InvoiceId, OrganizationId, VisitId
-from billing.domain.tariff import PersonNeeded, require_second_person
+from billing.domain.two_persons import require_person, require_second_person
 from billing.services.context import Context
+from billing.services.steps.auditing import note
 from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
-from billing.storage.database import Transaction
-from billing.storage.journal import write_audit
 from billing.storage.organizations import find_facility
 from billing.storage.pricing import (
     NewPricing,
@@ -50,8 +49,7 @@ async def propose_pricing(
 
     Raises NotFound, InvalidValue, PersonNeeded, or what a claim is refused with.
     """
-    if actor.person is None:
-        raise PersonNeeded("this is for a person to decide: use a key that acts for one")
+    proposer = require_person(actor)
     if len(setting.vendor) > VENDOR_LENGTH_MAX or not setting.vendor.isprintable():
         raise InvalidValue(f"vendor is at most {VENDOR_LENGTH_MAX} printable characters", field="vendor")
     if setting.authority is PricingAuthority.HIS and not setting.vendor:
@@ -71,11 +69,11 @@ async def propose_pricing(
                 facility_id=facility_id,
                 valid_from=valid_from,
                 setting=setting,
-                proposed_by=actor.person,
+                proposed_by=proposer,
                 proposed_at=now,
             ),
         )
-        await _audit(tx, context, pricing_id, actor=actor, action="pricing_proposed")
+        await note(tx, context, actor, "pricing_proposed", ("facility_pricing", pricing_id))
         await keep_claim(tx, claim, [pricing_id], now=now)
     return pricing_id
 
@@ -91,9 +89,9 @@ async def approve_proposed_pricing(
         proposed_by, approved_by = locked
         if approved_by is not None:
             raise PricingApproved("this setting is approved already")
-        second = require_second_person(proposed_by, actor.person)
+        second = require_second_person(proposed_by, actor)
         await approve_pricing(tx, pricing_id, by=second, at=context.clock())
-        await _audit(tx, context, pricing_id, actor=actor, action="pricing_approved")
+        await note(tx, context, actor, "pricing_approved", ("facility_pricing", pricing_id))
 
 
 async def find_pricing(context: Context, organization_id: OrganizationId, pricing_id: UUID) -> Mapping[str, Any]:
@@ -140,14 +138,3 @@ async def list_differences(
             field=field,
             vendor=vendor,
         )
-
-
-async def _audit(tx: Transaction, context: Context, pricing_id: UUID, *, actor: Actor, action: str) -> None:
-    await write_audit(
-        tx,
-        context.ids.new(),
-        recorded_at=context.clock(),
-        actor=actor,
-        action=action,
-        subject=("facility_pricing", pricing_id),
-    )

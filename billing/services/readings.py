@@ -11,11 +11,11 @@ from uuid import UUID
 from billing.domain.actor import Actor
 from billing.domain.errors import NotFound, Refused
 from billing.domain.ids import OrganizationId
-from billing.domain.tariff import PersonNeeded, require_second_person
+from billing.domain.two_persons import require_person, require_second_person
 from billing.interop.readings import read_readings
 from billing.services.context import Context
+from billing.services.steps.auditing import note
 from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
-from billing.storage.database import Transaction
 from billing.storage.facility_readings import (
     NewReadings,
     add_readings,
@@ -23,7 +23,6 @@ from billing.storage.facility_readings import (
     list_readings,
     lock_readings,
 )
-from billing.storage.journal import write_audit
 from billing.storage.organizations import find_facility
 
 
@@ -47,8 +46,7 @@ async def propose_readings(
 
     Raises ReadingUnknown, InvalidValue, NotFound, PersonNeeded, or what a claim is refused with.
     """
-    if actor.person is None:
-        raise PersonNeeded("this is for a person to decide: use a key that acts for one")
+    proposer = require_person(actor)
     read_readings(readings)
     async with context.database.transaction(organization_id) as tx:
         earlier = await find_earlier(tx, claim)
@@ -63,11 +61,11 @@ async def propose_readings(
             facility_id=facility_id,
             valid_from=valid_from,
             readings=readings,
-            proposed_by=actor.person,
+            proposed_by=proposer,
             proposed_at=now,
         )
         await add_readings(tx, new)
-        await _audit(tx, context, readings_id, actor=actor, action="readings_proposed")
+        await note(tx, context, actor, "readings_proposed", ("facility_readings", readings_id))
         await keep_claim(tx, claim, [readings_id], now=now)
     return readings_id
 
@@ -83,9 +81,9 @@ async def approve_proposed_readings(
         proposed_by, approved_by = locked
         if approved_by is not None:
             raise ReadingsApproved("these readings are approved already")
-        second = require_second_person(proposed_by, actor.person)
+        second = require_second_person(proposed_by, actor)
         await approve_readings(tx, readings_id, by=second, at=context.clock())
-        await _audit(tx, context, readings_id, actor=actor, action="readings_approved")
+        await note(tx, context, actor, "readings_approved", ("facility_readings", readings_id))
 
 
 async def find_readings(context: Context, organization_id: OrganizationId, readings_id: UUID) -> Mapping[str, Any]:
@@ -108,14 +106,3 @@ async def list_all_readings(
     """Sets and proposals of a facility or all, the newest first."""
     async with context.database.transaction(organization_id) as tx:
         return await list_readings(tx, after=after, limit=limit, facility_code=facility_code)
-
-
-async def _audit(tx: Transaction, context: Context, readings_id: UUID, *, actor: Actor, action: str) -> None:
-    await write_audit(
-        tx,
-        context.ids.new(),
-        recorded_at=context.clock(),
-        actor=actor,
-        action=action,
-        subject=("facility_readings", readings_id),
-    )

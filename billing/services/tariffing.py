@@ -20,7 +20,6 @@ from billing.domain.errors import InvalidValue, NotFound, Refused
 from billing.domain.ids import FacilityId, OrganizationId, PersonId
 from billing.domain.tariff import (
     ListedPrice,
-    PersonNeeded,
     PriceChange,
     TariffEvent,
     TariffId,
@@ -28,12 +27,12 @@ from billing.domain.tariff import (
     TariffState,
     compare_lists,
     next_state,
-    require_second_person,
 )
+from billing.domain.two_persons import require_person, require_second_person
 from billing.services.context import Context
+from billing.services.steps.auditing import note
 from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
 from billing.storage.database import Transaction
-from billing.storage.journal import write_audit
 from billing.storage.organizations import find_facility
 from billing.storage.tariffs import (
     LockedTariff,
@@ -110,7 +109,7 @@ async def import_tariff(
     """
     if not prices:
         raise InvalidValue("a price list has at least one price")
-    person = _person(actor)
+    person = require_person(actor)
     async with context.database.transaction(organization_id) as tx:
         earlier = await find_earlier(tx, claim)
         if earlier is None:
@@ -132,7 +131,7 @@ async def import_tariff(
         await _lock(tx, tariff_id)
         if not await complete_tariff(tx, tariff_id, at=context.clock()):
             raise TariffIncomplete("the draft holds other rows than this list: discard it and import anew")
-        await _audit(tx, context, tariff_id, actor=actor, action="tariff_drafted")
+        await note(tx, context, actor, "tariff_drafted", ("tariff", tariff_id))
     return tariff_id
 
 
@@ -146,9 +145,9 @@ async def approve_tariff(
         next_state(locked.state, TariffEvent.APPROVE)
         if not locked.is_complete:
             raise TariffIncomplete("not every row of this draft has arrived; repeat the import")
-        second = require_second_person(locked.drafted_by, actor.person)
+        second = require_second_person(locked.drafted_by, actor)
         await approve(tx, tariff_id, by=second, at=context.clock())
-        await _audit(tx, context, tariff_id, actor=actor, action="tariff_approved")
+        await note(tx, context, actor, "tariff_approved", ("tariff", tariff_id))
 
 
 async def activate_tariff(
@@ -164,7 +163,7 @@ async def activate_tariff(
     An effective list of the same facility and day must be named: it is then replaced, in the same transaction.
     Raises NotFound, PersonNeeded, TariffStateForbids, TariffDayTaken.
     """
-    person = _person(actor)
+    person = require_person(actor)
     try:
         async with context.database.transaction(organization_id) as tx:
             locked = await _lock(tx, tariff_id)
@@ -174,9 +173,9 @@ async def activate_tariff(
                 raise _day_taken(locked, other)
             if other is not None:
                 await set_state(tx, other, next_state(TariffState.EFFECTIVE, TariffEvent.REPLACE))
-                await _audit(tx, context, other, actor=actor, action="tariff_replaced")
+                await note(tx, context, actor, "tariff_replaced", ("tariff", other))
             await activate(tx, tariff_id, by=person, at=context.clock())
-            await _audit(tx, context, tariff_id, actor=actor, action="tariff_activated")
+            await note(tx, context, actor, "tariff_activated", ("tariff", tariff_id))
     except UniqueViolationError as error:
         raise TariffDayTaken("another list of this facility and day was made effective just now") from error
 
@@ -185,11 +184,11 @@ async def discard_tariff(
     context: Context, organization_id: OrganizationId, tariff_id: TariffId, *, actor: Actor
 ) -> None:
     """Give up a list that is not effective. Raises NotFound, PersonNeeded, TariffStateForbids."""
-    _person(actor)
+    require_person(actor)
     async with context.database.transaction(organization_id) as tx:
         locked = await _lock(tx, tariff_id)
         await set_state(tx, tariff_id, next_state(locked.state, TariffEvent.DISCARD))
-        await _audit(tx, context, tariff_id, actor=actor, action="tariff_discarded")
+        await note(tx, context, actor, "tariff_discarded", ("tariff", tariff_id))
 
 
 async def list_tariffs(
@@ -264,12 +263,6 @@ def _content_hash(prices: Sequence[ListedPrice]) -> bytes:
     return digest.digest()
 
 
-def _person(actor: Actor) -> PersonId:
-    if actor.person is None:
-        raise PersonNeeded("this is for a person to decide: use a key that acts for one")
-    return actor.person
-
-
 def _day_taken(locked: LockedTariff, other: TariffId | None) -> TariffDayTaken:
     if other is None:
         return TariffDayTaken("the list to be replaced is not effective on this day", field="replaces")
@@ -296,14 +289,3 @@ async def _lock(tx: Transaction, tariff_id: TariffId) -> LockedTariff:
 async def _prices_in_force(tx: Transaction, facility_id: FacilityId | None, day: date) -> dict[str, ListedPrice]:
     found = (await read_in_force(tx, facility_id, [day])).get(day)
     return {} if found is None else (await read_items(tx, [found.id]))[found.id]
-
-
-async def _audit(tx: Transaction, context: Context, tariff_id: TariffId, *, actor: Actor, action: str) -> None:
-    await write_audit(
-        tx,
-        context.ids.new(),
-        recorded_at=context.clock(),
-        actor=actor,
-        action=action,
-        subject=("tariff", tariff_id),
-    )

@@ -3,23 +3,18 @@
 from dataclasses import replace
 from decimal import Decimal
 from itertools import product
-from uuid import UUID
 
 import pytest
 
 from billing.domain.errors import InvalidValue
-from billing.domain.ids import PersonId
 from billing.domain.tariff import (
     ChangeKind,
     ListedPrice,
-    PersonNeeded,
-    SamePerson,
     TariffEvent,
     TariffState,
     TariffStateForbids,
     compare_lists,
     next_state,
-    require_second_person,
 )
 
 MOVES = {
@@ -29,7 +24,6 @@ MOVES = {
     (TariffState.APPROVED, TariffEvent.DISCARD): TariffState.DISCARDED,
     (TariffState.EFFECTIVE, TariffEvent.REPLACE): TariffState.REPLACED,
 }
-A, B = PersonId(UUID(int=1)), PersonId(UUID(int=2))
 LISTED = ListedPrice(code="A1", name="Khám", unit="Lần", insured=Decimal(5), fee=Decimal(7), on_demand=None)
 
 
@@ -40,14 +34,6 @@ def test_only_these_moves_are_allowed(state: TariffState, event: TariffEvent) ->
     else:
         with pytest.raises(TariffStateForbids):
             next_state(state, event)
-
-
-def test_second_person_is_another_person() -> None:
-    assert require_second_person(A, B) == B
-    with pytest.raises(SamePerson):
-        require_second_person(A, A)
-    with pytest.raises(PersonNeeded):
-        require_second_person(A, None)
 
 
 @pytest.mark.parametrize(

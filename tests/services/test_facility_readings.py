@@ -11,7 +11,7 @@ import pytest
 from billing.domain.actor import Actor
 from billing.domain.errors import InvalidValue, NotFound
 from billing.domain.ids import OrganizationId
-from billing.domain.tariff import PersonNeeded, SamePerson
+from billing.domain.two_persons import PersonNeeded, SamePerson
 from billing.interop.readings import ReadingUnknown
 from billing.interop.visit_facts_json import ToldFacts
 from billing.services.claiming import check_told_visit, compare_told_visit

@@ -14,7 +14,8 @@ from billing.domain.coverage.authority import FacilityPricing, PriceDay, Pricing
 from billing.domain.coverage.refusals import PriceNotInForce
 from billing.domain.errors import InvalidValue, NotFound
 from billing.domain.ids import OrganizationId, VisitId
-from billing.domain.tariff import ListedPrice, PersonNeeded, SamePerson
+from billing.domain.tariff import ListedPrice
+from billing.domain.two_persons import PersonNeeded, SamePerson
 from billing.interop.visit_facts_json import ToldFacts
 from billing.interop.visit_json import read_visit
 from billing.services.claiming import compare_told_visit

@@ -11,7 +11,8 @@ import pytest
 from billing.domain.actor import Actor
 from billing.domain.errors import NotFound
 from billing.domain.ids import OrganizationId
-from billing.domain.tariff import ListedPrice, PersonNeeded, SamePerson, TariffId, TariffStateForbids
+from billing.domain.tariff import ListedPrice, TariffId, TariffStateForbids
+from billing.domain.two_persons import PersonNeeded, SamePerson
 from billing.services import tariffing
 from billing.services.steps.idempotency import Claim, IdempotencyKeyReused
 from billing.services.tariffing import (
