@@ -80,6 +80,23 @@ async def test_cost_is_explained_in_sentences(site: Site) -> None:
         assert f"<p>{sentence}</p>" in page.html
 
 
+async def test_guaranteed_part_is_told_before_what_is_left_to_the_patient(site: Site) -> None:
+    terms = {"covers": ["copay"], "guaranteed_by": "Bảo Việt"}
+
+    page = await look(site, await site.open_intent(private_insurance=terms))
+
+    assert page.amount == "20.000 đ"
+    told = [
+        "Người bệnh trả 136.000 đ.",
+        "Trong đó cùng chi trả với quỹ BHYT 116.000 đ, tự trả 20.000 đ.",
+        "Bảo hiểm tư nhân bảo lãnh trả 116.000 đ.",
+        "Người bệnh còn phải trả 20.000 đ.",
+    ]
+    assert [page.html.index(f"<p>{sentence}</p>") for sentence in told] == sorted(
+        page.html.index(f"<p>{sentence}</p>") for sentence in told
+    )
+
+
 async def test_page_tells_no_card_no_whole_name_and_nothing_of_what_was_done(site: Site) -> None:
     page = await look(site, await site.open_intent())
 

@@ -42,6 +42,7 @@ _VI: Mapping[str, str] = {
     "insurer": "Quỹ BHYT trả {amount}.",
     "other": "Nguồn khác trả {amount}.",
     "private": "Bảo hiểm tư nhân bảo lãnh trả {amount}.",
+    "left": "Người bệnh còn phải trả {amount}.",
     "share": "Người bệnh trả {amount}.",
     "parts": "Trong đó cùng chi trả với quỹ BHYT {copay}, tự trả {self_pay}.",
     "part_of_bill": "Mã này thu {amount} trong số đó.",
@@ -92,6 +93,7 @@ _EN: Mapping[str, str] = {
     "insurer": "The health insurance fund pays {amount}.",
     "other": "Other sources pay {amount}.",
     "private": "The private insurer has guaranteed {amount}.",
+    "left": "The patient is left with {amount}.",
     "share": "The patient pays {amount}.",
     "parts": "Of it {copay} is shared with the insurance fund and {self_pay} is outside the insurance.",
     "part_of_bill": "This code collects {amount} of it.",
@@ -117,11 +119,12 @@ def cost_sentences(bill: PageBill, language: Language) -> list[str]:
         sentences.append(words["insurer"].format(amount=money_text(bill.insurer_share)))
     if bill.other_share:
         sentences.append(words["other"].format(amount=money_text(bill.other_share)))
-    if bill.private_share:
-        sentences.append(words["private"].format(amount=money_text(bill.private_share)))
-    sentences.append(words["share"].format(amount=money_text(bill.patient_share)))
+    sentences.append(words["share"].format(amount=money_text(bill.patient_share + bill.private_share)))
     if bill.is_whole_visit and bill.copay and bill.self_pay:
         sentences.append(words["parts"].format(copay=money_text(bill.copay), self_pay=money_text(bill.self_pay)))
+    if bill.private_share:
+        sentences.append(words["private"].format(amount=money_text(bill.private_share)))
+        sentences.append(words["left"].format(amount=money_text(bill.patient_share)))
     if bill.is_whole_visit:
         explained = [explain(reason, language) for reason in bill.reasons]
         sentences += [f"{each.sentence} ({each.citation})" for each in explained]
