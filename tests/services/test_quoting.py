@@ -60,6 +60,20 @@ def test_every_case_is_priced_to_the_hundredth(path):
     assert quote["findings"] == []
 
 
+def _further_cases():
+    lines = (CASES.parent / "worked-by-hand.jsonl").read_text("utf-8").splitlines()
+    return {(case := json.loads(line))["title"]: case for line in lines}
+
+
+@pytest.mark.parametrize("title", list(_further_cases()))
+def test_further_cases_worked_by_hand_are_priced_to_the_hundredth(title):
+    case = _further_cases()[title]
+    quote = quote_json(_quote_content(json.dumps(case).encode()))
+
+    assert list(_differences(quote["visits"], case["expected"]["visits"])) == []
+    assert quote["findings"] == []
+
+
 def test_all_cases_are_there():
     assert len(_cases()) == 43
 
