@@ -11,7 +11,13 @@ async def test_claim_file_becomes_a_paid_invoice(site: Site) -> None:
     # Patient: 382 182.90 self-pay + 179 435.98 co-payment = 561 618.88; whole visit 1 279 362.78 (the file's own XML1).
     taken = await site.client.post("/v1/visits", content=claim_file(), headers={"Content-Type": "application/xml"})
     visit = taken.json()["visits"][0]
-    assert visit["price"]["shares"] == {"patient": 561_619, "insurer": 717_744, "other": 0, "total": 1_279_363}
+    assert visit["price"]["shares"] == {
+        "patient": 561_619,
+        "insurer": 717_744,
+        "other": 0,
+        "private": 0,
+        "total": 1_279_363,
+    }
 
     issued = await site.client.post("/v1/invoices", json={"visit_id": visit["id"]})
     invoice = issued.json()

@@ -19,7 +19,13 @@ async def test_json_visit_is_priced_by_line_and_share(site: Site) -> None:
     visit = answer.json()["visits"][0]
     assert answer.headers["Location"] == f"/v1/visits/{visit['id']}"
     assert (visit["ma_lk"], visit["version"], visit["findings"]) == ("LK0001", 1, [])
-    assert visit["price"]["shares"] == {"patient": 136_000, "insurer": 464_000, "other": 0, "total": 600_000}
+    assert visit["price"]["shares"] == {
+        "patient": 136_000,
+        "insurer": 464_000,
+        "other": 0,
+        "private": 0,
+        "total": 600_000,
+    }
     assert visit["price"]["totals"]["T_BNCCT"] == "116000.00"
     assert [line["T_BNTT"] for line in visit["price"]["lines"]] == ["0.00", "0.00", "0.00", "20000.00"]
 
