@@ -6,6 +6,7 @@ DESIGN §6.
 """
 
 import asyncio
+import os
 import signal
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -14,8 +15,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
+from threading import Thread
 
 from billing.domain.coverage.figures import VIETNAM_TIME
 from billing.domain.errors import InvalidValue, NotFound, Unavailable
@@ -231,8 +234,17 @@ _this: list[_Process] = []
 def _begin(url: str, draft: Draft | None) -> None:
     # Ctrl-C reaches the whole group; the process that began this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     _this.append(_Process(url, draft))
     Finalize(None, _this[0].end, exitpriority=1)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed tells nobody, and this process would wait for its next span for ever."""
+    parent = parent_process()
+    assert parent is not None, "this process was begun by another"
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _recompute_in_process(span: Span) -> Outcome:

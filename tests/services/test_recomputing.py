@@ -2,12 +2,16 @@
 
 import asyncio
 import multiprocessing
+import os
+import signal
+import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from importlib import resources
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -306,6 +310,51 @@ async def test_process_that_ends_stops_the_replay_by_name(
         with pytest.raises(RecomputingStopped):
             async for _ in outcomes:
                 await asyncio.sleep(0.05)
+
+
+KILLED_REPLAY = """
+import asyncio, multiprocessing, os, signal, sys
+from billing.services.recomputing import OtherProcesses, recompute
+from billing.storage.database import Database
+
+async def main(url):
+    database = await Database.open(url)
+    async for _ in recompute(database, processes=OtherProcesses(2, url)):
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_processes_end_when_the_replay_was_killed(road: Road, database: DatabaseAddress) -> None:
+    await issue(road, visit_document())
+
+    killed = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED_REPLAY, database.app_url, stdout=asyncio.subprocess.PIPE
+    )
+    assert killed.stdout is not None
+    children = [int(pid) for pid in (await killed.stdout.readline()).split()]
+    for _ in range(400):
+        if not any(map(_lives, children)):
+            break
+        await asyncio.sleep(0.05)
+    alive = [pid for pid in children if _lives(pid)]
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+    await killed.wait()
+
+    assert len(children) == 2
+    assert alive == []
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there and no zombie (Linux)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 async def test_process_without_a_database_says_so(road: Road) -> None:
