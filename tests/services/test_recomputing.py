@@ -345,7 +345,7 @@ async def test_processes_end_when_the_replay_was_killed(road: Road, database: Da
         os.kill(pid, signal.SIGKILL)
     await killed.wait()
 
-    assert len(children) == 2
+    assert children
     assert alive == []
 
 
