@@ -134,8 +134,9 @@ def _print_visit(console: Console, quoted: QuotedVisit, language: Language) -> N
     words, visit, priced = _WORDS[language], quoted.visit, quoted.priced
     code = visit.object_code
     name = object_code_name(code, language)
+    came = f"{_printable(code)} – {name}" if name else _printable(code)
     console.print()
-    console.print(f"{words['visit']} {_printable(visit.ma_lk)} · {words['object_code']} {_printable(code)} – {name}")
+    console.print(f"{words['visit']} {_printable(visit.ma_lk)} · {words['object_code']} {came}")
     notes = Notes()
     notes.numbers(priced.reasons)
     table, width = _table(priced, notes, language, width=console.width)

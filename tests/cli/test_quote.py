@@ -177,6 +177,13 @@ def test_explanation_speaks_english_when_asked():
     assert "The patient pays: 500.000 đ" in result.stdout
 
 
+def test_explanation_ends_with_the_object_code_where_the_code_has_no_name():
+    # Case 035 came off line in 2020 with code 3, which is in no table of object codes.
+    result = _run("--explain", "--lang", "en", CASES / "bhyt-035.json")
+
+    assert "Visit LK20201110 · Object code 3\n" in result.stdout
+
+
 def test_explanation_tells_the_line_of_a_fault(tmp_path):
     file = tmp_path / "claim.xml"
     file.write_text("<GIAMDINHHS>\n<A>&</A></GIAMDINHHS>", "utf-8")
