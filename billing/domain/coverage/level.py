@@ -180,19 +180,29 @@ def find_level(
         return Level(ZERO, entitlement.reason)
     if route.is_flat:
         return Level(HUNDRED, route.reason)
+    of_card = percent(entitlement.level, route.percent)
+    reason = _by_route(entitlement, route, of_card)
     if entitlement.level == HUNDRED:
-        return Level(percent(HUNDRED, route.percent), entitlement.reason)
+        return Level(of_card, reason)
     operands = {
         "insured_amount": format(insured_amount, "f"),
         "share": format(figures.small_visit_percent, "f"),
         "threshold": format(threshold, "f"),
         "factor": format(route.percent, "f"),
     }
-    of_card = percent(entitlement.level, route.percent)
     fraction = () if of_card == int(of_card) else (Reason("B-045", {"level": format(of_card, "f")}),)
     if insured_amount >= threshold:
-        return Level(of_card, entitlement.reason, (Reason("B-020", operands, "not_below"), *fraction))
+        return Level(of_card, reason, (Reason("B-020", operands, "not_below"), *fraction))
     if not route.is_right_line and not policy.offline_small_visit_at_full_rate:
-        return Level(of_card, entitlement.reason, (Reason("B-021", operands, "card_level"), *fraction))
+        return Level(of_card, reason, (Reason("B-021", operands, "card_level"), *fraction))
     rule = "B-020" if route.is_right_line else "B-021"
     return Level(percent(HUNDRED, route.percent), Reason(rule, operands))
+
+
+def _by_route(entitlement: Entitlement, route: RouteFactor, result: Decimal) -> Reason:
+    """Why the level of the card holds; off line with the share the route leaves of it."""
+    reason = entitlement.reason
+    if route.is_right_line:
+        return reason
+    operands = {**reason.operands, "factor": format(route.percent, "f"), "result": format(result, "f")}
+    return Reason(reason.rule, operands, "by_route")

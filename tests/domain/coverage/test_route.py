@@ -41,6 +41,19 @@ def test_object_code_gives_its_share_of_the_card_level(code, care_kind, day, gro
 
 
 @pytest.mark.parametrize(
+    ("group", "rule", "level", "result"),
+    [("DN4", "B-010", 80, 32), ("HN2", "B-010", 100, 40), ("LH4", "B-013", 100, 40)],
+)
+def test_level_off_line_is_told_with_the_share_the_route_leaves(group, rule, level, result):
+    visit = priced(a_visit(object_code="3.1", care_kind="03", cards=(a_card(group),)))
+
+    reason = visit.lines[0].reasons[-1]
+
+    assert (reason.rule, reason.variant) == (rule, "by_route")
+    assert [Decimal(reason.operands[name]) for name in ("level", "factor", "result")] == [level, 40, result]
+
+
+@pytest.mark.parametrize(
     ("line", "care_kind", "day", "factor"),
     [
         (FormerLine.CENTRAL, "03", "2024-12-31", 40),

@@ -71,6 +71,7 @@ VISITS = [
     a_visit(object_code="2", admitted_at=at("2024-12-31 08:00"), discharged_at=None),
     *(a_visit(off_line_at=line, admitted_at=at("2024-12-31 08:00"), discharged_at=None) for line in FormerLine),
     a_visit(cards=(a_card("CN3"),)),
+    a_visit(object_code="3.1", care_kind="03", cards=(a_card("CN3"),)),
     a_visit(
         an_item(1, ordered_at=at("2026-11-02 08:00")),
         an_item(2, ordered_at=at("2026-11-05 08:00")),
