@@ -6,11 +6,11 @@ add up. All amounts have two decimals; the threshold is rounded half-up where th
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 
 from billing.domain.copay_history import CopayHistory, CopayPaid
-from billing.domain.coverage.figures import Figures, vietnam_day
+from billing.domain.coverage.figures import VIETNAM_TIME, Figures, vietnam_day
 from billing.domain.coverage.level import Level
 from billing.domain.coverage.policy import CopayCrossing, Policy
 from billing.domain.coverage.priced import Reason
@@ -101,8 +101,7 @@ class CopayYears:
         day = self._day(moment)
         if self._has_certificate(moment, day):
             assert self._exempt_from is not None, "a certificate has its moment"
-            operands = {"since": vietnam_day(self._exempt_from).isoformat(), "level": format(self._full, "f")}
-            return Level(self._full, Reason("B-028", operands)), None
+            return Level(self._full, _exempt_since(self._exempt_from, self._full)), None
         if self._history is None or self._history.five_years_on is None or day < self._history.five_years_on:
             return level, None
         year = self._year(day)
@@ -115,7 +114,9 @@ class CopayYears:
                 "five_years_on": self._history.five_years_on.isoformat(),
                 "level": format(self._full, "f"),
             }
-            return Level(self._full, Reason("B-025", operands)), None
+            at_it = "reached" if threshold.is_reached else "at_threshold"
+            variant = "" if year.accumulated > threshold.amount else at_it
+            return Level(self._full, Reason("B-025", operands, variant)), None
         return level, threshold.amount - year.accumulated if is_cap and self._counts else None
 
     def add(self, moment: datetime, copay: Decimal) -> Reason | None:
@@ -150,15 +151,22 @@ class CopayYears:
         return tuple(CopayPaid(until, amount) for until, amount in added if amount)
 
     def reasons(self) -> tuple[Reason, ...]:
-        """What holds for the whole visit: the threshold, and that off-line co-payments do not count (B-029)."""
+        """What holds for the whole visit: each year's threshold, and that off-line co-payments do not count (B-029)."""
         if self._history is None:
             return ()
-        year = self._year(self._last)
-        operands = {"accumulated": format(year.before, "f"), "threshold": format(year.threshold.amount, "f")}
-        standing = Reason("B-025", operands, "standing")
-        if self._counts:
-            return (year.threshold.reason, standing)
-        return (year.threshold.reason, standing, Reason("B-029", {"factor": format(self._factor, "f")}))
+        several = len(self._years) > 1
+        reasons: list[Reason] = []
+        for number, year in sorted(self._years.items()):
+            operands = {"accumulated": format(year.before, "f"), "threshold": format(year.threshold.amount, "f")}
+            reasons.append(year.threshold.reason)
+            reasons.append(
+                Reason("B-025", {"year": str(number), **operands}, "standing_of_year")
+                if several
+                else Reason("B-025", operands, "standing")
+            )
+        if not self._counts:
+            reasons.append(Reason("B-029", {"factor": format(self._factor, "f")}))
+        return tuple(reasons)
 
     def _has_certificate(self, moment: datetime, day: date) -> bool:
         """Whether the exemption holds by its moment; it ends with its year (B-025, B-028)."""
@@ -180,6 +188,15 @@ class CopayYears:
             threshold = yearly_threshold(self._history, until, self._figures)
             year = self._years[day.year] = _Year(threshold, before, before, until)
         return year
+
+
+def _exempt_since(moment: datetime, level: Decimal) -> Reason:
+    """That a person is exempt, told by the day, and by the minute where it began inside one (B-028)."""
+    local = moment.astimezone(VIETNAM_TIME)
+    operands = {"since": local.date().isoformat(), "level": format(level, "f")}
+    if local.time() == time.min:
+        return Reason("B-028", operands)
+    return Reason("B-028", {**operands, "time": f"{local:%H:%M}"}, "from_moment")
 
 
 def _paid_in(paid: Iterable[CopayPaid], year: int, until: date) -> Iterable[Decimal]:

@@ -118,6 +118,17 @@ def test_exactly_the_threshold_is_not_above_it(crossing):
     assert _copays(visit, copay_crossing=crossing) == expected[crossing]
 
 
+def test_who_stands_exactly_at_the_threshold_is_not_told_to_be_above_it():
+    at_it = a_history(("2027-01-10", "15180000"))
+    by_old_salary = a_history(("2026-06-30", "14040000"))
+
+    capped = priced(_stay(500_000, history=at_it), copay_crossing=CopayCrossing.CAP)
+    reached = priced(a_visit(copay_history=by_old_salary))
+
+    assert [(reason.rule, reason.variant) for reason in capped.lines[0].reasons] == [("B-025", "at_threshold")]
+    assert [(reason.rule, reason.variant) for reason in reached.lines[0].reasons] == [("B-025", "reached")]
+
+
 def test_lines_are_taken_in_order_of_time_not_of_number():
     early, late = at("2027-03-01 09:00"), at("2027-03-02 09:00")
     items = (an_item(1, ordered_at=late), an_item(2, ordered_at=early))
@@ -156,6 +167,21 @@ def test_stay_across_new_year_is_counted_in_both_years():
     assert [line.copay for line in result.lines] == [0, 200_000]
     assert (result.copay_threshold, result.copay_accumulated) == (SIX_SALARIES, 200_000)
     assert result.copay_paid == (CopayPaid(date(2028, 1, 5), Decimal("200000.00")),)
+
+
+def test_stay_across_new_year_tells_where_each_year_stood():
+    items = [an_item(1, ordered_at=at("2027-12-31 09:00")), an_item(2, ordered_at=at("2028-01-01 09:00"))]
+    visit = a_visit(
+        *items,
+        cards=(a_card(valid_to=None),),
+        copay_history=a_history(("2027-05-01", "20000000")),
+        admitted_at=at("2027-12-30 08:00"),
+        discharged_at=at("2028-01-05 08:00"),
+    )
+
+    standing = [reason.operands for reason in priced(visit).reasons if reason.variant == "standing_of_year"]
+
+    assert [(each["year"], each["accumulated"]) for each in standing] == [("2027", "20000000.00"), ("2028", "0.00")]
 
 
 def test_what_the_old_year_of_a_stay_adds_counts_on_its_last_day():
@@ -209,8 +235,16 @@ def test_lines_are_exempt_from_the_moment_of_the_certificate_until_the_year_ends
         discharged_at=at("2028-01-05 08:00"),
     )
 
+    told = priced(visit).lines[1].reasons[-1]
+
     assert [line.level for line in priced(visit).lines] == [80, 100, 80]
-    assert ("B-028", "") in rules_of(priced(visit))
+    assert (told.rule, told.variant, told.operands["time"]) == ("B-028", "from_moment", "09:00")
+
+
+def test_exemption_by_certificate_is_told_by_its_day():
+    result = priced(a_visit(exempt_from=at("2026-11-01 00:00")))
+
+    assert ("B-028", "") in rules_of(result)
 
 
 def test_negative_copayment_is_refused():

@@ -82,8 +82,16 @@ VISITS = [
     ),
     a_visit(cards=(replace(a_card(), shown_at=at("2026-11-02 09:00")),)),
     a_visit(exempt_from=at("2026-01-02 08:00")),
+    a_visit(exempt_from=at("2026-01-02 00:00")),
     a_visit(copay_history=PAID_15_MILLION, admitted_at=at("2026-03-01 08:00"), discharged_at=None),
     a_visit(copay_history=PAID_15_MILLION),
+    a_visit(copay_history=replace(PAID_15_MILLION, paid=(CopayPaid(date(2026, 2, 1), Decimal(14_040_000)),))),
+    a_visit(
+        an_item(1, ordered_at=at("2025-12-31 08:00")),
+        copay_history=CopayHistory(),
+        admitted_at=at("2025-12-31 08:00"),
+        discharged_at=at("2026-01-02 08:00"),
+    ),
     a_visit(
         an_item(1),
         an_item(2),
@@ -120,7 +128,7 @@ def _read_otherwise():
     package = an_item(1, group=10, package="G1", hospital_price=200_000_000, insurance_price=200_000_000)
     yield priced(a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)), digit_5_lifts_ratios=True)
     yield priced(a_visit(SMALL, object_code="1.14"), offline_small_visit_at_full_rate=False)
-    yield priced(a_visit(copay_history=near), copay_crossing=CopayCrossing.CAP)
+    yield priced(a_visit(an_item(1), an_item(2), copay_history=near), copay_crossing=CopayCrossing.CAP)
     yield priced(a_visit(package), supply_package_cap=SupplyPackageCap.FUND_PAYMENT)
     yield priced(a_visit(package), package_limit_spares_digits="4")
     yield priced(a_visit(a_drug(other_funds=given("1"))), other_funds_mode=OtherFundsMode.FACILITY_POOL)
