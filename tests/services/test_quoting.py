@@ -161,6 +161,20 @@ def test_copayment_of_one_visit_counts_for_the_next_and_an_off_line_one_does_not
     assert after == ["15000000.00", "15200000.00", "15200000.00"]
 
 
+def test_earlier_visit_of_a_file_counts_for_the_next_though_it_ended_later():
+    # 15,180,000 is the threshold; 15,100,000 and the 200,000 of the stay are above it.
+    case = _case(CASES / "bhyt-012.json")
+    case["input"]["cards"][0]["code"] = "DN4791234567890"
+    visit = case["input"]["visits"][0]
+    stay = visit | {"MA_LK": "STAY", "MA_LOAI_KCB": "03", "NGAY_VAO": "202611010800", "NGAY_RA": "202611201600"}
+    case["input"] |= {"visits": [stay, visit], "five_year_date": "2020-01-01"}
+    case["input"]["copay_history"] = [{"date": "2026-08-01", "amount": "15100000"}]
+
+    quoted = quote_json(_quote_content(json.dumps(case).encode()))
+
+    assert [visit["patient_pays"] for visit in quoted["visits"]] == [200_000, 0]
+
+
 @pytest.mark.parametrize("funds", [None, {"VTNN": "0"}, {"NSNN": "1"}])
 def test_case_of_arv_drugs_replaces_their_copayment_only(funds):
     case = _case(CASES / "bhyt-018.json")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from billing.domain.copay_history import CopayPaid
 from billing.domain.coverage.authority import Settled
 from billing.domain.coverage.compare import compare_with_stated, not_told_yet
-from billing.domain.coverage.level import beside_other_visits
+from billing.domain.coverage.level import beside_other_visits, visit_days
 from billing.domain.coverage.priced import PricedVisit
 from billing.domain.coverage.refusals import PriceNotInForce, refusal_as_finding
 from billing.domain.errors import InvalidValue, NotSupported
@@ -56,7 +56,7 @@ def quote_visits(
     for hoso, told_visit in read:
         visit = told_visit
         if paid and visit.copay_history is not None:
-            visit = replace(visit, copay_history=visit.copay_history.with_paid(paid))
+            visit = replace(visit, copay_history=visit.copay_history.with_paid(_by_the_end_of(visit, paid)))
         try:
             settled = settle(hoso, visit)
         except (NotSupported, InvalidValue, PriceNotInForce) as refusal:
@@ -69,6 +69,17 @@ def quote_visits(
             differences = compare_with_stated(settled.ours, file=file, hoso=hoso, ma_lk=visit.ma_lk)
             findings.extend(not_told_yet(differences, told))
     return Quote(tuple(quoted), tuple(findings), len(read) + unbuilt)
+
+
+def _by_the_end_of(visit: Visit, paid: tuple[CopayPaid, ...]) -> tuple[CopayPaid, ...]:
+    """What earlier visits of the file added: it counts in its year though that visit ended later than this one.
+
+    Source: the format of worked cases (visits are processed in order); rule B-025.
+    """
+    last = visit_days(visit)[1]
+    return tuple(
+        replace(each, paid_on=last) if each.paid_on > last and each.paid_on.year == last.year else each for each in paid
+    )
 
 
 def _beside(priced: PricedVisit, visit: Visit, of_person: Sequence[Visit]) -> PricedVisit:
