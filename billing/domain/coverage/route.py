@@ -84,8 +84,6 @@ def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFa
 
 def route_of_uninsured(visit: Visit, figures: Figures, policy: Policy) -> RouteFactor:
     """The route of a visit no card counts for: told beside it, decides nothing and refuses nothing."""
-    if not visit.cards:
-        return NO_ROUTE
     try:
         return find_route_factor(visit, figures, policy)
     except (UnknownObjectCode, ObjectCodeDoesNotFit, RuleNotBuilt):

@@ -97,6 +97,8 @@ def test_route_of_a_visit_no_card_counts_for_is_told_and_refuses_nothing():
     expired = (a_card(valid_to="2026-11-01"),)
 
     assert priced(a_visit(cards=expired)).route_factor == 100
+    assert priced(a_visit(cards=())).route_factor == 100
+    assert priced(a_visit(cards=(), object_code="9")).route_factor == 0
     assert priced(a_visit(cards=expired, object_code="1.15")).route_factor == 0
     assert priced(a_visit(cards=(), object_code="1.15")).self_pay == 1_000_000
 
