@@ -294,10 +294,14 @@ async def test_cancelled_wait_for_the_synchronous_standby_is_unknown() -> None:
             "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
         ):
             await asyncio.sleep(0.02)
+            if writing.done():
+                # The checkpointer turns the waiting on, and had not yet read the new setting: this COMMIT did not wait.
+                await writing
+                writing = asyncio.create_task(write())
 
         with pytest.raises(CommitUnknown, match=r"standby|replication"):
             await writing
-        assert await superuser.fetchval(COUNT) == 1
+        assert await superuser.fetchval(COUNT) >= 1
         await superuser.close()
     finally:
         await asyncio.to_thread(server.stop)
