@@ -175,12 +175,9 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
                     row, column = int(element.get("r") or row + 1), 0
                 elif local == "c":
                     row, column = _place(element.get("r"), row, column + 1)
-                if row > ROWS_MAX or column > COLUMNS_MAX:
-                    raise SheetUnreadable(
-                        f"the sheet reaches to row {row:,}, column {column:,}; at most {ROWS_MAX:,} rows and"
-                        f" {COLUMNS_MAX} columns are read: delete what stands far out"
-                    )
             elif local == "c":
+                if len(element):  # a cell that is only formatted holds nothing, wherever it stands
+                    _check_reach(row, column)
                 fault = _fault(element)
                 if fault is not None:
                     faults[row, column] = fault
@@ -191,6 +188,14 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
             elif local == "mergeCell":
                 merged.update(_rows_of(element.get("ref", "")))
     return _Inspected(faults, frozenset(merged))
+
+
+def _check_reach(row: int, column: int) -> None:
+    if row > ROWS_MAX or column > COLUMNS_MAX:
+        raise SheetUnreadable(
+            f"the sheet has a value in row {row:,}, column {column:,}; at most {ROWS_MAX:,} rows and {COLUMNS_MAX}"
+            " columns are read: delete the values outside the table"
+        )
 
 
 def _fault(cell: Element) -> Fault | None:

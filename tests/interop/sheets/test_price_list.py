@@ -231,8 +231,24 @@ def test_archive_that_lies_about_its_sizes_is_counted_all_the_same() -> None:
 def test_one_cell_far_out_is_refused_instead_of_filling_what_lies_between() -> None:
     far = '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
 
-    with pytest.raises(SheetUnreadable, match="reaches to row 1,048,576"):
+    with pytest.raises(SheetUnreadable, match="value in row 1,048,576"):
         read_xlsx(workbook(rows(("mã", "giá BHYT"), ("A1", 5)) + far))
+
+
+@pytest.mark.parametrize(
+    "far",
+    [
+        '<row r="1048576"><c r="A1048576" s="1"/></row>',
+        '<row r="1048576"><c r="XFD1048576" s="1"></c></row>',
+        '<row r="1048576" s="1" customFormat="1"/>',
+        '<row r="3"><c r="XFD3" s="1"/></row>',
+    ],
+    ids=["last row", "last cell", "row without cells", "last column"],
+)
+def test_cell_that_is_only_formatted_does_not_extend_the_sheet(far: str) -> None:
+    table = rows(("mã", "giá BHYT"), ("A1", 5))
+
+    assert read_xlsx(workbook(table + far)).prices == read_xlsx(workbook(table)).prices
 
 
 @pytest.mark.parametrize(
