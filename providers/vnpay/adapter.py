@@ -51,6 +51,7 @@ from providers.vnpay.signing import (
     QUERY_REQUEST,
     REFUND_ANSWER,
     REFUND_REQUEST,
+    accepted_texts,
     is_signed,
     listed_text,
     query_text,
@@ -132,7 +133,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         names = [name for name, _ in callback.query if name.startswith("vnp_")]
         is_plain = len(names) == len(set(names))
         if not is_plain or not is_signed(
-            alive(self._settings.hash_secrets), query_text(fields), fields.get(HASH_FIELD)
+            alive(self._settings.hash_secrets), accepted_texts(fields), fields.get(HASH_FIELD)
         ):
             raise BadSignature(_reply("97", "Invalid signature"))
         try:
@@ -229,7 +230,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         request = self._client.build_request("POST", settings.api_url, json=body)
         answer = await call(self._client, request, timeout_s=settings.timeout_s)
         told = _object(answer)
-        if not is_signed(alive(settings.hash_secrets), listed_text(told, answered), told.get(HASH_FIELD)):
+        if not is_signed(alive(settings.hash_secrets), [listed_text(told, answered)], told.get(HASH_FIELD)):
             raise NoAnswer("the answer is not signed by this terminal")
         if told.get("vnp_TmnCode") != settings.tmn_code or told.get("vnp_Command") != fields["vnp_Command"]:
             raise NoAnswer("the answer is of another call")

@@ -7,7 +7,7 @@ order joined by `|`. Source: VNPAY, payment gateway interface 2.1.0.
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote_plus
 
 from providers.signing import is_same_secret
@@ -16,6 +16,16 @@ HASH_FIELD = "vnp_SecureHash"
 _UNSIGNED = frozenset({HASH_FIELD, "vnp_SecureHashType"})
 _OURS = "vnp_"
 _HASH = re.compile(r"[0-9A-Fa-f]{128}")
+
+_STAR, _TILDE = {"%2A": "*"}, {"~": "%7E"}
+# How encoders differ from Python's `quote_plus`: not at all, Java and browsers, PHP, JavaScript's encodeURIComponent.
+_SPELLINGS: tuple[Mapping[str, str], ...] = (
+    {},
+    {**_STAR, **_TILDE},
+    _TILDE,
+    _STAR,
+    {**_STAR, "%21": "!", "%27": "'", "%28": "(", "%29": ")"},
+)
 
 # fmt: off
 QUERY_REQUEST = (
@@ -46,6 +56,23 @@ def query_text(fields: Mapping[str, object]) -> str:
     return "&".join(f"{quote_plus(name)}={quote_plus(signed[name])}" for name in sorted(signed))
 
 
+def accepted_texts(fields: Mapping[str, object]) -> frozenset[str]:
+    """The signed texts of a received query: one for each form-encoding in use.
+
+    The rule says "form-encoded" and the encoders differ for a few signs: Java and browsers leave `*` and encode `~`,
+    PHP encodes both, JavaScript's encodeURIComponent leaves `*~!'()`. All of them encode the same names and values, so
+    that accepting each of them accepts no other message.
+    """
+    text = query_text(fields)
+    return frozenset(_respelled(text, spelling) for spelling in _SPELLINGS)
+
+
+def _respelled(text: str, spelling: Mapping[str, str]) -> str:
+    for ours, theirs in spelling.items():
+        text = text.replace(ours, theirs)
+    return text
+
+
 def listed_text(fields: Mapping[str, object], names: Sequence[str]) -> str:
     """What is signed of a call between servers: the values of `names` (without `vnp_`), empty where one is absent."""
     return "|".join(_text(fields.get(_OURS + name)) for name in names)
@@ -56,11 +83,11 @@ def secure_hash(secret: bytes, text: str) -> str:
     return hmac.new(secret, text.encode("utf-8"), hashlib.sha512).hexdigest()
 
 
-def is_signed(secrets: Sequence[bytes], text: str, received: object) -> bool:
-    """Whether a hash is that of a text by any secret alive; its letters may be of either case."""
+def is_signed(secrets: Sequence[bytes], texts: Iterable[str], received: object) -> bool:
+    """Whether a hash is that of one of the texts by any secret alive; its letters may be of either case."""
     if not isinstance(received, str) or not _HASH.fullmatch(received):
         return False
-    return any(is_same_secret(secure_hash(secret, text), received.lower()) for secret in secrets)
+    return any(is_same_secret(secure_hash(secret, text), received.lower()) for text in texts for secret in secrets)
 
 
 def _text(value: object) -> str:

@@ -87,7 +87,7 @@ def test_query_is_signed_and_its_answer_judged_as_the_vectors_say(vector):
     assert secure_hash(key, expected["request_signed_string"]) == expected["request_body"][HASH_FIELD]
     answer = expected["response_body"]
     assert listed_text(answer, QUERY_ANSWER) == expected["response_signed_string"]
-    assert is_signed([key], listed_text(answer, QUERY_ANSWER), answer[HASH_FIELD]) is expected["response_valid"]
+    assert is_signed([key], [listed_text(answer, QUERY_ANSWER)], answer[HASH_FIELD]) is expected["response_valid"]
 
 
 @vectors("refund")
@@ -240,6 +240,33 @@ def test_hash_of_a_weaker_kind_that_the_message_names_is_refused():
 
     with pytest.raises(BadSignature):
         terminal().read_callback(ipn(f"{text}&{HASH_FIELD}={weak}&vnp_SecureHashType=SHA256"))
+
+
+_SPELLED_TEXT = "K7ABCDEFR VIEN*PHI~(1)!'"
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "K7ABCDEFR+VIEN%2APHI~%281%29%21%27",
+        "K7ABCDEFR+VIEN*PHI%7E%281%29%21%27",
+        "K7ABCDEFR+VIEN%2APHI%7E%281%29%21%27",
+        "K7ABCDEFR+VIEN*PHI~%281%29%21%27",
+        "K7ABCDEFR+VIEN*PHI~(1)!'",
+    ],
+    ids=["python", "java and browsers", "php", "star and tilde plain", "encodeURIComponent"],
+)
+def test_ipn_signed_over_any_form_encoding_in_use_is_accepted(spelled):
+    plain = query_text({**PAID, "vnp_OrderInfo": "X"})
+    text = plain.replace("vnp_OrderInfo=X", f"vnp_OrderInfo={spelled}")
+    signature = secure_hash(SECRET.encode(), text)
+
+    notice = one(terminal().read_callback(ipn(f"{text}&{HASH_FIELD}={signature}")))
+
+    assert notice.transfer_text == _SPELLED_TEXT
+    for changed in (text.replace("VIEN", "VIAN"), text.replace("PHI", "PHI*"), text.replace("PHI", "PHI%7E")):
+        with pytest.raises(BadSignature):
+            terminal().read_callback(ipn(f"{changed}&{HASH_FIELD}={signature}"))
 
 
 def test_signature_of_another_account_is_refused():
