@@ -38,7 +38,7 @@ from providers.contract import (
 from providers.emvqr import QrError, check_payee
 from providers.payos.order_codes import order_code, reference_of
 from providers.payos.settings import PayosSettings
-from providers.payos.signing import create_text, data_text, is_signed, signature_of
+from providers.payos.signing import accepted_texts, create_text, is_signed, signature_of
 from providers.settings import alive, first
 from providers.signing import NotStrictJson, read_json_object
 from providers.telling import VIETNAM, fingerprint, without_money
@@ -230,10 +230,10 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
 
     def _is_signed(self, data: Mapping[str, object], received: object) -> bool:
         try:
-            text = data_text(data)
+            texts = accepted_texts(data)
         except TypeError:
             return False
-        return is_signed(alive(self._settings.checksum_keys), text, received)
+        return is_signed(alive(self._settings.checksum_keys), texts, received)
 
     async def _ask(
         self, method: str, path: str, body: Mapping[str, object] | None, *, signed: bool = False

@@ -5,13 +5,14 @@ Source: payOS, merchant API v2 (signatures of requests, webhooks, answers and pa
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from providers.signing import hmac_sha256_hex, is_same_secret
 
 CREATE = ("amount", "cancelUrl", "description", "orderCode", "returnUrl")
 _EMPTY = ("null", "undefined")
+_NODE_OBJECT = "[object Object]"  # what JavaScript writes for an object in a text
 _UNESCAPED = "-_.!~*'()"  # what encodeURIComponent leaves as it is, besides letters and digits
 
 
@@ -29,6 +30,20 @@ def data_text(data: Mapping[str, object]) -> str:
     return "&".join(f"{name}={_value(data[name])}" for name in sorted(data))
 
 
+def accepted_texts(data: Mapping[str, object]) -> frozenset[str]:
+    """The signed texts of received `data`: one for each way in which payOS's own programs write what is nested.
+
+    The rule covers lists only. For an object the vendor's Node SDK 2.0.5 signs the literal `[object Object]`, and its
+    newer signatures sort every level. The content of a nested object may be unsigned: no field of one is read.
+    Raises TypeError for a value that payOS could not have written so.
+    """
+    if not any(isinstance(value, (list, dict)) for value in data.values()):
+        return frozenset({data_text(data)})
+    sorted_at_all_levels = {name: _sorted_deep(value) for name, value in data.items()}
+    as_node = {name: _NODE_OBJECT if isinstance(value, dict) else value for name, value in data.items()}
+    return frozenset(data_text(each) for each in (data, sorted_at_all_levels, as_node))
+
+
 def payout_text(body: Mapping[str, object]) -> str:
     """The signed text of a payout: as `data_text`, keys and values encoded as `encodeURIComponent` does."""
     return "&".join(f"{_encoded(name)}={_encoded(_value(body[name]))}" for name in sorted(body))
@@ -39,10 +54,10 @@ def signature_of(key: bytes, text: str) -> str:
     return hmac_sha256_hex(key, text.encode("utf-8"))
 
 
-def is_signed(keys: Sequence[bytes], text: str, received: object) -> bool:
-    """Whether a signature is that of a text by any checksum key alive."""
+def is_signed(keys: Sequence[bytes], texts: Iterable[str], received: object) -> bool:
+    """Whether a signature is that of one of the texts by any checksum key alive."""
     shown = received.lower() if isinstance(received, str) else received  # hex is compared in lower case
-    return any(is_same_secret(signature_of(key, text), shown) for key in keys)
+    return any(is_same_secret(signature_of(key, text), shown) for text in texts for key in keys)
 
 
 def _value(value: object) -> str:
@@ -58,6 +73,12 @@ def _sorted(value: object) -> object:
     if isinstance(value, list):
         return [_sorted(each) for each in value]
     return {name: value[name] for name in sorted(value)} if isinstance(value, dict) else value
+
+
+def _sorted_deep(value: object) -> object:
+    if isinstance(value, list):
+        return [_sorted_deep(each) for each in value]
+    return {name: _sorted_deep(value[name]) for name in sorted(value)} if isinstance(value, dict) else value
 
 
 def _plain(value: object) -> str:

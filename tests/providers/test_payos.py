@@ -141,6 +141,24 @@ def test_optional_fields_may_be_absent_and_new_ones_may_come():
     assert one(channel().read_callback(delivery(json.dumps(body)))).amount == 350_000
 
 
+@pytest.mark.parametrize(
+    "signed",
+    ["[object Object]", '{"a":[{"d":1,"c":2}],"b":null}', '{"a":[{"c":2,"d":1}],"b":null}'],
+    ids=["as the Node SDK", "first level sorted", "all levels sorted"],
+)
+def test_object_nested_in_the_data_is_accepted_as_the_vendor_signs_it(signed):
+    data = {**TRANSFER, "extra": {"b": None, "a": [{"d": 1, "c": 2}]}}
+    text = "&".join(
+        f"{name}={signed if name == 'extra' else '' if data[name] is None else data[name]}" for name in sorted(data)
+    )
+    body = {"data": data, "signature": signature_of(KEY.encode(), text)}
+
+    assert one(channel().read_callback(delivery(json.dumps(body)))).amount == 350_000
+    for changed in ({**data, "amount": 350_001}, {**data, "extra": []}, {**data, "extra": "x"}):
+        with pytest.raises(BadSignature):
+            channel().read_callback(delivery(json.dumps({**body, "data": changed})))
+
+
 def test_transfer_without_a_banks_reference_has_no_name():
     assert one(channel().read_callback(told(reference=""))).fact_keys == frozenset()
 
