@@ -232,6 +232,8 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         schemes = ("https://", "http://") if self._settings.base_url.startswith("http://") else ("https://",)
         if page is not None and not (isinstance(page, str) and page.startswith(schemes)):
             raise PaymentUnknown("the page of the payment is no address that a browser opens")
+        if is_session and not page:
+            raise PaymentUnknown("the answer gives no page to pay on")
         return PaymentInstruction(redirect_url=page or "", provider_reference=number)
 
     async def _find(self, reference: str, *, since: datetime) -> tuple[list[Object], bool, bytes]:

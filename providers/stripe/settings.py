@@ -12,8 +12,9 @@ _ADDRESS = r"https?://[!-~]{1,500}"
 class StripeSettings(AccountSettings):
     """One account. `secret_key` opens the interface (`sk_…`), `endpoint_secret` signs what is told to us (`whsec_…`).
 
-    `mode` says what is made for the payer: a `payment_intent`, or a `checkout` session with a page of its own, which
-    needs an address to return to. `payment_method_types` is sent only where it is set. `payment_method` and `confirm`
+    `mode` states what is made for the payer: a `checkout` session, whose hosted page the patient opens and which needs
+    an address to return to; or a bare `payment_intent`, for a caller that collects the card itself: it gives the
+    patient's page no way to pay. `payment_method_types` is sent only where it is set. `payment_method` and `confirm`
     charge a method that is named here at once: for servers of tests, never for patients.
     `livemode` and `account`, where set, refuse what is told of the other mode or of another connected account.
     `tolerance_s` bounds the age of what is told, `future_s` how far its clock may be ahead of ours.
@@ -23,7 +24,7 @@ class StripeSettings(AccountSettings):
     endpoint_secret: Secrets
     base_url: str = Field(default="https://api.stripe.com", pattern=rf"^{_ADDRESS}[^/]$")
     api_version: str = Field(default="2024-06-20", pattern=r"^[0-9A-Za-z.;_=-]{0,60}$")
-    mode: Literal["payment_intent", "checkout"] = "payment_intent"
+    mode: Literal["payment_intent", "checkout"] = "checkout"
     payment_method_types: tuple[str, ...] = ()
     payment_method: str = Field(default="", pattern=r"^[0-9A-Za-z_-]{0,255}$")
     confirm: bool = False

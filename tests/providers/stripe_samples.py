@@ -17,7 +17,12 @@ HOST = "https://api.stripe.com"
 KEY, SECRET = "sk_test_FAKEFAKEFAKE", "whsec_FAKEFAKEFAKEFAKE0001"
 AT = datetime(2026, 9, 21, 14, 13, 30, tzinfo=UTC)
 CREATED = int(AT.timestamp()) - 10
-SETTINGS: dict[str, Any] = {"secret_key": KEY, "endpoint_secret": SECRET, "timeout_s": 0.2}
+SETTINGS: dict[str, Any] = {
+    "secret_key": KEY,
+    "endpoint_secret": SECRET,
+    "mode": "payment_intent",
+    "timeout_s": 0.2,
+}
 REQUEST = PaymentRequest(
     reference="K7ABCDEFR",
     amount=350_000,

@@ -11,6 +11,8 @@ import pytest
 import respx
 
 from providers.contract import Notice, Outcome, PaymentInstruction, PaymentRefused, PaymentUnknown
+from providers.stripe.adapter import Stripe
+from providers.stripe.settings import StripeSettings
 from tests.providers.stripe_samples import (
     AT,
     CREATED,
@@ -21,6 +23,7 @@ from tests.providers.stripe_samples import (
     NEW_INTENT,
     REQUEST,
     SESSION,
+    SETTINGS,
     account,
     one,
     told,
@@ -129,6 +132,23 @@ async def test_session_leads_to_its_page_and_carries_our_reference_twice(world):
     assert form["line_items[0][price_data][unit_amount]"] == "350000"
     assert form["payment_intent_data[metadata][invoice]"] == form["client_reference_id"] == "K7ABCDEFR"
     assert form["success_url"] == form["cancel_url"] == REQUEST.return_url
+
+
+async def test_account_with_default_settings_gives_the_patient_a_page_to_pay_on(world):
+    world.post(SESSIONS).respond(json=NEW_SESSION)
+    defaults = {name: value for name, value in SETTINGS.items() if name != "mode"}
+
+    async with httpx.AsyncClient() as client:
+        instruction = await Stripe(StripeSettings.model_validate(defaults), client).create_payment(REQUEST)
+
+    assert instruction.redirect_url == PAGE
+
+
+async def test_session_without_a_page_is_unknown(world):
+    world.post(SESSIONS).respond(json={**NEW_SESSION, "url": None})
+
+    with pytest.raises(PaymentUnknown, match="no page"):
+        await created(mode="checkout")
 
 
 async def test_session_without_an_address_to_return_to_is_refused():

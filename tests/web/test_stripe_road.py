@@ -34,7 +34,13 @@ from tests.web.stripe_server import KEY, SECRET, Manners, StripeServer
 from tests.worker.telling import TurnedClock
 
 OWED = 136_000
-SETTINGS = {"secret_key": KEY, "endpoint_secret": SECRET, "return_url": "https://hospital.example/back", "timeout_s": 5}
+SETTINGS = {
+    "secret_key": KEY,
+    "endpoint_secret": SECRET,
+    "mode": "payment_intent",
+    "return_url": "https://hospital.example/back",
+    "timeout_s": 5,
+}
 MANNERS = {
     "plain": Manners(),
     "adds fields": Manners(adds=True),
@@ -179,7 +185,7 @@ async def test_payment_goes_the_whole_way_and_back(road: Road, manners: str) -> 
 
 
 async def test_session_and_its_intent_are_one_payment_in_any_order(road: Road) -> None:
-    road.settings["mode"] = "checkout"
+    del road.settings["mode"]
     intent = await road.open_intent()
     [session] = road.server.sessions.values()
     assert intent["instruction"]["redirect_url"] == session["url"]
