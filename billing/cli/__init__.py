@@ -16,6 +16,7 @@ _COMMANDS = {
     "ledger": "billing.cli.ledger:ledger",
     "migrate": "billing.cli.migrate:migrate",
     "organization": "billing.cli.organization:organization",
+    "person": "billing.cli.person:person",
     "pricing": "billing.cli.pricing:pricing",
     "provider": "billing.cli.provider:provider",
     "quote": "billing.cli.quote:quote",

@@ -13,9 +13,10 @@ from asyncpg import CheckViolationError, RestrictViolationError, UniqueViolation
 
 from billing.domain.actor import Actor
 from billing.domain.errors import InvalidValue, NotFound, Refused
-from billing.domain.ids import OrganizationId
-from billing.domain.two_persons import require_person
+from billing.domain.ids import OrganizationId, PersonId
+from billing.domain.two_persons import SamePerson, require_person
 from billing.services.context import AccountUnusable, Context
+from billing.services.steps.second_person import require_second_person
 from billing.storage.account_changes import (
     AccountChange,
     add_change,
@@ -117,12 +118,11 @@ async def approve_change(context: Context, organization_id: OrganizationId, chan
 
     Raises PersonNeeded, NotFound, ChangeDecided, SecondPersonNeeded, InvalidValue, ChangeNotPossible.
     """
-    person = require_person(actor)
+    require_person(actor)
     try:
         async with context.database.transaction(organization_id) as tx:
             change = await _lock(tx, change_id)
-            if change.proposed_by == person:
-                raise SecondPersonNeeded("who proposed this cannot approve it; another person must")
+            person = await _second_person(tx, change, actor)
             row = await find_provider_account(tx, change.account_name)
             assert row is not None, "accounts are never removed"
             _check(context, row, change)
@@ -189,6 +189,13 @@ async def _lock(tx: Transaction, change_id: UUID) -> AccountChange:
     if change.state != "proposed":
         raise ChangeDecided(f"this change was {change.state} before")
     return change
+
+
+async def _second_person(tx: Transaction, change: AccountChange, actor: Actor) -> PersonId:
+    try:
+        return await require_second_person(tx, change.proposed_by, actor)
+    except SamePerson as same:
+        raise SecondPersonNeeded("who proposed this cannot approve it; another person must") from same
 
 
 async def _note(tx: Transaction, context: Context, action: str, change_id: UUID, actor: Actor) -> None:

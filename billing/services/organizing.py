@@ -13,7 +13,7 @@ from uuid import UUID
 
 from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolationError
 
-from billing.domain.actor import Role
+from billing.domain.actor import Actor, Role
 from billing.domain.bookkeeping import clearing_account
 from billing.domain.errors import InvalidValue, NotFound, Refused
 from billing.domain.exception import DEFAULT_TERMS, ExceptionTerms, terms_of
@@ -23,18 +23,23 @@ from billing.domain.keys import hash_secret, write_key
 from billing.domain.ledger import CHART, AccountKey, business_date
 from billing.domain.payment import Why
 from billing.domain.reference import PREFIXES, PrefixesExhausted, prefix_of
+from billing.domain.two_persons import person_name as clean_name
 from billing.services.context import Clock, Ids
 from billing.storage.access import (
     KeyRow,
+    PersonRow,
     add_key,
     add_person,
     find_persons,
     grant_roles,
+    list_persons,
     read_keys,
+    rename_person,
     revoke_key,
 )
 from billing.storage.database import Database, Transaction
 from billing.storage.exceptions import read_exception_terms, set_exception_terms
+from billing.storage.journal import write_audit
 from billing.storage.organizations import (
     add_bank_account,
     add_facility,
@@ -66,6 +71,12 @@ class KeyNameTaken(Refused):
     """The living keys of a name act for another person."""
 
     code = "key_name_taken"
+
+
+class NameTaken(Refused):
+    """Another person of the organization has this name, however it is written."""
+
+    code = "name_taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +184,9 @@ class Setup:
     ) -> str:
         """Give a program a key that acts for a person; the key is returned once and never stored.
 
-        A person not known by this name is added; a known one is trusted with the roles. Two keys of one name may be
-        alive at once, so that one replaces the other without a pause; both act for the same person. Raises
-        InvalidValue, KeyNameTaken, TwoKeysAlive.
+        A person not known by this name, however it is written, is added; a known one is trusted with the roles. Two
+        keys of one name may be alive at once, so that one replaces the other without a pause; both act for the same
+        person. Raises InvalidValue, KeyNameTaken, TwoKeysAlive.
         """
         if not _KEY_NAME.fullmatch(name):
             raise InvalidValue("a key's name is small letters, digits and hyphens, at most 40", field="name")
@@ -200,7 +211,7 @@ class Setup:
                 )
                 await add_key(tx, key, secret_hash=hash_secret(secret))
         except UniqueViolationError as error:
-            raise TwoKeysAlive(f"another key of the name {name} was added at the same moment") from error
+            raise TwoKeysAlive(f"another key or person of this name was added at the same moment: {name}") from error
         except ForeignKeyViolationError as error:
             raise NotFound("no such organization", field="organization") from error
         return write_key(organization_id, secret)
@@ -216,6 +227,28 @@ class Setup:
             if not await revoke_key(tx, key_id, at=self._clock()):
                 raise NotFound("no such key is alive", field="key_id")
 
+    async def list_persons(self, organization_id: OrganizationId) -> list[PersonRow]:
+        """Everybody who works for the organization, by name."""
+        async with self._database.transaction(organization_id) as tx:
+            return await list_persons(tx)
+
+    async def rename_person(self, organization_id: OrganizationId, person_id: PersonId, name: str) -> None:
+        """Give a person a name that nobody else of the organization has. Raises NotFound, InvalidValue, NameTaken."""
+        try:
+            async with self._database.transaction(organization_id) as tx:
+                if not await rename_person(tx, person_id, clean_name(name)):
+                    raise NotFound("no such person", field="person")
+                await write_audit(
+                    tx,
+                    self._ids.new(),
+                    recorded_at=self._clock(),
+                    actor=Actor.system(),
+                    action="person_renamed",
+                    subject=("person", person_id),
+                )
+        except UniqueViolationError as error:
+            raise NameTaken("another person has this name, however it is written", field="name") from error
+
     async def set_exception_terms(
         self, organization_id: OrganizationId, reason: Reason | Why, *, due: timedelta, owner_name: str | None = None
     ) -> None:
@@ -230,8 +263,8 @@ class Setup:
             raise InvalidValue("nothing is to be decided where money is where it is owed", field="reason")
         async with self._setting_up(organization_id) as tx:
             found = [] if owner_name is None else await find_persons(tx, owner_name)
-            if owner_name is not None and len(found) != 1:
-                raise NotFound(f"{len(found)} persons have this name, and one is meant", field="owner")
+            if owner_name is not None and not found:
+                raise NotFound("no person has this name", field="owner")
             await set_exception_terms(tx, reason.value, ExceptionTerms(due, found[0] if found else None))
 
     async def read_exception_terms(self, organization_id: OrganizationId) -> dict[Reason | Why, ExceptionTerms]:
@@ -264,14 +297,13 @@ class Setup:
         self, tx: Transaction, person_name: str, roles: Collection[Role], holder: PersonId | None
     ) -> PersonId:
         """The person of a name, trusted with the roles. `holder` is whom the living keys of the same name act for."""
-        known = await find_persons(tx, person_name)
+        name = clean_name(person_name)
+        known = await find_persons(tx, name)
         if holder is not None and holder not in known:
             raise KeyNameTaken("the keys of this name act for another person", field="name")
-        if len(known) > 1 and holder is None:
-            raise InvalidValue("several persons have this name; tell them apart by their names", field="person")
         if not known:
             person_id = PersonId(self._ids.new())
-            await add_person(tx, person_id, name=person_name, roles=roles)
+            await add_person(tx, person_id, name=name, roles=roles)
             return person_id
         person_id = known[0] if holder is None else holder
         await grant_roles(tx, person_id, roles)

@@ -12,10 +12,11 @@ from billing.domain.actor import Actor
 from billing.domain.coverage.authority import FacilityPricing, PricingAuthority
 from billing.domain.errors import InvalidValue, NotFound, Refused
 from billing.domain.ids import InvoiceId, OrganizationId, VisitId
-from billing.domain.two_persons import require_person, require_second_person
+from billing.domain.two_persons import require_person
 from billing.services.context import Context
 from billing.services.steps.auditing import note
 from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
+from billing.services.steps.second_person import require_second_person
 from billing.storage.organizations import find_facility
 from billing.storage.pricing import (
     NewPricing,
@@ -89,7 +90,7 @@ async def approve_proposed_pricing(
         proposed_by, approved_by = locked
         if approved_by is not None:
             raise PricingApproved("this setting is approved already")
-        second = require_second_person(proposed_by, actor)
+        second = await require_second_person(tx, proposed_by, actor)
         await approve_pricing(tx, pricing_id, by=second, at=context.clock())
         await note(tx, context, actor, "pricing_approved", ("facility_pricing", pricing_id))
 

@@ -11,11 +11,12 @@ from uuid import UUID
 from billing.domain.actor import Actor
 from billing.domain.errors import NotFound, Refused
 from billing.domain.ids import OrganizationId
-from billing.domain.two_persons import require_person, require_second_person
+from billing.domain.two_persons import require_person
 from billing.interop.readings import read_readings
 from billing.services.context import Context
 from billing.services.steps.auditing import note
 from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
+from billing.services.steps.second_person import require_second_person
 from billing.storage.facility_readings import (
     NewReadings,
     add_readings,
@@ -81,7 +82,7 @@ async def approve_proposed_readings(
         proposed_by, approved_by = locked
         if approved_by is not None:
             raise ReadingsApproved("these readings are approved already")
-        second = require_second_person(proposed_by, actor)
+        second = await require_second_person(tx, proposed_by, actor)
         await approve_readings(tx, readings_id, by=second, at=context.clock())
         await note(tx, context, actor, "readings_approved", ("facility_readings", readings_id))
 

@@ -28,10 +28,11 @@ from billing.domain.tariff import (
     compare_lists,
     next_state,
 )
-from billing.domain.two_persons import require_person, require_second_person
+from billing.domain.two_persons import require_person
 from billing.services.context import Context
 from billing.services.steps.auditing import note
 from billing.services.steps.idempotency import Claim, find_earlier, keep_claim
+from billing.services.steps.second_person import require_second_person
 from billing.storage.database import Transaction
 from billing.storage.organizations import find_facility
 from billing.storage.tariffs import (
@@ -145,7 +146,7 @@ async def approve_tariff(
         next_state(locked.state, TariffEvent.APPROVE)
         if not locked.is_complete:
             raise TariffIncomplete("not every row of this draft has arrived; repeat the import")
-        second = require_second_person(locked.drafted_by, actor)
+        second = await require_second_person(tx, locked.drafted_by, actor)
         await approve(tx, tariff_id, by=second, at=context.clock())
         await note(tx, context, actor, "tariff_approved", ("tariff", tariff_id))
 

@@ -1,11 +1,12 @@
 """API keys and the persons they act for; only hashes of secrets are kept."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from billing.domain.actor import Role
 from billing.domain.ids import ApiKeyId, PersonId
+from billing.domain.two_persons import Person
 from billing.storage.database import Transaction
 
 _ADD_PERSON = """
@@ -19,13 +20,56 @@ async def add_person(tx: Transaction, person_id: PersonId, *, name: str, roles: 
 
 
 _FIND_PERSONS = """
-    SELECT id FROM person WHERE organization_id = $1 AND name = $2 ORDER BY id
+    SELECT id FROM person WHERE organization_id = $1 AND name_key = vienphi_name_key($2)
+    ORDER BY duplicate_of IS NOT NULL, id
 """
 
 
 async def find_persons(tx: Transaction, name: str) -> list[PersonId]:
-    """Everybody of exactly this name."""
+    """The person of a name however it is written, then those added under the same name before names were unique."""
     return [PersonId(row["id"]) for row in await tx.fetch(_FIND_PERSONS, tx.organization_id, name)]
+
+
+_READ_PERSONS = """
+    SELECT id, name_key FROM person WHERE organization_id = $1 AND id = ANY ($2)
+"""
+
+
+async def read_persons(tx: Transaction, person_ids: Collection[PersonId]) -> dict[PersonId, Person]:
+    """Persons as rules of two persons compare them, by id."""
+    rows = await tx.fetch(_READ_PERSONS, tx.organization_id, list(person_ids))
+    return {PersonId(row["id"]): Person(PersonId(row["id"]), row["name_key"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRow:
+    """A person as stored. `duplicate_of`: whose name this row had too when names became unique."""
+
+    id: PersonId
+    name: str
+    roles: frozenset[Role]
+    duplicate_of: PersonId | None
+
+
+_LIST_PERSONS = """
+    SELECT id, name, roles, duplicate_of FROM person WHERE organization_id = $1 ORDER BY name_key, id
+"""
+
+
+async def list_persons(tx: Transaction) -> list[PersonRow]:
+    """Everybody who works for the organization, by name."""
+    rows = await tx.fetch(_LIST_PERSONS, tx.organization_id)
+    return [PersonRow(**{**dict(row), "roles": frozenset(map(Role, row["roles"]))}) for row in rows]
+
+
+_RENAME_PERSON = """
+    UPDATE person SET name = $3, duplicate_of = NULL WHERE organization_id = $1 AND id = $2 RETURNING id
+"""
+
+
+async def rename_person(tx: Transaction, person_id: PersonId, name: str) -> bool:
+    """Give a person another name, of their own; False where there is no such person."""
+    return await tx.fetchval(_RENAME_PERSON, tx.organization_id, person_id, name) is not None
 
 
 _GRANT_ROLES = """

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+import structlog
 
 import billing
 from billing.domain.errors import BillingError
 from billing.storage.database import DatabaseUnavailable, Reader
+
+log = structlog.get_logger(__name__)
 
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _LOCK_KEY = 0x7669656E706869  # "vienphi" in ASCII; a one-number lock, apart from the two-number locks of database.py
@@ -110,6 +113,7 @@ async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]
         if not await connection.fetchval(_RECORD_EXISTS):
             await connection.execute(_CREATE_RECORD)
         missing = _compare(migrations, await connection.fetch(_READ_RECORD))
+        connection.add_log_listener(_log_warning)
         for migration in missing:
             await _apply(connection, migration)
     return [migration.name for migration in missing]
@@ -195,6 +199,12 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Mi
     finally:
         if not connection.is_closed() and connection.is_in_transaction():
             await connection.execute("ROLLBACK")
+
+
+def _log_warning(_: object, message: asyncpg.PostgresLogMessage) -> None:
+    """What a migration found in the data that a person should look at; it names ids only."""
+    if getattr(message, "severity_en", None) == "WARNING":
+        log.warning("migration_warned", detail=str(getattr(message, "message", message)))
 
 
 def _line(migration: Migration, error: asyncpg.PostgresError) -> str:

@@ -118,6 +118,24 @@ async def test_partitions_carry_the_append_only_trigger_and_no_default_exists(ow
     assert [row["name"] for row in rows if not row["is_kept"] and not row["name"].startswith("delivery_body")] == []
 
 
+async def test_every_table_that_records_an_approval_compares_two_humans(owner: asyncpg.Connection) -> None:
+    rows = await owner.fetch(
+        """
+        SELECT a.attrelid::regclass::text AS name,
+            EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+                    WHERE t.tgrelid = a.attrelid AND p.proname = 'vienphi_two_humans') AS is_guarded
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+            AND a.attname ~ '^(approved|decided|confirmed|closed|released)_by$'
+            AND EXISTS (SELECT FROM pg_attribute b
+                        WHERE b.attrelid = a.attrelid AND b.attname ~ '^(proposed|drafted|requested)_by$')
+        """
+    )
+
+    assert len(rows) >= 4
+    assert [row["name"] for row in rows if not row["is_guarded"]] == []
+
+
 @pytest.mark.parametrize("table", JOURNAL)
 @pytest.mark.parametrize("act", ["UPDATE {} SET organization_id = 1", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 async def test_app_role_cannot_change_the_journal(app: asyncpg.Connection, table: str, act: str) -> None:
@@ -171,6 +189,7 @@ _OWNERS_STATEMENTS = {
     "access._ADD_KEY",
     "access._GRANT_ROLES",
     "access._REVOKE_KEY",
+    "access._RENAME_PERSON",
     "migrator._ADD_RECORD",
     "horizon._REBASE",
     "webhooks._ADD_ENDPOINT",

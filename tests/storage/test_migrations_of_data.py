@@ -2,8 +2,10 @@
 
 import shutil
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
+import structlog
 
 from billing.storage.migrator import migrate, migrations_directory
 from tests.conftest import DatabaseAddress
@@ -38,4 +40,35 @@ async def test_organizations_of_before_get_a_receivable_of_private_insurers(
             " JOIN ledger_number AS number ON number.account_id = account.id"
         )
         assert [tuple(row) for row in rows] == [("receivable_private", "131")]
+    await owner.close()
+
+
+async def test_persons_added_twice_before_names_were_unique_stay_and_are_named(
+    empty_database: DatabaseAddress, tmp_path: Path
+) -> None:
+    await migrate(empty_database.owner_url, directory=_up_to("0020", tmp_path))
+    owner = await asyncpg.connect(empty_database.owner_url)
+    ids = [UUID(int=number) for number in range(1, 5)]
+    for number in (1, 2):
+        await owner.execute(f"SET vienphi.organization = '{number}'")
+        await owner.execute(
+            "INSERT INTO organization (id, name, tax_code, created_at) VALUES ($1, 'x', $2, now())",
+            number,
+            f"010000000{number}",
+        )
+        for person_id, name in zip(ids, ("Lê A", "LÊ\u200b A", "Lê B", "lê  a"), strict=True):
+            await owner.execute(
+                "INSERT INTO person (organization_id, id, name) VALUES ($1, $2, $3)", number, person_id, name
+            )
+
+    with structlog.testing.capture_logs() as logs:
+        await migrate(empty_database.owner_url)
+
+    warned = [each["detail"] for each in logs if each["event"] == "migration_warned"]
+    assert len(warned) == 4
+    assert [f"organization {number}" in text for number, text in zip((1, 1, 2, 2), warned, strict=True)] == [True] * 4
+    assert all("rename" in text and "Lê" not in text for text in warned)
+    await owner.execute("SET vienphi.organization = '2'")
+    rows = await owner.fetch("SELECT duplicate_of FROM person ORDER BY id")
+    assert [row[0] for row in rows] == [None, ids[0], None, ids[0]]
     await owner.close()

@@ -1,0 +1,172 @@
+"""One human with two rows, keys or spellings approves nothing of their own: in the service and in the database."""
+
+import unicodedata
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from billing.domain.actor import Role
+from billing.domain.errors import InvalidValue, NotFound
+from billing.domain.ids import PersonId
+from billing.domain.two_persons import SamePerson
+from billing.services.access import authenticate
+from billing.services.context import Ids
+from billing.services.organizing import NameTaken, Setup
+from billing.services.steps.second_person import require_second_person
+from billing.storage.database import Database, DatabaseLimits
+from tests.conftest import DatabaseAddress
+from tests.services.road import Road
+
+NAME = "Nguyễn Đức Hòa"
+SAME = {
+    "as it is": NAME,
+    "decomposed": unicodedata.normalize("NFD", NAME),
+    "capitals": "NGUYỄN ĐỨC HÒA",
+    "spaces": "  Nguyễn\u00a0Đức \u3000 Hòa\t",
+    "zero width": "Nguyễn\u200b Đức\u2060 H\u200dòa\ufeff",
+    "soft hyphen": "Nguy\u00adễn Đức Hòa",
+    "right to left": "\u202eNguyễn\u202c Đức \u2066Hòa\u2069\u061c",
+    "variation selector": "Nguyễn\ufe0f Đức Hòa",
+    "tag": "Nguyễn\U000e0041 Đức Hòa",
+    "other tone mark": "Nguyễn Đức Hoà",
+    "eth": "Nguyễn Ðức Hòa",
+    "full width": "\uff2eguyễn Đức Hòa",
+    "cyrillic": "Nguyễn Đứ\u0441 H\u043e\u0300\u0430",
+}
+
+
+@pytest.fixture
+async def owner(road: Road, database: DatabaseAddress) -> AsyncIterator[Database]:
+    owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=2))
+    yield owner
+    await owner.close()
+
+
+@pytest.fixture
+def setup(road: Road, owner: Database) -> Setup:
+    return Setup(owner, road.context.clock, Ids(road.context.clock))
+
+
+async def _add_behind_the_service(owner: Database, road: Road, *names: str) -> list[PersonId]:
+    """Rows as they could be added before names were unique."""
+    ids = [PersonId(uuid4()) for _ in names]
+    async with owner.transaction(road.hospital.organization_id) as tx:
+        for number, (person_id, name) in enumerate(zip(ids, names, strict=True)):
+            await tx.execute(
+                "INSERT INTO person (organization_id, id, name, duplicate_of) VALUES (1, $1, $2, $3)",
+                person_id,
+                name,
+                ids[0] if number else None,
+            )
+    return ids
+
+
+@pytest.mark.parametrize("written", SAME.values(), ids=SAME)
+async def test_name_written_in_another_way_is_the_same_person(road: Road, owner: Database, written: str) -> None:
+    first, second = await _add_behind_the_service(owner, road, NAME, written)
+
+    async with owner.transaction(road.hospital.organization_id) as tx:
+        keys = await tx.fetch("SELECT DISTINCT name_key FROM person WHERE id = ANY ($1)", [first, second])
+        assert await tx.fetchval("SELECT vienphi_same_human(1, $1, $2)", first, second) is True
+    assert len(keys) == 1
+    with pytest.raises(asyncpg.UniqueViolationError, match="person_one_of_a_name"):
+        async with owner.transaction(road.hospital.organization_id) as tx:
+            await tx.execute("INSERT INTO person (organization_id, id, name) VALUES (1, $1, $2)", uuid4(), written)
+
+
+@pytest.mark.parametrize(
+    "other", ["Nguyễn Đức Hoa", "Nguyễn Đức Hóa", "Nguyễn Dức Hòa", "Nguyễn Đức Hòa 2", "Nguyên Đức Hòa", "Đức Hòa"]
+)
+async def test_other_name_is_another_person(road: Road, owner: Database, other: str) -> None:
+    async with owner.transaction(road.hospital.organization_id) as tx:
+        for name in (NAME, other):
+            await tx.execute("INSERT INTO person (organization_id, id, name) VALUES (1, $1, $2)", uuid4(), name)
+
+
+@pytest.mark.parametrize("written", [each for kind, each in SAME.items() if kind != "cyrillic"])
+async def test_key_for_the_name_written_in_another_way_acts_for_the_same_person(
+    road: Road, setup: Setup, written: str
+) -> None:
+    organization_id = road.hospital.organization_id
+    keys = [
+        await setup.add_key(organization_id, person_name=person, name=name, roles=[Role.FINANCE])
+        for name, person in (("one", NAME), ("two", written))
+    ]
+
+    first, second = [(await authenticate(road.context, key)).actor for key in keys]
+
+    assert first.person is not None
+    assert first.person == second.person
+    async with road.context.database.transaction(organization_id) as tx:
+        with pytest.raises(SamePerson):
+            await require_second_person(tx, first.person, second)
+    with pytest.raises(InvalidValue):
+        await setup.add_key(organization_id, person_name=SAME["cyrillic"], name="three")
+
+
+_TABLES = {
+    "facility_pricing": (
+        "INSERT INTO facility_pricing (organization_id, id, facility_id, valid_from, authority, price_day, vendor,"
+        " proposed_by, proposed_at, approved_by, approved_at)"
+        " SELECT 1, $1, id, '2026-07-01', 'vienphi', 'ordered', '', $2, now(), $3, now() FROM facility LIMIT 1"
+    ),
+    "facility_readings": (
+        "INSERT INTO facility_readings (organization_id, id, facility_id, valid_from, readings, proposed_by,"
+        " proposed_at, approved_by, approved_at)"
+        " SELECT 1, $1, id, '2026-07-01', '{}', $2, now(), $3, now() FROM facility LIMIT 1"
+    ),
+    "tariff": (
+        "INSERT INTO tariff (organization_id, id, name, valid_from, state, items_expected, content_hash, drafted_by,"
+        " drafted_at, completed_at, approved_by, approved_at)"
+        " VALUES (1, $1, 'x', '2026-07-01', 'approved', 1, sha256('x'), $2, now(), now(), $3, now())"
+    ),
+    "account_change": (
+        "INSERT INTO account_change (organization_id, id, provider_account_id, settings, is_active, settings_before,"
+        " state, proposed_by, proposed_at, decided_by, decided_at)"
+        " SELECT 1, $1, id, settings, true, settings, 'approved', $2, now(), $3, now() FROM provider_account LIMIT 1"
+    ),
+}
+
+
+@pytest.mark.parametrize("table", _TABLES)
+async def test_database_refuses_an_approval_by_the_same_human(road: Road, owner: Database, table: str) -> None:
+    first, same = await _add_behind_the_service(owner, road, NAME, SAME["zero width"])
+    [other] = await _add_behind_the_service(owner, road, "Trần B")
+    statement = _TABLES[table]
+    proposed = statement.replace("$3, now()", "NULL, NULL").replace("'approved', 1", "'draft', 1")
+    proposed = proposed.replace("'approved', $2", "'proposed', $2")
+    decided = "decided" if table == "account_change" else "approved"
+    approve = f"UPDATE {table} SET {decided}_by = $2, {decided}_at = now()" + (
+        " WHERE id = $1" if "readings" in table or "pricing" in table else ", state = 'approved' WHERE id = $1"
+    )
+    row = uuid4()
+
+    async with owner.transaction(road.hospital.organization_id) as tx:
+        await tx.execute(proposed, row, first)
+    with pytest.raises(asyncpg.RestrictViolationError, match="second person is the first"):
+        async with owner.transaction(road.hospital.organization_id) as tx:
+            await tx.execute(approve, row, same)
+    with pytest.raises(asyncpg.PostgresError):
+        async with owner.transaction(road.hospital.organization_id) as tx:
+            await tx.execute(statement, uuid4(), first, same)
+
+    async with owner.transaction(road.hospital.organization_id) as tx:
+        await tx.execute(approve, row, other)
+
+
+async def test_second_human_of_a_name_gets_a_name_of_their_own(road: Road, owner: Database, setup: Setup) -> None:
+    organization_id = road.hospital.organization_id
+    first, second = await _add_behind_the_service(owner, road, NAME, SAME["capitals"])
+
+    with pytest.raises(NameTaken):
+        await setup.rename_person(organization_id, second, SAME["eth"])
+    with pytest.raises(NotFound):
+        await setup.rename_person(organization_id, PersonId(uuid4()), "C")
+    await setup.rename_person(organization_id, second, f"{NAME} (NV 0012)")
+
+    rows = {row.id: (row.name, row.duplicate_of) for row in await setup.list_persons(organization_id)}
+    assert (rows[first], rows[second]) == ((NAME, None), (f"{NAME} (NV 0012)", None))
+    async with owner.transaction(organization_id) as tx:
+        assert await tx.fetchval("SELECT vienphi_same_human(1, $1, $2)", first, second) is False
