@@ -1,18 +1,25 @@
-"""Logs: past-tense facts with ids, on stderr; and the wall that keeps people and secrets out of them.
+"""Logs: past-tense facts with ids, on stderr; and the masks that keep people and secrets out of them.
 
 Everything that is logged, by us or by a library, passes `mask_forbidden` and `tell_exceptions`. They are a second
-line: whoever writes a log line leaves such values out (STYLE.md).
+line: the author of a log line leaves such values out (STYLE.md).
+
+A log call never raises, in either format: a value that cannot be written is replaced by its type, a line that cannot
+be rendered by a short line `log_line_failed`, and a line that the stream refuses is counted in `lines_lost`. A full
+disk or a closed pipe must not stop the booking of money.
 """
 
 import json
 import logging
+import math
 import sys
-import traceback
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
+from itertools import islice
+from traceback import walk_tb
 from types import TracebackType
 from typing import Any, TextIO
 from uuid import UUID
@@ -33,9 +40,28 @@ _FORBIDDEN_WORDS = frozenset(
     }
 )
 _MEASURES = ("_id", "_count", "_size", "_length", "_ms", "_s", "_max", "_dong")
-_PLAIN = (str, bool, int, float, Decimal, UUID, date, time, timedelta, Enum, type(None))
-_BARE = frozenset({str, bool, int, float, type(None)})
+_PLAIN = (Decimal, UUID, date, time, timedelta, Enum)
+_BARE = frozenset({str, bool, type(None)})
+_INTEGER_BITS_MAX = 256
+_DEPTH_MAX = 8
+_VALUES_MAX = 1_000
+_TEXT_LENGTH_MAX = 20_000
+_BOOKKEEPING = frozenset({"_record", "_from_structlog"})
+"""Keys of structlog itself; they are removed before a line is written."""
+
 _FRAMES_MAX = 12
+_CAUSES_MAX = 5
+_METHODS = (
+    *("debug", "info", "msg", "warning", "warn", "error", "exception", "critical", "fatal", "log"),
+    *("adebug", "ainfo", "amsg", "awarning", "awarn", "aerror", "aexception", "acritical", "afatal", "alog"),
+)
+
+_lost = 0
+
+
+def lines_lost() -> int:
+    """How many lines the stream of this process refused since its start; nothing else shows them."""
+    return _lost
 
 
 def configure_logs(*, is_json: bool, stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:
@@ -50,18 +76,14 @@ def configure_logs(*, is_json: bool, stream: TextIO = sys.stderr, level: int = l
         tell_exceptions,
         mask_forbidden,
     ]
-    renderer: Processor = (
-        structlog.processors.JSONRenderer(serializer=_write_json)
-        if is_json
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
-    )
+    renderer = _json_renderer if is_json else _console_renderer(is_colored=_is_terminal(stream))
     structlog.configure(
         processors=[_add_logger_name, *shared, renderer],
         logger_factory=lambda name=None: _Lines(stream, name),
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=_guarded(structlog.make_filtering_bound_logger(level)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream)
+    handler = _LibraryLines(_Lines(stream, None))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
@@ -73,17 +95,96 @@ def configure_logs(*, is_json: bool, stream: TextIO = sys.stderr, level: int = l
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Addresses of requests carry keys and names of others; the requests are told by our own middleware.
+    # Addresses of requests carry keys and names of others; our own middleware logs the requests.
     for library in ("aiohttp.access", "httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)
 
 
-class _Lines(structlog.WriteLogger):
-    """Whole lines on one stream, and the name of the module that writes them."""
+class _Lines:
+    """Whole lines on one stream, and the name of the module that writes them. Writing never raises."""
 
     def __init__(self, stream: TextIO, name: str | None) -> None:
-        super().__init__(stream)
+        self._stream = stream
         self.name = name
+
+    def msg(self, line: object) -> None:
+        """Write one line; where the stream refuses it, count it."""
+        global _lost  # noqa: PLW0603 - a count of the process
+        try:
+            text = f"{line}\n"
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError:
+                encoding = getattr(self._stream, "encoding", None) or "ascii"
+                self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            self._stream.flush()
+        except Exception:  # noqa: BLE001 - closed, broken, full: nobody who logs can help it
+            _lost += 1
+
+    log = debug = info = warn = warning = error = critical = fatal = failure = err = exception = msg
+
+
+class _LibraryLines(logging.Handler):
+    """What libraries log, on the same stream; a record that cannot be written is named without its words."""
+
+    def __init__(self, lines: _Lines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001 - a logger never raises, and the standard library would show the record
+            line = _failed_line(record.levelname, record.name, error)
+        self._lines.msg(line)
+
+
+def _guarded(base: type[Any]) -> type[Any]:
+    """The class of our loggers whose log methods never raise, whatever they are given."""
+
+    def guard(name: str) -> Callable[..., Any]:
+        unguarded = getattr(base, name)
+
+        def method(self: Any, *arguments: Any, **fields: Any) -> Any:
+            try:
+                return unguarded(self, *arguments, **fields)
+            except Exception as error:  # noqa: BLE001 - a logger never raises
+                _write_failed_line(self._logger, name, arguments, error)
+                return None
+
+        async def async_method(self: Any, *arguments: Any, **fields: Any) -> Any:
+            try:
+                return await unguarded(self, *arguments, **fields)
+            except Exception as error:  # noqa: BLE001 - a logger never raises
+                _write_failed_line(self._logger, name, arguments, error)
+                return None
+
+        return async_method if name.startswith("a") else method
+
+    return type(f"Guarded{base.__name__}", (base,), {name: guard(name) for name in _METHODS})
+
+
+def _write_failed_line(lines: _Lines, level: str, arguments: tuple[Any, ...], error: Exception) -> None:
+    global _lost  # noqa: PLW0603 - a count of the process
+    try:
+        event = arguments[0] if arguments else None
+        lines.msg(_failed_line(level, event if type(event) is str else None, error))
+    except Exception:  # noqa: BLE001 - no frame left, no memory left
+        _lost += 1
+
+
+def _failed_line(level: str, event: str | None, error: Exception) -> str:
+    """A line in the place of one that could not be rendered: which event it was, and why; none of its values."""
+    shown = None if event is None else event[:200]
+    line = {"event": "log_line_failed", "level": level.lower(), "of": shown, "error": type(error).__name__}
+    return json.dumps(line)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except Exception:  # noqa: BLE001 - a closed stream cannot say
+        return False
 
 
 def _add_logger_name(logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -92,19 +193,47 @@ def _add_logger_name(logger: WrappedLogger, _method: str, event: EventDict) -> E
     return event
 
 
-_JSON = json.JSONEncoder(ensure_ascii=False, default=repr)
+_JSON = json.JSONEncoder(ensure_ascii=False, default=lambda value: f"<{type(value).__name__}>")
 
 
-def _write_json(event: EventDict, **_: object) -> str:
+def _json_renderer(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     return _JSON.encode(event)
+
+
+def _console_renderer(*, is_colored: bool) -> Processor:
+    """Lines for people. structlog's renderer wants the exception as text, and texts for the keys it knows."""
+    console = structlog.dev.ConsoleRenderer(colors=is_colored)
+
+    def render(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        told = event.get("exception")
+        if isinstance(told, list) and all(isinstance(one, dict) for one in told):
+            event["exception"] = "\n".join(_lines_of(told))
+        for key in ("event", "exception", "stack", "level", "logger", "timestamp"):
+            if key in event and type(event[key]) is not str:
+                event[key] = _JSON.encode(event[key])
+        return console(logger, method, event)
+
+    return render
+
+
+def _lines_of(chain: list[dict[str, Any]]) -> list[str]:
+    """An exception for people: each error with its fields, then the places it passed, innermost last."""
+    lines = []
+    for number, one in enumerate(chain):
+        words = [str(one.get("type")), *(f"{key}={one[key]}" for key in one if key not in ("type", "at"))]
+        lines.append(("because of " if number else "") + " ".join(words))
+        lines += [f"  {place}" for place in one.get("at", ())]
+    return lines
 
 
 def mask_forbidden(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Mask the values of forbidden keys, at any depth, and tell only the type of a value that is not plain.
 
-    A key is forbidden by one of its words (`payer_account`), unless it ends as a measure or an id (`body_size`).
+    A key is forbidden by one of its words (`payer_account`), unless it ends as a measure or an id (`body_size`). What
+    is left holds texts, numbers, lists and mappings alone: no code of a value runs when the line is rendered.
     """
-    return {key: _masked(key, value) for key, value in event.items()}
+    masking = _Masking()
+    return {key: value if key in _BOOKKEEPING else masking.masked(key, value, 0) for key, value in event.items()}
 
 
 def tell_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -114,29 +243,60 @@ def tell_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     BillingError are free of both by contract and are told.
     """
     error = event.pop("exc_info", None)
-    if error is True:
-        error = sys.exc_info()[1]
     if isinstance(error, tuple):
-        error = error[1]
+        error = error[1] if len(error) > 1 else None
+    elif error is not None and not isinstance(error, BaseException):
+        error = sys.exc_info()[1] if error else None
     if isinstance(error, BaseException):
         event["exception"] = _chain(error)
     event.pop("stack_info", None)
     return event
 
 
-def _masked(key: str, value: object) -> object:
-    if _is_forbidden(key) and value is not None:
-        return MASK
-    if type(value) in _BARE:
+class _Masking:
+    """Masks the values of one line. Depth and number are limited, so that a circular value ends."""
+
+    def __init__(self) -> None:
+        self._left = _VALUES_MAX
+
+    def masked(self, key: str, value: object, depth: int) -> object:
+        self._left -= 1
+        if value is not None and _is_forbidden(key):
+            return MASK
+        if type(value) in _BARE:
+            return value[:_TEXT_LENGTH_MAX] if type(value) is str else value
+        if depth > _DEPTH_MAX or self._left < 0:
+            return "<too much>"
+        try:
+            return self._masked(key, value, depth)
+        except Exception:  # noqa: BLE001 - a value that cannot even be looked at
+            return f"<{type(value).__name__}>"
+
+    def _masked(self, key: str, value: object, depth: int) -> object:
+        if isinstance(value, Mapping):
+            shown = {}
+            for inner, item in islice(value.items(), max(self._left, 0)):
+                name = inner if type(inner) is str else _plain(inner)
+                shown[str(name)] = self.masked(str(name), item, depth + 1)
+            return shown
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [self.masked(key, item, depth + 1) for item in islice(value, max(self._left, 0))]
+        return _plain(value)
+
+
+def _plain(value: object) -> str | int | float | bool | None:
+    """A number or text as it is, a date, id or the like as text, and of everything else only the type."""
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, Mapping):
-        return {str(inner): _masked(str(inner), item) for inner, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_masked(key, item) for item in value]
-    if isinstance(value, _PLAIN):
-        return value if isinstance(value, (str, bool, int, float, type(None))) else str(value)
-    # structlog's own bookkeeping is no part of the line.
-    return value if key.startswith("_") else f"<{type(value).__name__}>"
+    if isinstance(value, str):
+        return str.__str__(value)[:_TEXT_LENGTH_MAX]
+    if isinstance(value, int):
+        number = int.__int__(value)
+        return number if number.bit_length() <= _INTEGER_BITS_MAX else f"<int of {number.bit_length()} bits>"
+    if isinstance(value, float):
+        number_or_none = float.__float__(value)
+        return number_or_none if math.isfinite(number_or_none) else float.__repr__(number_or_none)
+    return str(value)[:_TEXT_LENGTH_MAX] if isinstance(value, _PLAIN) else f"<{type(value).__name__}>"
 
 
 @lru_cache(maxsize=1024)
@@ -146,21 +306,43 @@ def _is_forbidden(key: str) -> bool:
 
 
 def _chain(error: BaseException) -> list[dict[str, Any]]:
+    """The error and what it came from, at most five; of a group its first members as well."""
     told: list[dict[str, Any]] = []
-    following: BaseException | None = error
-    while following is not None and len(told) < 5:
-        one: dict[str, Any] = {"type": type(following).__name__, "at": _frames(following.__traceback__)}
-        if isinstance(following, BillingError):
-            one |= {"code": following.code, "detail": following.detail}
-        for attribute in ("sqlstate", "constraint"):
-            value = getattr(following, attribute + "_name" if attribute == "constraint" else attribute, None)
-            if isinstance(value, str):
-                one[attribute] = value
-        told.append(one)
-        following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
+    following: deque[BaseException] = deque([error])
+    seen: set[int] = set()
+    while following and len(told) < _CAUSES_MAX:
+        current = following.popleft()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        told.append(_one_error(current))
+        if isinstance(current, BaseExceptionGroup):
+            following.extend(current.exceptions[:_CAUSES_MAX])
+        cause = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        if cause is not None:
+            following.append(cause)
     return told
 
 
+def _one_error(error: BaseException) -> dict[str, Any]:
+    one: dict[str, Any] = {"type": type(error).__name__, "at": _frames(error.__traceback__)}
+    if isinstance(error, BillingError):
+        one |= {"code": _attribute(error, "code"), "detail": _attribute(error, "detail")}
+    for name, attribute in (("sqlstate", "sqlstate"), ("constraint", "constraint_name"), ("errno", "errno")):
+        value = _attribute(error, attribute)
+        if isinstance(value, (str, int)):
+            one[name] = value
+    return one
+
+
+def _attribute(error: BaseException, name: str) -> object:
+    try:
+        return getattr(error, name, None)
+    except Exception:  # noqa: BLE001 - an attribute that fails is left out
+        return None
+
+
 def _frames(trace: TracebackType | None) -> list[str]:
-    frames = traceback.extract_tb(trace)[-_FRAMES_MAX:]
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    """Where the error passed, innermost last. The sources are not read: a log line must not wait for a disk."""
+    frames = deque(walk_tb(trace), maxlen=_FRAMES_MAX)
+    return [f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}" for frame, line in frames]

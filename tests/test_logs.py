@@ -3,7 +3,7 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from billing.domain.errors import Refused
-from billing.logs import configure_logs
+from billing.logs import configure_logs, lines_lost
 
 DELIVERY = UUID(int=7)
 
@@ -114,3 +114,227 @@ def test_console_is_for_people() -> None:
 
     assert "service_started" in stream.getvalue()
     assert "port=8080" in stream.getvalue()
+
+
+# --------------------------------------------------------------- a logger never raises
+
+
+@pytest.fixture(params=["json", "console"])
+def either(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    """The stream of logs in each of the two formats."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    stream = io.StringIO()
+    configure_logs(is_json=request.param == "json", stream=stream)
+    yield stream
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+def library() -> logging.Logger:
+    """The logger of a library with our handler alone: the handlers of the test runner do raise."""
+    logger = logging.Logger("library")
+    logger.handlers[:] = [each for each in logging.getLogger().handlers if type(each).__module__ == "billing.logs"]
+    assert logger.handlers
+    return logger
+
+
+class Hostile:
+    """A value no code of which may run."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("hidden")
+
+    __str__ = __repr__
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("hidden")
+
+
+class HostileText(str):
+    def __repr__(self) -> str:
+        raise RuntimeError("hidden")
+
+    __str__ = __repr__
+
+
+class HostileError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("hidden")
+
+    __repr__ = __str__
+
+    @property
+    def sqlstate(self) -> str:
+        raise RuntimeError("hidden")
+
+
+class HostileMapping(dict[str, object]):
+    def items(self) -> Any:
+        raise RuntimeError("hidden")
+
+
+def circular() -> list[object]:
+    inner: dict[str, object] = {}
+    outer: list[object] = [inner, inner]
+    inner["outer"] = outer
+    inner["own"] = inner
+    return outer
+
+
+def chained() -> Exception:
+    error = ValueError("hidden")
+    other = KeyError("hidden")
+    error.__cause__, other.__cause__ = other, error
+    return ExceptionGroup("hidden", [error, other, HostileError()])
+
+
+def test_exception_is_written_in_either_format(either: io.StringIO) -> None:
+    try:
+        raise ValueError("hidden")
+    except ValueError as error:
+        structlog.get_logger("own").error("round_failed", exc_info=error, loop="seal")
+        structlog.get_logger("own").exception("round_failed_again")
+        structlog.get_logger("own").error("round_failed_too", exc_info=(type(error), error, error.__traceback__))
+        library().error("library failed", exc_info=True)
+
+    written = either.getvalue()
+    for event in ("round_failed", "round_failed_again", "round_failed_too", "library failed"):
+        assert event in written
+    assert written.count("ValueError") == 4
+    assert written.count("test_logs.py") == 4
+    assert "hidden" not in written
+    assert "log_line_failed" not in written
+
+
+VALUES: dict[str, Callable[[], object]] = {
+    "hostile": Hostile,
+    "text": lambda: HostileText("a text"),
+    "mapping": lambda: HostileMapping(a=1),
+    "in a list": lambda: [Hostile()],
+    "as a key": lambda: {Hostile(): Hostile()},
+    "circular": circular,
+    "huge number": lambda: 10**6000,
+    "nan": lambda: float("nan"),
+    "infinite": lambda: float("-inf"),
+    "surrogate": lambda: "\udcff\x00\r\n",
+    "bytes": lambda: b"\xff",
+    "class": lambda: object,
+    "function": lambda: lambda: None,
+    "iterator": lambda: iter([1]),
+    "mixed": lambda: {"a": {1, 2}, 3: [None]},
+    "deep": lambda: [[[[[[[[[[[["deep"]]]]]]]]]]]],
+    "long": lambda: list(range(100_000)),
+    "error": HostileError,
+    "chain": chained,
+    "empty": lambda: (),
+}
+"""Made inside the test: the test runner looks at its parameters."""
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_any_value_is_logged_without_raising(either: io.StringIO, name: str) -> None:
+    value: Any = VALUES[name]()
+    own = structlog.get_logger("own")
+
+    own.info("with_value", value=value, inner=[value], _private=value)
+    own.error("with_exception", exc_info=value)
+    own.warning("with_fields", exception=value, stack=value, level=value, logger=value, timestamp=value)
+    own.info(value)
+    own.bind(kept=value).info("bound")
+    library().warning("with %s", value)
+    library().warning(value)
+    library().error("error", exc_info=value)
+
+    written = either.getvalue()
+    for event in ("with_value", "with_exception", "with_fields", "bound"):
+        assert event in written
+    assert len(written) < 400_000
+
+
+def test_call_out_of_form_is_logged_without_raising(either: io.StringIO) -> None:
+    own = structlog.get_logger("own")
+
+    own.info("two %s of %s", 1)
+    own.info("none", 1, 2)
+    own.info()
+    own.log("no level", "event")
+    own.error("no_error", exc_info=True)
+    library().warning("two %s of %s", *[1])
+    library().warning("number %d", *["hidden"])
+
+    assert "log_line_failed" in either.getvalue()
+    assert "hidden" not in either.getvalue()
+
+
+def test_log_at_the_end_of_the_stack_does_not_raise(either: io.StringIO) -> None:
+    own = structlog.get_logger("own")
+    own.info("warm")
+
+    def deeper() -> int:
+        try:
+            return deeper() + 1
+        except RecursionError as error:
+            own.error("too_deep", exc_info=error)
+            return 0
+
+    lost = lines_lost()
+    deeper()
+
+    assert "too_deep" in either.getvalue() or lines_lost() == lost + 1
+
+
+class FullDisk(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+class Ascii(io.TextIOWrapper):
+    def __init__(self) -> None:
+        self.bytes = io.BytesIO()
+        super().__init__(self.bytes, encoding="ascii", errors="strict")
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+@pytest.mark.parametrize("refusing", [closed, FullDisk], ids=["closed", "full"])
+def test_line_that_the_stream_refuses_is_counted(is_json: bool, refusing: Any) -> None:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    lost = lines_lost()
+    configure_logs(is_json=is_json, stream=refusing())
+    try:
+        structlog.get_logger().info("service_started", port=8080)
+        structlog.get_logger().error("round_failed", exc_info=ValueError())
+        library().warning("library")
+    finally:
+        root.handlers[:], root.level = before
+        structlog.reset_defaults()
+
+    assert lines_lost() == lost + 3
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+def test_stream_of_another_encoding_is_written_to(is_json: bool) -> None:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    stream = Ascii()
+    configure_logs(is_json=is_json, stream=stream)
+    try:
+        structlog.get_logger().info("service_started", place="Hà Nội")
+        library().warning("thư viện")
+    finally:
+        root.handlers[:], root.level = before
+        structlog.reset_defaults()
+
+    written = stream.bytes.getvalue()
+    assert b"service_started" in written
+    assert rb"H\xe0" in written
