@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 
 from billing.domain.coverage.authority import PricingAuthority, VisitPricing
-from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.policy import OutOfRouteExemption, Policy
 from billing.domain.errors import InvalidValue
 from billing.domain.visit import Visit
 from billing.interop.readings import read_readings, write_readings
@@ -22,6 +22,10 @@ SHAPE = 2
 
 _KEYS_OF_SHAPE = {1: frozenset({"visit", "policy"}), 2: frozenset({"shape", "visit", "policy"})}
 _MAY_STAND = {1: frozenset[str](), 2: frozenset({"pricing"})}
+
+
+_BEFORE_A_CHOICE = {"out_of_route_exemption": OutOfRouteExemption.OFF_LINE_RATE.value}
+"""Policy options whose default is not how bills were priced before the option existed, with how they were priced."""
 
 
 class FrozenUnreadable(InvalidValue):
@@ -61,7 +65,8 @@ def policy_version(policy: Policy) -> str:
 def read_frozen(text: str) -> FrozenBill:
     """Read the inputs of a price back, of any shape that was ever written.
 
-    A reading the text does not name was added since: its default holds what was done before there was a choice.
+    A reading the text does not name was added since: its default holds what was done before there was a choice, but
+    for those of `_BEFORE_A_CHOICE`.
     Raises FrozenUnreadable, or what `read_visit` raises for the visit in it.
     """
     try:
@@ -78,7 +83,7 @@ def read_frozen(text: str) -> FrozenBill:
     if not isinstance(document["visit"], dict) or not isinstance(document["policy"], dict):
         raise FrozenUnreadable("visit and policy of a frozen text are objects")
     try:
-        policy = read_readings(document["policy"])
+        policy = read_readings({**_BEFORE_A_CHOICE, **document["policy"]})
     except InvalidValue as cause:
         raise FrozenUnreadable(cause.detail, field=cause.field) from cause
     return FrozenBill(read_visit(document["visit"]), policy, _authority(document.get("pricing")))

@@ -10,7 +10,7 @@ import pytest
 
 from billing.domain.coverage.authority import AS_TOLD
 from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.policy import OutOfRouteExemption, Policy
 from billing.domain.coverage.price import price
 from billing.domain.errors import InvalidValue
 from billing.domain.money import Dong, Shares
@@ -98,3 +98,10 @@ def test_text_that_is_no_object_is_refused(text: str) -> None:
 def test_same_readings_have_the_same_name_and_others_another() -> None:
     assert policy_version(Policy()) == policy_version(replace(Policy()))
     assert policy_version(Policy()) != policy_version(other_readings(Policy()))
+
+
+def test_bill_issued_before_the_choice_of_care_out_of_route_is_recomputed_as_it_was() -> None:
+    document = json.loads(write_frozen(read_visit(visit_document()), Policy(), AS_TOLD))
+    assert document["policy"].pop("out_of_route_exemption") == "excluded"
+
+    assert read_frozen(json.dumps(document)).policy.out_of_route_exemption is OutOfRouteExemption.OFF_LINE_RATE

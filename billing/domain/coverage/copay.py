@@ -1,7 +1,8 @@
 """The year's co-payment: its threshold, how it adds up, and the exemption it ends in (rules B-025 … B-029).
 
-Years are calendar years; a stay across 1 January is counted in both, by line time. Only co-payments of right-line care
-add up. All amounts have two decimals; the threshold is rounded half-up where the base salary changed.
+Care out of route is not exempt unless the facility chose otherwise. Years are calendar years; a stay across 1 January
+is counted in both, by line time. Only co-payments of right-line care add up. All amounts have two decimals; the
+threshold is rounded half-up where the base salary changed.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from decimal import Decimal
 from billing.domain.copay_history import CopayHistory, CopayPaid
 from billing.domain.coverage.figures import VIETNAM_TIME, Figures, vietnam_day
 from billing.domain.coverage.level import Level
-from billing.domain.coverage.policy import CopayCrossing, Policy
+from billing.domain.coverage.policy import CopayCrossing, OutOfRouteExemption, Policy
 from billing.domain.coverage.priced import Reason
 from billing.domain.coverage.route import RouteFactor
 from billing.domain.errors import NotSupported
@@ -81,6 +82,8 @@ class CopayYears:
         self._history = visit.copay_history
         self._exempt_from = visit.exempt_from
         self._counts = route.is_right_line
+        self._is_out_of_route = route.is_out_of_route
+        self._is_excluded = route.is_out_of_route and policy.out_of_route_exemption is OutOfRouteExemption.EXCLUDED
         self._full = percent(HUNDRED, route.percent)
         self._factor = route.percent
         self._last = last
@@ -94,14 +97,17 @@ class CopayYears:
     def level_at(self, moment: datetime, level: Level) -> tuple[Level, Decimal | None]:
         """The level of a line ordered at that moment, and how much co-payment it may still take (None: any).
 
-        Source: Health Insurance Law Art. 22 cl. 1 d; Decree 188/2025/NĐ-CP Art. 18 cl. 2; field NGAY_MIEN_CCT.
+        Care out of route keeps its level, with the reason why; a certificate changes nothing about that.
+        Source: Health Insurance Law Art. 22 cl. 1 d; Law 46/2014/QH13 Art. 22 cl. 1 c; Law 51/2024/QH15 Art. 22 cl. 1
+        (care under Art. 26–28); Decree 188/2025/NĐ-CP Art. 18 cl. 2; field NGAY_MIEN_CCT.
         """
         if level.percent >= self._full or not level.percent:
             return level, None
         day = self._day(moment)
+        result = level.percent if self._is_excluded else self._full
         if self._has_certificate(moment, day):
             assert self._exempt_from is not None, "a certificate has its moment"
-            return Level(self._full, _exempt_since(self._exempt_from, self._full)), None
+            return Level(result, self._exempt_since(self._exempt_from, result)), None
         if self._history is None or self._history.five_years_on is None or day < self._history.five_years_on:
             return level, None
         year = self._year(day)
@@ -112,12 +118,13 @@ class CopayYears:
                 "accumulated": format(year.accumulated, "f"),
                 "threshold": format(threshold.amount, "f"),
                 "five_years_on": self._history.five_years_on.isoformat(),
-                "level": format(self._full, "f"),
+                "level": format(result, "f"),
             }
             at_it = "reached" if threshold.is_reached else "at_threshold"
             variant = "" if year.accumulated > threshold.amount else at_it
-            return Level(self._full, Reason("B-025", operands, variant)), None
-        return level, threshold.amount - year.accumulated if is_cap and self._counts else None
+            return Level(result, Reason("B-025", operands, self._out_of_route_variant() or variant)), None
+        is_limited = is_cap and self._counts and not self._is_excluded
+        return level, threshold.amount - year.accumulated if is_limited else None
 
     def add(self, moment: datetime, copay: Decimal) -> Reason | None:
         """Take in the co-payment of a line; the reason that says so where it is the one that crosses the threshold."""
@@ -129,7 +136,7 @@ class CopayYears:
         year.accumulated += copay
         five_years_on = self._history.five_years_on
         is_insured_long = five_years_on is not None and five_years_on <= day
-        if was_above or year.accumulated <= year.threshold.amount or not is_insured_long:
+        if was_above or year.accumulated <= year.threshold.amount or not is_insured_long or self._is_excluded:
             return None
         operands = {"accumulated": format(year.accumulated, "f"), "threshold": format(year.threshold.amount, "f")}
         return Reason("B-026", operands)
@@ -173,6 +180,21 @@ class CopayYears:
         since = self._exempt_from
         return since is not None and moment >= since and day.year == vietnam_day(since).year
 
+    def _exempt_since(self, moment: datetime, level: Decimal) -> Reason:
+        """That a person is exempt, told by the day, and by the minute where it began inside one (B-028)."""
+        local = moment.astimezone(VIETNAM_TIME)
+        operands = {"since": local.date().isoformat(), "level": format(level, "f")}
+        variant = self._out_of_route_variant()
+        if variant or local.time() == time.min:
+            return Reason("B-028", operands, variant)
+        return Reason("B-028", {**operands, "time": f"{local:%H:%M}"}, "from_moment")
+
+    def _out_of_route_variant(self) -> str:
+        """Which sentence says how the exemption and care out of route go together; empty for care in route."""
+        if not self._is_out_of_route:
+            return ""
+        return "out_of_route" if self._is_excluded else "off_line_rate"
+
     def _day(self, moment: datetime) -> date:
         day = self._days.get(moment)
         if day is None:
@@ -188,15 +210,6 @@ class CopayYears:
             threshold = yearly_threshold(self._history, until, self._figures)
             year = self._years[day.year] = _Year(threshold, before, before, until)
         return year
-
-
-def _exempt_since(moment: datetime, level: Decimal) -> Reason:
-    """That a person is exempt, told by the day, and by the minute where it began inside one (B-028)."""
-    local = moment.astimezone(VIETNAM_TIME)
-    operands = {"since": local.date().isoformat(), "level": format(level, "f")}
-    if local.time() == time.min:
-        return Reason("B-028", operands)
-    return Reason("B-028", {**operands, "time": f"{local:%H:%M}"}, "from_moment")
 
 
 def _paid_in(paid: Iterable[CopayPaid], year: int, until: date) -> Iterable[Decimal]:

@@ -57,6 +57,13 @@ class CardChoice(StrEnum):
     LAST = "last"
 
 
+class OutOfRouteExemption(StrEnum):
+    """Whether the exemption from co-payment reaches care out of route: no, or up to the off-line rate (B-025)."""
+
+    EXCLUDED = "excluded"
+    OFF_LINE_RATE = "off_line_rate"
+
+
 class CareSide(StrEnum):
     """Which column of the object-code table day care and stays at commune level are read in."""
 
@@ -83,6 +90,7 @@ class Policy:
     package_limit_spares_digits: str = ""  # B-073: digits of cards no package limit binds, e.g. "15"; unverified
     stent_ceiling_percents: str = "100;50"  # B-071: of the ceiling, stent by stent; unverified beyond the second
     copay_crossing: CopayCrossing = CopayCrossing.LINE
+    out_of_route_exemption: OutOfRouteExemption = OutOfRouteExemption.EXCLUDED  # B-025: Law 46/2014 excludes by name
 
     def __post_init__(self) -> None:
         _percentage(self.unstated_route_percent, "unstated_route_percent")

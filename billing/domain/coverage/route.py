@@ -23,13 +23,16 @@ _EMERGENCY = "2"
 class RouteFactor:
     """Percent of the card level that is left, why, and whether the visit is at 100 % whatever the card (B-022).
 
-    `beside` says that the facility's reading took part.
+    `beside` says that the facility's reading took part. `is_out_of_route` means that the patient came neither by the
+    registered facility, a referral nor an emergency, also where the law leaves the whole level: under Law 46/2014/QH13
+    district hospitals and, from 2021, inpatients of provincial hospitals (B-040).
     """
 
     percent: Decimal
     is_flat: bool
     reason: Reason
     beside: tuple[Reason, ...] = ()
+    is_out_of_route: bool = False
 
     @property
     def is_right_line(self) -> bool:
@@ -79,7 +82,8 @@ def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFa
     elif route.is_unsure:
         variant = "unstated"
     beside = _day_care(route, visit.care_kind, figures, policy)
-    return RouteFactor(factor, route.is_flat, Reason(route.rule, operands, variant), beside)
+    is_out_of_route = key == "line" or (factor < HUNDRED and not route.is_unsure)
+    return RouteFactor(factor, route.is_flat, Reason(route.rule, operands, variant), beside, is_out_of_route)
 
 
 def route_of_uninsured(visit: Visit, figures: Figures, policy: Policy) -> RouteFactor:

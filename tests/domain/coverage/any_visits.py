@@ -15,6 +15,7 @@ from billing.domain.coverage.policy import (
     DayOfStay,
     HospitalAmountMode,
     OtherFundsMode,
+    OutOfRouteExemption,
     SupplyPackageCap,
 )
 from billing.domain.private_insurance import CoveredPart, PrivateInsurance
@@ -49,6 +50,7 @@ policies = st.fixed_dictionaries(
         "supply_package_cap": st.sampled_from(SupplyPackageCap),
         "package_limit_spares_digits": st.sampled_from(["", "1", "15"]),
         "copay_crossing": st.sampled_from(CopayCrossing),
+        "out_of_route_exemption": st.sampled_from(OutOfRouteExemption),
     }
 )
 

@@ -1,5 +1,6 @@
 """The year's co-payment: threshold, adding up, crossing inside a visit, certificates (B-025 … B-029)."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -7,9 +8,11 @@ import pytest
 
 from billing.domain.copay_history import CopayHistory, CopayPaid
 from billing.domain.coverage.copay import yearly_threshold
+from billing.domain.coverage.explain import Language, explain
 from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import CopayCrossing
+from billing.domain.coverage.policy import CopayCrossing, OutOfRouteExemption
 from billing.domain.errors import InvalidValue
+from billing.domain.visit import FormerLine
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given, priced, rules_of
 
 SIX_SALARIES = 15_180_000  # 6 × 2,530,000
@@ -212,10 +215,75 @@ def test_copay_of_off_line_care_does_not_add_up():
     assert ("B-029", "") in rules_of(result)
 
 
-def test_exempt_person_off_line_gets_the_off_line_rate_of_100():
-    visit = a_visit(object_code="3.1", care_kind="03", copay_history=a_history(("2026-08-01", "20000000")))
+ABOVE = a_history(("2026-08-01", "20000000"))
+IN_LAW_46 = {"admitted_at": at("2024-11-02 08:00"), "discharged_at": at("2024-11-03 08:00"), "object_code": "1.1"}
+OUT_OF_ROUTE = [
+    pytest.param({"object_code": "3.1", "care_kind": "03"}, 32, 40, id="central-inpatient"),
+    pytest.param({"object_code": "1.13"}, 40, 50, id="basic-50-points"),
+    pytest.param({"object_code": "1.14"}, 40, 50, id="basic-formerly-province"),
+    pytest.param({"object_code": "1.18"}, 40, 50, id="specialised-formerly-province"),
+    pytest.param({**IN_LAW_46, "off_line_at": FormerLine.CENTRAL, "care_kind": "03"}, 32, 40, id="law-46-central"),
+    pytest.param({**IN_LAW_46, "off_line_at": FormerLine.PROVINCE, "care_kind": "03"}, 80, 100, id="law-46-province"),
+    pytest.param({**IN_LAW_46, "off_line_at": FormerLine.DISTRICT}, 80, 100, id="law-46-district"),
+]
+EXEMPT = [
+    pytest.param({"copay_history": a_history(("2024-08-01", "20000000"), ("2026-08-01", "20000000"))}, id="history"),
+    pytest.param({"copay_history": a_history(("2024-01-02", "8340001"), ("2026-02-01", "14040000"))}, id="reached"),
+    pytest.param({"exempt_from": None}, id="certificate"),
+]
 
-    assert priced(visit).lines[0].level == 40
+
+def _out_of_route(changes, exempt):
+    visit = a_visit(**changes, **{key: value for key, value in exempt.items() if value is not None})
+    if "exempt_from" in exempt:
+        visit = replace(visit, exempt_from=visit.admitted_at.replace(month=2))
+    elif visit.admitted_at.year == 2024:
+        visit = replace(visit, copay_history=a_history(("2024-02-01", "20000000")))
+    return visit
+
+
+@pytest.mark.parametrize("exempt", EXEMPT)
+@pytest.mark.parametrize(("changes", "level", "_rate"), OUT_OF_ROUTE)
+def test_exemption_does_not_reach_care_out_of_route(changes, level, _rate, exempt):
+    result = priced(_out_of_route(changes, exempt))
+
+    assert result.lines[0].level == level
+    (told,) = [reason for reason in result.lines[0].reasons if reason.rule in {"B-025", "B-028"}]
+    assert told.variant == "out_of_route"
+    assert "not exempt" in explain(told, Language.ENGLISH).sentence
+    assert "không được miễn" in explain(told, Language.VIETNAMESE).sentence
+
+
+@pytest.mark.parametrize("exempt", EXEMPT)
+@pytest.mark.parametrize(("changes", "_level", "rate"), OUT_OF_ROUTE)
+def test_facility_that_exempts_care_out_of_route_is_warned(changes, _level, rate, exempt):
+    visit = _out_of_route(changes, exempt)
+
+    result = priced(visit, out_of_route_exemption=OutOfRouteExemption.OFF_LINE_RATE)
+
+    assert result.lines[0].level == rate
+    (told,) = [reason for reason in result.lines[0].reasons if reason.rule in {"B-025", "B-028"}]
+    assert explain(told, Language.ENGLISH).sentence.startswith("Warning")
+    assert explain(told, Language.VIETNAMESE).sentence.startswith("Cảnh báo")
+
+
+@pytest.mark.parametrize("code", ["1.1", "1.3", "2"])
+def test_exemption_reaches_care_in_route(code):
+    by_history = priced(a_visit(object_code=code, copay_history=ABOVE))
+    by_certificate = priced(a_visit(object_code=code, exempt_from=at("2026-11-01 00:00")))
+    emergency_of_2024 = priced(_out_of_route({**IN_LAW_46, "object_code": "2", "off_line_at": FormerLine.CENTRAL}, {}))
+
+    assert [result.lines[0].level for result in (by_history, by_certificate, emergency_of_2024)] == [100, 100, 100]
+
+
+def test_care_out_of_route_is_not_capped_at_the_threshold():
+    history = a_history(("2024-02-01", "13990000"))
+    visit = a_visit(**IN_LAW_46, off_line_at=FormerLine.PROVINCE, care_kind="03", copay_history=history)
+
+    result = priced(visit, copay_crossing=CopayCrossing.CAP)
+
+    assert (result.copay, result.lines[0].level) == (200_000, 80)
+    assert not {"B-026"} & {reason.rule for reason in result.lines[0].reasons}
 
 
 def test_what_other_funds_pay_of_the_copayment_does_not_add_up():

@@ -43,6 +43,10 @@ DECIDED: Mapping[str, tuple[Visit, set[str]]] = {
     "package_limit_spares_digits": (a_visit(PACKAGE), {"B-072", "B-073"}),
     "stent_ceiling_percents": (a_visit(STENT), {"B-071"}),
     "copay_crossing": (a_visit(copay_history=NEAR), {"B-026"}),
+    "out_of_route_exemption": (
+        a_visit(object_code="3.1", care_kind="03", exempt_from=at("2026-11-01 00:00")),
+        {"B-028"},
+    ),
 }
 SAMPLES = {
     "unstated_route_percent": ("100", "40"),

@@ -26,7 +26,14 @@ from billing.domain.coverage.explain import (
 )
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.level import beside_other_visits
-from billing.domain.coverage.policy import CareSide, CopayCrossing, HospitalAmountMode, OtherFundsMode, SupplyPackageCap
+from billing.domain.coverage.policy import (
+    CareSide,
+    CopayCrossing,
+    HospitalAmountMode,
+    OtherFundsMode,
+    OutOfRouteExemption,
+    SupplyPackageCap,
+)
 from billing.domain.coverage.priced import Reason
 from billing.domain.errors import NotFound
 from billing.domain.private_insurance import CoveredPart, PrivateInsurance
@@ -129,6 +136,9 @@ def _read_otherwise():
     yield priced(a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)), digit_5_lifts_ratios=True)
     yield priced(a_visit(SMALL, object_code="1.14"), offline_small_visit_at_full_rate=False)
     yield priced(a_visit(an_item(1), an_item(2), copay_history=near), copay_crossing=CopayCrossing.CAP)
+    for exempt in ({"copay_history": PAID_15_MILLION}, {"exempt_from": at("2026-01-02 08:00")}):
+        for choice in OutOfRouteExemption:
+            yield priced(a_visit(object_code="3.1", care_kind="03", **exempt), out_of_route_exemption=choice)
     yield priced(a_visit(package), supply_package_cap=SupplyPackageCap.FUND_PAYMENT)
     yield priced(a_visit(package), package_limit_spares_digits="4")
     yield priced(a_visit(a_drug(other_funds=given("1"))), other_funds_mode=OtherFundsMode.FACILITY_POOL)
