@@ -64,18 +64,34 @@ def add(
 @click.option("--facility-code", required=True, help="MA_CSKCB of the site.")
 @click.option("--facility-name", required=True, help="Name of the site.")
 @click.option("--technical-level", type=click.Choice([level.value for level in TechnicalLevel]), required=True)
+@click.option("--phone", default="", help="Phone of its payment desk, shown to patients. [default: that of the unit]")
 @click.pass_obj
 def add_facility(
-    config: Path | None, *, number: int, facility_code: str, facility_name: str, technical_level: str
+    config: Path | None, *, number: int, facility_code: str, facility_name: str, technical_level: str, phone: str
 ) -> None:
     """Add a further site to a legal unit; its visits are taken from then on."""
     as_owner(
         config,
         lambda setup: setup.add_facility(
-            OrganizationId(number), code=facility_code, name=facility_name, technical_level=technical_level
+            OrganizationId(number),
+            code=facility_code,
+            name=facility_name,
+            technical_level=technical_level,
+            phone=phone,
         ),
     )
     click.echo(f"facility {facility_code} added; next: vienphi organization set-facility, vienphi readings set")
+
+
+@organization.command("set-phone")
+@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.option("--facility-code", required=True, help="MA_CSKCB of the site.")
+@click.option("--phone", required=True, help='Phone of its payment desk; "" for that of the unit.')
+@click.pass_obj
+def set_phone(config: Path | None, *, number: int, facility_code: str, phone: str) -> None:
+    """Set the phone of a facility's payment desk: patients see it on their page and where a link opens nothing."""
+    as_owner(config, lambda setup: setup.set_facility_phone(OrganizationId(number), code=facility_code, phone=phone))
+    click.echo(f"facility {facility_code}: patients call {phone or 'the phone of the organization'}")
 
 
 @organization.command("set-facility")

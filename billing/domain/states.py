@@ -31,6 +31,7 @@ class PatientState(StrEnum):
     ASKING = "asking"
     SHORT = "short"
     PAID = "paid"
+    PART_PAID = "part_paid"
     OVER = "over"
     SETTLED = "settled"
     EXPIRED = "expired"
@@ -57,7 +58,7 @@ PATIENT_STATES: Mapping[tuple[IntentState, Received], PatientState] = {
 }
 """Every pair that can be: an intent has succeeded exactly when all it asked for has come."""
 
-FINAL = frozenset({PatientState.PAID, PatientState.OVER, PatientState.SETTLED})
+FINAL = frozenset({PatientState.PAID, PatientState.PART_PAID, PatientState.OVER, PatientState.SETTLED})
 """Where the page has nothing more to wait for."""
 
 ASKING_FOR_MONEY = frozenset({PatientState.WAITING, PatientState.ASKING, PatientState.SHORT, PatientState.EXPIRED})
@@ -79,10 +80,13 @@ def state_for_patient(state: IntentState, received: Received) -> PatientState:
 def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> PatientState:
     """The same seen with the invoices: `owed` is what they still ask for, `credit` what came and stood on none.
 
-    Where nothing is owed any more, nothing is asked: paid by another code or at the desk is SETTLED, and money that
-    came besides is OVER. More than was asked for that all went on the bills is PAID: none of it was too much.
+    Where nothing is owed any more, nothing is requested: paid by another code or at the desk is SETTLED, and money
+    received in excess is OVER. More than the requested amount that all went on the bills is PAID: nothing is in excess.
+    A code that has received its whole amount while its bills still owe is PART_PAID, never PAID.
     """
     told = state_for_patient(state, how_much_received(received=received, amount=amount))
+    if owed > 0 and told in {PatientState.PAID, PatientState.OVER}:
+        return PatientState.PART_PAID
     if owed == 0 and credit > 0:
         return PatientState.OVER
     if owed == 0 and told not in FINAL:
@@ -94,10 +98,19 @@ def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Don
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A short label and one sentence; `{due}`, `{received}` and `{credit}` are amounts."""
+    """A short label and one sentence for the patient; `{due}`, `{received}`, `{owed}` and `{credit}` are amounts.
+
+    `at_desk` is the label in the words of the cashier, where they differ from the patient's.
+    """
 
     label: str
     sentence: str
+    at_desk: str = ""
+
+    @property
+    def desk_label(self) -> str:
+        """The label as staff knows it. Source: UX, Words on screen."""
+        return self.at_desk or self.label
 
 
 _VI, _EN = Language.VIETNAMESE, Language.ENGLISH
@@ -108,26 +121,51 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
         _EN: Words("Preparing", "The payment code is being made; this page updates by itself."),
     },
     PatientState.WAITING: {
-        _VI: Words("Chờ báo có", "Chưa nhận được tiền. Khi ngân hàng báo có, trang này tự cập nhật."),
-        _EN: Words("Waiting for the bank", "No money has come yet. This page updates when the bank tells us."),
+        _VI: Words(
+            "Chờ chuyển khoản",
+            "Trang này tự báo khi tiền về tới bệnh viện.",
+            at_desk="Chờ báo có",
+        ),
+        _EN: Words(
+            "Waiting for your transfer",
+            "This page updates by itself when the money reaches the hospital.",
+            at_desk="Waiting for the bank",
+        ),
     },
     PatientState.ASKING: {
         _VI: Words(
-            "Chờ báo có",
-            "Chúng tôi đang hỏi ngân hàng. Nếu đã chuyển, xin đừng chuyển lần nữa; hãy chờ hoặc hỏi quầy.",
+            "Đang hỏi ngân hàng",
+            "Nếu đã chuyển, xin đừng chuyển lần nữa; hãy chờ hoặc hỏi quầy thu viện phí.",
+            at_desk="Chờ báo có",
         ),
         _EN: Words(
-            "Waiting for the bank",
-            "We are asking the bank. If you have transferred, please do not do so again; wait, or ask at the desk.",
+            "Asking the bank",
+            "If you have transferred, please do not do so again; wait, or ask at the payment desk.",
+            at_desk="Waiting for the bank",
         ),
     },
     PatientState.SHORT: {
-        _VI: Words("Còn thiếu", "Đã nhận {received}, còn thiếu {due}. Mã mới dưới đây là cho phần còn thiếu."),
-        _EN: Words("Not complete", "{received} received, {due} still to pay. The new code below asks for the rest."),
+        _VI: Words("Còn thiếu", "Đã nhận {received}, còn thiếu {due}."),
+        _EN: Words("Not complete", "{received} received, {due} still to pay."),
     },
     PatientState.PAID: {
-        _VI: Words("Đã thu", "Đã nhận đủ {received}. Khoản này đã thanh toán, không cần chuyển thêm."),
+        _VI: Words(
+            "Đã thanh toán",
+            "Đã nhận đủ {received}. Khoản này đã thanh toán, không cần chuyển thêm.",
+            at_desk="Đã thu",
+        ),
         _EN: Words("Paid", "{received} received in full. Nothing more is to be paid."),
+    },
+    PatientState.PART_PAID: {
+        _VI: Words(
+            "Đã nhận phần này",
+            "Đã nhận {received} theo mã này. Bảng kê còn {owed} chưa trả: mời hỏi quầy thu viện phí.",
+            at_desk="Đã thu một phần",
+        ),
+        _EN: Words(
+            "This part is paid",
+            "{received} received under this code. {owed} of the bill is still to pay: ask at the payment desk.",
+        ),
     },
     PatientState.OVER: {
         _VI: Words(
@@ -142,24 +180,25 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
         ),
     },
     PatientState.SETTLED: {
-        _VI: Words("Đã thu", "Khoản này đã thanh toán bằng phiếu khác. Xin đừng chuyển thêm."),
+        _VI: Words("Đã thanh toán", "Khoản này đã thanh toán bằng phiếu khác. Xin đừng chuyển thêm.", at_desk="Đã thu"),
         _EN: Words("Paid", "This was already paid in another way. Please do not transfer any more."),
     },
     PatientState.EXPIRED: {
         _VI: Words(
-            "Quá hạn",
-            "Mã cũ vẫn nhận được tiền, nhưng số tiền có thể đã đổi. Xin dùng mã mới dưới đây.",
+            "Đã quá thời hạn",
+            "Thời hạn của mã đã qua nhưng mã vẫn nhận được tiền. Xin trả đúng số tiền còn phải trả lúc này.",
+            at_desk="Quá hạn",
         ),
         _EN: Words(
             "Past its time",
-            "The old code still takes money, but the amount may have changed. Please use the new code below.",
+            "The code still takes money. Please pay exactly the amount that is due now.",
         ),
     },
     PatientState.CANCELLED: {
         _VI: Words(
             "Đã hủy",
             "Quầy đã hủy mã này, xin đừng chuyển. Nếu đã chuyển, tiền vẫn được ghi nhận cho người bệnh ngay khi "
-            "ngân hàng báo có, thường trong ngày: mời hỏi quầy thu viện phí.",
+            "về tới bệnh viện, thường trong ngày: mời hỏi quầy thu viện phí.",
         ),
         _EN: Words(
             "Cancelled",

@@ -48,6 +48,7 @@ from billing.storage.organizations import (
     add_prefix,
     add_provider_account,
     find_bank_account,
+    set_facility_phone,
 )
 
 EXCEPTION_DUE_MAX = timedelta(days=30)
@@ -132,13 +133,29 @@ class Setup:
             await add_ledger_accounts(tx, accounts, valid_from=today)
 
     async def add_facility(
-        self, organization_id: OrganizationId, *, code: str, name: str, technical_level: str
+        self, organization_id: OrganizationId, *, code: str, name: str, technical_level: str, phone: str = ""
     ) -> None:
         """Add a further site. Raises AlreadySetUp, NotFound, InvalidValue."""
         today = business_date(self._clock())
         async with self._setting_up(organization_id) as tx:
             facility_id = FacilityId(self._ids.new())
-            await add_facility(tx, facility_id, code=code, name=name, valid_from=today, technical_level=technical_level)
+            await add_facility(
+                tx,
+                facility_id,
+                code=code,
+                name=name,
+                valid_from=today,
+                technical_level=technical_level,
+                phone=phone,
+            )
+
+    async def set_facility_phone(self, organization_id: OrganizationId, *, code: str, phone: str) -> None:
+        """Set the phone that patients of a facility see; an empty one is the organization's. Raises NotFound,
+        InvalidValue.
+        """
+        async with self._setting_up(organization_id) as tx:
+            if not await set_facility_phone(tx, code=code, phone=phone):
+                raise NotFound(f"no facility {code} in organization {organization_id}")
 
     async def add_provider_account(
         self,

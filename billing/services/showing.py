@@ -74,6 +74,15 @@ class PageCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PagePayment:
+    """Money received under the code: whole đồng, time at the bank, the bank's reference or else the provider's."""
+
+    amount: Dong
+    occurred_at: datetime
+    bank_reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageElsewhere:
     """The provider's own page, for exactly what is due; `fields` are posted to it where there are such."""
 
@@ -84,7 +93,10 @@ class PageElsewhere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayPage:
-    """What the page shows, in whole đồng. `due` is what is still to be paid under this code, 0 where nothing is."""
+    """What the page shows, in whole đồng.
+
+    `due` is what is still to be paid under this code, 0 where nothing is; `owed` what its bills still owe by any code.
+    """
 
     intent_id: IntentId
     version: int
@@ -97,6 +109,8 @@ class PayPage:
     received: Dong
     credit: Dong
     due: Dong
+    owed: Dong
+    payments: tuple[PagePayment, ...]
     expires_at: datetime | None
     code: PageCode | None
     elsewhere: PageElsewhere | None
@@ -144,7 +158,7 @@ async def _page(context: Context, organization_id: OrganizationId, row: Mapping[
         intent_id=IntentId(row["id"]),
         version=int(row["version"]),
         hospital=row["hospital"],
-        help_phone=row["help_phone"],
+        help_phone=row["phone"],
         bills=tuple(_bill(bill) for bill in row["bills"]),
         reference=row["reference_code"],
         state=state,
@@ -152,6 +166,15 @@ async def _page(context: Context, organization_id: OrganizationId, row: Mapping[
         received=received,
         credit=Dong(row["credit"]),
         due=due,
+        owed=owed,
+        payments=tuple(
+            PagePayment(
+                amount=Dong(each["amount"]),
+                occurred_at=datetime.fromisoformat(each["occurred_at"]),
+                bank_reference=each["bank_reference"],
+            )
+            for each in row["payments"]
+        ),
         expires_at=row["expires_at"],
         code=await _code(context, organization_id, row, due) if is_asking else None,
         # A provider's page asks for what it was made for; once something has come, it would ask for too much.

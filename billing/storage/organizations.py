@@ -44,7 +44,7 @@ async def read_prefixes(tx: Transaction) -> list[str]:
 
 
 _ADD_FACILITY = """
-    INSERT INTO facility (organization_id, id, code, name) VALUES ($1, $2, $3, $4)
+    INSERT INTO facility (organization_id, id, code, name, phone) VALUES ($1, $2, $3, $4, $5)
 """
 
 _ADD_TERMS = """
@@ -54,11 +54,28 @@ _ADD_TERMS = """
 
 
 async def add_facility(
-    tx: Transaction, facility_id: FacilityId, *, code: str, name: str, valid_from: date, technical_level: str
+    tx: Transaction,
+    facility_id: FacilityId,
+    *,
+    code: str,
+    name: str,
+    valid_from: date,
+    technical_level: str,
+    phone: str = "",
 ) -> None:
-    """Add a site with its MA_CSKCB code and its rank from a day on."""
-    await tx.execute(_ADD_FACILITY, tx.organization_id, facility_id, code, name)
+    """Add a site with its MA_CSKCB code, its rank from a day on and the phone of its payment desk."""
+    await tx.execute(_ADD_FACILITY, tx.organization_id, facility_id, code, name, phone)
     await tx.execute(_ADD_TERMS, tx.organization_id, facility_id, valid_from, technical_level)
+
+
+_SET_FACILITY_PHONE = """
+    UPDATE facility SET phone = $3 WHERE organization_id = $1 AND code = $2 RETURNING id
+"""
+
+
+async def set_facility_phone(tx: Transaction, *, code: str, phone: str) -> bool:
+    """Set the phone of a facility's payment desk; False where there is no such facility."""
+    return await tx.fetchval(_SET_FACILITY_PHONE, tx.organization_id, code, phone) is not None
 
 
 _FIND_FACILITY = """

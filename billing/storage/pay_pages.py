@@ -22,8 +22,12 @@ _READ_PAGE = """
     SELECT intent.id, intent.reference_code, intent.state, intent.amount, intent.received, intent.created_at,
         intent.expires_at,
         intent.instruction, account.name AS account, account.id AS account_id, bank.bank_bin, bank.account_number,
-        bank.holder, organization.name AS hospital, organization.help_phone,
+        bank.holder, organization.name AS hospital, coalesce(nullif(bills.phone, ''), organization.help_phone) AS phone,
         intent.version + bills.version AS version, bills.bills,
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('amount', payment.amount, 'occurred_at', payment.occurred_at,
+             'bank_reference', coalesce(nullif(payment.bank_reference, ''), payment.provider_reference))
+             ORDER BY payment.occurred_at, payment.id), '[]')
+         FROM payment WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS payments,
         (SELECT coalesce(sum(position.credit), 0)::bigint
          FROM payment
          JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
@@ -34,7 +38,7 @@ _READ_PAGE = """
     JOIN provider_account AS account ON account.organization_id = $1 AND account.id = intent.provider_account_id
     LEFT JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id = account.bank_account_id
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(invoice.version), 0) AS version,
+        SELECT coalesce(sum(invoice.version), 0) AS version, max(facility.phone) AS phone,
             coalesce(jsonb_agg(jsonb_build_object('number', invoice.number, 'visit_number', visit.ma_lk,
                 'patient', coalesce(patient.name, ''), 'owed', invoice.owed, 'patient_share', invoice.patient_share,
                 'other_share', invoice.other_share, 'insurer_share', invoice.insurer_share,
@@ -44,6 +48,7 @@ _READ_PAGE = """
         FROM intent_invoice AS target
         JOIN invoice ON invoice.organization_id = $1 AND invoice.id = target.invoice_id
         JOIN visit ON visit.organization_id = $1 AND visit.id = invoice.visit_id
+        JOIN facility ON facility.organization_id = $1 AND facility.id = visit.facility_id
         LEFT JOIN visit_patient AS patient ON patient.organization_id = $1 AND patient.visit_id = visit.id
         LEFT JOIN invoice_input AS input ON input.organization_id = $1 AND input.invoice_id = invoice.id
         CROSS JOIN LATERAL (
@@ -75,6 +80,20 @@ async def read_versions(tx: Transaction, intent_ids: Sequence[IntentId]) -> dict
     """The versions of what pages show. What is committed is read, and nothing else: no watermark is needed."""
     rows = await tx.fetch(_READ_VERSIONS, tx.organization_id, list(intent_ids))
     return {IntentId(row["id"]): int(row["version"]) for row in rows}
+
+
+_DESK_PHONES = """
+    SELECT name, phone FROM facility WHERE organization_id = $1 AND phone <> ''
+    UNION ALL
+    SELECT name, help_phone FROM organization WHERE id = $1 AND help_phone <> ''
+        AND NOT EXISTS (SELECT FROM facility WHERE organization_id = $1 AND phone <> '')
+    ORDER BY name
+"""
+
+
+async def read_desk_phones(tx: Transaction) -> list[tuple[str, str]]:
+    """Name and phone of each payment desk: of the facilities, else of the organization; empty where none is set."""
+    return [(row["name"], row["phone"]) for row in await tx.fetch(_DESK_PHONES, tx.organization_id)]
 
 
 # A question that is due within $4 is left alone: it may be under way, and its claim must not be taken from it.

@@ -12,6 +12,7 @@ from aiohttp import web, web_response
 from billing.domain.ids import ProviderAccountId
 from billing.services.access import KeyRing
 from billing.services.context import Context
+from billing.services.desk_phones import DeskPhones
 from billing.services.intake import Intake
 from billing.services.readiness import ReadinessCheck
 from billing.services.watching import HorizonWatch
@@ -53,6 +54,7 @@ def create_application(
         intake=intake,
         keys=KeyRing(context),
         readiness=ReadinessCheck(context),
+        desk_phones=DeskPhones(context),
         limits=limits,
         trusted_proxies=trusted_proxies,
         lines=lines,

@@ -12,6 +12,7 @@ from billing.domain.actor import Role
 from billing.domain.ids import ProviderAccountId
 from billing.services.access import Caller, KeyRing
 from billing.services.context import Context
+from billing.services.desk_phones import DeskPhones
 from billing.services.intake import Intake
 from billing.services.readiness import ReadinessCheck
 
@@ -64,6 +65,7 @@ class Surroundings:
     intake: Intake
     keys: KeyRing
     readiness: ReadinessCheck
+    desk_phones: DeskPhones
     limits: WebLimits
     trusted_proxies: Networks = ()
     lines: Callable[[], Mapping[ProviderAccountId, LineSeen]] = dict

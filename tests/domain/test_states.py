@@ -48,12 +48,12 @@ def test_every_state_and_verdict_has_its_words_in_both_languages() -> None:
         assert words.keys() == set(Language)
         for each in words.values():
             names = {name for _, name, _, _ in Formatter().parse(each.sentence) if name}
-            assert names <= {"due", "received", "credit"}
+            assert names <= {"due", "received", "owed", "credit"}
             assert each.label
 
 
-def test_words_of_a_queue_are_those_of_the_desk() -> None:
-    labels = {state: words[Language.VIETNAMESE].label for state, words in WORDS.items()}
+def test_labels_of_staff_are_those_of_the_desk() -> None:
+    labels = {state: words[Language.VIETNAMESE].desk_label for state, words in WORDS.items()}
 
     assert labels[PatientState.WAITING] == "Chờ báo có"
     assert labels[PatientState.SHORT] == "Còn thiếu"
@@ -85,10 +85,10 @@ def test_pair_that_cannot_be_is_no_state() -> None:
         (IntentState.CANCELLED, 0, 0, 0, PatientState.SETTLED),
         (IntentState.CANCELLED, 0, 100, 0, PatientState.CANCELLED),
         (IntentState.SUCCEEDED, 100, 0, 0, PatientState.PAID),
-        (IntentState.SUCCEEDED, 100, 50, 0, PatientState.PAID),
+        (IntentState.SUCCEEDED, 100, 50, 0, PatientState.PART_PAID),
         (IntentState.SUCCEEDED, 100, 0, 100, PatientState.OVER),
         (IntentState.SUCCEEDED, 120, 0, 20, PatientState.OVER),
-        (IntentState.SUCCEEDED, 120, 30, 0, PatientState.PAID),
+        (IntentState.SUCCEEDED, 120, 30, 0, PatientState.PART_PAID),
         (IntentState.SUCCEEDED, 120, 0, 0, PatientState.PAID),
     ],
 )
@@ -101,7 +101,7 @@ def test_what_invoices_owe_decides_whether_the_page_asks(
 
 
 def test_only_what_is_paid_is_final() -> None:
-    assert {PatientState.PAID, PatientState.OVER, PatientState.SETTLED} == FINAL
+    assert {PatientState.PAID, PatientState.PART_PAID, PatientState.OVER, PatientState.SETTLED} == FINAL
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,7 @@ _OWNERS_STATEMENTS = {
     "organizations._ADD_PREFIX",
     "organizations._ADD_FACILITY",
     "organizations._ADD_TERMS",
+    "organizations._SET_FACILITY_PHONE",
     "claim_facts._ADD_ANNEXES",
     "claim_facts._SET_TERMS",
     "organizations._CLAIM_BANK_ACCOUNT",

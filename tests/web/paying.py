@@ -86,6 +86,9 @@ async def open_in_state(site: Site, state: PatientState) -> dict[str, Any]:
             await site.bank().pay(payload, Behaviour.SHORT)
         case PatientState.PAID:
             await site.bank().pay(payload, Behaviour.EXACT)
+        case PatientState.PART_PAID:
+            intent = await open_another(site, intent, amount=100_000)
+            await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
         case PatientState.OVER:
             await site.bank().pay(payload, Behaviour.OVER)
         case PatientState.SETTLED:

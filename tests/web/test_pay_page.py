@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from billing.domain.coverage.explain import Language
 from billing.domain.errors import Unavailable
+from billing.domain.ledger import VIETNAM
 from billing.domain.states import ASKING_FOR_MONEY, FINAL, WORDS, PatientState
 from billing.interop.qr import qr_png
 from billing.web.pages.pay import handlers
@@ -46,7 +48,7 @@ async def test_page_says_for_what_how_much_and_to_whom(site: Site) -> None:
 
     page = await look(site, intent)
 
-    assert page.status.startswith("Chờ báo có.")
+    assert page.status.startswith("Chờ chuyển khoản.")
     assert page.amount == "136.000 đ"
     assert "Bệnh viện 1" in page.html
     assert "<b>Nguyễn V. Thử</b> · Lượt khám LK0001" in page.html
@@ -109,7 +111,7 @@ async def test_page_speaks_english_where_asked(site: Site) -> None:
 
     page = await look(site, intent, lang="en")
 
-    assert page.status.startswith("Waiting for the bank.")
+    assert page.status.startswith("Waiting for your transfer.")
     assert page.sums["Transfer text"] == f"{intent['reference_code']} VIEN PHI"
     assert '<html lang="en">' in page.html
     assert f'<a href="{intent["pay_url"]}?lang=vi" lang="vi"' in page.html
@@ -133,7 +135,7 @@ async def test_part_paid_asks_for_the_rest_under_the_same_code(site: Site) -> No
 
     await site.bank().pay(page.code or "", Behaviour.EXACT)
 
-    assert (await look(site, intent)).status.startswith("Đã thu.")
+    assert (await look(site, intent)).status.startswith("Đã thanh toán.")
 
 
 async def test_old_code_still_pays_after_a_part_was_paid(site: Site) -> None:
@@ -152,9 +154,62 @@ async def test_paid_page_asks_for_nothing_more(site: Site) -> None:
 
     page = await look(site, intent)
 
-    assert page.status == "Đã thu. Đã nhận đủ 136.000 đ. Khoản này đã thanh toán, không cần chuyển thêm."
+    assert page.status == "Đã thanh toán. Đã nhận đủ 136.000 đ. Khoản này đã thanh toán, không cần chuyển thêm."
     assert (page.code, page.has_button, page.is_reloading) == (None, False, False)
     assert "data-final" in page.html
+
+
+async def test_paid_page_shows_time_reference_and_next_step_and_can_be_saved(site: Site) -> None:
+    intent = await site.open_intent()
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    (payment,) = (await site.read("/v1/payments"))["items"]
+    occurred_at = datetime.fromisoformat(payment["occurred_at"]).astimezone(VIETNAM)
+
+    page = await look(site, intent)
+    saved = await site.stranger.get(f"{intent['pay_url']}/confirmation.html")
+
+    assert f'href="{intent["pay_url"]}/confirmation.html" download' in page.html
+    assert "Không cần quay lại quầy thu." in page.html
+    assert saved.headers["Content-Disposition"].endswith(f'"vien-phi-{intent["reference_code"]}.html"')
+    for text in (page.html, saved.text):
+        assert occurred_at.strftime("%H:%M %d/%m/%Y") in text
+        assert payment["bank_reference"] in text
+        assert "136.000 đ" in text
+    assert "Đã nhận đủ" in saved.text
+    assert "<link" not in saved.text
+
+
+async def test_page_without_money_has_no_confirmation_to_save(site: Site) -> None:
+    intent = await site.open_intent()
+
+    answer = await site.stranger.get(f"{intent['pay_url']}/confirmation.html")
+
+    assert answer.status_code == 404
+    assert "confirmation.html" not in (await look(site, intent)).html
+
+
+async def test_page_of_a_paid_part_says_what_the_bill_still_owes(site: Site) -> None:
+    intent = await open_another(site, await site.open_intent(), amount=100_000)
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+
+    page = await look(site, intent)
+
+    assert page.status.startswith("Đã nhận phần này. Đã nhận 100.000 đ theo mã này. Bảng kê còn 36.000 đ chưa trả")
+    assert "không cần chuyển thêm" not in page.html
+    assert "Không cần quay lại quầy" not in page.html
+    assert page.code is None
+
+
+async def test_page_uses_no_words_of_the_desk(site: Site) -> None:
+    intent = await site.open_intent()
+
+    assert "báo có" not in (await look(site, intent)).html
+
+
+async def test_page_explains_how_a_phone_scans_its_own_picture(site: Site) -> None:
+    page = await look(site, await site.open_intent())
+
+    assert "lưu ảnh QR, mở ứng dụng ngân hàng, chọn Quét QR rồi chọn ảnh vừa lưu" in page.html
 
 
 async def test_overpaid_page_says_what_is_kept_for_the_patient(site: Site) -> None:
@@ -169,13 +224,14 @@ async def test_overpaid_page_says_what_is_kept_for_the_patient(site: Site) -> No
     assert (page.code, page.is_reloading) == (None, False)
 
 
-async def test_code_past_its_time_is_shown_anew(site: Site) -> None:
+async def test_code_past_its_time_is_shown_without_announcing_a_new_one(site: Site) -> None:
     intent = await site.open_intent()
     await set_state(site, intent, "expired")
 
     page = await look(site, intent)
 
-    assert page.status.startswith("Quá hạn. Mã cũ vẫn nhận được tiền, nhưng số tiền có thể đã đổi.")
+    assert page.status.startswith("Đã quá thời hạn. Thời hạn của mã đã qua nhưng mã vẫn nhận được tiền.")
+    assert "mã mới" not in page.html.lower()
     assert parse(page.code or "").amount == 136_000
     assert page.is_reloading
 
@@ -202,7 +258,7 @@ async def test_cancelled_page_says_what_becomes_of_money_and_asks_for_none(site:
 
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
 
-    assert (await look(site, intent)).status.startswith("Đã thu.")
+    assert (await look(site, intent)).status.startswith("Đã thanh toán.")
 
 
 async def test_what_was_paid_by_another_code_is_not_asked_for_again(site: Site) -> None:
@@ -212,7 +268,7 @@ async def test_what_was_paid_by_another_code_is_not_asked_for_again(site: Site) 
 
     page = await look(site, intent)
 
-    assert page.status == "Đã thu. Khoản này đã thanh toán bằng phiếu khác. Xin đừng chuyển thêm."
+    assert page.status == "Đã thanh toán. Khoản này đã thanh toán bằng phiếu khác. Xin đừng chuyển thêm."
     assert (page.code, page.has_button, page.is_reloading) == (None, False, False)
 
 
@@ -340,10 +396,31 @@ async def test_every_state_has_a_page_in_its_published_words(
     assert page.is_reloading == (state not in FINAL)
 
 
-async def test_help_phone_is_the_organizations(site: Site) -> None:
+async def test_unknown_link_shows_the_phone_of_the_hospital(site: Site) -> None:
+    await site.as_owner("UPDATE organization SET help_phone = '024 3999 0000' WHERE id = 1")
+    await site.as_owner("UPDATE facility SET phone = '024 3123 4567' WHERE organization_id = 1")
+
+    for link in (f"1-{UNKNOWN_TOKEN}", "1-cut-off", "1"):
+        answer = await site.stranger.get(f"/pay/{link}")
+        assert answer.status_code == 404
+        assert '<a class="phone" href="tel:02431234567">024 3123 4567</a>' in answer.text
+        assert "024 3999 0000" not in answer.text
+    for link in (f"999999-{UNKNOWN_TOKEN}", "abc", "0"):
+        assert "tel:" not in (await site.stranger.get(f"/pay/{link}")).text
+
+
+async def test_facility_without_a_phone_shows_that_of_its_organization(site: Site) -> None:
+    await site.as_owner("UPDATE organization SET help_phone = '024 3999 0000' WHERE id = 1")
+
+    assert "024 3999 0000" in (await site.stranger.get(f"/pay/1-{UNKNOWN_TOKEN}")).text
+    assert "024 3999 0000" in (await look(site, await site.open_intent())).html
+
+
+async def test_help_phone_is_the_facilitys_before_the_organizations(site: Site) -> None:
     intent = await site.open_intent()
     without = await look(site, intent)
-    await site.as_owner("UPDATE organization SET help_phone = '024 3123 4567' WHERE id = 1")
+    await site.as_owner("UPDATE organization SET help_phone = '024 3999 0000' WHERE id = 1")
+    await site.as_owner("UPDATE facility SET phone = '024 3123 4567' WHERE organization_id = 1")
 
     page = await look(site, intent)
 

@@ -249,8 +249,8 @@ def _state_words(row: Mapping[str, Any]) -> StateWordsDocument:
     state = state_for_patient(IntentState(row["state"]), received)
     return {
         "state": state.value,
-        "vi": WORDS[state][Language.VIETNAMESE].label,
-        "en": WORDS[state][Language.ENGLISH].label,
+        "vi": WORDS[state][Language.VIETNAMESE].desk_label,
+        "en": WORDS[state][Language.ENGLISH].desk_label,
     }
 
 

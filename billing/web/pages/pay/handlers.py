@@ -4,13 +4,17 @@ GET  /pay/{organization}-{token}             the page; ?lang=en
 GET  /pay/{organization}-{token}/state       the part of it that changes
 GET  /pay/{organization}-{token}/events      says "changed", see `live.py`
 GET  /pay/{organization}-{token}/qr.png      the code as a picture to keep
+GET  /pay/{organization}-{token}/confirmation.html  what was received, as a file to keep
 POST /pay/{organization}-{token}/transferred the payer says so: the bank is asked sooner, and nothing else happens
 
-An address that opens nothing is told so in the same words after the same work, whatever is wrong with it.
+An address that opens nothing is refused in the same words after the same work, whatever is wrong with it. The refusal
+shows the phones of the hospital that the address names.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -25,6 +29,7 @@ from billing.domain.ids import OrganizationId
 from billing.domain.ledger import VIETNAM
 from billing.domain.states import FINAL, WORDS, PatientState
 from billing.interop.qr import qr_png, qr_svg
+from billing.services.desk_phones import DeskPhone
 from billing.services.showing import PayPage, ask_sooner, find_pay_page
 from billing.web.live import LIVE
 from billing.web.pages.pay.words import PAGE_WORDS, cost_sentences
@@ -33,12 +38,14 @@ from billing.web.surroundings import surroundings
 
 PAGE_PATH = "/pay/{page:[^/]{1,100}}"
 _PAGE = re.compile(r"([1-9][0-9]{0,8})-([0-9a-f]{32})")
+_ORGANIZATION = re.compile(r"([1-9][0-9]{0,8})(?![0-9])")
 _NOWHERE = (OrganizationId(1), bytes(16))
 _TONES = {
     PatientState.PAID: "good",
     PatientState.SETTLED: "good",
     PatientState.OVER: "good",
     PatientState.SHORT: "attention",
+    PatientState.PART_PAID: "attention",
     PatientState.EXPIRED: "attention",
     PatientState.CANCELLED: "stop",
     PatientState.CANCELLED_SHORT: "stop",
@@ -53,13 +60,18 @@ def add_pay_routes(application: web.Application) -> None:
     router.add_get(PAGE_PATH + "/state", get_state)
     router.add_get(PAGE_PATH + "/events", get_events, allow_head=False)
     router.add_get(PAGE_PATH + "/qr.png", get_picture)
+    router.add_get(PAGE_PATH + "/confirmation.html", get_confirmation)
     router.add_post(PAGE_PATH + "/transferred", post_transferred)
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What an address names: whose page, and in which language it is wanted."""
+    """What an address names: whose page, and in which language it is wanted.
 
+    `named_id` is the organization that the address begins with, also where the rest of it is no token.
+    """
+
+    named_id: OrganizationId | None
     organization_id: OrganizationId
     token: bytes
     language: Language
@@ -71,7 +83,7 @@ async def get_page(request: web.Request) -> web.Response:
     try:
         page = await find_pay_page(surroundings(request).context, asked.organization_id, asked.token)
     except (NotFound, Unavailable) as refusal:
-        return _refuse(refusal, asked.language)
+        return await _refuse(request, refusal, asked)
     values = _state_values(request, page, asked.language)
     words = PAGE_WORDS[asked.language]
     explanation = [cost_sentences(bill, asked.language) for bill in page.bills]
@@ -86,7 +98,7 @@ async def get_state(request: web.Request) -> web.Response:
     try:
         page = await find_pay_page(surroundings(request).context, asked.organization_id, asked.token)
     except (NotFound, Unavailable) as refusal:
-        return _refuse(refusal, asked.language)
+        return await _refuse(request, refusal, asked)
     return html_answer("pay/state.html", page=page, **_state_values(request, page, asked.language))
 
 
@@ -96,7 +108,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     try:
         page = await find_pay_page(surroundings(request).context, asked.organization_id, asked.token)
     except (NotFound, Unavailable) as refusal:
-        return _refuse(refusal, asked.language)
+        return await _refuse(request, refusal, asked)
     hub = request.config_dict[LIVE]
     return await hub.stream(request, asked.organization_id, page.intent_id, page.version)
 
@@ -109,12 +121,32 @@ async def get_picture(request: web.Request) -> web.Response:
         if page.code is None:
             raise NotFound("this page shows no code")
     except (NotFound, Unavailable) as refusal:
-        return _refuse(refusal, asked.language)
+        return await _refuse(request, refusal, asked)
     return web.Response(
         body=qr_png(page.code.payload),
         content_type="image/png",
         headers={"Content-Disposition": f'attachment; filename="vietqr-{page.reference}.png"'},
     )
+
+
+async def get_confirmation(request: web.Request) -> web.Response:
+    """What was received under the code, as a page that can be kept on the phone: it needs no other file."""
+    asked = _read(request)
+    context = surroundings(request).context
+    try:
+        page = await find_pay_page(context, asked.organization_id, asked.token)
+        if not page.payments:
+            raise NotFound("nothing was received under this code")
+    except (NotFound, Unavailable) as refusal:
+        return await _refuse(request, refusal, asked)
+    answer = html_answer(
+        "pay/confirmation.html",
+        page=page,
+        moment=_moment(context.clock()),
+        **_state_values(request, page, asked.language),
+    )
+    answer.headers["Content-Disposition"] = f'attachment; filename="vien-phi-{page.reference}.html"'
+    return answer
 
 
 async def post_transferred(request: web.Request) -> web.Response:
@@ -123,7 +155,7 @@ async def post_transferred(request: web.Request) -> web.Response:
     try:
         await ask_sooner(surroundings(request).context, asked.organization_id, asked.token)
     except (NotFound, Unavailable) as refusal:
-        return _refuse(refusal, asked.language)
+        return await _refuse(request, refusal, asked)
     english = "&lang=en" if asked.language is Language.ENGLISH else ""
     location = f"{request.path.removesuffix('/transferred')}?told=1{english}"
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
@@ -138,39 +170,59 @@ def _form_to(page: PayPage) -> str:
 
 def _read(request: web.Request) -> _Asked:
     language = Language.ENGLISH if request.query.get("lang") == Language.ENGLISH.value else Language.VIETNAMESE
-    found = _PAGE.fullmatch(request.match_info["page"])
+    page = request.match_info["page"]
+    found, named = _PAGE.fullmatch(page), _ORGANIZATION.match(page)
     organization_id, token = _NOWHERE if found is None else (OrganizationId(int(found[1])), bytes.fromhex(found[2]))
-    return _Asked(organization_id, token, language)
+    named_id = None if named is None else OrganizationId(int(named[1]))
+    return _Asked(named_id, organization_id, token, language)
 
 
 def _state_values(request: web.Request, page: PayPage, language: Language) -> dict[str, Any]:
     words = PAGE_WORDS[language]
-    told = WORDS[page.state][language]
-    amounts = {name: money_text(getattr(page, name)) for name in ("amount", "received", "credit", "due")}
+    amounts = {name: money_text(getattr(page, name)) for name in ("amount", "received", "credit", "due", "owed")}
     code = page.code
-    expires = "" if page.expires_at is None else page.expires_at.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
-    path = request.path.removesuffix("/state")
+    expires = "" if page.expires_at is None else _moment(page.expires_at)
+    path = request.path.removesuffix("/state").removesuffix("/confirmation.html")
+    was_told = request.query.get("told") == "1" and page.state in _ANSWERED_AT_TOP
+    label, sentence = _status(page, language, amounts, was_told=was_told)
     return {
         "words": words,
         "path": path,
         "lang": language.value,
         "query": "?lang=en" if language is Language.ENGLISH else "",
-        "was_told": request.query.get("told") == "1",
-        "label": told.label,
-        # An amount is never broken over two lines.
-        "sentence": told.sentence.format(
-            **{name: text.replace(" ", "\N{NO-BREAK SPACE}") for name, text in amounts.items()}
-        ),
+        "was_told": was_told,
+        "label": label,
+        "sentence": sentence,
         "tone": _TONES.get(page.state, "waiting"),
         "is_final": page.state in FINAL,
         "is_waiting": page.state is PatientState.WAITING,
         "is_missing_code": code is None and page.elsewhere is None and page.state not in _WITHOUT_CODE,
         "amounts": amounts,
+        "payments": [
+            (_moment(each.occurred_at), money_text(each.amount), each.bank_reference) for each in page.payments
+        ],
+        "next_step": words.get(f"next_{page.state.value}", ""),
         "valid_until": words["valid_until"].format(moment=expires) if expires else "",
         "picture": None if code is None else _picture(code.payload, words["qr_alt"], amounts["due"], code.text),
     }
 
 
+def _status(page: PayPage, language: Language, amounts: Mapping[str, str], *, was_told: bool) -> tuple[str, str]:
+    """Label and sentence of the line at the top; it answers whoever has just reported a transfer."""
+    if was_told:
+        words = PAGE_WORDS[language]
+        return words["asked_bank"], words["asked_bank_hint"]
+    words_of_state = WORDS[page.state][language]
+    # An amount is never broken over two lines.
+    unbroken = {name: text.replace(" ", "\N{NO-BREAK SPACE}") for name, text in amounts.items()}
+    return words_of_state.label, words_of_state.sentence.format(**unbroken)
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
+
+
+_ANSWERED_AT_TOP = frozenset({PatientState.WAITING, PatientState.ASKING, PatientState.SHORT, PatientState.EXPIRED})
 _WITHOUT_CODE = FINAL | {
     PatientState.PREPARING,
     PatientState.CANCELLED,
@@ -185,11 +237,15 @@ def _picture(payload: str, title: str, amount: str, text: str) -> Markup:
     return Markup(qr_svg(payload, title=title.format(amount=amount, text=text)))  # noqa: S704 - ours, title escaped
 
 
-def _refuse(refusal: NotFound | Unavailable, language: Language) -> web.Response:
+async def _refuse(request: web.Request, refusal: NotFound | Unavailable, asked: _Asked) -> web.Response:
     is_unknown = isinstance(refusal, NotFound)
+    phones: Sequence[DeskPhone] = ()
+    if is_unknown and asked.named_id is not None:
+        phones = await surroundings(request).desk_phones.find(asked.named_id)
     return html_answer(
         "pay/refusal.html",
         status=HTTPStatus.NOT_FOUND if is_unknown else HTTPStatus.SERVICE_UNAVAILABLE,
-        words=PAGE_WORDS[language],
+        words=PAGE_WORDS[asked.language],
         kind="unknown" if is_unknown else "unavailable",
+        phones=phones,
     )
