@@ -33,7 +33,9 @@ SCHEMA = "bhyt-case/1"
 FACILITY_OF_CASES = "00000"
 
 _INPUT_KEYS = frozenset({"cards", "visits", "five_year_date", "copay_history", "policy", "private_insurance"})
-_POLICY_KEYS = frozenset({"copay_crossing_mode", "supply_package_cap", "other_source_mode", "thanh_tien_bv_mode"})
+_POLICY_KEYS = frozenset(
+    {"card_choice", "copay_crossing_mode", "supply_package_cap", "other_source_mode", "thanh_tien_bv_mode"}
+)
 _OF_PERSON = ("cards", "five_year_date", "copay_history", "private_insurance")
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -67,7 +69,6 @@ def read_case_file(content: bytes, *, file: str, policy: Policy) -> CaseFile:
             raise InvalidField("schema", f"{SCHEMA} is expected", found=fields.values.get("schema"))
         given = fields.object("input")
         given.refuse_other_keys(_INPUT_KEYS)
-        policy = replace(policy, card_choice=CardChoice.LAST)  # as the format says
         policy = _policy(given.object("policy"), policy) if given.has("policy") else policy
         visits = list(given.objects("visits"))
     except InvalidValue as refusal:
@@ -168,6 +169,7 @@ def _policy(fields: Fields, policy: Policy) -> Policy:
     fields.refuse_other_keys(_POLICY_KEYS)
     return replace(
         policy,
+        card_choice=_reading(fields, "card_choice", CardChoice, policy.card_choice),
         copay_crossing=_reading(fields, "copay_crossing_mode", CopayCrossing, policy.copay_crossing),
         supply_package_cap=_reading(fields, "supply_package_cap", SupplyPackageCap, policy.supply_package_cap),
         other_funds_mode=_reading(fields, "other_source_mode", OtherFundsMode, policy.other_funds_mode),

@@ -7,7 +7,7 @@ import pytest
 
 from billing.domain.coverage.explain import all_rules
 from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.policy import CardChoice, Policy
 from billing.services.quoting import quote_bare_tables, quote_file, quote_json
 from tests.interop.xml130.claim_files import (
     block,
@@ -188,11 +188,67 @@ def test_case_of_arv_drugs_replaces_their_copayment_only(funds):
     assert [(line["T_BNCCT"], line["T_NGUONKHAC"]) for line in lines] == [("10120.00", "0.00"), ("0.00", "100000.00")]
 
 
-def test_last_valid_card_of_a_case_counts():
-    case = _case(CASES / "bhyt-012.json")
-    case["input"]["cards"].append({"code": "DN4791234567890", "valid_from": "2026-01-01"})
+HIGHEST_FIRST = [("HN2", "2026-01-01"), ("DN4", "2026-01-01")]
 
-    assert quote_json(_quote_content(json.dumps(case).encode()))["visits"][0]["lines"][0]["MUC_HUONG"] == "80"
+
+@pytest.mark.parametrize("cards", [HIGHEST_FIRST, HIGHEST_FIRST[::-1]])
+@pytest.mark.parametrize(
+    ("in_file", "of_facility", "last"),
+    [
+        ({}, CardChoice.HIGHEST, False),
+        ({}, CardChoice.LAST, True),
+        ({"card_choice": "highest"}, CardChoice.LAST, False),
+        ({"card_choice": "last"}, CardChoice.HIGHEST, True),
+    ],
+)
+def test_case_with_two_cards_takes_the_highest_unless_the_policy_is_last(cards, in_file, of_facility, last):
+    case = _case(CASES / "bhyt-012.json")
+    case["input"]["cards"] = [{"code": f"{group}791234567890", "valid_from": day} for group, day in cards]
+    case["input"]["policy"] = in_file
+
+    quoted = quote_json(_quote_content(json.dumps(case).encode(), policy=Policy(card_choice=of_facility)))
+
+    expected = {"HN2": "100", "DN4": "80"}[cards[-1][0] if last else "HN2"]
+    assert quoted["visits"][0]["lines"][0]["MUC_HUONG"] == expected
+
+
+def test_card_choice_that_is_none_is_named():
+    case = _case(CASES / "bhyt-012.json")
+    case["input"]["policy"] = {"card_choice": "best"}
+
+    quoted = quote_json(_quote_content(json.dumps(case).encode()))
+
+    assert quoted["visits"] == []
+    assert [finding["field"] for finding in quoted["findings"]] == ["input.policy.card_choice"]
+
+
+@pytest.mark.parametrize("groups", [("HN2", "DN4"), ("DN4", "HN2")])
+@pytest.mark.parametrize("choice", list(CardChoice))
+def test_claim_file_with_two_cards_takes_the_highest_unless_the_policy_is_last(groups, choice):
+    level = {"HN2": 100, "DN4": 80}[groups[-1] if choice is CardChoice.LAST else "HN2"]
+    fund = 10_000 * level
+    cards = {
+        "MA_THE_BHYT": ";".join(f"{group}791234567890" for group in groups),
+        "MA_DKBD": "01001;01001",
+        "GT_THE_TU": "20260101;20260101",
+        "GT_THE_DEN": "20271231;20271231",
+    }
+    line = {
+        "DON_GIA_BV": "1000000",
+        "DON_GIA_BH": "1000000",
+        "THANH_TIEN_BV": "1000000",
+        "THANH_TIEN_BH": "1000000",
+        "MUC_HUONG": str(level),
+        "T_BHTT": str(fund),
+        "T_BNCCT": str(1_000_000 - fund),
+    }
+    tables = block("XML1", xml1(without_totals(**cards))), block("XML3", xml3(service(**line)))
+    content = claim_file(hoso(*tables))
+
+    quoted = quote_json(_quote_content(content, file="claim.xml", policy=Policy(card_choice=choice)))
+
+    assert quoted["findings"] == []
+    assert quoted["visits"][0]["totals"]["T_BHTT"] == f"{fund}.00"
 
 
 def test_difference_between_the_source_and_our_price_is_listed_and_the_visit_priced():

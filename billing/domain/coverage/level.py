@@ -5,7 +5,7 @@ treatment), B-016 (a card shown late), B-020 and B-021 (small visits, each teste
 care), B-045 (levels with a fraction).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +19,8 @@ from billing.domain.money import HUNDRED, ZERO, percent
 from billing.domain.visit import ChargeItem, Visit
 
 _EMERGENCY = "2"
+_BY_WORTH = {"5": 2, "1": 1}
+"""Which of two cards of 100 % gives more: digit 5 covers cost outside the lists (B-012), 1 lifts ratios (B-011)."""
 _Key = tuple[object, ...]
 
 
@@ -112,27 +114,34 @@ def _entitlement_at(visit: Visit, moment: datetime, figures: Figures, policy: Po
         shown = [card for card in valid if _is_shown(card, visit, moment)]
         if not shown:
             return Entitlement("", ZERO, Reason("B-016", {"day": day.isoformat()}, "shown_late"))
-        return _choose([(card, _of_card(card, day, figures)) for card in shown], policy)
+        return _choose([(card, _of_card(card, day, figures)) for card in shown], policy)[1]
     ended = [card for card in visit.cards if _counts_after_its_end(card, visit, day, figures)]
     if ended:
-        card = ended[-1]
+        card, entitlement = _choose([(card, _of_card(card, day, figures)) for card in ended], policy)
         assert card.valid_to is not None, "only a card with an end has ended"
         days = figures.expired_days_on(card.valid_to)
         why = Reason("B-015", {"valid_to": card.valid_to.isoformat(), "days": str(days)})
-        entitlement = _of_card(card, day, figures)
         return replace(entitlement, beside=(why, *entitlement.beside))
     return Entitlement("", ZERO, Reason("B-015", {"day": day.isoformat()}, "not_valid"))
 
 
-def _choose(shown: list[tuple[Card, Entitlement]], policy: Policy) -> Entitlement:
-    """Of cards valid at once the one the facility's reading takes (B-014); says so where they give different things."""
-    card, chosen = shown[-1]
+def _choose(cards: Sequence[tuple[Card, Entitlement]], policy: Policy) -> tuple[Card, Entitlement]:
+    """Of cards that count at once the one the facility's policy takes; says so where they give different things.
+
+    The highest counts whatever the order in the file (Decree 188/2025/NĐ-CP Art. 21 cl. 1; B-014); under
+    `CardChoice.LAST` the last one named.
+    """
+    card, chosen = cards[-1]
     if policy.card_choice is CardChoice.HIGHEST:
-        card, chosen = max(reversed(shown), key=lambda each: (each[1].level, each[1].digit in "15"))
-    if len({(each.level, each.digit in "15") for _, each in shown}) == 1:
-        return chosen
-    operands = {"groups": ", ".join(dict.fromkeys(card.group for card, _ in shown)), "chosen": card.group}
-    return replace(chosen, beside=(Reason("B-014", operands, "choice"), *chosen.beside))
+        card, chosen = max(reversed(cards), key=lambda each: _worth(each[1]))
+    if len({_worth(each) for _, each in cards}) == 1:
+        return card, chosen
+    operands = {"groups": ", ".join(dict.fromkeys(card.group for card, _ in cards)), "chosen": card.group}
+    return card, replace(chosen, beside=(Reason("B-014", operands, "choice"), *chosen.beside))
+
+
+def _worth(entitlement: Entitlement) -> tuple[Decimal, int]:
+    return entitlement.level, _BY_WORTH.get(entitlement.digit, 0)
 
 
 def _is_shown(card: Card, visit: Visit, moment: datetime) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from billing.domain.card import Card
 from billing.domain.coverage.policy import CardChoice
 from billing.domain.errors import InvalidValue
+from billing.domain.visit import Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, priced, rules_of
 
 STAY = {"care_kind": "03", "discharged_at": at("2026-11-26 08:00")}
@@ -66,6 +67,36 @@ def test_line_without_an_order_time_counts_at_admission():
 )
 def test_of_cards_valid_at_once_the_highest_counts(choice, groups, level):
     assert _levels(a_visit(cards=tuple(map(a_card, groups))), card_choice=choice) == [level]
+
+
+TE1_QN5 = (a_drug(1, payment_ratio=50), a_drug(2, scope=Scope.ARMED_FORCES))
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.parametrize(
+    ("groups", "items", "funds"),
+    [
+        (("HN2", "HT3", "DN4"), (a_drug(),), [1_000_000]),
+        (("CN3", "HT3"), (a_drug(),), [1_000_000]),
+        (("TE1", "QN5"), TE1_QN5, [500_000, 1_000_000]),
+    ],
+)
+def test_highest_card_counts_whatever_the_order_in_the_file(groups, items, funds, is_reversed):
+    cards = tuple(map(a_card, groups))
+
+    result = priced(a_visit(*items, cards=cards[::-1] if is_reversed else cards))
+
+    assert [line.fund for line in result.lines] == funds
+    assert ("B-014", "choice") in rules_of(result)
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.parametrize(("choice", "levels"), [(CardChoice.HIGHEST, (100, 100)), (CardChoice.LAST, (80, 100))])
+def test_of_cards_in_their_days_of_grace_the_highest_counts(choice, levels, is_reversed):
+    cards = (a_card("HN2", valid_to="2026-11-10"), a_card("DN4", valid_to="2026-11-09"))
+    visit = a_visit(*_ordered("2026-11-12"), cards=cards[::-1] if is_reversed else cards, **STAY)
+
+    assert _levels(visit, card_choice=choice) == [levels[is_reversed]]
 
 
 def test_card_that_lifts_ratios_goes_before_another_of_100_percent():
