@@ -28,6 +28,7 @@ _SHARING = (HUNDRED, _TWO_IN_BED, _THREE_IN_BED)
 _DIED = frozenset({"5", "6", "8"})  # KET_QUA_DTRI: died, taken home dying, died outside
 _WORSE = "4"
 _REFERRED = frozenset({"2", "5"})  # MA_LOAI_RV
+_AT_OWN_REQUEST = "4"  # MA_LOAI_RV: the family asks to take the patient home
 
 
 def count_bed_days(
@@ -47,13 +48,18 @@ def count_bed_days(
 
 
 def has_further_day(facts: VisitFacts) -> bool | None:
-    """Whether the day of leaving counts: died, gone or referred worse, or passed on from emergency.
+    """Whether the day of leaving counts: died; worse and taken home or referred; or passed on from emergency.
 
-    None where the way of leaving, or whether a referred patient came through emergency, is not told.
+    A worse result alone does not count: a patient who is discharged or absconds has no further day. None where the
+    way of leaving, or whether a referred patient came through emergency, is not told.
+    Source: Circular 35/2016/TT-BYT Art. 4c as added by Circular 39/2024 (B-066): "diễn biến nặng lên nhưng gia đình
+    xin về hoặc chuyển viện".
     """
+    if facts.outcome in _DIED:
+        return True
     if not facts.outcome or not facts.leaving:
         return None
-    if facts.outcome in _DIED or facts.outcome == _WORSE:
+    if facts.outcome == _WORSE and (facts.leaving in _REFERRED or facts.leaving == _AT_OWN_REQUEST):
         return True
     return facts.came_through_emergency if facts.leaving in _REFERRED else False
 

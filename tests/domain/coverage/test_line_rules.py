@@ -1,5 +1,6 @@
 """Line rules on hand-worked visits. Source: Circular 35/2016/TT-BYT Art. 4b–4d as added by Circular 39/2024/TT-BYT."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -174,8 +175,13 @@ def test_exactly_four_hours_are_a_setting():
         ("1", "1", None, False),
         ("5", "1", None, True),
         ("6", "4", None, True),
-        ("4", "1", None, True),
+        ("5", "", None, True),
+        ("8", "", None, True),
+        ("4", "4", None, True),
         ("4", "2", None, True),
+        ("4", "2", False, True),
+        ("4", "5", None, True),
+        ("4", "", None, None),
         ("3", "2", True, True),
         ("3", "2", False, False),
         ("3", "2", None, None),
@@ -184,6 +190,15 @@ def test_exactly_four_hours_are_a_setting():
 )
 def test_day_of_leaving_counts_for_the_dead_the_worse_and_those_passed_on(outcome, leaving, emergency, further):
     assert has_further_day(VisitFacts(outcome=outcome, leaving=leaving, came_through_emergency=emergency)) is further
+
+
+@pytest.mark.parametrize("leaving", ["1", "3"])
+def test_worse_result_alone_gives_no_further_bed_day(leaving):
+    facts = VisitFacts(outcome="4", leaving=leaving)
+
+    assert has_further_day(facts) is False
+    assert _unmet(a_visit(_bed(1, 7), **STAY), facts) == [(None, "SO_LUONG", (6,), False)]
+    assert _unmet(a_visit(_bed(1, 7), **STAY), replace(facts, leaving="4")) == []
 
 
 def test_shared_bed_counts_a_half_or_a_third():
