@@ -1,8 +1,9 @@
 """The one place where everything is put together: database, providers, use cases, intake and HTTP."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.ids import ProviderAccountId
-from billing.secrets import FindSecret, SecretMissing, find_secret, find_secrets
+from billing.secrets import FindSecret, SecretMissing, find_secret, find_secrets, variable_of_field
 from billing.services.accounts import BuildProvider, BuiltProvider, StoredProviderAccounts
 from billing.services.context import AccountUnusable, Clock, Context, Ids, allow_all, utc_now
 from billing.services.hinting import open_hints
@@ -22,9 +23,16 @@ from billing.web.live import LiveHub
 from billing.web.server import create_application
 from billing.web.surroundings import Networks, WebLimits
 from providers.banks import banks
-from providers.registry import BrokenProvider, SettingsRefused, UnknownProvider, provider_class, read_settings
+from providers.registry import (
+    BrokenProvider,
+    SettingsRefused,
+    UnknownProvider,
+    check_stored_settings,
+    provider_class,
+    read_settings,
+)
 from providers.resilience import Lines
-from providers.settings import AccountSettings, secret_fields
+from providers.settings import AccountSettings, given_fields, secret_fields
 
 log = structlog.get_logger(__name__)
 
@@ -32,12 +40,45 @@ log = structlog.get_logger(__name__)
 def account_settings(row: ProviderAccountRow, secret_of: FindSecret = find_secret) -> BaseModel:
     """The settings of an account with its secrets, as its provider's model. Raises AccountUnusable."""
     try:
-        fields = secret_fields(provider_class(row.provider).settings_type)
-        misplaced = sorted(set(fields) & set(row.settings))
+        settings_type = provider_class(row.provider).settings_type
+        misplaced = sorted(set(secret_fields(settings_type)) & set(row.settings))
         if misplaced:
             raise AccountUnusable(f"{', '.join(misplaced)}: a secret is given to the service, never stored")
+        fields = {name: field for name, field in given_fields(settings_type).items() if name not in row.settings}
         secrets = find_secrets(row.secret_name, fields, secret_of) if row.secret_name is not None else {}
         return read_settings(row.provider, {**row.settings, **secrets})
+    except (UnknownProvider, BrokenProvider) as refusal:
+        raise AccountUnusable(str(refusal)) from None
+    except SettingsRefused as refusal:
+        absent = [field for name, field in fields.items() if name in refusal.fields and name not in secrets]
+        remedies = "".join(f"; set {variable_of_field(row.secret_name or '', fields, field)}" for field in absent)
+        raise AccountUnusable(f"{refusal}{remedies}") from None
+    except SecretMissing as refusal:
+        raise AccountUnusable(refusal.detail) from None
+
+
+def check_account_settings(
+    provider: str, settings: Mapping[str, object], secret_name: str, secret_of: FindSecret = find_secret
+) -> tuple[str, ...]:
+    """Check the settings of an account before they are stored, with those of its secrets that this process was given.
+
+    Returns the variables in which serve and worker look for the secrets that are needed and not at hand. Raises
+    SecretMissing for a secret that is given in a file that cannot be read, SettingsRefused, UnknownProvider,
+    BrokenProvider.
+    """
+    fields = given_fields(provider_class(provider).settings_type)
+    optional = {name: replace(field, is_required=False) for name, field in fields.items() if name not in settings}
+    needed = check_stored_settings(provider, settings, find_secrets(secret_name, optional, secret_of))
+    return tuple(variable_of_field(secret_name, fields, field) for field in needed)
+
+
+def check_account(row: ProviderAccountRow, secret_of: FindSecret = find_secret) -> None:
+    """Whether the provider of an account could be made of a row, as far as its secrets are here.
+
+    Raises AccountUnusable.
+    """
+    try:
+        check_account_settings(row.provider, row.settings, row.secret_name or row.name, secret_of)
     except (UnknownProvider, BrokenProvider, SettingsRefused) as refusal:
         raise AccountUnusable(str(refusal)) from None
     except SecretMissing as refusal:
@@ -88,7 +129,9 @@ async def open_service(
             Lines[ProviderAccountId]() as lines,
             open_hints(database_url) as hints,
         ):
-            accounts = StoredProviderAccounts(database, provider_builder(lines, secret_of), clock)
+            accounts = StoredProviderAccounts(
+                database, provider_builder(lines, secret_of), clock, check=partial(check_account, secret_of=secret_of)
+            )
             context = Context(
                 database=database,
                 accounts=accounts,

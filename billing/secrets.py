@@ -61,7 +61,7 @@ def find_secrets(
     found: dict[str, object] = {}
     for field in fields.values():
         names = [f"{name}{PART}{field.name}"]
-        if len(fields) == 1 or field.name == "secret":
+        if _needs_no_field(fields, field):
             names.append(name)
         values = _alive(names, field, secret_of)
         if values:
@@ -69,6 +69,16 @@ def find_secrets(
         elif field.is_required:
             raise SecretMissing(" or ".join(f"set {variable_of(each)} or {variable_of(each)}_FILE" for each in names))
     return found
+
+
+def variable_of_field(name: str, fields: Mapping[str, SecretField], field: SecretField) -> str:
+    """The environment variable of one secret of an account, as a sentence names it."""
+    variable = variable_of(name if _needs_no_field(fields, field) else f"{name}{PART}{field.name}")
+    return f"{variable} or {variable}_FILE"
+
+
+def _needs_no_field(fields: Mapping[str, SecretField], field: SecretField) -> bool:
+    return len(fields) == 1 or field.name == "secret"
 
 
 def _alive(names: list[str], field: SecretField, secret_of: FindSecret) -> tuple[str, ...]:

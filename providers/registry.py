@@ -7,12 +7,14 @@ is asked of its class: `issubclass(provider_class(name), Callbacks)`.
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 
 from providers.contract import Provider
-from providers.settings import secret_fields
+from providers.settings import SecretField, given_fields, secret_fields
+from providers.settings_problems import wrong_fields
 
 GROUP = "billing.providers"
 
@@ -32,7 +34,8 @@ class SettingsRefused(Exception):
     """
 
     def __init__(self, name: str, fields: Mapping[str, str]) -> None:
-        super().__init__(f"settings of {name}: " + "; ".join(f"{field}: {reason}" for field, reason in fields.items()))
+        problems = (f"{field}: {reason}" if field else reason for field, reason in fields.items())
+        super().__init__(f"settings of {name}: " + "; ".join(problems))
         self.fields = fields
 
 
@@ -74,28 +77,71 @@ def read_settings(name: str, settings: Mapping[str, object]) -> BaseModel:
 
     Raises SettingsRefused naming every wrong field at once; also what `provider_class` raises.
     """
+    settings_type = provider_class(name).settings_type
     try:
-        return provider_class(name).settings_type.model_validate(dict(settings))
+        return settings_type.model_validate(dict(settings))
     except ValidationError as error:
-        wrong = {".".join(map(str, each["loc"])) or "settings": each["type"] for each in error.errors()}
-        raise SettingsRefused(name, wrong) from None  # its text would repeat the values
+        # Without its cause: its text would repeat the values.
+        raise SettingsRefused(name, wrong_fields(error, settings, settings_type)) from None
 
 
-def check_stored_settings(name: str, settings: Mapping[str, object]) -> None:
-    """Look at settings as they are stored, without the secrets that will join them.
+def check_stored_settings(
+    name: str, settings: Mapping[str, object], given: Mapping[str, object] | None = None
+) -> tuple[SecretField, ...]:
+    """Check settings as they are stored, with those secrets that are at hand.
 
-    Raises SettingsRefused, also where a secret stands among them; and what `provider_class` raises.
+    `given` are the secrets that this process was given, by field: they are checked with the settings. Returns the
+    secrets that are not at hand and that the service needs for these settings.
+
+    Raises SettingsRefused naming every wrong field at once, also where a secret stands among the stored settings; and
+    what `provider_class` raises.
     """
-    secrets = secret_fields(provider_class(name).settings_type)
-    wrong = {field: "a secret is given to the service, never stored" for field in settings if field in secrets}
+    settings_type = provider_class(name).settings_type
+    secrets = secret_fields(settings_type)
+    stored_secrets = {field: "a secret is given to the service, never stored" for field in settings if field in secrets}
+    if stored_secrets:
+        raise SettingsRefused(name, stored_secrets)
+    joined = {**settings, **(given or {})}
+    absent = {field: told for field, told in given_fields(settings_type).items() if field not in joined}
+    problems = _problems(settings_type, joined, absent)
+    wrong = {path: reason for path, reason in problems.items() if path not in absent}
     if wrong:
         raise SettingsRefused(name, wrong)
+    return tuple(told for field, told in absent.items() if told.is_required or field in problems)
+
+
+def _problems(
+    settings_type: type[BaseModel], settings: Mapping[str, object], absent: Mapping[str, SecretField]
+) -> Mapping[str, str]:
+    """What is wrong, by field, while some secrets are absent."""
     try:
-        read_settings(name, settings)
-    except SettingsRefused as refusal:
-        told = {field: why for field, why in refusal.fields.items() if why != "missing" or field not in secrets}
-        if told:
-            raise SettingsRefused(name, told) from None
+        _without(settings_type, frozenset(absent)).model_validate(dict(settings))
+    except ValidationError as error:
+        found = wrong_fields(error, settings, settings_type)
+    except Exception:  # noqa: BLE001 - a validator of a provider's own that cannot work without its secrets
+        found = {"": "not known"}
+    else:
+        return {}
+    if not absent or "" not in found:
+        return found
+    # A validator of the provider's own refused the whole without saying a field: perhaps for want of the secrets. The
+    # fields are checked one by one, and the whole is checked in the service, where the secrets are.
+    try:
+        settings_type.model_validate(dict(settings))
+    except ValidationError as error:
+        return {path: reason for path, reason in wrong_fields(error, settings, settings_type).items() if path}
+    return {}
+
+
+@cache
+def _without(settings_type: type[BaseModel], absent: frozenset[str]) -> type[BaseModel]:
+    """The same settings where each of the absent secrets may be missing, so that the others are checked together."""
+    optional: dict[str, Any] = {
+        field: (info.annotation, None)
+        for field, info in settings_type.model_fields.items()
+        if field in absent and info.is_required()
+    }
+    return create_model(settings_type.__name__, __base__=settings_type, **optional) if optional else settings_type
 
 
 def _load(entry: EntryPoint) -> object:

@@ -2,14 +2,19 @@
 
 A secret stands in the settings as one text or, while it is being changed, as two: what is received is accepted under
 either, what we send is signed with the first.
+
+Settings are stored without their secrets, which join them in the running service. A rule about several fields is
+therefore a `find_problems`, which names the field that is wrong: a problem of a secret that has not joined yet is no
+reason to refuse the stored settings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Self, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
 
 from providers.contract import Callback
 
@@ -25,6 +30,17 @@ Secret = Annotated[SecretStr, Field(min_length=8)]
 Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=SECRETS_ALIVE_MAX)]
 """One secret, or two while it is being changed; the first signs what we send."""
 
+GIVEN_KEY = "given-key"
+"""Mark of a field that is no secret and may yet be given as secrets are, as the public key of a bank in a file."""
+
+
+class FieldsDisagree(ValueError):
+    """Fields that are each well formed and cannot work together; `fields` says of each wrong one why, never a value."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in fields.items()))
+        self.fields = fields
+
 
 class AccountSettings(BaseModel):
     """Base of the settings of a provider account.
@@ -37,6 +53,20 @@ class AccountSettings(BaseModel):
 
     timeout_s: float = Field(default=15.0, gt=0, le=120)
     allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def find_problems(self) -> Iterator[tuple[str, str]]:
+        """Each field that does not agree with the others: its name, and what is wrong and to be done about it.
+
+        Called with and without secrets: a secret that has not joined is None or empty. Never repeats a value.
+        """
+        return iter(())
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        problems = dict(self.find_problems())
+        if problems:
+            raise FieldsDisagree(problems)
+        return self
 
     def allows(self, callback: Callback) -> bool:
         """Whether a callback comes from one of the networks that are allowed, where there are such."""
@@ -76,20 +106,35 @@ def alive(secrets: tuple[SecretStr, ...]) -> tuple[bytes, ...]:
 
 @dataclass(frozen=True, slots=True)
 class SecretField:
-    """A setting that is a secret; `is_rotated` where two may be alive at once."""
+    """A setting that is given to the service; `is_rotated` where two may be alive at once.
+
+    `is_stored`: it is no secret, and may stand in the stored settings instead.
+    """
 
     name: str
     is_required: bool
     is_rotated: bool
+    is_stored: bool = False
 
 
 def secret_fields(settings_type: type[BaseModel]) -> Mapping[str, SecretField]:
     """The settings of an account that are secrets, by name: they are given to the service and never stored."""
+    return {name: field for name, field in given_fields(settings_type).items() if not field.is_stored}
+
+
+def given_fields(settings_type: type[BaseModel]) -> Mapping[str, SecretField]:
+    """The settings that the service looks for where secrets are: the secrets, and keys that may be stored as well."""
     return {
-        name: SecretField(name, told.is_required(), _holds_several(told.annotation))
-        for name, told in settings_type.model_fields.items()
-        if _holds_secret(told.annotation)
+        name: SecretField(
+            name, info.is_required(), _holds_several(info.annotation), is_stored=not _holds_secret(info.annotation)
+        )
+        for name, info in settings_type.model_fields.items()
+        if _holds_secret(info.annotation) or _is_given_key(info)
     }
+
+
+def _is_given_key(info: FieldInfo) -> bool:
+    return GIVEN_KEY in info.metadata
 
 
 def _holds_secret(annotation: Any) -> bool:

@@ -10,12 +10,13 @@ from billing.app import Service, open_service
 from billing.domain.errors import Refused
 from billing.logs import configure_logs
 from billing.services.intake import IntakeLimits
-from billing.settings import LogFormat, Settings, load_settings
+from billing.settings import LogFormat, Settings, WebhookSettings, load_settings
 from billing.storage.database import DatabaseLimits
 from billing.storage.horizon import check_horizon
 from billing.storage.migrator import pending
 from billing.storage.walls import check_role
 from billing.web.surroundings import WebLimits
+from billing.worker.sender import SenderLimits
 
 
 class NotMigrated(Refused):
@@ -68,6 +69,13 @@ async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
         await check_horizon(service.context.database)
         await service.accounts.check_all()
         yield service
+
+
+def sender_limits(webhooks: WebhookSettings) -> SenderLimits:
+    """How webhooks are posted."""
+    return SenderLimits(
+        timeout_s=webhooks.timeout_s, allow_private=webhooks.allow_private, allow_http=webhooks.allow_http
+    )
 
 
 def stop_sign() -> asyncio.Event:

@@ -59,6 +59,17 @@ def add(
     click.echo(f"organization {number} added; next: vienphi account add, vienphi key add")
 
 
+@organization.command("list")
+@click.pass_obj
+def list_organizations(config: Path | None) -> None:
+    """List the organizations with their facilities, and how many provider accounts each has."""
+    for each in as_owner(config, lambda setup: setup.list_organizations()):
+        facilities = ", ".join(each.facilities) or "none"
+        click.echo(
+            f"{each.id:>9}  {each.name}  tax code {each.tax_code}  facilities {facilities}  {each.accounts} accounts"
+        )
+
+
 @organization.command("add-facility")
 @click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
 @click.option("--facility-code", required=True, help="MA_CSKCB of the site.")

@@ -1,22 +1,35 @@
-"""`vienphi webhook`: whom we tell, what could not be told, and telling it again."""
+"""`vienphi webhook`: endpoints of an organization, what could not be delivered to them, and delivering it again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import click
 
 from billing.app import open_service
-from billing.cli.opening import require_migrated
+from billing.cli.opening import require_migrated, sender_limits
+from billing.domain.errors import Refused
 from billing.domain.ids import OrganizationId
-from billing.domain.webhook import EndpointId
+from billing.domain.webhook import Attempt, EndpointId
+from billing.secrets import find_secret
 from billing.services.context import Context, utc_now
 from billing.services.dispatching import list_dead, open_endpoint, redeliver, resume_endpoint
+from billing.services.endpoints import list_endpoints, remove_endpoint, send_test
 from billing.settings import Settings, load_settings
 from billing.storage.database import Database, DatabaseLimits
+from billing.worker.sender import Sender
+
+T = TypeVar("T")
 
 _ORGANIZATION = click.option("--organization", type=click.IntRange(min=1), required=True, help="Number of the tenant.")
+
+
+class WebhookTestFailed(Refused):
+    """An endpoint did not take the message that it was tried with."""
+
+    code = "webhook_test_failed"
 
 
 @click.group()
@@ -33,10 +46,86 @@ def webhook() -> None:
 @click.argument("url")
 @click.pass_obj
 def add(config: Path | None, organization: int, secrets: tuple[str, ...], topics: tuple[str, ...], url: str) -> None:
-    """Tell URL what happens from now on. Needs VIENPHI_OWNER_URL."""
+    """Tell URL what happens from now on. Needs VIENPHI_OWNER_URL, and the secrets as VIENPHI_SECRET_<NAME>."""
     settings = load_settings(config, needed=("owner_url",))
-    endpoint_id = asyncio.run(_add(settings, OrganizationId(organization), url, secrets, topics))
-    click.echo(f"endpoint {endpoint_id}")
+
+    async def work(owner: Database) -> EndpointId:
+        return await open_endpoint(
+            owner,
+            OrganizationId(organization),
+            url=url,
+            secret_names=secrets,
+            topics=topics,
+            allow_http=settings.webhooks.allow_http,
+            secret_of=find_secret,
+            clock=utc_now,
+        )
+
+    click.echo(f"endpoint {asyncio.run(_as_owner(settings, work))}")
+
+
+@webhook.command("list")
+@_ORGANIZATION
+@click.pass_obj
+def list_all(config: Path | None, organization: int) -> None:
+    """List the endpoints with their topics, the names of their secrets and what was not delivered."""
+
+    async def read(context: Context) -> None:
+        for each in await list_endpoints(context, OrganizationId(organization)):
+            state = "active" if each.is_active else "stopped"
+            topics = ", ".join(each.endpoint.topics) or "all topics"
+            names = ", ".join(each.endpoint.secret_names)
+            click.echo(
+                f"{each.endpoint.id} {state:7} {each.endpoint.url}  {topics}  secret {names}"
+                f"  {each.waiting} waiting, {each.dead} dead"
+            )
+
+    _run(config, read)
+
+
+@webhook.command()
+@_ORGANIZATION
+@click.option("--discard", is_flag=True, help="Lose the messages that it has not taken.")
+@click.argument("endpoint", type=click.UUID)
+@click.pass_obj
+def remove(config: Path | None, organization: int, *, discard: bool, endpoint: UUID) -> None:
+    """Remove ENDPOINT: it is told nothing any more. Needs VIENPHI_OWNER_URL."""
+
+    async def work(owner: Database) -> int:
+        return await remove_endpoint(
+            owner, OrganizationId(organization), EndpointId(endpoint), discards_messages=discard
+        )
+
+    lost = asyncio.run(_as_owner(load_settings(config, needed=("owner_url",)), work))
+    click.echo(f"endpoint {endpoint} removed; {lost} messages discarded")
+
+
+@webhook.command("test")
+@_ORGANIZATION
+@click.argument("endpoint", type=click.UUID)
+@click.pass_obj
+def try_endpoint(config: Path | None, organization: int, endpoint: UUID) -> None:
+    """Send ENDPOINT one signed message of the topic webhook.test and print the answer.
+
+    Exit status 1 where it is not taken. Needs VIENPHI_DATABASE_URL and the secret of the endpoint.
+    """
+    limits = sender_limits(load_settings(config).webhooks)
+    attempts: list[Attempt] = []
+
+    async def send(context: Context) -> None:
+        sender = Sender(limits)
+        attempts.append(
+            await send_test(
+                context, OrganizationId(organization), EndpointId(endpoint), send=sender.send, secret_of=find_secret
+            )
+        )
+
+    _run(config, send)
+    [attempt] = attempts
+    if not attempt.is_delivered:
+        answer = f"answered {attempt.status}" if attempt.status is not None else f"gave no answer: {attempt.problem}"
+        raise WebhookTestFailed(f"endpoint {endpoint} {answer}; a status from 200 to 299 is needed")
+    click.echo(f"endpoint {endpoint} answered {attempt.status}")
 
 
 @webhook.command("list-dead")
@@ -98,22 +187,12 @@ def _run(config: Path | None, work: Callable[[Context], Awaitable[None]]) -> Non
     asyncio.run(run())
 
 
-async def _add(
-    settings: Settings, organization_id: OrganizationId, url: str, secrets: tuple[str, ...], topics: tuple[str, ...]
-) -> EndpointId:
+async def _as_owner(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
     assert settings.owner_url is not None, "named as needed"
     owner_url = settings.owner_url.get_secret_value()
     await require_migrated(owner_url)
     owner = await Database.open(owner_url, limits=DatabaseLimits(connections_max=1))
     try:
-        return await open_endpoint(
-            owner,
-            organization_id,
-            url=url,
-            secret_names=secrets,
-            topics=topics,
-            allow_http=settings.webhooks.allow_http,
-            clock=utc_now,
-        )
+        return await work(owner)
     finally:
         await owner.close()

@@ -7,12 +7,12 @@ from random import SystemRandom
 
 import click
 
-from billing.cli.opening import begin, open_fit_service, stop_sign
+from billing.cli.opening import begin, open_fit_service, sender_limits, stop_sign
 from billing.secrets import find_secret
 from billing.services.dispatching import Dispatch
 from billing.settings import Settings
 from billing.worker.running import Pace, run_worker
-from billing.worker.sender import Sender, SenderLimits
+from billing.worker.sender import Sender
 
 
 @click.command()
@@ -28,14 +28,11 @@ def worker(config: Path | None) -> None:
 async def _work(settings: Settings) -> None:
     stop = stop_sign()
     webhooks = settings.webhooks
-    limits = SenderLimits(
-        timeout_s=webhooks.timeout_s, allow_private=webhooks.allow_private, allow_http=webhooks.allow_http
-    )
     async with open_fit_service(settings) as service:
         await run_worker(
             service.context,
             dispatch=Dispatch(
-                send=Sender(limits).send,
+                send=Sender(sender_limits(webhooks)).send,
                 secret_of=find_secret,
                 random=SystemRandom(),
                 at_once=webhooks.at_once,

@@ -44,12 +44,19 @@ BuildProvider = Callable[[ProviderAccountRow], BuiltProvider]
 """Makes the provider of an account as it is stored; `app` knows how. Raises AccountUnusable."""
 
 
-class StoredProviderAccounts:
-    """Finds provider accounts in the database and builds their providers."""
+CheckAccount = Callable[[ProviderAccountRow], None]
+"""Checks an account as it shall be stored, also where its secrets are not at hand. Raises AccountUnusable."""
 
-    def __init__(self, database: Database, build: BuildProvider, clock: Clock) -> None:
+
+class StoredProviderAccounts:
+    """Finds provider accounts in the database and builds their providers. Without `check`, building is the check."""
+
+    def __init__(
+        self, database: Database, build: BuildProvider, clock: Clock, *, check: CheckAccount | None = None
+    ) -> None:
         self._database = database
         self._build = build
+        self._check = check
         self._clock = clock
         self._kept: dict[Key, tuple[datetime, ProviderAccount | None]] = {}
         self._unknown: dict[Key, tuple[datetime, ProviderAccount | None]] = {}
@@ -108,6 +115,13 @@ class StoredProviderAccounts:
             is_active=row.is_active,
             allows=built.allows,
         )
+
+    def check(self, row: ProviderAccountRow) -> None:
+        """Check an account as it shall be stored, with the secrets that are at hand. Raises AccountUnusable."""
+        if self._check is None:
+            self.build(row)
+        else:
+            self._check(row)
 
     async def _read(self, key: Key) -> ProviderAccount | None:
         now = self._clock()

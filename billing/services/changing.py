@@ -175,9 +175,9 @@ def _merged(
 
 
 def _check(context: Context, row: ProviderAccountRow, change: AccountChange) -> None:
-    """Whether the provider can be made of what is proposed."""
+    """Whether the provider can be made of what is proposed, as far as the secrets of the account are at hand."""
     try:
-        context.accounts.build(replace(row, settings=change.settings, is_active=change.is_active))
+        context.accounts.check(replace(row, settings=change.settings, is_active=change.is_active))
     except AccountUnusable as refusal:
         raise InvalidValue(refusal.detail, field="settings") from refusal
 

@@ -111,6 +111,9 @@ class ProviderAccounts(Protocol):
     def build(self, row: ProviderAccountRow) -> ProviderAccount:
         """An account of a row, stored or not. Raises AccountUnusable."""
 
+    def check(self, row: ProviderAccountRow) -> None:
+        """Check an account as it shall be stored, with the secrets that are at hand. Raises AccountUnusable."""
+
     def unusable(self) -> Mapping[str, str]:
         """Accounts that could not be made ready when they were last looked for, with what is wrong."""
 

@@ -15,8 +15,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from asyncpg import ForeignKeyViolationError
 
-from billing.domain.errors import BillingError, NotFound
+from billing.domain.errors import BillingError, InvalidValue, NotFound
 from billing.domain.ids import OrganizationId
 from billing.domain.webhook import (
     Attempt,
@@ -54,6 +55,7 @@ KEPT = timedelta(days=30)
 """How long it is kept that a message was taken, and how long it can be delivered again by hand."""
 
 _FORGOTTEN_MAX = 1_000
+_SECRETS_MAX = 2
 
 log = structlog.get_logger(__name__)
 
@@ -153,20 +155,29 @@ async def open_endpoint(
     secret_names: Sequence[str],
     topics: Sequence[str],
     allow_http: bool,
+    secret_of: FindSecret,
     clock: Clock,
 ) -> EndpointId:
     """Begin to tell an endpoint what happens from now on; `database` is opened as the owner.
 
-    Raises WebhookAddressRefused.
+    Raises WebhookAddressRefused, NotFound for the organization; InvalidValue for more than two secrets, what
+    `secret_of` raises for one that is missing, and WebhookSecretUnusable for one that cannot sign.
     """
+    if not 1 <= len(secret_names) <= _SECRETS_MAX:
+        raise InvalidValue("an endpoint has one secret, or two while the receiver changes over", field="secret")
+    for name in secret_names:
+        signing_key(secret_of(name))
     endpoint = Endpoint(
         id=EndpointId(Ids(clock).new()),
         url=check_address(url, allow_http=allow_http),
         secret_names=tuple(secret_names),
         topics=tuple(topics),
     )
-    async with database.transaction(organization_id) as tx:
-        await add_endpoint(tx, endpoint, created_at=clock())
+    try:
+        async with database.transaction(organization_id) as tx:
+            await add_endpoint(tx, endpoint, created_at=clock())
+    except ForeignKeyViolationError as error:
+        raise NotFound("no such organization; vienphi organization list shows them", field="organization") from error
     return endpoint.id
 
 

@@ -41,6 +41,8 @@ from billing.storage.database import Database, Transaction
 from billing.storage.exceptions import read_exception_terms, set_exception_terms
 from billing.storage.journal import write_audit
 from billing.storage.organizations import (
+    ListedAccount,
+    ListedOrganization,
     add_bank_account,
     add_facility,
     add_ledger_accounts,
@@ -48,12 +50,43 @@ from billing.storage.organizations import (
     add_prefix,
     add_provider_account,
     find_bank_account,
+    find_organization,
+    list_provider_accounts,
+    read_organizations,
     set_facility_phone,
 )
 
 EXCEPTION_DUE_MAX = timedelta(days=30)
 _SECRET_BYTES = 24
 _KEY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_NO_ORGANIZATION = "no such organization; vienphi organization list shows them, vienphi organization add adds one"
+
+_TAKEN = {
+    "organization_pkey": "an organization of this number exists; take another --id",
+    "organization_tax_code_key": "an organization of this tax code exists; vienphi organization list shows it",
+    "facility_organization_id_code_key": "this organization has a facility of this code",
+    "bank_account_owner_pkey": (
+        "this bank account is known under another holder, here or for another organization; write the holder as it was"
+        " written first, or take the account of this organization"
+    ),
+    "bank_account_organization_id_bank_bin_account_number_key": (
+        "this bank account is known under another holder; write the holder as it was written first"
+    ),
+    "provider_account_organization_id_name_key": (
+        "this organization has a provider account of this name; take another --name, or use vienphi account change"
+    ),
+}
+"""What is set up already, by the constraint that says so."""
+
+_MALFORMED = {
+    "organization_name_check": "--name: empty; write the name of the legal unit",
+    "organization_help_phone_check": "--help-phone: at most 30 digits, spaces and + . ( ) - are a phone",
+    "facility_code_check": "--facility-code: a MA_CSKCB code is five digits or capitals",
+    "bank_account_owner_bank_bin_check": "--bank-bin: six digits are a bank's BIN",
+    "bank_account_owner_account_number_check": "--account-number: up to 19 letters and digits, without spaces",
+    "provider_account_name_check": "--name: small letters, digits and hyphens, at most 40, a letter or digit first",
+}
+"""What a value must look like, by the constraint that it breaks."""
 
 
 class AlreadySetUp(Refused):
@@ -190,6 +223,23 @@ class Setup:
             )
         return account_id
 
+    async def list_organizations(self) -> list[ListedOrganization]:
+        """Every organization of the installation, by its number."""
+        async with self._database.installation() as reader:
+            numbers = await read_organizations(reader)
+        found = []
+        for number in numbers:
+            async with self._database.transaction(number, read_only=True) as tx:
+                found.append(await find_organization(tx))
+        return [organization for organization in found if organization is not None]
+
+    async def list_provider_accounts(self, organization_id: OrganizationId) -> list[ListedAccount]:
+        """The accounts of an organization, by name. Raises NotFound."""
+        async with self._database.transaction(organization_id, read_only=True) as tx:
+            if await find_organization(tx) is None:
+                raise NotFound(_NO_ORGANIZATION, field="organization")
+            return await list_provider_accounts(tx)
+
     async def add_key(
         self,
         organization_id: OrganizationId,
@@ -230,7 +280,7 @@ class Setup:
         except UniqueViolationError as error:
             raise TwoKeysAlive(f"another key or person of this name was added at the same moment: {name}") from error
         except ForeignKeyViolationError as error:
-            raise NotFound("no such organization", field="organization") from error
+            raise NotFound(_NO_ORGANIZATION, field="organization") from error
         return write_key(organization_id, secret)
 
     async def list_keys(self, organization_id: OrganizationId) -> list[KeyRow]:
@@ -333,11 +383,13 @@ class Setup:
             async with self._database.transaction(organization_id) as tx:
                 yield tx
         except UniqueViolationError as error:
-            raise AlreadySetUp(f"this is set up already, here or for another: {error.constraint_name}") from error
+            name = str(error.constraint_name)
+            raise AlreadySetUp(_TAKEN.get(name, f"this is set up already, here or for another: {name}")) from error
         except ForeignKeyViolationError as error:
-            raise NotFound("no such organization", field="organization") from error
+            raise NotFound(_NO_ORGANIZATION, field="organization") from error
         except CheckViolationError as error:
-            raise InvalidValue(f"a value is not written as it must be: {error.constraint_name}") from error
+            name = str(error.constraint_name)
+            raise InvalidValue(_MALFORMED.get(name, f"a value is not written as it must be: {name}")) from error
 
     async def _give_prefix(self, tx: Transaction, now: datetime) -> None:
         """Give the first prefix that is free, beginning at a place of the organization's own."""

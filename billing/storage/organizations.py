@@ -188,6 +188,62 @@ async def read_account_names(tx: Transaction) -> list[str]:
     return [row["name"] for row in await tx.fetch(_ACCOUNT_NAMES, tx.organization_id)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedAccount:
+    """A contract with its bank account, for a person to read; None where it has no bank account."""
+
+    name: str
+    provider: str
+    secret_name: str | None
+    is_active: bool
+    bank_bin: str | None
+    account_number: str | None
+    holder: str | None
+
+
+_LISTED_ACCOUNTS = """
+    SELECT account.name, account.provider, account.secret_name, account.is_active,
+        bank.bank_bin, bank.account_number, bank.holder
+    FROM provider_account AS account
+    LEFT JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id = account.bank_account_id
+    WHERE account.organization_id = $1
+    ORDER BY account.name
+"""
+
+
+async def list_provider_accounts(tx: Transaction) -> list[ListedAccount]:
+    """All contracts, active or not, by name."""
+    return [ListedAccount(**dict(row)) for row in await tx.fetch(_LISTED_ACCOUNTS, tx.organization_id)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedOrganization:
+    """An organization as it was set up; facilities are MA_CSKCB codes."""
+
+    id: OrganizationId
+    name: str
+    tax_code: str
+    facilities: tuple[str, ...]
+    accounts: int
+
+
+_LISTED_ORGANIZATION = """
+    SELECT name, tax_code,
+        ARRAY(SELECT code FROM facility WHERE facility.organization_id = $1 ORDER BY code) AS facilities,
+        (SELECT count(*) FROM provider_account AS account WHERE account.organization_id = $1) AS accounts
+    FROM organization
+    WHERE id = $1
+"""
+
+
+async def find_organization(tx: Transaction) -> ListedOrganization | None:
+    """The organization that the transaction names, where it is set up."""
+    row = await tx.fetchrow(_LISTED_ORGANIZATION, tx.organization_id)
+    if row is None:
+        return None
+    return ListedOrganization(**{**dict(row), "id": tx.organization_id, "facilities": tuple(row["facilities"])})
+
+
 _ADD_LEDGER_ACCOUNTS = """
     INSERT INTO ledger_account (organization_id, id, role, subject, kind, normal_side)
     SELECT $1, id, role, subject, kind, side

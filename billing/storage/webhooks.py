@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from asyncpg import Record
+
 from billing.domain.webhook import Attempt, DeliveryState, Due, Endpoint, EndpointId
 from billing.storage.database import Transaction
 
@@ -25,6 +27,63 @@ async def add_endpoint(tx: Transaction, endpoint: Endpoint, *, created_at: datet
         list(endpoint.secret_names),
         list(endpoint.topics),
         created_at,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedEndpoint:
+    """An endpoint with how many of its messages wait and how many are dead."""
+
+    endpoint: Endpoint
+    is_active: bool
+    waiting: int
+    dead: int
+
+
+_LISTED = """
+    SELECT endpoint.id, endpoint.url, endpoint.secret_names, endpoint.topics, endpoint.is_active,
+        count(*) FILTER (WHERE delivery.state = 'waiting') AS waiting,
+        count(*) FILTER (WHERE delivery.state = 'dead') AS dead
+    FROM webhook_endpoint AS endpoint
+    LEFT JOIN webhook_delivery AS delivery ON delivery.organization_id = $1 AND delivery.endpoint_id = endpoint.id
+    WHERE endpoint.organization_id = $1 AND ($2::uuid IS NULL OR endpoint.id = $2)
+    GROUP BY endpoint.organization_id, endpoint.id
+    ORDER BY endpoint.id
+"""
+
+
+async def list_endpoints(tx: Transaction, endpoint_id: EndpointId | None = None) -> list[ListedEndpoint]:
+    """The endpoints in order of age, stopped ones too; only that of an id where one is given."""
+    return [
+        ListedEndpoint(endpoint=_endpoint(row), is_active=row["is_active"], waiting=row["waiting"], dead=row["dead"])
+        for row in await tx.fetch(_LISTED, tx.organization_id, endpoint_id)
+    ]
+
+
+_LOCK_ENDPOINT = "SELECT id FROM webhook_endpoint WHERE organization_id = $1 AND id = $2 FOR UPDATE"
+
+_REMOVE_DELIVERIES = "DELETE FROM webhook_delivery WHERE organization_id = $1 AND endpoint_id = $2"
+
+_REMOVE_ENDPOINT = "DELETE FROM webhook_endpoint WHERE organization_id = $1 AND id = $2"
+
+
+async def lock_endpoint(tx: Transaction, endpoint_id: EndpointId) -> None:
+    """Keep new messages from being handed to an endpoint until the transaction ends. The owner's act."""
+    await tx.fetchval(_LOCK_ENDPOINT, tx.organization_id, endpoint_id)
+
+
+async def remove_endpoint(tx: Transaction, endpoint_id: EndpointId) -> None:
+    """Remove an endpoint and what it was sent. The owner's act."""
+    await tx.execute(_REMOVE_DELIVERIES, tx.organization_id, endpoint_id)
+    await tx.execute(_REMOVE_ENDPOINT, tx.organization_id, endpoint_id)
+
+
+def _endpoint(row: Record) -> Endpoint:
+    return Endpoint(
+        id=EndpointId(row["id"]),
+        url=row["url"],
+        secret_names=tuple(row["secret_names"]),
+        topics=tuple(row["topics"]),
     )
 
 
@@ -48,15 +107,7 @@ _DUE_ENDPOINTS = """
 
 async def read_due_endpoints(tx: Transaction, *, now: datetime) -> list[Endpoint]:
     """The active endpoints for which a message is due."""
-    return [
-        Endpoint(
-            id=EndpointId(row["id"]),
-            url=row["url"],
-            secret_names=tuple(row["secret_names"]),
-            topics=tuple(row["topics"]),
-        )
-        for row in await tx.fetch(_DUE_ENDPOINTS, tx.organization_id, now)
-    ]
+    return [_endpoint(row) for row in await tx.fetch(_DUE_ENDPOINTS, tx.organization_id, now)]
 
 
 # MATERIALIZED: joined to the table, the inner query could run once for each row and so claim more than its limit.

@@ -1,14 +1,15 @@
 """Settings of one account that a bank collects for: who we are to the bank, and the keys of both."""
 
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 
 from providers.bank_collection.profile import Auth, Profile, ProfileRefused, profile_of_file, shipped_profile
-from providers.bank_collection.signing import Signer, read_private_key, read_public_key
-from providers.settings import SECRETS_ALIVE_MAX, AccountSettings, Secrets, alive
+from providers.bank_collection.signing import KeyRefused, Signer, read_private_key, read_public_key
+from providers.settings import GIVEN_KEY, SECRETS_ALIVE_MAX, AccountSettings, Secrets, alive
 
 
 class BankCollectionSettings(AccountSettings):
@@ -35,7 +36,7 @@ class BankCollectionSettings(AccountSettings):
     uses_virtual_accounts: bool = True
     has_qr: bool = True
     amount_max: int = Field(default=499_999_999, ge=1, le=9_999_999_999_999)
-    bank_public_keys: tuple[str, ...] = Field(default=(), max_length=SECRETS_ALIVE_MAX)
+    bank_public_keys: Annotated[tuple[str, ...], GIVEN_KEY] = Field(default=(), max_length=SECRETS_ALIVE_MAX)
     private_key: SecretStr | None = None
     secrets: Secrets | tuple[()] = ()
     auth_name: str = Field(default="", pattern=r"^[!-9;-~]{0,100}$")
@@ -53,27 +54,44 @@ class BankCollectionSettings(AccountSettings):
             return profile_of_file(self.profile_file)
         return shipped_profile(self.profile)
 
-    @model_validator(mode="after")
-    def _can_be_trusted(self) -> Self:
+    def find_problems(self) -> Iterator[tuple[str, str]]:
+        """See the base: the profile, the keys and secrets it asks for, and the fields it knows."""
+        profile_field = "profile" if self.profile_file is None else "profile_file"
         if bool(self.profile) == (self.profile_file is not None):
-            raise ProfileRefused("either profile or profile_file is needed")
+            yield "profile", "give either profile or profile_file"
+            return
         if self.profile_file is not None and not self.profile_file.is_absolute():
-            raise ProfileRefused("profile_file is no absolute path")
-        agreed = self.agreed
-        if agreed.signing.algorithm.is_rsa:
-            if not self.bank_public_keys or self.private_key is None:
-                raise ValueError("bank_public_keys and private_key are missing")
-            self.signer()
-        elif not self.secrets:
-            raise ValueError("secrets are missing")
+            yield "profile_file", "is no absolute path; write it from the root on"
+            return
+        try:
+            agreed = self.agreed
+        except ProfileRefused as refusal:
+            yield profile_field, str(refusal)
+            return
+        yield from self._key_problems(agreed)
         if agreed.auth is not Auth.NONE and not self.auth_secrets:
-            raise ValueError("auth_secrets are missing")
+            yield "auth_secrets", f"missing; the profile's calls show one ({agreed.auth.value})"
         if agreed.auth in {Auth.BASIC, Auth.BEARER} and not self.auth_name:
-            raise ValueError("auth_name is missing")
-        unknown = set(self.field_lengths) - set(agreed.notification.fields)
+            yield "auth_name", f"missing; the profile's calls show one ({agreed.auth.value})"
+        unknown = sorted(set(self.field_lengths) - set(agreed.notification.fields))
         if unknown:
-            raise ValueError(f"field_lengths of fields that do not exist: {', '.join(sorted(unknown))}")
-        return self
+            known = ", ".join(sorted(agreed.notification.fields))
+            yield "field_lengths", f"{', '.join(unknown)}: no such field in the profile; it has {known}"
+
+    def _key_problems(self, agreed: Profile) -> Iterator[tuple[str, str]]:
+        algorithm = agreed.signing.algorithm
+        if not algorithm.is_rsa:
+            if not self.secrets:
+                yield "secrets", f"missing; the profile signs with {algorithm.value}"
+            return
+        if not self.bank_public_keys:
+            yield "bank_public_keys", f"missing; the profile signs with {algorithm.value}"
+        if self.private_key is None:
+            yield "private_key", f"missing; the profile signs with {algorithm.value}"
+        else:
+            yield from _unreadable("private_key", read_private_key, self.private_key.get_secret_value())
+        for pem in self.bank_public_keys:
+            yield from _unreadable("bank_public_keys", read_public_key, pem)
 
     def signer(self) -> Signer:
         """Signs and verifies with this account's keys. Raises KeyRefused."""
@@ -84,3 +102,10 @@ class BankCollectionSettings(AccountSettings):
             private_key=read_private_key(private_key.get_secret_value()) if private_key is not None else None,
             secrets=alive(self.secrets),
         )
+
+
+def _unreadable(field: str, read: Callable[[str], object], pem: str) -> Iterator[tuple[str, str]]:
+    try:
+        read(pem)
+    except KeyRefused as refusal:
+        yield field, str(refusal)

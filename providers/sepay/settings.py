@@ -1,9 +1,10 @@
 """Settings of a bank account that SePay watches, and of a merchant of its payment gateway."""
 
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from providers.settings import CredentialSettings, Secrets
 
@@ -60,15 +61,14 @@ class SepaySettings(CredentialSettings):
     feed_first_days: int = Field(default=3, ge=1, le=31)
     feeds_per_minute: int = Field(default=6, ge=0, le=120)
 
-    @model_validator(mode="after")
-    def _can_be_trusted(self) -> Self:
+    def find_problems(self) -> Iterator[tuple[str, str]]:
+        """See the base: how the webhook proves itself, and what that needs."""
         if self.auth is Auth.NONE and not self.unsafe_for_tests:
-            raise ValueError("a webhook that proves itself by nothing is refused outside tests")
+            yield "auth", "a webhook that proves itself by nothing is refused outside tests; use hmac, apikey or oauth2"
         if self.auth is not Auth.NONE and not self.secrets:
-            raise ValueError("secrets are missing")
+            yield "secrets", f"missing; auth is {self.auth.value}"
         if self.auth is Auth.OAUTH2 and not self.oauth2_client_id:
-            raise ValueError("oauth2_client_id is missing")
-        return self
+            yield "oauth2_client_id", "missing; auth is oauth2"
 
     @property
     def payee(self) -> str:

@@ -1,8 +1,8 @@
 """Settings of a bank account that is paid by VietQR, with or without vietqr.vn to tell of what came."""
 
-from typing import Self
+from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from providers.settings import CredentialSettings, Secrets
 
@@ -59,19 +59,21 @@ class VietqrSettings(CredentialSettings):
     refund_multi_times: bool = True
     queries_per_minute: int = Field(default=30, ge=0, le=600)
 
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if bool(self.username) != bool(self.passwords):
-            raise ValueError("username and passwords go together")
-        if bool(self.api_username) != (self.api_password is not None):
-            raise ValueError("api_username and api_password go together")
-        if not self.can_ask and (self.creates_orders or self.refund_secret is not None):
-            raise ValueError("orders and refunds need api_username and api_password")
-        if self.creates_orders and not (self.bank_code and self.account_holder):
-            raise ValueError("orders need bank_code and account_holder")
-        if self.refund_secret is not None and not self.bank_code:
-            raise ValueError("refunds need bank_code")
-        return self
+    def find_problems(self) -> Iterator[tuple[str, str]]:
+        """See the base: names and passwords go together, and orders and refunds need what is asked with."""
+        if self.username and not self.passwords:
+            yield "passwords", "missing; username and passwords go together"
+        if self.passwords and not self.username:
+            yield "username", "missing; username and passwords go together"
+        if self.api_username and self.api_password is None:
+            yield "api_password", "missing; api_username and api_password go together"
+        asks = self.creates_orders or self.refund_secret is not None
+        if not self.api_username and (asks or self.api_password is not None):
+            yield "api_username", "missing; orders, refunds and api_password need it"
+        if asks and not self.bank_code:
+            yield "bank_code", "missing; orders and refunds need it"
+        if self.creates_orders and not self.account_holder:
+            yield "account_holder", "missing; orders need it"
 
     @property
     def can_ask(self) -> bool:

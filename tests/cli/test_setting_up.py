@@ -92,7 +92,7 @@ def test_commands_on_a_database_without_migrations_say_so_in_one_line() -> None:
     [
         ("sandbx", '{"merchant_id": "H1"}', "is installed; installed: "),
         ("sandbox", "{}", "merchant_id: missing"),
-        ("sandbox", '{"merchant_id": "H1", "surplus": 1}', "surplus: extra_forbidden"),
+        ("sandbox", '{"merchant_id": "H1", "surplus": 1}', "surplus: no such setting"),
     ],
 )
 def test_account_that_its_provider_could_not_use_is_refused_before_it_is_stored(

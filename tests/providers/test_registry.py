@@ -1,8 +1,11 @@
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoints, distributions
+from types import SimpleNamespace
+from typing import Self
 
 import httpx
 import pytest
+from pydantic import Field, SecretStr, model_validator
 
 from providers.contract import Callbacks, PaymentRequest, Provider
 from providers.registry import (
@@ -15,6 +18,7 @@ from providers.registry import (
     provider_class,
 )
 from providers.sandbox.adapter import Sandbox
+from providers.settings import AccountSettings, Secrets
 
 _SETTINGS = {
     "bank_bin": "970436",
@@ -140,3 +144,33 @@ def test_settings_are_checked_before_their_secret_is_there():
         check_stored_settings("sandbox", stored | {"merchant_id": "no spaces here", "surplus": 1})
 
     assert set(refused.value.fields) == {"merchant_id", "surplus"}
+
+
+class _Stubborn(AccountSettings):
+    """Settings of a provider of somebody's own, whose validators know nothing of secrets that join later."""
+
+    name: str = Field(pattern=r"^[a-z]+$")
+    password: Secrets
+    pin: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len(self.password[0].get_secret_value()) == len(self.name):
+            raise ValueError("a name as long as its password")
+        if self.pin is None:
+            raise ValueError("the pin is missing")
+        return self
+
+
+def test_validator_that_needs_secrets_refuses_no_settings_that_have_none(monkeypatch):
+    monkeypatch.setattr("providers.registry.provider_class", lambda _: SimpleNamespace(settings_type=_Stubborn))
+    secrets = {"password": "long-enough", "pin": "1234"}
+
+    needed = check_stored_settings("stubborn", {"name": "ok"})
+    check_stored_settings("stubborn", {"name": "ok"}, secrets)
+
+    assert [field.name for field in needed] == ["password"]
+    for given, wrong in (({}, "name"), ({"pin": "1234"}, "name"), (secrets, "")):
+        with pytest.raises(SettingsRefused) as refused:
+            check_stored_settings("stubborn", {"name": "leaked-leak" if wrong else "elevenletts"}, given)
+        assert list(refused.value.fields) == [wrong]

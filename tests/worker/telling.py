@@ -70,6 +70,7 @@ class Telling:
                 secret_names=["his"],
                 topics=topics,
                 allow_http=True,
+                secret_of={"his": SECRET}.__getitem__,
                 clock=self.clock,
             )
         finally:
