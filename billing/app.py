@@ -22,6 +22,7 @@ from billing.storage.organizations import ProviderAccountRow
 from billing.web.live import LiveHub
 from billing.web.server import create_application
 from billing.web.surroundings import Networks, WebLimits
+from providers.addresses import AddressRules
 from providers.banks import banks
 from providers.registry import (
     BrokenProvider,
@@ -119,14 +120,18 @@ async def open_service(
     web_limits: WebLimits | None = None,
     public_base_url: str = "",
     trusted_proxies: Networks = (),
+    outgoing: AddressRules | None = None,
     secret_of: FindSecret = find_secret,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Service]:
-    """Open the service on a migrated database; leaving it writes what still waits and closes everything."""
+    """Open the service on a migrated database; leaving it writes what still waits and closes everything.
+
+    `outgoing` is what the operator lets providers' addresses be besides https on the open internet.
+    """
     database = await Database.open(database_url, limits=database_limits)
     try:
         async with (
-            Lines[ProviderAccountId]() as lines,
+            Lines[ProviderAccountId](addresses=outgoing) as lines,
             open_hints(database_url) as hints,
         ):
             accounts = StoredProviderAccounts(
@@ -141,6 +146,7 @@ async def open_service(
                 policy=Policy(),
                 bank_names={bank.bin: bank.name for bank in banks().values()},
                 public_base_url=public_base_url,
+                outgoing=outgoing or AddressRules(),
                 note_change=hints.note,
             )
             live = LiveHub(context)

@@ -6,6 +6,7 @@ organization (accounts, thresholds) is in the database, not here. Source: DESIGN
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Sequence
 from decimal import Decimal
@@ -13,7 +14,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -28,6 +29,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from billing.domain.errors import BillingError
+from providers.addresses import AddressRules
 
 CONFIG_VARIABLE = "VIENPHI_CONFIG"
 
@@ -114,6 +116,20 @@ class WebhookSettings(BaseModel):
     allow_http: bool = False
 
 
+class ProviderSettings(BaseModel):
+    """Where providers may be called besides https on the open internet. Whoever changes an account can reach it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    allow_private: bool = False
+    allow_http: bool = False
+
+    @property
+    def rules(self) -> AddressRules:
+        """The same, as the check of outgoing addresses takes it."""
+        return AddressRules(allow_private=self.allow_private, allow_http=self.allow_http)
+
+
 class Settings(BaseSettings):
     """Every setting. The two addresses are None where nothing gives them; sizes are in bytes.
 
@@ -141,6 +157,7 @@ class Settings(BaseSettings):
     pool: PoolSettings = PoolSettings()
     worker: WorkerSettings = WorkerSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    providers: ProviderSettings = ProviderSettings()
     visit_size_max: Count = 8 * 1024 * 1024
     body_size_max: Count = 64 * 1024
     callback_size_max: Count = 64 * 1024
@@ -149,8 +166,12 @@ class Settings(BaseSettings):
     @field_validator(*_SECRETS)
     @classmethod
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and urlsplit(value.get_secret_value()).scheme not in ("postgresql", "postgres"):
+        if value is None:
+            return value
+        address = value.get_secret_value()
+        if not address.lower().startswith(("postgresql://", "postgres://")):
             raise ValueError("an address beginning with postgresql:// is wanted")
+        _split(address)
         return value
 
     @field_validator("public_base_url")
@@ -158,9 +179,11 @@ class Settings(BaseSettings):
     def _is_base(cls, value: str) -> str:
         if not value:
             return value
-        parts = urlsplit(value)
+        parts = _split(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("an address beginning with http:// or https://, without ? and #, is wanted")
+        if "@" in parts.netloc or re.search(r"[^!-~]|[\\\"'<>;^`{|}]", value):
+            raise ValueError("an address in ASCII without a password, spaces, quotes or ; is wanted")
         return value.rstrip("/")
 
     @classmethod
@@ -208,8 +231,11 @@ def _read_toml(path: Path, problems: list[str]) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except OSError as error:
         problems.append(f"{path} cannot be read: {error.strerror}")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        problems.append(f"{path} is no TOML: {error}")
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at [a-z0-9, ]+\)$", str(error))  # its other words may repeat a character or a key
+        problems.append(f"{path} is no TOML {place[0] if place else ''}".rstrip())
+    except UnicodeDecodeError:
+        problems.append(f"{path} is not written in UTF-8")
     return {}
 
 
@@ -228,6 +254,14 @@ def _read_secret_files(problems: list[str]) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{variable}_FILE names a file that cannot be read: {type(error).__name__}")
     return found
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address. Raises ValueError in words that repeat nothing of it."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        raise ValueError("an address that cannot be read; special characters are percent-encoded") from None
 
 
 def _problem(location: tuple[int | str, ...], kind: str, words: str) -> str:

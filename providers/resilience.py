@@ -17,6 +17,8 @@ from typing import Generic, Self, TypeVar
 
 import httpx
 
+from providers.addresses import AddressNotAllowed, AddressRules, CheckedTransport
+
 REPEATABLE = "vienphi.repeatable"
 """Extension of a request that asks and changes nothing, though its method is not GET."""
 
@@ -122,7 +124,7 @@ class Line(httpx.AsyncBaseTransport):
             wait_s = self._limits.repeat_after_s * 2**repeats * (0.5 + self._around.random.random())
             try:
                 response = await self._send(request)
-            except (Stopped, Crowded):
+            except (Stopped, Crowded, AddressNotAllowed):
                 raise
             except httpx.TransportError:
                 if not self._may_repeat(request, repeats):
@@ -238,8 +240,15 @@ class _Watched(httpx.AsyncByteStream):
 class Lines(Generic[Key]):
     """One line and client for each account, by a key of its owner's. Use as an async context manager."""
 
-    def __init__(self, limits: LineLimits | None = None, *, verify: SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        limits: LineLimits | None = None,
+        *,
+        verify: SSLContext | None = None,
+        addresses: AddressRules | None = None,
+    ) -> None:
         self._limits = limits or LineLimits()
+        self._addresses = addresses or AddressRules()
         self._verify = verify or httpx.create_ssl_context(trust_env=False)  # read once: it takes tens of milliseconds
         self._lines: dict[Key, tuple[Line, httpx.AsyncClient]] = {}
 
@@ -253,10 +262,13 @@ class Lines(Generic[Key]):
             await client.aclose()
 
     def client(self, key: Key) -> httpx.AsyncClient:
-        """The client of an account, the same one each time. Proxies of the environment are not used."""
+        """The client of an account, the same one each time. Proxies of the environment are not used.
+
+        It connects to no address that `addresses` does not allow.
+        """
         if key not in self._lines:
             connections = httpx.Limits(max_connections=self._limits.calls_at_once, max_keepalive_connections=5)
-            inner = httpx.AsyncHTTPTransport(verify=self._verify, limits=connections, trust_env=False)
+            inner = CheckedTransport(self._addresses, verify=self._verify, limits=connections)
             line = Line(inner, self._limits)
             client = httpx.AsyncClient(transport=line, timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
             self._lines[key] = (line, client)

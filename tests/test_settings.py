@@ -1,10 +1,14 @@
 """Settings: three sources in their order, every error at once, and no value in any of them."""
 
+import traceback
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from billing.settings import LogFormat, SettingsInvalid, load_settings
+from billing.storage.database import Database, DatabaseUnavailable
+from billing.storage.migrator import migrate, pending
 
 SECRET = "postgresql://app:hidden-word@db/vienphi"
 
@@ -87,6 +91,78 @@ def test_secret_that_is_wrong_is_named_and_not_told(monkeypatch: pytest.MonkeyPa
     assert caught.value.problems == (f"{name}: an address beginning with postgresql:// is wanted",)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+MALFORMED = [
+    "postgresql://app:hidden-word@[db/vienphi",
+    "postgresql://app:hidden-word\u2100x@db/vienphi",
+    "postgresql://[hidden-word]@db/vienphi",
+    "hidden-word",
+    "postgresql:app:hidden-word@db",
+    "://hidden-word",
+]
+
+
+@pytest.mark.parametrize("address", MALFORMED)
+@pytest.mark.parametrize("name", ["database_url", "owner_url"])
+@pytest.mark.parametrize("how", ["environment", "file", "toml"])
+def test_malformed_address_of_the_database_is_refused_without_a_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, name: str, how: str
+) -> None:
+    config = None
+    if how == "environment":
+        monkeypatch.setenv(f"VIENPHI_{name.upper()}", address)
+    elif how == "file":
+        (tmp_path / "address").write_text(address)
+        monkeypatch.setenv(f"VIENPHI_{name.upper()}_FILE", str(tmp_path / "address"))
+    else:
+        config = write_config(tmp_path, f'{name} = "{address}"')
+
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings(config)
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert "hidden" not in told
+    assert "app:" not in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['database_url = "hidden-word', "hidden-word", 'database_url = "a" hidden-word', '"hidden-word" = [', "a\x00"],
+)
+def test_toml_that_is_broken_is_refused_without_its_content(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings(write_config(tmp_path, text))
+
+    assert "is no TOML" in str(caught.value)
+    assert "hidden" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("postgresql://app:hidden-word@db:hidden-port/x", "postgresql://app:hidden-word@db,db2:1:2/x"),
+        *(
+            "postgresql://app:hidden-word@127.0.0.1:1/x?sslmode=hidden-mode",
+            "postgresql://app:hidden-word@127.0.0.1:99999/x",
+        ),
+        *(
+            "postgresql://app:hidden-word@" + "a" * 70 + "/x",
+            "postgresql://app:hidden-word@127.0.0.1:1/x",
+            "hidden-word",
+        ),
+    ],
+)
+@pytest.mark.parametrize("work", [Database.open, migrate, pending])
+async def test_address_that_leads_to_no_database_is_told_without_a_part_of_it(
+    address: str, work: Callable[[str], Awaitable[object]]
+) -> None:
+    with pytest.raises(DatabaseUnavailable) as caught:
+        await work(address)
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert "hidden" not in told
 
 
 def test_secret_is_not_shown_by_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def as_caller(config: Path | None, permitted: Set[Role], work: Callable[[Context
     url, key = settings.database_url.get_secret_value(), _key()
 
     async def run() -> T:
-        async with open_service(url) as service:
+        async with open_service(url, outgoing=settings.providers.rules) as service:
             caller = await authenticate(service.context, key)
             caller.require(permitted)
             return await work(service.context, caller)

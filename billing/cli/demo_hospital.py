@@ -9,6 +9,7 @@ from billing.domain.ids import OrganizationId
 from billing.services.context import Ids, utc_now
 from billing.services.organizing import NewBankAccount, NewOrganization, Setup
 from billing.storage.database import Database
+from providers.addresses import AddressRules
 from providers.sandbox.message import SandboxSettings
 
 HOSPITAL = OrganizationId(1)
@@ -30,12 +31,17 @@ def sandbox_settings(*, query_url: str = "") -> SandboxSettings:
 
 
 async def set_up_hospital(
-    owner_url: str, settings: SandboxSettings, *, key_life: timedelta, roles: Collection[Role] = (Role.CASHIER,)
+    owner_url: str,
+    settings: SandboxSettings,
+    *,
+    key_life: timedelta,
+    roles: Collection[Role] = (Role.CASHIER,),
+    outgoing: AddressRules | None = None,
 ) -> str:
     """One hospital with a sandbox account; returns a key for its desk."""
     database = await Database.open(owner_url)
     try:
-        setup = Setup(database, utc_now, Ids(utc_now))
+        setup = Setup(database, utc_now, Ids(utc_now), outgoing)
         await setup.add_organization(
             NewOrganization(
                 id=HOSPITAL,

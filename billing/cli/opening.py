@@ -64,6 +64,7 @@ async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
         ),
         public_base_url=settings.public_base_url,
         trusted_proxies=settings.trusted_proxies,
+        outgoing=settings.providers.rules,
     ) as service:
         await check_role(service.context.database)
         await check_horizon(service.context.database)

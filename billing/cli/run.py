@@ -34,6 +34,7 @@ from billing.storage.migrator import migrate
 from billing.web.server import serving
 from billing.worker.running import Pace, run_worker
 from billing.worker.sender import Sender
+from providers.addresses import AddressRules
 from providers.emvqr import Particulars, VietQr, build_vietqr, parse
 from providers.sandbox.bank import PretendBank
 from providers.sandbox.control import QUESTION_PATH, ControlPage, OpenCode, serving_control_page
@@ -98,10 +99,14 @@ async def _run(server: EmbeddedPostgres, lang: str, *, port: int, bank_port: int
     address = f"http://127.0.0.1:{port}"
     settings = sandbox_settings(query_url=f"http://127.0.0.1:{bank_port}{QUESTION_PATH}")
     roles = (Role.CASHIER, Role.INTEGRATOR, Role.FINANCE)
-    key = await set_up_hospital(server.owner_url, settings, key_life=_KEY_LIFE, roles=roles)
+    here = AddressRules(allow_private=True, allow_http=True)  # the pretend bank answers on the loopback address
+    key = await set_up_hospital(server.owner_url, settings, key_life=_KEY_LIFE, roles=roles, outgoing=here)
     async with (
         open_service(
-            server.app_url, public_base_url=address, secret_of=lambda _: settings.secret.get_secret_value()
+            server.app_url,
+            public_base_url=address,
+            outgoing=here,
+            secret_of=lambda _: settings.secret.get_secret_value(),
         ) as service,
         serving(service.application, port=port),
         httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {key}"}) as client,

@@ -11,6 +11,7 @@ from billing.services.context import Ids, utc_now
 from billing.services.organizing import Setup
 from billing.settings import load_settings
 from billing.storage.database import Database, DatabaseLimits
+from providers.addresses import AddressRules
 
 T = TypeVar("T")
 
@@ -19,7 +20,8 @@ def as_owner(config: Path | None, work: Callable[[Setup], Awaitable[T]]) -> T:
     """Do something with the owner's role. Needs VIENPHI_OWNER_URL."""
     settings = load_settings(config, needed=("owner_url",))
     assert settings.owner_url is not None, "named as needed"
-    return asyncio.run(_run(settings.owner_url.get_secret_value(), work))
+    outgoing = settings.providers.rules
+    return asyncio.run(_run(settings.owner_url.get_secret_value(), work, outgoing))
 
 
 def as_owner_of_claims(config: Path | None, work: Callable[[ClaimSetup], Awaitable[T]]) -> T:
@@ -30,8 +32,8 @@ def as_owner_of_claims(config: Path | None, work: Callable[[ClaimSetup], Awaitab
     return asyncio.run(_with_database(url, lambda database: work(ClaimSetup(database, utc_now, Ids(utc_now)))))
 
 
-async def _run(url: str, work: Callable[[Setup], Awaitable[T]]) -> T:
-    return await _with_database(url, lambda database: work(Setup(database, utc_now, Ids(utc_now))))
+async def _run(url: str, work: Callable[[Setup], Awaitable[T]], outgoing: AddressRules) -> T:
+    return await _with_database(url, lambda database: work(Setup(database, utc_now, Ids(utc_now), outgoing)))
 
 
 async def _with_database(url: str, work: Callable[[Database], Awaitable[T]]) -> T:

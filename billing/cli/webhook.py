@@ -57,6 +57,7 @@ def add(config: Path | None, organization: int, secrets: tuple[str, ...], topics
             secret_names=secrets,
             topics=topics,
             allow_http=settings.webhooks.allow_http,
+            allow_private=settings.webhooks.allow_private,
             secret_of=find_secret,
             clock=utc_now,
         )

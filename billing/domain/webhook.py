@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NewType
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from billing.domain.errors import InvalidValue
+from providers.addresses import AddressRefused, AddressRules, check_url
 
 EndpointId = NewType("EndpointId", UUID)
 
@@ -95,22 +95,15 @@ class Attempt:
         return self.status == _GONE
 
 
-def check_address(url: str, *, allow_http: bool) -> str:
+def check_address(url: str, *, allow_http: bool, allow_private: bool = False) -> str:
     """The address if it may be told at all; where its name leads to is looked at before each sending.
 
     Raises WebhookAddressRefused.
     """
     try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise WebhookAddressRefused("the address cannot be read", field="url") from error
-    if parts.scheme != "https" and not (allow_http and parts.scheme == "http"):
-        raise WebhookAddressRefused("an address beginning with https:// is needed", field="url")
-    if not host or parts.username is not None or parts.password is not None or parts.fragment:
-        raise WebhookAddressRefused("an address with a host, without a password and without #, is needed", field="url")
-    if not url.isascii() or any(letter <= " " for letter in url):
-        raise WebhookAddressRefused("write the address in ASCII", field="url")
+        check_url(url, AddressRules(allow_private=allow_private, allow_http=allow_http))
+    except AddressRefused as refusal:
+        raise WebhookAddressRefused(str(refusal), field="url") from None
     return url
 
 

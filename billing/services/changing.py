@@ -28,6 +28,7 @@ from billing.storage.account_changes import (
 from billing.storage.database import Transaction
 from billing.storage.journal import write_audit
 from billing.storage.organizations import ProviderAccountRow, find_provider_account
+from providers.addresses import AddressRefused, check_settings
 
 __all__ = [
     "AccountChange",
@@ -85,6 +86,7 @@ async def propose_change(
     Raises PersonNeeded, NotFound, InvalidValue for settings its provider cannot work with, ChangeWaiting.
     """
     person = require_person(actor)
+    await _check_addresses(context, settings)
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
         row = await find_provider_account(tx, account_name)
@@ -119,6 +121,7 @@ async def approve_change(context: Context, organization_id: OrganizationId, chan
     Raises PersonNeeded, NotFound, ChangeDecided, SecondPersonNeeded, InvalidValue, ChangeNotPossible.
     """
     require_person(actor)
+    await _check_addresses(context, (await find_change(context, organization_id, change_id)).settings)
     try:
         async with context.database.transaction(organization_id) as tx:
             change = await _lock(tx, change_id)
@@ -180,6 +183,14 @@ def _check(context: Context, row: ProviderAccountRow, change: AccountChange) -> 
         context.accounts.check(replace(row, settings=change.settings, is_active=change.is_active))
     except AccountUnusable as refusal:
         raise InvalidValue(refusal.detail, field="settings") from refusal
+
+
+async def _check_addresses(context: Context, settings: Mapping[str, object]) -> None:
+    """Whether the addresses in settings may be called; no transaction is open while names are resolved."""
+    try:
+        await check_settings(settings, context.outgoing)
+    except AddressRefused as refusal:
+        raise InvalidValue(str(refusal), field="settings") from None
 
 
 async def _lock(tx: Transaction, change_id: UUID) -> AccountChange:

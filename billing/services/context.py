@@ -22,6 +22,7 @@ from billing.domain.reference import Grammar, organization_grammar
 from billing.storage.database import Database, Transaction
 from billing.storage.exceptions import read_exception_terms
 from billing.storage.organizations import ProviderAccountRow, read_ledger_accounts, read_prefixes
+from providers.addresses import AddressRules
 from providers.contract import Callback, Callbacks, Provider
 
 Clock = Callable[[], datetime]
@@ -138,8 +139,8 @@ class Context:
     """The service's surroundings. Books are read once for each organization and again where they lack an account.
 
     `bank_names` are by BIN. `public_base_url` is where patients and providers reach this service; empty where nobody
-    has said it. `note_change` is told after a commit that something of an organization changed; it returns
-    at once and never raises (`hinting.py`).
+    has said it. `outgoing` is what the operator lets settings of providers lead to. `note_change` is told after a
+    commit that something of an organization changed; it returns at once and never raises (`hinting.py`).
     """
 
     database: Database
@@ -150,6 +151,7 @@ class Context:
     policy: Policy
     bank_names: Mapping[str, str] = field(default_factory=dict)
     public_base_url: str = ""
+    outgoing: AddressRules = field(default_factory=AddressRules)
     note_change: Callable[[OrganizationId], None] = tell_nobody
     _books: dict[OrganizationId, Books] = field(default_factory=dict)
 

@@ -25,7 +25,7 @@ from billing.domain.webhook import (
     Due,
     Endpoint,
     EndpointId,
-    check_address,
+    WebhookAddressRefused,
     message_body,
     next_attempt,
     signed_headers,
@@ -45,6 +45,7 @@ from billing.storage.webhooks import (
     revive,
     set_active,
 )
+from providers.addresses import AddressRefused, AddressRules, check_before_saving
 
 HANDED_OUT_MAX = 500
 """How many messages of the outbox are read in one transaction."""
@@ -156,20 +157,27 @@ async def open_endpoint(
     topics: Sequence[str],
     allow_http: bool,
     secret_of: FindSecret,
+    allow_private: bool = False,
     clock: Clock,
 ) -> EndpointId:
     """Begin to tell an endpoint what happens from now on; `database` is opened as the owner.
 
+    Its address passes the same check as at each sending, as far as its name leads anywhere yet.
+
     Raises WebhookAddressRefused, NotFound for the organization; InvalidValue for more than two secrets, what
     `secret_of` raises for one that is missing, and WebhookSecretUnusable for one that cannot sign.
     """
+    try:
+        await check_before_saving(url, AddressRules(allow_private=allow_private, allow_http=allow_http))
+    except AddressRefused as refusal:
+        raise WebhookAddressRefused(str(refusal), field="url") from None
     if not 1 <= len(secret_names) <= _SECRETS_MAX:
         raise InvalidValue("an endpoint has one secret, or two while the receiver changes over", field="secret")
     for name in secret_names:
         signing_key(secret_of(name))
     endpoint = Endpoint(
         id=EndpointId(Ids(clock).new()),
-        url=check_address(url, allow_http=allow_http),
+        url=url,
         secret_names=tuple(secret_names),
         topics=tuple(topics),
     )

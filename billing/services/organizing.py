@@ -55,6 +55,7 @@ from billing.storage.organizations import (
     read_organizations,
     set_facility_phone,
 )
+from providers.addresses import AddressRefused, AddressRules, check_settings
 
 EXCEPTION_DUE_MAX = timedelta(days=30)
 _SECRET_BYTES = 24
@@ -138,7 +139,8 @@ class NewBankAccount:
 class Setup:
     """Sets up organizations. `database` must be opened with the owner's role."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, outgoing: AddressRules | None = None) -> None:
+        self._outgoing = outgoing or AddressRules()
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -202,8 +204,13 @@ class Setup:
     ) -> ProviderAccountId:
         """Add a contract with a provider, its bank account and its clearing account.
 
-        A bank account that is known under the same holder is used: the contracts are its channels.
+        A bank account that is known under the same holder is used: the contracts are its channels. Raises
+        InvalidValue for a setting that leads where `outgoing` allows no connection, AlreadySetUp, NotFound.
         """
+        try:
+            await check_settings(settings, self._outgoing)
+        except AddressRefused as refusal:
+            raise InvalidValue(str(refusal), field="settings") from None
         account_id = ProviderAccountId(self._ids.new())
         async with self._setting_up(organization_id) as tx:
             bank_account_id = await self._bank_account(tx, bank_account)

@@ -38,6 +38,7 @@ from billing.storage.invoices import lock_invoices
 from billing.storage.journal import write_audit, write_message
 from billing.storage.pay_pages import add_pay_page, read_page_token
 from billing.storage.payments import read_payments_of_invoices
+from providers.addresses import safe_redirect
 from providers.contract import Outcome, PaymentInstruction, PaymentRefused, PaymentRequest, PaymentUnknown
 
 INTENT_LIFE = timedelta(minutes=30)
@@ -187,6 +188,8 @@ async def _instruct(
     request = await _request(context, account, intent, payer_address)
     try:
         instruction = await account.provider.create_payment(request)
+        if instruction.redirect_url and not safe_redirect(instruction.redirect_url, allow_http=True):
+            raise PaymentUnknown("the page of the payment is no address that a browser may be sent to")
     except PaymentRefused as error:
         await _tell(context, organization_id, intent, Outcome.FAILED, action="payment_refused", actor=actor)
         raise PaymentNotStarted(_CHOOSE_ANOTHER) from error

@@ -25,6 +25,7 @@ from billing.domain.text import shorten_name
 from billing.interop.vietqr import read_vietqr
 from billing.services.context import Context
 from billing.storage.pay_pages import ask_soon, read_pay_page, read_versions
+from providers.addresses import safe_redirect
 from providers.contract import AnyAmount, PaymentRefused, PaymentRequest
 
 ASKED_EVERY = timedelta(minutes=1)
@@ -231,10 +232,10 @@ async def _code(
 
 
 def _elsewhere(instruction: Mapping[str, Any]) -> PageElsewhere | None:
-    address = instruction.get("redirect_url") or ""
-    host = urlsplit(address).hostname or ""
-    if not address.startswith("https://") or not host:
+    address = safe_redirect(instruction.get("redirect_url") or "")
+    if not address:
         return None
+    host = urlsplit(address).hostname or ""
     fields = tuple((name, value) for name, value in instruction.get("form_fields") or ())
     return PageElsewhere(address=address, host=host, fields=fields)
 

@@ -56,6 +56,12 @@ class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 
 
+ADDRESS_UNREADABLE = (
+    "the database's address cannot be read: postgresql://user:password@host:port/database, "
+    "special characters of the password percent-encoded"
+)
+
+
 class DatabaseBusy(Unavailable):
     """What this transaction needs was held for too long, or a statement took too long: nothing was written."""
 
@@ -158,6 +164,8 @@ class Database:
                     "jit": "off",
                 },
             )
+        except (ValueError, OverflowError):  # OverflowError: a port beyond 65535
+            raise DatabaseUnavailable(ADDRESS_UNREADABLE) from None  # their words repeat parts of the address
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DatabaseUnavailable(f"the database cannot be reached: {type(error).__name__}") from error
         return cls(pool, limits)

@@ -17,7 +17,7 @@ import structlog
 
 import billing
 from billing.domain.errors import BillingError
-from billing.storage.database import DatabaseUnavailable, Reader
+from billing.storage.database import ADDRESS_UNREADABLE, DatabaseUnavailable, Reader
 
 log = structlog.get_logger(__name__)
 
@@ -220,6 +220,8 @@ async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Reco
         connection = await asyncpg.connect(
             url, timeout=10, server_settings={"application_name": "vienphi migrate", "timezone": "UTC"}
         )
+    except (ValueError, OverflowError):  # OverflowError: a port beyond 65535
+        raise DatabaseUnavailable(ADDRESS_UNREADABLE) from None  # their words repeat parts of the address
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseUnavailable(f"the database cannot be reached: {type(error).__name__}") from error
     try:

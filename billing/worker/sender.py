@@ -7,22 +7,18 @@ Source: Standard Webhooks 1.0.0, Server side request forgery.
 """
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import httpx
 
 from billing.domain.webhook import Attempt, WebhookAddressRefused, check_address
+from providers.addresses import AddressRefused, AddressRules, Resolve, checked_addresses, is_public, resolve
 
-_TRANSLATED = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address behind a translator
-_UNICAST = IPv6Network("2000::/3")  # RFC 4291 §2.4, IANA: all that is given out; not site-local, nor local translators
+__all__ = ["Sender", "SenderLimits", "is_public", "resolve"]
+
 _HEADERS = {"content-type": "application/json", "user-agent": "vienphi-webhooks/1", "connection": "close"}
-
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""The addresses a name leads to, at least one; raises OSError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,28 +28,6 @@ class SenderLimits:
     timeout_s: float = 15.0
     allow_private: bool = False
     allow_http: bool = False
-
-
-async def resolve(host: str, port: int) -> list[str]:
-    """Ask the system's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
-
-
-def is_public(address: str) -> bool:
-    """Whether an address is one of the open internet, also where it hides an IPv4 address inside an IPv6 one."""
-    found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv6Address):
-        hidden = found.ipv4_mapped or found.sixtofour
-        if found in _TRANSLATED:
-            hidden = IPv4Address(int(found) & 0xFFFF_FFFF)
-        if found.teredo is not None:
-            return False
-        if hidden is None and found not in _UNICAST:
-            return False
-        if hidden is not None:
-            found = hidden
-    return found.is_global and not found.is_multicast
 
 
 class Sender:
@@ -71,7 +45,7 @@ class Sender:
         """
         try:
             async with asyncio.timeout(self._limits.timeout_s):
-                return await self._post(check_address(url, allow_http=self._limits.allow_http), body, headers)
+                return await self._post(self._checked(url), body, headers)
         except (TimeoutError, httpx.TimeoutException):
             return Attempt(status=None, problem="timeout")
         except httpx.TransportError as error:
@@ -96,11 +70,15 @@ class Sender:
         ):
             return Attempt(status=answer.status_code, retry_after=_retry_after(answer.headers.get("retry-after", "")))
 
+    def _checked(self, url: str) -> str:
+        return check_address(url, allow_http=self._limits.allow_http, allow_private=self._limits.allow_private)
+
     async def _checked_address(self, host: str, port: int) -> str:
-        addresses = await self._resolve(host, port)
-        if not self._limits.allow_private and not all(is_public(address) for address in addresses):
-            raise WebhookAddressRefused("the address leads into a private network", field="url")
-        return addresses[0]
+        rules = AddressRules(allow_private=self._limits.allow_private, allow_http=self._limits.allow_http)
+        try:
+            return (await checked_addresses(host, port, rules, self._resolve))[0]
+        except AddressRefused as refusal:
+            raise WebhookAddressRefused(str(refusal), field="url") from None
 
 
 def _retry_after(told: str) -> timedelta | None:

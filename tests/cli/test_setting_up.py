@@ -157,3 +157,24 @@ def test_facility_and_annexes_decide_what_a_claim_is_checked_with(server: Embedd
 def _pneumonia_of_a_stranger(table: str) -> str:
     moved = table.replace("<MA_DKBD>01001<", "<MA_DKBD>01999<")
     return re.sub("<MA_BENH_CHINH>[^<]*<", "<MA_BENH_CHINH>J15.9<", moved)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/q", "https://169.254.169.254/", "https://0x7f000001/", "https://localhost/"]
+)
+def test_address_inside_a_network_is_refused_when_an_account_or_a_webhook_is_added(
+    server: EmbeddedPostgres, tmp_path: Path, url: str
+) -> None:
+    owner = {"VIENPHI_OWNER_URL": server.owner_url}
+    assert run("migrate", **owner).returncode == 0
+    file = tmp_path / "settings.json"
+    file.write_text(f'{{"merchant_id": "H1", "query_url": "{url}"}}', encoding="utf-8")
+
+    account = run(
+        "account", "add", "--organization", "1", "--name", "inside", "--provider", "sandbox", "--bank-bin", "970422",
+        "--account-number", "0110000009", "--holder", "X", "--settings", str(file), **owner,
+    )  # fmt: skip
+    webhook = run("webhook", "add", "--organization", "1", "--secret", "hook", url, **owner)
+
+    assert (account.returncode, "query_url: " in account.stderr, url in account.stderr) == (1, True, False)
+    assert (webhook.returncode, "webhook_address_refused" in webhook.stderr) == (1, True)

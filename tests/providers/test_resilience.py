@@ -9,9 +9,11 @@ import httpx
 import pytest
 from aiohttp import web
 
+from providers.addresses import AddressRules
 from providers.calling import NoAnswer, NotSent, call
 from providers.resilience import Line, LineLimits, Lines, Surroundings
 
+HERE = AddressRules(allow_private=True, allow_http=True)
 LIMITS = LineLimits(calls_at_once=2, wait_max_s=0.05, failures_max=3, stop_s=10, stop_max_s=40)
 
 
@@ -173,7 +175,7 @@ async def well(_request: web.Request) -> web.Response:
 @pytest.mark.parametrize("ill", [hang, drip])
 async def test_account_that_hangs_slows_no_other(ill: Callable[[web.Request], object]) -> None:
     """Sixty calls to one that never answers, over a real socket, beside one that does."""
-    async with serving(ill) as bad, serving(well) as good, Lines[str](LIMITS) as lines:
+    async with serving(ill) as bad, serving(well) as good, Lines[str](LIMITS, addresses=HERE) as lines:
 
         async def ask(key: str, address: str) -> bytes | type[Exception]:
             client = lines.client(key)
@@ -199,7 +201,7 @@ async def test_account_that_hangs_slows_no_other(ill: Callable[[web.Request], ob
 
 
 async def test_client_of_an_account_is_its_own_and_the_same_each_time() -> None:
-    async with Lines[str]() as lines:
+    async with Lines[str](addresses=HERE) as lines:
         assert lines.client("a") is lines.client("a")
         assert lines.client("a") is not lines.client("b")
         assert set(lines.states()) == {"a", "b"}

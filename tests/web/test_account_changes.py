@@ -12,6 +12,7 @@ from billing.services.accounts import KEPT
 from billing.services.context import Ids, utc_now
 from billing.services.organizing import Setup
 from billing.storage.database import Database
+from providers.addresses import AddressRules
 from tests.builders import ACCOUNT_NAME, DemoHospital
 from tests.web.site import Site, problem
 
@@ -169,3 +170,27 @@ async def test_database_carries_out_nothing_that_two_persons_do_not_stand_for(tw
             "UPDATE account_change SET state = 'approved', decided_by = proposed_by, decided_at = now() WHERE id = $1",
             change_id,
         )
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:1/query", "https://127.0.0.1/query", "https://[::ffff:a00:1]/", "https://u:p@bank.example/"],
+)
+async def test_address_of_a_private_network_is_not_proposed_unless_the_operator_allows_it(two: Two, url: str) -> None:
+    refused = await two.propose(settings={"query_url": url})
+
+    told = problem(refused, 422, "invalid_value")
+    assert "query_url" in told["detail"]
+    assert url not in refused.text
+
+
+async def test_operator_allows_private_addresses_to_be_proposed_and_approved(two: Two) -> None:
+    two.site.context.outgoing = AddressRules(allow_private=True, allow_http=True)
+    proposed = await two.propose(settings={"query_url": "http://127.0.0.1:1/query"})
+
+    two.site.context.outgoing = AddressRules()
+    refused = await two.decide(proposed, "approve", two.other)
+    two.site.context.outgoing = AddressRules(allow_private=True, allow_http=True)
+    approved = await two.decide(proposed, "approve", two.other)
+
+    assert (proposed.status_code, refused.status_code, approved.status_code) == (201, 422, 200)

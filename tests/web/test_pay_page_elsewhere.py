@@ -53,13 +53,21 @@ async def test_form_is_posted_in_its_order_and_the_policy_allows_that_host_alone
     assert told["form_fields"] == [{"name": name, "value": value} for name, value in fields]
 
 
-@pytest.mark.parametrize("address", ["http://pay.example.vn/", "javascript:alert(1)", "https://", "//pay.example.vn"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://pay.example.vn/", "javascript:alert(1)", "https://", "//pay.example.vn"),
+        *("https://pay.example.vn;script-src *", "https://pay.example.vn/\r\nX: 1", "https://u:p@pay.example.vn/"),
+    ],
+)
 async def test_address_that_is_no_page_is_not_offered(site: Site, address: str) -> None:
     intent = await site.open_intent()
-    await instruct(site, intent, PaymentInstruction(redirect_url=address))
+    await instruct(site, intent, PaymentInstruction(redirect_url=address, form_fields=(("a", "b"),)))
 
     page = await look(site, intent)
+    policy = (await site.stranger.get(intent["pay_url"])).headers["Content-Security-Policy"]
 
+    assert "form-action 'self';" in policy
     assert "Thanh toán trên trang" not in page.html
     assert "Không hiển thị được mã" in page.html
 

@@ -71,6 +71,7 @@ class Telling:
                 topics=topics,
                 allow_http=True,
                 secret_of={"his": SECRET}.__getitem__,
+                allow_private=True,
                 clock=self.clock,
             )
         finally:

@@ -33,6 +33,7 @@ from billing.web.operations import Content, Description, described
 from billing.web.pagination import page_document, read_filter_id, read_page
 from billing.web.sources import source_address
 from billing.web.surroundings import CALLER, surroundings
+from providers.addresses import safe_redirect
 
 
 class NewIntent(Body):
@@ -278,7 +279,7 @@ def _instruction(row: Mapping[str, Any]) -> InstructionDocument | None:
     return {
         "qr_payload": told["qr_payload"],
         "qr_svg": f"{_address(row['id'])}/qr.svg" if told["qr_payload"] else None,
-        "redirect_url": told["redirect_url"],
+        "redirect_url": safe_redirect(told["redirect_url"], allow_http=True),
         "form_fields": [{"name": name, "value": value} for name, value in told.get("form_fields") or ()],
         "bank_bin": told["bank_bin"],
         "account_number": told["account_number"],

@@ -1,5 +1,6 @@
 """Templates turned into pages: every value escaped, a missing name is a fault, nothing from elsewhere."""
 
+import re
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -15,12 +16,16 @@ PAGE_POLICY = (
 )
 """Our own script and style and nothing else; no script or style stands in the page itself."""
 
+_ORIGIN = re.compile(r"https://([0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
 
 def html_answer(template: str, *, status: HTTPStatus = HTTPStatus.OK, form_to: str = "", **values: Any) -> web.Response:
     """Answer with a page. `template` is its path below `billing/web/pages`.
 
-    `form_to` is an origin that a form of this page may be posted to besides our own.
+    `form_to` is an origin that a form of this page may be posted to besides our own: nothing else is let into the
+    policy.
     """
+    assert not form_to or _ORIGIN.fullmatch(form_to), "an origin and nothing more"
     policy = PAGE_POLICY.replace("form-action 'self'", f"form-action 'self' {form_to}") if form_to else PAGE_POLICY
     return web.Response(
         status=status,

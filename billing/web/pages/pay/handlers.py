@@ -18,7 +18,6 @@ from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from markupsafe import Markup
@@ -35,6 +34,7 @@ from billing.web.live import LIVE
 from billing.web.pages.pay.words import PAGE_WORDS, cost_sentences
 from billing.web.pages.rendering import html_answer
 from billing.web.surroundings import surroundings
+from providers.addresses import origin_of
 
 PAGE_PATH = "/pay/{page:[^/]{1,100}}"
 _PAGE = re.compile(r"([1-9][0-9]{0,8})-([0-9a-f]{32})")
@@ -165,7 +165,7 @@ def _form_to(page: PayPage) -> str:
     """The origin that the page's form may be posted to besides our own."""
     if page.elsewhere is None or not page.elsewhere.fields:
         return ""
-    return "https://" + urlsplit(page.elsewhere.address).netloc
+    return origin_of(page.elsewhere.address)
 
 
 def _read(request: web.Request) -> _Asked:
