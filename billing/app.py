@@ -12,8 +12,10 @@ from pydantic import BaseModel
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.ids import ProviderAccountId
+from billing.logs import lines_lost
 from billing.secrets import FindSecret, SecretMissing, find_secret, find_secrets, variable_of_field
 from billing.services.accounts import BuildProvider, BuiltProvider, StoredProviderAccounts
+from billing.services.background import Background
 from billing.services.context import AccountUnusable, Clock, Context, Ids, allow_all, utc_now
 from billing.services.hinting import open_hints
 from billing.services.intake import Intake, IntakeLimits
@@ -128,11 +130,12 @@ async def open_service(
 
     `outgoing` is what the operator lets providers' addresses be besides https on the open internet.
     """
+    background = Background()
     database = await Database.open(database_url, limits=database_limits)
     try:
         async with (
             Lines[ProviderAccountId](addresses=outgoing) as lines,
-            open_hints(database_url) as hints,
+            open_hints(database_url, background) as hints,
         ):
             accounts = StoredProviderAccounts(
                 database, provider_builder(lines, secret_of), clock, check=partial(check_account, secret_of=secret_of)
@@ -148,6 +151,7 @@ async def open_service(
                 public_base_url=public_base_url,
                 outgoing=outgoing or AddressRules(),
                 note_change=hints.note,
+                background=background,
             )
             live = LiveHub(context)
             hints.listen(live.hint)
@@ -163,6 +167,7 @@ async def open_service(
                         live=live,
                         trusted_proxies=trusted_proxies,
                         lines=lines.states,
+                        log_lines_lost=lines_lost,
                     ),
                 )
     finally:

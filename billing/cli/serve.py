@@ -1,7 +1,6 @@
 """`vienphi serve`: answer HTTP until told to stop."""
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -28,13 +27,11 @@ def serve(config: Path | None) -> None:
 
 async def _serve(settings: Settings) -> None:
     async with open_fit_service(settings) as service:
-        upkeep = asyncio.create_task(keep_up(service.context.database))
+        upkeep = service.context.background.start("upkeep", lambda: keep_up(service.context.database))
         try:
             async with serving(service.application, host=settings.host, port=settings.port) as bound:
                 log.info("serving_started", at=bound)
                 await stop_sign().wait()
                 log.info("serving_stopped")
         finally:
-            upkeep.cancel()
-            with suppress(asyncio.CancelledError):
-                await upkeep
+            await upkeep.stop()

@@ -19,6 +19,7 @@ from billing.domain.exception import ExceptionTerms
 from billing.domain.ids import LedgerAccountId, OrganizationId, ProviderAccountId, uuid7
 from billing.domain.ledger import AccountKey
 from billing.domain.reference import Grammar, organization_grammar
+from billing.services.background import Background
 from billing.storage.database import Database, Transaction
 from billing.storage.exceptions import read_exception_terms
 from billing.storage.organizations import ProviderAccountRow, read_ledger_accounts, read_prefixes
@@ -141,6 +142,7 @@ class Context:
     `bank_names` are by BIN. `public_base_url` is where patients and providers reach this service; empty where nobody
     has said it. `outgoing` is what the operator lets settings of providers lead to. `note_change` is told after a
     commit that something of an organization changed; it returns at once and never raises (`hinting.py`).
+    `background` holds the tasks of the process that must not end.
     """
 
     database: Database
@@ -153,6 +155,7 @@ class Context:
     public_base_url: str = ""
     outgoing: AddressRules = field(default_factory=AddressRules)
     note_change: Callable[[OrganizationId], None] = tell_nobody
+    background: Background = field(default_factory=Background)
     _books: dict[OrganizationId, Books] = field(default_factory=dict)
 
     async def books(self, tx: Transaction, *needed: AccountKey) -> Books:

@@ -12,6 +12,7 @@ import asyncpg
 import structlog
 
 from billing.domain.ids import OrganizationId
+from billing.services.background import Background
 from billing.storage.hints import TEXT_LENGTH_MAX, HintLine, open_hint_line
 
 EVERY_S = 0.05
@@ -85,15 +86,14 @@ class Hints:
 
 
 @asynccontextmanager
-async def open_hints(url: str) -> AsyncIterator[Hints]:
+async def open_hints(url: str, background: Background | None = None) -> AsyncIterator[Hints]:
     """A line that lives as long as the process works."""
     hints = Hints()
-    line = asyncio.create_task(hints.keep_line(url))
+    line = (background or Background()).start("hints", lambda: hints.keep_line(url))
     try:
         yield hints
     finally:
-        line.cancel()
-        await asyncio.gather(line, return_exceptions=True)
+        await line.stop()
 
 
 def write_hint(organization_ids: Collection[OrganizationId]) -> str:

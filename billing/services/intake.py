@@ -18,6 +18,7 @@ import structlog
 from billing.domain.errors import BillingError, CommitUnknown, Unavailable
 from billing.domain.ids import DeliveryId, OrganizationId, ProviderAccountId
 from billing.domain.ledger import business_date
+from billing.services.background import KeptTask
 from billing.services.context import Context
 from billing.services.steps.notices import Answer, Delivery, apply_deliveries
 from billing.storage.journal import open_day
@@ -66,8 +67,8 @@ class Intake:
         self._lanes = [_Lane(context, self._limits) for _ in range(self._limits.lanes)]
 
     async def __aenter__(self) -> "Intake":
-        for lane in self._lanes:
-            lane.start()
+        for number, lane in enumerate(self._lanes):
+            lane.start(f"queue_{number}")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -110,9 +111,10 @@ class _Lane:
         self._limits = limits
         self._queues: dict[OrganizationId, deque[_Waiting]] = {}
         self._waiting = 0
+        self._under_way: list[_Waiting] = []
         self._arrived = asyncio.Event()
         self._is_stopping = False
-        self._writer: asyncio.Task[None] | None = None
+        self._writer: KeptTask | None = None
         self._opened: dict[OrganizationId, date] = {}
         self._poison: dict[ProviderAccountId, deque[float]] = {}
         self.observer: Observer | None = None
@@ -121,25 +123,25 @@ class _Lane:
     def waiting(self) -> int:
         return self._waiting
 
-    def start(self) -> None:
-        self._writer = asyncio.create_task(self._write_for_ever())
-        self._writer.add_done_callback(self._refuse_what_waits)
+    def start(self, name: str) -> None:
+        self._writer = self._context.background.start(name, self._write_for_ever, on_end=self._refuse_what_waits)
 
-    def _refuse_what_waits(self, writer: "asyncio.Task[None]") -> None:
+    def _refuse_what_waits(self, error: BaseException | None) -> None:
         """A writer that ended leaves nobody waiting: what still stands in the lane is delivered again."""
-        waiting = [one for queue in self._queues.values() for one in queue]
+        waiting = [*self._under_way, *(one for queue in self._queues.values() for one in queue)]
+        self._under_way = []
         self._queues.clear()
         self._waiting = 0
-        _refuse(waiting, None if writer.cancelled() else writer.exception())
+        _refuse(waiting, error)
 
     async def stop(self) -> None:
         self._is_stopping = True
         self._arrived.set()
         if self._writer is not None:
-            await asyncio.wait({self._writer})
+            await self._writer.stop(grace_s=None)
 
     def is_full(self, organization_id: OrganizationId) -> bool:
-        if self._is_stopping or self._writer is None or self._writer.done():
+        if self._is_stopping or self._writer is None or self._writer.is_down:
             return True
         return self._waiting >= self._limits.waiting_max or self._age_ms(organization_id) > self._limits.wait_max_ms
 
@@ -166,9 +168,12 @@ class _Lane:
     async def _write_for_ever(self) -> None:
         while True:
             await self._arrived.wait()
-            batch = self._next_batch()
+            batch = self._under_way = self._next_batch()
             for part in _parts(batch):
                 await self._apply(part)
+            self._under_way = []
+            if batch and self._writer is not None:
+                self._writer.note_success()
             if batch:
                 continue
             if self._is_stopping:

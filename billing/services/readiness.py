@@ -1,7 +1,7 @@
 """Whether this process can do its work now: the database answers, in time, and has the schema this code needs."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from billing.domain.errors import BillingError
 from billing.services.context import Context
@@ -17,10 +17,11 @@ class Readiness:
 
     database: str
     schema: str
+    tasks: str = FINE
 
     @property
     def is_ready(self) -> bool:
-        return self.database == self.schema == FINE
+        return self.database == self.schema == self.tasks == FINE
 
 
 class ReadinessCheck:
@@ -35,9 +36,10 @@ class ReadinessCheck:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(_look(self._context))
         done, _ = await asyncio.wait({self._asking}, timeout=ANSWER_TIMEOUT_S)
-        if not done:
-            return Readiness(database=f"no answer within {ANSWER_TIMEOUT_S:g} s", schema="unknown")
-        return self._asking.result()
+        found = Readiness(database=f"no answer within {ANSWER_TIMEOUT_S:g} s", schema="unknown")
+        if done:
+            found = self._asking.result()
+        return replace(found, tasks="down" if self._context.background.down() else FINE)
 
 
 async def _look(context: Context) -> Readiness:

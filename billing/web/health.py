@@ -19,6 +19,7 @@ class HealthDocument(TypedDict):
 class ReadinessDocument(TypedDict):
     """Whether the process can do its work, and a word for each part.
 
+    `tasks` is `down` while a queue writer or a loop of this process has ended and is not started again yet.
     `stopped_accounts` are the ids of provider accounts that are told to try later, since too many of their deliveries
     could not be written; `silent_accounts` those that are not called for a while, since they failed several times in
     a row; `unusable_accounts` those whose provider cannot be made, with what is wrong. The others go on, so the process
@@ -28,6 +29,7 @@ class ReadinessDocument(TypedDict):
     status: str
     database: str
     schema: str
+    tasks: str
     stopped_accounts: list[str]
     silent_accounts: list[str]
     unusable_accounts: dict[str, str]
@@ -54,6 +56,7 @@ async def get_readiness(request: web.Request) -> web.Response:
             "status": "ready" if readiness.is_ready else "not_ready",
             "database": readiness.database,
             "schema": readiness.schema,
+            "tasks": readiness.tasks,
             "stopped_accounts": sorted(map(str, around.intake.troubled_accounts())),
             "silent_accounts": sorted(str(key) for key, line in around.lines().items() if line.is_stopped),
             "unusable_accounts": dict(around.context.accounts.unusable()),

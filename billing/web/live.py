@@ -15,6 +15,7 @@ from aiohttp import web
 
 from billing.domain.errors import Unavailable
 from billing.domain.ids import IntentId, OrganizationId
+from billing.services.background import Background
 from billing.services.context import Context
 from billing.services.showing import find_versions
 
@@ -60,6 +61,11 @@ class LiveHub:
         self._stirred = asyncio.Event()
         self._streams = 0
         self._is_closing = False
+
+    @property
+    def background(self) -> Background:
+        """Where the watcher is kept alive."""
+        return self._context.background
 
     @property
     def streams(self) -> int:
@@ -185,10 +191,9 @@ def add_live_hub(application: web.Application, hub: LiveHub) -> None:
     """Let a hub watch while the application runs, and end its streams before the application waits for requests."""
 
     async def run(_application: web.Application) -> AsyncIterator[None]:
-        watcher = asyncio.create_task(hub.watch())
+        watcher = hub.background.start("pages", hub.watch)
         yield
-        watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
+        await watcher.stop()
 
     async def close(_application: web.Application) -> None:
         hub.close()

@@ -25,9 +25,17 @@ _NOWHERE = "none"
 class Metrics:
     """The measures of one application, in a registry of its own; `callbacks` are counted by outcome elsewhere."""
 
-    def __init__(self, callbacks: Mapping[str, int], lines: Callable[[], Mapping[ProviderAccountId, LineSeen]]) -> None:
+    def __init__(
+        self,
+        callbacks: Mapping[str, int],
+        lines: Callable[[], Mapping[ProviderAccountId, LineSeen]],
+        *,
+        restarts: Callable[[], Mapping[str, int]] = dict,
+        log_lines_lost: Callable[[], int] = int,
+    ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Callbacks(callbacks))
+        self.registry.register(_Process(restarts, log_lines_lost))
         self.registry.register(_Calls(lines))
         self._requests = Histogram(
             "vienphi_request_seconds",
@@ -87,6 +95,25 @@ class _Callbacks(Collector):
         for outcome, count in self._counted.items():
             family.add_metric((outcome,), count)
         yield family
+
+
+class _Process(Collector):
+    """What must not happen in a process: tasks that ended and were started again, lines of the log that were lost."""
+
+    def __init__(self, restarts: Callable[[], Mapping[str, int]], log_lines_lost: Callable[[], int]) -> None:
+        self._restarts = restarts
+        self._log_lines_lost = log_lines_lost
+
+    def collect(self) -> Iterable[Metric]:
+        restarts = CounterMetricFamily(
+            "vienphi_task_restarts", "Tasks that ended and were started again", labels=("task",)
+        )
+        for task, count in self._restarts().items():
+            restarts.add_metric((task,), count)
+        yield restarts
+        lost = CounterMetricFamily("vienphi_log_lines_lost", "Lines of the log that its stream refused")
+        lost.add_metric((), self._log_lines_lost())
+        yield lost
 
 
 class _Calls(Collector):

@@ -1,10 +1,9 @@
 """The HTTP server: addresses with what stands around them, and opening and closing of the socket."""
 
-import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from aiohttp import web, web_response
@@ -42,10 +41,12 @@ def create_application(
     live: LiveHub | None = None,
     trusted_proxies: Networks = (),
     lines: Callable[[], Mapping[ProviderAccountId, LineSeen]] = dict,
+    log_lines_lost: Callable[[], int] = int,
 ) -> web.Application:
     """Put the addresses together. `intake` must be running while requests are served.
 
     `live` is the hub of open pages, for whoever hints to it; `trusted_proxies` may say whom they speak for.
+    `log_lines_lost` counts the lines that the log's stream refused.
     """
     limits = limits or WebLimits()
     application = web.Application(middlewares=[answer_every_request], client_max_size=limits.visit_size_max)
@@ -60,7 +61,9 @@ def create_application(
         lines=lines,
     )
     application[SURROUNDINGS] = around
-    application[METRICS] = metrics = Metrics(around.callbacks, lines)
+    application[METRICS] = metrics = Metrics(
+        around.callbacks, lines, restarts=context.background.restarts, log_lines_lost=log_lines_lost
+    )
     intake.observe(metrics.note_batch)
     application.cleanup_ctx.append(_watching_horizon)
     application.on_response_prepare.append(add_security_headers)
@@ -107,12 +110,11 @@ async def serving(application: web.Application, *, host: str = "127.0.0.1", port
 
 
 async def _watching_horizon(application: web.Application) -> AsyncIterator[None]:
-    watch = HorizonWatch(application[SURROUNDINGS].context.database)
-    watching = asyncio.create_task(watch.watch(application[METRICS].note_horizon))
+    context = application[SURROUNDINGS].context
+    watch = HorizonWatch(context.database)
+    watching = context.background.start("horizon", lambda: watch.watch(application[METRICS].note_horizon))
     yield
-    watching.cancel()
-    with suppress(asyncio.CancelledError):
-        await watching
+    await watching.stop()
 
 
 def _rest_collector() -> None:

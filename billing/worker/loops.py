@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from random import Random
 
 import structlog
 
 from billing.domain.ids import OrganizationId
+from billing.services.background import Background
 from billing.services.context import Clock, Context
 from billing.services.upkeep import list_organizations
 
@@ -52,17 +54,22 @@ class Loops:
     clock: Clock
     random: Random
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    background: Background = field(default_factory=Background)
 
     async def run(self, *, grace_s: float) -> None:
-        """Run until `stop` is set; what is under way then has so many seconds to end before it is cancelled."""
-        tasks = [asyncio.create_task(self._run(loop), name=loop.name) for loop in self.loops]
+        """Run until `stop` is set; what is under way then has so many seconds to end before it is cancelled.
+
+        A loop that ends before is started again and counted.
+        """
+        tasks = [
+            self.background.start(f"loop_{loop.name}", partial(self._run, loop), until=self.stop) for loop in self.loops
+        ]
+        grace = 0.0
         try:
             await self.stop.wait()
-            await asyncio.wait(tasks, timeout=grace_s)
+            grace = grace_s
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*(task.stop(grace_s=grace) for task in tasks))
 
     async def _run(self, loop: Loop) -> None:
         while not self.stop.is_set():
@@ -93,8 +100,9 @@ class Loops:
             }
             for loop in self.loops
         }
-        if any(loop.failures for loop in self.loops):
-            log.warning("worker_unwell", loops=facts)
+        restarts = self.background.restarts()
+        if restarts or any(loop.failures for loop in self.loops):
+            log.warning("worker_unwell", loops=facts, restarts=restarts, down=self.background.down())
         else:
             log.info("worker_well", loops=facts)
         return Round(1)

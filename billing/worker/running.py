@@ -88,6 +88,7 @@ async def run_worker(context: Context, *, dispatch: Dispatch, pace: Pace, stop: 
         clock=context.clock,
         random=random,
         stop=stop,
+        background=context.background,
     )
     log.info("worker_started", loops=[loop.name for loop in loops.loops])
     try:

@@ -6,43 +6,51 @@ import pytest
 
 from billing.domain.errors import Unavailable
 from billing.domain.ids import OrganizationId
+from billing.services import background as background_module
 from billing.services import intake as intake_module
 from billing.services.intake import Intake, IntakeLimits, LaneFull
 from billing.services.steps.notices import apply_deliveries
 from billing.storage.database import Transaction
+from providers.contract import Verdict
 from tests.services.road import Road, assert_books_are_right
 
 
-async def test_writer_that_died_leaves_nobody_waiting_and_takes_no_more(
-    road: Road, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("death", [RuntimeError("hidden"), asyncio.CancelledError()], ids=["error", "cancelled"])
+async def test_writer_that_dies_leaves_nobody_waiting_and_is_started_again(
+    road: Road, monkeypatch: pytest.MonkeyPatch, death: BaseException
 ) -> None:
     bill = await road.bill()
+    background = road.context.background
+    monkeypatch.setattr(background_module, "PAUSE_S", 3600.0)
 
-    async def die(*_: object) -> None:
-        raise KeyboardInterrupt
+    def die(*_: object) -> None:
+        raise death
 
-    monkeypatch.setattr(intake_module, "apply_deliveries", die)
-    intake = Intake(road.context, IntakeLimits(lanes=1))
-    lane = intake._lanes[0]
-    lane._writer = asyncio.create_task(_ended_by_interrupt(lane._write_for_ever()))
-    lane._writer.add_done_callback(lane._refuse_what_waits)
-
-    answers = await asyncio.gather(
-        *(intake.submit(road.delivery(road.notice(f"T{number}", bill.code))) for number in range(3)),
-        return_exceptions=True,
-    )
+    async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
+        with monkeypatch.context() as patched:
+            patched.setattr(intake_module, "_parts", die)
+            answers = await asyncio.gather(
+                *(intake.submit(road.delivery(road.notice(f"T{number}", bill.code))) for number in range(3)),
+                return_exceptions=True,
+            )
+            assert intake.is_full(road.hospital.organization_id)
+            assert background.down() == ["queue_0"]
+            with pytest.raises(LaneFull):
+                await intake.submit(road.delivery(road.notice("T9", bill.code)))
+        background._tasks["queue_0"]._start()  # the pause is over
+        answer = await intake.submit(road.delivery(road.notice("T0", bill.code)))
 
     assert [type(answer) for answer in answers] == [Unavailable] * 3
-    assert intake.is_full(road.hospital.organization_id)
-    with pytest.raises(LaneFull):
-        await intake.submit(road.delivery(road.notice("T9", bill.code)))
+    assert answer.verdict is Verdict.ACCEPTED
+    assert (background.down(), background.restarts()) == ([], {"queue_0": 1})
+    await assert_books_are_right(road.context.database)
 
 
-async def _ended_by_interrupt(writing: object) -> None:
-    try:
-        await writing  # type: ignore[misc]
-    except KeyboardInterrupt:
-        return
+async def test_writer_is_not_started_again_once_the_intake_has_ended(road: Road) -> None:
+    async with Intake(road.context, IntakeLimits(lanes=2)):
+        pass
+
+    assert (road.context.background.down(), road.context.background.restarts()) == ([], {})
 
 
 async def test_fault_of_one_delivery_that_is_no_sql_error_takes_no_other_with_it(

@@ -27,6 +27,7 @@ async def test_healthy_and_ready(site: Site) -> None:
             "status": "ready",
             "database": "ok",
             "schema": "ok",
+            "tasks": "ok",
             "stopped_accounts": [],
             "silent_accounts": [],
             "unusable_accounts": {},

@@ -48,6 +48,29 @@ async def test_loop_goes_on_after_a_failure_and_the_others_never_notice() -> Non
     assert loops.loops[0].done >= 2
 
 
+async def test_loop_that_dies_is_started_again_counted_and_named() -> None:
+    """Not by an error of its work, which it survives, but by one outside: here by a cancellation that leaked in."""
+    rounds = 0
+
+    async def leaking() -> Round:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 1:
+            raise asyncio.CancelledError
+        return Round(1)
+
+    loops = Loops(loops=[Loop("seal", 0.01, leaking)], clock=utc_now, random=Random(1))
+    running = asyncio.create_task(loops.run(grace_s=1))
+    await until(lambda: rounds == 1)
+    await until(lambda: loops.background.down() == ["loop_seal"])
+    await until(lambda: rounds >= 3)
+    loops.stop.set()
+    await asyncio.wait_for(running, 2)
+
+    assert loops.background.restarts() == {"loop_seal": 1}
+    assert loops.background.down() == []
+
+
 async def test_work_that_does_not_end_is_cancelled_after_its_grace() -> None:
     async def endless() -> Round:
         await asyncio.sleep(3600)
