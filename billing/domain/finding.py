@@ -39,6 +39,7 @@ class FindingCode(StrEnum):
     LEVEL_ROUNDED = "level-rounded"
     TABLE_DUPLICATE = "table-duplicate"
     NUMBER_NORMALISED = "number-normalised"
+    FORMAT_DIFFERS = "format-differs"
     ENVELOPE_ABSENT = "envelope-absent"
     SCOPE_DIFFERS = "scope-differs"
     AMOUNT_DIFFERS = "amount-differs"
@@ -58,6 +59,7 @@ LISTED_CODES = frozenset(
         FindingCode.LEVEL_ROUNDED,
         FindingCode.TABLE_DUPLICATE,
         FindingCode.NUMBER_NORMALISED,
+        FindingCode.FORMAT_DIFFERS,
         FindingCode.ENVELOPE_ABSENT,
         FindingCode.SCOPE_DIFFERS,
         FindingCode.AMOUNT_DIFFERS,

@@ -25,6 +25,7 @@ from billing.domain.money import total
 from billing.domain.visit import NO_OTHER_FUNDS, Table, Visit
 from billing.interop.json_fields import Fields, InvalidField
 from billing.interop.strict_json import read_object
+from billing.interop.visit_formats import find_doubtful_values
 from billing.interop.visit_json import read_visit
 
 __all__ = ["CaseFile", "CaseVisit", "read_case_file", "read_visit", "write_finding", "write_priced_visit"]
@@ -42,15 +43,19 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class CaseVisit:
-    """One visit of a file; `hoso` is its place, counted from 1."""
+    """One visit of a file; `hoso` is its place, counted from 1, `findings` what is listed of it."""
 
     hoso: int
     visit: Visit
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CaseFile:
-    """What was read, with the readings the file names laid over the facility's; refused visits are in `findings`."""
+    """What was read, with the readings the file names laid over the facility's.
+
+    `findings` are those of the file, of refused visits and of visits that were read.
+    """
 
     visits: tuple[CaseVisit, ...]
     policy: Policy
@@ -77,7 +82,7 @@ def read_case_file(content: bytes, *, file: str, policy: Policy) -> CaseFile:
     return CaseFile(
         visits=tuple(result for result in read if isinstance(result, CaseVisit)),
         policy=policy,
-        findings=tuple(result for result in read if isinstance(result, Finding)),
+        findings=tuple(finding for one in read for finding in ((one,) if isinstance(one, Finding) else one.findings)),
     )
 
 
@@ -148,7 +153,8 @@ def _read_one(hoso: int, visit: Fields, given: Fields, file: str, policy: Policy
         document = {**{key: given.values.get(key) for key in _OF_PERSON}, **visit.values}
         read = read_visit(document, default_facility=FACILITY_OF_CASES, path=visit.path)
         is_replaced = policy.other_funds_mode is OtherFundsMode.COPAY_REPLACEMENT
-        return CaseVisit(hoso, _with_copay_replaced(read) if is_replaced else read)
+        doubts = find_doubtful_values(document, file=file, hoso=hoso)
+        return CaseVisit(hoso, _with_copay_replaced(read) if is_replaced else read, doubts)
     except InvalidField as refusal:
         return replace(_file_finding(refusal, file, refusal.finding), hoso=hoso, ma_lk=ma_lk, expected=refusal.expected)
     except InvalidValue as refusal:

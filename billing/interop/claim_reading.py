@@ -14,6 +14,7 @@ from billing.domain.visit import Visit
 from billing.interop.bhyt_case import read_case_file
 from billing.interop.visit_document import write_patient, write_visit
 from billing.interop.visit_facts_json import ToldFacts
+from billing.interop.visit_formats import find_doubtful_values
 from billing.interop.visit_json import read_facts_of_lines, read_visit
 from billing.interop.xml130.claim_facts import read_birth_day, read_facts
 from billing.interop.xml130.claim_fields import check_fields
@@ -60,8 +61,11 @@ def read_claims(content: bytes, *, file: str, told: ToldFacts, policy: Policy) -
     """
     if content.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
         case = read_case_file(content, file=file, policy=policy)
-        claims = tuple(_claim_of_document(one.visit, told, file=file, hoso=one.hoso) for one in case.visits)
-        return ReadClaims(claims, case.findings, case.policy)
+        claims = tuple(
+            _claim_of_document(one.visit, told, one.findings, file=file, hoso=one.hoso) for one in case.visits
+        )
+        read_places = {one.hoso for one in case.visits}
+        return ReadClaims(claims, tuple(one for one in case.findings if one.hoso not in read_places), case.policy)
     read = read_claim_file(content, file=file)
     claims = tuple(
         _claim(
@@ -83,7 +87,8 @@ def read_claims(content: bytes, *, file: str, told: ToldFacts, policy: Policy) -
 def read_claim_document(document: Mapping[str, object], *, told: ToldFacts) -> ReadClaim:
     """One visit told as JSON. Raises InvalidValue where it cannot be read."""
     visit = read_visit(document)
-    return _claim_of_document(visit, told, file="", hoso=1, lines=read_facts_of_lines(document, visit))
+    doubts = find_doubtful_values(document)
+    return _claim_of_document(visit, told, doubts, file="", hoso=1, lines=read_facts_of_lines(document, visit))
 
 
 def _claim(claim: Claim, rows: tuple[Row, ...], told: tuple[Finding, ...], *, has_amounts: bool = True) -> ReadClaim:
@@ -91,12 +96,18 @@ def _claim(claim: Claim, rows: tuple[Row, ...], told: tuple[Finding, ...], *, ha
 
 
 def _claim_of_document(
-    visit: Visit, told: ToldFacts, *, file: str, hoso: int, lines: Mapping[LineKey, LineFacts] | None = None
+    visit: Visit,
+    told: ToldFacts,
+    findings: tuple[Finding, ...],
+    *,
+    file: str,
+    hoso: int,
+    lines: Mapping[LineKey, LineFacts] | None = None,
 ) -> ReadClaim:
     known = VisitFacts(birth=read_birth_day(visit.patient.birth), lines=lines or {})
     facts = told.of_visit(visit.ma_lk, known)
     claim = Claim(visit=visit, facts=facts, file=file, hoso=hoso)
-    return _claim(claim, _rows(visit, told), (), has_amounts=False)
+    return _claim(claim, _rows(visit, told), findings, has_amounts=False)
 
 
 def _rows(visit: Visit, told: ToldFacts) -> tuple[Row, ...]:

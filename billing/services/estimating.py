@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from billing.domain.finding import Finding
 from billing.domain.ids import OrganizationId
 from billing.domain.visit import Visit
+from billing.interop.visit_formats import find_doubtful_values
 from billing.interop.visit_json import read_visit
 from billing.interop.xml130 import read_claim_file
 from billing.services.context import Context
@@ -27,7 +28,7 @@ async def estimate_claim_file(context: Context, organization_id: OrganizationId,
 async def estimate_visit(context: Context, organization_id: OrganizationId, document: Mapping[str, object]) -> Quote:
     """Read and price one visit told as JSON. Raises InvalidValue where it cannot be read."""
     visit = await asyncio.to_thread(read_visit, document)
-    return await _estimate(context, organization_id, [(1, visit)], ())
+    return await _estimate(context, organization_id, [(1, visit)], find_doubtful_values(document))
 
 
 async def _estimate(

@@ -19,6 +19,7 @@ from billing.domain.ids import FacilityId, OrganizationId, VisitId
 from billing.domain.visit import Visit
 from billing.interop.bhyt_case import write_finding
 from billing.interop.visit_document import canonical, content_hash, write_patient, write_visit
+from billing.interop.visit_formats import find_doubtful_values
 from billing.interop.visit_json import read_visit as read_visit_json
 from billing.interop.xml130.reader import ClaimFile, read_claim_file
 from billing.services.context import Context
@@ -138,7 +139,8 @@ async def take_visit(
     """
     visit = await asyncio.to_thread(read_visit_json, document)
     [terms] = await _read_terms(context, organization_id, [visit])
-    told = await asyncio.to_thread(lambda: _told(visit, terms, (), hoso=1))
+    doubts = find_doubtful_values(document)
+    told = await asyncio.to_thread(lambda: _told(visit, terms, doubts, hoso=1))
     async with context.database.transaction(organization_id) as tx:
         if await find_earlier(tx, claim) is not None:
             return None

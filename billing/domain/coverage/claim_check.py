@@ -35,8 +35,11 @@ _ERRORS = frozenset(
         FindingCode.FUNDS_DIFFER,
         FindingCode.SCOPE_DIFFERS,
         FindingCode.HOSO_COUNT_DIFFERS,
+        FindingCode.FORMAT_DIFFERS,
     }
 )
+_PERCENTAGES = ("TYLE_TT_DV", "TYLE_TT_BH", "MUC_HUONG", "coinsurance_pct")
+_THREE_DECIMALS = ("SO_LUONG", "DON_GIA", "DON_GIA_BV", "DON_GIA_BH")
 
 
 def check_claim(claim: Claim, around: Surroundings, told: Iterable[Finding] = ()) -> tuple[ClaimFinding, ...]:
@@ -73,8 +76,18 @@ def taken_over(finding: Finding) -> ClaimFinding:
     if finding.code in _AMOUNTS:
         operands = {"field": finding.field, "found": finding.found, "expected": finding.expected}
         return ClaimFinding(severity, finding, Reason("D-005", operands, _AMOUNTS[finding.code]))
+    if finding.code is FindingCode.FORMAT_DIFFERS:
+        return ClaimFinding(severity, finding, _out_of_format(finding))
     variant = "refused" if finding.refuses else "listed"
     return ClaimFinding(severity, finding, Reason("D-006", {"code": finding.code.value}, variant))
+
+
+def _out_of_format(finding: Finding) -> Reason:
+    """That a value stands outside the format of its field: an amount, a unit price or quantity, or a percentage."""
+    operands = {"field": finding.field, "found": finding.found, "expected": finding.expected}
+    if finding.field.endswith(_PERCENTAGES):
+        return Reason("D-007", operands, "percentage")
+    return Reason("D-007", operands, "thousands" if finding.field in _THREE_DECIMALS else "amount")
 
 
 def in_order(findings: Iterable[ClaimFinding]) -> tuple[ClaimFinding, ...]:

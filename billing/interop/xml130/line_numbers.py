@@ -22,6 +22,7 @@ from billing.interop.xml130.numbers import (
 )
 from billing.interop.xml130.table_names import XML2
 from billing.interop.xml130.tables import Row
+from billing.interop.xml130.value_formats import doubt_line
 
 TOLERANCE = Decimal(1)
 HUNDRED = Decimal(100)
@@ -39,6 +40,7 @@ _FIELDS = (
     *(*FUND_PARTS, *_SHARES),
 )
 _MAY_BE_MISSING = frozenset({"TYLE_TT_DV", "TYLE_TT_BH", *_SHARES, *FUND_PARTS})
+_GROUPS_OF_GOODS = frozenset({"4", "5", "6", "7", "10", "11", "12", "17"})  # drugs, blood, supplies, transport
 _MUST_HAVE = frozenset({"SO_LUONG", "DON_GIA", "DON_GIA_BV", "DON_GIA_BH"})
 
 
@@ -51,14 +53,22 @@ def read_line_numbers(row: Row, log: FindingLog) -> dict[str, Decimal]:
     """The numbers of a line by field; a field without a value is left out.
 
     Notes `number-normalised` for another notation understood, `number-ambiguous` for one that is not, and for a
-    quantity or price without a value.
+    quantity or price without a value, `format-differs` for a value outside the format of its field.
     """
     texts = dict(_texts(row))
     for field in sorted(_MUST_HAVE & texts.keys()):
         if not texts[field]:
             log.add(FindingCode.NUMBER_AMBIGUOUS, field=field, expected="a number")
     written = {field: text for field, text in texts.items() if text}
-    return read_numbers(written, _formulas(row.table), log)
+    formulas = formulas_of(row.table)
+    for doubt in doubt_line(written, formulas, is_service=is_service(row.table, row.fields)):
+        log.add(FindingCode.FORMAT_DIFFERS, field=doubt.field, found=doubt.found, expected=doubt.expected)
+    return read_numbers(written, formulas, log)
+
+
+def is_service(table: str, fields: Mapping[str, object]) -> bool:
+    """Whether a line is a service: of XML3, neither a supply nor a drug by its code or group."""
+    return table != XML2 and not fields.get("MA_VAT_TU") and str(fields.get("MA_NHOM", "")) not in _GROUPS_OF_GOODS
 
 
 def read_numbers(written: Mapping[str, str], formulas: Sequence[Formula], log: FindingLog) -> dict[str, Decimal]:
@@ -118,7 +128,8 @@ def _contradicts(field: str, candidates: Mapping[str, Readings], speaking: Seque
     return bool(readable) and not any(fitting(formula, candidates) for formula in readable)
 
 
-def _formulas(table: str) -> tuple[Formula, ...]:
+def formulas_of(table: str) -> tuple[Formula, ...]:
+    """The formulae of a line of XML2 or XML3."""
     hospital_price, insurance_price = price_fields(table)
     ratio = ("TYLE_TT_DV",) if table != XML2 else ()
     of_both = (

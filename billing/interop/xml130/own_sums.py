@@ -10,20 +10,24 @@ from decimal import Decimal
 from billing.domain.card import Card
 from billing.domain.finding import FindingCode
 from billing.domain.money import ZERO, hundredths
-from billing.domain.visit import ChargeItem, StatedTotals, Table
+from billing.domain.visit import ChargeItem, StatedAmounts, StatedTotals, Table
 from billing.interop.xml130.findings import FindingLog
 from billing.interop.xml130.line_numbers import HUNDRED, read_numbers
 from billing.interop.xml130.numbers import EXACT, Formula, as_text
 from billing.interop.xml130.tables import Row
+from billing.interop.xml130.value_formats import doubt_amount, doubt_percentage
 
 DONG = Decimal(1)
 _NOT_REPORTED_OUTSIDE_CAPITATION = frozenset({"CA", "QN", "CY"})
 
 
 def read_totals(row: Row, items: Sequence[ChargeItem], cards: Sequence[Card], log: FindingLog) -> StatedTotals:
-    """The totals XML1 states; notes each that is off the sum of the lines by 1 đồng or more."""
+    """The totals XML1 states; notes each outside the format of an amount or off the sum of the lines by 1 đồng."""
     sums = _sums(items)
     written = {field: row.text(field) for field in sums if row.text(field)}
+    for field, text in written.items():
+        if expected := doubt_amount(text):
+            log.add(FindingCode.FORMAT_DIFFERS, field=field, found=text, expected=expected)
     totals = read_numbers(written, [_is_sum(field, value) for field, value in sums.items()], log)
     for field, stated in totals.items():
         if abs(EXACT.subtract(stated, sums[field])) >= DONG and not _is_left_out(field, stated, cards):
@@ -45,22 +49,36 @@ def read_totals(row: Row, items: Sequence[ChargeItem], cards: Sequence[Card], lo
 def note_rounded_level(item: ChargeItem, log: FindingLog) -> None:
     """List a MUC_HUONG that differs from T_BHTT / THANH_TIEN_BH by rounding only, or is a ratio instead of a percent.
 
-    47.5 is often written 48. Not judged where other funds lower the fund's part, or where the level explains the
-    fund's amount to within 1 đồng.
+    47.5 is often written 48. A level of at most 1 is listed in any case: no card has one. Rounding is not judged where
+    other funds lower the fund's part, or where the level explains the fund's amount to within 1 đồng.
     """
     stated = item.stated
-    if stated is None or stated.level is None or stated.fund is None or not stated.insured_amount:
+    if stated is None or stated.level is None:
         return
-    explained = EXACT.scaleb(EXACT.multiply(stated.insured_amount, stated.level), -2)
+    is_explained = _is_rounded_or_ratio(item, stated, stated.level, log)
+    expected = "" if is_explained else doubt_percentage(as_text(stated.level), is_whole=False)
+    if expected:
+        log.at_line(item.table, item.number).add(
+            FindingCode.FORMAT_DIFFERS, field="MUC_HUONG", found=as_text(stated.level), expected=expected
+        )
+
+
+def _is_rounded_or_ratio(item: ChargeItem, stated: StatedAmounts, level: Decimal, log: FindingLog) -> bool:
+    """Whether the amounts of the line say what its level means; lists it then."""
+    if stated.fund is None or not stated.insured_amount:
+        return False
+    explained = EXACT.scaleb(EXACT.multiply(stated.insured_amount, level), -2)
     if _other_funds(item) or abs(EXACT.subtract(explained, stated.fund)) < DONG:
-        return
+        return False
     actual = EXACT.divide(EXACT.multiply(stated.fund, HUNDRED), stated.insured_amount)
-    is_ratio = stated.level <= 1 and abs(EXACT.subtract(EXACT.multiply(stated.level, HUNDRED), actual)) < 1
-    if is_ratio or abs(EXACT.subtract(stated.level, actual)) < 1:
+    is_ratio = level <= 1 and abs(EXACT.subtract(EXACT.multiply(level, HUNDRED), actual)) < 1
+    if is_ratio or abs(EXACT.subtract(level, actual)) < 1:
         expected = format(hundredths(actual).normalize(), "f")
         log.at_line(item.table, item.number).add(
-            FindingCode.LEVEL_ROUNDED, field="MUC_HUONG", found=as_text(stated.level), expected=expected
+            FindingCode.LEVEL_ROUNDED, field="MUC_HUONG", found=as_text(level), expected=expected
         )
+        return True
+    return False
 
 
 def _sums(items: Sequence[ChargeItem]) -> Mapping[str, Decimal]:

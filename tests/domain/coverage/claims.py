@@ -107,6 +107,7 @@ _TOLD = (
     told(FindingCode.LEVEL_ROUNDED, "MUC_HUONG"),
     told(FindingCode.CODE_ZERO_LOST, "MA_DANTOC"),
     told(FindingCode.CODE_UNKNOWN, "MA_NHOM"),
+    *(told(FindingCode.FORMAT_DIFFERS, field) for field in ("T_BNCCT", "DON_GIA_BV", "TYLE_TT_BH")),
 )
 _NINE, _TEN = at("2026-11-02 09:00"), at("2026-11-02 10:00")
 _TEAM = frozenset({"A"})

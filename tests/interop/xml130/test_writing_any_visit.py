@@ -23,6 +23,7 @@ from tests.domain.coverage.builders import a_visit
 from tests.interop.xml130.test_writing import MADE_ON, shares
 
 FIGURES = load_figures()
+CENT = Decimal("0.01")
 
 
 def written(visit: Visit, priced: PricedVisit) -> ClaimFile:
@@ -42,7 +43,14 @@ def as_a_file_tells(visit: Visit) -> Visit:
 
 
 def of_this_standard(visit: Visit) -> Visit:
-    """The object codes of the standard begin with Decision 3276/QĐ-BYT; a visit off line under Law 46 has none."""
+    """The object codes of the standard begin with Decision 3276/QĐ-BYT; a visit off line under Law 46 has none.
+
+    A ceiling [T_TRANTT] is an amount of two decimals.
+    """
+    items = tuple(
+        replace(item, ceiling=item.ceiling and max(CENT, item.ceiling.quantize(CENT))) for item in visit.items
+    )
+    visit = replace(visit, items=items)
     return visit if visit.off_line_at is None else replace(visit, object_code="1.1", off_line_at=None)
 
 
