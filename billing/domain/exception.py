@@ -7,6 +7,7 @@ Source: DESIGN §2, exception, and §5; the terms are a rule of the house, not o
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from billing.domain.folding import Reason
 from billing.domain.ids import PersonId
@@ -15,6 +16,13 @@ from billing.domain.payment import Why
 _AT_ONCE = timedelta(hours=4)
 _A_DAY = timedelta(days=1)
 _AFTER_THE_STATEMENT = timedelta(days=2)
+
+
+class ExceptionState(StrEnum):
+    """Whether a person must still decide."""
+
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Typed reading of one JSON object: every value is exact, and every refusal names the path of its field."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -39,6 +39,10 @@ class InvalidField(InvalidValue):
         self.expected = expected
         self.found = str(found)[:FOUND_LENGTH_MAX]
         self.finding = finding
+
+
+def _listed(known: Iterable[str]) -> str:
+    return ", ".join(sorted(known))
 
 
 @cache
@@ -80,7 +84,8 @@ class Fields:
     def refuse_other_keys(self, known: frozenset[str]) -> None:
         for key in self.values:
             if key not in known:
-                raise InvalidField(self.at(key), "this field is not known here", found=self.values[key])
+                expected = f"this field is not known here; known are {_listed(known)}"
+                raise InvalidField(self.at(key), expected, found=self.values[key])
 
     def text(self, key: str, *, default: str | None = None) -> str:
         """A text; a whole number is taken as its digits, so that codes may be written either way."""
@@ -96,7 +101,7 @@ class Fields:
     def code(self, key: str, known: frozenset[str], *, default: str | None = None) -> str:
         code = self.text(key, default=default)
         if code not in known:
-            expected = "a code of the list is expected"
+            expected = f"a code of the list is expected: {_listed(known)}"
             raise InvalidField(self.at(key), expected, found=code, finding=FindingCode.CODE_UNKNOWN)
         return code
 
@@ -115,7 +120,7 @@ class Fields:
         known = _by_word(choices)
         for value in values:
             if not isinstance(value, str) or value not in known:
-                expected = "a word of the list is expected"
+                expected = f"a word of the list is expected: {_listed(map(str, known))}"
                 raise InvalidField(self.at(key), expected, found=value, finding=FindingCode.CODE_UNKNOWN)
         return [known[value] for value in values]
 

@@ -1,14 +1,20 @@
 """Reading many: pages of visits, invoices, intents, payments and exceptions, and one payment with its allocations.
 
-Every list is ordered by id, the newest first; `after` is the last id of the page before. Rows come as they are stored.
+Every list is ordered by id, the newest first. Rows come as they are stored.
 """
 
 from collections.abc import Mapping
+from datetime import date, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from billing.domain.errors import NotFound
+from billing.domain.exception import ExceptionState
 from billing.domain.ids import IntentId, InvoiceId, OrganizationId, PaymentId, VisitId
+from billing.domain.intent import IntentState
+from billing.domain.invoice import InvoiceState
+from billing.domain.list_slice import ListSlice, day_begins
 from billing.services.context import Context
 from billing.storage.intents import read_intents
 from billing.storage.listing import read_exceptions, read_invoices, read_visits
@@ -17,47 +23,56 @@ from billing.storage.payments import read_payment, read_payments
 Rows = list[Mapping[str, Any]]
 
 
+class VisitState(StrEnum):
+    """Whether the newest version of a visit states a discharge."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
 async def list_visits(
-    context: Context, organization_id: OrganizationId, *, after: UUID | None, limit: int, ma_lk: str | None = None
+    context: Context,
+    organization_id: OrganizationId,
+    part: ListSlice,
+    *,
+    ma_lk: str | None = None,
+    state: VisitState | None = None,
 ) -> Rows:
-    """Visits by MA_LK or all."""
+    """Visits by MA_LK and state; None filters nothing."""
+    is_open = None if state is None else state is VisitState.OPEN
     async with context.database.transaction(organization_id) as tx:
-        return await read_visits(tx, after=_as(VisitId, after), limit=limit, ma_lk=ma_lk)
+        return await read_visits(tx, part, ma_lk=ma_lk, is_open=is_open)
 
 
 async def list_invoices(
     context: Context,
     organization_id: OrganizationId,
+    part: ListSlice,
     *,
-    after: UUID | None,
-    limit: int,
     visit_id: UUID | None = None,
+    ma_lk: str | None = None,
     number: str | None = None,
+    state: InvoiceState | None = None,
 ) -> Rows:
-    """Invoices of a visit, of a number, or all."""
+    """Invoices by visit, MA_LK, number and state; None filters nothing."""
     async with context.database.transaction(organization_id) as tx:
-        return await read_invoices(
-            tx, after=_as(InvoiceId, after), limit=limit, visit_id=_as(VisitId, visit_id), number=number
-        )
+        return await read_invoices(tx, part, visit_id=_as(VisitId, visit_id), ma_lk=ma_lk, number=number, state=state)
 
 
 async def list_intents(
     context: Context,
     organization_id: OrganizationId,
+    part: ListSlice,
     *,
-    after: UUID | None,
-    limit: int,
     invoice_id: UUID | None = None,
+    ma_lk: str | None = None,
     reference_code: str | None = None,
+    state: IntentState | None = None,
 ) -> Rows:
-    """Intents that collect for an invoice, of a code, or all."""
+    """Intents by the invoice or visit they collect for, by code and state; None filters nothing."""
     async with context.database.transaction(organization_id) as tx:
         return await read_intents(
-            tx,
-            after=_as(IntentId, after),
-            limit=limit,
-            invoice_id=_as(InvoiceId, invoice_id),
-            reference_code=reference_code,
+            tx, part, invoice_id=_as(InvoiceId, invoice_id), ma_lk=ma_lk, reference_code=reference_code, state=state
         )
 
 
@@ -73,20 +88,16 @@ async def find_payment(context: Context, organization_id: OrganizationId, paymen
 async def list_payments(
     context: Context,
     organization_id: OrganizationId,
+    part: ListSlice,
     *,
-    after: UUID | None,
-    limit: int,
     intent_id: UUID | None = None,
     invoice_id: UUID | None = None,
+    ma_lk: str | None = None,
 ) -> Rows:
-    """Payments that came under an intent's code, that were ever put on an invoice, or all."""
+    """Payments under an intent's code, or ever allocated to an invoice or visit; None filters nothing."""
     async with context.database.transaction(organization_id) as tx:
         return await read_payments(
-            tx,
-            after=_as(PaymentId, after),
-            limit=limit,
-            intent_id=_as(IntentId, intent_id),
-            invoice_id=_as(InvoiceId, invoice_id),
+            tx, part, intent_id=_as(IntentId, intent_id), invoice_id=_as(InvoiceId, invoice_id), ma_lk=ma_lk
         )
 
 
@@ -96,12 +107,24 @@ async def list_exceptions(
     *,
     after: UUID | None,
     limit: int,
-    state: str = "open",
+    state: ExceptionState = ExceptionState.OPEN,
     reason: str | None = None,
+    opened_on: tuple[date | None, date | None] = (None, None),
 ) -> Rows:
-    """What a person must decide, or has decided where `state` is `closed`."""
+    """What a person must decide, or has decided where `state` is CLOSED; first and last day of opening included."""
+    first, last = opened_on
     async with context.database.transaction(organization_id) as tx:
-        return await read_exceptions(tx, after=after, limit=limit, state=state, reason=reason)
+        return await read_exceptions(
+            tx,
+            after=after,
+            limit=limit,
+            state=state,
+            reason=reason,
+            opened_from=None if first is None else day_begins(first),
+            opened_before=None
+            if last is None
+            else day_begins(min(last, date.max - timedelta(days=1)) + timedelta(days=1)),
+        )
 
 
 def _as(kind: Any, value: UUID | None) -> Any:

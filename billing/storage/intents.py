@@ -6,6 +6,7 @@ from typing import Any
 
 from billing.domain.ids import IntentId, InvoiceId, ProviderAccountId
 from billing.domain.intent import Intent, IntentState
+from billing.domain.list_slice import ListSlice
 from billing.storage.database import Transaction
 from billing.storage.rows import intent_of
 
@@ -131,25 +132,42 @@ _LIST_INTENTS = """
          WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS invoices
     FROM intent
     JOIN provider_account ON provider_account.organization_id = $1 AND provider_account.id = intent.provider_account_id
-    WHERE intent.organization_id = $1 AND ($2::uuid IS NULL OR intent.id < $2)
-        AND ($4::text IS NULL OR intent.reference_code = $4)
-        AND ($5::uuid IS NULL OR EXISTS (
+    WHERE intent.organization_id = $1
+        AND ($2::uuid IS NULL OR intent.id < $2) AND ($3::uuid IS NULL OR intent.id >= $3)
+        AND ($5::text IS NULL OR intent.reference_code = $5) AND ($6::text IS NULL OR intent.state = $6)
+        AND ($7::uuid IS NULL OR EXISTS (
             SELECT FROM intent_invoice WHERE intent_invoice.organization_id = $1
-                AND intent_invoice.invoice_id = $5 AND intent_invoice.intent_id = intent.id))
-    ORDER BY intent.id DESC LIMIT $3
+                AND intent_invoice.invoice_id = $7 AND intent_invoice.intent_id = intent.id))
+        AND ($8::text IS NULL OR intent.id IN (
+            SELECT intent_invoice.intent_id FROM visit
+            JOIN invoice ON invoice.organization_id = $1 AND invoice.visit_id = visit.id
+            JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.invoice_id = invoice.id
+            WHERE visit.organization_id = $1 AND visit.ma_lk = $8))
+    ORDER BY intent.id DESC LIMIT $4
 """
 
 
 async def read_intents(
     tx: Transaction,
+    part: ListSlice,
     *,
-    after: IntentId | None,
-    limit: int,
     invoice_id: InvoiceId | None,
+    ma_lk: str | None,
     reference_code: str | None,
+    state: str | None,
 ) -> list[Mapping[str, Any]]:
-    """Intents below `after`, the newest first; None filters nothing."""
-    rows = await tx.fetch(_LIST_INTENTS, tx.organization_id, after, limit, reference_code, invoice_id)
+    """Intents of a part of the list, the newest first; None filters nothing."""
+    rows = await tx.fetch(
+        _LIST_INTENTS,
+        tx.organization_id,
+        part.before,
+        part.first,
+        part.limit,
+        reference_code,
+        state,
+        invoice_id,
+        ma_lk,
+    )
     return [dict(row) for row in rows]
 
 

@@ -1,10 +1,12 @@
 """Lists of what an organization has, the newest first: a page of rows below a cursor, never a count of all."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing.domain.ids import InvoiceId, VisitId
+from billing.domain.ids import VisitId
+from billing.domain.list_slice import ListSlice
 from billing.storage.database import Transaction
 from billing.storage.rows import shares_of
 
@@ -13,17 +15,19 @@ _LIST_VISITS = """
         facility.code AS facility_code
     FROM visit
     JOIN facility ON facility.organization_id = $1 AND facility.id = visit.facility_id
-    WHERE visit.organization_id = $1 AND ($2::uuid IS NULL OR visit.id < $2)
-        AND ($4::text IS NULL OR visit.ma_lk = $4)
-    ORDER BY visit.id DESC LIMIT $3
+    WHERE visit.organization_id = $1 AND ($2::uuid IS NULL OR visit.id < $2) AND ($3::uuid IS NULL OR visit.id >= $3)
+        AND ($5::text IS NULL OR visit.ma_lk = $5)
+        AND ($6::boolean IS NULL OR (visit.discharged_at IS NULL) = $6)
+    ORDER BY visit.id DESC LIMIT $4
 """
 
 
 async def read_visits(
-    tx: Transaction, *, after: VisitId | None, limit: int, ma_lk: str | None
+    tx: Transaction, part: ListSlice, *, ma_lk: str | None, is_open: bool | None
 ) -> list[Mapping[str, Any]]:
-    """Visits below `after`, without what was told of them; None filters nothing."""
-    return [dict(row) for row in await tx.fetch(_LIST_VISITS, tx.organization_id, after, limit, ma_lk)]
+    """Visits of a part of the list, without their documents; None filters nothing."""
+    rows = await tx.fetch(_LIST_VISITS, tx.organization_id, part.before, part.first, part.limit, ma_lk, is_open)
+    return [dict(row) for row in rows]
 
 
 _LIST_INVOICES = """
@@ -33,17 +37,27 @@ _LIST_INVOICES = """
         invoice.owed, invoice.issued_at, visit.ma_lk
     FROM invoice
     JOIN visit ON visit.organization_id = $1 AND visit.id = invoice.visit_id
-    WHERE invoice.organization_id = $1 AND ($2::uuid IS NULL OR invoice.id < $2)
-        AND ($4::uuid IS NULL OR invoice.visit_id = $4) AND ($5::text IS NULL OR invoice.number = $5)
-    ORDER BY invoice.id DESC LIMIT $3
+    WHERE invoice.organization_id = $1
+        AND ($2::uuid IS NULL OR invoice.id < $2) AND ($3::uuid IS NULL OR invoice.id >= $3)
+        AND ($5::uuid IS NULL OR invoice.visit_id = $5) AND ($6::text IS NULL OR visit.ma_lk = $6)
+        AND ($7::text IS NULL OR invoice.number = $7) AND ($8::text IS NULL OR invoice.state = $8)
+    ORDER BY invoice.id DESC LIMIT $4
 """
 
 
 async def read_invoices(
-    tx: Transaction, *, after: InvoiceId | None, limit: int, visit_id: VisitId | None, number: str | None
+    tx: Transaction,
+    part: ListSlice,
+    *,
+    visit_id: VisitId | None,
+    ma_lk: str | None,
+    number: str | None,
+    state: str | None,
 ) -> list[Mapping[str, Any]]:
-    """Invoices below `after`, without their lines; None filters nothing."""
-    rows = await tx.fetch(_LIST_INVOICES, tx.organization_id, after, limit, visit_id, number)
+    """Invoices of a part of the list, without their lines; None filters nothing."""
+    rows = await tx.fetch(
+        _LIST_INVOICES, tx.organization_id, part.before, part.first, part.limit, visit_id, ma_lk, number, state
+    )
     return [{**row, "shares": shares_of(dict(row))} for row in rows]
 
 
@@ -56,13 +70,21 @@ _LIST_EXCEPTIONS = """
     WHERE one.organization_id = $1 AND one.state = $4 AND ($5::text IS NULL OR one.reason = $5)
         AND ($2::uuid IS NULL OR (one.opened_at, one.id) < (
             SELECT opened_at, id FROM exception_case WHERE organization_id = $1 AND id = $2))
+        AND ($6::timestamptz IS NULL OR one.opened_at >= $6) AND ($7::timestamptz IS NULL OR one.opened_at < $7)
     ORDER BY one.opened_at DESC, one.id DESC LIMIT $3
 """
 
 
 async def read_exceptions(
-    tx: Transaction, *, after: UUID | None, limit: int, state: str, reason: str | None
+    tx: Transaction,
+    *,
+    after: UUID | None,
+    limit: int,
+    state: str,
+    reason: str | None,
+    opened_from: datetime | None,
+    opened_before: datetime | None,
 ) -> list[Mapping[str, Any]]:
     """Exceptions of a state below `after`; None filters nothing."""
-    rows = await tx.fetch(_LIST_EXCEPTIONS, tx.organization_id, after, limit, state, reason)
+    rows = await tx.fetch(_LIST_EXCEPTIONS, tx.organization_id, after, limit, state, reason, opened_from, opened_before)
     return [dict(row) for row in rows]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from billing.domain.ids import IntentId, InvoiceId, PaymentId
+from billing.domain.list_slice import ListSlice
 from billing.storage.database import Transaction
 
 _READ_PAYMENT = """
@@ -40,20 +41,35 @@ _LIST_PAYMENTS = """
     FROM payment
     JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
     JOIN provider_account AS account ON account.organization_id = $1 AND account.id = payment.provider_account_id
-    WHERE payment.organization_id = $1 AND ($2::uuid IS NULL OR payment.id < $2)
-        AND ($4::uuid IS NULL OR payment.intent_id = $4)
-        AND ($5::uuid IS NULL OR EXISTS (
+    WHERE payment.organization_id = $1
+        AND ($2::uuid IS NULL OR payment.id < $2) AND ($3::uuid IS NULL OR payment.id >= $3)
+        AND ($5::uuid IS NULL OR payment.intent_id = $5)
+        AND ($6::uuid IS NULL OR EXISTS (
             SELECT FROM allocation WHERE allocation.organization_id = $1
-                AND allocation.invoice_id = $5 AND allocation.payment_id = payment.id))
-    ORDER BY payment.id DESC LIMIT $3
+                AND allocation.invoice_id = $6 AND allocation.payment_id = payment.id))
+        AND ($7::text IS NULL OR payment.id IN (
+            SELECT allocation.payment_id FROM visit
+            JOIN invoice ON invoice.organization_id = $1 AND invoice.visit_id = visit.id
+            JOIN allocation ON allocation.organization_id = $1 AND allocation.invoice_id = invoice.id
+            WHERE visit.organization_id = $1 AND visit.ma_lk = $7))
+    ORDER BY payment.id DESC LIMIT $4
 """
 
 
 async def read_payments(
-    tx: Transaction, *, after: PaymentId | None, limit: int, intent_id: IntentId | None, invoice_id: InvoiceId | None
+    tx: Transaction,
+    part: ListSlice,
+    *,
+    intent_id: IntentId | None,
+    invoice_id: InvoiceId | None,
+    ma_lk: str | None,
 ) -> list[Mapping[str, Any]]:
-    """Payments below `after`, the newest first; None filters nothing. `invoice_id`: ever allocated to it."""
-    rows = await tx.fetch(_LIST_PAYMENTS, tx.organization_id, after, limit, intent_id, invoice_id)
+    """Payments of a part of the list, the newest first; None filters nothing. `invoice_id`, `ma_lk`: ever allocated
+    to it.
+    """
+    rows = await tx.fetch(
+        _LIST_PAYMENTS, tx.organization_id, part.before, part.first, part.limit, intent_id, invoice_id, ma_lk
+    )
     return [dict(row) for row in rows]
 
 

@@ -7,11 +7,12 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TypeVar
+from typing import TypeVar, get_args
 from uuid import UUID
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from billing.domain.errors import BillingError, InvalidValue, NotFound
 from billing.interop.strict_json import read_object
@@ -22,6 +23,8 @@ from billing.web.surroundings import surroundings
 JSON = "application/json"
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SAMPLE_ID = "01932f6e-8c5a-7b1d-9f3e-2a4b6c8d0e1f"
+_SHOWN_LENGTH_MAX = 60
 _ERRORS_MAX = 20
 _FIELD_LENGTH_MAX = 200
 
@@ -134,8 +137,27 @@ async def parse_model(content: bytes, model: type[Model]) -> Model:
         return model.model_validate(document)
     except ValidationError as refusal:
         wrong = refusal.errors(include_url=False, include_context=False, include_input=False)[:_ERRORS_MAX]
-        errors = [(".".join(map(str, each["loc"]))[:_FIELD_LENGTH_MAX], each["msg"]) for each in wrong]
+        errors = [(".".join(map(str, each["loc"]))[:_FIELD_LENGTH_MAX], _reason(each, model)) for each in wrong]
         raise InvalidBody(errors) from None  # the refusal itself would carry the values into a log
+
+
+def _reason(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """What is wrong with a field; where the field is unknown, with the names of the known ones."""
+    if error["type"] != "extra_forbidden":
+        return error["msg"]
+    holder: type[BaseModel] | None = model
+    for step in error["loc"][:-1]:
+        if isinstance(step, str) and holder is not None:
+            holder = _model_in(holder.model_fields[step].annotation) if step in holder.model_fields else None
+    known = "" if holder is None else f"; known are {', '.join(sorted(holder.model_fields))}"
+    return f"this field is not known here{known}"
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The model that a field holds, also in a list or where it may be absent."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for each in get_args(annotation) if (found := _model_in(each)) is not None), None)
 
 
 async def read_claimed(request: web.Request, model: type[Model]) -> tuple[Model, Claim]:
@@ -149,7 +171,8 @@ async def read_claimed(request: web.Request, model: type[Model]) -> tuple[Model,
 def read_id(text: str, *, field: str) -> UUID:
     """An id as we gave it out. Raises NotFound for anything else: what was never given out names nothing."""
     if not _UUID.fullmatch(text):
-        raise NotFound(f"{field} names nothing here", field=field)
+        shown = "".join(letter if letter.isprintable() else "?" for letter in text[:_SHOWN_LENGTH_MAX])
+        raise NotFound(f'{field}: "{shown}" is not an id; ids look like {_SAMPLE_ID}', field=field)
     return UUID(text)
 
 

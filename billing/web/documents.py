@@ -1,11 +1,18 @@
 """Shapes that several answers share; each resource has its own beside its handlers."""
 
+from collections.abc import Iterable
 from typing import Any, Generic, NotRequired, TypeVar
 
-from pydantic import ConfigDict, with_config
+from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 Item = TypeVar("Item")
+
+
+def words(known: Iterable[str]) -> Any:
+    """The words that a text of a document may be, for its schema."""
+    return Field(json_schema_extra={"enum": [str(word) for word in known]})
+
 
 EXACTLY = ConfigDict(extra="forbid")
 

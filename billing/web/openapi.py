@@ -16,7 +16,7 @@ from pydantic.json_schema import JsonSchemaMode
 from billing import __version__
 from billing.web.documents import ProblemDocument
 from billing.web.idempotency import HEADER, REPLAYED
-from billing.web.operations import Content, Description, Route, description_of
+from billing.web.operations import Content, Description, Parameter, Route, description_of
 from billing.web.pagination import LIMIT_DEFAULT, LIMIT_MAX
 
 JSON = "application/json"
@@ -34,6 +34,8 @@ _WITH_BODY = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
+
+_ID = "an id as it was given out"
 
 Json = dict[str, Any]
 
@@ -130,7 +132,7 @@ def _description(route: Route, rest: str) -> str:
 
 def _parameters(route: Route, said: Description) -> list[Json]:
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, **_parameter(said.path.get(name, Parameter(_ID)), {})}
         for name in _PLACEHOLDER.findall(route.path)
     ]
     texts = dict(said.query or {})
@@ -139,13 +141,8 @@ def _parameters(route: Route, said: Description) -> list[Json]:
         parameters.append({"name": "limit", "in": "query", "schema": limit})
         texts |= {"cursor": "`next_cursor` of the page before", **said.filters}
     parameters += [
-        {
-            "name": name,
-            "in": "query",
-            "description": text,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 100},
-        }
-        for name, text in texts.items()
+        {"name": name, "in": "query", **_parameter(each, {"minLength": 1, "maxLength": 100})}
+        for name, each in texts.items()
     ]
     if said.is_creating:
         parameters.append(
@@ -158,6 +155,15 @@ def _parameters(route: Route, said: Description) -> list[Json]:
             }
         )
     return parameters
+
+
+def _parameter(each: str | Parameter, bounds: Json) -> Json:
+    """Description and schema of a parameter; `bounds` hold for a text without words or format of its own."""
+    known = Parameter(each) if isinstance(each, str) else each
+    if known.words:
+        return {"description": known.description, "schema": {"type": "string", "enum": list(known.words)}}
+    schema = {"type": "string", "format": known.format} if known.format else {"type": "string", **bounds}
+    return {"description": known.description, "schema": schema}
 
 
 def _responses(route: Route, said: Description, schemas: _Schemas) -> Json:

@@ -4,8 +4,8 @@ A handler is described by a decorator; `routes.py` gives it an address and the r
 the first sentence of the handler's docstring. Nothing here changes how a request is answered.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from aiohttp import web
@@ -23,12 +23,26 @@ class Content:
     description: str
 
 
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a query or path that is one of some words, or a text in a format of JSON schema."""
+
+    description: str
+    words: tuple[str, ...] = ()
+    format: str = ""
+
+
+def one_of(description: str, words: Iterable[str]) -> Parameter:
+    """A parameter that is one word of an enumeration."""
+    return Parameter(description, tuple(str(word) for word in words))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """What a handler takes and answers. A type stands for the JSON document of its fields.
 
     `problems` are the statuses of refusals besides those every address of its kind has. `filters` are the parameters
-    of a list besides `cursor` and `limit`, each with what it is.
+    of a list besides `cursor` and `limit`, each with what it is. `path` are the placeholders that are no plain id.
     """
 
     tag: str
@@ -36,8 +50,9 @@ class Description:
     request: type | None = None
     request_contents: Sequence[Content] = ()
     problems: Sequence[HTTPStatus] = ()
-    filters: Mapping[str, str] | None = None
-    query: Mapping[str, str] | None = None
+    filters: Mapping[str, str | Parameter] | None = None
+    query: Mapping[str, str | Parameter] | None = None
+    path: Mapping[str, Parameter] = field(default_factory=dict)
     is_creating: bool = False
 
 

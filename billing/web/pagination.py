@@ -6,17 +6,21 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 from uuid import UUID
 
 from aiohttp import web
 
 from billing.domain.errors import InvalidValue
+from billing.domain.list_slice import ListSlice, first_id_after_day, first_id_of_day
+from billing.web.operations import Parameter
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
 _UUID_BYTES = 16
 _VALUE_LENGTH_MAX = 100
+Choice = TypeVar("Choice", bound=StrEnum)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -28,20 +32,63 @@ class InvalidQuery(InvalidValue):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list is asked for: what comes after `after`, at most `limit`; and the filters by name."""
+    """Which part of a list is requested: what comes after `after`, at most `limit`; and the filters by name.
+
+    `first_day` and `last_day` bound the day of creation in Vietnam, both included; None bounds nothing.
+    """
 
     after: UUID | None
     limit: int
     filters: Mapping[str, str]
+    first_day: date | None = None
+    last_day: date | None = None
+
+    @property
+    def slice(self) -> ListSlice:
+        """The rows of this page and one more, which shows whether a further page follows."""
+        ends = [] if self.last_day is None else [first_id_after_day(self.last_day)]
+        ends += [] if self.after is None else [self.after]
+        return ListSlice(
+            before=min(ends, default=None),
+            first=None if self.first_day is None else first_id_of_day(self.first_day),
+            limit=self.limit + 1,
+        )
+
+
+DAY_FILTERS: Mapping[str, Parameter] = {
+    "from": Parameter("first day of creation, as in Vietnam", format="date"),
+    "to": Parameter("last day of creation, as in Vietnam", format="date"),
+}
+"""The filters of a list whose rows are created on a day."""
 
 
 def read_page(request: web.Request, *, filters: Sequence[str] = ()) -> Page:
-    """The page a request asks for. Raises InvalidQuery."""
+    """The page a request asks for; where `filters` name them, with the days `from` and `to`. Raises InvalidQuery."""
     given = read_query(request, ("cursor", "limit", *filters))
     limit = read_limit(given)
     given.pop("limit", None)
     cursor = given.pop("cursor", None)
-    return Page(None if cursor is None else _read_cursor(cursor), limit, given)
+    first_day, last_day = read_day(given, "from"), read_day(given, "to")
+    if first_day is not None and last_day is not None and first_day > last_day:
+        raise InvalidQuery("from is a day after to", field="from")
+    return Page(
+        None if cursor is None else _read_cursor(cursor),
+        limit,
+        {name: value for name, value in given.items() if name not in DAY_FILTERS},
+        first_day,
+        last_day,
+    )
+
+
+def read_choice(page: Page, name: str, choices: type[Choice]) -> Choice | None:
+    """A filter that is a word of an enumeration; None where it is not given. Raises InvalidQuery."""
+    text = page.filters.get(name)
+    if text is None:
+        return None
+    try:
+        return choices(text)
+    except ValueError as cause:
+        raise InvalidQuery(f"{name} is one of {', '.join(choices)}", field=name) from cause
 
 
 def read_limit(given: Mapping[str, str]) -> int:
@@ -70,7 +117,9 @@ def read_query(request: web.Request, known: Sequence[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in request.query.items():
         if name not in known:
-            raise InvalidQuery("this address knows no such parameter", field=_plain(name))
+            raise InvalidQuery(
+                f"this address knows no such parameter; known are {', '.join(known) or 'none'}", field=_plain(name)
+            )
         if name in given:
             raise InvalidQuery(f"{name} stands twice", field=name)
         if not value or not value.isprintable() or len(value) > _VALUE_LENGTH_MAX:

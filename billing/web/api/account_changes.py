@@ -8,7 +8,7 @@ POST /v1/account-changes/{id}/reject
 """
 
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import Field, with_config
@@ -24,7 +24,7 @@ from billing.services.changing import (
 )
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import Body, read_id, read_model
-from billing.web.documents import EXACTLY, PageDocument
+from billing.web.documents import EXACTLY, PageDocument, words
 from billing.web.operations import Description, described
 from billing.web.pagination import read_page, write_cursor
 from billing.web.surroundings import CALLER, surroundings
@@ -71,7 +71,7 @@ class AccountChangeDocument(TypedDict):
 
     id: str
     account: str
-    state: str
+    state: Annotated[str, words(("proposed", "approved", "rejected"))]
     settings: list[SettingDocument]
     payee: PayeeDocument | None
     is_active: bool

@@ -1,6 +1,6 @@
 """Exceptions: disagreements that a person must decide, with reason, owner, age and due date.
 
-GET  /v1/exceptions       ?state (open, closed), ?reason
+GET  /v1/exceptions       ?state (open, closed), ?reason, ?from, ?to
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,18 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
+from billing.domain.exception import DEFAULT_TERMS, ExceptionState
+from billing.domain.folding import Reason
+from billing.domain.payment import Why
 from billing.services.listing import list_exceptions
 from billing.web.answers import json_answer
 from billing.web.documents import EXACTLY, PageDocument
-from billing.web.operations import Description, described
-from billing.web.pagination import InvalidQuery, page_document, read_page
+from billing.web.operations import Description, described, one_of
+from billing.web.pagination import DAY_FILTERS, InvalidQuery, page_document, read_choice, read_page
 from billing.web.surroundings import CALLER, surroundings
 
-_STATES = ("open", "closed")
+REASONS = frozenset(reason.value for reason in DEFAULT_TERMS)
+"""Every reason that an exception may have."""
 
 
 @with_config(EXACTLY)
@@ -27,8 +31,8 @@ class ExceptionDocument(TypedDict):
     """A disagreement. `age_s` counts seconds since it was opened; `amount` is what it is about, in whole đồng."""
 
     id: str
-    reason: str
-    state: str
+    reason: Reason | Why
+    state: ExceptionState
     amount: int
     account: str | None
     delivery_id: str | None
@@ -45,15 +49,19 @@ class ExceptionDocument(TypedDict):
     Description(
         tag="exceptions",
         answers={HTTPStatus.OK: PageDocument[ExceptionDocument]},
-        filters={"state": "`open` (the default) or `closed`", "reason": "the reason's word"},
+        filters={
+            "state": one_of("`open` is the default", ExceptionState),
+            "reason": one_of("why it was opened", sorted(REASONS)),
+            **DAY_FILTERS,
+        },
     )
 )
 async def get_exceptions(request: web.Request) -> web.Response:
     """List exceptions, the newest first."""
-    page = read_page(request, filters=("state", "reason"))
-    state = page.filters.get("state", "open")
-    if state not in _STATES:
-        raise InvalidQuery("state is open or closed", field="state")
+    page = read_page(request, filters=("state", "reason", *DAY_FILTERS))
+    reason = page.filters.get("reason")
+    if reason is not None and reason not in REASONS:
+        raise InvalidQuery(f"reason is one of {', '.join(sorted(REASONS))}", field="reason")
     context = surroundings(request).context
     now = context.clock()
     rows = await list_exceptions(
@@ -61,8 +69,9 @@ async def get_exceptions(request: web.Request) -> web.Response:
         request[CALLER].organization_id,
         after=page.after,
         limit=page.limit + 1,
-        state=state,
-        reason=page.filters.get("reason"),
+        state=read_choice(page, "state", ExceptionState) or ExceptionState.OPEN,
+        reason=reason,
+        opened_on=(page.first_day, page.last_day),
     )
     return json_answer(page_document(rows, page, lambda row: _exception(row, now)))
 

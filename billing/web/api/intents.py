@@ -1,7 +1,7 @@
 """Intents: opened to collect what invoices owe, read with the money that came, and drawn as a QR code.
 
 POST /v1/intents              {"account", "invoice_ids", "amount"?}
-GET  /v1/intents              ?invoice_id, ?reference_code
+GET  /v1/intents              ?invoice_id, ?ma_lk, ?reference_code, ?state, ?from, ?to
 GET  /v1/intents/{id}
 POST /v1/intents/{id}/cancel
 GET  /v1/intents/{id}/qr.svg
@@ -21,16 +21,18 @@ from billing.domain.errors import NotFound
 from billing.domain.ids import IntentId, InvoiceId
 from billing.domain.intent import IntentState
 from billing.domain.money import dong
-from billing.domain.states import START_UNKNOWN, WORDS, how_much_received, state_for_patient
+from billing.domain.reference import purpose_text
+from billing.domain.states import START_UNKNOWN, WORDS, PatientState, how_much_received, state_for_patient
 from billing.interop.qr import qr_svg
+from billing.interop.vietqr import read_vietqr
 from billing.services.listing import list_intents
 from billing.services.paying import INVOICES_MAX, cancel_intent, find_intent, open_intent
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import Body, read_claimed, read_id
 from billing.web.documents import EXACTLY, PageDocument
 from billing.web.idempotency import replay_headers
-from billing.web.operations import Content, Description, described
-from billing.web.pagination import page_document, read_filter_id, read_page
+from billing.web.operations import Content, Description, described, one_of
+from billing.web.pagination import DAY_FILTERS, page_document, read_choice, read_filter_id, read_page
 from billing.web.sources import source_address
 from billing.web.surroundings import CALLER, surroundings
 from providers.addresses import safe_redirect
@@ -64,8 +66,10 @@ class InstructionDocument(TypedDict):
     redirect_url: str
     form_fields: list[FormFieldDocument]
     bank_bin: str
+    bank_name: str
     account_number: str
     account_holder: str
+    transfer_text: str
 
 
 class IntentPaymentDocument(TypedDict):
@@ -82,7 +86,7 @@ class IntentPaymentDocument(TypedDict):
 class StateWordsDocument(TypedDict):
     """What the state means to the patient: one of the published states (docs/states.md) and its label."""
 
-    state: str
+    state: PatientState
     vi: str
     en: str
 
@@ -95,7 +99,7 @@ class IntentSummary(TypedDict):
     account: str
     invoice_ids: list[str]
     reference_code: str
-    state: str
+    state: IntentState
     state_words: StateWordsDocument
     version: int
     amount: int
@@ -159,19 +163,26 @@ async def post_intent(request: web.Request) -> web.Response:
     Description(
         tag="intents",
         answers={HTTPStatus.OK: PageDocument[IntentSummary]},
-        filters={"invoice_id": "collects for this invoice", "reference_code": "the code of nine characters"},
+        filters={
+            "invoice_id": "collects for this invoice",
+            "ma_lk": "collects for visits of this MA_LK",
+            "reference_code": "the code of nine characters",
+            "state": one_of("its state", IntentState),
+            **DAY_FILTERS,
+        },
     )
 )
 async def get_intents(request: web.Request) -> web.Response:
     """List intents, the newest first, without how they are paid."""
-    page = read_page(request, filters=("invoice_id", "reference_code"))
+    page = read_page(request, filters=("invoice_id", "ma_lk", "reference_code", "state", *DAY_FILTERS))
     rows = await list_intents(
         surroundings(request).context,
         request[CALLER].organization_id,
-        after=page.after,
-        limit=page.limit + 1,
+        page.slice,
         invoice_id=read_filter_id(page, "invoice_id"),
+        ma_lk=page.filters.get("ma_lk"),
         reference_code=page.filters.get("reference_code"),
+        state=read_choice(page, "state", IntentState),
     )
     return json_answer(page_document(rows, page, _summary))
 
@@ -227,7 +238,7 @@ def _intent(request: web.Request, row: Mapping[str, Any]) -> IntentDocument:
     return {
         **_summary(row),
         "pay_url": _pay_url(request, row["page_token"]),
-        "instruction": _instruction(row),
+        "instruction": _instruction(request, row),
         "advice": _advice(row),
         "payments": row["payments"],
     }
@@ -249,7 +260,7 @@ def _state_words(row: Mapping[str, Any]) -> StateWordsDocument:
     received = how_much_received(received=row["received"], amount=row["amount"])
     state = state_for_patient(IntentState(row["state"]), received)
     return {
-        "state": state.value,
+        "state": state,
         "vi": WORDS[state][Language.VIETNAMESE].desk_label,
         "en": WORDS[state][Language.ENGLISH].desk_label,
     }
@@ -272,7 +283,7 @@ def _summary(row: Mapping[str, Any]) -> IntentSummary:
     }
 
 
-def _instruction(row: Mapping[str, Any]) -> InstructionDocument | None:
+def _instruction(request: web.Request, row: Mapping[str, Any]) -> InstructionDocument | None:
     told = row["instruction"]
     if told is None:
         return None
@@ -282,6 +293,17 @@ def _instruction(row: Mapping[str, Any]) -> InstructionDocument | None:
         "redirect_url": safe_redirect(told["redirect_url"], allow_http=True),
         "form_fields": [{"name": name, "value": value} for name, value in told.get("form_fields") or ()],
         "bank_bin": told["bank_bin"],
+        "bank_name": surroundings(request).context.bank_names.get(told["bank_bin"], ""),
         "account_number": told["account_number"],
         "account_holder": told["account_holder"],
+        "transfer_text": _transfer_text(row),
     }
+
+
+def _transfer_text(row: Mapping[str, Any]) -> str:
+    """What a payer who types the transfer writes: the text of the QR, else the code with our purpose."""
+    instruction = row["instruction"]
+    said = read_vietqr(instruction["qr_payload"])
+    if said is not None and said.purpose:
+        return said.purpose
+    return purpose_text(row["reference_code"]) if instruction["account_number"] else ""

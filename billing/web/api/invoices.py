@@ -1,7 +1,7 @@
 """Invoices: issued for a visit, and read with their lines and the reasons of every amount.
 
 POST /v1/invoices         {"visit_id"}
-GET  /v1/invoices         ?visit_id, ?number
+GET  /v1/invoices         ?visit_id, ?ma_lk, ?number, ?state, ?from, ?to
 GET  /v1/invoices/{id}
 """
 
@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from billing.domain.coverage.priced import Reason
 from billing.domain.ids import InvoiceId, VisitId
+from billing.domain.invoice import InvoiceState
 from billing.services.invoicing import find_invoice, issue_invoice
 from billing.services.listing import list_invoices
 from billing.web.answers import json_answer, moment_text
@@ -22,8 +23,8 @@ from billing.web.bodies import Body, read_claimed, read_id
 from billing.web.documents import EXACTLY, PageDocument, SharesDocument
 from billing.web.explaining import reason_document, shares_document, steps_document
 from billing.web.idempotency import replay_headers
-from billing.web.operations import Description, described
-from billing.web.pagination import page_document, read_filter_id, read_page
+from billing.web.operations import Description, described, one_of
+from billing.web.pagination import DAY_FILTERS, page_document, read_choice, read_filter_id, read_page
 from billing.web.surroundings import CALLER, surroundings
 
 
@@ -42,7 +43,7 @@ class InvoiceSummary(TypedDict):
     visit_id: str
     visit_version: int
     ma_lk: str
-    state: str
+    state: InvoiceState
     version: int
     issued_at: str | None
     shares: SharesDocument
@@ -87,19 +88,26 @@ async def post_invoice(request: web.Request) -> web.Response:
     Description(
         tag="invoices",
         answers={HTTPStatus.OK: PageDocument[InvoiceSummary]},
-        filters={"visit_id": "was issued for this visit", "number": "the invoice's number"},
+        filters={
+            "visit_id": "was issued for this visit",
+            "ma_lk": "was issued for visits of this MA_LK",
+            "number": "the invoice's number",
+            "state": one_of("its state", InvoiceState),
+            **DAY_FILTERS,
+        },
     )
 )
 async def get_invoices(request: web.Request) -> web.Response:
     """List invoices, the newest first, without their lines."""
-    page = read_page(request, filters=("visit_id", "number"))
+    page = read_page(request, filters=("visit_id", "ma_lk", "number", "state", *DAY_FILTERS))
     rows = await list_invoices(
         surroundings(request).context,
         request[CALLER].organization_id,
-        after=page.after,
-        limit=page.limit + 1,
+        page.slice,
         visit_id=read_filter_id(page, "visit_id"),
+        ma_lk=page.filters.get("ma_lk"),
         number=page.filters.get("number"),
+        state=read_choice(page, "state", InvoiceState),
     )
     return json_answer(page_document(rows, page, _summary))
 

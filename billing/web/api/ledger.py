@@ -6,18 +6,20 @@ GET  /v1/ledger/entries/{id}
 """
 
 from http import HTTPStatus
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
+from billing.domain.actor import ActorKind
 from billing.domain.balance import AccountBalance, EntryLines, PostingLine
 from billing.domain.ids import EntryId
-from billing.domain.ledger import AccountKey
+from billing.domain.ledger import AccountKey, AccountRole, EntryKind
 from billing.services.balancing import find_entry, list_entries, read_balances
 from billing.web.answers import json_answer
 from billing.web.bodies import read_id
-from billing.web.documents import EXACTLY, PageDocument
+from billing.web.documents import EXACTLY, PageDocument, words
 from billing.web.operations import Description, described
 from billing.web.pagination import read_day, read_page, read_query, write_cursor
 from billing.web.surroundings import CALLER, surroundings
@@ -27,7 +29,7 @@ from billing.web.surroundings import CALLER, surroundings
 class AccountDocument(TypedDict):
     """An account by what it is for; `subject` tells accounts of one role apart."""
 
-    role: str
+    role: Annotated[str, words(AccountRole)]
     subject: str
 
 
@@ -72,11 +74,11 @@ class EntryDocument(TypedDict):
     """One business event in the books; `reverses` and `reversed_by` name the entry corrected or correcting."""
 
     id: str
-    kind: str
+    kind: Annotated[str, words(EntryKind)]
     effective_at: str
     recorded_at: str
     accounting_date: str
-    actor_kind: str
+    actor_kind: Annotated[str, words(ActorKind)]
     actor_id: str | None
     acting_for: str | None
     reverses: str | None

@@ -1,24 +1,25 @@
 """Payments: money received, where it stands now, and every allocation of it.
 
-GET  /v1/payments         ?intent_id, ?invoice_id
+GET  /v1/payments         ?intent_id, ?invoice_id, ?ma_lk, ?from, ?to
 GET  /v1/payments/{id}
 """
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
 from billing.domain.ids import PaymentId
+from billing.domain.payment import Place
 from billing.services.listing import find_payment, list_payments
 from billing.web.answers import json_answer
 from billing.web.bodies import read_id
-from billing.web.documents import EXACTLY, PageDocument
+from billing.web.documents import EXACTLY, PageDocument, words
 from billing.web.operations import Description, described
-from billing.web.pagination import page_document, read_filter_id, read_page
+from billing.web.pagination import DAY_FILTERS, page_document, read_filter_id, read_page
 from billing.web.surroundings import CALLER, surroundings
 
 
@@ -54,7 +55,7 @@ class AllocationDocument(TypedDict):
     """Where a part was put; `undoes` names the allocation that this one undoes."""
 
     id: str
-    kind: str
+    kind: Annotated[str, words(Place)]
     invoice_id: str | None
     amount: int
     undoes: str | None
@@ -72,19 +73,24 @@ class PaymentDocument(PaymentSummary):
     Description(
         tag="payments",
         answers={HTTPStatus.OK: PageDocument[PaymentSummary]},
-        filters={"intent_id": "came under this intent's code", "invoice_id": "was ever put on this invoice"},
+        filters={
+            "intent_id": "came under this intent's code",
+            "invoice_id": "was ever allocated to this invoice",
+            "ma_lk": "was ever allocated to visits of this MA_LK",
+            **DAY_FILTERS,
+        },
     )
 )
 async def get_payments(request: web.Request) -> web.Response:
     """List payments, the newest first."""
-    page = read_page(request, filters=("intent_id", "invoice_id"))
+    page = read_page(request, filters=("intent_id", "invoice_id", "ma_lk", *DAY_FILTERS))
     rows = await list_payments(
         surroundings(request).context,
         request[CALLER].organization_id,
-        after=page.after,
-        limit=page.limit + 1,
+        page.slice,
         intent_id=read_filter_id(page, "intent_id"),
         invoice_id=read_filter_id(page, "invoice_id"),
+        ma_lk=page.filters.get("ma_lk"),
     )
     return json_answer(page_document(rows, page, _summary))
 

@@ -8,6 +8,7 @@ import binascii
 import struct
 from datetime import date
 from http import HTTPStatus
+from typing import Annotated
 from uuid import UUID
 
 from aiohttp import web
@@ -17,12 +18,12 @@ from typing_extensions import TypedDict
 from billing.domain.balance import StatementLine, StatementPlace
 from billing.domain.errors import NotFound
 from billing.domain.ids import EntryId
-from billing.domain.ledger import AccountKey, AccountRole, business_date
+from billing.domain.ledger import AccountKey, AccountRole, EntryKind, business_date
 from billing.services.balancing import read_statement_of_account
 from billing.web.answers import json_answer
 from billing.web.api.ledger import AccountDocument
-from billing.web.documents import EXACTLY
-from billing.web.operations import Description, described
+from billing.web.documents import EXACTLY, words
+from billing.web.operations import Description, Parameter, described, one_of
 from billing.web.pagination import InvalidQuery, read_day, read_limit, read_query
 from billing.web.surroundings import CALLER, surroundings
 
@@ -36,7 +37,7 @@ class StatementLineDocument(TypedDict):
     accounting_date: str
     entry_id: str
     line: int
-    kind: str
+    kind: Annotated[str, words(EntryKind)]
     effective_at: str
     other: AccountDocument
     debit: int
@@ -68,9 +69,12 @@ class StatementDocument(TypedDict):
         answers={HTTPStatus.OK: StatementDocument},
         filters={
             "subject": "which account of the role, as told in the balances; none for most roles",
-            "first_day": "first accounting date, as 2026-11-01; without it, the first of the last day's month",
-            "last_day": "last accounting date, as 2026-11-30; without it, today",
+            "first_day": Parameter(
+                "first accounting date; without it, the first of the last day's month", format="date"
+            ),
+            "last_day": Parameter("last accounting date; without it, today", format="date"),
         },
+        path={"role": one_of("what the account is for", AccountRole)},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
     )
 )

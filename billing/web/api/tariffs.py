@@ -13,7 +13,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import with_config
@@ -33,10 +33,10 @@ from billing.services.tariffing import (
 )
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import InvalidBody, read_body, read_id, require_media_type
-from billing.web.documents import EXACTLY, PageDocument
+from billing.web.documents import EXACTLY, PageDocument, words
 from billing.web.idempotency import claim_of, replay_headers, require_key
-from billing.web.operations import Content, Description, described
-from billing.web.pagination import InvalidQuery, page_document, read_day, read_page, read_query
+from billing.web.operations import Content, Description, described, one_of
+from billing.web.pagination import InvalidQuery, page_document, read_choice, read_day, read_page, read_query
 from billing.web.surroundings import CALLER, surroundings
 
 CSV = "text/csv"
@@ -74,7 +74,7 @@ class TariffDocument(TypedDict):
     facility: str | None
     valid_from: str
     valid_until: str | None
-    state: str
+    state: Annotated[str, words(TariffState)]
     is_complete: bool
     items: int
     drafted_by: str
@@ -153,21 +153,18 @@ async def post_tariff(request: web.Request) -> web.Response:
     Description(
         tag="tariffs",
         answers={HTTPStatus.OK: PageDocument[TariffDocument]},
-        filters={"state": "one of " + ", ".join(f"`{state.value}`" for state in TariffState)},
+        filters={"state": one_of("its state", TariffState)},
     )
 )
 async def get_tariffs(request: web.Request) -> web.Response:
     """List price lists, the newest first, without their rows."""
     page = read_page(request, filters=("state",))
-    state = page.filters.get("state")
-    if state is not None and state not in set(TariffState):
-        raise InvalidQuery("state is none of those a price list has", field="state")
     rows = await list_tariffs(
         surroundings(request).context,
         request[CALLER].organization_id,
         after=page.after,
         limit=page.limit + 1,
-        state=state,
+        state=read_choice(page, "state", TariffState),
     )
     return json_answer(page_document(rows, page, _tariff))
 

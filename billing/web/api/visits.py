@@ -1,7 +1,7 @@
 """Visits: taken in from a claim file or as JSON, and read with their price.
 
 POST /v1/visits         application/xml, text/xml: a claim file; application/json: one visit
-GET  /v1/visits         ?ma_lk
+GET  /v1/visits         ?ma_lk, ?state, ?from, ?to
 GET  /v1/visits/{id}
 """
 
@@ -17,15 +17,15 @@ from billing.domain.finding import Finding
 from billing.domain.ids import OrganizationId, VisitId
 from billing.interop.bhyt_case import write_finding
 from billing.services.context import Context
-from billing.services.listing import list_visits
+from billing.services.listing import VisitState, list_visits
 from billing.services.visiting import TakenVisit, find_priced_visit, take_claim_file, take_visit
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import JSON, parse_json, read_body, read_id, require_media_type
 from billing.web.documents import EXACTLY, FindingDocument, PageDocument, PriceDocument
 from billing.web.explaining import price_document
 from billing.web.idempotency import claim_of, replay_headers, require_key
-from billing.web.operations import Content, Description, described
-from billing.web.pagination import page_document, read_page
+from billing.web.operations import Content, Description, described, one_of
+from billing.web.pagination import DAY_FILTERS, page_document, read_choice, read_page
 from billing.web.surroundings import CALLER, surroundings
 
 XML = ("application/xml", "text/xml")
@@ -119,18 +119,24 @@ async def post_visit(request: web.Request) -> web.Response:
 
 @described(
     Description(
-        tag="visits", answers={HTTPStatus.OK: PageDocument[VisitSummary]}, filters={"ma_lk": "the facility's MA_LK"}
+        tag="visits",
+        answers={HTTPStatus.OK: PageDocument[VisitSummary]},
+        filters={
+            "ma_lk": "the facility's MA_LK",
+            "state": one_of("the visit as its newest version states it", VisitState),
+            **DAY_FILTERS,
+        },
     )
 )
 async def get_visits(request: web.Request) -> web.Response:
     """List visits, the newest first."""
-    page = read_page(request, filters=("ma_lk",))
+    page = read_page(request, filters=("ma_lk", "state", *DAY_FILTERS))
     rows = await list_visits(
         surroundings(request).context,
         request[CALLER].organization_id,
-        after=page.after,
-        limit=page.limit + 1,
+        page.slice,
         ma_lk=page.filters.get("ma_lk"),
+        state=read_choice(page, "state", VisitState),
     )
     return json_answer(page_document(rows, page, _summary))
 
