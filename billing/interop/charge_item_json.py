@@ -101,6 +101,13 @@ _FIELDS: Mapping[Table, Mapping[str, tuple[str, _Read]]] = {
 LINE_FACTS = frozenset({"NGAY_TH_YL", "NGUOI_THUC_HIEN", "patients_in_bed", "number_at_desk"})
 """What a service may tell beside its price, for the ratio it is charged at: read by `visit_facts_json`."""
 
+
+def line_keys(is_service: bool) -> frozenset[str]:
+    """Every field that a line of XML3, or of XML2, may have."""
+    fields = _FIELDS[Table.SERVICES if is_service else Table.DRUGS]
+    return frozenset(fields) | frozenset(_STATED) | (LINE_FACTS if is_service else frozenset())
+
+
 _NEEDED: Mapping[Table, Mapping[str, str]] = {
     table: {
         fields[key][0]: key
@@ -140,7 +147,7 @@ def _read_told(fields: Fields, known: Mapping[str, tuple[str, _Read]]) -> dict[s
         if reading is None:
             if key in _STATED or (key in LINE_FACTS and "DON_GIA_BV" in known):
                 continue
-            raise InvalidField(fields.at(key), "this field is not known here", found=value)
+            raise fields.unknown(key, line_keys("DON_GIA_BV" in known))
         if value is not None and value != "":
             told[reading[0]] = reading[1](fields, key)
     return told

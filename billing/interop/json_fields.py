@@ -81,11 +81,15 @@ class Fields:
         """Whether there is a value; null and the empty text are none."""
         return self.values.get(key) not in (None, "")
 
+    def unknown(self, key: str, known: Iterable[str]) -> InvalidField:
+        """The refusal of a field that is none of the known ones."""
+        expected = f"this field is not known here; known are {_listed(known)}"
+        return InvalidField(self.at(key), expected, found=self.values[key])
+
     def refuse_other_keys(self, known: frozenset[str]) -> None:
         for key in self.values:
             if key not in known:
-                expected = f"this field is not known here; known are {_listed(known)}"
-                raise InvalidField(self.at(key), expected, found=self.values[key])
+                raise self.unknown(key, known)
 
     def text(self, key: str, *, default: str | None = None) -> str:
         """A text; a whole number is taken as its digits, so that codes may be written either way."""

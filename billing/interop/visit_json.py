@@ -33,7 +33,7 @@ from billing.interop.visit_facts_json import read_line_facts
 CARE_KINDS = frozenset(f"{kind:02}" for kind in range(1, 17))
 _CARD_FILLERS = re.compile(r"[\s-]+")
 
-_VISIT_KEYS = frozenset(
+VISIT_KEYS = frozenset(
     {
         "MA_LK",
         "MA_CSKCB",
@@ -51,7 +51,9 @@ _VISIT_KEYS = frozenset(
         "patient",
     }
 )
-_PATIENT_KEYS = {
+CARD_KEYS = frozenset({"code", "valid_from", "valid_to", "entitlement", "shown_at"})
+PRIVATE_KEYS = frozenset({"covers", "deductible", "coinsurance_pct", "limit", "excluded_groups", "guaranteed_by"})
+PATIENT_KEYS = {
     "HO_TEN": "name",
     "NGAY_SINH": "birth",
     "GIOI_TINH": "sex",
@@ -69,7 +71,7 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
     field paths of errors. Raises InvalidValue (its `field` is the path).
     """
     fields = Fields(document, path)
-    fields.refuse_other_keys(_VISIT_KEYS)
+    fields.refuse_other_keys(VISIT_KEYS)
     lines = list(fields.objects("lines"))
     with fields.naming():
         visit = Visit(
@@ -110,7 +112,7 @@ def _line_facts(visit: Visit, lines: Sequence[Fields]) -> dict[LineKey, LineFact
 
 
 def _card(fields: Fields) -> Card:
-    fields.refuse_other_keys(frozenset({"code", "valid_from", "valid_to", "entitlement", "shown_at"}))
+    fields.refuse_other_keys(CARD_KEYS)
     entitlement = fields.text("entitlement", default="")
     written = fields.text("code", default="" if entitlement else None)
     valid_from = fields.day("valid_from")
@@ -149,8 +151,7 @@ def _off_line_at(fields: Fields) -> FormerLine:
 
 
 def _private(fields: Fields) -> PrivateInsurance:
-    keys = {"covers", "deductible", "coinsurance_pct", "limit", "excluded_groups", "guaranteed_by"}
-    fields.refuse_other_keys(frozenset(keys))
+    fields.refuse_other_keys(PRIVATE_KEYS)
     zero = Decimal(0)
     with fields.naming():
         return PrivateInsurance(
@@ -166,5 +167,5 @@ def _private(fields: Fields) -> PrivateInsurance:
 
 
 def _patient(fields: Fields) -> Patient:
-    fields.refuse_other_keys(frozenset(_PATIENT_KEYS))
-    return Patient(**{name: fields.text(key, default="") for key, name in _PATIENT_KEYS.items()})
+    fields.refuse_other_keys(frozenset(PATIENT_KEYS))
+    return Patient(**{name: fields.text(key, default="") for key, name in PATIENT_KEYS.items()})

@@ -18,6 +18,7 @@ from billing.web.documents import ProblemDocument
 from billing.web.idempotency import HEADER, REPLAYED
 from billing.web.operations import Content, Description, Parameter, Route, description_of
 from billing.web.pagination import LIMIT_DEFAULT, LIMIT_MAX
+from billing.web.webhook_documents import WEBHOOKS
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
@@ -60,9 +61,11 @@ def write_openapi(routes: Sequence[Route], *, callbacks: Sequence[str]) -> Json:
         },
         "servers": [{"url": "/"}],
         "tags": [
-            {"name": tag} for tag in sorted({description_of(route.handler).tag for route in routes} | {"callbacks"})
+            {"name": tag}
+            for tag in sorted({description_of(route.handler).tag for route in routes} | {"callbacks", "webhooks"})
         ],
         "paths": paths,
+        "webhooks": {topic: {"post": _webhook(topic, data, schemas)} for topic, data in WEBHOOKS.items()},
         "components": {
             "schemas": schemas.definitions,
             "securitySchemes": {
@@ -82,11 +85,11 @@ class _Schemas:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         wanted: list[tuple[object, JsonSchemaMode, TypeAdapter[Any]]] = [
-            (ProblemDocument, "serialization", TypeAdapter(ProblemDocument))
+            (kind, "serialization", TypeAdapter(kind)) for kind in (ProblemDocument, *WEBHOOKS.values())
         ]
         for route in routes:
             said = description_of(route.handler)
-            if said.request is not None:
+            if said.request is not None and not isinstance(said.request, Mapping):
                 wanted.append((said.request, "validation", TypeAdapter(said.request)))
             answers = [answer for answer in said.answers.values() if not isinstance(answer, Content)]
             wanted += [(answer, "serialization", TypeAdapter(answer)) for answer in answers]
@@ -96,7 +99,15 @@ class _Schemas:
             [(str(kind), mode, adapter) for kind, mode, adapter in unique.values()], ref_template=_REFERENCE
         )
         self._found = found
-        self.definitions: Json = definitions.get("$defs", {})
+        written = [description_of(route.handler).request for route in routes]
+        by_hand = {str(schema["title"]): schema for schema in written if isinstance(schema, Mapping)}
+        self.definitions: Json = {**definitions.get("$defs", {}), **by_hand}
+
+    def of_request(self, kind: type | Mapping[str, Any]) -> Json:
+        """The schema of a request; one that is written by hand is referred to by its title."""
+        if isinstance(kind, Mapping):
+            return {"$ref": _REFERENCE.format(model=kind["title"])}
+        return self.of(kind, "validation")
 
     def of(self, kind: object, mode: JsonSchemaMode) -> Json:
         """The schema of a type, or a reference to it."""
@@ -119,7 +130,7 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
     if said.request is not None or said.request_contents:
         content: Json = {}
         if said.request is not None:
-            content[JSON] = {"schema": schemas.of(said.request, "validation")}
+            content[JSON] = {"schema": schemas.of_request(said.request)}
         content |= {each.media_type: {"schema": {"type": "string"}} for each in said.request_contents}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
@@ -193,6 +204,43 @@ def _refusals(route: Route, said: Description) -> Iterable[HTTPStatus]:
         yield from _WITH_BODY
     if said.is_creating:
         yield HTTPStatus.CONFLICT
+
+
+def _webhook(topic: str, data: type, schemas: _Schemas) -> Json:
+    """What we post to the endpoints that an organization has opened. Source: Standard Webhooks 1.0.0."""
+    summary, _, rest = (inspect.getdoc(data) or "").partition("\n")
+    envelope: Json = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["type", "timestamp", "organization_id", "data"],
+        "properties": {
+            "type": {"const": topic},
+            "timestamp": {"type": "string", "format": "date-time", "description": "when it happened"},
+            "organization_id": {"type": "integer"},
+            "data": schemas.of(data, "serialization"),
+        },
+    }
+    headers = {
+        "webhook-id": "the same at every attempt: handle each id once",
+        "webhook-timestamp": "seconds since 1970 of this attempt",
+        "webhook-signature": "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`; several, parted by spaces",
+    }
+    return {
+        "operationId": f"webhook_{topic.replace('.', '_')}",
+        "tags": ["webhooks"],
+        "summary": summary.rstrip("."),
+        "description": rest.strip() or summary,
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+            for name, text in headers.items()
+        ],
+        "requestBody": {"required": True, "content": {JSON: {"schema": envelope}}},
+        "responses": {
+            "2XX": {"description": "Taken; anything else is delivered again for three days"},
+            "410": {"description": "The endpoint is gone; nothing more is sent to it"},
+        },
+        "security": [],
+    }
 
 
 def _callback(path: str, method: str) -> Json:

@@ -7,6 +7,7 @@ the first sentence of the handler's docstring. Nothing here changes how a reques
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 
@@ -39,7 +40,7 @@ def one_of(description: str, words: Iterable[str]) -> Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What a handler takes and answers. A type stands for the JSON document of its fields.
+    """What a handler takes and answers. A type stands for the JSON document of its fields, a mapping is a schema.
 
     `problems` are the statuses of refusals besides those every address of its kind has. `filters` are the parameters
     of a list besides `cursor` and `limit`, each with what it is. `path` are the placeholders that are no plain id.
@@ -47,7 +48,7 @@ class Description:
 
     tag: str
     answers: Mapping[HTTPStatus, type | Content]
-    request: type | None = None
+    request: type | Mapping[str, Any] | None = None
     request_contents: Sequence[Content] = ()
     problems: Sequence[HTTPStatus] = ()
     filters: Mapping[str, str | Parameter] | None = None

@@ -1,13 +1,31 @@
 """The OpenAPI document: valid, complete in both directions, and kept by the running service."""
 
+import json
 import re
+from dataclasses import replace
+from datetime import timedelta
 from html.parser import HTMLParser
+from typing import Any
 
 import httpx
+import pytest
 from aiohttp import web
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from billing.domain.folding import Reason
+from billing.domain.intent import IntentState
+from billing.domain.invoice import InvoiceState
+from billing.domain.ledger import AccountRole, EntryKind, business_date
+from billing.domain.payment import Why
+from billing.domain.states import PatientState
+from billing.domain.tariff import TariffState
+from billing.domain.webhook import Due, message_body
+from billing.interop.visit_json import VISIT_KEYS
 from billing.web.openapi import plain_path
+from billing.web.server import create_application, serving
+from providers.sandbox.bank import Behaviour
+from tests.builders import BANK_BIN
 from tests.web.site import Site
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -109,3 +127,124 @@ async def test_page_tells_every_address_and_needs_nothing_from_elsewhere(site: S
     anchors = {address[1:] for address in addresses.found if address.startswith("#")}
     assert addresses.found - {f"#{anchor}" for anchor in anchors} == {"/openapi.json"}
     assert anchors <= set(document["components"]["schemas"])
+
+
+async def test_visit_is_spelled_out_with_every_field(site: Site) -> None:
+    document = (await site.stranger.get("/openapi.json")).json()
+
+    for path in ("/v1/visits", "/v1/quotes"):
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        assert content["schema"] == {"$ref": "#/components/schemas/Visit"}
+    assert document["components"]["schemas"]["Visit"]["properties"].keys() == VISIT_KEYS
+
+
+async def test_states_roles_and_reasons_are_enumerations(site: Site) -> None:
+    document = (await site.stranger.get("/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+
+    assert schemas["IntentState"]["enum"] == list(IntentState)
+    assert schemas["InvoiceState"]["enum"] == list(InvoiceState)
+    assert schemas["PatientState"]["enum"] == list(PatientState)
+    reasons = [schemas[each["$ref"].rpartition("/")[2]]["enum"] for each in _reason_of(schemas)["anyOf"]]
+    assert sorted(word for words in reasons for word in words) == sorted(word for word in (*Reason, *Why))
+    assert schemas["TariffDocument"]["properties"]["state"]["enum"] == list(TariffState)
+    assert schemas["EntryDocument"]["properties"]["kind"]["enum"] == list(EntryKind)
+    listed = document["paths"]["/v1/ledger/accounts/{role}/statement"]["get"]["parameters"]
+    assert next(each for each in listed if each["name"] == "role")["schema"]["enum"] == list(AccountRole)
+
+
+def _reason_of(schemas: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = schemas["ExceptionDocument"]["properties"]["reason"]
+    return found
+
+
+async def test_webhooks_are_described_as_they_are_sent(site: Site) -> None:
+    intent = await site.open_intent()
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    document = (await site.stranger.get("/openapi.json")).json()
+
+    sent = await site.as_owner("SELECT id, topic, payload::text AS payload FROM outbox WHERE organization_id = 1")
+
+    assert {row["topic"] for row in sent} == document["webhooks"].keys()
+    for row in sent:
+        due = Due(message_id=row["id"], topic=row["topic"], payload=json.loads(row["payload"]), attempts=0)
+        schema = document["webhooks"][row["topic"]]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        Draft202012Validator({**schema, "components": document["components"]}).validate(
+            json.loads(message_body(due, organization_id=1))
+        )
+
+
+async def test_instruction_carries_transfer_text_and_bank_name(site: Site) -> None:
+    application = create_application(
+        context=replace(site.context, bank_names={BANK_BIN: "Ngân hàng Thử"}), intake=site.intake
+    )
+    intent = await site.open_intent()
+
+    async with serving(application) as address:
+        instruction = (await site.client.get(f"{address}/v1/intents/{intent['id']}")).json()["instruction"]
+
+    assert instruction["transfer_text"] == f"{intent['reference_code']} VIEN PHI"
+    assert instruction["bank_name"] == "Ngân hàng Thử"
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        ("visits", "ma_lk, state, from, to"),
+        ("invoices", "visit_id, ma_lk, number, state, from, to"),
+        ("intents", "invoice_id, ma_lk, reference_code, state, from, to"),
+        ("payments", "intent_id, invoice_id, ma_lk, from, to"),
+        ("exceptions", "state, reason, from, to"),
+    ],
+)
+async def test_unknown_filter_is_refused_with_the_known_ones(site: Site, address: str, known: str) -> None:
+    answer = await site.client.get(f"/v1/{address}?colour=red")
+
+    assert answer.status_code == 400
+    assert known in answer.json()["detail"]
+
+
+async def test_lists_are_filtered_by_state_day_and_visit(site: Site) -> None:
+    intent = await site.open_intent(ma_lk="LKA")
+    other = await site.open_intent(ma_lk="LKB")
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    today = business_date(site.context.clock())
+    day_before, day_after = today - timedelta(days=1), today + timedelta(days=1)
+
+    async def found(address: str) -> set[str]:
+        return {row["id"] for row in (await site.read(f"/v1/{address}"))["items"]}
+
+    assert await found("intents?state=succeeded") == {intent["id"]}
+    assert await found("intents?ma_lk=LKB") == {other["id"]}
+    assert await found("invoices?ma_lk=LKB&state=issued") == set(other["invoice_ids"])
+    assert await found("invoices?state=draft") == set()
+    assert len(await found("visits?state=closed")) == 2
+    assert await found("visits?state=open") == set()
+    assert len(await found("payments?ma_lk=LKA")) == 1
+    assert await found("payments?ma_lk=LKB") == set()
+    for address in ("intents", "invoices", "visits", "payments"):
+        everything = await found(address)
+        assert everything
+        assert await found(f"{address}?from={today}&to={today}") == everything
+        assert await found(f"{address}?from={day_after}") == set()
+        assert await found(f"{address}?to={day_before}") == set()
+    for wrong in ("state=paid", "from=22/11/2026", f"from={day_after}&to={today}"):
+        assert (await site.client.get(f"/v1/intents?{wrong}")).status_code == 400
+
+
+@pytest.mark.parametrize("malformed", ["BK2026-000001", "x" * 200, "0000"])
+async def test_malformed_id_is_named(site: Site, malformed: str) -> None:
+    answers = [
+        await site.client.get(f"/v1/invoices/{malformed}"),
+        await site.client.post("/v1/intents", json={"account": "sandbox", "invoice_ids": [malformed]}),
+    ]
+
+    for answer in answers:
+        assert answer.status_code == 404
+        assert f'"{malformed[:60]}" is not an id' in answer.json()["detail"]
+
+
+async def test_unknown_field_of_a_body_is_refused_with_the_known_ones(site: Site) -> None:
+    answer = await site.client.post("/v1/invoices", json={"visit": "x"})
+
+    assert "known are visit_id" in answer.json()["detail"]

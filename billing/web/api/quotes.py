@@ -4,13 +4,13 @@ POST /v1/quotes         application/xml, text/xml: a claim file; application/jso
 """
 
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
 from billing.interop.bhyt_case import write_finding
+from billing.interop.visit_schema import VISIT_SCHEMA
 from billing.services.estimating import estimate_claim_file, estimate_visit
 from billing.web.answers import json_answer
 from billing.web.api.visits import XML
@@ -41,7 +41,7 @@ class QuoteDocument(TypedDict):
 @described(
     Description(
         tag="quotes",
-        request=dict[str, Any],
+        request=VISIT_SCHEMA,
         request_contents=(Content(media_type=XML[0], description="A claim file (XML 130)"),),
         answers={HTTPStatus.OK: QuoteDocument},
         problems=(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),

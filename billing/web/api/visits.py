@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from billing.domain.finding import Finding
 from billing.domain.ids import OrganizationId, VisitId
 from billing.interop.bhyt_case import write_finding
+from billing.interop.visit_schema import VISIT_SCHEMA
 from billing.services.context import Context
 from billing.services.listing import VisitState, list_visits
 from billing.services.visiting import TakenVisit, find_priced_visit, take_claim_file, take_visit
@@ -80,7 +81,7 @@ class VisitSummary(TypedDict):
 @described(
     Description(
         tag="visits",
-        request=dict[str, Any],
+        request=VISIT_SCHEMA,
         request_contents=(Content(media_type=XML[0], description="A claim file (XML 130)"),),
         answers={HTTPStatus.CREATED: TakenDocument, HTTPStatus.OK: TakenDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
