@@ -194,6 +194,7 @@ _OWNERS_STATEMENTS = {
     "migrator._ADD_RECORD",
     "horizon._REBASE",
     "webhooks._ADD_ENDPOINT",
+    "webhooks._REMOVE_ENDPOINT",
     "exceptions._SET_TERMS",
 }
 """Setting an organization up takes the owner; the app role is refused these."""
