@@ -97,6 +97,7 @@ class WorkerSettings(BaseModel):
 
     ask_s: Count = 10
     feed_s: Count = 10
+    match_s: Count = 10
     expire_s: Count = 10
     dispatch_s: Count = 1
     seal_s: Count = 5

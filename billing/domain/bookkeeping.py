@@ -54,12 +54,15 @@ def payment_received(allocations: Iterable[Allocation], *, account_id: ProviderA
     )
 
 
-def payment_undone(undone: Undone, *, account_id: ProviderAccountId) -> tuple[Posting, ...]:
-    """Money of a payment that left unasked: D where it stood (the patient owes again) · C 113 of that account."""
+def payment_undone(undone: Undone, *, left_from: AccountKey) -> tuple[Posting, ...]:
+    """Money of a payment that left unasked: D where it stood (the patient owes again) · C 113 of the account it left.
+
+    Where it left before its payment was known, `left_from` is the money out that waited for it.
+    """
     return tuple(
         Posting(
             debit=_CREDITED[taken.allocation.place],
-            credit=clearing_account(account_id),
+            credit=left_from,
             amount=taken.amount,
             visit_id=taken.allocation.visit_id,
             invoice_id=taken.allocation.invoice_id,

@@ -111,6 +111,7 @@ class EntryKind(StrEnum):
     INVOICE_ISSUED = "invoice_issued"
     PAYMENT_RECEIVED = "payment_received"
     MONEY_LEFT = "money_left"
+    OUTFLOW_MATCHED = "outflow_matched"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,10 @@ class Codes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """One notice of one delivery. `bank_account_id` is the account row behind the provider account, if any."""
+    """One notice of one delivery. `bank_account_id` is the account row behind the provider account, if any.
+
+    `reverses` are the names of the payment whose money has left, where the provider gives them.
+    """
 
     delivery_id: DeliveryId
     account_id: ProviderAccountId
@@ -59,6 +62,7 @@ class Telling:
     amount: Dong
     occurred_at: datetime
     fact_keys: frozenset[FactKey] = frozenset()
+    reverses: frozenset[FactKey] = frozenset()
     codes: Codes = Codes()
     transfer_text: str = ""
     provider_reference: str = ""
@@ -70,6 +74,11 @@ class Telling:
     def moves_money(self) -> bool:
         """Only a success with a name for the money, and about this account, is booked."""
         return self.outcome is Outcome.SUCCEEDED and bool(self.fact_keys) and not self.names_other_account
+
+    @property
+    def takes_money_out(self) -> bool:
+        """Money that left and is booked."""
+        return self.moves_money and self.movement is not Movement.RECEIVED
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,54 @@ back by a further row. Source: DESIGN §5, Where money goes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from billing.domain.ids import AllocationId, InvoiceId, PaymentId, VisitId
+from billing.domain.ids import AllocationId, DeliveryId, InvoiceId, PaymentId, ProviderAccountId, VisitId
 from billing.domain.intent import Intent
 from billing.domain.invoice import Invoice
 from billing.domain.money import Dong
+from billing.domain.notice import FactKey, Telling
 from billing.domain.payment import Place
+from providers.contract import Movement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outflow:
+    """Money that left, and what leads to the payment it belongs to.
+
+    `names` are keys of money received. Where the provider says which payment is reversed, only those count and `code`
+    is empty; else the keys of the outflow itself, then the one reference code of ours that it carries.
+    """
+
+    id: PaymentId
+    account_id: ProviderAccountId
+    delivery_id: DeliveryId
+    amount: Dong
+    occurred_at: datetime
+    names: frozenset[FactKey]
+    code: str
+
+    @property
+    def is_traceable(self) -> bool:
+        """Whether a payment that is booked later can be recognised as the one that left."""
+        return bool(self.names or self.code)
+
+
+def outflow_of(fact_id: PaymentId, telling: Telling, *, issued: Callable[[str], bool]) -> Outflow:
+    """The outflow that a telling speaks of. Of several codes of ours none counts: a person decides."""
+    codes = [code for code in telling.codes.field if issued(code)]
+    codes = codes or [code for code in telling.codes.direct if issued(code)]
+    own = frozenset(replace(key, movement=Movement.RECEIVED) for key in telling.fact_keys)
+    return Outflow(
+        id=fact_id,
+        account_id=telling.account_id,
+        delivery_id=telling.delivery_id,
+        amount=telling.amount,
+        occurred_at=telling.occurred_at,
+        names=telling.reverses or own,
+        code=codes[0] if len(set(codes)) == 1 and not telling.reverses else "",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,8 @@ async def _take_answer(context: Context, account: ProviderAccount, asked: _Asked
     news = tuple(notice for notice in notices if _is_news(notice, question.state))
     is_taken = asked.told is not None
     if asked.told is not None and news:
-        is_taken = await _apply(context, account, question, news, asked.told.evidence)
+        is_last = next_question(begun_at=question.begun_at, now=context.clock()) is None
+        is_taken = await _apply(context, account, question, news, asked.told.evidence, is_last=is_last)
     outcomes = {notice.outcome for notice in notices} if is_taken else {Outcome.UNKNOWN}
     now = context.clock()
     async with context.database.transaction(account.organization_id) as tx:
@@ -159,11 +160,18 @@ async def _take_answer(context: Context, account: ProviderAccount, asked: _Asked
 
 
 async def _apply(
-    context: Context, account: ProviderAccount, question: Question, news: tuple[Notice, ...], evidence: bytes
+    context: Context,
+    account: ProviderAccount,
+    question: Question,
+    news: tuple[Notice, ...],
+    evidence: bytes,
+    *,
+    is_last: bool,
 ) -> bool:
     """Apply an answer; False where it cannot be written, which then counts as no answer.
 
-    Raises Unavailable or CommitUnknown, which pass: the question is asked again after its claim.
+    Raises Unavailable or CommitUnknown, which pass: the question is asked again after its claim, but not without end:
+    where its schedule is over (`is_last`) they count as no answer too, and a person decides.
     """
     now = context.clock()
     delivery = Delivery(
@@ -175,9 +183,9 @@ async def _apply(
         async with context.database.transaction(account.organization_id, posting=True) as tx:
             await apply_deliveries(tx, [delivery], context)
         context.note_change(account.organization_id)
-    except (Unavailable, CommitUnknown):
-        raise
     except Exception as error:  # Whatever is wrong with one answer; it is told, and the others go on.
+        if isinstance(error, (Unavailable, CommitUnknown)) and not is_last:
+            raise
         log.error("answer_not_applied", intent_id=str(question.intent_id), exc_info=error)
         return False
     return True

@@ -21,7 +21,7 @@ from billing.services.steps.notices import Delivery, apply_deliveries
 from billing.storage.feeds import claim_feed, fail_feed, move_feed
 from billing.storage.journal import open_day
 from billing.storage.organizations import read_account_names
-from providers.contract import Callback, Feeds, FeedUnknown, Movement, Notice, Notices
+from providers.contract import Callback, Feeds, FeedUnknown, Notice, Notices
 
 CLAIM = timedelta(minutes=3)
 """How long a list is one worker's; longer than a call may take and its page needs to be written."""
@@ -105,22 +105,15 @@ async def _read_page(
 
 
 async def _take_page(context: Context, account: ProviderAccount, page: _Page) -> None:
-    """Write a page: money that came with the new place in one transaction; what left, before it, in one each.
+    """Write a page with the new place in one transaction.
 
     Raises FeedStuck, or Unavailable and CommitUnknown, which pass.
     """
-    leaving = [notice for notice in page.told.notices if notice.movement is not Movement.RECEIVED]
-    coming = [notice for notice in page.told.notices if notice.movement is Movement.RECEIVED]
     now = context.clock()
     async with context.database.transaction(account.organization_id, posting=True) as tx:
         await open_day(tx, business_date(now), at=now)
     try:
-        if leaving:  # it is taken out of payments that must be in the books already
-            await _write(context, account, page, tuple(coming), is_last=False)
-            coming = []
-        for notice in leaving:
-            await _write(context, account, page, (notice,), is_last=False)
-        await _write(context, account, page, tuple(coming), is_last=True)
+        await _write(context, account, page, page.told.notices, is_last=True)
     except (Unavailable, CommitUnknown):
         raise
     except Exception as error:  # Whatever is wrong with one notice; the others of its page are written.
@@ -132,7 +125,7 @@ async def _take_page(context: Context, account: ProviderAccount, page: _Page) ->
 async def _write_one_by_one(context: Context, account: ProviderAccount, page: _Page) -> None:
     """Write each notice by itself, and move on only where all of them were."""
     failed: list[str] = []
-    for notice in sorted(page.told.notices, key=lambda each: each.movement is not Movement.RECEIVED):
+    for notice in page.told.notices:
         try:
             await _write(context, account, page, (notice,), is_last=False)
         except (Unavailable, CommitUnknown):

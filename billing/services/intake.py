@@ -7,7 +7,7 @@ after COMMIT. Source: DESIGN §5, points 3 to 6.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from time import monotonic
@@ -23,7 +23,7 @@ from billing.services.context import Context
 from billing.services.steps.notices import Answer, Delivery, apply_deliveries
 from billing.storage.journal import open_day
 from billing.storage.poison import add_poison
-from providers.contract import Movement, Verdict
+from providers.contract import Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -169,12 +169,11 @@ class _Lane:
         while True:
             await self._arrived.wait()
             batch = self._under_way = self._next_batch()
-            for part in _parts(batch):
-                await self._apply(part)
-            self._under_way = []
-            if batch and self._writer is not None:
-                self._writer.note_success()
             if batch:
+                await self._apply(batch)
+                self._under_way = []
+                if self._writer is not None:
+                    self._writer.note_success()
                 continue
             if self._is_stopping:
                 return
@@ -274,19 +273,6 @@ class _Lane:
         async with self._context.database.transaction(organization_id, posting=True) as tx:
             await open_day(tx, today, at=now)
         self._opened[organization_id] = today
-
-
-def _parts(batch: Sequence[_Waiting]) -> Iterator[Sequence[_Waiting]]:
-    """Money that came, in one transaction; then each delivery that tells of money leaving, in one of its own.
-
-    What leaves is taken out of a payment that must be in the books already, and takes locks of its own.
-    """
-    leaving = [one for one in batch if any(told.movement is not Movement.RECEIVED for told in one.delivery.notices)]
-    coming = [one for one in batch if one not in leaving] if leaving else batch
-    if coming:
-        yield coming
-    for one in leaving:
-        yield [one]
 
 
 def _is_poison(error: Exception) -> bool:

@@ -4,7 +4,7 @@ Third statement of the callback path. Invoices and intents are guarded by the ve
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -83,17 +83,19 @@ class Booking:
     """All that one batch leads to."""
 
     recorded_at: datetime
-    deliveries: Sequence[DeliveryRow]
-    payments: Sequence[PaymentRow]
-    allocations: Sequence[Allocation]
-    invoices: Sequence[tuple[Invoice, int]]  # final row, version it was locked with
-    intents: Sequence[tuple[Intent, int]]
-    entries: Sequence[Entry]
-    cases: Sequence[CaseRow]
-    holds: Sequence[tuple[PaymentId, PaymentId]]
-    attached: Mapping[FactKey, KnownFact]
-    messages: Sequence[Message]
-    audit: Sequence[AuditLine]
+    deliveries: Sequence[DeliveryRow] = ()
+    payments: Sequence[PaymentRow] = ()
+    allocations: Sequence[Allocation] = ()
+    invoices: Sequence[tuple[Invoice, int]] = ()  # final row, version it was locked with
+    intents: Sequence[tuple[Intent, int]] = ()
+    entries: Sequence[Entry] = ()
+    cases: Sequence[CaseRow] = ()
+    holds: Sequence[tuple[PaymentId, PaymentId]] = ()
+    attached: Mapping[FactKey, KnownFact] = field(default_factory=dict)
+    messages: Sequence[Message] = ()
+    audit: Sequence[AuditLine] = ()
+    received_codes: Sequence[str] = ()  # of the money received, by which outflows may wait for it
+    received_keys: Sequence[str] = ()  # likewise, each as account/key
 
 
 # Rows of one statement may refer to each other: foreign keys are checked when it ends. Parameters come in the order
@@ -190,7 +192,10 @@ _WRITE = """
         FROM unnest($80::uuid[], $81::uuid[], $82::text[], $83::text[], $84::uuid[])
             AS t (id, actor_id, action, subject_kind, subject_id)
     )
-    SELECT (SELECT count(*) FROM invoices) AS invoices, (SELECT count(*) FROM intents) AS intents
+    SELECT (SELECT count(*) FROM invoices) AS invoices, (SELECT count(*) FROM intents) AS intents,
+        (SELECT array_agg(id ORDER BY id) FROM unmatched_outflow
+         WHERE organization_id = $1 AND payment_id IS NULL
+            AND (code <> '' AND code = ANY ($86::text[]) OR keys && $87::text[])) AS outflows
 """
 
 
@@ -200,8 +205,14 @@ class RowChangedMeanwhile(Unavailable):
     code = "row_changed_meanwhile"
 
 
-async def write_booking(tx: Transaction, booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]) -> None:
+async def write_booking(
+    tx: Transaction, booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]
+) -> list[PaymentId]:
     """Write all of a batch. `accounts` must hold every account its entries name.
+
+    Returns the outflows that wait for money under one of the codes or keys received. The statement sees every outflow
+    whose transaction held the intent of such a code before this one; of two that share only a key and run at once,
+    neither may see the other, and `find_matchable_outflows` finds them later.
 
     Locked balances are moved last, summed over the batch and in order. Raises RowChangedMeanwhile where an invoice or
     intent is no longer as it was locked, BalanceBelowFloor.
@@ -213,6 +224,7 @@ async def write_booking(tx: Transaction, booking: Booking, accounts: Mapping[Acc
     movements = inline_movements((posting for entry in booking.entries for posting in entry.postings), accounts)
     if movements:
         await move_inline_balances(tx, movements)
+    return list(row["outflows"] or ())
 
 
 def _parameters(booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]) -> list[list[object]]:
@@ -238,6 +250,8 @@ def _parameters(booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]
             [(line.id, line.account_id, line.action, line.subject_kind, line.subject_id) for line in booking.audit], 5
         ),
         [row.owner_id for row in booking.cases],
+        list(booking.received_codes),
+        list(booking.received_keys),
     ]
 
 

@@ -90,6 +90,17 @@ async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Map
     )
 
 
+def codes_of(tellings: Sequence[Telling]) -> list[str]:
+    """Every reference code that tellings carry, wherever it stands."""
+    return sorted(
+        {
+            code
+            for telling in tellings
+            for code in (*telling.codes.field, *telling.codes.direct, *telling.codes.squeezed)
+        }
+    )
+
+
 _LOCK_GROUND = """
     SELECT
         (SELECT array_agg((event_key.provider_account_id, event_key.key, event_key.fingerprint,
@@ -145,15 +156,12 @@ async def lock_ground(
     """
     events = {telling.event for telling in tellings} - claimed.events
     facts = {key for telling in tellings if telling.moves_money for key in telling.fact_keys} - claimed.facts
-    codes = {
-        code for telling in tellings for code in (*telling.codes.field, *telling.codes.direct, *telling.codes.squeezed)
-    }
     row = await tx.fetchrow(
         _LOCK_GROUND,
         tx.organization_id,
         *columns([(key.account_id, key.key) for key in events], 2),
         *columns([(key.account_id, key.movement.value, key.key) for key in facts], 3),
-        sorted(codes),
+        codes_of(tellings),
         first_day,
         last_day,
     )

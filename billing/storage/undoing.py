@@ -1,49 +1,222 @@
 """Rows of a payment that leaves again: found, locked in the order of the house, and undone.
 
-Apart from the statements of the callback path, since it is rare: a delivery that tells of money leaving is written in a
-transaction of its own.
+Apart from the statements of the callback path, since it is rare. An outflow whose payment is not known yet waits in
+`unmatched_outflow`.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from billing.domain.ids import AllocationId, IntentId, InvoiceId, PaymentId, VisitId
+from billing.domain.ids import (
+    AllocationId,
+    DeliveryId,
+    IntentId,
+    InvoiceId,
+    PaymentId,
+    ProviderAccountId,
+    VisitId,
+)
 from billing.domain.intent import Intent
 from billing.domain.invoice import Invoice
 from billing.domain.money import Dong
-from billing.domain.notice import Telling
+from billing.domain.notice import FactKey, Telling
 from billing.domain.payment import Place
-from billing.domain.undoing import LiveAllocation, PaidBefore, Undone
+from billing.domain.undoing import LiveAllocation, Outflow, PaidBefore, Undone
 from billing.storage.database import Transaction
 from billing.storage.rows import columns, intent_of, invoice_of
+from providers.contract import Movement
 
-# By the money's own names first; else the newest payment under the code from which this much has not left yet.
+# By the money's own names first; else the newest payment under the code from which this much has not left yet, one of
+# the account that the money left before one of another.
 _FIND_PAYMENT = """
     SELECT id FROM (
-        SELECT 1 AS choice, fact_key.fact_id AS id
-        FROM unnest($2::uuid[], $3::text[]) AS told (account_id, key)
-        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = told.account_id
-            AND fact_key.movement = 'received' AND fact_key.key = told.key
+        SELECT 1 AS choice, payment.id, payment.provider_account_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
+            AND fact_key.movement = 'received' AND fact_key.key = named.key
+        JOIN payment ON payment.organization_id = $1 AND payment.id = fact_key.fact_id
         UNION ALL
-        SELECT 2, payment.id
+        SELECT 2, payment.id, payment.provider_account_id
         FROM intent
         JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
         JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
-        WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($4::text[])
+        WHERE intent.organization_id = $1 AND intent.reference_code = $4
             AND position.amount - position.refunded - position.refund_reserved >= $5
     ) AS found
-    ORDER BY choice, id DESC
+    ORDER BY choice, provider_account_id = $6 DESC, id DESC
     LIMIT 1
 """
 
 
-async def find_payment(tx: Transaction, telling: Telling) -> PaymentId | None:
-    """The payment whose money a telling says has left; nothing is locked."""
-    names = [(key.account_id, key.key) for key in telling.fact_keys]
-    codes = [*telling.codes.field, *telling.codes.direct]
-    found: UUID | None = await tx.fetchval(_FIND_PAYMENT, tx.organization_id, *columns(names, 2), codes, telling.amount)
+async def find_payment(tx: Transaction, outflow: Outflow) -> PaymentId | None:
+    """The payment whose money has left; nothing is locked."""
+    found: UUID | None = await tx.fetchval(
+        _FIND_PAYMENT,
+        tx.organization_id,
+        *columns([(key.account_id, key.key) for key in outflow.names], 2),
+        outflow.code,
+        outflow.amount,
+        outflow.account_id,
+    )
     return None if found is None else PaymentId(found)
+
+
+# The invoices and intents that a batch with money leaving may change, those of its payments included.
+_LOCK_INVOICES_OF_BATCH = """
+    SELECT id FROM invoice
+    WHERE organization_id = $1 AND id IN (
+        SELECT intent_invoice.invoice_id FROM intent
+        JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id
+        WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($5::text[])
+        UNION
+        SELECT allocation.invoice_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
+            AND fact_key.movement = 'received' AND fact_key.key = named.key
+        JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = fact_key.fact_id
+        UNION
+        SELECT allocation.invoice_id
+        FROM intent
+        JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
+        JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = payment.id
+        WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($4::text[]))
+    ORDER BY id FOR NO KEY UPDATE
+"""
+
+_LOCK_INTENTS_OF_BATCH = """
+    SELECT id FROM intent
+    WHERE organization_id = $1 AND (reference_code = ANY ($4::text[]) OR id IN (
+        SELECT payment.intent_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
+            AND fact_key.movement = 'received' AND fact_key.key = named.key
+        JOIN payment ON payment.organization_id = $1 AND payment.id = fact_key.fact_id))
+    ORDER BY id FOR NO KEY UPDATE
+"""
+
+_LOCK_POSITIONS_OF_BATCH = """
+    SELECT payment_id FROM payment_position
+    WHERE organization_id = $1 AND payment_id IN (
+        SELECT fact_key.fact_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
+            AND fact_key.movement = 'received' AND fact_key.key = named.key
+        UNION
+        SELECT payment.id FROM intent
+        JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
+        WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($4::text[]))
+    ORDER BY payment_id FOR NO KEY UPDATE
+"""
+
+
+async def lock_for_outflows(tx: Transaction, tellings: Sequence[Telling], *, codes: Sequence[str]) -> None:
+    """Hold, in the order of the house, all that a batch may change in which money leaves; `codes` are all its codes.
+
+    Called before the batch locks what its money received may change: both are then held at once, in one order, and no
+    two batches wait for each other in a circle.
+    """
+    leaving = [telling for telling in tellings if telling.takes_money_out]
+    names = {(key.account_id, key.key) for telling in leaving for key in telling.reverses or telling.fact_keys}
+    theirs = sorted({code for telling in leaving for code in (*telling.codes.field, *telling.codes.direct)})
+    found = columns(sorted(names, key=repr), 2)
+    await tx.fetch(_LOCK_INVOICES_OF_BATCH, tx.organization_id, *found, theirs, codes)
+    await tx.fetch(_LOCK_INTENTS_OF_BATCH, tx.organization_id, *found, codes)
+    await tx.fetch(_LOCK_POSITIONS_OF_BATCH, tx.organization_id, *found, theirs)
+
+
+_ADD_UNMATCHED = """
+    INSERT INTO unmatched_outflow (organization_id, id, provider_account_id, delivery_id, amount, keys, code,
+        occurred_at, recorded_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+
+
+async def add_unmatched_outflow(tx: Transaction, outflow: Outflow, *, at: datetime) -> None:
+    """Keep money that left before its payment is known, with the names that lead to the payment."""
+    await tx.execute(
+        _ADD_UNMATCHED,
+        tx.organization_id,
+        outflow.id,
+        outflow.account_id,
+        outflow.delivery_id,
+        outflow.amount,
+        sorted(outflow_key(key) for key in outflow.names),
+        outflow.code,
+        outflow.occurred_at,
+        at,
+    )
+
+
+_READ_UNMATCHED = """
+    SELECT id, provider_account_id, delivery_id, amount, keys, code, occurred_at
+    FROM unmatched_outflow
+    WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND payment_id IS NULL
+    ORDER BY id
+"""
+
+
+async def read_unmatched_outflows(tx: Transaction, outflow_ids: Sequence[PaymentId]) -> list[Outflow]:
+    """Those of the outflows named that are not matched yet, the oldest first."""
+    return [
+        Outflow(
+            id=PaymentId(row["id"]),
+            account_id=ProviderAccountId(row["provider_account_id"]),
+            delivery_id=DeliveryId(row["delivery_id"]),
+            amount=Dong(row["amount"]),
+            occurred_at=row["occurred_at"],
+            names=frozenset(_name_of(key) for key in row["keys"]),
+            code=row["code"],
+        )
+        for row in await tx.fetch(_READ_UNMATCHED, tx.organization_id, list(outflow_ids))
+    ]
+
+
+_FIND_MATCHABLE = """
+    SELECT outflow.id
+    FROM unmatched_outflow AS outflow
+    WHERE outflow.organization_id = $1 AND outflow.payment_id IS NULL AND outflow.recorded_at > $2
+        AND (EXISTS (SELECT FROM unnest(outflow.keys) AS named (key)
+                JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.movement = 'received'
+                    AND fact_key.account_id = left(named.key, 36)::uuid AND fact_key.key = substr(named.key, 38)
+                JOIN payment_position AS position ON position.organization_id = $1
+                    AND position.payment_id = fact_key.fact_id
+                WHERE position.amount - position.refunded - position.refund_reserved >= outflow.amount)
+            OR EXISTS (SELECT FROM intent
+                JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
+                JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+                WHERE intent.organization_id = $1 AND outflow.code <> '' AND intent.reference_code = outflow.code
+                    AND position.amount - position.refunded - position.refund_reserved >= outflow.amount))
+    ORDER BY outflow.id
+    LIMIT $3
+"""
+
+
+async def find_matchable_outflows(tx: Transaction, *, since: datetime, at_most: int) -> list[PaymentId]:
+    """Outflows recorded after a moment whose payment is in the books by now; nothing is locked."""
+    rows = await tx.fetch(_FIND_MATCHABLE, tx.organization_id, since, at_most)
+    return [PaymentId(row["id"]) for row in rows]
+
+
+_MATCH = """
+    UPDATE unmatched_outflow SET payment_id = $3, matched_at = $4
+    WHERE organization_id = $1 AND id = $2 AND payment_id IS NULL
+"""
+
+
+async def match_outflow(tx: Transaction, outflow_id: PaymentId, payment_id: PaymentId, *, at: datetime) -> bool:
+    """Record the payment of an outflow; False where another transaction has matched it."""
+    return await tx.execute(_MATCH, tx.organization_id, outflow_id, payment_id, at) == "UPDATE 1"
+
+
+def outflow_key(key: FactKey) -> str:
+    """A name of money received as it stands in `unmatched_outflow.keys`."""
+    return f"{key.account_id}/{key.key}"
+
+
+def _name_of(key: str) -> FactKey:
+    account_id, _, name = key.partition("/")
+    return FactKey(UUID(account_id), Movement.RECEIVED, name)
 
 
 _LOCK_INVOICES = """

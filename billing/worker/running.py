@@ -13,6 +13,7 @@ from billing.services.context import Context
 from billing.services.dispatching import Dispatch, forget_once
 from billing.services.expiring import EXPIRED_MAX, expire_once
 from billing.services.feeding import feed_once
+from billing.services.outflows import match_outflows_once
 from billing.services.sealing import seal_once
 from billing.services.upkeep import make_partitions_once
 from billing.worker.dispatcher import Dispatcher
@@ -30,6 +31,7 @@ class Pace:
 
     ask_s: float = 10.0
     feed_s: float = 10.0
+    match_s: float = 10.0
     expire_s: float = 10.0
     dispatch_s: float = 1.0
     seal_s: float = 5.0
@@ -47,6 +49,9 @@ async def run_worker(context: Context, *, dispatch: Dispatch, pace: Pace, stop: 
 
     async def feed(organization_id: OrganizationId) -> int:
         return await feed_once(context, organization_id)
+
+    async def match(organization_id: OrganizationId) -> int:
+        return await match_outflows_once(context, organization_id)
 
     async def expire(organization_id: OrganizationId) -> int:
         expired = 0
@@ -78,6 +83,7 @@ async def run_worker(context: Context, *, dispatch: Dispatch, pace: Pace, stop: 
             Loop("upkeep", pace.upkeep_s, keep_up),
             Loop("ask", pace.ask_s, each(context, "ask", ask)),
             Loop("feed", pace.feed_s, each(context, "feed", feed)),
+            Loop("match", pace.match_s, each(context, "match", match)),
             Loop("expire", pace.expire_s, each(context, "expire", expire)),
             Loop("dispatch", pace.dispatch_s, each(context, "dispatch", dispatcher.go_round)),
             Loop("seal", pace.seal_s, each(context, "seal", seal)),

@@ -123,6 +123,7 @@ class Sandbox(Provider, Callbacks, Queries, AnyAmount):
         facts = {f"transaction:{message.transaction_id}"}
         if message.bank_reference:
             facts.add(f"bank:{message.bank_reference}")
+        original = message.original_transaction_id if message.direction == "debit" else ""
         payer = message.payer
         return Notice(
             event_key=f"{message.transaction_id}:{message.status}",
@@ -132,6 +133,7 @@ class Sandbox(Provider, Callbacks, Queries, AnyAmount):
             amount=message.amount,
             movement=movement,
             fact_keys=frozenset(facts),
+            reverses=frozenset({f"transaction:{original}"} if original else ()),
             fingerprint=_fingerprint(message),
             reference=message.reference,
             transfer_text=message.content,
@@ -171,6 +173,7 @@ def _fingerprint(message: SandboxMessage) -> bytes:
         message.content,
         message.reference,
         message.occurred_at.isoformat(),
+        *((message.original_transaction_id,) if message.original_transaction_id else ()),
     )
 
 

@@ -63,7 +63,8 @@ class SandboxMessage(BaseModel):
     """One thing the sandbox bank tells about one transaction. Amounts are whole đồng and never signed.
 
     `status` is a word of the bank; those it may use later are not refused. `content` is the transfer text,
-    `reference` our code where the bank carries it in a field of its own.
+    `reference` our code where the bank carries it in a field of its own. A debit may name the transaction
+    whose money it sends back in `original_transaction_id`.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -80,6 +81,7 @@ class SandboxMessage(BaseModel):
     reference: str | None = Field(default=None, max_length=40)
     occurred_at: Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_within_reason)]
     payer: SandboxPayer | None = None
+    original_transaction_id: str = Field(default="", pattern=r"^[0-9A-Za-z._-]{0,64}$")
 
 
 def signature_of(key: bytes, timestamp: str, body: bytes) -> str:

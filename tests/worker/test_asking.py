@@ -7,12 +7,14 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from billing.domain.errors import Unavailable
+from billing.domain.errors import CommitUnknown, Unavailable
 from billing.domain.intent import IntentState
 from billing.services.asking import ask_once
 from billing.services.expiring import expire_once
+from billing.storage.bookings import RowChangedMeanwhile
 from providers.contract import Outcome
 from providers.sandbox.bank import Behaviour
+from providers.sandbox.message import SandboxMessage
 from tests.services.road import OWED, Bill, assert_books_are_right
 from tests.worker.asking_road import AskingRoad
 
@@ -264,3 +266,105 @@ async def test_account_that_cannot_be_asked_leaves_unknown_to_a_person_and_expir
     assert [row["due_at"] for row in await asking_road.asking()] == [None, None]
     cases = await asking_road.rows("SELECT reason, intent_id FROM exception_case")
     assert cases == [{"reason": "asked_in_vain", "intent_id": unknown.intent_id}]
+
+
+def refund_of(paid: SandboxMessage, number: str) -> SandboxMessage:
+    """The bank takes a transfer back; its book and its text say so."""
+    return paid.model_copy(update={"transaction_id": number, "bank_reference": f"FTR-{number}", "direction": "debit"})
+
+
+async def owed_by(road: AskingRoad, bill: Bill) -> int:
+    return int((await road.rows(f"SELECT owed FROM invoice WHERE id = '{bill.invoice_id}'"))[0]["owed"])
+
+
+async def assert_nothing_is_unexplained(road: AskingRoad) -> None:
+    rows = await road.rows(
+        "SELECT coalesce(sum(CASE WHEN debit_account_id = account.id THEN amount ELSE -amount END), 0) AS net"
+        " FROM posting JOIN ledger_account AS account ON account.id IN (debit_account_id, credit_account_id)"
+        " WHERE account.role = 'unexplained_outflow'"
+    )
+    assert int(rows[0]["net"]) == 0
+    await assert_books_are_right(road.context.database)
+
+
+@pytest.mark.parametrize("is_refund_first", [False, True])
+@pytest.mark.parametrize("way", ["called back", "asked"])
+async def test_payment_and_its_refund_owe_again_called_back_or_asked(
+    asking_road: AskingRoad, way: str, is_refund_first: bool
+) -> None:
+    bill = await asking_road.road.bill()
+    qr = await asking_road.qr_of(bill.intent_id)
+    paid = asking_road.bank.transfer(qr, Behaviour.EXACT)
+    told = [paid, refund_of(paid, "R1")]
+    asking_road.bank.book.write(told[1])
+
+    if way == "called back":
+        for message in reversed(told) if is_refund_first else told:
+            await asking_road.call_back(message)
+    else:
+        if is_refund_first:
+            asking_road.bank.book._messages.reverse()
+        asking_road.clock.turn(minutes=31)
+        await expire(asking_road)
+        asking_road.clock.turn(minutes=2)
+        await ask(asking_road)
+
+    assert await owed_by(asking_road, bill) == OWED
+    assert (await asking_road.road.read(bill.intent_id))["received"] == 0
+    assert [row["reason"] for row in await asking_road.rows("SELECT reason FROM exception_case")] == [
+        "money_left_unasked"
+    ]
+    await assert_nothing_is_unexplained(asking_road)
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+async def test_second_payment_and_refund_of_the_first_are_booked_by_the_first_question(
+    asking_road: AskingRoad, is_named: bool
+) -> None:
+    bill = await asking_road.road.bill()
+    qr = await asking_road.qr_of(bill.intent_id)
+    first = asking_road.bank.transfer(qr, Behaviour.SHORT)
+    await asking_road.call_back(first)
+    asking_road.bank.transfer(qr, Behaviour.SHORT)
+    named = {"original_transaction_id": first.transaction_id if is_named else ""}
+    asking_road.bank.book.write(refund_of(first, "R1").model_copy(update=named))
+    asking_road.clock.turn(minutes=31)
+    await expire(asking_road)
+    asking_road.clock.turn(minutes=2)
+
+    await ask(asking_road)
+
+    assert await owed_by(asking_road, bill) == OWED // 2
+    assert len(await asking_road.rows("SELECT id FROM payment")) == 2
+    if is_named:
+        position = await asking_road.rows(
+            "SELECT refunded FROM payment_position JOIN payment ON payment.id = payment_id"
+            f" WHERE provider_reference = '{first.transaction_id}'"
+        )
+        assert position == [{"refunded": OWED // 2}]
+    await assert_nothing_is_unexplained(asking_road)
+
+
+@pytest.mark.parametrize("fault", [Unavailable, RowChangedMeanwhile, CommitUnknown])
+async def test_answer_that_can_never_be_written_goes_to_a_person_after_a_day(
+    asking_road: AskingRoad, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    bill = await asking_road.road.bill()
+    asking_road.bank.transfer(await asking_road.qr_of(bill.intent_id), Behaviour.EXACT)
+    asking_road.clock.turn(minutes=31)
+    await expire(asking_road)
+    attempts: list[int] = []
+
+    async def fail(*_: object) -> None:
+        attempts.append(1)
+        raise fault("again")
+
+    monkeypatch.setattr("billing.services.asking.apply_deliveries", fail)
+    for _ in range(60):
+        asking_road.clock.turn(minutes=30)
+        with suppress(Unavailable, CommitUnknown):
+            await ask(asking_road)
+
+    assert 40 < len(attempts) < 50, "asked again within a day, and no longer"
+    assert [row["due_at"] for row in await asking_road.asking()] == [None]
+    assert [row["reason"] for row in await asking_road.rows("SELECT reason FROM exception_case")] == ["asked_in_vain"]

@@ -1,19 +1,18 @@
 """Every fact that makes or undoes a payment enters here: a batch of deliveries becomes money in the books.
 
 Takes a transaction that holds the day lock, opens none. Applying a delivery twice changes nothing. The order is the
-lock order of the house: day, keys, invoices, intents; then everything is written at once. Source: DESIGN §5.
+lock order of the house: day, keys, invoices, intents; then everything received is written at once. Money that left
+comes last (`outflows.py`), for every caller, by notice and not by delivery. Source: DESIGN §5.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 from billing.domain.actor import Actor
-from billing.domain.bookkeeping import clearing_account, money_left, payment_received, payment_undone
-from billing.domain.exception import ExceptionTerms, terms_of
-from billing.domain.folding import Case, Folded, Ground, Reason, fold
+from billing.domain.bookkeeping import clearing_account, payment_received
+from billing.domain.folding import Folded, Ground, Reason, fold
 from billing.domain.ids import AllocationId, DeliveryId, EntryId, PaymentId
 from billing.domain.intent import Intent
 from billing.domain.ledger import CHART, AccountKey, Entry, EntryKind, accounting_date, business_date
@@ -21,21 +20,29 @@ from billing.domain.money import dong
 from billing.domain.notice import Codes, EventKey, FactKey, Telling, first_tellings, join_facts
 from billing.domain.payment import Allocation
 from billing.domain.reference import Grammar, extract_codes, is_reference_code, squeezed_codes
-from billing.domain.undoing import Undone, undo
-from billing.services.context import Context, ProviderAccount
+from billing.domain.undoing import outflow_of
+from billing.services.context import Books, Context, ProviderAccount
+from billing.services.steps.cases import case_row
+from billing.services.steps.outflows import NewOutflow, apply_outflows, intent_message, invoice_message
 from billing.storage.bookings import (
     AuditLine,
     Booking,
-    CaseRow,
     DeliveryRow,
     Message,
     PaymentRow,
     write_booking,
 )
 from billing.storage.database import Transaction
-from billing.storage.notices import LockedGround, claim_keys, lock_bank_accounts, lock_ground, read_twins
-from billing.storage.undoing import find_payment, lock_payment, write_undone
-from providers.contract import Callback, Notice, Outcome, Payer, Verdict
+from billing.storage.notices import (
+    LockedGround,
+    claim_keys,
+    codes_of,
+    lock_bank_accounts,
+    lock_ground,
+    read_twins,
+)
+from billing.storage.undoing import lock_for_outflows, outflow_key
+from providers.contract import Callback, Movement, Notice, Outcome, Payer, Verdict
 
 _BANK_KEY = "bank:"
 _KEPT_HEADERS = frozenset({"content-type", "user-agent", "date"})
@@ -84,6 +91,8 @@ async def apply_deliveries(
     new = [telling for telling in alike if telling.event in claimed.events]
     today = business_date(now)
     first_day = min((business_date(telling.occurred_at) for telling in tellings), default=today)
+    if any(telling.takes_money_out for telling in tellings):
+        await lock_for_outflows(tx, tellings, codes=codes_of(tellings))
     locked = await lock_ground(tx, tellings, claimed, first_day=min(first_day, today), last_day=today)
     ground = Ground(
         known_events=locked.known_events,
@@ -101,23 +110,26 @@ async def apply_deliveries(
         )
         for delivery in deliveries
     }
-    undone = {fact_id: await _undo(tx, telling, context) for fact_id, telling in folded.outflows}
-    booking = _booking(deliveries, answers, folded, locked, undone=undone, terms=books.exception_terms, context=context)
-    await write_booking(tx, booking, books.accounts)
+    booking = _booking(deliveries, answers, folded, locked, books=books, context=context)
+    received = [telling for telling in tellings if telling.moves_money and telling.movement is Movement.RECEIVED]
+    booking = replace(
+        booking,
+        received_codes=codes_of(received),
+        received_keys=sorted({outflow_key(key) for telling in received for key in telling.fact_keys}),
+    )
+    waiting = await write_booking(tx, booking, books.accounts)
+    if folded.outflows or waiting:
+        left = _outflows(folded, locked)
+        await apply_outflows(tx, left, waiting, days=locked.days, context=context)
     return answers
 
 
-async def _undo(tx: Transaction, telling: Telling, context: Context) -> Undone | None:
-    """Take money that left out of the payment it belongs to; None where no payment is known that still has it."""
-    payment_id = await find_payment(tx, telling)
-    if payment_id is None:
-        return None
-    paid = await lock_payment(tx, payment_id)
-    if paid.standing < telling.amount:
-        return None
-    undone = undo(telling.amount, paid, new_id=lambda: AllocationId(context.ids.new()))
-    await write_undone(tx, undone, at=context.clock())
-    return undone
+def _outflows(folded: Folded, locked: LockedGround) -> list[NewOutflow]:
+    cases = {case.telling.event: case for case in folded.cases if case.reason is Reason.MONEY_LEFT_UNASKED}
+    return [
+        NewOutflow(outflow_of(fact_id, telling, issued=locked.intents.__contains__), cases[telling.event])
+        for fact_id, telling in folded.outflows
+    ]
 
 
 def _telling(delivery: Delivery, notice: Notice, grammar: Grammar) -> Telling:
@@ -132,7 +144,8 @@ def _telling(delivery: Delivery, notice: Notice, grammar: Grammar) -> Telling:
         movement=notice.movement,
         amount=dong(notice.amount),
         occurred_at=_moment(notice, delivery),
-        fact_keys=frozenset(_fact_key(account, notice, key) for key in notice.fact_keys),
+        fact_keys=frozenset(_name(account, notice.movement, key) for key in notice.fact_keys),
+        reverses=frozenset(_name(account, Movement.RECEIVED, key) for key in notice.reverses),
         codes=_codes(notice, grammar),
         transfer_text=notice.transfer_text,
         provider_reference=notice.provider_reference,
@@ -156,12 +169,12 @@ def _event_key(notice: Notice) -> str:
     return f"{notice.movement.value}:{notice.event_key}"
 
 
-def _fact_key(account: ProviderAccount, notice: Notice, key: str) -> FactKey:
+def _name(account: ProviderAccount, movement: Movement, key: str) -> FactKey:
     """A bank's reference belongs to the bank account, so that another channel's telling of it is recognised."""
     owner: UUID = account.id
     if key.startswith(_BANK_KEY) and account.bank_account_id is not None:
         owner = account.bank_account_id
-    return FactKey(owner, notice.movement, key)
+    return FactKey(owner, movement, key)
 
 
 def _codes(notice: Notice, grammar: Grammar) -> Codes:
@@ -178,8 +191,7 @@ def _booking(
     folded: Folded,
     locked: LockedGround,
     *,
-    undone: Mapping[PaymentId, Undone | None],
-    terms: Mapping[str, ExceptionTerms],
+    books: Books,
     context: Context,
 ) -> Booking:
     now = context.clock()
@@ -216,11 +228,11 @@ def _booking(
             (invoice, locked.invoices[invoice_id].version) for invoice_id, invoice in sorted(folded.invoices.items())
         ],
         intents=_with_versions(folded, locked),
-        entries=_entries(folded, parts, locked, undone, context),
-        cases=[_case_row(case, terms, context) for case in folded.cases],
+        entries=_entries(folded, parts, locked, context),
+        cases=[case_row(case, books, context) for case in folded.cases if case.reason is not Reason.MONEY_LEFT_UNASKED],
         holds=folded.holds,
         attached=folded.attached,
-        messages=_messages(folded, [one for one in undone.values() if one is not None], context),
+        messages=_messages(folded, context),
         audit=[
             AuditLine(
                 id=new_id(),
@@ -234,85 +246,39 @@ def _booking(
     )
 
 
-def _case_row(case: Case, own: Mapping[str, ExceptionTerms], context: Context) -> CaseRow:
-    terms = terms_of(case.reason, own)
-    return CaseRow(id=_case_id(case, context), case=case, due_at=context.clock() + terms.due, owner_id=terms.owner_id)
-
-
-def _case_id(case: Case, context: Context) -> UUID:
-    """The same changed telling of one event is one disagreement, however often it is delivered."""
-    if case.reason is not Reason.SAME_EVENT_OTHER_CONTENT:
-        return context.ids.new()
-    telling = case.telling
-    named = hashlib.sha256(telling.account_id.bytes + telling.event.key.encode() + b"|" + telling.fingerprint)
-    return UUID(bytes=named.digest()[:16])
-
-
 def _with_versions(folded: Folded, locked: LockedGround) -> list[tuple[Intent, int]]:
     before = {intent.id: intent.version for intent in locked.intents.values()}
     return [(intent, before[intent_id]) for intent_id, intent in sorted(folded.intents.items())]
 
 
 def _entries(
-    folded: Folded,
-    parts: dict[PaymentId, list[Allocation]],
-    locked: LockedGround,
-    undone: Mapping[PaymentId, Undone | None],
-    context: Context,
+    folded: Folded, parts: dict[PaymentId, list[Allocation]], locked: LockedGround, context: Context
 ) -> list[Entry]:
-    received = [
-        (telling, EntryKind.PAYMENT_RECEIVED, payment_received(parts[payment.id], account_id=payment.account_id))
-        for payment, telling in folded.payments
-    ]
-    left = [
-        (
-            telling,
-            EntryKind.MONEY_LEFT,
-            money_left(telling.amount, account_id=telling.account_id)
-            if (known := undone[fact_id]) is None
-            else payment_undone(known, account_id=telling.account_id),
-        )
-        for fact_id, telling in folded.outflows
-    ]
     now = context.clock()
     return [
         Entry(
             id=EntryId(context.ids.new()),
-            kind=kind,
+            kind=EntryKind.PAYMENT_RECEIVED,
             effective_at=telling.occurred_at,
             recorded_at=now,
             accounting_date=accounting_date(
                 occurred_on=business_date(telling.occurred_at), today=business_date(now), days=locked.days
             ),
             actor=Actor.provider(telling.account_id),
-            postings=postings,
+            postings=payment_received(parts[payment.id], account_id=payment.account_id),
         )
-        for telling, kind, postings in received + left
+        for payment, telling in folded.payments
     ]
 
 
-def _messages(folded: Folded, undone: Sequence[Undone], context: Context) -> list[Message]:
+def _messages(folded: Folded, context: Context) -> list[Message]:
     """What others are told: money that came, bills and collections that changed. Ids and amounts only."""
     payments: list[tuple[str, dict[str, object]]] = [
         ("payment.received", {"payment_id": str(payment.id), "amount": payment.amount})
         for payment, _ in folded.payments
     ]
-    invoices: list[tuple[str, dict[str, object]]] = [
-        ("invoice.updated", {"invoice_id": str(invoice.id), "version": invoice.version, "owed": invoice.owed})
-        for invoice in [*folded.invoices.values(), *(one for each in undone for one in each.invoices)]
-    ]
-    intents: list[tuple[str, dict[str, object]]] = [
-        (
-            "intent.updated",
-            {
-                "intent_id": str(intent.id),
-                "version": intent.version,
-                "state": intent.state.value,
-                "received": intent.received,
-            },
-        )
-        for intent in [*folded.intents.values(), *(each.intent for each in undone if each.intent is not None)]
-    ]
+    invoices = [invoice_message(invoice) for invoice in folded.invoices.values()]
+    intents = [intent_message(intent) for intent in folded.intents.values()]
     return [
         Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in payments + invoices + intents
     ]

@@ -1,0 +1,273 @@
+"""Money that leaves: taken out of its own payment, whichever of the two is known first, whoever brings them."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from billing.services.intake import Intake, IntakeLimits
+from billing.services.outflows import match_outflows_once
+from billing.services.steps.notices import Answer, apply_deliveries
+from providers.contract import Movement, Notice, Verdict
+from tests.services.road import OWED, Bill, Road, assert_books_are_right
+from tests.services.test_callback_path import balances, count, reasons
+
+HALF = OWED // 2
+
+
+async def apply(road: Road, *deliveries: Sequence[Notice]) -> list[Answer]:
+    """Apply deliveries in one batch, as every caller does."""
+    made = [road.delivery(*notices) for notices in deliveries]
+    async with road.context.database.transaction(road.hospital.organization_id, posting=True) as tx:
+        answers = await apply_deliveries(tx, made, road.context)
+    return [answers[one.id] for one in made]
+
+
+def back(road: Road, number: str, text: str = "hoan tien", *, amount: int = OWED, **changes: Any) -> Notice:
+    """A refund nobody asked for."""
+    return road.notice(number, text, amount=amount, movement=Movement.REFUNDED, **changes)
+
+
+def of(transaction: str) -> frozenset[str]:
+    return frozenset({f"transaction:{transaction}"})
+
+
+async def standing(road: Road, bill: Bill) -> dict[str, Any]:
+    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        owed = await tx.fetchval("SELECT owed FROM invoice WHERE id = $1", bill.invoice_id)
+        positions = await tx.fetch(
+            "SELECT payment.provider_reference AS name, position.refunded FROM payment"
+            " JOIN payment_position AS position ON position.payment_id = payment.id ORDER BY 1"
+        )
+    row = await road.read(bill.intent_id)
+    return {
+        "owed": owed,
+        "intent": (row["state"], row["received"]),
+        "refunded": {position["name"]: position["refunded"] for position in positions},
+    }
+
+
+async def assert_all_is_explained(road: Road) -> None:
+    assert (await balances(road)).get("unexplained_outflow", 0) == 0
+    await assert_books_are_right(road.context.database)
+
+
+@pytest.fixture
+async def opened(road: Road) -> Road:
+    await road.deliver(road.notice("opens-the-day", "tien le", amount=1))
+    return road
+
+
+@pytest.mark.parametrize("movement", [Movement.REFUNDED, Movement.REVERSED])
+@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.parametrize("shape", ["one delivery", "one batch", "two batches"])
+@pytest.mark.parametrize("is_refund_first", [True, False])
+async def test_payment_and_its_refund_owe_again_in_either_order(
+    opened: Road, movement: Movement, is_named: bool, shape: str, is_refund_first: bool
+) -> None:
+    bill = await opened.bill()
+    came = opened.notice("T1", bill.code)
+    left = back(opened, "R1", "hoan tien" if is_named else bill.code, reverses=of("T1") if is_named else frozenset())
+    left = replace(left, movement=movement)
+    told = [left, came] if is_refund_first else [came, left]
+
+    if shape == "one delivery":
+        await apply(opened, told)
+    elif shape == "one batch":
+        await apply(opened, *([one] for one in told))
+    else:
+        for one in told:
+            await apply(opened, [one])
+
+    found = await standing(opened, bill)
+    assert (found["owed"], found["intent"]) == (OWED, ("pending", 0))
+    assert found["refunded"]["T1"] == OWED
+    assert "money_left_unasked" in await reasons(opened)
+    await assert_all_is_explained(opened)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("is_one_batch", [True, False])
+async def test_refund_is_taken_from_the_payment_it_names_in_any_order(
+    opened: Road, order: tuple[int, ...], is_one_batch: bool
+) -> None:
+    bill = await opened.bill()
+    told = [
+        opened.notice("T1", bill.code, amount=HALF),
+        opened.notice("T2", bill.code, amount=HALF),
+        back(opened, "R1", bill.code, amount=HALF, reverses=of("T1")),
+    ]
+    shuffled = [told[place] for place in order]
+
+    for batch in [shuffled] if is_one_batch else [[one] for one in shuffled]:
+        await apply(opened, batch)
+
+    found = await standing(opened, bill)
+    assert (found["owed"], found["intent"]) == (HALF, ("pending", HALF))
+    assert found["refunded"] == {"T1": HALF, "T2": 0, "opens-the-day": 0}
+    await assert_all_is_explained(opened)
+
+
+async def test_second_payment_and_refund_of_the_first_in_one_delivery_are_both_booked(opened: Road) -> None:
+    """The invoice is changed twice in one transaction, by what came and by what left."""
+    bill = await opened.bill()
+    await apply(opened, [opened.notice("T1", bill.code, amount=HALF)])
+
+    (answer,) = await apply(
+        opened,
+        [opened.notice("T2", bill.code, amount=HALF), back(opened, "R1", bill.code, amount=HALF, reverses=of("T1"))],
+    )
+
+    assert answer.verdict in {Verdict.ACCEPTED, Verdict.AMOUNT_DIFFERS}
+    assert (await standing(opened, bill))["owed"] == HALF
+    await assert_all_is_explained(opened)
+
+
+async def test_refund_that_names_a_payment_takes_no_other(opened: Road) -> None:
+    """The second payment is refunded before it is known: the first one stays whole."""
+    bill = await opened.bill()
+    await apply(opened, [opened.notice("T1", bill.code)])
+    await apply(opened, [back(opened, "R2", bill.code, reverses=of("T2"))])
+    assert (await standing(opened, bill))["owed"] == 0
+
+    await apply(opened, [opened.notice("T2", bill.code)])
+
+    found = await standing(opened, bill)
+    assert (found["owed"], found["refunded"]["T1"], found["refunded"]["T2"]) == (0, 0, OWED)
+    await assert_all_is_explained(opened)
+
+
+async def test_refund_of_a_payment_without_a_code_is_found_by_its_name(opened: Road) -> None:
+    await apply(opened, [back(opened, "R1", reverses=of("T1"))])
+    await apply(opened, [opened.notice("T1", "khong co ma")])
+
+    assert (await balances(opened))["unallocated"] == -1
+    await assert_all_is_explained(opened)
+
+
+async def test_refund_waits_for_the_payment_whose_name_is_attached_later(opened: Road) -> None:
+    """The name that the refund gives is told by the second telling of the payment."""
+    bill = await opened.bill()
+    came = opened.notice("T1", bill.code)
+    await apply(opened, [came], [back(opened, "R1", reverses=of("S1"))])
+    assert (await standing(opened, bill))["owed"] == 0
+    again = replace(came, event_key="listed", fact_keys=came.fact_keys | of("S1"), fingerprint=b"listed")
+
+    await apply(opened, [again])
+
+    assert (await standing(opened, bill))["owed"] == OWED
+    await assert_all_is_explained(opened)
+
+
+async def test_partial_refunds_before_the_payment_add_up(opened: Road) -> None:
+    bill = await opened.bill()
+    for number, amount in enumerate((10_000, 20_000)):
+        await apply(opened, [back(opened, f"R{number}", amount=amount, reverses=of("T1"))])
+
+    await apply(opened, [opened.notice("T1", bill.code)])
+
+    found = await standing(opened, bill)
+    assert (found["owed"], found["intent"]) == (30_000, ("pending", OWED - 30_000))
+    await assert_all_is_explained(opened)
+
+
+async def test_more_than_its_payment_waits_for_a_person(opened: Road) -> None:
+    bill = await opened.bill()
+    await apply(opened, [back(opened, "R1", bill.code, amount=OWED + 1)], [opened.notice("T1", bill.code)])
+
+    assert (await standing(opened, bill))["owed"] == 0
+    assert (await balances(opened))["unexplained_outflow"] == OWED + 1
+    assert "money_left_unasked" in await reasons(opened)
+    await assert_books_are_right(opened.context.database)
+
+
+async def test_refund_with_two_codes_of_ours_is_not_guessed(opened: Road) -> None:
+    bills = [await opened.bill("LK1"), await opened.bill("LK2")]
+    await apply(opened, *([opened.notice(bill.code, bill.code)] for bill in bills))
+
+    await apply(opened, [back(opened, "R1", f"{bills[0].code} {bills[1].code}")])
+
+    assert [(await standing(opened, bill))["owed"] for bill in bills] == [0, 0]
+    assert (await balances(opened))["unexplained_outflow"] == OWED
+
+
+async def test_refund_told_twice_before_its_payment_is_taken_once(opened: Road) -> None:
+    bill = await opened.bill()
+    left = back(opened, "R1", bill.code)
+    await apply(opened, [left], [left])
+    await apply(opened, [opened.notice("T1", bill.code)], [left])
+    await apply(opened, [opened.notice("T1", bill.code)], [left])
+
+    assert (await standing(opened, bill))["refunded"]["T1"] == OWED
+    assert await count(opened, "payment") == 2
+    await opened.deliver(opened.notice("T2", bill.code))
+    assert (await standing(opened, bill))["owed"] == 0
+    await assert_all_is_explained(opened)
+
+
+async def test_exception_of_a_refund_names_its_payment(opened: Road) -> None:
+    bill = await opened.bill()
+    await apply(opened, [back(opened, "R1", bill.code), opened.notice("T1", bill.code)])
+
+    async with opened.context.database.transaction(opened.hospital.organization_id) as tx:
+        named = await tx.fetch(
+            "SELECT payment.provider_reference FROM exception_case AS opened"
+            " JOIN payment ON payment.id = opened.payment_id WHERE opened.reason = 'money_left_unasked'"
+        )
+    assert [row["provider_reference"] for row in named] == ["T1"]
+
+
+async def test_match_that_two_transactions_missed_is_found_later(opened: Road) -> None:
+    """A refund and its payment, neither of which saw the other: a round of the worker brings them together."""
+    bill = await opened.bill()
+    await apply(opened, [back(opened, "R1", reverses=of("T9"))], [opened.notice("T1", bill.code)])
+    organization_id = opened.hospital.organization_id
+    async with opened.context.database.transaction(organization_id) as tx:  # as if T1 were called T9 all along
+        await tx.execute(
+            "INSERT INTO fact_key (organization_id, account_id, movement, key, fact_id, amount)"
+            " SELECT organization_id, account_id, movement, 'transaction:T9', fact_id, amount FROM fact_key"
+            " WHERE key = 'transaction:T1'"
+        )
+
+    assert [await match_outflows_once(opened.context, organization_id) for _ in range(2)] == [1, 0]
+
+    assert (await standing(opened, bill))["owed"] == OWED
+    await assert_all_is_explained(opened)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_refunds_and_payments_through_two_intakes_at_once_are_all_explained(road: Road, seed: int) -> None:
+    """Batches with money in and out of the same invoices, in every order: no circle of locks, nothing unexplained."""
+    bills = [await road.bill(f"LK{number}") for number in range(3)]
+    told: list[Notice] = []
+    for number in range(18):
+        bill = bills[number % 3]
+        told.append(road.notice(f"T{number}", bill.code, amount=1_000 + number))
+        if number % 2:
+            told.append(back(road, f"R{number}", bill.code, amount=1_000 + number, reverses=of(f"T{number}")))
+    told = told[seed::2] + told[:seed] + told[::-1]
+
+    limits = IntakeLimits(lanes=1, batch_max=5)
+    async with Intake(road.context, limits) as here, Intake(road.context, limits) as there:
+        await asyncio.gather(
+            *((here, there)[place % 2].submit(road.delivery(notice)) for place, notice in enumerate(told))
+        )
+    await match_outflows_once(road.context, road.hospital.organization_id)
+
+    kept = sum(1_000 + number for number in range(18) if not number % 2)
+    assert (await balances(road))["clearing"] == kept
+    await assert_all_is_explained(road)
+
+
+async def test_refund_dated_on_an_earlier_day_is_matched_today(opened: Road) -> None:
+    bill = await opened.bill()
+    yesterday = opened.context.clock() - timedelta(days=1)
+    await apply(opened, [back(opened, "R1", bill.code, occurred_at=yesterday)])
+    await apply(opened, [opened.notice("T1", bill.code, occurred_at=yesterday)])
+
+    assert (await standing(opened, bill))["owed"] == OWED
+    await assert_all_is_explained(opened)
