@@ -9,4 +9,5 @@ psql --no-psqlrc --set=ON_ERROR_STOP=1 --username="${POSTGRES_USER:-postgres}" -
 CREATE ROLE vienphi_owner LOGIN CREATEROLE PASSWORD :'owner_password';
 CREATE ROLE vienphi_app LOGIN PASSWORD :'app_password';
 CREATE DATABASE vienphi OWNER vienphi_owner;
+REVOKE TEMPORARY ON DATABASE vienphi FROM PUBLIC;
 SQL

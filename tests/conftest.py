@@ -45,6 +45,18 @@ class DatabaseAddress:
     superuser_url: str | None
 
 
+_CLOCK_AHEAD = """
+    CREATE OR REPLACE FUNCTION vienphi_clock() RETURNS timestamptz
+    LANGUAGE sql STABLE RETURN clock_timestamp() + interval '7 days'
+"""
+
+
+async def _run(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
 class Loop:
     """An event loop in a thread of its own, for fixtures that are not async and live longer than one test."""
 
@@ -87,6 +99,8 @@ class DatabaseServer:
         # Copying files is twice as fast on our own server; a durable one would make a checkpoint for it.
         strategy = "wal_log" if self.own is None else "file_copy"
         self._loop.run(self._owner.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY {strategy}"))
+        # A copy does not have the rights of its template.
+        self._loop.run(self._owner.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC"))
         return self.address(name)
 
     def drop(self, name: str) -> None:
@@ -104,7 +118,9 @@ class DatabaseServer:
                     return
 
     def migrate(self, address: DatabaseAddress) -> None:
+        """Apply the migrations, and let the clocks of tests run up to a week ahead of the server's."""
         self._loop.run(migrate(address.owner_url))
+        self._loop.run(_run(address.owner_url, _CLOCK_AHEAD))
 
     def close(self) -> None:
         self._loop.run(self._owner.close())

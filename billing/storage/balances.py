@@ -18,48 +18,8 @@ from billing.storage.database import Transaction
 
 _FLOOR = "balance_not_below_floor"
 
-_BEGIN_SNAPSHOTS = """
-    INSERT INTO balance_watermark (organization_id, covers_until, taken_at) VALUES ($1, '0', $2)
-    ON CONFLICT DO NOTHING
-"""
-
-_LOCK_WATERMARK = """
-    SELECT covers_until FROM balance_watermark WHERE organization_id = $1 FOR UPDATE
-"""
-
-# The next piece: up to the watermark, or to the end of the transaction in which the limit falls; NULL where nothing
-# was finished since.
-_NEXT_END = """
-    SELECT least(vienphi_watermark(), (
-        SELECT (transaction_id::text::bigint + 1)::text::xid8 FROM posting
-        WHERE organization_id = $1 AND transaction_id >= $2
-        ORDER BY transaction_id OFFSET $3 LIMIT 1))
-    WHERE EXISTS (SELECT FROM posting
-        WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < vienphi_watermark())
-"""
-
-_ADD_TO_SNAPSHOT = """
-    WITH finished AS MATERIALIZED (
-        SELECT debit_account_id, credit_account_id, amount, (
-            SELECT accounting_date FROM journal_entry WHERE organization_id = $1 AND id = posting.entry_id
-        ) AS accounting_date
-        FROM posting
-        WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
-    ), moved AS (
-        SELECT account_id, accounting_date, sum(debit) AS debit, sum(credit) AS credit FROM (
-            SELECT debit_account_id AS account_id, accounting_date, amount AS debit, 0 AS credit FROM finished
-            UNION ALL
-            SELECT credit_account_id, accounting_date, 0, amount FROM finished
-        ) AS sides GROUP BY account_id, accounting_date
-    ), added AS (
-        INSERT INTO balance_snapshot AS kept (organization_id, account_id, accounting_date, debit, credit)
-        SELECT $1, account_id, accounting_date, debit, credit FROM moved
-        ON CONFLICT (organization_id, account_id, accounting_date) DO UPDATE
-            SET debit = kept.debit + excluded.debit, credit = kept.credit + excluded.credit
-    ), advanced AS (
-        UPDATE balance_watermark SET covers_until = $3, taken_at = $4 WHERE organization_id = $1
-    )
-    SELECT count(*) FROM finished
+_EXTEND_SNAPSHOTS = """
+    SELECT vienphi_extend_snapshots($1, $2)
 """
 
 
@@ -68,12 +28,7 @@ async def extend_snapshots(tx: Transaction, *, at: datetime, postings_max: int) 
 
     Nothing is written where there are none. A second caller waits for the first and goes on where it ended.
     """
-    await tx.execute(_BEGIN_SNAPSHOTS, tx.organization_id, at)
-    begin = await tx.fetchval(_LOCK_WATERMARK, tx.organization_id)
-    end = await tx.fetchval(_NEXT_END, tx.organization_id, begin, postings_max - 1)
-    if end is None:
-        return 0
-    return int(await tx.fetchval(_ADD_TO_SNAPSHOT, tx.organization_id, begin, end, at))
+    return int(await tx.fetchval(_EXTEND_SNAPSHOTS, at, postings_max))
 
 
 # The planner cannot know how few postings lie beyond a watermark that the statement itself reads; it would rather read

@@ -206,6 +206,7 @@ class EmbeddedPostgres:
                 connection = await self._connect()
                 await connection.execute(_CREATE_ROLES)
                 await connection.execute(f"CREATE DATABASE {DATABASE_NAME} OWNER {OWNER_ROLE}")
+                await connection.execute(f"REVOKE TEMPORARY ON DATABASE {DATABASE_NAME} FROM PUBLIC")
                 await connection.close()
         except TimeoutError as error:
             raise ServerDidNotStart(f"PostgreSQL {self.version} is not ready after {timeout_s:.0f} s") from error

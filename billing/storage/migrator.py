@@ -44,6 +44,15 @@ _READ_RECORD = "SELECT number, name, checksum FROM public.schema_migration ORDER
 _ADD_RECORD = "INSERT INTO public.schema_migration (number, name, checksum) VALUES ($1, $2, $3)"
 
 
+# The rights on a database are neither in its dump nor in the copy of a template. A temporary table could stand in for a
+# table of the schema; only the database's owner may revoke this, and migration 0019 does it first.
+_SECURE_DATABASE = """
+    DO $$ BEGIN
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    END $$
+"""
+
+
 class MigrationRefused(BillingError):
     """The files or the database are not what they should be; nothing was changed."""
 
@@ -99,6 +108,8 @@ class Migration:
 async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]:
     """Apply what is missing, as the owner; returns the names applied by this call, in order.
 
+    Also revokes the right to create temporary tables from PUBLIC, at each call.
+
     May be called by many instances at once: one works, the others wait for it and find nothing to do. The address
     must reach the server itself or a pooler in session mode, as the lock belongs to the session.
 
@@ -116,6 +127,7 @@ async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]
         connection.add_log_listener(_log_warning)
         for migration in missing:
             await _apply(connection, migration)
+        await connection.execute(_SECURE_DATABASE)
     return [migration.name for migration in missing]
 
 

@@ -10,7 +10,8 @@ _READ_ROLE = """
     SELECT current_user::text AS role,
            bool_or(r.rolsuper) AS superuser,
            bool_or(r.rolbypassrls) AS passes_row_security,
-           bool_or(r.rolcreaterole) AS makes_roles
+           bool_or(r.rolcreaterole) AS makes_roles,
+           has_database_privilege(current_user, current_database(), 'TEMPORARY') AS makes_temporary_tables
     FROM pg_roles r
     WHERE pg_has_role(current_user, r.oid, 'MEMBER')
 """
@@ -81,9 +82,9 @@ async def check_role(database: Database, *, may_forget: bool = False) -> None:
     """Refuse to go on where the walls do not stand. `may_forget` passes over durability and is for tests alone.
 
     Raises DatabaseUnsafe naming every problem at once: a role that is superuser, passes row security, makes roles, owns
-    tables or may change an append-only table, itself or through a role it is a member of; row security or a trigger
-    that was switched off; a server older than 15, with fsync or
-    full_page_writes off, or with synchronous_commit below on.
+    tables, may create temporary ones or may change an append-only table, itself or through a role it is a member of;
+    row security or a trigger that was switched off; a server older than 15, with fsync or full_page_writes off, or with
+    synchronous_commit below on.
     """
     problems = await _role_problems(database) + await _server_problems(database, may_forget=may_forget)
     if problems:
@@ -105,6 +106,8 @@ async def _role_problems(database: Database) -> list[str]:
         problems.append(f"role {name} has BYPASSRLS, or may become one that has")
     if role["makes_roles"]:
         problems.append(f"role {name} has CREATEROLE, or may become one that has")
+    if role["makes_temporary_tables"]:
+        problems.append(f"role {name} may create temporary tables in this database: run `vienphi migrate` as its owner")
     if owned:
         problems.append(f"role {name} owns tables, as {', '.join(row['name'] for row in owned[:3])}")
     problems += [f"role {name} may {row['privilege']} {row['name']}" for row in grants]

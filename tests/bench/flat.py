@@ -72,6 +72,7 @@ async def measure(*, postings: int, rounds: int, duration_s: float, connections:
 async def _copy_database(stock: Stock) -> None:
     connection = await stock.connect("postgres")
     await connection.execute(f"CREATE DATABASE {LONG} TEMPLATE {DATABASE_NAME} STRATEGY file_copy", timeout=300)
+    await connection.execute(f"REVOKE TEMPORARY ON DATABASE {LONG} FROM PUBLIC")  # not copied from a template
     await connection.close()
 
 

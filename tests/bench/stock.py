@@ -156,7 +156,7 @@ class Stock:
         await copy(
             "intent",
             "organization_id id provider_account_id reference_code state version amount created_at expires_at",
-            ((o.organization, o.intent_id, books[o.organization].account_id, o.code, "pending", 1, AMOUNT, now,
+            ((o.organization, o.intent_id, books[o.organization].account_id, o.code, "created", 1, AMOUNT, now,
               now + timedelta(days=1)) for o in orders),
         )  # fmt: skip
         await copy(

@@ -162,6 +162,148 @@ async def test_app_role_reaches_no_partition_past_its_parent(
             await app.fetch(f"SELECT * FROM {row['relname']}")
 
 
+_FUNCTIONS = """
+    SELECT p.oid::regprocedure::text AS name, p.prosecdef AS is_definer, p.prosqlbody IS NOT NULL AS is_bound,
+        (SELECT setting FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search_path=%') AS search_path,
+        EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS granted
+            WHERE granted.grantee = 0 AND granted.privilege_type = 'EXECUTE') AS is_public
+    FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
+"""
+
+
+async def test_every_function_fixes_its_search_path_with_temporary_tables_last(owner: asyncpg.Connection) -> None:
+    """A SQL expression that was bound at its creation looks up no name."""
+    rows = await owner.fetch(_FUNCTIONS)
+
+    wrong = [
+        row["name"]
+        for row in rows
+        if not (row["is_bound"] and not row["is_definer"])
+        and not (row["search_path"] or "").removeprefix("search_path=").endswith("pg_temp")
+    ]
+
+    assert len(rows) > 10
+    assert wrong == []
+
+
+async def test_function_that_runs_as_the_owner_is_not_for_everybody(owner: asyncpg.Connection) -> None:
+    assert [row["name"] for row in await owner.fetch(_FUNCTIONS) if row["is_definer"] and row["is_public"]] == []
+
+
+async def test_only_the_owner_creates_temporary_tables(owner: asyncpg.Connection, app: asyncpg.Connection) -> None:
+    may = "SELECT has_database_privilege(current_user, current_database(), 'TEMPORARY')"
+
+    assert await owner.fetchval(may)
+    assert not await app.fetchval(may)
+
+
+async def test_everybody_reads_one_table_and_writes_none(owner: asyncpg.Connection) -> None:
+    rows = await owner.fetch(
+        """
+        SELECT c.relname AS name, granted.privilege_type AS privilege
+        FROM pg_class c
+        CROSS JOIN aclexplode(c.relacl) AS granted
+        WHERE c.relnamespace = 'public'::regnamespace AND granted.grantee = 0
+        """
+    )
+
+    assert [tuple(row) for row in rows] == [("schema_migration", "SELECT")]
+
+
+# tgtype: 1 is FOR EACH ROW, 2 is BEFORE, 4 is INSERT, 16 is UPDATE.
+_UNGUARDED = """
+    SELECT c.relname AS name, event.name AS event
+    FROM pg_class c
+    CROSS JOIN (VALUES ('INSERT', 4), ('UPDATE', 16)) AS event (name, bit)
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
+            AND (a.attname = 'state' OR a.attname ~ '^(approved|decided|activated|released|closed|revoked)_(by|at)$'))
+        AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+            AND t.tgname <> 'append_only' AND t.tgtype & 3 = 3 AND t.tgtype & event.bit > 0)
+    ORDER BY c.relname, event.name
+"""
+
+APPEND_ONLY_DECISIONS = {"day_closing"}
+"""Rows that are a decision from the start and never change."""
+
+
+async def test_every_state_and_decision_is_guarded_at_insert_and_at_update(owner: asyncpg.Connection) -> None:
+    """A new table takes `vienphi_guard_states` or `vienphi_guard_once` of 0019, or a trigger of its own."""
+    rows = await owner.fetch(_UNGUARDED)
+
+    assert [tuple(row) for row in rows if row["name"] not in APPEND_ONLY_DECISIONS] == []
+
+
+FIRST_STATES = {
+    "account_change": {"proposed"},
+    "business_day": {"open"},
+    "exception_case": {"open"},
+    "intent": {"created"},
+    "invoice": {"draft", "issued"},
+    "tariff": {"draft"},
+    "webhook_delivery": {"waiting"},
+}
+
+
+async def test_row_of_every_table_with_a_state_begins_at_its_first_one(owner: asyncpg.Connection) -> None:
+    """Each state that the CHECK of a table allows is tried; the guard answers before a missing column does."""
+    await owner.execute("SET vienphi.organization = '1'")
+    states = await owner.fetch(
+        """
+        SELECT c.conrelid::regclass::text AS name, state[1] AS state
+        FROM pg_constraint c
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] AND a.attname = 'state'
+        CROSS JOIN regexp_matches(pg_get_constraintdef(c.oid), '''([a-z_]+)''', 'g') AS state
+        WHERE c.contype = 'c' AND c.connamespace = 'public'::regnamespace AND cardinality(c.conkey) = 1
+        """
+    )
+    first: dict[str, set[str]] = {}
+
+    for row in states:
+        try:
+            await owner.execute(f"INSERT INTO {row['name']} (organization_id, state) VALUES (1, '{row['state']}')")
+        except asyncpg.NotNullViolationError:
+            first.setdefault(row["name"], set()).add(row["state"])
+        except asyncpg.RestrictViolationError:
+            pass
+
+    assert first == FIRST_STATES
+
+
+async def test_two_persons_of_every_approval_are_compared(owner: asyncpg.Connection) -> None:
+    """A table with a proposer and a decider has a CHECK over both."""
+    rows = await owner.fetch(
+        """
+        SELECT c.relname AS name, first.attname AS proposer, second.attname AS decider
+        FROM pg_class c
+        JOIN pg_attribute first ON first.attrelid = c.oid AND first.attname IN ('proposed_by', 'drafted_by')
+        JOIN pg_attribute second ON second.attrelid = c.oid AND second.attname IN ('approved_by', 'decided_by')
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT EXISTS (
+            SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c'
+                AND k.conkey @> ARRAY[first.attnum, second.attnum])
+        """
+    )
+
+    assert [tuple(row) for row in rows] == []
+
+
+async def test_transaction_ids_and_approvals_are_not_the_service_to_insert(owner: asyncpg.Connection) -> None:
+    """A column of xid8 with a default, and whoever decides or when, is granted to nobody at INSERT."""
+    rows = await owner.fetch(
+        """
+        SELECT c.relname || '.' || a.attname AS name
+        FROM pg_class c
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+            AND (a.atttypid = 'xid8'::regtype AND a.atthasdef
+                OR a.attname ~ '^(approved|decided|activated|completed|released|revoked)_(by|at)$')
+            AND has_column_privilege('vienphi_app', c.oid, a.attnum, 'INSERT')
+        """
+    )
+
+    assert [row["name"] for row in rows] == []
+
+
 def _statements() -> Iterator[tuple[str, str]]:
     """Every SQL constant of the storage floor, by module and name, and the statements of the proofs."""
     for module_info in pkgutil.iter_modules(billing.storage.__path__):

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from billing.storage.database import Database
+from billing.storage.migrator import migrate
 from billing.storage.walls import DatabaseUnsafe, check_role
 from tests.conftest import DatabaseAddress
 
@@ -43,6 +44,22 @@ def test_text_of_many_problems_stays_readable() -> None:
     assert str(refused.detail).endswith("problem 5; and 2 more")
     assert len(refused.problems) == 7
     assert DatabaseUnsafe(("a", "b")).detail == "a; b"
+
+
+async def test_role_that_creates_temporary_tables_may_not_serve_until_the_next_migrate(
+    database: DatabaseAddress,
+) -> None:
+    """As in a database that was restored or copied: neither carries the rights on it."""
+    await run_as_owner(database, f"GRANT TEMPORARY ON DATABASE {database.name} TO PUBLIC")
+
+    problems = await problems_of(database.app_url)
+    await migrate(database.owner_url)
+
+    assert problems == (
+        "role vienphi_app may create temporary tables in this database: run `vienphi migrate` as its owner",
+    )
+    async with opened(database.app_url) as migrated:
+        await check_role(migrated, may_forget=True)
 
 
 async def test_owner_may_not_serve(database: DatabaseAddress) -> None:

@@ -63,8 +63,11 @@ async def look(site: Site, intent: dict[str, Any], *, lang: str = "") -> Seen:
 
 async def set_state(site: Site, intent: dict[str, Any], state: str) -> None:
     """Bring an intent into a state that takes a long time to come to."""
-    await site.as_owner(
-        "UPDATE intent SET state = $2, version = version + 1 WHERE organization_id = 1 AND id = $1", intent["id"], state
+    await site.without_guards(
+        "intent",
+        "UPDATE intent SET state = $2, version = version + 1 WHERE organization_id = 1 AND id = $1",
+        intent["id"],
+        state,
     )
 
 
