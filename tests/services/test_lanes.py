@@ -28,7 +28,7 @@ async def test_writer_that_dies_leaves_nobody_waiting_and_is_started_again(
 
     async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
         with monkeypatch.context() as patched:
-            patched.setattr(intake_module, "_parts", die)
+            patched.setattr(intake_module._Lane, "_apply", die)
             answers = await asyncio.gather(
                 *(intake.submit(road.delivery(road.notice(f"T{number}", bill.code))) for number in range(3)),
                 return_exceptions=True,
