@@ -44,6 +44,10 @@ bench-callbacks: .venv/.installed ## measure callbacks a second against what the
 bench-overload: .venv/.installed ## send 1.2 times what can be posted, over 1,000 connections, for a minute
 	@$(RUN) tests.bench.overload $(BENCH_ARGUMENTS)
 
+.PHONY: bench-flood
+bench-flood: .venv/.installed ## compare a callback's time under floods of anonymous clients with that without (9 minutes)
+	@$(RUN) tests.bench.flood $(BENCH_ARGUMENTS)
+
 .PHONY: bench-flat
 bench-flat: .venv/.installed ## compare a callback's cost after 10 thousand and after 10 million postings (below 8 minutes)
 	@$(RUN) tests.bench.flat $(BENCH_ARGUMENTS)

@@ -14,7 +14,7 @@ from billing.domain.coverage.policy import Policy
 from billing.domain.ids import ProviderAccountId
 from billing.logs import lines_lost
 from billing.secrets import FindSecret, SecretMissing, find_secret, find_secrets, variable_of_field
-from billing.services.accounts import BuildProvider, BuiltProvider, StoredProviderAccounts
+from billing.services.accounts import BuildProvider, BuiltProvider, KnownAccounts, StoredProviderAccounts
 from billing.services.background import Background
 from billing.services.context import AccountUnusable, Clock, Context, Ids, allow_all, utc_now
 from billing.services.hinting import open_hints
@@ -36,6 +36,9 @@ from providers.registry import (
 )
 from providers.resilience import Lines
 from providers.settings import AccountSettings, given_fields, secret_fields
+
+SPARE_CONNECTIONS = 2
+"""Connections of the intake beyond one for each of its writers: for reading accounts."""
 
 log = structlog.get_logger(__name__)
 
@@ -131,14 +134,27 @@ async def open_service(
     `outgoing` is what the operator lets providers' addresses be besides https on the open internet.
     """
     background = Background()
+    database_limits = database_limits or DatabaseLimits()
+    intake_limits = intake_limits or IntakeLimits()
     database = await Database.open(database_url, limits=database_limits)
+    intake_database: Database | None = None
     try:
+        # Connections of its own: whatever else the service is asked to do, the money path waits for none of it.
+        intake_database = await Database.open(
+            database_url,
+            limits=replace(database_limits, connections_min=1, connections_max=intake_limits.lanes + SPARE_CONNECTIONS),
+            application_name="vienphi intake",
+        )
         async with (
             Lines[ProviderAccountId](addresses=outgoing) as lines,
             open_hints(database_url, background) as hints,
         ):
             accounts = StoredProviderAccounts(
-                database, provider_builder(lines, secret_of), clock, check=partial(check_account, secret_of=secret_of)
+                intake_database,
+                provider_builder(lines, secret_of),
+                clock,
+                check=partial(check_account, secret_of=secret_of),
+                known=KnownAccounts(database, clock),
             )
             context = Context(
                 database=database,
@@ -155,7 +171,7 @@ async def open_service(
             )
             live = LiveHub(context)
             hints.listen(live.hint)
-            async with Intake(context, intake_limits) as intake:
+            async with Intake(replace(context, database=intake_database), intake_limits) as intake:
                 yield Service(
                     context=context,
                     accounts=accounts,
@@ -171,4 +187,6 @@ async def open_service(
                     ),
                 )
     finally:
+        if intake_database is not None:
+            await intake_database.close()
         await database.close()

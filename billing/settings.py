@@ -76,7 +76,7 @@ class LaneSettings(BaseModel):
 
 
 class PoolSettings(BaseModel):
-    """Connections of one process to the database."""
+    """Connections of one process to the database; the intake of callbacks has one for each lane, and two, besides."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -88,6 +88,22 @@ class PoolSettings(BaseModel):
         if self.connections_min > self.connections_max:
             raise ValueError("connections_min is above connections_max")
         return self
+
+
+class AnonymousSettings(BaseModel):
+    """Requests without a key from one address (an IPv6 /64): misses a second after a burst, then they are held back.
+
+    A miss is an unknown page, account or key, or a bad signature. `database_running_max` lookups of such clients run at
+    a time. A correctly signed callback is limited by none of these.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    misses_per_s: Count = 25
+    misses_burst: Count = 50
+    misses_total_per_s: Count = 100
+    misses_total_burst: Count = 200
+    database_running_max: Count = 4
 
 
 class WorkerSettings(BaseModel):
@@ -156,6 +172,7 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     lanes: LaneSettings = LaneSettings()
     pool: PoolSettings = PoolSettings()
+    anonymous: AnonymousSettings = AnonymousSettings()
     worker: WorkerSettings = WorkerSettings()
     webhooks: WebhookSettings = WebhookSettings()
     providers: ProviderSettings = ProviderSettings()

@@ -15,6 +15,7 @@ from billing.storage.database import DatabaseLimits
 from billing.storage.horizon import check_horizon
 from billing.storage.migrator import pending
 from billing.storage.walls import check_role
+from billing.web.anonymous import AnonymousLimits
 from billing.web.surroundings import WebLimits
 from billing.worker.sender import SenderLimits
 
@@ -61,6 +62,7 @@ async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
             visit_size_max=settings.visit_size_max,
             body_size_max=settings.body_size_max,
             callback_size_max=settings.callback_size_max,
+            anonymous=AnonymousLimits(**settings.anonymous.model_dump()),
         ),
         public_base_url=settings.public_base_url,
         trusted_proxies=settings.trusted_proxies,

@@ -73,6 +73,10 @@ class KeyRing:
         self._context = context
         self._believed: dict[bytes, tuple[datetime, Caller]] = {}
 
+    def knows(self, key: str) -> bool:
+        """Whether this key was alive when it was last looked up: its holder is no anonymous client."""
+        return hash_secret(key) in self._believed
+
     async def authenticate(self, key: str) -> Caller:
         """As the function `authenticate`, asking the database again after BELIEVED. Raises NotAuthenticated."""
         now = self._context.clock()
@@ -80,8 +84,11 @@ class KeyRing:
         believed = self._believed.get(hashed)
         if believed is not None and abs(now - believed[0]) < BELIEVED:
             return believed[1]
-        self._believed.pop(hashed, None)
-        caller = await authenticate(self._context, key)
+        try:
+            caller = await authenticate(self._context, key)
+        except NotAuthenticated:
+            self._believed.pop(hashed, None)
+            raise
         if len(self._believed) >= BELIEVED_MAX:
             self._believed.clear()
         self._believed[hashed] = (now, caller)

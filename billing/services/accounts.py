@@ -5,9 +5,10 @@ looked at again after KEPT, so that a secret that was put right is found without
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -26,6 +27,11 @@ KEPT = timedelta(seconds=30)
 """How long an account is used as read: a change of settings takes effect within this time."""
 
 KEPT_MAX = 10_000
+
+KNOWN_FOR = timedelta(seconds=1)
+"""How long a set of names is used as read: an account that was added is found after this time at the latest."""
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -48,18 +54,77 @@ CheckAccount = Callable[[ProviderAccountRow], None]
 """Checks an account as it shall be stored, also where its secrets are not at hand. Raises AccountUnusable."""
 
 
+class KnownAccounts:
+    """The names of all provider accounts of the installation, active or not.
+
+    They are read as whole sets, once in KNOWN_FOR at most for each organization, however many unknown names are tried.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._organizations = _Kept(self._read_organizations, clock)
+        self._names: dict[OrganizationId, _Kept[frozenset[str]]] = {}
+        self._clock = clock
+
+    async def has(self, organization_id: OrganizationId, name: str) -> bool:
+        """Whether there is an account of that name. Raises Unavailable."""
+        organizations = await self._organizations.value()
+        if organization_id not in organizations:
+            return False
+        if organization_id not in self._names:
+            self._names[organization_id] = _Kept(lambda: self._read_names(organization_id), self._clock)
+        return name in await self._names[organization_id].value()
+
+    async def _read_organizations(self) -> Set[OrganizationId]:
+        async with self._database.installation() as reader:
+            return frozenset(await read_organizations(reader))
+
+    async def _read_names(self, organization_id: OrganizationId) -> frozenset[str]:
+        async with self._database.transaction(organization_id, read_only=True) as tx:
+            return frozenset(await read_account_names(tx))
+
+
+class _Kept(Generic[T]):
+    """A value that is read again after KNOWN_FOR; whoever asks during a read waits for that read."""
+
+    def __init__(self, read: Callable[[], Awaitable[T]], clock: Clock) -> None:
+        self._read = read
+        self._clock = clock
+        self._kept: tuple[datetime, T] | None = None
+        self._reading: asyncio.Future[T] | None = None
+
+    async def value(self) -> T:
+        now = self._clock()
+        if self._kept is not None and abs(now - self._kept[0]) < KNOWN_FOR:
+            return self._kept[1]
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(self._read_at(now))
+        return await asyncio.shield(self._reading)
+
+    async def _read_at(self, now: datetime) -> T:
+        value = await self._read()
+        self._kept = (now, value)
+        return value
+
+
 class StoredProviderAccounts:
     """Finds provider accounts in the database and builds their providers. Without `check`, building is the check."""
 
     def __init__(
-        self, database: Database, build: BuildProvider, clock: Clock, *, check: CheckAccount | None = None
+        self,
+        database: Database,
+        build: BuildProvider,
+        clock: Clock,
+        *,
+        check: CheckAccount | None = None,
+        known: KnownAccounts | None = None,
     ) -> None:
         self._database = database
         self._build = build
         self._check = check
         self._clock = clock
-        self._kept: dict[Key, tuple[datetime, ProviderAccount | None]] = {}
-        self._unknown: dict[Key, tuple[datetime, ProviderAccount | None]] = {}
+        self._known = known or KnownAccounts(database, clock)
+        self._kept: dict[Key, tuple[datetime, ProviderAccount]] = {}
         self._unusable: dict[Key, tuple[datetime, AccountUnusable]] = {}
         self._reading: dict[Key, asyncio.Future[ProviderAccount | None]] = {}
 
@@ -67,10 +132,9 @@ class StoredProviderAccounts:
         """The account of that name, active or not; None where there is none. Raises AccountUnusable."""
         now = self._clock()
         key = (organization_id, name)
-        for memory in (self._kept, self._unknown):
-            kept = memory.get(key)
-            if kept is not None and abs(now - kept[0]) < KEPT:
-                return kept[1]
+        kept = self._kept.get(key)
+        if kept is not None and abs(now - kept[0]) < KEPT:
+            return kept[1]
         refused = self._unusable.get(key)
         if refused is not None and abs(now - refused[0]) < KEPT:
             raise AccountUnusable(refused[1].detail)
@@ -80,6 +144,17 @@ class StoredProviderAccounts:
             reading = self._reading[key] = asyncio.ensure_future(self._read(key))
             reading.add_done_callback(lambda _: self._reading.pop(key, None))
         return await asyncio.shield(reading)
+
+    async def find_known(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
+        """As `find`, for names that anybody may try: an unknown one costs no transaction of its own.
+
+        An account that was added is found after KNOWN_FOR at the latest. Raises AccountUnusable.
+        """
+        key = (organization_id, name)
+        is_known = key in self._kept or key in self._unusable
+        if not is_known and not await self._known.has(organization_id, name):
+            return None
+        return await self.find(organization_id, name)
 
     async def check_all(self) -> Mapping[str, str]:
         """Look at every account of the installation; those that cannot be used are logged and named."""
@@ -135,10 +210,10 @@ class StoredProviderAccounts:
             self._kept.pop(key, None)
             raise
         self._unusable.pop(key, None)
-        # Whoever tries out names must not push out the accounts that exist.
-        memory = self._unknown if account is None else self._kept
-        memory.pop(key, None)
-        if len(memory) >= KEPT_MAX:
-            del memory[next(iter(memory))]
-        memory[key] = (now, account)
+        self._kept.pop(key, None)
+        if account is None:
+            return None
+        if len(self._kept) >= KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = (now, account)
         return account

@@ -110,6 +110,9 @@ class ProviderAccounts(Protocol):
     async def find(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
         """The account of that name, active or not; None where there is none. Raises AccountUnusable."""
 
+    async def find_known(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
+        """As `find`, for names that anybody may try: an unknown one costs no transaction of its own."""
+
     def build(self, row: ProviderAccountRow) -> ProviderAccount:
         """An account of a row, stored or not. Raises AccountUnusable."""
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import structlog
 from aiohttp import web
 
-from billing.domain.errors import CommitUnknown, NotFound, Unavailable
+from billing.domain.errors import BillingError, CommitUnknown, NotFound, Unavailable
 from billing.domain.ids import DeliveryId, OrganizationId
 from billing.services.context import ProviderAccount
 from billing.services.inquiring import find_bill
@@ -38,6 +38,8 @@ _PATH = r"/callbacks/{organization:[1-9][0-9]{0,8}}/{account:[a-z0-9][a-z0-9-]{0
 _TAIL = r"{tail:[0-9A-Za-z._~/-]{0,200}}"
 CALLBACK_PATHS = (_PATH, f"{_PATH}/{_TAIL}")
 _QUERY_PAIRS_MAX = 200
+_UNPROVEN = frozenset({"not_allowed", "bad_signature"})
+
 _NOT_ALLOWED = Reply(status=403, body=b'{"code": "source_not_allowed"}')
 
 
@@ -53,21 +55,39 @@ async def receive_callback(request: web.Request) -> web.Response:
     around = surroundings(request)
     organization_id = OrganizationId(int(request.match_info["organization"]))
     name = request.match_info["account"]
-    account = await around.context.accounts.find(organization_id, name)
-    if account is None or not isinstance(account.provider, Callbacks):
-        raise NotFound("no active provider account of that name takes callbacks")
-    body = await read_body(request, size_max=around.limits.callback_size_max)
-    callback = _callback(request, body, around)
+    try:
+        account = await _account(around, organization_id, name)
+        body = await read_body(request, size_max=around.limits.callback_size_max)
+        callback = _callback(request, body, around)
+    except BillingError:
+        await around.anonymous.hold_refusal(source_address(request))
+        raise
     told = request[TOLD]
     told["organization"], told["account"] = organization_id, name
     if account.allows(callback):
+        assert isinstance(account.provider, Callbacks), "only such an account is found"
         outcome, reply = await _deliver(around, account, account.provider, callback, told)
     else:
         log.warning("callback_source_not_allowed", account_id=account.id, source=callback.source_address)
         outcome, reply = "not_allowed", _NOT_ALLOWED
     told["outcome"] = outcome
     around.callbacks[outcome] += 1
+    if _is_unproven(outcome, reply):
+        await around.anonymous.hold_refusal(callback.source_address)
     return _response(reply)
+
+
+def _is_unproven(outcome: str, reply: Reply) -> bool:
+    """Whether anybody could have brought this about: what carries the provider's proof is never limited by address."""
+    return outcome in _UNPROVEN or (outcome == "replied" and 400 <= reply.status < 500)
+
+
+async def _account(around: Surroundings, organization_id: OrganizationId, name: str) -> ProviderAccount:
+    """The account that takes the callback. Raises NotFound, AccountUnusable."""
+    account = await around.context.accounts.find_known(organization_id, name)
+    if account is None or not isinstance(account.provider, Callbacks):
+        raise NotFound("no active provider account of that name takes callbacks")
+    return account
 
 
 async def _deliver(

@@ -7,9 +7,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from structlog.contextvars import bind_contextvars
 
-from billing.services.access import NotAuthenticated
+from billing.domain.keys import hash_secret
+from billing.services.access import Caller, NotAuthenticated
 from billing.web.metrics import METRICS
 from billing.web.problems import problem_of, write_problem
+from billing.web.sources import source_address
 from billing.web.surroundings import CALLER, REQUEST_ID, ROLES, TOLD, surroundings
 
 log = structlog.get_logger(__name__)
@@ -36,6 +38,7 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     # Requests of one connection follow each other in one context: the next one's id takes this one's place.
     bind_contextvars(request_id=request_id)
     try:
+        await _admit(request)
         response = await handler(request)
     except Exception as error:  # noqa: BLE001 - the last place that can answer; what is unforeseen is logged there
         response = write_problem(problem_of(error), request_id=request_id)
@@ -57,6 +60,24 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     return response
 
 
+_OWN_LIMITS = ("/v1/", "/callbacks/", "/pay/")
+"""Below these an address is limited where it is known whether the client is anonymous and its request a miss."""
+
+_CHEAP = frozenset({"/healthz", "/static/{name}"})
+_DEAR_COST = 8
+
+
+async def _admit(request: web.Request) -> None:
+    """Limit what is open to all, and addresses that do not exist. Raises TooManyRequests."""
+    anonymous = surroundings(request).anonymous
+    if request.match_info.http_exception is not None and not request.path.startswith("/v1/"):
+        await anonymous.admit_miss(source_address(request))
+    elif not request.path.startswith(_OWN_LIMITS):
+        resource = request.match_info.route.resource
+        is_cheap = resource is not None and resource.canonical in _CHEAP
+        await anonymous.admit_read(source_address(request), cost=1 if is_cheap else _DEAR_COST)
+
+
 @web.middleware
 async def authenticate_caller(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in whoever carries a living key and holds a role this address asks for, and remember whom it acts for.
@@ -66,14 +87,27 @@ async def authenticate_caller(request: web.Request, handler: Handler) -> web.Str
     given = request.headers.getall("Authorization", [])
     scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     if scheme.lower() != "bearer":
+        await surroundings(request).anonymous.admit_miss(source_address(request))
         raise NotAuthenticated("send `Authorization: Bearer vp_…` with your key")
-    caller = await surroundings(request).keys.authenticate(key.strip())
+    caller = await _caller(request, key.strip())
     request[CALLER] = caller
     request[TOLD]["organization"] = caller.organization_id
     permitted = request.config_dict[ROLES].get(request.match_info.handler)
     if permitted is not None:  # an address that does not exist is told so to whoever holds a key
         caller.require(permitted)
     return await handler(request)
+
+
+async def _caller(request: web.Request, key: str) -> Caller:
+    around = surroundings(request)
+    if around.keys.knows(key):
+        return await around.keys.authenticate(key)
+    return await around.anonymous.look_up(
+        source_address(request),
+        hash_secret(key),
+        lambda: around.keys.authenticate(key),
+        missing=NotAuthenticated("this key is not valid"),
+    )
 
 
 async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:

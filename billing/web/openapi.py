@@ -27,7 +27,12 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = "#/components/schemas/{model}"
 _PLACEHOLDER = re.compile(r"\{([a-z]+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 
-_ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR)
+_ALWAYS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+)
 _WITH_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _WITH_BODY = (
     HTTPStatus.REQUEST_TIMEOUT,

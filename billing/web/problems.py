@@ -28,6 +28,7 @@ from billing.services.access import NotAuthenticated, NotPermitted
 from billing.services.paying import InvoiceAlreadyPaid
 from billing.services.steps.idempotency import RequestStillRunning
 from billing.services.visiting import NothingReadable
+from billing.web.anonymous import TooManyRequests
 from billing.web.bodies import BodyTooLarge, BodyTooSlow, BodyUnreadable, InvalidBody, MediaTypeNotSupported
 from billing.web.idempotency import IdempotencyKeyInvalid, IdempotencyKeyMissing
 from billing.web.pagination import InvalidQuery
@@ -51,6 +52,7 @@ _STATUSES: Mapping[type[BillingError], HTTPStatus] = {
     MediaTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidValue: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotSupported: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     CommitUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -159,7 +161,9 @@ def _errors(error: BillingError) -> tuple[tuple[str, str], ...]:
 
 
 def _headers(status: HTTPStatus, error: BillingError) -> dict[str, str]:
-    if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, RequestStillRunning):
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS) or isinstance(
+        error, RequestStillRunning
+    ):
         return {"Retry-After": str(RETRY_AFTER_S)}
     if status is HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": 'Bearer realm="vienphi"'}

@@ -15,6 +15,7 @@ from billing.services.desk_phones import DeskPhones
 from billing.services.intake import Intake
 from billing.services.readiness import ReadinessCheck
 from billing.services.watching import HorizonWatch
+from billing.web.anonymous import AnonymousTraffic
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
 from billing.web.live import LiveHub, add_live_hub
 from billing.web.metrics import METRICS, Metrics
@@ -59,8 +60,10 @@ def create_application(
         limits=limits,
         trusted_proxies=trusted_proxies,
         lines=lines,
+        anonymous=AnonymousTraffic(limits.anonymous),
     )
     application[SURROUNDINGS] = around
+    application.on_shutdown.append(_end_holds)
     application[METRICS] = metrics = Metrics(
         around.callbacks, lines, restarts=context.background.restarts, log_lines_lost=log_lines_lost
     )
@@ -107,6 +110,10 @@ async def serving(application: web.Application, *, host: str = "127.0.0.1", port
         yield f"http://[{host}]:{bound_port}" if ":" in host else f"http://{host}:{bound_port}"
     finally:
         await runner.cleanup()
+
+
+async def _end_holds(application: web.Application) -> None:
+    application[SURROUNDINGS].anonymous.close()
 
 
 async def _watching_horizon(application: web.Application) -> AsyncIterator[None]:

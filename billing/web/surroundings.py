@@ -15,6 +15,7 @@ from billing.services.context import Context
 from billing.services.desk_phones import DeskPhones
 from billing.services.intake import Intake
 from billing.services.readiness import ReadinessCheck
+from billing.web.anonymous import AnonymousLimits, AnonymousTraffic
 
 
 class LineSeen(Protocol):
@@ -51,6 +52,7 @@ class WebLimits:
     headers_max: int = 100
     keepalive_timeout_s: float = 75.0
     shutdown_timeout_s: float = 20.0
+    anonymous: AnonymousLimits = field(default_factory=AnonymousLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class Surroundings:
     limits: WebLimits
     trusted_proxies: Networks = ()
     lines: Callable[[], Mapping[ProviderAccountId, LineSeen]] = dict
+    anonymous: AnonymousTraffic = field(default_factory=AnonymousTraffic)
     callbacks: Counter[str] = field(default_factory=Counter)
 
 

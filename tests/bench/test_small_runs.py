@@ -33,6 +33,15 @@ def test_overload_is_answered_with_accepted_or_try_later_alone() -> None:
     assert (told["strange"], told["lost"], told["doubled"], told["doubts"]) == (0, 0, 0, 0)
 
 
+def test_callbacks_are_acknowledged_while_anonymous_clients_flood() -> None:
+    told = run("flood", "--rounds", "1", "--callbacks", "40", "--connections", "20", "--floods", "page,signature")
+
+    assert all(told[kind]["accepted"] > 0 for kind in ("alone", "page", "signature"))
+    assert all(told[kind]["other"] == 0 for kind in ("alone", "page", "signature"))
+    assert told["page"]["flood"].keys() <= {"404", "429"}
+    assert (told["lost"], told["doubled"], told["doubts"]) == (0, 0, 0)
+
+
 def test_callbacks_are_posted_on_top_of_a_history() -> None:
     told = run("flat", "--postings", "20000", "--rounds", "1", "--duration", "0.5")
 

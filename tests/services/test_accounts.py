@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from billing.services.accounts import KEPT, BuiltProvider, StoredProviderAccounts
+from billing.domain.ids import OrganizationId
+from billing.services.accounts import KEPT, KNOWN_FOR, BuiltProvider, StoredProviderAccounts
 from billing.services.context import AccountUnusable, Ids, utc_now
 from billing.services.organizing import AlreadySetUp, NewBankAccount, Setup
 from billing.storage.database import Database, DatabaseLimits
@@ -119,3 +121,36 @@ async def test_bank_account_under_another_holder_or_of_another_organization_is_r
             settings={},
             secret_name="x",
         )
+
+
+async def test_unknown_names_cost_no_transaction_of_their_own(
+    road: Road, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = 0
+    transaction = Database.transaction
+
+    def counted(self: Database, *arguments: Any, **options: Any) -> Any:
+        nonlocal begun
+        begun += 1
+        return transaction(self, *arguments, **options)
+
+    monkeypatch.setattr(Database, "transaction", counted)
+    organization_id = road.hospital.organization_id
+
+    found = [await workshop.accounts.find_known(organization_id, f"unknown-{number}") for number in range(50)]
+    found += [await workshop.accounts.find_known(OrganizationId(number), "unknown") for number in range(5, 55)]
+
+    assert found == [None] * 100
+    assert begun == 1, "the names of one organization were read once"
+    assert await workshop.accounts.find_known(organization_id, ACCOUNT_NAME) is not None
+
+
+async def test_account_that_was_added_is_known_within_a_moment(road: Road, setup: Setup, workshop: Workshop) -> None:
+    organization_id = road.hospital.organization_id
+    assert await workshop.accounts.find_known(organization_id, "second") is None
+    await add_second(setup, road)
+
+    assert await workshop.accounts.find(organization_id, "second") is not None, "at once, for those who hold a key"
+    workshop.clock.now += KNOWN_FOR
+
+    assert await workshop.accounts.find_known(organization_id, "second") is not None

@@ -12,12 +12,12 @@ shows the phones of the hospital that the address names.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from markupsafe import Markup
@@ -28,13 +28,19 @@ from billing.domain.ids import OrganizationId
 from billing.domain.ledger import VIETNAM
 from billing.domain.states import FINAL, WORDS, PatientState
 from billing.interop.qr import qr_png, qr_svg
+from billing.services.context import Context
 from billing.services.desk_phones import DeskPhone
 from billing.services.showing import PayPage, ask_sooner, find_pay_page
+from billing.web.anonymous import TooManyRequests
 from billing.web.live import LIVE
 from billing.web.pages.pay.words import PAGE_WORDS, cost_sentences
 from billing.web.pages.rendering import html_answer
+from billing.web.problems import RETRY_AFTER_S
+from billing.web.sources import source_address
 from billing.web.surroundings import surroundings
 from providers.addresses import origin_of
+
+T = TypeVar("T")
 
 PAGE_PATH = "/pay/{page:[^/]{1,100}}"
 _PAGE = re.compile(r"([1-9][0-9]{0,8})-([0-9a-f]{32})")
@@ -81,7 +87,7 @@ async def get_page(request: web.Request) -> web.Response:
     """The page as things stand now."""
     asked = _read(request)
     try:
-        page = await find_pay_page(surroundings(request).context, asked.organization_id, asked.token)
+        page = await _find(request, asked)
     except (NotFound, Unavailable) as refusal:
         return await _refuse(request, refusal, asked)
     values = _state_values(request, page, asked.language)
@@ -96,7 +102,7 @@ async def get_state(request: web.Request) -> web.Response:
     """The part of the page that changes, as a fragment."""
     asked = _read(request)
     try:
-        page = await find_pay_page(surroundings(request).context, asked.organization_id, asked.token)
+        page = await _find(request, asked)
     except (NotFound, Unavailable) as refusal:
         return await _refuse(request, refusal, asked)
     return html_answer("pay/state.html", page=page, **_state_values(request, page, asked.language))
@@ -106,7 +112,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     """A stream that says "changed" whenever the state is worth fetching again."""
     asked = _read(request)
     try:
-        page = await find_pay_page(surroundings(request).context, asked.organization_id, asked.token)
+        page = await _find(request, asked)
     except (NotFound, Unavailable) as refusal:
         return await _refuse(request, refusal, asked)
     hub = request.config_dict[LIVE]
@@ -117,7 +123,7 @@ async def get_picture(request: web.Request) -> web.Response:
     """The code that the page shows now, as a file for the phone's pictures."""
     asked = _read(request)
     try:
-        page = await find_pay_page(surroundings(request).context, asked.organization_id, asked.token)
+        page = await _find(request, asked)
         if page.code is None:
             raise NotFound("this page shows no code")
     except (NotFound, Unavailable) as refusal:
@@ -153,12 +159,29 @@ async def post_transferred(request: web.Request) -> web.Response:
     """Ask the bank sooner, and lead back to the page. Whatever was sent along is not read."""
     asked = _read(request)
     try:
-        await ask_sooner(surroundings(request).context, asked.organization_id, asked.token)
+        await _look_up(request, asked, ask_sooner)
     except (NotFound, Unavailable) as refusal:
         return await _refuse(request, refusal, asked)
     english = "&lang=en" if asked.language is Language.ENGLISH else ""
     location = f"{request.path.removesuffix('/transferred')}?told=1{english}"
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
+
+
+async def _find(request: web.Request, asked: _Asked) -> PayPage:
+    """The page that an address opens. Raises NotFound, TooManyRequests, Unavailable."""
+    return await _look_up(request, asked, find_pay_page)
+
+
+async def _look_up(
+    request: web.Request, asked: _Asked, use_case: Callable[[Context, OrganizationId, bytes], Awaitable[T]]
+) -> T:
+    around = surroundings(request)
+    return await around.anonymous.look_up(
+        source_address(request),
+        f"{asked.organization_id}-".encode() + asked.token,
+        lambda: use_case(around.context, asked.organization_id, asked.token),
+        missing=NotFound("no such page"),
+    )
 
 
 def _form_to(page: PayPage) -> str:
@@ -238,14 +261,22 @@ def _picture(payload: str, title: str, amount: str, text: str) -> Markup:
 
 
 async def _refuse(request: web.Request, refusal: NotFound | Unavailable, asked: _Asked) -> web.Response:
-    is_unknown = isinstance(refusal, NotFound)
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    if isinstance(refusal, NotFound):
+        status = HTTPStatus.NOT_FOUND
+    elif isinstance(refusal, TooManyRequests):
+        status = HTTPStatus.TOO_MANY_REQUESTS
+    is_unknown = status is HTTPStatus.NOT_FOUND
     phones: Sequence[DeskPhone] = ()
     if is_unknown and asked.named_id is not None:
         phones = await surroundings(request).desk_phones.find(asked.named_id)
-    return html_answer(
+    response = html_answer(
         "pay/refusal.html",
-        status=HTTPStatus.NOT_FOUND if is_unknown else HTTPStatus.SERVICE_UNAVAILABLE,
+        status=status,
         words=PAGE_WORDS[asked.language],
         kind="unknown" if is_unknown else "unavailable",
         phones=phones,
     )
+    if status is not HTTPStatus.NOT_FOUND:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
