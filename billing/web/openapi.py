@@ -16,6 +16,7 @@ from pydantic.json_schema import JsonSchemaMode
 from billing import __version__
 from billing.web.documents import ProblemDocument
 from billing.web.idempotency import HEADER, REPLAYED
+from billing.web.openapi_examples import read_examples
 from billing.web.operations import Content, Description, Parameter, Route, description_of
 from billing.web.pagination import LIMIT_DEFAULT, LIMIT_MAX
 from billing.web.webhook_documents import WEBHOOKS
@@ -138,7 +139,23 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
             content[JSON] = {"schema": schemas.of_request(said.request)}
         content |= {each.media_type: {"schema": {"type": "string"}} for each in said.request_contents}
         operation["requestBody"] = {"required": True, "content": content}
+    _add_example(operation, read_examples().get(route.handler.__name__, {}))
     return operation
+
+
+def _add_example(operation: Json, example: Mapping[str, Any]) -> None:
+    """Put the recorded exchange of an operation beside its schemas: a document to JSON, a text to the other kind."""
+    for key, body in (
+        ("request", operation.get("requestBody")),
+        ("response", operation["responses"].get(str(example.get("status")))),
+    ):
+        if key not in example or body is None:
+            continue
+        is_text = isinstance(example[key], str)
+        for media_type, content in body["content"].items():
+            if (media_type != JSON) is is_text:
+                content["example"] = example[key]
+                break
 
 
 def _description(route: Route, rest: str) -> str:
