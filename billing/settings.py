@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from billing.domain.errors import BillingError
+from billing.domain.retention import DOCUMENT_YEARS_MIN, Retention
 from providers.addresses import AddressRules
 
 CONFIG_VARIABLE = "VIENPHI_CONFIG"
@@ -147,6 +148,28 @@ class ProviderSettings(BaseModel):
         return AddressRules(allow_private=self.allow_private, allow_http=self.allow_http)
 
 
+Days = Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=1, le=36_500)]
+
+
+class RetentionSettings(BaseModel):
+    """How long personal data is kept: days, and for the documents of visits whole years after the end of their own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    delivered_days: Days = 30
+    idempotency_days: Days = 30
+    body_days: Days = 400
+    payer_days: Days = 400
+    document_years: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=DOCUMENT_YEARS_MIN, le=100)] = (
+        DOCUMENT_YEARS_MIN
+    )
+
+    @property
+    def terms(self) -> Retention:
+        """The same, as the worker takes it."""
+        return Retention(**self.model_dump())
+
+
 class Settings(BaseSettings):
     """Every setting. The two addresses are None where nothing gives them; sizes are in bytes.
 
@@ -176,6 +199,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     webhooks: WebhookSettings = WebhookSettings()
     providers: ProviderSettings = ProviderSettings()
+    retention: RetentionSettings = RetentionSettings()
     visit_size_max: Count = 8 * 1024 * 1024
     body_size_max: Count = 64 * 1024
     callback_size_max: Count = 64 * 1024

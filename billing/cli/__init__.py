@@ -18,6 +18,7 @@ _COMMANDS = {
     "organization": "billing.cli.organization:organization",
     "person": "billing.cli.person:person",
     "pricing": "billing.cli.pricing:pricing",
+    "privacy": "billing.cli.privacy:privacy",
     "provider": "billing.cli.provider:provider",
     "quote": "billing.cli.quote:quote",
     "readings": "billing.cli.readings:readings",

@@ -41,4 +41,5 @@ async def _work(settings: Settings) -> None:
             pace=Pace(**settings.worker.model_dump()),
             stop=stop,
             random=SystemRandom(),
+            retention=settings.retention.terms,
         )

@@ -28,7 +28,7 @@ class PersonNeeded(Refused):
 
 
 class SamePerson(Refused):
-    """What needs two persons was asked for by one; neither their keys nor the way their name is written matter."""
+    """One person attempted what two must decide; neither their keys nor the way their name is written matter."""
 
     code = "same_person"
 

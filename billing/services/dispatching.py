@@ -53,7 +53,7 @@ HANDED_OUT_MAX = 500
 DEAD_SHOWN_MAX = 1_000
 
 KEPT = timedelta(days=30)
-"""How long it is kept that a message was taken, and how long it can be delivered again by hand."""
+"""How long it is kept by default that a message was taken, and how long it can be delivered again by hand."""
 
 _FORGOTTEN_MAX = 1_000
 _SECRETS_MAX = 2
@@ -130,12 +130,12 @@ async def redeliver(
     return revived
 
 
-async def forget_once(context: Context, organization_id: OrganizationId) -> int:
-    """Forget what was taken more than thirty days ago, in short transactions; dead messages stay. Returns how many."""
+async def forget_once(context: Context, organization_id: OrganizationId, kept: timedelta = KEPT) -> int:
+    """Forget what was taken longer ago than `kept`, in short transactions; dead messages stay. Returns how many."""
     forgotten = 0
     while True:
         async with context.database.transaction(organization_id) as tx:
-            gone = await forget_delivered(tx, before=context.clock() - KEPT, at_most=_FORGOTTEN_MAX)
+            gone = await forget_delivered(tx, before=context.clock() - kept, at_most=_FORGOTTEN_MAX)
         forgotten += gone
         if gone < _FORGOTTEN_MAX:
             return forgotten

@@ -318,3 +318,16 @@ _MAKE_PARTITIONS = """
 async def make_partitions(reader: Reader) -> None:
     """Make the monthly partitions up to three months ahead; those that exist are left alone."""
     await reader.fetchval(_MAKE_PARTITIONS)
+
+
+_DETACH_PARTITIONS = """
+    SELECT vienphi_detach_partitions($1, $2, $3) AS name
+"""
+
+
+async def detach_partitions(reader: Reader, parent: str, *, before: date, drops: bool) -> list[str]:
+    """Detach, or drop, the partitions of `delivery`, `delivery_body` or `outbox` that end before a day, as the owner.
+
+    One whose rows are still needed stays. Returns the names of those that went.
+    """
+    return [row["name"] for row in await reader.fetch(_DETACH_PARTITIONS, parent, before, drops)]

@@ -2,15 +2,18 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
 
 import structlog
 
 from billing.domain.ids import OrganizationId
+from billing.domain.retention import Retention
 from billing.services.asking import ask_once
 from billing.services.balancing import snapshot_once
 from billing.services.context import Context
 from billing.services.dispatching import Dispatch, forget_once
+from billing.services.erasing import erase_once
 from billing.services.expiring import EXPIRED_MAX, expire_once
 from billing.services.feeding import feed_once
 from billing.services.outflows import match_outflows_once
@@ -21,6 +24,8 @@ from billing.worker.loops import Loop, Loops, Round, for_each_organization
 
 GRACE_S = 10.0
 """How long what is under way may take after the worker was told to stop."""
+
+_RETENTION = Retention()
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +45,16 @@ class Pace:
     health_s: float = 60.0
 
 
-async def run_worker(context: Context, *, dispatch: Dispatch, pace: Pace, stop: asyncio.Event, random: Random) -> None:
-    """Do what time brings until `stop` is set. Any number of workers may run beside each other."""
+async def run_worker(
+    context: Context,
+    *,
+    dispatch: Dispatch,
+    pace: Pace,
+    stop: asyncio.Event,
+    random: Random,
+    retention: Retention = _RETENTION,
+) -> None:
+    """Do what time brings until `stop` is set. Any number of workers may run at once."""
     dispatcher = Dispatcher(context, dispatch)
 
     async def ask(organization_id: OrganizationId) -> int:
@@ -67,8 +80,9 @@ async def run_worker(context: Context, *, dispatch: Dispatch, pace: Pace, stop: 
     async def snapshot(organization_id: OrganizationId) -> int:
         return await snapshot_once(context, organization_id)
 
-    async def forget(organization_id: OrganizationId) -> int:
-        return await forget_once(context, organization_id)
+    async def erase(organization_id: OrganizationId) -> int:
+        delivered = await forget_once(context, organization_id, timedelta(days=retention.delivered_days))
+        return delivered + await erase_once(context, organization_id, retention)
 
     async def keep_up() -> Round:
         await make_partitions_once(context.database)
@@ -88,7 +102,7 @@ async def run_worker(context: Context, *, dispatch: Dispatch, pace: Pace, stop: 
             Loop("dispatch", pace.dispatch_s, each(context, "dispatch", dispatcher.go_round)),
             Loop("seal", pace.seal_s, each(context, "seal", seal)),
             Loop("snapshot", pace.snapshot_s, each(context, "snapshot", snapshot)),
-            Loop("forget", pace.upkeep_s, each(context, "forget", forget)),
+            Loop("erase", pace.upkeep_s, each(context, "erase", erase)),
             Loop("health", pace.health_s, tell_health),
         ],
         clock=context.clock,

@@ -123,13 +123,13 @@ def test_address_of_the_internet_is_public_also_inside_another(address: str) -> 
 
 
 def resolving(*answers: list[str]) -> tuple[Callable[[str, int], object], list[str]]:
-    asked: list[str] = []
+    seen_hosts: list[str] = []
 
     async def resolve(host: str, port: int) -> list[str]:
-        asked.append(host)
-        return answers[min(len(asked), len(answers)) - 1]
+        seen_hosts.append(host)
+        return answers[min(len(seen_hosts), len(answers)) - 1]
 
-    return resolve, asked
+    return resolve, seen_hosts
 
 
 @pytest.mark.parametrize("found", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:10.0.0.1"], ["64:ff9b::a00:1"]])
@@ -206,20 +206,20 @@ async def test_account_settings_that_lead_to_loopback_are_not_called() -> None:
 
 
 async def test_name_that_leads_elsewhere_after_the_check_is_connected_where_it_was_checked() -> None:
-    resolve, asked = resolving(["127.0.0.1"], ["10.255.255.1"])
+    resolve, seen_hosts = resolving(["127.0.0.1"], ["10.255.255.1"])
     async with serving() as (port, seen), client(HERE, resolve) as line:
         answer = await line.get(f"http://bank.example:{port}/")
 
-    assert (answer.status_code, asked, seen) == (200, ["bank.example"], [f"bank.example:{port}"])
+    assert (answer.status_code, seen_hosts, seen) == (200, ["bank.example"], [f"bank.example:{port}"])
 
 
 async def test_name_that_leads_into_a_private_network_at_the_second_connection_is_refused_then() -> None:
-    public, asked = resolving(["8.8.8.8", "127.0.0.1"])
+    public, seen_hosts = resolving(["8.8.8.8", "127.0.0.1"])
     async with serving() as (port, seen), client(AddressRules(allow_http=True), public) as line:
         with pytest.raises(AddressNotAllowed):
             await line.get(f"http://bank.example:{port}/")
 
-    assert (asked, seen) == (["bank.example"], [])
+    assert (seen_hosts, seen) == (["bank.example"], [])
 
 
 async def test_address_that_takes_no_connection_leaves_the_next_one_to_be_tried() -> None:

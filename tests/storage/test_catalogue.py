@@ -333,6 +333,7 @@ _OWNERS_STATEMENTS = {
     "access._GRANT_ROLES",
     "access._REVOKE_KEY",
     "access._RENAME_PERSON",
+    "organizations._DETACH_PARTITIONS",
     "migrator._ADD_RECORD",
     "horizon._REBASE",
     "webhooks._ADD_ENDPOINT",

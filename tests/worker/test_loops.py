@@ -9,7 +9,9 @@ import pytest
 
 from billing.domain.errors import Unavailable
 from billing.domain.ids import OrganizationId
+from billing.domain.retention import Retention
 from billing.services.context import utc_now
+from billing.storage.idempotency import add_key
 from billing.worker.dispatcher import Dispatcher
 from billing.worker.loops import Loop, Loops, Round, for_each_organization
 from billing.worker.running import Pace, run_worker
@@ -151,3 +153,38 @@ async def test_health_says_what_fails(capsys: pytest.CaptureFixture[str]) -> Non
     assert "'whole_s': 5" in well
     assert "worker_unwell" in unwell
     assert "'failures': 2" in unwell
+
+
+async def test_worker_erases_what_is_past_its_retention(telling: Telling) -> None:
+    async with telling.context.database.transaction(telling.organization_id) as tx:
+        await add_key(
+            tx,
+            caller="his",
+            route="r",
+            key="old",
+            request_hash=bytes(32),
+            is_new=True,
+            subjects=[telling.context.ids.new()],
+            recorded_at=telling.clock() - timedelta(days=4),
+        )
+
+    async def is_kept() -> bool:
+        async with telling.context.database.transaction(telling.organization_id) as tx:
+            return await tx.fetchval("SELECT EXISTS (SELECT FROM idempotency_key)") is True
+
+    stop = asyncio.Event()
+    worker = asyncio.create_task(
+        run_worker(
+            telling.context,
+            dispatch=telling.dispatch(),
+            pace=Pace(),
+            stop=stop,
+            random=Random(1),
+            retention=Retention(idempotency_days=3),
+        )
+    )
+    async with asyncio.timeout(20):
+        while await is_kept():
+            await asyncio.sleep(0.05)
+    stop.set()
+    await asyncio.wait_for(worker, 15)

@@ -101,3 +101,78 @@ CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON facility_readings
     FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('proposed_by', 'approved_by');
 CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON account_change
     FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('proposed_by', 'decided_by', 'approved');
+
+-- Personal data leaves after its retention (billing/domain/retention.py), and a patient's at once where that is requested
+-- for. Only tables that hold nothing of the books: payments, invoices, entries, seals and audit hold ids and amounts.
+GRANT DELETE ON payment_origin, visit_document, visit_patient, claim_file, delivery_body, pay_page TO vienphi_app;
+GRANT UPDATE (content, signature) ON claim_file TO vienphi_app;
+GRANT UPDATE (tail, query, headers, body, source_address) ON poison_delivery TO vienphi_app;
+CREATE INDEX ON visit_version (organization_id, claim_file_id) WHERE claim_file_id IS NOT NULL;
+CREATE INDEX ON visit_patient (organization_id, citizen_number) WHERE citizen_number <> '';
+CREATE INDEX ON visit_patient (organization_id, hospital_number) WHERE hospital_number <> '';
+CREATE INDEX ON idempotency_key (organization_id, recorded_at);
+CREATE INDEX ON claim_file (organization_id, received_at);
+
+-- An idempotency key is never changed, but leaves; which one may is the service's to say.
+CREATE FUNCTION vienphi_refuse_update() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION '% is never changed: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
+END $$;
+DROP TRIGGER append_only ON idempotency_key;
+CREATE TRIGGER never_changed BEFORE UPDATE OR TRUNCATE ON idempotency_key
+    FOR EACH STATEMENT EXECUTE FUNCTION vienphi_refuse_update();
+GRANT DELETE ON idempotency_key TO vienphi_app;
+
+-- The monthly partitions of a table that end before a day, detached so that the owner can archive and drop them; with
+-- `drops`, dropped. One stays as long as somebody needs a row of it: an outbox message that was not handed out, a body
+-- that was not erased. The audit is sealed and never leaves.
+CREATE FUNCTION vienphi_detach_partitions(parent text, before date, drops boolean) RETURNS SETOF text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    partition text;
+    starts date;
+    ends date;
+    organization int;
+    is_needed boolean;
+BEGIN
+    IF parent NOT IN ('delivery', 'delivery_body', 'outbox') THEN
+        RAISE EXCEPTION 'partitions of % stay: the seals cover them', parent USING ERRCODE = 'restrict_violation';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('vienphi_make_partitions'));
+    FOR partition IN
+        SELECT child.relname FROM pg_inherits AS link JOIN pg_class AS child ON child.oid = link.inhrelid
+        WHERE link.inhparent = ('public.' || parent)::regclass AND child.relname ~ '_[0-9]{6}$'
+            AND (to_date(right(child.relname, 6), 'YYYYMM') + interval '1 month')::date <= before
+        ORDER BY child.relname
+    LOOP
+        starts := to_date(right(partition, 6), 'YYYYMM');
+        ends := (starts + interval '1 month')::date;
+        is_needed := false;
+        FOR organization IN SELECT public.vienphi_organizations() LOOP
+            PERFORM set_config('vienphi.organization', organization::text, true);
+            -- Through the parent: a partition has row security and no policy, so it shows nothing by itself.
+            IF parent = 'delivery_body' THEN
+                is_needed := EXISTS (SELECT FROM public.delivery_body AS body WHERE body.organization_id = organization
+                    AND body.id >= public.vienphi_first_id(starts) AND body.id < public.vienphi_first_id(ends));
+            ELSIF parent = 'outbox' THEN
+                is_needed := EXISTS (SELECT FROM public.outbox AS message WHERE message.organization_id = organization
+                    AND message.id >= public.vienphi_first_id(starts) AND message.id < public.vienphi_first_id(ends)
+                    AND NOT EXISTS (SELECT FROM public.webhook_cursor AS cursor
+                        WHERE cursor.organization_id = organization AND
+                            (cursor.transaction_id, cursor.message_id) >= (message.transaction_id, message.id)));
+            END IF;
+            EXIT WHEN is_needed;
+        END LOOP;
+        PERFORM set_config('vienphi.organization', '', true);
+        CONTINUE WHEN is_needed;
+        EXECUTE format('ALTER TABLE public.%I DETACH PARTITION public.%I', parent, partition);
+        -- What is detached is the owner's alone, who can then archive it: nobody else has a grant on it.
+        EXECUTE format('ALTER TABLE public.%I NO FORCE ROW LEVEL SECURITY', partition);
+        IF drops THEN
+            EXECUTE format('DROP TABLE public.%I', partition);
+        END IF;
+        RETURN NEXT partition;
+    END LOOP;
+END $$;
+REVOKE EXECUTE ON FUNCTION vienphi_detach_partitions(text, date, boolean) FROM PUBLIC;

@@ -1,0 +1,74 @@
+"""`vienphi privacy`: a patient's data erased on request, and partitions that are past their retention taken off."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from billing.cli.acting import as_caller
+from billing.cli.opening import require_migrated
+from billing.domain.actor import Role
+from billing.domain.errors import InvalidValue
+from billing.services.access import Caller
+from billing.services.context import Context, utc_now
+from billing.services.erasing import PatientErasure, PatientNumber, detach_old_partitions, erase_patient
+from billing.settings import load_settings
+from billing.storage.database import Database, DatabaseLimits
+
+_KEEPERS = frozenset({Role.ADMIN})
+
+
+@click.group()
+def privacy() -> None:
+    """Personal data on its way out; what is past its retention is erased by the worker without a command."""
+
+
+@privacy.command()
+@click.option("--citizen-number", help="Number of the citizen card.")
+@click.option("--hospital-number", help="The hospital's own number of the patient [MA_BN].")
+@click.option("--ma-lk", help="One visit by its MA_LK.")
+@click.option("--dry-run", is_flag=True, help="Count what would be erased, and erase nothing.")
+@click.pass_obj
+def erase(
+    config: Path | None, *, citizen_number: str | None, hospital_number: str | None, ma_lk: str | None, dry_run: bool
+) -> None:
+    """Erase the person, documents, payers and messages of one patient's visits; invoices and books stay.
+
+    Acts for the person of VIENPHI_KEY, who needs the role admin; the audit says who erased which visit. Needs
+    VIENPHI_DATABASE_URL.
+    """
+    given = {"citizen_number": citizen_number, "hospital_number": hospital_number, "ma_lk": ma_lk}
+    named = [PatientNumber(by, number) for by, number in given.items() if number is not None]
+    if len(named) != 1:
+        raise InvalidValue("name the patient by one of --citizen-number, --hospital-number and --ma-lk")
+
+    async def work(context: Context, caller: Caller) -> PatientErasure:
+        return await erase_patient(context, caller.organization_id, named[0], actor=caller.actor, is_trial=dry_run)
+
+    erasure = as_caller(config, _KEEPERS, work)
+    click.echo(f"{'would erase' if dry_run else 'erased'} the personal data of {erasure.visits} visits")
+    for table, count in erasure.rows.items():
+        click.echo(f"  {table:24} {count}")
+
+
+@privacy.command("detach-partitions")
+@click.option("--drop", is_flag=True, help="Drop them at once instead of leaving them to be archived.")
+@click.pass_obj
+def detach(config: Path | None, drop: bool) -> None:
+    """Take off the monthly partitions that are past their retention. Needs VIENPHI_OWNER_URL."""
+    settings = load_settings(config, needed=("owner_url",))
+    assert settings.owner_url is not None, "named as needed"
+    url = settings.owner_url.get_secret_value()
+
+    async def work() -> dict[str, list[str]]:
+        await require_migrated(url)
+        owner = await Database.open(url, limits=DatabaseLimits(connections_max=1))
+        try:
+            return await detach_old_partitions(owner, settings.retention.terms, now=utc_now(), drops=drop)
+        finally:
+            await owner.close()
+
+    detached = [name for names in asyncio.run(work()).values() for name in names]
+    for name in detached:
+        click.echo(f"{'dropped' if drop else 'detached'} {name}")
+    click.echo(f"{len(detached)} partitions {'dropped' if drop else 'detached'}")
