@@ -83,6 +83,8 @@ async def test_message_whose_worker_is_killed_while_sending_is_sent_again(server
             *("webhook", "add", "--organization", "1", "--secret", "his", receiver.url),
             VIENPHI_OWNER_URL=server.owner_url,
             VIENPHI_WEBHOOKS__ALLOW_HTTP="true",
+            VIENPHI_WEBHOOKS__ALLOW_PRIVATE="true",
+            VIENPHI_SECRET_HIS=SECRET,
         )
         assert "endpoint " in added.stdout, added.stderr
         # As old as the partitions are: its id carries the moment.
