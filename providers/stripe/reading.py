@@ -1,7 +1,8 @@
 """Reading Stripe's objects, told or asked: a payment intent, a checkout session, a refund, a charge, a dispute.
 
 An object may stand as its id or whole, may lack what is optional and may hold what nobody knows. The money of a payment
-is named by its payment intent, whoever tells of it, and money that went back by its refund. What a charge says of its
+is named by its payment intent, whoever tells of it, and by its charge where that is said; money that went back is named
+by its refund, which says whose it was. What a charge says of its
 refunds is a running total: it names no refund, so it is never added up. Source: Stripe API 2024-06-20.
 """
 
@@ -74,6 +75,7 @@ def intent_notice(found: Object, *, said: Outcome | None, told_at: datetime) -> 
         occurred_at=told_at,
         amount=amount,
         fact_keys=frozenset({f"transaction:{number}"}) if outcome is Outcome.SUCCEEDED else frozenset(),
+        aliases=_names("", linked(found, "latest_charge")),
         fingerprint=fingerprint(number, amount, CURRENCY, status, reference),
         reference=reference,
         provider_reference=number,
@@ -108,8 +110,10 @@ def session_notice(found: Object, *, said: Outcome | None, told_at: datetime) ->
     )
 
 
-def refund_notice(found: Object, *, told_at: datetime, reference: str | None = None) -> Notice:
-    """The notice of one refund; `reference` is that of its payment, where the refund does not carry it."""
+def refund_notice(
+    found: Object, *, told_at: datetime, reference: str | None = None, paid: frozenset[str] = frozenset()
+) -> Notice:
+    """The notice of one refund; `reference` and `paid` name its payment, where the refund itself does not."""
     number, status = identifier(found), word(found, "status")
     outcome = REFUND_NOTICES.get(status, Outcome.UNKNOWN)
     amount = dong_of(found, "amount")
@@ -122,6 +126,7 @@ def refund_notice(found: Object, *, told_at: datetime, reference: str | None = N
         amount=amount,
         movement=Movement.REFUNDED,
         fact_keys=frozenset({f"transaction:{number}"}) if outcome is Outcome.SUCCEEDED else frozenset(),
+        reverses=_names(linked(found, "payment_intent"), linked(found, "charge")) or paid,
         fingerprint=fingerprint(number, amount, CURRENCY, status),
         reference=reference_of(found) or reference_of(found.get("payment_intent")) or reference,
         provider_reference=number,
@@ -133,9 +138,10 @@ def _charge_notices(found: Object, told_at: datetime) -> Iterable[Notice]:
     number, total = identifier(found), dong_of(found, "amount_refunded")
     require_dong(found)
     reference = reference_of(found) or reference_of(found.get("payment_intent"))
+    paid = _names(linked(found, "payment_intent"), number)
     named = []
     for each in listed(found.get("refunds")):
-        notice = refund_notice({"currency": CURRENCY, **each}, told_at=told_at, reference=reference)
+        notice = refund_notice({"currency": CURRENCY, **each}, told_at=told_at, reference=reference, paid=paid)
         named.append(replace(notice, occurred_at=moment(each.get("created")) or told_at))
     yield from named
     left = sum(notice.amount for notice in named if notice.outcome in _LEFT)
@@ -147,6 +153,7 @@ def _charge_notices(found: Object, told_at: datetime) -> Iterable[Notice]:
             occurred_at=told_at,
             amount=abs(total - left),
             movement=Movement.REFUNDED,
+            reverses=paid,
             fingerprint=fingerprint(number, total, left, CURRENCY),
             reference=reference,
             provider_reference=number,
@@ -164,9 +171,17 @@ def _dispute_notice(found: Object, step: str, told_at: datetime) -> Notice:
         occurred_at=told_at,
         amount=amount,
         movement=Movement.REVERSED,
+        reverses=_names(linked(found, "payment_intent"), linked(found, "charge")),
         fingerprint=fingerprint(number, step, amount, CURRENCY, status),
         reference=reference_of(found) or reference_of(found.get("payment_intent")) or reference_of(found.get("charge")),
         provider_reference=number,
+    )
+
+
+def _names(intent: str, charge: str) -> frozenset[str]:
+    """The names of a payment's money: its payment intent, and the charge that took it."""
+    return frozenset(
+        name for name, number in ((f"transaction:{intent}", intent), (f"charge:{charge}", charge)) if number
     )
 
 

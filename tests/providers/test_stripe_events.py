@@ -311,3 +311,28 @@ def test_old_delivery_is_refused_even_with_a_wide_clock():
 
     with pytest.raises(BadSignature):
         account().read_callback(callback)
+
+
+@pytest.mark.parametrize(
+    ("changed", "names"),
+    [
+        ({}, {"transaction:pi_1"}),
+        ({"payment_intent": {"id": "pi_1", "object": "payment_intent"}}, {"transaction:pi_1"}),
+        ({"charge": "ch_1"}, {"transaction:pi_1", "charge:ch_1"}),
+        ({"payment_intent": None, "charge": "ch_1"}, {"charge:ch_1"}),
+        ({"payment_intent": None, "charge": None}, set()),
+    ],
+)
+def test_refund_names_the_payment_whose_money_it_is(changed, names):
+    assert one(told("refund.created", {**REFUND, **changed})).reverses == names
+
+
+def test_refund_within_a_charge_names_the_payment_of_the_charge():
+    bare = {**without(REFUND, "payment_intent"), "charge": None}
+    charge = {**CHARGE, "refunds": {"data": [bare], "has_more": False}}
+
+    assert [each.reverses for each in read(told("charge.refunded", charge))] == [{"transaction:pi_1", "charge:ch_1"}]
+
+
+def test_payment_is_also_known_by_its_charge():
+    assert one(told(PAID, INTENT)).aliases == {"charge:ch_1"}

@@ -134,6 +134,8 @@ def _outflows(folded: Folded, locked: LockedGround) -> list[NewOutflow]:
 
 def _telling(delivery: Delivery, notice: Notice, grammar: Grammar) -> Telling:
     account = delivery.account
+    if notice.fact_keys:
+        notice = replace(notice, fact_keys=notice.fact_keys | notice.aliases)
     return Telling(
         delivery_id=delivery.id,
         account_id=account.id,
