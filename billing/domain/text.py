@@ -5,7 +5,14 @@ Knows letters only; what a reference code looks like is in `reference.py`.
 
 import unicodedata
 
-_D_STROKE = str.maketrans({"Đ": "D", "đ": "d"})  # the only Vietnamese letters that do not decompose
+_D_STROKE = str.maketrans(dict(zip("ĐÐƉđðɖ", "DDDddd", strict=True)))
+"""The only Vietnamese letter that does not decompose, and the letters that look the same: U+00D0, U+0189 and small."""
+
+_HOMOGRAPHS = str.maketrans(dict(zip("ÐƉðɖ", "ĐĐđđ", strict=True)))
+LOOK_LIKE_LATIN = str.maketrans(
+    dict(zip("АВЕЅІЈКМНОРСТУХаеѕіјорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABESIJKMHOPCTYXaesijopcyxABEZHIKMNOPTYXo", strict=True))
+)
+_NAME_MARKS = frozenset(" '’.,-()/&")
 _ASCII_KEPT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
 
@@ -15,7 +22,7 @@ def transliterate(text: str) -> str:
     Marks are dropped, then whatever else is left becomes a space. May return the empty text.
     Source: NAPAS technical specification 1.5.2 (only letters, digits and space in the text fields of a code).
     """
-    unmarked = _without_marks(text.translate(_D_STROKE))
+    unmarked = _without_marks(unicodedata.normalize("NFKC", text).translate(_D_STROKE))
     return " ".join("".join(letter if letter in _ASCII_KEPT else " " for letter in unmarked).split())
 
 
@@ -28,6 +35,65 @@ def upper_without_marks(text: str) -> str:
         return text.upper()
     composed = unicodedata.normalize("NFKC", text)
     return _without_marks(composed.translate(_D_STROKE)).upper()
+
+
+def compose(text: str) -> str:
+    """A Vietnamese text as it is kept: composed letters (NFC), `Đ` for the letters that look like it, no hidden marks.
+
+    Two texts that look the same are the same then. Hidden marks are those of no width (byte-order mark, joiners).
+    """
+    if text.isascii():
+        return text
+    seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return unicodedata.normalize("NFC", seen).translate(_HOMOGRAPHS)
+
+
+def fold_heading(text: str) -> str:
+    """A heading to look up: small ASCII letters and digits, single spaces; also of letters that only look Latin."""
+    return transliterate(compose(text).translate(LOOK_LIKE_LATIN)).lower()
+
+
+def is_garbled(text: str) -> bool:
+    """Whether a text was read in another encoding than it was written in (mojibake): `Nguyá»…n`, `Nguy�n`.
+
+    Replacement marks, control characters and letters of no Latin alphabet are; so is what gives UTF-8 when it is
+    written back in a code page of Windows or in Latin-1. A correct Vietnamese text never does.
+    """
+    if text.isascii():
+        return False
+    composed = unicodedata.normalize("NFC", text)
+    for letter in composed:
+        if letter == "\ufffd" or unicodedata.category(letter) in {"Cc", "Co", "Cn", "Cs"}:
+            return True
+        if letter.isalpha() and not unicodedata.name(letter, "").startswith(("LATIN", "FULLWIDTH LATIN")):
+            return True
+    return any(_is_utf8_read_as(code_page, text) for code_page in ("cp1252", "cp1258", "latin-1"))
+
+
+def is_person_name(text: str) -> bool:
+    """Whether a text can be the name of a person: letters, with marks between them, and not garbled."""
+    composed = compose(text)
+    return (
+        any(letter.isalpha() for letter in composed)
+        and all(letter.isalpha() or letter in _NAME_MARKS or unicodedata.combining(letter) for letter in composed)
+        and not is_garbled(text)
+    )
+
+
+def _is_utf8_read_as(code_page: str, text: str) -> bool:
+    """Whether the bytes of a text in a code page are UTF-8 of more than ASCII; other letters stand for themselves."""
+    written = bytearray()
+    for letter in text:
+        try:
+            written += letter.encode(code_page)
+        except UnicodeEncodeError:
+            if ord(letter) > 0xFF:
+                return False
+            written.append(ord(letter))
+    try:
+        return not written.decode("utf-8").isascii()
+    except UnicodeDecodeError:
+        return False
 
 
 def shorten_name(name: str) -> str:

@@ -11,6 +11,7 @@ from datetime import date
 
 from billing.domain.errors import InvalidValue
 from billing.domain.impossible import BenefitDigitUnknown
+from billing.domain.text import compose, is_garbled
 from billing.interop.card_fields import read_birth, read_day, read_fields
 
 _CODE = re.compile(r"[0-9]{10}|[0-9]{12}|[A-Z]{2}[0-9][0-9]{2}[0-9A-Z]{10}")
@@ -102,14 +103,17 @@ def read_insurance_card(scanned: bytes | str) -> InsuranceCard:
 
 
 def _from_hex(text: str) -> str:
-    """The text of a hex field; empty where it is not whole hex of UTF-8, for a wrong name is worse than none."""
+    """The text of a hex field, composed; empty where it is not whole hex of UTF-8, for a wrong name is worse than none.
+
+    So is a text whose UTF-8 was made of another encoding (mojibake).
+    """
     if not _HEX.fullmatch(text):
         return ""
     try:
         decoded = bytes.fromhex(text).decode()
     except UnicodeDecodeError:
         return ""
-    return "" if _CONTROL.search(decoded) else decoded.strip()
+    return "" if _CONTROL.search(decoded) or is_garbled(decoded) else compose(decoded).strip()
 
 
 def _facility(text: str) -> str:

@@ -8,6 +8,7 @@ import re
 from datetime import date
 
 from billing.domain.errors import InvalidValue
+from billing.domain.text import compose
 
 LENGTH_MAX = 4096
 """More than any QR code holds (2,953 bytes in binary mode, ISO/IEC 18004)."""
@@ -27,7 +28,7 @@ class CardUnreadable(InvalidValue):
 
 
 def read_fields(scanned: bytes | str) -> list[str]:
-    """The fields of a scanned code without the blanks around them; "-" is no value. Raises CardUnreadable."""
+    """The fields of a scanned code, composed, without blanks around them; "-" is no value. Raises CardUnreadable."""
     if len(scanned) > LENGTH_MAX:
         raise CardUnreadable(f"a card has at most {LENGTH_MAX} characters")
     try:
@@ -37,7 +38,7 @@ def read_fields(scanned: bytes | str) -> list[str]:
     text = text.strip()
     if _NOT_TEXT.search(text):
         raise CardUnreadable("a control character stands in the code")
-    return ["" if field.strip() == NO_VALUE else field.strip() for field in text.split("|")]
+    return ["" if field.strip() == NO_VALUE else compose(field.strip()) for field in text.split("|")]
 
 
 def read_day(text: str) -> date | None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from billing.domain.errors import InvalidValue
-from billing.interop.card_fields import read_birth, read_day, read_fields
+from billing.domain.text import is_garbled, is_person_name
+from billing.interop.card_fields import CardUnreadable, read_birth, read_day, read_fields
 
 _CITIZEN_NUMBER = re.compile(r"[0-9]{12}")
 _FIELDS_MIN = 6
@@ -49,12 +50,17 @@ def read_citizen_card(scanned: bytes | str) -> CitizenCard:
     number, old_number, name, birth, sex, address, *rest = fields
     if not name:
         raise NotACitizenCard("a citizen card has a name", field="HO_TEN")
+    if not is_person_name(name):
+        raise CardUnreadable(
+            "the name is no Vietnamese text; set the scanner to UTF-8 or to a keyboard of Vietnamese, and scan again",
+            field="HO_TEN",
+        )
     return CitizenCard(
         citizen_number=number,
         old_number=old_number,
         name=name,
         birth=read_birth(birth),
         sex=_SEXES.get(sex.lower(), ""),
-        address=address,
+        address="" if is_garbled(address) else address,
         issued_on=read_day(rest[0]) if rest else None,
     )

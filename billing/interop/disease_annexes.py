@@ -12,6 +12,8 @@ from datetime import date
 
 from billing.domain.coverage.annexes import Annex, Annexes, CodeRange, DiseaseRow
 from billing.domain.errors import InvalidValue
+from billing.domain.text import LOOK_LIKE_LATIN, compose, fold_heading, is_garbled
+from billing.interop.sheets.guards import error_in, unprotect
 
 COLUMNS = ("annex", "codes", "except", "under_age", "since", "until", "name")
 ROWS_MAX = 5_000
@@ -41,7 +43,8 @@ def read_annexes(content: bytes) -> Annexes:
     rows: list[DiseaseRow] = []
     faults: list[tuple[int, str]] = []
     try:
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+        reader.fieldnames = [fold_heading(name).replace(" ", "_") for name in reader.fieldnames or ()]
+        if tuple(reader.fieldnames) != COLUMNS:
             raise AnnexesUnreadable([(1, f"the columns must be {','.join(COLUMNS)}")])
         for row in reader:
             try:
@@ -62,7 +65,12 @@ def read_annexes(content: bytes) -> Annexes:
 def _row(row: dict[str, str | None]) -> DiseaseRow:
     if None in row or None in row.values():
         raise InvalidValue(f"{len(COLUMNS)} columns are expected")
-    cells = {name: (cell or "").strip() for name, cell in row.items()}
+    cells = {name: compose(unprotect((cell or "").strip())) for name, cell in row.items()}
+    cells |= {name: cells[name].translate(LOOK_LIKE_LATIN) for name in ("annex", "codes", "except")}
+    if why := next((why for cell in cells.values() if (why := error_in(cell))), ""):
+        raise InvalidValue(why)
+    if is_garbled(cells["name"]):
+        raise InvalidValue(f"name {cells['name'][:80]!r} was saved in another encoding; save the file as CSV UTF-8")
     if cells["annex"] not in set(Annex):
         raise InvalidValue(f"annex {cells['annex']!r} is none of I, II, III")
     if cells["under_age"] and not (cells["under_age"].isdecimal() and 0 < int(cells["under_age"]) <= _AGE_MAX):

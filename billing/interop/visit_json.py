@@ -20,6 +20,7 @@ from billing.domain.finding import FindingCode
 from billing.domain.impossible import ImpossibleInput
 from billing.domain.money import HUNDRED
 from billing.domain.private_insurance import CoveredPart, PrivateInsurance
+from billing.domain.text import compose
 from billing.domain.visit import (
     FormerLine,
     Patient,
@@ -168,4 +169,4 @@ def _private(fields: Fields) -> PrivateInsurance:
 
 def _patient(fields: Fields) -> Patient:
     fields.refuse_other_keys(frozenset(PATIENT_KEYS))
-    return Patient(**{name: fields.text(key, default="") for key, name in PATIENT_KEYS.items()})
+    return Patient(**{name: compose(fields.text(key, default="")) for key, name in PATIENT_KEYS.items()})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.domain.text import transliterate, upper_without_marks
+from billing.domain.text import compose, fold_heading, is_person_name, transliterate, upper_without_marks
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "transfer_content.json").read_text("utf-8"))["vectors"]
 _TRANSLITERATE = [vector for vector in _VECTORS if vector["kind"] == "transliterate"]
@@ -22,6 +22,47 @@ def test_composed_and_decomposed_letters_are_written_alike(form):
     text = unicodedata.normalize(form, "Nguyễn Thị Đào, phường Thuỵ Khuê")
 
     assert transliterate(text) == "Nguyen Thi Dao phuong Thuy Khue"
+
+
+@pytest.mark.parametrize("letter", "ÐƉĐ")
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_letters_that_look_like_d_with_a_stroke_are_one_letter(letter, form):
+    text = unicodedata.normalize(form, f"{letter}ợt {letter.lower()}iều trị")
+
+    assert transliterate(text) == "Dot dieu tri"
+    assert upper_without_marks(text) == "DOT DIEU TRI"
+    assert compose(text) == "Đợt điều trị"
+    assert fold_heading(text) == "dot dieu tri"
+
+
+def test_hidden_marks_are_left_out_of_a_name_and_a_heading():
+    assert compose("\ufeffNguyễn\u200b Văn\u00ad Mẫu") == "Nguyễn Văn Mẫu"
+    assert fold_heading("\ufeffMã\u200b dịch\u00a0vụ") == "ma dich vu"
+
+
+def test_heading_of_letters_that_only_look_latin_is_found():
+    assert fold_heading("Mã dịсh vụ") == "ma dich vu", "с is Cyrillic"
+    assert fold_heading("Ｍã dịch vụ") == "ma dich vu", "Ｍ is a full-width letter"
+
+
+NAMES = ["Nguyễn Văn Mẫu", "TRẦN THỊ ĐÀO", "Lê Hồng Ðức", "Hoàng Thuỵ Quỳnh Ỷ", "Y Blô Êban", "K'Brốp Niê", "José"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_name_of_a_person_is_one_in_either_form(name, form):
+    assert is_person_name(unicodedata.normalize(form, name))
+
+
+@pytest.mark.parametrize("code_page", ["cp1252", "cp1258", "latin-1", "big5", "cp437", "utf-16-le"])
+@pytest.mark.parametrize("name", ["Nguyễn Văn Mẫu", "TRẦN THỊ ĐÀO", "Hồ Quỳnh", "Lê Ð"])
+def test_name_read_in_another_encoding_is_none(name, code_page):
+    assert not is_person_name(name.encode().decode(code_page, "replace"))
+
+
+@pytest.mark.parametrize("name", ["", "123", "Nguy\ufffdn", "N|guyen", "Nguyễn\x7f"])
+def test_text_that_is_no_name_is_none(name):
+    assert not is_person_name(name)
 
 
 def test_text_without_a_letter_becomes_empty():

@@ -1,5 +1,6 @@
 """The QR codes of citizen and insurance cards as scanners type them; all persons are invented."""
 
+import unicodedata
 from datetime import date
 
 import pytest
@@ -171,3 +172,29 @@ def test_any_field_may_be_unreadable(position: int) -> None:
 def test_another_or_half_a_code_is_no_insurance_card(scanned: str) -> None:
     with pytest.raises(NotAnInsuranceCard):
         read_insurance_card(scanned)
+
+
+@pytest.mark.parametrize("sex", ["Nữ", "NỮ", "nữ"])
+def test_decomposed_letters_of_a_citizen_card_are_read(sex: str) -> None:
+    scanned = unicodedata.normalize("NFD", with_field(CITIZEN, 4, sex))
+
+    card = read_citizen_card(scanned)
+
+    assert (card.name, card.sex, card.address) == ("Nguyễn Văn Mẫu", "2", "Số 1 Phố Mẫu, Hà Nội")
+
+
+def test_look_alike_letter_in_a_name_is_the_vietnamese_one() -> None:
+    assert read_citizen_card(with_field(CITIZEN, 2, "Ðỗ Văn ðức")).name == "Đỗ Văn đức"
+    hexed = unicodedata.normalize("NFD", "Ðỗ Văn Đức").encode().hex()
+    assert read_insurance_card(with_field(OLD_CARD, 1, hexed)).name == "Đỗ Văn Đức"
+
+
+@pytest.mark.parametrize("code_page", ["cp1252", "cp1258", "latin-1", "big5"])
+def test_garbled_name_is_no_name(code_page: str) -> None:
+    garbled = CITIZEN.encode().decode(code_page, "replace").replace("\x81", "").replace("\x90", "")
+    name = "Nguyễn Văn Mẫu".encode().decode(code_page, "replace").encode().hex()
+
+    with pytest.raises(CardUnreadable, match="set the scanner to UTF-8") as refusal:
+        read_citizen_card(garbled)
+    assert refusal.value.field == "HO_TEN"
+    assert read_insurance_card(with_field(OLD_CARD, 1, name)).name == ""

@@ -1,3 +1,4 @@
+import unicodedata
 from datetime import date
 
 import pytest
@@ -42,3 +43,19 @@ def test_every_bad_row_is_named_by_its_line():
 def test_what_is_no_list_is_refused(content):
     with pytest.raises(AnnexesUnreadable):
         read_annexes(content)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_look_alike_letters_are_read_as_the_ones_meant(form):
+    text = unicodedata.normalize(form, f"{HEAD}I,С00,,,2025-01-01,,Ðái tháo đường\n")  # С is Cyrillic
+
+    annexes = read_annexes(text.encode())
+
+    assert [row.name for row in annexes.rows] == ["Đái tháo đường"]
+    assert annexes.lists(Annex.FIRST, "C00", age=40, day=DAY) is True
+
+
+@pytest.mark.parametrize("name", ["Ung thÆ°", "#N/A"])
+def test_name_that_is_none_is_named_by_its_line(name):
+    with pytest.raises(AnnexesUnreadable, match="line 2"):
+        read_annexes(f"{HEAD}I,C00,,,2025-01-01,,{name}\n".encode())

@@ -23,9 +23,10 @@ class SheetUnreadable(InvalidValue):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A cell whose value cannot be known, with the reason: an error, a formula nobody computed, a yes or no."""
+    """A cell whose value cannot be known: why and what to do, and what stands in it."""
 
     why: str
+    found: str = ""
 
 
 Cell = str | Decimal | date | Fault | None

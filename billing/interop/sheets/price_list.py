@@ -5,7 +5,6 @@ row. Rows without code and without price are headings between the rows and are p
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -15,9 +14,11 @@ from itertools import islice
 
 from billing.domain.errors import InvalidValue
 from billing.domain.tariff import ITEMS_MAX, ListedPrice
+from billing.domain.text import compose, fold_heading, is_garbled
 from billing.interop.sheets.amounts import DecimalMark, read_amount, read_day_text
 from billing.interop.sheets.cells import Cell, Fault, SheetRow, SheetUnreadable
 from billing.interop.sheets.csv_rows import decode_csv, read_csv
+from billing.interop.sheets.guards import TEXT_COLUMN, code_changed, error_in, is_bare_number, is_official, unprotect
 from billing.interop.sheets.xlsx_rows import open_xlsx, read_xlsx
 
 _ARCHIVE = b"PK\x03\x04"
@@ -121,7 +122,7 @@ def read_price_list(
             raise SheetUnreadable(
                 f"the headings in row {head.row} stand in merged cells; give each column one of its own"
             )
-        return _read_rows(rows, head, valid_from, mark)
+        return _read_rows(rows, head, valid_from, mark, is_csv=False)
     if sheet is not None:
         raise SheetUnreadable("a CSV file has no sheets to name", field="sheet")
     return _read_csv_list(decode_csv(content), valid_from, mark)
@@ -142,7 +143,7 @@ def _read_csv_list(text: str, valid_from: date, mark: DecimalMark | None) -> Rea
         raise refusals[0] if refusals else _no_head()
     [(delimiter, head)] = found
     rows = read_csv(text, delimiter=delimiter)
-    return _read_rows(islice(rows, head.row, None), head, valid_from, mark)
+    return _read_rows(islice(rows, head.row, None), head, valid_from, mark, is_csv=True)
 
 
 def _no_head() -> SheetUnreadable:
@@ -181,22 +182,24 @@ def _head_of(row: SheetRow) -> _Head | None:
 
 def _plain(heading: str) -> str:
     """A heading without marks, case, brackets and doubled spaces: `Mã dịch vụ (DVKT)` is `ma dich vu`."""
-    bare = re.sub(r"\([^)]*\)", " ", heading.casefold().replace("đ", "d"))
-    letters = "".join(each for each in unicodedata.normalize("NFD", bare) if not unicodedata.combining(each))
-    return " ".join(re.sub(r"[^a-z0-9]+", " ", letters).split())
+    return fold_heading(re.sub(r"\([^)]*\)", " ", heading))
 
 
-def _read_rows(rows: Iterable[SheetRow], head: _Head, valid_from: date, mark: DecimalMark | None) -> ReadPriceList:
+def _read_rows(
+    rows: Iterable[SheetRow], head: _Head, valid_from: date, mark: DecimalMark | None, *, is_csv: bool
+) -> ReadPriceList:
     prices: list[ListedPrice] = []
     faults: list[RowFault] = []
     first_rows: dict[str, int] = {}
+    bare: dict[str, int] = {}
     heading_rows = 0
     for row in rows:
         cells = {column: row.cells[place] if place < len(row.cells) else None for column, place in head.columns.items()}
         if all(cells.get(column) is None for column in ("code", *_PRICES)):
             heading_rows += any(cell is not None for cell in row.cells)
             continue
-        price = _RowReader(row.number, cells, valid_from, mark, faults).read()
+        reader = _RowReader(row.number, cells, valid_from, mark, faults, is_csv=is_csv)
+        price = reader.read()
         if price is None:
             continue
         if price.code in first_rows:
@@ -204,14 +207,32 @@ def _read_rows(rows: Iterable[SheetRow], head: _Head, valid_from: date, mark: De
             faults.append(RowFault(row.number, _WORDS["code"], why, price.code))
             continue
         first_rows[price.code] = row.number
+        if not reader.is_marked_text and is_bare_number(price.code):
+            bare[price.code] = row.number
         prices.append(price)
         if len(prices) > ITEMS_MAX:
             raise SheetUnreadable(f"a price list has at most {ITEMS_MAX:,} rows")
+    prices = _refuse_bare_numbers(prices, bare, faults)
     if not prices and not faults:
         raise SheetUnreadable("there is no row below the headings")
     return ReadPriceList(
         prices=tuple(prices), faults=tuple(faults), heading_rows=heading_rows, columns_not_read=head.not_read
     )
+
+
+def _refuse_bare_numbers(
+    prices: list[ListedPrice], bare: Mapping[str, int], faults: list[RowFault]
+) -> list[ListedPrice]:
+    """Leave out prices of a code of digits alone among codes as 02.1896: nothing says that it was typed as text.
+
+    `bare` are those codes with their rows.
+    """
+    if not any(is_official(price.code) for price in prices):
+        return prices
+    why = f"this code is a number among codes with points, so zeros may be lost; {TEXT_COLUMN}"
+    faults += [RowFault(row, _WORDS["code"], why, code) for code, row in bare.items()]
+    faults.sort(key=lambda fault: fault.row)
+    return [price for price in prices if price.code not in bare]
 
 
 class _RowReader:
@@ -224,8 +245,12 @@ class _RowReader:
         valid_from: date,
         mark: DecimalMark | None,
         faults: list[RowFault],
+        *,
+        is_csv: bool,
     ) -> None:
         self._number = number
+        code = cells.get("code")
+        self.is_marked_text = not is_csv or (isinstance(code, str) and unprotect(code) != code)
         self._cells = cells
         self._valid_from = valid_from
         self._mark = mark
@@ -243,7 +268,7 @@ class _RowReader:
             insured, fee, on_demand = amounts
             return ListedPrice(code=code, name=name, unit=unit, insured=insured, fee=fee, on_demand=on_demand)
         except InvalidValue as refusal:
-            self._note(refusal.field or "", refusal.detail)
+            self._note(refusal.field or "", refusal.detail, self._shown(refusal.field or ""))
             return None
 
     def _code(self) -> str:
@@ -251,33 +276,48 @@ class _RowReader:
         if isinstance(cell, Decimal):
             self._note("code", "the code is a number, so zeros may be lost; format the column as text", str(cell))
             return ""
-        return self._text("code")
+        if isinstance(cell, date):
+            self._note("code", f"the spreadsheet made a day of this code; {TEXT_COLUMN}", cell.isoformat())
+            return ""
+        code = self._text("code")
+        if why := code_changed(code, is_marked_text=self.is_marked_text):
+            self._note("code", why, code)
+        return code
 
     def _text(self, column: str) -> str:
         cell = self._cells.get(column)
         if isinstance(cell, Fault):
-            self._note(column, cell.why)
+            self._note(column, cell.why, cell.found)
         elif isinstance(cell, (Decimal, date)):
             return str(cell)
         elif cell is not None:
-            return " ".join(cell.split())
+            text = compose(" ".join(unprotect(cell).split()))
+            if why := error_in(text):
+                self._note(column, why, text)
+            elif is_garbled(text):
+                self._note(column, "this text was saved in another encoding; save the file as “CSV UTF-8”", text)
+            return text
         return ""
 
     def _amount(self, column: str) -> Decimal | None:
         cell = self._cells.get(column)
         if cell is None or isinstance(cell, Decimal):
             if cell is not None and cell < 0:
-                self._note(column, "a price is not below 0", str(cell))
+                self._note(column, "a price is not below 0; enter what one unit costs", str(cell))
             return cell
         if isinstance(cell, Fault):
-            self._note(column, cell.why)
+            self._note(column, cell.why, cell.found)
         elif isinstance(cell, str):
+            text = unprotect(cell)
+            if why := error_in(text):
+                self._note(column, why, text)
+                return None
             try:
-                return read_amount(cell, self._mark)
+                return read_amount(text, self._mark)
             except InvalidValue as refusal:
                 self._note(column, refusal.detail, cell)
         else:
-            self._note(column, "a day is no price", cell.isoformat())
+            self._note(column, "a day is no price; format the column as number and enter it again", cell.isoformat())
         return None
 
     def _check_day(self) -> None:
@@ -286,18 +326,22 @@ class _RowReader:
         if cell is None:
             return
         if isinstance(cell, Fault):
-            self._note("valid_from", cell.why)
+            self._note("valid_from", cell.why, cell.found)
             return
         try:
-            day = cell if isinstance(cell, date) else read_day_text(cell) if isinstance(cell, str) else None
+            day = cell if isinstance(cell, date) else read_day_text(unprotect(cell)) if isinstance(cell, str) else None
         except InvalidValue as refusal:
             self._note("valid_from", refusal.detail, str(cell))
             return
         if day is None:
-            self._note("valid_from", "this is no day", str(cell))
+            self._note("valid_from", "this is no day; enter it as 01/07/2026", str(cell))
         elif day > self._valid_from:
             why = f"this price begins after the list ({self._valid_from.isoformat()}): import it in a later list"
             self._note("valid_from", why, day.isoformat())
+
+    def _shown(self, column: str) -> str:
+        cell = self._cells.get(column)
+        return "" if cell is None or isinstance(cell, Fault) else str(cell)
 
     def _note(self, column: str, why: str, found: str = "") -> None:
         self._faults.append(RowFault(self._number, _WORDS.get(column, "row"), why, found[:80]))

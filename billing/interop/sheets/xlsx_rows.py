@@ -38,8 +38,8 @@ _CHUNK = 1024 * 1024
 _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _OFFICE_RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _STRICT_RELATIONS = "http://purl.oclc.org/ooxml/officeDocument/relationships"
-_NOT_COMPUTED = Fault("the result of this formula was not saved; open the file in its program and save it again")
-_ERROR = Fault("this cell shows an error")
+_NOT_COMPUTED = "the result of this formula was not saved; open the file in its program and save it again"
+_SHOWS_AN_ERROR = "this cell shows an error; correct it in the sheet and save again"
 
 Place = tuple[int, int]
 """Row and column of a cell, both counted from 1."""
@@ -49,14 +49,16 @@ Place = tuple[int, int]
 class _Inspected:
     faults: dict[Place, Fault]
     merged_rows: frozenset[int]
+    computed: frozenset[Place]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedSheet:
-    """A sheet that may be read; `merged_rows` are the rows that merged cells touch."""
+    """A sheet that may be read; `merged_rows` are the rows merged cells touch, `computed` the cells of formulas."""
 
     sheet: CalamineSheet
     faults: dict[Place, Fault]
+    computed: frozenset[Place]
     merged_rows: frozenset[int]
 
 
@@ -72,6 +74,7 @@ def open_xlsx(content: bytes, *, sheet_name: str | None = None) -> OpenedSheet:
         return OpenedSheet(
             CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_name(name),
             inspected.faults,
+            inspected.computed,
             inspected.merged_rows,
         )
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, EOFError) as cause:
@@ -88,7 +91,10 @@ def read_xlsx(opened: OpenedSheet) -> Iterator[SheetRow]:
         for number, row in enumerate(opened.sheet.to_python(skip_empty_area=False), start=1):
             yield SheetRow(
                 number,
-                [opened.faults.get((number, column)) or _cell(value) for column, value in enumerate(row, start=1)],
+                [
+                    opened.faults.get((number, column)) or _cell(value, is_computed=(number, column) in opened.computed)
+                    for column, value in enumerate(row, start=1)
+                ],
             )
     except CalamineError as cause:
         raise SheetUnreadable(f"the sheet cannot be read: {cause}") from cause
@@ -164,6 +170,7 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
     """Walk one sheet's XML: its reach, its unreadable cells, its merged rows. Raises SheetUnreadable."""
     faults: dict[Place, Fault] = {}
     merged: set[int] = set()
+    computed: set[Place] = set()
     row = column = 0
     with archive.open(part) as stream:
         root: Element | None = None
@@ -178,6 +185,8 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
             elif local == "c":
                 if len(element):  # a cell that is only formatted holds nothing, wherever it stands
                     _check_reach(row, column)
+                if any(_local(child) == "f" for child in element):
+                    computed.add((row, column))
                 fault = _fault(element)
                 if fault is not None:
                     faults[row, column] = fault
@@ -187,7 +196,7 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
                 root.clear()
             elif local == "mergeCell":
                 merged.update(_rows_of(element.get("ref", "")))
-    return _Inspected(faults, frozenset(merged))
+    return _Inspected(faults, frozenset(merged), frozenset(computed))
 
 
 def _check_reach(row: int, column: int) -> None:
@@ -200,11 +209,12 @@ def _check_reach(row: int, column: int) -> None:
 
 def _fault(cell: Element) -> Fault | None:
     """What keeps a cell's value from being known."""
-    if cell.get("t") == "e":
-        return _ERROR
     children = {_local(child): child for child in cell}
-    if "f" in children and not (children["v"].text if "v" in children else None):
-        return _NOT_COMPUTED
+    value = (children["v"].text if "v" in children else None) or ""
+    if cell.get("t") == "e":
+        return Fault(_SHOWS_AN_ERROR, value)
+    if "f" in children and not value:
+        return Fault(_NOT_COMPUTED, f"={children['f'].text or ''}")
     return None
 
 
@@ -231,27 +241,31 @@ def _local(element: Element) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
-def _cell(value: object) -> Cell:
+def _cell(value: object, *, is_computed: bool) -> Cell:
     """A value of calamine as one of ours."""
     match value:
         case bool():
-            cell: Cell = Fault("this cell says yes or no")
+            cell: Cell = Fault("this cell says yes or no; enter a text or a number", str(value).upper())
         case datetime():
             cell = value.date()
         case date():
             cell = value
         case int() | float():
-            cell = _number(float(value))
+            cell = _number(float(value), is_computed=is_computed)
         case str():
             text = value.strip()
-            cell = Fault(f"more than {CELL_LENGTH_MAX} characters") if len(text) > CELL_LENGTH_MAX else text or None
+            cell = (
+                Fault(f"more than {CELL_LENGTH_MAX} characters; shorten it", text[:80])
+                if len(text) > CELL_LENGTH_MAX
+                else text or None
+            )
         case _:
-            cell = Fault("a time of day is no price")
+            cell = Fault("a time of day is no price; format the cell as number and enter it again", str(value))
     return cell
 
 
-def _number(value: float) -> Cell:
+def _number(value: float, *, is_computed: bool) -> Cell:
     try:
-        return exact_number(value)
+        return exact_number(value, is_computed=is_computed)
     except InvalidValue as refusal:
-        return Fault(refusal.detail)
+        return Fault(refusal.detail, repr(value))

@@ -11,6 +11,7 @@ from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
 from billing.domain.impossible import ImpossibleInput
 from billing.domain.money import hundredths
+from billing.domain.text import compose
 from billing.domain.visit import ChargeItem, OtherFunds, Scope, StatedAmounts, Table, is_supply_line
 from billing.interop.xml130.codes import GROUPS, PAYING_SOURCES, PAYMENT_METHODS, read_code
 from billing.interop.xml130.findings import FindingLog
@@ -71,7 +72,7 @@ def read_charge_item(row: Row, log: FindingLog) -> ChargeItem | None:
         return ChargeItem(
             table=Table(row.table),
             number=stt,
-            name=_name(row, is_supply=is_supply),
+            name=compose(_name(row, is_supply=is_supply)),
             code=_code(row),
             unit=row.text("DON_VI_TINH"),
             group=group,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from billing.domain.coverage.priced import PricedLine
 from billing.domain.errors import Refused
 from billing.domain.money import HUNDRED, ZERO, hundredths, percent, product, total
+from billing.domain.text import compose
 from billing.domain.visit import CeilingKind, ChargeItem, OtherFunds, Scope, Table
 from billing.interop.xml130.formats import (
     AMOUNT_DECIMALS,
@@ -97,7 +98,7 @@ def _of_service(item: ChargeItem, told: Row | None) -> dict[str, str]:
 
 def _pair(value: str, of_supply: str, of_service: str, item: ChargeItem, told: Row | None) -> Mapping[str, str]:
     """A code or name where it belongs; both fields as they came where one of them is the item's own."""
-    if told is not None and value in {told.text(of_supply), told.text(of_service)}:
+    if told is not None and value in {compose(told.text(of_supply)), compose(told.text(of_service))}:
         return {of_supply: told.text(of_supply), of_service: told.text(of_service)}
     return {of_supply: value, of_service: ""} if item.is_supply else {of_supply: "", of_service: value}
 

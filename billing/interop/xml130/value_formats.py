@@ -26,6 +26,7 @@ _QUANTITY = "SO_LUONG"
 _PRICES = frozenset({"DON_GIA", "DON_GIA_BV", "DON_GIA_BH"})
 _CHARGES = ("THANH_TIEN_BV", "THANH_TIEN_BH")
 _THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}\.[0-9]{3}")
+_USUAL_PERCENTAGES = frozenset({"", "0", "30", "50", "80", "95", "100"})
 _ONE = Decimal(1)
 _HUNDRED = Decimal(100)
 
@@ -49,7 +50,7 @@ def doubt_amount(text: str) -> str:
 
     Fixed zeros (`50600.0000`) are in it. Three decimals behind one to three digits are not, zeros or not (`50.600`).
     """
-    if not is_plain(text):
+    if "." not in text or not is_plain(text):
         return ""
     grouped = thousands_in(text)
     if grouped is not None:
@@ -64,7 +65,7 @@ def doubt_percentage(text: str, *, is_whole: bool) -> str:
 
     A whole percentage (TYLE_TT_DV, TYLE_TT_BH) is in doubt at 1 only: a fraction of one is refused by its field.
     """
-    if not is_plain(text):
+    if text in _USUAL_PERCENTAGES or not is_plain(text):
         return ""
     value = Decimal(text)
     if value == _ONE or (not is_whole and 0 < value < _ONE):

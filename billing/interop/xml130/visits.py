@@ -7,6 +7,7 @@ from datetime import datetime, time
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
 from billing.domain.impossible import ImpossibleInput
+from billing.domain.text import compose
 from billing.domain.visit import ChargeItem, Patient, Visit
 from billing.interop.xml130.charge_items import read_charge_item, read_stt
 from billing.interop.xml130.codes import (
@@ -141,11 +142,11 @@ def _discharged_at(admitted_at: datetime, written: datetime | None) -> datetime 
 
 def _patient(row: Row) -> Patient:
     return Patient(
-        name=row.text("HO_TEN"),
+        name=compose(row.text("HO_TEN")),
         birth=row.text("NGAY_SINH"),
         sex=row.text("GIOI_TINH"),
         citizen_number=row.text("SO_CCCD"),
         hospital_number=row.text("MA_BN"),
-        address=row.text("DIA_CHI"),
+        address=compose(row.text("DIA_CHI")),
         phone=row.text("DIEN_THOAI"),
     )

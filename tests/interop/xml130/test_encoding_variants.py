@@ -1,5 +1,8 @@
 """Encodings, declarations and character data as systems write them: read by the bytes, or refused by name."""
 
+import unicodedata
+from typing import Literal
+
 import pytest
 
 from billing.domain.finding import FindingCode
@@ -7,6 +10,7 @@ from billing.interop.xml130 import read_claim_file
 from tests.interop.xml130.claim_files import (
     block,
     claim_file,
+    drug,
     file_of_tables,
     hoso,
     raw_block,
@@ -193,3 +197,14 @@ def test_one_damaged_hoso_does_not_stop_the_others() -> None:
 
     assert [(read.hoso, read.visit.ma_lk) for read in claim.visits] == [(1, "A"), (3, "C")]
     assert [(finding.code.value, finding.hoso) for finding in claim.findings] == [("base64-damaged", 2)]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_are_composed_and_look_alike_letters_are_the_vietnamese_ones(form: Literal["NFC", "NFD"]) -> None:
+    name, drug_name = (unicodedata.normalize(form, text) for text in ("ÐỖ VĂN ÐỨC", "Thuốc ðặt"))
+    tables = xml1(summary(HO_TEN=name)), xml2(drug(TEN_THUOC=drug_name))
+
+    visit = only_visit(file_of_tables(one=tables[0], two=tables[1]))
+
+    assert visit.patient.name == "ĐỖ VĂN ĐỨC"
+    assert [item.name for item in visit.items if item.code == "40.001"] == ["Thuốc đặt"]

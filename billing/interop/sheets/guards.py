@@ -1,0 +1,67 @@
+"""Cells a spreadsheet changed before it saved them: codes made numbers or days, errors as text, marks of text cells.
+
+A workbook says which cell is a number, a text or an error; a CSV file has texts only, so the same changes are known by
+their shape there. Nothing is repaired that can mean two things: the row is refused with what to do.
+Source: data standard, MA_DICH_VU (`02.1896`, `18.0149.0040`: two digits, then groups of four).
+"""
+
+import re
+
+TEXT_COLUMN = "enter the code again with all its zeros and format the column as text"
+
+_PROTECTED = re.compile(r'="((?:[^"]|"")*)"')
+_ERROR = re.compile(r"#(?:N/A|NAME\?|[A-Z]+(?:/0)?!)|#{2,}", re.IGNORECASE)
+_EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?E[+-]\d+", re.IGNORECASE | re.ASCII)
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|thg ?\\d{1,2}"
+_DAY = re.compile(
+    rf"\d{{1,2}}[/-]\d{{1,2}}[/-]\d{{2,4}}|\d{{4}}[/-]\d{{1,2}}[/-]\d{{1,2}}(?:[ T][\d:.]+)?"
+    rf"|\d{{1,2}}[ -](?:{_MONTHS})[a-z]*(?:[ -]\d{{2,4}})?|(?:{_MONTHS})[a-z]*[ -]\d{{1,4}}",
+    re.IGNORECASE | re.ASCII,
+)
+_SHORT_CHAPTER = re.compile(r"\d\.\d{4}(?:\.\d{4})?", re.ASCII)
+_NUMBER = re.compile(r"[1-9]\d*[.,]\d+|0[.,]\d+", re.ASCII)
+_OFFICIAL = re.compile(r"\d{2}\.\d{4}(?:\.\d{4})?", re.ASCII)
+_DIGITS = re.compile(r"[1-9]\d*|0", re.ASCII)
+_YES_OR_NO = frozenset({"true", "false"})
+
+
+def unprotect(text: str) -> str:
+    """The text of a cell that was marked as text: `="02.1896"` and `'02.1896` are 02.1896."""
+    if found := _PROTECTED.fullmatch(text):
+        return found[1].replace('""', '"').strip()
+    return text[1:].strip() if text.startswith("'") and not text.endswith("'") else text
+
+
+def error_in(text: str) -> str:
+    """Why a text is a spreadsheet's error and no value; empty where it is none."""
+    if _ERROR.fullmatch(text):
+        return "this cell shows an error; correct it in the sheet and save again"
+    return ""
+
+
+def code_changed(text: str, *, is_marked_text: bool) -> str:
+    """Why a code is no longer the one that was typed, and what to do; empty where nothing speaks against it.
+
+    `is_marked_text`: the sheet itself says that the cell is text, so that no number was made of it.
+    """
+    if _EXPONENT.fullmatch(text):
+        return f"the spreadsheet shortened this code to a number; {TEXT_COLUMN}"
+    if _DAY.fullmatch(text):
+        return f"the spreadsheet made a day of this code; {TEXT_COLUMN}"
+    if text.startswith("=") or text.casefold() in _YES_OR_NO:
+        return "a formula, or a yes or no, stands in place of a code; enter the code as text"
+    if _SHORT_CHAPTER.fullmatch(text):
+        return f"this code lost the zero in front (0{text}); {TEXT_COLUMN}"
+    if not is_marked_text and _NUMBER.fullmatch(text) and not _OFFICIAL.fullmatch(text):
+        return f"this code is a number, so zeros may be lost; {TEXT_COLUMN}"
+    return ""
+
+
+def is_official(code: str) -> bool:
+    """Whether a code is one of the Ministry's list by its form."""
+    return _OFFICIAL.fullmatch(code) is not None
+
+
+def is_bare_number(code: str) -> bool:
+    """Whether a code is digits alone, none of them a zero in front."""
+    return _DIGITS.fullmatch(code) is not None
