@@ -133,7 +133,7 @@ class ProviderConformance:
         assert notice.amount == AMOUNT
         assert notice.occurred_at.tzinfo is not None
         assert notice.outcome is Outcome.UNKNOWN or notice.fact_keys, "money without a name is a person's to look at"
-        assert all(key.startswith(("transaction:", "bank:")) for key in notice.fact_keys)
+        assert all(key.startswith(("transaction:", "transfer:", "bank:")) for key in notice.fact_keys)
         assert notice.fingerprint
 
     def test_delivery_told_twice_is_one_event_and_one_fact(self) -> None:

@@ -45,6 +45,7 @@ DEFAULT_TERMS: Mapping[Reason | Why, ExceptionTerms] = {
     # Two tellings disagree; what is in the books holds meanwhile.
     Reason.SAME_FACT_OTHER_AMOUNT: ExceptionTerms(_A_DAY),
     Reason.KEYS_MEET_TWO_FACTS: ExceptionTerms(_A_DAY),
+    Reason.BANK_REFERENCE_REPEATED: ExceptionTerms(_A_DAY),
     # A patient has paid too much.
     Why.OVER_PAID: ExceptionTerms(_A_DAY),
     Why.PAID_AGAIN: ExceptionTerms(_A_DAY),

@@ -14,8 +14,9 @@ from uuid import UUID
 from billing.domain.ids import AllocationId, DeliveryId, IntentId, InvoiceId, PaymentId
 from billing.domain.intent import Intent
 from billing.domain.invoice import Invoice
+from billing.domain.linking import KnownReferences, Link, ReferenceLinks
 from billing.domain.money import Dong
-from billing.domain.notice import EventKey, FactKey, KnownEvent, KnownFact, Telling
+from billing.domain.notice import EventKey, FactKey, KnownEvent, KnownFact, ReferenceUse, Telling, first_tellings
 from billing.domain.payment import Allocation, Part, Payment, Place, Why, place_on_invoices
 from providers.contract import Movement, Outcome, Verdict
 
@@ -29,6 +30,7 @@ class Reason(StrEnum):
     SAME_EVENT_OTHER_CONTENT = "same_event_other_content"
     SAME_FACT_OTHER_AMOUNT = "same_fact_other_amount"
     KEYS_MEET_TWO_FACTS = "keys_meet_two_facts"
+    BANK_REFERENCE_REPEATED = "bank_reference_repeated"
     FOREIGN_ACCOUNT = "foreign_account"
     NO_FACT_KEY = "no_fact_key"
     REVIEW = "review"
@@ -57,6 +59,7 @@ class Ground:
     intents: Mapping[str, Intent]  # by reference code
     invoices: Mapping[InvoiceId, Invoice]
     twins: Sequence[Twin] = ()
+    references: KnownReferences = field(default_factory=KnownReferences)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,22 +85,26 @@ class Folded:
     holds: list[tuple[PaymentId, PaymentId]] = field(default_factory=list)  # held, its twin
     cases: list[Case] = field(default_factory=list)
     attached: dict[FactKey, KnownFact] = field(default_factory=dict)
+    uses: Sequence[ReferenceUse] = ()  # of bank references, to be added
+    moved_uses: Sequence[ReferenceUse] = ()  # claimed by this batch under the id of another payment
     intents: dict[IntentId, Intent] = field(default_factory=dict)
     invoices: dict[InvoiceId, Invoice] = field(default_factory=dict)
 
 
 def fold(tellings: Sequence[Telling], ground: Ground, *, new_allocation_id: Callable[[], AllocationId]) -> Folded:
     """Fold a batch of tellings in order of arrival."""
-    folding = _Folding(ground, new_allocation_id)
+    folding = _Folding(tellings, ground, new_allocation_id)
     for telling in tellings:
         folding.take(telling)
-    return folding.folded
+    return folding.result()
 
 
 class _Folding:
     """The state of one fold: what the ground says, overlaid with what this batch has done so far."""
 
-    def __init__(self, ground: Ground, new_allocation_id: Callable[[], AllocationId]) -> None:
+    def __init__(
+        self, tellings: Sequence[Telling], ground: Ground, new_allocation_id: Callable[[], AllocationId]
+    ) -> None:
         self.folded = Folded()
         self._ground = ground
         self._new_allocation_id = new_allocation_id
@@ -107,6 +114,15 @@ class _Folding:
         self._twins: dict[tuple[UUID, Dong], list[Twin]] = {}
         for twin in ground.twins:
             self._twins.setdefault((twin.bank_account_id, twin.payment.amount), []).append(twin)
+        alike = first_tellings(tellings)
+        new = [telling for telling in alike if telling.moves_money and telling.event not in self._events]
+        self._links = ReferenceLinks(new, ground.references, ground.fact_ids, self._issued)
+
+    def result(self) -> Folded:
+        """All that is to be written."""
+        self.folded.uses = self._links.added
+        self.folded.moved_uses = self._links.moved(self._ground.claimed_ids)
+        return self.folded
 
     def take(self, telling: Telling) -> None:
         known = self._events.get(telling.event)
@@ -140,15 +156,28 @@ class _Folding:
         facts = {self._facts[key] for key in telling.fact_keys if key in self._facts}
         if fact_id in self._booked:  # joined in this batch through a third telling, without a key in common
             facts.add(self._booked[fact_id])
+        found = Link() if facts else self._links.find(telling, fact_id)
+        if found.payment is not None:
+            facts.add(found.payment)
+            if found.is_ambiguous:
+                self._open_case(Reason.KEYS_MEET_TWO_FACTS, telling, payment_id=found.payment.fact_id)
         if facts:
             return self._meet(telling, facts)
+        return self._take_movement(telling, fact_id, is_doubtful=found.is_doubtful)
+
+    def _take_movement(self, telling: Telling, fact_id: PaymentId, *, is_doubtful: bool) -> Verdict:
+        """Money that no event named before."""
         self._booked[fact_id] = KnownFact(fact_id, telling.amount)
         self._claim(telling, fact_id, telling.amount)
+        self._links.name(telling, fact_id)
         if telling.movement is not Movement.RECEIVED:
             self.folded.outflows.append((fact_id, telling))
             self._open_case(Reason.MONEY_LEFT_UNASKED, telling)
             return Verdict.ACCEPTED
-        return self._book(telling, fact_id)
+        verdict = self._book(telling, fact_id)
+        if is_doubtful:
+            self._open_case(Reason.BANK_REFERENCE_REPEATED, telling, payment_id=fact_id)
+        return verdict
 
     def _meet(self, telling: Telling, facts: set[KnownFact]) -> Verdict:
         """The money was booked before: attach the names that are new, and say where the tellings disagree."""
@@ -158,6 +187,8 @@ class _Folding:
         if fact.amount != telling.amount:
             self._open_case(Reason.SAME_FACT_OTHER_AMOUNT, telling, payment_id=fact.fact_id)
         self._claim(telling, fact.fact_id, fact.amount)
+        if self._links.meet(telling, fact.fact_id):
+            self._open_case(Reason.KEYS_MEET_TWO_FACTS, telling, payment_id=fact.fact_id)
         return Verdict.DUPLICATE
 
     def _claim(self, telling: Telling, fact_id: PaymentId, amount: Dong) -> None:
@@ -247,10 +278,11 @@ class _Folding:
         """Another channel's payment of equal amount and near moment that this one may be a second telling of."""
         if telling.bank_account_id is None:
             return None
-        codes = frozenset(self._issued((*telling.codes.field, *telling.codes.direct)))
+        codes = self._codes_of(telling)
         for twin in self._twins.get((telling.bank_account_id, telling.amount), ()):
             if (
                 twin.payment.account_id != telling.account_id
+                and not self._links.has_name_of(telling.account_id, twin.payment.id)
                 and abs(twin.payment.occurred_at - telling.occurred_at) <= TWIN_WINDOW
                 and not (codes and twin.codes and codes != twin.codes)
                 and not _differ(telling.bank_reference, twin.payment.bank_reference)
@@ -267,9 +299,13 @@ class _Folding:
 
     def _remember(self, payment: Payment, telling: Telling, *, is_unallocated: bool) -> None:
         if telling.bank_account_id is not None:
-            codes = frozenset(self._issued((*telling.codes.field, *telling.codes.direct)))
+            codes = self._codes_of(telling)
             twin = Twin(payment, telling.bank_account_id, codes, is_unallocated)
             self._twins.setdefault((twin.bank_account_id, payment.amount), []).append(twin)
+
+    def _codes_of(self, telling: Telling) -> frozenset[str]:
+        codes = self._issued((*telling.codes.field, *telling.codes.direct)) or self._issued(telling.codes.squeezed)
+        return frozenset(codes)
 
     def _issued(self, codes: Sequence[str]) -> list[str]:
         return [code for code in codes if code in self._ground.intents]

@@ -1,13 +1,15 @@
 """Notices as billing sees them, and how those that speak of the same money are joined.
 
 A *telling* is one notice of one delivery. Two layers of keys keep money from being booked twice: the event key names
-the telling (the provider's status included), the fact keys name the money by every name it is known under. Neither
-expires. Source: DESIGN §5, Duplicates.
+the telling (the provider's status included), the fact keys name the money by every strong name it is known under.
+Neither expires. A bank reference is a weak name: `linking.py` decides which payment it may link.
+Source: DESIGN §5, Duplicates.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from uuid import UUID
 
 from billing.domain.ids import DeliveryId, PaymentId, ProviderAccountId
@@ -25,11 +27,37 @@ class EventKey:
 
 @dataclass(frozen=True, slots=True, order=True)
 class FactKey:
-    """One name of money that moved: on a provider account, or on the bank account behind it."""
+    """One strong name of money that moved on a provider account."""
 
     account_id: UUID
     movement: Movement
     key: str
+
+
+WEAK = "bank:"
+"""Begins a fact key that is a bank reference, and so a weak name."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ReferenceKey:
+    """A bank's reference of money that moved on a bank account, or on a provider account where none is known."""
+
+    account_id: UUID
+    movement: Movement
+    reference: str
+
+    @property
+    def as_trace(self) -> FactKey:
+        """The reference among names that lead an outflow to its payment."""
+        return FactKey(self.account_id, self.movement, f"{WEAK}{self.reference}")
+
+
+class Source(StrEnum):
+    """How a notice reached us: the provider called, answered a status poll, or listed it in a feed."""
+
+    CALLBACK = "callback"
+    QUERY = "query"
+    FEED = "feed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +77,8 @@ class Codes:
 class Telling:
     """One notice of one delivery. `bank_account_id` is the account row behind the provider account, if any.
 
-    `reverses` are the names of the payment whose money has left, where the provider gives them.
+    `fact_keys` hold strong names alone; `reference_key` is the bank reference, None where there is none. `reverses` are
+    the names of the payment whose money has left, where the provider gives them.
     """
 
     delivery_id: DeliveryId
@@ -63,6 +92,8 @@ class Telling:
     occurred_at: datetime
     fact_keys: frozenset[FactKey] = frozenset()
     reverses: frozenset[FactKey] = frozenset()
+    reference_key: ReferenceKey | None = None
+    source: Source = Source.CALLBACK
     codes: Codes = Codes()
     transfer_text: str = ""
     provider_reference: str = ""
@@ -79,6 +110,34 @@ class Telling:
     def takes_money_out(self) -> bool:
         """Money that left and is booked."""
         return self.moves_money and self.movement is not Movement.RECEIVED
+
+    @property
+    def name(self) -> str:
+        """The strong name that stands with a bank reference for this event; the telling has one."""
+        return min(self.fact_keys).key
+
+    @property
+    def traces(self) -> frozenset[FactKey]:
+        """All names that lead an outflow to this money: the strong ones and the bank reference."""
+        return self.fact_keys if self.reference_key is None else self.fact_keys | {self.reference_key.as_trace}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceUse:
+    """One event that carried a bank reference: which payment it belongs to, and what tells it from others.
+
+    `name` is the event's strong name inside `account_id`; empty where it was booked before names were kept.
+    `booked_on` is the business date of the money, `codes` are reference codes of ours that were issued.
+    """
+
+    key: ReferenceKey
+    payment_id: PaymentId
+    account_id: UUID
+    source: str
+    name: str
+    amount: Dong
+    booked_on: date
+    codes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +168,9 @@ def first_tellings(tellings: Sequence[Telling]) -> list[Telling]:
 
 
 def join_facts(tellings: Sequence[Telling], new_id: Callable[[], PaymentId]) -> Mapping[FactKey, PaymentId]:
-    """Give one id to all fact keys that belong to the same money.
+    """Give one id to all strong names that belong to the same money.
 
-    Two tellings that share any key speak of one fact, and so do two that are linked through a third. Works on the
+    Two tellings that share any name speak of one fact, and so do two that are linked through a third. Works on the
     tellings of one batch, before a key is claimed: a bare insert of {a} and {a, b} would leave b on nothing.
     """
     ids: dict[FactKey, PaymentId] = {}

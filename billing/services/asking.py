@@ -20,6 +20,7 @@ from billing.domain.folding import Reason
 from billing.domain.ids import DeliveryId, OrganizationId
 from billing.domain.intent import IntentState, advance
 from billing.domain.ledger import business_date
+from billing.domain.notice import Source
 from billing.services.context import Context, ProviderAccount
 from billing.services.steps.notices import Delivery, apply_deliveries
 from billing.storage.asking import (
@@ -175,7 +176,11 @@ async def _apply(
     """
     now = context.clock()
     delivery = Delivery(
-        id=DeliveryId(context.ids.new()), account=account, callback=_evidence(evidence, at=now), notices=news
+        id=DeliveryId(context.ids.new()),
+        account=account,
+        callback=_evidence(evidence, at=now),
+        notices=news,
+        source=Source.QUERY,
     )
     try:
         async with context.database.transaction(account.organization_id, posting=True) as tx:

@@ -16,6 +16,7 @@ import structlog
 from billing.domain.errors import BillingError, CommitUnknown, Unavailable
 from billing.domain.ids import DeliveryId, OrganizationId
 from billing.domain.ledger import business_date
+from billing.domain.notice import Source
 from billing.services.context import Context, ProviderAccount
 from billing.services.steps.notices import Delivery, apply_deliveries
 from billing.storage.feeds import claim_feed, fail_feed, move_feed
@@ -152,6 +153,7 @@ async def _write(
                 account=account,
                 callback=_evidence(page.told.evidence, at=now),
                 notices=notices,
+                source=Source.FEED,
             )
             await apply_deliveries(tx, [delivery], context)
         if is_last:

@@ -7,15 +7,26 @@ and locks in id order, invoices before intents, so that two writers never wait f
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from billing.domain.folding import TWIN_WINDOW, Twin
 from billing.domain.ids import InvoiceId, PaymentId
 from billing.domain.intent import Intent
 from billing.domain.invoice import Invoice
-from billing.domain.ledger import DayState
+from billing.domain.ledger import DayState, business_date
+from billing.domain.linking import REFERENCE_WINDOW
 from billing.domain.money import Dong
-from billing.domain.notice import EventKey, FactKey, KnownEvent, KnownFact, Telling, first_tellings
+from billing.domain.notice import (
+    EventKey,
+    FactKey,
+    KnownEvent,
+    KnownFact,
+    ReferenceKey,
+    ReferenceUse,
+    Telling,
+    first_tellings,
+)
 from billing.domain.payment import Payment
 from billing.storage.database import LockClass, Transaction
 from billing.storage.rows import columns, intent_of, invoice_of
@@ -50,10 +61,28 @@ _CLAIM = """
         ORDER BY named.account_id, named.movement, named.key
         ON CONFLICT DO NOTHING
         RETURNING account_id, movement, key
+    ), used AS (
+        INSERT INTO bank_reference (organization_id, account_id, movement, reference, number, payment_id,
+            provider_account_id, source, name, amount, booked_on, codes)
+        SELECT DISTINCT ON (named.account_id, named.movement, named.reference)
+            $1, named.account_id, named.movement, named.reference, 1, named.payment_id, named.provider_account_id,
+            named.source, named.name, named.amount, named.booked_on, string_to_array(named.codes, ' ')
+        FROM unnest($13::uuid[], $14::text[], $15::text[], $16::uuid[], $17::uuid[], $18::text[], $19::text[],
+            $20::bigint[], $21::date[], $22::text[], $23::text[]) WITH ORDINALITY
+            AS named (account_id, movement, reference, payment_id, provider_account_id, source, name, amount,
+                booked_on, codes, event_key, place)
+        JOIN told_alike ON told_alike.provider_account_id = named.provider_account_id
+            AND told_alike.key = named.event_key
+        ORDER BY named.account_id, named.movement, named.reference, named.place
+        ON CONFLICT DO NOTHING
+        RETURNING account_id, movement, reference, provider_account_id, name
     )
-    SELECT provider_account_id AS account_id, NULL AS movement, key FROM events
+    SELECT provider_account_id AS account_id, NULL AS movement, key, NULL::uuid AS by_account, NULL AS by_name
+    FROM events
     UNION ALL
-    SELECT account_id, movement, key FROM facts
+    SELECT account_id, movement, key, NULL, NULL FROM facts
+    UNION ALL
+    SELECT account_id, movement, reference, provider_account_id, name FROM used
 """
 
 
@@ -63,6 +92,7 @@ class Claimed:
 
     events: frozenset[EventKey]
     facts: frozenset[FactKey]
+    references: Mapping[ReferenceKey, tuple[UUID, str]]  # by which account and strong name
 
 
 async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Mapping[FactKey, PaymentId]) -> Claimed:
@@ -79,14 +109,42 @@ async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Map
         if told.moves_money
         for key in told.fact_keys
     ]
-    rows = await tx.fetch(_CLAIM, tx.organization_id, *columns(events, 4), *columns(facts, 7))
+    used = [
+        (*_use(told, told.reference_key, fact_ids[min(told.fact_keys)]), told.event.key)
+        for told in alike
+        if told.moves_money and told.reference_key is not None
+    ]
+    rows = await tx.fetch(_CLAIM, tx.organization_id, *columns(events, 4), *columns(facts, 7), *columns(used, 11))
+    names = [row for row in rows if row["movement"] is not None]
     return Claimed(
         events=frozenset(EventKey(row["account_id"], row["key"]) for row in rows if row["movement"] is None),
         facts=frozenset(
             FactKey(row["account_id"], Movement(row["movement"]), row["key"])
-            for row in rows
-            if row["movement"] is not None
+            for row in names
+            if row["by_account"] is None
         ),
+        references={
+            ReferenceKey(row["account_id"], Movement(row["movement"]), row["key"]): (row["by_account"], row["by_name"])
+            for row in names
+            if row["by_account"] is not None
+        },
+    )
+
+
+def _use(told: Telling, key: ReferenceKey, payment_id: PaymentId) -> tuple[object, ...]:
+    """A use of a bank reference as it is claimed: codes that were never issued are dropped when it is read."""
+    codes = {*told.codes.field, *told.codes.direct, *told.codes.squeezed}
+    return (
+        key.account_id,
+        key.movement.value,
+        key.reference,
+        payment_id,
+        told.account_id,
+        told.source.value,
+        told.name,
+        told.amount,
+        business_date(told.occurred_at),
+        " ".join(sorted(codes)),
     )
 
 
@@ -132,7 +190,17 @@ _LOCK_GROUND = """
          JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id
          WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($7::text[])) AS targets,
         (SELECT array_agg((day, state)) FROM business_day
-         WHERE organization_id = $1 AND day BETWEEN $8 AND $9) AS days
+         WHERE organization_id = $1 AND day BETWEEN $8 AND $9) AS days,
+        (SELECT array_agg((used.account_id, used.movement, used.reference, used.payment_id, used.provider_account_id,
+                used.source, used.name, used.amount, used.booked_on,
+                (SELECT coalesce(string_agg(issued.reference_code, ' '), '') FROM intent AS issued
+                 WHERE issued.organization_id = $1 AND issued.reference_code = ANY (used.codes))))
+         FROM unnest($10::uuid[], $11::text[], $12::text[], $13::uuid[], $14::bigint[], $15::date[])
+            AS told (account_id, movement, reference, provider_account_id, amount, booked_on)
+         JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = told.account_id
+            AND used.movement = told.movement AND used.reference = told.reference
+            AND abs(used.booked_on - told.booked_on) <= $16
+            AND (used.amount = told.amount OR used.provider_account_id <> told.provider_account_id)) AS uses
 """
 
 
@@ -145,6 +213,7 @@ class LockedGround:
     intents: Mapping[str, Intent]
     invoices: Mapping[InvoiceId, Invoice]
     days: Mapping[date, DayState]
+    uses: Sequence[ReferenceUse]
 
 
 async def lock_ground(
@@ -156,6 +225,20 @@ async def lock_ground(
     """
     events = {telling.event for telling in tellings} - claimed.events
     facts = {key for telling in tellings if telling.moves_money for key in telling.fact_keys} - claimed.facts
+    references = {
+        (
+            telling.reference_key.account_id,
+            telling.reference_key.movement.value,
+            telling.reference_key.reference,
+            telling.account_id,
+            telling.amount,
+            business_date(telling.occurred_at),
+        )
+        for telling in tellings
+        if telling.moves_money
+        and telling.reference_key is not None
+        and claimed.references.get(telling.reference_key) != (telling.account_id, telling.name)
+    }
     row = await tx.fetchrow(
         _LOCK_GROUND,
         tx.organization_id,
@@ -164,6 +247,8 @@ async def lock_ground(
         codes_of(tellings),
         first_day,
         last_day,
+        *columns(sorted(references), 6),
+        REFERENCE_WINDOW.days,
     )
     assert row is not None, "a statement without FROM answers one row"
     targets: dict[UUID, list[InvoiceId]] = {}
@@ -181,7 +266,27 @@ async def lock_ground(
         intents={fields[2]: intent_of(fields, targets[fields[0]]) for fields in row["intents"] or ()},
         invoices={fields[0]: invoice_of(fields) for fields in row["invoices"] or ()},
         days={day: DayState(state) for day, state in row["days"] or ()},
+        uses=_uses(row["uses"] or (), claimed),
     )
+
+
+def _uses(rows: Sequence[Sequence[Any]], claimed: Claimed) -> list[ReferenceUse]:
+    """Uses of before, each once; those this batch has claimed are not of before."""
+    found: dict[tuple[ReferenceKey, UUID, str, UUID], ReferenceUse] = {}
+    for account_id, movement, reference, payment_id, by_account, source, name, amount, booked_on, codes in rows:
+        key = ReferenceKey(account_id, Movement(movement), reference)
+        if claimed.references.get(key) != (by_account, name):
+            found[key, by_account, name, payment_id] = ReferenceUse(
+                key=key,
+                payment_id=PaymentId(payment_id),
+                account_id=by_account,
+                source=source,
+                name=name,
+                amount=Dong(amount),
+                booked_on=booked_on,
+                codes=frozenset(codes.split()),
+            )
+    return list(found.values())
 
 
 # Equal money is common at a hospital (one registration fee): for each telling the nearest candidate alone, and only

@@ -136,6 +136,16 @@ PROOFS: Sequence[Proof] = (
         """,
     ),
     Proof(
+        "bank-references-have-payments",
+        "every bank reference of received money stands with a payment",
+        """
+        SELECT 'bank reference ' || used.reference AS subject, 'a payment' AS expected, 'none' AS found
+        FROM bank_reference AS used
+        WHERE used.organization_id = $1 AND used.movement = 'received' AND NOT EXISTS (
+            SELECT FROM payment WHERE payment.organization_id = $1 AND payment.id = used.payment_id)
+        """,
+    ),
+    Proof(
         "intents-count-their-money",
         "what came under a reference code and has not left again is the sum of its payments",
         """

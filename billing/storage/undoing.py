@@ -28,7 +28,8 @@ from billing.storage.rows import columns, intent_of, invoice_of
 from providers.contract import Movement
 
 # By the money's own names first; else the newest payment under the code from which this much has not left yet, one of
-# the account that the money left before one of another.
+# the account that the money left before one of another; else the one payment under the bank reference that has so much
+# left, since a bank reference is a weak name.
 _FIND_PAYMENT = """
     SELECT id FROM (
         SELECT 1 AS choice, payment.id, payment.provider_account_id
@@ -43,6 +44,21 @@ _FIND_PAYMENT = """
         JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
         WHERE intent.organization_id = $1 AND intent.reference_code = $4
             AND position.amount - position.refunded - position.refund_reserved >= $5
+        UNION ALL
+        SELECT 3, referenced.id, referenced.provider_account_id
+        FROM (
+            SELECT DISTINCT payment.id, payment.provider_account_id, count(*) OVER () AS number
+            FROM (
+                SELECT DISTINCT used.payment_id
+                FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+                JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
+                    AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
+            ) AS known
+            JOIN payment ON payment.organization_id = $1 AND payment.id = known.payment_id
+            JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+            WHERE position.amount - position.refunded - position.refund_reserved >= $5
+        ) AS referenced
+        WHERE referenced.number = 1
     ) AS found
     ORDER BY choice, provider_account_id = $6 DESC, id DESC
     LIMIT 1
@@ -77,6 +93,12 @@ _LOCK_INVOICES_OF_BATCH = """
         JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = fact_key.fact_id
         UNION
         SELECT allocation.invoice_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
+            AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
+        JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = used.payment_id
+        UNION
+        SELECT allocation.invoice_id
         FROM intent
         JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
         JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = payment.id
@@ -91,7 +113,13 @@ _LOCK_INTENTS_OF_BATCH = """
         FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
         JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
             AND fact_key.movement = 'received' AND fact_key.key = named.key
-        JOIN payment ON payment.organization_id = $1 AND payment.id = fact_key.fact_id))
+        JOIN payment ON payment.organization_id = $1 AND payment.id = fact_key.fact_id
+        UNION
+        SELECT payment.intent_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
+            AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
+        JOIN payment ON payment.organization_id = $1 AND payment.id = used.payment_id))
     ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -102,6 +130,11 @@ _LOCK_POSITIONS_OF_BATCH = """
         FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
         JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
             AND fact_key.movement = 'received' AND fact_key.key = named.key
+        UNION
+        SELECT used.payment_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
+            AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
         UNION
         SELECT payment.id FROM intent
         JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
@@ -117,7 +150,7 @@ async def lock_for_outflows(tx: Transaction, tellings: Sequence[Telling], *, cod
     two batches wait for each other in a circle.
     """
     leaving = [telling for telling in tellings if telling.takes_money_out]
-    names = {(key.account_id, key.key) for telling in leaving for key in telling.reverses or telling.fact_keys}
+    names = {(key.account_id, key.key) for telling in leaving for key in telling.reverses or telling.traces}
     theirs = sorted({code for telling in leaving for code in (*telling.codes.field, *telling.codes.direct)})
     found = columns(sorted(names, key=repr), 2)
     await tx.fetch(_LOCK_INVOICES_OF_BATCH, tx.organization_id, *found, theirs, codes)
@@ -181,6 +214,13 @@ _FIND_MATCHABLE = """
                     AND fact_key.account_id = left(named.key, 36)::uuid AND fact_key.key = substr(named.key, 38)
                 JOIN payment_position AS position ON position.organization_id = $1
                     AND position.payment_id = fact_key.fact_id
+                WHERE position.amount - position.refunded - position.refund_reserved >= outflow.amount)
+            OR EXISTS (SELECT FROM unnest(outflow.keys) AS named (key)
+                JOIN bank_reference AS used ON used.organization_id = $1 AND used.movement = 'received'
+                    AND used.account_id = left(named.key, 36)::uuid AND used.reference = substr(named.key, 43)
+                    AND substr(named.key, 38, 5) = 'bank:'
+                JOIN payment_position AS position ON position.organization_id = $1
+                    AND position.payment_id = used.payment_id
                 WHERE position.amount - position.refunded - position.refund_reserved >= outflow.amount)
             OR EXISTS (SELECT FROM intent
                 JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id

@@ -51,6 +51,7 @@ from providers.contract import (
     Verdict,
 )
 from providers.offline_code import offline_code
+from providers.references import is_placeholder, without_placeholder
 from providers.settings import alive, first
 from providers.signing import NotStrictJson, is_same_secret, read_json_object
 from providers.telling import VIETNAM, fingerprint
@@ -228,10 +229,20 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
         is_clear = not (found.contradicts or differing_lengths(values, told, settings.field_lengths))
         is_credit = not told.credits or direction in told.credits
         outcome = Outcome.SUCCEEDED if is_clear and is_credit else Outcome.REVIEW
+        meaning = fingerprint(*(values[name] for name in told.signed))
         named = ":".join(values[name] for name in told.dedupe)
         key = transaction_key(named, occurred_at, restarts_daily=told.references_restart_daily)
-        bank_reference = values.get("bank_reference", "") if "bank_reference" in told.signed else ""
-        facts = {f"transaction:{key}"} | ({f"bank:{bank_reference}"} if bank_reference else set())
+        facts = {f"transaction:{key}"}
+        if is_placeholder(values["transaction"]):
+            # No id: what is signed makes the transfer distinct, if its moment is. An unsigned moment could be forged.
+            key = fingerprint(meaning.hex(), values["moment"]).hex()
+            facts = {f"transfer:{key}"}
+            outcome = outcome if "moment" in told.signed else Outcome.REVIEW
+        bank_reference = (
+            without_placeholder(values.get("bank_reference", "")) if "bank_reference" in told.signed else ""
+        )
+        if bank_reference:
+            facts.add(f"bank:{bank_reference}")
         notice = Notice(
             event_key=f"{key}:{outcome.value}",
             outcome=outcome,
@@ -239,7 +250,7 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
             occurred_at=occurred_at,
             amount=amount,
             fact_keys=frozenset(facts),
-            fingerprint=fingerprint(*(values[name] for name in told.signed)),
+            fingerprint=meaning,
             reference=found.reference,
             transfer_text=found.text,
             virtual_account=values.get("virtual_account", ""),

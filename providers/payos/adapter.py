@@ -39,6 +39,7 @@ from providers.emvqr import QrError, check_payee
 from providers.payos.order_codes import order_code, reference_of
 from providers.payos.settings import PayosSettings
 from providers.payos.signing import accepted_texts, create_text, is_signed, signature_of
+from providers.references import without_placeholder
 from providers.settings import alive, first
 from providers.signing import NotStrictJson, read_json_object
 from providers.telling import VIETNAM, fingerprint, without_money
@@ -202,20 +203,24 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
     def _transfer(self, told: Mapping[str, object]) -> Notice:
         """The notice of one transfer, told or asked. Raises ValueError naming what makes no sense."""
         code, amount = _whole(told, "orderCode"), _whole(told, "amount")
-        link, reference, word = _text(told, "paymentLinkId"), _text(told, "reference"), _text(told, "code")
+        link, word = _text(told, "paymentLinkId"), _text(told, "code")
+        reference = without_placeholder(_text(told, "reference"))
         if amount == 0:
             raise ValueError("amount is nothing")
         if told.get("currency", "VND") != "VND":
             raise ValueError("currency is not VND")
         if not _NAME.fullmatch(link) or not (reference == "" or _NAME.fullmatch(reference)):
             raise ValueError("paymentLinkId or reference makes no sense")
-        facts = {f"transaction:{link}:{reference}", f"bank:{reference}"} if reference else set()
+        # payOS has no id of a transfer: the link, the bank's reference and the moment tell one from another.
+        moment = _moment(_text(told, "transactionDateTime"))
+        name = f"{link}:{reference or amount}:{moment.astimezone(VIETNAM):%Y%m%d%H%M%S}"
+        facts = {f"transaction:{name}"} | ({f"bank:{reference}"} if reference else set())
         account = _text(told, "accountNumber")
         return Notice(
-            event_key=f"{link}:{reference}:{word}",
+            event_key=f"{name}:{word}",
             outcome=Outcome.SUCCEEDED if word == _OK else Outcome.UNKNOWN,
             provider_status=word,
-            occurred_at=_moment(_text(told, "transactionDateTime")),
+            occurred_at=moment,
             amount=amount,
             fact_keys=frozenset(facts),
             fingerprint=fingerprint(code, link, reference, amount, account, word),

@@ -34,6 +34,7 @@ from providers.contract import (
     Verdict,
 )
 from providers.offline_code import offline_code
+from providers.references import is_placeholder, without_placeholder
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, is_signed
 from providers.sandbox.query import ask_bank
 from providers.signing import NotStrictJson, read_json_object
@@ -120,13 +121,19 @@ class Sandbox(Provider, Callbacks, Queries, AnyAmount):
 
     def _notice(self, message: SandboxMessage) -> Notice:
         movement, outcome = _meaning(message)
-        facts = {f"transaction:{message.transaction_id}"}
-        if message.bank_reference:
-            facts.add(f"bank:{message.bank_reference}")
+        meaning = _fingerprint(message)
+        name = message.transaction_id
+        facts = {f"transaction:{name}"}
+        if is_placeholder(name):
+            name = meaning.hex()
+            facts = {f"transfer:{name}"}
+        bank_reference = without_placeholder(message.bank_reference)
+        if bank_reference:
+            facts.add(f"bank:{bank_reference}")
         original = message.original_transaction_id if message.direction == "debit" else ""
         payer = message.payer
         return Notice(
-            event_key=f"{message.transaction_id}:{message.status}",
+            event_key=f"{name}:{message.status}",
             outcome=outcome,
             provider_status=message.status,
             occurred_at=message.occurred_at,
@@ -134,11 +141,11 @@ class Sandbox(Provider, Callbacks, Queries, AnyAmount):
             movement=movement,
             fact_keys=frozenset(facts),
             reverses=frozenset({f"transaction:{original}"} if original else ()),
-            fingerprint=_fingerprint(message),
+            fingerprint=meaning,
             reference=message.reference,
             transfer_text=message.content,
             provider_reference=message.transaction_id,
-            bank_reference=message.bank_reference,
+            bank_reference=bank_reference,
             payer=Payer(name=payer.name, account=payer.account) if payer else None,
             names_other_account=self._names_other_account(message),
         )

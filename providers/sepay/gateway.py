@@ -36,6 +36,7 @@ from providers.contract import (
     Unreadable,
     Verdict,
 )
+from providers.references import is_placeholder
 from providers.sepay.settings import SepayGatewaySettings
 from providers.settings import alive
 from providers.signing import NotStrictJson, is_same_secret, read_json_object
@@ -193,13 +194,17 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
             raise ValueError("currency is not VND")
         if outcome is Outcome.SUCCEEDED and _dong(order.get("order_amount", amount)) != amount:
             outcome = Outcome.REVIEW  # order and transaction disagree about the money
+        name = f"transaction:{number}"
+        if is_placeholder(number):  # no id: the order, the amount and the moment make the transfer distinct
+            number, date = "", _text(transaction, "transaction_date")
+            name = f"transfer:{fingerprint(invoice, amount, date).hex()}" if date else ""
         return Notice(
-            event_key=f"{invoice}:{number}:{word}:{outcome.value}",
+            event_key=f"{invoice}:{name.removeprefix('transaction:')}:{word}:{outcome.value}",
             outcome=outcome,
             provider_status=word,
             occurred_at=_moment(transaction.get("transaction_date"), told_at),
             amount=amount,
-            fact_keys=frozenset({f"transaction:{number}"}) if number else frozenset(),
+            fact_keys=frozenset({name}) if name else frozenset(),
             fingerprint=fingerprint(invoice, number, amount, word),
             reference=invoice,
             provider_reference=number,

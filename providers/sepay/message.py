@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from providers.contract import Notice, Outcome
+from providers.references import is_placeholder, without_placeholder
 from providers.sepay.settings import FeedFields
 from providers.telling import VIETNAM, fingerprint
 
@@ -29,11 +30,20 @@ class Transfer:
     bank_reference: str
     occurred_at: datetime
 
+    @property
+    def _name(self) -> str:
+        """SePay's id; where it is a placeholder, all that makes the transfer distinct."""
+        if not is_placeholder(self.id):
+            return f"transaction:{self.id}"
+        moment = self.occurred_at.isoformat()
+        return f"transfer:{fingerprint(self.account_number, self.amount, self.bank_reference, self.text, moment).hex()}"
+
     def notice(self, outcome: Outcome, *, is_other_account: bool) -> Notice:
         """The notice of money that came; SUCCEEDED, or UNKNOWN while nothing but a credential vouches for it."""
-        facts = {f"transaction:{self.id}"} | ({f"bank:{self.bank_reference}"} if self.bank_reference else set())
+        name = self._name
+        facts = {name} | ({f"bank:{self.bank_reference}"} if self.bank_reference else set())
         return Notice(
-            event_key=f"{self.id}:in:{outcome.value}",
+            event_key=f"{name.removeprefix('transaction:')}:in:{outcome.value}",
             outcome=outcome,
             provider_status="in",
             occurred_at=self.occurred_at,
@@ -105,7 +115,8 @@ def _identifier(value: object) -> str:
 
 
 def _reference(text: str) -> str:
-    return text if _REFERENCE.fullmatch(text) else ""
+    reference = without_placeholder(text)
+    return reference if _REFERENCE.fullmatch(reference) else ""
 
 
 def _text(told: Mapping[str, object], name: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from providers.contract import Notice, Outcome
+from providers.references import is_placeholder
 from providers.telling import fingerprint
 from providers.vietqr.settings import OrderFields
 
@@ -35,18 +36,27 @@ class Transfer:
 
     @property
     def name(self) -> str:
-        """What tells this transfer from another: the bank's reference, else vietqr.vn's id, else nothing."""
-        return self.bank_reference or self.transaction_id
+        """What tells this transfer from another: vietqr.vn's id; without one, all they say of it; else nothing.
+
+        The bank's reference alone is no name, since banks restart and repeat them.
+        """
+        if self.transaction_id:
+            return f"transaction:{self.transaction_id}"
+        if not self.bank_reference and self.occurred_at is None:
+            return ""
+        moment = None if self.occurred_at is None else self.occurred_at.isoformat()
+        said = (self.account_number, self.amount, self.bank_reference, self.order_id, self.text, moment)
+        return f"transfer:{fingerprint(*said).hex()}"
 
     def notice(self, outcome: Outcome, *, told_at: datetime, is_other_account: bool) -> Notice:
         """The notice of money that came; where nothing names the transfer, a person looks at it."""
-        meaning = fingerprint(self.account_number, self.name, self.amount, _CREDIT)
-        facts = {f"transaction:{self.name}"} if self.name else set()
+        meaning = fingerprint(self.account_number, self.name or self.text, self.amount, _CREDIT)
+        facts = {self.name} if self.name else set()
         if self.bank_reference:
             facts.add(f"bank:{self.bank_reference}")
         if not self.name:
             outcome = Outcome.REVIEW
-        named = self.name or fingerprint(self.account_number, self.amount, self.text, str(self.occurred_at)).hex()
+        named = self.name.removeprefix("transaction:") or meaning.hex()
         return Notice(
             event_key=f"{named}:{_CREDIT}:{outcome.value}",
             outcome=outcome,
@@ -88,8 +98,8 @@ def read_sync(told: Mapping[str, object]) -> Transfer:
         amount=amount,
         account_number=account,
         text=str(told["content"])[:500],
-        transaction_id=_name(_spelt(told, "transactionId")),
-        bank_reference=_name(_spelt(told, "referenceNumber")),
+        transaction_id=_reference(_spelt(told, "transactionId")),
+        bank_reference=_reference(_spelt(told, "referenceNumber")),
         order_id=_name(_spelt(told, "orderId")),
         occurred_at=_moment(_spelt(told, "transactionTime")),
     )
@@ -97,7 +107,7 @@ def read_sync(told: Mapping[str, object]) -> Transfer:
 
 def read_order(told: Mapping[str, object], names: OrderFields, *, account_number: str) -> Order:
     """A line of check-order. Raises ValueError naming what makes no sense."""
-    status, reference = told.get(names.status), _name(told.get(names.bank_reference))
+    status, reference = told.get(names.status), _reference(told.get(names.bank_reference))
     is_ours = told.get(names.direction, _CREDIT) == _CREDIT and told.get(names.kind) != _REFUND
     if not reference or not is_ours:
         return Order(status=status, transfer=None)
@@ -129,6 +139,13 @@ def _name(value: object) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError("an account, a reference or an id that makes no sense")
     return value
+
+
+def _reference(value: object) -> str:
+    """A reference or an id; empty where it is a placeholder."""
+    if isinstance(value, str) and is_placeholder(value):
+        return ""
+    return _name(value.strip() if isinstance(value, str) else value)
 
 
 def _dong(value: object) -> int:

@@ -30,16 +30,19 @@ _HALF_WRITTEN = """
         FROM audit WHERE action = 'payment_received' GROUP BY 1, 2
     ), named AS MATERIALIZED (
         SELECT organization_id, fact_id AS payment_id, count(*) AS number FROM fact_key GROUP BY 1, 2
+    ), used AS MATERIALIZED (
+        SELECT organization_id, payment_id, count(*) AS number FROM bank_reference GROUP BY 1, 2
     ), posted AS MATERIALIZED (
         SELECT DISTINCT organization_id, payment_id FROM posting WHERE payment_id IS NOT NULL
     )
     SELECT payment.provider_reference AS subject,
-        'position, origin, allocations, delivery, body, event key, fact keys, postings, message, audit: ' || has::text
-            AS words
+        'position, origin, allocations, delivery, body, event key, fact keys, bank references, postings, message, '
+            'audit: ' || has::text AS words
     FROM payment
     LEFT JOIN told ON told.organization_id = payment.organization_id AND told.payment_id = payment.id
     LEFT JOIN noted ON noted.organization_id = payment.organization_id AND noted.payment_id = payment.id
     LEFT JOIN named ON named.organization_id = payment.organization_id AND named.payment_id = payment.id
+    LEFT JOIN used ON used.organization_id = payment.organization_id AND used.payment_id = payment.id
     LEFT JOIN posted ON posted.organization_id = payment.organization_id AND posted.payment_id = payment.id
     CROSS JOIN LATERAL (SELECT
         (SELECT count(*) FROM payment_position AS p WHERE p.organization_id = payment.organization_id
@@ -56,11 +59,12 @@ _HALF_WRITTEN = """
             AND p.provider_account_id = payment.provider_account_id
             AND p.key = 'received:' || payment.provider_reference || ':SUCCEEDED') AS event_key,
         named.number AS fact_keys,
+        used.number AS bank_references,
         posted.payment_id IS NOT NULL AS postings,
         told.number AS message,
         noted.number AS audit
     ) AS has
-    WHERE has::text <> '(1,1,t,1,1,1,2,t,1,1)'
+    WHERE has::text <> '(1,1,t,1,1,1,1,1,t,1,1)'
     UNION ALL
     SELECT event_key.key, 'a key without its delivery' FROM event_key
     WHERE NOT EXISTS (SELECT FROM delivery

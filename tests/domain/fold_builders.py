@@ -16,8 +16,20 @@ from billing.domain.ids import (
 )
 from billing.domain.intent import Intent, IntentState
 from billing.domain.invoice import Invoice, InvoiceState
+from billing.domain.linking import KnownReferences
 from billing.domain.money import Dong, Shares
-from billing.domain.notice import Codes, EventKey, FactKey, KnownEvent, KnownFact, Telling, first_tellings, join_facts
+from billing.domain.notice import (
+    Codes,
+    EventKey,
+    FactKey,
+    KnownEvent,
+    KnownFact,
+    ReferenceKey,
+    ReferenceUse,
+    Telling,
+    first_tellings,
+    join_facts,
+)
 from billing.domain.reference import ReferenceCode, reference_code
 from providers.contract import Movement, Outcome
 
@@ -66,6 +78,7 @@ def telling(transaction: str = "T1", **changes: object) -> Telling:
     account = changes.pop("account_id", ACCOUNT)
     status = changes.get("outcome", Outcome.SUCCEEDED)
     keys = changes.pop("keys", [f"transaction:{transaction}"])
+    bank_reference = changes.setdefault("bank_reference", "")
     movement = changes.get("movement", Movement.RECEIVED)
     fields: dict[str, object] = {
         "delivery_id": DeliveryId(uuid4()),
@@ -78,10 +91,35 @@ def telling(transaction: str = "T1", **changes: object) -> Telling:
         "amount": Dong(100_000),
         "occurred_at": NOON,
         "fact_keys": frozenset(FactKey(account, movement, key) for key in keys),
+        "reference_key": ReferenceKey(BANK_ACCOUNT, movement, bank_reference) if bank_reference else None,
         "codes": Codes(direct=(code(),)),
         "provider_reference": transaction,
     }
     return Telling(**(fields | changes))  # type: ignore[arg-type]
+
+
+def use(payment_id: PaymentId, **changes: object) -> ReferenceUse:
+    """A payment of before under FT1, of another channel of the bank account, without a code."""
+    fields: dict[str, object] = {
+        "key": ReferenceKey(BANK_ACCOUNT, Movement.RECEIVED, "FT1"),
+        "payment_id": payment_id,
+        "account_id": OTHER_ACCOUNT,
+        "source": "callback",
+        "name": "transaction:B1",
+        "amount": Dong(100_000),
+        "booked_on": NOON.date(),
+        "codes": frozenset(),
+    }
+    return ReferenceUse(**(fields | changes))  # type: ignore[arg-type]
+
+
+def claimed_references(tellings: list[Telling], uses: list[ReferenceUse]) -> dict[ReferenceKey, tuple[UUID, str]]:
+    """Which event of a batch is the first with a bank reference, as the claim says."""
+    claimed: dict[ReferenceKey, tuple[UUID, str]] = {}
+    for told in tellings:
+        if told.moves_money and told.reference_key is not None and all(use.key != told.reference_key for use in uses):
+            claimed.setdefault(told.reference_key, (told.account_id, told.name))
+    return claimed
 
 
 def ids() -> Callable[[], UUID]:
@@ -96,6 +134,7 @@ def run(
     known_events: dict[EventKey, KnownEvent] | None = None,
     known_facts: dict[FactKey, KnownFact] | None = None,
     twins: list[Twin] | None = None,
+    uses: list[ReferenceUse] | None = None,
 ) -> Folded:
     """Fold tellings over intents and invoices; by default one intent for one invoice of 100.000 đồng."""
     invoices = [invoice()] if invoices is None else invoices
@@ -112,5 +151,6 @@ def run(
         intents={one.reference: one for one in intents},
         invoices={one.id: one for one in invoices},
         twins=twins or [],
+        references=KnownReferences(uses or [], claimed_references(alike, uses or [])),
     )
     return fold(tellings, ground, new_allocation_id=lambda: AllocationId(new_id()))

@@ -1,6 +1,7 @@
 """Where money goes and what is booked once: the fold, without a database."""
 
 from dataclasses import replace
+from itertools import permutations
 from uuid import UUID
 
 import pytest
@@ -17,11 +18,13 @@ from billing.domain.payment import Place, Why
 from providers.contract import Movement, Outcome, Verdict
 from tests.domain.fold_builders import (
     ACCOUNT,
+    OTHER_ACCOUNT,
     code,
     intent,
     invoice,
     run,
     telling,
+    use,
 )
 
 
@@ -204,30 +207,33 @@ def test_same_event_with_other_content_opens_a_case_and_books_nothing() -> None:
     assert reasons(folded) == [Reason.SAME_EVENT_OTHER_CONTENT]
 
 
-def test_same_money_under_another_event_is_booked_once_and_its_new_name_attached() -> None:
-    bank = FactKey(ACCOUNT, Movement.RECEIVED, "bank:FT1")
-
-    folded = run(telling("T1"), telling("T2", keys=["transaction:T1", "bank:FT1"]))
+def test_same_money_under_another_event_is_booked_once_and_its_bank_reference_kept() -> None:
+    folded = run(telling("T1"), telling("T2", keys=["transaction:T1"], bank_reference="FT1"))
 
     assert len(folded.payments) == 1
-    assert folded.attached == {}, "joined before the claim, so both names have one id already"
+    assert folded.attached == {}, "joined before the claim, so both have one id already"
+    assert (folded.uses, folded.moved_uses) == ([], []), "claimed under that id"
     known = KnownFact(PaymentId(UUID(int=5)), Dong(100_000))
     later = run(
-        telling("T2", keys=["transaction:T1", "bank:FT1"]),
+        telling("T2", keys=["transaction:T1"], bank_reference="FT1"),
         known_facts={FactKey(ACCOUNT, Movement.RECEIVED, "transaction:T1"): known},
     )
     assert later.payments == []
-    assert later.attached == {bank: known}
+    assert [use.payment_id for use in later.moved_uses] == [known.fact_id]
 
 
-def test_tellings_linked_only_through_a_third_are_one_payment() -> None:
-    folded = run(
-        telling("T1", keys=["transaction:T1"]),
-        telling("T2", keys=["bank:FT1"]),
-        telling("T3", keys=["transaction:T1", "bank:FT1"]),
-    )
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_tellings_linked_only_through_a_third_are_one_payment(order: tuple[int, ...]) -> None:
+    tellings = [
+        telling("T1"),
+        telling("B1", account_id=OTHER_ACCOUNT, bank_reference="FT1"),
+        telling("T3", keys=["transaction:T1"], bank_reference="FT1"),
+    ]
+
+    folded = run(*(tellings[place] for place in order))
 
     assert len(folded.payments) == 1
+    assert folded.cases == []
 
 
 def test_same_money_with_another_amount_opens_a_case() -> None:
@@ -239,13 +245,10 @@ def test_same_money_with_another_amount_opens_a_case() -> None:
     assert reasons(folded) == [Reason.SAME_FACT_OTHER_AMOUNT]
 
 
-def test_keys_that_meet_two_facts_open_a_case() -> None:
-    known = {
-        FactKey(ACCOUNT, Movement.RECEIVED, "transaction:T1"): KnownFact(PaymentId(UUID(int=5)), Dong(100_000)),
-        FactKey(ACCOUNT, Movement.RECEIVED, "bank:FT1"): KnownFact(PaymentId(UUID(int=6)), Dong(100_000)),
-    }
+def test_strong_name_and_bank_reference_of_two_payments_open_a_case() -> None:
+    known = {FactKey(ACCOUNT, Movement.RECEIVED, "transaction:T1"): KnownFact(PaymentId(UUID(int=5)), Dong(100_000))}
 
-    folded = run(telling(keys=["transaction:T1", "bank:FT1"]), known_facts=known)
+    folded = run(telling("T1", bank_reference="FT1"), known_facts=known, uses=[use(PaymentId(UUID(int=6)))])
 
     assert folded.payments == []
     assert reasons(folded) == [Reason.KEYS_MEET_TWO_FACTS]
@@ -296,9 +299,9 @@ def test_money_that_leaves_unasked_is_booked_and_opens_a_case() -> None:
 
 def test_changed_redelivery_in_one_batch_links_no_other_payment() -> None:
     """T1, then T1 told again with the names of T2, then T2: all in one batch, and both are booked."""
-    first = telling("T1", keys=["transaction:T1", "bank:FT1"])
-    changed = telling("T1", keys=["transaction:T1", "bank:FT2"], fingerprint=b"changed")
-    second = telling("T2", keys=["transaction:T2", "bank:FT2"])
+    first = telling("T1", bank_reference="FT1")
+    changed = telling("T1", bank_reference="FT2", fingerprint=b"changed")
+    second = telling("T2", bank_reference="FT2")
 
     folded = run(first, changed, second)
 
@@ -322,8 +325,8 @@ def test_known_event_with_changed_names_links_no_two_new_payments() -> None:
 
 def test_further_name_on_a_repeated_event_is_attached() -> None:
     first = telling("T1")
-    again = telling("T1", keys=["transaction:T1", "bank:FT9"])
-    other_channel = telling("S7", keys=["bank:FT9"])
+    again = telling("T1", bank_reference="FT9")
+    other_channel = telling("S7", account_id=OTHER_ACCOUNT, bank_reference="FT9")
 
     folded = run(first, again, other_channel)
 

@@ -94,7 +94,7 @@ def test_transfer_is_told_with_its_banks_reference():
     notice = one(channel().read_callback(told(counterAccountName="NGUYEN VAN A", counterAccountNumber="0110")))
 
     assert (notice.reference, notice.amount, notice.bank_reference) == (REFERENCE, 350_000, "TF260101000001")
-    assert notice.fact_keys == {f"transaction:{LINK}:TF260101000001", "bank:TF260101000001"}
+    assert notice.fact_keys == {f"transaction:{LINK}:TF260101000001:20260102091530", "bank:TF260101000001"}
     assert notice.occurred_at.isoformat() == "2026-01-02T09:15:30+07:00"
     assert notice.payer is not None
     assert notice.payer.account == "0110"
@@ -159,8 +159,22 @@ def test_object_nested_in_the_data_is_accepted_as_the_vendor_signs_it(signed):
             channel().read_callback(delivery(json.dumps({**body, "data": changed})))
 
 
-def test_transfer_without_a_banks_reference_has_no_name():
-    assert one(channel().read_callback(told(reference=""))).fact_keys == frozenset()
+@pytest.mark.parametrize("reference", ["", "-", "0", "NONREF", "null", "N/A"])
+def test_transfers_without_a_banks_reference_are_told_apart_by_link_amount_and_moment(reference):
+    changes = [{}, {"amount": 1}, {"transactionDateTime": "2026-01-02 09:15:31"}, {"paymentLinkId": "2" * 32}]
+    told_of = [one(channel().read_callback(told(reference=reference, **each))) for each in changes]
+
+    assert len({notice.event_key for notice in told_of}) == len(changes)
+    assert len({notice.fact_keys for notice in told_of}) == len(changes)
+    assert all(key.startswith("transaction:") for notice in told_of for key in notice.fact_keys)
+    assert {notice.bank_reference for notice in told_of} == {""}
+
+
+def test_repeated_bank_reference_under_one_link_is_another_transfer_at_another_moment():
+    first, second = (one(channel().read_callback(told(transactionDateTime=f"2026-01-02 09:15:3{n}"))) for n in (0, 1))
+
+    assert first.event_key != second.event_key
+    assert first.fact_keys & second.fact_keys == {"bank:TF260101000001"}
 
 
 def test_order_that_is_none_of_ours_is_left_to_the_text():

@@ -174,21 +174,6 @@ async def test_changed_redelivery_never_shadows_money_still_to_come(road: Road) 
     assert await reasons(road) == ["same_event_other_content"]
 
 
-async def test_second_channel_of_the_same_bank_reference_is_the_same_money(road: Road) -> None:
-    bill = await road.bill()
-    told = road.notice("T1", bill.code)
-    again = replace(
-        told, event_key="statement-line-7", fact_keys=frozenset({"bank:FT-T1", "transaction:S7"}), fingerprint=b"other"
-    )
-    third = replace(told, event_key="statement-line-8", fact_keys=frozenset({"transaction:S7"}), fingerprint=b"third")
-
-    answers = await road.deliver(told, again, third)
-
-    assert [answer.verdict for answer in answers] == [Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.DUPLICATE]
-    assert await count(road, "payment") == 1
-    await assert_books_are_right(road.context.database)
-
-
 async def test_money_that_leaves_unasked_is_in_the_ledger_and_with_a_person(road: Road) -> None:
     bill = await road.bill()
 

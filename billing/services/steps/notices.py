@@ -5,10 +5,10 @@ lock order of the house: day, keys, invoices, intents; then everything received 
 comes last (`outflows.py`), for every caller, by notice and not by delivery. Source: DESIGN §5.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from uuid import UUID
 
 from billing.domain.actor import Actor
 from billing.domain.bookkeeping import clearing_account, payment_received
@@ -16,14 +16,26 @@ from billing.domain.folding import Folded, Ground, Reason, fold
 from billing.domain.ids import AllocationId, DeliveryId, EntryId, PaymentId
 from billing.domain.intent import Intent
 from billing.domain.ledger import CHART, AccountKey, Entry, EntryKind, accounting_date, business_date
+from billing.domain.linking import KnownReferences, normal_reference
 from billing.domain.money import dong
-from billing.domain.notice import Codes, EventKey, FactKey, Telling, first_tellings, join_facts
+from billing.domain.notice import (
+    WEAK,
+    Codes,
+    EventKey,
+    FactKey,
+    ReferenceKey,
+    Source,
+    Telling,
+    first_tellings,
+    join_facts,
+)
 from billing.domain.payment import Allocation
 from billing.domain.reference import Grammar, extract_codes, is_reference_code, squeezed_codes
 from billing.domain.undoing import outflow_of
 from billing.services.context import Books, Context, ProviderAccount
 from billing.services.steps.cases import case_row
 from billing.services.steps.outflows import NewOutflow, apply_outflows, intent_message, invoice_message
+from billing.storage.bank_references import lock_references, write_references
 from billing.storage.bookings import (
     AuditLine,
     Booking,
@@ -43,8 +55,8 @@ from billing.storage.notices import (
 )
 from billing.storage.undoing import lock_for_outflows, outflow_key
 from providers.contract import Callback, Movement, Notice, Outcome, Payer, Verdict
+from providers.references import is_placeholder
 
-_BANK_KEY = "bank:"
 _KEPT_HEADERS = frozenset({"content-type", "user-agent", "date"})
 _NOBODY = Payer()
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -59,6 +71,7 @@ class Delivery:
     account: ProviderAccount
     callback: Callback
     notices: tuple[Notice, ...]
+    source: Source = Source.CALLBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,7 @@ async def apply_deliveries(
     claimed_ids = join_facts(alike, new_payment_id)
     claimed = await claim_keys(tx, tellings, claimed_ids)
     new = [telling for telling in alike if telling.event in claimed.events]
+    await lock_references(tx, new, claimed)
     today = business_date(now)
     first_day = min((business_date(telling.occurred_at) for telling in tellings), default=today)
     if any(telling.takes_money_out for telling in tellings):
@@ -102,6 +116,7 @@ async def apply_deliveries(
         intents=locked.intents,
         invoices=locked.invoices,
         twins=await read_twins(tx, suspects) if suspects else (),
+        references=KnownReferences(locked.uses, claimed.references),
     )
     folded = fold(tellings, ground, new_allocation_id=lambda: AllocationId(context.ids.new()))
     answers = {
@@ -115,9 +130,10 @@ async def apply_deliveries(
     booking = replace(
         booking,
         received_codes=codes_of(received),
-        received_keys=sorted({outflow_key(key) for telling in received for key in telling.fact_keys}),
+        received_keys=sorted({outflow_key(key) for telling in received for key in telling.traces}),
     )
     waiting = await write_booking(tx, booking, books.accounts)
+    await write_references(tx, folded.uses, folded.moved_uses)
     if folded.outflows or waiting:
         left = _outflows(folded, locked)
         await apply_outflows(tx, left, waiting, days=locked.days, context=context)
@@ -146,12 +162,14 @@ def _telling(delivery: Delivery, notice: Notice, grammar: Grammar) -> Telling:
         movement=notice.movement,
         amount=dong(notice.amount),
         occurred_at=_moment(notice, delivery),
-        fact_keys=frozenset(_name(account, notice.movement, key) for key in notice.fact_keys),
-        reverses=frozenset(_name(account, Movement.RECEIVED, key) for key in notice.reverses),
+        fact_keys=_fact_keys(account, notice),
+        reference_key=_reference_key(account, notice),
+        reverses=_reverses(account, notice),
+        source=delivery.source,
         codes=_codes(notice, grammar),
         transfer_text=notice.transfer_text,
         provider_reference=notice.provider_reference,
-        bank_reference=notice.bank_reference,
+        bank_reference="" if is_placeholder(notice.bank_reference) else notice.bank_reference,
         payer=notice.payer,
         names_other_account=notice.names_other_account,
     )
@@ -163,20 +181,47 @@ def _moment(notice: Notice, delivery: Delivery) -> datetime:
 
 
 def _event_key(notice: Notice) -> str:
-    """What is told, kept apart by what it may do: a telling that books nothing must not shadow one that does."""
+    """What is told, kept apart by what it may do: a telling that books nothing must not shadow one that does.
+
+    Money without any name is told apart by its content, so that a second such transfer is another case for a person.
+    """
     if notice.names_other_account:
         return f"foreign:{notice.event_key}"
-    if notice.outcome is Outcome.SUCCEEDED and not notice.fact_keys:
-        return f"unnamed:{notice.event_key}"
+    if notice.outcome is Outcome.SUCCEEDED and not _names(notice):
+        return f"unnamed:{notice.event_key}:{hashlib.sha256(notice.fingerprint).hexdigest()[:16]}"
     return f"{notice.movement.value}:{notice.event_key}"
 
 
-def _name(account: ProviderAccount, movement: Movement, key: str) -> FactKey:
+def _names(notice: Notice) -> list[str]:
+    """The fact keys that name something: a placeholder is no reference and no id."""
+    return sorted(key for key in notice.fact_keys if not is_placeholder(key.partition(":")[2]))
+
+
+def _fact_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
+    """The strong names of the money. Without one, the event is its name: a bank reference alone is weak."""
+    names = _names(notice)
+    strong = [name for name in names if not name.startswith(WEAK)]
+    if names and not strong:
+        strong = [f"event:{hashlib.sha256(_event_key(notice).encode()).hexdigest()}"]
+    return frozenset(FactKey(account.id, notice.movement, name) for name in strong)
+
+
+def _reference_key(account: ProviderAccount, notice: Notice) -> ReferenceKey | None:
     """A bank's reference belongs to the bank account, so that another channel's telling of it is recognised."""
-    owner: UUID = account.id
-    if key.startswith(_BANK_KEY) and account.bank_account_id is not None:
-        owner = account.bank_account_id
-    return FactKey(owner, movement, key)
+    named = next((name for name in _names(notice) if name.startswith(WEAK)), None)
+    if named is None:
+        return None
+    reference = normal_reference(named.removeprefix(WEAK))
+    return ReferenceKey(account.bank_account_id or account.id, notice.movement, reference)
+
+
+def _reverses(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
+    """Names of the payment whose money has left, as `Telling.traces` of that payment has them."""
+    named = replace(notice, movement=Movement.RECEIVED, fact_keys=notice.reverses)
+    reference = _reference_key(account, named)
+    strong = [name for name in _names(named) if not name.startswith(WEAK)]
+    traces = {FactKey(account.id, Movement.RECEIVED, name) for name in strong}
+    return frozenset(traces if reference is None else traces | {reference.as_trace})
 
 
 def _codes(notice: Notice, grammar: Grammar) -> Codes:

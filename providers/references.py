@@ -1,0 +1,29 @@
+"""Placeholders: texts that stand where a bank or provider has no reference, and that name no transfer.
+
+`NONREF` is MT940's, `NOTPROVIDED` is ISO 20022's; the others are what programs write for an empty value.
+Source: SWIFT MT940 field 61; ISO 20022 payments, EndToEndIdentification; DESIGN §5, Strong and weak names.
+"""
+
+import re
+import unicodedata
+
+_NOT_A_LETTER = re.compile(r"[^0-9A-Z]+")
+_WORDS = frozenset(
+    {
+        "NONREF", "NOREF", "NOREFERENCE", "NOTPROVIDED", "NOTAVAILABLE", "NOTAPPLICABLE", "NULL", "NONE", "NIL", "NA",
+        "NAN", "UNDEFINED", "UNKNOWN", "EMPTY", "BLANK", "FALSE", "TRUE", "KHONG", "KHONGCO",
+    }
+)  # fmt: skip
+_REPEATED = re.compile(r"0*|X+")
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text is no reference: blank, signs only, zeros only, `X` only, or a word for nothing in any case."""
+    folded = unicodedata.normalize("NFKD", text).upper().replace("Đ", "D")
+    letters = _NOT_A_LETTER.sub("", folded)
+    return _REPEATED.fullmatch(letters) is not None or letters in _WORDS
+
+
+def without_placeholder(text: str) -> str:
+    """The text without blanks around it; empty where it is a placeholder."""
+    return "" if is_placeholder(text) else text.strip()

@@ -1,0 +1,307 @@
+"""Bank references are weak names: what they link, what they never hide, over the database and every channel.
+
+Source: DESIGN §5, Strong and weak names.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from billing.domain.ids import DeliveryId, ProviderAccountId
+from billing.domain.ledger import business_date
+from billing.domain.notice import Source
+from billing.services.context import ProviderAccount
+from billing.services.intake import Intake, IntakeLimits
+from billing.services.steps.notices import Answer, apply_deliveries
+from billing.storage.journal import open_day
+from providers.contract import Notice, Verdict
+from tests.conftest import DatabaseAddress
+from tests.services.road import OWED, Road, assert_books_are_right
+from tests.services.test_two_channels import _ITS_CLEARING_ACCOUNT, _SECOND_CONTRACT
+
+PLACEHOLDERS = ["-", "0", "000000", "NONREF", "nonref", "null", "Null", "N/A", "n/a", "none", "  ", "--", "NOTPROVIDED"]
+
+
+@pytest.fixture
+async def second(road: Road, database: DatabaseAddress) -> ProviderAccount:
+    """Another provider's contract on the same bank account."""
+    second_id = ProviderAccountId(road.context.ids.new())
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute("SELECT set_config('vienphi.organization', '1', false)")
+    await owner.execute(_SECOND_CONTRACT, second_id)
+    await owner.execute(_ITS_CLEARING_ACCOUNT, road.context.ids.new(), str(second_id))
+    await owner.close()
+    found = await road.context.accounts.find(road.hospital.organization_id, "second")
+    assert found is not None
+    road.account = replace(road.account, channels=2)
+    return found
+
+
+def told(road: Road, name: str, text: str, *, reference: str = "FT1", amount: int = OWED, **changes: Any) -> Notice:
+    """Money under its provider's id and a bank reference."""
+    keys = frozenset({f"transaction:{name}", f"bank:{reference}"})
+    return road.notice(name, text, amount=amount, fact_keys=keys, bank_reference=reference, **changes)
+
+
+async def deliver(
+    road: Road, *told: tuple[Notice, ProviderAccount], batched: bool = False, source: Source = Source.CALLBACK
+) -> list[Answer]:
+    """Apply notices of several accounts, each in a transaction of its own or all in one."""
+    deliveries = [replace(road.delivery(notice, account=account), source=source) for notice, account in told]
+    answers: dict[DeliveryId, Answer] = {}
+    now = road.context.clock()
+    database, organization_id = road.context.database, road.hospital.organization_id
+    async with database.transaction(organization_id, posting=True) as tx:
+        await open_day(tx, business_date(now), at=now)
+    for batch in [deliveries] if batched else [[one] for one in deliveries]:
+        async with database.transaction(organization_id, posting=True) as tx:
+            answers |= await apply_deliveries(tx, batch, road.context)
+    return [answers[one.id] for one in deliveries]
+
+
+async def rows(road: Road, query: str) -> list[tuple[Any, ...]]:
+    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        return [tuple(row) for row in await tx.fetch(query)]
+
+
+async def owed(road: Road) -> list[int]:
+    return [row[0] for row in await rows(road, "SELECT owed FROM invoice ORDER BY id")]
+
+
+async def payments(road: Road) -> list[int]:
+    return [row[0] for row in await rows(road, "SELECT amount FROM payment ORDER BY id")]
+
+
+async def reasons(road: Road) -> list[str]:
+    return sorted(row[0] for row in await rows(road, "SELECT reason FROM exception_case"))
+
+
+def from_account(account: ProviderAccount, notices: Iterable[Notice]) -> list[tuple[Notice, ProviderAccount]]:
+    return [(notice, account) for notice in notices]
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
+@pytest.mark.parametrize("reference", ["9051", "FT26002000001", *PLACEHOLDERS])
+async def test_two_transfers_of_one_account_with_one_bank_reference_are_both_booked(
+    road: Road, reference: str, batched: bool
+) -> None:
+    bills = [await road.bill(f"LK{number}") for number in (1, 2)]
+    notices = [told(road, f"T{bill.code}", bill.code, reference=reference) for bill in bills]
+
+    answers = await deliver(road, *from_account(road.account, notices), batched=batched)
+
+    assert [answer.verdict for answer in answers] == [Verdict.ACCEPTED, Verdict.ACCEPTED]
+    assert await payments(road) == [OWED, OWED]
+    assert await owed(road) == [0, 0]
+    assert await reasons(road) == []
+    again = await deliver(road, *from_account(road.account, notices), batched=batched)
+    assert [answer.verdict for answer in again] == [Verdict.DUPLICATE, Verdict.DUPLICATE]
+    assert await payments(road) == [OWED, OWED]
+    assert await reasons(road) == []
+    await assert_books_are_right(road.context.database)
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
+@pytest.mark.parametrize("first_is_second", [False, True], ids=["ours-first", "second-first"])
+@pytest.mark.parametrize("texts", ["both", "ours", "theirs", "neither"])
+async def test_one_transfer_of_two_channels_is_one_payment(
+    road: Road, second: ProviderAccount, texts: str, first_is_second: bool, batched: bool
+) -> None:
+    bill = await road.bill()
+    ours = told(road, "T1", bill.code if texts in {"both", "ours"} else "chuyen tien", reference="FT26-1")
+    theirs = told(road, "B1", bill.code if texts in {"both", "theirs"} else "chuyen tien", reference="ft26-1")
+    pair = [(ours, road.account), (theirs, second)]
+
+    answers = await deliver(road, *(reversed(pair) if first_is_second else pair), batched=batched)
+
+    assert answers[1].verdict is Verdict.DUPLICATE
+    assert await payments(road) == [OWED]
+    again = await deliver(road, *pair, batched=batched)
+    assert {answer.verdict for answer in again} <= {Verdict.DUPLICATE, Verdict.UNKNOWN_REFERENCE}
+    assert await payments(road) == [OWED]
+    assert await rows(road, "SELECT FROM payment_hold") == []
+    await assert_books_are_right(road.context.database)
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
+async def test_two_channels_with_different_codes_are_two_payments_and_a_person_looks(
+    road: Road, second: ProviderAccount, batched: bool
+) -> None:
+    bills = [await road.bill(f"LK{number}") for number in (1, 2)]
+    pair = [(told(road, "T1", bills[0].code), road.account), (told(road, "B1", bills[1].code), second)]
+
+    await deliver(road, *pair, batched=batched)
+
+    assert await owed(road) == [0, 0]
+    assert await reasons(road) == ["bank_reference_repeated"]
+    await assert_books_are_right(road.context.database)
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
+async def test_two_channels_with_different_amounts_are_two_payments_and_a_person_looks(
+    road: Road, second: ProviderAccount, batched: bool
+) -> None:
+    bill = await road.bill()
+    pair = [
+        (told(road, "T1", bill.code, amount=100_000), road.account),
+        (told(road, "B1", bill.code, amount=36_000), second),
+    ]
+
+    await deliver(road, *pair, batched=batched)
+
+    assert await payments(road) == [100_000, 36_000]
+    assert await owed(road) == [0]
+    assert await reasons(road) == ["bank_reference_repeated"]
+
+
+MIDNIGHT = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
+"""Of the Vietnamese clock."""
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "number"),
+    [
+        (MIDNIGHT - timedelta(seconds=1), MIDNIGHT + timedelta(seconds=1), 1),
+        (MIDNIGHT + timedelta(seconds=1), MIDNIGHT - timedelta(seconds=1), 1),
+        (MIDNIGHT, MIDNIGHT + timedelta(hours=47, minutes=59), 1),
+        (MIDNIGHT - timedelta(seconds=1), MIDNIGHT + timedelta(hours=24), 2),
+    ],
+)
+async def test_reference_links_within_a_day_of_the_booking_day(
+    road: Road, second: ProviderAccount, first: datetime, other: datetime, number: int
+) -> None:
+    pair = [
+        (told(road, "T1", "chuyen tien", occurred_at=first), road.account),
+        (told(road, "B1", "chuyen tien", occurred_at=other), second),
+    ]
+
+    await deliver(road, *pair)
+
+    assert len(await payments(road)) == number
+    await assert_books_are_right(road.context.database)
+
+
+async def test_reference_that_restarts_daily_never_hides_the_transfer_of_the_next_day(
+    road: Road, second: ProviderAccount
+) -> None:
+    """Both channels tell of every transfer; the reference and the amount are the same each day."""
+    bills = [await road.bill(f"LK{number}") for number in range(4)]
+    now = road.context.clock()
+    for number, bill in enumerate(bills):
+        at = now - timedelta(days=len(bills) - number)
+        pair = [
+            (told(road, f"T{number}", bill.code, reference="0001", occurred_at=at), road.account),
+            (told(road, f"B{number}", bill.code, reference="0001", occurred_at=at), second),
+        ]
+        await deliver(road, *(pair if number % 2 else reversed(pair)))
+
+    assert await payments(road) == [OWED] * 4
+    assert await owed(road) == [0] * 4
+    assert await reasons(road) == []
+    await assert_books_are_right(road.context.database)
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
+async def test_second_id_of_a_linked_channel_is_booked_and_a_person_looks(
+    road: Road, second: ProviderAccount, batched: bool
+) -> None:
+    """The weak name says that it is the same money, the strong one that it is not."""
+    pair = [(told(road, "T1", "chuyen tien"), road.account)]
+    pair += [(told(road, name, "chuyen tien"), second) for name in ("B1", "B2")]
+
+    await deliver(road, *pair, batched=batched)
+
+    assert await payments(road) == [OWED, OWED]
+    assert await reasons(road) == ["bank_reference_repeated", "no_reference", "no_reference"]
+    assert await rows(road, "SELECT FROM payment_hold") == []
+
+
+async def test_callback_and_feed_of_one_transfer_are_one_payment(road: Road) -> None:
+    """The list names the bank reference that the callback did not have yet."""
+    bill = await road.bill()
+    called = replace(
+        told(road, "T1", bill.code), fact_keys=frozenset({"transaction:T1"}), bank_reference="", fingerprint=b"T1"
+    )
+    listed = replace(told(road, "T1", bill.code), fingerprint=b"T1")
+
+    await deliver(road, (called, road.account))
+    await deliver(road, (listed, road.account), source=Source.FEED)
+
+    assert await payments(road) == [OWED]
+    found = await rows(road, "SELECT reference, payment_id = (SELECT id FROM payment) FROM bank_reference")
+    assert found == [("FT1", True)]
+
+
+@pytest.mark.parametrize("polled_first", [False, True])
+async def test_poll_without_an_id_describes_the_transfer_that_was_called_back(road: Road, polled_first: bool) -> None:
+    bill = await road.bill()
+    called = told(road, "T1", bill.code)
+    polled = replace(told(road, "Q1", bill.code), fact_keys=frozenset({"bank:FT1"}), provider_reference="")
+    both = [(called, Source.CALLBACK), (polled, Source.QUERY)]
+
+    for notice, source in reversed(both) if polled_first else both:
+        await deliver(road, (notice, road.account), source=source)
+
+    assert await payments(road) == [OWED]
+    assert await reasons(road) == []
+    await assert_books_are_right(road.context.database)
+
+
+async def test_transfers_without_an_id_are_told_apart_by_their_events(road: Road) -> None:
+    bills = [await road.bill(f"LK{number}") for number in (1, 2)]
+    notices = [
+        replace(told(road, f"E{number}", bill.code), fact_keys=frozenset({"bank:FT1"}), provider_reference="")
+        for number, bill in enumerate(bills)
+    ]
+
+    await deliver(road, *from_account(road.account, [*notices, *notices]))
+
+    assert await payments(road) == [OWED, OWED]
+    assert await owed(road) == [0, 0]
+    await assert_books_are_right(road.context.database)
+
+
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS)
+async def test_money_named_by_placeholders_alone_is_each_time_for_a_person(road: Road, placeholder: str) -> None:
+    keys = frozenset({f"transaction:{placeholder}", f"bank:{placeholder}"})
+    notices = [
+        replace(told(road, "-", text), fact_keys=keys, event_key="-:SUCCEEDED", bank_reference=placeholder)
+        for text in ("mot", "hai")
+    ]
+
+    answers = await deliver(road, *from_account(road.account, notices))
+
+    assert [answer.verdict for answer in answers] == [Verdict.STORED, Verdict.STORED]
+    assert await reasons(road) == ["no_fact_key", "no_fact_key"]
+
+
+async def test_placeholders_of_two_channels_rule_out_no_probable_duplicate(road: Road, second: ProviderAccount) -> None:
+    pair = [
+        (told(road, "T1", "chuyen tien", reference="-"), road.account),
+        (told(road, "B1", "chuyen tien", reference="FT9"), second),
+    ]
+
+    await deliver(road, *pair)
+
+    assert await payments(road) == [OWED, OWED]
+    assert len(await rows(road, "SELECT FROM payment_hold")) == 1
+
+
+async def test_many_processes_with_one_repeated_reference_book_each_transfer_once(road: Road) -> None:
+    bills = [await road.bill(f"LK{number}") for number in range(12)]
+    notices = [told(road, f"T{number}", bill.code, reference="1") for number, bill in enumerate(bills)]
+    limits = IntakeLimits(lanes=1, batch_max=3)
+
+    async with Intake(road.context, limits) as one, Intake(road.context, limits) as other:
+        await asyncio.gather(*(intake.submit(road.delivery(notice)) for notice in notices for intake in (one, other)))
+
+    assert await payments(road) == [OWED] * 12
+    assert await owed(road) == [0] * 12
+    numbers = await rows(road, "SELECT number FROM bank_reference ORDER BY number")
+    assert numbers == [(number,) for number in range(1, 13)]
+    await assert_books_are_right(road.context.database)
