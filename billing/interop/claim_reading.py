@@ -1,16 +1,19 @@
 """Visits as claims: from a claim file, a `bhyt-case/1` file or a JSON visit, each with its facts and what it lacks."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 
 from billing.domain.claim import Claim, ClaimCheck, ClaimFinding, Surroundings
 from billing.domain.coverage.claim_check import check_claim, in_order
 from billing.domain.coverage.claim_route import circumstances
+from billing.domain.coverage.consultations import CONSULTATION_GROUP
 from billing.domain.coverage.facts import LineFacts, LineKey, VisitFacts
+from billing.domain.coverage.figures import vietnam_day
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.what_if import ComparedVisit, compare_routes
 from billing.domain.finding import Finding
-from billing.domain.visit import Visit
+from billing.domain.visit import Scope, Visit
 from billing.interop.bhyt_case import read_case_file
 from billing.interop.visit_document import write_patient, write_visit
 from billing.interop.visit_facts_json import ToldFacts
@@ -22,6 +25,7 @@ from billing.interop.xml130.reader import read_claim_file
 from billing.interop.xml130.table_names import XML1
 from billing.interop.xml130.tables import Row
 
+_INSURANCE_DIGITS = 10
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -65,6 +69,7 @@ def read_claims(content: bytes, *, file: str, told: ToldFacts, policy: Policy) -
             _claim_of_document(one.visit, told, one.findings, file=file, hoso=one.hoso) for one in case.visits
         )
         read_places = {one.hoso for one in case.visits}
+        claims = with_returns(claims)
         return ReadClaims(claims, tuple(one for one in case.findings if one.hoso not in read_places), case.policy)
     read = read_claim_file(content, file=file)
     claims = tuple(
@@ -80,6 +85,7 @@ def read_claims(content: bytes, *, file: str, told: ToldFacts, policy: Policy) -
         )
         for one in read.visits
     )
+    claims = with_returns(claims)
     known = {one.claim.hoso for one in claims}
     return ReadClaims(claims, tuple(finding for finding in read.findings if finding.hoso not in known), policy)
 
@@ -89,6 +95,43 @@ def read_claim_document(document: Mapping[str, object], *, told: ToldFacts) -> R
     visit = read_visit(document)
     doubts = find_doubtful_values(document)
     return _claim_of_document(visit, told, doubts, file="", hoso=1, lines=read_facts_of_lines(document, visit))
+
+
+def with_returns(claims: Sequence[ReadClaim]) -> tuple[ReadClaim, ...]:
+    """The claims of one file, each return on the same day with the MA_LK of the visit before it (D-010).
+
+    Visits of one person at one facility on one day of arrival, under different MA_LK, each with a consultation that is
+    claimed. What was told of a visit goes first.
+    """
+    before: dict[tuple[str, str, date], str] = {}
+    found: dict[int, str] = {}
+    order = sorted(range(len(claims)), key=lambda place: (claims[place].claim.visit.admitted_at, place))
+    for place in order:
+        visit = claims[place].claim.visit
+        if not any(item.group == CONSULTATION_GROUP and item.scope is not Scope.PATIENT for item in visit.items):
+            continue
+        keys = [(person, visit.facility_code, vietnam_day(visit.admitted_at)) for person in _persons(visit)]
+        earlier = next((before[key] for key in keys if before.get(key, visit.ma_lk) != visit.ma_lk), "")
+        if earlier:
+            found[place] = earlier
+        for key in keys:
+            before.setdefault(key, visit.ma_lk)
+    return tuple(
+        one if place not in found or one.claim.facts.same_day_return_of else _as_return(one, found[place])
+        for place, one in enumerate(claims)
+    )
+
+
+def _as_return(one: ReadClaim, earlier: str) -> ReadClaim:
+    facts = replace(one.claim.facts, same_day_return_of=earlier)
+    return replace(one, claim=replace(one.claim, facts=facts))
+
+
+def _persons(visit: Visit) -> Iterator[str]:
+    """What names the person of a visit: insurance number, citizen number, number at the hospital; zeros name nobody."""
+    numbers = [("card", card.code[-_INSURANCE_DIGITS:]) for card in visit.cards if card.is_full]
+    numbers += [("citizen", visit.patient.citizen_number), ("hospital", visit.patient.hospital_number)]
+    yield from (f"{kind} {number}" for kind, number in numbers if number.strip("0 -"))
 
 
 def _claim(claim: Claim, rows: tuple[Row, ...], told: tuple[Finding, ...], *, has_amounts: bool = True) -> ReadClaim:

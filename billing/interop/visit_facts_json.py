@@ -40,6 +40,7 @@ _TEXTS = {
     "GIAY_CHUYEN_TUYEN": "paper_number",
     "KET_QUA_DTRI": "outcome",
     "MA_LOAI_RV": "leaving",
+    "same_day_return_of": "same_day_return_of",
 }
 _VISIT_KEYS = (
     _FLAGS

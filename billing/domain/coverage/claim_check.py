@@ -6,6 +6,7 @@ What the reader of the file and the comparer of prices found is taken over, neve
 from collections.abc import Iterable, Iterator
 
 from billing.domain.claim import Claim, ClaimFinding, Severity, Surroundings
+from billing.domain.coverage.claim_hints import check_hints
 from billing.domain.coverage.claim_lines import (
     check_funds,
     check_line_rules,
@@ -60,6 +61,7 @@ def check_claim(claim: Claim, around: Surroundings, told: Iterable[Finding] = ()
         *check_transport(claim),
         *check_funds(claim, priced),
         *check_times(claim),
+        *check_hints(claim, around, priced),
         *(taken_over(finding) for finding in told),
         *_check_amounts(claim, priced, told),
         *([] if refusal is None else [refusal]),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,10 +18,16 @@ _RATIOS = (Decimal(100), Decimal(30), Decimal(30), Decimal(30), Decimal(10))
 _NOTHING = Decimal(0)
 _ABOVE_DESK_LIMIT = Decimal(50)
 _ONE = Decimal(1)
+RETURN_RATIO = Decimal(30)
+"""What a review program counts of the consultation of a return on the same day (D-010)."""
+
+_EMERGENCY = "2"
 
 
 def expect_consultations(visit: Visit, facts: VisitFacts) -> tuple[Expected, ...]:
     """The service ratio of every insured consultation of a visit, in order of time.
+
+    The first of a return on the same day may also have 30 % (D-010, `claim_hints`).
 
     1st 100 %, 2nd to 4th 30 %, 5th 10 %, then 0: together at most two prices. Of consultations ordered at the same
     moment the one stated higher counts as the earlier. From the 66th of its desk within 8 hours (a fact told apart)
@@ -32,7 +39,19 @@ def expect_consultations(visit: Visit, facts: VisitFacts) -> tuple[Expected, ...
     expected = [
         _ratio(item, position, facts.line(item.key).number_at_desk) for position, item in enumerate(own, start=1)
     ]
+    if expected and is_return(visit, facts):
+        expected[0] = replace(expected[0], accepted=(*expected[0].accepted, RETURN_RATIO))
     return (*expected, *_charged_once(own))
+
+
+def is_return(visit: Visit, facts: VisitFacts) -> bool:
+    """Whether a visit follows another of its person on the same day and is no emergency (D-010)."""
+    return bool(facts.same_day_return_of) and not is_emergency(visit, facts)
+
+
+def is_emergency(visit: Visit, facts: VisitFacts) -> bool:
+    """Whether a visit is an emergency by its object code, or by what was told of it."""
+    return visit.object_code == _EMERGENCY or bool(facts.is_emergency) or bool(facts.came_through_emergency)
 
 
 def _ratio(item: ChargeItem, position: int, number_at_desk: int | None) -> Expected:

@@ -90,6 +90,7 @@ class VisitFacts:
     outcome: str = ""  # KET_QUA_DTRI
     leaving: str = ""  # MA_LOAI_RV
     came_through_emergency: bool | None = None
+    same_day_return_of: str = ""  # MA_LK of an earlier visit of the person on the same day with a consultation
     lines: Mapping[LineKey, LineFacts] = field(default_factory=dict)
 
     def line(self, key: LineKey) -> LineFacts:

@@ -64,6 +64,13 @@ class OutOfRouteExemption(StrEnum):
     OFF_LINE_RATE = "off_line_rate"
 
 
+class SameDayReturn(StrEnum):
+    """What a claim check says of a return on the same day under another MA_LK: a warning, or that 30 % is expected."""
+
+    WARN = "warn"
+    RATIO_30 = "ratio_30"
+
+
 class CareSide(StrEnum):
     """Which column of the object-code table day care and stays at commune level are read in."""
 
@@ -91,6 +98,7 @@ class Policy:
     stent_ceiling_percents: str = "100;50"  # B-071: of the ceiling, stent by stent; unverified beyond the second
     copay_crossing: CopayCrossing = CopayCrossing.LINE
     out_of_route_exemption: OutOfRouteExemption = OutOfRouteExemption.EXCLUDED  # B-025: Law 46/2014 excludes by name
+    same_day_return: SameDayReturn = SameDayReturn.WARN  # D-010: known of a public program alone; prices nothing
 
     def __post_init__(self) -> None:
         _percentage(self.unstated_route_percent, "unstated_route_percent")

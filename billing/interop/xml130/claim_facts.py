@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from billing.domain.coverage.facts import LineFacts, LineKey, VisitFacts
+from billing.domain.text import LOOK_LIKE_LATIN, compose
 from billing.domain.visit import Table
 from billing.interop.xml130.charge_items import read_stt
 from billing.interop.xml130.moments import read_day, read_moment
@@ -48,7 +49,7 @@ def read_birth_day(text: str) -> date | None:
 
 def read_disease(text: str) -> str | None:
     """The first ICD-10 code of a field, without dagger or star; None where there is none."""
-    return text.partition(";")[0].upper().strip(_MARKS) or None
+    return compose(text).translate(LOOK_LIKE_LATIN).partition(";")[0].upper().strip(_MARKS) or None
 
 
 def read_facilities(text: str) -> tuple[str, ...] | None:

@@ -20,7 +20,7 @@ from billing.domain.coverage.facts import (
     VisitFacts,
 )
 from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
+from billing.domain.coverage.policy import Policy, SameDayReturn
 from billing.domain.coverage.priced import Reason
 from billing.domain.finding import Finding, FindingCode
 from billing.domain.visit import ChargeItem, Scope, StatedAmounts, Table
@@ -143,6 +143,20 @@ def _calling_for_everything() -> Iterator[tuple[Claim, Surroundings]]:
     yield _claim_of_beds("6", "1"), AROUND
     yield _claim_of_beds("1", "5"), AROUND
     yield a_claim(), replace(AROUND, figures=replace(AROUND.figures, base_salaries=()))
+    yield from _calling_for_hints()
+
+
+def _calling_for_hints() -> Iterator[tuple[Claim, Surroundings]]:
+    yield a_claim(object_code="9"), AROUND
+    yield a_claim(an_item(1, group=13), an_item(2, group=13, code="K2"), care_kind="03"), AROUND
+    again = replace(REGISTERED, same_day_return_of="LK0")
+    for choice in SameDayReturn:
+        policy = replace(AROUND.policy, same_day_return=choice)
+        yield a_claim(an_item(group=13), facts=again), replace(AROUND, policy=policy)
+    short = {"object_code": "2", "discharged_at": at("2026-11-02 10:30")}
+    yield a_claim(an_item(group=15), **short), AROUND
+    phaco = an_item(1, group=8, name="Phẫu thuật tán nhuyễn thể thủy tinh (PHACO)")
+    yield a_claim(phaco, an_item(2, group=15), care_kind="03"), AROUND
 
 
 def _claim_of_lines() -> Claim:

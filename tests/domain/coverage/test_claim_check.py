@@ -25,6 +25,8 @@ CENTRAL = replace(
 )
 ELSEWHERE = replace(REGISTERED, registered_facilities=("01002",))
 
+NOTHING_TO_CLAIM = ("warning", "D-008", "T_BHTT", "0", "> 0")
+
 
 def test_visit_in_order_has_nothing_but_its_deadline():
     findings = checked(a_claim())
@@ -127,11 +129,14 @@ def test_item_out_of_scope_has_neither_ratio_nor_amounts():
         ("error", "B-050 contradiction", "TYLE_TT_BH", "100"),
         ("error", "B-050 contradiction", "T_BHTT", "800000"),
     ]
-    assert brief(checked(a_claim(a_drug(scope=Scope.PATIENT, payment_ratio=0)))) == []
+    assert brief(checked(a_claim(a_drug(scope=Scope.PATIENT, payment_ratio=0)))) == [NOTHING_TO_CLAIM]
 
 
 def test_scope_of_the_armed_forces_needs_their_card():
-    assert brief(checked(a_claim(a_drug(scope=Scope.ARMED_FORCES)))) == [("error", "B-012 scope", "PHAM_VI", "3", "2")]
+    assert brief(checked(a_claim(a_drug(scope=Scope.ARMED_FORCES)))) == [
+        ("error", "B-012 scope", "PHAM_VI", "3", "2"),
+        NOTHING_TO_CLAIM,
+    ]
     assert brief(checked(a_claim(a_drug(scope=Scope.ARMED_FORCES), cards=(a_card("QN5"),)))) == []
 
 
@@ -154,7 +159,8 @@ def test_reused_supply_has_one_price():
 def test_other_funds_stay_below_the_amount():
     assert brief(checked(a_claim(an_item(other_funds=given("999999"))))) == []
     assert [each[:3] for each in brief(checked(a_claim(an_item(other_funds=given("1000000")))))] == [
-        ("error", "B-075 above", "T_NGUONKHAC")
+        ("error", "B-075 above", "T_NGUONKHAC"),
+        NOTHING_TO_CLAIM[:3],
     ]
 
 
@@ -229,4 +235,6 @@ def test_transport_asks_for_a_look_at_the_group():
     transport = an_item(1, code="VC.00001")
 
     assert brief(checked(a_claim(transport))) == [("warning", "B-082 transport", "MA_DICH_VU", "VC.00001", "")]
-    assert brief(checked(a_claim(replace(transport, scope=Scope.PATIENT, payment_ratio=Decimal(0))))) == []
+    assert brief(checked(a_claim(replace(transport, scope=Scope.PATIENT, payment_ratio=Decimal(0))))) == [
+        NOTHING_TO_CLAIM
+    ]

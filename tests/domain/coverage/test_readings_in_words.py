@@ -56,8 +56,12 @@ SAMPLES = {
 MARKS = {Language.VIETNAMESE: ("cơ sở", "cách hiểu"), Language.ENGLISH: ("facility", "reading")}
 
 
+CHECKED_ONLY = {"same_day_return"}
+"""Policy options of the claim check, which decide no price: `test_claim_hints` tries them."""
+
+
 def test_every_reading_is_tried() -> None:
-    assert set(DECIDED) == set(all_readings())
+    assert set(DECIDED) | CHECKED_ONLY == set(all_readings())
 
 
 @pytest.mark.parametrize("name", list(DECIDED))

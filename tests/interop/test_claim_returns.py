@@ -1,0 +1,83 @@
+"""Visits of one person on one day in one file: which of them is the return (D-010)."""
+
+import json
+from datetime import date
+
+import pytest
+
+from billing.domain.coverage.figures import load_figures
+from billing.domain.coverage.policy import Policy
+from billing.interop.visit_facts_json import ToldFacts, read_told_facts
+from billing.services.claim_files import check_file, surroundings_of
+from tests.interop.xml130.claim_files import block, claim_file, hoso, service, without_totals, xml1, xml3
+
+
+def a_hoso(ma_lk: str, hour: str, *, group: str = "13", day: str = "20261102", **summary: str) -> str:
+    moment = f"{day}{hour}00"
+    fields = without_totals(MA_LK=ma_lk, NGAY_VAO=moment, NGAY_RA=f"{day}2300", **summary)
+    moments = {"NGAY_YL": moment, "NGAY_TH_YL": moment, "NGAY_KQ": moment}
+    line = service(MA_LK=ma_lk, MA_NHOM=group, **moments)
+    return hoso(block("XML1", xml1(fields)), block("XML3", xml3(line)))
+
+
+def returns(content: bytes, told: ToldFacts | None = None) -> list[tuple[str, str]]:
+    """MA_LK of each return with that of the visit before it."""
+    told = told or ToldFacts()
+    around = surroundings_of(told=told, figures=load_figures(), policy=Policy(), today=date(2026, 11, 3))
+    checked = check_file(content, file="claim.xml", told=told, around=around)
+    assert checked.checks
+    return [
+        (check.ma_lk, one.reason.operands["earlier"])
+        for check in checked.checks
+        for one in check.findings
+        if one.reason.rule == "D-010"
+    ]
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_later_visit_of_the_day_is_the_return_whatever_the_order_in_the_file(is_reversed: bool) -> None:
+    visits = [a_hoso("LK-A", "08"), a_hoso("LK-B", "14")]
+
+    assert returns(claim_file(*(visits[::-1] if is_reversed else visits))) == [("LK-B", "LK-A")]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        a_hoso("LK-B", "14", day="20261103"),
+        a_hoso("LK-B", "14", group="1"),
+        a_hoso("LK-B", "14", MA_DOITUONG_KCB="2"),
+        a_hoso("LK-B", "14", MA_CSKCB="01002"),
+        a_hoso("LK-B", "14", MA_THE_BHYT="HT3791234567891", MA_BN="BN-2"),
+    ],
+    ids=["another day", "no consultation", "emergency", "another facility", "another person"],
+)
+def test_other_visit_is_no_return(second: str) -> None:
+    assert returns(claim_file(a_hoso("LK-A", "08"), second)) == []
+
+
+def test_numbers_of_zeros_name_nobody() -> None:
+    nobody = {"SO_CCCD": "000000000000", "MA_BN": "0"}
+    visits = a_hoso("LK-A", "08", **nobody), a_hoso("LK-B", "14", MA_THE_BHYT="HT3791234567891", **nobody)
+
+    assert returns(claim_file(*visits)) == []
+
+
+def test_return_is_told_with_the_file_where_the_first_visit_is_not_in_it() -> None:
+    told = read_told_facts(json.dumps({"visits": {"LK-B": {"same_day_return_of": "LK-0"}}}).encode())
+
+    assert returns(claim_file(a_hoso("LK-B", "14")), told) == [("LK-B", "LK-0")]
+
+
+def test_visits_of_a_case_file_are_of_one_person() -> None:
+    line = {"table": "XML3", "stt": 1, "name": "s", "MA_NHOM": 13, "PHAM_VI": 1, "SO_LUONG": "1", "TYLE_TT_BH": 100}
+    line |= {"DON_GIA_BV": "50600", "DON_GIA_BH": "50600", "TYLE_TT_DV": 100}
+    visits = [
+        {"MA_LK": f"LK{hour}", "MA_LOAI_KCB": "01", "MA_DOITUONG_KCB": "1.1", "NGAY_VAO": f"20261102{hour}00"}
+        | {"NGAY_RA": "202611022300", "lines": [line]}
+        for hour in ("14", "08")
+    ]
+    cards = [{"code": "DN4791234567890", "valid_from": "2026-01-01"}]
+    case = {"schema": "bhyt-case/1", "input": {"cards": cards, "visits": visits}}
+
+    assert returns(json.dumps(case).encode()) == [("LK14", "LK08")]
