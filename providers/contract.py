@@ -98,11 +98,13 @@ class Notice:
     `transfer:<all that makes it distinct>` where the provider has no id, and, where known, `bank:<bank's reference>`.
     The first two are strong names: inside one account two of them are two movements. A bank reference is weak, since
     banks restart and repeat them. A placeholder (`references.is_placeholder`) is neither. `fingerprint` covers the
-    meaningful fields: same key with another fingerprint is a disagreement. `reverses` names, in the form of
+    meaningful fields: same key with another fingerprint is a disagreement. `aliases` are further names of the money, by
+    which its refund may name it. `reverses` names, in the form of
     `fact_keys`, the payment whose money has left, where the provider says which: then no other payment is taken for
     it, and a payment still to come is waited for. `reference` is our reference code where the provider carries it in a
-    field of its own; `transfer_text` is what the payer's bank sent. `names_other_account` marks an authentic message
-    about a merchant or bank account that is not this one: nothing of it may be booked.
+    field of its own. `names_order`: this field says what is paid, so no text is searched for a code; an order that is
+    not ours is money of another. `transfer_text` is what the payer's bank sent. `names_other_account` marks an
+    authentic message about a merchant or bank account that is not this one: nothing of it may be booked.
     """
 
     event_key: str
@@ -116,6 +118,7 @@ class Notice:
     reverses: frozenset[str] = frozenset()
     fingerprint: bytes = b""
     reference: str | None = None
+    names_order: bool = False
     transfer_text: str = ""
     virtual_account: str = ""
     provider_reference: str = ""

@@ -226,6 +226,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             fact_keys=frozenset({f"transaction:{number}"}) if number else frozenset(),
             fingerprint=fingerprint(order, number, amount, code),
             reference=order,
+            names_order=True,
             transfer_text=str(told.get("orderInfo") or "")[:255],
             provider_reference=str(number) if number else "",
             names_other_account=told.get("partnerCode", self._settings.partner_code) != self._settings.partner_code,

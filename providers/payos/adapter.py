@@ -225,6 +225,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
             fact_keys=frozenset(facts),
             fingerprint=fingerprint(code, link, reference, amount, account, word),
             reference=reference_of(code),
+            names_order=True,
             transfer_text=_text(told, "description")[:500],
             virtual_account=_text(told, "virtualAccountNumber")[:40],
             provider_reference=link,

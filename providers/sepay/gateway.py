@@ -207,6 +207,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
             fact_keys=frozenset({name}) if name else frozenset(),
             fingerprint=fingerprint(invoice, number, amount, word),
             reference=invoice,
+            names_order=True,
             provider_reference=number,
         )
 

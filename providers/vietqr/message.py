@@ -66,6 +66,7 @@ class Transfer:
             fact_keys=frozenset(facts),
             fingerprint=meaning,
             reference=self.order_id or None,
+            names_order=self.order_id != "",
             transfer_text=self.text,
             provider_reference=self.transaction_id,
             bank_reference=self.bank_reference,

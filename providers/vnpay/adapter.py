@@ -278,6 +278,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             fact_keys=frozenset({f"transaction:{number}"}) if is_numbered else frozenset(),
             fingerprint=fingerprint(_text(fields, "vnp_TmnCode"), reference, amount, number, word),
             reference=reference,
+            names_order=True,
             transfer_text=_text(fields, "vnp_OrderInfo")[:255],
             provider_reference=number,
             names_other_account=_text(fields, "vnp_TmnCode") != self._settings.tmn_code,

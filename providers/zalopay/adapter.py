@@ -253,6 +253,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             fact_keys=frozenset({f"transaction:{number}"}),
             fingerprint=fingerprint(told.get("app_id"), trade, number, amount),
             reference=trade.partition("_")[2],
+            names_order=True,
             provider_reference=number,
             names_other_account=told.get("app_id") != self._settings.app_id,
         )

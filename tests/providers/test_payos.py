@@ -177,10 +177,10 @@ def test_repeated_bank_reference_under_one_link_is_another_transfer_at_another_m
     assert first.fact_keys & second.fact_keys == {"bank:TF260101000001"}
 
 
-def test_order_that_is_none_of_ours_is_left_to_the_text():
+def test_order_that_is_none_of_ours_has_no_code_whatever_its_text_says():
     notice = one(channel().read_callback(told(orderCode=31**9)))
 
-    assert notice.reference is None
+    assert (notice.reference, notice.names_order) == (None, True)
     assert REFERENCE in notice.transfer_text
 
 

@@ -226,6 +226,8 @@ def _reverses(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
 
 def _codes(notice: Notice, grammar: Grammar) -> Codes:
     own = (notice.reference,) if notice.reference is not None and is_reference_code(notice.reference) else ()
+    if notice.names_order:
+        return Codes(field=own)
     extraction = extract_codes(notice.transfer_text, grammar)
     if extraction.squeezed:
         return Codes(field=own, squeezed=extraction.codes)
