@@ -4,6 +4,7 @@ Told by whoever asked the insurer (`ngayDu5Nam`, `tBNCCTMCCT`) or keeps the visi
 history is priced without the test. Source: rules B-025, B-027, B-029.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -23,6 +24,43 @@ class CopayPaid:
     def __post_init__(self) -> None:
         if not self.amount.is_finite() or self.amount < 0:
             raise InvalidValue("a co-payment cannot be negative", field="copay_history")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CumulativeCopay:
+    """One row of the gateway's co-payment look-up, by the moment of discharge as text that sorts.
+
+    `accumulated` [tBNCCTLuyKe] is the sum of the calendar year up to and including this row; `counted` [tBNCCTMCCT] is
+    the part of the row that counts, None where it was not told.
+    """
+
+    discharged_on: date
+    order: str
+    accumulated: Decimal
+    counted: Decimal | None = None
+
+
+def difference(rows: Iterable[CumulativeCopay]) -> tuple[CopayPaid, ...]:
+    """What each row adds to its calendar year, in order of discharge: sums are differenced, never added.
+
+    The first row of a year carries what came before it. Raises InvalidValue for a sum that falls inside a year, or
+    that grows by less than the part of its row that counts.
+    Source: letter 1839/CNTT-PM of 2026-08-18, TraCuuTienMCCT (B-029).
+    """
+    paid: list[CopayPaid] = []
+    before: dict[int, Decimal] = {}
+    for row in sorted(rows, key=lambda row: (row.discharged_on, row.order, row.accumulated)):
+        earlier = before.get(row.discharged_on.year, Decimal(0))
+        added = row.accumulated - earlier
+        if added < 0 or added < (row.counted or 0):
+            detail = (
+                f"the sum of the row of {row.discharged_on.isoformat()} is {row.accumulated} after {earlier}: it is the"
+                " sum of the year up to and including its row; ask the gateway again"
+            )
+            raise InvalidValue(detail, field="copay_history")
+        before[row.discharged_on.year] = row.accumulated
+        paid.append(CopayPaid(row.discharged_on, added))
+    return tuple(paid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

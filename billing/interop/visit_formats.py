@@ -49,7 +49,7 @@ def _of_line(table: str, line: Mapping[str, object]) -> Iterator[DoubtfulValue]:
 
 def _of_visit(document: Mapping[str, object]) -> Iterator[DoubtfulValue]:
     for place, paid in enumerate(_objects(document, "copay_history")):
-        yield from _amounts(paid, f"copay_history[{place}]", ("amount",))
+        yield from _amounts(paid, f"copay_history[{place}]", ("amount", "tBNCCTLuyKe", "tBNCCTMCCT"))
     insurance = document.get("private_insurance")
     if isinstance(insurance, Mapping):
         yield from _amounts(insurance, "private_insurance", _AMOUNTS_OF_INSURANCE)

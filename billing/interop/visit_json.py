@@ -2,9 +2,10 @@
 
 Shape: MA_LK, MA_CSKCB, MA_LOAI_KCB, MA_DOITUONG_KCB, NGAY_VAO, NGAY_RA (absent while open), `cards` [{code, valid_from,
 valid_to, entitlement, shown_at}], `lines` [{table, stt, …}], optional `patient`, `five_year_date`, `copay_history`
-[{date, amount}], `private_insurance` and `route` (law 46). Money and quantities are texts or numbers, taken exactly. A
-key this shape does not know is refused: a misspelt field must not change an amount silently. A service told without
-TYLE_TT_DV gets the ratio the rules give it (B-061 … B-063), by what its line tells beside (`LINE_FACTS`).
+[{date, amount}, or the gateway's rows], `private_insurance` and `route` (law 46). Money and quantities are texts or
+numbers, taken exactly. A key this shape does not know is refused: a misspelt field must not change an amount silently.
+A service told without TYLE_TT_DV gets the ratio the rules give it (B-061 … B-063), by what its line tells beside
+(`LINE_FACTS`).
 """
 
 import re
@@ -28,6 +29,7 @@ from billing.domain.visit import (
     Visit,
 )
 from billing.interop.charge_item_json import LINE_FACTS, read_charge_item
+from billing.interop.copay_rows import CUMULATIVE, read_gateway_rows
 from billing.interop.json_fields import Fields, InvalidField
 from billing.interop.visit_facts_json import read_line_facts
 
@@ -135,12 +137,18 @@ def _copay_history(fields: Fields) -> CopayHistory | None:
     """The history of co-payments; None where neither it nor the day of five years is told."""
     if not fields.has("five_year_date") and not fields.has("copay_history"):
         return None
-    paid = []
-    for entry in fields.objects("copay_history") if fields.has("copay_history") else ():
-        entry.refuse_other_keys(frozenset({"date", "amount"}))
-        paid.append(CopayPaid(entry.day("date"), entry.number("amount", decimals_max=2)))
+    entries = list(fields.objects("copay_history")) if fields.has("copay_history") else []
+    if any(CUMULATIVE in entry.values for entry in entries):
+        paid = read_gateway_rows(entries)
+    else:
+        paid = tuple(map(_copay_paid, entries))
     five_years_on = fields.day("five_year_date") if fields.has("five_year_date") else None
-    return CopayHistory(five_years_on=five_years_on, paid=tuple(paid))
+    return CopayHistory(five_years_on=five_years_on, paid=paid)
+
+
+def _copay_paid(entry: Fields) -> CopayPaid:
+    entry.refuse_other_keys(frozenset({"date", "amount"}))
+    return CopayPaid(entry.day("date"), entry.number("amount", decimals_max=2))
 
 
 def _off_line_at(fields: Fields) -> FormerLine:

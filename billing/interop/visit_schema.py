@@ -9,6 +9,7 @@ from typing import Any
 
 from billing.domain.private_insurance import CoveredPart
 from billing.domain.visit import CeilingKind, FormerLine, PayerClass, Scope, Table
+from billing.interop.copay_rows import GATEWAY_KEYS, GATEWAY_KEYS_READ
 from billing.interop.visit_json import CARE_KINDS
 
 Json = dict[str, Any]
@@ -140,6 +141,17 @@ _CARD = _object(
     },
     required=("valid_from",),
 )
+_GATEWAY_ROW = _object(
+    {
+        **{key: _code("as the gateway answers; not read") for key in sorted(GATEWAY_KEYS - GATEWAY_KEYS_READ)},
+        "Id": _code("name of the row: a row named twice is taken once"),
+        "ngayRa": _code("moment of discharge: yyyymmddHHMM, yyyy-mm-dd or dd/mm/yyyy"),
+        "tBNCCTLuyKe": _number("sum of the year up to and including this row: rows are differenced, never added"),
+        "tBNCCTMCCT": _number("part of the row that counts"),
+    },
+    required=("ngayRa", "tBNCCTLuyKe"),
+    description="a row of the gateway's co-payment look-up (DataCCT)",
+)
 _PRIVATE = _object(
     {
         "covers": _list(_words("part of the patient's share", CoveredPart), "parts that are covered; without it, all"),
@@ -175,8 +187,15 @@ VISIT_SCHEMA: Json = {
             ),
             "five_year_date": _day("from when the card counts five continuous years"),
             "copay_history": _list(
-                _object({"date": _day("day paid"), "amount": _number("amount in đồng")}, required=("date", "amount")),
-                "co-payments of the same year at other visits",
+                {
+                    "oneOf": [
+                        _object(
+                            {"date": _day("day paid"), "amount": _number("amount in đồng")}, required=("date", "amount")
+                        ),
+                        _GATEWAY_ROW,
+                    ]
+                },
+                "co-payments of the same year at other visits, in one of the two shapes",
             ),
             "private_insurance": _PRIVATE,
             "cards": _list(_CARD, "insurance cards in any order; empty for a patient without one"),
