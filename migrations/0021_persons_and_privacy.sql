@@ -106,7 +106,7 @@ CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON account_change
 -- for. Only tables that hold nothing of the books: payments, invoices, entries, seals and audit hold ids and amounts.
 GRANT DELETE ON payment_origin, visit_document, visit_patient, claim_file, delivery_body, pay_page TO vienphi_app;
 GRANT UPDATE (content, signature) ON claim_file TO vienphi_app;
-GRANT UPDATE (tail, query, headers, body, source_address) ON poison_delivery TO vienphi_app;
+GRANT UPDATE (tail, query, headers, body, source_address) ON dead_letter TO vienphi_app;
 CREATE INDEX ON visit_version (organization_id, claim_file_id) WHERE claim_file_id IS NOT NULL;
 CREATE INDEX ON visit_patient (organization_id, citizen_number) WHERE citizen_number <> '';
 CREATE INDEX ON visit_patient (organization_id, hospital_number) WHERE hospital_number <> '';

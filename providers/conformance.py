@@ -44,6 +44,7 @@ from providers.contract import (
     Verdict,
 )
 from providers.faults import TIMEOUT_S, Fault, faults, refuse_connection
+from providers.notice_json import read_notices, write_notices
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 REFERENCE = "K7ABCDEFR"
@@ -143,6 +144,16 @@ class ProviderConformance:
         assert [self.named(one) for one in first] == [self.named(one) for one in again]
         assert {one.event_key for one in first}.isdisjoint(one.event_key for one in other)
         assert not first[0].fact_keys or first[0].fact_keys.isdisjoint(other[0].fact_keys)
+
+    def test_delivery_is_stored_and_restored_exactly(self) -> None:
+        """Its notices are stored, without any credential, and are later booked from there alone."""
+        for transaction in ("T1", "T2"):
+            notices = self.read(self.deliver(transaction))
+            stored = write_notices(notices)
+
+            assert read_notices(stored) == notices
+            assert write_notices(read_notices(stored)) == stored
+            self.assert_secret_free(stored.decode("ascii"))
 
     def test_changed_byte_in_the_signed_part_is_refused(self) -> None:
         self.skip_where_nothing_is_signed()

@@ -7,7 +7,7 @@ after COMMIT. Source: DESIGN §5, points 3 to 6.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from time import monotonic
@@ -15,21 +15,21 @@ from time import monotonic
 import asyncpg
 import structlog
 
-from billing.domain.errors import BillingError, CommitUnknown, Unavailable
+from billing.domain.errors import InvalidValue, Unavailable
 from billing.domain.ids import DeliveryId, OrganizationId, ProviderAccountId
 from billing.domain.ledger import business_date
 from billing.services.background import KeptTask
 from billing.services.context import Context
+from billing.services.steps.delivery_faults import is_ours, may_be_data, probe_of, store_dead_letter
 from billing.services.steps.notices import Answer, Delivery, apply_deliveries
 from billing.storage.journal import open_day
-from billing.storage.poison import add_poison
 from providers.contract import Verdict
 
 log = structlog.get_logger(__name__)
 
 
-POISON_A_MINUTE_MAX = 5
-"""More deliveries of one account that cannot be written within a minute, and it is told to try later."""
+DEAD_LETTERS_PER_MINUTE_MAX = 5
+"""More dead letters of one account within a minute, and its deliveries are answered TRY_LATER."""
 
 
 Observer = Callable[[int, float], None]
@@ -87,9 +87,9 @@ class Intake:
         """How many deliveries wait in each lane now."""
         return [lane.waiting for lane in self._lanes]
 
-    def troubled_accounts(self) -> set[ProviderAccountId]:
+    def throttled_accounts(self) -> set[ProviderAccountId]:
         """Accounts that are told to try later, since too many of their deliveries could not be written."""
-        return {account_id for lane in self._lanes for account_id in lane.troubled_accounts()}
+        return {account_id for lane in self._lanes for account_id in lane.throttled_accounts()}
 
     async def submit(self, delivery: Delivery) -> Answer:
         """Have one verified delivery applied; returns after COMMIT.
@@ -116,7 +116,7 @@ class _Lane:
         self._is_stopping = False
         self._writer: KeptTask | None = None
         self._opened: dict[OrganizationId, date] = {}
-        self._poison: dict[ProviderAccountId, deque[float]] = {}
+        self._dead_letters: dict[ProviderAccountId, deque[float]] = {}
         self.observer: Observer | None = None
 
     @property
@@ -156,7 +156,7 @@ class _Lane:
     async def submit(self, delivery: Delivery) -> Answer:
         if self.is_full(delivery.account.organization_id):
             raise LaneFull("too many deliveries wait already")
-        if self._is_troubled(delivery.account.id):
+        if self._is_throttled(delivery.account.id):
             raise LaneFull("too many deliveries of this account could not be written")
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         queue = self._queues.setdefault(delivery.account.organization_id, deque())
@@ -191,66 +191,106 @@ class _Lane:
         self._waiting -= len(batch)
         return batch
 
-    async def _apply(self, batch: Sequence[_Waiting]) -> None:
-        """Apply a batch; where one delivery of it is at fault, halve until that one stands alone."""
+    async def _apply(self, batch: Sequence[_Waiting], *, is_part: bool = False) -> None:
+        """Apply a batch; where a delivery of it causes an error, halve until that one stands alone."""
         try:
             answers = await self._write([waiting.delivery for waiting in batch])
-        except Exception as error:  # noqa: BLE001 - a lane outlives whatever befalls one batch; nothing is acknowledged
-            if not _may_be_one_delivery(error):
-                _refuse(batch, error)
-            elif len(batch) > 1:
-                middle = len(batch) // 2
-                await self._apply(batch[:middle])
-                await self._apply(batch[middle:])
-            elif _is_poison(error):
-                await self._keep_poison(batch[0], error)
-            else:
-                _refuse(batch, error)
+        except Exception as error:  # noqa: BLE001 - a queue survives every error of one batch; nothing is acknowledged
+            await self._find_cause(batch, error, is_part=is_part)
         except BaseException as error:
             _refuse(batch, error)
             raise
         else:
-            for waiting in batch:
-                if not waiting.answered.done():
-                    waiting.answered.set_result(answers[waiting.delivery.id])
+            _answer(batch, answers)
 
-    async def _keep_poison(self, waiting: _Waiting, error: Exception) -> None:
-        """Keep the one delivery that cannot be written, claiming no key, and acknowledge it.
+    async def _find_cause(self, batch: Sequence[_Waiting], error: Exception, *, is_part: bool) -> None:
+        """Reject a batch for a fault of our side; a single delivery that causes its error becomes a dead letter.
 
-        An account that brings too many of these a minute is told to try later instead: something is wrong on our side.
+        A whole batch is checked once before it is halved: a fault of our side then costs two transactions, not many.
+        """
+        if is_ours(error):
+            _refuse(batch, error)
+        elif len(batch) > 1:
+            if is_part or not may_be_data(error) or await self._is_cause(batch[0].delivery, error):
+                middle = len(batch) // 2
+                await self._apply(batch[:middle], is_part=True)
+                await self._apply(batch[middle:], is_part=True)
+            else:
+                _refuse(batch, error)
+        elif may_be_data(error) and await self._is_cause(batch[0].delivery, error):
+            await self._end_single(batch[0])
+        else:
+            _refuse(batch, error)
+
+    async def _end_single(self, waiting: _Waiting) -> None:
+        """Try a delivery once more that alone fails; a second failure is the delivery's own."""
+        try:
+            answers = await self._write([waiting.delivery])
+        except Exception as error:  # noqa: BLE001 - as in _apply
+            if is_ours(error) or not may_be_data(error):
+                _refuse([waiting], error)
+            else:
+                await self._store_dead_letter(waiting, error)
+        else:
+            _answer([waiting], answers)
+
+    async def _is_cause(self, delivery: Delivery, error: Exception) -> bool:
+        """Whether what a delivery holds causes an error: one of the same account, kind and time without any content of
+        its own is written, and rolled back.
+
+        Where that fails as well, the day, the schema, the books or the clock are at fault, and the provider is asked
+        to deliver again. An error that by its type concerns a value, and befalls that one too, leaves it open: then it
+        is stored, and a second one soon stops the account (`_is_throttled`). Source: DESIGN §5, point 7.
+        """
+        probe = probe_of(delivery, DeliveryId(self._context.ids.new()))
+        organization_id = delivery.account.organization_id
+        try:
+            await self._open_today(organization_id)
+            async with self._context.database.transaction(organization_id, posting=True) as tx:
+                await apply_deliveries(tx, [probe], self._context)
+                await tx.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                raise _RolledBack
+        except _RolledBack:
+            return True
+        except Exception as other:
+            log.error("delivery_probe_failed", account_id=str(delivery.account.id), exc_info=other)
+            return type(other) is type(error) and isinstance(error, (InvalidValue, asyncpg.DataError))
+
+    async def _store_dead_letter(self, waiting: _Waiting, error: Exception) -> None:
+        """Store the one delivery that cannot be written with its verified notices, reserving no key; acknowledge it.
+
+        An account with too many of these a minute is answered TRY_LATER instead: something is wrong on our side.
         """
         delivery = waiting.delivery
         account_id = delivery.account.id
-        recent = self._poison.setdefault(account_id, deque(maxlen=POISON_A_MINUTE_MAX))
-        if self._is_troubled(account_id):
+        recent = self._dead_letters.setdefault(account_id, deque(maxlen=DEAD_LETTERS_PER_MINUTE_MAX))
+        if self._is_throttled(account_id):
             _refuse([waiting], error)
             return
-        fault = getattr(error, "sqlstate", None) or getattr(error, "code", None) or type(error).__name__
+        fault = str(getattr(error, "sqlstate", None) or getattr(error, "code", None) or type(error).__name__)
         try:
             async with self._context.database.transaction(delivery.account.organization_id) as tx:
-                await add_poison(
-                    tx,
-                    delivery.id,
-                    account_id,
-                    delivery.callback,
-                    kept_headers=delivery.account.evidence_headers,
-                    fault=str(fault),
-                )
-        except Exception as second:  # noqa: BLE001 - what cannot even be kept is not acknowledged
+                await store_dead_letter(tx, delivery, fault=fault)
+        except Exception as second:  # noqa: BLE001 - a delivery that cannot even be stored is not acknowledged
             _refuse([waiting], second)
             return
         recent.append(monotonic())
-        log.error("delivery_poisoned", delivery_id=str(delivery.id), account_id=str(account_id), fault=str(fault))
-        if not waiting.answered.done():
-            waiting.answered.set_result(Answer(Verdict.STORED, delivery.id))
+        log.error(
+            "delivery_dead_lettered",
+            delivery_id=str(delivery.id),
+            account_id=str(account_id),
+            fault=fault,
+            exc_info=error,
+        )
+        _answer([waiting], {delivery.id: Answer(Verdict.STORED, delivery.id)})
 
-    def troubled_accounts(self) -> set[ProviderAccountId]:
+    def throttled_accounts(self) -> set[ProviderAccountId]:
         """Accounts that are told to try later, since too many of their deliveries could not be written."""
-        return {account_id for account_id in self._poison if self._is_troubled(account_id)}
+        return {account_id for account_id in self._dead_letters if self._is_throttled(account_id)}
 
-    def _is_troubled(self, account_id: ProviderAccountId) -> bool:
-        recent = self._poison.get(account_id)
-        return recent is not None and len(recent) == POISON_A_MINUTE_MAX and monotonic() - recent[0] < 60
+    def _is_throttled(self, account_id: ProviderAccountId) -> bool:
+        recent = self._dead_letters.get(account_id)
+        return recent is not None and len(recent) == DEAD_LETTERS_PER_MINUTE_MAX and monotonic() - recent[0] < 60
 
     async def _write(self, deliveries: Sequence[Delivery]) -> dict[DeliveryId, Answer]:
         context = self._context
@@ -275,20 +315,14 @@ class _Lane:
         self._opened[organization_id] = today
 
 
-def _is_poison(error: Exception) -> bool:
-    """What the delivery itself brings: a data error or a refusal of the domain; other faults are ours, and retried."""
-    return isinstance(error, (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, BillingError))
+class _RolledBack(Exception):
+    """Ends the transaction of a probe."""
 
 
-def _may_be_one_delivery(error: Exception) -> bool:
-    """Whether one delivery of a batch may be what is wrong, and not the surroundings that all of it shares."""
-    if isinstance(error, (Unavailable, CommitUnknown, OSError, asyncpg.InterfaceError)):
-        return False
-    if isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None:
-        return False  # no partition for the row: the delivery is right, the upkeep is late
-    if isinstance(error, asyncpg.PostgresError):
-        return isinstance(error, (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError))
-    return True
+def _answer(batch: Sequence[_Waiting], answers: Mapping[DeliveryId, Answer]) -> None:
+    for waiting in batch:
+        if not waiting.answered.done():
+            waiting.answered.set_result(answers[waiting.delivery.id])
 
 
 def _refuse(waiting: Sequence[_Waiting], error: BaseException | None) -> None:

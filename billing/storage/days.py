@@ -61,9 +61,9 @@ _BLOCKERS = """
         SELECT FROM posting WHERE posting.organization_id = $1 AND posting.entry_id = entry.id)
     HAVING count(*) > 0
     UNION ALL
-    SELECT count(*) || ' deliveries could not be written and wait to be replayed'
-    FROM poison_delivery
-    WHERE organization_id = $1 AND replayed_at IS NULL
+    SELECT count(*) || ' deliveries could not be written and wait to be retried or closed'
+    FROM dead_letter
+    WHERE organization_id = $1 AND retried_at IS NULL AND closed_at IS NULL
         AND (received_at AT TIME ZONE interval '7 hours')::date <= $2
     HAVING count(*) > 0
 """

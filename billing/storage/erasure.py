@@ -55,18 +55,21 @@ async def erase_bodies(tx: Transaction, *, before_id: UUID, at_most: int) -> int
 
 _ERASE_DEAD_LETTER_BODIES = """
     WITH old AS (
-        SELECT id FROM poison_delivery
-        WHERE organization_id = $1 AND received_at < $2 AND replayed_at IS NOT NULL
-            AND (body <> '' OR query <> '' OR tail <> '' OR source_address <> '' OR headers <> '{}')
+        SELECT id FROM dead_letter
+        WHERE organization_id = $1 AND received_at < $2 AND num_nonnulls(retried_at, closed_at) > 0
+            AND (body <> '' OR query <> '' OR tail <> '' OR source_address <> '' OR headers <> '{}' OR notices <> '')
         ORDER BY id LIMIT $3
     )
-    UPDATE poison_delivery AS kept SET tail = '', query = '', headers = '{}', body = '', source_address = '' FROM old
+    UPDATE dead_letter AS kept
+    SET tail = '', query = '', headers = '{}', body = '', source_address = '',
+        notices = CASE WHEN notices IS NOT NULL THEN ''::bytea END
+    FROM old
     WHERE kept.organization_id = $1 AND kept.id = old.id
 """
 
 
 async def erase_dead_letter_bodies(tx: Transaction, *, before: datetime, at_most: int) -> int:
-    """Empty the raw messages of dead letters that were retried; one that still waits is kept whole."""
+    """Empty the raw messages of dead letters that were retried or closed; one that still waits is kept whole."""
     return _count(await tx.execute(_ERASE_DEAD_LETTER_BODIES, tx.organization_id, before, at_most))
 
 
@@ -205,10 +208,13 @@ _ERASE_BODIES_OF = """
 """
 
 _ERASE_DEAD_LETTERS_OF = """
-    UPDATE poison_delivery SET tail = '', query = '', headers = '{}', body = '', source_address = ''
-    WHERE organization_id = $1 AND replayed_at IS NOT NULL AND (replayed_as = ANY ($2) OR EXISTS (
+    UPDATE dead_letter
+    SET tail = '', query = '', headers = '{}', body = '', source_address = '',
+        notices = CASE WHEN notices IS NOT NULL THEN ''::bytea END
+    WHERE organization_id = $1 AND num_nonnulls(retried_at, closed_at) > 0 AND (retried_as = ANY ($2) OR EXISTS (
         SELECT FROM unnest($3::text[]) AS code
-        WHERE position(convert_to(code, 'UTF8') IN body) > 0 OR position(code IN query) > 0))
+        WHERE position(convert_to(code, 'UTF8') IN body) > 0 OR position(code IN query) > 0
+            OR position(convert_to(code, 'UTF8') IN notices) > 0))
 """
 
 _ERASE_PAGES_OF = """

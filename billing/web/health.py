@@ -57,7 +57,7 @@ async def get_readiness(request: web.Request) -> web.Response:
             "database": readiness.database,
             "schema": readiness.schema,
             "tasks": readiness.tasks,
-            "stopped_accounts": sorted(map(str, around.intake.troubled_accounts())),
+            "stopped_accounts": sorted(map(str, around.intake.throttled_accounts())),
             "silent_accounts": sorted(str(key) for key, line in around.lines().items() if line.is_stopped),
             "unusable_accounts": dict(around.context.accounts.unusable()),
         },

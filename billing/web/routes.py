@@ -8,7 +8,14 @@ from billing.web.api.account_changes import (
     post_approval,
     post_rejection,
 )
-from billing.web.api.callbacks import get_callback, get_callbacks, post_retry
+from billing.web.api.callbacks import (
+    get_callback,
+    get_callbacks,
+    post_close,
+    post_close_approval,
+    post_close_rejection,
+    post_retry,
+)
 from billing.web.api.claim_files import get_claim_file
 from billing.web.api.claims import get_claim_check, post_claim_check, post_what_if
 from billing.web.api.exceptions import get_exceptions
@@ -85,6 +92,9 @@ API = (
     _api("GET", "/callbacks", get_callbacks, _KEEPERS),
     _api("GET", "/callbacks/{id}", get_callback, _KEEPERS),
     _api("POST", "/callbacks/{id}/retry", post_retry, _KEEPERS),
+    _api("POST", "/callbacks/{id}/close", post_close, _BOOKS),
+    _api("POST", "/callbacks/{id}/close/approve", post_close_approval, _BOOKS),
+    _api("POST", "/callbacks/{id}/close/reject", post_close_rejection, _BOOKS),
     _api("POST", "/tariffs", post_tariff, _BOOKS),
     _api("GET", "/tariffs", get_tariffs, _BOOKS),
     _api("GET", "/tariffs/{id}", get_tariff, _BOOKS),

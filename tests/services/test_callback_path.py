@@ -254,24 +254,24 @@ async def test_one_delivery_at_fault_is_kept_claims_nothing_and_does_not_hold_up
     assert [answer.verdict for answer in answers].count(Verdict.STORED) == 1
     assert answers[3].verdict is Verdict.STORED
     assert (await balances(road))["clearing"] == 7_000
-    assert await count(road, "poison_delivery") == 1
+    assert await count(road, "dead_letter") == 1
     assert await count(road, "event_key") == await count(road, "delivery") == 7
     await assert_books_are_right(road.context.database)
 
 
-async def test_account_that_brings_too_much_poison_is_told_to_try_later(road: Road) -> None:
+async def test_account_that_brings_too_many_dead_letters_is_told_to_try_later(road: Road) -> None:
     broken = [road.notice(f"T{number}", "\x00") for number in range(7)]
 
     async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
         answers = [await intake.submit(road.delivery(notice)) for notice in broken[:5]]
-        assert intake.troubled_accounts() == {road.account.id}
+        assert intake.throttled_accounts() == {road.account.id}
         with pytest.raises(Unavailable):
             await intake.submit(road.delivery(broken[5]))
         with pytest.raises(Unavailable):
             await intake.submit(road.delivery(road.notice("T8", "right")))
 
     assert {answer.verdict for answer in answers} == {Verdict.STORED}
-    assert await count(road, "poison_delivery") == 5
+    assert await count(road, "dead_letter") == 5
 
 
 async def test_full_lane_refuses_and_the_next_delivery_is_exact(road: Road) -> None:

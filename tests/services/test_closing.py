@@ -132,13 +132,13 @@ async def test_incomplete_day_stays_open_and_says_why(
     assert refusal.value.reasons == ("1 entries of this day move no money",)
 
 
-async def test_day_with_a_delivery_that_waits_to_be_replayed_stays_open(road: Road, clock: StandingClock) -> None:
+async def test_day_with_a_delivery_that_waits_to_be_retried_stays_open(road: Road, clock: StandingClock) -> None:
     bill = await road.bill()
     day = business_date(clock())
     await road.deliver(road.notice("T1", bill.code + "\x00"))
     clock.forward(DAY)
 
-    with pytest.raises(DayIncomplete, match="wait to be replayed"):
+    with pytest.raises(DayIncomplete, match="wait to be retried"):
         await close(road, day)
 
 

@@ -64,7 +64,7 @@ async def test_stopped_account_is_named_and_the_others_go_on(
 
     intent = await site.open_intent()
     monkeypatch.setattr(intake, "apply_deliveries", stumble)
-    for _ in range(intake.POISON_A_MINUTE_MAX):
+    for _ in range(intake.DEAD_LETTERS_PER_MINUTE_MAX):
         await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
     theirs = {
         "account_number": neighbour.settings.account_number,

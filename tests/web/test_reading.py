@@ -199,10 +199,10 @@ async def test_callback_that_could_not_be_written_is_retried_once(site: Site, mo
 
     assert (waiting["id"], waiting["state"], waiting["fault"]) == (stored.receipt, "waiting", "invalid_value")
     assert (retried.status_code, retried.json()["verdict"]) == (200, "accepted")
-    problem(again, 409, "already_replayed")
+    problem(again, 409, "already_retried")
     replayed = await site.read(address)
-    assert (replayed["state"], replayed["replayed_at"] is None) == ("replayed", False)
-    assert (await site.read(f"/v1/callbacks/{replayed['replayed_as']}"))["verdict"] == "accepted"
+    assert (replayed["state"], replayed["retried_at"] is None) == ("retried", False)
+    assert (await site.read(f"/v1/callbacks/{replayed['retried_as']}"))["verdict"] == "accepted"
     assert (await site.read("/v1/callbacks"))["items"] == []
     assert (await site.read(f"/v1/intents/{intent['id']}"))["state"] == "succeeded"
 

@@ -225,7 +225,7 @@ async def test_question_of_a_worker_that_died_is_asked_again(asking_road: Asking
     ("fault", "again_after"),
     [(asyncpg.NumericValueOutOfRangeError("one"), timedelta(minutes=4)), (Unavailable("busy"), timedelta(minutes=3))],
 )
-async def test_answer_that_cannot_be_written_is_asked_for_again_and_is_no_poison(
+async def test_answer_that_cannot_be_written_is_asked_for_again_and_is_no_dead_letter(
     asking_road: AskingRoad, monkeypatch: pytest.MonkeyPatch, fault: Exception, again_after: timedelta
 ) -> None:
     bill = await asking_road.road.bill()
@@ -244,7 +244,7 @@ async def test_answer_that_cannot_be_written_is_asked_for_again_and_is_no_poison
     await ask(asking_road)
 
     assert (await asking_road.road.read(bill.intent_id))["state"] == "succeeded"
-    assert await asking_road.rows("SELECT id FROM poison_delivery") == []
+    assert await asking_road.rows("SELECT id FROM dead_letter") == []
     await assert_books_are_right(asking_road.context.database)
 
 

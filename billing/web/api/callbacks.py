@@ -1,33 +1,50 @@
-"""Callbacks as they were answered: read one, list those that could not be written, replay one of these.
+"""Callbacks as they were answered: read one, list the dead letters that wait, retry or close one of these.
 
-GET  /v1/callbacks              those that wait, the oldest first
+GET  /v1/callbacks                      dead letters that wait, the oldest first
 GET  /v1/callbacks/{id}
 POST /v1/callbacks/{id}/retry
+POST /v1/callbacks/{id}/close           {"reason"}: one person proposes that it is never booked
+POST /v1/callbacks/{id}/close/approve   another person closes it
+POST /v1/callbacks/{id}/close/reject
 """
 
 from http import HTTPStatus
+from typing import cast
+from uuid import UUID
 
 from aiohttp import web
-from pydantic import with_config
+from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from billing.domain.ids import DeliveryId
-from billing.services.replaying import DeliveryAnswered, PoisonRow, find_delivery, list_poison, replay
+from billing.services.retry_dead_letters import (
+    REASON_LENGTH_MAX,
+    DeadLetter,
+    DeliveryAnswered,
+    approve_close,
+    find_delivery,
+    list_dead_letters,
+    propose_close,
+    reject_close,
+    retry_dead_letter,
+)
 from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import read_id
+from billing.web.bodies import Body, read_id, read_model
 from billing.web.documents import EXACTLY, PageDocument
 from billing.web.operations import Description, described
 from billing.web.pagination import read_page, write_cursor
 from billing.web.surroundings import CALLER, surroundings
 
-_WAITING, _REPLAYED, _ANSWERED = "waiting", "replayed", "answered"
+_WAITING, _RETRIED, _CLOSED, _ANSWERED = "waiting", "retried", "closed", "answered"
 
 
 @with_config(EXACTLY)
 class CallbackDocument(TypedDict):
-    """A verified delivery. `state` is `answered`, `waiting` (it could not be written) or `replayed`.
+    """A verified delivery. `state` is `answered`, or that of a dead letter: `waiting`, `retried` or `closed`.
 
-    `verdict` and `receipt_id` are what the provider was told once it was written; `fault` is what kept it from that.
+    `verdict` and `receipt_id` are the provider's answer once it was written; `fault` is the error that prevented that.
+    `verified_by` states how the message was verified. A person who wants it closed proposes it with `close_reason`;
+    another person closes it. Persons are given by their ids.
     """
 
     id: str
@@ -38,29 +55,42 @@ class CallbackDocument(TypedDict):
     receipt_id: str | None
     notices: int | None
     fault: str | None
-    replayed_at: str | None
-    replayed_as: str | None
+    verified_at: str | None
+    verified_by: str | None
+    retried_at: str | None
+    retried_as: str | None
+    close_reason: str | None
+    close_proposed_by: str | None
+    close_proposed_at: str | None
+    closed_by: str | None
+    closed_at: str | None
 
 
 @with_config(EXACTLY)
 class RetryDocument(TypedDict):
-    """What became of a delivery that was replayed."""
+    """The answer of a dead letter that was retried."""
 
     verdict: str
     receipt_id: str
 
 
+class NewClosing(Body):
+    """Why a dead letter is never booked."""
+
+    reason: str = Field(min_length=3, max_length=REASON_LENGTH_MAX)
+
+
 @described(Description(tag="callbacks", answers={HTTPStatus.OK: PageDocument[CallbackDocument]}, filters={}))
 async def get_callbacks(request: web.Request) -> web.Response:
-    """List callbacks that could not be written and wait to be replayed, the oldest first."""
+    """List dead letters that wait to be retried or closed, the oldest first."""
     page = read_page(request)
     after = None if page.after is None else DeliveryId(page.after)
     context, organization_id = surroundings(request).context, request[CALLER].organization_id
-    rows = await list_poison(context, organization_id, after=after, limit=page.limit)
+    rows = await list_dead_letters(context, organization_id, after=after, limit=page.limit)
     # The longest page may be the last: an empty one follows then.
     return json_answer(
         {
-            "items": [_waiting(row) for row in rows],
+            "items": [_letter(row) for row in rows],
             "next_cursor": write_cursor(rows[-1].id) if len(rows) == page.limit else None,
         }
     )
@@ -69,9 +99,7 @@ async def get_callbacks(request: web.Request) -> web.Response:
 @described(Description(tag="callbacks", answers={HTTPStatus.OK: CallbackDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_callback(request: web.Request) -> web.Response:
     """Read one callback as it was answered, or as it waits."""
-    delivery_id = DeliveryId(read_id(request.match_info["id"], field="delivery_id"))
-    found = await find_delivery(surroundings(request).context, request[CALLER].organization_id, delivery_id)
-    return json_answer(_waiting(found) if isinstance(found, PoisonRow) else _answered(found))
+    return await _read(request, _id(request))
 
 
 @described(
@@ -82,15 +110,80 @@ async def get_callback(request: web.Request) -> web.Response:
     )
 )
 async def post_retry(request: web.Request) -> web.Response:
-    """Apply a callback that could not be written, now that what was wrong is mended."""
+    """Apply a dead letter, now that its cause is removed."""
     caller = request[CALLER]
-    delivery_id = DeliveryId(read_id(request.match_info["id"], field="delivery_id"))
-    answer = await replay(surroundings(request).context, caller.organization_id, delivery_id, actor=caller.actor)
+    delivery_id = _id(request)
+    answer = await retry_dead_letter(
+        surroundings(request).context, caller.organization_id, delivery_id, actor=caller.actor
+    )
     return json_answer({"verdict": answer.verdict.value, "receipt_id": str(answer.receipt_id)})
 
 
+@described(
+    Description(
+        tag="callbacks",
+        request=NewClosing,
+        answers={HTTPStatus.OK: CallbackDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    )
+)
+async def post_close(request: web.Request) -> web.Response:
+    """Propose that a dead letter is never booked; another person decides."""
+    caller, delivery_id = request[CALLER], _id(request)
+    body = await read_model(request, NewClosing)
+    await propose_close(
+        surroundings(request).context, caller.organization_id, delivery_id, reason=body.reason, actor=caller.actor
+    )
+    return await _read(request, delivery_id)
+
+
+@described(
+    Description(
+        tag="callbacks",
+        answers={HTTPStatus.OK: CallbackDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    )
+)
+async def post_close_approval(request: web.Request) -> web.Response:
+    """Close a dead letter that another person proposed to close."""
+    caller, delivery_id = request[CALLER], _id(request)
+    await approve_close(surroundings(request).context, caller.organization_id, delivery_id, actor=caller.actor)
+    return await _read(request, delivery_id)
+
+
+@described(
+    Description(
+        tag="callbacks",
+        answers={HTTPStatus.OK: CallbackDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    )
+)
+async def post_close_rejection(request: web.Request) -> web.Response:
+    """Reject or withdraw a proposal to close a dead letter: it waits on."""
+    caller, delivery_id = request[CALLER], _id(request)
+    await reject_close(surroundings(request).context, caller.organization_id, delivery_id, actor=caller.actor)
+    return await _read(request, delivery_id)
+
+
+async def _read(request: web.Request, delivery_id: DeliveryId) -> web.Response:
+    found = await find_delivery(surroundings(request).context, request[CALLER].organization_id, delivery_id)
+    return json_answer(_letter(found) if isinstance(found, DeadLetter) else _answered(found))
+
+
+def _id(request: web.Request) -> DeliveryId:
+    return DeliveryId(read_id(request.match_info["id"], field="delivery_id"))
+
+
+_NO_DEAD_LETTER: dict[str, None] = dict.fromkeys(
+    (
+        *("fault", "verified_at", "verified_by", "retried_at", "retried_as"),
+        *("close_reason", "close_proposed_by", "close_proposed_at", "closed_by", "closed_at"),
+    )
+)
+
+
 def _answered(row: DeliveryAnswered) -> CallbackDocument:
-    return {
+    answered: dict[str, object] = {
         "id": str(row.id),
         "account": row.account_name,
         "received_at": row.received_at.isoformat(),
@@ -98,22 +191,32 @@ def _answered(row: DeliveryAnswered) -> CallbackDocument:
         "verdict": row.verdict,
         "receipt_id": str(row.receipt_id),
         "notices": row.notices,
-        "fault": None,
-        "replayed_at": None,
-        "replayed_as": None,
     }
+    return cast(CallbackDocument, answered | _NO_DEAD_LETTER)
 
 
-def _waiting(row: PoisonRow) -> CallbackDocument:
+def _letter(row: DeadLetter) -> CallbackDocument:
+    state = _RETRIED if row.retried_at is not None else _CLOSED if row.closed_at is not None else _WAITING
     return {
         "id": str(row.id),
         "account": row.account_name,
         "received_at": row.received_at.isoformat(),
-        "state": _WAITING if row.replayed_at is None else _REPLAYED,
+        "state": state,
         "verdict": None,
         "receipt_id": None,
         "notices": None,
         "fault": row.fault,
-        "replayed_at": moment_text(row.replayed_at),
-        "replayed_as": None if row.replayed_as is None else str(row.replayed_as),
+        "verified_at": moment_text(row.verified_at),
+        "verified_by": row.verified_by,
+        "retried_at": moment_text(row.retried_at),
+        "retried_as": _id_text(row.retried_as),
+        "close_reason": row.close_reason,
+        "close_proposed_by": _id_text(row.close_proposed_by),
+        "close_proposed_at": moment_text(row.close_proposed_at),
+        "closed_by": _id_text(row.closed_by),
+        "closed_at": moment_text(row.closed_at),
     }
+
+
+def _id_text(identity: UUID | None) -> str | None:
+    return None if identity is None else str(identity)

@@ -1,4 +1,4 @@
-"""A delivery that could not be written, replayed once what was wrong is mended."""
+"""A delivery that could not be written, retried from its verified notices or closed by two persons."""
 
 import json
 from datetime import timedelta
@@ -10,7 +10,7 @@ from billing.domain.errors import InvalidValue, NotFound
 from billing.domain.ids import DeliveryId
 from billing.services import intake as intake_module
 from billing.services.intake import Intake
-from billing.services.replaying import AlreadyReplayed, find_delivery, list_poison, replay
+from billing.services.retry_dead_letters import AlreadyRetried, find_delivery, list_dead_letters, retry_dead_letter
 from billing.services.steps.notices import Answer, Delivery
 from providers.contract import Callback, Callbacks, Notices, Verdict
 from providers.sandbox.message import SIGNATURE_HEADER, signature_header
@@ -40,7 +40,7 @@ def signed(road: Road, bill: Bill, transaction: str = "T1") -> Delivery:
     )
 
 
-async def poison(road: Road, delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> Answer:
+async def dead_letter(road: Road, delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> Answer:
     async def stumble(*_: object) -> object:
         raise InvalidValue("what no rule foresaw")
 
@@ -50,33 +50,33 @@ async def poison(road: Road, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
             return await intake.submit(delivery)
 
 
-async def test_kept_delivery_is_replayed_once_and_books_the_money(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_kept_delivery_is_retried_once_and_books_the_money(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     bill = await road.bill()
     organization_id = road.hospital.organization_id
-    kept = await poison(road, signed(road, bill), monkeypatch)
-    (waiting,) = await list_poison(road.context, organization_id)
+    kept = await dead_letter(road, signed(road, bill), monkeypatch)
+    (waiting,) = await list_dead_letters(road.context, organization_id)
     assert (waiting.id, waiting.fault) == (kept.receipt_id, "invalid_value")
 
-    answer = await replay(road.context, organization_id, waiting.id, actor=Actor.system())
+    answer = await retry_dead_letter(road.context, organization_id, waiting.id, actor=Actor.system())
 
     assert answer.verdict is Verdict.ACCEPTED
     assert (await road.read(bill.intent_id))["state"] == "succeeded"
-    assert await list_poison(road.context, organization_id) == []
-    with pytest.raises(AlreadyReplayed):
-        await replay(road.context, organization_id, waiting.id, actor=Actor.system())
+    assert await list_dead_letters(road.context, organization_id) == []
+    with pytest.raises(AlreadyRetried):
+        await retry_dead_letter(road.context, organization_id, waiting.id, actor=Actor.system())
     await assert_books_are_right(road.context.database)
 
 
-async def test_money_told_again_meanwhile_makes_the_replay_a_duplicate(
+async def test_money_told_again_meanwhile_makes_the_retry_a_duplicate(
     road: Road, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bill = await road.bill()
     organization_id = road.hospital.organization_id
     delivery = signed(road, bill)
-    kept = await poison(road, delivery, monkeypatch)
+    kept = await dead_letter(road, delivery, monkeypatch)
     await road.deliver(*delivery.notices)
 
-    answer = await replay(road.context, organization_id, kept.receipt_id, actor=Actor.system())
+    answer = await retry_dead_letter(road.context, organization_id, kept.receipt_id, actor=Actor.system())
 
     assert answer.verdict is Verdict.DUPLICATE
     assert (await road.read(bill.intent_id))["received"] == OWED
@@ -85,10 +85,10 @@ async def test_money_told_again_meanwhile_makes_the_replay_a_duplicate(
 async def test_kept_delivery_holds_its_proof_and_no_standing_credential(
     road: Road, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await poison(road, signed(road, await road.bill()), monkeypatch)
+    await dead_letter(road, signed(road, await road.bill()), monkeypatch)
 
     async with road.context.database.transaction(road.hospital.organization_id) as tx:
-        headers = await tx.fetchval("SELECT headers FROM poison_delivery")
+        headers = await tx.fetchval("SELECT headers FROM dead_letter")
 
     assert [name for name, _ in headers] == [SIGNATURE_HEADER]
 
@@ -96,7 +96,7 @@ async def test_kept_delivery_holds_its_proof_and_no_standing_credential(
 async def test_delivery_is_found_as_answered_or_as_waiting(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     bill = await road.bill()
     organization_id = road.hospital.organization_id
-    kept = await poison(road, signed(road, bill), monkeypatch)
+    kept = await dead_letter(road, signed(road, bill), monkeypatch)
     (answered,) = await road.deliver(road.notice("T9", "x"))
 
     assert (await find_delivery(road.context, organization_id, kept.receipt_id)).id == kept.receipt_id
