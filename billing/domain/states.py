@@ -96,6 +96,33 @@ def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Don
     return told
 
 
+NEVER_ASKING = FINAL | {PatientState.CANCELLED, PatientState.CANCELLED_SHORT, PatientState.FAILED}
+"""Where nobody may be asked for money under this code, whatever its invoices owe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is due under one code now, in whole đồng.
+
+    `due` is what its invoices owe of what it lacks; `asked` is what the payer may be asked for: the same, or 0 where
+    the code asks no more.
+    """
+
+    state: PatientState
+    due: Dong
+    asked: Dong
+
+
+def what_is_due(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> Due:
+    """What is due under a code: the one rule for the page, the API, the picture, webhooks and a bank that asks.
+
+    `owed` is what its invoices still owe by any code, `credit` what was received under it and stands on no invoice.
+    """
+    told = state_on_page(state, amount=amount, received=received, owed=owed, credit=credit)
+    due = Dong(max(0, min(amount - received, owed)))
+    return Due(told, due, Dong(0) if told in NEVER_ASKING else due)
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """A short label and one sentence for the patient; `{due}`, `{received}`, `{owed}` and `{credit}` are amounts.

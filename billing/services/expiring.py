@@ -9,7 +9,9 @@ from billing.domain.asking import next_question
 from billing.domain.ids import OrganizationId
 from billing.domain.intent import IntentState
 from billing.services.context import Context
+from billing.services.steps.messages import intent_message
 from billing.storage.asking import begin_asking, expire_intents, lock_overdue_intents
+from billing.storage.intents import read_owed
 from billing.storage.journal import write_audit, write_message
 from providers.contract import Outcome
 
@@ -31,18 +33,10 @@ async def expire_once(context: Context, organization_id: OrganizationId) -> int:
             begun_at=now,
             due_at=next_question(begun_at=now, now=now),
         )
+        owed = await read_owed(tx, [intent.id for _, intent in expired])
         for _, intent in expired:
-            await write_message(
-                tx,
-                context.ids.new(),
-                topic="intent.updated",
-                payload={
-                    "intent_id": str(intent.id),
-                    "version": intent.version,
-                    "state": intent.state.value,
-                    "received": intent.received,
-                },
-            )
+            topic, payload = intent_message(intent, owed=owed[intent.id])
+            await write_message(tx, context.ids.new(), topic=topic, payload=payload)
             await write_audit(
                 tx,
                 context.ids.new(),

@@ -8,6 +8,7 @@ from datetime import datetime
 from billing.domain.intent import IntentState
 from billing.domain.reference import is_reference_code
 from billing.services.context import Context, ProviderAccount
+from billing.services.steps.codes import due_of
 from billing.storage.intents import find_asked
 from providers.contract import Bill, BillState
 
@@ -27,13 +28,13 @@ async def find_bill(context: Context, account: ProviderAccount, reference: str) 
         asked = await find_asked(tx, account.id, reference)
     if asked is None:
         return None
-    state, remaining, created_at, expires_at = asked
+    remaining = due_of(asked).asked
     return Bill(
         reference=reference,
         remaining=remaining,
-        state=_bill_state(state, remaining, expires_at, now=context.clock()),
-        created_at=created_at,
-        expires_at=expires_at,
+        state=_bill_state(IntentState(asked["state"]), remaining, asked["expires_at"], now=context.clock()),
+        created_at=asked["created_at"],
+        expires_at=asked["expires_at"],
     )
 
 

@@ -23,7 +23,9 @@ from billing.domain.invoice import Invoice, InvoiceState
 from billing.domain.money import NOTHING, Dong
 from billing.domain.reference import RANDOM_NUMBERS, purpose_text, reference_code
 from billing.services.context import Context, ProviderAccount
+from billing.services.steps.codes import due_of, instruction_now
 from billing.services.steps.idempotency import Claim, RequestStillRunning, find_earlier, keep_claim
+from billing.services.steps.messages import intent_message
 from billing.storage.asking import begin_again
 from billing.storage.database import Transaction
 from billing.storage.intents import (
@@ -32,6 +34,7 @@ from billing.storage.intents import (
     is_instructed,
     lock_intent,
     read_intent,
+    read_owed,
     set_intent_state,
 )
 from billing.storage.invoices import lock_invoices
@@ -151,12 +154,12 @@ async def cancel_intent(
 
 
 async def find_intent(context: Context, organization_id: OrganizationId, intent_id: IntentId) -> Mapping[str, Any]:
-    """An intent as it stands now. Raises NotFound."""
+    """An intent as it stands now; `instruction_now` is how what is due is paid. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_intent(tx, intent_id)
     if row is None:
         raise NotFound("no such intent", field="intent_id")
-    return row
+    return {**row, "instruction_now": await instruction_now(context, organization_id, row, due_of(row))}
 
 
 async def _find_uninstructed(tx: Transaction, context: Context, intent_id: IntentId) -> Intent | None:
@@ -238,17 +241,9 @@ async def _tell(
 async def _change(tx: Transaction, context: Context, intent: Intent, action: str, actor: Actor) -> None:
     """Write the state of a locked intent, tell of it and note who did it."""
     await set_intent_state(tx, intent)
-    await write_message(
-        tx,
-        context.ids.new(),
-        topic="intent.updated",
-        payload={
-            "intent_id": str(intent.id),
-            "version": intent.version,
-            "state": intent.state.value,
-            "received": intent.received,
-        },
-    )
+    owed = await read_owed(tx, [intent.id])
+    topic, payload = intent_message(intent, owed=owed[intent.id])
+    await write_message(tx, context.ids.new(), topic=topic, payload=payload)
     await _note(tx, context, action, intent.id, actor)
 
 

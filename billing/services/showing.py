@@ -17,16 +17,14 @@ from billing.domain.asking import CLAIM
 from billing.domain.coverage.priced import Reason
 from billing.domain.errors import NotFound
 from billing.domain.ids import IntentId, OrganizationId
-from billing.domain.intent import IntentState
 from billing.domain.money import Dong, half_up_dong, total
-from billing.domain.reference import purpose_text
-from billing.domain.states import ASKING_FOR_MONEY, PatientState, state_on_page
+from billing.domain.states import ASKING_FOR_MONEY, PatientState
 from billing.domain.text import shorten_name
 from billing.interop.vietqr import read_vietqr
 from billing.services.context import Context
+from billing.services.steps.codes import due_of, payload_for
 from billing.storage.pay_pages import ask_soon, read_pay_page, read_versions
 from providers.addresses import safe_redirect
-from providers.contract import AnyAmount, PaymentRefused, PaymentRequest
 
 ASKED_EVERY = timedelta(minutes=1)
 """However often a patient says so, a provider is asked no more often than this."""
@@ -150,11 +148,8 @@ async def find_versions(
 async def _page(context: Context, organization_id: OrganizationId, row: Mapping[str, Any]) -> PayPage:
     amount, received = Dong(row["amount"]), Dong(row["received"])
     owed = Dong(sum(bill["owed"] for bill in row["bills"]))
-    state = state_on_page(
-        IntentState(row["state"]), amount=amount, received=received, owed=owed, credit=Dong(row["credit"])
-    )
-    due = Dong(max(0, min(amount - received, owed)))
-    is_asking = due > 0 and state in ASKING_FOR_MONEY
+    now = due_of({**row, "owed": owed})
+    is_asking = now.asked > 0 and now.state in ASKING_FOR_MONEY
     return PayPage(
         intent_id=IntentId(row["id"]),
         version=int(row["version"]),
@@ -162,11 +157,11 @@ async def _page(context: Context, organization_id: OrganizationId, row: Mapping[
         help_phone=row["phone"],
         bills=tuple(_bill(bill) for bill in row["bills"]),
         reference=row["reference_code"],
-        state=state,
+        state=now.state,
         amount=amount,
         received=received,
         credit=Dong(row["credit"]),
-        due=due,
+        due=now.due,
         owed=owed,
         payments=tuple(
             PagePayment(
@@ -177,9 +172,9 @@ async def _page(context: Context, organization_id: OrganizationId, row: Mapping[
             for each in row["payments"]
         ),
         expires_at=row["expires_at"],
-        code=await _code(context, organization_id, row, due) if is_asking else None,
+        code=await _code(context, organization_id, row, now.asked) if is_asking else None,
         # A provider's page asks for what it was made for; once something has come, it would ask for too much.
-        elsewhere=_elsewhere(row["instruction"] or {}) if is_asking and due == amount else None,
+        elsewhere=_elsewhere(row["instruction"] or {}) if is_asking and now.asked == amount else None,
     )
 
 
@@ -206,11 +201,8 @@ async def _code(
     context: Context, organization_id: OrganizationId, row: Mapping[str, Any], due: Dong
 ) -> PageCode | None:
     """The code for what is due, read back; None where there is none that may be shown."""
-    payload = (row["instruction"] or {}).get("qr_payload") or ""
+    payload = await payload_for(context, organization_id, row, due)
     said = read_vietqr(payload)
-    if said is not None and said.amount != due:
-        payload = await _code_for(context, organization_id, row, due)
-        said = read_vietqr(payload)
     # A number that a provider collects under for the account was held against its settings when the code was made.
     collected = (row["instruction"] or {}).get("account_number") or row["account_number"]
     approved = [(row["bank_bin"], number, due) for number in (row["account_number"], collected)]
@@ -238,22 +230,3 @@ def _elsewhere(instruction: Mapping[str, Any]) -> PageElsewhere | None:
     host = urlsplit(address).hostname or ""
     fields = tuple((name, value) for name, value in instruction.get("form_fields") or ())
     return PageElsewhere(address=address, host=host, fields=fields)
-
-
-async def _code_for(context: Context, organization_id: OrganizationId, row: Mapping[str, Any], due: Dong) -> str:
-    """The same payment's code for another amount; empty where this provider has none."""
-    account = await context.accounts.find(organization_id, row["account"])
-    assert account is not None, "accounts are never removed"
-    if not isinstance(account.provider, AnyAmount):
-        return ""
-    request = PaymentRequest(
-        reference=row["reference_code"],
-        amount=due,
-        purpose=purpose_text(row["reference_code"]),
-        expires_at=row["expires_at"],
-        requested_at=row["created_at"],
-    )
-    try:
-        return account.provider.code_for(request).qr_payload
-    except PaymentRefused:
-        return ""

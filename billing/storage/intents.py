@@ -1,12 +1,12 @@
 """Intents: our wishes to collect, with the invoices they collect for."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from billing.domain.ids import IntentId, InvoiceId, ProviderAccountId
-from billing.domain.intent import Intent, IntentState
+from billing.domain.intent import Intent
 from billing.domain.list_slice import ListSlice
+from billing.domain.money import Dong
 from billing.storage.database import Transaction
 from billing.storage.rows import intent_of
 
@@ -112,7 +112,13 @@ _READ_INTENT = """
          JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
          WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS payments,
         (SELECT encode(token, 'hex') FROM pay_page
-         WHERE pay_page.organization_id = $1 AND pay_page.intent_id = intent.id) AS page_token
+         WHERE pay_page.organization_id = $1 AND pay_page.intent_id = intent.id) AS page_token,
+        (SELECT coalesce(sum(invoice.owed), 0)::bigint FROM intent_invoice
+         JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
+         WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS owed,
+        (SELECT coalesce(sum(position.credit), 0)::bigint FROM payment
+         JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+         WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS credit
     FROM intent
     JOIN provider_account ON provider_account.organization_id = $1 AND provider_account.id = intent.provider_account_id
     WHERE intent.organization_id = $1 AND intent.id = $2
@@ -129,7 +135,13 @@ _LIST_INTENTS = """
     SELECT intent.id, intent.reference_code, intent.state, intent.version, intent.amount, intent.received,
         intent.created_at, intent.expires_at, provider_account.name AS account,
         (SELECT array_agg(invoice_id ORDER BY position) FROM intent_invoice
-         WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS invoices
+         WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS invoices,
+        (SELECT coalesce(sum(invoice.owed), 0)::bigint FROM intent_invoice
+         JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
+         WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS owed,
+        (SELECT coalesce(sum(position.credit), 0)::bigint FROM payment
+         JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+         WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS credit
     FROM intent
     JOIN provider_account ON provider_account.organization_id = $1 AND provider_account.id = intent.provider_account_id
     WHERE intent.organization_id = $1
@@ -172,24 +184,37 @@ async def read_intents(
 
 
 _FIND_ASKED = """
-    SELECT intent.state, intent.created_at, intent.expires_at,
-        least(intent.amount - intent.received,
-            (SELECT sum(invoice.owed) FROM intent_invoice
-             JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
-             WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id)) AS remaining
+    SELECT intent.state, intent.amount, intent.received, intent.created_at, intent.expires_at,
+        (SELECT coalesce(sum(invoice.owed), 0)::bigint FROM intent_invoice
+         JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
+         WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS owed,
+        (SELECT coalesce(sum(position.credit), 0)::bigint FROM payment
+         JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+         WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS credit
     FROM intent
     WHERE intent.organization_id = $1 AND intent.provider_account_id = $2 AND intent.reference_code = $3
 """
 
 
-async def find_asked(
-    tx: Transaction, account_id: ProviderAccountId, reference: str
-) -> tuple[IntentState, int, datetime, datetime | None] | None:
-    """What an account asks for under a code: state, what remains in đồng, when it was made, until when.
+async def find_asked(tx: Transaction, account_id: ProviderAccountId, reference: str) -> Mapping[str, Any] | None:
+    """What an account asks for under a code: its intent with `owed` of its invoices and `credit` of its payments.
 
     None where this account never gave that code.
     """
     row = await tx.fetchrow(_FIND_ASKED, tx.organization_id, account_id, reference)
-    if row is None:
-        return None
-    return IntentState(row["state"]), max(0, int(row["remaining"])), row["created_at"], row["expires_at"]
+    return None if row is None else dict(row)
+
+
+_READ_OWED = """
+    SELECT intent_invoice.intent_id, sum(invoice.owed)::bigint AS owed
+    FROM intent_invoice
+    JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
+    WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = ANY ($2::uuid[])
+    GROUP BY intent_invoice.intent_id
+"""
+
+
+async def read_owed(tx: Transaction, intent_ids: Sequence[IntentId]) -> dict[IntentId, Dong]:
+    """What the invoices of each intent still owe, by any code."""
+    rows = await tx.fetch(_READ_OWED, tx.organization_id, list(intent_ids))
+    return {IntentId(row["intent_id"]): Dong(row["owed"]) for row in rows}

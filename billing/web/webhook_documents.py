@@ -41,12 +41,16 @@ class InvoiceUpdatedDocument(TypedDict):
 
 @with_config(EXACTLY)
 class IntentUpdatedDocument(TypedDict):
-    """An intent has moved to another state, or more was received under its code."""
+    """An intent has moved to another state, or more was received under its code.
+
+    `remaining` is what it asks for now, 0 where nothing is due.
+    """
 
     intent_id: str
     version: int
     state: IntentState
     received: int
+    remaining: int
 
 
 WEBHOOKS: Mapping[str, type] = {

@@ -17,7 +17,7 @@ from billing.domain.ids import AllocationId, DeliveryId, EntryId, PaymentId
 from billing.domain.intent import Intent
 from billing.domain.ledger import CHART, AccountKey, Entry, EntryKind, accounting_date, business_date
 from billing.domain.linking import KnownReferences, normal_reference
-from billing.domain.money import dong
+from billing.domain.money import Dong, dong
 from billing.domain.notice import (
     WEAK,
     Codes,
@@ -34,7 +34,8 @@ from billing.domain.reference import Grammar, extract_codes, is_reference_code, 
 from billing.domain.undoing import outflow_of
 from billing.services.context import Books, Context, ProviderAccount
 from billing.services.steps.cases import case_row
-from billing.services.steps.outflows import NewOutflow, apply_outflows, intent_message, invoice_message
+from billing.services.steps.messages import intent_message, invoice_message
+from billing.services.steps.outflows import NewOutflow, apply_outflows
 from billing.storage.bank_references import lock_references, write_references
 from billing.storage.bookings import (
     AuditLine,
@@ -281,7 +282,7 @@ def _booking(
         cases=[case_row(case, books, context) for case in folded.cases if case.reason is not Reason.MONEY_LEFT_UNASKED],
         holds=folded.holds,
         attached=folded.attached,
-        messages=_messages(folded, context),
+        messages=_messages(folded, locked, context),
         audit=[
             AuditLine(
                 id=new_id(),
@@ -320,14 +321,18 @@ def _entries(
     ]
 
 
-def _messages(folded: Folded, context: Context) -> list[Message]:
+def _messages(folded: Folded, locked: LockedGround, context: Context) -> list[Message]:
     """What others are told: money that came, bills and collections that changed. Ids and amounts only."""
     payments: list[tuple[str, dict[str, object]]] = [
         ("payment.received", {"payment_id": str(payment.id), "amount": payment.amount})
         for payment, _ in folded.payments
     ]
     invoices = [invoice_message(invoice) for invoice in folded.invoices.values()]
-    intents = [intent_message(intent) for intent in folded.intents.values()]
+    owed = {invoice_id: invoice.owed for invoice_id, invoice in {**locked.invoices, **folded.invoices}.items()}
+    intents = [
+        intent_message(intent, owed=Dong(sum(owed[invoice_id] for invoice_id in intent.invoices)))
+        for intent in folded.intents.values()
+    ]
     return [
         Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in payments + invoices + intents
     ]

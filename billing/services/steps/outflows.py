@@ -13,14 +13,14 @@ from billing.domain.actor import Actor
 from billing.domain.bookkeeping import clearing_account, money_left, payment_undone
 from billing.domain.folding import Case
 from billing.domain.ids import AllocationId, EntryId, PaymentId
-from billing.domain.intent import Intent
-from billing.domain.invoice import Invoice
 from billing.domain.ledger import AccountKey, AccountRole, DayState, Entry, EntryKind, accounting_date, business_date
 from billing.domain.undoing import Outflow, Undone, undo
 from billing.services.context import Context
 from billing.services.steps.cases import case_row
+from billing.services.steps.messages import intent_message, invoice_message
 from billing.storage.bookings import Booking, Message, write_booking
 from billing.storage.database import Transaction
+from billing.storage.intents import read_owed
 from billing.storage.undoing import (
     add_unmatched_outflow,
     find_payment,
@@ -81,7 +81,7 @@ async def apply_outflows(
             recorded_at=context.clock(),
             entries=[_entry(one, days, context) for one in applied],
             cases=cases,
-            messages=[message for one in applied if one.undone for message in _messages(one.undone, context)],
+            messages=await _messages(tx, [one.undone for one in applied if one.undone], context),
         )
         await write_booking(tx, booking, books.accounts)
     return sum(one.undone is not None for one in applied)
@@ -123,24 +123,10 @@ def _entry(applied: _Applied, days: Mapping[date, DayState], context: Context) -
     )
 
 
-def _messages(undone: Undone, context: Context) -> list[Message]:
-    """What others are told: invoices that owe again, and the intent whose money has left. Ids and amounts only."""
-    told = [invoice_message(invoice) for invoice in undone.invoices]
-    if undone.intent is not None:
-        told.append(intent_message(undone.intent))
+async def _messages(tx: Transaction, undone: Sequence[Undone], context: Context) -> list[Message]:
+    """What others are told: invoices that owe again, and the intents whose money has left. Ids and amounts only."""
+    intents = [each.intent for each in undone if each.intent is not None]
+    owed = await read_owed(tx, [intent.id for intent in intents])
+    told = [invoice_message(invoice) for each in undone for invoice in each.invoices]
+    told += [intent_message(intent, owed=owed[intent.id]) for intent in intents]
     return [Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in told]
-
-
-def invoice_message(invoice: Invoice) -> tuple[str, dict[str, object]]:
-    """Topic and payload of the message that an invoice has changed."""
-    return "invoice.updated", {"invoice_id": str(invoice.id), "version": invoice.version, "owed": invoice.owed}
-
-
-def intent_message(intent: Intent) -> tuple[str, dict[str, object]]:
-    """Topic and payload of the message that an intent has changed."""
-    return "intent.updated", {
-        "intent_id": str(intent.id),
-        "version": intent.version,
-        "state": intent.state.value,
-        "received": intent.received,
-    }

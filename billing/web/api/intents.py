@@ -22,11 +22,12 @@ from billing.domain.ids import IntentId, InvoiceId
 from billing.domain.intent import IntentState
 from billing.domain.money import dong
 from billing.domain.reference import purpose_text
-from billing.domain.states import START_UNKNOWN, WORDS, PatientState, how_much_received, state_for_patient
+from billing.domain.states import START_UNKNOWN, WORDS, PatientState
 from billing.interop.qr import qr_svg
 from billing.interop.vietqr import read_vietqr
 from billing.services.listing import list_intents
 from billing.services.paying import INVOICES_MAX, cancel_intent, find_intent, open_intent
+from billing.services.steps.codes import due_of
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import Body, read_claimed, read_id
 from billing.web.documents import EXACTLY, PageDocument
@@ -58,7 +59,8 @@ class FormFieldDocument(TypedDict):
 class InstructionDocument(TypedDict):
     """How the payer pays; an empty text is what this way of paying does not have.
 
-    Where `form_fields` stand, the payer's browser posts them to `redirect_url`, in this order.
+    Code and page are for what remains now; where nothing is to be paid, neither stands here. Where `form_fields` stand,
+    the payer's browser posts them to `redirect_url`, in this order.
     """
 
     qr_payload: str
@@ -216,11 +218,13 @@ async def get_intent(request: web.Request) -> web.Response:
     )
 )
 async def get_intent_qr(request: web.Request) -> web.Response:
-    """The intent's payment code as an SVG picture."""
+    """The payment code for what is due now, as an SVG picture; none where nothing is."""
     row = await _find(request)
-    payload = (row["instruction"] or {}).get("qr_payload")
+    if due_of(row).asked == 0:
+        raise NotFound("nothing is to be paid under this intent now", field="intent_id")
+    payload = (row["instruction_now"] or {}).get("qr_payload")
     if not payload:
-        raise NotFound("this intent is not paid by a QR code", field="intent_id")
+        raise NotFound("what is due under this intent is not paid by a QR code", field="intent_id")
     picture = qr_svg(payload, title=f"VietQR {row['reference_code']}")
     return web.Response(body=picture.encode(), content_type="image/svg+xml", charset="utf-8")
 
@@ -257,8 +261,7 @@ def _pay_url(request: web.Request, token: str | None) -> str | None:
 
 
 def _state_words(row: Mapping[str, Any]) -> StateWordsDocument:
-    received = how_much_received(received=row["received"], amount=row["amount"])
-    state = state_for_patient(IntentState(row["state"]), received)
+    state = due_of(row).state
     return {
         "state": state,
         "vi": WORDS[state][Language.VIETNAMESE].desk_label,
@@ -277,14 +280,14 @@ def _summary(row: Mapping[str, Any]) -> IntentSummary:
         "version": row["version"],
         "amount": row["amount"],
         "received": row["received"],
-        "remaining": max(0, row["amount"] - row["received"]),
+        "remaining": due_of(row).asked,
         "created_at": row["created_at"].isoformat(),
         "expires_at": moment_text(row["expires_at"]),
     }
 
 
 def _instruction(request: web.Request, row: Mapping[str, Any]) -> InstructionDocument | None:
-    told = row["instruction"]
+    told = row["instruction_now"]
     if told is None:
         return None
     return {
@@ -301,8 +304,13 @@ def _instruction(request: web.Request, row: Mapping[str, Any]) -> InstructionDoc
 
 
 def _transfer_text(row: Mapping[str, Any]) -> str:
-    """What a payer who types the transfer writes: the text of the QR, else the code with our purpose."""
-    instruction = row["instruction"]
+    """What a payer who types the transfer writes: the text of the QR, else the code with our purpose.
+
+    Empty where nothing is asked.
+    """
+    instruction = row["instruction_now"]
+    if due_of(row).asked == 0:
+        return ""
     said = read_vietqr(instruction["qr_payload"])
     if said is not None and said.purpose:
         return said.purpose
