@@ -17,6 +17,8 @@ from billing.domain.visit import FormerLine, Visit
 NOT_INSURED = "9"
 _RECALL = "8"
 _EMERGENCY = "2"
+_OFF_LINE_GROUP = "3."
+"""Group 3 of the object codes is care off line, also where the law leaves the whole level (3.2, 3.3, 3.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,8 @@ class RouteFactor:
     """Percent of the card level that is left, why, and whether the visit is at 100 % whatever the card (B-022).
 
     `beside` says that the facility's reading took part. `is_out_of_route` means that the patient came neither by the
-    registered facility, a referral nor an emergency, also where the law leaves the whole level: under Law 46/2014/QH13
-    district hospitals and, from 2021, inpatients of provincial hospitals (B-040).
+    registered facility, a referral nor an emergency, also where the law leaves the whole level: object codes of group
+    3, and under Law 46/2014/QH13 district hospitals and, from 2021, inpatients of provincial hospitals (B-040).
     """
 
     percent: Decimal
@@ -82,7 +84,9 @@ def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFa
     elif route.is_unsure:
         variant = "unstated"
     beside = _day_care(route, visit.care_kind, figures, policy)
-    is_out_of_route = key == "line" or (factor < HUNDRED and not route.is_unsure)
+    is_out_of_route = key == "line" or code.startswith(_OFF_LINE_GROUP) or (factor < HUNDRED and not route.is_unsure)
+    if code.startswith(_OFF_LINE_GROUP) and factor == HUNDRED:
+        variant = "off_line"
     return RouteFactor(factor, route.is_flat, Reason(route.rule, operands, variant), beside, is_out_of_route)
 
 

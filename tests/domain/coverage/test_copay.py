@@ -219,6 +219,9 @@ ABOVE = a_history(("2026-08-01", "20000000"))
 IN_LAW_46 = {"admitted_at": at("2024-11-02 08:00"), "discharged_at": at("2024-11-03 08:00"), "object_code": "1.1"}
 OUT_OF_ROUTE = [
     pytest.param({"object_code": "3.1", "care_kind": "03"}, 32, 40, id="central-inpatient"),
+    pytest.param({"object_code": "3.2", "care_kind": "03"}, 80, 100, id="formerly-province-inpatient"),
+    pytest.param({"object_code": "3.3"}, 80, 100, id="formerly-district"),
+    pytest.param({"object_code": "3.6", "care_kind": "03"}, 80, 100, id="difficult-areas"),
     pytest.param({"object_code": "1.13"}, 40, 50, id="basic-50-points"),
     pytest.param({"object_code": "1.14"}, 40, 50, id="basic-formerly-province"),
     pytest.param({"object_code": "1.18"}, 40, 50, id="specialised-formerly-province"),
@@ -267,7 +270,7 @@ def test_facility_that_exempts_care_out_of_route_is_warned(changes, _level, rate
     assert explain(told, Language.VIETNAMESE).sentence.startswith("Cảnh báo")
 
 
-@pytest.mark.parametrize("code", ["1.1", "1.3", "2"])
+@pytest.mark.parametrize("code", ["1.1", "1.3", "1.5", "1.11", "1.12", "2"])
 def test_exemption_reaches_care_in_route(code):
     by_history = priced(a_visit(object_code=code, copay_history=ABOVE))
     by_certificate = priced(a_visit(object_code=code, exempt_from=at("2026-11-01 00:00")))

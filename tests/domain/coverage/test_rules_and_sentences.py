@@ -66,6 +66,7 @@ VISITS = [
     a_visit(admitted_at=at("2024-12-31 08:00"), discharged_at=None),
     a_visit(object_code="3.1", care_kind="03", copay_history=CopayHistory()),
     a_visit(object_code="1.14"),
+    a_visit(object_code="3.3"),
     a_visit(object_code="3.1", care_kind="04"),
     a_visit(cards=(a_card("HT3"), a_card("DN4"))),
     a_visit(admitted_at=at("2026-06-30 08:00"), discharged_at=at("2026-07-02 08:00"), care_kind="03"),
