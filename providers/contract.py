@@ -104,7 +104,8 @@ class Notice:
     it, and a payment still to come is waited for. `reference` is our reference code where the provider carries it in a
     field of its own. `names_order`: this field says what is paid, so no text is searched for a code; an order that is
     not ours is money of another. `transfer_text` is what the payer's bank sent. `names_other_account` marks an
-    authentic message about a merchant or bank account that is not this one: nothing of it may be booked.
+    authentic message about a merchant or bank account that is not this one: nothing of it may be booked, unless what
+    it names, `payee`, was this organization's before: pairs of the setting and the value that the message has for it.
     """
 
     event_key: str
@@ -126,6 +127,7 @@ class Notice:
     fee: int = 0
     payer: Payer | None = None
     names_other_account: bool = False
+    payee: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

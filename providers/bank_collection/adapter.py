@@ -258,8 +258,18 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
             bank_reference=bank_reference,
             payer=_payer(values),
             names_other_account=self._is_other_provider(values) or self._is_other_account(values),
+            payee=self._payee(values),
         )
         return Notices((notice,))
+
+    def _payee(self, values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """What a notification names that is not in the settings."""
+        named = []
+        if self._is_other_provider(values):
+            named.append(("provider_id", values["provider"]))
+        if self._is_other_account(values):
+            named.append(("account_number", values["account"]))
+        return tuple(named)
 
     def _is_other_provider(self, values: Mapping[str, str]) -> bool:
         ours, theirs = self._settings.provider_id, values.get("provider", "")

@@ -229,6 +229,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             names_order=True,
             transfer_text=str(told.get("orderInfo") or "")[:255],
             provider_reference=str(number) if number else "",
+            payee=(("partner_code", str(told.get("partnerCode", self._settings.partner_code))),),
             names_other_account=told.get("partnerCode", self._settings.partner_code) != self._settings.partner_code,
         )
 

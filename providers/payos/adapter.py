@@ -231,6 +231,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
             provider_reference=link,
             bank_reference=reference,
             payer=_payer(told),
+            payee=(("account_number", account),),
             names_other_account=account != "" and not self._settings.is_ours(account),
         )
 

@@ -148,6 +148,10 @@ class Sandbox(Provider, Callbacks, Queries, AnyAmount):
             bank_reference=bank_reference,
             payer=Payer(name=payer.name, account=payer.account) if payer else None,
             names_other_account=self._names_other_account(message),
+            payee=(
+                ("account_number", message.account_number),
+                *((("merchant_id", message.merchant_id),) if message.merchant_id is not None else ()),
+            ),
         )
 
     def _names_other_account(self, message: SandboxMessage) -> bool:

@@ -56,6 +56,7 @@ class Transfer:
             provider_reference=self.id,
             bank_reference=self.bank_reference,
             names_other_account=is_other_account,
+            payee=(("account_number", self.account_number),),
         )
 
 

@@ -127,8 +127,8 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
             notices = read_event(event, received_at=callback.received_at)
         except (NotStrictJson, ValueError) as error:
             raise Unreadable(str(error), _UNREADABLE) from error
-        is_foreign = self._is_foreign(event)
-        return Notices(tuple(replace(notice, names_other_account=is_foreign) for notice in notices))
+        is_foreign, payee = self._is_foreign(event), self._payee(event)
+        return Notices(tuple(replace(notice, names_other_account=is_foreign, payee=payee) for notice in notices))
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
         """2xx for whatever is recorded, new or known; anything else is told again, for up to three days."""
@@ -315,6 +315,12 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
             provider_reference=number,
             evidence=evidence,
         )
+
+    def _payee(self, event: Object) -> tuple[tuple[str, str], ...]:
+        """The connected account an event names. Money of the other mode was never ours."""
+        settings, mode, account = self._settings, event.get("livemode"), event.get("account")
+        is_other_mode = settings.livemode is not None and mode is not None and mode is not settings.livemode
+        return () if is_other_mode or not isinstance(account, str) else (("account", account),)
 
     def _is_foreign(self, event: Object) -> bool:
         """Whether an event is of the other mode, or of a connected account that is not this one."""

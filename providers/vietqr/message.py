@@ -71,6 +71,7 @@ class Transfer:
             provider_reference=self.transaction_id,
             bank_reference=self.bank_reference,
             names_other_account=is_other_account,
+            payee=(("account_number", self.account_number),),
         )
 
 

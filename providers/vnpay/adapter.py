@@ -281,6 +281,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             names_order=True,
             transfer_text=_text(fields, "vnp_OrderInfo")[:255],
             provider_reference=number,
+            payee=(("tmn_code", _text(fields, "vnp_TmnCode")),),
             names_other_account=_text(fields, "vnp_TmnCode") != self._settings.tmn_code,
         )
 

@@ -255,6 +255,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             reference=trade.partition("_")[2],
             names_order=True,
             provider_reference=number,
+            payee=(("app_id", str(told.get("app_id"))),),
             names_other_account=told.get("app_id") != self._settings.app_id,
         )
 

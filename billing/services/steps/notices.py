@@ -6,9 +6,10 @@ comes last (`outflows.py`), for every caller, by notice and not by delivery. Sou
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 from billing.domain.actor import Actor
 from billing.domain.bookkeeping import clearing_account, payment_received
@@ -54,6 +55,7 @@ from billing.storage.notices import (
     lock_ground,
     read_twins,
 )
+from billing.storage.payees import NamedPayee, read_own_payees
 from billing.storage.undoing import lock_for_outflows, outflow_key
 from providers.contract import Callback, Movement, Notice, Outcome, Payer, Verdict
 from providers.references import is_placeholder
@@ -93,9 +95,19 @@ async def apply_deliveries(
 
     now = context.clock()
     books = await context.books(tx, *_ACCOUNTS, *{clearing_account(delivery.account.id) for delivery in deliveries})
-    tellings = [_telling(delivery, notice, books.grammar) for delivery in deliveries for notice in delivery.notices]
+    own = await _own_payees(tx, deliveries)
+    tellings = [
+        _telling(delivery, _settled(delivery, notice, own), books.grammar, own)
+        for delivery in deliveries
+        for notice in delivery.notices
+    ]
     shared = {delivery.account.id for delivery in deliveries if delivery.account.channels > 1}
-    suspects = [telling for telling in tellings if telling.account_id in shared and telling.moves_money]
+    moved = set(own.values()) - {None}
+    suspects = [
+        telling
+        for telling in tellings
+        if telling.moves_money and (telling.account_id in shared or telling.bank_account_id in moved)
+    ]
     if suspects:
         banks = [telling.bank_account_id for telling in suspects if telling.bank_account_id is not None]
         await lock_bank_accounts(tx, banks)
@@ -149,8 +161,36 @@ def _outflows(folded: Folded, locked: LockedGround) -> list[NewOutflow]:
     ]
 
 
-def _telling(delivery: Delivery, notice: Notice, grammar: Grammar) -> Telling:
-    account = delivery.account
+async def _own_payees(tx: Transaction, deliveries: Sequence[Delivery]) -> Mapping[NamedPayee, UUID | None]:
+    """Payees that messages name in place of the account's own, and that are or were the organization's all the same.
+
+    Settings may be a while old, and money under the codes of before still comes: this is read in the transaction.
+    """
+    named = [
+        one
+        for delivery in deliveries
+        for notice in delivery.notices
+        if notice.names_other_account
+        for one in _payees(delivery, notice)
+    ]
+    return await read_own_payees(tx, named) if named else {}
+
+
+def _payees(delivery: Delivery, notice: Notice) -> list[NamedPayee]:
+    return [NamedPayee(delivery.account.id, setting, value) for setting, value in notice.payee]
+
+
+def _settled(delivery: Delivery, notice: Notice, own: Mapping[NamedPayee, UUID | None]) -> Notice:
+    """The notice, with whether it is foreign as the transaction knows it."""
+    payees = _payees(delivery, notice)
+    if notice.names_other_account and payees and all(payee in own for payee in payees):
+        return replace(notice, names_other_account=False)
+    return notice
+
+
+def _telling(delivery: Delivery, notice: Notice, grammar: Grammar, own: Mapping[NamedPayee, UUID | None]) -> Telling:
+    banks = [own[payee] for payee in _payees(delivery, notice) if own.get(payee) is not None]
+    account = replace(delivery.account, bank_account_id=banks[0]) if banks else delivery.account
     if notice.fact_keys:
         notice = replace(notice, fact_keys=notice.fact_keys | notice.aliases)
     return Telling(
