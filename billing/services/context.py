@@ -161,6 +161,13 @@ class Context:
     background: Background = field(default_factory=Background)
     _books: dict[OrganizationId, Books] = field(default_factory=dict)
 
+    async def books_with_new_prefixes(self, tx: Transaction, books: Books) -> Books:
+        """The books given, read again where the organization has other prefixes by now."""
+        if tuple(await read_prefixes(tx)) == books.prefixes:
+            return books
+        self._books.pop(tx.organization_id, None)
+        return await self.books(tx, *books.accounts)
+
     async def books(self, tx: Transaction, *needed: AccountKey) -> Books:
         """The books of the transaction's organization, with the accounts named."""
         known = self._books.get(tx.organization_id)

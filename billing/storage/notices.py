@@ -83,16 +83,24 @@ _CLAIM = """
     SELECT account_id, movement, key, NULL, NULL FROM facts
     UNION ALL
     SELECT account_id, movement, reference, provider_account_id, name FROM used
+    UNION ALL
+    SELECT bank_account_id, 'channels', count(*)::text, NULL, NULL FROM provider_account
+    WHERE organization_id = $1 AND bank_account_id = ANY ($24::uuid[])
+    GROUP BY bank_account_id
 """
+
+
+_CHANNELS = "channels"
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The keys this transaction is the first to claim."""
+    """The keys this transaction is the first to claim; `shared` are bank accounts of the batch with several channels."""
 
     events: frozenset[EventKey]
     facts: frozenset[FactKey]
     references: Mapping[ReferenceKey, tuple[UUID, str]]  # by which account and strong name
+    shared: frozenset[UUID]
 
 
 async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Mapping[FactKey, PaymentId]) -> Claimed:
@@ -114,8 +122,16 @@ async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Map
         for told in alike
         if told.moves_money and told.reference_key is not None
     ]
-    rows = await tx.fetch(_CLAIM, tx.organization_id, *columns(events, 4), *columns(facts, 7), *columns(used, 11))
-    names = [row for row in rows if row["movement"] is not None]
+    banks = {telling.bank_account_id for telling in tellings if telling.bank_account_id is not None}
+    rows = await tx.fetch(
+        _CLAIM,
+        tx.organization_id,
+        *columns(events, 4),
+        *columns(facts, 7),
+        *columns(used, 11),
+        list(banks),
+    )
+    names = [row for row in rows if row["movement"] not in (None, _CHANNELS)]
     return Claimed(
         events=frozenset(EventKey(row["account_id"], row["key"]) for row in rows if row["movement"] is None),
         facts=frozenset(
@@ -128,6 +144,7 @@ async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Map
             for row in names
             if row["by_account"] is not None
         },
+        shared=frozenset(row["account_id"] for row in rows if row["movement"] == _CHANNELS and int(row["key"]) > 1),
     )
 
 

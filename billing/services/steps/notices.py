@@ -6,7 +6,7 @@ comes last (`outflows.py`), for every caller, by notice and not by delivery. Sou
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -31,7 +31,7 @@ from billing.domain.notice import (
     join_facts,
 )
 from billing.domain.payment import Allocation
-from billing.domain.reference import Grammar, extract_codes, is_reference_code, squeezed_codes
+from billing.domain.reference import Grammar, extract_codes, is_reference_code, may_name_code, squeezed_codes
 from billing.domain.undoing import outflow_of
 from billing.services.context import Books, Context, ProviderAccount
 from billing.services.steps.cases import case_row
@@ -95,26 +95,16 @@ async def apply_deliveries(
 
     now = context.clock()
     books = await context.books(tx, *_ACCOUNTS, *{clearing_account(delivery.account.id) for delivery in deliveries})
-    own = await _own_payees(tx, deliveries)
-    tellings = [
-        _telling(delivery, _settled(delivery, notice, own), books.grammar, own)
-        for delivery in deliveries
-        for notice in delivery.notices
-    ]
-    shared = {delivery.account.id for delivery in deliveries if delivery.account.channels > 1}
-    moved = set(own.values()) - {None}
-    suspects = [
-        telling
-        for telling in tellings
-        if telling.moves_money and (telling.account_id in shared or telling.bank_account_id in moved)
-    ]
-    if suspects:
-        banks = [telling.bank_account_id for telling in suspects if telling.bank_account_id is not None]
-        await lock_bank_accounts(tx, banks)
+    tellings, books = await _tellings(tx, deliveries, books, context)
+    # Which bank accounts have several channels is known from a while ago, and again from the claim: one that got a
+    # second channel meanwhile is locked late. Should two batches then wait for each other, one of them is tried again.
+    thought = {one.account.bank_account_id for one in deliveries if one.account.channels > 1}
+    suspects = await _lock_suspects(tx, tellings, thought)
     alike = first_tellings(tellings)
     claimed_ids = join_facts(alike, new_payment_id)
     claimed = await claim_keys(tx, tellings, claimed_ids)
     new = [telling for telling in alike if telling.event in claimed.events]
+    suspects += await _lock_suspects(tx, tellings, claimed.shared - thought)
     await lock_references(tx, new, claimed)
     today = business_date(now)
     first_day = min((business_date(telling.occurred_at) for telling in tellings), default=today)
@@ -151,6 +141,34 @@ async def apply_deliveries(
         left = _outflows(folded, locked)
         await apply_outflows(tx, left, waiting, days=locked.days, context=context)
     return answers
+
+
+async def _tellings(
+    tx: Transaction, deliveries: Sequence[Delivery], books: Books, context: Context
+) -> tuple[list[Telling], Books]:
+    """What the notices say. Codes of a prefix that the books do not have yet make them be read again."""
+    own = await _own_payees(tx, deliveries)
+    notices = [(each, _settled(each, notice, own)) for each in deliveries for notice in each.notices]
+    tellings = [_telling(delivery, notice, books.grammar, own) for delivery, notice in notices]
+    if any(_may_have_new_prefix(telling) for telling in tellings):
+        known, books = books, await context.books_with_new_prefixes(tx, books)
+        if known is not books:
+            tellings = [_telling(delivery, notice, books.grammar, own) for delivery, notice in notices]
+    return tellings, books
+
+
+def _may_have_new_prefix(telling: Telling) -> bool:
+    codes = telling.codes
+    return telling.moves_money and not codes.field and not codes.direct and may_name_code(telling.transfer_text)
+
+
+async def _lock_suspects(tx: Transaction, tellings: Sequence[Telling], shared: Set[UUID | None]) -> list[Telling]:
+    """Hold the bank accounts of several channels; the tellings of money on them, which another channel may tell too."""
+    suspects = [telling for telling in tellings if telling.moves_money and telling.bank_account_id in shared]
+    banks = {telling.bank_account_id for telling in suspects if telling.bank_account_id is not None}
+    if banks:
+        await lock_bank_accounts(tx, sorted(banks))
+    return [telling for telling in suspects if telling.bank_account_id is not None]
 
 
 def _outflows(folded: Folded, locked: LockedGround) -> list[NewOutflow]:
