@@ -38,6 +38,7 @@ from providers.contract import (
     PaymentRequest,
     PaymentUnknown,
     Provider,
+    ProviderUnreachable,
     Queries,
     Refunds,
     Reply,
@@ -215,7 +216,7 @@ class ProviderConformance:
                 ended = self.run(self.ended(self.begin(self.failing(fault, sent))))
             if not sent:
                 continue  # made here, nobody asked
-            wanted = (PaymentUnknown,) if fault.was_sent else (PaymentRefused, PaymentUnknown)
+            wanted = (PaymentUnknown,) if fault.was_sent else (ProviderUnreachable, PaymentUnknown)
             assert isinstance(ended, wanted), f"{fault.name}: {ended!r}"
             self.assert_secret_free(_texts(ended))
             assert len(sent) <= self.calls_to_begin, f"{fault.name}: what begins a payment is sent once"

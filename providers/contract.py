@@ -153,6 +153,10 @@ class PaymentRefused(Exception):
     """The provider, or the form of its code, cannot carry this request; nothing was started."""
 
 
+class ProviderUnreachable(PaymentRefused):
+    """The provider could not be reached now; nothing was sent, so the same request may be made again later."""
+
+
 class PaymentUnknown(Exception):
     """No answer to trust: the payment may have been started. It is asked about, never begun again blindly."""
 
@@ -217,7 +221,9 @@ class Provider(ABC):
 
     @abstractmethod
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Prepare one payment. May be repeated with the same request. Raises PaymentRefused and PaymentUnknown."""
+        """Prepare one payment. May be repeated with the same request. Raises PaymentRefused (ProviderUnreachable where
+        nothing could be sent) and PaymentUnknown.
+        """
 
 
 class Callbacks(ABC):

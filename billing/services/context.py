@@ -145,7 +145,8 @@ class Context:
     `bank_names` are by BIN. `public_base_url` is where patients and providers reach this service; empty where nobody
     has said it. `outgoing` is what the operator lets settings of providers lead to. `note_change` is told after a
     commit that something of an organization changed; it returns at once and never raises (`hinting.py`).
-    `background` holds the tasks of the process that must not end.
+    `background` holds the tasks of the process that must not end. `unreachable` counts
+    payments that could not be started because a provider could not be reached.
     """
 
     database: Database
@@ -159,6 +160,7 @@ class Context:
     outgoing: AddressRules = field(default_factory=AddressRules)
     note_change: Callable[[OrganizationId], None] = tell_nobody
     background: Background = field(default_factory=Background)
+    unreachable: int = 0
     _books: dict[OrganizationId, Books] = field(default_factory=dict)
 
     async def books_with_new_prefixes(self, tx: Transaction, books: Books) -> Books:

@@ -41,6 +41,7 @@ from billing.storage.invoices import lock_invoices
 from billing.storage.journal import write_audit, write_message
 from billing.storage.pay_pages import add_pay_page, read_page_token
 from billing.storage.payments import read_payments_of_invoices
+from providers import contract
 from providers.addresses import safe_redirect
 from providers.contract import Outcome, PaymentInstruction, PaymentRefused, PaymentRequest, PaymentUnknown
 
@@ -92,6 +93,16 @@ class PaymentNotStarted(Refused):
     code = "payment_not_started"
 
 
+class ProviderUnreachable(Unavailable):
+    """The provider cannot be reached now. The intent waits: the same request, sent again, asks the provider again."""
+
+    code = "provider_unreachable"
+
+    def __init__(self, detail: str, *, intent_id: IntentId) -> None:
+        super().__init__(detail)
+        self.intent_id = intent_id
+
+
 async def open_intent(
     context: Context,
     organization_id: OrganizationId,
@@ -109,7 +120,7 @@ async def open_intent(
     was answered before, the intent of then; where nobody ever heard how it is paid, because the process ended in
     between or the provider knows of no such payment after all, the provider is asked again. `payer_address` is the
     network address of whoever asks. Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid, AmountAboveOwed,
-    PaymentNotStarted or what a claim is refused with.
+    PaymentNotStarted, ProviderUnreachable or what a claim is refused with.
     """
     if not invoice_ids or len(set(invoice_ids)) != len(invoice_ids) or len(invoice_ids) > INVOICES_MAX:
         raise InvalidValue(f"name 1 to {INVOICES_MAX} different invoices", field="invoice_ids")
@@ -193,6 +204,14 @@ async def _instruct(
         instruction = await account.provider.create_payment(request)
         if instruction.redirect_url and not safe_redirect(instruction.redirect_url, allow_http=True):
             raise PaymentUnknown("the page of the payment is no address that a browser may be sent to")
+    except contract.ProviderUnreachable as error:
+        context.unreachable += 1
+        log.warning("provider_unreachable", intent_id=str(intent.id), account_id=str(account.id), exc_info=error)
+        raise ProviderUnreachable(
+            f"the provider of account {account.name} cannot be reached; nothing was started. Send the same request "
+            f"again after {INSTRUCTION_PATIENCE.seconds} s, or open an intent at another account",
+            intent_id=intent.id,
+        ) from error
     except PaymentRefused as error:
         await _tell(context, organization_id, intent, Outcome.FAILED, action="payment_refused", actor=actor)
         raise PaymentNotStarted(_CHOOSE_ANOTHER) from error

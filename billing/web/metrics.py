@@ -32,10 +32,11 @@ class Metrics:
         *,
         restarts: Callable[[], Mapping[str, int]] = dict,
         log_lines_lost: Callable[[], int] = int,
+        unreachable: Callable[[], int] = int,
     ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Callbacks(callbacks))
-        self.registry.register(_Process(restarts, log_lines_lost))
+        self.registry.register(_Process(restarts, log_lines_lost, unreachable))
         self.registry.register(_Calls(lines))
         self._requests = Histogram(
             "vienphi_request_seconds",
@@ -100,8 +101,14 @@ class _Callbacks(Collector):
 class _Process(Collector):
     """What must not happen in a process: tasks that ended and were started again, lines of the log that were lost."""
 
-    def __init__(self, restarts: Callable[[], Mapping[str, int]], log_lines_lost: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        restarts: Callable[[], Mapping[str, int]],
+        log_lines_lost: Callable[[], int],
+        unreachable: Callable[[], int],
+    ) -> None:
         self._restarts = restarts
+        self._unreachable = unreachable
         self._log_lines_lost = log_lines_lost
 
     def collect(self) -> Iterable[Metric]:
@@ -114,6 +121,11 @@ class _Process(Collector):
         lost = CounterMetricFamily("vienphi_log_lines_lost", "Lines of the log that its stream refused")
         lost.add_metric((), self._log_lines_lost())
         yield lost
+        unreachable = CounterMetricFamily(
+            "vienphi_provider_unreachable", "Payments not started because the provider could not be reached"
+        )
+        unreachable.add_metric((), self._unreachable())
+        yield unreachable
 
 
 class _Calls(Collector):

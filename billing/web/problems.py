@@ -2,7 +2,7 @@
 
 A document has `type` (stable, made of the code), `title`, `status`, `detail`, `code`, `instance` (this occurrence, also
 in the log), `errors` [{field, detail}] where fields are known, `findings` where a claim file could not be read, and
-`payments` where an invoice is paid already.
+`payments` where an invoice is paid already, `intent_id` where a provider could not be reached for an intent.
 """
 
 import json
@@ -25,7 +25,7 @@ from billing.domain.errors import (
 from billing.domain.finding import Finding, FindingCode
 from billing.interop.bhyt_case import write_finding
 from billing.services.access import NotAuthenticated, NotPermitted
-from billing.services.paying import InvoiceAlreadyPaid
+from billing.services.paying import INSTRUCTION_PATIENCE, InvoiceAlreadyPaid, ProviderUnreachable
 from billing.services.steps.idempotency import RequestStillRunning
 from billing.services.visiting import NothingReadable
 from billing.web.anonymous import TooManyRequests
@@ -83,6 +83,7 @@ class Problem:
     errors: tuple[tuple[str, str], ...] = ()
     findings: tuple[Finding, ...] = ()
     payments: tuple[str, ...] = ()
+    intent_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -109,6 +110,7 @@ def problem_of(error: Exception) -> Problem:
         errors=_errors(error),
         findings=findings,
         payments=tuple(map(str, error.payments)) if isinstance(error, InvoiceAlreadyPaid) else (),
+        intent_id=str(error.intent_id) if isinstance(error, ProviderUnreachable) else None,
         headers=_headers(status, error),
     )
 
@@ -134,6 +136,8 @@ def write_problem(problem: Problem, *, request_id: str) -> web.Response:
         document["findings"] = [write_finding(finding) for finding in problem.findings]
     if problem.payments:
         document["payments"] = list(problem.payments)
+    if problem.intent_id is not None:
+        document["intent_id"] = problem.intent_id
     return web.Response(
         status=problem.status,
         body=json.dumps(document, ensure_ascii=False, allow_nan=False).encode(),
@@ -161,6 +165,8 @@ def _errors(error: BillingError) -> tuple[tuple[str, str], ...]:
 
 
 def _headers(status: HTTPStatus, error: BillingError) -> dict[str, str]:
+    if isinstance(error, ProviderUnreachable):
+        return {"Retry-After": str(INSTRUCTION_PATIENCE.seconds)}
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS) or isinstance(
         error, RequestStillRunning
     ):

@@ -65,7 +65,11 @@ def create_application(
     application[SURROUNDINGS] = around
     application.on_shutdown.append(_end_holds)
     application[METRICS] = metrics = Metrics(
-        around.callbacks, lines, restarts=context.background.restarts, log_lines_lost=log_lines_lost
+        around.callbacks,
+        lines,
+        restarts=context.background.restarts,
+        log_lines_lost=log_lines_lost,
+        unreachable=lambda: context.unreachable,
     )
     intake.observe(metrics.note_batch)
     application.cleanup_ctx.append(_watching_horizon)

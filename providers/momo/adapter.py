@@ -26,6 +26,7 @@ from providers.contract import (
     PaymentRequest,
     PaymentUnknown,
     Provider,
+    ProviderUnreachable,
     Queries,
     RefundRequest,
     Refunds,
@@ -83,7 +84,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         try:
             answer, _ = await self._ask("/v2/gateway/api/create", fields, CREATE)
         except NotSent as error:
-            raise PaymentRefused("MoMo could not be reached; nothing was begun") from error
+            raise ProviderUnreachable("MoMo could not be reached; nothing was begun") from error
         except NoAnswer as error:
             raise PaymentUnknown("no answer of MoMo's that can be trusted") from error
         code, page = answer["resultCode"], answer.get("payUrl")

@@ -29,6 +29,7 @@ from providers.contract import (
     PaymentRequest,
     PaymentUnknown,
     Provider,
+    ProviderUnreachable,
     Queries,
     Reply,
     Told,
@@ -92,7 +93,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
             if word == settings.existing_code:
                 return await self._existing(code, request)
         except NotSent as error:
-            raise PaymentRefused("payOS could not be reached; nothing was begun") from error
+            raise ProviderUnreachable("payOS could not be reached; nothing was begun") from error
         except NoAnswer as error:
             raise PaymentUnknown("no answer of payOS's that can be trusted") from error
         if word != _OK:

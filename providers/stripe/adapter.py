@@ -28,6 +28,7 @@ from providers.contract import (
     PaymentRequest,
     PaymentUnknown,
     Provider,
+    ProviderUnreachable,
     Queries,
     RefundRequest,
     Refunds,
@@ -101,7 +102,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
                     return self._instruction(request, begun[0])
             said = await self._server.post(path, fields, key=request_id("create", request.reference))
         except NotSent as error:
-            raise PaymentRefused("the server could not be reached; nothing was begun") from error
+            raise ProviderUnreachable("the server could not be reached; nothing was begun") from error
         except NoAnswer as error:
             raise PaymentUnknown("no answer that can be trusted") from error
         if said.is_refusal:

@@ -28,6 +28,7 @@ from providers.contract import (
     PaymentRequest,
     PaymentUnknown,
     Provider,
+    ProviderUnreachable,
     Queries,
     RefundRequest,
     Refunds,
@@ -85,7 +86,7 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, AnyAmount):
         try:
             told, _ = await ask(self._client, settings, "/api/qr/generate-customer", body)
         except NotSent as error:
-            raise PaymentRefused("vietqr.vn could not be reached; nothing was begun") from error
+            raise ProviderUnreachable("vietqr.vn could not be reached; nothing was begun") from error
         except NoAnswer as error:
             raise PaymentUnknown("no answer of vietqr.vn's that can be trusted") from error
         except Refusal as refusal:

@@ -28,6 +28,7 @@ from providers.contract import (
     PaymentRequest,
     PaymentUnknown,
     Provider,
+    ProviderUnreachable,
     Queries,
     RefundRequest,
     Refunds,
@@ -82,7 +83,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         try:
             answer, _ = await self._ask("/v2/create", fields)
         except NotSent as error:
-            raise PaymentRefused("ZaloPay could not be reached; nothing was begun") from error
+            raise ProviderUnreachable("ZaloPay could not be reached; nothing was begun") from error
         except NoAnswer as error:
             raise PaymentUnknown("no answer of ZaloPay's that can be trusted") from error
         code, sub = _number(answer, "return_code"), _number(answer, "sub_return_code")

@@ -10,7 +10,7 @@ import pytest
 
 from billing.services.paying import INSTRUCTION_PATIENCE
 from billing.storage.idempotency import try_lock_key
-from providers.contract import PaymentInstruction, PaymentRefused, PaymentRequest
+from providers.contract import PaymentInstruction, PaymentRefused, PaymentRequest, ProviderUnreachable
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.bank import Behaviour
 from tests.builders import ACCOUNT_NAME, DemoHospital, visit_document
@@ -224,3 +224,28 @@ async def test_replay_of_what_the_provider_refused_is_refused_again(
     problem(await send(site, "/v1/intents", body), 409, "payment_not_started")
     [intent] = await site.as_owner("SELECT state FROM intent")
     assert intent["state"] == "failed"
+
+
+async def test_provider_that_is_down_is_unavailable_and_the_same_request_asks_it_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = await site.issue_invoice()
+    body = {"account": ACCOUNT_NAME, "invoice_ids": [invoice["id"]]}
+
+    async def nobody_there(_self: Sandbox, _request: PaymentRequest) -> PaymentInstruction:
+        raise ProviderUnreachable("nothing was sent")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Sandbox, "create_payment", nobody_there)
+        answer = await send(site, "/v1/intents", body)
+    refused = problem(answer, 503, "provider_unreachable")
+    now = site.context.clock()
+    site.context.clock = lambda: now + INSTRUCTION_PATIENCE + timedelta(seconds=1)
+    repeated = await send(site, "/v1/intents", body)
+    measures = (await site.stranger.get("/metrics")).text
+
+    assert answer.headers["Retry-After"] == str(INSTRUCTION_PATIENCE.seconds)
+    assert (repeated.status_code, repeated.json()["id"]) == (201, refused["intent_id"])
+    assert repeated.json()["instruction"]["qr_payload"]
+    assert "vienphi_provider_unreachable_total 1.0" in measures
+    assert await count(site, "intent") == 1
