@@ -2,18 +2,37 @@
 
 import json
 from datetime import timedelta
+from uuid import UUID
 
+import asyncpg
 import pytest
 
 from billing.domain.actor import Actor
 from billing.domain.errors import InvalidValue, NotFound
-from billing.domain.ids import DeliveryId
+from billing.domain.ids import DeliveryId, IntentId, InvoiceId
+from billing.domain.ledger import business_date
+from billing.domain.two_persons import PersonNeeded, SamePerson
 from billing.services import intake as intake_module
+from billing.services.closing import list_blockers
 from billing.services.intake import Intake
-from billing.services.retry_dead_letters import AlreadyRetried, find_delivery, list_dead_letters, retry_dead_letter
+from billing.services.retry_dead_letters import (
+    AlreadyClosed,
+    AlreadyRetried,
+    CloseNotProposed,
+    DeadLetter,
+    ProofNotStored,
+    approve_close,
+    find_delivery,
+    list_dead_letters,
+    propose_close,
+    reject_close,
+    retry_dead_letter,
+)
 from billing.services.steps.notices import Answer, Delivery
 from providers.contract import Callback, Callbacks, Notices, Verdict
 from providers.sandbox.message import SIGNATURE_HEADER, signature_header
+from tests.conftest import DatabaseAddress
+from tests.services.persons import actors
 from tests.services.road import OWED, Bill, Road, assert_books_are_right
 
 
@@ -103,3 +122,111 @@ async def test_delivery_is_found_as_answered_or_as_waiting(road: Road, monkeypat
     assert (await find_delivery(road.context, organization_id, answered.receipt_id)).id == answered.receipt_id
     with pytest.raises(NotFound):
         await find_delivery(road.context, organization_id, DeliveryId(road.context.ids.new()))
+
+
+async def test_two_persons_close_a_dead_letter_and_the_day_may_close(
+    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organization_id = road.hospital.organization_id
+    bill = await road.bill()
+    kept = await dead_letter(road, signed(road, bill), monkeypatch)
+    first, same, second = await actors(
+        database, road.context, ("a", "Nguyễn Văn An"), ("b", "Nguyễn Văn An"), ("c", "Trần Thị Bình")
+    )
+    day = business_date(road.context.clock())
+
+    with pytest.raises(CloseNotProposed):
+        await approve_close(road.context, organization_id, kept.receipt_id, actor=second)
+    with pytest.raises(PersonNeeded):
+        await propose_close(road.context, organization_id, kept.receipt_id, reason="a test", actor=Actor.system())
+    with pytest.raises(InvalidValue):
+        await propose_close(road.context, organization_id, kept.receipt_id, reason=" \n ", actor=first)
+    await propose_close(road.context, organization_id, kept.receipt_id, reason="sent by the bank's test", actor=first)
+    for alone in (first, same):
+        with pytest.raises(SamePerson):
+            await approve_close(road.context, organization_id, kept.receipt_id, actor=alone)
+    async with road.context.database.transaction(organization_id) as tx:
+        before = await list_blockers(tx, day)
+    await approve_close(road.context, organization_id, kept.receipt_id, actor=second)
+    async with road.context.database.transaction(organization_id) as tx:
+        after = await list_blockers(tx, day)
+        actions = [row["action"] for row in await tx.fetch("SELECT action FROM audit ORDER BY id")]
+
+    assert (len(before), after) == (1, [])
+    assert await list_dead_letters(road.context, organization_id) == []
+    closed = await find_delivery(road.context, organization_id, kept.receipt_id)
+    assert isinstance(closed, DeadLetter)
+    assert (closed.close_reason, closed.closed_by) == ("sent by the bank's test", second.person)
+    assert {"dead_letter_close_proposed", "dead_letter_closed"} <= set(actions)
+    with pytest.raises(AlreadyClosed):
+        await retry_dead_letter(road.context, organization_id, kept.receipt_id, actor=second)
+    assert (await road.read(bill.intent_id))["received"] == 0
+
+
+async def test_rejected_proposal_leaves_the_dead_letter_waiting_and_it_can_be_retried(
+    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organization_id = road.hospital.organization_id
+    kept = await dead_letter(road, signed(road, await road.bill()), monkeypatch)
+    first, second = await actors(database, road.context, ("a", "Nguyễn Văn An"), ("c", "Trần Thị Bình"))
+
+    await propose_close(road.context, organization_id, kept.receipt_id, reason="a test", actor=first)
+    await reject_close(road.context, organization_id, kept.receipt_id, actor=second)
+    with pytest.raises(CloseNotProposed):
+        await approve_close(road.context, organization_id, kept.receipt_id, actor=second)
+    answer = await retry_dead_letter(road.context, organization_id, kept.receipt_id, actor=second)
+
+    assert answer.verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE dead_letter SET closed_by = close_proposed_by, closed_at = now()",
+        "UPDATE dead_letter SET close_reason = 'own', close_proposed_by = {first}, close_proposed_at = now(),"
+        " closed_by = {second}, closed_at = now()",
+        "UPDATE dead_letter SET notices = 'x'",
+        "UPDATE dead_letter SET notices = ''",
+        "DELETE FROM dead_letter",
+        "INSERT INTO dead_letter SELECT (jsonb_populate_record(dead_letter, jsonb_build_object('id', gen_random_uuid(),"
+        " 'notices', NULL, 'verified_at', NULL, 'verified_by', NULL))).* FROM dead_letter",
+        "INSERT INTO dead_letter SELECT (jsonb_populate_record(dead_letter, jsonb_build_object('id', gen_random_uuid(),"
+        " 'retried_at', now(), 'retried_as', gen_random_uuid()))).* FROM dead_letter",
+    ],
+)
+async def test_database_refuses_a_dead_letter_that_ends_otherwise(
+    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    organization_id = road.hospital.organization_id
+    kept = await dead_letter(road, signed(road, await road.bill()), monkeypatch)
+    first, second = await actors(database, road.context, ("a", "Nguyễn Văn An"), ("c", "Trần Thị Bình"))
+    if "{first}" not in statement:
+        await propose_close(road.context, organization_id, kept.receipt_id, reason="a test", actor=first)
+
+    with pytest.raises(asyncpg.PostgresError):
+        async with road.context.database.transaction(organization_id) as tx:
+            await tx.execute(statement.format(first=f"'{first.person}'", second=f"'{second.person}'"))
+
+
+async def test_dead_letter_of_before_notices_were_stored_is_verified_again_or_refused_by_name(
+    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organization_id = road.hospital.organization_id
+    kept = await dead_letter(road, signed(road, await road.bill()), monkeypatch)
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute("SET vienphi.organization = '1'")
+    await owner.execute("ALTER TABLE dead_letter DISABLE TRIGGER guarded")
+    forget = "UPDATE dead_letter SET notices = NULL, verified_at = NULL, verified_by = NULL, headers = {}"
+    await owner.execute(forget.format("'[]'"))
+
+    with pytest.raises(ProofNotStored):
+        await retry_dead_letter(road.context, organization_id, kept.receipt_id, actor=Actor.system())
+    header = signed(road, Bill(InvoiceId(UUID(int=0)), IntentId(UUID(int=0)), "x")).callback.headers[0][0]
+    body = await owner.fetchval("SELECT body FROM dead_letter")
+    now = road.context.clock()
+    proof = json.dumps([[header, signature_header(road.hospital.settings.key, now, body)]])
+    await owner.execute(f"UPDATE dead_letter SET headers = '{proof}', received_at = now()")
+    await owner.close()
+    answer = await retry_dead_letter(road.context, organization_id, kept.receipt_id, actor=Actor.system())
+
+    assert answer.verdict is Verdict.ACCEPTED
