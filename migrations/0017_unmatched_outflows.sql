@@ -43,3 +43,6 @@ BEGIN
 END $$;
 CREATE TRIGGER matched_once BEFORE INSERT OR UPDATE ON unmatched_outflow
     FOR EACH ROW EXECUTE FUNCTION vienphi_match_outflow_once();
+
+-- An open payment is asked about too; the day after which a person decides begins when it is no longer open.
+GRANT UPDATE (begun_at) ON asking TO vienphi_app;

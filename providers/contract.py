@@ -8,7 +8,7 @@ Amounts are whole đồng; moments carry a zone. Source: DESIGN §5 and §7.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -231,9 +231,13 @@ class Callbacks(ABC):
 
     `evidence_headers` (lower-case) are kept with a delivery because they prove it, as a signature over its body does. A
     standing credential is none: it would open the next delivery too.
+
+    `said_once` are verdicts that this provider would answer by delivering again for ever: they are said of the first
+    delivery of an event, and DUPLICATE of every later one, since it is recorded all the same.
     """
 
     evidence_headers: ClassVar[frozenset[str]] = frozenset()
+    said_once: ClassVar[frozenset[Verdict]] = frozenset()
 
     @abstractmethod
     def read_callback(self, callback: Callback) -> "Notices | BillInquiry | Reply":
@@ -299,14 +303,27 @@ class KnownPayment:
     asked_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PollSchedule:
+    """When a payment is asked about while it is open, counted from when it was made.
+
+    The first time after `first`, then every `every`; ever more rarely for one that stays open for hours.
+    """
+
+    first: timedelta
+    every: timedelta
+
+
 class Queries(ABC):
     """Can be asked what became of a payment.
 
     `queries_per_minute` is how often one account may be asked, all our processes together; 0 where this account cannot
-    be asked at all.
+    be asked at all. `polls_open` is when an open payment of which nothing was heard is asked about: a lost callback is
+    then found within minutes.
     """
 
     queries_per_minute: int = 60
+    polls_open: ClassVar[PollSchedule] = PollSchedule(timedelta(minutes=3), timedelta(minutes=5))
 
     @abstractmethod
     async def query_payment(self, known: KnownPayment) -> Notices:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from billing.domain.intent import IntentState
-from providers.contract import Outcome
+from providers.contract import Outcome, PollSchedule
 
 TIMES = (
     timedelta(minutes=1),
@@ -20,6 +20,9 @@ TIMES = (
 NOT_FOUND_HOLDS_AFTER = timedelta(minutes=15)
 """A payment that its provider does not know so long after it was begun was never begun there."""
 
+_OPEN_LONG = 8
+"""An open payment is asked about no more often than each eighth of its age."""
+
 CLAIM = timedelta(minutes=2)
 """How long a question is one worker's; longer than a call may take and its answer needs to be applied."""
 
@@ -30,6 +33,11 @@ _ANSWERS = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED, Outc
 def next_question(*, begun_at: datetime, now: datetime) -> datetime | None:
     """The next moment to ask after now; times that have passed are left out, and None is after the last."""
     return next((begun_at + after for after in TIMES if begun_at + after > now), None)
+
+
+def next_open_question(schedule: PollSchedule, *, created_at: datetime, now: datetime) -> datetime:
+    """The next moment to ask about a payment that is still open: often while it is young, rarely once it is old."""
+    return now + max(schedule.every, (now - created_at) / _OPEN_LONG)
 
 
 def is_settled(state: IntentState) -> bool:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import structlog
 
-from billing.domain.asking import CLAIM, is_answered, is_settled, next_question
+from billing.domain.asking import CLAIM, is_answered, is_settled, next_open_question, next_question
 from billing.domain.errors import CommitUnknown, Unavailable
 from billing.domain.exception import terms_of
 from billing.domain.folding import Reason
@@ -25,6 +25,7 @@ from billing.services.context import Context, ProviderAccount
 from billing.services.steps.notices import Delivery, apply_deliveries
 from billing.storage.asking import (
     Question,
+    begin_asking_open,
     begin_asking_unknown,
     claim_questions,
     open_case,
@@ -35,6 +36,7 @@ from billing.storage.asking import (
 from billing.storage.database import Transaction
 from billing.storage.exceptions import read_exception_terms
 from billing.storage.journal import open_day
+from billing.storage.organizations import read_account_names
 from providers.contract import Callback, KnownPayment, Notice, Notices, Outcome, Queries
 
 ASKED_AT_ONCE_MAX = 20
@@ -59,8 +61,8 @@ _MOST_TELLING = (
 _ALWAYS_NEWS = frozenset({Outcome.SUCCEEDED, Outcome.REVIEW})
 
 _UNASKED = frozenset({IntentState.CREATED, IntentState.PENDING})
-"""States that ask nothing by themselves, only where the payer says that money is under way: what ended such a question
-says nothing of a later one, once the intent is UNKNOWN or past its time.
+"""Open states: asked about as their provider is polled, and sooner where the payer says that money is under way. What
+such a question brought says nothing of a later one, once the intent is UNKNOWN or past its time.
 """
 
 log = structlog.get_logger(__name__)
@@ -82,12 +84,27 @@ async def ask_once(context: Context, organization_id: OrganizationId) -> int:
     async with context.database.transaction(organization_id) as tx:
         due_at = next_question(begun_at=now, now=now)
         await begin_asking_unknown(tx, begun_at=now, due_at=due_at, at_most=_BEGUN_MAX)
+    await _begin_open(context, organization_id)
+    async with context.database.transaction(organization_id) as tx:
         due = await read_due_accounts(tx, now=now)
     counts = await asyncio.gather(
         *(_ask_account(context, organization_id, name) for _, name in due), return_exceptions=True
     )
     _raise_first(counts)
     return sum(count for count in counts if isinstance(count, int))
+
+
+async def _begin_open(context: Context, organization_id: OrganizationId) -> None:
+    """Put open payments on the schedule of their provider: a callback that was lost is found within minutes."""
+    now = context.clock()
+    async with context.database.transaction(organization_id) as tx:
+        names = await read_account_names(tx)
+    accounts = [await context.accounts.find(organization_id, name) for name in names]
+    async with context.database.transaction(organization_id) as tx:
+        for account in accounts:
+            if account is not None and isinstance(account.provider, Queries) and account.provider.queries_per_minute:
+                made_by = now - account.provider.polls_open.first
+                await begin_asking_open(tx, account.id, now=now, made_by=made_by, at_most=_BEGUN_MAX)
 
 
 async def _ask_account(context: Context, organization_id: OrganizationId, name: str) -> int:
@@ -145,19 +162,28 @@ async def _take_answer(context: Context, account: ProviderAccount, asked: _Asked
     now = context.clock()
     async with context.database.transaction(account.organization_id) as tx:
         state = await read_state(tx, question.intent_id)
-        is_over = is_settled(state) or is_answered(outcomes, created_at=question.created_at, now=now)
-        due_at = None if is_over else next_question(begun_at=question.begun_at, now=now)
+        is_open = state in _UNASKED
+        is_over = is_settled(state) or (not is_open and is_answered(outcomes, created_at=question.created_at, now=now))
+        due_at = None if is_over else _next(account, question, is_open=is_open, now=now)
         is_ours = await record_answer(
             tx,
             question.intent_id,
             claimed_until=asked.claimed_until,
             due_at=due_at,
             now=now,
-            outcome=None if is_over and state in _UNASKED else min(outcomes, key=_MOST_TELLING.index, default=None),
+            outcome=None if is_open else min(outcomes, key=_MOST_TELLING.index, default=None),
+            is_open=is_open,
         )
         if is_ours and not is_over and due_at is None:
             await _give_to_a_person(tx, context, account, question)
             log.warning("asked_in_vain", intent_id=str(question.intent_id))
+
+
+def _next(account: ProviderAccount, question: Question, *, is_open: bool, now: datetime) -> datetime | None:
+    """When to ask again: an open payment as its provider is polled, any other at its times, None after the last."""
+    if is_open and isinstance(account.provider, Queries):
+        return next_open_question(account.provider.polls_open, created_at=question.created_at, now=now)
+    return next_question(begun_at=question.begun_at, now=now)
 
 
 async def _apply(
@@ -227,7 +253,12 @@ def _raise_first(results: Sequence[object]) -> None:
 
 
 def _is_news(notice: Notice, state: IntentState) -> bool:
-    """Whether a notice may change anything: a hundred times "still pending" is not kept a hundred times."""
+    """Whether a notice may change anything: a hundred times "still pending" is not kept a hundred times.
+
+    That an open payment could not be asked about says nothing of it: only what is begun and not heard of is UNKNOWN.
+    """
+    if notice.outcome is Outcome.UNKNOWN and state in _UNASKED:
+        return False
     return notice.outcome in _ALWAYS_NEWS or advance(state, notice.outcome) is not state
 
 

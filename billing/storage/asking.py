@@ -54,15 +54,18 @@ _BEGIN = """
     SELECT $1, intent_id, account_id, $4, $5
     FROM unnest($2::uuid[], $3::uuid[]) AS t (intent_id, account_id)
     ORDER BY intent_id
-    ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = excluded.due_at
-    WHERE asking.due_at IS NULL AND asking.last_outcome IS NULL
+    ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = excluded.due_at, begun_at = excluded.begun_at
+    WHERE asking.last_outcome IS NULL
 """
 
 
 async def begin_asking(
     tx: Transaction, intents: Sequence[Intent], *, begun_at: datetime, due_at: datetime | None
 ) -> None:
-    """Put intents on the schedule; one that is on it or was answered for stays as it is."""
+    """Put intents on the schedule, those too that were asked about while they were open.
+
+    One that was answered for stays as it is.
+    """
     rows: list[tuple[object, ...]] = [(intent.id, intent.account_id) for intent in intents]
     await tx.execute(_BEGIN, tx.organization_id, *columns(rows, 2), begun_at, due_at)
 
@@ -98,6 +101,27 @@ async def begin_again(tx: Transaction, intent_id: IntentId, *, due_at: datetime)
     Only one of several callers is told True.
     """
     return await tx.execute(_BEGIN_AGAIN, tx.organization_id, intent_id, due_at) == "UPDATE 1"
+
+
+# An open intent that was never asked about; one whose payer has said so is on the schedule already.
+_BEGIN_OPEN = """
+    INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
+    SELECT $1, intent.id, intent.provider_account_id, $3, $3
+    FROM intent
+    WHERE intent.organization_id = $1 AND intent.provider_account_id = $2 AND intent.state = 'pending'
+        AND intent.created_at <= $4 AND (intent.expires_at IS NULL OR intent.expires_at > $3)
+        AND NOT EXISTS (SELECT FROM asking WHERE asking.organization_id = $1 AND asking.intent_id = intent.id)
+    ORDER BY intent.id
+    LIMIT $5
+    ON CONFLICT DO NOTHING
+"""
+
+
+async def begin_asking_open(
+    tx: Transaction, account_id: ProviderAccountId, *, now: datetime, made_by: datetime, at_most: int
+) -> None:
+    """Put an account's open intents on the schedule that were made by a moment, due at once."""
+    await tx.execute(_BEGIN_OPEN, tx.organization_id, account_id, now, made_by, at_most)
 
 
 _DUE_ACCOUNTS = """
@@ -141,7 +165,7 @@ _CLAIM = """
         FROM asking
         JOIN intent ON intent.organization_id = $1 AND intent.id = asking.intent_id
         WHERE asking.organization_id = $1 AND asking.provider_account_id = $2 AND asking.due_at <= $3
-        ORDER BY asking.due_at, asking.intent_id
+        ORDER BY intent.state IN ('created', 'pending'), asking.due_at, asking.intent_id
         LIMIT $5
         FOR NO KEY UPDATE OF asking SKIP LOCKED
     )
@@ -205,7 +229,8 @@ async def read_state(tx: Transaction, intent_id: IntentId) -> IntentState:
 
 
 _RECORD = """
-    UPDATE asking SET due_at = $4, asked = asked + 1, asked_at = $5, last_outcome = $6
+    UPDATE asking SET due_at = $4, asked = asked + 1, asked_at = $5, last_outcome = $6,
+        begun_at = CASE WHEN $7 THEN $5 ELSE begun_at END
     WHERE organization_id = $1 AND intent_id = $2 AND due_at = $3
 """
 
@@ -218,13 +243,15 @@ async def record_answer(
     due_at: datetime | None,
     now: datetime,
     outcome: Outcome | None,
+    is_open: bool = False,
 ) -> bool:
     """Record what a question brought; False where the claim had ended and somebody else has asked since.
 
-    No `due_at` and no `outcome`: asked only because the payer said so, and it may begin anew.
+    No `due_at` and no `outcome`: asked only because the payer said so, and it may begin anew. The times of an open
+    intent (`is_open`) begin again with each question: once it is no longer open, a whole day of questions follows.
     """
     done = await tx.execute(
-        _RECORD, tx.organization_id, intent_id, claimed_until, due_at, now, outcome.value if outcome else None
+        _RECORD, tx.organization_id, intent_id, claimed_until, due_at, now, outcome.value if outcome else None, is_open
     )
     return done == "UPDATE 1"
 

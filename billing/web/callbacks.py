@@ -148,7 +148,9 @@ async def _submit(
     except (Unavailable, CommitUnknown) as error:
         log.warning("callback_not_acknowledged", delivery=str(delivery_id), error=error.code)
         return "not_acknowledged", provider.answer_callback(callback, Verdict.TRY_LATER, "")
-    return answer.verdict.value, provider.answer_callback(callback, answer.verdict, str(answer.receipt_id))
+    is_repeated = answer.receipt_id != delivery_id
+    said = Verdict.DUPLICATE if is_repeated and answer.verdict in provider.said_once else answer.verdict
+    return said.value, provider.answer_callback(callback, said, str(answer.receipt_id))
 
 
 def _callback(request: web.Request, body: bytes, around: Surroundings) -> Callback:

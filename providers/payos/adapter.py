@@ -7,7 +7,7 @@ confirmed is answered and books nothing. Source: payOS, merchant API v2.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 import httpx
@@ -28,6 +28,7 @@ from providers.contract import (
     PaymentRefused,
     PaymentRequest,
     PaymentUnknown,
+    PollSchedule,
     Provider,
     ProviderUnreachable,
     Queries,
@@ -65,6 +66,8 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
 
     signed_part: ClassVar[str] = "every key of data, known to us or not"
     settings_type: ClassVar[type[BaseModel]] = PayosSettings
+    polls_open: ClassVar[PollSchedule] = PollSchedule(timedelta(minutes=1), timedelta(minutes=2))
+    """How often a webhook is delivered again is not documented: open links are always asked about."""
 
     def __init__(self, settings: PayosSettings, client: httpx.AsyncClient) -> None:
         self._settings = settings

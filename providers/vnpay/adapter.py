@@ -88,6 +88,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
 
     signed_part: ClassVar[str] = "every vnp_ parameter of the query that has a value, but the hash and its type"
     settings_type: ClassVar[type[BaseModel]] = VnpaySettings
+    said_once: ClassVar[frozenset[Verdict]] = frozenset({Verdict.AMOUNT_DIFFERS, Verdict.UNKNOWN_REFERENCE})
     partial_refunds: ClassVar[bool] = True
 
     def __init__(self, settings: VnpaySettings, client: httpx.AsyncClient) -> None:
@@ -142,7 +143,10 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             raise Unreadable(str(error), _reply("99", "Unknown error")) from error
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
-        """`{"RspCode", "Message"}` with status 200; VNPAY calls again after 01, 04, 97 and 99."""
+        """`{"RspCode", "Message"}` with status 200; VNPAY calls again after 01, 04, 97 and 99, up to ten times.
+
+        01 and 04 are said once: what is recorded is answered 02 from then on.
+        """
         return _reply(*_ANSWERS[verdict])
 
     async def query_payment(self, known: KnownPayment) -> Notices:

@@ -1,5 +1,6 @@
 """Providers of Vietnam end to end: a real socket and database, told of money as each of the providers tells it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -266,3 +267,29 @@ async def test_money_told_with_a_moment_that_cannot_be_is_dated_by_its_arrival(
     assert await road.state(intent) == ("succeeded", 0, [OWED])
     [payment] = (await road.client.get("/v1/payments")).json()["items"]
     assert abs(datetime.fromisoformat(payment["occurred_at"]) - now) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("amount", "is_ours", "said"), [(OWED - 1, True, "04"), (OWED, False, "01"), (OWED, True, "00")]
+)
+async def test_vnpay_is_answered_recorded_once_it_has_heard_what_is_wrong(
+    road: Road, amount: int, is_ours: bool, said: str
+) -> None:
+    """VNPAY calls again after 01 and 04, up to ten times: the money is booked, and the second answer ends it."""
+    intent = await road.open_intent("vnpay")
+    reference = intent["reference_code"] if is_ours else "NOTOURS01"
+    told = vnpay_tells(reference, amount, road.context.clock())
+
+    answers = [(await road.tell("vnpay", told)).json()["RspCode"] for _ in range(3)]
+
+    assert answers == [said, "02", "02"]
+    assert (await road.state(intent))[2] == [amount]
+
+
+async def test_vnpay_that_calls_ten_times_at_once_hears_what_is_wrong_once(road: Road) -> None:
+    intent = await road.open_intent("vnpay")
+    told = vnpay_tells(intent["reference_code"], OWED - 1, road.context.clock())
+
+    answers = await asyncio.gather(*(road.tell("vnpay", told) for _ in range(10)))
+
+    assert sorted(answer.json()["RspCode"] for answer in answers) == ["02"] * 9 + ["04"]
