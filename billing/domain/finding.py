@@ -40,6 +40,7 @@ class FindingCode(StrEnum):
     TABLE_DUPLICATE = "table-duplicate"
     NUMBER_NORMALISED = "number-normalised"
     FORMAT_DIFFERS = "format-differs"
+    TEXT_GARBLED = "text-garbled"
     ENVELOPE_ABSENT = "envelope-absent"
     SCOPE_DIFFERS = "scope-differs"
     AMOUNT_DIFFERS = "amount-differs"
@@ -60,6 +61,7 @@ LISTED_CODES = frozenset(
         FindingCode.TABLE_DUPLICATE,
         FindingCode.NUMBER_NORMALISED,
         FindingCode.FORMAT_DIFFERS,
+        FindingCode.TEXT_GARBLED,
         FindingCode.ENVELOPE_ABSENT,
         FindingCode.SCOPE_DIFFERS,
         FindingCode.AMOUNT_DIFFERS,

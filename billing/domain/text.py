@@ -12,6 +12,19 @@ _HOMOGRAPHS = str.maketrans(dict(zip("ÐƉðɖ", "ĐĐđđ", strict=True)))
 LOOK_LIKE_LATIN = str.maketrans(
     dict(zip("АВЕЅІЈКМНОРСТУХаеѕіјорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABESIJKMHOPCTYXaesijopcyxABEZHIKMNOPTYXo", strict=True))
 )
+_LATIN = ("LATIN", "FULLWIDTH LATIN")
+_WRITTEN_LETTERS = (
+    *_LATIN,
+    "GREEK",
+    "CYRILLIC",
+    "MICRO",
+    "OHM",
+    "KELVIN",
+    "ANGSTROM",
+    "FEMININE",
+    "MASCULINE",
+    "MODIFIER",
+)
 _NAME_MARKS = frozenset(" '’.,-()/&")
 _ASCII_KEPT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
@@ -56,8 +69,8 @@ def fold_heading(text: str) -> str:
 def is_garbled(text: str) -> bool:
     """Whether a text was read in another encoding than it was written in (mojibake): `Nguyá»…n`, `Nguy�n`.
 
-    Replacement marks, control characters and letters of no Latin alphabet are; so is what gives UTF-8 when it is
-    written back in a code page of Windows or in Latin-1. A correct Vietnamese text never does.
+    Replacement marks, control characters and letters no hospital writes are (Greek ones it does: `β-hCG`, `µg`); so is
+    what gives UTF-8 when it is written back in a code page of Windows or in Latin-1. A Vietnamese text never does.
     """
     if text.isascii():
         return False
@@ -65,7 +78,7 @@ def is_garbled(text: str) -> bool:
     for letter in composed:
         if letter == "\ufffd" or unicodedata.category(letter) in {"Cc", "Co", "Cn", "Cs"}:
             return True
-        if letter.isalpha() and not unicodedata.name(letter, "").startswith(("LATIN", "FULLWIDTH LATIN")):
+        if letter.isalpha() and not unicodedata.name(letter, "").startswith(_WRITTEN_LETTERS):
             return True
     return any(_is_utf8_read_as(code_page, text) for code_page in ("cp1252", "cp1258", "latin-1"))
 
@@ -75,9 +88,13 @@ def is_person_name(text: str) -> bool:
     composed = compose(text)
     return (
         any(letter.isalpha() for letter in composed)
-        and all(letter.isalpha() or letter in _NAME_MARKS or unicodedata.combining(letter) for letter in composed)
+        and all(_is_latin(letter) or letter in _NAME_MARKS or unicodedata.combining(letter) for letter in composed)
         and not is_garbled(text)
     )
+
+
+def _is_latin(letter: str) -> bool:
+    return letter.isalpha() and unicodedata.name(letter, "").startswith(_LATIN)
 
 
 def _is_utf8_read_as(code_page: str, text: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from billing.domain.finding import Finding, FindingCode
+from billing.domain.text import is_garbled
 from billing.interop.xml130.line_numbers import formulas_of, is_service
 from billing.interop.xml130.value_formats import DoubtfulValue, doubt_amount, doubt_line, doubt_percentage
 
@@ -14,15 +15,21 @@ _AMOUNTS_OF_INSURANCE = ("deductible", "limit")
 
 
 def find_doubtful_values(document: Mapping[str, object], *, file: str = "", hoso: int = 1) -> tuple[Finding, ...]:
-    """List (`format-differs`) what may mean a thousand or a hundred times as much; `document` was read as a visit."""
+    """List what may mean a thousand or a hundred times as much (`format-differs`), and a garbled name (`text-garbled`).
+
+    `document` was read as a visit.
+    """
     ma_lk = document.get("MA_LK")
     places: list[tuple[str, int | None, DoubtfulValue]] = [("", None, doubt) for doubt in _of_visit(document)]
     for line in _objects(document, "lines"):
         table, stt = str(line.get("table", "")), int(Decimal(_number_text(line.get("stt")) or 0))
         places += [(table, stt, doubt) for doubt in _of_line(table, line)]
+    name = _name_of(document)
+    if is_garbled(name):
+        places.append(("", None, DoubtfulValue("patient.HO_TEN", name, "a name in UTF-8")))
     return tuple(
         Finding(
-            code=FindingCode.FORMAT_DIFFERS,
+            code=FindingCode.TEXT_GARBLED if doubt.field == "patient.HO_TEN" else FindingCode.FORMAT_DIFFERS,
             file=file,
             hoso=hoso,
             ma_lk=str(ma_lk or ""),
@@ -34,6 +41,11 @@ def find_doubtful_values(document: Mapping[str, object], *, file: str = "", hoso
         )
         for table, stt, doubt in places
     )
+
+
+def _name_of(document: Mapping[str, object]) -> str:
+    patient = document.get("patient")
+    return str(patient.get("HO_TEN") or "") if isinstance(patient, Mapping) else ""
 
 
 def _of_line(table: str, line: Mapping[str, object]) -> Iterator[DoubtfulValue]:

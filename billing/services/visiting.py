@@ -260,7 +260,7 @@ def _told(visit: Visit, terms: Terms, read_findings: tuple[Finding, ...], *, hos
 
 def _without_person(finding: Finding) -> Finding:
     """Findings are kept for ever; a card number that could not be read is a number of a person all the same."""
-    return replace(finding, found="…") if finding.field in _PERSONAL_FIELDS else finding
+    return replace(finding, found="…") if finding.field.rpartition(".")[2] in _PERSONAL_FIELDS else finding
 
 
 def _strange_facility(told: _Told) -> Finding:

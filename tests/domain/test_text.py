@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.domain.text import compose, fold_heading, is_person_name, transliterate, upper_without_marks
+from billing.domain.text import compose, fold_heading, is_garbled, is_person_name, transliterate, upper_without_marks
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "transfer_content.json").read_text("utf-8"))["vectors"]
 _TRANSLITERATE = [vector for vector in _VECTORS if vector["kind"] == "transliterate"]
@@ -63,6 +63,22 @@ def test_name_read_in_another_encoding_is_none(name, code_page):
 @pytest.mark.parametrize("name", ["", "123", "Nguy\ufffdn", "N|guyen", "Nguyễn\x7f"])
 def test_text_that_is_no_name_is_none(name):
     assert not is_person_name(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Định lượng β-hCG",
+        "α-fetoprotein (AFP)",
+        "Thuốc 50 µg/ml ± 5 %",
+        "Đo ở 37 °C, 2 m² – 3 “lần”",
+        "Dịch vụ nº 1",
+        "10 Ω",
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_of_services_with_greek_letters_and_signs_are_not_garbled(text, form):
+    assert not is_garbled(unicodedata.normalize(form, text))
 
 
 def test_text_without_a_letter_becomes_empty():

@@ -267,6 +267,21 @@ async def test_level_the_reader_called_rounded_is_listed_once(road: Road) -> Non
     assert [finding["code"] for finding in kept.findings] == ["level-rounded"]
 
 
+async def test_json_visit_is_priced_with_a_finding_on_each_doubtful_value_and_no_name_is_kept(road: Road) -> None:
+    garbled = "Nguyễn Văn Mẫu".encode().decode("cp1252", "replace")
+    document = visit_document(patient={"HO_TEN": garbled})
+    document["lines"][0] |= {"T_BHTT": "40.480"}
+
+    taken = await take_visit(road.context, road.hospital.organization_id, document, actor=SYSTEM)
+
+    assert taken is not None
+    assert taken.priced is not None
+    kept = await find_priced_visit(road.context, road.hospital.organization_id, taken.id)
+    found = {(finding["code"], finding["field"]): finding["found"] for finding in kept.findings}
+    assert found["format-differs", "T_BHTT"] == "40.480"
+    assert found["text-garbled", "patient.HO_TEN"] == "…"
+
+
 async def test_claim_file_of_a_strange_facility_is_refused_with_a_finding(
     road: Road, database: DatabaseAddress
 ) -> None:

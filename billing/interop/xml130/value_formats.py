@@ -61,7 +61,7 @@ def doubt_amount(text: str) -> str:
 
 
 def doubt_percentage(text: str, *, is_whole: bool) -> str:
-    """What a ratio or level of at most 1 may mean; empty for a percentage, 0 included.
+    """What a ratio or level of at most 1, or above 100, may mean; empty for a percentage, 0 included.
 
     A whole percentage (TYLE_TT_DV, TYLE_TT_BH) is in doubt at 1 only: a fraction of one is refused by its field.
     """
@@ -70,7 +70,7 @@ def doubt_percentage(text: str, *, is_whole: bool) -> str:
     value = Decimal(text)
     if value == _ONE or (not is_whole and 0 < value < _ONE):
         return f"{as_text((value * _HUNDRED).normalize())}, a percentage"
-    return ""
+    return "a percentage from 0 to 100" if not is_whole and not 0 <= value <= _HUNDRED else ""
 
 
 def doubt_line(written: Mapping[str, str], formulas: Sequence[Formula], *, is_service: bool) -> Iterator[DoubtfulValue]:

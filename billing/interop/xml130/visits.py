@@ -7,7 +7,7 @@ from datetime import datetime, time
 from billing.domain.errors import InvalidValue
 from billing.domain.finding import FindingCode
 from billing.domain.impossible import ImpossibleInput
-from billing.domain.text import compose
+from billing.domain.text import compose, is_garbled
 from billing.domain.visit import ChargeItem, Patient, Visit
 from billing.interop.xml130.charge_items import read_charge_item, read_stt
 from billing.interop.xml130.codes import (
@@ -93,6 +93,8 @@ def _visit(row: Row, items: tuple[ChargeItem, ...], facility: str, outer: Findin
     care_kind = read_padded_code(row, "MA_LOAI_KCB", CARE_KINDS, 2, log)
     object_code = read_code(row, "MA_DOITUONG_KCB", OBJECT_CODES, log)
     note_lost_zeros_of_ethnic_group(row, log)
+    if is_garbled(row.text("HO_TEN")):
+        log.add(FindingCode.TEXT_GARBLED, field="HO_TEN", found=row.text("HO_TEN"), expected="a name in UTF-8")
     moments = _moments(row, log)
     cards = read_cards(row, log)
     if log.refuses:

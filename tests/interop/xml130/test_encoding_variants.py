@@ -20,7 +20,7 @@ from tests.interop.xml130.claim_files import (
     xml2,
     xml3,
 )
-from tests.interop.xml130.reading import only_visit, refused
+from tests.interop.xml130.reading import listed, only_visit, refused
 
 BOM = "\ufeff"
 NAMESPACES = ' xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
@@ -208,3 +208,12 @@ def test_names_are_composed_and_look_alike_letters_are_the_vietnamese_ones(form:
 
     assert visit.patient.name == "ĐỖ VĂN ĐỨC"
     assert [item.name for item in visit.items if item.code == "40.001"] == ["Thuốc đặt"]
+
+
+@pytest.mark.parametrize("code_page", ["cp1252", "cp1258", "latin-1"])
+def test_name_of_a_patient_in_another_encoding_is_listed(code_page: str) -> None:
+    name = "NGUYỄN VĂN MẪU".encode().decode(code_page, "replace").replace("\x81", "").replace("\x90", "")
+
+    _, (finding,) = listed(file_of_tables(one=xml1(summary(HO_TEN=name))), FindingCode.TEXT_GARBLED)
+
+    assert (finding.table, finding.field) == ("XML1", "HO_TEN")

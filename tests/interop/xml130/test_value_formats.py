@@ -62,6 +62,7 @@ def named(content: bytes) -> dict[str, tuple[str, str]]:
         ({"TYLE_TT_DV": "1.00"}, {"TYLE_TT_DV"}),
         ({"MUC_HUONG": "0.8"}, {"MUC_HUONG"}),
         ({"MUC_HUONG": "1", "T_BHTT": "506", "T_BNCCT": "50094"}, {"MUC_HUONG"}),
+        ({"MUC_HUONG": "8000"}, {"MUC_HUONG"}),
         ({"MUC_HUONG": "0.475", "THANH_TIEN_BH": "0", "T_BHTT": "0"}, {"MUC_HUONG"}),
     ],
 )
