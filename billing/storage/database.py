@@ -16,6 +16,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from billing.domain.errors import CommitUnknown, Unavailable
 from billing.domain.ids import OrganizationId
+from billing.storage.connecting import ADDRESS_ERRORS, CONNECTION_ERRORS, DatabaseUnavailable, cannot_connect
 from billing.storage.strict_json import decode_json, encode_json
 
 T = TypeVar("T")
@@ -48,18 +49,6 @@ class LockClass(IntEnum):
 
     DAY = 1
     BANK_ACCOUNT = 2
-
-
-class DatabaseUnavailable(Unavailable):
-    """No connection could be had, or it was lost before COMMIT was sent: nothing was written."""
-
-    code = "database_unavailable"
-
-
-ADDRESS_UNREADABLE = (
-    "the database's address cannot be read: postgresql://user:password@host:port/database, "
-    "special characters of the password percent-encoded"
-)
 
 
 class DatabaseBusy(Unavailable):
@@ -164,10 +153,10 @@ class Database:
                     "jit": "off",
                 },
             )
-        except (ValueError, OverflowError):  # OverflowError: a port beyond 65535
-            raise DatabaseUnavailable(ADDRESS_UNREADABLE) from None  # their words repeat parts of the address
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise DatabaseUnavailable(f"the database cannot be reached: {type(error).__name__}") from error
+        except ADDRESS_ERRORS as error:
+            raise cannot_connect(error) from None  # its words repeat parts of the address
+        except CONNECTION_ERRORS as error:
+            raise cannot_connect(error) from error
         return cls(pool, limits)
 
     async def close(self) -> None:
@@ -227,7 +216,7 @@ class Database:
         except TimeoutError as error:
             raise DatabaseUnavailable("every connection to the database is in use") from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise DatabaseUnavailable(f"the database cannot be reached: {type(error).__name__}") from error
+            raise cannot_connect(error) from error
 
 
 def _begin_statement(organization_id: OrganizationId, *, posting: bool, read_only: bool) -> str:

@@ -17,7 +17,9 @@ import structlog
 
 import billing
 from billing.domain.errors import BillingError
-from billing.storage.database import ADDRESS_UNREADABLE, DatabaseUnavailable, Reader
+from billing.storage.connecting import ADDRESS_ERRORS, CONNECTION_ERRORS, cannot_connect
+from billing.storage.database import Reader
+from billing.storage.grants import grant_again, record_grants, require_grants, require_roles, unreadable_record
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +27,8 @@ _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _LOCK_KEY = 0x7669656E706869  # "vienphi" in ASCII; a one-number lock, apart from the two-number locks of database.py
 _LOCK_WAIT_MS = 600_000
 _TABLE_LOCK_WAIT_MS = 30_000
+
+_OWNER_NEEDED = "migrate as the role that owns the database and has CREATEROLE (docs/operations.md)"
 
 _RECORD_EXISTS = "SELECT to_regclass('public.schema_migration') IS NOT NULL"
 
@@ -34,7 +38,8 @@ _CREATE_RECORD = """
         number int PRIMARY KEY CHECK (number > 0),
         name text NOT NULL,
         checksum text NOT NULL,
-        applied_at timestamptz NOT NULL DEFAULT now()
+        applied_at timestamptz NOT NULL DEFAULT now(),
+        grants jsonb
     );
     GRANT SELECT ON public.schema_migration TO PUBLIC
 """
@@ -123,22 +128,43 @@ async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]
         await connection.execute(f"SET lock_timeout = {_TABLE_LOCK_WAIT_MS}")
         if not await connection.fetchval(_RECORD_EXISTS):
             await connection.execute(_CREATE_RECORD)
-        missing = _compare(migrations, await connection.fetch(_READ_RECORD))
+        record = await connection.fetch(_READ_RECORD)
+        if record:
+            await require_roles(connection)
+        missing = _compare(migrations, record)
         connection.add_log_listener(_log_warning)
         for migration in missing:
             await _apply(connection, migration)
         await connection.execute(_SECURE_DATABASE)
+        await record_grants(connection, is_changed=bool(missing))
     return [migration.name for migration in missing]
+
+
+async def restore_grants(owner_url: str) -> list[str]:
+    """Give the roles again what applied migrations gave them, as the owner; returns what was missing, a line each.
+
+    Does nothing on a database without migrations. Raises RoleMissing, GrantsMissing, DatabaseUnavailable.
+    """
+    async with _connected(owner_url) as connection:
+        if not await connection.fetchval(_RECORD_EXISTS) or not await connection.fetch(_READ_RECORD):
+            return []
+        await require_roles(connection)
+        return [f"{each} to {each.grantee}" for each in await grant_again(connection)]
 
 
 async def pending(url: str, *, directory: Path | None = None) -> list[str]:
     """The names that `migrate` would apply, read by any role. Changes nothing.
 
-    Raises a MigrationRefused as `migrate` does, or DatabaseUnavailable.
+    Raises a MigrationRefused as `migrate` does, GrantsMissing for the app role, or DatabaseUnavailable.
     """
     migrations = read_migrations(directory or migrations_directory())
     async with _connected(url) as connection:
-        record = await connection.fetch(_READ_RECORD) if await connection.fetchval(_RECORD_EXISTS) else []
+        try:
+            record = await connection.fetch(_READ_RECORD) if await connection.fetchval(_RECORD_EXISTS) else []
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise unreadable_record() from error
+        if record:
+            await require_grants(connection)
     return [migration.name for migration in _compare(migrations, record)]
 
 
@@ -207,7 +233,8 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Mi
         await connection.execute(_ADD_RECORD, migration.number, migration.name, migration.checksum)
         await connection.execute("COMMIT")
     except asyncpg.PostgresError as error:
-        raise MigrationFailed(f"{migration.name}{_line(migration, error)}: {error}") from error
+        remedy = f"; {_OWNER_NEEDED}" if isinstance(error, asyncpg.InsufficientPrivilegeError) else ""
+        raise MigrationFailed(f"{migration.name}{_line(migration, error)}: {error}{remedy}") from error
     finally:
         if not connection.is_closed() and connection.is_in_transaction():
             await connection.execute("ROLLBACK")
@@ -232,10 +259,10 @@ async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Reco
         connection = await asyncpg.connect(
             url, timeout=10, server_settings={"application_name": "vienphi migrate", "timezone": "UTC"}
         )
-    except (ValueError, OverflowError):  # OverflowError: a port beyond 65535
-        raise DatabaseUnavailable(ADDRESS_UNREADABLE) from None  # their words repeat parts of the address
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DatabaseUnavailable(f"the database cannot be reached: {type(error).__name__}") from error
+    except ADDRESS_ERRORS as error:
+        raise cannot_connect(error) from None  # its words repeat parts of the address
+    except CONNECTION_ERRORS as error:
+        raise cannot_connect(error) from error
     try:
         yield connection
     finally:

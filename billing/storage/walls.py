@@ -5,6 +5,7 @@ The walls themselves are built by `migrations/`. Source: DESIGN §4 Walls.
 
 from billing.domain.errors import BillingError
 from billing.storage.database import Database
+from billing.storage.grants import describe_grants, find_missing_grants
 
 _READ_ROLE = """
     SELECT current_user::text AS role,
@@ -83,7 +84,7 @@ async def check_role(database: Database, *, may_forget: bool = False) -> None:
 
     Raises DatabaseUnsafe naming every problem at once: a role that is superuser, passes row security, makes roles, owns
     tables, may create temporary ones or may change an append-only table, itself or through a role it is a member of;
-    row security or a trigger that was switched off; a server older than 15, with fsync or full_page_writes off, or with
+    a role that lacks a grant of the migrations; row security or a trigger that was switched off; a server older than 15, with fsync or full_page_writes off, or with
     synchronous_commit below on.
     """
     problems = await _role_problems(database) + await _server_problems(database, may_forget=may_forget)
@@ -97,6 +98,7 @@ async def _role_problems(database: Database) -> list[str]:
         owned = await reader.fetch(_READ_OWNED_TABLES)
         grants = await reader.fetch(_READ_FORBIDDEN_GRANTS)
         fallen = await reader.fetch(_READ_FALLEN_WALLS)
+        missing = await find_missing_grants(reader)
     assert role is not None
     name = role["role"]
     problems = []
@@ -112,6 +114,8 @@ async def _role_problems(database: Database) -> list[str]:
         problems.append(f"role {name} owns tables, as {', '.join(row['name'] for row in owned[:3])}")
     problems += [f"role {name} may {row['privilege']} {row['name']}" for row in grants]
     problems += [row["problem"] for row in fallen]
+    if missing:
+        problems.append(describe_grants(name, missing))
     return problems
 
 
