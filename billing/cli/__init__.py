@@ -2,11 +2,12 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from billing import __version__
-from billing.domain.errors import BillingError
+from billing.cli.refusals import end_with_sentence, refuse_path
 
 _COMMANDS = {
     "account": "billing.cli.account:account",
@@ -46,11 +47,23 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.BadParameter as error:
+            raise refuse_path(error) or error from None
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except BillingError as refusal:
-            raise click.ClickException(f"{refusal.detail} [{refusal.code}]") from refusal
+        except click.BadParameter as error:
+            raise refuse_path(error) or error from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            raise end_with_sentence(error) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

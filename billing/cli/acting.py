@@ -9,6 +9,7 @@ from typing import TypeVar
 import click
 
 from billing.app import open_service
+from billing.cli.opening import require_migrated
 from billing.domain.actor import Role
 from billing.services.access import Caller, authenticate
 from billing.services.context import Context
@@ -29,6 +30,7 @@ def as_caller(config: Path | None, permitted: Set[Role], work: Callable[[Context
     url, key = settings.database_url.get_secret_value(), _key()
 
     async def run() -> T:
+        await require_migrated(url)
         async with open_service(url, outgoing=settings.providers.rules) as service:
             caller = await authenticate(service.context, key)
             caller.require(permitted)
@@ -39,7 +41,17 @@ def as_caller(config: Path | None, permitted: Set[Role], work: Callable[[Context
 
 def _key() -> str:
     file = os.environ.get(f"{KEY_VARIABLE}_FILE")
-    key = Path(file).read_text(encoding="utf-8") if file else os.environ.get(KEY_VARIABLE, "")
+    key = _read_key(Path(file)) if file else os.environ.get(KEY_VARIABLE, "")
     if not key.strip():
         raise click.ClickException(f"set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE to a key: it says who decides")
     return key.strip()
+
+
+def _read_key(file: Path) -> str:
+    """The text of the key file; what is no text is no key. Raises OSError."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise click.ClickException(
+            f"{KEY_VARIABLE}_FILE names a file that holds no text; write the key into it"
+        ) from None

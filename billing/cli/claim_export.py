@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from billing.app import open_service
+from billing.cli.opening import require_migrated
 from billing.domain.actor import Actor
 from billing.domain.ids import InvoiceId, OrganizationId
 from billing.services.exporting import ExportedClaim, export_claim
@@ -36,7 +37,7 @@ def export(config: Path | None, *, organization: int, invoice_id: UUID, file: Pa
     assert settings.database_url is not None, "named as needed"
     url = settings.database_url.get_secret_value()
     if file.exists():
-        raise click.ClickException(f"{file} is there already")
+        raise click.ClickException(f"{file} is there already; take another name or move it away")
     exported = asyncio.run(_export(url, OrganizationId(organization), InvoiceId(invoice_id)))
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PERSONAL_FILE_MODE)
@@ -48,5 +49,6 @@ def export(config: Path | None, *, organization: int, invoice_id: UUID, file: Pa
 
 
 async def _export(database_url: str, organization_id: OrganizationId, invoice_id: InvoiceId) -> ExportedClaim:
+    await require_migrated(database_url)
     async with open_service(database_url) as service:
         return await export_claim(service.context, organization_id, invoice_id, actor=Actor.system())

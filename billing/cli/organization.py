@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
+from billing.cli.files import read_settings_file
 from billing.cli.setting_up import as_owner, as_owner_of_claims
 from billing.domain.coverage.facts import FacilityFacts, FormerLine, TechnicalLevel
 from billing.domain.exception import DEFAULT_TERMS
 from billing.domain.ids import OrganizationId
-from billing.interop.strict_json import read_object
 from billing.services.claim_setting_up import NewTerms
 from billing.services.organizing import NewOrganization
 
@@ -137,7 +137,7 @@ def set_facility(
             is_provisional=provisional,
             former_line=None if former_line is None else FormerLine(former_line),
         ),
-        lists=None if lists is None else read_object(lists.read_bytes()),
+        lists=None if lists is None else read_settings_file(lists),
     )
     as_owner_of_claims(config, lambda setup: setup.set_terms(OrganizationId(number), terms))
     click.echo(f"facility {facility_code}: {technical_level} from {valid_from.date()}")

@@ -11,6 +11,7 @@ import httpx
 
 from billing.app import Service, account_settings, open_service
 from billing.cli.captured import read_captured
+from billing.cli.opening import require_migrated
 from billing.domain.addresses import callback_path
 from billing.domain.errors import InvalidValue, NotFound, Refused
 from billing.domain.ids import OrganizationId
@@ -200,6 +201,7 @@ def _run(config: Path | None, work: Callable[[Service], Awaitable[None]]) -> Non
     url = settings.database_url.get_secret_value()
 
     async def run() -> None:
+        await require_migrated(url)
         async with open_service(url) as service:
             await work(service)
 

@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from billing.cli.opening import require_migrated
 from billing.cli.replay_output import BillRows, JsonLines, LineRows, Output, Words
 from billing.domain.coverage.figures import read_figures
 from billing.domain.coverage.recompute import Tally
@@ -116,6 +117,7 @@ async def _replay(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
+    await require_migrated(url)
     database = await Database.open(url, limits=RECOMPUTING_LIMITS, application_name="vienphi replay")
     try:
         if draft is not None and tariff_id is not None:
