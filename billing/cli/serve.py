@@ -26,12 +26,15 @@ def serve(config: Path | None) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    async with open_fit_service(settings) as service:
+    async with (
+        open_fit_service(settings) as service,
+        serving(service.application, host=settings.host, port=settings.port) as bound,
+    ):
+        # Only once the port is ours: a process that cannot serve keeps nothing up.
         upkeep = service.context.background.start("upkeep", lambda: keep_up(service.context.database))
         try:
-            async with serving(service.application, host=settings.host, port=settings.port) as bound:
-                log.info("serving_started", at=bound)
-                await stop_sign().wait()
-                log.info("serving_stopped")
+            log.info("serving_started", at=bound)
+            await stop_sign().wait()
+            log.info("serving_stopped")
         finally:
             await upkeep.stop()

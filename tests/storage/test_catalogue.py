@@ -339,6 +339,7 @@ _OWNERS_STATEMENTS = {
     "webhooks._ADD_ENDPOINT",
     "webhooks._REMOVE_ENDPOINT",
     "exceptions._SET_TERMS",
+    "grants._RECORD",
 }
 """Setting an organization up takes the owner; the app role is refused these."""
 
