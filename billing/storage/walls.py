@@ -83,9 +83,9 @@ async def check_role(database: Database, *, may_forget: bool = False) -> None:
     """Refuse to go on where the walls do not stand. `may_forget` passes over durability and is for tests alone.
 
     Raises DatabaseUnsafe naming every problem at once: a role that is superuser, passes row security, makes roles, owns
-    tables, may create temporary ones or may change an append-only table, itself or through a role it is a member of;
-    a role that lacks a grant of the migrations; row security or a trigger that was switched off; a server older than 15, with fsync or full_page_writes off, or with
-    synchronous_commit below on.
+    tables, may create temporary ones or may change an append-only table, itself or through a role it is a member of; a
+    role that lacks a grant of the migrations; row security or a trigger that was switched off; a server older than 15,
+    with fsync or full_page_writes off, or with synchronous_commit below on.
     """
     problems = await _role_problems(database) + await _server_problems(database, may_forget=may_forget)
     if problems:
