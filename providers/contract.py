@@ -239,6 +239,10 @@ class Callbacks(ABC):
     evidence_headers: ClassVar[frozenset[str]] = frozenset()
     said_once: ClassVar[frozenset[Verdict]] = frozenset()
 
+    id_scope: ClassVar[str] = ""
+    """Inside what a transaction's id is unique at the provider, besides our account: the provider's name alone, or with
+    `payee`, as in `vnpay/payee`. Two accounts on one merchant then book its money once. Empty: the account alone."""
+
     @abstractmethod
     def read_callback(self, callback: Callback) -> "Notices | BillInquiry | Reply":
         """Verify, then read. A Reply ends the matter without a notice (a handshake, a token, a test call).

@@ -3,12 +3,12 @@
 Nothing here decides; it is put together once in `app` and in tests.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from secrets import randbits
 from typing import Protocol
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import structlog
 
@@ -29,6 +29,7 @@ from providers.contract import Callback, Callbacks, Provider
 Clock = Callable[[], datetime]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ID_SCOPES = UUID("6c0b7c52-5a7e-5d0e-9d0b-0f6d3f3b9a10")
 _MILLISECOND = timedelta(milliseconds=1)
 _RANDOM_BITS = 74
 _SET_BACK_MAX_MS = 10_000
@@ -96,6 +97,17 @@ class ProviderAccount:
     def evidence_headers(self) -> frozenset[str]:
         """Headers that are kept with a delivery because they prove it."""
         return self.provider.evidence_headers if isinstance(self.provider, Callbacks) else frozenset()
+
+    def id_scopes(self, payee: Sequence[tuple[str, str]]) -> tuple[UUID, ...]:
+        """Owners of a transaction's id: this account, and the wider whole inside which the provider gives ids, if any.
+
+        Two accounts on one merchant share the second, so that money both tell of is booked once.
+        """
+        scope = self.provider.id_scope if isinstance(self.provider, Callbacks) else ""
+        if not scope:
+            return (self.id,)
+        named = sorted(payee) if scope.endswith("/payee") else []
+        return self.id, uuid5(_ID_SCOPES, repr([scope, *named]))
 
 
 class AccountUnusable(Unavailable):

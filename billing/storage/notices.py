@@ -95,7 +95,7 @@ _CHANNELS = "channels"
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The keys this transaction is the first to claim; `shared` are bank accounts of the batch with several channels."""
+    """The keys this transaction is the first to claim; `shared` are bank accounts of the batch with more channels."""
 
     events: frozenset[EventKey]
     facts: frozenset[FactKey]

@@ -57,6 +57,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
 
     signed_part: ClassVar[str] = "thirteen named values, our access key among them"
     settings_type: ClassVar[type[BaseModel]] = MomoSettings
+    id_scope: ClassVar[str] = "momo/payee"
     partial_refunds: ClassVar[bool] = True
 
     def __init__(self, settings: MomoSettings, client: httpx.AsyncClient) -> None:

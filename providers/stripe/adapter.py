@@ -75,6 +75,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
 
     signed_part: ClassVar[str] = "the moment t of the header Stripe-Signature, a full stop and the whole body"
     settings_type: ClassVar[type[BaseModel]] = StripeSettings
+    id_scope: ClassVar[str] = "stripe"
     evidence_headers: ClassVar[frozenset[str]] = frozenset({_SIGNATURE})
     partial_refunds: ClassVar[bool] = True
 

@@ -89,6 +89,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
     signed_part: ClassVar[str] = "every vnp_ parameter of the query that has a value, but the hash and its type"
     settings_type: ClassVar[type[BaseModel]] = VnpaySettings
     said_once: ClassVar[frozenset[Verdict]] = frozenset({Verdict.AMOUNT_DIFFERS, Verdict.UNKNOWN_REFERENCE})
+    id_scope: ClassVar[str] = "vnpay/payee"
     partial_refunds: ClassVar[bool] = True
 
     def __init__(self, settings: VnpaySettings, client: httpx.AsyncClient) -> None:

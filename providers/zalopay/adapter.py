@@ -68,6 +68,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
 
     signed_part: ClassVar[str] = "the text of the field data"
     settings_type: ClassVar[type[BaseModel]] = ZalopaySettings
+    id_scope: ClassVar[str] = "zalopay/payee"
     partial_refunds: ClassVar[bool] = True
 
     def __init__(self, settings: ZalopaySettings, client: httpx.AsyncClient) -> None:

@@ -5,7 +5,6 @@ lock order of the house: day, keys, invoices, intents; then everything received 
 comes last (`outflows.py`), for every caller, by notice and not by delivery. Source: DESIGN §5.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,25 +16,22 @@ from billing.domain.folding import Folded, Ground, Reason, fold
 from billing.domain.ids import AllocationId, DeliveryId, EntryId, PaymentId
 from billing.domain.intent import Intent
 from billing.domain.ledger import CHART, AccountKey, Entry, EntryKind, accounting_date, business_date
-from billing.domain.linking import KnownReferences, normal_reference
+from billing.domain.linking import KnownReferences
 from billing.domain.money import Dong, dong
 from billing.domain.notice import (
-    WEAK,
-    Codes,
     EventKey,
-    FactKey,
-    ReferenceKey,
     Source,
     Telling,
     first_tellings,
     join_facts,
 )
 from billing.domain.payment import Allocation
-from billing.domain.reference import Grammar, extract_codes, is_reference_code, may_name_code, squeezed_codes
+from billing.domain.reference import Grammar, may_name_code
 from billing.domain.undoing import outflow_of
 from billing.services.context import Books, Context, ProviderAccount
 from billing.services.steps.cases import case_row
 from billing.services.steps.messages import intent_message, invoice_message
+from billing.services.steps.naming import codes_in, event_key, fact_keys, reference_key, reversed_keys
 from billing.services.steps.outflows import NewOutflow, apply_outflows
 from billing.storage.bank_references import lock_references, write_references
 from billing.storage.bookings import (
@@ -57,7 +53,7 @@ from billing.storage.notices import (
 )
 from billing.storage.payees import NamedPayee, read_own_payees
 from billing.storage.undoing import lock_for_outflows, outflow_key
-from providers.contract import Callback, Movement, Notice, Outcome, Payer, Verdict
+from providers.contract import Callback, Movement, Notice, Payer, Verdict
 from providers.references import is_placeholder
 
 _KEPT_HEADERS = frozenset({"content-type", "user-agent", "date"})
@@ -215,17 +211,17 @@ def _telling(delivery: Delivery, notice: Notice, grammar: Grammar, own: Mapping[
         delivery_id=delivery.id,
         account_id=account.id,
         bank_account_id=account.bank_account_id,
-        event=EventKey(account.id, _event_key(notice)),
+        event=EventKey(account.id, event_key(notice)),
         fingerprint=notice.fingerprint,
         outcome=notice.outcome,
         movement=notice.movement,
         amount=dong(notice.amount),
         occurred_at=_moment(notice, delivery),
-        fact_keys=_fact_keys(account, notice),
-        reference_key=_reference_key(account, notice),
-        reverses=_reverses(account, notice),
+        fact_keys=fact_keys(account, notice),
+        reference_key=reference_key(account, notice),
+        reverses=reversed_keys(account, notice),
         source=delivery.source,
-        codes=_codes(notice, grammar),
+        codes=codes_in(notice, grammar),
         transfer_text=notice.transfer_text,
         provider_reference=notice.provider_reference,
         bank_reference="" if is_placeholder(notice.bank_reference) else notice.bank_reference,
@@ -237,60 +233,6 @@ def _telling(delivery: Delivery, notice: Notice, grammar: Grammar, own: Mapping[
 def _moment(notice: Notice, delivery: Delivery) -> datetime:
     """When it happened; one that cannot be, as an unset clock writes it, must not keep money out of the books."""
     return notice.occurred_at if _FIRST <= notice.occurred_at < _LAST else delivery.callback.received_at
-
-
-def _event_key(notice: Notice) -> str:
-    """What is told, kept apart by what it may do: a telling that books nothing must not shadow one that does.
-
-    Money without any name is told apart by its content, so that a second such transfer is another case for a person.
-    """
-    if notice.names_other_account:
-        return f"foreign:{notice.event_key}"
-    if notice.outcome is Outcome.SUCCEEDED and not _names(notice):
-        return f"unnamed:{notice.event_key}:{hashlib.sha256(notice.fingerprint).hexdigest()[:16]}"
-    return f"{notice.movement.value}:{notice.event_key}"
-
-
-def _names(notice: Notice) -> list[str]:
-    """The fact keys that name something: a placeholder is no reference and no id."""
-    return sorted(key for key in notice.fact_keys if not is_placeholder(key.partition(":")[2]))
-
-
-def _fact_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
-    """The strong names of the money. Without one, the event is its name: a bank reference alone is weak."""
-    names = _names(notice)
-    strong = [name for name in names if not name.startswith(WEAK)]
-    if names and not strong:
-        strong = [f"event:{hashlib.sha256(_event_key(notice).encode()).hexdigest()}"]
-    return frozenset(FactKey(account.id, notice.movement, name) for name in strong)
-
-
-def _reference_key(account: ProviderAccount, notice: Notice) -> ReferenceKey | None:
-    """A bank's reference belongs to the bank account, so that another channel's telling of it is recognised."""
-    named = next((name for name in _names(notice) if name.startswith(WEAK)), None)
-    if named is None:
-        return None
-    reference = normal_reference(named.removeprefix(WEAK))
-    return ReferenceKey(account.bank_account_id or account.id, notice.movement, reference)
-
-
-def _reverses(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
-    """Names of the payment whose money has left, as `Telling.traces` of that payment has them."""
-    named = replace(notice, movement=Movement.RECEIVED, fact_keys=notice.reverses)
-    reference = _reference_key(account, named)
-    strong = [name for name in _names(named) if not name.startswith(WEAK)]
-    traces = {FactKey(account.id, Movement.RECEIVED, name) for name in strong}
-    return frozenset(traces if reference is None else traces | {reference.as_trace})
-
-
-def _codes(notice: Notice, grammar: Grammar) -> Codes:
-    own = (notice.reference,) if notice.reference is not None and is_reference_code(notice.reference) else ()
-    if notice.names_order:
-        return Codes(field=own)
-    extraction = extract_codes(notice.transfer_text, grammar)
-    if extraction.squeezed:
-        return Codes(field=own, squeezed=extraction.codes)
-    return Codes(field=own, direct=extraction.codes, squeezed=squeezed_codes(notice.transfer_text, grammar))
 
 
 def _booking(
