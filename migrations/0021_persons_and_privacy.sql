@@ -101,6 +101,8 @@ CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON facility_readings
     FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('proposed_by', 'approved_by');
 CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON account_change
     FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('proposed_by', 'decided_by', 'approved');
+CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON dead_letter
+    FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('close_proposed_by', 'closed_by');
 
 -- Personal data leaves after its retention (billing/domain/retention.py), and a patient's at once where that is requested
 -- for. Only tables that hold nothing of the books: payments, invoices, entries, seals and audit hold ids and amounts.

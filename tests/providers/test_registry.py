@@ -1,3 +1,4 @@
+import traceback
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoints, distributions
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from providers.registry import (
     installed_providers,
     open_provider,
     provider_class,
+    read_settings,
 )
 from providers.sandbox.adapter import Sandbox
 from providers.settings import AccountSettings, Secrets
@@ -174,3 +176,24 @@ def test_validator_that_needs_secrets_refuses_no_settings_that_have_none(monkeyp
         with pytest.raises(SettingsRefused) as refused:
             check_stored_settings("stubborn", {"name": "leaked-leak" if wrong else "elevenletts"}, given)
         assert list(refused.value.fields) == [wrong]
+
+
+@pytest.mark.parametrize("provider", installed_providers())
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "hidden-word \n;",
+        ["hidden-word", "hidden-word"],
+        {"a": "hidden-word"},
+        [["hidden-word"]],
+        "http://hidden-word:x@[",
+    ],
+)
+def test_refused_settings_repeat_no_value_whichever_field_it_stands_in(provider: str, wrong: object) -> None:
+    for field in (*provider_class(provider).settings_type.model_fields, "surplus"):
+        for check in (check_stored_settings, read_settings):
+            try:
+                check(provider, {field: wrong})
+            except SettingsRefused as refusal:
+                told = "".join(traceback.format_exception(refusal))
+                assert "hidden-word" not in told, field

@@ -20,9 +20,11 @@ from billing.services.erasing import PatientNumber, detach_old_partitions, erase
 from billing.services.intake import Intake
 from billing.services.invoicing import issue_invoice
 from billing.services.recomputing import recompute
+from billing.services.retry_dead_letters import approve_close, propose_close
 from billing.services.sealing import seal_once
 from billing.services.visiting import find_visit, take_claim_file, take_visit
 from billing.storage.database import Database, DatabaseLimits
+from billing.storage.dead_letters import Verified, add_dead_letter
 from billing.storage.idempotency import add_key
 from providers.contract import Payer
 from tests.builders import visit_document
@@ -346,3 +348,34 @@ async def test_audit_never_leaves(owner: Database) -> None:
     with pytest.raises(asyncpg.RestrictViolationError):
         async with owner.installation(writing=True) as reader:
             await reader.fetch("SELECT vienphi_detach_partitions('audit', '2100-01-01', false)")
+
+
+async def test_dead_letter_is_emptied_once_it_has_ended_and_kept_whole_while_it_waits(
+    road: Road, admin: Actor, database: DatabaseAddress
+) -> None:
+    organization_id = road.hospital.organization_id
+    [other] = await actors(database, road.context, ("desk-two", "Người thứ hai"))
+    delivery = road.delivery(road.notice("T1", "K7ABCDEFR NGUYEN VAN THU"))
+    async with road.context.database.transaction(organization_id) as tx:
+        await add_dead_letter(
+            tx,
+            delivery.id,
+            delivery.account.id,
+            replace(delivery.callback, body=b"NGUYEN VAN THU"),
+            kept_headers={"x-test"},
+            fault="22021",
+            verified=Verified(notices=b'["NGUYEN VAN THU"]', at=road.context.clock(), by="callback"),
+        )
+    turn(road, days=401)
+
+    waiting = await erase_once(road.context, organization_id, Retention())
+    await propose_close(road.context, organization_id, delivery.id, reason="not ours", actor=admin)
+    await approve_close(road.context, organization_id, delivery.id, actor=other)
+    ended = await erase_once(road.context, organization_id, Retention())
+    again = await erase_once(road.context, organization_id, Retention())
+
+    async with road.context.database.transaction(organization_id) as tx:
+        [row] = await tx.fetch("SELECT body, notices, headers, source_address, close_reason FROM dead_letter")
+    assert (waiting, ended, again) == (0, 1, 0)
+    assert (bytes(row["body"]), bytes(row["notices"]), row["source_address"]) == (b"", b"", "")
+    assert row["close_reason"] == "not ours"
