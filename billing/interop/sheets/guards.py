@@ -11,7 +11,7 @@ TEXT_COLUMN = "enter the code again with all its zeros and format the column as 
 
 _PROTECTED = re.compile(r'="((?:[^"]|"")*)"')
 _ERROR = re.compile(r"#(?:N/A|NAME\?|[A-Z]+(?:/0)?!)|#{2,}", re.IGNORECASE)
-_EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?E[+-]\d+", re.IGNORECASE | re.ASCII)
+_EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+E[+-]?|E[+-])\d+", re.IGNORECASE | re.ASCII)
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|thg ?\\d{1,2}"
 _DAY = re.compile(
     rf"\d{{1,2}}[/-]\d{{1,2}}[/-]\d{{2,4}}|\d{{4}}[/-]\d{{1,2}}[/-]\d{{1,2}}(?:[ T][\d:.]+)?"

@@ -203,7 +203,7 @@ def _read_rows(
         if price is None:
             continue
         if price.code in first_rows:
-            why = f"this code stands in row {first_rows[price.code]} already"
+            why = f"this code stands in row {first_rows[price.code]} already; leave one of the rows"
             faults.append(RowFault(row.number, _WORDS["code"], why, price.code))
             continue
         first_rows[price.code] = row.number
@@ -268,7 +268,9 @@ class _RowReader:
             insured, fee, on_demand = amounts
             return ListedPrice(code=code, name=name, unit=unit, insured=insured, fee=fee, on_demand=on_demand)
         except InvalidValue as refusal:
-            self._note(refusal.field or "", refusal.detail, self._shown(refusal.field or ""))
+            column = refusal.field or ""
+            how = "; enter đồng with at most 3 decimals" if column in _PRICES else ""
+            self._note(column, f"{refusal.detail}{how}", self._shown(column))
             return None
 
     def _code(self) -> str:
