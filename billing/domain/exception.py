@@ -38,6 +38,8 @@ DEFAULT_TERMS: Mapping[Reason | Why, ExceptionTerms] = {
     Reason.FOREIGN_ACCOUNT: ExceptionTerms(_AT_ONCE),
     Reason.SAME_EVENT_OTHER_CONTENT: ExceptionTerms(_AT_ONCE),
     Reason.MONEY_LEFT_UNASKED: ExceptionTerms(_AT_ONCE),
+    # Nothing after the place where a provider's list is stuck reaches the books.
+    Reason.FEED_STUCK: ExceptionTerms(_AT_ONCE),
     # A patient has paid and still stands as owing.
     Why.NO_REFERENCE: ExceptionTerms(_AT_ONCE),
     Why.TWO_REFERENCES: ExceptionTerms(_AT_ONCE),

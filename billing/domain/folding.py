@@ -36,6 +36,7 @@ class Reason(StrEnum):
     REVIEW = "review"
     MONEY_LEFT_UNASKED = "money_left_unasked"
     ASKED_IN_VAIN = "asked_in_vain"
+    FEED_STUCK = "feed_stuck"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,14 @@ from datetime import datetime, timedelta
 import structlog
 
 from billing.domain.errors import BillingError, CommitUnknown, Unavailable
+from billing.domain.exception import terms_of
+from billing.domain.folding import Reason
 from billing.domain.ids import DeliveryId, OrganizationId
 from billing.domain.ledger import business_date
 from billing.domain.notice import Source
 from billing.services.context import Context, ProviderAccount
 from billing.services.steps.notices import Delivery, apply_deliveries
+from billing.storage.exceptions import open_case_of_account, read_exception_terms
 from billing.storage.feeds import claim_feed, fail_feed, move_feed
 from billing.storage.journal import open_day
 from billing.storage.organizations import read_account_names
@@ -26,6 +29,9 @@ from providers.contract import Callback, Feeds, FeedUnknown, Notice, Notices
 
 CLAIM = timedelta(minutes=3)
 """How long a list is one worker's; longer than a call may take and its page needs to be written."""
+
+FAILURES_MAX = 12
+"""Failures in a row, about three quarters of an hour, after which a person is told that a list is not read."""
 
 CALL_TIMEOUT_S = 60.0
 PAGES_MAX = 20
@@ -99,10 +105,20 @@ async def _read_page(
     except Exception as error:  # A provider's own fault must not keep the others from being read.
         is_foreseen = isinstance(error, (FeedUnknown, TimeoutError))
         log.warning("feed_not_read", account_id=str(account.id), exc_info=None if is_foreseen else error)
-        async with context.database.transaction(account.organization_id) as tx:
-            await fail_feed(tx, account.id, claimed_until=until, now=context.clock())
+        await _fail(context, account, claimed_until=until, is_stuck=False)
         return None
     return _Page(told, following, until)
+
+
+async def _fail(context: Context, account: ProviderAccount, *, claimed_until: datetime, is_stuck: bool) -> None:
+    """Leave a list alone for a while; where it is stuck, or has failed too often in a row, a person is told."""
+    now = context.clock()
+    async with context.database.transaction(account.organization_id) as tx:
+        failures = await fail_feed(tx, account.id, claimed_until=claimed_until, now=now)
+        if failures and (is_stuck or failures >= FAILURES_MAX):
+            terms = terms_of(Reason.FEED_STUCK, await read_exception_terms(tx))
+            case_id = context.ids.new()
+            await open_case_of_account(tx, case_id, Reason.FEED_STUCK, account.id, at=now, terms=terms)
 
 
 async def _take_page(context: Context, account: ProviderAccount, page: _Page) -> None:
@@ -116,6 +132,7 @@ async def _take_page(context: Context, account: ProviderAccount, page: _Page) ->
     try:
         await _write(context, account, page, page.told.notices, is_last=True)
     except (Unavailable, CommitUnknown):
+        await _fail(context, account, claimed_until=page.claimed_until, is_stuck=False)
         raise
     except Exception as error:  # Whatever is wrong with one notice; the others of its page are written.
         log.error("feed_page_not_written", account_id=str(account.id), exc_info=error)
@@ -137,8 +154,7 @@ async def _write_one_by_one(context: Context, account: ProviderAccount, page: _P
     if not failed:
         await _write(context, account, page, (), is_last=True)
         return
-    async with context.database.transaction(account.organization_id) as tx:
-        await fail_feed(tx, account.id, claimed_until=page.claimed_until, now=context.clock())
+    await _fail(context, account, claimed_until=page.claimed_until, is_stuck=True)
     raise FeedStuck(f"{len(failed)} of a page of account {account.name} cannot be written: {', '.join(failed)}")
 
 

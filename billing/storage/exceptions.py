@@ -1,9 +1,10 @@
 """Exceptions as they are stored: the terms an organization sets for a reason. They are opened with a booking."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from billing.domain.exception import ExceptionTerms
-from billing.domain.ids import PersonId
+from billing.domain.ids import PersonId, ProviderAccountId
 from billing.storage.database import Transaction
 
 _READ_TERMS = """
@@ -19,6 +20,24 @@ async def read_exception_terms(tx: Transaction) -> dict[str, ExceptionTerms]:
         )
         for row in await tx.fetch(_READ_TERMS, tx.organization_id)
     }
+
+
+_OPEN_OF_ACCOUNT = """
+    INSERT INTO exception_case (organization_id, id, reason, state, amount, provider_account_id, opened_at, due_at,
+        owner_id)
+    SELECT $1, $2, $3, 'open', 0, $4, $5, $6, $7
+    WHERE NOT EXISTS (SELECT FROM exception_case WHERE organization_id = $1 AND state = 'open' AND reason = $3
+        AND provider_account_id = $4)
+"""
+
+
+async def open_case_of_account(
+    tx: Transaction, case_id: UUID, reason: str, account_id: ProviderAccountId, *, at: datetime, terms: ExceptionTerms
+) -> None:
+    """Open an exception about a provider account unless one of this reason is open; a row of it must be held."""
+    await tx.execute(
+        _OPEN_OF_ACCOUNT, tx.organization_id, case_id, reason, account_id, at, at + terms.due, terms.owner_id
+    )
 
 
 _SET_TERMS = """

@@ -49,9 +49,14 @@ _FAIL = """
     UPDATE feed_cursor SET failures = failures + 1,
         claimed_until = $4::timestamptz + least(300, 5 * 2 ^ least(failures, 10)) * interval '1 second'
     WHERE organization_id = $1 AND provider_account_id = $2 AND claimed_until = $3
+    RETURNING failures
 """
 
 
-async def fail_feed(tx: Transaction, account_id: ProviderAccountId, *, claimed_until: datetime, now: datetime) -> None:
-    """Leave a list alone for a while that could not be read: 5 seconds, twice as long each time, 5 minutes at most."""
-    await tx.execute(_FAIL, tx.organization_id, account_id, claimed_until, now)
+async def fail_feed(tx: Transaction, account_id: ProviderAccountId, *, claimed_until: datetime, now: datetime) -> int:
+    """Leave a list alone for a while that could not be read: 5 seconds, twice as long each time, 5 minutes at most.
+
+    Returns its failures in a row; 0 where the claim had ended and somebody else has taken the list since.
+    """
+    failures: int | None = await tx.fetchval(_FAIL, tx.organization_id, account_id, claimed_until, now)
+    return failures or 0

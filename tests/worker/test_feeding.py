@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
 
+from billing.domain.errors import Unavailable
 from billing.services import feeding
 from billing.services.accounts import BuiltProvider
 from billing.services.feeding import FeedStuck, feed_once
@@ -191,3 +193,37 @@ async def test_money_that_came_and_left_in_one_page_is_booked_in_that_order(feed
     assert (await feed_road.road.read(bill.intent_id))["received"] == 0
     assert await feed_road.cursor() == "2"
     await assert_books_are_right(feed_road.road.context.database)
+
+
+async def test_stuck_list_is_given_to_a_person_once(feed_road: FeedRoad) -> None:
+    feed_road.list.movements = [feed_road.road.notice("T0", "x", amount=-1)]
+
+    for _ in range(3):
+        with pytest.raises(FeedStuck):
+            await feed_road.feed()
+        feed_road.clock.turn(minutes=10)
+
+    cases = await feed_road.rows("SELECT reason, provider_account_id FROM exception_case")
+    assert cases == [{"reason": "feed_stuck", "provider_account_id": feed_road.road.account.id}]
+
+
+@pytest.mark.parametrize("where", ["read", "written"])
+async def test_list_that_fails_again_and_again_is_given_to_a_person(
+    feed_road: FeedRoad, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    async def fail(*_: object) -> None:
+        raise Unavailable("busy")
+
+    feed_road.list.movements = [feed_road.road.notice("T0", "x")]
+    if where == "read":
+        feed_road.list.fault = lambda: FeedUnknown("away")
+    else:
+        monkeypatch.setattr(feeding, "apply_deliveries", fail)
+    opened = []
+    for _ in range(14):
+        with suppress(Unavailable):
+            await feed_road.feed()
+        feed_road.clock.turn(minutes=10)
+        opened.append(len(await feed_road.rows("SELECT id FROM exception_case WHERE reason = 'feed_stuck'")))
+
+    assert opened == [0] * 11 + [1] * 3
