@@ -31,6 +31,7 @@ class Reason(StrEnum):
     SAME_FACT_OTHER_AMOUNT = "same_fact_other_amount"
     KEYS_MEET_TWO_FACTS = "keys_meet_two_facts"
     BANK_REFERENCE_REPEATED = "bank_reference_repeated"
+    CODE_NAMED_LATER = "code_named_later"
     FOREIGN_ACCOUNT = "foreign_account"
     NO_FACT_KEY = "no_fact_key"
     REVIEW = "review"
@@ -162,9 +163,18 @@ class _Folding:
             facts.add(found.payment)
             if found.is_ambiguous:
                 self._open_case(Reason.KEYS_MEET_TWO_FACTS, telling, payment_id=found.payment.fact_id)
+            self._name_code_later(telling, found)
         if facts:
             return self._meet(telling, facts)
         return self._take_movement(telling, fact_id, is_doubtful=found.is_doubtful)
+
+    def _name_code_later(self, telling: Telling, found: Link) -> None:
+        """Money booked without a code, whose code another channel names: a person assigns it."""
+        codes = self._codes_of(telling)
+        is_received = telling.movement is Movement.RECEIVED
+        if is_received and found.payment is not None and not found.is_coded and len(codes) == 1:
+            intent = self._intent(min(codes))
+            self._open_case(Reason.CODE_NAMED_LATER, telling, payment_id=found.payment.fact_id, intent_id=intent.id)
 
     def _take_movement(self, telling: Telling, fact_id: PaymentId, *, is_doubtful: bool) -> Verdict:
         """Money that no event named before."""

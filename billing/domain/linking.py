@@ -28,11 +28,13 @@ STRONG = "transaction:"
 class Link:
     """Which payment an event belongs to, None where it is money of its own.
 
-    `is_ambiguous`: another payment fits as well. `is_doubtful`: no payment is linked, though one nearly fits: a bank
-    reference and a strong name, an amount or a code contradict each other.
+    `is_coded`: an event of the payment carried a code of ours. `is_ambiguous`: another payment fits as well.
+    `is_doubtful`: no payment is linked, though one nearly fits: a bank reference and a strong name, an amount or a code
+    contradict each other.
     """
 
     payment: KnownFact | None = None
+    is_coded: bool = True
     is_ambiguous: bool = False
     is_doubtful: bool = False
 
@@ -66,7 +68,8 @@ def link(event: ReferenceUse, known: Iterable[ReferenceUse]) -> Link:
     fitting.sort()
     _, _, payment_id, amount = fitting[0]
     rivals = [one for one in fitting if one[0] == fitting[0][0]]
-    return Link(KnownFact(payment_id, amount), is_ambiguous=len(rivals) > 1)
+    is_coded = any(use.codes for use in uses_of[payment_id])
+    return Link(KnownFact(payment_id, amount), is_coded=is_coded, is_ambiguous=len(rivals) > 1)
 
 
 def _is_other_movement(event: ReferenceUse, use: ReferenceUse) -> bool:

@@ -31,7 +31,7 @@ def two_intents() -> dict[str, object]:
 def test_reference_of_another_channel_is_the_same_money_within_a_day(day: int) -> None:
     told = telling(bank_reference="FT1")
 
-    folded = run(told, uses=[use(BEFORE, booked_on=NOON.date() + timedelta(days=day))])
+    folded = run(told, uses=[use(BEFORE, booked_on=NOON.date() + timedelta(days=day), codes=frozenset({code()}))])
 
     assert (folded.payments, folded.cases) == ([], [])
     assert folded.verdicts == {told.delivery_id: Verdict.DUPLICATE}
@@ -130,7 +130,10 @@ def test_telling_without_a_code_is_linked_to_one_with_a_code(coded_first: bool) 
 
     folded = run(*(pair if coded_first else reversed(pair)))
 
-    assert len(folded.payments) == 1
+    [(payment, _)] = folded.payments
+    later = [(case.reason, case.payment_id, case.intent_id) for case in folded.cases if case.intent_id is not None]
+    expected = (Reason.CODE_NAMED_LATER, payment.id, intent(invoices=[]).id)
+    assert later == ([] if coded_first else [expected]), "a person assigns what was booked without its code"
 
 
 def test_status_poll_without_an_id_describes_the_transfer_that_was_called_back() -> None:

@@ -72,3 +72,42 @@ async def test_persons_added_twice_before_names_were_unique_stay_and_are_named(
     rows = await owner.fetch("SELECT duplicate_of FROM person ORDER BY id")
     assert [row[0] for row in rows] == [None, ids[0], None, ids[0]]
     await owner.close()
+
+
+async def test_bank_references_of_before_become_weak_names(empty_database: DatabaseAddress, tmp_path: Path) -> None:
+    """The name that a reference was made into says nothing; a provider's own id stays the name of its payment."""
+    await migrate(empty_database.owner_url, directory=_up_to("0015", tmp_path))
+    owner = await asyncpg.connect(empty_database.owner_url)
+    await owner.execute("SET vienphi.organization = '1'")
+    await owner.execute(
+        """
+        INSERT INTO organization (id, name, tax_code, created_at) VALUES (1, 'x', '0100000001', now());
+        INSERT INTO bank_account_owner VALUES ('970422', '0110', 1);
+        INSERT INTO bank_account VALUES (1, vienphi_first_id('2026-01-09'), '970422', '0110', 'x');
+        INSERT INTO provider_account (organization_id, id, name, provider, bank_account_id, settings)
+        SELECT 1, vienphi_first_id(day), provider, provider, vienphi_first_id('2026-01-09'), '{}'
+        FROM (VALUES (date '2026-01-01', 'sepay'), ('2026-01-02', 'vietqr')) AS t (day, provider);
+        INSERT INTO payment (organization_id, id, provider_account_id, delivery_id, amount, provider_reference,
+            bank_reference, occurred_at, recorded_at)
+        SELECT 1, vienphi_first_id(day), vienphi_first_id(account), vienphi_first_id(day), 500, 'r', 'ft 1',
+            '2026-01-01T17:30:00Z', now()
+        FROM (VALUES (date '2026-02-01', date '2026-01-01'), ('2026-02-02', '2026-01-02')) AS t (day, account);
+        INSERT INTO fact_key (organization_id, account_id, movement, key, fact_id, amount)
+        SELECT 1, vienphi_first_id(account), 'received', key, vienphi_first_id(day), 500
+        FROM (VALUES (date '2026-02-01', date '2026-01-01', 'transaction:77'),
+            ('2026-02-01', '2026-01-09', 'bank:ft 1'), ('2026-02-02', '2026-01-02', 'transaction:FT2'),
+            ('2026-02-02', '2026-01-09', 'bank:FT2')
+        ) AS t (day, account, key);
+        """
+    )
+
+    await migrate(empty_database.owner_url)
+
+    rows = await owner.fetch(
+        "SELECT reference, number, source, name, amount, booked_on::text, codes FROM bank_reference ORDER BY reference"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("FT1", 1, "", "transaction:77", 500, "2026-01-02", []),
+        ("FT2", 1, "", "", 500, "2026-01-02", []),
+    ]
+    await owner.close()
