@@ -25,6 +25,7 @@ from billing.domain.payment import Why
 from billing.domain.reference import PREFIXES, PrefixesExhausted, prefix_of
 from billing.domain.two_persons import person_name as clean_name
 from billing.services.context import Clock, Ids
+from billing.services.steps.setup_refusals import MALFORMED, NO_ORGANIZATION, TAKEN
 from billing.storage.access import (
     KeyRow,
     PersonRow,
@@ -60,34 +61,6 @@ from providers.addresses import AddressRefused, AddressRules, check_settings
 EXCEPTION_DUE_MAX = timedelta(days=30)
 _SECRET_BYTES = 24
 _KEY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_NO_ORGANIZATION = "no such organization; vienphi organization list shows them, vienphi organization add adds one"
-
-_TAKEN = {
-    "organization_pkey": "an organization of this number exists; take another --id",
-    "organization_tax_code_key": "an organization of this tax code exists; vienphi organization list shows it",
-    "facility_organization_id_code_key": "this organization has a facility of this code",
-    "bank_account_owner_pkey": (
-        "this bank account is known under another holder, here or for another organization; write the holder as it was"
-        " written first, or take the account of this organization"
-    ),
-    "bank_account_organization_id_bank_bin_account_number_key": (
-        "this bank account is known under another holder; write the holder as it was written first"
-    ),
-    "provider_account_organization_id_name_key": (
-        "this organization has a provider account of this name; take another --name, or use vienphi account change"
-    ),
-}
-"""What is set up already, by the constraint that says so."""
-
-_MALFORMED = {
-    "organization_name_check": "--name: empty; write the name of the legal unit",
-    "organization_help_phone_check": "--help-phone: at most 30 digits, spaces and + . ( ) - are a phone",
-    "facility_code_check": "--facility-code: a MA_CSKCB code is five digits or capitals",
-    "bank_account_owner_bank_bin_check": "--bank-bin: six digits are a bank's BIN",
-    "bank_account_owner_account_number_check": "--account-number: up to 19 letters and digits, without spaces",
-    "provider_account_name_check": "--name: small letters, digits and hyphens, at most 40, a letter or digit first",
-}
-"""What a value must look like, by the constraint that it breaks."""
 
 
 class AlreadySetUp(Refused):
@@ -244,7 +217,7 @@ class Setup:
         """The accounts of an organization, by name. Raises NotFound."""
         async with self._database.transaction(organization_id, read_only=True) as tx:
             if await find_organization(tx) is None:
-                raise NotFound(_NO_ORGANIZATION, field="organization")
+                raise NotFound(NO_ORGANIZATION, field="organization")
             return await list_provider_accounts(tx)
 
     async def add_key(
@@ -287,7 +260,7 @@ class Setup:
         except UniqueViolationError as error:
             raise TwoKeysAlive(f"another key or person of this name was added at the same moment: {name}") from error
         except ForeignKeyViolationError as error:
-            raise NotFound(_NO_ORGANIZATION, field="organization") from error
+            raise NotFound(NO_ORGANIZATION, field="organization") from error
         return write_key(organization_id, secret)
 
     async def list_keys(self, organization_id: OrganizationId) -> list[KeyRow]:
@@ -391,12 +364,12 @@ class Setup:
                 yield tx
         except UniqueViolationError as error:
             name = str(error.constraint_name)
-            raise AlreadySetUp(_TAKEN.get(name, f"this is set up already, here or for another: {name}")) from error
+            raise AlreadySetUp(TAKEN.get(name, f"this is set up already, here or for another: {name}")) from error
         except ForeignKeyViolationError as error:
-            raise NotFound(_NO_ORGANIZATION, field="organization") from error
+            raise NotFound(NO_ORGANIZATION, field="organization") from error
         except CheckViolationError as error:
             name = str(error.constraint_name)
-            raise InvalidValue(_MALFORMED.get(name, f"a value is not written as it must be: {name}")) from error
+            raise InvalidValue(MALFORMED.get(name, f"a value is not written as it must be: {name}")) from error
 
     async def _give_prefix(self, tx: Transaction, now: datetime) -> None:
         """Give the first prefix that is free, beginning at a place of the organization's own."""
