@@ -20,7 +20,7 @@ from billing.domain.ids import DeliveryId, OrganizationId, ProviderAccountId
 from billing.domain.ledger import business_date
 from billing.services.background import KeptTask
 from billing.services.context import Context
-from billing.services.steps.delivery_faults import is_ours, may_be_data, probe_of, store_dead_letter
+from billing.services.steps.delivery_faults import is_ours, may_be_data, place_of, probe_of, store_dead_letter
 from billing.services.steps.notices import Answer, Delivery, apply_deliveries
 from billing.storage.journal import open_day
 from providers.contract import Verdict
@@ -252,8 +252,13 @@ class _Lane:
                 raise _RolledBack
         except _RolledBack:
             return True
-        except Exception as other:
-            log.error("delivery_probe_failed", account_id=str(delivery.account.id), exc_info=other)
+        except Exception as other:  # noqa: BLE001 - every error answers the question
+            log.error(
+                "delivery_probe_failed",
+                account_id=str(delivery.account.id),
+                error=type(other).__name__,
+                at=place_of(other),
+            )
             return type(other) is type(error) and isinstance(error, (InvalidValue, asyncpg.DataError))
 
     async def _store_dead_letter(self, waiting: _Waiting, error: Exception) -> None:
@@ -280,7 +285,7 @@ class _Lane:
             delivery_id=str(delivery.id),
             account_id=str(account_id),
             fault=fault,
-            exc_info=error,
+            at=place_of(error),
         )
         _answer([waiting], {delivery.id: Answer(Verdict.STORED, delivery.id)})
 

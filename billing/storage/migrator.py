@@ -24,6 +24,7 @@ from billing.storage.grants import grant_again, record_grants, require_grants, r
 log = structlog.get_logger(__name__)
 
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_COMPATIBLE = re.compile(r"^-- compatible-from: (\d{4})$", re.MULTILINE)
 _LOCK_KEY = 0x7669656E706869  # "vienphi" in ASCII; a one-number lock, apart from the two-number locks of database.py
 _LOCK_WAIT_MS = 600_000
 _TABLE_LOCK_WAIT_MS = 30_000
@@ -44,9 +45,17 @@ _CREATE_RECORD = """
     GRANT SELECT ON public.schema_migration TO PUBLIC
 """
 
-_READ_RECORD = "SELECT number, name, checksum FROM public.schema_migration ORDER BY number"
+# As JSON, since a database of before this column has none.
+_READ_RECORD = """
+    SELECT number, name, checksum, (to_jsonb(record) ->> 'compatible_from')::int AS compatible_from
+    FROM public.schema_migration AS record ORDER BY number
+"""
 
-_ADD_RECORD = "INSERT INTO public.schema_migration (number, name, checksum) VALUES ($1, $2, $3)"
+_ADD_COMPATIBILITY = "ALTER TABLE public.schema_migration ADD COLUMN IF NOT EXISTS compatible_from int"
+
+_ADD_RECORD = """
+    INSERT INTO public.schema_migration (number, name, checksum, compatible_from) VALUES ($1, $2, $3, $4)
+"""
 
 
 # The rights on a database are neither in its dump nor in the copy of a template. A temporary table could stand in for a
@@ -83,7 +92,7 @@ class MigrationSkipped(MigrationRefused):
 
 
 class DatabaseAhead(MigrationRefused):
-    """This database was migrated by newer code than this."""
+    """This database was migrated by newer code, to a schema that is not stated to be compatible with this code."""
 
     code = "database_ahead"
 
@@ -102,12 +111,18 @@ class MigrationEndsTransaction(MigrationFailed):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One numbered file. `checksum` is the SHA-256 of its bytes."""
+    """One numbered file. `checksum` is the SHA-256 of its bytes.
+
+    `compatible_from` is the compatibility number that the file states in a line `-- compatible-from: 0018`: code whose
+    newest migration has this number, or a later one, works on the schema after the file too (expand, then contract).
+    Without that line only code that has the file itself does.
+    """
 
     number: int
     name: str
     checksum: str
     text: str
+    compatible_from: int | None = None
 
 
 async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]:
@@ -198,8 +213,25 @@ def read_migrations(directory: Path) -> list[Migration]:
             problem = f"number {number:04d} stands twice" if number < expected else f"number {expected:04d} is missing"
             raise MigrationFilesInvalid(f"{problem} before or at {path.name}")
         content = path.read_bytes()
-        migrations.append(Migration(number, path.name, hashlib.sha256(content).hexdigest(), content.decode()))
+        migrations.append(_read_migration(number, path.name, content))
     return migrations
+
+
+def _read_migration(number: int, name: str, content: bytes) -> Migration:
+    text = content.decode()
+    stated = _COMPATIBLE.findall(text)
+    if len(stated) > 1 or any(int(each) >= number for each in stated):
+        raise MigrationFilesInvalid(f"{name} states a compatibility number that is not one, earlier than its own")
+    compatible_from = int(stated[0]) if stated else None
+    return Migration(number, name, hashlib.sha256(content).hexdigest(), text, compatible_from)
+
+
+def _is_compatible(row: asyncpg.Record, newest: Migration) -> bool:
+    """Whether this code, whose newest file is `newest`, works on the schema after an applied file."""
+    if row["number"] <= newest.number:
+        return True
+    compatible_from: int | None = row["compatible_from"]
+    return compatible_from is not None and compatible_from <= newest.number
 
 
 def _compare(migrations: Sequence[Migration], record: Sequence[asyncpg.Record]) -> list[Migration]:
@@ -207,7 +239,7 @@ def _compare(migrations: Sequence[Migration], record: Sequence[asyncpg.Record]) 
     applied: dict[int, tuple[str, str]] = {row["number"]: (row["name"], row["checksum"]) for row in record}
     last_applied = max(applied, default=0)
     newest = migrations[-1]
-    if last_applied > newest.number:
+    if not all(_is_compatible(row, newest) for row in record):
         raise DatabaseAhead(f"the database has {applied[last_applied][0]}, this code ends at {newest.name}")
     skipped = [migration.name for migration in migrations[:last_applied] if migration.number not in applied]
     if skipped:
@@ -230,7 +262,9 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Mi
         await connection.execute(f"{migration.text}\n;SELECT 1")
         if await connection.fetchval("SELECT pg_current_xact_id()::text") != before:
             raise MigrationEndsTransaction(f"{migration.name} holds a COMMIT or ROLLBACK of its own")
-        await connection.execute(_ADD_RECORD, migration.number, migration.name, migration.checksum)
+        record = (migration.number, migration.name, migration.checksum, migration.compatible_from)
+        await connection.execute(_ADD_COMPATIBILITY)
+        await connection.execute(_ADD_RECORD, *record)
         await connection.execute("COMMIT")
     except asyncpg.PostgresError as error:
         remedy = f"; {_OWNER_NEEDED}" if isinstance(error, asyncpg.InsufficientPrivilegeError) else ""

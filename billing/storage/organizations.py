@@ -183,6 +183,16 @@ _ACCOUNT_NAMES = """
 """
 
 
+_ACCOUNT_IDS = """
+    SELECT id FROM provider_account WHERE organization_id = $1
+"""
+
+
+async def read_account_ids(tx: Transaction) -> set[ProviderAccountId]:
+    """The ids of all contracts of the organization."""
+    return {ProviderAccountId(row["id"]) for row in await tx.fetch(_ACCOUNT_IDS, tx.organization_id)}
+
+
 async def read_account_names(tx: Transaction) -> list[str]:
     """The names of all contracts, active or not: what their old codes bring is taken."""
     return [row["name"] for row in await tx.fetch(_ACCOUNT_NAMES, tx.organization_id)]

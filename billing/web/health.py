@@ -5,7 +5,9 @@ from http import HTTPStatus
 from aiohttp import web
 from typing_extensions import TypedDict
 
+from billing.services.readiness import FINE, find_account_ids
 from billing.web.answers import json_answer
+from billing.web.middleware import caller_of
 from billing.web.operations import Description, described
 from billing.web.surroundings import surroundings
 
@@ -16,23 +18,39 @@ class HealthDocument(TypedDict):
     status: str
 
 
-class ReadinessDocument(TypedDict):
-    """Whether the process can do its work, and a word for each part.
+class ReadinessDetails(TypedDict):
+    """What is not ok, for the holder of a key: tasks of the process, partitions, accounts of the key's organization.
 
-    `tasks` is `down` while a queue writer or a loop of this process has ended and is not started again yet.
-    `stopped_accounts` are the ids of provider accounts that are told to try later, since too many of their deliveries
-    could not be written; `silent_accounts` those that are not called for a while, since they failed several times in
-    a row; `unusable_accounts` those whose provider cannot be made, with what is wrong. The others go on, so the process
-    is ready all the same.
+    `stopped_accounts` are the ids of provider accounts that are answered "try later", since too many of their
+    deliveries could not be written; `silent_accounts` those that are not called for a while, since they failed several
+    times in a row; `unusable_accounts` those whose provider cannot be made, with the reason. The others go on, so the
+    process is ready all the same. `task_restarts` counts the tasks that ended and were started again.
+    """
+
+    missing_partitions: list[str]
+    tasks_down: list[str]
+    task_restarts: dict[str, int]
+    stopped_accounts: list[str]
+    silent_accounts: list[str]
+    unusable_accounts: dict[str, str]
+
+
+class ReadinessDocument(TypedDict):
+    """Whether the process can do its work, and a word for each part: `ok`, or what is wrong.
+
+    `schema` is `ok` also where the database has later migrations that are stated to be compatible with this version.
+    `partitions` is `missing` where rows of now have none, `ending` where those of next week have none. `tasks` is
+    `down` while a queue writer or a loop of this process has ended and is not started again yet. `accounts` is
+    `degraded` where a provider account is stopped, silent or unusable. `details` need a key; null without one.
     """
 
     status: str
     database: str
     schema: str
+    partitions: str
     tasks: str
-    stopped_accounts: list[str]
-    silent_accounts: list[str]
-    unusable_accounts: dict[str, str]
+    accounts: str
+    details: ReadinessDetails | None
 
 
 @described(Description(tag="health", answers={HTTPStatus.OK: HealthDocument}))
@@ -48,18 +66,35 @@ async def get_health(_request: web.Request) -> web.Response:
     )
 )
 async def get_readiness(request: web.Request) -> web.Response:
-    """200 where the database answers and has our schema, else 503; a word for each part either way."""
+    """200 where the process can do its work, else 503; a word for each part either way, details with a key."""
     around = surroundings(request)
     readiness = await around.readiness.ask()
+    stopped = around.intake.throttled_accounts()
+    silent = {key for key, line in around.lines().items() if line.is_stopped}
+    unusable = dict(around.context.accounts.unusable())
+    details: ReadinessDetails | None = None
+    if readiness.database == FINE and "Authorization" in request.headers:
+        organization_id = (await caller_of(request)).organization_id
+        own = await find_account_ids(around.context, organization_id)
+        details = {
+            "missing_partitions": list(readiness.missing_partitions),
+            "tasks_down": list(readiness.tasks_down),
+            "task_restarts": dict(around.context.background.restarts()),
+            "stopped_accounts": sorted(str(key) for key in stopped & own),
+            "silent_accounts": sorted(str(key) for key in silent & own),
+            "unusable_accounts": {
+                name: reason for name, reason in unusable.items() if name.startswith(f"{organization_id}/")
+            },
+        }
     return json_answer(
         {
             "status": "ready" if readiness.is_ready else "not_ready",
             "database": readiness.database,
             "schema": readiness.schema,
+            "partitions": readiness.partitions,
             "tasks": readiness.tasks,
-            "stopped_accounts": sorted(map(str, around.intake.throttled_accounts())),
-            "silent_accounts": sorted(str(key) for key, line in around.lines().items() if line.is_stopped),
-            "unusable_accounts": dict(around.context.accounts.unusable()),
+            "accounts": "degraded" if stopped or silent or unusable else FINE,
+            "details": details,
         },
         status=HTTPStatus.OK if readiness.is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
     )

@@ -84,18 +84,23 @@ async def authenticate_caller(request: web.Request, handler: Handler) -> web.Str
 
     Raises NotAuthenticated and NotPermitted.
     """
-    given = request.headers.getall("Authorization", [])
-    scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    if scheme.lower() != "bearer":
-        await surroundings(request).anonymous.admit_miss(source_address(request))
-        raise NotAuthenticated("send `Authorization: Bearer vp_…` with your key")
-    caller = await _caller(request, key.strip())
+    caller = await caller_of(request)
     request[CALLER] = caller
     request[TOLD]["organization"] = caller.organization_id
     permitted = request.config_dict[ROLES].get(request.match_info.handler)
     if permitted is not None:  # an address that does not exist is told so to whoever holds a key
         caller.require(permitted)
     return await handler(request)
+
+
+async def caller_of(request: web.Request) -> Caller:
+    """The holder of the key that a request carries. Raises NotAuthenticated."""
+    given = request.headers.getall("Authorization", [])
+    scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    if scheme.lower() != "bearer":
+        await surroundings(request).anonymous.admit_miss(source_address(request))
+        raise NotAuthenticated("send `Authorization: Bearer vp_…` with your key")
+    return await _caller(request, key.strip())
 
 
 async def _caller(request: web.Request, key: str) -> Caller:

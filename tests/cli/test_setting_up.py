@@ -58,8 +58,8 @@ def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: Embedd
     with service(VIENPHI_DATABASE_URL=server.app_url) as (_, address):
         headers = {"Authorization": f"Bearer {first.stdout.strip()}"}
         assert httpx.get(f"{address}/v1/invoices", headers=headers).status_code == 401
-        ready = httpx.get(f"{address}/readyz")
-        assert "set VIENPHI_SECRET_SANDBOX" in ready.json()["unusable_accounts"]["1/sandbox"], (
+        ready = httpx.get(f"{address}/readyz", headers={"Authorization": f"Bearer {second.stdout.strip()}"})
+        assert "set VIENPHI_SECRET_SANDBOX" in ready.json()["details"]["unusable_accounts"]["1/sandbox"], (
             "named, and served beside"
         )
         assert httpx.post(f"{address}/callbacks/1/sandbox").status_code == 503

@@ -1,38 +1,127 @@
 """Health and readiness: one says that we live, the other whether we can work, and what is in the way."""
 
+import asyncio
+import shutil
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from billing.domain.errors import InvalidValue
 from billing.domain.ids import DeliveryId
-from billing.services import intake
+from billing.services import background, intake
 from billing.services.context import Context
 from billing.services.steps.notices import Answer, Delivery, apply_deliveries
 from billing.storage.database import Database, Transaction
+from billing.storage.migrator import DatabaseAhead, migrate, migrations_directory, pending, read_migrations
 from providers.sandbox.bank import Behaviour
 from tests.builders import DemoHospital
 from tests.web.site import Site
 
+READY = {
+    "status": "ready",
+    "database": "ok",
+    "schema": "ok",
+    "partitions": "ok",
+    "tasks": "ok",
+    "accounts": "ok",
+}
+NO_DETAILS: dict[str, object] = {
+    "missing_partitions": [],
+    "tasks_down": [],
+    "task_restarts": {},
+    "stopped_accounts": [],
+    "silent_accounts": [],
+    "unusable_accounts": {},
+}
+
 
 async def test_healthy_and_ready(site: Site) -> None:
     alive, ready = await site.stranger.get("/healthz"), await site.stranger.get("/readyz")
+    known = await site.client.get("/readyz")
 
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
-    assert (ready.status_code, ready.json()) == (
-        200,
-        {
-            "status": "ready",
-            "database": "ok",
-            "schema": "ok",
-            "tasks": "ok",
-            "stopped_accounts": [],
-            "silent_accounts": [],
-            "unusable_accounts": {},
-        },
-    )
+    assert (ready.status_code, ready.json()) == (200, {**READY, "details": None})
+    assert (known.status_code, known.json()) == (200, {**READY, "details": NO_DETAILS})
+
+
+async def test_details_need_a_key_that_is_valid(site: Site) -> None:
+    refused = await site.stranger.get("/readyz", headers={"Authorization": f"Bearer vp_1_{'0' * 43}"})
+
+    assert refused.status_code == 401
+
+
+async def test_not_ready_without_a_partition_of_this_month(site: Site) -> None:
+    month = datetime.now(UTC).strftime("%Y%m")
+    await site.as_owner(f"ALTER TABLE outbox DETACH PARTITION outbox_{month}")
+
+    stranger, known = await site.stranger.get("/readyz"), await site.client.get("/readyz")
+
+    assert (stranger.status_code, stranger.json()["partitions"], stranger.json()["details"]) == (503, "missing", None)
+    assert known.json()["details"]["missing_partitions"] == ["outbox"]
+
+
+async def test_partition_of_next_month_that_is_missing_is_reported_in_time(site: Site) -> None:
+    following = datetime.now(UTC).replace(day=1) + timedelta(days=32)
+    await site.as_owner(f"ALTER TABLE audit DETACH PARTITION audit_{following:%Y%m}")
+    site.context.clock = lambda: following.replace(day=1) - timedelta(days=1)
+
+    answer = await site.stranger.get("/readyz")
+
+    assert (answer.status_code, answer.json()["partitions"]) == (200, "ending")
+
+
+async def test_not_ready_while_a_task_is_down_and_ready_once_it_runs_again(site: Site) -> None:
+    started = asyncio.Event()
+
+    async def work() -> None:
+        if not started.is_set():
+            started.set()
+            raise RuntimeError("hidden")
+        await asyncio.sleep(3600)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(background, "PAUSE_S", 3600.0)
+        task = site.context.background.start("seal", work)
+    await started.wait()
+    await asyncio.sleep(0)
+    down, known = await site.stranger.get("/readyz"), await site.client.get("/readyz")
+    task._start()
+    await asyncio.sleep(0)
+    again = await site.client.get("/readyz")
+    await task.stop()
+
+    assert (down.status_code, down.json()["tasks"], down.json()["details"]) == (503, "down", None)
+    assert known.json()["details"]["tasks_down"] == ["seal"]
+    assert (again.status_code, again.json()["details"]["task_restarts"]) == (200, {"seal": 1})
+
+
+@pytest.mark.parametrize(("stated", "status", "schema"), [(True, 200, "ok"), (False, 503, "database_ahead")])
+async def test_replica_one_migration_behind_is_ready_where_the_schema_is_compatible(
+    site: Site, tmp_path: Path, stated: bool, status: int, schema: str
+) -> None:
+    """A later version adds a column and states that this version works on the schema after that too."""
+    for path in migrations_directory().glob("*.sql"):
+        shutil.copy(path, tmp_path)
+    newest = len(read_migrations(migrations_directory()))
+    line = f"-- compatible-from: {newest:04d}\n" if stated else ""
+    (tmp_path / f"{newest + 1:04d}_later.sql").write_text(f"{line}ALTER TABLE desk ADD COLUMN later text;\n")
+    await migrate(site.database.owner_url, directory=tmp_path)
+
+    answer = await site.stranger.get("/readyz")
+    intent = await site.open_intent()
+    paid = await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+
+    assert (answer.status_code, answer.json()["schema"]) == (status, schema)
+    assert [each.status for each in paid] == [200]
+    if stated:
+        assert await pending(site.database.app_url) == []
+    else:
+        with pytest.raises(DatabaseAhead):
+            await pending(site.database.app_url)
 
 
 async def test_not_ready_behind_the_schema_of_our_code(site: Site) -> None:
@@ -74,10 +163,14 @@ async def test_stopped_account_is_named_and_the_others_go_on(
 
     refused = await site.bank().deliver(told)
     taken = await site.bank(neighbour.settings, neighbour).deliver(told.model_copy(update=theirs))
-    ready = await site.stranger.get("/readyz")
+    anonymous, ready = await site.stranger.get("/readyz"), await site.client.get("/readyz")
+    other = await site.stranger.get("/readyz", headers=neighbour.authorization)
 
     assert (refused.status, taken.status) == (503, 200)
-    assert (ready.status_code, ready.json()["stopped_accounts"]) == (200, [str(site.hospital.account_id)])
+    assert (ready.status_code, ready.json()["accounts"]) == (200, "degraded")
+    assert ready.json()["details"]["stopped_accounts"] == [str(site.hospital.account_id)]
+    assert (anonymous.json()["accounts"], anonymous.json()["details"]) == ("degraded", None)
+    assert other.json()["details"]["stopped_accounts"] == []
 
 
 async def test_not_ready_without_database_but_alive(site: Site, app_database: Database) -> None:

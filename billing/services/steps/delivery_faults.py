@@ -5,6 +5,7 @@ the intake writes a probe, a delivery of the same account, kind and time without
 """
 
 from dataclasses import replace
+from traceback import walk_tb
 
 import asyncpg
 
@@ -82,3 +83,9 @@ def may_be_data(error: Exception) -> bool:
     """
     data = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
     return isinstance(error, (*data, BillingError, ValueError, ArithmeticError))
+
+
+def place_of(error: Exception) -> list[str]:
+    """The last places an error passed, innermost last: what a log line needs to find its cause."""
+    frames = list(walk_tb(error.__traceback__))[-3:]
+    return [f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}" for frame, line in frames]
