@@ -21,6 +21,7 @@ from billing.services.hinting import open_hints
 from billing.services.intake import Intake, IntakeLimits
 from billing.storage.database import Database, DatabaseLimits
 from billing.storage.organizations import ProviderAccountRow
+from billing.storage.seal_export import SealExport
 from billing.web.live import LiveHub
 from billing.web.server import create_application
 from billing.web.surroundings import Networks, WebLimits
@@ -126,12 +127,14 @@ async def open_service(
     public_base_url: str = "",
     trusted_proxies: Networks = (),
     outgoing: AddressRules | None = None,
+    seal_export: SealExport | None = None,
     secret_of: FindSecret = find_secret,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Service]:
     """Open the service on a migrated database; leaving it writes what still waits and closes everything.
 
-    `outgoing` is what the operator lets providers' addresses be besides https on the open internet.
+    `outgoing` is what the operator lets providers' addresses be besides https on the open internet; `seal_export` is
+    the file of heads, where the operator keeps one.
     """
     background = Background()
     database_limits = database_limits or DatabaseLimits()
@@ -168,6 +171,7 @@ async def open_service(
                 outgoing=outgoing or AddressRules(),
                 note_change=hints.note,
                 background=background,
+                seal_export=seal_export,
             )
             live = LiveHub(context)
             hints.listen(live.hint)

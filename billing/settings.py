@@ -35,7 +35,8 @@ from providers.addresses import AddressRules
 CONFIG_VARIABLE = "VIENPHI_CONFIG"
 
 _PREFIX = "VIENPHI_"
-_SECRETS = ("database_url", "owner_url")
+_ADDRESSES = ("database_url", "owner_url")
+_SECRETS = (*_ADDRESSES, "seal_export_key")
 
 
 class SettingsInvalid(BillingError):
@@ -175,7 +176,8 @@ class Settings(BaseSettings):
 
     `public_base_url` is where patients and providers reach this service; without it links to pages are paths, and
     providers are not told where to answer. `trusted_proxies` are networks of proxies of ours, whose X-Forwarded-For is
-    believed.
+    believed. `seal_export_path` is the file of heads, on a disk outside the database, and `seal_export_key` the key of
+    its HMAC.
     """
 
     model_config = SettingsConfigDict(
@@ -204,8 +206,10 @@ class Settings(BaseSettings):
     body_size_max: Count = 64 * 1024
     callback_size_max: Count = 64 * 1024
     log_format: LogFormat = LogFormat.CONSOLE
+    seal_export_path: Path | None = None
+    seal_export_key: Annotated[SecretStr, Field(min_length=16)] | None = None
 
-    @field_validator(*_SECRETS)
+    @field_validator(*_ADDRESSES)
     @classmethod
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
@@ -215,6 +219,12 @@ class Settings(BaseSettings):
             raise ValueError("an address beginning with postgresql:// is wanted")
         _split(address)
         return value
+
+    @model_validator(mode="after")
+    def _export_has_a_key(self) -> Self:
+        if self.seal_export_path is not None and self.seal_export_key is None:
+            raise ValueError("seal_export_path needs seal_export_key, 16 characters or more")
+        return self
 
     @field_validator("public_base_url")
     @classmethod

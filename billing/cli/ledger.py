@@ -12,21 +12,25 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from billing.app import open_service
-from billing.cli.opening import require_migrated
+from billing.cli.opening import require_migrated, seal_export_of
 from billing.domain.actor import Actor
+from billing.domain.anchor import Anchor, read_anchor
 from billing.domain.balance import AccountBalance
 from billing.domain.ids import OrganizationId
 from billing.domain.ledger import Side
 from billing.domain.seal import Seal
+from billing.services.anchoring import ANCHORS_HOLD, HEADS_HOLD, check_anchors, check_exported_heads
 from billing.services.balancing import read_balances
 from billing.services.closing import close_day as close_day_of_books
+from billing.services.closing import find_closing
 from billing.services.proving import PROVING_LIMITS, Proved, find_unsealed, prove
 from billing.services.sealing import find_head_of_day, seal_once
-from billing.settings import load_settings
+from billing.settings import Settings, load_settings
 from billing.storage.database import Database
 from billing.storage.days import DayClosing
 from billing.storage.horizon import RestoredElsewhere, check_horizon
 from billing.storage.horizon import rebase as rebase_numbers
+from billing.storage.seal_export import SealExport
 
 UNSEALED_AFTER = timedelta(minutes=10)
 """Rows this old that no seal covers are listed: the sealer may have stopped."""
@@ -42,13 +46,18 @@ def ledger() -> None:
 
 
 @ledger.command()
+@click.option("--anchor", "anchors", multiple=True, metavar="DAY:HASH", help="A printed closing hash; may be repeated.")
 @click.pass_obj
-def verify(config: Path | None) -> None:
-    """Compare every two tellings of the same money and recompute every seal. Exit status 1 on any doubt.
+def verify(config: Path | None, anchors: tuple[str, ...]) -> None:
+    """Compare the records of each amount, recompute every seal, compare with closing papers and the file of heads.
 
-    Needs VIENPHI_DATABASE_URL.
+    Exit status 1 on any doubt. Needs VIENPHI_DATABASE_URL. Without an anchor or a file of heads
+    (VIENPHI_SEAL_EXPORT_PATH, VIENPHI_SEAL_EXPORT_KEY) nobody notices a chain that was cut at its end, sealed again, or
+    restored from an older dump.
     """
-    verdict = asyncio.run(verify_books(_database_url(config)))
+    settings = load_settings(config, needed=("database_url",))
+    read = [read_anchor(text) for text in anchors]
+    verdict = asyncio.run(verify_books(_migrated_url(settings), anchors=read, export=seal_export_of(settings)))
     click.echo(verdict)
     if verdict.doubts:
         raise SystemExit(1)
@@ -90,7 +99,23 @@ def close_day(config: Path | None, organization: int, day: datetime) -> None:
 
     Needs VIENPHI_DATABASE_URL. Days close in order, and only days that are over.
     """
-    closing, head = asyncio.run(_close_day(_database_url(config), OrganizationId(organization), day.date()))
+    settings = load_settings(config, needed=("database_url",))
+    url, export = _migrated_url(settings), seal_export_of(settings)
+    closing, head = asyncio.run(_close_day(url, OrganizationId(organization), day.date(), export))
+    _print_closing(closing, head)
+
+
+@ledger.command("print-day")
+@_organization
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), required=True, help="A closed day, as 2026-07-31.")
+@click.pass_obj
+def print_day(config: Path | None, organization: int, day: datetime) -> None:
+    """Print again what a closed day held, and its hash. Needs VIENPHI_DATABASE_URL. Changes nothing."""
+    closing, head = asyncio.run(_read_closing(_database_url(config), OrganizationId(organization), day.date()))
+    _print_closing(closing, head)
+
+
+def _print_closing(closing: DayClosing, head: Seal | None) -> None:
     click.echo(f"closed {closing.day}: {closing.entries} entries moved {_dong(closing.amount)} đ")
     if head is None:
         click.echo("not sealed yet: an older transaction is still running; the worker will seal it")
@@ -112,8 +137,13 @@ class Verdict:
         return f"{said}: proofs {self.proofs}, seals {self.seals}, organizations {self.organizations}"
 
 
-async def verify_books(database_url: str) -> Verdict:
-    """Run all proofs and print each that does not hold."""
+async def verify_books(
+    database_url: str, *, anchors: Sequence[Anchor] = (), export: SealExport | None = None
+) -> Verdict:
+    """Run all proofs, compare with what is kept outside the database, and print each that does not hold.
+
+    Raises OSError where the file of heads cannot be read.
+    """
     console = Console(stderr=True)
     database = await Database.open(database_url, limits=PROVING_LIMITS, application_name="vienphi ledger verify")
     doubts = 0
@@ -130,6 +160,7 @@ async def verify_books(database_url: str) -> Verdict:
                 seals += proved.is_seal
                 doubts += len(proved.doubts)
                 _print_doubts(proved)
+        doubts += await _doubts_from_outside(database, anchors, export)
         for organization_id, unsealed in await find_unsealed(
             database, recorded_before=datetime.now(UTC) - UNSEALED_AFTER
         ):
@@ -157,7 +188,10 @@ async def rebase_database(owner_url: str) -> int | None:
 
 def _database_url(config: Path | None) -> str:
     """The address of a database that is migrated. Raises SettingsInvalid, NotMigrated, DatabaseUnavailable."""
-    settings = load_settings(config, needed=("database_url",))
+    return _migrated_url(load_settings(config, needed=("database_url",)))
+
+
+def _migrated_url(settings: Settings) -> str:
     assert settings.database_url is not None, "named as needed"
     url = settings.database_url.get_secret_value()
     asyncio.run(require_migrated(url))
@@ -171,6 +205,19 @@ async def _doubt_of_horizon(database: Database) -> int:
         click.echo(f"DOUBT {doubt.detail}")
         return 1
     return 0
+
+
+async def _doubts_from_outside(database: Database, anchors: Sequence[Anchor], export: SealExport | None) -> int:
+    doubts = [(ANCHORS_HOLD, doubt) for doubt in await check_anchors(database, anchors)]
+    if anchors:
+        click.echo(f"anchors compared: {len(anchors)}")
+    if export is not None:
+        heads, differing = await check_exported_heads(database, export)
+        doubts += [(HEADS_HOLD, doubt) for doubt in differing]
+        click.echo(f"exported heads compared: {heads}")
+    for claim, doubt in doubts:
+        click.echo(f"DOUBT {claim.claim}: {doubt.subject}: {doubt.expected} expected, {doubt.found} found")
+    return len(doubts)
 
 
 def _print_doubts(proved: Proved) -> None:
@@ -204,8 +251,16 @@ def _balance_lines(rows: Sequence[AccountBalance]) -> list[str]:
     return [*lines, f"{'':6} {'':34} {_dong(sums[Side.DEBIT]):>20} {_dong(sums[Side.CREDIT]):>20}"]
 
 
-async def _close_day(database_url: str, organization_id: OrganizationId, day: date) -> tuple[DayClosing, Seal | None]:
-    async with open_service(database_url) as service:
+async def _read_closing(url: str, organization_id: OrganizationId, day: date) -> tuple[DayClosing, Seal | None]:
+    async with open_service(url) as service:
+        closing = await find_closing(service.context, organization_id, day)
+        return closing, await find_head_of_day(service.context, organization_id, day)
+
+
+async def _close_day(
+    url: str, organization_id: OrganizationId, day: date, export: SealExport | None
+) -> tuple[DayClosing, Seal | None]:
+    async with open_service(url, seal_export=export) as service:
         await check_horizon(service.context.database)
         closing = await close_day_of_books(service.context, organization_id, day, actor=Actor.system())
         await seal_once(service.context, organization_id)

@@ -14,6 +14,7 @@ from billing.settings import LogFormat, Settings, WebhookSettings, load_settings
 from billing.storage.database import DatabaseLimits
 from billing.storage.horizon import check_horizon
 from billing.storage.migrator import pending
+from billing.storage.seal_export import SealExport
 from billing.storage.walls import check_role
 from billing.web.anonymous import AnonymousLimits
 from billing.web.surroundings import WebLimits
@@ -67,6 +68,7 @@ async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
         public_base_url=settings.public_base_url,
         trusted_proxies=settings.trusted_proxies,
         outgoing=settings.providers.rules,
+        seal_export=seal_export_of(settings),
     ) as service:
         await check_role(service.context.database)
         await check_horizon(service.context.database)
@@ -79,6 +81,13 @@ def sender_limits(webhooks: WebhookSettings) -> SenderLimits:
     return SenderLimits(
         timeout_s=webhooks.timeout_s, allow_private=webhooks.allow_private, allow_http=webhooks.allow_http
     )
+
+
+def seal_export_of(settings: Settings) -> SealExport | None:
+    """The file of heads; None where the operator keeps none."""
+    if settings.seal_export_path is None or settings.seal_export_key is None:
+        return None
+    return SealExport(settings.seal_export_path, settings.seal_export_key.get_secret_value().encode())
 
 
 def stop_sign() -> asyncio.Event:

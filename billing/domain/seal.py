@@ -1,24 +1,31 @@
 """Seals: a chain of hashes over finished rows, so that a row added, changed or removed later is noticed.
 
-Pure: bytes in, hashes out. Which rows a block covers is read in `storage/seals.py`; why blocks follow the watermark
-and are not written inside the commit: DESIGN §4, Sealing.
+Pure: bytes in, hashes out. Which rows a block covers is read in `storage/sealed_rows.py`; why blocks follow the
+watermark and are not written inside the commit: DESIGN §4, Sealing. A block of format 1 is one hash over its head and
+its rows. A block of format 2 holds a digest for each kind of row and hashes its head with these digests: rows of a kind
+that leave after their retention take nothing from the proof of the others. `docs/ledger-verification.md` lists the
+kinds.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
 FORMAT = "vienphi-seal-1"
-"""Stands at the head of every block; changed whenever a row is written in another way."""
+"""At the head of every block without parts; another format for rows that are written in another way."""
+
+FORMAT_OF_PARTS = "vienphi-seal-2"
+"""At the head of every block with parts. A new kind of row needs no new format: the head names its kinds."""
 
 GENESIS = bytes(32)
 """The hash before the first block."""
 
-Value = str | int | UUID | datetime | date | None
+Value = str | int | bytes | Decimal | UUID | datetime | date | None
 
 
 class SealedKind(StrEnum):
@@ -30,15 +37,69 @@ class SealedKind(StrEnum):
     ALLOCATION = "allocation"
     AUDIT = "audit"
     CLOSING = "closing"
+    INVOICE = "invoice"
+    INVOICE_LINE = "invoice_line"
+    INVOICE_INPUT = "invoice_input"
+    DELIVERY = "delivery"
+    EVENT_KEY = "event_key"
+    MOVEMENT_KEY = "movement_key"
+    BANK_REFERENCE = "bank_reference"
+    EXCEPTION = "exception"
+    DEAD_LETTER = "dead_letter"
+    ACCOUNT_CHANGE = "account_change"
+    BANK_ACCOUNT = "bank_account"
+    LEDGER_ACCOUNT = "ledger_account"
+    LEDGER_NUMBER = "ledger_number"
 
+
+COUNTED = (
+    SealedKind.ENTRY,
+    SealedKind.POSTING,
+    SealedKind.PAYMENT,
+    SealedKind.ALLOCATION,
+    SealedKind.AUDIT,
+    SealedKind.CLOSING,
+)
+"""The kinds of format 1, in the order in which a block of it holds them; each has a column for its count."""
 
 SealedRows = Mapping[SealedKind, Sequence[Sequence[Value]]]
 """The rows of a block by kind; each row begins with what orders it."""
 
 
+@dataclass(frozen=True, slots=True)
+class SealedPart:
+    """The rows of one kind in a block: how many, and the SHA-256 over a line for each in order."""
+
+    rows: int
+    digest: bytes
+
+
+class PartDigest:
+    """Computes the digest of one kind from its rows, which may come in pieces."""
+
+    def __init__(self, kind: SealedKind) -> None:
+        self._kind = kind
+        self._hash = hashlib.sha256()
+        self._rows = 0
+
+    def add(self, rows: Iterable[Sequence[Value]]) -> None:
+        """Append rows in their order."""
+        for values in rows:
+            self._hash.update(canonical_row(self._kind, values))
+            self._hash.update(b"\n")
+            self._rows += 1
+
+    @property
+    def part(self) -> SealedPart:
+        return SealedPart(self._rows, self._hash.digest())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
-    """One block: it covers the rows of transactions from `covers_from` up to, not including, `covers_until`."""
+    """One block: it covers the rows of transactions from `covers_from` up to, not including, `covers_until`.
+
+    `parts` by kind, without the kinds that have no row; None for a block of format 1.
+    """
 
     organization_id: int
     number: int
@@ -48,6 +109,7 @@ class Seal:
     counts: Mapping[SealedKind, int]
     sealed_at: datetime
     hash: bytes = field(default=b"")
+    parts: Mapping[SealedKind, SealedPart] | None = None
 
     def __post_init__(self) -> None:
         assert self.covers_from < self.covers_until, "a block covers something"
@@ -59,8 +121,27 @@ def canonical_row(kind: SealedKind, values: Sequence[Value]) -> bytes:
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def hash_of_parts(seal: Seal) -> bytes:
+    """Format 2: SHA-256 over the block's own columns and the count and digest of each kind, as one JSON text."""
+    assert seal.parts is not None, "a block of format 2"
+    head = [
+        FORMAT_OF_PARTS,
+        seal.organization_id,
+        seal.number,
+        seal.previous_hash.hex(),
+        seal.covers_from,
+        seal.covers_until,
+        _plain(seal.sealed_at),
+        [[kind.value, seal.parts[kind].rows, seal.parts[kind].digest.hex()] for kind in sorted(seal.parts)],
+    ]
+    return hashlib.sha256(json.dumps(head, separators=(",", ":")).encode()).digest()
+
+
 def block_hash(seal: Seal, rows: SealedRows) -> bytes:
-    """SHA-256 over the block's own columns and then its rows, a line each; a JSON text holds no line end."""
+    """Format 1: SHA-256 over the block's own columns and then its rows, a line each.
+
+    A JSON text holds no line end.
+    """
     head = [
         FORMAT,
         seal.organization_id,
@@ -69,10 +150,10 @@ def block_hash(seal: Seal, rows: SealedRows) -> bytes:
         seal.covers_from,
         seal.covers_until,
         _plain(seal.sealed_at),
-        *(seal.counts[kind] for kind in SealedKind),
+        *(seal.counts[kind] for kind in COUNTED),
     ]
     digest = hashlib.sha256(json.dumps(head, separators=(",", ":")).encode())
-    for kind in SealedKind:
+    for kind in COUNTED:
         for values in rows[kind]:
             digest.update(b"\n")
             digest.update(canonical_row(kind, values))
@@ -80,8 +161,8 @@ def block_hash(seal: Seal, rows: SealedRows) -> bytes:
 
 
 def count_rows(rows: SealedRows) -> dict[SealedKind, int]:
-    """How many rows of each kind."""
-    return {kind: len(rows[kind]) for kind in SealedKind}
+    """How many rows of each kind of format 1."""
+    return {kind: len(rows[kind]) for kind in COUNTED}
 
 
 def _plain(value: Value) -> str | int | None:
@@ -89,4 +170,6 @@ def _plain(value: Value) -> str | int | None:
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     if isinstance(value, date):
         return value.isoformat()
-    return str(value) if isinstance(value, UUID) else value
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value) if isinstance(value, (UUID, Decimal)) else value

@@ -6,7 +6,7 @@ closed day are entries of a later one; there is no reopening. Source: DESIGN §4
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from billing.domain.actor import Actor
@@ -93,6 +93,15 @@ async def list_closings(
     """Closed days, the newest first, from the day before `before` on."""
     async with context.database.transaction(organization_id) as tx:
         return await read_closings(tx, before=before, limit=limit)
+
+
+async def find_closing(context: Context, organization_id: OrganizationId, day: date) -> DayClosing:
+    """The closing of one day. Raises NotFound where the day is not closed."""
+    async with context.database.transaction(organization_id) as tx:
+        found = await read_closings(tx, before=day + timedelta(days=1), limit=1)
+    if not found or found[0].day != day:
+        raise NotFound("that day is not closed", field="day")
+    return found[0]
 
 
 def day_subject(day: date) -> UUID:

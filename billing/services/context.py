@@ -23,6 +23,7 @@ from billing.services.background import Background
 from billing.storage.database import Database, Transaction
 from billing.storage.exceptions import read_exception_terms
 from billing.storage.organizations import ProviderAccountRow, read_ledger_accounts, read_prefixes
+from billing.storage.seal_export import SealExport
 from providers.addresses import AddressRules
 from providers.contract import Callback, Callbacks, Provider
 
@@ -157,8 +158,8 @@ class Context:
     `bank_names` are by BIN. `public_base_url` is where patients and providers reach this service; empty where nobody
     has said it. `outgoing` is what the operator lets settings of providers lead to. `note_change` is told after a
     commit that something of an organization changed; it returns at once and never raises (`hinting.py`).
-    `background` holds the tasks of the process that must not end. `unreachable` counts
-    payments that could not be started because a provider could not be reached.
+    `background` holds the tasks of the process that must not end. `unreachable` counts payments that could not be
+    started because a provider could not be reached. `seal_export` is the file of heads (None: none).
     """
 
     database: Database
@@ -173,6 +174,7 @@ class Context:
     note_change: Callable[[OrganizationId], None] = tell_nobody
     background: Background = field(default_factory=Background)
     unreachable: int = 0
+    seal_export: SealExport | None = None
     _books: dict[OrganizationId, Books] = field(default_factory=dict)
 
     async def books_with_new_prefixes(self, tx: Transaction, books: Books) -> Books:

@@ -7,14 +7,16 @@ from datetime import datetime
 from billing.domain.balance import AccountBalance
 from billing.domain.ids import OrganizationId
 from billing.domain.ledger import business_date
-from billing.domain.seal import Seal, SealedKind, block_hash, count_rows
+from billing.domain.seal import Seal
 from billing.services.context import Context
+from billing.services.steps.sealed import verify_seal
 from billing.storage.database import Database, DatabaseLimits
 from billing.storage.journal import read_trial_balance
 from billing.storage.organizations import read_organizations
 from billing.storage.proof import Claim, Doubt, find_doubts
 from billing.storage.proofs import PROOFS
-from billing.storage.seals import Unsealed, read_last_seal, read_sealed_rows, read_seals, read_unsealed
+from billing.storage.sealed_rows import read_departures
+from billing.storage.seals import Unsealed, read_last_seal, read_seals, read_unsealed
 
 PROVING_LIMITS = DatabaseLimits(connections_max=1, statement_timeout_ms=12 * 3_600_000)
 """For a connection that proves: each proof reads all of its tables in one statement, and may take its time at it.
@@ -54,7 +56,7 @@ async def prove(database: Database) -> AsyncIterator[Proved]:
     for organization_id in organizations:
         for proof in PROOFS:
             async with database.transaction(organization_id) as tx:
-                doubts = await find_doubts(tx, proof)
+                doubts: Sequence[Doubt] = await find_doubts(tx, proof)
             done += 1
             yield Proved(organization_id, proof, tuple(doubts), done, total)
         number = 0
@@ -96,23 +98,9 @@ async def _head(database: Database, organization_id: OrganizationId) -> int:
 
 async def _prove_next_seal(
     database: Database, organization_id: OrganizationId, *, after: int
-) -> tuple[Seal | None, list[Doubt]]:
+) -> tuple[Seal | None, Sequence[Doubt]]:
     async with database.transaction(organization_id) as tx:
         seals = await read_seals(tx, after=after, limit=1)
         if not seals:
             return None, []
-        seal = seals[0]
-        rows = await read_sealed_rows(tx, covers_from=seal.covers_from, covers_until=seal.covers_until)
-    recomputed = block_hash(seal, rows)
-    if recomputed == seal.hash:
-        return seal, []
-    counted = count_rows(rows)
-    differing = [kind for kind in SealedKind if counted[kind] != seal.counts[kind]]
-    subject = f"seal {seal.number} of {seal.sealed_at:%Y-%m-%d %H:%M:%S}Z"
-    return seal, [
-        Doubt(subject, _words(seal.counts[kind], kind), _words(counted[kind], kind)) for kind in differing
-    ] or [Doubt(subject, seal.hash.hex(), recomputed.hex())]
-
-
-def _words(count: int, kind: SealedKind) -> str:
-    return f"{count} rows of {kind.value}"
+        return seals[0], await verify_seal(tx, seals[0], await read_departures(tx))

@@ -8,23 +8,34 @@ from dataclasses import replace
 from datetime import date
 
 from billing.domain.ids import OrganizationId
-from billing.domain.seal import GENESIS, Seal, block_hash, count_rows
+from billing.domain.seal import COUNTED, GENESIS, Seal, hash_of_parts
 from billing.services.context import Context
+from billing.services.steps.sealed import digest_parts
 from billing.storage.database import Transaction
-from billing.storage.seals import add_seal, next_seal_end, read_head_of_day, read_last_seal, read_sealed_rows
+from billing.storage.seals import add_seal, next_seal_end, read_head_of_day, read_last_seal
 
 ROWS_MAX = 5_000
 """Postings, or audit rows, of one block; a transaction is never split, so a block may hold more."""
 
 
 async def seal_once(context: Context, organization_id: OrganizationId) -> int:
-    """Seal all that is finished; returns how many blocks were added. Two sealers at once do no harm."""
+    """Seal all that is finished; returns how many blocks were added. Two sealers at once do no harm.
+
+    Then writes the head of the chain to the file of heads, where the operator keeps one. Raises OSError where that
+    cannot be written; the blocks are sealed all the same, and the next round writes their head.
+    """
     blocks = 0
     while True:
         async with context.database.transaction(organization_id) as tx:
             if not await _seal_next(context, tx):
-                return blocks
+                break
         blocks += 1
+    if context.seal_export is not None:
+        async with context.database.transaction(organization_id) as tx:
+            head = await read_last_seal(tx)
+        if head is not None:
+            await context.seal_export.write(head)
+    return blocks
 
 
 async def find_head_of_day(context: Context, organization_id: OrganizationId, day: date) -> Seal | None:
@@ -42,14 +53,15 @@ async def _seal_next(context: Context, tx: Transaction) -> bool:
     covers_until = await next_seal_end(tx, covers_from=covers_from, rows_max=ROWS_MAX)
     if covers_until is None:
         return False
-    rows = await read_sealed_rows(tx, covers_from=covers_from, covers_until=covers_until)
+    parts = await digest_parts(tx, covers_from=covers_from, covers_until=covers_until)
     seal = Seal(
         organization_id=tx.organization_id,
         number=1 if last is None else last.number + 1,
         previous_hash=GENESIS if last is None else last.hash,
         covers_from=covers_from,
         covers_until=covers_until,
-        counts=count_rows(rows),
+        counts={kind: parts[kind].rows if kind in parts else 0 for kind in COUNTED},
+        parts=parts,
         sealed_at=context.clock(),
     )
-    return await add_seal(tx, replace(seal, hash=block_hash(seal, rows)))
+    return await add_seal(tx, replace(seal, hash=hash_of_parts(seal)))

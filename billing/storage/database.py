@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Self, TypeVar
+from zlib import crc32
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -114,6 +115,20 @@ class Transaction(Reader):
     async def execute(self, query: str, *arguments: object) -> str:
         """Run one statement; returns the server's words for it, as `UPDATE 1`."""
         return await self._connection.execute(query, *arguments)
+
+    async def stream(self, query: str, *numbers: int, piece: int) -> AsyncIterator[list[asyncpg.Record]]:
+        """Rows of a query in pieces of one snapshot, each its own statement for the server's time limit.
+
+        The parameters are whole numbers: DECLARE takes none, so they are written into the text.
+        """
+        # One name for each query: the driver remembers the columns of a FETCH by its text.
+        name = f"rows_{crc32(query.encode()):08x}"
+        for position in range(len(numbers), 0, -1):
+            query = query.replace(f"${position}", f"'{numbers[position - 1]:d}'")
+        await self._connection.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {query}")
+        while rows := await self._connection.fetch(f"FETCH {piece:d} FROM {name}"):
+            yield rows
+        await self._connection.execute(f"CLOSE {name}")
 
     async def executemany(self, query: str, rows: Iterable[tuple[object, ...]]) -> None:
         """Run one statement for each row of parameters, in order, in one trip."""

@@ -96,4 +96,17 @@ PROOFS_OF_DAYS: Sequence[Proof] = (
             <> (chain.expected_number, chain.expected_from, chain.expected_hash)
         """,
     ),
+    Proof(
+        "account-changes-are-decided-in-the-audit",
+        "every decided account change has its decision, by the same person, in the audit",
+        """
+        SELECT 'account change ' || change.id AS subject, change.state || ' by ' || change.decided_by AS expected,
+            'no such audit row' AS found
+        FROM account_change AS change
+        WHERE change.organization_id = $1 AND change.state <> 'proposed' AND NOT EXISTS (
+            SELECT FROM audit WHERE audit.organization_id = $1 AND audit.subject_id = change.id
+                AND audit.action = 'account_change_' || change.state
+                AND change.decided_by IN (audit.actor_id, audit.acting_for))
+        """,
+    ),
 )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +17,12 @@ from billing.services import proving
 from billing.services.context import utc_now
 from billing.services.invoicing import issue_invoice
 from billing.services.proving import PROVING_LIMITS
+from billing.services.sealing import seal_once
 from billing.services.visiting import take_visit
 from billing.storage.database import Database, DatabaseBusy, DatabaseLimits
 from billing.storage.embedded import EmbeddedPostgres
 from billing.storage.proof import Proof
+from billing.storage.seal_export import SealExport
 from tests.builders import add_demo_hospital, build_context, visit_document
 from tests.cli.test_demo import run
 
@@ -79,6 +82,65 @@ def test_day_that_is_over_closes_with_the_hash_for_the_paper(server: EmbeddedPos
     assert first == f"closed {yesterday}: 0 entries moved 0 đ"
     assert second.startswith("seal 1: ")
     assert len(second.removeprefix("seal 1: ")) == 64
+    check_anchors_of(server, yesterday, second.rpartition(" ")[2])
+
+
+def check_anchors_of(server: EmbeddedPostgres, day: str, digits: str) -> None:
+    """The day prints the same again; its hash is an anchor, any other one is not."""
+    printed = run("ledger", "print-day", "--organization", "1", "--day", day, VIENPHI_DATABASE_URL=server.app_url)
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stdout.splitlines()[1].endswith(digits)
+    anchors = ("--anchor", f"{day}:{digits}", "--anchor", f"{day}:{digits.upper()}")
+    verified = run("ledger", "verify", *anchors, VIENPHI_DATABASE_URL=server.app_url)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "anchors compared: 2" in verified.stdout
+    other = run("ledger", "verify", *anchors, "--anchor", f"{day}:{'0' * 64}", VIENPHI_DATABASE_URL=server.app_url)
+    assert other.returncode == 1
+    assert f"closing of {day}: {'0' * 64} expected, {digits} of organization 1 found" in other.stdout
+    unread = run("ledger", "verify", "--anchor", f"{day}:12", VIENPHI_DATABASE_URL=server.app_url)
+    assert unread.returncode == 1
+    assert "DAY:HASH" in unread.stderr
+    never = run(
+        "ledger", "print-day", "--organization", "1", "--day", "2020-01-01", VIENPHI_DATABASE_URL=server.app_url
+    )
+    assert never.returncode == 1
+    assert "not closed" in never.stderr
+
+
+def test_closing_writes_the_file_of_heads_and_verification_reads_it(server: EmbeddedPostgres, tmp_path: Path) -> None:
+    heads = tmp_path / "heads.jsonl"
+    settings = {
+        "VIENPHI_DATABASE_URL": server.app_url,
+        "VIENPHI_SEAL_EXPORT_PATH": str(heads),
+        "VIENPHI_SEAL_EXPORT_KEY": "a key of the operator",
+    }
+    day = (business_date(utc_now()) - timedelta(days=1)).isoformat()
+    asyncio.run(
+        store(
+            server,
+            f"INSERT INTO business_day (organization_id, day, state, opened_at)"
+            f" VALUES (1, '{day}', 'open', now()) ON CONFLICT DO NOTHING",
+        )
+    )
+    run("ledger", "close-day", "--organization", "1", "--day", day, **settings)
+    keyless = run("ledger", "verify", **{**settings, "VIENPHI_SEAL_EXPORT_KEY": ""})
+    assert keyless.returncode == 1
+    assert "seal_export_key" in keyless.stderr
+
+    asyncio.run(seal_into(server, heads))
+    verified = run("ledger", "verify", **settings)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "exported heads compared: 1" in verified.stdout
+    heads.write_text(heads.read_text().replace('"seal":', '"seal":9'))
+    assert run("ledger", "verify", **settings).returncode == 1
+
+
+async def seal_into(server: EmbeddedPostgres, heads: Path) -> None:
+    database = await Database.open(server.app_url)
+    context = build_context(database)
+    context.seal_export = SealExport(heads, b"a key of the operator")
+    await seal_once(context, OrganizationId(1))
+    await database.close()
 
 
 def test_balances_of_an_organization_that_was_never_set_up_are_refused(server: EmbeddedPostgres) -> None:

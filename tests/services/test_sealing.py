@@ -1,17 +1,21 @@
 """Seals cover every finished row once, and whatever is changed behind them is named."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
 import asyncpg
 import pytest
 
+from billing.domain.seal import GENESIS, Seal, block_hash, count_rows
 from billing.services import sealing
 from billing.services.proving import find_unsealed, prove
 from billing.services.sealing import seal_once
+from billing.storage import sealed_rows
 from billing.storage.database import Database
-from billing.storage.seals import read_seals
+from billing.storage.sealed_rows import read_sealed_rows
+from billing.storage.seals import add_seal, read_seals
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road, assert_books_are_right, find_doubts
 
@@ -125,9 +129,83 @@ async def test_a_row_slipped_under_an_old_seal_is_named(road: Road, database: Da
     assert [(doubt.expected, doubt.found) for doubt in doubts] == [("3 rows of audit", "4 rows of audit")]
 
 
+async def seal_as_before_parts(road: Road) -> None:
+    """A block as it was sealed before migration 0020."""
+    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        until = int(await tx.fetchval("SELECT vienphi_watermark()"))
+        rows = await read_sealed_rows(tx, covers_from=0, covers_until=until)
+        seal = Seal(
+            organization_id=tx.organization_id,
+            number=1,
+            previous_hash=GENESIS,
+            covers_from=0,
+            covers_until=until,
+            counts=count_rows(rows),
+            sealed_at=road.context.clock(),
+        )
+        assert await add_seal(tx, replace(seal, hash=block_hash(seal, rows)))
+
+
+@pytest.mark.own_server
+async def test_block_of_the_format_of_before_is_followed_and_stays_verifiable(
+    road: Road, database: DatabaseAddress
+) -> None:
+    bill = await road.bill()
+    await seal_as_before_parts(road)
+    await road.deliver(road.notice("T1", bill.code))
+
+    assert await seal_once(road.context, road.hospital.organization_id) == 1
+
+    await assert_books_are_right(road.context.database)
+    await tamper(database, road, "UPDATE posting SET department = 'x' WHERE payment_id IS NULL")
+    assert set(await find_doubts(road.context.database)) == {"seals-hold-their-rows"}
+
+
+@pytest.mark.own_server
+async def test_parts_of_a_block_are_under_its_hash(road: Road, database: DatabaseAddress) -> None:
+    await road.bill()
+    await seal_once(road.context, road.hospital.organization_id)
+
+    await tamper(database, road, "DELETE FROM audit", "UPDATE seal SET parts = parts - 'audit', audits = 0")
+
+    assert set(await find_doubts(road.context.database)) == {"seals-hold-their-rows"}
+
+
+async def test_rows_of_a_kind_beyond_one_piece_have_the_same_digest(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        await road.bill(f"LK{number}")
+    await seal_once(road.context, road.hospital.organization_id)
+
+    monkeypatch.setattr(sealed_rows, "PIECE", 2)
+
+    await assert_books_are_right(road.context.database)
+
+
+@pytest.mark.own_server
+async def test_deliveries_that_left_with_their_partition_take_nothing_from_the_other_rows(
+    road: Road, database: DatabaseAddress
+) -> None:
+    bill = await road.bill()
+    await road.deliver(road.notice("T1", bill.code))
+    await seal_once(road.context, road.hospital.organization_id)
+    owner = await asyncpg.connect(database.superuser_url or database.owner_url)
+    month = await owner.fetchval("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')")
+    # As a month later, after the retention of deliveries: the seal is then of before the oldest partition.
+    await owner.execute(f"DROP TABLE delivery_{month}")
+    await owner.close()
+
+    await assert_books_are_right(road.context.database)
+
+    await tamper(database, road, "DELETE FROM event_key")
+    assert set(await find_doubts(road.context.database)) == {"seals-hold-their-rows"}
+
+
 async def test_app_role_cannot_say_which_transaction_wrote_a_row(road: Road) -> None:
     """Else it could slip rows under an old seal, or hide them beyond the watermark."""
-    for table in ("journal_entry", "posting", "payment", "allocation", "audit", "day_closing", "outbox"):
+    tables = "journal_entry posting payment allocation audit day_closing outbox event_key fact_key delivery invoice"
+    for table in [*tables.split(), "exception_case", "dead_letter", "account_change", "ledger_account"]:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with road.context.database.transaction(road.hospital.organization_id) as tx:
                 await tx.execute(f"INSERT INTO {table} (transaction_id) VALUES ('1')")
