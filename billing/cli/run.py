@@ -25,6 +25,7 @@ from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, sandbox_settings, 
 from billing.domain.actor import Role
 from billing.domain.coverage.explain import money_text
 from billing.domain.errors import BillingError
+from billing.domain.reference import ReferenceCode, purpose_text
 from billing.logs import configure_logs
 from billing.secrets import find_secret
 from billing.services.context import utc_now
@@ -35,9 +36,10 @@ from billing.web.server import serving
 from billing.worker.running import Pace, run_worker
 from billing.worker.sender import Sender
 from providers.addresses import AddressRules
-from providers.emvqr import Particulars, VietQr, build_vietqr, parse
+from providers.emvqr import Particulars, VietQr, build_vietqr
 from providers.sandbox.bank import PretendBank
 from providers.sandbox.control import QUESTION_PATH, ControlPage, OpenCode, serving_control_page
+from providers.sandbox.message import SandboxSettings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 _FILES = ("ngoai-tru-dong-chi-tra.xml", "noi-tru.xml")
@@ -112,7 +114,7 @@ async def _run(server: EmbeddedPostgres, lang: str, *, port: int, bank_port: int
         httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {key}"}) as client,
         httpx.AsyncClient() as line,
     ):
-        desk = _Desk(client, lang)
+        desk = _Desk(client, lang, settings)
         bank = PretendBank(
             line,
             address + CALLBACK_PATH,
@@ -150,7 +152,8 @@ async def _tell(desk: "_Desk", lang: str, *, bank_address: str, address: str, ke
 class _Desk:
     """The hospital's side of the demonstration: takes visits, asks for money; all of it over HTTP."""
 
-    def __init__(self, client: httpx.AsyncClient, lang: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, lang: str, settings: SandboxSettings) -> None:
+        self._settings = settings
         self._client = client
         self._lang = lang
         self._visits = 0
@@ -176,8 +179,19 @@ class _Desk:
             reference=intent["reference_code"],
             asked=money_text(asked),
             state=intent["state_words"][self._lang],
-            payload=_asking(intent["instruction"]["qr_payload"], asked),
+            payload=self._payload(intent["reference_code"], asked),
             page=intent["pay_url"] + ("?lang=en" if self._lang == "en" else ""),
+        )
+
+    def _payload(self, reference: str, amount: int) -> str:
+        """What a payer who kept the code scans, also once nothing is asked any more: the bank can pay it again."""
+        return build_vietqr(
+            VietQr(
+                bank_bin=self._settings.bank_bin,
+                account_number=self._settings.account_number,
+                amount=amount,
+                particulars=Particulars(purpose=purpose_text(ReferenceCode(reference))),
+            )
         )
 
     async def _post(self, path: str, *, media_type: str | None = None, **body: Any) -> Mapping[str, Any]:
@@ -196,21 +210,6 @@ def another_visit(content: bytes, number: int) -> bytes:
         return f"<NOIDUNGFILE>{base64.b64encode(table.encode()).decode()}</NOIDUNGFILE>"
 
     return re.sub(r"<NOIDUNGFILE>([^<]+)</NOIDUNGFILE>", renumber, content.decode("utf-8")).encode()
-
-
-def _asking(payload: str, amount: int) -> str:
-    """The code as its page shows it once a part was paid: for what is left."""
-    said = parse(payload)
-    if said.amount == amount:
-        return payload
-    return build_vietqr(
-        VietQr(
-            bank_bin=said.bank_bin or "",
-            account_number=said.account_number or "",
-            amount=amount,
-            particulars=Particulars(purpose=said.purpose or ""),
-        )
-    )
 
 
 def _read(response: httpx.Response) -> Mapping[str, Any]:

@@ -66,9 +66,9 @@ def pay(running: Running, page: str, behaviour: str) -> str:
 def test_run_serves_bills_that_the_bank_pays_well_and_badly_and_ends_at_once(running: Running) -> None:
     first, second = running.pages
 
-    assert "Waiting for the bank" in httpx.get(first).text
+    assert "Waiting for your transfer" in httpx.get(first).text
     assert "401 bad_signature" in pay(running, first, "forged")
-    assert "Waiting for the bank" in httpx.get(first).text
+    assert "Waiting for your transfer" in httpx.get(first).text
     assert "200 amount_differs" in pay(running, first, "short")
     assert "Not complete" in httpx.get(first).text
     pay(running, first, "exact")
