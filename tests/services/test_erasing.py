@@ -31,7 +31,7 @@ from tests.builders import visit_document
 from tests.conftest import DatabaseAddress
 from tests.interop.xml130.claim_files import claim_file, hoso, visit_blocks
 from tests.services.persons import actors
-from tests.services.road import Bill, Road, assert_books_are_right
+from tests.services.road import Bill, Road, assert_books_are_right, find_doubts
 
 PATIENT = {
     "HO_TEN": "Nguyễn Văn Thử",
@@ -371,6 +371,7 @@ async def test_dead_letter_is_emptied_once_it_has_ended_and_kept_whole_while_it_
     waiting = await erase_once(road.context, organization_id, Retention())
     await propose_close(road.context, organization_id, delivery.id, reason="not ours", actor=admin)
     await approve_close(road.context, organization_id, delivery.id, actor=other)
+    await seal_once(road.context, organization_id)
     ended = await erase_once(road.context, organization_id, Retention())
     again = await erase_once(road.context, organization_id, Retention())
 
@@ -379,3 +380,6 @@ async def test_dead_letter_is_emptied_once_it_has_ended_and_kept_whole_while_it_
     assert (waiting, ended, again) == (0, 1, 0)
     assert (bytes(row["body"]), bytes(row["notices"]), row["source_address"]) == (b"", b"", "")
     assert row["close_reason"] == "not ours"
+    await seal_once(road.context, organization_id)
+    doubts = await find_doubts(road.context.database)
+    assert not {name for name in doubts if "seal" in name}, doubts
