@@ -1,0 +1,133 @@
+"""PostgreSQL crashes and comes back while callbacks arrive: the service as an operator starts it, both formats."""
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from billing.services.context import utc_now
+from billing.storage.embedded import EmbeddedPostgres
+from providers.sandbox.bank import PretendBank
+from tests.builders import ACCOUNT_NAME, SANDBOX_SECRET, DemoHospital, add_demo_hospital, visit_document
+from tests.cli.test_demo import run
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres() as own:
+        run("migrate", VIENPHI_OWNER_URL=own.owner_url)
+        yield own
+
+
+@asynccontextmanager
+async def process(command: str, url: str, log_format: str, **environment: str) -> AsyncIterator[tuple[Any, Path]]:
+    """A running command and the file of its log."""
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "log"
+        with written.open("wb") as log:
+            running = subprocess.Popen(  # noqa: ASYNC220 - it only starts it
+                [sys.executable, "-m", "billing", command],
+                stderr=log,
+                env={
+                    "PATH": "/usr/bin:/bin",
+                    "VIENPHI_PORT": "0",
+                    "VIENPHI_LOG_FORMAT": log_format,
+                    "VIENPHI_DATABASE_URL": url,
+                    "VIENPHI_SECRET_SANDBOX": SANDBOX_SECRET,
+                    **environment,
+                },
+            )
+        try:
+            yield running, written
+        finally:
+            running.kill()
+            running.wait()
+
+
+async def logged(written: Path, pattern: str, *, times: int = 1) -> re.Match[str]:
+    """The last match of a pattern in a log, once it is there so many times."""
+    async with asyncio.timeout(60):
+        while True:
+            found = list(re.finditer(pattern, written.read_text("utf-8")))  # noqa: ASYNC240 - a small file
+            if len(found) >= times:
+                return found[-1]
+            await asyncio.sleep(0.05)
+
+
+async def _post(client: httpx.AsyncClient, path: str, document: dict[str, Any]) -> Any:
+    answer = await client.post(path, json=document, headers={"Idempotency-Key": f"key-{path[-3:]}-{uuid4()}"})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def open_intent(client: httpx.AsyncClient, number: int) -> str:
+    """The payload of a code to be paid."""
+    visit = (await _post(client, "/v1/visits", visit_document(ma_lk=f"LK{number:04d}")))["visits"][0]["id"]
+    invoice = (await _post(client, "/v1/invoices", {"visit_id": visit}))["id"]
+    answer = await _post(client, "/v1/intents", {"account": ACCOUNT_NAME, "invoice_ids": [invoice]})
+    payload: str = answer["instruction"]["qr_payload"]
+    return payload
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+async def test_callbacks_are_booked_again_after_a_crash_of_the_database(
+    server: EmbeddedPostgres, log_format: str
+) -> None:
+    hospital: DemoHospital = await add_demo_hospital(server.owner_url)
+    async with process("serve", server.app_url, log_format) as (running, written):
+        address = (await logged(written, r"(http://127\.0\.0\.1:\d+)"))[1]
+        async with httpx.AsyncClient(base_url=address, headers=hospital.authorization, timeout=30) as client:
+            payloads = [await open_intent(client, number) for number in range(8)]
+            bank = PretendBank(
+                client, address + hospital.callback_path, hospital.settings, clock=utc_now, random=Random(1)
+            )
+            messages = [bank.transfer(payload) for payload in payloads]
+            is_back = asyncio.Event()
+
+            async def deliver(message: Any) -> int:
+                """As a provider does: until it is acknowledged, which it is not while the database is away."""
+                while True:
+                    answer = await bank.deliver(message)
+                    if answer.status == 200 and is_back.is_set():
+                        return answer.status
+                    await asyncio.sleep(0.05)
+
+            delivering = [asyncio.create_task(deliver(message)) for message in messages]
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(server.crash)
+            is_back.set()
+            async with asyncio.timeout(60):
+                statuses = await asyncio.gather(*delivering)
+                while (ready := await client.get("/readyz")).status_code != 200:
+                    await asyncio.sleep(0.05)
+            measures = (await client.get("/metrics")).text
+        running.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(running.wait, 30) == 0
+        text = written.read_text("utf-8")
+
+    assert statuses == [200] * 8
+    assert ready.json()["status"] == "ready"
+    assert "vienphi_task_restarts_total{" not in measures, "what the database does ends no task"
+    assert "log_line_failed" not in text
+    assert await rows(server, "SELECT count(*), sum(amount) FROM payment") == [(8, 8 * 136_000)]
+
+
+async def rows(server: EmbeddedPostgres, statement: str) -> list[tuple[object, ...]]:
+    connection = await asyncpg.connect(server.owner_url)
+    try:
+        await connection.execute("SET vienphi.organization = '1'")
+        return [tuple(row) for row in await connection.fetch(statement)]
+    finally:
+        await connection.close()
