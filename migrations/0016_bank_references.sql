@@ -2,7 +2,7 @@
 -- payments: each row is one event that carried it. account_id is the bank account, or the provider account where none
 -- is known. `name` is the event's strong name inside provider_account_id; empty where it is not known any more.
 CREATE TABLE bank_reference (
-    organization_id int NOT NULL REFERENCES organization (id),
+    organization_id int NOT NULL,
     account_id uuid NOT NULL,
     movement text NOT NULL CHECK (movement IN ('received', 'refunded', 'reversed')),
     reference text NOT NULL CHECK (length(reference) BETWEEN 1 AND 300),

@@ -38,7 +38,8 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     # Requests of one connection follow each other in one context: the next one's id takes this one's place.
     bind_contextvars(request_id=request_id)
     try:
-        await _admit(request)
+        if request.match_info.http_exception is not None or not request.path.startswith(_OWN_LIMITS):
+            await _admit(request)
         response = await handler(request)
     except Exception as error:  # noqa: BLE001 - the last place that can answer; what is unforeseen is logged there
         response = write_problem(problem_of(error), request_id=request_id)

@@ -1,4 +1,5 @@
-"""A bank without manners: tells things twice, out of order, with a clock that jumps, beside forgers; never gives up.
+"""A bank without manners: repeats messages, mixes their order, jumps with its clock, reuses its references, sends money
+back before it has reported the payment, and is imitated by forgers; it never gives up.
 
 It remembers what it told and what was acknowledged, which is all that the checks afterwards believe.
 """
@@ -29,14 +30,23 @@ _PAUSE_MAX_S = 0.12
 _UNANSWERED_PAUSE_MAX_S = 0.5
 
 
+REUSED_REFERENCES = ("-", "0", "NONREF", "null", "FT26330", "FT26331")
+"""What stands where a bank reference should be: placeholders, and references that the bank gives out again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Money that came to the bank's account; `code` is None where the payer wrote nothing useful."""
+    """Money that came to the bank's account, or left it again where `refund_of` names the transfer that was undone.
+
+    `code` is None where the payer wrote nothing useful.
+    """
 
     transaction_id: str
     organization: int
     code: str | None
     amount: int
+    bank_reference: str = ""
+    refund_of: str = ""
 
 
 @dataclass(slots=True)
@@ -55,6 +65,7 @@ class Told:
     """What the bank remembers."""
 
     transfers: dict[str, Transfer] = field(default_factory=dict)
+    refunds: dict[str, Transfer] = field(default_factory=dict)
     acknowledged: Counter[str] = field(default_factory=Counter)  # successful transfers, by transaction
     answers: Counter[str] = field(default_factory=Counter)
     wrongs: list[str] = field(default_factory=list)
@@ -96,8 +107,12 @@ class RudeBank:
         amounts = random.choice([[AMOUNT]] * 6 + [[AMOUNT // 2], [AMOUNT + 10_000], [AMOUNT, AMOUNT]])
         for number, amount in enumerate(amounts):
             code = order.code if random.random() > 0.04 else None
-            transfer = Transfer(f"C{order.number}-{number}", order.organization, code, amount)
-            self.told.transfers[transfer.transaction_id] = transfer
+            name = f"C{order.number}-{number}"
+            reference = random.choice(REUSED_REFERENCES) if random.random() < 0.2 else f"FT{name}"
+            transfer = Transfer(name, order.organization, code, amount, reference)
+            self.told.transfers[name] = transfer
+            if random.random() < 0.1:
+                yield from self._refund(transfer)
             bodies = {"SUCCEEDED": self._body(transfer, "SUCCEEDED"), "PENDING": self._body(transfer, "PENDING")}
             for status in random.choice(
                 [["SUCCEEDED"], ["SUCCEEDED"] * 2, ["SUCCEEDED"] * 3, ["PENDING", "SUCCEEDED"]]
@@ -105,6 +120,21 @@ class RudeBank:
                 yield self._telling(transfer, bodies[status], succeeded=status == "SUCCEEDED")
             if random.random() < 0.2:
                 yield self._forgery(transfer)
+
+    def _refund(self, transfer: Transfer) -> Iterator[Telling]:
+        """The whole transfer leaves again; where the messages are shuffled, often before it was reported."""
+        refund = Transfer(
+            f"R{transfer.transaction_id}",
+            transfer.organization,
+            transfer.code,
+            transfer.amount,
+            self._random.choice(REUSED_REFERENCES),
+            refund_of=transfer.transaction_id,
+        )
+        self.told.refunds[refund.transaction_id] = refund
+        body = self._body(refund, "SUCCEEDED")
+        for _ in range(self._random.randint(1, 3)):
+            yield self._telling(refund, body, succeeded=True)
 
     def _forgery(self, transfer: Transfer) -> Telling:
         """More money under the same transaction, or money that never came: never booked, shadows nothing."""
@@ -121,16 +151,18 @@ class RudeBank:
 
     def _body(self, transfer: Transfer, status: str) -> bytes:
         occurred_at = utc_now() + timedelta(days=self._random.choice(_DAYS_OFF))
+        original = {"original_transaction_id": transfer.refund_of} if transfer.refund_of else {}
         return json.dumps(
             {
+                **original,
                 "transaction_id": transfer.transaction_id,
-                "bank_reference": f"FT{transfer.transaction_id}",
+                "bank_reference": transfer.bank_reference,
                 "merchant_id": f"hospital-{transfer.organization}",
                 "account_number": f"0110{transfer.organization:06d}",
                 "amount": transfer.amount,
                 "currency": "VND",
                 "status": status,
-                "direction": "credit",
+                "direction": "debit" if transfer.refund_of else "credit",
                 "content": f"MBVCB.{transfer.code}.CT tu 0123" if transfer.code else "chuc mau khoe",
                 "reference": None,
                 "occurred_at": occurred_at.replace(microsecond=0).isoformat(),

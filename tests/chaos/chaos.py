@@ -45,7 +45,7 @@ class Supervised:
     def __init__(self, *arguments: str, environment: dict[str, str]) -> None:
         self.name = arguments[0]
         self._arguments = arguments
-        self._environment = {"PATH": os.defpath, "VIENPHI_LOG_FORMAT": "json", **environment}
+        self._environment = {"PATH": os.defpath, **environment}
         self._process: asyncio.subprocess.Process | None = None
         self.starts = 0
         self.kills = 0
@@ -87,8 +87,9 @@ class Supervised:
 class Chaos:
     """The whole of a run: server, proxy, supervised processes and the bank."""
 
-    def __init__(self, stock: Stock, random: Random) -> None:
+    def __init__(self, stock: Stock, random: Random, *, log_format: str) -> None:
         self._stock = stock
+        self._log_format = log_format
         self._random = random
         self._crashes = 0
         folder = parse_qs(urlsplit(stock.server.app_url).query)["host"][0]
@@ -103,6 +104,7 @@ class Chaos:
             environment = {
                 "VIENPHI_DATABASE_URL": f"postgresql://{APP_ROLE}@127.0.0.1:{self._proxy.port}/{DATABASE_NAME}",
                 "VIENPHI_PORT": str(self._port),
+                "VIENPHI_LOG_FORMAT": self._log_format,
                 "VIENPHI_SECRET_SANDBOX": SANDBOX_SECRET,
             }
             self._processes = [
@@ -187,10 +189,10 @@ def _free_port() -> int:
         return port
 
 
-async def break_everything(cycles: int, seed: int) -> list[str]:
+async def break_everything(cycles: int, seed: int, *, log_format: str = "console") -> list[str]:
     """Run that many cycles; returns what does not hold."""
     async with durable_stock(organizations=len(ORGANIZATIONS)) as stock:
-        return await Chaos(stock, Random(seed)).run(cycles)
+        return await Chaos(stock, Random(seed), log_format=log_format).run(cycles)
 
 
 def _say(words: str) -> None:
@@ -201,10 +203,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cycles", type=int, default=20)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--log-format", choices=["console", "json"], default="console")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else Random().randrange(10**6)
     _say(f"seed {seed}")
-    wrongs = asyncio.run(break_everything(given.cycles, seed))
+    wrongs = asyncio.run(break_everything(given.cycles, seed, log_format=given.log_format))
     for wrong in wrongs[:40]:
         print(f"WRONG {wrong}")
     print("everything holds" if not wrongs else f"{len(wrongs)} wrongs with seed {seed}")

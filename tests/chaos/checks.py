@@ -36,7 +36,7 @@ _HALF_WRITTEN = """
         SELECT DISTINCT organization_id, payment_id FROM posting WHERE payment_id IS NOT NULL
     )
     SELECT payment.provider_reference AS subject,
-        'position, origin, allocations, delivery, body, event key, fact keys, bank references, postings, message, '
+        'position, origin, allocations, delivery, body, event key, fact keys, bank references beyond, postings, message, '
             'audit: ' || has::text AS words
     FROM payment
     LEFT JOIN told ON told.organization_id = payment.organization_id AND told.payment_id = payment.id
@@ -59,20 +59,45 @@ _HALF_WRITTEN = """
             AND p.provider_account_id = payment.provider_account_id
             AND p.key = 'received:' || payment.provider_reference || ':SUCCEEDED') AS event_key,
         named.number AS fact_keys,
-        used.number AS bank_references,
+        coalesce(used.number, 0) - (payment.bank_reference <> '')::int AS bank_references,
         posted.payment_id IS NOT NULL AS postings,
         told.number AS message,
         noted.number AS audit
     ) AS has
-    WHERE has::text <> '(1,1,t,1,1,1,1,1,t,1,1)'
+    WHERE has::text <> '(1,1,t,1,1,1,1,0,t,1,1)'
     UNION ALL
     SELECT event_key.key, 'a key without its delivery' FROM event_key
     WHERE NOT EXISTS (SELECT FROM delivery
         WHERE delivery.organization_id = event_key.organization_id AND delivery.id = event_key.delivery_id)
     UNION ALL
     SELECT fact_key.key, 'a key without its payment' FROM fact_key
-    WHERE NOT EXISTS (SELECT FROM payment
+    WHERE movement = 'received' AND NOT EXISTS (SELECT FROM payment
         WHERE payment.organization_id = fact_key.organization_id AND payment.id = fact_key.fact_id)
+"""
+
+
+_WRONG_REFUNDS = """
+    SELECT payment.provider_reference AS subject,
+        format('refunds of %s were reported, %s is refunded', coalesce(reported.amount, 0), position.refunded) AS words
+    FROM payment
+    JOIN payment_position AS position
+        ON position.organization_id = payment.organization_id AND position.payment_id = payment.id
+    LEFT JOIN unnest($1::text[], $2::int[], $3::bigint[]) AS reported (reference, organization_id, amount)
+        ON reported.reference = payment.provider_reference AND reported.organization_id = payment.organization_id
+    WHERE position.refunded <> coalesce(reported.amount, 0)
+"""
+
+_UNEXPLAINED = """
+    SELECT 'unexplained_outflow' AS subject, format('%s đồng in organization %s', sum(signed), organization_id) AS words
+    FROM (
+        SELECT posting.organization_id, CASE WHEN posting.debit_account_id = account.id THEN amount ELSE -amount END
+            AS signed
+        FROM ledger_account AS account
+        JOIN posting ON posting.organization_id = account.organization_id
+            AND account.id IN (posting.debit_account_id, posting.credit_account_id)
+        WHERE account.role = 'unexplained_outflow'
+    ) AS moved
+    GROUP BY organization_id HAVING sum(signed) <> 0
 """
 
 
@@ -80,7 +105,8 @@ async def find_wrongs(stock: Stock, told: Told) -> list[str]:
     """Everything that does not hold, in words; every transfer must have been acknowledged before."""
     transfers = list(told.transfers.values())
     wrongs = [*told.wrongs]
-    wrongs += [f"{each} was never acknowledged" for each in told.transfers if not told.acknowledged[each]]
+    reported = [*told.transfers, *told.refunds]
+    wrongs += [f"{each} was never acknowledged" for each in reported if not told.acknowledged[each]]
     connection = await stock.connect()
     try:
         rows = await connection.fetch(
@@ -91,6 +117,13 @@ async def find_wrongs(stock: Stock, told: Told) -> list[str]:
             [transfer.code for transfer in transfers],
         )
         rows += await connection.fetch(_HALF_WRITTEN)
+        rows += await connection.fetch(
+            _WRONG_REFUNDS,
+            [refund.refund_of for refund in told.refunds.values()],
+            [refund.organization for refund in told.refunds.values()],
+            [refund.amount for refund in told.refunds.values()],
+        )
+        rows += await connection.fetch(_UNEXPLAINED)
     finally:
         await connection.close()
     wrongs += [f"{row['subject']}: {row['words']}" for row in rows]

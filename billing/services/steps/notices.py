@@ -205,7 +205,7 @@ def _settled(delivery: Delivery, notice: Notice, own: Mapping[NamedPayee, UUID |
 def _telling(delivery: Delivery, notice: Notice, grammar: Grammar, own: Mapping[NamedPayee, UUID | None]) -> Telling:
     banks = [own[payee] for payee in _payees(delivery, notice) if own.get(payee) is not None]
     account = replace(delivery.account, bank_account_id=banks[0]) if banks else delivery.account
-    if notice.fact_keys:
+    if notice.fact_keys and notice.aliases:
         notice = replace(notice, fact_keys=notice.fact_keys | notice.aliases)
     return Telling(
         delivery_id=delivery.id,
