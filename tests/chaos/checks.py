@@ -36,8 +36,8 @@ _HALF_WRITTEN = """
         SELECT DISTINCT organization_id, payment_id FROM posting WHERE payment_id IS NOT NULL
     )
     SELECT payment.provider_reference AS subject,
-        'position, origin, allocations, delivery, body, event key, fact keys, bank references beyond, postings, message, '
-            'audit: ' || has::text AS words
+        'position, origin, allocations, delivery, body, event key, fact keys, bank references beyond, postings, '
+            'message, audit: ' || has::text AS words
     FROM payment
     LEFT JOIN told ON told.organization_id = payment.organization_id AND told.payment_id = payment.id
     LEFT JOIN noted ON noted.organization_id = payment.organization_id AND noted.payment_id = payment.id
