@@ -37,6 +37,9 @@ class FactKey:
 WEAK = "bank:"
 """Begins a fact key that is a bank reference, and so a weak name."""
 
+OWN_WEAK = "own:"
+"""Begins a trace of an outflow that is its own bank reference, and no name of the payment that it reverses."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class ReferenceKey:
@@ -50,6 +53,11 @@ class ReferenceKey:
     def as_trace(self) -> FactKey:
         """The reference among names that lead an outflow to its payment."""
         return FactKey(self.account_id, self.movement, f"{WEAK}{self.reference}")
+
+    @property
+    def as_own_trace(self) -> FactKey:
+        """The same where it is the outflow's own reference, which leads to a payment alike in amount and day alone."""
+        return FactKey(self.account_id, self.movement, f"{OWN_WEAK}{self.reference}")
 
 
 class Source(StrEnum):
@@ -120,6 +128,11 @@ class Telling:
     def traces(self) -> frozenset[FactKey]:
         """All names that lead an outflow to this money: the strong ones and the bank reference."""
         return self.fact_keys if self.reference_key is None else self.fact_keys | {self.reference_key.as_trace}
+
+    @property
+    def own_traces(self) -> frozenset[FactKey]:
+        """Names by which an outflow that names no payment may have left from money booked under them."""
+        return self.fact_keys if self.reference_key is None else self.fact_keys | {self.reference_key.as_own_trace}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

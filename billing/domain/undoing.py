@@ -43,7 +43,7 @@ def outflow_of(fact_id: PaymentId, telling: Telling, *, issued: Callable[[str], 
     """The outflow that a telling speaks of. Of several codes of ours none counts: a person decides."""
     codes = [code for code in telling.codes.field if issued(code)]
     codes = codes or [code for code in telling.codes.direct if issued(code)]
-    own = frozenset(replace(key, movement=Movement.RECEIVED) for key in telling.traces)
+    own = frozenset(replace(key, movement=Movement.RECEIVED) for key in telling.own_traces)
     return Outflow(
         id=fact_id,
         account_id=telling.account_id,

@@ -11,7 +11,7 @@ from billing.domain.ledger import business_date
 from billing.services.context import Context
 from billing.services.steps.outflows import apply_outflows
 from billing.storage.journal import open_day, read_days
-from billing.storage.undoing import find_matchable_outflows
+from billing.storage.unmatched_outflows import find_matchable_outflows
 
 EXAMINED_FOR = timedelta(days=2)
 """How long after it was recorded an outflow is looked at in every round; its payment's booking examines it for ever."""

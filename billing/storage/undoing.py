@@ -1,7 +1,7 @@
 """Rows of a payment that leaves again: found, locked in the order of the house, and undone.
 
-Apart from the statements of the callback path, since it is rare. An outflow whose payment is not known yet waits in
-`unmatched_outflow`.
+Apart from the statements of the callback path, since it is rare. An outflow whose payment is not known yet waits
+(`unmatched_outflows.py`).
 """
 
 from collections.abc import Sequence
@@ -10,26 +10,27 @@ from uuid import UUID
 
 from billing.domain.ids import (
     AllocationId,
-    DeliveryId,
     IntentId,
     InvoiceId,
     PaymentId,
-    ProviderAccountId,
     VisitId,
 )
 from billing.domain.intent import Intent
 from billing.domain.invoice import Invoice
+from billing.domain.ledger import business_date
+from billing.domain.linking import REFERENCE_WINDOW
 from billing.domain.money import Dong
-from billing.domain.notice import FactKey, Telling
+from billing.domain.notice import Telling
 from billing.domain.payment import Place
 from billing.domain.undoing import LiveAllocation, Outflow, PaidBefore, Undone
 from billing.storage.database import Transaction
 from billing.storage.rows import columns, intent_of, invoice_of
-from providers.contract import Movement
 
 # By the money's own names first; else the newest payment under the code from which this much has not left yet, one of
 # the account that the money left before one of another; else the one payment under the bank reference that has so much
-# left, since a bank reference is a weak name.
+# left, since a bank reference is a weak name. The outflow's own reference leads to a payment of the same amount, booked
+# on that day or the next to it, and to none under a code where the outflow carries another. Source: DESIGN §5, Strong
+# and weak names.
 _FIND_PAYMENT = """
     SELECT id FROM (
         SELECT 1 AS choice, payment.id, payment.provider_account_id
@@ -53,6 +54,14 @@ _FIND_PAYMENT = """
                 FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
                 JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
                     AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
+                UNION
+                SELECT used.payment_id
+                FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+                JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
+                    AND used.movement = 'received' AND named.key LIKE 'own:%' AND used.reference = substr(named.key, 5)
+                    AND used.amount = $5 AND abs(used.booked_on - $7::date) <= $8
+                JOIN payment ON payment.organization_id = $1 AND payment.id = used.payment_id
+                WHERE $4 = '' OR payment.intent_id IS NULL
             ) AS known
             JOIN payment ON payment.organization_id = $1 AND payment.id = known.payment_id
             JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
@@ -74,6 +83,8 @@ async def find_payment(tx: Transaction, outflow: Outflow) -> PaymentId | None:
         outflow.code,
         outflow.amount,
         outflow.account_id,
+        business_date(outflow.occurred_at),
+        REFERENCE_WINDOW.days,
     )
     return None if found is None else PaymentId(found)
 
@@ -156,107 +167,6 @@ async def lock_for_outflows(tx: Transaction, tellings: Sequence[Telling], *, cod
     await tx.fetch(_LOCK_INVOICES_OF_BATCH, tx.organization_id, *found, theirs, codes)
     await tx.fetch(_LOCK_INTENTS_OF_BATCH, tx.organization_id, *found, codes)
     await tx.fetch(_LOCK_POSITIONS_OF_BATCH, tx.organization_id, *found, theirs)
-
-
-_ADD_UNMATCHED = """
-    INSERT INTO unmatched_outflow (organization_id, id, provider_account_id, delivery_id, amount, keys, code,
-        occurred_at, recorded_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-"""
-
-
-async def add_unmatched_outflow(tx: Transaction, outflow: Outflow, *, at: datetime) -> None:
-    """Keep money that left before its payment is known, with the names that lead to the payment."""
-    await tx.execute(
-        _ADD_UNMATCHED,
-        tx.organization_id,
-        outflow.id,
-        outflow.account_id,
-        outflow.delivery_id,
-        outflow.amount,
-        sorted(outflow_key(key) for key in outflow.names),
-        outflow.code,
-        outflow.occurred_at,
-        at,
-    )
-
-
-_READ_UNMATCHED = """
-    SELECT id, provider_account_id, delivery_id, amount, keys, code, occurred_at
-    FROM unmatched_outflow
-    WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND payment_id IS NULL
-    ORDER BY id
-"""
-
-
-async def read_unmatched_outflows(tx: Transaction, outflow_ids: Sequence[PaymentId]) -> list[Outflow]:
-    """Those of the outflows named that are not matched yet, the oldest first."""
-    return [
-        Outflow(
-            id=PaymentId(row["id"]),
-            account_id=ProviderAccountId(row["provider_account_id"]),
-            delivery_id=DeliveryId(row["delivery_id"]),
-            amount=Dong(row["amount"]),
-            occurred_at=row["occurred_at"],
-            names=frozenset(_name_of(key) for key in row["keys"]),
-            code=row["code"],
-        )
-        for row in await tx.fetch(_READ_UNMATCHED, tx.organization_id, list(outflow_ids))
-    ]
-
-
-_FIND_MATCHABLE = """
-    SELECT outflow.id
-    FROM unmatched_outflow AS outflow
-    WHERE outflow.organization_id = $1 AND outflow.payment_id IS NULL AND outflow.recorded_at > $2
-        AND (EXISTS (SELECT FROM unnest(outflow.keys) AS named (key)
-                JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.movement = 'received'
-                    AND fact_key.account_id = left(named.key, 36)::uuid AND fact_key.key = substr(named.key, 38)
-                JOIN payment_position AS position ON position.organization_id = $1
-                    AND position.payment_id = fact_key.fact_id
-                WHERE position.amount - position.refunded - position.refund_reserved >= outflow.amount)
-            OR EXISTS (SELECT FROM unnest(outflow.keys) AS named (key)
-                JOIN bank_reference AS used ON used.organization_id = $1 AND used.movement = 'received'
-                    AND used.account_id = left(named.key, 36)::uuid AND used.reference = substr(named.key, 43)
-                    AND substr(named.key, 38, 5) = 'bank:'
-                JOIN payment_position AS position ON position.organization_id = $1
-                    AND position.payment_id = used.payment_id
-                WHERE position.amount - position.refunded - position.refund_reserved >= outflow.amount)
-            OR EXISTS (SELECT FROM intent
-                JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
-                JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
-                WHERE intent.organization_id = $1 AND outflow.code <> '' AND intent.reference_code = outflow.code
-                    AND position.amount - position.refunded - position.refund_reserved >= outflow.amount))
-    ORDER BY outflow.id
-    LIMIT $3
-"""
-
-
-async def find_matchable_outflows(tx: Transaction, *, since: datetime, at_most: int) -> list[PaymentId]:
-    """Outflows recorded after a moment whose payment is in the books by now; nothing is locked."""
-    rows = await tx.fetch(_FIND_MATCHABLE, tx.organization_id, since, at_most)
-    return [PaymentId(row["id"]) for row in rows]
-
-
-_MATCH = """
-    UPDATE unmatched_outflow SET payment_id = $3, matched_at = $4
-    WHERE organization_id = $1 AND id = $2 AND payment_id IS NULL
-"""
-
-
-async def match_outflow(tx: Transaction, outflow_id: PaymentId, payment_id: PaymentId, *, at: datetime) -> bool:
-    """Record the payment of an outflow; False where another transaction has matched it."""
-    return await tx.execute(_MATCH, tx.organization_id, outflow_id, payment_id, at) == "UPDATE 1"
-
-
-def outflow_key(key: FactKey) -> str:
-    """A name of money received as it stands in `unmatched_outflow.keys`."""
-    return f"{key.account_id}/{key.key}"
-
-
-def _name_of(key: str) -> FactKey:
-    account_id, _, name = key.partition("/")
-    return FactKey(UUID(account_id), Movement.RECEIVED, name)
 
 
 _LOCK_INVOICES = """

@@ -271,3 +271,50 @@ async def test_refund_dated_on_an_earlier_day_is_matched_today(opened: Road) -> 
 
     assert (await standing(opened, bill))["owed"] == OWED
     await assert_all_is_explained(opened)
+
+
+def referenced(road: Road, number: str, text: str, reference: str = "FT1", **changes: Any) -> Notice:
+    """Money received under its provider's id and a bank reference."""
+    keys = frozenset({f"transaction:{number}", f"bank:{reference}"})
+    return road.notice(number, text, fact_keys=keys, bank_reference=reference, **changes)
+
+
+def reversal(road: Road, number: str, text: str = "dao giao dich", **changes: Any) -> Notice:
+    """Money that left under the same bank reference, without the name of a payment."""
+    return replace(referenced(road, number, text, **changes), movement=Movement.REVERSED)
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["payment-first", "reversal-first"])
+async def test_reversal_under_the_bank_reference_of_its_payment_owes_again(opened: Road, is_first: bool) -> None:
+    bill = await opened.bill()
+    told = [referenced(opened, "T1", bill.code), reversal(opened, "R1")]
+    for notice in told if is_first else reversed(told):
+        await apply(opened, [notice])
+
+    assert (await standing(opened, bill))["owed"] == OWED
+    await assert_all_is_explained(opened)
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["payment-first", "outflow-first"])
+@pytest.mark.parametrize("difference", ["amount", "days", "code"])
+async def test_outflow_with_a_repeated_bank_reference_takes_no_other_payment(
+    opened: Road, difference: str, is_first: bool
+) -> None:
+    """A bank reference is weak for money that left as well: another amount, day or code is another movement."""
+    bill, other = await opened.bill("LK1"), await opened.bill("LK2")
+    came = referenced(opened, "T1", bill.code)
+    left = reversal(opened, "R1")
+    if difference == "amount":
+        left = reversal(opened, "R1", amount=HALF)
+    elif difference == "days":
+        came = replace(came, occurred_at=came.occurred_at - timedelta(days=5))
+    else:
+        left = reversal(opened, "R1", f"tra lai {other.code}")
+    for notice in [came, left] if is_first else [left, came]:
+        await apply(opened, [notice])
+    await match_outflows_once(opened.context, opened.hospital.organization_id)
+
+    assert (await standing(opened, bill))["owed"] == 0
+    assert (await balances(opened))["unexplained_outflow"] == left.amount
+    assert "money_left_unasked" in await reasons(opened)
+    await assert_books_are_right(opened.context.database)

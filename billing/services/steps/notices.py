@@ -52,7 +52,8 @@ from billing.storage.notices import (
     read_twins,
 )
 from billing.storage.payees import NamedPayee, read_own_payees
-from billing.storage.undoing import lock_for_outflows, outflow_key
+from billing.storage.undoing import lock_for_outflows
+from billing.storage.unmatched_outflows import outflow_key
 from providers.contract import Callback, Movement, Notice, Payer, Verdict
 from providers.references import is_placeholder
 
@@ -129,7 +130,7 @@ async def apply_deliveries(
     booking = replace(
         booking,
         received_codes=codes_of(received),
-        received_keys=sorted({outflow_key(key) for telling in received for key in telling.traces}),
+        received_keys=sorted({outflow_key(key) for telling in received for key in telling.traces | telling.own_traces}),
     )
     waiting = await write_booking(tx, booking, books.accounts)
     await write_references(tx, folded.uses, folded.moved_uses)

@@ -21,14 +21,8 @@ from billing.services.steps.messages import intent_message, invoice_message
 from billing.storage.bookings import Booking, Message, write_booking
 from billing.storage.database import Transaction
 from billing.storage.intents import read_owed
-from billing.storage.undoing import (
-    add_unmatched_outflow,
-    find_payment,
-    lock_payment,
-    match_outflow,
-    read_unmatched_outflows,
-    write_undone,
-)
+from billing.storage.undoing import find_payment, lock_payment, write_undone
+from billing.storage.unmatched_outflows import add_unmatched_outflow, match_outflow, read_unmatched_outflows
 
 _WAITING = AccountKey(AccountRole.UNEXPLAINED_OUTFLOW)
 
