@@ -17,6 +17,7 @@ from billing.domain.ids import OrganizationId, PersonId
 from billing.domain.two_persons import SamePerson, require_person
 from billing.services.context import AccountUnusable, Context
 from billing.services.steps.second_person import require_second_person
+from billing.services.steps.setup_refusals import ONE_MERCHANT
 from billing.storage.account_changes import (
     AccountChange,
     add_change,
@@ -133,6 +134,8 @@ async def approve_change(context: Context, organization_id: OrganizationId, chan
             await apply_change(tx, change_id, new_bank_account_id=context.ids.new())
             await _note(tx, context, "account_change_approved", change_id, actor)
     except UniqueViolationError as error:
+        if error.constraint_name == "provider_account_one_merchant":
+            raise ChangeNotPossible(ONE_MERCHANT, field="settings") from error
         raise ChangeNotPossible("this bank account is known under another holder, here or for another") from error
     except RestrictViolationError as error:
         raise ChangeNotPossible("the account has changed since this was proposed; propose it anew") from error

@@ -2,6 +2,11 @@
 
 NO_ORGANIZATION = "no such organization; vienphi organization list shows them, vienphi organization add adds one"
 
+ONE_MERCHANT = (
+    "an account has this contract with the provider already (the same merchant, terminal, application or secret), here"
+    " or for another organization; its money would be booked twice"
+)
+
 TAKEN = {
     "organization_pkey": "an organization of this number exists; take another --id",
     "organization_tax_code_key": "an organization of this tax code exists; vienphi organization list shows it",
@@ -16,6 +21,7 @@ TAKEN = {
     "provider_account_organization_id_name_key": (
         "this organization has a provider account of this name; take another --name, or use vienphi account change"
     ),
+    "provider_account_one_merchant": ONE_MERCHANT,
 }
 """What is set up already, by the constraint that says so."""
 
