@@ -215,10 +215,11 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
             raise ValueError("currency is not VND")
         if not _NAME.fullmatch(link) or not (reference == "" or _NAME.fullmatch(reference)):
             raise ValueError("paymentLinkId or reference makes no sense")
-        # payOS has no id of a transfer: the link, the bank's reference and the moment tell one from another.
+        # payOS has no id of a transfer: the link, the bank's reference and the moment tell one from another. It is no
+        # `transaction`, since an answer of payOS may write the moment otherwise than its callback did.
         moment = _moment(_text(told, "transactionDateTime"))
-        name = f"{link}:{reference or amount}:{moment.astimezone(VIETNAM):%Y%m%d%H%M%S}"
-        facts = {f"transaction:{name}"} | ({f"bank:{reference}"} if reference else set())
+        name = f"{link}:{reference or amount}:{_digits(moment)}"
+        facts = {f"transfer:{name}"} | ({f"bank:{reference}"} if reference else set())
         account = _text(told, "accountNumber")
         return Notice(
             event_key=f"{name}:{word}",
@@ -310,6 +311,14 @@ def _moment(text: str) -> datetime:
     except ValueError as error:
         raise ValueError("transactionDateTime is no moment") from error
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=VIETNAM)
+
+
+def _digits(moment: datetime) -> str:
+    """A moment by the Vietnamese clock, the same whatever zone it was told in; as told where it has no such time."""
+    try:
+        return f"{moment.astimezone(VIETNAM):%Y%m%d%H%M%S}"
+    except OverflowError:
+        return moment.isoformat()
 
 
 def _reply(status: int, *, is_taken: bool) -> Reply:

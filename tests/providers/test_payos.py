@@ -94,7 +94,7 @@ def test_transfer_is_told_with_its_banks_reference():
     notice = one(channel().read_callback(told(counterAccountName="NGUYEN VAN A", counterAccountNumber="0110")))
 
     assert (notice.reference, notice.amount, notice.bank_reference) == (REFERENCE, 350_000, "TF260101000001")
-    assert notice.fact_keys == {f"transaction:{LINK}:TF260101000001:20260102091530", "bank:TF260101000001"}
+    assert notice.fact_keys == {f"transfer:{LINK}:TF260101000001:20260102091530", "bank:TF260101000001"}
     assert notice.occurred_at.isoformat() == "2026-01-02T09:15:30+07:00"
     assert notice.payer is not None
     assert notice.payer.account == "0110"
@@ -166,7 +166,7 @@ def test_transfers_without_a_banks_reference_are_told_apart_by_link_amount_and_m
 
     assert len({notice.event_key for notice in told_of}) == len(changes)
     assert len({notice.fact_keys for notice in told_of}) == len(changes)
-    assert all(key.startswith("transaction:") for notice in told_of for key in notice.fact_keys)
+    assert all(key.startswith("transfer:") for notice in told_of for key in notice.fact_keys)
     assert {notice.bank_reference for notice in told_of} == {""}
 
 

@@ -20,7 +20,9 @@ from billing.services.intake import Intake, IntakeLimits
 from billing.services.steps.notices import Answer, apply_deliveries
 from billing.storage.journal import open_day
 from providers.contract import Notice, Verdict
+from providers.payos.order_codes import order_code
 from tests.conftest import DatabaseAddress
+from tests.providers import payos_samples
 from tests.services.road import OWED, Road, assert_books_are_right
 from tests.services.test_two_channels import _ITS_CLEARING_ACCOUNT, _SECOND_CONTRACT
 
@@ -305,3 +307,24 @@ async def test_many_processes_with_one_repeated_reference_book_each_transfer_onc
     numbers = await rows(road, "SELECT number FROM bank_reference ORDER BY number")
     assert numbers == [(number,) for number in range(1, 13)]
     await assert_books_are_right(road.context.database)
+
+
+@pytest.mark.parametrize("polled_first", [False, True])
+async def test_payos_poll_that_writes_another_moment_describes_the_same_transfer(
+    road: Road, polled_first: bool
+) -> None:
+    """payOS gives a transfer no id; its answer may differ from its callback by a second or by the zone."""
+    bill = await road.bill()
+
+    def read(moment: str) -> Notice:
+        changes = {"orderCode": order_code(bill.code), "amount": OWED, "transactionDateTime": moment}
+        found = payos_samples.one(payos_samples.channel().read_callback(payos_samples.told(**changes)))
+        return replace(found, names_other_account=False, payee=())
+
+    day = road.context.clock().strftime("%Y-%m-%d")
+    ways = [(read(f"{day} 09:15:30"), Source.CALLBACK), (read(f"{day}T02:15:31Z"), Source.QUERY)]
+    for notice, source in reversed(ways) if polled_first else ways:
+        await deliver(road, (notice, road.account), source=source)
+
+    assert await payments(road) == [OWED]
+    assert await owed(road) == [0]
