@@ -33,7 +33,7 @@ def test_demo_tells_the_whole_road_and_ends_well() -> None:
         "fully paid. Received 561.619 đ in 1 payment(s)",
         "Debits 1.840.982 đ = credits 1.840.982 đ",
         "401 (bad_signature); nothing was written: still 1 payment(s), 561.619 đ",
-        "The books hold: 14 proofs, no doubt",
+        "The books hold: 16 proofs, no doubt",
     ):
         assert told in story
     assert "Traceback" not in done.stderr
@@ -44,7 +44,7 @@ def test_demo_speaks_vietnamese() -> None:
 
     assert done.returncode == 0, done.stderr
     assert "người bệnh phải trả 561.619 đ" in done.stdout
-    assert "Sổ đúng: 14 phép kiểm tra đều khớp" in done.stdout
+    assert "Sổ đúng: 16 phép kiểm tra đều khớp" in done.stdout
     assert "the books" not in done.stdout
     assert "Ai trả bao nhiêu cho từng dòng, và vì sao" in done.stdout
 

@@ -18,6 +18,7 @@ from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.coverage.price import price
 from billing.domain.coverage.priced import PricedLine
+from billing.domain.text import is_garbled
 from billing.domain.visit import OtherFunds, Patient, Scope, Table, Visit
 from billing.interop.xml130 import ReadVisit, read_claim_file
 from billing.interop.xml130.layout import FIELDS
@@ -143,7 +144,10 @@ def visits(draw):
     ]
     return replace(
         visit,
-        patient=Patient(name=draw(texts).strip(), birth=draw(st.sampled_from(["", "1985", "19850131"]))),
+        patient=Patient(
+            name=draw(texts.filter(lambda text: not is_garbled(text))).strip(),
+            birth=draw(st.sampled_from(["", "1985", "19850131"])),
+        ),
         items=tuple(
             replace(line.item, other_funds=OtherFunds(state_budget=part, remaining=min(part, Decimal(1))))
             if line.hospital_amount >= 2
