@@ -4,6 +4,7 @@ Source: DESIGN §5, Strong and weak names.
 """
 
 import asyncio
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -328,3 +329,22 @@ async def test_payos_poll_that_writes_another_moment_describes_the_same_transfer
 
     assert await payments(road) == [OWED]
     assert await owed(road) == [0]
+
+
+@pytest.mark.parametrize("has_codes", [True, False])
+@pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
+async def test_two_transfers_of_one_reference_by_two_channels_are_two_payments_in_any_order(
+    road: Road, second: ProviderAccount, batched: bool, has_codes: bool
+) -> None:
+    bills = [await road.bill("LK1"), await road.bill("LK2")]
+    for number, order in enumerate(itertools.permutations(range(4))):
+        texts = [bill.code if has_codes else "tien vien phi" for bill in bills]
+        events = [
+            (told(road, f"{name}{number}", text, reference=f"FT{number}", amount=1_000 + number), account)
+            for text, pair in zip(texts, ("AB", "CD"), strict=True)
+            for name, account in zip(pair, (road.account, second), strict=True)
+        ]
+        await deliver(road, *(events[place] for place in order), batched=batched)
+
+        assert await payments(road) == [1_000 + each for each in range(number + 1) for _ in range(2)], order
+    await assert_books_are_right(road.context.database)
