@@ -19,7 +19,11 @@ import httpx
 
 _TRANSLATED = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address behind a translator
 _UNICAST = IPv6Network("2000::/3")  # RFC 4291 §2.4, IANA: all that is given out; not site-local, nor local translators
+_LOCALLY_TRANSLATED = IPv6Network("64:ff9b:1::/48")  # RFC 8215: the IPv4 address stands where RFC 6052 §2.2 lets it
+_COMPATIBLE = IPv6Network("::/96")  # RFC 4291 §2.5.5.1, withdrawn: the IPv4 address in the last 32 bits
+_SIIT = IPv6Network("::ffff:0:0:0/96")  # RFC 2765 §2.1: the same
 _NEVER_PUBLIC = (
+    IPv4Network("192.0.0.0/24"),  # RFC 6890: assignments of the protocol itself, with the dummy address 192.0.0.8
     IPv4Network("192.88.99.0/24"),  # RFC 7526: relays of 6to4, withdrawn
     IPv4Network("168.63.129.16/32"),  # a cloud's own host, which serves credentials to whoever asks from inside
     IPv6Network("3fff::/20"),  # RFC 9637: documentation
@@ -35,6 +39,8 @@ _NEVER = (
     IPv6Network("fe80::/10"),
     IPv6Network("fec0::/10"),
     IPv6Network("fd00:ec2::254/128"),
+    IPv6Network("2001::/32"),  # RFC 4380: Teredo, an IPv4 host behind somebody's relay
+    _LOCALLY_TRANSLATED,
     IPv6Network("ff00::/8"),
 )
 """Addresses that are no provider and no receiver in any network: not even an operator's setting allows them."""
@@ -272,8 +278,10 @@ def _parsed(host: str) -> IPv4Address | IPv6Address:
 
 
 def _hidden(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address inside an IPv6 one: mapped, 6to4, behind a translator, or of an ISATAP interface."""
-    if address in _TRANSLATED or (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP:
+    """The IPv4 address inside an IPv6 one: mapped, compatible, 6to4, behind a translator, or of an ISATAP interface."""
+    if int(address) > 1 and address in _COMPATIBLE:
+        return IPv4Address(int(address))
+    if address in _TRANSLATED or address in _SIIT or (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped or address.sixtofour
 

@@ -14,6 +14,7 @@ from providers.addresses import (
     AddressRefused,
     AddressRules,
     CheckedTransport,
+    check_address,
     check_before_saving,
     check_settings,
     check_url,
@@ -283,3 +284,34 @@ def test_origin_of_a_redirect_is_its_host_alone(url: str, origin: str) -> None:
 )
 def test_redirect_that_could_end_a_policy_or_a_header_is_none(url: str) -> None:
     assert (safe_redirect(url), origin_of(url)) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "::169.254.169.254",
+        "::ffff:0:169.254.169.254",
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "2001:0:a9fe:a9fe::1",
+    ],
+)
+def test_metadata_inside_an_ipv6_address_is_refused_where_private_ranges_are_allowed(address: str) -> None:
+    """No operator's setting allows these, in whichever form of IPv6 they hide."""
+    rules = AddressRules(allow_private=True, allow_http=True)
+
+    with pytest.raises(AddressRefused):
+        check_url(f"http://[{address}]/", rules)
+    with pytest.raises(AddressRefused):
+        check_address(address, rules)
+
+
+def test_private_forms_of_ipv6_are_allowed_by_the_operators_setting() -> None:
+    for address in ("::1", "fd00::1", "::ffff:10.0.0.1", "::10.0.0.1"):
+        check_address(address, AddressRules(allow_private=True))
+        with pytest.raises(AddressRefused):
+            check_address(address, AddressRules())
+
+
+def test_dummy_address_of_ipv4_is_not_public() -> None:
+    assert not is_public("192.0.0.8")
