@@ -11,6 +11,7 @@ disk or a closed pipe must not stop the booking of money.
 import json
 import logging
 import math
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -206,14 +207,29 @@ def _console_renderer(*, is_colored: bool) -> Processor:
 
     def render(logger: WrappedLogger, method: str, event: EventDict) -> str:
         told = event.get("exception")
-        if isinstance(told, list) and all(isinstance(one, dict) for one in told):
-            event["exception"] = "\n".join(_lines_of(told))
+        lines = _lines_of(told) if isinstance(told, list) and all(isinstance(one, dict) for one in told) else None
         for key in ("event", "exception", "stack", "level", "logger", "timestamp"):
             if key in event and type(event[key]) is not str:
                 event[key] = _JSON.encode(event[key])
-        return console(logger, method, event)
+        shown = {_on_one_line(key): _on_one_line(value) for key, value in event.items()}
+        if lines is not None:
+            shown["exception"] = "\n".join(str(_on_one_line(line)) for line in lines)
+        return console(logger, method, shown)
 
     return render
+
+
+# C0 and C1 controls, line ends of Unicode, and what turns the direction of writing.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def _on_one_line(value: Any) -> Any:
+    """A value for the console in which no text ends the line, moves the cursor or turns the direction of writing."""
+    if isinstance(value, str):
+        return _CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), value)
+    if isinstance(value, dict):
+        return {_on_one_line(key): _on_one_line(inner) for key, inner in value.items()}
+    return [_on_one_line(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _lines_of(chain: list[dict[str, Any]]) -> list[str]:

@@ -338,3 +338,18 @@ def test_stream_of_another_encoding_is_written_to(is_json: bool) -> None:
     written = stream.bytes.getvalue()
     assert b"service_started" in written
     assert rb"H\xe0" in written
+
+
+def test_console_line_ends_and_terminal_controls_in_values_are_escaped() -> None:
+    """A value of others can neither forge a line of its own nor command the terminal of the one who reads it."""
+    stream = io.StringIO()
+    configure_logs(is_json=False, stream=stream)
+    hostile = "a\x1b[2J\nforged\x9b1m\u2028\u202eb"
+
+    structlog.get_logger().info(hostile, **{"k": hostile, hostile: {"in": [hostile]}, "exception": hostile})
+    library().error("said %s", hostile)
+
+    lines = stream.getvalue().splitlines()
+    assert [line for line in lines if line.startswith("forged")] == []
+    assert not {"\x1b", "\x9b", "\u2028", "\u202e"} & set(stream.getvalue())
+    assert stream.getvalue().count("forged") == 6
