@@ -1,8 +1,13 @@
 """The one place where everything is put together: database, providers, use cases, intake and HTTP."""
 
+import asyncio
+import os
+import resource
+import signal
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
@@ -12,7 +17,7 @@ from pydantic import BaseModel
 from billing.domain.coverage.figures import load_figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.ids import ProviderAccountId
-from billing.logs import lines_lost
+from billing.logs import configure_logs, lines_lost
 from billing.secrets import FindSecret, SecretMissing, find_secret, find_secrets, variable_of_field
 from billing.services.accounts import BuildProvider, BuiltProvider, KnownAccounts, StoredProviderAccounts
 from billing.services.background import Background
@@ -22,8 +27,9 @@ from billing.services.intake import Intake, IntakeLimits
 from billing.storage.database import Database, DatabaseLimits
 from billing.storage.organizations import ProviderAccountRow
 from billing.storage.seal_export import SealExport
+from billing.web.document_workers import DocumentLimits, DocumentWorkers
 from billing.web.live import LiveHub
-from billing.web.server import create_application
+from billing.web.server import create_application, serving_socket
 from billing.web.surroundings import Networks, WebLimits
 from providers.addresses import AddressRules
 from providers.banks import banks
@@ -37,6 +43,9 @@ from providers.registry import (
 )
 from providers.resilience import Lines
 from providers.settings import AccountSettings, given_fields, secret_fields
+
+_NICE = 10
+"""How far document workers stand back behind the process that takes callbacks."""
 
 SPARE_CONNECTIONS = 2
 """Connections of the intake beyond one for each of its writers: for reading accounts."""
@@ -107,6 +116,47 @@ def provider_builder(lines: Lines[ProviderAccountId], secret_of: FindSecret = fi
     return build
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentWorker:
+    """How a document worker is started: what `open_service` was given that its documents depend on."""
+
+    database_url: str = field(repr=False)
+    web_limits: WebLimits
+    public_base_url: str
+    outgoing: AddressRules | None
+    memory_max: int = field(kw_only=True)
+    is_log_json: bool = field(kw_only=True)
+
+    def __call__(self, path: str, ready: int) -> None:
+        """Serve on a socket until the parent closes our input; write to `ready` once it can be connected to."""
+        resource.setrlimit(resource.RLIMIT_AS, (self.memory_max, self.memory_max))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.nice(_NICE)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends us
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        configure_logs(is_json=self.is_log_json)
+        asyncio.run(self._serve(path, ready))
+
+    async def _serve(self, path: str, ready: int) -> None:
+        # Whatever is being computed then: the transaction is rolled back, and nobody waits for the answer.
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), os._exit, 0)
+        async with (
+            open_service(
+                self.database_url,
+                database_limits=DatabaseLimits(connections_max=2),
+                intake_limits=IntakeLimits(lanes=1),
+                web_limits=self.web_limits,
+                public_base_url=self.public_base_url,
+                outgoing=self.outgoing,
+                documents=None,
+                is_document_worker=True,
+            ) as service,
+            serving_socket(service.application, path),
+        ):
+            os.write(ready, b"1")
+            await asyncio.Event().wait()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """A running service; `application` answers HTTP, `context` and `intake` serve use cases directly."""
@@ -128,14 +178,30 @@ async def open_service(
     trusted_proxies: Networks = (),
     outgoing: AddressRules | None = None,
     seal_export: SealExport | None = None,
+    documents: DocumentLimits | None = DocumentLimits(),  # noqa: B008 - frozen
+    is_document_worker: bool = False,
+    is_log_json: bool = True,
     secret_of: FindSecret = find_secret,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Service]:
     """Open the service on a migrated database; leaving it writes what still waits and closes everything.
 
     `outgoing` is what the operator lets providers' addresses be besides https on the open internet; `seal_export` is
-    the file of heads, where the operator keeps one.
+    the file of heads, where the operator keeps one. `documents` are the limits of the processes that work on big
+    documents, None where this process works on all of them itself; `is_log_json` is how those write their logs.
     """
+    web_limits = web_limits or WebLimits()
+    workers: DocumentWorkers | None = None
+    if documents is not None and not is_document_worker:
+        worker = DocumentWorker(
+            database_url,
+            web_limits,
+            public_base_url,
+            outgoing,
+            memory_max=documents.memory_max,
+            is_log_json=is_log_json,
+        )
+        workers = DocumentWorkers(worker, documents)
     background = Background()
     database_limits = database_limits or DatabaseLimits()
     intake_limits = intake_limits or IntakeLimits()
@@ -188,9 +254,13 @@ async def open_service(
                         trusted_proxies=trusted_proxies,
                         lines=lines.states,
                         log_lines_lost=lines_lost,
+                        documents=workers,
+                        is_document_worker=is_document_worker,
                     ),
                 )
     finally:
+        if workers is not None:
+            await workers.close()
         if intake_database is not None:
             await intake_database.close()
         await database.close()

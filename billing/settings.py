@@ -108,6 +108,17 @@ class AnonymousSettings(BaseModel):
     database_running_max: Count = 4
 
 
+class DocumentSettings(BaseModel):
+    """Processes that work on big documents: how many, and what one document may take of memory and time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    workers: Count = 2
+    waiting_max: Count = 16
+    timeout_s: Count = 90
+    memory_max_mb: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=512, le=1_048_576)] = 2_048
+
+
 class WorkerSettings(BaseModel):
     """Seconds between two rounds of each of the worker's loops."""
 
@@ -198,6 +209,7 @@ class Settings(BaseSettings):
     lanes: LaneSettings = LaneSettings()
     pool: PoolSettings = PoolSettings()
     anonymous: AnonymousSettings = AnonymousSettings()
+    documents: DocumentSettings = DocumentSettings()
     worker: WorkerSettings = WorkerSettings()
     webhooks: WebhookSettings = WebhookSettings()
     providers: ProviderSettings = ProviderSettings()

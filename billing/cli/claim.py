@@ -15,6 +15,7 @@ from rich.text import Text
 
 from billing.cli.claim_export import export
 from billing.cli.files import read_file
+from billing.cli.memory import memory_limited
 from billing.cli.reading_option import reading_option
 from billing.cli.setting_up import as_owner_of_claims
 from billing.domain.claim import ClaimCheck, ClaimFinding, FileCheck, Severity
@@ -114,7 +115,8 @@ def check(
         policy=policy,
         today=(today or datetime.now(VIETNAM_TIME)).date(),
     )
-    checked = check_file(read_file(file), file=click.format_filename(file), told=told, around=around)
+    with memory_limited():
+        checked = check_file(read_file(file), file=click.format_filename(file), told=told, around=around)
     language = Language(lang)
     text = json.dumps(check_json(checked, language), ensure_ascii=False) if as_json else _render(checked, language)
     click.echo(text)

@@ -17,6 +17,7 @@ from billing.storage.migrator import pending
 from billing.storage.seal_export import SealExport
 from billing.storage.walls import check_role
 from billing.web.anonymous import AnonymousLimits
+from billing.web.document_workers import DocumentLimits
 from billing.web.surroundings import WebLimits
 from billing.worker.sender import SenderLimits
 
@@ -69,6 +70,13 @@ async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
         trusted_proxies=settings.trusted_proxies,
         outgoing=settings.providers.rules,
         seal_export=seal_export_of(settings),
+        documents=DocumentLimits(
+            workers=settings.documents.workers,
+            waiting_max=settings.documents.waiting_max,
+            timeout_s=settings.documents.timeout_s,
+            memory_max=settings.documents.memory_max_mb * 1024 * 1024,
+        ),
+        is_log_json=settings.log_format is LogFormat.JSON,
     ) as service:
         await check_role(service.context.database)
         await check_horizon(service.context.database)

@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import track
 
+from billing.cli.memory import memory_limited
 from billing.cli.quote_table import render_quote
 from billing.cli.reading_option import reading_option
 from billing.cli.what_if import print_routes
@@ -89,12 +90,14 @@ def _quotes(files: tuple[str, ...], policy: Policy) -> Iterator[tuple[str, Quote
             waiting.append((name, None))
             continue
         else:
-            answer = quote_file(content, file=name, figures=load_figures(), policy=policy)
+            with memory_limited():
+                answer = quote_file(content, file=name, figures=load_figures(), policy=policy)
         if waiting:
             waiting.append((name, answer))
         else:
             yield name, answer
-    joined = iter(quote_bare_tables(bare, figures=load_figures(), policy=policy))
+    with memory_limited():
+        joined = iter(quote_bare_tables(bare, figures=load_figures(), policy=policy))
     for name, known in waiting:
         yield name, next(joined) if known is None else known
 

@@ -60,6 +60,8 @@ def sentence_of(error: BaseException) -> str | None:
         return "; ".join(dict.fromkeys(known)) if len(known) == len(sentences) else None
     if isinstance(error, BillingError):
         return f"{error.detail} [{error.code}]"
+    if isinstance(error, MemoryError):
+        return "this file takes more memory than one file may have; split it [document_too_costly]"
     if isinstance(error, OSError):
         return _system_sentence(error)
     return _database_sentence(error)

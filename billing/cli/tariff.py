@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from billing.cli.acting import as_caller
+from billing.cli.memory import memory_limited
 from billing.domain.actor import Role
 from billing.domain.tariff import ChangeKind, PriceChange, TariffId
 from billing.interop.sheets import DecimalMark, ReadPriceList, read_price_list, sheet_format
@@ -192,7 +193,8 @@ def _read(file: Path, valid_from: date, sheet: str | None, mark: DecimalMark | N
     """Read a file whole; ends the command with every fault where there is one."""
     with file.open("rb") as stream:
         content = stream.read(SIZE_MAX + 1)
-    read = read_price_list(content, format=sheet_format(content), valid_from=valid_from, mark=mark, sheet=sheet)
+    with memory_limited():
+        read = read_price_list(content, format=sheet_format(content), valid_from=valid_from, mark=mark, sheet=sheet)
     if read.columns_not_read:
         click.echo(f"columns not read: {', '.join(read.columns_not_read)}", err=True)
     if read.faults:

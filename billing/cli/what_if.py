@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from billing.cli.files import read_file
+from billing.cli.memory import memory_limited
 from billing.domain.coverage.annexes import NO_ANNEXES
 from billing.domain.coverage.explain import Language, fact_names, find_rule, money_text, object_code_name
 from billing.domain.coverage.figures import VIETNAM_TIME, load_figures
@@ -87,7 +88,8 @@ def print_routes(
         path = Path(file)
         if not path.is_file():
             raise click.ClickException(f"{click.format_filename(file)} is no file")
-        compared = compare_file(read_file(path), file=click.format_filename(file), told=told, around=around)
+        with memory_limited():
+            compared = compare_file(read_file(path), file=click.format_filename(file), told=told, around=around)
         has_visit = has_visit or bool(compared.visits)
         click.echo(
             _render(compared, language)

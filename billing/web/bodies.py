@@ -22,6 +22,9 @@ from billing.web.surroundings import surroundings
 
 JSON = "application/json"
 
+BODY = web.RequestKey("body", bytes)
+"""A body that was read before its handler was called."""
+
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SAMPLE_ID = "01932f6e-8c5a-7b1d-9f3e-2a4b6c8d0e1f"
 _SHOWN_LENGTH_MAX = 60
@@ -77,6 +80,8 @@ async def read_body(request: web.Request, *, size_max: int) -> bytes:
     Raises BodyTooLarge (as soon as that is known), BodyTooSlow, MediaTypeNotSupported for a compressed body, and
     BodyUnreadable where the connection ended before the body did.
     """
+    if BODY in request:
+        return request[BODY]
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise MediaTypeNotSupported("send the body without compression")
     too_large = BodyTooLarge(f"at most {size_max} bytes are taken here")

@@ -9,6 +9,7 @@ from structlog.contextvars import bind_contextvars
 
 from billing.domain.keys import hash_secret
 from billing.services.access import Caller, NotAuthenticated
+from billing.web.big_documents import big_body
 from billing.web.metrics import METRICS
 from billing.web.problems import problem_of, write_problem
 from billing.web.sources import source_address
@@ -31,7 +32,7 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     The line names the route, never the address itself: paths and queries of callbacks may carry signatures.
     """
     started = time.perf_counter()
-    request_id = str(surroundings(request).context.ids.new())
+    request_id = _request_id(request)
     request[REQUEST_ID] = request_id
     told: dict[str, object] = {}
     request[TOLD] = told
@@ -59,6 +60,13 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
         **told,
     )
     return response
+
+
+def _request_id(request: web.Request) -> str:
+    """A new id; in a document worker that of the request which was forwarded."""
+    around = surroundings(request)
+    forwarded = request.headers.get("X-Request-Id") if around.is_document_worker else None
+    return forwarded or str(around.context.ids.new())
 
 
 _OWN_LIMITS = ("/v1/", "/callbacks/", "/pay/")
@@ -91,6 +99,11 @@ async def authenticate_caller(request: web.Request, handler: Handler) -> web.Str
     permitted = request.config_dict[ROLES].get(request.match_info.handler)
     if permitted is not None:  # an address that does not exist is told so to whoever holds a key
         caller.require(permitted)
+    around = surroundings(request)
+    if around.documents is not None and permitted is not None:
+        body = await big_body(request, around)
+        if body is not None:
+            return await around.documents.forward(request, body)
     return await handler(request)
 
 

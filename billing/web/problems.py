@@ -30,6 +30,7 @@ from billing.services.steps.idempotency import RequestStillRunning
 from billing.services.visiting import NothingReadable
 from billing.web.anonymous import TooManyRequests
 from billing.web.bodies import BodyTooLarge, BodyTooSlow, BodyUnreadable, InvalidBody, MediaTypeNotSupported
+from billing.web.document_workers import DocumentTooCostly
 from billing.web.idempotency import IdempotencyKeyInvalid, IdempotencyKeyMissing
 from billing.web.pagination import InvalidQuery
 
@@ -52,6 +53,7 @@ _STATUSES: Mapping[type[BillingError], HTTPStatus] = {
     MediaTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidValue: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotSupported: HTTPStatus.UNPROCESSABLE_ENTITY,
+    DocumentTooCostly: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     CommitUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -91,6 +93,8 @@ def problem_of(error: Exception) -> Problem:
     """What a client is told of an error; one that nobody foresaw is logged here, with its cause, and not told."""
     if isinstance(error, web.HTTPException):
         return _of_routing(error)
+    if isinstance(error, MemoryError):
+        error = DocumentTooCostly("this document takes more memory than one document may have")
     status = next((_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES), None)
     if status is None or not isinstance(error, BillingError):
         log.error("request_failed", error=type(error).__name__, exc_info=error)

@@ -17,6 +17,7 @@ from billing.services.readiness import ReadinessCheck
 from billing.services.watching import HorizonWatch
 from billing.web.anonymous import AnonymousTraffic
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
+from billing.web.document_workers import DocumentWorkers
 from billing.web.live import LiveHub, add_live_hub
 from billing.web.metrics import METRICS, Metrics
 from billing.web.middleware import add_security_headers, answer_every_request, authenticate_caller
@@ -41,6 +42,8 @@ def create_application(
     limits: WebLimits | None = None,
     live: LiveHub | None = None,
     trusted_proxies: Networks = (),
+    documents: DocumentWorkers | None = None,
+    is_document_worker: bool = False,
     lines: Callable[[], Mapping[ProviderAccountId, LineSeen]] = dict,
     log_lines_lost: Callable[[], int] = int,
 ) -> web.Application:
@@ -61,6 +64,8 @@ def create_application(
         trusted_proxies=trusted_proxies,
         lines=lines,
         anonymous=AnonymousTraffic(limits.anonymous),
+        documents=documents,
+        is_document_worker=is_document_worker,
     )
     application[SURROUNDINGS] = around
     application.on_shutdown.append(_end_holds)
@@ -92,8 +97,32 @@ async def serving(application: web.Application, *, host: str = "127.0.0.1", port
 
     Leaving takes no further connection and lets requests under way finish, `shutdown_timeout_s` at most.
     """
+    runner = _runner(application)
+    await runner.setup()
+    _rest_collector()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        bound_port = runner.addresses[0][1]
+        yield f"http://[{host}]:{bound_port}" if ":" in host else f"http://{host}:{bound_port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving_socket(application: web.Application, path: str) -> AsyncIterator[None]:
+    """Serve on a unix socket until left, for another process of ours."""
+    runner = _runner(application)
+    await runner.setup()
+    try:
+        await web.UnixSite(runner, path).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _runner(application: web.Application) -> web.AppRunner:
     limits = application[SURROUNDINGS].limits
-    runner = web.AppRunner(
+    return web.AppRunner(
         application,
         access_log=None,
         logger=_connection_log(),
@@ -106,14 +135,6 @@ async def serving(application: web.Application, *, host: str = "127.0.0.1", port
         max_field_size=limits.header_size_max,
         max_headers=limits.headers_max,
     )
-    await runner.setup()
-    _rest_collector()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        bound_port = runner.addresses[0][1]
-        yield f"http://[{host}]:{bound_port}" if ":" in host else f"http://{host}:{bound_port}"
-    finally:
-        await runner.cleanup()
 
 
 async def _end_holds(application: web.Application) -> None:

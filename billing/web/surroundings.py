@@ -33,6 +33,12 @@ class LineSeen(Protocol):
     def repeated(self) -> int: ...
 
 
+class ForwardsDocuments(Protocol):
+    """Has big documents worked on in another process (`document_workers.py`)."""
+
+    async def forward(self, request: web.Request, body: bytes) -> web.Response: ...
+
+
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
@@ -59,8 +65,9 @@ class WebLimits:
 class Surroundings:
     """One for each application. `callbacks` counts what became of callbacks, by a word.
 
-    `lines` are the calls we make to providers, by account. What is told through one of the `trusted_proxies` comes from
-    whom they say (`sources.py`).
+    `documents` is None where this process works on every document itself, as a document worker does, which another
+    process of ours asks. `lines` are the calls we make to providers, by account. What is told through one of the
+    `trusted_proxies` comes from whom they say (`sources.py`).
     """
 
     context: Context
@@ -72,6 +79,8 @@ class Surroundings:
     trusted_proxies: Networks = ()
     lines: Callable[[], Mapping[ProviderAccountId, LineSeen]] = dict
     anonymous: AnonymousTraffic = field(default_factory=AnonymousTraffic)
+    documents: ForwardsDocuments | None = None
+    is_document_worker: bool = False
     callbacks: Counter[str] = field(default_factory=Counter)
 
 

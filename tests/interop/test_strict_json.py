@@ -27,3 +27,10 @@ def test_giant_exponent_is_read_and_refused_where_a_number_is_expected(number: s
         with pytest.raises(InvalidValue) as refusal:
             read_visit(visit_document(lines=[line]))
         assert refusal.value.field == f"lines[0].{field}"
+
+
+def test_repeated_key_after_very_many_is_found_without_comparing_all_pairs() -> None:
+    keys = ",".join(f'"{number}":0' for number in range(200_000))
+
+    with pytest.raises(InvalidValue, match="stands twice"):
+        read_object(f'{{{keys},"199999":1}}'.encode())

@@ -31,6 +31,7 @@ from billing.interop.sheets.cells import (
     SheetUnreadable,
     check_size,
 )
+from billing.interop.sheets.xlsx_bounds import SheetBounds
 
 UNPACKED_MAX = 256 * 1024 * 1024
 _PARTS_MAX = 2_000
@@ -172,6 +173,7 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
     merged: set[int] = set()
     computed: set[Place] = set()
     row = column = 0
+    bounds = SheetBounds(archive)
     with archive.open(part) as stream:
         root: Element | None = None
         for event, element in iterparse(stream, events=("start", "end"), forbid_dtd=True):
@@ -185,6 +187,7 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
             elif local == "c":
                 if len(element):  # a cell that is only formatted holds nothing, wherever it stands
                     _check_reach(row, column)
+                    bounds.count(row, column, element)
                 if any(_local(child) == "f" for child in element):
                     computed.add((row, column))
                 fault = _fault(element)
@@ -195,7 +198,9 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
                 element.clear()
                 root.clear()
             elif local == "mergeCell":
-                merged.update(_rows_of(element.get("ref", "")))
+                touched = _rows_of(element.get("ref", ""))
+                bounds.count_merged(len(touched))
+                merged.update(touched)
     return _Inspected(faults, frozenset(merged), frozenset(computed))
 
 

@@ -19,6 +19,7 @@ from billing.interop.sheets import (
     read_price_list,
     sheet_format,
 )
+from tests.interop.sheets.workbooks import _MAIN as MAIN
 from tests.interop.sheets.workbooks import Raw, rows, workbook
 
 DAY = date(2026, 7, 1)
@@ -235,6 +236,47 @@ def test_one_cell_far_out_is_refused_instead_of_filling_what_lies_between() -> N
 
     with pytest.raises(SheetUnreadable, match="value in row 1,048,576"):
         read_xlsx(workbook(rows(("mã", "giá BHYT"), ("A1", 5)) + far))
+
+
+def shared(text: str) -> dict[str, bytes]:
+    return {
+        "xl/sharedStrings.xml": f'<sst xmlns="{MAIN}" count="1" uniqueCount="1"><si><t>{text}</t></si></sst>'.encode()
+    }
+
+
+@pytest.mark.parametrize(
+    ("row_count", "columns", "length"),
+    [(2_000, 30, 30_000), (100_000, 5, 1_000), (60_000, 30, 30_000), (13_000, 1, 5_000)],
+)
+def test_text_that_is_stored_once_and_named_by_many_cells_is_counted_each_time(
+    row_count: int, columns: int, length: int
+) -> None:
+    row = "<row>" + '<c t="s"><v>0</v></c>' * columns + "</row>"
+    content = workbook(row * row_count, extra=shared("A" * length))
+    assert len(content) < 256 * 1024
+
+    with pytest.raises(SheetUnreadable, match="more than 64,000,000 characters together"):
+        read_xlsx(content)
+
+
+def test_texts_named_by_a_few_cells_are_read() -> None:
+    table = rows(("mã", "giá BHYT")) + '<row r="2"><c r="A2" t="s"><v>0</v></c><c r="B2"><v>5</v></c></row>'
+
+    assert [price.code for price in read_xlsx(workbook(table, extra=shared("A1"))).prices] == ["A1"]
+
+
+def test_two_cells_that_span_a_huge_rectangle_are_refused() -> None:
+    far = '<row r="3"><c r="IV3"><v>1</v></c></row><row r="250000"><c r="A250000"><v>1</v></c></row>'
+
+    with pytest.raises(SheetUnreadable, match="span 250,000 rows and 256 columns"):
+        read_xlsx(workbook(rows(("mã", "giá BHYT"), ("A1", 5)) + far))
+
+
+def test_merged_cells_that_touch_all_rows_again_and_again_are_refused() -> None:
+    merged = "<mergeCells>" + '<mergeCell ref="A1:B1048576"/>' * 50 + "</mergeCells>"
+
+    with pytest.raises(SheetUnreadable, match="merged cells touch more than"):
+        read_xlsx(workbook(rows(("mã", "giá BHYT"), ("A1", 5)), rest=merged))
 
 
 @pytest.mark.parametrize(

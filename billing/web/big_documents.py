@@ -1,0 +1,64 @@
+"""Which requests bring or answer a big document: by the size of their body, or of what is stored under their id."""
+
+from uuid import UUID
+
+from aiohttp import web
+
+from billing.domain.errors import BillingError, InvalidValue
+from billing.domain.ids import InvoiceId, VisitId
+from billing.interop.strict_json import read_object
+from billing.services.document_sizes import is_big_invoice, is_big_visit
+from billing.web.bodies import BODY, read_body, read_id
+from billing.web.surroundings import CALLER, Surroundings
+
+BIG_BODY = 96 * 1024
+"""Bytes from which on a claim file or a visit is big: some 100 lines, a tenth of a second of computing."""
+
+_BY_BODY = frozenset({"/v1/visits", "/v1/quotes", "/v1/quotes/what-if", "/v1/claims/check"})
+_ALWAYS = frozenset({("POST", "/v1/tariffs"), ("GET", "/v1/tariffs/{id}/changes")})
+"""A workbook of a few kilobytes may hold a huge sheet; the changes of a list are those of two whole lists."""
+
+_OF_VISIT = frozenset({"/v1/visits/{id}", "/v1/visits/{id}/claim-check"})
+_OF_INVOICE = frozenset({"/v1/invoices/{id}", "/v1/invoices/{id}/claim.xml"})
+
+
+async def big_body(request: web.Request, around: Surroundings) -> bytes | None:
+    """The body of a request that belongs to a document worker, empty where it has none; None for every other request.
+
+    A body that was read to find this out is kept for the handler. Raises what `read_body` raises.
+    """
+    resource = request.match_info.route.resource
+    path = resource.canonical if resource is not None else ""
+    method = "GET" if request.method == "HEAD" else request.method
+    if (method, path) in _ALWAYS or (method == "POST" and path in _BY_BODY and _is_big(request)):
+        return await read_body(request, size_max=around.limits.visit_size_max) if method == "POST" else b""
+    if method == "GET" and (path in _OF_VISIT or path in _OF_INVOICE):
+        return b"" if await _is_big_stored(request, around, path) else None
+    if method == "POST" and path == "/v1/invoices":
+        content = await read_body(request, size_max=around.limits.body_size_max)
+        request[BODY] = content
+        return content if await _is_of_big_visit(request, around, content) else None
+    return None
+
+
+def _is_big(request: web.Request) -> bool:
+    return request.content_length is None or request.content_length >= BIG_BODY
+
+
+async def _is_big_stored(request: web.Request, around: Surroundings, path: str) -> bool:
+    organization_id = request[CALLER].organization_id
+    try:
+        named = read_id(request.match_info["id"], field="id")
+    except BillingError:
+        return False  # the handler says so
+    if path in _OF_VISIT:
+        return await is_big_visit(around.context, organization_id, VisitId(named))
+    return await is_big_invoice(around.context, organization_id, InvoiceId(named))
+
+
+async def _is_of_big_visit(request: web.Request, around: Surroundings, content: bytes) -> bool:
+    try:
+        named = VisitId(UUID(str(read_object(content).get("visit_id"))))
+    except (InvalidValue, ValueError):
+        return False  # the handler says what is wrong with it
+    return await is_big_visit(around.context, request[CALLER].organization_id, named)
