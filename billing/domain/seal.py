@@ -44,6 +44,7 @@ class SealedKind(StrEnum):
     EVENT_KEY = "event_key"
     MOVEMENT_KEY = "movement_key"
     BANK_REFERENCE = "bank_reference"
+    UNMATCHED_OUTFLOW = "unmatched_outflow"
     EXCEPTION = "exception"
     DEAD_LETTER = "dead_letter"
     ACCOUNT_CHANGE = "account_change"

@@ -116,6 +116,13 @@ _BANK_REFERENCES = """
     ORDER BY account_id, movement COLLATE "C", reference COLLATE "C", number
 """
 
+_UNMATCHED_OUTFLOWS = """
+    SELECT id, provider_account_id, delivery_id, amount, keys::text, code, occurred_at, recorded_at, transaction_id
+    FROM unmatched_outflow
+    WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
+    ORDER BY id
+"""
+
 _EXCEPTIONS = """
     SELECT id, reason, amount, provider_account_id, delivery_id, payment_id, intent_id, opened_at, transaction_id
     FROM exception_case
@@ -173,6 +180,7 @@ _ROWS: Mapping[SealedKind, str] = {
     SealedKind.EVENT_KEY: _EVENT_KEYS,
     SealedKind.MOVEMENT_KEY: _MOVEMENT_KEYS,
     SealedKind.BANK_REFERENCE: _BANK_REFERENCES,
+    SealedKind.UNMATCHED_OUTFLOW: _UNMATCHED_OUTFLOWS,
     SealedKind.EXCEPTION: _EXCEPTIONS,
     SealedKind.DEAD_LETTER: _DEAD_LETTERS,
     SealedKind.ACCOUNT_CHANGE: _ACCOUNT_CHANGES,

@@ -291,6 +291,43 @@ async def test_statement_of_the_app_role_is_refused(app: asyncpg.Connection, nam
         await app.execute(REFUSED[name])
 
 
+_DEAD_LETTER = """
+    INSERT INTO dead_letter (organization_id, id, provider_account_id, received_at, fault, method, tail, query, headers,
+        body, source_address, notices, verified_at, verified_by)
+    SELECT 1, gen_random_uuid(), id, now(), 'DataError', 'POST', 't', 'q', '[["a", "b"]]', 'b', 'a', '[]', now(),
+        'sandbox'
+    FROM provider_account
+"""
+
+
+@pytest.mark.parametrize("column", ["tail", "query", "headers", "body", "source_address"])
+async def test_message_of_a_waiting_dead_letter_is_kept(app: asyncpg.Connection, column: str) -> None:
+    """Erased only after it was retried or closed."""
+    await app.execute(_DEAD_LETTER)
+    empty = f"UPDATE dead_letter SET {column} = '[]'"
+
+    with pytest.raises(asyncpg.RestrictViolationError, match="kept until it ends"):
+        await app.execute(empty)
+    with pytest.raises(asyncpg.RestrictViolationError, match="kept until it ends"):
+        await app.execute(f"{empty}, retried_at = now(), retried_as = id")
+    await app.execute("UPDATE dead_letter SET retried_at = now(), retried_as = id")
+    await app.execute(empty)
+
+
+async def test_dead_letter_is_closed_for_the_reason_that_was_proposed(
+    app: asyncpg.Connection, two_persons: tuple[UUID, UUID]
+) -> None:
+    await app.execute(_DEAD_LETTER)
+    propose = "UPDATE dead_letter SET close_reason = $1, close_proposed_by = $2, close_proposed_at = now()"
+    await app.execute(propose, "test notice of the bank", two_persons[0])
+
+    with pytest.raises(asyncpg.RestrictViolationError, match="reason that was proposed"):
+        await app.execute(
+            "UPDATE dead_letter SET close_reason = 'another', closed_by = $1, closed_at = now()", two_persons[1]
+        )
+    await app.execute("UPDATE dead_letter SET closed_by = $1, closed_at = now()", two_persons[1])
+
+
 async def test_closed_exception_is_not_opened_again(app: asyncpg.Connection) -> None:
     await app.execute("UPDATE exception_case SET state = 'closed'")
 

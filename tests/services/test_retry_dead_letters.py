@@ -215,7 +215,7 @@ async def test_dead_letter_of_before_notices_were_stored_is_verified_again_or_re
     kept = await dead_letter(road, signed(road, await road.bill()), monkeypatch)
     owner = await asyncpg.connect(database.owner_url)
     await owner.execute("SET vienphi.organization = '1'")
-    await owner.execute("ALTER TABLE dead_letter DISABLE TRIGGER guarded")
+    await owner.execute("ALTER TABLE dead_letter DISABLE TRIGGER USER")
     forget = "UPDATE dead_letter SET notices = NULL, verified_at = NULL, verified_by = NULL, headers = {}"
     await owner.execute(forget.format("'[]'"))
 

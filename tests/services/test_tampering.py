@@ -82,6 +82,14 @@ _DEAD_LETTER = """
 """
 
 
+_UNMATCHED_OUTFLOW = """
+    INSERT INTO unmatched_outflow (organization_id, id, provider_account_id, delivery_id, amount, keys, code,
+        occurred_at, recorded_at)
+    SELECT 1, gen_random_uuid(), id, gen_random_uuid(), 5000, '{x/transaction:T77}', '', now(), now()
+    FROM provider_account
+"""
+
+
 async def store(database: DatabaseAddress, *statements: str) -> None:
     """Write as the owner does, under every guard."""
     connection = await asyncpg.connect(database.owner_url)
@@ -104,7 +112,7 @@ async def books(database: DatabaseAddress, app_database: Database, tmp_path: Pat
     for number in range(3):
         await road.deliver(road.notice(f"T{number}", bills[number].code))
     await road.deliver(road.notice("T9", "no code"))
-    await store(database, _ACCOUNT_CHANGE, _DEAD_LETTER)
+    await store(database, _ACCOUNT_CHANGE, _DEAD_LETTER, _UNMATCHED_OUTFLOW)
     await seal_once(context, ONE)
     await road.deliver(road.notice("T3", bills[3].code))
     day = business_date(clock())
@@ -196,6 +204,9 @@ NAMED: dict[str, str | Sequence[str]] = {
     "a bank reference's text": f"UPDATE bank_reference SET reference = 'X' WHERE payment_id = {_PAYMENT}",
     "a dead letter removed": "DELETE FROM dead_letter",
     "a dead letter's fault": "UPDATE dead_letter SET fault = 'x'",
+    "a waiting outflow's amount": "UPDATE unmatched_outflow SET amount = 1",
+    "a waiting outflow's names": "UPDATE unmatched_outflow SET keys = '{x/transaction:T78}'",
+    "a waiting outflow removed": "DELETE FROM unmatched_outflow",
     "an account change's payee": "UPDATE account_change SET settings = '{}'",
     "an account change removed": "DELETE FROM account_change",
     "an account change decided by nobody": "UPDATE account_change SET state = 'rejected', decided_by = proposed_by,"
