@@ -5,9 +5,11 @@ looked at again after KEPT, so that a secret that was put right is found without
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Generic, TypeVar
 
 import structlog
@@ -30,6 +32,9 @@ KEPT_MAX = 10_000
 
 KNOWN_FOR = timedelta(seconds=1)
 """How long a set of names is used as read: an account that was added is found after this time at the latest."""
+
+MISSES_PER_S = 10
+"""How often a second a name that is not known makes the names be read before KNOWN_FOR is over."""
 
 T = TypeVar("T")
 
@@ -57,23 +62,35 @@ CheckAccount = Callable[[ProviderAccountRow], None]
 class KnownAccounts:
     """The names of all provider accounts of the installation, active or not.
 
-    They are read as whole sets, once in KNOWN_FOR at most for each organization, however many unknown names are tried.
+    They are read as whole sets, once in KNOWN_FOR for each organization. A name that is not known is looked for in the
+    database at once, so that a new account takes its first callback, but no more than MISSES_PER_S times a second,
+    however many unknown names are tried.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._organizations = _Kept(self._read_organizations, clock)
-        self._names: dict[OrganizationId, _Kept[frozenset[str]]] = {}
+        self._names: dict[OrganizationId, _Kept[Set[str]]] = {}
         self._clock = clock
+        self._misses: deque[float] = deque(maxlen=MISSES_PER_S)
 
     async def has(self, organization_id: OrganizationId, name: str) -> bool:
         """Whether there is an account of that name. Raises Unavailable."""
-        organizations = await self._organizations.value()
-        if organization_id not in organizations:
+        if not await self._contains(self._organizations, organization_id):
             return False
         if organization_id not in self._names:
             self._names[organization_id] = _Kept(lambda: self._read_names(organization_id), self._clock)
-        return name in await self._names[organization_id].value()
+        return await self._contains(self._names[organization_id], name)
+
+    async def _contains(self, kept: "_Kept[Set[T]]", wanted: T) -> bool:
+        return wanted in await kept.value() or (self._may_look_again() and wanted in await kept.value(is_fresh=True))
+
+    def _may_look_again(self) -> bool:
+        now = monotonic()
+        if len(self._misses) == MISSES_PER_S and now - self._misses[0] < 1:
+            return False
+        self._misses.append(now)
+        return True
 
     async def _read_organizations(self) -> Set[OrganizationId]:
         async with self._database.installation() as reader:
@@ -93,9 +110,9 @@ class _Kept(Generic[T]):
         self._kept: tuple[datetime, T] | None = None
         self._reading: asyncio.Future[T] | None = None
 
-    async def value(self) -> T:
+    async def value(self, *, is_fresh: bool = False) -> T:
         now = self._clock()
-        if self._kept is not None and abs(now - self._kept[0]) < KNOWN_FOR:
+        if not is_fresh and self._kept is not None and abs(now - self._kept[0]) < KNOWN_FOR:
             return self._kept[1]
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(self._read_at(now))

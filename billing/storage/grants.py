@@ -63,10 +63,11 @@ async def require_roles(connection: "asyncpg.Connection[asyncpg.Record]") -> Non
         raise RoleMissing(f"this cluster has no role {', '.join(missing)}; as its superuser: {statements}")
 
 
+# False also in a database that was never migrated.
 _HAS_COLUMN = """
     SELECT EXISTS (
         SELECT FROM pg_attribute
-        WHERE attrelid = 'public.schema_migration'::regclass AND attname = 'grants' AND NOT attisdropped)
+        WHERE attrelid = to_regclass('public.schema_migration') AND attname = 'grants' AND NOT attisdropped)
 """
 
 # The record of a database that was migrated before grants were kept.

@@ -115,12 +115,14 @@ class MoneyMachine(RuleBasedStateMachine):
     def tell_again_with_another_amount(self, message: Told, amount: int) -> None:
         assert self.desk.deliver({**message.fields, "amount": amount}) == (200, message.word_again)
 
-    @rule(message=told)
-    def tell_the_same_money_under_another_name(self, message: Told) -> None:
-        fields = self.desk.message(amount=1, content="")
-        renamed = {**message.fields, "transaction_id": fields["transaction_id"]}
+    @rule(message=told, amount=AMOUNTS)
+    def pay_under_a_bank_reference_of_before(self, message: Told, amount: int) -> None:
+        fields = self.desk.message(amount=amount, content="chuc mau binh phuc")
 
-        assert self.desk.deliver(renamed) == (200, "duplicate")
+        answered = self.desk.deliver({**fields, "bank_reference": message.fields["bank_reference"]})
+
+        self.money.receive_unmatched(amount)
+        assert answered == (200, "unknown_reference")
 
     @rule(intent_id=intents, status=st.sampled_from(sorted(OUTCOMES)))
     def tell_an_outcome_without_money(self, intent_id: str, status: str) -> None:
