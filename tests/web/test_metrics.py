@@ -71,9 +71,10 @@ async def test_calls_to_providers_are_counted_without_a_name(site: Site) -> None
         application = create_application(context=site.context, intake=site.intake, lines=lines.states)
         async with serving(application) as address:
             measures = (await site.stranger.get(f"{address}/metrics")).text
-            ready = (await site.stranger.get(f"{address}/readyz")).json()
+            ready = (await site.client.get(f"{address}/readyz")).json()
 
     assert 'vienphi_provider_calls_total{outcome="failed"} 1.0' in measures
     assert 'vienphi_provider_calls_total{outcome="refused"} 1.0' in measures
     assert "vienphi_provider_silent_accounts 1.0" in measures
-    assert (ready["status"], ready["silent_accounts"]) == ("ready", [str(site.hospital.account_id)])
+    assert (ready["status"], ready["accounts"]) == ("ready", "degraded")
+    assert ready["details"]["silent_accounts"] == [str(site.hospital.account_id)]

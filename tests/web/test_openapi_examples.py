@@ -147,9 +147,7 @@ async def _books(client: httpx.AsyncClient, site: Site) -> None:
     await client.get(f"/v1/callbacks/{delivery['id']}")
 
 
-_WITHOUT_EXAMPLE = {
-    name for name in (route.handler.__name__ for route in API) if "dead_letter" in name or "retry" in name
-}
+_WITHOUT_EXAMPLE = {name for name in (route.handler.__name__ for route in API) if "close" in name or "retry" in name}
 """A delivery that could not be written is made by a fault; its documents are those of deliveries."""
 
 
