@@ -1,6 +1,7 @@
 """JSON without its traps: a key twice, binary floats, NaN, broken text and bottomless nesting are refused."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
@@ -38,8 +39,8 @@ def read_object(content: bytes) -> Mapping[str, object]:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        counts = Counter(key for key, _ in pairs)  # in the order of first appearance, in linear time
+        twice = next(key for key, number in counts.items() if number > 1)
         raise InvalidValue(f"the key {_shown(twice)} stands twice in one object", field=_shown(twice)[1:-1])
     return result
 
