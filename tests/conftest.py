@@ -6,11 +6,13 @@ with commas, turns that skip into a failure.
 """
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -19,6 +21,7 @@ from urllib.parse import quote, urlsplit
 
 import asyncpg
 import pytest
+import structlog
 
 from billing.storage.database import Database, DatabaseLimits
 from billing.storage.embedded import APP_ROLE, OWNER_ROLE, SUPERUSER, EmbeddedPostgres
@@ -33,6 +36,21 @@ INSTALLED_15 = Path("/usr/lib/postgresql/15/bin")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pg_version(least): needs a server of at least this major version")
     config.addinivalue_line("markers", "own_server: needs the superuser, so not a server that addresses point at")
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undo what a command run in this process configured; a logger that keeps its configuration could not be undone."""
+    monkeypatch.setattr(structlog, "configure", partial(_configure_uncached, structlog.configure))
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    yield
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+def _configure_uncached(configure: Callable[..., None], **settings: Any) -> None:
+    configure(**{**settings, "cache_logger_on_first_use": False})
 
 
 @dataclass(frozen=True, slots=True)
