@@ -287,8 +287,8 @@ async def _roll_back(connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
     if _is_closed(connection):
         return
     try:
-        if connection.is_in_transaction():
-            await connection.execute("ROLLBACK", timeout=_ROLLBACK_TIMEOUT_S)
+        # Cancelled during BEGIN, the connection does not know yet whether it is in a transaction.
+        await connection.execute("ROLLBACK", timeout=_ROLLBACK_TIMEOUT_S)
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         if not _is_closed(connection):
             connection.terminate()

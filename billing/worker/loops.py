@@ -20,6 +20,7 @@ from billing.services.context import Clock, Context
 from billing.services.upkeep import list_organizations
 
 _JITTER = 0.2
+_RETRY_S = 5.0
 ORGANIZATIONS_AT_ONCE = 4
 """How many organizations one loop serves side by side, so that one whose provider hangs does not hold up all."""
 
@@ -44,6 +45,13 @@ class Loop:
     done: int = 0
     failures: int = 0  # in a row
     whole_at: datetime | None = None  # when a round last ended without a failure
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until the next round; fewer after a failure, twice as many after each further one."""
+        if not self.failures:
+            return self.every_s
+        return min(self.every_s, _RETRY_S * float(1 << min(self.failures - 1, 20)))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +91,7 @@ class Loops:
                 loop.failures = loop.failures + 1 if ended.failed else 0
                 if not ended.failed:
                     loop.whole_at = self.clock()
-            await self._pause(loop.every_s * (1 + _JITTER * (self.random.random() - 0.5)))
+            await self._pause(loop.pause_s * (1 + _JITTER * (self.random.random() - 0.5)))
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -1,6 +1,7 @@
-"""PostgreSQL crashes and comes back while callbacks arrive: the service as an operator starts it, both formats."""
+"""PostgreSQL crashes and comes back while callbacks arrive: the processes as an operator starts them, both formats."""
 
 import asyncio
+import json
 import re
 import signal
 import subprocess
@@ -122,6 +123,27 @@ async def test_callbacks_are_booked_again_after_a_crash_of_the_database(
     assert "vienphi_task_restarts_total{" not in measures, "what the database does ends no task"
     assert "log_line_failed" not in text
     assert await rows(server, "SELECT count(*), sum(amount) FROM payment") == [(8, 8 * 136_000)]
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+async def test_worker_goes_on_after_a_crash_of_the_database(server: EmbeddedPostgres, log_format: str) -> None:
+    await add_demo_hospital(server.owner_url)
+    pace = {f"VIENPHI_WORKER__{name}_S": "1" for name in ("ASK", "FEED", "EXPIRE", "SEAL", "HEALTH")}
+    async with process("worker", server.app_url, log_format, **pace) as (running, written):
+        await logged(written, r"worker_well")
+        await asyncio.to_thread(server.crash)
+        wells = len(re.findall(r"worker_well", written.read_text("utf-8")))
+        await logged(written, r"worker_well", times=wells + 2)
+        is_alive = running.poll() is None
+        running.send_signal(signal.SIGTERM)
+        ended = await asyncio.to_thread(running.wait, 30)
+        text = written.read_text("utf-8")
+
+    assert (is_alive, ended) == (True, 0)
+    assert "task_ended" not in text
+    assert "log_line_failed" not in text
+    if log_format == "json":
+        assert all(json.loads(line) for line in text.splitlines())
 
 
 async def rows(server: EmbeddedPostgres, statement: str) -> list[tuple[object, ...]]:

@@ -53,10 +53,8 @@ def test_taken_port_is_one_sentence(server: EmbeddedPostgres, log_format: str) -
             "serve", VIENPHI_DATABASE_URL=server.app_url, VIENPHI_PORT=str(port), VIENPHI_LOG_FORMAT=log_format
         )
 
-    # The driver may log that a statement was broken off as the process ended.
     assert refused.returncode == 1
-    assert "VIENPHI_PORT" in refused.stderr.splitlines()[-1]
-    assert "Traceback" not in refused.stderr
+    assert_one_line(refused.stderr, "VIENPHI_PORT")
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])

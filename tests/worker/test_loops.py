@@ -50,6 +50,16 @@ async def test_loop_goes_on_after_a_failure_and_the_others_never_notice() -> Non
     assert loops.loops[0].done >= 2
 
 
+def test_loop_that_failed_is_tried_again_before_its_own_pace() -> None:
+    rare, often = Loop("upkeep", 21_600, lambda: None), Loop("dispatch", 1, lambda: None)  # type: ignore[arg-type,return-value]
+    pauses = []
+    for failures in (0, 1, 2, 13, 14, 5_000):
+        rare.failures = often.failures = failures
+        pauses.append((rare.pause_s, often.pause_s))
+
+    assert pauses == [(21_600, 1), (5, 1), (10, 1), (20_480, 1), (21_600, 1), (21_600, 1)]
+
+
 async def test_loop_that_dies_is_started_again_counted_and_named() -> None:
     """Not by an error of its work, which it survives, but by one outside: here by a cancellation that leaked in."""
     rounds = 0
