@@ -180,7 +180,7 @@ class _Folding:
         """Money that no event named before."""
         self._booked[fact_id] = KnownFact(fact_id, telling.amount)
         self._claim(telling, fact_id, telling.amount)
-        self._links.name(telling, fact_id)
+        self._links.name(fact_id)
         if telling.movement is not Movement.RECEIVED:
             self.folded.outflows.append((fact_id, telling))
             self._open_case(Reason.MONEY_LEFT_UNASKED, telling)

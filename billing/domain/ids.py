@@ -20,7 +20,12 @@ EntryId = NewType("EntryId", UUID)
 
 def uuid7(unix_ms: int, random_bits: int) -> UUID:
     """A version-7 UUID of a moment in milliseconds and 74 random bits (RFC 9562 §5.7)."""
+    return UUID(int=uuid7_number(unix_ms, random_bits))
+
+
+def uuid7_number(unix_ms: int, random_bits: int) -> int:
+    """The 128 bits of `uuid7`."""
     high = (unix_ms & 0xFFFF_FFFF_FFFF) << 80
     version = 0x7 << 76 | (random_bits >> 62 & 0xFFF) << 64
     variant = 0b10 << 62 | random_bits & 0x3FFF_FFFF_FFFF_FFFF
-    return UUID(int=high | version | variant)
+    return high | version | variant

@@ -125,17 +125,18 @@ class ReferenceLinks:
         """What links an event that no strong name makes known; `fact_id` is its own in this batch."""
         is_doubtful = False
         for one in (telling, *self._together.get(fact_id, ())):
-            if one.reference_key is None:
+            known = self._uses.get(one.reference_key) if one.reference_key is not None else None
+            if one.reference_key is None or not known:
                 continue
-            found = link(self._use(one, one.reference_key, fact_id), self._uses.get(one.reference_key, ()))
+            found = link(self._use(one, one.reference_key, fact_id), known)
             if found.payment is not None:
                 return found
             is_doubtful |= found.is_doubtful
         return Link(is_doubtful=is_doubtful)
 
-    def name(self, telling: Telling, payment_id: PaymentId) -> None:
-        """Note that the references of an event, and of those that share its strong name, mean this new payment."""
-        for one in (telling, *self._together.get(payment_id, ())):
+    def name(self, payment_id: PaymentId) -> None:
+        """Note that the references of the events that share a strong name mean this new payment."""
+        for one in self._together.get(payment_id, ()):
             if one.reference_key is not None:
                 self._note(one, self._use(one, one.reference_key, payment_id))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from billing.domain.ids import DeliveryId, PaymentId, ProviderAccountId
@@ -17,16 +18,14 @@ from billing.domain.money import Dong
 from providers.contract import Movement, Outcome, Payer, Verdict
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EventKey:
+class EventKey(NamedTuple):
     """One telling of one provider account."""
 
     account_id: UUID
     key: str
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class FactKey:
+class FactKey(NamedTuple):
     """One strong name of money that moved on a provider account."""
 
     account_id: UUID
@@ -41,8 +40,7 @@ OWN_WEAK = "own:"
 """Begins a trace of an outflow that is its own bank reference, and no name of the payment that it reverses."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ReferenceKey:
+class ReferenceKey(NamedTuple):
     """A bank's reference of money that moved on a bank account, or on a provider account where none is known."""
 
     account_id: UUID
@@ -200,3 +198,21 @@ def join_facts(tellings: Sequence[Telling], new_id: Callable[[], PaymentId]) -> 
         for key in kept if len(known) > 1 else telling.fact_keys:
             ids[key] = fact_id
     return ids
+
+
+def rejoin_facts(
+    new: Sequence[Telling], claimed_ids: Mapping[FactKey, PaymentId], new_id: Callable[[], PaymentId]
+) -> Mapping[FactKey, PaymentId]:
+    """Join the tellings told for the first time, as `join_facts` does, under the ids their names were claimed under.
+
+    A repeat may have joined two of them that are two payments without it: only the first keeps that id.
+    """
+    ids: dict[PaymentId, PaymentId] = {}
+    taken: set[PaymentId] = set()
+    joined = join_facts(new, new_id)
+    for key, fact_id in joined.items():
+        if fact_id not in ids:
+            claimed_id = claimed_ids[key]
+            ids[fact_id] = fact_id if claimed_id in taken else claimed_id
+            taken.add(claimed_id)
+    return {key: ids[fact_id] for key, fact_id in joined.items()}

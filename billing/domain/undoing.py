@@ -5,7 +5,7 @@ back by a further row. Source: DESIGN §5, Where money goes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from billing.domain.ids import AllocationId, DeliveryId, InvoiceId, PaymentId, ProviderAccountId, VisitId
@@ -43,7 +43,7 @@ def outflow_of(fact_id: PaymentId, telling: Telling, *, issued: Callable[[str], 
     """The outflow that a telling speaks of. Of several codes of ours none counts: a person decides."""
     codes = [code for code in telling.codes.field if issued(code)]
     codes = codes or [code for code in telling.codes.direct if issued(code)]
-    own = frozenset(replace(key, movement=Movement.RECEIVED) for key in telling.own_traces)
+    own = frozenset(key._replace(movement=Movement.RECEIVED) for key in telling.own_traces)
     return Outflow(
         id=fact_id,
         account_id=telling.account_id,

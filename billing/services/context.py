@@ -11,12 +11,13 @@ from typing import Protocol
 from uuid import UUID, uuid5
 
 import structlog
+from asyncpg.pgproto import pgproto
 
 from billing.domain.coverage.figures import Figures
 from billing.domain.coverage.policy import Policy
 from billing.domain.errors import Unavailable
 from billing.domain.exception import ExceptionTerms
-from billing.domain.ids import LedgerAccountId, OrganizationId, ProviderAccountId, uuid7
+from billing.domain.ids import LedgerAccountId, OrganizationId, ProviderAccountId, uuid7_number
 from billing.domain.ledger import AccountKey
 from billing.domain.reference import Grammar, organization_grammar
 from billing.services.background import Background
@@ -56,7 +57,7 @@ class Ids:
         self._step = 1  # from one id to the next within a millisecond; drawn anew for each
 
     def new(self) -> UUID:
-        """A fresh id of this moment (RFC 9562 §6.2, method 2)."""
+        """A fresh id of this moment (RFC 9562 §6.2, method 2), in the driver's form, which it need not convert."""
         moment_ms = (self._clock() - _EPOCH) // _MILLISECOND
         last_ms, last_bits = self._last
         if last_ms > moment_ms + _SET_BACK_MAX_MS:
@@ -69,7 +70,7 @@ class Ids:
             self._step = 1 + self._random_bits(16)
         else:
             self._last = (last_ms, last_bits + self._step)
-        return uuid7(*self._last)
+        return pgproto.UUID(uuid7_number(*self._last).to_bytes(16, "big"))
 
 
 def allow_all(_callback: Callback) -> bool:

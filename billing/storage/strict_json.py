@@ -5,9 +5,10 @@ Registered as the jsonb codec of every connection by `storage/database.py`.
 
 import json
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
-_SCALAR = json.JSONEncoder(ensure_ascii=False)
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def encode_json(value: object) -> str:
@@ -17,8 +18,12 @@ def encode_json(value: object) -> str:
     and ValueError for a Decimal that is not a finite number.
     """
     match value:
-        case None | bool() | int() | str():
-            return _SCALAR.encode(value)
+        case str():
+            return encode_basestring(value)
+        case None | bool():
+            return _WORDS[value]
+        case int():
+            return int.__repr__(value)
         case Decimal():
             if not value.is_finite():
                 raise ValueError(f"{value} is no number in JSON")
@@ -39,7 +44,7 @@ def decode_json(text: str) -> Any:
 def _encode_key(key: object) -> str:
     if not isinstance(key, str):
         raise TypeError(f"a key of JSON is text, not {type(key).__name__}")
-    return _SCALAR.encode(key)
+    return encode_basestring(key)
 
 
 def _refuse_constant(name: str) -> NoReturn:

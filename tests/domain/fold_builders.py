@@ -29,6 +29,7 @@ from billing.domain.notice import (
     Telling,
     first_tellings,
     join_facts,
+    rejoin_facts,
 )
 from billing.domain.reference import ReferenceCode, reference_code
 from providers.contract import Movement, Outcome
@@ -146,7 +147,7 @@ def run(
     ground = Ground(
         known_events=known_events or {},
         known_facts=known_facts or {},
-        fact_ids=claimed_ids if len(new) == len(alike) else join_facts(new, lambda: PaymentId(new_id())),
+        fact_ids=claimed_ids if len(new) == len(alike) else rejoin_facts(new, claimed_ids, lambda: PaymentId(new_id())),
         claimed_ids=claimed_ids,
         intents={one.reference: one for one in intents},
         invoices={one.id: one for one in invoices},

@@ -356,7 +356,7 @@ def test_any_order_with_repeats_gives_the_sum_of_the_distinct_payments(
     """Duplicates, reorderings and tellings of one intent in one batch: the money is that of the distinct payments."""
     distinct = {f"T{number}": amount for number, amount in payments}
     base = [telling(name, amount=Dong(amount)) for name, amount in distinct.items()]
-    pending = [replace(one, outcome=Outcome.PENDING, event=replace(one.event, key=one.event.key + "P")) for one in base]
+    pending = [replace(one, outcome=Outcome.PENDING, event=one.event._replace(key=one.event.key + "P")) for one in base]
     repeated = data.draw(st.lists(st.sampled_from([*base, *pending]), max_size=12))
     stream = data.draw(st.permutations([*base, *repeated]))
 

@@ -4,7 +4,7 @@ Source: DESIGN §5, Duplicates; Strong and weak names.
 """
 
 import hashlib
-from dataclasses import replace
+from functools import lru_cache
 
 from billing.domain.linking import STRONG, normal_reference
 from billing.domain.notice import WEAK, Codes, FactKey, ReferenceKey
@@ -21,19 +21,20 @@ def event_key(notice: Notice) -> str:
     """
     if notice.names_other_account:
         return f"foreign:{notice.event_key}"
-    if notice.outcome is Outcome.SUCCEEDED and not _names(notice):
+    if notice.outcome is Outcome.SUCCEEDED and not _names(notice.fact_keys):
         return f"unnamed:{notice.event_key}:{hashlib.sha256(notice.fingerprint).hexdigest()[:16]}"
     return f"{notice.movement.value}:{notice.event_key}"
 
 
-def _names(notice: Notice) -> list[str]:
-    """The fact keys that name something: a placeholder is no reference and no id."""
-    return sorted(key for key in notice.fact_keys if not is_placeholder(key.partition(":")[2]))
+@lru_cache(maxsize=1024)
+def _names(keys: frozenset[str]) -> tuple[str, ...]:
+    """The fact keys that name something: a placeholder is no reference and no id. Asked several times a notice."""
+    return tuple(sorted(key for key in keys if not is_placeholder(key.partition(":")[2])))
 
 
 def fact_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
     """The strong names of the money. Without one, the event is its name: a bank reference alone is weak."""
-    names = _names(notice)
+    names = _names(notice.fact_keys)
     strong = [name for name in names if not name.startswith(WEAK)]
     if names and not strong:
         strong = [f"event:{hashlib.sha256(event_key(notice).encode()).hexdigest()}"]
@@ -46,18 +47,23 @@ def fact_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
 
 def reference_key(account: ProviderAccount, notice: Notice) -> ReferenceKey | None:
     """A bank's reference belongs to the bank account, so that another channel's telling of it is recognised."""
-    named = next((name for name in _names(notice) if name.startswith(WEAK)), None)
+    return _reference_key(account, notice.movement, notice.fact_keys)
+
+
+def _reference_key(account: ProviderAccount, movement: Movement, keys: frozenset[str]) -> ReferenceKey | None:
+    named = next((name for name in _names(keys) if name.startswith(WEAK)), None)
     if named is None:
         return None
     reference = normal_reference(named.removeprefix(WEAK))
-    return ReferenceKey(account.bank_account_id or account.id, notice.movement, reference)
+    return ReferenceKey(account.bank_account_id or account.id, movement, reference)
 
 
 def reversed_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
     """Names of the payment whose money has left, as `Telling.traces` of that payment has them."""
-    named = replace(notice, movement=Movement.RECEIVED, fact_keys=notice.reverses)
-    reference = reference_key(account, named)
-    strong = [name for name in _names(named) if not name.startswith(WEAK)]
+    if not notice.reverses:
+        return frozenset()
+    reference = _reference_key(account, Movement.RECEIVED, notice.reverses)
+    strong = [name for name in _names(notice.reverses) if not name.startswith(WEAK)]
     owners = account.id_scopes(notice.payee)
     traces = {FactKey(owner, Movement.RECEIVED, name) for name in strong for owner in owners}
     return frozenset(traces if reference is None else traces | {reference.as_trace})

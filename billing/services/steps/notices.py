@@ -24,6 +24,7 @@ from billing.domain.notice import (
     Telling,
     first_tellings,
     join_facts,
+    rejoin_facts,
 )
 from billing.domain.payment import Allocation
 from billing.domain.reference import Grammar, may_name_code
@@ -111,7 +112,7 @@ async def apply_deliveries(
     ground = Ground(
         known_events=locked.known_events,
         known_facts=locked.known_facts,
-        fact_ids=claimed_ids if len(new) == len(alike) else join_facts(new, new_payment_id),
+        fact_ids=claimed_ids if len(new) == len(alike) else rejoin_facts(new, claimed_ids, new_payment_id),
         claimed_ids=claimed_ids,
         intents=locked.intents,
         invoices=locked.invoices,
