@@ -14,19 +14,24 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel
 
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.ids import ProviderAccountId
+from billing.context import AccountUnusable, Clock, Context, Ids, allow_all, utc_now
+from billing.core.ids import ProviderAccountId
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.db.background import Background
+from billing.db.database import Database, DatabaseLimits
+from billing.ledger.store.seal_export import SealExport
 from billing.logs import configure_logs, lines_lost
+from billing.notifications.service.change_notifier import open_hints
+from billing.organizations.service.provider_accounts import (
+    BuildProvider,
+    BuiltProvider,
+    KnownAccounts,
+    StoredProviderAccounts,
+)
+from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service.intake import Intake, IntakeLimits
 from billing.secrets import FindSecret, SecretMissing, find_secret, find_secrets, variable_of_field
-from billing.services.accounts import BuildProvider, BuiltProvider, KnownAccounts, StoredProviderAccounts
-from billing.services.background import Background
-from billing.services.context import AccountUnusable, Clock, Context, Ids, allow_all, utc_now
-from billing.services.hinting import open_hints
-from billing.services.intake import Intake, IntakeLimits
-from billing.storage.database import Database, DatabaseLimits
-from billing.storage.organizations import ProviderAccountRow
-from billing.storage.seal_export import SealExport
 from billing.web.document_workers import DocumentLimits, DocumentWorkers
 from billing.web.live import LiveHub
 from billing.web.server import create_application, serving_socket

@@ -28,7 +28,7 @@ from uuid import UUID
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from billing.domain.errors import BillingError
+from billing.core.errors import BillingError
 
 MASK = "***"
 

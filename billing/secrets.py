@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from billing.domain.errors import Unavailable
+from billing.core.errors import Unavailable
 from providers.settings import SecretField
 
 SECRET_VARIABLE = "VIENPHI_SECRET_"  # noqa: S105 - the beginning of a name

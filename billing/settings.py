@@ -28,8 +28,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from billing.domain.errors import BillingError
-from billing.domain.retention import DOCUMENT_YEARS_MIN, Retention
+from billing.core.errors import BillingError
+from billing.ops.retention import DOCUMENT_YEARS_MIN, Retention
 from providers.addresses import AddressRules
 
 CONFIG_VARIABLE = "VIENPHI_CONFIG"

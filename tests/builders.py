@@ -7,15 +7,15 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from billing.domain.actor import Role
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.ids import OrganizationId, ProviderAccountId
-from billing.services.accounts import BuildProvider, BuiltProvider, StoredProviderAccounts
-from billing.services.context import AccountUnusable, Clock, Context, Ids, utc_now
-from billing.services.organizing import NewBankAccount, NewOrganization, Setup
-from billing.storage.database import Database, DatabaseLimits
-from billing.storage.organizations import ProviderAccountRow
+from billing.context import AccountUnusable, Clock, Context, Ids, utc_now
+from billing.core.actor import Role
+from billing.core.ids import OrganizationId, ProviderAccountId
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.provider_accounts import BuildProvider, BuiltProvider, StoredProviderAccounts
+from billing.organizations.service.setup import NewBankAccount, NewOrganization, Setup
+from billing.organizations.store.organizations import ProviderAccountRow
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.message import SandboxSettings
 

@@ -23,9 +23,9 @@ import asyncpg
 import pytest
 import structlog
 
-from billing.storage.database import Database, DatabaseLimits
-from billing.storage.embedded import APP_ROLE, OWNER_ROLE, SUPERUSER, EmbeddedPostgres
-from billing.storage.migrator import migrate
+from billing.db.database import Database, DatabaseLimits
+from billing.db.migrator import migrate
+from billing.devserver.embedded import APP_ROLE, OWNER_ROLE, SUPERUSER, EmbeddedPostgres
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 import structlog
 
-from billing.domain.errors import Refused
+from billing.core.errors import Refused
 from billing.logs import configure_logs, lines_lost
 
 DELIVERY = UUID(int=7)

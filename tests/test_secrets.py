@@ -8,10 +8,10 @@ import structlog
 from pydantic import SecretStr
 
 from billing.app import provider_builder
-from billing.domain.ids import OrganizationId, ProviderAccountId
+from billing.context import AccountUnusable, Ids, utc_now
+from billing.core.ids import OrganizationId, ProviderAccountId
+from billing.organizations.store.organizations import ProviderAccountRow
 from billing.secrets import SecretMissing, find_secret, find_secrets
-from billing.services.context import AccountUnusable, Ids, utc_now
-from billing.storage.organizations import ProviderAccountRow
 from providers.resilience import Lines
 from providers.settings import AccountSettings, Secrets, secret_fields
 

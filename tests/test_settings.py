@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from billing.db.database import Database, DatabaseUnavailable
+from billing.db.migrator import migrate, pending
 from billing.settings import LogFormat, SettingsInvalid, load_settings
-from billing.storage.database import Database, DatabaseUnavailable
-from billing.storage.migrator import migrate, pending
 
 SECRET = "postgresql://app:hidden-word@db/vienphi"
 

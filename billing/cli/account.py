@@ -10,14 +10,14 @@ from billing.app import check_account_settings
 from billing.cli.acting import as_caller
 from billing.cli.files import read_settings_file
 from billing.cli.setting_up import as_owner
-from billing.domain.actor import Role
-from billing.domain.errors import InvalidValue
-from billing.domain.ids import OrganizationId
+from billing.context import Context
+from billing.core.actor import Role
+from billing.core.errors import InvalidValue
+from billing.core.ids import OrganizationId
+from billing.organizations.service.account_changes import approve_change, list_changes, propose_change, reject_change
+from billing.organizations.service.api_keys import Caller
+from billing.organizations.service.setup import NewBankAccount
 from billing.secrets import PART
-from billing.services.access import Caller
-from billing.services.changing import approve_change, list_changes, propose_change, reject_change
-from billing.services.context import Context
-from billing.services.organizing import NewBankAccount
 from providers.registry import BrokenProvider, SettingsRefused, UnknownProvider, provider_class
 
 _KEEPERS = frozenset({Role.FINANCE, Role.ADMIN})

@@ -10,9 +10,9 @@ import click
 
 from billing.app import open_service
 from billing.cli.opening import require_migrated
-from billing.domain.actor import Role
-from billing.services.access import Caller, authenticate
-from billing.services.context import Context
+from billing.context import Context
+from billing.core.actor import Role
+from billing.organizations.service.api_keys import Caller, authenticate
 from billing.settings import load_settings
 
 KEY_VARIABLE = "VIENPHI_KEY"

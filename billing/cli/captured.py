@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import parse_qsl
 
-from billing.domain.errors import InvalidValue
-from billing.interop.strict_json import read_object
+from billing.core.errors import InvalidValue
+from billing.visits.formats.strict_json import read_object
 from providers.contract import Callback
 
 _KNOWN = frozenset(

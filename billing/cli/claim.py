@@ -13,21 +13,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from billing.claims.domain.claim import ClaimCheck, ClaimFinding, FileCheck, Severity
+from billing.claims.formats.claim_json import check_json
+from billing.claims.formats.disease_annexes import read_annexes
+from billing.claims.service.check_files import check_file, surroundings_of
 from billing.cli.claim_export import export
 from billing.cli.files import read_file
 from billing.cli.memory import memory_limited
 from billing.cli.reading_option import reading_option
 from billing.cli.setting_up import as_owner_of_claims
-from billing.domain.claim import ClaimCheck, ClaimFinding, FileCheck, Severity
-from billing.domain.coverage.annexes import NO_ANNEXES, Annex, Annexes
-from billing.domain.coverage.explain import Language, explain
-from billing.domain.coverage.figures import VIETNAM_TIME, load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.ids import OrganizationId
-from billing.interop.claim_json import check_json
-from billing.interop.disease_annexes import read_annexes
-from billing.interop.visit_facts_json import ToldFacts, read_told_facts
-from billing.services.claim_files import check_file, surroundings_of
+from billing.core.ids import OrganizationId
+from billing.coverage.domain.annexes import NO_ANNEXES, Annex, Annexes
+from billing.coverage.domain.explain import Language, explain
+from billing.coverage.domain.parameters import VIETNAM_TIME, load_figures
+from billing.coverage.domain.policy import Policy
+from billing.visits.formats.visit_facts_json import ToldFacts, read_told_facts
 
 WIDTH_WITHOUT_TERMINAL = 140
 

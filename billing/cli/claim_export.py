@@ -8,10 +8,10 @@ from uuid import UUID
 import click
 
 from billing.app import open_service
+from billing.claims.service.export import ExportedClaim, export_claim
 from billing.cli.opening import require_migrated
-from billing.domain.actor import Actor
-from billing.domain.ids import InvoiceId, OrganizationId
-from billing.services.exporting import ExportedClaim, export_claim
+from billing.core.actor import Actor
+from billing.core.ids import InvoiceId, OrganizationId
 from billing.settings import load_settings
 
 _PERSONAL_FILE_MODE = 0o600

@@ -17,19 +17,19 @@ from rich.console import Console
 from rich.table import Table
 
 from billing.app import Service, open_service
+from billing.checkout.formats.qr_image import qr_terminal
 from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, HOSPITAL, sandbox_settings, set_up_hospital
 from billing.cli.demo_words import WORDS
 from billing.cli.ledger import verify_books
 from billing.cli.quote_table import render_quote
-from billing.domain.coverage.explain import Language, money_text
-from billing.domain.errors import BillingError
-from billing.interop.qr import qr_terminal
+from billing.context import utc_now
+from billing.core.errors import BillingError
+from billing.coverage.domain.explain import Language, money_text
+from billing.coverage.service.quote_file import quote_file
+from billing.db.migrator import migrate
+from billing.devserver.embedded import EmbeddedPostgres
+from billing.ledger.service.verify import read_books
 from billing.logs import configure_logs
-from billing.services.context import utc_now
-from billing.services.proving import read_books
-from billing.services.quoting import quote_file
-from billing.storage.embedded import EmbeddedPostgres
-from billing.storage.migrator import migrate
 from billing.web.server import serving
 from providers.sandbox.bank import Behaviour, PretendBank
 from providers.sandbox.message import SandboxMessage

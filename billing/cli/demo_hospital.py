@@ -4,11 +4,11 @@ import secrets
 from collections.abc import Collection
 from datetime import timedelta
 
-from billing.domain.actor import Role
-from billing.domain.ids import OrganizationId
-from billing.services.context import Ids, utc_now
-from billing.services.organizing import NewBankAccount, NewOrganization, Setup
-from billing.storage.database import Database
+from billing.context import Ids, utc_now
+from billing.core.actor import Role
+from billing.core.ids import OrganizationId
+from billing.db.database import Database
+from billing.organizations.service.setup import NewBankAccount, NewOrganization, Setup
 from providers.addresses import AddressRules
 from providers.sandbox.message import SandboxSettings
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from billing.domain.coverage.explain import Language
+from billing.coverage.domain.explain import Language
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     Language.VIETNAMESE: {

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from billing.domain.errors import InvalidValue
-from billing.interop.strict_json import read_object
+from billing.core.errors import InvalidValue
+from billing.visits.formats.strict_json import read_object
 
 FILE_BYTES_MAX = 32 * 1024 * 1024
 

@@ -13,24 +13,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from billing.app import open_service
 from billing.cli.opening import require_migrated, seal_export_of
-from billing.domain.actor import Actor
-from billing.domain.anchor import Anchor, read_anchor
-from billing.domain.balance import AccountBalance
-from billing.domain.ids import OrganizationId
-from billing.domain.ledger import Side
-from billing.domain.seal import Seal
-from billing.services.anchoring import ANCHORS_HOLD, HEADS_HOLD, check_anchors, check_exported_heads
-from billing.services.balancing import read_balances
-from billing.services.closing import close_day as close_day_of_books
-from billing.services.closing import find_closing
-from billing.services.proving import PROVING_LIMITS, Proved, find_unsealed, prove
-from billing.services.sealing import find_head_of_day, seal_once
+from billing.core.actor import Actor
+from billing.core.ids import OrganizationId
+from billing.db.database import Database
+from billing.db.transaction_ids import RestoredElsewhere, check_horizon
+from billing.db.transaction_ids import rebase as rebase_numbers
+from billing.ledger.domain.accounts import Side
+from billing.ledger.domain.anchor import Anchor, read_anchor
+from billing.ledger.domain.balances import AccountBalance
+from billing.ledger.domain.seal import Seal
+from billing.ledger.service.anchors import ANCHORS_HOLD, HEADS_HOLD, check_anchors, check_exported_heads
+from billing.ledger.service.balances import read_balances
+from billing.ledger.service.close_day import close_day as close_day_of_books
+from billing.ledger.service.close_day import find_closing
+from billing.ledger.service.seal_rows import find_head_of_day, seal_once
+from billing.ledger.service.verify import PROVING_LIMITS, Proved, find_unsealed, prove
+from billing.ledger.store.days import DayClosing
+from billing.ledger.store.seal_export import SealExport
 from billing.settings import Settings, load_settings
-from billing.storage.database import Database
-from billing.storage.days import DayClosing
-from billing.storage.horizon import RestoredElsewhere, check_horizon
-from billing.storage.horizon import rebase as rebase_numbers
-from billing.storage.seal_export import SealExport
 
 UNSEALED_AFTER = timedelta(minutes=10)
 """Rows this old that no seal covers are listed: the sealer may have stopped."""

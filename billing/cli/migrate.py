@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
+from billing.db.migrator import migrate as apply_migrations
+from billing.db.migrator import restore_grants
 from billing.settings import load_settings
-from billing.storage.migrator import migrate as apply_migrations
-from billing.storage.migrator import restore_grants
 
 
 @click.command()

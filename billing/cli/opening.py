@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from billing.app import Service, open_service
-from billing.domain.errors import Refused
+from billing.core.errors import Refused
+from billing.db.database import DatabaseLimits
+from billing.db.migrator import pending
+from billing.db.role_checks import check_role
+from billing.db.transaction_ids import check_horizon
+from billing.ledger.store.seal_export import SealExport
 from billing.logs import configure_logs
-from billing.services.intake import IntakeLimits
+from billing.payments.service.intake import IntakeLimits
 from billing.settings import LogFormat, Settings, WebhookSettings, load_settings
-from billing.storage.database import DatabaseLimits
-from billing.storage.horizon import check_horizon
-from billing.storage.migrator import pending
-from billing.storage.seal_export import SealExport
-from billing.storage.walls import check_role
 from billing.web.anonymous import AnonymousLimits
 from billing.web.document_workers import DocumentLimits
 from billing.web.surroundings import WebLimits

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
+from billing.claims.service.setup import NewTerms
 from billing.cli.files import read_settings_file
 from billing.cli.setting_up import as_owner, as_owner_of_claims
-from billing.domain.coverage.facts import FacilityFacts, FormerLine, TechnicalLevel
-from billing.domain.exception import DEFAULT_TERMS
-from billing.domain.ids import OrganizationId
-from billing.services.claim_setting_up import NewTerms
-from billing.services.organizing import NewOrganization
+from billing.core.ids import OrganizationId
+from billing.organizations.service.setup import NewOrganization
+from billing.payments.domain.exception import DEFAULT_TERMS
+from billing.visits.domain.facts import FacilityFacts, FormerLine, TechnicalLevel
 
 
 @click.group()

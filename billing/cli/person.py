@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from billing.cli.setting_up import as_owner
-from billing.domain.ids import OrganizationId, PersonId
-from billing.services.organizing import Setup
+from billing.core.ids import OrganizationId, PersonId
+from billing.organizations.service.setup import Setup
 
 _NUMBER = click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
 

@@ -12,12 +12,17 @@ from uuid import UUID
 import click
 
 from billing.cli.acting import as_caller
-from billing.domain.actor import Role
-from billing.domain.coverage.authority import FacilityPricing, PriceDay, PricingAuthority
-from billing.domain.coverage.explain import plain_number
-from billing.services.access import Caller
-from billing.services.context import Context
-from billing.services.pricing import approve_proposed_pricing, list_differences, list_pricings, propose_pricing
+from billing.context import Context
+from billing.core.actor import Role
+from billing.coverage.domain.explain import plain_number
+from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PricingAuthority
+from billing.coverage.service.pricing_settings import (
+    approve_proposed_pricing,
+    list_differences,
+    list_pricings,
+    propose_pricing,
+)
+from billing.organizations.service.api_keys import Caller
 
 _KEEPERS = frozenset({Role.FINANCE})
 _PAGE = 1_000

@@ -7,13 +7,13 @@ import click
 
 from billing.cli.acting import as_caller
 from billing.cli.opening import require_migrated
-from billing.domain.actor import Role
-from billing.domain.errors import InvalidValue
-from billing.services.access import Caller
-from billing.services.context import Context, utc_now
-from billing.services.erasing import PatientErasure, PatientNumber, detach_old_partitions, erase_patient
+from billing.context import Context, utc_now
+from billing.core.actor import Role
+from billing.core.errors import InvalidValue
+from billing.db.database import Database, DatabaseLimits
+from billing.ops.erasure import PatientErasure, PatientNumber, detach_old_partitions, erase_patient
+from billing.organizations.service.api_keys import Caller
 from billing.settings import load_settings
-from billing.storage.database import Database, DatabaseLimits
 
 _KEEPERS = frozenset({Role.ADMIN})
 

@@ -10,16 +10,16 @@ import click
 import httpx
 
 from billing.app import Service, account_settings, open_service
+from billing.checkout.domain.urls import callback_path
 from billing.cli.captured import read_captured
 from billing.cli.opening import require_migrated
-from billing.domain.addresses import callback_path
-from billing.domain.errors import InvalidValue, NotFound, Refused
-from billing.domain.ids import OrganizationId
+from billing.context import AccountUnusable, ProviderAccount, utc_now
+from billing.core.errors import InvalidValue, NotFound, Refused
+from billing.core.ids import OrganizationId
+from billing.organizations.store.organizations import ProviderAccountRow, find_provider_account
+from billing.payments.service.check_callback import check_callback as check_captured
 from billing.secrets import find_secrets
-from billing.services.checking import check_callback as check_captured
-from billing.services.context import AccountUnusable, ProviderAccount, utc_now
 from billing.settings import load_settings
-from billing.storage.organizations import ProviderAccountRow, find_provider_account
 from providers import contract
 from providers.registry import BrokenProvider, installed_providers, provider_class
 from providers.sandbox.bank import PretendBank

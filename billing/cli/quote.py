@@ -18,13 +18,13 @@ from billing.cli.memory import memory_limited
 from billing.cli.quote_table import render_quote
 from billing.cli.reading_option import reading_option
 from billing.cli.what_if import print_routes
-from billing.domain.coverage.explain import Language
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.finding import Finding, FindingCode
-from billing.interop.xml130 import is_bare_table
-from billing.services.quoting import quote_bare_tables, quote_file, quote_json
-from billing.services.steps.quotes import Quote
+from billing.coverage.domain.explain import Language
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.service.quote_file import quote_bare_tables, quote_file, quote_json
+from billing.coverage.service.quoting import Quote
+from billing.visits.domain.finding import Finding, FindingCode
+from billing.visits.formats.xml130 import is_bare_table
 
 FILE_BYTES_MAX = 32 * 1024 * 1024
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -16,8 +16,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from billing.domain.coverage.arithmetic import arithmetic, step_text
-from billing.domain.coverage.explain import (
+from billing.coverage.domain.breakdown import arithmetic, step_text
+from billing.coverage.domain.explain import (
     Language,
     Notes,
     explain,
@@ -26,10 +26,10 @@ from billing.domain.coverage.explain import (
     object_code_name,
     percent_text,
 )
-from billing.domain.coverage.priced import PricedLine, PricedVisit, Reason
-from billing.domain.finding import Finding, FindingCode
-from billing.domain.visit import Table as Lines
-from billing.services.steps.quotes import Quote, QuotedVisit
+from billing.coverage.domain.price_result import PricedLine, PricedVisit, Reason
+from billing.coverage.service.quoting import Quote, QuotedVisit
+from billing.visits.domain.finding import Finding, FindingCode
+from billing.visits.domain.visit import Table as Lines
 
 WIDTH_WITHOUT_TERMINAL = 160
 _CONTENT_WIDTH_MIN = 12

@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 import click
 
-from billing.domain.coverage.policy import Policy
-from billing.domain.errors import InvalidValue
-from billing.interop.readings import read_readings
+from billing.core.errors import InvalidValue
+from billing.coverage.domain.policy import Policy
+from billing.coverage.formats.policy_json import read_readings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

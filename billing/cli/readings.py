@@ -10,14 +10,14 @@ from rich.table import Table
 
 from billing.cli.acting import as_caller
 from billing.cli.reading_option import told_readings
-from billing.domain.actor import Role
-from billing.domain.coverage.explain import Language
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.readings import Reading, all_readings
-from billing.interop.readings import write_readings
-from billing.services.access import Caller
-from billing.services.context import Context
-from billing.services.readings import approve_proposed_readings, list_all_readings, propose_readings
+from billing.context import Context
+from billing.core.actor import Role
+from billing.coverage.domain.explain import Language
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.policy_options import Reading, all_readings
+from billing.coverage.formats.policy_json import write_readings
+from billing.coverage.service.facility_policies import approve_proposed_readings, list_all_readings, propose_readings
+from billing.organizations.service.api_keys import Caller
 
 _KEEPERS = frozenset({Role.FINANCE})
 _PAGE = 1_000

@@ -15,7 +15,7 @@ from typing import Any
 import click
 import structlog
 
-from billing.domain.errors import BillingError
+from billing.core.errors import BillingError
 from billing.logs import configure_logs
 
 log = structlog.get_logger(__name__)

@@ -16,20 +16,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from billing.cli.opening import require_migrated
 from billing.cli.replay_output import BillRows, JsonLines, LineRows, Output, Words
-from billing.domain.coverage.figures import read_figures
-from billing.domain.coverage.recompute import Tally
-from billing.domain.ids import OrganizationId
-from billing.domain.tariff import TariffId
-from billing.services.recomputing import (
+from billing.core.ids import OrganizationId
+from billing.coverage.domain.parameters import read_figures
+from billing.db.database import Database
+from billing.invoices.domain.invoice_diff import Tally
+from billing.invoices.service.reprice import (
     RECOMPUTING_LIMITS,
     OtherProcesses,
     Period,
     read_drafted_list,
     recompute,
 )
-from billing.services.steps.repricing import Draft
+from billing.invoices.service.reprice_batch import Draft
 from billing.settings import load_settings
-from billing.storage.database import Database
+from billing.tariffs.domain.tariff import TariffId
 
 _WORKERS_MAX = 64
 _day = click.DateTime(["%Y-%m-%d"])

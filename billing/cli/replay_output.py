@@ -11,10 +11,10 @@ from typing import Protocol, TextIO
 import click
 
 from billing import __version__
-from billing.domain.coverage.explain import plain_number
-from billing.domain.coverage.recompute import Amounts, BillChange, LineChange, Tally
-from billing.domain.ids import OrganizationId
-from billing.domain.money import Shares
+from billing.core.ids import OrganizationId
+from billing.core.money import Shares
+from billing.coverage.domain.explain import plain_number
+from billing.invoices.domain.invoice_diff import Amounts, BillChange, LineChange, Tally
 
 BILLS_SHOWN = 20
 _LINES_SHOWN = 5

@@ -4,7 +4,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from billing.domain.coverage.explain import NOTE, Language, Rule, all_rules, find_rule, period_text
+from billing.coverage.domain.explain import NOTE, Language, Rule, all_rules, find_rule, period_text
 
 _STATUS = {
     Language.VIETNAMESE: {"verified": "đã đối chiếu", "partly": "đối chiếu một phần", "unverified": "chưa đối chiếu"},

@@ -22,16 +22,16 @@ import httpx
 
 from billing.app import open_service
 from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, sandbox_settings, set_up_hospital
-from billing.domain.actor import Role
-from billing.domain.coverage.explain import money_text
-from billing.domain.errors import BillingError
-from billing.domain.reference import ReferenceCode, purpose_text
+from billing.context import utc_now
+from billing.core.actor import Role
+from billing.core.errors import BillingError
+from billing.core.reference_code import ReferenceCode, purpose_text
+from billing.coverage.domain.explain import money_text
+from billing.db.migrator import migrate
+from billing.devserver.embedded import EmbeddedPostgres
 from billing.logs import configure_logs
+from billing.notifications.service.webhooks import Dispatch
 from billing.secrets import find_secret
-from billing.services.context import utc_now
-from billing.services.dispatching import Dispatch
-from billing.storage.embedded import EmbeddedPostgres
-from billing.storage.migrator import migrate
 from billing.web.server import serving
 from billing.worker.running import Pace, run_worker
 from billing.worker.sender import Sender

@@ -7,7 +7,7 @@ import click
 import structlog
 
 from billing.cli.opening import begin, open_fit_service, stop_sign
-from billing.services.upkeep import keep_up
+from billing.ops.maintenance import keep_up
 from billing.settings import Settings
 from billing.web.server import serving
 

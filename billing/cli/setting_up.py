@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from billing.claims.service.setup import ClaimSetup
 from billing.cli.opening import require_migrated
-from billing.services.claim_setting_up import ClaimSetup
-from billing.services.context import Ids, utc_now
-from billing.services.organizing import Setup
+from billing.context import Ids, utc_now
+from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.setup import Setup
 from billing.settings import load_settings
-from billing.storage.database import Database, DatabaseLimits
 from providers.addresses import AddressRules
 
 T = TypeVar("T")

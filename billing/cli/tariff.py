@@ -15,13 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from billing.cli.acting import as_caller
 from billing.cli.memory import memory_limited
-from billing.domain.actor import Role
-from billing.domain.tariff import ChangeKind, PriceChange, TariffId
-from billing.interop.sheets import DecimalMark, ReadPriceList, read_price_list, sheet_format
-from billing.interop.sheets.cells import SIZE_MAX
-from billing.services.access import Caller
-from billing.services.context import Context
-from billing.services.tariffing import (
+from billing.context import Context
+from billing.core.actor import Role
+from billing.organizations.service.api_keys import Caller
+from billing.spreadsheets import DecimalMark, ReadPriceList, read_price_list, sheet_format
+from billing.spreadsheets.cells import SIZE_MAX
+from billing.tariffs.domain.tariff import ChangeKind, PriceChange, TariffId
+from billing.tariffs.service.price_lists import (
     PriceListTerms,
     activate_tariff,
     approve_tariff,

@@ -10,15 +10,15 @@ import click
 
 from billing.app import open_service
 from billing.cli.opening import require_migrated, sender_limits
-from billing.domain.errors import Refused
-from billing.domain.ids import OrganizationId
-from billing.domain.webhook import Attempt, EndpointId
+from billing.context import Context, utc_now
+from billing.core.errors import Refused
+from billing.core.ids import OrganizationId
+from billing.db.database import Database, DatabaseLimits
+from billing.notifications.domain.webhook import Attempt, EndpointId
+from billing.notifications.service.endpoints import list_endpoints, remove_endpoint, send_test
+from billing.notifications.service.webhooks import list_dead, open_endpoint, redeliver, resume_endpoint
 from billing.secrets import find_secret
-from billing.services.context import Context, utc_now
-from billing.services.dispatching import list_dead, open_endpoint, redeliver, resume_endpoint
-from billing.services.endpoints import list_endpoints, remove_endpoint, send_test
 from billing.settings import Settings, load_settings
-from billing.storage.database import Database, DatabaseLimits
 from billing.worker.sender import Sender
 
 T = TypeVar("T")

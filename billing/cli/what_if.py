@@ -13,17 +13,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from billing.claims.formats.claim_json import compare_json
+from billing.claims.formats.disease_annexes import read_annexes
+from billing.claims.service.check_files import compare_file, surroundings_of
 from billing.cli.files import read_file
 from billing.cli.memory import memory_limited
-from billing.domain.coverage.annexes import NO_ANNEXES
-from billing.domain.coverage.explain import Language, fact_names, find_rule, money_text, object_code_name
-from billing.domain.coverage.figures import VIETNAM_TIME, load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.what_if import ComparedFile, RouteOption, WhatIf
-from billing.interop.claim_json import compare_json
-from billing.interop.disease_annexes import read_annexes
-from billing.interop.visit_facts_json import ToldFacts, read_told_facts
-from billing.services.claim_files import compare_file, surroundings_of
+from billing.coverage.domain.annexes import NO_ANNEXES
+from billing.coverage.domain.explain import Language, fact_names, find_rule, money_text, object_code_name
+from billing.coverage.domain.parameters import VIETNAM_TIME, load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.what_if import ComparedFile, RouteOption, WhatIf
+from billing.visits.formats.visit_facts_json import ToldFacts, read_told_facts
 
 WIDTH_WITHOUT_TERMINAL = 140
 

@@ -8,8 +8,8 @@ from random import SystemRandom
 import click
 
 from billing.cli.opening import begin, open_fit_service, sender_limits, stop_sign
+from billing.notifications.service.webhooks import Dispatch
 from billing.secrets import find_secret
-from billing.services.dispatching import Dispatch
 from billing.settings import Settings
 from billing.worker.running import Pace, run_worker
 from billing.worker.sender import Sender

@@ -15,7 +15,7 @@ from random import random
 from time import monotonic
 from typing import TypeVar
 
-from billing.domain.errors import BillingError, Unavailable
+from billing.core.errors import BillingError, Unavailable
 
 T = TypeVar("T")
 

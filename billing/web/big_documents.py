@@ -4,10 +4,10 @@ from uuid import UUID
 
 from aiohttp import web
 
-from billing.domain.errors import BillingError, InvalidValue
-from billing.domain.ids import InvoiceId, VisitId
-from billing.interop.strict_json import read_object
-from billing.services.document_sizes import is_big_invoice, is_big_visit
+from billing.core.errors import BillingError, InvalidValue
+from billing.core.ids import InvoiceId, VisitId
+from billing.ops.document_sizes import is_big_invoice, is_big_visit
+from billing.visits.formats.strict_json import read_object
 from billing.web.bodies import BODY, read_body, read_id
 from billing.web.surroundings import CALLER, Surroundings
 

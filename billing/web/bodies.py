@@ -14,9 +14,9 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from billing.domain.errors import BillingError, InvalidValue, NotFound
-from billing.interop.strict_json import read_object
-from billing.services.steps.idempotency import Claim
+from billing.core.errors import BillingError, InvalidValue, NotFound
+from billing.db.idempotency import Claim
+from billing.visits.formats.strict_json import read_object
 from billing.web.idempotency import claim_of, require_key
 from billing.web.surroundings import surroundings
 

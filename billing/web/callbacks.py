@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl
 import structlog
 from aiohttp import web
 
-from billing.domain.errors import BillingError, CommitUnknown, NotFound, Unavailable
-from billing.domain.ids import DeliveryId, OrganizationId
-from billing.services.context import ProviderAccount
-from billing.services.inquiring import find_bill
-from billing.services.steps.notices import Delivery
+from billing.checkout.service.bill_inquiry import find_bill
+from billing.context import ProviderAccount
+from billing.core.errors import BillingError, CommitUnknown, NotFound, Unavailable
+from billing.core.ids import DeliveryId, OrganizationId
+from billing.payments.service.apply_notices import Delivery
 from billing.web.bodies import BodyUnreadable, read_body
 from billing.web.sources import source_address
 from billing.web.surroundings import TOLD, Surroundings, surroundings

@@ -23,7 +23,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from billing.domain.errors import BillingError, Unavailable
+from billing.core.errors import BillingError, Unavailable
 from billing.web.surroundings import REQUEST_ID
 
 log = structlog.get_logger(__name__)

@@ -5,12 +5,12 @@ A price names each different reason once, in `explanations`; visit and lines poi
 
 from collections.abc import Iterable, Mapping
 
-from billing.domain.coverage.arithmetic import Step, arithmetic, step_text
-from billing.domain.coverage.explain import Language, Notes, explain
-from billing.domain.coverage.priced import PricedVisit, Reason
-from billing.domain.errors import NotFound
-from billing.domain.money import Shares
-from billing.interop.bhyt_case import write_priced_visit
+from billing.core.errors import NotFound
+from billing.core.money import Shares
+from billing.coverage.domain.breakdown import Step, arithmetic, step_text
+from billing.coverage.domain.explain import Language, Notes, explain
+from billing.coverage.domain.price_result import PricedVisit, Reason
+from billing.coverage.formats.worked_case_json import write_priced_visit
 from billing.web.documents import SharesDocument
 
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from aiohttp import web
 from typing_extensions import TypedDict
 
-from billing.services.readiness import FINE, find_account_ids
+from billing.ops.readiness import FINE, find_account_ids
 from billing.web.answers import json_answer
 from billing.web.middleware import caller_of
 from billing.web.operations import Description, described

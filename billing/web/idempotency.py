@@ -5,8 +5,8 @@ import re
 
 from aiohttp import web
 
-from billing.domain.errors import InvalidValue
-from billing.services.steps.idempotency import Claim
+from billing.core.errors import InvalidValue
+from billing.db.idempotency import Claim
 from billing.web.surroundings import CALLER
 
 HEADER = "Idempotency-Key"

@@ -13,11 +13,11 @@ from time import monotonic
 import structlog
 from aiohttp import web
 
-from billing.domain.errors import Unavailable
-from billing.domain.ids import IntentId, OrganizationId
-from billing.services.background import Background
-from billing.services.context import Context
-from billing.services.showing import find_versions
+from billing.checkout.service.pay_page import find_versions
+from billing.context import Context
+from billing.core.errors import Unavailable
+from billing.core.ids import IntentId, OrganizationId
+from billing.db.background import Background
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from billing.domain.ids import ProviderAccountId
+from billing.core.ids import ProviderAccountId
 from billing.web.operations import Content, Description, described
 from billing.web.surroundings import LineSeen, surroundings
 

@@ -7,8 +7,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from structlog.contextvars import bind_contextvars
 
-from billing.domain.keys import hash_secret
-from billing.services.access import Caller, NotAuthenticated
+from billing.organizations.domain.api_key import hash_secret
+from billing.organizations.service.api_keys import Caller, NotAuthenticated
 from billing.web.big_documents import big_body
 from billing.web.metrics import METRICS
 from billing.web.problems import problem_of, write_problem

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from billing.domain.actor import Role
+from billing.core.actor import Role
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from aiohttp import web
 
-from billing.domain.errors import InvalidValue
-from billing.domain.list_slice import ListSlice, first_id_after_day, first_id_of_day
+from billing.core.errors import InvalidValue
+from billing.core.list_slice import ListSlice, first_id_after_day, first_id_of_day
 from billing.web.operations import Parameter
 
 LIMIT_DEFAULT = 50

@@ -13,7 +13,8 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from billing.domain.errors import (
+from billing.checkout.service.intents import INSTRUCTION_PATIENCE, InvoiceAlreadyPaid, ProviderUnreachable
+from billing.core.errors import (
     BillingError,
     CommitUnknown,
     InvalidValue,
@@ -22,12 +23,11 @@ from billing.domain.errors import (
     Refused,
     Unavailable,
 )
-from billing.domain.finding import Finding, FindingCode
-from billing.interop.bhyt_case import write_finding
-from billing.services.access import NotAuthenticated, NotPermitted
-from billing.services.paying import INSTRUCTION_PATIENCE, InvoiceAlreadyPaid, ProviderUnreachable
-from billing.services.steps.idempotency import RequestStillRunning
-from billing.services.visiting import NothingReadable
+from billing.coverage.formats.worked_case_json import write_finding
+from billing.db.idempotency import RequestStillRunning
+from billing.organizations.service.api_keys import NotAuthenticated, NotPermitted
+from billing.visit_accounts.service.record_visits import NothingReadable
+from billing.visits.domain.finding import Finding, FindingCode
 from billing.web.anonymous import TooManyRequests
 from billing.web.bodies import BodyTooLarge, BodyTooSlow, BodyUnreadable, InvalidBody, MediaTypeNotSupported
 from billing.web.document_workers import DocumentTooCostly

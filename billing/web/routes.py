@@ -1,6 +1,6 @@
 """Every address of the API on one screen, with who may call it."""
 
-from billing.domain.actor import Role
+from billing.core.actor import Role
 from billing.web.api.account_changes import (
     get_account_change,
     get_account_changes,

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from aiohttp import web, web_response
 
-from billing.domain.ids import ProviderAccountId
-from billing.services.access import KeyRing
-from billing.services.context import Context
-from billing.services.desk_phones import DeskPhones
-from billing.services.intake import Intake
-from billing.services.readiness import ReadinessCheck
-from billing.services.watching import HorizonWatch
+from billing.context import Context
+from billing.core.ids import ProviderAccountId
+from billing.ledger.service.xmin_monitor import HorizonWatch
+from billing.ops.readiness import ReadinessCheck
+from billing.organizations.service.api_keys import KeyRing
+from billing.organizations.service.desk_phones import DeskPhones
+from billing.payments.service.intake import Intake
 from billing.web.anonymous import AnonymousTraffic
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
 from billing.web.document_workers import DocumentWorkers

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.domain.intent import IntentState
+from billing.payments.domain.intent import IntentState
 from billing.web.documents import EXACTLY
 
 

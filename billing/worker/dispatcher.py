@@ -4,10 +4,10 @@ import asyncio
 
 import structlog
 
-from billing.domain.ids import OrganizationId
-from billing.domain.webhook import Endpoint, EndpointId
-from billing.services.context import Context
-from billing.services.dispatching import (
+from billing.context import Context
+from billing.core.ids import OrganizationId
+from billing.notifications.domain.webhook import Endpoint, EndpointId
+from billing.notifications.service.webhooks import (
     HANDED_OUT_MAX,
     Dispatch,
     dispatch_once,

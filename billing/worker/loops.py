@@ -14,10 +14,10 @@ from random import Random
 
 import structlog
 
-from billing.domain.ids import OrganizationId
-from billing.services.background import Background
-from billing.services.context import Clock, Context
-from billing.services.upkeep import list_organizations
+from billing.context import Clock, Context
+from billing.core.ids import OrganizationId
+from billing.db.background import Background
+from billing.ops.maintenance import list_organizations
 
 _JITTER = 0.2
 _RETRY_S = 5.0

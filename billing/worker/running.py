@@ -7,18 +7,18 @@ from random import Random
 
 import structlog
 
-from billing.domain.ids import OrganizationId
-from billing.domain.retention import Retention
-from billing.services.asking import ask_once
-from billing.services.balancing import snapshot_once
-from billing.services.context import Context
-from billing.services.dispatching import Dispatch, forget_once
-from billing.services.erasing import erase_once
-from billing.services.expiring import EXPIRED_MAX, expire_once
-from billing.services.feeding import feed_once
-from billing.services.outflows import match_outflows_once
-from billing.services.sealing import seal_once
-from billing.services.upkeep import make_partitions_once
+from billing.checkout.service.expire import EXPIRED_MAX, expire_once
+from billing.context import Context
+from billing.core.ids import OrganizationId
+from billing.ledger.service.balances import snapshot_once
+from billing.ledger.service.seal_rows import seal_once
+from billing.notifications.service.webhooks import Dispatch, forget_once
+from billing.ops.erasure import erase_once
+from billing.ops.maintenance import make_partitions_once
+from billing.ops.retention import Retention
+from billing.payments.service.feeds import feed_once
+from billing.payments.service.match_outflows import match_outflows_once
+from billing.payments.service.polls import ask_once
 from billing.worker.dispatcher import Dispatcher
 from billing.worker.loops import Loop, Loops, Round, for_each_organization
 

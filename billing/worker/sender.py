@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import httpx
 
-from billing.domain.webhook import Attempt, WebhookAddressRefused, check_address
+from billing.notifications.domain.webhook import Attempt, WebhookAddressRefused, check_address
 from providers.addresses import AddressRefused, AddressRules, Resolve, checked_addresses, is_public, resolve
 
 __all__ = ["Sender", "SenderLimits", "is_public", "resolve"]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from statistics import median
 
-from billing.storage.database import Database, DatabaseLimits
+from billing.db.database import Database, DatabaseLimits
 from tests.bench.one_commit_each import OneCommitEach
 from tests.bench.sender import DUPLICATES, Load, Sender, Sent
 from tests.bench.service import Served

@@ -21,13 +21,13 @@ from importlib import resources
 from pathlib import Path
 from statistics import median
 
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.price import price
-from billing.domain.visit import ChargeItem, Scope, Table, Visit
-from billing.services.recomputing import RECOMPUTING_LIMITS, OtherProcesses, Period, recompute
-from billing.services.steps.repricing import Draft
-from billing.storage.database import Database
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.price import price
+from billing.db.database import Database
+from billing.invoices.service.reprice import RECOMPUTING_LIMITS, OtherProcesses, Period, recompute
+from billing.invoices.service.reprice_batch import Draft
+from billing.visits.domain.visit import ChargeItem, Scope, Table, Visit
 from tests.bench.issued import issued_visits
 from tests.domain.coverage.builders import a_card, a_visit
 
@@ -113,7 +113,7 @@ class Replay:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        figures = resources.files("billing.domain.coverage").joinpath("parameters.toml").read_text("utf-8")
+        figures = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
         self._draft = Draft(figures=figures.replace('4 = "80"', '4 = "70"'))
         self.rss_mb = 0.0
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from statistics import median
 
-from billing.storage.embedded import APP_ROLE, DATABASE_NAME
+from billing.devserver.embedded import APP_ROLE, DATABASE_NAME
 from tests.bench.history import checkpoint, load_history
 from tests.bench.sender import Load, Sender, Sent
 from tests.bench.service import Served

@@ -11,16 +11,16 @@ from datetime import date, timedelta
 
 import asyncpg
 
-from billing.domain.actor import Actor
-from billing.domain.ledger import business_date
-from billing.domain.visit import Visit
-from billing.interop.visit_document import write_visit
-from billing.services.context import utc_now
-from billing.services.invoicing import issue_invoice
-from billing.services.visiting import take_visit
-from billing.storage.database import Database
-from billing.storage.embedded import SUPERUSER, EmbeddedPostgres
-from billing.storage.migrator import migrate
+from billing.context import utc_now
+from billing.core.actor import Actor
+from billing.db.database import Database
+from billing.db.migrator import migrate
+from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
+from billing.invoices.service.issue import issue_invoice
+from billing.ledger.domain.accounts import business_date
+from billing.visit_accounts.service.record_visits import take_visit
+from billing.visits.domain.visit import Visit
+from billing.visits.formats.visit_document import write_visit
 from tests.bench.stock import settle
 from tests.builders import add_demo_hospital, build_context
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import asyncpg
 
-from billing.services.context import Ids, utc_now
-from billing.storage.embedded import APP_ROLE, DATABASE_NAME
+from billing.context import Ids, utc_now
+from billing.devserver.embedded import APP_ROLE, DATABASE_NAME
 from tests.bench.stock import AMOUNT, Order, Stock
 
 CLIENTS = 8
@@ -46,8 +46,8 @@ _TARGETS = f"""
     JOIN ledger_account AS receivable ON receivable.organization_id = 1 AND receivable.role = 'receivable_patient'
 """
 
-# The rows are those of storage/notices.py and storage/bookings.py for one callback that pays one bill exactly. A colon
-# before a letter would be a variable of pgbench's, so it is written chr(58).
+# The rows are those of event_keys.py and bookings.py in payments/store for one callback that pays one bill exactly. A
+# colon before a letter would be a variable of pgbench's, so it is written chr(58).
 _ONE_CALLBACK = f"""
     WITH t AS MATERIALIZED (SELECT * FROM bench_target WHERE place = (SELECT nextval('bench_next'))),
     a AS (INSERT INTO event_key (organization_id, provider_account_id, key, fingerprint, delivery_id)

@@ -22,11 +22,11 @@ from aiohttp import web
 
 from billing import app
 from billing.app import open_service
-from billing.domain.ids import OrganizationId
+from billing.context import Context
+from billing.core.ids import OrganizationId
+from billing.db.database import DatabaseLimits
 from billing.logs import configure_logs
-from billing.services.context import Context
-from billing.services.intake import Intake, IntakeLimits, _Lane
-from billing.storage.database import DatabaseLimits
+from billing.payments.service.intake import Intake, IntakeLimits, _Lane
 from billing.web.server import serving
 from billing.web.surroundings import SURROUNDINGS
 from providers.contract import BadSignature, Callback, Callbacks, Reply, Verdict

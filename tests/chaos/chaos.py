@@ -24,7 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 import click
 
 from billing.cli import main as vienphi
-from billing.storage.embedded import APP_ROLE, DATABASE_NAME
+from billing.devserver.embedded import APP_ROLE, DATABASE_NAME
 from tests.bench.stock import Stock, durable_stock
 from tests.builders import SANDBOX_SECRET
 from tests.chaos.bank import RudeBank

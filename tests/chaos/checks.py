@@ -1,7 +1,7 @@
 """What must hold after whatever happened: each acknowledged transfer once and whole, nothing else, and the books."""
 
-from billing.services.proving import PROVING_LIMITS
-from billing.storage.database import Database
+from billing.db.database import Database
+from billing.ledger.service.verify import PROVING_LIMITS
 from tests.bench.stock import Stock
 from tests.chaos.bank import Told
 from tests.services.road import find_doubts

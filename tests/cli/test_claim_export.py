@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from billing.domain.actor import Actor
-from billing.interop.xml130 import read_claim_file
-from billing.services.invoicing import issue_invoice
-from billing.services.visiting import take_visit
-from billing.storage.database import Database
-from billing.storage.embedded import EmbeddedPostgres
+from billing.core.actor import Actor
+from billing.db.database import Database
+from billing.devserver.embedded import EmbeddedPostgres
+from billing.invoices.service.issue import issue_invoice
+from billing.visit_accounts.service.record_visits import take_visit
+from billing.visits.formats.xml130 import read_claim_file
 from tests.builders import add_demo_hospital, build_context, visit_document
 from tests.cli.test_demo import run
 

@@ -18,8 +18,8 @@ import asyncpg
 import httpx
 import pytest
 
-from billing.services.context import utc_now
-from billing.storage.embedded import EmbeddedPostgres
+from billing.context import utc_now
+from billing.devserver.embedded import EmbeddedPostgres
 from providers.sandbox.bank import PretendBank
 from tests.builders import ACCOUNT_NAME, SANDBOX_SECRET, DemoHospital, add_demo_hospital, visit_document
 from tests.cli.test_demo import run

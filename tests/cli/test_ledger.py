@@ -11,19 +11,19 @@ import pytest
 
 from billing.cli import ledger as cli_ledger
 from billing.cli.ledger import verify_books
-from billing.domain.actor import Actor
-from billing.domain.ids import OrganizationId
-from billing.domain.ledger import business_date
-from billing.services import proving
-from billing.services.context import utc_now
-from billing.services.invoicing import issue_invoice
-from billing.services.proving import PROVING_LIMITS
-from billing.services.sealing import seal_once
-from billing.services.visiting import take_visit
-from billing.storage.database import Database, DatabaseBusy, DatabaseLimits
-from billing.storage.embedded import EmbeddedPostgres
-from billing.storage.proof import Proof
-from billing.storage.seal_export import SealExport
+from billing.context import utc_now
+from billing.core.actor import Actor
+from billing.core.ids import OrganizationId
+from billing.db.database import Database, DatabaseBusy, DatabaseLimits
+from billing.devserver.embedded import EmbeddedPostgres
+from billing.invoices.service.issue import issue_invoice
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.service import verify as proving
+from billing.ledger.service.seal_rows import seal_once
+from billing.ledger.service.verify import PROVING_LIMITS
+from billing.ledger.store.check import Proof
+from billing.ledger.store.seal_export import SealExport
+from billing.visit_accounts.service.record_visits import take_visit
 from tests.builders import add_demo_hospital, build_context, visit_document
 from tests.cli.test_demo import run
 

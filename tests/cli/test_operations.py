@@ -11,8 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from billing.storage.database import Database
-from billing.storage.embedded import SUPERUSER, EmbeddedPostgres
+from billing.db.database import Database
+from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.cli.commands import call, called
 from tests.conftest import DatabaseAddress, skip_by_name

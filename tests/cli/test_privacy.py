@@ -6,10 +6,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.ids import OrganizationId
-from billing.services.visiting import take_visit
-from billing.storage.database import Database
+from billing.core.actor import Actor
+from billing.core.ids import OrganizationId
+from billing.db.database import Database
+from billing.visit_accounts.service.record_visits import take_visit
 from tests.builders import add_demo_hospital, build_context, visit_document
 from tests.cli.commands import call, called
 from tests.conftest import DatabaseAddress

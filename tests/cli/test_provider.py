@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.services.intake import Intake
-from billing.storage.database import Database
+from billing.db.database import Database
+from billing.payments.service.intake import Intake
 from billing.web.server import create_application, serving
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, signature_header
 from tests.builders import SANDBOX_SECRET, DemoHospital, add_demo_hospital, build_context

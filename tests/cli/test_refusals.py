@@ -17,8 +17,8 @@ import pytest
 
 import billing.cli
 from billing.cli.refusals import sentence_of
-from billing.domain.errors import InvalidValue
-from billing.storage.embedded import EmbeddedPostgres
+from billing.core.errors import InvalidValue
+from billing.devserver.embedded import EmbeddedPostgres
 from tests.cli.commands import call, called
 from tests.cli.test_demo import run
 from tests.cli.test_operations import assert_one_line

@@ -10,15 +10,15 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.services.invoicing import issue_invoice
-from billing.services.visiting import take_visit
-from billing.storage.database import Database
-from billing.storage.embedded import SUPERUSER, EmbeddedPostgres
+from billing.core.actor import Actor
+from billing.db.database import Database
+from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
+from billing.invoices.service.issue import issue_invoice
+from billing.visit_accounts.service.record_visits import take_visit
 from tests.builders import add_demo_hospital, build_context, service_line, visit_document
 from tests.cli.test_demo import run
 
-FIGURES = resources.files("billing.domain.coverage").joinpath("parameters.toml").read_text("utf-8")
+FIGURES = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from billing.storage.embedded import EmbeddedPostgres
+from billing.devserver.embedded import EmbeddedPostgres
 from tests.cli.test_demo import run
 
 

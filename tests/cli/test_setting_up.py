@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from billing.storage.embedded import EmbeddedPostgres
+from billing.devserver.embedded import EmbeddedPostgres
 from tests.cli.test_demo import run
 from tests.cli.test_serve import service
 from tests.web.site import claim_file

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.ids import OrganizationId
-from billing.services.invoicing import issue_invoice
-from billing.services.visiting import take_visit
-from billing.storage.database import Database
-from billing.storage.embedded import EmbeddedPostgres
+from billing.core.actor import Actor
+from billing.core.ids import OrganizationId
+from billing.db.database import Database
+from billing.devserver.embedded import EmbeddedPostgres
+from billing.invoices.service.issue import issue_invoice
+from billing.visit_accounts.service.record_visits import take_visit
 from tests.builders import FACILITY_CODE, add_demo_hospital, build_context, service_line, visit_document
 from tests.cli.test_demo import run
 from tests.interop.sheets.workbooks import rows, workbook

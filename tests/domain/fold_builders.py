@@ -4,8 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from billing.domain.folding import Folded, Ground, Twin, fold
-from billing.domain.ids import (
+from billing.core.ids import (
     AllocationId,
     DeliveryId,
     IntentId,
@@ -14,11 +13,11 @@ from billing.domain.ids import (
     ProviderAccountId,
     VisitId,
 )
-from billing.domain.intent import Intent, IntentState
-from billing.domain.invoice import Invoice, InvoiceState
-from billing.domain.linking import KnownReferences
-from billing.domain.money import Dong, Shares
-from billing.domain.notice import (
+from billing.core.money import Dong, Shares
+from billing.core.reference_code import ReferenceCode, reference_code
+from billing.invoices.domain.invoice import Invoice, InvoiceState
+from billing.payments.domain.apply_events import Folded, Ground, Twin, fold
+from billing.payments.domain.event import (
     Codes,
     EventKey,
     FactKey,
@@ -31,7 +30,8 @@ from billing.domain.notice import (
     join_facts,
     rejoin_facts,
 )
-from billing.domain.reference import ReferenceCode, reference_code
+from billing.payments.domain.intent import Intent, IntentState
+from billing.payments.domain.reference_links import KnownReferences
 from providers.contract import Movement, Outcome
 
 ACCOUNT = ProviderAccountId(UUID(int=1))

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from billing.domain.coverage.explain import Language
-from billing.domain.intent import STATE_OF
-from billing.domain.states import (
+from billing.checkout.domain.patient_states import (
     ASKING_FOR_MONEY,
     FINAL,
     PATIENT_STATES,
@@ -12,14 +10,17 @@ from billing.domain.states import (
     WORDS,
     PatientState,
 )
+from billing.coverage.domain.explain import Language
+from billing.payments.domain.intent import STATE_OF
 from providers.contract import Outcome, Verdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 
 _HEAD = """# States and their words
 
-Made from `billing/domain/states.py` and `billing/domain/intent.py` by `python -m tests.domain.states_document`; a test
-compares. Each provider's own words for its statuses stand at the top of its file under `providers/`.
+Made from `billing/checkout/domain/patient_states.py` and `billing/payments/domain/intent.py` by
+`python -m tests.domain.states_document`; a test compares. Each provider's own words for its statuses stand at the top
+of its file under `providers/`.
 """
 _ORDER = """`created` < `pending` < `unknown` < `failed` = `cancelled` = `expired` < `succeeded`; a state never moves
 back, and `succeeded` is left only when money leaves again.

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing.domain.asking import is_answered, is_settled, next_question
-from billing.domain.intent import IntentState
+from billing.payments.domain.intent import IntentState
+from billing.payments.domain.poll_schedule import is_answered, is_settled, next_question
 from providers.contract import Outcome
 
 BEGUN = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)

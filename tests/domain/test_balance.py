@@ -3,10 +3,10 @@
 from dataclasses import replace
 from uuid import UUID
 
-from billing.domain.balance import InlineMovement, inline_movements
-from billing.domain.ids import LedgerAccountId
-from billing.domain.ledger import AccountKey, AccountRole, Posting
-from billing.domain.money import Dong
+from billing.core.ids import LedgerAccountId
+from billing.core.money import Dong
+from billing.ledger.domain.accounts import AccountKey, AccountRole, Posting
+from billing.ledger.domain.balances import InlineMovement, inline_movements
 
 FIRST = AccountKey(AccountRole.TILL, "desk 1")
 SECOND = AccountKey(AccountRole.TILL, "desk 2")

@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from billing.domain.exception import DEFAULT_TERMS, ExceptionTerms, terms_of
-from billing.domain.folding import Reason
-from billing.domain.ids import PersonId
-from billing.domain.payment import Why
+from billing.core.ids import PersonId
+from billing.payments.domain.apply_events import Reason
+from billing.payments.domain.exception import DEFAULT_TERMS, ExceptionTerms, terms_of
+from billing.payments.domain.payment import Why
 
 
 def test_every_reason_a_person_must_look_at_has_terms() -> None:

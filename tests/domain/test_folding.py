@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.domain.folding import Folded, Reason
-from billing.domain.ids import PaymentId, VisitId
-from billing.domain.intent import IntentState
-from billing.domain.invoice import InvoiceState
-from billing.domain.money import Dong
-from billing.domain.notice import Codes, FactKey, KnownEvent, KnownFact
-from billing.domain.payment import Place, Why
+from billing.core.ids import PaymentId, VisitId
+from billing.core.money import Dong
+from billing.invoices.domain.invoice import InvoiceState
+from billing.payments.domain.apply_events import Folded, Reason
+from billing.payments.domain.event import Codes, FactKey, KnownEvent, KnownFact
+from billing.payments.domain.intent import IntentState
+from billing.payments.domain.payment import Place, Why
 from providers.contract import Movement, Outcome, Verdict
 from tests.domain.fold_builders import (
     ACCOUNT,

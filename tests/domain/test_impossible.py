@@ -6,17 +6,17 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.card import Card
-from billing.domain.coverage.compare import compare_with_stated
-from billing.domain.impossible import (
+from billing.coverage.domain.compare_stated import compare_with_stated
+from billing.visits.domain.card import Card
+from billing.visits.domain.invalid_input import (
     BenefitDigitUnknown,
     CardsOverlap,
     DischargeBeforeAdmission,
     ImpossibleInput,
     RatioOutOfRange,
 )
-from billing.interop.json_fields import InvalidField
-from billing.interop.visit_json import read_visit
+from billing.visits.formats.json_fields import InvalidField
+from billing.visits.formats.visit_json import read_visit
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, priced
 
 

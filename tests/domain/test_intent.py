@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing.domain.intent import IntentState, advance
-from billing.domain.money import Dong
+from billing.core.money import Dong
+from billing.payments.domain.intent import IntentState, advance
 from providers.contract import Outcome
 from tests.domain.fold_builders import intent, invoice
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing.domain.invoice import CorrectionNeeded, NothingToInvoice, shares_still_to_invoice
-from billing.domain.money import Dong, Shares
+from billing.core.money import Dong, Shares
+from billing.invoices.domain.invoice import CorrectionNeeded, NothingToInvoice, shares_still_to_invoice
 
 
 def shares(patient: int, other: int, insurer: int, private: int = 0) -> Shares:

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from billing.domain.bookkeeping import invoice_issued
-from billing.domain.ids import InvoiceId, VisitId
-from billing.domain.ledger import (
+from billing.core.ids import InvoiceId, VisitId
+from billing.core.money import Dong, Shares
+from billing.ledger.domain.accounts import (
     AccountKey,
     AccountRole,
     DayState,
@@ -16,7 +16,7 @@ from billing.domain.ledger import (
     accounting_date,
     business_date,
 )
-from billing.domain.money import Dong, Shares
+from billing.ledger.domain.posting_rules import invoice_issued
 
 TODAY = date(2026, 11, 22)
 OPEN, CLOSED = DayState.OPEN, DayState.CLOSED

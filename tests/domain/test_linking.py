@@ -5,12 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from billing.domain.folding import Reason
-from billing.domain.ids import PaymentId
-from billing.domain.linking import normal_reference
-from billing.domain.money import Dong
-from billing.domain.notice import Codes, Source
-from billing.domain.payment import Why
+from billing.core.ids import PaymentId
+from billing.core.money import Dong
+from billing.payments.domain.apply_events import Reason
+from billing.payments.domain.event import Codes, Source
+from billing.payments.domain.payment import Why
+from billing.payments.domain.reference_links import normal_reference
 from providers.contract import Movement, Outcome, Verdict
 from tests.domain.fold_builders import ACCOUNT, NOON, OTHER_ACCOUNT, code, intent, invoice, run, telling, use
 from tests.domain.test_folding import reasons

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.domain.errors import InvalidValue
-from billing.domain.money import DONG_MAX, dong, half_up_dong, hundredths, percent, product, to_dong, total
+from billing.core.errors import InvalidValue
+from billing.core.money import DONG_MAX, dong, half_up_dong, hundredths, percent, product, to_dong, total
 
 _HUNDREDTHS = st.decimals(min_value=0, max_value=10**12, places=2, allow_nan=False, allow_infinity=False)
 

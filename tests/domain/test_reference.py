@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.domain.errors import InvalidValue
-from billing.domain.reference import (
+from billing.core.errors import InvalidValue
+from billing.core.reference_code import (
     ALPHABET,
     CODE_LENGTH,
     PREFIXES,

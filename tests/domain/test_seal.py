@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from billing.domain.seal import GENESIS, Seal, SealedKind, SealedRows, block_hash, canonical_row, count_rows
+from billing.ledger.domain.seal import GENESIS, Seal, SealedKind, SealedRows, block_hash, canonical_row, count_rows
 
 MOMENT = datetime(2026, 7, 31, 16, 59, 59, 1, tzinfo=UTC)
 ROWS: SealedRows = {

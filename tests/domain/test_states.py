@@ -5,10 +5,7 @@ from string import Formatter
 
 import pytest
 
-from billing.domain.coverage.explain import Language
-from billing.domain.intent import IntentState
-from billing.domain.money import Dong
-from billing.domain.states import (
+from billing.checkout.domain.patient_states import (
     FINAL,
     PATIENT_STATES,
     VERDICTS,
@@ -19,7 +16,10 @@ from billing.domain.states import (
     state_for_patient,
     state_on_page,
 )
-from billing.domain.text import shorten_name
+from billing.core.money import Dong
+from billing.core.text import shorten_name
+from billing.coverage.domain.explain import Language
+from billing.payments.domain.intent import IntentState
 from providers.contract import Verdict
 from tests.domain.states_document import PAGE, write_states
 

@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from billing.domain.errors import InvalidValue
-from billing.domain.tariff import (
+from billing.core.errors import InvalidValue
+from billing.tariffs.domain.tariff import (
     ChangeKind,
     ListedPrice,
     TariffEvent,

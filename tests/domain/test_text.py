@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.domain.text import compose, fold_heading, is_garbled, is_person_name, transliterate, upper_without_marks
+from billing.core.text import compose, fold_heading, is_garbled, is_person_name, transliterate, upper_without_marks
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "transfer_content.json").read_text("utf-8"))["vectors"]
 _TRANSLITERATE = [vector for vector in _VECTORS if vector["kind"] == "transliterate"]

@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from billing.domain.folding import Twin
-from billing.domain.ids import PaymentId
-from billing.domain.money import Dong
-from billing.domain.payment import Payment, Place, Why
+from billing.core.ids import PaymentId
+from billing.core.money import Dong
+from billing.payments.domain.apply_events import Twin
+from billing.payments.domain.payment import Payment, Place, Why
 from tests.domain.fold_builders import BANK_ACCOUNT, NOON, OTHER_ACCOUNT, code, run, telling
 from tests.domain.test_folding import places, reasons
 

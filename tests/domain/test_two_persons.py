@@ -5,10 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.errors import InvalidValue
-from billing.domain.ids import ApiKeyId, PersonId
-from billing.domain.two_persons import (
+from billing.core.actor import Actor
+from billing.core.approvals import (
     Person,
     PersonNeeded,
     SamePerson,
@@ -16,6 +14,8 @@ from billing.domain.two_persons import (
     require_person,
     require_two_humans,
 )
+from billing.core.errors import InvalidValue
+from billing.core.ids import ApiKeyId, PersonId
 
 A, B = PersonId(UUID(int=1)), PersonId(UUID(int=2))
 

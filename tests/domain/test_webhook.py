@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from billing.domain.webhook import (
+from billing.notifications.domain.webhook import (
     DELAYS,
     Attempt,
     Due,

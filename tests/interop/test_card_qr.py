@@ -5,10 +5,10 @@ from datetime import date
 
 import pytest
 
-from billing.domain.impossible import BenefitDigitUnknown
-from billing.interop.bhyt_qr import NotAnInsuranceCard, read_insurance_card
-from billing.interop.card_fields import LENGTH_MAX, CardUnreadable
-from billing.interop.cccd_qr import CitizenCard, NotACitizenCard, read_citizen_card
+from billing.visits.domain.invalid_input import BenefitDigitUnknown
+from billing.visits.formats.citizen_card_qr import CitizenCard, NotACitizenCard, read_citizen_card
+from billing.visits.formats.insurance_card_qr import NotAnInsuranceCard, read_insurance_card
+from billing.visits.formats.qr_fields import LENGTH_MAX, CardUnreadable
 
 CITIZEN = "001099000001||Nguyễn Văn Mẫu|01021999|Nam|Số 1 Phố Mẫu, Hà Nội|15032023"
 

@@ -5,10 +5,10 @@ from datetime import date
 
 import pytest
 
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.interop.visit_facts_json import ToldFacts, read_told_facts
-from billing.services.claim_files import check_file, surroundings_of
+from billing.claims.service.check_files import check_file, surroundings_of
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.visits.formats.visit_facts_json import ToldFacts, read_told_facts
 from tests.interop.xml130.claim_files import block, claim_file, hoso, service, without_totals, xml1, xml3
 
 

@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.copay_history import CopayPaid
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.interop.json_fields import InvalidField
-from billing.interop.visit_json import read_visit
-from billing.services.quoting import quote_file, quote_json
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.service.quote_file import quote_file, quote_json
+from billing.visits.domain.copay_history import CopayPaid
+from billing.visits.formats.json_fields import InvalidField
+from billing.visits.formats.visit_json import read_visit
 from tests.builders import visit_document
 
 ROWS = [

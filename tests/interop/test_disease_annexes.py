@@ -3,8 +3,8 @@ from datetime import date
 
 import pytest
 
-from billing.domain.coverage.annexes import Annex
-from billing.interop.disease_annexes import AnnexesUnreadable, read_annexes
+from billing.claims.formats.disease_annexes import AnnexesUnreadable, read_annexes
+from billing.coverage.domain.annexes import Annex
 
 HEAD = "annex,codes,except,under_age,since,until,name\n"
 DAY = date(2026, 11, 2)

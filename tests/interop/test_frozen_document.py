@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from billing.domain.coverage.authority import AS_TOLD
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import OutOfRouteExemption, Policy
-from billing.domain.coverage.price import price
-from billing.domain.errors import InvalidValue
-from billing.domain.money import Dong, Shares
-from billing.interop.frozen_document import FrozenUnreadable, policy_version, read_frozen, write_frozen
-from billing.interop.visit_json import read_visit
+from billing.core.errors import InvalidValue
+from billing.core.money import Dong, Shares
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import OutOfRouteExemption, Policy
+from billing.coverage.domain.price import price
+from billing.coverage.domain.pricing_authority import AS_TOLD
+from billing.invoices.formats.price_snapshot import FrozenUnreadable, policy_version, read_frozen, write_frozen
+from billing.visits.formats.visit_json import read_visit
 from tests.builders import visit_document
 
 FROZEN = Path(__file__).parents[1] / "cases" / "frozen"

@@ -5,8 +5,8 @@ import pytest
 import segno
 import zxingcpp
 
-from billing.domain.errors import InvalidValue
-from billing.interop.qr import PAYLOAD_LENGTH_MAX, QUIET_ZONE, qr_svg, qr_terminal
+from billing.checkout.formats.qr_image import PAYLOAD_LENGTH_MAX, QUIET_ZONE, qr_svg, qr_terminal
+from billing.core.errors import InvalidValue
 
 _PAYLOAD = (
     "00020101021238570010A00000072701270006970436011300000000000170208QRIBFTTA53037045405350000"

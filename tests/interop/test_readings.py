@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from billing.domain.coverage.explain import all_rules
-from billing.domain.coverage.policy import CopayCrossing, Policy
-from billing.domain.coverage.readings import all_readings
-from billing.domain.errors import InvalidValue
-from billing.interop.readings import ReadingUnknown, read_reading, read_readings, write_readings
+from billing.core.errors import InvalidValue
+from billing.coverage.domain.explain import all_rules
+from billing.coverage.domain.policy import CopayCrossing, Policy
+from billing.coverage.domain.policy_options import all_readings
+from billing.coverage.formats.policy_json import ReadingUnknown, read_reading, read_readings, write_readings
 
 
 def test_what_is_not_named_keeps_its_default() -> None:

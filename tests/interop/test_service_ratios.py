@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.price import price
-from billing.domain.errors import InvalidValue
-from billing.interop.claim_reading import read_claim_document
-from billing.interop.visit_document import write_frozen_visit, write_visit
-from billing.interop.visit_facts_json import ToldFacts
-from billing.interop.visit_json import read_visit
+from billing.claims.formats.reader import read_claim_document
+from billing.core.errors import InvalidValue
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.price import price
+from billing.visits.formats.visit_document import write_frozen_visit, write_visit
+from billing.visits.formats.visit_facts_json import ToldFacts
+from billing.visits.formats.visit_json import read_visit
 from tests.builders import service_line, visit_document
 
 CONSULTATION, SURGERY, PROCEDURE, BED = 13, 8, 18, 15

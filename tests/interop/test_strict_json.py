@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.errors import InvalidValue
-from billing.interop.strict_json import read_object
-from billing.interop.visit_json import read_visit
+from billing.core.errors import InvalidValue
+from billing.visits.formats.strict_json import read_object
+from billing.visits.formats.visit_json import read_visit
 from tests.builders import service_line, visit_document
 
 

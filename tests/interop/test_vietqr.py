@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.interop.vietqr import CodeSays, read_vietqr
+from billing.checkout.formats.vietqr import CodeSays, read_vietqr
 from providers.emvqr import Particulars, Service, VietQr, VnpayQr, build_vietqr, build_vnpay_qr, crc16
 
 CODE = build_vietqr(

@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.errors import InvalidValue
-from billing.domain.finding import FindingCode
-from billing.domain.visit import Table
-from billing.interop.bhyt_case import read_visit
-from billing.interop.json_fields import InvalidField
-from billing.interop.strict_json import read_object
-from billing.interop.visit_document import canonical, write_frozen_visit, write_visit
+from billing.core.errors import InvalidValue
+from billing.coverage.formats.worked_case_json import read_visit
+from billing.visits.domain.finding import FindingCode
+from billing.visits.domain.visit import Table
+from billing.visits.formats.json_fields import InvalidField
+from billing.visits.formats.strict_json import read_object
+from billing.visits.formats.visit_document import canonical, write_frozen_visit, write_visit
 
 
 def _service(**changes):

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from billing.domain.errors import InvalidValue
-from billing.interop.charge_item_json import line_keys
-from billing.interop.visit_json import CARD_KEYS, PATIENT_KEYS, PRIVATE_KEYS, VISIT_KEYS, read_visit
-from billing.interop.visit_schema import VISIT_SCHEMA
+from billing.core.errors import InvalidValue
+from billing.visits.formats.charge_item_json import line_keys
+from billing.visits.formats.visit_json import CARD_KEYS, PATIENT_KEYS, PRIVATE_KEYS, VISIT_KEYS, read_visit
+from billing.visits.formats.visit_schema import VISIT_SCHEMA
 from tests.builders import visit_document
 
 FIELDS = VISIT_SCHEMA["properties"]

@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.errors import InvalidValue
-from billing.domain.finding import FindingCode
-from billing.domain.visit import Visit
-from billing.interop.visit_json import read_visit
-from billing.interop.xml130 import read_claim_file
+from billing.core.errors import InvalidValue
+from billing.visits.domain.finding import FindingCode
+from billing.visits.domain.visit import Visit
+from billing.visits.formats.visit_json import read_visit
+from billing.visits.formats.xml130 import read_claim_file
 from tests.builders import service_line, visit_document
 from tests.domain.coverage.builders import a_visit, an_item
 from tests.fuzz.targets import assert_can_be_kept

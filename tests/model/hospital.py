@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 
 from billing.app import open_service
-from billing.domain.ledger import Side, business_date
-from billing.services.context import utc_now
-from billing.storage.journal import read_trial_balance
+from billing.context import utc_now
+from billing.ledger.domain.accounts import Side, business_date
+from billing.ledger.store.journal import read_trial_balance
 from billing.web.server import serving
 from providers.sandbox.message import SIGNATURE_HEADER, signature_header
 from tests.builders import ACCOUNT_NAME, SANDBOX_SECRET, DemoHospital, add_demo_hospital, service_line, visit_document

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from billing.domain.reference import RANDOM_NUMBERS, prefix_of, reference_code
+from billing.core.reference_code import RANDOM_NUMBERS, prefix_of, reference_code
 from providers.contract import BadSignature, Notices, Outcome, Unreadable, Verdict
 from providers.payos.order_codes import order_code, reference_of
 from providers.payos.signing import create_text, data_text, payout_text, signature_of

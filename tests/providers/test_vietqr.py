@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.interop.qr import qr_svg
+from billing.checkout.formats.qr_image import qr_svg
 from providers.contract import (
     BadSignature,
     Callback,

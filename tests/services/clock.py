@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from billing.services.context import utc_now
+from billing.context import utc_now
 
 
 class StandingClock:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.storage.database import Database
+from billing.db.database import Database
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road

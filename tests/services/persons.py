@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from billing.domain.actor import Actor, Role
-from billing.domain.ids import OrganizationId
-from billing.services.access import authenticate
-from billing.services.context import Context, Ids
-from billing.services.organizing import Setup
-from billing.storage.database import Database, DatabaseLimits
+from billing.context import Context, Ids
+from billing.core.actor import Actor, Role
+from billing.core.ids import OrganizationId
+from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.api_keys import authenticate
+from billing.organizations.service.setup import Setup
 from tests.conftest import DatabaseAddress
 
 

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from billing.domain.actor import Actor
-from billing.domain.ids import DeliveryId, IntentId, InvoiceId
-from billing.domain.money import Dong
-from billing.services.context import Context, ProviderAccount
-from billing.services.intake import Intake
-from billing.services.invoicing import issue_invoice
-from billing.services.paying import find_intent, open_intent
-from billing.services.proving import prove
-from billing.services.steps.notices import Answer, Delivery
-from billing.services.visiting import take_visit
-from billing.storage.database import Database
+from billing.checkout.service.intents import find_intent, open_intent
+from billing.context import Context, ProviderAccount
+from billing.core.actor import Actor
+from billing.core.ids import DeliveryId, IntentId, InvoiceId
+from billing.core.money import Dong
+from billing.db.database import Database
+from billing.invoices.service.issue import issue_invoice
+from billing.ledger.service.verify import prove
+from billing.payments.service.apply_notices import Answer, Delivery
+from billing.payments.service.intake import Intake
+from billing.visit_accounts.service.record_visits import take_visit
 from providers.contract import Callback, Movement, Notice, Outcome
 from tests.builders import ACCOUNT_NAME, DemoHospital, visit_document
 

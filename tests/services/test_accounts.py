@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 
-from billing.domain.ids import OrganizationId
-from billing.services.accounts import KEPT, KNOWN_FOR, MISSES_PER_S, BuiltProvider, StoredProviderAccounts
-from billing.services.context import AccountUnusable, Ids, utc_now
-from billing.services.organizing import AlreadySetUp, NewBankAccount, Setup
-from billing.storage.database import Database, DatabaseLimits
-from billing.storage.organizations import ProviderAccountRow
+from billing.context import AccountUnusable, Ids, utc_now
+from billing.core.ids import OrganizationId
+from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.provider_accounts import (
+    KEPT,
+    KNOWN_FOR,
+    MISSES_PER_S,
+    BuiltProvider,
+    StoredProviderAccounts,
+)
+from billing.organizations.service.setup import AlreadySetUp, NewBankAccount, Setup
+from billing.organizations.store.organizations import ProviderAccountRow
 from tests.builders import ACCOUNT_NAME, BANK_BIN, add_demo_hospital, build_sandbox
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road

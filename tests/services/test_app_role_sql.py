@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from billing.domain.ledger import business_date
-from billing.services.balancing import snapshot_once
-from billing.services.sealing import seal_once
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.service.balances import snapshot_once
+from billing.ledger.service.seal_rows import seal_once
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road, assert_books_are_right
 

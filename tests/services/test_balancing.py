@@ -7,23 +7,23 @@ from typing import Any
 
 import pytest
 
-from billing.domain.balance import AccountBalance
-from billing.domain.bookkeeping import clearing_account
-from billing.domain.errors import InvalidValue, NotFound
-from billing.domain.ids import EntryId
-from billing.domain.ledger import AccountKey, AccountRole, business_date
-from billing.services import balancing
-from billing.services.balancing import (
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import EntryId
+from billing.db.database import Database
+from billing.ledger.domain.accounts import AccountKey, AccountRole, business_date
+from billing.ledger.domain.balances import AccountBalance
+from billing.ledger.domain.posting_rules import clearing_account
+from billing.ledger.service import balances as balancing
+from billing.ledger.service.balances import (
     find_entry,
     list_entries,
     read_balances,
     read_statement_of_account,
     snapshot_once,
 )
-from billing.storage.balances import _BALANCES, _LOOK_UP_ONLY
-from billing.storage.balances import read_balances as read_stored_balances
-from billing.storage.database import Database
-from billing.storage.journal import read_trial_balance
+from billing.ledger.store.balances import _BALANCES, _LOOK_UP_ONLY
+from billing.ledger.store.balances import read_balances as read_stored_balances
+from billing.ledger.store.journal import read_trial_balance
 from tests.conftest import DatabaseAddress
 from tests.services.road import OWED, Road, assert_books_are_right, find_doubts
 

@@ -7,19 +7,19 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.coverage.price import price
-from billing.domain.errors import InvalidValue, NotFound, NotSupported
-from billing.domain.ids import InvoiceId, VisitId
-from billing.domain.invoice import CorrectionNeeded, NothingToInvoice
-from billing.domain.money import Dong
-from billing.interop.bhyt_case import write_priced_visit
-from billing.interop.visit_document import write_frozen_visit, write_visit
-from billing.interop.visit_json import read_visit
-from billing.interop.xml130.reader import read_claim_file
-from billing.services.invoicing import find_invoice, issue_invoice
-from billing.services.paying import AmountAboveOwed, InvoiceAlreadyPaid, PaymentNotStarted, open_intent
-from billing.services.visiting import NothingReadable, find_priced_visit, take_claim_file, take_visit
+from billing.checkout.service.intents import AmountAboveOwed, InvoiceAlreadyPaid, PaymentNotStarted, open_intent
+from billing.core.actor import Actor
+from billing.core.errors import InvalidValue, NotFound, NotSupported
+from billing.core.ids import InvoiceId, VisitId
+from billing.core.money import Dong
+from billing.coverage.domain.price import price
+from billing.coverage.formats.worked_case_json import write_priced_visit
+from billing.invoices.domain.invoice import CorrectionNeeded, NothingToInvoice
+from billing.invoices.service.issue import find_invoice, issue_invoice
+from billing.visit_accounts.service.record_visits import NothingReadable, find_priced_visit, take_claim_file, take_visit
+from billing.visits.formats.visit_document import write_frozen_visit, write_visit
+from billing.visits.formats.visit_json import read_visit
+from billing.visits.formats.xml130.reader import read_claim_file
 from providers.emvqr import parse
 from tests.builders import BANK_BIN, FACILITY_CODE, add_demo_hospital, service_line, visit_document
 from tests.conftest import DatabaseAddress

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from billing.domain.errors import Unavailable
-from billing.domain.ids import OrganizationId
-from billing.domain.ledger import business_date
-from billing.services.intake import Intake, IntakeLimits, LaneFull
-from billing.services.invoicing import find_invoice
-from billing.storage.database import Database
-from billing.storage.journal import read_trial_balance
+from billing.core.errors import Unavailable
+from billing.core.ids import OrganizationId
+from billing.db.database import Database
+from billing.invoices.service.issue import find_invoice
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.store.journal import read_trial_balance
+from billing.payments.service.intake import Intake, IntakeLimits, LaneFull
 from providers.contract import Movement, Outcome, Verdict
 from tests.conftest import DatabaseAddress
 from tests.services.road import OWED, Road, assert_books_are_right, find_doubts

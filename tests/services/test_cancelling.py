@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.errors import NotFound
-from billing.domain.ids import IntentId
-from billing.services.intake import Intake
-from billing.services.paying import IntentAlreadySucceeded, cancel_intent
+from billing.checkout.service.intents import IntentAlreadySucceeded, cancel_intent
+from billing.core.actor import Actor
+from billing.core.errors import NotFound
+from billing.core.ids import IntentId
+from billing.payments.service.intake import Intake
 from tests.services.road import OWED, Road, assert_books_are_right
 
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.domain.claim import FileCheck
-from billing.domain.coverage.explain import Language
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.interop.claim_json import check_json, compare_json
-from billing.interop.visit_facts_json import ToldFacts
-from billing.services.claim_files import check_file, compare_file, surroundings_of
+from billing.claims.domain.claim import FileCheck
+from billing.claims.formats.claim_json import check_json, compare_json
+from billing.claims.service.check_files import check_file, compare_file, surroundings_of
+from billing.coverage.domain.explain import Language
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.visits.formats.visit_facts_json import ToldFacts
 from tests.interop.xml130.claim_files import file_of_tables
 
 CASES = Path(__file__).parents[1] / "cases" / "bhyt"

@@ -6,11 +6,12 @@ from datetime import date, timedelta
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor, ActorKind
-from billing.domain.errors import NotFound
-from billing.domain.ids import PersonId
-from billing.domain.ledger import business_date
-from billing.services.closing import (
+from billing.core.actor import Actor, ActorKind
+from billing.core.errors import NotFound
+from billing.core.ids import PersonId
+from billing.db.database import Database, DatabaseBusy, DatabaseLimits
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.service.close_day import (
     DayAlreadyClosed,
     DayIncomplete,
     DayNotOver,
@@ -18,10 +19,9 @@ from billing.services.closing import (
     close_day,
     list_closings,
 )
-from billing.services.intake import Intake, IntakeLimits
-from billing.services.sealing import find_head_of_day, seal_once
-from billing.storage.database import Database, DatabaseBusy, DatabaseLimits
-from billing.storage.journal import open_day
+from billing.ledger.service.seal_rows import find_head_of_day, seal_once
+from billing.ledger.store.journal import open_day
+from billing.payments.service.intake import Intake, IntakeLimits
 from providers.contract import Verdict
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress

@@ -8,15 +8,15 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.errors import InvalidValue
-from billing.domain.ids import DeliveryId
-from billing.services import intake as intake_module
-from billing.services.accounts import BuiltProvider
-from billing.services.intake import Intake
-from billing.services.retry_dead_letters import list_dead_letters, retry_dead_letter
-from billing.services.steps.notices import Delivery
-from billing.storage.database import Database
+from billing.core.actor import Actor
+from billing.core.errors import InvalidValue
+from billing.core.ids import DeliveryId
+from billing.db.database import Database
+from billing.organizations.service.provider_accounts import BuiltProvider
+from billing.payments.service import intake as intake_module
+from billing.payments.service.apply_notices import Delivery
+from billing.payments.service.intake import Intake
+from billing.payments.service.retry_dead_letters import list_dead_letters, retry_dead_letter
 from providers.conformance import AMOUNT, NOW, ProviderConformance
 from providers.contract import BadSignature, Callback, Callbacks, Notices, Provider, Reply, Verdict
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context

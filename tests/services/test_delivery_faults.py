@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.errors import InvalidValue, Unavailable
-from billing.domain.ledger import business_date
-from billing.services import intake as intake_module
-from billing.services.closing import close_day
-from billing.services.context import Context
-from billing.services.intake import Intake, IntakeLimits
-from billing.services.steps.notices import Delivery, apply_deliveries
-from billing.storage.database import Database, DatabaseLimits, Transaction
+from billing.context import Context
+from billing.core.actor import Actor
+from billing.core.errors import InvalidValue, Unavailable
+from billing.db.database import Database, DatabaseLimits, Transaction
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.service.close_day import close_day
+from billing.payments.service import intake as intake_module
+from billing.payments.service.apply_notices import Delivery, apply_deliveries
+from billing.payments.service.intake import Intake, IntakeLimits
 from providers.contract import Notice, Verdict
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress

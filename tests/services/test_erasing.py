@@ -8,24 +8,24 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.errors import InvalidValue, NotFound
-from billing.domain.ids import OrganizationId
-from billing.domain.ledger import business_date
-from billing.domain.retention import Retention, first_id_of
-from billing.domain.two_persons import PersonNeeded
-from billing.services.closing import close_day
-from billing.services.dispatching import hand_out_once
-from billing.services.erasing import PatientNumber, detach_old_partitions, erase_once, erase_patient
-from billing.services.intake import Intake
-from billing.services.invoicing import issue_invoice
-from billing.services.recomputing import recompute
-from billing.services.retry_dead_letters import approve_close, propose_close
-from billing.services.sealing import seal_once
-from billing.services.visiting import find_visit, take_claim_file, take_visit
-from billing.storage.database import Database, DatabaseLimits
-from billing.storage.dead_letters import Verified, add_dead_letter
-from billing.storage.idempotency import add_key
+from billing.core.actor import Actor
+from billing.core.approvals import PersonNeeded
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import OrganizationId
+from billing.db.database import Database, DatabaseLimits
+from billing.db.idempotency_keys import add_key
+from billing.invoices.service.issue import issue_invoice
+from billing.invoices.service.reprice import recompute
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.service.close_day import close_day
+from billing.ledger.service.seal_rows import seal_once
+from billing.notifications.service.webhooks import hand_out_once
+from billing.ops.erasure import PatientNumber, detach_old_partitions, erase_once, erase_patient
+from billing.ops.retention import Retention, first_id_of
+from billing.payments.service.intake import Intake
+from billing.payments.service.retry_dead_letters import approve_close, propose_close
+from billing.payments.store.dead_letters import Verified, add_dead_letter
+from billing.visit_accounts.service.record_visits import find_visit, take_claim_file, take_visit
 from providers.contract import Payer
 from tests.builders import visit_document
 from tests.conftest import DatabaseAddress

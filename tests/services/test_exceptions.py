@@ -5,15 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from billing.domain.errors import InvalidValue, NotFound
-from billing.domain.exception import DEFAULT_TERMS
-from billing.domain.folding import Reason
-from billing.domain.ids import OrganizationId
-from billing.domain.payment import Why
-from billing.services.context import Ids
-from billing.services.listing import list_exceptions
-from billing.services.organizing import Setup
-from billing.storage.database import Database
+from billing.context import Ids
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import OrganizationId
+from billing.db.database import Database
+from billing.lists.lists import list_exceptions
+from billing.organizations.service.setup import Setup
+from billing.payments.domain.apply_events import Reason
+from billing.payments.domain.exception import DEFAULT_TERMS
+from billing.payments.domain.payment import Why
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road
 

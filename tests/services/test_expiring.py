@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from billing.domain.actor import Actor
-from billing.services.expiring import expire_once
-from billing.services.intake import Intake
-from billing.services.paying import IntentAlreadySucceeded, cancel_intent
-from billing.storage.database import Database
+from billing.checkout.service.expire import expire_once
+from billing.checkout.service.intents import IntentAlreadySucceeded, cancel_intent
+from billing.core.actor import Actor
+from billing.db.database import Database
+from billing.payments.service.intake import Intake
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.services.road import OWED, Bill, Road, assert_books_are_right

@@ -8,27 +8,27 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.errors import InvalidValue, NotFound
-from billing.domain.ids import OrganizationId
-from billing.domain.two_persons import PersonNeeded, SamePerson
-from billing.interop.readings import ReadingUnknown
-from billing.interop.visit_facts_json import ToldFacts
-from billing.services.claiming import check_told_visit, compare_told_visit
-from billing.services.context import Ids
-from billing.services.estimating import estimate_visit
-from billing.services.invoicing import find_invoice, issue_invoice
-from billing.services.organizing import AlreadySetUp, Setup
-from billing.services.readings import (
+from billing.claims.service.check import check_told_visit, compare_told_visit
+from billing.context import Ids
+from billing.core.actor import Actor
+from billing.core.approvals import PersonNeeded, SamePerson
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import OrganizationId
+from billing.coverage.formats.policy_json import ReadingUnknown
+from billing.coverage.service.facility_policies import (
     ReadingsApproved,
     approve_proposed_readings,
     find_readings,
     list_all_readings,
     propose_readings,
 )
-from billing.services.recomputing import recompute
-from billing.services.visiting import find_priced_visit, take_visit
-from billing.storage.database import Database, DatabaseLimits
+from billing.coverage.service.quote import estimate_visit
+from billing.db.database import Database, DatabaseLimits
+from billing.invoices.service.issue import find_invoice, issue_invoice
+from billing.invoices.service.reprice import recompute
+from billing.organizations.service.setup import AlreadySetUp, Setup
+from billing.visit_accounts.service.record_visits import find_priced_visit, take_visit
+from billing.visits.formats.visit_facts_json import ToldFacts
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
 from tests.services.persons import actors

@@ -5,8 +5,8 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from billing.domain.ids import ProviderAccountId
-from billing.domain.reference import reference_code
+from billing.core.ids import ProviderAccountId
+from billing.core.reference_code import reference_code
 from tests.builders import build_context
 from tests.conftest import DatabaseAddress
 from tests.services.road import OWED, Road, assert_books_are_right

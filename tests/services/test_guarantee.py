@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from billing.domain.actor import Actor
-from billing.services.balancing import read_balances
-from billing.services.invoicing import find_invoice, issue_invoice
-from billing.services.recomputing import recompute
-from billing.services.visiting import take_visit
+from billing.core.actor import Actor
+from billing.invoices.service.issue import find_invoice, issue_invoice
+from billing.invoices.service.reprice import recompute
+from billing.ledger.service.balances import read_balances
+from billing.visit_accounts.service.record_visits import take_visit
 from tests.builders import service_line, visit_document
 from tests.services.road import OWED, Road, assert_books_are_right
 

@@ -6,10 +6,10 @@ from collections.abc import Collection
 import asyncpg
 import pytest
 
-from billing.domain.ids import OrganizationId
-from billing.services import hinting
-from billing.services.hinting import open_hints, read_hint, write_hint
-from billing.storage.hints import CHANNEL
+from billing.core.ids import OrganizationId
+from billing.notifications.service import change_notifier as hinting
+from billing.notifications.service.change_notifier import open_hints, read_hint, write_hint
+from billing.notifications.store.notify_channel import CHANNEL
 from tests.conftest import DatabaseAddress
 
 Heard = list[Collection[OrganizationId] | None]

@@ -8,15 +8,15 @@ import asyncio
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.balance import BalanceBelowFloor
-from billing.domain.ids import EntryId, LedgerAccountId
-from billing.domain.ledger import AccountKey, AccountRole, Entry, EntryKind, Posting, business_date
-from billing.domain.money import Dong
-from billing.services.balancing import read_balances
-from billing.storage.database import Database
-from billing.storage.journal import write_entry
-from billing.storage.organizations import add_ledger_accounts
+from billing.core.actor import Actor
+from billing.core.ids import EntryId, LedgerAccountId
+from billing.core.money import Dong
+from billing.db.database import Database
+from billing.ledger.domain.accounts import AccountKey, AccountRole, Entry, EntryKind, Posting, business_date
+from billing.ledger.domain.balances import BalanceBelowFloor
+from billing.ledger.service.balances import read_balances
+from billing.ledger.store.journal import write_entry
+from billing.organizations.store.organizations import add_ledger_accounts
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road, assert_books_are_right, find_doubts
 

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.domain.errors import Unavailable
-from billing.services.accounts import BuiltProvider
-from billing.services.intake import Intake
-from billing.storage.database import Database
-from billing.storage.organizations import ProviderAccountRow
+from billing.core.errors import Unavailable
+from billing.db.database import Database
+from billing.organizations.service.provider_accounts import BuiltProvider
+from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service.intake import Intake
 from billing.web import callbacks
 from billing.web.server import create_application, serving
 from providers.contract import BadSignature, Bill, BillInquiry, Callback, Inquiries, Notices, Reply

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from billing.domain.errors import Unavailable
-from billing.domain.ids import OrganizationId
-from billing.services import background as background_module
-from billing.services import intake as intake_module
-from billing.services.intake import Intake, IntakeLimits, LaneFull
-from billing.services.steps.notices import apply_deliveries
-from billing.storage.database import Transaction
+from billing.core.errors import Unavailable
+from billing.core.ids import OrganizationId
+from billing.db import background as background_module
+from billing.db.database import Transaction
+from billing.payments.service import intake as intake_module
+from billing.payments.service.apply_notices import apply_deliveries
+from billing.payments.service.intake import Intake, IntakeLimits, LaneFull
 from providers.contract import Verdict
 from tests.services.road import Road, assert_books_are_right
 

@@ -9,10 +9,10 @@ import asyncpg
 import httpx
 import pytest
 
-from billing.domain.ids import OrganizationId
-from billing.services.context import Ids, ProviderAccount
-from billing.services.organizing import AlreadySetUp, NewBankAccount, NewOrganization, Setup
-from billing.storage.database import Database, DatabaseLimits
+from billing.context import Ids, ProviderAccount
+from billing.core.ids import OrganizationId
+from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.setup import AlreadySetUp, NewBankAccount, NewOrganization, Setup
 from providers.contract import Provider
 from providers.stripe.adapter import Stripe
 from providers.stripe.settings import StripeSettings

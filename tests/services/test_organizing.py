@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.domain.actor import Role
-from billing.domain.errors import InvalidValue, NotFound
-from billing.domain.ids import OrganizationId
-from billing.services.access import NotAuthenticated, authenticate
-from billing.services.context import Ids
-from billing.services.organizing import (
+from billing.context import Ids
+from billing.core.actor import Role
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import OrganizationId
+from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.api_keys import NotAuthenticated, authenticate
+from billing.organizations.service.setup import (
     AlreadySetUp,
     KeyNameTaken,
     NewBankAccount,
@@ -20,7 +21,6 @@ from billing.services.organizing import (
     Setup,
     TwoKeysAlive,
 )
-from billing.storage.database import Database, DatabaseLimits
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from billing.services.intake import Intake, IntakeLimits
-from billing.services.outflows import match_outflows_once
-from billing.services.steps.notices import Answer, apply_deliveries
+from billing.payments.service.apply_notices import Answer, apply_deliveries
+from billing.payments.service.intake import Intake, IntakeLimits
+from billing.payments.service.match_outflows import match_outflows_once
 from providers.contract import Movement, Notice, Verdict
 from tests.services.road import OWED, Bill, Road, assert_books_are_right
 from tests.services.test_callback_path import balances, count, reasons

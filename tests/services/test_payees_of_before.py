@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from billing.services.access import authenticate
-from billing.services.changing import approve_change, propose_change
+from billing.organizations.service.account_changes import approve_change, propose_change
+from billing.organizations.service.api_keys import authenticate
 from providers.contract import Verdict
 from tests.builders import ACCOUNT_NAME, add_demo_hospital
 from tests.conftest import DatabaseAddress

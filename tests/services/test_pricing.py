@@ -9,19 +9,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.coverage.authority import FacilityPricing, PriceDay, PricingAuthority, price_again
-from billing.domain.coverage.refusals import PriceNotInForce
-from billing.domain.errors import InvalidValue, NotFound
-from billing.domain.ids import OrganizationId, VisitId
-from billing.domain.tariff import ListedPrice
-from billing.domain.two_persons import PersonNeeded, SamePerson
-from billing.interop.visit_facts_json import ToldFacts
-from billing.interop.visit_json import read_visit
-from billing.services.claiming import compare_told_visit
-from billing.services.estimating import estimate_visit
-from billing.services.invoicing import find_invoice, issue_invoice
-from billing.services.pricing import (
+from billing.claims.service.check import compare_told_visit
+from billing.core.actor import Actor
+from billing.core.approvals import PersonNeeded, SamePerson
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import OrganizationId, VisitId
+from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PricingAuthority, price_again
+from billing.coverage.domain.refusals import PriceNotInForce
+from billing.coverage.service.pricing_settings import (
     PricingApproved,
     approve_proposed_pricing,
     find_pricing,
@@ -29,8 +24,13 @@ from billing.services.pricing import (
     list_pricings,
     propose_pricing,
 )
-from billing.services.tariffing import PriceListTerms, activate_tariff, approve_tariff, import_tariff
-from billing.services.visiting import TakenVisit, find_priced_visit, take_visit
+from billing.coverage.service.quote import estimate_visit
+from billing.invoices.service.issue import find_invoice, issue_invoice
+from billing.tariffs.domain.tariff import ListedPrice
+from billing.tariffs.service.price_lists import PriceListTerms, activate_tariff, approve_tariff, import_tariff
+from billing.visit_accounts.service.record_visits import TakenVisit, find_priced_visit, take_visit
+from billing.visits.formats.visit_facts_json import ToldFacts
+from billing.visits.formats.visit_json import read_visit
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
 from tests.services.persons import actors

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from billing.domain.coverage.explain import all_rules
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import CardChoice, Policy
-from billing.services.quoting import quote_bare_tables, quote_file, quote_json
+from billing.coverage.domain.explain import all_rules
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import CardChoice, Policy
+from billing.coverage.service.quote_file import quote_bare_tables, quote_file, quote_json
 from tests.interop.xml130.claim_files import (
     block,
     claim_file,

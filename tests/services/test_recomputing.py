@@ -17,34 +17,34 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.coverage.recompute import BillChange, Tally
-from billing.domain.errors import InvalidValue, NotFound
-from billing.domain.ids import InvoiceId
-from billing.domain.ledger import business_date
-from billing.domain.money import Dong, Shares
-from billing.domain.tariff import ListedPrice, TariffId, TariffIncomplete
-from billing.interop.visit_document import content_hash
-from billing.services import recomputing
-from billing.services.invoicing import issue_invoice
-from billing.services.recomputing import (
+from billing.core.actor import Actor
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import InvoiceId
+from billing.core.money import Dong, Shares
+from billing.db.database import Database, DatabaseUnavailable
+from billing.invoices.domain.invoice_diff import BillChange, Tally
+from billing.invoices.service import reprice as recomputing
+from billing.invoices.service.issue import issue_invoice
+from billing.invoices.service.reprice import (
     OtherProcesses,
     Period,
     RecomputingStopped,
     read_drafted_list,
     recompute,
 )
-from billing.services.steps.repricing import Draft
-from billing.services.tariffing import PriceListTerms, import_tariff
-from billing.services.visiting import take_visit
-from billing.storage.database import Database, DatabaseUnavailable
+from billing.invoices.service.reprice_batch import Draft
+from billing.ledger.domain.accounts import business_date
+from billing.tariffs.domain.tariff import ListedPrice, TariffId, TariffIncomplete
+from billing.tariffs.service.price_lists import PriceListTerms, import_tariff
+from billing.visit_accounts.service.record_visits import take_visit
+from billing.visits.formats.visit_document import content_hash
 from tests.builders import FACILITY_CODE, drug_line, service_line, visit_document
 from tests.conftest import DatabaseAddress
 from tests.services.persons import actors
 from tests.services.road import Road
 
 SYSTEM = Actor.system()
-FIGURES = resources.files("billing.domain.coverage").joinpath("parameters.toml").read_text("utf-8")
+FIGURES = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
 LEVEL_OF_DIGIT_4 = '4 = "80"'
 
 
@@ -314,8 +314,8 @@ async def test_process_that_ends_stops_the_replay_by_name(
 
 KILLED_REPLAY = """
 import asyncio, multiprocessing, os, signal, sys
-from billing.services.recomputing import OtherProcesses, recompute
-from billing.storage.database import Database
+from billing.invoices.service.reprice import OtherProcesses, recompute
+from billing.db.database import Database
 
 async def main(url):
     database = await Database.open(url)

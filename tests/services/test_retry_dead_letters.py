@@ -7,15 +7,16 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.errors import InvalidValue, NotFound
-from billing.domain.ids import DeliveryId, IntentId, InvoiceId
-from billing.domain.ledger import business_date
-from billing.domain.two_persons import PersonNeeded, SamePerson
-from billing.services import intake as intake_module
-from billing.services.closing import list_blockers
-from billing.services.intake import Intake
-from billing.services.retry_dead_letters import (
+from billing.core.actor import Actor
+from billing.core.approvals import PersonNeeded, SamePerson
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import DeliveryId, IntentId, InvoiceId
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.service.close_day import list_blockers
+from billing.payments.service import intake as intake_module
+from billing.payments.service.apply_notices import Answer, Delivery
+from billing.payments.service.intake import Intake
+from billing.payments.service.retry_dead_letters import (
     AlreadyClosed,
     AlreadyRetried,
     CloseNotProposed,
@@ -28,7 +29,6 @@ from billing.services.retry_dead_letters import (
     reject_close,
     retry_dead_letter,
 )
-from billing.services.steps.notices import Answer, Delivery
 from providers.contract import Callback, Callbacks, Notices, Verdict
 from providers.sandbox.message import SIGNATURE_HEADER, signature_header
 from tests.conftest import DatabaseAddress

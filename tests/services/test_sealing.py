@@ -8,14 +8,14 @@ from itertools import pairwise
 import asyncpg
 import pytest
 
-from billing.domain.seal import GENESIS, Seal, block_hash, count_rows
-from billing.services import sealing
-from billing.services.proving import find_unsealed, prove
-from billing.services.sealing import seal_once
-from billing.storage import sealed_rows
-from billing.storage.database import Database
-from billing.storage.sealed_rows import read_sealed_rows
-from billing.storage.seals import add_seal, read_seals
+from billing.db.database import Database
+from billing.ledger.domain.seal import GENESIS, Seal, block_hash, count_rows
+from billing.ledger.service import seal_rows as sealing
+from billing.ledger.service.seal_rows import seal_once
+from billing.ledger.service.verify import find_unsealed, prove
+from billing.ledger.store import sealed_rows
+from billing.ledger.store.sealed_rows import read_sealed_rows
+from billing.ledger.store.seals import add_seal, read_seals
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road, assert_books_are_right, find_doubts
 

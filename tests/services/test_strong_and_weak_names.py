@@ -13,13 +13,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.domain.ids import DeliveryId, ProviderAccountId
-from billing.domain.ledger import business_date
-from billing.domain.notice import Source
-from billing.services.context import ProviderAccount
-from billing.services.intake import Intake, IntakeLimits
-from billing.services.steps.notices import Answer, apply_deliveries
-from billing.storage.journal import open_day
+from billing.context import ProviderAccount
+from billing.core.ids import DeliveryId, ProviderAccountId
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.store.journal import open_day
+from billing.payments.domain.event import Source
+from billing.payments.service.apply_notices import Answer, apply_deliveries
+from billing.payments.service.intake import Intake, IntakeLimits
 from providers.contract import Notice, Verdict
 from providers.payos.order_codes import order_code
 from tests.conftest import DatabaseAddress

@@ -12,16 +12,16 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.anchor import Anchor
-from billing.domain.ids import OrganizationId
-from billing.domain.ledger import business_date
-from billing.services.anchoring import check_anchors, check_exported_heads
-from billing.services.balancing import snapshot_once
-from billing.services.closing import close_day
-from billing.services.sealing import find_head_of_day, seal_once
-from billing.storage.database import Database
-from billing.storage.seal_export import SealExport
+from billing.core.actor import Actor
+from billing.core.ids import OrganizationId
+from billing.db.database import Database
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.domain.anchor import Anchor
+from billing.ledger.service.anchors import check_anchors, check_exported_heads
+from billing.ledger.service.balances import snapshot_once
+from billing.ledger.service.close_day import close_day
+from billing.ledger.service.seal_rows import find_head_of_day, seal_once
+from billing.ledger.store.seal_export import SealExport
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.services.clock import StandingClock

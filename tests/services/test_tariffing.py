@@ -8,14 +8,14 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.errors import NotFound
-from billing.domain.ids import OrganizationId
-from billing.domain.tariff import ListedPrice, TariffId, TariffStateForbids
-from billing.domain.two_persons import PersonNeeded, SamePerson
-from billing.services import tariffing
-from billing.services.steps.idempotency import Claim, IdempotencyKeyReused
-from billing.services.tariffing import (
+from billing.core.actor import Actor
+from billing.core.approvals import PersonNeeded, SamePerson
+from billing.core.errors import NotFound
+from billing.core.ids import OrganizationId
+from billing.db.idempotency import Claim, IdempotencyKeyReused
+from billing.tariffs.domain.tariff import ListedPrice, TariffId, TariffStateForbids
+from billing.tariffs.service import price_lists as tariffing
+from billing.tariffs.service.price_lists import (
     PriceListTerms,
     TariffDayTaken,
     TariffIncomplete,
@@ -28,7 +28,7 @@ from billing.services.tariffing import (
     list_tariffs,
     preview_tariff,
 )
-from billing.storage.tariffs import read_in_force, read_items
+from billing.tariffs.store.tariffs import read_in_force, read_items
 from tests.builders import FACILITY_CODE, add_demo_hospital
 from tests.conftest import DatabaseAddress
 from tests.services.persons import actors

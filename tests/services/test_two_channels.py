@@ -14,10 +14,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.domain.ids import ProviderAccountId
-from billing.services.context import Context, ProviderAccount
-from billing.services.intake import Intake, IntakeLimits
-from billing.storage.database import Database
+from billing.context import Context, ProviderAccount
+from billing.core.ids import ProviderAccountId
+from billing.db.database import Database
+from billing.payments.service.intake import Intake, IntakeLimits
 from providers.contract import Notice
 from tests.builders import ACCOUNT_NAME, build_context
 from tests.conftest import DatabaseAddress

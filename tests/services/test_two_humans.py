@@ -7,15 +7,15 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from billing.domain.actor import Role
-from billing.domain.errors import InvalidValue, NotFound
-from billing.domain.ids import PersonId
-from billing.domain.two_persons import SamePerson
-from billing.services.access import authenticate
-from billing.services.context import Ids
-from billing.services.organizing import NameTaken, Setup
-from billing.services.steps.second_person import require_second_person
-from billing.storage.database import Database, DatabaseLimits
+from billing.context import Ids
+from billing.core.actor import Role
+from billing.core.approvals import SamePerson
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import PersonId
+from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.api_keys import authenticate
+from billing.organizations.service.second_person import require_second_person
+from billing.organizations.service.setup import NameTaken, Setup
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from billing.domain.errors import CommitUnknown, Unavailable
-from billing.services.intake import Intake, IntakeLimits
-from billing.services.steps.notices import Answer
-from billing.storage.database import Database, DatabaseLimits
+from billing.core.errors import CommitUnknown, Unavailable
+from billing.db.database import Database, DatabaseLimits
+from billing.payments.service.apply_notices import Answer
+from billing.payments.service.intake import Intake, IntakeLimits
 from providers.contract import Notice, Verdict
 from tests.builders import ACCOUNT_NAME, build_context
 from tests.conftest import DatabaseAddress

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from billing.services.watching import HorizonWatch
-from billing.storage.horizon import read_numbers
+from billing.db.transaction_ids import read_numbers
+from billing.ledger.service.xmin_monitor import HorizonWatch
 from tests.services.road import Road
 
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import asyncpg
 import pytest
 
-import billing.storage
-from billing.storage.proofs import PROOFS
+import billing
+from billing.ledger.store.checks import PROOFS
 from tests.conftest import DatabaseAddress
 
 INSTALLATION_WIDE = {
@@ -305,41 +305,43 @@ async def test_transaction_ids_and_approvals_are_not_the_service_to_insert(owner
 
 
 def _statements() -> Iterator[tuple[str, str]]:
-    """Every SQL constant of the storage floor, by module and name, and the statements of the proofs."""
-    for module_info in pkgutil.iter_modules(billing.storage.__path__):
-        module = importlib.import_module(f"billing.storage.{module_info.name}")
+    """Every SQL constant of the packages, by module and name, and the statements of the proofs."""
+    for module_info in pkgutil.walk_packages(billing.__path__, "billing."):
+        if module_info.name == "billing.__main__":
+            continue
+        module = importlib.import_module(module_info.name)
         for name, value in vars(module).items():
             words = value.split() if isinstance(value, str) and name.startswith("_") and name.isupper() else []
             if words and words[0] in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}:
-                yield f"{module_info.name}.{name}", value
+                yield f"{module_info.name.removeprefix('billing.')}.{name}", value
     for proof in PROOFS:
         yield f"proofs.{proof.name}", proof.query
 
 
 _OWNERS_STATEMENTS = {
-    "organizations._ADD_ORGANIZATION",
-    "organizations._ADD_PREFIX",
-    "organizations._ADD_FACILITY",
-    "organizations._ADD_TERMS",
-    "organizations._SET_FACILITY_PHONE",
-    "claim_facts._ADD_ANNEXES",
-    "claim_facts._SET_TERMS",
-    "organizations._CLAIM_BANK_ACCOUNT",
-    "organizations._ADD_BANK_ACCOUNT",
-    "organizations._ADD_PROVIDER_ACCOUNT",
-    "organizations._ADD_LEDGER_NUMBERS",
-    "access._ADD_PERSON",
-    "access._ADD_KEY",
-    "access._GRANT_ROLES",
-    "access._REVOKE_KEY",
-    "access._RENAME_PERSON",
-    "organizations._DETACH_PARTITIONS",
-    "migrator._ADD_RECORD",
-    "horizon._REBASE",
-    "webhooks._ADD_ENDPOINT",
-    "webhooks._REMOVE_ENDPOINT",
-    "exceptions._SET_TERMS",
-    "grants._RECORD",
+    "organizations.store.organizations._ADD_ORGANIZATION",
+    "organizations.store.organizations._ADD_PREFIX",
+    "organizations.store.organizations._ADD_FACILITY",
+    "organizations.store.organizations._ADD_TERMS",
+    "organizations.store.organizations._SET_FACILITY_PHONE",
+    "claims.store.claim_facts._ADD_ANNEXES",
+    "claims.store.claim_facts._SET_TERMS",
+    "organizations.store.organizations._CLAIM_BANK_ACCOUNT",
+    "organizations.store.organizations._ADD_BANK_ACCOUNT",
+    "organizations.store.organizations._ADD_PROVIDER_ACCOUNT",
+    "organizations.store.organizations._ADD_LEDGER_NUMBERS",
+    "organizations.store.api_keys._ADD_PERSON",
+    "organizations.store.api_keys._ADD_KEY",
+    "organizations.store.api_keys._GRANT_ROLES",
+    "organizations.store.api_keys._REVOKE_KEY",
+    "organizations.store.api_keys._RENAME_PERSON",
+    "organizations.store.organizations._DETACH_PARTITIONS",
+    "db.migrator._ADD_RECORD",
+    "db.transaction_ids._REBASE",
+    "notifications.store.webhooks._ADD_ENDPOINT",
+    "notifications.store.webhooks._REMOVE_ENDPOINT",
+    "payments.store.exceptions._SET_TERMS",
+    "db.grants._RECORD",
 }
 """Setting an organization up takes the owner; the app role is refused these."""
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from billing.domain.errors import CommitUnknown
-from billing.domain.ids import OrganizationId
-from billing.storage.database import (
+from billing.core.errors import CommitUnknown
+from billing.core.ids import OrganizationId
+from billing.db.database import (
     Database,
     DatabaseLimits,
     DatabaseUnavailable,
@@ -18,7 +18,7 @@ from billing.storage.database import (
     Transaction,
     TransactionAborted,
 )
-from billing.storage.embedded import EmbeddedPostgres
+from billing.devserver.embedded import EmbeddedPostgres
 from tests.conftest import DatabaseAddress
 from tests.storage.proxy import Proxy
 

@@ -17,11 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-from billing.storage import server_programs
-from billing.storage.database import Database
-from billing.storage.embedded import EmbeddedPostgres, ServerDidNotStart
-from billing.storage.server_programs import ServerProgramsNotFound, find_server_programs, server_user
-from billing.storage.walls import check_role
+from billing.db.database import Database
+from billing.db.role_checks import check_role
+from billing.devserver import server_programs
+from billing.devserver.embedded import EmbeddedPostgres, ServerDidNotStart
+from billing.devserver.server_programs import ServerProgramsNotFound, find_server_programs, server_user
 from tests.conftest import skip_by_name
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ STRANGER = "daemon"
 STORY = textwrap.dedent("""
     import asyncio, asyncpg, sys, time
     from urllib.parse import parse_qs, urlsplit
-    from billing.storage.embedded import EmbeddedPostgres
+    from billing.devserver.embedded import EmbeddedPostgres
 
     async def greet(url):
         connection = await asyncpg.connect(url)

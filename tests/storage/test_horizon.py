@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
-from billing.services.balancing import read_balances, snapshot_once
-from billing.services.context import Ids, utc_now
-from billing.services.sealing import seal_once
-from billing.storage.database import Database, DatabaseLimits
-from billing.storage.embedded import SUPERUSER, EmbeddedPostgres
-from billing.storage.horizon import OthersConnected, RestoredElsewhere, check_horizon, rebase
-from billing.storage.journal import read_trial_balance
+from billing.context import Ids, utc_now
+from billing.db.database import Database, DatabaseLimits
+from billing.db.transaction_ids import OthersConnected, RestoredElsewhere, check_horizon, rebase
+from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
+from billing.ledger.service.balances import read_balances, snapshot_once
+from billing.ledger.service.seal_rows import seal_once
+from billing.ledger.store.journal import read_trial_balance
 from tests.builders import ACCOUNT_NAME, DemoHospital, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress, DatabaseServer, skip_by_name
 from tests.services.road import Road, assert_books_are_right, find_doubts

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from billing.storage.migrator import migrate, migrations_directory
+from billing.db.migrator import migrate, migrations_directory
 from tests.conftest import DatabaseAddress
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from billing.storage.database import DatabaseUnavailable
-from billing.storage.migrator import (
+from billing.db.database import DatabaseUnavailable
+from billing.db.migrator import (
     DatabaseAhead,
     MigrationEdited,
     MigrationEndsTransaction,
@@ -65,10 +65,7 @@ async def test_six_instances_started_at_once_apply_each_file_once(
 
 
 async def test_six_processes_started_at_once_apply_the_schema_once(empty_database: DatabaseAddress) -> None:
-    code = (
-        "import asyncio, sys; from billing.storage.migrator import migrate; "
-        "print(len(asyncio.run(migrate(sys.argv[1]))))"
-    )
+    code = "import asyncio, sys; from billing.db.migrator import migrate; print(len(asyncio.run(migrate(sys.argv[1]))))"
     root = Path(__file__).parents[2]
     starts = [
         asyncio.create_subprocess_exec(

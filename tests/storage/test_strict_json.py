@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.storage.strict_json import decode_json, encode_json
+from billing.db.json_codec import decode_json, encode_json
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from billing.storage.database import Database
-from billing.storage.migrator import migrate
-from billing.storage.walls import DatabaseUnsafe, check_role
+from billing.db.database import Database
+from billing.db.migrator import migrate
+from billing.db.role_checks import DatabaseUnsafe, check_role
 from tests.conftest import DatabaseAddress
 
 

@@ -6,8 +6,8 @@ from secrets import token_urlsafe
 import httpx
 import pytest
 
-from billing.services.intake import Intake
-from billing.storage.database import Database
+from billing.db.database import Database
+from billing.payments.service.intake import Intake
 from billing.web.server import create_application, serving
 from billing.web.surroundings import WebLimits
 from tests.builders import DemoHospital, add_demo_hospital, build_context

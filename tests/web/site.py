@@ -15,8 +15,8 @@ import asyncpg
 import httpx
 from aiohttp import web
 
-from billing.services.context import Context
-from billing.services.intake import Intake
+from billing.context import Context
+from billing.payments.service.intake import Intake
 from billing.web.surroundings import SURROUNDINGS
 from providers.sandbox.bank import PretendBank
 from providers.sandbox.message import SandboxSettings

@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.domain.errors import InvalidValue
-from billing.domain.keys import split_key, write_key
-from billing.services.access import BELIEVED
-from billing.services.context import Ids
-from billing.services.organizing import Setup
-from billing.storage.database import Database
+from billing.context import Ids
+from billing.core.errors import InvalidValue
+from billing.db.database import Database
+from billing.organizations.domain.api_key import split_key, write_key
+from billing.organizations.service.api_keys import BELIEVED
+from billing.organizations.service.setup import Setup
 from tests.web.site import Site, problem
 
 ADDRESS = "/v1/visits/00000000-0000-7000-8000-000000000000"

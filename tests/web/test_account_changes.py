@@ -7,11 +7,11 @@ import asyncpg
 import httpx
 import pytest
 
-from billing.domain.actor import Role
-from billing.services.accounts import KEPT
-from billing.services.context import Ids, utc_now
-from billing.services.organizing import Setup
-from billing.storage.database import Database
+from billing.context import Ids, utc_now
+from billing.core.actor import Role
+from billing.db.database import Database
+from billing.organizations.service.provider_accounts import KEPT
+from billing.organizations.service.setup import Setup
 from providers.addresses import AddressRules
 from tests.builders import ACCOUNT_NAME, DemoHospital
 from tests.web.site import Site, problem

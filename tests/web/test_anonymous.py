@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from billing.app import open_service
-from billing.domain.errors import NotFound
-from billing.domain.ids import OrganizationId
-from billing.storage.database import DatabaseLimits
+from billing.core.errors import NotFound
+from billing.core.ids import OrganizationId
+from billing.db.database import DatabaseLimits
 from billing.web.anonymous import AnonymousLimits, AnonymousTraffic, TooManyRequests
 from billing.web.server import create_application, serving
 from billing.web.surroundings import WebLimits

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.services.accounts import BuiltProvider
-from billing.services.context import Ids, allow_all, utc_now
-from billing.services.intake import Intake
-from billing.services.organizing import NewBankAccount, Setup
-from billing.storage.database import Database, DatabaseLimits
-from billing.storage.organizations import ProviderAccountRow
+from billing.context import Ids, allow_all, utc_now
+from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.provider_accounts import BuiltProvider
+from billing.organizations.service.setup import NewBankAccount, Setup
+from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service.intake import Intake
 from billing.web.server import create_application, serving
 from providers.contract import Callback
 from providers.telling import vietnam_digits

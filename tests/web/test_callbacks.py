@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from structlog.testing import capture_logs
 
-from billing.domain.errors import CommitUnknown
-from billing.services.intake import LaneFull
+from billing.core.errors import CommitUnknown
+from billing.payments.service.intake import LaneFull
 from providers.contract import Callback, Notices, Reply
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.bank import Behaviour

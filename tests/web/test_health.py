@@ -10,13 +10,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from billing.domain.errors import InvalidValue
-from billing.domain.ids import DeliveryId
-from billing.services import background, intake
-from billing.services.context import Context
-from billing.services.steps.notices import Answer, Delivery, apply_deliveries
-from billing.storage.database import Database, Transaction
-from billing.storage.migrator import DatabaseAhead, migrate, migrations_directory, pending, read_migrations
+from billing.context import Context
+from billing.core.errors import InvalidValue
+from billing.core.ids import DeliveryId
+from billing.db import background
+from billing.db.database import Database, Transaction
+from billing.db.migrator import DatabaseAhead, migrate, migrations_directory, pending, read_migrations
+from billing.payments.service import intake
+from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
 from providers.sandbox.bank import Behaviour
 from tests.builders import DemoHospital
 from tests.web.site import Site

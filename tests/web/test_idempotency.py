@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.services.paying import INSTRUCTION_PATIENCE
-from billing.storage.idempotency import try_lock_key
+from billing.checkout.service.intents import INSTRUCTION_PATIENCE
+from billing.db.idempotency_keys import try_lock_key
 from providers.contract import PaymentInstruction, PaymentRefused, PaymentRequest, ProviderUnreachable
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.bank import Behaviour
@@ -125,7 +125,7 @@ async def test_fault_of_ours_keeps_no_key(site: Site, monkeypatch: pytest.Monkey
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr("billing.services.invoicing.add_invoice", fail)
+        patch.setattr("billing.invoices.service.issue.add_invoice", fail)
         problem(await send(site, "/v1/invoices", {"visit_id": visit_id}), 500, "internal_error")
 
     assert (await send(site, "/v1/invoices", {"visit_id": visit_id})).status_code == 201

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from billing.domain.reference import is_reference_code
+from billing.core.reference_code import is_reference_code
 from providers.emvqr import parse
 from providers.sandbox.bank import Behaviour
 from tests.builders import ACCOUNT_NAME, BANK_BIN, DemoHospital

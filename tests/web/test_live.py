@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from billing.app import open_service
-from billing.domain.errors import Unavailable
-from billing.domain.ids import IntentId, OrganizationId
-from billing.services.context import Context
-from billing.services.intake import Intake
-from billing.storage.database import Database, DatabaseLimits
+from billing.context import Context
+from billing.core.errors import Unavailable
+from billing.core.ids import IntentId, OrganizationId
+from billing.db.database import Database, DatabaseLimits
+from billing.payments.service.intake import Intake
 from billing.web import live
 from billing.web.live import LIVE, LiveHub, LiveLimits
 from billing.web.server import create_application, serving

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from billing.domain.ids import ProviderAccountId
+from billing.core.ids import ProviderAccountId
 from billing.web.server import create_application, serving
 from providers.resilience import LineLimits, Lines
 from providers.sandbox.bank import Behaviour

@@ -13,15 +13,15 @@ from aiohttp import web
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from billing.domain.folding import Reason
-from billing.domain.intent import IntentState
-from billing.domain.invoice import InvoiceState
-from billing.domain.ledger import AccountRole, EntryKind, business_date
-from billing.domain.payment import Why
-from billing.domain.states import PatientState
-from billing.domain.tariff import TariffState
-from billing.domain.webhook import Due, message_body
-from billing.interop.visit_json import VISIT_KEYS
+from billing.checkout.domain.patient_states import PatientState
+from billing.invoices.domain.invoice import InvoiceState
+from billing.ledger.domain.accounts import AccountRole, EntryKind, business_date
+from billing.notifications.domain.webhook import Due, message_body
+from billing.payments.domain.apply_events import Reason
+from billing.payments.domain.intent import IntentState
+from billing.payments.domain.payment import Why
+from billing.tariffs.domain.tariff import TariffState
+from billing.visits.formats.visit_json import VISIT_KEYS
 from billing.web.openapi import plain_path
 from billing.web.server import create_application, serving
 from providers.sandbox.bank import Behaviour

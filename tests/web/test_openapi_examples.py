@@ -15,8 +15,8 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from billing.domain.errors import InvalidValue
-from billing.services import intake
+from billing.core.errors import InvalidValue
+from billing.payments.service import intake
 from billing.web.openapi_examples import EXAMPLES_FILE, read_examples
 from billing.web.routes import API
 from providers.sandbox.bank import Behaviour

@@ -6,12 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.domain.actor import Role
-from billing.domain.errors import InvalidValue
-from billing.services import intake
-from billing.services.context import Ids
-from billing.services.organizing import Setup
-from billing.storage.database import Database
+from billing.context import Ids
+from billing.core.actor import Role
+from billing.core.errors import InvalidValue
+from billing.db.database import Database
+from billing.organizations.service.setup import Setup
+from billing.payments.service import intake
 from billing.web.routes import API
 from providers.sandbox.bank import Behaviour
 from tests.builders import ACCOUNT_NAME, DemoHospital, visit_document

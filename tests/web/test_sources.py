@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from billing.services.accounts import BuiltProvider, StoredProviderAccounts
-from billing.services.intake import Intake
-from billing.storage.organizations import ProviderAccountRow
+from billing.organizations.service.provider_accounts import BuiltProvider, StoredProviderAccounts
+from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service.intake import Intake
 from billing.web.server import create_application, serving
 from billing.web.surroundings import SURROUNDINGS
 from providers.contract import PaymentInstruction, PaymentRequest, PaymentUnknown

@@ -8,14 +8,14 @@ import httpx
 import pytest
 from aiohttp.test_utils import TestServer
 
-from billing.services.accounts import BuiltProvider
-from billing.services.asking import ask_once
-from billing.services.context import Context, Ids, allow_all
-from billing.services.expiring import expire_once
-from billing.services.intake import Intake
-from billing.services.organizing import NewBankAccount, Setup
-from billing.storage.database import Database, DatabaseLimits
-from billing.storage.organizations import ProviderAccountRow
+from billing.checkout.service.expire import expire_once
+from billing.context import Context, Ids, allow_all
+from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.provider_accounts import BuiltProvider
+from billing.organizations.service.setup import NewBankAccount, Setup
+from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service.intake import Intake
+from billing.payments.service.polls import ask_once
 from billing.web.server import create_application, serving
 from providers.contract import (
     KnownPayment,

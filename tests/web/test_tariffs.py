@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from billing.domain.actor import Role
+from billing.core.actor import Role
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.interop.sheets.workbooks import rows, workbook
 from tests.services.persons import give_keys

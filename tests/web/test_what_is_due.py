@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from billing.interop.vietqr import read_vietqr
+from billing.checkout.formats.vietqr import read_vietqr
 from providers.sandbox.bank import Behaviour
 from tests.builders import ACCOUNT_NAME
 from tests.web.site import Site, problem

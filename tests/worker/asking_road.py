@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 from aiohttp import web
 
-from billing.services.accounts import BuiltProvider
-from billing.services.context import Context
-from billing.services.intake import Intake
-from billing.storage.organizations import ProviderAccountRow
+from billing.context import Context
+from billing.organizations.service.provider_accounts import BuiltProvider
+from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service.intake import Intake
 from providers.contract import Callback, Notices
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.bank import PretendBank

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from aiohttp import web
 
-from billing.services.intake import Intake
-from billing.storage.database import Database
+from billing.db.database import Database
+from billing.payments.service.intake import Intake
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road

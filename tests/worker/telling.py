@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from billing.domain.ids import OrganizationId
-from billing.domain.webhook import Endpoint, EndpointId
-from billing.services.context import Context
-from billing.services.dispatching import (
+from billing.context import Context
+from billing.core.ids import OrganizationId
+from billing.db.database import Database, DatabaseLimits
+from billing.ledger.store.journal import write_message
+from billing.notifications.domain.webhook import Endpoint, EndpointId
+from billing.notifications.service.webhooks import (
     Dispatch,
     dispatch_once,
     find_due_endpoints,
     hand_out_once,
     open_endpoint,
 )
-from billing.storage.database import Database, DatabaseLimits
-from billing.storage.journal import write_message
 from billing.worker.sender import Sender, SenderLimits
 from tests.builders import DemoHospital
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from billing.domain.errors import CommitUnknown, Unavailable
-from billing.domain.intent import IntentState
-from billing.services.asking import ask_once
-from billing.services.expiring import expire_once
-from billing.storage.bookings import RowChangedMeanwhile
+from billing.checkout.service.expire import expire_once
+from billing.core.errors import CommitUnknown, Unavailable
+from billing.payments.domain.intent import IntentState
+from billing.payments.service.polls import ask_once
+from billing.payments.store.bookings import RowChangedMeanwhile
 from providers.contract import Outcome
 from providers.sandbox.bank import Behaviour
 from providers.sandbox.message import SandboxMessage
@@ -238,7 +238,7 @@ async def test_answer_that_cannot_be_written_is_asked_for_again_and_is_no_dead_l
         raise fault
 
     with monkeypatch.context() as broken, suppress(Unavailable):
-        broken.setattr("billing.services.asking.apply_deliveries", fail)
+        broken.setattr("billing.payments.service.polls.apply_deliveries", fail)
         await ask(asking_road)
     asking_road.clock.now += again_after
     await ask(asking_road)
@@ -359,7 +359,7 @@ async def test_answer_that_can_never_be_written_goes_to_a_person_after_a_day(
         attempts.append(1)
         raise fault("again")
 
-    monkeypatch.setattr("billing.services.asking.apply_deliveries", fail)
+    monkeypatch.setattr("billing.payments.service.polls.apply_deliveries", fail)
     for _ in range(60):
         asking_road.clock.turn(minutes=30)
         with suppress(Unavailable, CommitUnknown):

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from uuid import UUID
 
-from billing.services.asking import ask_once
-from billing.services.expiring import expire_once
-from billing.storage.pay_pages import ask_soon
+from billing.checkout.service.expire import expire_once
+from billing.checkout.store.pay_pages import ask_soon
+from billing.payments.service.polls import ask_once
 from providers.contract import Outcome
 from providers.sandbox.bank import Behaviour
 from tests.services.road import OWED

@@ -8,12 +8,12 @@ from datetime import datetime
 
 import pytest
 
-from billing.domain.errors import Unavailable
-from billing.services import feeding
-from billing.services.accounts import BuiltProvider
-from billing.services.feeding import FeedStuck, feed_once
-from billing.storage.database import Database
-from billing.storage.organizations import ProviderAccountRow
+from billing.core.errors import Unavailable
+from billing.db.database import Database
+from billing.organizations.service.provider_accounts import BuiltProvider
+from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service import feeds as feeding
+from billing.payments.service.feeds import FeedStuck, feed_once
 from providers.contract import Feeds, FeedUnknown, Movement, Notice, Notices
 from providers.sandbox.adapter import Sandbox
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context, build_sandbox

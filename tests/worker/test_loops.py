@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from billing.domain.errors import Unavailable
-from billing.domain.ids import OrganizationId
-from billing.domain.retention import Retention
-from billing.services.context import utc_now
-from billing.storage.idempotency import add_key
+from billing.context import utc_now
+from billing.core.errors import Unavailable
+from billing.core.ids import OrganizationId
+from billing.db.idempotency_keys import add_key
+from billing.ops.retention import Retention
 from billing.worker.dispatcher import Dispatcher
 from billing.worker.loops import Loop, Loops, Round, for_each_organization
 from billing.worker.running import Pace, run_worker

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from billing.domain.asking import next_open_question
-from billing.services.asking import ask_once
-from billing.services.expiring import expire_once
+from billing.checkout.service.expire import expire_once
+from billing.payments.domain.poll_schedule import next_open_question
+from billing.payments.service.polls import ask_once
 from providers.contract import PollSchedule
 from providers.payos.adapter import Payos
 from providers.sandbox.adapter import Sandbox

@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from billing.storage.embedded import EmbeddedPostgres
+from billing.devserver.embedded import EmbeddedPostgres
 from tests.builders import add_demo_hospital
 from tests.cli.test_demo import run
 from tests.worker.receiver import Receiver, receiving

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing.domain.webhook import WebhookAddressRefused
+from billing.notifications.domain.webhook import WebhookAddressRefused
 from billing.worker.sender import Sender, SenderLimits, is_public
 from tests.worker.receiver import Receiver, receiving
 

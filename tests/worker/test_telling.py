@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from billing.domain.errors import NotFound
-from billing.services.dispatching import (
+from billing.core.errors import NotFound
+from billing.notifications.service.webhooks import (
     dispatch_once,
     forget_once,
     hand_out_once,
@@ -18,7 +18,7 @@ from billing.services.dispatching import (
     redeliver,
     resume_endpoint,
 )
-from billing.storage.outbox import OutboxRestored
+from billing.notifications.store.outbox import OutboxRestored
 from billing.worker.sender import SenderLimits
 from tests.worker.receiver import Receiver, receiving
 from tests.worker.telling import SECRET, Telling

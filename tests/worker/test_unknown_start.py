@@ -2,11 +2,11 @@
 
 import pytest
 
-from billing.domain.actor import Actor
-from billing.domain.ids import InvoiceId
-from billing.services.asking import ask_once
-from billing.services.paying import PaymentNotStarted, open_intent
-from billing.services.steps.idempotency import Claim
+from billing.checkout.service.intents import PaymentNotStarted, open_intent
+from billing.core.actor import Actor
+from billing.core.ids import InvoiceId
+from billing.db.idempotency import Claim
+from billing.payments.service.polls import ask_once
 from providers.contract import PaymentInstruction, PaymentRefused, PaymentRequest, PaymentUnknown
 from providers.sandbox.adapter import Sandbox
 from tests.builders import ACCOUNT_NAME

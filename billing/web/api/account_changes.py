@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from billing.services.changing import (
+from billing.organizations.service.account_changes import (
     AccountChange,
     approve_change,
     find_change,

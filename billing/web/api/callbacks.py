@@ -16,8 +16,8 @@ from aiohttp import web
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from billing.domain.ids import DeliveryId
-from billing.services.retry_dead_letters import (
+from billing.core.ids import DeliveryId
+from billing.payments.service.retry_dead_letters import (
     REASON_LENGTH_MAX,
     DeadLetter,
     DeliveryAnswered,

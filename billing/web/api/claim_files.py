@@ -7,8 +7,8 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from billing.domain.ids import InvoiceId
-from billing.services.exporting import export_claim
+from billing.claims.service.export import export_claim
+from billing.core.ids import InvoiceId
 from billing.web.bodies import read_id
 from billing.web.operations import Content, Description, described
 from billing.web.surroundings import CALLER, surroundings

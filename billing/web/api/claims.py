@@ -13,18 +13,18 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.domain.coverage.explain import Language
-from billing.domain.ids import VisitId
-from billing.interop.claim_json import check_json, compare_json
-from billing.interop.json_fields import Fields
-from billing.interop.visit_facts_json import ToldFacts, told_facts
-from billing.services.claiming import (
+from billing.claims.formats.claim_json import check_json, compare_json
+from billing.claims.service.check import (
     check_claim_file,
     check_known_visit,
     check_told_visit,
     compare_claim_file,
     compare_told_visit,
 )
+from billing.core.ids import VisitId
+from billing.coverage.domain.explain import Language
+from billing.visits.formats.json_fields import Fields
+from billing.visits.formats.visit_facts_json import ToldFacts, told_facts
 from billing.web.answers import json_answer
 from billing.web.api.visits import XML
 from billing.web.bodies import JSON, parse_json, read_body, read_id, require_media_type

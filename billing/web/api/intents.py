@@ -15,19 +15,19 @@ from aiohttp import web
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from billing.domain.addresses import pay_path
-from billing.domain.coverage.explain import Language
-from billing.domain.errors import NotFound
-from billing.domain.ids import IntentId, InvoiceId
-from billing.domain.intent import IntentState
-from billing.domain.money import dong
-from billing.domain.reference import purpose_text
-from billing.domain.states import START_UNKNOWN, WORDS, PatientState
-from billing.interop.qr import qr_svg
-from billing.interop.vietqr import read_vietqr
-from billing.services.listing import list_intents
-from billing.services.paying import INVOICES_MAX, cancel_intent, find_intent, open_intent
-from billing.services.steps.codes import due_of
+from billing.checkout.domain.patient_states import START_UNKNOWN, WORDS, PatientState
+from billing.checkout.domain.urls import pay_path
+from billing.checkout.formats.qr_image import qr_svg
+from billing.checkout.formats.vietqr import read_vietqr
+from billing.checkout.service.intents import INVOICES_MAX, cancel_intent, find_intent, open_intent
+from billing.checkout.service.payment_codes import due_of
+from billing.core.errors import NotFound
+from billing.core.ids import IntentId, InvoiceId
+from billing.core.money import dong
+from billing.core.reference_code import purpose_text
+from billing.coverage.domain.explain import Language
+from billing.lists.lists import list_intents
+from billing.payments.domain.intent import IntentState
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import Body, read_claimed, read_id
 from billing.web.documents import EXACTLY, PageDocument

@@ -13,11 +13,11 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.domain.coverage.priced import Reason
-from billing.domain.ids import InvoiceId, VisitId
-from billing.domain.invoice import InvoiceState
-from billing.services.invoicing import find_invoice, issue_invoice
-from billing.services.listing import list_invoices
+from billing.core.ids import InvoiceId, VisitId
+from billing.coverage.domain.price_result import Reason
+from billing.invoices.domain.invoice import InvoiceState
+from billing.invoices.service.issue import find_invoice, issue_invoice
+from billing.lists.lists import list_invoices
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import Body, read_claimed, read_id
 from billing.web.documents import EXACTLY, PageDocument, SharesDocument

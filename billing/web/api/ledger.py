@@ -12,11 +12,11 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.domain.actor import ActorKind
-from billing.domain.balance import AccountBalance, EntryLines, PostingLine
-from billing.domain.ids import EntryId
-from billing.domain.ledger import AccountKey, AccountRole, EntryKind
-from billing.services.balancing import find_entry, list_entries, read_balances
+from billing.core.actor import ActorKind
+from billing.core.ids import EntryId
+from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
+from billing.ledger.domain.balances import AccountBalance, EntryLines, PostingLine
+from billing.ledger.service.balances import find_entry, list_entries, read_balances
 from billing.web.answers import json_answer
 from billing.web.bodies import read_id
 from billing.web.documents import EXACTLY, PageDocument, words

@@ -12,9 +12,9 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.domain.ids import PaymentId
-from billing.domain.payment import Place
-from billing.services.listing import find_payment, list_payments
+from billing.core.ids import PaymentId
+from billing.lists.lists import find_payment, list_payments
+from billing.payments.domain.payment import Place
 from billing.web.answers import json_answer
 from billing.web.bodies import read_id
 from billing.web.documents import EXACTLY, PageDocument, words

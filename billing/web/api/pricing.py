@@ -16,9 +16,9 @@ from aiohttp import web
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from billing.domain.coverage.authority import FacilityPricing, PriceDay, PricingAuthority
-from billing.domain.coverage.explain import plain_number
-from billing.services.pricing import (
+from billing.coverage.domain.explain import plain_number
+from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PricingAuthority
+from billing.coverage.service.pricing_settings import (
     approve_proposed_pricing,
     find_pricing,
     list_differences,

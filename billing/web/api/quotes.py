@@ -9,9 +9,9 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.interop.bhyt_case import write_finding
-from billing.interop.visit_schema import VISIT_SCHEMA
-from billing.services.estimating import estimate_claim_file, estimate_visit
+from billing.coverage.formats.worked_case_json import write_finding
+from billing.coverage.service.quote import estimate_claim_file, estimate_visit
+from billing.visits.formats.visit_schema import VISIT_SCHEMA
 from billing.web.answers import json_answer
 from billing.web.api.visits import XML
 from billing.web.bodies import JSON, parse_json, read_body, require_media_type

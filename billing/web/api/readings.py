@@ -16,10 +16,10 @@ from aiohttp import web
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.readings import Reading, all_readings
-from billing.interop.readings import write_readings
-from billing.services.readings import (
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.policy_options import Reading, all_readings
+from billing.coverage.formats.policy_json import write_readings
+from billing.coverage.service.facility_policies import (
     approve_proposed_readings,
     find_readings,
     list_all_readings,

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.domain.coverage.explain import NOTE, Rule, all_rules
+from billing.coverage.domain.explain import NOTE, Rule, all_rules
 from billing.web.answers import json_answer
 from billing.web.documents import EXACTLY
 from billing.web.explaining import by_language

@@ -15,11 +15,11 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.domain.balance import StatementLine, StatementPlace
-from billing.domain.errors import NotFound
-from billing.domain.ids import EntryId
-from billing.domain.ledger import AccountKey, AccountRole, EntryKind, business_date
-from billing.services.balancing import read_statement_of_account
+from billing.core.errors import NotFound
+from billing.core.ids import EntryId
+from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind, business_date
+from billing.ledger.domain.balances import StatementLine, StatementPlace
+from billing.ledger.service.balances import read_statement_of_account
 from billing.web.answers import json_answer
 from billing.web.api.ledger import AccountDocument
 from billing.web.documents import EXACTLY, words

@@ -19,9 +19,9 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.domain.tariff import ChangeKind, TariffId, TariffState
-from billing.interop.sheets import DecimalMark, ReadPriceList, RowFault, SheetFormat, read_price_list
-from billing.services.tariffing import (
+from billing.spreadsheets import DecimalMark, ReadPriceList, RowFault, SheetFormat, read_price_list
+from billing.tariffs.domain.tariff import ChangeKind, TariffId, TariffState
+from billing.tariffs.service.price_lists import (
     PriceListTerms,
     activate_tariff,
     approve_tariff,

@@ -6,9 +6,8 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from billing.domain.copay_history import CopayHistory, CopayPaid
-from billing.domain.coverage.figures import vietnam_day
-from billing.domain.coverage.policy import (
+from billing.coverage.domain.parameters import vietnam_day
+from billing.coverage.domain.policy import (
     CardChoice,
     CareSide,
     CopayCrossing,
@@ -18,8 +17,9 @@ from billing.domain.coverage.policy import (
     OutOfRouteExemption,
     SupplyPackageCap,
 )
-from billing.domain.private_insurance import CoveredPart, PrivateInsurance
-from billing.domain.visit import CeilingKind, FormerLine, OtherFunds, PayerClass, Scope, Table, is_supply_line
+from billing.visits.domain.copay_history import CopayHistory, CopayPaid
+from billing.visits.domain.private_insurance import CoveredPart, PrivateInsurance
+from billing.visits.domain.visit import CeilingKind, FormerLine, OtherFunds, PayerClass, Scope, Table, is_supply_line
 from tests.domain.coverage.builders import a_card, a_visit, an_item, at, priced
 
 quantities = st.decimals(0, 1000, places=3)

@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from billing.domain.card import Card
-from billing.domain.coverage.figures import VIETNAM_TIME, load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.price import price
-from billing.domain.coverage.priced import PricedVisit
-from billing.domain.visit import ChargeItem, OtherFunds, Scope, Table, Visit
+from billing.coverage.domain.parameters import VIETNAM_TIME, load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.price import price
+from billing.coverage.domain.price_result import PricedVisit
+from billing.visits.domain.card import Card
+from billing.visits.domain.visit import ChargeItem, OtherFunds, Scope, Table, Visit
 
 
 def a_card(group: str = "DN4", *, valid_from: str = "2018-01-01", valid_to: str | None = "2027-12-31") -> Card:

@@ -5,11 +5,15 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from billing.domain.claim import Claim, ClaimFinding, Surroundings
-from billing.domain.coverage.annexes import Annex, Annexes, CodeRange, DiseaseRow
-from billing.domain.coverage.claim_check import check_claim
-from billing.domain.coverage.claim_lines import expected_of_lines
-from billing.domain.coverage.facts import (
+from billing.claims.domain.check import check_claim
+from billing.claims.domain.claim import Claim, ClaimFinding, Surroundings
+from billing.claims.domain.line_checks import expected_of_lines
+from billing.claims.formats.xml130_claim_fields import check_fields
+from billing.coverage.domain.annexes import Annex, Annexes, CodeRange, DiseaseRow
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy, SameDayReturn
+from billing.coverage.domain.price_result import Reason
+from billing.visits.domain.facts import (
     ContainedPrice,
     FacilityFacts,
     FormerLine,
@@ -19,13 +23,9 @@ from billing.domain.coverage.facts import (
     TechnicalLevel,
     VisitFacts,
 )
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy, SameDayReturn
-from billing.domain.coverage.priced import Reason
-from billing.domain.finding import Finding, FindingCode
-from billing.domain.visit import ChargeItem, Scope, StatedAmounts, Table
-from billing.interop.xml130.claim_fields import check_fields
-from billing.interop.xml130.tables import Row
+from billing.visits.domain.finding import Finding, FindingCode
+from billing.visits.domain.visit import ChargeItem, Scope, StatedAmounts, Table
+from billing.visits.formats.xml130.tables import Row
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given
 
 SINCE = date(2025, 1, 1)

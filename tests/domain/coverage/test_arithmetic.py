@@ -5,8 +5,8 @@ from decimal import Decimal
 from hypothesis import HealthCheck, settings
 from hypothesis import given as for_all
 
-from billing.domain.coverage.arithmetic import arithmetic, step_text
-from billing.domain.coverage.explain import Language
+from billing.coverage.domain.breakdown import arithmetic, step_text
+from billing.coverage.domain.explain import Language
 from tests.domain.coverage.any_visits import visits_and_policies
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, given, priced
 from tests.domain.coverage.test_authority import his, settled, stated

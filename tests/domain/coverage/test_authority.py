@@ -10,7 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from billing.domain.coverage.authority import (
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.pricing_authority import (
     AS_TOLD,
     FacilityPricing,
     ListInForce,
@@ -21,12 +23,10 @@ from billing.domain.coverage.authority import (
     price_again,
     settle,
 )
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.refusals import PriceNotInForce, RuleNotBuilt
-from billing.domain.private_insurance import CoveredPart, PrivateInsurance
-from billing.domain.tariff import ListedPrice, TariffId
-from billing.domain.visit import PayerClass, Scope, StatedAmounts, Visit
+from billing.coverage.domain.refusals import PriceNotInForce, RuleNotBuilt
+from billing.tariffs.domain.tariff import ListedPrice, TariffId
+from billing.visits.domain.private_insurance import CoveredPart, PrivateInsurance
+from billing.visits.domain.visit import PayerClass, Scope, StatedAmounts, Visit
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at
 
 ADMITTED = date(2026, 11, 2)

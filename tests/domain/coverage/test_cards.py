@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from billing.domain.card import Card
-from billing.domain.coverage.policy import CardChoice
-from billing.domain.errors import InvalidValue
-from billing.domain.visit import Scope
+from billing.core.errors import InvalidValue
+from billing.coverage.domain.policy import CardChoice
+from billing.visits.domain.card import Card
+from billing.visits.domain.visit import Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, priced, rules_of
 
 STAY = {"care_kind": "03", "discharged_at": at("2026-11-26 08:00")}

@@ -6,14 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.claim import Severity
-from billing.domain.coverage.annexes import Annexes
-from billing.domain.coverage.explain import Language, explain
-from billing.domain.coverage.facts import FacilityFacts, FormerLine, LineFacts, TechnicalLevel
-from billing.domain.finding import FindingCode
-from billing.domain.visit import Scope
-from billing.interop.xml130.claim_fields import check_fields
-from billing.interop.xml130.tables import Row
+from billing.claims.domain.claim import Severity
+from billing.claims.formats.xml130_claim_fields import check_fields
+from billing.coverage.domain.annexes import Annexes
+from billing.coverage.domain.explain import Language, explain
+from billing.visits.domain.facts import FacilityFacts, FormerLine, LineFacts, TechnicalLevel
+from billing.visits.domain.finding import FindingCode
+from billing.visits.domain.visit import Scope
+from billing.visits.formats.xml130.tables import Row
 from tests.domain.coverage.builders import a_card, a_drug, an_item, at, given
 from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim, brief, checked, facts_of, stating, told
 

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.claim import Claim, Severity, Surroundings
-from billing.domain.coverage.policy import SameDayReturn
-from billing.domain.coverage.price import price
-from billing.domain.visit import Scope
+from billing.claims.domain.claim import Claim, Severity, Surroundings
+from billing.coverage.domain.policy import SameDayReturn
+from billing.coverage.domain.price import price
+from billing.visits.domain.visit import Scope
 from tests.domain.coverage.builders import a_drug, an_item, at
 from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim, checked, stating
 

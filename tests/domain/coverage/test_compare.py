@@ -1,9 +1,9 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from billing.domain.coverage.compare import compare_with_stated
-from billing.domain.finding import FindingCode
-from billing.domain.visit import Scope, StatedAmounts
+from billing.coverage.domain.compare_stated import compare_with_stated
+from billing.visits.domain.finding import FindingCode
+from billing.visits.domain.visit import Scope, StatedAmounts
 from tests.domain.coverage.builders import a_card, a_visit, an_item, priced
 
 RIGHT = StatedAmounts(

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.copay_history import CopayHistory, CopayPaid
-from billing.domain.coverage.copay import yearly_threshold
-from billing.domain.coverage.explain import Language, explain
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import CopayCrossing, OutOfRouteExemption
-from billing.domain.errors import InvalidValue
-from billing.domain.visit import FormerLine
+from billing.core.errors import InvalidValue
+from billing.coverage.domain.copay import yearly_threshold
+from billing.coverage.domain.explain import Language, explain
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import CopayCrossing, OutOfRouteExemption
+from billing.visits.domain.copay_history import CopayHistory, CopayPaid
+from billing.visits.domain.visit import FormerLine
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given, priced, rules_of
 
 SIX_SALARIES = 15_180_000  # 6 × 2,530,000

@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import pytest
 
-from billing.domain.coverage.figures import load_figures, read_figures
-from billing.domain.errors import InvalidValue
+from billing.core.errors import InvalidValue
+from billing.coverage.domain.parameters import load_figures, read_figures
 
-TEXT = resources.files("billing.domain.coverage").joinpath("parameters.toml").read_text("utf-8")
+TEXT = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.coverage.policy import OtherFundsMode
-from billing.domain.coverage.refusals import ImpossibleItem
+from billing.coverage.domain.policy import OtherFundsMode
+from billing.coverage.domain.refusals import ImpossibleItem
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, given, priced, rules_of
 
 POOL = {"other_funds_mode": OtherFundsMode.FACILITY_POOL}

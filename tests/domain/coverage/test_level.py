@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.coverage.policy import BaseSalaryDay
+from billing.coverage.domain.policy import BaseSalaryDay
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, priced, rules_of
 
 

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.coverage.bed_days import count_bed_days, expect_beds, has_further_day, share_bed, split_day
-from billing.domain.coverage.consultations import expect_consultations
-from billing.domain.coverage.facts import ContainedPrice, LineFacts, LineLists, StentCeiling, VisitFacts
-from billing.domain.coverage.listed import expect_contained, expect_stents
-from billing.domain.coverage.operations import expect_operations
-from billing.domain.coverage.usual_digits import usual_digits
-from billing.domain.visit import Scope, Table
+from billing.coverage.domain.bed_days import count_bed_days, expect_beds, has_further_day, share_bed, split_day
+from billing.coverage.domain.card_digits import usual_digits
+from billing.coverage.domain.consultations import expect_consultations
+from billing.coverage.domain.facility_lists import expect_contained, expect_stents
+from billing.coverage.domain.surgeries import expect_operations
+from billing.visits.domain.facts import ContainedPrice, LineFacts, LineLists, StentCeiling, VisitFacts
+from billing.visits.domain.visit import Scope, Table
 from tests.domain.coverage.builders import a_visit, an_item, at
 
 NOTHING = VisitFacts()

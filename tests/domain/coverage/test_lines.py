@@ -2,10 +2,10 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.coverage.policy import HospitalAmountMode
-from billing.domain.coverage.refusals import ImpossibleItem
-from billing.domain.errors import InvalidValue
-from billing.domain.visit import PayerClass, Scope
+from billing.core.errors import InvalidValue
+from billing.coverage.domain.policy import HospitalAmountMode
+from billing.coverage.domain.refusals import ImpossibleItem
+from billing.visits.domain.visit import PayerClass, Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, given, priced, rules_of
 
 OTHER = an_item(9)  # keeps the visit above the 15 % line

@@ -5,12 +5,12 @@ from datetime import date
 
 import pytest
 
-from billing.domain.coverage.annexes import Annex, Annexes, CodeRange, DiseaseRow
-from billing.domain.coverage.facts import FacilityFacts, FormerLine, TechnicalLevel, VisitFacts
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.objects import Circumstances, choose_object_code
-from billing.domain.coverage.papers import claim_due_on, referral_validity, working_day_after
-from billing.domain.errors import InvalidValue
+from billing.core.errors import InvalidValue
+from billing.coverage.domain.annexes import Annex, Annexes, CodeRange, DiseaseRow
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.patient_category import Circumstances, choose_object_code
+from billing.coverage.domain.referrals import claim_due_on, referral_validity, working_day_after
+from billing.visits.domain.facts import FacilityFacts, FormerLine, TechnicalLevel, VisitFacts
 from tests.domain.coverage.builders import a_visit, at
 
 SINCE = date(2025, 1, 1)

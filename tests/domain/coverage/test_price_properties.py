@@ -7,14 +7,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.money import half_up_dong, to_dong, total
-from billing.domain.visit import NO_OTHER_FUNDS, PayerClass, Table
-from billing.interop.bhyt_case import write_priced_visit
-from billing.interop.strict_json import read_object
-from billing.interop.visit_document import canonical, write_frozen_visit
-from billing.interop.visit_json import read_visit
+from billing.core.money import half_up_dong, to_dong, total
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.formats.worked_case_json import write_priced_visit
+from billing.visits.domain.visit import NO_OTHER_FUNDS, PayerClass, Table
+from billing.visits.formats.strict_json import read_object
+from billing.visits.formats.visit_document import canonical, write_frozen_visit
+from billing.visits.formats.visit_json import read_visit
 from tests.domain.coverage.any_visits import values_in, visits_and_policies
 from tests.domain.coverage.builders import priced
 

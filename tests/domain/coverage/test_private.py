@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.errors import InvalidValue
-from billing.domain.private_insurance import CoveredPart, PrivateInsurance
+from billing.core.errors import InvalidValue
+from billing.visits.domain.private_insurance import CoveredPart, PrivateInsurance
 from tests.domain.coverage.builders import a_visit, an_item, priced, rules_of
 
 BOTH = frozenset(CoveredPart)

@@ -8,13 +8,13 @@ from itertools import pairwise
 
 import pytest
 
-from billing.domain.copay_history import CopayHistory, CopayPaid
-from billing.domain.coverage.explain import Language, explain
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.price import price
-from billing.domain.coverage.readings import all_readings
-from billing.domain.visit import CeilingKind, Visit
-from billing.interop.readings import read_readings
+from billing.coverage.domain.explain import Language, explain
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy_options import all_readings
+from billing.coverage.domain.price import price
+from billing.coverage.formats.policy_json import read_readings
+from billing.visits.domain.copay_history import CopayHistory, CopayPaid
+from billing.visits.domain.visit import CeilingKind, Visit
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given
 
 SMALL = an_item(hospital_price=300_000, insurance_price=300_000)

@@ -2,15 +2,15 @@
 
 import pytest
 
-from billing.domain.coverage.refusals import (
+from billing.core.errors import NotSupported
+from billing.coverage.domain.refusals import (
     ImpossibleItem,
     ObjectCodeDoesNotFit,
     RuleNotBuilt,
     UnknownObjectCode,
     refusal_as_finding,
 )
-from billing.domain.errors import NotSupported
-from billing.domain.visit import FormerLine
+from billing.visits.domain.visit import FormerLine
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, at, given, priced
 
 

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.coverage.policy import CareSide, DayOfStay
-from billing.domain.visit import FormerLine
+from billing.coverage.domain.policy import CareSide, DayOfStay
+from billing.visits.domain.visit import FormerLine
 from tests.domain.coverage.builders import a_card, a_visit, an_item, at, priced, rules_of
 
 

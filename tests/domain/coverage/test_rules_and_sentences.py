@@ -4,14 +4,15 @@ import re
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-import billing.domain.coverage as coverage
-from billing.domain.card import Card
-from billing.domain.copay_history import CopayHistory, CopayPaid
-from billing.domain.coverage.explain import (
+from billing import claims, coverage, visits
+from billing.core.errors import NotFound
+from billing.coverage.domain.benefit_level import beside_other_visits
+from billing.coverage.domain.explain import (
     MAIN_SENTENCE,
     NOTE,
     Language,
@@ -24,9 +25,8 @@ from billing.domain.coverage.explain import (
     period_text,
     plain_number,
 )
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.level import beside_other_visits
-from billing.domain.coverage.policy import (
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import (
     CareSide,
     CopayCrossing,
     HospitalAmountMode,
@@ -34,21 +34,17 @@ from billing.domain.coverage.policy import (
     OutOfRouteExemption,
     SupplyPackageCap,
 )
-from billing.domain.coverage.priced import Reason
-from billing.domain.errors import NotFound
-from billing.domain.private_insurance import CoveredPart, PrivateInsurance
-from billing.domain.visit import CeilingKind, FormerLine, PayerClass, Scope
+from billing.coverage.domain.price_result import Reason
+from billing.visits.domain.card import Card
+from billing.visits.domain.copay_history import CopayHistory, CopayPaid
+from billing.visits.domain.private_insurance import CoveredPart, PrivateInsurance
+from billing.visits.domain.visit import CeilingKind, FormerLine, PayerClass, Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given, priced
 from tests.domain.coverage.claims import claim_reasons
 from tests.domain.coverage.test_authority import his, listed, ours, settled, stated
 
 TESTS = Path(__file__).parents[2]
-SOURCES = [
-    *Path(coverage.__file__).parent.glob("*.py"),
-    Path(coverage.__file__).parents[2] / "interop" / "visit_json.py",
-    Path(coverage.__file__).parents[2] / "interop" / "bhyt_case.py",
-    Path(coverage.__file__).parents[2] / "interop" / "xml130" / "claim_fields.py",
-]
+SOURCES = [*chain.from_iterable(Path(each.__file__).parent.rglob("*.py") for each in (coverage, claims, visits))]
 RULE_IN_CODE = re.compile(r'"([BD]-\d{3}a?)"')
 
 SMALL = an_item(hospital_price=100_000, insurance_price=100_000)
@@ -173,8 +169,8 @@ def test_every_rule_of_the_reference_is_described_and_named_in_code():
     """B-001 … B-093 of the reference on the statutory insurance, and of what comes after a visit those we check."""
     blocks = {1: 3, 10: 17, 20: 22, 25: 30, 40: 53, 60: 67, 70: 73, 75: 77, 80: 82, 90: 93, 101: 101}
     reference = {f"B-{number:03}" for first, last in blocks.items() for number in range(first, last + 1)} | {"B-041a"}
-    billing = Path(coverage.__file__).parents[2]
-    sources = [*billing.rglob("*.py"), Path(coverage.__file__).parent / "parameters.toml"]
+    billing = Path(coverage.__file__).parents[1]
+    sources = [*billing.rglob("*.py"), Path(coverage.__file__).parent / "domain" / "parameters.toml"]
     code = "".join(path.read_text("utf-8") for path in sources)
 
     assert {rule for rule in all_rules() if rule.startswith("B-")} == reference

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.coverage.policy import SupplyPackageCap
-from billing.domain.coverage.refusals import ImpossibleItem
-from billing.domain.visit import CeilingKind
-from billing.interop.visit_document import write_frozen_visit
-from billing.interop.visit_json import read_visit
+from billing.coverage.domain.policy import SupplyPackageCap
+from billing.coverage.domain.refusals import ImpossibleItem
+from billing.visits.domain.visit import CeilingKind
+from billing.visits.formats.visit_document import write_frozen_visit
+from billing.visits.formats.visit_json import read_visit
 from tests.domain.coverage.builders import a_card, a_visit, an_item, at, priced, rules_of
 
 FUND_PAYMENT = {"supply_package_cap": SupplyPackageCap.FUND_PAYMENT}

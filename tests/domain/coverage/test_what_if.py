@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from billing.domain.coverage.claim_route import circumstances
-from billing.domain.coverage.facts import FacilityFacts, FormerLine
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.what_if import Standing, compare_routes
+from billing.claims.domain.route_checks import circumstances
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.what_if import Standing, compare_routes
+from billing.visits.domain.facts import FacilityFacts, FormerLine
 from tests.domain.coverage.builders import an_item, at, given
 from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from billing.interop.sheets import (
+from billing.spreadsheets import (
     DecimalMark,
     ReadPriceList,
     SheetFormat,

@@ -1,8 +1,8 @@
 """Short forms of what tests ask about a claim file that was read."""
 
-from billing.domain.finding import Finding, FindingCode
-from billing.domain.visit import ChargeItem, Visit
-from billing.interop.xml130 import ClaimFile, read_claim_file
+from billing.visits.domain.finding import Finding, FindingCode
+from billing.visits.domain.visit import ChargeItem, Visit
+from billing.visits.formats.xml130 import ClaimFile, read_claim_file
 
 
 def codes(claim: ClaimFile) -> list[str]:

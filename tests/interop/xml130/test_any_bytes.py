@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing.interop.xml130 import ClaimFile, read_claim_file
+from billing.visits.formats.xml130 import ClaimFile, read_claim_file
 from tests.interop.xml130.claim_files import (
     DRUG,
     SERVICE,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing.domain.finding import FindingCode
-from billing.interop.xml130 import is_bare_table, read_claim_file, read_claim_set
+from billing.visits.domain.finding import FindingCode
+from billing.visits.formats.xml130 import is_bare_table, read_claim_file, read_claim_set
 from tests.interop.xml130.claim_files import (
     claim_file,
     drug,

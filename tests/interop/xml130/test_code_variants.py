@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.card import Card
-from billing.domain.finding import FindingCode
-from billing.domain.visit import Table
+from billing.visits.domain.card import Card
+from billing.visits.domain.finding import FindingCode
+from billing.visits.domain.visit import Table
 from tests.interop.xml130.claim_files import (
     block,
     claim_file,

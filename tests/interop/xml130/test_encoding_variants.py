@@ -5,8 +5,8 @@ from typing import Literal
 
 import pytest
 
-from billing.domain.finding import FindingCode
-from billing.interop.xml130 import read_claim_file
+from billing.visits.domain.finding import FindingCode
+from billing.visits.formats.xml130 import read_claim_file
 from tests.interop.xml130.claim_files import (
     block,
     claim_file,

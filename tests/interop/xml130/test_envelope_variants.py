@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing.domain.finding import FindingCode
-from billing.interop.xml130 import Signature, read_claim_file
+from billing.visits.domain.finding import FindingCode
+from billing.visits.formats.xml130 import Signature, read_claim_file
 from tests.interop.xml130.claim_files import (
     block,
     claim_file,

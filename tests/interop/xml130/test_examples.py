@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from billing.domain.coverage.compare import compare_with_stated
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.price import price
-from billing.domain.visit import Scope, Visit
+from billing.coverage.domain.compare_stated import compare_with_stated
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.price import price
+from billing.visits.domain.visit import Scope, Visit
 from tests.interop.xml130.reading import only_visit
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

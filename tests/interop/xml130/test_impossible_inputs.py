@@ -2,10 +2,10 @@
 
 import pytest
 
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.finding import FindingCode
-from billing.services.quoting import quote_claim_file
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.service.quote_file import quote_claim_file
+from billing.visits.domain.finding import FindingCode
 from tests.interop.xml130.claim_files import file_of_drug, file_of_service, file_of_tables, summary, xml1
 from tests.interop.xml130.reading import only_visit, refused
 

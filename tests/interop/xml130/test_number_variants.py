@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.finding import FindingCode
-from billing.domain.visit import OtherFunds, Scope
-from billing.interop.xml130 import read_claim_file
+from billing.visits.domain.finding import FindingCode
+from billing.visits.domain.visit import OtherFunds, Scope
+from billing.visits.formats.xml130 import read_claim_file
 from tests.interop.xml130.claim_files import (
     block,
     claim_file,

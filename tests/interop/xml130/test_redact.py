@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing.interop.xml130.reader import read_claim_file
-from billing.interop.xml130.redact import keep_visits
+from billing.visits.formats.xml130.reader import read_claim_file
+from billing.visits.formats.xml130.redact import keep_visits
 from tests.interop.xml130.claim_files import claim_file, hoso, visit_blocks
 
 HOSOS = [hoso(*visit_blocks(f"LK-{number}")) for number in range(3)]

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.finding import FindingCode
-from billing.domain.visit import OtherFunds
+from billing.visits.domain.finding import FindingCode
+from billing.visits.domain.visit import OtherFunds
 from tests.interop.xml130.claim_files import (
     block,
     claim_file,

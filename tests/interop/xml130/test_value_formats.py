@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.finding import FindingCode
-from billing.interop.visit_formats import find_doubtful_values
-from billing.interop.xml130 import read_claim_file
-from billing.services.quoting import quote_file
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.service.quote_file import quote_file
+from billing.visits.domain.finding import FindingCode
+from billing.visits.formats.visit_value_formats import find_doubtful_values
+from billing.visits.formats.xml130 import read_claim_file
 from tests.interop.xml130.claim_files import (
     block,
     claim_file,

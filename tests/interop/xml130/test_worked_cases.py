@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from billing.interop.xml130 import ClaimFile, read_claim_file
+from billing.visits.formats.xml130 import ClaimFile, read_claim_file
 
 CASES = Path(__file__).parents[2] / "cases" / "xml130"
 NAMES = sorted(path.stem for path in CASES.glob("*.json"))

@@ -13,16 +13,16 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from billing.domain.card import Card
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.price import price
-from billing.domain.coverage.priced import PricedLine
-from billing.domain.text import is_garbled
-from billing.domain.visit import OtherFunds, Patient, Scope, Table, Visit
-from billing.interop.xml130 import ReadVisit, read_claim_file
-from billing.interop.xml130.layout import FIELDS
-from billing.interop.xml130.writer import ClaimNotWritable, PricedClaim, write_claim_file
+from billing.claims.formats.xml130_writer import ClaimNotWritable, PricedClaim, write_claim_file
+from billing.core.text import is_garbled
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.price import price
+from billing.coverage.domain.price_result import PricedLine
+from billing.visits.domain.card import Card
+from billing.visits.domain.visit import OtherFunds, Patient, Scope, Table, Visit
+from billing.visits.formats.xml130 import ReadVisit, read_claim_file
+from billing.visits.formats.xml130.layout import FIELDS
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at
 from tests.interop.xml130.claim_files import (
     block,

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
 
-from billing.domain.card import Card
-from billing.domain.coverage.figures import load_figures
-from billing.domain.coverage.policy import Policy
-from billing.domain.coverage.price import price
-from billing.domain.coverage.priced import PricedVisit
-from billing.domain.finding import FindingCode
-from billing.domain.visit import CeilingKind, PayerClass, StatedAmounts, Visit
-from billing.interop.xml130 import ClaimFile, read_claim_file
-from billing.interop.xml130.formats import write_level
-from billing.interop.xml130.writer import ClaimNotWritable, PricedClaim, write_claim_file
+from billing.claims.formats.xml130_writer import ClaimNotWritable, PricedClaim, write_claim_file
+from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.price import price
+from billing.coverage.domain.price_result import PricedVisit
+from billing.visits.domain.card import Card
+from billing.visits.domain.finding import FindingCode
+from billing.visits.domain.visit import CeilingKind, PayerClass, StatedAmounts, Visit
+from billing.visits.formats.xml130 import ClaimFile, read_claim_file
+from billing.visits.formats.xml130.formats import write_level
 from tests.domain.coverage.any_visits import visits_and_policies
 from tests.domain.coverage.builders import a_visit
 from tests.interop.xml130.test_writing import MADE_ON, shares

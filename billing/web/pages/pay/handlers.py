@@ -22,15 +22,15 @@ from typing import Any, TypeVar
 from aiohttp import web
 from markupsafe import Markup
 
-from billing.domain.coverage.explain import Language, money_text
-from billing.domain.errors import NotFound, Unavailable
-from billing.domain.ids import OrganizationId
-from billing.domain.ledger import VIETNAM
-from billing.domain.states import FINAL, WORDS, PatientState
-from billing.interop.qr import qr_png, qr_svg
-from billing.services.context import Context
-from billing.services.desk_phones import DeskPhone
-from billing.services.showing import PayPage, ask_sooner, find_pay_page
+from billing.checkout.domain.patient_states import FINAL, WORDS, PatientState
+from billing.checkout.formats.qr_image import qr_png, qr_svg
+from billing.checkout.service.pay_page import PayPage, ask_sooner, find_pay_page
+from billing.context import Context
+from billing.core.errors import NotFound, Unavailable
+from billing.core.ids import OrganizationId
+from billing.coverage.domain.explain import Language, money_text
+from billing.ledger.domain.accounts import VIETNAM
+from billing.organizations.service.desk_phones import DeskPhone
 from billing.web.anonymous import TooManyRequests
 from billing.web.live import LIVE
 from billing.web.pages.pay.words import PAGE_WORDS, cost_sentences

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from billing.domain.coverage.explain import Language, explain, money_text
-from billing.services.showing import PageBill
+from billing.checkout.service.pay_page import PageBill
+from billing.coverage.domain.explain import Language, explain, money_text
 
 _VI: Mapping[str, str] = {
     "lang": "vi",

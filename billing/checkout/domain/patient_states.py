@@ -1,0 +1,282 @@
+"""What a collection's state means to the patient: one table from what is stored to words in Vietnamese and English.
+
+Provider status → Outcome stands in each provider's file; Outcome → intent state in `intent.py`; from there to the
+patient here. `docs/states.md` prints all of it, and a test holds the two together. Source: DESIGN §5, States.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from billing.core.money import Dong
+from billing.coverage.domain.explain import Language
+from billing.payments.domain.intent import IntentState
+from providers.contract import Verdict
+
+
+class Received(StrEnum):
+    """How much of an intent's amount has come under its code."""
+
+    NONE = "none"
+    PART = "part"
+    WHOLE = "whole"
+    MORE = "more"
+
+
+class PatientState(StrEnum):
+    """What the patient's page says of a collection."""
+
+    PREPARING = "preparing"
+    WAITING = "waiting"
+    ASKING = "asking"
+    SHORT = "short"
+    PAID = "paid"
+    PART_PAID = "part_paid"
+    OVER = "over"
+    SETTLED = "settled"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    CANCELLED_SHORT = "cancelled_short"
+    FAILED = "failed"
+
+
+PATIENT_STATES: Mapping[tuple[IntentState, Received], PatientState] = {
+    (IntentState.CREATED, Received.NONE): PatientState.PREPARING,
+    (IntentState.CREATED, Received.PART): PatientState.SHORT,
+    (IntentState.PENDING, Received.NONE): PatientState.WAITING,
+    (IntentState.PENDING, Received.PART): PatientState.SHORT,
+    (IntentState.UNKNOWN, Received.NONE): PatientState.ASKING,
+    (IntentState.UNKNOWN, Received.PART): PatientState.SHORT,
+    (IntentState.EXPIRED, Received.NONE): PatientState.EXPIRED,
+    (IntentState.EXPIRED, Received.PART): PatientState.SHORT,
+    (IntentState.CANCELLED, Received.NONE): PatientState.CANCELLED,
+    (IntentState.CANCELLED, Received.PART): PatientState.CANCELLED_SHORT,
+    (IntentState.FAILED, Received.NONE): PatientState.FAILED,
+    (IntentState.FAILED, Received.PART): PatientState.CANCELLED_SHORT,
+    (IntentState.SUCCEEDED, Received.WHOLE): PatientState.PAID,
+    (IntentState.SUCCEEDED, Received.MORE): PatientState.OVER,
+}
+"""Every pair that can be: an intent has succeeded exactly when all it asked for has come."""
+
+FINAL = frozenset({PatientState.PAID, PatientState.PART_PAID, PatientState.OVER, PatientState.SETTLED})
+"""Where the page has nothing more to wait for."""
+
+ASKING_FOR_MONEY = frozenset({PatientState.WAITING, PatientState.ASKING, PatientState.SHORT, PatientState.EXPIRED})
+"""Where the page shows a code; it is always for what is still due."""
+
+
+def how_much_received(*, received: Dong, amount: Dong) -> Received:
+    """How much of an amount has come."""
+    if received < amount:
+        return Received.PART if received else Received.NONE
+    return Received.WHOLE if received == amount else Received.MORE
+
+
+def state_for_patient(state: IntentState, received: Received) -> PatientState:
+    """What an intent's state means to whoever pays, seen by itself."""
+    return PATIENT_STATES[state, received]
+
+
+def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> PatientState:
+    """The same seen with the invoices: `owed` is what they still ask for, `credit` what came and stood on none.
+
+    Where nothing is owed any more, nothing is requested: paid by another code or at the desk is SETTLED, and money
+    received in excess is OVER. More than the requested amount that all went on the bills is PAID: nothing is in excess.
+    A code that has received its whole amount while its bills still owe is PART_PAID, never PAID.
+    """
+    told = state_for_patient(state, how_much_received(received=received, amount=amount))
+    if owed > 0 and told in {PatientState.PAID, PatientState.OVER}:
+        return PatientState.PART_PAID
+    if owed == 0 and credit > 0:
+        return PatientState.OVER
+    if owed == 0 and told not in FINAL:
+        return PatientState.SETTLED
+    if told is PatientState.OVER and credit == 0:
+        return PatientState.PAID
+    return told
+
+
+NEVER_ASKING = FINAL | {PatientState.CANCELLED, PatientState.CANCELLED_SHORT, PatientState.FAILED}
+"""Where nobody may be asked for money under this code, whatever its invoices owe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is due under one code now, in whole đồng.
+
+    `due` is what its invoices owe of what it lacks; `asked` is what the payer may be asked for: the same, or 0 where
+    the code asks no more.
+    """
+
+    state: PatientState
+    due: Dong
+    asked: Dong
+
+
+def what_is_due(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> Due:
+    """What is due under a code: the one rule for the page, the API, the picture, webhooks and a bank that asks.
+
+    `owed` is what its invoices still owe by any code, `credit` what was received under it and stands on no invoice.
+    """
+    told = state_on_page(state, amount=amount, received=received, owed=owed, credit=credit)
+    due = Dong(max(0, min(amount - received, owed)))
+    return Due(told, due, Dong(0) if told in NEVER_ASKING else due)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A short label and one sentence for the patient; `{due}`, `{received}`, `{owed}` and `{credit}` are amounts.
+
+    `at_desk` is the label in the words of the cashier, where they differ from the patient's.
+    """
+
+    label: str
+    sentence: str
+    at_desk: str = ""
+
+    @property
+    def desk_label(self) -> str:
+        """The label as staff knows it. Source: UX, Words on screen."""
+        return self.at_desk or self.label
+
+
+_VI, _EN = Language.VIETNAMESE, Language.ENGLISH
+
+WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
+    PatientState.PREPARING: {
+        _VI: Words("Đang lập mã", "Mã thanh toán đang được lập; trang này tự cập nhật."),
+        _EN: Words("Preparing", "The payment code is being made; this page updates by itself."),
+    },
+    PatientState.WAITING: {
+        _VI: Words(
+            "Chờ chuyển khoản",
+            "Trang này tự báo khi tiền về tới bệnh viện.",
+            at_desk="Chờ báo có",
+        ),
+        _EN: Words(
+            "Waiting for your transfer",
+            "This page updates by itself when the money reaches the hospital.",
+            at_desk="Waiting for the bank",
+        ),
+    },
+    PatientState.ASKING: {
+        _VI: Words(
+            "Đang hỏi ngân hàng",
+            "Nếu đã chuyển, xin đừng chuyển lần nữa; hãy chờ hoặc hỏi quầy thu viện phí.",
+            at_desk="Chờ báo có",
+        ),
+        _EN: Words(
+            "Asking the bank",
+            "If you have transferred, please do not do so again; wait, or ask at the payment desk.",
+            at_desk="Waiting for the bank",
+        ),
+    },
+    PatientState.SHORT: {
+        _VI: Words("Còn thiếu", "Đã nhận {received}, còn thiếu {due}."),
+        _EN: Words("Not complete", "{received} received, {due} still to pay."),
+    },
+    PatientState.PAID: {
+        _VI: Words(
+            "Đã thanh toán",
+            "Đã nhận đủ {received}. Khoản này đã thanh toán, không cần chuyển thêm.",
+            at_desk="Đã thu",
+        ),
+        _EN: Words("Paid", "{received} received in full. Nothing more is to be paid."),
+    },
+    PatientState.PART_PAID: {
+        _VI: Words(
+            "Đã nhận phần này",
+            "Đã nhận {received} theo mã này. Bảng kê còn {owed} chưa trả: mời hỏi quầy thu viện phí.",
+            at_desk="Đã thu một phần",
+        ),
+        _EN: Words(
+            "This part is paid",
+            "{received} received under this code. {owed} of the bill is still to pay: ask at the payment desk.",
+        ),
+    },
+    PatientState.OVER: {
+        _VI: Words(
+            "Nộp thừa",
+            "Đã nhận {received}, trong đó nộp thừa {credit}. Tiền thừa được giữ cho người bệnh: mời đến quầy thu "
+            "viện phí để nhận lại hoặc trừ vào lần sau.",
+        ),
+        _EN: Words(
+            "Overpaid",
+            "{received} received, {credit} of it too much. The excess is kept for the patient: ask at the payment desk "
+            "to have it returned or used next time.",
+        ),
+    },
+    PatientState.SETTLED: {
+        _VI: Words("Đã thanh toán", "Khoản này đã thanh toán bằng phiếu khác. Xin đừng chuyển thêm.", at_desk="Đã thu"),
+        _EN: Words("Paid", "This was already paid in another way. Please do not transfer any more."),
+    },
+    PatientState.EXPIRED: {
+        _VI: Words(
+            "Đã quá thời hạn",
+            "Thời hạn của mã đã qua nhưng mã vẫn nhận được tiền. Xin trả đúng số tiền còn phải trả lúc này.",
+            at_desk="Quá hạn",
+        ),
+        _EN: Words(
+            "Past its time",
+            "The code still takes money. Please pay exactly the amount that is due now.",
+        ),
+    },
+    PatientState.CANCELLED: {
+        _VI: Words(
+            "Đã hủy",
+            "Quầy đã hủy mã này, xin đừng chuyển. Nếu đã chuyển, tiền vẫn được ghi nhận cho người bệnh ngay khi "
+            "về tới bệnh viện, thường trong ngày: mời hỏi quầy thu viện phí.",
+        ),
+        _EN: Words(
+            "Cancelled",
+            "The desk has cancelled this code; please do not transfer. Money already sent is still recorded for the "
+            "patient as soon as the bank tells us, as a rule the same day: ask at the payment desk.",
+        ),
+    },
+    PatientState.CANCELLED_SHORT: {
+        _VI: Words(
+            "Đã hủy",
+            "Mã này không còn thu nữa. Đã nhận {received} và đã ghi nhận cho người bệnh; phần còn thiếu {due} xin hỏi "
+            "quầy thu viện phí.",
+        ),
+        _EN: Words(
+            "Cancelled",
+            "This code collects no more. {received} was received and recorded for the patient; for the remaining {due} "
+            "ask at the payment desk.",
+        ),
+    },
+    PatientState.FAILED: {
+        _VI: Words(
+            "Không dùng được",
+            "Không thu được bằng mã này. Mời đến quầy thu viện phí để trả cách khác; nếu đã chuyển, tiền vẫn được "
+            "ghi nhận.",
+        ),
+        _EN: Words(
+            "Not usable",
+            "This code cannot be used. Please pay another way at the payment desk; money already sent is still "
+            "recorded.",
+        ),
+    },
+}
+
+START_UNKNOWN: Mapping[Language, str] = {
+    _VI: (
+        "Không rõ nhà cung cấp đã lập khoản thu này chưa; hệ thống đang hỏi. Có thể thu bằng cách khác; tiền về theo "
+        "mã này vẫn được ghi nhận."
+    ),
+    _EN: (
+        "It is not known whether the provider has begun this payment; it is being asked. You may collect another way; "
+        "money that comes under this code is booked all the same."
+    ),
+}
+"""What the desk is told where a provider gave no answer to trust when a payment was begun."""
+
+VERDICTS: Mapping[Verdict, str] = {
+    Verdict.ACCEPTED: "taken, and booked where it tells of money",
+    Verdict.DUPLICATE: "known already; nothing was booked again",
+    Verdict.UNKNOWN_REFERENCE: "kept, and money booked as unallocated: no code of ours was found",
+    Verdict.AMOUNT_DIFFERS: "booked, but the amount is not the one that was asked for",
+    Verdict.STORED: "kept for a person; nothing was booked",
+    Verdict.TRY_LATER: "not taken; deliver it again",
+}
+"""What became of a provider's delivery; each provider is answered in its own words."""

@@ -1,0 +1,47 @@
+"""Inquiries: a bank asks what is to be paid under a code. Answered from our own books; nothing is changed.
+
+Source: DESIGN §7 (Callbacks); the shape of bank collection (thu hộ), in which the bank asks before it collects.
+"""
+
+from datetime import datetime
+
+from billing.checkout.service.payment_codes import due_of
+from billing.checkout.store.intents import find_asked
+from billing.context import Context, ProviderAccount
+from billing.core.reference_code import is_reference_code
+from billing.payments.domain.intent import IntentState
+from providers.contract import Bill, BillState
+
+_STATES = {
+    IntentState.SUCCEEDED: BillState.PAID,
+    IntentState.FAILED: BillState.CANCELLED,
+    IntentState.CANCELLED: BillState.CANCELLED,
+    IntentState.EXPIRED: BillState.EXPIRED,
+}
+
+
+async def find_bill(context: Context, account: ProviderAccount, reference: str) -> Bill | None:
+    """What remains to be paid under a code that this account gave; None where it gave no such code."""
+    if not is_reference_code(reference):
+        return None  # whatever a bank's customer typed, it was never given out
+    async with context.database.transaction(account.organization_id) as tx:
+        asked = await find_asked(tx, account.id, reference)
+    if asked is None:
+        return None
+    remaining = due_of(asked).asked
+    return Bill(
+        reference=reference,
+        remaining=remaining,
+        state=_bill_state(IntentState(asked["state"]), remaining, asked["expires_at"], now=context.clock()),
+        created_at=asked["created_at"],
+        expires_at=asked["expires_at"],
+    )
+
+
+def _bill_state(state: IntentState, remaining: int, expires_at: datetime | None, *, now: datetime) -> BillState:
+    """An invoice that was paid otherwise asks for nothing; what has run out may not have been marked yet."""
+    if state in _STATES:
+        return _STATES[state]
+    if remaining == 0:
+        return BillState.PAID
+    return BillState.EXPIRED if expires_at is not None and expires_at <= now else BillState.OPEN

@@ -1,0 +1,48 @@
+"""Expiring: a collection whose time is over asks for nothing more; money under its code is still taken.
+
+What is locked is being changed by somebody else at this moment and is left for the next time. An UNKNOWN intent is not
+expired by the clock, only once its provider has said that it knows of no such payment. Source: DESIGN §5, States.
+"""
+
+from billing.checkout.store.intents import read_owed
+from billing.context import Context
+from billing.core.actor import Actor
+from billing.core.ids import OrganizationId
+from billing.ledger.store.journal import write_audit, write_message
+from billing.payments.domain.intent import IntentState
+from billing.payments.domain.poll_schedule import next_question
+from billing.payments.service.webhook_messages import intent_message
+from billing.payments.store.polls import begin_asking, expire_intents, lock_overdue_intents
+from providers.contract import Outcome
+
+EXPIRED_MAX = 200
+"""How many intents one transaction expires."""
+
+
+async def expire_once(context: Context, organization_id: OrganizationId) -> int:
+    """Expire what is past its time, and begin to ask whether it was paid after all; returns how many expired."""
+    now = context.clock()
+    async with context.database.transaction(organization_id) as tx:
+        overdue = await lock_overdue_intents(tx, now=now, at_most=EXPIRED_MAX)
+        told = [(intent, intent.told(Outcome.EXPIRED)) for intent in overdue]
+        expired = [(before, after) for before, after in told if after.state is IntentState.EXPIRED]
+        await expire_intents(tx, expired)
+        await begin_asking(
+            tx,
+            [after for _, after in expired],
+            begun_at=now,
+            due_at=next_question(begun_at=now, now=now),
+        )
+        owed = await read_owed(tx, [intent.id for _, intent in expired])
+        for _, intent in expired:
+            topic, payload = intent_message(intent, owed=owed[intent.id])
+            await write_message(tx, context.ids.new(), topic=topic, payload=payload)
+            await write_audit(
+                tx,
+                context.ids.new(),
+                recorded_at=now,
+                actor=Actor.system(),
+                action="intent_expired",
+                subject=("intent", intent.id),
+            )
+    return len(expired)

@@ -1,0 +1,322 @@
+"""Collecting: an intent is opened for issued invoices, and the provider is asked how the payer pays.
+
+The intent is recorded and committed before the provider is called, and no transaction is open during the call. Where
+no answer comes that can be trusted, the intent is UNKNOWN: it is asked about, and its code is begun again only after
+the provider has said, 15 minutes after it was made, that it knows of no such payment. Source: DESIGN §5, States.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from secrets import randbelow, token_bytes
+from typing import Any
+
+import structlog
+
+from billing.checkout.domain.urls import callback_path, pay_path
+from billing.checkout.service.payment_codes import due_of, instruction_now
+from billing.checkout.store.intents import (
+    add_intent,
+    instruct_intent,
+    is_instructed,
+    lock_intent,
+    read_intent,
+    read_owed,
+    set_intent_state,
+)
+from billing.checkout.store.pay_pages import add_pay_page, read_page_token
+from billing.context import Context, ProviderAccount
+from billing.core.actor import Actor
+from billing.core.errors import InvalidValue, NotFound, Refused, Unavailable
+from billing.core.ids import IntentId, InvoiceId, OrganizationId, PaymentId
+from billing.core.money import NOTHING, Dong
+from billing.core.reference_code import RANDOM_NUMBERS, purpose_text, reference_code
+from billing.db.database import Transaction
+from billing.db.idempotency import Claim, RequestStillRunning, find_earlier, keep_claim
+from billing.invoices.domain.invoice import Invoice, InvoiceState
+from billing.invoices.store.invoices import lock_invoices
+from billing.ledger.store.journal import write_audit, write_message
+from billing.payments.domain.intent import Intent, IntentState
+from billing.payments.domain.poll_schedule import CLAIM
+from billing.payments.service.webhook_messages import intent_message
+from billing.payments.store.payments import read_payments_of_invoices
+from billing.payments.store.polls import begin_again
+from providers import contract
+from providers.addresses import safe_redirect
+from providers.contract import Outcome, PaymentInstruction, PaymentRefused, PaymentRequest, PaymentUnknown
+
+INTENT_LIFE = timedelta(minutes=30)
+"""How long a code asks to be paid; money under it is taken at any later time too."""
+
+INSTRUCTION_PATIENCE = timedelta(seconds=30)
+"""How long whoever opened an intent is left to hear from the provider before a replay asks in its place."""
+
+INVOICES_MAX = 50
+PAGE_TOKEN_BYTES = 16
+_DRAWS_MAX = 20
+_CHOOSE_ANOTHER = "the provider cannot collect this amount this way; choose another"
+
+log = structlog.get_logger(__name__)
+
+
+class InvoiceNotIssued(Refused):
+    """Only an issued invoice is paid."""
+
+    code = "invoice_not_issued"
+
+
+class InvoiceAlreadyPaid(Refused):
+    """The invoices ask for nothing more; `payments` are those that stand on them."""
+
+    code = "invoice_already_paid"
+
+    def __init__(self, detail: str, *, field: str | None = None, payments: Sequence[PaymentId] = ()) -> None:
+        super().__init__(detail, field=field)
+        self.payments = tuple(payments)
+
+
+class AmountAboveOwed(InvalidValue):
+    """A part may be collected, never more than is owed."""
+
+    code = "amount_above_owed"
+
+
+class IntentAlreadySucceeded(Refused):
+    """The money is here: there is nothing left to cancel."""
+
+    code = "intent_already_succeeded"
+
+
+class PaymentNotStarted(Refused):
+    """The provider cannot carry this payment; the intent stays, and money under its code would still be booked."""
+
+    code = "payment_not_started"
+
+
+class ProviderUnreachable(Unavailable):
+    """The provider cannot be reached now. The intent waits: the same request, sent again, asks the provider again."""
+
+    code = "provider_unreachable"
+
+    def __init__(self, detail: str, *, intent_id: IntentId) -> None:
+        super().__init__(detail)
+        self.intent_id = intent_id
+
+
+async def open_intent(
+    context: Context,
+    organization_id: OrganizationId,
+    *,
+    account_name: str,
+    invoice_ids: Sequence[InvoiceId],
+    amount: Dong | None,
+    actor: Actor,
+    claim: Claim | None = None,
+    payer_address: str = "",
+) -> IntentId:
+    """Wish to collect what invoices still owe (or `amount` of it) through one provider account.
+
+    Where the provider gives no answer to trust, the intent is UNKNOWN and without an instruction. Under a `claim` that
+    was answered before, the intent of then; where nobody ever heard how it is paid, because the process ended in
+    between or the provider knows of no such payment after all, the provider is asked again. `payer_address` is the
+    network address of whoever asks. Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid, AmountAboveOwed,
+    PaymentNotStarted, ProviderUnreachable or what a claim is refused with.
+    """
+    if not invoice_ids or len(set(invoice_ids)) != len(invoice_ids) or len(invoice_ids) > INVOICES_MAX:
+        raise InvalidValue(f"name 1 to {INVOICES_MAX} different invoices", field="invoice_ids")
+    account = await context.accounts.find(organization_id, account_name)
+    if account is None or not account.is_active:
+        raise NotFound("no active provider account of that name", field="account")
+    async with context.database.transaction(organization_id) as tx:
+        earlier = await find_earlier(tx, claim)
+        if earlier is None:
+            invoices = await _lock_payable(tx, invoice_ids)
+            intent = await _add_intent(tx, context, account, invoices, amount)
+            await _note(tx, context, "intent_opened", intent.id, actor)
+            await keep_claim(tx, claim, [intent.id], now=context.clock())
+        else:
+            known = await _find_uninstructed(tx, context, IntentId(earlier.subjects[0]))
+            if known is None:
+                return IntentId(earlier.subjects[0])
+            intent = known
+    await _instruct(context, account, intent, actor=actor, payer_address=payer_address)
+    return intent.id
+
+
+async def cancel_intent(
+    context: Context, organization_id: OrganizationId, intent_id: IntentId, *, actor: Actor
+) -> None:
+    """Stop asking for an intent's money; money that comes under its code all the same is booked and matched.
+
+    An intent that has failed, expired or been cancelled stays as it is. Raises NotFound and IntentAlreadySucceeded.
+    """
+    async with context.database.transaction(organization_id) as tx:
+        intent = await lock_intent(tx, intent_id)
+        if intent is None:
+            raise NotFound("no such intent", field="intent_id")
+        if intent.state is IntentState.SUCCEEDED:
+            raise IntentAlreadySucceeded(
+                "the money of this intent has come; it can only be refunded", field="intent_id"
+            )
+        cancelled = intent.told(Outcome.CANCELLED)
+        if cancelled is not intent:
+            await _change(tx, context, cancelled, "intent_cancelled", actor)
+    context.note_change(organization_id)
+
+
+async def find_intent(context: Context, organization_id: OrganizationId, intent_id: IntentId) -> Mapping[str, Any]:
+    """An intent as it stands now; `instruction_now` is how what is due is paid. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        row = await read_intent(tx, intent_id)
+    if row is None:
+        raise NotFound("no such intent", field="intent_id")
+    return {**row, "instruction_now": await instruction_now(context, organization_id, row, due_of(row))}
+
+
+async def _find_uninstructed(tx: Transaction, context: Context, intent_id: IntentId) -> Intent | None:
+    """The intent of an earlier request if nobody has heard how it is paid and nobody is asking; None if it was told,
+    or if it is not known yet whether the provider has it.
+
+    Raises RequestStillRunning, and PaymentNotStarted where the provider refused.
+    """
+    intent = await lock_intent(tx, intent_id)
+    assert intent is not None, "a kept claim names its intent"
+    is_told = await is_instructed(tx, intent_id)
+    if intent.state is IntentState.FAILED and intent.received == 0 and not is_told:
+        raise PaymentNotStarted(_CHOOSE_ANOTHER)
+    now = context.clock()
+    if intent.state is IntentState.UNKNOWN and intent.received == 0 and not is_told:
+        return intent if await begin_again(tx, intent_id, due_at=now + CLAIM) else None
+    if intent.state is not IntentState.CREATED:
+        return None
+    if now - intent.created_at < INSTRUCTION_PATIENCE:
+        raise RequestStillRunning("the provider is being asked how this intent is paid; ask again in a moment")
+    return intent
+
+
+async def _instruct(
+    context: Context, account: ProviderAccount, intent: Intent, *, actor: Actor, payer_address: str
+) -> None:
+    """Ask the provider how an intent is paid, with no transaction open, and record what it says."""
+    organization_id = account.organization_id
+    request = await _request(context, account, intent, payer_address)
+    try:
+        instruction = await account.provider.create_payment(request)
+        if instruction.redirect_url and not safe_redirect(instruction.redirect_url, allow_http=True):
+            raise PaymentUnknown("the page of the payment is no address that a browser may be sent to")
+    except contract.ProviderUnreachable as error:
+        context.unreachable += 1
+        log.warning("provider_unreachable", intent_id=str(intent.id), account_id=str(account.id), exc_info=error)
+        raise ProviderUnreachable(
+            f"the provider of account {account.name} cannot be reached; nothing was started. Send the same request "
+            f"again after {INSTRUCTION_PATIENCE.seconds} s, or open an intent at another account",
+            intent_id=intent.id,
+        ) from error
+    except PaymentRefused as error:
+        await _tell(context, organization_id, intent, Outcome.FAILED, action="payment_refused", actor=actor)
+        raise PaymentNotStarted(_CHOOSE_ANOTHER) from error
+    except PaymentUnknown:
+        log.warning("payment_start_unknown", intent_id=str(intent.id), account_id=str(account.id))
+        await _tell(context, organization_id, intent, Outcome.UNKNOWN, action="payment_start_unknown", actor=actor)
+        return
+    async with context.database.transaction(organization_id) as tx:
+        await instruct_intent(tx, intent.id, _stored(instruction))
+
+
+async def _request(context: Context, account: ProviderAccount, intent: Intent, payer_address: str) -> PaymentRequest:
+    """The same each time it is made for an intent, but for who asks."""
+    base = context.public_base_url
+    return_url = callback_url = ""
+    if base:
+        async with context.database.transaction(account.organization_id) as tx:
+            token = await read_page_token(tx, intent.id)
+        return_url = "" if token is None else base + pay_path(account.organization_id, token)
+        callback_url = base + callback_path(account.organization_id, account.name)
+    return PaymentRequest(
+        reference=intent.reference,
+        amount=intent.amount,
+        purpose=purpose_text(intent.reference),
+        expires_at=intent.expires_at,
+        requested_at=intent.created_at,
+        return_url=return_url,
+        callback_url=callback_url,
+        payer_address=payer_address,
+    )
+
+
+async def _tell(
+    context: Context, organization_id: OrganizationId, asked: Intent, outcome: Outcome, *, action: str, actor: Actor
+) -> None:
+    """Record what became of the beginning; a state that moved on while the provider was called is left alone."""
+    async with context.database.transaction(organization_id) as tx:
+        intent = await lock_intent(tx, asked.id)
+        assert intent is not None, "intents are never removed"
+        told = intent.told(outcome)
+        if intent.state is asked.state and told is not intent:
+            await _change(tx, context, told, action, actor)
+    context.note_change(organization_id)
+
+
+async def _change(tx: Transaction, context: Context, intent: Intent, action: str, actor: Actor) -> None:
+    """Write the state of a locked intent, tell of it and note who did it."""
+    await set_intent_state(tx, intent)
+    owed = await read_owed(tx, [intent.id])
+    topic, payload = intent_message(intent, owed=owed[intent.id])
+    await write_message(tx, context.ids.new(), topic=topic, payload=payload)
+    await _note(tx, context, action, intent.id, actor)
+
+
+async def _note(tx: Transaction, context: Context, action: str, intent_id: IntentId, actor: Actor) -> None:
+    await write_audit(
+        tx,
+        context.ids.new(),
+        recorded_at=context.clock(),
+        actor=actor,
+        action=action,
+        subject=("intent", intent_id),
+    )
+
+
+async def _lock_payable(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[Invoice]:
+    locked = await lock_invoices(tx, invoice_ids)
+    missing = [invoice_id for invoice_id in invoice_ids if invoice_id not in locked]
+    if missing:
+        raise NotFound(f"no such invoice: {missing[0]}", field="invoice_ids")
+    invoices = [locked[invoice_id] for invoice_id in invoice_ids]
+    if any(invoice.state is not InvoiceState.ISSUED for invoice in invoices):
+        raise InvoiceNotIssued("only an issued invoice is paid", field="invoice_ids")
+    return invoices
+
+
+async def _add_intent(
+    tx: Transaction, context: Context, account: ProviderAccount, invoices: Sequence[Invoice], amount: Dong | None
+) -> Intent:
+    owed = Dong(sum(invoice.owed for invoice in invoices))
+    if owed == 0:
+        payments = await read_payments_of_invoices(tx, [invoice.id for invoice in invoices])
+        raise InvoiceAlreadyPaid("nothing more is owed", field="invoice_ids", payments=payments)
+    if amount is not None and not 0 < amount <= owed:
+        raise AmountAboveOwed(f"collect from 1 to {owed} đồng", field="amount")
+    books = await context.books(tx)
+    now: datetime = context.clock()
+    for _ in range(_DRAWS_MAX):
+        intent = Intent(
+            id=IntentId(context.ids.new()),
+            account_id=account.id,
+            reference=reference_code(books.prefixes[0], randbelow(RANDOM_NUMBERS)),
+            state=IntentState.CREATED,
+            version=1,
+            amount=owed if amount is None else amount,
+            received=NOTHING,
+            invoices=tuple(invoice.id for invoice in invoices),
+            created_at=now,
+            expires_at=now + INTENT_LIFE,
+        )
+        if await add_intent(tx, intent):
+            await add_pay_page(tx, intent.id, token_bytes(PAGE_TOKEN_BYTES))
+            return intent
+    raise Unavailable("no free reference code was drawn; give this organization a further prefix")
+
+
+def _stored(instruction: PaymentInstruction) -> dict[str, str]:
+    return asdict(instruction)

@@ -1,0 +1,232 @@
+"""Showing a collection to whoever pays: one page behind a random token, without anything that could tell of an illness.
+
+A code is shown only after it was read back: it must pay the approved account, ask for exactly what is still due and
+carry our reference. Source: DESIGN §7; UX, Patient page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from billing.checkout.domain.patient_states import ASKING_FOR_MONEY, PatientState
+from billing.checkout.formats.vietqr import read_vietqr
+from billing.checkout.service.payment_codes import due_of, payload_for
+from billing.checkout.store.pay_pages import ask_soon, read_pay_page, read_versions
+from billing.context import Context
+from billing.core.errors import NotFound
+from billing.core.ids import IntentId, OrganizationId
+from billing.core.money import Dong, half_up_dong, total
+from billing.core.text import shorten_name
+from billing.coverage.domain.price_result import Reason
+from billing.payments.domain.poll_schedule import CLAIM
+from providers.addresses import safe_redirect
+
+ASKED_EVERY = timedelta(minutes=1)
+"""However often a patient says so, a provider is asked no more often than this."""
+
+_TOLD_RULES = frozenset({"B-020", "B-080"})
+"""The 15 % of the base salary, and rounding. Card, object code and route would tell more than a screen may."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageBill:
+    """One invoice on the page, shares in whole đồng; the patient's name is shortened.
+
+    `copay` and `self_pay` are the two parts of the patient's share before rounding. `reasons` hold for the whole visit
+    and tell neither of the card nor of why the patient came.
+    """
+
+    number: str
+    visit_number: str
+    patient: str
+    patient_share: Dong
+    other_share: Dong
+    insurer_share: Dong
+    private_share: Dong
+    copay: Decimal
+    self_pay: Decimal
+    reasons: tuple[Reason, ...]
+
+    @property
+    def is_whole_visit(self) -> bool:
+        """Whether the parts add up to the share; a further invoice of a visit asks only for the difference."""
+        return half_up_dong(total([self.copay, self.self_pay])) == self.patient_share + self.private_share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageCode:
+    """How to pay what is due; `payload` was read back."""
+
+    payload: str
+    text: str
+    bank_bin: str
+    bank_name: str
+    account_number: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagePayment:
+    """Money received under the code: whole đồng, time at the bank, the bank's reference or else the provider's."""
+
+    amount: Dong
+    occurred_at: datetime
+    bank_reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageElsewhere:
+    """The provider's own page, for exactly what is due; `fields` are posted to it where there are such."""
+
+    address: str
+    host: str
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayPage:
+    """What the page shows, in whole đồng.
+
+    `due` is what is still to be paid under this code, 0 where nothing is; `owed` what its bills still owe by any code.
+    """
+
+    intent_id: IntentId
+    version: int
+    hospital: str
+    help_phone: str
+    bills: tuple[PageBill, ...]
+    reference: str
+    state: PatientState
+    amount: Dong
+    received: Dong
+    credit: Dong
+    due: Dong
+    owed: Dong
+    payments: tuple[PagePayment, ...]
+    expires_at: datetime | None
+    code: PageCode | None
+    elsewhere: PageElsewhere | None
+
+
+async def find_pay_page(context: Context, organization_id: OrganizationId, token: bytes) -> PayPage:
+    """The page that a token opens, as things stand now. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        row = await read_pay_page(tx, token)
+    if row is None:
+        raise NotFound("no such page")
+    return await _page(context, organization_id, row)
+
+
+async def ask_sooner(context: Context, organization_id: OrganizationId, token: bytes) -> None:
+    """The patient says that money is under way: the provider is asked sooner. Nothing is paid by saying so.
+
+    May be repeated; a provider is asked once a minute at most. Raises NotFound.
+    """
+    now = context.clock()
+    async with context.database.transaction(organization_id) as tx:
+        row = await read_pay_page(tx, token)
+        if row is None:
+            raise NotFound("no such page")
+        await ask_soon(tx, IntentId(row["id"]), now=now, claims_end_by=now + CLAIM, last_asked_by=now - ASKED_EVERY)
+
+
+async def find_versions(
+    context: Context, organization_id: OrganizationId, intent_ids: Sequence[IntentId]
+) -> dict[IntentId, int]:
+    """The versions of pages: one that has grown shows something else now."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_versions(tx, intent_ids)
+
+
+async def _page(context: Context, organization_id: OrganizationId, row: Mapping[str, Any]) -> PayPage:
+    amount, received = Dong(row["amount"]), Dong(row["received"])
+    owed = Dong(sum(bill["owed"] for bill in row["bills"]))
+    now = due_of({**row, "owed": owed})
+    is_asking = now.asked > 0 and now.state in ASKING_FOR_MONEY
+    return PayPage(
+        intent_id=IntentId(row["id"]),
+        version=int(row["version"]),
+        hospital=row["hospital"],
+        help_phone=row["phone"],
+        bills=tuple(_bill(bill) for bill in row["bills"]),
+        reference=row["reference_code"],
+        state=now.state,
+        amount=amount,
+        received=received,
+        credit=Dong(row["credit"]),
+        due=now.due,
+        owed=owed,
+        payments=tuple(
+            PagePayment(
+                amount=Dong(each["amount"]),
+                occurred_at=datetime.fromisoformat(each["occurred_at"]),
+                bank_reference=each["bank_reference"],
+            )
+            for each in row["payments"]
+        ),
+        expires_at=row["expires_at"],
+        code=await _code(context, organization_id, row, now.asked) if is_asking else None,
+        # A provider's page asks for what it was made for; once something has come, it would ask for too much.
+        elsewhere=_elsewhere(row["instruction"] or {}) if is_asking and now.asked == amount else None,
+    )
+
+
+def _bill(bill: Mapping[str, Any]) -> PageBill:
+    return PageBill(
+        number=bill["number"],
+        visit_number=bill["visit_number"],
+        patient=shorten_name(bill["patient"]),
+        patient_share=Dong(bill["patient_share"]),
+        other_share=Dong(bill["other_share"]),
+        insurer_share=Dong(bill["insurer_share"]),
+        private_share=Dong(bill["private_share"]),
+        copay=Decimal(bill["copay"]),
+        self_pay=Decimal(bill["self_pay"]),
+        reasons=tuple(
+            Reason(reason["rule"], reason["operands"], reason.get("variant", ""))
+            for reason in bill["reasons"] or ()
+            if reason["rule"] in _TOLD_RULES
+        ),
+    )
+
+
+async def _code(
+    context: Context, organization_id: OrganizationId, row: Mapping[str, Any], due: Dong
+) -> PageCode | None:
+    """The code for what is due, read back; None where there is none that may be shown."""
+    payload = await payload_for(context, organization_id, row, due)
+    said = read_vietqr(payload)
+    # A number that a provider collects under for the account was held against its settings when the code was made.
+    collected = (row["instruction"] or {}).get("account_number") or row["account_number"]
+    approved = [(row["bank_bin"], number, due) for number in (row["account_number"], collected)]
+    if said is None or (said.bank_bin, said.account_number, said.amount) not in approved:
+        if payload:
+            log.error("code_not_shown", intent_id=str(row["id"]), reason="it does not pay the approved account")
+        return None
+    if row["reference_code"] not in said.purpose:
+        log.error("code_not_shown", intent_id=str(row["id"]), reason="it does not carry the reference")
+        return None
+    return PageCode(
+        payload=payload,
+        text=said.purpose,
+        bank_bin=said.bank_bin,
+        bank_name=context.bank_names.get(said.bank_bin, ""),
+        account_number=said.account_number,
+        holder=row["holder"],
+    )
+
+
+def _elsewhere(instruction: Mapping[str, Any]) -> PageElsewhere | None:
+    address = safe_redirect(instruction.get("redirect_url") or "")
+    if not address:
+        return None
+    host = urlsplit(address).hostname or ""
+    fields = tuple((name, value) for name, value in instruction.get("form_fields") or ())
+    return PageElsewhere(address=address, host=host, fields=fields)

@@ -1,0 +1,75 @@
+"""What a payer is shown to pay by: only for what is still due, and never a code or a page that asks for more.
+
+The page and the API show the same. Source: DESIGN §7; UX, Patient page.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from billing.checkout.domain.patient_states import Due, what_is_due
+from billing.checkout.formats.vietqr import read_vietqr
+from billing.context import Context
+from billing.core.ids import OrganizationId
+from billing.core.money import Dong
+from billing.core.reference_code import purpose_text
+from billing.payments.domain.intent import IntentState
+from providers.contract import AnyAmount, PaymentRefused, PaymentRequest
+
+_PAYS_NOTHING: Mapping[str, object] = {"qr_payload": "", "redirect_url": "", "form_fields": ()}
+
+
+def due_of(row: Mapping[str, Any]) -> Due:
+    """What is due under an intent, from a row of it with `owed` of its invoices and `credit` of its payments."""
+    return what_is_due(
+        IntentState(row["state"]),
+        amount=Dong(row["amount"]),
+        received=Dong(row["received"]),
+        owed=Dong(row["owed"]),
+        credit=Dong(row["credit"]),
+    )
+
+
+async def instruction_now(
+    context: Context, organization_id: OrganizationId, row: Mapping[str, Any], due: Due
+) -> Mapping[str, Any] | None:
+    """How the payer pays what is asked now; None where the provider has not said.
+
+    Where nothing is asked, no code and no page stand in it. A provider's page asks for what it was made for: once
+    something else is asked, it is left out, and a code is made for the new amount where the provider can.
+    """
+    instruction: Mapping[str, Any] | None = row["instruction"]
+    if instruction is None:
+        return None
+    if due.asked == 0:
+        return {**instruction, **_PAYS_NOTHING}
+    payload = await payload_for(context, organization_id, row, due.asked)
+    if due.asked == row["amount"]:
+        return {**instruction, "qr_payload": payload}
+    return {**instruction, **_PAYS_NOTHING, "qr_payload": payload}
+
+
+async def payload_for(context: Context, organization_id: OrganizationId, row: Mapping[str, Any], amount: Dong) -> str:
+    """The payload of the intent's code for exactly an amount; empty where there is none.
+
+    `row` has `instruction`, `amount`, `reference_code`, `account` (its name), `created_at` and `expires_at`.
+    """
+    payload: str = (row["instruction"] or {}).get("qr_payload") or ""
+    said = read_vietqr(payload)
+    asks_for = row["amount"] if said is None else said.amount
+    if not payload or asks_for == amount:
+        return payload
+    account = await context.accounts.find(organization_id, row["account"])
+    assert account is not None, "accounts are never removed"
+    if not isinstance(account.provider, AnyAmount):
+        return ""
+    request = PaymentRequest(
+        reference=row["reference_code"],
+        amount=amount,
+        purpose=purpose_text(row["reference_code"]),
+        expires_at=row["expires_at"],
+        requested_at=row["created_at"],
+    )
+    try:
+        return account.provider.code_for(request).qr_payload
+    except PaymentRefused:
+        return ""

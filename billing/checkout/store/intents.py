@@ -1,0 +1,220 @@
+"""Intents: our wishes to collect, with the invoices they collect for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from billing.core.ids import IntentId, InvoiceId, ProviderAccountId
+from billing.core.list_slice import ListSlice
+from billing.core.money import Dong
+from billing.db.database import Transaction
+from billing.db.rows import intent_of
+from billing.payments.domain.intent import Intent
+
+_ADD_INTENT = """
+    INSERT INTO intent (organization_id, id, provider_account_id, reference_code, state, version, amount, received,
+        created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (organization_id, reference_code) DO NOTHING
+    RETURNING id
+"""
+
+_ADD_TARGETS = """
+    INSERT INTO intent_invoice (organization_id, intent_id, position, invoice_id)
+    SELECT $1, $2, position, invoice_id
+    FROM unnest($3::uuid[]) WITH ORDINALITY AS t (invoice_id, position)
+"""
+
+
+async def add_intent(tx: Transaction, intent: Intent) -> bool:
+    """Add an intent with its invoices in their order; False where its reference code was ever given before."""
+    added = await tx.fetchval(
+        _ADD_INTENT,
+        tx.organization_id,
+        intent.id,
+        intent.account_id,
+        intent.reference,
+        intent.state.value,
+        intent.version,
+        intent.amount,
+        intent.received,
+        intent.created_at,
+        intent.expires_at,
+    )
+    if added is None:
+        return False
+    await tx.execute(_ADD_TARGETS, tx.organization_id, intent.id, list(intent.invoices))
+    return True
+
+
+_INSTRUCT = """
+    UPDATE intent SET instruction = $3,
+        state = CASE WHEN state = 'created' THEN 'pending' ELSE state END,
+        version = version + 1
+    WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def instruct_intent(tx: Transaction, intent_id: IntentId, instruction: Mapping[str, Any]) -> None:
+    """Record how the payer pays. Money may have come meanwhile: a state that has moved on is left alone."""
+    await tx.execute(_INSTRUCT, tx.organization_id, intent_id, dict(instruction))
+
+
+_IS_INSTRUCTED = """
+    SELECT instruction IS NOT NULL FROM intent WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def is_instructed(tx: Transaction, intent_id: IntentId) -> bool:
+    """Whether the provider has said how an intent is paid."""
+    return await tx.fetchval(_IS_INSTRUCTED, tx.organization_id, intent_id) is True
+
+
+_LOCK_INTENT = """
+    SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at
+    FROM intent
+    WHERE organization_id = $1 AND id = $2
+    FOR NO KEY UPDATE
+"""
+
+_TARGETS = """
+    SELECT invoice_id FROM intent_invoice WHERE organization_id = $1 AND intent_id = $2 ORDER BY position
+"""
+
+
+async def lock_intent(tx: Transaction, intent_id: IntentId) -> Intent | None:
+    """Read one intent and hold its row until the transaction ends; None where there is none."""
+    row = await tx.fetchrow(_LOCK_INTENT, tx.organization_id, intent_id)
+    if row is None:
+        return None
+    targets = await tx.fetch(_TARGETS, tx.organization_id, intent_id)
+    return intent_of(tuple(row), [InvoiceId(target["invoice_id"]) for target in targets])
+
+
+_SET_STATE = """
+    UPDATE intent SET state = $3, version = $4 WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def set_intent_state(tx: Transaction, intent: Intent) -> None:
+    """Write the state and version of a locked intent."""
+    await tx.execute(_SET_STATE, tx.organization_id, intent.id, intent.state.value, intent.version)
+
+
+_READ_INTENT = """
+    SELECT intent.id, intent.reference_code, intent.state, intent.version, intent.amount, intent.received,
+        intent.created_at, intent.expires_at, intent.instruction, provider_account.name AS account,
+        (SELECT array_agg(invoice_id ORDER BY position) FROM intent_invoice
+         WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS invoices,
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('id', payment.id, 'amount', payment.amount,
+                'occurred_at', payment.occurred_at, 'on_invoices', position.on_invoices, 'credit', position.credit)
+                ORDER BY payment.id), '[]')
+         FROM payment
+         JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+         WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS payments,
+        (SELECT encode(token, 'hex') FROM pay_page
+         WHERE pay_page.organization_id = $1 AND pay_page.intent_id = intent.id) AS page_token,
+        (SELECT coalesce(sum(invoice.owed), 0)::bigint FROM intent_invoice
+         JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
+         WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS owed,
+        (SELECT coalesce(sum(position.credit), 0)::bigint FROM payment
+         JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+         WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS credit
+    FROM intent
+    JOIN provider_account ON provider_account.organization_id = $1 AND provider_account.id = intent.provider_account_id
+    WHERE intent.organization_id = $1 AND intent.id = $2
+"""
+
+
+async def read_intent(tx: Transaction, intent_id: IntentId) -> Mapping[str, Any] | None:
+    """An intent with its invoices and the payments that came under its code; None where there is none."""
+    row = await tx.fetchrow(_READ_INTENT, tx.organization_id, intent_id)
+    return None if row is None else dict(row)
+
+
+_LIST_INTENTS = """
+    SELECT intent.id, intent.reference_code, intent.state, intent.version, intent.amount, intent.received,
+        intent.created_at, intent.expires_at, provider_account.name AS account,
+        (SELECT array_agg(invoice_id ORDER BY position) FROM intent_invoice
+         WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS invoices,
+        (SELECT coalesce(sum(invoice.owed), 0)::bigint FROM intent_invoice
+         JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
+         WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS owed,
+        (SELECT coalesce(sum(position.credit), 0)::bigint FROM payment
+         JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+         WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS credit
+    FROM intent
+    JOIN provider_account ON provider_account.organization_id = $1 AND provider_account.id = intent.provider_account_id
+    WHERE intent.organization_id = $1
+        AND ($2::uuid IS NULL OR intent.id < $2) AND ($3::uuid IS NULL OR intent.id >= $3)
+        AND ($5::text IS NULL OR intent.reference_code = $5) AND ($6::text IS NULL OR intent.state = $6)
+        AND ($7::uuid IS NULL OR EXISTS (
+            SELECT FROM intent_invoice WHERE intent_invoice.organization_id = $1
+                AND intent_invoice.invoice_id = $7 AND intent_invoice.intent_id = intent.id))
+        AND ($8::text IS NULL OR intent.id IN (
+            SELECT intent_invoice.intent_id FROM visit
+            JOIN invoice ON invoice.organization_id = $1 AND invoice.visit_id = visit.id
+            JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.invoice_id = invoice.id
+            WHERE visit.organization_id = $1 AND visit.ma_lk = $8))
+    ORDER BY intent.id DESC LIMIT $4
+"""
+
+
+async def read_intents(
+    tx: Transaction,
+    part: ListSlice,
+    *,
+    invoice_id: InvoiceId | None,
+    ma_lk: str | None,
+    reference_code: str | None,
+    state: str | None,
+) -> list[Mapping[str, Any]]:
+    """Intents of a part of the list, the newest first; None filters nothing."""
+    rows = await tx.fetch(
+        _LIST_INTENTS,
+        tx.organization_id,
+        part.before,
+        part.first,
+        part.limit,
+        reference_code,
+        state,
+        invoice_id,
+        ma_lk,
+    )
+    return [dict(row) for row in rows]
+
+
+_FIND_ASKED = """
+    SELECT intent.state, intent.amount, intent.received, intent.created_at, intent.expires_at,
+        (SELECT coalesce(sum(invoice.owed), 0)::bigint FROM intent_invoice
+         JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
+         WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id) AS owed,
+        (SELECT coalesce(sum(position.credit), 0)::bigint FROM payment
+         JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+         WHERE payment.organization_id = $1 AND payment.intent_id = intent.id) AS credit
+    FROM intent
+    WHERE intent.organization_id = $1 AND intent.provider_account_id = $2 AND intent.reference_code = $3
+"""
+
+
+async def find_asked(tx: Transaction, account_id: ProviderAccountId, reference: str) -> Mapping[str, Any] | None:
+    """What an account asks for under a code: its intent with `owed` of its invoices and `credit` of its payments.
+
+    None where this account never gave that code.
+    """
+    row = await tx.fetchrow(_FIND_ASKED, tx.organization_id, account_id, reference)
+    return None if row is None else dict(row)
+
+
+_READ_OWED = """
+    SELECT intent_invoice.intent_id, sum(invoice.owed)::bigint AS owed
+    FROM intent_invoice
+    JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
+    WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = ANY ($2::uuid[])
+    GROUP BY intent_invoice.intent_id
+"""
+
+
+async def read_owed(tx: Transaction, intent_ids: Sequence[IntentId]) -> dict[IntentId, Dong]:
+    """What the invoices of each intent still owe, by any code."""
+    rows = await tx.fetch(_READ_OWED, tx.organization_id, list(intent_ids))
+    return {IntentId(row["intent_id"]): Dong(row["owed"]) for row in rows}

@@ -1,0 +1,142 @@
+"""Is a visit ready to be claimed? All checks together, on an open or closed visit; nothing is changed.
+
+What the reader of the file and the comparer of prices found is taken over, never found twice.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from billing.claims.domain.claim import Claim, ClaimFinding, Severity, Surroundings
+from billing.claims.domain.line_checks import (
+    check_funds,
+    check_line_rules,
+    check_prices,
+    check_scope,
+    check_times,
+    check_transport,
+)
+from billing.claims.domain.review_warnings import check_hints
+from billing.claims.domain.route_checks import check_cards, check_deadline, check_object_code, check_papers
+from billing.core.errors import InvalidValue, NotSupported
+from billing.coverage.domain.compare_stated import compare_with_stated, not_told_yet
+from billing.coverage.domain.price import price
+from billing.coverage.domain.price_result import PricedVisit, Reason
+from billing.coverage.domain.refusals import refusal_as_finding
+from billing.visits.domain.finding import Finding, FindingCode
+
+_GRAVITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFORMATION: 2}
+_AMOUNTS = {
+    FindingCode.AMOUNT_DIFFERS: "amount",
+    FindingCode.TOTALS_DIFFER: "total",
+    FindingCode.LEVEL_ROUNDED: "level",
+}
+_ERRORS = frozenset(
+    {
+        FindingCode.AMOUNT_DIFFERS,
+        FindingCode.TOTALS_DIFFER,
+        FindingCode.FUNDS_DIFFER,
+        FindingCode.SCOPE_DIFFERS,
+        FindingCode.HOSO_COUNT_DIFFERS,
+        FindingCode.FORMAT_DIFFERS,
+    }
+)
+_PERCENTAGES = ("TYLE_TT_DV", "TYLE_TT_BH", "MUC_HUONG", "coinsurance_pct")
+_THREE_DECIMALS = ("SO_LUONG", "DON_GIA", "DON_GIA_BV", "DON_GIA_BH")
+
+
+def check_claim(claim: Claim, around: Surroundings, told: Iterable[Finding] = ()) -> tuple[ClaimFinding, ...]:
+    """Everything a person should know before a visit is claimed, the gravest first, then by line.
+
+    `told` is what the reader of the file found of this visit. Where several checks name one field of one line the
+    first stays: what a rule says goes before the bare difference of an amount.
+    """
+    told = tuple(told)
+    priced, refusal = _price(claim, around)
+    found: list[ClaimFinding] = [
+        *check_cards(claim),
+        *check_object_code(claim, around),
+        *check_papers(claim, around),
+        *check_scope(claim),
+        *check_line_rules(claim, around),
+        *check_prices(claim),
+        *check_transport(claim),
+        *check_funds(claim, priced),
+        *check_times(claim),
+        *check_hints(claim, around, priced),
+        *(taken_over(finding) for finding in told),
+        *_check_amounts(claim, priced, told),
+        *([] if refusal is None else [refusal]),
+        *check_deadline(claim, around),
+    ]
+    return in_order(_once(found))
+
+
+def taken_over(finding: Finding) -> ClaimFinding:
+    """What a reader or comparer found, with its gravity: what refuses the visit or changes an amount is an error."""
+    severity = Severity.ERROR if finding.refuses or finding.code in _ERRORS else Severity.WARNING
+    if finding.code is FindingCode.NOT_SUPPORTED:
+        return ClaimFinding(Severity.WARNING, finding, _not_priced(finding))
+    if finding.code in _AMOUNTS:
+        operands = {"field": finding.field, "found": finding.found, "expected": finding.expected}
+        return ClaimFinding(severity, finding, Reason("D-005", operands, _AMOUNTS[finding.code]))
+    if finding.code is FindingCode.FORMAT_DIFFERS:
+        return ClaimFinding(severity, finding, _out_of_format(finding))
+    variant = "refused" if finding.refuses else "listed"
+    return ClaimFinding(severity, finding, Reason("D-006", {"code": finding.code.value}, variant))
+
+
+def _out_of_format(finding: Finding) -> Reason:
+    """That a value stands outside the format of its field: an amount, a unit price or quantity, or a percentage."""
+    operands = {"field": finding.field, "found": finding.found, "expected": finding.expected}
+    if finding.field.endswith(_PERCENTAGES):
+        return Reason("D-007", operands, "percentage")
+    return Reason("D-007", operands, "thousands" if finding.field in _THREE_DECIMALS else "amount")
+
+
+def in_order(findings: Iterable[ClaimFinding]) -> tuple[ClaimFinding, ...]:
+    """The gravest first; then the whole visit before its lines, lines by table and number."""
+    return tuple(
+        sorted(
+            findings,
+            key=lambda one: (
+                _GRAVITY[one.severity],
+                one.finding.stt is not None,
+                one.finding.table,
+                -1 if one.finding.stt is None else one.finding.stt,
+            ),
+        )
+    )
+
+
+def _price(claim: Claim, around: Surroundings) -> tuple[PricedVisit | None, ClaimFinding | None]:
+    try:
+        return price(claim.visit, figures=around.figures, policy=around.policy), None
+    except (NotSupported, InvalidValue) as refusal:
+        finding = refusal_as_finding(refusal, file=claim.file, hoso=claim.hoso, ma_lk=claim.visit.ma_lk)
+        return None, taken_over(finding)
+
+
+def _check_amounts(claim: Claim, priced: PricedVisit | None, told: tuple[Finding, ...]) -> Iterator[ClaimFinding]:
+    """The amounts the file states of its lines against ours; a level that differs is told with the rule that set it."""
+    if priced is None:
+        return
+    levels = {(line.item.table.value, line.item.number): line.reasons[-1] for line in priced.lines if line.reasons}
+    differences = compare_with_stated(priced, file=claim.file, hoso=claim.hoso, ma_lk=claim.visit.ma_lk)
+    for finding in not_told_yet(differences, told):
+        over = taken_over(finding)
+        reason = levels.get((finding.table, finding.stt or 0))
+        if finding.field == "MUC_HUONG" and finding.code is FindingCode.AMOUNT_DIFFERS and reason is not None:
+            over = ClaimFinding(over.severity, finding, reason)
+        yield over
+
+
+def _not_priced(finding: Finding) -> Reason:
+    return Reason("D-005", {"rule": finding.expected}, "not_priced")
+
+
+def _once(found: Iterable[ClaimFinding]) -> Iterator[ClaimFinding]:
+    seen: set[object] = set()
+    for one in found:
+        key = one.place if one.finding.stt is not None else (*one.place, one.finding.code, one.finding.found)
+        if key not in seen:
+            seen.add(key)
+            yield one

@@ -1,0 +1,113 @@
+"""Claim readiness: what a claim of a visit is checked with, and what the checks find.
+
+The checks themselves stand in `coverage/claim_*.py`; this file holds their inputs and the shape of an answer.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from billing.coverage.domain.annexes import NO_ANNEXES, Annexes
+from billing.coverage.domain.parameters import Figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.price_result import Reason
+from billing.visits.domain.facts import NO_LISTS, FacilityFacts, LineLists, VisitFacts
+from billing.visits.domain.finding import Finding, FindingCode
+from billing.visits.domain.visit import ChargeItem, Visit
+
+
+class Severity(StrEnum):
+    """ERROR: the claim will be refused or cut. WARNING: a person should look. INFORMATION: nothing is wrong."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFORMATION = "information"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFinding:
+    """One thing a claim check found: how grave, where, and the rule with its operands."""
+
+    severity: Severity
+    finding: Finding
+    reason: Reason
+
+    @property
+    def place(self) -> tuple[int | None, str, int | None, str]:
+        finding = self.finding
+        return finding.hoso, finding.table, finding.stt, finding.field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a facility's claims are checked with: its rank, imported annexes, own lists, figures, readings, today."""
+
+    facility: FacilityFacts
+    annexes: Annexes = NO_ANNEXES
+    lists: LineLists = NO_LISTS
+    figures: Figures
+    policy: Policy
+    today: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One visit as a claim, and where it stands: file, place in it counted from 1."""
+
+    visit: Visit
+    facts: VisitFacts
+    file: str = ""
+    hoso: int | None = None
+
+    def found(
+        self,
+        severity: Severity,
+        code: FindingCode,
+        reason: Reason,
+        *,
+        item: ChargeItem | None = None,
+        table: str = "XML1",
+        field: str,
+        found: str = "",
+        expected: str = "",
+    ) -> ClaimFinding:
+        """A finding of this claim; with `item` of its line, else of the whole visit in `table`."""
+        finding = Finding(
+            code=code,
+            file=self.file,
+            hoso=self.hoso,
+            ma_lk=self.visit.ma_lk,
+            table=table if item is None else item.table.value,
+            stt=None if item is None else item.number,
+            field=field,
+            found=found,
+            expected=expected,
+        )
+        return ClaimFinding(severity, finding, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCheck:
+    """What was found of one visit; `hoso` is its place in the file, None for what concerns the whole file."""
+
+    hoso: int | None
+    ma_lk: str
+    is_open: bool
+    findings: tuple[ClaimFinding, ...]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing stands against claiming it: the visit has ended and no finding is an error."""
+        return not self.is_open and all(one.severity is not Severity.ERROR for one in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """The checks of one file, visit by visit, and what was found outside of the visits that could be read."""
+
+    checks: tuple[ClaimCheck, ...]
+    findings: tuple[ClaimFinding, ...]
+
+    def count(self, severity: Severity) -> int:
+        everything = [*self.findings, *(finding for check in self.checks for finding in check.findings)]
+        return sum(finding.severity is severity for finding in everything)

@@ -1,0 +1,141 @@
+"""Claim checks that only warn: nothing is asked of the fund, and what review programs of the insurer look for.
+
+Nothing here changes a price. What the review programs look for is known of public programs, not of a law that was read
+whole, so their rules are `partly`. Source: our reference, section 8 (further findings of `claim check`); Circular
+35/2016/TT-BYT Art. 4b, 4c as added by Circular 39/2024/TT-BYT.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from billing.claims.domain.claim import Claim, ClaimFinding, Severity, Surroundings
+from billing.core.money import total
+from billing.coverage.domain.bed_days import BED_GROUPS
+from billing.coverage.domain.consultations import CONSULTATION_GROUP, RETURN_RATIO, is_emergency, is_return
+from billing.coverage.domain.explain import plain_number
+from billing.coverage.domain.parameters import vietnam_day
+from billing.coverage.domain.policy import SameDayReturn
+from billing.coverage.domain.price_result import PricedVisit, Reason
+from billing.coverage.domain.surgeries import SURGERY_GROUP
+from billing.visits.domain.finding import FindingCode
+from billing.visits.domain.visit import ChargeItem, Scope
+
+_PHACO = "phaco"
+_SHORT = timedelta(hours=4)
+_DIFFERS = FindingCode.RULE_DIFFERS
+
+
+def check_hints(claim: Claim, around: Surroundings, priced: PricedVisit | None) -> Iterator[ClaimFinding]:
+    """Every hint of one claim; `priced` is None where it could not be priced."""
+    yield from _asks_nothing(claim, priced)
+    yield from _consultations_of_inpatients(claim, around)
+    yield from _same_day_return(claim, around)
+    yield from _beds_of_a_short_emergency(claim, around)
+    yield from _beds_after_phaco(claim)
+
+
+def _asks_nothing(claim: Claim, priced: PricedVisit | None) -> Iterator[ClaimFinding]:
+    """The fund is asked for nothing: the file states 0, or it states no fund's part and our price is 0.
+
+    An open visit without items is not named.
+    """
+    visit = claim.visit
+    if not visit.items and visit.discharged_at is None:
+        return
+    stated = [item.stated.fund for item in visit.items if item.stated is not None and item.stated.fund is not None]
+    asks_by_file = bool(total(stated)) if stated and len(stated) == len(visit.items) else None
+    asks = asks_by_file if asks_by_file is not None else any(stated) or priced is None or bool(priced.fund)
+    if not asks:
+        reason = Reason("D-008", {})
+        yield claim.found(Severity.WARNING, _DIFFERS, reason, field="T_BHTT", found="0", expected="> 0")
+
+
+def _consultations_of_inpatients(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
+    """Each insured consultation after the first in an inpatient file."""
+    if claim.visit.care_kind not in around.figures.inpatient_kinds:
+        return
+    own = sorted(_insured(claim, {CONSULTATION_GROUP}), key=lambda item: (_moment(item, claim), item.number))
+    for position, item in enumerate(own[1:], start=2):
+        reason = Reason("D-009", {"position": str(position)})
+        yield claim.found(
+            Severity.WARNING, _DIFFERS, reason, item=item, field="MA_NHOM", found=str(item.group), expected="1"
+        )
+
+
+def _same_day_return(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
+    """The first consultation of a visit that follows another of its person on one day: 30 %, whole in an emergency."""
+    if not is_return(claim.visit, claim.facts):
+        return
+    own = sorted(_insured(claim, {CONSULTATION_GROUP}), key=lambda item: (_moment(item, claim), item.number))
+    for item in own[:1]:
+        if item.service_ratio == RETURN_RATIO:
+            continue
+        operands = {
+            "day": vietnam_day(claim.visit.admitted_at).isoformat(),
+            "earlier": claim.facts.same_day_return_of,
+            "ratio": plain_number(RETURN_RATIO),
+        }
+        is_policy = around.policy.same_day_return is SameDayReturn.RATIO_30
+        yield claim.found(
+            Severity.ERROR if is_policy else Severity.WARNING,
+            _DIFFERS,
+            Reason("D-010", operands, "by_policy" if is_policy else ""),
+            item=item,
+            field="TYLE_TT_DV",
+            found=plain_number(item.service_ratio),
+            expected=plain_number(RETURN_RATIO),
+        )
+
+
+def _beds_of_a_short_emergency(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
+    """Beds of an emergency of up to 4 hours, whether the patient then leaves or goes on to a ward."""
+    visit, ward_at = claim.visit, claim.facts.admitted_to_ward_at
+    if not is_emergency(visit, claim.facts):
+        return
+    is_short_visit = visit.discharged_at is not None and _is_short(visit.admitted_at, visit.discharged_at, around)
+    is_short_before_ward = ward_at is not None and _is_short(visit.admitted_at, ward_at, around)
+    for item in _insured(claim, BED_GROUPS):
+        is_before_ward = is_short_before_ward and ward_at is not None and _moment(item, claim) < ward_at
+        if is_short_visit or is_before_ward:
+            end = visit.discharged_at if is_short_visit else ward_at
+            assert end is not None, "a short stay has its end"
+            minutes = int((end - visit.admitted_at) / timedelta(minutes=1))
+            reason = Reason("D-011", {"hours": f"{minutes // 60}:{minutes % 60:02}"})
+            found = plain_number(item.quantity)
+            yield claim.found(
+                Severity.WARNING, _DIFFERS, reason, item=item, field="SO_LUONG", found=found, expected="0"
+            )
+
+
+def _beds_after_phaco(claim: Claim) -> Iterator[ClaimFinding]:
+    """Beds from the day of a Phaco operation on."""
+    operations = [
+        item
+        for item in claim.visit.items
+        if item.group == SURGERY_GROUP and item.quantity and _PHACO in item.name.casefold()
+    ]
+    if not operations:
+        return
+    first = min(vietnam_day(claim.facts.line(item.key).performed_at or _moment(item, claim)) for item in operations)
+    for item in _insured(claim, BED_GROUPS):
+        if vietnam_day(_moment(item, claim)) >= first:
+            reason = Reason("D-012", {"day": first.isoformat()})
+            found = plain_number(item.quantity)
+            yield claim.found(Severity.WARNING, _DIFFERS, reason, item=item, field="MA_NHOM", found=found, expected="0")
+
+
+def _insured(claim: Claim, groups: frozenset[int] | set[int]) -> list[ChargeItem]:
+    """Items of these cost groups that the fund is asked for."""
+    return [
+        item for item in claim.visit.items if item.group in groups and item.scope is not Scope.PATIENT and item.quantity
+    ]
+
+
+def _is_short(start: datetime, end: datetime, around: Surroundings) -> bool:
+    """Whether a stay has up to 4 hours; exactly 4 count as the facility's list says, for sources disagree (B-066)."""
+    stay = end - start
+    return stay < _SHORT or (stay == _SHORT and not around.lists.four_hours_are_a_day)
+
+
+def _moment(item: ChargeItem, claim: Claim) -> datetime:
+    return item.ordered_at or claim.visit.admitted_at

@@ -1,0 +1,1 @@
+"""Formats of claims: bytes to domain values and back. Computes no amounts."""

@@ -1,0 +1,181 @@
+"""Visits as claims: from a claim file, a `bhyt-case/1` file or a JSON visit, each with its facts and what it lacks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from billing.claims.domain.check import check_claim, in_order
+from billing.claims.domain.claim import Claim, ClaimCheck, ClaimFinding, Surroundings
+from billing.claims.domain.route_checks import circumstances
+from billing.claims.formats.xml130_claim_fields import check_fields
+from billing.coverage.domain.consultations import CONSULTATION_GROUP
+from billing.coverage.domain.parameters import vietnam_day
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.what_if import ComparedVisit, compare_routes
+from billing.coverage.formats.worked_case_json import read_case_file
+from billing.visits.domain.facts import LineFacts, LineKey, VisitFacts
+from billing.visits.domain.finding import Finding
+from billing.visits.domain.visit import Scope, Visit
+from billing.visits.formats.visit_document import write_patient, write_visit
+from billing.visits.formats.visit_facts_json import ToldFacts
+from billing.visits.formats.visit_json import read_facts_of_lines, read_visit
+from billing.visits.formats.visit_value_formats import find_doubtful_values
+from billing.visits.formats.xml130.claim_facts import read_birth_day, read_facts
+from billing.visits.formats.xml130.reader import read_claim_file
+from billing.visits.formats.xml130.table_names import XML1
+from billing.visits.formats.xml130.tables import Row
+
+_INSURANCE_DIGITS = 10
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadClaim:
+    """One visit as a claim; `told` is what its reader found, `missing` the fields it lacks."""
+
+    claim: Claim
+    told: tuple[Finding, ...]
+    missing: tuple[ClaimFinding, ...]
+
+    def check(self, around: Surroundings) -> ClaimCheck:
+        """Check the visit: all rules, and the fields it lacks."""
+        visit = self.claim.visit
+        findings = in_order((*check_claim(self.claim, around, self.told), *self.missing))
+        return ClaimCheck(self.claim.hoso, visit.ma_lk, visit.discharged_at is None, findings)
+
+    def compare(self, around: Surroundings) -> ComparedVisit:
+        """Price the visit by each lawful route."""
+        routes = compare_routes(circumstances(self.claim, around), policy=around.policy)
+        return ComparedVisit(self.claim.hoso, self.claim.visit.ma_lk, routes)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadClaims:
+    """What one file gave. `findings` are those of visits that could not be read, and of the file itself."""
+
+    claims: tuple[ReadClaim, ...]
+    findings: tuple[Finding, ...]
+    policy: Policy
+
+
+def read_claims(content: bytes, *, file: str, told: ToldFacts, policy: Policy) -> ReadClaims:
+    """Read a file: JSON where it opens with a brace, else a claim file. Never raises for what the bytes of it hold.
+
+    Raises InvalidValue for facts told of a visit that cannot be.
+    """
+    if content.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
+        case = read_case_file(content, file=file, policy=policy)
+        claims = tuple(
+            _claim_of_document(one.visit, told, one.findings, file=file, hoso=one.hoso) for one in case.visits
+        )
+        read_places = {one.hoso for one in case.visits}
+        claims = with_returns(claims)
+        return ReadClaims(claims, tuple(one for one in case.findings if one.hoso not in read_places), case.policy)
+    read = read_claim_file(content, file=file)
+    claims = tuple(
+        _claim(
+            Claim(
+                visit=one.visit,
+                facts=told.of_visit(one.visit.ma_lk, read_facts(one.rows)),
+                file=file,
+                hoso=one.hoso,
+            ),
+            one.rows,
+            tuple(finding for finding in read.findings if finding.hoso == one.hoso),
+        )
+        for one in read.visits
+    )
+    claims = with_returns(claims)
+    known = {one.claim.hoso for one in claims}
+    return ReadClaims(claims, tuple(finding for finding in read.findings if finding.hoso not in known), policy)
+
+
+def read_claim_document(document: Mapping[str, object], *, told: ToldFacts) -> ReadClaim:
+    """One visit told as JSON. Raises InvalidValue where it cannot be read."""
+    visit = read_visit(document)
+    doubts = find_doubtful_values(document)
+    return _claim_of_document(visit, told, doubts, file="", hoso=1, lines=read_facts_of_lines(document, visit))
+
+
+def with_returns(claims: Sequence[ReadClaim]) -> tuple[ReadClaim, ...]:
+    """The claims of one file, each return on the same day with the MA_LK of the visit before it (D-010).
+
+    Visits of one person at one facility on one day of arrival, under different MA_LK, each with a consultation that is
+    claimed. What was told of a visit goes first.
+    """
+    before: dict[tuple[str, str, date], str] = {}
+    found: dict[int, str] = {}
+    order = sorted(range(len(claims)), key=lambda place: (claims[place].claim.visit.admitted_at, place))
+    for place in order:
+        visit = claims[place].claim.visit
+        if not any(item.group == CONSULTATION_GROUP and item.scope is not Scope.PATIENT for item in visit.items):
+            continue
+        keys = [(person, visit.facility_code, vietnam_day(visit.admitted_at)) for person in _persons(visit)]
+        earlier = next((before[key] for key in keys if before.get(key, visit.ma_lk) != visit.ma_lk), "")
+        if earlier:
+            found[place] = earlier
+        for key in keys:
+            before.setdefault(key, visit.ma_lk)
+    return tuple(
+        one if place not in found or one.claim.facts.same_day_return_of else _as_return(one, found[place])
+        for place, one in enumerate(claims)
+    )
+
+
+def _as_return(one: ReadClaim, earlier: str) -> ReadClaim:
+    facts = replace(one.claim.facts, same_day_return_of=earlier)
+    return replace(one, claim=replace(one.claim, facts=facts))
+
+
+def _persons(visit: Visit) -> Iterator[str]:
+    """What names the person of a visit: insurance number, citizen number, number at the hospital; zeros name nobody."""
+    numbers = [("card", card.code[-_INSURANCE_DIGITS:]) for card in visit.cards if card.is_full]
+    numbers += [("citizen", visit.patient.citizen_number), ("hospital", visit.patient.hospital_number)]
+    yield from (f"{kind} {number}" for kind, number in numbers if number.strip("0 -"))
+
+
+def _claim(claim: Claim, rows: tuple[Row, ...], told: tuple[Finding, ...], *, has_amounts: bool = True) -> ReadClaim:
+    return ReadClaim(claim, told, tuple(check_fields(claim, rows, has_amounts=has_amounts)))
+
+
+def _claim_of_document(
+    visit: Visit,
+    told: ToldFacts,
+    findings: tuple[Finding, ...],
+    *,
+    file: str,
+    hoso: int,
+    lines: Mapping[LineKey, LineFacts] | None = None,
+) -> ReadClaim:
+    known = VisitFacts(birth=read_birth_day(visit.patient.birth), lines=lines or {})
+    facts = told.of_visit(visit.ma_lk, known)
+    claim = Claim(visit=visit, facts=facts, file=file, hoso=hoso)
+    return _claim(claim, _rows(visit, told), findings, has_amounts=False)
+
+
+def _rows(visit: Visit, told: ToldFacts) -> tuple[Row, ...]:
+    """A JSON visit as rows of the standard: what its document and the facts beside it carry."""
+    document = write_visit(visit)
+    beside = told.visits.get(visit.ma_lk)
+    lines = document.pop("lines")
+    document.pop("cards")
+    assert isinstance(lines, list)
+    summary = {
+        **document,
+        **write_patient(visit.patient),
+        **({} if beside is None else {key: value for key, value in beside.values.items() if key != "lines"}),
+        "MA_THE_BHYT": ";".join(card.code for card in visit.cards),
+        "GT_THE_TU": ";".join(f"{card.valid_from:%Y%m%d}" for card in visit.cards),
+        "GT_THE_DEN": ";".join(f"{card.valid_to:%Y%m%d}" for card in visit.cards if card.valid_to is not None),
+    }
+    return (_row(XML1, summary), *(_row(str(line["table"]), _named(line)) for line in lines))
+
+
+def _named(line: Mapping[str, object]) -> dict[str, object]:
+    """A line under the names of the standard: number and name have others in our JSON."""
+    name = line.get("name", "")
+    return {**line, "STT": line["stt"], "TEN_THUOC": name, "TEN_DICH_VU": name}
+
+
+def _row(table: str, fields: Mapping[str, object]) -> Row:
+    return Row(table, 0, {name: str(value) for name, value in fields.items() if value is not None})

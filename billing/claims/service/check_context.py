@@ -1,0 +1,44 @@
+"""What claims of an organization are checked with: its facilities' rank and lists, the annexes it imported, today."""
+
+from collections.abc import Iterable
+
+from billing.claims.domain.claim import Surroundings
+from billing.claims.formats.disease_annexes import read_annexes
+from billing.claims.store.claim_facts import read_annexes_text, read_facility_terms
+from billing.context import Context
+from billing.coverage.domain.annexes import NO_ANNEXES
+from billing.coverage.domain.parameters import vietnam_day
+from billing.coverage.service.pricing_inputs import read_terms
+from billing.db.database import Transaction
+from billing.visits.domain.facts import NO_LISTS, FacilityFacts
+from billing.visits.domain.visit import Visit
+from billing.visits.formats.json_fields import Fields
+from billing.visits.formats.visit_facts_json import ToldFacts, told_facts
+
+
+async def read_surroundings(
+    tx: Transaction, context: Context, visits: Iterable[Visit], told: ToldFacts
+) -> list[Surroundings]:
+    """The surroundings of each visit, in order. What was told of the facility goes before what is stored of it.
+
+    A facility that is not the organization's is one nothing is known of.
+    """
+    text = await read_annexes_text(tx)
+    annexes = NO_ANNEXES if text is None else read_annexes(text.encode())
+    today = vietnam_day(context.clock())
+    around = []
+    visits = list(visits)
+    for visit, own in zip(visits, await read_terms(tx, context, visits), strict=True):
+        terms = await read_facility_terms(tx, visit.facility_code, vietnam_day(visit.admitted_at))
+        lists = NO_LISTS if terms is None else told_facts(Fields({"lists": dict(terms.lists)}, "")).lists
+        around.append(
+            Surroundings(
+                facility=told.facility or (FacilityFacts() if terms is None else terms.facts),
+                annexes=annexes,
+                lists=lists if told.lists == NO_LISTS else told.lists,
+                figures=context.figures,
+                policy=own.policy,
+                today=today,
+            )
+        )
+    return around

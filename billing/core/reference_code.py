@@ -1,0 +1,198 @@
+"""The reference code a payer's bank carries to us, and how it is found again in a transfer text.
+
+Nine characters of 31 without look-alikes: two of the organization, six at random, one check character. The check is
+Σ i·value(cᵢ) ≡ 0 (mod 31), i = 1 … 9. As 31 is prime and greater than 9, one wrong character changes the sum by
+i·(a − b) and two exchanged characters by (i − j)·(a − b); neither can be 0, so both are always caught.
+Whether a code was ever issued, and what to do with none or two, is the caller's matter. Source: DESIGN §8.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NewType
+
+from billing.core.errors import InvalidValue, Refused
+from billing.core.text import transliterate, upper_without_marks
+
+ReferenceCode = NewType("ReferenceCode", str)
+
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+PREFIX_LENGTH = 2
+RANDOM_LENGTH = 6
+CODE_LENGTH = PREFIX_LENGTH + RANDOM_LENGTH + 1
+RANDOM_NUMBERS = len(ALPHABET) ** RANDOM_LENGTH
+"""How many codes one prefix has: a random number is 0 … RANDOM_NUMBERS − 1."""
+PREFIXES = len(ALPHABET) ** PREFIX_LENGTH
+PURPOSE_LENGTH_MAX = 25
+"""Longest transfer text every bank carries whole (NAPAS field 62-08)."""
+TRANSFER_TEXT_LENGTH_MAX = 2_000
+"""Far beyond any bank's narrative; a longer text is not searched."""
+
+_VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
+_LOST_WHEN_SQUEEZED = re.compile(r"[^A-Z0-9]+")
+
+
+class PrefixesExhausted(Refused):
+    """All 961 prefixes are given out, and none is ever given to a second organization."""
+
+    code = "reference_prefixes_exhausted"
+
+
+def prefix_of(number: int) -> str:
+    """The two characters of the n-th prefix, counted from 0: `ZZ`, `ZY` … `23`, `22`.
+
+    Letters are given out first, since a prefix of two digits is now and then met inside account numbers. Raises
+    PrefixesExhausted from 961 on, InvalidValue below 0.
+    """
+    if number < 0:
+        raise InvalidValue("a prefix is counted from 0", field="prefix")
+    if number >= PREFIXES:
+        raise PrefixesExhausted(f"all {PREFIXES} prefixes of reference codes are given out", field="prefix")
+    return _in_base_31(PREFIXES - 1 - number, PREFIX_LENGTH)
+
+
+def reference_code(prefix: str, random_number: int) -> ReferenceCode:
+    """Make the code of one prefix and one random number, `K7ABCDEFR` for `K7` and the number written `ABCDEF`.
+
+    `random_number` is 0 … RANDOM_NUMBERS − 1; whether the code is still free is for the database to say.
+    """
+    if len(prefix) != PREFIX_LENGTH or not _is_of_alphabet(prefix):
+        raise InvalidValue(f"a prefix has {PREFIX_LENGTH} characters of {ALPHABET}", field="prefix")
+    if not 0 <= random_number < RANDOM_NUMBERS:
+        raise InvalidValue(f"a random number is from 0 to {RANDOM_NUMBERS - 1}", field="random_number")
+    body = prefix + _in_base_31(random_number, RANDOM_LENGTH)
+    return ReferenceCode(body + check_character(body))
+
+
+def check_character(body: str) -> str:
+    """The ninth character that makes the weighted sum of the first eight a multiple of 31."""
+    if len(body) != CODE_LENGTH - 1 or not _is_of_alphabet(body):
+        raise InvalidValue(f"{CODE_LENGTH - 1} characters of {ALPHABET} are needed", field="reference")
+    inverse = pow(CODE_LENGTH, -1, len(ALPHABET))
+    return ALPHABET[-_weighted_sum(body) * inverse % len(ALPHABET)]
+
+
+def is_reference_code(text: str) -> bool:
+    """Whether a text has the shape of a code and its check holds; says nothing of whether it was issued."""
+    return len(text) == CODE_LENGTH and _is_of_alphabet(text) and _weighted_sum(text) % len(ALPHABET) == 0
+
+
+def purpose_text(code: ReferenceCode, words: str = "VIEN PHI") -> str:
+    """What a payer's bank is asked to send: the code first, then plain words, at most 25 ASCII characters.
+
+    The code stands first because banks cut at the end.
+    """
+    return f"{code} {transliterate(words).upper()}"[:PURPOSE_LENGTH_MAX].rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What codes look like: one of the prefixes, then `body_length` characters of `alphabet`.
+
+    `holds` is asked about a whole code where the grammar has a check character.
+    """
+
+    prefixes: frozenset[str]
+    body_length: int
+    alphabet: frozenset[str]
+    holds: Callable[[str], bool] | None = None
+    _shapes: tuple[re.Pattern[str], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.prefixes or "" in self.prefixes or not self.alphabet or self.body_length < 1:
+            raise InvalidValue("a grammar needs a prefix, an alphabet and a body", field="grammar")
+        object.__setattr__(
+            self, "_shapes", tuple(self._shape(length) for length in sorted(set(map(len, self.prefixes))))
+        )
+
+    def find(self, text: str) -> Iterator[str]:
+        """Every code of an upper-case text, at every offset, overlapping, in order."""
+        found = [(match.start(), match[1]) for shape in self._shapes for match in shape.finditer(text)]
+        if len(self._shapes) > 1:
+            found.sort(key=lambda place: (place[0], len(place[1])))
+        return (code for _, code in found if self.holds is None or self.holds(code))
+
+    def _shape(self, prefix_length: int) -> re.Pattern[str]:
+        """A code of a prefix of this length, looked for without being consumed, so that codes may overlap."""
+        prefixes = "|".join(sorted(re.escape(prefix) for prefix in self.prefixes if len(prefix) == prefix_length))
+        alphabet = "".join(sorted(re.escape(letter) for letter in self.alphabet))
+        return re.compile(f"(?=((?:{prefixes})[{alphabet}]{{{self.body_length}}}))")
+
+
+def organization_grammar(prefixes: Iterable[str]) -> Grammar:
+    """The grammar of our own codes for an organization's prefixes."""
+    return Grammar(
+        prefixes=frozenset(prefixes),
+        body_length=CODE_LENGTH - PREFIX_LENGTH,
+        alphabet=frozenset(ALPHABET),
+        holds=is_reference_code,
+    )
+
+
+_ANY_PREFIX = Grammar(
+    prefixes=frozenset(ALPHABET), body_length=CODE_LENGTH - 1, alphabet=frozenset(ALPHABET), holds=is_reference_code
+)
+
+
+def may_name_code(content: str) -> bool:
+    """Whether a transfer text holds a code of any prefix, spaces and signs in it or not. One text in a few does by
+    accident: for a caller that then reads the organization's prefixes again.
+    """
+    extraction = extract_codes(content, _ANY_PREFIX)
+    return bool(extraction.codes)
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """The codes of a transfer text, distinct and in order.
+
+    `squeezed` says they were found only after spaces and signs were taken out: two pieces may have met by accident,
+    so the amount must then equal the amount due.
+    """
+
+    codes: tuple[str, ...]
+    squeezed: bool
+
+
+def extract_codes(content: str, grammar: Grammar) -> Extraction:
+    """Find every code of a transfer text, wherever it stands and whatever is glued to it.
+
+    Looks at every offset, overlapping. Only where nothing is found, everything outside A–Z and 0–9 is taken out and
+    the search repeated. Never guesses: a cut or mistyped code is not found. A text of more than
+    TRANSFER_TEXT_LENGTH_MAX characters is no bank's narrative and gives no code, so that a person decides.
+    """
+    if len(content) > TRANSFER_TEXT_LENGTH_MAX:
+        return Extraction((), squeezed=False)
+    text = upper_without_marks(content)
+    codes = tuple(dict.fromkeys(grammar.find(text)))
+    if codes:
+        return Extraction(codes, squeezed=False)
+    found = squeezed_codes(content, grammar)
+    return Extraction(found, squeezed=bool(found))
+
+
+def squeezed_codes(content: str, grammar: Grammar) -> tuple[str, ...]:
+    """The codes that appear once everything outside A–Z and 0–9 is taken out.
+
+    For a caller whose direct codes turned out never to have been issued.
+    """
+    if len(content) > TRANSFER_TEXT_LENGTH_MAX:
+        return ()
+    text = upper_without_marks(content)
+    return tuple(dict.fromkeys(grammar.find(_LOST_WHEN_SQUEEZED.sub("", text))))
+
+
+def _weighted_sum(text: str) -> int:
+    return sum(weight * _VALUES[letter] for weight, letter in enumerate(text, start=1))
+
+
+def _is_of_alphabet(text: str) -> bool:
+    return all(letter in _VALUES for letter in text)
+
+
+def _in_base_31(number: int, length: int) -> str:
+    letters = ""
+    for _ in range(length):
+        number, value = divmod(number, len(ALPHABET))
+        letters = ALPHABET[value] + letters
+    return letters

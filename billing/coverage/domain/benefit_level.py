@@ -1,0 +1,217 @@
+"""Which card counts for each line, and which percentage of in-scope cost it pays.
+
+Rules B-010, B-013 (groups raised by date), B-014 (several cards, by line time), B-015 (a card that ends inside a
+treatment), B-016 (a card shown late), B-020 and B-021 (small visits, each tested by itself: B-065), B-022 (commune
+care), B-045 (levels with a fraction).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from billing.core.money import HUNDRED, ZERO, percent
+from billing.coverage.domain.care_route import NOT_INSURED, RouteFactor
+from billing.coverage.domain.parameters import Figures, vietnam_day
+from billing.coverage.domain.policy import CardChoice, Policy
+from billing.coverage.domain.price_result import Reason
+from billing.visits.domain.card import Card
+from billing.visits.domain.visit import ChargeItem, Visit
+
+_EMERGENCY = "2"
+_BY_WORTH = {"5": 2, "1": 1}
+"""Which of two cards of 100 % gives more: digit 5 covers cost outside the lists (B-012), 1 lifts ratios (B-011)."""
+_Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Percent of in-scope cost the fund pays [MUC_HUONG], after the route factor.
+
+    `reason` is the rule that set it; `beside` says why it is not another one (not below the 15 % line). For commune
+    care the rule is the route's own.
+    """
+
+    percent: Decimal
+    reason: Reason
+    beside: tuple[Reason, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        return (*self.beside, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """What a line is insured by: the digit that counts, its level, and why; without a card level 0 and digit `""`.
+
+    `beside` are further reasons of the line: that the card had ended (B-015), or was told without its code (B-002).
+    """
+
+    digit: str
+    level: Decimal
+    reason: Reason
+    beside: tuple[Reason, ...] = ()
+
+    @property
+    def is_insured(self) -> bool:
+        return bool(self.digit)
+
+
+def visit_days(visit: Visit) -> tuple[date, date]:
+    """First and last known day of a visit, its orders included; an open visit ends with what is known so far."""
+    moments = [item.ordered_at for item in visit.items if item.ordered_at is not None]
+    moments.append(visit.admitted_at)
+    if visit.discharged_at is not None:
+        moments.append(visit.discharged_at)
+    return vietnam_day(min(moments)), vietnam_day(max(moments))
+
+
+def find_entitlements(visit: Visit, items: list[ChargeItem], *, figures: Figures, policy: Policy) -> list[Entitlement]:
+    """What each item is insured by, in their order: the cards valid at the time of its order [NGAY_YL].
+
+    Source: Decree 188/2025/NĐ-CP Art. 21 (several cards), Art. 37 (shown late), Art. 50 cl. 4 (expired).
+    """
+    if visit.object_code == NOT_INSURED:
+        nothing = Entitlement("", ZERO, Reason("B-049", {"code": visit.object_code}, "not_insured"))
+        return [nothing] * len(items)
+    if not visit.cards:
+        return [Entitlement("", ZERO, Reason("B-016", {}, "no_card"))] * len(items)
+    known: dict[datetime | None, Entitlement] = {}
+    same: dict[_Key, Entitlement] = {}
+    result = []
+    for item in items:
+        entitlement = known.get(item.ordered_at)
+        if entitlement is None:
+            entitlement = _entitlement_at(visit, item.ordered_at or visit.admitted_at, figures, policy)
+            entitlement = same.setdefault(_key(entitlement), entitlement)
+            known[item.ordered_at] = entitlement
+        result.append(entitlement)
+    return result
+
+
+def beside_other_visits(visit: Visit, others: Iterable[Visit]) -> Reason | None:
+    """That a visit has a 15 % test of its own beside another of its person on the same day; None where there is none.
+
+    Source: Circular 35/2016/TT-BYT Art. 4 cl. 7 as added by Circular 39/2024/TT-BYT (B-065).
+    """
+    day = vietnam_day(visit.admitted_at)
+    if all(vietnam_day(other.admitted_at) != day for other in others if other is not visit):
+        return None
+    return Reason("B-065", {"day": day.isoformat()})
+
+
+def _key(entitlement: Entitlement) -> _Key:
+    """What makes two entitlements the same; their reasons hold mappings and are no keys themselves."""
+    reasons = (entitlement.reason, *entitlement.beside)
+    return entitlement.digit, *((reason.rule, reason.variant, *reason.operands.values()) for reason in reasons)
+
+
+def _entitlement_at(visit: Visit, moment: datetime, figures: Figures, policy: Policy) -> Entitlement:
+    day = vietnam_day(moment)
+    valid = [card for card in visit.cards if card.covers(day)]
+    if valid:
+        shown = [card for card in valid if _is_shown(card, visit, moment)]
+        if not shown:
+            return Entitlement("", ZERO, Reason("B-016", {"day": day.isoformat()}, "shown_late"))
+        return _choose([(card, _of_card(card, day, figures)) for card in shown], policy)[1]
+    ended = [card for card in visit.cards if _counts_after_its_end(card, visit, day, figures)]
+    if ended:
+        card, entitlement = _choose([(card, _of_card(card, day, figures)) for card in ended], policy)
+        assert card.valid_to is not None, "only a card with an end has ended"
+        days = figures.expired_days_on(card.valid_to)
+        why = Reason("B-015", {"valid_to": card.valid_to.isoformat(), "days": str(days)})
+        return replace(entitlement, beside=(why, *entitlement.beside))
+    return Entitlement("", ZERO, Reason("B-015", {"day": day.isoformat()}, "not_valid"))
+
+
+def _choose(cards: Sequence[tuple[Card, Entitlement]], policy: Policy) -> tuple[Card, Entitlement]:
+    """Of cards that count at once the one the facility's policy takes; says so where they give different things.
+
+    The highest counts whatever the order in the file (Decree 188/2025/NĐ-CP Art. 21 cl. 1; B-014); under
+    `CardChoice.LAST` the last one named.
+    """
+    card, chosen = cards[-1]
+    if policy.card_choice is CardChoice.HIGHEST:
+        card, chosen = max(reversed(cards), key=lambda each: _worth(each[1]))
+    if len({_worth(each) for _, each in cards}) == 1:
+        return card, chosen
+    operands = {"groups": ", ".join(dict.fromkeys(card.group for card, _ in cards)), "chosen": card.group}
+    return card, replace(chosen, beside=(Reason("B-014", operands, "choice"), *chosen.beside))
+
+
+def _worth(entitlement: Entitlement) -> tuple[Decimal, int]:
+    return entitlement.level, _BY_WORTH.get(entitlement.digit, 0)
+
+
+def _is_shown(card: Card, visit: Visit, moment: datetime) -> bool:
+    """Whether the card had been shown by then; in an emergency any time before the end will do (B-016)."""
+    return card.shown_at is None or card.shown_at <= moment or visit.object_code == _EMERGENCY
+
+
+def _counts_after_its_end(card: Card, visit: Visit, day: date, figures: Figures) -> bool:
+    """Whether an ended card still counts: valid at admission, inside a treatment, within the days of grace (B-015)."""
+    if card.valid_to is None or visit.care_kind not in figures.treatment_kinds:
+        return False
+    if not card.covers(vietnam_day(visit.admitted_at)) or day <= card.valid_to:
+        return False
+    return day - card.valid_to <= timedelta(days=figures.expired_days_on(card.valid_to))
+
+
+def _of_card(card: Card, day: date, figures: Figures) -> Entitlement:
+    """The level of a card on a day: by its digit, or by the one its group was raised to (B-010, B-013)."""
+    beside = () if card.is_full else (Reason("B-002", {"group": card.group}),)
+    for raised in figures.raised_groups:
+        if raised.group == card.group and raised.since <= day:
+            level = figures.levels[raised.as_digit]
+            operands = {"group": card.group, "since": raised.since.isoformat(), "level": format(level, "f")}
+            return Entitlement(raised.as_digit, level, Reason("B-013", operands), beside)
+    level = figures.levels[card.benefit_digit]
+    operands = {"group": card.group, "digit": card.benefit_digit, "level": format(level, "f")}
+    return Entitlement(card.benefit_digit, level, Reason("B-010", operands), beside)
+
+
+def find_level(
+    entitlement: Entitlement,
+    route: RouteFactor,
+    *,
+    insured_amount: Decimal,
+    threshold: Decimal,
+    figures: Figures,
+    policy: Policy,
+) -> Level:
+    """The level of a line: of its card, or 100 for commune care (B-022) and small visits (B-020), times the route.
+
+    `insured_amount` is T_TONGCHI_BH; it must be strictly below `threshold` (15 % of the base salary) to be small.
+    Source: Health Insurance Law Art. 22 cl. 1; Decree 188/2025/NĐ-CP Art. 18 cl. 1; Decision 1351/QĐ-BHXH.
+    """
+    if not entitlement.is_insured:
+        return Level(ZERO, entitlement.reason)
+    if route.is_flat:
+        return Level(HUNDRED, route.reason)
+    of_card = percent(entitlement.level, route.percent)
+    reason = _by_route(entitlement, route, of_card)
+    if entitlement.level == HUNDRED:
+        return Level(of_card, reason)
+    operands = {
+        "insured_amount": format(insured_amount, "f"),
+        "share": format(figures.small_visit_percent, "f"),
+        "threshold": format(threshold, "f"),
+        "factor": format(route.percent, "f"),
+    }
+    fraction = () if of_card == int(of_card) else (Reason("B-045", {"level": format(of_card, "f")}),)
+    if insured_amount >= threshold:
+        return Level(of_card, reason, (Reason("B-020", operands, "not_below"), *fraction))
+    if not route.is_right_line and not policy.offline_small_visit_at_full_rate:
+        return Level(of_card, reason, (Reason("B-021", operands, "card_level"), *fraction))
+    rule = "B-020" if route.is_right_line else "B-021"
+    return Level(percent(HUNDRED, route.percent), Reason(rule, operands))
+
+
+def _by_route(entitlement: Entitlement, route: RouteFactor, result: Decimal) -> Reason:
+    """Why the level of the card holds; off line with the share the route leaves of it."""
+    reason = entitlement.reason
+    if route.is_right_line:
+        return reason
+    operands = {**reason.operands, "factor": format(route.percent, "f"), "result": format(result, "f")}
+    return Reason(reason.rule, operands, "by_route")

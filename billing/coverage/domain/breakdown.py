@@ -1,0 +1,222 @@
+"""How each amount of a priced line comes about: the sum it is, in numbers; made when somebody asks.
+
+The sentences of `explain` say which rule gave a figure; here the figures are multiplied and taken off as the price did,
+told by the item, its amounts and its reasons alone. What is told gives exactly the amount (a test evaluates it). A line
+collected as the hospital's system told it has no arithmetic of ours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from enum import StrEnum
+from typing import NamedTuple
+
+from billing.core.money import HUNDRED, ZERO, hundredths
+from billing.coverage.domain.explain import Language, money_text, number_text, percent_text
+from billing.coverage.domain.price_result import PricedLine
+from billing.visits.domain.visit import CeilingKind, ChargeItem, PayerClass
+
+_DIGITS = 60
+_Why = Mapping[tuple[str, str], Mapping[str, str]]
+"""The operands of a line's reasons, by rule and variant."""
+
+_AT_MOST = {Language.VIETNAMESE: "tối đa", Language.ENGLISH: "at most"}
+_BY_HIS = ("B-053", "by_his")
+_RATIO_LIFTED = (("B-011", ""), ("B-011", "digit_5"), ("B-060", "war_wound"))
+
+
+class Kind(StrEnum):
+    """How a number of a sum is written, and what it does there: the last two divide, by 100 and by itself."""
+
+    COUNT = "count"
+    MONEY = "money"
+    PERCENT = "percent"
+    DIVISOR = "divisor"
+
+
+class Factor(NamedTuple):
+    """One number of a product."""
+
+    value: Decimal
+    kind: Kind
+
+
+Product = tuple[Factor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One amount of the data standard, `field`, as products of which the further ones are taken off the first.
+
+    The result is rounded half-up to two decimals (B-080) and at most `at_most`, where something limits it.
+    """
+
+    field: str
+    amount: Decimal
+    products: tuple[Product, ...]
+    at_most: Decimal | None = None
+
+    def evaluate(self) -> Decimal:
+        """What the sum gives: `amount`."""
+        first, *others = (_exact(product) for product in self.products)
+        with localcontext() as context:
+            context.prec = _DIGITS
+            result = hundredths(first - sum(others, Decimal(0)))
+        return result if self.at_most is None else min(result, self.at_most)
+
+
+def step_text(step: Step, language: Language) -> str:
+    """The sum in words and numbers: `2 × 500.000 × 30 %`, with what limits it; its result is `step.amount`."""
+    text = " − ".join(_product_text(product, language) for product in step.products)
+    if step.at_most is None:
+        return text
+    return f"{text}, {_AT_MOST[language]} {_amount_text(step.at_most)}"
+
+
+def _product_text(product: Product, language: Language) -> str:
+    first, *others = product
+    return _factor_text(first, language) + "".join(
+        f" {'÷' if each.kind is Kind.DIVISOR else '×'} {_factor_text(each, language)}" for each in others
+    )
+
+
+def _factor_text(factor: Factor, language: Language) -> str:
+    if factor.kind is Kind.PERCENT:
+        return percent_text(factor.value, language)
+    return number_text(factor.value) if factor.kind is Kind.COUNT else _amount_text(factor.value)
+
+
+def _amount_text(amount: Decimal) -> str:
+    """An amount with two decimals where it has any; a unit price with all it has."""
+    return money_text(amount).removesuffix(" đ") if amount == hundredths(amount) else number_text(amount)
+
+
+def arithmetic(line: PricedLine) -> tuple[Step, ...]:
+    """The sums of a line's amounts that are not 0, in the order in which one follows from the other.
+
+    What the hospital charges is the first; a line that costs nothing has none. Neither has a line an earlier version
+    priced in another way: a sum that does not give its amount is never told.
+    """
+    why: _Why = {(reason.rule, reason.variant): reason.operands for reason in line.reasons}
+    if _BY_HIS in why:
+        return ()
+    steps = (_hospital(line, why), _insured(line, why), _other_funds(line), *_shared(line, why))
+    told = tuple(step for step in steps if step.amount)
+    return told if all(step.evaluate() == step.amount for step in told) else ()
+
+
+def _hospital(line: PricedLine, why: _Why) -> Step:
+    item = line.item
+    if ("B-052", "no_extra_charge") not in why:
+        return Step("THANH_TIEN_BV", line.hospital_amount, (_charged(item),))
+    insurance_price = min(item.insurance_price, item.hospital_price)
+    spared = (_count(item.quantity), _money(insurance_price), _percent(HUNDRED - item.service_ratio))
+    return Step("THANH_TIEN_BV", line.hospital_amount, ((_count(item.quantity), _money(item.hospital_price)), spared))
+
+
+def _charged(item: ChargeItem) -> Product:
+    return (_count(item.quantity), _money(item.hospital_price), *_ratios(item.service_ratio))
+
+
+def _insured(line: PricedLine, why: _Why) -> Step:
+    item, hospital = line.item, line.hospital_amount
+    covered = _covered(item, why)
+    limits = [hospital]
+    if ("B-072", "covered_cost") in why:
+        limits.append(Decimal(why["B-072", "covered_cost"]["covered"]))
+    pool = why.get(("B-076", ""))
+    if pool is None:
+        is_limited = hundredths(_exact(covered)) > min(limits)
+        return Step("THANH_TIEN_BH", line.insured_amount, (covered,), min(limits) if is_limited else None)
+    rest = Decimal(pool["rest"])
+    whole = _exact_charge(line, why)
+    products = ((_money(rest), _money(min(_exact(covered), whole)), Factor(whole, Kind.DIVISOR)),)
+    return Step("THANH_TIEN_BH", line.insured_amount, products, min(rest, *limits))
+
+
+def _exact_charge(line: PricedLine, why: _Why) -> Decimal:
+    """What the hospital charges, before it was rounded."""
+    first, *others = (_exact(product) for product in _hospital(line, why).products)
+    return first - sum(others, Decimal(0))
+
+
+def _covered(item: ChargeItem, why: _Why) -> Product:
+    """What of the item is in scope, before any limit of a whole line, package or fund."""
+    is_lifted = any(each in why for each in _RATIO_LIFTED)
+    ratios = (*_ratios(item.service_ratio), *_ratios(HUNDRED if is_lifted else item.payment_ratio))
+    for variant, operand in (("stents", "covered"), ("of_line", "ceiling")):
+        if ("B-071", variant) in why:
+            return (_money(Decimal(why["B-071", variant][operand])), *ratios)
+    price = item.insurance_price
+    if item.ceiling is not None and item.ceiling_kind is CeilingKind.UNIT:
+        price = min(price, item.ceiling)
+    return (_count(item.quantity), _money(price), *ratios)
+
+
+def _shared(line: PricedLine, why: _Why) -> tuple[Step, ...]:
+    """Who pays what: the fund's part, the co-payment, and what the patient pays alone."""
+    insured = line.insured_amount
+    if line.item.payer_class is PayerClass.CONTRACT:
+        return ()
+    fund = _fund(line, why)
+    pooled = line.other_funds if ("B-076", "") in why else ZERO
+    taken_off = tuple((_money(each),) for each in (pooled, insured) if each)
+    return (
+        _less(fund, line.fund),
+        _less(Step("T_BNCCT", insured - fund.amount, ((_money(insured),), (_money(fund.amount),))), line.copay),
+        _less(
+            Step("T_BNTT", line.hospital_amount - pooled - insured, ((_money(line.hospital_amount),), *taken_off)),
+            line.self_pay,
+        ),
+    )
+
+
+def _fund(line: PricedLine, why: _Why) -> Step:
+    """The fund's part before other funds are taken off."""
+    insured = line.insured_amount
+    products: tuple[Product, ...] = ((_money(insured), _percent(line.level)),)
+    if ("B-026", "cap") in why:
+        products = ((_money(insured),), (_money(Decimal(why["B-026", "cap"]["copay"])),))
+    limit = why.get(("B-072", "fund_payment"))
+    step = Step("T_BHTT", line.fund, products, None if limit is None else Decimal(limit["fund"]))
+    return Step(step.field, step.evaluate(), step.products, step.at_most)
+
+
+def _less(step: Step, left: Decimal) -> Step:
+    """A part after other funds: what they took of it comes off what it was."""
+    taken = step.amount - left
+    if not taken:
+        return step
+    return Step(step.field, left, ((_money(step.amount),), (_money(taken),)))
+
+
+def _other_funds(line: PricedLine) -> Step:
+    return Step("T_NGUONKHAC", line.other_funds, ((_money(line.other_funds),),))
+
+
+def _exact(product: Product) -> Decimal:
+    with localcontext() as context:
+        context.prec = _DIGITS
+        result = Decimal(1)
+        for value, kind in product:
+            if kind is Kind.DIVISOR:
+                result /= value
+            else:
+                result *= value / HUNDRED if kind is Kind.PERCENT else value
+        return result
+
+
+def _ratios(ratio: Decimal) -> Product:
+    return () if ratio == HUNDRED else (_percent(ratio),)
+
+
+def _count(value: Decimal) -> Factor:
+    return Factor(value, Kind.COUNT)
+
+
+def _money(value: Decimal) -> Factor:
+    return Factor(value, Kind.MONEY)
+
+
+def _percent(value: Decimal) -> Factor:
+    return Factor(value, Kind.PERCENT)

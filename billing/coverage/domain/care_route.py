@@ -1,0 +1,118 @@
+"""The way a patient came [MA_DOITUONG_KCB]: which share of the card level it leaves (rules B-040 … B-049).
+
+The object codes themselves are data (`parameters.toml`): a new rule adds rows. What the insurer pays a patient directly
+for care without contract (B-081) is no part of a bill.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from billing.core.money import HUNDRED, ZERO
+from billing.coverage.domain.parameters import Figures, Route, vietnam_day
+from billing.coverage.domain.policy import CareSide, DayOfStay, Policy
+from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.refusals import ObjectCodeDoesNotFit, RuleNotBuilt, UnknownObjectCode
+from billing.visits.domain.visit import FormerLine, Visit
+
+NOT_INSURED = "9"
+_RECALL = "8"
+_EMERGENCY = "2"
+_OFF_LINE_GROUP = "3."
+"""Group 3 of the object codes is care off line, also where the law leaves the whole level (3.2, 3.3, 3.6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFactor:
+    """Percent of the card level that is left, why, and whether the visit is at 100 % whatever the card (B-022).
+
+    `beside` says that the facility's reading took part. `is_out_of_route` means that the patient came neither by the
+    registered facility, a referral nor an emergency, also where the law leaves the whole level: object codes of group
+    3, and under Law 46/2014/QH13 district hospitals and, from 2021, inpatients of provincial hospitals (B-040).
+    """
+
+    percent: Decimal
+    is_flat: bool
+    reason: Reason
+    beside: tuple[Reason, ...] = ()
+    is_out_of_route: bool = False
+
+    @property
+    def is_right_line(self) -> bool:
+        """Whether the whole level of the card is left: only then a co-payment counts towards the year's (B-029)."""
+        return self.percent == HUNDRED
+
+
+NO_ROUTE = RouteFactor(ZERO, False, Reason("B-016", {}, "no_card"))
+"""The route of a visit nothing is insured of."""
+
+
+def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFactor:
+    """Look up the object code as in force on the day the facility's setting names (B-044 is silent on it).
+
+    Raises UnknownObjectCode for a code that is in no table, ObjectCodeDoesNotFit for one that does not exist for the
+    kind of care, RuleNotBuilt where the facility's former line would decide and is not told.
+    Source: Law 51/2024/QH15 Art. 22; Circular 01/2025/TT-BYT Art. 3–5; Decision 3276/QĐ-BYT annex 1 (B-042); before
+    2025 Law 46/2014/QH13 Art. 22 (B-040).
+    """
+    code = visit.object_code
+    if code == NOT_INSURED:
+        return NO_ROUTE
+    at_discharge = policy.route_day is DayOfStay.DISCHARGE and visit.discharged_at is not None
+    day = vietnam_day(visit.discharged_at if at_discharge and visit.discharged_at else visit.admitted_at)
+    if code == _RECALL:
+        raise ObjectCodeDoesNotFit("code 8 recalls a claim; there is no care to price (B-049)", found=code)
+    if visit.off_line_at is not None and code != _EMERGENCY:
+        rows, key = figures.former_lines.get(visit.off_line_at.value, ()), "line"
+    else:
+        rows, key = figures.routes.get(code, ()), "code"
+    route = next((row for row in rows if row.is_in_force(day)), None)
+    if route is None and key == "line":
+        raise ObjectCodeDoesNotFit("Law 46/2014/QH13 holds until 2024-12-31 (B-040)", found=code)
+    if route is None and day.year < 2025:
+        raise RuleNotBuilt("B-040", field="route", found=code)
+    if route is None:
+        raise UnknownObjectCode(code)
+    factor = _factor(route, visit.care_kind, figures, policy)
+    if factor is None:
+        raise ObjectCodeDoesNotFit(f"{code} does not exist for care of kind {visit.care_kind} (B-049)", found=code)
+    operands = {"code": code, "factor": format(factor, "f"), "day": day.isoformat(), "day_of": policy.route_day.value}
+    variant = ""
+    if key == "line":
+        variant = {FormerLine.CENTRAL: "central", FormerLine.PROVINCE: "province", FormerLine.DISTRICT: "district"}[
+            FormerLine(route.code)
+        ]
+    elif route.is_unsure:
+        variant = "unstated"
+    beside = _day_care(route, visit.care_kind, figures, policy)
+    is_out_of_route = key == "line" or code.startswith(_OFF_LINE_GROUP) or (factor < HUNDRED and not route.is_unsure)
+    if code.startswith(_OFF_LINE_GROUP) and factor == HUNDRED:
+        variant = "off_line"
+    return RouteFactor(factor, route.is_flat, Reason(route.rule, operands, variant), beside, is_out_of_route)
+
+
+def route_of_uninsured(visit: Visit, figures: Figures, policy: Policy) -> RouteFactor:
+    """The route of a visit no card counts for: told beside it, decides nothing and refuses nothing."""
+    try:
+        return find_route_factor(visit, figures, policy)
+    except (UnknownObjectCode, ObjectCodeDoesNotFit, RuleNotBuilt):
+        return NO_ROUTE
+
+
+def _day_care(route: Route, care_kind: str, figures: Figures, policy: Policy) -> tuple[Reason, ...]:
+    """That a reading chose the column, where the columns differ and the kind of care stands in neither by name."""
+    if care_kind not in figures.day_kinds or route.is_unsure or route.inpatient == route.outpatient:
+        return ()
+    variant = "day_care" if policy.day_care_side is CareSide.INPATIENT else "day_care_outpatient"
+    return (Reason("B-043", {"kind": care_kind}, variant),)
+
+
+def _factor(route: Route, care_kind: str, figures: Figures, policy: Policy) -> Decimal | None:
+    """The factor for the kind of care; None where the code does not exist for it."""
+    if route.is_unsure:
+        return policy.unstated_route_percent
+    if route.inpatient == route.outpatient:
+        return route.inpatient
+    is_inpatient = care_kind in figures.inpatient_kinds or (
+        care_kind in figures.day_kinds and policy.day_care_side is CareSide.INPATIENT
+    )
+    return route.inpatient if is_inpatient else route.outpatient

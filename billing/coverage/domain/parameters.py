@@ -1,0 +1,188 @@
+"""Figures the law sets, by date: base salary, limits, benefit levels, object codes. Read from `parameters.toml`.
+
+Numbers are exact: a number written as a binary float is refused. What the figures mean is decided in `level` and
+`route`; this file only knows which one is in force.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any, NoReturn
+
+from billing.core.errors import InvalidValue
+from billing.core.money import Dong, percent
+from billing.coverage.domain.refusals import RuleNotBuilt
+
+VIETNAM_TIME = timezone(timedelta(hours=7), "ICT")
+
+
+def vietnam_day(moment: datetime) -> date:
+    """The business date of a moment: Vietnam keeps UTC+7 all year."""
+    return moment.astimezone(VIETNAM_TIME).date()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseSalary:
+    """The base salary (lương cơ sở) in force from a day until the next one begins (B-030)."""
+
+    since: date
+    amount: Dong
+    source: str
+    status: str  # verified, partly or unverified
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What one object code [MA_DOITUONG_KCB] gives from `since` to `until` (both inclusive; None means open).
+
+    `inpatient` and `outpatient` are percent of the card level; None means the code does not exist for that side.
+    `is_flat` gives 100 % whatever the card. `is_unsure`: the table does not state the percentage.
+    """
+
+    code: str
+    since: date
+    until: date | None
+    inpatient: Decimal | None
+    outpatient: Decimal | None
+    rule: str
+    is_flat: bool = False
+    is_unsure: bool = False
+
+    def is_in_force(self, day: date) -> bool:
+        return self.since <= day and (self.until is None or day <= self.until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaisedGroup:
+    """A group that gets the level of another digit from a day on, whatever its cards still say (B-013)."""
+
+    group: str  # as on the card, `CN3`
+    since: date
+    as_digit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiredCardDays:
+    """How many days after its end a card still counts for a treatment it was valid at the beginning of (B-015)."""
+
+    since: date
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """All figures that price a visit; `base_salaries` is in order of date."""
+
+    base_salaries: tuple[BaseSalary, ...]
+    small_visit_percent: Decimal
+    supply_package_multiple: Decimal
+    levels: Mapping[str, Decimal]
+    routes: Mapping[str, tuple[Route, ...]]
+    former_lines: Mapping[str, tuple[Route, ...]]
+    inpatient_kinds: frozenset[str]
+    outpatient_kinds: frozenset[str]
+    day_kinds: frozenset[str]
+    treatment_kinds: frozenset[str]
+    raised_groups: tuple[RaisedGroup, ...]
+    expired_card_days: tuple[ExpiredCardDays, ...]
+    copay_exemption_multiple: Decimal
+    copay_kept_since: date
+
+    def base_salary_on(self, day: date) -> BaseSalary:
+        """The base salary in force on a day (B-030); raises RuleNotBuilt before the first known one."""
+        for salary in reversed(self.base_salaries):
+            if salary.since <= day:
+                return salary
+        raise RuleNotBuilt("B-030", field="NGAY_VAO", found=day.isoformat())
+
+    def base_salary_changes(self, first: date, last: date) -> tuple[BaseSalary, ...]:
+        """The base salaries that begin after `first` and up to `last`, in order."""
+        return tuple(salary for salary in self.base_salaries if first < salary.since <= last)
+
+    def expired_days_on(self, day: date) -> int:
+        """For how many days a card that ends on `day` still counts (B-015); 0 where no rule is known."""
+        return next((row.days for row in reversed(self.expired_card_days) if row.since <= day), 0)
+
+    def small_visit_threshold(self, salary: BaseSalary) -> Decimal:
+        """15 % of the base salary, exact (B-020)."""
+        return percent(Decimal(salary.amount), self.small_visit_percent)
+
+
+@cache
+def load_figures() -> Figures:
+    """Read the figures that come with this version; the same object every time."""
+    text = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
+    return read_figures(text)
+
+
+def read_figures(text: str) -> Figures:
+    """Read figures from TOML text; raises InvalidValue for a binary float, a missing figure or a bad date order."""
+    try:
+        document = tomllib.loads(text, parse_float=_refuse_float)
+        return _figures(document)
+    except (KeyError, ArithmeticError, tomllib.TOMLDecodeError) as cause:
+        raise InvalidValue(f"parameters.toml cannot be read: {cause!r}") from cause
+
+
+def _figures(document: Mapping[str, Any]) -> Figures:
+    salaries = tuple(
+        BaseSalary(
+            since=row["from"],
+            amount=Dong(int(row["amount"])),
+            source=row["source"],
+            status=row["status"],
+        )
+        for row in document["base_salary"]
+    )
+    if list(salaries) != sorted(salaries, key=lambda salary: salary.since):
+        raise InvalidValue("base salaries must stand in order of date", field="base_salary")
+    limits, kinds = document["limits"], document["care_kinds"]
+    return Figures(
+        base_salaries=salaries,
+        small_visit_percent=Decimal(limits["small_visit_percent"]),
+        supply_package_multiple=Decimal(limits["supply_package_multiple"]),
+        levels={digit: Decimal(level) for digit, level in document["levels"].items()},
+        routes=_by_code(document["route"]),
+        former_lines=_by_code(document["former_line"]),
+        inpatient_kinds=frozenset(kinds["inpatient"]),
+        outpatient_kinds=frozenset(kinds["outpatient"]),
+        day_kinds=frozenset(kinds["day"]),
+        treatment_kinds=frozenset(kinds["treatment"]),
+        raised_groups=tuple(
+            RaisedGroup(group=row["group"], since=row["from"], as_digit=row["as_digit"])
+            for row in document["raised_group"]
+        ),
+        expired_card_days=tuple(
+            ExpiredCardDays(since=row["from"], days=int(row["days"])) for row in document["expired_card"]
+        ),
+        copay_exemption_multiple=Decimal(limits["copay_exemption_multiple"]),
+        copay_kept_since=limits["copay_kept_since"],
+    )
+
+
+def _by_code(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Route, ...]]:
+    routes: dict[str, tuple[Route, ...]] = {}
+    for row in rows:
+        routes[row["code"]] = (*routes.get(row["code"], ()), _route(row))
+    return routes
+
+
+def _route(row: Mapping[str, Any]) -> Route:
+    return Route(
+        code=row["code"],
+        since=row["from"],
+        until=row.get("until"),
+        inpatient=Decimal(row["inpatient"]) if "inpatient" in row else None,
+        outpatient=Decimal(row["outpatient"]) if "outpatient" in row else None,
+        rule=row["rule"],
+        is_flat=row.get("flat", False),
+        is_unsure=row.get("unsure", False),
+    )
+
+
+def _refuse_float(text: str) -> NoReturn:
+    raise InvalidValue(f"{text} must be written in quotes: figures are exact decimals")

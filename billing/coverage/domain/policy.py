@@ -1,0 +1,119 @@
+"""How a facility reads the rules the law leaves open; every open reading is a field, none is hidden in a formula."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from billing.core.errors import InvalidValue
+
+_STENTS_MAX = 20
+_PERCENTAGE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
+
+
+class DayOfStay(StrEnum):
+    """Which day of a stay picks a figure where it changes inside the stay."""
+
+    ADMISSION = "admission"
+    DISCHARGE = "discharge"
+
+
+BaseSalaryDay = DayOfStay
+
+
+class HospitalAmountMode(StrEnum):
+    """How the hospital charges a service of which the insurer pays a part [TYLE_TT_DV] (B-052)."""
+
+    STANDARD = "standard"
+    NO_EXTRA_CHARGE = "no_extra_charge"
+
+
+class OtherFundsMode(StrEnum):
+    """To whom other funds are given (B-075 patient, B-076 facility, B-077 instead of the co-payment)."""
+
+    TO_PATIENT = "to_patient"
+    FACILITY_POOL = "facility_pool"
+    COPAY_REPLACEMENT = "copay_replacement"
+
+
+class SupplyPackageCap(StrEnum):
+    """What the limit of a supply package limits (B-072)."""
+
+    COVERED_COST = "covered_cost"
+    FUND_PAYMENT = "fund_payment"
+
+
+class CopayCrossing(StrEnum):
+    """How the line is charged on which the year's co-payment crosses its threshold (B-026)."""
+
+    LINE = "line"
+    CAP = "cap"
+
+
+class CardChoice(StrEnum):
+    """Which of several cards that are valid at once counts: the best (B-014), or the last one told."""
+
+    HIGHEST = "highest"
+    LAST = "last"
+
+
+class OutOfRouteExemption(StrEnum):
+    """Whether the exemption from co-payment reaches care out of route: no, or up to the off-line rate (B-025)."""
+
+    EXCLUDED = "excluded"
+    OFF_LINE_RATE = "off_line_rate"
+
+
+class SameDayReturn(StrEnum):
+    """What a claim check says of a return on the same day under another MA_LK: a warning, or that 30 % is expected."""
+
+    WARN = "warn"
+    RATIO_30 = "ratio_30"
+
+
+class CareSide(StrEnum):
+    """Which column of the object-code table day care and stays at commune level are read in."""
+
+    INPATIENT = "inpatient"
+    OUTPATIENT = "outpatient"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A facility's readings, in words in `readings.toml`; the sentence of a rule says so where one of them decided."""
+
+    base_salary_day: DayOfStay = DayOfStay.ADMISSION  # B-030
+    route_day: DayOfStay = DayOfStay.ADMISSION  # B-044: no text says which day picks the 50 %
+    day_care_side: CareSide = CareSide.INPATIENT  # B-043: 04 and 06 stand in neither column by name
+    unstated_route_percent: Decimal = Decimal(100)  # B-049: object codes 7.2–7.4 and 10
+    card_choice: CardChoice = CardChoice.HIGHEST  # B-014
+    offline_small_visit_at_full_rate: bool = True  # B-021: 100 × factor, our reading of the data standard
+    digit_1_lifts_ratios: bool = True  # B-011; partly verified for children under 6 (TE)
+    # B-011 is silent on digit 5 and an item in scope [PHAM_VI 1]; until a text says so, the stated ratio binds.
+    digit_5_lifts_ratios: bool = False
+    hospital_amount_mode: HospitalAmountMode = HospitalAmountMode.STANDARD
+    other_funds_mode: OtherFundsMode = OtherFundsMode.TO_PATIENT
+    supply_package_cap: SupplyPackageCap = SupplyPackageCap.COVERED_COST
+    package_limit_spares_digits: str = ""  # B-073: digits of cards no package limit binds, e.g. "15"; unverified
+    stent_ceiling_percents: str = "100;50"  # B-071: of the ceiling, stent by stent; unverified beyond the second
+    copay_crossing: CopayCrossing = CopayCrossing.LINE
+    out_of_route_exemption: OutOfRouteExemption = OutOfRouteExemption.EXCLUDED  # B-025: Law 46/2014 excludes by name
+    same_day_return: SameDayReturn = SameDayReturn.WARN  # D-010: known of a public program alone; prices nothing
+
+    def __post_init__(self) -> None:
+        _percentage(self.unstated_route_percent, "unstated_route_percent")
+        spared = self.package_limit_spares_digits
+        if not set(spared) <= set("12345") or len(set(spared)) < len(spared):
+            raise InvalidValue("benefit digits are 1 to 5, each once", field="package_limit_spares_digits")
+        shares = self.stent_ceiling_percents.split(";")
+        if len(shares) > _STENTS_MAX:
+            raise InvalidValue(f"at most {_STENTS_MAX} stents have a share each", field="stent_ceiling_percents")
+        for share in shares:
+            if not _PERCENTAGE.fullmatch(share):
+                raise InvalidValue("percentages with semicolons between are expected", field="stent_ceiling_percents")
+            _percentage(Decimal(share), "stent_ceiling_percents")
+
+
+def _percentage(value: Decimal, name: str) -> None:
+    if not value.is_finite() or not 0 <= value <= 100:
+        raise InvalidValue("a percentage is from 0 to 100", field=name)

@@ -1,0 +1,142 @@
+"""The price of a visit: one ordered pipeline. Each step below is a rule group of the statutory insurance.
+
+Pure and exact: no clock, no storage, no float. What would decide and is not known is refused by the rule's name
+(`refusals.RuleNotBuilt`), never guessed. `THANH_TIEN_BV = T_BNTT + T_BNCCT + T_BHTT + T_NGUONKHAC`, a line and in all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+from billing.core.money import half_up_dong, total
+from billing.coverage.domain.benefit_level import Entitlement, Level, find_entitlements, find_level, visit_days
+from billing.coverage.domain.care_route import RouteFactor, find_route_factor, route_of_uninsured
+from billing.coverage.domain.copay import CopayYears
+from billing.coverage.domain.cost_sharing import share_lines
+from billing.coverage.domain.line_price import insured_total, scope_line
+from billing.coverage.domain.parameters import BaseSalary, Figures, vietnam_day
+from billing.coverage.domain.policy import DayOfStay, Policy, SupplyPackageCap
+from billing.coverage.domain.price_result import PricedLine, PricedVisit, Reason, ScopedLine
+from billing.coverage.domain.private import beside_private_share, private_share
+from billing.coverage.domain.supplies import count_stents, limit_packages, package_limit
+from billing.visits.domain.visit import ChargeItem, Visit
+
+ROUNDING_RULE = "B-080"
+
+
+def price(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
+    """Say who pays what of every charge item of a visit, and by which rules; lines come in order of STT and table.
+
+    Raises RuleNotBuilt (a NotSupported) naming a rule whose figure or fact is not known, UnknownObjectCode or
+    ObjectCodeDoesNotFit for an object code, ImpossibleItem for an item whose figures contradict each other.
+    Source: Health Insurance Law Art. 22; data standard of Decision 130/QĐ-BYT as amended; rules B-010 … B-090.
+    """
+    last = visit_days(visit)[1]
+    salary, salary_reason = _base_salary(visit, last, figures, policy)
+    threshold = figures.small_visit_threshold(salary)
+    items = sorted(visit.items, key=_printing_order)
+
+    entitlements = find_entitlements(visit, items, figures=figures, policy=policy)
+    is_insured = any(entitlement.is_insured for entitlement in entitlements)
+    route = find_route_factor(visit, figures, policy) if is_insured else route_of_uninsured(visit, figures, policy)
+    scoped = _scope(items, entitlements, salary, figures, policy)
+    insured_amount = insured_total(scoped)
+    level_of = {
+        id(entitlement): find_level(
+            entitlement, route, insured_amount=insured_amount, threshold=threshold, figures=figures, policy=policy
+        )
+        for entitlement in _different(entitlements)
+    }
+    years = CopayYears(visit, route, last, figures=figures, policy=policy)
+    entitled = [(entitlement, level_of[id(entitlement)]) for entitlement in entitlements]
+    limit = package_limit(salary, figures)
+    lines = share_lines(visit, scoped, entitled, years, package_limit=limit, policy=policy)
+
+    priced = PricedVisit(
+        base_salary=salary.amount,
+        threshold=threshold,
+        route_factor=route.percent,
+        lines=lines,
+        reasons=(
+            salary_reason,
+            *_reasons(route, entitlements, level_of),
+            *years.reasons(),
+            *rounding_reasons(lines),
+        ),
+        copay_threshold=years.threshold,
+        copay_accumulated=years.accumulated,
+        copay_paid=years.paid,
+    )
+    return with_private_share(priced, visit)
+
+
+def with_private_share(priced: PricedVisit, visit: Visit) -> PricedVisit:
+    """The price with what the visit's private insurer answers for; as it is where there is none (B-090 … B-093)."""
+    if visit.private_insurance is None:
+        return priced
+    insurance = visit.private_insurance
+    pays, reason = private_share(priced.lines, insurance, patient=priced.patient_share)
+    beside = beside_private_share(insurance) if pays else ()
+    return replace(
+        priced, private_insurer=pays, guarantor=insurance.guarantor, reasons=(*priced.reasons, reason, *beside)
+    )
+
+
+def _base_salary(visit: Visit, last: date, figures: Figures, policy: Policy) -> tuple[BaseSalary, Reason]:
+    """The base salary on the day the facility's setting names (B-030); an open visit counts with its last known day."""
+    at_discharge = policy.base_salary_day is DayOfStay.DISCHARGE
+    admitted = vietnam_day(visit.admitted_at)
+    day = last if at_discharge else admitted
+    salary = figures.base_salary_on(day)
+    operands = {"base_salary": str(salary.amount), "day": day.isoformat(), "source": salary.source}
+    return salary, Reason("B-030", operands, "across" if figures.base_salary_changes(admitted, last) else "")
+
+
+def _scope(
+    items: list[ChargeItem],
+    entitlements: Sequence[Entitlement],
+    salary: BaseSalary,
+    figures: Figures,
+    policy: Policy,
+) -> list[ScopedLine]:
+    """What of each item is in scope, its ceilings and the limit of its package taken in."""
+    stents = count_stents(items)
+    scoped = [
+        scope_line(item, entitlement, policy, stents.get(item.key, 0) if stents else 0)
+        for item, entitlement in zip(items, entitlements, strict=True)
+    ]
+    if policy.supply_package_cap is not SupplyPackageCap.COVERED_COST or not any(item.package for item in items):
+        return scoped
+    return limit_packages(scoped, [entitlement.digit for entitlement in entitlements], salary, figures, policy)
+
+
+def _different(entitlements: Sequence[Entitlement]) -> list[Entitlement]:
+    """Each entitlement once: most visits have one, and equal ones are the same object."""
+    return list({id(entitlement): entitlement for entitlement in entitlements}.values())
+
+
+def _reasons(
+    route: RouteFactor, entitlements: Sequence[Entitlement], level_of: Mapping[int, Level]
+) -> tuple[Reason, ...]:
+    """What holds for the whole visit: the route, each level there is, and that there are several (B-014)."""
+    different = _different(entitlements)
+    groups = [entitlement.reason.operands["group"] for entitlement in different if entitlement.is_insured]
+    reasons: list[Reason] = []
+    for entitlement in different:
+        reasons.extend(reason for reason in level_of[id(entitlement)].reasons if reason not in reasons)
+    if len(set(groups)) > 1:
+        reasons.insert(0, Reason("B-014", {"groups": ", ".join(dict.fromkeys(groups))}))
+    return (*((route.reason, *route.beside) if groups else ()), *reasons)
+
+
+def rounding_reasons(lines: tuple[PricedLine, ...]) -> tuple[Reason, ...]:
+    """Say that the patient's share was rounded to whole đồng, where it was (B-080)."""
+    exact = total([line.self_pay + line.copay for line in lines])
+    rounded = half_up_dong(exact)
+    if exact == rounded:
+        return ()
+    return (Reason(ROUNDING_RULE, {"exact": format(exact, "f"), "rounded": str(rounded)}),)
+
+
+def _printing_order(item: ChargeItem) -> tuple[int, str]:
+    return item.number, item.table

@@ -1,0 +1,126 @@
+"""What a price is: amounts per charge item and in total, each with the rules that made it.
+
+Amounts have two decimals. For every line and in total
+`hospital_amount = self_pay + copay + fund + other_funds` (THANH_TIEN_BV = T_BNTT + T_BNCCT + T_BHTT + T_NGUONKHAC).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from billing.core.money import NOTHING, ZERO, Dong, Shares, to_dong, total
+from billing.visits.domain.copay_history import CopayPaid
+from billing.visits.domain.visit import ChargeItem
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One rule that took part in an amount, with the operands its sentence needs.
+
+    `rule` is an id of rules.toml (`B-020`); operands are decimals, dates or codes as text, never personal data.
+    `variant` picks another sentence of the same rule, where it took part in another way (`not_below`).
+    """
+
+    rule: str
+    operands: Mapping[str, str]
+    variant: str = ""
+
+
+class ScopedLine(NamedTuple):
+    """An item before the level is known: amounts with two decimals, and the rules that made them.
+
+    `pooled` is what other funds gave the facility and was taken off the whole beforehand (B-076).
+    """
+
+    item: ChargeItem
+    hospital_amount: Decimal  # THANH_TIEN_BV
+    insured_amount: Decimal  # THANH_TIEN_BH
+    reasons: tuple[Reason, ...]
+    pooled: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedLine:
+    """One charge item with who pays what of it, and why."""
+
+    item: ChargeItem
+    hospital_amount: Decimal  # THANH_TIEN_BV
+    insured_amount: Decimal  # THANH_TIEN_BH
+    level: Decimal  # MUC_HUONG, percent after the route factor
+    other_funds: Decimal  # T_NGUONKHAC
+    self_pay: Decimal  # T_BNTT
+    copay: Decimal  # T_BNCCT
+    fund: Decimal  # T_BHTT
+    reasons: tuple[Reason, ...]
+
+    def __post_init__(self) -> None:
+        # At most 24 digits each, so a plain sum is exact; it is made for every line of every visit.
+        self_pay, copay, fund, other_funds = self.self_pay, self.copay, self.fund, self.other_funds
+        is_positive = self_pay >= ZERO and copay >= ZERO and fund >= ZERO and other_funds >= ZERO
+        assert is_positive, "no part of a line is negative"
+        assert self_pay + copay + fund + other_funds == self.hospital_amount, "the parts of a line sum to it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedVisit:
+    """The price of a visit: figures used, lines by (STT, table), and the reasons that hold for the whole visit."""
+
+    base_salary: Dong  # LCS in force
+    threshold: Decimal  # 15 % of LCS
+    route_factor: Decimal  # percent
+    lines: tuple[PricedLine, ...]
+    reasons: tuple[Reason, ...]
+    copay_threshold: Decimal | None = None  # of the year the visit ends in; None without a history (B-025, B-027)
+    copay_accumulated: Decimal | None = None  # of that year, this visit in it
+    copay_paid: tuple[CopayPaid, ...] = ()  # what this visit adds to the history
+    private_insurer: Dong | None = None  # of the patient's share; None without such a policy (B-090)
+    guarantor: str = ""  # the private insurer, where it has promised its part to the hospital
+
+    @property
+    def hospital_amount(self) -> Decimal:
+        return total(line.hospital_amount for line in self.lines)
+
+    @property
+    def insured_amount(self) -> Decimal:
+        return total(line.insured_amount for line in self.lines)
+
+    @property
+    def self_pay(self) -> Decimal:
+        return total(line.self_pay for line in self.lines)
+
+    @property
+    def copay(self) -> Decimal:
+        return total(line.copay for line in self.lines)
+
+    @property
+    def fund(self) -> Decimal:
+        return total(line.fund for line in self.lines)
+
+    @property
+    def other_funds(self) -> Decimal:
+        return total(line.other_funds for line in self.lines)
+
+    @property
+    def shares(self) -> Shares:
+        """Who pays the visit in whole đồng; `shares.patient` is what the patient is asked for."""
+        shares = self._shares
+        return shares.guaranteed(self.private_insurer or NOTHING) if self.guarantor else shares
+
+    @property
+    def patient_share(self) -> Dong:
+        """What is left to the patient by law, before a private insurer pays anything."""
+        return self._shares.patient
+
+    @property
+    def _shares(self) -> Shares:
+        return to_dong(
+            patient=total((self.self_pay, self.copay)),
+            other=self.other_funds,
+            insurer=self.fund,
+        )
+
+    @property
+    def patient_after_private(self) -> Dong:
+        """What the patient is left with when a private insurer has paid its part."""
+        return Dong(self.patient_share - (self.private_insurer or NOTHING))

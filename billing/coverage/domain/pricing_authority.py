@@ -1,0 +1,304 @@
+"""Whose amounts are collected: the hospital system's (`his`) or ours (`vienphi`), and where the two differ.
+
+Under `vienphi` unit prices come from the list in force and a service without one is refused by name. Under `his` what
+the hospital's system computed is collected as it is, nothing is refused that it priced, and every difference to ours is
+listed. Lists hold services; a drug or supply is charged at the price of its lot unless its code stands in the list.
+Source: DESIGN §6, Pricing authority; rule B-053 (prices by list with effective dates), B-051 (insurance and hospital
+price of one line). Which day picks the list, that of the order or that of admission, no text we hold says: `PriceDay`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from billing.core.errors import InvalidValue, NotSupported
+from billing.core.money import HUNDRED, ZERO, hundredths, total
+from billing.coverage.domain.benefit_level import Entitlement, find_entitlements
+from billing.coverage.domain.compare_stated import is_off
+from billing.coverage.domain.line_price import why_not_covered
+from billing.coverage.domain.parameters import Figures, vietnam_day
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.price import ROUNDING_RULE, price, rounding_reasons, with_private_share
+from billing.coverage.domain.price_result import PricedLine, PricedVisit, Reason
+from billing.coverage.domain.refusals import PriceNotInForce
+from billing.tariffs.domain.tariff import ListedPrice, TariffId
+from billing.visits.domain.visit import ChargeItem, PayerClass, StatedAmounts, Table, Visit
+
+RULE = "B-053"
+
+
+class PricingAuthority(StrEnum):
+    """Whose amounts a facility collects."""
+
+    HIS = "his"
+    VIENPHI = "vienphi"
+
+
+class PriceDay(StrEnum):
+    """Which day of a charge picks the price list: that of its order [NGAY_YL] or that of admission [NGAY_VAO]."""
+
+    ORDERED = "ordered"
+    ADMITTED = "admitted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacilityPricing:
+    """A facility's setting from a day on; it holds for visits admitted since. `vendor` is whose system the HIS is."""
+
+    authority: PricingAuthority
+    price_day: PriceDay
+    vendor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListInForce:
+    """The list that holds on a day, with the prices a visit asks for."""
+
+    id: TariffId
+    valid_from: date
+    prices: Mapping[str, ListedPrice]
+
+
+@dataclass(frozen=True, slots=True)
+class VisitPricing:
+    """What settles one visit. Without a setting our rules price what was told, and no list is asked."""
+
+    setting: FacilityPricing | None = None
+    lists: Mapping[date, ListInForce] = field(default_factory=dict)
+
+
+AS_TOLD = VisitPricing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceDifference:
+    """One amount of one line as the hospital's system has it and as we come to it; None where there is none."""
+
+    item: ChargeItem
+    field: str
+    theirs: Decimal | None
+    ours: Decimal | None
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A visit as it is collected. `visit` is what recomputes it; `ours` is None where our rules refuse the visit."""
+
+    visit: Visit
+    priced: PricedVisit
+    ours: PricedVisit | None
+    differences: tuple[PriceDifference, ...] = ()
+
+
+def settle(visit: Visit, pricing: VisitPricing, *, figures: Figures, policy: Policy) -> Settled:
+    """Price a visit by whoever decides at its facility.
+
+    Raises PriceNotInForce under `vienphi`, and what `price` raises; under `his` only where the hospital's system has
+    not priced every line itself.
+    """
+    if pricing.setting is None:
+        priced = price(visit, figures=figures, policy=policy)
+        return Settled(visit=visit, priced=priced, ours=priced)
+    if pricing.setting.authority is PricingAuthority.VIENPHI:
+        return _settle_by_list(visit, pricing, pricing.setting, figures, policy)
+    return _settle_by_his(visit, pricing, pricing.setting, figures, policy)
+
+
+def price_again(visit: Visit, authority: PricingAuthority | None, *, figures: Figures, policy: Policy) -> PricedVisit:
+    """The price of a frozen visit: what `settle` collected, from what it froze. Raises what `price` raises."""
+    if authority is PricingAuthority.HIS:
+        return _collect_stated(visit, figures=figures, policy=policy)
+    return price(visit, figures=figures, policy=policy)
+
+
+def with_list(visit: Visit, prices: Mapping[str, ListedPrice], *, figures: Figures, policy: Policy) -> Visit:
+    """The visit as it would have been charged by other prices; what they do not name keeps its own."""
+    entitlements = find_entitlements(visit, list(visit.items), figures=figures, policy=policy)
+    items = []
+    for item, entitlement in zip(visit.items, entitlements, strict=True):
+        unit = _listed_prices(item, prices.get(item.code), entitlement)
+        items.append(item if unit is None else replace(item, hospital_price=unit[0], insurance_price=unit[1]))
+    return replace(visit, items=tuple(items))
+
+
+def at_prices_in_force(visit: Visit, pricing: VisitPricing, *, figures: Figures, policy: Policy) -> Visit:
+    """The visit at the unit prices it is collected at: under `vienphi` those in force, else or without one as told."""
+    if pricing.setting is None or pricing.setting.authority is PricingAuthority.HIS:
+        return visit
+    return _reprice(visit, pricing, pricing.setting, figures, policy)[0]
+
+
+def price_day(visit: Visit, item: ChargeItem, setting: FacilityPricing) -> date:
+    """The day whose list prices an item; one without a moment of order counts with the admission."""
+    ordered = item.ordered_at if setting.price_day is PriceDay.ORDERED else None
+    return vietnam_day(ordered or visit.admitted_at)
+
+
+def _settle_by_list(
+    visit: Visit, pricing: VisitPricing, setting: FacilityPricing, figures: Figures, policy: Policy
+) -> Settled:
+    repriced, missing, reasons = _reprice(visit, pricing, setting, figures, policy)
+    if missing:
+        raise missing[0]
+    priced = price(repriced, figures=figures, policy=policy)
+    lines = tuple(
+        replace(line, reasons=(reasons[line.item.key], *line.reasons)) if line.item.key in reasons else line
+        for line in priced.lines
+    )
+    priced = replace(priced, lines=lines)
+    return Settled(visit=repriced, priced=priced, ours=priced)
+
+
+def _settle_by_his(
+    visit: Visit, pricing: VisitPricing, setting: FacilityPricing, figures: Figures, policy: Policy
+) -> Settled:
+    collected = _collect_stated(visit, figures=figures, policy=policy)
+    repriced, missing, _ = _reprice(visit, pricing, setting, figures, policy)
+    unit_prices = _unit_price_differences(visit, repriced, missing)
+    try:
+        ours = price(repriced, figures=figures, policy=policy)
+    except (NotSupported, InvalidValue) as refusal:
+        rules = (getattr(refusal, "rule", RULE),)
+        unknown = (
+            PriceDifference(item=line.item, field=name, theirs=theirs, ours=None, rules=rules)
+            for line in collected.lines
+            for name, theirs in (("T_BNTT", line.self_pay), ("T_BNCCT", line.copay), ("T_BHTT", line.fund))
+        )
+        return Settled(visit=visit, priced=collected, ours=None, differences=(*unit_prices, *unknown))
+    amounts = _amount_differences(collected, ours)
+    return Settled(visit=visit, priced=collected, ours=ours, differences=(*unit_prices, *amounts))
+
+
+def _reprice(
+    visit: Visit, pricing: VisitPricing, setting: FacilityPricing, figures: Figures, policy: Policy
+) -> tuple[Visit, list[PriceNotInForce], dict[tuple[Table, int], Reason]]:
+    """The visit at the prices in force, the items without one (left as they were told), and why each price is so."""
+    items: list[ChargeItem] = []
+    missing: list[PriceNotInForce] = []
+    reasons: dict[tuple[Table, int], Reason] = {}
+    entitlements = find_entitlements(visit, list(visit.items), figures=figures, policy=policy)
+    for item, entitlement in zip(visit.items, entitlements, strict=True):
+        day = price_day(visit, item, setting)
+        found = pricing.lists.get(day)
+        listed = None if found is None else found.prices.get(item.code)
+        prices = _listed_prices(item, listed, entitlement)
+        if prices is not None and found is not None:
+            items.append(replace(item, hospital_price=prices[0], insurance_price=prices[1]))
+            operands = {"day": found.valid_from.isoformat(), "price": format(prices[0], "f")}
+            reasons[item.key] = Reason(RULE, operands)
+        else:
+            items.append(item)
+            is_by_lot = item.table is Table.DRUGS or item.is_supply
+            if item.payer_class is not PayerClass.FREE and (listed is not None or not is_by_lot):
+                missing.append(PriceNotInForce(item, day))
+    return replace(visit, items=tuple(items)), missing, reasons
+
+
+def _listed_prices(
+    item: ChargeItem, listed: ListedPrice | None, entitlement: Entitlement
+) -> tuple[Decimal, Decimal] | None:
+    """Hospital price and insurance price of a line; None where the list has none of the kind it needs, or it is free.
+
+    The insurance price is for what is in scope of the card that counts at its time (B-014 … B-016), the hospital fee
+    for everything else. That a patient chose the service on demand no field of the standard says: the payer class
+    tells it, or the told price being the on-demand price.
+    """
+    if listed is None or item.payer_class is PayerClass.FREE:
+        return None
+    is_insured = why_not_covered(item, entitlement) is None
+    usual = listed.insured if is_insured else listed.fee
+    if item.table is Table.DRUGS:
+        return None if usual is None else (usual, usual)
+    is_told_so = item.payer_class is PayerClass.INSURANCE and item.hospital_price == listed.on_demand != usual
+    is_on_demand = item.payer_class is PayerClass.ON_DEMAND or is_told_so
+    hospital = listed.on_demand if is_on_demand else usual
+    insurance = listed.insured if is_insured else item.insurance_price
+    return None if hospital is None or insurance is None else (hospital, insurance)
+
+
+def _collect_stated(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
+    """What the hospital's system computed; our rules at the told prices for lines of which it stated no amounts."""
+    reason = Reason(RULE, {}, "by_his")
+    stated = {item.key: line for item in visit.items if (line := _stated_line(item, reason)) is not None}
+    try:
+        # What a private insurer answers for is reckoned from what is collected, not from what we come to.
+        told = price(replace(visit, private_insurance=None), figures=figures, policy=policy)
+    except (NotSupported, InvalidValue):
+        if not visit.items or len(stated) < len(visit.items):
+            raise
+        salary = figures.base_salary_on(vietnam_day(visit.admitted_at))
+        items = sorted(visit.items, key=lambda item: (item.number, item.table.value))
+        collected = PricedVisit(
+            base_salary=salary.amount,
+            threshold=figures.small_visit_threshold(salary),
+            route_factor=ZERO,
+            lines=tuple(stated[item.key] for item in items),
+            reasons=(reason,),
+        )
+        return with_private_share(collected, visit)
+    lines = tuple(stated.get(line.item.key, line) for line in told.lines)
+    others = (each for each in told.reasons if each.rule != ROUNDING_RULE)
+    collected = replace(told, lines=lines, reasons=(*others, *rounding_reasons(lines)))
+    return with_private_share(collected, visit)
+
+
+def _stated_line(item: ChargeItem, reason: Reason) -> PricedLine | None:
+    """A line as the hospital's system shared it; None unless it says who pays what. The parts make the whole."""
+    if item.stated is None or not _is_whole(item.stated):
+        return None
+    said = item.stated
+    parts = [hundredths(part or ZERO) for part in (said.self_pay, said.copay, said.fund, said.other_funds)]
+    self_pay, copay, fund, other_funds = parts
+    insured = said.insured_amount
+    return PricedLine(
+        item=item,
+        hospital_amount=total(parts),
+        insured_amount=total((copay, fund)) if insured is None else hundredths(insured),
+        level=ZERO if said.level is None else hundredths(said.level),
+        other_funds=other_funds,
+        self_pay=self_pay,
+        copay=copay,
+        fund=fund,
+        reasons=(reason,),
+    )
+
+
+def _is_whole(said: StatedAmounts) -> bool:
+    needed = (said.self_pay, said.copay, said.fund)
+    known = [amount for amount in (*needed, said.other_funds, said.insured_amount, said.level) if amount is not None]
+    return None not in needed and min(known) >= 0 and (said.level is None or said.level <= HUNDRED)
+
+
+def _unit_price_differences(visit: Visit, repriced: Visit, missing: list[PriceNotInForce]) -> Iterator[PriceDifference]:
+    without = {each.item.key for each in missing}
+    for told, listed in zip(visit.items, repriced.items, strict=True):
+        if told.key in without:
+            name = "DON_GIA" if told.table is Table.DRUGS else "DON_GIA_BV"
+            yield PriceDifference(item=told, field=name, theirs=told.hospital_price, ours=None, rules=(RULE,))
+            continue
+        pairs = [("DON_GIA_BV", told.hospital_price, listed.hospital_price)]
+        if told.table is Table.DRUGS:
+            pairs = [("DON_GIA", told.hospital_price, listed.hospital_price)]
+        else:
+            pairs.append(("DON_GIA_BH", told.insurance_price, listed.insurance_price))
+        for name, theirs, ours in pairs:
+            if theirs != ours:
+                yield PriceDifference(item=told, field=name, theirs=theirs, ours=ours, rules=(RULE,))
+
+
+def _amount_differences(collected: PricedVisit, ours: PricedVisit) -> Iterator[PriceDifference]:
+    for theirs, mine in zip(collected.lines, ours.lines, strict=True):
+        rules = tuple(dict.fromkeys(reason.rule for reason in (*mine.reasons, *ours.reasons)))
+        for name, found, expected in (
+            ("THANH_TIEN_BV", theirs.hospital_amount, mine.hospital_amount),
+            ("THANH_TIEN_BH", theirs.insured_amount, mine.insured_amount),
+            ("T_NGUONKHAC", theirs.other_funds, mine.other_funds),
+            ("T_BNTT", theirs.self_pay, mine.self_pay),
+            ("T_BNCCT", theirs.copay, mine.copay),
+            ("T_BHTT", theirs.fund, mine.fund),
+        ):
+            if is_off(found, expected):
+                yield PriceDifference(item=theirs.item, field=name, theirs=found, ours=expected, rules=rules)

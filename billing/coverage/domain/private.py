@@ -1,0 +1,50 @@
+"""What a supplementary private insurance answers for of the patient's share, after BHYT (rules B-090 … B-093).
+
+It is a payer of its own and stands in no field of the claim: T_NGUONKHAC is for other money. Nothing is sent to it.
+"""
+
+from decimal import Decimal
+
+from billing.core.money import NOTHING, Dong, half_up_dong, percent, total
+from billing.coverage.domain.price_result import PricedLine, Reason
+from billing.visits.domain.private_insurance import CoveredPart, PrivateInsurance
+
+_TO_CLAIM = Reason("B-092", {})
+
+
+def beside_private_share(insurance: PrivateInsurance) -> tuple[Reason, ...]:
+    """What a patient should know where a private insurer answers for a part: claimed by himself, or guaranteed."""
+    term = Reason("B-090", {"guarantor": insurance.guarantor}, "guaranteed") if insurance.guarantor else _TO_CLAIM
+    return Reason("B-091", {}), term, Reason("B-093", {})
+
+
+def private_share(lines: tuple[PricedLine, ...], insurance: PrivateInsurance, *, patient: Dong) -> tuple[Dong, Reason]:
+    """What the private insurer pays, in whole đồng and never more than the patient's share, and why.
+
+    Eligible are the parts the policy covers, without the cost groups it leaves out; less the deductible, times the
+    co-insurance, at most the limit. Source: the contract; no statute fixes the terms (B-090).
+    """
+    eligible = total(
+        amount
+        for line in lines
+        if line.item.group not in insurance.excluded_groups
+        for amount in _parts(line, insurance)
+    )
+    answered = percent(max(eligible - insurance.deductible, Decimal(0)), insurance.coinsurance)
+    is_limited = insurance.limit is not None and answered > insurance.limit
+    pays = half_up_dong(insurance.limit if is_limited and insurance.limit is not None else answered)
+    pays = max(NOTHING, min(pays, patient))
+    operands = {
+        "eligible": format(eligible, "f"),
+        "deductible": format(insurance.deductible, "f"),
+        "coinsurance": format(insurance.coinsurance, "f"),
+        "pays": str(pays),
+    }
+    if is_limited:
+        return pays, Reason("B-090", operands | {"limit": format(insurance.limit or 0, "f")}, "limited")
+    return pays, Reason("B-090", operands)
+
+
+def _parts(line: PricedLine, insurance: PrivateInsurance) -> tuple[Decimal, ...]:
+    parts = ((CoveredPart.COPAY, line.copay), (CoveredPart.SELF_PAY, line.self_pay))
+    return tuple(amount for part, amount in parts if part in insurance.covers)

@@ -1,0 +1,107 @@
+"""Ceilings of supplies [T_TRANTT] and the limit of a supply package [GOI_VTYT] (rules B-051, B-070 … B-073)."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from billing.core.money import ZERO, percent, product
+from billing.coverage.domain.parameters import BaseSalary, Figures
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.price_result import Reason, ScopedLine
+from billing.coverage.domain.refusals import ImpossibleItem
+from billing.visits.domain.visit import CeilingKind, ChargeItem, Table
+
+
+def covered_units(item: ChargeItem, policy: Policy, stents_before: int, reasons: list[Reason]) -> Decimal:
+    """Quantity times the price the fund reckons with, not yet rounded: the insurance price, at most the ceiling.
+
+    Raises ImpossibleItem for a part of a stent.
+    """
+    price = item.insurance_price
+    if item.ceiling is not None and item.table is Table.SERVICES:
+        if item.ceiling_kind is CeilingKind.STENT:
+            return _stents(item, item.ceiling, policy, stents_before, reasons)
+        if item.ceiling_kind is CeilingKind.LINE:
+            return _under_line_ceiling(item, item.ceiling, reasons)
+        price = min(price, item.ceiling)
+    if price < item.hospital_price:
+        operands = {"hospital_price": format(item.hospital_price, "f"), "covered_price": format(price, "f")}
+        reasons.append(Reason("B-070" if price == item.ceiling else "B-051", operands))
+    return product(item.quantity, price)
+
+
+def count_stents(items: Sequence[ChargeItem]) -> dict[tuple[Table, int], int]:
+    """For each item with a stent's ceiling, how many stents come before it in the order given."""
+    before: dict[tuple[Table, int], int] = {}
+    count = 0
+    for item in items:
+        if _is_stent(item):
+            before[item.key] = count
+            count += int(item.quantity)
+    return before
+
+
+def _is_stent(item: ChargeItem) -> bool:
+    """Whether a ceiling for stents limits the item: the kind of a ceiling that is not there says nothing."""
+    return item.ceiling_kind is CeilingKind.STENT and item.ceiling is not None and item.table is Table.SERVICES
+
+
+def limit_packages(
+    lines: list[ScopedLine], digits: Sequence[str], salary: BaseSalary, figures: Figures, policy: Policy
+) -> list[ScopedLine]:
+    """Cut what of each package is in scope at 45 base salaries; lines are filled in order, the excess is self-pay.
+
+    `digits` are those of the cards of the lines. Source: Circular 04/2017/TT-BYT Art. 3 (B-072), read as a limit of
+    the cost in scope.
+    """
+    left: dict[str, Decimal] = {}
+    limit = package_limit(salary, figures)
+    return [
+        _in_package(line, digit, left, limit, policy) if line.item.package and line.insured_amount else line
+        for line, digit in zip(lines, digits, strict=True)
+    ]
+
+
+def _in_package(line: ScopedLine, digit: str, left: dict[str, Decimal], limit: Decimal, policy: Policy) -> ScopedLine:
+    """A line of a package with what is left of its limit; takes it off `left`."""
+    package = line.item.package
+    if is_spared(digit, policy):
+        return line._replace(reasons=(*line.reasons, Reason("B-073", {"package": package, "digit": digit})))
+    room = left.get(package, limit)
+    left[package] = max(room - line.insured_amount, ZERO)
+    if line.insured_amount <= room:
+        return line
+    operands = {"package": package, "limit": format(limit, "f"), "covered": format(room, "f")}
+    why = Reason("B-072", operands, "covered_cost")
+    return line._replace(insured_amount=room, reasons=(*line.reasons, why))
+
+
+def package_limit(salary: BaseSalary, figures: Figures) -> Decimal:
+    """45 base salaries, exact, with two decimals."""
+    return product(Decimal(salary.amount), figures.supply_package_multiple) + ZERO
+
+
+def is_spared(digit: str, policy: Policy) -> bool:
+    """Whether the facility reads the package limit as not binding cards of this digit (B-073)."""
+    return bool(digit) and digit in policy.package_limit_spares_digits
+
+
+def _under_line_ceiling(item: ChargeItem, ceiling: Decimal, reasons: list[Reason]) -> Decimal:
+    whole = product(item.quantity, item.insurance_price)
+    if whole <= ceiling:
+        return whole
+    operands = {"amount": format(whole, "f"), "ceiling": format(ceiling, "f")}
+    reasons.append(Reason("B-071", operands, "of_line"))
+    return ceiling
+
+
+def _stents(item: ChargeItem, ceiling: Decimal, policy: Policy, stents_before: int, reasons: list[Reason]) -> Decimal:
+    """Stent by stent: each up to its percent of the ceiling; those beyond the list are not covered (B-071)."""
+    if item.quantity != item.quantity.to_integral_value():
+        detail = "stents are counted in whole numbers (B-071)"
+        raise ImpossibleItem(detail, field="SO_LUONG", found=format(item.quantity, "f"), item=item)
+    last = stents_before + int(item.quantity)
+    percents = [Decimal(share) for share in policy.stent_ceiling_percents.split(";")[stents_before:last]]
+    covered = sum((min(item.insurance_price, percent(ceiling, share)) for share in percents), Decimal(0))
+    operands = {"first": str(stents_before + 1), "last": str(last), "covered": format(covered, "f")}
+    reasons.append(Reason("B-071", operands, "stents"))
+    return covered

@@ -1,0 +1,113 @@
+"""What would the visit cost by another lawful route? The same price with each object code the facts do not rule out.
+
+A route is told apart by how it stands: it fits, facts lack to say so, or the patient would have to show a paper (a
+referral, an appointment, a declared residence) or be an emergency. Nothing is changed by asking.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from billing.core.errors import BillingError, InvalidValue, NotSupported
+from billing.coverage.domain.patient_category import Circumstances, CodeFit, choose_object_code
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.price import price
+from billing.coverage.domain.price_result import PricedVisit
+from billing.coverage.domain.refusals import RuleNotBuilt
+from billing.visits.domain.finding import Finding
+
+_NOT_A_ROUTE = frozenset({"9", "10"})
+
+
+class Standing(StrEnum):
+    """FITS: the facts allow the route. OPEN: facts lack. NEEDS_PAPER: only a paper or circumstance stands against."""
+
+    FITS = "fits"
+    OPEN = "open"
+    NEEDS_PAPER = "needs_paper"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteOption:
+    """One route with its price. `facts` are those that lack, or that the patient would have to show.
+
+    `priced` is None where the visit has no price by this route; then `refused_rule` names the rule that is not built,
+    or is empty and `refusal` says why.
+    """
+
+    code: str
+    standing: Standing
+    facts: tuple[str, ...]
+    priced: PricedVisit | None
+    refused_rule: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatIf:
+    """The routes of one visit in table order; `chosen` is the code the facts give (B-049), None while they lack."""
+
+    stated: str
+    chosen: str | None
+    routes: tuple[RouteOption, ...]
+
+    @property
+    def is_stated_lawful(self) -> bool:
+        """Whether the stated code is among the routes."""
+        return any(option.code == self.stated for option in self.routes)
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedVisit:
+    """The routes of one visit; `hoso` is its place in the file."""
+
+    hoso: int | None
+    ma_lk: str
+    routes: WhatIf
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedFile:
+    """The visits of one file, and what refused the others."""
+
+    visits: tuple[ComparedVisit, ...]
+    findings: tuple[Finding, ...]
+
+
+def compare_routes(around: Circumstances, *, policy: Policy) -> WhatIf:
+    """Price a visit by every route the facts allow, leave open, or would allow with a paper.
+
+    Routes the facility, the disease or the kind of care rule out are left out, the stated one among them.
+    Source: Decision 3276/QĐ-BYT annex 1; Law 51/2024/QH15 Art. 22.
+    """
+    choice = choose_object_code(around)
+    routes = [
+        _option(fit, standing, around, policy)
+        for fit in choice.fits
+        if fit.code not in _NOT_A_ROUTE and (standing := _standing(fit)) is not None
+    ]
+    return WhatIf(stated=around.visit.object_code, chosen=choice.code, routes=tuple(routes))
+
+
+def _standing(fit: CodeFit) -> Standing | None:
+    if fit.fits:
+        return Standing.FITS
+    if fit.fits is None:
+        return Standing.OPEN
+    return Standing.NEEDS_PAPER if fit.needs_paper_only else None
+
+
+def _option(fit: CodeFit, standing: Standing, around: Circumstances, policy: Policy) -> RouteOption:
+    facts = (*fit.unmet, *fit.lacking)
+    priced: PricedVisit | None = None
+    refused_rule = refusal = ""
+    try:
+        priced = price(replace(around.visit, object_code=fit.code), figures=around.figures, policy=policy)
+    except (NotSupported, InvalidValue) as refused:
+        refused_rule, refusal = _refused_rule(refused), refused.detail
+    return RouteOption(
+        code=fit.code, standing=standing, facts=facts, priced=priced, refused_rule=refused_rule, refusal=refusal
+    )
+
+
+def _refused_rule(refused: BillingError) -> str:
+    return refused.rule if isinstance(refused, RuleNotBuilt) else ""

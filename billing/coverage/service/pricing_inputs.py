@@ -1,0 +1,94 @@
+"""What a visit is priced by at its facility: who decides, the lists in force for it, and how the law is read there.
+
+All hold by the day of admission. A facility that is not the organization's is priced as it was told, by the default
+readings.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from billing.context import Context
+from billing.core.ids import FacilityId
+from billing.coverage.domain.parameters import Figures, vietnam_day
+from billing.coverage.domain.policy import Policy
+from billing.coverage.domain.pricing_authority import (
+    AS_TOLD,
+    FacilityPricing,
+    ListInForce,
+    Settled,
+    VisitPricing,
+    at_prices_in_force,
+    price_day,
+    settle,
+)
+from billing.coverage.formats.policy_json import read_readings
+from billing.coverage.store.facility_policies import read_readings_on
+from billing.coverage.store.pricing_settings import read_pricing_on
+from billing.db.database import Transaction
+from billing.organizations.store.organizations import find_facility
+from billing.tariffs.store.tariffs import read_in_force, read_items
+from billing.visits.domain.visit import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What settles one visit. `facility_id` is None for a facility that is not the organization's."""
+
+    facility_id: FacilityId | None
+    pricing: VisitPricing
+    policy: Policy
+    figures: Figures
+
+    def settle(self, visit: Visit) -> Settled:
+        """Price the visit these terms were read for. Raises what `authority.settle` raises; all computing."""
+        return settle(visit, self.pricing, figures=self.figures, policy=self.policy)
+
+    def at_prices_in_force(self, visit: Visit) -> Visit:
+        """The visit at the unit prices it would be collected at; all computing."""
+        return at_prices_in_force(visit, self.pricing, figures=self.figures, policy=self.policy)
+
+
+async def read_terms(tx: Transaction, context: Context, visits: Iterable[Visit]) -> list[Terms]:
+    """The terms of each visit, in order. Only prices of codes a visit has are read."""
+    known: dict[tuple[str, date], _OfFacility] = {}
+    terms = []
+    for visit in visits:
+        key = (visit.facility_code, vietnam_day(visit.admitted_at))
+        if key not in known:
+            known[key] = await _read_facility(tx, context, *key)
+        facility = known[key]
+        pricing = await _read_pricing(tx, facility, visit)
+        terms.append(Terms(facility.id, pricing, facility.policy, context.figures))
+    return terms
+
+
+@dataclass(frozen=True, slots=True)
+class _OfFacility:
+    """What holds at a facility for all visits admitted on one day."""
+
+    id: FacilityId | None
+    setting: FacilityPricing | None
+    policy: Policy
+
+
+async def _read_facility(tx: Transaction, context: Context, code: str, day: date) -> _OfFacility:
+    facility_id = await find_facility(tx, code)
+    if facility_id is None:
+        return _OfFacility(None, None, context.policy)
+    readings = await read_readings_on(tx, facility_id, day)
+    policy = context.policy if readings is None else read_readings(readings)
+    return _OfFacility(facility_id, await read_pricing_on(tx, facility_id, day), policy)
+
+
+async def _read_pricing(tx: Transaction, facility: _OfFacility, visit: Visit) -> VisitPricing:
+    setting, facility_id = facility.setting, facility.id
+    if setting is None or facility_id is None:
+        return AS_TOLD
+    days = {price_day(visit, item, setting) for item in visit.items}
+    lists = await read_in_force(tx, facility_id, days)
+    codes = {item.code for item in visit.items if item.code}
+    prices = await read_items(tx, {each.id for each in lists.values()}, codes=codes)
+    return VisitPricing(
+        setting, {day: ListInForce(each.id, each.valid_from, prices[each.id]) for day, each in lists.items()}
+    )

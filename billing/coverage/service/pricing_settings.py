@@ -1,0 +1,141 @@
+"""Whose amounts a facility collects: set by two persons for a day on; and where the two tellings differ.
+
+Source: DESIGN §6, Pricing authority; the two-person rule of domain/actor.py.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from billing.context import Context
+from billing.core.actor import Actor
+from billing.core.approvals import require_person
+from billing.core.errors import InvalidValue, NotFound, Refused
+from billing.core.ids import InvoiceId, OrganizationId, VisitId
+from billing.coverage.domain.pricing_authority import FacilityPricing, PricingAuthority
+from billing.coverage.store.pricing_settings import (
+    NewPricing,
+    add_pricing,
+    approve_pricing,
+    lock_pricing,
+    read_differences,
+    read_pricings,
+)
+from billing.db.idempotency import Claim, find_earlier, keep_claim
+from billing.ledger.service.audit import note
+from billing.organizations.service.second_person import require_second_person
+from billing.organizations.store.organizations import find_facility
+
+VENDOR_LENGTH_MAX = 100
+
+
+class PricingApproved(Refused):
+    """This setting was approved before; propose another to change it."""
+
+    code = "pricing_approved"
+
+
+async def propose_pricing(
+    context: Context,
+    organization_id: OrganizationId,
+    *,
+    facility_code: str,
+    valid_from: date,
+    setting: FacilityPricing,
+    actor: Actor,
+    claim: Claim | None = None,
+) -> UUID:
+    """Propose whose amounts a facility collects for visits admitted from a day on. Holds once another person approves.
+
+    Raises NotFound, InvalidValue, PersonNeeded, or what a claim is refused with.
+    """
+    proposer = require_person(actor)
+    if len(setting.vendor) > VENDOR_LENGTH_MAX or not setting.vendor.isprintable():
+        raise InvalidValue(f"vendor is at most {VENDOR_LENGTH_MAX} printable characters", field="vendor")
+    if setting.authority is PricingAuthority.HIS and not setting.vendor:
+        raise InvalidValue("name the vendor whose amounts are collected", field="vendor")
+    async with context.database.transaction(organization_id) as tx:
+        earlier = await find_earlier(tx, claim)
+        if earlier is not None:
+            return earlier.subjects[0]
+        facility_id = await find_facility(tx, facility_code)
+        if facility_id is None:
+            raise NotFound(f"facility {facility_code} is not of this organization", field="facility")
+        now, pricing_id = context.clock(), context.ids.new()
+        await add_pricing(
+            tx,
+            NewPricing(
+                id=pricing_id,
+                facility_id=facility_id,
+                valid_from=valid_from,
+                setting=setting,
+                proposed_by=proposer,
+                proposed_at=now,
+            ),
+        )
+        await note(tx, context, actor, "pricing_proposed", ("facility_pricing", pricing_id))
+        await keep_claim(tx, claim, [pricing_id], now=now)
+    return pricing_id
+
+
+async def approve_proposed_pricing(
+    context: Context, organization_id: OrganizationId, pricing_id: UUID, *, actor: Actor
+) -> None:
+    """Agree with a setting as another person. Raises NotFound, PricingApproved, SamePerson, PersonNeeded."""
+    async with context.database.transaction(organization_id) as tx:
+        locked = await lock_pricing(tx, pricing_id)
+        if locked is None:
+            raise NotFound("no such setting", field="pricing_id")
+        proposed_by, approved_by = locked
+        if approved_by is not None:
+            raise PricingApproved("this setting is approved already")
+        second = await require_second_person(tx, proposed_by, actor)
+        await approve_pricing(tx, pricing_id, by=second, at=context.clock())
+        await note(tx, context, actor, "pricing_approved", ("facility_pricing", pricing_id))
+
+
+async def find_pricing(context: Context, organization_id: OrganizationId, pricing_id: UUID) -> Mapping[str, Any]:
+    """One setting with who proposed and approved it. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        rows = await read_pricings(tx, limit=1, pricing_id=pricing_id)
+    if not rows:
+        raise NotFound("no such setting", field="pricing_id")
+    return rows[0]
+
+
+async def list_pricings(
+    context: Context,
+    organization_id: OrganizationId,
+    *,
+    after: UUID | None = None,
+    limit: int,
+    facility_code: str | None = None,
+) -> list[Mapping[str, Any]]:
+    """Settings and proposals of a facility or all, the newest first."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_pricings(tx, after=after, limit=limit, facility_code=facility_code)
+
+
+async def list_differences(
+    context: Context,
+    organization_id: OrganizationId,
+    *,
+    after: UUID | None = None,
+    limit: int,
+    invoice_id: UUID | None = None,
+    visit_id: UUID | None = None,
+    field: str | None = None,
+    vendor: str | None = None,
+) -> list[Mapping[str, Any]]:
+    """Where the hospital's system and we differ on an issued invoice, the newest first."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_differences(
+            tx,
+            after=after,
+            limit=limit,
+            invoice_id=None if invoice_id is None else InvoiceId(invoice_id),
+            visit_id=None if visit_id is None else VisitId(visit_id),
+            field=field,
+            vendor=vendor,
+        )

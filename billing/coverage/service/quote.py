@@ -1,0 +1,45 @@
+"""Estimating: what the visits of an organization would cost, priced as its invoices would be. Nothing of it is kept.
+
+Files are quoted without a database in `quoting.py`.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from billing.context import Context
+from billing.core.ids import OrganizationId
+from billing.coverage.service.pricing_inputs import read_terms
+from billing.coverage.service.quoting import Quote, quote_visits
+from billing.visits.domain.finding import Finding
+from billing.visits.domain.visit import Visit
+from billing.visits.formats.visit_json import read_visit
+from billing.visits.formats.visit_value_formats import find_doubtful_values
+from billing.visits.formats.xml130 import read_claim_file
+
+
+async def estimate_claim_file(context: Context, organization_id: OrganizationId, content: bytes) -> Quote:
+    """Read and price an XML 130 file, each visit by the terms of its facility. Never raises for what the bytes hold."""
+    # Reading and pricing are all computing: callbacks must not wait for them.
+    claim = await asyncio.to_thread(read_claim_file, content)
+    read = [(element.hoso, element.visit) for element in claim.visits]
+    return await _estimate(context, organization_id, read, claim.findings)
+
+
+async def estimate_visit(context: Context, organization_id: OrganizationId, document: Mapping[str, object]) -> Quote:
+    """Read and price one visit told as JSON. Raises InvalidValue where it cannot be read."""
+    visit = await asyncio.to_thread(read_visit, document)
+    return await _estimate(context, organization_id, [(1, visit)], find_doubtful_values(document))
+
+
+async def _estimate(
+    context: Context,
+    organization_id: OrganizationId,
+    read: Sequence[tuple[int, Visit]],
+    findings: Iterable[Finding],
+) -> Quote:
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        terms = await read_terms(tx, context, [visit for _, visit in read])
+    of_place = {hoso: own for (hoso, _), own in zip(read, terms, strict=True)}
+    return await asyncio.to_thread(
+        lambda: quote_visits(read, findings, file="", settle=lambda hoso, visit: of_place[hoso].settle(visit))
+    )

@@ -1,0 +1,88 @@
+"""Pricing visits that were read, one after the other: what each would cost, and why one has no price."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from billing.core.errors import InvalidValue, NotSupported
+from billing.coverage.domain.benefit_level import beside_other_visits, visit_days
+from billing.coverage.domain.compare_stated import compare_with_stated, not_told_yet
+from billing.coverage.domain.price_result import PricedVisit
+from billing.coverage.domain.pricing_authority import Settled
+from billing.coverage.domain.refusals import PriceNotInForce, refusal_as_finding
+from billing.visits.domain.copay_history import CopayPaid
+from billing.visits.domain.finding import Finding, FindingCode
+from billing.visits.domain.visit import Visit
+
+Settle = Callable[[int, Visit], Settled]
+"""Prices a visit, given its place in the file. Raises what `authority.settle` raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedVisit:
+    """One visit of a file with its price; `hoso` is its place in the file, counted from 1."""
+
+    hoso: int
+    visit: Visit
+    priced: PricedVisit
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What one file gave: priced visits in the order of the file, and everything found on the way.
+
+    `read_count` counts the visits that were read, priced or not: one that lacks a fact is among them.
+    """
+
+    visits: tuple[QuotedVisit, ...]
+    findings: tuple[Finding, ...]
+    read_count: int = 0
+
+
+def quote_visits(
+    read: Sequence[tuple[int, Visit]],
+    read_findings: Iterable[Finding],
+    *,
+    file: str,
+    settle: Settle,
+    is_one_person: bool = False,
+) -> Quote:
+    """Price the visits in order; where they are one person's, each begins with the co-payments of those before it."""
+    visits = [visit for _, visit in read] if is_one_person else []
+    findings = list(read_findings)
+    unbuilt = sum(finding.code is FindingCode.NOT_SUPPORTED for finding in findings)
+    told = tuple(findings)
+    quoted: list[QuotedVisit] = []
+    paid: tuple[CopayPaid, ...] = ()
+    for hoso, told_visit in read:
+        visit = told_visit
+        if paid and visit.copay_history is not None:
+            visit = replace(visit, copay_history=visit.copay_history.with_paid(_by_the_end_of(visit, paid)))
+        try:
+            settled = settle(hoso, visit)
+        except (NotSupported, InvalidValue, PriceNotInForce) as refusal:
+            findings.append(refusal_as_finding(refusal, file=file, hoso=hoso, ma_lk=visit.ma_lk))
+            continue
+        if is_one_person:
+            paid = (*paid, *settled.priced.copay_paid)
+        quoted.append(QuotedVisit(hoso, visit, _beside(settled.priced, told_visit, visits)))
+        if settled.ours is not None:
+            differences = compare_with_stated(settled.ours, file=file, hoso=hoso, ma_lk=visit.ma_lk)
+            findings.extend(not_told_yet(differences, told))
+    return Quote(tuple(quoted), tuple(findings), len(read) + unbuilt)
+
+
+def _by_the_end_of(visit: Visit, paid: tuple[CopayPaid, ...]) -> tuple[CopayPaid, ...]:
+    """What earlier visits of the file added: it counts in its year though that visit ended later than this one.
+
+    Source: the format of worked cases (visits are processed in order); rule B-025.
+    """
+    last = visit_days(visit)[1]
+    return tuple(
+        replace(each, paid_on=last) if each.paid_on > last and each.paid_on.year == last.year else each for each in paid
+    )
+
+
+def _beside(priced: PricedVisit, visit: Visit, of_person: Sequence[Visit]) -> PricedVisit:
+    """The price with what the person's other visits say of it."""
+    reason = beside_other_visits(visit, of_person)
+    return priced if reason is None else replace(priced, reasons=(*priced.reasons, reason))

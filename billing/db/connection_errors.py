@@ -1,0 +1,68 @@
+"""Why no connection to the database could be had, as a sentence that says what to do.
+
+A sentence never repeats a part of the address: host, role, database and password are all of it.
+"""
+
+import ssl
+from socket import gaierror
+
+import asyncpg
+
+from billing.core.errors import Unavailable
+
+_SETTINGS = "VIENPHI_DATABASE_URL or VIENPHI_OWNER_URL"
+
+
+class DatabaseUnavailable(Unavailable):
+    """No connection could be had, or it was lost before COMMIT was sent: nothing was written."""
+
+    code = "database_unavailable"
+
+
+ADDRESS_UNREADABLE = (
+    "the database's address cannot be read: postgresql://user:password@host:port/database, "
+    "special characters of the password percent-encoded"
+)
+
+ADDRESS_ERRORS = (ValueError, OverflowError)
+"""What connecting raises for an address that cannot be read; OverflowError for a port beyond 65535."""
+
+CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What else connecting raises."""
+
+_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    (
+        (asyncpg.InvalidPasswordError,),
+        f"the server refuses the role or its password; correct {_SETTINGS}, or ALTER ROLE … PASSWORD '…'",
+    ),
+    (
+        (asyncpg.InvalidAuthorizationSpecificationError,),
+        f"the server does not let this role in; create the roles (docs/operations.md), or correct {_SETTINGS} or"
+        " pg_hba.conf",
+    ),
+    (
+        (asyncpg.InvalidCatalogNameError,),
+        f"the server has no database of this name; create it (docs/operations.md), or correct {_SETTINGS}",
+    ),
+    (
+        (asyncpg.InsufficientPrivilegeError,),
+        "the role may not connect to this database; GRANT CONNECT ON DATABASE … TO the role",
+    ),
+    ((asyncpg.TooManyConnectionsError,), "the server has no connection left; raise max_connections or stop others"),
+    ((asyncpg.CannotConnectNowError,), "the server is starting or stopping; try again in a moment"),
+    ((ssl.SSLError,), f"TLS with the server fails; check its certificate and sslmode in {_SETTINGS}"),
+    ((gaierror,), f"the name of the server is not known; correct {_SETTINGS}"),
+    ((TimeoutError,), f"the server does not answer in time; check the network, or correct {_SETTINGS}"),
+    ((OSError, asyncpg.PostgresConnectionError), f"no server answers; start PostgreSQL, or correct {_SETTINGS}"),
+)
+
+
+def cannot_connect(error: BaseException) -> DatabaseUnavailable:
+    """The refusal for an error that connecting raised: one sentence with what to do."""
+    kind = type(error).__name__
+    if isinstance(error, ADDRESS_ERRORS) and not isinstance(error, ssl.SSLError):
+        return DatabaseUnavailable(ADDRESS_UNREADABLE)
+    for classes, reason in _REASONS:
+        if isinstance(error, classes):
+            return DatabaseUnavailable(f"the database cannot be reached ({kind}): {reason}")
+    return DatabaseUnavailable(f"the database cannot be reached ({kind}); look at the log of the server")

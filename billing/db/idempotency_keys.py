@@ -1,0 +1,61 @@
+"""Idempotency keys: what a creating request led to, kept in the transaction that creates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from billing.db.database import Transaction
+
+_TRY_LOCK = """
+    SELECT pg_try_advisory_xact_lock(hashtextextended(concat_ws(chr(10), $1::int, $2::text, $3::text, $4::text), 0))
+"""
+
+
+async def try_lock_key(tx: Transaction, *, caller: str, route: str, key: str) -> bool:
+    """Hold a key until the transaction ends; False where another transaction holds it."""
+    return await tx.fetchval(_TRY_LOCK, tx.organization_id, caller, route, key) is True
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key as it was kept: what was asked, whether anything new came of it, and what."""
+
+    request_hash: bytes
+    is_new: bool
+    subjects: tuple[UUID, ...]
+
+
+_READ_KEY = """
+    SELECT request_hash, is_new, subjects FROM idempotency_key
+    WHERE organization_id = $1 AND caller = $2 AND route = $3 AND key = $4
+"""
+
+
+async def read_key(tx: Transaction, *, caller: str, route: str, key: str) -> KeyRow | None:
+    """What a key led to; None where it was never kept."""
+    row = await tx.fetchrow(_READ_KEY, tx.organization_id, caller, route, key)
+    return None if row is None else KeyRow(bytes(row["request_hash"]), row["is_new"], tuple(row["subjects"]))
+
+
+_ADD_KEY = """
+    INSERT INTO idempotency_key (organization_id, caller, route, key, request_hash, is_new, subjects, recorded_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+
+
+async def add_key(
+    tx: Transaction,
+    *,
+    caller: str,
+    route: str,
+    key: str,
+    request_hash: bytes,
+    is_new: bool,
+    subjects: Sequence[UUID],
+    recorded_at: datetime,
+) -> None:
+    """Keep what a key led to; its lock must be held."""
+    await tx.execute(
+        _ADD_KEY, tx.organization_id, caller, route, key, request_hash, is_new, list(subjects), recorded_at
+    )

@@ -1,0 +1,303 @@
+"""Brings a database to the state its code needs: numbered plain SQL files, forward only, each once and whole.
+
+One session lock lets any number of instances start at once; one transaction a file leaves nothing of a file that
+fails; a checksum finds an applied file that was edited. What the files say is their own matter.
+Source: DESIGN §10; docs/decisions/0002-migrations.md.
+"""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import structlog
+
+import billing
+from billing.core.errors import BillingError
+from billing.db.connection_errors import ADDRESS_ERRORS, CONNECTION_ERRORS, cannot_connect
+from billing.db.database import Reader
+from billing.db.grants import grant_again, record_grants, require_grants, require_roles, unreadable_record
+
+log = structlog.get_logger(__name__)
+
+_FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_COMPATIBLE = re.compile(r"^-- compatible-from: (\d{4})$", re.MULTILINE)
+_LOCK_KEY = 0x7669656E706869  # "vienphi" in ASCII; a one-number lock, apart from the two-number locks of database.py
+_LOCK_WAIT_MS = 600_000
+_TABLE_LOCK_WAIT_MS = 30_000
+
+_OWNER_NEEDED = "migrate as the role that owns the database and has CREATEROLE (docs/operations.md)"
+
+_RECORD_EXISTS = "SELECT to_regclass('public.schema_migration') IS NOT NULL"
+
+# What is recorded is no secret; the app role reads it to see whether it may serve.
+_CREATE_RECORD = """
+    CREATE TABLE public.schema_migration (
+        number int PRIMARY KEY CHECK (number > 0),
+        name text NOT NULL,
+        checksum text NOT NULL,
+        applied_at timestamptz NOT NULL DEFAULT now(),
+        grants jsonb
+    );
+    GRANT SELECT ON public.schema_migration TO PUBLIC
+"""
+
+# As JSON, since a database of before this column has none.
+_READ_RECORD = """
+    SELECT number, name, checksum, (to_jsonb(record) ->> 'compatible_from')::int AS compatible_from
+    FROM public.schema_migration AS record ORDER BY number
+"""
+
+_ADD_COMPATIBILITY = "ALTER TABLE public.schema_migration ADD COLUMN IF NOT EXISTS compatible_from int"
+
+_ADD_RECORD = """
+    INSERT INTO public.schema_migration (number, name, checksum, compatible_from) VALUES ($1, $2, $3, $4)
+"""
+
+
+# The rights on a database are neither in its dump nor in the copy of a template. A temporary table could stand in for a
+# table of the schema; only the database's owner may revoke this, and migration 0019 does it first.
+_SECURE_DATABASE = """
+    DO $$ BEGIN
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    END $$
+"""
+
+
+class MigrationRefused(BillingError):
+    """The files or the database are not what they should be; nothing was changed."""
+
+    code = "migration_refused"
+
+
+class MigrationFilesInvalid(MigrationRefused):
+    """The files themselves: none, a name out of form, a number missing or standing twice."""
+
+    code = "migration_files_invalid"
+
+
+class MigrationEdited(MigrationRefused):
+    """A file that this database has applied was edited or renamed since."""
+
+    code = "migration_edited"
+
+
+class MigrationSkipped(MigrationRefused):
+    """This database has applied later files and lacks the record of an earlier one."""
+
+    code = "migration_skipped"
+
+
+class DatabaseAhead(MigrationRefused):
+    """This database was migrated by newer code, to a schema that is not stated to be compatible with this code."""
+
+    code = "database_ahead"
+
+
+class MigrationFailed(BillingError):
+    """A file was refused by the database; nothing of it remains, and the files before it are applied."""
+
+    code = "migration_failed"
+
+
+class MigrationEndsTransaction(MigrationFailed):
+    """A file ended the transaction that was to hold it together; look at the database before going on."""
+
+    code = "migration_ends_transaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered file. `checksum` is the SHA-256 of its bytes.
+
+    `compatible_from` is the compatibility number that the file states in a line `-- compatible-from: 0018`: code whose
+    newest migration has this number, or a later one, works on the schema after the file too (expand, then contract).
+    Without that line only code that has the file itself does.
+    """
+
+    number: int
+    name: str
+    checksum: str
+    text: str
+    compatible_from: int | None = None
+
+
+async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]:
+    """Apply what is missing, as the owner; returns the names applied by this call, in order.
+
+    Also revokes the right to create temporary tables from PUBLIC, at each call.
+
+    May be called by many instances at once: one works, the others wait for it and find nothing to do. The address
+    must reach the server itself or a pooler in session mode, as the lock belongs to the session.
+
+    Raises a MigrationRefused before anything is changed, MigrationFailed, or DatabaseUnavailable.
+    """
+    migrations = read_migrations(directory or migrations_directory())
+    async with _connected(owner_url) as connection:
+        await connection.execute(f"SET lock_timeout = {_LOCK_WAIT_MS}")
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
+        # A table held by a long statement of the running service must not make it queue behind us for ever.
+        await connection.execute(f"SET lock_timeout = {_TABLE_LOCK_WAIT_MS}")
+        if not await connection.fetchval(_RECORD_EXISTS):
+            await connection.execute(_CREATE_RECORD)
+        record = await connection.fetch(_READ_RECORD)
+        if record:
+            await require_roles(connection)
+        missing = _compare(migrations, record)
+        connection.add_log_listener(_log_warning)
+        for migration in missing:
+            await _apply(connection, migration)
+        await connection.execute(_SECURE_DATABASE)
+        await record_grants(connection, is_changed=bool(missing))
+    return [migration.name for migration in missing]
+
+
+async def restore_grants(owner_url: str) -> list[str]:
+    """Give the roles again what applied migrations gave them, as the owner; returns what was missing, a line each.
+
+    Does nothing on a database without migrations. Raises RoleMissing, GrantsMissing, DatabaseUnavailable.
+    """
+    async with _connected(owner_url) as connection:
+        if not await connection.fetchval(_RECORD_EXISTS) or not await connection.fetch(_READ_RECORD):
+            return []
+        await require_roles(connection)
+        return [f"{each} to {each.grantee}" for each in await grant_again(connection)]
+
+
+async def pending(url: str, *, directory: Path | None = None) -> list[str]:
+    """The names that `migrate` would apply, read by any role. Changes nothing.
+
+    Raises a MigrationRefused as `migrate` does, GrantsMissing for the app role, or DatabaseUnavailable.
+    """
+    migrations = read_migrations(directory or migrations_directory())
+    async with _connected(url) as connection:
+        try:
+            record = await connection.fetch(_READ_RECORD) if await connection.fetchval(_RECORD_EXISTS) else []
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise unreadable_record() from error
+        if record:
+            await require_grants(connection)
+    return [migration.name for migration in _compare(migrations, record)]
+
+
+async def pending_in(reader: Reader) -> list[str]:
+    """As `pending`, on a connection already open. Raises a MigrationRefused."""
+    record = await reader.fetch(_READ_RECORD) if await reader.fetchval(_RECORD_EXISTS) else []
+    return [migration.name for migration in _compare(read_migrations(migrations_directory()), record)]
+
+
+def migrations_directory() -> Path:
+    """The folder of the files: in the package (an installed wheel), else beside it (a checkout)."""
+    package = Path(billing.__file__).resolve().parent
+    for folder in (package / "migrations", package.parent / "migrations"):
+        if folder.is_dir():
+            return folder
+    raise MigrationFilesInvalid("there is no folder `migrations` in the package `billing` or beside it")
+
+
+def read_migrations(directory: Path) -> list[Migration]:
+    """The files of a folder in order. Raises MigrationFilesInvalid."""
+    paths = sorted(directory.glob("*.sql"))
+    if not paths:
+        raise MigrationFilesInvalid(f"no migration in {directory}")
+    migrations = []
+    for expected, path in enumerate(paths, start=1):
+        form = _FILE_NAME.fullmatch(path.name)
+        if form is None:
+            raise MigrationFilesInvalid(f"{path.name} is not named as 0001_some_words.sql")
+        number = int(form.group(1))
+        if number != expected:
+            problem = f"number {number:04d} stands twice" if number < expected else f"number {expected:04d} is missing"
+            raise MigrationFilesInvalid(f"{problem} before or at {path.name}")
+        content = path.read_bytes()
+        migrations.append(_read_migration(number, path.name, content))
+    return migrations
+
+
+def _read_migration(number: int, name: str, content: bytes) -> Migration:
+    text = content.decode()
+    stated = _COMPATIBLE.findall(text)
+    if len(stated) > 1 or any(int(each) >= number for each in stated):
+        raise MigrationFilesInvalid(f"{name} states a compatibility number that is not one, earlier than its own")
+    compatible_from = int(stated[0]) if stated else None
+    return Migration(number, name, hashlib.sha256(content).hexdigest(), text, compatible_from)
+
+
+def _is_compatible(row: asyncpg.Record, newest: Migration) -> bool:
+    """Whether this code, whose newest file is `newest`, works on the schema after an applied file."""
+    if row["number"] <= newest.number:
+        return True
+    compatible_from: int | None = row["compatible_from"]
+    return compatible_from is not None and compatible_from <= newest.number
+
+
+def _compare(migrations: Sequence[Migration], record: Sequence[asyncpg.Record]) -> list[Migration]:
+    """What is still to be applied, after making sure that what was applied is what the files say."""
+    applied: dict[int, tuple[str, str]] = {row["number"]: (row["name"], row["checksum"]) for row in record}
+    last_applied = max(applied, default=0)
+    newest = migrations[-1]
+    if not all(_is_compatible(row, newest) for row in record):
+        raise DatabaseAhead(f"the database has {applied[last_applied][0]}, this code ends at {newest.name}")
+    skipped = [migration.name for migration in migrations[:last_applied] if migration.number not in applied]
+    if skipped:
+        raise MigrationSkipped(f"never applied although later files are: {', '.join(skipped)}")
+    edited = [
+        applied[migration.number][0]
+        for migration in migrations[:last_applied]
+        if applied[migration.number] != (migration.name, migration.checksum)
+    ]
+    if edited:
+        raise MigrationEdited(f"applied and edited since: {', '.join(edited)}; write a new file instead")
+    return list(migrations[last_applied:])
+
+
+async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
+    await connection.execute("BEGIN")
+    try:
+        before = await connection.fetchval("SELECT pg_current_xact_id()::text")
+        # A file of comments alone is an empty query, which the driver cannot answer.
+        await connection.execute(f"{migration.text}\n;SELECT 1")
+        if await connection.fetchval("SELECT pg_current_xact_id()::text") != before:
+            raise MigrationEndsTransaction(f"{migration.name} holds a COMMIT or ROLLBACK of its own")
+        record = (migration.number, migration.name, migration.checksum, migration.compatible_from)
+        await connection.execute(_ADD_COMPATIBILITY)
+        await connection.execute(_ADD_RECORD, *record)
+        await connection.execute("COMMIT")
+    except asyncpg.PostgresError as error:
+        remedy = f"; {_OWNER_NEEDED}" if isinstance(error, asyncpg.InsufficientPrivilegeError) else ""
+        raise MigrationFailed(f"{migration.name}{_line(migration, error)}: {error}{remedy}") from error
+    finally:
+        if not connection.is_closed() and connection.is_in_transaction():
+            await connection.execute("ROLLBACK")
+
+
+def _log_warning(_: object, message: asyncpg.PostgresLogMessage) -> None:
+    """What a migration found in the data that a person should look at; it names ids only."""
+    if getattr(message, "severity_en", None) == "WARNING":
+        log.warning("migration_warned", detail=str(getattr(message, "message", message)))
+
+
+def _line(migration: Migration, error: asyncpg.PostgresError) -> str:
+    position = getattr(error, "position", None)
+    if position is None:
+        return ""
+    return f", line {migration.text.count(chr(10), 0, int(position) - 1) + 1}"
+
+
+@asynccontextmanager
+async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    try:
+        connection = await asyncpg.connect(
+            url, timeout=10, server_settings={"application_name": "vienphi migrate", "timezone": "UTC"}
+        )
+    except ADDRESS_ERRORS as error:
+        raise cannot_connect(error) from None  # its words repeat parts of the address
+    except CONNECTION_ERRORS as error:
+        raise cannot_connect(error) from error
+    try:
+        yield connection
+    finally:
+        await connection.close()

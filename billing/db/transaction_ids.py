@@ -1,0 +1,84 @@
+"""Transaction numbers as they are stored, against those the server gives: do watermarks still tell the truth?
+
+After a dump is restored into another cluster the server counts from the beginning again, and a new row would fall
+below watermarks that are long past: it would be missing from balances and under no seal, silently. So nothing is served
+until the numbers are shifted beyond what is stored (`vienphi ledger rebase`). Source: DESIGN §4, Watermarks;
+docs/decisions/0008-transaction-numbers-after-a-restore.md.
+"""
+
+from datetime import datetime
+
+from billing.core.errors import Refused
+from billing.db.database import Database, Reader
+
+
+class RestoredElsewhere(Refused):
+    """The database was restored into another cluster: stored transaction numbers lie beyond the server's."""
+
+    code = "restored_elsewhere"
+
+
+class OthersConnected(Refused):
+    """The numbers are shifted while nobody else is connected."""
+
+    code = "others_connected"
+
+
+# Two statements in this order: what was stored when the first looked is below what the second finds.
+_LARGEST_STORED = """
+    SELECT vienphi_largest_transaction_id()
+"""
+
+_NEXT = """
+    SELECT vienphi_next_transaction_id()
+"""
+
+
+async def check_horizon(database: Database) -> None:
+    """Refuse to go on where a stored number is one that the server has not given yet. Asked before anything is written.
+
+    Raises RestoredElsewhere.
+    """
+    async with database.installation() as reader:
+        stored = await reader.fetchval(_LARGEST_STORED)
+        following = await reader.fetchval(_NEXT)
+    if stored >= following:
+        raise RestoredElsewhere(
+            f"transaction {stored} is stored, but the server gives {following} next: this database was restored into"
+            " another cluster; run vienphi ledger rebase"
+        )
+
+
+_NUMBERS = """
+    SELECT vienphi_watermark() AS watermark, vienphi_next_transaction_id() AS following
+"""
+
+
+async def read_numbers(reader: Reader) -> tuple[int, int]:
+    """The watermark, below which every transaction is over, and the number that will be given next."""
+    row = await reader.fetchrow(_NUMBERS)
+    assert row is not None, "a statement without FROM answers one row"
+    return row["watermark"], row["following"]
+
+
+# Sessions of other roles show little, but they show that they are there; the server's own workers have no user.
+_OTHERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
+"""
+
+_REBASE = """
+    SELECT vienphi_rebase($1)
+"""
+
+
+async def rebase(reader: Reader, *, at: datetime) -> int | None:
+    """Shift all further numbers beyond what is stored, as the owner; returns the shift, None where none is needed.
+
+    Rows stay as they are, so snapshots and seals keep their ranges. Raises OthersConnected.
+    """
+    others = await reader.fetchval(_OTHERS)
+    if others:
+        raise OthersConnected(f"{others} other sessions are connected; stop the service and its workers first")
+    shift: int | None = await reader.fetchval(_REBASE, at)
+    return shift

@@ -1,1 +1,0 @@
-"""Foreign formats: bytes to domain values and back."""

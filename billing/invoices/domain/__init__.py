@@ -1,0 +1,1 @@
+"""The rules of invoices. Pure: no I/O, no clock, no randomness."""

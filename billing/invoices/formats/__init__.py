@@ -1,0 +1,1 @@
+"""Formats of invoices: bytes to domain values and back. Computes no amounts."""

@@ -1,0 +1,164 @@
+"""Issuing: the price of a visit is frozen into an invoice, and the charges are recognised in the books."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from billing import __version__
+from billing.context import Context
+from billing.core.actor import Actor
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import EntryId, InvoiceId, OrganizationId, VisitId
+from billing.coverage.domain.breakdown import Step, arithmetic
+from billing.coverage.domain.price_result import PricedLine, Reason
+from billing.coverage.domain.pricing_authority import Settled
+from billing.coverage.service.pricing_inputs import Terms, read_terms
+from billing.coverage.store.pricing_settings import add_differences
+from billing.db.database import Transaction
+from billing.db.idempotency import Claim, find_earlier, keep_claim
+from billing.invoices.domain.invoice import Invoice, InvoiceState, VisitErased, shares_still_to_invoice
+from billing.invoices.formats.price_snapshot import policy_version, read_frozen, write_frozen
+from billing.invoices.store.invoices import FrozenInput, add_invoice, next_number, read_earlier_shares, read_invoice
+from billing.ledger.domain.accounts import Entry, EntryKind, accounting_date, business_date
+from billing.ledger.domain.posting_rules import invoice_issued
+from billing.ledger.store.journal import open_day, read_days, write_audit, write_entry, write_message
+from billing.visits.domain.visit import ChargeItem, Table
+from billing.visits.formats.visit_document import content_hash
+from billing.visits.formats.visit_json import read_visit as read_visit_json
+from billing.visits.store.visits import lock_visit, read_visit
+
+SERIES = "invoice"
+
+
+async def issue_invoice(
+    context: Context, organization_id: OrganizationId, visit_id: VisitId, *, actor: Actor, claim: Claim | None = None
+) -> InvoiceId:
+    """Freeze what a visit has cost so far, less its earlier invoices, and recognise the charges.
+
+    Under a `claim` that was answered before, the invoice of then. Raises NotFound, VisitErased, NothingToInvoice,
+    CorrectionNeeded, what the price is refused with (PriceNotInForce), or what a claim is.
+    """
+    now = context.clock()
+    today = business_date(now)
+    async with context.database.transaction(organization_id, posting=True) as tx:
+        earlier = await find_earlier(tx, claim)
+        if earlier is not None:
+            return InvoiceId(earlier.subjects[0])
+        await open_day(tx, today, at=now)
+        if not await lock_visit(tx, visit_id):
+            raise NotFound("no such visit", field="visit_id")
+        row = await read_visit(tx, visit_id)
+        assert row is not None, "the visit's row is held"
+        if row["document"] is None:
+            raise VisitErased("this visit was erased after its retention")
+        told = await asyncio.to_thread(read_visit_json, row["document"])
+        [terms] = await read_terms(tx, context, [told])
+        assert terms.facility_id is not None, "a visit is of a facility"
+        settled = await asyncio.to_thread(terms.settle, told)
+        priced = settled.priced
+        shares = shares_still_to_invoice(priced.shares, await read_earlier_shares(tx, visit_id))
+        number = await next_number(tx, series=SERIES, year=today.year)
+        invoice = Invoice(
+            id=InvoiceId(context.ids.new()),
+            visit_id=visit_id,
+            visit_version=row["version"],
+            number=f"BK{today.year}-{number:06d}",
+            state=InvoiceState.ISSUED,
+            version=1,
+            shares=shares,
+            guarantor=priced.guarantor,
+            issued_at=now,
+        )
+        await add_invoice(tx, invoice, priced.lines, _frozen(settled, terms))
+        if settled.differences:
+            assert terms.pricing.setting is not None, "differences are to what somebody set"
+            await add_differences(
+                tx,
+                [(context.ids.new(), each) for each in settled.differences],
+                facility_id=terms.facility_id,
+                visit_id=visit_id,
+                invoice_id=invoice.id,
+                vendor=terms.pricing.setting.vendor,
+                recorded_at=now,
+            )
+        await _book(tx, context, invoice, now, actor)
+        await keep_claim(tx, claim, [invoice.id], now=now)
+    return invoice.id
+
+
+async def find_invoice(context: Context, organization_id: OrganizationId, invoice_id: InvoiceId) -> Mapping[str, Any]:
+    """An invoice with its lines, each with the steps of its `arithmetic`. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        row = await read_invoice(tx, invoice_id)
+    if row is None:
+        raise NotFound("no such invoice", field="invoice_id")
+    items = await asyncio.to_thread(_frozen_items, row["document"])
+    return {**row, "lines": [{**line, "arithmetic": _arithmetic(line, items)} for line in row["lines"]]}
+
+
+def _frozen_items(document: str | None) -> Mapping[tuple[Table, int], ChargeItem]:
+    """The items an invoice froze; none where they cannot be read: a replay lists it, and the bill can be read still."""
+    if document is None:
+        return {}
+    try:
+        return {item.key: item for item in read_frozen(document).visit.items}
+    except InvalidValue:
+        return {}
+
+
+def _arithmetic(line: Mapping[str, Any], items: Mapping[tuple[Table, int], ChargeItem]) -> tuple[Step, ...]:
+    """How the amounts of a billed line came about, by the item it was frozen with; nothing where that is not known."""
+    item = items.get((Table(line["table"]), line["stt"]))
+    if item is None:
+        return ()
+    reasons = (Reason(each["rule"], each["operands"], each.get("variant", "")) for each in line["reasons"])
+    names = ("hospital_amount", "insured_amount", "level", "other_funds", "self_pay", "copay", "fund")
+    amounts = {name: Decimal(line[name]) for name in names}
+    return arithmetic(PricedLine(item=item, **amounts, reasons=tuple(reasons)))
+
+
+async def _book(tx: Transaction, context: Context, invoice: Invoice, now: datetime, actor: Actor) -> None:
+    today = business_date(now)
+    postings = invoice_issued(invoice.shares, visit_id=invoice.visit_id, invoice_id=invoice.id)
+    if postings:
+        keys = {key for posting in postings for key in (posting.debit, posting.credit)}
+        books = await context.books(tx, *keys)
+        days = await read_days(tx, first_day=today, last_day=today)
+        entry = Entry(
+            id=EntryId(context.ids.new()),
+            kind=EntryKind.INVOICE_ISSUED,
+            effective_at=now,
+            recorded_at=now,
+            accounting_date=accounting_date(occurred_on=today, today=today, days=days),
+            actor=actor,
+            postings=postings,
+        )
+        await write_entry(tx, entry, books.accounts)
+    await write_message(
+        tx,
+        context.ids.new(),
+        topic="invoice.issued",
+        payload={"invoice_id": str(invoice.id), "version": invoice.version, "owed": invoice.owed},
+    )
+    await write_audit(
+        tx,
+        context.ids.new(),
+        recorded_at=now,
+        actor=actor,
+        action="invoice_issued",
+        subject=("invoice", invoice.id),
+    )
+
+
+def _frozen(settled: Settled, terms: Terms) -> FrozenInput:
+    """What recomputes the price: under a setting also whose amounts they are, and the lists they came from."""
+    document = write_frozen(settled.visit, terms.policy, terms.pricing)
+    return FrozenInput(
+        document=document,
+        document_hash=content_hash(document),
+        policy_version=policy_version(terms.policy),
+        code_version=__version__,
+        reasons=settled.priced.reasons,
+    )

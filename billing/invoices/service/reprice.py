@@ -1,0 +1,251 @@
+"""Replay: issued invoices computed once more from what they froze, by the running code or under a draft.
+
+Nothing is written: every transaction is read-only. Invoices are found by cursor, then read and priced in spans, here or
+in several processes with a connection each, few spans ahead: so memory stands still however long the period is. Source:
+DESIGN §6.
+"""
+
+import asyncio
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from multiprocessing.util import Finalize
+from threading import Thread
+
+from billing.core.errors import InvalidValue, NotFound, Unavailable
+from billing.core.ids import InvoiceId, OrganizationId
+from billing.coverage.domain.parameters import VIETNAM_TIME
+from billing.db.database import Database, DatabaseLimits
+from billing.invoices.service.reprice_batch import Draft, Outcome, recompute_rows
+from billing.invoices.store.price_snapshots import (
+    BillSelection,
+    count_frozen_bills,
+    find_frozen_bills,
+    read_frozen_bills,
+)
+from billing.organizations.store.organizations import read_organizations
+from billing.tariffs.domain.tariff import DraftedList, TariffId, TariffIncomplete
+from billing.tariffs.store.tariffs import read_facilities_of, read_items, read_tariffs
+
+RECOMPUTING_LIMITS = DatabaseLimits(connections_max=1, statement_timeout_ms=600_000)
+"""For a connection that recomputes: counting a long period may take a while, and nothing waits for it."""
+
+SPAN = 100
+_FOUND_AT_ONCE = 20 * SPAN
+_SPANS_AHEAD = 2
+
+
+class RecomputingStopped(Unavailable):
+    """A process that was pricing has ended."""
+
+    code = "recomputing_stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """Business dates of issue, both inclusive; None leaves a side open."""
+
+    first: date | None = None
+    last: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.first is not None and self.last is not None and self.last < self.first:
+            raise InvalidValue("a period ends before it begins", field="last")
+
+    @property
+    def since(self) -> datetime | None:
+        """The first moment of the period."""
+        return None if self.first is None else datetime.combine(self.first, time(), VIETNAM_TIME)
+
+    @property
+    def before(self) -> datetime | None:
+        """The first moment after the period."""
+        return None if self.last is None else datetime.combine(self.last + timedelta(days=1), time(), VIETNAM_TIME)
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """One span of one organization; `done` of `total` bills are through."""
+
+    organization_id: OrganizationId
+    outcome: Outcome
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some invoices of one organization, read and priced together."""
+
+    organization_id: OrganizationId
+    invoice_ids: tuple[InvoiceId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherProcesses:
+    """Where the work is done by `count` processes: each reads and prices, over a connection of its own to `url`."""
+
+    count: int
+    url: str
+
+
+async def read_drafted_list(database: Database, organization_id: OrganizationId, tariff_id: TariffId) -> DraftedList:
+    """A stored price list, whatever its state, as it is tried. Raises NotFound, TariffIncomplete."""
+    async with database.transaction(organization_id, read_only=True) as tx:
+        rows = await read_tariffs(tx, limit=1, tariff_id=tariff_id)
+        if not rows:
+            raise NotFound("no such price list", field="tariff_id")
+        if rows[0]["completed_at"] is None:
+            raise TariffIncomplete("not every row of this draft has arrived; repeat the import")
+        prices = (await read_items(tx, [tariff_id]))[tariff_id]
+        return DraftedList(prices=prices, facilities=await read_facilities_of(tx, rows[0]["facility_id"]))
+
+
+async def recompute(
+    database: Database,
+    *,
+    organization_id: OrganizationId | None = None,
+    draft: Draft | None = None,
+    period: Period | None = None,
+    processes: OtherProcesses | None = None,
+) -> AsyncGenerator[Recomputed, None]:
+    """Price the issued invoices of a period once more and tell what differs, span by span, in order.
+
+    Without a draft every invoice must give itself. Under a draft a visit is told once, by its last invoice of the
+    period, which froze the whole visit: what its invoices ask for together, beside what the draft would ask for.
+    `organization_id` None means all; `processes` None means that this process does it all. Raises
+    RecomputingStopped, or what a database refuses.
+    """
+    async with database.installation() as reader:
+        organizations = await read_organizations(reader) if organization_id is None else [organization_id]
+    period = period or Period()
+    selection = BillSelection(since=period.since, before=period.before, last_of_visit=draft is not None)
+    done, total = 0, await _count(database, organizations, selection)
+    spans = _spans(database, organizations, selection)
+    outcomes = _here(database, spans, draft) if processes is None else _elsewhere(processes, spans, draft)
+    async with aclosing(outcomes):
+        async for span, outcome in outcomes:
+            done += outcome.tally.bills
+            yield Recomputed(span.organization_id, outcome, done, max(done, total))
+
+
+async def _count(database: Database, organizations: Sequence[OrganizationId], selection: BillSelection) -> int:
+    total = 0
+    for organization_id in organizations:
+        async with database.transaction(organization_id, read_only=True) as tx:
+            total += await count_frozen_bills(tx, selection)
+    return total
+
+
+async def _spans(
+    database: Database, organizations: Sequence[OrganizationId], selection: BillSelection
+) -> AsyncIterator[Span]:
+    """All there is to do. Issued invoices never change, so no common moment is needed."""
+    for organization_id in organizations:
+        after = None
+        while True:
+            async with database.transaction(organization_id, read_only=True) as tx:
+                found = await find_frozen_bills(tx, selection, after=after, limit=_FOUND_AT_ONCE)
+            for first in range(0, len(found), SPAN):
+                yield Span(organization_id, tuple(found[first : first + SPAN]))
+            if len(found) < _FOUND_AT_ONCE:
+                break
+            after = found[-1]
+
+
+async def recompute_span(database: Database, span: Span, draft: Draft | None) -> Outcome:
+    """Read and price one span, in one read-only transaction."""
+    async with database.transaction(span.organization_id, read_only=True) as tx:
+        rows = await read_frozen_bills(tx, span.invoice_ids)
+    return recompute_rows(rows, draft)
+
+
+async def _here(
+    database: Database, spans: AsyncIterator[Span], draft: Draft | None
+) -> AsyncGenerator[tuple[Span, Outcome], None]:
+    async for span in spans:
+        yield span, await recompute_span(database, span, draft)
+
+
+async def _elsewhere(
+    processes: OtherProcesses, spans: AsyncIterator[Span], draft: Draft | None
+) -> AsyncGenerator[tuple[Span, Outcome], None]:
+    """Hand the spans to processes, few ahead, and give what they say in order."""
+    loop = asyncio.get_running_loop()
+    # Spawned: a fork would copy this process with its connections, and grow with all it has ever touched.
+    pool = ProcessPoolExecutor(
+        processes.count, mp_context=get_context("spawn"), initializer=_begin, initargs=(processes.url, draft)
+    )
+    waiting: deque[tuple[Span, asyncio.Future[Outcome]]] = deque()
+    try:
+        async for span in spans:
+            waiting.append((span, loop.run_in_executor(pool, _recompute_in_process, span)))
+            if len(waiting) >= _SPANS_AHEAD * processes.count:
+                first, outcome = waiting.popleft()
+                yield first, await outcome
+        while waiting:
+            first, outcome = waiting.popleft()
+            yield first, await outcome
+    except BrokenProcessPool as cause:
+        # They all end the same way; one telling is enough.
+        await asyncio.gather(*(outcome for _, outcome in waiting), return_exceptions=True)
+        raise RecomputingStopped("a process that was pricing has ended; start the replay again") from cause
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class _Process:
+    """What one of the other processes keeps while it lives."""
+
+    def __init__(self, url: str, draft: Draft | None) -> None:
+        self._url, self._draft = url, draft
+        self._runner = asyncio.Runner()
+        self._database: Database | None = None
+
+    def recompute(self, span: Span) -> Outcome:
+        """Connects at the first span, so that a refusal is told as the outcome it is."""
+        return self._runner.run(self._recompute(span))
+
+    async def _recompute(self, span: Span) -> Outcome:
+        if self._database is None:
+            self._database = await Database.open(
+                self._url, limits=RECOMPUTING_LIMITS, application_name="vienphi replay"
+            )
+        return await recompute_span(self._database, span, self._draft)
+
+    def end(self) -> None:
+        if self._database is not None:
+            self._runner.run(self._database.close())
+        self._runner.close()
+
+
+_this: list[_Process] = []
+"""What this process is; empty in the one that begins others."""
+
+
+def _begin(url: str, draft: Draft | None) -> None:
+    # Ctrl-C reaches the whole group; the process that began this one ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    _this.append(_Process(url, draft))
+    Finalize(None, _this[0].end, exitpriority=1)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed tells nobody, and this process would wait for its next span for ever."""
+    parent = parent_process()
+    assert parent is not None, "this process was begun by another"
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _recompute_in_process(span: Span) -> Outcome:
+    return _this[0].recompute(span)

@@ -1,0 +1,111 @@
+"""Issued invoices priced once more from what they froze, by the running code or under a draft.
+
+An invoice that cannot be read or priced any more is told with the reason and stops no other.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+
+from billing.core.errors import InvalidValue, Refused
+from billing.core.money import Dong, Shares
+from billing.coverage.domain.parameters import Figures, load_figures, read_figures
+from billing.coverage.domain.pricing_authority import price_again, with_list
+from billing.invoices.domain.invoice import shares_still_to_invoice
+from billing.invoices.domain.invoice_diff import (
+    Amounts,
+    BillChange,
+    IssuedBill,
+    IssuedLine,
+    Tally,
+    compare_bill,
+    refuse_bill,
+)
+from billing.invoices.formats.price_snapshot import read_frozen
+from billing.invoices.store.price_snapshots import FrozenRow
+from billing.tariffs.domain.tariff import DraftedList
+from billing.visits.domain.visit import Table
+from billing.visits.formats.visit_document import content_hash
+
+_TABLES = {table.value: table for table in Table}
+
+
+class InputsChanged(Refused):
+    """What an invoice keeps of its inputs is not what was frozen: a hash or the name of its readings disagrees."""
+
+    code = "inputs_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is to be tried: figures as TOML in the form of `parameters.toml`, a price list, or both."""
+
+    figures: str | None = None
+    tariff: DraftedList | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What some bills gave: those that say something else, and the sums over all."""
+
+    changes: tuple[BillChange, ...]
+    tally: Tally
+
+
+def recompute_rows(rows: Sequence[FrozenRow], draft: Draft | None) -> Outcome:
+    """Price some invoices once more; one that cannot be read or priced is told and stops no other."""
+    figures = load_figures() if draft is None or draft.figures is None else _drafted_figures(draft.figures)
+    tally = Tally()
+    changes = []
+    for row in rows:
+        bill = _issued(row)
+        said = bill.shares if draft is None else bill.shares_of_visit
+        try:
+            change = _recompute(row, bill, draft, figures)
+        except (InvalidValue, Refused) as refusal:
+            change = refuse_bill(bill, refusal, said=said)
+        tally.count(said, change)
+        if change is not None:
+            changes.append(change)
+    return Outcome(tuple(changes), tally)
+
+
+def _recompute(row: FrozenRow, bill: IssuedBill, draft: Draft | None, figures: Figures) -> BillChange | None:
+    if row.document is None or content_hash(row.document) != row.document_hash:
+        raise InputsChanged("the frozen inputs do not have the hash they were frozen with")
+    frozen = read_frozen(row.document)
+    visit = frozen.visit
+    if draft is not None:
+        if draft.tariff is not None and visit.facility_code in draft.tariff.facilities:
+            visit = with_list(visit, draft.tariff.prices, figures=figures, policy=frozen.policy)
+        priced = price_again(visit, frozen.authority, figures=figures, policy=frozen.policy)
+        return compare_bill(bill, priced, said=bill.shares_of_visit, now=priced.shares)
+    priced = price_again(visit, frozen.authority, figures=figures, policy=frozen.policy)
+    return compare_bill(bill, priced, said=bill.shares, now=shares_still_to_invoice(priced.shares, bill.earlier))
+
+
+def _issued(row: FrozenRow) -> IssuedBill:
+    return IssuedBill(
+        number=row.number,
+        ma_lk=row.ma_lk,
+        code_version=row.code_version or "",
+        shares=_shares(row.patient_share, row.other_share, row.insurer_share, row.private_share),
+        earlier=tuple(_shares(*earlier) for earlier in json.loads(row.earlier)),
+        lines=tuple(
+            IssuedLine(
+                _TABLES[table], stt, code, name, Amounts(*map(Decimal, rest[:-1])), tuple(dict.fromkeys(rest[-1]))
+            )
+            for table, stt, code, name, *rest in json.loads(row.lines)
+        ),
+    )
+
+
+def _shares(patient: int, other: int, insurer: int, private: int) -> Shares:
+    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer), private=Dong(private))
+
+
+@cache
+def _drafted_figures(text: str) -> Figures:
+    return read_figures(text)

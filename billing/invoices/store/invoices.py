@@ -1,0 +1,178 @@
+"""Invoices: the frozen bill, its lines and the inputs it was computed from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from billing.core.ids import InvoiceId, VisitId
+from billing.core.money import Shares
+from billing.coverage.domain.price_result import PricedLine, Reason
+from billing.db.database import Transaction
+from billing.db.json_codec import encode_json
+from billing.db.rows import columns, invoice_of, shares_of
+from billing.invoices.domain.invoice import Invoice
+
+_NEXT_NUMBER = """
+    INSERT INTO series (organization_id, name, year, last_number) VALUES ($1, $2, $3, 1)
+    ON CONFLICT (organization_id, name, year) DO UPDATE SET last_number = series.last_number + 1
+    RETURNING last_number
+"""
+
+
+async def next_number(tx: Transaction, *, series: str, year: int) -> int:
+    """The next number of a gapless series; holds the series until the transaction ends."""
+    number: int = await tx.fetchval(_NEXT_NUMBER, tx.organization_id, series, year)
+    return number
+
+
+_EARLIER_SHARES = """
+    SELECT patient_share, other_share, insurer_share, private_share FROM invoice
+    WHERE organization_id = $1 AND visit_id = $2 AND state = 'issued'
+    ORDER BY id
+"""
+
+
+async def read_earlier_shares(tx: Transaction, visit_id: VisitId) -> list[Shares]:
+    """What the issued invoices of a visit ask for; the visit's row must be held."""
+    rows = await tx.fetch(_EARLIER_SHARES, tx.organization_id, visit_id)
+    return [shares_of(dict(row)) for row in rows]
+
+
+_ADD_INVOICE = """
+    INSERT INTO invoice (organization_id, id, visit_id, visit_version, number, state, version, patient_share,
+        other_share, insurer_share, private_share, guarantor, owed, issued_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+"""
+
+_ADD_LINES = """
+    INSERT INTO invoice_line (organization_id, invoice_id, line, source_table, stt, code, name, unit, cost_group,
+        department, quantity, hospital_amount, insured_amount, level, self_pay, copay, fund, other_funds, reasons)
+    SELECT $1, $2, line, source_table, stt, code, name, unit, cost_group, department, quantity, hospital_amount,
+        insured_amount, level, self_pay, copay, fund, other_funds, reasons::jsonb
+    FROM unnest($3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::int[], $10::text[],
+        $11::numeric[], $12::numeric[], $13::numeric[], $14::numeric[], $15::numeric[], $16::numeric[], $17::numeric[],
+        $18::numeric[], $19::text[])
+        AS t (line, source_table, stt, code, name, unit, cost_group, department, quantity, hospital_amount,
+            insured_amount, level, self_pay, copay, fund, other_funds, reasons)
+"""
+
+_ADD_INPUT = """
+    INSERT INTO invoice_input (organization_id, invoice_id, document, document_hash, policy_version, code_version,
+        reasons)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenInput:
+    """What a price was computed from, as one canonical text, with the versions that computed it."""
+
+    document: str
+    document_hash: bytes
+    policy_version: str
+    code_version: str
+    reasons: Sequence[Reason]
+
+
+async def add_invoice(tx: Transaction, invoice: Invoice, lines: Sequence[PricedLine], frozen: FrozenInput) -> None:
+    """Keep an invoice with its lines and its inputs."""
+    await tx.execute(
+        _ADD_INVOICE,
+        tx.organization_id,
+        invoice.id,
+        invoice.visit_id,
+        invoice.visit_version,
+        invoice.number,
+        invoice.state.value,
+        invoice.version,
+        invoice.shares.patient,
+        invoice.shares.other,
+        invoice.shares.insurer,
+        invoice.shares.private,
+        invoice.guarantor,
+        invoice.owed,
+        invoice.issued_at,
+    )
+    rows = [_line(number, line) for number, line in enumerate(lines, start=1)]
+    await tx.execute(_ADD_LINES, tx.organization_id, invoice.id, *columns(rows, 17))
+    await tx.execute(
+        _ADD_INPUT,
+        tx.organization_id,
+        invoice.id,
+        frozen.document,
+        frozen.document_hash,
+        frozen.policy_version,
+        frozen.code_version,
+        [_reason(reason) for reason in frozen.reasons],
+    )
+
+
+_LOCK_INVOICES = """
+    SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
+        private_share, corrections, allocated, issued_at
+    FROM invoice
+    WHERE organization_id = $1 AND id = ANY ($2::uuid[])
+    ORDER BY id FOR NO KEY UPDATE
+"""
+
+
+async def lock_invoices(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> dict[InvoiceId, Invoice]:
+    """Read invoices and hold their rows until the transaction ends; those that do not exist are left out."""
+    rows = await tx.fetch(_LOCK_INVOICES, tx.organization_id, list(invoice_ids))
+    return {InvoiceId(row["id"]): invoice_of(tuple(row)) for row in rows}
+
+
+_READ_INVOICE = """
+    SELECT invoice.id, invoice.visit_id, invoice.visit_version, invoice.number, invoice.state, invoice.version,
+        invoice.patient_share, invoice.other_share, invoice.insurer_share, invoice.private_share, invoice.guarantor,
+        invoice.corrections, invoice.allocated,
+        invoice.owed, invoice.issued_at, visit.ma_lk,
+        (SELECT reasons FROM invoice_input WHERE invoice_input.organization_id = $1
+            AND invoice_input.invoice_id = invoice.id) AS reasons,
+        (SELECT document FROM invoice_input WHERE invoice_input.organization_id = $1
+            AND invoice_input.invoice_id = invoice.id) AS document,
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('line', line, 'table', source_table, 'stt', stt, 'code', code,
+                'name', name, 'unit', unit, 'group', cost_group, 'quantity', quantity::text,
+                'hospital_amount', hospital_amount::text, 'insured_amount', insured_amount::text, 'level', level::text,
+                'self_pay', self_pay::text, 'copay', copay::text, 'fund', fund::text,
+                'other_funds', other_funds::text, 'reasons', reasons) ORDER BY line), '[]')
+         FROM invoice_line WHERE invoice_line.organization_id = $1 AND invoice_line.invoice_id = invoice.id) AS lines
+    FROM invoice
+    JOIN visit ON visit.organization_id = $1 AND visit.id = invoice.visit_id
+    WHERE invoice.organization_id = $1 AND invoice.id = $2
+"""
+
+
+async def read_invoice(tx: Transaction, invoice_id: InvoiceId) -> Mapping[str, Any] | None:
+    """An invoice with its frozen inputs and its lines, amounts as text of two decimals; None where there is none."""
+    row = await tx.fetchrow(_READ_INVOICE, tx.organization_id, invoice_id)
+    return None if row is None else {**row, "shares": shares_of(dict(row))}
+
+
+def _line(number: int, line: PricedLine) -> tuple[object, ...]:
+    item = line.item
+    return (
+        number,
+        item.table.value,
+        item.number,
+        item.code,
+        item.name,
+        item.unit,
+        item.group,
+        item.department,
+        item.quantity,
+        line.hospital_amount,
+        line.insured_amount,
+        line.level,
+        line.self_pay,
+        line.copay,
+        line.fund,
+        line.other_funds,
+        # As text: an array parameter would take a list of lists for an array of two dimensions.
+        encode_json([_reason(reason) for reason in line.reasons]),
+    )
+
+
+def _reason(reason: Reason) -> dict[str, object]:
+    variant = {"variant": reason.variant} if reason.variant else {}
+    return {"rule": reason.rule, "operands": dict(reason.operands), **variant}

@@ -1,0 +1,165 @@
+"""The ledger: accounts by what they are for, postings that balance by construction, and the day an entry belongs to.
+
+An account is named by role and subject; its number in the chief accountant's chart is a dated mapping kept apart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from enum import StrEnum
+from uuid import UUID
+
+from billing.core.actor import Actor
+from billing.core.errors import Refused
+from billing.core.ids import EntryId, InvoiceId, PaymentId, VisitId
+from billing.core.money import Dong
+
+VIETNAM = timezone(timedelta(hours=7), "+07")
+"""Asia/Ho_Chi_Minh has had no other offset since 1975; fixed, so that no time-zone database is needed."""
+
+
+class AccountRole(StrEnum):
+    """What an account is for; the subject tells accounts of one role apart."""
+
+    RECEIVABLE_PATIENT = "receivable_patient"
+    RECEIVABLE_INSURER = "receivable_insurer"
+    RECEIVABLE_OTHER = "receivable_other"
+    RECEIVABLE_PRIVATE = "receivable_private"
+    REVENUE = "revenue"
+    CLEARING = "clearing"
+    UNALLOCATED = "unallocated"
+    PATIENT_CREDIT = "patient_credit"
+    UNEXPLAINED_OUTFLOW = "unexplained_outflow"
+    TILL = "till"
+
+
+class Side(StrEnum):
+    """The side on which an account's balance normally stands."""
+
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+
+class AccountKind(StrEnum):
+    """How an account carries its balance.
+
+    `inline`: one locked row, its floor checked by the database (a till, a deposit). `rollup`: nothing is locked; the
+    balance is a snapshot and the postings after it (clearing, revenue, receivables). Source: DESIGN §4, Accounts.
+    """
+
+    INLINE = "inline"
+    ROLLUP = "rollup"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTerms:
+    """How an account of a role begins; number and name are proposals the chief accountant may replace.
+
+    `is_per_subject`: there is one for each subject, made with it, and none for the organization as a whole.
+    """
+
+    normal_side: Side
+    number: str
+    name: str
+    kind: AccountKind = AccountKind.ROLLUP
+    is_per_subject: bool = False
+
+
+CHART: Mapping[AccountRole, AccountTerms] = {
+    AccountRole.RECEIVABLE_PATIENT: AccountTerms(Side.DEBIT, "131", "Phải thu người bệnh"),
+    AccountRole.RECEIVABLE_INSURER: AccountTerms(Side.DEBIT, "131", "Phải thu quỹ BHYT"),
+    AccountRole.RECEIVABLE_OTHER: AccountTerms(Side.DEBIT, "338", "Nguồn hỗ trợ khác"),
+    AccountRole.RECEIVABLE_PRIVATE: AccountTerms(Side.DEBIT, "131", "Phải thu bảo hiểm tư nhân"),
+    AccountRole.REVENUE: AccountTerms(Side.CREDIT, "531", "Doanh thu viện phí"),
+    AccountRole.CLEARING: AccountTerms(Side.DEBIT, "113", "Tiền đang chuyển", is_per_subject=True),
+    AccountRole.UNALLOCATED: AccountTerms(Side.CREDIT, "338", "Tiền về chưa rõ người nộp"),
+    AccountRole.PATIENT_CREDIT: AccountTerms(Side.CREDIT, "338", "Tiền nộp thừa của người bệnh"),
+    AccountRole.UNEXPLAINED_OUTFLOW: AccountTerms(Side.DEBIT, "138", "Tiền ra chờ xử lý"),
+    AccountRole.TILL: AccountTerms(Side.DEBIT, "1111", "Tiền mặt tại quầy", AccountKind.INLINE, is_per_subject=True),
+}
+"""Source: reference chart for public units after Circular 24/2024/TT-BTC; use of each account is a proposal."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AccountKey:
+    """One account of an organization."""
+
+    role: AccountRole
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """One amount moved from the credited to the debited account, with what it is about."""
+
+    debit: AccountKey
+    credit: AccountKey
+    amount: Dong
+    visit_id: VisitId | None = None
+    invoice_id: InvoiceId | None = None
+    payment_id: PaymentId | None = None
+    payer: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.amount > 0, "a posting moves money"
+        assert self.debit != self.credit, "a posting moves money between two accounts"
+
+
+class EntryKind(StrEnum):
+    """The business event an entry records."""
+
+    INVOICE_ISSUED = "invoice_issued"
+    PAYMENT_RECEIVED = "payment_received"
+    MONEY_LEFT = "money_left"
+    OUTFLOW_MATCHED = "outflow_matched"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One business event in the journal. Never edited; corrected by another entry."""
+
+    id: EntryId
+    kind: EntryKind
+    effective_at: datetime
+    recorded_at: datetime
+    accounting_date: date
+    actor: Actor
+    postings: tuple[Posting, ...]
+
+
+class DayState(StrEnum):
+    """Whether a day of the books takes entries."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class NoOpenDay(Refused):
+    """Today is closed already: nothing can be booked before tomorrow opens."""
+
+    code = "no_open_day"
+
+
+def business_date(moment: datetime) -> date:
+    """The day of a moment where the hospital stands (UTC+7)."""
+    return moment.astimezone(VIETNAM).date()
+
+
+def accounting_date(*, occurred_on: date, today: date, days: Mapping[date, DayState]) -> date:
+    """The day an event is booked on: its own day if open, else the first open day after it, at most today.
+
+    `days` are the days that were ever opened. An event of the future, or from before the first day, is booked like one
+    whose day is closed. Raises NoOpenDay. Source: DESIGN §4, Days.
+    """
+    if occurred_on <= today and days.get(occurred_on) is DayState.OPEN:
+        return occurred_on
+    after = (day for day, state in days.items() if state is DayState.OPEN and occurred_on < day <= today)
+    earliest = min(after, default=today if days.get(today) is DayState.OPEN else None)
+    if earliest is None:
+        raise NoOpenDay("today's books are closed")
+    return earliest
+
+
+def subject_of(account_id: UUID) -> str:
+    """The subject of accounts that exist once for each provider account."""
+    return str(account_id)

@@ -1,0 +1,148 @@
+"""What stands on accounts: balances, statements of account, entries as they are read, and movements of locked rows.
+
+Balances are read from `storage/balances.py`; what a business event moves is said in `bookkeeping.py`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from billing.core.errors import Refused
+from billing.core.ids import EntryId, InvoiceId, LedgerAccountId, PaymentId, VisitId
+from billing.core.money import Dong
+from billing.ledger.domain.accounts import CHART, AccountKey, AccountKind, Posting, Side
+
+Row = TypeVar("Row")
+
+
+class BalanceBelowFloor(Refused):
+    """The account does not hold so much."""
+
+    code = "balance_below_floor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBalance:
+    """All that was debited and credited to one account, with the number and name its chart gives it."""
+
+    account_id: LedgerAccountId
+    role: str
+    subject: str
+    kind: AccountKind
+    normal_side: Side
+    number: str
+    name: str
+    debit: int
+    credit: int
+
+    @property
+    def balance(self) -> int:
+        """What stands on the account's normal side; negative where it stands on the other."""
+        return self.debit - self.credit if self.normal_side is Side.DEBIT else self.credit - self.debit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostingLine:
+    """One posting as it is read."""
+
+    line: int
+    debit: AccountKey
+    credit: AccountKey
+    amount: Dong
+    visit_id: VisitId | None
+    invoice_id: InvoiceId | None
+    payment_id: PaymentId | None
+    payer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryLines:
+    """One journal entry as it is read. `reversed_by` and `reverses` name the entry that corrects or is corrected."""
+
+    id: EntryId
+    kind: str
+    effective_at: datetime
+    recorded_at: datetime
+    accounting_date: date
+    actor_kind: str
+    actor_id: UUID | None
+    acting_for: UUID | None
+    reverses: EntryId | None
+    reversed_by: EntryId | None
+    postings: tuple[PostingLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Some rows of a list. `next` is the `after` of the next page; None where this is the last."""
+
+    rows: Sequence[Row]
+    next: EntryId | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StatementPlace:
+    """Where a page of a statement of account ended."""
+
+    accounting_date: date
+    entry_id: EntryId
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementLine:
+    """One movement of an account; `other` is the account on the other side."""
+
+    place: StatementPlace
+    kind: str
+    effective_at: datetime
+    other: AccountKey
+    debit: Dong
+    credit: Dong
+    visit_id: VisitId | None
+    invoice_id: InvoiceId | None
+    payment_id: PaymentId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementOfAccount:
+    """What an account held before a period, what moved in it, what it held after.
+
+    Opening and closing are the balances of the whole period, on the account's normal side, whatever page of `lines`
+    this is; `next` is the `after` of the next page, None where this is the last.
+    """
+
+    account: AccountBalance
+    first_day: date
+    last_day: date
+    opening: int
+    closing: int
+    lines: tuple[StatementLine, ...]
+    next: StatementPlace | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class InlineMovement:
+    """What one entry moves on an account with a locked row: on its normal side, negative where it takes away."""
+
+    account_id: LedgerAccountId
+    amount: int
+
+
+def inline_movements(
+    postings: Iterable[Posting], accounts: Mapping[AccountKey, LedgerAccountId]
+) -> tuple[InlineMovement, ...]:
+    """Sum what postings move on inline accounts: one movement an account, in the order in which rows are locked.
+
+    Which accounts are inline is a property of their role. Accounts on which the postings cancel out are left out.
+    """
+    moved: dict[LedgerAccountId, int] = {}
+    for posting in postings:
+        for key, side in ((posting.debit, Side.DEBIT), (posting.credit, Side.CREDIT)):
+            terms = CHART[key.role]
+            if terms.kind is AccountKind.INLINE:
+                amount = posting.amount if side is terms.normal_side else -posting.amount
+                moved[accounts[key]] = moved.get(accounts[key], 0) + amount
+    return tuple(InlineMovement(account_id, amount) for account_id, amount in sorted(moved.items()) if amount)

@@ -1,0 +1,84 @@
+"""Which accounts a business event moves money between. Source: reference entries for hospital fees; DESIGN §4."""
+
+from collections.abc import Iterable
+
+from billing.core.ids import InvoiceId, ProviderAccountId, VisitId
+from billing.core.money import Dong, Shares
+from billing.ledger.domain.accounts import AccountKey, AccountRole, Posting, subject_of
+from billing.payments.domain.payment import Allocation, Place
+from billing.payments.domain.reversal import Undone
+
+_PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
+_REVENUE = AccountKey(AccountRole.REVENUE)
+_CREDITED: dict[Place, AccountKey] = {
+    Place.INVOICE: _PATIENT,
+    Place.CREDIT: AccountKey(AccountRole.PATIENT_CREDIT),
+    Place.UNALLOCATED: AccountKey(AccountRole.UNALLOCATED),
+}
+
+
+def clearing_account(account_id: ProviderAccountId) -> AccountKey:
+    """Money a provider has told of and the bank has not yet shown: 113 of that provider account."""
+    return AccountKey(AccountRole.CLEARING, subject_of(account_id))
+
+
+def invoice_issued(shares: Shares, *, visit_id: VisitId, invoice_id: InvoiceId) -> tuple[Posting, ...]:
+    """Charges are recognised when the invoice is issued: D receivable of each payer · C revenue."""
+    payers = (
+        (_PATIENT, shares.patient, "patient"),
+        (AccountKey(AccountRole.RECEIVABLE_INSURER), shares.insurer, "insurer"),
+        (AccountKey(AccountRole.RECEIVABLE_OTHER), shares.other, "other"),
+        (AccountKey(AccountRole.RECEIVABLE_PRIVATE), shares.private, "private"),
+    )
+    return tuple(
+        Posting(debit=account, credit=_REVENUE, amount=amount, visit_id=visit_id, invoice_id=invoice_id, payer=payer)
+        for account, amount, payer in payers
+        if amount
+    )
+
+
+def payment_received(allocations: Iterable[Allocation], *, account_id: ProviderAccountId) -> tuple[Posting, ...]:
+    """D 113 of the provider account · C where each part of the payment was put."""
+    clearing = clearing_account(account_id)
+    return tuple(
+        Posting(
+            debit=clearing,
+            credit=_CREDITED[allocation.place],
+            amount=allocation.amount,
+            visit_id=allocation.visit_id,
+            invoice_id=allocation.invoice_id,
+            payment_id=allocation.payment_id,
+            payer="patient" if allocation.visit_id else "",
+        )
+        for allocation in allocations
+    )
+
+
+def payment_undone(undone: Undone, *, left_from: AccountKey) -> tuple[Posting, ...]:
+    """Money of a payment that left unasked: D where it stood (the patient owes again) · C 113 of the account it left.
+
+    Where it left before its payment was known, `left_from` is the money out that waited for it.
+    """
+    return tuple(
+        Posting(
+            debit=_CREDITED[taken.allocation.place],
+            credit=left_from,
+            amount=taken.amount,
+            visit_id=taken.allocation.visit_id,
+            invoice_id=taken.allocation.invoice_id,
+            payment_id=undone.payment_id,
+            payer="patient" if taken.allocation.visit_id else "",
+        )
+        for taken in undone.taken
+    )
+
+
+def money_left(amount: Dong, *, account_id: ProviderAccountId) -> tuple[Posting, ...]:
+    """Money that left and belongs to no payment we know: D money out that waits for a person · C 113."""
+    return (
+        Posting(
+            debit=AccountKey(AccountRole.UNEXPLAINED_OUTFLOW),
+            credit=clearing_account(account_id),
+            amount=amount,
+        ),
+    )

@@ -1,0 +1,13 @@
+"""Noting who decided what, in the transaction in which it was decided."""
+
+from uuid import UUID
+
+from billing.context import Context
+from billing.core.actor import Actor
+from billing.db.database import Transaction
+from billing.ledger.store.journal import write_audit
+
+
+async def note(tx: Transaction, context: Context, actor: Actor, action: str, subject: tuple[str, UUID]) -> None:
+    """Note what an actor did to which thing, now; `subject` is its kind and id."""
+    await write_audit(tx, context.ids.new(), recorded_at=context.clock(), actor=actor, action=action, subject=subject)

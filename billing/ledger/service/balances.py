@@ -1,0 +1,127 @@
+"""Balances: what stands on the accounts, now or at the end of a day; the journal as a list; statements of account.
+
+Snapshots, which keep all this from reading every posting, are extended here as well; the worker calls for it.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+from billing.context import Context
+from billing.core.errors import InvalidValue, NotFound
+from billing.core.ids import EntryId, LedgerAccountId, OrganizationId
+from billing.db.database import Transaction
+from billing.ledger.domain.accounts import AccountKey, business_date
+from billing.ledger.domain.balances import AccountBalance, EntryLines, Page, StatementOfAccount, StatementPlace
+from billing.ledger.store.balances import extend_snapshots
+from billing.ledger.store.balances import read_balances as read_stored_balances
+from billing.ledger.store.entries import find_ledger_account, read_entries, read_entry_ids, read_statement_lines
+
+POSTINGS_MAX = 20_000
+"""Postings taken into the snapshots in one transaction."""
+
+PAGE_SIZE_MAX = 500
+
+
+async def read_balances(
+    context: Context, organization_id: OrganizationId, *, on: date | None = None
+) -> Sequence[AccountBalance]:
+    """The trial balance at the end of a day of the books, or now, with the account numbers the chart gives that day.
+
+    Debits and credits of all accounts sum to the same amount, since each posting is on both sides. Raises NotFound for
+    an organization that was never set up, which has no accounts.
+    """
+    until, chart_on = (date.max, business_date(context.clock())) if on is None else (on, on)
+    async with context.database.transaction(organization_id) as tx:
+        rows = await read_stored_balances(tx, until=until, chart_on=chart_on)
+    if not rows:
+        raise NotFound("no such organization", field="organization")
+    return rows
+
+
+async def list_entries(
+    context: Context,
+    organization_id: OrganizationId,
+    *,
+    after: EntryId | None = None,
+    limit: int = 50,
+    account: AccountKey | None = None,
+) -> Page[EntryLines]:
+    """The journal, newest first; `after` is the last entry of the page before. Raises NotFound for the account."""
+    _check_limit(limit)
+    async with context.database.transaction(organization_id) as tx:
+        account_id = None if account is None else await _account_id(tx, account)
+        found = await read_entry_ids(tx, after=after, limit=limit + 1, account_id=account_id)
+        entries = await read_entries(tx, found[:limit])
+    return Page(entries, next=found[limit - 1] if len(found) > limit else None)
+
+
+async def find_entry(context: Context, organization_id: OrganizationId, entry_id: EntryId) -> EntryLines:
+    """One entry with its postings. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        found = await read_entries(tx, [entry_id])
+    if not found:
+        raise NotFound("no such entry", field="entry_id")
+    return found[0]
+
+
+async def read_statement_of_account(
+    context: Context,
+    organization_id: OrganizationId,
+    account: AccountKey,
+    *,
+    first_day: date,
+    last_day: date,
+    after: StatementPlace | None = None,
+    limit: int = 100,
+) -> StatementOfAccount:
+    """What an account held before a period, what moved in it, page by page, and what it held after.
+
+    Days are accounting dates, both ends included. While a day of the period is open, a later page may be of a later
+    moment than the first. Raises NotFound, InvalidValue.
+    """
+    _check_limit(limit)
+    if last_day < first_day:
+        raise InvalidValue("the period ends before it begins", field="last_day")
+    async with context.database.transaction(organization_id) as tx:
+        account_id = await _account_id(tx, account)
+        (closing,) = await read_stored_balances(tx, until=last_day, chart_on=last_day, account_id=account_id)
+        opening = 0
+        if first_day > date.min:
+            before = date.fromordinal(first_day.toordinal() - 1)
+            (opened,) = await read_stored_balances(tx, until=before, chart_on=before, account_id=account_id)
+            opening = opened.balance
+        lines = await read_statement_lines(
+            tx, account_id, first_day=first_day, last_day=last_day, after=after, limit=limit + 1
+        )
+    return StatementOfAccount(
+        account=closing,
+        first_day=first_day,
+        last_day=last_day,
+        opening=opening,
+        closing=closing.balance,
+        lines=tuple(lines[:limit]),
+        next=lines[limit - 1].place if len(lines) > limit else None,
+    )
+
+
+async def snapshot_once(context: Context, organization_id: OrganizationId) -> int:
+    """Take all finished postings into the snapshots, in short transactions; returns how many there were."""
+    taken = 0
+    while True:
+        async with context.database.transaction(organization_id) as tx:
+            added = await extend_snapshots(tx, at=context.clock(), postings_max=POSTINGS_MAX)
+        taken += added
+        if added < POSTINGS_MAX:
+            return taken
+
+
+async def _account_id(tx: Transaction, account: AccountKey) -> LedgerAccountId:
+    account_id = await find_ledger_account(tx, account)
+    if account_id is None:
+        raise NotFound("no such account", field="account")
+    return account_id
+
+
+def _check_limit(limit: int) -> None:
+    if not 0 < limit <= PAGE_SIZE_MAX:
+        raise InvalidValue(f"a page has 1 to {PAGE_SIZE_MAX} lines", field="limit")

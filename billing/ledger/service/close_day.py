@@ -1,0 +1,121 @@
+"""Closing: a day of the books ends, once and for ever, and nothing can be booked into it any more.
+
+Posting transactions hold the organization's day lock shared; closing takes it exclusively, so an entry is either in
+the day before it closes, or its transaction reads the day as closed and goes to the next open one. Corrections of a
+closed day are entries of a later one; there is no reopening. Source: DESIGN §4, Days.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from uuid import UUID
+
+from billing.context import Context
+from billing.core.actor import Actor
+from billing.core.errors import NotFound, Refused
+from billing.core.ids import OrganizationId
+from billing.db.database import Transaction
+from billing.ledger.domain.accounts import DayState, business_date
+from billing.ledger.store.days import (
+    DayClosing,
+    close_open_day,
+    lock_day,
+    read_blockers,
+    read_closings,
+    read_day,
+    read_first_open_day,
+)
+from billing.ledger.store.journal import write_audit
+
+
+class DayNotOver(Refused):
+    """Only a day before today may close: today may still bring money."""
+
+    code = "day_not_over"
+
+
+class DayAlreadyClosed(Refused):
+    """The day was closed before; a closed day is never opened again."""
+
+    code = "day_already_closed"
+
+
+class EarlierDayOpen(Refused):
+    """Days close in order: an earlier one is still open."""
+
+    code = "earlier_day_open"
+
+
+class DayIncomplete(Refused):
+    """Something that belongs to the day is not in its books yet; `reasons` names each."""
+
+    code = "day_incomplete"
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("the day is not complete: " + "; ".join(reasons), field="day")
+        self.reasons = tuple(reasons)
+
+
+async def close_day(context: Context, organization_id: OrganizationId, day: date, *, actor: Actor) -> DayClosing:
+    """Close one day of the books; who did it stands in the closing and in the audit.
+
+    Raises DayNotOver, NotFound (never opened), DayAlreadyClosed, EarlierDayOpen, DayIncomplete, or DatabaseBusy where
+    a posting transaction does not end in time; nothing is then changed.
+    """
+    now = context.clock()
+    if day >= business_date(now):
+        raise DayNotOver("only a day that is over can be closed", field="day")
+    async with context.database.transaction(organization_id) as tx:
+        await lock_day(tx)
+        await _require_next_to_close(tx, day)
+        reasons = await list_blockers(tx, day)
+        if reasons:
+            raise DayIncomplete(reasons)
+        closing = await close_open_day(tx, day, at=now, actor=actor)
+        await write_audit(
+            tx,
+            context.ids.new(),
+            recorded_at=now,
+            actor=actor,
+            action="day_closed",
+            subject=("day", day_subject(day)),
+        )
+    return closing
+
+
+async def list_blockers(tx: Transaction, day: date) -> Sequence[str]:
+    """What keeps a day incomplete, each in words a person can act on. Under the day lock before it closes."""
+    return await read_blockers(tx, day)
+
+
+async def list_closings(
+    context: Context, organization_id: OrganizationId, *, before: date | None = None, limit: int = 31
+) -> Sequence[DayClosing]:
+    """Closed days, the newest first, from the day before `before` on."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_closings(tx, before=before, limit=limit)
+
+
+async def find_closing(context: Context, organization_id: OrganizationId, day: date) -> DayClosing:
+    """The closing of one day. Raises NotFound where the day is not closed."""
+    async with context.database.transaction(organization_id) as tx:
+        found = await read_closings(tx, before=day + timedelta(days=1), limit=1)
+    if not found or found[0].day != day:
+        raise NotFound("that day is not closed", field="day")
+    return found[0]
+
+
+def day_subject(day: date) -> UUID:
+    """The id under which the audit names a day: its number of days since the first of year 1."""
+    return UUID(int=day.toordinal())
+
+
+async def _require_next_to_close(tx: Transaction, day: date) -> None:
+    row = await read_day(tx, day)
+    if row is None:
+        raise NotFound("no entry was ever booked on that day, so there is nothing to close", field="day")
+    if row.state is DayState.CLOSED:
+        raise DayAlreadyClosed("that day is closed already", field="day")
+    first = await read_first_open_day(tx)
+    assert first is not None, "the day itself is open"
+    if first < day:
+        raise EarlierDayOpen(f"close {first.isoformat()} first", field="day")

@@ -1,0 +1,1 @@
+"""SQL and rows of ledger. Decides nothing."""

@@ -1,0 +1,210 @@
+"""Proofs of the books: each compares two independent tellings of the same money and returns where they disagree.
+
+Every proof is one statement, so it sees one moment even while money comes in.
+"""
+
+from collections.abc import Sequence
+
+from billing.ledger.store.check import Proof
+from billing.ledger.store.day_checks import PROOFS_OF_DAYS
+
+PROOFS: Sequence[Proof] = (
+    Proof(
+        "entries-have-postings",
+        "every journal entry moves money",
+        """
+        SELECT 'entry ' || entry.id AS subject, 'postings' AS expected, 'none' AS found
+        FROM journal_entry AS entry
+        WHERE entry.organization_id = $1 AND NOT EXISTS (SELECT FROM posting
+            WHERE posting.organization_id = $1 AND posting.entry_id = entry.id)
+        """,
+    ),
+    Proof(
+        "invoices-recognised",
+        "what an invoice asks of its payers stands in the journal",
+        """
+        SELECT 'invoice ' || invoice.number AS subject,
+            (invoice.patient_share + invoice.other_share + invoice.insurer_share + invoice.private_share)::text
+                AS expected,
+            coalesce(booked.amount, 0)::text AS found
+        FROM invoice
+        LEFT JOIN (
+            SELECT posting.invoice_id, sum(posting.amount) AS amount FROM posting
+            JOIN ledger_account AS credited ON credited.organization_id = $1 AND credited.id = posting.credit_account_id
+            WHERE posting.organization_id = $1 AND credited.role = 'revenue' AND posting.invoice_id IS NOT NULL
+            GROUP BY posting.invoice_id
+        ) AS booked ON booked.invoice_id = invoice.id
+        WHERE invoice.organization_id = $1 AND invoice.state = 'issued'
+            AND invoice.patient_share + invoice.other_share + invoice.insurer_share + invoice.private_share
+                <> coalesce(booked.amount, 0)
+        """,
+    ),
+    Proof(
+        "invoices-owe-what-the-journal-says",
+        "what an invoice still owes is its receivable in the journal",
+        """
+        SELECT 'invoice ' || invoice.number AS subject, invoice.owed::text AS expected,
+            coalesce(booked.amount, 0)::text AS found
+        FROM invoice
+        LEFT JOIN (
+            SELECT posting.invoice_id, sum(CASE WHEN debited.role = 'receivable_patient' THEN posting.amount ELSE 0 END
+                - CASE WHEN credited.role = 'receivable_patient' THEN posting.amount ELSE 0 END) AS amount
+            FROM posting
+            JOIN ledger_account AS debited ON debited.organization_id = $1 AND debited.id = posting.debit_account_id
+            JOIN ledger_account AS credited ON credited.organization_id = $1 AND credited.id = posting.credit_account_id
+            WHERE posting.organization_id = $1 AND posting.invoice_id IS NOT NULL
+            GROUP BY posting.invoice_id
+        ) AS booked ON booked.invoice_id = invoice.id
+        WHERE invoice.organization_id = $1 AND invoice.owed - coalesce(booked.amount, 0) <> 0
+        """,
+    ),
+    Proof(
+        "invoices-hold-their-allocations",
+        "what was allocated to an invoice is the sum of its live allocations",
+        """
+        SELECT 'invoice ' || invoice.number AS subject, invoice.allocated::text AS expected,
+            coalesce(live.amount, 0)::text AS found
+        FROM invoice
+        LEFT JOIN (
+            SELECT allocation.invoice_id, sum(allocation.amount) AS amount FROM allocation
+            WHERE allocation.organization_id = $1 AND allocation.kind = 'invoice' AND allocation.undoes IS NULL
+                AND NOT EXISTS (SELECT FROM allocation AS undoing
+                    WHERE undoing.organization_id = $1 AND undoing.undoes = allocation.id)
+            GROUP BY allocation.invoice_id
+        ) AS live ON live.invoice_id = invoice.id
+        WHERE invoice.organization_id = $1 AND invoice.allocated <> coalesce(live.amount, 0)
+        """,
+    ),
+    Proof(
+        "payments-are-placed-once",
+        "every đồng of a payment is in one place, or has left again",
+        """
+        SELECT 'payment ' || payment.id AS subject,
+            concat_ws('/', payment.amount, payment.amount - position.refunded, position.on_invoices, position.credit,
+                position.unallocated) AS expected,
+            concat_ws('/', position.amount, coalesce(live.amount, 0), coalesce(live.on_invoices, 0),
+                coalesce(live.credit, 0), coalesce(live.unallocated, 0)) AS found
+        FROM payment
+        LEFT JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+        LEFT JOIN (
+            SELECT allocation.payment_id, sum(allocation.amount) AS amount,
+                coalesce(sum(allocation.amount) FILTER (WHERE kind = 'invoice'), 0) AS on_invoices,
+                coalesce(sum(allocation.amount) FILTER (WHERE kind = 'credit'), 0) AS credit,
+                coalesce(sum(allocation.amount) FILTER (WHERE kind = 'unallocated'), 0) AS unallocated
+            FROM allocation WHERE allocation.organization_id = $1 AND allocation.undoes IS NULL
+                AND NOT EXISTS (SELECT FROM allocation AS undoing
+                    WHERE undoing.organization_id = $1 AND undoing.undoes = allocation.id)
+            GROUP BY allocation.payment_id
+        ) AS live ON live.payment_id = payment.id
+        WHERE payment.organization_id = $1
+            AND (payment.amount, payment.amount - position.refunded, position.on_invoices, position.credit,
+                    position.unallocated)
+                IS DISTINCT FROM
+                (position.amount, coalesce(live.amount, 0)::bigint, coalesce(live.on_invoices, 0)::bigint,
+                    coalesce(live.credit, 0)::bigint, coalesce(live.unallocated, 0)::bigint)
+        """,
+    ),
+    Proof(
+        "payments-are-booked-once",
+        "every payment stands once in the journal, with its amount, on its provider's clearing account",
+        """
+        SELECT 'payment ' || coalesce(payment.id, booked.payment_id) AS subject,
+            coalesce(payment.amount, 0) || ' in 1 entry' AS expected,
+            coalesce(booked.amount, 0) || ' in ' || coalesce(booked.entries, 0) || ' entries' AS found
+        FROM (SELECT id, amount FROM payment WHERE organization_id = $1) AS payment
+        FULL JOIN (
+            SELECT posting.payment_id, sum(posting.amount) AS amount, count(DISTINCT posting.entry_id) AS entries
+            FROM posting
+            JOIN ledger_account AS debited ON debited.organization_id = $1 AND debited.id = posting.debit_account_id
+            WHERE posting.organization_id = $1 AND posting.payment_id IS NOT NULL AND debited.role = 'clearing'
+            GROUP BY posting.payment_id
+        ) AS booked ON booked.payment_id = payment.id
+        WHERE payment.amount IS DISTINCT FROM booked.amount OR booked.entries <> 1
+        """,
+    ),
+    Proof(
+        "payments-have-names",
+        "every payment has a key that keeps it from being booked again, and every key its payment",
+        """
+        SELECT 'payment ' || coalesce(payment.id, named.fact_id) AS subject,
+            coalesce(payment.amount, 0)::text AS expected,
+            CASE WHEN named.fact_id IS NULL THEN 'no key' ELSE 'a key' END AS found
+        FROM (SELECT id, amount FROM payment WHERE organization_id = $1) AS payment
+        FULL JOIN (SELECT DISTINCT fact_id FROM fact_key WHERE organization_id = $1 AND movement = 'received') AS named
+            ON named.fact_id = payment.id
+        WHERE payment.id IS NULL OR named.fact_id IS NULL
+        """,
+    ),
+    Proof(
+        "bank-references-have-payments",
+        "every bank reference of received money stands with a payment",
+        """
+        SELECT 'bank reference ' || used.reference AS subject, 'a payment' AS expected, 'none' AS found
+        FROM bank_reference AS used
+        WHERE used.organization_id = $1 AND used.movement = 'received' AND NOT EXISTS (
+            SELECT FROM payment WHERE payment.organization_id = $1 AND payment.id = used.payment_id)
+        """,
+    ),
+    Proof(
+        "intents-count-their-money",
+        "what came under a reference code and has not left again is the sum of its payments",
+        """
+        SELECT 'intent ' || intent.reference_code AS subject, intent.received::text AS expected,
+            coalesce(paid.amount, 0)::text AS found
+        FROM intent
+        LEFT JOIN (
+            SELECT payment.intent_id, sum(payment.amount - position.refunded) AS amount
+            FROM payment
+            JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+            WHERE payment.organization_id = $1
+            GROUP BY payment.intent_id
+        ) AS paid ON paid.intent_id = intent.id
+        WHERE intent.organization_id = $1 AND intent.received <> coalesce(paid.amount, 0)
+        """,
+    ),
+    Proof(
+        "credit-and-unallocated-agree",
+        "credit and unallocated money in the payments is what the journal holds",
+        """
+        SELECT 'account ' || places.role AS subject, places.amount::text AS expected,
+            coalesce(booked.amount, 0)::text AS found
+        FROM (
+            SELECT 'patient_credit' AS role, coalesce(sum(credit), 0) AS amount
+            FROM payment_position WHERE organization_id = $1
+            UNION ALL
+            SELECT 'unallocated', coalesce(sum(unallocated), 0) FROM payment_position WHERE organization_id = $1
+        ) AS places
+        LEFT JOIN (
+            SELECT account.role, sum(CASE WHEN posting.credit_account_id = account.id THEN posting.amount
+                ELSE -posting.amount END) AS amount
+            FROM posting
+            JOIN ledger_account AS account ON account.organization_id = $1
+                AND account.id IN (posting.debit_account_id, posting.credit_account_id)
+            WHERE posting.organization_id = $1
+            GROUP BY account.role
+        ) AS booked ON booked.role = places.role
+        WHERE places.amount <> coalesce(booked.amount, 0)
+        """,
+    ),
+    Proof(
+        "reversals-mirror",
+        "every reversal moves back exactly what its entry moved",
+        """
+        SELECT 'entry ' || reversal.reversed_entry_id AS subject, 'mirrored' AS expected, 'differs' AS found
+        FROM reversal
+        WHERE reversal.organization_id = $1 AND EXISTS (
+            (SELECT debit_account_id, credit_account_id, amount, invoice_id, payment_id FROM posting
+             WHERE organization_id = $1 AND entry_id = reversal.reversed_entry_id
+             EXCEPT ALL
+             SELECT credit_account_id, debit_account_id, amount, invoice_id, payment_id FROM posting
+             WHERE organization_id = $1 AND entry_id = reversal.entry_id)
+            UNION ALL
+            (SELECT credit_account_id, debit_account_id, amount, invoice_id, payment_id FROM posting
+             WHERE organization_id = $1 AND entry_id = reversal.entry_id
+             EXCEPT ALL
+             SELECT debit_account_id, credit_account_id, amount, invoice_id, payment_id FROM posting
+             WHERE organization_id = $1 AND entry_id = reversal.reversed_entry_id))
+        """,
+    ),
+    *PROOFS_OF_DAYS,
+)

@@ -1,0 +1,224 @@
+"""Telling: what stands in the outbox is handed to the endpoints of its organization and sent until it is taken.
+
+At least once, with the same id each time; in no promised order. A message is claimed for a while and committed before
+it is sent, and no transaction is open while it is sent: a worker that dies in between leaves it due again. Each
+endpoint is served on its own, so that one that hangs delays nobody else. How bytes are sent is the caller's matter.
+Source: DESIGN §4, Watermarks; Standard Webhooks 1.0.0.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import structlog
+from asyncpg import ForeignKeyViolationError
+
+from billing.context import Clock, Context, Ids
+from billing.core.errors import BillingError, InvalidValue, NotFound
+from billing.core.ids import OrganizationId
+from billing.db.database import Database
+from billing.notifications.domain.webhook import (
+    Attempt,
+    DeliveryState,
+    Due,
+    Endpoint,
+    EndpointId,
+    WebhookAddressRefused,
+    message_body,
+    next_attempt,
+    signed_headers,
+    signing_key,
+)
+from billing.notifications.store.outbox import hand_out_messages
+from billing.notifications.store.webhooks import (
+    Result,
+    add_endpoint,
+    claim_due,
+    forget_delivered,
+    read_dead,
+    read_due_endpoints,
+    record_attempt,
+    revive,
+    set_active,
+)
+from providers.addresses import AddressRefused, AddressRules, check_before_saving
+
+HANDED_OUT_MAX = 500
+"""How many messages of the outbox are read in one transaction."""
+
+DEAD_SHOWN_MAX = 1_000
+
+KEPT = timedelta(days=30)
+"""How long it is kept by default that a message was taken, and how long it can be delivered again by hand."""
+
+_FORGOTTEN_MAX = 1_000
+_SECRETS_MAX = 2
+
+log = structlog.get_logger(__name__)
+
+Send = Callable[[str, bytes, Mapping[str, str]], Awaitable[Attempt]]
+"""Posts a body with headers to an address once, within `Dispatch.claim`; never raises for what the receiver does."""
+
+FindSecret = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """How messages are sent: `at_once` side by side to one endpoint, each in less time than `claim`."""
+
+    send: Send
+    secret_of: FindSecret
+    random: Random
+    at_once: int = 4
+    claim: timedelta = timedelta(minutes=2)
+
+
+async def hand_out_once(context: Context, organization_id: OrganizationId) -> int:
+    """Hand new messages of the outbox to the endpoints that want them; returns how many messages were read."""
+    async with context.database.transaction(organization_id) as tx:
+        return await hand_out_messages(tx, now=context.clock(), at_most=HANDED_OUT_MAX)
+
+
+async def find_due_endpoints(context: Context, organization_id: OrganizationId) -> list[Endpoint]:
+    """The endpoints that something is due for."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_due_endpoints(tx, now=context.clock())
+
+
+async def dispatch_once(
+    context: Context, organization_id: OrganizationId, endpoint: Endpoint, dispatch: Dispatch
+) -> int:
+    """Send one endpoint what is due, a few at once, and record what it said; returns how many were sent."""
+    now = context.clock()
+    until = now + dispatch.claim
+    async with context.database.transaction(organization_id) as tx:
+        claimed = await claim_due(tx, endpoint.id, now=now, until=until, at_most=dispatch.at_once)
+    attempts = await asyncio.gather(*(_send(context, organization_id, endpoint, due, dispatch) for due in claimed))
+    now = context.clock()
+    results = [_result(due, attempt, context, dispatch) for due, attempt in zip(claimed, attempts, strict=True)]
+    async with context.database.transaction(organization_id) as tx:
+        for result in sorted(results, key=lambda each: each.message_id):
+            await record_attempt(tx, endpoint.id, result, claimed_until=until, now=now)
+        if any(attempt.is_gone for attempt in attempts):
+            await set_active(tx, endpoint.id, is_active=False)
+    for result in results:
+        _tell(endpoint, result)
+    return len(claimed)
+
+
+async def list_dead(context: Context, organization_id: OrganizationId) -> Sequence[Mapping[str, Any]]:
+    """Messages that could not be told, oldest first."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_dead(tx, at_most=DEAD_SHOWN_MAX)
+
+
+async def redeliver(
+    context: Context, organization_id: OrganizationId, message_id: UUID, *, endpoint_id: EndpointId | None = None
+) -> int:
+    """Make a message due again, dead or delivered, for one endpoint or all; returns for how many endpoints.
+
+    The receiver sees the same id. Raises NotFound where no endpoint was ever to get it, or it still waits.
+    """
+    async with context.database.transaction(organization_id) as tx:
+        revived = await revive(tx, message_id, endpoint_id=endpoint_id, now=context.clock())
+    if revived == 0:
+        raise NotFound("no such message, or it still waits for its next attempt", field="message_id")
+    return revived
+
+
+async def forget_once(context: Context, organization_id: OrganizationId, kept: timedelta = KEPT) -> int:
+    """Forget what was taken longer ago than `kept`, in short transactions; dead messages stay. Returns how many."""
+    forgotten = 0
+    while True:
+        async with context.database.transaction(organization_id) as tx:
+            gone = await forget_delivered(tx, before=context.clock() - kept, at_most=_FORGOTTEN_MAX)
+        forgotten += gone
+        if gone < _FORGOTTEN_MAX:
+            return forgotten
+
+
+async def resume_endpoint(context: Context, organization_id: OrganizationId, endpoint_id: EndpointId) -> None:
+    """Tell an endpoint again that was stopped because it answered 410 Gone. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        if not await set_active(tx, endpoint_id, is_active=True):
+            raise NotFound("no such endpoint", field="endpoint_id")
+
+
+async def open_endpoint(
+    database: Database,
+    organization_id: OrganizationId,
+    *,
+    url: str,
+    secret_names: Sequence[str],
+    topics: Sequence[str],
+    allow_http: bool,
+    secret_of: FindSecret,
+    allow_private: bool = False,
+    clock: Clock,
+) -> EndpointId:
+    """Begin to tell an endpoint what happens from now on; `database` is opened as the owner.
+
+    Its address passes the same check as at each sending, as far as its name leads anywhere yet.
+
+    Raises WebhookAddressRefused, NotFound for the organization; InvalidValue for more than two secrets, what
+    `secret_of` raises for one that is missing, and WebhookSecretUnusable for one that cannot sign.
+    """
+    try:
+        await check_before_saving(url, AddressRules(allow_private=allow_private, allow_http=allow_http))
+    except AddressRefused as refusal:
+        raise WebhookAddressRefused(str(refusal), field="url") from None
+    if not 1 <= len(secret_names) <= _SECRETS_MAX:
+        raise InvalidValue("an endpoint has one secret, or two while the receiver changes over", field="secret")
+    for name in secret_names:
+        signing_key(secret_of(name))
+    endpoint = Endpoint(
+        id=EndpointId(Ids(clock).new()),
+        url=url,
+        secret_names=tuple(secret_names),
+        topics=tuple(topics),
+    )
+    try:
+        async with database.transaction(organization_id) as tx:
+            await add_endpoint(tx, endpoint, created_at=clock())
+    except ForeignKeyViolationError as error:
+        raise NotFound("no such organization; vienphi organization list shows them", field="organization") from error
+    return endpoint.id
+
+
+async def _send(
+    context: Context, organization_id: OrganizationId, endpoint: Endpoint, due: Due, dispatch: Dispatch
+) -> Attempt:
+    body = message_body(due, organization_id=organization_id)
+    try:
+        keys = [signing_key(dispatch.secret_of(name)) for name in endpoint.secret_names]
+        headers = signed_headers(str(due.message_id), body, sent_at=context.clock(), keys=keys)
+        return await dispatch.send(endpoint.url, body, headers)
+    except BillingError as refusal:
+        # A secret that is missing or an address that may not be told: the operator's to mend while attempts go on.
+        return Attempt(status=None, problem=refusal.code)
+
+
+def _result(due: Due, attempt: Attempt, context: Context, dispatch: Dispatch) -> Result:
+    now = context.clock()
+    if attempt.is_delivered:
+        return Result(message_id=due.message_id, state=DeliveryState.DELIVERED, attempt=attempt, due_at=now)
+    again_at = next_attempt(attempt, attempts=due.attempts + 1, now=now, jitter=dispatch.random.random())
+    state = DeliveryState.DEAD if again_at is None else DeliveryState.WAITING
+    return Result(message_id=due.message_id, state=state, attempt=attempt, due_at=again_at or now)
+
+
+def _tell(endpoint: Endpoint, result: Result) -> None:
+    facts = {
+        "endpoint_id": str(endpoint.id),
+        "message_id": str(result.message_id),
+        "status": result.attempt.status,
+        "problem": result.attempt.problem,
+    }
+    if result.state is DeliveryState.DEAD:
+        log.error("webhook_dead", **facts)
+    elif result.state is DeliveryState.WAITING:
+        log.warning("webhook_failed", **facts, again_at=result.due_at.isoformat())

@@ -1,0 +1,42 @@
+"""What must be done in time so that nothing stops: partitions are made months before rows need them.
+
+Also whom the background loops go through: the organizations of the installation.
+"""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from billing.core.ids import OrganizationId
+from billing.db.database import Database
+from billing.organizations.store.organizations import make_partitions, read_organizations
+
+log = structlog.get_logger(__name__)
+
+EVERY = timedelta(hours=12)
+AFTER_FAILURE = timedelta(minutes=1)
+
+
+async def keep_up(database: Database) -> None:
+    """Make partitions now and every twelve hours until cancelled; after a failure a minute later."""
+    while True:
+        try:
+            await make_partitions_once(database)
+            pause = EVERY
+        except Exception as error:
+            log.warning("partitions_not_made", error=type(error).__name__, exc_info=error)
+            pause = AFTER_FAILURE
+        await asyncio.sleep(pause.total_seconds())
+
+
+async def make_partitions_once(database: Database) -> None:
+    """Make the partitions that are missing, up to three months ahead."""
+    async with database.installation(writing=True) as reader:
+        await make_partitions(reader)
+
+
+async def list_organizations(database: Database) -> list[OrganizationId]:
+    """Every organization of the installation, by its number."""
+    async with database.installation() as reader:
+        return await read_organizations(reader)

@@ -1,0 +1,85 @@
+"""Whether this process can do its work now: the database answers, in time, with a schema this code works on, rows have
+partitions to go to, and the tasks of the process run.
+"""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from billing.context import Context
+from billing.core.errors import BillingError
+from billing.core.ids import OrganizationId, ProviderAccountId
+from billing.db.migrator import MigrationRefused, pending_in
+from billing.db.partitions import read_missing_partitions
+from billing.organizations.store.organizations import read_account_ids
+
+ANSWER_TIMEOUT_S = 1.0
+FINE = "ok"
+_SOON = timedelta(days=7)
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """One word a part: `ok`, or what is wrong with it.
+
+    `partitions` is `missing` where rows of now have none, which stops everything, and `ending` where those of next
+    week have none. `missing_partitions` and `tasks_down` name what is not ok.
+    """
+
+    database: str
+    schema: str = _UNKNOWN
+    partitions: str = _UNKNOWN
+    tasks: str = FINE
+    missing_partitions: tuple[str, ...] = ()
+    tasks_down: tuple[str, ...] = field(default=())
+
+    @property
+    def is_ready(self) -> bool:
+        return self.database == self.schema == self.tasks == FINE and self.partitions in (FINE, "ending")
+
+
+class ReadinessCheck:
+    """Asks the database whether we are ready. Whoever asks while a question is under way shares its answer."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._asking: asyncio.Task[Readiness] | None = None
+
+    async def ask(self) -> Readiness:
+        """What holds now, after ANSWER_TIMEOUT_S at the latest; a question without answer is not asked twice."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(_look(self._context))
+        done, _ = await asyncio.wait({self._asking}, timeout=ANSWER_TIMEOUT_S)
+        found = Readiness(database=f"no answer within {ANSWER_TIMEOUT_S:g} s")
+        if done:
+            found = self._asking.result()
+        down = tuple(self._context.background.down())
+        return replace(found, tasks="down" if down else FINE, tasks_down=down)
+
+
+async def _look(context: Context) -> Readiness:
+    now = context.clock()
+    try:
+        async with context.database.installation() as reader:
+            missing = await pending_in(reader)
+            if missing:
+                return Readiness(database=FINE, schema="behind")
+            now_missing = await read_missing_partitions(reader, now)
+            soon_missing = await read_missing_partitions(reader, now + _SOON)
+    except MigrationRefused as refusal:
+        return Readiness(database=FINE, schema=refusal.code)
+    except BillingError as error:
+        return Readiness(database=error.code)
+    return Readiness(
+        database=FINE,
+        schema=FINE,
+        partitions="missing" if now_missing else "ending" if soon_missing else FINE,
+        missing_partitions=tuple(now_missing or soon_missing),
+    )
+
+
+async def find_account_ids(context: Context, organization_id: OrganizationId) -> set[ProviderAccountId]:
+    """The ids of an organization's provider accounts: what of the process's accounts its callers may see."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_account_ids(tx)

@@ -1,0 +1,51 @@
+"""How long personal data is kept, and from which moment on it is erased.
+
+Accounting documents stay at least ten years after the year they belong to (Decree 174/2016/ND-CP, as rule M-011 cites
+it); everything else leaves as soon as nobody needs it for the work it was given for. Source: DESIGN §4, Personal data.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+from billing.core.errors import InvalidValue
+from billing.core.ids import uuid7
+from billing.ledger.domain.accounts import VIETNAM, business_date
+
+DOCUMENT_YEARS_MIN = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Days after which data is erased; documents of visits in whole years after the end of their own.
+
+    `delivered_days`: messages that an endpoint took. `idempotency_days`: keys of creating requests. `body_days`: raw
+    messages of providers. `payer_days`: name, account and text of the payer of a payment. `document_years`: documents
+    and persons of visits, claim files.
+    """
+
+    delivered_days: int = 30
+    idempotency_days: int = 30
+    body_days: int = 400
+    payer_days: int = 400
+    document_years: int = DOCUMENT_YEARS_MIN
+
+    def __post_init__(self) -> None:
+        if min(self.delivered_days, self.idempotency_days, self.body_days, self.payer_days) < 1:
+            raise InvalidValue("a retention is a day at least")
+        if self.document_years < DOCUMENT_YEARS_MIN:
+            raise InvalidValue(f"accounting documents are kept {DOCUMENT_YEARS_MIN} years at least")
+
+    def documents_before(self, now: datetime) -> datetime:
+        """The first moment of the oldest year whose documents are kept."""
+        return datetime.combine(date(business_date(now).year - self.document_years, 1, 1), time(), VIETNAM)
+
+
+def days_before(now: datetime, days: int) -> datetime:
+    """The moment so many days ago: what is older is erased."""
+    return now - timedelta(days=days)
+
+
+def first_id_of(moment: datetime) -> UUID:
+    """The smallest id that can have been made at a moment: ids carry their time."""
+    return uuid7(max(0, int(moment.timestamp() * 1000)), 0)

@@ -1,0 +1,236 @@
+"""Provider accounts made ready: read from the database, given their settings and secrets, kept for a short while.
+
+An account that cannot be made ready is refused alone: whoever needs it is told so, and `unusable` names it. It is
+looked at again after KEPT, so that a secret that was put right is found without a restart.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Generic, TypeVar
+
+import structlog
+
+from billing.context import AccountUnusable, Clock, ProviderAccount, allow_all
+from billing.core.ids import OrganizationId
+from billing.db.database import Database
+from billing.organizations.store.organizations import (
+    ProviderAccountRow,
+    find_provider_account,
+    read_account_names,
+    read_organizations,
+)
+from providers.contract import Callback, Provider
+
+KEPT = timedelta(seconds=30)
+"""How long an account is used as read: a change of settings takes effect within this time."""
+
+KEPT_MAX = 10_000
+
+KNOWN_FOR = timedelta(seconds=1)
+"""How long a set of names is used as read: an account that was added is found after this time at the latest."""
+
+MISSES_PER_S = 10
+"""How often a second a name that is not known makes the names be read before KNOWN_FOR is over."""
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+Key = tuple[OrganizationId, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltProvider:
+    """A provider of one account, and whether it lets a callback come from where it came from."""
+
+    provider: Provider
+    allows: Callable[[Callback], bool] = allow_all
+
+
+BuildProvider = Callable[[ProviderAccountRow], BuiltProvider]
+"""Makes the provider of an account as it is stored; `app` knows how. Raises AccountUnusable."""
+
+
+CheckAccount = Callable[[ProviderAccountRow], None]
+"""Checks an account as it shall be stored, also where its secrets are not at hand. Raises AccountUnusable."""
+
+
+class KnownAccounts:
+    """The names of all provider accounts of the installation, active or not.
+
+    They are read as whole sets, once in KNOWN_FOR for each organization. A name that is not known is looked for in the
+    database at once, so that a new account takes its first callback, but no more than MISSES_PER_S times a second,
+    however many unknown names are tried.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._organizations = _Kept(self._read_organizations, clock)
+        self._names: dict[OrganizationId, _Kept[Set[str]]] = {}
+        self._clock = clock
+        self._misses: deque[float] = deque(maxlen=MISSES_PER_S)
+
+    async def has(self, organization_id: OrganizationId, name: str) -> bool:
+        """Whether there is an account of that name. Raises Unavailable."""
+        if not await self._contains(self._organizations, organization_id):
+            return False
+        if organization_id not in self._names:
+            self._names[organization_id] = _Kept(lambda: self._read_names(organization_id), self._clock)
+        return await self._contains(self._names[organization_id], name)
+
+    async def _contains(self, kept: "_Kept[Set[T]]", wanted: T) -> bool:
+        return wanted in await kept.value() or (self._may_look_again() and wanted in await kept.value(is_fresh=True))
+
+    def _may_look_again(self) -> bool:
+        now = monotonic()
+        if len(self._misses) == MISSES_PER_S and now - self._misses[0] < 1:
+            return False
+        self._misses.append(now)
+        return True
+
+    async def _read_organizations(self) -> Set[OrganizationId]:
+        async with self._database.installation() as reader:
+            return frozenset(await read_organizations(reader))
+
+    async def _read_names(self, organization_id: OrganizationId) -> frozenset[str]:
+        async with self._database.transaction(organization_id, read_only=True) as tx:
+            return frozenset(await read_account_names(tx))
+
+
+class _Kept(Generic[T]):
+    """A value that is read again after KNOWN_FOR; whoever asks during a read waits for that read."""
+
+    def __init__(self, read: Callable[[], Awaitable[T]], clock: Clock) -> None:
+        self._read = read
+        self._clock = clock
+        self._kept: tuple[datetime, T] | None = None
+        self._reading: asyncio.Future[T] | None = None
+
+    async def value(self, *, is_fresh: bool = False) -> T:
+        now = self._clock()
+        if not is_fresh and self._kept is not None and abs(now - self._kept[0]) < KNOWN_FOR:
+            return self._kept[1]
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(self._read_at(now))
+        return await asyncio.shield(self._reading)
+
+    async def _read_at(self, now: datetime) -> T:
+        value = await self._read()
+        self._kept = (now, value)
+        return value
+
+
+class StoredProviderAccounts:
+    """Finds provider accounts in the database and builds their providers. Without `check`, building is the check."""
+
+    def __init__(
+        self,
+        database: Database,
+        build: BuildProvider,
+        clock: Clock,
+        *,
+        check: CheckAccount | None = None,
+        known: KnownAccounts | None = None,
+    ) -> None:
+        self._database = database
+        self._build = build
+        self._check = check
+        self._clock = clock
+        self._known = known or KnownAccounts(database, clock)
+        self._kept: dict[Key, tuple[datetime, ProviderAccount]] = {}
+        self._unusable: dict[Key, tuple[datetime, AccountUnusable]] = {}
+        self._reading: dict[Key, asyncio.Future[ProviderAccount | None]] = {}
+
+    async def find(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
+        """The account of that name, active or not; None where there is none. Raises AccountUnusable."""
+        now = self._clock()
+        key = (organization_id, name)
+        kept = self._kept.get(key)
+        if kept is not None and abs(now - kept[0]) < KEPT:
+            return kept[1]
+        refused = self._unusable.get(key)
+        if refused is not None and abs(now - refused[0]) < KEPT:
+            raise AccountUnusable(refused[1].detail)
+        # Whoever asks while the account is being read waits for that reading: one transaction, however many ask.
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = self._reading[key] = asyncio.ensure_future(self._read(key))
+            reading.add_done_callback(lambda _: self._reading.pop(key, None))
+        return await asyncio.shield(reading)
+
+    async def find_known(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
+        """As `find`, for names that anybody may try: an unknown one costs no transaction of its own.
+
+        An account that was added is found after KNOWN_FOR at the latest. Raises AccountUnusable.
+        """
+        key = (organization_id, name)
+        is_known = key in self._kept or key in self._unusable
+        if not is_known and not await self._known.has(organization_id, name):
+            return None
+        return await self.find(organization_id, name)
+
+    async def check_all(self) -> Mapping[str, str]:
+        """Look at every account of the installation; those that cannot be used are logged and named."""
+        async with self._database.installation() as reader:
+            organizations = await read_organizations(reader)
+        for organization_id in organizations:
+            async with self._database.transaction(organization_id) as tx:
+                names = await read_account_names(tx)
+            for name in names:
+                try:
+                    await self.find(organization_id, name)
+                except AccountUnusable as refusal:
+                    log.error("account_unusable", organization=organization_id, account=name, reason=refusal.detail)
+        return self.unusable()
+
+    def unusable(self) -> Mapping[str, str]:
+        """Accounts that could not be made ready when they were last looked for, with what is wrong."""
+        return {
+            f"{organization_id}/{name}": refusal.detail
+            for (organization_id, name), (_, refusal) in sorted(self._unusable.items())
+        }
+
+    def build(self, row: ProviderAccountRow) -> ProviderAccount:
+        """An account of a row, stored or not. Raises AccountUnusable."""
+        built = self._build(row)
+        return ProviderAccount(
+            id=row.id,
+            organization_id=row.organization_id,
+            name=row.name,
+            provider=built.provider,
+            bank_account_id=row.bank_account_id,
+            channels=row.channels,
+            is_active=row.is_active,
+            allows=built.allows,
+        )
+
+    def check(self, row: ProviderAccountRow) -> None:
+        """Check an account as it shall be stored, with the secrets that are at hand. Raises AccountUnusable."""
+        if self._check is None:
+            self.build(row)
+        else:
+            self._check(row)
+
+    async def _read(self, key: Key) -> ProviderAccount | None:
+        now = self._clock()
+        organization_id, name = key
+        async with self._database.transaction(organization_id) as tx:
+            row = await find_provider_account(tx, name)
+        try:
+            account = None if row is None else self.build(row)
+        except AccountUnusable as refusal:
+            self._unusable[key] = (now, refusal)
+            self._kept.pop(key, None)
+            raise
+        self._unusable.pop(key, None)
+        self._kept.pop(key, None)
+        if account is None:
+            return None
+        if len(self._kept) >= KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = (now, account)
+        return account

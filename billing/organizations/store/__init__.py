@@ -1,0 +1,1 @@
+"""SQL and rows of organizations. Decides nothing."""

@@ -1,0 +1,183 @@
+"""API keys and the persons they act for; only hashes of secrets are kept."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.core.actor import Role
+from billing.core.approvals import Person
+from billing.core.ids import ApiKeyId, PersonId
+from billing.db.database import Transaction
+
+_ADD_PERSON = """
+    INSERT INTO person (organization_id, id, name, roles) VALUES ($1, $2, $3, $4)
+"""
+
+
+async def add_person(tx: Transaction, person_id: PersonId, *, name: str, roles: Iterable[Role]) -> None:
+    """Add a person who works for the organization."""
+    await tx.execute(_ADD_PERSON, tx.organization_id, person_id, name, _words(roles))
+
+
+_FIND_PERSONS = """
+    SELECT id FROM person WHERE organization_id = $1 AND name_key = vienphi_name_key($2)
+    ORDER BY duplicate_of IS NOT NULL, id
+"""
+
+
+async def find_persons(tx: Transaction, name: str) -> list[PersonId]:
+    """The person of a name however it is written, then those added under the same name before names were unique."""
+    return [PersonId(row["id"]) for row in await tx.fetch(_FIND_PERSONS, tx.organization_id, name)]
+
+
+_READ_PERSONS = """
+    SELECT id, name_key FROM person WHERE organization_id = $1 AND id = ANY ($2)
+"""
+
+
+async def read_persons(tx: Transaction, person_ids: Collection[PersonId]) -> dict[PersonId, Person]:
+    """Persons as rules of two persons compare them, by id."""
+    rows = await tx.fetch(_READ_PERSONS, tx.organization_id, list(person_ids))
+    return {PersonId(row["id"]): Person(PersonId(row["id"]), row["name_key"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRow:
+    """A person as stored. `duplicate_of`: whose name this row had too when names became unique."""
+
+    id: PersonId
+    name: str
+    roles: frozenset[Role]
+    duplicate_of: PersonId | None
+
+
+_LIST_PERSONS = """
+    SELECT id, name, roles, duplicate_of FROM person WHERE organization_id = $1 ORDER BY name_key, id
+"""
+
+
+async def list_persons(tx: Transaction) -> list[PersonRow]:
+    """Everybody who works for the organization, by name."""
+    rows = await tx.fetch(_LIST_PERSONS, tx.organization_id)
+    return [PersonRow(**{**dict(row), "roles": frozenset(map(Role, row["roles"]))}) for row in rows]
+
+
+_RENAME_PERSON = """
+    UPDATE person SET name = $3, duplicate_of = NULL WHERE organization_id = $1 AND id = $2 RETURNING id
+"""
+
+
+async def rename_person(tx: Transaction, person_id: PersonId, name: str) -> bool:
+    """Give a person another name, of their own; False where there is no such person."""
+    return await tx.fetchval(_RENAME_PERSON, tx.organization_id, person_id, name) is not None
+
+
+_GRANT_ROLES = """
+    UPDATE person SET roles = ARRAY(SELECT DISTINCT role FROM unnest(roles || $3::text[]) AS role ORDER BY role)
+    WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def grant_roles(tx: Transaction, person_id: PersonId, roles: Iterable[Role]) -> None:
+    """Trust a person with further roles."""
+    await tx.execute(_GRANT_ROLES, tx.organization_id, person_id, _words(roles))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow:
+    """A key as it is stored, without its secret. `slot` is 1 or 2: two keys of one name may be alive at once."""
+
+    id: ApiKeyId
+    name: str
+    slot: int
+    person_id: PersonId
+    person_name: str
+    roles: frozenset[Role]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+_ADD_KEY = """
+    INSERT INTO api_key (organization_id, id, person_id, name, slot, roles, secret_hash, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+
+
+async def add_key(tx: Transaction, key: KeyRow, *, secret_hash: bytes) -> None:
+    """Add a key that acts for its person until it expires (None: until it is revoked)."""
+    await tx.execute(
+        _ADD_KEY,
+        tx.organization_id,
+        key.id,
+        key.person_id,
+        key.name,
+        key.slot,
+        _words(key.roles),
+        secret_hash,
+        key.created_at,
+        key.expires_at,
+    )
+
+
+_LIST_KEYS = """
+    SELECT api_key.id, api_key.name, api_key.slot, api_key.person_id, person.name AS person_name, api_key.roles,
+        api_key.created_at, api_key.expires_at, api_key.revoked_at
+    FROM api_key
+    JOIN person ON person.organization_id = $1 AND person.id = api_key.person_id
+    WHERE api_key.organization_id = $1
+    ORDER BY api_key.name, api_key.id
+"""
+
+
+async def read_keys(tx: Transaction) -> list[KeyRow]:
+    """Every key ever given out, by name and age."""
+    rows = await tx.fetch(_LIST_KEYS, tx.organization_id)
+    return [KeyRow(**{**dict(row), "roles": frozenset(map(Role, row["roles"]))}) for row in rows]
+
+
+_REVOKE_KEY = """
+    UPDATE api_key SET revoked_at = $3 WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING id
+"""
+
+
+async def revoke_key(tx: Transaction, key_id: ApiKeyId, *, at: datetime) -> bool:
+    """End a key; False where no such key was unrevoked."""
+    return await tx.fetchval(_REVOKE_KEY, tx.organization_id, key_id, at) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveKey:
+    """A key that opens: whom it acts for, and with which of that person's roles."""
+
+    id: ApiKeyId
+    name: str
+    person_id: PersonId
+    roles: frozenset[Role]
+
+
+_FIND_KEY = """
+    SELECT api_key.id, api_key.name, api_key.person_id,
+        ARRAY(SELECT unnest(api_key.roles) INTERSECT SELECT unnest(person.roles)) AS roles
+    FROM api_key
+    JOIN person ON person.organization_id = $1 AND person.id = api_key.person_id
+    WHERE api_key.organization_id = $1 AND api_key.secret_hash = $2 AND api_key.revoked_at IS NULL
+        AND (api_key.expires_at IS NULL OR api_key.expires_at > $3)
+"""
+
+
+async def find_key(tx: Transaction, secret_hash: bytes, *, now: datetime) -> LiveKey | None:
+    """Whom a live key acts for; None where no such key is alive."""
+    row = await tx.fetchrow(_FIND_KEY, tx.organization_id, secret_hash, now)
+    if row is None:
+        return None
+    return LiveKey(
+        id=ApiKeyId(row["id"]),
+        name=row["name"],
+        person_id=PersonId(row["person_id"]),
+        roles=frozenset(map(Role, row["roles"])),
+    )
+
+
+def _words(roles: Iterable[Role]) -> list[str]:
+    return sorted(role.value for role in roles)

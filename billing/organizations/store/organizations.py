@@ -1,0 +1,343 @@
+"""Organizations with their facilities, bank accounts, provider accounts, code prefixes and ledger accounts.
+
+Creating them takes the owner's role; the service reads them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from billing.core.ids import FacilityId, LedgerAccountId, OrganizationId, ProviderAccountId
+from billing.db.database import Reader, Transaction
+from billing.ledger.domain.accounts import CHART, AccountKey, AccountKind, AccountRole
+
+_ADD_ORGANIZATION = """
+    INSERT INTO organization (id, name, tax_code, help_phone, created_at) VALUES ($1, $2, $3, $4, $5)
+"""
+
+
+async def add_organization(tx: Transaction, *, name: str, tax_code: str, help_phone: str, created_at: datetime) -> None:
+    """Add the organization this transaction names."""
+    await tx.execute(_ADD_ORGANIZATION, tx.organization_id, name, tax_code, help_phone, created_at)
+
+
+_ADD_PREFIX = """
+    INSERT INTO organization_prefix (prefix, organization_id, given_at) VALUES ($1, $2, $3)
+    ON CONFLICT DO NOTHING RETURNING prefix
+"""
+
+
+async def add_prefix(tx: Transaction, *, prefix: str, given_at: datetime) -> bool:
+    """Give a prefix to this organization; False where it was given before, to whomever."""
+    return await tx.fetchval(_ADD_PREFIX, prefix, tx.organization_id, given_at) is not None
+
+
+_PREFIXES = """
+    SELECT prefix FROM organization_prefix WHERE organization_id = $1 ORDER BY given_at DESC, prefix
+"""
+
+
+async def read_prefixes(tx: Transaction) -> list[str]:
+    """The organization's prefixes, the newest first."""
+    return [row["prefix"] for row in await tx.fetch(_PREFIXES, tx.organization_id)]
+
+
+_ADD_FACILITY = """
+    INSERT INTO facility (organization_id, id, code, name, phone) VALUES ($1, $2, $3, $4, $5)
+"""
+
+_ADD_TERMS = """
+    INSERT INTO facility_terms (organization_id, facility_id, valid_from, technical_level)
+    VALUES ($1, $2, $3, $4)
+"""
+
+
+async def add_facility(
+    tx: Transaction,
+    facility_id: FacilityId,
+    *,
+    code: str,
+    name: str,
+    valid_from: date,
+    technical_level: str,
+    phone: str = "",
+) -> None:
+    """Add a site with its MA_CSKCB code, its rank from a day on and the phone of its payment desk."""
+    await tx.execute(_ADD_FACILITY, tx.organization_id, facility_id, code, name, phone)
+    await tx.execute(_ADD_TERMS, tx.organization_id, facility_id, valid_from, technical_level)
+
+
+_SET_FACILITY_PHONE = """
+    UPDATE facility SET phone = $3 WHERE organization_id = $1 AND code = $2 RETURNING id
+"""
+
+
+async def set_facility_phone(tx: Transaction, *, code: str, phone: str) -> bool:
+    """Set the phone of a facility's payment desk; False where there is no such facility."""
+    return await tx.fetchval(_SET_FACILITY_PHONE, tx.organization_id, code, phone) is not None
+
+
+_FIND_FACILITY = """
+    SELECT id FROM facility WHERE organization_id = $1 AND code = $2
+"""
+
+
+async def find_facility(tx: Transaction, code: str) -> FacilityId | None:
+    """The facility of a MA_CSKCB code."""
+    found = await tx.fetchval(_FIND_FACILITY, tx.organization_id, code)
+    return None if found is None else FacilityId(found)
+
+
+_CLAIM_BANK_ACCOUNT = """
+    INSERT INTO bank_account_owner (bank_bin, account_number, organization_id) VALUES ($2, $3, $1)
+"""
+
+_ADD_BANK_ACCOUNT = """
+    INSERT INTO bank_account (organization_id, id, bank_bin, account_number, holder) VALUES ($1, $2, $3, $4, $5)
+"""
+
+
+async def add_bank_account(
+    tx: Transaction, bank_account_id: UUID, *, bank_bin: str, account_number: str, holder: str
+) -> None:
+    """Add a bank account; (BIN, number) belongs to one organization of the whole installation."""
+    await tx.execute(_CLAIM_BANK_ACCOUNT, tx.organization_id, bank_bin, account_number)
+    await tx.execute(_ADD_BANK_ACCOUNT, tx.organization_id, bank_account_id, bank_bin, account_number, holder)
+
+
+_FIND_BANK_ACCOUNT = """
+    SELECT id FROM bank_account
+    WHERE organization_id = $1 AND bank_bin = $2 AND account_number = $3 AND holder = $4
+"""
+
+
+async def find_bank_account(tx: Transaction, *, bank_bin: str, account_number: str, holder: str) -> UUID | None:
+    """The organization's bank account of exactly this BIN, number and holder."""
+    found: UUID | None = await tx.fetchval(_FIND_BANK_ACCOUNT, tx.organization_id, bank_bin, account_number, holder)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAccountRow:
+    """A contract with a provider as it is stored. `channels` counts the contracts of its bank account."""
+
+    id: ProviderAccountId
+    organization_id: OrganizationId
+    name: str
+    provider: str
+    bank_account_id: UUID | None
+    settings: Mapping[str, object]
+    secret_name: str | None
+    is_active: bool
+    channels: int
+
+
+_ADD_PROVIDER_ACCOUNT = """
+    INSERT INTO provider_account (organization_id, id, name, provider, bank_account_id, settings, secret_name)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+
+async def add_provider_account(
+    tx: Transaction,
+    account_id: ProviderAccountId,
+    *,
+    name: str,
+    provider: str,
+    bank_account_id: UUID | None,
+    settings: Mapping[str, object],
+    secret_name: str | None,
+) -> None:
+    """Add a contract with a provider; settings hold no secret."""
+    await tx.execute(
+        _ADD_PROVIDER_ACCOUNT,
+        tx.organization_id,
+        account_id,
+        name,
+        provider,
+        bank_account_id,
+        dict(settings),
+        secret_name,
+    )
+
+
+_PROVIDER_ACCOUNT = """
+    SELECT account.id, account.name, account.provider, account.bank_account_id, account.settings, account.secret_name,
+        account.is_active,
+        (SELECT count(*) FROM provider_account AS channel
+         WHERE channel.organization_id = $1 AND channel.bank_account_id = account.bank_account_id) AS channels
+    FROM provider_account AS account
+    WHERE account.organization_id = $1 AND account.name = $2
+"""
+
+
+async def find_provider_account(tx: Transaction, name: str) -> ProviderAccountRow | None:
+    """The contract of that name, active or not."""
+    row = await tx.fetchrow(_PROVIDER_ACCOUNT, tx.organization_id, name)
+    return None if row is None else ProviderAccountRow(organization_id=tx.organization_id, **dict(row))
+
+
+_ACCOUNT_NAMES = """
+    SELECT name FROM provider_account WHERE organization_id = $1 ORDER BY name
+"""
+
+
+_ACCOUNT_IDS = """
+    SELECT id FROM provider_account WHERE organization_id = $1
+"""
+
+
+async def read_account_ids(tx: Transaction) -> set[ProviderAccountId]:
+    """The ids of all contracts of the organization."""
+    return {ProviderAccountId(row["id"]) for row in await tx.fetch(_ACCOUNT_IDS, tx.organization_id)}
+
+
+async def read_account_names(tx: Transaction) -> list[str]:
+    """The names of all contracts, active or not: what their old codes bring is taken."""
+    return [row["name"] for row in await tx.fetch(_ACCOUNT_NAMES, tx.organization_id)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedAccount:
+    """A contract with its bank account, for a person to read; None where it has no bank account."""
+
+    name: str
+    provider: str
+    secret_name: str | None
+    is_active: bool
+    bank_bin: str | None
+    account_number: str | None
+    holder: str | None
+
+
+_LISTED_ACCOUNTS = """
+    SELECT account.name, account.provider, account.secret_name, account.is_active,
+        bank.bank_bin, bank.account_number, bank.holder
+    FROM provider_account AS account
+    LEFT JOIN bank_account AS bank ON bank.organization_id = $1 AND bank.id = account.bank_account_id
+    WHERE account.organization_id = $1
+    ORDER BY account.name
+"""
+
+
+async def list_provider_accounts(tx: Transaction) -> list[ListedAccount]:
+    """All contracts, active or not, by name."""
+    return [ListedAccount(**dict(row)) for row in await tx.fetch(_LISTED_ACCOUNTS, tx.organization_id)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedOrganization:
+    """An organization as it was set up; facilities are MA_CSKCB codes."""
+
+    id: OrganizationId
+    name: str
+    tax_code: str
+    facilities: tuple[str, ...]
+    accounts: int
+
+
+_LISTED_ORGANIZATION = """
+    SELECT name, tax_code,
+        ARRAY(SELECT code FROM facility WHERE facility.organization_id = $1 ORDER BY code) AS facilities,
+        (SELECT count(*) FROM provider_account AS account WHERE account.organization_id = $1) AS accounts
+    FROM organization
+    WHERE id = $1
+"""
+
+
+async def find_organization(tx: Transaction) -> ListedOrganization | None:
+    """The organization that the transaction names, where it is set up."""
+    row = await tx.fetchrow(_LISTED_ORGANIZATION, tx.organization_id)
+    if row is None:
+        return None
+    return ListedOrganization(**{**dict(row), "id": tx.organization_id, "facilities": tuple(row["facilities"])})
+
+
+_ADD_LEDGER_ACCOUNTS = """
+    INSERT INTO ledger_account (organization_id, id, role, subject, kind, normal_side)
+    SELECT $1, id, role, subject, kind, side
+    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[]) AS t (id, role, subject, kind, side)
+"""
+
+_ADD_INLINE_BALANCES = """
+    INSERT INTO inline_balance (organization_id, account_id) SELECT $1, id FROM unnest($2::uuid[]) AS t (id)
+"""
+
+_ADD_LEDGER_NUMBERS = """
+    INSERT INTO ledger_number (organization_id, account_id, valid_from, number, name)
+    SELECT $1, id, $3, number, name FROM unnest($2::uuid[], $4::text[], $5::text[]) AS t (id, number, name)
+"""
+
+
+async def add_ledger_accounts(
+    tx: Transaction, accounts: Sequence[tuple[LedgerAccountId, AccountKey]], *, valid_from: date
+) -> None:
+    """Add ledger accounts with the proposed number and name of their role; an inline one with nothing in it."""
+    ids = [account_id for account_id, _ in accounts]
+    keys = [key for _, key in accounts]
+    terms = [CHART[key.role] for key in keys]
+    await tx.execute(
+        _ADD_LEDGER_ACCOUNTS,
+        tx.organization_id,
+        ids,
+        [key.role.value for key in keys],
+        [key.subject for key in keys],
+        [term.kind.value for term in terms],
+        [term.normal_side.value for term in terms],
+    )
+    inline = [account_id for account_id, term in zip(ids, terms, strict=True) if term.kind is AccountKind.INLINE]
+    if inline:
+        await tx.execute(_ADD_INLINE_BALANCES, tx.organization_id, inline)
+    await tx.execute(
+        _ADD_LEDGER_NUMBERS,
+        tx.organization_id,
+        ids,
+        valid_from,
+        [term.number for term in terms],
+        [term.name for term in terms],
+    )
+
+
+_LEDGER_ACCOUNTS = """
+    SELECT id, role, subject FROM ledger_account WHERE organization_id = $1
+"""
+
+
+async def read_ledger_accounts(tx: Transaction) -> dict[AccountKey, LedgerAccountId]:
+    """Every ledger account of the organization; they are never changed or removed."""
+    rows = await tx.fetch(_LEDGER_ACCOUNTS, tx.organization_id)
+    return {AccountKey(AccountRole(row["role"]), row["subject"]): LedgerAccountId(row["id"]) for row in rows}
+
+
+_ORGANIZATIONS = """
+    SELECT vienphi_organizations() AS id
+"""
+
+
+async def read_organizations(reader: Reader) -> list[OrganizationId]:
+    """The ids of all organizations of the installation."""
+    return [OrganizationId(row["id"]) for row in await reader.fetch(_ORGANIZATIONS)]
+
+
+_MAKE_PARTITIONS = """
+    SELECT vienphi_make_partitions()
+"""
+
+
+async def make_partitions(reader: Reader) -> None:
+    """Make the monthly partitions up to three months ahead; those that exist are left alone."""
+    await reader.fetchval(_MAKE_PARTITIONS)
+
+
+_DETACH_PARTITIONS = """
+    SELECT vienphi_detach_partitions($1, $2, $3) AS name
+"""
+
+
+async def detach_partitions(reader: Reader, parent: str, *, before: date, drops: bool) -> list[str]:
+    """Detach, or drop, the partitions of `delivery`, `delivery_body` or `outbox` that end before a day, as the owner.
+
+    One whose rows are still needed stays. Returns the names of those that went.
+    """
+    return [row["name"] for row in await reader.fetch(_DETACH_PARTITIONS, parent, before, drops)]

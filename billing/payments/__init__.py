@@ -1,0 +1,1 @@
+"""Payments: provider notices become events, payments, allocations and exceptions, each booked once."""

@@ -1,0 +1,218 @@
+"""Notices as billing sees them, and how those that speak of the same money are joined.
+
+A *telling* is one notice of one delivery. Two layers of keys keep money from being booked twice: the event key names
+the telling (the provider's status included), the fact keys name the money by every strong name it is known under.
+Neither expires. A bank reference is a weak name: `linking.py` decides which payment it may link.
+Source: DESIGN §5, Duplicates.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from billing.core.ids import DeliveryId, PaymentId, ProviderAccountId
+from billing.core.money import Dong
+from providers.contract import Movement, Outcome, Payer, Verdict
+
+
+class EventKey(NamedTuple):
+    """One telling of one provider account."""
+
+    account_id: UUID
+    key: str
+
+
+class FactKey(NamedTuple):
+    """One strong name of money that moved on a provider account."""
+
+    account_id: UUID
+    movement: Movement
+    key: str
+
+
+WEAK = "bank:"
+"""Begins a fact key that is a bank reference, and so a weak name."""
+
+OWN_WEAK = "own:"
+"""Begins a trace of an outflow that is its own bank reference, and no name of the payment that it reverses."""
+
+
+class ReferenceKey(NamedTuple):
+    """A bank's reference of money that moved on a bank account, or on a provider account where none is known."""
+
+    account_id: UUID
+    movement: Movement
+    reference: str
+
+    @property
+    def as_trace(self) -> FactKey:
+        """The reference among names that lead an outflow to its payment."""
+        return FactKey(self.account_id, self.movement, f"{WEAK}{self.reference}")
+
+    @property
+    def as_own_trace(self) -> FactKey:
+        """The same where it is the outflow's own reference, which leads to a payment alike in amount and day alone."""
+        return FactKey(self.account_id, self.movement, f"{OWN_WEAK}{self.reference}")
+
+
+class Source(StrEnum):
+    """How a notice reached us: the provider called, answered a status poll, or listed it in a feed."""
+
+    CALLBACK = "callback"
+    QUERY = "query"
+    FEED = "feed"
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Reference codes a telling may carry, in the order in which they are believed.
+
+    `field` is the code of a field of its own, `direct` those in the transfer text as they stand, `squeezed` those found
+    only after spaces and signs were taken out.
+    """
+
+    field: tuple[str, ...] = ()
+    direct: tuple[str, ...] = ()
+    squeezed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """One notice of one delivery. `bank_account_id` is the account row behind the provider account, if any.
+
+    `fact_keys` hold strong names alone; `reference_key` is the bank reference, None where there is none. `reverses` are
+    the names of the payment whose money has left, where the provider gives them.
+    """
+
+    delivery_id: DeliveryId
+    account_id: ProviderAccountId
+    bank_account_id: UUID | None
+    event: EventKey
+    fingerprint: bytes
+    outcome: Outcome
+    movement: Movement
+    amount: Dong
+    occurred_at: datetime
+    fact_keys: frozenset[FactKey] = frozenset()
+    reverses: frozenset[FactKey] = frozenset()
+    reference_key: ReferenceKey | None = None
+    source: Source = Source.CALLBACK
+    codes: Codes = Codes()
+    transfer_text: str = ""
+    provider_reference: str = ""
+    bank_reference: str = ""
+    payer: Payer | None = None
+    names_other_account: bool = False
+
+    @property
+    def moves_money(self) -> bool:
+        """Only a success with a name for the money, and about this account, is booked."""
+        return self.outcome is Outcome.SUCCEEDED and bool(self.fact_keys) and not self.names_other_account
+
+    @property
+    def takes_money_out(self) -> bool:
+        """Money that left and is booked."""
+        return self.moves_money and self.movement is not Movement.RECEIVED
+
+    @property
+    def name(self) -> str:
+        """The strong name that stands with a bank reference for this event; the telling has one."""
+        return min(self.fact_keys).key
+
+    @property
+    def traces(self) -> frozenset[FactKey]:
+        """All names that lead an outflow to this money: the strong ones and the bank reference."""
+        return self.fact_keys if self.reference_key is None else self.fact_keys | {self.reference_key.as_trace}
+
+    @property
+    def own_traces(self) -> frozenset[FactKey]:
+        """Names by which an outflow that names no payment may have left from money booked under them."""
+        return self.fact_keys if self.reference_key is None else self.fact_keys | {self.reference_key.as_own_trace}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceUse:
+    """One event that carried a bank reference: which payment it belongs to, and what tells it from others.
+
+    `name` is the event's strong name inside `account_id`; empty where it was booked before names were kept.
+    `booked_on` is the business date of the money, `codes` are reference codes of ours that were issued.
+    """
+
+    key: ReferenceKey
+    payment_id: PaymentId
+    account_id: UUID
+    source: str
+    name: str
+    amount: Dong
+    booked_on: date
+    codes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvent:
+    """A telling that was handled before: what it said, how it was answered, and under which receipt."""
+
+    fingerprint: bytes
+    verdict: Verdict
+    receipt_id: DeliveryId
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFact:
+    """Money that was booked before under one of its names."""
+
+    fact_id: PaymentId
+    amount: Dong
+
+
+def first_tellings(tellings: Sequence[Telling]) -> list[Telling]:
+    """The tellings that say what the first telling of their event says.
+
+    A later one with other content names nothing: it must neither claim nor link money, or it would shadow money still
+    to come.
+    """
+    first = {telling.event: telling.fingerprint for telling in reversed(tellings)}
+    return [telling for telling in tellings if telling.fingerprint == first[telling.event]]
+
+
+def join_facts(tellings: Sequence[Telling], new_id: Callable[[], PaymentId]) -> Mapping[FactKey, PaymentId]:
+    """Give one id to all strong names that belong to the same money.
+
+    Two tellings that share any name speak of one fact, and so do two that are linked through a third. Works on the
+    tellings of one batch, before a key is claimed: a bare insert of {a} and {a, b} would leave b on nothing.
+    """
+    ids: dict[FactKey, PaymentId] = {}
+    keys_of: dict[PaymentId, list[FactKey]] = {}
+    for telling in tellings:
+        if not telling.moves_money:
+            continue
+        known = {ids[key] for key in telling.fact_keys if key in ids}
+        fact_id = min(known) if known else new_id()
+        kept = keys_of.setdefault(fact_id, [])
+        for other in known - {fact_id}:
+            kept += keys_of.pop(other)
+        kept += telling.fact_keys
+        for key in kept if len(known) > 1 else telling.fact_keys:
+            ids[key] = fact_id
+    return ids
+
+
+def rejoin_facts(
+    new: Sequence[Telling], claimed_ids: Mapping[FactKey, PaymentId], new_id: Callable[[], PaymentId]
+) -> Mapping[FactKey, PaymentId]:
+    """Join the tellings told for the first time, as `join_facts` does, under the ids their names were claimed under.
+
+    A repeat may have joined two of them that are two payments without it: only the first keeps that id.
+    """
+    ids: dict[PaymentId, PaymentId] = {}
+    taken: set[PaymentId] = set()
+    joined = join_facts(new, new_id)
+    for key, fact_id in joined.items():
+        if fact_id not in ids:
+            claimed_id = claimed_ids[key]
+            ids[fact_id] = fact_id if claimed_id in taken else claimed_id
+            taken.add(claimed_id)
+    return {key: ids[fact_id] for key, fact_id in joined.items()}

@@ -1,0 +1,94 @@
+"""The intent: our wish to collect one amount for invoices in a stated order, under one reference code.
+
+States only move on: created < pending < unknown < failed = cancelled = expired < succeeded. Success after failure is
+possible; the only exits from succeeded are movements of money. Source: DESIGN §5, States.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from billing.core.ids import IntentId, InvoiceId, ProviderAccountId
+from billing.core.money import Dong
+from billing.core.reference_code import ReferenceCode
+from providers.contract import Outcome
+
+
+class IntentState(StrEnum):
+    """How far a collection has come."""
+
+    CREATED = "created"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    SUCCEEDED = "succeeded"
+
+
+_RANK: Mapping[IntentState, int] = {
+    IntentState.CREATED: 0,
+    IntentState.PENDING: 1,
+    IntentState.UNKNOWN: 2,
+    IntentState.FAILED: 3,
+    IntentState.CANCELLED: 3,
+    IntentState.EXPIRED: 3,
+    IntentState.SUCCEEDED: 4,
+}
+
+# SUCCEEDED is not here: only money received makes an intent succeed. NOT_FOUND says nothing of the payer's act.
+STATE_OF: Mapping[Outcome, IntentState] = {
+    Outcome.PENDING: IntentState.PENDING,
+    Outcome.UNKNOWN: IntentState.UNKNOWN,
+    Outcome.REVIEW: IntentState.UNKNOWN,
+    Outcome.FAILED: IntentState.FAILED,
+    Outcome.CANCELLED: IntentState.CANCELLED,
+    Outcome.EXPIRED: IntentState.EXPIRED,
+}
+
+
+def advance(state: IntentState, outcome: Outcome) -> IntentState:
+    """The state after an outcome without money; a state never moves backwards nor between equals."""
+    told = STATE_OF.get(outcome, state)
+    return told if _RANK[told] > _RANK[state] else state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One collection. `received` counts all money that came under its code, also beyond `amount`."""
+
+    id: IntentId
+    account_id: ProviderAccountId
+    reference: ReferenceCode
+    state: IntentState
+    version: int
+    amount: Dong
+    received: Dong
+    invoices: tuple[InvoiceId, ...]
+    created_at: datetime
+    expires_at: datetime | None = None
+
+    @property
+    def remaining(self) -> Dong:
+        """What this intent still asks for."""
+        return Dong(max(0, self.amount - self.received))
+
+    def told(self, outcome: Outcome) -> Self:
+        """The intent after an outcome without money."""
+        state = advance(self.state, outcome)
+        return self if state is self.state else replace(self, state=state, version=self.version + 1)
+
+    def receive(self, amount: Dong) -> Self:
+        """The intent after money came under its code; it has succeeded once all it asked for is here."""
+        received = Dong(self.received + amount)
+        state = IntentState.SUCCEEDED if received >= self.amount else advance(self.state, Outcome.PENDING)
+        return replace(self, received=received, state=state, version=self.version + 1)
+
+    def lose(self, amount: Dong) -> Self:
+        """The intent after money under its code has left again: the one way out of succeeded."""
+        received = Dong(self.received - amount)
+        is_short = self.state is IntentState.SUCCEEDED and received < self.amount
+        state = IntentState.PENDING if is_short else self.state
+        return replace(self, received=received, state=state, version=self.version + 1)

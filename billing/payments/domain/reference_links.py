@@ -1,0 +1,185 @@
+"""Which payment a bank reference links an event to: the rule of strong and weak names.
+
+A provider's own id is strong: inside one provider account two of them are always two movements. A bank reference is
+weak, since banks restart, repeat and abbreviate references. It links events of different channels of one bank account
+alone: on the same business date or the next, with equal amount, and never where both carry different codes of ours.
+Whatever contradicts that is for a person to see. Pure; `folding.py` asks. Source: DESIGN §5, Strong and weak names.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from billing.core.ids import PaymentId
+from billing.core.money import Dong
+from billing.ledger.domain.accounts import business_date
+from billing.payments.domain.event import FactKey, KnownFact, ReferenceKey, ReferenceUse, Telling
+
+REFERENCE_WINDOW = timedelta(days=1)
+"""Two channels may date one transfer on two sides of midnight. Source: DESIGN §5, Strong and weak names."""
+
+STRONG = "transaction:"
+"""Begins a name that is the provider's own id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Which payment an event belongs to, None where it is money of its own.
+
+    `is_coded`: an event of the payment carried a code of ours. `is_ambiguous`: another payment fits as well.
+    `is_doubtful`: no payment is linked, though one nearly fits: a bank reference and a strong name, an amount or a code
+    contradict each other.
+    """
+
+    payment: KnownFact | None = None
+    is_coded: bool = True
+    is_ambiguous: bool = False
+    is_doubtful: bool = False
+
+
+def normal_reference(text: str) -> str:
+    """A bank reference as it is compared: without blanks, upper case."""
+    return "".join(unicodedata.normalize("NFKC", text).upper().split())
+
+
+def link(event: ReferenceUse, known: Iterable[ReferenceUse]) -> Link:
+    """Find the payment that an event with a bank reference belongs to, among the uses of that reference so far."""
+    uses_of: dict[PaymentId, list[ReferenceUse]] = {}
+    for use in known:
+        if abs(use.booked_on - event.booked_on) <= REFERENCE_WINDOW:
+            uses_of.setdefault(use.payment_id, []).append(use)
+    fitting: list[tuple[bool, timedelta, PaymentId, Dong]] = []
+    is_doubtful = False
+    for payment_id, uses in uses_of.items():
+        has_amount = any(use.amount == event.amount for use in uses)
+        has_other_code = any(_differ(event.codes, use.codes) for use in uses)
+        if any(_is_other_movement(event, use) for use in uses):
+            is_doubtful |= has_amount and not has_other_code
+        elif has_amount and not has_other_code:
+            has_same_code = any(event.codes & use.codes for use in uses)
+            nearest = min(abs(use.booked_on - event.booked_on) for use in uses)
+            fitting.append((not has_same_code, nearest, payment_id, event.amount))
+        else:
+            is_doubtful |= has_amount or not has_other_code
+    if not fitting:
+        return Link(is_doubtful=is_doubtful)
+    fitting.sort()
+    _, _, payment_id, amount = fitting[0]
+    rivals = [one for one in fitting if one[0] == fitting[0][0]]
+    is_coded = any(use.codes for use in uses_of[payment_id])
+    return Link(KnownFact(payment_id, amount), is_coded=is_coded, is_ambiguous=len(rivals) > 1)
+
+
+def _is_other_movement(event: ReferenceUse, use: ReferenceUse) -> bool:
+    """Whether the strong names say that two events are two movements.
+
+    Inside one provider account two ids always do. An event without an id has a name made of what it says: two such
+    names differ inside one source, while a status poll may well describe the transfer that a callback named by its id.
+    """
+    if event.account_id != use.account_id or event.name == use.name or not use.name:
+        return False
+    are_ids = event.name.startswith(STRONG) and use.name.startswith(STRONG)
+    return are_ids or event.source == use.source
+
+
+def _differ(first: frozenset[str], second: frozenset[str]) -> bool:
+    return bool(first) and bool(second) and first.isdisjoint(second)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReferences:
+    """Uses of the bank references of a batch before it, and by which account and name the batch claimed new ones."""
+
+    uses: Sequence[ReferenceUse] = ()
+    claimed: Mapping[ReferenceKey, tuple[UUID, str]] = field(default_factory=dict)
+
+
+class ReferenceLinks:
+    """The bank references of one fold: what was known, overlaid with what the batch has added so far.
+
+    Events of the batch that share a strong name know each other's references: `fact_ids` says which do.
+    """
+
+    def __init__(
+        self,
+        new: Sequence[Telling],
+        known: KnownReferences,
+        fact_ids: Mapping[FactKey, PaymentId],
+        issued: Callable[[Sequence[str]], Sequence[str]],
+    ) -> None:
+        self.added: list[ReferenceUse] = []
+        self._known = known
+        self._issued = issued
+        self._claimed: list[tuple[Telling, ReferenceUse]] = []
+        self._uses: dict[ReferenceKey, list[ReferenceUse]] = {}
+        for use in known.uses:
+            self._uses.setdefault(use.key, []).append(use)
+        self._together: dict[PaymentId, list[Telling]] = {}
+        for telling in new:
+            if telling.reference_key is not None and min(telling.fact_keys) in fact_ids:
+                self._together.setdefault(fact_ids[min(telling.fact_keys)], []).append(telling)
+
+    def find(self, telling: Telling, fact_id: PaymentId) -> Link:
+        """What links an event that no strong name makes known; `fact_id` is its own in this batch."""
+        is_doubtful = False
+        for one in (telling, *self._together.get(fact_id, ())):
+            known = self._uses.get(one.reference_key) if one.reference_key is not None else None
+            if one.reference_key is None or not known:
+                continue
+            found = link(self._use(one, one.reference_key, fact_id), known)
+            if found.payment is not None:
+                return found
+            is_doubtful |= found.is_doubtful
+        return Link(is_doubtful=is_doubtful)
+
+    def name(self, payment_id: PaymentId) -> None:
+        """Note that the references of the events that share a strong name mean this new payment."""
+        for one in self._together.get(payment_id, ()):
+            if one.reference_key is not None:
+                self._note(one, self._use(one, one.reference_key, payment_id))
+
+    def meet(self, telling: Telling, payment_id: PaymentId) -> bool:
+        """Note the reference of an event of a known payment; True where it fits another payment, and this one not."""
+        if telling.reference_key is None:
+            return False
+        use = self._use(telling, telling.reference_key, payment_id)
+        known = self._uses.get(use.key, [])
+        is_new = all(one.payment_id != payment_id for one in known)
+        is_of_another = is_new and link(use, known).payment is not None
+        self._note(telling, use)
+        return is_of_another
+
+    def has_name_of(self, account_id: UUID, payment_id: PaymentId) -> bool:
+        """Whether a payment bears a name of this provider account already, as far as the batch's references say."""
+        return any(
+            (use.account_id, use.payment_id) == (account_id, payment_id) for uses in self._uses.values() for use in uses
+        )
+
+    def moved(self, claimed_ids: Mapping[FactKey, PaymentId]) -> list[ReferenceUse]:
+        """Uses that were claimed under another payment's id than the one they turned out to belong to."""
+        return [use for telling, use in self._claimed if claimed_ids[min(telling.fact_keys)] != use.payment_id]
+
+    def _note(self, telling: Telling, use: ReferenceUse) -> None:
+        known = self._uses.setdefault(use.key, [])
+        if any((one.account_id, one.name) == (use.account_id, use.name) for one in known):
+            return
+        known.append(use)
+        if self._known.claimed.get(use.key) == (use.account_id, use.name):
+            self._claimed.append((telling, use))
+        else:
+            self.added.append(use)
+
+    def _use(self, telling: Telling, key: ReferenceKey, payment_id: PaymentId) -> ReferenceUse:
+        codes = telling.codes
+        return ReferenceUse(
+            key=key,
+            payment_id=payment_id,
+            account_id=telling.account_id,
+            source=telling.source.value,
+            name=telling.name,
+            amount=telling.amount,
+            booked_on=business_date(telling.occurred_at),
+            codes=frozenset(self._issued((*codes.field, *codes.direct, *codes.squeezed))),
+        )

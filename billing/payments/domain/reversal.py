@@ -1,0 +1,125 @@
+"""Undoing: money that left unasked is taken from where the payment's money stands, the newest allocation first.
+
+What was on an invoice is owed again. An allocation is undone whole, by a row that names it; what remains of it is put
+back by a further row. Source: DESIGN §5, Where money goes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.core.ids import AllocationId, DeliveryId, InvoiceId, PaymentId, ProviderAccountId, VisitId
+from billing.core.money import Dong
+from billing.invoices.domain.invoice import Invoice
+from billing.payments.domain.event import FactKey, Telling
+from billing.payments.domain.intent import Intent
+from billing.payments.domain.payment import Place
+from providers.contract import Movement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outflow:
+    """Money that left, and what leads to the payment it belongs to.
+
+    `names` are keys of money received. Where the provider says which payment is reversed, only those count and `code`
+    is empty; else the keys of the outflow itself, then the one reference code of ours that it carries.
+    """
+
+    id: PaymentId
+    account_id: ProviderAccountId
+    delivery_id: DeliveryId
+    amount: Dong
+    occurred_at: datetime
+    names: frozenset[FactKey]
+    code: str
+
+    @property
+    def is_traceable(self) -> bool:
+        """Whether a payment that is booked later can be recognised as the one that left."""
+        return bool(self.names or self.code)
+
+
+def outflow_of(fact_id: PaymentId, telling: Telling, *, issued: Callable[[str], bool]) -> Outflow:
+    """The outflow that a telling speaks of. Of several codes of ours none counts: a person decides."""
+    codes = [code for code in telling.codes.field if issued(code)]
+    codes = codes or [code for code in telling.codes.direct if issued(code)]
+    own = frozenset(key._replace(movement=Movement.RECEIVED) for key in telling.own_traces)
+    return Outflow(
+        id=fact_id,
+        account_id=telling.account_id,
+        delivery_id=telling.delivery_id,
+        amount=telling.amount,
+        occurred_at=telling.occurred_at,
+        names=telling.reverses or own,
+        code=codes[0] if len(set(codes)) == 1 and not telling.reverses else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAllocation:
+    """A part of a payment that stands where it was put."""
+
+    id: AllocationId
+    place: Place
+    amount: Dong
+    invoice_id: InvoiceId | None
+    visit_id: VisitId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidBefore:
+    """A payment whose position is locked, with its live allocations, the newest first."""
+
+    payment_id: PaymentId
+    allocations: Sequence[LiveAllocation]
+    invoices: Mapping[InvoiceId, Invoice]
+    intent: Intent | None
+
+    @property
+    def standing(self) -> Dong:
+        """What of the payment has not left yet."""
+        return Dong(sum(allocation.amount for allocation in self.allocations))
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is taken out of one allocation; `rest_id` names the row that puts the remainder back, if there is one."""
+
+    allocation: LiveAllocation
+    amount: Dong
+    undo_id: AllocationId
+    rest_id: AllocationId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What money that left leads to: rows to add, and invoices and the intent in their final shape."""
+
+    payment_id: PaymentId
+    taken: tuple[Taken, ...]
+    invoices: tuple[Invoice, ...]
+    intent: Intent | None
+
+
+def undo(amount: Dong, paid: PaidBefore, *, new_id: Callable[[], AllocationId]) -> Undone:
+    """Take `amount`, at most what stands, out of a payment."""
+    assert 0 < amount <= paid.standing, "no more leaves than stands"
+    taken: list[Taken] = []
+    invoices = dict(paid.invoices)
+    changed: set[InvoiceId] = set()
+    rest = amount
+    for allocation in paid.allocations:
+        if rest == 0:
+            break
+        part = Dong(min(rest, allocation.amount))
+        rest = Dong(rest - part)
+        taken.append(Taken(allocation, part, new_id(), new_id() if part < allocation.amount else None))
+        if allocation.invoice_id is not None:
+            invoices[allocation.invoice_id] = invoices[allocation.invoice_id].give_back(part)
+            changed.add(allocation.invoice_id)
+    return Undone(
+        payment_id=paid.payment_id,
+        taken=tuple(taken),
+        invoices=tuple(invoices[invoice_id] for invoice_id in sorted(changed)),
+        intent=None if paid.intent is None else paid.intent.lose(amount),
+    )

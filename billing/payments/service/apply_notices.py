@@ -1,0 +1,340 @@
+"""Every fact that makes or undoes a payment enters here: a batch of deliveries becomes money in the books.
+
+Takes a transaction that holds the day lock, opens none. Applying a delivery twice changes nothing. The order is the
+lock order of the house: day, keys, invoices, intents; then everything received is written at once. Money that left
+comes last (`outflows.py`), for every caller, by notice and not by delivery. Source: DESIGN §5.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from billing.context import Books, Context, ProviderAccount
+from billing.core.actor import Actor
+from billing.core.ids import AllocationId, DeliveryId, EntryId, PaymentId
+from billing.core.money import Dong, dong
+from billing.core.reference_code import Grammar, may_name_code
+from billing.db.database import Transaction
+from billing.ledger.domain.accounts import CHART, AccountKey, Entry, EntryKind, accounting_date, business_date
+from billing.ledger.domain.posting_rules import clearing_account, payment_received
+from billing.payments.domain.apply_events import Folded, Ground, Reason, fold
+from billing.payments.domain.event import (
+    EventKey,
+    Source,
+    Telling,
+    first_tellings,
+    join_facts,
+    rejoin_facts,
+)
+from billing.payments.domain.intent import Intent
+from billing.payments.domain.payment import Allocation
+from billing.payments.domain.reference_links import KnownReferences
+from billing.payments.domain.reversal import outflow_of
+from billing.payments.service.apply_outflows import NewOutflow, apply_outflows
+from billing.payments.service.event_names import codes_in, event_key, fact_keys, reference_key, reversed_keys
+from billing.payments.service.exception_rows import case_row
+from billing.payments.service.webhook_messages import intent_message, invoice_message
+from billing.payments.store.bank_references import lock_references, write_references
+from billing.payments.store.bookings import (
+    AuditLine,
+    Booking,
+    DeliveryRow,
+    Message,
+    PaymentRow,
+    write_booking,
+)
+from billing.payments.store.event_keys import (
+    LockedGround,
+    claim_keys,
+    codes_of,
+    lock_bank_accounts,
+    lock_ground,
+    read_twins,
+)
+from billing.payments.store.payees import NamedPayee, read_own_payees
+from billing.payments.store.reversals import lock_for_outflows
+from billing.payments.store.unmatched_outflows import outflow_key
+from providers.contract import Callback, Movement, Notice, Payer, Verdict
+from providers.references import is_placeholder
+
+_KEPT_HEADERS = frozenset({"content-type", "user-agent", "date"})
+_NOBODY = Payer()
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_ACCOUNTS = tuple(AccountKey(role) for role, terms in CHART.items() if not terms.is_per_subject)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One verified message of a provider account with what it says."""
+
+    id: DeliveryId
+    account: ProviderAccount
+    callback: Callback
+    notices: tuple[Notice, ...]
+    source: Source = Source.CALLBACK
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a delivery; the receipt is the same for every delivery of one event."""
+
+    verdict: Verdict
+    receipt_id: DeliveryId
+
+
+async def apply_deliveries(
+    tx: Transaction, deliveries: Sequence[Delivery], context: Context
+) -> dict[DeliveryId, Answer]:
+    """Apply a batch of one organization in order of arrival; what it leads to is written when this returns."""
+
+    def new_payment_id() -> PaymentId:
+        return PaymentId(context.ids.new())
+
+    now = context.clock()
+    books = await context.books(tx, *_ACCOUNTS, *{clearing_account(delivery.account.id) for delivery in deliveries})
+    tellings, books = await _tellings(tx, deliveries, books, context)
+    # Which bank accounts have several channels is known from a while ago, and again from the claim: one that got a
+    # second channel meanwhile is locked late. Should two batches then wait for each other, one of them is tried again.
+    thought = {one.account.bank_account_id for one in deliveries if one.account.channels > 1}
+    suspects = await _lock_suspects(tx, tellings, thought)
+    alike = first_tellings(tellings)
+    claimed_ids = join_facts(alike, new_payment_id)
+    claimed = await claim_keys(tx, tellings, claimed_ids)
+    new = [telling for telling in alike if telling.event in claimed.events]
+    suspects += await _lock_suspects(tx, tellings, claimed.shared - thought)
+    await lock_references(tx, new, claimed)
+    today = business_date(now)
+    first_day = min((business_date(telling.occurred_at) for telling in tellings), default=today)
+    if any(telling.takes_money_out for telling in tellings):
+        await lock_for_outflows(tx, tellings, codes=codes_of(tellings))
+    locked = await lock_ground(tx, tellings, claimed, first_day=min(first_day, today), last_day=today)
+    ground = Ground(
+        known_events=locked.known_events,
+        known_facts=locked.known_facts,
+        fact_ids=claimed_ids if len(new) == len(alike) else rejoin_facts(new, claimed_ids, new_payment_id),
+        claimed_ids=claimed_ids,
+        intents=locked.intents,
+        invoices=locked.invoices,
+        twins=await read_twins(tx, suspects) if suspects else (),
+        references=KnownReferences(locked.uses, claimed.references),
+    )
+    folded = fold(tellings, ground, new_allocation_id=lambda: AllocationId(context.ids.new()))
+    answers = {
+        delivery.id: Answer(
+            folded.verdicts.get(delivery.id, Verdict.STORED), folded.receipts.get(delivery.id, delivery.id)
+        )
+        for delivery in deliveries
+    }
+    booking = _booking(deliveries, answers, folded, locked, books=books, context=context)
+    received = [telling for telling in tellings if telling.moves_money and telling.movement is Movement.RECEIVED]
+    booking = replace(
+        booking,
+        received_codes=codes_of(received),
+        received_keys=sorted({outflow_key(key) for telling in received for key in telling.traces | telling.own_traces}),
+    )
+    waiting = await write_booking(tx, booking, books.accounts)
+    await write_references(tx, folded.uses, folded.moved_uses)
+    if folded.outflows or waiting:
+        left = _outflows(folded, locked)
+        await apply_outflows(tx, left, waiting, days=locked.days, context=context)
+    return answers
+
+
+async def _tellings(
+    tx: Transaction, deliveries: Sequence[Delivery], books: Books, context: Context
+) -> tuple[list[Telling], Books]:
+    """What the notices say. Codes of a prefix that the books do not have yet make them be read again."""
+    own = await _own_payees(tx, deliveries)
+    notices = [(each, _settled(each, notice, own)) for each in deliveries for notice in each.notices]
+    tellings = [_telling(delivery, notice, books.grammar, own) for delivery, notice in notices]
+    if any(_may_have_new_prefix(telling) for telling in tellings):
+        known, books = books, await context.books_with_new_prefixes(tx, books)
+        if known is not books:
+            tellings = [_telling(delivery, notice, books.grammar, own) for delivery, notice in notices]
+    return tellings, books
+
+
+def _may_have_new_prefix(telling: Telling) -> bool:
+    codes = telling.codes
+    return telling.moves_money and not codes.field and not codes.direct and may_name_code(telling.transfer_text)
+
+
+async def _lock_suspects(tx: Transaction, tellings: Sequence[Telling], shared: Set[UUID | None]) -> list[Telling]:
+    """Hold the bank accounts of several channels; the tellings of money on them, which another channel may tell too."""
+    suspects = [telling for telling in tellings if telling.moves_money and telling.bank_account_id in shared]
+    banks = {telling.bank_account_id for telling in suspects if telling.bank_account_id is not None}
+    if banks:
+        await lock_bank_accounts(tx, sorted(banks))
+    return [telling for telling in suspects if telling.bank_account_id is not None]
+
+
+def _outflows(folded: Folded, locked: LockedGround) -> list[NewOutflow]:
+    cases = {case.telling.event: case for case in folded.cases if case.reason is Reason.MONEY_LEFT_UNASKED}
+    return [
+        NewOutflow(outflow_of(fact_id, telling, issued=locked.intents.__contains__), cases[telling.event])
+        for fact_id, telling in folded.outflows
+    ]
+
+
+async def _own_payees(tx: Transaction, deliveries: Sequence[Delivery]) -> Mapping[NamedPayee, UUID | None]:
+    """Payees that messages name in place of the account's own, and that are or were the organization's all the same.
+
+    Settings may be a while old, and money under the codes of before still comes: this is read in the transaction.
+    """
+    named = [
+        one
+        for delivery in deliveries
+        for notice in delivery.notices
+        if notice.names_other_account
+        for one in _payees(delivery, notice)
+    ]
+    return await read_own_payees(tx, named) if named else {}
+
+
+def _payees(delivery: Delivery, notice: Notice) -> list[NamedPayee]:
+    return [NamedPayee(delivery.account.id, setting, value) for setting, value in notice.payee]
+
+
+def _settled(delivery: Delivery, notice: Notice, own: Mapping[NamedPayee, UUID | None]) -> Notice:
+    """The notice, with whether it is foreign as the transaction knows it."""
+    payees = _payees(delivery, notice)
+    if notice.names_other_account and payees and all(payee in own for payee in payees):
+        return replace(notice, names_other_account=False)
+    return notice
+
+
+def _telling(delivery: Delivery, notice: Notice, grammar: Grammar, own: Mapping[NamedPayee, UUID | None]) -> Telling:
+    banks = [own[payee] for payee in _payees(delivery, notice) if own.get(payee) is not None]
+    account = replace(delivery.account, bank_account_id=banks[0]) if banks else delivery.account
+    if notice.fact_keys and notice.aliases:
+        notice = replace(notice, fact_keys=notice.fact_keys | notice.aliases)
+    return Telling(
+        delivery_id=delivery.id,
+        account_id=account.id,
+        bank_account_id=account.bank_account_id,
+        event=EventKey(account.id, event_key(notice)),
+        fingerprint=notice.fingerprint,
+        outcome=notice.outcome,
+        movement=notice.movement,
+        amount=dong(notice.amount),
+        occurred_at=_moment(notice, delivery),
+        fact_keys=fact_keys(account, notice),
+        reference_key=reference_key(account, notice),
+        reverses=reversed_keys(account, notice),
+        source=delivery.source,
+        codes=codes_in(notice, grammar),
+        transfer_text=notice.transfer_text,
+        provider_reference=notice.provider_reference,
+        bank_reference="" if is_placeholder(notice.bank_reference) else notice.bank_reference,
+        payer=notice.payer,
+        names_other_account=notice.names_other_account,
+    )
+
+
+def _moment(notice: Notice, delivery: Delivery) -> datetime:
+    """When it happened; one that cannot be, as an unset clock writes it, must not keep money out of the books."""
+    return notice.occurred_at if _FIRST <= notice.occurred_at < _LAST else delivery.callback.received_at
+
+
+def _booking(
+    deliveries: Sequence[Delivery],
+    answers: dict[DeliveryId, Answer],
+    folded: Folded,
+    locked: LockedGround,
+    *,
+    books: Books,
+    context: Context,
+) -> Booking:
+    now = context.clock()
+    new_id = context.ids.new
+    parts: dict[PaymentId, list[Allocation]] = {}
+    for allocation in folded.allocations:
+        parts.setdefault(allocation.payment_id, []).append(allocation)
+    return Booking(
+        recorded_at=now,
+        deliveries=[
+            DeliveryRow(
+                id=delivery.id,
+                account_id=delivery.account.id,
+                callback=delivery.callback,
+                kept_headers=_KEPT_HEADERS | delivery.account.evidence_headers,
+                verdict=answers[delivery.id].verdict,
+                receipt_id=answers[delivery.id].receipt_id,
+                notices=len(delivery.notices),
+            )
+            for delivery in deliveries
+        ],
+        payments=[
+            PaymentRow(
+                payment=payment,
+                bank_account_id=telling.bank_account_id,
+                transfer_text=telling.transfer_text,
+                payer=telling.payer or _NOBODY,
+                parts=parts[payment.id],
+            )
+            for payment, telling in folded.payments
+        ],
+        allocations=folded.allocations,
+        invoices=[
+            (invoice, locked.invoices[invoice_id].version) for invoice_id, invoice in sorted(folded.invoices.items())
+        ],
+        intents=_with_versions(folded, locked),
+        entries=_entries(folded, parts, locked, context),
+        cases=[case_row(case, books, context) for case in folded.cases if case.reason is not Reason.MONEY_LEFT_UNASKED],
+        holds=folded.holds,
+        attached=folded.attached,
+        messages=_messages(folded, locked, context),
+        audit=[
+            AuditLine(
+                id=new_id(),
+                account_id=payment.account_id,
+                action="payment_received",
+                subject_kind="payment",
+                subject_id=payment.id,
+            )
+            for payment, _ in folded.payments
+        ],
+    )
+
+
+def _with_versions(folded: Folded, locked: LockedGround) -> list[tuple[Intent, int]]:
+    before = {intent.id: intent.version for intent in locked.intents.values()}
+    return [(intent, before[intent_id]) for intent_id, intent in sorted(folded.intents.items())]
+
+
+def _entries(
+    folded: Folded, parts: dict[PaymentId, list[Allocation]], locked: LockedGround, context: Context
+) -> list[Entry]:
+    now = context.clock()
+    return [
+        Entry(
+            id=EntryId(context.ids.new()),
+            kind=EntryKind.PAYMENT_RECEIVED,
+            effective_at=telling.occurred_at,
+            recorded_at=now,
+            accounting_date=accounting_date(
+                occurred_on=business_date(telling.occurred_at), today=business_date(now), days=locked.days
+            ),
+            actor=Actor.provider(telling.account_id),
+            postings=payment_received(parts[payment.id], account_id=payment.account_id),
+        )
+        for payment, telling in folded.payments
+    ]
+
+
+def _messages(folded: Folded, locked: LockedGround, context: Context) -> list[Message]:
+    """What others are told: money that came, bills and collections that changed. Ids and amounts only."""
+    payments: list[tuple[str, dict[str, object]]] = [
+        ("payment.received", {"payment_id": str(payment.id), "amount": payment.amount})
+        for payment, _ in folded.payments
+    ]
+    invoices = [invoice_message(invoice) for invoice in folded.invoices.values()]
+    owed = {invoice_id: invoice.owed for invoice_id, invoice in {**locked.invoices, **folded.invoices}.items()}
+    intents = [
+        intent_message(intent, owed=Dong(sum(owed[invoice_id] for invoice_id in intent.invoices)))
+        for intent in folded.intents.values()
+    ]
+    return [
+        Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in payments + invoices + intents
+    ]

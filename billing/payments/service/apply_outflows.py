@@ -1,0 +1,134 @@
+"""Money that left is taken out of the payment it belongs to, once everything that was received is written.
+
+Takes a transaction that holds the day lock, opens none. An outflow whose payment is not in the books waits under the
+names that lead to it, and is examined again when a payment under one of them is booked: the invoice owes again,
+whichever event comes first. Source: DESIGN §5, Where money goes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from billing.checkout.store.intents import read_owed
+from billing.context import Context
+from billing.core.actor import Actor
+from billing.core.ids import AllocationId, EntryId, PaymentId
+from billing.db.database import Transaction
+from billing.ledger.domain.accounts import (
+    AccountKey,
+    AccountRole,
+    DayState,
+    Entry,
+    EntryKind,
+    accounting_date,
+    business_date,
+)
+from billing.ledger.domain.posting_rules import clearing_account, money_left, payment_undone
+from billing.payments.domain.apply_events import Case
+from billing.payments.domain.reversal import Outflow, Undone, undo
+from billing.payments.service.exception_rows import case_row
+from billing.payments.service.webhook_messages import intent_message, invoice_message
+from billing.payments.store.bookings import Booking, Message, write_booking
+from billing.payments.store.reversals import find_payment, lock_payment, write_undone
+from billing.payments.store.unmatched_outflows import add_unmatched_outflow, match_outflow, read_unmatched_outflows
+
+_WAITING = AccountKey(AccountRole.UNEXPLAINED_OUTFLOW)
+
+
+@dataclass(frozen=True, slots=True)
+class NewOutflow:
+    """An outflow told for the first time, with the exception it opens."""
+
+    outflow: Outflow
+    case: Case
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    outflow: Outflow
+    undone: Undone | None  # None where no payment is known that still has the money
+    case: Case | None  # None for an outflow that waited
+
+
+async def apply_outflows(
+    tx: Transaction,
+    new: Sequence[NewOutflow],
+    waiting: Sequence[PaymentId],
+    *,
+    days: Mapping[date, DayState],
+    context: Context,
+) -> int:
+    """Apply outflows that waited for what was just booked, then new ones, each in turn; returns how many were matched.
+
+    `days` are the days ever opened from the day of the oldest new outflow to today.
+    """
+    applied: list[_Applied] = []
+    for outflow in await read_unmatched_outflows(tx, waiting) if waiting else ():
+        undone = await _take_out(tx, outflow, context, has_waited=True)
+        if undone is not None:
+            applied.append(_Applied(outflow, undone, None))
+    for each in new:
+        undone = await _take_out(tx, each.outflow, context, has_waited=False)
+        if undone is None and each.outflow.is_traceable:
+            await add_unmatched_outflow(tx, each.outflow, at=context.clock())
+        applied.append(_Applied(each.outflow, undone, each.case))
+    if applied:
+        books = await context.books(tx, _WAITING, *{clearing_account(one.outflow.account_id) for one in applied})
+        cases = [
+            case_row(replace(one.case, payment_id=one.undone.payment_id if one.undone else None), books, context)
+            for one in applied
+            if one.case is not None
+        ]
+        booking = Booking(
+            recorded_at=context.clock(),
+            entries=[_entry(one, days, context) for one in applied],
+            cases=cases,
+            messages=await _messages(tx, [one.undone for one in applied if one.undone], context),
+        )
+        await write_booking(tx, booking, books.accounts)
+    return sum(one.undone is not None for one in applied)
+
+
+async def _take_out(tx: Transaction, outflow: Outflow, context: Context, *, has_waited: bool) -> Undone | None:
+    """Take an outflow out of its payment; None where no payment is known that still has so much."""
+    payment_id = await find_payment(tx, outflow)
+    if payment_id is None:
+        return None
+    paid = await lock_payment(tx, payment_id)
+    if paid.standing < outflow.amount:
+        return None
+    now = context.clock()
+    if has_waited and not await match_outflow(tx, outflow.id, payment_id, at=now):
+        return None
+    undone = undo(outflow.amount, paid, new_id=lambda: AllocationId(context.ids.new()))
+    await write_undone(tx, undone, at=now)
+    return undone
+
+
+def _entry(applied: _Applied, days: Mapping[date, DayState], context: Context) -> Entry:
+    """The entry of an outflow: on its own day where it is new, today where it was booked before and is matched now."""
+    outflow, undone = applied.outflow, applied.undone
+    now = context.clock()
+    has_waited = applied.case is None
+    left_from = _WAITING if has_waited else clearing_account(outflow.account_id)
+    effective_at = now if has_waited else outflow.occurred_at
+    return Entry(
+        id=EntryId(context.ids.new()),
+        kind=EntryKind.OUTFLOW_MATCHED if has_waited else EntryKind.MONEY_LEFT,
+        effective_at=effective_at,
+        recorded_at=now,
+        accounting_date=accounting_date(occurred_on=business_date(effective_at), today=business_date(now), days=days),
+        actor=Actor.provider(outflow.account_id),
+        postings=money_left(outflow.amount, account_id=outflow.account_id)
+        if undone is None
+        else payment_undone(undone, left_from=left_from),
+    )
+
+
+async def _messages(tx: Transaction, undone: Sequence[Undone], context: Context) -> list[Message]:
+    """What others are told: invoices that owe again, and the intents whose money has left. Ids and amounts only."""
+    intents = [each.intent for each in undone if each.intent is not None]
+    owed = await read_owed(tx, [intent.id for intent in intents])
+    told = [invoice_message(invoice) for each in undone for invoice in each.invoices]
+    told += [intent_message(intent, owed=owed[intent.id]) for intent in intents]
+    return [Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in told]

@@ -1,0 +1,79 @@
+"""Names of a notice: its event key, the strong names and the bank reference of its money, and our codes in it.
+
+Source: DESIGN §5, Duplicates; Strong and weak names.
+"""
+
+import hashlib
+from functools import lru_cache
+
+from billing.context import ProviderAccount
+from billing.core.reference_code import Grammar, extract_codes, is_reference_code, squeezed_codes
+from billing.payments.domain.event import WEAK, Codes, FactKey, ReferenceKey
+from billing.payments.domain.reference_links import STRONG, normal_reference
+from providers.contract import Movement, Notice, Outcome
+from providers.references import is_placeholder
+
+
+def event_key(notice: Notice) -> str:
+    """What is told, kept apart by what it may do: a telling that books nothing must not shadow one that does.
+
+    Money without any name is told apart by its content, so that a second such transfer is another case for a person.
+    """
+    if notice.names_other_account:
+        return f"foreign:{notice.event_key}"
+    if notice.outcome is Outcome.SUCCEEDED and not _names(notice.fact_keys):
+        return f"unnamed:{notice.event_key}:{hashlib.sha256(notice.fingerprint).hexdigest()[:16]}"
+    return f"{notice.movement.value}:{notice.event_key}"
+
+
+@lru_cache(maxsize=1024)
+def _names(keys: frozenset[str]) -> tuple[str, ...]:
+    """The fact keys that name something: a placeholder is no reference and no id. Asked several times a notice."""
+    return tuple(sorted(key for key in keys if not is_placeholder(key.partition(":")[2])))
+
+
+def fact_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
+    """The strong names of the money. Without one, the event is its name: a bank reference alone is weak."""
+    names = _names(notice.fact_keys)
+    strong = [name for name in names if not name.startswith(WEAK)]
+    if names and not strong:
+        strong = [f"event:{hashlib.sha256(event_key(notice).encode()).hexdigest()}"]
+    return frozenset(
+        FactKey(owner, notice.movement, name)
+        for name in strong
+        for owner in (account.id_scopes(notice.payee) if name.startswith(STRONG) else (account.id,))
+    )
+
+
+def reference_key(account: ProviderAccount, notice: Notice) -> ReferenceKey | None:
+    """A bank's reference belongs to the bank account, so that another channel's telling of it is recognised."""
+    return _reference_key(account, notice.movement, notice.fact_keys)
+
+
+def _reference_key(account: ProviderAccount, movement: Movement, keys: frozenset[str]) -> ReferenceKey | None:
+    named = next((name for name in _names(keys) if name.startswith(WEAK)), None)
+    if named is None:
+        return None
+    reference = normal_reference(named.removeprefix(WEAK))
+    return ReferenceKey(account.bank_account_id or account.id, movement, reference)
+
+
+def reversed_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
+    """Names of the payment whose money has left, as `Telling.traces` of that payment has them."""
+    if not notice.reverses:
+        return frozenset()
+    reference = _reference_key(account, Movement.RECEIVED, notice.reverses)
+    strong = [name for name in _names(notice.reverses) if not name.startswith(WEAK)]
+    owners = account.id_scopes(notice.payee)
+    traces = {FactKey(owner, Movement.RECEIVED, name) for name in strong for owner in owners}
+    return frozenset(traces if reference is None else traces | {reference.as_trace})
+
+
+def codes_in(notice: Notice, grammar: Grammar) -> Codes:
+    own = (notice.reference,) if notice.reference is not None and is_reference_code(notice.reference) else ()
+    if notice.names_order:
+        return Codes(field=own)
+    extraction = extract_codes(notice.transfer_text, grammar)
+    if extraction.squeezed:
+        return Codes(field=own, squeezed=extraction.codes)
+    return Codes(field=own, direct=extraction.codes, squeezed=squeezed_codes(notice.transfer_text, grammar))

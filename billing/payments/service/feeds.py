@@ -1,0 +1,192 @@
+"""Feeding: the lists of accounts whose callbacks may be lost are read from where they were last read.
+
+A list is claimed for a while and committed, the provider is called with no transaction open, and the page enters by
+`steps/notices` like a callback, under the same keys: listed and called back is booked once. The place in the list moves
+in the transaction that writes the page, so that after a crash the page is read again and changes nothing. A page that
+cannot be written keeps its place, and nothing of it is skipped: the rest of it is written, and people are told.
+Source: DESIGN §7 (Feeds).
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from billing.context import Context, ProviderAccount
+from billing.core.errors import BillingError, CommitUnknown, Unavailable
+from billing.core.ids import DeliveryId, OrganizationId
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.store.journal import open_day
+from billing.organizations.store.organizations import read_account_names
+from billing.payments.domain.apply_events import Reason
+from billing.payments.domain.event import Source
+from billing.payments.domain.exception import terms_of
+from billing.payments.service.apply_notices import Delivery, apply_deliveries
+from billing.payments.store.exceptions import open_case_of_account, read_exception_terms
+from billing.payments.store.feeds import claim_feed, fail_feed, move_feed
+from providers.contract import Callback, Feeds, FeedUnknown, Notice, Notices
+
+CLAIM = timedelta(minutes=3)
+"""How long a list is one worker's; longer than a call may take and its page needs to be written."""
+
+FAILURES_MAX = 12
+"""Failures in a row, about three quarters of an hour, after which a person is told that a list is not read."""
+
+CALL_TIMEOUT_S = 60.0
+PAGES_MAX = 20
+"""How many pages of one list are read in one round."""
+
+_EVIDENCE_METHOD = "FEED"
+
+log = structlog.get_logger(__name__)
+
+
+class FeedStuck(BillingError):
+    """A page of an account's list cannot be written; it is read again until what is wrong is mended."""
+
+    code = "feed_stuck"
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    told: Notices
+    cursor: str
+    claimed_until: datetime
+
+
+async def feed_once(context: Context, organization_id: OrganizationId) -> int:
+    """Read on in the list of every account that has one, within its budget; returns how many notices came.
+
+    One account that hangs or fails does not keep the others from being read.
+    """
+    async with context.database.transaction(organization_id) as tx:
+        names = await read_account_names(tx)
+    counts = await asyncio.gather(
+        *(_feed_account(context, organization_id, name) for name in names), return_exceptions=True
+    )
+    for count in counts:
+        if isinstance(count, BaseException):
+            raise count
+    return sum(count for count in counts if isinstance(count, int))
+
+
+async def _feed_account(context: Context, organization_id: OrganizationId, name: str) -> int:
+    account = await context.accounts.find(organization_id, name)
+    assert account is not None, "accounts are never removed"
+    if not isinstance(account.provider, Feeds) or account.provider.feeds_per_minute <= 0:
+        return 0
+    came = 0
+    for _ in range(PAGES_MAX):
+        now = context.clock()
+        until = now + CLAIM
+        async with context.database.transaction(organization_id) as tx:
+            per_minute = account.provider.feeds_per_minute
+            cursor = await claim_feed(tx, account.id, now=now, until=until, per_minute=per_minute)
+        if cursor is None:
+            break
+        page = await _read_page(context, account, account.provider, cursor, until)
+        if page is None:
+            break
+        await _take_page(context, account, page)
+        came += len(page.told.notices)
+        if page.cursor == cursor:
+            break
+    return came
+
+
+async def _read_page(
+    context: Context, account: ProviderAccount, provider: Feeds, cursor: str, until: datetime
+) -> _Page | None:
+    """Call the provider, no transaction open; None where it could not be read, which leaves it alone for a while."""
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            told, following = await provider.read_since(cursor, now=context.clock())
+    except Exception as error:  # A provider's own fault must not keep the others from being read.
+        is_foreseen = isinstance(error, (FeedUnknown, TimeoutError))
+        log.warning("feed_not_read", account_id=str(account.id), exc_info=None if is_foreseen else error)
+        await _fail(context, account, claimed_until=until, is_stuck=False)
+        return None
+    return _Page(told, following, until)
+
+
+async def _fail(context: Context, account: ProviderAccount, *, claimed_until: datetime, is_stuck: bool) -> None:
+    """Leave a list alone for a while; where it is stuck, or has failed too often in a row, a person is told."""
+    now = context.clock()
+    async with context.database.transaction(account.organization_id) as tx:
+        failures = await fail_feed(tx, account.id, claimed_until=claimed_until, now=now)
+        if failures and (is_stuck or failures >= FAILURES_MAX):
+            terms = terms_of(Reason.FEED_STUCK, await read_exception_terms(tx))
+            case_id = context.ids.new()
+            await open_case_of_account(tx, case_id, Reason.FEED_STUCK, account.id, at=now, terms=terms)
+
+
+async def _take_page(context: Context, account: ProviderAccount, page: _Page) -> None:
+    """Write a page with the new place in one transaction.
+
+    Raises FeedStuck, or Unavailable and CommitUnknown, which pass.
+    """
+    now = context.clock()
+    async with context.database.transaction(account.organization_id, posting=True) as tx:
+        await open_day(tx, business_date(now), at=now)
+    try:
+        await _write(context, account, page, page.told.notices, is_last=True)
+    except (Unavailable, CommitUnknown):
+        await _fail(context, account, claimed_until=page.claimed_until, is_stuck=False)
+        raise
+    except Exception as error:  # Whatever is wrong with one notice; the others of its page are written.
+        log.error("feed_page_not_written", account_id=str(account.id), exc_info=error)
+        await _write_one_by_one(context, account, page)
+    context.note_change(account.organization_id)
+
+
+async def _write_one_by_one(context: Context, account: ProviderAccount, page: _Page) -> None:
+    """Write each notice by itself, and move on only where all of them were."""
+    failed: list[str] = []
+    for notice in page.told.notices:
+        try:
+            await _write(context, account, page, (notice,), is_last=False)
+        except (Unavailable, CommitUnknown):
+            raise
+        except Exception as error:
+            log.error("feed_notice_not_written", account_id=str(account.id), exc_info=error)
+            failed.append(type(error).__name__)
+    if not failed:
+        await _write(context, account, page, (), is_last=True)
+        return
+    await _fail(context, account, claimed_until=page.claimed_until, is_stuck=True)
+    raise FeedStuck(f"{len(failed)} of a page of account {account.name} cannot be written: {', '.join(failed)}")
+
+
+async def _write(
+    context: Context, account: ProviderAccount, page: _Page, notices: tuple[Notice, ...], *, is_last: bool
+) -> None:
+    now = context.clock()
+    async with context.database.transaction(account.organization_id, posting=True) as tx:
+        if notices:
+            delivery = Delivery(
+                id=DeliveryId(context.ids.new()),
+                account=account,
+                callback=_evidence(page.told.evidence, at=now),
+                notices=notices,
+                source=Source.FEED,
+            )
+            await apply_deliveries(tx, [delivery], context)
+        if is_last:
+            is_ours = await move_feed(tx, account.id, claimed_until=page.claimed_until, cursor=page.cursor, now=now)
+            if not is_ours:
+                log.warning("feed_claim_ended", account_id=str(account.id))
+
+
+def _evidence(answer: bytes, *, at: datetime) -> Callback:
+    """What the provider answered, kept like a delivery; the method says that we read its list."""
+    return Callback(
+        method=_EVIDENCE_METHOD,
+        tail="",
+        raw_query="",
+        query=(),
+        headers=(),
+        body=answer,
+        source_address="",
+        received_at=at,
+    )

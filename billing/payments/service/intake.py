@@ -1,0 +1,341 @@
+"""The intake: deliveries wait in lanes and are written in batches, one commit in flight for each lane.
+
+There is no timer. While one commit is under way the next batch fills by itself, and a lone delivery waits for nobody.
+A lane serves the organizations whose hash falls on it; a batch never mixes organizations. The answer is given only
+after COMMIT. Source: DESIGN §5, points 3 to 6.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from time import monotonic
+
+import asyncpg
+import structlog
+
+from billing.context import Context
+from billing.core.errors import InvalidValue, Unavailable
+from billing.core.ids import DeliveryId, OrganizationId, ProviderAccountId
+from billing.db.background import KeptTask
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.store.journal import open_day
+from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
+from billing.payments.service.delivery_faults import is_ours, may_be_data, place_of, probe_of, store_dead_letter
+from providers.contract import Verdict
+
+log = structlog.get_logger(__name__)
+
+
+DEAD_LETTERS_PER_MINUTE_MAX = 5
+"""More dead letters of one account within a minute, and its deliveries are answered TRY_LATER."""
+
+
+Observer = Callable[[int, float], None]
+"""Told of a committed batch: deliveries, seconds."""
+
+
+class LaneFull(Unavailable):
+    """Too many deliveries wait already; the provider delivers again."""
+
+    code = "try_later"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeLimits:
+    """How many lanes, how many deliveries in a batch, how many may wait in one lane, and how long."""
+
+    lanes: int = 8
+    batch_max: int = 96
+    waiting_max: int = 2_048
+    wait_max_ms: float = 100.0
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    delivery: Delivery
+    answered: "asyncio.Future[Answer]"
+    arrived: float
+
+
+class Intake:
+    """Lanes with one writer each. Use as an async context manager; leaving it writes what still waits."""
+
+    def __init__(self, context: Context, limits: IntakeLimits | None = None) -> None:
+        self._limits = limits or IntakeLimits()
+        self._lanes = [_Lane(context, self._limits) for _ in range(self._limits.lanes)]
+
+    async def __aenter__(self) -> "Intake":
+        for number, lane in enumerate(self._lanes):
+            lane.start(f"queue_{number}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(lane.stop() for lane in self._lanes))
+
+    def is_full(self, organization_id: OrganizationId) -> bool:
+        """Whether a delivery of this organization would be refused: asked before its signature is verified."""
+        return self._lane(organization_id).is_full(organization_id)
+
+    def observe(self, observer: Observer) -> None:
+        """Tell of every batch that was committed: its deliveries, and the seconds from its begin to its commit."""
+        for lane in self._lanes:
+            lane.observer = observer
+
+    def waiting(self) -> list[int]:
+        """How many deliveries wait in each lane now."""
+        return [lane.waiting for lane in self._lanes]
+
+    def throttled_accounts(self) -> set[ProviderAccountId]:
+        """Accounts that are told to try later, since too many of their deliveries could not be written."""
+        return {account_id for lane in self._lanes for account_id in lane.throttled_accounts()}
+
+    async def submit(self, delivery: Delivery) -> Answer:
+        """Have one verified delivery applied; returns after COMMIT.
+
+        Raises LaneFull, Unavailable or CommitUnknown: nothing may then be acknowledged, and the keys make the
+        provider's next delivery exact.
+        """
+        return await self._lane(delivery.account.organization_id).submit(delivery)
+
+    def _lane(self, organization_id: OrganizationId) -> "_Lane":
+        return self._lanes[organization_id % len(self._lanes)]
+
+
+class _Lane:
+    """One writer and the deliveries that wait for it, by organization, served in turn."""
+
+    def __init__(self, context: Context, limits: IntakeLimits) -> None:
+        self._context = context
+        self._limits = limits
+        self._queues: dict[OrganizationId, deque[_Waiting]] = {}
+        self._waiting = 0
+        self._under_way: list[_Waiting] = []
+        self._arrived = asyncio.Event()
+        self._is_stopping = False
+        self._writer: KeptTask | None = None
+        self._opened: dict[OrganizationId, date] = {}
+        self._dead_letters: dict[ProviderAccountId, deque[float]] = {}
+        self.observer: Observer | None = None
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
+
+    def start(self, name: str) -> None:
+        self._writer = self._context.background.start(name, self._write_for_ever, on_end=self._refuse_what_waits)
+
+    def _refuse_what_waits(self, error: BaseException | None) -> None:
+        """A writer that ended leaves nobody waiting: what still stands in the lane is delivered again."""
+        waiting = [*self._under_way, *(one for queue in self._queues.values() for one in queue)]
+        self._under_way = []
+        self._queues.clear()
+        self._waiting = 0
+        _refuse(waiting, error)
+
+    async def stop(self) -> None:
+        self._is_stopping = True
+        self._arrived.set()
+        if self._writer is not None:
+            await self._writer.stop(grace_s=None)
+
+    def is_full(self, organization_id: OrganizationId) -> bool:
+        if self._is_stopping or self._writer is None or self._writer.is_down:
+            return True
+        return self._waiting >= self._limits.waiting_max or self._age_ms(organization_id) > self._limits.wait_max_ms
+
+    def _age_ms(self, organization_id: OrganizationId) -> float:
+        """How long the organization's oldest delivery is waiting for its batch to begin.
+
+        Not the lane's oldest: organizations are served in turn, and one whose deliveries pile up has no other refused.
+        """
+        queue = self._queues.get(organization_id)
+        return (monotonic() - queue[0].arrived) * 1000 if queue else 0.0
+
+    async def submit(self, delivery: Delivery) -> Answer:
+        if self.is_full(delivery.account.organization_id):
+            raise LaneFull("too many deliveries wait already")
+        if self._is_throttled(delivery.account.id):
+            raise LaneFull("too many deliveries of this account could not be written")
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        queue = self._queues.setdefault(delivery.account.organization_id, deque())
+        queue.append(_Waiting(delivery, answered, monotonic()))
+        self._waiting += 1
+        self._arrived.set()
+        return await answered
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await self._arrived.wait()
+            batch = self._under_way = self._next_batch()
+            if batch:
+                await self._apply(batch)
+                self._under_way = []
+                if self._writer is not None:
+                    self._writer.note_success()
+                continue
+            if self._is_stopping:
+                return
+            self._arrived.clear()
+
+    def _next_batch(self) -> list[_Waiting]:
+        """Up to a batch of the organization that was served longest ago."""
+        if not self._queues:
+            return []
+        organization_id, queue = next(iter(self._queues.items()))
+        batch = [queue.popleft() for _ in range(min(len(queue), self._limits.batch_max))]
+        del self._queues[organization_id]
+        if queue:
+            self._queues[organization_id] = queue
+        self._waiting -= len(batch)
+        return batch
+
+    async def _apply(self, batch: Sequence[_Waiting], *, is_part: bool = False) -> None:
+        """Apply a batch; where a delivery of it causes an error, halve until that one stands alone."""
+        try:
+            answers = await self._write([waiting.delivery for waiting in batch])
+        except Exception as error:  # noqa: BLE001 - a queue survives every error of one batch; nothing is acknowledged
+            await self._find_cause(batch, error, is_part=is_part)
+        except BaseException as error:
+            _refuse(batch, error)
+            raise
+        else:
+            _answer(batch, answers)
+
+    async def _find_cause(self, batch: Sequence[_Waiting], error: Exception, *, is_part: bool) -> None:
+        """Reject a batch for a fault of our side; a single delivery that causes its error becomes a dead letter.
+
+        A whole batch is checked once before it is halved: a fault of our side then costs two transactions, not many.
+        """
+        if is_ours(error):
+            _refuse(batch, error)
+        elif len(batch) > 1:
+            if is_part or not may_be_data(error) or await self._is_cause(batch[0].delivery, error):
+                middle = len(batch) // 2
+                await self._apply(batch[:middle], is_part=True)
+                await self._apply(batch[middle:], is_part=True)
+            else:
+                _refuse(batch, error)
+        elif may_be_data(error) and await self._is_cause(batch[0].delivery, error):
+            await self._end_single(batch[0])
+        else:
+            _refuse(batch, error)
+
+    async def _end_single(self, waiting: _Waiting) -> None:
+        """Try a delivery once more that alone fails; a second failure is the delivery's own."""
+        try:
+            answers = await self._write([waiting.delivery])
+        except Exception as error:  # noqa: BLE001 - as in _apply
+            if is_ours(error) or not may_be_data(error):
+                _refuse([waiting], error)
+            else:
+                await self._store_dead_letter(waiting, error)
+        else:
+            _answer([waiting], answers)
+
+    async def _is_cause(self, delivery: Delivery, error: Exception) -> bool:
+        """Whether what a delivery holds causes an error: one of the same account, kind and time without any content of
+        its own is written, and rolled back.
+
+        Where that fails as well, the day, the schema, the books or the clock are at fault, and the provider is asked
+        to deliver again. An error that by its type concerns a value, and befalls that one too, leaves it open: then it
+        is stored, and a second one soon stops the account (`_is_throttled`). Source: DESIGN §5, point 7.
+        """
+        probe = probe_of(delivery, DeliveryId(self._context.ids.new()))
+        organization_id = delivery.account.organization_id
+        try:
+            await self._open_today(organization_id)
+            async with self._context.database.transaction(organization_id, posting=True) as tx:
+                await apply_deliveries(tx, [probe], self._context)
+                await tx.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                raise _RolledBack
+        except _RolledBack:
+            return True
+        except Exception as other:  # noqa: BLE001 - every error answers the question
+            log.error(
+                "delivery_probe_failed",
+                account_id=str(delivery.account.id),
+                error=type(other).__name__,
+                at=place_of(other),
+            )
+            return type(other) is type(error) and isinstance(error, (InvalidValue, asyncpg.DataError))
+
+    async def _store_dead_letter(self, waiting: _Waiting, error: Exception) -> None:
+        """Store the one delivery that cannot be written with its verified notices, reserving no key; acknowledge it.
+
+        An account with too many of these a minute is answered TRY_LATER instead: something is wrong on our side.
+        """
+        delivery = waiting.delivery
+        account_id = delivery.account.id
+        recent = self._dead_letters.setdefault(account_id, deque(maxlen=DEAD_LETTERS_PER_MINUTE_MAX))
+        if self._is_throttled(account_id):
+            _refuse([waiting], error)
+            return
+        fault = str(getattr(error, "sqlstate", None) or getattr(error, "code", None) or type(error).__name__)
+        try:
+            async with self._context.database.transaction(delivery.account.organization_id) as tx:
+                await store_dead_letter(tx, delivery, fault=fault)
+        except Exception as second:  # noqa: BLE001 - a delivery that cannot even be stored is not acknowledged
+            _refuse([waiting], second)
+            return
+        recent.append(monotonic())
+        log.error(
+            "delivery_dead_lettered",
+            delivery_id=str(delivery.id),
+            account_id=str(account_id),
+            fault=fault,
+            at=place_of(error),
+        )
+        _answer([waiting], {delivery.id: Answer(Verdict.STORED, delivery.id)})
+
+    def throttled_accounts(self) -> set[ProviderAccountId]:
+        """Accounts that are told to try later, since too many of their deliveries could not be written."""
+        return {account_id for account_id in self._dead_letters if self._is_throttled(account_id)}
+
+    def _is_throttled(self, account_id: ProviderAccountId) -> bool:
+        recent = self._dead_letters.get(account_id)
+        return recent is not None and len(recent) == DEAD_LETTERS_PER_MINUTE_MAX and monotonic() - recent[0] < 60
+
+    async def _write(self, deliveries: Sequence[Delivery]) -> dict[DeliveryId, Answer]:
+        context = self._context
+        organization_id = deliveries[0].account.organization_id
+        await self._open_today(organization_id)
+        began = monotonic()
+        async with context.database.transaction(organization_id, posting=True) as tx:
+            answers = await apply_deliveries(tx, deliveries, context)
+        context.note_change(organization_id)
+        if self.observer is not None:
+            self.observer(len(deliveries), monotonic() - began)
+        return answers
+
+    async def _open_today(self, organization_id: OrganizationId) -> None:
+        """The first posting of a day opens it, in a transaction of its own: no lock of a batch waits behind it."""
+        now = self._context.clock()
+        today = business_date(now)
+        if self._opened.get(organization_id) == today:
+            return
+        async with self._context.database.transaction(organization_id, posting=True) as tx:
+            await open_day(tx, today, at=now)
+        self._opened[organization_id] = today
+
+
+class _RolledBack(Exception):
+    """Ends the transaction of a probe."""
+
+
+def _answer(batch: Sequence[_Waiting], answers: Mapping[DeliveryId, Answer]) -> None:
+    for waiting in batch:
+        if not waiting.answered.done():
+            waiting.answered.set_result(answers[waiting.delivery.id])
+
+
+def _refuse(waiting: Sequence[_Waiting], error: BaseException | None) -> None:
+    """Answer first, log second: whatever a logger does, nobody is left waiting."""
+    for one in waiting:
+        if not one.answered.done():
+            refusal = Unavailable("the delivery could not be written; deliver it again")
+            refusal.__cause__ = error
+            one.answered.set_exception(refusal)
+    if waiting:
+        log.error("deliveries_refused", count=len(waiting), error=type(error).__name__, exc_info=error)

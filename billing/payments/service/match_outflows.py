@@ -1,0 +1,37 @@
+"""Outflows that wait for their payment: a round that finds those whose payment is in the books by now.
+
+The booking of a payment examines what waits for it (`steps/outflows.py`). Two transactions that run at once and share
+nothing but the payment's name may miss each other: a round after both have ended does not.
+"""
+
+from datetime import timedelta
+
+from billing.context import Context
+from billing.core.ids import OrganizationId
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.store.journal import open_day, read_days
+from billing.payments.service.apply_outflows import apply_outflows
+from billing.payments.store.unmatched_outflows import find_matchable_outflows
+
+EXAMINED_FOR = timedelta(days=2)
+"""How long after it was recorded an outflow is looked at in every round; its payment's booking examines it for ever."""
+
+MATCHED_MAX = 100
+"""How many outflows one round matches at most."""
+
+
+async def match_outflows_once(context: Context, organization_id: OrganizationId) -> int:
+    """Match outflows whose payment is in the books by now, each in a transaction of its own; returns how many were."""
+    now = context.clock()
+    today = business_date(now)
+    async with context.database.transaction(organization_id) as tx:
+        found = await find_matchable_outflows(tx, since=now - EXAMINED_FOR, at_most=MATCHED_MAX)
+    matched = 0
+    for outflow_id in found:
+        async with context.database.transaction(organization_id, posting=True) as tx:
+            await open_day(tx, today, at=now)
+            days = await read_days(tx, first_day=today, last_day=today)
+            matched += await apply_outflows(tx, (), [outflow_id], days=days, context=context)
+    if matched:
+        context.note_change(organization_id)
+    return matched

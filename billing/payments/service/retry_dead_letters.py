@@ -1,0 +1,224 @@
+"""Deliveries looked up, and dead letters retried once their cause is removed, or closed by two persons.
+
+A retry applies the stored, verified notices, dated by their first arrival, and needs no credential. It reserves its
+keys only now: paid otherwise meanwhile it becomes credit, received again meanwhile it is a duplicate. Source:
+DESIGN §5, point 7.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from billing.context import Context, ProviderAccount
+from billing.core.actor import Actor
+from billing.core.approvals import require_person
+from billing.core.errors import InvalidValue, NotFound, Refused
+from billing.core.ids import DeliveryId, OrganizationId
+from billing.db.database import Transaction
+from billing.ledger.domain.accounts import business_date
+from billing.ledger.store.journal import open_day, write_audit
+from billing.organizations.service.second_person import require_second_person
+from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
+from billing.payments.store.dead_letters import (
+    DeadLetter,
+    DeliveryAnswered,
+    StoredDelivery,
+    close_dead_letter,
+    lock_dead_letter,
+    mark_retried,
+    propose_closing,
+    read_dead_letters,
+    read_delivery,
+)
+from providers.contract import BadSignature, Callbacks, Notice, Notices, Unreadable
+from providers.notice_json import NoticesUnreadable, read_notices
+
+__all__ = [
+    "LIMIT_MAX",
+    "REASON_LENGTH_MAX",
+    "AlreadyClosed",
+    "AlreadyRetried",
+    "DeadLetter",
+    "DeliveryAnswered",
+    "NothingToRetry",
+    "ProofNotStored",
+    "approve_close",
+    "find_delivery",
+    "list_dead_letters",
+    "propose_close",
+    "reject_close",
+    "retry_dead_letter",
+]
+
+LIMIT_MAX = 200
+REASON_LENGTH_MAX = 1000
+_REASON_LENGTH_MIN = 3
+
+
+class AlreadyRetried(Refused):
+    """This dead letter was retried before; its answer stands under the delivery it was retried as."""
+
+    code = "already_retried"
+
+
+class AlreadyClosed(Refused):
+    """Two persons closed this dead letter; it is never booked."""
+
+    code = "already_closed"
+
+
+class NothingToRetry(Refused):
+    """The stored message reports no payment; there is nothing to write."""
+
+    code = "nothing_to_retry"
+
+
+class ProofNotStored(Refused):
+    """This dead letter was stored without its verified notices, and its message cannot be verified again."""
+
+    code = "proof_not_stored"
+
+
+class CloseNotProposed(Refused):
+    """Nobody proposed to close this dead letter."""
+
+    code = "close_not_proposed"
+
+
+async def find_delivery(
+    context: Context, organization_id: OrganizationId, delivery_id: DeliveryId
+) -> DeliveryAnswered | DeadLetter:
+    """A delivery as it was answered, or the dead letter of that id. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        answered = await read_delivery(tx, delivery_id)
+        if answered is not None:
+            return answered
+        stored = await lock_dead_letter(tx, delivery_id)
+    if stored is None:
+        raise NotFound("no such delivery", field="delivery_id")
+    return stored.letter
+
+
+async def list_dead_letters(
+    context: Context, organization_id: OrganizationId, *, after: DeliveryId | None = None, limit: int = LIMIT_MAX
+) -> Sequence[DeadLetter]:
+    """Dead letters that wait to be retried or closed, the oldest first."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_dead_letters(tx, after=after, limit=min(limit, LIMIT_MAX))
+
+
+async def retry_dead_letter(
+    context: Context, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
+) -> Answer:
+    """Apply a dead letter now, in one transaction with the note that it was retried.
+
+    Raises NotFound, AlreadyRetried, AlreadyClosed, ProofNotStored, NothingToRetry, or the error that still keeps it
+    from being written; it then waits on.
+    """
+    now = context.clock()
+    async with context.database.transaction(organization_id, posting=True) as tx:
+        await open_day(tx, business_date(now), at=now)
+        stored = await _lock_waiting(tx, delivery_id)
+        account = await context.accounts.find(organization_id, stored.letter.account_name)
+        assert account is not None, "accounts are never removed"
+        notices = _notices(stored, account)
+        retried_as = DeliveryId(context.ids.new())
+        delivery = Delivery(id=retried_as, account=account, callback=stored.callback, notices=notices)
+        answers = await apply_deliveries(tx, [delivery], context)
+        await mark_retried(tx, delivery_id, at=now, retried_as=retried_as)
+        await _note(tx, context, "delivery_retried", retried_as, actor)
+    context.note_change(organization_id)
+    return answers[retried_as]
+
+
+async def propose_close(
+    context: Context, organization_id: OrganizationId, delivery_id: DeliveryId, *, reason: str, actor: Actor
+) -> None:
+    """Propose that a dead letter is never booked, with the reason; another person decides.
+
+    A later proposal replaces an earlier one. Raises PersonNeeded, InvalidValue, NotFound, AlreadyRetried,
+    AlreadyClosed.
+    """
+    person = require_person(actor)
+    text = " ".join(reason.split())
+    if not _REASON_LENGTH_MIN <= len(text) <= REASON_LENGTH_MAX or not text.isprintable():
+        raise InvalidValue(
+            f"state the reason in {_REASON_LENGTH_MIN} to {REASON_LENGTH_MAX} printable characters", field="reason"
+        )
+    async with context.database.transaction(organization_id) as tx:
+        await _lock_waiting(tx, delivery_id)
+        await propose_closing(tx, delivery_id, reason=text, by=person, at=context.clock())
+        await _note(tx, context, "dead_letter_close_proposed", delivery_id, actor)
+
+
+async def approve_close(
+    context: Context, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
+) -> None:
+    """Close a dead letter that another person proposed to close; its day may then close.
+
+    Raises PersonNeeded, SamePerson, NotFound, AlreadyRetried, AlreadyClosed, CloseNotProposed.
+    """
+    require_person(actor)
+    async with context.database.transaction(organization_id) as tx:
+        stored = await _lock_waiting(tx, delivery_id)
+        first = stored.letter.close_proposed_by
+        if first is None:
+            raise CloseNotProposed("nobody proposed to close this dead letter; propose it with a reason first")
+        second = await require_second_person(tx, first, actor)
+        await close_dead_letter(tx, delivery_id, by=second, at=context.clock())
+        await _note(tx, context, "dead_letter_closed", delivery_id, actor)
+
+
+async def reject_close(
+    context: Context, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
+) -> None:
+    """Reject a proposal to close, or withdraw one's own: the dead letter waits on.
+
+    Raises PersonNeeded, NotFound, AlreadyRetried, AlreadyClosed, CloseNotProposed.
+    """
+    require_person(actor)
+    async with context.database.transaction(organization_id) as tx:
+        stored = await _lock_waiting(tx, delivery_id)
+        if stored.letter.close_proposed_by is None:
+            raise CloseNotProposed("nobody proposed to close this dead letter")
+        await propose_closing(tx, delivery_id, reason=None, by=None, at=None)
+        await _note(tx, context, "dead_letter_close_rejected", delivery_id, actor)
+
+
+async def _lock_waiting(tx: Transaction, delivery_id: DeliveryId) -> StoredDelivery:
+    stored = await lock_dead_letter(tx, delivery_id)
+    if stored is None:
+        raise NotFound("no such dead letter", field="delivery_id")
+    if stored.letter.retried_at is not None:
+        raise AlreadyRetried("this delivery was retried before")
+    if stored.letter.closed_at is not None:
+        raise AlreadyClosed("two persons closed this delivery; it is not booked")
+    return stored
+
+
+def _notices(stored: StoredDelivery, account: ProviderAccount) -> tuple[Notice, ...]:
+    """The notices that were verified at arrival; only a dead letter of before they were stored is verified again."""
+    try:
+        if stored.notices is not None:
+            notices = read_notices(stored.notices)
+        else:
+            assert isinstance(account.provider, Callbacks), "it has delivered before"
+            read = account.provider.read_callback(stored.callback)
+            notices = read.notices if isinstance(read, Notices) else ()
+    except (BadSignature, Unreadable, NoticesUnreadable) as error:
+        raise ProofNotStored(
+            "the message cannot be verified again from what was stored; two persons may close it with a reason"
+        ) from error
+    if not notices:
+        raise NothingToRetry("the stored message reports no payment")
+    return notices
+
+
+async def _note(tx: Transaction, context: Context, action: str, subject: UUID, actor: Actor) -> None:
+    await write_audit(
+        tx,
+        context.ids.new(),
+        recorded_at=context.clock(),
+        actor=actor,
+        action=action,
+        subject=("delivery", subject),
+    )

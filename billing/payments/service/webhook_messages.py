@@ -1,0 +1,26 @@
+"""What others are told of invoices and intents that changed: topics and payloads. Ids and amounts only."""
+
+from billing.checkout.domain.patient_states import what_is_due
+from billing.core.money import Dong
+from billing.invoices.domain.invoice import Invoice
+from billing.payments.domain.intent import Intent
+
+
+def invoice_message(invoice: Invoice) -> tuple[str, dict[str, object]]:
+    """Topic and payload of the message that an invoice has changed."""
+    return "invoice.updated", {"invoice_id": str(invoice.id), "version": invoice.version, "owed": invoice.owed}
+
+
+def intent_message(intent: Intent, *, owed: Dong) -> tuple[str, dict[str, object]]:
+    """Topic and payload of the message that an intent has changed; `owed` is what its invoices owe now.
+
+    Credit does not count here: where there is some, the invoices owe nothing or the code has all it asked for.
+    """
+    due = what_is_due(intent.state, amount=intent.amount, received=intent.received, owed=owed, credit=Dong(0))
+    return "intent.updated", {
+        "intent_id": str(intent.id),
+        "version": intent.version,
+        "state": intent.state.value,
+        "received": intent.received,
+        "remaining": due.asked,
+    }

@@ -1,0 +1,1 @@
+"""SQL and rows of payments. Decides nothing."""

@@ -1,0 +1,88 @@
+"""Weak names of money: a bank reference that several events carry, with what tells their payments apart.
+
+`notices.claim_keys` claims the first use of a reference and `notices.lock_ground` reads the uses of before. Here stands
+what only a reference that was used before needs: its lock, and its further uses.
+Source: DESIGN §5, Strong and weak names.
+"""
+
+from collections.abc import Sequence
+
+from billing.db.database import Transaction
+from billing.db.rows import columns
+from billing.payments.domain.event import ReferenceUse, Telling
+from billing.payments.store.event_keys import Claimed
+
+# Whoever is first with a reference is waited for by the claim of the same key; those who come later wait here. What
+# they add is read by later statements alone.
+_LOCK = """
+    SELECT FROM bank_reference AS used
+    JOIN unnest($2::uuid[], $3::text[], $4::text[]) AS named (account_id, movement, reference)
+        ON used.account_id = named.account_id AND used.movement = named.movement AND used.reference = named.reference
+    WHERE used.organization_id = $1 AND used.number = 1
+    ORDER BY used.account_id, used.movement, used.reference
+    FOR NO KEY UPDATE OF used
+"""
+
+
+async def lock_references(tx: Transaction, new: Sequence[Telling], claimed: Claimed) -> None:
+    """Let one batch at a time decide whose money a bank reference is that was used before; mostly there is none."""
+    keys = {
+        telling.reference_key
+        for telling in new
+        if telling.moves_money and telling.reference_key is not None and telling.reference_key not in claimed.references
+    }
+    if keys:
+        named = [(key.account_id, key.movement.value, key.reference) for key in sorted(keys)]
+        await tx.fetch(_LOCK, tx.organization_id, *columns(named, 3))
+
+
+_ADD = """
+    INSERT INTO bank_reference (organization_id, account_id, movement, reference, number, payment_id,
+        provider_account_id, source, name, amount, booked_on, codes)
+    SELECT $1, t.account_id, t.movement, t.reference,
+        (SELECT max(used.number) FROM bank_reference AS used
+         WHERE used.organization_id = $1 AND used.account_id = t.account_id AND used.movement = t.movement
+            AND used.reference = t.reference)
+        + row_number() OVER (PARTITION BY t.account_id, t.movement, t.reference ORDER BY t.place),
+        t.payment_id, t.provider_account_id, t.source, t.name, t.amount, t.booked_on,
+        string_to_array(t.codes, ' ')
+    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::bigint[],
+        $10::date[], $11::text[]) WITH ORDINALITY AS t (account_id, movement, reference, payment_id,
+        provider_account_id, source, name, amount, booked_on, codes, place)
+"""
+
+_MOVE = """
+    UPDATE bank_reference AS used SET payment_id = t.payment_id
+    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[])
+        AS t (account_id, movement, reference, payment_id, provider_account_id, name)
+    WHERE used.organization_id = $1 AND used.account_id = t.account_id AND used.movement = t.movement
+        AND used.reference = t.reference AND used.provider_account_id = t.provider_account_id AND used.name = t.name
+"""
+
+
+async def write_references(tx: Transaction, added: Sequence[ReferenceUse], moved: Sequence[ReferenceUse]) -> None:
+    """Add further uses of references whose lock is held, and put right which payment a claimed one belongs to."""
+    if moved:
+        rows = [
+            (use.key.account_id, use.key.movement.value, use.key.reference, use.payment_id, use.account_id, use.name)
+            for use in moved
+        ]
+        await tx.execute(_MOVE, tx.organization_id, *columns(rows, 6))
+    if added:
+        await tx.execute(_ADD, tx.organization_id, *columns([reference_row(use) for use in added], 10))
+
+
+def reference_row(use: ReferenceUse) -> tuple[object, ...]:
+    """A use as its columns stand in statements: account_id, movement, reference, payment_id … codes."""
+    return (
+        use.key.account_id,
+        use.key.movement.value,
+        use.key.reference,
+        use.payment_id,
+        use.account_id,
+        use.source,
+        use.name,
+        use.amount,
+        use.booked_on,
+        " ".join(sorted(use.codes)),
+    )

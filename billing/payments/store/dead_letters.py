@@ -1,0 +1,200 @@
+"""Dead letters: acknowledged deliveries that could not be written because of their data, until they are retried or
+closed. Each keeps its verified notices, so that a retry needs no credential.
+"""
+
+from collections.abc import Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from billing.core.ids import DeliveryId, PersonId, ProviderAccountId
+from billing.db.database import Transaction
+from billing.db.json_codec import encode_json
+from providers.contract import Callback
+
+_ADD_DEAD_LETTER = """
+    INSERT INTO dead_letter (organization_id, id, provider_account_id, received_at, fault, method, tail, query, headers,
+        body, source_address, notices, verified_at, verified_by)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11, $12, $13, $14)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """The verified notices of a delivery as canonical JSON (`providers/notice_json.py`), and when and how."""
+
+    notices: bytes
+    at: datetime
+    by: str
+
+
+async def add_dead_letter(
+    tx: Transaction,
+    delivery_id: DeliveryId,
+    account_id: ProviderAccountId,
+    callback: Callback,
+    *,
+    kept_headers: Set[str],
+    fault: str,
+    verified: Verified,
+) -> None:
+    """Store a verified delivery that cannot be written; `fault` names an error, never its words."""
+    await tx.execute(
+        _ADD_DEAD_LETTER,
+        tx.organization_id,
+        delivery_id,
+        account_id,
+        callback.received_at,
+        fault,
+        callback.method,
+        callback.tail,
+        callback.raw_query,
+        encode_json([pair for pair in callback.headers if pair[0] in kept_headers]),
+        callback.body,
+        callback.source_address,
+        verified.notices,
+        verified.at,
+        verified.by,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A delivery that waits for a person, was retried as another, or was closed.
+
+    `verified_at` and `verified_by` are None for one of before notices were stored. `close_proposed_by` wants it closed
+    for `close_reason`; it is closed once another person approves.
+    """
+
+    id: DeliveryId
+    account_name: str
+    received_at: datetime
+    fault: str
+    verified_at: datetime | None
+    verified_by: str | None
+    retried_at: datetime | None
+    retried_as: DeliveryId | None
+    close_reason: str | None
+    close_proposed_by: PersonId | None
+    close_proposed_at: datetime | None
+    closed_by: PersonId | None
+    closed_at: datetime | None
+
+
+_LIST_WAITING = """
+    SELECT letter.id, account.name AS account_name, letter.received_at, letter.fault, letter.verified_at,
+        letter.verified_by, letter.retried_at, letter.retried_as, letter.close_reason, letter.close_proposed_by,
+        letter.close_proposed_at, letter.closed_by, letter.closed_at
+    FROM dead_letter AS letter
+    JOIN provider_account AS account ON account.organization_id = $1 AND account.id = letter.provider_account_id
+    WHERE letter.organization_id = $1 AND ($2::uuid IS NULL OR letter.id > $2)
+        AND letter.retried_at IS NULL AND letter.closed_at IS NULL
+    ORDER BY letter.id
+    LIMIT $3
+"""
+
+
+async def read_dead_letters(tx: Transaction, *, after: DeliveryId | None, limit: int) -> list[DeadLetter]:
+    """Deliveries that wait, the oldest first, from the one after `after` on."""
+    return [DeadLetter(**dict(row)) for row in await tx.fetch(_LIST_WAITING, tx.organization_id, after, limit)]
+
+
+_LOCK_DEAD_LETTER = """
+    SELECT letter.id, account.name AS account_name, letter.received_at, letter.fault, letter.verified_at,
+        letter.verified_by, letter.retried_at, letter.retried_as, letter.close_reason, letter.close_proposed_by,
+        letter.close_proposed_at, letter.closed_by, letter.closed_at, letter.method, letter.tail, letter.query,
+        letter.headers, letter.body, letter.source_address, letter.notices
+    FROM dead_letter AS letter
+    JOIN provider_account AS account ON account.organization_id = $1 AND account.id = letter.provider_account_id
+    WHERE letter.organization_id = $1 AND letter.id = $2
+    FOR NO KEY UPDATE OF letter
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """A dead letter with its message as it came in, and its verified notices; None for one of before they were kept."""
+
+    letter: DeadLetter
+    callback: Callback
+    notices: bytes | None
+
+
+async def lock_dead_letter(tx: Transaction, delivery_id: DeliveryId) -> StoredDelivery | None:
+    """A dead letter, locked until the transaction ends; None where there is none."""
+    row = await tx.fetchrow(_LOCK_DEAD_LETTER, tx.organization_id, delivery_id)
+    if row is None:
+        return None
+    fields: dict[str, Any] = dict(row)
+    notices: bytes | None = fields.pop("notices")
+    callback = Callback(
+        method=fields.pop("method"),
+        tail=fields.pop("tail"),
+        raw_query=fields.pop("query"),
+        query=(),
+        headers=tuple((name, value) for name, value in fields.pop("headers")),
+        body=fields.pop("body"),
+        source_address=fields.pop("source_address"),
+        received_at=fields["received_at"],
+    )
+    return StoredDelivery(DeadLetter(**fields), callback, notices)
+
+
+_MARK_RETRIED = """
+    UPDATE dead_letter SET retried_at = $3, retried_as = $4 WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def mark_retried(tx: Transaction, delivery_id: DeliveryId, *, at: datetime, retried_as: DeliveryId) -> None:
+    """Note as which delivery a locked dead letter was booked."""
+    await tx.execute(_MARK_RETRIED, tx.organization_id, delivery_id, at, retried_as)
+
+
+_PROPOSE_CLOSING = """
+    UPDATE dead_letter SET close_reason = $3, close_proposed_by = $4, close_proposed_at = $5
+    WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def propose_closing(
+    tx: Transaction, delivery_id: DeliveryId, *, reason: str | None, by: PersonId | None, at: datetime | None
+) -> None:
+    """Note who wants a locked dead letter closed and why; None three times withdraws it."""
+    await tx.execute(_PROPOSE_CLOSING, tx.organization_id, delivery_id, reason, by, at)
+
+
+_CLOSE = """
+    UPDATE dead_letter SET closed_by = $3, closed_at = $4 WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def close_dead_letter(tx: Transaction, delivery_id: DeliveryId, *, by: PersonId, at: datetime) -> None:
+    """Close a locked dead letter as it was proposed; nothing of it is ever booked."""
+    await tx.execute(_CLOSE, tx.organization_id, delivery_id, by, at)
+
+
+_READ_DELIVERY = """
+    SELECT delivery.id, account.name AS account_name, delivery.received_at, delivery.verdict, delivery.receipt_id,
+        delivery.notices
+    FROM delivery
+    JOIN provider_account AS account ON account.organization_id = $1 AND account.id = delivery.provider_account_id
+    WHERE delivery.organization_id = $1 AND delivery.id = $2
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryAnswered:
+    """A delivery that was written: how it was answered, and under which receipt."""
+
+    id: DeliveryId
+    account_name: str
+    received_at: datetime
+    verdict: str
+    receipt_id: DeliveryId
+    notices: int
+
+
+async def read_delivery(tx: Transaction, delivery_id: DeliveryId) -> DeliveryAnswered | None:
+    """A delivery that was written; None where there is none of that id."""
+    row = await tx.fetchrow(_READ_DELIVERY, tx.organization_id, delivery_id)
+    return None if row is None else DeliveryAnswered(**dict(row))

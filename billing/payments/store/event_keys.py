@@ -1,0 +1,381 @@
+"""Keys of notices and the rows a batch of them touches: claim, then lock and read.
+
+Two of the three statements of the callback path; the third, which writes, is in `bookings.py`. Claims go in key order
+and locks in id order, invoices before intents, so that two writers never wait for each other in a circle.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from billing.core.ids import InvoiceId, PaymentId
+from billing.core.money import Dong
+from billing.db.database import LockClass, Transaction
+from billing.db.rows import columns, intent_of, invoice_of
+from billing.invoices.domain.invoice import Invoice
+from billing.ledger.domain.accounts import DayState, business_date
+from billing.payments.domain.apply_events import TWIN_WINDOW, Twin
+from billing.payments.domain.event import (
+    EventKey,
+    FactKey,
+    KnownEvent,
+    KnownFact,
+    ReferenceKey,
+    ReferenceUse,
+    Telling,
+    first_tellings,
+)
+from billing.payments.domain.intent import Intent
+from billing.payments.domain.payment import Payment
+from billing.payments.domain.reference_links import REFERENCE_WINDOW
+from providers.contract import Movement, Verdict
+
+# One fact key may stand in several tellings; it is claimed if any of them is told for the first time, or told again as
+# before with a further name for the money. A telling with other content than the first time claims nothing: it must
+# not shadow money still to come.
+_CLAIM = """
+    WITH events AS (
+        INSERT INTO event_key (organization_id, provider_account_id, key, fingerprint, delivery_id)
+        SELECT $1, told.account_id, told.key, told.fingerprint, told.delivery_id
+        FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::uuid[]) AS told (account_id, key, fingerprint, delivery_id)
+        ORDER BY told.account_id, told.key
+        ON CONFLICT DO NOTHING
+        RETURNING provider_account_id, key
+    ), told_alike AS (
+        SELECT provider_account_id, key FROM events
+        UNION ALL
+        SELECT event_key.provider_account_id, event_key.key
+        FROM unnest($2::uuid[], $3::text[], $4::bytea[]) AS told (account_id, key, fingerprint)
+        JOIN event_key ON event_key.organization_id = $1 AND event_key.provider_account_id = told.account_id
+            AND event_key.key = told.key AND event_key.fingerprint = told.fingerprint
+    ), facts AS (
+        INSERT INTO fact_key (organization_id, account_id, movement, key, fact_id, amount)
+        SELECT DISTINCT ON (named.account_id, named.movement, named.key)
+            $1, named.account_id, named.movement, named.key, named.fact_id, named.amount
+        FROM unnest($6::uuid[], $7::text[], $8::text[], $9::uuid[], $10::bigint[], $11::uuid[], $12::text[])
+            AS named (account_id, movement, key, fact_id, amount, event_account_id, event_key)
+        JOIN told_alike ON told_alike.provider_account_id = named.event_account_id
+            AND told_alike.key = named.event_key
+        ORDER BY named.account_id, named.movement, named.key
+        ON CONFLICT DO NOTHING
+        RETURNING account_id, movement, key
+    ), used AS (
+        INSERT INTO bank_reference (organization_id, account_id, movement, reference, number, payment_id,
+            provider_account_id, source, name, amount, booked_on, codes)
+        SELECT DISTINCT ON (named.account_id, named.movement, named.reference)
+            $1, named.account_id, named.movement, named.reference, 1, named.payment_id, named.provider_account_id,
+            named.source, named.name, named.amount, named.booked_on, string_to_array(named.codes, ' ')
+        FROM unnest($13::uuid[], $14::text[], $15::text[], $16::uuid[], $17::uuid[], $18::text[], $19::text[],
+            $20::bigint[], $21::date[], $22::text[], $23::text[]) WITH ORDINALITY
+            AS named (account_id, movement, reference, payment_id, provider_account_id, source, name, amount,
+                booked_on, codes, event_key, place)
+        JOIN told_alike ON told_alike.provider_account_id = named.provider_account_id
+            AND told_alike.key = named.event_key
+        ORDER BY named.account_id, named.movement, named.reference, named.place
+        ON CONFLICT DO NOTHING
+        RETURNING account_id, movement, reference, provider_account_id, name
+    )
+    SELECT provider_account_id AS account_id, NULL AS movement, key, NULL::uuid AS by_account, NULL AS by_name
+    FROM events
+    UNION ALL
+    SELECT account_id, movement, key, NULL, NULL FROM facts
+    UNION ALL
+    SELECT account_id, movement, reference, provider_account_id, name FROM used
+    UNION ALL
+    SELECT bank_account_id, 'channels', count(*)::text, NULL, NULL FROM provider_account
+    WHERE organization_id = $1 AND bank_account_id = ANY ($24::uuid[])
+    GROUP BY bank_account_id
+"""
+
+
+_CHANNELS = "channels"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The keys this transaction is the first to claim; `shared` are bank accounts of the batch with more channels."""
+
+    events: frozenset[EventKey]
+    facts: frozenset[FactKey]
+    references: Mapping[ReferenceKey, tuple[UUID, str]]  # by which account and strong name
+    shared: frozenset[UUID]
+
+
+async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Mapping[FactKey, PaymentId]) -> Claimed:
+    """Claim the event keys of a batch, and the fact keys of those tellings that say what their first telling said.
+
+    Waits for another transaction that is claiming the same key. The first telling of a batch keeps its event key.
+    """
+    alike = first_tellings(tellings)
+    first = {telling.event: telling for telling in reversed(alike)}
+    events = [(key.account_id, key.key, told.fingerprint, told.delivery_id) for key, told in first.items()]
+    facts = [
+        (key.account_id, key.movement.value, key.key, fact_ids[key], told.amount, told.event.account_id, told.event.key)
+        for told in alike
+        if told.moves_money
+        for key in told.fact_keys
+    ]
+    used = [
+        (*_use(told, told.reference_key, fact_ids[min(told.fact_keys)]), told.event.key)
+        for told in alike
+        if told.moves_money and told.reference_key is not None
+    ]
+    banks = {telling.bank_account_id for telling in tellings if telling.bank_account_id is not None}
+    rows = await tx.fetch(
+        _CLAIM,
+        tx.organization_id,
+        *columns(events, 4),
+        *columns(facts, 7),
+        *columns(used, 11),
+        list(banks),
+    )
+    names = [row for row in rows if row["movement"] not in (None, _CHANNELS)]
+    return Claimed(
+        events=frozenset(EventKey(row["account_id"], row["key"]) for row in rows if row["movement"] is None),
+        facts=frozenset(
+            FactKey(row["account_id"], Movement(row["movement"]), row["key"])
+            for row in names
+            if row["by_account"] is None
+        ),
+        references={
+            ReferenceKey(row["account_id"], Movement(row["movement"]), row["key"]): (row["by_account"], row["by_name"])
+            for row in names
+            if row["by_account"] is not None
+        },
+        shared=frozenset(row["account_id"] for row in rows if row["movement"] == _CHANNELS and int(row["key"]) > 1),
+    )
+
+
+def _use(told: Telling, key: ReferenceKey, payment_id: PaymentId) -> tuple[object, ...]:
+    """A use of a bank reference as it is claimed: codes that were never issued are dropped when it is read."""
+    codes = {*told.codes.field, *told.codes.direct, *told.codes.squeezed}
+    return (
+        key.account_id,
+        key.movement.value,
+        key.reference,
+        payment_id,
+        told.account_id,
+        told.source.value,
+        told.name,
+        told.amount,
+        business_date(told.occurred_at),
+        " ".join(sorted(codes)),
+    )
+
+
+def codes_of(tellings: Sequence[Telling]) -> list[str]:
+    """Every reference code that tellings carry, wherever it stands."""
+    return sorted(
+        {
+            code
+            for telling in tellings
+            for code in (*telling.codes.field, *telling.codes.direct, *telling.codes.squeezed)
+        }
+    )
+
+
+_LOCK_GROUND = """
+    SELECT
+        (SELECT array_agg((event_key.provider_account_id, event_key.key, event_key.fingerprint,
+                coalesce(delivery.verdict, 'accepted'), coalesce(delivery.receipt_id, event_key.delivery_id)))
+         FROM unnest($2::uuid[], $3::text[]) AS known (account_id, key)
+         JOIN event_key ON event_key.organization_id = $1 AND event_key.provider_account_id = known.account_id
+            AND event_key.key = known.key
+         LEFT JOIN delivery ON delivery.organization_id = $1 AND delivery.id = event_key.delivery_id) AS events,
+        (SELECT array_agg((fact_key.account_id, fact_key.movement, fact_key.key, fact_key.fact_id, fact_key.amount))
+         FROM unnest($4::uuid[], $5::text[], $6::text[]) AS known (account_id, movement, key)
+         JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = known.account_id
+            AND fact_key.movement = known.movement AND fact_key.key = known.key) AS facts,
+        (SELECT array_agg(locked) FROM (
+            SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
+                private_share, corrections, allocated, issued_at
+            FROM invoice
+            WHERE organization_id = $1 AND id IN (
+                SELECT intent_invoice.invoice_id FROM intent
+                JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id
+                WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($7::text[]))
+            ORDER BY id FOR NO KEY UPDATE) AS locked) AS invoices,
+        (SELECT array_agg(locked) FROM (
+            SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at
+            FROM intent
+            WHERE organization_id = $1 AND reference_code = ANY ($7::text[])
+            ORDER BY id FOR NO KEY UPDATE) AS locked) AS intents,
+        (SELECT array_agg((intent.id, intent_invoice.invoice_id) ORDER BY intent.id, intent_invoice.position)
+         FROM intent
+         JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id
+         WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($7::text[])) AS targets,
+        (SELECT array_agg((day, state)) FROM business_day
+         WHERE organization_id = $1 AND day BETWEEN $8 AND $9) AS days,
+        (SELECT array_agg((used.account_id, used.movement, used.reference, used.payment_id, used.provider_account_id,
+                used.source, used.name, used.amount, used.booked_on,
+                (SELECT coalesce(string_agg(issued.reference_code, ' '), '') FROM intent AS issued
+                 WHERE issued.organization_id = $1 AND issued.reference_code = ANY (used.codes))))
+         FROM unnest($10::uuid[], $11::text[], $12::text[], $13::uuid[], $14::bigint[], $15::date[])
+            AS told (account_id, movement, reference, provider_account_id, amount, booked_on)
+         JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = told.account_id
+            AND used.movement = told.movement AND used.reference = told.reference
+            AND abs(used.booked_on - told.booked_on) <= $16
+            AND (used.amount = told.amount OR used.provider_account_id <> told.provider_account_id)) AS uses
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedGround:
+    """What the keys of before and the locked rows say; held until the transaction ends."""
+
+    known_events: Mapping[EventKey, KnownEvent]
+    known_facts: Mapping[FactKey, KnownFact]
+    intents: Mapping[str, Intent]
+    invoices: Mapping[InvoiceId, Invoice]
+    days: Mapping[date, DayState]
+    uses: Sequence[ReferenceUse]
+
+
+async def lock_ground(
+    tx: Transaction, tellings: Sequence[Telling], claimed: Claimed, *, first_day: date, last_day: date
+) -> LockedGround:
+    """Read what was known before, lock the invoices and then the intents that codes name, and read the days.
+
+    Days are those ever opened from `first_day` to `last_day`, both included; the day lock must be held already.
+    """
+    events = {telling.event for telling in tellings} - claimed.events
+    facts = {key for telling in tellings if telling.moves_money for key in telling.fact_keys} - claimed.facts
+    references = {
+        (
+            telling.reference_key.account_id,
+            telling.reference_key.movement.value,
+            telling.reference_key.reference,
+            telling.account_id,
+            telling.amount,
+            business_date(telling.occurred_at),
+        )
+        for telling in tellings
+        if telling.moves_money
+        and telling.reference_key is not None
+        and claimed.references.get(telling.reference_key) != (telling.account_id, telling.name)
+    }
+    row = await tx.fetchrow(
+        _LOCK_GROUND,
+        tx.organization_id,
+        *columns([(key.account_id, key.key) for key in events], 2),
+        *columns([(key.account_id, key.movement.value, key.key) for key in facts], 3),
+        codes_of(tellings),
+        first_day,
+        last_day,
+        *columns(sorted(references), 6),
+        REFERENCE_WINDOW.days,
+    )
+    assert row is not None, "a statement without FROM answers one row"
+    targets: dict[UUID, list[InvoiceId]] = {}
+    for intent_id, invoice_id in row["targets"] or ():
+        targets.setdefault(intent_id, []).append(invoice_id)
+    return LockedGround(
+        known_events={
+            EventKey(account_id, key): KnownEvent(fingerprint, Verdict(verdict), receipt_id)
+            for account_id, key, fingerprint, verdict, receipt_id in row["events"] or ()
+        },
+        known_facts={
+            FactKey(account_id, Movement(movement), key): KnownFact(fact_id, Dong(amount))
+            for account_id, movement, key, fact_id, amount in row["facts"] or ()
+        },
+        intents={fields[2]: intent_of(fields, targets[fields[0]]) for fields in row["intents"] or ()},
+        invoices={fields[0]: invoice_of(fields) for fields in row["invoices"] or ()},
+        days={day: DayState(state) for day, state in row["days"] or ()},
+        uses=_uses(row["uses"] or (), claimed),
+    )
+
+
+def _uses(rows: Sequence[Sequence[Any]], claimed: Claimed) -> list[ReferenceUse]:
+    """Uses of before, each once; those this batch has claimed are not of before."""
+    found: dict[tuple[ReferenceKey, UUID, str, UUID], ReferenceUse] = {}
+    for account_id, movement, reference, payment_id, by_account, source, name, amount, booked_on, codes in rows:
+        key = ReferenceKey(account_id, Movement(movement), reference)
+        if claimed.references.get(key) != (by_account, name):
+            found[key, by_account, name, payment_id] = ReferenceUse(
+                key=key,
+                payment_id=PaymentId(payment_id),
+                account_id=by_account,
+                source=source,
+                name=name,
+                amount=Dong(amount),
+                booked_on=booked_on,
+                codes=frozenset(codes.split()),
+            )
+    return list(found.values())
+
+
+# Equal money is common at a hospital (one registration fee): for each telling the nearest candidate alone, and only
+# one that no code, bank reference or hold rules out.
+_TWINS = """
+    SELECT twin.*
+    FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[])
+        AS told (bank_account_id, provider_account_id, amount, occurred_at, bank_reference, code)
+    JOIN LATERAL (
+        SELECT payment.id, payment.provider_account_id, payment.bank_account_id, payment.delivery_id, payment.intent_id,
+            payment.amount, payment.provider_reference, payment.bank_reference, payment.occurred_at,
+            intent.reference_code, payment_position.unallocated = payment.amount AS is_unallocated
+        FROM payment
+        JOIN payment_position ON payment_position.organization_id = $1 AND payment_position.payment_id = payment.id
+        LEFT JOIN intent ON intent.organization_id = $1 AND intent.id = payment.intent_id
+        WHERE payment.organization_id = $1 AND payment.bank_account_id = told.bank_account_id
+            AND payment.amount = told.amount
+            AND payment.occurred_at BETWEEN told.occurred_at - $8::interval AND told.occurred_at + $8::interval
+            AND payment.provider_account_id <> told.provider_account_id
+            AND (payment.bank_reference = '' OR told.bank_reference = ''
+                OR payment.bank_reference = told.bank_reference)
+            AND (intent.reference_code IS NULL OR told.code = '' OR intent.reference_code = told.code)
+            AND NOT EXISTS (SELECT FROM payment_hold AS hold
+                WHERE hold.organization_id = $1 AND hold.payment_id = payment.id)
+            AND NOT EXISTS (SELECT FROM payment_hold AS hold
+                WHERE hold.organization_id = $1 AND hold.twin_payment_id = payment.id)
+        ORDER BY payment.occurred_at
+        LIMIT $9
+    ) AS twin ON true
+"""
+
+_LOCK_BANK_ACCOUNTS = """
+    SELECT pg_advisory_xact_lock($1, hashtext(bank_account_id::text))
+    FROM (SELECT DISTINCT unnest($2::uuid[]) AS bank_account_id ORDER BY 1) AS wanted
+"""
+
+
+async def lock_bank_accounts(tx: Transaction, bank_account_ids: Sequence[UUID]) -> None:
+    """Let one batch at a time look for twins on a bank account of several channels; before any key is claimed."""
+    await tx.execute(_LOCK_BANK_ACCOUNTS, LockClass.BANK_ACCOUNT, list(bank_account_ids))
+
+
+async def read_twins(tx: Transaction, tellings: Sequence[Telling]) -> list[Twin]:
+    """Payments that tellings from another channel of the same bank account may be a second telling of."""
+    told = {
+        (
+            telling.bank_account_id,
+            telling.account_id,
+            telling.amount,
+            telling.occurred_at,
+            telling.bank_reference,
+            next(iter((*telling.codes.field, *telling.codes.direct)), ""),
+        )
+        for telling in tellings
+    }
+    rows = await tx.fetch(_TWINS, tx.organization_id, *columns(sorted(told, key=repr), 6), TWIN_WINDOW, len(tellings))
+    unique = {row["id"]: row for row in rows}
+    return [
+        Twin(
+            payment=Payment(
+                id=row["id"],
+                account_id=row["provider_account_id"],
+                delivery_id=row["delivery_id"],
+                intent_id=row["intent_id"],
+                amount=Dong(row["amount"]),
+                provider_reference=row["provider_reference"],
+                bank_reference=row["bank_reference"],
+                occurred_at=row["occurred_at"],
+            ),
+            bank_account_id=row["bank_account_id"],
+            codes=frozenset({row["reference_code"]} if row["reference_code"] else ()),
+            is_unallocated=row["is_unallocated"],
+        )
+        for row in unique.values()
+    ]

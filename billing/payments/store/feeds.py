@@ -1,0 +1,62 @@
+"""How far each account's list of movements was read, who reads it now, and how often it was read in this minute."""
+
+from datetime import datetime
+
+from billing.core.ids import ProviderAccountId
+from billing.db.database import Transaction
+
+_BEGIN = """
+    INSERT INTO feed_cursor (organization_id, provider_account_id, minute)
+    VALUES ($1, $2, date_trunc('minute', $3::timestamptz))
+    ON CONFLICT DO NOTHING
+"""
+
+_CLAIM = """
+    UPDATE feed_cursor SET claimed_until = $4, minute = date_trunc('minute', $3::timestamptz),
+        used = CASE WHEN minute = date_trunc('minute', $3::timestamptz) THEN used ELSE 0 END + 1
+    WHERE organization_id = $1 AND provider_account_id = $2 AND (claimed_until IS NULL OR claimed_until <= $3)
+        AND (minute <> date_trunc('minute', $3::timestamptz) OR used < $5)
+    RETURNING cursor
+"""
+
+
+async def claim_feed(
+    tx: Transaction, account_id: ProviderAccountId, *, now: datetime, until: datetime, per_minute: int
+) -> str | None:
+    """Take an account's list for ourselves until a moment, within what it may be read in this minute.
+
+    Gives the cursor to read from; None where somebody else reads it, or it has been read often enough.
+    """
+    await tx.execute(_BEGIN, tx.organization_id, account_id, now)
+    cursor: str | None = await tx.fetchval(_CLAIM, tx.organization_id, account_id, now, until, per_minute)
+    return cursor
+
+
+_MOVE = """
+    UPDATE feed_cursor SET cursor = $4, claimed_until = NULL, read_at = $5, failures = 0
+    WHERE organization_id = $1 AND provider_account_id = $2 AND claimed_until = $3
+"""
+
+
+async def move_feed(
+    tx: Transaction, account_id: ProviderAccountId, *, claimed_until: datetime, cursor: str, now: datetime
+) -> bool:
+    """Read on from a cursor; False where the claim had ended and somebody else has taken the list since."""
+    return await tx.execute(_MOVE, tx.organization_id, account_id, claimed_until, cursor, now) == "UPDATE 1"
+
+
+_FAIL = """
+    UPDATE feed_cursor SET failures = failures + 1,
+        claimed_until = $4::timestamptz + least(300, 5 * 2 ^ least(failures, 10)) * interval '1 second'
+    WHERE organization_id = $1 AND provider_account_id = $2 AND claimed_until = $3
+    RETURNING failures
+"""
+
+
+async def fail_feed(tx: Transaction, account_id: ProviderAccountId, *, claimed_until: datetime, now: datetime) -> int:
+    """Leave a list alone for a while that could not be read: 5 seconds, twice as long each time, 5 minutes at most.
+
+    Returns its failures in a row; 0 where the claim had ended and somebody else has taken the list since.
+    """
+    failures: int | None = await tx.fetchval(_FAIL, tx.organization_id, account_id, claimed_until, now)
+    return failures or 0

@@ -1,0 +1,289 @@
+"""The schedule of questions: which intents are past their time, which are asked about, within which budget."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from billing.core.ids import IntentId, ProviderAccountId
+from billing.core.money import Dong
+from billing.db.database import Transaction
+from billing.db.rows import columns, intent_of
+from billing.payments.domain.apply_events import Reason
+from billing.payments.domain.exception import ExceptionTerms
+from billing.payments.domain.intent import Intent, IntentState
+from providers.contract import Outcome
+
+# An UNKNOWN intent is overdue only where its provider, asked, has said that there is no such payment.
+_LOCK_OVERDUE = """
+    SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at
+    FROM intent
+    WHERE organization_id = $1 AND expires_at <= $2
+        AND (state IN ('created', 'pending') OR state = 'unknown' AND EXISTS (
+            SELECT FROM asking WHERE asking.organization_id = $1 AND asking.intent_id = intent.id
+                AND asking.due_at IS NULL AND asking.last_outcome = 'not_found'))
+    ORDER BY id
+    LIMIT $3
+    FOR NO KEY UPDATE OF intent SKIP LOCKED
+"""
+
+
+async def lock_overdue_intents(tx: Transaction, *, now: datetime, at_most: int) -> list[Intent]:
+    """Hold open intents whose time is over, and leave those that somebody else holds. Without their invoices."""
+    return [intent_of(tuple(row), ()) for row in await tx.fetch(_LOCK_OVERDUE, tx.organization_id, now, at_most)]
+
+
+_EXPIRE = """
+    UPDATE intent SET state = t.state, version = t.version
+    FROM unnest($2::uuid[], $3::int[], $4::int[], $5::text[]) AS t (id, version_before, version, state)
+    WHERE intent.organization_id = $1 AND intent.id = t.id AND intent.version = t.version_before
+"""
+
+
+async def expire_intents(tx: Transaction, changed: Sequence[tuple[Intent, Intent]]) -> None:
+    """Write locked intents as they were and as they are now."""
+    rows: list[tuple[object, ...]] = [
+        (after.id, before.version, after.version, after.state.value) for before, after in changed
+    ]
+    done = await tx.execute(_EXPIRE, tx.organization_id, *columns(rows, 4))
+    assert done == f"UPDATE {len(rows)}", "rows that are held do not change"
+
+
+_BEGIN = """
+    INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
+    SELECT $1, intent_id, account_id, $4, $5
+    FROM unnest($2::uuid[], $3::uuid[]) AS t (intent_id, account_id)
+    ORDER BY intent_id
+    ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = excluded.due_at, begun_at = excluded.begun_at
+    WHERE asking.last_outcome IS NULL
+"""
+
+
+async def begin_asking(
+    tx: Transaction, intents: Sequence[Intent], *, begun_at: datetime, due_at: datetime | None
+) -> None:
+    """Put intents on the schedule, those too that were asked about while they were open.
+
+    One that was answered for stays as it is.
+    """
+    rows: list[tuple[object, ...]] = [(intent.id, intent.account_id) for intent in intents]
+    await tx.execute(_BEGIN, tx.organization_id, *columns(rows, 2), begun_at, due_at)
+
+
+_BEGIN_UNKNOWN = """
+    INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
+    SELECT $1, intent.id, intent.provider_account_id, $2, $3
+    FROM intent
+    WHERE intent.organization_id = $1 AND intent.state = 'unknown' AND NOT EXISTS (
+        SELECT FROM asking WHERE asking.organization_id = $1 AND asking.intent_id = intent.id
+            AND (asking.due_at IS NOT NULL OR asking.last_outcome IS NOT NULL))
+    ORDER BY intent.id
+    LIMIT $4
+    ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = excluded.due_at
+    WHERE asking.due_at IS NULL AND asking.last_outcome IS NULL
+"""
+
+
+async def begin_asking_unknown(tx: Transaction, *, begun_at: datetime, due_at: datetime | None, at_most: int) -> None:
+    """Put every UNKNOWN intent that is neither on the schedule nor answered for on it."""
+    await tx.execute(_BEGIN_UNKNOWN, tx.organization_id, begun_at, due_at, at_most)
+
+
+_BEGIN_AGAIN = """
+    UPDATE asking SET due_at = $3, last_outcome = NULL
+    WHERE organization_id = $1 AND intent_id = $2 AND due_at IS NULL AND last_outcome = 'not_found'
+"""
+
+
+async def begin_again(tx: Transaction, intent_id: IntentId, *, due_at: datetime) -> bool:
+    """Put an intent back on the schedule that its provider, asked, has said it does not know; False for any other.
+
+    Only one of several callers is told True.
+    """
+    return await tx.execute(_BEGIN_AGAIN, tx.organization_id, intent_id, due_at) == "UPDATE 1"
+
+
+# An open intent that was never asked about; one whose payer has said so is on the schedule already.
+_BEGIN_OPEN = """
+    INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
+    SELECT $1, intent.id, intent.provider_account_id, $3, $3
+    FROM intent
+    WHERE intent.organization_id = $1 AND intent.provider_account_id = $2 AND intent.state = 'pending'
+        AND intent.created_at <= $4 AND (intent.expires_at IS NULL OR intent.expires_at > $3)
+        AND NOT EXISTS (SELECT FROM asking WHERE asking.organization_id = $1 AND asking.intent_id = intent.id)
+    ORDER BY intent.id
+    LIMIT $5
+    ON CONFLICT DO NOTHING
+"""
+
+
+async def begin_asking_open(
+    tx: Transaction, account_id: ProviderAccountId, *, now: datetime, made_by: datetime, at_most: int
+) -> None:
+    """Put an account's open intents on the schedule that were made by a moment, due at once."""
+    await tx.execute(_BEGIN_OPEN, tx.organization_id, account_id, now, made_by, at_most)
+
+
+_DUE_ACCOUNTS = """
+    SELECT account.id, account.name FROM provider_account AS account
+    WHERE account.organization_id = $1 AND EXISTS (
+        SELECT FROM asking WHERE asking.organization_id = $1 AND asking.provider_account_id = account.id
+            AND asking.due_at <= $2)
+    ORDER BY account.id
+"""
+
+
+async def read_due_accounts(tx: Transaction, *, now: datetime) -> list[tuple[ProviderAccountId, str]]:
+    """Provider accounts with a question due, and their names."""
+    rows = await tx.fetch(_DUE_ACCOUNTS, tx.organization_id, now)
+    return [(ProviderAccountId(row["id"]), row["name"]) for row in rows]
+
+
+_BEGIN_BUDGET = """
+    INSERT INTO asking_budget (organization_id, provider_account_id, minute, used)
+    VALUES ($1, $2, date_trunc('minute', $3::timestamptz), 0)
+    ON CONFLICT DO NOTHING
+"""
+
+_HOLD_BUDGET = """
+    SELECT CASE WHEN minute = date_trunc('minute', $3::timestamptz) THEN used ELSE 0 END AS used
+    FROM asking_budget
+    WHERE organization_id = $1 AND provider_account_id = $2
+    FOR UPDATE
+"""
+
+_SPEND = """
+    UPDATE asking_budget SET minute = date_trunc('minute', $3::timestamptz), used = $4
+    WHERE organization_id = $1 AND provider_account_id = $2
+"""
+
+# MATERIALIZED: joined to the table, the inner query could run once for each row and so claim more than its limit.
+_CLAIM = """
+    WITH due AS MATERIALIZED (
+        SELECT asking.intent_id, intent.reference_code, intent.state, intent.amount, intent.received,
+            intent.created_at, coalesce(intent.instruction ->> 'provider_reference', '') AS provider_reference
+        FROM asking
+        JOIN intent ON intent.organization_id = $1 AND intent.id = asking.intent_id
+        WHERE asking.organization_id = $1 AND asking.provider_account_id = $2 AND asking.due_at <= $3
+        ORDER BY intent.state IN ('created', 'pending'), asking.due_at, asking.intent_id
+        LIMIT $5
+        FOR NO KEY UPDATE OF asking SKIP LOCKED
+    )
+    UPDATE asking SET due_at = $4
+    FROM due
+    WHERE asking.organization_id = $1 AND asking.intent_id = due.intent_id
+    RETURNING due.intent_id, due.reference_code, due.state, due.amount, due.received, due.created_at,
+        due.provider_reference, asking.begun_at
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """An intent to ask about, as it stood when it was claimed."""
+
+    intent_id: IntentId
+    reference: str
+    state: IntentState
+    amount: Dong
+    received: Dong
+    created_at: datetime
+    provider_reference: str
+    begun_at: datetime
+
+
+async def claim_questions(
+    tx: Transaction, account_id: ProviderAccountId, *, now: datetime, until: datetime, at_most: int, per_minute: int
+) -> list[Question]:
+    """Take questions that are due, for ourselves until a moment, within what the account may be asked in this minute.
+
+    The row of the budget is held first, so that workers that ask one account count together.
+    """
+    await tx.execute(_BEGIN_BUDGET, tx.organization_id, account_id, now)
+    used: int = await tx.fetchval(_HOLD_BUDGET, tx.organization_id, account_id, now)
+    left = max(0, min(at_most, per_minute - used))
+    if left == 0:
+        return []
+    rows = await tx.fetch(_CLAIM, tx.organization_id, account_id, now, until, left)
+    await tx.execute(_SPEND, tx.organization_id, account_id, now, used + len(rows))
+    return [
+        Question(
+            intent_id=row["intent_id"],
+            reference=row["reference_code"],
+            state=IntentState(row["state"]),
+            amount=row["amount"],
+            received=row["received"],
+            created_at=row["created_at"],
+            provider_reference=row["provider_reference"],
+            begun_at=row["begun_at"],
+        )
+        for row in rows
+    ]
+
+
+_STATE = "SELECT state FROM intent WHERE organization_id = $1 AND id = $2"
+
+
+async def read_state(tx: Transaction, intent_id: IntentId) -> IntentState:
+    """The state of an intent now."""
+    return IntentState(await tx.fetchval(_STATE, tx.organization_id, intent_id))
+
+
+_RECORD = """
+    UPDATE asking SET due_at = $4, asked = asked + 1, asked_at = $5, last_outcome = $6,
+        begun_at = CASE WHEN $7 THEN $5 ELSE begun_at END
+    WHERE organization_id = $1 AND intent_id = $2 AND due_at = $3
+"""
+
+
+async def record_answer(
+    tx: Transaction,
+    intent_id: IntentId,
+    *,
+    claimed_until: datetime,
+    due_at: datetime | None,
+    now: datetime,
+    outcome: Outcome | None,
+    is_open: bool = False,
+) -> bool:
+    """Record what a question brought; False where the claim had ended and somebody else has asked since.
+
+    No `due_at` and no `outcome`: asked only because the payer said so, and it may begin anew. The times of an open
+    intent (`is_open`) begin again with each question: once it is no longer open, a whole day of questions follows.
+    """
+    done = await tx.execute(
+        _RECORD, tx.organization_id, intent_id, claimed_until, due_at, now, outcome.value if outcome else None, is_open
+    )
+    return done == "UPDATE 1"
+
+
+_OPEN_CASE = """
+    INSERT INTO exception_case (organization_id, id, reason, state, amount, provider_account_id, intent_id, opened_at,
+        due_at, owner_id)
+    VALUES ($1, $2, $8, 'open', $3, $4, $5, $6, $7, $9)
+    ON CONFLICT DO NOTHING
+"""
+
+
+async def open_case(
+    tx: Transaction,
+    case_id: UUID,
+    question: Question,
+    account_id: ProviderAccountId,
+    *,
+    at: datetime,
+    terms: ExceptionTerms,
+) -> None:
+    """Hand an intent that no provider answers for to a person."""
+    amount = max(0, question.amount - question.received)
+    await tx.execute(
+        _OPEN_CASE,
+        tx.organization_id,
+        case_id,
+        amount,
+        account_id,
+        question.intent_id,
+        at,
+        at + terms.due,
+        Reason.ASKED_IN_VAIN.value,
+        terms.owner_id,
+    )

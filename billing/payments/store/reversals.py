@@ -1,0 +1,302 @@
+"""Rows of a payment that leaves again: found, locked in the order of the house, and undone.
+
+Apart from the statements of the callback path, since it is rare. An outflow whose payment is not known yet waits
+(`unmatched_outflows.py`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from billing.core.ids import (
+    AllocationId,
+    IntentId,
+    InvoiceId,
+    PaymentId,
+    VisitId,
+)
+from billing.core.money import Dong
+from billing.db.database import Transaction
+from billing.db.rows import columns, intent_of, invoice_of
+from billing.invoices.domain.invoice import Invoice
+from billing.ledger.domain.accounts import business_date
+from billing.payments.domain.event import Telling
+from billing.payments.domain.intent import Intent
+from billing.payments.domain.payment import Place
+from billing.payments.domain.reference_links import REFERENCE_WINDOW
+from billing.payments.domain.reversal import LiveAllocation, Outflow, PaidBefore, Undone
+
+# By the money's own names first; else the newest payment under the code from which this much has not left yet, one of
+# the account that the money left before one of another; else the one payment under the bank reference that has so much
+# left, since a bank reference is a weak name. The outflow's own reference leads to a payment of the same amount, booked
+# on that day or the next to it, and to none under a code where the outflow carries another. Source: DESIGN §5, Strong
+# and weak names.
+_FIND_PAYMENT = """
+    SELECT id FROM (
+        SELECT 1 AS choice, payment.id, payment.provider_account_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
+            AND fact_key.movement = 'received' AND fact_key.key = named.key
+        JOIN payment ON payment.organization_id = $1 AND payment.id = fact_key.fact_id
+        UNION ALL
+        SELECT 2, payment.id, payment.provider_account_id
+        FROM intent
+        JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
+        JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+        WHERE intent.organization_id = $1 AND intent.reference_code = $4
+            AND position.amount - position.refunded - position.refund_reserved >= $5
+        UNION ALL
+        SELECT 3, referenced.id, referenced.provider_account_id
+        FROM (
+            SELECT DISTINCT payment.id, payment.provider_account_id, count(*) OVER () AS number
+            FROM (
+                SELECT DISTINCT used.payment_id
+                FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+                JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
+                    AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
+                UNION
+                SELECT used.payment_id
+                FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+                JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
+                    AND used.movement = 'received' AND named.key LIKE 'own:%' AND used.reference = substr(named.key, 5)
+                    AND used.amount = $5 AND abs(used.booked_on - $7::date) <= $8
+                JOIN payment ON payment.organization_id = $1 AND payment.id = used.payment_id
+                WHERE $4 = '' OR payment.intent_id IS NULL
+            ) AS known
+            JOIN payment ON payment.organization_id = $1 AND payment.id = known.payment_id
+            JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
+            WHERE position.amount - position.refunded - position.refund_reserved >= $5
+        ) AS referenced
+        WHERE referenced.number = 1
+    ) AS found
+    ORDER BY choice, provider_account_id = $6 DESC, id DESC
+    LIMIT 1
+"""
+
+
+async def find_payment(tx: Transaction, outflow: Outflow) -> PaymentId | None:
+    """The payment whose money has left; nothing is locked."""
+    found: UUID | None = await tx.fetchval(
+        _FIND_PAYMENT,
+        tx.organization_id,
+        *columns([(key.account_id, key.key) for key in outflow.names], 2),
+        outflow.code,
+        outflow.amount,
+        outflow.account_id,
+        business_date(outflow.occurred_at),
+        REFERENCE_WINDOW.days,
+    )
+    return None if found is None else PaymentId(found)
+
+
+# The invoices and intents that a batch with money leaving may change, those of its payments included.
+_LOCK_INVOICES_OF_BATCH = """
+    SELECT id FROM invoice
+    WHERE organization_id = $1 AND id IN (
+        SELECT intent_invoice.invoice_id FROM intent
+        JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id
+        WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($5::text[])
+        UNION
+        SELECT allocation.invoice_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
+            AND fact_key.movement = 'received' AND fact_key.key = named.key
+        JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = fact_key.fact_id
+        UNION
+        SELECT allocation.invoice_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
+            AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
+        JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = used.payment_id
+        UNION
+        SELECT allocation.invoice_id
+        FROM intent
+        JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
+        JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = payment.id
+        WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($4::text[]))
+    ORDER BY id FOR NO KEY UPDATE
+"""
+
+_LOCK_INTENTS_OF_BATCH = """
+    SELECT id FROM intent
+    WHERE organization_id = $1 AND (reference_code = ANY ($4::text[]) OR id IN (
+        SELECT payment.intent_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
+            AND fact_key.movement = 'received' AND fact_key.key = named.key
+        JOIN payment ON payment.organization_id = $1 AND payment.id = fact_key.fact_id
+        UNION
+        SELECT payment.intent_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
+            AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
+        JOIN payment ON payment.organization_id = $1 AND payment.id = used.payment_id))
+    ORDER BY id FOR NO KEY UPDATE
+"""
+
+_LOCK_POSITIONS_OF_BATCH = """
+    SELECT payment_id FROM payment_position
+    WHERE organization_id = $1 AND payment_id IN (
+        SELECT fact_key.fact_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
+            AND fact_key.movement = 'received' AND fact_key.key = named.key
+        UNION
+        SELECT used.payment_id
+        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
+        JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
+            AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
+        UNION
+        SELECT payment.id FROM intent
+        JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
+        WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($4::text[]))
+    ORDER BY payment_id FOR NO KEY UPDATE
+"""
+
+
+async def lock_for_outflows(tx: Transaction, tellings: Sequence[Telling], *, codes: Sequence[str]) -> None:
+    """Hold, in the order of the house, all that a batch may change in which money leaves; `codes` are all its codes.
+
+    Called before the batch locks what its money received may change: both are then held at once, in one order, and no
+    two batches wait for each other in a circle.
+    """
+    leaving = [telling for telling in tellings if telling.takes_money_out]
+    names = {(key.account_id, key.key) for telling in leaving for key in telling.reverses or telling.traces}
+    theirs = sorted({code for telling in leaving for code in (*telling.codes.field, *telling.codes.direct)})
+    found = columns(sorted(names, key=repr), 2)
+    await tx.fetch(_LOCK_INVOICES_OF_BATCH, tx.organization_id, *found, theirs, codes)
+    await tx.fetch(_LOCK_INTENTS_OF_BATCH, tx.organization_id, *found, codes)
+    await tx.fetch(_LOCK_POSITIONS_OF_BATCH, tx.organization_id, *found, theirs)
+
+
+_LOCK_INVOICES = """
+    SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
+        private_share, corrections, allocated, issued_at
+    FROM invoice
+    WHERE organization_id = $1 AND id IN (
+        SELECT invoice_id FROM allocation WHERE organization_id = $1 AND payment_id = $2 AND invoice_id IS NOT NULL)
+    ORDER BY id FOR NO KEY UPDATE
+"""
+
+_LOCK_INTENT = """
+    SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at
+    FROM intent
+    WHERE organization_id = $1 AND id = (SELECT intent_id FROM payment WHERE organization_id = $1 AND id = $2)
+    FOR NO KEY UPDATE
+"""
+
+_TARGETS = """
+    SELECT invoice_id FROM intent_invoice WHERE organization_id = $1 AND intent_id = $2 ORDER BY position
+"""
+
+_LOCK_POSITION = """
+    SELECT payment_id FROM payment_position WHERE organization_id = $1 AND payment_id = $2 FOR NO KEY UPDATE
+"""
+
+# After the position is locked, in a later statement: nobody adds to these any more.
+_LIVE_ALLOCATIONS = """
+    SELECT allocation.id, allocation.kind, allocation.amount, allocation.invoice_id, bill.visit_id
+    FROM allocation
+    LEFT JOIN LATERAL (
+        SELECT visit_id FROM invoice WHERE invoice.organization_id = $1 AND invoice.id = allocation.invoice_id
+    ) AS bill ON true
+    WHERE allocation.organization_id = $1 AND allocation.payment_id = $2 AND allocation.undoes IS NULL
+        AND NOT EXISTS (SELECT FROM allocation AS undoing
+            WHERE undoing.organization_id = $1 AND undoing.undoes = allocation.id)
+    ORDER BY allocation.id DESC
+"""
+
+
+async def lock_payment(tx: Transaction, payment_id: PaymentId) -> PaidBefore:
+    """Hold the invoices, the intent and the position of a payment, in this order, and read where its money stands."""
+    invoices: dict[InvoiceId, Invoice] = {
+        InvoiceId(row["id"]): invoice_of(tuple(row))
+        for row in await tx.fetch(_LOCK_INVOICES, tx.organization_id, payment_id)
+    }
+    row = await tx.fetchrow(_LOCK_INTENT, tx.organization_id, payment_id)
+    intent: Intent | None = None
+    if row is not None:
+        targets = await tx.fetch(_TARGETS, tx.organization_id, row["id"])
+        intent = intent_of(tuple(row), [InvoiceId(target["invoice_id"]) for target in targets])
+    await tx.fetch(_LOCK_POSITION, tx.organization_id, payment_id)
+    live = await tx.fetch(_LIVE_ALLOCATIONS, tx.organization_id, payment_id)
+    return PaidBefore(
+        payment_id=payment_id,
+        allocations=[
+            LiveAllocation(
+                AllocationId(part["id"]),
+                Place(part["kind"]),
+                Dong(part["amount"]),
+                part["invoice_id"],
+                None if part["visit_id"] is None else VisitId(part["visit_id"]),
+            )
+            for part in live
+        ],
+        invoices=invoices,
+        intent=intent,
+    )
+
+
+_WRITE_UNDONE = """
+    WITH undone AS (
+        INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, undoes, reason, recorded_at)
+        SELECT $1, t.undo_id, $2, t.kind, t.invoice_id, t.amount, t.undoes, 'money_left_unasked', $3
+        FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::bigint[])
+            AS t (undo_id, undoes, kind, invoice_id, amount)
+    ), put_back AS (
+        INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, reason, recorded_at)
+        SELECT $1, t.id, $2, t.kind, t.invoice_id, t.amount, 'rest_of_undone', $3
+        FROM unnest($9::uuid[], $10::text[], $11::uuid[], $12::bigint[]) AS t (id, kind, invoice_id, amount)
+    )
+    UPDATE payment_position SET on_invoices = on_invoices - $13, credit = credit - $14,
+        unallocated = unallocated - $15, refunded = refunded + $13 + $14 + $15
+    WHERE organization_id = $1 AND payment_id = $2
+"""
+
+_UPDATE_INVOICES = """
+    UPDATE invoice SET allocated = t.allocated, owed = t.owed, version = t.version
+    FROM unnest($2::uuid[], $3::int[], $4::bigint[], $5::bigint[]) AS t (id, version, allocated, owed)
+    WHERE invoice.organization_id = $1 AND invoice.id = t.id
+"""
+
+_UPDATE_INTENT = """
+    UPDATE intent SET state = $3, received = $4, version = $5 WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def write_undone(tx: Transaction, undone: Undone, *, at: datetime) -> None:
+    """Write what money that left leads to; every row is held by `lock_payment`."""
+    sums = dict.fromkeys(Place, 0)
+    for taken in undone.taken:
+        sums[taken.allocation.place] += taken.amount
+    undos = [
+        (one.undo_id, one.allocation.id, one.allocation.place.value, one.allocation.invoice_id, one.allocation.amount)
+        for one in undone.taken
+    ]
+    rests: Sequence[tuple[object, ...]] = [
+        (one.rest_id, one.allocation.place.value, one.allocation.invoice_id, one.allocation.amount - one.amount)
+        for one in undone.taken
+        if one.rest_id is not None
+    ]
+    await tx.execute(
+        _WRITE_UNDONE,
+        tx.organization_id,
+        undone.payment_id,
+        at,
+        *columns(undos, 5),
+        *columns(rests, 4),
+        sums[Place.INVOICE],
+        sums[Place.CREDIT],
+        sums[Place.UNALLOCATED],
+    )
+    await tx.execute(
+        _UPDATE_INVOICES,
+        tx.organization_id,
+        *columns([(one.id, one.version, one.allocated, one.owed) for one in undone.invoices], 4),
+    )
+    if undone.intent is not None:
+        intent = undone.intent
+        intent_id: IntentId = intent.id
+        await tx.execute(
+            _UPDATE_INTENT, tx.organization_id, intent_id, intent.state.value, intent.received, intent.version
+        )

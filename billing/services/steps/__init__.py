@@ -1,1 +1,0 @@
-"""Steps shared by use cases: they take a transaction and never open one."""

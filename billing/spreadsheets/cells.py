@@ -1,0 +1,48 @@
+"""What a sheet is made of once its format is read: rows with their number as a person sees it, cells of few kinds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from billing.core.errors import InvalidValue
+
+SIZE_MAX = 32 * 1024 * 1024
+"""Bytes of a file. 200,000 rows of a price list are about 20 MB of CSV."""
+
+ROWS_MAX = 250_000
+COLUMNS_MAX = 256
+CELL_LENGTH_MAX = 5_000
+
+
+class SheetUnreadable(InvalidValue):
+    """The file as a whole is no sheet we read; the sentence says what to do about it."""
+
+    code = "sheet_unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A cell whose value cannot be known: why and what to do, and what stands in it."""
+
+    why: str
+    found: str = ""
+
+
+Cell = str | Decimal | date | Fault | None
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """One row; `number` counts from 1 as the program that made the sheet shows it. Empty cells are None."""
+
+    number: int
+    cells: Sequence[Cell]
+
+
+def check_size(content: bytes) -> None:
+    """Raises SheetUnreadable for an empty file and one above the limit."""
+    if not content:
+        raise SheetUnreadable("the file is empty")
+    if len(content) > SIZE_MAX:
+        raise SheetUnreadable(f"the file has {len(content):,} bytes; at most {SIZE_MAX:,} are read")

@@ -1,1 +1,0 @@
-"""SQL and rows: one subject a file. Decides nothing."""

@@ -1,0 +1,1 @@
+"""Price lists of a facility: read from spreadsheets, approved by two persons, in force by date."""

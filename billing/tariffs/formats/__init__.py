@@ -1,0 +1,1 @@
+"""Formats of tariffs: bytes to domain values and back. Computes no amounts."""

@@ -1,0 +1,1 @@
+"""The account of a visit: recording its versions as they arrive."""

@@ -1,0 +1,305 @@
+"""Taking visits in: read, kept in versions, priced at once so that the desk sees what it will cost.
+
+The same content again makes no new version; a resent visit with other content makes the next one. What a source
+states differently from us is listed, never refused.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from billing.context import Context
+from billing.core.actor import Actor
+from billing.core.errors import InvalidValue, NotFound, NotSupported
+from billing.core.ids import FacilityId, OrganizationId, VisitId
+from billing.coverage.domain.compare_stated import compare_with_stated, not_told_yet
+from billing.coverage.domain.price_result import PricedVisit
+from billing.coverage.domain.refusals import PriceNotInForce, refusal_as_finding
+from billing.coverage.formats.worked_case_json import write_finding
+from billing.coverage.service.pricing_inputs import Terms, read_terms
+from billing.db.database import Transaction
+from billing.db.idempotency import Claim, find_earlier, keep_claim
+from billing.ledger.store.journal import write_audit
+from billing.organizations.store.organizations import find_facility
+from billing.visits.domain.finding import Finding, FindingCode
+from billing.visits.domain.visit import Visit
+from billing.visits.formats.visit_document import canonical, content_hash, write_patient, write_visit
+from billing.visits.formats.visit_json import read_visit as read_visit_json
+from billing.visits.formats.visit_value_formats import find_doubtful_values
+from billing.visits.formats.xml130.reader import ClaimFile, read_claim_file
+from billing.visits.store.visits import (
+    Source,
+    add_claim_file,
+    add_findings,
+    add_version,
+    add_visit,
+    lock_visit_by_ma_lk,
+    read_visit,
+    retell_visit,
+)
+
+_PERSONAL_FIELDS = frozenset({"MA_THE_BHYT", "SO_CCCD", "HO_TEN", "NGAY_SINH", "DIEN_THOAI", "DIA_CHI"})
+
+
+class NothingReadable(InvalidValue):
+    """No visit of a file could be read; `findings` say why."""
+
+    code = "nothing_readable"
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("no visit of this file could be read")
+        self.findings = tuple(findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenVisit:
+    """A visit as it was taken in. `priced` is None where it cannot be priced as told."""
+
+    id: VisitId
+    version: int
+    is_new_version: bool
+    visit: Visit
+    priced: PricedVisit | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenFile:
+    """What one claim file gave: visits taken in, and what was found outside of them."""
+
+    visits: tuple[TakenVisit, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A visit that was read and priced, before anything of it is written."""
+
+    hoso: int
+    visit: Visit
+    priced: PricedVisit | None
+    findings: tuple[Finding, ...]
+
+
+async def take_claim_file(
+    context: Context, organization_id: OrganizationId, content: bytes, *, actor: Actor, claim: Claim | None = None
+) -> TakenFile:
+    """Take in every readable visit of an XML 130 file, all in one transaction.
+
+    A visit of a facility that is not the organization's is left out with a finding, like one that cannot be read.
+    Under a `claim` that was answered before, no visits: they are the claim's `earlier` subjects. Raises NothingReadable
+    with the findings where no visit is left, or what a claim is refused with.
+    """
+    # Reading is all computing, half a millisecond a line: callbacks must not wait for it.
+    file = await asyncio.to_thread(read_claim_file, content)
+    terms = await _read_terms(context, organization_id, [element.visit for element in file.visits])
+    told = await asyncio.to_thread(_price_all, file, terms)
+    source = Source("xml130", context.ids.new())
+    async with context.database.transaction(organization_id) as tx:
+        if await find_earlier(tx, claim) is not None:
+            readable = {one.hoso for one in told}
+            return TakenFile((), tuple(finding for finding in file.findings if finding.hoso not in readable))
+        codes = sorted({one.visit.facility_code for one in told})
+        facilities = {code: await find_facility(tx, code) for code in codes}
+        strange = tuple(_strange_facility(one) for one in told if facilities[one.visit.facility_code] is None)
+        own = [one for one in told if facilities[one.visit.facility_code] is not None]
+        if not own:
+            raise NothingReadable((*file.findings, *strange))
+        taken: dict[int, TakenVisit] = {}
+        for one in sorted(own, key=lambda one: (one.visit.facility_code, one.visit.ma_lk)):  # one order for all writers
+            facility_id = facilities[one.visit.facility_code]
+            taken[one.hoso] = await _take(tx, context, one, facility_id=facility_id, source=source, actor=actor)
+        if source.claim_file_id is not None and any(visit.is_new_version for visit in taken.values()):
+            await add_claim_file(
+                tx,
+                source.claim_file_id,
+                content,
+                signature=file.signature.value,
+                received_at=context.clock(),
+            )
+        visits = tuple(taken[hoso] for hoso in sorted(taken))
+        await _keep_claim(tx, claim, visits, context)
+    rest = tuple(finding for finding in file.findings if finding.hoso not in taken)
+    return TakenFile(visits, findings=(*rest, *strange))
+
+
+async def take_visit(
+    context: Context,
+    organization_id: OrganizationId,
+    document: Mapping[str, object],
+    *,
+    actor: Actor,
+    claim: Claim | None = None,
+) -> TakenVisit | None:
+    """Take in one visit told as JSON with the field names of the data standard.
+
+    None under a `claim` that was answered before: the visit is its `earlier` subject. Raises InvalidValue, or what a
+    claim is refused with.
+    """
+    visit = await asyncio.to_thread(read_visit_json, document)
+    [terms] = await _read_terms(context, organization_id, [visit])
+    doubts = find_doubtful_values(document)
+    told = await asyncio.to_thread(lambda: _told(visit, terms, doubts, hoso=1))
+    async with context.database.transaction(organization_id) as tx:
+        if await find_earlier(tx, claim) is not None:
+            return None
+        facility_id = await find_facility(tx, told.visit.facility_code)
+        if facility_id is None:
+            raise InvalidValue(f"facility {told.visit.facility_code} is not of this organization", field="MA_CSKCB")
+        taken = await _take(tx, context, told, facility_id=facility_id, source=Source("json"), actor=actor)
+        await _keep_claim(tx, claim, (taken,), context)
+    return taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownVisit:
+    """A visit in its newest version. `document` is None once erased; `priced` None then, or where it has no price."""
+
+    id: VisitId
+    ma_lk: str
+    facility_code: str
+    version: int
+    document: Mapping[str, Any] | None
+    priced: PricedVisit | None
+    findings: tuple[Mapping[str, Any], ...]
+
+
+async def find_priced_visit(context: Context, organization_id: OrganizationId, visit_id: VisitId) -> KnownVisit:
+    """A visit in its newest version with the price it has today and what was found in it. Raises NotFound."""
+    row = await find_visit(context, organization_id, visit_id)
+    document = row["document"]
+    priced = None
+    if document is not None:
+        visit = await asyncio.to_thread(read_visit_json, document)
+        [terms] = await _read_terms(context, organization_id, [visit])
+        priced = (await asyncio.to_thread(lambda: _told(visit, terms, (), hoso=1))).priced
+    return KnownVisit(
+        id=visit_id,
+        ma_lk=row["ma_lk"],
+        facility_code=row["facility_code"],
+        version=row["version"],
+        document=document,
+        priced=priced,
+        findings=tuple(row["findings"]),
+    )
+
+
+async def find_visit(context: Context, organization_id: OrganizationId, visit_id: VisitId) -> Mapping[str, Any]:
+    """A visit in its newest version, with its document and findings. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        row = await read_visit(tx, visit_id)
+    if row is None:
+        raise NotFound("no such visit", field="visit_id")
+    return row
+
+
+async def _take(
+    tx: Transaction,
+    context: Context,
+    told: _Told,
+    *,
+    facility_id: FacilityId | None,
+    source: Source,
+    actor: Actor,
+) -> TakenVisit:
+    assert facility_id is not None, "visits of strange facilities were left out"
+    visit_id, version, is_new = await _keep(tx, context, facility_id, told.visit, source=source)
+    if is_new:
+        details = [(finding.code.value, write_finding(_without_person(finding))) for finding in told.findings]
+        await add_findings(tx, visit_id, version=version, findings=details)
+        await write_audit(
+            tx,
+            context.ids.new(),
+            recorded_at=context.clock(),
+            actor=actor,
+            action="visit_taken",
+            subject=("visit", visit_id),
+        )
+    return TakenVisit(
+        id=visit_id,
+        version=version,
+        is_new_version=is_new,
+        visit=told.visit,
+        priced=told.priced,
+        findings=told.findings,
+    )
+
+
+async def _keep_claim(tx: Transaction, claim: Claim | None, taken: Sequence[TakenVisit], context: Context) -> None:
+    is_new = any(visit.is_new_version for visit in taken)
+    await keep_claim(tx, claim, [visit.id for visit in taken], now=context.clock(), is_new=is_new)
+
+
+async def _read_terms(context: Context, organization_id: OrganizationId, visits: Sequence[Visit]) -> list[Terms]:
+    if not visits:
+        return []
+    async with context.database.transaction(organization_id) as tx:
+        return await read_terms(tx, context, visits)
+
+
+def _price_all(claim: ClaimFile, terms: Sequence[Terms]) -> list[_Told]:
+    told = []
+    for element, own_terms in zip(claim.visits, terms, strict=True):
+        own = tuple(finding for finding in claim.findings if finding.hoso == element.hoso)
+        told.append(_told(element.visit, own_terms, own, hoso=element.hoso))
+    return told
+
+
+def _told(visit: Visit, terms: Terms, read_findings: tuple[Finding, ...], *, hoso: int) -> _Told:
+    try:
+        settled = terms.settle(visit)
+    except (NotSupported, InvalidValue, PriceNotInForce) as refusal:
+        found = refusal_as_finding(refusal, file="", hoso=hoso, ma_lk=visit.ma_lk)
+        return _Told(hoso, visit, None, (*read_findings, found))
+    if settled.ours is None:
+        return _Told(hoso, visit, settled.priced, read_findings)
+    differing = compare_with_stated(settled.ours, file="", hoso=hoso, ma_lk=visit.ma_lk)
+    return _Told(hoso, visit, settled.priced, (*read_findings, *not_told_yet(differing, read_findings)))
+
+
+def _without_person(finding: Finding) -> Finding:
+    """Findings are kept for ever; a card number that could not be read is a number of a person all the same."""
+    return replace(finding, found="…") if finding.field.rpartition(".")[2] in _PERSONAL_FIELDS else finding
+
+
+def _strange_facility(told: _Told) -> Finding:
+    return Finding(
+        code=FindingCode.CODE_UNKNOWN,
+        file="",
+        hoso=told.hoso,
+        ma_lk=told.visit.ma_lk,
+        table="XML1",
+        stt=None,
+        field="MA_CSKCB",
+        found=told.visit.facility_code,
+        expected="a facility of this organization",
+    )
+
+
+async def _keep(
+    tx: Transaction, context: Context, facility_id: FacilityId, visit: Visit, *, source: Source
+) -> tuple[VisitId, int, bool]:
+    """Keep a telling of a visit; says its id, version, and whether the version is new."""
+    now = context.clock()
+    document = write_visit(visit)
+    told = content_hash(canonical({"visit": document, "patient": write_patient(visit.patient)}))
+    visit_id, version = VisitId(context.ids.new()), 1
+    if not await add_visit(tx, visit_id, facility_id, visit, created_at=now):
+        known = await lock_visit_by_ma_lk(tx, facility_id, visit.ma_lk)
+        assert known is not None, "a visit is never removed"
+        if known.content_hash == told:
+            return known.id, known.version, False
+        visit_id, version = known.id, known.version + 1
+        await retell_visit(tx, visit_id, visit, version=version)
+    await add_version(
+        tx,
+        visit_id,
+        version=version,
+        content_hash=told,
+        source=source,
+        document=document,
+        patient=visit.patient,
+        recorded_at=now,
+    )
+    return visit_id, version, True

@@ -1,0 +1,1 @@
+"""The rules of visits. Pure: no I/O, no clock, no randomness."""

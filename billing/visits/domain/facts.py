@@ -1,0 +1,141 @@
+"""What is known of a visit beside its charge items: papers, diseases, the facility's rank, how the patient left.
+
+A fact is None where nobody told it: unknown is not the same as no. Facts a patient must prove by a paper (change of
+residence, organ donation) are False until the paper was shown. Names in brackets are fields of the data standard.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from billing.core.errors import InvalidValue
+from billing.visits.domain.visit import Table
+
+LineKey = tuple[Table, int]
+
+
+class TechnicalLevel(StrEnum):
+    """Technical level of a facility (cấp chuyên môn kỹ thuật) since 2025-01-01."""
+
+    INITIAL = "initial"
+    BASIC = "basic"
+    SPECIALISED = "specialised"
+
+
+class FormerLine(StrEnum):
+    """The line a facility belonged to before 2025-01-01 (tuyến)."""
+
+    COMMUNE = "commune"
+    DISTRICT = "district"
+    PROVINCE = "province"
+    CENTRAL = "central"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacilityFacts:
+    """A facility's rank on the day of a visit. `points` are 0 … 100; without points it may be ranked provisionally."""
+
+    technical_level: TechnicalLevel | None = None
+    points: int | None = None
+    is_provisional: bool | None = None
+    former_line: FormerLine | None = None
+
+    def __post_init__(self) -> None:
+        if self.points is not None and not 0 <= self.points <= 100:
+            raise InvalidValue("ranking points are 0 to 100", field="ranking_points")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFacts:
+    """What is known of one charge item beside its price.
+
+    `performers` [NGUOI_THUC_HIEN] is the team. `patients_in_bed` and `number_at_desk` (the how manieth consultation of
+    its desk within 8 hours) stand in no table and are told apart; None where nobody told them.
+    """
+
+    service_code: str = ""  # MA_DICH_VU, also of a supply or drug that belongs to a service
+    performed_at: datetime | None = None  # NGAY_TH_YL
+    result_at: datetime | None = None  # NGAY_KQ
+    performers: frozenset[str] = frozenset()
+    is_reused: bool = False  # TAI_SU_DUNG
+    patients_in_bed: int | None = None
+    number_at_desk: int | None = None
+
+
+NO_LINE_FACTS = LineFacts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitFacts:
+    """What is known of a visit beside its cards and charge items."""
+
+    birth: date | None = None  # NGAY_SINH, where the day is known
+    disease: str | None = None  # MA_BENH_CHINH
+    registered_facilities: tuple[str, ...] | None = None  # MA_DKBD
+    region: str | None = None  # MA_KHUVUC: K1, K2, K3, empty where the card has no mark
+    referred_from: str = ""  # MA_NOI_DI
+    paper_number: str = ""  # GIAY_CHUYEN_TUYEN
+    has_referral: bool | None = None
+    referral_signed_on: date | None = None
+    has_appointment: bool | None = None
+    is_appointment_used: bool | None = None  # by an earlier visit
+    is_emergency: bool | None = None
+    has_moved: bool = False  # change of stay or residence, declared
+    is_organ_donor: bool = False
+    is_newborn: bool = False  # right after birth
+    is_epidemic: bool = False  # group-A epidemic
+    admitted_to_ward_at: datetime | None = None  # NGAY_VAO_NOI_TRU
+    outcome: str = ""  # KET_QUA_DTRI
+    leaving: str = ""  # MA_LOAI_RV
+    came_through_emergency: bool | None = None
+    same_day_return_of: str = ""  # MA_LK of an earlier visit of the person on the same day with a consultation
+    lines: Mapping[LineKey, LineFacts] = field(default_factory=dict)
+
+    def line(self, key: LineKey) -> LineFacts:
+        return self.lines.get(key, NO_LINE_FACTS)
+
+    def age_on(self, day: date) -> int | None:
+        """Whole years of age on a day; None where the day of birth is not known."""
+        if self.birth is None:
+            return None
+        before_birthday = (day.month, day.day) < (self.birth.month, self.birth.day)
+        return day.year - self.birth.year - before_birthday
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StentCeiling:
+    """Ceilings of coronary stents by their order in one visit, đồng each; the last holds for all further ones (B-071).
+
+    `codes` are the supply codes [MA_VAT_TU] it holds for.
+    """
+
+    since: date
+    codes: frozenset[str]
+    ceilings: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainedPrice:
+    """A service whose price contains others, so that they must not be charged beside it (B-067)."""
+
+    service: str
+    contains: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineLists:
+    """Lists a facility keeps for the rules on lines; none is shipped, for none is reproduced in our sources.
+
+    `holidays` are working days that are free; `four_hours_are_a_day` says how a stay of exactly 4 hours counts, on
+    which sources disagree (B-066).
+    """
+
+    stents: tuple[StentCeiling, ...] = ()
+    contained: tuple[ContainedPrice, ...] = ()
+    holidays: frozenset[date] = frozenset()
+    four_hours_are_a_day: bool = False
+
+
+NO_LISTS = LineLists()

@@ -1,0 +1,1 @@
+"""Formats of visits: bytes to domain values and back. Computes no amounts."""

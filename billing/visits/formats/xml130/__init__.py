@@ -1,0 +1,7 @@
+"""The claim file of the Vietnamese data standard ("XML 130") to visits, with findings for whatever is odd in it."""
+
+from billing.visits.formats.xml130.document import Limits
+from billing.visits.formats.xml130.envelope import Signature
+from billing.visits.formats.xml130.reader import ClaimFile, ReadVisit, is_bare_table, read_claim_file, read_claim_set
+
+__all__ = ["ClaimFile", "Limits", "ReadVisit", "Signature", "is_bare_table", "read_claim_file", "read_claim_set"]

@@ -1,0 +1,201 @@
+"""Visits as they were told: one row a visit, one version a telling, documents and patients apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from billing.core.ids import FacilityId, VisitId
+from billing.db.database import Transaction
+from billing.visits.domain.visit import Patient, Visit
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    """Where a visit stands: its newest version and the hash of what was told then."""
+
+    id: VisitId
+    facility_id: FacilityId
+    ma_lk: str
+    version: int
+    content_hash: bytes
+
+
+_ADD_VISIT = """
+    INSERT INTO visit (organization_id, id, facility_id, ma_lk, version, admitted_at, discharged_at, created_at)
+    VALUES ($1, $2, $3, $4, 1, $5, $6, $7)
+    ON CONFLICT (organization_id, facility_id, ma_lk) DO NOTHING
+    RETURNING id
+"""
+
+
+async def add_visit(
+    tx: Transaction, visit_id: VisitId, facility_id: FacilityId, visit: Visit, *, created_at: datetime
+) -> bool:
+    """Add a visit in its first version; False where the facility has told of this MA_LK before."""
+    added = await tx.fetchval(
+        _ADD_VISIT,
+        tx.organization_id,
+        visit_id,
+        facility_id,
+        visit.ma_lk,
+        visit.admitted_at,
+        visit.discharged_at,
+        created_at,
+    )
+    return added is not None
+
+
+_LOCK_BY_MA_LK = """
+    SELECT id, facility_id, ma_lk, version FROM visit
+    WHERE organization_id = $1 AND facility_id = $2 AND ma_lk = $3
+    FOR NO KEY UPDATE
+"""
+
+# In a statement of its own: joined to the one that waits for the lock it would be looked up for the old version.
+_CONTENT_HASH = """
+    SELECT content_hash FROM visit_version WHERE organization_id = $1 AND visit_id = $2 AND version = $3
+"""
+
+
+async def lock_visit_by_ma_lk(tx: Transaction, facility_id: FacilityId, ma_lk: str) -> VisitRow | None:
+    """Read a visit by its key at the facility and hold its row until the transaction ends."""
+    row = await tx.fetchrow(_LOCK_BY_MA_LK, tx.organization_id, facility_id, ma_lk)
+    if row is None:
+        return None
+    content_hash = await tx.fetchval(_CONTENT_HASH, tx.organization_id, row["id"], row["version"])
+    return VisitRow(**dict(row), content_hash=content_hash)
+
+
+_LOCK_VISIT = """
+    SELECT id FROM visit WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE
+"""
+
+
+async def lock_visit(tx: Transaction, visit_id: VisitId) -> bool:
+    """Hold a visit's row until the transaction ends; False where there is none."""
+    return await tx.fetchval(_LOCK_VISIT, tx.organization_id, visit_id) is not None
+
+
+_RETELL_VISIT = """
+    UPDATE visit SET version = $3, admitted_at = $4, discharged_at = $5 WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def retell_visit(tx: Transaction, visit_id: VisitId, visit: Visit, *, version: int) -> None:
+    """Move a locked visit on to a further version."""
+    await tx.execute(_RETELL_VISIT, tx.organization_id, visit_id, version, visit.admitted_at, visit.discharged_at)
+
+
+_ADD_CLAIM_FILE = """
+    INSERT INTO claim_file (organization_id, id, content, signature, received_at) VALUES ($1, $2, $3, $4, $5)
+"""
+
+
+async def add_claim_file(
+    tx: Transaction, file_id: UUID, content: bytes, *, signature: str, received_at: datetime
+) -> None:
+    """Keep a claim file exactly as it was received."""
+    await tx.execute(_ADD_CLAIM_FILE, tx.organization_id, file_id, content, signature, received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a visit was told in: `xml130` or `json`, and the claim file it stood in."""
+
+    format: str
+    claim_file_id: UUID | None = None
+
+
+_ADD_VERSION = """
+    INSERT INTO visit_version (organization_id, visit_id, version, content_hash, source, claim_file_id, recorded_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+_ADD_DOCUMENT = """
+    INSERT INTO visit_document (organization_id, visit_id, version, document) VALUES ($1, $2, $3, $4)
+"""
+
+_KEEP_PATIENT = """
+    INSERT INTO visit_patient (organization_id, visit_id, name, birth, sex, citizen_number, hospital_number, address,
+        phone)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (organization_id, visit_id) DO UPDATE SET name = excluded.name, birth = excluded.birth,
+        sex = excluded.sex, citizen_number = excluded.citizen_number, hospital_number = excluded.hospital_number,
+        address = excluded.address, phone = excluded.phone
+"""
+
+
+async def add_version(
+    tx: Transaction,
+    visit_id: VisitId,
+    *,
+    version: int,
+    content_hash: bytes,
+    source: Source,
+    document: Mapping[str, Any],
+    patient: Patient,
+    recorded_at: datetime,
+) -> None:
+    """Keep one telling of a visit: its document without the patient, and the patient apart."""
+    await tx.execute(
+        _ADD_VERSION,
+        tx.organization_id,
+        visit_id,
+        version,
+        content_hash,
+        source.format,
+        source.claim_file_id,
+        recorded_at,
+    )
+    await tx.execute(_ADD_DOCUMENT, tx.organization_id, visit_id, version, dict(document))
+    await tx.execute(
+        _KEEP_PATIENT,
+        tx.organization_id,
+        visit_id,
+        patient.name,
+        patient.birth,
+        patient.sex,
+        patient.citizen_number,
+        patient.hospital_number,
+        patient.address,
+        patient.phone,
+    )
+
+
+_ADD_FINDINGS = """
+    INSERT INTO visit_finding (organization_id, visit_id, version, number, code, finding)
+    SELECT $1, $2, $3, number, code, finding
+    FROM unnest($4::int[], $5::text[], $6::jsonb[]) AS t (number, code, finding)
+"""
+
+
+async def add_findings(
+    tx: Transaction, visit_id: VisitId, *, version: int, findings: Sequence[tuple[str, Mapping[str, Any]]]
+) -> None:
+    """List what was found in one telling: code and details."""
+    numbers = list(range(1, len(findings) + 1))
+    codes = [code for code, _ in findings]
+    details = [dict(detail) for _, detail in findings]
+    await tx.execute(_ADD_FINDINGS, tx.organization_id, visit_id, version, numbers, codes, details)
+
+
+_READ_VISIT = """
+    SELECT visit.id, visit.ma_lk, visit.version, visit.admitted_at, visit.discharged_at, facility.code AS facility_code,
+        visit_document.document,
+        (SELECT coalesce(jsonb_agg(finding ORDER BY number), '[]') FROM visit_finding
+         WHERE visit_finding.organization_id = $1 AND visit_finding.visit_id = visit.id
+            AND visit_finding.version = visit.version) AS findings
+    FROM visit
+    JOIN facility ON facility.organization_id = $1 AND facility.id = visit.facility_id
+    LEFT JOIN visit_document ON visit_document.organization_id = $1 AND visit_document.visit_id = visit.id
+        AND visit_document.version = visit.version
+    WHERE visit.organization_id = $1 AND visit.id = $2
+"""
+
+
+async def read_visit(tx: Transaction, visit_id: VisitId) -> Mapping[str, Any] | None:
+    """A visit in its newest version with its document (None once erased) and findings; None where there is none."""
+    row = await tx.fetchrow(_READ_VISIT, tx.organization_id, visit_id)
+    return None if row is None else dict(row)
