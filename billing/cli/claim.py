@@ -22,10 +22,11 @@ from billing.cli.files import read_file
 from billing.cli.memory import memory_limited
 from billing.cli.reading_option import reading_option
 from billing.cli.setting_up import as_owner_of_claims
+from billing.core.clock import VIETNAM
 from billing.core.ids import OrganizationId
 from billing.coverage.domain.annexes import NO_ANNEXES, Annex, Annexes
 from billing.coverage.domain.explain import Language, explain
-from billing.coverage.domain.parameters import VIETNAM_TIME, load_figures
+from billing.coverage.domain.parameters import load_figures
 from billing.coverage.domain.policy import Policy
 from billing.visits.formats.visit_facts_json import ToldFacts, read_told_facts
 
@@ -113,7 +114,7 @@ def check(
         annexes=NO_ANNEXES if annexes is None else read_annexes(read_file(annexes)),
         figures=load_figures(),
         policy=policy,
-        today=(today or datetime.now(VIETNAM_TIME)).date(),
+        today=(today or datetime.now(VIETNAM)).date(),
     )
     with memory_limited():
         checked = check_file(read_file(file), file=click.format_filename(file), told=told, around=around)

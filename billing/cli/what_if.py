@@ -18,9 +18,10 @@ from billing.claims.formats.disease_annexes import read_annexes
 from billing.claims.service.check_files import compare_file, surroundings_of
 from billing.cli.files import read_file
 from billing.cli.memory import memory_limited
+from billing.core.clock import VIETNAM
 from billing.coverage.domain.annexes import NO_ANNEXES
 from billing.coverage.domain.explain import Language, fact_names, find_rule, money_text, object_code_name
-from billing.coverage.domain.parameters import VIETNAM_TIME, load_figures
+from billing.coverage.domain.parameters import load_figures
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.what_if import ComparedFile, RouteOption, WhatIf
 from billing.visits.formats.visit_facts_json import ToldFacts, read_told_facts
@@ -81,7 +82,7 @@ def print_routes(
         annexes=NO_ANNEXES if annexes is None else read_annexes(read_file(annexes)),
         figures=load_figures(),
         policy=policy,
-        today=datetime.now(VIETNAM_TIME).date(),
+        today=datetime.now(VIETNAM).date(),
     )
     has_visit = False
     for file in files:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
-from billing.ledger.domain.accounts import VIETNAM
+from billing.core.clock import VIETNAM
 
 _DAY_FIRST, _DAY_LAST = date(1970, 1, 2), date(9000, 1, 1)
 

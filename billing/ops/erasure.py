@@ -16,10 +16,10 @@ import structlog
 from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, VisitId
 from billing.db.database import Database, Transaction
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.service.audit import note
 from billing.ops.erasure_rows import (
     erase_bodies,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
+from billing.core.clock import VIETNAM, business_date
 from billing.core.errors import InvalidValue
 from billing.core.ids import uuid7
-from billing.ledger.domain.accounts import VIETNAM, business_date
 
 DOCUMENT_YEARS_MIN = 10
 

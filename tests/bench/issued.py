@@ -13,11 +13,11 @@ import asyncpg
 
 from billing.context import utc_now
 from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.db.database import Database
 from billing.db.migrator import migrate
 from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
 from billing.invoices.service.issue import issue_invoice
-from billing.ledger.domain.accounts import business_date
 from billing.visit_accounts.service.record_visits import take_visit
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_document import write_visit

@@ -13,11 +13,11 @@ from billing.cli import ledger as cli_ledger
 from billing.cli.ledger import verify_books
 from billing.context import utc_now
 from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
 from billing.db.database import Database, DatabaseBusy, DatabaseLimits
 from billing.devserver.embedded import EmbeddedPostgres
 from billing.invoices.service.issue import issue_invoice
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.service import verify as proving
 from billing.ledger.service.seal_rows import seal_once
 from billing.ledger.service.verify import PROVING_LIMITS

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from billing.cli.run import another_visit
-from billing.ledger.domain.accounts import VIETNAM
+from billing.core.clock import VIETNAM
 
 TIME_LIMIT_S = 60
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -10,7 +10,8 @@ import httpx
 
 from billing.app import open_service
 from billing.context import utc_now
-from billing.ledger.domain.accounts import Side, business_date
+from billing.core.clock import business_date
+from billing.ledger.domain.accounts import Side
 from billing.ledger.store.journal import read_trial_balance
 from billing.web.server import serving
 from providers.sandbox.message import SIGNATURE_HEADER, signature_header

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from billing.ledger.domain.accounts import business_date
+from billing.core.clock import business_date
 from billing.ledger.service.balances import snapshot_once
 from billing.ledger.service.seal_rows import seal_once
 from tests.conftest import DatabaseAddress

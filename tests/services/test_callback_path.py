@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from billing.core.clock import business_date
 from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
 from billing.invoices.service.issue import find_invoice
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.store.journal import read_trial_balance
 from billing.payments.service.intake import Intake, IntakeLimits, LaneFull
 from providers.contract import Movement, Outcome, Verdict

@@ -7,10 +7,10 @@ import asyncpg
 import pytest
 
 from billing.core.actor import Actor, ActorKind
+from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import PersonId
 from billing.db.database import Database, DatabaseBusy, DatabaseLimits
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.service.close_day import (
     DayAlreadyClosed,
     DayIncomplete,

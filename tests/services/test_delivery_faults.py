@@ -10,9 +10,9 @@ import pytest
 
 from billing.context import Context
 from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, Unavailable
 from billing.db.database import Database, DatabaseLimits, Transaction
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.service.close_day import close_day
 from billing.payments.service import intake as intake_module
 from billing.payments.service.apply_notices import Delivery, apply_deliveries

@@ -10,13 +10,13 @@ import pytest
 
 from billing.core.actor import Actor
 from billing.core.approvals import PersonNeeded
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId
 from billing.db.database import Database, DatabaseLimits
 from billing.db.idempotency_keys import add_key
 from billing.invoices.service.issue import issue_invoice
 from billing.invoices.service.reprice import recompute
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.service.close_day import close_day
 from billing.ledger.service.seal_rows import seal_once
 from billing.notifications.service.webhooks import hand_out_once

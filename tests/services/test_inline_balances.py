@@ -9,10 +9,11 @@ import asyncpg
 import pytest
 
 from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.core.ids import EntryId, LedgerAccountId
 from billing.core.money import Dong
 from billing.db.database import Database
-from billing.ledger.domain.accounts import AccountKey, AccountRole, Entry, EntryKind, Posting, business_date
+from billing.ledger.domain.accounts import AccountKey, AccountRole, Entry, EntryKind, Posting
 from billing.ledger.domain.balances import BalanceBelowFloor
 from billing.ledger.service.balances import read_balances
 from billing.ledger.store.journal import write_entry

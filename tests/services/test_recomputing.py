@@ -18,6 +18,7 @@ import asyncpg
 import pytest
 
 from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import InvoiceId
 from billing.core.money import Dong, Shares
@@ -33,7 +34,6 @@ from billing.invoices.service.reprice import (
     recompute,
 )
 from billing.invoices.service.reprice_batch import Draft
-from billing.ledger.domain.accounts import business_date
 from billing.tariffs.domain.tariff import ListedPrice, TariffId, TariffIncomplete
 from billing.tariffs.service.price_lists import PriceListTerms, import_tariff
 from billing.visit_accounts.service.record_visits import take_visit

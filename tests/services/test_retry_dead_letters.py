@@ -9,9 +9,9 @@ import pytest
 
 from billing.core.actor import Actor
 from billing.core.approvals import PersonNeeded, SamePerson
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import DeliveryId, IntentId, InvoiceId
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.service.close_day import list_blockers
 from billing.payments.service import intake as intake_module
 from billing.payments.service.apply_notices import Answer, Delivery

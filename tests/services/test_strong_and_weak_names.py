@@ -14,8 +14,8 @@ import asyncpg
 import pytest
 
 from billing.context import ProviderAccount
+from billing.core.clock import business_date
 from billing.core.ids import DeliveryId, ProviderAccountId
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.store.journal import open_day
 from billing.payments.domain.event import Source
 from billing.payments.service.apply_notices import Answer, apply_deliveries

@@ -13,9 +13,9 @@ import asyncpg
 import pytest
 
 from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.domain.anchor import Anchor
 from billing.ledger.service.anchors import check_anchors, check_exported_heads
 from billing.ledger.service.balances import snapshot_once

@@ -14,8 +14,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from billing.checkout.domain.patient_states import PatientState
+from billing.core.clock import business_date
 from billing.invoices.domain.invoice import InvoiceState
-from billing.ledger.domain.accounts import AccountRole, EntryKind, business_date
+from billing.ledger.domain.accounts import AccountRole, EntryKind
 from billing.notifications.domain.webhook import Due, message_body
 from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.intent import IntentState

@@ -8,9 +8,9 @@ import pytest
 
 from billing.checkout.domain.patient_states import ASKING_FOR_MONEY, FINAL, WORDS, PatientState
 from billing.checkout.formats.qr_image import qr_png
+from billing.core.clock import VIETNAM
 from billing.core.errors import Unavailable
 from billing.coverage.domain.explain import Language
-from billing.ledger.domain.accounts import VIETNAM
 from billing.web.pages.pay import handlers
 from billing.web.server import create_application, serving
 from providers.emvqr import crc16, parse

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from billing.ledger.domain.accounts import business_date
+from billing.core.clock import business_date
 from providers.sandbox.bank import Behaviour
 from tests.builders import DemoHospital
 from tests.web.site import Site, problem

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from billing.claims.domain.claim import Claim, ClaimFinding, Severity, Surroundings
+from billing.core.clock import business_date
 from billing.core.money import total
 from billing.coverage.domain.bed_days import BED_GROUPS
 from billing.coverage.domain.consultations import CONSULTATION_GROUP, RETURN_RATIO, is_emergency, is_return
 from billing.coverage.domain.explain import plain_number
-from billing.coverage.domain.parameters import vietnam_day
 from billing.coverage.domain.policy import SameDayReturn
 from billing.coverage.domain.price_result import PricedVisit, Reason
 from billing.coverage.domain.surgeries import SURGERY_GROUP
@@ -71,7 +71,7 @@ def _same_day_return(claim: Claim, around: Surroundings) -> Iterator[ClaimFindin
         if item.service_ratio == RETURN_RATIO:
             continue
         operands = {
-            "day": vietnam_day(claim.visit.admitted_at).isoformat(),
+            "day": business_date(claim.visit.admitted_at).isoformat(),
             "earlier": claim.facts.same_day_return_of,
             "ratio": plain_number(RETURN_RATIO),
         }
@@ -116,9 +116,9 @@ def _beds_after_phaco(claim: Claim) -> Iterator[ClaimFinding]:
     ]
     if not operations:
         return
-    first = min(vietnam_day(claim.facts.line(item.key).performed_at or _moment(item, claim)) for item in operations)
+    first = min(business_date(claim.facts.line(item.key).performed_at or _moment(item, claim)) for item in operations)
     for item in _insured(claim, BED_GROUPS):
-        if vietnam_day(_moment(item, claim)) >= first:
+        if business_date(_moment(item, claim)) >= first:
             reason = Reason("D-012", {"day": first.isoformat()})
             found = plain_number(item.quantity)
             yield claim.found(Severity.WARNING, _DIFFERS, reason, item=item, field="MA_NHOM", found=found, expected="0")

@@ -6,10 +6,10 @@ Rules B-010, B-015 (cards), B-046 … B-049 (route), B-101 (deadline).
 from collections.abc import Iterator
 
 from billing.claims.domain.claim import Claim, ClaimFinding, Severity, Surroundings
+from billing.core.clock import business_date
 from billing.coverage.domain.annexes import Annex
 from billing.coverage.domain.benefit_level import visit_days
 from billing.coverage.domain.card_digits import usual_digits
-from billing.coverage.domain.parameters import vietnam_day
 from billing.coverage.domain.patient_category import Circumstances, CodeFit, ObjectCodeChoice, choose_object_code
 from billing.coverage.domain.price_result import Reason
 from billing.coverage.domain.referrals import REFERRAL_WORKING_DAYS, claim_due_on, referral_validity
@@ -111,7 +111,7 @@ def check_papers(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
 
 def _check_referral(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
     """An expired paper is an error, but a warning while holidays are not told or the disease may be of annex III."""
-    facts, day = claim.facts, vietnam_day(claim.visit.admitted_at)
+    facts, day = claim.facts, business_date(claim.visit.admitted_at)
     signed_on = facts.referral_signed_on
     assert signed_on is not None, "asked for before"
     age = facts.age_on(day)
@@ -140,7 +140,7 @@ def check_deadline(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]
     """Until when a closed visit must be claimed; a day that has passed is a warning (B-101)."""
     if claim.visit.discharged_at is None:
         return
-    due = claim_due_on(vietnam_day(claim.visit.discharged_at), around.lists.holidays)
+    due = claim_due_on(business_date(claim.visit.discharged_at), around.lists.holidays)
     is_over = around.today > due
     reason = Reason("B-101", {"due": due.isoformat()}, "over" if is_over else "due")
     severity = Severity.WARNING if is_over else Severity.INFORMATION

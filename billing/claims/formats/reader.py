@@ -8,8 +8,8 @@ from billing.claims.domain.check import check_claim, in_order
 from billing.claims.domain.claim import Claim, ClaimCheck, ClaimFinding, Surroundings
 from billing.claims.domain.route_checks import circumstances
 from billing.claims.formats.xml130_claim_fields import check_fields
+from billing.core.clock import business_date
 from billing.coverage.domain.consultations import CONSULTATION_GROUP
-from billing.coverage.domain.parameters import vietnam_day
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.what_if import ComparedVisit, compare_routes
 from billing.coverage.formats.worked_case_json import read_case_file
@@ -110,7 +110,7 @@ def with_returns(claims: Sequence[ReadClaim]) -> tuple[ReadClaim, ...]:
         visit = claims[place].claim.visit
         if not any(item.group == CONSULTATION_GROUP and item.scope is not Scope.PATIENT for item in visit.items):
             continue
-        keys = [(person, visit.facility_code, vietnam_day(visit.admitted_at)) for person in _persons(visit)]
+        keys = [(person, visit.facility_code, business_date(visit.admitted_at)) for person in _persons(visit)]
         earlier = next((before[key] for key in keys if before.get(key, visit.ma_lk) != visit.ma_lk), "")
         if earlier:
             found[place] = earlier

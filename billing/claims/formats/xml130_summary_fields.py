@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import time
 from decimal import Decimal
 
+from billing.core.clock import VIETNAM
 from billing.core.money import total
 from billing.coverage.domain.price_result import PricedLine
 from billing.visits.domain.card import Card
@@ -12,7 +13,7 @@ from billing.visits.formats.xml130.formats import as_day, as_moment, write_amoun
 from billing.visits.formats.xml130.layout import FIELDS
 from billing.visits.formats.xml130.table_names import XML1
 from billing.visits.formats.xml130.tables import Row
-from billing.visits.formats.xml130.timestamps import VIETNAM, read_moment
+from billing.visits.formats.xml130.timestamps import read_moment
 
 _MOMENTS = ("NGAY_VAO_NOI_TRU", "NGAY_TTOAN")
 _OUTSIDE_CAPITATION = "1"

@@ -11,6 +11,7 @@ from datetime import date
 
 from billing.claims.formats.xml130_line_fields import ClaimNotWritable, line_fields
 from billing.claims.formats.xml130_summary_fields import summary_fields
+from billing.core.clock import VIETNAM
 from billing.coverage.domain.price_result import PricedLine
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.xml130.charge_items import read_stt
@@ -19,7 +20,6 @@ from billing.visits.formats.xml130.layout import ELEMENTS, FIELDS
 from billing.visits.formats.xml130.reader import read_claim_file
 from billing.visits.formats.xml130.table_names import LINE_OF_TABLE, XML1, XML2, XML3
 from billing.visits.formats.xml130.tables import Row
-from billing.visits.formats.xml130.timestamps import VIETNAM
 
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 

@@ -6,8 +6,8 @@ from billing.claims.domain.claim import Surroundings
 from billing.claims.formats.disease_annexes import read_annexes
 from billing.claims.store.claim_facts import read_annexes_text, read_facility_terms
 from billing.context import Context
+from billing.core.clock import business_date
 from billing.coverage.domain.annexes import NO_ANNEXES
-from billing.coverage.domain.parameters import vietnam_day
 from billing.coverage.service.pricing_inputs import read_terms
 from billing.db.database import Transaction
 from billing.visits.domain.facts import NO_LISTS, FacilityFacts
@@ -25,11 +25,11 @@ async def read_surroundings(
     """
     text = await read_annexes_text(tx)
     annexes = NO_ANNEXES if text is None else read_annexes(text.encode())
-    today = vietnam_day(context.clock())
+    today = business_date(context.clock())
     around = []
     visits = list(visits)
     for visit, own in zip(visits, await read_terms(tx, context, visits), strict=True):
-        terms = await read_facility_terms(tx, visit.facility_code, vietnam_day(visit.admitted_at))
+        terms = await read_facility_terms(tx, visit.facility_code, business_date(visit.admitted_at))
         lists = NO_LISTS if terms is None else told_facts(Fields({"lists": dict(terms.lists)}, "")).lists
         around.append(
             Surroundings(

@@ -12,12 +12,12 @@ from billing.claims.formats.xml130_writer import PricedClaim, write_claim_file
 from billing.claims.store.billed_visits import BilledVisit, read_billed_visit
 from billing.context import Context
 from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import InvoiceId, OrganizationId
 from billing.coverage.domain.price_result import PricedLine
 from billing.invoices.domain.invoice import InvoiceNotIssued, InvoiceState, VisitErased
 from billing.invoices.formats.price_snapshot import read_frozen
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.store.journal import write_audit
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_json import read_visit as read_visit_json

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from billing.core.clock import business_date
 from billing.core.money import HUNDRED, total
 from billing.coverage.domain.expectation import Expected, expect_quantity, expect_ratio
-from billing.coverage.domain.parameters import vietnam_day
 from billing.coverage.domain.price_result import Reason
 from billing.visits.domain.facts import VisitFacts
 from billing.visits.domain.visit import ChargeItem, Scope, Visit
@@ -44,7 +44,7 @@ def count_bed_days(
         return 0
     if stay < _FULL:
         return 1
-    return (vietnam_day(discharged_at) - vietnam_day(admitted_at)).days + has_further_day
+    return (business_date(discharged_at) - business_date(admitted_at)).days + has_further_day
 
 
 def has_further_day(facts: VisitFacts) -> bool | None:
@@ -120,7 +120,7 @@ def _expect_transfers(beds: list[ChargeItem], visit: Visit, facts: VisitFacts) -
     by_day: dict[date, list[ChargeItem]] = defaultdict(list)
     for item in beds:
         if item.group == INPATIENT_BED_GROUP and item.quantity <= _ONE:
-            by_day[vietnam_day(item.ordered_at or visit.admitted_at)].append(item)
+            by_day[business_date(item.ordered_at or visit.admitted_at)].append(item)
     expected = []
     for items in by_day.values():
         if len({item.department or item.code for item in items}) < 2:
@@ -162,8 +162,8 @@ def _expect_days(
     found = total(item.quantity for item in own).normalize()
     operands = {
         "days": str(days[0]),
-        "from": vietnam_day(start).isoformat(),
-        "until": vietnam_day(visit.discharged_at).isoformat(),
+        "from": business_date(start).isoformat(),
+        "until": business_date(visit.discharged_at).isoformat(),
         "found": format(found, "f"),
     }
     expected = Expected(

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from billing.core.clock import business_date
 from billing.core.money import HUNDRED, ZERO, percent
 from billing.coverage.domain.care_route import NOT_INSURED, RouteFactor
-from billing.coverage.domain.parameters import Figures, vietnam_day
+from billing.coverage.domain.parameters import Figures
 from billing.coverage.domain.policy import CardChoice, Policy
 from billing.coverage.domain.price_result import Reason
 from billing.visits.domain.card import Card
@@ -64,7 +65,7 @@ def visit_days(visit: Visit) -> tuple[date, date]:
     moments.append(visit.admitted_at)
     if visit.discharged_at is not None:
         moments.append(visit.discharged_at)
-    return vietnam_day(min(moments)), vietnam_day(max(moments))
+    return business_date(min(moments)), business_date(max(moments))
 
 
 def find_entitlements(visit: Visit, items: list[ChargeItem], *, figures: Figures, policy: Policy) -> list[Entitlement]:
@@ -95,8 +96,8 @@ def beside_other_visits(visit: Visit, others: Iterable[Visit]) -> Reason | None:
 
     Source: Circular 35/2016/TT-BYT Art. 4 cl. 7 as added by Circular 39/2024/TT-BYT (B-065).
     """
-    day = vietnam_day(visit.admitted_at)
-    if all(vietnam_day(other.admitted_at) != day for other in others if other is not visit):
+    day = business_date(visit.admitted_at)
+    if all(business_date(other.admitted_at) != day for other in others if other is not visit):
         return None
     return Reason("B-065", {"day": day.isoformat()})
 
@@ -108,7 +109,7 @@ def _key(entitlement: Entitlement) -> _Key:
 
 
 def _entitlement_at(visit: Visit, moment: datetime, figures: Figures, policy: Policy) -> Entitlement:
-    day = vietnam_day(moment)
+    day = business_date(moment)
     valid = [card for card in visit.cards if card.covers(day)]
     if valid:
         shown = [card for card in valid if _is_shown(card, visit, moment)]
@@ -153,7 +154,7 @@ def _counts_after_its_end(card: Card, visit: Visit, day: date, figures: Figures)
     """Whether an ended card still counts: valid at admission, inside a treatment, within the days of grace (B-015)."""
     if card.valid_to is None or visit.care_kind not in figures.treatment_kinds:
         return False
-    if not card.covers(vietnam_day(visit.admitted_at)) or day <= card.valid_to:
+    if not card.covers(business_date(visit.admitted_at)) or day <= card.valid_to:
         return False
     return day - card.valid_to <= timedelta(days=figures.expired_days_on(card.valid_to))
 

@@ -7,8 +7,9 @@ for care without contract (B-081) is no part of a bill.
 from dataclasses import dataclass
 from decimal import Decimal
 
+from billing.core.clock import business_date
 from billing.core.money import HUNDRED, ZERO
-from billing.coverage.domain.parameters import Figures, Route, vietnam_day
+from billing.coverage.domain.parameters import Figures, Route
 from billing.coverage.domain.policy import CareSide, DayOfStay, Policy
 from billing.coverage.domain.price_result import Reason
 from billing.coverage.domain.refusals import ObjectCodeDoesNotFit, RuleNotBuilt, UnknownObjectCode
@@ -58,7 +59,7 @@ def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFa
     if code == NOT_INSURED:
         return NO_ROUTE
     at_discharge = policy.route_day is DayOfStay.DISCHARGE and visit.discharged_at is not None
-    day = vietnam_day(visit.discharged_at if at_discharge and visit.discharged_at else visit.admitted_at)
+    day = business_date(visit.discharged_at if at_discharge and visit.discharged_at else visit.admitted_at)
     if code == _RECALL:
         raise ObjectCodeDoesNotFit("code 8 recalls a claim; there is no care to price (B-049)", found=code)
     if visit.off_line_at is not None and code != _EMERGENCY:

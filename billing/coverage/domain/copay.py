@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 
+from billing.core.clock import VIETNAM, business_date
 from billing.core.errors import NotSupported
 from billing.core.money import HUNDRED, hundredths, percent, product, share_of, total
 from billing.coverage.domain.benefit_level import Level
 from billing.coverage.domain.care_route import RouteFactor
-from billing.coverage.domain.parameters import VIETNAM_TIME, Figures, vietnam_day
+from billing.coverage.domain.parameters import Figures
 from billing.coverage.domain.policy import CopayCrossing, OutOfRouteExemption, Policy
 from billing.coverage.domain.price_result import Reason
 from billing.visits.domain.copay_history import CopayHistory, CopayPaid
@@ -178,11 +179,11 @@ class CopayYears:
     def _has_certificate(self, moment: datetime, day: date) -> bool:
         """Whether the exemption holds by its moment; it ends with its year (B-025, B-028)."""
         since = self._exempt_from
-        return since is not None and moment >= since and day.year == vietnam_day(since).year
+        return since is not None and moment >= since and day.year == business_date(since).year
 
     def _exempt_since(self, moment: datetime, level: Decimal) -> Reason:
         """That a person is exempt, told by the day, and by the minute where it began inside one (B-028)."""
-        local = moment.astimezone(VIETNAM_TIME)
+        local = moment.astimezone(VIETNAM)
         operands = {"since": local.date().isoformat(), "level": format(level, "f")}
         variant = self._out_of_route_variant()
         if variant or local.time() == time.min:
@@ -198,7 +199,7 @@ class CopayYears:
     def _day(self, moment: datetime) -> date:
         day = self._days.get(moment)
         if day is None:
-            day = self._days[moment] = vietnam_day(moment)
+            day = self._days[moment] = business_date(moment)
         return day
 
     def _year(self, day: date) -> _Year:

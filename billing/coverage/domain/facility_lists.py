@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
+from billing.core.clock import business_date
 from billing.coverage.domain.expectation import Expected, expect_quantity
-from billing.coverage.domain.parameters import vietnam_day
 from billing.coverage.domain.price_result import Reason
 from billing.visits.domain.facts import LineLists, StentCeiling
 from billing.visits.domain.visit import ChargeItem, Scope, Table, Visit
@@ -26,7 +26,7 @@ def expect_stents(visit: Visit, lists: LineLists) -> tuple[Expected, ...]:
     ceilings holds for all that follow, and where it names only the first, half holds for the second and no rule for
     the rest. Stents are in order of time, then of price. Source: Circulars 04/2017/TT-BYT, 24/2025/TT-BYT.
     """
-    day = vietnam_day(visit.admitted_at)
+    day = business_date(visit.admitted_at)
     stents = [(item, row) for item in visit.items if (row := _stent_row(item, lists, day)) is not None]
     stents.sort(key=lambda stent: (stent[0].ordered_at or visit.admitted_at, -stent[0].hospital_price, stent[0].number))
     expected = []
@@ -58,9 +58,9 @@ def expect_contained(visit: Visit, lists: LineLists) -> tuple[Expected, ...]:
 
 
 def _expect_contained(visit: Visit, lists: LineLists) -> Iterator[Expected]:
-    days = {(item.code, vietnam_day(item.ordered_at or visit.admitted_at)) for item in visit.items if item.quantity}
+    days = {(item.code, business_date(item.ordered_at or visit.admitted_at)) for item in visit.items if item.quantity}
     for item in visit.items:
-        day = vietnam_day(item.ordered_at or visit.admitted_at)
+        day = business_date(item.ordered_at or visit.admitted_at)
         for price in lists.contained:
             if item.code in price.contains and (price.service, day) in days:
                 reason = Reason("B-067", {"code": item.code, "service": price.service})

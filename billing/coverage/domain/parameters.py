@@ -7,7 +7,7 @@ Numbers are exact: a number written as a binary float is refused. What the figur
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from importlib import resources
@@ -16,13 +16,6 @@ from typing import Any, NoReturn
 from billing.core.errors import InvalidValue
 from billing.core.money import Dong, percent
 from billing.coverage.domain.refusals import RuleNotBuilt
-
-VIETNAM_TIME = timezone(timedelta(hours=7), "ICT")
-
-
-def vietnam_day(moment: datetime) -> date:
-    """The business date of a moment: Vietnam keeps UTC+7 all year."""
-    return moment.astimezone(VIETNAM_TIME).date()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from billing.core.clock import business_date
 from billing.coverage.domain.annexes import Annex, Annexes, all_of
 from billing.coverage.domain.benefit_level import visit_days
-from billing.coverage.domain.parameters import Figures, vietnam_day
+from billing.coverage.domain.parameters import Figures
 from billing.coverage.domain.referrals import referral_validity
 from billing.visits.domain.facts import FacilityFacts, FormerLine, TechnicalLevel, VisitFacts
 from billing.visits.domain.visit import Visit
@@ -35,7 +36,7 @@ class Circumstances:
 
     @property
     def day(self) -> date:
-        return vietnam_day(self.visit.admitted_at)
+        return business_date(self.visit.admitted_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
+from billing.core.clock import business_date
 from billing.core.money import half_up_dong, total
 from billing.coverage.domain.benefit_level import Entitlement, Level, find_entitlements, find_level, visit_days
 from billing.coverage.domain.care_route import RouteFactor, find_route_factor, route_of_uninsured
 from billing.coverage.domain.copay import CopayYears
 from billing.coverage.domain.cost_sharing import share_lines
 from billing.coverage.domain.line_price import insured_total, scope_line
-from billing.coverage.domain.parameters import BaseSalary, Figures, vietnam_day
+from billing.coverage.domain.parameters import BaseSalary, Figures
 from billing.coverage.domain.policy import DayOfStay, Policy, SupplyPackageCap
 from billing.coverage.domain.price_result import PricedLine, PricedVisit, Reason, ScopedLine
 from billing.coverage.domain.private import beside_private_share, private_share
@@ -85,7 +86,7 @@ def with_private_share(priced: PricedVisit, visit: Visit) -> PricedVisit:
 def _base_salary(visit: Visit, last: date, figures: Figures, policy: Policy) -> tuple[BaseSalary, Reason]:
     """The base salary on the day the facility's setting names (B-030); an open visit counts with its last known day."""
     at_discharge = policy.base_salary_day is DayOfStay.DISCHARGE
-    admitted = vietnam_day(visit.admitted_at)
+    admitted = business_date(visit.admitted_at)
     day = last if at_discharge else admitted
     salary = figures.base_salary_on(day)
     operands = {"base_salary": str(salary.amount), "day": day.isoformat(), "source": salary.source}

@@ -13,12 +13,13 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotSupported
 from billing.core.money import HUNDRED, ZERO, hundredths, total
 from billing.coverage.domain.benefit_level import Entitlement, find_entitlements
 from billing.coverage.domain.compare_stated import is_off
 from billing.coverage.domain.line_price import why_not_covered
-from billing.coverage.domain.parameters import Figures, vietnam_day
+from billing.coverage.domain.parameters import Figures
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import ROUNDING_RULE, price, rounding_reasons, with_private_share
 from billing.coverage.domain.price_result import PricedLine, PricedVisit, Reason
@@ -134,7 +135,7 @@ def at_prices_in_force(visit: Visit, pricing: VisitPricing, *, figures: Figures,
 def price_day(visit: Visit, item: ChargeItem, setting: FacilityPricing) -> date:
     """The day whose list prices an item; one without a moment of order counts with the admission."""
     ordered = item.ordered_at if setting.price_day is PriceDay.ORDERED else None
-    return vietnam_day(ordered or visit.admitted_at)
+    return business_date(ordered or visit.admitted_at)
 
 
 def _settle_by_list(
@@ -229,7 +230,7 @@ def _collect_stated(visit: Visit, *, figures: Figures, policy: Policy) -> Priced
     except (NotSupported, InvalidValue):
         if not visit.items or len(stated) < len(visit.items):
             raise
-        salary = figures.base_salary_on(vietnam_day(visit.admitted_at))
+        salary = figures.base_salary_on(business_date(visit.admitted_at))
         items = sorted(visit.items, key=lambda item: (item.number, item.table.value))
         collected = PricedVisit(
             base_salary=salary.amount,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from billing.context import Context
+from billing.core.clock import business_date
 from billing.core.ids import FacilityId
-from billing.coverage.domain.parameters import Figures, vietnam_day
+from billing.coverage.domain.parameters import Figures
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.pricing_authority import (
     AS_TOLD,
@@ -54,7 +55,7 @@ async def read_terms(tx: Transaction, context: Context, visits: Iterable[Visit])
     known: dict[tuple[str, date], _OfFacility] = {}
     terms = []
     for visit in visits:
-        key = (visit.facility_code, vietnam_day(visit.admitted_at))
+        key = (visit.facility_code, business_date(visit.admitted_at))
         if key not in known:
             known[key] = await _read_facility(tx, context, *key)
         facility = known[key]

@@ -9,6 +9,7 @@ from typing import Any
 from billing import __version__
 from billing.context import Context
 from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import EntryId, InvoiceId, OrganizationId, VisitId
 from billing.coverage.domain.breakdown import Step, arithmetic
@@ -21,7 +22,7 @@ from billing.db.idempotency import Claim, find_earlier, keep_claim
 from billing.invoices.domain.invoice import Invoice, InvoiceState, VisitErased, shares_still_to_invoice
 from billing.invoices.formats.price_snapshot import policy_version, read_frozen, write_frozen
 from billing.invoices.store.invoices import FrozenInput, add_invoice, next_number, read_earlier_shares, read_invoice
-from billing.ledger.domain.accounts import Entry, EntryKind, accounting_date, business_date
+from billing.ledger.domain.accounts import Entry, EntryKind, accounting_date
 from billing.ledger.domain.posting_rules import invoice_issued
 from billing.ledger.store.journal import open_day, read_days, write_audit, write_entry, write_message
 from billing.visits.domain.visit import ChargeItem, Table

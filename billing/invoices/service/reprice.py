@@ -20,9 +20,9 @@ from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from threading import Thread
 
+from billing.core.clock import VIETNAM
 from billing.core.errors import InvalidValue, NotFound, Unavailable
 from billing.core.ids import InvoiceId, OrganizationId
-from billing.coverage.domain.parameters import VIETNAM_TIME
 from billing.db.database import Database, DatabaseLimits
 from billing.invoices.service.reprice_batch import Draft, Outcome, recompute_rows
 from billing.invoices.store.price_snapshots import (
@@ -63,12 +63,12 @@ class Period:
     @property
     def since(self) -> datetime | None:
         """The first moment of the period."""
-        return None if self.first is None else datetime.combine(self.first, time(), VIETNAM_TIME)
+        return None if self.first is None else datetime.combine(self.first, time(), VIETNAM)
 
     @property
     def before(self) -> datetime | None:
         """The first moment after the period."""
-        return None if self.last is None else datetime.combine(self.last + timedelta(days=1), time(), VIETNAM_TIME)
+        return None if self.last is None else datetime.combine(self.last + timedelta(days=1), time(), VIETNAM)
 
 
 @dataclass(frozen=True, slots=True)

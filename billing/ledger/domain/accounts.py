@@ -5,7 +5,7 @@ An account is named by role and subject; its number in the chief accountant's ch
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -13,9 +13,6 @@ from billing.core.actor import Actor
 from billing.core.errors import Refused
 from billing.core.ids import EntryId, InvoiceId, PaymentId, VisitId
 from billing.core.money import Dong
-
-VIETNAM = timezone(timedelta(hours=7), "+07")
-"""Asia/Ho_Chi_Minh has had no other offset since 1975; fixed, so that no time-zone database is needed."""
 
 
 class AccountRole(StrEnum):
@@ -138,11 +135,6 @@ class NoOpenDay(Refused):
     """Today is closed already: nothing can be booked before tomorrow opens."""
 
     code = "no_open_day"
-
-
-def business_date(moment: datetime) -> date:
-    """The day of a moment where the hospital stands (UTC+7)."""
-    return moment.astimezone(VIETNAM).date()
 
 
 def accounting_date(*, occurred_on: date, today: date, days: Mapping[date, DayState]) -> date:

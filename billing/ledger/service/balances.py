@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import date
 
 from billing.context import Context
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import EntryId, LedgerAccountId, OrganizationId
 from billing.db.database import Transaction
-from billing.ledger.domain.accounts import AccountKey, business_date
+from billing.ledger.domain.accounts import AccountKey
 from billing.ledger.domain.balances import AccountBalance, EntryLines, Page, StatementOfAccount, StatementPlace
 from billing.ledger.store.balances import extend_snapshots
 from billing.ledger.store.balances import read_balances as read_stored_balances

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.context import Context
+from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
 from billing.db.database import Database, DatabaseLimits
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.domain.balances import AccountBalance
 from billing.ledger.domain.seal import Seal
 from billing.ledger.service.sealed_rows import verify_seal

@@ -16,11 +16,12 @@ from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolati
 from billing.context import Clock, Ids
 from billing.core.actor import Actor, Role
 from billing.core.approvals import person_name as clean_name
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import ApiKeyId, FacilityId, LedgerAccountId, OrganizationId, PersonId, ProviderAccountId
 from billing.core.reference_code import PREFIXES, PrefixesExhausted, prefix_of
 from billing.db.database import Database, Transaction
-from billing.ledger.domain.accounts import CHART, AccountKey, business_date
+from billing.ledger.domain.accounts import CHART, AccountKey
 from billing.ledger.domain.posting_rules import clearing_account
 from billing.ledger.store.journal import write_audit
 from billing.organizations.domain.api_key import hash_secret, write_key

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+from billing.core.clock import business_date
 from billing.core.ids import PaymentId
 from billing.core.money import Dong
-from billing.ledger.domain.accounts import business_date
 from billing.payments.domain.event import FactKey, KnownFact, ReferenceKey, ReferenceUse, Telling
 
 REFERENCE_WINDOW = timedelta(days=1)

@@ -12,11 +12,12 @@ from uuid import UUID
 
 from billing.context import Books, Context, ProviderAccount
 from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.core.ids import AllocationId, DeliveryId, EntryId, PaymentId
 from billing.core.money import Dong, dong
 from billing.core.reference_code import Grammar, may_name_code
 from billing.db.database import Transaction
-from billing.ledger.domain.accounts import CHART, AccountKey, Entry, EntryKind, accounting_date, business_date
+from billing.ledger.domain.accounts import CHART, AccountKey, Entry, EntryKind, accounting_date
 from billing.ledger.domain.posting_rules import clearing_account, payment_received
 from billing.payments.domain.apply_events import Folded, Ground, Reason, fold
 from billing.payments.domain.event import (

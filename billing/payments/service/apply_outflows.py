@@ -12,17 +12,10 @@ from datetime import date
 from billing.checkout.store.intents import read_owed
 from billing.context import Context
 from billing.core.actor import Actor
+from billing.core.clock import business_date
 from billing.core.ids import AllocationId, EntryId, PaymentId
 from billing.db.database import Transaction
-from billing.ledger.domain.accounts import (
-    AccountKey,
-    AccountRole,
-    DayState,
-    Entry,
-    EntryKind,
-    accounting_date,
-    business_date,
-)
+from billing.ledger.domain.accounts import AccountKey, AccountRole, DayState, Entry, EntryKind, accounting_date
 from billing.ledger.domain.posting_rules import clearing_account, money_left, payment_undone
 from billing.payments.domain.apply_events import Case
 from billing.payments.domain.reversal import Outflow, Undone, undo

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from billing.context import Context, ProviderAccount
+from billing.core.clock import business_date
 from billing.core.errors import BillingError, CommitUnknown, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.store.journal import open_day
 from billing.organizations.store.organizations import read_account_names
 from billing.payments.domain.apply_events import Reason

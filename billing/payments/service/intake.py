@@ -16,10 +16,10 @@ import asyncpg
 import structlog
 
 from billing.context import Context
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId, ProviderAccountId
 from billing.db.background import KeptTask
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.store.journal import open_day
 from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
 from billing.payments.service.delivery_faults import is_ours, may_be_data, place_of, probe_of, store_dead_letter

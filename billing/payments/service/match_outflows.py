@@ -7,8 +7,8 @@ nothing but the payment's name may miss each other: a round after both have ende
 from datetime import timedelta
 
 from billing.context import Context
+from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.store.journal import open_day, read_days
 from billing.payments.service.apply_outflows import apply_outflows
 from billing.payments.store.unmatched_outflows import find_matchable_outflows

@@ -14,10 +14,10 @@ from datetime import datetime
 import structlog
 
 from billing.context import Context, ProviderAccount
+from billing.core.clock import business_date
 from billing.core.errors import CommitUnknown, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId
 from billing.db.database import Transaction
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.store.journal import open_day
 from billing.organizations.store.organizations import read_account_names
 from billing.payments.domain.apply_events import Reason

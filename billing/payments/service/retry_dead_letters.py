@@ -11,10 +11,10 @@ from uuid import UUID
 from billing.context import Context, ProviderAccount
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
+from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import DeliveryId, OrganizationId
 from billing.db.database import Transaction
-from billing.ledger.domain.accounts import business_date
 from billing.ledger.store.journal import open_day, write_audit
 from billing.organizations.service.second_person import require_second_person
 from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries

@@ -10,12 +10,13 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from billing.core.clock import business_date
 from billing.core.ids import InvoiceId, PaymentId
 from billing.core.money import Dong
 from billing.db.database import LockClass, Transaction
 from billing.db.rows import columns, intent_of, invoice_of
 from billing.invoices.domain.invoice import Invoice
-from billing.ledger.domain.accounts import DayState, business_date
+from billing.ledger.domain.accounts import DayState
 from billing.payments.domain.apply_events import TWIN_WINDOW, Twin
 from billing.payments.domain.event import (
     EventKey,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from billing.core.clock import business_date
 from billing.core.ids import (
     AllocationId,
     IntentId,
@@ -19,7 +20,6 @@ from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.db.rows import columns, intent_of, invoice_of
 from billing.invoices.domain.invoice import Invoice
-from billing.ledger.domain.accounts import business_date
 from billing.payments.domain.event import Telling
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import Place

@@ -10,8 +10,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
 
+from billing.core.clock import VIETNAM
 from billing.core.errors import InvalidValue
-from billing.coverage.domain.parameters import VIETNAM_TIME
 from billing.visits.domain.finding import FindingCode
 from billing.visits.domain.invalid_input import ImpossibleInput
 
@@ -188,7 +188,7 @@ class Fields:
             if not _MOMENT.fullmatch(text) or not _YEAR_MIN <= int(text[:4]) <= _YEAR_MAX:
                 raise ValueError(shape)
             return datetime(
-                int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[8:10]), int(text[10:12]), tzinfo=VIETNAM_TIME
+                int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[8:10]), int(text[10:12]), tzinfo=VIETNAM
             )
         except ValueError as cause:
             raise InvalidField(self.at(key), shape, found=text, finding=FindingCode.DATE_UNREADABLE) from cause

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from billing.coverage.domain.parameters import VIETNAM_TIME
+from billing.core.clock import VIETNAM
 from billing.visits.domain.card import Card
 from billing.visits.domain.private_insurance import PrivateInsurance
 from billing.visits.domain.visit import CeilingKind, ChargeItem, Patient, PayerClass, StatedAmounts, Table, Visit
@@ -169,7 +169,7 @@ def _stated(stated: StatedAmounts | None) -> dict[str, object]:
 
 
 def _moment(moment: datetime) -> str:
-    return moment.astimezone(VIETNAM_TIME).strftime("%Y%m%d%H%M")
+    return moment.astimezone(VIETNAM).strftime("%Y%m%d%H%M")
 
 
 def _number(number: Decimal) -> str:

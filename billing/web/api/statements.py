@@ -15,9 +15,10 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
+from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import EntryId
-from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind, business_date
+from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
 from billing.ledger.domain.balances import StatementLine, StatementPlace
 from billing.ledger.service.balances import read_statement_of_account
 from billing.web.answers import json_answer

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from billing.coverage.domain.parameters import vietnam_day
+from billing.core.clock import business_date
 from billing.coverage.domain.policy import (
     CardChoice,
     CareSide,
@@ -88,7 +88,7 @@ def items(draw, number, admitted_at):
 @st.composite
 def cards(draw, admitted_at):
     """Up to three cards, each of a group of its own, that begin before or inside the stay and may end in it."""
-    day = vietnam_day(admitted_at)
+    day = business_date(admitted_at)
     chosen = []
     for group in draw(st.lists(groups, max_size=3, unique=True)):
         first = day + timedelta(days=draw(st.integers(-300, 20)))
@@ -101,7 +101,7 @@ def cards(draw, admitted_at):
 def histories(draw, admitted_at):
     if draw(st.booleans()):
         return None
-    day = vietnam_day(admitted_at)
+    day = business_date(admitted_at)
     paid = tuple(
         CopayPaid(day - timedelta(days=draw(st.integers(-40, 300))), draw(st.decimals(0, 9_000_000, places=2)))
         for _ in range(draw(st.integers(0, 3)))

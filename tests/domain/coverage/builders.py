@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from billing.coverage.domain.parameters import VIETNAM_TIME, load_figures
+from billing.core.clock import VIETNAM
+from billing.coverage.domain.parameters import load_figures
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
 from billing.coverage.domain.price_result import PricedVisit
@@ -18,7 +19,7 @@ def a_card(group: str = "DN4", *, valid_from: str = "2018-01-01", valid_to: str 
 
 
 def at(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=VIETNAM_TIME)
+    return datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=VIETNAM)
 
 
 def an_item(number: int = 1, **changes: object) -> ChargeItem:

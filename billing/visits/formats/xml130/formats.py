@@ -8,8 +8,8 @@ import re
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
+from billing.core.clock import VIETNAM
 from billing.core.money import hundredths
-from billing.visits.formats.xml130.timestamps import VIETNAM
 
 PRICE_DECIMALS = 3
 AMOUNT_DECIMALS = 2

@@ -5,9 +5,10 @@ Read: 12 digits (yyyymmddHHMM; unknown time is 0000), 14 (seconds dropped), 8 (t
 """
 
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 
-VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
+from billing.core.clock import VIETNAM
+
 YEAR_MIN, YEAR_MAX = 1900, 2100
 
 _SHAPE = re.compile(r"[0-9]{8}(?:[0-9]{4}(?:[0-9]{2})?)?")
