@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from billing.coverage.domain.compare_stated import compare_with_stated
+from billing.coverage.formats.visit_input import read_visit
 from billing.visits.domain.card import Card
 from billing.visits.domain.invalid_input import (
     BenefitDigitUnknown,
@@ -16,7 +17,6 @@ from billing.visits.domain.invalid_input import (
     RatioOutOfRange,
 )
 from billing.visits.formats.json_fields import InvalidField
-from billing.visits.formats.visit_json import read_visit
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, priced
 
 

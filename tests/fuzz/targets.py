@@ -8,6 +8,7 @@ from decimal import Decimal
 from billing.core.errors import InvalidValue, NotSupported
 from billing.coverage.domain.parameters import load_figures
 from billing.coverage.domain.policy import Policy
+from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.formats.worked_case_json import FACILITY_OF_CASES
 from billing.coverage.service.quote_file import quote_file, quote_json
 from billing.visits.domain.visit import Patient, Visit
@@ -15,7 +16,6 @@ from billing.visits.formats.citizen_card_qr import read_citizen_card
 from billing.visits.formats.insurance_card_qr import read_insurance_card
 from billing.visits.formats.strict_json import read_object
 from billing.visits.formats.visit_document import canonical, write_patient, write_visit
-from billing.visits.formats.visit_json import read_visit
 from billing.visits.formats.xml130 import read_claim_file
 from tests.fuzz.seeds import CASES, CITIZEN_CARDS, CLAIM_FILES, INSURANCE_CARDS, SMALL_CLAIM_FILES
 

@@ -8,10 +8,10 @@ import pytest
 
 from billing.coverage.domain.parameters import load_figures
 from billing.coverage.domain.policy import Policy
+from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.service.quote_file import quote_file, quote_json
 from billing.visits.domain.copay_history import CopayPaid
 from billing.visits.formats.json_fields import InvalidField
-from billing.visits.formats.visit_json import read_visit
 from tests.builders import visit_document
 
 ROWS = [

@@ -14,8 +14,8 @@ from billing.coverage.domain.parameters import load_figures
 from billing.coverage.domain.policy import OutOfRouteExemption, Policy
 from billing.coverage.domain.price import price
 from billing.coverage.domain.pricing_authority import AS_TOLD
+from billing.coverage.formats.visit_input import read_visit
 from billing.invoices.formats.price_snapshot import FrozenUnreadable, policy_version, read_frozen, write_frozen
-from billing.visits.formats.visit_json import read_visit
 from tests.builders import visit_document
 
 FROZEN = Path(__file__).parents[1] / "cases" / "frozen"

@@ -10,9 +10,9 @@ from billing.core.errors import InvalidValue
 from billing.coverage.domain.parameters import load_figures
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
+from billing.coverage.formats.visit_input import read_visit
 from billing.visits.formats.visit_document import write_frozen_visit, write_visit
 from billing.visits.formats.visit_facts_json import ToldFacts
-from billing.visits.formats.visit_json import read_visit
 from tests.builders import service_line, visit_document
 
 CONSULTATION, SURGERY, PROCEDURE, BED = 13, 8, 18, 15

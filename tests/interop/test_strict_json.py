@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from billing.core.errors import InvalidValue
+from billing.coverage.formats.visit_input import read_visit
 from billing.visits.formats.strict_json import read_object
-from billing.visits.formats.visit_json import read_visit
 from tests.builders import service_line, visit_document
 
 

@@ -7,8 +7,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from billing.core.errors import InvalidValue
+from billing.coverage.formats.visit_input import read_visit
 from billing.visits.formats.charge_item_json import line_keys
-from billing.visits.formats.visit_json import CARD_KEYS, PATIENT_KEYS, PRIVATE_KEYS, VISIT_KEYS, read_visit
+from billing.visits.formats.visit_json import CARD_KEYS, PATIENT_KEYS, PRIVATE_KEYS, VISIT_KEYS
 from billing.visits.formats.visit_schema import VISIT_SCHEMA
 from tests.builders import visit_document
 

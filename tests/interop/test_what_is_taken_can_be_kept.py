@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 
 from billing.core.errors import InvalidValue
+from billing.coverage.formats.visit_input import read_visit
 from billing.visits.domain.finding import FindingCode
 from billing.visits.domain.visit import Visit
-from billing.visits.formats.visit_json import read_visit
 from billing.visits.formats.xml130 import read_claim_file
 from tests.builders import service_line, visit_document
 from tests.domain.coverage.builders import a_visit, an_item

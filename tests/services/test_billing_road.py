@@ -13,12 +13,12 @@ from billing.core.errors import InvalidValue, NotFound, NotSupported
 from billing.core.ids import InvoiceId, VisitId
 from billing.core.money import Dong
 from billing.coverage.domain.price import price
+from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.formats.worked_case_json import write_priced_visit
 from billing.invoices.domain.invoice import CorrectionNeeded, NothingToInvoice
 from billing.invoices.service.issue import find_invoice, issue_invoice
 from billing.visit_accounts.service.record_visits import NothingReadable, find_priced_visit, take_claim_file, take_visit
 from billing.visits.formats.visit_document import write_frozen_visit, write_visit
-from billing.visits.formats.visit_json import read_visit
 from billing.visits.formats.xml130.reader import read_claim_file
 from providers.emvqr import parse
 from tests.builders import BANK_BIN, FACILITY_CODE, add_demo_hospital, service_line, visit_document

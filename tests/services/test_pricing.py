@@ -16,6 +16,7 @@ from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, VisitId
 from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PricingAuthority, price_again
 from billing.coverage.domain.refusals import PriceNotInForce
+from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.service.pricing_settings import (
     PricingApproved,
     approve_proposed_pricing,
@@ -30,7 +31,6 @@ from billing.tariffs.domain.tariff import ListedPrice
 from billing.tariffs.service.price_lists import PriceListTerms, activate_tariff, approve_tariff, import_tariff
 from billing.visit_accounts.service.record_visits import TakenVisit, find_priced_visit, take_visit
 from billing.visits.formats.visit_facts_json import ToldFacts
-from billing.visits.formats.visit_json import read_visit
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
 from tests.services.persons import actors

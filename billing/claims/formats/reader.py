@@ -12,13 +12,14 @@ from billing.core.clock import business_date
 from billing.coverage.domain.consultations import CONSULTATION_GROUP
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.what_if import ComparedVisit, compare_routes
+from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.formats.worked_case_json import read_case_file
 from billing.visits.domain.facts import LineFacts, LineKey, VisitFacts
 from billing.visits.domain.finding import Finding
 from billing.visits.domain.visit import Scope, Visit
 from billing.visits.formats.visit_document import write_patient, write_visit
 from billing.visits.formats.visit_facts_json import ToldFacts
-from billing.visits.formats.visit_json import read_facts_of_lines, read_visit
+from billing.visits.formats.visit_json import read_facts_of_lines
 from billing.visits.formats.visit_value_formats import find_doubtful_values
 from billing.visits.formats.xml130.claim_facts import read_birth_day, read_facts
 from billing.visits.formats.xml130.reader import read_claim_file

@@ -16,11 +16,11 @@ from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import InvoiceId, OrganizationId
 from billing.coverage.domain.price_result import PricedLine
+from billing.coverage.formats.visit_input import read_visit as read_visit_json
 from billing.invoices.domain.invoice import InvoiceNotIssued, InvoiceState, VisitErased
 from billing.invoices.formats.price_snapshot import read_frozen
 from billing.ledger.store.journal import write_audit
 from billing.visits.domain.visit import Visit
-from billing.visits.formats.visit_json import read_visit as read_visit_json
 from billing.visits.formats.xml130.reader import read_claim_file
 from billing.visits.formats.xml130.tables import Row
 

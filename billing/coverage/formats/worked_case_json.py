@@ -21,11 +21,11 @@ from billing.coverage.domain.policy import (
 )
 from billing.coverage.domain.price_result import PricedLine, PricedVisit
 from billing.coverage.domain.refusals import refusal_as_finding
+from billing.coverage.formats.visit_input import read_visit
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import NO_OTHER_FUNDS, Table, Visit
 from billing.visits.formats.json_fields import Fields, InvalidField
 from billing.visits.formats.strict_json import read_object
-from billing.visits.formats.visit_json import read_visit
 from billing.visits.formats.visit_value_formats import find_doubtful_values
 
 __all__ = ["CaseFile", "CaseVisit", "read_case_file", "read_visit", "write_finding", "write_priced_visit"]

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from billing.context import Context
 from billing.core.ids import OrganizationId
+from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.service.pricing_inputs import read_terms
 from billing.coverage.service.quoting import Quote, quote_visits
 from billing.visits.domain.finding import Finding
 from billing.visits.domain.visit import Visit
-from billing.visits.formats.visit_json import read_visit
 from billing.visits.formats.visit_value_formats import find_doubtful_values
 from billing.visits.formats.xml130 import read_claim_file
 

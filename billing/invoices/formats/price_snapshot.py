@@ -13,9 +13,9 @@ from billing.core.errors import InvalidValue
 from billing.coverage.domain.policy import OutOfRouteExemption, Policy
 from billing.coverage.domain.pricing_authority import PricingAuthority, VisitPricing
 from billing.coverage.formats.policy_json import read_readings, write_readings
+from billing.coverage.formats.visit_input import read_visit
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_document import canonical, content_hash, write_frozen_visit
-from billing.visits.formats.visit_json import read_visit
 
 SHAPE = 2
 """The version that is written. 2: as 1, and it says so."""

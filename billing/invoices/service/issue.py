@@ -15,6 +15,7 @@ from billing.core.ids import EntryId, InvoiceId, OrganizationId, VisitId
 from billing.coverage.domain.breakdown import Step, arithmetic
 from billing.coverage.domain.price_result import PricedLine, Reason
 from billing.coverage.domain.pricing_authority import Settled
+from billing.coverage.formats.visit_input import read_visit as read_visit_json
 from billing.coverage.service.pricing_inputs import Terms, read_terms
 from billing.coverage.store.pricing_settings import add_differences
 from billing.db.database import Transaction
@@ -27,7 +28,6 @@ from billing.ledger.domain.posting_rules import invoice_issued
 from billing.ledger.store.journal import open_day, read_days, write_audit, write_entry, write_message
 from billing.visits.domain.visit import ChargeItem, Table
 from billing.visits.formats.visit_document import content_hash
-from billing.visits.formats.visit_json import read_visit as read_visit_json
 from billing.visits.store.visits import lock_visit, read_visit
 
 SERIES = "invoice"

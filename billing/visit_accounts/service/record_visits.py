@@ -16,6 +16,7 @@ from billing.core.ids import FacilityId, OrganizationId, VisitId
 from billing.coverage.domain.compare_stated import compare_with_stated, not_told_yet
 from billing.coverage.domain.price_result import PricedVisit
 from billing.coverage.domain.refusals import PriceNotInForce, refusal_as_finding
+from billing.coverage.formats.visit_input import read_visit as read_visit_json
 from billing.coverage.formats.worked_case_json import write_finding
 from billing.coverage.service.pricing_inputs import Terms, read_terms
 from billing.db.database import Transaction
@@ -25,7 +26,6 @@ from billing.organizations.store.organizations import find_facility
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_document import canonical, content_hash, write_patient, write_visit
-from billing.visits.formats.visit_json import read_visit as read_visit_json
 from billing.visits.formats.visit_value_formats import find_doubtful_values
 from billing.visits.formats.xml130.reader import ClaimFile, read_claim_file
 from billing.visits.store.visits import (

@@ -15,10 +15,9 @@ from decimal import Decimal
 from billing.core.errors import InvalidValue
 from billing.core.money import HUNDRED
 from billing.core.text import compose
-from billing.coverage.domain.service_ratios import RECKONED_GROUPS, with_reckoned_ratios
 from billing.visits.domain.card import Card
 from billing.visits.domain.copay_history import CopayHistory, CopayPaid
-from billing.visits.domain.facts import LineFacts, LineKey, VisitFacts
+from billing.visits.domain.facts import LineFacts, LineKey
 from billing.visits.domain.finding import FindingCode
 from billing.visits.domain.invalid_input import ImpossibleInput
 from billing.visits.domain.private_insurance import CoveredPart, PrivateInsurance
@@ -77,7 +76,7 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
     fields.refuse_other_keys(VISIT_KEYS)
     lines = list(fields.objects("lines"))
     with fields.naming():
-        visit = Visit(
+        return Visit(
             ma_lk=fields.text("MA_LK"),
             facility_code=fields.text("MA_CSKCB", default=default_facility),
             care_kind=fields.code("MA_LOAI_KCB", CARE_KINDS),
@@ -92,13 +91,16 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
             private_insurance=_private(fields.object("private_insurance")) if fields.has("private_insurance") else None,
             patient=_patient(fields.object("patient")) if fields.has("patient") else Patient(),
         )
-    facts = _line_facts(visit, lines)
-    untold = {
+
+
+def services_without_ratio(document: Mapping[str, object], visit: Visit) -> frozenset[LineKey]:
+    """The lines of services of a visit that was read which state no service ratio [TYLE_TT_DV]."""
+    lines = list(Fields(document, "").objects("lines"))
+    return frozenset(
         item.key
         for item, line in zip(visit.items, lines, strict=True)
-        if item.group in RECKONED_GROUPS and item.table is Table.SERVICES and not line.has("TYLE_TT_DV")
-    }
-    return with_reckoned_ratios(visit, VisitFacts(lines=facts), untold) if untold else visit
+        if item.table is Table.SERVICES and not line.has("TYLE_TT_DV")
+    )
 
 
 def read_facts_of_lines(document: Mapping[str, object], visit: Visit) -> dict[LineKey, LineFacts]:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from billing.core.money import half_up_dong, to_dong, total
 from billing.coverage.domain.parameters import load_figures
 from billing.coverage.domain.policy import Policy
+from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.formats.worked_case_json import write_priced_visit
 from billing.visits.domain.visit import NO_OTHER_FUNDS, PayerClass, Table
 from billing.visits.formats.strict_json import read_object
 from billing.visits.formats.visit_document import canonical, write_frozen_visit
-from billing.visits.formats.visit_json import read_visit
 from tests.domain.coverage.any_visits import values_in, visits_and_policies
 from tests.domain.coverage.builders import priced
 

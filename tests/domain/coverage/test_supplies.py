@@ -7,9 +7,9 @@ import pytest
 
 from billing.coverage.domain.policy import SupplyPackageCap
 from billing.coverage.domain.refusals import ImpossibleItem
+from billing.coverage.formats.visit_input import read_visit
 from billing.visits.domain.visit import CeilingKind
 from billing.visits.formats.visit_document import write_frozen_visit
-from billing.visits.formats.visit_json import read_visit
 from tests.domain.coverage.builders import a_card, a_visit, an_item, at, priced, rules_of
 
 FUND_PAYMENT = {"supply_package_cap": SupplyPackageCap.FUND_PAYMENT}

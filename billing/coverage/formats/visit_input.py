@@ -1,0 +1,22 @@
+"""A JSON visit as it is priced: what it states, and the service ratios the rules give lines that state none."""
+
+from collections.abc import Mapping
+
+from billing.coverage.domain.service_ratios import RECKONED_GROUPS, with_reckoned_ratios
+from billing.visits.domain.facts import VisitFacts
+from billing.visits.domain.visit import Visit
+from billing.visits.formats import visit_json
+
+
+def read_visit(document: Mapping[str, object], *, default_facility: str | None = None, path: str = "") -> Visit:
+    """Read one visit object, as `visit_json.read_visit`, and add the service ratios [TYLE_TT_DV] it does not state.
+
+    Raises InvalidValue (its `field` is the path).
+    """
+    visit = visit_json.read_visit(document, default_facility=default_facility, path=path)
+    groups = {item.key: item.group for item in visit.items}
+    missing = {key for key in visit_json.services_without_ratio(document, visit) if groups[key] in RECKONED_GROUPS}
+    if not missing:
+        return visit
+    facts = VisitFacts(lines=visit_json.read_facts_of_lines(document, visit))
+    return with_reckoned_ratios(visit, facts, missing)
