@@ -8,7 +8,7 @@ from uuid import UUID
 from billing.core.ids import VisitId
 from billing.core.list_slice import ListSlice
 from billing.db.database import Transaction
-from billing.db.rows import shares_of
+from billing.invoices.store.invoice_rows import shares_of
 
 _LIST_VISITS = """
     SELECT visit.id, visit.ma_lk, visit.version, visit.admitted_at, visit.discharged_at, visit.created_at,

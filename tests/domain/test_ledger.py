@@ -8,8 +8,8 @@ import pytest
 from billing.core.clock import business_date
 from billing.core.ids import InvoiceId, VisitId
 from billing.core.money import Dong, Shares
+from billing.invoices.domain.posting_rules import invoice_issued
 from billing.ledger.domain.accounts import AccountKey, AccountRole, DayState, NoOpenDay, Posting, accounting_date
-from billing.ledger.domain.posting_rules import invoice_issued
 
 TODAY = date(2026, 11, 22)
 OPEN, CLOSED = DayState.OPEN, DayState.CLOSED

@@ -11,9 +11,8 @@ from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import EntryId
 from billing.db.database import Database
-from billing.ledger.domain.accounts import AccountKey, AccountRole
+from billing.ledger.domain.accounts import AccountKey, AccountRole, clearing_account
 from billing.ledger.domain.balances import AccountBalance
-from billing.ledger.domain.posting_rules import clearing_account
 from billing.ledger.service import balances as balancing
 from billing.ledger.service.balances import (
     find_entry,

@@ -7,8 +7,8 @@ from billing.core.ids import IntentId, InvoiceId, ProviderAccountId
 from billing.core.list_slice import ListSlice
 from billing.core.money import Dong
 from billing.db.database import Transaction
-from billing.db.rows import intent_of
 from billing.payments.domain.intent import Intent
+from billing.payments.store.intent_rows import intent_of
 
 _ADD_INTENT = """
     INSERT INTO intent (organization_id, id, provider_account_id, reference_code, state, version, amount, received,

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from billing.core.ids import FacilityId, InvoiceId, PersonId, VisitId
 from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PriceDifference, PricingAuthority
+from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.db.rows import columns
 
 _ADD_PRICING = """
     INSERT INTO facility_pricing (organization_id, id, facility_id, valid_from, authority, price_day, vendor,

@@ -21,10 +21,10 @@ from billing.coverage.store.pricing_settings import add_differences
 from billing.db.database import Transaction
 from billing.db.idempotency import Claim, find_earlier, keep_claim
 from billing.invoices.domain.invoice import Invoice, InvoiceState, VisitErased, shares_still_to_invoice
+from billing.invoices.domain.posting_rules import invoice_issued
 from billing.invoices.formats.price_snapshot import policy_version, read_frozen, write_frozen
 from billing.invoices.store.invoices import FrozenInput, add_invoice, next_number, read_earlier_shares, read_invoice
 from billing.ledger.domain.accounts import Entry, EntryKind, accounting_date
-from billing.ledger.domain.posting_rules import invoice_issued
 from billing.ledger.store.journal import open_day, read_days, write_audit, write_entry, write_message
 from billing.visits.domain.visit import ChargeItem, Table
 from billing.visits.formats.visit_document import content_hash

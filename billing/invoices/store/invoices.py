@@ -7,10 +7,11 @@ from typing import Any
 from billing.core.ids import InvoiceId, VisitId
 from billing.core.money import Shares
 from billing.coverage.domain.price_result import PricedLine, Reason
+from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.json_codec import encode_json
-from billing.db.rows import columns, invoice_of, shares_of
 from billing.invoices.domain.invoice import Invoice
+from billing.invoices.store.invoice_rows import invoice_of, shares_of
 
 _NEXT_NUMBER = """
     INSERT INTO series (organization_id, name, year, last_number) VALUES ($1, $2, $3, 1)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.errors import Refused
-from billing.core.ids import EntryId, InvoiceId, PaymentId, VisitId
+from billing.core.ids import EntryId, InvoiceId, PaymentId, ProviderAccountId, VisitId
 from billing.core.money import Dong
 
 
@@ -155,3 +155,8 @@ def accounting_date(*, occurred_on: date, today: date, days: Mapping[date, DaySt
 def subject_of(account_id: UUID) -> str:
     """The subject of accounts that exist once for each provider account."""
     return str(account_id)
+
+
+def clearing_account(account_id: ProviderAccountId) -> AccountKey:
+    """Money a provider has told of and the bank has not yet shown: 113 of that provider account."""
+    return AccountKey(AccountRole.CLEARING, subject_of(account_id))

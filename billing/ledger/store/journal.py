@@ -9,11 +9,12 @@ from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.ids import LedgerAccountId
+from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.db.rows import columns, postings_of
 from billing.ledger.domain.accounts import AccountKey, AccountKind, DayState, Entry, Side
 from billing.ledger.domain.balances import AccountBalance, inline_movements
 from billing.ledger.store.balances import move_inline_balances
+from billing.ledger.store.posting_rows import postings_of
 
 _OPEN_DAY = """
     INSERT INTO business_day (organization_id, day, state, opened_at) VALUES ($1, $2, 'open', $3)

@@ -21,8 +21,7 @@ from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import ApiKeyId, FacilityId, LedgerAccountId, OrganizationId, PersonId, ProviderAccountId
 from billing.core.reference_code import PREFIXES, PrefixesExhausted, prefix_of
 from billing.db.database import Database, Transaction
-from billing.ledger.domain.accounts import CHART, AccountKey
-from billing.ledger.domain.posting_rules import clearing_account
+from billing.ledger.domain.accounts import CHART, AccountKey, clearing_account
 from billing.ledger.store.journal import write_audit
 from billing.organizations.domain.api_key import hash_secret, write_key
 from billing.organizations.service.setup_refusals import MALFORMED, NO_ORGANIZATION, TAKEN

@@ -17,8 +17,7 @@ from billing.core.ids import AllocationId, DeliveryId, EntryId, PaymentId
 from billing.core.money import Dong, dong
 from billing.core.reference_code import Grammar, may_name_code
 from billing.db.database import Transaction
-from billing.ledger.domain.accounts import CHART, AccountKey, Entry, EntryKind, accounting_date
-from billing.ledger.domain.posting_rules import clearing_account, payment_received
+from billing.ledger.domain.accounts import CHART, AccountKey, Entry, EntryKind, accounting_date, clearing_account
 from billing.payments.domain.apply_events import Folded, Ground, Reason, fold
 from billing.payments.domain.event import (
     EventKey,
@@ -30,6 +29,7 @@ from billing.payments.domain.event import (
 )
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import Allocation
+from billing.payments.domain.posting_rules import payment_received
 from billing.payments.domain.reference_links import KnownReferences
 from billing.payments.domain.reversal import outflow_of
 from billing.payments.service.apply_outflows import NewOutflow, apply_outflows

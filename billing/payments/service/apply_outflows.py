@@ -15,9 +15,17 @@ from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.ids import AllocationId, EntryId, PaymentId
 from billing.db.database import Transaction
-from billing.ledger.domain.accounts import AccountKey, AccountRole, DayState, Entry, EntryKind, accounting_date
-from billing.ledger.domain.posting_rules import clearing_account, money_left, payment_undone
+from billing.ledger.domain.accounts import (
+    AccountKey,
+    AccountRole,
+    DayState,
+    Entry,
+    EntryKind,
+    accounting_date,
+    clearing_account,
+)
 from billing.payments.domain.apply_events import Case
+from billing.payments.domain.posting_rules import money_left, payment_undone
 from billing.payments.domain.reversal import Outflow, Undone, undo
 from billing.payments.service.exception_rows import case_row
 from billing.payments.service.webhook_messages import intent_message, invoice_message

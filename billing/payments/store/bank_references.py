@@ -7,8 +7,8 @@ Source: DESIGN §5, Strong and weak names.
 
 from collections.abc import Sequence
 
+from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.db.rows import columns
 from billing.payments.domain.event import ReferenceUse, Telling
 from billing.payments.store.event_keys import Claimed
 

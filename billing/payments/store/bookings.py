@@ -10,13 +10,14 @@ from uuid import UUID
 
 from billing.core.errors import Unavailable
 from billing.core.ids import DeliveryId, LedgerAccountId, PaymentId, PersonId
+from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.json_codec import encode_json
-from billing.db.rows import columns, postings_of
 from billing.invoices.domain.invoice import Invoice
 from billing.ledger.domain.accounts import AccountKey, Entry
 from billing.ledger.domain.balances import inline_movements
 from billing.ledger.store.balances import move_inline_balances
+from billing.ledger.store.posting_rows import postings_of
 from billing.payments.domain.apply_events import Case
 from billing.payments.domain.event import FactKey, KnownFact
 from billing.payments.domain.intent import Intent

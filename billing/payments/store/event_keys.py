@@ -13,9 +13,10 @@ from uuid import UUID
 from billing.core.clock import business_date
 from billing.core.ids import InvoiceId, PaymentId
 from billing.core.money import Dong
+from billing.db.arrays import columns
 from billing.db.database import LockClass, Transaction
-from billing.db.rows import columns, intent_of, invoice_of
 from billing.invoices.domain.invoice import Invoice
+from billing.invoices.store.invoice_rows import invoice_of
 from billing.ledger.domain.accounts import DayState
 from billing.payments.domain.apply_events import TWIN_WINDOW, Twin
 from billing.payments.domain.event import (
@@ -31,6 +32,7 @@ from billing.payments.domain.event import (
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import Payment
 from billing.payments.domain.reference_links import REFERENCE_WINDOW
+from billing.payments.store.intent_rows import intent_of
 from providers.contract import Movement, Verdict
 
 # One fact key may stand in several tellings; it is claimed if any of them is told for the first time, or told again as

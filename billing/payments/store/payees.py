@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.db.rows import columns
 
 # Bank accounts are never removed. Other payees stand in settings: those of the provider's accounts now, and those that
 # an approved change has replaced. A number in a code may differ from the account's own.

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from billing.core.ids import IntentId, ProviderAccountId
 from billing.core.money import Dong
+from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.db.rows import columns, intent_of
 from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.exception import ExceptionTerms
 from billing.payments.domain.intent import Intent, IntentState
+from billing.payments.store.intent_rows import intent_of
 from providers.contract import Outcome
 
 # An UNKNOWN intent is overdue only where its provider, asked, has said that there is no such payment.

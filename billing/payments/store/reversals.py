@@ -17,14 +17,16 @@ from billing.core.ids import (
     VisitId,
 )
 from billing.core.money import Dong
+from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.db.rows import columns, intent_of, invoice_of
 from billing.invoices.domain.invoice import Invoice
+from billing.invoices.store.invoice_rows import invoice_of
 from billing.payments.domain.event import Telling
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import Place
 from billing.payments.domain.reference_links import REFERENCE_WINDOW
 from billing.payments.domain.reversal import LiveAllocation, Outflow, PaidBefore, Undone
+from billing.payments.store.intent_rows import intent_of
 
 # By the money's own names first; else the newest payment under the code from which this much has not left yet, one of
 # the account that the money left before one of another; else the one payment under the bank reference that has so much

@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 
 from billing.core.ids import FacilityId, PersonId
+from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.db.rows import columns
 from billing.tariffs.domain.tariff import ListedPrice, TariffId, TariffState
 
 

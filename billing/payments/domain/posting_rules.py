@@ -1,40 +1,19 @@
-"""Which accounts a business event moves money between. Source: reference entries for hospital fees; DESIGN §4."""
+"""Which accounts a payment or an outflow moves money between. Source: reference entries for hospital fees."""
 
 from collections.abc import Iterable
 
-from billing.core.ids import InvoiceId, ProviderAccountId, VisitId
-from billing.core.money import Dong, Shares
-from billing.ledger.domain.accounts import AccountKey, AccountRole, Posting, subject_of
+from billing.core.ids import ProviderAccountId
+from billing.core.money import Dong
+from billing.ledger.domain.accounts import AccountKey, AccountRole, Posting, clearing_account
 from billing.payments.domain.payment import Allocation, Place
 from billing.payments.domain.reversal import Undone
 
 _PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
-_REVENUE = AccountKey(AccountRole.REVENUE)
 _CREDITED: dict[Place, AccountKey] = {
     Place.INVOICE: _PATIENT,
     Place.CREDIT: AccountKey(AccountRole.PATIENT_CREDIT),
     Place.UNALLOCATED: AccountKey(AccountRole.UNALLOCATED),
 }
-
-
-def clearing_account(account_id: ProviderAccountId) -> AccountKey:
-    """Money a provider has told of and the bank has not yet shown: 113 of that provider account."""
-    return AccountKey(AccountRole.CLEARING, subject_of(account_id))
-
-
-def invoice_issued(shares: Shares, *, visit_id: VisitId, invoice_id: InvoiceId) -> tuple[Posting, ...]:
-    """Charges are recognised when the invoice is issued: D receivable of each payer · C revenue."""
-    payers = (
-        (_PATIENT, shares.patient, "patient"),
-        (AccountKey(AccountRole.RECEIVABLE_INSURER), shares.insurer, "insurer"),
-        (AccountKey(AccountRole.RECEIVABLE_OTHER), shares.other, "other"),
-        (AccountKey(AccountRole.RECEIVABLE_PRIVATE), shares.private, "private"),
-    )
-    return tuple(
-        Posting(debit=account, credit=_REVENUE, amount=amount, visit_id=visit_id, invoice_id=invoice_id, payer=payer)
-        for account, amount, payer in payers
-        if amount
-    )
 
 
 def payment_received(allocations: Iterable[Allocation], *, account_id: ProviderAccountId) -> tuple[Posting, ...]:
