@@ -21,8 +21,9 @@ from billing.coverage.domain.policy import Policy
 from billing.db.background import Background
 from billing.db.database import Database, Transaction
 from billing.ledger.domain.accounts import AccountKey
+from billing.ledger.store.ledger_accounts import read_ledger_accounts
 from billing.ledger.store.seal_export import SealExport
-from billing.organizations.store.organizations import ProviderAccountRow, read_ledger_accounts, read_prefixes
+from billing.organizations.store.organizations import ProviderAccountRow, read_prefixes
 from billing.payments.domain.exception import ExceptionTerms
 from billing.payments.store.exceptions import read_exception_terms
 from providers.addresses import AddressRules

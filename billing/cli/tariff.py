@@ -18,9 +18,10 @@ from billing.cli.memory import memory_limited
 from billing.context import Context
 from billing.core.actor import Role
 from billing.organizations.service.api_keys import Caller
-from billing.spreadsheets import DecimalMark, ReadPriceList, read_price_list, sheet_format
+from billing.spreadsheets.amounts import DecimalMark
 from billing.spreadsheets.cells import SIZE_MAX
 from billing.tariffs.domain.tariff import ChangeKind, PriceChange, TariffId
+from billing.tariffs.formats.price_list import ReadPriceList, read_price_list, sheet_format
 from billing.tariffs.service.price_lists import (
     PriceListTerms,
     activate_tariff,

@@ -1,6 +1,6 @@
-"""Partitions: which tables lack the one that rows of a moment need (`organizations.make_partitions` makes them)."""
+"""Monthly partitions: made ahead, found missing, detached after their retention."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from billing.db.database import Reader
 
@@ -18,3 +18,26 @@ _MISSING = """
 async def read_missing_partitions(reader: Reader, at: datetime) -> list[str]:
     """Tables to which no partition for rows of a moment is attached: a row of then would be refused."""
     return [row["parent"] for row in await reader.fetch(_MISSING, at)]
+
+
+_MAKE_PARTITIONS = """
+    SELECT vienphi_make_partitions()
+"""
+
+
+async def make_partitions(reader: Reader) -> None:
+    """Make the monthly partitions up to three months ahead; those that exist are left alone."""
+    await reader.fetchval(_MAKE_PARTITIONS)
+
+
+_DETACH_PARTITIONS = """
+    SELECT vienphi_detach_partitions($1, $2, $3) AS name
+"""
+
+
+async def detach_partitions(reader: Reader, parent: str, *, before: date, drops: bool) -> list[str]:
+    """Detach, or drop, the partitions of `delivery`, `delivery_body` or `outbox` that end before a day, as the owner.
+
+    One whose rows are still needed stays. Returns the names of those that went.
+    """
+    return [row["name"] for row in await reader.fetch(_DETACH_PARTITIONS, parent, before, drops)]

@@ -20,6 +20,7 @@ from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, VisitId
 from billing.db.database import Database, Transaction
+from billing.db.partitions import detach_partitions
 from billing.ledger.service.audit import note
 from billing.ops.erasure_rows import (
     erase_bodies,
@@ -37,7 +38,6 @@ from billing.ops.erasure_rows import (
     replace_file,
 )
 from billing.ops.retention import Retention, days_before, first_id_of
-from billing.organizations.store.organizations import detach_partitions
 from billing.visits.formats.xml130.redact import keep_visits
 
 ERASED_AT_ONCE = 1_000

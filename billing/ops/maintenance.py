@@ -10,7 +10,8 @@ import structlog
 
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
-from billing.organizations.store.organizations import make_partitions, read_organizations
+from billing.db.partitions import make_partitions
+from billing.db.tenants import read_organizations
 
 log = structlog.get_logger(__name__)
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from aiohttp import web, web_response
 
+from billing.checkout.service.desk_phones import DeskPhones
 from billing.context import Context
 from billing.core.ids import ProviderAccountId
 from billing.ledger.service.xmin_monitor import HorizonWatch
 from billing.ops.readiness import ReadinessCheck
 from billing.organizations.service.api_keys import KeyRing
-from billing.organizations.service.desk_phones import DeskPhones
 from billing.payments.service.intake import Intake
 from billing.web.anonymous import AnonymousTraffic
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes

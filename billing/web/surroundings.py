@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from billing.checkout.service.desk_phones import DeskPhones
 from billing.context import Context
 from billing.core.actor import Role
 from billing.core.ids import ProviderAccountId
 from billing.ops.readiness import ReadinessCheck
 from billing.organizations.service.api_keys import Caller, KeyRing
-from billing.organizations.service.desk_phones import DeskPhones
 from billing.payments.service.intake import Intake
 from billing.web.anonymous import AnonymousLimits, AnonymousTraffic
 

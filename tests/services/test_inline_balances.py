@@ -17,7 +17,7 @@ from billing.ledger.domain.accounts import AccountKey, AccountRole, Entry, Entry
 from billing.ledger.domain.balances import BalanceBelowFloor
 from billing.ledger.service.balances import read_balances
 from billing.ledger.store.journal import write_entry
-from billing.organizations.store.organizations import add_ledger_accounts
+from billing.ledger.store.ledger_accounts import add_ledger_accounts
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road, assert_books_are_right, find_doubts
 

@@ -24,6 +24,7 @@ from billing.core.clock import VIETNAM
 from billing.core.errors import InvalidValue, NotFound, Unavailable
 from billing.core.ids import InvoiceId, OrganizationId
 from billing.db.database import Database, DatabaseLimits
+from billing.db.tenants import read_organizations
 from billing.invoices.service.reprice_batch import Draft, Outcome, recompute_rows
 from billing.invoices.store.price_snapshots import (
     BillSelection,
@@ -31,7 +32,6 @@ from billing.invoices.store.price_snapshots import (
     find_frozen_bills,
     read_frozen_bills,
 )
-from billing.organizations.store.organizations import read_organizations
 from billing.tariffs.domain.tariff import DraftedList, TariffId, TariffIncomplete
 from billing.tariffs.store.tariffs import read_facilities_of, read_items, read_tariffs
 

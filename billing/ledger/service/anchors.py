@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
+from billing.db.tenants import read_organizations
 from billing.ledger.domain.anchor import Anchor, ExportedHead
 from billing.ledger.store.check import Claim, Doubt
 from billing.ledger.store.seal_export import SealExport
 from billing.ledger.store.seals import read_hashes, read_head_of_day
-from billing.organizations.store.organizations import read_organizations
 
 ANCHORS_HOLD = Claim("anchors-hold", "every closing hash given is the hash of its day")
 HEADS_HOLD = Claim("exported-heads-hold", "every exported head is a block of its chain")

@@ -8,6 +8,7 @@ from billing.context import Context
 from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
 from billing.db.database import Database, DatabaseLimits
+from billing.db.tenants import read_organizations
 from billing.ledger.domain.balances import AccountBalance
 from billing.ledger.domain.seal import Seal
 from billing.ledger.service.sealed_rows import verify_seal
@@ -16,7 +17,6 @@ from billing.ledger.store.checks import PROOFS
 from billing.ledger.store.journal import read_trial_balance
 from billing.ledger.store.sealed_rows import read_departures
 from billing.ledger.store.seals import Unsealed, read_last_seal, read_seals, read_unsealed
-from billing.organizations.store.organizations import read_organizations
 
 PROVING_LIMITS = DatabaseLimits(connections_max=1, statement_timeout_ms=12 * 3_600_000)
 """For a connection that proves: each proof reads all of its tables in one statement, and may take its time at it.

@@ -17,12 +17,8 @@ import structlog
 from billing.context import AccountUnusable, Clock, ProviderAccount, allow_all
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
-from billing.organizations.store.organizations import (
-    ProviderAccountRow,
-    find_provider_account,
-    read_account_names,
-    read_organizations,
-)
+from billing.db.tenants import read_organizations
+from billing.organizations.store.organizations import ProviderAccountRow, find_provider_account, read_account_names
 from providers.contract import Callback, Provider
 
 KEPT = timedelta(seconds=30)

@@ -21,8 +21,10 @@ from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import ApiKeyId, FacilityId, LedgerAccountId, OrganizationId, PersonId, ProviderAccountId
 from billing.core.reference_code import PREFIXES, PrefixesExhausted, prefix_of
 from billing.db.database import Database, Transaction
+from billing.db.tenants import read_organizations
 from billing.ledger.domain.accounts import CHART, AccountKey, clearing_account
 from billing.ledger.store.journal import write_audit
+from billing.ledger.store.ledger_accounts import add_ledger_accounts
 from billing.organizations.domain.api_key import hash_secret, write_key
 from billing.organizations.service.setup_refusals import MALFORMED, NO_ORGANIZATION, TAKEN
 from billing.organizations.store.api_keys import (
@@ -42,14 +44,12 @@ from billing.organizations.store.organizations import (
     ListedOrganization,
     add_bank_account,
     add_facility,
-    add_ledger_accounts,
     add_organization,
     add_prefix,
     add_provider_account,
     find_bank_account,
     find_organization,
     list_provider_accounts,
-    read_organizations,
     set_facility_phone,
 )
 from billing.payments.domain.apply_events import Reason

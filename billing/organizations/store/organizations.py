@@ -3,14 +3,13 @@
 Creating them takes the owner's role; the service reads them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from billing.core.ids import FacilityId, LedgerAccountId, OrganizationId, ProviderAccountId
-from billing.db.database import Reader, Transaction
-from billing.ledger.domain.accounts import CHART, AccountKey, AccountKind, AccountRole
+from billing.core.ids import FacilityId, OrganizationId, ProviderAccountId
+from billing.db.database import Transaction
 
 _ADD_ORGANIZATION = """
     INSERT INTO organization (id, name, tax_code, help_phone, created_at) VALUES ($1, $2, $3, $4, $5)
@@ -252,92 +251,3 @@ async def find_organization(tx: Transaction) -> ListedOrganization | None:
     if row is None:
         return None
     return ListedOrganization(**{**dict(row), "id": tx.organization_id, "facilities": tuple(row["facilities"])})
-
-
-_ADD_LEDGER_ACCOUNTS = """
-    INSERT INTO ledger_account (organization_id, id, role, subject, kind, normal_side)
-    SELECT $1, id, role, subject, kind, side
-    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[]) AS t (id, role, subject, kind, side)
-"""
-
-_ADD_INLINE_BALANCES = """
-    INSERT INTO inline_balance (organization_id, account_id) SELECT $1, id FROM unnest($2::uuid[]) AS t (id)
-"""
-
-_ADD_LEDGER_NUMBERS = """
-    INSERT INTO ledger_number (organization_id, account_id, valid_from, number, name)
-    SELECT $1, id, $3, number, name FROM unnest($2::uuid[], $4::text[], $5::text[]) AS t (id, number, name)
-"""
-
-
-async def add_ledger_accounts(
-    tx: Transaction, accounts: Sequence[tuple[LedgerAccountId, AccountKey]], *, valid_from: date
-) -> None:
-    """Add ledger accounts with the proposed number and name of their role; an inline one with nothing in it."""
-    ids = [account_id for account_id, _ in accounts]
-    keys = [key for _, key in accounts]
-    terms = [CHART[key.role] for key in keys]
-    await tx.execute(
-        _ADD_LEDGER_ACCOUNTS,
-        tx.organization_id,
-        ids,
-        [key.role.value for key in keys],
-        [key.subject for key in keys],
-        [term.kind.value for term in terms],
-        [term.normal_side.value for term in terms],
-    )
-    inline = [account_id for account_id, term in zip(ids, terms, strict=True) if term.kind is AccountKind.INLINE]
-    if inline:
-        await tx.execute(_ADD_INLINE_BALANCES, tx.organization_id, inline)
-    await tx.execute(
-        _ADD_LEDGER_NUMBERS,
-        tx.organization_id,
-        ids,
-        valid_from,
-        [term.number for term in terms],
-        [term.name for term in terms],
-    )
-
-
-_LEDGER_ACCOUNTS = """
-    SELECT id, role, subject FROM ledger_account WHERE organization_id = $1
-"""
-
-
-async def read_ledger_accounts(tx: Transaction) -> dict[AccountKey, LedgerAccountId]:
-    """Every ledger account of the organization; they are never changed or removed."""
-    rows = await tx.fetch(_LEDGER_ACCOUNTS, tx.organization_id)
-    return {AccountKey(AccountRole(row["role"]), row["subject"]): LedgerAccountId(row["id"]) for row in rows}
-
-
-_ORGANIZATIONS = """
-    SELECT vienphi_organizations() AS id
-"""
-
-
-async def read_organizations(reader: Reader) -> list[OrganizationId]:
-    """The ids of all organizations of the installation."""
-    return [OrganizationId(row["id"]) for row in await reader.fetch(_ORGANIZATIONS)]
-
-
-_MAKE_PARTITIONS = """
-    SELECT vienphi_make_partitions()
-"""
-
-
-async def make_partitions(reader: Reader) -> None:
-    """Make the monthly partitions up to three months ahead; those that exist are left alone."""
-    await reader.fetchval(_MAKE_PARTITIONS)
-
-
-_DETACH_PARTITIONS = """
-    SELECT vienphi_detach_partitions($1, $2, $3) AS name
-"""
-
-
-async def detach_partitions(reader: Reader, parent: str, *, before: date, drops: bool) -> list[str]:
-    """Detach, or drop, the partitions of `delivery`, `delivery_body` or `outbox` that end before a day, as the owner.
-
-    One whose rows are still needed stays. Returns the names of those that went.
-    """
-    return [row["name"] for row in await reader.fetch(_DETACH_PARTITIONS, parent, before, drops)]

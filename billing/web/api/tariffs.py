@@ -19,8 +19,9 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.spreadsheets import DecimalMark, ReadPriceList, RowFault, SheetFormat, read_price_list
+from billing.spreadsheets.amounts import DecimalMark
 from billing.tariffs.domain.tariff import ChangeKind, TariffId, TariffState
+from billing.tariffs.formats.price_list import ReadPriceList, RowFault, SheetFormat, read_price_list
 from billing.tariffs.service.price_lists import (
     PriceListTerms,
     activate_tariff,

@@ -11,14 +11,9 @@ from typing import Literal
 
 import pytest
 
-from billing.spreadsheets import (
-    DecimalMark,
-    ReadPriceList,
-    SheetFormat,
-    SheetUnreadable,
-    read_price_list,
-    sheet_format,
-)
+from billing.spreadsheets.amounts import DecimalMark
+from billing.spreadsheets.cells import SheetUnreadable
+from billing.tariffs.formats.price_list import ReadPriceList, SheetFormat, read_price_list, sheet_format
 from tests.interop.sheets.workbooks import _MAIN as MAIN
 from tests.interop.sheets.workbooks import Raw, rows, workbook
 

@@ -12,7 +12,7 @@ from billing.checkout.store.pay_pages import read_desk_phones
 from billing.context import Context
 from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
-from billing.organizations.store.organizations import read_organizations
+from billing.db.tenants import read_organizations
 
 KEPT_S = 60.0
 """For so long a phone is shown after it was changed."""
