@@ -7,10 +7,11 @@ import click
 
 from billing.claims.service.setup import NewTerms
 from billing.cli.files import read_settings_file
-from billing.cli.setting_up import as_owner, as_owner_of_claims
+from billing.cli.setting_up import as_owner, as_owner_of_claims, with_owners_database
 from billing.core.ids import OrganizationId
 from billing.organizations.service.setup import NewOrganization
 from billing.payments.domain.exception import DEFAULT_TERMS
+from billing.payments.service.exception_terms import read_exception_terms, set_exception_terms
 from billing.visits.domain.facts import FacilityFacts, FormerLine, TechnicalLevel
 
 
@@ -154,10 +155,10 @@ _REASONS = {reason.value: reason for reason in DEFAULT_TERMS}
 @click.pass_obj
 def set_exception(config: Path | None, *, number: int, reason: str, due_hours: int, owner: str | None) -> None:
     """Say how soon exceptions of a reason are due and who owns them; open ones keep what they have."""
-    as_owner(
+    with_owners_database(
         config,
-        lambda setup: setup.set_exception_terms(
-            OrganizationId(number), _REASONS[reason], due=timedelta(hours=due_hours), owner_name=owner
+        lambda database: set_exception_terms(
+            database, OrganizationId(number), _REASONS[reason], due=timedelta(hours=due_hours), owner_name=owner
         ),
     )
     click.echo(f"{reason}: due after {due_hours} h, owner {owner or 'whoever holds the role finance'}")
@@ -168,6 +169,6 @@ def set_exception(config: Path | None, *, number: int, reason: str, due_hours: i
 @click.pass_obj
 def list_exceptions(config: Path | None, *, number: int) -> None:
     """Print what holds for each reason: the hours, and the owner's id where one person owns it."""
-    terms = as_owner(config, lambda setup: setup.read_exception_terms(OrganizationId(number)))
+    terms = with_owners_database(config, lambda database: read_exception_terms(database, OrganizationId(number)))
     for reason, each in terms.items():
         click.echo(f"{reason.value:28} {each.due // timedelta(hours=1):>4} h  {each.owner_id or 'finance'}")

@@ -32,6 +32,13 @@ def as_owner_of_claims(config: Path | None, work: Callable[[ClaimSetup], Awaitab
     return asyncio.run(_with_database(url, lambda database: work(ClaimSetup(database, utc_now, Ids(utc_now)))))
 
 
+def with_owners_database(config: Path | None, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Use the database with the owner's role. Needs VIENPHI_OWNER_URL."""
+    settings = load_settings(config, needed=("owner_url",))
+    assert settings.owner_url is not None, "named as needed"
+    return asyncio.run(_with_database(settings.owner_url.get_secret_value(), work))
+
+
 async def _run(url: str, work: Callable[[Setup], Awaitable[T]], outgoing: AddressRules) -> T:
     return await _with_database(url, lambda database: work(Setup(database, utc_now, Ids(utc_now), outgoing)))
 

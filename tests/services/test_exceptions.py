@@ -5,24 +5,24 @@ from datetime import timedelta
 
 import pytest
 
-from billing.context import Ids
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
 from billing.lists.lists import list_exceptions
-from billing.organizations.service.setup import Setup
 from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.exception import DEFAULT_TERMS
 from billing.payments.domain.payment import Why
+from billing.payments.service.exception_terms import read_exception_terms, set_exception_terms
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road
 
 
 @pytest.fixture
-async def setup(road: Road, database: DatabaseAddress) -> AsyncIterator[Setup]:
-    owned = await Database.open(database.owner_url)
-    yield Setup(owned, road.context.clock, Ids(road.context.clock))
-    await owned.close()
+async def owned(database: DatabaseAddress) -> AsyncIterator[Database]:
+    """The database with the owner's role."""
+    opened = await Database.open(database.owner_url)
+    yield opened
+    await opened.close()
 
 
 async def opened(road: Road) -> tuple[timedelta, object]:
@@ -40,13 +40,13 @@ async def test_exception_is_due_by_our_table_and_owned_by_nobody_alone(road: Roa
     assert owner_id is None
 
 
-async def test_organization_sets_its_own_term_and_owner_by_reason(road: Road, setup: Setup) -> None:
+async def test_organization_sets_its_own_term_and_owner_by_reason(road: Road, owned: Database) -> None:
     organization_id = road.hospital.organization_id
-    await setup.set_exception_terms(organization_id, Why.NO_REFERENCE, due=timedelta(hours=9), owner_name="Thu ngân")
+    await set_exception_terms(owned, organization_id, Why.NO_REFERENCE, due=timedelta(hours=9), owner_name="Thu ngân")
 
     await road.deliver(road.notice("T1", "no code at all"))
     due, owner_id = await opened(road)
-    terms = await setup.read_exception_terms(organization_id)
+    terms = await read_exception_terms(owned, organization_id)
 
     assert abs(due - timedelta(hours=9)) < timedelta(seconds=1)
     assert owner_id is not None
@@ -69,28 +69,28 @@ async def test_exceptions_are_listed_newest_first_whatever_their_ids_are_made_of
     assert opened_at == sorted(opened_at, reverse=True)
 
 
-async def test_terms_set_again_replace_the_earlier(road: Road, setup: Setup) -> None:
+async def test_terms_set_again_replace_the_earlier(road: Road, owned: Database) -> None:
     organization_id = road.hospital.organization_id
     for hours, owner in ((9, "Thu ngân"), (10, None)):
-        await setup.set_exception_terms(organization_id, Why.PAID_AGAIN, due=timedelta(hours=hours), owner_name=owner)
+        await set_exception_terms(owned, organization_id, Why.PAID_AGAIN, due=timedelta(hours=hours), owner_name=owner)
 
-    terms = (await setup.read_exception_terms(organization_id))[Why.PAID_AGAIN]
+    terms = (await read_exception_terms(owned, organization_id))[Why.PAID_AGAIN]
 
     assert (terms.due, terms.owner_id) == (timedelta(hours=10), None)
 
 
 @pytest.mark.parametrize("due", [timedelta(0), timedelta(hours=-1), timedelta(minutes=90), timedelta(hours=721)])
-async def test_term_that_is_none_is_refused(road: Road, setup: Setup, due: timedelta) -> None:
+async def test_term_that_is_none_is_refused(road: Road, owned: Database, due: timedelta) -> None:
     with pytest.raises(InvalidValue):
-        await setup.set_exception_terms(road.hospital.organization_id, Why.PAID_AGAIN, due=due)
+        await set_exception_terms(owned, road.hospital.organization_id, Why.PAID_AGAIN, due=due)
 
 
-async def test_strange_owner_reason_or_organization_is_refused(road: Road, setup: Setup) -> None:
+async def test_strange_owner_reason_or_organization_is_refused(road: Road, owned: Database) -> None:
     organization_id, day = road.hospital.organization_id, timedelta(days=1)
 
     with pytest.raises(NotFound):
-        await setup.set_exception_terms(organization_id, Why.PAID_AGAIN, due=day, owner_name="Nobody")
+        await set_exception_terms(owned, organization_id, Why.PAID_AGAIN, due=day, owner_name="Nobody")
     with pytest.raises(InvalidValue):
-        await setup.set_exception_terms(organization_id, Why.OWED, due=day)
+        await set_exception_terms(owned, organization_id, Why.OWED, due=day)
     with pytest.raises(NotFound):
-        await setup.set_exception_terms(OrganizationId(9), Why.PAID_AGAIN, due=day)
+        await set_exception_terms(owned, OrganizationId(9), Why.PAID_AGAIN, due=day)

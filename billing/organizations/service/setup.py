@@ -8,7 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolationError
@@ -52,13 +52,8 @@ from billing.organizations.store.organizations import (
     list_provider_accounts,
     set_facility_phone,
 )
-from billing.payments.domain.apply_events import Reason
-from billing.payments.domain.exception import DEFAULT_TERMS, ExceptionTerms, terms_of
-from billing.payments.domain.payment import Why
-from billing.payments.store.exceptions import read_exception_terms, set_exception_terms
 from providers.addresses import AddressRefused, AddressRules, check_settings
 
-EXCEPTION_DUE_MAX = timedelta(days=30)
 _SECRET_BYTES = 24
 _KEY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -295,30 +290,6 @@ class Setup:
                 )
         except UniqueViolationError as error:
             raise NameTaken("another person has this name, however it is written", field="name") from error
-
-    async def set_exception_terms(
-        self, organization_id: OrganizationId, reason: Reason | Why, *, due: timedelta, owner_name: str | None = None
-    ) -> None:
-        """Say how soon an exception of a reason is due, in whole hours up to 30 days, and who owns it.
-
-        Without an owner it is anybody's with the role finance. Exceptions that are open keep what they have. Raises
-        InvalidValue, NotFound.
-        """
-        if not timedelta(0) < due <= EXCEPTION_DUE_MAX or due % timedelta(hours=1):
-            raise InvalidValue("an exception is due after 1 to 720 whole hours", field="due")
-        if reason not in DEFAULT_TERMS:
-            raise InvalidValue("nothing is to be decided where money is where it is owed", field="reason")
-        async with self._setting_up(organization_id) as tx:
-            found = [] if owner_name is None else await find_persons(tx, owner_name)
-            if owner_name is not None and not found:
-                raise NotFound("no person has this name", field="owner")
-            await set_exception_terms(tx, reason.value, ExceptionTerms(due, found[0] if found else None))
-
-    async def read_exception_terms(self, organization_id: OrganizationId) -> dict[Reason | Why, ExceptionTerms]:
-        """What holds for each reason."""
-        async with self._database.transaction(organization_id) as tx:
-            own = await read_exception_terms(tx)
-        return {reason: terms_of(reason, own) for reason in DEFAULT_TERMS}
 
     async def _bank_account(self, tx: Transaction, wanted: NewBankAccount) -> UUID:
         known = await find_bank_account(tx, **asdict(wanted))
