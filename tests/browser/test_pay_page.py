@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 from playwright.async_api import Browser, BrowserContext, expect
 
-from billing.checkout.domain.patient_states import PatientState
+from billing.payments.domain.amount_due import PatientState
 from billing.web.pages import pay
 from providers.sandbox.bank import Behaviour
 from tests.browser.conftest import PHONE, Complaints

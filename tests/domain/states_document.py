@@ -2,15 +2,9 @@
 
 from pathlib import Path
 
-from billing.checkout.domain.patient_states import (
-    ASKING_FOR_MONEY,
-    FINAL,
-    PATIENT_STATES,
-    VERDICTS,
-    WORDS,
-    PatientState,
-)
+from billing.checkout.domain.patient_states import VERDICTS, WORDS
 from billing.coverage.domain.explain import Language
+from billing.payments.domain.amount_due import ASKING_FOR_MONEY, FINAL, PATIENT_STATES, PatientState
 from billing.payments.domain.intent import STATE_OF
 from providers.contract import Outcome, Verdict
 
@@ -18,7 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 
 _HEAD = """# States and their words
 
-Made from `billing/checkout/domain/patient_states.py` and `billing/payments/domain/intent.py` by
+Made from `amount_due.py` and `intent.py` in `billing/payments/domain` and `patient_states.py` in `billing/checkout/domain` by
 `python -m tests.domain.states_document`; a test compares. Each provider's own words for its statuses stand at the top
 of its file under `providers/`.
 """

@@ -5,20 +5,19 @@ from string import Formatter
 
 import pytest
 
-from billing.checkout.domain.patient_states import (
+from billing.checkout.domain.patient_states import VERDICTS, WORDS
+from billing.core.money import Dong
+from billing.core.text import shorten_name
+from billing.coverage.domain.explain import Language
+from billing.payments.domain.amount_due import (
     FINAL,
     PATIENT_STATES,
-    VERDICTS,
-    WORDS,
     PatientState,
     Received,
     how_much_received,
     state_for_patient,
     state_on_page,
 )
-from billing.core.money import Dong
-from billing.core.text import shorten_name
-from billing.coverage.domain.explain import Language
 from billing.payments.domain.intent import IntentState
 from providers.contract import Verdict
 from tests.domain.states_document import PAGE, write_states

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import zxingcpp
 
-from billing.checkout.domain.patient_states import PatientState
+from billing.payments.domain.amount_due import PatientState
 from providers.sandbox.bank import Behaviour
 from tests.builders import ACCOUNT_NAME
 from tests.web.site import Site

@@ -13,11 +13,11 @@ from aiohttp import web
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from billing.checkout.domain.patient_states import PatientState
 from billing.core.clock import business_date
 from billing.invoices.domain.invoice import InvoiceState
 from billing.ledger.domain.accounts import AccountRole, EntryKind
 from billing.notifications.domain.webhook import Due, message_body
+from billing.payments.domain.amount_due import PatientState
 from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.intent import IntentState
 from billing.payments.domain.payment import Why

@@ -6,11 +6,12 @@ from datetime import datetime
 
 import pytest
 
-from billing.checkout.domain.patient_states import ASKING_FOR_MONEY, FINAL, WORDS, PatientState
+from billing.checkout.domain.patient_states import WORDS
 from billing.checkout.formats.qr_image import qr_png
 from billing.core.clock import VIETNAM
 from billing.core.errors import Unavailable
 from billing.coverage.domain.explain import Language
+from billing.payments.domain.amount_due import ASKING_FOR_MONEY, FINAL, PatientState
 from billing.web.pages.pay import handlers
 from billing.web.server import create_application, serving
 from providers.emvqr import crc16, parse

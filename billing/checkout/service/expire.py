@@ -4,7 +4,6 @@ What is locked is being changed by somebody else at this moment and is left for 
 expired by the clock, only once its provider has said that it knows of no such payment. Source: DESIGN §5, States.
 """
 
-from billing.checkout.store.intents import read_owed
 from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.ids import OrganizationId
@@ -12,6 +11,7 @@ from billing.ledger.store.journal import write_audit, write_message
 from billing.payments.domain.intent import IntentState
 from billing.payments.domain.poll_schedule import next_question
 from billing.payments.service.webhook_messages import intent_message
+from billing.payments.store.intent_rows import read_owed
 from billing.payments.store.polls import begin_asking, expire_intents, lock_overdue_intents
 from providers.contract import Outcome
 

@@ -21,7 +21,6 @@ from billing.checkout.store.intents import (
     is_instructed,
     lock_intent,
     read_intent,
-    read_owed,
     set_intent_state,
 )
 from billing.checkout.store.pay_pages import add_pay_page, read_page_token
@@ -39,6 +38,7 @@ from billing.ledger.store.journal import write_audit, write_message
 from billing.payments.domain.intent import Intent, IntentState
 from billing.payments.domain.poll_schedule import CLAIM
 from billing.payments.service.webhook_messages import intent_message
+from billing.payments.store.intent_rows import read_owed
 from billing.payments.store.payments import read_payments_of_invoices
 from billing.payments.store.polls import begin_again
 from providers import contract

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from billing.checkout.domain.patient_states import ASKING_FOR_MONEY, PatientState
 from billing.checkout.formats.vietqr import read_vietqr
 from billing.checkout.service.payment_codes import due_of, payload_for
 from billing.checkout.store.pay_pages import ask_soon, read_pay_page, read_versions
@@ -23,6 +22,7 @@ from billing.core.ids import IntentId, OrganizationId
 from billing.core.money import Dong, half_up_dong, total
 from billing.core.text import shorten_name
 from billing.coverage.domain.price_result import Reason
+from billing.payments.domain.amount_due import ASKING_FOR_MONEY, PatientState
 from billing.payments.domain.poll_schedule import CLAIM
 from providers.addresses import safe_redirect
 

@@ -6,12 +6,12 @@ The page and the API show the same. Source: DESIGN §7; UX, Patient page.
 from collections.abc import Mapping
 from typing import Any
 
-from billing.checkout.domain.patient_states import Due, what_is_due
 from billing.checkout.formats.vietqr import read_vietqr
 from billing.context import Context
 from billing.core.ids import OrganizationId
 from billing.core.money import Dong
 from billing.core.reference_code import purpose_text
+from billing.payments.domain.amount_due import Due, what_is_due
 from billing.payments.domain.intent import IntentState
 from providers.contract import AnyAmount, PaymentRefused, PaymentRequest
 

@@ -1,11 +1,10 @@
 """Intents: our wishes to collect, with the invoices they collect for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from billing.core.ids import IntentId, InvoiceId, ProviderAccountId
 from billing.core.list_slice import ListSlice
-from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.payments.domain.intent import Intent
 from billing.payments.store.intent_rows import intent_of
@@ -203,18 +202,3 @@ async def find_asked(tx: Transaction, account_id: ProviderAccountId, reference: 
     """
     row = await tx.fetchrow(_FIND_ASKED, tx.organization_id, account_id, reference)
     return None if row is None else dict(row)
-
-
-_READ_OWED = """
-    SELECT intent_invoice.intent_id, sum(invoice.owed)::bigint AS owed
-    FROM intent_invoice
-    JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
-    WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = ANY ($2::uuid[])
-    GROUP BY intent_invoice.intent_id
-"""
-
-
-async def read_owed(tx: Transaction, intent_ids: Sequence[IntentId]) -> dict[IntentId, Dong]:
-    """What the invoices of each intent still owe, by any code."""
-    rows = await tx.fetch(_READ_OWED, tx.organization_id, list(intent_ids))
-    return {IntentId(row["intent_id"]): Dong(row["owed"]) for row in rows}

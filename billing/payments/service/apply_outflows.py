@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from billing.checkout.store.intents import read_owed
 from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.clock import business_date
@@ -30,6 +29,7 @@ from billing.payments.domain.reversal import Outflow, Undone, undo
 from billing.payments.service.exception_rows import case_row
 from billing.payments.service.webhook_messages import intent_message, invoice_message
 from billing.payments.store.bookings import Booking, Message, write_booking
+from billing.payments.store.intent_rows import read_owed
 from billing.payments.store.reversals import find_payment, lock_payment, write_undone
 from billing.payments.store.unmatched_outflows import add_unmatched_outflow, match_outflow, read_unmatched_outflows
 

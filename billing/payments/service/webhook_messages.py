@@ -1,8 +1,8 @@
 """What others are told of invoices and intents that changed: topics and payloads. Ids and amounts only."""
 
-from billing.checkout.domain.patient_states import what_is_due
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice
+from billing.payments.domain.amount_due import what_is_due
 from billing.payments.domain.intent import Intent
 
 

@@ -1,9 +1,11 @@
-"""Rows of payment intents to domain values."""
+"""Rows of payment intents to domain values, and what their invoices owe."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from billing.core.ids import InvoiceId
+from billing.core.ids import IntentId, InvoiceId
+from billing.core.money import Dong
+from billing.db.database import Transaction
 from billing.payments.domain.intent import Intent, IntentState
 
 
@@ -25,3 +27,18 @@ def intent_of(fields: Sequence[Any], invoices: Sequence[InvoiceId]) -> Intent:
         created_at=created_at,
         expires_at=expires_at,
     )
+
+
+_READ_OWED = """
+    SELECT intent_invoice.intent_id, sum(invoice.owed)::bigint AS owed
+    FROM intent_invoice
+    JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
+    WHERE intent_invoice.organization_id = $1 AND intent_invoice.intent_id = ANY ($2::uuid[])
+    GROUP BY intent_invoice.intent_id
+"""
+
+
+async def read_owed(tx: Transaction, intent_ids: Sequence[IntentId]) -> dict[IntentId, Dong]:
+    """What the invoices of each intent still owe, by any code."""
+    rows = await tx.fetch(_READ_OWED, tx.organization_id, list(intent_ids))
+    return {IntentId(row["intent_id"]): Dong(row["owed"]) for row in rows}

@@ -15,7 +15,7 @@ from aiohttp import web
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from billing.checkout.domain.patient_states import START_UNKNOWN, WORDS, PatientState
+from billing.checkout.domain.patient_states import START_UNKNOWN, WORDS
 from billing.checkout.domain.urls import pay_path
 from billing.checkout.formats.qr_image import qr_svg
 from billing.checkout.formats.vietqr import read_vietqr
@@ -27,6 +27,7 @@ from billing.core.money import dong
 from billing.core.reference_code import purpose_text
 from billing.coverage.domain.explain import Language
 from billing.lists.lists import list_intents
+from billing.payments.domain.amount_due import PatientState
 from billing.payments.domain.intent import IntentState
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import Body, read_claimed, read_id

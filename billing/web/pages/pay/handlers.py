@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from markupsafe import Markup
 
-from billing.checkout.domain.patient_states import FINAL, WORDS, PatientState
+from billing.checkout.domain.patient_states import WORDS
 from billing.checkout.formats.qr_image import qr_png, qr_svg
 from billing.checkout.service.desk_phones import DeskPhone
 from billing.checkout.service.pay_page import PayPage, ask_sooner, find_pay_page
@@ -31,6 +31,7 @@ from billing.core.clock import VIETNAM
 from billing.core.errors import NotFound, Unavailable
 from billing.core.ids import OrganizationId
 from billing.coverage.domain.explain import Language, money_text
+from billing.payments.domain.amount_due import FINAL, PatientState
 from billing.web.anonymous import TooManyRequests
 from billing.web.live import LIVE
 from billing.web.pages.pay.words import PAGE_WORDS, cost_sentences
