@@ -14,15 +14,16 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel
 
-from billing.context import AccountUnusable, Clock, Context, Ids, allow_all, utc_now
 from billing.core.ids import ProviderAccountId
 from billing.coverage.domain.parameters import load_figures
 from billing.coverage.domain.policy import Policy
 from billing.db.background import Background
+from billing.db.context import Clock, Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.ledger.store.seal_export import SealExport
 from billing.logs import configure_logs, lines_lost
 from billing.notifications.service.change_notifier import open_hints
+from billing.organizations.service.context import AccountUnusable, allow_all
 from billing.organizations.service.provider_accounts import (
     BuildProvider,
     BuiltProvider,
@@ -30,6 +31,7 @@ from billing.organizations.service.provider_accounts import (
     StoredProviderAccounts,
 )
 from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake, IntakeLimits
 from billing.secrets import FindSecret, SecretMissing, find_secret, find_secrets, variable_of_field
 from billing.web.document_workers import DocumentLimits, DocumentWorkers
@@ -166,7 +168,7 @@ class DocumentWorker:
 class Service:
     """A running service; `application` answers HTTP, `context` and `intake` serve use cases directly."""
 
-    context: Context
+    context: PaymentContext
     accounts: StoredProviderAccounts
     intake: Intake
     application: web.Application
@@ -230,7 +232,7 @@ async def open_service(
                 check=partial(check_account, secret_of=secret_of),
                 known=KnownAccounts(database, clock),
             )
-            context = Context(
+            context = PaymentContext(
                 database=database,
                 accounts=accounts,
                 clock=clock,

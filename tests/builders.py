@@ -7,15 +7,17 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from billing.context import AccountUnusable, Clock, Context, Ids, utc_now
 from billing.core.actor import Role
 from billing.core.ids import OrganizationId, ProviderAccountId
 from billing.coverage.domain.parameters import load_figures
 from billing.coverage.domain.policy import Policy
+from billing.db.context import Clock, Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.context import AccountUnusable
 from billing.organizations.service.provider_accounts import BuildProvider, BuiltProvider, StoredProviderAccounts
 from billing.organizations.service.setup import NewBankAccount, NewOrganization, Setup
 from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service.context import PaymentContext
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.message import SandboxSettings
 
@@ -61,9 +63,9 @@ def _no_network(request: httpx.Request) -> httpx.Response:
 
 def build_context(
     database: Database, *, clock: Clock = utc_now, build_provider: BuildProvider = build_sandbox
-) -> Context:
+) -> PaymentContext:
     """A context on a database opened with the app role."""
-    return Context(
+    return PaymentContext(
         database=database,
         accounts=StoredProviderAccounts(database, build_provider, clock),
         clock=clock,

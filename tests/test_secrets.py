@@ -8,8 +8,9 @@ import structlog
 from pydantic import SecretStr
 
 from billing.app import provider_builder
-from billing.context import AccountUnusable, Ids, utc_now
 from billing.core.ids import OrganizationId, ProviderAccountId
+from billing.db.context import Ids, utc_now
+from billing.organizations.service.context import AccountUnusable
 from billing.organizations.store.organizations import ProviderAccountRow
 from billing.secrets import SecretMissing, find_secret, find_secrets
 from providers.resilience import Lines

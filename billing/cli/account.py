@@ -10,13 +10,13 @@ from billing.app import check_account_settings
 from billing.cli.acting import as_caller
 from billing.cli.files import read_settings_file
 from billing.cli.setting_up import as_owner
-from billing.context import Context
 from billing.core.actor import Role
 from billing.core.errors import InvalidValue
 from billing.core.ids import OrganizationId
 from billing.organizations.service.account_changes import approve_change, list_changes, propose_change, reject_change
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.setup import NewBankAccount
+from billing.payments.service.context import PaymentContext
 from billing.secrets import PART
 from providers.registry import BrokenProvider, SettingsRefused, UnknownProvider, provider_class
 
@@ -123,7 +123,7 @@ def change(
     if not changed and payee is None and is_active is None:
         raise InvalidValue("nothing changes: give --settings, a bank account, --active or --inactive")
 
-    async def propose(context: Context, caller: Caller) -> UUID:
+    async def propose(context: PaymentContext, caller: Caller) -> UUID:
         return await propose_change(
             context,
             caller.organization_id,
@@ -145,7 +145,7 @@ def change(
 def approve(config: Path | None, change_id: UUID) -> None:
     """Approve a change that another person proposed; it takes effect within half a minute."""
 
-    async def work(context: Context, caller: Caller) -> None:
+    async def work(context: PaymentContext, caller: Caller) -> None:
         await approve_change(context, caller.organization_id, change_id, actor=caller.actor)
 
     as_caller(config, _KEEPERS, work)
@@ -158,7 +158,7 @@ def approve(config: Path | None, change_id: UUID) -> None:
 def reject(config: Path | None, change_id: UUID) -> None:
     """Reject a proposed change, or withdraw one's own."""
 
-    async def work(context: Context, caller: Caller) -> None:
+    async def work(context: PaymentContext, caller: Caller) -> None:
         await reject_change(context, caller.organization_id, change_id, actor=caller.actor)
 
     as_caller(config, _KEEPERS, work)
@@ -170,7 +170,7 @@ def reject(config: Path | None, change_id: UUID) -> None:
 def list_account_changes(config: Path | None) -> None:
     """List changes of accounts, the newest first; names of settings, never their values."""
 
-    async def work(context: Context, caller: Caller) -> None:
+    async def work(context: PaymentContext, caller: Caller) -> None:
         for each in await list_changes(context, caller.organization_id, after=None, limit=_LISTED_MAX):
             before, after = each.settings_before, each.settings
             names = sorted(field for field in {*before, *after} if before.get(field) != after.get(field))

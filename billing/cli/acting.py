@@ -10,9 +10,9 @@ import click
 
 from billing.app import open_service
 from billing.cli.opening import require_migrated
-from billing.context import Context
 from billing.core.actor import Role
 from billing.organizations.service.api_keys import Caller, authenticate
+from billing.payments.service.context import PaymentContext
 from billing.settings import load_settings
 
 KEY_VARIABLE = "VIENPHI_KEY"
@@ -20,7 +20,7 @@ KEY_VARIABLE = "VIENPHI_KEY"
 T = TypeVar("T")
 
 
-def as_caller(config: Path | None, permitted: Set[Role], work: Callable[[Context, Caller], Awaitable[T]]) -> T:
+def as_caller(config: Path | None, permitted: Set[Role], work: Callable[[PaymentContext, Caller], Awaitable[T]]) -> T:
     """Do something as the person whose key is given. Needs VIENPHI_DATABASE_URL and VIENPHI_KEY, or VIENPHI_KEY_FILE.
 
     A key in an argument would be seen by everybody on the machine, so there is no such option.

@@ -22,10 +22,10 @@ from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, HOSPITAL, sandbox_
 from billing.cli.demo_words import WORDS
 from billing.cli.ledger import verify_books
 from billing.cli.quote_table import render_quote
-from billing.context import utc_now
 from billing.core.errors import BillingError
 from billing.coverage.domain.explain import Language, money_text
 from billing.coverage.service.quote_file import quote_file
+from billing.db.context import utc_now
 from billing.db.migrator import migrate
 from billing.devserver.embedded import EmbeddedPostgres
 from billing.ledger.service.verify import read_books

@@ -4,9 +4,9 @@ import secrets
 from collections.abc import Collection
 from datetime import timedelta
 
-from billing.context import Ids, utc_now
 from billing.core.actor import Role
 from billing.core.ids import OrganizationId
+from billing.db.context import Ids, utc_now
 from billing.db.database import Database
 from billing.organizations.service.setup import NewBankAccount, NewOrganization, Setup
 from providers.addresses import AddressRules

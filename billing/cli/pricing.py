@@ -12,7 +12,6 @@ from uuid import UUID
 import click
 
 from billing.cli.acting import as_caller
-from billing.context import Context
 from billing.core.actor import Role
 from billing.coverage.domain.explain import plain_number
 from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PricingAuthority
@@ -23,6 +22,7 @@ from billing.coverage.service.pricing_settings import (
     propose_pricing,
 )
 from billing.organizations.service.api_keys import Caller
+from billing.payments.service.context import PaymentContext
 
 _KEEPERS = frozenset({Role.FINANCE})
 _PAGE = 1_000
@@ -63,7 +63,7 @@ def set_(
         authority=PricingAuthority(authority), price_day=PriceDay(price_day), vendor=vendor.strip()
     )
 
-    async def work(context: Context, caller: Caller) -> UUID:
+    async def work(context: PaymentContext, caller: Caller) -> UUID:
         return await propose_pricing(
             context,
             caller.organization_id,
@@ -84,7 +84,7 @@ def set_(
 def approve(config: Path | None, pricing_id: UUID) -> None:
     """Agree with a setting that another person proposed."""
 
-    async def work(context: Context, caller: Caller) -> None:
+    async def work(context: PaymentContext, caller: Caller) -> None:
         await approve_proposed_pricing(context, caller.organization_id, pricing_id, actor=caller.actor)
 
     as_caller(config, _KEEPERS, work)
@@ -96,7 +96,7 @@ def approve(config: Path | None, pricing_id: UUID) -> None:
 def list_(config: Path | None) -> None:
     """List settings and proposals, the newest first."""
 
-    async def work(context: Context, caller: Caller) -> None:
+    async def work(context: PaymentContext, caller: Caller) -> None:
         for row in await list_pricings(context, caller.organization_id, limit=_PAGE):
             state = "proposed" if row["approved_by"] is None else "approved"
             click.echo(
@@ -116,7 +116,7 @@ def differences(config: Path | None, *, as_csv: bool, field: str | None, vendor:
     """List where what was collected for the hospital's system differs from ours, the newest first."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
 
-    async def work(context: Context, caller: Caller) -> int:
+    async def work(context: PaymentContext, caller: Caller) -> int:
         if as_csv:
             writer.writerow(_COLUMNS)
         after: UUID | None = None

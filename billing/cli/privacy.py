@@ -7,12 +7,13 @@ import click
 
 from billing.cli.acting import as_caller
 from billing.cli.opening import require_migrated
-from billing.context import Context, utc_now
 from billing.core.actor import Role
 from billing.core.errors import InvalidValue
+from billing.db.context import utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.ops.erasure import PatientErasure, PatientNumber, detach_old_partitions, erase_patient
 from billing.organizations.service.api_keys import Caller
+from billing.payments.service.context import PaymentContext
 from billing.settings import load_settings
 
 _KEEPERS = frozenset({Role.ADMIN})
@@ -42,7 +43,7 @@ def erase(
     if len(named) != 1:
         raise InvalidValue("name the patient by one of --citizen-number, --hospital-number and --ma-lk")
 
-    async def work(context: Context, caller: Caller) -> PatientErasure:
+    async def work(context: PaymentContext, caller: Caller) -> PatientErasure:
         return await erase_patient(context, caller.organization_id, named[0], actor=caller.actor, is_trial=dry_run)
 
     erasure = as_caller(config, _KEEPERS, work)

@@ -13,9 +13,10 @@ from billing.app import Service, account_settings, open_service
 from billing.checkout.domain.urls import callback_path
 from billing.cli.captured import read_captured
 from billing.cli.opening import require_migrated
-from billing.context import AccountUnusable, ProviderAccount, utc_now
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import OrganizationId
+from billing.db.context import utc_now
+from billing.organizations.service.context import AccountUnusable, ProviderAccount
 from billing.organizations.store.organizations import ProviderAccountRow, find_provider_account
 from billing.payments.service.check_callback import check_callback as check_captured
 from billing.secrets import find_secrets

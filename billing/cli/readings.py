@@ -10,7 +10,6 @@ from rich.table import Table
 
 from billing.cli.acting import as_caller
 from billing.cli.reading_option import told_readings
-from billing.context import Context
 from billing.core.actor import Role
 from billing.coverage.domain.explain import Language
 from billing.coverage.domain.policy import Policy
@@ -18,6 +17,7 @@ from billing.coverage.domain.policy_options import Reading, all_readings
 from billing.coverage.formats.policy_json import write_readings
 from billing.coverage.service.facility_policies import approve_proposed_readings, list_all_readings, propose_readings
 from billing.organizations.service.api_keys import Caller
+from billing.payments.service.context import PaymentContext
 
 _KEEPERS = frozenset({Role.FINANCE})
 _PAGE = 1_000
@@ -58,7 +58,7 @@ def set_(config: Path | None, *, facility: str, valid_from: datetime, pairs: tup
     """Propose the whole set of a facility's readings; what is not named is the default."""
     told = told_readings(pairs)
 
-    async def work(context: Context, caller: Caller) -> UUID:
+    async def work(context: PaymentContext, caller: Caller) -> UUID:
         return await propose_readings(
             context,
             caller.organization_id,
@@ -79,7 +79,7 @@ def set_(config: Path | None, *, facility: str, valid_from: datetime, pairs: tup
 def approve(config: Path | None, readings_id: UUID) -> None:
     """Agree with a set that another person proposed."""
 
-    async def work(context: Context, caller: Caller) -> None:
+    async def work(context: PaymentContext, caller: Caller) -> None:
         await approve_proposed_readings(context, caller.organization_id, readings_id, actor=caller.actor)
 
     as_caller(config, _KEEPERS, work)
@@ -92,7 +92,7 @@ def approve(config: Path | None, readings_id: UUID) -> None:
 def show(config: Path | None, *, facility: str | None) -> None:
     """List sets and proposals, the newest first."""
 
-    async def work(context: Context, caller: Caller) -> None:
+    async def work(context: PaymentContext, caller: Caller) -> None:
         for row in await list_all_readings(context, caller.organization_id, limit=_PAGE, facility_code=facility):
             state = "proposed" if row["approved_by"] is None else "approved"
             told = " ".join(f"{name}={value}" for name, value in sorted(row["readings"].items())) or "(defaults)"

@@ -22,11 +22,11 @@ import httpx
 
 from billing.app import open_service
 from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, sandbox_settings, set_up_hospital
-from billing.context import utc_now
 from billing.core.actor import Role
 from billing.core.errors import BillingError
 from billing.core.reference_code import ReferenceCode, purpose_text
 from billing.coverage.domain.explain import money_text
+from billing.db.context import utc_now
 from billing.db.migrator import migrate
 from billing.devserver.embedded import EmbeddedPostgres
 from billing.logs import configure_logs

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from billing.claims.service.setup import ClaimSetup
 from billing.cli.opening import require_migrated
-from billing.context import Ids, utc_now
+from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.organizations.service.setup import Setup
 from billing.settings import load_settings

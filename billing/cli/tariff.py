@@ -15,9 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from billing.cli.acting import as_caller
 from billing.cli.memory import memory_limited
-from billing.context import Context
 from billing.core.actor import Role
 from billing.organizations.service.api_keys import Caller
+from billing.payments.service.context import PaymentContext
 from billing.spreadsheets.amounts import DecimalMark
 from billing.spreadsheets.cells import SIZE_MAX
 from billing.tariffs.domain.tariff import ChangeKind, PriceChange, TariffId
@@ -84,7 +84,7 @@ def import_(
     )
     read = _read(file, terms.valid_from, sheet, None if decimal_mark is None else DecimalMark(decimal_mark))
 
-    async def work(context: Context, caller: Caller) -> TariffId | None:
+    async def work(context: PaymentContext, caller: Caller) -> TariffId | None:
         organization_id = caller.organization_id
         _print_changes(await preview_tariff(context, organization_id, terms, read.prices))
         if dry_run:
@@ -115,7 +115,7 @@ def import_(
 def list_(config: Path | None) -> None:
     """List price lists, the newest first."""
 
-    async def work(context: Context, caller: Caller) -> None:
+    async def work(context: PaymentContext, caller: Caller) -> None:
         rows = await list_tariffs(context, caller.organization_id, limit=_LISTED_MAX)
         for row in rows:
             state = row["state"] if row["completed_at"] else f"{row['state']}, incomplete"
@@ -136,7 +136,7 @@ def list_(config: Path | None) -> None:
 def changes(config: Path | None, tariff_id: UUID, *, as_csv: bool) -> None:
     """Print what a list changes against the one it takes the place of."""
 
-    async def work(context: Context, caller: Caller) -> list[PriceChange]:
+    async def work(context: PaymentContext, caller: Caller) -> list[PriceChange]:
         return await list_changes(context, caller.organization_id, TariffId(tariff_id))
 
     found = as_caller(config, _KEEPERS, work)
@@ -155,7 +155,7 @@ def changes(config: Path | None, tariff_id: UUID, *, as_csv: bool) -> None:
 def approve(config: Path | None, tariff_id: UUID) -> None:
     """Agree with a draft that another person imported."""
 
-    async def work(context: Context, caller: Caller) -> None:
+    async def work(context: PaymentContext, caller: Caller) -> None:
         await approve_tariff(context, caller.organization_id, TariffId(tariff_id), actor=caller.actor)
 
     as_caller(config, _KEEPERS, work)
@@ -169,7 +169,7 @@ def approve(config: Path | None, tariff_id: UUID) -> None:
 def activate(config: Path | None, tariff_id: UUID, *, replaces: UUID | None) -> None:
     """Let an approved list count from its first day on."""
 
-    async def work(context: Context, caller: Caller) -> None:
+    async def work(context: PaymentContext, caller: Caller) -> None:
         other = None if replaces is None else TariffId(replaces)
         await activate_tariff(context, caller.organization_id, TariffId(tariff_id), actor=caller.actor, replaces=other)
 
@@ -183,7 +183,7 @@ def activate(config: Path | None, tariff_id: UUID, *, replaces: UUID | None) -> 
 def discard(config: Path | None, tariff_id: UUID) -> None:
     """Give up a list that is not effective."""
 
-    async def work(context: Context, caller: Caller) -> None:
+    async def work(context: PaymentContext, caller: Caller) -> None:
         await discard_tariff(context, caller.organization_id, TariffId(tariff_id), actor=caller.actor)
 
     as_caller(config, _KEEPERS, work)

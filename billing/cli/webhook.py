@@ -10,13 +10,14 @@ import click
 
 from billing.app import open_service
 from billing.cli.opening import require_migrated, sender_limits
-from billing.context import Context, utc_now
 from billing.core.errors import Refused
 from billing.core.ids import OrganizationId
+from billing.db.context import utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.notifications.domain.webhook import Attempt, EndpointId
 from billing.notifications.service.endpoints import list_endpoints, remove_endpoint, send_test
 from billing.notifications.service.webhooks import list_dead, open_endpoint, redeliver, resume_endpoint
+from billing.payments.service.context import PaymentContext
 from billing.secrets import find_secret
 from billing.settings import Settings, load_settings
 from billing.worker.sender import Sender
@@ -71,7 +72,7 @@ def add(config: Path | None, organization: int, secrets: tuple[str, ...], topics
 def list_all(config: Path | None, organization: int) -> None:
     """List the endpoints with their topics, the names of their secrets and what was not delivered."""
 
-    async def read(context: Context) -> None:
+    async def read(context: PaymentContext) -> None:
         for each in await list_endpoints(context, OrganizationId(organization)):
             state = "active" if each.is_active else "stopped"
             topics = ", ".join(each.endpoint.topics) or "all topics"
@@ -113,7 +114,7 @@ def try_endpoint(config: Path | None, organization: int, endpoint: UUID) -> None
     limits = sender_limits(load_settings(config).webhooks)
     attempts: list[Attempt] = []
 
-    async def send(context: Context) -> None:
+    async def send(context: PaymentContext) -> None:
         sender = Sender(limits)
         attempts.append(
             await send_test(
@@ -135,7 +136,7 @@ def try_endpoint(config: Path | None, organization: int, endpoint: UUID) -> None
 def list_dead_messages(config: Path | None, organization: int) -> None:
     """Messages that could not be told in three days, oldest first."""
 
-    async def read(context: Context) -> None:
+    async def read(context: PaymentContext) -> None:
         dead = await list_dead(context, OrganizationId(organization))
         for row in dead:
             why = row["last_status"] or row["last_problem"]
@@ -154,7 +155,7 @@ def redeliver_message(config: Path | None, organization: int, endpoint: UUID | N
     """Tell MESSAGE again, dead or delivered; the worker sends it at once."""
     only = None if endpoint is None else EndpointId(endpoint)
 
-    async def revive(context: Context) -> None:
+    async def revive(context: PaymentContext) -> None:
         revived = await redeliver(context, OrganizationId(organization), message, endpoint_id=only)
         click.echo(f"due again for {revived} endpoint{'s' if revived > 1 else ''}")
 
@@ -168,14 +169,14 @@ def redeliver_message(config: Path | None, organization: int, endpoint: UUID | N
 def resume(config: Path | None, organization: int, endpoint: UUID) -> None:
     """Tell ENDPOINT again that answered 410 Gone."""
 
-    async def go_on(context: Context) -> None:
+    async def go_on(context: PaymentContext) -> None:
         await resume_endpoint(context, OrganizationId(organization), EndpointId(endpoint))
         click.echo("told again from now on")
 
     _run(config, go_on)
 
 
-def _run(config: Path | None, work: Callable[[Context], Awaitable[None]]) -> None:
+def _run(config: Path | None, work: Callable[[PaymentContext], Awaitable[None]]) -> None:
     settings = load_settings(config, needed=("database_url",))
     assert settings.database_url is not None, "named as needed"
     url = settings.database_url.get_secret_value()

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from billing.checkout.store.intents import read_intents
-from billing.context import Context
 from billing.core.errors import NotFound
 from billing.core.ids import IntentId, InvoiceId, OrganizationId, PaymentId, VisitId
 from billing.core.list_slice import ListSlice, day_begins
@@ -18,6 +17,7 @@ from billing.db.lists import read_exceptions, read_invoices, read_visits
 from billing.invoices.domain.invoice import InvoiceState
 from billing.payments.domain.exception import ExceptionState
 from billing.payments.domain.intent import IntentState
+from billing.payments.service.context import PaymentContext
 from billing.payments.store.payments import read_payment, read_payments
 
 Rows = list[Mapping[str, Any]]
@@ -31,7 +31,7 @@ class VisitState(StrEnum):
 
 
 async def list_visits(
-    context: Context,
+    context: PaymentContext,
     organization_id: OrganizationId,
     part: ListSlice,
     *,
@@ -45,7 +45,7 @@ async def list_visits(
 
 
 async def list_invoices(
-    context: Context,
+    context: PaymentContext,
     organization_id: OrganizationId,
     part: ListSlice,
     *,
@@ -60,7 +60,7 @@ async def list_invoices(
 
 
 async def list_intents(
-    context: Context,
+    context: PaymentContext,
     organization_id: OrganizationId,
     part: ListSlice,
     *,
@@ -76,7 +76,9 @@ async def list_intents(
         )
 
 
-async def find_payment(context: Context, organization_id: OrganizationId, payment_id: PaymentId) -> Mapping[str, Any]:
+async def find_payment(
+    context: PaymentContext, organization_id: OrganizationId, payment_id: PaymentId
+) -> Mapping[str, Any]:
     """A payment, where its money stands, and every allocation of it. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_payment(tx, payment_id)
@@ -86,7 +88,7 @@ async def find_payment(context: Context, organization_id: OrganizationId, paymen
 
 
 async def list_payments(
-    context: Context,
+    context: PaymentContext,
     organization_id: OrganizationId,
     part: ListSlice,
     *,
@@ -102,7 +104,7 @@ async def list_payments(
 
 
 async def list_exceptions(
-    context: Context,
+    context: PaymentContext,
     organization_id: OrganizationId,
     *,
     after: UUID | None,

@@ -13,7 +13,6 @@ from uuid import UUID
 
 import structlog
 
-from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.clock import business_date
@@ -38,6 +37,7 @@ from billing.ops.erasure_rows import (
     replace_file,
 )
 from billing.ops.retention import Retention, days_before, first_id_of
+from billing.payments.service.context import PaymentContext
 from billing.visits.formats.xml130.redact import keep_visits
 
 ERASED_AT_ONCE = 1_000
@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 Batch = Callable[[Transaction], Awaitable[int]]
 
 
-async def erase_once(context: Context, organization_id: OrganizationId, retention: Retention) -> int:
+async def erase_once(context: PaymentContext, organization_id: OrganizationId, retention: Retention) -> int:
     """Erase what is past its retention, in short transactions until nothing is left; returns how many rows went."""
     now = context.clock()
     documents_before = retention.documents_before(now)
@@ -105,7 +105,7 @@ async def detach_old_partitions(
     return detached
 
 
-async def _repeat(context: Context, organization_id: OrganizationId, batch: Batch, at_most: int) -> int:
+async def _repeat(context: PaymentContext, organization_id: OrganizationId, batch: Batch, at_most: int) -> int:
     erased = 0
     while True:
         async with context.database.transaction(organization_id) as tx:
@@ -144,7 +144,7 @@ class _OnlyTried(Exception):
 
 
 async def erase_patient(
-    context: Context, organization_id: OrganizationId, patient: PatientNumber, *, actor: Actor, is_trial: bool
+    context: PaymentContext, organization_id: OrganizationId, patient: PatientNumber, *, actor: Actor, is_trial: bool
 ) -> PatientErasure:
     """Erase the person, documents, claim files, payers, raw messages and pages of a patient's visits, all or nothing.
 
@@ -178,7 +178,7 @@ async def _erase_files(tx: Transaction, visit_ids: Sequence[VisitId]) -> dict[st
     return {"claim_file": len(files), "claim_file_of_others": spoilt}
 
 
-async def _erase(tx: Transaction, context: Context, patient: PatientNumber, actor: Actor) -> PatientErasure:
+async def _erase(tx: Transaction, context: PaymentContext, patient: PatientNumber, actor: Actor) -> PatientErasure:
     visit_ids = await find_visits_of(tx, by=patient.by, number=patient.number.strip())
     if not visit_ids:
         raise NotFound("no visit has this number, or it was erased before", field="number")

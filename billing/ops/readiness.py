@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from billing.context import Context
 from billing.core.errors import BillingError
 from billing.core.ids import OrganizationId, ProviderAccountId
 from billing.db.migrator import MigrationRefused, pending_in
 from billing.db.partitions import read_missing_partitions
 from billing.organizations.store.organizations import read_account_ids
+from billing.payments.service.context import PaymentContext
 
 ANSWER_TIMEOUT_S = 1.0
 FINE = "ok"
@@ -42,7 +42,7 @@ class Readiness:
 class ReadinessCheck:
     """Asks the database whether we are ready. Whoever asks while a question is under way shares its answer."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: PaymentContext) -> None:
         self._context = context
         self._asking: asyncio.Task[Readiness] | None = None
 
@@ -58,7 +58,7 @@ class ReadinessCheck:
         return replace(found, tasks="down" if down else FINE, tasks_down=down)
 
 
-async def _look(context: Context) -> Readiness:
+async def _look(context: PaymentContext) -> Readiness:
     now = context.clock()
     try:
         async with context.database.installation() as reader:
@@ -79,7 +79,7 @@ async def _look(context: Context) -> Readiness:
     )
 
 
-async def find_account_ids(context: Context, organization_id: OrganizationId) -> set[ProviderAccountId]:
+async def find_account_ids(context: PaymentContext, organization_id: OrganizationId) -> set[ProviderAccountId]:
     """The ids of an organization's provider accounts: what of the process's accounts its callers may see."""
     async with context.database.transaction(organization_id) as tx:
         return await read_account_ids(tx)

@@ -13,9 +13,9 @@ import structlog
 from aiohttp import web
 
 from billing.checkout.service.bill_inquiry import find_bill
-from billing.context import ProviderAccount
 from billing.core.errors import BillingError, CommitUnknown, NotFound, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId
+from billing.organizations.service.context import ProviderAccount
 from billing.payments.service.apply_notices import Delivery
 from billing.web.bodies import BodyUnreadable, read_body
 from billing.web.sources import source_address

@@ -14,10 +14,10 @@ import structlog
 from aiohttp import web
 
 from billing.checkout.service.pay_page import find_versions
-from billing.context import Context
 from billing.core.errors import Unavailable
 from billing.core.ids import IntentId, OrganizationId
 from billing.db.background import Background
+from billing.payments.service.context import PaymentContext
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class _Page:
 class LiveHub:
     """Every open stream of this process. `watch` runs while the application does."""
 
-    def __init__(self, context: Context, limits: LiveLimits | None = None) -> None:
+    def __init__(self, context: PaymentContext, limits: LiveLimits | None = None) -> None:
         self._context = context
         self._limits = limits or LiveLimits()
         self._pages: dict[OrganizationId, dict[IntentId, _Page]] = {}

@@ -9,11 +9,11 @@ from dataclasses import replace
 from aiohttp import web, web_response
 
 from billing.checkout.service.desk_phones import DeskPhones
-from billing.context import Context
 from billing.core.ids import ProviderAccountId
 from billing.ledger.service.xmin_monitor import HorizonWatch
 from billing.ops.readiness import ReadinessCheck
 from billing.organizations.service.api_keys import KeyRing
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.anonymous import AnonymousTraffic
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
@@ -37,7 +37,7 @@ web_response.SERVER_SOFTWARE = "vienphi"  # type: ignore[attr-defined]
 
 def create_application(
     *,
-    context: Context,
+    context: PaymentContext,
     intake: Intake,
     limits: WebLimits | None = None,
     live: LiveHub | None = None,

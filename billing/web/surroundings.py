@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from billing.checkout.service.desk_phones import DeskPhones
-from billing.context import Context
 from billing.core.actor import Role
 from billing.core.ids import ProviderAccountId
 from billing.ops.readiness import ReadinessCheck
 from billing.organizations.service.api_keys import Caller, KeyRing
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.anonymous import AnonymousLimits, AnonymousTraffic
 
@@ -70,7 +70,7 @@ class Surroundings:
     `trusted_proxies` comes from whom they say (`sources.py`).
     """
 
-    context: Context
+    context: PaymentContext
     intake: Intake
     keys: KeyRing
     readiness: ReadinessCheck

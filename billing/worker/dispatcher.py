@@ -4,7 +4,6 @@ import asyncio
 
 import structlog
 
-from billing.context import Context
 from billing.core.ids import OrganizationId
 from billing.notifications.domain.webhook import Endpoint, EndpointId
 from billing.notifications.service.webhooks import (
@@ -14,6 +13,7 @@ from billing.notifications.service.webhooks import (
     find_due_endpoints,
     hand_out_once,
 )
+from billing.payments.service.context import PaymentContext
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 class Dispatcher:
     """Hands messages out and starts what must be sent; a round never waits for a receiver."""
 
-    def __init__(self, context: Context, dispatch: Dispatch) -> None:
+    def __init__(self, context: PaymentContext, dispatch: Dispatch) -> None:
         self._context = context
         self._dispatch = dispatch
         self._under_way: dict[EndpointId, asyncio.Task[None]] = {}

@@ -14,10 +14,11 @@ from random import Random
 
 import structlog
 
-from billing.context import Clock, Context
 from billing.core.ids import OrganizationId
 from billing.db.background import Background
+from billing.db.context import Clock
 from billing.ops.maintenance import list_organizations
+from billing.payments.service.context import PaymentContext
 
 _JITTER = 0.2
 _RETRY_S = 5.0
@@ -117,7 +118,7 @@ class Loops:
 
 
 def for_each_organization(
-    context: Context, name: str, work: Callable[[OrganizationId], Awaitable[int]]
+    context: PaymentContext, name: str, work: Callable[[OrganizationId], Awaitable[int]]
 ) -> Callable[[], Awaitable[Round]]:
     """A round over all organizations, a few at once; one that fails keeps none of the others from being served."""
 

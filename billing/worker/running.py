@@ -8,7 +8,6 @@ from random import Random
 import structlog
 
 from billing.checkout.service.expire import EXPIRED_MAX, expire_once
-from billing.context import Context
 from billing.core.ids import OrganizationId
 from billing.ledger.service.balances import snapshot_once
 from billing.ledger.service.seal_rows import seal_once
@@ -16,6 +15,7 @@ from billing.notifications.service.webhooks import Dispatch, forget_once
 from billing.ops.erasure import erase_once
 from billing.ops.maintenance import make_partitions_once
 from billing.ops.retention import Retention
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.feeds import feed_once
 from billing.payments.service.match_outflows import match_outflows_once
 from billing.payments.service.polls import ask_once
@@ -46,7 +46,7 @@ class Pace:
 
 
 async def run_worker(
-    context: Context,
+    context: PaymentContext,
     *,
     dispatch: Dispatch,
     pace: Pace,

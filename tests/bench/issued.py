@@ -11,9 +11,9 @@ from datetime import date, timedelta
 
 import asyncpg
 
-from billing.context import utc_now
 from billing.core.actor import Actor
 from billing.core.clock import business_date
+from billing.db.context import utc_now
 from billing.db.database import Database
 from billing.db.migrator import migrate
 from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import asyncpg
 
-from billing.context import Ids, utc_now
+from billing.db.context import Ids, utc_now
 from billing.devserver.embedded import APP_ROLE, DATABASE_NAME
 from tests.bench.stock import AMOUNT, Order, Stock
 

@@ -20,7 +20,7 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from billing.context import utc_now
+from billing.db.context import utc_now
 from providers.sandbox.message import SIGNATURE_HEADER, signature_header
 from tests.bench.stock import AMOUNT, Order, vietnam_now
 from tests.builders import ACCOUNT_NAME, BANK_BIN, SANDBOX_SECRET

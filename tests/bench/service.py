@@ -22,10 +22,10 @@ from aiohttp import web
 
 from billing import app
 from billing.app import open_service
-from billing.context import Context
 from billing.core.ids import OrganizationId
 from billing.db.database import DatabaseLimits
 from billing.logs import configure_logs
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake, IntakeLimits, _Lane
 from billing.web.server import serving
 from billing.web.surroundings import SURROUNDINGS
@@ -38,7 +38,7 @@ BASELINE_WRITERS = 8
 class OneByOne(Intake):
     """What the intake would be without batches: eight writers for everybody, each callback a commit of its own."""
 
-    def __init__(self, context: Context, limits: IntakeLimits | None = None) -> None:
+    def __init__(self, context: PaymentContext, limits: IntakeLimits | None = None) -> None:
         super().__init__(context, replace(limits or IntakeLimits(), lanes=BASELINE_WRITERS, batch_max=1))
         self._turn = 0
 

@@ -13,9 +13,9 @@ from uuid import UUID
 
 import asyncpg
 
-from billing.context import Ids, utc_now
 from billing.core.clock import business_date
 from billing.core.reference_code import RANDOM_NUMBERS, reference_code
+from billing.db.context import Ids, utc_now
 from billing.db.migrator import migrate
 from billing.devserver.embedded import DATABASE_NAME, SUPERUSER, EmbeddedPostgres
 from tests.builders import DemoHospital, add_demo_hospital

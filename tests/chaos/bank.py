@@ -14,7 +14,7 @@ from random import Random
 
 import aiohttp
 
-from billing.context import utc_now
+from billing.db.context import utc_now
 from providers.sandbox.message import SIGNATURE_HEADER, signature_header
 from tests.bench.stock import AMOUNT, Order
 from tests.builders import ACCOUNT_NAME, SANDBOX_SECRET

@@ -18,7 +18,7 @@ import asyncpg
 import httpx
 import pytest
 
-from billing.context import utc_now
+from billing.db.context import utc_now
 from billing.devserver.embedded import EmbeddedPostgres
 from providers.sandbox.bank import PretendBank
 from tests.builders import ACCOUNT_NAME, SANDBOX_SECRET, DemoHospital, add_demo_hospital, visit_document

@@ -11,10 +11,10 @@ import pytest
 
 from billing.cli import ledger as cli_ledger
 from billing.cli.ledger import verify_books
-from billing.context import utc_now
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
+from billing.db.context import utc_now
 from billing.db.database import Database, DatabaseBusy, DatabaseLimits
 from billing.devserver.embedded import EmbeddedPostgres
 from billing.invoices.service.issue import issue_invoice

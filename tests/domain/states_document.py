@@ -12,9 +12,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 
 _HEAD = """# States and their words
 
-Made from `amount_due.py` and `intent.py` in `billing/payments/domain` and `patient_states.py` in `billing/checkout/domain` by
-`python -m tests.domain.states_document`; a test compares. Each provider's own words for its statuses stand at the top
-of its file under `providers/`.
+Made by `python -m tests.domain.states_document` from `amount_due.py` and `intent.py` in `billing/payments/domain` and
+`patient_states.py` in `billing/checkout/domain`; a test compares. Each provider's own words for its statuses stand at
+the top of its file under `providers/`.
 """
 _ORDER = """`created` < `pending` < `unknown` < `failed` = `cancelled` = `expired` < `succeeded`; a state never moves
 back, and `succeeded` is left only when money leaves again.

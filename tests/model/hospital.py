@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 from billing.app import open_service
-from billing.context import utc_now
 from billing.core.clock import business_date
+from billing.db.context import utc_now
 from billing.ledger.domain.accounts import Side
 from billing.ledger.store.journal import read_trial_balance
 from billing.web.server import serving

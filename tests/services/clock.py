@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from billing.context import utc_now
+from billing.db.context import utc_now
 
 
 class StandingClock:

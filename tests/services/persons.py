@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
-from billing.context import Context, Ids
 from billing.core.actor import Actor, Role
 from billing.core.ids import OrganizationId
+from billing.db.context import Ids
 from billing.db.database import Database, DatabaseLimits
 from billing.organizations.service.api_keys import authenticate
 from billing.organizations.service.setup import Setup
+from billing.payments.service.context import PaymentContext
 from tests.conftest import DatabaseAddress
 
 
 async def give_keys(
     database: DatabaseAddress,
-    context: Context,
+    context: PaymentContext,
     *persons: tuple[str, str],
     roles: Sequence[Role] = (Role.FINANCE,),
     organization: int = 1,
@@ -30,6 +31,6 @@ async def give_keys(
         await owner.close()
 
 
-async def actors(database: DatabaseAddress, context: Context, *persons: tuple[str, str]) -> list[Actor]:
+async def actors(database: DatabaseAddress, context: PaymentContext, *persons: tuple[str, str]) -> list[Actor]:
     """Who acts with such keys."""
     return [(await authenticate(context, key)).actor for key in await give_keys(database, context, *persons)]

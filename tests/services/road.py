@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from billing.checkout.service.intents import find_intent, open_intent
-from billing.context import Context, ProviderAccount
 from billing.core.actor import Actor
 from billing.core.ids import DeliveryId, IntentId, InvoiceId
 from billing.core.money import Dong
 from billing.db.database import Database
 from billing.invoices.service.issue import issue_invoice
 from billing.ledger.service.verify import prove
+from billing.organizations.service.context import ProviderAccount
 from billing.payments.service.apply_notices import Answer, Delivery
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.visit_accounts.service.record_visits import take_visit
 from providers.contract import Callback, Movement, Notice, Outcome
@@ -36,7 +37,7 @@ class Bill:
 class Road:
     """One hospital with what is needed to bill and to be paid."""
 
-    context: Context
+    context: PaymentContext
     hospital: DemoHospital
     account: ProviderAccount
 

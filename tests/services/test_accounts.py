@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from billing.context import AccountUnusable, Ids, utc_now
 from billing.core.ids import OrganizationId
+from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.context import AccountUnusable
 from billing.organizations.service.provider_accounts import (
     KEPT,
     KNOWN_FOR,

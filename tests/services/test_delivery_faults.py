@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, Unavailable
@@ -16,6 +15,7 @@ from billing.db.database import Database, DatabaseLimits, Transaction
 from billing.ledger.service.close_day import close_day
 from billing.payments.service import intake as intake_module
 from billing.payments.service.apply_notices import Delivery, apply_deliveries
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake, IntakeLimits
 from providers.contract import Notice, Verdict
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
@@ -130,7 +130,7 @@ ERRORS = {
 async def test_error_of_our_side_is_no_dead_letter(
     road: Road, monkeypatch: pytest.MonkeyPatch, name: str, is_of_one: bool
 ) -> None:
-    async def fail(tx: Transaction, deliveries: Sequence[Delivery], context: Context) -> object:
+    async def fail(tx: Transaction, deliveries: Sequence[Delivery], context: PaymentContext) -> object:
         if not is_of_one or any(notice.event_key.startswith("T2:") for one in deliveries for notice in one.notices):
             raise ERRORS[name]()
         return await apply_deliveries(tx, deliveries, context)
@@ -207,7 +207,7 @@ async def test_error_that_passes_is_no_dead_letter(road: Road, monkeypatch: pyte
     """A unique violation by a race, say: the same delivery is tried once more before it is stored apart."""
     failures = iter([InvalidValue("once")])
 
-    async def fail_once(tx: Transaction, deliveries: Sequence[Delivery], context: Context) -> object:
+    async def fail_once(tx: Transaction, deliveries: Sequence[Delivery], context: PaymentContext) -> object:
         for error in failures:
             raise error
         return await apply_deliveries(tx, deliveries, context)

@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 
 from billing.claims.service.check import check_told_visit, compare_told_visit
-from billing.context import Ids
 from billing.core.actor import Actor
 from billing.core.approvals import PersonNeeded, SamePerson
 from billing.core.errors import InvalidValue, NotFound
@@ -23,6 +22,7 @@ from billing.coverage.service.facility_policies import (
     propose_readings,
 )
 from billing.coverage.service.quote import estimate_visit
+from billing.db.context import Ids
 from billing.db.database import Database, DatabaseLimits
 from billing.invoices.service.issue import find_invoice, issue_invoice
 from billing.invoices.service.reprice import recompute

@@ -9,9 +9,10 @@ import asyncpg
 import httpx
 import pytest
 
-from billing.context import Ids, ProviderAccount
 from billing.core.ids import OrganizationId
+from billing.db.context import Ids
 from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.context import ProviderAccount
 from billing.organizations.service.setup import AlreadySetUp, NewBankAccount, NewOrganization, Setup
 from providers.contract import Provider
 from providers.stripe.adapter import Stripe

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.context import Ids
 from billing.core.actor import Role
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId
+from billing.db.context import Ids
 from billing.db.database import Database, DatabaseLimits
 from billing.organizations.service.api_keys import NotAuthenticated, authenticate
 from billing.organizations.service.setup import (

@@ -13,10 +13,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.context import ProviderAccount
 from billing.core.clock import business_date
 from billing.core.ids import DeliveryId, ProviderAccountId
 from billing.ledger.store.journal import open_day
+from billing.organizations.service.context import ProviderAccount
 from billing.payments.domain.event import Source
 from billing.payments.service.apply_notices import Answer, apply_deliveries
 from billing.payments.service.intake import Intake, IntakeLimits

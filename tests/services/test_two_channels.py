@@ -14,9 +14,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.context import Context, ProviderAccount
 from billing.core.ids import ProviderAccountId
 from billing.db.database import Database
+from billing.organizations.service.context import ProviderAccount
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake, IntakeLimits
 from providers.contract import Notice
 from tests.builders import ACCOUNT_NAME, build_context
@@ -40,7 +41,7 @@ _ITS_CLEARING_ACCOUNT = """
 class Channel:
     """One provider's contract, served by a process of its own: a pool, a memory and an intake."""
 
-    context: Context
+    context: PaymentContext
     account: ProviderAccount
 
 

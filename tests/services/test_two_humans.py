@@ -7,11 +7,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from billing.context import Ids
 from billing.core.actor import Role
 from billing.core.approvals import SamePerson
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import PersonId
+from billing.db.context import Ids
 from billing.db.database import Database, DatabaseLimits
 from billing.organizations.service.api_keys import authenticate
 from billing.organizations.service.second_person import require_second_person

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
-from billing.context import Ids, utc_now
+from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.db.transaction_ids import OthersConnected, RestoredElsewhere, check_horizon, rebase
 from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres

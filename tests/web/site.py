@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 from aiohttp import web
 
-from billing.context import Context
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.surroundings import SURROUNDINGS
 from providers.sandbox.bank import PretendBank
@@ -45,7 +45,7 @@ class Site:
 
     address: str
     application: web.Application
-    context: Context
+    context: PaymentContext
     intake: Intake
     hospital: DemoHospital
     database: DatabaseAddress

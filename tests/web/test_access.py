@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.context import Ids
 from billing.core.errors import InvalidValue
+from billing.db.context import Ids
 from billing.db.database import Database
 from billing.organizations.domain.api_key import split_key, write_key
 from billing.organizations.service.api_keys import BELIEVED

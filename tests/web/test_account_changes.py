@@ -7,8 +7,8 @@ import asyncpg
 import httpx
 import pytest
 
-from billing.context import Ids, utc_now
 from billing.core.actor import Role
+from billing.db.context import Ids, utc_now
 from billing.db.database import Database
 from billing.organizations.service.provider_accounts import KEPT
 from billing.organizations.service.setup import Setup

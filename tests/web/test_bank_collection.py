@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.context import Ids, allow_all, utc_now
+from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.context import allow_all
 from billing.organizations.service.provider_accounts import BuiltProvider
 from billing.organizations.service.setup import NewBankAccount, Setup
 from billing.organizations.store.organizations import ProviderAccountRow

@@ -10,7 +10,6 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from billing.context import Context
 from billing.core.errors import InvalidValue
 from billing.core.ids import DeliveryId
 from billing.db import background
@@ -18,6 +17,7 @@ from billing.db.database import Database, Transaction
 from billing.db.migrator import DatabaseAhead, migrate, migrations_directory, pending, read_migrations
 from billing.payments.service import intake
 from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
+from billing.payments.service.context import PaymentContext
 from providers.sandbox.bank import Behaviour
 from tests.builders import DemoHospital
 from tests.web.site import Site
@@ -147,7 +147,9 @@ async def test_stopped_account_is_named_and_the_others_go_on(
 ) -> None:
     """What no rule foresaw befalls every delivery of one account: five are kept, then it is told to try later."""
 
-    async def stumble(tx: Transaction, deliveries: Sequence[Delivery], context: Context) -> dict[DeliveryId, Answer]:
+    async def stumble(
+        tx: Transaction, deliveries: Sequence[Delivery], context: PaymentContext
+    ) -> dict[DeliveryId, Answer]:
         if any(delivery.account.id == site.hospital.account_id for delivery in deliveries):
             raise InvalidValue("what no rule foresaw")
         return await apply_deliveries(tx, deliveries, context)

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from billing.app import open_service
-from billing.context import Context
 from billing.core.errors import Unavailable
 from billing.core.ids import IntentId, OrganizationId
 from billing.db.database import Database, DatabaseLimits
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web import live
 from billing.web.live import LIVE, LiveHub, LiveLimits
@@ -94,7 +94,7 @@ async def test_page_hears_by_a_hint_from_another_process(site: Site, monkeypatch
     def secret_of(_name: str) -> str:
         return SANDBOX_SECRET
 
-    def rare(context: Context) -> LiveHub:
+    def rare(context: PaymentContext) -> LiveHub:
         return LiveHub(context, LiveLimits(poll_s=NEVER_S))
 
     monkeypatch.setattr("billing.app.LiveHub", rare)
@@ -142,7 +142,7 @@ async def test_only_organizations_with_open_pages_are_looked_at(
     looked: list[tuple[int, list[str]]] = []
     find = live.find_versions
 
-    async def note(context: Context, organization_id: OrganizationId, intents: list[IntentId]) -> Any:
+    async def note(context: PaymentContext, organization_id: OrganizationId, intents: list[IntentId]) -> Any:
         looked.append((organization_id, [str(each) for each in intents]))
         return await find(context, organization_id, intents)
 

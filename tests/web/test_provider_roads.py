@@ -10,11 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.context import Context, Ids, allow_all, utc_now
+from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.context import allow_all
 from billing.organizations.service.provider_accounts import BuiltProvider
 from billing.organizations.service.setup import NewBankAccount, Setup
 from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.server import create_application, serving
 from providers.contract import Callback
@@ -41,7 +43,7 @@ OTHER = "ANOTHER_SECRET_OF_ANOTHER_ACCOUNT"
 class Road:
     """The service with an account of each provider; nobody outside is really called."""
 
-    context: Context
+    context: PaymentContext
     client: httpx.AsyncClient
     prefix: str
 

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.context import Ids
 from billing.core.actor import Role
 from billing.core.errors import InvalidValue
+from billing.db.context import Ids
 from billing.db.database import Database
 from billing.organizations.service.setup import Setup
 from billing.payments.service import intake

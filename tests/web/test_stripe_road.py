@@ -9,11 +9,13 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from billing.checkout.service.expire import expire_once
-from billing.context import Context, Ids, allow_all
+from billing.db.context import Ids
 from billing.db.database import Database, DatabaseLimits
+from billing.organizations.service.context import allow_all
 from billing.organizations.service.provider_accounts import BuiltProvider
 from billing.organizations.service.setup import NewBankAccount, Setup
 from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.payments.service.polls import ask_once
 from billing.web.server import create_application, serving
@@ -55,7 +57,7 @@ class Road:
     """Both sides. `settings` may be added to before the first intent is opened."""
 
     server: StripeServer
-    context: Context
+    context: PaymentContext
     client: httpx.AsyncClient
     outside: httpx.AsyncClient
     settings: dict[str, Any]

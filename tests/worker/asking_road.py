@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 from aiohttp import web
 
-from billing.context import Context
 from billing.organizations.service.provider_accounts import BuiltProvider
 from billing.organizations.store.organizations import ProviderAccountRow
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from providers.contract import Callback, Notices
 from providers.sandbox.adapter import Sandbox
@@ -36,7 +36,7 @@ class AskingRoad:
     questions: list[bytes] = field(default_factory=list)
 
     @property
-    def context(self) -> Context:
+    def context(self) -> PaymentContext:
         return self.road.context
 
     @property

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from billing.context import Context
 from billing.core.ids import OrganizationId
 from billing.db.database import Database, DatabaseLimits
 from billing.ledger.store.journal import write_message
@@ -18,6 +17,7 @@ from billing.notifications.service.webhooks import (
     hand_out_once,
     open_endpoint,
 )
+from billing.payments.service.context import PaymentContext
 from billing.worker.sender import Sender, SenderLimits
 from tests.builders import DemoHospital
 
@@ -42,7 +42,7 @@ class TurnedClock:
 class Telling:
     """A hospital that tells; `limits` say what the sender allows."""
 
-    context: Context
+    context: PaymentContext
     hospital: DemoHospital
     owner_url: str
     clock: TurnedClock

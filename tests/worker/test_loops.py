@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from billing.context import utc_now
 from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
+from billing.db.context import utc_now
 from billing.db.idempotency_keys import add_key
 from billing.ops.retention import Retention
 from billing.worker.dispatcher import Dispatcher

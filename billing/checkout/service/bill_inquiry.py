@@ -7,9 +7,10 @@ from datetime import datetime
 
 from billing.checkout.service.payment_codes import due_of
 from billing.checkout.store.intents import find_asked
-from billing.context import Context, ProviderAccount
 from billing.core.reference_code import is_reference_code
+from billing.organizations.service.context import ProviderAccount
 from billing.payments.domain.intent import IntentState
+from billing.payments.service.context import PaymentContext
 from providers.contract import Bill, BillState
 
 _STATES = {
@@ -20,7 +21,7 @@ _STATES = {
 }
 
 
-async def find_bill(context: Context, account: ProviderAccount, reference: str) -> Bill | None:
+async def find_bill(context: PaymentContext, account: ProviderAccount, reference: str) -> Bill | None:
     """What remains to be paid under a code that this account gave; None where it gave no such code."""
     if not is_reference_code(reference):
         return None  # whatever a bank's customer typed, it was never given out

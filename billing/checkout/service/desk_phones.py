@@ -9,10 +9,10 @@ from time import monotonic
 import structlog
 
 from billing.checkout.store.pay_pages import read_desk_phones
-from billing.context import Context
 from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
 from billing.db.tenants import read_organizations
+from billing.payments.service.context import PaymentContext
 
 KEPT_S = 60.0
 """For so long a phone is shown after it was changed."""
@@ -31,7 +31,7 @@ class DeskPhone:
 class DeskPhones:
     """The phones of every organization of the installation, each read at most once a minute."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: PaymentContext) -> None:
         self._context = context
         self._organizations: frozenset[OrganizationId] = frozenset()
         self._listed_at = float("-inf")

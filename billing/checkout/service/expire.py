@@ -4,12 +4,12 @@ What is locked is being changed by somebody else at this moment and is left for 
 expired by the clock, only once its provider has said that it knows of no such payment. Source: DESIGN §5, States.
 """
 
-from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.ids import OrganizationId
 from billing.ledger.store.journal import write_audit, write_message
 from billing.payments.domain.intent import IntentState
 from billing.payments.domain.poll_schedule import next_question
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.webhook_messages import intent_message
 from billing.payments.store.intent_rows import read_owed
 from billing.payments.store.polls import begin_asking, expire_intents, lock_overdue_intents
@@ -19,7 +19,7 @@ EXPIRED_MAX = 200
 """How many intents one transaction expires."""
 
 
-async def expire_once(context: Context, organization_id: OrganizationId) -> int:
+async def expire_once(context: PaymentContext, organization_id: OrganizationId) -> int:
     """Expire what is past its time, and begin to ask whether it was paid after all; returns how many expired."""
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:

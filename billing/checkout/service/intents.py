@@ -24,7 +24,6 @@ from billing.checkout.store.intents import (
     set_intent_state,
 )
 from billing.checkout.store.pay_pages import add_pay_page, read_page_token
-from billing.context import Context, ProviderAccount
 from billing.core.actor import Actor
 from billing.core.errors import InvalidValue, NotFound, Refused, Unavailable
 from billing.core.ids import IntentId, InvoiceId, OrganizationId, PaymentId
@@ -35,8 +34,10 @@ from billing.db.idempotency import Claim, RequestStillRunning, find_earlier, kee
 from billing.invoices.domain.invoice import Invoice, InvoiceState
 from billing.invoices.store.invoices import lock_invoices
 from billing.ledger.store.journal import write_audit, write_message
+from billing.organizations.service.context import ProviderAccount
 from billing.payments.domain.intent import Intent, IntentState
 from billing.payments.domain.poll_schedule import CLAIM
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.webhook_messages import intent_message
 from billing.payments.store.intent_rows import read_owed
 from billing.payments.store.payments import read_payments_of_invoices
@@ -104,7 +105,7 @@ class ProviderUnreachable(Unavailable):
 
 
 async def open_intent(
-    context: Context,
+    context: PaymentContext,
     organization_id: OrganizationId,
     *,
     account_name: str,
@@ -144,7 +145,7 @@ async def open_intent(
 
 
 async def cancel_intent(
-    context: Context, organization_id: OrganizationId, intent_id: IntentId, *, actor: Actor
+    context: PaymentContext, organization_id: OrganizationId, intent_id: IntentId, *, actor: Actor
 ) -> None:
     """Stop asking for an intent's money; money that comes under its code all the same is booked and matched.
 
@@ -164,7 +165,9 @@ async def cancel_intent(
     context.note_change(organization_id)
 
 
-async def find_intent(context: Context, organization_id: OrganizationId, intent_id: IntentId) -> Mapping[str, Any]:
+async def find_intent(
+    context: PaymentContext, organization_id: OrganizationId, intent_id: IntentId
+) -> Mapping[str, Any]:
     """An intent as it stands now; `instruction_now` is how what is due is paid. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_intent(tx, intent_id)
@@ -173,7 +176,7 @@ async def find_intent(context: Context, organization_id: OrganizationId, intent_
     return {**row, "instruction_now": await instruction_now(context, organization_id, row, due_of(row))}
 
 
-async def _find_uninstructed(tx: Transaction, context: Context, intent_id: IntentId) -> Intent | None:
+async def _find_uninstructed(tx: Transaction, context: PaymentContext, intent_id: IntentId) -> Intent | None:
     """The intent of an earlier request if nobody has heard how it is paid and nobody is asking; None if it was told,
     or if it is not known yet whether the provider has it.
 
@@ -195,7 +198,7 @@ async def _find_uninstructed(tx: Transaction, context: Context, intent_id: Inten
 
 
 async def _instruct(
-    context: Context, account: ProviderAccount, intent: Intent, *, actor: Actor, payer_address: str
+    context: PaymentContext, account: ProviderAccount, intent: Intent, *, actor: Actor, payer_address: str
 ) -> None:
     """Ask the provider how an intent is paid, with no transaction open, and record what it says."""
     organization_id = account.organization_id
@@ -223,7 +226,9 @@ async def _instruct(
         await instruct_intent(tx, intent.id, _stored(instruction))
 
 
-async def _request(context: Context, account: ProviderAccount, intent: Intent, payer_address: str) -> PaymentRequest:
+async def _request(
+    context: PaymentContext, account: ProviderAccount, intent: Intent, payer_address: str
+) -> PaymentRequest:
     """The same each time it is made for an intent, but for who asks."""
     base = context.public_base_url
     return_url = callback_url = ""
@@ -245,7 +250,13 @@ async def _request(context: Context, account: ProviderAccount, intent: Intent, p
 
 
 async def _tell(
-    context: Context, organization_id: OrganizationId, asked: Intent, outcome: Outcome, *, action: str, actor: Actor
+    context: PaymentContext,
+    organization_id: OrganizationId,
+    asked: Intent,
+    outcome: Outcome,
+    *,
+    action: str,
+    actor: Actor,
 ) -> None:
     """Record what became of the beginning; a state that moved on while the provider was called is left alone."""
     async with context.database.transaction(organization_id) as tx:
@@ -257,7 +268,7 @@ async def _tell(
     context.note_change(organization_id)
 
 
-async def _change(tx: Transaction, context: Context, intent: Intent, action: str, actor: Actor) -> None:
+async def _change(tx: Transaction, context: PaymentContext, intent: Intent, action: str, actor: Actor) -> None:
     """Write the state of a locked intent, tell of it and note who did it."""
     await set_intent_state(tx, intent)
     owed = await read_owed(tx, [intent.id])
@@ -266,7 +277,7 @@ async def _change(tx: Transaction, context: Context, intent: Intent, action: str
     await _note(tx, context, action, intent.id, actor)
 
 
-async def _note(tx: Transaction, context: Context, action: str, intent_id: IntentId, actor: Actor) -> None:
+async def _note(tx: Transaction, context: PaymentContext, action: str, intent_id: IntentId, actor: Actor) -> None:
     await write_audit(
         tx,
         context.ids.new(),
@@ -289,7 +300,7 @@ async def _lock_payable(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> li
 
 
 async def _add_intent(
-    tx: Transaction, context: Context, account: ProviderAccount, invoices: Sequence[Invoice], amount: Dong | None
+    tx: Transaction, context: PaymentContext, account: ProviderAccount, invoices: Sequence[Invoice], amount: Dong | None
 ) -> Intent:
     owed = Dong(sum(invoice.owed for invoice in invoices))
     if owed == 0:

@@ -16,7 +16,6 @@ import structlog
 from billing.checkout.formats.vietqr import read_vietqr
 from billing.checkout.service.payment_codes import due_of, payload_for
 from billing.checkout.store.pay_pages import ask_soon, read_pay_page, read_versions
-from billing.context import Context
 from billing.core.errors import NotFound
 from billing.core.ids import IntentId, OrganizationId
 from billing.core.money import Dong, half_up_dong, total
@@ -24,6 +23,7 @@ from billing.core.text import shorten_name
 from billing.coverage.domain.price_result import Reason
 from billing.payments.domain.amount_due import ASKING_FOR_MONEY, PatientState
 from billing.payments.domain.poll_schedule import CLAIM
+from billing.payments.service.context import PaymentContext
 from providers.addresses import safe_redirect
 
 ASKED_EVERY = timedelta(minutes=1)
@@ -115,7 +115,7 @@ class PayPage:
     elsewhere: PageElsewhere | None
 
 
-async def find_pay_page(context: Context, organization_id: OrganizationId, token: bytes) -> PayPage:
+async def find_pay_page(context: PaymentContext, organization_id: OrganizationId, token: bytes) -> PayPage:
     """The page that a token opens, as things stand now. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_pay_page(tx, token)
@@ -124,7 +124,7 @@ async def find_pay_page(context: Context, organization_id: OrganizationId, token
     return await _page(context, organization_id, row)
 
 
-async def ask_sooner(context: Context, organization_id: OrganizationId, token: bytes) -> None:
+async def ask_sooner(context: PaymentContext, organization_id: OrganizationId, token: bytes) -> None:
     """The patient says that money is under way: the provider is asked sooner. Nothing is paid by saying so.
 
     May be repeated; a provider is asked once a minute at most. Raises NotFound.
@@ -138,14 +138,14 @@ async def ask_sooner(context: Context, organization_id: OrganizationId, token: b
 
 
 async def find_versions(
-    context: Context, organization_id: OrganizationId, intent_ids: Sequence[IntentId]
+    context: PaymentContext, organization_id: OrganizationId, intent_ids: Sequence[IntentId]
 ) -> dict[IntentId, int]:
     """The versions of pages: one that has grown shows something else now."""
     async with context.database.transaction(organization_id) as tx:
         return await read_versions(tx, intent_ids)
 
 
-async def _page(context: Context, organization_id: OrganizationId, row: Mapping[str, Any]) -> PayPage:
+async def _page(context: PaymentContext, organization_id: OrganizationId, row: Mapping[str, Any]) -> PayPage:
     amount, received = Dong(row["amount"]), Dong(row["received"])
     owed = Dong(sum(bill["owed"] for bill in row["bills"]))
     now = due_of({**row, "owed": owed})
@@ -198,7 +198,7 @@ def _bill(bill: Mapping[str, Any]) -> PageBill:
 
 
 async def _code(
-    context: Context, organization_id: OrganizationId, row: Mapping[str, Any], due: Dong
+    context: PaymentContext, organization_id: OrganizationId, row: Mapping[str, Any], due: Dong
 ) -> PageCode | None:
     """The code for what is due, read back; None where there is none that may be shown."""
     payload = await payload_for(context, organization_id, row, due)

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.checkout.formats.vietqr import read_vietqr
-from billing.context import Context
 from billing.core.ids import OrganizationId
 from billing.core.money import Dong
 from billing.core.reference_code import purpose_text
 from billing.payments.domain.amount_due import Due, what_is_due
 from billing.payments.domain.intent import IntentState
+from billing.payments.service.context import PaymentContext
 from providers.contract import AnyAmount, PaymentRefused, PaymentRequest
 
 _PAYS_NOTHING: Mapping[str, object] = {"qr_payload": "", "redirect_url": "", "form_fields": ()}
@@ -30,7 +30,7 @@ def due_of(row: Mapping[str, Any]) -> Due:
 
 
 async def instruction_now(
-    context: Context, organization_id: OrganizationId, row: Mapping[str, Any], due: Due
+    context: PaymentContext, organization_id: OrganizationId, row: Mapping[str, Any], due: Due
 ) -> Mapping[str, Any] | None:
     """How the payer pays what is asked now; None where the provider has not said.
 
@@ -48,7 +48,9 @@ async def instruction_now(
     return {**instruction, **_PAYS_NOTHING, "qr_payload": payload}
 
 
-async def payload_for(context: Context, organization_id: OrganizationId, row: Mapping[str, Any], amount: Dong) -> str:
+async def payload_for(
+    context: PaymentContext, organization_id: OrganizationId, row: Mapping[str, Any], amount: Dong
+) -> str:
     """The payload of the intent's code for exactly an amount; empty where there is none.
 
     `row` has `instruction`, `amount`, `reference_code`, `account` (its name), `created_at` and `expires_at`.

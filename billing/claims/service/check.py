@@ -12,10 +12,10 @@ from billing.claims.domain.claim import FileCheck, Surroundings
 from billing.claims.formats.reader import ReadClaim, read_claim_document, read_claims
 from billing.claims.service.check_context import read_surroundings
 from billing.claims.store.claim_facts import read_claim_file_of
-from billing.context import Context
 from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId, VisitId
 from billing.coverage.domain.what_if import ComparedFile, ComparedVisit
+from billing.coverage.service.context import PricingContext
 from billing.coverage.service.pricing_inputs import Terms, read_terms
 from billing.visits.domain.finding import Finding
 from billing.visits.formats.visit_facts_json import ToldFacts
@@ -24,21 +24,21 @@ from billing.visits.store.visits import read_visit
 _NOTHING_TOLD = ToldFacts()
 
 
-async def check_claim_file(context: Context, organization_id: OrganizationId, content: bytes) -> FileCheck:
+async def check_claim_file(context: PricingContext, organization_id: OrganizationId, content: bytes) -> FileCheck:
     """Check every visit of a claim file with what its organization has set up."""
     read = await asyncio.to_thread(lambda: read_claims(content, file="", told=_NOTHING_TOLD, policy=context.policy))
     return await _check(context, organization_id, read.claims, read.findings, _NOTHING_TOLD)
 
 
 async def check_told_visit(
-    context: Context, organization_id: OrganizationId, document: Mapping[str, object], *, told: ToldFacts
+    context: PricingContext, organization_id: OrganizationId, document: Mapping[str, object], *, told: ToldFacts
 ) -> FileCheck:
     """Check one visit told as JSON. Raises InvalidValue where it cannot be read."""
     read = await asyncio.to_thread(lambda: read_claim_document(document, told=told))
     return await _check(context, organization_id, (read,), (), told)
 
 
-async def check_known_visit(context: Context, organization_id: OrganizationId, visit_id: VisitId) -> FileCheck:
+async def check_known_visit(context: PricingContext, organization_id: OrganizationId, visit_id: VisitId) -> FileCheck:
     """Check a visit that was taken in, by the claim file it came in while that is kept, else by its document.
 
     Raises NotFound, also where neither is kept any longer.
@@ -59,7 +59,7 @@ async def check_known_visit(context: Context, organization_id: OrganizationId, v
 
 
 async def _check(
-    context: Context,
+    context: PricingContext,
     organization_id: OrganizationId,
     claims: Sequence[ReadClaim],
     outside: Sequence[Finding],
@@ -71,7 +71,7 @@ async def _check(
     return FileCheck(checks, in_order(taken_over(finding) for finding in outside))
 
 
-async def compare_claim_file(context: Context, organization_id: OrganizationId, content: bytes) -> ComparedFile:
+async def compare_claim_file(context: PricingContext, organization_id: OrganizationId, content: bytes) -> ComparedFile:
     """Compare the routes of every visit of a claim file with what its organization has set up."""
     told = ToldFacts()
     read = await asyncio.to_thread(lambda: read_claims(content, file="", told=told, policy=context.policy))
@@ -80,7 +80,7 @@ async def compare_claim_file(context: Context, organization_id: OrganizationId, 
 
 
 async def compare_told_visit(
-    context: Context, organization_id: OrganizationId, document: Mapping[str, object], *, told: ToldFacts
+    context: PricingContext, organization_id: OrganizationId, document: Mapping[str, object], *, told: ToldFacts
 ) -> ComparedFile:
     """Compare the routes of one visit told as JSON. Raises InvalidValue where it cannot be read."""
     read = await asyncio.to_thread(lambda: read_claim_document(document, told=told))
@@ -88,7 +88,7 @@ async def compare_told_visit(
 
 
 async def _compare_stored(
-    context: Context, organization_id: OrganizationId, claims: Sequence[ReadClaim], told: ToldFacts
+    context: PricingContext, organization_id: OrganizationId, claims: Sequence[ReadClaim], told: ToldFacts
 ) -> tuple[ComparedVisit, ...]:
     around = await _surroundings(context, organization_id, claims, told)
     async with context.database.transaction(organization_id, read_only=True) as tx:
@@ -103,7 +103,7 @@ def _compare_collected(read: ReadClaim, terms: Terms, around: Surroundings) -> C
 
 
 async def _surroundings(
-    context: Context, organization_id: OrganizationId, claims: Sequence[ReadClaim], told: ToldFacts
+    context: PricingContext, organization_id: OrganizationId, claims: Sequence[ReadClaim], told: ToldFacts
 ) -> list[Surroundings]:
     async with context.database.transaction(organization_id) as tx:
         return await read_surroundings(tx, context, [one.claim.visit for one in claims], told)

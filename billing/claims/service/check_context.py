@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from billing.claims.domain.claim import Surroundings
 from billing.claims.formats.disease_annexes import read_annexes
 from billing.claims.store.claim_facts import read_annexes_text, read_facility_terms
-from billing.context import Context
 from billing.core.clock import business_date
 from billing.coverage.domain.annexes import NO_ANNEXES
+from billing.coverage.service.context import PricingContext
 from billing.coverage.service.pricing_inputs import read_terms
 from billing.db.database import Transaction
 from billing.visits.domain.facts import NO_LISTS, FacilityFacts
@@ -17,7 +17,7 @@ from billing.visits.formats.visit_facts_json import ToldFacts, told_facts
 
 
 async def read_surroundings(
-    tx: Transaction, context: Context, visits: Iterable[Visit], told: ToldFacts
+    tx: Transaction, context: PricingContext, visits: Iterable[Visit], told: ToldFacts
 ) -> list[Surroundings]:
     """The surroundings of each visit, in order. What was told of the facility goes before what is stored of it.
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from billing.claims.formats.xml130_writer import PricedClaim, write_claim_file
 from billing.claims.store.billed_visits import BilledVisit, read_billed_visit
-from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import InvoiceId, OrganizationId
 from billing.coverage.domain.price_result import PricedLine
 from billing.coverage.formats.visit_input import read_visit as read_visit_json
+from billing.coverage.service.context import PricingContext
 from billing.invoices.domain.invoice import InvoiceNotIssued, InvoiceState, VisitErased
 from billing.invoices.formats.price_snapshot import read_frozen
 from billing.ledger.store.journal import write_audit
@@ -34,7 +34,7 @@ class ExportedClaim:
 
 
 async def export_claim(
-    context: Context, organization_id: OrganizationId, invoice_id: InvoiceId, *, actor: Actor
+    context: PricingContext, organization_id: OrganizationId, invoice_id: InvoiceId, *, actor: Actor
 ) -> ExportedClaim:
     """Write tables XML1–XML3 of the visit an invoice bills, from its frozen inputs and lines.
 

@@ -9,10 +9,10 @@ from datetime import date
 
 from billing.claims.formats.disease_annexes import read_annexes
 from billing.claims.store.claim_facts import add_annexes, set_facility_terms
-from billing.context import Clock, Ids
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId
 from billing.coverage.domain.annexes import Annexes
+from billing.db.context import Clock, Ids
 from billing.db.database import Database
 from billing.organizations.store.organizations import find_facility
 from billing.visits.domain.facts import FacilityFacts

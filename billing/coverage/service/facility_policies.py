@@ -8,12 +8,12 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.errors import NotFound, Refused
 from billing.core.ids import OrganizationId
 from billing.coverage.formats.policy_json import read_readings
+from billing.coverage.service.context import PricingContext
 from billing.coverage.store.facility_policies import (
     NewReadings,
     add_readings,
@@ -34,7 +34,7 @@ class ReadingsApproved(Refused):
 
 
 async def propose_readings(
-    context: Context,
+    context: PricingContext,
     organization_id: OrganizationId,
     *,
     facility_code: str,
@@ -72,7 +72,7 @@ async def propose_readings(
 
 
 async def approve_proposed_readings(
-    context: Context, organization_id: OrganizationId, readings_id: UUID, *, actor: Actor
+    context: PricingContext, organization_id: OrganizationId, readings_id: UUID, *, actor: Actor
 ) -> None:
     """Agree with a set as another person. Raises NotFound, ReadingsApproved, SamePerson, PersonNeeded."""
     async with context.database.transaction(organization_id) as tx:
@@ -87,7 +87,9 @@ async def approve_proposed_readings(
         await note(tx, context, actor, "readings_approved", ("facility_readings", readings_id))
 
 
-async def find_readings(context: Context, organization_id: OrganizationId, readings_id: UUID) -> Mapping[str, Any]:
+async def find_readings(
+    context: PricingContext, organization_id: OrganizationId, readings_id: UUID
+) -> Mapping[str, Any]:
     """One set with who proposed and approved it. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         rows = await list_readings(tx, limit=1, readings_id=readings_id)
@@ -97,7 +99,7 @@ async def find_readings(context: Context, organization_id: OrganizationId, readi
 
 
 async def list_all_readings(
-    context: Context,
+    context: PricingContext,
     organization_id: OrganizationId,
     *,
     after: UUID | None = None,

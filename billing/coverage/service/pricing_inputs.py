@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from billing.context import Context
 from billing.core.clock import business_date
 from billing.core.ids import FacilityId
 from billing.coverage.domain.parameters import Figures
@@ -24,6 +23,7 @@ from billing.coverage.domain.pricing_authority import (
     settle,
 )
 from billing.coverage.formats.policy_json import read_readings
+from billing.coverage.service.context import PricingContext
 from billing.coverage.store.facility_policies import read_readings_on
 from billing.coverage.store.pricing_settings import read_pricing_on
 from billing.db.database import Transaction
@@ -50,7 +50,7 @@ class Terms:
         return at_prices_in_force(visit, self.pricing, figures=self.figures, policy=self.policy)
 
 
-async def read_terms(tx: Transaction, context: Context, visits: Iterable[Visit]) -> list[Terms]:
+async def read_terms(tx: Transaction, context: PricingContext, visits: Iterable[Visit]) -> list[Terms]:
     """The terms of each visit, in order. Only prices of codes a visit has are read."""
     known: dict[tuple[str, date], _OfFacility] = {}
     terms = []
@@ -73,7 +73,7 @@ class _OfFacility:
     policy: Policy
 
 
-async def _read_facility(tx: Transaction, context: Context, code: str, day: date) -> _OfFacility:
+async def _read_facility(tx: Transaction, context: PricingContext, code: str, day: date) -> _OfFacility:
     facility_id = await find_facility(tx, code)
     if facility_id is None:
         return _OfFacility(None, None, context.policy)

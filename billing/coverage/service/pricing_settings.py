@@ -8,12 +8,12 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import InvoiceId, OrganizationId, VisitId
 from billing.coverage.domain.pricing_authority import FacilityPricing, PricingAuthority
+from billing.coverage.service.context import PricingContext
 from billing.coverage.store.pricing_settings import (
     NewPricing,
     add_pricing,
@@ -37,7 +37,7 @@ class PricingApproved(Refused):
 
 
 async def propose_pricing(
-    context: Context,
+    context: PricingContext,
     organization_id: OrganizationId,
     *,
     facility_code: str,
@@ -80,7 +80,7 @@ async def propose_pricing(
 
 
 async def approve_proposed_pricing(
-    context: Context, organization_id: OrganizationId, pricing_id: UUID, *, actor: Actor
+    context: PricingContext, organization_id: OrganizationId, pricing_id: UUID, *, actor: Actor
 ) -> None:
     """Agree with a setting as another person. Raises NotFound, PricingApproved, SamePerson, PersonNeeded."""
     async with context.database.transaction(organization_id) as tx:
@@ -95,7 +95,7 @@ async def approve_proposed_pricing(
         await note(tx, context, actor, "pricing_approved", ("facility_pricing", pricing_id))
 
 
-async def find_pricing(context: Context, organization_id: OrganizationId, pricing_id: UUID) -> Mapping[str, Any]:
+async def find_pricing(context: PricingContext, organization_id: OrganizationId, pricing_id: UUID) -> Mapping[str, Any]:
     """One setting with who proposed and approved it. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         rows = await read_pricings(tx, limit=1, pricing_id=pricing_id)
@@ -105,7 +105,7 @@ async def find_pricing(context: Context, organization_id: OrganizationId, pricin
 
 
 async def list_pricings(
-    context: Context,
+    context: PricingContext,
     organization_id: OrganizationId,
     *,
     after: UUID | None = None,
@@ -118,7 +118,7 @@ async def list_pricings(
 
 
 async def list_differences(
-    context: Context,
+    context: PricingContext,
     organization_id: OrganizationId,
     *,
     after: UUID | None = None,

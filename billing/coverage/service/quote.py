@@ -6,9 +6,9 @@ Files are quoted without a database in `quoting.py`.
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
-from billing.context import Context
 from billing.core.ids import OrganizationId
 from billing.coverage.formats.visit_input import read_visit
+from billing.coverage.service.context import PricingContext
 from billing.coverage.service.pricing_inputs import read_terms
 from billing.coverage.service.quoting import Quote, quote_visits
 from billing.visits.domain.finding import Finding
@@ -17,7 +17,7 @@ from billing.visits.formats.visit_value_formats import find_doubtful_values
 from billing.visits.formats.xml130 import read_claim_file
 
 
-async def estimate_claim_file(context: Context, organization_id: OrganizationId, content: bytes) -> Quote:
+async def estimate_claim_file(context: PricingContext, organization_id: OrganizationId, content: bytes) -> Quote:
     """Read and price an XML 130 file, each visit by the terms of its facility. Never raises for what the bytes hold."""
     # Reading and pricing are all computing: callbacks must not wait for them.
     claim = await asyncio.to_thread(read_claim_file, content)
@@ -25,14 +25,16 @@ async def estimate_claim_file(context: Context, organization_id: OrganizationId,
     return await _estimate(context, organization_id, read, claim.findings)
 
 
-async def estimate_visit(context: Context, organization_id: OrganizationId, document: Mapping[str, object]) -> Quote:
+async def estimate_visit(
+    context: PricingContext, organization_id: OrganizationId, document: Mapping[str, object]
+) -> Quote:
     """Read and price one visit told as JSON. Raises InvalidValue where it cannot be read."""
     visit = await asyncio.to_thread(read_visit, document)
     return await _estimate(context, organization_id, [(1, visit)], find_doubtful_values(document))
 
 
 async def _estimate(
-    context: Context,
+    context: PricingContext,
     organization_id: OrganizationId,
     read: Sequence[tuple[int, Visit]],
     findings: Iterable[Finding],

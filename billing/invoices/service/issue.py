@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from billing import __version__
-from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
@@ -16,6 +15,7 @@ from billing.coverage.domain.breakdown import Step, arithmetic
 from billing.coverage.domain.price_result import PricedLine, Reason
 from billing.coverage.domain.pricing_authority import Settled
 from billing.coverage.formats.visit_input import read_visit as read_visit_json
+from billing.coverage.service.context import PricingContext
 from billing.coverage.service.pricing_inputs import Terms, read_terms
 from billing.coverage.store.pricing_settings import add_differences
 from billing.db.database import Transaction
@@ -34,7 +34,12 @@ SERIES = "invoice"
 
 
 async def issue_invoice(
-    context: Context, organization_id: OrganizationId, visit_id: VisitId, *, actor: Actor, claim: Claim | None = None
+    context: PricingContext,
+    organization_id: OrganizationId,
+    visit_id: VisitId,
+    *,
+    actor: Actor,
+    claim: Claim | None = None,
 ) -> InvoiceId:
     """Freeze what a visit has cost so far, less its earlier invoices, and recognise the charges.
 
@@ -89,7 +94,9 @@ async def issue_invoice(
     return invoice.id
 
 
-async def find_invoice(context: Context, organization_id: OrganizationId, invoice_id: InvoiceId) -> Mapping[str, Any]:
+async def find_invoice(
+    context: PricingContext, organization_id: OrganizationId, invoice_id: InvoiceId
+) -> Mapping[str, Any]:
     """An invoice with its lines, each with the steps of its `arithmetic`. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_invoice(tx, invoice_id)
@@ -120,12 +127,12 @@ def _arithmetic(line: Mapping[str, Any], items: Mapping[tuple[Table, int], Charg
     return arithmetic(PricedLine(item=item, **amounts, reasons=tuple(reasons)))
 
 
-async def _book(tx: Transaction, context: Context, invoice: Invoice, now: datetime, actor: Actor) -> None:
+async def _book(tx: Transaction, context: PricingContext, invoice: Invoice, now: datetime, actor: Actor) -> None:
     today = business_date(now)
     postings = invoice_issued(invoice.shares, visit_id=invoice.visit_id, invoice_id=invoice.id)
     if postings:
         keys = {key for posting in postings for key in (posting.debit, posting.credit)}
-        books = await context.books(tx, *keys)
+        accounts = await context.ledger_accounts(tx, *keys)
         days = await read_days(tx, first_day=today, last_day=today)
         entry = Entry(
             id=EntryId(context.ids.new()),
@@ -136,7 +143,7 @@ async def _book(tx: Transaction, context: Context, invoice: Invoice, now: dateti
             actor=actor,
             postings=postings,
         )
-        await write_entry(tx, entry, books.accounts)
+        await write_entry(tx, entry, accounts)
     await write_message(
         tx,
         context.ids.new(),

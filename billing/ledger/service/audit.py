@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from billing.context import Context
 from billing.core.actor import Actor
+from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.ledger.store.journal import write_audit
 

@@ -6,10 +6,10 @@ Snapshots, which keep all this from reading every posting, are extended here as 
 from collections.abc import Sequence
 from datetime import date
 
-from billing.context import Context
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import EntryId, LedgerAccountId, OrganizationId
+from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import AccountKey
 from billing.ledger.domain.balances import AccountBalance, EntryLines, Page, StatementOfAccount, StatementPlace

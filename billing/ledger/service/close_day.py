@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
-from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.errors import NotFound, Refused
 from billing.core.ids import OrganizationId
+from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import DayState
 from billing.ledger.store.days import (

@@ -7,10 +7,10 @@ that every row lies under exactly one. The worker calls `seal_once`. Source: DES
 from dataclasses import replace
 from datetime import date
 
-from billing.context import Context
 from billing.core.ids import OrganizationId
 from billing.db.database import Transaction
 from billing.ledger.domain.seal import COUNTED, GENESIS, Seal, hash_of_parts
+from billing.ledger.service.context import LedgerContext
 from billing.ledger.service.sealed_rows import digest_parts
 from billing.ledger.store.seals import add_seal, next_seal_end, read_head_of_day, read_last_seal
 
@@ -18,7 +18,7 @@ ROWS_MAX = 5_000
 """Postings, or audit rows, of one block; a transaction is never split, so a block may hold more."""
 
 
-async def seal_once(context: Context, organization_id: OrganizationId) -> int:
+async def seal_once(context: LedgerContext, organization_id: OrganizationId) -> int:
     """Seal all that is finished; returns how many blocks were added. Two sealers at once do no harm.
 
     Then writes the head of the chain to the file of heads, where the operator keeps one. Raises OSError where that
@@ -38,7 +38,7 @@ async def seal_once(context: Context, organization_id: OrganizationId) -> int:
     return blocks
 
 
-async def find_head_of_day(context: Context, organization_id: OrganizationId, day: date) -> Seal | None:
+async def find_head_of_day(context: LedgerContext, organization_id: OrganizationId, day: date) -> Seal | None:
     """The block whose hash stands on the closing paper of a day: it covers the closing and all the day's entries.
 
     None until the day is closed and the sealer has come past the closing.
@@ -47,7 +47,7 @@ async def find_head_of_day(context: Context, organization_id: OrganizationId, da
         return await read_head_of_day(tx, day)
 
 
-async def _seal_next(context: Context, tx: Transaction) -> bool:
+async def _seal_next(context: LedgerContext, tx: Transaction) -> bool:
     last = await read_last_seal(tx)
     covers_from = 0 if last is None else last.covers_until
     covers_until = await next_seal_end(tx, covers_from=covers_from, rows_max=ROWS_MAX)

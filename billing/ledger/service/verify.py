@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.context import Context
 from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
+from billing.db.context import Context
 from billing.db.database import Database, DatabaseLimits
 from billing.db.tenants import read_organizations
 from billing.ledger.domain.balances import AccountBalance

@@ -5,9 +5,9 @@ What happens to real messages is `dispatching.py`.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from billing.context import Context
 from billing.core.errors import NotFound, Refused
 from billing.core.ids import OrganizationId
+from billing.db.context import Context
 from billing.db.database import Database
 from billing.notifications.domain.webhook import Attempt, Due, EndpointId, message_body, signed_headers, signing_key
 from billing.notifications.store.webhooks import ListedEndpoint, lock_endpoint

@@ -17,9 +17,9 @@ from uuid import UUID
 import structlog
 from asyncpg import ForeignKeyViolationError
 
-from billing.context import Clock, Context, Ids
 from billing.core.errors import BillingError, InvalidValue, NotFound
 from billing.core.ids import OrganizationId
+from billing.db.context import Clock, Context, Ids
 from billing.db.database import Database
 from billing.notifications.domain.webhook import (
     Attempt,

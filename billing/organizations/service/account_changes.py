@@ -11,13 +11,13 @@ from uuid import UUID
 
 from asyncpg import CheckViolationError, RestrictViolationError, UniqueViolationError
 
-from billing.context import AccountUnusable, Context
 from billing.core.actor import Actor
 from billing.core.approvals import SamePerson, require_person
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import OrganizationId, PersonId
 from billing.db.database import Transaction
 from billing.ledger.store.journal import write_audit
+from billing.organizations.service.context import AccountUnusable, OrganizationContext
 from billing.organizations.service.second_person import require_second_person
 from billing.organizations.service.setup_refusals import ONE_MERCHANT
 from billing.organizations.store.account_changes import (
@@ -72,7 +72,7 @@ class ChangeNotPossible(Refused):
 
 
 async def propose_change(
-    context: Context,
+    context: OrganizationContext,
     organization_id: OrganizationId,
     *,
     account_name: str,
@@ -116,7 +116,9 @@ async def propose_change(
     return change.id
 
 
-async def approve_change(context: Context, organization_id: OrganizationId, change_id: UUID, *, actor: Actor) -> None:
+async def approve_change(
+    context: OrganizationContext, organization_id: OrganizationId, change_id: UUID, *, actor: Actor
+) -> None:
     """Approve another person's proposal and carry it out.
 
     Raises PersonNeeded, NotFound, ChangeDecided, SecondPersonNeeded, InvalidValue, ChangeNotPossible.
@@ -143,7 +145,9 @@ async def approve_change(context: Context, organization_id: OrganizationId, chan
         raise InvalidValue(f"a value is not written as it must be: {error.constraint_name}") from error
 
 
-async def reject_change(context: Context, organization_id: OrganizationId, change_id: UUID, *, actor: Actor) -> None:
+async def reject_change(
+    context: OrganizationContext, organization_id: OrganizationId, change_id: UUID, *, actor: Actor
+) -> None:
     """Reject a proposal, or withdraw one's own. Raises PersonNeeded, NotFound, ChangeDecided."""
     person = require_person(actor)
     async with context.database.transaction(organization_id) as tx:
@@ -152,7 +156,7 @@ async def reject_change(context: Context, organization_id: OrganizationId, chang
         await _note(tx, context, "account_change_rejected", change_id, actor)
 
 
-async def find_change(context: Context, organization_id: OrganizationId, change_id: UUID) -> AccountChange:
+async def find_change(context: OrganizationContext, organization_id: OrganizationId, change_id: UUID) -> AccountChange:
     """One change as it stands now. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         change = await lock_change(tx, change_id)
@@ -162,7 +166,7 @@ async def find_change(context: Context, organization_id: OrganizationId, change_
 
 
 async def list_changes(
-    context: Context, organization_id: OrganizationId, *, after: UUID | None, limit: int
+    context: OrganizationContext, organization_id: OrganizationId, *, after: UUID | None, limit: int
 ) -> Sequence[AccountChange]:
     """Changes of all accounts, the newest first."""
     async with context.database.transaction(organization_id) as tx:
@@ -180,7 +184,7 @@ def _merged(
     return {name: value for name, value in {**row.settings, **changed, **own}.items() if value is not None}
 
 
-def _check(context: Context, row: ProviderAccountRow, change: AccountChange) -> None:
+def _check(context: OrganizationContext, row: ProviderAccountRow, change: AccountChange) -> None:
     """Whether the provider can be made of what is proposed, as far as the secrets of the account are at hand."""
     try:
         context.accounts.check(replace(row, settings=change.settings, is_active=change.is_active))
@@ -188,7 +192,7 @@ def _check(context: Context, row: ProviderAccountRow, change: AccountChange) -> 
         raise InvalidValue(refusal.detail, field="settings") from refusal
 
 
-async def _check_addresses(context: Context, settings: Mapping[str, object]) -> None:
+async def _check_addresses(context: OrganizationContext, settings: Mapping[str, object]) -> None:
     """Whether the addresses in settings may be called; no transaction is open while names are resolved."""
     try:
         await check_settings(settings, context.outgoing)
@@ -212,7 +216,7 @@ async def _second_person(tx: Transaction, change: AccountChange, actor: Actor) -
         raise SecondPersonNeeded("who proposed this cannot approve it; another person must") from same
 
 
-async def _note(tx: Transaction, context: Context, action: str, change_id: UUID, actor: Actor) -> None:
+async def _note(tx: Transaction, context: OrganizationContext, action: str, change_id: UUID, actor: Actor) -> None:
     await write_audit(
         tx,
         context.ids.new(),

@@ -8,11 +8,11 @@ from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.context import Context
 from billing.core.actor import Actor, Role
 from billing.core.errors import BillingError, InvalidValue
 from billing.core.ids import OrganizationId
 from billing.organizations.domain.api_key import hash_secret, split_key
+from billing.organizations.service.context import OrganizationContext
 from billing.organizations.store.api_keys import find_key
 
 BELIEVED = timedelta(seconds=5)
@@ -52,7 +52,7 @@ class Caller:
             raise NotPermitted(f"this needs the role {needed}")
 
 
-async def authenticate(context: Context, key: str) -> Caller:
+async def authenticate(context: OrganizationContext, key: str) -> Caller:
     """Find whom a key acts for, in the database. Raises NotAuthenticated."""
     try:
         organization_id, secret = split_key(key)
@@ -69,7 +69,7 @@ async def authenticate(context: Context, key: str) -> Caller:
 class KeyRing:
     """Keys found alive a moment ago, by the hash of the whole key. One for each process."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: OrganizationContext) -> None:
         self._context = context
         self._believed: dict[bytes, tuple[datetime, Caller]] = {}
 

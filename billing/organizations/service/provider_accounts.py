@@ -14,10 +14,11 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from billing.context import AccountUnusable, Clock, ProviderAccount, allow_all
 from billing.core.ids import OrganizationId
+from billing.db.context import Clock
 from billing.db.database import Database
 from billing.db.tenants import read_organizations
+from billing.organizations.service.context import AccountUnusable, ProviderAccount, allow_all
 from billing.organizations.store.organizations import ProviderAccountRow, find_provider_account, read_account_names
 from providers.contract import Callback, Provider
 

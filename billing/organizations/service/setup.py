@@ -13,13 +13,13 @@ from uuid import UUID
 
 from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolationError
 
-from billing.context import Clock, Ids
 from billing.core.actor import Actor, Role
 from billing.core.approvals import person_name as clean_name
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import ApiKeyId, FacilityId, LedgerAccountId, OrganizationId, PersonId, ProviderAccountId
 from billing.core.reference_code import PREFIXES, PrefixesExhausted, prefix_of
+from billing.db.context import Clock, Ids
 from billing.db.database import Database, Transaction
 from billing.db.tenants import read_organizations
 from billing.ledger.domain.accounts import CHART, AccountKey, clearing_account

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from billing.context import Books, Context, ProviderAccount
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.ids import AllocationId, DeliveryId, EntryId, PaymentId
@@ -18,6 +17,7 @@ from billing.core.money import Dong, dong
 from billing.core.reference_code import Grammar, may_name_code
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import CHART, AccountKey, Entry, EntryKind, accounting_date, clearing_account
+from billing.organizations.service.context import ProviderAccount
 from billing.payments.domain.apply_events import Folded, Ground, Reason, fold
 from billing.payments.domain.event import (
     EventKey,
@@ -33,6 +33,7 @@ from billing.payments.domain.posting_rules import payment_received
 from billing.payments.domain.reference_links import KnownReferences
 from billing.payments.domain.reversal import outflow_of
 from billing.payments.service.apply_outflows import NewOutflow, apply_outflows
+from billing.payments.service.context import Books, PaymentContext
 from billing.payments.service.event_names import codes_in, event_key, fact_keys, reference_key, reversed_keys
 from billing.payments.service.exception_rows import case_row
 from billing.payments.service.webhook_messages import intent_message, invoice_message
@@ -85,7 +86,7 @@ class Answer:
 
 
 async def apply_deliveries(
-    tx: Transaction, deliveries: Sequence[Delivery], context: Context
+    tx: Transaction, deliveries: Sequence[Delivery], context: PaymentContext
 ) -> dict[DeliveryId, Answer]:
     """Apply a batch of one organization in order of arrival; what it leads to is written when this returns."""
 
@@ -143,7 +144,7 @@ async def apply_deliveries(
 
 
 async def _tellings(
-    tx: Transaction, deliveries: Sequence[Delivery], books: Books, context: Context
+    tx: Transaction, deliveries: Sequence[Delivery], books: Books, context: PaymentContext
 ) -> tuple[list[Telling], Books]:
     """What the notices say. Codes of a prefix that the books do not have yet make them be read again."""
     own = await _own_payees(tx, deliveries)
@@ -245,7 +246,7 @@ def _booking(
     locked: LockedGround,
     *,
     books: Books,
-    context: Context,
+    context: PaymentContext,
 ) -> Booking:
     now = context.clock()
     new_id = context.ids.new
@@ -305,7 +306,7 @@ def _with_versions(folded: Folded, locked: LockedGround) -> list[tuple[Intent, i
 
 
 def _entries(
-    folded: Folded, parts: dict[PaymentId, list[Allocation]], locked: LockedGround, context: Context
+    folded: Folded, parts: dict[PaymentId, list[Allocation]], locked: LockedGround, context: PaymentContext
 ) -> list[Entry]:
     now = context.clock()
     return [
@@ -324,7 +325,7 @@ def _entries(
     ]
 
 
-def _messages(folded: Folded, locked: LockedGround, context: Context) -> list[Message]:
+def _messages(folded: Folded, locked: LockedGround, context: PaymentContext) -> list[Message]:
     """What others are told: money that came, bills and collections that changed. Ids and amounts only."""
     payments: list[tuple[str, dict[str, object]]] = [
         ("payment.received", {"payment_id": str(payment.id), "amount": payment.amount})

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.ids import AllocationId, EntryId, PaymentId
@@ -26,6 +25,7 @@ from billing.ledger.domain.accounts import (
 from billing.payments.domain.apply_events import Case
 from billing.payments.domain.posting_rules import money_left, payment_undone
 from billing.payments.domain.reversal import Outflow, Undone, undo
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.exception_rows import case_row
 from billing.payments.service.webhook_messages import intent_message, invoice_message
 from billing.payments.store.bookings import Booking, Message, write_booking
@@ -57,7 +57,7 @@ async def apply_outflows(
     waiting: Sequence[PaymentId],
     *,
     days: Mapping[date, DayState],
-    context: Context,
+    context: PaymentContext,
 ) -> int:
     """Apply outflows that waited for what was just booked, then new ones, each in turn; returns how many were matched.
 
@@ -90,7 +90,7 @@ async def apply_outflows(
     return sum(one.undone is not None for one in applied)
 
 
-async def _take_out(tx: Transaction, outflow: Outflow, context: Context, *, has_waited: bool) -> Undone | None:
+async def _take_out(tx: Transaction, outflow: Outflow, context: PaymentContext, *, has_waited: bool) -> Undone | None:
     """Take an outflow out of its payment; None where no payment is known that still has so much."""
     payment_id = await find_payment(tx, outflow)
     if payment_id is None:
@@ -106,7 +106,7 @@ async def _take_out(tx: Transaction, outflow: Outflow, context: Context, *, has_
     return undone
 
 
-def _entry(applied: _Applied, days: Mapping[date, DayState], context: Context) -> Entry:
+def _entry(applied: _Applied, days: Mapping[date, DayState], context: PaymentContext) -> Entry:
     """The entry of an outflow: on its own day where it is new, today where it was booked before and is matched now."""
     outflow, undone = applied.outflow, applied.undone
     now = context.clock()
@@ -126,7 +126,7 @@ def _entry(applied: _Applied, days: Mapping[date, DayState], context: Context) -
     )
 
 
-async def _messages(tx: Transaction, undone: Sequence[Undone], context: Context) -> list[Message]:
+async def _messages(tx: Transaction, undone: Sequence[Undone], context: PaymentContext) -> list[Message]:
     """What others are told: invoices that owe again, and the intents whose money has left. Ids and amounts only."""
     intents = [each.intent for each in undone if each.intent is not None]
     owed = await read_owed(tx, [intent.id for intent in intents])

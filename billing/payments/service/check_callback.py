@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from billing.context import ProviderAccount
+from billing.organizations.service.context import ProviderAccount
 from providers.contract import (
     BadSignature,
     BillInquiry,

@@ -6,8 +6,8 @@ Source: DESIGN §5, Duplicates; Strong and weak names.
 import hashlib
 from functools import lru_cache
 
-from billing.context import ProviderAccount
 from billing.core.reference_code import Grammar, extract_codes, is_reference_code, squeezed_codes
+from billing.organizations.service.context import ProviderAccount
 from billing.payments.domain.event import WEAK, Codes, FactKey, ReferenceKey
 from billing.payments.domain.reference_links import STRONG, normal_reference
 from providers.contract import Movement, Notice, Outcome

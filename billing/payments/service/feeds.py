@@ -13,16 +13,17 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from billing.context import Context, ProviderAccount
 from billing.core.clock import business_date
 from billing.core.errors import BillingError, CommitUnknown, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId
 from billing.ledger.store.journal import open_day
+from billing.organizations.service.context import ProviderAccount
 from billing.organizations.store.organizations import read_account_names
 from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.event import Source
 from billing.payments.domain.exception import terms_of
 from billing.payments.service.apply_notices import Delivery, apply_deliveries
+from billing.payments.service.context import PaymentContext
 from billing.payments.store.exceptions import open_case_of_account, read_exception_terms
 from billing.payments.store.feeds import claim_feed, fail_feed, move_feed
 from providers.contract import Callback, Feeds, FeedUnknown, Notice, Notices
@@ -55,7 +56,7 @@ class _Page:
     claimed_until: datetime
 
 
-async def feed_once(context: Context, organization_id: OrganizationId) -> int:
+async def feed_once(context: PaymentContext, organization_id: OrganizationId) -> int:
     """Read on in the list of every account that has one, within its budget; returns how many notices came.
 
     One account that hangs or fails does not keep the others from being read.
@@ -71,7 +72,7 @@ async def feed_once(context: Context, organization_id: OrganizationId) -> int:
     return sum(count for count in counts if isinstance(count, int))
 
 
-async def _feed_account(context: Context, organization_id: OrganizationId, name: str) -> int:
+async def _feed_account(context: PaymentContext, organization_id: OrganizationId, name: str) -> int:
     account = await context.accounts.find(organization_id, name)
     assert account is not None, "accounts are never removed"
     if not isinstance(account.provider, Feeds) or account.provider.feeds_per_minute <= 0:
@@ -96,7 +97,7 @@ async def _feed_account(context: Context, organization_id: OrganizationId, name:
 
 
 async def _read_page(
-    context: Context, account: ProviderAccount, provider: Feeds, cursor: str, until: datetime
+    context: PaymentContext, account: ProviderAccount, provider: Feeds, cursor: str, until: datetime
 ) -> _Page | None:
     """Call the provider, no transaction open; None where it could not be read, which leaves it alone for a while."""
     try:
@@ -110,7 +111,7 @@ async def _read_page(
     return _Page(told, following, until)
 
 
-async def _fail(context: Context, account: ProviderAccount, *, claimed_until: datetime, is_stuck: bool) -> None:
+async def _fail(context: PaymentContext, account: ProviderAccount, *, claimed_until: datetime, is_stuck: bool) -> None:
     """Leave a list alone for a while; where it is stuck, or has failed too often in a row, a person is told."""
     now = context.clock()
     async with context.database.transaction(account.organization_id) as tx:
@@ -121,7 +122,7 @@ async def _fail(context: Context, account: ProviderAccount, *, claimed_until: da
             await open_case_of_account(tx, case_id, Reason.FEED_STUCK, account.id, at=now, terms=terms)
 
 
-async def _take_page(context: Context, account: ProviderAccount, page: _Page) -> None:
+async def _take_page(context: PaymentContext, account: ProviderAccount, page: _Page) -> None:
     """Write a page with the new place in one transaction.
 
     Raises FeedStuck, or Unavailable and CommitUnknown, which pass.
@@ -140,7 +141,7 @@ async def _take_page(context: Context, account: ProviderAccount, page: _Page) ->
     context.note_change(account.organization_id)
 
 
-async def _write_one_by_one(context: Context, account: ProviderAccount, page: _Page) -> None:
+async def _write_one_by_one(context: PaymentContext, account: ProviderAccount, page: _Page) -> None:
     """Write each notice by itself, and move on only where all of them were."""
     failed: list[str] = []
     for notice in page.told.notices:
@@ -159,7 +160,7 @@ async def _write_one_by_one(context: Context, account: ProviderAccount, page: _P
 
 
 async def _write(
-    context: Context, account: ProviderAccount, page: _Page, notices: tuple[Notice, ...], *, is_last: bool
+    context: PaymentContext, account: ProviderAccount, page: _Page, notices: tuple[Notice, ...], *, is_last: bool
 ) -> None:
     now = context.clock()
     async with context.database.transaction(account.organization_id, posting=True) as tx:

@@ -15,13 +15,13 @@ from time import monotonic
 import asyncpg
 import structlog
 
-from billing.context import Context
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId, ProviderAccountId
 from billing.db.background import KeptTask
 from billing.ledger.store.journal import open_day
 from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
+from billing.payments.service.context import PaymentContext
 from billing.payments.service.delivery_faults import is_ours, may_be_data, place_of, probe_of, store_dead_letter
 from providers.contract import Verdict
 
@@ -62,7 +62,7 @@ class _Waiting:
 class Intake:
     """Lanes with one writer each. Use as an async context manager; leaving it writes what still waits."""
 
-    def __init__(self, context: Context, limits: IntakeLimits | None = None) -> None:
+    def __init__(self, context: PaymentContext, limits: IntakeLimits | None = None) -> None:
         self._limits = limits or IntakeLimits()
         self._lanes = [_Lane(context, self._limits) for _ in range(self._limits.lanes)]
 
@@ -106,7 +106,7 @@ class Intake:
 class _Lane:
     """One writer and the deliveries that wait for it, by organization, served in turn."""
 
-    def __init__(self, context: Context, limits: IntakeLimits) -> None:
+    def __init__(self, context: PaymentContext, limits: IntakeLimits) -> None:
         self._context = context
         self._limits = limits
         self._queues: dict[OrganizationId, deque[_Waiting]] = {}

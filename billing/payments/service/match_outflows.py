@@ -6,11 +6,11 @@ nothing but the payment's name may miss each other: a round after both have ende
 
 from datetime import timedelta
 
-from billing.context import Context
 from billing.core.clock import business_date
 from billing.core.ids import OrganizationId
 from billing.ledger.store.journal import open_day, read_days
 from billing.payments.service.apply_outflows import apply_outflows
+from billing.payments.service.context import PaymentContext
 from billing.payments.store.unmatched_outflows import find_matchable_outflows
 
 EXAMINED_FOR = timedelta(days=2)
@@ -20,7 +20,7 @@ MATCHED_MAX = 100
 """How many outflows one round matches at most."""
 
 
-async def match_outflows_once(context: Context, organization_id: OrganizationId) -> int:
+async def match_outflows_once(context: PaymentContext, organization_id: OrganizationId) -> int:
     """Match outflows whose payment is in the books by now, each in a transaction of its own; returns how many were."""
     now = context.clock()
     today = business_date(now)

@@ -13,12 +13,12 @@ from datetime import datetime
 
 import structlog
 
-from billing.context import Context, ProviderAccount
 from billing.core.clock import business_date
 from billing.core.errors import CommitUnknown, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId
 from billing.db.database import Transaction
 from billing.ledger.store.journal import open_day
+from billing.organizations.service.context import ProviderAccount
 from billing.organizations.store.organizations import read_account_names
 from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.event import Source
@@ -26,6 +26,7 @@ from billing.payments.domain.exception import terms_of
 from billing.payments.domain.intent import IntentState, advance
 from billing.payments.domain.poll_schedule import CLAIM, is_answered, is_settled, next_open_question, next_question
 from billing.payments.service.apply_notices import Delivery, apply_deliveries
+from billing.payments.service.context import PaymentContext
 from billing.payments.store.exceptions import read_exception_terms
 from billing.payments.store.polls import (
     Question,
@@ -75,7 +76,7 @@ class _Asked:
     claimed_until: datetime
 
 
-async def ask_once(context: Context, organization_id: OrganizationId) -> int:
+async def ask_once(context: PaymentContext, organization_id: OrganizationId) -> int:
     """Ask about everything that is due at each provider account, within its budget; returns how many were asked.
 
     One account that hangs or fails does not keep the others from being asked.
@@ -94,7 +95,7 @@ async def ask_once(context: Context, organization_id: OrganizationId) -> int:
     return sum(count for count in counts if isinstance(count, int))
 
 
-async def _begin_open(context: Context, organization_id: OrganizationId) -> None:
+async def _begin_open(context: PaymentContext, organization_id: OrganizationId) -> None:
     """Put open payments on the schedule of their provider: a callback that was lost is found within minutes."""
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
@@ -107,7 +108,7 @@ async def _begin_open(context: Context, organization_id: OrganizationId) -> None
                 await begin_asking_open(tx, account.id, now=now, made_by=made_by, at_most=_BEGUN_MAX)
 
 
-async def _ask_account(context: Context, organization_id: OrganizationId, name: str) -> int:
+async def _ask_account(context: PaymentContext, organization_id: OrganizationId, name: str) -> int:
     account = await context.accounts.find(organization_id, name)
     assert account is not None, "accounts are never removed"
     now = context.clock()
@@ -130,7 +131,7 @@ async def _ask_account(context: Context, organization_id: OrganizationId, name: 
     return len(asked)
 
 
-async def _ask(context: Context, account: ProviderAccount, question: Question, until: datetime) -> _Asked:
+async def _ask(context: PaymentContext, account: ProviderAccount, question: Question, until: datetime) -> _Asked:
     """Call the provider, no transaction open. Whatever goes wrong is no answer."""
     assert isinstance(account.provider, Queries), "asked before"
     if is_settled(question.state):
@@ -150,7 +151,7 @@ async def _ask(context: Context, account: ProviderAccount, question: Question, u
         return _Asked(question, None, until)
 
 
-async def _take_answer(context: Context, account: ProviderAccount, asked: _Asked) -> None:
+async def _take_answer(context: PaymentContext, account: ProviderAccount, asked: _Asked) -> None:
     question = asked.question
     notices = asked.told.notices if asked.told is not None else ()
     news = tuple(notice for notice in notices if _is_news(notice, question.state))
@@ -187,7 +188,7 @@ def _next(account: ProviderAccount, question: Question, *, is_open: bool, now: d
 
 
 async def _apply(
-    context: Context,
+    context: PaymentContext,
     account: ProviderAccount,
     question: Question,
     news: tuple[Notice, ...],
@@ -223,7 +224,7 @@ async def _apply(
 
 
 async def _leave_to_a_person(
-    context: Context, account: ProviderAccount, question: Question, *, claimed_until: datetime
+    context: PaymentContext, account: ProviderAccount, question: Question, *, claimed_until: datetime
 ) -> None:
     """Nobody can be asked: what is UNKNOWN goes to a person at once; what merely expired waits for its callback."""
     now = context.clock()
@@ -241,7 +242,9 @@ async def _leave_to_a_person(
             await _give_to_a_person(tx, context, account, question)
 
 
-async def _give_to_a_person(tx: Transaction, context: Context, account: ProviderAccount, question: Question) -> None:
+async def _give_to_a_person(
+    tx: Transaction, context: PaymentContext, account: ProviderAccount, question: Question
+) -> None:
     terms = terms_of(Reason.ASKED_IN_VAIN, await read_exception_terms(tx))
     await open_case(tx, context.ids.new(), question, account.id, at=context.clock(), terms=terms)
 

@@ -8,7 +8,6 @@ DESIGN §5, point 7.
 from collections.abc import Sequence
 from uuid import UUID
 
-from billing.context import Context, ProviderAccount
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.clock import business_date
@@ -16,8 +15,10 @@ from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import DeliveryId, OrganizationId
 from billing.db.database import Transaction
 from billing.ledger.store.journal import open_day, write_audit
+from billing.organizations.service.context import ProviderAccount
 from billing.organizations.service.second_person import require_second_person
 from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
+from billing.payments.service.context import PaymentContext
 from billing.payments.store.dead_letters import (
     DeadLetter,
     DeliveryAnswered,
@@ -85,7 +86,7 @@ class CloseNotProposed(Refused):
 
 
 async def find_delivery(
-    context: Context, organization_id: OrganizationId, delivery_id: DeliveryId
+    context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId
 ) -> DeliveryAnswered | DeadLetter:
     """A delivery as it was answered, or the dead letter of that id. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
@@ -99,7 +100,7 @@ async def find_delivery(
 
 
 async def list_dead_letters(
-    context: Context, organization_id: OrganizationId, *, after: DeliveryId | None = None, limit: int = LIMIT_MAX
+    context: PaymentContext, organization_id: OrganizationId, *, after: DeliveryId | None = None, limit: int = LIMIT_MAX
 ) -> Sequence[DeadLetter]:
     """Dead letters that wait to be retried or closed, the oldest first."""
     async with context.database.transaction(organization_id) as tx:
@@ -107,7 +108,7 @@ async def list_dead_letters(
 
 
 async def retry_dead_letter(
-    context: Context, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
+    context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
 ) -> Answer:
     """Apply a dead letter now, in one transaction with the note that it was retried.
 
@@ -131,7 +132,7 @@ async def retry_dead_letter(
 
 
 async def propose_close(
-    context: Context, organization_id: OrganizationId, delivery_id: DeliveryId, *, reason: str, actor: Actor
+    context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId, *, reason: str, actor: Actor
 ) -> None:
     """Propose that a dead letter is never booked, with the reason; another person decides.
 
@@ -151,7 +152,7 @@ async def propose_close(
 
 
 async def approve_close(
-    context: Context, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
+    context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
 ) -> None:
     """Close a dead letter that another person proposed to close; its day may then close.
 
@@ -169,7 +170,7 @@ async def approve_close(
 
 
 async def reject_close(
-    context: Context, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
+    context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
 ) -> None:
     """Reject a proposal to close, or withdraw one's own: the dead letter waits on.
 
@@ -213,7 +214,7 @@ def _notices(stored: StoredDelivery, account: ProviderAccount) -> tuple[Notice, 
     return notices
 
 
-async def _note(tx: Transaction, context: Context, action: str, subject: UUID, actor: Actor) -> None:
+async def _note(tx: Transaction, context: PaymentContext, action: str, subject: UUID, actor: Actor) -> None:
     await write_audit(
         tx,
         context.ids.new(),

@@ -15,11 +15,11 @@ from uuid import UUID
 
 from asyncpg import UniqueViolationError
 
-from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import FacilityId, OrganizationId, PersonId
+from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.db.idempotency import Claim, find_earlier, keep_claim
 from billing.ledger.service.audit import note

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from billing.context import Context
 from billing.core.actor import Actor
 from billing.core.errors import InvalidValue, NotFound, NotSupported
 from billing.core.ids import FacilityId, OrganizationId, VisitId
@@ -23,6 +22,7 @@ from billing.db.database import Transaction
 from billing.db.idempotency import Claim, find_earlier, keep_claim
 from billing.ledger.store.journal import write_audit
 from billing.organizations.store.organizations import find_facility
+from billing.payments.service.context import PaymentContext
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_document import canonical, content_hash, write_patient, write_visit
@@ -83,7 +83,12 @@ class _Told:
 
 
 async def take_claim_file(
-    context: Context, organization_id: OrganizationId, content: bytes, *, actor: Actor, claim: Claim | None = None
+    context: PaymentContext,
+    organization_id: OrganizationId,
+    content: bytes,
+    *,
+    actor: Actor,
+    claim: Claim | None = None,
 ) -> TakenFile:
     """Take in every readable visit of an XML 130 file, all in one transaction.
 
@@ -125,7 +130,7 @@ async def take_claim_file(
 
 
 async def take_visit(
-    context: Context,
+    context: PaymentContext,
     organization_id: OrganizationId,
     document: Mapping[str, object],
     *,
@@ -165,7 +170,7 @@ class KnownVisit:
     findings: tuple[Mapping[str, Any], ...]
 
 
-async def find_priced_visit(context: Context, organization_id: OrganizationId, visit_id: VisitId) -> KnownVisit:
+async def find_priced_visit(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> KnownVisit:
     """A visit in its newest version with the price it has today and what was found in it. Raises NotFound."""
     row = await find_visit(context, organization_id, visit_id)
     document = row["document"]
@@ -185,7 +190,7 @@ async def find_priced_visit(context: Context, organization_id: OrganizationId, v
     )
 
 
-async def find_visit(context: Context, organization_id: OrganizationId, visit_id: VisitId) -> Mapping[str, Any]:
+async def find_visit(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> Mapping[str, Any]:
     """A visit in its newest version, with its document and findings. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_visit(tx, visit_id)
@@ -196,7 +201,7 @@ async def find_visit(context: Context, organization_id: OrganizationId, visit_id
 
 async def _take(
     tx: Transaction,
-    context: Context,
+    context: PaymentContext,
     told: _Told,
     *,
     facility_id: FacilityId | None,
@@ -226,12 +231,14 @@ async def _take(
     )
 
 
-async def _keep_claim(tx: Transaction, claim: Claim | None, taken: Sequence[TakenVisit], context: Context) -> None:
+async def _keep_claim(
+    tx: Transaction, claim: Claim | None, taken: Sequence[TakenVisit], context: PaymentContext
+) -> None:
     is_new = any(visit.is_new_version for visit in taken)
     await keep_claim(tx, claim, [visit.id for visit in taken], now=context.clock(), is_new=is_new)
 
 
-async def _read_terms(context: Context, organization_id: OrganizationId, visits: Sequence[Visit]) -> list[Terms]:
+async def _read_terms(context: PaymentContext, organization_id: OrganizationId, visits: Sequence[Visit]) -> list[Terms]:
     if not visits:
         return []
     async with context.database.transaction(organization_id) as tx:
@@ -278,7 +285,7 @@ def _strange_facility(told: _Told) -> Finding:
 
 
 async def _keep(
-    tx: Transaction, context: Context, facility_id: FacilityId, visit: Visit, *, source: Source
+    tx: Transaction, context: PaymentContext, facility_id: FacilityId, visit: Visit, *, source: Source
 ) -> tuple[VisitId, int, bool]:
     """Keep a telling of a visit; says its id, version, and whether the version is new."""
     now = context.clock()

@@ -13,10 +13,10 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.context import Context
 from billing.core.ids import OrganizationId, VisitId
 from billing.coverage.formats.worked_case_json import write_finding
 from billing.lists.lists import VisitState, list_visits
+from billing.payments.service.context import PaymentContext
 from billing.visit_accounts.service.record_visits import TakenVisit, find_priced_visit, take_claim_file, take_visit
 from billing.visits.domain.finding import Finding
 from billing.visits.formats.visit_schema import VISIT_SCHEMA
@@ -161,7 +161,7 @@ async def get_visit(request: web.Request) -> web.Response:
     )
 
 
-async def _known(context: Context, organization_id: OrganizationId, visit_id: VisitId) -> dict[str, object]:
+async def _known(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> dict[str, object]:
     """A visit that this request took in when it was first sent, as it stands now."""
     visit = await find_priced_visit(context, organization_id, visit_id)
     return {

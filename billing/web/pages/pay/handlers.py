@@ -26,12 +26,12 @@ from billing.checkout.domain.patient_states import WORDS
 from billing.checkout.formats.qr_image import qr_png, qr_svg
 from billing.checkout.service.desk_phones import DeskPhone
 from billing.checkout.service.pay_page import PayPage, ask_sooner, find_pay_page
-from billing.context import Context
 from billing.core.clock import VIETNAM
 from billing.core.errors import NotFound, Unavailable
 from billing.core.ids import OrganizationId
 from billing.coverage.domain.explain import Language, money_text
 from billing.payments.domain.amount_due import FINAL, PatientState
+from billing.payments.service.context import PaymentContext
 from billing.web.anonymous import TooManyRequests
 from billing.web.live import LIVE
 from billing.web.pages.pay.words import PAGE_WORDS, cost_sentences
@@ -174,7 +174,7 @@ async def _find(request: web.Request, asked: _Asked) -> PayPage:
 
 
 async def _look_up(
-    request: web.Request, asked: _Asked, use_case: Callable[[Context, OrganizationId, bytes], Awaitable[T]]
+    request: web.Request, asked: _Asked, use_case: Callable[[PaymentContext, OrganizationId, bytes], Awaitable[T]]
 ) -> T:
     around = surroundings(request)
     return await around.anonymous.look_up(

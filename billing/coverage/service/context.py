@@ -1,0 +1,15 @@
+"""What use cases that price are given besides: the parameters of the law and the policy of the installation."""
+
+from dataclasses import dataclass
+
+from billing.coverage.domain.parameters import Figures
+from billing.coverage.domain.policy import Policy
+from billing.organizations.service.context import OrganizationContext
+
+
+@dataclass(slots=True, kw_only=True)
+class PricingContext(OrganizationContext):
+    """Amounts and rates by date, and the policy where a facility has none of its own."""
+
+    figures: Figures
+    policy: Policy

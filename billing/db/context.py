@@ -1,0 +1,76 @@
+"""What every use case is given: the database, the clock, ids, and whom to notify of a change.
+
+Nothing here decides. Each package that needs more extends it; the whole is put together once, in `app` and in tests.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from secrets import randbits
+from uuid import UUID
+
+import structlog
+from asyncpg.pgproto import pgproto
+
+from billing.core.ids import OrganizationId, uuid7_number
+from billing.db.background import Background
+from billing.db.database import Database
+
+Clock = Callable[[], datetime]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_RANDOM_BITS = 74
+_SET_BACK_MAX_MS = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+def utc_now() -> datetime:
+    """The moment now, with its zone."""
+    return datetime.now(UTC)
+
+
+class Ids:
+    """UUIDv7 ids that grow within one process, also within a millisecond and when the clock is set back."""
+
+    def __init__(self, clock: Clock, random_bits: Callable[[int], int] = randbits) -> None:
+        self._clock = clock
+        self._random_bits = random_bits
+        self._last = (0, 0)
+        self._step = 1  # from one id to the next within a millisecond; drawn anew for each
+
+    def new(self) -> UUID:
+        """A fresh id of this moment (RFC 9562 §6.2, method 2), in the driver's form, which it need not convert."""
+        moment_ms = (self._clock() - _EPOCH) // _MILLISECOND
+        last_ms, last_bits = self._last
+        if last_ms > moment_ms + _SET_BACK_MAX_MS:
+            # The clock had run far ahead. Ids of that future would fit no partition; those of now do.
+            log.warning("clock_was_ahead", ahead_ms=last_ms - moment_ms)
+            last_ms = 0
+        if moment_ms > last_ms:
+            # The top bit is left free, so that counting up within a millisecond cannot run over.
+            self._last = (moment_ms, self._random_bits(_RANDOM_BITS - 1))
+            self._step = 1 + self._random_bits(16)
+        else:
+            self._last = (last_ms, last_bits + self._step)
+        return pgproto.UUID(uuid7_number(*self._last).to_bytes(16, "big"))
+
+
+def notify_nobody(_organization_id: OrganizationId) -> None:
+    """Where no page is open: nobody waits for a change."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """What a process shares among its use cases.
+
+    `note_change` is called after a commit that changed something of an organization; it returns at once and never
+    raises. `background` holds the tasks of the process that must not end.
+    """
+
+    database: Database
+    clock: Clock = utc_now
+    ids: Ids = field(default_factory=lambda: Ids(utc_now))
+    note_change: Callable[[OrganizationId], None] = notify_nobody
+    background: Background = field(default_factory=Background)

@@ -1,0 +1,66 @@
+"""The whole context: what use cases with payments are given besides the others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from billing.core.ids import LedgerAccountId, OrganizationId
+from billing.core.reference_code import Grammar, organization_grammar
+from billing.coverage.service.context import PricingContext
+from billing.db.database import Transaction
+from billing.ledger.domain.accounts import AccountKey
+from billing.organizations.store.organizations import read_prefixes
+from billing.payments.domain.exception import ExceptionTerms
+from billing.payments.store.exceptions import read_exception_terms
+
+BOOKS_KEPT = timedelta(seconds=30)
+"""How long prefixes are used as read; a prefix or term given meanwhile is known after this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What seldom changes while an organization works: code prefixes, ledger accounts, its terms of exceptions."""
+
+    prefixes: tuple[str, ...]
+    grammar: Grammar
+    accounts: Mapping[AccountKey, LedgerAccountId]
+    exception_terms: Mapping[str, ExceptionTerms]
+    read_at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class PaymentContext(PricingContext):
+    """Books are read once for each organization and again where they lack an account.
+
+    `bank_names` are by BIN. `public_base_url` is where patients and providers reach this service; empty where it is
+    not set. `unreachable` counts payments that could not be started because a provider could not be reached.
+    """
+
+    bank_names: Mapping[str, str] = field(default_factory=dict)
+    public_base_url: str = ""
+    unreachable: int = 0
+    _books: dict[OrganizationId, Books] = field(default_factory=dict)
+
+    async def books_with_new_prefixes(self, tx: Transaction, books: Books) -> Books:
+        """The books given, read again where the organization has other prefixes by now."""
+        if tuple(await read_prefixes(tx)) == books.prefixes:
+            return books
+        self._books.pop(tx.organization_id, None)
+        return await self.books(tx)
+
+    async def books(self, tx: Transaction, *needed: AccountKey) -> Books:
+        """The books of the transaction's organization, with the accounts named."""
+        accounts = await self.ledger_accounts(tx, *needed)
+        known = self._books.get(tx.organization_id)
+        now = self.clock()
+        if known is not None and known.accounts is accounts and abs(now - known.read_at) < BOOKS_KEPT:
+            return known
+        prefixes = tuple(await read_prefixes(tx))
+        books = self._books[tx.organization_id] = Books(
+            prefixes=prefixes,
+            grammar=organization_grammar(prefixes),
+            accounts=accounts,
+            exception_terms=await read_exception_terms(tx),
+            read_at=now,
+        )
+        return books
