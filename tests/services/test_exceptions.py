@@ -8,11 +8,11 @@ import pytest
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
-from billing.lists.lists import list_exceptions
 from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.exception import DEFAULT_TERMS
 from billing.payments.domain.payment import Why
 from billing.payments.service.exception_terms import read_exception_terms, set_exception_terms
+from billing.payments.service.lists import list_exceptions
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road
 

@@ -12,10 +12,10 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.lists.lists import list_exceptions
 from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.exception import DEFAULT_TERMS, ExceptionState
 from billing.payments.domain.payment import Why
+from billing.payments.service.lists import list_exceptions
 from billing.web.answers import json_answer
 from billing.web.documents import EXACTLY, PageDocument
 from billing.web.operations import Description, described, one_of

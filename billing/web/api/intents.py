@@ -20,13 +20,13 @@ from billing.checkout.domain.urls import pay_path
 from billing.checkout.formats.qr_image import qr_svg
 from billing.checkout.formats.vietqr import read_vietqr
 from billing.checkout.service.intents import INVOICES_MAX, cancel_intent, find_intent, open_intent
+from billing.checkout.service.lists import list_intents
 from billing.checkout.service.payment_codes import due_of
 from billing.core.errors import NotFound
 from billing.core.ids import IntentId, InvoiceId
 from billing.core.money import dong
 from billing.core.reference_code import purpose_text
 from billing.coverage.domain.explain import Language
-from billing.lists.lists import list_intents
 from billing.payments.domain.amount_due import PatientState
 from billing.payments.domain.intent import IntentState
 from billing.web.answers import json_answer, moment_text

@@ -17,7 +17,7 @@ from billing.core.ids import InvoiceId, VisitId
 from billing.coverage.domain.price_result import Reason
 from billing.invoices.domain.invoice import InvoiceState
 from billing.invoices.service.issue import find_invoice, issue_invoice
-from billing.lists.lists import list_invoices
+from billing.invoices.service.lists import list_invoices
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import Body, read_claimed, read_id
 from billing.web.documents import EXACTLY, PageDocument, SharesDocument

@@ -13,8 +13,8 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from billing.core.ids import PaymentId
-from billing.lists.lists import find_payment, list_payments
 from billing.payments.domain.payment import Place
+from billing.payments.service.lists import find_payment, list_payments
 from billing.web.answers import json_answer
 from billing.web.bodies import read_id
 from billing.web.documents import EXACTLY, PageDocument, words

@@ -15,11 +15,11 @@ from typing_extensions import TypedDict
 
 from billing.core.ids import OrganizationId, VisitId
 from billing.coverage.formats.worked_case_json import write_finding
-from billing.lists.lists import VisitState, list_visits
 from billing.payments.service.context import PaymentContext
 from billing.visit_accounts.service.record_visits import TakenVisit, find_priced_visit, take_claim_file, take_visit
 from billing.visits.domain.finding import Finding
 from billing.visits.formats.visit_schema import VISIT_SCHEMA
+from billing.visits.service.lists import VisitState, list_visits
 from billing.web.answers import json_answer, moment_text
 from billing.web.bodies import JSON, parse_json, read_body, read_id, require_media_type
 from billing.web.documents import EXACTLY, FindingDocument, PageDocument, PriceDocument

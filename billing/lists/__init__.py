@@ -1,1 +1,0 @@
-"""Lists of the API: filters and pages over visits, invoices, intents and payments."""
