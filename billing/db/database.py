@@ -1,7 +1,7 @@
 """The one way to a connection: a pool, and transactions that name their organization before anything is read.
 
 It answers for beginning, ending and, above all, for telling apart "committed", "not committed" and "nobody knows".
-What is read and written is the matter of the other files of this floor; who may do so is checked by `walls.py`.
+What is read and written is the matter of the other files of this floor; who may do so is checked by `role_checks.py`.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """What stands on accounts: balances, statements of account, entries as they are read, and movements of locked rows.
 
-Balances are read from `storage/balances.py`; what a business event moves is said in `bookkeeping.py`.
+Balances are read from `store/balances.py`; what a business event moves is said in `posting_rules.py` of each package.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Verification against what is kept outside the database: closing hashes on paper, and the file of heads.
 
-`proving.py` shows that the chains fit themselves and their rows; this module, that they are the chains of before.
+`verify.py` shows that the chains fit themselves and their rows; this module, that they are the chains of before.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Proofs of what is kept beside the journal: snapshots, locked balances, closings and the chain of seals.
 
-The proofs of money itself stand in `proofs.py`; that each seal is what its rows hash to is worked out in
-`services/proving.py`.
+The proofs of money itself stand in `checks.py`; that each seal is what its rows hash to is worked out in
+`service/verify.py`.
 """
 
 from collections.abc import Sequence

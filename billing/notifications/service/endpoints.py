@@ -1,6 +1,6 @@
 """Webhook endpoints as an operator keeps them: listed, tried with a message of their own, removed.
 
-What happens to real messages is `dispatching.py`.
+What happens to real messages is `webhooks.py`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

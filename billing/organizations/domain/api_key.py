@@ -1,4 +1,4 @@
-"""API keys: what they look like and what is kept of them. Whether a key is alive is the matter of `services/access`."""
+"""API keys: their form and what is stored of them. `service/api_keys.py` decides whether a key is valid."""
 
 import hashlib
 import re

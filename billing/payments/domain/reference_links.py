@@ -3,7 +3,8 @@
 A provider's own id is strong: inside one provider account two of them are always two movements. A bank reference is
 weak, since banks restart, repeat and abbreviate references. It links events of different channels of one bank account
 alone: on the same business date or the next, with equal amount, and never where both carry different codes of ours.
-Whatever contradicts that is for a person to see. Pure; `folding.py` asks. Source: DESIGN §5, Strong and weak names.
+Whatever contradicts that becomes an exception. Pure; `apply_events.py` calls it.
+Source: DESIGN §5, Strong and weak names.
 """
 
 import unicodedata

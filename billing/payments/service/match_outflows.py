@@ -1,6 +1,6 @@
 """Outflows that wait for their payment: a round that finds those whose payment is in the books by now.
 
-The booking of a payment examines what waits for it (`steps/outflows.py`). Two transactions that run at once and share
+The booking of a payment examines what waits for it (`apply_outflows.py`). Two transactions that run at once and share
 nothing but the payment's name may miss each other: a round after both have ended does not.
 """
 

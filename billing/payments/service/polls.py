@@ -1,7 +1,7 @@
 """Asking: providers are asked about payments of which nobody has told us the end.
 
 A question is claimed for a while and committed, the provider is called with no transaction open, and what it answers
-enters through `steps/notices` like a callback, under the same keys: asked and called back is booked once. It does so in
+enters through `apply_notices` like a callback, under the same keys: asked and called back is booked once. It does so in
 a transaction of its own and never as a dead letter, since we can ask again. No answer is UNKNOWN, never a failure;
 after 24 hours of them a person decides. Source: DESIGN §5, States.
 """

@@ -1,7 +1,7 @@
 """Weak names of money: a bank reference that several events carry, with what tells their payments apart.
 
-`notices.claim_keys` claims the first use of a reference and `notices.lock_ground` reads the uses of before. Here stands
-what only a reference that was used before needs: its lock, and its further uses.
+`event_keys.claim_keys` reserves the first use of a reference and `event_keys.lock_ground` reads the uses of before.
+This module has what only a reference needs that was used before: its lock, and its further uses.
 Source: DESIGN §5, Strong and weak names.
 """
 

@@ -1,6 +1,6 @@
 """Outflows that wait for their payment, with the names that lead to it, and whether it is in the books by now.
 
-How the payment of an outflow is found and what it loses stands in `undoing.py`.
+How the payment of an outflow is found and what it loses stands in `reversals.py`.
 """
 
 from collections.abc import Sequence
