@@ -67,7 +67,8 @@ class LogFormat(StrEnum):
 
 
 class LaneSettings(BaseModel):
-    """The lanes of provider deliveries (DESIGN §5). `wait_ms`: a delivery older than this refuses the next ones."""
+    """The lanes of provider deliveries (DESIGN §5). `wait_ms`: a delivery that waits longer than this refuses
+    the next ones of its organization, once a batch of them waits; or 20 times as long."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -87,7 +87,7 @@ async def test_lane_whose_oldest_delivery_waits_too_long_refuses_the_next(
         return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
 
     monkeypatch.setattr(intake_module, "apply_deliveries", slow)
-    async with Intake(road.context, IntakeLimits(lanes=1, wait_max_ms=30)) as intake:
+    async with Intake(road.context, IntakeLimits(lanes=1, batch_max=1, wait_max_ms=30)) as intake:
         first = asyncio.create_task(intake.submit(road.delivery(road.notice("T1", bill.code, amount=1_000))))
         await begun.wait()
         second = asyncio.create_task(intake.submit(road.delivery(road.notice("T2", bill.code, amount=1_000))))
@@ -97,6 +97,37 @@ async def test_lane_whose_oldest_delivery_waits_too_long_refuses_the_next(
             await intake.submit(road.delivery(road.notice("T3", bill.code, amount=1_000)))
         go_on.set()
         await asyncio.gather(first, second)
+        assert not intake.is_full(road.hospital.organization_id)
+
+
+async def test_stalled_commit_refuses_nobody_while_one_batch_takes_all_that_wait(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bill = await road.bill()
+    begun = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def slow(tx: Transaction, deliveries: list[object], context: object) -> object:
+        begun.set()
+        await go_on.wait()
+        return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
+
+    async def send(intake: Intake, name: str) -> object:
+        return await intake.submit(road.delivery(road.notice(name, bill.code, amount=1_000)))
+
+    monkeypatch.setattr(intake_module, "apply_deliveries", slow)
+    async with Intake(road.context, IntakeLimits(lanes=1, batch_max=3, wait_max_ms=30)) as intake:
+        sent = [asyncio.create_task(send(intake, "T1"))]
+        await begun.wait()
+        sent.append(asyncio.create_task(send(intake, "T2")))
+        await asyncio.sleep(0.06)
+        sent.append(asyncio.create_task(send(intake, "T3")))
+        await asyncio.sleep(0)
+        assert not intake.is_full(road.hospital.organization_id)
+        await asyncio.sleep(0.6)
+        assert intake.is_full(road.hospital.organization_id), "the stall lasts"
+        go_on.set()
+        await asyncio.gather(*sent)
         assert not intake.is_full(road.hospital.organization_id)
 
 
@@ -113,7 +144,7 @@ async def test_organization_whose_deliveries_pile_up_has_no_other_of_its_lane_re
         return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
 
     monkeypatch.setattr(intake_module, "apply_deliveries", slow)
-    async with Intake(road.context, IntakeLimits(lanes=1, wait_max_ms=30)) as intake:
+    async with Intake(road.context, IntakeLimits(lanes=1, batch_max=1, wait_max_ms=30)) as intake:
         first = asyncio.create_task(intake.submit(road.delivery(road.notice("T1", bill.code, amount=1_000))))
         await begun.wait()
         second = asyncio.create_task(intake.submit(road.delivery(road.notice("T2", bill.code, amount=1_000))))

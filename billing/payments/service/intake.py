@@ -42,6 +42,10 @@ class LaneFull(Unavailable):
     code = "try_later"
 
 
+_STALL_MAX = 20
+"""A delivery may wait for a stalled commit for so many times `wait_max_ms`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeLimits:
     """How many lanes, how many deliveries in a batch, how many may wait in one lane, and how long."""
@@ -143,7 +147,18 @@ class _Lane:
     def is_full(self, organization_id: OrganizationId) -> bool:
         if self._is_stopping or self._writer is None or self._writer.is_down:
             return True
-        return self._waiting >= self._limits.waiting_max or self._age_ms(organization_id) > self._limits.wait_max_ms
+        return self._waiting >= self._limits.waiting_max or self._is_behind(organization_id)
+
+    def _is_behind(self, organization_id: OrganizationId) -> bool:
+        """Whether an organization's deliveries wait too long.
+
+        A commit that stalls once is no overload: while the next batch takes all that wait, one more may wait as well,
+        since a delivery that is refused comes again after minutes. A stall that lasts refuses all the same.
+        """
+        age_ms, limit_ms = self._age_ms(organization_id), self._limits.wait_max_ms
+        if age_ms <= limit_ms:
+            return False
+        return len(self._queues[organization_id]) >= self._limits.batch_max or age_ms > _STALL_MAX * limit_ms
 
     def _age_ms(self, organization_id: OrganizationId) -> float:
         """How long the organization's oldest delivery is waiting for its batch to begin.
