@@ -26,6 +26,7 @@ import structlog
 from billing.db.database import Database, DatabaseLimits
 from billing.db.migrator import migrate
 from billing.devserver.embedded import APP_ROLE, OWNER_ROLE, SUPERUSER, EmbeddedPostgres
+from tests.builders import DemoHospital, add_demo_hospital
 
 T = TypeVar("T")
 
@@ -140,6 +141,10 @@ class DatabaseServer:
         self._loop.run(migrate(address.owner_url))
         self._loop.run(_run(address.owner_url, _CLOCK_AHEAD))
 
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of work in the server's own event loop."""
+        return self._loop.run(work)
+
     def close(self) -> None:
         self._loop.run(self._owner.close())
         self._loop.close()
@@ -172,10 +177,28 @@ def migrated_template(database_server: DatabaseServer) -> Iterator[str]:
     database_server.drop(address.name)
 
 
-@pytest.fixture
-def database(database_server: DatabaseServer, migrated_template: str) -> Iterator[DatabaseAddress]:
-    """A fresh migrated database: `.owner_url`, `.app_url`."""
+@pytest.fixture(scope="session")
+def hospital_template(database_server: DatabaseServer, migrated_template: str) -> Iterator[tuple[str, DemoHospital]]:
+    """The name of a migrated database with the demo hospital, to which nobody is connected, and the hospital."""
     address = database_server.create(migrated_template)
+    yield address.name, database_server.run(add_demo_hospital(address.owner_url))
+    database_server.drop(address.name)
+
+
+@pytest.fixture
+def hospital(hospital_template: tuple[str, DemoHospital]) -> DemoHospital:
+    """The demo hospital. A test that uses it has it in its `database`."""
+    return hospital_template[1]
+
+
+@pytest.fixture
+def database(
+    request: pytest.FixtureRequest, database_server: DatabaseServer, migrated_template: str
+) -> Iterator[DatabaseAddress]:
+    """A fresh migrated database: `.owner_url`, `.app_url`; with the demo hospital where the test uses `hospital`."""
+    has_hospital = "hospital" in request.fixturenames
+    template = request.getfixturevalue("hospital_template")[0] if has_hospital else migrated_template
+    address = database_server.create(template)
     yield address
     database_server.drop(address.name)
 

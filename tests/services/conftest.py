@@ -3,14 +3,12 @@
 import pytest
 
 from billing.db.database import Database
-from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
-from tests.conftest import DatabaseAddress
+from tests.builders import ACCOUNT_NAME, DemoHospital, build_context
 from tests.services.road import Road
 
 
 @pytest.fixture
-async def road(database: DatabaseAddress, app_database: Database) -> Road:
-    hospital = await add_demo_hospital(database.owner_url)
+async def road(hospital: DemoHospital, app_database: Database) -> Road:
     context = build_context(app_database)
     account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
     assert account is not None

@@ -9,7 +9,7 @@ import pytest
 
 import billing
 from billing.ledger.store.checks import PROOFS
-from tests.conftest import DatabaseAddress
+from tests.conftest import DatabaseAddress, DatabaseServer
 
 INSTALLATION_WIDE = {
     "schema_migration",
@@ -45,6 +45,14 @@ _TABLES = """
         EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) AS has_policy
     FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
 """
+
+
+@pytest.fixture(scope="module")
+def database(database_server: DatabaseServer, migrated_template: str) -> Iterator[DatabaseAddress]:
+    """One database for all questions: none of them writes."""
+    address = database_server.create(migrated_template)
+    yield address
+    database_server.drop(address.name)
 
 
 @pytest.fixture

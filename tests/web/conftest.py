@@ -27,8 +27,7 @@ HOOKS = {"request": [give_key]}
 
 
 @pytest.fixture
-async def site(database: DatabaseAddress, app_database: Database) -> AsyncIterator[Site]:
-    hospital = await add_demo_hospital(database.owner_url)
+async def site(hospital: DemoHospital, database: DatabaseAddress, app_database: Database) -> AsyncIterator[Site]:
     context = build_context(app_database)
     async with Intake(context) as intake:
         application = create_application(context=context, intake=intake, limits=LIMITS)
