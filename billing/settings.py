@@ -2,7 +2,7 @@
 
 The environment (`VIENPHI_PORT`, `VIENPHI_LANES__COUNT`) wins over a file named in it (`VIENPHI_DATABASE_URL_FILE`),
 which wins over the TOML file. Values never appear in an error, since any of them may be a secret. What belongs to one
-organization (accounts, thresholds) is in the database, not here. Source: DESIGN §9.
+organization (accounts, thresholds) is in the database, not here. Source: docs/design.md §9.
 """
 
 import os
@@ -67,7 +67,7 @@ class LogFormat(StrEnum):
 
 
 class LaneSettings(BaseModel):
-    """The lanes of provider deliveries (DESIGN §5). `wait_ms`: a delivery that waits longer than this refuses
+    """The lanes of provider deliveries (docs/design.md §5). `wait_ms`: a delivery that waits longer than this refuses
     the next ones of its organization, once a batch of them waits; or 20 times as long."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -3,7 +3,7 @@
 What is stored was written by others, so its form, the address it names and every address its name leads to are checked.
 The connection then goes to an address that was checked: a name that leads elsewhere a moment later leads nowhere (no
 DNS rebinding). Only an operator's setting allows private ranges or http. Nobody's redirects are followed (`calling.py`,
-`billing.worker.sender`). Source: RFC 6890 and IANA's special-purpose registries; RFC 6052; DESIGN §7.
+`billing.worker.sender`). Source: RFC 6890 and IANA's special-purpose registries; RFC 6052; docs/design.md §7.
 """
 
 import asyncio

@@ -8,7 +8,7 @@
         def callback(self, settings, transaction, amount, at): ...   # as the provider would send it, signed
 
 Needs pytest and nothing else: the methods are plain functions that run their own event loop. What a provider has no
-ability for is skipped. `docs/providers.md` tells how to add a provider. Source: DESIGN §7.
+ability for is skipped. `docs/providers.md` tells how to add a provider. Source: docs/design.md §7.
 """
 
 import asyncio

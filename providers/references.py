@@ -1,7 +1,7 @@
 """Placeholders: texts that stand where a bank or provider has no reference, and that name no transfer.
 
 `NONREF` is MT940's, `NOTPROVIDED` is ISO 20022's; the others are what programs write for an empty value.
-Source: SWIFT MT940 field 61; ISO 20022 payments, EndToEndIdentification; DESIGN §5, Strong and weak names.
+Source: SWIFT MT940 field 61; ISO 20022 payments, EndToEndIdentification; docs/design.md §5, Strong and weak names.
 """
 
 import re

@@ -3,7 +3,8 @@
 A line lets so many calls through at once, stops calling after several failures in a row, and tries one call now and
 then until an answer comes. Only what changes nothing is ever repeated: GET, and what `calling.call` was told is a
 question; never the beginning of a payment or a refund. Repeats are jittered and earned by calls, so they never add more
-than a tenth to them. What is refused here was not sent. Source: DESIGN §7; RFC 9110 §9.2.1 (safe methods), §10.2.3.
+than a tenth to them. What is refused here was not sent. Source: docs/design.md §7; RFC 9110 §9.2.1 (safe methods),
+§10.2.3.
 """
 
 import asyncio

@@ -83,8 +83,8 @@ class CredentialSettings(AccountSettings):
     """Settings of an account whose callbacks prove themselves by a credential alone: nothing of them is signed.
 
     Whoever has seen such a callback once can make one up. So money is credited on the callback's word only where it
-    comes from an allowed network, or up to `confirm_above` đồng; anything else is asked about first (DESIGN §7). With
-    neither, 0, nothing is credited before it is confirmed.
+    comes from an allowed network, or up to `confirm_above` đồng; anything else is asked about first (docs/design.md
+    §7). With neither, 0, nothing is credited before it is confirmed.
     """
 
     confirm_above: int = Field(default=2_000_000, ge=0)

@@ -1,4 +1,4 @@
-"""What one person proposes, another approves: humans are compared, never keys or rows. Source: DESIGN §3.5.
+"""What one person proposes, another approves: humans are compared, never keys or rows. Source: docs/design.md §3.5.
 
 Two rows of one name are one human: by mistake or by intent a person is easily added twice, once with a space, a
 zero-width or another form of a letter more. How names are compared is `name_key`, which the database computes

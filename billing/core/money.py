@@ -96,7 +96,10 @@ class Shares:
         return Dong(self.patient + self.other + self.insurer + self.private)
 
     def guaranteed(self, amount: Dong) -> Self:
-        """The shares where a private insurer pays that much of the patient's. Source: rule B-090."""
+        """The shares where a private insurer pays that much of the patient's.
+
+        Source: docs/reference/bhyt.md, rule B-090.
+        """
         return replace(self, patient=Dong(self.patient - amount), private=Dong(self.private + amount))
 
 
@@ -104,7 +107,7 @@ def to_dong(*, patient: Decimal, other: Decimal, insurer: Decimal) -> Shares:
     """Turn a split in hundredths into whole đồng that sum to the rounded total.
 
     The patient's share is rounded half-up, then the other funds', and the last payer with a share (the insurer if it
-    has one) takes the rest; nobody's share becomes negative. Source: rule B-080; DESIGN §4.
+    has one) takes the rest; nobody's share becomes negative. Source: rule B-080; docs/design.md §4.
     """
     named = {"patient": patient, "other": other, "insurer": insurer}
     with_share = [name for name, amount in named.items() if amount > 0]

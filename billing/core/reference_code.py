@@ -3,7 +3,7 @@
 Nine characters of 31 without look-alikes: two of the organization, six at random, one check character. The check is
 Σ i·value(cᵢ) ≡ 0 (mod 31), i = 1 … 9. As 31 is prime and greater than 9, one wrong character changes the sum by
 i·(a − b) and two exchanged characters by (i − j)·(a − b); neither can be 0, so both are always caught.
-Whether a code was ever issued, and what to do with none or two, is the caller's matter. Source: DESIGN §8.
+Whether a code was ever issued, and what to do with none or two, is the caller's matter. Source: docs/design.md §8.
 """
 
 import re

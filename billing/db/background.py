@@ -2,7 +2,7 @@
 
 A task that ends, whatever ended it, is started again after a pause, counted and named in the log; until then it is
 `down`, and readiness says so (`readiness.py`). What a task does about an error of its work is its own matter.
-Source: DESIGN §5, points 3 and 6: a delivery is answered by a living writer or not at all.
+Source: docs/design.md §5, points 3 and 6: a delivery is answered by a living writer or not at all.
 """
 
 import asyncio

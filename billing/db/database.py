@@ -188,8 +188,8 @@ class Database:
         """Open a READ COMMITTED transaction of one organization; commit at the end, roll back on any error.
 
         `posting` also takes the organization's day lock, shared, before the first statement of the caller, which then
-        reads the day in a later statement (DESIGN §4 Days). In a `read_only` one the server refuses every write. A
-        cancellation is delivered after the commit or the rollback has ended, never in the middle of it.
+        reads the day in a later statement (docs/design.md §4 Days). In a `read_only` one the server refuses every
+        write. A cancellation is delivered after the commit or the rollback has ended, never in the middle of it.
 
         Raises DatabaseUnavailable, DatabaseBusy or TransactionAborted (nothing was written), CommitUnknown
         (nobody knows). An SQL error of a statement or of COMMIT (a deferred constraint) comes through as it is.

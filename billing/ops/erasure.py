@@ -2,7 +2,7 @@
 
 What is erased stands in tables of its own. Payments, invoices with their lines and frozen inputs, entries, audit and
 seals hold ids, amounts and charges: they stay, so balances, seals and recomputed invoices are as before. Source:
-DESIGN §4, Personal data; docs/personal-data.md.
+docs/design.md §4, Personal data; docs/personal-data.md.
 """
 
 import asyncio

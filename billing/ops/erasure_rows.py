@@ -1,7 +1,7 @@
 """Erasing personal data in bounded batches: by age, or of the visits of one patient.
 
-Everything here is in tables of its own, apart from the books (DESIGN §4, Personal data). What an open exception names
-is kept until it is closed: the person who decides it needs the payer's name and the message.
+Everything here is in tables of its own, apart from the books (docs/design.md §4, Personal data). What an open exception
+names is kept until it is closed: the person who decides it needs the payer's name and the message.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,8 @@
 """How long personal data is kept, and from which moment on it is erased.
 
 Accounting documents stay at least ten years after the year they belong to (Decree 174/2016/ND-CP, as rule M-011 cites
-it); everything else leaves as soon as nobody needs it for the work it was given for. Source: DESIGN §4, Personal data.
+it); everything else leaves as soon as nobody needs it for the work it was given for. Source: docs/design.md §4,
+Personal data.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,8 @@
 A miss (an unknown page, account or key, a bad signature) uses up an allowance of its address. Beyond the allowance an
 answer is held back, so that many connections are as slow as one; beyond the longest hold it is 429. Lookups for
 anonymous clients share a few connections of the database. A correctly signed callback passes none of this. A page or
-key that was found lately is looked up whatever its address, since a whole hospital may share one. Source: DESIGN §5.
+key that was found lately is looked up whatever its address, since a whole hospital may share one. Source:
+docs/design.md §5.
 """
 
 import asyncio

@@ -3,7 +3,8 @@
     GET, POST /callbacks/{organization}/{account}[/{tail}]
 
 Nothing is decided here: the provider reads and words the reply, the intake says what became of the delivery. A client
-that goes away changes nothing, since the lane's writer, not the request, carries the delivery on. Source: DESIGN §5.
+that goes away changes nothing, since the lane's writer, not the request, carries the delivery on. Source:
+docs/design.md §5.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
 A document worker is this service once more, behind a unix socket: a request that brings or answers a big document is
 forwarded to it whole, after its key was accepted here. The event loop that takes callbacks then computes nothing of
 it, and a document that takes too much ends its worker and not the service. `app` says how a worker is started,
-`big_documents.py` which requests are forwarded. Source: DESIGN §5; STYLE §3, everything has a limit.
+`big_documents.py` which requests are forwarded. Source: docs/design.md §5; STYLE §3, everything has a limit.
 """
 
 import asyncio

@@ -2,7 +2,8 @@
 
 The stream carries no state; the page fetches what it shows. The watcher compares the versions of what open pages show,
 read as any reader would: at once after a hint, and every second without one. Only organizations with open pages are
-looked at, each in its own transaction. Source: DESIGN §5, point 8; UX, Patient page; docs/decisions/0011.
+looked at, each in its own transaction. Source: docs/design.md §5, point 8; docs/ux.md, Patient page;
+docs/decisions/0011.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 A notification is money already received: it is booked whatever we answer. The direction of it and the virtual account
 are not signed in every profile, so neither makes a payment more than the signed fields do.
-Source: reference of bank collection; the interface document of each bank.
+Source: docs/reference/providers.md, bank collection; the interface document of each bank.
 """
 
 import json

@@ -1,7 +1,8 @@
 """Reading a bank's call by its profile: where each field stands, what it may look like, and which bill it names.
 
 Only what is signed is matched by. Where values are joined without a separator, the same signed text can be cut in two
-ways, so a field is believed only in its agreed form. Source: the profile; reference, traps of bank collection.
+ways, so a field is believed only in its agreed form. Source: the profile; docs/reference/providers.md, bank
+collection.
 """
 
 import re

@@ -3,7 +3,8 @@
 A profile is a TOML file, one of ours (`profiles/`) or the hospital's own; nothing of a bank stands in code. Fields go
 by our names (`transaction`, `moment`, `amount` …); a profile says where each stands in the message (`data.transId`; a
 number is a place in a list that holds exactly that many) and what it looks like.
-Source: reference of the interface schemas in circulation; each contract differs, so every line can be changed.
+Source: docs/reference/providers.md, bank collection: the schemas in circulation; each contract differs, so every line
+can be changed.
 """
 
 import re

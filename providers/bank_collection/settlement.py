@@ -2,7 +2,7 @@
 
 Fields between bars, a header line, details 002 and 003 (added late), a footer 009. Each line ends with the MD5 of its
 other fields, joined without bars, and a key. One checksum that does not hold refuses the whole file.
-Source: one public settlement integration for VietinBank; unverified with the bank.
+Source: docs/reference/providers.md, section 7: one public integration for VietinBank; unverified with the bank.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Our reference code as payOS's order code: its first eight characters as one whole number to base 31.
 
 The ninth is a check character and is computed again, so a number that is not one of ours becomes a code nobody issued.
-Source: DESIGN §8 (the reference code).
+Source: docs/design.md §8 (the reference code).
 """
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"

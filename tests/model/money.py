@@ -1,7 +1,7 @@
 """A small model of the money, written from the rules and not from the code: what must be owed, received and left over.
 
 One organization. A bill has one invoice; a wish to collect names invoices in order.
-Source: DESIGN §5, Where money goes.
+Source: docs/design.md §5, Where money goes.
 """
 
 from dataclasses import dataclass, field

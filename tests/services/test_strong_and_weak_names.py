@@ -1,6 +1,6 @@
 """Bank references are weak names: what they link, what they never hide, over the database and every channel.
 
-Source: DESIGN §5, Strong and weak names.
+Source: docs/design.md §5, Strong and weak names.
 """
 
 import asyncio

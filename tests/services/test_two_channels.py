@@ -1,8 +1,8 @@
 """Two providers tell of one bank account: what both say at the same moment is booked twice and held once.
 
 Without a shared key nothing but the amount and the moment says that two notices may be one transfer. Each looks for the
-other's payment, so the two must not look at once: the bank account's lock is what this is about. Source: DESIGN §5,
-Duplicates.
+other's payment, so the two must not look at once: the bank account's lock is what this is about. Source: docs/design.md
+§5, Duplicates.
 """
 
 import asyncio

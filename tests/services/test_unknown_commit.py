@@ -1,6 +1,6 @@
 """A connection that is lost at COMMIT: nobody is told it was booked, and telling again is exact either way.
 
-Source: DESIGN §5, point 6.
+Source: docs/design.md §5, point 6.
 """
 
 import asyncio

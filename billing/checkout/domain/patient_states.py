@@ -1,7 +1,7 @@
 """What a collection's state means to the patient: one table from what is stored to words in Vietnamese and English.
 
 Provider status → Outcome stands in each provider's file; Outcome → intent state in `intent.py`; from there to the
-patient here. `docs/states.md` prints all of it, and a test holds the two together. Source: DESIGN §5, States.
+patient here. `docs/states.md` prints all of it, and a test holds the two together. Source: docs/design.md §5, States.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Words:
 
     @property
     def desk_label(self) -> str:
-        """The label as staff knows it. Source: UX, Words on screen."""
+        """The label as staff knows it. Source: docs/ux.md, Words on screen."""
         return self.at_desk or self.label
 
 

@@ -1,6 +1,6 @@
 """Inquiries: a bank asks what is to be paid under a code. Answered from our own books; nothing is changed.
 
-Source: DESIGN §7 (Callbacks); the shape of bank collection (thu hộ), in which the bank asks before it collects.
+Source: docs/design.md §7 (Callbacks); the shape of bank collection (thu hộ), in which the bank asks before it collects.
 """
 
 from datetime import datetime

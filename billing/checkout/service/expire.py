@@ -1,7 +1,8 @@
 """Expiring: a collection whose time is over asks for nothing more; money under its code is still taken.
 
 What is locked is being changed by somebody else at this moment and is left for the next time. An UNKNOWN intent is not
-expired by the clock, only once its provider has said that it knows of no such payment. Source: DESIGN §5, States.
+expired by the clock, only once its provider has said that it knows of no such payment. Source: docs/design.md §5,
+States.
 """
 
 from billing.core.actor import Actor

@@ -2,7 +2,8 @@
 
 The intent is recorded and committed before the provider is called, and no transaction is open during the call. Where
 no answer comes that can be trusted, the intent is UNKNOWN: it is asked about, and its code is begun again only after
-the provider has said, 15 minutes after it was made, that it knows of no such payment. Source: DESIGN §5, States.
+the provider has said, 15 minutes after it was made, that it knows of no such payment. Source: docs/design.md §5,
+States.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Showing a collection to whoever pays: one page behind a random token, without anything that could tell of an illness.
 
 A code is shown only after it was read back: it must pay the approved account, ask for exactly what is still due and
-carry our reference. Source: DESIGN §7; UX, Patient page.
+carry our reference. Source: docs/design.md §7; docs/ux.md, Patient page.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """What a payer is shown to pay by: only for what is still due, and never a code or a page that asks for more.
 
-The page and the API show the same. Source: DESIGN §7; UX, Patient page.
+The page and the API show the same. Source: docs/design.md §7; docs/ux.md, Patient page.
 """
 
 from collections.abc import Mapping

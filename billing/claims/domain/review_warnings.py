@@ -1,8 +1,8 @@
 """Claim checks that only warn: nothing is asked of the fund, and what review programs of the insurer look for.
 
 Nothing here changes a price. What the review programs look for is known of public programs, not of a law that was read
-whole, so their rules are `partly`. Source: our reference, section 8 (further findings of `claim check`); Circular
-35/2016/TT-BYT Art. 4b, 4c as added by Circular 39/2024/TT-BYT.
+whole, so their rules are `partly`. Source: docs/reference/bhyt.md, section 8 (further findings of `claim check`);
+Circular 35/2016/TT-BYT Art. 4b, 4c as added by Circular 39/2024/TT-BYT.
 """
 
 from collections.abc import Iterator

@@ -106,8 +106,8 @@ def _pair(value: str, of_supply: str, of_service: str, item: ChargeItem, told: R
 def _group(item: ChargeItem) -> int:
     """MA_NHOM; the names of the 4210 era are read, never written.
 
-    Source: Decision 5937/QĐ-BYT annex 3, which has no 5, 6, 9, 11; our reference, section 8. What a service of the old
-    group 9 is cannot be told from it.
+    Source: Decision 5937/QĐ-BYT annex 3, which has no 5, 6, 9, 11; docs/reference/xml130.md, section 8. What a service
+    of the old group 9 is cannot be told from it.
     """
     if item.group == _UNPLACEABLE_GROUP:
         place = f"{item.table.value} line {item.number}"

@@ -42,7 +42,8 @@ def write_claim_file(claim: PricedClaim) -> bytes:
     """The claim file of one visit, read back before it is given away: what we could not read is not written.
 
     Raises ClaimNotWritable naming what does not fit the tables.
-    Source: Decision 130/QĐ-BYT as amended by 4750/QĐ-BYT and 3176/QĐ-BYT; envelope: our reference, section 5.
+    Source: Decision 130/QĐ-BYT as amended by 4750/QĐ-BYT and 3176/QĐ-BYT; envelope: docs/reference/xml130.md, section
+    5.
     """
     visit = claim.visit
     told = {(row.table, read_stt(row) if row.table in LINE_OF_TABLE else None): row for row in claim.told}

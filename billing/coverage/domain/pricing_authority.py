@@ -3,8 +3,9 @@
 Under `vienphi` unit prices come from the list in force and a service without one is refused by name. Under `his` what
 the hospital's system computed is collected as it is, nothing is refused that it priced, and every difference to ours is
 listed. Lists hold services; a drug or supply is charged at the price of its lot unless its code stands in the list.
-Source: DESIGN §6, Pricing authority; rule B-053 (prices by list with effective dates), B-051 (insurance and hospital
-price of one line). Which day picks the list, that of the order or that of admission, no text we hold says: `PriceDay`.
+Source: docs/design.md §6, Pricing authority; rule B-053 (prices by list with effective dates), B-051 (insurance and
+hospital price of one line). Which day picks the list, that of the order or that of admission, no text we hold says:
+`PriceDay`.
 """
 
 from collections.abc import Iterator, Mapping

@@ -22,7 +22,8 @@ def private_share(lines: tuple[PricedLine, ...], insurance: PrivateInsurance, *,
     """What the private insurer pays, in whole đồng and never more than the patient's share, and why.
 
     Eligible are the parts the policy covers, without the cost groups it leaves out; less the deductible, times the
-    co-insurance, at most the limit. Source: the contract; no statute fixes the terms (B-090).
+    co-insurance, at most the limit. Source: the contract; no statute fixes the terms (docs/reference/bhyt.md, rule
+    B-090).
     """
     eligible = total(
         amount

@@ -1,6 +1,6 @@
 """How a facility reads what the law leaves open: proposed by one person, in force once another approves it.
 
-Source: the two-person rule of domain/actor.py; DESIGN §6: open readings are facility settings.
+Source: the two-person rule of domain/actor.py; docs/design.md §6: open readings are facility settings.
 """
 
 from collections.abc import Mapping

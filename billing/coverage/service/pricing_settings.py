@@ -1,6 +1,6 @@
 """Whose amounts a facility collects: set by two persons for a day on; and where the two tellings differ.
 
-Source: DESIGN §6, Pricing authority; the two-person rule of domain/actor.py.
+Source: docs/design.md §6, Pricing authority; the two-person rule of domain/actor.py.
 """
 
 from collections.abc import Mapping

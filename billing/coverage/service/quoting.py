@@ -74,7 +74,7 @@ def quote_visits(
 def _by_the_end_of(visit: Visit, paid: tuple[CopayPaid, ...]) -> tuple[CopayPaid, ...]:
     """What earlier visits of the file added: it counts in its year though that visit ended later than this one.
 
-    Source: the format of worked cases (visits are processed in order); rule B-025.
+    Source: the format of worked cases (tests/cases, visits are processed in order); docs/reference/bhyt.md, rule B-025.
     """
     last = visit_days(visit)[1]
     return tuple(

@@ -85,7 +85,7 @@ class Invoice:
 def shares_still_to_invoice(whole: Shares, earlier: Sequence[Shares]) -> Shares:
     """What a further invoice of a visit asks for: the rounded visit so far less its earlier invoices.
 
-    Raises NothingToInvoice, or CorrectionNeeded where a payer's share has fallen. Source: DESIGN §4, Money.
+    Raises NothingToInvoice, or CorrectionNeeded where a payer's share has fallen. Source: docs/design.md §4, Money.
     """
     patient = whole.patient - sum(shares.patient for shares in earlier)
     other = whole.other - sum(shares.other for shares in earlier)

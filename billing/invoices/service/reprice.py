@@ -2,7 +2,7 @@
 
 Nothing is written: every transaction is read-only. Invoices are found by cursor, then read and priced in spans, here or
 in several processes with a connection each, few spans ahead: so memory stands still however long the period is. Source:
-DESIGN §6.
+docs/design.md §6.
 """
 
 import asyncio

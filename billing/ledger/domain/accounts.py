@@ -41,7 +41,8 @@ class AccountKind(StrEnum):
     """How an account carries its balance.
 
     `inline`: one locked row, its floor checked by the database (a till, a deposit). `rollup`: nothing is locked; the
-    balance is a snapshot and the postings after it (clearing, revenue, receivables). Source: DESIGN §4, Accounts.
+    balance is a snapshot and the postings after it (clearing, revenue, receivables). Source: docs/design.md §4,
+    Accounts.
     """
 
     INLINE = "inline"
@@ -74,7 +75,7 @@ CHART: Mapping[AccountRole, AccountTerms] = {
     AccountRole.UNEXPLAINED_OUTFLOW: AccountTerms(Side.DEBIT, "138", "Tiền ra chờ xử lý"),
     AccountRole.TILL: AccountTerms(Side.DEBIT, "1111", "Tiền mặt tại quầy", AccountKind.INLINE, is_per_subject=True),
 }
-"""Source: reference chart for public units after Circular 24/2024/TT-BTC; use of each account is a proposal."""
+"""Source: docs/reference/hospital-money.md, section 5, after Circular 24/2024/TT-BTC; each use is a proposal."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -141,7 +142,7 @@ def accounting_date(*, occurred_on: date, today: date, days: Mapping[date, DaySt
     """The day an event is booked on: its own day if open, else the first open day after it, at most today.
 
     `days` are the days that were ever opened. An event of the future, or from before the first day, is booked like one
-    whose day is closed. Raises NoOpenDay. Source: DESIGN §4, Days.
+    whose day is closed. Raises NoOpenDay. Source: docs/design.md §4, Days.
     """
     if occurred_on <= today and days.get(occurred_on) is DayState.OPEN:
         return occurred_on

@@ -1,10 +1,10 @@
 """Seals: a chain of hashes over finished rows, so that a row added, changed or removed later is noticed.
 
 Pure: bytes in, hashes out. Which rows a block covers is read in `storage/sealed_rows.py`; why blocks follow the
-watermark and are not written inside the commit: DESIGN §4, Sealing. A block of format 1 is one hash over its head and
-its rows. A block of format 2 holds a digest for each kind of row and hashes its head with these digests: rows of a kind
-that leave after their retention take nothing from the proof of the others. `docs/ledger-verification.md` lists the
-kinds.
+watermark and are not written inside the commit: docs/design.md §4, Sealing. A block of format 1 is one hash over its
+head and its rows. A block of format 2 holds a digest for each kind of row and hashes its head with these digests: rows
+of a kind that leave after their retention take nothing from the proof of the others. `docs/ledger-verification.md`
+lists the kinds.
 """
 
 import hashlib

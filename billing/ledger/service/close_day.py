@@ -2,7 +2,7 @@
 
 Posting transactions hold the organization's day lock shared; closing takes it exclusively, so an entry is either in
 the day before it closes, or its transaction reads the day as closed and goes to the next open one. Corrections of a
-closed day are entries of a later one; there is no reopening. Source: DESIGN §4, Days.
+closed day are entries of a later one; there is no reopening. Source: docs/design.md §4, Days.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The age of the horizon: how long ago the oldest transaction began that may still write.
 
-Snapshots, seals and whoever reads the outbox go up to the watermark and no further (DESIGN §4, Watermarks): a writing
-transaction that does not end stops them all, and nothing else shows it.
+Snapshots, seals and whoever reads the outbox go up to the watermark and no further (docs/design.md §4, Watermarks): a
+writing transaction that does not end stops them all, and nothing else shows it.
 """
 
 import asyncio

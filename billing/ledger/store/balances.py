@@ -3,7 +3,7 @@
 A snapshot holds what each account moved on each accounting date in transactions before the watermark; a balance is the
 sum of these rows and of the few postings from the watermark on, read in one statement. What may be added by a
 transaction still running lies at or beyond the watermark, so nothing is missed or counted twice. Recomputing balances
-from every posting is the matter of `checks.py`. Source: DESIGN §4, Accounts and Watermarks.
+from every posting is the matter of `checks.py`. Source: docs/design.md §4, Accounts and Watermarks.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Hints after commit: one word at most every 50 ms from each process, saying whose data changed and nothing else.
 
 Noting costs the caller nothing and never fails. A hint may be lost, doubled or late: whoever hears one looks for
-itself, and looks from time to time without one. Source: DESIGN §5, point 8.
+itself, and looks from time to time without one. Source: docs/design.md §5, point 8.
 """
 
 import asyncio

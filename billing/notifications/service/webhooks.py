@@ -3,7 +3,7 @@
 At least once, with the same id each time; in no promised order. A message is claimed for a while and committed before
 it is sent, and no transaction is open while it is sent: a worker that dies in between leaves it due again. Each
 endpoint is served on its own, so that one that hangs delays nobody else. How bytes are sent is the caller's matter.
-Source: DESIGN §4, Watermarks; Standard Webhooks 1.0.0.
+Source: docs/design.md §4, Watermarks; Standard Webhooks 1.0.0.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Hints between processes: a word on a channel that something changed. A connection of its own, outside every pool.
 
-A NOTIFY inside a transaction of money would hold a lock of the whole cluster through its flush (DESIGN §5, point 8);
-here it has a transaction to itself, which is not even flushed: a hint that is lost is made up for by polling.
+A NOTIFY inside a transaction of money would hold a lock of the whole cluster through its flush (docs/design.md §5,
+point 8); here it has a transaction to itself, which is not even flushed: a hint that is lost is made up for by polling.
 """
 
 from collections.abc import AsyncIterator, Callable

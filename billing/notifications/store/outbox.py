@@ -2,7 +2,7 @@
 
 Rows appear when their transaction commits, not when they are written, so a reader that went by time or id would pass
 over the late ones. Only transactions below the horizon are read: no transaction of theirs can commit any more.
-Source: DESIGN §4, Watermarks.
+Source: docs/design.md §4, Watermarks.
 """
 
 from datetime import datetime

@@ -2,7 +2,7 @@
 
 Until then nothing is different, and what is approved takes effect within `accounts.KEPT`. The database holds to it too:
 the service itself may change no account, only carry out a change that two persons stand for. Secrets are no settings
-and are changed where the service finds them. Source: DESIGN §7 (two persons).
+and are changed where the service finds them. Source: docs/design.md §7 (two persons).
 """
 
 from collections.abc import Mapping, Sequence

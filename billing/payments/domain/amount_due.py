@@ -1,4 +1,7 @@
-"""What is still due under a payment code, and the state that follows for the patient. Source: DESIGN §5, States."""
+"""What is still due under a payment code, and the state that follows for the patient.
+
+Source: docs/design.md §5, States.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

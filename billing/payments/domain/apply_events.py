@@ -2,7 +2,7 @@
 
 Pure: it is given all that the locked rows say and returns what is to be written, each row once and final. Tellings are
 folded in order of arrival, so a second telling about one invoice sees what the first left owing.
-Source: DESIGN §5, points 5 and 7, Duplicates, Where money goes.
+Source: docs/design.md §5, points 5 and 7, Duplicates, Where money goes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,10 @@ from billing.payments.domain.reference_links import KnownReferences, Link, Refer
 from providers.contract import Movement, Outcome, Verdict
 
 TWIN_WINDOW = timedelta(hours=24)
-"""Two channels of one bank account may tell of one transfer; equal money this near is held. Source: DESIGN §5."""
+"""Two channels of one bank account may tell of one transfer; equal money this near is held.
+
+Source: docs/design.md §5.
+"""
 
 
 class Reason(StrEnum):

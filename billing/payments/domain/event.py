@@ -3,7 +3,7 @@
 A *telling* is one notice of one delivery. Two layers of keys keep money from being booked twice: the event key names
 the telling (the provider's status included), the fact keys name the money by every strong name it is known under.
 Neither expires. A bank reference is a weak name: `reference_links.py` decides which payment it may link.
-Source: DESIGN §5, Duplicates.
+Source: docs/design.md §5, Duplicates.
 """
 
 from collections.abc import Callable, Mapping, Sequence

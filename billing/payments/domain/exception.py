@@ -1,7 +1,7 @@
 """Exceptions: by when a person must have decided a disagreement, and who.
 
 The table below is ours; an organization sets its own terms by reason (`vienphi organization set-exception`).
-Source: DESIGN §2, exception, and §5; the terms are a rule of the house, not of law.
+Source: docs/design.md §2, exception, and §5; the terms are a rule of the house, not of law.
 """
 
 from collections.abc import Mapping

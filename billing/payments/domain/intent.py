@@ -1,7 +1,7 @@
 """The intent: our wish to collect one amount for invoices in a stated order, under one reference code.
 
 States only move on: created < pending < unknown < failed = cancelled = expired < succeeded. Success after failure is
-possible; the only exits from succeeded are movements of money. Source: DESIGN §5, States.
+possible; the only exits from succeeded are movements of money. Source: docs/design.md §5, States.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """A payment and where its money belongs.
 
 Money that arrived is always booked: on invoices that still owe, else as credit, else as unallocated, and never less or
-more than arrived. Source: DESIGN §5, Where money goes.
+more than arrived. Source: docs/design.md §5, Where money goes.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,7 @@
 """Asking a provider what became of a payment: when to ask, and when an answer is one.
 
-Source: DESIGN §5, States: 1, 5, 15 minutes, 1 hour, then hourly to 24 hours, then a person; no answer is UNKNOWN.
+Source: docs/design.md §5, States: 1, 5, 15 minutes, 1 hour, then hourly to 24 hours, then a person; no answer is
+UNKNOWN.
 """
 
 from collections.abc import Collection

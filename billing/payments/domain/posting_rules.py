@@ -1,4 +1,4 @@
-"""Which accounts a payment or an outflow moves money between. Source: reference entries for hospital fees."""
+"""Which accounts a payment or an outflow moves money between. Source: docs/reference/hospital-money.md, section 5."""
 
 from collections.abc import Iterable
 

@@ -4,7 +4,7 @@ A provider's own id is strong: inside one provider account two of them are alway
 weak, since banks restart, repeat and abbreviate references. It links events of different channels of one bank account
 alone: on the same business date or the next, with equal amount, and never where both carry different codes of ours.
 Whatever contradicts that becomes an exception. Pure; `apply_events.py` calls it.
-Source: DESIGN §5, Strong and weak names.
+Source: docs/design.md §5, Strong and weak names.
 """
 
 import unicodedata
@@ -19,7 +19,7 @@ from billing.core.money import Dong
 from billing.payments.domain.event import FactKey, KnownFact, ReferenceKey, ReferenceUse, Telling
 
 REFERENCE_WINDOW = timedelta(days=1)
-"""Two channels may date one transfer on two sides of midnight. Source: DESIGN §5, Strong and weak names."""
+"""Two channels may date one transfer on two sides of midnight. Source: docs/design.md §5, Strong and weak names."""
 
 STRONG = "transaction:"
 """Begins a name that is the provider's own id."""

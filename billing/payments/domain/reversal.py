@@ -1,7 +1,7 @@
 """Undoing: money that left unasked is taken from where the payment's money stands, the newest allocation first.
 
 What was on an invoice is owed again. An allocation is undone whole, by a row that names it; what remains of it is put
-back by a further row. Source: DESIGN §5, Where money goes.
+back by a further row. Source: docs/design.md §5, Where money goes.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -2,7 +2,7 @@
 
 Takes a transaction that holds the day lock, opens none. Applying a delivery twice changes nothing. The order is the
 lock order of the house: day, keys, invoices, intents; then everything received is written at once. Money that left
-comes last (`apply_outflows.py`), for every caller, by notice and not by delivery. Source: DESIGN §5.
+comes last (`apply_outflows.py`), for every caller, by notice and not by delivery. Source: docs/design.md §5.
 """
 
 from collections.abc import Mapping, Sequence, Set

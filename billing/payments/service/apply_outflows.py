@@ -2,7 +2,7 @@
 
 Takes a transaction that holds the day lock, opens none. An outflow whose payment is not in the books waits under the
 names that lead to it, and is examined again when a payment under one of them is booked: the invoice owes again,
-whichever event comes first. Source: DESIGN §5, Where money goes.
+whichever event comes first. Source: docs/design.md §5, Where money goes.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,8 @@
 """What counts as a dead letter: whether a delivery caused its error, and how such a delivery is stored.
 
 The question is the cause, not the class of the exception. Some errors cannot come from a value at all; for the others
-the intake writes a probe, a delivery of the same account, kind and time without content. Source: DESIGN §5, point 7.
+the intake writes a probe, a delivery of the same account, kind and time without content. Source: docs/design.md §5,
+point 7.
 """
 
 from dataclasses import replace

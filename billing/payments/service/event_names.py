@@ -1,6 +1,6 @@
 """Names of a notice: its event key, the strong names and the bank reference of its money, and our codes in it.
 
-Source: DESIGN §5, Duplicates; Strong and weak names.
+Source: docs/design.md §5, Duplicates; Strong and weak names.
 """
 
 import hashlib

@@ -4,7 +4,7 @@ A list is claimed for a while and committed, the provider is called with no tran
 `apply_notices` like a callback, under the same keys: listed and called back is booked once. The place in the list moves
 in the transaction that writes the page, so that after a crash the page is read again and changes nothing. A page that
 cannot be written keeps its place, and nothing of it is skipped: the rest of it is written, and people are told.
-Source: DESIGN §7 (Feeds).
+Source: docs/design.md §7 (Feeds).
 """
 
 import asyncio

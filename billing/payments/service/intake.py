@@ -2,7 +2,7 @@
 
 There is no timer. While one commit is under way the next batch fills by itself, and a lone delivery waits for nobody.
 A lane serves the organizations whose hash falls on it; a batch never mixes organizations. The answer is given only
-after COMMIT. Source: DESIGN §5, points 3 to 6.
+after COMMIT. Source: docs/design.md §5, points 3 to 6.
 """
 
 import asyncio
@@ -255,7 +255,7 @@ class _Lane:
 
         Where that fails as well, the day, the schema, the books or the clock are at fault, and the provider is asked
         to deliver again. An error that by its type concerns a value, and befalls that one too, leaves it open: then it
-        is stored, and a second one soon stops the account (`_is_throttled`). Source: DESIGN §5, point 7.
+        is stored, and a second one soon stops the account (`_is_throttled`). Source: docs/design.md §5, point 7.
         """
         probe = probe_of(delivery, DeliveryId(self._context.ids.new()))
         organization_id = delivery.account.organization_id

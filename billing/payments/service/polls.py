@@ -3,7 +3,7 @@
 A question is claimed for a while and committed, the provider is called with no transaction open, and what it answers
 enters through `apply_notices` like a callback, under the same keys: asked and called back is booked once. It does so in
 a transaction of its own and never as a dead letter, since we can ask again. No answer is UNKNOWN, never a failure;
-after 24 hours of them a person decides. Source: DESIGN §5, States.
+after 24 hours of them a person decides. Source: docs/design.md §5, States.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 A retry applies the stored, verified notices, dated by their first arrival, and needs no credential. It reserves its
 keys only now: paid otherwise meanwhile it becomes credit, received again meanwhile it is a duplicate. Source:
-DESIGN §5, point 7.
+docs/design.md §5, point 7.
 """
 
 from collections.abc import Sequence

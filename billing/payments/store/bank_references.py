@@ -2,7 +2,7 @@
 
 `event_keys.claim_keys` reserves the first use of a reference and `event_keys.lock_ground` reads the uses of before.
 This module has what only a reference needs that was used before: its lock, and its further uses.
-Source: DESIGN §5, Strong and weak names.
+Source: docs/design.md §5, Strong and weak names.
 """
 
 from collections.abc import Sequence

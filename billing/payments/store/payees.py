@@ -1,6 +1,6 @@
 """Payees of an organization, of now and of before: bank accounts, merchants and terminals that a message may name.
 
-Source: DESIGN §5, Where money goes: foreign is what never belonged to the organization.
+Source: docs/design.md §5, Where money goes: foreign is what never belonged to the organization.
 """
 
 from collections.abc import Iterable, Mapping

@@ -31,8 +31,8 @@ from billing.payments.store.intent_rows import intent_of
 # By the money's own names first; else the newest payment under the code from which this much has not left yet, one of
 # the account that the money left before one of another; else the one payment under the bank reference that has so much
 # left, since a bank reference is a weak name. The outflow's own reference leads to a payment of the same amount, booked
-# on that day or the next to it, and to none under a code where the outflow carries another. Source: DESIGN §5, Strong
-# and weak names.
+# on that day or the next to it, and to none under a code where the outflow carries another. Source: docs/design.md §5,
+# Strong and weak names.
 _FIND_PAYMENT = """
     SELECT id FROM (
         SELECT 1 AS choice, payment.id, payment.provider_account_id

@@ -24,7 +24,7 @@ class Card:
 
     A full code tells its group and digit itself; a temporary one has letters among its last ten characters. With any
     other code, or none, `entitlement` says both (`TE1`). `shown_at` is when it was shown, None for at the beginning.
-    Source: rules B-001, B-002 (15 characters; the third is the benefit digit), B-003, B-016.
+    Source: docs/reference/bhyt.md, rules B-001, B-002 (15 characters; the third is the benefit digit), B-003, B-016.
     """
 
     code: str

@@ -1,7 +1,7 @@
 """What a person has co-paid, and since when they are insured five years: the facts the exemption is decided by.
 
 Told by whoever asked the insurer (`ngayDu5Nam`, `tBNCCTMCCT`) or keeps the visits; never guessed. A visit without a
-history is priced without the test. Source: rules B-025, B-027, B-029.
+history is priced without the test. Source: docs/reference/bhyt.md, rules B-025, B-027, B-029.
 """
 
 from collections.abc import Iterable

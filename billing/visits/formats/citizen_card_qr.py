@@ -2,7 +2,7 @@
 
 Citizen number | old identity number | full name | birth ddMMyyyy | sex | address | day of issue ddMMyyyy. Later cards
 may append fields, which are not read; some leave out the day of issue.
-Source: our reference, hospital-money, section 1.1.
+Source: docs/reference/hospital-money.md, section 1.1.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 Each row carries the sum of the year up to and including itself [tBNCCTLuyKe]: rows are differenced, never added. The
 gateway lists the newest discharge first; the order of the rows says nothing here.
-Source: letter 1839/CNTT-PM of 2026-08-18; our reference, hospital-money, section 2.2 (B-029).
+Source: letter 1839/CNTT-PM of 2026-08-18; docs/reference/hospital-money.md, section 2.2 (B-029).
 """
 
 import re

@@ -1,7 +1,7 @@
 """The QR code of an insurance card (BHYT): fields cut by "|", names in hex of UTF-8, "$" at the end.
 
 A hint for reception, never proof: the card check at the gateway decides, and gives the full code of a card that shows
-only the insurance number. Old cards stop after the day of issue. Source: our reference, hospital-money, section 1.2
+only the insurance number. Old cards stop after the day of issue. Source: docs/reference/hospital-money.md, section 1.2
 (positions 9, 10, 11, 13 and 14 are unverified there); rules B-001, B-002, B-003.
 """
 

@@ -1,7 +1,7 @@
 """What the QR codes of the citizen card and the insurance card share: text cut by "|", days written from the day on.
 
 A scanner types what it read: bytes or text, often with an end of line.
-Source: our reference, hospital-money, section 1.
+Source: docs/reference/hospital-money.md, section 1.
 """
 
 import re

@@ -31,7 +31,7 @@ def write_number(number: Decimal, *, decimals: int) -> str:
     """A quantity or price with its decimals.
 
     More than `decimals` are written where there are more, as after a change of units: the amounts of the line were made
-    with them. Source: our reference, section "Variants seen in the wild".
+    with them. Source: docs/reference/xml130.md, section "Variants seen in the wild".
     """
     whole, _, fraction = format(number, "f").partition(".")
     return f"{whole}.{fraction.rstrip('0').ljust(decimals, '0')}"

@@ -1,6 +1,6 @@
 """The fields of XML1, XML2 and XML3 in the order of the standard: what a claim file is written in.
 
-Source: Decision 130/QĐ-BYT as amended by 4750/QĐ-BYT and 3176/QĐ-BYT; our reference, section 3.
+Source: Decision 130/QĐ-BYT as amended by 4750/QĐ-BYT and 3176/QĐ-BYT; docs/reference/xml130.md, section 3.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """The numbers of one line of XML2 or XML3, read together: where a comma is doubtful the line's formulae decide.
 
-Source: formulae of Decision 4750/QĐ-BYT (our reference, section 4), held to within 1 đồng as the gateway does.
+Source: formulae of Decision 4750/QĐ-BYT (docs/reference/xml130.md, section 4), held to within 1 đồng as the gateway
+does.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

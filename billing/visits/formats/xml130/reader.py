@@ -63,7 +63,7 @@ def read_claim_file(content: bytes, *, file: str = "", limits: Limits = DEFAULT_
     """Read one claim file of the data standard of Decision 130/QĐ-BYT and its amendments.
 
     `file` is the name findings show. Any bytes give an answer; where nothing can be read, `visits` is empty and at
-    least one finding says why. Source: our reference xml130, section "Variants seen in the wild".
+    least one finding says why. Source: docs/reference/xml130.md, section "Variants seen in the wild".
     """
     return read_claim_set([(file, content)], limits=limits)
 

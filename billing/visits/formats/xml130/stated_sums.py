@@ -1,7 +1,7 @@
 """A file against itself: totals of XML1 against the sums of its own lines, levels against its own amounts.
 
 Everything here is listed, never refused; the visit is read with its lines. Comparing the file with our price is left
-to coverage. Source: Decision 4750/QĐ-BYT, formulae of XML1; our reference, sections 3.1 and "Variants …".
+to coverage. Source: Decision 4750/QĐ-BYT, formulae of XML1; docs/reference/xml130.md, sections 3.1 and "Variants …".
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Names of the tables of a claim file and of the elements they are written in.
 
-Source: Decision 130/QĐ-BYT as amended (tables XML0–XML15); roots as read in public programs, our reference, section
-"Variants seen in the wild".
+Source: Decision 130/QĐ-BYT as amended (tables XML0–XML15); roots as read in public programs, docs/reference/xml130.md,
+section "Variants seen in the wild".
 """
 
 XML1, XML2, XML3 = "XML1", "XML2", "XML3"

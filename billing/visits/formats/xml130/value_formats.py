@@ -2,8 +2,8 @@
 
 Amounts have two decimals, quantities and unit prices three, ratios and levels are percentages. Such a value is read as
 it is written and named, since it may mean a thousand times, or a hundred times, as much. What a field may hold is never
-named: `231.525` is a unit price. Source: Decision 130/QĐ-BYT as amended, field conventions; our reference, sections 3
-and "Variants seen in the wild" (one point: decimal). XML 130 and JSON visits are checked alike.
+named: `231.525` is a unit price. Source: Decision 130/QĐ-BYT as amended, field conventions; docs/reference/xml130.md,
+sections 3 and "Variants seen in the wild" (one point: decimal). XML 130 and JSON visits are checked alike.
 """
 
 import re

@@ -1,0 +1,50 @@
+"""Every source the code names is a document of this repository, a law or decision, or a document of a vendor."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+_DOCUMENT = re.compile(r"\b((?:docs|tests|migrations)/[\w./-]*\w)")
+_LAW = re.compile(
+    r"\b(?:Law|Decree|Circular|Decision|Resolution|Directive|Article|Art\.|[Ll]etter)\b.*?\d"
+    r"|\d+/[\w.-]*(?:QĐ|NQ|TT|NĐ|QH)"
+)
+_STANDARD = re.compile(
+    r"\b(?:RFC \d+|ISO \d+|ISO/IEC \d+|EMV\w*|NAPAS|SWIFT|OpenAPI|PostgreSQL|Unicode|OWASP|IANA|data standard|XML 130|"
+    r"Decision \d+|OOXML|ECMA-376|W3C|Stripe|VNPAY|MoMo|ZaloPay|payOS|SePay|vietqr\.vn|VietQR|Standard Webhooks|UAX)"
+)
+_VENDOR = re.compile(r"https?://|\b[\w-]+\.(?:vn|com|org|io|dev)\b|Postman|SDK|specification|page|documentation", re.I)
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    """The place and the text of each "Source:" up to the end of its paragraph."""
+    for top in ("billing", "providers"):
+        for path in sorted((ROOT / top).rglob("*")):
+            if path.suffix in {".py", ".toml"}:
+                text = path.read_text("utf-8")
+                for found in re.finditer(r"\bSource: (.+?)(?:\n\s*#?\s*\n|\"\"\"|\Z)", text, re.S):
+                    yield f"{path.relative_to(ROOT)}:{text[: found.start()].count(chr(10)) + 1}", found[1]
+
+
+SOURCES = list(_sources())
+
+
+def test_code_names_its_sources() -> None:
+    assert len(SOURCES) > 100
+
+
+@pytest.mark.parametrize(("place", "text"), SOURCES, ids=[place for place, _ in SOURCES])
+def test_source_is_a_document_here_a_law_or_of_a_vendor(place: str, text: str) -> None:
+    documents = [name.rstrip(".") for name in _DOCUMENT.findall(text)]
+    missing = [name for name in documents if not _exists(name)]
+
+    assert missing == []
+    assert documents or any(known.search(text) for known in (_LAW, _STANDARD, _VENDOR)), text
+
+
+def _exists(name: str) -> bool:
+    """A file, or a decision named by its number."""
+    return (ROOT / name).exists() or any(ROOT.glob(f"{name}-*.md"))
