@@ -185,7 +185,7 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
                 elif local == "c":
                     row, column = _place(element.get("r"), row, column + 1)
             elif local == "c":
-                if len(element):  # a cell that is only formatted holds nothing, wherever it stands
+                if _holds_something(element):
                     _check_reach(row, column)
                     bounds.count(row, column, element)
                 if any(_local(child) == "f" for child in element):
@@ -210,6 +210,11 @@ def _check_reach(row: int, column: int) -> None:
             f"the sheet has a value in row {row:,}, column {column:,}; at most {ROWS_MAX:,} rows and {COLUMNS_MAX}"
             " columns are read: delete the values outside the table"
         )
+
+
+def _holds_something(cell: Element) -> bool:
+    """Whether a cell has a text, a number or a formula; one that is only formatted holds nothing, wherever it is."""
+    return any(part.text or _local(part) == "f" for part in cell.iter())
 
 
 def _fault(cell: Element) -> Fault | None:

@@ -281,8 +281,10 @@ def test_merged_cells_that_touch_all_rows_again_and_again_are_refused() -> None:
         '<row r="1048576"><c r="XFD1048576" s="1"></c></row>',
         '<row r="1048576" s="1" customFormat="1"/>',
         '<row r="3"><c r="XFD3" s="1"/></row>',
+        '<row r="1048576"><c r="XFD1048576" s="1"><v/></c></row>',
+        '<row r="1048576"><c r="A1048576" t="inlineStr"><is><t></t></is></c></row>',
     ],
-    ids=["last row", "last cell", "row without cells", "last column"],
+    ids=["last row", "last cell", "row without cells", "last column", "empty value", "empty text"],
 )
 def test_cell_that_is_only_formatted_does_not_extend_the_sheet(far: str) -> None:
     table = rows(("mã", "giá BHYT"), ("A1", 5))
