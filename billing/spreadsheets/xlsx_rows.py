@@ -37,6 +37,7 @@ UNPACKED_MAX = 256 * 1024 * 1024
 _PARTS_MAX = 2_000
 _CHUNK = 1024 * 1024
 _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
+_ROW = re.compile(r"[0-9]{1,7}")
 _OFFICE_RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _STRICT_RELATIONS = "http://purl.oclc.org/ooxml/officeDocument/relationships"
 _NOT_COMPUTED = "the result of this formula was not saved; open the file in its program and save it again"
@@ -181,7 +182,7 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
             local = _local(element)
             if event == "start":
                 if local == "row":
-                    row, column = int(element.get("r") or row + 1), 0
+                    row, column = _row_number(element.get("r"), row + 1), 0
                 elif local == "c":
                     row, column = _place(element.get("r"), row, column + 1)
             elif local == "c":
@@ -226,6 +227,14 @@ def _fault(cell: Element) -> Fault | None:
     if "f" in children and not value:
         return Fault(_NOT_COMPUTED, f"={children['f'].text or ''}")
     return None
+
+
+def _row_number(written: str | None, next_row: int) -> int:
+    if not written:
+        return next_row
+    if not _ROW.fullmatch(written):
+        raise SheetUnreadable("a row of the sheet has no number")
+    return int(written)
 
 
 def _place(reference: str | None, row: int, column: int) -> Place:

@@ -292,6 +292,12 @@ def test_cell_that_is_only_formatted_does_not_extend_the_sheet(far: str) -> None
     assert read_xlsx(workbook(table + far)).prices == read_xlsx(workbook(table)).prices
 
 
+@pytest.mark.parametrize("number", ["abc", "-5", "1" * 5_000])
+def test_row_whose_number_is_none_is_refused(number: str) -> None:
+    with pytest.raises(SheetUnreadable):
+        read_xlsx(workbook(rows(("mã", "giá BHYT"), ("A1", 5)) + f'<row r="{number}"><c><v>1</v></c></row>'))
+
+
 @pytest.mark.parametrize(
     "content",
     [b"x,y", b"PK\x03\x04", b"\xd0\xcf\x11\xe0" + bytes(600), workbook(rows(("x",)))[:900]],
