@@ -219,12 +219,13 @@ def _holds_something(cell: Element) -> bool:
 
 
 def _fault(cell: Element) -> Fault | None:
-    """What keeps a cell's value from being known."""
+    """What keeps a cell's value from being known. A formula of text may well have the empty text as its result."""
     children = {_local(child): child for child in cell}
     value = (children["v"].text if "v" in children else None) or ""
     if cell.get("t") == "e":
         return Fault(_SHOWS_AN_ERROR, value)
-    if "f" in children and not value:
+    is_empty_text = cell.get("t") == "str" and "v" in children
+    if "f" in children and not value and not is_empty_text:
         return Fault(_NOT_COMPUTED, f"={children['f'].text or ''}")
     return None
 

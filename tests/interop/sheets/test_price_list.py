@@ -298,6 +298,17 @@ def test_row_whose_number_is_none_is_refused(number: str) -> None:
         read_xlsx(workbook(rows(("mã", "giá BHYT"), ("A1", 5)) + f'<row r="{number}"><c><v>1</v></c></row>'))
 
 
+def test_formula_whose_saved_result_is_the_empty_text_is_an_empty_cell() -> None:
+    blank = '<c r="{}" t="str"><f>IF(D2="","",D2)</f><v></v></c>'
+    below = f'<row r="3">{blank.format("A3")}{blank.format("B3")}</row>'
+    table = rows(("mã", "giá BHYT", "giá yêu cầu"), ("A1", 5, None)).replace("</c></row>", "</c>{}</row>", 2)
+
+    read = read_xlsx(workbook(table.format("", blank.format("C2")) + below))
+
+    assert [(price.code, price.insured, price.on_demand) for price in read.prices] == [("A1", Decimal(5), None)]
+    assert read.faults == ()
+
+
 @pytest.mark.parametrize(
     "content",
     [b"x,y", b"PK\x03\x04", b"\xd0\xcf\x11\xe0" + bytes(600), workbook(rows(("x",)))[:900]],
