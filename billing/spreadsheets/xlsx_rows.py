@@ -38,6 +38,7 @@ _PARTS_MAX = 2_000
 _CHUNK = 1024 * 1024
 _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _ROW = re.compile(r"[0-9]{1,7}")
+_COUNTED_BY_VALUE = frozenset("nbse")  # kinds of cells; of the others an empty text is a value
 _OFFICE_RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _STRICT_RELATIONS = "http://purl.oclc.org/ooxml/officeDocument/relationships"
 _NOT_COMPUTED = "the result of this formula was not saved; open the file in its program and save it again"
@@ -186,7 +187,7 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
                 elif local == "c":
                     row, column = _place(element.get("r"), row, column + 1)
             elif local == "c":
-                if _holds_something(element):
+                if _reaches(element):
                     _check_reach(row, column)
                     bounds.count(row, column, element)
                 if any(_local(child) == "f" for child in element):
@@ -213,9 +214,13 @@ def _check_reach(row: int, column: int) -> None:
         )
 
 
-def _holds_something(cell: Element) -> bool:
-    """Whether a cell has a text, a number or a formula; one that is only formatted holds nothing, wherever it is."""
-    return any(part.text or _local(part) == "f" for part in cell.iter())
+def _reaches(cell: Element) -> bool:
+    """Whether calamine counts a cell in the reach of a sheet: not one that is only formatted, its value empty or none.
+
+    An empty text counts.
+    """
+    is_empty = all(_local(child) == "v" and not child.text and not len(child) for child in cell)
+    return not is_empty or (len(cell) > 0 and cell.get("t", "n") not in _COUNTED_BY_VALUE)
 
 
 def _fault(cell: Element) -> Fault | None:

@@ -282,14 +282,25 @@ def test_merged_cells_that_touch_all_rows_again_and_again_are_refused() -> None:
         '<row r="1048576" s="1" customFormat="1"/>',
         '<row r="3"><c r="XFD3" s="1"/></row>',
         '<row r="1048576"><c r="XFD1048576" s="1"><v/></c></row>',
-        '<row r="1048576"><c r="A1048576" t="inlineStr"><is><t></t></is></c></row>',
+        '<row r="1048576"><c r="XFD1048576" t="s"><v></v></c></row>',
     ],
-    ids=["last row", "last cell", "row without cells", "last column", "empty value", "empty text"],
+    ids=["last row", "last cell", "row without cells", "last column", "empty value", "no shared text"],
 )
 def test_cell_that_is_only_formatted_does_not_extend_the_sheet(far: str) -> None:
     table = rows(("mã", "giá BHYT"), ("A1", 5))
 
     assert read_xlsx(workbook(table + far)).prices == read_xlsx(workbook(table)).prices
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [' t="str"><v/>', ' t="inlineStr"><is><t></t></is>', ' t="inlineStr"><is/>', ' t="d"><v/>', "><v>0</v>"],
+)
+def test_far_cell_that_calamine_would_count_is_refused(inside: str) -> None:
+    far = f'<row r="1048576"><c r="XFD1048576"{inside}</c></row>'
+
+    with pytest.raises(SheetUnreadable, match="1,048,576"):
+        read_xlsx(workbook(rows(("mã", "giá BHYT"), ("A1", 5)) + far))
 
 
 @pytest.mark.parametrize("number", ["abc", "-5", "1" * 5_000])
