@@ -10,6 +10,7 @@ import re
 TEXT_COLUMN = "enter the code again with all its zeros and format the column as text"
 
 _PROTECTED = re.compile(r'="((?:[^"]|"")*)"')
+_APOSTROPHES = ("'", "‘", "’")  # a program that corrects quotation marks writes the curved ones
 _ERROR = re.compile(r"#(?:N/A|NAME\?|[A-Z]+(?:/0)?!)|#{2,}", re.IGNORECASE)
 _EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+E[+-]?|E[+-])\d+", re.IGNORECASE | re.ASCII)
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|thg ?\\d{1,2}"
@@ -26,10 +27,10 @@ _YES_OR_NO = frozenset({"true", "false"})
 
 
 def unprotect(text: str) -> str:
-    """The text of a cell that was marked as text: `="02.1896"` and `'02.1896` are 02.1896."""
+    """The text of a cell that was marked as text: `="02.1896"`, `'02.1896` and `’02.1896` are 02.1896."""
     if found := _PROTECTED.fullmatch(text):
         return found[1].replace('""', '"').strip()
-    return text[1:].strip() if text.startswith("'") and not text.endswith("'") else text
+    return text[1:].strip() if text.startswith(_APOSTROPHES) and not text.endswith(_APOSTROPHES) else text
 
 
 def error_in(text: str) -> str:
