@@ -6,6 +6,9 @@ Source: data standard, MA_DICH_VU (`02.1896`, `18.0149.0040`: two digits, then g
 """
 
 import re
+import unicodedata
+
+from billing.domain.text import LOOK_LIKE_LATIN
 
 TEXT_COLUMN = "enter the code again with all its zeros and format the column as text"
 
@@ -51,6 +54,8 @@ def code_changed(text: str, *, is_marked_text: bool) -> str:
         return f"the spreadsheet made a day of this code; {TEXT_COLUMN}"
     if text.startswith("=") or text.casefold() in _YES_OR_NO:
         return "a formula, or a yes or no, stands in place of a code; enter the code as text"
+    if unicodedata.normalize("NFKC", text).translate(LOOK_LIKE_LATIN) != text:
+        return "signs of this code only look like Latin letters and digits; enter the code again"
     if _SHORT_CHAPTER.fullmatch(text):
         return f"this code lost the zero in front (0{text}); {TEXT_COLUMN}"
     if not is_marked_text and _NUMBER.fullmatch(text) and not _OFFICIAL.fullmatch(text):

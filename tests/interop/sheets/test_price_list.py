@@ -376,6 +376,9 @@ LOST = [
     ("########", "shows an error"),
     ("=A2", "a formula"),
     ("TRUE", "a yes or no"),
+    ("０２.１８９６", "only look like Latin"),
+    ("02․1896", "only look like Latin"),
+    ("К03.1905", "only look like Latin"),  # Cyrillic
 ]
 
 
