@@ -8,7 +8,7 @@ Source: data standard, MA_DICH_VU (`02.1896`, `18.0149.0040`: two digits, then g
 import re
 import unicodedata
 
-from billing.domain.text import LOOK_LIKE_LATIN
+from billing.core.text import LOOK_LIKE_LATIN
 
 TEXT_COLUMN = "enter the code again with all its zeros and format the column as text"
 
@@ -56,6 +56,10 @@ def code_changed(text: str, *, is_marked_text: bool) -> str:
         return "a formula, or a yes or no, stands in place of a code; enter the code as text"
     if unicodedata.normalize("NFKC", text).translate(LOOK_LIKE_LATIN) != text:
         return "signs of this code only look like Latin letters and digits; enter the code again"
+    return _zeros_lost(text, is_marked_text=is_marked_text)
+
+
+def _zeros_lost(text: str, *, is_marked_text: bool) -> str:
     if _SHORT_CHAPTER.fullmatch(text):
         return f"this code lost the zero in front (0{text}); {TEXT_COLUMN}"
     if not is_marked_text and _NUMBER.fullmatch(text) and not _OFFICIAL.fullmatch(text):

@@ -431,7 +431,9 @@ def test_digits_alone_are_a_code_unless_they_stand_among_codes_with_points() -> 
     assert [(fault.row, fault.found) for fault in among.faults] == [(2, "1896")]
 
 
-@pytest.mark.parametrize("written", ['="02.1896"', '"=""02.1896"""', "'02.1896", "’02.1896", "‘02.1896", ' ="02.1896" '])
+@pytest.mark.parametrize(
+    "written", ['="02.1896"', '"=""02.1896"""', "'02.1896", "’02.1896", "‘02.1896", ' ="02.1896" ']
+)
 def test_mark_of_a_text_cell_is_no_part_of_the_code(written: str) -> None:
     [price] = read_csv(f'mã,tên,giá BHYT\n{written},\'Khám,="50600"\n').prices
 
