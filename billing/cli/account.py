@@ -9,6 +9,7 @@ import click
 from billing.app import check_account_settings
 from billing.cli.acting import as_caller
 from billing.cli.files import read_settings_file
+from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.setting_up import as_owner
 from billing.core.actor import Role
 from billing.core.errors import InvalidValue
@@ -24,7 +25,7 @@ _KEEPERS = frozenset({Role.FINANCE, Role.ADMIN})
 _LISTED_MAX = 1_000
 _PAYEE_OPTIONS = {"bank_bin": "--bank-bin", "account_number": "--account-number", "account_holder": "--holder"}
 
-_NUMBER = click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+_NUMBER = click.option("--organization", "number", type=ORGANIZATION_NUMBER, required=True)
 _CHANGE = click.argument("change_id", type=click.UUID)
 
 

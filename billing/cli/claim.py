@@ -20,6 +20,7 @@ from billing.claims.service.check_files import check_file, surroundings_of
 from billing.cli.claim_export import export
 from billing.cli.files import read_file
 from billing.cli.memory import memory_limited
+from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.reading_option import reading_option
 from billing.cli.setting_up import as_owner_of_claims
 from billing.core.clock import VIETNAM
@@ -134,7 +135,7 @@ def check_annexes(file: Path) -> None:
 
 
 @claim.command("import-annexes")
-@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.option("--organization", "number", type=ORGANIZATION_NUMBER, required=True)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_obj
 def import_annexes(config: Path | None, *, number: int, file: Path) -> None:

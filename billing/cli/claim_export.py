@@ -9,6 +9,7 @@ import click
 
 from billing.app import open_service
 from billing.claims.service.export import ExportedClaim, export_claim
+from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.opening import require_migrated
 from billing.core.actor import Actor
 from billing.core.ids import InvoiceId, OrganizationId
@@ -18,7 +19,7 @@ _PERSONAL_FILE_MODE = 0o600
 
 
 @click.command()
-@click.option("--organization", type=click.IntRange(min=1), required=True, help="Number of the unit.")
+@click.option("--organization", type=ORGANIZATION_NUMBER, required=True, help="Number of the unit.")
 @click.argument("invoice_id", type=click.UUID)
 @click.option(
     "--to",

@@ -13,8 +13,12 @@ FILE_BYTES_MAX = 32 * 1024 * 1024
 
 def read_file(file: Path) -> bytes:
     """The bytes of a file up to the limit of the readers; a larger one is refused."""
-    with file.open("rb") as stream:
-        content = stream.read(FILE_BYTES_MAX + 1)
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        error.filename = error.filename or str(file)  # reading names no file, opening does
+        raise
     if len(content) > FILE_BYTES_MAX:
         raise click.ClickException(f"{click.format_filename(file)}: at most {FILE_BYTES_MAX} bytes are read")
     return content

@@ -8,13 +8,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.setting_up import as_owner
 from billing.core.actor import Role
 from billing.core.ids import ApiKeyId, OrganizationId
 from billing.db.context import utc_now
 from billing.organizations.service.setup import Setup
 
-_NUMBER = click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+_NUMBER = click.option("--organization", "number", type=ORGANIZATION_NUMBER, required=True)
 _DAYS_MAX = 731
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from billing.app import open_service
+from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.opening import require_migrated, seal_export_of
 from billing.core.actor import Actor
 from billing.core.ids import OrganizationId
@@ -37,7 +38,7 @@ UNSEALED_AFTER = timedelta(minutes=10)
 
 _DOUBTS_SHOWN = 20
 
-_organization = click.option("--organization", type=click.IntRange(min=1), required=True, help="Number of the unit.")
+_organization = click.option("--organization", type=ORGANIZATION_NUMBER, required=True, help="Number of the unit.")
 
 
 @click.group()

@@ -7,6 +7,7 @@ import click
 
 from billing.claims.service.setup import NewTerms
 from billing.cli.files import read_settings_file
+from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.setting_up import as_owner, as_owner_of_claims, with_owners_database
 from billing.core.ids import OrganizationId
 from billing.organizations.service.setup import NewOrganization
@@ -21,7 +22,7 @@ def organization() -> None:
 
 
 @organization.command()
-@click.option("--id", "number", type=click.IntRange(1, 999_999_999), required=True, help="Its number here, for ever.")
+@click.option("--id", "number", type=ORGANIZATION_NUMBER, required=True, help="Its number here, for ever.")
 @click.option("--name", required=True, help="Name of the legal unit.")
 @click.option("--tax-code", required=True, help="Mã số thuế.")
 @click.option("--facility-code", required=True, help="MA_CSKCB of its first site.")
@@ -72,7 +73,7 @@ def list_organizations(config: Path | None) -> None:
 
 
 @organization.command("add-facility")
-@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.option("--organization", "number", type=ORGANIZATION_NUMBER, required=True)
 @click.option("--facility-code", required=True, help="MA_CSKCB of the site.")
 @click.option("--facility-name", required=True, help="Name of the site.")
 @click.option("--technical-level", type=click.Choice([level.value for level in TechnicalLevel]), required=True)
@@ -96,7 +97,7 @@ def add_facility(
 
 
 @organization.command("set-phone")
-@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.option("--organization", "number", type=ORGANIZATION_NUMBER, required=True)
 @click.option("--facility-code", required=True, help="MA_CSKCB of the site.")
 @click.option("--phone", required=True, help='Phone of its payment desk; "" for that of the unit.')
 @click.pass_obj
@@ -107,7 +108,7 @@ def set_phone(config: Path | None, *, number: int, facility_code: str, phone: st
 
 
 @organization.command("set-facility")
-@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.option("--organization", "number", type=ORGANIZATION_NUMBER, required=True)
 @click.option("--facility-code", required=True, help="MA_CSKCB of the site.")
 @click.option("--from", "valid_from", type=click.DateTime(["%Y-%m-%d"]), required=True, help="First day it holds.")
 @click.option("--technical-level", type=click.Choice([level.value for level in TechnicalLevel]), required=True)
@@ -148,7 +149,7 @@ _REASONS = {reason.value: reason for reason in DEFAULT_TERMS}
 
 
 @organization.command("set-exception")
-@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.option("--organization", "number", type=ORGANIZATION_NUMBER, required=True)
 @click.option("--reason", type=click.Choice(sorted(_REASONS)), required=True)
 @click.option("--due-hours", type=click.IntRange(1, 720), required=True, help="Hours until a person must have decided.")
 @click.option("--owner", help="Name of the person who owns it. [default: whoever holds the role finance]")
@@ -165,7 +166,7 @@ def set_exception(config: Path | None, *, number: int, reason: str, due_hours: i
 
 
 @organization.command("list-exceptions")
-@click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+@click.option("--organization", "number", type=ORGANIZATION_NUMBER, required=True)
 @click.pass_obj
 def list_exceptions(config: Path | None, *, number: int) -> None:
     """Print what holds for each reason: the hours, and the owner's id where one person owns it."""

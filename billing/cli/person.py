@@ -7,11 +7,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.setting_up import as_owner
 from billing.core.ids import OrganizationId, PersonId
 from billing.organizations.service.setup import Setup
 
-_NUMBER = click.option("--organization", "number", type=click.IntRange(1, 999_999_999), required=True)
+_NUMBER = click.option("--organization", "number", type=ORGANIZATION_NUMBER, required=True)
 
 
 @click.group()

@@ -12,6 +12,7 @@ import httpx
 from billing.app import Service, account_settings, open_service
 from billing.checkout.domain.urls import callback_path
 from billing.cli.captured import read_captured
+from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.opening import require_migrated
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import OrganizationId
@@ -39,7 +40,7 @@ _ABILITIES = (
 )
 _TEST_PROVIDER = "sandbox"
 
-_organization = click.option("--organization", type=click.IntRange(1, 999_999_999), required=True)
+_organization = click.option("--organization", type=ORGANIZATION_NUMBER, required=True)
 
 
 class NotATestAccount(Refused):

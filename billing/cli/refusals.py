@@ -64,7 +64,7 @@ def sentence_of(error: BaseException) -> str | None:
         return "this file takes more memory than one file may have; split it [document_too_costly]"
     if isinstance(error, OSError):
         return _system_sentence(error)
-    return _database_sentence(error)
+    return _text_sentence(error) or _database_sentence(error)
 
 
 def end_with_sentence(error: Exception) -> click.ClickException:
@@ -116,6 +116,14 @@ def _system_sentence(error: OSError) -> str:
 
 def _shown(filename: object) -> str:
     return click.format_filename(filename if isinstance(filename, (str, bytes, Path)) else str(filename))
+
+
+def _text_sentence(error: BaseException) -> str | None:
+    """An argument that a terminal of another encoding wrote: the driver cannot send it as text."""
+    encodings = (error, error.__cause__)
+    if any(isinstance(each, UnicodeEncodeError) and each.encoding.startswith("utf") for each in encodings):
+        return "an argument is not text in UTF-8; type it again in a terminal set to UTF-8 [not_utf8]"
+    return None
 
 
 def _database_sentence(error: BaseException) -> str | None:

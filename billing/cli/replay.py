@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.opening import require_migrated
 from billing.cli.replay_output import BillRows, JsonLines, LineRows, Output, Words
 from billing.core.ids import OrganizationId
@@ -41,7 +42,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option("--tariff", type=click.UUID, help="A price list, as a draft, by its id; needs --organization.")
 @click.option("--from", "first", type=_day, help="First business date of issue. [default: from the beginning]")
 @click.option("--to", "last", type=_day, help="Last business date of issue. [default: until now]")
-@click.option("--organization", type=click.IntRange(min=1), help="Number of the unit. [default: all]")
+@click.option("--organization", type=ORGANIZATION_NUMBER, help="Number of the unit. [default: all]")
 @click.option("--workers", type=click.IntRange(1, _WORKERS_MAX), help="Processes that price. [default: one a core]")
 @click.option("--lines-csv", type=_file, help="Write every changed line into this file.")
 @click.option("--visits-csv", type=_file, help="Write every changed bill into this file.")

@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from billing.app import open_service
+from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.opening import require_migrated, sender_limits
 from billing.core.errors import Refused
 from billing.core.ids import OrganizationId
@@ -24,7 +25,7 @@ from billing.worker.sender import Sender
 
 T = TypeVar("T")
 
-_ORGANIZATION = click.option("--organization", type=click.IntRange(min=1), required=True, help="Number of the tenant.")
+_ORGANIZATION = click.option("--organization", type=ORGANIZATION_NUMBER, required=True, help="Number of the tenant.")
 
 
 class WebhookTestFailed(Refused):

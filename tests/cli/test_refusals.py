@@ -123,6 +123,15 @@ def test_file_that_cannot_be_used_is_one_sentence(
     assert_one_line(refused.stderr, path.name)
 
 
+def test_file_that_opens_and_cannot_be_read_is_named(database: DatabaseAddress) -> None:
+    addresses = {"VIENPHI_OWNER_URL": database.owner_url, "VIENPHI_DATABASE_URL": database.app_url}
+
+    refused = call("account", "change", "bank", "--settings", "/proc/self/mem", **addresses, VIENPHI_KEY="vp_1_x")
+
+    assert refused.exit_code == 1
+    assert_one_line(refused.stderr, "/proc/self/mem")
+
+
 def test_file_of_a_setting_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "wrong.toml").write_text("port 8080\n")
     (tmp_path / "latin").write_bytes(b"\xe9\xff")

@@ -9,6 +9,7 @@ from billing.core.errors import NotFound, Refused
 from billing.core.ids import OrganizationId
 from billing.db.context import Context
 from billing.db.database import Database
+from billing.db.tenants import require_organization
 from billing.notifications.domain.webhook import Attempt, Due, EndpointId, message_body, signed_headers, signing_key
 from billing.notifications.store.webhooks import ListedEndpoint, lock_endpoint
 from billing.notifications.store.webhooks import list_endpoints as read_endpoints
@@ -29,8 +30,9 @@ class EndpointHasMessages(Refused):
 
 
 async def list_endpoints(context: Context, organization_id: OrganizationId) -> Sequence[ListedEndpoint]:
-    """Every endpoint of an organization, stopped ones too, in order of age."""
+    """Every endpoint of an organization, stopped ones too, in order of age. Raises NotFound."""
     async with context.database.transaction(organization_id, read_only=True) as tx:
+        await require_organization(tx)
         return await read_endpoints(tx)
 
 

@@ -21,12 +21,12 @@ from billing.core.ids import ApiKeyId, FacilityId, LedgerAccountId, Organization
 from billing.core.reference_code import PREFIXES, PrefixesExhausted, prefix_of
 from billing.db.context import Clock, Ids
 from billing.db.database import Database, Transaction
-from billing.db.tenants import read_organizations
+from billing.db.tenants import NO_ORGANIZATION, read_organizations, require_organization
 from billing.ledger.domain.accounts import CHART, AccountKey, clearing_account
 from billing.ledger.store.journal import write_audit
 from billing.ledger.store.ledger_accounts import add_ledger_accounts
 from billing.organizations.domain.api_key import hash_secret, write_key
-from billing.organizations.service.setup_refusals import MALFORMED, NO_ORGANIZATION, TAKEN
+from billing.organizations.service.setup_refusals import MALFORMED, TAKEN
 from billing.organizations.store.api_keys import (
     KeyRow,
     PersonRow,
@@ -181,6 +181,7 @@ class Setup:
             raise InvalidValue(str(refusal), field="settings") from None
         account_id = ProviderAccountId(self._ids.new())
         async with self._setting_up(organization_id) as tx:
+            await require_organization(tx)
             bank_account_id = await self._bank_account(tx, bank_account)
             await add_provider_account(
                 tx,
@@ -211,8 +212,7 @@ class Setup:
     async def list_provider_accounts(self, organization_id: OrganizationId) -> list[ListedAccount]:
         """The accounts of an organization, by name. Raises NotFound."""
         async with self._database.transaction(organization_id, read_only=True) as tx:
-            if await find_organization(tx) is None:
-                raise NotFound(NO_ORGANIZATION, field="organization")
+            await require_organization(tx)
             return await list_provider_accounts(tx)
 
     async def add_key(
@@ -259,8 +259,9 @@ class Setup:
         return write_key(organization_id, secret)
 
     async def list_keys(self, organization_id: OrganizationId) -> list[KeyRow]:
-        """Every key ever given out, by name and age; none carries its secret."""
+        """Every key ever given out, by name and age; none carries its secret. Raises NotFound."""
         async with self._database.transaction(organization_id) as tx:
+            await require_organization(tx)
             return await read_keys(tx)
 
     async def revoke_key(self, organization_id: OrganizationId, key_id: ApiKeyId) -> None:
@@ -270,8 +271,9 @@ class Setup:
                 raise NotFound("no such key is alive", field="key_id")
 
     async def list_persons(self, organization_id: OrganizationId) -> list[PersonRow]:
-        """Everybody who works for the organization, by name."""
+        """Everybody who works for the organization, by name. Raises NotFound."""
         async with self._database.transaction(organization_id) as tx:
+            await require_organization(tx)
             return await list_persons(tx)
 
     async def rename_person(self, organization_id: OrganizationId, person_id: PersonId, name: str) -> None:

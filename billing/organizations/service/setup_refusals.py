@@ -1,7 +1,5 @@
 """What an operator is told when the schema refuses a set-up: the sentences by constraint."""
 
-NO_ORGANIZATION = "no such organization; vienphi organization list shows them, vienphi organization add adds one"
-
 ONE_MERCHANT = (
     "an account has this contract with the provider already (the same merchant, terminal, application or secret), here"
     " or for another organization; its money would be booked twice"

@@ -7,7 +7,7 @@ from asyncpg import ForeignKeyViolationError
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
-from billing.organizations.service.setup_refusals import NO_ORGANIZATION
+from billing.db.tenants import NO_ORGANIZATION, require_organization
 from billing.organizations.store.api_keys import find_persons
 from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.exception import DEFAULT_TERMS, ExceptionTerms, terms_of
@@ -47,7 +47,8 @@ async def set_exception_terms(
 async def read_exception_terms(
     database: Database, organization_id: OrganizationId
 ) -> dict[Reason | Why, ExceptionTerms]:
-    """The terms of each reason: the organization's own, else the defaults."""
+    """The terms of each reason: the organization's own, else the defaults. Raises NotFound."""
     async with database.transaction(organization_id) as tx:
+        await require_organization(tx)
         own = await store.read_exception_terms(tx)
     return {reason: terms_of(reason, own) for reason in DEFAULT_TERMS}
