@@ -73,6 +73,15 @@ def test_endpoint_is_added_only_with_secrets_that_exist_and_can_sign(given: dict
     assert f"active  {URL}  all topics  secret his  0 waiting, 0 dead" in listed
 
 
+@pytest.mark.parametrize("topic", ["invoice.update", "Invoice.updated", "", "webhook.test"])
+def test_unknown_topic_is_refused_with_the_known_ones(given: dict[str, str], topic: str) -> None:
+    refused = call(*ADD, "--topic", topic, URL, **given, VIENPHI_SECRET_HIS=SECRET)
+
+    assert refused.exit_code == 1
+    assert "known: invoice.issued, " in refused.stderr
+    assert called("webhook", "list", "--organization", "1", **given) == ""
+
+
 @pytest.mark.parametrize(("status", "exit_code"), [(204, 0), (500, 1), (302, 1), (410, 1)])
 def test_endpoint_is_tried_with_one_signed_message(given: dict[str, str], status: int, exit_code: int) -> None:
     secret = {"VIENPHI_SECRET_HIS": SECRET}

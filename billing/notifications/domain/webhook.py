@@ -56,6 +56,10 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
+TOPICS = ("invoice.issued", "invoice.updated", "intent.updated", "payment.received")
+"""Every topic of a webhook; the payload of each is described in the API document."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """Where an organization is told; no `topics` means all."""

@@ -21,7 +21,9 @@ from billing.core.errors import BillingError, InvalidValue, NotFound
 from billing.core.ids import OrganizationId
 from billing.db.context import Clock, Context, Ids
 from billing.db.database import Database
+from billing.db.tenants import require_organization
 from billing.notifications.domain.webhook import (
+    TOPICS,
     Attempt,
     DeliveryState,
     Due,
@@ -111,8 +113,9 @@ async def dispatch_once(
 
 
 async def list_dead(context: Context, organization_id: OrganizationId) -> Sequence[Mapping[str, Any]]:
-    """Messages that could not be told, oldest first."""
+    """Messages that could not be delivered, oldest first. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
+        await require_organization(tx)
         return await read_dead(tx, at_most=DEAD_SHOWN_MAX)
 
 
@@ -164,15 +167,18 @@ async def open_endpoint(
 
     Its address passes the same check as at each sending, as far as its name leads anywhere yet.
 
-    Raises WebhookAddressRefused, NotFound for the organization; InvalidValue for more than two secrets, what
-    `secret_of` raises for one that is missing, and WebhookSecretUnusable for one that cannot sign.
+    Raises WebhookAddressRefused, NotFound for the organization; InvalidValue for more than two secrets, for one secret
+    given twice and for an unknown topic, what `secret_of` raises for a secret that is missing, and
+    WebhookSecretUnusable for one that cannot sign.
     """
     try:
         await check_before_saving(url, AddressRules(allow_private=allow_private, allow_http=allow_http))
     except AddressRefused as refusal:
         raise WebhookAddressRefused(str(refusal), field="url") from None
-    if not 1 <= len(secret_names) <= _SECRETS_MAX:
-        raise InvalidValue("an endpoint has one secret, or two while the receiver changes over", field="secret")
+    if not 1 <= len(secret_names) <= _SECRETS_MAX or len(set(secret_names)) < len(secret_names):
+        raise InvalidValue("an endpoint has one secret, or two different ones for a while", field="secret")
+    if unknown := sorted(set(topics) - set(TOPICS)):
+        raise InvalidValue(f"unknown topic: {', '.join(unknown)}; known: {', '.join(TOPICS)}", field="topic")
     for name in secret_names:
         signing_key(secret_of(name))
     endpoint = Endpoint(
