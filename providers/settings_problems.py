@@ -1,5 +1,6 @@
 """Says which setting of an account is wrong, why, and what to do: never a value, since some of them are secrets."""
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
@@ -14,7 +15,6 @@ _OWN_WORDS = frozenset({"value_error", "assertion_error"})
 
 _SENTENCES = {
     "missing": "missing; add it",
-    "string_pattern_mismatch": "not written as {pattern} says",
     "string_too_short": "too short; at least {min_length} characters",
     "string_too_long": "too long; at most {max_length} characters",
     "too_short": "too short; at least {min_length}",
@@ -75,6 +75,8 @@ def _reason(error: ErrorDetails, settings_type: type[BaseModel] | None) -> str:
     kind = error["type"]
     if kind in _SENTENCES:
         return _SENTENCES[kind].format_map(error.get("ctx", {}))
+    if kind == "string_pattern_mismatch":
+        return _wrong_form(str(error.get("ctx", {}).get("pattern", "")))
     if kind == "extra_forbidden":
         return _unknown(error["loc"], settings_type)
     is_secret = settings_type is not None and bool(error["loc"]) and error["loc"][0] in secret_fields(settings_type)
@@ -82,6 +84,25 @@ def _reason(error: ErrorDetails, settings_type: type[BaseModel] | None) -> str:
         return "is not as the provider needs it"
     text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return text[:1].lower() + text[1:]
+
+
+_ONE_CLASS = re.compile(r"\^\[([^]]+)\]\{(\d+)(?:,(\d+))?\}\$")
+_KINDS = {"0-9": "digits", "A-Za-z": "letters", "A-Z": "capital letters", "a-z": "small letters", "!-~": "signs"}
+
+
+def _wrong_form(pattern: str) -> str:
+    """What a value must look like: the patterns of settings are mostly so many characters of some kinds."""
+    found = _ONE_CLASS.fullmatch(pattern)
+    if found is None:
+        return f"must match the pattern {pattern}"
+    kinds, least, most = found.groups()
+    names = []
+    for written, name in _KINDS.items():
+        if written in kinds:
+            names.append(name)
+            kinds = kinds.replace(written, "")
+    names += [f"{' '.join(kinds.replace(' ', ''))} and spaces" if " " in kinds else " ".join(kinds)] if kinds else []
+    return f"must be {least if most is None else f'{least} to {most}'} {', '.join(names)}"
 
 
 def _unknown(location: Sequence[int | str], settings_type: type[BaseModel] | None) -> str:
