@@ -45,6 +45,21 @@ def test_day_of_discharge_is_read_in_each_form(form: str) -> None:
     assert brief([row | {"ngayRa": written(str(row["ngayRa"]))} for row in ROWS]) == PAID
 
 
+def test_discharge_written_in_utc_counts_on_its_day_in_vietnam() -> None:
+    rows = [
+        {"ngayRa": "2025-12-31T18:30:00Z", "tBNCCTLuyKe": 100},
+        {"ngayRa": "2025-12-31T16:30:00.5Z", "tBNCCTLuyKe": 70},
+    ]
+
+    assert brief(rows) == [(date(2025, 12, 31), 70), (date(2026, 1, 1), 100)]
+
+
+@pytest.mark.parametrize("written", ["2025-12-31Z", "2025-13-31T18:30:00Z", "Z", "202512311830Z"])
+def test_discharge_that_is_no_time_of_utc_is_refused(written: str) -> None:
+    with pytest.raises(InvalidField):
+        paid_of([{"ngayRa": written, "tBNCCTLuyKe": 100}])
+
+
 def test_each_calendar_year_has_a_sum_of_its_own() -> None:
     last_year = {"ngayRa": "202512201600", "tBNCCTLuyKe": "14000000.50"}
 

@@ -7,8 +7,9 @@ Source: letter 1839/CNTT-PM of 2026-08-18; docs/reference/hospital-money.md, sec
 
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
+from billing.core.clock import VIETNAM
 from billing.core.errors import InvalidValue
 from billing.visits.domain.copay_history import CopayPaid, CumulativeCopay, difference
 from billing.visits.domain.finding import FindingCode
@@ -24,7 +25,7 @@ GATEWAY_KEYS = GATEWAY_KEYS_READ | {
 """The keys of a row of `DataCCT`, and those of them that are read."""
 
 _DIGITS = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})((?:[0-9]{4}){0,1}(?:[0-9]{2}){0,1})")
-_ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[ T]([0-9:.]+)Z?)?")
+_ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[ T]([0-9:.]+))?")
 _VIETNAMESE = re.compile(r"([0-9]{2})/([0-9]{2})/([0-9]{4})(?: ([0-9:]+))?")
 
 
@@ -50,9 +51,19 @@ def read_gateway_rows(rows: Sequence[Fields]) -> tuple[CopayPaid, ...]:
         raise InvalidField(rows[0].path, refusal.detail) from refusal
 
 
+def _in_vietnam(text: str) -> str:
+    """A time of UTC as the same time in Vietnam: at the end of a year the day decides which year it counts in."""
+    if not text.endswith("Z"):
+        return text
+    try:
+        return datetime.fromisoformat(text).astimezone(VIETNAM).strftime("%Y-%m-%dT%H:%M:%S")
+    except ValueError:
+        return text
+
+
 def _discharge(row: Fields) -> tuple[date, str]:
     """The day of ngayRa and a text that sorts by time: digits from the year on, ISO, or dd/mm/yyyy."""
-    text = row.text(_DISCHARGED).strip()
+    text = _in_vietnam(row.text(_DISCHARGED).strip())
     found = _DIGITS.fullmatch(text) or _ISO.fullmatch(text)
     if found is not None:
         year, month, day, time = found.groups()
