@@ -90,7 +90,8 @@ def exact_number(number: float, *, is_computed: bool = False) -> Decimal:
     exponent = exact.as_tuple().exponent
     if not isinstance(exponent, int) or not -_DIGITS_MAX <= exponent <= _DIGITS_MAX:
         raise InvalidValue("a number this large or this small is no price; correct it in the sheet")
-    return exact.quantize(Decimal(1)) if exponent > 0 else exact
+    whole = exact.quantize(Decimal(1)) if exponent > 0 else exact
+    return whole + 0 if whole.is_zero() else whole  # no sign on a zero
 
 
 def read_day_text(text: str) -> date:

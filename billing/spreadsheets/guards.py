@@ -14,7 +14,7 @@ TEXT_COLUMN = "enter the code again with all its zeros and format the column as 
 
 _PROTECTED = re.compile(r'="((?:[^"]|"")*)"')
 _APOSTROPHES = ("'", "‘", "’")  # a program that corrects quotation marks writes the curved ones
-_ERROR = re.compile(r"#(?:N/A|NAME\?|[A-Z]+(?:/0)?!)|#{2,}", re.IGNORECASE)
+_ERROR = re.compile(r"#(?:N/[A-Z]+|\S*[!?])|#{2,}", re.IGNORECASE)  # `#¡REF!` and `#N/V` in other languages
 _EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+E[+-]?|E[+-])\d+", re.IGNORECASE | re.ASCII)
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|thg ?\\d{1,2}"
 _DAY = re.compile(
@@ -25,6 +25,7 @@ _DAY = re.compile(
 _SHORT_CHAPTER = re.compile(r"\d\.\d{4}(?:\.\d{4})?", re.ASCII)
 _NUMBER = re.compile(r"[1-9]\d*[.,]\d+|0[.,]\d+", re.ASCII)
 _OFFICIAL = re.compile(r"\d{2}\.\d{4}(?:\.\d{4})?", re.ASCII)
+_NEARLY_OFFICIAL = re.compile(r"[\dOIl]{2}[.,][\dOIl]{4}(?:[.,][\dOIl]{4})?", re.ASCII | re.IGNORECASE)
 _DIGITS = re.compile(r"[1-9]\d*|0", re.ASCII)
 _YES_OR_NO = frozenset({"true", "false"})
 
@@ -56,6 +57,8 @@ def code_changed(text: str, *, is_marked_text: bool) -> str:
         return "a formula, or a yes or no, stands in place of a code; enter the code as text"
     if unicodedata.normalize("NFKC", text).translate(LOOK_LIKE_LATIN) != text:
         return "signs of this code only look like Latin letters and digits; enter the code again"
+    if any(mark in text for mark in _APOSTROPHES):
+        return "an apostrophe is no part of a code; enter the code again without it"
     return _zeros_lost(text, is_marked_text=is_marked_text)
 
 
@@ -64,6 +67,8 @@ def _zeros_lost(text: str, *, is_marked_text: bool) -> str:
         return f"this code lost the zero in front (0{text}); {TEXT_COLUMN}"
     if not is_marked_text and _NUMBER.fullmatch(text) and not _OFFICIAL.fullmatch(text):
         return f"this code is a number, so zeros may be lost; {TEXT_COLUMN}"
+    if _NEARLY_OFFICIAL.fullmatch(text) and not _OFFICIAL.fullmatch(text):
+        return "this code has a comma or a letter in place of a point or a digit; enter the code again"
     return ""
 
 
