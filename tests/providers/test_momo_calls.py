@@ -1,12 +1,10 @@
 """MoMo asked: orders, questions, refunds, and whatever the outside world does instead of answering."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import httpx
 import pytest
-import respx
 
 from providers.contract import Notice, Outcome, PaymentRefused, PaymentUnknown
 from providers.momo.signing import CREATE, REFUND, signature_of, signed_text
@@ -24,10 +22,7 @@ PAGE = {
 }
 
 
-@pytest.fixture
-def world() -> Iterator[respx.Router]:
-    with respx.mock(base_url=f"{HOST}/v2/gateway/api", assert_all_called=False) as mocked:
-        yield mocked
+WORLD_URL = f"{HOST}/v2/gateway/api"
 
 
 async def create(amount: int = 350_000) -> object:

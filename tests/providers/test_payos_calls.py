@@ -1,12 +1,10 @@
 """payOS asked: links, questions, cancellations, and whatever the outside world does instead of answering."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import httpx
 import pytest
-import respx
 
 from providers.contract import Notices, Outcome, PaymentRefused, PaymentUnknown
 from providers.payos.signing import create_text, signature_of
@@ -47,10 +45,7 @@ def transfer(**changed: object) -> dict[str, object]:
     }
 
 
-@pytest.fixture
-def world() -> Iterator[respx.Router]:
-    with respx.mock(base_url=HOST, assert_all_called=False) as mocked:
-        yield mocked
+WORLD_URL = HOST
 
 
 async def create(**settings: object):

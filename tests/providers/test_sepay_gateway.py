@@ -1,13 +1,11 @@
 """SePay's gateway: the signed form by the vectors, the IPN that shows a key and signs nothing, and its questions."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
-import respx
 
 from providers.contract import (
     BadSignature,
@@ -176,10 +174,7 @@ def test_every_verdict_but_try_later_is_200(verdict):
 # ---- questions
 
 
-@pytest.fixture
-def world() -> Iterator[respx.Router]:
-    with respx.mock(base_url=API, assert_all_called=False) as mocked:
-        yield mocked
+WORLD_URL = API
 
 
 async def asked() -> Notice:

@@ -1,6 +1,5 @@
 """Stripe asked for money back and to stop asking, and what the outside world does instead of answering."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -31,10 +30,7 @@ UNKNOWN_REF = replace(KNOWN, provider_reference="")
 NOTHING = {"object": "list", "data": [], "has_more": False}
 
 
-@pytest.fixture
-def world() -> Iterator[respx.Router]:
-    with respx.mock(base_url=HOST, assert_all_called=False) as mocked:
-        yield mocked
+WORLD_URL = HOST
 
 
 def error(code: str = "invalid", kind: str = "invalid_request_error") -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """ZaloPay asked: orders, questions, refunds, and whatever the outside world does instead of answering."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
 import pytest
-import respx
 
 from providers.contract import (
     Notice,
@@ -19,11 +17,7 @@ from providers.zalopay.signing import CREATE, REFUND, joined, mac_of
 from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
 from tests.providers.zalopay_samples import ANSWER, HOST, KEY1, KNOWN, REFUND_REQUEST, REQUEST, application, one, told
 
-
-@pytest.fixture
-def world() -> Iterator[respx.Router]:
-    with respx.mock(base_url=HOST, assert_all_called=False) as mocked:
-        yield mocked
+WORLD_URL = HOST
 
 
 async def created(**settings: Any) -> str:

@@ -1,17 +1,10 @@
 """Issued invoices are computed once more: each gives itself, a draft tells who would pay more; nothing is written."""
 
-import asyncio
-import multiprocessing
-import os
-import signal
-import sys
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from importlib import resources
-from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -22,14 +15,13 @@ from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import InvoiceId
 from billing.core.money import Dong, Shares
-from billing.db.database import Database, DatabaseUnavailable
+from billing.db.database import Database
 from billing.invoices.domain.invoice_diff import BillChange, Tally
 from billing.invoices.service import reprice as recomputing
 from billing.invoices.service.issue import issue_invoice
 from billing.invoices.service.reprice import (
     OtherProcesses,
     Period,
-    RecomputingStopped,
     read_drafted_list,
     recompute,
 )
@@ -38,7 +30,7 @@ from billing.tariffs.domain.tariff import ListedPrice, TariffId, TariffIncomplet
 from billing.tariffs.service.price_lists import PriceListTerms, import_tariff
 from billing.visit_accounts.service.record_visits import take_visit
 from billing.visits.formats.visit_document import content_hash
-from tests.builders import FACILITY_CODE, drug_line, service_line, visit_document
+from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
 from tests.services.persons import actors
 from tests.services.road import Road
@@ -285,84 +277,6 @@ async def test_bill_without_a_price_under_the_running_code_names_the_rule(
     refusal = changes[0].refusal
     assert refusal is not None
     assert (refusal.code, refusal.rule) == ("not_supported", "B-040")
-
-
-async def test_processes_tell_the_same_as_one(road: Road, database: DatabaseAddress) -> None:
-    for number in range(1, 6):
-        document = visit_document(ma_lk=f"LK{number}")
-        document["lines"].append(drug_line(2, quantity=str(number), price="1000"))
-        await issue(road, document)
-    draft = Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
-
-    assert await replay(road, draft=draft, processes=two_processes(database)) == await replay(road, draft=draft)
-
-
-async def test_process_that_ends_stops_the_replay_by_name(
-    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(1, 13):
-        await issue(road, visit_document(ma_lk=f"LK{number}"))
-    monkeypatch.setattr(recomputing, "SPAN", 1)
-
-    async with aclosing(recompute(road.context.database, processes=two_processes(database))) as outcomes:
-        assert (await anext(outcomes)).outcome.tally.bills == 1
-        multiprocessing.active_children()[0].kill()
-        with pytest.raises(RecomputingStopped):
-            async for _ in outcomes:
-                await asyncio.sleep(0.05)
-
-
-KILLED_REPLAY = """
-import asyncio, multiprocessing, os, signal, sys
-from billing.invoices.service.reprice import OtherProcesses, recompute
-from billing.db.database import Database
-
-async def main(url):
-    database = await Database.open(url)
-    async for _ in recompute(database, processes=OtherProcesses(2, url)):
-        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
-"""
-
-
-async def test_processes_end_when_the_replay_was_killed(road: Road, database: DatabaseAddress) -> None:
-    await issue(road, visit_document())
-
-    killed = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", KILLED_REPLAY, database.app_url, stdout=asyncio.subprocess.PIPE
-    )
-    assert killed.stdout is not None
-    children = [int(pid) for pid in (await killed.stdout.readline()).split()]
-    for _ in range(400):
-        if not any(map(_lives, children)):
-            break
-        await asyncio.sleep(0.05)
-    alive = [pid for pid in children if _lives(pid)]
-    for pid in alive:
-        os.kill(pid, signal.SIGKILL)
-    await killed.wait()
-
-    assert children
-    assert alive == []
-
-
-def _lives(pid: int) -> bool:
-    """Whether a process is there and no zombie (Linux)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-async def test_process_without_a_database_says_so(road: Road) -> None:
-    await issue(road, visit_document())
-    nowhere = OtherProcesses(2, "postgresql://nobody@127.0.0.1:1/nowhere")
-
-    with pytest.raises(DatabaseUnavailable):
-        await replay(road, processes=nowhere)
 
 
 async def test_spans_of_several_pages_give_every_invoice_once_and_in_order(

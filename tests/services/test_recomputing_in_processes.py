@@ -1,0 +1,102 @@
+"""Repricing in several processes: the same as in one, and none left behind when it ends."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import sys
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from billing.db.database import DatabaseUnavailable
+from billing.invoices.service import reprice as recomputing
+from billing.invoices.service.reprice import (
+    OtherProcesses,
+    RecomputingStopped,
+    recompute,
+)
+from billing.invoices.service.reprice_batch import Draft
+from tests.builders import drug_line, visit_document
+from tests.conftest import DatabaseAddress
+from tests.services.road import Road
+from tests.services.test_recomputing import FIGURES, LEVEL_OF_DIGIT_4, issue, replay, two_processes
+
+
+async def test_processes_tell_the_same_as_one(road: Road, database: DatabaseAddress) -> None:
+    for number in range(1, 6):
+        document = visit_document(ma_lk=f"LK{number}")
+        document["lines"].append(drug_line(2, quantity=str(number), price="1000"))
+        await issue(road, document)
+    draft = Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
+
+    assert await replay(road, draft=draft, processes=two_processes(database)) == await replay(road, draft=draft)
+
+
+async def test_process_that_ends_stops_the_replay_by_name(
+    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 13):
+        await issue(road, visit_document(ma_lk=f"LK{number}"))
+    monkeypatch.setattr(recomputing, "SPAN", 1)
+
+    async with aclosing(recompute(road.context.database, processes=two_processes(database))) as outcomes:
+        assert (await anext(outcomes)).outcome.tally.bills == 1
+        multiprocessing.active_children()[0].kill()
+        with pytest.raises(RecomputingStopped):
+            async for _ in outcomes:
+                await asyncio.sleep(0.05)
+
+
+KILLED_REPLAY = """
+import asyncio, multiprocessing, os, signal, sys
+from billing.invoices.service.reprice import OtherProcesses, recompute
+from billing.db.database import Database
+
+async def main(url):
+    database = await Database.open(url)
+    async for _ in recompute(database, processes=OtherProcesses(2, url)):
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_processes_end_when_the_replay_was_killed(road: Road, database: DatabaseAddress) -> None:
+    await issue(road, visit_document())
+
+    killed = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED_REPLAY, database.app_url, stdout=asyncio.subprocess.PIPE
+    )
+    assert killed.stdout is not None
+    children = [int(pid) for pid in (await killed.stdout.readline()).split()]
+    for _ in range(400):
+        if not any(map(_lives, children)):
+            break
+        await asyncio.sleep(0.05)
+    alive = [pid for pid in children if _lives(pid)]
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+    await killed.wait()
+
+    assert children
+    assert alive == []
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there and no zombie (Linux)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_process_without_a_database_says_so(road: Road) -> None:
+    await issue(road, visit_document())
+    nowhere = OtherProcesses(2, "postgresql://nobody@127.0.0.1:1/nowhere")
+
+    with pytest.raises(DatabaseUnavailable):
+        await replay(road, processes=nowhere)
