@@ -1,0 +1,79 @@
+"""The contract between vienphi and a payment provider: values both sides speak and the abilities a provider may have.
+
+A provider is one class whose bases are its abilities. It is given its account's settings and HTTP client, keeps no
+state between calls, sees no invoice and imports nothing of billing. It verifies raw bytes before it reads a field.
+Amounts are whole đồng; moments carry a zone. Source: docs/design.md §5 and §7.
+"""
+
+from providers.contract.callbacks import (
+    BadSignature,
+    Bill,
+    BillInquiry,
+    BillState,
+    Callback,
+    Callbacks,
+    Inquiries,
+    Movement,
+    Notice,
+    Notices,
+    Outcome,
+    Payer,
+    Reply,
+    Unreadable,
+    Verdict,
+)
+from providers.contract.payments import (
+    PURPOSE_LENGTH_MAX,
+    AnyAmount,
+    Feeds,
+    FeedUnknown,
+    KnownPayment,
+    PaymentInstruction,
+    PaymentRefused,
+    PaymentRequest,
+    PaymentUnknown,
+    PollSchedule,
+    Provider,
+    ProviderUnreachable,
+    Queries,
+)
+from providers.contract.refunds import Cancellations, RefundRequest, Refunds, Told
+from providers.contract.settlements import SettlementFiles, SettlementLine, SettlementUnreadable
+
+__all__ = [
+    "PURPOSE_LENGTH_MAX",
+    "AnyAmount",
+    "BadSignature",
+    "Bill",
+    "BillInquiry",
+    "BillState",
+    "Callback",
+    "Callbacks",
+    "Cancellations",
+    "FeedUnknown",
+    "Feeds",
+    "Inquiries",
+    "KnownPayment",
+    "Movement",
+    "Notice",
+    "Notices",
+    "Outcome",
+    "Payer",
+    "PaymentInstruction",
+    "PaymentRefused",
+    "PaymentRequest",
+    "PaymentUnknown",
+    "PollSchedule",
+    "Provider",
+    "ProviderUnreachable",
+    "Queries",
+    "RefundRequest",
+    "Refunds",
+    "Reply",
+    "SettlementFiles",
+    "SettlementLine",
+    "SettlementUnreadable",
+    "Told",
+    "Unreadable",
+    "Verdict",
+]
