@@ -146,12 +146,12 @@ def may_name_code(content: str) -> bool:
 class Extraction:
     """The codes of a transfer text, distinct and in order.
 
-    `squeezed` says they were found only after spaces and signs were taken out: two pieces may have met by accident,
+    `rejoined` says they were found only after spaces and signs were taken out: two pieces may have met by accident,
     so the amount must then equal the amount due.
     """
 
     codes: tuple[str, ...]
-    squeezed: bool
+    rejoined: bool
 
 
 def extract_codes(content: str, grammar: Grammar) -> Extraction:
@@ -162,16 +162,16 @@ def extract_codes(content: str, grammar: Grammar) -> Extraction:
     TRANSFER_TEXT_LENGTH_MAX characters is no bank's narrative and gives no code, so that a person decides.
     """
     if len(content) > TRANSFER_TEXT_LENGTH_MAX:
-        return Extraction((), squeezed=False)
+        return Extraction((), rejoined=False)
     text = upper_without_marks(content)
     codes = tuple(dict.fromkeys(grammar.find(text)))
     if codes:
-        return Extraction(codes, squeezed=False)
-    found = squeezed_codes(content, grammar)
-    return Extraction(found, squeezed=bool(found))
+        return Extraction(codes, rejoined=False)
+    found = rejoined_codes(content, grammar)
+    return Extraction(found, rejoined=bool(found))
 
 
-def squeezed_codes(content: str, grammar: Grammar) -> tuple[str, ...]:
+def rejoined_codes(content: str, grammar: Grammar) -> tuple[str, ...]:
     """The codes that appear once everything outside A–Z and 0–9 is taken out.
 
     For a caller whose direct codes turned out never to have been issued.

@@ -26,7 +26,7 @@ from billing.core.ids import OrganizationId
 from billing.db.database import DatabaseLimits
 from billing.logs import configure_logs
 from billing.payments.service.context import PaymentContext
-from billing.payments.service.intake import Intake, IntakeLimits, _Lane
+from billing.payments.service.intake import Intake, IntakeLimits, _IntakeQueue
 from billing.web.server import serving
 from billing.web.surroundings import SURROUNDINGS
 from providers.contract import BadSignature, Callback, Callbacks, Reply, Verdict
@@ -42,7 +42,7 @@ class OneByOne(Intake):
         super().__init__(context, replace(limits or IntakeLimits(), lanes=BASELINE_WRITERS, batch_max=1))
         self._turn = 0
 
-    def _lane(self, _organization_id: OrganizationId) -> _Lane:
+    def _lane(self, _organization_id: OrganizationId) -> _IntakeQueue:
         """Each in turn, where the intake has one lane for an organization."""
         self._turn = (self._turn + 1) % BASELINE_WRITERS
         return self._lanes[self._turn]

@@ -5,7 +5,7 @@ import pytest
 from billing.core.money import Dong
 from billing.payments.domain.intent import IntentState, advance
 from providers.contract import Outcome
-from tests.domain.fold_builders import intent, invoice
+from tests.domain.event_builders import intent, invoice
 
 S = IntentState
 _ORDER = [S.CREATED, S.PENDING, S.UNKNOWN, S.FAILED, S.SUCCEEDED]

@@ -12,8 +12,8 @@ from billing.payments.domain.event import Codes, Source
 from billing.payments.domain.payment import Why
 from billing.payments.domain.reference_links import normal_reference
 from providers.contract import Movement, Outcome, Verdict
-from tests.domain.fold_builders import ACCOUNT, NOON, OTHER_ACCOUNT, code, intent, invoice, run, telling, use
-from tests.domain.test_folding import reasons
+from tests.domain.event_builders import ACCOUNT, NOON, OTHER_ACCOUNT, code, intent, invoice, payment_event, run, use
+from tests.domain.test_apply_events import reasons
 
 BEFORE = PaymentId(UUID(int=5))
 OWN = {"account_id": ACCOUNT, "name": "transaction:T0"}
@@ -29,14 +29,14 @@ def two_intents() -> dict[str, object]:
 
 @pytest.mark.parametrize("day", [-1, 0, 1])
 def test_reference_of_another_channel_is_the_same_money_within_a_day(day: int) -> None:
-    told = telling(bank_reference="FT1")
+    told = payment_event(bank_reference="FT1")
 
-    folded = run(told, uses=[use(BEFORE, booked_on=NOON.date() + timedelta(days=day), codes=frozenset({code()}))])
+    batch_result = run(told, uses=[use(BEFORE, booked_on=NOON.date() + timedelta(days=day), codes=frozenset({code()}))])
 
-    assert (folded.payments, folded.cases) == ([], [])
-    assert folded.verdicts == {told.delivery_id: Verdict.DUPLICATE}
-    assert [one.payment_id for one in folded.uses] == [BEFORE]
-    assert {fact.fact_id for fact in folded.attached.values()} == {BEFORE}
+    assert (batch_result.payments, batch_result.cases) == ([], [])
+    assert batch_result.verdicts == {told.delivery_id: Verdict.DUPLICATE}
+    assert [one.payment_id for one in batch_result.uses] == [BEFORE]
+    assert {fact.fact_id for fact in batch_result.attached.values()} == {BEFORE}
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_reference_of_another_channel_is_the_same_money_within_a_day(day: int) -
     ids=["two-days-later", "two-days-before", "other-transfer", "same-channel-other-code", "same-channel-other-amount"],
 )
 def test_repeated_reference_of_another_transfer_is_money_of_its_own(changes: dict[str, object]) -> None:
-    folded = run(telling(bank_reference="FT1"), uses=[use(BEFORE, **changes)])
+    batch_result = run(payment_event(bank_reference="FT1"), uses=[use(BEFORE, **changes)])
 
-    assert len(folded.payments) == 1
-    assert folded.cases == []
+    assert len(batch_result.payments) == 1
+    assert batch_result.cases == []
 
 
 @pytest.mark.parametrize(
@@ -68,109 +68,115 @@ def test_repeated_reference_of_another_transfer_is_money_of_its_own(changes: dic
     ids=["other-code", "other-amount", "same-channel", "same-channel-same-code"],
 )
 def test_contradicted_reference_is_booked_and_for_a_person(changes: dict[str, object]) -> None:
-    folded = run(telling(bank_reference="FT1"), uses=[use(BEFORE, **changes)])
+    batch_result = run(payment_event(bank_reference="FT1"), uses=[use(BEFORE, **changes)])
 
-    [(payment, _)] = folded.payments
-    assert [(case.reason, case.payment_id) for case in folded.cases] == [(Reason.BANK_REFERENCE_REPEATED, payment.id)]
+    [(payment, _)] = batch_result.payments
+    assert [(case.reason, case.payment_id) for case in batch_result.cases] == [
+        (Reason.BANK_REFERENCE_REPEATED, payment.id)
+    ]
 
 
 def test_second_id_of_a_channel_is_no_money_that_its_first_id_named() -> None:
     """The payment bears a name of this channel already, though another channel told of it first."""
     known = [use(BEFORE), use(BEFORE, **OWN)]
 
-    folded = run(telling(bank_reference="FT1"), uses=known)
+    batch_result = run(payment_event(bank_reference="FT1"), uses=known)
 
-    assert len(folded.payments) == 1
-    assert reasons(folded) == [Reason.BANK_REFERENCE_REPEATED]
+    assert len(batch_result.payments) == 1
+    assert reasons(batch_result) == [Reason.BANK_REFERENCE_REPEATED]
 
 
 def test_each_of_two_equal_transfers_is_linked_once() -> None:
     """Both channels tell of both; the reference is one, and no code tells them apart."""
-    first = [telling(name, bank_reference="FT1", codes=Codes()) for name in ("T1", "T2")]
-    second = [telling(name, bank_reference="FT1", codes=Codes(), account_id=OTHER_ACCOUNT) for name in ("B1", "B2")]
+    first = [payment_event(name, bank_reference="FT1", codes=Codes()) for name in ("T1", "T2")]
+    second = [
+        payment_event(name, bank_reference="FT1", codes=Codes(), account_id=OTHER_ACCOUNT) for name in ("B1", "B2")
+    ]
 
-    folded = run(*first, *second)
+    batch_result = run(*first, *second)
 
-    assert len(folded.payments) == 2
-    assert Reason.KEYS_MEET_TWO_FACTS in reasons(folded)
+    assert len(batch_result.payments) == 2
+    assert Reason.KEYS_MEET_TWO_FACTS in reasons(batch_result)
 
 
 def test_code_says_which_of_two_equal_transfers_is_meant() -> None:
     codes = [Codes(direct=(code(number),)) for number in (1, 2)]
-    tellings = [telling(f"T{n}", bank_reference="FT1", codes=one) for n, one in enumerate(codes)]
+    payment_events = [payment_event(f"T{n}", bank_reference="FT1", codes=one) for n, one in enumerate(codes)]
     again = [
-        telling(f"B{n}", bank_reference="FT1", codes=one, account_id=OTHER_ACCOUNT)
+        payment_event(f"B{n}", bank_reference="FT1", codes=one, account_id=OTHER_ACCOUNT)
         for n, one in reversed(list(enumerate(codes)))
     ]
 
-    folded = run(*tellings, *again, **two_intents())  # type: ignore[arg-type]
+    batch_result = run(*payment_events, *again, **two_intents())  # type: ignore[arg-type]
 
-    assert len(folded.payments) == 2
-    assert folded.cases == []
-    assert [one.owed for one in folded.invoices.values()] == [0, 0]
+    assert len(batch_result.payments) == 2
+    assert batch_result.cases == []
+    assert [one.owed for one in batch_result.invoices.values()] == [0, 0]
 
 
 def test_squeezed_code_of_the_other_channel_counts_as_a_code() -> None:
     """Its payment was booked under that code: a transfer under another code must not vanish behind it."""
-    first = telling("T1", bank_reference="FT1", codes=Codes(squeezed=(code(2),)))
-    second = telling("B1", bank_reference="FT1", account_id=OTHER_ACCOUNT)
+    first = payment_event("T1", bank_reference="FT1", codes=Codes(rejoined=(code(2),)))
+    second = payment_event("B1", bank_reference="FT1", account_id=OTHER_ACCOUNT)
 
-    folded = run(first, second, **two_intents())  # type: ignore[arg-type]
+    batch_result = run(first, second, **two_intents())  # type: ignore[arg-type]
 
-    assert len(folded.payments) == 2
-    assert reasons(folded) == [Reason.BANK_REFERENCE_REPEATED]
+    assert len(batch_result.payments) == 2
+    assert reasons(batch_result) == [Reason.BANK_REFERENCE_REPEATED]
 
 
 @pytest.mark.parametrize("coded_first", [True, False])
-def test_telling_without_a_code_is_linked_to_one_with_a_code(coded_first: bool) -> None:
+def test_webhooks_without_a_code_is_linked_to_one_with_a_code(coded_first: bool) -> None:
     pair = [
-        telling("T1", bank_reference="FT1"),
-        telling("B1", bank_reference="FT1", account_id=OTHER_ACCOUNT, codes=Codes()),
+        payment_event("T1", bank_reference="FT1"),
+        payment_event("B1", bank_reference="FT1", account_id=OTHER_ACCOUNT, codes=Codes()),
     ]
 
-    folded = run(*(pair if coded_first else reversed(pair)))
+    batch_result = run(*(pair if coded_first else reversed(pair)))
 
-    [(payment, _)] = folded.payments
-    later = [(case.reason, case.payment_id, case.intent_id) for case in folded.cases if case.intent_id is not None]
+    [(payment, _)] = batch_result.payments
+    later = [
+        (case.reason, case.payment_id, case.intent_id) for case in batch_result.cases if case.intent_id is not None
+    ]
     expected = (Reason.CODE_NAMED_LATER, payment.id, intent(invoices=[]).id)
     assert later == ([] if coded_first else [expected]), "a person assigns what was booked without its code"
 
 
 def test_status_poll_without_an_id_describes_the_transfer_that_was_called_back() -> None:
-    polled = telling("Q1", keys=["transfer:q1"], bank_reference="FT1", source=Source.QUERY)
+    polled = payment_event("Q1", keys=["transfer:q1"], bank_reference="FT1", source=Source.QUERY)
 
-    assert len(run(telling("T1", bank_reference="FT1"), polled).payments) == 1
-    assert len(run(polled, telling("T1", bank_reference="FT1")).payments) == 1
+    assert len(run(payment_event("T1", bank_reference="FT1"), polled).payments) == 1
+    assert len(run(polled, payment_event("T1", bank_reference="FT1")).payments) == 1
 
 
 def test_two_transfers_without_ids_of_one_source_are_two_movements() -> None:
-    tellings = [telling(name, keys=[f"transfer:{name}"], bank_reference="FT1") for name in ("a", "b")]
+    payment_events = [payment_event(name, keys=[f"transfer:{name}"], bank_reference="FT1") for name in ("a", "b")]
 
-    folded = run(*tellings)
+    batch_result = run(*payment_events)
 
-    assert len(folded.payments) == 2
-    assert reasons(folded) == [Why.PAID_AGAIN, Reason.BANK_REFERENCE_REPEATED]
+    assert len(batch_result.payments) == 2
+    assert reasons(batch_result) == [Why.PAID_AGAIN, Reason.BANK_REFERENCE_REPEATED]
 
 
 def test_reference_of_before_names_were_kept_still_links() -> None:
-    folded = run(telling(bank_reference="FT1"), uses=[use(BEFORE, account_id=ACCOUNT, source="", name="")])
+    batch_result = run(payment_event(bank_reference="FT1"), uses=[use(BEFORE, account_id=ACCOUNT, source="", name="")])
 
-    assert folded.payments == []
+    assert batch_result.payments == []
 
 
 def test_refund_is_not_linked_to_the_payment_of_its_reference() -> None:
-    folded = run(
-        telling("T1", bank_reference="FT1"),
-        telling("R1", bank_reference="FT1", account_id=OTHER_ACCOUNT, movement=Movement.REFUNDED),
+    batch_result = run(
+        payment_event("T1", bank_reference="FT1"),
+        payment_event("R1", bank_reference="FT1", account_id=OTHER_ACCOUNT, movement=Movement.REFUNDED),
     )
 
-    assert (len(folded.payments), len(folded.outflows)) == (1, 1)
+    assert (len(batch_result.payments), len(batch_result.outflows)) == (1, 1)
 
 
 def test_pending_telling_keeps_no_reference() -> None:
-    folded = run(telling(bank_reference="FT1", outcome=Outcome.PENDING))
+    batch_result = run(payment_event(bank_reference="FT1", outcome=Outcome.PENDING))
 
-    assert folded.uses == []
+    assert batch_result.uses == []
 
 
 def test_references_are_compared_without_blanks_and_case() -> None:

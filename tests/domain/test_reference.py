@@ -25,7 +25,7 @@ from billing.core.reference_code import (
     prefix_of,
     purpose_text,
     reference_code,
-    squeezed_codes,
+    rejoined_codes,
 )
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "transfer_content.json").read_text("utf-8"))["vectors"]
@@ -215,31 +215,31 @@ def test_code_is_found_whatever_the_bank_did_to_the_text(content):
 
 
 def test_code_as_it_stands_is_not_squeezed():
-    assert extract_codes("MBVCB.1.2.K7ABCDEFR VIEN PHI.CT tu 9", _K7) == Extraction(("K7ABCDEFR",), squeezed=False)
+    assert extract_codes("MBVCB.1.2.K7ABCDEFR VIEN PHI.CT tu 9", _K7) == Extraction(("K7ABCDEFR",), rejoined=False)
 
 
 @pytest.mark.parametrize("content", ["K7ABC\nDEFR", "K7 AB CD EF R", "viện phí k7abcd-efr"])
 def test_code_broken_by_spaces_is_found_squeezed(content):
-    assert extract_codes(content, _K7) == Extraction(("K7ABCDEFR",), squeezed=True)
+    assert extract_codes(content, _K7) == Extraction(("K7ABCDEFR",), rejoined=True)
 
 
 def test_whole_code_wins_over_one_that_only_squeezing_would_show():
     other = reference_code("K7", 12345)
     content = f"{other} K7ABC DEFR"
 
-    assert extract_codes(content, _K7) == Extraction((other,), squeezed=False)
+    assert extract_codes(content, _K7) == Extraction((other,), rejoined=False)
 
 
 @pytest.mark.parametrize("content", ["", "K7ABCDEF", "K7ABCDEFS", "K7ABDCEFR", "K8ABCDEFR", "NGUYEN VAN A CHUYEN TIEN"])
 def test_cut_mistyped_foreign_or_missing_code_is_not_found(content):
-    assert extract_codes(content, _K7) == Extraction((), squeezed=False)
+    assert extract_codes(content, _K7) == Extraction((), rejoined=False)
 
 
 def test_squeezed_codes_are_told_also_beside_a_whole_one():
     other = reference_code("K7", 12345)
 
-    assert squeezed_codes(f"{other} K7ABC DEFR", _K7) == (other, "K7ABCDEFR")
-    assert squeezed_codes("x" * (TRANSFER_TEXT_LENGTH_MAX + 1), _K7) == ()
+    assert rejoined_codes(f"{other} K7ABC DEFR", _K7) == (other, "K7ABCDEFR")
+    assert rejoined_codes("x" * (TRANSFER_TEXT_LENGTH_MAX + 1), _K7) == ()
 
 
 def test_two_codes_are_both_told_in_order():
@@ -258,7 +258,7 @@ def test_organization_with_two_prefixes_finds_codes_of_both():
 
 def test_code_hidden_behind_a_false_start_is_found():
     # The prefix twice: the first offset fails the check, the second overlaps it and holds.
-    assert extract_codes("K7K7ABCDEFR", _K7) == Extraction(("K7ABCDEFR",), squeezed=False)
+    assert extract_codes("K7K7ABCDEFR", _K7) == Extraction(("K7ABCDEFR",), rejoined=False)
 
 
 def test_overlapping_codes_are_both_told_without_a_check():
@@ -270,7 +270,7 @@ def test_overlapping_codes_are_both_told_without_a_check():
 def test_text_beyond_the_limit_gives_no_code():
     padding = "x " * (TRANSFER_TEXT_LENGTH_MAX // 2)
 
-    assert extract_codes("K7ABCDEFR " + padding, _K7) == Extraction((), squeezed=False)
+    assert extract_codes("K7ABCDEFR " + padding, _K7) == Extraction((), rejoined=False)
     assert extract_codes("K7ABCDEFR " + padding[: TRANSFER_TEXT_LENGTH_MAX - 10], _K7).codes == ("K7ABCDEFR",)
 
 

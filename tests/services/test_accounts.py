@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.worker.payment_event import TurnedClock
 
 from billing.core.ids import OrganizationId
 from billing.db.context import Ids, utc_now
@@ -23,7 +24,6 @@ from billing.organizations.store.organizations import ProviderAccountRow
 from tests.builders import ACCOUNT_NAME, BANK_BIN, add_demo_hospital, build_sandbox
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road
-from tests.worker.telling import TurnedClock
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from billing.core.ids import OrganizationId
 from billing.db.database import Database
 from billing.invoices.service.issue import find_invoice
 from billing.ledger.store.journal import read_trial_balance
-from billing.payments.service.intake import Intake, IntakeLimits, LaneFull
+from billing.payments.service.intake import Intake, IntakeLimits, QueueFull
 from providers.contract import Movement, Outcome, Verdict
 from tests.conftest import DatabaseAddress
 from tests.services.road import OWED, Road, assert_books_are_right, find_doubts
@@ -187,7 +187,7 @@ async def test_money_that_leaves_unasked_is_in_the_ledger_and_with_a_person(road
 
 @pytest.mark.parametrize("movement", [Movement.REFUNDED, Movement.REVERSED])
 async def test_money_that_leaves_is_owed_again(road: Road, movement: Movement) -> None:
-    """A reversal nobody asked for, under the money's own name: booked, undone, and with a person."""
+    """A reversal nobody asked for, under the money's own name: booked, reversal, and with a person."""
     bill = await road.bill()
     told = road.notice("T1", bill.code)
 
@@ -282,7 +282,7 @@ async def test_full_lane_refuses_and_the_next_delivery_is_exact(road: Road) -> N
         answers = await asyncio.gather(
             *(intake.submit(road.delivery(notice)) for notice in notices), return_exceptions=True
         )
-        refused = [notice for notice, answer in zip(notices, answers, strict=True) if isinstance(answer, LaneFull)]
+        refused = [notice for notice, answer in zip(notices, answers, strict=True) if isinstance(answer, QueueFull)]
         assert len(refused) == 6
         assert not intake.is_full(road.hospital.organization_id)
         for notice in refused + notices:
@@ -293,7 +293,7 @@ async def test_full_lane_refuses_and_the_next_delivery_is_exact(road: Road) -> N
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_any_interleaving_over_the_database_gives_the_sum_of_the_distinct_payments(road: Road, seed: int) -> None:
-    """Duplicates, reorderings and tellings of one intent, through two intakes with small batches at once."""
+    """Duplicates, reorderings and payment events of one intent, through two intakes with small batches at once."""
     chance = random.Random(seed)
     bills = [await road.bill(f"LK{number}") for number in range(3)]
     distinct = [

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
+from tests.worker.payment_event import TurnedClock
 
 from billing.checkout.service.expire import expire_once
 from billing.checkout.service.intents import IntentAlreadySucceeded, cancel_intent
@@ -14,7 +15,6 @@ from billing.payments.service.intake import Intake
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.services.road import OWED, Bill, Road, assert_books_are_right
-from tests.worker.telling import TurnedClock
 
 
 @dataclass(slots=True)

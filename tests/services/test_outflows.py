@@ -150,7 +150,7 @@ async def test_refund_of_a_payment_without_a_code_is_found_by_its_name(opened: R
 
 
 async def test_refund_waits_for_the_payment_whose_name_is_attached_later(opened: Road) -> None:
-    """The name that the refund gives is told by the second telling of the payment."""
+    """The name that the refund gives is told by the second payment event of the payment."""
     bill = await opened.bill()
     came = opened.notice("T1", bill.code)
     await apply(opened, [came], [back(opened, "R1", reverses=of("S1"))])

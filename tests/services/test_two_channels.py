@@ -93,11 +93,11 @@ async def rows(road: Road, query: str) -> list[dict[str, Any]]:
 
 
 _HOLDS = """
-    SELECT held.amount, held.provider_account_id <> twin.provider_account_id AS is_of_the_other,
+    SELECT held.amount, held.provider_account_id <> candidate.provider_account_id AS is_of_the_other,
         position.on_invoices, position.unallocated
     FROM payment_hold AS hold
     JOIN payment AS held ON held.id = hold.payment_id
-    JOIN payment AS twin ON twin.id = hold.twin_payment_id AND twin.amount = held.amount
+    JOIN payment AS candidate ON candidate.id = hold.twin_payment_id AND candidate.amount = held.amount
     JOIN payment_position AS position ON position.payment_id = hold.payment_id
     ORDER BY held.amount
 """

@@ -1,4 +1,4 @@
-"""A connection that is lost at COMMIT: nobody is told it was booked, and telling again is exact either way.
+"""A connection that is lost at COMMIT: nobody is told it was booked, and payment event again is exact either way.
 
 Source: docs/design.md §5, point 6.
 """

@@ -14,8 +14,7 @@ from typing import Any
 
 import httpx
 from aiohttp import web
-
-from tests.worker.telling import TurnedClock
+from tests.worker.payment_event import TurnedClock
 
 KEY, SECRET = "sk_test_FAKEFAKEFAKE", "whsec_FAKEFAKEFAKEFAKE0009"
 _INTENT_FIELDS = {"amount", "currency", "metadata", "payment_method", "payment_method_types", "confirm", "return_url"}

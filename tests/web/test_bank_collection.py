@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from providers.payment_event import vietnam_digits
 
 from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
@@ -17,7 +18,6 @@ from billing.organizations.store.organizations import ProviderAccountRow
 from billing.payments.service.intake import Intake
 from billing.web.server import create_application, serving
 from providers.contract import Callback
-from providers.telling import vietnam_digits
 from tests.builders import add_demo_hospital, build_context, build_sandbox
 from tests.conftest import DatabaseAddress
 from tests.providers.bank_collection_samples import account, inquire, notify, settings

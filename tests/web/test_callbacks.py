@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from billing.core.errors import CommitUnknown
-from billing.payments.service.intake import LaneFull
+from billing.payments.service.intake import QueueFull
 from providers.contract import Callback, Notices, Reply
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.bank import Behaviour
@@ -155,12 +155,12 @@ async def test_full_lane_refuses_before_verifying(site: Site, monkeypatch: pytes
     assert (answer.status_code, answer.json()["result"]) == (503, "try_later")
     assert answer.headers["Retry-After"] == "1"
     assert site.callbacks == {"refused_full": 1}
-    monkeypatch.undo()
+    monkeypatch.reverse_allocations()
     again = await site.stranger.post(site.hospital.callback_path, content=body, headers=signed(site, body))
     assert again.json()["result"] == "ok"
 
 
-@pytest.mark.parametrize("error", [CommitUnknown("no answer to COMMIT"), LaneFull("too many")])
+@pytest.mark.parametrize("error", [CommitUnknown("no answer to COMMIT"), QueueFull("too many")])
 async def test_what_is_not_surely_committed_is_not_acknowledged(
     site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from providers.payment_event import vietnam_digits
 
 from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
@@ -22,7 +23,6 @@ from billing.web.server import create_application, serving
 from providers.contract import Callback
 from providers.payos.order_codes import order_code
 from providers.registry import open_provider
-from providers.telling import vietnam_digits
 from tests.builders import add_demo_hospital, build_context, build_sandbox, visit_document
 from tests.conftest import DatabaseAddress
 from tests.providers import momo_samples, payos_samples, sepay_samples, vnpay_samples, zalopay_samples

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from aiohttp.test_utils import TestServer
+from tests.worker.payment_event import TurnedClock
 
 from billing.checkout.service.expire import expire_once
 from billing.db.context import Ids
@@ -33,7 +34,6 @@ from tests.builders import add_demo_hospital, build_context, build_sandbox, visi
 from tests.conftest import DatabaseAddress
 from tests.web.conftest import HOOKS, LIMITS
 from tests.web.stripe_server import KEY, SECRET, Manners, StripeServer
-from tests.worker.telling import TurnedClock
 
 OWED = 136_000
 SETTINGS = {

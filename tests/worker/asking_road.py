@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from aiohttp import web
+from tests.worker.webhook_env import ManualClock
 
 from billing.organizations.service.provider_accounts import BuiltProvider
 from billing.organizations.store.organizations import ProviderAccountRow
@@ -20,7 +21,6 @@ from providers.sandbox.bank import PretendBank
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, signature_header
 from tests.builders import SANDBOX_SECRET, DemoHospital
 from tests.services.road import Road
-from tests.worker.telling import TurnedClock
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class AskingRoad:
 
     road: Road
     bank: PretendBank
-    clock: TurnedClock
+    clock: ManualClock
     intake: Intake
     status: int = 200
     hang: bool = False
@@ -89,7 +89,7 @@ async def serve_questions(answer: Any) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def bank_of(hospital: DemoHospital, clock: TurnedClock) -> PretendBank:
+def bank_of(hospital: DemoHospital, clock: ManualClock) -> PretendBank:
     """A bank nobody needs to call back: transfers are made and stand in its book."""
     return PretendBank(httpx.AsyncClient(), "http://127.0.0.1:9/", hospital.settings, clock=clock, random=Random(1))
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from aiohttp import web
+from tests.worker.webhook_env import ManualClock, WebhookEnvironment
 
 from billing.db.database import Database
 from billing.payments.service.intake import Intake
@@ -12,20 +13,19 @@ from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road
 from tests.worker.asking_road import AskingRoad, askable_sandbox, bank_of, serve_questions
-from tests.worker.telling import Telling, TurnedClock
 
 
 @pytest.fixture
-async def telling(database: DatabaseAddress, app_database: Database) -> Telling:
-    clock = TurnedClock()
+async def webhook_env(database: DatabaseAddress, app_database: Database) -> WebhookEnvironment:
+    clock = ManualClock()
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
     context = build_context(app_database, clock=clock)
-    return Telling(context=context, hospital=hospital, owner_url=database.owner_url, clock=clock)
+    return WebhookEnvironment(context=context, hospital=hospital, owner_url=database.owner_url, clock=clock)
 
 
 @pytest.fixture
 async def asking_road(database: DatabaseAddress, app_database: Database) -> AsyncIterator[AskingRoad]:
-    clock = TurnedClock()
+    clock = ManualClock()
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
     made: list[AskingRoad] = []
 

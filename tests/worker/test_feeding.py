@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
+from tests.worker.webhook_env import ManualClock
 
 from billing.core.errors import Unavailable
 from billing.db.database import Database
@@ -19,7 +20,6 @@ from providers.sandbox.adapter import Sandbox
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context, build_sandbox
 from tests.conftest import DatabaseAddress
 from tests.services.road import OWED, Road, assert_books_are_right
-from tests.worker.telling import TurnedClock
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class ListingSandbox(Sandbox, Feeds):
 @dataclass(slots=True)
 class FeedRoad:
     road: Road
-    clock: TurnedClock
+    clock: ManualClock
     list: List
 
     async def feed(self) -> int:
@@ -70,7 +70,7 @@ class FeedRoad:
 
 @pytest.fixture
 async def feed_road(database: DatabaseAddress, app_database: Database) -> FeedRoad:
-    clock, listed = TurnedClock(), List()
+    clock, listed = ManualClock(), List()
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
 
     def build(row: ProviderAccountRow) -> BuiltProvider:

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.worker.webhook_env import WebhookEnvironment
 
 from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
@@ -18,7 +19,6 @@ from billing.worker.running import Pace, run_worker
 from billing.worker.sender import SenderLimits
 from tests.builders import add_demo_hospital
 from tests.worker.receiver import Receiver, receiving
-from tests.worker.telling import Telling
 
 
 async def until(condition: Any, *, within_s: float = 10) -> None:
@@ -94,8 +94,8 @@ async def test_work_that_does_not_end_is_cancelled_after_its_grace() -> None:
     await asyncio.wait_for(loops.run(grace_s=0.1), 2)
 
 
-async def test_organization_that_fails_keeps_no_other_from_being_served(telling: Telling) -> None:
-    await add_demo_hospital(telling.owner_url, organization=2, facility_code="01002")
+async def test_organization_that_fails_keeps_no_other_from_being_served(webhook_env: WebhookEnvironment) -> None:
+    await add_demo_hospital(webhook_env.owner_url, organization=2, facility_code="01002")
     served: list[OrganizationId] = []
 
     async def work(organization_id: OrganizationId) -> int:
@@ -104,45 +104,45 @@ async def test_organization_that_fails_keeps_no_other_from_being_served(telling:
         served.append(organization_id)
         return 5
 
-    assert await for_each_organization(telling.context, "work", work)() == Round(5, 1)
+    assert await for_each_organization(webhook_env.context, "work", work)() == Round(5, 1)
     assert served == [2]
 
 
-async def test_receiver_that_hangs_delays_nobody_else(telling: Telling) -> None:
-    telling.limits = SenderLimits(allow_private=True, allow_http=True, timeout_s=60)
+async def test_receiver_that_hangs_delays_nobody_else(webhook_env: WebhookEnvironment) -> None:
+    webhook_env.limits = SenderLimits(allow_private=True, allow_http=True, timeout_s=60)
     async with receiving(Receiver(hang=True)) as hanging, receiving(Receiver()) as quick:
-        await telling.endpoint(hanging.url)
-        await telling.endpoint(quick.url)
+        await webhook_env.endpoint(hanging.url)
+        await webhook_env.endpoint(quick.url)
         for version in range(30):
-            await telling.message(version=version)
-        dispatcher = Dispatcher(telling.context, telling.dispatch())
+            await webhook_env.message(version=version)
+        dispatcher = Dispatcher(webhook_env.context, webhook_env.dispatch())
 
-        await dispatcher.go_round(telling.organization_id)
+        await dispatcher.go_round(webhook_env.organization_id)
         await until(lambda: len(quick.taken) == 30, within_s=25)
-        await telling.message(version=31)
-        await dispatcher.go_round(telling.organization_id)
+        await webhook_env.message(version=31)
+        await dispatcher.go_round(webhook_env.organization_id)
         await until(lambda: len(quick.taken) == 31, within_s=25)
 
         assert len(hanging.taken) == 4, "a few at once, no more, and the first of them have not timed out yet"
         await dispatcher.stop(grace_s=0.1)
 
 
-async def test_worker_does_everything_of_a_day_and_stops_when_told(telling: Telling) -> None:
+async def test_worker_does_everything_of_a_day_and_stops_when_told(webhook_env: WebhookEnvironment) -> None:
     stop = asyncio.Event()
     pace = Pace(ask_s=0.1, expire_s=0.1, dispatch_s=0.1, seal_s=0.1, snapshot_s=0.1, health_s=0.1)
 
     async with receiving(Receiver()) as receiver:
-        await telling.endpoint(receiver.url)
-        await telling.message(version=1)
+        await webhook_env.endpoint(receiver.url)
+        await webhook_env.message(version=1)
         running = asyncio.create_task(
-            run_worker(telling.context, dispatch=telling.dispatch(), pace=pace, stop=stop, random=Random(1))
+            run_worker(webhook_env.context, dispatch=webhook_env.dispatch(), pace=pace, stop=stop, random=Random(1))
         )
         await until(lambda: receiver.taken)
-        telling.clock.turn(seconds=1)
+        webhook_env.clock.turn(seconds=1)
         stop.set()
         await asyncio.wait_for(running, 15)
 
-    (row,) = await telling.rows()
+    (row,) = await webhook_env.rows()
     assert row["state"] == "delivered"
 
 
@@ -165,8 +165,8 @@ async def test_health_says_what_fails(capsys: pytest.CaptureFixture[str]) -> Non
     assert "'failures': 2" in unwell
 
 
-async def test_worker_erases_what_is_past_its_retention(telling: Telling) -> None:
-    async with telling.context.database.transaction(telling.organization_id) as tx:
+async def test_worker_erases_what_is_past_its_retention(webhook_env: WebhookEnvironment) -> None:
+    async with webhook_env.context.database.transaction(webhook_env.organization_id) as tx:
         await add_key(
             tx,
             caller="his",
@@ -174,19 +174,19 @@ async def test_worker_erases_what_is_past_its_retention(telling: Telling) -> Non
             key="old",
             request_hash=bytes(32),
             is_new=True,
-            subjects=[telling.context.ids.new()],
-            recorded_at=telling.clock() - timedelta(days=4),
+            subjects=[webhook_env.context.ids.new()],
+            recorded_at=webhook_env.clock() - timedelta(days=4),
         )
 
     async def is_kept() -> bool:
-        async with telling.context.database.transaction(telling.organization_id) as tx:
+        async with webhook_env.context.database.transaction(webhook_env.organization_id) as tx:
             return await tx.fetchval("SELECT EXISTS (SELECT FROM idempotency_key)") is True
 
     stop = asyncio.Event()
     worker = asyncio.create_task(
         run_worker(
-            telling.context,
-            dispatch=telling.dispatch(),
+            webhook_env.context,
+            dispatch=webhook_env.dispatch(),
             pace=Pace(),
             stop=stop,
             random=Random(1),

@@ -1,8 +1,8 @@
 """Notices as billing sees them, and how those that speak of the same money are joined.
 
-A *telling* is one notice of one delivery. Two layers of keys keep money from being booked twice: the event key names
-the telling (the provider's status included), the fact keys name the money by every strong name it is known under.
-Neither expires. A bank reference is a weak name: `reference_links.py` decides which payment it may link.
+A *payment event* is one notice of one delivery. Two layers of keys keep money from being booked twice: the event key
+names the payment event (the provider's status included), the fact keys name the money by every strong name it is known
+under. Neither expires. A bank reference is a weak name: `reference_links.py` decides which payment it may link.
 Source: docs/design.md §5, Duplicates.
 """
 
@@ -19,7 +19,7 @@ from providers.contract import Movement, Outcome, Payer, Verdict
 
 
 class EventKey(NamedTuple):
-    """One telling of one provider account."""
+    """One payment event of one provider account."""
 
     account_id: UUID
     key: str
@@ -68,19 +68,19 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Reference codes a telling may carry, in the order in which they are believed.
+    """Reference codes a payment event may carry, in the order in which they are believed.
 
-    `field` is the code of a field of its own, `direct` those in the transfer text as they stand, `squeezed` those found
+    `field` is the code of a field of its own, `direct` those in the transfer text as they stand, `rejoined` those found
     only after spaces and signs were taken out.
     """
 
     field: tuple[str, ...] = ()
     direct: tuple[str, ...] = ()
-    squeezed: tuple[str, ...] = ()
+    rejoined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
+class PaymentEvent:
     """One notice of one delivery. `bank_account_id` is the account row behind the provider account, if any.
 
     `fact_keys` hold strong names alone; `reference_key` is the bank reference, None where there is none. `reverses` are
@@ -119,7 +119,7 @@ class Telling:
 
     @property
     def name(self) -> str:
-        """The strong name that stands with a bank reference for this event; the telling has one."""
+        """The strong name that stands with a bank reference for this event; the payment event has one."""
         return min(self.fact_keys).key
 
     @property
@@ -152,8 +152,8 @@ class ReferenceUse:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownEvent:
-    """A telling that was handled before: what it said, how it was answered, and under which receipt."""
+class SeenEvent:
+    """A payment event that was handled before: what it said, how it was answered, and under which receipt."""
 
     fingerprint: bytes
     verdict: Verdict
@@ -168,42 +168,45 @@ class KnownFact:
     amount: Dong
 
 
-def first_tellings(tellings: Sequence[Telling]) -> list[Telling]:
-    """The tellings that say what the first telling of their event says.
+def without_altered_repeats(payment_events: Sequence[PaymentEvent]) -> list[PaymentEvent]:
+    """The payment events that say what the first payment event of their event says.
 
     A later one with other content names nothing: it must neither claim nor link money, or it would shadow money still
     to come.
     """
-    first = {telling.event: telling.fingerprint for telling in reversed(tellings)}
-    return [telling for telling in tellings if telling.fingerprint == first[telling.event]]
+    first = {payment_event.event: payment_event.fingerprint for payment_event in reversed(payment_events)}
+    return [
+        payment_event for payment_event in payment_events if payment_event.fingerprint == first[payment_event.event]
+    ]
 
 
-def join_facts(tellings: Sequence[Telling], new_id: Callable[[], PaymentId]) -> Mapping[FactKey, PaymentId]:
+def join_facts(payment_events: Sequence[PaymentEvent], new_id: Callable[[], PaymentId]) -> Mapping[FactKey, PaymentId]:
     """Give one id to all strong names that belong to the same money.
 
-    Two tellings that share any name speak of one fact, and so do two that are linked through a third. Works on the
-    tellings of one batch, before a key is claimed: a bare insert of {a} and {a, b} would leave b on nothing.
+    Two payment events that share any name speak of one fact, and so do two that are linked through a third. Works on
+    the payment events of one batch, before a key is claimed: a bare insert of {a} and {a, b} would leave b on nothing.
     """
     ids: dict[FactKey, PaymentId] = {}
     keys_of: dict[PaymentId, list[FactKey]] = {}
-    for telling in tellings:
-        if not telling.moves_money:
+    for payment_event in payment_events:
+        if not payment_event.moves_money:
             continue
-        known = {ids[key] for key in telling.fact_keys if key in ids}
+        known = {ids[key] for key in payment_event.fact_keys if key in ids}
         fact_id = min(known) if known else new_id()
         kept = keys_of.setdefault(fact_id, [])
         for other in known - {fact_id}:
             kept += keys_of.pop(other)
-        kept += telling.fact_keys
-        for key in kept if len(known) > 1 else telling.fact_keys:
+        kept += payment_event.fact_keys
+        for key in kept if len(known) > 1 else payment_event.fact_keys:
             ids[key] = fact_id
     return ids
 
 
 def rejoin_facts(
-    new: Sequence[Telling], claimed_ids: Mapping[FactKey, PaymentId], new_id: Callable[[], PaymentId]
+    new: Sequence[PaymentEvent], claimed_ids: Mapping[FactKey, PaymentId], new_id: Callable[[], PaymentId]
 ) -> Mapping[FactKey, PaymentId]:
-    """Join the tellings told for the first time, as `join_facts` does, under the ids their names were claimed under.
+    """Join the payment events told for the first time, as `join_facts` does, under the ids their names were claimed
+    under.
 
     A repeat may have joined two of them that are two payments without it: only the first keeps that id.
     """

@@ -45,7 +45,7 @@ DEFAULT_TERMS: Mapping[Reason | Why, ExceptionTerms] = {
     Why.TWO_REFERENCES: ExceptionTerms(_AT_ONCE),
     Why.RESPACED_AMOUNT_DIFFERS: ExceptionTerms(_AT_ONCE),
     Reason.CODE_NAMED_LATER: ExceptionTerms(_AT_ONCE),
-    # Two tellings disagree; what is in the books holds meanwhile.
+    # Two payment events disagree; what is in the books holds meanwhile.
     Reason.SAME_FACT_OTHER_AMOUNT: ExceptionTerms(_A_DAY),
     Reason.KEYS_MEET_TWO_FACTS: ExceptionTerms(_A_DAY),
     Reason.BANK_REFERENCE_REPEATED: ExceptionTerms(_A_DAY),

@@ -6,7 +6,7 @@ from billing.core.ids import ProviderAccountId
 from billing.core.money import Dong
 from billing.ledger.domain.accounts import AccountKey, AccountRole, Posting, clearing_account
 from billing.payments.domain.payment import Allocation, Place
-from billing.payments.domain.reversal import Undone
+from billing.payments.domain.reversal import AllocationReversal
 
 _PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
 _CREDITED: dict[Place, AccountKey] = {
@@ -33,7 +33,7 @@ def payment_received(allocations: Iterable[Allocation], *, account_id: ProviderA
     )
 
 
-def payment_undone(undone: Undone, *, left_from: AccountKey) -> tuple[Posting, ...]:
+def payment_reversed(reversal: AllocationReversal, *, left_from: AccountKey) -> tuple[Posting, ...]:
     """Money of a payment that left unasked: D where it stood (the patient owes again) · C 113 of the account it left.
 
     Where it left before its payment was known, `left_from` is the money out that waited for it.
@@ -45,10 +45,10 @@ def payment_undone(undone: Undone, *, left_from: AccountKey) -> tuple[Posting, .
             amount=taken.amount,
             visit_id=taken.allocation.visit_id,
             invoice_id=taken.allocation.invoice_id,
-            payment_id=undone.payment_id,
+            payment_id=reversal.payment_id,
             payer="patient" if taken.allocation.visit_id else "",
         )
-        for taken in undone.taken
+        for taken in reversal.taken
     )
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from billing.core.clock import business_date
 from billing.core.ids import PaymentId
 from billing.core.money import Dong
-from billing.payments.domain.event import FactKey, KnownFact, ReferenceKey, ReferenceUse, Telling
+from billing.payments.domain.event import FactKey, KnownFact, PaymentEvent, ReferenceKey, ReferenceUse
 
 REFERENCE_WINDOW = timedelta(days=1)
 """Two channels may date one transfer on two sides of midnight. Source: docs/design.md §5, Strong and weak names."""
@@ -98,14 +98,14 @@ class KnownReferences:
 
 
 class ReferenceLinks:
-    """The bank references of one fold: what was known, overlaid with what the batch has added so far.
+    """The bank references of one batch: what was known, overlaid with what the batch has added so far.
 
     Events of the batch that share a strong name know each other's references: `fact_ids` says which do.
     """
 
     def __init__(
         self,
-        new: Sequence[Telling],
+        new: Sequence[PaymentEvent],
         known: KnownReferences,
         fact_ids: Mapping[FactKey, PaymentId],
         issued: Callable[[Sequence[str]], Sequence[str]],
@@ -113,19 +113,19 @@ class ReferenceLinks:
         self.added: list[ReferenceUse] = []
         self._known = known
         self._issued = issued
-        self._claimed: list[tuple[Telling, ReferenceUse]] = []
+        self._claimed: list[tuple[PaymentEvent, ReferenceUse]] = []
         self._uses: dict[ReferenceKey, list[ReferenceUse]] = {}
         for use in known.uses:
             self._uses.setdefault(use.key, []).append(use)
-        self._together: dict[PaymentId, list[Telling]] = {}
-        for telling in new:
-            if telling.reference_key is not None and min(telling.fact_keys) in fact_ids:
-                self._together.setdefault(fact_ids[min(telling.fact_keys)], []).append(telling)
+        self._together: dict[PaymentId, list[PaymentEvent]] = {}
+        for payment_event in new:
+            if payment_event.reference_key is not None and min(payment_event.fact_keys) in fact_ids:
+                self._together.setdefault(fact_ids[min(payment_event.fact_keys)], []).append(payment_event)
 
-    def find(self, telling: Telling, fact_id: PaymentId) -> Link:
+    def find(self, payment_event: PaymentEvent, fact_id: PaymentId) -> Link:
         """What links an event that no strong name makes known; `fact_id` is its own in this batch."""
         is_doubtful = False
-        for one in (telling, *self._together.get(fact_id, ())):
+        for one in (payment_event, *self._together.get(fact_id, ())):
             known = self._uses.get(one.reference_key) if one.reference_key is not None else None
             if one.reference_key is None or not known:
                 continue
@@ -141,15 +141,15 @@ class ReferenceLinks:
             if one.reference_key is not None:
                 self._note(one, self._use(one, one.reference_key, payment_id))
 
-    def meet(self, telling: Telling, payment_id: PaymentId) -> bool:
+    def meet(self, payment_event: PaymentEvent, payment_id: PaymentId) -> bool:
         """Note the reference of an event of a known payment; True where it fits another payment, and this one not."""
-        if telling.reference_key is None:
+        if payment_event.reference_key is None:
             return False
-        use = self._use(telling, telling.reference_key, payment_id)
+        use = self._use(payment_event, payment_event.reference_key, payment_id)
         known = self._uses.get(use.key, [])
         is_new = all(one.payment_id != payment_id for one in known)
         is_of_another = is_new and link(use, known).payment is not None
-        self._note(telling, use)
+        self._note(payment_event, use)
         return is_of_another
 
     def has_name_of(self, account_id: UUID, payment_id: PaymentId) -> bool:
@@ -160,27 +160,29 @@ class ReferenceLinks:
 
     def moved(self, claimed_ids: Mapping[FactKey, PaymentId]) -> list[ReferenceUse]:
         """Uses that were claimed under another payment's id than the one they turned out to belong to."""
-        return [use for telling, use in self._claimed if claimed_ids[min(telling.fact_keys)] != use.payment_id]
+        return [
+            use for payment_event, use in self._claimed if claimed_ids[min(payment_event.fact_keys)] != use.payment_id
+        ]
 
-    def _note(self, telling: Telling, use: ReferenceUse) -> None:
+    def _note(self, payment_event: PaymentEvent, use: ReferenceUse) -> None:
         known = self._uses.setdefault(use.key, [])
         if any((one.account_id, one.name) == (use.account_id, use.name) for one in known):
             return
         known.append(use)
         if self._known.claimed.get(use.key) == (use.account_id, use.name):
-            self._claimed.append((telling, use))
+            self._claimed.append((payment_event, use))
         else:
             self.added.append(use)
 
-    def _use(self, telling: Telling, key: ReferenceKey, payment_id: PaymentId) -> ReferenceUse:
-        codes = telling.codes
+    def _use(self, payment_event: PaymentEvent, key: ReferenceKey, payment_id: PaymentId) -> ReferenceUse:
+        codes = payment_event.codes
         return ReferenceUse(
             key=key,
             payment_id=payment_id,
-            account_id=telling.account_id,
-            source=telling.source.value,
-            name=telling.name,
-            amount=telling.amount,
-            booked_on=business_date(telling.occurred_at),
-            codes=frozenset(self._issued((*codes.field, *codes.direct, *codes.squeezed))),
+            account_id=payment_event.account_id,
+            source=payment_event.source.value,
+            name=payment_event.name,
+            amount=payment_event.amount,
+            booked_on=business_date(payment_event.occurred_at),
+            codes=frozenset(self._issued((*codes.field, *codes.direct, *codes.rejoined))),
         )

@@ -1,6 +1,6 @@
 """Undoing: money that left unasked is taken from where the payment's money stands, the newest allocation first.
 
-What was on an invoice is owed again. An allocation is undone whole, by a row that names it; what remains of it is put
+What was on an invoice is owed again. An allocation is reversal whole, by a row that names it; what remains of it is put
 back by a further row. Source: docs/design.md §5, Where money goes.
 """
 
@@ -11,7 +11,7 @@ from datetime import datetime
 from billing.core.ids import AllocationId, DeliveryId, InvoiceId, PaymentId, ProviderAccountId, VisitId
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice
-from billing.payments.domain.event import FactKey, Telling
+from billing.payments.domain.event import FactKey, PaymentEvent
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import Place
 from providers.contract import Movement
@@ -39,19 +39,19 @@ class Outflow:
         return bool(self.names or self.code)
 
 
-def outflow_of(fact_id: PaymentId, telling: Telling, *, issued: Callable[[str], bool]) -> Outflow:
-    """The outflow that a telling speaks of. Of several codes of ours none counts: a person decides."""
-    codes = [code for code in telling.codes.field if issued(code)]
-    codes = codes or [code for code in telling.codes.direct if issued(code)]
-    own = frozenset(key._replace(movement=Movement.RECEIVED) for key in telling.own_traces)
+def outflow_of(fact_id: PaymentId, payment_event: PaymentEvent, *, issued: Callable[[str], bool]) -> Outflow:
+    """The outflow that a payment event speaks of. Of several codes of ours none counts: a person decides."""
+    codes = [code for code in payment_event.codes.field if issued(code)]
+    codes = codes or [code for code in payment_event.codes.direct if issued(code)]
+    own = frozenset(key._replace(movement=Movement.RECEIVED) for key in payment_event.own_traces)
     return Outflow(
         id=fact_id,
-        account_id=telling.account_id,
-        delivery_id=telling.delivery_id,
-        amount=telling.amount,
-        occurred_at=telling.occurred_at,
-        names=telling.reverses or own,
-        code=codes[0] if len(set(codes)) == 1 and not telling.reverses else "",
+        account_id=payment_event.account_id,
+        delivery_id=payment_event.delivery_id,
+        amount=payment_event.amount,
+        occurred_at=payment_event.occurred_at,
+        names=payment_event.reverses or own,
+        code=codes[0] if len(set(codes)) == 1 and not payment_event.reverses else "",
     )
 
 
@@ -92,7 +92,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class AllocationReversal:
     """What money that left leads to: rows to add, and invoices and the intent in their final shape."""
 
     payment_id: PaymentId
@@ -101,7 +101,7 @@ class Undone:
     intent: Intent | None
 
 
-def undo(amount: Dong, paid: PaidBefore, *, new_id: Callable[[], AllocationId]) -> Undone:
+def reverse_allocations(amount: Dong, paid: PaidBefore, *, new_id: Callable[[], AllocationId]) -> AllocationReversal:
     """Take `amount`, at most what stands, out of a payment."""
     assert 0 < amount <= paid.standing, "no more leaves than stands"
     taken: list[Taken] = []
@@ -117,7 +117,7 @@ def undo(amount: Dong, paid: PaidBefore, *, new_id: Callable[[], AllocationId]) 
         if allocation.invoice_id is not None:
             invoices[allocation.invoice_id] = invoices[allocation.invoice_id].give_back(part)
             changed.add(allocation.invoice_id)
-    return Undone(
+    return AllocationReversal(
         payment_id=paid.payment_id,
         taken=tuple(taken),
         invoices=tuple(invoices[invoice_id] for invoice_id in sorted(changed)),

@@ -18,14 +18,14 @@ from billing.core.reference_code import Grammar, may_name_code
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import CHART, AccountKey, Entry, EntryKind, accounting_date, clearing_account
 from billing.organizations.service.context import ProviderAccount
-from billing.payments.domain.apply_events import Folded, Ground, Reason, fold
+from billing.payments.domain.apply_events import BatchResult, BatchState, Reason, apply_events
 from billing.payments.domain.event import (
     EventKey,
+    PaymentEvent,
     Source,
-    Telling,
-    first_tellings,
     join_facts,
     rejoin_facts,
+    without_altered_repeats,
 )
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import Allocation
@@ -47,12 +47,12 @@ from billing.payments.store.bookings import (
     write_booking,
 )
 from billing.payments.store.event_keys import (
-    LockedGround,
+    LockedState,
     claim_keys,
     codes_of,
+    find_duplicate_candidates,
     lock_bank_accounts,
-    lock_ground,
-    read_twins,
+    lock_batch_state,
 )
 from billing.payments.store.payees import NamedPayee, read_own_payees
 from billing.payments.store.reversals import lock_for_outflows
@@ -95,87 +95,104 @@ async def apply_deliveries(
 
     now = context.clock()
     books = await context.books(tx, *_ACCOUNTS, *{clearing_account(delivery.account.id) for delivery in deliveries})
-    tellings, books = await _tellings(tx, deliveries, books, context)
+    payment_events, books = await _to_events(tx, deliveries, books, context)
     # Which bank accounts have several channels is known from a while ago, and again from the claim: one that got a
     # second channel meanwhile is locked late. Should two batches then wait for each other, one of them is tried again.
     thought = {one.account.bank_account_id for one in deliveries if one.account.channels > 1}
-    suspects = await _lock_suspects(tx, tellings, thought)
-    alike = first_tellings(tellings)
+    suspects = await _lock_suspects(tx, payment_events, thought)
+    alike = without_altered_repeats(payment_events)
     claimed_ids = join_facts(alike, new_payment_id)
-    claimed = await claim_keys(tx, tellings, claimed_ids)
-    new = [telling for telling in alike if telling.event in claimed.events]
-    suspects += await _lock_suspects(tx, tellings, claimed.shared - thought)
+    claimed = await claim_keys(tx, payment_events, claimed_ids)
+    new = [payment_event for payment_event in alike if payment_event.event in claimed.events]
+    suspects += await _lock_suspects(tx, payment_events, claimed.shared - thought)
     await lock_references(tx, new, claimed)
     today = business_date(now)
-    first_day = min((business_date(telling.occurred_at) for telling in tellings), default=today)
-    if any(telling.takes_money_out for telling in tellings):
-        await lock_for_outflows(tx, tellings, codes=codes_of(tellings))
-    locked = await lock_ground(tx, tellings, claimed, first_day=min(first_day, today), last_day=today)
-    ground = Ground(
+    first_day = min((business_date(payment_event.occurred_at) for payment_event in payment_events), default=today)
+    if any(payment_event.takes_money_out for payment_event in payment_events):
+        await lock_for_outflows(tx, payment_events, codes=codes_of(payment_events))
+    locked = await lock_batch_state(tx, payment_events, claimed, first_day=min(first_day, today), last_day=today)
+    batch_state = BatchState(
         known_events=locked.known_events,
         known_facts=locked.known_facts,
         fact_ids=claimed_ids if len(new) == len(alike) else rejoin_facts(new, claimed_ids, new_payment_id),
         claimed_ids=claimed_ids,
         intents=locked.intents,
         invoices=locked.invoices,
-        twins=await read_twins(tx, suspects) if suspects else (),
+        candidates=await find_duplicate_candidates(tx, suspects) if suspects else (),
         references=KnownReferences(locked.uses, claimed.references),
     )
-    folded = fold(tellings, ground, new_allocation_id=lambda: AllocationId(context.ids.new()))
+    batch_result = apply_events(payment_events, batch_state, new_allocation_id=lambda: AllocationId(context.ids.new()))
     answers = {
         delivery.id: Answer(
-            folded.verdicts.get(delivery.id, Verdict.STORED), folded.receipts.get(delivery.id, delivery.id)
+            batch_result.verdicts.get(delivery.id, Verdict.STORED), batch_result.receipts.get(delivery.id, delivery.id)
         )
         for delivery in deliveries
     }
-    booking = _booking(deliveries, answers, folded, locked, books=books, context=context)
-    received = [telling for telling in tellings if telling.moves_money and telling.movement is Movement.RECEIVED]
+    booking = _booking(deliveries, answers, batch_result, locked, books=books, context=context)
+    received = [
+        payment_event
+        for payment_event in payment_events
+        if payment_event.moves_money and payment_event.movement is Movement.RECEIVED
+    ]
     booking = replace(
         booking,
         received_codes=codes_of(received),
-        received_keys=sorted({outflow_key(key) for telling in received for key in telling.traces | telling.own_traces}),
+        received_keys=sorted(
+            {outflow_key(key) for payment_event in received for key in payment_event.traces | payment_event.own_traces}
+        ),
     )
     waiting = await write_booking(tx, booking, books.accounts)
-    await write_references(tx, folded.uses, folded.moved_uses)
-    if folded.outflows or waiting:
-        left = _outflows(folded, locked)
+    await write_references(tx, batch_result.uses, batch_result.moved_uses)
+    if batch_result.outflows or waiting:
+        left = _outflows(batch_result, locked)
         await apply_outflows(tx, left, waiting, days=locked.days, context=context)
     return answers
 
 
-async def _tellings(
+async def _to_events(
     tx: Transaction, deliveries: Sequence[Delivery], books: Books, context: PaymentContext
-) -> tuple[list[Telling], Books]:
+) -> tuple[list[PaymentEvent], Books]:
     """What the notices say. Codes of a prefix that the books do not have yet make them be read again."""
     own = await _own_payees(tx, deliveries)
     notices = [(each, _settled(each, notice, own)) for each in deliveries for notice in each.notices]
-    tellings = [_telling(delivery, notice, books.grammar, own) for delivery, notice in notices]
-    if any(_may_have_new_prefix(telling) for telling in tellings):
+    payment_events = [_to_event(delivery, notice, books.grammar, own) for delivery, notice in notices]
+    if any(_may_have_new_prefix(payment_event) for payment_event in payment_events):
         known, books = books, await context.books_with_new_prefixes(tx, books)
         if known is not books:
-            tellings = [_telling(delivery, notice, books.grammar, own) for delivery, notice in notices]
-    return tellings, books
+            payment_events = [_to_event(delivery, notice, books.grammar, own) for delivery, notice in notices]
+    return payment_events, books
 
 
-def _may_have_new_prefix(telling: Telling) -> bool:
-    codes = telling.codes
-    return telling.moves_money and not codes.field and not codes.direct and may_name_code(telling.transfer_text)
+def _may_have_new_prefix(payment_event: PaymentEvent) -> bool:
+    codes = payment_event.codes
+    return (
+        payment_event.moves_money
+        and not codes.field
+        and not codes.direct
+        and may_name_code(payment_event.transfer_text)
+    )
 
 
-async def _lock_suspects(tx: Transaction, tellings: Sequence[Telling], shared: Set[UUID | None]) -> list[Telling]:
-    """Hold the bank accounts of several channels; the tellings of money on them, which another channel may tell too."""
-    suspects = [telling for telling in tellings if telling.moves_money and telling.bank_account_id in shared]
-    banks = {telling.bank_account_id for telling in suspects if telling.bank_account_id is not None}
+async def _lock_suspects(
+    tx: Transaction, payment_events: Sequence[PaymentEvent], shared: Set[UUID | None]
+) -> list[PaymentEvent]:
+    """Hold the bank accounts of several channels; events of money on them, which another channel may report too."""
+    suspects = [
+        payment_event
+        for payment_event in payment_events
+        if payment_event.moves_money and payment_event.bank_account_id in shared
+    ]
+    banks = {payment_event.bank_account_id for payment_event in suspects if payment_event.bank_account_id is not None}
     if banks:
         await lock_bank_accounts(tx, sorted(banks))
-    return [telling for telling in suspects if telling.bank_account_id is not None]
+    return [payment_event for payment_event in suspects if payment_event.bank_account_id is not None]
 
 
-def _outflows(folded: Folded, locked: LockedGround) -> list[NewOutflow]:
-    cases = {case.telling.event: case for case in folded.cases if case.reason is Reason.MONEY_LEFT_UNASKED}
+def _outflows(batch_result: BatchResult, locked: LockedState) -> list[NewOutflow]:
+    cases = {case.payment_event.event: case for case in batch_result.cases if case.reason is Reason.MONEY_LEFT_UNASKED}
     return [
-        NewOutflow(outflow_of(fact_id, telling, issued=locked.intents.__contains__), cases[telling.event])
-        for fact_id, telling in folded.outflows
+        NewOutflow(outflow_of(fact_id, payment_event, issued=locked.intents.__contains__), cases[payment_event.event])
+        for fact_id, payment_event in batch_result.outflows
     ]
 
 
@@ -206,12 +223,14 @@ def _settled(delivery: Delivery, notice: Notice, own: Mapping[NamedPayee, UUID |
     return notice
 
 
-def _telling(delivery: Delivery, notice: Notice, grammar: Grammar, own: Mapping[NamedPayee, UUID | None]) -> Telling:
+def _to_event(
+    delivery: Delivery, notice: Notice, grammar: Grammar, own: Mapping[NamedPayee, UUID | None]
+) -> PaymentEvent:
     banks = [own[payee] for payee in _payees(delivery, notice) if own.get(payee) is not None]
     account = replace(delivery.account, bank_account_id=banks[0]) if banks else delivery.account
     if notice.fact_keys and notice.aliases:
         notice = replace(notice, fact_keys=notice.fact_keys | notice.aliases)
-    return Telling(
+    return PaymentEvent(
         delivery_id=delivery.id,
         account_id=account.id,
         bank_account_id=account.bank_account_id,
@@ -242,8 +261,8 @@ def _moment(notice: Notice, delivery: Delivery) -> datetime:
 def _booking(
     deliveries: Sequence[Delivery],
     answers: dict[DeliveryId, Answer],
-    folded: Folded,
-    locked: LockedGround,
+    batch_result: BatchResult,
+    locked: LockedState,
     *,
     books: Books,
     context: PaymentContext,
@@ -251,7 +270,7 @@ def _booking(
     now = context.clock()
     new_id = context.ids.new
     parts: dict[PaymentId, list[Allocation]] = {}
-    for allocation in folded.allocations:
+    for allocation in batch_result.allocations:
         parts.setdefault(allocation.payment_id, []).append(allocation)
     return Booking(
         recorded_at=now,
@@ -270,23 +289,28 @@ def _booking(
         payments=[
             PaymentRow(
                 payment=payment,
-                bank_account_id=telling.bank_account_id,
-                transfer_text=telling.transfer_text,
-                payer=telling.payer or _NOBODY,
+                bank_account_id=payment_event.bank_account_id,
+                transfer_text=payment_event.transfer_text,
+                payer=payment_event.payer or _NOBODY,
                 parts=parts[payment.id],
             )
-            for payment, telling in folded.payments
+            for payment, payment_event in batch_result.payments
         ],
-        allocations=folded.allocations,
+        allocations=batch_result.allocations,
         invoices=[
-            (invoice, locked.invoices[invoice_id].version) for invoice_id, invoice in sorted(folded.invoices.items())
+            (invoice, locked.invoices[invoice_id].version)
+            for invoice_id, invoice in sorted(batch_result.invoices.items())
         ],
-        intents=_with_versions(folded, locked),
-        entries=_entries(folded, parts, locked, context),
-        cases=[case_row(case, books, context) for case in folded.cases if case.reason is not Reason.MONEY_LEFT_UNASKED],
-        holds=folded.holds,
-        attached=folded.attached,
-        messages=_messages(folded, locked, context),
+        intents=_with_versions(batch_result, locked),
+        entries=_entries(batch_result, parts, locked, context),
+        cases=[
+            case_row(case, books, context)
+            for case in batch_result.cases
+            if case.reason is not Reason.MONEY_LEFT_UNASKED
+        ],
+        holds=batch_result.holds,
+        attached=batch_result.attached,
+        messages=_messages(batch_result, locked, context),
         audit=[
             AuditLine(
                 id=new_id(),
@@ -295,47 +319,47 @@ def _booking(
                 subject_kind="payment",
                 subject_id=payment.id,
             )
-            for payment, _ in folded.payments
+            for payment, _ in batch_result.payments
         ],
     )
 
 
-def _with_versions(folded: Folded, locked: LockedGround) -> list[tuple[Intent, int]]:
+def _with_versions(batch_result: BatchResult, locked: LockedState) -> list[tuple[Intent, int]]:
     before = {intent.id: intent.version for intent in locked.intents.values()}
-    return [(intent, before[intent_id]) for intent_id, intent in sorted(folded.intents.items())]
+    return [(intent, before[intent_id]) for intent_id, intent in sorted(batch_result.intents.items())]
 
 
 def _entries(
-    folded: Folded, parts: dict[PaymentId, list[Allocation]], locked: LockedGround, context: PaymentContext
+    batch_result: BatchResult, parts: dict[PaymentId, list[Allocation]], locked: LockedState, context: PaymentContext
 ) -> list[Entry]:
     now = context.clock()
     return [
         Entry(
             id=EntryId(context.ids.new()),
             kind=EntryKind.PAYMENT_RECEIVED,
-            effective_at=telling.occurred_at,
+            effective_at=payment_event.occurred_at,
             recorded_at=now,
             accounting_date=accounting_date(
-                occurred_on=business_date(telling.occurred_at), today=business_date(now), days=locked.days
+                occurred_on=business_date(payment_event.occurred_at), today=business_date(now), days=locked.days
             ),
-            actor=Actor.provider(telling.account_id),
+            actor=Actor.provider(payment_event.account_id),
             postings=payment_received(parts[payment.id], account_id=payment.account_id),
         )
-        for payment, telling in folded.payments
+        for payment, payment_event in batch_result.payments
     ]
 
 
-def _messages(folded: Folded, locked: LockedGround, context: PaymentContext) -> list[Message]:
+def _messages(batch_result: BatchResult, locked: LockedState, context: PaymentContext) -> list[Message]:
     """What others are told: money that came, bills and collections that changed. Ids and amounts only."""
     payments: list[tuple[str, dict[str, object]]] = [
         ("payment.received", {"payment_id": str(payment.id), "amount": payment.amount})
-        for payment, _ in folded.payments
+        for payment, _ in batch_result.payments
     ]
-    invoices = [invoice_message(invoice) for invoice in folded.invoices.values()]
-    owed = {invoice_id: invoice.owed for invoice_id, invoice in {**locked.invoices, **folded.invoices}.items()}
+    invoices = [invoice_message(invoice) for invoice in batch_result.invoices.values()]
+    owed = {invoice_id: invoice.owed for invoice_id, invoice in {**locked.invoices, **batch_result.invoices}.items()}
     intents = [
         intent_message(intent, owed=Dong(sum(owed[invoice_id] for invoice_id in intent.invoices)))
-        for intent in folded.intents.values()
+        for intent in batch_result.intents.values()
     ]
     return [
         Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in payments + invoices + intents

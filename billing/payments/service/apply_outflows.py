@@ -23,14 +23,14 @@ from billing.ledger.domain.accounts import (
     clearing_account,
 )
 from billing.payments.domain.apply_events import Case
-from billing.payments.domain.posting_rules import money_left, payment_undone
-from billing.payments.domain.reversal import Outflow, Undone, undo
+from billing.payments.domain.posting_rules import money_left, payment_reversed
+from billing.payments.domain.reversal import AllocationReversal, Outflow, reverse_allocations
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.exception_rows import case_row
 from billing.payments.service.webhook_messages import intent_message, invoice_message
 from billing.payments.store.bookings import Booking, Message, write_booking
 from billing.payments.store.intent_rows import read_owed
-from billing.payments.store.reversals import find_payment, lock_payment, write_undone
+from billing.payments.store.reversals import find_payment, lock_payment, write_reversal
 from billing.payments.store.unmatched_outflows import add_unmatched_outflow, match_outflow, read_unmatched_outflows
 
 _WAITING = AccountKey(AccountRole.UNEXPLAINED_OUTFLOW)
@@ -47,7 +47,7 @@ class NewOutflow:
 @dataclass(frozen=True, slots=True)
 class _Applied:
     outflow: Outflow
-    undone: Undone | None  # None where no payment is known that still has the money
+    reversal: AllocationReversal | None  # None where no payment is known that still has the money
     case: Case | None  # None for an outflow that waited
 
 
@@ -65,18 +65,18 @@ async def apply_outflows(
     """
     applied: list[_Applied] = []
     for outflow in await read_unmatched_outflows(tx, waiting) if waiting else ():
-        undone = await _take_out(tx, outflow, context, has_waited=True)
-        if undone is not None:
-            applied.append(_Applied(outflow, undone, None))
+        reversal = await _take_out(tx, outflow, context, has_waited=True)
+        if reversal is not None:
+            applied.append(_Applied(outflow, reversal, None))
     for each in new:
-        undone = await _take_out(tx, each.outflow, context, has_waited=False)
-        if undone is None and each.outflow.is_traceable:
+        reversal = await _take_out(tx, each.outflow, context, has_waited=False)
+        if reversal is None and each.outflow.is_traceable:
             await add_unmatched_outflow(tx, each.outflow, at=context.clock())
-        applied.append(_Applied(each.outflow, undone, each.case))
+        applied.append(_Applied(each.outflow, reversal, each.case))
     if applied:
         books = await context.books(tx, _WAITING, *{clearing_account(one.outflow.account_id) for one in applied})
         cases = [
-            case_row(replace(one.case, payment_id=one.undone.payment_id if one.undone else None), books, context)
+            case_row(replace(one.case, payment_id=one.reversal.payment_id if one.reversal else None), books, context)
             for one in applied
             if one.case is not None
         ]
@@ -84,13 +84,15 @@ async def apply_outflows(
             recorded_at=context.clock(),
             entries=[_entry(one, days, context) for one in applied],
             cases=cases,
-            messages=await _messages(tx, [one.undone for one in applied if one.undone], context),
+            messages=await _messages(tx, [one.reversal for one in applied if one.reversal], context),
         )
         await write_booking(tx, booking, books.accounts)
-    return sum(one.undone is not None for one in applied)
+    return sum(one.reversal is not None for one in applied)
 
 
-async def _take_out(tx: Transaction, outflow: Outflow, context: PaymentContext, *, has_waited: bool) -> Undone | None:
+async def _take_out(
+    tx: Transaction, outflow: Outflow, context: PaymentContext, *, has_waited: bool
+) -> AllocationReversal | None:
     """Take an outflow out of its payment; None where no payment is known that still has so much."""
     payment_id = await find_payment(tx, outflow)
     if payment_id is None:
@@ -101,14 +103,14 @@ async def _take_out(tx: Transaction, outflow: Outflow, context: PaymentContext, 
     now = context.clock()
     if has_waited and not await match_outflow(tx, outflow.id, payment_id, at=now):
         return None
-    undone = undo(outflow.amount, paid, new_id=lambda: AllocationId(context.ids.new()))
-    await write_undone(tx, undone, at=now)
-    return undone
+    reversal = reverse_allocations(outflow.amount, paid, new_id=lambda: AllocationId(context.ids.new()))
+    await write_reversal(tx, reversal, at=now)
+    return reversal
 
 
 def _entry(applied: _Applied, days: Mapping[date, DayState], context: PaymentContext) -> Entry:
     """The entry of an outflow: on its own day where it is new, today where it was booked before and is matched now."""
-    outflow, undone = applied.outflow, applied.undone
+    outflow, reversal = applied.outflow, applied.reversal
     now = context.clock()
     has_waited = applied.case is None
     left_from = _WAITING if has_waited else clearing_account(outflow.account_id)
@@ -121,15 +123,15 @@ def _entry(applied: _Applied, days: Mapping[date, DayState], context: PaymentCon
         accounting_date=accounting_date(occurred_on=business_date(effective_at), today=business_date(now), days=days),
         actor=Actor.provider(outflow.account_id),
         postings=money_left(outflow.amount, account_id=outflow.account_id)
-        if undone is None
-        else payment_undone(undone, left_from=left_from),
+        if reversal is None
+        else payment_reversed(reversal, left_from=left_from),
     )
 
 
-async def _messages(tx: Transaction, undone: Sequence[Undone], context: PaymentContext) -> list[Message]:
+async def _messages(tx: Transaction, reversal: Sequence[AllocationReversal], context: PaymentContext) -> list[Message]:
     """What others are told: invoices that owe again, and the intents whose money has left. Ids and amounts only."""
-    intents = [each.intent for each in undone if each.intent is not None]
+    intents = [each.intent for each in reversal if each.intent is not None]
     owed = await read_owed(tx, [intent.id for intent in intents])
-    told = [invoice_message(invoice) for each in undone for invoice in each.invoices]
+    told = [invoice_message(invoice) for each in reversal for invoice in each.invoices]
     told += [intent_message(intent, owed=owed[intent.id]) for intent in intents]
     return [Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in told]

@@ -77,7 +77,7 @@ def _why_not_authentic(account: ProviderAccount, provider: Callbacks, callback: 
 
 
 def _recaptured(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """What tools that capture are known to do to a body, undone."""
+    """What tools that capture are known to do to a body, reversal."""
     if body.endswith(b"\n"):
         yield "without the line break at its end", body.rstrip(b"\r\n")
     if b"\r\n" in body:

@@ -6,7 +6,7 @@ Source: docs/design.md §5, Duplicates; Strong and weak names.
 import hashlib
 from functools import lru_cache
 
-from billing.core.reference_code import Grammar, extract_codes, is_reference_code, squeezed_codes
+from billing.core.reference_code import Grammar, extract_codes, is_reference_code, rejoined_codes
 from billing.organizations.service.context import ProviderAccount
 from billing.payments.domain.event import WEAK, Codes, FactKey, ReferenceKey
 from billing.payments.domain.reference_links import STRONG, normal_reference
@@ -15,7 +15,7 @@ from providers.references import is_placeholder
 
 
 def event_key(notice: Notice) -> str:
-    """What is told, kept apart by what it may do: a telling that books nothing must not shadow one that does.
+    """What is told, kept apart by what it may do: a payment event that books nothing must not shadow one that does.
 
     Money without any name is told apart by its content, so that a second such transfer is another case for a person.
     """
@@ -46,7 +46,7 @@ def fact_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
 
 
 def reference_key(account: ProviderAccount, notice: Notice) -> ReferenceKey | None:
-    """A bank's reference belongs to the bank account, so that another channel's telling of it is recognised."""
+    """A bank's reference belongs to the bank account, so that another channel's payment event of it is recognised."""
     return _reference_key(account, notice.movement, notice.fact_keys)
 
 
@@ -59,7 +59,7 @@ def _reference_key(account: ProviderAccount, movement: Movement, keys: frozenset
 
 
 def reversed_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
-    """Names of the payment whose money has left, as `Telling.traces` of that payment has them."""
+    """Names of the payment whose money has left, as `PaymentEvent.traces` of that payment has them."""
     if not notice.reverses:
         return frozenset()
     reference = _reference_key(account, Movement.RECEIVED, notice.reverses)
@@ -74,6 +74,6 @@ def codes_in(notice: Notice, grammar: Grammar) -> Codes:
     if notice.names_order:
         return Codes(field=own)
     extraction = extract_codes(notice.transfer_text, grammar)
-    if extraction.squeezed:
-        return Codes(field=own, squeezed=extraction.codes)
-    return Codes(field=own, direct=extraction.codes, squeezed=squeezed_codes(notice.transfer_text, grammar))
+    if extraction.rejoined:
+        return Codes(field=own, rejoined=extraction.codes)
+    return Codes(field=own, direct=extraction.codes, rejoined=rejoined_codes(notice.transfer_text, grammar))

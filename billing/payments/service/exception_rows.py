@@ -16,9 +16,11 @@ def case_row(case: Case, books: Books, context: PaymentContext) -> CaseRow:
 
 
 def _case_id(case: Case, context: PaymentContext) -> UUID:
-    """The same changed telling of one event is one disagreement, however often it is delivered."""
+    """The same changed payment event of one event is one disagreement, however often it is delivered."""
     if case.reason is not Reason.SAME_EVENT_OTHER_CONTENT:
         return context.ids.new()
-    telling = case.telling
-    named = hashlib.sha256(telling.account_id.bytes + telling.event.key.encode() + b"|" + telling.fingerprint)
+    payment_event = case.payment_event
+    named = hashlib.sha256(
+        payment_event.account_id.bytes + payment_event.event.key.encode() + b"|" + payment_event.fingerprint
+    )
     return UUID(bytes=named.digest()[:16])

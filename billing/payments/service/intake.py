@@ -36,7 +36,7 @@ Observer = Callable[[int, float], None]
 """Told of a committed batch: deliveries, seconds."""
 
 
-class LaneFull(Unavailable):
+class QueueFull(Unavailable):
     """Too many deliveries wait already; the provider delivers again."""
 
     code = "try_later"
@@ -68,7 +68,7 @@ class Intake:
 
     def __init__(self, context: PaymentContext, limits: IntakeLimits | None = None) -> None:
         self._limits = limits or IntakeLimits()
-        self._lanes = [_Lane(context, self._limits) for _ in range(self._limits.lanes)]
+        self._lanes = [_IntakeQueue(context, self._limits) for _ in range(self._limits.lanes)]
 
     async def __aenter__(self) -> "Intake":
         for number, lane in enumerate(self._lanes):
@@ -98,16 +98,16 @@ class Intake:
     async def submit(self, delivery: Delivery) -> Answer:
         """Have one verified delivery applied; returns after COMMIT.
 
-        Raises LaneFull, Unavailable or CommitUnknown: nothing may then be acknowledged, and the keys make the
+        Raises QueueFull, Unavailable or CommitUnknown: nothing may then be acknowledged, and the keys make the
         provider's next delivery exact.
         """
         return await self._lane(delivery.account.organization_id).submit(delivery)
 
-    def _lane(self, organization_id: OrganizationId) -> "_Lane":
+    def _lane(self, organization_id: OrganizationId) -> "_IntakeQueue":
         return self._lanes[organization_id % len(self._lanes)]
 
 
-class _Lane:
+class _IntakeQueue:
     """One writer and the deliveries that wait for it, by organization, served in turn."""
 
     def __init__(self, context: PaymentContext, limits: IntakeLimits) -> None:
@@ -170,9 +170,9 @@ class _Lane:
 
     async def submit(self, delivery: Delivery) -> Answer:
         if self.is_full(delivery.account.organization_id):
-            raise LaneFull("too many deliveries wait already")
+            raise QueueFull("too many deliveries wait already")
         if self._is_throttled(delivery.account.id):
-            raise LaneFull("too many deliveries of this account could not be written")
+            raise QueueFull("too many deliveries of this account could not be written")
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         queue = self._queues.setdefault(delivery.account.organization_id, deque())
         queue.append(_Waiting(delivery, answered, monotonic()))

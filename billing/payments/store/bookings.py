@@ -1,4 +1,4 @@
-"""The write of a folded batch: everything it led to in one statement, each row once and final.
+"""The write of a batch result batch: everything it led to in one statement, each row once and final.
 
 Third statement of the callback path. Invoices and intents are guarded by the version they were locked with.
 """
@@ -307,13 +307,13 @@ def _entry(entry: Entry) -> tuple[object, ...]:
 
 
 def _case(row: CaseRow) -> tuple[object, ...]:
-    telling = row.case.telling
+    payment_event = row.case.payment_event
     return (
         row.id,
         row.case.reason.value,
         row.case.amount,
-        telling.account_id,
-        telling.delivery_id,
+        payment_event.account_id,
+        payment_event.delivery_id,
         row.case.payment_id,
         row.case.intent_id,
         row.due_at,

@@ -18,16 +18,16 @@ from billing.db.database import LockClass, Transaction
 from billing.invoices.domain.invoice import Invoice
 from billing.invoices.store.invoice_rows import invoice_of
 from billing.ledger.domain.accounts import DayState
-from billing.payments.domain.apply_events import TWIN_WINDOW, Twin
+from billing.payments.domain.apply_events import DUPLICATE_WINDOW, DuplicateCandidate
 from billing.payments.domain.event import (
     EventKey,
     FactKey,
-    KnownEvent,
     KnownFact,
+    PaymentEvent,
     ReferenceKey,
     ReferenceUse,
-    Telling,
-    first_tellings,
+    SeenEvent,
+    without_altered_repeats,
 )
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import Payment
@@ -35,9 +35,9 @@ from billing.payments.domain.reference_links import REFERENCE_WINDOW
 from billing.payments.store.intent_rows import intent_of
 from providers.contract import Movement, Verdict
 
-# One fact key may stand in several tellings; it is claimed if any of them is told for the first time, or told again as
-# before with a further name for the money. A telling with other content than the first time claims nothing: it must
-# not shadow money still to come.
+# One fact key may stand in several payment events; it is claimed if any of them is told for the first time, or told
+# again as before with a further name for the money. A payment event with other content than the first time claims
+# nothing: it must not shadow money still to come.
 _CLAIM = """
     WITH events AS (
         INSERT INTO event_key (organization_id, provider_account_id, key, fingerprint, delivery_id)
@@ -46,7 +46,7 @@ _CLAIM = """
         ORDER BY told.account_id, told.key
         ON CONFLICT DO NOTHING
         RETURNING provider_account_id, key
-    ), told_alike AS (
+    ), matching_events AS (
         SELECT provider_account_id, key FROM events
         UNION ALL
         SELECT event_key.provider_account_id, event_key.key
@@ -59,8 +59,8 @@ _CLAIM = """
             $1, named.account_id, named.movement, named.key, named.fact_id, named.amount
         FROM unnest($6::uuid[], $7::text[], $8::text[], $9::uuid[], $10::bigint[], $11::uuid[], $12::text[])
             AS named (account_id, movement, key, fact_id, amount, event_account_id, event_key)
-        JOIN told_alike ON told_alike.provider_account_id = named.event_account_id
-            AND told_alike.key = named.event_key
+        JOIN matching_events ON matching_events.provider_account_id = named.event_account_id
+            AND matching_events.key = named.event_key
         ORDER BY named.account_id, named.movement, named.key
         ON CONFLICT DO NOTHING
         RETURNING account_id, movement, key
@@ -74,8 +74,8 @@ _CLAIM = """
             $20::bigint[], $21::date[], $22::text[], $23::text[]) WITH ORDINALITY
             AS named (account_id, movement, reference, payment_id, provider_account_id, source, name, amount,
                 booked_on, codes, event_key, place)
-        JOIN told_alike ON told_alike.provider_account_id = named.provider_account_id
-            AND told_alike.key = named.event_key
+        JOIN matching_events ON matching_events.provider_account_id = named.provider_account_id
+            AND matching_events.key = named.event_key
         ORDER BY named.account_id, named.movement, named.reference, named.place
         ON CONFLICT DO NOTHING
         RETURNING account_id, movement, reference, provider_account_id, name
@@ -106,13 +106,16 @@ class Claimed:
     shared: frozenset[UUID]
 
 
-async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Mapping[FactKey, PaymentId]) -> Claimed:
-    """Claim the event keys of a batch, and the fact keys of those tellings that say what their first telling said.
+async def claim_keys(
+    tx: Transaction, payment_events: Sequence[PaymentEvent], fact_ids: Mapping[FactKey, PaymentId]
+) -> Claimed:
+    """Claim the event keys of a batch, and the fact keys of those payment events that say what their first payment
+    event said.
 
-    Waits for another transaction that is claiming the same key. The first telling of a batch keeps its event key.
+    Waits for another transaction that is claiming the same key. The first payment event of a batch keeps its event key.
     """
-    alike = first_tellings(tellings)
-    first = {telling.event: telling for telling in reversed(alike)}
+    alike = without_altered_repeats(payment_events)
+    first = {payment_event.event: payment_event for payment_event in reversed(alike)}
     events = [(key.account_id, key.key, told.fingerprint, told.delivery_id) for key, told in first.items()]
     facts = [
         (key.account_id, key.movement.value, key.key, fact_ids[key], told.amount, told.event.account_id, told.event.key)
@@ -125,7 +128,9 @@ async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Map
         for told in alike
         if told.moves_money and told.reference_key is not None
     ]
-    banks = {telling.bank_account_id for telling in tellings if telling.bank_account_id is not None}
+    banks = {
+        payment_event.bank_account_id for payment_event in payment_events if payment_event.bank_account_id is not None
+    }
     rows = await tx.fetch(
         _CLAIM,
         tx.organization_id,
@@ -151,9 +156,9 @@ async def claim_keys(tx: Transaction, tellings: Sequence[Telling], fact_ids: Map
     )
 
 
-def _use(told: Telling, key: ReferenceKey, payment_id: PaymentId) -> tuple[object, ...]:
+def _use(told: PaymentEvent, key: ReferenceKey, payment_id: PaymentId) -> tuple[object, ...]:
     """A use of a bank reference as it is claimed: codes that were never issued are dropped when it is read."""
-    codes = {*told.codes.field, *told.codes.direct, *told.codes.squeezed}
+    codes = {*told.codes.field, *told.codes.direct, *told.codes.rejoined}
     return (
         key.account_id,
         key.movement.value,
@@ -168,18 +173,18 @@ def _use(told: Telling, key: ReferenceKey, payment_id: PaymentId) -> tuple[objec
     )
 
 
-def codes_of(tellings: Sequence[Telling]) -> list[str]:
-    """Every reference code that tellings carry, wherever it stands."""
+def codes_of(payment_events: Sequence[PaymentEvent]) -> list[str]:
+    """Every reference code that payment events carry, wherever it stands."""
     return sorted(
         {
             code
-            for telling in tellings
-            for code in (*telling.codes.field, *telling.codes.direct, *telling.codes.squeezed)
+            for payment_event in payment_events
+            for code in (*payment_event.codes.field, *payment_event.codes.direct, *payment_event.codes.rejoined)
         }
     )
 
 
-_LOCK_GROUND = """
+_LOCK_BATCH_STATE = """
     SELECT
         (SELECT array_agg((event_key.provider_account_id, event_key.key, event_key.fingerprint,
                 coalesce(delivery.verdict, 'accepted'), coalesce(delivery.receipt_id, event_key.delivery_id)))
@@ -225,10 +230,10 @@ _LOCK_GROUND = """
 
 
 @dataclass(frozen=True, slots=True)
-class LockedGround:
+class LockedState:
     """What the keys of before and the locked rows say; held until the transaction ends."""
 
-    known_events: Mapping[EventKey, KnownEvent]
+    known_events: Mapping[EventKey, SeenEvent]
     known_facts: Mapping[FactKey, KnownFact]
     intents: Mapping[str, Intent]
     invoices: Mapping[InvoiceId, Invoice]
@@ -236,35 +241,37 @@ class LockedGround:
     uses: Sequence[ReferenceUse]
 
 
-async def lock_ground(
-    tx: Transaction, tellings: Sequence[Telling], claimed: Claimed, *, first_day: date, last_day: date
-) -> LockedGround:
+async def lock_batch_state(
+    tx: Transaction, payment_events: Sequence[PaymentEvent], claimed: Claimed, *, first_day: date, last_day: date
+) -> LockedState:
     """Read what was known before, lock the invoices and then the intents that codes name, and read the days.
 
     Days are those ever opened from `first_day` to `last_day`, both included; the day lock must be held already.
     """
-    events = {telling.event for telling in tellings} - claimed.events
-    facts = {key for telling in tellings if telling.moves_money for key in telling.fact_keys} - claimed.facts
+    events = {payment_event.event for payment_event in payment_events} - claimed.events
+    facts = {
+        key for payment_event in payment_events if payment_event.moves_money for key in payment_event.fact_keys
+    } - claimed.facts
     references = {
         (
-            telling.reference_key.account_id,
-            telling.reference_key.movement.value,
-            telling.reference_key.reference,
-            telling.account_id,
-            telling.amount,
-            business_date(telling.occurred_at),
+            payment_event.reference_key.account_id,
+            payment_event.reference_key.movement.value,
+            payment_event.reference_key.reference,
+            payment_event.account_id,
+            payment_event.amount,
+            business_date(payment_event.occurred_at),
         )
-        for telling in tellings
-        if telling.moves_money
-        and telling.reference_key is not None
-        and claimed.references.get(telling.reference_key) != (telling.account_id, telling.name)
+        for payment_event in payment_events
+        if payment_event.moves_money
+        and payment_event.reference_key is not None
+        and claimed.references.get(payment_event.reference_key) != (payment_event.account_id, payment_event.name)
     }
     row = await tx.fetchrow(
-        _LOCK_GROUND,
+        _LOCK_BATCH_STATE,
         tx.organization_id,
         *columns([(key.account_id, key.key) for key in events], 2),
         *columns([(key.account_id, key.movement.value, key.key) for key in facts], 3),
-        codes_of(tellings),
+        codes_of(payment_events),
         first_day,
         last_day,
         *columns(sorted(references), 6),
@@ -274,9 +281,9 @@ async def lock_ground(
     targets: dict[UUID, list[InvoiceId]] = {}
     for intent_id, invoice_id in row["targets"] or ():
         targets.setdefault(intent_id, []).append(invoice_id)
-    return LockedGround(
+    return LockedState(
         known_events={
-            EventKey(account_id, key): KnownEvent(fingerprint, Verdict(verdict), receipt_id)
+            EventKey(account_id, key): SeenEvent(fingerprint, Verdict(verdict), receipt_id)
             for account_id, key, fingerprint, verdict, receipt_id in row["events"] or ()
         },
         known_facts={
@@ -309,10 +316,10 @@ def _uses(rows: Sequence[Sequence[Any]], claimed: Claimed) -> list[ReferenceUse]
     return list(found.values())
 
 
-# Equal money is common at a hospital (one registration fee): for each telling the nearest candidate alone, and only
-# one that no code, bank reference or hold rules out.
-_TWINS = """
-    SELECT twin.*
+# Equal money is common at a hospital (one registration fee): for each payment event the nearest candidate alone, and
+# only one that no code, bank reference or hold rules out.
+_CANDIDATES = """
+    SELECT candidate.*
     FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[])
         AS told (bank_account_id, provider_account_id, amount, occurred_at, bank_reference, code)
     JOIN LATERAL (
@@ -335,7 +342,7 @@ _TWINS = """
                 WHERE hold.organization_id = $1 AND hold.twin_payment_id = payment.id)
         ORDER BY payment.occurred_at
         LIMIT $9
-    ) AS twin ON true
+    ) AS candidate ON true
 """
 
 _LOCK_BANK_ACCOUNTS = """
@@ -345,27 +352,31 @@ _LOCK_BANK_ACCOUNTS = """
 
 
 async def lock_bank_accounts(tx: Transaction, bank_account_ids: Sequence[UUID]) -> None:
-    """Let one batch at a time look for twins on a bank account of several channels; before any key is claimed."""
+    """Let one batch at a time look for candidates on a bank account of several channels; before any key is claimed."""
     await tx.execute(_LOCK_BANK_ACCOUNTS, LockClass.BANK_ACCOUNT, list(bank_account_ids))
 
 
-async def read_twins(tx: Transaction, tellings: Sequence[Telling]) -> list[Twin]:
-    """Payments that tellings from another channel of the same bank account may be a second telling of."""
+async def find_duplicate_candidates(
+    tx: Transaction, payment_events: Sequence[PaymentEvent]
+) -> list[DuplicateCandidate]:
+    """Payments that payment events from another channel of the same bank account may be a second payment event of."""
     told = {
         (
-            telling.bank_account_id,
-            telling.account_id,
-            telling.amount,
-            telling.occurred_at,
-            telling.bank_reference,
-            next(iter((*telling.codes.field, *telling.codes.direct)), ""),
+            payment_event.bank_account_id,
+            payment_event.account_id,
+            payment_event.amount,
+            payment_event.occurred_at,
+            payment_event.bank_reference,
+            next(iter((*payment_event.codes.field, *payment_event.codes.direct)), ""),
         )
-        for telling in tellings
+        for payment_event in payment_events
     }
-    rows = await tx.fetch(_TWINS, tx.organization_id, *columns(sorted(told, key=repr), 6), TWIN_WINDOW, len(tellings))
+    rows = await tx.fetch(
+        _CANDIDATES, tx.organization_id, *columns(sorted(told, key=repr), 6), DUPLICATE_WINDOW, len(payment_events)
+    )
     unique = {row["id"]: row for row in rows}
     return [
-        Twin(
+        DuplicateCandidate(
             payment=Payment(
                 id=row["id"],
                 account_id=row["provider_account_id"],

@@ -1,4 +1,4 @@
-"""Rows of a payment that leaves again: found, locked in the order of the house, and undone.
+"""Rows of a payment that leaves again: found, locked in the order of the house, and reversal.
 
 Apart from the statements of the callback path, since it is rare. An outflow whose payment is not known yet waits
 (`unmatched_outflows.py`).
@@ -21,11 +21,11 @@ from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.invoices.domain.invoice import Invoice
 from billing.invoices.store.invoice_rows import invoice_of
-from billing.payments.domain.event import Telling
+from billing.payments.domain.event import PaymentEvent
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import Place
 from billing.payments.domain.reference_links import REFERENCE_WINDOW
-from billing.payments.domain.reversal import LiveAllocation, Outflow, PaidBefore, Undone
+from billing.payments.domain.reversal import AllocationReversal, LiveAllocation, Outflow, PaidBefore
 from billing.payments.store.intent_rows import intent_of
 
 # By the money's own names first; else the newest payment under the code from which this much has not left yet, one of
@@ -156,15 +156,19 @@ _LOCK_POSITIONS_OF_BATCH = """
 """
 
 
-async def lock_for_outflows(tx: Transaction, tellings: Sequence[Telling], *, codes: Sequence[str]) -> None:
+async def lock_for_outflows(tx: Transaction, payment_events: Sequence[PaymentEvent], *, codes: Sequence[str]) -> None:
     """Hold, in the order of the house, all that a batch may change in which money leaves; `codes` are all its codes.
 
     Called before the batch locks what its money received may change: both are then held at once, in one order, and no
     two batches wait for each other in a circle.
     """
-    leaving = [telling for telling in tellings if telling.takes_money_out]
-    names = {(key.account_id, key.key) for telling in leaving for key in telling.reverses or telling.traces}
-    theirs = sorted({code for telling in leaving for code in (*telling.codes.field, *telling.codes.direct)})
+    leaving = [payment_event for payment_event in payment_events if payment_event.takes_money_out]
+    names = {
+        (key.account_id, key.key) for payment_event in leaving for key in payment_event.reverses or payment_event.traces
+    }
+    theirs = sorted(
+        {code for payment_event in leaving for code in (*payment_event.codes.field, *payment_event.codes.direct)}
+    )
     found = columns(sorted(names, key=repr), 2)
     await tx.fetch(_LOCK_INVOICES_OF_BATCH, tx.organization_id, *found, theirs, codes)
     await tx.fetch(_LOCK_INTENTS_OF_BATCH, tx.organization_id, *found, codes)
@@ -240,7 +244,7 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> PaidBefore:
 
 
 _WRITE_UNDONE = """
-    WITH undone AS (
+    WITH reversal AS (
         INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, undoes, reason, recorded_at)
         SELECT $1, t.undo_id, $2, t.kind, t.invoice_id, t.amount, t.undoes, 'money_left_unasked', $3
         FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::bigint[])
@@ -266,24 +270,24 @@ _UPDATE_INTENT = """
 """
 
 
-async def write_undone(tx: Transaction, undone: Undone, *, at: datetime) -> None:
+async def write_reversal(tx: Transaction, reversal: AllocationReversal, *, at: datetime) -> None:
     """Write what money that left leads to; every row is held by `lock_payment`."""
     sums = dict.fromkeys(Place, 0)
-    for taken in undone.taken:
+    for taken in reversal.taken:
         sums[taken.allocation.place] += taken.amount
     undos = [
         (one.undo_id, one.allocation.id, one.allocation.place.value, one.allocation.invoice_id, one.allocation.amount)
-        for one in undone.taken
+        for one in reversal.taken
     ]
     rests: Sequence[tuple[object, ...]] = [
         (one.rest_id, one.allocation.place.value, one.allocation.invoice_id, one.allocation.amount - one.amount)
-        for one in undone.taken
+        for one in reversal.taken
         if one.rest_id is not None
     ]
     await tx.execute(
         _WRITE_UNDONE,
         tx.organization_id,
-        undone.payment_id,
+        reversal.payment_id,
         at,
         *columns(undos, 5),
         *columns(rests, 4),
@@ -294,10 +298,10 @@ async def write_undone(tx: Transaction, undone: Undone, *, at: datetime) -> None
     await tx.execute(
         _UPDATE_INVOICES,
         tx.organization_id,
-        *columns([(one.id, one.version, one.allocated, one.owed) for one in undone.invoices], 4),
+        *columns([(one.id, one.version, one.allocated, one.owed) for one in reversal.invoices], 4),
     )
-    if undone.intent is not None:
-        intent = undone.intent
+    if reversal.intent is not None:
+        intent = reversal.intent
         intent_id: IntentId = intent.id
         await tx.execute(
             _UPDATE_INTENT, tx.organization_id, intent_id, intent.state.value, intent.received, intent.version

@@ -10,7 +10,7 @@ from billing.db import background as background_module
 from billing.db.database import Transaction
 from billing.payments.service import intake as intake_module
 from billing.payments.service.apply_notices import apply_deliveries
-from billing.payments.service.intake import Intake, IntakeLimits, LaneFull
+from billing.payments.service.intake import Intake, IntakeLimits, QueueFull
 from providers.contract import Verdict
 from tests.services.road import Road, assert_books_are_right
 
@@ -28,14 +28,14 @@ async def test_writer_that_dies_leaves_nobody_waiting_and_is_started_again(
 
     async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
         with monkeypatch.context() as patched:
-            patched.setattr(intake_module._Lane, "_apply", die)
+            patched.setattr(intake_module._IntakeQueue, "_apply", die)
             answers = await asyncio.gather(
                 *(intake.submit(road.delivery(road.notice(f"T{number}", bill.code))) for number in range(3)),
                 return_exceptions=True,
             )
             assert intake.is_full(road.hospital.organization_id)
             assert background.down() == ["queue_0"]
-            with pytest.raises(LaneFull):
+            with pytest.raises(QueueFull):
                 await intake.submit(road.delivery(road.notice("T9", bill.code)))
         background._tasks["queue_0"]._start()  # the pause is over
         answer = await intake.submit(road.delivery(road.notice("T0", bill.code)))
@@ -93,7 +93,7 @@ async def test_lane_whose_oldest_delivery_waits_too_long_refuses_the_next(
         second = asyncio.create_task(intake.submit(road.delivery(road.notice("T2", bill.code, amount=1_000))))
         await asyncio.sleep(0.06)
         assert intake.is_full(road.hospital.organization_id)
-        with pytest.raises(LaneFull):
+        with pytest.raises(QueueFull):
             await intake.submit(road.delivery(road.notice("T3", bill.code, amount=1_000)))
         go_on.set()
         await asyncio.gather(first, second)

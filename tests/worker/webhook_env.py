@@ -1,4 +1,4 @@
-"""One organization with an endpoint, for the tests of telling: a clock to turn, messages to tell."""
+"""One organization with an endpoint, for the tests of webhooks: a clock to turn, messages to tell."""
 
 import random
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ TRUSTING = SenderLimits(allow_private=True, allow_http=True, timeout_s=5)
 
 
 @dataclass(slots=True)
-class TurnedClock:
+class ManualClock:
     """A clock that stands until it is turned."""
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -39,13 +39,13 @@ class TurnedClock:
 
 
 @dataclass(slots=True, kw_only=True)
-class Telling:
+class WebhookEnvironment:
     """A hospital that tells; `limits` say what the sender allows."""
 
     context: PaymentContext
     hospital: DemoHospital
     owner_url: str
-    clock: TurnedClock
+    clock: ManualClock
     limits: SenderLimits = TRUSTING
 
     @property

@@ -1,4 +1,4 @@
-"""Tellings, intents and invoices for the tests of the fold; change only what matters."""
+"""Tellings, intents and invoices for the tests of the batch; change only what matters."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,19 +16,19 @@ from billing.core.ids import (
 from billing.core.money import Dong, Shares
 from billing.core.reference_code import ReferenceCode, reference_code
 from billing.invoices.domain.invoice import Invoice, InvoiceState
-from billing.payments.domain.apply_events import Folded, Ground, Twin, fold
+from billing.payments.domain.apply_events import BatchResult, BatchState, DuplicateCandidate, apply_events
 from billing.payments.domain.event import (
     Codes,
     EventKey,
     FactKey,
-    KnownEvent,
     KnownFact,
+    PaymentEvent,
     ReferenceKey,
     ReferenceUse,
-    Telling,
-    first_tellings,
+    SeenEvent,
     join_facts,
     rejoin_facts,
+    without_altered_repeats,
 )
 from billing.payments.domain.intent import Intent, IntentState
 from billing.payments.domain.reference_links import KnownReferences
@@ -74,7 +74,7 @@ def intent(number: int = 1, *, invoices: list[Invoice], amount: int = 100_000, *
     return Intent(**(fields | changes))  # type: ignore[arg-type]
 
 
-def telling(transaction: str = "T1", **changes: object) -> Telling:
+def payment_event(transaction: str = "T1", **changes: object) -> PaymentEvent:
     """A success of 100.000 đồng under the first code, known by the provider's transaction."""
     account = changes.pop("account_id", ACCOUNT)
     status = changes.get("outcome", Outcome.SUCCEEDED)
@@ -96,7 +96,7 @@ def telling(transaction: str = "T1", **changes: object) -> Telling:
         "codes": Codes(direct=(code(),)),
         "provider_reference": transaction,
     }
-    return Telling(**(fields | changes))  # type: ignore[arg-type]
+    return PaymentEvent(**(fields | changes))  # type: ignore[arg-type]
 
 
 def use(payment_id: PaymentId, **changes: object) -> ReferenceUse:
@@ -114,10 +114,12 @@ def use(payment_id: PaymentId, **changes: object) -> ReferenceUse:
     return ReferenceUse(**(fields | changes))  # type: ignore[arg-type]
 
 
-def claimed_references(tellings: list[Telling], uses: list[ReferenceUse]) -> dict[ReferenceKey, tuple[UUID, str]]:
+def claimed_references(
+    payment_events: list[PaymentEvent], uses: list[ReferenceUse]
+) -> dict[ReferenceKey, tuple[UUID, str]]:
     """Which event of a batch is the first with a bank reference, as the claim says."""
     claimed: dict[ReferenceKey, tuple[UUID, str]] = {}
-    for told in tellings:
+    for told in payment_events:
         if told.moves_money and told.reference_key is not None and all(use.key != told.reference_key for use in uses):
             claimed.setdefault(told.reference_key, (told.account_id, told.name))
     return claimed
@@ -129,29 +131,29 @@ def ids() -> Callable[[], UUID]:
 
 
 def run(
-    *tellings: Telling,
+    *payment_events: PaymentEvent,
     intents: list[Intent] | None = None,
     invoices: list[Invoice] | None = None,
-    known_events: dict[EventKey, KnownEvent] | None = None,
+    known_events: dict[EventKey, SeenEvent] | None = None,
     known_facts: dict[FactKey, KnownFact] | None = None,
-    twins: list[Twin] | None = None,
+    candidates: list[DuplicateCandidate] | None = None,
     uses: list[ReferenceUse] | None = None,
-) -> Folded:
-    """Fold tellings over intents and invoices; by default one intent for one invoice of 100.000 đồng."""
+) -> BatchResult:
+    """Fold payment events over intents and invoices; by default one intent for one invoice of 100.000 đồng."""
     invoices = [invoice()] if invoices is None else invoices
     intents = [intent(invoices=invoices)] if intents is None else intents
     new_id = ids()
-    alike = first_tellings(tellings)
+    alike = without_altered_repeats(payment_events)
     claimed_ids = join_facts(alike, lambda: PaymentId(new_id()))
     new = [told for told in alike if told.event not in (known_events or {})]
-    ground = Ground(
+    batch_state = BatchState(
         known_events=known_events or {},
         known_facts=known_facts or {},
         fact_ids=claimed_ids if len(new) == len(alike) else rejoin_facts(new, claimed_ids, lambda: PaymentId(new_id())),
         claimed_ids=claimed_ids,
         intents={one.reference: one for one in intents},
         invoices={one.id: one for one in invoices},
-        twins=twins or [],
+        candidates=candidates or [],
         references=KnownReferences(uses or [], claimed_references(alike, uses or [])),
     )
-    return fold(tellings, ground, new_allocation_id=lambda: AllocationId(new_id()))
+    return apply_events(payment_events, batch_state, new_allocation_id=lambda: AllocationId(new_id()))
