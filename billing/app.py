@@ -15,7 +15,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from billing.core.ids import ProviderAccountId
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.db.background import Background
 from billing.db.context import Clock, Ids, utc_now
@@ -237,7 +237,7 @@ async def open_service(
                 accounts=accounts,
                 clock=clock,
                 ids=Ids(clock),
-                figures=load_figures(),
+                parameters=load_parameters(),
                 policy=Policy(),
                 bank_names={bank.bin: bank.name for bank in banks().values()},
                 public_base_url=public_base_url,

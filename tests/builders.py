@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from billing.core.actor import Role
 from billing.core.ids import OrganizationId, ProviderAccountId
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.db.context import Clock, Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
@@ -70,7 +70,7 @@ def build_context(
         accounts=StoredProviderAccounts(database, build_provider, clock),
         clock=clock,
         ids=Ids(clock),
-        figures=load_figures(),
+        parameters=load_parameters(),
         policy=Policy(),
     )
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from billing.claims.domain.claim import ClaimCheck, ClaimFinding, FileCheck, Severity
 from billing.claims.formats.claim_json import check_json
 from billing.claims.formats.disease_annexes import read_annexes
-from billing.claims.service.check_files import check_file, surroundings_of
+from billing.claims.service.check_files import check_file, claim_context_of
 from billing.cli.claim_export import export
 from billing.cli.files import read_file
 from billing.cli.memory import memory_limited
@@ -27,9 +27,9 @@ from billing.core.clock import VIETNAM
 from billing.core.ids import OrganizationId
 from billing.coverage.domain.annexes import NO_ANNEXES, Annex, Annexes
 from billing.coverage.domain.explain import Language, explain
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
-from billing.visits.formats.visit_facts_json import ToldFacts, read_told_facts
+from billing.visits.formats.visit_facts_json import SuppliedFacts, read_supplied_facts
 
 WIDTH_WITHOUT_TERMINAL = 140
 
@@ -109,16 +109,18 @@ def check(
 
     Exit status 1 if there is an error, or nothing could be read.
     """
-    told = ToldFacts() if facts is None else read_told_facts(read_file(facts))
-    around = surroundings_of(
-        told=told,
+    supplied = SuppliedFacts() if facts is None else read_supplied_facts(read_file(facts))
+    claim_context = claim_context_of(
+        supplied=supplied,
         annexes=NO_ANNEXES if annexes is None else read_annexes(read_file(annexes)),
-        figures=load_figures(),
+        parameters=load_parameters(),
         policy=policy,
         today=(today or datetime.now(VIETNAM)).date(),
     )
     with memory_limited():
-        checked = check_file(read_file(file), file=click.format_filename(file), told=told, around=around)
+        checked = check_file(
+            read_file(file), file=click.format_filename(file), supplied=supplied, claim_context=claim_context
+        )
     language = Language(lang)
     text = json.dumps(check_json(checked, language), ensure_ascii=False) if as_json else _render(checked, language)
     click.echo(text)
@@ -181,9 +183,15 @@ def _table(findings: tuple[ClaimFinding, ...], language: Language) -> Table:
     for header in ("", words["where"], words["found"], words["expected"], words["why"]):
         table.add_column(header, overflow="fold")
     for one in findings:
-        finding, told = one.finding, explain(one.reason, language)
+        finding, supplied = one.finding, explain(one.reason, language)
         where = " ".join(str(part) for part in (finding.table, finding.stt, finding.field) if part not in (None, ""))
-        cells = (words[one.severity.value], where, finding.found, finding.expected, f"{told.sentence} [{told.rule}]")
+        cells = (
+            words[one.severity.value],
+            where,
+            finding.found,
+            finding.expected,
+            f"{supplied.sentence} [{supplied.rule}]",
+        )
         table.add_row(*(Text(_printable(cell)) for cell in cells))
     return table
 

@@ -109,7 +109,7 @@ class Story:
         answer = await self._post("/v1/visits", content=content, media_type="application/xml")
         visit: Mapping[str, Any] = answer["visits"][0]
         quote = quote_file(
-            content, file=file.name, figures=self._service.context.figures, policy=self._service.context.policy
+            content, file=file.name, parameters=self._service.context.parameters, policy=self._service.context.policy
         )
         self._say(
             "visit_taken",

@@ -19,7 +19,7 @@ from billing.cli.quote_table import render_quote
 from billing.cli.reading_option import reading_option
 from billing.cli.what_if import print_routes
 from billing.coverage.domain.explain import Language
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.service.quote_file import quote_bare_tables, quote_file, quote_json
 from billing.coverage.service.quoting import Quote
@@ -91,13 +91,13 @@ def _quotes(files: tuple[str, ...], policy: Policy) -> Iterator[tuple[str, Quote
             continue
         else:
             with memory_limited():
-                answer = quote_file(content, file=name, figures=load_figures(), policy=policy)
+                answer = quote_file(content, file=name, parameters=load_parameters(), policy=policy)
         if waiting:
             waiting.append((name, answer))
         else:
             yield name, answer
     with memory_limited():
-        joined = iter(quote_bare_tables(bare, figures=load_figures(), policy=policy))
+        joined = iter(quote_bare_tables(bare, parameters=load_parameters(), policy=policy))
     for name, known in waiting:
         yield name, next(joined) if known is None else known
 

@@ -12,7 +12,7 @@ from billing.coverage.formats.policy_json import read_readings
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def told_readings(pairs: Iterable[str]) -> dict[str, str]:
+def parse_policy_options(pairs: Iterable[str]) -> dict[str, str]:
     """Readings by name from `NAME=VALUE`. Raises BadParameter for one that is none, is told twice or cannot be."""
     readings: dict[str, str] = {}
     for pair in pairs:
@@ -40,4 +40,4 @@ def reading_option(command: Command) -> Command:
 
 
 def _policy(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> Policy:
-    return read_readings(told_readings(pairs))
+    return read_readings(parse_policy_options(pairs))

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from billing.cli.acting import as_caller
-from billing.cli.reading_option import told_readings
+from billing.cli.reading_option import parse_policy_options
 from billing.core.actor import Role
 from billing.coverage.domain.explain import Language
 from billing.coverage.domain.policy import Policy
@@ -56,7 +56,7 @@ def list_(lang: str) -> None:
 @click.pass_obj
 def set_(config: Path | None, *, facility: str, valid_from: datetime, pairs: tuple[str, ...]) -> None:
     """Propose the whole set of a facility's readings; what is not named is the default."""
-    told = told_readings(pairs)
+    told = parse_policy_options(pairs)
 
     async def work(context: PaymentContext, caller: Caller) -> UUID:
         return await propose_readings(

@@ -1,4 +1,4 @@
-"""`vienphi replay`: issued invoices computed once more, by the running code or under drafted figures or prices."""
+"""`vienphi replay`: issued invoices computed once more, by the running code or under drafted parameters or prices."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.opening import require_migrated
 from billing.cli.replay_output import BillRows, JsonLines, LineRows, Output, Words
 from billing.core.ids import OrganizationId
-from billing.coverage.domain.parameters import read_figures
+from billing.coverage.domain.parameters import read_parameters
 from billing.db.database import Database
 from billing.invoices.domain.invoice_diff import Tally
 from billing.invoices.service.reprice import (
@@ -38,7 +38,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.option("--parameters", type=_file, help="Drafted figures, a file in the form of parameters.toml.")
+@click.option("--parameters", type=_file, help="Drafted parameters, a file in the form of parameters.toml.")
 @click.option("--tariff", type=click.UUID, help="A price list, as a draft, by its id; needs --organization.")
 @click.option("--from", "first", type=_day, help="First business date of issue. [default: from the beginning]")
 @click.option("--to", "last", type=_day, help="Last business date of issue. [default: until now]")
@@ -71,7 +71,7 @@ def replay(
     period = Period(first=None if first is None else first.date(), last=None if last is None else last.date())
     if tariff is not None and organization is None:
         raise click.UsageError("--tariff needs --organization: a price list is of one unit")
-    draft = None if parameters is None and tariff is None else Draft(figures=_read_figures(parameters))
+    draft = None if parameters is None and tariff is None else Draft(parameters=_read_figures(parameters))
     settings = load_settings(config, needed=("database_url",))
     assert settings.database_url is not None, "named as needed"
     url = settings.database_url.get_secret_value()
@@ -140,14 +140,14 @@ async def _replay(
 
 
 def _read_figures(path: Path | None) -> str | None:
-    """Drafted figures, read once here so that a fault is told before anything is opened."""
+    """Drafted parameters, read once here so that a fault is told before anything is opened."""
     if path is None:
         return None
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise click.ClickException(f"{path} cannot be read: {fault}") from fault
-    read_figures(text)
+    read_parameters(text)
     return text
 
 

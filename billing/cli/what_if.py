@@ -15,16 +15,16 @@ from rich.text import Text
 
 from billing.claims.formats.claim_json import compare_json
 from billing.claims.formats.disease_annexes import read_annexes
-from billing.claims.service.check_files import compare_file, surroundings_of
+from billing.claims.service.check_files import claim_context_of, compare_file
 from billing.cli.files import read_file
 from billing.cli.memory import memory_limited
 from billing.core.clock import VIETNAM
 from billing.coverage.domain.annexes import NO_ANNEXES
 from billing.coverage.domain.explain import Language, fact_names, find_rule, money_text, object_code_name
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.what_if import ComparedFile, RouteOption, WhatIf
-from billing.visits.formats.visit_facts_json import ToldFacts, read_told_facts
+from billing.visits.formats.visit_facts_json import SuppliedFacts, read_supplied_facts
 
 WIDTH_WITHOUT_TERMINAL = 140
 
@@ -76,11 +76,11 @@ def print_routes(
     as_table: bool,
 ) -> None:
     """Print the routes of each file: one line of JSON, or a table; status 1 if no visit of any file was read."""
-    told = ToldFacts() if facts is None else read_told_facts(read_file(facts))
-    around = surroundings_of(
-        told=told,
+    supplied = SuppliedFacts() if facts is None else read_supplied_facts(read_file(facts))
+    claim_context = claim_context_of(
+        supplied=supplied,
         annexes=NO_ANNEXES if annexes is None else read_annexes(read_file(annexes)),
-        figures=load_figures(),
+        parameters=load_parameters(),
         policy=policy,
         today=datetime.now(VIETNAM).date(),
     )
@@ -90,7 +90,9 @@ def print_routes(
         if not path.is_file():
             raise click.ClickException(f"{click.format_filename(file)} is no file")
         with memory_limited():
-            compared = compare_file(read_file(path), file=click.format_filename(file), told=told, around=around)
+            compared = compare_file(
+                read_file(path), file=click.format_filename(file), supplied=supplied, claim_context=claim_context
+            )
         has_visit = has_visit or bool(compared.visits)
         click.echo(
             _render(compared, language)
@@ -117,8 +119,8 @@ def _render(compared: ComparedFile, language: Language) -> str:
     if not compared.visits:
         console.print(words["no_visits"])
     for finding in compared.findings:
-        told = (finding.code.value, finding.ma_lk, finding.table, finding.field, finding.found, finding.expected)
-        console.print(Text(_printable(" · ".join(part for part in told if part))))
+        supplied = (finding.code.value, finding.ma_lk, finding.table, finding.field, finding.found, finding.expected)
+        console.print(Text(_printable(" · ".join(part for part in supplied if part))))
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 

@@ -1,4 +1,4 @@
-"""Money: whole đồng, hundredths of claim lines, and the few roundings that are allowed.
+"""Money: whole đồng, round_2dp of claim lines, and the few roundings that are allowed.
 
 Whole đồng are `Dong`. Amounts of claim lines are `Decimal` with two decimals, as the data standard demands.
 Products are exact (50 digits, any loss raises); rounding happens only in the functions named here, half-up.
@@ -42,14 +42,14 @@ def percent(amount: Decimal, percentage: Decimal) -> Decimal:
     return _multiply(_multiply(amount, percentage), _HUNDREDTH)
 
 
-def hundredths(amount: Decimal) -> Decimal:
+def round_2dp(amount: Decimal) -> Decimal:
     """Round half-up to two decimals: the amounts of claim lines (rule B-080)."""
     return _quantize(amount, _HUNDREDTH)
 
 
 def share_of(amount: Decimal, *, part: Decimal, whole: Decimal) -> Decimal:
     """`amount × part / whole`, rounded half-up once to two decimals; `whole` must not be 0."""
-    return hundredths(_ROUNDING.divide(_EXACT.multiply(amount, part), whole))
+    return round_2dp(_ROUNDING.divide(_EXACT.multiply(amount, part), whole))
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:
@@ -104,7 +104,7 @@ class Shares:
 
 
 def to_dong(*, patient: Decimal, other: Decimal, insurer: Decimal) -> Shares:
-    """Turn a split in hundredths into whole đồng that sum to the rounded total.
+    """Turn a split in round_2dp into whole đồng that sum to the rounded total.
 
     The patient's share is rounded half-up, then the other funds', and the last payer with a share (the insurer if it
     has one) takes the rest; nobody's share becomes negative. Source: rule B-080; docs/design.md §4.

@@ -21,7 +21,7 @@ from importlib import resources
 from pathlib import Path
 from statistics import median
 
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
 from billing.db.database import Database
@@ -84,15 +84,15 @@ def straight_line(items: Sequence[ChargeItem], level: Decimal) -> tuple[list[tup
 
 def measure_pricing(rounds: int, lines: int = 40) -> tuple[float, float, float]:
     """Median ratio, and the microseconds of both; first both must tell the same amounts."""
-    visit, figures, policy, level = make_visit(lines, 1), load_figures(), Policy(), Decimal(80)
-    priced = price(visit, figures=figures, policy=policy)
+    visit, parameters, policy, level = make_visit(lines, 1), load_parameters(), Policy(), Decimal(80)
+    priced = price(visit, parameters=parameters, policy=policy)
     _, sums = straight_line(visit.items, level)
     assert sums == [priced.hospital_amount, priced.insured_amount, priced.fund, priced.copay, priced.self_pay]
     ours: list[float] = []
     straight: list[float] = []
     for _ in range(rounds):
         straight.append(_microseconds(lambda: straight_line(visit.items, level)))
-        ours.append(_microseconds(lambda: price(visit, figures=figures, policy=policy)))
+        ours.append(_microseconds(lambda: price(visit, parameters=parameters, policy=policy)))
     ratios = [one / other for one, other in zip(ours, straight, strict=True)]
     return median(ratios), median(ours), median(straight)
 
@@ -113,8 +113,8 @@ class Replay:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        figures = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
-        self._draft = Draft(figures=figures.replace('4 = "80"', '4 = "70"'))
+        parameters = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
+        self._draft = Draft(parameters=parameters.replace('4 = "80"', '4 = "70"'))
         self.rss_mb = 0.0
 
     async def run(self, day: date, workers: int) -> float:

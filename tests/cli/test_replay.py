@@ -1,4 +1,4 @@
-"""`vienphi replay` as an operator calls it: the self-check, a draft of figures, and what both print."""
+"""`vienphi replay` as an operator calls it: the self-check, a draft of parameters, and what both print."""
 
 import asyncio
 import csv
@@ -18,7 +18,7 @@ from billing.visit_accounts.service.record_visits import take_visit
 from tests.builders import add_demo_hospital, build_context, service_line, visit_document
 from tests.cli.test_demo import run
 
-FIGURES = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
+PARAMETERS = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ async def as_superuser(server: EmbeddedPostgres, statement: str) -> None:
 def draft(tmp_path: Path) -> Path:
     """Figures under which the fund pays 70 % for digit 4."""
     path = tmp_path / "draft.toml"
-    path.write_text(FIGURES.replace('4 = "80"', '4 = "70"'), encoding="utf-8")
+    path.write_text(PARAMETERS.replace('4 = "80"', '4 = "70"'), encoding="utf-8")
     return path
 
 
@@ -157,7 +157,7 @@ def test_drafted_price_list_tells_who_pays_more_also_in_other_processes(server: 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(FIGURES.replace('"80"', "80.5"), "must be written in quotes"), ("", "cannot be read")],
+    [(PARAMETERS.replace('"80"', "80.5"), "must be written in quotes"), ("", "cannot be read")],
     ids=["float", "empty"],
 )
 def test_draft_that_cannot_be_read_is_refused_before_anything_is_opened(tmp_path: Path, text: str, said: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.core.errors import InvalidValue
-from billing.core.money import DONG_MAX, dong, half_up_dong, hundredths, percent, product, to_dong, total
+from billing.core.money import DONG_MAX, dong, half_up_dong, percent, product, round_2dp, to_dong, total
 
 _HUNDREDTHS = st.decimals(min_value=0, max_value=10**12, places=2, allow_nan=False, allow_infinity=False)
 
@@ -37,7 +37,7 @@ def test_percent_is_the_plain_formula_to_every_digit(amount: Decimal, percentage
     ("amount", "rounded"), [("0.005", "0.01"), ("0.004", "0.00"), ("8209.8715", "8209.87"), ("2.675", "2.68")]
 )
 def test_hundredths_round_half_up(amount: str, rounded: str) -> None:
-    assert hundredths(Decimal(amount)) == Decimal(rounded)
+    assert round_2dp(Decimal(amount)) == Decimal(rounded)
 
 
 @pytest.mark.parametrize(("amount", "rounded"), [("0.49", 0), ("0.50", 1), ("75900.20", 75900), ("20432.50", 20433)])

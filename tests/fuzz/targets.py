@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from billing.core.errors import InvalidValue, NotSupported
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.formats.worked_case_json import FACILITY_OF_CASES
@@ -19,7 +19,7 @@ from billing.visits.formats.visit_document import canonical, write_patient, writ
 from billing.visits.formats.xml130 import read_claim_file
 from tests.fuzz.seeds import CASES, CITIZEN_CARDS, CLAIM_FILES, INSURANCE_CARDS, SMALL_CLAIM_FILES
 
-FIGURES = load_figures()
+PARAMETERS = load_parameters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def check_claim_file(content: bytes) -> None:
 
 def check_quote(content: bytes) -> None:
     """Whatever the file, an answer that can be written as JSON."""
-    quote = quote_file(content, file="f", figures=FIGURES, policy=Policy())
+    quote = quote_file(content, file="f", parameters=PARAMETERS, policy=Policy())
     assert quote.visits or any(finding.refuses for finding in quote.findings) or quote.read_count
     json.dumps(quote_json(quote), allow_nan=False).encode()
 

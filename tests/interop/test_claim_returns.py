@@ -5,10 +5,10 @@ from datetime import date
 
 import pytest
 
-from billing.claims.service.check_files import check_file, surroundings_of
-from billing.coverage.domain.parameters import load_figures
+from billing.claims.service.check_files import check_file, claim_context_of
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
-from billing.visits.formats.visit_facts_json import ToldFacts, read_told_facts
+from billing.visits.formats.visit_facts_json import SuppliedFacts, read_supplied_facts
 from tests.interop.xml130.claim_files import block, claim_file, hoso, service, without_totals, xml1, xml3
 
 
@@ -20,11 +20,13 @@ def a_hoso(ma_lk: str, hour: str, *, group: str = "13", day: str = "20261102", *
     return hoso(block("XML1", xml1(fields)), block("XML3", xml3(line)))
 
 
-def returns(content: bytes, told: ToldFacts | None = None) -> list[tuple[str, str]]:
+def returns(content: bytes, supplied: SuppliedFacts | None = None) -> list[tuple[str, str]]:
     """MA_LK of each return with that of the visit before it."""
-    told = told or ToldFacts()
-    around = surroundings_of(told=told, figures=load_figures(), policy=Policy(), today=date(2026, 11, 3))
-    checked = check_file(content, file="claim.xml", told=told, around=around)
+    supplied = supplied or SuppliedFacts()
+    claim_context = claim_context_of(
+        supplied=supplied, parameters=load_parameters(), policy=Policy(), today=date(2026, 11, 3)
+    )
+    checked = check_file(content, file="claim.xml", supplied=supplied, claim_context=claim_context)
     assert checked.checks
     return [
         (check.ma_lk, one.reason.operands["earlier"])
@@ -64,9 +66,9 @@ def test_numbers_of_zeros_name_nobody() -> None:
 
 
 def test_return_is_told_with_the_file_where_the_first_visit_is_not_in_it() -> None:
-    told = read_told_facts(json.dumps({"visits": {"LK-B": {"same_day_return_of": "LK-0"}}}).encode())
+    supplied = read_supplied_facts(json.dumps({"visits": {"LK-B": {"same_day_return_of": "LK-0"}}}).encode())
 
-    assert returns(claim_file(a_hoso("LK-B", "14")), told) == [("LK-B", "LK-0")]
+    assert returns(claim_file(a_hoso("LK-B", "14")), supplied) == [("LK-B", "LK-0")]
 
 
 def test_visits_of_a_case_file_are_of_one_person() -> None:

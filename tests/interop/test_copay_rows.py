@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.service.quote_file import quote_file, quote_json
@@ -102,7 +102,7 @@ def test_price_of_a_case_takes_the_year_s_sum_once() -> None:
     given = {"cards": cards, "five_year_date": "2020-01-01", "copay_history": ROWS, "visits": [visit]}
     case = {"schema": "bhyt-case/1", "input": given}
 
-    quoted = quote_file(json.dumps(case).encode(), file="case.json", figures=load_figures(), policy=Policy())
+    quoted = quote_file(json.dumps(case).encode(), file="case.json", parameters=load_parameters(), policy=Policy())
 
     (priced,) = quote_json(quoted)["visits"]  # type: ignore[misc]
     assert (priced["totals"]["T_BNCCT"], priced["copay_accumulated_after"]) == ("200000.00", "9200000.00")

@@ -10,10 +10,10 @@ import pytest
 
 from billing.core.errors import InvalidValue
 from billing.core.money import Dong, Shares
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import OutOfRouteExemption, Policy
 from billing.coverage.domain.price import price
-from billing.coverage.domain.pricing_authority import AS_TOLD
+from billing.coverage.domain.pricing_authority import AS_SUBMITTED
 from billing.coverage.formats.visit_input import read_visit
 from billing.invoices.formats.price_snapshot import FrozenUnreadable, policy_version, read_frozen, write_frozen
 from tests.builders import visit_document
@@ -44,7 +44,7 @@ def test_visit_and_every_reading_come_back() -> None:
     visit = read_visit({key: value for key, value in visit_document().items() if key != "patient"})
     policy = other_readings(Policy())
 
-    again = read_frozen(write_frozen(visit, policy, AS_TOLD))
+    again = read_frozen(write_frozen(visit, policy, AS_SUBMITTED))
 
     assert again.policy == policy
     assert all(getattr(policy, field.name) != getattr(Policy(), field.name) for field in fields(Policy))
@@ -55,13 +55,13 @@ def test_visit_and_every_reading_come_back() -> None:
 def test_text_written_before_shapes_were_named_prices_as_it_did_then() -> None:
     frozen = read_frozen((FROZEN / "shape-1.json").read_text(encoding="utf-8"))
 
-    priced = price(frozen.visit, figures=load_figures(), policy=frozen.policy)
+    priced = price(frozen.visit, parameters=load_parameters(), policy=frozen.policy)
 
     assert priced.shares == Shares(patient=Dong(186_616), other=Dong(0), insurer=Dong(3_545_697))
 
 
 def test_reading_added_since_has_the_default_that_held_before() -> None:
-    document = json.loads(write_frozen(read_visit(visit_document()), other_readings(Policy()), AS_TOLD))
+    document = json.loads(write_frozen(read_visit(visit_document()), other_readings(Policy()), AS_SUBMITTED))
     del document["policy"]["base_salary_day"]
 
     assert read_frozen(json.dumps(document)).policy.base_salary_day is Policy().base_salary_day
@@ -83,7 +83,7 @@ def test_reading_added_since_has_the_default_that_held_before() -> None:
     ],
 )
 def test_text_that_is_not_understood_is_refused_and_never_guessed(damage: dict[str, object]) -> None:
-    document = json.loads(write_frozen(read_visit(visit_document()), Policy(), AS_TOLD))
+    document = json.loads(write_frozen(read_visit(visit_document()), Policy(), AS_SUBMITTED))
 
     with pytest.raises(InvalidValue):
         read_frozen(json.dumps(document | damage))
@@ -101,7 +101,7 @@ def test_same_readings_have_the_same_name_and_others_another() -> None:
 
 
 def test_bill_issued_before_the_choice_of_care_out_of_route_is_recomputed_as_it_was() -> None:
-    document = json.loads(write_frozen(read_visit(visit_document()), Policy(), AS_TOLD))
+    document = json.loads(write_frozen(read_visit(visit_document()), Policy(), AS_SUBMITTED))
     assert document["policy"].pop("out_of_route_exemption") == "excluded"
 
     assert read_frozen(json.dumps(document)).policy.out_of_route_exemption is OutOfRouteExemption.OFF_LINE_RATE

@@ -7,22 +7,22 @@ import pytest
 
 from billing.claims.formats.reader import read_claim_document
 from billing.core.errors import InvalidValue
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
 from billing.coverage.formats.visit_input import read_visit
 from billing.visits.formats.visit_document import write_frozen_visit, write_visit
-from billing.visits.formats.visit_facts_json import ToldFacts
+from billing.visits.formats.visit_facts_json import SuppliedFacts
 from tests.builders import service_line, visit_document
 
 CONSULTATION, SURGERY, PROCEDURE, BED = 13, 8, 18, 15
 NINE, TEN = "202611020900", "202611021000"
 
 
-def line(stt: int, group: int, price: str = "100000", **told: object) -> dict[str, Any]:
+def line(stt: int, group: int, price: str = "100000", **supplied: object) -> dict[str, Any]:
     told_line = service_line(stt, name=f"Dịch vụ {stt}", group=group, price=price)
     del told_line["TYLE_TT_DV"]
-    return told_line | told
+    return told_line | supplied
 
 
 def ratios(*lines: dict[str, Any]) -> list[int]:
@@ -78,8 +78,8 @@ def test_what_was_reckoned_is_priced_kept_and_claimed() -> None:
     document = _document(line(1, CONSULTATION), line(2, CONSULTATION), line(3, 1, "1000000"))
 
     visit = read_visit(document)
-    priced = price(visit, figures=load_figures(), policy=Policy())
-    checked = read_claim_document(document, told=ToldFacts())
+    priced = price(visit, parameters=load_parameters(), policy=Policy())
+    checked = read_claim_document(document, supplied=SuppliedFacts())
 
     assert [int(one.insured_amount) for one in priced.lines] == [100_000, 30_000, 1_000_000]
     assert [reason.rule for reason in priced.lines[1].reasons] == ["B-061", "B-010"]
@@ -91,16 +91,17 @@ def test_what_was_reckoned_is_priced_kept_and_claimed() -> None:
 def test_facts_of_a_line_count_in_its_check() -> None:
     document = _document(line(1, BED, patients_in_bed=2, TYLE_TT_DV="100"))
 
-    claim = read_claim_document(document, told=ToldFacts()).claim
+    claim = read_claim_document(document, supplied=SuppliedFacts()).claim
 
     assert claim.facts.line(claim.visit.items[0].key).patients_in_bed == 2
 
 
 @pytest.mark.parametrize(
-    "told", [{"patients_in_bed": "many"}, {"number_at_desk": -1}, {"NGAY_TH_YL": "yesterday"}, {"NGUOI_THUC_HIEN": []}]
+    "supplied",
+    [{"patients_in_bed": "many"}, {"number_at_desk": -1}, {"NGAY_TH_YL": "yesterday"}, {"NGUOI_THUC_HIEN": []}],
 )
-def test_fact_that_cannot_be_is_refused_by_name(told: dict[str, object]) -> None:
+def test_fact_that_cannot_be_is_refused_by_name(supplied: dict[str, object]) -> None:
     with pytest.raises(InvalidValue) as refusal:
-        read_visit(_document(line(1, BED, **told)))
+        read_visit(_document(line(1, BED, **supplied)))
 
-    assert refusal.value.field == f"lines[0].{next(iter(told))}"
+    assert refusal.value.field == f"lines[0].{next(iter(supplied))}"

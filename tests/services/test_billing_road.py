@@ -128,7 +128,7 @@ async def test_invoice_freezes_everything_its_price_was_made_from(road: Road) ->
     async with road.context.database.transaction(organization_id) as tx:
         text = await tx.fetchval("SELECT document FROM invoice_input WHERE invoice_id = $1", invoice_id)
     frozen = read_visit(json.loads(text)["visit"])
-    priced = price(frozen, figures=road.context.figures, policy=road.context.policy)
+    priced = price(frozen, parameters=road.context.parameters, policy=road.context.policy)
 
     assert taken.priced is not None
     assert taken.priced.copay == 16_000

@@ -9,20 +9,22 @@ from hypothesis import strategies as st
 
 from billing.claims.domain.claim import FileCheck
 from billing.claims.formats.claim_json import check_json, compare_json
-from billing.claims.service.check_files import check_file, compare_file, surroundings_of
+from billing.claims.service.check_files import check_file, claim_context_of, compare_file
 from billing.coverage.domain.explain import Language
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
-from billing.visits.formats.visit_facts_json import ToldFacts
+from billing.visits.formats.visit_facts_json import SuppliedFacts
 from tests.interop.xml130.claim_files import file_of_tables
 
 CASES = Path(__file__).parents[1] / "cases" / "bhyt"
-TOLD = ToldFacts()
-AROUND = surroundings_of(told=TOLD, figures=load_figures(), policy=Policy(), today=date(2026, 11, 10))
+SUPPLIED = SuppliedFacts()
+CLAIM_CONTEXT = claim_context_of(
+    supplied=SUPPLIED, parameters=load_parameters(), policy=Policy(), today=date(2026, 11, 10)
+)
 
 
 def _check(content: bytes) -> FileCheck:
-    return check_file(content, file="a", told=TOLD, around=AROUND)
+    return check_file(content, file="a", supplied=SUPPLIED, claim_context=CLAIM_CONTEXT)
 
 
 @pytest.mark.parametrize("case", ["bhyt-038", "bhyt-042", "bhyt-044"])
@@ -44,7 +46,7 @@ def test_case_with_fewer_bed_days_than_its_stay_is_only_doubted() -> None:
 @given(st.one_of(st.binary(max_size=200), st.integers(0, 2_000).map(lambda cut: file_of_tables()[:-cut])))
 def test_any_bytes_give_an_answer_that_can_be_written(content: bytes) -> None:
     checked = _check(content)
-    compared = compare_file(content, file="a", told=TOLD, around=AROUND)
+    compared = compare_file(content, file="a", supplied=SUPPLIED, claim_context=CLAIM_CONTEXT)
 
     assert checked.checks or checked.findings
     assert check_json(checked, Language.ENGLISH)

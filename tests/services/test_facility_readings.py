@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.claims.service.check import check_told_visit, compare_told_visit
+from billing.claims.service.check import check_visit_document, compare_visit_document
 from billing.core.actor import Actor
 from billing.core.approvals import PersonNeeded, SamePerson
 from billing.core.errors import InvalidValue, NotFound
@@ -28,7 +28,7 @@ from billing.invoices.service.issue import find_invoice, issue_invoice
 from billing.invoices.service.reprice import recompute
 from billing.organizations.service.setup import AlreadySetUp, Setup
 from billing.visit_accounts.service.record_visits import find_priced_visit, take_visit
-from billing.visits.formats.visit_facts_json import ToldFacts
+from billing.visits.formats.visit_facts_json import SuppliedFacts
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
 from tests.services.persons import actors
@@ -121,10 +121,10 @@ async def test_visit_invoice_quote_claim_check_and_what_if_agree(desk: Desk) -> 
     taken = await desk.take(document())
     known = await find_priced_visit(context, organization_id, taken.id)
     invoice = await find_invoice(context, organization_id, await desk.invoice(taken.id))
-    compared = await compare_told_visit(context, organization_id, document(), told=ToldFacts())
+    compared = await compare_visit_document(context, organization_id, document(), told=SuppliedFacts())
     stating = document()
     stating["lines"][0] |= {"T_BHTT": "120000", "T_BNCCT": "180000", "T_BNTT": "0", "MUC_HUONG": "40"}
-    checked = await check_told_visit(context, organization_id, stating, told=ToldFacts())
+    checked = await check_visit_document(context, organization_id, stating, told=SuppliedFacts())
 
     assert taken.priced is not None
     assert known.priced is not None

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.claims.service.check import compare_told_visit
+from billing.claims.service.check import compare_visit_document
 from billing.core.actor import Actor
 from billing.core.approvals import PersonNeeded, SamePerson
 from billing.core.errors import InvalidValue, NotFound
@@ -30,7 +30,7 @@ from billing.invoices.service.issue import find_invoice, issue_invoice
 from billing.tariffs.domain.tariff import ListedPrice
 from billing.tariffs.service.price_lists import PriceListTerms, activate_tariff, approve_tariff, import_tariff
 from billing.visit_accounts.service.record_visits import TakenVisit, find_priced_visit, take_visit
-from billing.visits.formats.visit_facts_json import ToldFacts
+from billing.visits.formats.visit_facts_json import SuppliedFacts
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
 from tests.services.persons import actors
@@ -266,7 +266,7 @@ async def test_frozen_inputs_price_to_the_same_again(desk: Desk, setting: Facili
     priced = price_again(
         read_visit(frozen["visit"]),
         None if authority is None else PricingAuthority(authority),
-        figures=context.figures,
+        parameters=context.parameters,
         policy=context.policy,
     )
 
@@ -284,7 +284,9 @@ async def test_quote_says_what_the_invoice_will(desk: Desk, setting: FacilityPri
     told = line(T_BHTT="410000", T_BNCCT="90000", T_BNTT="0", THANH_TIEN_BV="500000", THANH_TIEN_BH="500000")
 
     quote = await estimate_visit(context, organization_id, visit_document(lines=[told]))
-    compared = await compare_told_visit(context, organization_id, visit_document(lines=[told]), told=ToldFacts())
+    compared = await compare_visit_document(
+        context, organization_id, visit_document(lines=[told]), told=SuppliedFacts()
+    )
     invoice = await desk.invoice((await desk.take(told)).id)
 
     [quoted] = quote.visits

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from billing.coverage.domain.explain import all_rules
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import CardChoice, Policy
 from billing.coverage.service.quote_file import quote_bare_tables, quote_file, quote_json
 from tests.interop.xml130.claim_files import (
@@ -26,7 +26,7 @@ CLAIMS = Path(__file__).parents[1] / "cases" / "xml130"
 
 
 def _quote_content(content, *, file="case.json", policy=None):
-    return quote_file(content, file=file, figures=load_figures(), policy=policy or Policy())
+    return quote_file(content, file=file, parameters=load_parameters(), policy=policy or Policy())
 
 
 def _case(path):
@@ -337,7 +337,7 @@ def test_level_the_reader_called_rounded_is_not_told_again():
 def test_bare_tables_of_one_call_are_joined_and_each_file_keeps_its_quote():
     files = [("x2", xml2().encode()), ("x1", xml1().encode()), ("x3", xml3().encode()), ("y3", _lone_table())]
 
-    quotes = quote_bare_tables(files, figures=load_figures(), policy=Policy())
+    quotes = quote_bare_tables(files, parameters=load_parameters(), policy=Policy())
 
     assert [[quoted.visit.ma_lk for quoted in quote.visits] for quote in quotes] == [[], ["LK-TEST-1"], [], []]
     assert [len(quote.visits[0].priced.lines) for quote in quotes if quote.visits] == [2]

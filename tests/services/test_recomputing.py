@@ -36,7 +36,7 @@ from tests.services.persons import actors
 from tests.services.road import Road
 
 SYSTEM = Actor.system()
-FIGURES = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
+PARAMETERS = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
 LEVEL_OF_DIGIT_4 = '4 = "80"'
 
 
@@ -109,7 +109,7 @@ async def test_every_issued_invoice_recomputes_to_itself(road: Road) -> None:
 async def test_draft_of_figures_tells_who_pays_more_by_visit_line_and_rule(road: Road) -> None:
     await two_bills_of_one_visit(road)
     await issue(road, visit_document(ma_lk="LK2") | {"cards": []})
-    draft = Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
+    draft = Draft(parameters=PARAMETERS.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
 
     changes, tally = await replay(road, draft=draft)
 
@@ -188,7 +188,9 @@ async def test_nothing_is_written(road: Road, database: DatabaseAddress) -> None
 
     await replay(road)
     changes, _ = await replay(
-        road, draft=Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"')), processes=two_processes(database)
+        road,
+        draft=Draft(parameters=PARAMETERS.replace(LEVEL_OF_DIGIT_4, '4 = "70"')),
+        processes=two_processes(database),
     )
 
     assert changes

@@ -21,7 +21,7 @@ from billing.invoices.service.reprice_batch import Draft
 from tests.builders import drug_line, visit_document
 from tests.conftest import DatabaseAddress
 from tests.services.road import Road
-from tests.services.test_recomputing import FIGURES, LEVEL_OF_DIGIT_4, issue, replay, two_processes
+from tests.services.test_recomputing import LEVEL_OF_DIGIT_4, PARAMETERS, issue, replay, two_processes
 
 
 async def test_processes_tell_the_same_as_one(road: Road, database: DatabaseAddress) -> None:
@@ -29,7 +29,7 @@ async def test_processes_tell_the_same_as_one(road: Road, database: DatabaseAddr
         document = visit_document(ma_lk=f"LK{number}")
         document["lines"].append(drug_line(2, quantity=str(number), price="1000"))
         await issue(road, document)
-    draft = Draft(figures=FIGURES.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
+    draft = Draft(parameters=PARAMETERS.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
 
     assert await replay(road, draft=draft, processes=two_processes(database)) == await replay(road, draft=draft)
 

@@ -5,7 +5,7 @@ What the reader of the file and the comparer of prices found is taken over, neve
 
 from collections.abc import Iterable, Iterator
 
-from billing.claims.domain.claim import Claim, ClaimFinding, Severity, Surroundings
+from billing.claims.domain.claim import Claim, ClaimContext, ClaimFinding, Severity
 from billing.claims.domain.line_checks import (
     check_funds,
     check_line_rules,
@@ -17,7 +17,7 @@ from billing.claims.domain.line_checks import (
 from billing.claims.domain.review_warnings import check_hints
 from billing.claims.domain.route_checks import check_cards, check_deadline, check_object_code, check_papers
 from billing.core.errors import InvalidValue, NotSupported
-from billing.coverage.domain.compare_stated import compare_with_stated, not_told_yet
+from billing.coverage.domain.compare_stated import compare_with_stated, exclude_reported
 from billing.coverage.domain.price import price
 from billing.coverage.domain.price_result import PricedVisit, Reason
 from billing.coverage.domain.refusals import refusal_as_finding
@@ -43,29 +43,31 @@ _PERCENTAGES = ("TYLE_TT_DV", "TYLE_TT_BH", "MUC_HUONG", "coinsurance_pct")
 _THREE_DECIMALS = ("SO_LUONG", "DON_GIA", "DON_GIA_BV", "DON_GIA_BH")
 
 
-def check_claim(claim: Claim, around: Surroundings, told: Iterable[Finding] = ()) -> tuple[ClaimFinding, ...]:
+def check_claim(
+    claim: Claim, claim_context: ClaimContext, supplied: Iterable[Finding] = ()
+) -> tuple[ClaimFinding, ...]:
     """Everything a person should know before a visit is claimed, the gravest first, then by line.
 
     `told` is what the reader of the file found of this visit. Where several checks name one field of one line the
     first stays: what a rule says goes before the bare difference of an amount.
     """
-    told = tuple(told)
-    priced, refusal = _price(claim, around)
+    supplied = tuple(supplied)
+    priced, refusal = _price(claim, claim_context)
     found: list[ClaimFinding] = [
         *check_cards(claim),
-        *check_object_code(claim, around),
-        *check_papers(claim, around),
+        *check_object_code(claim, claim_context),
+        *check_papers(claim, claim_context),
         *check_scope(claim),
-        *check_line_rules(claim, around),
+        *check_line_rules(claim, claim_context),
         *check_prices(claim),
         *check_transport(claim),
         *check_funds(claim, priced),
         *check_times(claim),
-        *check_hints(claim, around, priced),
-        *(taken_over(finding) for finding in told),
-        *_check_amounts(claim, priced, told),
+        *check_hints(claim, claim_context, priced),
+        *(taken_over(finding) for finding in supplied),
+        *_check_amounts(claim, priced, supplied),
         *([] if refusal is None else [refusal]),
-        *check_deadline(claim, around),
+        *check_deadline(claim, claim_context),
     ]
     return in_order(_once(found))
 
@@ -107,21 +109,21 @@ def in_order(findings: Iterable[ClaimFinding]) -> tuple[ClaimFinding, ...]:
     )
 
 
-def _price(claim: Claim, around: Surroundings) -> tuple[PricedVisit | None, ClaimFinding | None]:
+def _price(claim: Claim, claim_context: ClaimContext) -> tuple[PricedVisit | None, ClaimFinding | None]:
     try:
-        return price(claim.visit, figures=around.figures, policy=around.policy), None
+        return price(claim.visit, parameters=claim_context.parameters, policy=claim_context.policy), None
     except (NotSupported, InvalidValue) as refusal:
         finding = refusal_as_finding(refusal, file=claim.file, hoso=claim.hoso, ma_lk=claim.visit.ma_lk)
         return None, taken_over(finding)
 
 
-def _check_amounts(claim: Claim, priced: PricedVisit | None, told: tuple[Finding, ...]) -> Iterator[ClaimFinding]:
+def _check_amounts(claim: Claim, priced: PricedVisit | None, supplied: tuple[Finding, ...]) -> Iterator[ClaimFinding]:
     """The amounts the file states of its lines against ours; a level that differs is told with the rule that set it."""
     if priced is None:
         return
     levels = {(line.item.table.value, line.item.number): line.reasons[-1] for line in priced.lines if line.reasons}
     differences = compare_with_stated(priced, file=claim.file, hoso=claim.hoso, ma_lk=claim.visit.ma_lk)
-    for finding in not_told_yet(differences, told):
+    for finding in exclude_reported(differences, supplied):
         over = taken_over(finding)
         reason = levels.get((finding.table, finding.stt or 0))
         if finding.field == "MUC_HUONG" and finding.code is FindingCode.AMOUNT_DIFFERS and reason is not None:

@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from billing.coverage.domain.annexes import NO_ANNEXES, Annexes
-from billing.coverage.domain.parameters import Figures
+from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price_result import Reason
 from billing.visits.domain.facts import NO_LISTS, FacilityFacts, LineLists, VisitFacts
@@ -39,13 +39,13 @@ class ClaimFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a facility's claims are checked with: its rank, imported annexes, own lists, figures, readings, today."""
+class ClaimContext:
+    """What a facility's claims are checked with: its rank, imported annexes, own lists, parameters, readings, today."""
 
     facility: FacilityFacts
     annexes: Annexes = NO_ANNEXES
     lists: LineLists = NO_LISTS
-    figures: Figures
+    parameters: Parameters
     policy: Policy
     today: date
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import pairwise
 
-from billing.claims.domain.claim import Claim, ClaimFinding, Severity, Surroundings
+from billing.claims.domain.claim import Claim, ClaimContext, ClaimFinding, Severity
 from billing.core.money import ZERO
 from billing.coverage.domain.bed_days import expect_beds
 from billing.coverage.domain.consultations import expect_consultations
@@ -24,9 +24,9 @@ _TRANSPORT = "VC."
 _DIFFERS = FindingCode.RULE_DIFFERS
 
 
-def expected_of_lines(claim: Claim, around: Surroundings) -> tuple[Expected, ...]:
+def expected_of_lines(claim: Claim, claim_context: ClaimContext) -> tuple[Expected, ...]:
     """All that the line rules expect of a visit, met or not."""
-    visit, facts, lists = claim.visit, claim.facts, around.lists
+    visit, facts, lists = claim.visit, claim.facts, claim_context.lists
     return (
         *expect_consultations(visit, facts),
         *expect_operations(visit, facts),
@@ -36,9 +36,9 @@ def expected_of_lines(claim: Claim, around: Surroundings) -> tuple[Expected, ...
     )
 
 
-def check_line_rules(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
+def check_line_rules(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
     """What the line rules expect and the lines do not have; an item nothing is insured of is left alone but B-067."""
-    for expected in expected_of_lines(claim, around):
+    for expected in expected_of_lines(claim, claim_context):
         if not expected.is_met:
             yield claim.found(
                 Severity.WARNING if expected.is_doubt else Severity.ERROR,

@@ -8,7 +8,7 @@ Circular 35/2016/TT-BYT Art. 4b, 4c as added by Circular 39/2024/TT-BYT.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from billing.claims.domain.claim import Claim, ClaimFinding, Severity, Surroundings
+from billing.claims.domain.claim import Claim, ClaimContext, ClaimFinding, Severity
 from billing.core.clock import business_date
 from billing.core.money import total
 from billing.coverage.domain.bed_days import BED_GROUPS
@@ -25,12 +25,12 @@ _SHORT = timedelta(hours=4)
 _DIFFERS = FindingCode.RULE_DIFFERS
 
 
-def check_hints(claim: Claim, around: Surroundings, priced: PricedVisit | None) -> Iterator[ClaimFinding]:
+def check_hints(claim: Claim, claim_context: ClaimContext, priced: PricedVisit | None) -> Iterator[ClaimFinding]:
     """Every hint of one claim; `priced` is None where it could not be priced."""
     yield from _asks_nothing(claim, priced)
-    yield from _consultations_of_inpatients(claim, around)
-    yield from _same_day_return(claim, around)
-    yield from _beds_of_a_short_emergency(claim, around)
+    yield from _consultations_of_inpatients(claim, claim_context)
+    yield from _same_day_return(claim, claim_context)
+    yield from _beds_of_a_short_emergency(claim, claim_context)
     yield from _beds_after_phaco(claim)
 
 
@@ -50,9 +50,9 @@ def _asks_nothing(claim: Claim, priced: PricedVisit | None) -> Iterator[ClaimFin
         yield claim.found(Severity.WARNING, _DIFFERS, reason, field="T_BHTT", found="0", expected="> 0")
 
 
-def _consultations_of_inpatients(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
+def _consultations_of_inpatients(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
     """Each insured consultation after the first in an inpatient file."""
-    if claim.visit.care_kind not in around.figures.inpatient_kinds:
+    if claim.visit.care_kind not in claim_context.parameters.inpatient_kinds:
         return
     own = sorted(_insured(claim, {CONSULTATION_GROUP}), key=lambda item: (_moment(item, claim), item.number))
     for position, item in enumerate(own[1:], start=2):
@@ -62,7 +62,7 @@ def _consultations_of_inpatients(claim: Claim, around: Surroundings) -> Iterator
         )
 
 
-def _same_day_return(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
+def _same_day_return(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
     """The first consultation of a visit that follows another of its person on one day: 30 %, whole in an emergency."""
     if not is_return(claim.visit, claim.facts):
         return
@@ -75,7 +75,7 @@ def _same_day_return(claim: Claim, around: Surroundings) -> Iterator[ClaimFindin
             "earlier": claim.facts.same_day_return_of,
             "ratio": plain_number(RETURN_RATIO),
         }
-        is_policy = around.policy.same_day_return is SameDayReturn.RATIO_30
+        is_policy = claim_context.policy.same_day_return is SameDayReturn.RATIO_30
         yield claim.found(
             Severity.ERROR if is_policy else Severity.WARNING,
             _DIFFERS,
@@ -87,13 +87,15 @@ def _same_day_return(claim: Claim, around: Surroundings) -> Iterator[ClaimFindin
         )
 
 
-def _beds_of_a_short_emergency(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
+def _beds_of_a_short_emergency(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
     """Beds of an emergency of up to 4 hours, whether the patient then leaves or goes on to a ward."""
     visit, ward_at = claim.visit, claim.facts.admitted_to_ward_at
     if not is_emergency(visit, claim.facts):
         return
-    is_short_visit = visit.discharged_at is not None and _is_short(visit.admitted_at, visit.discharged_at, around)
-    is_short_before_ward = ward_at is not None and _is_short(visit.admitted_at, ward_at, around)
+    is_short_visit = visit.discharged_at is not None and _is_short(
+        visit.admitted_at, visit.discharged_at, claim_context
+    )
+    is_short_before_ward = ward_at is not None and _is_short(visit.admitted_at, ward_at, claim_context)
     for item in _insured(claim, BED_GROUPS):
         is_before_ward = is_short_before_ward and ward_at is not None and _moment(item, claim) < ward_at
         if is_short_visit or is_before_ward:
@@ -131,10 +133,10 @@ def _insured(claim: Claim, groups: frozenset[int] | set[int]) -> list[ChargeItem
     ]
 
 
-def _is_short(start: datetime, end: datetime, around: Surroundings) -> bool:
+def _is_short(start: datetime, end: datetime, claim_context: ClaimContext) -> bool:
     """Whether a stay has up to 4 hours; exactly 4 count as the facility's list says, for sources disagree (B-066)."""
     stay = end - start
-    return stay < _SHORT or (stay == _SHORT and not around.lists.four_hours_are_a_day)
+    return stay < _SHORT or (stay == _SHORT and not claim_context.lists.four_hours_are_a_day)
 
 
 def _moment(item: ChargeItem, claim: Claim) -> datetime:

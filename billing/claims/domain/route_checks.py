@@ -5,7 +5,7 @@ Rules B-010, B-015 (cards), B-046 … B-049 (route), B-101 (deadline).
 
 from collections.abc import Iterator
 
-from billing.claims.domain.claim import Claim, ClaimFinding, Severity, Surroundings
+from billing.claims.domain.claim import Claim, ClaimContext, ClaimFinding, Severity
 from billing.core.clock import business_date
 from billing.coverage.domain.annexes import Annex
 from billing.coverage.domain.benefit_level import visit_days
@@ -51,14 +51,14 @@ def check_cards(claim: Claim) -> Iterator[ClaimFinding]:
         yield claim.found(Severity.INFORMATION, _DIFFERS, reason, field="GT_THE_DEN", found=latest.isoformat())
 
 
-def check_object_code(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
+def check_object_code(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
     """The object code against the facts: the first fitting of the table is right (B-049).
 
     What facts cannot decide is information; a code the facts rule out is an error, and so is one that stands behind
     another that fits. While the visit is open the code is provisional, and nothing of it is worse than a warning.
     """
     visit = claim.visit
-    choice = choose_object_code(circumstances(claim, around))
+    choice = choose_object_code(circumstances(claim, claim_context))
     stated = choice.fit_of(visit.object_code)
     if visit.discharged_at is None and stated is not None:
         reason = Reason("B-049", {}, "provisional")
@@ -68,7 +68,7 @@ def check_object_code(claim: Claim, around: Surroundings) -> Iterator[ClaimFindi
     error = Severity.ERROR if visit.discharged_at is not None else Severity.WARNING
     yield _judge(claim, choice, stated, error)
     lacking = _lacking_up_to(stated, choice)
-    if choice.code is None and not around.annexes.rows and {"annex_i", "annex_ii"} & set(lacking):
+    if choice.code is None and not claim_context.annexes.rows and {"annex_i", "annex_ii"} & set(lacking):
         yield claim.found(Severity.INFORMATION, _LACKING, Reason("B-046", {}, "not_imported"), field="MA_BENH_CHINH")
 
 
@@ -94,13 +94,13 @@ def _lacking_up_to(stated: CodeFit, choice: ObjectCodeChoice) -> tuple[str, ...]
     return tuple(dict.fromkeys(name for fit in asked if fit.fits is None for name in fit.lacking))
 
 
-def check_papers(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
+def check_papers(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
     """The referral paper of code 1.3 and the appointment of code 1.5 (B-047, B-048)."""
     facts, code = claim.facts, claim.visit.object_code
     if code == _REFERRED and facts.referral_signed_on is None:
         yield claim.found(Severity.INFORMATION, _LACKING, Reason("B-047", {}, "no_date"), field="GIAY_CHUYEN_TUYEN")
     elif code == _REFERRED:
-        yield from _check_referral(claim, around)
+        yield from _check_referral(claim, claim_context)
     if code == _BY_APPOINTMENT and facts.is_appointment_used:
         reason = Reason("B-048", {}, "used")
         yield claim.found(Severity.ERROR, _DIFFERS, reason, field="GIAY_CHUYEN_TUYEN", found=facts.paper_number)
@@ -109,17 +109,17 @@ def check_papers(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
         yield claim.found(Severity.INFORMATION, _LACKING, reason, field="GIAY_CHUYEN_TUYEN")
 
 
-def _check_referral(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
+def _check_referral(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
     """An expired paper is an error, but a warning while holidays are not told or the disease may be of annex III."""
     facts, day = claim.facts, business_date(claim.visit.admitted_at)
     signed_on = facts.referral_signed_on
     assert signed_on is not None, "asked for before"
     age = facts.age_on(day)
-    listed = around.annexes.lists(Annex.THIRD, facts.disease, age=age, day=day)
-    held = referral_validity(signed_on, on=day, is_for_year=bool(listed), holidays=around.lists.holidays)
+    listed = claim_context.annexes.lists(Annex.THIRD, facts.disease, age=age, day=day)
+    held = referral_validity(signed_on, on=day, is_for_year=bool(listed), holidays=claim_context.lists.holidays)
     if held.is_valid:
         return
-    is_sure = signed_on > day or (listed is not None and bool(around.lists.holidays))
+    is_sure = signed_on > day or (listed is not None and bool(claim_context.lists.holidays))
     operands = {
         "signed": signed_on.isoformat(),
         "last": held.last_day.isoformat(),
@@ -136,24 +136,24 @@ def _check_referral(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding
     )
 
 
-def check_deadline(claim: Claim, around: Surroundings) -> Iterator[ClaimFinding]:
+def check_deadline(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
     """Until when a closed visit must be claimed; a day that has passed is a warning (B-101)."""
     if claim.visit.discharged_at is None:
         return
-    due = claim_due_on(business_date(claim.visit.discharged_at), around.lists.holidays)
-    is_over = around.today > due
+    due = claim_due_on(business_date(claim.visit.discharged_at), claim_context.lists.holidays)
+    is_over = claim_context.today > due
     reason = Reason("B-101", {"due": due.isoformat()}, "over" if is_over else "due")
     severity = Severity.WARNING if is_over else Severity.INFORMATION
     yield claim.found(severity, FindingCode.CLAIM_DUE, reason, field="NGAY_RA", expected=due.isoformat())
 
 
-def circumstances(claim: Claim, around: Surroundings) -> Circumstances:
+def circumstances(claim: Claim, claim_context: ClaimContext) -> Circumstances:
     """The facts an object code is chosen by."""
     return Circumstances(
         visit=claim.visit,
         facts=claim.facts,
-        facility=around.facility,
-        annexes=around.annexes,
-        figures=around.figures,
-        holidays=around.lists.holidays,
+        facility=claim_context.facility,
+        annexes=claim_context.annexes,
+        parameters=claim_context.parameters,
+        holidays=claim_context.lists.holidays,
     )

@@ -25,14 +25,14 @@ def check_json(checked: FileCheck, language: Language) -> dict[str, object]:
 
 def finding_json(one: ClaimFinding, language: Language) -> dict[str, object]:
     """A finding with its gravity, the rule and the sentence in one language."""
-    told = explain(one.reason, language)
+    supplied = explain(one.reason, language)
     return {
         **write_finding(one.finding),
         "severity": one.severity.value,
-        "rule": told.rule,
-        "sentence": told.sentence,
-        "citation": told.citation,
-        "status": told.status,
+        "rule": supplied.rule,
+        "sentence": supplied.sentence,
+        "citation": supplied.citation,
+        "status": supplied.status,
     }
 
 

@@ -18,7 +18,7 @@ from billing.spreadsheets.guards import error_in, unprotect
 COLUMNS = ("annex", "codes", "except", "under_age", "since", "until", "name")
 ROWS_MAX = 5_000
 _AGE_MAX = 150
-_TOLD_MAX = 20
+_SHOWN_MAX = 20
 
 
 class AnnexesUnreadable(InvalidValue):
@@ -27,9 +27,9 @@ class AnnexesUnreadable(InvalidValue):
     code = "annexes_unreadable"
 
     def __init__(self, faults: Sequence[tuple[int, str]]) -> None:
-        told = "; ".join(f"line {line}: {reason}" for line, reason in faults[:_TOLD_MAX])
-        more = f"; and {len(faults) - _TOLD_MAX} more" if len(faults) > _TOLD_MAX else ""
-        super().__init__(f"{told}{more}", field="annexes")
+        supplied = "; ".join(f"line {line}: {reason}" for line, reason in faults[:_SHOWN_MAX])
+        more = f"; and {len(faults) - _SHOWN_MAX} more" if len(faults) > _SHOWN_MAX else ""
+        super().__init__(f"{supplied}{more}", field="annexes")
         self.faults = tuple(faults)
 
 

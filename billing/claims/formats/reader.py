@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from billing.claims.domain.check import check_claim, in_order
-from billing.claims.domain.claim import Claim, ClaimCheck, ClaimFinding, Surroundings
+from billing.claims.domain.claim import Claim, ClaimCheck, ClaimContext, ClaimFinding
 from billing.claims.domain.route_checks import circumstances
 from billing.claims.formats.xml130_claim_fields import check_fields
 from billing.core.clock import business_date
@@ -18,7 +18,7 @@ from billing.visits.domain.facts import LineFacts, LineKey, VisitFacts
 from billing.visits.domain.finding import Finding
 from billing.visits.domain.visit import Scope, Visit
 from billing.visits.formats.visit_document import write_patient, write_visit
-from billing.visits.formats.visit_facts_json import ToldFacts
+from billing.visits.formats.visit_facts_json import SuppliedFacts
 from billing.visits.formats.visit_json import read_facts_of_lines
 from billing.visits.formats.visit_value_formats import find_doubtful_values
 from billing.visits.formats.xml130.claim_facts import read_birth_day, read_facts
@@ -35,18 +35,18 @@ class ReadClaim:
     """One visit as a claim; `told` is what its reader found, `missing` the fields it lacks."""
 
     claim: Claim
-    told: tuple[Finding, ...]
+    supplied: tuple[Finding, ...]
     missing: tuple[ClaimFinding, ...]
 
-    def check(self, around: Surroundings) -> ClaimCheck:
+    def check(self, claim_context: ClaimContext) -> ClaimCheck:
         """Check the visit: all rules, and the fields it lacks."""
         visit = self.claim.visit
-        findings = in_order((*check_claim(self.claim, around, self.told), *self.missing))
+        findings = in_order((*check_claim(self.claim, claim_context, self.supplied), *self.missing))
         return ClaimCheck(self.claim.hoso, visit.ma_lk, visit.discharged_at is None, findings)
 
-    def compare(self, around: Surroundings) -> ComparedVisit:
+    def compare(self, claim_context: ClaimContext) -> ComparedVisit:
         """Price the visit by each lawful route."""
-        routes = compare_routes(circumstances(self.claim, around), policy=around.policy)
+        routes = compare_routes(circumstances(self.claim, claim_context), policy=claim_context.policy)
         return ComparedVisit(self.claim.hoso, self.claim.visit.ma_lk, routes)
 
 
@@ -59,7 +59,7 @@ class ReadClaims:
     policy: Policy
 
 
-def read_claims(content: bytes, *, file: str, told: ToldFacts, policy: Policy) -> ReadClaims:
+def read_claims(content: bytes, *, file: str, supplied: SuppliedFacts, policy: Policy) -> ReadClaims:
     """Read a file: JSON where it opens with a brace, else a claim file. Never raises for what the bytes of it hold.
 
     Raises InvalidValue for facts told of a visit that cannot be.
@@ -67,7 +67,7 @@ def read_claims(content: bytes, *, file: str, told: ToldFacts, policy: Policy) -
     if content.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
         case = read_case_file(content, file=file, policy=policy)
         claims = tuple(
-            _claim_of_document(one.visit, told, one.findings, file=file, hoso=one.hoso) for one in case.visits
+            _claim_of_document(one.visit, supplied, one.findings, file=file, hoso=one.hoso) for one in case.visits
         )
         read_places = {one.hoso for one in case.visits}
         claims = with_returns(claims)
@@ -77,7 +77,7 @@ def read_claims(content: bytes, *, file: str, told: ToldFacts, policy: Policy) -
         _claim(
             Claim(
                 visit=one.visit,
-                facts=told.of_visit(one.visit.ma_lk, read_facts(one.rows)),
+                facts=supplied.of_visit(one.visit.ma_lk, read_facts(one.rows)),
                 file=file,
                 hoso=one.hoso,
             ),
@@ -91,11 +91,11 @@ def read_claims(content: bytes, *, file: str, told: ToldFacts, policy: Policy) -
     return ReadClaims(claims, tuple(finding for finding in read.findings if finding.hoso not in known), policy)
 
 
-def read_claim_document(document: Mapping[str, object], *, told: ToldFacts) -> ReadClaim:
+def read_claim_document(document: Mapping[str, object], *, supplied: SuppliedFacts) -> ReadClaim:
     """One visit told as JSON. Raises InvalidValue where it cannot be read."""
     visit = read_visit(document)
     doubts = find_doubtful_values(document)
-    return _claim_of_document(visit, told, doubts, file="", hoso=1, lines=read_facts_of_lines(document, visit))
+    return _claim_of_document(visit, supplied, doubts, file="", hoso=1, lines=read_facts_of_lines(document, visit))
 
 
 def with_returns(claims: Sequence[ReadClaim]) -> tuple[ReadClaim, ...]:
@@ -135,13 +135,15 @@ def _persons(visit: Visit) -> Iterator[str]:
     yield from (f"{kind} {number}" for kind, number in numbers if number.strip("0 -"))
 
 
-def _claim(claim: Claim, rows: tuple[Row, ...], told: tuple[Finding, ...], *, has_amounts: bool = True) -> ReadClaim:
-    return ReadClaim(claim, told, tuple(check_fields(claim, rows, has_amounts=has_amounts)))
+def _claim(
+    claim: Claim, rows: tuple[Row, ...], supplied: tuple[Finding, ...], *, has_amounts: bool = True
+) -> ReadClaim:
+    return ReadClaim(claim, supplied, tuple(check_fields(claim, rows, has_amounts=has_amounts)))
 
 
 def _claim_of_document(
     visit: Visit,
-    told: ToldFacts,
+    supplied: SuppliedFacts,
     findings: tuple[Finding, ...],
     *,
     file: str,
@@ -149,15 +151,15 @@ def _claim_of_document(
     lines: Mapping[LineKey, LineFacts] | None = None,
 ) -> ReadClaim:
     known = VisitFacts(birth=read_birth_day(visit.patient.birth), lines=lines or {})
-    facts = told.of_visit(visit.ma_lk, known)
+    facts = supplied.of_visit(visit.ma_lk, known)
     claim = Claim(visit=visit, facts=facts, file=file, hoso=hoso)
-    return _claim(claim, _rows(visit, told), findings, has_amounts=False)
+    return _claim(claim, _rows(visit, supplied), findings, has_amounts=False)
 
 
-def _rows(visit: Visit, told: ToldFacts) -> tuple[Row, ...]:
+def _rows(visit: Visit, supplied: SuppliedFacts) -> tuple[Row, ...]:
     """A JSON visit as rows of the standard: what its document and the facts beside it carry."""
     document = write_visit(visit)
-    beside = told.visits.get(visit.ma_lk)
+    beside = supplied.visits.get(visit.ma_lk)
     lines = document.pop("lines")
     document.pop("cards")
     assert isinstance(lines, list)

@@ -28,7 +28,7 @@ _AMOUNTS = ("MUC_HUONG", "THANH_TIEN_BV", "THANH_TIEN_BH", "T_BNTT", "T_BNCCT", 
 _NOT_INSURED = "9"
 _REFERRED = "1.3"
 _INPATIENT = "03"
-_LINES_TOLD_MAX = 20
+_LINES_SHOWN_MAX = 20
 
 
 def check_fields(claim: Claim, rows: Sequence[Row], *, has_amounts: bool = True) -> Iterator[ClaimFinding]:
@@ -77,10 +77,12 @@ def _missing(claim: Claim, table: str, field: str, lines: Sequence[str] = ()) ->
     if not lines:
         reason = Reason("D-001", {"field": field}, "missing")
         return claim.found(Severity.ERROR, FindingCode.FIELD_MISSING, reason, table=table, field=field)
-    more = " …" if len(lines) > _LINES_TOLD_MAX else ""
-    told = ", ".join(lines[:_LINES_TOLD_MAX]) + more
-    reason = Reason("D-001", {"field": field, "lines": told}, "missing_on_lines")
-    return claim.found(Severity.ERROR, FindingCode.FIELD_MISSING, reason, table=table, field=field, found=f"STT {told}")
+    more = " …" if len(lines) > _LINES_SHOWN_MAX else ""
+    supplied = ", ".join(lines[:_LINES_SHOWN_MAX]) + more
+    reason = Reason("D-001", {"field": field, "lines": supplied}, "missing_on_lines")
+    return claim.found(
+        Severity.ERROR, FindingCode.FIELD_MISSING, reason, table=table, field=field, found=f"STT {supplied}"
+    )
 
 
 def _due_later(claim: Claim, field: str) -> ClaimFinding:

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from billing.core.errors import Refused
-from billing.core.money import HUNDRED, ZERO, hundredths, percent, product, total
+from billing.core.money import HUNDRED, ZERO, percent, product, round_2dp, total
 from billing.core.text import compose
 from billing.coverage.domain.price_result import PricedLine
 from billing.visits.domain.visit import CeilingKind, ChargeItem, OtherFunds, Scope, Table
@@ -37,14 +37,14 @@ class ClaimNotWritable(Refused):
     code = "claim_not_writable"
 
 
-def line_fields(ma_lk: str, line: PricedLine, told: Row | None, *, on: date) -> dict[str, str]:
+def line_fields(ma_lk: str, line: PricedLine, supplied: Row | None, *, on: date) -> dict[str, str]:
     """The fields of one line; `told` is the row it came in with, `on` the day the width of MUC_HUONG is taken from.
 
     Raises ClaimNotWritable. Source: Decision 130/QĐ-BYT as amended, tables XML2 and XML3.
     """
     item = line.item
     return {
-        **_kept(told),
+        **_kept(supplied),
         "MA_LK": ma_lk,
         "STT": str(item.number),
         "MA_NHOM": str(_group(item)),
@@ -64,15 +64,18 @@ def line_fields(ma_lk: str, line: PricedLine, told: Row | None, *, on: date) -> 
         "NGAY_YL": write_moment(item.ordered_at),
         "MA_PTTT": item.payment_method,
         "VET_THUONG_TP": "1" if item.is_war_wound else "",
-        **(_of_drug(item) if item.table is Table.DRUGS else _of_service(item, told)),
+        **(_of_drug(item) if item.table is Table.DRUGS else _of_service(item, supplied)),
     }
 
 
-def _kept(told: Row | None) -> dict[str, str]:
+def _kept(supplied: Row | None) -> dict[str, str]:
     """The fields of the standard a row came in with, moments in 12 digits."""
-    if told is None:
+    if supplied is None:
         return {}
-    return {name: as_moment(told.text(name)) if name in _MOMENTS else told.text(name) for name in FIELDS[told.table]}
+    return {
+        name: as_moment(supplied.text(name)) if name in _MOMENTS else supplied.text(name)
+        for name in FIELDS[supplied.table]
+    }
 
 
 def _of_drug(item: ChargeItem) -> dict[str, str]:
@@ -84,10 +87,10 @@ def _of_drug(item: ChargeItem) -> dict[str, str]:
     }
 
 
-def _of_service(item: ChargeItem, told: Row | None) -> dict[str, str]:
+def _of_service(item: ChargeItem, supplied: Row | None) -> dict[str, str]:
     return {
-        **_pair(item.code, "MA_VAT_TU", "MA_DICH_VU", item, told),
-        **_pair(item.name, "TEN_VAT_TU", "TEN_DICH_VU", item, told),
+        **_pair(item.code, "MA_VAT_TU", "MA_DICH_VU", item, supplied),
+        **_pair(item.name, "TEN_VAT_TU", "TEN_DICH_VU", item, supplied),
         "GOI_VTYT": item.package,
         "DON_GIA_BV": write_number(item.hospital_price, decimals=PRICE_DECIMALS),
         "DON_GIA_BH": write_number(_written_price(item), decimals=PRICE_DECIMALS),
@@ -96,10 +99,10 @@ def _of_service(item: ChargeItem, told: Row | None) -> dict[str, str]:
     }
 
 
-def _pair(value: str, of_supply: str, of_service: str, item: ChargeItem, told: Row | None) -> Mapping[str, str]:
+def _pair(value: str, of_supply: str, of_service: str, item: ChargeItem, supplied: Row | None) -> Mapping[str, str]:
     """A code or name where it belongs; both fields as they came where one of them is the item's own."""
-    if told is not None and value in {compose(told.text(of_supply)), compose(told.text(of_service))}:
-        return {of_supply: told.text(of_supply), of_service: told.text(of_service)}
+    if supplied is not None and value in {compose(supplied.text(of_supply)), compose(supplied.text(of_service))}:
+        return {of_supply: supplied.text(of_supply), of_service: supplied.text(of_service)}
     return {of_supply: value, of_service: ""} if item.is_supply else {of_supply: "", of_service: value}
 
 
@@ -146,15 +149,15 @@ def _reckoned_ratio(line: PricedLine) -> Decimal:
 def _insured_at(line: PricedLine, ratio: Decimal) -> Decimal:
     item = line.item
     whole = percent(product(item.quantity, _covered_price(item)), item.service_ratio)
-    return min(hundredths(percent(whole, ratio)), line.hospital_amount)
+    return min(round_2dp(percent(whole, ratio)), line.hospital_amount)
 
 
 def _fund_parts(funds: OtherFunds, whole: Decimal) -> Iterator[str]:
-    """The four parts of other funds in hundredths, summing to `whole`; what is left of it stands in the last part."""
-    told = given = ZERO
+    """The four parts of other funds in round_2dp, summing to `whole`; what is left of it stands in the last part."""
+    supplied = given = ZERO
     for part in (funds.state_budget, funds.from_abroad, funds.domestic):
-        told = total((told, part))
-        so_far = min(hundredths(told), whole)
+        supplied = total((supplied, part))
+        so_far = min(round_2dp(supplied), whole)
         yield write_amount(so_far - given)
         given = so_far
     yield write_amount(whole - given)

@@ -13,45 +13,45 @@ from billing.visits.formats.xml130.formats import as_day, as_moment, write_amoun
 from billing.visits.formats.xml130.layout import FIELDS
 from billing.visits.formats.xml130.table_names import XML1
 from billing.visits.formats.xml130.tables import Row
-from billing.visits.formats.xml130.timestamps import read_moment
+from billing.visits.formats.xml130.timestamps import parse_timestamp
 
 _MOMENTS = ("NGAY_VAO_NOI_TRU", "NGAY_TTOAN")
 _OUTSIDE_CAPITATION = "1"
 
 
-def summary_fields(visit: Visit, lines: Sequence[PricedLine], told: Row | None) -> dict[str, str]:
+def summary_fields(visit: Visit, lines: Sequence[PricedLine], supplied: Row | None) -> dict[str, str]:
     """The fields of XML1; `told` is the XML1 the visit came in with, of which everything we do not hold is kept.
 
     Source: Decision 130/QĐ-BYT as amended, table XML1 and the formulae of its sums.
     """
-    kept = _kept(told)
+    kept = _kept(supplied)
     return {
         **kept,
         "MA_LK": visit.ma_lk,
         "STT": kept.get("STT") or "1",
         **_of_patient(visit.patient),
         **_of_cards(visit.cards),
-        "NGAY_MIEN_CCT": _exempt_from(visit, told),
+        "NGAY_MIEN_CCT": _exempt_from(visit, supplied),
         "MA_DOITUONG_KCB": visit.object_code,
         "NGAY_VAO": write_moment(visit.admitted_at),
-        "NGAY_RA": _discharged_at(visit, told),
+        "NGAY_RA": _discharged_at(visit, supplied),
         **_sums(lines),
         "MA_LOAI_KCB": visit.care_kind,
         "MA_CSKCB": visit.facility_code,
     }
 
 
-def _kept(told: Row | None) -> dict[str, str]:
+def _kept(supplied: Row | None) -> dict[str, str]:
     """What the visit came in with, in the notation of the standard."""
-    if told is None:
+    if supplied is None:
         return {}
-    kept = {name: told.text(name) for name in FIELDS[XML1]}
-    moments = {name: as_moment(told.text(name)) for name in _MOMENTS}
-    ethnic_group = told.text("MA_DANTOC")
+    kept = {name: supplied.text(name) for name in FIELDS[XML1]}
+    moments = {name: as_moment(supplied.text(name)) for name in _MOMENTS}
+    ethnic_group = supplied.text("MA_DANTOC")
     return {
         **kept,
         **moments,
-        "NAM_NAM_LIEN_TUC": as_day(told.text("NAM_NAM_LIEN_TUC")),
+        "NAM_NAM_LIEN_TUC": as_day(supplied.text("NAM_NAM_LIEN_TUC")),
         "MA_DANTOC": ethnic_group.zfill(2) if ethnic_group.isdecimal() else ethnic_group,
     }
 
@@ -78,21 +78,21 @@ def _of_cards(cards: Sequence[Card]) -> dict[str, str]:
     }
 
 
-def _exempt_from(visit: Visit, told: Row | None) -> str:
-    """NGAY_MIEN_CCT: 8 digits with a certificate, 12 without; which it was is kept as told."""
+def _exempt_from(visit: Visit, supplied: Row | None) -> str:
+    """NGAY_MIEN_CCT: 8 digits with a certificate, 12 without; which it was is kept as supplied."""
     if visit.exempt_from is None:
         return ""
-    text = "" if told is None else told.text("NGAY_MIEN_CCT")
-    if text and read_moment(text) == visit.exempt_from:
+    text = "" if supplied is None else supplied.text("NGAY_MIEN_CCT")
+    if text and parse_timestamp(text) == visit.exempt_from:
         return as_day(text) if as_day(text) == text else as_moment(text)
     is_day = visit.exempt_from.astimezone(VIETNAM).time() == time()
     return write_day(visit.exempt_from.astimezone(VIETNAM).date()) if is_day else write_moment(visit.exempt_from)
 
 
-def _discharged_at(visit: Visit, told: Row | None) -> str:
+def _discharged_at(visit: Visit, supplied: Row | None) -> str:
     """NGAY_RA; a time of day that was told as unknown (0000) stays unknown."""
-    text = "" if told is None else told.text("NGAY_RA")
-    moment = read_moment(text)
+    text = "" if supplied is None else supplied.text("NGAY_RA")
+    moment = parse_timestamp(text)
     if moment is not None and moment.time() == time() and visit.discharged_at == visit.admitted_at:
         return as_moment(text)
     return write_moment(visit.discharged_at)

@@ -34,7 +34,7 @@ class PricedClaim:
 
     visit: Visit
     lines: Sequence[PricedLine]
-    told: Sequence[Row] = ()
+    supplied: Sequence[Row] = ()
     made_on: date
 
 
@@ -46,13 +46,13 @@ def write_claim_file(claim: PricedClaim) -> bytes:
     5.
     """
     visit = claim.visit
-    told = {(row.table, read_stt(row) if row.table in LINE_OF_TABLE else None): row for row in claim.told}
+    supplied = {(row.table, read_stt(row) if row.table in LINE_OF_TABLE else None): row for row in claim.supplied}
     last_day = claim.made_on if visit.discharged_at is None else visit.discharged_at.astimezone(VIETNAM).date()
     rows: dict[str, list[Mapping[str, str]]] = {XML1: [], XML2: [], XML3: []}
-    rows[XML1].append(summary_fields(visit, claim.lines, told.get((XML1, None))))
+    rows[XML1].append(summary_fields(visit, claim.lines, supplied.get((XML1, None))))
     for line in claim.lines:
         table = line.item.table.value
-        rows[table].append(line_fields(visit.ma_lk, line, told.get((table, line.item.number)), on=last_day))
+        rows[table].append(line_fields(visit.ma_lk, line, supplied.get((table, line.item.number)), on=last_day))
     blocks = "".join(_block(table, own) for table, own in rows.items() if own)
     content = _in_envelope(blocks, facility=visit.facility_code, made_on=claim.made_on)
     _check(content, claim)
@@ -87,7 +87,7 @@ def _element(name: str, content: str) -> str:
 
 
 def _check(content: bytes, claim: PricedClaim) -> None:
-    """Read the file back: one visit of this key with these lines, or the finding that refuses it is told."""
+    """Read the file back: one visit of this key with these lines, or the finding that refuses it is supplied."""
     back = read_claim_file(content)
     refusing = next((finding for finding in back.findings if finding.refuses), None)
     if refusing is not None:

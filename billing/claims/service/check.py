@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from billing.claims.domain.check import in_order, taken_over
-from billing.claims.domain.claim import FileCheck, Surroundings
+from billing.claims.domain.claim import ClaimContext, FileCheck
 from billing.claims.formats.reader import ReadClaim, read_claim_document, read_claims
-from billing.claims.service.check_context import read_surroundings
+from billing.claims.service.check_context import load_claim_contexts
 from billing.claims.store.claim_facts import read_claim_file_of
 from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId, VisitId
@@ -18,27 +18,29 @@ from billing.coverage.domain.what_if import ComparedFile, ComparedVisit
 from billing.coverage.service.context import PricingContext
 from billing.coverage.service.pricing_inputs import Terms, read_terms
 from billing.visits.domain.finding import Finding
-from billing.visits.formats.visit_facts_json import ToldFacts
+from billing.visits.formats.visit_facts_json import SuppliedFacts
 from billing.visits.store.visits import read_visit
 
-_NOTHING_TOLD = ToldFacts()
+_NOTHING_SUPPLIED = SuppliedFacts()
 
 
 async def check_claim_file(context: PricingContext, organization_id: OrganizationId, content: bytes) -> FileCheck:
     """Check every visit of a claim file with what its organization has set up."""
-    read = await asyncio.to_thread(lambda: read_claims(content, file="", told=_NOTHING_TOLD, policy=context.policy))
-    return await _check(context, organization_id, read.claims, read.findings, _NOTHING_TOLD)
+    read = await asyncio.to_thread(
+        lambda: read_claims(content, file="", supplied=_NOTHING_SUPPLIED, policy=context.policy)
+    )
+    return await _check(context, organization_id, read.claims, read.findings, _NOTHING_SUPPLIED)
 
 
-async def check_told_visit(
-    context: PricingContext, organization_id: OrganizationId, document: Mapping[str, object], *, told: ToldFacts
+async def check_visit_document(
+    context: PricingContext, organization_id: OrganizationId, document: Mapping[str, object], *, supplied: SuppliedFacts
 ) -> FileCheck:
     """Check one visit told as JSON. Raises InvalidValue where it cannot be read."""
-    read = await asyncio.to_thread(lambda: read_claim_document(document, told=told))
-    return await _check(context, organization_id, (read,), (), told)
+    read = await asyncio.to_thread(lambda: read_claim_document(document, supplied=supplied))
+    return await _check(context, organization_id, (read,), (), supplied)
 
 
-async def check_known_visit(context: PricingContext, organization_id: OrganizationId, visit_id: VisitId) -> FileCheck:
+async def check_stored_visit(context: PricingContext, organization_id: OrganizationId, visit_id: VisitId) -> FileCheck:
     """Check a visit that was taken in, by the claim file it came in while that is kept, else by its document.
 
     Raises NotFound, also where neither is kept any longer.
@@ -49,13 +51,15 @@ async def check_known_visit(context: PricingContext, organization_id: Organizati
     if row is None:
         raise NotFound("no such visit", field="visit_id")
     if content is not None:
-        read = await asyncio.to_thread(lambda: read_claims(content, file="", told=_NOTHING_TOLD, policy=context.policy))
+        read = await asyncio.to_thread(
+            lambda: read_claims(content, file="", supplied=_NOTHING_SUPPLIED, policy=context.policy)
+        )
         own = tuple(one for one in read.claims if one.claim.visit.ma_lk == row["ma_lk"])
         if own:
-            return await _check(context, organization_id, own, (), _NOTHING_TOLD)
+            return await _check(context, organization_id, own, (), _NOTHING_SUPPLIED)
     if row["document"] is None:
         raise NotFound("what was told of this visit is erased", field="visit_id")
-    return await check_told_visit(context, organization_id, row["document"], told=_NOTHING_TOLD)
+    return await check_visit_document(context, organization_id, row["document"], supplied=_NOTHING_SUPPLIED)
 
 
 async def _check(
@@ -63,47 +67,47 @@ async def _check(
     organization_id: OrganizationId,
     claims: Sequence[ReadClaim],
     outside: Sequence[Finding],
-    told: ToldFacts,
+    supplied: SuppliedFacts,
 ) -> FileCheck:
-    around = await _surroundings(context, organization_id, claims, told)
+    contexts = await _load_contexts(context, organization_id, claims, supplied)
     # All computing: callbacks must not wait for it.
-    checks = await asyncio.to_thread(lambda: tuple(map(ReadClaim.check, claims, around)))
+    checks = await asyncio.to_thread(lambda: tuple(map(ReadClaim.check, claims, contexts)))
     return FileCheck(checks, in_order(taken_over(finding) for finding in outside))
 
 
 async def compare_claim_file(context: PricingContext, organization_id: OrganizationId, content: bytes) -> ComparedFile:
     """Compare the routes of every visit of a claim file with what its organization has set up."""
-    told = ToldFacts()
-    read = await asyncio.to_thread(lambda: read_claims(content, file="", told=told, policy=context.policy))
+    supplied = SuppliedFacts()
+    read = await asyncio.to_thread(lambda: read_claims(content, file="", supplied=supplied, policy=context.policy))
     findings = tuple(finding for finding in read.findings if finding.refuses)
-    return ComparedFile(await _compare_stored(context, organization_id, read.claims, told), findings)
+    return ComparedFile(await _compare_stored(context, organization_id, read.claims, supplied), findings)
 
 
-async def compare_told_visit(
-    context: PricingContext, organization_id: OrganizationId, document: Mapping[str, object], *, told: ToldFacts
+async def compare_visit_document(
+    context: PricingContext, organization_id: OrganizationId, document: Mapping[str, object], *, supplied: SuppliedFacts
 ) -> ComparedFile:
     """Compare the routes of one visit told as JSON. Raises InvalidValue where it cannot be read."""
-    read = await asyncio.to_thread(lambda: read_claim_document(document, told=told))
-    return ComparedFile(await _compare_stored(context, organization_id, (read,), told), ())
+    read = await asyncio.to_thread(lambda: read_claim_document(document, supplied=supplied))
+    return ComparedFile(await _compare_stored(context, organization_id, (read,), supplied), ())
 
 
 async def _compare_stored(
-    context: PricingContext, organization_id: OrganizationId, claims: Sequence[ReadClaim], told: ToldFacts
+    context: PricingContext, organization_id: OrganizationId, claims: Sequence[ReadClaim], supplied: SuppliedFacts
 ) -> tuple[ComparedVisit, ...]:
-    around = await _surroundings(context, organization_id, claims, told)
+    contexts = await _load_contexts(context, organization_id, claims, supplied)
     async with context.database.transaction(organization_id, read_only=True) as tx:
         terms = await read_terms(tx, context, [one.claim.visit for one in claims])
-    return await asyncio.to_thread(lambda: tuple(map(_compare_collected, claims, terms, around)))
+    return await asyncio.to_thread(lambda: tuple(map(_compare_collected, claims, terms, contexts)))
 
 
-def _compare_collected(read: ReadClaim, terms: Terms, around: Surroundings) -> ComparedVisit:
+def _compare_collected(read: ReadClaim, terms: Terms, claim_context: ClaimContext) -> ComparedVisit:
     """The routes at the prices the facility would collect."""
     visit = terms.at_prices_in_force(read.claim.visit)
-    return replace(read, claim=replace(read.claim, visit=visit)).compare(around)
+    return replace(read, claim=replace(read.claim, visit=visit)).compare(claim_context)
 
 
-async def _surroundings(
-    context: PricingContext, organization_id: OrganizationId, claims: Sequence[ReadClaim], told: ToldFacts
-) -> list[Surroundings]:
+async def _load_contexts(
+    context: PricingContext, organization_id: OrganizationId, claims: Sequence[ReadClaim], supplied: SuppliedFacts
+) -> list[ClaimContext]:
     async with context.database.transaction(organization_id) as tx:
-        return await read_surroundings(tx, context, [one.claim.visit for one in claims], told)
+        return await load_claim_contexts(tx, context, [one.claim.visit for one in claims], supplied)

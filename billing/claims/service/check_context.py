@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from billing.claims.domain.claim import Surroundings
+from billing.claims.domain.claim import ClaimContext
 from billing.claims.formats.disease_annexes import read_annexes
 from billing.claims.store.claim_facts import read_annexes_text, read_facility_terms
 from billing.core.clock import business_date
@@ -13,32 +13,32 @@ from billing.db.database import Transaction
 from billing.visits.domain.facts import NO_LISTS, FacilityFacts
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.json_fields import Fields
-from billing.visits.formats.visit_facts_json import ToldFacts, told_facts
+from billing.visits.formats.visit_facts_json import SuppliedFacts, parse_facts
 
 
-async def read_surroundings(
-    tx: Transaction, context: PricingContext, visits: Iterable[Visit], told: ToldFacts
-) -> list[Surroundings]:
-    """The surroundings of each visit, in order. What was told of the facility goes before what is stored of it.
+async def load_claim_contexts(
+    tx: Transaction, context: PricingContext, visits: Iterable[Visit], supplied: SuppliedFacts
+) -> list[ClaimContext]:
+    """The claim context of each visit, in order. Supplied facts of the facility go before the stored ones.
 
     A facility that is not the organization's is one nothing is known of.
     """
     text = await read_annexes_text(tx)
     annexes = NO_ANNEXES if text is None else read_annexes(text.encode())
     today = business_date(context.clock())
-    around = []
+    contexts = []
     visits = list(visits)
     for visit, own in zip(visits, await read_terms(tx, context, visits), strict=True):
         terms = await read_facility_terms(tx, visit.facility_code, business_date(visit.admitted_at))
-        lists = NO_LISTS if terms is None else told_facts(Fields({"lists": dict(terms.lists)}, "")).lists
-        around.append(
-            Surroundings(
-                facility=told.facility or (FacilityFacts() if terms is None else terms.facts),
+        lists = NO_LISTS if terms is None else parse_facts(Fields({"lists": dict(terms.lists)}, "")).lists
+        contexts.append(
+            ClaimContext(
+                facility=supplied.facility or (FacilityFacts() if terms is None else terms.facts),
                 annexes=annexes,
-                lists=lists if told.lists == NO_LISTS else told.lists,
-                figures=context.figures,
+                lists=lists if supplied.lists == NO_LISTS else supplied.lists,
+                parameters=context.parameters,
                 policy=own.policy,
                 today=today,
             )
         )
-    return around
+    return contexts

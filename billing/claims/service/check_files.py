@@ -4,47 +4,47 @@ from dataclasses import replace
 from datetime import date
 
 from billing.claims.domain.check import in_order, taken_over
-from billing.claims.domain.claim import FileCheck, Surroundings
+from billing.claims.domain.claim import ClaimContext, FileCheck
 from billing.claims.formats.reader import read_claims
 from billing.coverage.domain.annexes import NO_ANNEXES, Annexes
-from billing.coverage.domain.parameters import Figures
+from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.what_if import ComparedFile
 from billing.visits.domain.facts import FacilityFacts
-from billing.visits.formats.visit_facts_json import ToldFacts
+from billing.visits.formats.visit_facts_json import SuppliedFacts
 
 UNKNOWN_FACILITY = FacilityFacts()
 
 
-def surroundings_of(
-    *, told: ToldFacts, annexes: Annexes = NO_ANNEXES, figures: Figures, policy: Policy, today: date
-) -> Surroundings:
+def claim_context_of(
+    *, supplied: SuppliedFacts, annexes: Annexes = NO_ANNEXES, parameters: Parameters, policy: Policy, today: date
+) -> ClaimContext:
     """What claims are checked with where everything is told with the file."""
-    return Surroundings(
-        facility=told.facility or UNKNOWN_FACILITY,
+    return ClaimContext(
+        facility=supplied.facility or UNKNOWN_FACILITY,
         annexes=annexes,
-        lists=told.lists,
-        figures=figures,
+        lists=supplied.lists,
+        parameters=parameters,
         policy=policy,
         today=today,
     )
 
 
-def check_file(content: bytes, *, file: str, told: ToldFacts, around: Surroundings) -> FileCheck:
+def check_file(content: bytes, *, file: str, supplied: SuppliedFacts, claim_context: ClaimContext) -> FileCheck:
     """Check every visit of a claim file or `bhyt-case/1` file. Never raises for what the bytes of the file hold.
 
     Readings a case file names go before those of `around`.
     """
-    read = read_claims(content, file=file, told=told, policy=around.policy)
-    own = replace(around, policy=read.policy)
+    read = read_claims(content, file=file, supplied=supplied, policy=claim_context.policy)
+    own = replace(claim_context, policy=read.policy)
     return FileCheck(
         tuple(one.check(own) for one in read.claims), in_order(taken_over(finding) for finding in read.findings)
     )
 
 
-def compare_file(content: bytes, *, file: str, told: ToldFacts, around: Surroundings) -> ComparedFile:
+def compare_file(content: bytes, *, file: str, supplied: SuppliedFacts, claim_context: ClaimContext) -> ComparedFile:
     """Compare the routes of every visit of a file. Never raises for what the bytes of the file hold."""
-    read = read_claims(content, file=file, told=told, policy=around.policy)
-    own = replace(around, policy=read.policy)
+    read = read_claims(content, file=file, supplied=supplied, policy=claim_context.policy)
+    own = replace(claim_context, policy=read.policy)
     visits = tuple(one.compare(own) for one in read.claims)
     return ComparedFile(visits, tuple(finding for finding in read.findings if finding.refuses))

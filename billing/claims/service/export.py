@@ -80,16 +80,16 @@ def _write(billed: BilledVisit, made_on: date) -> bytes:
         )
         for line in billed.lines
     ]
-    return write_claim_file(PricedClaim(visit=visit, lines=lines, told=_told(billed, visit.ma_lk), made_on=made_on))
+    return write_claim_file(PricedClaim(visit=visit, lines=lines, supplied=_told(billed, visit.ma_lk), made_on=made_on))
 
 
 def _whole_visit(billed: BilledVisit, document: Any) -> Visit:
     """The frozen visit with what an invoice does not keep: card numbers and the patient."""
     frozen = read_frozen(billed.frozen).visit
-    told = read_visit_json(document)
-    assert len(told.cards) == len(frozen.cards), "a version of a visit never changes"
+    supplied = read_visit_json(document)
+    assert len(supplied.cards) == len(frozen.cards), "a version of a visit never changes"
     assert billed.patient is not None, "an erased patient was refused"
-    return replace(frozen, cards=told.cards, patient=billed.patient)
+    return replace(frozen, cards=supplied.cards, patient=billed.patient)
 
 
 def _told(billed: BilledVisit, ma_lk: str) -> tuple[Row, ...]:

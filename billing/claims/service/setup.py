@@ -17,7 +17,7 @@ from billing.db.database import Database
 from billing.organizations.store.organizations import find_facility
 from billing.visits.domain.facts import FacilityFacts
 from billing.visits.formats.json_fields import Fields
-from billing.visits.formats.visit_facts_json import told_facts
+from billing.visits.formats.visit_facts_json import parse_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class ClaimSetup:
         if terms.facts.technical_level is None:
             raise InvalidValue("a facility has a technical level", field="technical_level")
         if terms.lists is not None:
-            told_facts(Fields({"lists": dict(terms.lists)}, ""))
+            parse_facts(Fields({"lists": dict(terms.lists)}, ""))
         async with self._database.transaction(organization_id) as tx:
             facility_id = await find_facility(tx, terms.facility_code)
             if facility_id is None:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from billing.core.clock import business_date
 from billing.core.money import HUNDRED, ZERO, percent
 from billing.coverage.domain.care_route import NOT_INSURED, RouteFactor
-from billing.coverage.domain.parameters import Figures
+from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import CardChoice, Policy
 from billing.coverage.domain.price_result import Reason
 from billing.visits.domain.card import Card
@@ -68,7 +68,9 @@ def visit_days(visit: Visit) -> tuple[date, date]:
     return business_date(min(moments)), business_date(max(moments))
 
 
-def find_entitlements(visit: Visit, items: list[ChargeItem], *, figures: Figures, policy: Policy) -> list[Entitlement]:
+def find_entitlements(
+    visit: Visit, items: list[ChargeItem], *, parameters: Parameters, policy: Policy
+) -> list[Entitlement]:
     """What each item is insured by, in their order: the cards valid at the time of its order [NGAY_YL].
 
     Source: Decree 188/2025/NĐ-CP Art. 21 (several cards), Art. 37 (shown late), Art. 50 cl. 4 (expired).
@@ -84,14 +86,14 @@ def find_entitlements(visit: Visit, items: list[ChargeItem], *, figures: Figures
     for item in items:
         entitlement = known.get(item.ordered_at)
         if entitlement is None:
-            entitlement = _entitlement_at(visit, item.ordered_at or visit.admitted_at, figures, policy)
+            entitlement = _entitlement_at(visit, item.ordered_at or visit.admitted_at, parameters, policy)
             entitlement = same.setdefault(_key(entitlement), entitlement)
             known[item.ordered_at] = entitlement
         result.append(entitlement)
     return result
 
 
-def beside_other_visits(visit: Visit, others: Iterable[Visit]) -> Reason | None:
+def same_day_note(visit: Visit, others: Iterable[Visit]) -> Reason | None:
     """That a visit has a 15 % test of its own beside another of its person on the same day; None where there is none.
 
     Source: Circular 35/2016/TT-BYT Art. 4 cl. 7 as added by Circular 39/2024/TT-BYT (B-065).
@@ -108,19 +110,19 @@ def _key(entitlement: Entitlement) -> _Key:
     return entitlement.digit, *((reason.rule, reason.variant, *reason.operands.values()) for reason in reasons)
 
 
-def _entitlement_at(visit: Visit, moment: datetime, figures: Figures, policy: Policy) -> Entitlement:
+def _entitlement_at(visit: Visit, moment: datetime, parameters: Parameters, policy: Policy) -> Entitlement:
     day = business_date(moment)
     valid = [card for card in visit.cards if card.covers(day)]
     if valid:
         shown = [card for card in valid if _is_shown(card, visit, moment)]
         if not shown:
             return Entitlement("", ZERO, Reason("B-016", {"day": day.isoformat()}, "shown_late"))
-        return _choose([(card, _of_card(card, day, figures)) for card in shown], policy)[1]
-    ended = [card for card in visit.cards if _counts_after_its_end(card, visit, day, figures)]
+        return _choose([(card, _of_card(card, day, parameters)) for card in shown], policy)[1]
+    ended = [card for card in visit.cards if _counts_after_its_end(card, visit, day, parameters)]
     if ended:
-        card, entitlement = _choose([(card, _of_card(card, day, figures)) for card in ended], policy)
+        card, entitlement = _choose([(card, _of_card(card, day, parameters)) for card in ended], policy)
         assert card.valid_to is not None, "only a card with an end has ended"
-        days = figures.expired_days_on(card.valid_to)
+        days = parameters.expired_days_on(card.valid_to)
         why = Reason("B-015", {"valid_to": card.valid_to.isoformat(), "days": str(days)})
         return replace(entitlement, beside=(why, *entitlement.beside))
     return Entitlement("", ZERO, Reason("B-015", {"day": day.isoformat()}, "not_valid"))
@@ -150,24 +152,24 @@ def _is_shown(card: Card, visit: Visit, moment: datetime) -> bool:
     return card.shown_at is None or card.shown_at <= moment or visit.object_code == _EMERGENCY
 
 
-def _counts_after_its_end(card: Card, visit: Visit, day: date, figures: Figures) -> bool:
+def _counts_after_its_end(card: Card, visit: Visit, day: date, parameters: Parameters) -> bool:
     """Whether an ended card still counts: valid at admission, inside a treatment, within the days of grace (B-015)."""
-    if card.valid_to is None or visit.care_kind not in figures.treatment_kinds:
+    if card.valid_to is None or visit.care_kind not in parameters.treatment_kinds:
         return False
     if not card.covers(business_date(visit.admitted_at)) or day <= card.valid_to:
         return False
-    return day - card.valid_to <= timedelta(days=figures.expired_days_on(card.valid_to))
+    return day - card.valid_to <= timedelta(days=parameters.expired_days_on(card.valid_to))
 
 
-def _of_card(card: Card, day: date, figures: Figures) -> Entitlement:
+def _of_card(card: Card, day: date, parameters: Parameters) -> Entitlement:
     """The level of a card on a day: by its digit, or by the one its group was raised to (B-010, B-013)."""
     beside = () if card.is_full else (Reason("B-002", {"group": card.group}),)
-    for raised in figures.raised_groups:
+    for raised in parameters.raised_groups:
         if raised.group == card.group and raised.since <= day:
-            level = figures.levels[raised.as_digit]
+            level = parameters.levels[raised.as_digit]
             operands = {"group": card.group, "since": raised.since.isoformat(), "level": format(level, "f")}
             return Entitlement(raised.as_digit, level, Reason("B-013", operands), beside)
-    level = figures.levels[card.benefit_digit]
+    level = parameters.levels[card.benefit_digit]
     operands = {"group": card.group, "digit": card.benefit_digit, "level": format(level, "f")}
     return Entitlement(card.benefit_digit, level, Reason("B-010", operands), beside)
 
@@ -178,7 +180,7 @@ def find_level(
     *,
     insured_amount: Decimal,
     threshold: Decimal,
-    figures: Figures,
+    parameters: Parameters,
     policy: Policy,
 ) -> Level:
     """The level of a line: of its card, or 100 for commune care (B-022) and small visits (B-020), times the route.
@@ -196,7 +198,7 @@ def find_level(
         return Level(of_card, reason)
     operands = {
         "insured_amount": format(insured_amount, "f"),
-        "share": format(figures.small_visit_percent, "f"),
+        "share": format(parameters.small_visit_percent, "f"),
         "threshold": format(threshold, "f"),
         "factor": format(route.percent, "f"),
     }

@@ -1,8 +1,8 @@
 """How each amount of a priced line comes about: the sum it is, in numbers; made when somebody asks.
 
-The sentences of `explain` say which rule gave a figure; here the figures are multiplied and taken off as the price did,
-told by the item, its amounts and its reasons alone. What is told gives exactly the amount (a test evaluates it). A line
-collected as the hospital's system told it has no arithmetic of ours.
+The sentences of `explain` say which rule gave a figure; here the parameters are multiplied and taken off as the price
+did, told by the item, its amounts and its reasons alone. What is told gives exactly the amount (a test evaluates it). A
+line collected as the hospital's system told it has no arithmetic of ours.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import NamedTuple
 
-from billing.core.money import HUNDRED, ZERO, hundredths
+from billing.core.money import HUNDRED, ZERO, round_2dp
 from billing.coverage.domain.explain import Language, money_text, number_text, percent_text
 from billing.coverage.domain.price_result import PricedLine
 from billing.visits.domain.visit import CeilingKind, ChargeItem, PayerClass
@@ -61,7 +61,7 @@ class Step:
         first, *others = (_exact(product) for product in self.products)
         with localcontext() as context:
             context.prec = _DIGITS
-            result = hundredths(first - sum(others, Decimal(0)))
+            result = round_2dp(first - sum(others, Decimal(0)))
         return result if self.at_most is None else min(result, self.at_most)
 
 
@@ -88,7 +88,7 @@ def _factor_text(factor: Factor, language: Language) -> str:
 
 def _amount_text(amount: Decimal) -> str:
     """An amount with two decimals where it has any; a unit price with all it has."""
-    return money_text(amount).removesuffix(" đ") if amount == hundredths(amount) else number_text(amount)
+    return money_text(amount).removesuffix(" đ") if amount == round_2dp(amount) else number_text(amount)
 
 
 def arithmetic(line: PricedLine) -> tuple[Step, ...]:
@@ -126,7 +126,7 @@ def _insured(line: PricedLine, why: _Why) -> Step:
         limits.append(Decimal(why["B-072", "covered_cost"]["covered"]))
     pool = why.get(("B-076", ""))
     if pool is None:
-        is_limited = hundredths(_exact(covered)) > min(limits)
+        is_limited = round_2dp(_exact(covered)) > min(limits)
         return Step("THANH_TIEN_BH", line.insured_amount, (covered,), min(limits) if is_limited else None)
     rest = Decimal(pool["rest"])
     whole = _exact_charge(line, why)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from billing.core.clock import business_date
 from billing.core.money import HUNDRED, ZERO
-from billing.coverage.domain.parameters import Figures, Route
+from billing.coverage.domain.parameters import Parameters, Route
 from billing.coverage.domain.policy import CareSide, DayOfStay, Policy
 from billing.coverage.domain.price_result import Reason
 from billing.coverage.domain.refusals import ObjectCodeDoesNotFit, RuleNotBuilt, UnknownObjectCode
@@ -47,7 +47,7 @@ NO_ROUTE = RouteFactor(ZERO, False, Reason("B-016", {}, "no_card"))
 """The route of a visit nothing is insured of."""
 
 
-def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFactor:
+def find_route_factor(visit: Visit, parameters: Parameters, policy: Policy) -> RouteFactor:
     """Look up the object code as in force on the day the facility's setting names (B-044 is silent on it).
 
     Raises UnknownObjectCode for a code that is in no table, ObjectCodeDoesNotFit for one that does not exist for the
@@ -63,9 +63,9 @@ def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFa
     if code == _RECALL:
         raise ObjectCodeDoesNotFit("code 8 recalls a claim; there is no care to price (B-049)", found=code)
     if visit.off_line_at is not None and code != _EMERGENCY:
-        rows, key = figures.former_lines.get(visit.off_line_at.value, ()), "line"
+        rows, key = parameters.former_lines.get(visit.off_line_at.value, ()), "line"
     else:
-        rows, key = figures.routes.get(code, ()), "code"
+        rows, key = parameters.routes.get(code, ()), "code"
     route = next((row for row in rows if row.is_in_force(day)), None)
     if route is None and key == "line":
         raise ObjectCodeDoesNotFit("Law 46/2014/QH13 holds until 2024-12-31 (B-040)", found=code)
@@ -73,7 +73,7 @@ def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFa
         raise RuleNotBuilt("B-040", field="route", found=code)
     if route is None:
         raise UnknownObjectCode(code)
-    factor = _factor(route, visit.care_kind, figures, policy)
+    factor = _factor(route, visit.care_kind, parameters, policy)
     if factor is None:
         raise ObjectCodeDoesNotFit(f"{code} does not exist for care of kind {visit.care_kind} (B-049)", found=code)
     operands = {"code": code, "factor": format(factor, "f"), "day": day.isoformat(), "day_of": policy.route_day.value}
@@ -84,36 +84,36 @@ def find_route_factor(visit: Visit, figures: Figures, policy: Policy) -> RouteFa
         ]
     elif route.is_unsure:
         variant = "unstated"
-    beside = _day_care(route, visit.care_kind, figures, policy)
+    beside = _day_care(route, visit.care_kind, parameters, policy)
     is_out_of_route = key == "line" or code.startswith(_OFF_LINE_GROUP) or (factor < HUNDRED and not route.is_unsure)
     if code.startswith(_OFF_LINE_GROUP) and factor == HUNDRED:
         variant = "off_line"
     return RouteFactor(factor, route.is_flat, Reason(route.rule, operands, variant), beside, is_out_of_route)
 
 
-def route_of_uninsured(visit: Visit, figures: Figures, policy: Policy) -> RouteFactor:
+def route_of_uninsured(visit: Visit, parameters: Parameters, policy: Policy) -> RouteFactor:
     """The route of a visit no card counts for: told beside it, decides nothing and refuses nothing."""
     try:
-        return find_route_factor(visit, figures, policy)
+        return find_route_factor(visit, parameters, policy)
     except (UnknownObjectCode, ObjectCodeDoesNotFit, RuleNotBuilt):
         return NO_ROUTE
 
 
-def _day_care(route: Route, care_kind: str, figures: Figures, policy: Policy) -> tuple[Reason, ...]:
+def _day_care(route: Route, care_kind: str, parameters: Parameters, policy: Policy) -> tuple[Reason, ...]:
     """That a reading chose the column, where the columns differ and the kind of care stands in neither by name."""
-    if care_kind not in figures.day_kinds or route.is_unsure or route.inpatient == route.outpatient:
+    if care_kind not in parameters.day_kinds or route.is_unsure or route.inpatient == route.outpatient:
         return ()
     variant = "day_care" if policy.day_care_side is CareSide.INPATIENT else "day_care_outpatient"
     return (Reason("B-043", {"kind": care_kind}, variant),)
 
 
-def _factor(route: Route, care_kind: str, figures: Figures, policy: Policy) -> Decimal | None:
+def _factor(route: Route, care_kind: str, parameters: Parameters, policy: Policy) -> Decimal | None:
     """The factor for the kind of care; None where the code does not exist for it."""
     if route.is_unsure:
         return policy.unstated_route_percent
     if route.inpatient == route.outpatient:
         return route.inpatient
-    is_inpatient = care_kind in figures.inpatient_kinds or (
-        care_kind in figures.day_kinds and policy.day_care_side is CareSide.INPATIENT
+    is_inpatient = care_kind in parameters.inpatient_kinds or (
+        care_kind in parameters.day_kinds and policy.day_care_side is CareSide.INPATIENT
     )
     return route.inpatient if is_inpatient else route.outpatient

@@ -42,7 +42,7 @@ def compare_with_stated(priced: PricedVisit, *, file: str, hoso: int | None, ma_
     )
 
 
-def not_told_yet(differences: Iterable[Finding], told: Iterable[Finding]) -> tuple[Finding, ...]:
+def exclude_reported(differences: Iterable[Finding], told: Iterable[Finding]) -> tuple[Finding, ...]:
     """Leave out what whoever read the file has found already: the same of one field, or that a level was rounded.
 
     A reader compares a level with the file's own amounts, we with ours: one difference in other words.

@@ -12,10 +12,10 @@ from decimal import Decimal
 
 from billing.core.clock import VIETNAM, business_date
 from billing.core.errors import NotSupported
-from billing.core.money import HUNDRED, hundredths, percent, product, share_of, total
+from billing.core.money import HUNDRED, percent, product, round_2dp, share_of, total
 from billing.coverage.domain.benefit_level import Level
 from billing.coverage.domain.care_route import RouteFactor
-from billing.coverage.domain.parameters import Figures
+from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import CopayCrossing, OutOfRouteExemption, Policy
 from billing.coverage.domain.price_result import Reason
 from billing.visits.domain.copay_history import CopayHistory, CopayPaid
@@ -31,7 +31,7 @@ class Threshold:
     is_reached: bool = False
 
 
-def yearly_threshold(history: CopayHistory, day: date, figures: Figures) -> Threshold:
+def yearly_threshold(history: CopayHistory, day: date, parameters: Parameters) -> Threshold:
     """The threshold of the calendar year of `day`, as it stands on that day.
 
     6 × the base salary; where that changed in the year, what was co-paid before keeps its weight: amount still to pay
@@ -39,15 +39,15 @@ def yearly_threshold(history: CopayHistory, day: date, figures: Figures) -> Thre
     Source: Decree 188/2025/NĐ-CP Art. 18 cl. 2 c, from 2025-07-01 (B-027); before, 6 × the base salary of the day.
     """
     first = date(day.year, 1, 1)
-    multiple = figures.copay_exemption_multiple
+    multiple = parameters.copay_exemption_multiple
     try:
-        salary = figures.base_salary_on(first)
+        salary = parameters.base_salary_on(first)
     except NotSupported:
-        salary = figures.base_salary_on(day)
-    changes = figures.base_salary_changes(first, day)
-    if changes and day < figures.copay_kept_since:
+        salary = parameters.base_salary_on(day)
+    changes = parameters.base_salary_changes(first, day)
+    if changes and day < parameters.copay_kept_since:
         salary, changes = changes[-1], ()
-    amount = hundredths(product(Decimal(salary.amount), multiple))
+    amount = round_2dp(product(Decimal(salary.amount), multiple))
     reason = Reason("B-025", {"multiple": format(multiple, "f"), "base_salary": str(salary.amount)}, "threshold")
     for change in changes:
         before = total(paid.amount for paid in history.paid if first <= paid.paid_on < change.since)
@@ -79,7 +79,7 @@ class _Year:
 class CopayYears:
     """The years of one visit: asked for each line in order of time, told what each line added."""
 
-    def __init__(self, visit: Visit, route: RouteFactor, last: date, *, figures: Figures, policy: Policy) -> None:
+    def __init__(self, visit: Visit, route: RouteFactor, last: date, *, parameters: Parameters, policy: Policy) -> None:
         self._history = visit.copay_history
         self._exempt_from = visit.exempt_from
         self._counts = route.is_right_line
@@ -88,7 +88,7 @@ class CopayYears:
         self._full = percent(HUNDRED, route.percent)
         self._factor = route.percent
         self._last = last
-        self._figures, self._policy = figures, policy
+        self._figures, self._policy = parameters, policy
         self._years: dict[int, _Year] = {}
         self._days: dict[datetime, date] = {}
         self.is_kept = self._history is not None

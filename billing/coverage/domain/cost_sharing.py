@@ -12,7 +12,7 @@ from billing.coverage.domain.copay import CopayYears
 from billing.coverage.domain.line_price import share_line
 from billing.coverage.domain.policy import Policy, SupplyPackageCap
 from billing.coverage.domain.price_result import PricedLine, ScopedLine
-from billing.coverage.domain.supplies import is_spared
+from billing.coverage.domain.supplies import is_exempt
 from billing.visits.domain.visit import Visit
 
 
@@ -39,7 +39,7 @@ def share_lines(
         line, (entitlement, level) = lines[place], entitled[place]
         moment = line.item.ordered_at or visit.admitted_at
         level, copay_max = years.level_at(moment, level)
-        package = line.item.package if is_fund_limited and not is_spared(entitlement.digit, policy) else ""
+        package = line.item.package if is_fund_limited and not is_exempt(entitlement.digit, policy) else ""
         fund_max = fund_left.get(package, package_limit) if package else None
         priced = share_line(line, level, policy, copay_max=copay_max, fund_max=fund_max)
         if fund_max is not None:

@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any
 
 from billing.core.errors import NotFound
-from billing.core.money import hundredths
+from billing.core.money import round_2dp
 from billing.coverage.domain.price_result import Reason
 
 MAIN_SENTENCE = "sentence"
@@ -147,8 +147,8 @@ def number_text(number: Decimal) -> str:
 
 
 def money_text(amount: Decimal | int) -> str:
-    """An amount for people: `1.234.567 đ`, with `,50` where there are hundredths."""
-    exact = hundredths(Decimal(amount))
+    """An amount for people: `1.234.567 đ`, with `,50` where there are round_2dp."""
+    exact = round_2dp(Decimal(amount))
     digits = f"{exact:,.2f}".translate(str.maketrans(",.", ".,"))
     return f"{digits.removesuffix(',00')} đ"
 

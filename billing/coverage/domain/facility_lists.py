@@ -22,7 +22,7 @@ def second_ceiling(first: Decimal) -> Decimal:
 def expect_stents(visit: Visit, lists: LineLists) -> tuple[Expected, ...]:
     """The ceiling [T_TRANTT] of each coronary stent by its order in the visit.
 
-    First up to its ceiling, second at half of it; further ones, and other figures, as the list says: the last of its
+    First up to its ceiling, second at half of it; further ones, and other parameters, as the list says: the last of its
     ceilings holds for all that follow, and where it names only the first, half holds for the second and no rule for
     the rest. Stents are in order of time, then of price. Source: Circulars 04/2017/TT-BYT, 24/2025/TT-BYT.
     """

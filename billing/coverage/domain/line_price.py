@@ -6,7 +6,7 @@ B-080 (rounding); ceilings stand in `supplies`, other funds in `funds`. Ratios a
 
 from decimal import Decimal, Inexact
 
-from billing.core.money import HUNDRED, ZERO, hundredths, percent, product, total
+from billing.core.money import HUNDRED, ZERO, percent, product, round_2dp, total
 from billing.coverage.domain.benefit_level import Entitlement, Level
 from billing.coverage.domain.other_funds import pool_first, take_off
 from billing.coverage.domain.policy import HospitalAmountMode, OtherFundsMode, Policy
@@ -43,7 +43,7 @@ def scope_line(item: ChargeItem, entitlement: Entitlement, policy: Policy, stent
     if item.payer_class is PayerClass.FREE:
         return ScopedLine(item, ZERO, ZERO, (_NOT_INSURED_CLASSES[PayerClass.FREE],))
     exact = _hospital_amount(item, policy, reasons)
-    hospital = hundredths(exact)
+    hospital = round_2dp(exact)
     ratio = _covered_ratio(item, entitlement, policy, reasons)
     if not ratio:
         pooled = _pooled(item, hospital, policy)
@@ -51,7 +51,7 @@ def scope_line(item: ChargeItem, entitlement: Entitlement, policy: Policy, stent
     if entitlement.beside:
         reasons.extend(entitlement.beside)
     covered = _covered(item, ratio, exact, reasons, policy=policy, stents_before=stents_before)
-    insured = hospital if covered is exact else hundredths(covered)
+    insured = hospital if covered is exact else round_2dp(covered)
     if insured > hospital:
         operands = {"insured_amount": format(insured, "f"), "hospital_amount": format(hospital, "f")}
         reasons.append(Reason("B-051", operands, "capped"))
@@ -78,7 +78,7 @@ def share_line(
     Raises ImpossibleItem where other funds give more than the line costs.
     """
     item, insured = line.item, line.insured_amount
-    fund = hundredths(percent(insured, level.percent)) if level.percent != HUNDRED else insured
+    fund = round_2dp(percent(insured, level.percent)) if level.percent != HUNDRED else insured
     reasons = (*line.reasons, level.reason) if insured else line.reasons
     if copay_max is not None and insured - fund > copay_max:
         operands = {"copay": format(copay_max, "f"), "without": format(insured - fund, "f")}
@@ -160,7 +160,7 @@ def _pooled(item: ChargeItem, hospital: Decimal, policy: Policy) -> Decimal:
     """What other funds gave the facility for this item; 0.00 under every other reading (B-076)."""
     if policy.other_funds_mode is not OtherFundsMode.FACILITY_POOL or item.other_funds is NO_OTHER_FUNDS:
         return ZERO
-    given = hundredths(item.other_funds.total)
+    given = round_2dp(item.other_funds.total)
     if given > hospital:
         detail = f"other funds give {given} for an item that costs {hospital} (B-076)"
         raise ImpossibleItem(detail, field="T_NGUONKHAC", found=format(given, "f"), item=item)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from billing.core.money import ZERO, hundredths, share_of
+from billing.core.money import ZERO, round_2dp, share_of
 from billing.coverage.domain.policy import OtherFundsMode
 from billing.coverage.domain.price_result import Reason
 from billing.coverage.domain.refusals import ImpossibleItem
@@ -20,7 +20,7 @@ def pool_first(
     Source: Decision 130/QĐ-BYT, field T_NGUONKHAC b), with its worked example.
     """
     if not given or not whole:
-        return hundredths(covered)
+        return round_2dp(covered)
     reasons.append(Reason("B-076", {"other_funds": format(given, "f"), "rest": format(hospital - given, "f")}))
     return min(share_of(hospital - given, part=covered, whole=whole), hospital - given)
 
@@ -34,7 +34,7 @@ def take_off(
     whole co-payment, whatever amount was told. Raises ImpossibleItem where funds give more than the item costs.
     Source: data standard, fields T_NGUONKHAC a), c), T_BNTT, T_BNCCT, T_BHTT (B-075, B-077).
     """
-    stated = hundredths(item.other_funds.total)
+    stated = round_2dp(item.other_funds.total)
     if item.is_copay_replaced or (mode is OtherFundsMode.COPAY_REPLACEMENT and stated):
         if not copay:
             return ZERO, self_pay, copay, fund, ()

@@ -1,6 +1,6 @@
 """Figures the law sets, by date: base salary, limits, benefit levels, object codes. Read from `parameters.toml`.
 
-Numbers are exact: a number written as a binary float is refused. What the figures mean is decided in `level` and
+Numbers are exact: a number written as a binary float is refused. What the parameters mean is decided in `level` and
 `route`; this file only knows which one is in force.
 """
 
@@ -67,8 +67,8 @@ class ExpiredCardDays:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """All figures that price a visit; `base_salaries` is in order of date."""
+class Parameters:
+    """All parameters that price a visit; `base_salaries` is in order of date."""
 
     base_salaries: tuple[BaseSalary, ...]
     small_visit_percent: Decimal
@@ -106,14 +106,14 @@ class Figures:
 
 
 @cache
-def load_figures() -> Figures:
-    """Read the figures that come with this version; the same object every time."""
+def load_parameters() -> Parameters:
+    """Read the parameters that come with this version; the same object every time."""
     text = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
-    return read_figures(text)
+    return read_parameters(text)
 
 
-def read_figures(text: str) -> Figures:
-    """Read figures from TOML text; raises InvalidValue for a binary float, a missing figure or a bad date order."""
+def read_parameters(text: str) -> Parameters:
+    """Read parameters from TOML text; raises InvalidValue for a binary float, a missing figure or a bad date order."""
     try:
         document = tomllib.loads(text, parse_float=_refuse_float)
         return _figures(document)
@@ -121,7 +121,7 @@ def read_figures(text: str) -> Figures:
         raise InvalidValue(f"parameters.toml cannot be read: {cause!r}") from cause
 
 
-def _figures(document: Mapping[str, Any]) -> Figures:
+def _figures(document: Mapping[str, Any]) -> Parameters:
     salaries = tuple(
         BaseSalary(
             since=row["from"],
@@ -134,7 +134,7 @@ def _figures(document: Mapping[str, Any]) -> Figures:
     if list(salaries) != sorted(salaries, key=lambda salary: salary.since):
         raise InvalidValue("base salaries must stand in order of date", field="base_salary")
     limits, kinds = document["limits"], document["care_kinds"]
-    return Figures(
+    return Parameters(
         base_salaries=salaries,
         small_visit_percent=Decimal(limits["small_visit_percent"]),
         supply_package_multiple=Decimal(limits["supply_package_multiple"]),
@@ -178,4 +178,4 @@ def _route(row: Mapping[str, Any]) -> Route:
 
 
 def _refuse_float(text: str) -> NoReturn:
-    raise InvalidValue(f"{text} must be written in quotes: figures are exact decimals")
+    raise InvalidValue(f"{text} must be written in quotes: parameters are exact decimals")

@@ -11,7 +11,7 @@ from datetime import date
 from billing.core.clock import business_date
 from billing.coverage.domain.annexes import Annex, Annexes, all_of
 from billing.coverage.domain.benefit_level import visit_days
-from billing.coverage.domain.parameters import Figures
+from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.referrals import referral_validity
 from billing.visits.domain.facts import FacilityFacts, FormerLine, TechnicalLevel, VisitFacts
 from billing.visits.domain.visit import Visit
@@ -31,7 +31,7 @@ class Circumstances:
     facts: VisitFacts
     facility: FacilityFacts
     annexes: Annexes
-    figures: Figures
+    parameters: Parameters
     holidays: frozenset[date] = frozenset()
 
     @property
@@ -109,9 +109,9 @@ def choose_object_code(around: Circumstances) -> ObjectCodeChoice:
 def is_inpatient(around: Circumstances) -> bool | None:
     """Whether the kind of care is inpatient; None for a kind the table does not say this of."""
     kind = around.visit.care_kind
-    if kind in around.figures.inpatient_kinds:
+    if kind in around.parameters.inpatient_kinds:
         return True
-    return False if kind in around.figures.outpatient_kinds else None
+    return False if kind in around.parameters.outpatient_kinds else None
 
 
 def holds_referral(around: Circumstances) -> bool | None:

@@ -15,42 +15,44 @@ from billing.coverage.domain.care_route import RouteFactor, find_route_factor, r
 from billing.coverage.domain.copay import CopayYears
 from billing.coverage.domain.cost_sharing import share_lines
 from billing.coverage.domain.line_price import insured_total, scope_line
-from billing.coverage.domain.parameters import BaseSalary, Figures
+from billing.coverage.domain.parameters import BaseSalary, Parameters
 from billing.coverage.domain.policy import DayOfStay, Policy, SupplyPackageCap
 from billing.coverage.domain.price_result import PricedLine, PricedVisit, Reason, ScopedLine
-from billing.coverage.domain.private import beside_private_share, private_share
+from billing.coverage.domain.private import private_insurer_notes, private_share
 from billing.coverage.domain.supplies import count_stents, limit_packages, package_limit
 from billing.visits.domain.visit import ChargeItem, Visit
 
 ROUNDING_RULE = "B-080"
 
 
-def price(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
+def price(visit: Visit, *, parameters: Parameters, policy: Policy) -> PricedVisit:
     """Say who pays what of every charge item of a visit, and by which rules; lines come in order of STT and table.
 
     Raises RuleNotBuilt (a NotSupported) naming a rule whose figure or fact is not known, UnknownObjectCode or
-    ObjectCodeDoesNotFit for an object code, ImpossibleItem for an item whose figures contradict each other.
+    ObjectCodeDoesNotFit for an object code, ImpossibleItem for an item whose parameters contradict each other.
     Source: Health Insurance Law Art. 22; data standard of Decision 130/QĐ-BYT as amended; rules B-010 … B-090.
     """
     last = visit_days(visit)[1]
-    salary, salary_reason = _base_salary(visit, last, figures, policy)
-    threshold = figures.small_visit_threshold(salary)
+    salary, salary_reason = _base_salary(visit, last, parameters, policy)
+    threshold = parameters.small_visit_threshold(salary)
     items = sorted(visit.items, key=_printing_order)
 
-    entitlements = find_entitlements(visit, items, figures=figures, policy=policy)
+    entitlements = find_entitlements(visit, items, parameters=parameters, policy=policy)
     is_insured = any(entitlement.is_insured for entitlement in entitlements)
-    route = find_route_factor(visit, figures, policy) if is_insured else route_of_uninsured(visit, figures, policy)
-    scoped = _scope(items, entitlements, salary, figures, policy)
+    route = (
+        find_route_factor(visit, parameters, policy) if is_insured else route_of_uninsured(visit, parameters, policy)
+    )
+    scoped = _scope(items, entitlements, salary, parameters, policy)
     insured_amount = insured_total(scoped)
     level_of = {
         id(entitlement): find_level(
-            entitlement, route, insured_amount=insured_amount, threshold=threshold, figures=figures, policy=policy
+            entitlement, route, insured_amount=insured_amount, threshold=threshold, parameters=parameters, policy=policy
         )
         for entitlement in _different(entitlements)
     }
-    years = CopayYears(visit, route, last, figures=figures, policy=policy)
+    years = CopayYears(visit, route, last, parameters=parameters, policy=policy)
     entitled = [(entitlement, level_of[id(entitlement)]) for entitlement in entitlements]
-    limit = package_limit(salary, figures)
+    limit = package_limit(salary, parameters)
     lines = share_lines(visit, scoped, entitled, years, package_limit=limit, policy=policy)
 
     priced = PricedVisit(
@@ -77,27 +79,27 @@ def with_private_share(priced: PricedVisit, visit: Visit) -> PricedVisit:
         return priced
     insurance = visit.private_insurance
     pays, reason = private_share(priced.lines, insurance, patient=priced.patient_share)
-    beside = beside_private_share(insurance) if pays else ()
+    beside = private_insurer_notes(insurance) if pays else ()
     return replace(
         priced, private_insurer=pays, guarantor=insurance.guarantor, reasons=(*priced.reasons, reason, *beside)
     )
 
 
-def _base_salary(visit: Visit, last: date, figures: Figures, policy: Policy) -> tuple[BaseSalary, Reason]:
+def _base_salary(visit: Visit, last: date, parameters: Parameters, policy: Policy) -> tuple[BaseSalary, Reason]:
     """The base salary on the day the facility's setting names (B-030); an open visit counts with its last known day."""
     at_discharge = policy.base_salary_day is DayOfStay.DISCHARGE
     admitted = business_date(visit.admitted_at)
     day = last if at_discharge else admitted
-    salary = figures.base_salary_on(day)
+    salary = parameters.base_salary_on(day)
     operands = {"base_salary": str(salary.amount), "day": day.isoformat(), "source": salary.source}
-    return salary, Reason("B-030", operands, "across" if figures.base_salary_changes(admitted, last) else "")
+    return salary, Reason("B-030", operands, "across" if parameters.base_salary_changes(admitted, last) else "")
 
 
 def _scope(
     items: list[ChargeItem],
     entitlements: Sequence[Entitlement],
     salary: BaseSalary,
-    figures: Figures,
+    parameters: Parameters,
     policy: Policy,
 ) -> list[ScopedLine]:
     """What of each item is in scope, its ceilings and the limit of its package taken in."""
@@ -108,7 +110,7 @@ def _scope(
     ]
     if policy.supply_package_cap is not SupplyPackageCap.COVERED_COST or not any(item.package for item in items):
         return scoped
-    return limit_packages(scoped, [entitlement.digit for entitlement in entitlements], salary, figures, policy)
+    return limit_packages(scoped, [entitlement.digit for entitlement in entitlements], salary, parameters, policy)
 
 
 def _different(entitlements: Sequence[Entitlement]) -> list[Entitlement]:

@@ -64,7 +64,7 @@ class PricedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedVisit:
-    """The price of a visit: figures used, lines by (STT, table), and the reasons that hold for the whole visit."""
+    """The price of a visit: parameters used, lines by (STT, table), and the reasons that hold for the whole visit."""
 
     base_salary: Dong  # LCS in force
     threshold: Decimal  # 15 % of LCS

@@ -16,11 +16,11 @@ from enum import StrEnum
 
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotSupported
-from billing.core.money import HUNDRED, ZERO, hundredths, total
+from billing.core.money import HUNDRED, ZERO, round_2dp, total
 from billing.coverage.domain.benefit_level import Entitlement, find_entitlements
 from billing.coverage.domain.compare_stated import is_off
 from billing.coverage.domain.line_price import why_not_covered
-from billing.coverage.domain.parameters import Figures
+from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import ROUNDING_RULE, price, rounding_reasons, with_private_share
 from billing.coverage.domain.price_result import PricedLine, PricedVisit, Reason
@@ -71,7 +71,7 @@ class VisitPricing:
     lists: Mapping[date, ListInForce] = field(default_factory=dict)
 
 
-AS_TOLD = VisitPricing()
+AS_SUBMITTED = VisitPricing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class PriceDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class CollectedPrice:
     """A visit as it is collected. `visit` is what recomputes it; `ours` is None where our rules refuse the visit."""
 
     visit: Visit
@@ -95,30 +95,34 @@ class Settled:
     differences: tuple[PriceDifference, ...] = ()
 
 
-def settle(visit: Visit, pricing: VisitPricing, *, figures: Figures, policy: Policy) -> Settled:
+def price_for_collection(
+    visit: Visit, pricing: VisitPricing, *, parameters: Parameters, policy: Policy
+) -> CollectedPrice:
     """Price a visit by whoever decides at its facility.
 
     Raises PriceNotInForce under `vienphi`, and what `price` raises; under `his` only where the hospital's system has
     not priced every line itself.
     """
     if pricing.setting is None:
-        priced = price(visit, figures=figures, policy=policy)
-        return Settled(visit=visit, priced=priced, ours=priced)
+        priced = price(visit, parameters=parameters, policy=policy)
+        return CollectedPrice(visit=visit, priced=priced, ours=priced)
     if pricing.setting.authority is PricingAuthority.VIENPHI:
-        return _settle_by_list(visit, pricing, pricing.setting, figures, policy)
-    return _settle_by_his(visit, pricing, pricing.setting, figures, policy)
+        return _settle_by_list(visit, pricing, pricing.setting, parameters, policy)
+    return _settle_by_his(visit, pricing, pricing.setting, parameters, policy)
 
 
-def price_again(visit: Visit, authority: PricingAuthority | None, *, figures: Figures, policy: Policy) -> PricedVisit:
+def price_again(
+    visit: Visit, authority: PricingAuthority | None, *, parameters: Parameters, policy: Policy
+) -> PricedVisit:
     """The price of a frozen visit: what `settle` collected, from what it froze. Raises what `price` raises."""
     if authority is PricingAuthority.HIS:
-        return _collect_stated(visit, figures=figures, policy=policy)
-    return price(visit, figures=figures, policy=policy)
+        return _collect_stated(visit, parameters=parameters, policy=policy)
+    return price(visit, parameters=parameters, policy=policy)
 
 
-def with_list(visit: Visit, prices: Mapping[str, ListedPrice], *, figures: Figures, policy: Policy) -> Visit:
+def with_list(visit: Visit, prices: Mapping[str, ListedPrice], *, parameters: Parameters, policy: Policy) -> Visit:
     """The visit as it would have been charged by other prices; what they do not name keeps its own."""
-    entitlements = find_entitlements(visit, list(visit.items), figures=figures, policy=policy)
+    entitlements = find_entitlements(visit, list(visit.items), parameters=parameters, policy=policy)
     items = []
     for item, entitlement in zip(visit.items, entitlements, strict=True):
         unit = _listed_prices(item, prices.get(item.code), entitlement)
@@ -126,11 +130,11 @@ def with_list(visit: Visit, prices: Mapping[str, ListedPrice], *, figures: Figur
     return replace(visit, items=tuple(items))
 
 
-def at_prices_in_force(visit: Visit, pricing: VisitPricing, *, figures: Figures, policy: Policy) -> Visit:
+def at_prices_in_force(visit: Visit, pricing: VisitPricing, *, parameters: Parameters, policy: Policy) -> Visit:
     """The visit at the unit prices it is collected at: under `vienphi` those in force, else or without one as told."""
     if pricing.setting is None or pricing.setting.authority is PricingAuthority.HIS:
         return visit
-    return _reprice(visit, pricing, pricing.setting, figures, policy)[0]
+    return _reprice(visit, pricing, pricing.setting, parameters, policy)[0]
 
 
 def price_day(visit: Visit, item: ChargeItem, setting: FacilityPricing) -> date:
@@ -140,28 +144,28 @@ def price_day(visit: Visit, item: ChargeItem, setting: FacilityPricing) -> date:
 
 
 def _settle_by_list(
-    visit: Visit, pricing: VisitPricing, setting: FacilityPricing, figures: Figures, policy: Policy
-) -> Settled:
-    repriced, missing, reasons = _reprice(visit, pricing, setting, figures, policy)
+    visit: Visit, pricing: VisitPricing, setting: FacilityPricing, parameters: Parameters, policy: Policy
+) -> CollectedPrice:
+    repriced, missing, reasons = _reprice(visit, pricing, setting, parameters, policy)
     if missing:
         raise missing[0]
-    priced = price(repriced, figures=figures, policy=policy)
+    priced = price(repriced, parameters=parameters, policy=policy)
     lines = tuple(
         replace(line, reasons=(reasons[line.item.key], *line.reasons)) if line.item.key in reasons else line
         for line in priced.lines
     )
     priced = replace(priced, lines=lines)
-    return Settled(visit=repriced, priced=priced, ours=priced)
+    return CollectedPrice(visit=repriced, priced=priced, ours=priced)
 
 
 def _settle_by_his(
-    visit: Visit, pricing: VisitPricing, setting: FacilityPricing, figures: Figures, policy: Policy
-) -> Settled:
-    collected = _collect_stated(visit, figures=figures, policy=policy)
-    repriced, missing, _ = _reprice(visit, pricing, setting, figures, policy)
+    visit: Visit, pricing: VisitPricing, setting: FacilityPricing, parameters: Parameters, policy: Policy
+) -> CollectedPrice:
+    collected = _collect_stated(visit, parameters=parameters, policy=policy)
+    repriced, missing, _ = _reprice(visit, pricing, setting, parameters, policy)
     unit_prices = _unit_price_differences(visit, repriced, missing)
     try:
-        ours = price(repriced, figures=figures, policy=policy)
+        ours = price(repriced, parameters=parameters, policy=policy)
     except (NotSupported, InvalidValue) as refusal:
         rules = (getattr(refusal, "rule", RULE),)
         unknown = (
@@ -169,19 +173,19 @@ def _settle_by_his(
             for line in collected.lines
             for name, theirs in (("T_BNTT", line.self_pay), ("T_BNCCT", line.copay), ("T_BHTT", line.fund))
         )
-        return Settled(visit=visit, priced=collected, ours=None, differences=(*unit_prices, *unknown))
+        return CollectedPrice(visit=visit, priced=collected, ours=None, differences=(*unit_prices, *unknown))
     amounts = _amount_differences(collected, ours)
-    return Settled(visit=visit, priced=collected, ours=ours, differences=(*unit_prices, *amounts))
+    return CollectedPrice(visit=visit, priced=collected, ours=ours, differences=(*unit_prices, *amounts))
 
 
 def _reprice(
-    visit: Visit, pricing: VisitPricing, setting: FacilityPricing, figures: Figures, policy: Policy
+    visit: Visit, pricing: VisitPricing, setting: FacilityPricing, parameters: Parameters, policy: Policy
 ) -> tuple[Visit, list[PriceNotInForce], dict[tuple[Table, int], Reason]]:
     """The visit at the prices in force, the items without one (left as they were told), and why each price is so."""
     items: list[ChargeItem] = []
     missing: list[PriceNotInForce] = []
     reasons: dict[tuple[Table, int], Reason] = {}
-    entitlements = find_entitlements(visit, list(visit.items), figures=figures, policy=policy)
+    entitlements = find_entitlements(visit, list(visit.items), parameters=parameters, policy=policy)
     for item, entitlement in zip(visit.items, entitlements, strict=True):
         day = price_day(visit, item, setting)
         found = pricing.lists.get(day)
@@ -221,21 +225,21 @@ def _listed_prices(
     return None if hospital is None or insurance is None else (hospital, insurance)
 
 
-def _collect_stated(visit: Visit, *, figures: Figures, policy: Policy) -> PricedVisit:
+def _collect_stated(visit: Visit, *, parameters: Parameters, policy: Policy) -> PricedVisit:
     """What the hospital's system computed; our rules at the told prices for lines of which it stated no amounts."""
     reason = Reason(RULE, {}, "by_his")
     stated = {item.key: line for item in visit.items if (line := _stated_line(item, reason)) is not None}
     try:
         # What a private insurer answers for is reckoned from what is collected, not from what we come to.
-        told = price(replace(visit, private_insurance=None), figures=figures, policy=policy)
+        told = price(replace(visit, private_insurance=None), parameters=parameters, policy=policy)
     except (NotSupported, InvalidValue):
         if not visit.items or len(stated) < len(visit.items):
             raise
-        salary = figures.base_salary_on(business_date(visit.admitted_at))
+        salary = parameters.base_salary_on(business_date(visit.admitted_at))
         items = sorted(visit.items, key=lambda item: (item.number, item.table.value))
         collected = PricedVisit(
             base_salary=salary.amount,
-            threshold=figures.small_visit_threshold(salary),
+            threshold=parameters.small_visit_threshold(salary),
             route_factor=ZERO,
             lines=tuple(stated[item.key] for item in items),
             reasons=(reason,),
@@ -252,14 +256,14 @@ def _stated_line(item: ChargeItem, reason: Reason) -> PricedLine | None:
     if item.stated is None or not _is_whole(item.stated):
         return None
     said = item.stated
-    parts = [hundredths(part or ZERO) for part in (said.self_pay, said.copay, said.fund, said.other_funds)]
+    parts = [round_2dp(part or ZERO) for part in (said.self_pay, said.copay, said.fund, said.other_funds)]
     self_pay, copay, fund, other_funds = parts
     insured = said.insured_amount
     return PricedLine(
         item=item,
         hospital_amount=total(parts),
-        insured_amount=total((copay, fund)) if insured is None else hundredths(insured),
-        level=ZERO if said.level is None else hundredths(said.level),
+        insured_amount=total((copay, fund)) if insured is None else round_2dp(insured),
+        level=ZERO if said.level is None else round_2dp(said.level),
         other_funds=other_funds,
         self_pay=self_pay,
         copay=copay,

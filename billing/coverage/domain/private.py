@@ -12,7 +12,7 @@ from billing.visits.domain.private_insurance import CoveredPart, PrivateInsuranc
 _TO_CLAIM = Reason("B-092", {})
 
 
-def beside_private_share(insurance: PrivateInsurance) -> tuple[Reason, ...]:
+def private_insurer_notes(insurance: PrivateInsurance) -> tuple[Reason, ...]:
     """What a patient should know where a private insurer answers for a part: claimed by himself, or guaranteed."""
     term = Reason("B-090", {"guarantor": insurance.guarantor}, "guaranteed") if insurance.guarantor else _TO_CLAIM
     return Reason("B-091", {}), term, Reason("B-093", {})

@@ -33,7 +33,7 @@ class RuleNotBuilt(NotSupported):
 
 
 class ImpossibleItem(InvalidValue):
-    """A charge item whose own figures contradict each other."""
+    """A charge item whose own parameters contradict each other."""
 
     def __init__(self, detail: str, *, field: str, found: str, item: ChargeItem) -> None:
         super().__init__(detail, field=field)

@@ -13,11 +13,11 @@ from billing.coverage.domain.surgeries import PROCEDURE_GROUP, SURGERY_GROUP, ex
 from billing.visits.domain.facts import LineKey, VisitFacts
 from billing.visits.domain.visit import Visit
 
-RECKONED_GROUPS = BED_GROUPS | {CONSULTATION_GROUP, SURGERY_GROUP, PROCEDURE_GROUP}
+RATIO_GROUPS = BED_GROUPS | {CONSULTATION_GROUP, SURGERY_GROUP, PROCEDURE_GROUP}
 """Cost groups [MA_NHOM] of which a rule may say the ratio."""
 
 
-def with_reckoned_ratios(visit: Visit, facts: VisitFacts, untold: Set[LineKey]) -> Visit:
+def with_default_ratios(visit: Visit, facts: VisitFacts, untold: Set[LineKey]) -> Visit:
     """The visit with the ratios the rules give the lines of `untold`; 100 where no rule speaks of a line.
 
     Consultations in order of time (B-061), interventions of one moment by price and team (B-062), shared beds (B-063).

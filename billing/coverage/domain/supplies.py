@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from billing.core.money import ZERO, percent, product
-from billing.coverage.domain.parameters import BaseSalary, Figures
+from billing.coverage.domain.parameters import BaseSalary, Parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price_result import Reason, ScopedLine
 from billing.coverage.domain.refusals import ImpossibleItem
@@ -46,7 +46,7 @@ def _is_stent(item: ChargeItem) -> bool:
 
 
 def limit_packages(
-    lines: list[ScopedLine], digits: Sequence[str], salary: BaseSalary, figures: Figures, policy: Policy
+    lines: list[ScopedLine], digits: Sequence[str], salary: BaseSalary, parameters: Parameters, policy: Policy
 ) -> list[ScopedLine]:
     """Cut what of each package is in scope at 45 base salaries; lines are filled in order, the excess is self-pay.
 
@@ -54,7 +54,7 @@ def limit_packages(
     the cost in scope.
     """
     left: dict[str, Decimal] = {}
-    limit = package_limit(salary, figures)
+    limit = package_limit(salary, parameters)
     return [
         _in_package(line, digit, left, limit, policy) if line.item.package and line.insured_amount else line
         for line, digit in zip(lines, digits, strict=True)
@@ -64,7 +64,7 @@ def limit_packages(
 def _in_package(line: ScopedLine, digit: str, left: dict[str, Decimal], limit: Decimal, policy: Policy) -> ScopedLine:
     """A line of a package with what is left of its limit; takes it off `left`."""
     package = line.item.package
-    if is_spared(digit, policy):
+    if is_exempt(digit, policy):
         return line._replace(reasons=(*line.reasons, Reason("B-073", {"package": package, "digit": digit})))
     room = left.get(package, limit)
     left[package] = max(room - line.insured_amount, ZERO)
@@ -75,12 +75,12 @@ def _in_package(line: ScopedLine, digit: str, left: dict[str, Decimal], limit: D
     return line._replace(insured_amount=room, reasons=(*line.reasons, why))
 
 
-def package_limit(salary: BaseSalary, figures: Figures) -> Decimal:
+def package_limit(salary: BaseSalary, parameters: Parameters) -> Decimal:
     """45 base salaries, exact, with two decimals."""
-    return product(Decimal(salary.amount), figures.supply_package_multiple) + ZERO
+    return product(Decimal(salary.amount), parameters.supply_package_multiple) + ZERO
 
 
-def is_spared(digit: str, policy: Policy) -> bool:
+def is_exempt(digit: str, policy: Policy) -> bool:
     """Whether the facility reads the package limit as not binding cards of this digit (B-073)."""
     return bool(digit) and digit in policy.package_limit_spares_digits
 

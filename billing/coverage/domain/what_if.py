@@ -101,7 +101,7 @@ def _option(fit: CodeFit, standing: Standing, around: Circumstances, policy: Pol
     priced: PricedVisit | None = None
     refused_rule = refusal = ""
     try:
-        priced = price(replace(around.visit, object_code=fit.code), figures=around.figures, policy=policy)
+        priced = price(replace(around.visit, object_code=fit.code), parameters=around.parameters, policy=policy)
     except (NotSupported, InvalidValue) as refused:
         refused_rule, refusal = _refused_rule(refused), refused.detail
     return RouteOption(

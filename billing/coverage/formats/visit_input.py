@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from billing.coverage.domain.service_ratios import RECKONED_GROUPS, with_reckoned_ratios
+from billing.coverage.domain.service_ratios import RATIO_GROUPS, with_default_ratios
 from billing.visits.domain.facts import VisitFacts
 from billing.visits.domain.visit import Visit
 from billing.visits.formats import visit_json
@@ -15,8 +15,8 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
     """
     visit = visit_json.read_visit(document, default_facility=default_facility, path=path)
     groups = {item.key: item.group for item in visit.items}
-    missing = {key for key in visit_json.services_without_ratio(document, visit) if groups[key] in RECKONED_GROUPS}
+    missing = {key for key in visit_json.services_without_ratio(document, visit) if groups[key] in RATIO_GROUPS}
     if not missing:
         return visit
     facts = VisitFacts(lines=visit_json.read_facts_of_lines(document, visit))
-    return with_reckoned_ratios(visit, facts, missing)
+    return with_default_ratios(visit, facts, missing)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from billing.coverage.domain.parameters import Figures
+from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import Policy
 from billing.organizations.service.context import OrganizationContext
 
@@ -11,5 +11,5 @@ from billing.organizations.service.context import OrganizationContext
 class PricingContext(OrganizationContext):
     """Amounts and rates by date, and the policy where a facility has none of its own."""
 
-    figures: Figures
+    parameters: Parameters
     policy: Policy

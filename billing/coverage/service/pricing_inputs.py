@@ -10,17 +10,17 @@ from datetime import date
 
 from billing.core.clock import business_date
 from billing.core.ids import FacilityId
-from billing.coverage.domain.parameters import Figures
+from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.pricing_authority import (
-    AS_TOLD,
+    AS_SUBMITTED,
+    CollectedPrice,
     FacilityPricing,
     ListInForce,
-    Settled,
     VisitPricing,
     at_prices_in_force,
     price_day,
-    settle,
+    price_for_collection,
 )
 from billing.coverage.formats.policy_json import read_readings
 from billing.coverage.service.context import PricingContext
@@ -39,15 +39,15 @@ class Terms:
     facility_id: FacilityId | None
     pricing: VisitPricing
     policy: Policy
-    figures: Figures
+    parameters: Parameters
 
-    def settle(self, visit: Visit) -> Settled:
-        """Price the visit these terms were read for. Raises what `authority.settle` raises; all computing."""
-        return settle(visit, self.pricing, figures=self.figures, policy=self.policy)
+    def price_for_collection(self, visit: Visit) -> CollectedPrice:
+        """Price the visit these terms were read for. All computing. Raises what `price_for_collection` raises."""
+        return price_for_collection(visit, self.pricing, parameters=self.parameters, policy=self.policy)
 
     def at_prices_in_force(self, visit: Visit) -> Visit:
         """The visit at the unit prices it would be collected at; all computing."""
-        return at_prices_in_force(visit, self.pricing, figures=self.figures, policy=self.policy)
+        return at_prices_in_force(visit, self.pricing, parameters=self.parameters, policy=self.policy)
 
 
 async def read_terms(tx: Transaction, context: PricingContext, visits: Iterable[Visit]) -> list[Terms]:
@@ -60,7 +60,7 @@ async def read_terms(tx: Transaction, context: PricingContext, visits: Iterable[
             known[key] = await _read_facility(tx, context, *key)
         facility = known[key]
         pricing = await _read_pricing(tx, facility, visit)
-        terms.append(Terms(facility.id, pricing, facility.policy, context.figures))
+        terms.append(Terms(facility.id, pricing, facility.policy, context.parameters))
     return terms
 
 
@@ -85,7 +85,7 @@ async def _read_facility(tx: Transaction, context: PricingContext, code: str, da
 async def _read_pricing(tx: Transaction, facility: _OfFacility, visit: Visit) -> VisitPricing:
     setting, facility_id = facility.setting, facility.id
     if setting is None or facility_id is None:
-        return AS_TOLD
+        return AS_SUBMITTED
     days = {price_day(visit, item, setting) for item in visit.items}
     lists = await read_in_force(tx, facility_id, days)
     codes = {item.code for item in visit.items if item.code}

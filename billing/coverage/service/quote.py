@@ -43,5 +43,7 @@ async def _estimate(
         terms = await read_terms(tx, context, [visit for _, visit in read])
     of_place = {hoso: own for (hoso, _), own in zip(read, terms, strict=True)}
     return await asyncio.to_thread(
-        lambda: quote_visits(read, findings, file="", settle=lambda hoso, visit: of_place[hoso].settle(visit))
+        lambda: quote_visits(
+            read, findings, file="", price_for_collection=lambda hoso, visit: of_place[hoso].price_for_collection(visit)
+        )
     )

@@ -6,9 +6,9 @@ Needs no database. A visit that cannot be read or priced is left out and named b
 from collections.abc import Sequence
 from dataclasses import replace
 
-from billing.coverage.domain.parameters import Figures
+from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import Policy
-from billing.coverage.domain.pricing_authority import AS_TOLD, settle
+from billing.coverage.domain.pricing_authority import AS_SUBMITTED, price_for_collection
 from billing.coverage.formats.worked_case_json import read_case_file, write_finding, write_priced_visit
 from billing.coverage.service.quoting import Quote, Settle, quote_visits
 from billing.visits.domain.finding import Finding
@@ -18,7 +18,7 @@ from billing.visits.formats.xml130 import read_claim_file, read_claim_set
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def quote_file(content: bytes, *, file: str, figures: Figures, policy: Policy) -> Quote:
+def quote_file(content: bytes, *, file: str, parameters: Parameters, policy: Policy) -> Quote:
     """Read and price one file; `file` is the name findings show. Never raises for what the bytes hold.
 
     A file that opens with a brace is taken as JSON, any other as XML; readings a case file names go before `policy`.
@@ -26,18 +26,20 @@ def quote_file(content: bytes, *, file: str, figures: Figures, policy: Policy) -
     if content.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
         case = read_case_file(content, file=file, policy=policy)
         read = [(element.hoso, element.visit) for element in case.visits]
-        return quote_visits(read, case.findings, file=file, settle=_as_told(figures, case.policy), is_one_person=True)
-    return quote_claim_file(content, file=file, figures=figures, policy=policy)
+        return quote_visits(
+            read, case.findings, file=file, price_for_collection=_as_told(parameters, case.policy), is_one_person=True
+        )
+    return quote_claim_file(content, file=file, parameters=parameters, policy=policy)
 
 
-def quote_claim_file(content: bytes, *, file: str = "", figures: Figures, policy: Policy) -> Quote:
+def quote_claim_file(content: bytes, *, file: str = "", parameters: Parameters, policy: Policy) -> Quote:
     """Read and price an XML 130 file. Never raises for what the bytes hold."""
     claim = read_claim_file(content, file=file)
     read = [(element.hoso, element.visit) for element in claim.visits]
-    return quote_visits(read, claim.findings, file=file, settle=_as_told(figures, policy))
+    return quote_visits(read, claim.findings, file=file, price_for_collection=_as_told(parameters, policy))
 
 
-def quote_bare_tables(files: Sequence[tuple[str, bytes]], *, figures: Figures, policy: Policy) -> list[Quote]:
+def quote_bare_tables(files: Sequence[tuple[str, bytes]], *, parameters: Parameters, policy: Policy) -> list[Quote]:
     """Read and price table files (name, content) without envelope as one set; one quote a file, in their order.
 
     A visit joined from several files stands in the quote of its XML1.
@@ -51,7 +53,7 @@ def quote_bare_tables(files: Sequence[tuple[str, bytes]], *, figures: Figures, p
         place = int(finding.file)
         findings[place].append(replace(finding, file=files[place][0]))
     return [
-        quote_visits(read[place], findings[place], file=file, settle=_as_told(figures, policy))
+        quote_visits(read[place], findings[place], file=file, price_for_collection=_as_told(parameters, policy))
         for place, (file, _) in enumerate(files)
     ]
 
@@ -64,5 +66,5 @@ def quote_json(quote: Quote) -> dict[str, object]:
     }
 
 
-def _as_told(figures: Figures, policy: Policy) -> Settle:
-    return lambda _hoso, visit: settle(visit, AS_TOLD, figures=figures, policy=policy)
+def _as_told(parameters: Parameters, policy: Policy) -> Settle:
+    return lambda _hoso, visit: price_for_collection(visit, AS_SUBMITTED, parameters=parameters, policy=policy)

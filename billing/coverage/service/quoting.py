@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from billing.core.errors import InvalidValue, NotSupported
-from billing.coverage.domain.benefit_level import beside_other_visits, visit_days
-from billing.coverage.domain.compare_stated import compare_with_stated, not_told_yet
+from billing.coverage.domain.benefit_level import same_day_note, visit_days
+from billing.coverage.domain.compare_stated import compare_with_stated, exclude_reported
 from billing.coverage.domain.price_result import PricedVisit
-from billing.coverage.domain.pricing_authority import Settled
+from billing.coverage.domain.pricing_authority import CollectedPrice
 from billing.coverage.domain.refusals import PriceNotInForce, refusal_as_finding
 from billing.visits.domain.copay_history import CopayPaid
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import Visit
 
-Settle = Callable[[int, Visit], Settled]
-"""Prices a visit, given its place in the file. Raises what `authority.settle` raises."""
+Settle = Callable[[int, Visit], CollectedPrice]
+"""Prices a visit, given its place in the file. Raises what `pricing_authority.price_for_collection` raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def quote_visits(
     read_findings: Iterable[Finding],
     *,
     file: str,
-    settle: Settle,
+    price_for_collection: Settle,
     is_one_person: bool = False,
 ) -> Quote:
     """Price the visits in order; where they are one person's, each begins with the co-payments of those before it."""
@@ -58,7 +58,7 @@ def quote_visits(
         if paid and visit.copay_history is not None:
             visit = replace(visit, copay_history=visit.copay_history.with_paid(_by_the_end_of(visit, paid)))
         try:
-            settled = settle(hoso, visit)
+            settled = price_for_collection(hoso, visit)
         except (NotSupported, InvalidValue, PriceNotInForce) as refusal:
             findings.append(refusal_as_finding(refusal, file=file, hoso=hoso, ma_lk=visit.ma_lk))
             continue
@@ -67,7 +67,7 @@ def quote_visits(
         quoted.append(QuotedVisit(hoso, visit, _beside(settled.priced, told_visit, visits)))
         if settled.ours is not None:
             differences = compare_with_stated(settled.ours, file=file, hoso=hoso, ma_lk=visit.ma_lk)
-            findings.extend(not_told_yet(differences, told))
+            findings.extend(exclude_reported(differences, told))
     return Quote(tuple(quoted), tuple(findings), len(read) + unbuilt)
 
 
@@ -84,5 +84,5 @@ def _by_the_end_of(visit: Visit, paid: tuple[CopayPaid, ...]) -> tuple[CopayPaid
 
 def _beside(priced: PricedVisit, visit: Visit, of_person: Sequence[Visit]) -> PricedVisit:
     """The price with what the person's other visits say of it."""
-    reason = beside_other_visits(visit, of_person)
+    reason = same_day_note(visit, of_person)
     return priced if reason is None else replace(priced, reasons=(*priced.reasons, reason))

@@ -1,7 +1,7 @@
 """An issued bill priced once more: what it says now beside what it said then, by line, rule and payer.
 
 The same comparison serves two questions: whether the running code still gives what was issued (nothing may differ), and
-what drafted figures or prices would change. Amounts of lines have two decimals, shares are whole đồng.
+what drafted parameters or prices would change. Amounts of lines have two decimals, shares are whole đồng.
 """
 
 from collections.abc import Callable, Iterable, Sequence

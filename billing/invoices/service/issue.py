@@ -13,7 +13,7 @@ from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import EntryId, InvoiceId, OrganizationId, VisitId
 from billing.coverage.domain.breakdown import Step, arithmetic
 from billing.coverage.domain.price_result import PricedLine, Reason
-from billing.coverage.domain.pricing_authority import Settled
+from billing.coverage.domain.pricing_authority import CollectedPrice
 from billing.coverage.formats.visit_input import read_visit as read_visit_json
 from billing.coverage.service.context import PricingContext
 from billing.coverage.service.pricing_inputs import Terms, read_terms
@@ -62,7 +62,7 @@ async def issue_invoice(
         told = await asyncio.to_thread(read_visit_json, row["document"])
         [terms] = await read_terms(tx, context, [told])
         assert terms.facility_id is not None, "a visit is of a facility"
-        settled = await asyncio.to_thread(terms.settle, told)
+        settled = await asyncio.to_thread(terms.price_for_collection, told)
         priced = settled.priced
         shares = shares_still_to_invoice(priced.shares, await read_earlier_shares(tx, visit_id))
         number = await next_number(tx, series=SERIES, year=today.year)
@@ -160,7 +160,7 @@ async def _book(tx: Transaction, context: PricingContext, invoice: Invoice, now:
     )
 
 
-def _frozen(settled: Settled, terms: Terms) -> FrozenInput:
+def _frozen(settled: CollectedPrice, terms: Terms) -> FrozenInput:
     """What recomputes the price: under a setting also whose amounts they are, and the lists they came from."""
     document = write_frozen(settled.visit, terms.policy, terms.pricing)
     return FrozenInput(

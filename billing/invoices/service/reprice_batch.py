@@ -11,7 +11,7 @@ from functools import cache
 
 from billing.core.errors import InvalidValue, Refused
 from billing.core.money import Dong, Shares
-from billing.coverage.domain.parameters import Figures, load_figures, read_figures
+from billing.coverage.domain.parameters import Parameters, load_parameters, read_parameters
 from billing.coverage.domain.pricing_authority import price_again, with_list
 from billing.invoices.domain.invoice import shares_still_to_invoice
 from billing.invoices.domain.invoice_diff import (
@@ -40,9 +40,9 @@ class InputsChanged(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What is to be tried: figures as TOML in the form of `parameters.toml`, a price list, or both."""
+    """What is to be tried: parameters as TOML in the form of `parameters.toml`, a price list, or both."""
 
-    figures: str | None = None
+    parameters: str | None = None
     tariff: DraftedList | None = None
 
 
@@ -56,14 +56,14 @@ class Outcome:
 
 def recompute_rows(rows: Sequence[FrozenRow], draft: Draft | None) -> Outcome:
     """Price some invoices once more; one that cannot be read or priced is told and stops no other."""
-    figures = load_figures() if draft is None or draft.figures is None else _drafted_figures(draft.figures)
+    parameters = load_parameters() if draft is None or draft.parameters is None else _drafted_figures(draft.parameters)
     tally = Tally()
     changes = []
     for row in rows:
         bill = _issued(row)
         said = bill.shares if draft is None else bill.shares_of_visit
         try:
-            change = _recompute(row, bill, draft, figures)
+            change = _recompute(row, bill, draft, parameters)
         except (InvalidValue, Refused) as refusal:
             change = refuse_bill(bill, refusal, said=said)
         tally.count(said, change)
@@ -72,17 +72,17 @@ def recompute_rows(rows: Sequence[FrozenRow], draft: Draft | None) -> Outcome:
     return Outcome(tuple(changes), tally)
 
 
-def _recompute(row: FrozenRow, bill: IssuedBill, draft: Draft | None, figures: Figures) -> BillChange | None:
+def _recompute(row: FrozenRow, bill: IssuedBill, draft: Draft | None, parameters: Parameters) -> BillChange | None:
     if row.document is None or content_hash(row.document) != row.document_hash:
         raise InputsChanged("the frozen inputs do not have the hash they were frozen with")
     frozen = read_frozen(row.document)
     visit = frozen.visit
     if draft is not None:
         if draft.tariff is not None and visit.facility_code in draft.tariff.facilities:
-            visit = with_list(visit, draft.tariff.prices, figures=figures, policy=frozen.policy)
-        priced = price_again(visit, frozen.authority, figures=figures, policy=frozen.policy)
+            visit = with_list(visit, draft.tariff.prices, parameters=parameters, policy=frozen.policy)
+        priced = price_again(visit, frozen.authority, parameters=parameters, policy=frozen.policy)
         return compare_bill(bill, priced, said=bill.shares_of_visit, now=priced.shares)
-    priced = price_again(visit, frozen.authority, figures=figures, policy=frozen.policy)
+    priced = price_again(visit, frozen.authority, parameters=parameters, policy=frozen.policy)
     return compare_bill(bill, priced, said=bill.shares, now=shares_still_to_invoice(priced.shares, bill.earlier))
 
 
@@ -107,5 +107,5 @@ def _shares(patient: int, other: int, insurer: int, private: int) -> Shares:
 
 
 @cache
-def _drafted_figures(text: str) -> Figures:
-    return read_figures(text)
+def _drafted_figures(text: str) -> Parameters:
+    return read_parameters(text)

@@ -12,7 +12,7 @@ from typing import Any
 from billing.core.actor import Actor
 from billing.core.errors import InvalidValue, NotFound, NotSupported
 from billing.core.ids import FacilityId, OrganizationId, VisitId
-from billing.coverage.domain.compare_stated import compare_with_stated, not_told_yet
+from billing.coverage.domain.compare_stated import compare_with_stated, exclude_reported
 from billing.coverage.domain.price_result import PricedVisit
 from billing.coverage.domain.refusals import PriceNotInForce, refusal_as_finding
 from billing.coverage.formats.visit_input import read_visit as read_visit_json
@@ -36,7 +36,7 @@ from billing.visits.store.visits import (
     add_visit,
     lock_visit_by_ma_lk,
     read_visit,
-    retell_visit,
+    update_visit,
 )
 
 _PERSONAL_FIELDS = frozenset({"MA_THE_BHYT", "SO_CCCD", "HO_TEN", "NGAY_SINH", "DIEN_THOAI", "DIA_CHI"})
@@ -73,7 +73,7 @@ class TakenFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class PricedInput:
     """A visit that was read and priced, before anything of it is written."""
 
     hoso: int
@@ -202,7 +202,7 @@ async def find_visit(context: PaymentContext, organization_id: OrganizationId, v
 async def _take(
     tx: Transaction,
     context: PaymentContext,
-    told: _Told,
+    told: PricedInput,
     *,
     facility_id: FacilityId | None,
     source: Source,
@@ -245,7 +245,7 @@ async def _read_terms(context: PaymentContext, organization_id: OrganizationId, 
         return await read_terms(tx, context, visits)
 
 
-def _price_all(claim: ClaimFile, terms: Sequence[Terms]) -> list[_Told]:
+def _price_all(claim: ClaimFile, terms: Sequence[Terms]) -> list[PricedInput]:
     told = []
     for element, own_terms in zip(claim.visits, terms, strict=True):
         own = tuple(finding for finding in claim.findings if finding.hoso == element.hoso)
@@ -253,16 +253,16 @@ def _price_all(claim: ClaimFile, terms: Sequence[Terms]) -> list[_Told]:
     return told
 
 
-def _told(visit: Visit, terms: Terms, read_findings: tuple[Finding, ...], *, hoso: int) -> _Told:
+def _told(visit: Visit, terms: Terms, read_findings: tuple[Finding, ...], *, hoso: int) -> PricedInput:
     try:
-        settled = terms.settle(visit)
+        settled = terms.price_for_collection(visit)
     except (NotSupported, InvalidValue, PriceNotInForce) as refusal:
         found = refusal_as_finding(refusal, file="", hoso=hoso, ma_lk=visit.ma_lk)
-        return _Told(hoso, visit, None, (*read_findings, found))
+        return PricedInput(hoso, visit, None, (*read_findings, found))
     if settled.ours is None:
-        return _Told(hoso, visit, settled.priced, read_findings)
+        return PricedInput(hoso, visit, settled.priced, read_findings)
     differing = compare_with_stated(settled.ours, file="", hoso=hoso, ma_lk=visit.ma_lk)
-    return _Told(hoso, visit, settled.priced, (*read_findings, *not_told_yet(differing, read_findings)))
+    return PricedInput(hoso, visit, settled.priced, (*read_findings, *exclude_reported(differing, read_findings)))
 
 
 def _without_person(finding: Finding) -> Finding:
@@ -270,7 +270,7 @@ def _without_person(finding: Finding) -> Finding:
     return replace(finding, found="…") if finding.field.rpartition(".")[2] in _PERSONAL_FIELDS else finding
 
 
-def _strange_facility(told: _Told) -> Finding:
+def _strange_facility(told: PricedInput) -> Finding:
     return Finding(
         code=FindingCode.CODE_UNKNOWN,
         file="",
@@ -298,7 +298,7 @@ async def _keep(
         if known.content_hash == told:
             return known.id, known.version, False
         visit_id, version = known.id, known.version + 1
-        await retell_visit(tx, visit_id, visit, version=version)
+        await update_visit(tx, visit_id, visit, version=version)
     await add_version(
         tx,
         visit_id,

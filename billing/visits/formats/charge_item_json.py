@@ -121,7 +121,7 @@ _NEEDED: Mapping[Table, Mapping[str, str]] = {
 def read_charge_item(fields: Fields) -> ChargeItem:
     """Read one line. Raises InvalidValue, its `field` the path, for what is unknown, lacking or impossible."""
     table = fields.choice("table", Table)
-    told = _read_told(fields, _FIELDS[table])
+    told = _read_fields(fields, _FIELDS[table])
     needed = _NEEDED[table]
     if not needed.keys() <= told.keys():
         key = next(key for name, key in needed.items() if name not in told)
@@ -139,7 +139,7 @@ def read_charge_item(fields: Fields) -> ChargeItem:
         raise fields.named(refusal) from refusal
 
 
-def _read_told(fields: Fields, known: Mapping[str, tuple[str, _Read]]) -> dict[str, Any]:
+def _read_fields(fields: Fields, known: Mapping[str, tuple[str, _Read]]) -> dict[str, Any]:
     """What the object tells, by the names of a `ChargeItem`; a field that is not known is refused."""
     told: dict[str, Any] = {}
     for key, value in fields.values.items():

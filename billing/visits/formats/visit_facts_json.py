@@ -54,7 +54,7 @@ _LINE_KEYS = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldFacts:
+class SuppliedFacts:
     """What was told beside a file. `facility` None where nothing was told of it."""
 
     facility: FacilityFacts | None = None
@@ -67,19 +67,19 @@ class ToldFacts:
         return known if told is None else read_visit_facts(told, known)
 
 
-def read_told_facts(content: bytes) -> ToldFacts:
+def read_supplied_facts(content: bytes) -> SuppliedFacts:
     """Read a file of facts. Raises InvalidValue, InvalidField among them, naming the path that is wrong."""
-    return told_facts(Fields(read_object(content), ""))
+    return parse_facts(Fields(read_object(content), ""))
 
 
-def told_facts(fields: Fields) -> ToldFacts:
+def parse_facts(fields: Fields) -> SuppliedFacts:
     """Facts from an object already read; every visit in it is read once, so that a wrong one is refused here."""
     fields.refuse_other_keys(frozenset({"facility", "lists", "visits"}))
     by_key = fields.object("visits") if fields.has("visits") else Fields({}, "visits")
     visits = {key: by_key.object(key) for key in by_key.values}
     for visit in visits.values():
         read_visit_facts(visit, VisitFacts())
-    return ToldFacts(
+    return SuppliedFacts(
         facility=_facility(fields.object("facility")) if fields.has("facility") else None,
         lists=_lists(fields.object("lists")) if fields.has("lists") else NO_LISTS,
         visits=visits,

@@ -83,7 +83,7 @@ _RETELL_VISIT = """
 """
 
 
-async def retell_visit(tx: Transaction, visit_id: VisitId, visit: Visit, *, version: int) -> None:
+async def update_visit(tx: Transaction, visit_id: VisitId, visit: Visit, *, version: int) -> None:
     """Move a locked visit on to a further version."""
     await tx.execute(_RETELL_VISIT, tx.organization_id, visit_id, version, visit.admitted_at, visit.discharged_at)
 

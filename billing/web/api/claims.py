@@ -16,15 +16,15 @@ from typing_extensions import TypedDict
 from billing.claims.formats.claim_json import check_json, compare_json
 from billing.claims.service.check import (
     check_claim_file,
-    check_known_visit,
-    check_told_visit,
+    check_stored_visit,
+    check_visit_document,
     compare_claim_file,
-    compare_told_visit,
+    compare_visit_document,
 )
 from billing.core.ids import VisitId
 from billing.coverage.domain.explain import Language
 from billing.visits.formats.json_fields import Fields
-from billing.visits.formats.visit_facts_json import ToldFacts, told_facts
+from billing.visits.formats.visit_facts_json import SuppliedFacts, parse_facts
 from billing.web.answers import json_answer
 from billing.web.api.visits import XML
 from billing.web.bodies import JSON, parse_json, read_body, read_id, require_media_type
@@ -125,12 +125,12 @@ _FILE = (Content(media_type=XML[0], description="A claim file (XML 130)"),)
 async def post_claim_check(request: web.Request) -> web.Response:
     """List what stands against claiming the visits of the body, without keeping anything of it."""
     language = _language(request)
-    content, told = await _read_request(request)
+    content, supplied = await _read_request(request)
     context, organization_id = surroundings(request).context, request[CALLER].organization_id
-    if told is None:
+    if supplied is None:
         checked = await check_claim_file(context, organization_id, content)
     else:
-        checked = await check_told_visit(context, organization_id, told[0], told=told[1])
+        checked = await check_visit_document(context, organization_id, supplied[0], supplied=supplied[1])
     return json_answer(check_json(checked, language))
 
 
@@ -146,7 +146,7 @@ async def get_claim_check(request: web.Request) -> web.Response:
     """List what stands against claiming a visit that was taken in."""
     language = _language(request)
     visit_id = VisitId(read_id(request.match_info["id"], field="visit_id"))
-    checked = await check_known_visit(surroundings(request).context, request[CALLER].organization_id, visit_id)
+    checked = await check_stored_visit(surroundings(request).context, request[CALLER].organization_id, visit_id)
     return json_answer(check_json(checked, language))
 
 
@@ -163,12 +163,12 @@ async def get_claim_check(request: web.Request) -> web.Response:
 async def post_what_if(request: web.Request) -> web.Response:
     """Compare what the patient pays by each lawful route, without keeping anything of it."""
     language = _language(request)
-    content, told = await _read_request(request)
+    content, supplied = await _read_request(request)
     context, organization_id = surroundings(request).context, request[CALLER].organization_id
-    if told is None:
+    if supplied is None:
         compared = await compare_claim_file(context, organization_id, content)
     else:
-        compared = await compare_told_visit(context, organization_id, told[0], told=told[1])
+        compared = await compare_visit_document(context, organization_id, supplied[0], supplied=supplied[1])
     return json_answer(compare_json(compared, language))
 
 
@@ -179,7 +179,7 @@ def _language(request: web.Request) -> Language:
     return Language(written)
 
 
-async def _read_request(request: web.Request) -> tuple[bytes, tuple[Mapping[str, object], ToldFacts] | None]:
+async def _read_request(request: web.Request) -> tuple[bytes, tuple[Mapping[str, object], SuppliedFacts] | None]:
     """The bytes of a claim file, or the visit and facts of a JSON body."""
     require_media_type(request, JSON, *XML)
     content = await read_body(request, size_max=surroundings(request).limits.visit_size_max)
@@ -187,5 +187,5 @@ async def _read_request(request: web.Request) -> tuple[bytes, tuple[Mapping[str,
         return content, None
     fields = Fields(await parse_json(content), "")
     fields.refuse_other_keys(frozenset({"visit", "facts"}))
-    told = told_facts(fields.object("facts")) if fields.has("facts") else ToldFacts()
-    return content, (fields.object("visit").values, told)
+    supplied = parse_facts(fields.object("facts")) if fields.has("facts") else SuppliedFacts()
+    return content, (fields.object("visit").values, supplied)

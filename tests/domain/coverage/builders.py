@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from billing.core.clock import VIETNAM
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
 from billing.coverage.domain.price_result import PricedVisit
@@ -59,7 +59,7 @@ def a_visit(*items: ChargeItem, **changes: object) -> Visit:
 
 
 def priced(visit: Visit, **policy: object) -> PricedVisit:
-    return price(visit, figures=load_figures(), policy=replace(Policy(), **policy))
+    return price(visit, parameters=load_parameters(), policy=replace(Policy(), **policy))
 
 
 def rules_of(visit: PricedVisit) -> set[tuple[str, str]]:

@@ -6,11 +6,11 @@ from datetime import date
 from decimal import Decimal
 
 from billing.claims.domain.check import check_claim
-from billing.claims.domain.claim import Claim, ClaimFinding, Surroundings
+from billing.claims.domain.claim import Claim, ClaimContext, ClaimFinding
 from billing.claims.domain.line_checks import expected_of_lines
 from billing.claims.formats.xml130_claim_fields import check_fields
 from billing.coverage.domain.annexes import Annex, Annexes, CodeRange, DiseaseRow
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy, SameDayReturn
 from billing.coverage.domain.price_result import Reason
 from billing.visits.domain.facts import (
@@ -46,8 +46,8 @@ REGISTERED = VisitFacts(
     outcome="1",
     leaving="1",
 )
-AROUND = Surroundings(
-    facility=FACILITY, annexes=ANNEXES, figures=load_figures(), policy=Policy(), today=date(2026, 11, 3)
+AROUND = ClaimContext(
+    facility=FACILITY, annexes=ANNEXES, parameters=load_parameters(), policy=Policy(), today=date(2026, 11, 3)
 )
 
 
@@ -55,8 +55,10 @@ def a_claim(*items: ChargeItem, facts: VisitFacts = REGISTERED, **changes: objec
     return Claim(visit=a_visit(*items, **changes), facts=facts, file="a.xml", hoso=1)
 
 
-def checked(claim: Claim, around: Surroundings = AROUND, told: tuple[Finding, ...] = ()) -> tuple[ClaimFinding, ...]:
-    return check_claim(claim, around, told)
+def checked(
+    claim: Claim, claim_context: ClaimContext = AROUND, supplied: tuple[Finding, ...] = ()
+) -> tuple[ClaimFinding, ...]:
+    return check_claim(claim, claim_context, supplied)
 
 
 def brief(findings: tuple[ClaimFinding, ...]) -> list[tuple[str, str, str, str, str]]:
@@ -76,14 +78,14 @@ def brief(findings: tuple[ClaimFinding, ...]) -> list[tuple[str, str, str, str, 
 
 def facts_of(**lines: LineFacts) -> VisitFacts:
     """The registered patient, with facts of lines of XML3: l1=LineFacts(…) tells of line 1."""
-    return replace(REGISTERED, lines={(Table.SERVICES, int(name[1:])): told for name, told in lines.items()})
+    return replace(REGISTERED, lines={(Table.SERVICES, int(name[1:])): supplied for name, supplied in lines.items()})
 
 
 def stating(item: ChargeItem, **amounts: str) -> ChargeItem:
     return replace(item, stated=StatedAmounts(**{name: Decimal(amount) for name, amount in amounts.items()}))
 
 
-def told(code: FindingCode, field: str = "T_BHTT", expected: str = "") -> Finding:
+def supplied(code: FindingCode, field: str = "T_BHTT", expected: str = "") -> Finding:
     return Finding(
         code=code, file="a.xml", hoso=1, ma_lk="LK1", table="XML1", stt=None, field=field, found="1", expected=expected
     )
@@ -91,10 +93,10 @@ def told(code: FindingCode, field: str = "T_BHTT", expected: str = "") -> Findin
 
 def claim_reasons() -> Iterator[Reason]:
     """Every reason the claim checks give, over visits that call for all of them."""
-    for claim, around in _calling_for_everything():
-        for one in checked(claim, around, _TOLD):
+    for claim, claim_context in _calling_for_everything():
+        for one in checked(claim, claim_context, _TOLD):
             yield one.reason
-        for expected in expected_of_lines(claim, around):
+        for expected in expected_of_lines(claim, claim_context):
             yield expected.reason
     for discharged_at in (None, at("2026-11-02 16:00")):
         claim = a_claim(discharged_at=discharged_at)
@@ -103,11 +105,11 @@ def claim_reasons() -> Iterator[Reason]:
 
 
 _TOLD = (
-    told(FindingCode.TOTALS_DIFFER),
-    told(FindingCode.LEVEL_ROUNDED, "MUC_HUONG"),
-    told(FindingCode.CODE_ZERO_LOST, "MA_DANTOC"),
-    told(FindingCode.CODE_UNKNOWN, "MA_NHOM"),
-    *(told(FindingCode.FORMAT_DIFFERS, field) for field in ("T_BNCCT", "DON_GIA_BV", "TYLE_TT_BH")),
+    supplied(FindingCode.TOTALS_DIFFER),
+    supplied(FindingCode.LEVEL_ROUNDED, "MUC_HUONG"),
+    supplied(FindingCode.CODE_ZERO_LOST, "MA_DANTOC"),
+    supplied(FindingCode.CODE_UNKNOWN, "MA_NHOM"),
+    *(supplied(FindingCode.FORMAT_DIFFERS, field) for field in ("T_BNCCT", "DON_GIA_BV", "TYLE_TT_BH")),
 )
 _NINE, _TEN = at("2026-11-02 09:00"), at("2026-11-02 10:00")
 _TEAM = frozenset({"A"})
@@ -117,7 +119,7 @@ _LISTS = LineLists(
 )
 
 
-def _calling_for_everything() -> Iterator[tuple[Claim, Surroundings]]:
+def _calling_for_everything() -> Iterator[tuple[Claim, ClaimContext]]:
     yield a_claim(cards=(a_card("DN3"), a_card("ZZ4"))), AROUND
     yield a_claim(cards=(a_card(valid_from="2026-11-03"),)), replace(AROUND, today=date(2026, 12, 1))
     yield (
@@ -142,11 +144,11 @@ def _calling_for_everything() -> Iterator[tuple[Claim, Surroundings]]:
     yield _claim_of_lines(), replace(AROUND, lists=_LISTS)
     yield _claim_of_beds("6", "1"), AROUND
     yield _claim_of_beds("1", "5"), AROUND
-    yield a_claim(), replace(AROUND, figures=replace(AROUND.figures, base_salaries=()))
+    yield a_claim(), replace(AROUND, parameters=replace(AROUND.parameters, base_salaries=()))
     yield from _calling_for_hints()
 
 
-def _calling_for_hints() -> Iterator[tuple[Claim, Surroundings]]:
+def _calling_for_hints() -> Iterator[tuple[Claim, ClaimContext]]:
     yield a_claim(object_code="9"), AROUND
     yield a_claim(an_item(1, group=13), an_item(2, group=13, code="K2"), care_kind="03"), AROUND
     again = replace(REGISTERED, same_day_return_of="LK0")

@@ -10,18 +10,18 @@ from uuid import UUID
 
 import pytest
 
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.pricing_authority import (
-    AS_TOLD,
+    AS_SUBMITTED,
+    CollectedPrice,
     FacilityPricing,
     ListInForce,
     PriceDay,
     PricingAuthority,
-    Settled,
     VisitPricing,
     price_again,
-    settle,
+    price_for_collection,
 )
 from billing.coverage.domain.refusals import PriceNotInForce, RuleNotBuilt
 from billing.tariffs.domain.tariff import ListedPrice, TariffId
@@ -47,8 +47,8 @@ def pricing(
     return VisitPricing(setting, lists)
 
 
-def settled(visit: Visit, by: VisitPricing) -> Settled:
-    return settle(visit, by, figures=load_figures(), policy=Policy())
+def settled(visit: Visit, by: VisitPricing) -> CollectedPrice:
+    return price_for_collection(visit, by, parameters=load_parameters(), policy=Policy())
 
 
 def ours(*prices: ListedPrice, **changes: object) -> VisitPricing:
@@ -64,12 +64,12 @@ def stated(self_pay: object, copay: object, fund: object, **more: object) -> Sta
     return StatedAmounts(**{name: None if amount is None else Decimal(str(amount)) for name, amount in amounts.items()})
 
 
-def differences(found: Settled) -> list[tuple[str, str, str]]:
+def differences(found: CollectedPrice) -> list[tuple[str, str, str]]:
     return [(each.field, str(each.theirs), str(each.ours)) for each in found.differences]
 
 
 def test_without_a_setting_what_was_told_is_priced() -> None:
-    found = settled(a_visit(an_item(code="T1")), AS_TOLD)
+    found = settled(a_visit(an_item(code="T1")), AS_SUBMITTED)
 
     assert (found.priced.shares.patient, found.differences) == (200_000, ())
 
@@ -86,11 +86,11 @@ def test_prices_in_force_take_the_place_of_those_told() -> None:
 
 def test_what_is_frozen_prices_to_the_same_again() -> None:
     item = an_item(code="T1", stated=stated(0, 300_000, 700_000))
-    for by in (ours(listed(insured=900_000)), his(listed(insured=900_000)), AS_TOLD):
+    for by in (ours(listed(insured=900_000)), his(listed(insured=900_000)), AS_SUBMITTED):
         found = settled(a_visit(item), by)
         authority = None if by.setting is None else by.setting.authority
 
-        again = price_again(found.visit, authority, figures=load_figures(), policy=Policy())
+        again = price_again(found.visit, authority, parameters=load_parameters(), policy=Policy())
 
         assert again.shares == found.priced.shares
         assert [line.fund for line in again.lines] == [line.fund for line in found.priced.lines]

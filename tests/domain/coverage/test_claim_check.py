@@ -15,7 +15,7 @@ from billing.visits.domain.finding import FindingCode
 from billing.visits.domain.visit import Scope
 from billing.visits.formats.xml130.tables import Row
 from tests.domain.coverage.builders import a_card, a_drug, an_item, at, given
-from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim, brief, checked, facts_of, stating, told
+from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim, brief, checked, facts_of, stating, supplied
 
 CENTRAL = replace(
     AROUND,
@@ -70,9 +70,9 @@ def test_provisional_code_of_an_open_visit_is_only_a_warning():
 
 
 def test_code_the_facts_rule_out_is_an_error_though_others_stay_open():
-    around = replace(CENTRAL, annexes=Annexes())
+    claim_context = replace(CENTRAL, annexes=Annexes())
 
-    findings = checked(a_claim(object_code="1.3", facts=ELSEWHERE), around)
+    findings = checked(a_claim(object_code="1.3", facts=ELSEWHERE), claim_context)
 
     assert ("error", "B-049 does_not_fit", "MA_DOITUONG_KCB", "1.3", "1.17, 3.1") in brief(findings)
 
@@ -99,10 +99,12 @@ def test_code_the_facts_cannot_confirm_is_information_and_names_what_lacks():
 )
 def test_referral_paper_must_hold_on_the_day_of_arrival(signed_on, holidays, severity):
     facts = replace(ELSEWHERE, has_referral=True, referral_signed_on=signed_on)
-    around = replace(CENTRAL, lists=replace(CENTRAL.lists, holidays=holidays))
+    claim_context = replace(CENTRAL, lists=replace(CENTRAL.lists, holidays=holidays))
 
     found = [
-        one.severity for one in checked(a_claim(facts=facts, object_code="1.3"), around) if one.reason.rule == "B-047"
+        one.severity
+        for one in checked(a_claim(facts=facts, object_code="1.3"), claim_context)
+        if one.reason.rule == "B-047"
     ]
 
     assert found == ([] if severity is None else [severity])
@@ -195,18 +197,21 @@ def test_stated_level_that_differs_is_told_with_the_rule_that_set_it():
 
 
 def test_what_the_reader_found_is_taken_over_with_its_gravity():
-    found = (told(FindingCode.TOTALS_DIFFER, expected="800000.00"), told(FindingCode.CODE_ZERO_LOST, "MA_DANTOC"))
+    found = (
+        supplied(FindingCode.TOTALS_DIFFER, expected="800000.00"),
+        supplied(FindingCode.CODE_ZERO_LOST, "MA_DANTOC"),
+    )
 
-    assert brief(checked(a_claim(), told=found)) == [
+    assert brief(checked(a_claim(), supplied=found)) == [
         ("error", "D-005 total", "T_BHTT", "1", "800000.00"),
         ("warning", "D-006 listed", "MA_DANTOC", "1", ""),
     ]
 
 
 def test_visit_no_rule_prices_is_a_warning_that_names_the_rule():
-    around = replace(AROUND, figures=replace(AROUND.figures, base_salaries=()))
+    claim_context = replace(AROUND, parameters=replace(AROUND.parameters, base_salaries=()))
 
-    (unpriced,) = [one for one in checked(a_claim(), around) if one.reason.rule == "D-005"]
+    (unpriced,) = [one for one in checked(a_claim(), claim_context) if one.reason.rule == "D-005"]
 
     assert unpriced.severity is Severity.WARNING
     assert "B-030" in explain(unpriced.reason, Language.ENGLISH).sentence

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.claims.domain.claim import Claim, Severity, Surroundings
+from billing.claims.domain.claim import Claim, ClaimContext, Severity
 from billing.coverage.domain.policy import SameDayReturn
 from billing.coverage.domain.price import price
 from billing.visits.domain.visit import Scope
@@ -15,7 +15,7 @@ from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim, checked, s
 HINTS = {"D-008", "D-009", "D-010", "D-011", "D-012"}
 
 
-def hints(claim: Claim, around: Surroundings = AROUND) -> list[tuple[str, int | None, str]]:
+def hints(claim: Claim, around: ClaimContext = AROUND) -> list[tuple[str, int | None, str]]:
     """Rule, line and severity of each hint."""
     return [
         (one.reason.rule, one.finding.stt, one.severity.value)
@@ -101,7 +101,7 @@ def test_return_on_the_same_day_is_warned_of() -> None:
 
 
 @pytest.mark.parametrize("around", [AROUND, AT_30])
-def test_return_at_30_percent_and_one_in_an_emergency_are_right(around: Surroundings) -> None:
+def test_return_at_30_percent_and_one_in_an_emergency_are_right(around: ClaimContext) -> None:
     at_30 = a_claim(consultation(service_ratio=30), facts=AGAIN)
     emergencies = (
         a_claim(consultation(), facts=AGAIN, object_code="2"),
@@ -116,7 +116,7 @@ def test_return_at_30_percent_and_one_in_an_emergency_are_right(around: Surround
 def test_no_price_changes_by_what_is_said_of_a_return() -> None:
     visit = a_claim(consultation(), facts=AGAIN).visit
 
-    prices = [price(visit, figures=AROUND.figures, policy=around.policy) for around in (AROUND, AT_30)]
+    prices = [price(visit, parameters=AROUND.parameters, policy=around.policy) for around in (AROUND, AT_30)]
 
     assert prices[0] == prices[1]
 

@@ -9,7 +9,7 @@ import pytest
 from billing.core.errors import InvalidValue
 from billing.coverage.domain.copay import yearly_threshold
 from billing.coverage.domain.explain import Language, explain
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import CopayCrossing, OutOfRouteExemption
 from billing.visits.domain.copay_history import CopayHistory, CopayPaid
 from billing.visits.domain.visit import FormerLine
@@ -26,7 +26,7 @@ def a_history(*paid, five_years_on="2020-01-01"):
 
 
 def _threshold(day, *paid):
-    return yearly_threshold(a_history(*paid), date.fromisoformat(day), load_figures())
+    return yearly_threshold(a_history(*paid), date.fromisoformat(day), load_parameters())
 
 
 def _stay(*amounts, history, **changes):

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from billing.core.errors import InvalidValue
-from billing.coverage.domain.parameters import load_figures, read_figures
+from billing.coverage.domain.parameters import load_parameters, read_parameters
 
 TEXT = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
 
@@ -24,17 +24,17 @@ TEXT = resources.files("billing.coverage.domain").joinpath("parameters.toml").re
     ],
 )
 def test_base_salary_holds_from_its_day_until_the_next(day, amount):
-    assert load_figures().base_salary_on(day).amount == amount
+    assert load_parameters().base_salary_on(day).amount == amount
 
 
 def test_every_base_salary_says_its_source_and_status():
-    for salary in load_figures().base_salaries:
+    for salary in load_parameters().base_salaries:
         assert salary.source.startswith("Nghị định")
         assert salary.status in {"verified", "partly", "unverified"}
 
 
 def test_routes_of_one_code_never_overlap():
-    for routes in load_figures().routes.values():
+    for routes in load_parameters().routes.values():
         for earlier, later in pairwise(routes):
             assert earlier.until is not None
             assert earlier.until < later.since
@@ -42,7 +42,7 @@ def test_routes_of_one_code_never_overlap():
 
 def test_binary_float_is_refused():
     with pytest.raises(InvalidValue, match="quotes"):
-        read_figures(TEXT.replace('small_visit_percent = "15"', "small_visit_percent = 15.0"))
+        read_parameters(TEXT.replace('small_visit_percent = "15"', "small_visit_percent = 15.0"))
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_binary_float_is_refused():
 )
 def test_incomplete_or_disordered_figures_are_refused(text):
     with pytest.raises(InvalidValue):
-        read_figures(text)
+        read_parameters(text)

@@ -7,7 +7,7 @@ import pytest
 
 from billing.core.errors import InvalidValue
 from billing.coverage.domain.annexes import Annex, Annexes, CodeRange, DiseaseRow
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.patient_category import Circumstances, choose_object_code
 from billing.coverage.domain.referrals import claim_due_on, referral_validity, working_day_after
 from billing.visits.domain.facts import FacilityFacts, FormerLine, TechnicalLevel, VisitFacts
@@ -46,7 +46,7 @@ def _facility(level, points=None, line=FormerLine.DISTRICT):
 
 def _around(facility, facts=WALK_IN, **visit):
     return Circumstances(
-        visit=a_visit(**visit), facts=facts, facility=facility, annexes=ANNEXES, figures=load_figures()
+        visit=a_visit(**visit), facts=facts, facility=facility, annexes=ANNEXES, parameters=load_parameters()
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from billing.core.money import half_up_dong, to_dong, total
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.formats.worked_case_json import write_priced_visit
@@ -92,7 +92,7 @@ def test_no_float_is_anywhere_in_a_price_or_its_figures(told):
     visit, policy = told
     result = priced(visit, **policy)
 
-    leaves = [*values_in(result), *values_in(load_figures()), *values_in(replace(Policy(), **policy))]
+    leaves = [*values_in(result), *values_in(load_parameters()), *values_in(replace(Policy(), **policy))]
     assert len(leaves) > 100
     assert not [leaf for leaf in leaves if isinstance(leaf, float)]
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from billing.coverage.domain.explain import Language, explain
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy_options import all_readings
 from billing.coverage.domain.price import price
 from billing.coverage.formats.policy_json import read_readings
@@ -70,7 +70,7 @@ def test_reading_decides_and_says_so(name: str) -> None:
     prices = []
 
     for value in SAMPLES.get(name) or all_readings()[name].choices:
-        result = price(visit, figures=load_figures(), policy=read_readings({name: value}))
+        result = price(visit, parameters=load_parameters(), policy=read_readings({name: value}))
         reasons = [*result.reasons, *(reason for line in result.lines for reason in line.reasons)]
         for language, marks in MARKS.items():
             told = [explain(reason, language).sentence for reason in reasons if reason.rule in rules]

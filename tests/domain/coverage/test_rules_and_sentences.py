@@ -11,7 +11,7 @@ import pytest
 
 from billing import claims, coverage, visits
 from billing.core.errors import NotFound
-from billing.coverage.domain.benefit_level import beside_other_visits
+from billing.coverage.domain.benefit_level import same_day_note
 from billing.coverage.domain.explain import (
     MAIN_SENTENCE,
     NOTE,
@@ -25,7 +25,7 @@ from billing.coverage.domain.explain import (
     period_text,
     plain_number,
 )
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import (
     CareSide,
     CopayCrossing,
@@ -155,12 +155,12 @@ def _emitted():
             yield from line.reasons
     yield from claim_reasons()
     two = [a_visit(ma_lk="LK1"), a_visit(ma_lk="LK2")]
-    yield beside_other_visits(two[0], two)
+    yield same_day_note(two[0], two)
 
 
 def test_every_rule_the_code_or_the_figures_name_is_described():
     named = {rule for source in SOURCES for rule in RULE_IN_CODE.findall(source.read_text("utf-8"))}
-    named |= {route.rule for routes in load_figures().routes.values() for route in routes}
+    named |= {route.rule for routes in load_parameters().routes.values() for route in routes}
 
     assert named == {rule.id for rule in all_rules().values() if set(rule.sentences) != {NOTE}}
 
@@ -255,7 +255,7 @@ def test_numbers_are_shortest():
 
 
 def test_every_object_code_has_a_name():
-    codes = {*load_figures().routes, "8", "9"}
+    codes = {*load_parameters().routes, "8", "9"}
 
     assert all(object_code_name(code, language) for code in codes for language in Language)
 

@@ -55,7 +55,7 @@ def test_route_whose_facts_lack_is_shown_with_them():
 
 
 def test_visit_without_a_price_names_the_rule_or_says_why():
-    unpriced = _routes(a_claim(), replace(AROUND, figures=replace(AROUND.figures, base_salaries=())))
+    unpriced = _routes(a_claim(), replace(AROUND, parameters=replace(AROUND.parameters, base_salaries=())))
     impossible = _routes(a_claim(an_item(other_funds=given("2000000"))))
 
     assert {(option.priced, option.refused_rule) for option in unpriced.routes} == {(None, "B-030")}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from billing.coverage.domain.compare_stated import compare_with_stated
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
 from billing.visits.domain.visit import Scope, Visit
@@ -41,7 +41,7 @@ def test_examples_are_written_byte_for_byte_as_they_stand(tmp_path: Path) -> Non
 def test_examples_are_priced_as_they_state(name: str, patient: int, total: int) -> None:
     visit = example(name)
 
-    priced = price(visit, figures=load_figures(), policy=Policy())
+    priced = price(visit, parameters=load_parameters(), policy=Policy())
 
     assert (priced.shares.patient, priced.shares.total) == (patient, total)
     assert compare_with_stated(priced, file=name, hoso=1, ma_lk=visit.ma_lk) == ()

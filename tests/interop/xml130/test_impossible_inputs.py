@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.service.quote_file import quote_claim_file
 from billing.visits.domain.finding import FindingCode
@@ -52,7 +52,7 @@ def test_overlapping_periods_of_one_card_are_named() -> None:
 def test_quantity_0_is_listed_and_the_visit_priced(written: str) -> None:
     content = file_of_drug(SO_LUONG=written, THANH_TIEN_BV="0", THANH_TIEN_BH="0", T_BHTT="0")
 
-    quote = quote_claim_file(content, figures=load_figures(), policy=Policy())
+    quote = quote_claim_file(content, parameters=load_parameters(), policy=Policy())
 
     assert [finding.code for finding in quote.findings] == [FindingCode.QUANTITY_ZERO]
     assert len(quote.visits) == 1

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.service.quote_file import quote_file
 from billing.visits.domain.finding import FindingCode
@@ -149,7 +149,7 @@ def quoted(case: Mapping[str, object]) -> list[tuple[str, int | None, str, str]]
         return float(value)
 
     content = json.dumps(case, default=plain).encode()
-    quote = quote_file(content, file="case.json", figures=load_figures(), policy=Policy())
+    quote = quote_file(content, file="case.json", parameters=load_parameters(), policy=Policy())
     assert len(quote.visits) == 1
     return [
         (finding.table, finding.stt, finding.field, finding.found)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from billing.claims.formats.xml130_writer import ClaimNotWritable, PricedClaim, write_claim_file
 from billing.core.text import is_garbled
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
 from billing.coverage.domain.price_result import PricedLine
@@ -39,17 +39,17 @@ from tests.interop.xml130.claim_files import (
 TESTS = Path(__file__).parents[2]
 FILES = sorted([*(TESTS / "cases" / "xml130").glob("*.xml"), *(TESTS.parent / "examples").glob("*.xml")])
 MADE_ON = date(2026, 11, 22)
-FIGURES = load_figures()
+PARAMETERS = load_parameters()
 
 amounts = st.decimals(0, 20_000_000, places=3)
 ratios = st.sampled_from([Decimal(ratio) for ratio in (0, 10, 30, 50, 80, 100)])
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
-def write(visit: Visit, *, told: ReadVisit | None = None, policy: Policy | None = None) -> bytes:
-    lines = price(visit, figures=FIGURES, policy=policy or Policy()).lines
+def write(visit: Visit, *, supplied: ReadVisit | None = None, policy: Policy | None = None) -> bytes:
+    lines = price(visit, parameters=PARAMETERS, policy=policy or Policy()).lines
     return write_claim_file(
-        PricedClaim(visit=visit, lines=lines, told=() if told is None else told.rows, made_on=MADE_ON)
+        PricedClaim(visit=visit, lines=lines, supplied=() if supplied is None else supplied.rows, made_on=MADE_ON)
     )
 
 
@@ -69,13 +69,13 @@ def shares(lines: Sequence[PricedLine]) -> dict[tuple[Table, int], tuple[Decimal
     }
 
 
-def assert_reads_back(visit: Visit, *, told: ReadVisit | None = None) -> Visit:
+def assert_reads_back(visit: Visit, *, supplied: ReadVisit | None = None) -> Visit:
     """The written file gives no finding, states what we priced, and is priced the same once more."""
-    claim = read_claim_file(write(visit, told=told))
+    claim = read_claim_file(write(visit, supplied=supplied))
     assert claim.findings == ()
     (read,) = claim.visits
-    ours = price(visit, figures=FIGURES, policy=Policy())
-    again = price(read.visit, figures=FIGURES, policy=Policy())
+    ours = price(visit, parameters=PARAMETERS, policy=Policy())
+    again = price(read.visit, parameters=PARAMETERS, policy=Policy())
     assert shares(again.lines) == shares(ours.lines)
     assert again.shares == ours.shares
     for line in again.lines:
@@ -137,7 +137,7 @@ def visits(draw):
     card = draw(st.sampled_from(["TE1", "HN2", "HT3", "DN4", "QN5", None]))
     cards = () if card is None else (a_card(card, valid_to=draw(st.sampled_from([None, "2027-12-31"]))),)
     visit = a_visit(*items, cards=cards, object_code=draw(st.sampled_from(["1.1", "1.3", "2", "9"])))
-    lines = price(visit, figures=FIGURES, policy=Policy()).lines
+    lines = price(visit, parameters=PARAMETERS, policy=Policy()).lines
     given = [draw(st.decimals(0, 1, places=2)) for _ in lines]
     parts = [
         (line.hospital_amount * part / 2).quantize(Decimal("0.01")) for line, part in zip(lines, given, strict=True)
@@ -170,14 +170,14 @@ def test_worked_file_reads_back_at_the_same_price_with_what_it_came_in_with(path
     claim = read_claim_file(path.read_bytes())
 
     for read in claim.visits:
-        back = assert_reads_back(read.visit, told=read)
+        back = assert_reads_back(read.visit, supplied=read)
         assert (back.patient, back.cards, back.exempt_from) == (
             read.visit.patient,
             read.visit.cards,
             read.visit.exempt_from,
         )
-        again = write(back, told=read_claim_file(write(read.visit, told=read)).visits[0])
-        assert again == write(read.visit, told=read), "written once more nothing changes"
+        again = write(back, supplied=read_claim_file(write(read.visit, supplied=read)).visits[0])
+        assert again == write(read.visit, supplied=read), "written once more nothing changes"
     assert claim.visits or path.stem in {"doctype-entities", "old-standard-4210", "ma-lk-mismatch-xml2"}
 
 
@@ -237,7 +237,7 @@ def test_digits_a_price_was_made_with_are_all_written() -> None:
 )
 def test_level_is_as_wide_as_its_field_on_the_last_day(level: str, discharged: str, written: str) -> None:
     visit = a_visit(admitted_at=at("2026-06-20 08:00"), discharged_at=at(discharged))
-    lines = [replace(line, level=Decimal(level)) for line in price(visit, figures=FIGURES, policy=Policy()).lines]
+    lines = [replace(line, level=Decimal(level)) for line in price(visit, parameters=PARAMETERS, policy=Policy()).lines]
 
     content = write_claim_file(PricedClaim(visit=visit, lines=lines, made_on=MADE_ON))
 
@@ -273,7 +273,7 @@ def test_what_we_do_not_hold_is_kept_from_the_file_in_the_notation_of_the_standa
     two = xml2(drug(HAM_LUONG="500 mg", NGAY_TH_YL="20261102", MA_BAC_SI="0001;0002"))
     (read,) = read_claim_file(claim_file(hoso(block("XML1", one), block("XML2", two)))).visits
 
-    content = write(read.visit, told=read)
+    content = write(read.visit, supplied=read)
 
     row, line = only_row(content, "XML1"), only_row(content, "XML2")
     assert row["CHAN_DOAN_RV"] == "Sốt &lt;39 &amp; ho"
@@ -289,7 +289,9 @@ def test_exemption_keeps_the_digits_that_say_whether_there_is_a_certificate(writ
     content = claim_file(hoso(block("XML1", xml1(summary(NGAY_MIEN_CCT=written))), block("XML2", xml2())))
     (read,) = read_claim_file(content).visits
 
-    row = only_row(write_claim_file(PricedClaim(visit=read.visit, lines=(), told=read.rows, made_on=MADE_ON)), "XML1")
+    row = only_row(
+        write_claim_file(PricedClaim(visit=read.visit, lines=(), supplied=read.rows, made_on=MADE_ON)), "XML1"
+    )
 
     assert row["NGAY_MIEN_CCT"] == written
 
@@ -328,7 +330,7 @@ def test_codes_and_names_stay_in_the_fields_they_came_in(
 ) -> None:
     (read,) = read_claim_file(file_of_service(**changes)).visits
 
-    row = only_row(write(read.visit, told=read), "XML3")
+    row = only_row(write(read.visit, supplied=read), "XML3")
 
     assert (row["MA_DICH_VU"], row["MA_VAT_TU"], row["TEN_DICH_VU"], row["TEN_VAT_TU"]) == expected
 
@@ -337,7 +339,7 @@ def test_codes_and_names_stay_in_the_fields_they_came_in(
 def test_groups_of_the_old_standard_are_written_as_those_of_this_one(group: str, written: str) -> None:
     (read,) = read_claim_file(file_of_drug(MA_NHOM=group)).visits
 
-    assert only_row(write(read.visit, told=read), "XML2")["MA_NHOM"] == written
+    assert only_row(write(read.visit, supplied=read), "XML2")["MA_NHOM"] == written
 
 
 def test_service_of_the_old_group_9_is_refused_by_name() -> None:
@@ -350,7 +352,7 @@ def test_service_of_the_old_group_9_is_refused_by_name() -> None:
 def test_several_cards_stand_in_step() -> None:
     first, second = a_card("DN4", valid_to="2026-10-31"), a_card("HT3", valid_from="2026-11-01")
     visit = a_visit()
-    lines = price(visit, figures=FIGURES, policy=Policy()).lines
+    lines = price(visit, parameters=PARAMETERS, policy=Policy()).lines
 
     content = write_claim_file(PricedClaim(visit=replace(visit, cards=(first, second)), lines=lines, made_on=MADE_ON))
 
@@ -370,7 +372,7 @@ def test_several_cards_stand_in_step() -> None:
 )
 def test_what_could_not_be_read_back_is_refused_by_field(changes: dict[str, object], field: str) -> None:
     visit = a_visit()
-    lines = price(visit, figures=FIGURES, policy=Policy()).lines
+    lines = price(visit, parameters=PARAMETERS, policy=Policy()).lines
 
     with pytest.raises(ClaimNotWritable) as refusal:
         write_claim_file(PricedClaim(visit=replace(visit, **changes), lines=lines, made_on=MADE_ON))

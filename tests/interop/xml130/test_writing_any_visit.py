@@ -9,7 +9,7 @@ from hypothesis import given as for_all
 from hypothesis import settings
 
 from billing.claims.formats.xml130_writer import ClaimNotWritable, PricedClaim, write_claim_file
-from billing.coverage.domain.parameters import load_figures
+from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
 from billing.coverage.domain.price_result import PricedVisit
@@ -22,7 +22,7 @@ from tests.domain.coverage.any_visits import visits_and_policies
 from tests.domain.coverage.builders import a_visit
 from tests.interop.xml130.test_writing import MADE_ON, shares
 
-FIGURES = load_figures()
+PARAMETERS = load_parameters()
 CENT = Decimal("0.01")
 
 
@@ -58,7 +58,7 @@ def of_this_standard(visit: Visit) -> Visit:
 @for_all(visits_and_policies())
 def test_file_states_what_was_billed_and_its_own_sums(case: tuple[Visit, dict[str, object]]) -> None:
     visit, readings = of_this_standard(case[0]), case[1]
-    priced = price(visit, figures=FIGURES, policy=Policy(**readings))
+    priced = price(visit, parameters=PARAMETERS, policy=Policy(**readings))
 
     claim = written(visit, priced)
 
@@ -88,18 +88,18 @@ def test_file_states_what_was_billed_and_its_own_sums(case: tuple[Visit, dict[st
 @for_all(visits_and_policies())
 def test_what_a_file_can_tell_is_priced_the_same_again(case: tuple[Visit, dict[str, object]]) -> None:
     visit, policy = as_a_file_tells(case[0]), Policy(**case[1])
-    priced = price(visit, figures=FIGURES, policy=policy)
+    priced = price(visit, parameters=PARAMETERS, policy=policy)
 
     (read,) = written(visit, priced).visits
 
-    again = price(read.visit, figures=FIGURES, policy=policy)
+    again = price(read.visit, parameters=PARAMETERS, policy=policy)
     assert shares(again.lines) == shares(priced.lines)
 
 
 def test_card_without_a_code_is_refused_until_the_gateway_gave_one() -> None:
     child = Card("", date(2026, 1, 1), None, "TE1")
     visit = a_visit(cards=(child,))
-    priced = price(visit, figures=FIGURES, policy=Policy())
+    priced = price(visit, parameters=PARAMETERS, policy=Policy())
     assert priced.fund > 0
 
     with pytest.raises(ClaimNotWritable) as refusal:

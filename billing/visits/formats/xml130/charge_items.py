@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from billing.core.errors import InvalidValue
-from billing.core.money import hundredths
+from billing.core.money import round_2dp
 from billing.core.text import compose
 from billing.visits.domain.finding import FindingCode
 from billing.visits.domain.invalid_input import ImpossibleInput
@@ -19,7 +19,7 @@ from billing.visits.formats.xml130.line_numbers import FUND_PARTS, HUNDRED, pric
 from billing.visits.formats.xml130.numbers import as_text, readings
 from billing.visits.formats.xml130.table_names import XML2
 from billing.visits.formats.xml130.tables import Row
-from billing.visits.formats.xml130.timestamps import read_moment
+from billing.visits.formats.xml130.timestamps import parse_timestamp
 
 _NIL = Decimal(0)
 _STT_DIGITS_MAX = 10
@@ -155,9 +155,9 @@ def _moments(row: Row, log: FindingLog) -> datetime | None:
     """NGAY_YL, None without one; notes any moment of the line that cannot be read."""
     for field in ("NGAY_YL", "NGAY_TH_YL", "NGAY_KQ"):
         text = row.text(field)
-        if text and read_moment(text) is None:
+        if text and parse_timestamp(text) is None:
             log.add(FindingCode.DATE_UNREADABLE, field=field, found=text, expected="yyyymmddHHMM")
-    return read_moment(row.text("NGAY_YL"))
+    return parse_timestamp(row.text("NGAY_YL"))
 
 
 def _other_funds(numbers: Mapping[str, Decimal], log: FindingLog) -> OtherFunds | None:
@@ -171,7 +171,7 @@ def _other_funds(numbers: Mapping[str, Decimal], log: FindingLog) -> OtherFunds 
         if any(field in numbers for field in FUND_PARTS):
             log.add(FindingCode.FUNDS_DIFFER, field="T_NGUONKHAC", found=as_text(in_parts), expected=as_text(whole))
         parts = [*parts[:3], _NIL] if sum(parts[:3], _NIL) == whole else [_NIL, _NIL, _NIL, whole]
-    finer = [part for part in parts if part != hundredths(part)]
+    finer = [part for part in parts if part != round_2dp(part)]
     if finer:
         found, expected = as_text(finer[0]), "an amount of two decimals"
         log.add(FindingCode.VALUE_INVALID, field="T_NGUONKHAC", found=found, expected=expected)

@@ -12,7 +12,7 @@ from billing.visits.domain.visit import Table
 from billing.visits.formats.xml130.charge_items import read_stt
 from billing.visits.formats.xml130.table_names import LINE_OF_TABLE, XML1
 from billing.visits.formats.xml130.tables import Row
-from billing.visits.formats.xml130.timestamps import read_day, read_moment
+from billing.visits.formats.xml130.timestamps import parse_timestamp, read_day
 
 _DAY_LENGTH = 8
 _MARKS = "†*+ "
@@ -35,7 +35,7 @@ def read_facts(rows: Sequence[Row]) -> VisitFacts:
         paper_number=paper,
         has_referral=bool(sender) or (None if paper else False),
         has_appointment=False if sender or not paper else None,
-        admitted_to_ward_at=read_moment(summary.text("NGAY_VAO_NOI_TRU")),
+        admitted_to_ward_at=parse_timestamp(summary.text("NGAY_VAO_NOI_TRU")),
         outcome=summary.text("KET_QUA_DTRI"),
         leaving=summary.text("MA_LOAI_RV"),
         lines=_lines(rows),
@@ -64,8 +64,8 @@ def _lines(rows: Sequence[Row]) -> dict[LineKey, LineFacts]:
         if stt is not None:
             facts[(Table(row.table), stt)] = LineFacts(
                 service_code=row.text("MA_DICH_VU"),
-                performed_at=read_moment(row.text("NGAY_TH_YL")),
-                result_at=read_moment(row.text("NGAY_KQ")),
+                performed_at=parse_timestamp(row.text("NGAY_TH_YL")),
+                result_at=parse_timestamp(row.text("NGAY_KQ")),
                 performers=frozenset(name.strip() for name in row.text("NGUOI_THUC_HIEN").split(";") if name.strip()),
                 is_reused=row.text("TAI_SU_DUNG") == "1",
             )

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from billing.core.clock import VIETNAM
-from billing.core.money import hundredths
+from billing.core.money import round_2dp
 
 PRICE_DECIMALS = 3
 AMOUNT_DECIMALS = 2
@@ -24,7 +24,7 @@ _NOT_OF_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 def write_amount(amount: Decimal) -> str:
     """An amount of a line or a sum: two decimals."""
-    return format(hundredths(amount), "f")
+    return format(round_2dp(amount), "f")
 
 
 def write_number(number: Decimal, *, decimals: int) -> str:

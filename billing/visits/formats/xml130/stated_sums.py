@@ -7,7 +7,7 @@ to coverage. Source: Decision 4750/QĐ-BYT, formulae of XML1; docs/reference/xml
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from billing.core.money import ZERO, hundredths
+from billing.core.money import ZERO, round_2dp
 from billing.visits.domain.card import Card
 from billing.visits.domain.finding import FindingCode
 from billing.visits.domain.visit import ChargeItem, StatedAmounts, StatedTotals, Table
@@ -31,7 +31,7 @@ def read_totals(row: Row, items: Sequence[ChargeItem], cards: Sequence[Card], lo
     totals = read_numbers(written, [_is_sum(field, value) for field, value in sums.items()], log)
     for field, stated in totals.items():
         if abs(EXACT.subtract(stated, sums[field])) >= DONG and not _is_left_out(field, stated, cards):
-            expected = as_text(hundredths(sums[field]))
+            expected = as_text(round_2dp(sums[field]))
             log.add(FindingCode.TOTALS_DIFFER, field=field, found=written[field], expected=expected)
     return StatedTotals(
         drugs=totals.get("T_THUOC"),
@@ -73,7 +73,7 @@ def _is_rounded_or_ratio(item: ChargeItem, stated: StatedAmounts, level: Decimal
     actual = EXACT.divide(EXACT.multiply(stated.fund, HUNDRED), stated.insured_amount)
     is_ratio = level <= 1 and abs(EXACT.subtract(EXACT.multiply(level, HUNDRED), actual)) < 1
     if is_ratio or abs(EXACT.subtract(level, actual)) < 1:
-        expected = format(hundredths(actual).normalize(), "f")
+        expected = format(round_2dp(actual).normalize(), "f")
         log.at_line(item.table, item.number).add(
             FindingCode.LEVEL_ROUNDED, field="MUC_HUONG", found=as_text(level), expected=expected
         )

@@ -15,7 +15,7 @@ _SHAPE = re.compile(r"[0-9]{8}(?:[0-9]{4}(?:[0-9]{2})?)?")
 _UNKNOWN_DAY = re.compile(r"[0-9]{4}(?:0000(?:[0-9]{4}(?:[0-9]{2})?)?)?")
 
 
-def read_moment(text: str) -> datetime | None:
+def parse_timestamp(text: str) -> datetime | None:
     """The moment in Vietnam time, midnight where only the day is given; None if it cannot be read."""
     if not _SHAPE.fullmatch(text):
         return None
@@ -29,7 +29,7 @@ def read_moment(text: str) -> datetime | None:
 
 def read_day(text: str) -> date | None:
     """The day of a moment; None if it cannot be read."""
-    moment = read_moment(text)
+    moment = parse_timestamp(text)
     return None if moment is None else moment.date()
 
 
@@ -37,4 +37,4 @@ def is_birth(text: str) -> bool:
     """Whether a birth can be read: a moment, or a year whose month and day are unknown (0000 or left out)."""
     if _UNKNOWN_DAY.fullmatch(text):
         return YEAR_MIN <= int(text[:4]) <= YEAR_MAX
-    return read_moment(text) is not None
+    return parse_timestamp(text) is not None

@@ -23,7 +23,7 @@ from billing.visits.formats.xml130.findings import FindingLog
 from billing.visits.formats.xml130.stated_sums import note_rounded_level, read_totals
 from billing.visits.formats.xml130.table_names import LINE_OF_TABLE, XML1
 from billing.visits.formats.xml130.tables import Row
-from billing.visits.formats.xml130.timestamps import is_birth, read_moment
+from billing.visits.formats.xml130.timestamps import is_birth, parse_timestamp
 
 _MOMENTS = ("NGAY_VAO", "NGAY_VAO_NOI_TRU", "NGAY_RA", "NGAY_TTOAN", "NGAY_MIEN_CCT", "NAM_NAM_LIEN_TUC")
 
@@ -124,7 +124,7 @@ def _visit(row: Row, items: tuple[ChargeItem, ...], facility: str, outer: Findin
 
 
 def _moments(row: Row, log: FindingLog) -> dict[str, datetime | None]:
-    moments = {field: read_moment(row.text(field)) for field in _MOMENTS}
+    moments = {field: parse_timestamp(row.text(field)) for field in _MOMENTS}
     for field, moment in moments.items():
         text = row.text(field)
         if moment is None and (text or field == "NGAY_VAO"):
