@@ -22,7 +22,7 @@ from billing.db.context import Clock, Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.ledger.store.seal_export import SealExport
 from billing.logs import configure_logs, lines_lost
-from billing.notifications.service.change_notifier import open_hints
+from billing.notifications.service.change_notifier import open_change_notifier
 from billing.organizations.service.context import AccountUnusable, allow_all
 from billing.organizations.service.provider_accounts import (
     BuildProvider,
@@ -223,7 +223,7 @@ async def open_service(
         )
         async with (
             Lines[ProviderAccountId](addresses=outgoing) as lines,
-            open_hints(database_url, background) as hints,
+            open_change_notifier(database_url, background) as hints,
         ):
             accounts = StoredProviderAccounts(
                 intake_database,

@@ -17,7 +17,7 @@ from billing.cli.opening import require_migrated, seal_export_of
 from billing.core.actor import Actor
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
-from billing.db.transaction_ids import RestoredElsewhere, check_horizon
+from billing.db.transaction_ids import ClusterMismatch, check_transaction_ids
 from billing.db.transaction_ids import rebase as rebase_numbers
 from billing.ledger.domain.accounts import Side
 from billing.ledger.domain.anchor import Anchor, read_anchor
@@ -201,8 +201,8 @@ def _migrated_url(settings: Settings) -> str:
 
 async def _doubt_of_horizon(database: Database) -> int:
     try:
-        await check_horizon(database)
-    except RestoredElsewhere as doubt:
+        await check_transaction_ids(database)
+    except ClusterMismatch as doubt:
         click.echo(f"DOUBT {doubt.detail}")
         return 1
     return 0
@@ -262,7 +262,7 @@ async def _close_day(
     url: str, organization_id: OrganizationId, day: date, export: SealExport | None
 ) -> tuple[DayClosing, Seal | None]:
     async with open_service(url, seal_export=export) as service:
-        await check_horizon(service.context.database)
+        await check_transaction_ids(service.context.database)
         closing = await close_day_of_books(service.context, organization_id, day, actor=Actor.system())
         await seal_once(service.context, organization_id)
         return closing, await find_head_of_day(service.context, organization_id, day)

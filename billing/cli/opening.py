@@ -11,7 +11,7 @@ from billing.core.errors import Refused
 from billing.db.database import DatabaseLimits
 from billing.db.migrator import pending
 from billing.db.role_checks import check_role
-from billing.db.transaction_ids import check_horizon
+from billing.db.transaction_ids import check_transaction_ids
 from billing.ledger.store.seal_export import SealExport
 from billing.logs import configure_logs
 from billing.payments.service.intake import IntakeLimits
@@ -79,7 +79,7 @@ async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
         is_log_json=settings.log_format is LogFormat.JSON,
     ) as service:
         await check_role(service.context.database)
-        await check_horizon(service.context.database)
+        await check_transaction_ids(service.context.database)
         await service.accounts.check_all()
         yield service
 

@@ -12,13 +12,13 @@ from billing.core.errors import Refused
 from billing.db.database import Database, Reader
 
 
-class RestoredElsewhere(Refused):
+class ClusterMismatch(Refused):
     """The database was restored into another cluster: stored transaction numbers lie beyond the server's."""
 
     code = "restored_elsewhere"
 
 
-class OthersConnected(Refused):
+class OtherSessionsConnected(Refused):
     """The numbers are shifted while nobody else is connected."""
 
     code = "others_connected"
@@ -34,7 +34,7 @@ _NEXT = """
 """
 
 
-async def check_horizon(database: Database) -> None:
+async def check_transaction_ids(database: Database) -> None:
     """Refuse to go on where a stored number is one that the server has not given yet. Asked before anything is written.
 
     Raises RestoredElsewhere.
@@ -43,7 +43,7 @@ async def check_horizon(database: Database) -> None:
         stored = await reader.fetchval(_LARGEST_STORED)
         following = await reader.fetchval(_NEXT)
     if stored >= following:
-        raise RestoredElsewhere(
+        raise ClusterMismatch(
             f"transaction {stored} is stored, but the server gives {following} next: this database was restored into"
             " another cluster; run vienphi ledger rebase"
         )
@@ -79,6 +79,6 @@ async def rebase(reader: Reader, *, at: datetime) -> int | None:
     """
     others = await reader.fetchval(_OTHERS)
     if others:
-        raise OthersConnected(f"{others} other sessions are connected; stop the service and its workers first")
+        raise OtherSessionsConnected(f"{others} other sessions are connected; stop the service and its workers first")
     shift: int | None = await reader.fetchval(_REBASE, at)
     return shift

@@ -13,7 +13,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from billing.checkout.service.intents import INSTRUCTION_PATIENCE, InvoiceAlreadyPaid, ProviderUnreachable
+from billing.checkout.service.intents import INSTRUCTION_TIMEOUT, InvoiceAlreadyPaid, ProviderUnreachable
 from billing.core.errors import (
     BillingError,
     CommitUnknown,
@@ -170,7 +170,7 @@ def _errors(error: BillingError) -> tuple[tuple[str, str], ...]:
 
 def _headers(status: HTTPStatus, error: BillingError) -> dict[str, str]:
     if isinstance(error, ProviderUnreachable):
-        return {"Retry-After": str(INSTRUCTION_PATIENCE.seconds)}
+        return {"Retry-After": str(INSTRUCTION_TIMEOUT.seconds)}
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS) or isinstance(
         error, RequestStillRunning
     ):

@@ -10,7 +10,7 @@ from aiohttp import web, web_response
 
 from billing.checkout.service.desk_phones import DeskPhones
 from billing.core.ids import ProviderAccountId
-from billing.ledger.service.xmin_monitor import HorizonWatch
+from billing.ledger.service.xmin_monitor import XminMonitor
 from billing.ops.readiness import ReadinessCheck
 from billing.organizations.service.api_keys import KeyRing
 from billing.payments.service.context import PaymentContext
@@ -143,7 +143,7 @@ async def _end_holds(application: web.Application) -> None:
 
 async def _watching_horizon(application: web.Application) -> AsyncIterator[None]:
     context = application[SURROUNDINGS].context
-    watch = HorizonWatch(context.database)
+    watch = XminMonitor(context.database)
     watching = context.background.start("horizon", lambda: watch.watch(application[METRICS].note_horizon))
     yield
     await watching.stop()

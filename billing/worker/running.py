@@ -18,7 +18,7 @@ from billing.ops.retention import Retention
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.feeds import feed_once
 from billing.payments.service.match_outflows import match_outflows_once
-from billing.payments.service.polls import ask_once
+from billing.payments.service.polls import poll_due_payments
 from billing.worker.dispatcher import Dispatcher
 from billing.worker.loops import Loop, Loops, Round, for_each_organization
 
@@ -58,7 +58,7 @@ async def run_worker(
     dispatcher = Dispatcher(context, dispatch)
 
     async def ask(organization_id: OrganizationId) -> int:
-        return await ask_once(context, organization_id)
+        return await poll_due_payments(context, organization_id)
 
     async def feed(organization_id: OrganizationId) -> int:
         return await feed_once(context, organization_id)

@@ -22,7 +22,7 @@ from tests.bench.one_commit_each import OneCommitEach
 from tests.bench.sender import DUPLICATES, Load, Sender, Sent
 from tests.bench.service import Served
 from tests.bench.stock import AMOUNT, Order, Stock, durable_stock, settle
-from tests.services.road import find_doubts
+from tests.services.flow import find_doubts
 
 KINDS = ("ours", "baseline", "null", "pgbench", "org100")
 OPEN_SHARE = 0.8

@@ -4,7 +4,7 @@ from billing.db.database import Database
 from billing.ledger.service.verify import PROVING_LIMITS
 from tests.bench.stock import Stock
 from tests.chaos.bank import Told
-from tests.services.road import find_doubts
+from tests.services.flow import find_doubts
 
 _WRONG_PAYMENTS = """
     SELECT coalesce(told.reference, booked.reference) AS subject,

@@ -16,7 +16,7 @@ from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.cli.commands import call, called
 from tests.conftest import DatabaseAddress, skip_by_name
-from tests.services.road import Road
+from tests.services.flow import PaymentFlow
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -88,9 +88,9 @@ async def collect_money(server: EmbeddedPostgres) -> None:
         context = build_context(database)
         account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
         assert account is not None
-        road = Road(context, hospital, account)
-        bill = await road.bill()
-        await road.deliver(road.notice("T1", bill.code, amount=100_000))
+        flow = PaymentFlow(context, hospital, account)
+        bill = await flow.bill()
+        await flow.deliver(flow.notice("T1", bill.code, amount=100_000))
     finally:
         await database.close()
 

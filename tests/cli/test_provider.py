@@ -81,7 +81,7 @@ async def desk(database: DatabaseAddress, app_database: Database, tmp_path: Path
                 hospital=hospital,
                 database=database,
                 client=client,
-                stranger=client,
+                anonymous_client=client,
             )
             yield Desk(site, tmp_path)
 

@@ -87,9 +87,13 @@ def test_body_that_two_readers_would_read_differently_is_refused(body):
 
 
 def test_another_key_and_another_algorithm_are_refused():
-    stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    anonymous_client = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     text = "".join(notification()[name] for name in SIGNED)
-    for forged in (signature(text, key=stranger), signature(text, hashes.SHA1()), signature(text, hashes.SHA512())):
+    for forged in (
+        signature(text, key=anonymous_client),
+        signature(text, hashes.SHA1()),
+        signature(text, hashes.SHA512()),
+    ):
         with pytest.raises(BadSignature):
             account().read_callback(notify(after_signing={"signature": forged, "algorithm": "rsa_sha1"}))
 

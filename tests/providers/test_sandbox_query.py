@@ -141,9 +141,9 @@ def test_book_tells_nobody_who_does_not_know_the_secret() -> None:
     unsigned = book.answer(body, None)
     garbled = book.answer(b"{}", signature_header(SETTINGS.key, NOW, b"{}"))
     of_another = json.dumps({"merchant_id": "other", "reference": CODE}).encode()
-    stranger = book.answer(of_another, signature_header(SETTINGS.key, NOW, of_another))
+    anonymous_client = book.answer(of_another, signature_header(SETTINGS.key, NOW, of_another))
 
-    assert (forged.status, unsigned.status, garbled.status, stranger.status) == (401, 401, 422, 404)
+    assert (forged.status, unsigned.status, garbled.status, anonymous_client.status) == (401, 401, 422, 404)
 
 
 def test_account_without_an_address_for_questions_cannot_be_asked() -> None:

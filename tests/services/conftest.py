@@ -4,12 +4,12 @@ import pytest
 
 from billing.db.database import Database
 from tests.builders import ACCOUNT_NAME, DemoHospital, build_context
-from tests.services.road import Road
+from tests.services.flow import PaymentFlow
 
 
 @pytest.fixture
-async def road(hospital: DemoHospital, app_database: Database) -> Road:
+async def flow(hospital: DemoHospital, app_database: Database) -> PaymentFlow:
     context = build_context(app_database)
     account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
     assert account is not None
-    return Road(context, hospital, account)
+    return PaymentFlow(context, hospital, account)

@@ -12,7 +12,7 @@ from billing.core.clock import business_date
 from billing.ledger.service.balances import snapshot_once
 from billing.ledger.service.seal_rows import seal_once
 from tests.conftest import DatabaseAddress
-from tests.services.road import Road, assert_books_are_right
+from tests.services.flow import PaymentFlow, assert_books_are_right
 
 MONTH = f"{datetime.now(UTC):%Y%m}"
 
@@ -26,12 +26,12 @@ REFUSALS = (
 
 
 @pytest.fixture
-async def app(database: DatabaseAddress, road: Road) -> AsyncIterator[asyncpg.Connection]:
+async def app(database: DatabaseAddress, flow: PaymentFlow) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the app role in organization 1, where one invoice was paid, sealed and put into snapshots."""
-    bill = await road.bill()
-    await road.deliver(road.notice("T1", bill.code), road.notice("T2", "no code"))
-    await seal_once(road.context, road.hospital.organization_id)
-    await snapshot_once(road.context, road.hospital.organization_id)
+    bill = await flow.bill()
+    await flow.deliver(flow.notice("T1", bill.code), flow.notice("T2", "no code"))
+    await seal_once(flow.context, flow.hospital.organization_id)
+    await snapshot_once(flow.context, flow.hospital.organization_id)
     connection = await asyncpg.connect(database.app_url)
     await connection.execute("SET vienphi.organization = '1'")
     yield connection
@@ -39,7 +39,7 @@ async def app(database: DatabaseAddress, road: Road) -> AsyncIterator[asyncpg.Co
 
 
 @pytest.fixture
-async def owner(database: DatabaseAddress, road: Road) -> AsyncIterator[asyncpg.Connection]:
+async def owner(database: DatabaseAddress, flow: PaymentFlow) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database.owner_url)
     await connection.execute("SET vienphi.organization = '1'")
     yield connection
@@ -186,15 +186,15 @@ _ADD_DAY = "INSERT INTO business_day (organization_id, day, state, opened_at) VA
     ],
 )
 async def test_day_is_not_created_closed_or_in_the_future(
-    app: asyncpg.Connection, owner: asyncpg.Connection, road: Road, statement: str
+    app: asyncpg.Connection, owner: asyncpg.Connection, flow: PaymentFlow, statement: str
 ) -> None:
     for role in (app, owner):
         with pytest.raises(REFUSALS):
             await role.execute(statement)
 
-    bill = await road.bill("LK2")
-    await road.deliver(road.notice("T3", bill.code))
-    await assert_books_are_right(road.context.database)
+    bill = await flow.bill("LK2")
+    await flow.deliver(flow.notice("T3", bill.code))
+    await assert_books_are_right(flow.context.database)
 
 
 async def test_day_before_a_closed_one_is_not_created(app: asyncpg.Connection) -> None:
@@ -349,13 +349,13 @@ async def test_statement_is_accepted_as_documented(app: asyncpg.Connection, name
 
 
 async def test_derived_amounts_that_the_app_role_changes_are_named_by_verification(
-    app: asyncpg.Connection, road: Road
+    app: asyncpg.Connection, flow: PaymentFlow
 ) -> None:
     """Accepted: the service updates these rows itself; `ledger verify` compares them with the journal."""
     await app.execute("UPDATE invoice SET allocated = 0, owed = patient_share")
 
     with pytest.raises(AssertionError):
-        await assert_books_are_right(road.context.database)
+        await assert_books_are_right(flow.context.database)
 
 
 def test_document_lists_every_accepted_statement() -> None:

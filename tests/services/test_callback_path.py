@@ -16,288 +16,290 @@ from billing.ledger.store.journal import read_trial_balance
 from billing.payments.service.intake import Intake, IntakeLimits, QueueFull
 from providers.contract import Movement, Outcome, Verdict
 from tests.conftest import DatabaseAddress
-from tests.services.road import OWED, Road, assert_books_are_right, find_doubts
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right, find_doubts
 
 
-async def balances(road: Road, *, organization: OrganizationId | None = None) -> dict[str, int]:
+async def balances(flow: PaymentFlow, *, organization: OrganizationId | None = None) -> dict[str, int]:
     """Debits less credits of each role that moved."""
-    async with road.context.database.transaction(organization or road.hospital.organization_id) as tx:
-        rows = await read_trial_balance(tx, on=business_date(road.context.clock()))
+    async with flow.context.database.transaction(organization or flow.hospital.organization_id) as tx:
+        rows = await read_trial_balance(tx, on=business_date(flow.context.clock()))
     return {row.role: row.debit - row.credit for row in rows if row.debit or row.credit}
 
 
-async def count(road: Road, table: str) -> int:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def count(flow: PaymentFlow, table: str) -> int:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         return int(await tx.fetchval(f"SELECT count(*) FROM {table}"))
 
 
-async def reasons(road: Road) -> list[str]:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def reasons(flow: PaymentFlow) -> list[str]:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         return [row["reason"] for row in await tx.fetch("SELECT reason FROM exception_case ORDER BY id")]
 
 
-async def test_payment_settles_the_invoice_and_stands_in_the_ledger(road: Road) -> None:
-    bill = await road.bill()
+async def test_payment_settles_the_invoice_and_stands_in_the_ledger(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
 
-    (answer,) = await road.deliver(road.notice("T1", f"MBVCB.1.{bill.code}.CT tu 01"))
+    (answer,) = await flow.deliver(flow.notice("T1", f"MBVCB.1.{bill.code}.CT tu 01"))
 
     assert answer.verdict is Verdict.ACCEPTED
-    assert await balances(road) == {
+    assert await balances(flow) == {
         "clearing": OWED,
         "receivable_patient": 0,
         "receivable_insurer": 464_000,
         "revenue": -600_000,
     }
-    invoice = await find_invoice(road.context, road.hospital.organization_id, bill.invoice_id)
+    invoice = await find_invoice(flow.context, flow.hospital.organization_id, bill.invoice_id)
     assert (invoice["owed"], invoice["allocated"], invoice["version"]) == (0, OWED, 2)
-    assert (await road.read(bill.intent_id))["state"] == "succeeded"
-    await assert_books_are_right(road.context.database)
+    assert (await flow.read(bill.intent_id))["state"] == "succeeded"
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_callback_received_twice_posts_once_and_keeps_its_receipt(road: Road) -> None:
-    bill = await road.bill()
-    notice = road.notice("T1", bill.code)
+async def test_callback_received_twice_posts_once_and_keeps_its_receipt(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
+    notice = flow.notice("T1", bill.code)
 
-    first, second = await road.deliver(notice, notice)
+    first, second = await flow.deliver(notice, notice)
 
     assert (first.verdict, second.verdict) == (Verdict.ACCEPTED, Verdict.DUPLICATE)
     assert first.receipt_id == second.receipt_id
-    assert await count(road, "payment") == 1
-    assert await count(road, "delivery") == 2
-    await assert_books_are_right(road.context.database)
+    assert await count(flow, "payment") == 1
+    assert await count(flow, "delivery") == 2
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_callback_twice_in_one_batch_posts_once(road: Road) -> None:
-    bill = await road.bill()
-    notice = road.notice("T1", bill.code)
+async def test_callback_twice_in_one_batch_posts_once(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
+    notice = flow.notice("T1", bill.code)
 
-    async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
-        answers = await asyncio.gather(*(intake.submit(road.delivery(notice)) for _ in range(20)))
+    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
+        answers = await asyncio.gather(*(intake.submit(flow.delivery(notice)) for _ in range(20)))
 
     assert sorted(answer.verdict for answer in answers) == ["accepted"] + ["duplicate"] * 19
     assert len({answer.receipt_id for answer in answers}) == 1
-    assert await count(road, "payment") == 1
-    await assert_books_are_right(road.context.database)
+    assert await count(flow, "payment") == 1
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_two_processes_claim_one_key_once(road: Road) -> None:
-    bill = await road.bill()
-    notice = road.notice("T1", bill.code)
+async def test_two_processes_claim_one_key_once(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
+    notice = flow.notice("T1", bill.code)
 
-    async with Intake(road.context) as here, Intake(road.context) as there:
+    async with Intake(flow.context) as here, Intake(flow.context) as there:
         answers = await asyncio.gather(
-            *(intake.submit(road.delivery(notice)) for _ in range(10) for intake in (here, there))
+            *(intake.submit(flow.delivery(notice)) for _ in range(10) for intake in (here, there))
         )
 
     assert [answer.verdict for answer in answers].count(Verdict.ACCEPTED) == 1
-    assert await count(road, "payment") == 1
-    await assert_books_are_right(road.context.database)
+    assert await count(flow, "payment") == 1
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_two_intents_for_one_invoice_at_once_never_take_more_than_is_owed(road: Road) -> None:
-    first = await road.bill()
-    second = await road.intent([first.invoice_id])
+async def test_two_intents_for_one_invoice_at_once_never_take_more_than_is_owed(flow: PaymentFlow) -> None:
+    first = await flow.bill()
+    second = await flow.intent([first.invoice_id])
 
-    async with Intake(road.context) as here, Intake(road.context) as there:
+    async with Intake(flow.context) as here, Intake(flow.context) as there:
         await asyncio.gather(
-            here.submit(road.delivery(road.notice("T1", first.code))),
-            there.submit(road.delivery(road.notice("T2", second.code))),
+            here.submit(flow.delivery(flow.notice("T1", first.code))),
+            there.submit(flow.delivery(flow.notice("T2", second.code))),
         )
 
-    found = await balances(road)
+    found = await balances(flow)
     assert found["clearing"] == 2 * OWED
     assert found["receivable_patient"] == 0
     assert found["patient_credit"] == -OWED
-    assert await reasons(road) == ["paid_again"]
-    await assert_books_are_right(road.context.database)
+    assert await reasons(flow) == ["paid_again"]
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_respaced_code_is_booked_with_the_exact_amount_and_proposed_without(road: Road) -> None:
-    bill = await road.bill()
+async def test_respaced_code_is_booked_with_the_exact_amount_and_proposed_without(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
     respaced = f"{bill.code[:4]} {bill.code[4:7]}\n{bill.code[7:]}"
 
-    other, exact = await road.deliver(road.notice("T1", respaced, amount=OWED - 1), road.notice("T2", respaced))
+    other, exact = await flow.deliver(flow.notice("T1", respaced, amount=OWED - 1), flow.notice("T2", respaced))
 
     assert (other.verdict, exact.verdict) == (Verdict.ACCEPTED, Verdict.ACCEPTED)
-    assert await reasons(road) == ["respaced_amount_differs"]
-    assert (await balances(road))["unallocated"] == -(OWED - 1)
-    assert (await road.read(bill.intent_id))["received"] == OWED
+    assert await reasons(flow) == ["respaced_amount_differs"]
+    assert (await balances(flow))["unallocated"] == -(OWED - 1)
+    assert (await flow.read(bill.intent_id))["received"] == OWED
 
 
-async def test_short_then_the_rest_settles(road: Road) -> None:
-    bill = await road.bill()
+async def test_short_then_the_rest_settles(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
 
-    short, rest = await road.deliver(
-        road.notice("T1", bill.code, amount=100_000), road.notice("T2", bill.code, amount=36_000)
+    short, rest = await flow.deliver(
+        flow.notice("T1", bill.code, amount=100_000), flow.notice("T2", bill.code, amount=36_000)
     )
 
     assert (short.verdict, rest.verdict) == (Verdict.AMOUNT_DIFFERS, Verdict.ACCEPTED)
-    assert (await road.read(bill.intent_id))["state"] == "succeeded"
-    assert (await balances(road))["receivable_patient"] == 0
-    await assert_books_are_right(road.context.database)
+    assert (await flow.read(bill.intent_id))["state"] == "succeeded"
+    assert (await balances(flow))["receivable_patient"] == 0
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_failure_told_after_success_changes_nothing(road: Road) -> None:
-    bill = await road.bill()
+async def test_failure_told_after_success_changes_nothing(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
 
-    await road.deliver(
-        road.notice("T1", bill.code),
-        road.notice("T1", bill.code, status="FAILED", outcome=Outcome.FAILED),
+    await flow.deliver(
+        flow.notice("T1", bill.code),
+        flow.notice("T1", bill.code, status="FAILED", outcome=Outcome.FAILED),
     )
 
-    assert (await road.read(bill.intent_id))["state"] == "succeeded"
-    assert (await balances(road))["clearing"] == OWED
+    assert (await flow.read(bill.intent_id))["state"] == "succeeded"
+    assert (await balances(flow))["clearing"] == OWED
 
 
-async def test_success_told_after_failure_is_booked(road: Road) -> None:
-    bill = await road.bill()
+async def test_success_told_after_failure_is_booked(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
 
-    await road.deliver(
-        road.notice("T1", bill.code, status="FAILED", outcome=Outcome.FAILED),
-        road.notice("T1", bill.code),
+    await flow.deliver(
+        flow.notice("T1", bill.code, status="FAILED", outcome=Outcome.FAILED),
+        flow.notice("T1", bill.code),
     )
 
-    assert (await road.read(bill.intent_id))["state"] == "succeeded"
-    assert (await balances(road))["clearing"] == OWED
+    assert (await flow.read(bill.intent_id))["state"] == "succeeded"
+    assert (await balances(flow))["clearing"] == OWED
 
 
-async def test_changed_redelivery_never_shadows_money_still_to_come(road: Road) -> None:
+async def test_changed_redelivery_never_shadows_money_still_to_come(flow: PaymentFlow) -> None:
     """A repeated event with other content claims no key: the money it wrongly names can still be booked."""
-    bill = await road.bill()
-    first = road.notice("T1", bill.code, amount=100_000)
+    bill = await flow.bill()
+    first = flow.notice("T1", bill.code, amount=100_000)
     changed = replace(first, fact_keys=frozenset({"transaction:T2"}), fingerprint=b"changed")
-    real = road.notice("T2", bill.code, amount=36_000)
+    real = flow.notice("T2", bill.code, amount=36_000)
 
-    await road.deliver(first, changed, real)
+    await flow.deliver(first, changed, real)
 
-    assert (await balances(road))["clearing"] == OWED
-    assert await reasons(road) == ["same_event_other_content"]
+    assert (await balances(flow))["clearing"] == OWED
+    assert await reasons(flow) == ["same_event_other_content"]
 
 
-async def test_money_that_leaves_unasked_is_in_the_ledger_and_with_a_person(road: Road) -> None:
-    bill = await road.bill()
+async def test_money_that_leaves_unasked_is_in_the_ledger_and_with_a_person(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
 
-    await road.deliver(road.notice("T1", bill.code), road.notice("R1", "hoan tien", movement=Movement.REFUNDED))
+    await flow.deliver(flow.notice("T1", bill.code), flow.notice("R1", "hoan tien", movement=Movement.REFUNDED))
 
-    found = await balances(road)
+    found = await balances(flow)
     assert found["clearing"] == 0
     assert found["unexplained_outflow"] == OWED
-    assert await reasons(road) == ["money_left_unasked"]
+    assert await reasons(flow) == ["money_left_unasked"]
 
 
 @pytest.mark.parametrize("movement", [Movement.REFUNDED, Movement.REVERSED])
-async def test_money_that_leaves_is_owed_again(road: Road, movement: Movement) -> None:
+async def test_money_that_leaves_is_owed_again(flow: PaymentFlow, movement: Movement) -> None:
     """A reversal nobody asked for, under the money's own name: booked, reversal, and with a person."""
-    bill = await road.bill()
-    told = road.notice("T1", bill.code)
+    bill = await flow.bill()
+    told = flow.notice("T1", bill.code)
 
-    await road.deliver(told, replace(told, movement=movement, fingerprint=b"back"), replace(told, movement=movement))
+    await flow.deliver(told, replace(told, movement=movement, fingerprint=b"back"), replace(told, movement=movement))
 
-    found = await balances(road)
+    found = await balances(flow)
     assert (found["clearing"], found["receivable_patient"]) == (0, OWED)
-    row = await road.read(bill.intent_id)
+    row = await flow.read(bill.intent_id)
     assert (row["state"], row["received"]) == ("pending", 0)
-    assert await count(road, "allocation") == 2
-    await road.deliver(road.notice("T2", bill.code))
-    assert (await balances(road))["receivable_patient"] == 0
-    await assert_books_are_right(road.context.database)
+    assert await count(flow, "allocation") == 2
+    await flow.deliver(flow.notice("T2", bill.code))
+    assert (await balances(flow))["receivable_patient"] == 0
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_part_that_leaves_is_taken_from_the_newest_allocation(road: Road) -> None:
-    bill = await road.bill()
-    over = road.notice("T1", bill.code, amount=OWED + 50_000)
+async def test_part_that_leaves_is_taken_from_the_newest_allocation(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
+    over = flow.notice("T1", bill.code, amount=OWED + 50_000)
 
-    await road.deliver(over, road.notice("R1", bill.code, amount=60_000, movement=Movement.REFUNDED))
+    await flow.deliver(over, flow.notice("R1", bill.code, amount=60_000, movement=Movement.REFUNDED))
 
-    found = await balances(road)
+    found = await balances(flow)
     assert (found["clearing"], found["patient_credit"], found["receivable_patient"]) == (OWED - 10_000, 0, 10_000)
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_payment_and_its_reversal_in_one_batch_undo_each_other(road: Road) -> None:
-    bill = await road.bill()
-    told = road.notice("T1", bill.code)
+async def test_payment_and_its_reversal_in_one_batch_undo_each_other(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
+    told = flow.notice("T1", bill.code)
     back = replace(told, movement=Movement.REVERSED)
 
-    async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
-        await asyncio.gather(*(intake.submit(road.delivery(one)) for one in (back, told)))
+    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
+        await asyncio.gather(*(intake.submit(flow.delivery(one)) for one in (back, told)))
 
-    assert (await balances(road))["receivable_patient"] == OWED
-    await assert_books_are_right(road.context.database)
+    assert (await balances(flow))["receivable_patient"] == OWED
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_event_of_yesterday_is_booked_today_when_yesterday_was_never_open(road: Road) -> None:
-    bill = await road.bill()
-    yesterday = road.context.clock() - timedelta(days=1)
+async def test_event_of_yesterday_is_booked_today_when_yesterday_was_never_open(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
+    yesterday = flow.context.clock() - timedelta(days=1)
 
-    await road.deliver(road.notice("T1", bill.code, occurred_at=yesterday))
+    await flow.deliver(flow.notice("T1", bill.code, occurred_at=yesterday))
 
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         row = await tx.fetchrow(
             "SELECT effective_at, accounting_date FROM journal_entry WHERE kind = 'payment_received'"
         )
     assert row is not None
     assert row["effective_at"] == yesterday
-    assert row["accounting_date"] == business_date(road.context.clock())
+    assert row["accounting_date"] == business_date(flow.context.clock())
 
 
-async def test_one_delivery_at_fault_is_kept_claims_nothing_and_does_not_hold_up_its_batch(road: Road) -> None:
-    bill = await road.bill()
-    broken = road.notice("T0", "a text with \x00 in it")
-    good = [road.notice(f"T{number}", bill.code, amount=1_000) for number in range(1, 8)]
+async def test_one_delivery_at_fault_is_kept_claims_nothing_and_does_not_hold_up_its_batch(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
+    broken = flow.notice("T0", "a text with \x00 in it")
+    good = [flow.notice(f"T{number}", bill.code, amount=1_000) for number in range(1, 8)]
 
-    async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
+    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
         answers = await asyncio.gather(
-            *(intake.submit(road.delivery(notice)) for notice in [*good[:3], broken, *good[3:]])
+            *(intake.submit(flow.delivery(notice)) for notice in [*good[:3], broken, *good[3:]])
         )
 
     assert [answer.verdict for answer in answers].count(Verdict.STORED) == 1
     assert answers[3].verdict is Verdict.STORED
-    assert (await balances(road))["clearing"] == 7_000
-    assert await count(road, "dead_letter") == 1
-    assert await count(road, "event_key") == await count(road, "delivery") == 7
-    await assert_books_are_right(road.context.database)
+    assert (await balances(flow))["clearing"] == 7_000
+    assert await count(flow, "dead_letter") == 1
+    assert await count(flow, "event_key") == await count(flow, "delivery") == 7
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_account_that_brings_too_many_dead_letters_is_told_to_try_later(road: Road) -> None:
-    broken = [road.notice(f"T{number}", "\x00") for number in range(7)]
+async def test_account_that_brings_too_many_dead_letters_is_told_to_try_later(flow: PaymentFlow) -> None:
+    broken = [flow.notice(f"T{number}", "\x00") for number in range(7)]
 
-    async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
-        answers = [await intake.submit(road.delivery(notice)) for notice in broken[:5]]
-        assert intake.throttled_accounts() == {road.account.id}
+    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
+        answers = [await intake.submit(flow.delivery(notice)) for notice in broken[:5]]
+        assert intake.throttled_accounts() == {flow.account.id}
         with pytest.raises(Unavailable):
-            await intake.submit(road.delivery(broken[5]))
+            await intake.submit(flow.delivery(broken[5]))
         with pytest.raises(Unavailable):
-            await intake.submit(road.delivery(road.notice("T8", "right")))
+            await intake.submit(flow.delivery(flow.notice("T8", "right")))
 
     assert {answer.verdict for answer in answers} == {Verdict.STORED}
-    assert await count(road, "dead_letter") == 5
+    assert await count(flow, "dead_letter") == 5
 
 
-async def test_full_lane_refuses_and_the_next_delivery_is_exact(road: Road) -> None:
-    bill = await road.bill()
-    notices = [road.notice(f"T{number}", bill.code, amount=1_000) for number in range(10)]
+async def test_full_lane_refuses_and_the_next_delivery_is_exact(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
+    notices = [flow.notice(f"T{number}", bill.code, amount=1_000) for number in range(10)]
 
-    async with Intake(road.context, IntakeLimits(lanes=1, waiting_max=4)) as intake:
+    async with Intake(flow.context, IntakeLimits(lanes=1, waiting_max=4)) as intake:
         answers = await asyncio.gather(
-            *(intake.submit(road.delivery(notice)) for notice in notices), return_exceptions=True
+            *(intake.submit(flow.delivery(notice)) for notice in notices), return_exceptions=True
         )
         refused = [notice for notice, answer in zip(notices, answers, strict=True) if isinstance(answer, QueueFull)]
         assert len(refused) == 6
-        assert not intake.is_full(road.hospital.organization_id)
+        assert not intake.is_full(flow.hospital.organization_id)
         for notice in refused + notices:
-            await intake.submit(road.delivery(notice))
+            await intake.submit(flow.delivery(notice))
 
-    assert (await balances(road))["clearing"] == 10_000
+    assert (await balances(flow))["clearing"] == 10_000
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_any_interleaving_over_the_database_gives_the_sum_of_the_distinct_payments(road: Road, seed: int) -> None:
+async def test_any_interleaving_over_the_database_gives_the_sum_of_the_distinct_payments(
+    flow: PaymentFlow, seed: int
+) -> None:
     """Duplicates, reorderings and payment events of one intent, through two intakes with small batches at once."""
     chance = random.Random(seed)
-    bills = [await road.bill(f"LK{number}") for number in range(3)]
+    bills = [await flow.bill(f"LK{number}") for number in range(3)]
     distinct = [
-        road.notice(f"T{number}", chance.choice(bills).code, amount=chance.randint(1, 90_000)) for number in range(12)
+        flow.notice(f"T{number}", chance.choice(bills).code, amount=chance.randint(1, 90_000)) for number in range(12)
     ]
     pending = [
         replace(one, event_key=one.event_key + "P", outcome=Outcome.PENDING, provider_status="PENDING")
@@ -307,20 +309,20 @@ async def test_any_interleaving_over_the_database_gives_the_sum_of_the_distinct_
     chance.shuffle(stream)
 
     limits = IntakeLimits(lanes=1, batch_max=chance.randint(1, 9))
-    async with Intake(road.context, limits) as here, Intake(road.context, limits) as there:
-        await asyncio.gather(*(chance.choice([here, there]).submit(road.delivery(notice)) for notice in stream))
+    async with Intake(flow.context, limits) as here, Intake(flow.context, limits) as there:
+        await asyncio.gather(*(chance.choice([here, there]).submit(flow.delivery(notice)) for notice in stream))
 
-    assert (await balances(road))["clearing"] == sum(notice.amount for notice in distinct)
-    assert await count(road, "payment") == len(distinct)
-    await assert_books_are_right(road.context.database)
+    assert (await balances(flow))["clearing"] == sum(notice.amount for notice in distinct)
+    assert await count(flow, "payment") == len(distinct)
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_rows_of_another_organization_do_not_exist(road: Road, database: DatabaseAddress) -> None:
-    bill = await road.bill()
-    await road.deliver(road.notice("T1", bill.code))
-    stranger = OrganizationId(2)
+async def test_rows_of_another_organization_do_not_exist(flow: PaymentFlow, database: DatabaseAddress) -> None:
+    bill = await flow.bill()
+    await flow.deliver(flow.notice("T1", bill.code))
+    anonymous_client = OrganizationId(2)
 
-    async with road.context.database.transaction(stranger) as tx:
+    async with flow.context.database.transaction(anonymous_client) as tx:
         tables = await tx.fetch(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
             " AND NOT relispartition AND relname <> 'schema_migration'"
@@ -331,18 +333,18 @@ async def test_rows_of_another_organization_do_not_exist(road: Road, database: D
     assert {name for name, rows in seen.items() if rows} == set()
 
 
-async def test_proofs_name_what_somebody_tampered_with(road: Road, database: DatabaseAddress) -> None:
+async def test_proofs_name_what_somebody_tampered_with(flow: PaymentFlow, database: DatabaseAddress) -> None:
     """The proofs can fail: an invoice, a position and an intent changed behind the ledger's back are all named."""
-    bill = await road.bill()
-    await road.deliver(road.notice("T1", bill.code))
+    bill = await flow.bill()
+    await flow.deliver(flow.notice("T1", bill.code))
     owner = await Database.open(database.owner_url)
-    async with owner.transaction(road.hospital.organization_id) as tx:
+    async with owner.transaction(flow.hospital.organization_id) as tx:
         await tx.execute("UPDATE invoice SET allocated = allocated - 1, owed = owed + 1")
         await tx.execute("UPDATE payment_position SET on_invoices = on_invoices - 1, credit = credit + 1")
         await tx.execute("UPDATE intent SET received = received + 1")
     await owner.close()
 
-    assert set(await find_doubts(road.context.database)) == {
+    assert set(await find_doubts(flow.context.database)) == {
         "invoices-owe-what-the-journal-says",
         "invoices-hold-their-allocations",
         "payments-are-placed-once",

@@ -26,7 +26,7 @@ from providers.contract import Verdict
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.services.clock import StandingClock
-from tests.services.road import OWED, Road, assert_books_are_right, find_doubts
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right, find_doubts
 
 DAY = timedelta(days=1)
 SYSTEM = Actor.system()
@@ -38,108 +38,108 @@ def clock() -> StandingClock:
 
 
 @pytest.fixture
-async def road(database: DatabaseAddress, app_database: Database, clock: StandingClock) -> Road:
+async def flow(database: DatabaseAddress, app_database: Database, clock: StandingClock) -> PaymentFlow:
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
     context = build_context(app_database, clock=clock)
     account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
     assert account is not None
-    return Road(context, hospital, account)
+    return PaymentFlow(context, hospital, account)
 
 
-async def close(road: Road, day: date) -> None:
-    await close_day(road.context, road.hospital.organization_id, day, actor=SYSTEM)
+async def close(flow: PaymentFlow, day: date) -> None:
+    await close_day(flow.context, flow.hospital.organization_id, day, actor=SYSTEM)
 
 
-async def dates(road: Road) -> dict[str, list[date]]:
+async def dates(flow: PaymentFlow) -> dict[str, list[date]]:
     """The accounting dates of the entries, by kind."""
     found: dict[str, list[date]] = {}
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         for row in await tx.fetch("SELECT kind, accounting_date FROM journal_entry ORDER BY accounting_date"):
             found.setdefault(row["kind"], []).append(row["accounting_date"])
     return found
 
 
-async def test_closing_counts_the_day_and_names_who_closed_it(road: Road, clock: StandingClock) -> None:
-    organization_id = road.hospital.organization_id
-    bill = await road.bill()
-    await road.deliver(road.notice("T1", bill.code))
+async def test_closing_counts_the_day_and_names_who_closed_it(flow: PaymentFlow, clock: StandingClock) -> None:
+    organization_id = flow.hospital.organization_id
+    bill = await flow.bill()
+    await flow.deliver(flow.notice("T1", bill.code))
     day = business_date(clock())
     clock.forward(DAY)
-    accountant = PersonId(road.context.ids.new())
+    accountant = PersonId(flow.context.ids.new())
 
-    closing = await close_day(road.context, organization_id, day, actor=Actor(ActorKind.PERSON, accountant, accountant))
+    closing = await close_day(flow.context, organization_id, day, actor=Actor(ActorKind.PERSON, accountant, accountant))
 
     # One entry of 600 000 (136 000 + 464 000) and one payment of 136 000.
     assert (closing.entries, closing.amount) == (2, 600_000 + OWED)
-    assert list(await list_closings(road.context, organization_id)) == [closing]
-    async with road.context.database.transaction(organization_id) as tx:
+    assert list(await list_closings(flow.context, organization_id)) == [closing]
+    async with flow.context.database.transaction(organization_id) as tx:
         assert await tx.fetchval("SELECT actor_id FROM audit WHERE action = 'day_closed'") == accountant
         assert await tx.fetchval("SELECT state FROM business_day WHERE day = $1", day) == "closed"
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_only_a_day_that_is_over_closes_once_and_in_order(road: Road, clock: StandingClock) -> None:
-    await road.bill("LK1")
+async def test_only_a_day_that_is_over_closes_once_and_in_order(flow: PaymentFlow, clock: StandingClock) -> None:
+    await flow.bill("LK1")
     first = business_date(clock())
     with pytest.raises(DayNotOver):
-        await close(road, first)
+        await close(flow, first)
     clock.forward(DAY)
-    await road.bill("LK2")
+    await flow.bill("LK2")
     clock.forward(DAY)
 
     with pytest.raises(EarlierDayOpen):
-        await close(road, first + DAY)
+        await close(flow, first + DAY)
     with pytest.raises(NotFound):
-        await close(road, first - DAY)
-    await close(road, first)
+        await close(flow, first - DAY)
+    await close(flow, first)
     with pytest.raises(DayAlreadyClosed):
-        await close(road, first)
-    await close(road, first + DAY)
+        await close(flow, first)
+    await close(flow, first + DAY)
 
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_money_of_a_closed_day_is_booked_on_the_first_open_one(road: Road, clock: StandingClock) -> None:
-    bill = await road.bill()
-    day, told_late = business_date(clock()), road.notice("T1", bill.code)
+async def test_money_of_a_closed_day_is_booked_on_the_first_open_one(flow: PaymentFlow, clock: StandingClock) -> None:
+    bill = await flow.bill()
+    day, told_late = business_date(clock()), flow.notice("T1", bill.code)
     clock.forward(DAY)
-    await close(road, day)
+    await close(flow, day)
 
-    (answer,) = await road.deliver(told_late)
+    (answer,) = await flow.deliver(told_late)
 
     assert answer.verdict is Verdict.ACCEPTED
-    assert (await dates(road))["payment_received"] == [day + DAY]
-    await assert_books_are_right(road.context.database)
+    assert (await dates(flow))["payment_received"] == [day + DAY]
+    await assert_books_are_right(flow.context.database)
 
 
 async def test_incomplete_day_stays_open_and_says_why(
-    road: Road, clock: StandingClock, database: DatabaseAddress
+    flow: PaymentFlow, clock: StandingClock, database: DatabaseAddress
 ) -> None:
-    await road.bill()
+    await flow.bill()
     day = business_date(clock())
-    async with road.context.database.transaction(road.hospital.organization_id, posting=True) as tx:
+    async with flow.context.database.transaction(flow.hospital.organization_id, posting=True) as tx:
         await tx.execute(
             "INSERT INTO journal_entry (organization_id, id, kind, effective_at, recorded_at, accounting_date,"
             " actor_kind) VALUES (1, $1, 'money_left', now(), now(), $2, 'system')",
-            road.context.ids.new(),
+            flow.context.ids.new(),
             day,
         )
     clock.forward(DAY)
 
     with pytest.raises(DayIncomplete) as refusal:
-        await close(road, day)
+        await close(flow, day)
 
     assert refusal.value.reasons == ("1 entries of this day move no money",)
 
 
-async def test_day_with_a_delivery_that_waits_to_be_retried_stays_open(road: Road, clock: StandingClock) -> None:
-    bill = await road.bill()
+async def test_day_with_a_delivery_that_waits_to_be_retried_stays_open(flow: PaymentFlow, clock: StandingClock) -> None:
+    bill = await flow.bill()
     day = business_date(clock())
-    await road.deliver(road.notice("T1", bill.code + "\x00"))
+    await flow.deliver(flow.notice("T1", bill.code + "\x00"))
     clock.forward(DAY)
 
     with pytest.raises(DayIncomplete, match="wait to be retried"):
-        await close(road, day)
+        await close(flow, day)
 
 
 @pytest.mark.parametrize(
@@ -150,42 +150,44 @@ async def test_day_with_a_delivery_that_waits_to_be_retried_stays_open(road: Roa
     ],
 )
 async def test_not_even_the_owner_opens_a_closed_day_again(
-    road: Road, clock: StandingClock, database: DatabaseAddress, act: str
+    flow: PaymentFlow, clock: StandingClock, database: DatabaseAddress, act: str
 ) -> None:
-    await road.bill()
+    await flow.bill()
     day = business_date(clock())
     clock.forward(DAY)
-    await close(road, day)
+    await close(flow, day)
     owner = await Database.open(database.owner_url)
 
     with pytest.raises(asyncpg.RestrictViolationError):
-        async with owner.transaction(road.hospital.organization_id) as tx:
+        async with owner.transaction(flow.hospital.organization_id) as tx:
             await tx.execute(act)
 
     await owner.close()
 
 
-async def test_database_refuses_to_close_a_day_before_an_earlier_one(road: Road, clock: StandingClock) -> None:
-    await road.bill("LK1")
+async def test_database_refuses_to_close_a_day_before_an_earlier_one(flow: PaymentFlow, clock: StandingClock) -> None:
+    await flow.bill("LK1")
     clock.forward(DAY)
-    await road.bill("LK2")
+    await flow.bill("LK2")
 
     with pytest.raises(asyncpg.RestrictViolationError):
-        async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
             await tx.execute(
                 "UPDATE business_day SET state = 'closed', closed_at = now() WHERE day = $1", business_date(clock())
             )
 
 
-async def test_closing_waits_for_a_posting_transaction_and_counts_its_entry(road: Road, clock: StandingClock) -> None:
+async def test_closing_waits_for_a_posting_transaction_and_counts_its_entry(
+    flow: PaymentFlow, clock: StandingClock
+) -> None:
     """Two real connections: the batch holds the day shared, so the closing comes after it and sees all of it."""
-    organization_id = road.hospital.organization_id
-    await road.bill("LK1")
+    organization_id = flow.hospital.organization_id
+    await flow.bill("LK1")
     day = business_date(clock())
     clock.forward(DAY)
 
-    async with road.context.database.transaction(organization_id, posting=True) as running:
-        closing = asyncio.create_task(close_day(road.context, organization_id, day, actor=SYSTEM))
+    async with flow.context.database.transaction(organization_id, posting=True) as running:
+        closing = asyncio.create_task(close_day(flow.context, organization_id, day, actor=SYSTEM))
         await asyncio.sleep(0.2)
         assert not closing.done()
         await running.execute(
@@ -194,97 +196,99 @@ async def test_closing_waits_for_a_posting_transaction_and_counts_its_entry(road
             " INSERT INTO posting (organization_id, entry_id, line, debit_account_id, credit_account_id, amount)"
             " SELECT 1, entry.id, 1, d.id, c.id, 7 FROM entry, ledger_account d, ledger_account c"
             " WHERE d.role = 'receivable_other' AND c.role = 'revenue'",
-            road.context.ids.new(),
+            flow.context.ids.new(),
             day,
         )
     found = await closing
 
     assert (found.entries, found.amount) == (2, 600_007)
-    assert set(await find_doubts(road.context.database)) <= {"invoices-recognised"}
+    assert set(await find_doubts(flow.context.database)) <= {"invoices-recognised"}
 
 
-async def test_posting_that_waited_for_the_closing_goes_to_the_next_open_day(road: Road, clock: StandingClock) -> None:
+async def test_posting_that_waited_for_the_closing_goes_to_the_next_open_day(
+    flow: PaymentFlow, clock: StandingClock
+) -> None:
     """Two real connections: the closing is under way, so the batch waits and then reads the day as closed."""
-    organization_id = road.hospital.organization_id
-    bill = await road.bill()
-    day, told = business_date(clock()), road.notice("T1", bill.code)
+    organization_id = flow.hospital.organization_id
+    bill = await flow.bill()
+    day, told = business_date(clock()), flow.notice("T1", bill.code)
     clock.forward(DAY)
-    async with Intake(road.context) as intake:
-        async with road.context.database.transaction(organization_id) as closing:
+    async with Intake(flow.context) as intake:
+        async with flow.context.database.transaction(organization_id) as closing:
             await closing.execute("SELECT pg_advisory_xact_lock(1, 1)")
-            batch = asyncio.create_task(intake.submit(road.delivery(told)))
+            batch = asyncio.create_task(intake.submit(flow.delivery(told)))
             await asyncio.sleep(0.2)
             assert not batch.done()
             await closing.execute("UPDATE business_day SET state = 'closed', closed_at = now() WHERE day = $1", day)
         await batch
 
-    assert (await dates(road))["payment_received"] == [day + DAY]
+    assert (await dates(flow))["payment_received"] == [day + DAY]
 
 
 async def test_closing_gives_up_when_a_posting_transaction_does_not_end(
-    road: Road, clock: StandingClock, database: DatabaseAddress
+    flow: PaymentFlow, clock: StandingClock, database: DatabaseAddress
 ) -> None:
-    await road.bill()
+    await flow.bill()
     day = business_date(clock())
     clock.forward(DAY)
     hasty = await Database.open(database.app_url, limits=DatabaseLimits(lock_timeout_ms=100))
     context = build_context(hasty, clock=clock)
 
-    async with road.context.database.transaction(road.hospital.organization_id, posting=True):
+    async with flow.context.database.transaction(flow.hospital.organization_id, posting=True):
         with pytest.raises(DatabaseBusy):
-            await close_day(context, road.hospital.organization_id, day, actor=SYSTEM)
+            await close_day(context, flow.hospital.organization_id, day, actor=SYSTEM)
 
     await hasty.close()
-    await close(road, day)
+    await close(flow, day)
 
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_stream_of_late_money_against_the_closing_never_enters_the_closed_day(
-    road: Road, clock: StandingClock, seed: int
+    flow: PaymentFlow, clock: StandingClock, seed: int
 ) -> None:
     """Batches of two intakes run while the day closes: each entry is in the day as counted, or in the next one."""
-    organization_id = road.hospital.organization_id
-    bill = await road.bill()
+    organization_id = flow.hospital.organization_id
+    bill = await flow.bill()
     day = business_date(clock())
-    late = [road.notice(f"T{number}", bill.code, amount=1_000) for number in range(60)]
+    late = [flow.notice(f"T{number}", bill.code, amount=1_000) for number in range(60)]
     clock.forward(DAY)
-    async with road.context.database.transaction(organization_id, posting=True) as tx:
+    async with flow.context.database.transaction(organization_id, posting=True) as tx:
         await open_day(tx, day + DAY, at=clock())
 
     limits = IntakeLimits(lanes=1, batch_max=3)
-    async with Intake(road.context, limits) as here, Intake(road.context, limits) as there:
+    async with Intake(flow.context, limits) as here, Intake(flow.context, limits) as there:
         stream = [
-            asyncio.create_task((here, there)[number % 2].submit(road.delivery(notice)))
+            asyncio.create_task((here, there)[number % 2].submit(flow.delivery(notice)))
             for number, notice in enumerate(late)
         ]
         await asyncio.wait(stream[: 10 + 15 * seed])
-        closing = await close_day(road.context, organization_id, day, actor=SYSTEM)
+        closing = await close_day(flow.context, organization_id, day, actor=SYSTEM)
         await asyncio.gather(*stream)
 
-    found = (await dates(road))["payment_received"]
+    found = (await dates(flow))["payment_received"]
     assert len(found) == 60
     assert set(found) <= {day, day + DAY}
     assert closing.entries == 1 + found.count(day)
     assert closing.amount == 600_000 + 1_000 * found.count(day)
     assert found.count(day) >= 10
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_head_of_the_day_is_the_seal_that_holds_its_closing(road: Road, clock: StandingClock) -> None:
-    organization_id = road.hospital.organization_id
-    await road.bill()
+async def test_head_of_the_day_is_the_seal_that_holds_its_closing(flow: PaymentFlow, clock: StandingClock) -> None:
+    organization_id = flow.hospital.organization_id
+    await flow.bill()
     day = business_date(clock())
-    await seal_once(road.context, organization_id)
+    await seal_once(flow.context, organization_id)
     clock.forward(DAY)
-    await close(road, day)
-    assert await find_head_of_day(road.context, organization_id, day) is None
+    await close(flow, day)
+    assert await find_head_of_day(flow.context, organization_id, day) is None
 
-    await seal_once(road.context, organization_id)
-    head = await find_head_of_day(road.context, organization_id, day)
-    await road.bill("LK2")
-    await seal_once(road.context, organization_id)
+    await seal_once(flow.context, organization_id)
+    head = await find_head_of_day(flow.context, organization_id, day)
+    await flow.bill("LK2")
+    await seal_once(flow.context, organization_id)
 
     assert head is not None
     assert head.number == 2
-    assert await find_head_of_day(road.context, organization_id, day) == head
-    assert await find_head_of_day(road.context, organization_id, day + DAY) is None
+    assert await find_head_of_day(flow.context, organization_id, day) == head
+    assert await find_head_of_day(flow.context, organization_id, day + DAY) is None

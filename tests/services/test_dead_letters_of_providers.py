@@ -23,7 +23,7 @@ from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.providers import bank_collection_samples, sepay_samples, test_conformance, test_sandbox_conformance
 from tests.providers import test_vietqr as vietqr_samples
-from tests.services.road import assert_books_are_right
+from tests.services.flow import assert_books_are_right
 
 Made = tuple[Provider, Callback]
 

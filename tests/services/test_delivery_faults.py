@@ -20,20 +20,20 @@ from billing.payments.service.intake import Intake, IntakeLimits
 from providers.contract import Notice, Verdict
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
-from tests.services.road import Road, assert_books_are_right
+from tests.services.flow import PaymentFlow, assert_books_are_right
 
 
-async def deliver_all(road: Road, notices: Sequence[Notice]) -> list[object]:
+async def deliver_all(flow: PaymentFlow, notices: Sequence[Notice]) -> list[object]:
     """One batch or several, as they come; an error stands in the place of an answer."""
-    async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
+    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
         answers = await asyncio.gather(
-            *(intake.submit(road.delivery(notice)) for notice in notices), return_exceptions=True
+            *(intake.submit(flow.delivery(notice)) for notice in notices), return_exceptions=True
         )
     return [getattr(answer, "verdict", type(answer)) for answer in answers]
 
 
-async def dead_letters(road: Road) -> int:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def dead_letters(flow: PaymentFlow) -> int:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         return int(await tx.fetchval("SELECT count(*) FROM dead_letter"))
 
 
@@ -57,20 +57,20 @@ async def test_day_closed_by_a_clock_that_is_ahead_loses_no_delivery(
     web = build_context(app_database, clock=lambda: now[0])
     account = await web.accounts.find(hospital.organization_id, ACCOUNT_NAME)
     assert account is not None
-    road = Road(web, hospital, account)
-    bills = [await road.bill(f"L{number}") for number in range(8)]
-    await road.deliver(road.notice("T0", bills[0].code))
+    flow = PaymentFlow(web, hospital, account)
+    bills = [await flow.bill(f"L{number}") for number in range(8)]
+    await flow.deliver(flow.notice("T0", bills[0].code))
     closer = build_context(app_database, clock=lambda: now[0] + timedelta(minutes=2))
     await close_day(closer, hospital.organization_id, business_date(now[0]), actor=Actor.system())
-    notices = [road.notice(f"T{number}", bills[number].code) for number in range(1, 8)]
+    notices = [flow.notice(f"T{number}", bills[number].code) for number in range(1, 8)]
 
-    before = await deliver_all(road, notices)
+    before = await deliver_all(flow, notices)
     now[0] = midnight + timedelta(seconds=30)
-    after = await deliver_all(road, notices)
+    after = await deliver_all(flow, notices)
 
     assert before == [Unavailable] * 7
     assert after == [Verdict.ACCEPTED] * 7
-    assert await dead_letters(road) == 0
+    assert await dead_letters(flow) == 0
     await assert_books_are_right(app_database)
 
 
@@ -92,20 +92,20 @@ BREAK_AND_CURE = {
 
 
 @pytest.mark.parametrize("name", BREAK_AND_CURE)
-async def test_fault_of_the_database_is_no_dead_letter(road: Road, database: DatabaseAddress, name: str) -> None:
+async def test_fault_of_the_database_is_no_dead_letter(flow: PaymentFlow, database: DatabaseAddress, name: str) -> None:
     breaks, cures = BREAK_AND_CURE[name]
-    bill = await road.bill()
-    notices = [road.notice(f"T{number}", bill.code, amount=10_000) for number in range(5)]
+    bill = await flow.bill()
+    notices = [flow.notice(f"T{number}", bill.code, amount=10_000) for number in range(5)]
     await as_owner(database, breaks)
 
-    before = await deliver_all(road, notices)
+    before = await deliver_all(flow, notices)
     await as_owner(database, cures)
-    after = await deliver_all(road, notices)
+    after = await deliver_all(flow, notices)
 
     assert before == [Unavailable] * 5
     assert {str(each) for each in after} == {"accepted", "amount_differs"} or set(after) == {Verdict.AMOUNT_DIFFERS}
-    assert await dead_letters(road) == 0
-    await assert_books_are_right(road.context.database)
+    assert await dead_letters(flow) == 0
+    await assert_books_are_right(flow.context.database)
 
 
 ERRORS = {
@@ -128,82 +128,82 @@ ERRORS = {
 @pytest.mark.parametrize("name", ERRORS)
 @pytest.mark.parametrize("is_of_one", [True, False], ids=["one", "all"])
 async def test_error_of_our_side_is_no_dead_letter(
-    road: Road, monkeypatch: pytest.MonkeyPatch, name: str, is_of_one: bool
+    flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch, name: str, is_of_one: bool
 ) -> None:
     async def fail(tx: Transaction, deliveries: Sequence[Delivery], context: PaymentContext) -> object:
         if not is_of_one or any(notice.event_key.startswith("T2:") for one in deliveries for notice in one.notices):
             raise ERRORS[name]()
         return await apply_deliveries(tx, deliveries, context)
 
-    bill = await road.bill()
-    notices = [road.notice(f"T{number}", bill.code, amount=10_000) for number in range(4)]
+    bill = await flow.bill()
+    notices = [flow.notice(f"T{number}", bill.code, amount=10_000) for number in range(4)]
     with monkeypatch.context() as patched:
         patched.setattr(intake_module, "apply_deliveries", fail)
-        before = await deliver_all(road, notices)
-    after = await deliver_all(road, notices)
+        before = await deliver_all(flow, notices)
+    after = await deliver_all(flow, notices)
 
     assert before[2] is Unavailable
     assert Unavailable not in after
-    assert await dead_letters(road) == 0
-    await assert_books_are_right(road.context.database)
+    assert await dead_letters(flow) == 0
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_table_locked_too_long_is_no_dead_letter(road: Road, database: DatabaseAddress) -> None:
-    bill = await road.bill()
+async def test_table_locked_too_long_is_no_dead_letter(flow: PaymentFlow, database: DatabaseAddress) -> None:
+    bill = await flow.bill()
     impatient = await Database.open(database.app_url, limits=DatabaseLimits(connections_max=4, lock_timeout_ms=200))
     context = build_context(impatient)
-    account = await context.accounts.find(road.hospital.organization_id, ACCOUNT_NAME)
+    account = await context.accounts.find(flow.hospital.organization_id, ACCOUNT_NAME)
     assert account is not None
-    other = Road(context, road.hospital, account)
+    other = PaymentFlow(context, flow.hospital, account)
     owner = await asyncpg.connect(database.owner_url)
     try:
         async with owner.transaction():
             await owner.execute("LOCK TABLE payment IN ACCESS EXCLUSIVE MODE")
-            before = await deliver_all(other, [road.notice("T1", bill.code)])
-        after = await deliver_all(other, [road.notice("T1", bill.code)])
+            before = await deliver_all(other, [flow.notice("T1", bill.code)])
+        after = await deliver_all(other, [flow.notice("T1", bill.code)])
     finally:
         await owner.close()
         await impatient.close()
 
     assert (before, after) == ([Unavailable], [Verdict.ACCEPTED])
-    assert await dead_letters(road) == 0
+    assert await dead_letters(flow) == 0
 
 
-async def test_missing_partition_is_no_dead_letter(road: Road, database: DatabaseAddress) -> None:
-    bill = await road.bill()
+async def test_missing_partition_is_no_dead_letter(flow: PaymentFlow, database: DatabaseAddress) -> None:
+    bill = await flow.bill()
     month = datetime.now(UTC).strftime("%Y%m")
     await as_owner(database, f"ALTER TABLE delivery DETACH PARTITION delivery_{month}")
 
-    before = await deliver_all(road, [road.notice("T1", bill.code)])
+    before = await deliver_all(flow, [flow.notice("T1", bill.code)])
     await as_owner(
         database,
         f"ALTER TABLE delivery ATTACH PARTITION delivery_{month} FOR VALUES FROM"
         " (vienphi_first_id(date_trunc('month', current_date)::date))"
         " TO (vienphi_first_id((date_trunc('month', current_date) + interval '1 month')::date))",
     )
-    after = await deliver_all(road, [road.notice("T1", bill.code)])
+    after = await deliver_all(flow, [flow.notice("T1", bill.code)])
 
     assert (before, after) == ([Unavailable], [Verdict.ACCEPTED])
-    assert await dead_letters(road) == 0
+    assert await dead_letters(flow) == 0
 
 
 @pytest.mark.parametrize("text", ["a text with \x00 in it", "half a character \ud800", "\udfff"])
 async def test_delivery_whose_text_cannot_be_stored_is_a_dead_letter_and_the_others_are_booked(
-    road: Road, text: str
+    flow: PaymentFlow, text: str
 ) -> None:
-    bill = await road.bill()
-    notices = [road.notice(f"T{number}", bill.code, amount=1_000) for number in range(6)]
-    notices[3] = replace(road.notice("T3", "x"), transfer_text=text)
+    bill = await flow.bill()
+    notices = [flow.notice(f"T{number}", bill.code, amount=1_000) for number in range(6)]
+    notices[3] = replace(flow.notice("T3", "x"), transfer_text=text)
 
-    answers = await deliver_all(road, notices)
+    answers = await deliver_all(flow, notices)
 
     assert answers[3] is Verdict.STORED
     assert Unavailable not in answers
-    assert await dead_letters(road) == 1
-    await assert_books_are_right(road.context.database)
+    assert await dead_letters(flow) == 1
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_error_that_passes_is_no_dead_letter(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_error_that_passes_is_no_dead_letter(flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch) -> None:
     """A unique violation by a race, say: the same delivery is tried once more before it is stored apart."""
     failures = iter([InvalidValue("once")])
 
@@ -212,8 +212,8 @@ async def test_error_that_passes_is_no_dead_letter(road: Road, monkeypatch: pyte
             raise error
         return await apply_deliveries(tx, deliveries, context)
 
-    bill = await road.bill()
+    bill = await flow.bill()
     monkeypatch.setattr(intake_module, "apply_deliveries", fail_once)
 
-    assert await deliver_all(road, [road.notice("T1", bill.code)]) == [Verdict.ACCEPTED]
-    assert await dead_letters(road) == 0
+    assert await deliver_all(flow, [flow.notice("T1", bill.code)]) == [Verdict.ACCEPTED]
+    assert await dead_letters(flow) == 0

@@ -30,8 +30,8 @@ from providers.contract import Payer
 from tests.builders import visit_document
 from tests.conftest import DatabaseAddress
 from tests.interop.xml130.claim_files import claim_file, hoso, visit_blocks
+from tests.services.flow import Bill, PaymentFlow, assert_books_are_right, find_doubts
 from tests.services.persons import actors
-from tests.services.road import Bill, Road, assert_books_are_right, find_doubts
 
 PATIENT = {
     "HO_TEN": "Nguyễn Văn Thử",
@@ -44,80 +44,82 @@ TABLES = ("visit_patient", "visit_document", "claim_file", "payment_origin", "de
 KEPT = ("visit", "visit_version", "invoice", "invoice_line", "invoice_input", "payment", "allocation", "posting")
 
 
-async def counts(road: Road, *tables: str) -> dict[str, int]:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def counts(flow: PaymentFlow, *tables: str) -> dict[str, int]:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         return {table: await tx.fetchval(f"SELECT count(*) FROM {table}") for table in tables or TABLES}
 
 
-async def paid_bill(road: Road, ma_lk: str = "LK0001", *, patient: dict[str, str] | None = None) -> Bill:
-    organization_id = road.hospital.organization_id
+async def paid_bill(flow: PaymentFlow, ma_lk: str = "LK0001", *, patient: dict[str, str] | None = None) -> Bill:
+    organization_id = flow.hospital.organization_id
     document = visit_document(ma_lk=ma_lk, patient=patient or PATIENT)
-    visit = await take_visit(road.context, organization_id, document, actor=Actor.system())
+    visit = await take_visit(flow.context, organization_id, document, actor=Actor.system())
     assert visit is not None
-    bill = await road.intent([await issue_invoice(road.context, organization_id, visit.id, actor=Actor.system())])
+    bill = await flow.intent([await issue_invoice(flow.context, organization_id, visit.id, actor=Actor.system())])
     payer = Payer(name="NGUYEN VAN THU", account="0001", bank="970436")
-    await road.deliver(road.notice(f"T-{ma_lk}", f"{bill.code} NGUYEN VAN THU", payer=payer))
+    await flow.deliver(flow.notice(f"T-{ma_lk}", f"{bill.code} NGUYEN VAN THU", payer=payer))
     return bill
 
 
-def turn(road: Road, **by: float) -> None:
-    now = road.context.clock() + timedelta(**by)
-    road.context.clock = lambda: now
+def turn(flow: PaymentFlow, **by: float) -> None:
+    now = flow.context.clock() + timedelta(**by)
+    flow.context.clock = lambda: now
 
 
-async def assert_recomputes(road: Road, invoices: int) -> None:
-    outcomes = [each.outcome async for each in recompute(road.context.database)]
+async def assert_recomputes(flow: PaymentFlow, invoices: int) -> None:
+    outcomes = [each.outcome async for each in recompute(flow.context.database)]
     assert sum(outcome.tally.bills for outcome in outcomes) == invoices
     assert all(not outcome.changes for outcome in outcomes)
 
 
-async def test_payers_and_raw_messages_leave_after_their_days_and_the_books_stay(road: Road) -> None:
-    organization_id = road.hospital.organization_id
-    await paid_bill(road)
-    await seal_once(road.context, organization_id)
-    before = await counts(road, *KEPT)
+async def test_payers_and_raw_messages_leave_after_their_days_and_the_books_stay(flow: PaymentFlow) -> None:
+    organization_id = flow.hospital.organization_id
+    await paid_bill(flow)
+    await seal_once(flow.context, organization_id)
+    before = await counts(flow, *KEPT)
 
-    turn(road, days=399)
-    early = await erase_once(road.context, organization_id, Retention(idempotency_days=1000))
-    kept_early = await counts(road, "payment_origin", "delivery_body")
-    turn(road, days=2)
-    late = await erase_once(road.context, organization_id, Retention(idempotency_days=1000))
+    turn(flow, days=399)
+    early = await erase_once(flow.context, organization_id, Retention(idempotency_days=1000))
+    kept_early = await counts(flow, "payment_origin", "delivery_body")
+    turn(flow, days=2)
+    late = await erase_once(flow.context, organization_id, Retention(idempotency_days=1000))
 
     assert (early, kept_early, late) == (0, {"payment_origin": 1, "delivery_body": 1}, 2)
-    assert await counts(road, "payment_origin", "delivery_body") == {"payment_origin": 0, "delivery_body": 0}
-    assert await counts(road, *KEPT) == before
-    await assert_books_are_right(road.context.database)
-    await assert_recomputes(road, 1)
+    assert await counts(flow, "payment_origin", "delivery_body") == {"payment_origin": 0, "delivery_body": 0}
+    assert await counts(flow, *KEPT) == before
+    await assert_books_are_right(flow.context.database)
+    await assert_recomputes(flow, 1)
 
 
-async def test_each_retention_is_its_own(road: Road) -> None:
-    organization_id = road.hospital.organization_id
-    await paid_bill(road)
-    turn(road, days=3)
+async def test_each_retention_is_its_own(flow: PaymentFlow) -> None:
+    organization_id = flow.hospital.organization_id
+    await paid_bill(flow)
+    turn(flow, days=3)
 
-    await erase_once(road.context, organization_id, Retention(body_days=2))
+    await erase_once(flow.context, organization_id, Retention(body_days=2))
 
-    assert await counts(road, "payment_origin", "delivery_body") == {"payment_origin": 1, "delivery_body": 0}
+    assert await counts(flow, "payment_origin", "delivery_body") == {"payment_origin": 1, "delivery_body": 0}
 
 
-async def test_payer_and_message_of_an_open_exception_stay_until_it_is_closed(road: Road, owner: Database) -> None:
-    organization_id = road.hospital.organization_id
+async def test_payer_and_message_of_an_open_exception_stay_until_it_is_closed(
+    flow: PaymentFlow, owner: Database
+) -> None:
+    organization_id = flow.hospital.organization_id
     payer = Payer(name="NGUYEN VAN THU", account="0001", bank="970436")
-    await road.deliver(road.notice("T1", "no code at all", payer=payer))
-    turn(road, days=500)
+    await flow.deliver(flow.notice("T1", "no code at all", payer=payer))
+    turn(flow, days=500)
 
-    await erase_once(road.context, organization_id, Retention())
-    held = await counts(road, "payment_origin")
+    await erase_once(flow.context, organization_id, Retention())
+    held = await counts(flow, "payment_origin")
     async with owner.transaction(organization_id) as tx:
         await tx.execute("UPDATE exception_case SET state = 'closed'")
-    await erase_once(road.context, organization_id, Retention())
+    await erase_once(flow.context, organization_id, Retention())
 
-    assert (held, await counts(road, "payment_origin")) == ({"payment_origin": 1}, {"payment_origin": 0})
+    assert (held, await counts(flow, "payment_origin")) == ({"payment_origin": 1}, {"payment_origin": 0})
 
 
-async def test_idempotency_keys_leave_after_their_days(road: Road) -> None:
-    organization_id = road.hospital.organization_id
-    async with road.context.database.transaction(organization_id) as tx:
+async def test_idempotency_keys_leave_after_their_days(flow: PaymentFlow) -> None:
+    organization_id = flow.hospital.organization_id
+    async with flow.context.database.transaction(organization_id) as tx:
         for number, days in enumerate((29, 31)):
             await add_key(
                 tx,
@@ -126,46 +128,46 @@ async def test_idempotency_keys_leave_after_their_days(road: Road) -> None:
                 key=str(number),
                 request_hash=bytes(32),
                 is_new=True,
-                subjects=[road.context.ids.new()],
-                recorded_at=road.context.clock() - timedelta(days=days),
+                subjects=[flow.context.ids.new()],
+                recorded_at=flow.context.clock() - timedelta(days=days),
             )
 
-    assert await erase_once(road.context, organization_id, Retention()) == 1
-    async with road.context.database.transaction(organization_id) as tx:
+    assert await erase_once(flow.context, organization_id, Retention()) == 1
+    async with flow.context.database.transaction(organization_id) as tx:
         assert [row["key"] for row in await tx.fetch("SELECT key FROM idempotency_key")] == ["0"]
 
 
-async def test_documents_leave_ten_years_after_their_closed_year(road: Road) -> None:
-    organization_id = road.hospital.organization_id
-    await paid_bill(road)
-    await take_claim_file(road.context, organization_id, claim_file(), actor=Actor.system())
-    today = business_date(road.context.clock())
-    before = await counts(road, *KEPT)
+async def test_documents_leave_ten_years_after_their_closed_year(flow: PaymentFlow) -> None:
+    organization_id = flow.hospital.organization_id
+    await paid_bill(flow)
+    await take_claim_file(flow.context, organization_id, claim_file(), actor=Actor.system())
+    today = business_date(flow.context.clock())
+    before = await counts(flow, *KEPT)
 
-    turn(road, days=1)
-    await close_day(road.context, organization_id, today, actor=Actor.system())
+    turn(flow, days=1)
+    await close_day(flow.context, organization_id, today, actor=Actor.system())
     last_day = datetime(today.year + 11, 1, 1, tzinfo=UTC) - timedelta(days=1)
-    road.context.clock = lambda: last_day
-    await erase_once(road.context, organization_id, Retention())
-    kept = await counts(road, "visit_patient", "visit_document", "claim_file")
-    turn(road, days=2)
-    await erase_once(road.context, organization_id, Retention())
+    flow.context.clock = lambda: last_day
+    await erase_once(flow.context, organization_id, Retention())
+    kept = await counts(flow, "visit_patient", "visit_document", "claim_file")
+    turn(flow, days=2)
+    await erase_once(flow.context, organization_id, Retention())
 
     assert kept == {"visit_patient": 2, "visit_document": 2, "claim_file": 1}
-    assert await counts(road, "visit_patient", "visit_document", "claim_file") == dict.fromkeys(kept, 0)
-    assert await counts(road, *KEPT) == before
-    await assert_books_are_right(road.context.database)
-    await assert_recomputes(road, 1)
+    assert await counts(flow, "visit_patient", "visit_document", "claim_file") == dict.fromkeys(kept, 0)
+    assert await counts(flow, *KEPT) == before
+    await assert_books_are_right(flow.context.database)
+    await assert_recomputes(flow, 1)
 
 
-async def test_documents_of_a_year_with_an_open_day_stay(road: Road) -> None:
-    organization_id = road.hospital.organization_id
-    await paid_bill(road)
-    turn(road, days=12 * 366)
+async def test_documents_of_a_year_with_an_open_day_stay(flow: PaymentFlow) -> None:
+    organization_id = flow.hospital.organization_id
+    await paid_bill(flow)
+    turn(flow, days=12 * 366)
 
-    await erase_once(road.context, organization_id, Retention())
+    await erase_once(flow.context, organization_id, Retention())
 
-    assert (await counts(road, "visit_document"))["visit_document"] == 1
+    assert (await counts(flow, "visit_document"))["visit_document"] == 1
 
 
 def test_documents_are_kept_ten_years_at_least() -> None:
@@ -176,75 +178,75 @@ def test_documents_are_kept_ten_years_at_least() -> None:
 
 
 @pytest.fixture
-async def owner(road: Road, database: DatabaseAddress) -> AsyncIterator[Database]:
+async def owner(flow: PaymentFlow, database: DatabaseAddress) -> AsyncIterator[Database]:
     owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=2))
     yield owner
     await owner.close()
 
 
 @pytest.fixture
-async def admin(road: Road, database: DatabaseAddress) -> Actor:
-    [admin] = await actors(database, road.context, ("desk-admin", "Quản trị"))
+async def admin(flow: PaymentFlow, database: DatabaseAddress) -> Actor:
+    [admin] = await actors(database, flow.context, ("desk-admin", "Quản trị"))
     return admin
 
 
-async def audits(road: Road) -> list[Any]:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def audits(flow: PaymentFlow) -> list[Any]:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         return await tx.fetch("SELECT acting_for, subject_kind FROM audit WHERE action = 'patient_erased'")
 
 
 @pytest.mark.parametrize(("by", "number"), [("citizen_number", "001080000001"), ("hospital_number", " BN-1 ")])
-async def test_one_patient_is_erased_and_nobody_else(road: Road, admin: Actor, by: str, number: str) -> None:
-    organization_id = road.hospital.organization_id
-    bill = await paid_bill(road, "LK1")
-    await paid_bill(road, "LK2")
-    await paid_bill(road, "LK3", patient={**PATIENT, "HO_TEN": "Trần B", "SO_CCCD": "002", "MA_BN": "BN-2"})
-    await seal_once(road.context, organization_id)
-    before = await counts(road, *KEPT)
+async def test_one_patient_is_erased_and_nobody_else(flow: PaymentFlow, admin: Actor, by: str, number: str) -> None:
+    organization_id = flow.hospital.organization_id
+    bill = await paid_bill(flow, "LK1")
+    await paid_bill(flow, "LK2")
+    await paid_bill(flow, "LK3", patient={**PATIENT, "HO_TEN": "Trần B", "SO_CCCD": "002", "MA_BN": "BN-2"})
+    await seal_once(flow.context, organization_id)
+    before = await counts(flow, *KEPT)
 
-    erased = await erase_patient(road.context, organization_id, PatientNumber(by, number), actor=admin, is_trial=False)
+    erased = await erase_patient(flow.context, organization_id, PatientNumber(by, number), actor=admin, is_trial=False)
 
     assert erased.visits == 2
-    assert await counts(road) == {
+    assert await counts(flow) == {
         **dict.fromkeys(TABLES, 1),
         "claim_file": 0,
     }
-    assert await counts(road, *KEPT) == before
-    assert [(row["acting_for"], row["subject_kind"]) for row in await audits(road)] == [(admin.person, "visit")] * 2
-    await seal_once(road.context, organization_id)
-    await assert_books_are_right(road.context.database)
-    await assert_recomputes(road, 3)
-    assert (await road.read(bill.intent_id))["instruction"] is None
+    assert await counts(flow, *KEPT) == before
+    assert [(row["acting_for"], row["subject_kind"]) for row in await audits(flow)] == [(admin.person, "visit")] * 2
+    await seal_once(flow.context, organization_id)
+    await assert_books_are_right(flow.context.database)
+    await assert_recomputes(flow, 3)
+    assert (await flow.read(bill.intent_id))["instruction"] is None
     with pytest.raises(NotFound):
-        await erase_patient(road.context, organization_id, PatientNumber(by, number), actor=admin, is_trial=False)
+        await erase_patient(flow.context, organization_id, PatientNumber(by, number), actor=admin, is_trial=False)
 
 
-async def test_trial_counts_the_same_and_erases_nothing(road: Road, admin: Actor) -> None:
-    organization_id = road.hospital.organization_id
-    await paid_bill(road)
-    before = await counts(road, *TABLES, *KEPT, "audit")
+async def test_trial_counts_the_same_and_erases_nothing(flow: PaymentFlow, admin: Actor) -> None:
+    organization_id = flow.hospital.organization_id
+    await paid_bill(flow)
+    before = await counts(flow, *TABLES, *KEPT, "audit")
     patient = PatientNumber("ma_lk", "LK0001")
 
-    trial = await erase_patient(road.context, organization_id, patient, actor=admin, is_trial=True)
+    trial = await erase_patient(flow.context, organization_id, patient, actor=admin, is_trial=True)
 
-    assert await counts(road, *TABLES, *KEPT, "audit") == before
-    assert trial == await erase_patient(road.context, organization_id, patient, actor=admin, is_trial=False)
+    assert await counts(flow, *TABLES, *KEPT, "audit") == before
+    assert trial == await erase_patient(flow.context, organization_id, patient, actor=admin, is_trial=False)
 
 
-async def test_message_that_came_twice_is_erased_both_times(road: Road, admin: Actor) -> None:
-    bill, other = await road.bill("LK1"), await road.bill("LK2")
-    async with Intake(road.context) as intake:
+async def test_message_that_came_twice_is_erased_both_times(flow: PaymentFlow, admin: Actor) -> None:
+    bill, other = await flow.bill("LK1"), await flow.bill("LK2")
+    async with Intake(flow.context) as intake:
         for transaction, code in (("T1", bill.code), ("T1", bill.code), ("T2", other.code)):
-            delivery = road.delivery(road.notice(transaction, code))
+            delivery = flow.delivery(flow.notice(transaction, code))
             body = f'{{"text": "{code} NGUYEN VAN THU"}}'.encode()
             await intake.submit(replace(delivery, callback=replace(delivery.callback, body=body)))
 
     erased = await erase_patient(
-        road.context, road.hospital.organization_id, PatientNumber("ma_lk", "LK1"), actor=admin, is_trial=False
+        flow.context, flow.hospital.organization_id, PatientNumber("ma_lk", "LK1"), actor=admin, is_trial=False
     )
 
     assert erased.rows["delivery_body"] == 2
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         [row] = await tx.fetch("SELECT body FROM delivery_body")
     assert other.code.encode() in bytes(row["body"])
 
@@ -256,28 +258,28 @@ async def test_patient_without_a_number_is_nobody(number: str) -> None:
 
 
 async def test_erasing_takes_a_person_and_stays_in_its_organization(
-    road: Road, admin: Actor, database: DatabaseAddress
+    flow: PaymentFlow, admin: Actor, database: DatabaseAddress
 ) -> None:
-    await paid_bill(road)
+    await paid_bill(flow)
     patient = PatientNumber("hospital_number", "BN-1")
 
     with pytest.raises(PersonNeeded):
-        await erase_patient(road.context, road.hospital.organization_id, patient, actor=Actor.system(), is_trial=False)
+        await erase_patient(flow.context, flow.hospital.organization_id, patient, actor=Actor.system(), is_trial=False)
     with pytest.raises(NotFound):
-        await erase_patient(road.context, OrganizationId(2), patient, actor=admin, is_trial=False)
-    assert (await counts(road, "visit_patient"))["visit_patient"] == 1
+        await erase_patient(flow.context, OrganizationId(2), patient, actor=admin, is_trial=False)
+    assert (await counts(flow, "visit_patient"))["visit_patient"] == 1
 
 
-async def test_file_that_others_came_in_keeps_their_visits_alone(road: Road, admin: Actor) -> None:
-    organization_id = road.hospital.organization_id
+async def test_file_that_others_came_in_keeps_their_visits_alone(flow: PaymentFlow, admin: Actor) -> None:
+    organization_id = flow.hospital.organization_id
     file = claim_file(*(hoso(*visit_blocks(f"LK-{number}")) for number in range(3)))
-    await take_claim_file(road.context, organization_id, file, actor=Actor.system())
+    await take_claim_file(flow.context, organization_id, file, actor=Actor.system())
 
     erased = await erase_patient(
-        road.context, organization_id, PatientNumber("ma_lk", "LK-1"), actor=admin, is_trial=False
+        flow.context, organization_id, PatientNumber("ma_lk", "LK-1"), actor=admin, is_trial=False
     )
 
-    async with road.context.database.transaction(organization_id) as tx:
+    async with flow.context.database.transaction(organization_id) as tx:
         [row] = await tx.fetch("SELECT content, signature FROM claim_file")
     assert (erased.rows["claim_file"], erased.rows["claim_file_of_others"]) == (1, 0)
     kept = hoso(*visit_blocks("LK-0")) + hoso(*visit_blocks("LK-2"))
@@ -285,17 +287,17 @@ async def test_file_that_others_came_in_keeps_their_visits_alone(road: Road, adm
     assert hoso(*visit_blocks("LK-1")).encode() not in bytes(row["content"])
 
 
-async def test_erased_visit_says_so_where_its_document_is_wanted(road: Road, admin: Actor) -> None:
-    organization_id = road.hospital.organization_id
-    visit = await take_visit(road.context, organization_id, visit_document(patient=PATIENT), actor=Actor.system())
+async def test_erased_visit_says_so_where_its_document_is_wanted(flow: PaymentFlow, admin: Actor) -> None:
+    organization_id = flow.hospital.organization_id
+    visit = await take_visit(flow.context, organization_id, visit_document(patient=PATIENT), actor=Actor.system())
     assert visit is not None
     await erase_patient(
-        road.context, organization_id, PatientNumber("hospital_number", "BN-1"), actor=admin, is_trial=False
+        flow.context, organization_id, PatientNumber("hospital_number", "BN-1"), actor=admin, is_trial=False
     )
 
-    assert (await find_visit(road.context, organization_id, visit.id))["document"] is None
+    assert (await find_visit(flow.context, organization_id, visit.id))["document"] is None
     with pytest.raises(Exception, match="erased"):
-        await issue_invoice(road.context, organization_id, visit.id, actor=Actor.system())
+        await issue_invoice(flow.context, organization_id, visit.id, actor=Actor.system())
 
 
 async def partitions(owner: Database) -> set[str]:
@@ -303,9 +305,11 @@ async def partitions(owner: Database) -> set[str]:
         return {row["name"] for row in await reader.fetch("SELECT inhrelid::regclass::text AS name FROM pg_inherits")}
 
 
-async def test_partitions_past_their_retention_are_detached_and_needed_ones_stay(road: Road, owner: Database) -> None:
-    organization_id = road.hospital.organization_id
-    now = road.context.clock()
+async def test_partitions_past_their_retention_are_detached_and_needed_ones_stay(
+    flow: PaymentFlow, owner: Database
+) -> None:
+    organization_id = flow.hospital.organization_id
+    now = flow.context.clock()
     months = [(now - timedelta(days=days)).strftime("%Y%m") for days in (390, 350)]
     async with owner.installation(writing=True) as reader:
         await reader.fetchval("SELECT vienphi_make_partitions(to_date($1, 'YYYYMM'))", months[0])
@@ -324,8 +328,8 @@ async def test_partitions_past_their_retention_are_detached_and_needed_ones_stay
 
     first = await detach_old_partitions(owner, retention, now=now, drops=False)
     left = await partitions(owner)
-    await hand_out_once(road.context, organization_id)
-    await erase_once(road.context, organization_id, retention)
+    await hand_out_once(flow.context, organization_id)
+    await erase_once(flow.context, organization_id, retention)
     second = await detach_old_partitions(owner, retention, now=now, drops=True)
 
     needed = {f"outbox_{months[0]}", f"delivery_body_{months[0]}"}
@@ -341,7 +345,7 @@ async def test_partitions_past_their_retention_are_detached_and_needed_ones_stay
     async with owner.installation(writing=True) as reader:
         assert await reader.fetchval(f"SELECT count(*) FROM delivery_body_{months[1]}") == 0
         assert await reader.fetchval("SELECT to_regclass($1)", f"outbox_{months[0]}") is None
-    await paid_bill(road)
+    await paid_bill(flow)
 
 
 async def test_audit_never_leaves(owner: Database) -> None:
@@ -351,12 +355,12 @@ async def test_audit_never_leaves(owner: Database) -> None:
 
 
 async def test_dead_letter_is_emptied_once_it_has_ended_and_kept_whole_while_it_waits(
-    road: Road, admin: Actor, database: DatabaseAddress
+    flow: PaymentFlow, admin: Actor, database: DatabaseAddress
 ) -> None:
-    organization_id = road.hospital.organization_id
-    [other] = await actors(database, road.context, ("desk-two", "Người thứ hai"))
-    delivery = road.delivery(road.notice("T1", "K7ABCDEFR NGUYEN VAN THU"))
-    async with road.context.database.transaction(organization_id) as tx:
+    organization_id = flow.hospital.organization_id
+    [other] = await actors(database, flow.context, ("desk-two", "Người thứ hai"))
+    delivery = flow.delivery(flow.notice("T1", "K7ABCDEFR NGUYEN VAN THU"))
+    async with flow.context.database.transaction(organization_id) as tx:
         await add_dead_letter(
             tx,
             delivery.id,
@@ -364,22 +368,22 @@ async def test_dead_letter_is_emptied_once_it_has_ended_and_kept_whole_while_it_
             replace(delivery.callback, body=b"NGUYEN VAN THU"),
             kept_headers={"x-test"},
             fault="22021",
-            verified=Verified(notices=b'["NGUYEN VAN THU"]', at=road.context.clock(), by="callback"),
+            verified=Verified(notices=b'["NGUYEN VAN THU"]', at=flow.context.clock(), by="callback"),
         )
-    turn(road, days=401)
+    turn(flow, days=401)
 
-    waiting = await erase_once(road.context, organization_id, Retention())
-    await propose_close(road.context, organization_id, delivery.id, reason="not ours", actor=admin)
-    await approve_close(road.context, organization_id, delivery.id, actor=other)
-    await seal_once(road.context, organization_id)
-    ended = await erase_once(road.context, organization_id, Retention())
-    again = await erase_once(road.context, organization_id, Retention())
+    waiting = await erase_once(flow.context, organization_id, Retention())
+    await propose_close(flow.context, organization_id, delivery.id, reason="not ours", actor=admin)
+    await approve_close(flow.context, organization_id, delivery.id, actor=other)
+    await seal_once(flow.context, organization_id)
+    ended = await erase_once(flow.context, organization_id, Retention())
+    again = await erase_once(flow.context, organization_id, Retention())
 
-    async with road.context.database.transaction(organization_id) as tx:
+    async with flow.context.database.transaction(organization_id) as tx:
         [row] = await tx.fetch("SELECT body, notices, headers, source_address, close_reason FROM dead_letter")
     assert (waiting, ended, again) == (0, 1, 0)
     assert (bytes(row["body"]), bytes(row["notices"]), row["source_address"]) == (b"", b"", "")
     assert row["close_reason"] == "not ours"
-    await seal_once(road.context, organization_id)
-    doubts = await find_doubts(road.context.database)
+    await seal_once(flow.context, organization_id)
+    doubts = await find_doubts(flow.context.database)
     assert not {name for name in doubts if "seal" in name}, doubts

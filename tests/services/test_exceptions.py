@@ -14,7 +14,7 @@ from billing.payments.domain.payment import Why
 from billing.payments.service.exception_terms import read_exception_terms, set_exception_terms
 from billing.payments.service.lists import list_exceptions
 from tests.conftest import DatabaseAddress
-from tests.services.road import Road
+from tests.services.flow import PaymentFlow
 
 
 @pytest.fixture
@@ -25,27 +25,27 @@ async def owned(database: DatabaseAddress) -> AsyncIterator[Database]:
     await opened.close()
 
 
-async def opened(road: Road) -> tuple[timedelta, object]:
+async def opened(flow: PaymentFlow) -> tuple[timedelta, object]:
     """How long after its opening the newest exception is due, and its owner."""
-    (row, *_) = await list_exceptions(road.context, road.hospital.organization_id, after=None, limit=1)
+    (row, *_) = await list_exceptions(flow.context, flow.hospital.organization_id, after=None, limit=1)
     return row["due_at"] - row["opened_at"], row["owner_id"]
 
 
-async def test_exception_is_due_by_our_table_and_owned_by_nobody_alone(road: Road) -> None:
-    await road.deliver(road.notice("T1", "no code at all"))
+async def test_exception_is_due_by_our_table_and_owned_by_nobody_alone(flow: PaymentFlow) -> None:
+    await flow.deliver(flow.notice("T1", "no code at all"))
 
-    due, owner_id = await opened(road)
+    due, owner_id = await opened(flow)
 
     assert abs(due - DEFAULT_TERMS[Why.NO_REFERENCE].due) < timedelta(seconds=1)
     assert owner_id is None
 
 
-async def test_organization_sets_its_own_term_and_owner_by_reason(road: Road, owned: Database) -> None:
-    organization_id = road.hospital.organization_id
+async def test_organization_sets_its_own_term_and_owner_by_reason(flow: PaymentFlow, owned: Database) -> None:
+    organization_id = flow.hospital.organization_id
     await set_exception_terms(owned, organization_id, Why.NO_REFERENCE, due=timedelta(hours=9), owner_name="Thu ngân")
 
-    await road.deliver(road.notice("T1", "no code at all"))
-    due, owner_id = await opened(road)
+    await flow.deliver(flow.notice("T1", "no code at all"))
+    due, owner_id = await opened(flow)
     terms = await read_exception_terms(owned, organization_id)
 
     assert abs(due - timedelta(hours=9)) < timedelta(seconds=1)
@@ -54,13 +54,13 @@ async def test_organization_sets_its_own_term_and_owner_by_reason(road: Road, ow
     assert terms[Reason.REVIEW] == DEFAULT_TERMS[Reason.REVIEW]
 
 
-async def test_exceptions_are_listed_newest_first_whatever_their_ids_are_made_of(road: Road) -> None:
+async def test_exceptions_are_listed_newest_first_whatever_their_ids_are_made_of(flow: PaymentFlow) -> None:
     for number in range(4):
-        await road.deliver(road.notice(f"T{number}", "no code at all"))
-        await road.deliver(road.notice(f"T{number}", "no code at all", fingerprint=b"another"))
+        await flow.deliver(flow.notice(f"T{number}", "no code at all"))
+        await flow.deliver(flow.notice(f"T{number}", "no code at all", fingerprint=b"another"))
 
     pages, after = [], None
-    while page := await list_exceptions(road.context, road.hospital.organization_id, after=after, limit=3):
+    while page := await list_exceptions(flow.context, flow.hospital.organization_id, after=after, limit=3):
         pages.append([row["opened_at"] for row in page])
         after = page[-1]["id"]
 
@@ -69,8 +69,8 @@ async def test_exceptions_are_listed_newest_first_whatever_their_ids_are_made_of
     assert opened_at == sorted(opened_at, reverse=True)
 
 
-async def test_terms_set_again_replace_the_earlier(road: Road, owned: Database) -> None:
-    organization_id = road.hospital.organization_id
+async def test_terms_set_again_replace_the_earlier(flow: PaymentFlow, owned: Database) -> None:
+    organization_id = flow.hospital.organization_id
     for hours, owner in ((9, "Thu ngân"), (10, None)):
         await set_exception_terms(owned, organization_id, Why.PAID_AGAIN, due=timedelta(hours=hours), owner_name=owner)
 
@@ -80,13 +80,13 @@ async def test_terms_set_again_replace_the_earlier(road: Road, owned: Database) 
 
 
 @pytest.mark.parametrize("due", [timedelta(0), timedelta(hours=-1), timedelta(minutes=90), timedelta(hours=721)])
-async def test_term_that_is_none_is_refused(road: Road, owned: Database, due: timedelta) -> None:
+async def test_term_that_is_none_is_refused(flow: PaymentFlow, owned: Database, due: timedelta) -> None:
     with pytest.raises(InvalidValue):
-        await set_exception_terms(owned, road.hospital.organization_id, Why.PAID_AGAIN, due=due)
+        await set_exception_terms(owned, flow.hospital.organization_id, Why.PAID_AGAIN, due=due)
 
 
-async def test_strange_owner_reason_or_organization_is_refused(road: Road, owned: Database) -> None:
-    organization_id, day = road.hospital.organization_id, timedelta(days=1)
+async def test_strange_owner_reason_or_organization_is_refused(flow: PaymentFlow, owned: Database) -> None:
+    organization_id, day = flow.hospital.organization_id, timedelta(days=1)
 
     with pytest.raises(NotFound):
         await set_exception_terms(owned, organization_id, Why.PAID_AGAIN, due=day, owner_name="Nobody")

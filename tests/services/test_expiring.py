@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
-from tests.worker.payment_event import TurnedClock
 
 from billing.checkout.service.expire import expire_once
 from billing.checkout.service.intents import IntentAlreadySucceeded, cancel_intent
@@ -14,19 +13,20 @@ from billing.db.database import Database
 from billing.payments.service.intake import Intake
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
-from tests.services.road import OWED, Bill, Road, assert_books_are_right
+from tests.services.flow import OWED, Bill, PaymentFlow, assert_books_are_right
+from tests.worker.webhook_env import ManualClock
 
 
 @dataclass(slots=True)
-class LateRoad(Road):
+class LateRoad(PaymentFlow):
     """A road whose clock is turned by hand."""
 
-    clock: TurnedClock
+    clock: ManualClock
 
 
 @pytest.fixture
 async def late(database: DatabaseAddress, app_database: Database) -> LateRoad:
-    clock = TurnedClock()
+    clock = ManualClock()
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
     context = build_context(app_database, clock=clock)
     account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
@@ -34,12 +34,12 @@ async def late(database: DatabaseAddress, app_database: Database) -> LateRoad:
     return LateRoad(context, hospital, account, clock)
 
 
-async def expire(road: Road) -> int:
-    return await expire_once(road.context, road.hospital.organization_id)
+async def expire(flow: PaymentFlow) -> int:
+    return await expire_once(flow.context, flow.hospital.organization_id)
 
 
-async def topics(road: Road) -> list[tuple[str, str]]:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def topics(flow: PaymentFlow) -> list[tuple[str, str]]:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         rows = await tx.fetch("SELECT topic, payload FROM outbox ORDER BY id")
     return [(row["topic"], row["payload"].get("state", "")) for row in rows]
 
@@ -169,6 +169,6 @@ async def test_cancel_against_expiry_ends_in_one_of_them_and_is_told_once(late: 
     assert sorted(ends) == sorted(states)
 
 
-async def cancel(road: Road, bill: Bill) -> None:
+async def cancel(flow: PaymentFlow, bill: Bill) -> None:
     with suppress(IntentAlreadySucceeded):
-        await cancel_intent(road.context, road.hospital.organization_id, bill.intent_id, actor=Actor.system())
+        await cancel_intent(flow.context, flow.hospital.organization_id, bill.intent_id, actor=Actor.system())

@@ -31,8 +31,8 @@ from billing.visit_accounts.service.record_visits import find_priced_visit, take
 from billing.visits.formats.visit_facts_json import SuppliedFacts
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
+from tests.services.flow import PaymentFlow
 from tests.services.persons import actors
-from tests.services.road import Road
 
 # A laboratory test of 300 000 đ, below 15 % of the base salary (379 500), outpatient off line by 1.14 at 50 %:
 # by default the fund pays 50 % (B-021), by the card's level 80 % × 50 % = 40 %.
@@ -49,20 +49,20 @@ def document(ma_lk: str = "LK1", *, facility: str = FACILITY_CODE) -> dict[str, 
 class Desk:
     """A hospital with two persons of finance; `also_a` is a second key of the first."""
 
-    road: Road
+    flow: PaymentFlow
     a: Actor
     also_a: Actor
     b: Actor
 
     @property
     def organization_id(self) -> OrganizationId:
-        return self.road.hospital.organization_id
+        return self.flow.hospital.organization_id
 
     async def propose(
         self, readings: Mapping[str, str], *, day: date = date(2026, 7, 1), facility: str = FACILITY_CODE
     ) -> Any:
         return await propose_readings(
-            self.road.context,
+            self.flow.context,
             self.organization_id,
             facility_code=facility,
             valid_from=day,
@@ -71,29 +71,29 @@ class Desk:
         )
 
     async def approve(self, readings_id: Any, actor: Actor) -> None:
-        await approve_proposed_readings(self.road.context, self.organization_id, readings_id, actor=actor)
+        await approve_proposed_readings(self.flow.context, self.organization_id, readings_id, actor=actor)
 
     async def set(self, readings: Mapping[str, str], **how: Any) -> None:
         await self.approve(await self.propose(readings, **how), self.b)
 
     async def quoted(self, told: dict[str, Any]) -> int:
-        quote = await estimate_visit(self.road.context, self.organization_id, told)
+        quote = await estimate_visit(self.flow.context, self.organization_id, told)
         return quote.visits[0].priced.shares.patient
 
     async def take(self, told: dict[str, Any]) -> Any:
-        taken = await take_visit(self.road.context, self.organization_id, told, actor=Actor.system())
+        taken = await take_visit(self.flow.context, self.organization_id, told, actor=Actor.system())
         assert taken is not None
         return taken
 
     async def invoice(self, visit_id: Any) -> Any:
-        context = self.road.context
+        context = self.flow.context
         return await issue_invoice(context, self.organization_id, visit_id, actor=Actor.system())
 
 
 @pytest.fixture
-async def desk(road: Road, database: DatabaseAddress) -> Desk:
-    a, also_a, b = await actors(database, road.context, ("books-one", "A"), ("books-two", "A"), ("books-three", "B"))
-    return Desk(road, a, also_a, b)
+async def desk(flow: PaymentFlow, database: DatabaseAddress) -> Desk:
+    a, also_a, b = await actors(database, flow.context, ("books-one", "A"), ("books-two", "A"), ("books-three", "B"))
+    return Desk(flow, a, also_a, b)
 
 
 async def test_readings_take_two_persons(desk: Desk) -> None:
@@ -110,12 +110,12 @@ async def test_readings_take_two_persons(desk: Desk) -> None:
         await desk.approve(readings_id, desk.b)
 
     assert await desk.quoted(document()) == BY_CARD_LEVEL
-    row = await find_readings(desk.road.context, desk.organization_id, readings_id)
+    row = await find_readings(desk.flow.context, desk.organization_id, readings_id)
     assert (row["proposed_by"], row["approved_by"], dict(row["readings"])) == ("A", "B", CARD_LEVEL)
 
 
 async def test_visit_invoice_quote_claim_check_and_what_if_agree(desk: Desk) -> None:
-    context, organization_id = desk.road.context, desk.organization_id
+    context, organization_id = desk.flow.context, desk.organization_id
     await desk.set(CARD_LEVEL)
 
     taken = await desk.take(document())
@@ -153,7 +153,7 @@ async def test_readings_hold_from_their_day_and_the_later_approved_of_one_day_wi
 
 async def test_two_facilities_of_one_organization_read_differently(desk: Desk, database: DatabaseAddress) -> None:
     owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=1))
-    setup = Setup(owner, desk.road.context.clock, Ids(desk.road.context.clock))
+    setup = Setup(owner, desk.flow.context.clock, Ids(desk.flow.context.clock))
     other = {"code": "01002", "name": "Cơ sở 2", "technical_level": "basic"}
     await setup.add_facility(desk.organization_id, **other)
     with pytest.raises(AlreadySetUp):
@@ -174,7 +174,7 @@ async def test_issued_invoice_keeps_the_readings_it_was_priced_by(desk: Desk) ->
     second = await desk.take(document("LK2"))
     await desk.invoice(second.id)
 
-    outcomes = [each.outcome async for each in recompute(desk.road.context.database)]
+    outcomes = [each.outcome async for each in recompute(desk.flow.context.database)]
 
     assert [change for outcome in outcomes for change in outcome.changes] == []
     assert sum(outcome.tally.now.patient for outcome in outcomes) == BY_DEFAULT + BY_CARD_LEVEL
@@ -188,7 +188,7 @@ async def test_readings_that_cannot_be_are_refused_and_nothing_is_kept(desk: Des
         await desk.propose({}, facility="99999")
     with pytest.raises(PersonNeeded):
         await propose_readings(
-            desk.road.context,
+            desk.flow.context,
             desk.organization_id,
             facility_code=FACILITY_CODE,
             valid_from=date(2026, 7, 1),
@@ -196,7 +196,7 @@ async def test_readings_that_cannot_be_are_refused_and_nothing_is_kept(desk: Des
             actor=Actor.system(),
         )
 
-    assert await list_all_readings(desk.road.context, desk.organization_id, limit=10) == []
+    assert await list_all_readings(desk.flow.context, desk.organization_id, limit=10) == []
 
 
 @pytest.mark.own_server
@@ -215,6 +215,6 @@ async def test_readings_of_another_organization_do_not_exist(desk: Desk) -> None
     readings_id = await desk.propose(CARD_LEVEL)
 
     with pytest.raises(NotFound):
-        await find_readings(desk.road.context, OrganizationId(2), readings_id)
+        await find_readings(desk.flow.context, OrganizationId(2), readings_id)
     with pytest.raises(NotFound):
-        await approve_proposed_readings(desk.road.context, OrganizationId(2), readings_id, actor=desk.b)
+        await approve_proposed_readings(desk.flow.context, OrganizationId(2), readings_id, actor=desk.b)

@@ -9,7 +9,7 @@ from billing.core.ids import ProviderAccountId
 from billing.core.reference_code import reference_code
 from tests.builders import build_context
 from tests.conftest import DatabaseAddress
-from tests.services.road import OWED, Road, assert_books_are_right
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.services.test_strong_and_weak_names import deliver, owed, payments, reasons, rows
 from tests.services.test_two_channels import _ITS_CLEARING_ACCOUNT, _SECOND_CONTRACT
 
@@ -17,10 +17,10 @@ NEW_PREFIX = "ZZ"
 
 
 @pytest.fixture
-async def new_code(road: Road, database: DatabaseAddress) -> str:
+async def new_code(flow: PaymentFlow, database: DatabaseAddress) -> str:
     """A code under a prefix that another process gives out while this one remembers the prefixes of before."""
-    await road.deliver(road.notice("T0", "chuyen tien", amount=1))
-    bill = await road.bill()
+    await flow.deliver(flow.notice("T0", "chuyen tien", amount=1))
+    bill = await flow.bill()
     code = reference_code(NEW_PREFIX, 7)
     owner = await asyncpg.connect(database.owner_url)
     await owner.execute("SELECT set_config('vienphi.organization', '1', false)")
@@ -31,48 +31,48 @@ async def new_code(road: Road, database: DatabaseAddress) -> str:
 
 
 @pytest.mark.parametrize("form", ["{} VIEN PHI", "MBVCB.100.{}", "ct den {}"])
-async def test_code_of_a_new_prefix_is_booked_at_once(road: Road, new_code: str, form: str) -> None:
-    await road.deliver(road.notice("T1", form.format(new_code)))
+async def test_code_of_a_new_prefix_is_booked_at_once(flow: PaymentFlow, new_code: str, form: str) -> None:
+    await flow.deliver(flow.notice("T1", form.format(new_code)))
 
-    assert await owed(road) == [0]
-    assert "no_reference" not in (await reasons(road))[1:]
-    await assert_books_are_right(road.context.database)
-
-
-async def test_mangled_code_of_a_new_prefix_is_booked_at_once(road: Road, new_code: str) -> None:
-    await road.deliver(road.notice("T1", f"{new_code[:4]} {new_code[4:]}"))
-
-    assert await owed(road) == [0]
+    assert await owed(flow) == [0]
+    assert "no_reference" not in (await reasons(flow))[1:]
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_code_of_a_prefix_of_another_is_no_code_of_ours(road: Road) -> None:
-    await road.bill()
+async def test_mangled_code_of_a_new_prefix_is_booked_at_once(flow: PaymentFlow, new_code: str) -> None:
+    await flow.deliver(flow.notice("T1", f"{new_code[:4]} {new_code[4:]}"))
 
-    await road.deliver(road.notice("T1", reference_code("YY", 7)))
+    assert await owed(flow) == [0]
 
-    assert await owed(road) == [OWED]
-    assert await reasons(road) == ["no_reference"]
+
+async def test_code_of_a_prefix_of_another_is_no_code_of_ours(flow: PaymentFlow) -> None:
+    await flow.bill()
+
+    await flow.deliver(flow.notice("T1", reference_code("YY", 7)))
+
+    assert await owed(flow) == [OWED]
+    assert await reasons(flow) == ["no_reference"]
 
 
 @pytest.mark.parametrize("batched", [False, True])
 async def test_second_channel_that_was_added_meanwhile_is_a_channel(
-    road: Road, database: DatabaseAddress, batched: bool
+    flow: PaymentFlow, database: DatabaseAddress, batched: bool
 ) -> None:
     """Both accounts are remembered as the only channel of their bank account."""
-    assert road.account.channels == 1
-    second_id = ProviderAccountId(road.context.ids.new())
+    assert flow.account.channels == 1
+    second_id = ProviderAccountId(flow.context.ids.new())
     owner = await asyncpg.connect(database.owner_url)
     await owner.execute("SELECT set_config('vienphi.organization', '1', false)")
     await owner.execute(_SECOND_CONTRACT, second_id)
-    await owner.execute(_ITS_CLEARING_ACCOUNT, road.context.ids.new(), str(second_id))
+    await owner.execute(_ITS_CLEARING_ACCOUNT, flow.context.ids.new(), str(second_id))
     await owner.close()
-    second = await build_context(road.context.database).accounts.find(road.hospital.organization_id, "second")
+    second = await build_context(flow.context.database).accounts.find(flow.hospital.organization_id, "second")
     assert second is not None
     notices = [
-        road.notice(name, "chuyen tien", fact_keys=frozenset({f"transaction:{name}"}), bank_reference="")
+        flow.notice(name, "chuyen tien", fact_keys=frozenset({f"transaction:{name}"}), bank_reference="")
         for name in ("T1", "B1")
     ]
-    await deliver(road, (notices[0], road.account), (notices[1], replace(second, channels=1)), batched=batched)
+    await deliver(flow, (notices[0], flow.account), (notices[1], replace(second, channels=1)), batched=batched)
 
-    assert await payments(road) == [OWED, OWED]
-    assert len(await rows(road, "SELECT FROM payment_hold")) == 1
+    assert await payments(flow) == [OWED, OWED]
+    assert len(await rows(flow, "SELECT FROM payment_hold")) == 1

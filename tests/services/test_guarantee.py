@@ -8,64 +8,64 @@ from billing.invoices.service.reprice import recompute
 from billing.ledger.service.balances import read_balances
 from billing.visit_accounts.service.record_visits import take_visit
 from tests.builders import service_line, visit_document
-from tests.services.road import OWED, Road, assert_books_are_right
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right
 
 # The visit of the builders: 116 000 co-payment and 20 000 self-pay are the patient's. Half of it is insured.
 HALF = {"covers": ["copay", "self_pay"], "coinsurance_pct": "50"}
 GUARANTEED = HALF | {"guaranteed_by": "Bảo Việt"}
 
 
-async def issue(road: Road, terms: dict[str, Any], *more: dict[str, Any]) -> dict[str, Any]:
-    organization_id = road.hospital.organization_id
+async def issue(flow: PaymentFlow, terms: dict[str, Any], *more: dict[str, Any]) -> dict[str, Any]:
+    organization_id = flow.hospital.organization_id
     document = visit_document() | {"private_insurance": terms}
     document["lines"] += more
-    taken = await take_visit(road.context, organization_id, document, actor=Actor.system())
+    taken = await take_visit(flow.context, organization_id, document, actor=Actor.system())
     assert taken is not None
-    invoice_id = await issue_invoice(road.context, organization_id, taken.id, actor=Actor.system())
-    return dict(await find_invoice(road.context, organization_id, invoice_id))
+    invoice_id = await issue_invoice(flow.context, organization_id, taken.id, actor=Actor.system())
+    return dict(await find_invoice(flow.context, organization_id, invoice_id))
 
 
-async def receivables(road: Road) -> dict[str, int]:
-    balances = await read_balances(road.context, road.hospital.organization_id)
+async def receivables(flow: PaymentFlow) -> dict[str, int]:
+    balances = await read_balances(flow.context, flow.hospital.organization_id)
     return {row.role: row.debit - row.credit for row in balances if row.role.startswith("receivable_")}
 
 
-async def test_without_a_guarantee_the_patient_owes_the_whole(road: Road) -> None:
-    invoice = await issue(road, HALF)
+async def test_without_a_guarantee_the_patient_owes_the_whole(flow: PaymentFlow) -> None:
+    invoice = await issue(flow, HALF)
 
     assert (invoice["owed"], invoice["private_share"], invoice["guarantor"]) == (OWED, 0, "")
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_guaranteed_part_is_owed_by_the_insurer_and_stays_when_the_patient_has_paid(road: Road) -> None:
-    invoice = await issue(road, GUARANTEED)
+async def test_guaranteed_part_is_owed_by_the_insurer_and_stays_when_the_patient_has_paid(flow: PaymentFlow) -> None:
+    invoice = await issue(flow, GUARANTEED)
     assert (invoice["owed"], invoice["private_share"], invoice["insurer_share"]) == (68_000, 68_000, 464_000)
     assert invoice["guarantor"] == "Bảo Việt"
 
-    bill = await road.intent([invoice["id"]])
-    await road.deliver(road.notice("T1", bill.code, amount=68_000))
+    bill = await flow.intent([invoice["id"]])
+    await flow.deliver(flow.notice("T1", bill.code, amount=68_000))
 
-    paid = await find_invoice(road.context, road.hospital.organization_id, invoice["id"])
+    paid = await find_invoice(flow.context, flow.hospital.organization_id, invoice["id"])
     assert (paid["owed"], paid["allocated"]) == (0, 68_000)
-    assert await receivables(road) == {
+    assert await receivables(flow) == {
         "receivable_patient": 0,
         "receivable_insurer": 464_000,
         "receivable_other": 0,
         "receivable_private": 68_000,
     }
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_further_invoice_asks_each_payer_for_what_came_since_up_to_the_limit(road: Road) -> None:
+async def test_further_invoice_asks_each_payer_for_what_came_since_up_to_the_limit(flow: PaymentFlow) -> None:
     # The limit of 75 000 lets the insurer pay 7 000 more of the further 20 000 of the patient.
     terms = GUARANTEED | {"limit": "75000"}
-    first = await issue(road, terms)
-    second = await issue(road, terms, service_line(9, name="Siêu âm", group=2, price="100000"))
+    first = await issue(flow, terms)
+    second = await issue(flow, terms, service_line(9, name="Siêu âm", group=2, price="100000"))
 
     assert [(row["patient_share"], row["private_share"]) for row in (first, second)] == [
         (68_000, 68_000),
         (13_000, 7_000),
     ]
-    changes = [change async for each in recompute(road.context.database) for change in each.outcome.changes]
+    changes = [change async for each in recompute(flow.context.database) for change in each.outcome.changes]
     assert changes == []
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)

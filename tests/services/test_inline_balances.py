@@ -19,29 +19,29 @@ from billing.ledger.service.balances import read_balances
 from billing.ledger.store.journal import write_entry
 from billing.ledger.store.ledger_accounts import add_ledger_accounts
 from tests.conftest import DatabaseAddress
-from tests.services.road import Road, assert_books_are_right, find_doubts
+from tests.services.flow import PaymentFlow, assert_books_are_right, find_doubts
 
 TILL = AccountKey(AccountRole.TILL, "desk 1")
 PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
 
 
 @pytest.fixture
-async def till(road: Road, database: DatabaseAddress) -> AccountKey:
-    await road.bill()
+async def till(flow: PaymentFlow, database: DatabaseAddress) -> AccountKey:
+    await flow.bill()
     owner = await Database.open(database.owner_url)
-    async with owner.transaction(road.hospital.organization_id) as tx:
-        made = [(LedgerAccountId(road.context.ids.new()), TILL)]
-        await add_ledger_accounts(tx, made, valid_from=business_date(road.context.clock()))
+    async with owner.transaction(flow.hospital.organization_id) as tx:
+        made = [(LedgerAccountId(flow.context.ids.new()), TILL)]
+        await add_ledger_accounts(tx, made, valid_from=business_date(flow.context.clock()))
     await owner.close()
     return TILL
 
 
-async def move(road: Road, *, into: AccountKey, out_of: AccountKey, amount: int) -> None:
-    now = road.context.clock()
-    async with road.context.database.transaction(road.hospital.organization_id, posting=True) as tx:
-        books = await road.context.books(tx, into, out_of)
+async def move(flow: PaymentFlow, *, into: AccountKey, out_of: AccountKey, amount: int) -> None:
+    now = flow.context.clock()
+    async with flow.context.database.transaction(flow.hospital.organization_id, posting=True) as tx:
+        books = await flow.context.books(tx, into, out_of)
         entry = Entry(
-            id=EntryId(road.context.ids.new()),
+            id=EntryId(flow.context.ids.new()),
             kind=EntryKind.PAYMENT_RECEIVED,
             effective_at=now,
             recorded_at=now,
@@ -52,51 +52,51 @@ async def move(road: Road, *, into: AccountKey, out_of: AccountKey, amount: int)
         await write_entry(tx, entry, books.accounts)
 
 
-async def stored(road: Road) -> int:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def stored(flow: PaymentFlow) -> int:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         return int(await tx.fetchval("SELECT balance FROM inline_balance"))
 
 
-async def test_balance_moves_with_its_entry_and_equals_its_postings(road: Road, till: AccountKey) -> None:
-    await move(road, into=till, out_of=PATIENT, amount=100_000)
-    await move(road, into=PATIENT, out_of=till, amount=30_000)
+async def test_balance_moves_with_its_entry_and_equals_its_postings(flow: PaymentFlow, till: AccountKey) -> None:
+    await move(flow, into=till, out_of=PATIENT, amount=100_000)
+    await move(flow, into=PATIENT, out_of=till, amount=30_000)
 
-    (balance,) = [row for row in await read_balances(road.context, road.hospital.organization_id) if row.role == "till"]
+    (balance,) = [row for row in await read_balances(flow.context, flow.hospital.organization_id) if row.role == "till"]
     assert (balance.number, balance.kind, balance.balance) == ("1111", "inline", 70_000)
-    assert await stored(road) == 70_000
-    await assert_books_are_right(road.context.database)
+    assert await stored(flow) == 70_000
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_more_than_it_holds_is_refused_and_nothing_is_booked(road: Road, till: AccountKey) -> None:
-    await move(road, into=till, out_of=PATIENT, amount=100_000)
+async def test_more_than_it_holds_is_refused_and_nothing_is_booked(flow: PaymentFlow, till: AccountKey) -> None:
+    await move(flow, into=till, out_of=PATIENT, amount=100_000)
 
     with pytest.raises(BalanceBelowFloor):
-        await move(road, into=PATIENT, out_of=till, amount=100_001)
+        await move(flow, into=PATIENT, out_of=till, amount=100_001)
 
-    assert await stored(road) == 100_000
-    await assert_books_are_right(road.context.database)
+    assert await stored(flow) == 100_000
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_two_who_take_the_last_money_at_once_do_not_both_get_it(road: Road, till: AccountKey) -> None:
-    await move(road, into=till, out_of=PATIENT, amount=100_000)
+async def test_two_who_take_the_last_money_at_once_do_not_both_get_it(flow: PaymentFlow, till: AccountKey) -> None:
+    await move(flow, into=till, out_of=PATIENT, amount=100_000)
 
     outcomes = await asyncio.gather(
-        *(move(road, into=PATIENT, out_of=till, amount=60_000) for _ in range(3)), return_exceptions=True
+        *(move(flow, into=PATIENT, out_of=till, amount=60_000) for _ in range(3)), return_exceptions=True
     )
 
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["BalanceBelowFloor"] * 2 + ["NoneType"]
-    assert await stored(road) == 40_000
-    await assert_books_are_right(road.context.database)
+    assert await stored(flow) == 40_000
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_database_itself_holds_the_floor(road: Road, till: AccountKey) -> None:
+async def test_database_itself_holds_the_floor(flow: PaymentFlow, till: AccountKey) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
-        async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
             await tx.execute("UPDATE inline_balance SET balance = -1")
 
 
-async def test_locked_balance_that_left_its_postings_is_named(road: Road, till: AccountKey) -> None:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def test_locked_balance_that_left_its_postings_is_named(flow: PaymentFlow, till: AccountKey) -> None:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         await tx.execute("UPDATE inline_balance SET balance = balance + 1")
 
-    assert set(await find_doubts(road.context.database)) == {"inline-balances-equal-recomputation"}
+    assert set(await find_doubts(flow.context.database)) == {"inline-balances-equal-recomputation"}

@@ -20,7 +20,7 @@ from providers.contract import BadSignature, Bill, BillInquiry, Callback, Inquir
 from providers.sandbox.adapter import Sandbox
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context, build_sandbox
 from tests.conftest import DatabaseAddress
-from tests.services.road import OWED, Road
+from tests.services.flow import OWED, PaymentFlow
 
 TOKEN = "the-word-between-bank-and-hospital"
 
@@ -58,7 +58,7 @@ def build_bank(row: ProviderAccountRow) -> BuiltProvider:
 class Counter:
     """The bank's side: it asks by code, of either organization."""
 
-    road: Road
+    flow: PaymentFlow
     client: httpx.AsyncClient
 
     async def ask(self, code: str, *, organization: int = 1, token: str = TOKEN) -> tuple[int, dict[str, Any]]:
@@ -68,7 +68,7 @@ class Counter:
         return answer.status_code, answer.json()
 
     async def rows_of(self, table: str) -> int:
-        async with self.road.context.database.transaction(self.road.hospital.organization_id) as tx:
+        async with self.flow.context.database.transaction(self.flow.hospital.organization_id) as tx:
             return int(await tx.fetchval(f"SELECT count(*) FROM {table}"))
 
 
@@ -82,11 +82,11 @@ async def counter(database: DatabaseAddress, app_database: Database) -> AsyncIte
     async with Intake(context) as intake:
         application = create_application(context=context, intake=intake)
         async with serving(application) as address, httpx.AsyncClient(base_url=address, timeout=20) as client:
-            yield Counter(Road(context, hospital, account), client)
+            yield Counter(PaymentFlow(context, hospital, account), client)
 
 
 async def test_open_bill_is_told_with_what_remains_and_nothing_is_changed(counter: Counter) -> None:
-    bill = await counter.road.bill()
+    bill = await counter.flow.bill()
 
     told = [await counter.ask(bill.code) for _ in range(2)]
 
@@ -95,25 +95,25 @@ async def test_open_bill_is_told_with_what_remains_and_nothing_is_changed(counte
 
 
 async def test_bill_that_was_paid_in_part_asks_for_the_rest(counter: Counter) -> None:
-    bill = await counter.road.bill()
-    await counter.road.deliver(counter.road.notice("T1", bill.code, amount=36_000))
+    bill = await counter.flow.bill()
+    await counter.flow.deliver(counter.flow.notice("T1", bill.code, amount=36_000))
 
     assert await counter.ask(bill.code) == (200, {"code": bill.code, "remaining": OWED - 36_000, "state": "open"})
 
 
 async def test_paid_bill_asks_for_nothing_under_any_of_its_codes(counter: Counter) -> None:
-    bill = await counter.road.bill()
-    other = await counter.road.intent([bill.invoice_id])
-    await counter.road.deliver(counter.road.notice("T1", bill.code))
+    bill = await counter.flow.bill()
+    other = await counter.flow.intent([bill.invoice_id])
+    await counter.flow.deliver(counter.flow.notice("T1", bill.code))
 
     assert await counter.ask(bill.code) == (200, {"code": bill.code, "remaining": 0, "state": "paid"})
     assert await counter.ask(other.code) == (200, {"code": other.code, "remaining": 0, "state": "paid"})
 
 
 async def test_expired_bill_says_so_before_the_clock_has_marked_it(counter: Counter) -> None:
-    bill = await counter.road.bill()
-    now = counter.road.context.clock()
-    counter.road.context.clock = lambda: now + timedelta(minutes=31)
+    bill = await counter.flow.bill()
+    now = counter.flow.context.clock()
+    counter.flow.context.clock = lambda: now + timedelta(minutes=31)
 
     status, told = await counter.ask(bill.code)
 
@@ -122,19 +122,19 @@ async def test_expired_bill_says_so_before_the_clock_has_marked_it(counter: Coun
 
 @pytest.mark.parametrize("code", ["K7ABCDEFR", "", "' OR 1=1", "x" * 300, "K7AB\x00DEFR", "Mã\u0301"])
 async def test_code_that_was_never_given_is_no_bill(counter: Counter, code: str) -> None:
-    await counter.road.bill()
+    await counter.flow.bill()
 
     assert await counter.ask(code) == (404, {"code": code})
 
 
 async def test_code_of_another_organization_or_account_is_no_bill(counter: Counter) -> None:
-    bill = await counter.road.bill()
+    bill = await counter.flow.bill()
 
     assert await counter.ask(bill.code, organization=2) == (404, {"code": bill.code})
 
 
 async def test_whoever_is_not_the_bank_is_told_nothing(counter: Counter) -> None:
-    bill = await counter.road.bill()
+    bill = await counter.flow.bill()
 
     assert await counter.ask(bill.code, token="guess") == (401, {"result": "who are you"})
 
@@ -145,7 +145,7 @@ async def test_bank_is_told_to_ask_later_where_we_cannot_tell(
     async def fail(*_: object) -> None:
         raise Unavailable("no database")
 
-    bill = await counter.road.bill()
+    bill = await counter.flow.bill()
     monkeypatch.setattr(callbacks, "find_bill", fail)
 
     assert await counter.ask(bill.code) == (503, {"result": "later"})

@@ -12,51 +12,51 @@ from billing.payments.service import intake as intake_module
 from billing.payments.service.apply_notices import apply_deliveries
 from billing.payments.service.intake import Intake, IntakeLimits, QueueFull
 from providers.contract import Verdict
-from tests.services.road import Road, assert_books_are_right
+from tests.services.flow import PaymentFlow, assert_books_are_right
 
 
 @pytest.mark.parametrize("death", [RuntimeError("hidden"), asyncio.CancelledError()], ids=["error", "cancelled"])
 async def test_writer_that_dies_leaves_nobody_waiting_and_is_started_again(
-    road: Road, monkeypatch: pytest.MonkeyPatch, death: BaseException
+    flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch, death: BaseException
 ) -> None:
-    bill = await road.bill()
-    background = road.context.background
+    bill = await flow.bill()
+    background = flow.context.background
     monkeypatch.setattr(background_module, "PAUSE_S", 3600.0)
 
     def die(*_: object) -> None:
         raise death
 
-    async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
+    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
         with monkeypatch.context() as patched:
             patched.setattr(intake_module._IntakeQueue, "_apply", die)
             answers = await asyncio.gather(
-                *(intake.submit(road.delivery(road.notice(f"T{number}", bill.code))) for number in range(3)),
+                *(intake.submit(flow.delivery(flow.notice(f"T{number}", bill.code))) for number in range(3)),
                 return_exceptions=True,
             )
-            assert intake.is_full(road.hospital.organization_id)
+            assert intake.is_full(flow.hospital.organization_id)
             assert background.down() == ["queue_0"]
             with pytest.raises(QueueFull):
-                await intake.submit(road.delivery(road.notice("T9", bill.code)))
+                await intake.submit(flow.delivery(flow.notice("T9", bill.code)))
         background._tasks["queue_0"]._start()  # the pause is over
-        answer = await intake.submit(road.delivery(road.notice("T0", bill.code)))
+        answer = await intake.submit(flow.delivery(flow.notice("T0", bill.code)))
 
     assert [type(answer) for answer in answers] == [Unavailable] * 3
     assert answer.verdict is Verdict.ACCEPTED
     assert (background.down(), background.restarts()) == ([], {"queue_0": 1})
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_writer_is_not_started_again_once_the_intake_has_ended(road: Road) -> None:
-    async with Intake(road.context, IntakeLimits(lanes=2)):
+async def test_writer_is_not_started_again_once_the_intake_has_ended(flow: PaymentFlow) -> None:
+    async with Intake(flow.context, IntakeLimits(lanes=2)):
         pass
 
-    assert (road.context.background.down(), road.context.background.restarts()) == ([], {})
+    assert (flow.context.background.down(), flow.context.background.restarts()) == ([], {})
 
 
 async def test_fault_of_one_delivery_that_is_no_sql_error_takes_no_other_with_it(
-    road: Road, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bill = await road.bill()
+    bill = await flow.bill()
 
     async def stumble(tx: Transaction, deliveries: list[object], context: object) -> object:
         if any("T3:" in notice.event_key for one in deliveries for notice in one.notices):  # type: ignore[attr-defined]
@@ -64,20 +64,20 @@ async def test_fault_of_one_delivery_that_is_no_sql_error_takes_no_other_with_it
         return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
 
     monkeypatch.setattr(intake_module, "apply_deliveries", stumble)
-    async with Intake(road.context, IntakeLimits(lanes=1)) as intake:
+    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
         answers = await asyncio.gather(
-            *(intake.submit(road.delivery(road.notice(f"T{number}", bill.code, amount=1_000))) for number in range(6)),
+            *(intake.submit(flow.delivery(flow.notice(f"T{number}", bill.code, amount=1_000))) for number in range(6)),
             return_exceptions=True,
         )
 
     assert [isinstance(answer, Unavailable) for answer in answers] == [False, False, False, True, False, False]
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
 async def test_lane_whose_oldest_delivery_waits_too_long_refuses_the_next(
-    road: Road, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bill = await road.bill()
+    bill = await flow.bill()
     begun = asyncio.Event()
     go_on = asyncio.Event()
 
@@ -87,23 +87,23 @@ async def test_lane_whose_oldest_delivery_waits_too_long_refuses_the_next(
         return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
 
     monkeypatch.setattr(intake_module, "apply_deliveries", slow)
-    async with Intake(road.context, IntakeLimits(lanes=1, batch_max=1, wait_max_ms=30)) as intake:
-        first = asyncio.create_task(intake.submit(road.delivery(road.notice("T1", bill.code, amount=1_000))))
+    async with Intake(flow.context, IntakeLimits(lanes=1, batch_max=1, wait_max_ms=30)) as intake:
+        first = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T1", bill.code, amount=1_000))))
         await begun.wait()
-        second = asyncio.create_task(intake.submit(road.delivery(road.notice("T2", bill.code, amount=1_000))))
+        second = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T2", bill.code, amount=1_000))))
         await asyncio.sleep(0.06)
-        assert intake.is_full(road.hospital.organization_id)
+        assert intake.is_full(flow.hospital.organization_id)
         with pytest.raises(QueueFull):
-            await intake.submit(road.delivery(road.notice("T3", bill.code, amount=1_000)))
+            await intake.submit(flow.delivery(flow.notice("T3", bill.code, amount=1_000)))
         go_on.set()
         await asyncio.gather(first, second)
-        assert not intake.is_full(road.hospital.organization_id)
+        assert not intake.is_full(flow.hospital.organization_id)
 
 
 async def test_stalled_commit_refuses_nobody_while_one_batch_takes_all_that_wait(
-    road: Road, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bill = await road.bill()
+    bill = await flow.bill()
     begun = asyncio.Event()
     go_on = asyncio.Event()
 
@@ -113,28 +113,28 @@ async def test_stalled_commit_refuses_nobody_while_one_batch_takes_all_that_wait
         return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
 
     async def send(intake: Intake, name: str) -> object:
-        return await intake.submit(road.delivery(road.notice(name, bill.code, amount=1_000)))
+        return await intake.submit(flow.delivery(flow.notice(name, bill.code, amount=1_000)))
 
     monkeypatch.setattr(intake_module, "apply_deliveries", slow)
-    async with Intake(road.context, IntakeLimits(lanes=1, batch_max=3, wait_max_ms=30)) as intake:
+    async with Intake(flow.context, IntakeLimits(lanes=1, batch_max=3, wait_max_ms=30)) as intake:
         sent = [asyncio.create_task(send(intake, "T1"))]
         await begun.wait()
         sent.append(asyncio.create_task(send(intake, "T2")))
         await asyncio.sleep(0.06)
         sent.append(asyncio.create_task(send(intake, "T3")))
         await asyncio.sleep(0)
-        assert not intake.is_full(road.hospital.organization_id)
+        assert not intake.is_full(flow.hospital.organization_id)
         await asyncio.sleep(0.6)
-        assert intake.is_full(road.hospital.organization_id), "the stall lasts"
+        assert intake.is_full(flow.hospital.organization_id), "the stall lasts"
         go_on.set()
         await asyncio.gather(*sent)
-        assert not intake.is_full(road.hospital.organization_id)
+        assert not intake.is_full(flow.hospital.organization_id)
 
 
 async def test_organization_whose_deliveries_pile_up_has_no_other_of_its_lane_refused(
-    road: Road, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bill = await road.bill()
+    bill = await flow.bill()
     begun = asyncio.Event()
     go_on = asyncio.Event()
 
@@ -144,13 +144,13 @@ async def test_organization_whose_deliveries_pile_up_has_no_other_of_its_lane_re
         return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
 
     monkeypatch.setattr(intake_module, "apply_deliveries", slow)
-    async with Intake(road.context, IntakeLimits(lanes=1, batch_max=1, wait_max_ms=30)) as intake:
-        first = asyncio.create_task(intake.submit(road.delivery(road.notice("T1", bill.code, amount=1_000))))
+    async with Intake(flow.context, IntakeLimits(lanes=1, batch_max=1, wait_max_ms=30)) as intake:
+        first = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T1", bill.code, amount=1_000))))
         await begun.wait()
-        second = asyncio.create_task(intake.submit(road.delivery(road.notice("T2", bill.code, amount=1_000))))
+        second = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T2", bill.code, amount=1_000))))
         await asyncio.sleep(0.06)
 
-        is_full = [intake.is_full(OrganizationId(road.hospital.organization_id + more)) for more in (0, 1)]
+        is_full = [intake.is_full(OrganizationId(flow.hospital.organization_id + more)) for more in (0, 1)]
 
         go_on.set()
         await asyncio.gather(first, second)

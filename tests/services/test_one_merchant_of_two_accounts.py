@@ -20,7 +20,7 @@ from providers.stripe.settings import StripeSettings
 from tests.conftest import DatabaseAddress
 from tests.providers import momo_samples, vnpay_samples
 from tests.providers.stripe_samples import INTENT, SESSION
-from tests.services.road import OWED, Road, assert_books_are_right
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.services.test_outflows_of_stripe import read
 from tests.services.test_strong_and_weak_names import deliver, owed, payments, second
 
@@ -34,10 +34,12 @@ def stripe(account: str) -> Provider:
     return Stripe(StripeSettings.model_validate(settings), httpx.AsyncClient())
 
 
-def pair(road: Road, other: ProviderAccount, one: Provider, two: Provider) -> tuple[ProviderAccount, ProviderAccount]:
+def pair(
+    flow: PaymentFlow, other: ProviderAccount, one: Provider, two: Provider
+) -> tuple[ProviderAccount, ProviderAccount]:
     """Accounts of different bank accounts, so that nothing but the provider's id says that it is one charge."""
     return (
-        replace(road.account, provider=one, bank_account_id=None, channels=1),
+        replace(flow.account, provider=one, bank_account_id=None, channels=1),
         replace(other, provider=two, bank_account_id=None, channels=1),
     )
 
@@ -45,48 +47,48 @@ def pair(road: Road, other: ProviderAccount, one: Provider, two: Provider) -> tu
 @pytest.mark.parametrize("batched", [False, True])
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
 async def test_charge_of_one_stripe_account_is_booked_once(
-    road: Road, second: ProviderAccount, batched: bool, order: list[int]
+    flow: PaymentFlow, second: ProviderAccount, batched: bool, order: list[int]
 ) -> None:
-    bill = await road.bill()
-    accounts = pair(road, second, stripe(""), stripe("acct_1"))
+    bill = await flow.bill()
+    accounts = pair(flow, second, stripe(""), stripe("acct_1"))
     found: dict[str, Any] = {**SESSION, "amount_total": OWED, "client_reference_id": bill.code}
-    session = read(road, "checkout.session.completed", found)
+    session = read(flow, "checkout.session.completed", found)
     found = {**INTENT, "amount": OWED, "amount_received": OWED, "metadata": {"invoice": bill.code}}
-    intent = read(road, "payment_intent.succeeded", found)
+    intent = read(flow, "payment_intent.succeeded", found)
 
     told = [(notice, accounts[place]) for place in order for notice in (session, intent)]
-    await deliver(road, *told, *told, batched=batched)
+    await deliver(flow, *told, *told, batched=batched)
 
-    assert await payments(road) == [OWED]
-    assert await owed(road) == [0]
-    await assert_books_are_right(road.context.database)
+    assert await payments(flow) == [OWED]
+    assert await owed(flow) == [0]
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.mark.parametrize(("code", "number"), [("FAKETMN1", 1), ("OTHERTMN", 2)])
 async def test_vnpay_number_is_one_payment_inside_one_terminal(
-    road: Road, second: ProviderAccount, code: str, number: int
+    flow: PaymentFlow, second: ProviderAccount, code: str, number: int
 ) -> None:
-    bill = await road.bill()
-    accounts = pair(road, second, vnpay_samples.terminal(), vnpay_samples.terminal(tmn_code=code))
-    notice = road.notice("14000001", bill.code, payee=(("tmn_code", "FAKETMN1"),), bank_reference="")
+    bill = await flow.bill()
+    accounts = pair(flow, second, vnpay_samples.terminal(), vnpay_samples.terminal(tmn_code=code))
+    notice = flow.notice("14000001", bill.code, payee=(("tmn_code", "FAKETMN1"),), bank_reference="")
     notice = replace(notice, fact_keys=frozenset({"transaction:14000001"}))
     other = replace(notice, payee=(("tmn_code", code),))
 
-    await deliver(road, (notice, accounts[0]), (other, accounts[1]))
+    await deliver(flow, (notice, accounts[0]), (other, accounts[1]))
 
-    assert await payments(road) == [OWED] * number
+    assert await payments(flow) == [OWED] * number
 
 
-async def test_momo_number_is_one_payment_inside_one_partner(road: Road, second: ProviderAccount) -> None:
-    accounts = pair(road, second, momo_samples.account(), momo_samples.account())
+async def test_momo_number_is_one_payment_inside_one_partner(flow: PaymentFlow, second: ProviderAccount) -> None:
+    accounts = pair(flow, second, momo_samples.account(), momo_samples.account())
     notice = replace(
-        road.notice("4000000001", "chuyen tien", payee=(("partner_code", "P"),), bank_reference=""),
+        flow.notice("4000000001", "chuyen tien", payee=(("partner_code", "P"),), bank_reference=""),
         fact_keys=frozenset({"transaction:4000000001"}),
     )
 
-    await deliver(road, (notice, accounts[0]), (notice, accounts[1]))
+    await deliver(flow, (notice, accounts[0]), (notice, accounts[1]))
 
-    assert await payments(road) == [OWED]
+    assert await payments(flow) == [OWED]
 
 
 ONE_CONTRACT: dict[str, dict[str, Any]] = {
@@ -101,9 +103,9 @@ BANKS = [NewBankAccount(bank_bin="970436", account_number=f"777000{number}", hol
 
 
 @pytest.fixture
-async def setup(road: Road, database: DatabaseAddress) -> AsyncIterator[Setup]:
+async def setup(flow: PaymentFlow, database: DatabaseAddress) -> AsyncIterator[Setup]:
     owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=4))
-    made = Setup(owner, road.context.clock, Ids(road.context.clock))
+    made = Setup(owner, flow.context.clock, Ids(flow.context.clock))
     await made.add_organization(
         NewOrganization(
             id=OTHER, name="B", tax_code="0100000002", facility_code="79002", facility_name="B", technical_level="basic"
@@ -156,7 +158,7 @@ async def test_accounts_of_one_contract_added_at_once_leave_one(setup: Setup) ->
 
 
 async def test_change_to_the_contract_of_another_is_refused(
-    road: Road, setup: Setup, database: DatabaseAddress
+    flow: PaymentFlow, setup: Setup, database: DatabaseAddress
 ) -> None:
     """Also the database's own statement, and only where the contract changes."""
     await add(setup, OTHER, "theirs", "vnpay", 0)

@@ -11,7 +11,7 @@ from providers.contract import Callback, Notice, Notices, Verdict
 from providers.registry import provider_class, read_settings
 from providers.vnpay.signing import HASH_FIELD, query_text, secure_hash
 from tests.providers import momo_samples, payos_samples, test_sepay_gateway, test_vietqr, vnpay_samples
-from tests.services.road import OWED, Road, assert_books_are_right
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right
 
 
 def vnpay(order: str, text: str) -> Notice:
@@ -55,27 +55,27 @@ def _one(read: object) -> Notice:
 
 
 @pytest.mark.parametrize("tell", [vnpay, momo, payos, sepay_gateway, vietqr])
-async def test_order_of_another_with_our_code_in_its_text_pays_nothing_of_ours(road: Road, tell: Any) -> None:
-    bill = await road.bill()
-    other = replace(tell("DH20261128001", f"{bill.code} VIEN PHI"), occurred_at=road.context.clock())
+async def test_order_of_another_with_our_code_in_its_text_pays_nothing_of_ours(flow: PaymentFlow, tell: Any) -> None:
+    bill = await flow.bill()
+    other = replace(tell("DH20261128001", f"{bill.code} VIEN PHI"), occurred_at=flow.context.clock())
 
-    [answer] = await road.deliver(other)
+    [answer] = await flow.deliver(other)
 
     assert answer.verdict is Verdict.UNKNOWN_REFERENCE
-    row = await road.read(bill.intent_id)
+    row = await flow.read(bill.intent_id)
     assert (row["state"], row["received"]) == ("pending", 0)
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         assert await tx.fetchval("SELECT unallocated FROM payment_position") == OWED
         assert await tx.fetchval("SELECT reason FROM exception_case") == "no_reference"
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.mark.parametrize("tell", [vnpay, momo, sepay_gateway, vietqr])
-async def test_order_of_ours_is_paid_whatever_its_text_says(road: Road, tell: Any) -> None:
-    bill, other = await road.bill("LK1"), await road.bill("LK2")
+async def test_order_of_ours_is_paid_whatever_its_text_says(flow: PaymentFlow, tell: Any) -> None:
+    bill, other = await flow.bill("LK1"), await flow.bill("LK2")
 
-    [answer] = await road.deliver(replace(tell(bill.code, other.code), occurred_at=road.context.clock()))
+    [answer] = await flow.deliver(replace(tell(bill.code, other.code), occurred_at=flow.context.clock()))
 
     assert answer.verdict is Verdict.ACCEPTED
-    assert (await road.read(bill.intent_id))["state"] == "succeeded"
-    assert (await road.read(other.intent_id))["received"] == 0
+    assert (await flow.read(bill.intent_id))["state"] == "succeeded"
+    assert (await flow.read(other.intent_id))["received"] == 0

@@ -22,26 +22,26 @@ from billing.organizations.service.setup import (
     TwoKeysAlive,
 )
 from tests.conftest import DatabaseAddress
-from tests.services.road import Road
+from tests.services.flow import PaymentFlow
 
 
 @pytest.fixture
-async def setup(road: Road, database: DatabaseAddress) -> AsyncIterator[Setup]:
+async def setup(flow: PaymentFlow, database: DatabaseAddress) -> AsyncIterator[Setup]:
     owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=2))
 
     def now() -> datetime:  # the clock of the moment: tests set it on
-        return road.context.clock()
+        return flow.context.clock()
 
     yield Setup(owner, now, Ids(now))
     await owner.close()
 
 
-async def test_key_is_replaced_without_a_pause(road: Road, setup: Setup) -> None:
-    organization_id = road.hospital.organization_id
+async def test_key_is_replaced_without_a_pause(flow: PaymentFlow, setup: Setup) -> None:
+    organization_id = flow.hospital.organization_id
     old = await setup.add_key(organization_id, person_name="A", name="his")
     new = await setup.add_key(organization_id, person_name="A", name="his", roles=[Role.FINANCE])
 
-    first, second = await authenticate(road.context, old), await authenticate(road.context, new)
+    first, second = await authenticate(flow.context, old), await authenticate(flow.context, new)
     with pytest.raises(TwoKeysAlive):
         await setup.add_key(organization_id, person_name="A", name="his")
     assert first.actor.id is not None
@@ -51,26 +51,26 @@ async def test_key_is_replaced_without_a_pause(road: Road, setup: Setup) -> None
     assert (first.name, first.actor.person) == (second.name, second.actor.person), "one program, one person"
     assert (first.roles, second.roles) == ({Role.CASHIER}, {Role.FINANCE})
     with pytest.raises(NotAuthenticated):
-        await authenticate(road.context, old)
+        await authenticate(flow.context, old)
     with pytest.raises(NotFound):
         await setup.revoke_key(organization_id, kept.id)
-    assert (await authenticate(road.context, new)).name == "his"
+    assert (await authenticate(flow.context, new)).name == "his"
     await setup.add_key(organization_id, person_name="A", name="his")
 
 
-async def test_expired_key_leaves_its_place(road: Road, setup: Setup) -> None:
-    organization_id = road.hospital.organization_id
-    now = road.context.clock()
+async def test_expired_key_leaves_its_place(flow: PaymentFlow, setup: Setup) -> None:
+    organization_id = flow.hospital.organization_id
+    now = flow.context.clock()
     for _ in range(2):
         await setup.add_key(organization_id, person_name="A", name="his", expires_at=now + timedelta(minutes=1))
 
-    road.context.clock = lambda: now + timedelta(minutes=2)
+    flow.context.clock = lambda: now + timedelta(minutes=2)
 
     assert await setup.add_key(organization_id, person_name="A", name="his")
 
 
-async def test_two_keys_added_at_once_never_make_three(road: Road, setup: Setup) -> None:
-    organization_id = road.hospital.organization_id
+async def test_two_keys_added_at_once_never_make_three(flow: PaymentFlow, setup: Setup) -> None:
+    organization_id = flow.hospital.organization_id
     await setup.add_key(organization_id, person_name="A", name="his")
 
     done = await asyncio.gather(
@@ -81,36 +81,38 @@ async def test_two_keys_added_at_once_never_make_three(road: Road, setup: Setup)
     assert all(isinstance(one, (str, TwoKeysAlive)) for one in done)
 
 
-async def test_living_keys_of_a_name_act_for_one_person(road: Road, setup: Setup) -> None:
-    organization_id = road.hospital.organization_id
+async def test_living_keys_of_a_name_act_for_one_person(flow: PaymentFlow, setup: Setup) -> None:
+    organization_id = flow.hospital.organization_id
     await setup.add_key(organization_id, person_name="A", name="his")
 
     with pytest.raises(KeyNameTaken):
         await setup.add_key(organization_id, person_name="B", name="his")
 
 
-async def test_role_taken_from_a_person_leaves_their_keys(road: Road, setup: Setup, database: DatabaseAddress) -> None:
-    organization_id = road.hospital.organization_id
+async def test_role_taken_from_a_person_leaves_their_keys(
+    flow: PaymentFlow, setup: Setup, database: DatabaseAddress
+) -> None:
+    organization_id = flow.hospital.organization_id
     key = await setup.add_key(organization_id, person_name="A", name="his", roles=[Role.CASHIER, Role.FINANCE])
     owner = await Database.open(database.owner_url)
     async with owner.transaction(organization_id) as tx:
         await tx.execute("UPDATE person SET roles = '{finance}' WHERE organization_id = 1 AND name = 'A'")
     await owner.close()
 
-    assert (await authenticate(road.context, key)).roles == {Role.FINANCE}
+    assert (await authenticate(flow.context, key)).roles == {Role.FINANCE}
 
 
 @pytest.mark.parametrize(("name", "roles"), [("Bệnh viện", [Role.CASHIER]), ("", [Role.CASHIER]), ("his", [])])
 async def test_key_without_plain_name_or_role_is_refused(
-    setup: Setup, road: Road, name: str, roles: list[Role]
+    setup: Setup, flow: PaymentFlow, name: str, roles: list[Role]
 ) -> None:
     with pytest.raises(InvalidValue):
-        await setup.add_key(road.hospital.organization_id, person_name="A", name=name, roles=roles)
+        await setup.add_key(flow.hospital.organization_id, person_name="A", name=name, roles=roles)
 
 
-async def test_what_is_set_up_already_or_for_nobody_is_refused_by_name(road: Road, setup: Setup) -> None:
+async def test_what_is_set_up_already_or_for_nobody_is_refused_by_name(flow: PaymentFlow, setup: Setup) -> None:
     hospital = NewOrganization(
-        id=road.hospital.organization_id,
+        id=flow.hospital.organization_id,
         name="x",
         tax_code="1",
         facility_code="01001",
@@ -138,4 +140,4 @@ async def test_what_is_set_up_already_or_for_nobody_is_refused_by_name(road: Roa
     with pytest.raises(InvalidValue):
         await add_account(1, "B!", bank)
     with pytest.raises(AlreadySetUp):
-        await add_account(1, "b", replace(bank, account_number=road.hospital.settings.account_number))
+        await add_account(1, "b", replace(bank, account_number=flow.hospital.settings.account_number))

@@ -13,37 +13,37 @@ from billing.payments.service.apply_notices import Answer, apply_deliveries
 from billing.payments.service.intake import Intake, IntakeLimits
 from billing.payments.service.match_outflows import match_outflows_once
 from providers.contract import Movement, Notice, Verdict
-from tests.services.road import OWED, Bill, Road, assert_books_are_right
+from tests.services.flow import OWED, Bill, PaymentFlow, assert_books_are_right
 from tests.services.test_callback_path import balances, count, reasons
 
 HALF = OWED // 2
 
 
-async def apply(road: Road, *deliveries: Sequence[Notice]) -> list[Answer]:
+async def apply(flow: PaymentFlow, *deliveries: Sequence[Notice]) -> list[Answer]:
     """Apply deliveries in one batch, as every caller does."""
-    made = [road.delivery(*notices) for notices in deliveries]
-    async with road.context.database.transaction(road.hospital.organization_id, posting=True) as tx:
-        answers = await apply_deliveries(tx, made, road.context)
+    made = [flow.delivery(*notices) for notices in deliveries]
+    async with flow.context.database.transaction(flow.hospital.organization_id, posting=True) as tx:
+        answers = await apply_deliveries(tx, made, flow.context)
     return [answers[one.id] for one in made]
 
 
-def back(road: Road, number: str, text: str = "hoan tien", *, amount: int = OWED, **changes: Any) -> Notice:
+def back(flow: PaymentFlow, number: str, text: str = "hoan tien", *, amount: int = OWED, **changes: Any) -> Notice:
     """A refund nobody asked for."""
-    return road.notice(number, text, amount=amount, movement=Movement.REFUNDED, **changes)
+    return flow.notice(number, text, amount=amount, movement=Movement.REFUNDED, **changes)
 
 
 def of(transaction: str) -> frozenset[str]:
     return frozenset({f"transaction:{transaction}"})
 
 
-async def standing(road: Road, bill: Bill) -> dict[str, Any]:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def standing(flow: PaymentFlow, bill: Bill) -> dict[str, Any]:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         owed = await tx.fetchval("SELECT owed FROM invoice WHERE id = $1", bill.invoice_id)
         positions = await tx.fetch(
             "SELECT payment.provider_reference AS name, position.refunded FROM payment"
             " JOIN payment_position AS position ON position.payment_id = payment.id ORDER BY 1"
         )
-    row = await road.read(bill.intent_id)
+    row = await flow.read(bill.intent_id)
     return {
         "owed": owed,
         "intent": (row["state"], row["received"]),
@@ -51,15 +51,15 @@ async def standing(road: Road, bill: Bill) -> dict[str, Any]:
     }
 
 
-async def assert_all_is_explained(road: Road) -> None:
-    assert (await balances(road)).get("unexplained_outflow", 0) == 0
-    await assert_books_are_right(road.context.database)
+async def assert_all_is_explained(flow: PaymentFlow) -> None:
+    assert (await balances(flow)).get("unexplained_outflow", 0) == 0
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.fixture
-async def opened(road: Road) -> Road:
-    await road.deliver(road.notice("opens-the-day", "tien le", amount=1))
-    return road
+async def opened(flow: PaymentFlow) -> PaymentFlow:
+    await flow.deliver(flow.notice("opens-the-day", "tien le", amount=1))
+    return flow
 
 
 @pytest.mark.parametrize("movement", [Movement.REFUNDED, Movement.REVERSED])
@@ -67,7 +67,7 @@ async def opened(road: Road) -> Road:
 @pytest.mark.parametrize("shape", ["one delivery", "one batch", "two batches"])
 @pytest.mark.parametrize("is_refund_first", [True, False])
 async def test_payment_and_its_refund_owe_again_in_either_order(
-    opened: Road, movement: Movement, is_named: bool, shape: str, is_refund_first: bool
+    opened: PaymentFlow, movement: Movement, is_named: bool, shape: str, is_refund_first: bool
 ) -> None:
     bill = await opened.bill()
     came = opened.notice("T1", bill.code)
@@ -93,7 +93,7 @@ async def test_payment_and_its_refund_owe_again_in_either_order(
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("is_one_batch", [True, False])
 async def test_refund_is_taken_from_the_payment_it_names_in_any_order(
-    opened: Road, order: tuple[int, ...], is_one_batch: bool
+    opened: PaymentFlow, order: tuple[int, ...], is_one_batch: bool
 ) -> None:
     bill = await opened.bill()
     told = [
@@ -112,7 +112,7 @@ async def test_refund_is_taken_from_the_payment_it_names_in_any_order(
     await assert_all_is_explained(opened)
 
 
-async def test_second_payment_and_refund_of_the_first_in_one_delivery_are_both_booked(opened: Road) -> None:
+async def test_second_payment_and_refund_of_the_first_in_one_delivery_are_both_booked(opened: PaymentFlow) -> None:
     """The invoice is changed twice in one transaction, by what came and by what left."""
     bill = await opened.bill()
     await apply(opened, [opened.notice("T1", bill.code, amount=HALF)])
@@ -127,7 +127,7 @@ async def test_second_payment_and_refund_of_the_first_in_one_delivery_are_both_b
     await assert_all_is_explained(opened)
 
 
-async def test_refund_that_names_a_payment_takes_no_other(opened: Road) -> None:
+async def test_refund_that_names_a_payment_takes_no_other(opened: PaymentFlow) -> None:
     """The second payment is refunded before it is known: the first one stays whole."""
     bill = await opened.bill()
     await apply(opened, [opened.notice("T1", bill.code)])
@@ -141,7 +141,7 @@ async def test_refund_that_names_a_payment_takes_no_other(opened: Road) -> None:
     await assert_all_is_explained(opened)
 
 
-async def test_refund_of_a_payment_without_a_code_is_found_by_its_name(opened: Road) -> None:
+async def test_refund_of_a_payment_without_a_code_is_found_by_its_name(opened: PaymentFlow) -> None:
     await apply(opened, [back(opened, "R1", reverses=of("T1"))])
     await apply(opened, [opened.notice("T1", "khong co ma")])
 
@@ -149,7 +149,7 @@ async def test_refund_of_a_payment_without_a_code_is_found_by_its_name(opened: R
     await assert_all_is_explained(opened)
 
 
-async def test_refund_waits_for_the_payment_whose_name_is_attached_later(opened: Road) -> None:
+async def test_refund_waits_for_the_payment_whose_name_is_attached_later(opened: PaymentFlow) -> None:
     """The name that the refund gives is told by the second payment event of the payment."""
     bill = await opened.bill()
     came = opened.notice("T1", bill.code)
@@ -163,7 +163,7 @@ async def test_refund_waits_for_the_payment_whose_name_is_attached_later(opened:
     await assert_all_is_explained(opened)
 
 
-async def test_partial_refunds_before_the_payment_add_up(opened: Road) -> None:
+async def test_partial_refunds_before_the_payment_add_up(opened: PaymentFlow) -> None:
     bill = await opened.bill()
     for number, amount in enumerate((10_000, 20_000)):
         await apply(opened, [back(opened, f"R{number}", amount=amount, reverses=of("T1"))])
@@ -175,7 +175,7 @@ async def test_partial_refunds_before_the_payment_add_up(opened: Road) -> None:
     await assert_all_is_explained(opened)
 
 
-async def test_more_than_its_payment_waits_for_a_person(opened: Road) -> None:
+async def test_more_than_its_payment_waits_for_a_person(opened: PaymentFlow) -> None:
     bill = await opened.bill()
     await apply(opened, [back(opened, "R1", bill.code, amount=OWED + 1)], [opened.notice("T1", bill.code)])
 
@@ -185,7 +185,7 @@ async def test_more_than_its_payment_waits_for_a_person(opened: Road) -> None:
     await assert_books_are_right(opened.context.database)
 
 
-async def test_refund_with_two_codes_of_ours_is_not_guessed(opened: Road) -> None:
+async def test_refund_with_two_codes_of_ours_is_not_guessed(opened: PaymentFlow) -> None:
     bills = [await opened.bill("LK1"), await opened.bill("LK2")]
     await apply(opened, *([opened.notice(bill.code, bill.code)] for bill in bills))
 
@@ -195,7 +195,7 @@ async def test_refund_with_two_codes_of_ours_is_not_guessed(opened: Road) -> Non
     assert (await balances(opened))["unexplained_outflow"] == OWED
 
 
-async def test_refund_told_twice_before_its_payment_is_taken_once(opened: Road) -> None:
+async def test_refund_told_twice_before_its_payment_is_taken_once(opened: PaymentFlow) -> None:
     bill = await opened.bill()
     left = back(opened, "R1", bill.code)
     await apply(opened, [left], [left])
@@ -209,7 +209,7 @@ async def test_refund_told_twice_before_its_payment_is_taken_once(opened: Road) 
     await assert_all_is_explained(opened)
 
 
-async def test_exception_of_a_refund_names_its_payment(opened: Road) -> None:
+async def test_exception_of_a_refund_names_its_payment(opened: PaymentFlow) -> None:
     bill = await opened.bill()
     await apply(opened, [back(opened, "R1", bill.code), opened.notice("T1", bill.code)])
 
@@ -221,7 +221,7 @@ async def test_exception_of_a_refund_names_its_payment(opened: Road) -> None:
     assert [row["provider_reference"] for row in named] == ["T1"]
 
 
-async def test_match_that_two_transactions_missed_is_found_later(opened: Road) -> None:
+async def test_match_that_two_transactions_missed_is_found_later(opened: PaymentFlow) -> None:
     """A refund and its payment, neither of which saw the other: a round of the worker brings them together."""
     bill = await opened.bill()
     await apply(opened, [back(opened, "R1", reverses=of("T9"))], [opened.notice("T1", bill.code)])
@@ -240,30 +240,30 @@ async def test_match_that_two_transactions_missed_is_found_later(opened: Road) -
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_refunds_and_payments_through_two_intakes_at_once_are_all_explained(road: Road, seed: int) -> None:
+async def test_refunds_and_payments_through_two_intakes_at_once_are_all_explained(flow: PaymentFlow, seed: int) -> None:
     """Batches with money in and out of the same invoices, in every order: no circle of locks, nothing unexplained."""
-    bills = [await road.bill(f"LK{number}") for number in range(3)]
+    bills = [await flow.bill(f"LK{number}") for number in range(3)]
     told: list[Notice] = []
     for number in range(18):
         bill = bills[number % 3]
-        told.append(road.notice(f"T{number}", bill.code, amount=1_000 + number))
+        told.append(flow.notice(f"T{number}", bill.code, amount=1_000 + number))
         if number % 2:
-            told.append(back(road, f"R{number}", bill.code, amount=1_000 + number, reverses=of(f"T{number}")))
+            told.append(back(flow, f"R{number}", bill.code, amount=1_000 + number, reverses=of(f"T{number}")))
     told = told[seed::2] + told[:seed] + told[::-1]
 
     limits = IntakeLimits(lanes=1, batch_max=5)
-    async with Intake(road.context, limits) as here, Intake(road.context, limits) as there:
+    async with Intake(flow.context, limits) as here, Intake(flow.context, limits) as there:
         await asyncio.gather(
-            *((here, there)[place % 2].submit(road.delivery(notice)) for place, notice in enumerate(told))
+            *((here, there)[place % 2].submit(flow.delivery(notice)) for place, notice in enumerate(told))
         )
-    await match_outflows_once(road.context, road.hospital.organization_id)
+    await match_outflows_once(flow.context, flow.hospital.organization_id)
 
     kept = sum(1_000 + number for number in range(18) if not number % 2)
-    assert (await balances(road))["clearing"] == kept
-    await assert_all_is_explained(road)
+    assert (await balances(flow))["clearing"] == kept
+    await assert_all_is_explained(flow)
 
 
-async def test_refund_dated_on_an_earlier_day_is_matched_today(opened: Road) -> None:
+async def test_refund_dated_on_an_earlier_day_is_matched_today(opened: PaymentFlow) -> None:
     bill = await opened.bill()
     yesterday = opened.context.clock() - timedelta(days=1)
     await apply(opened, [back(opened, "R1", bill.code, occurred_at=yesterday)])
@@ -273,19 +273,19 @@ async def test_refund_dated_on_an_earlier_day_is_matched_today(opened: Road) -> 
     await assert_all_is_explained(opened)
 
 
-def referenced(road: Road, number: str, text: str, reference: str = "FT1", **changes: Any) -> Notice:
+def referenced(flow: PaymentFlow, number: str, text: str, reference: str = "FT1", **changes: Any) -> Notice:
     """Money received under its provider's id and a bank reference."""
     keys = frozenset({f"transaction:{number}", f"bank:{reference}"})
-    return road.notice(number, text, fact_keys=keys, bank_reference=reference, **changes)
+    return flow.notice(number, text, fact_keys=keys, bank_reference=reference, **changes)
 
 
-def reversal(road: Road, number: str, text: str = "dao giao dich", **changes: Any) -> Notice:
+def reversal(flow: PaymentFlow, number: str, text: str = "dao giao dich", **changes: Any) -> Notice:
     """Money that left under the same bank reference, without the name of a payment."""
-    return replace(referenced(road, number, text, **changes), movement=Movement.REVERSED)
+    return replace(referenced(flow, number, text, **changes), movement=Movement.REVERSED)
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["payment-first", "reversal-first"])
-async def test_reversal_under_the_bank_reference_of_its_payment_owes_again(opened: Road, is_first: bool) -> None:
+async def test_reversal_under_the_bank_reference_of_its_payment_owes_again(opened: PaymentFlow, is_first: bool) -> None:
     bill = await opened.bill()
     told = [referenced(opened, "T1", bill.code), reversal(opened, "R1")]
     for notice in told if is_first else reversed(told):
@@ -298,7 +298,7 @@ async def test_reversal_under_the_bank_reference_of_its_payment_owes_again(opene
 @pytest.mark.parametrize("is_first", [True, False], ids=["payment-first", "outflow-first"])
 @pytest.mark.parametrize("difference", ["amount", "days", "code"])
 async def test_outflow_with_a_repeated_bank_reference_takes_no_other_payment(
-    opened: Road, difference: str, is_first: bool
+    opened: PaymentFlow, difference: str, is_first: bool
 ) -> None:
     """A bank reference is weak for money that left as well: another amount, day or code is another movement."""
     bill, other = await opened.bill("LK1"), await opened.bill("LK2")

@@ -10,7 +10,7 @@ import pytest
 from providers.contract import Notice
 from providers.stripe.reading import read_event
 from tests.providers.stripe_samples import INTENT, REFUND, SESSION
-from tests.services.road import OWED, Road
+from tests.services.flow import OWED, PaymentFlow
 from tests.services.test_outflows import apply, assert_all_is_explained, standing
 
 _BARE = {"metadata": {}, "amount": OWED}
@@ -20,33 +20,33 @@ REFUNDS: Mapping[str, dict[str, Any]] = {
 }
 
 
-def read(road: Road, kind: str, found: Mapping[str, Any]) -> Notice:
+def read(flow: PaymentFlow, kind: str, found: Mapping[str, Any]) -> Notice:
     event = json.loads(json.dumps({"type": kind, "data": {"object": found}}))
-    (notice,) = read_event(event, received_at=road.context.clock())
+    (notice,) = read_event(event, received_at=flow.context.clock())
     return notice
 
 
 @pytest.mark.parametrize("named", list(REFUNDS))
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 async def test_refund_without_our_code_is_taken_from_the_payment_it_names(
-    road: Road, named: str, order: tuple[int, ...]
+    flow: PaymentFlow, named: str, order: tuple[int, ...]
 ) -> None:
     """The payment is told twice, by its session and its intent; the refund comes first, between them or last."""
-    bill = await road.bill()
+    bill = await flow.bill()
     told = [
-        read(road, "checkout.session.completed", {**SESSION, "amount_total": OWED, "client_reference_id": bill.code}),
+        read(flow, "checkout.session.completed", {**SESSION, "amount_total": OWED, "client_reference_id": bill.code}),
         read(
-            road,
+            flow,
             "payment_intent.succeeded",
             {**INTENT, "amount": OWED, "amount_received": OWED, "metadata": {"invoice": bill.code}},
         ),
-        read(road, "refund.created", REFUNDS[named]),
+        read(flow, "refund.created", REFUNDS[named]),
     ]
-    await road.deliver(road.notice("opens-the-day", "tien le", amount=1))
+    await flow.deliver(flow.notice("opens-the-day", "tien le", amount=1))
 
     for place in order:
-        await apply(road, [told[place]])
+        await apply(flow, [told[place]])
 
-    found = await standing(road, bill)
+    found = await standing(flow, bill)
     assert (found["owed"], found["intent"]) == (OWED, ("pending", 0))
-    await assert_all_is_explained(road)
+    await assert_all_is_explained(flow)

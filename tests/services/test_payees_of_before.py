@@ -9,15 +9,15 @@ from billing.organizations.service.api_keys import authenticate
 from providers.contract import Verdict
 from tests.builders import ACCOUNT_NAME, add_demo_hospital
 from tests.conftest import DatabaseAddress
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.services.persons import give_keys
-from tests.services.road import OWED, Road, assert_books_are_right
 
 NEW_PAYEE = ("970422", "0110999999", "BENH VIEN MOI")
 
 
-async def change(road: Road, database: DatabaseAddress, **wanted: Any) -> None:
+async def change(flow: PaymentFlow, database: DatabaseAddress, **wanted: Any) -> None:
     """Two persons change the account; the road's account stays as it was read before."""
-    context, organization_id = road.context, road.hospital.organization_id
+    context, organization_id = flow.context, flow.hospital.organization_id
     keys = await give_keys(database, context, ("one", "Nguyễn Văn Một"), ("two", "Trần Thị Hai"))
     one, two = [(await authenticate(context, key)).actor for key in keys]
     terms: dict[str, Any] = {"settings": {}, "payee": None, "is_active": None, **wanted}
@@ -25,93 +25,97 @@ async def change(road: Road, database: DatabaseAddress, **wanted: Any) -> None:
     await approve_change(context, organization_id, change_id, actor=two)
 
 
-def foreign(road: Road, name: str, text: str, **payee: str) -> Any:
-    return road.notice(name, text, names_other_account=True, payee=tuple(payee.items()))
+def foreign(flow: PaymentFlow, name: str, text: str, **payee: str) -> Any:
+    return flow.notice(name, text, names_other_account=True, payee=tuple(payee.items()))
 
 
-async def reasons(road: Road) -> list[str]:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def reasons(flow: PaymentFlow) -> list[str]:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         return [row["reason"] for row in await tx.fetch("SELECT reason FROM exception_case")]
 
 
-async def test_money_to_the_account_before_an_approved_change_is_booked(road: Road, database: DatabaseAddress) -> None:
-    bill = await road.bill()
-    old = road.hospital.settings.account_number
-    await change(road, database, payee=NEW_PAYEE)
+async def test_money_to_the_account_before_an_approved_change_is_booked(
+    flow: PaymentFlow, database: DatabaseAddress
+) -> None:
+    bill = await flow.bill()
+    old = flow.hospital.settings.account_number
+    await change(flow, database, payee=NEW_PAYEE)
 
-    [answer] = await road.deliver(foreign(road, "T1", bill.code, account_number=old))
+    [answer] = await flow.deliver(foreign(flow, "T1", bill.code, account_number=old))
 
     assert answer.verdict is Verdict.ACCEPTED
-    assert (await road.read(bill.intent_id))["state"] == "succeeded"
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+    assert (await flow.read(bill.intent_id))["state"] == "succeeded"
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         paid_into = await tx.fetchval(
             "SELECT account_number FROM bank_account JOIN payment ON payment.bank_account_id = bank_account.id"
         )
     assert paid_into == old
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
 async def test_money_to_the_new_account_is_booked_by_a_process_that_has_not_read_the_change(
-    road: Road, database: DatabaseAddress
+    flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
-    bill = await road.bill()
-    await change(road, database, payee=NEW_PAYEE)
+    bill = await flow.bill()
+    await change(flow, database, payee=NEW_PAYEE)
 
-    [answer] = await road.deliver(foreign(road, "T1", bill.code, account_number=NEW_PAYEE[1]))
+    [answer] = await flow.deliver(foreign(flow, "T1", bill.code, account_number=NEW_PAYEE[1]))
 
     assert answer.verdict is Verdict.ACCEPTED
-    assert (await road.read(bill.intent_id))["received"] == OWED
+    assert (await flow.read(bill.intent_id))["received"] == OWED
 
 
-async def test_money_of_the_merchant_before_an_approved_change_is_booked(road: Road, database: DatabaseAddress) -> None:
-    bill = await road.bill()
-    await change(road, database, settings={"merchant_id": "hospital-new"})
-    own = road.hospital.settings
+async def test_money_of_the_merchant_before_an_approved_change_is_booked(
+    flow: PaymentFlow, database: DatabaseAddress
+) -> None:
+    bill = await flow.bill()
+    await change(flow, database, settings={"merchant_id": "hospital-new"})
+    own = flow.hospital.settings
 
-    await road.deliver(foreign(road, "T1", bill.code, account_number=own.account_number, merchant_id=own.merchant_id))
+    await flow.deliver(foreign(flow, "T1", bill.code, account_number=own.account_number, merchant_id=own.merchant_id))
 
-    assert (await road.read(bill.intent_id))["received"] == OWED
-    assert await reasons(road) == []
+    assert (await flow.read(bill.intent_id))["received"] == OWED
+    assert await reasons(flow) == []
 
 
 @pytest.mark.parametrize("payee", [{}, {"account_number": "0999"}, {"merchant_id": "x"}, {"account_number": "970422"}])
-async def test_money_of_a_payee_that_never_was_ours_is_foreign(road: Road, payee: dict[str, str]) -> None:
-    bill = await road.bill()
+async def test_money_of_a_payee_that_never_was_ours_is_foreign(flow: PaymentFlow, payee: dict[str, str]) -> None:
+    bill = await flow.bill()
 
-    [answer] = await road.deliver(foreign(road, "T1", bill.code, **payee))
+    [answer] = await flow.deliver(foreign(flow, "T1", bill.code, **payee))
 
     assert answer.verdict is Verdict.STORED
-    assert (await road.read(bill.intent_id))["received"] == 0
-    assert await reasons(road) == ["foreign_account"]
+    assert (await flow.read(bill.intent_id))["received"] == 0
+    assert await reasons(flow) == ["foreign_account"]
 
 
-async def test_our_account_under_the_merchant_of_another_is_foreign(road: Road) -> None:
-    bill = await road.bill()
-    own = road.hospital.settings.account_number
+async def test_our_account_under_the_merchant_of_another_is_foreign(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
+    own = flow.hospital.settings.account_number
 
-    await road.deliver(foreign(road, "T1", bill.code, account_number=own, merchant_id="hospital-of-another"))
+    await flow.deliver(foreign(flow, "T1", bill.code, account_number=own, merchant_id="hospital-of-another"))
 
-    assert await reasons(road) == ["foreign_account"]
+    assert await reasons(flow) == ["foreign_account"]
 
 
-async def test_account_of_another_organization_is_foreign(road: Road, database: DatabaseAddress) -> None:
-    bill = await road.bill()
+async def test_account_of_another_organization_is_foreign(flow: PaymentFlow, database: DatabaseAddress) -> None:
+    bill = await flow.bill()
     other = await add_demo_hospital(database.owner_url, organization=2, facility_code="79002")
 
-    await road.deliver(foreign(road, "T1", bill.code, account_number=other.settings.account_number))
+    await flow.deliver(foreign(flow, "T1", bill.code, account_number=other.settings.account_number))
 
-    assert await reasons(road) == ["foreign_account"]
+    assert await reasons(flow) == ["foreign_account"]
 
 
 async def test_message_stored_as_foreign_is_booked_once_the_account_is_ours(
-    road: Road, database: DatabaseAddress
+    flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
-    bill = await road.bill()
-    notice = foreign(road, "T1", bill.code, account_number=NEW_PAYEE[1])
-    await road.deliver(notice)
-    await change(road, database, payee=NEW_PAYEE)
+    bill = await flow.bill()
+    notice = foreign(flow, "T1", bill.code, account_number=NEW_PAYEE[1])
+    await flow.deliver(notice)
+    await change(flow, database, payee=NEW_PAYEE)
 
-    [answer] = await road.deliver(notice)
+    [answer] = await flow.deliver(notice)
 
     assert answer.verdict is Verdict.ACCEPTED
-    assert (await road.read(bill.intent_id))["received"] == OWED
+    assert (await flow.read(bill.intent_id))["received"] == OWED

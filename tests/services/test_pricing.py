@@ -33,8 +33,8 @@ from billing.visit_accounts.service.record_visits import TakenVisit, find_priced
 from billing.visits.formats.visit_facts_json import SuppliedFacts
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
+from tests.services.flow import PaymentFlow, assert_books_are_right
 from tests.services.persons import actors
-from tests.services.road import Road, assert_books_are_right
 
 JULY = date(2026, 7, 1)
 HIS = FacilityPricing(authority=PricingAuthority.HIS, price_day=PriceDay.ORDERED, vendor="HIS X")
@@ -45,18 +45,18 @@ OURS = FacilityPricing(authority=PricingAuthority.VIENPHI, price_day=PriceDay.OR
 class Desk:
     """A hospital with two persons of finance; `also_a` is a second key of the first."""
 
-    road: Road
+    flow: PaymentFlow
     a: Actor
     also_a: Actor
     b: Actor
 
     @property
     def organization_id(self) -> OrganizationId:
-        return self.road.hospital.organization_id
+        return self.flow.hospital.organization_id
 
     async def propose(self, setting: FacilityPricing, *, day: date = JULY, facility: str = FACILITY_CODE) -> Any:
         return await propose_pricing(
-            self.road.context,
+            self.flow.context,
             self.organization_id,
             facility_code=facility,
             valid_from=day,
@@ -65,14 +65,14 @@ class Desk:
         )
 
     async def approve(self, pricing_id: Any, actor: Actor) -> None:
-        await approve_proposed_pricing(self.road.context, self.organization_id, pricing_id, actor=actor)
+        await approve_proposed_pricing(self.flow.context, self.organization_id, pricing_id, actor=actor)
 
     async def set(self, setting: FacilityPricing, *, day: date = JULY) -> None:
         await self.approve(await self.propose(setting, day=day), self.b)
 
     async def list_prices(self, **prices: int) -> None:
         """Make a list effective since July: insurance price and fee of each code alike."""
-        context, organization_id = self.road.context, self.organization_id
+        context, organization_id = self.flow.context, self.organization_id
         listed = [
             ListedPrice(code=code, name=code, unit="", insured=Decimal(price), fee=Decimal(price), on_demand=None)
             for code, price in prices.items()
@@ -84,17 +84,17 @@ class Desk:
 
     async def take(self, *lines: dict[str, Any], ma_lk: str = "LK0001") -> TakenVisit:
         document = visit_document(ma_lk=ma_lk, lines=list(lines))
-        taken = await take_visit(self.road.context, self.organization_id, document, actor=Actor.system())
+        taken = await take_visit(self.flow.context, self.organization_id, document, actor=Actor.system())
         assert taken is not None
         return taken
 
     async def invoice(self, visit_id: VisitId) -> dict[str, Any]:
-        context, organization_id = self.road.context, self.organization_id
+        context, organization_id = self.flow.context, self.organization_id
         invoice_id = await issue_invoice(context, organization_id, visit_id, actor=Actor.system())
         return dict(await find_invoice(context, organization_id, invoice_id))
 
     async def differences(self) -> list[tuple[str, object, object]]:
-        rows = await list_differences(self.road.context, self.organization_id, limit=100)
+        rows = await list_differences(self.flow.context, self.organization_id, limit=100)
         return [(row["field"], row["theirs"], row["ours"]) for row in reversed(rows)]
 
 
@@ -103,9 +103,9 @@ def line(code: str = "X1", *, price: int = 500_000, stt: int = 1, **more: object
 
 
 @pytest.fixture
-async def desk(road: Road, database: DatabaseAddress) -> Desk:
-    a, also_a, b = await actors(database, road.context, ("books-one", "A"), ("books-two", "A"), ("books-three", "B"))
-    return Desk(road, a, also_a, b)
+async def desk(flow: PaymentFlow, database: DatabaseAddress) -> Desk:
+    a, also_a, b = await actors(database, flow.context, ("books-one", "A"), ("books-two", "A"), ("books-three", "B"))
+    return Desk(flow, a, also_a, b)
 
 
 async def test_setting_takes_two_persons_and_holds_from_its_day_on(desk: Desk) -> None:
@@ -122,13 +122,13 @@ async def test_setting_takes_two_persons_and_holds_from_its_day_on(desk: Desk) -
     await desk.approve(pricing_id, desk.b)
     with pytest.raises(PricingApproved):
         await desk.approve(pricing_id, desk.b)
-    approved = await find_priced_visit(desk.road.context, desk.organization_id, proposed.id)
+    approved = await find_priced_visit(desk.flow.context, desk.organization_id, proposed.id)
 
     assert proposed.priced is not None
     assert proposed.priced.shares.patient == 100_000
     assert approved.priced is not None
     assert approved.priced.shares.patient == 80_000
-    row = await find_pricing(desk.road.context, desk.organization_id, pricing_id)
+    row = await find_pricing(desk.flow.context, desk.organization_id, pricing_id)
     assert (row["proposed_by"], row["approved_by"], row["valid_from"]) == ("A", "B", JULY)
 
 
@@ -141,7 +141,7 @@ async def test_later_setting_holds_for_visits_admitted_since(desk: Desk) -> None
 
     assert before.priced is not None
     assert before.priced.shares.patient == 80_000, "it was admitted on 2026-11-02"
-    assert len(await list_pricings(desk.road.context, desk.organization_id, limit=10)) == 2
+    assert len(await list_pricings(desk.flow.context, desk.organization_id, limit=10)) == 2
 
 
 async def test_setting_corrected_for_the_same_day_is_the_one_approved_later(desk: Desk) -> None:
@@ -162,7 +162,7 @@ async def test_proposal_without_vendor_facility_or_person_is_refused(desk: Desk)
         await desk.propose(OURS, facility="99999")
     with pytest.raises(PersonNeeded):
         await propose_pricing(
-            desk.road.context,
+            desk.flow.context,
             desk.organization_id,
             facility_code=FACILITY_CODE,
             valid_from=JULY,
@@ -173,7 +173,7 @@ async def test_proposal_without_vendor_facility_or_person_is_refused(desk: Desk)
 
 async def test_database_itself_refuses_one_person_and_a_second_approval(desk: Desk) -> None:
     pricing_id = await desk.propose(OURS)
-    context = desk.road.context
+    context = desk.flow.context
 
     with pytest.raises(asyncpg.CheckViolationError, match="pricing_of_two_persons"):
         async with context.database.transaction(desk.organization_id) as tx:
@@ -188,7 +188,7 @@ async def test_every_change_of_the_setting_is_audited(desk: Desk) -> None:
     pricing_id = await desk.propose(HIS)
     await desk.approve(pricing_id, desk.b)
 
-    async with desk.road.context.database.transaction(desk.organization_id) as tx:
+    async with desk.flow.context.database.transaction(desk.organization_id) as tx:
         rows = await tx.fetch("SELECT action, acting_for FROM audit WHERE subject_id = $1 ORDER BY id", pricing_id)
 
     assert [tuple(row) for row in rows] == [("pricing_proposed", desk.a.person), ("pricing_approved", desk.b.person)]
@@ -234,11 +234,11 @@ async def test_his_amounts_are_collected_and_every_difference_is_listed_once(des
         ("T_BHTT", 380_000, 320_000),
     ]
     assert second["patient_share"] == 120_000
-    rows = await list_differences(desk.road.context, desk.organization_id, limit=100, invoice_id=second["id"])
+    rows = await list_differences(desk.flow.context, desk.organization_id, limit=100, invoice_id=second["id"])
     assert {row["stt"] for row in rows} == {2}, "those of line 1 are listed with the first invoice"
     assert {row["vendor"] for row in rows} == {"HIS X"}
-    assert await list_differences(desk.road.context, desk.organization_id, limit=100, vendor="HIS Y") == []
-    await assert_books_are_right(desk.road.context.database)
+    assert await list_differences(desk.flow.context, desk.organization_id, limit=100, vendor="HIS Y") == []
+    await assert_books_are_right(desk.flow.context.database)
 
 
 async def test_charge_without_price_is_taken_at_the_told_price_and_listed_under_his(desk: Desk) -> None:
@@ -259,7 +259,7 @@ async def test_frozen_inputs_price_to_the_same_again(desk: Desk, setting: Facili
     taken = await desk.take(line(T_BNTT="0", T_BNCCT="120000", T_BHTT="380000"))
     invoice = await desk.invoice(taken.id)
 
-    context = desk.road.context
+    context = desk.flow.context
     async with context.database.transaction(desk.organization_id) as tx:
         frozen = json.loads(await tx.fetchval("SELECT document FROM invoice_input"))
     authority = frozen.get("pricing", {}).get("authority")
@@ -277,7 +277,7 @@ async def test_frozen_inputs_price_to_the_same_again(desk: Desk, setting: Facili
 @pytest.mark.parametrize("setting", [None, OURS, HIS])
 async def test_quote_says_what_the_invoice_will(desk: Desk, setting: FacilityPricing | None) -> None:
     """Listed at 400 000, told at 500 000; the hospital's system states 90 000 of the patient."""
-    context, organization_id = desk.road.context, desk.organization_id
+    context, organization_id = desk.flow.context, desk.organization_id
     await desk.list_prices(X1=400_000)
     if setting is not None:
         await desk.set(setting)
@@ -301,7 +301,7 @@ async def test_quote_says_what_the_invoice_will(desk: Desk, setting: FacilityPri
 async def test_quote_names_a_price_that_is_not_in_force(desk: Desk) -> None:
     await desk.set(OURS)
 
-    quote = await estimate_visit(desk.road.context, desk.organization_id, visit_document(lines=[line("X2")]))
+    quote = await estimate_visit(desk.flow.context, desk.organization_id, visit_document(lines=[line("X2")]))
 
     assert quote.visits == ()
     assert [(finding.field, finding.found) for finding in quote.findings] == [("DON_GIA_BV", "X2")]

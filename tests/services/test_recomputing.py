@@ -32,25 +32,25 @@ from billing.visit_accounts.service.record_visits import take_visit
 from billing.visits.formats.visit_document import content_hash
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
+from tests.services.flow import PaymentFlow
 from tests.services.persons import actors
-from tests.services.road import Road
 
 SYSTEM = Actor.system()
 PARAMETERS = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
 LEVEL_OF_DIGIT_4 = '4 = "80"'
 
 
-async def issue(road: Road, document: dict[str, object]) -> InvoiceId:
-    organization_id = road.hospital.organization_id
-    taken = await take_visit(road.context, organization_id, document, actor=SYSTEM)
+async def issue(flow: PaymentFlow, document: dict[str, object]) -> InvoiceId:
+    organization_id = flow.hospital.organization_id
+    taken = await take_visit(flow.context, organization_id, document, actor=SYSTEM)
     assert taken is not None
-    return await issue_invoice(road.context, organization_id, taken.id, actor=SYSTEM)
+    return await issue_invoice(flow.context, organization_id, taken.id, actor=SYSTEM)
 
 
-async def replay(road: Road, **how: object) -> tuple[list[BillChange], Tally]:
+async def replay(flow: PaymentFlow, **how: object) -> tuple[list[BillChange], Tally]:
     changes: list[BillChange] = []
     tally = Tally()
-    async for recomputed in recompute(road.context.database, **how):
+    async for recomputed in recompute(flow.context.database, **how):
         changes += recomputed.outcome.changes
         tally.add(recomputed.outcome.tally)
     return changes, tally
@@ -87,18 +87,18 @@ async def damage(database: DatabaseAddress, statement: str) -> None:
     await connection.close()
 
 
-async def two_bills_of_one_visit(road: Road) -> None:
-    await issue(road, visit_document())
+async def two_bills_of_one_visit(flow: PaymentFlow) -> None:
+    await issue(flow, visit_document())
     more = visit_document()
     more["lines"].append(service_line(9, name="Siêu âm", group=2, price="100000"))
-    await issue(road, more)
+    await issue(flow, more)
 
 
-async def test_every_issued_invoice_recomputes_to_itself(road: Road) -> None:
-    await two_bills_of_one_visit(road)
-    await issue(road, visit_document(ma_lk="LK2"))
+async def test_every_issued_invoice_recomputes_to_itself(flow: PaymentFlow) -> None:
+    await two_bills_of_one_visit(flow)
+    await issue(flow, visit_document(ma_lk="LK2"))
 
-    changes, tally = await replay(road)
+    changes, tally = await replay(flow)
 
     assert changes == []
     assert (tally.bills, tally.changed, tally.refused) == (3, 0, 0)
@@ -106,12 +106,12 @@ async def test_every_issued_invoice_recomputes_to_itself(road: Road) -> None:
     assert tally.now == tally.issued == Shares(patient=Dong(292_000), other=Dong(0), insurer=Dong(1_008_000))
 
 
-async def test_draft_of_figures_tells_who_pays_more_by_visit_line_and_rule(road: Road) -> None:
-    await two_bills_of_one_visit(road)
-    await issue(road, visit_document(ma_lk="LK2") | {"cards": []})
+async def test_draft_of_figures_tells_who_pays_more_by_visit_line_and_rule(flow: PaymentFlow) -> None:
+    await two_bills_of_one_visit(flow)
+    await issue(flow, visit_document(ma_lk="LK2") | {"cards": []})
     draft = Draft(parameters=PARAMETERS.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
 
-    changes, tally = await replay(road, draft=draft)
+    changes, tally = await replay(flow, draft=draft)
 
     assert (tally.bills, tally.changed, tally.patient_more, tally.patient_less) == (2, 1, 1, 0)
     (change,) = changes
@@ -129,20 +129,20 @@ async def test_draft_of_figures_tells_who_pays_more_by_visit_line_and_rule(road:
 
 
 async def test_drafted_price_list_is_tried_on_its_facilities_and_leaves_other_items_alone(
-    road: Road, database: DatabaseAddress
+    flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
     document = visit_document()
     document["lines"].append(service_line(9, name="Siêu âm", group=2, price="100000") | {"MA_DICH_VU": "S9"})
-    await issue(road, document)
-    organization_id = road.hospital.organization_id
-    [drafter] = await actors(database, road.context, ("prices", "Lan"))
+    await issue(flow, document)
+    organization_id = flow.hospital.organization_id
+    [drafter] = await actors(database, flow.context, ("prices", "Lan"))
     listed = ListedPrice(code="S9", name="x", unit="", insured=Decimal(90_000), fee=Decimal(95_000), on_demand=None)
     terms = PriceListTerms(name="x", facility_code=None, valid_from=date(2027, 1, 1))
-    tariff_id = await import_tariff(road.context, organization_id, terms, [listed], actor=drafter)
+    tariff_id = await import_tariff(flow.context, organization_id, terms, [listed], actor=drafter)
 
-    tariff = await read_drafted_list(road.context.database, organization_id, tariff_id)
-    changes, _ = await replay(road, draft=Draft(tariff=tariff))
-    elsewhere, _ = await replay(road, draft=Draft(tariff=replace(tariff, facilities=frozenset({"79999"}))))
+    tariff = await read_drafted_list(flow.context.database, organization_id, tariff_id)
+    changes, _ = await replay(flow, draft=Draft(tariff=tariff))
+    elsewhere, _ = await replay(flow, draft=Draft(tariff=replace(tariff, facilities=frozenset({"79999"}))))
 
     assert tariff.facilities == {FACILITY_CODE}
     assert elsewhere == []
@@ -152,27 +152,27 @@ async def test_drafted_price_list_is_tried_on_its_facilities_and_leaves_other_it
     assert (line.code, line.now.fund, line.now.copay) == ("S9", Decimal(72_000), Decimal(18_000))
 
 
-async def test_only_a_whole_price_list_of_the_unit_is_tried(road: Road, database: DatabaseAddress) -> None:
-    organization_id = road.hospital.organization_id
-    [drafter] = await actors(database, road.context, ("prices", "Lan"))
+async def test_only_a_whole_price_list_of_the_unit_is_tried(flow: PaymentFlow, database: DatabaseAddress) -> None:
+    organization_id = flow.hospital.organization_id
+    [drafter] = await actors(database, flow.context, ("prices", "Lan"))
     listed = ListedPrice(code="S9", name="x", unit="", insured=Decimal(1), fee=None, on_demand=None)
     terms = PriceListTerms(name="x", facility_code=FACILITY_CODE, valid_from=date(2027, 1, 1))
-    tariff_id = await import_tariff(road.context, organization_id, terms, [listed], actor=drafter)
+    tariff_id = await import_tariff(flow.context, organization_id, terms, [listed], actor=drafter)
     await damage(database, "UPDATE tariff SET completed_at = NULL")
 
     with pytest.raises(TariffIncomplete):
-        await read_drafted_list(road.context.database, organization_id, tariff_id)
+        await read_drafted_list(flow.context.database, organization_id, tariff_id)
     with pytest.raises(NotFound):
-        await read_drafted_list(road.context.database, organization_id, TariffId(UUID(int=1)))
+        await read_drafted_list(flow.context.database, organization_id, TariffId(UUID(int=1)))
 
 
-async def test_period_is_business_dates_of_issue_both_included(road: Road) -> None:
-    await issue(road, visit_document())
-    today = business_date(road.context.clock())
+async def test_period_is_business_dates_of_issue_both_included(flow: PaymentFlow) -> None:
+    await issue(flow, visit_document())
+    today = business_date(flow.context.clock())
     yesterday, tomorrow = today - timedelta(days=1), today + timedelta(days=1)
 
     counted = {
-        (first, last): (await replay(road, period=Period(first=first, last=last)))[1].bills
+        (first, last): (await replay(flow, period=Period(first=first, last=last)))[1].bills
         for first, last in [(today, today), (yesterday, yesterday), (tomorrow, None), (None, yesterday), (today, None)]
     }
 
@@ -182,13 +182,13 @@ async def test_period_is_business_dates_of_issue_both_included(road: Road) -> No
 
 
 @pytest.mark.own_server
-async def test_nothing_is_written(road: Road, database: DatabaseAddress) -> None:
-    await two_bills_of_one_visit(road)
+async def test_nothing_is_written(flow: PaymentFlow, database: DatabaseAddress) -> None:
+    await two_bills_of_one_visit(flow)
     before = await content_of_every_table(database)
 
-    await replay(road)
+    await replay(flow)
     changes, _ = await replay(
-        road,
+        flow,
         draft=Draft(parameters=PARAMETERS.replace(LEVEL_OF_DIGIT_4, '4 = "70"')),
         processes=two_processes(database),
     )
@@ -198,24 +198,24 @@ async def test_nothing_is_written(road: Road, database: DatabaseAddress) -> None
     assert await content_of_every_table(database) == before
 
 
-async def test_server_refuses_a_write_where_invoices_are_recomputed(road: Road) -> None:
+async def test_server_refuses_a_write_where_invoices_are_recomputed(flow: PaymentFlow) -> None:
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        async with road.context.database.transaction(road.hospital.organization_id, read_only=True) as tx:
+        async with flow.context.database.transaction(flow.hospital.organization_id, read_only=True) as tx:
             await tx.execute("UPDATE invoice SET owed = owed")
 
 
 @pytest.mark.own_server
 async def test_invoice_that_says_something_else_is_listed_with_line_and_rule(
-    road: Road, database: DatabaseAddress
+    flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
-    await issue(road, visit_document())
+    await issue(flow, visit_document())
     await damage(
         database,
         "UPDATE invoice_line SET fund = fund - 1, copay = copay + 1 WHERE source_table = 'XML2';"
         "UPDATE invoice_input SET code_version = '0.0.9'",
     )
 
-    changes, tally = await replay(road)
+    changes, tally = await replay(flow)
 
     (change,) = changes
     (line,) = change.lines
@@ -227,15 +227,15 @@ async def test_invoice_that_says_something_else_is_listed_with_line_and_rule(
 
 @pytest.mark.own_server
 async def test_share_of_a_further_invoice_is_the_visit_less_its_earlier_ones(
-    road: Road, database: DatabaseAddress
+    flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
-    await two_bills_of_one_visit(road)
+    await two_bills_of_one_visit(flow)
     await damage(
         database,
         "UPDATE invoice SET patient_share = patient_share + 1, owed = owed + 1 WHERE number LIKE '%000002'",
     )
 
-    changes, _ = await replay(road)
+    changes, _ = await replay(flow)
 
     assert [(change.number[-6:], change.lines) for change in changes] == [("000002", ())]
     assert (changes[0].issued.patient, changes[0].now and changes[0].now.patient) == (20_001, 20_000)
@@ -243,11 +243,11 @@ async def test_share_of_a_further_invoice_is_the_visit_less_its_earlier_ones(
 
 @pytest.mark.own_server
 async def test_inputs_that_were_touched_or_are_missing_are_told_and_stop_no_other(
-    road: Road, database: DatabaseAddress
+    flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
-    await issue(road, visit_document())
-    await issue(road, visit_document(ma_lk="LK2"))
-    await issue(road, visit_document(ma_lk="LK3"))
+    await issue(flow, visit_document())
+    await issue(flow, visit_document(ma_lk="LK2"))
+    await issue(flow, visit_document(ma_lk="LK3"))
     touched = "(SELECT id FROM invoice WHERE number LIKE '%000001')"
     missing = "(SELECT id FROM invoice WHERE number LIKE '%000002')"
     await damage(
@@ -256,7 +256,7 @@ async def test_inputs_that_were_touched_or_are_missing_are_told_and_stop_no_othe
         f"DELETE FROM invoice_input WHERE invoice_id = {missing}",
     )
 
-    changes, tally = await replay(road)
+    changes, tally = await replay(flow)
 
     assert [change.refusal and change.refusal.code for change in changes] == ["inputs_changed"] * 2
     assert (tally.bills, tally.refused, tally.changed) == (3, 2, 0)
@@ -264,17 +264,17 @@ async def test_inputs_that_were_touched_or_are_missing_are_told_and_stop_no_othe
 
 @pytest.mark.own_server
 async def test_bill_without_a_price_under_the_running_code_names_the_rule(
-    road: Road, database: DatabaseAddress
+    flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
-    invoice_id = await issue(road, visit_document())
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+    invoice_id = await issue(flow, visit_document())
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         text = await tx.fetchval("SELECT document FROM invoice_input WHERE invoice_id = $1", invoice_id)
     other = text.replace('"MA_DOITUONG_KCB":"1.1"', '"MA_DOITUONG_KCB":"3.1"').replace('"2026', '"2024')
     await damage(
         database, f"UPDATE invoice_input SET document = '{other}', document_hash = '\\x{content_hash(other).hex()}'"
     )
 
-    changes, _ = await replay(road)
+    changes, _ = await replay(flow)
 
     refusal = changes[0].refusal
     assert refusal is not None
@@ -282,24 +282,24 @@ async def test_bill_without_a_price_under_the_running_code_names_the_rule(
 
 
 async def test_spans_of_several_pages_give_every_invoice_once_and_in_order(
-    road: Road, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(1, 8):
-        await issue(road, visit_document(ma_lk=f"LK{number}"))
+        await issue(flow, visit_document(ma_lk=f"LK{number}"))
     monkeypatch.setattr(recomputing, "SPAN", 2)
     monkeypatch.setattr(recomputing, "_FOUND_AT_ONCE", 3)
 
-    told = [(each.outcome.tally.bills, each.done, each.total) async for each in recompute(road.context.database)]
+    told = [(each.outcome.tally.bills, each.done, each.total) async for each in recompute(flow.context.database)]
 
     # Pages of 3, 3 and 1, each in spans of at most 2.
     assert told == [(2, 2, 7), (1, 3, 7), (2, 5, 7), (1, 6, 7), (1, 7, 7)]
 
 
-async def test_organization_sees_its_own_invoices_alone(road: Road, app_database: Database) -> None:
-    await issue(road, visit_document())
+async def test_organization_sees_its_own_invoices_alone(flow: PaymentFlow, app_database: Database) -> None:
+    await issue(flow, visit_document())
 
-    async for recomputed in recompute(app_database, organization_id=road.hospital.organization_id):
-        assert (recomputed.organization_id, recomputed.done, recomputed.total) == (road.hospital.organization_id, 1, 1)
+    async for recomputed in recompute(app_database, organization_id=flow.hospital.organization_id):
+        assert (recomputed.organization_id, recomputed.done, recomputed.total) == (flow.hospital.organization_id, 1, 1)
 
 
 def test_tally_counts_a_refused_bill_in_no_sum() -> None:

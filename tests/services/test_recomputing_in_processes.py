@@ -20,28 +20,28 @@ from billing.invoices.service.reprice import (
 from billing.invoices.service.reprice_batch import Draft
 from tests.builders import drug_line, visit_document
 from tests.conftest import DatabaseAddress
-from tests.services.road import Road
+from tests.services.flow import PaymentFlow
 from tests.services.test_recomputing import LEVEL_OF_DIGIT_4, PARAMETERS, issue, replay, two_processes
 
 
-async def test_processes_tell_the_same_as_one(road: Road, database: DatabaseAddress) -> None:
+async def test_processes_tell_the_same_as_one(flow: PaymentFlow, database: DatabaseAddress) -> None:
     for number in range(1, 6):
         document = visit_document(ma_lk=f"LK{number}")
         document["lines"].append(drug_line(2, quantity=str(number), price="1000"))
-        await issue(road, document)
+        await issue(flow, document)
     draft = Draft(parameters=PARAMETERS.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
 
-    assert await replay(road, draft=draft, processes=two_processes(database)) == await replay(road, draft=draft)
+    assert await replay(flow, draft=draft, processes=two_processes(database)) == await replay(flow, draft=draft)
 
 
 async def test_process_that_ends_stops_the_replay_by_name(
-    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(1, 13):
-        await issue(road, visit_document(ma_lk=f"LK{number}"))
+        await issue(flow, visit_document(ma_lk=f"LK{number}"))
     monkeypatch.setattr(recomputing, "SPAN", 1)
 
-    async with aclosing(recompute(road.context.database, processes=two_processes(database))) as outcomes:
+    async with aclosing(recompute(flow.context.database, processes=two_processes(database))) as outcomes:
         assert (await anext(outcomes)).outcome.tally.bills == 1
         multiprocessing.active_children()[0].kill()
         with pytest.raises(RecomputingStopped):
@@ -65,8 +65,8 @@ if __name__ == "__main__":
 """
 
 
-async def test_processes_end_when_the_replay_was_killed(road: Road, database: DatabaseAddress) -> None:
-    await issue(road, visit_document())
+async def test_processes_end_when_the_replay_was_killed(flow: PaymentFlow, database: DatabaseAddress) -> None:
+    await issue(flow, visit_document())
 
     killed = await asyncio.create_subprocess_exec(
         sys.executable, "-c", KILLED_REPLAY, database.app_url, stdout=asyncio.subprocess.PIPE
@@ -94,9 +94,9 @@ def _lives(pid: int) -> bool:
         return False
 
 
-async def test_process_without_a_database_says_so(road: Road) -> None:
-    await issue(road, visit_document())
+async def test_process_without_a_database_says_so(flow: PaymentFlow) -> None:
+    await issue(flow, visit_document())
     nowhere = OtherProcesses(2, "postgresql://nobody@127.0.0.1:1/nowhere")
 
     with pytest.raises(DatabaseUnavailable):
-        await replay(road, processes=nowhere)
+        await replay(flow, processes=nowhere)

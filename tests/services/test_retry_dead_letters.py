@@ -32,16 +32,16 @@ from billing.payments.service.retry_dead_letters import (
 from providers.contract import Callback, Callbacks, Notices, Verdict
 from providers.sandbox.message import SIGNATURE_HEADER, signature_header
 from tests.conftest import DatabaseAddress
+from tests.services.flow import OWED, Bill, PaymentFlow, assert_books_are_right
 from tests.services.persons import actors
-from tests.services.road import OWED, Bill, Road, assert_books_are_right
 
 
-def signed(road: Road, bill: Bill, transaction: str = "T1") -> Delivery:
+def signed(flow: PaymentFlow, bill: Bill, transaction: str = "T1") -> Delivery:
     """A delivery as the sandbox bank signs it."""
-    now = road.context.clock()
+    now = flow.context.clock()
     message = {
         "transaction_id": transaction,
-        "account_number": road.hospital.settings.account_number,
+        "account_number": flow.hospital.settings.account_number,
         "amount": OWED,
         "status": "SUCCEEDED",
         "direction": "credit",
@@ -49,132 +49,134 @@ def signed(road: Road, bill: Bill, transaction: str = "T1") -> Delivery:
         "occurred_at": (now - timedelta(minutes=2)).isoformat(),
     }
     body = json.dumps(message).encode()
-    headers = ((SIGNATURE_HEADER, signature_header(road.hospital.settings.key, now, body)), ("cookie", "secret"))
+    headers = ((SIGNATURE_HEADER, signature_header(flow.hospital.settings.key, now, body)), ("cookie", "secret"))
     callback = Callback("POST", "", "", (), headers, body, "127.0.0.1", now)
-    assert isinstance(road.account.provider, Callbacks)
-    read = road.account.provider.read_callback(callback)
+    assert isinstance(flow.account.provider, Callbacks)
+    read = flow.account.provider.read_callback(callback)
     assert isinstance(read, Notices)
     return Delivery(
-        id=DeliveryId(road.context.ids.new()), account=road.account, callback=callback, notices=read.notices
+        id=DeliveryId(flow.context.ids.new()), account=flow.account, callback=callback, notices=read.notices
     )
 
 
-async def dead_letter(road: Road, delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> Answer:
+async def dead_letter(flow: PaymentFlow, delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> Answer:
     async def stumble(*_: object) -> object:
         raise InvalidValue("what no rule foresaw")
 
     with monkeypatch.context() as patched:
         patched.setattr(intake_module, "apply_deliveries", stumble)
-        async with Intake(road.context) as intake:
+        async with Intake(flow.context) as intake:
             return await intake.submit(delivery)
 
 
-async def test_kept_delivery_is_retried_once_and_books_the_money(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    bill = await road.bill()
-    organization_id = road.hospital.organization_id
-    kept = await dead_letter(road, signed(road, bill), monkeypatch)
-    (waiting,) = await list_dead_letters(road.context, organization_id)
+async def test_kept_delivery_is_retried_once_and_books_the_money(
+    flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bill = await flow.bill()
+    organization_id = flow.hospital.organization_id
+    kept = await dead_letter(flow, signed(flow, bill), monkeypatch)
+    (waiting,) = await list_dead_letters(flow.context, organization_id)
     assert (waiting.id, waiting.fault) == (kept.receipt_id, "invalid_value")
 
-    answer = await retry_dead_letter(road.context, organization_id, waiting.id, actor=Actor.system())
+    answer = await retry_dead_letter(flow.context, organization_id, waiting.id, actor=Actor.system())
 
     assert answer.verdict is Verdict.ACCEPTED
-    assert (await road.read(bill.intent_id))["state"] == "succeeded"
-    assert await list_dead_letters(road.context, organization_id) == []
+    assert (await flow.read(bill.intent_id))["state"] == "succeeded"
+    assert await list_dead_letters(flow.context, organization_id) == []
     with pytest.raises(AlreadyRetried):
-        await retry_dead_letter(road.context, organization_id, waiting.id, actor=Actor.system())
-    await assert_books_are_right(road.context.database)
+        await retry_dead_letter(flow.context, organization_id, waiting.id, actor=Actor.system())
+    await assert_books_are_right(flow.context.database)
 
 
 async def test_money_told_again_meanwhile_makes_the_retry_a_duplicate(
-    road: Road, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bill = await road.bill()
-    organization_id = road.hospital.organization_id
-    delivery = signed(road, bill)
-    kept = await dead_letter(road, delivery, monkeypatch)
-    await road.deliver(*delivery.notices)
+    bill = await flow.bill()
+    organization_id = flow.hospital.organization_id
+    delivery = signed(flow, bill)
+    kept = await dead_letter(flow, delivery, monkeypatch)
+    await flow.deliver(*delivery.notices)
 
-    answer = await retry_dead_letter(road.context, organization_id, kept.receipt_id, actor=Actor.system())
+    answer = await retry_dead_letter(flow.context, organization_id, kept.receipt_id, actor=Actor.system())
 
     assert answer.verdict is Verdict.DUPLICATE
-    assert (await road.read(bill.intent_id))["received"] == OWED
+    assert (await flow.read(bill.intent_id))["received"] == OWED
 
 
 async def test_kept_delivery_holds_its_proof_and_no_standing_credential(
-    road: Road, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await dead_letter(road, signed(road, await road.bill()), monkeypatch)
+    await dead_letter(flow, signed(flow, await flow.bill()), monkeypatch)
 
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         headers = await tx.fetchval("SELECT headers FROM dead_letter")
 
     assert [name for name, _ in headers] == [SIGNATURE_HEADER]
 
 
-async def test_delivery_is_found_as_answered_or_as_waiting(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    bill = await road.bill()
-    organization_id = road.hospital.organization_id
-    kept = await dead_letter(road, signed(road, bill), monkeypatch)
-    (answered,) = await road.deliver(road.notice("T9", "x"))
+async def test_delivery_is_found_as_answered_or_as_waiting(flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch) -> None:
+    bill = await flow.bill()
+    organization_id = flow.hospital.organization_id
+    kept = await dead_letter(flow, signed(flow, bill), monkeypatch)
+    (answered,) = await flow.deliver(flow.notice("T9", "x"))
 
-    assert (await find_delivery(road.context, organization_id, kept.receipt_id)).id == kept.receipt_id
-    assert (await find_delivery(road.context, organization_id, answered.receipt_id)).id == answered.receipt_id
+    assert (await find_delivery(flow.context, organization_id, kept.receipt_id)).id == kept.receipt_id
+    assert (await find_delivery(flow.context, organization_id, answered.receipt_id)).id == answered.receipt_id
     with pytest.raises(NotFound):
-        await find_delivery(road.context, organization_id, DeliveryId(road.context.ids.new()))
+        await find_delivery(flow.context, organization_id, DeliveryId(flow.context.ids.new()))
 
 
 async def test_two_persons_close_a_dead_letter_and_the_day_may_close(
-    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    organization_id = road.hospital.organization_id
-    bill = await road.bill()
-    kept = await dead_letter(road, signed(road, bill), monkeypatch)
+    organization_id = flow.hospital.organization_id
+    bill = await flow.bill()
+    kept = await dead_letter(flow, signed(flow, bill), monkeypatch)
     first, same, second = await actors(
-        database, road.context, ("a", "Nguyễn Văn An"), ("b", "Nguyễn Văn An"), ("c", "Trần Thị Bình")
+        database, flow.context, ("a", "Nguyễn Văn An"), ("b", "Nguyễn Văn An"), ("c", "Trần Thị Bình")
     )
-    day = business_date(road.context.clock())
+    day = business_date(flow.context.clock())
 
     with pytest.raises(CloseNotProposed):
-        await approve_close(road.context, organization_id, kept.receipt_id, actor=second)
+        await approve_close(flow.context, organization_id, kept.receipt_id, actor=second)
     with pytest.raises(PersonNeeded):
-        await propose_close(road.context, organization_id, kept.receipt_id, reason="a test", actor=Actor.system())
+        await propose_close(flow.context, organization_id, kept.receipt_id, reason="a test", actor=Actor.system())
     with pytest.raises(InvalidValue):
-        await propose_close(road.context, organization_id, kept.receipt_id, reason=" \n ", actor=first)
-    await propose_close(road.context, organization_id, kept.receipt_id, reason="sent by the bank's test", actor=first)
+        await propose_close(flow.context, organization_id, kept.receipt_id, reason=" \n ", actor=first)
+    await propose_close(flow.context, organization_id, kept.receipt_id, reason="sent by the bank's test", actor=first)
     for alone in (first, same):
         with pytest.raises(SamePerson):
-            await approve_close(road.context, organization_id, kept.receipt_id, actor=alone)
-    async with road.context.database.transaction(organization_id) as tx:
+            await approve_close(flow.context, organization_id, kept.receipt_id, actor=alone)
+    async with flow.context.database.transaction(organization_id) as tx:
         before = await list_blockers(tx, day)
-    await approve_close(road.context, organization_id, kept.receipt_id, actor=second)
-    async with road.context.database.transaction(organization_id) as tx:
+    await approve_close(flow.context, organization_id, kept.receipt_id, actor=second)
+    async with flow.context.database.transaction(organization_id) as tx:
         after = await list_blockers(tx, day)
         actions = [row["action"] for row in await tx.fetch("SELECT action FROM audit ORDER BY id")]
 
     assert (len(before), after) == (1, [])
-    assert await list_dead_letters(road.context, organization_id) == []
-    closed = await find_delivery(road.context, organization_id, kept.receipt_id)
+    assert await list_dead_letters(flow.context, organization_id) == []
+    closed = await find_delivery(flow.context, organization_id, kept.receipt_id)
     assert isinstance(closed, DeadLetter)
     assert (closed.close_reason, closed.closed_by) == ("sent by the bank's test", second.person)
     assert {"dead_letter_close_proposed", "dead_letter_closed"} <= set(actions)
     with pytest.raises(AlreadyClosed):
-        await retry_dead_letter(road.context, organization_id, kept.receipt_id, actor=second)
-    assert (await road.read(bill.intent_id))["received"] == 0
+        await retry_dead_letter(flow.context, organization_id, kept.receipt_id, actor=second)
+    assert (await flow.read(bill.intent_id))["received"] == 0
 
 
 async def test_rejected_proposal_leaves_the_dead_letter_waiting_and_it_can_be_retried(
-    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    organization_id = road.hospital.organization_id
-    kept = await dead_letter(road, signed(road, await road.bill()), monkeypatch)
-    first, second = await actors(database, road.context, ("a", "Nguyễn Văn An"), ("c", "Trần Thị Bình"))
+    organization_id = flow.hospital.organization_id
+    kept = await dead_letter(flow, signed(flow, await flow.bill()), monkeypatch)
+    first, second = await actors(database, flow.context, ("a", "Nguyễn Văn An"), ("c", "Trần Thị Bình"))
 
-    await propose_close(road.context, organization_id, kept.receipt_id, reason="a test", actor=first)
-    await reject_close(road.context, organization_id, kept.receipt_id, actor=second)
+    await propose_close(flow.context, organization_id, kept.receipt_id, reason="a test", actor=first)
+    await reject_close(flow.context, organization_id, kept.receipt_id, actor=second)
     with pytest.raises(CloseNotProposed):
-        await approve_close(road.context, organization_id, kept.receipt_id, actor=second)
-    answer = await retry_dead_letter(road.context, organization_id, kept.receipt_id, actor=second)
+        await approve_close(flow.context, organization_id, kept.receipt_id, actor=second)
+    answer = await retry_dead_letter(flow.context, organization_id, kept.receipt_id, actor=second)
 
     assert answer.verdict is Verdict.ACCEPTED
 
@@ -195,24 +197,24 @@ async def test_rejected_proposal_leaves_the_dead_letter_waiting_and_it_can_be_re
     ],
 )
 async def test_database_refuses_a_dead_letter_that_ends_otherwise(
-    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch, statement: str
+    flow: PaymentFlow, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
-    organization_id = road.hospital.organization_id
-    kept = await dead_letter(road, signed(road, await road.bill()), monkeypatch)
-    first, second = await actors(database, road.context, ("a", "Nguyễn Văn An"), ("c", "Trần Thị Bình"))
+    organization_id = flow.hospital.organization_id
+    kept = await dead_letter(flow, signed(flow, await flow.bill()), monkeypatch)
+    first, second = await actors(database, flow.context, ("a", "Nguyễn Văn An"), ("c", "Trần Thị Bình"))
     if "{first}" not in statement:
-        await propose_close(road.context, organization_id, kept.receipt_id, reason="a test", actor=first)
+        await propose_close(flow.context, organization_id, kept.receipt_id, reason="a test", actor=first)
 
     with pytest.raises(asyncpg.PostgresError):
-        async with road.context.database.transaction(organization_id) as tx:
+        async with flow.context.database.transaction(organization_id) as tx:
             await tx.execute(statement.format(first=f"'{first.person}'", second=f"'{second.person}'"))
 
 
 async def test_dead_letter_of_before_notices_were_stored_is_verified_again_or_refused_by_name(
-    road: Road, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    organization_id = road.hospital.organization_id
-    kept = await dead_letter(road, signed(road, await road.bill()), monkeypatch)
+    organization_id = flow.hospital.organization_id
+    kept = await dead_letter(flow, signed(flow, await flow.bill()), monkeypatch)
     owner = await asyncpg.connect(database.owner_url)
     await owner.execute("SET vienphi.organization = '1'")
     await owner.execute("ALTER TABLE dead_letter DISABLE TRIGGER USER")
@@ -220,13 +222,13 @@ async def test_dead_letter_of_before_notices_were_stored_is_verified_again_or_re
     await owner.execute(forget.format("'[]'"))
 
     with pytest.raises(ProofNotStored):
-        await retry_dead_letter(road.context, organization_id, kept.receipt_id, actor=Actor.system())
-    header = signed(road, Bill(InvoiceId(UUID(int=0)), IntentId(UUID(int=0)), "x")).callback.headers[0][0]
+        await retry_dead_letter(flow.context, organization_id, kept.receipt_id, actor=Actor.system())
+    header = signed(flow, Bill(InvoiceId(UUID(int=0)), IntentId(UUID(int=0)), "x")).callback.headers[0][0]
     body = await owner.fetchval("SELECT body FROM dead_letter")
-    now = road.context.clock()
-    proof = json.dumps([[header, signature_header(road.hospital.settings.key, now, body)]])
+    now = flow.context.clock()
+    proof = json.dumps([[header, signature_header(flow.hospital.settings.key, now, body)]])
     await owner.execute(f"UPDATE dead_letter SET headers = '{proof}', received_at = now()")
     await owner.close()
-    answer = await retry_dead_letter(road.context, organization_id, kept.receipt_id, actor=Actor.system())
+    answer = await retry_dead_letter(flow.context, organization_id, kept.receipt_id, actor=Actor.system())
 
     assert answer.verdict is Verdict.ACCEPTED

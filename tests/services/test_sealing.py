@@ -17,7 +17,7 @@ from billing.ledger.store import sealed_rows
 from billing.ledger.store.sealed_rows import read_sealed_rows
 from billing.ledger.store.seals import add_seal, read_seals
 from tests.conftest import DatabaseAddress
-from tests.services.road import Road, assert_books_are_right, find_doubts
+from tests.services.flow import PaymentFlow, assert_books_are_right, find_doubts
 
 TAMPERINGS = {
     "a posting's amount": "UPDATE posting SET amount = amount + 1",
@@ -29,12 +29,12 @@ TAMPERINGS = {
 }
 
 
-async def seals(road: Road) -> list[tuple[int, int, int]]:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def seals(flow: PaymentFlow) -> list[tuple[int, int, int]]:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         return [(seal.number, seal.covers_from, seal.covers_until) for seal in await read_seals(tx, after=0, limit=99)]
 
 
-async def tamper(database: DatabaseAddress, road: Road, *statements: str) -> None:
+async def tamper(database: DatabaseAddress, flow: PaymentFlow, *statements: str) -> None:
     """Change rows as an intruder with the owner's role could, past the triggers."""
     connection = await asyncpg.connect(database.superuser_url or database.owner_url)
     await connection.execute("SET session_replication_role = replica")
@@ -43,95 +43,97 @@ async def tamper(database: DatabaseAddress, road: Road, *statements: str) -> Non
     await connection.close()
 
 
-async def test_seals_follow_each_other_from_the_beginning_without_gap(road: Road) -> None:
-    organization_id = road.hospital.organization_id
-    bill = await road.bill()
-    first = await seal_once(road.context, organization_id)
-    await road.deliver(road.notice("T1", bill.code))
-    second = await seal_once(road.context, organization_id)
+async def test_seals_follow_each_other_from_the_beginning_without_gap(flow: PaymentFlow) -> None:
+    organization_id = flow.hospital.organization_id
+    bill = await flow.bill()
+    first = await seal_once(flow.context, organization_id)
+    await flow.deliver(flow.notice("T1", bill.code))
+    second = await seal_once(flow.context, organization_id)
 
-    chain = await seals(road)
+    chain = await seals(flow)
 
     assert (first, second) == (1, 1)
     assert [number for number, _, _ in chain] == [1, 2]
     assert chain[0][1] == 0
     assert chain[0][2] == chain[1][1]
-    assert await seal_once(road.context, organization_id) == 0
-    await assert_books_are_right(road.context.database)
+    assert await seal_once(flow.context, organization_id) == 0
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_long_work_is_sealed_in_pieces(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_work_is_sealed_in_pieces(flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "ROWS_MAX", 2)
     for number in range(4):
-        await road.bill(f"LK{number}")
+        await flow.bill(f"LK{number}")
 
-    blocks = await seal_once(road.context, road.hospital.organization_id)
+    blocks = await seal_once(flow.context, flow.hospital.organization_id)
 
     assert blocks >= 4
-    chain = await seals(road)
+    chain = await seals(flow)
     assert all(before[2] == after[1] for before, after in pairwise(chain))
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_a_running_transaction_is_sealed_after_it_has_ended(road: Road) -> None:
-    organization_id = road.hospital.organization_id
-    async with road.context.database.transaction(organization_id) as running:
+async def test_a_running_transaction_is_sealed_after_it_has_ended(flow: PaymentFlow) -> None:
+    organization_id = flow.hospital.organization_id
+    async with flow.context.database.transaction(organization_id) as running:
         await running.fetchval("SELECT pg_current_xact_id()")  # holds the horizon
-        await road.bill()
-        blocks = await seal_once(road.context, organization_id)
+        await flow.bill()
+        blocks = await seal_once(flow.context, organization_id)
         # What was set up before it may be sealed; the bill, whose transaction is younger, may not.
-        async with road.context.database.transaction(organization_id) as tx:
+        async with flow.context.database.transaction(organization_id) as tx:
             assert await tx.fetchval("SELECT coalesce(sum(entries), 0) FROM seal") == 0
 
-    assert await seal_once(road.context, organization_id) == 1
-    async with road.context.database.transaction(organization_id) as tx:
+    assert await seal_once(flow.context, organization_id) == 1
+    async with flow.context.database.transaction(organization_id) as tx:
         assert await tx.fetchval("SELECT sum(entries) FROM seal") == 1
     assert blocks <= 1
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_two_sealers_at_once_make_one_chain(road: Road) -> None:
-    bill = await road.bill()
-    await road.deliver(*(road.notice(f"T{number}", bill.code, amount=1_000) for number in range(5)))
+async def test_two_sealers_at_once_make_one_chain(flow: PaymentFlow) -> None:
+    bill = await flow.bill()
+    await flow.deliver(*(flow.notice(f"T{number}", bill.code, amount=1_000) for number in range(5)))
 
-    blocks = await asyncio.gather(*(seal_once(road.context, road.hospital.organization_id) for _ in range(4)))
+    blocks = await asyncio.gather(*(seal_once(flow.context, flow.hospital.organization_id) for _ in range(4)))
 
-    assert sum(blocks) == len(await seals(road)) >= 1
-    await assert_books_are_right(road.context.database)
+    assert sum(blocks) == len(await seals(flow)) >= 1
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.mark.own_server
 @pytest.mark.parametrize("statement", TAMPERINGS.values(), ids=TAMPERINGS)
-async def test_whatever_is_changed_under_a_seal_is_named(road: Road, database: DatabaseAddress, statement: str) -> None:
-    bill = await road.bill()
-    await road.deliver(road.notice("T1", bill.code))
-    await seal_once(road.context, road.hospital.organization_id)
+async def test_whatever_is_changed_under_a_seal_is_named(
+    flow: PaymentFlow, database: DatabaseAddress, statement: str
+) -> None:
+    bill = await flow.bill()
+    await flow.deliver(flow.notice("T1", bill.code))
+    await seal_once(flow.context, flow.hospital.organization_id)
 
-    await tamper(database, road, statement)
+    await tamper(database, flow, statement)
 
-    assert "seals-hold-their-rows" in await find_doubts(road.context.database)
+    assert "seals-hold-their-rows" in await find_doubts(flow.context.database)
 
 
 @pytest.mark.own_server
-async def test_a_row_slipped_under_an_old_seal_is_named(road: Road, database: DatabaseAddress) -> None:
-    await road.bill()
-    await seal_once(road.context, road.hospital.organization_id)
+async def test_a_row_slipped_under_an_old_seal_is_named(flow: PaymentFlow, database: DatabaseAddress) -> None:
+    await flow.bill()
+    await seal_once(flow.context, flow.hospital.organization_id)
     slipped = (
         "INSERT INTO audit (organization_id, id, recorded_at, actor_kind, action, subject_kind, subject_id,"
         " transaction_id) SELECT organization_id, id, now(), 'system', 'x', 'entry', id, transaction_id"
         " FROM journal_entry"
     )
 
-    await tamper(database, road, slipped)
+    await tamper(database, flow, slipped)
 
-    doubts = [doubt async for proved in prove(road.context.database) for doubt in proved.doubts]
+    doubts = [doubt async for proved in prove(flow.context.database) for doubt in proved.doubts]
 
     assert [(doubt.expected, doubt.found) for doubt in doubts] == [("3 rows of audit", "4 rows of audit")]
 
 
-async def seal_as_before_parts(road: Road) -> None:
+async def seal_as_before_parts(flow: PaymentFlow) -> None:
     """A block as it was sealed before migration 0020."""
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         until = int(await tx.fetchval("SELECT vienphi_watermark()"))
         rows = await read_sealed_rows(tx, covers_from=0, covers_until=until)
         seal = Seal(
@@ -141,110 +143,110 @@ async def seal_as_before_parts(road: Road) -> None:
             covers_from=0,
             covers_until=until,
             counts=count_rows(rows),
-            sealed_at=road.context.clock(),
+            sealed_at=flow.context.clock(),
         )
         assert await add_seal(tx, replace(seal, hash=block_hash(seal, rows)))
 
 
 @pytest.mark.own_server
 async def test_block_of_the_format_of_before_is_followed_and_stays_verifiable(
-    road: Road, database: DatabaseAddress
+    flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
-    bill = await road.bill()
-    await seal_as_before_parts(road)
-    await road.deliver(road.notice("T1", bill.code))
+    bill = await flow.bill()
+    await seal_as_before_parts(flow)
+    await flow.deliver(flow.notice("T1", bill.code))
 
-    assert await seal_once(road.context, road.hospital.organization_id) == 1
+    assert await seal_once(flow.context, flow.hospital.organization_id) == 1
 
-    await assert_books_are_right(road.context.database)
-    await tamper(database, road, "UPDATE posting SET department = 'x' WHERE payment_id IS NULL")
-    assert set(await find_doubts(road.context.database)) == {"seals-hold-their-rows"}
+    await assert_books_are_right(flow.context.database)
+    await tamper(database, flow, "UPDATE posting SET department = 'x' WHERE payment_id IS NULL")
+    assert set(await find_doubts(flow.context.database)) == {"seals-hold-their-rows"}
 
 
 @pytest.mark.own_server
-async def test_parts_of_a_block_are_under_its_hash(road: Road, database: DatabaseAddress) -> None:
-    await road.bill()
-    await seal_once(road.context, road.hospital.organization_id)
+async def test_parts_of_a_block_are_under_its_hash(flow: PaymentFlow, database: DatabaseAddress) -> None:
+    await flow.bill()
+    await seal_once(flow.context, flow.hospital.organization_id)
 
-    await tamper(database, road, "DELETE FROM audit", "UPDATE seal SET parts = parts - 'audit', audits = 0")
+    await tamper(database, flow, "DELETE FROM audit", "UPDATE seal SET parts = parts - 'audit', audits = 0")
 
-    assert set(await find_doubts(road.context.database)) == {"seals-hold-their-rows"}
+    assert set(await find_doubts(flow.context.database)) == {"seals-hold-their-rows"}
 
 
 async def test_rows_of_a_kind_beyond_one_piece_have_the_same_digest(
-    road: Road, monkeypatch: pytest.MonkeyPatch
+    flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(4):
-        await road.bill(f"LK{number}")
-    await seal_once(road.context, road.hospital.organization_id)
+        await flow.bill(f"LK{number}")
+    await seal_once(flow.context, flow.hospital.organization_id)
 
     monkeypatch.setattr(sealed_rows, "PIECE", 2)
 
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.mark.own_server
 async def test_deliveries_that_left_with_their_partition_take_nothing_from_the_other_rows(
-    road: Road, database: DatabaseAddress
+    flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
-    bill = await road.bill()
-    await road.deliver(road.notice("T1", bill.code))
-    await seal_once(road.context, road.hospital.organization_id)
+    bill = await flow.bill()
+    await flow.deliver(flow.notice("T1", bill.code))
+    await seal_once(flow.context, flow.hospital.organization_id)
     owner = await asyncpg.connect(database.superuser_url or database.owner_url)
     month = await owner.fetchval("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')")
     # As a month later, after the retention of deliveries: the seal is then of before the oldest partition.
     await owner.execute(f"DROP TABLE delivery_{month}")
     await owner.close()
 
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
-    await tamper(database, road, "DELETE FROM event_key")
-    assert set(await find_doubts(road.context.database)) == {"seals-hold-their-rows"}
+    await tamper(database, flow, "DELETE FROM event_key")
+    assert set(await find_doubts(flow.context.database)) == {"seals-hold-their-rows"}
 
 
-async def test_app_role_cannot_say_which_transaction_wrote_a_row(road: Road) -> None:
+async def test_app_role_cannot_say_which_transaction_wrote_a_row(flow: PaymentFlow) -> None:
     """Else it could slip rows under an old seal, or hide them beyond the watermark."""
     tables = "journal_entry posting payment allocation audit day_closing outbox event_key fact_key delivery invoice"
     for table in [*tables.split(), "exception_case", "dead_letter", "account_change", "ledger_account"]:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            async with road.context.database.transaction(road.hospital.organization_id) as tx:
+            async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
                 await tx.execute(f"INSERT INTO {table} (transaction_id) VALUES ('1')")
 
 
 @pytest.mark.own_server
-async def test_a_seal_taken_out_of_the_chain_is_named(road: Road, database: DatabaseAddress) -> None:
+async def test_a_seal_taken_out_of_the_chain_is_named(flow: PaymentFlow, database: DatabaseAddress) -> None:
     for number in range(3):
-        await road.bill(f"LK{number}")
-        await seal_once(road.context, road.hospital.organization_id)
+        await flow.bill(f"LK{number}")
+        await seal_once(flow.context, flow.hospital.organization_id)
 
-    await tamper(database, road, "DELETE FROM seal WHERE number = 2")
+    await tamper(database, flow, "DELETE FROM seal WHERE number = 2")
 
-    assert set(await find_doubts(road.context.database)) == {"seals-leave-no-gap"}
+    assert set(await find_doubts(flow.context.database)) == {"seals-leave-no-gap"}
 
 
-async def test_database_refuses_a_seal_that_leaves_a_gap(road: Road) -> None:
-    await road.bill()
-    await seal_once(road.context, road.hospital.organization_id)
+async def test_database_refuses_a_seal_that_leaves_a_gap(flow: PaymentFlow) -> None:
+    await flow.bill()
+    await seal_once(flow.context, flow.hospital.organization_id)
 
     with pytest.raises(asyncpg.ForeignKeyViolationError):
-        async with road.context.database.transaction(road.hospital.organization_id) as tx:
+        async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
             await tx.execute(
                 "INSERT INTO seal SELECT organization_id, 2, 1, hash, (covers_until::text::bigint + 1)::text::xid8,"
                 " (covers_until::text::bigint + 9)::text::xid8, hash, 0, 0, 0, 0, 0, 0, sealed_at FROM seal"
             )
 
 
-async def test_rows_not_sealed_yet_are_listed_and_are_no_doubt(road: Road) -> None:
-    await road.bill()
-    now = road.context.clock()
-    database: Database = road.context.database
+async def test_rows_not_sealed_yet_are_listed_and_are_no_doubt(flow: PaymentFlow) -> None:
+    await flow.bill()
+    now = flow.context.clock()
+    database: Database = flow.context.database
 
     young = await find_unsealed(database, recorded_before=now - timedelta(minutes=5))
     ((organization_id, old),) = await find_unsealed(database, recorded_before=now + timedelta(minutes=5))
-    await seal_once(road.context, road.hospital.organization_id)
+    await seal_once(flow.context, flow.hospital.organization_id)
 
     assert young == []
-    assert organization_id == road.hospital.organization_id
+    assert organization_id == flow.hospital.organization_id
     assert {unsealed.kind: unsealed.rows for unsealed in old}["entry"] == 1
     assert await find_unsealed(database, recorded_before=now + timedelta(minutes=5)) == []
     await assert_books_are_right(database)

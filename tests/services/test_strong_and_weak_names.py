@@ -24,64 +24,66 @@ from providers.contract import Notice, Verdict
 from providers.payos.order_codes import order_code
 from tests.conftest import DatabaseAddress
 from tests.providers import payos_samples
-from tests.services.road import OWED, Road, assert_books_are_right
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.services.test_two_channels import _ITS_CLEARING_ACCOUNT, _SECOND_CONTRACT
 
 PLACEHOLDERS = ["-", "0", "000000", "NONREF", "nonref", "null", "Null", "N/A", "n/a", "none", "  ", "--", "NOTPROVIDED"]
 
 
 @pytest.fixture
-async def second(road: Road, database: DatabaseAddress) -> ProviderAccount:
+async def second(flow: PaymentFlow, database: DatabaseAddress) -> ProviderAccount:
     """Another provider's contract on the same bank account."""
-    second_id = ProviderAccountId(road.context.ids.new())
+    second_id = ProviderAccountId(flow.context.ids.new())
     owner = await asyncpg.connect(database.owner_url)
     await owner.execute("SELECT set_config('vienphi.organization', '1', false)")
     await owner.execute(_SECOND_CONTRACT, second_id)
-    await owner.execute(_ITS_CLEARING_ACCOUNT, road.context.ids.new(), str(second_id))
+    await owner.execute(_ITS_CLEARING_ACCOUNT, flow.context.ids.new(), str(second_id))
     await owner.close()
-    found = await road.context.accounts.find(road.hospital.organization_id, "second")
+    found = await flow.context.accounts.find(flow.hospital.organization_id, "second")
     assert found is not None
-    road.account = replace(road.account, channels=2)
+    flow.account = replace(flow.account, channels=2)
     return found
 
 
-def told(road: Road, name: str, text: str, *, reference: str = "FT1", amount: int = OWED, **changes: Any) -> Notice:
+def told(
+    flow: PaymentFlow, name: str, text: str, *, reference: str = "FT1", amount: int = OWED, **changes: Any
+) -> Notice:
     """Money under its provider's id and a bank reference."""
     keys = frozenset({f"transaction:{name}", f"bank:{reference}"})
-    return road.notice(name, text, amount=amount, fact_keys=keys, bank_reference=reference, **changes)
+    return flow.notice(name, text, amount=amount, fact_keys=keys, bank_reference=reference, **changes)
 
 
 async def deliver(
-    road: Road, *told: tuple[Notice, ProviderAccount], batched: bool = False, source: Source = Source.CALLBACK
+    flow: PaymentFlow, *told: tuple[Notice, ProviderAccount], batched: bool = False, source: Source = Source.CALLBACK
 ) -> list[Answer]:
     """Apply notices of several accounts, each in a transaction of its own or all in one."""
-    deliveries = [replace(road.delivery(notice, account=account), source=source) for notice, account in told]
+    deliveries = [replace(flow.delivery(notice, account=account), source=source) for notice, account in told]
     answers: dict[DeliveryId, Answer] = {}
-    now = road.context.clock()
-    database, organization_id = road.context.database, road.hospital.organization_id
+    now = flow.context.clock()
+    database, organization_id = flow.context.database, flow.hospital.organization_id
     async with database.transaction(organization_id, posting=True) as tx:
         await open_day(tx, business_date(now), at=now)
     for batch in [deliveries] if batched else [[one] for one in deliveries]:
         async with database.transaction(organization_id, posting=True) as tx:
-            answers |= await apply_deliveries(tx, batch, road.context)
+            answers |= await apply_deliveries(tx, batch, flow.context)
     return [answers[one.id] for one in deliveries]
 
 
-async def rows(road: Road, query: str) -> list[tuple[Any, ...]]:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def rows(flow: PaymentFlow, query: str) -> list[tuple[Any, ...]]:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         return [tuple(row) for row in await tx.fetch(query)]
 
 
-async def owed(road: Road) -> list[int]:
-    return [row[0] for row in await rows(road, "SELECT owed FROM invoice ORDER BY id")]
+async def owed(flow: PaymentFlow) -> list[int]:
+    return [row[0] for row in await rows(flow, "SELECT owed FROM invoice ORDER BY id")]
 
 
-async def payments(road: Road) -> list[int]:
-    return [row[0] for row in await rows(road, "SELECT amount FROM payment ORDER BY id")]
+async def payments(flow: PaymentFlow) -> list[int]:
+    return [row[0] for row in await rows(flow, "SELECT amount FROM payment ORDER BY id")]
 
 
-async def reasons(road: Road) -> list[str]:
-    return sorted(row[0] for row in await rows(road, "SELECT reason FROM exception_case"))
+async def reasons(flow: PaymentFlow) -> list[str]:
+    return sorted(row[0] for row in await rows(flow, "SELECT reason FROM exception_case"))
 
 
 def from_account(account: ProviderAccount, notices: Iterable[Notice]) -> list[tuple[Notice, ProviderAccount]]:
@@ -91,75 +93,75 @@ def from_account(account: ProviderAccount, notices: Iterable[Notice]) -> list[tu
 @pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
 @pytest.mark.parametrize("reference", ["9051", "FT26002000001", *PLACEHOLDERS])
 async def test_two_transfers_of_one_account_with_one_bank_reference_are_both_booked(
-    road: Road, reference: str, batched: bool
+    flow: PaymentFlow, reference: str, batched: bool
 ) -> None:
-    bills = [await road.bill(f"LK{number}") for number in (1, 2)]
-    notices = [told(road, f"T{bill.code}", bill.code, reference=reference) for bill in bills]
+    bills = [await flow.bill(f"LK{number}") for number in (1, 2)]
+    notices = [told(flow, f"T{bill.code}", bill.code, reference=reference) for bill in bills]
 
-    answers = await deliver(road, *from_account(road.account, notices), batched=batched)
+    answers = await deliver(flow, *from_account(flow.account, notices), batched=batched)
 
     assert [answer.verdict for answer in answers] == [Verdict.ACCEPTED, Verdict.ACCEPTED]
-    assert await payments(road) == [OWED, OWED]
-    assert await owed(road) == [0, 0]
-    assert await reasons(road) == []
-    again = await deliver(road, *from_account(road.account, notices), batched=batched)
+    assert await payments(flow) == [OWED, OWED]
+    assert await owed(flow) == [0, 0]
+    assert await reasons(flow) == []
+    again = await deliver(flow, *from_account(flow.account, notices), batched=batched)
     assert [answer.verdict for answer in again] == [Verdict.DUPLICATE, Verdict.DUPLICATE]
-    assert await payments(road) == [OWED, OWED]
-    assert await reasons(road) == []
-    await assert_books_are_right(road.context.database)
+    assert await payments(flow) == [OWED, OWED]
+    assert await reasons(flow) == []
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
 @pytest.mark.parametrize("first_is_second", [False, True], ids=["ours-first", "second-first"])
 @pytest.mark.parametrize("texts", ["both", "ours", "theirs", "neither"])
 async def test_one_transfer_of_two_channels_is_one_payment(
-    road: Road, second: ProviderAccount, texts: str, first_is_second: bool, batched: bool
+    flow: PaymentFlow, second: ProviderAccount, texts: str, first_is_second: bool, batched: bool
 ) -> None:
-    bill = await road.bill()
-    ours = told(road, "T1", bill.code if texts in {"both", "ours"} else "chuyen tien", reference="FT26-1")
-    theirs = told(road, "B1", bill.code if texts in {"both", "theirs"} else "chuyen tien", reference="ft26-1")
-    pair = [(ours, road.account), (theirs, second)]
+    bill = await flow.bill()
+    ours = told(flow, "T1", bill.code if texts in {"both", "ours"} else "chuyen tien", reference="FT26-1")
+    theirs = told(flow, "B1", bill.code if texts in {"both", "theirs"} else "chuyen tien", reference="ft26-1")
+    pair = [(ours, flow.account), (theirs, second)]
 
-    answers = await deliver(road, *(reversed(pair) if first_is_second else pair), batched=batched)
+    answers = await deliver(flow, *(reversed(pair) if first_is_second else pair), batched=batched)
 
     assert answers[1].verdict is Verdict.DUPLICATE
-    assert await payments(road) == [OWED]
-    again = await deliver(road, *pair, batched=batched)
+    assert await payments(flow) == [OWED]
+    again = await deliver(flow, *pair, batched=batched)
     assert {answer.verdict for answer in again} <= {Verdict.DUPLICATE, Verdict.UNKNOWN_REFERENCE}
-    assert await payments(road) == [OWED]
-    assert await rows(road, "SELECT FROM payment_hold") == []
-    await assert_books_are_right(road.context.database)
+    assert await payments(flow) == [OWED]
+    assert await rows(flow, "SELECT FROM payment_hold") == []
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
 async def test_two_channels_with_different_codes_are_two_payments_and_a_person_looks(
-    road: Road, second: ProviderAccount, batched: bool
+    flow: PaymentFlow, second: ProviderAccount, batched: bool
 ) -> None:
-    bills = [await road.bill(f"LK{number}") for number in (1, 2)]
-    pair = [(told(road, "T1", bills[0].code), road.account), (told(road, "B1", bills[1].code), second)]
+    bills = [await flow.bill(f"LK{number}") for number in (1, 2)]
+    pair = [(told(flow, "T1", bills[0].code), flow.account), (told(flow, "B1", bills[1].code), second)]
 
-    await deliver(road, *pair, batched=batched)
+    await deliver(flow, *pair, batched=batched)
 
-    assert await owed(road) == [0, 0]
-    assert await reasons(road) == ["bank_reference_repeated"]
-    await assert_books_are_right(road.context.database)
+    assert await owed(flow) == [0, 0]
+    assert await reasons(flow) == ["bank_reference_repeated"]
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
 async def test_two_channels_with_different_amounts_are_two_payments_and_a_person_looks(
-    road: Road, second: ProviderAccount, batched: bool
+    flow: PaymentFlow, second: ProviderAccount, batched: bool
 ) -> None:
-    bill = await road.bill()
+    bill = await flow.bill()
     pair = [
-        (told(road, "T1", bill.code, amount=100_000), road.account),
-        (told(road, "B1", bill.code, amount=36_000), second),
+        (told(flow, "T1", bill.code, amount=100_000), flow.account),
+        (told(flow, "B1", bill.code, amount=36_000), second),
     ]
 
-    await deliver(road, *pair, batched=batched)
+    await deliver(flow, *pair, batched=batched)
 
-    assert await payments(road) == [100_000, 36_000]
-    assert await owed(road) == [0]
-    assert await reasons(road) == ["bank_reference_repeated"]
+    assert await payments(flow) == [100_000, 36_000]
+    assert await owed(flow) == [0]
+    assert await reasons(flow) == ["bank_reference_repeated"]
 
 
 MIDNIGHT = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
@@ -176,175 +178,179 @@ MIDNIGHT = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
     ],
 )
 async def test_reference_links_within_a_day_of_the_booking_day(
-    road: Road, second: ProviderAccount, first: datetime, other: datetime, number: int
+    flow: PaymentFlow, second: ProviderAccount, first: datetime, other: datetime, number: int
 ) -> None:
     pair = [
-        (told(road, "T1", "chuyen tien", occurred_at=first), road.account),
-        (told(road, "B1", "chuyen tien", occurred_at=other), second),
+        (told(flow, "T1", "chuyen tien", occurred_at=first), flow.account),
+        (told(flow, "B1", "chuyen tien", occurred_at=other), second),
     ]
 
-    await deliver(road, *pair)
+    await deliver(flow, *pair)
 
-    assert len(await payments(road)) == number
-    await assert_books_are_right(road.context.database)
+    assert len(await payments(flow)) == number
+    await assert_books_are_right(flow.context.database)
 
 
 async def test_reference_that_restarts_daily_never_hides_the_transfer_of_the_next_day(
-    road: Road, second: ProviderAccount
+    flow: PaymentFlow, second: ProviderAccount
 ) -> None:
     """Both channels tell of every transfer; the reference and the amount are the same each day."""
-    bills = [await road.bill(f"LK{number}") for number in range(4)]
-    now = road.context.clock()
+    bills = [await flow.bill(f"LK{number}") for number in range(4)]
+    now = flow.context.clock()
     for number, bill in enumerate(bills):
         at = now - timedelta(days=len(bills) - number)
         pair = [
-            (told(road, f"T{number}", bill.code, reference="0001", occurred_at=at), road.account),
-            (told(road, f"B{number}", bill.code, reference="0001", occurred_at=at), second),
+            (told(flow, f"T{number}", bill.code, reference="0001", occurred_at=at), flow.account),
+            (told(flow, f"B{number}", bill.code, reference="0001", occurred_at=at), second),
         ]
-        await deliver(road, *(pair if number % 2 else reversed(pair)))
+        await deliver(flow, *(pair if number % 2 else reversed(pair)))
 
-    assert await payments(road) == [OWED] * 4
-    assert await owed(road) == [0] * 4
-    assert await reasons(road) == []
-    await assert_books_are_right(road.context.database)
+    assert await payments(flow) == [OWED] * 4
+    assert await owed(flow) == [0] * 4
+    assert await reasons(flow) == []
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
 async def test_second_id_of_a_linked_channel_is_booked_and_a_person_looks(
-    road: Road, second: ProviderAccount, batched: bool
+    flow: PaymentFlow, second: ProviderAccount, batched: bool
 ) -> None:
     """The weak name says that it is the same money, the strong one that it is not."""
-    pair = [(told(road, "T1", "chuyen tien"), road.account)]
-    pair += [(told(road, name, "chuyen tien"), second) for name in ("B1", "B2")]
+    pair = [(told(flow, "T1", "chuyen tien"), flow.account)]
+    pair += [(told(flow, name, "chuyen tien"), second) for name in ("B1", "B2")]
 
-    await deliver(road, *pair, batched=batched)
+    await deliver(flow, *pair, batched=batched)
 
-    assert await payments(road) == [OWED, OWED]
-    assert await reasons(road) == ["bank_reference_repeated", "no_reference", "no_reference"]
-    assert await rows(road, "SELECT FROM payment_hold") == []
+    assert await payments(flow) == [OWED, OWED]
+    assert await reasons(flow) == ["bank_reference_repeated", "no_reference", "no_reference"]
+    assert await rows(flow, "SELECT FROM payment_hold") == []
 
 
-async def test_callback_and_feed_of_one_transfer_are_one_payment(road: Road) -> None:
+async def test_callback_and_feed_of_one_transfer_are_one_payment(flow: PaymentFlow) -> None:
     """The list names the bank reference that the callback did not have yet."""
-    bill = await road.bill()
+    bill = await flow.bill()
     called = replace(
-        told(road, "T1", bill.code), fact_keys=frozenset({"transaction:T1"}), bank_reference="", fingerprint=b"T1"
+        told(flow, "T1", bill.code), fact_keys=frozenset({"transaction:T1"}), bank_reference="", fingerprint=b"T1"
     )
-    listed = replace(told(road, "T1", bill.code), fingerprint=b"T1")
+    listed = replace(told(flow, "T1", bill.code), fingerprint=b"T1")
 
-    await deliver(road, (called, road.account))
-    await deliver(road, (listed, road.account), source=Source.FEED)
+    await deliver(flow, (called, flow.account))
+    await deliver(flow, (listed, flow.account), source=Source.FEED)
 
-    assert await payments(road) == [OWED]
-    found = await rows(road, "SELECT reference, payment_id = (SELECT id FROM payment) FROM bank_reference")
+    assert await payments(flow) == [OWED]
+    found = await rows(flow, "SELECT reference, payment_id = (SELECT id FROM payment) FROM bank_reference")
     assert found == [("FT1", True)]
 
 
 @pytest.mark.parametrize("polled_first", [False, True])
-async def test_poll_without_an_id_describes_the_transfer_that_was_called_back(road: Road, polled_first: bool) -> None:
-    bill = await road.bill()
-    called = told(road, "T1", bill.code)
-    polled = replace(told(road, "Q1", bill.code), fact_keys=frozenset({"bank:FT1"}), provider_reference="")
+async def test_poll_without_an_id_describes_the_transfer_that_was_called_back(
+    flow: PaymentFlow, polled_first: bool
+) -> None:
+    bill = await flow.bill()
+    called = told(flow, "T1", bill.code)
+    polled = replace(told(flow, "Q1", bill.code), fact_keys=frozenset({"bank:FT1"}), provider_reference="")
     both = [(called, Source.CALLBACK), (polled, Source.QUERY)]
 
     for notice, source in reversed(both) if polled_first else both:
-        await deliver(road, (notice, road.account), source=source)
+        await deliver(flow, (notice, flow.account), source=source)
 
-    assert await payments(road) == [OWED]
-    assert await reasons(road) == []
-    await assert_books_are_right(road.context.database)
+    assert await payments(flow) == [OWED]
+    assert await reasons(flow) == []
+    await assert_books_are_right(flow.context.database)
 
 
-async def test_transfers_without_an_id_are_told_apart_by_their_events(road: Road) -> None:
-    bills = [await road.bill(f"LK{number}") for number in (1, 2)]
+async def test_transfers_without_an_id_are_told_apart_by_their_events(flow: PaymentFlow) -> None:
+    bills = [await flow.bill(f"LK{number}") for number in (1, 2)]
     notices = [
-        replace(told(road, f"E{number}", bill.code), fact_keys=frozenset({"bank:FT1"}), provider_reference="")
+        replace(told(flow, f"E{number}", bill.code), fact_keys=frozenset({"bank:FT1"}), provider_reference="")
         for number, bill in enumerate(bills)
     ]
 
-    await deliver(road, *from_account(road.account, [*notices, *notices]))
+    await deliver(flow, *from_account(flow.account, [*notices, *notices]))
 
-    assert await payments(road) == [OWED, OWED]
-    assert await owed(road) == [0, 0]
-    await assert_books_are_right(road.context.database)
+    assert await payments(flow) == [OWED, OWED]
+    assert await owed(flow) == [0, 0]
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.mark.parametrize("placeholder", PLACEHOLDERS)
-async def test_money_named_by_placeholders_alone_is_each_time_for_a_person(road: Road, placeholder: str) -> None:
+async def test_money_named_by_placeholders_alone_is_each_time_for_a_person(flow: PaymentFlow, placeholder: str) -> None:
     keys = frozenset({f"transaction:{placeholder}", f"bank:{placeholder}"})
     notices = [
-        replace(told(road, "-", text), fact_keys=keys, event_key="-:SUCCEEDED", bank_reference=placeholder)
+        replace(told(flow, "-", text), fact_keys=keys, event_key="-:SUCCEEDED", bank_reference=placeholder)
         for text in ("mot", "hai")
     ]
 
-    answers = await deliver(road, *from_account(road.account, notices))
+    answers = await deliver(flow, *from_account(flow.account, notices))
 
     assert [answer.verdict for answer in answers] == [Verdict.STORED, Verdict.STORED]
-    assert await reasons(road) == ["no_fact_key", "no_fact_key"]
+    assert await reasons(flow) == ["no_fact_key", "no_fact_key"]
 
 
-async def test_placeholders_of_two_channels_rule_out_no_probable_duplicate(road: Road, second: ProviderAccount) -> None:
+async def test_placeholders_of_two_channels_rule_out_no_probable_duplicate(
+    flow: PaymentFlow, second: ProviderAccount
+) -> None:
     pair = [
-        (told(road, "T1", "chuyen tien", reference="-"), road.account),
-        (told(road, "B1", "chuyen tien", reference="FT9"), second),
+        (told(flow, "T1", "chuyen tien", reference="-"), flow.account),
+        (told(flow, "B1", "chuyen tien", reference="FT9"), second),
     ]
 
-    await deliver(road, *pair)
+    await deliver(flow, *pair)
 
-    assert await payments(road) == [OWED, OWED]
-    assert len(await rows(road, "SELECT FROM payment_hold")) == 1
+    assert await payments(flow) == [OWED, OWED]
+    assert len(await rows(flow, "SELECT FROM payment_hold")) == 1
 
 
-async def test_many_processes_with_one_repeated_reference_book_each_transfer_once(road: Road) -> None:
-    bills = [await road.bill(f"LK{number}") for number in range(12)]
-    notices = [told(road, f"T{number}", bill.code, reference="1") for number, bill in enumerate(bills)]
+async def test_many_processes_with_one_repeated_reference_book_each_transfer_once(flow: PaymentFlow) -> None:
+    bills = [await flow.bill(f"LK{number}") for number in range(12)]
+    notices = [told(flow, f"T{number}", bill.code, reference="1") for number, bill in enumerate(bills)]
     limits = IntakeLimits(lanes=1, batch_max=3)
 
-    async with Intake(road.context, limits) as one, Intake(road.context, limits) as other:
-        await asyncio.gather(*(intake.submit(road.delivery(notice)) for notice in notices for intake in (one, other)))
+    async with Intake(flow.context, limits) as one, Intake(flow.context, limits) as other:
+        await asyncio.gather(*(intake.submit(flow.delivery(notice)) for notice in notices for intake in (one, other)))
 
-    assert await payments(road) == [OWED] * 12
-    assert await owed(road) == [0] * 12
-    numbers = await rows(road, "SELECT number FROM bank_reference ORDER BY number")
+    assert await payments(flow) == [OWED] * 12
+    assert await owed(flow) == [0] * 12
+    numbers = await rows(flow, "SELECT number FROM bank_reference ORDER BY number")
     assert numbers == [(number,) for number in range(1, 13)]
-    await assert_books_are_right(road.context.database)
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.mark.parametrize("polled_first", [False, True])
 async def test_payos_poll_that_writes_another_moment_describes_the_same_transfer(
-    road: Road, polled_first: bool
+    flow: PaymentFlow, polled_first: bool
 ) -> None:
     """payOS gives a transfer no id; its answer may differ from its callback by a second or by the zone."""
-    bill = await road.bill()
+    bill = await flow.bill()
 
     def read(moment: str) -> Notice:
         changes = {"orderCode": order_code(bill.code), "amount": OWED, "transactionDateTime": moment}
         found = payos_samples.one(payos_samples.channel().read_callback(payos_samples.told(**changes)))
         return replace(found, names_other_account=False, payee=())
 
-    day = road.context.clock().strftime("%Y-%m-%d")
+    day = flow.context.clock().strftime("%Y-%m-%d")
     ways = [(read(f"{day} 09:15:30"), Source.CALLBACK), (read(f"{day}T02:15:31Z"), Source.QUERY)]
     for notice, source in reversed(ways) if polled_first else ways:
-        await deliver(road, (notice, road.account), source=source)
+        await deliver(flow, (notice, flow.account), source=source)
 
-    assert await payments(road) == [OWED]
-    assert await owed(road) == [0]
+    assert await payments(flow) == [OWED]
+    assert await owed(flow) == [0]
 
 
 @pytest.mark.parametrize("has_codes", [True, False])
 @pytest.mark.parametrize("batched", [False, True], ids=["apart", "one-batch"])
 async def test_two_transfers_of_one_reference_by_two_channels_are_two_payments_in_any_order(
-    road: Road, second: ProviderAccount, batched: bool, has_codes: bool
+    flow: PaymentFlow, second: ProviderAccount, batched: bool, has_codes: bool
 ) -> None:
-    bills = [await road.bill("LK1"), await road.bill("LK2")]
+    bills = [await flow.bill("LK1"), await flow.bill("LK2")]
     for number, order in enumerate(itertools.permutations(range(4))):
         texts = [bill.code if has_codes else "tien vien phi" for bill in bills]
         events = [
-            (told(road, f"{name}{number}", text, reference=f"FT{number}", amount=1_000 + number), account)
+            (told(flow, f"{name}{number}", text, reference=f"FT{number}", amount=1_000 + number), account)
             for text, pair in zip(texts, ("AB", "CD"), strict=True)
-            for name, account in zip(pair, (road.account, second), strict=True)
+            for name, account in zip(pair, (flow.account, second), strict=True)
         ]
-        await deliver(road, *(events[place] for place in order), batched=batched)
+        await deliver(flow, *(events[place] for place in order), batched=batched)
 
-        assert await payments(road) == [1_000 + each for each in range(number + 1) for _ in range(2)], order
-    await assert_books_are_right(road.context.database)
+        assert await payments(flow) == [1_000 + each for each in range(number + 1) for _ in range(2)], order
+    await assert_books_are_right(flow.context.database)

@@ -25,7 +25,7 @@ from billing.ledger.store.seal_export import SealExport
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.services.clock import StandingClock
-from tests.services.road import Road, find_doubts
+from tests.services.flow import PaymentFlow, find_doubts
 
 pytestmark = pytest.mark.own_server
 ONE = OrganizationId(1)
@@ -35,7 +35,7 @@ ONE = OrganizationId(1)
 class Books:
     """Sealed books of a closed day with the hash on its paper and the file of heads."""
 
-    road: Road
+    flow: PaymentFlow
     anchor: Anchor
     export: SealExport
     address: DatabaseAddress
@@ -50,19 +50,19 @@ class Books:
             await connection.close()
         assert all(changed), f"a statement changed no row: {changed}"
         if seals_again:
-            self.road.context.seal_export = None
-            await seal_once(self.road.context, ONE)
-            await snapshot_once(self.road.context, ONE)
+            self.flow.context.seal_export = None
+            await seal_once(self.flow.context, ONE)
+            await snapshot_once(self.flow.context, ONE)
 
     async def named_inside(self) -> set[str]:
         """The proofs that fail without anything from outside."""
-        return set(await find_doubts(self.road.context.database))
+        return set(await find_doubts(self.flow.context.database))
 
     async def named_by_anchor(self) -> bool:
-        return bool(await check_anchors(self.road.context.database, [self.anchor]))
+        return bool(await check_anchors(self.flow.context.database, [self.anchor]))
 
     async def named_by_heads(self) -> bool:
-        _, doubts = await check_exported_heads(self.road.context.database, self.export)
+        _, doubts = await check_exported_heads(self.flow.context.database, self.export)
         return bool(doubts)
 
 
@@ -107,14 +107,14 @@ async def books(database: DatabaseAddress, app_database: Database, tmp_path: Pat
     context.seal_export = export = SealExport(tmp_path / "heads.jsonl", b"a key of the operator")
     account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
     assert account is not None
-    road = Road(context, hospital, account)
-    bills = [await road.bill(f"LK{number}") for number in range(4)]
+    flow = PaymentFlow(context, hospital, account)
+    bills = [await flow.bill(f"LK{number}") for number in range(4)]
     for number in range(3):
-        await road.deliver(road.notice(f"T{number}", bills[number].code))
-    await road.deliver(road.notice("T9", "no code"))
+        await flow.deliver(flow.notice(f"T{number}", bills[number].code))
+    await flow.deliver(flow.notice("T9", "no code"))
     await store(database, _ACCOUNT_CHANGE, _DEAD_LETTER, _UNMATCHED_OUTFLOW)
     await seal_once(context, ONE)
-    await road.deliver(road.notice("T3", bills[3].code))
+    await flow.deliver(flow.notice("T3", bills[3].code))
     day = business_date(clock())
     await store(database, "UPDATE dead_letter SET retried_at = now(), retried_as = id")
     clock.forward(timedelta(days=1))
@@ -123,7 +123,7 @@ async def books(database: DatabaseAddress, app_database: Database, tmp_path: Pat
     await snapshot_once(context, ONE)
     head = await find_head_of_day(context, ONE, day)
     assert head is not None
-    books = Books(road, Anchor(day, head.hash), export, database)
+    books = Books(flow, Anchor(day, head.hash), export, database)
     assert await books.named_inside() == set()
     assert not await books.named_by_anchor()
     assert not await books.named_by_heads()
@@ -281,7 +281,7 @@ async def test_older_dump_is_named(books: Books) -> None:
 
 
 async def test_anchor_of_another_day_or_another_hash_is_named(books: Books) -> None:
-    database = books.road.context.database
+    database = books.flow.context.database
     day, value = books.anchor.day, books.anchor.hash
 
     assert await check_anchors(database, [books.anchor, books.anchor]) == []
@@ -308,15 +308,15 @@ async def test_line_of_the_file_of_heads_that_was_changed_is_named(books: Books)
 
     other_key = SealExport(books.export.path, b"another key, not the same")
     books.export.path.write_text("\n".join(lines) + "\n")
-    _, doubts = await check_exported_heads(books.road.context.database, other_key)
+    _, doubts = await check_exported_heads(books.flow.context.database, other_key)
     assert len(doubts) == 2
 
 
 async def test_head_that_could_not_be_written_is_written_later(books: Books, tmp_path: Path) -> None:
-    context = books.road.context
+    context = books.flow.context
     folder = tmp_path / "later"
     context.seal_export = SealExport(folder / "heads.jsonl", b"a key of the operator")
-    await books.road.bill("LK9")
+    await books.flow.bill("LK9")
     with pytest.raises(OSError, match="heads"):
         await seal_once(context, ONE)
     folder.mkdir()
@@ -329,10 +329,10 @@ async def test_head_that_could_not_be_written_is_written_later(books: Books, tmp
 async def test_line_that_a_crash_cut_off_does_not_spoil_the_next(books: Books) -> None:
     with books.export.path.open("a") as file:
         file.write('{"organization":1,"se')
-    await books.road.bill("LK9")
-    await seal_once(books.road.context, ONE)
+    await books.flow.bill("LK9")
+    await seal_once(books.flow.context, ONE)
 
-    heads, doubts = await check_exported_heads(books.road.context.database, books.export)
+    heads, doubts = await check_exported_heads(books.flow.context.database, books.export)
 
     assert heads == 3
     assert [doubt.subject for doubt in doubts] == ["line 3 of heads.jsonl"]

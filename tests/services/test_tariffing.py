@@ -31,8 +31,8 @@ from billing.tariffs.service.price_lists import (
 from billing.tariffs.store.tariffs import read_in_force, read_items
 from tests.builders import FACILITY_CODE, add_demo_hospital
 from tests.conftest import DatabaseAddress
+from tests.services.flow import PaymentFlow
 from tests.services.persons import actors
-from tests.services.road import Road
 
 JULY, AUGUST = date(2026, 7, 1), date(2026, 8, 1)
 
@@ -41,7 +41,7 @@ JULY, AUGUST = date(2026, 7, 1), date(2026, 8, 1)
 class Desk:
     """A hospital with two persons of finance; `also_a` is a second key of the first."""
 
-    road: Road
+    flow: PaymentFlow
     database: DatabaseAddress
     a: Actor
     also_a: Actor
@@ -49,11 +49,11 @@ class Desk:
 
     @property
     def organization_id(self) -> OrganizationId:
-        return self.road.hospital.organization_id
+        return self.flow.hospital.organization_id
 
     async def draft(self, *, day: date = JULY, price: int = 50_000, facility: str | None = None) -> TariffId:
         return await import_tariff(
-            self.road.context,
+            self.flow.context,
             self.organization_id,
             terms(day=day, facility=facility),
             [listed(price=price)],
@@ -62,7 +62,7 @@ class Desk:
 
     async def approved(self, **changes: object) -> TariffId:
         tariff_id = await self.draft(**changes)  # type: ignore[arg-type]
-        await approve_tariff(self.road.context, self.organization_id, tariff_id, actor=self.b)
+        await approve_tariff(self.flow.context, self.organization_id, tariff_id, actor=self.b)
         return tariff_id
 
     async def effective(self, **changes: object) -> TariffId:
@@ -71,14 +71,14 @@ class Desk:
         return tariff_id
 
     async def activate(self, tariff_id: TariffId, *, replaces: TariffId | None = None) -> None:
-        await activate_tariff(self.road.context, self.organization_id, tariff_id, actor=self.a, replaces=replaces)
+        await activate_tariff(self.flow.context, self.organization_id, tariff_id, actor=self.a, replaces=replaces)
 
     async def state(self, tariff_id: TariffId) -> str:
-        return str((await find_tariff(self.road.context, self.organization_id, tariff_id))["state"])
+        return str((await find_tariff(self.flow.context, self.organization_id, tariff_id))["state"])
 
     async def in_force(self, *days: str) -> dict[str, Decimal | None]:
         """The insurance price of A1 at the hospital's facility on each day that has one."""
-        context = self.road.context
+        context = self.flow.context
         async with context.database.transaction(self.organization_id) as tx:
             facility_id = await tx.fetchval("SELECT id FROM facility WHERE organization_id = $1", self.organization_id)
             lists = await read_in_force(tx, facility_id, [date.fromisoformat(day) for day in days])
@@ -95,16 +95,16 @@ def listed(code: str = "A1", *, price: int = 50_000) -> ListedPrice:
 
 
 @pytest.fixture
-async def desk(road: Road, database: DatabaseAddress) -> Desk:
-    a, also_a, b = await actors(database, road.context, ("books-one", "A"), ("books-two", "A"), ("books-three", "B"))
-    return Desk(road, database, a, also_a, b)
+async def desk(flow: PaymentFlow, database: DatabaseAddress) -> Desk:
+    a, also_a, b = await actors(database, flow.context, ("books-one", "A"), ("books-two", "A"), ("books-three", "B"))
+    return Desk(flow, database, a, also_a, b)
 
 
 async def test_list_counts_only_after_two_persons_and_from_its_day_on(desk: Desk) -> None:
     tariff_id = await desk.draft()
     states = [await desk.state(tariff_id)]
     nothing = await desk.in_force("2026-07-01")
-    await approve_tariff(desk.road.context, desk.organization_id, tariff_id, actor=desk.b)
+    await approve_tariff(desk.flow.context, desk.organization_id, tariff_id, actor=desk.b)
     states.append(await desk.state(tariff_id))
     nothing |= await desk.in_force("2026-07-01")
     await desk.activate(tariff_id)
@@ -121,16 +121,16 @@ async def test_one_person_with_two_keys_cannot_approve_what_they_drafted(desk: D
 
     for actor in (desk.a, desk.also_a):
         with pytest.raises(SamePerson):
-            await approve_tariff(desk.road.context, desk.organization_id, tariff_id, actor=actor)
+            await approve_tariff(desk.flow.context, desk.organization_id, tariff_id, actor=actor)
     with pytest.raises(PersonNeeded):
-        await approve_tariff(desk.road.context, desk.organization_id, tariff_id, actor=Actor.system())
+        await approve_tariff(desk.flow.context, desk.organization_id, tariff_id, actor=Actor.system())
 
     assert await desk.state(tariff_id) == "draft"
 
 
 async def test_database_itself_refuses_one_person_and_skipped_states(desk: Desk) -> None:
     tariff_id = await desk.draft()
-    context = desk.road.context
+    context = desk.flow.context
 
     async def store(statement: str) -> None:
         async with context.database.transaction(desk.organization_id) as tx:
@@ -157,8 +157,8 @@ async def test_next_list_ends_the_one_before_it(desk: Desk) -> None:
 
 async def test_list_with_an_end_leaves_days_without_a_price(desk: Desk) -> None:
     ending = terms(until=date(2026, 7, 15))
-    tariff_id = await import_tariff(desk.road.context, desk.organization_id, ending, [listed()], actor=desk.a)
-    await approve_tariff(desk.road.context, desk.organization_id, tariff_id, actor=desk.b)
+    tariff_id = await import_tariff(desk.flow.context, desk.organization_id, ending, [listed()], actor=desk.a)
+    await approve_tariff(desk.flow.context, desk.organization_id, tariff_id, actor=desk.b)
     await desk.activate(tariff_id)
 
     assert await desk.in_force("2026-07-15", "2026-07-16") == {"2026-07-15": 50_000}
@@ -211,7 +211,7 @@ async def test_database_itself_refuses_two_lists_in_force_on_one_day(desk: Desk)
     second = await desk.approved(price=60_000)
 
     with pytest.raises(asyncpg.UniqueViolationError, match="tariff_one_in_force"):
-        async with desk.road.context.database.transaction(desk.organization_id) as tx:
+        async with desk.flow.context.database.transaction(desk.organization_id) as tx:
             await tx.execute(
                 "UPDATE tariff SET state = 'effective', activated_by = drafted_by, activated_at = now() WHERE id = $1",
                 second,
@@ -219,7 +219,7 @@ async def test_database_itself_refuses_two_lists_in_force_on_one_day(desk: Desk)
 
 
 async def test_steps_out_of_order_are_refused(desk: Desk) -> None:
-    draft, context = await desk.draft(), desk.road.context
+    draft, context = await desk.draft(), desk.flow.context
     with pytest.raises(TariffStateForbids):
         await desk.activate(draft)
     await discard_tariff(context, desk.organization_id, draft, actor=desk.a)
@@ -237,7 +237,7 @@ async def test_import_cut_off_half_way_leaves_nothing_in_force_and_goes_on_when_
 ) -> None:
     monkeypatch.setattr(tariffing, "CHUNK", 10)
     prices = [listed(f"A{number}") for number in range(1, 36)]
-    context, told = desk.road.context, []
+    context, told = desk.flow.context, []
 
     def fall_over(done: int) -> None:
         told.append(done)
@@ -277,13 +277,13 @@ async def test_import_under_one_key_makes_one_draft(desk: Desk) -> None:
         return Claim(caller="his", route="POST /v1/tariffs", key="k1", request_hash=body)
 
     async def once(claim: Claim) -> TariffId:
-        context = desk.road.context
+        context = desk.flow.context
         return await import_tariff(context, desk.organization_id, terms(), [listed()], actor=desk.a, claim=claim)
 
     first, second = await once(claim()), await once(claim())
 
     assert first == second
-    assert len(await list_tariffs(desk.road.context, desk.organization_id, limit=10)) == 1
+    assert len(await list_tariffs(desk.flow.context, desk.organization_id, limit=10)) == 1
     with pytest.raises(IdempotencyKeyReused):
         await once(claim(b"y" * 32))
 
@@ -292,11 +292,11 @@ async def test_preview_and_changes_tell_what_the_list_in_force_becomes(desk: Des
     await desk.effective(price=50_000)
     prices = [listed(price=55_000), listed("A2")]
 
-    previewed = await preview_tariff(desk.road.context, desk.organization_id, terms(day=AUGUST), prices)
-    kept = await list_tariffs(desk.road.context, desk.organization_id, limit=10)
-    tariff_id = await import_tariff(desk.road.context, desk.organization_id, terms(day=AUGUST), prices, actor=desk.a)
-    as_draft = await list_changes(desk.road.context, desk.organization_id, tariff_id)
-    await approve_tariff(desk.road.context, desk.organization_id, tariff_id, actor=desk.b)
+    previewed = await preview_tariff(desk.flow.context, desk.organization_id, terms(day=AUGUST), prices)
+    kept = await list_tariffs(desk.flow.context, desk.organization_id, limit=10)
+    tariff_id = await import_tariff(desk.flow.context, desk.organization_id, terms(day=AUGUST), prices, actor=desk.a)
+    as_draft = await list_changes(desk.flow.context, desk.organization_id, tariff_id)
+    await approve_tariff(desk.flow.context, desk.organization_id, tariff_id, actor=desk.b)
     await desk.activate(tariff_id)
 
     assert [(each.kind, each.code, each.old, each.new) for each in previewed] == [
@@ -305,7 +305,7 @@ async def test_preview_and_changes_tell_what_the_list_in_force_becomes(desk: Des
     ]
     assert len(kept) == 1
     assert as_draft == previewed
-    assert await list_changes(desk.road.context, desk.organization_id, tariff_id) == previewed
+    assert await list_changes(desk.flow.context, desk.organization_id, tariff_id) == previewed
 
 
 async def test_another_organization_sees_no_list(desk: Desk) -> None:
@@ -313,16 +313,16 @@ async def test_another_organization_sees_no_list(desk: Desk) -> None:
     await add_demo_hospital(desk.database.owner_url, organization=2, facility_code="01002")
 
     with pytest.raises(NotFound):
-        await find_tariff(desk.road.context, OrganizationId(2), tariff_id)
+        await find_tariff(desk.flow.context, OrganizationId(2), tariff_id)
     with pytest.raises(NotFound):
-        await activate_tariff(desk.road.context, OrganizationId(2), tariff_id, actor=replace(desk.a))
-    assert await list_tariffs(desk.road.context, OrganizationId(2), limit=10) == []
+        await activate_tariff(desk.flow.context, OrganizationId(2), tariff_id, actor=replace(desk.a))
+    assert await list_tariffs(desk.flow.context, OrganizationId(2), limit=10) == []
 
 
 async def test_every_step_stands_in_the_audit_with_its_person(desk: Desk) -> None:
     tariff_id = await desk.effective()
 
-    async with desk.road.context.database.transaction(desk.organization_id) as tx:
+    async with desk.flow.context.database.transaction(desk.organization_id) as tx:
         rows = await tx.fetch(
             "SELECT action, acting_for FROM audit WHERE subject_kind = 'tariff' AND subject_id = $1 ORDER BY id",
             tariff_id,

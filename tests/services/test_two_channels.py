@@ -22,7 +22,7 @@ from billing.payments.service.intake import Intake, IntakeLimits
 from providers.contract import Notice
 from tests.builders import ACCOUNT_NAME, build_context
 from tests.conftest import DatabaseAddress
-from tests.services.road import OWED, Road, assert_books_are_right
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right
 
 SEEDS = range(10)
 
@@ -46,18 +46,18 @@ class Channel:
 
 
 @pytest.fixture
-async def channels(road: Road, database: DatabaseAddress) -> AsyncIterator[tuple[Channel, Channel]]:
-    second_id = ProviderAccountId(road.context.ids.new())
+async def channels(flow: PaymentFlow, database: DatabaseAddress) -> AsyncIterator[tuple[Channel, Channel]]:
+    second_id = ProviderAccountId(flow.context.ids.new())
     owner = await asyncpg.connect(database.owner_url)
     await owner.execute("SELECT set_config('vienphi.organization', '1', false)")
     await owner.execute(_SECOND_CONTRACT, second_id)
-    await owner.execute(_ITS_CLEARING_ACCOUNT, road.context.ids.new(), str(second_id))
+    await owner.execute(_ITS_CLEARING_ACCOUNT, flow.context.ids.new(), str(second_id))
     await owner.close()
     pools = [await Database.open(database.app_url) for _ in range(2)]
     found = []
     for pool, name in zip(pools, (ACCOUNT_NAME, "second"), strict=True):
         context = build_context(pool)
-        account = await context.accounts.find(road.hospital.organization_id, name)
+        account = await context.accounts.find(flow.hospital.organization_id, name)
         assert account is not None
         assert account.channels == 2
         found.append(Channel(context, account))
@@ -66,19 +66,19 @@ async def channels(road: Road, database: DatabaseAddress) -> AsyncIterator[tuple
         await pool.close()
 
 
-def told(road: Road, name: str, text: str, *, amount: int) -> Notice:
+def told(flow: PaymentFlow, name: str, text: str, *, amount: int) -> Notice:
     """A notice that names the money by its provider's transaction alone."""
-    return road.notice(name, text, amount=amount, fact_keys=frozenset({f"transaction:{name}"}), bank_reference="")
+    return flow.notice(name, text, amount=amount, fact_keys=frozenset({f"transaction:{name}"}), bank_reference="")
 
 
 async def tell_at_once(
-    road: Road, chance: Random, channels: tuple[Channel, Channel], notices: tuple[list[Notice], list[Notice]]
+    flow: PaymentFlow, chance: Random, channels: tuple[Channel, Channel], notices: tuple[list[Notice], list[Notice]]
 ) -> None:
     """Each channel's notices through an intake of its own, all begun at about the same moment."""
 
     async def tell(intake: Intake, channel: Channel, notice: Notice) -> None:
         await asyncio.sleep(chance.uniform(0, 0.004))
-        await intake.submit(road.delivery(notice, account=channel.account))
+        await intake.submit(flow.delivery(notice, account=channel.account))
 
     limits = IntakeLimits(lanes=1, batch_max=chance.choice([1, 2, 8]))
     async with Intake(channels[0].context, limits) as one, Intake(channels[1].context, limits) as other:
@@ -87,8 +87,8 @@ async def tell_at_once(
         await asyncio.gather(*(tell(*each) for each in told))
 
 
-async def rows(road: Road, query: str) -> list[dict[str, Any]]:
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+async def rows(flow: PaymentFlow, query: str) -> list[dict[str, Any]]:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         return [dict(row) for row in await tx.fetch(query)]
 
 
@@ -106,48 +106,48 @@ _HOLDS = """
 @pytest.mark.parametrize("coded", [(True, True), (True, False), (False, False)], ids=["both", "one", "neither"])
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_one_transfer_told_by_two_providers_at_once_is_held_once(
-    road: Road, channels: tuple[Channel, Channel], seed: int, coded: tuple[bool, bool]
+    flow: PaymentFlow, channels: tuple[Channel, Channel], seed: int, coded: tuple[bool, bool]
 ) -> None:
     chance = Random(seed)
-    bill = await road.bill()
+    bill = await flow.bill()
     texts = [bill.code if has_code else "chuyen tien" for has_code in coded]
 
-    first, second = (told(road, name, text, amount=OWED) for name, text in zip(("A1", "B1"), texts, strict=True))
-    await tell_at_once(road, chance, channels, ([first], [second]))
+    first, second = (told(flow, name, text, amount=OWED) for name, text in zip(("A1", "B1"), texts, strict=True))
+    await tell_at_once(flow, chance, channels, ([first], [second]))
 
-    assert [row["amount"] for row in await rows(road, "SELECT amount FROM payment")] == [OWED, OWED]
-    assert await rows(road, _HOLDS) == [
+    assert [row["amount"] for row in await rows(flow, "SELECT amount FROM payment")] == [OWED, OWED]
+    assert await rows(flow, _HOLDS) == [
         {"amount": OWED, "is_of_the_other": True, "on_invoices": 0, "unallocated": OWED}
     ]
-    cases = await rows(road, "SELECT reason FROM exception_case WHERE reason = 'probable_duplicate'")
+    cases = await rows(flow, "SELECT reason FROM exception_case WHERE reason = 'probable_duplicate'")
     assert len(cases) == 1
-    assert (await road.read(bill.intent_id))["received"] == (OWED if any(coded) else 0)
-    await assert_books_are_right(road.context.database)
+    assert (await flow.read(bill.intent_id))["received"] == (OWED if any(coded) else 0)
+    await assert_books_are_right(flow.context.database)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_many_transfers_told_by_two_providers_at_once_are_each_held_once(
-    road: Road, channels: tuple[Channel, Channel], seed: int
+    flow: PaymentFlow, channels: tuple[Channel, Channel], seed: int
 ) -> None:
     """Some of equal amount, in batches of any size: as many are held as were told twice."""
     chance = Random(seed)
     amounts = [chance.choice([10_000, 20_000, 30_000, 40_000]) for _ in range(8)]
     notices = tuple(
-        [told(road, f"{letter}{number}", "chuyen tien", amount=amount) for number, amount in enumerate(amounts)]
+        [told(flow, f"{letter}{number}", "chuyen tien", amount=amount) for number, amount in enumerate(amounts)]
         for letter in "AB"
     )
 
-    await tell_at_once(road, chance, channels, (notices[0], notices[1]))
+    await tell_at_once(flow, chance, channels, (notices[0], notices[1]))
 
-    held = await rows(road, _HOLDS)
+    held = await rows(flow, _HOLDS)
     assert [row["amount"] for row in held] == sorted(amounts)
     assert all(row["is_of_the_other"] for row in held)
-    assert len(await rows(road, "SELECT FROM payment")) == 16
-    await assert_books_are_right(road.context.database)
+    assert len(await rows(flow, "SELECT FROM payment")) == 16
+    await assert_books_are_right(flow.context.database)
 
 
 async def test_stopped_contract_still_tells_and_so_remains_a_channel(
-    road: Road, channels: tuple[Channel, Channel], database: DatabaseAddress
+    flow: PaymentFlow, channels: tuple[Channel, Channel], database: DatabaseAddress
 ) -> None:
     """It starts no payment, but what comes under its codes is taken: the same transfer may still be told twice."""
     owner = await asyncpg.connect(database.owner_url)
@@ -157,15 +157,17 @@ async def test_stopped_contract_still_tells_and_so_remains_a_channel(
     fresh = build_context(channels[0].context.database)
 
     for name in (ACCOUNT_NAME, "second"):
-        account = await fresh.accounts.find(road.hospital.organization_id, name)
+        account = await fresh.accounts.find(flow.hospital.organization_id, name)
         assert account is not None
         assert account.channels == 2
 
 
-async def test_equal_money_of_one_provider_alone_is_never_held(road: Road, channels: tuple[Channel, Channel]) -> None:
-    notices = [told(road, f"A{number}", "chuyen tien", amount=OWED) for number in range(6)]
+async def test_equal_money_of_one_provider_alone_is_never_held(
+    flow: PaymentFlow, channels: tuple[Channel, Channel]
+) -> None:
+    notices = [told(flow, f"A{number}", "chuyen tien", amount=OWED) for number in range(6)]
 
-    await tell_at_once(road, Random(1), channels, (notices, []))
+    await tell_at_once(flow, Random(1), channels, (notices, []))
 
-    assert await rows(road, _HOLDS) == []
-    assert len(await rows(road, "SELECT FROM payment")) == 6
+    assert await rows(flow, _HOLDS) == []
+    assert len(await rows(flow, "SELECT FROM payment")) == 6

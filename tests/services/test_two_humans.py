@@ -17,7 +17,7 @@ from billing.organizations.service.api_keys import authenticate
 from billing.organizations.service.second_person import require_second_person
 from billing.organizations.service.setup import NameTaken, Setup
 from tests.conftest import DatabaseAddress
-from tests.services.road import Road
+from tests.services.flow import PaymentFlow
 
 NAME = "Nguyễn Đức Hòa"
 SAME = {
@@ -38,21 +38,21 @@ SAME = {
 
 
 @pytest.fixture
-async def owner(road: Road, database: DatabaseAddress) -> AsyncIterator[Database]:
+async def owner(flow: PaymentFlow, database: DatabaseAddress) -> AsyncIterator[Database]:
     owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=2))
     yield owner
     await owner.close()
 
 
 @pytest.fixture
-def setup(road: Road, owner: Database) -> Setup:
-    return Setup(owner, road.context.clock, Ids(road.context.clock))
+def setup(flow: PaymentFlow, owner: Database) -> Setup:
+    return Setup(owner, flow.context.clock, Ids(flow.context.clock))
 
 
-async def _add_behind_the_service(owner: Database, road: Road, *names: str) -> list[PersonId]:
+async def _add_behind_the_service(owner: Database, flow: PaymentFlow, *names: str) -> list[PersonId]:
     """Rows as they could be added before names were unique."""
     ids = [PersonId(uuid4()) for _ in names]
-    async with owner.transaction(road.hospital.organization_id) as tx:
+    async with owner.transaction(flow.hospital.organization_id) as tx:
         for number, (person_id, name) in enumerate(zip(ids, names, strict=True)):
             await tx.execute(
                 "INSERT INTO person (organization_id, id, name, duplicate_of) VALUES (1, $1, $2, $3)",
@@ -64,42 +64,42 @@ async def _add_behind_the_service(owner: Database, road: Road, *names: str) -> l
 
 
 @pytest.mark.parametrize("written", SAME.values(), ids=SAME)
-async def test_name_written_in_another_way_is_the_same_person(road: Road, owner: Database, written: str) -> None:
-    first, second = await _add_behind_the_service(owner, road, NAME, written)
+async def test_name_written_in_another_way_is_the_same_person(flow: PaymentFlow, owner: Database, written: str) -> None:
+    first, second = await _add_behind_the_service(owner, flow, NAME, written)
 
-    async with owner.transaction(road.hospital.organization_id) as tx:
+    async with owner.transaction(flow.hospital.organization_id) as tx:
         keys = await tx.fetch("SELECT DISTINCT name_key FROM person WHERE id = ANY ($1)", [first, second])
         assert await tx.fetchval("SELECT vienphi_same_human(1, $1, $2)", first, second) is True
     assert len(keys) == 1
     with pytest.raises(asyncpg.UniqueViolationError, match="person_one_of_a_name"):
-        async with owner.transaction(road.hospital.organization_id) as tx:
+        async with owner.transaction(flow.hospital.organization_id) as tx:
             await tx.execute("INSERT INTO person (organization_id, id, name) VALUES (1, $1, $2)", uuid4(), written)
 
 
 @pytest.mark.parametrize(
     "other", ["Nguyễn Đức Hoa", "Nguyễn Đức Hóa", "Nguyễn Dức Hòa", "Nguyễn Đức Hòa 2", "Nguyên Đức Hòa", "Đức Hòa"]
 )
-async def test_other_name_is_another_person(road: Road, owner: Database, other: str) -> None:
-    async with owner.transaction(road.hospital.organization_id) as tx:
+async def test_other_name_is_another_person(flow: PaymentFlow, owner: Database, other: str) -> None:
+    async with owner.transaction(flow.hospital.organization_id) as tx:
         for name in (NAME, other):
             await tx.execute("INSERT INTO person (organization_id, id, name) VALUES (1, $1, $2)", uuid4(), name)
 
 
 @pytest.mark.parametrize("written", [each for kind, each in SAME.items() if kind != "cyrillic"])
 async def test_key_for_the_name_written_in_another_way_acts_for_the_same_person(
-    road: Road, setup: Setup, written: str
+    flow: PaymentFlow, setup: Setup, written: str
 ) -> None:
-    organization_id = road.hospital.organization_id
+    organization_id = flow.hospital.organization_id
     keys = [
         await setup.add_key(organization_id, person_name=person, name=name, roles=[Role.FINANCE])
         for name, person in (("one", NAME), ("two", written))
     ]
 
-    first, second = [(await authenticate(road.context, key)).actor for key in keys]
+    first, second = [(await authenticate(flow.context, key)).actor for key in keys]
 
     assert first.person is not None
     assert first.person == second.person
-    async with road.context.database.transaction(organization_id) as tx:
+    async with flow.context.database.transaction(organization_id) as tx:
         with pytest.raises(SamePerson):
             await require_second_person(tx, first.person, second)
     with pytest.raises(InvalidValue):
@@ -131,9 +131,9 @@ _TABLES = {
 
 
 @pytest.mark.parametrize("table", _TABLES)
-async def test_database_refuses_an_approval_by_the_same_human(road: Road, owner: Database, table: str) -> None:
-    first, same = await _add_behind_the_service(owner, road, NAME, SAME["zero width"])
-    [other] = await _add_behind_the_service(owner, road, "Trần B")
+async def test_database_refuses_an_approval_by_the_same_human(flow: PaymentFlow, owner: Database, table: str) -> None:
+    first, same = await _add_behind_the_service(owner, flow, NAME, SAME["zero width"])
+    [other] = await _add_behind_the_service(owner, flow, "Trần B")
     statement = _TABLES[table]
     proposed = statement.replace("$3, now()", "NULL, NULL").replace("'approved', 1", "'draft', 1")
     proposed = proposed.replace("'approved', $2", "'proposed', $2")
@@ -143,22 +143,24 @@ async def test_database_refuses_an_approval_by_the_same_human(road: Road, owner:
     )
     row = uuid4()
 
-    async with owner.transaction(road.hospital.organization_id) as tx:
+    async with owner.transaction(flow.hospital.organization_id) as tx:
         await tx.execute(proposed, row, first)
     with pytest.raises(asyncpg.RestrictViolationError, match="second person is the first"):
-        async with owner.transaction(road.hospital.organization_id) as tx:
+        async with owner.transaction(flow.hospital.organization_id) as tx:
             await tx.execute(approve, row, same)
     with pytest.raises(asyncpg.PostgresError):
-        async with owner.transaction(road.hospital.organization_id) as tx:
+        async with owner.transaction(flow.hospital.organization_id) as tx:
             await tx.execute(statement, uuid4(), first, same)
 
-    async with owner.transaction(road.hospital.organization_id) as tx:
+    async with owner.transaction(flow.hospital.organization_id) as tx:
         await tx.execute(approve, row, other)
 
 
-async def test_second_human_of_a_name_gets_a_name_of_their_own(road: Road, owner: Database, setup: Setup) -> None:
-    organization_id = road.hospital.organization_id
-    first, second = await _add_behind_the_service(owner, road, NAME, SAME["capitals"])
+async def test_second_human_of_a_name_gets_a_name_of_their_own(
+    flow: PaymentFlow, owner: Database, setup: Setup
+) -> None:
+    organization_id = flow.hospital.organization_id
+    first, second = await _add_behind_the_service(owner, flow, NAME, SAME["capitals"])
 
     with pytest.raises(NameTaken):
         await setup.rename_person(organization_id, second, SAME["eth"])

@@ -16,7 +16,7 @@ from billing.payments.service.intake import Intake, IntakeLimits
 from providers.contract import Notice, Verdict
 from tests.builders import ACCOUNT_NAME, build_context
 from tests.conftest import DatabaseAddress
-from tests.services.road import OWED, Road, assert_books_are_right
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right
 from tests.storage.proxy import Proxy
 
 
@@ -24,34 +24,34 @@ from tests.storage.proxy import Proxy
 class CutRoad:
     """The road with an intake whose connections pass a proxy; the day is open, so the next COMMIT is a batch's."""
 
-    road: Road
+    flow: PaymentFlow
     intake: Intake
     proxy: Proxy
 
     async def tell(self, notices: list[Notice]) -> list[Answer | BaseException]:
         """All at once, so that they are one batch."""
         return await asyncio.gather(
-            *(self.intake.submit(self.road.delivery(notice)) for notice in notices), return_exceptions=True
+            *(self.intake.submit(self.flow.delivery(notice)) for notice in notices), return_exceptions=True
         )
 
 
 @pytest.fixture
-async def cut(road: Road, database: DatabaseAddress) -> AsyncIterator[CutRoad]:
+async def cut(flow: PaymentFlow, database: DatabaseAddress) -> AsyncIterator[CutRoad]:
     async with Proxy(database.app_url) as proxy:
         pool = await Database.open(proxy.url, limits=DatabaseLimits(connections_max=2, commit_timeout_s=0.5))
         context = build_context(pool)
-        account = await context.accounts.find(road.hospital.organization_id, ACCOUNT_NAME)
+        account = await context.accounts.find(flow.hospital.organization_id, ACCOUNT_NAME)
         assert account is not None
-        passing = Road(context, road.hospital, account)
+        passing = PaymentFlow(context, flow.hospital, account)
         async with Intake(context, IntakeLimits(lanes=1)) as intake:
             await intake.submit(passing.delivery(passing.notice("DAY", "opens the day", amount=1_000)))
             yield CutRoad(passing, intake, proxy)
         await pool.close()
 
 
-async def booked(road: Road) -> dict[str, int]:
+async def booked(flow: PaymentFlow) -> dict[str, int]:
     """Amounts by provider reference, as the books have them; a payment that stood twice would fail."""
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         rows = await tx.fetch("SELECT provider_reference, amount FROM payment WHERE provider_reference <> 'DAY'")
     assert len({row["provider_reference"] for row in rows}) == len(rows)
     return {row["provider_reference"]: row["amount"] for row in rows}
@@ -59,10 +59,10 @@ async def booked(road: Road) -> dict[str, int]:
 
 @pytest.mark.parametrize("reaches_server", [True, False], ids=["committed", "not-committed"])
 async def test_commit_of_unknown_fate_is_not_acknowledged_and_told_again_is_exact(
-    cut: CutRoad, road: Road, reaches_server: bool
+    cut: CutRoad, flow: PaymentFlow, reaches_server: bool
 ) -> None:
-    bills = [await road.bill(f"LK{number}") for number in (1, 2, 3)]
-    notices = [road.notice(f"T{number}", bill.code) for number, bill in enumerate(bills)]
+    bills = [await flow.bill(f"LK{number}") for number in (1, 2, 3)]
+    notices = [flow.notice(f"T{number}", bill.code) for number, bill in enumerate(bills)]
     once = {f"T{number}": OWED for number in range(3)}
 
     cut.proxy.cut_at(b"COMMIT", after_sending=reaches_server)
@@ -70,7 +70,7 @@ async def test_commit_of_unknown_fate_is_not_acknowledged_and_told_again_is_exac
 
     assert [type(answer) for answer in unknown] == [Unavailable] * 3
     assert all(isinstance(answer.__cause__, CommitUnknown) for answer in unknown if isinstance(answer, Unavailable))
-    assert await booked(road) == (once if reaches_server else {})
+    assert await booked(flow) == (once if reaches_server else {})
 
     again = await cut.tell(notices)
     and_again = await cut.tell(notices)
@@ -80,24 +80,24 @@ async def test_commit_of_unknown_fate_is_not_acknowledged_and_told_again_is_exac
     assert [answer.receipt_id for answer in and_again if isinstance(answer, Answer)] == [
         answer.receipt_id for answer in again if isinstance(answer, Answer)
     ]
-    assert await booked(road) == once
-    assert [(await road.read(bill.intent_id))["received"] for bill in bills] == [OWED] * 3
-    await assert_books_are_right(road.context.database)
+    assert await booked(flow) == once
+    assert [(await flow.read(bill.intent_id))["received"] for bill in bills] == [OWED] * 3
+    await assert_books_are_right(flow.context.database)
 
 
 async def test_told_again_by_another_process_while_the_first_commit_hangs_is_booked_once(
-    cut: CutRoad, road: Road
+    cut: CutRoad, flow: PaymentFlow
 ) -> None:
     """The answer to COMMIT never comes; the provider's next delivery goes to a healthy process."""
-    bill = await road.bill()
-    notice = road.notice("T1", bill.code)
+    bill = await flow.bill()
+    notice = flow.notice("T1", bill.code)
 
     cut.proxy.swallow_at(b"COMMIT")
     hanging = asyncio.create_task(cut.tell([notice]))
-    (elsewhere,) = await road.deliver(notice)
+    (elsewhere,) = await flow.deliver(notice)
     (unknown,) = await hanging
 
     assert isinstance(unknown, Unavailable)
     assert elsewhere.verdict in {Verdict.ACCEPTED, Verdict.DUPLICATE}
-    assert await booked(road) == {"T1": OWED}
-    await assert_books_are_right(road.context.database)
+    assert await booked(flow) == {"T1": OWED}
+    await assert_books_are_right(flow.context.database)

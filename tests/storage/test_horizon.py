@@ -9,14 +9,14 @@ import pytest
 
 from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
-from billing.db.transaction_ids import OthersConnected, RestoredElsewhere, check_horizon, rebase
+from billing.db.transaction_ids import ClusterMismatch, OtherSessionsConnected, check_transaction_ids, rebase
 from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
 from billing.ledger.service.balances import read_balances, snapshot_once
 from billing.ledger.service.seal_rows import seal_once
 from billing.ledger.store.journal import read_trial_balance
 from tests.builders import ACCOUNT_NAME, DemoHospital, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress, DatabaseServer, skip_by_name
-from tests.services.road import Road, assert_books_are_right, find_doubts
+from tests.services.flow import PaymentFlow, assert_books_are_right, find_doubts
 
 LIMITS = DatabaseLimits(connections_max=2)
 
@@ -28,11 +28,11 @@ def elsewhere() -> Iterator[EmbeddedPostgres]:
         yield own
 
 
-async def road_on(database: Database, hospital: DemoHospital) -> Road:
+async def road_on(database: Database, hospital: DemoHospital) -> PaymentFlow:
     context = build_context(database)
     account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
     assert account is not None
-    return Road(context, hospital, account)
+    return PaymentFlow(context, hospital, account)
 
 
 async def use_up_numbers(url: str, number: int) -> None:
@@ -94,23 +94,23 @@ async def test_restored_dump_is_refused_and_right_after_rebase(
     move(database_server, database, elsewhere)
     there = await Database.open(elsewhere.app_url, limits=LIMITS)
 
-    with pytest.raises(RestoredElsewhere):
-        await check_horizon(there)
-    with pytest.raises(OthersConnected):
+    with pytest.raises(ClusterMismatch):
+        await check_transaction_ids(there)
+    with pytest.raises(OtherSessionsConnected):
         await rebased(elsewhere.owner_url)
     await there.close()
     assert await rebased(elsewhere.owner_url)
     assert await rebased(elsewhere.owner_url) is None
 
     there = await Database.open(elsewhere.app_url, limits=LIMITS)
-    await check_horizon(there)
-    road = await road_on(there, hospital)
-    assert await read_balances(road.context, hospital.organization_id) == held
-    await road.deliver(road.notice("T3", bill.code, amount=35_000), road.notice("T1", bill.code, amount=100_000))
-    after = {row.role: row.balance for row in await read_balances(road.context, hospital.organization_id)}
+    await check_transaction_ids(there)
+    flow = await road_on(there, hospital)
+    assert await read_balances(flow.context, hospital.organization_id) == held
+    await flow.deliver(flow.notice("T3", bill.code, amount=35_000), flow.notice("T1", bill.code, amount=100_000))
+    after = {row.role: row.balance for row in await read_balances(flow.context, hospital.organization_id)}
     assert (after["clearing"], after["receivable_patient"]) == (136_000, 0)
-    assert await snapshot_once(road.context, hospital.organization_id) == 2  # T2 from before, T3 from after
-    assert await seal_once(road.context, hospital.organization_id) == 1
+    assert await snapshot_once(flow.context, hospital.organization_id) == 2  # T2 from before, T3 from after
+    assert await seal_once(flow.context, hospital.organization_id) == 1
     async with there.transaction(hospital.organization_id) as tx:
         recomputed = await read_trial_balance(tx, on=utc_now().date())
     assert {row.role: row.balance for row in recomputed} == after
@@ -134,10 +134,10 @@ async def test_serving_without_rebase_would_lose_money_from_the_balances_and_ver
     move(database_server, database, elsewhere)
     there = await Database.open(elsewhere.app_url, limits=LIMITS)
 
-    road = await road_on(there, hospital)
-    await road.deliver(road.notice("T1", bill.code, amount=100_000))
+    flow = await road_on(there, hospital)
+    await flow.deliver(flow.notice("T1", bill.code, amount=100_000))
 
-    lost = {row.role: row.balance for row in await read_balances(road.context, hospital.organization_id)}
+    lost = {row.role: row.balance for row in await read_balances(flow.context, hospital.organization_id)}
     assert lost["clearing"] == 0
     assert set(await find_doubts(there)) == {"snapshots-equal-recomputation", "seals-hold-their-rows"}
     await there.close()
@@ -150,14 +150,14 @@ async def test_second_rebase_goes_beyond_the_first(database: DatabaseAddress) ->
     for ahead in (10_000, 50_000):
         await store_ahead(database, hospital, ahead)
         app = await Database.open(database.app_url, limits=LIMITS)
-        with pytest.raises(RestoredElsewhere):
-            await check_horizon(app)
+        with pytest.raises(ClusterMismatch):
+            await check_transaction_ids(app)
         await app.close()
         shifts.append(await rebased(database.owner_url))
         assert await rebased(database.owner_url) is None
 
     app = await Database.open(database.app_url, limits=LIMITS)
-    await check_horizon(app)
+    await check_transaction_ids(app)
     async with app.installation() as reader:
         kept = await reader.fetch("SELECT number, shift FROM transaction_rebase ORDER BY number")
     await app.close()

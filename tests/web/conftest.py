@@ -36,7 +36,7 @@ async def site(hospital: DemoHospital, database: DatabaseAddress, app_database: 
             httpx.AsyncClient(
                 base_url=address, headers=hospital.authorization, timeout=20, event_hooks=HOOKS
             ) as client,
-            httpx.AsyncClient(base_url=address, timeout=20, event_hooks=HOOKS) as stranger,
+            httpx.AsyncClient(base_url=address, timeout=20, event_hooks=HOOKS) as anonymous_client,
         ):
             yield Site(
                 address=address,
@@ -46,11 +46,11 @@ async def site(hospital: DemoHospital, database: DatabaseAddress, app_database: 
                 hospital=hospital,
                 database=database,
                 client=client,
-                stranger=stranger,
+                anonymous_client=anonymous_client,
             )
 
 
 @pytest.fixture
-async def neighbour(site: Site) -> DemoHospital:
+async def other_organization(site: Site) -> DemoHospital:
     """A second organization on the same installation."""
     return await add_demo_hospital(site.database.owner_url, organization=2, facility_code="01002")

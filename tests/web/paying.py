@@ -56,7 +56,7 @@ class Seen:
 
 async def look(site: Site, intent: dict[str, Any], *, lang: str = "") -> Seen:
     """Open the page of an intent as somebody who has nothing but its address."""
-    answer = await site.stranger.get(intent["pay_url"], params={"lang": lang} if lang else None)
+    answer = await site.anonymous_client.get(intent["pay_url"], params={"lang": lang} if lang else None)
     assert answer.status_code == 200, answer.text
     return Seen(answer.text)
 

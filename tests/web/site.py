@@ -50,7 +50,7 @@ class Site:
     hospital: DemoHospital
     database: DatabaseAddress
     client: httpx.AsyncClient
-    stranger: httpx.AsyncClient
+    anonymous_client: httpx.AsyncClient
 
     @property
     def callbacks(self) -> Mapping[str, int]:
@@ -60,7 +60,7 @@ class Site:
         """A bank that holds the hospital's account, or says so."""
         hospital = hospital or self.hospital
         return PretendBank(
-            self.stranger,
+            self.anonymous_client,
             self.address + hospital.callback_path,
             settings or hospital.settings,
             clock=self.context.clock,

@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 from aiohttp import web
-from tests.worker.payment_event import TurnedClock
+
+from tests.worker.webhook_env import ManualClock
 
 KEY, SECRET = "sk_test_FAKEFAKEFAKE", "whsec_FAKEFAKEFAKEFAKE0009"
 _INTENT_FIELDS = {"amount", "currency", "metadata", "payment_method", "payment_method_types", "confirm", "return_url"}
@@ -50,7 +51,7 @@ class Manners:
 class StripeServer:
     """Its objects by id, in the order they were made."""
 
-    clock: TurnedClock
+    clock: ManualClock
     callback_url: str = ""
     address: str = ""
     manners: Manners = field(default_factory=Manners)

@@ -29,7 +29,7 @@ async def add_key(site: Site, *, expires_at: datetime | None) -> str:
 async def refused(site: Site, authorization: str | bytes) -> None:
     """The same refusal, whatever was wrong."""
     headers = {"Authorization": authorization}
-    answer = await site.stranger.get(ADDRESS, headers=headers)  # type: ignore[arg-type]
+    answer = await site.anonymous_client.get(ADDRESS, headers=headers)  # type: ignore[arg-type]
     document = problem(answer, 401, "not_authenticated")
     assert document["detail"] in {"this key is not valid", "send `Authorization: Bearer vp_…` with your key"}
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="vienphi"'
@@ -42,7 +42,7 @@ async def test_living_key_opens_its_organization(site: Site) -> None:
 async def test_missing_key_is_refused_also_where_there_is_no_such_address(site: Site) -> None:
     for address in (ADDRESS, "/v1/nowhere", "/v1/"):
         async with site.nothing_written():
-            answer = await site.stranger.get(address)
+            answer = await site.anonymous_client.get(address)
 
         problem(answer, 401, "not_authenticated")
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="vienphi"'
@@ -67,7 +67,7 @@ async def test_key_that_is_not_ours_is_refused(site: Site) -> None:
 async def test_two_keys_in_one_request_are_refused(site: Site) -> None:
     bearer = f"Bearer {site.hospital.key}"
 
-    answer = await site.stranger.get(ADDRESS, headers=[("Authorization", bearer), ("Authorization", bearer)])
+    answer = await site.anonymous_client.get(ADDRESS, headers=[("Authorization", bearer), ("Authorization", bearer)])
 
     problem(answer, 401, "not_authenticated")
 
@@ -78,7 +78,7 @@ async def test_expired_key_is_refused(site: Site) -> None:
     living = await add_key(site, expires_at=now + timedelta(minutes=1))
 
     await refused(site, f"Bearer {expired}")
-    problem(await site.stranger.get(ADDRESS, headers={"Authorization": f"Bearer {living}"}), 404, "not_found")
+    problem(await site.anonymous_client.get(ADDRESS, headers={"Authorization": f"Bearer {living}"}), 404, "not_found")
 
 
 async def test_revoked_key_is_refused_within_seconds(site: Site) -> None:
@@ -94,7 +94,7 @@ async def test_revoked_key_is_refused_within_seconds(site: Site) -> None:
 async def test_expiry_counts_also_for_a_key_just_used(site: Site) -> None:
     now = site.context.clock()
     key = await add_key(site, expires_at=now + timedelta(minutes=1))
-    problem(await site.stranger.get(ADDRESS, headers={"Authorization": f"Bearer {key}"}), 404, "not_found")
+    problem(await site.anonymous_client.get(ADDRESS, headers={"Authorization": f"Bearer {key}"}), 404, "not_found")
 
     site.context.clock = lambda: now + timedelta(minutes=2)
 

@@ -31,7 +31,9 @@ class Two:
         return await self.site.client.post("/v1/account-changes", json={"account": ACCOUNT_NAME, **body})
 
     async def decide(self, change: httpx.Response, what: str, headers: dict[str, str]) -> httpx.Response:
-        return await self.site.stranger.post(f"/v1/account-changes/{change.json()['id']}/{what}", headers=headers)
+        return await self.site.anonymous_client.post(
+            f"/v1/account-changes/{change.json()['id']}/{what}", headers=headers
+        )
 
     async def stored(self) -> asyncpg.Record:
         [row] = await self.site.as_owner(
@@ -123,10 +125,10 @@ async def test_proposal_that_cannot_be_is_refused_with_nothing_written(
     assert await two.site.content() == before
 
 
-async def test_bank_account_of_another_organization_is_not_taken(two: Two, neighbour: DemoHospital) -> None:
+async def test_bank_account_of_another_organization_is_not_taken(two: Two, other_organization: DemoHospital) -> None:
     theirs = {
-        "bank_bin": neighbour.settings.bank_bin,
-        "account_number": neighbour.settings.account_number,
+        "bank_bin": other_organization.settings.bank_bin,
+        "account_number": other_organization.settings.account_number,
         "holder": "BENH VIEN 1",
     }
     proposed = await two.propose(payee=theirs)

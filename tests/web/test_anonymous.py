@@ -233,6 +233,6 @@ async def test_miss_is_answered_from_memory_for_a_moment(site: Site) -> None:
 
 
 async def test_every_health_probe_is_answered(site: Site) -> None:
-    answers = await asyncio.gather(*(site.stranger.get("/healthz") for _ in range(100)))
+    answers = await asyncio.gather(*(site.anonymous_client.get("/healthz") for _ in range(100)))
 
     assert {answer.status_code for answer in answers} == {200}

@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from providers.payment_event import vietnam_digits
 
 from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
@@ -18,6 +17,7 @@ from billing.organizations.store.organizations import ProviderAccountRow
 from billing.payments.service.intake import Intake
 from billing.web.server import create_application, serving
 from providers.contract import Callback
+from providers.telling import vietnam_digits
 from tests.builders import add_demo_hospital, build_context, build_sandbox
 from tests.conftest import DatabaseAddress
 from tests.providers.bank_collection_samples import account, inquire, notify, settings
@@ -59,7 +59,7 @@ async def collecting(database: DatabaseAddress, app_database: Database) -> Async
             httpx.AsyncClient(
                 base_url=address, headers=hospital.authorization, timeout=20, event_hooks=HOOKS
             ) as client,
-            httpx.AsyncClient(base_url=address, timeout=20) as stranger,
+            httpx.AsyncClient(base_url=address, timeout=20) as anonymous_client,
         ):
             yield Site(
                 address=address,
@@ -69,13 +69,13 @@ async def collecting(database: DatabaseAddress, app_database: Database) -> Async
                 hospital=hospital,
                 database=database,
                 client=client,
-                stranger=stranger,
+                anonymous_client=anonymous_client,
             )
 
 
 async def deliver(site: Site, callback: Callback) -> dict[str, Any]:
     path = f"/callbacks/{site.hospital.organization_id}/{NAME}/{callback.tail}"
-    answer = await site.stranger.post(path, content=callback.body)
+    answer = await site.anonymous_client.post(path, content=callback.body)
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = json.loads(answer.content)
     return told

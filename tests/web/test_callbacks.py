@@ -33,7 +33,9 @@ async def test_delivery_is_kept_as_it_came(site: Site) -> None:
     body = await message(site, await site.open_intent())
     address = f"{site.hospital.callback_path}/ipn/v2?b=%7e1&a=&a=%20x"
 
-    answer = await site.stranger.post(address, content=body, headers={**signed(site, body), "Cookie": "standing=1"})
+    answer = await site.anonymous_client.post(
+        address, content=body, headers={**signed(site, body), "Cookie": "standing=1"}
+    )
 
     assert (answer.status_code, answer.json()["result"]) == (200, "ok")
     [kept] = await site.as_owner("SELECT method, tail, query, headers, body, source_address FROM delivery_body")
@@ -53,7 +55,7 @@ async def test_query_reaches_the_provider_raw_and_in_pairs(site: Site, monkeypat
 
     monkeypatch.setattr(Sandbox, "read_callback", read)
 
-    answer = await site.stranger.get(f"{site.hospital.callback_path}?b=%7e1&a=&a=%20x+y")
+    answer = await site.anonymous_client.get(f"{site.hospital.callback_path}?b=%7e1&a=&a=%20x+y")
 
     assert (answer.text, answer.headers["Content-Type"]) == ("hello", "text/plain")
     assert seen[0].raw_query == "b=%7e1&a=&a=%20x+y"
@@ -79,7 +81,7 @@ async def test_delivery_without_signature_is_refused(site: Site) -> None:
     body = await message(site, await site.open_intent())
 
     async with site.nothing_written():
-        answer = await site.stranger.post(site.hospital.callback_path, content=body)
+        answer = await site.anonymous_client.post(site.hospital.callback_path, content=body)
 
     assert (answer.status_code, answer.json()["result"]) == (401, "bad_signature")
 
@@ -89,7 +91,7 @@ async def test_authentic_amount_that_is_no_whole_dong_is_refused(site: Site, amo
     body = await message(site, await site.open_intent(), amount=amount)
 
     async with site.nothing_written():
-        answer = await site.stranger.post(site.hospital.callback_path, content=body, headers=signed(site, body))
+        answer = await site.anonymous_client.post(site.hospital.callback_path, content=body, headers=signed(site, body))
 
     assert (answer.status_code, answer.json()["result"]) == (422, "unreadable")
     assert site.callbacks == {"unreadable": 1}
@@ -98,7 +100,7 @@ async def test_authentic_amount_that_is_no_whole_dong_is_refused(site: Site, amo
 @pytest.mark.parametrize("body", [b'{"amount": 1, "amount": 2}', b"{", b"", b"\xff", b'{"amount": NaN}'])
 async def test_authentic_text_that_makes_no_sense_is_refused(site: Site, body: bytes) -> None:
     async with site.nothing_written():
-        answer = await site.stranger.post(site.hospital.callback_path, content=body, headers=signed(site, body))
+        answer = await site.anonymous_client.post(site.hospital.callback_path, content=body, headers=signed(site, body))
 
     assert (answer.status_code, answer.json()["result"]) == (422, "unreadable")
 
@@ -123,13 +125,13 @@ async def test_unknown_organization_or_account_is_not_found(site: Site, path: st
     body = await message(site, await site.open_intent())
 
     async with site.nothing_written():
-        answer = await site.stranger.post(path, content=body, headers=signed(site, body))
+        answer = await site.anonymous_client.post(path, content=body, headers=signed(site, body))
 
     problem(answer, 404, answer.json()["code"])
 
 
 async def test_other_method_is_refused(site: Site) -> None:
-    answer = await site.stranger.put(site.hospital.callback_path, content=b"{}")
+    answer = await site.anonymous_client.put(site.hospital.callback_path, content=b"{}")
 
     problem(answer, 405, "method_not_allowed")
     assert answer.headers["Allow"] == "GET,POST"
@@ -139,7 +141,7 @@ async def test_over_long_delivery_is_refused(site: Site) -> None:
     body = b" " * (64 * 1024 + 1)
 
     async with site.nothing_written():
-        answer = await site.stranger.post(site.hospital.callback_path, content=body, headers=signed(site, body))
+        answer = await site.anonymous_client.post(site.hospital.callback_path, content=body, headers=signed(site, body))
 
     problem(answer, 413, "body_too_large")
 
@@ -150,13 +152,15 @@ async def test_full_lane_refuses_before_verifying(site: Site, monkeypatch: pytes
     monkeypatch.setattr(type(site.intake), "is_full", lambda *_: True)
 
     async with site.nothing_written():
-        answer = await site.stranger.post(site.hospital.callback_path, content=body, headers={SIGNATURE_HEADER: "no"})
+        answer = await site.anonymous_client.post(
+            site.hospital.callback_path, content=body, headers={SIGNATURE_HEADER: "no"}
+        )
 
     assert (answer.status_code, answer.json()["result"]) == (503, "try_later")
     assert answer.headers["Retry-After"] == "1"
     assert site.callbacks == {"refused_full": 1}
     monkeypatch.reverse_allocations()
-    again = await site.stranger.post(site.hospital.callback_path, content=body, headers=signed(site, body))
+    again = await site.anonymous_client.post(site.hospital.callback_path, content=body, headers=signed(site, body))
     assert again.json()["result"] == "ok"
 
 
@@ -171,7 +175,7 @@ async def test_what_is_not_surely_committed_is_not_acknowledged(
 
     monkeypatch.setattr(type(site.intake), "submit", submit)
 
-    answer = await site.stranger.post(site.hospital.callback_path, content=body, headers=signed(site, body))
+    answer = await site.anonymous_client.post(site.hospital.callback_path, content=body, headers=signed(site, body))
 
     assert (answer.status_code, answer.json()) == (503, {"result": "try_later"})
     assert site.callbacks == {"not_acknowledged": 1}
@@ -181,7 +185,7 @@ async def test_call_that_tells_no_fact_is_answered_without_a_trace(site: Site, m
     monkeypatch.setattr(Sandbox, "read_callback", lambda *_: Notices(()))
 
     async with site.nothing_written():
-        answer = await site.stranger.post(site.hospital.callback_path, content=b"{}")
+        answer = await site.anonymous_client.post(site.hospital.callback_path, content=b"{}")
 
     assert (answer.status_code, answer.json()["result"]) == (200, "ok")
 
@@ -193,7 +197,7 @@ async def test_fault_of_a_provider_is_ours_to_look_at(site: Site, monkeypatch: p
     monkeypatch.setattr(Sandbox, "read_callback", read)
 
     with capture_logs() as logs:
-        answer = await site.stranger.post(site.hospital.callback_path, content=b"{}")
+        answer = await site.anonymous_client.post(site.hospital.callback_path, content=b"{}")
 
     problem(answer, 500, "internal_error")
     assert "open-sesame" not in answer.text
@@ -215,13 +219,13 @@ async def test_client_that_goes_away_loses_nothing(site: Site) -> None:
     async with asyncio.timeout(10):
         while (await site.read(f"/v1/intents/{intent['id']}"))["state"] != "succeeded":
             await asyncio.sleep(0.02)
-    again = await site.stranger.post(site.hospital.callback_path, content=body, headers=signed(site, body))
+    again = await site.anonymous_client.post(site.hospital.callback_path, content=body, headers=signed(site, body))
     assert again.json()["result"] == "duplicate"
 
 
 async def test_log_holds_neither_query_nor_body_nor_address(site: Site) -> None:
     with capture_logs() as logs:
-        await site.stranger.post(f"{site.hospital.callback_path}/tail?token=hush", content=b"a name")
+        await site.anonymous_client.post(f"{site.hospital.callback_path}/tail?token=hush", content=b"a name")
 
     told = repr(logs)
     assert "callback_signature_bad" in told
@@ -232,6 +236,8 @@ async def test_delivery_for_an_account_of_another_organization_is_not_found_ther
     body = await message(site, await site.open_intent())
 
     async with site.nothing_written():
-        answer = await site.stranger.post(f"/callbacks/2/{ACCOUNT_NAME}", content=body, headers=signed(site, body))
+        answer = await site.anonymous_client.post(
+            f"/callbacks/2/{ACCOUNT_NAME}", content=body, headers=signed(site, body)
+        )
 
     problem(answer, 404, "not_found")

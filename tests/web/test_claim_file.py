@@ -112,9 +112,9 @@ async def test_bill_that_fits_no_table_is_refused_by_field(site: Site) -> None:
     assert "1980" not in refusal["detail"]
 
 
-async def test_invoice_of_another_organization_does_not_exist(site: Site, neighbour: DemoHospital) -> None:
+async def test_invoice_of_another_organization_does_not_exist(site: Site, other_organization: DemoHospital) -> None:
     invoice = await site.issue_invoice()
     address = f"/v1/invoices/{invoice['id']}/claim.xml"
 
-    problem(await site.stranger.get(address, headers=neighbour.authorization), 404, "not_found")
-    problem(await site.stranger.get(address), 401, "not_authenticated")
+    problem(await site.anonymous_client.get(address, headers=other_organization.authorization), 404, "not_found")
+    problem(await site.anonymous_client.get(address), 401, "not_authenticated")

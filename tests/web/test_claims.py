@@ -76,10 +76,10 @@ async def test_known_visit_told_as_json_lacks_what_its_document_lacks(site: Site
     assert "MA_BN is missing." in [one["sentence"] for one in visit["findings"]]
 
 
-async def test_visit_of_another_hospital_is_not_there(site: Site, neighbour: DemoHospital) -> None:
+async def test_visit_of_another_hospital_is_not_there(site: Site, other_organization: DemoHospital) -> None:
     visit_id = await site.take_visit()
 
-    answer = await site.client.get(f"/v1/visits/{visit_id}/claim-check", headers=neighbour.authorization)
+    answer = await site.client.get(f"/v1/visits/{visit_id}/claim-check", headers=other_organization.authorization)
 
     problem(answer, 404, "not_found")
 
@@ -135,6 +135,6 @@ async def test_wrong_body_is_refused_by_its_field(
 async def test_unknown_language_or_media_type_is_refused(site: Site) -> None:
     language = await site.client.post("/v1/claims/check?lang=fr", json={"visit": visit_document()})
     media_type = await site.client.post("/v1/claims/check", content=b"a", headers={"Content-Type": "text/plain"})
-    nobody = await site.stranger.post("/v1/claims/check", json={"visit": visit_document()})
+    nobody = await site.anonymous_client.post("/v1/claims/check", json={"visit": visit_document()})
 
     assert (language.status_code, media_type.status_code, nobody.status_code) == (400, 415, 401)

@@ -41,7 +41,7 @@ NO_DETAILS: dict[str, object] = {
 
 
 async def test_healthy_and_ready(site: Site) -> None:
-    alive, ready = await site.stranger.get("/healthz"), await site.stranger.get("/readyz")
+    alive, ready = await site.anonymous_client.get("/healthz"), await site.anonymous_client.get("/readyz")
     known = await site.client.get("/readyz")
 
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
@@ -50,7 +50,7 @@ async def test_healthy_and_ready(site: Site) -> None:
 
 
 async def test_details_need_a_key_that_is_valid(site: Site) -> None:
-    refused = await site.stranger.get("/readyz", headers={"Authorization": f"Bearer vp_1_{'0' * 43}"})
+    refused = await site.anonymous_client.get("/readyz", headers={"Authorization": f"Bearer vp_1_{'0' * 43}"})
 
     assert refused.status_code == 401
 
@@ -59,9 +59,13 @@ async def test_not_ready_without_a_partition_of_this_month(site: Site) -> None:
     month = datetime.now(UTC).strftime("%Y%m")
     await site.as_owner(f"ALTER TABLE outbox DETACH PARTITION outbox_{month}")
 
-    stranger, known = await site.stranger.get("/readyz"), await site.client.get("/readyz")
+    anonymous_client, known = await site.anonymous_client.get("/readyz"), await site.client.get("/readyz")
 
-    assert (stranger.status_code, stranger.json()["partitions"], stranger.json()["details"]) == (503, "missing", None)
+    assert (
+        anonymous_client.status_code,
+        anonymous_client.json()["partitions"],
+        anonymous_client.json()["details"],
+    ) == (503, "missing", None)
     assert known.json()["details"]["missing_partitions"] == ["outbox"]
 
 
@@ -70,7 +74,7 @@ async def test_partition_of_next_month_that_is_missing_is_reported_in_time(site:
     await site.as_owner(f"ALTER TABLE audit DETACH PARTITION audit_{following:%Y%m}")
     site.context.clock = lambda: following.replace(day=1) - timedelta(days=1)
 
-    answer = await site.stranger.get("/readyz")
+    answer = await site.anonymous_client.get("/readyz")
 
     assert (answer.status_code, answer.json()["partitions"]) == (200, "ending")
 
@@ -89,7 +93,7 @@ async def test_not_ready_while_a_task_is_down_and_ready_once_it_runs_again(site:
         task = site.context.background.start("seal", work)
     await started.wait()
     await asyncio.sleep(0)
-    down, known = await site.stranger.get("/readyz"), await site.client.get("/readyz")
+    down, known = await site.anonymous_client.get("/readyz"), await site.client.get("/readyz")
     task._start()
     await asyncio.sleep(0)
     again = await site.client.get("/readyz")
@@ -112,7 +116,7 @@ async def test_replica_one_migration_behind_is_ready_where_the_schema_is_compati
     (tmp_path / f"{newest + 1:04d}_later.sql").write_text(f"{line}ALTER TABLE desk ADD COLUMN later text;\n")
     await migrate(site.database.owner_url, directory=tmp_path)
 
-    answer = await site.stranger.get("/readyz")
+    answer = await site.anonymous_client.get("/readyz")
     intent = await site.open_intent()
     paid = await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
 
@@ -129,7 +133,7 @@ async def test_not_ready_behind_the_schema_of_our_code(site: Site) -> None:
     newest = "(SELECT max(number) FROM schema_migration)"
     await site.as_owner(f"DELETE FROM schema_migration WHERE number = {newest}")
 
-    answer = await site.stranger.get("/readyz")
+    answer = await site.anonymous_client.get("/readyz")
 
     assert (answer.status_code, answer.json()["schema"]) == (503, "behind")
 
@@ -137,13 +141,13 @@ async def test_not_ready_behind_the_schema_of_our_code(site: Site) -> None:
 async def test_not_ready_ahead_of_the_schema_of_our_code(site: Site) -> None:
     await site.as_owner("INSERT INTO schema_migration (number, name, checksum) VALUES (9999, '9999_later.sql', 'x')")
 
-    answer = await site.stranger.get("/readyz")
+    answer = await site.anonymous_client.get("/readyz")
 
     assert (answer.status_code, answer.json()["schema"]) == (503, "database_ahead")
 
 
 async def test_stopped_account_is_named_and_the_others_go_on(
-    site: Site, neighbour: DemoHospital, monkeypatch: pytest.MonkeyPatch
+    site: Site, other_organization: DemoHospital, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What no rule foresaw befalls every delivery of one account: five are kept, then it is told to try later."""
 
@@ -159,15 +163,15 @@ async def test_stopped_account_is_named_and_the_others_go_on(
     for _ in range(intake.DEAD_LETTERS_PER_MINUTE_MAX):
         await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
     theirs = {
-        "account_number": neighbour.settings.account_number,
-        "merchant_id": neighbour.settings.merchant_id,
+        "account_number": other_organization.settings.account_number,
+        "merchant_id": other_organization.settings.merchant_id,
     }
     told = site.bank().transfer(intent["instruction"]["qr_payload"])
 
     refused = await site.bank().deliver(told)
-    taken = await site.bank(neighbour.settings, neighbour).deliver(told.model_copy(update=theirs))
-    anonymous, ready = await site.stranger.get("/readyz"), await site.client.get("/readyz")
-    other = await site.stranger.get("/readyz", headers=neighbour.authorization)
+    taken = await site.bank(other_organization.settings, other_organization).deliver(told.model_copy(update=theirs))
+    anonymous, ready = await site.anonymous_client.get("/readyz"), await site.client.get("/readyz")
+    other = await site.anonymous_client.get("/readyz", headers=other_organization.authorization)
 
     assert (refused.status, taken.status) == (503, 200)
     assert (ready.status_code, ready.json()["accounts"]) == (200, "degraded")
@@ -179,7 +183,7 @@ async def test_stopped_account_is_named_and_the_others_go_on(
 async def test_not_ready_without_database_but_alive(site: Site, app_database: Database) -> None:
     await app_database.close()
 
-    alive, ready = await site.stranger.get("/healthz"), await site.stranger.get("/readyz")
+    alive, ready = await site.anonymous_client.get("/healthz"), await site.anonymous_client.get("/readyz")
 
     assert alive.status_code == 200
     assert (ready.status_code, ready.json()["database"]) == (503, "database_unavailable")
@@ -191,7 +195,7 @@ async def test_database_that_does_not_answer_is_told_within_seconds(site: Site) 
         async with owner.transaction():
             await owner.execute("LOCK TABLE schema_migration IN ACCESS EXCLUSIVE MODE")
             started = time.monotonic()
-            answers = [await site.stranger.get("/readyz") for _ in range(2)]
+            answers = [await site.anonymous_client.get("/readyz") for _ in range(2)]
             elapsed_s = time.monotonic() - started
     finally:
         await owner.close()
@@ -199,4 +203,4 @@ async def test_database_that_does_not_answer_is_told_within_seconds(site: Site) 
     assert [answer.status_code for answer in answers] == [503, 503]
     assert "no answer" in answers[0].json()["database"]
     assert elapsed_s < 4
-    assert (await site.stranger.get("/readyz")).status_code == 200
+    assert (await site.anonymous_client.get("/readyz")).status_code == 200

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.checkout.service.intents import INSTRUCTION_PATIENCE
+from billing.checkout.service.intents import INSTRUCTION_TIMEOUT
 from billing.db.idempotency_keys import try_lock_key
 from providers.contract import PaymentInstruction, PaymentRefused, PaymentRequest, ProviderUnreachable
 from providers.sandbox.adapter import Sandbox
@@ -160,18 +160,20 @@ async def test_key_held_by_another_connection_is_still_running(site: Site) -> No
     assert (await send(site, "/v1/invoices", {"visit_id": visit_id})).status_code == 201
 
 
-async def test_key_of_another_organization_or_route_is_another_key(site: Site, neighbour: DemoHospital) -> None:
+async def test_key_of_another_organization_or_route_is_another_key(
+    site: Site, other_organization: DemoHospital
+) -> None:
     await send(site, "/v1/visits", visit_document())
 
-    theirs = await site.stranger.post(
-        "/v1/visits", json=visit_document(facility_code="01002"), headers={**KEY, **neighbour.authorization}
+    theirs = await site.anonymous_client.post(
+        "/v1/visits", json=visit_document(facility_code="01002"), headers={**KEY, **other_organization.authorization}
     )
     visit_id = theirs.json()["visits"][0]["id"]
 
     assert theirs.status_code == 201
     assert "Idempotent-Replayed" not in theirs.headers
-    issued = await site.stranger.post(
-        "/v1/invoices", json={"visit_id": visit_id}, headers={**KEY, **neighbour.authorization}
+    issued = await site.anonymous_client.post(
+        "/v1/invoices", json={"visit_id": visit_id}, headers={**KEY, **other_organization.authorization}
     )
     assert issued.status_code == 201
 
@@ -197,7 +199,7 @@ async def test_replay_after_a_crash_before_the_provider_answered_finishes_the_jo
     monkeypatch.setattr(Sandbox, "create_payment", note)
     too_early = await send(site, "/v1/intents", body)
     now = site.context.clock()
-    site.context.clock = lambda: now + INSTRUCTION_PATIENCE + timedelta(seconds=1)
+    site.context.clock = lambda: now + INSTRUCTION_TIMEOUT + timedelta(seconds=1)
 
     finished = await send(site, "/v1/intents", body)
 
@@ -240,11 +242,11 @@ async def test_provider_that_is_down_is_unavailable_and_the_same_request_asks_it
         answer = await send(site, "/v1/intents", body)
     refused = problem(answer, 503, "provider_unreachable")
     now = site.context.clock()
-    site.context.clock = lambda: now + INSTRUCTION_PATIENCE + timedelta(seconds=1)
+    site.context.clock = lambda: now + INSTRUCTION_TIMEOUT + timedelta(seconds=1)
     repeated = await send(site, "/v1/intents", body)
-    measures = (await site.stranger.get("/metrics")).text
+    measures = (await site.anonymous_client.get("/metrics")).text
 
-    assert answer.headers["Retry-After"] == str(INSTRUCTION_PATIENCE.seconds)
+    assert answer.headers["Retry-After"] == str(INSTRUCTION_TIMEOUT.seconds)
     assert (repeated.status_code, repeated.json()["id"]) == (201, refused["intent_id"])
     assert repeated.json()["instruction"]["qr_payload"]
     assert "vienphi_provider_unreachable_total 1.0" in measures

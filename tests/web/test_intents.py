@@ -125,15 +125,15 @@ async def test_paid_invoice_asks_for_nothing_more(site: Site) -> None:
     problem(answer, 409, "invoice_already_paid")
 
 
-async def test_intent_of_another_organization_does_not_exist(site: Site, neighbour: DemoHospital) -> None:
+async def test_intent_of_another_organization_does_not_exist(site: Site, other_organization: DemoHospital) -> None:
     intent = await site.open_intent()
     body = {"account": ACCOUNT_NAME, "invoice_ids": intent["invoice_ids"]}
 
     async with site.nothing_written():
-        headers = neighbour.authorization
-        found = await site.stranger.get(f"/v1/intents/{intent['id']}", headers=headers)
-        picture = await site.stranger.get(f"/v1/intents/{intent['id']}/qr.svg", headers=headers)
-        opened = await site.stranger.post("/v1/intents", json=body, headers=headers)
+        headers = other_organization.authorization
+        found = await site.anonymous_client.get(f"/v1/intents/{intent['id']}", headers=headers)
+        picture = await site.anonymous_client.get(f"/v1/intents/{intent['id']}/qr.svg", headers=headers)
+        opened = await site.anonymous_client.post("/v1/intents", json=body, headers=headers)
 
     for answer in (found, picture, opened):
         problem(answer, 404, "not_found")

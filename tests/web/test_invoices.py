@@ -125,13 +125,15 @@ async def test_unknown_visit_is_not_found(site: Site, visit_id: str) -> None:
     problem(answer, 404, "not_found")
 
 
-async def test_invoice_of_another_organization_does_not_exist(site: Site, neighbour: DemoHospital) -> None:
+async def test_invoice_of_another_organization_does_not_exist(site: Site, other_organization: DemoHospital) -> None:
     invoice = await site.issue_invoice()
     visit_id, address = invoice["visit_id"], f"/v1/invoices/{invoice['id']}"
 
     async with site.nothing_written():
-        found = await site.stranger.get(address, headers=neighbour.authorization)
-        issued = await site.stranger.post("/v1/invoices", json={"visit_id": visit_id}, headers=neighbour.authorization)
+        found = await site.anonymous_client.get(address, headers=other_organization.authorization)
+        issued = await site.anonymous_client.post(
+            "/v1/invoices", json={"visit_id": visit_id}, headers=other_organization.authorization
+        )
 
     problem(found, 404, "not_found")
     problem(issued, 404, "not_found")

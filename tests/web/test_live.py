@@ -136,7 +136,7 @@ async def test_page_hears_nothing_of_what_is_not_its_own(site: Site) -> None:
 
 
 async def test_only_organizations_with_open_pages_are_looked_at(
-    site: Site, neighbour: DemoHospital, monkeypatch: pytest.MonkeyPatch
+    site: Site, other_organization: DemoHospital, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intent = await site.open_intent()
     looked: list[tuple[int, list[str]]] = []
@@ -152,7 +152,7 @@ async def test_only_organizations_with_open_pages_are_looked_at(
     await asyncio.sleep(0.5)
     nobody = list(looked)
     async with opened(site.address, intent):
-        hub.hint({OrganizationId(neighbour.organization_id)})
+        hub.hint({OrganizationId(other_organization.organization_id)})
         await asyncio.sleep(1.5)
 
     assert nobody == []
@@ -183,8 +183,8 @@ async def test_trouble_with_the_database_ends_no_stream(site: Site, monkeypatch:
 async def test_more_streams_than_allowed_are_refused_and_such_a_page_polls(site: Site, limits: LiveLimits) -> None:
     intent = await site.open_intent()
     async with other_process(site, limits) as address, opened(address, intent), opened(address, intent):
-        refused = await site.stranger.get(f"{address}{intent['pay_url']}/events")
-        polled = await site.stranger.get(f"{address}{intent['pay_url']}/state")
+        refused = await site.anonymous_client.get(f"{address}{intent['pay_url']}/events")
+        polled = await site.anonymous_client.get(f"{address}{intent['pay_url']}/state")
 
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "15")
     assert polled.status_code == 200

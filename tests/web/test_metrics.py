@@ -12,7 +12,7 @@ from tests.web.site import Site
 
 
 async def samples(site: Site) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    answer = await site.stranger.get("/metrics")
+    answer = await site.anonymous_client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain")
     return {
@@ -70,7 +70,7 @@ async def test_calls_to_providers_are_counted_without_a_name(site: Site) -> None
             await client.post("http://127.0.0.1:9/")
         application = create_application(context=site.context, intake=site.intake, lines=lines.states)
         async with serving(application) as address:
-            measures = (await site.stranger.get(f"{address}/metrics")).text
+            measures = (await site.anonymous_client.get(f"{address}/metrics")).text
             ready = (await site.client.get(f"{address}/readyz")).json()
 
     assert 'vienphi_provider_calls_total{outcome="failed"} 1.0' in measures

@@ -47,7 +47,7 @@ def operations(site: Site) -> set[tuple[str, str]]:
 
 
 async def test_document_is_valid_openapi_3_1(site: Site) -> None:
-    answer = await site.stranger.get("/openapi.json")
+    answer = await site.anonymous_client.get("/openapi.json")
 
     assert answer.headers["Content-Type"].startswith("application/json")
     document = answer.json()
@@ -56,7 +56,7 @@ async def test_document_is_valid_openapi_3_1(site: Site) -> None:
 
 
 async def test_every_route_is_in_the_document_and_the_other_way_round(site: Site) -> None:
-    document = (await site.stranger.get("/openapi.json")).json()
+    document = (await site.anonymous_client.get("/openapi.json")).json()
 
     written = {(method, path) for path, item in document["paths"].items() for method in item if method in METHODS}
 
@@ -64,7 +64,7 @@ async def test_every_route_is_in_the_document_and_the_other_way_round(site: Site
 
 
 async def test_every_operation_says_what_it_takes_answers_and_asks_for(site: Site) -> None:
-    document = (await site.stranger.get("/openapi.json")).json()
+    document = (await site.anonymous_client.get("/openapi.json")).json()
     names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
 
     assert len(names) == len(set(names))
@@ -85,7 +85,7 @@ async def test_every_operation_says_what_it_takes_answers_and_asks_for(site: Sit
 
 
 async def test_creating_operations_ask_for_a_key(site: Site) -> None:
-    document = (await site.stranger.get("/openapi.json")).json()
+    document = (await site.anonymous_client.get("/openapi.json")).json()
 
     creating = {
         path
@@ -115,9 +115,9 @@ class _Addresses(HTMLParser):
 
 
 async def test_page_tells_every_address_and_needs_nothing_from_elsewhere(site: Site) -> None:
-    document = (await site.stranger.get("/openapi.json")).json()
+    document = (await site.anonymous_client.get("/openapi.json")).json()
 
-    page: httpx.Response = await site.stranger.get("/docs")
+    page: httpx.Response = await site.anonymous_client.get("/docs")
 
     assert page.headers["Content-Type"].startswith("text/html")
     assert "unsafe" not in page.headers["Content-Security-Policy"]
@@ -131,7 +131,7 @@ async def test_page_tells_every_address_and_needs_nothing_from_elsewhere(site: S
 
 
 async def test_visit_is_spelled_out_with_every_field(site: Site) -> None:
-    document = (await site.stranger.get("/openapi.json")).json()
+    document = (await site.anonymous_client.get("/openapi.json")).json()
 
     for path in ("/v1/visits", "/v1/quotes"):
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
@@ -140,7 +140,7 @@ async def test_visit_is_spelled_out_with_every_field(site: Site) -> None:
 
 
 async def test_states_roles_and_reasons_are_enumerations(site: Site) -> None:
-    document = (await site.stranger.get("/openapi.json")).json()
+    document = (await site.anonymous_client.get("/openapi.json")).json()
     schemas = document["components"]["schemas"]
 
     assert schemas["IntentState"]["enum"] == list(IntentState)
@@ -162,7 +162,7 @@ def _reason_of(schemas: dict[str, Any]) -> dict[str, Any]:
 async def test_webhooks_are_described_as_they_are_sent(site: Site) -> None:
     intent = await site.open_intent()
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
-    document = (await site.stranger.get("/openapi.json")).json()
+    document = (await site.anonymous_client.get("/openapi.json")).json()
 
     sent = await site.as_owner("SELECT id, topic, payload::text AS payload FROM outbox WHERE organization_id = 1")
 

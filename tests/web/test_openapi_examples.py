@@ -181,7 +181,7 @@ async def test_every_operation_has_an_example_that_its_schema_describes(site: Si
     if os.environ.get("VIENPHI_RECORD") == "1":
         _write(recorded)
         pytest.skip("recorded")
-    document = (await site.stranger.get("/openapi.json")).json()
+    document = (await site.anonymous_client.get("/openapi.json")).json()
     examples = {
         operation["operationId"]: operation
         for path, item in document["paths"].items()

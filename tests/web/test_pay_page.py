@@ -165,7 +165,7 @@ async def test_paid_page_shows_time_reference_and_next_step_and_can_be_saved(sit
     occurred_at = datetime.fromisoformat(payment["occurred_at"]).astimezone(VIETNAM)
 
     page = await look(site, intent)
-    saved = await site.stranger.get(f"{intent['pay_url']}/confirmation.html")
+    saved = await site.anonymous_client.get(f"{intent['pay_url']}/confirmation.html")
 
     assert f'href="{intent["pay_url"]}/confirmation.html" download' in page.html
     assert "Không cần quay lại quầy thu." in page.html
@@ -181,7 +181,7 @@ async def test_paid_page_shows_time_reference_and_next_step_and_can_be_saved(sit
 async def test_page_without_money_has_no_confirmation_to_save(site: Site) -> None:
     intent = await site.open_intent()
 
-    answer = await site.stranger.get(f"{intent['pay_url']}/confirmation.html")
+    answer = await site.anonymous_client.get(f"{intent['pay_url']}/confirmation.html")
 
     assert answer.status_code == 404
     assert "confirmation.html" not in (await look(site, intent)).html
@@ -316,7 +316,7 @@ async def test_code_that_does_not_read_back_is_not_shown(site: Site, change: str
     await site.as_owner(f"UPDATE intent SET instruction = {change} WHERE organization_id = 1 AND id = $1", intent["id"])
 
     page = await look(site, intent)
-    picture = await site.stranger.get(f"{intent['pay_url']}/qr.png")
+    picture = await site.anonymous_client.get(f"{intent['pay_url']}/qr.png")
 
     assert page.code is None
     assert "Không hiển thị được mã thanh toán." in page.html
@@ -343,7 +343,7 @@ async def test_picture_to_keep_is_the_code_that_is_shown(site: Site) -> None:
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.SHORT)
     page = await look(site, intent)
 
-    answer = await site.stranger.get(f"{intent['pay_url']}/qr.png")
+    answer = await site.anonymous_client.get(f"{intent['pay_url']}/qr.png")
 
     assert answer.headers["Content-Type"] == "image/png"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="vietqr-{intent["reference_code"]}.png"'
@@ -359,7 +359,7 @@ async def test_page_that_cannot_be_read_now_says_that_no_money_is_lost(
         raise Unavailable("every connection is in use")
 
     monkeypatch.setattr(handlers, "find_pay_page", fail)
-    answer = await site.stranger.get(intent["pay_url"])
+    answer = await site.anonymous_client.get(intent["pay_url"])
 
     assert answer.status_code == 503
     assert "Tiền đã chuyển không bị mất" in answer.text

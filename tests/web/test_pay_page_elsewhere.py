@@ -42,7 +42,7 @@ async def test_form_is_posted_in_its_order_and_the_policy_allows_that_host_alone
     fields = (("operation", "PURCHASE"), ("order_description", 'a "b" <c>'), ("signature", "x="))
     await instruct(site, intent, PaymentInstruction(redirect_url=PAGE, form_fields=fields))
 
-    answer = await site.stranger.get(intent["pay_url"])
+    answer = await site.anonymous_client.get(intent["pay_url"])
 
     places = [answer.text.index(f'name="{name}"') for name, _ in fields]
     assert places == sorted(places)
@@ -65,7 +65,7 @@ async def test_address_that_is_no_page_is_not_offered(site: Site, address: str) 
     await instruct(site, intent, PaymentInstruction(redirect_url=address, form_fields=(("a", "b"),)))
 
     page = await look(site, intent)
-    policy = (await site.stranger.get(intent["pay_url"])).headers["Content-Security-Policy"]
+    policy = (await site.anonymous_client.get(intent["pay_url"])).headers["Content-Security-Policy"]
 
     assert "form-action 'self';" in policy
     assert "Thanh toán trên trang" not in page.html

@@ -32,18 +32,21 @@ async def test_page_may_not_be_kept_framed_or_tell_where_it_was(site: Site) -> N
     intent = await site.open_intent()
 
     for tail in ("", "/state", "/qr.png"):
-        headers = (await site.stranger.get(intent["pay_url"] + tail)).headers
+        headers = (await site.anonymous_client.get(intent["pay_url"] + tail)).headers
         assert headers["Cache-Control"] == "no-store"
         assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["X-Content-Type-Options"] == "nosniff"
-    assert (await site.stranger.get(intent["pay_url"])).headers["Content-Security-Policy"] == POLICY
+    assert (await site.anonymous_client.get(intent["pay_url"])).headers["Content-Security-Policy"] == POLICY
 
 
 async def test_page_weighs_less_than_60_kb_all_told(site: Site) -> None:
     intent = await site.open_intent()
-    page = (await site.stranger.get(intent["pay_url"])).content
+    page = (await site.anonymous_client.get(intent["pay_url"])).content
 
-    files = [(await site.stranger.get(address)).content for address in re.findall(r'"(/static/[^"]+)"', page.decode())]
+    files = [
+        (await site.anonymous_client.get(address)).content
+        for address in re.findall(r'"(/static/[^"]+)"', page.decode())
+    ]
 
     assert len(files) == 2
     assert len(page) + sum(map(len, files)) < WEIGHT_MAX
@@ -77,7 +80,7 @@ async def test_everything_is_there_without_a_script(site: Site) -> None:
 async def test_fragment_is_the_part_of_the_page_that_changes(site: Site) -> None:
     intent = await site.open_intent()
 
-    fragment = (await site.stranger.get(f"{intent['pay_url']}/state")).text
+    fragment = (await site.anonymous_client.get(f"{intent['pay_url']}/state")).text
 
     assert fragment.strip() in (await look(site, intent)).html
     assert "<html" not in fragment
@@ -87,7 +90,7 @@ async def test_files_are_kept_for_ever_under_names_that_change_with_them(site: S
     page = await look(site, await site.open_intent())
 
     for address in re.findall(r'"(/static/[^"]+)"', page.html):
-        answer = await site.stranger.get(address)
+        answer = await site.anonymous_client.get(address)
         assert re.fullmatch(r"/static/pay\.[0-9a-f]{12}\.(css|js)", address)
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert answer.headers["Content-Type"].startswith(("text/css", "text/javascript"))
@@ -95,7 +98,7 @@ async def test_files_are_kept_for_ever_under_names_that_change_with_them(site: S
 
 @pytest.mark.parametrize("name", ["pay.css", "pay.000000000000.css", "..%2Fpay%2Fpage.html", "%00"])
 async def test_other_files_are_not_there(site: Site, name: str) -> None:
-    assert (await site.stranger.get(f"/static/{name}")).status_code == 404
+    assert (await site.anonymous_client.get(f"/static/{name}")).status_code == 404
 
 
 def test_no_word_is_hidden_behind_a_method_of_its_table() -> None:

@@ -225,16 +225,18 @@ async def test_cancelled_intent_asks_for_nothing_and_its_money_is_booked_all_the
     problem(await site.client.post(f"/v1/intents/{UNKNOWN}/cancel"), 404, "not_found")
 
 
-async def test_nothing_of_another_organization_is_listed_or_touched(site: Site, neighbour: DemoHospital) -> None:
+async def test_nothing_of_another_organization_is_listed_or_touched(
+    site: Site, other_organization: DemoHospital
+) -> None:
     intent = await site.open_intent()
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
     [payment] = (await site.read("/v1/payments"))["items"]
-    headers = neighbour.authorization
+    headers = other_organization.authorization
 
     for name in LISTS:
-        assert (await site.stranger.get(f"/v1/{name}", headers=headers)).json()["items"] == [], name
-    problem(await site.stranger.get(f"/v1/payments/{payment['id']}", headers=headers), 404, "not_found")
-    problem(await site.stranger.post(f"/v1/intents/{intent['id']}/cancel", headers=headers), 404, "not_found")
+        assert (await site.anonymous_client.get(f"/v1/{name}", headers=headers)).json()["items"] == [], name
+    problem(await site.anonymous_client.get(f"/v1/payments/{payment['id']}", headers=headers), 404, "not_found")
+    problem(await site.anonymous_client.post(f"/v1/intents/{intent['id']}/cancel", headers=headers), 404, "not_found")
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -243,7 +245,9 @@ async def test_each_address_opens_to_the_roles_it_names_and_to_no_other(site: Si
 
     for route in API:
         address = route.path.replace("{id}", UNKNOWN).replace("{role}", "revenue")
-        answer: httpx.Response = await site.stranger.request(route.method, address, headers=headers, content=b"[]")
+        answer: httpx.Response = await site.anonymous_client.request(
+            route.method, address, headers=headers, content=b"[]"
+        )
         assert route.roles is not None
         if role in route.roles:
             assert answer.status_code in (200, 400, 404, 415), (route, answer.text)  # a price list is no JSON

@@ -129,4 +129,4 @@ async def test_body_that_ends_too_early_disturbs_nobody(site: Site) -> None:
             await asyncio.sleep(0.2)
 
     assert "request_failed" not in [line["event"] for line in logs]
-    assert (await site.stranger.get("/healthz")).status_code == 200
+    assert (await site.anonymous_client.get("/healthz")).status_code == 200

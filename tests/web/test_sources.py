@@ -44,14 +44,14 @@ async def behind(site: Site, *proxies: str) -> AsyncIterator[tuple[str, Any]]:
 async def deliver(site: Site, address: str, *forwarded: str) -> int:
     intent = await site.open_intent()
     bank = PretendBank(
-        site.stranger,
+        site.anonymous_client,
         address + site.hospital.callback_path,
         site.hospital.settings,
         clock=site.context.clock,
         random=Random(1),
     )
     message = bank.transfer(intent["instruction"]["qr_payload"])
-    site.stranger.headers = [("X-Forwarded-For", each) for each in forwarded]  # type: ignore[assignment]
+    site.anonymous_client.headers = [("X-Forwarded-For", each) for each in forwarded]  # type: ignore[assignment]
     answer = await bank.deliver(message)
     return answer.status
 
@@ -90,7 +90,7 @@ async def test_callback_from_elsewhere_is_refused_before_it_is_read_and_writes_n
 
     monkeypatch.setattr(Sandbox, "read_callback", fail)
     async with behind(site) as (address, _), site.nothing_written():
-        answer = await site.stranger.post(address + site.hospital.callback_path, content=b"{}")
+        answer = await site.anonymous_client.post(address + site.hospital.callback_path, content=b"{}")
 
     assert (answer.status_code, answer.json()) == (403, {"code": "source_not_allowed"})
 
@@ -117,5 +117,5 @@ async def test_desk_is_told_plainly_where_nobody_knows_whether_a_payment_was_beg
     assert "not known" in intent["advice"]["en"]
     assert (again.json(), again.headers["Idempotent-Replayed"]) == (intent, "true")
     assert [request.payer_address for request in asked] == ["127.0.0.1"]
-    page = await site.stranger.get(intent["pay_url"])
+    page = await site.anonymous_client.get(intent["pay_url"])
     assert page.status_code == 200

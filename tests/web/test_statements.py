@@ -63,8 +63,10 @@ async def test_statement_refuses_what_it_does_not_know(site: Site, query: str) -
     problem(await site.client.get(f"{RECEIVABLE}?{query}"), 400, "invalid_query")
 
 
-async def test_statement_of_no_account_or_of_a_turned_period_is_refused(site: Site, neighbour: DemoHospital) -> None:
-    strange = f"/v1/ledger/accounts/clearing/statement?subject={neighbour.account_id}"
+async def test_statement_of_no_account_or_of_a_turned_period_is_refused(
+    site: Site, other_organization: DemoHospital
+) -> None:
+    strange = f"/v1/ledger/accounts/clearing/statement?subject={other_organization.account_id}"
 
     problem(await site.client.get("/v1/ledger/accounts/treasure/statement"), 404, "not_found")
     problem(await site.client.get(strange), 404, "not_found")

@@ -195,24 +195,26 @@ async def test_unknown_visit_is_not_found(site: Site, visit_id: str) -> None:
     problem(await site.client.get(f"/v1/visits/{visit_id}"), 404, "not_found")
 
 
-async def test_visit_of_another_organization_does_not_exist(site: Site, neighbour: DemoHospital) -> None:
+async def test_visit_of_another_organization_does_not_exist(site: Site, other_organization: DemoHospital) -> None:
     visit_id = await site.take_visit()
     address = f"/v1/visits/{visit_id}"
 
     async with site.nothing_written():
-        found = await site.stranger.get(address, headers=neighbour.authorization)
-        taken = await site.stranger.post("/v1/visits", json=visit_document(), headers=neighbour.authorization)
+        found = await site.anonymous_client.get(address, headers=other_organization.authorization)
+        taken = await site.anonymous_client.post(
+            "/v1/visits", json=visit_document(), headers=other_organization.authorization
+        )
 
     problem(found, 404, "not_found")
     assert problem(taken, 422, "invalid_value")["errors"][0]["field"] == "MA_CSKCB"
     assert (await site.client.get(address)).status_code == 200
 
 
-async def test_one_ma_lk_in_two_organizations_is_two_visits(site: Site, neighbour: DemoHospital) -> None:
+async def test_one_ma_lk_in_two_organizations_is_two_visits(site: Site, other_organization: DemoHospital) -> None:
     ours = await site.take_visit()
 
-    answer = await site.stranger.post(
-        "/v1/visits", json=visit_document(facility_code="01002"), headers=neighbour.authorization
+    answer = await site.anonymous_client.post(
+        "/v1/visits", json=visit_document(facility_code="01002"), headers=other_organization.authorization
     )
 
     assert answer.status_code == 201

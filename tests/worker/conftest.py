@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from aiohttp import web
-from tests.worker.webhook_env import ManualClock, WebhookEnvironment
 
 from billing.db.database import Database
 from billing.payments.service.intake import Intake
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
-from tests.services.road import Road
-from tests.worker.asking_road import AskingRoad, askable_sandbox, bank_of, serve_questions
+from tests.services.flow import PaymentFlow
+from tests.worker.polling_flow import PollingFlow, askable_sandbox, bank_of, serve_questions
+from tests.worker.webhook_env import ManualClock, WebhookEnvironment
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ async def webhook_env(database: DatabaseAddress, app_database: Database) -> Webh
 
 
 @pytest.fixture
-async def asking_road(database: DatabaseAddress, app_database: Database) -> AsyncIterator[AskingRoad]:
+async def polling_flow(database: DatabaseAddress, app_database: Database) -> AsyncIterator[PollingFlow]:
     clock = ManualClock()
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
-    made: list[AskingRoad] = []
+    made: list[PollingFlow] = []
 
     async def answer(request: web.Request) -> web.Response:
         return await made[0].answer(request)
@@ -40,6 +40,6 @@ async def asking_road(database: DatabaseAddress, app_database: Database) -> Asyn
         account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
         assert account is not None
         async with Intake(context) as intake:
-            road = Road(context, hospital, account)
-            made.append(AskingRoad(road=road, bank=bank_of(hospital, clock), clock=clock, intake=intake))
+            flow = PaymentFlow(context, hospital, account)
+            made.append(PollingFlow(flow=flow, bank=bank_of(hospital, clock), clock=clock, intake=intake))
             yield made[0]

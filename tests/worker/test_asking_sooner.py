@@ -4,74 +4,74 @@ from datetime import timedelta
 from uuid import UUID
 
 from billing.checkout.service.expire import expire_once
-from billing.checkout.store.pay_pages import ask_soon
-from billing.payments.service.polls import ask_once
+from billing.checkout.store.pay_pages import expedite_poll_of
+from billing.payments.service.polls import poll_due_payments
 from providers.contract import Outcome
 from providers.sandbox.bank import Behaviour
-from tests.services.road import OWED
-from tests.worker.asking_road import AskingRoad
+from tests.services.flow import OWED
+from tests.worker.polling_flow import PollingFlow
 
 
-async def say_transferred(road: AskingRoad, intent_id: UUID) -> None:
-    now = road.clock()
-    async with road.context.database.transaction(road.hospital.organization_id) as tx:
-        await ask_soon(
+async def say_transferred(flow: PollingFlow, intent_id: UUID) -> None:
+    now = flow.clock()
+    async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
+        await expedite_poll_of(
             tx, intent_id, now=now, claims_end_by=now + timedelta(minutes=2), last_asked_by=now - timedelta(minutes=1)
         )
 
 
-async def ask(road: AskingRoad) -> int:
-    return await ask_once(road.context, road.hospital.organization_id)
+async def ask(flow: PollingFlow) -> int:
+    return await poll_due_payments(flow.context, flow.hospital.organization_id)
 
 
 async def test_intent_that_was_not_paid_when_the_payer_said_so_is_asked_about_after_its_time(
-    asking_road: AskingRoad,
+    polling_flow: PollingFlow,
 ) -> None:
-    bill = await asking_road.road.bill()
-    asking_road.clock.turn(minutes=16)
-    await say_transferred(asking_road, bill.intent_id)
-    assert await ask(asking_road) == 1, "the bank knows of nothing"
-    asking_road.bank.transfer(await asking_road.qr_of(bill.intent_id), Behaviour.EXACT)
+    bill = await polling_flow.flow.bill()
+    polling_flow.clock.turn(minutes=16)
+    await say_transferred(polling_flow, bill.intent_id)
+    assert await ask(polling_flow) == 1, "the bank knows of nothing"
+    polling_flow.bank.transfer(await polling_flow.qr_of(bill.intent_id), Behaviour.EXACT)
 
-    asking_road.clock.turn(minutes=15)
-    assert await expire_once(asking_road.context, asking_road.hospital.organization_id) == 1
-    asking_road.clock.turn(minutes=1)
-    asked = await ask(asking_road)
+    polling_flow.clock.turn(minutes=15)
+    assert await expire_once(polling_flow.context, polling_flow.hospital.organization_id) == 1
+    polling_flow.clock.turn(minutes=1)
+    asked = await ask(polling_flow)
 
-    intent = await asking_road.road.read(bill.intent_id)
+    intent = await polling_flow.flow.read(bill.intent_id)
     assert (asked, intent["state"], intent["received"]) == (1, "succeeded", OWED)
 
 
 async def test_intent_that_became_unknown_after_the_payer_said_so_is_asked_about_and_not_expired_by_the_old_answer(
-    asking_road: AskingRoad,
+    polling_flow: PollingFlow,
 ) -> None:
-    bill = await asking_road.road.bill()
-    asking_road.clock.turn(minutes=16)
-    await say_transferred(asking_road, bill.intent_id)
-    assert await ask(asking_road) == 1, "the bank knows of nothing"
+    bill = await polling_flow.flow.bill()
+    polling_flow.clock.turn(minutes=16)
+    await say_transferred(polling_flow, bill.intent_id)
+    assert await ask(polling_flow) == 1, "the bank knows of nothing"
     code = {"reference": bill.code, "fact_keys": frozenset()}
-    told = asking_road.road.notice("T0", "", outcome=Outcome.UNKNOWN, status="?", **code)
-    await asking_road.intake.submit(asking_road.road.delivery(told))
+    told = polling_flow.flow.notice("T0", "", outcome=Outcome.UNKNOWN, status="?", **code)
+    await polling_flow.intake.submit(polling_flow.flow.delivery(told))
 
-    await ask(asking_road)
-    asking_road.status = 503
-    asking_road.clock.turn(minutes=15)
-    expired = await expire_once(asking_road.context, asking_road.hospital.organization_id)
-    asked = await ask(asking_road)
+    await ask(polling_flow)
+    polling_flow.status = 503
+    polling_flow.clock.turn(minutes=15)
+    expired = await expire_once(polling_flow.context, polling_flow.hospital.organization_id)
+    asked = await ask(polling_flow)
 
-    state = (await asking_road.road.read(bill.intent_id))["state"]
+    state = (await polling_flow.flow.read(bill.intent_id))["state"]
     assert (expired, asked, state) == (0, 1, "unknown")
 
 
-async def test_payer_may_say_so_again_after_the_bank_knew_of_nothing(asking_road: AskingRoad) -> None:
-    bill = await asking_road.road.bill()
-    asking_road.clock.turn(minutes=16)
-    await say_transferred(asking_road, bill.intent_id)
-    await ask(asking_road)
-    asking_road.bank.transfer(await asking_road.qr_of(bill.intent_id), Behaviour.EXACT)
-    asking_road.clock.turn(minutes=2)
+async def test_payer_may_say_so_again_after_the_bank_knew_of_nothing(polling_flow: PollingFlow) -> None:
+    bill = await polling_flow.flow.bill()
+    polling_flow.clock.turn(minutes=16)
+    await say_transferred(polling_flow, bill.intent_id)
+    await ask(polling_flow)
+    polling_flow.bank.transfer(await polling_flow.qr_of(bill.intent_id), Behaviour.EXACT)
+    polling_flow.clock.turn(minutes=2)
 
-    await say_transferred(asking_road, bill.intent_id)
+    await say_transferred(polling_flow, bill.intent_id)
 
-    assert await ask(asking_road) == 1
-    assert (await asking_road.road.read(bill.intent_id))["state"] == "succeeded"
+    assert await ask(polling_flow) == 1
+    assert (await polling_flow.flow.read(bill.intent_id))["state"] == "succeeded"

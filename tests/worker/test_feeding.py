@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
-from tests.worker.webhook_env import ManualClock
 
 from billing.core.errors import Unavailable
 from billing.db.database import Database
@@ -19,7 +18,8 @@ from providers.contract import Feeds, FeedUnknown, Movement, Notice, Notices
 from providers.sandbox.adapter import Sandbox
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context, build_sandbox
 from tests.conftest import DatabaseAddress
-from tests.services.road import OWED, Road, assert_books_are_right
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right
+from tests.worker.webhook_env import ManualClock
 
 
 @dataclass(slots=True)
@@ -53,15 +53,15 @@ class ListingSandbox(Sandbox, Feeds):
 
 @dataclass(slots=True)
 class FeedRoad:
-    road: Road
+    flow: PaymentFlow
     clock: ManualClock
     list: List
 
     async def feed(self) -> int:
-        return await feed_once(self.road.context, self.road.hospital.organization_id)
+        return await feed_once(self.flow.context, self.flow.hospital.organization_id)
 
     async def rows(self, statement: str) -> list[dict[str, object]]:
-        async with self.road.context.database.transaction(self.road.hospital.organization_id) as tx:
+        async with self.flow.context.database.transaction(self.flow.hospital.organization_id) as tx:
             return [dict(row) for row in await tx.fetch(statement)]
 
     async def cursor(self) -> object:
@@ -83,33 +83,33 @@ async def feed_road(database: DatabaseAddress, app_database: Database) -> FeedRo
     context = build_context(app_database, clock=clock, build_provider=build)
     account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
     assert account is not None
-    return FeedRoad(Road(context, hospital, account), clock, listed)
+    return FeedRoad(PaymentFlow(context, hospital, account), clock, listed)
 
 
 async def test_listed_money_is_booked_page_by_page_with_its_evidence(feed_road: FeedRoad) -> None:
-    bill = await feed_road.road.bill()
-    notice = feed_road.road.notice
+    bill = await feed_road.flow.bill()
+    notice = feed_road.flow.notice
     feed_road.list.movements = [notice("T1", bill.code), notice("T2", "nothing", amount=7), notice("T3", "x", amount=8)]
 
     assert await feed_road.feed() == 3
 
-    assert (await feed_road.road.read(bill.intent_id))["state"] == "succeeded"
+    assert (await feed_road.flow.read(bill.intent_id))["state"] == "succeeded"
     assert feed_road.list.read == ["", "2", "3"]
     assert await feed_road.cursor() == "3"
     bodies = await feed_road.rows("SELECT method, body FROM delivery_body ORDER BY id")
     assert [(row["method"], row["body"]) for row in bodies] == [("FEED", b"page from 0"), ("FEED", b"page from 2")]
-    await assert_books_are_right(feed_road.road.context.database)
+    await assert_books_are_right(feed_road.flow.context.database)
 
 
 async def test_listed_and_called_back_is_booked_once(feed_road: FeedRoad) -> None:
-    bill = await feed_road.road.bill()
-    told = feed_road.road.notice("T1", bill.code)
-    await feed_road.road.deliver(told)
+    bill = await feed_road.flow.bill()
+    told = feed_road.flow.notice("T1", bill.code)
+    await feed_road.flow.deliver(told)
     feed_road.list.movements = [told]
 
     await feed_road.feed()
 
-    assert (await feed_road.road.read(bill.intent_id))["received"] == OWED
+    assert (await feed_road.flow.read(bill.intent_id))["received"] == OWED
     assert len(await feed_road.rows("SELECT id FROM payment")) == 1
     assert await feed_road.rows("SELECT id FROM exception_case") == []
 
@@ -117,8 +117,8 @@ async def test_listed_and_called_back_is_booked_once(feed_road: FeedRoad) -> Non
 async def test_crash_before_the_page_was_written_reads_it_again(
     feed_road: FeedRoad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bill = await feed_road.road.bill()
-    feed_road.list.movements = [feed_road.road.notice("T1", bill.code)]
+    bill = await feed_road.flow.bill()
+    feed_road.list.movements = [feed_road.flow.notice("T1", bill.code)]
 
     async def crash(*_: object, **__: object) -> None:
         raise asyncio.CancelledError
@@ -133,8 +133,8 @@ async def test_crash_before_the_page_was_written_reads_it_again(
 
     assert await feed_road.feed() == 1
 
-    assert (await feed_road.road.read(bill.intent_id))["received"] == OWED
-    await assert_books_are_right(feed_road.road.context.database)
+    assert (await feed_road.flow.read(bill.intent_id))["received"] == OWED
+    await assert_books_are_right(feed_road.flow.context.database)
 
 
 async def test_budget_of_a_minute_is_one_for_all_workers(feed_road: FeedRoad) -> None:
@@ -151,7 +151,7 @@ async def test_budget_of_a_minute_is_one_for_all_workers(feed_road: FeedRoad) ->
 async def test_list_that_cannot_be_read_keeps_its_place_and_is_left_alone_for_a_while(
     feed_road: FeedRoad, fault: Callable[[], Exception]
 ) -> None:
-    feed_road.list.movements = [feed_road.road.notice("T1", "x")]
+    feed_road.list.movements = [feed_road.flow.notice("T1", "x")]
     feed_road.list.fault = fault
 
     assert [await feed_road.feed(), await feed_road.feed()] == [0, 0]
@@ -165,38 +165,38 @@ async def test_list_that_cannot_be_read_keeps_its_place_and_is_left_alone_for_a_
 async def test_notice_that_cannot_be_written_is_not_skipped_and_holds_up_only_what_comes_after(
     feed_road: FeedRoad,
 ) -> None:
-    bill = await feed_road.road.bill()
-    broken = feed_road.road.notice("T0", "x", amount=-1)
-    feed_road.list.movements = [broken, feed_road.road.notice("T1", bill.code)]
+    bill = await feed_road.flow.bill()
+    broken = feed_road.flow.notice("T0", "x", amount=-1)
+    feed_road.list.movements = [broken, feed_road.flow.notice("T1", bill.code)]
 
     with pytest.raises(FeedStuck):
         await feed_road.feed()
 
-    assert (await feed_road.road.read(bill.intent_id))["state"] == "succeeded"
+    assert (await feed_road.flow.read(bill.intent_id))["state"] == "succeeded"
     assert await feed_road.cursor() == ""
-    feed_road.list.movements[0] = feed_road.road.notice("T0", "x", amount=1)
+    feed_road.list.movements[0] = feed_road.flow.notice("T0", "x", amount=1)
     feed_road.clock.turn(minutes=1)
     assert await feed_road.feed() == 2
     assert await feed_road.cursor() == "2"
     assert len(await feed_road.rows("SELECT id FROM payment")) == 2
-    await assert_books_are_right(feed_road.road.context.database)
+    await assert_books_are_right(feed_road.flow.context.database)
 
 
 async def test_money_that_came_and_left_in_one_page_is_booked_in_that_order(feed_road: FeedRoad) -> None:
-    bill = await feed_road.road.bill()
-    came = feed_road.road.notice("T1", bill.code)
-    left = feed_road.road.notice("T1", bill.code, movement=Movement.REVERSED, status="REVERSED")
+    bill = await feed_road.flow.bill()
+    came = feed_road.flow.notice("T1", bill.code)
+    left = feed_road.flow.notice("T1", bill.code, movement=Movement.REVERSED, status="REVERSED")
     feed_road.list.movements = [left, came]
 
     assert await feed_road.feed() == 2
 
-    assert (await feed_road.road.read(bill.intent_id))["received"] == 0
+    assert (await feed_road.flow.read(bill.intent_id))["received"] == 0
     assert await feed_road.cursor() == "2"
-    await assert_books_are_right(feed_road.road.context.database)
+    await assert_books_are_right(feed_road.flow.context.database)
 
 
 async def test_stuck_list_is_given_to_a_person_once(feed_road: FeedRoad) -> None:
-    feed_road.list.movements = [feed_road.road.notice("T0", "x", amount=-1)]
+    feed_road.list.movements = [feed_road.flow.notice("T0", "x", amount=-1)]
 
     for _ in range(3):
         with pytest.raises(FeedStuck):
@@ -204,7 +204,7 @@ async def test_stuck_list_is_given_to_a_person_once(feed_road: FeedRoad) -> None
         feed_road.clock.turn(minutes=10)
 
     cases = await feed_road.rows("SELECT reason, provider_account_id FROM exception_case")
-    assert cases == [{"reason": "feed_stuck", "provider_account_id": feed_road.road.account.id}]
+    assert cases == [{"reason": "feed_stuck", "provider_account_id": feed_road.flow.account.id}]
 
 
 @pytest.mark.parametrize("where", ["read", "written"])
@@ -214,7 +214,7 @@ async def test_list_that_fails_again_and_again_is_given_to_a_person(
     async def fail(*_: object) -> None:
         raise Unavailable("busy")
 
-    feed_road.list.movements = [feed_road.road.notice("T0", "x")]
+    feed_road.list.movements = [feed_road.flow.notice("T0", "x")]
     if where == "read":
         feed_road.list.fault = lambda: FeedUnknown("away")
     else:

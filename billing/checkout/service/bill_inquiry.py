@@ -6,7 +6,7 @@ Source: docs/design.md §7 (Callbacks); the shape of bank collection (thu hộ),
 from datetime import datetime
 
 from billing.checkout.service.payment_codes import due_of
-from billing.checkout.store.intents import find_asked
+from billing.checkout.store.intents import find_inquired
 from billing.core.reference_code import is_reference_code
 from billing.organizations.service.context import ProviderAccount
 from billing.payments.domain.intent import IntentState
@@ -26,7 +26,7 @@ async def find_bill(context: PaymentContext, account: ProviderAccount, reference
     if not is_reference_code(reference):
         return None  # whatever a bank's customer typed, it was never given out
     async with context.database.transaction(account.organization_id) as tx:
-        asked = await find_asked(tx, account.id, reference)
+        asked = await find_inquired(tx, account.id, reference)
     if asked is None:
         return None
     remaining = due_of(asked).asked

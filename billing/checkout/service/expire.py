@@ -13,7 +13,7 @@ from billing.payments.domain.poll_schedule import next_question
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.webhook_messages import intent_message
 from billing.payments.store.intent_rows import read_owed
-from billing.payments.store.polls import begin_asking, expire_intents, lock_overdue_intents
+from billing.payments.store.polls import expire_intents, lock_overdue_intents, schedule_polls
 from providers.contract import Outcome
 
 EXPIRED_MAX = 200
@@ -28,7 +28,7 @@ async def expire_once(context: PaymentContext, organization_id: OrganizationId) 
         told = [(intent, intent.told(Outcome.EXPIRED)) for intent in overdue]
         expired = [(before, after) for before, after in told if after.state is IntentState.EXPIRED]
         await expire_intents(tx, expired)
-        await begin_asking(
+        await schedule_polls(
             tx,
             [after for _, after in expired],
             begun_at=now,

@@ -50,7 +50,7 @@ from providers.contract import Outcome, PaymentInstruction, PaymentRefused, Paym
 INTENT_LIFE = timedelta(minutes=30)
 """How long a code asks to be paid; money under it is taken at any later time too."""
 
-INSTRUCTION_PATIENCE = timedelta(seconds=30)
+INSTRUCTION_TIMEOUT = timedelta(seconds=30)
 """How long whoever opened an intent is left to hear from the provider before a replay asks in its place."""
 
 INVOICES_MAX = 50
@@ -193,7 +193,7 @@ async def _find_uninstructed(tx: Transaction, context: PaymentContext, intent_id
         return intent if await begin_again(tx, intent_id, due_at=now + CLAIM) else None
     if intent.state is not IntentState.CREATED:
         return None
-    if now - intent.created_at < INSTRUCTION_PATIENCE:
+    if now - intent.created_at < INSTRUCTION_TIMEOUT:
         raise RequestStillRunning("the provider is being asked how this intent is paid; ask again in a moment")
     return intent
 
@@ -213,7 +213,7 @@ async def _instruct(
         log.warning("provider_unreachable", intent_id=str(intent.id), account_id=str(account.id), exc_info=error)
         raise ProviderUnreachable(
             f"the provider of account {account.name} cannot be reached; nothing was started. Send the same request "
-            f"again after {INSTRUCTION_PATIENCE.seconds} s, or open an intent at another account",
+            f"again after {INSTRUCTION_TIMEOUT.seconds} s, or open an intent at another account",
             intent_id=intent.id,
         ) from error
     except PaymentRefused as error:

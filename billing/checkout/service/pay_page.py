@@ -15,7 +15,7 @@ import structlog
 
 from billing.checkout.formats.vietqr import read_vietqr
 from billing.checkout.service.payment_codes import due_of, payload_for
-from billing.checkout.store.pay_pages import ask_soon, read_pay_page, read_versions
+from billing.checkout.store.pay_pages import expedite_poll_of, read_pay_page, read_versions
 from billing.core.errors import NotFound
 from billing.core.ids import IntentId, OrganizationId
 from billing.core.money import Dong, half_up_dong, total
@@ -124,7 +124,7 @@ async def find_pay_page(context: PaymentContext, organization_id: OrganizationId
     return await _page(context, organization_id, row)
 
 
-async def ask_sooner(context: PaymentContext, organization_id: OrganizationId, token: bytes) -> None:
+async def expedite_poll(context: PaymentContext, organization_id: OrganizationId, token: bytes) -> None:
     """The patient says that money is under way: the provider is asked sooner. Nothing is paid by saying so.
 
     May be repeated; a provider is asked once a minute at most. Raises NotFound.
@@ -134,7 +134,9 @@ async def ask_sooner(context: PaymentContext, organization_id: OrganizationId, t
         row = await read_pay_page(tx, token)
         if row is None:
             raise NotFound("no such page")
-        await ask_soon(tx, IntentId(row["id"]), now=now, claims_end_by=now + CLAIM, last_asked_by=now - ASKED_EVERY)
+        await expedite_poll_of(
+            tx, IntentId(row["id"]), now=now, claims_end_by=now + CLAIM, last_asked_by=now - ASKED_EVERY
+        )
 
 
 async def find_versions(

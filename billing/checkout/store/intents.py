@@ -195,7 +195,7 @@ _FIND_ASKED = """
 """
 
 
-async def find_asked(tx: Transaction, account_id: ProviderAccountId, reference: str) -> Mapping[str, Any] | None:
+async def find_inquired(tx: Transaction, account_id: ProviderAccountId, reference: str) -> Mapping[str, Any] | None:
     """What an account asks for under a code: its intent with `owed` of its invoices and `credit` of its payments.
 
     None where this account never gave that code.

@@ -107,7 +107,7 @@ _ASK_SOON = """
 """
 
 
-async def ask_soon(
+async def expedite_poll_of(
     tx: Transaction, intent_id: IntentId, *, now: datetime, claims_end_by: datetime, last_asked_by: datetime
 ) -> None:
     """Let the provider be asked about an open intent now instead of at its time; does nothing where it just was."""

@@ -20,7 +20,7 @@ _LOOKS_MAX = 10_000
 log = structlog.get_logger(__name__)
 
 
-class HorizonWatch:
+class XminMonitor:
     """Looks at transaction numbers again and again. Asks for no right to see what others are doing."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = monotonic) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from billing.core.ids import OrganizationId
 from billing.db.background import Background
-from billing.notifications.store.notify_channel import TEXT_LENGTH_MAX, HintLine, open_hint_line
+from billing.notifications.store.notify_channel import TEXT_LENGTH_MAX, NotifyConnection, open_notify_connection
 
 EVERY_S = 0.05
 AGAIN_AFTER_S = 1.0
@@ -24,7 +24,7 @@ Heard = Callable[[Collection[OrganizationId] | None], None]
 log = structlog.get_logger(__name__)
 
 
-class Hints:
+class ChangeNotifier:
     """This process's line to the others. Made by `open_hints`; notes are kept while it is down, and sent after."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Hints:
         is_lost = False
         while True:
             try:
-                async with open_hint_line(url) as line:
+                async with open_notify_connection(url) as line:
                     is_lost = False
                     await self._use(line)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -56,7 +56,7 @@ class Hints:
                 is_lost = True
             await asyncio.sleep(AGAIN_AFTER_S)
 
-    async def _use(self, line: HintLine) -> None:
+    async def _use(self, line: NotifyConnection) -> None:
         is_over = asyncio.Event()
 
         def end() -> None:
@@ -86,9 +86,9 @@ class Hints:
 
 
 @asynccontextmanager
-async def open_hints(url: str, background: Background | None = None) -> AsyncIterator[Hints]:
+async def open_change_notifier(url: str, background: Background | None = None) -> AsyncIterator[ChangeNotifier]:
     """A line that lives as long as the process works."""
-    hints = Hints()
+    hints = ChangeNotifier()
     line = (background or Background()).start("hints", lambda: hints.keep_line(url))
     try:
         yield hints

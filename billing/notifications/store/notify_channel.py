@@ -21,7 +21,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _COMMAND_TIMEOUT_S = 5.0
 
 
-class HintLine:
+class NotifyConnection:
     """One connection that speaks and, where asked to, listens."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -41,7 +41,7 @@ class HintLine:
 
 
 @asynccontextmanager
-async def open_hint_line(url: str) -> AsyncIterator[HintLine]:
+async def open_notify_connection(url: str) -> AsyncIterator[NotifyConnection]:
     """Connect for hints alone. Raises OSError, TimeoutError or asyncpg's errors; leaving closes without waiting."""
     connection = await asyncpg.connect(
         url,
@@ -50,6 +50,6 @@ async def open_hint_line(url: str) -> AsyncIterator[HintLine]:
         server_settings={"application_name": "vienphi-hints", "synchronous_commit": "off"},
     )
     try:
-        yield HintLine(connection)
+        yield NotifyConnection(connection)
     finally:
         connection.terminate()

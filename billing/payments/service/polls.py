@@ -76,7 +76,7 @@ class _Asked:
     claimed_until: datetime
 
 
-async def ask_once(context: PaymentContext, organization_id: OrganizationId) -> int:
+async def poll_due_payments(context: PaymentContext, organization_id: OrganizationId) -> int:
     """Ask about everything that is due at each provider account, within its budget; returns how many were asked.
 
     One account that hangs or fails does not keep the others from being asked.

@@ -60,7 +60,7 @@ _BEGIN = """
 """
 
 
-async def begin_asking(
+async def schedule_polls(
     tx: Transaction, intents: Sequence[Intent], *, begun_at: datetime, due_at: datetime | None
 ) -> None:
     """Put intents on the schedule, those too that were asked about while they were open.

@@ -25,7 +25,7 @@ from markupsafe import Markup
 from billing.checkout.domain.patient_states import WORDS
 from billing.checkout.formats.qr_image import qr_png, qr_svg
 from billing.checkout.service.desk_phones import DeskPhone
-from billing.checkout.service.pay_page import PayPage, ask_sooner, find_pay_page
+from billing.checkout.service.pay_page import PayPage, expedite_poll, find_pay_page
 from billing.core.clock import VIETNAM
 from billing.core.errors import NotFound, Unavailable
 from billing.core.ids import OrganizationId
@@ -160,7 +160,7 @@ async def post_transferred(request: web.Request) -> web.Response:
     """Ask the bank sooner, and lead back to the page. Whatever was sent along is not read."""
     asked = _read(request)
     try:
-        await _look_up(request, asked, ask_sooner)
+        await _look_up(request, asked, expedite_poll)
     except (NotFound, Unavailable) as refusal:
         return await _refuse(request, refusal, asked)
     english = "&lang=en" if asked.language is Language.ENGLISH else ""

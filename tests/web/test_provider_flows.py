@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from providers.payment_event import vietnam_digits
 
 from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
@@ -23,6 +22,7 @@ from billing.web.server import create_application, serving
 from providers.contract import Callback
 from providers.payos.order_codes import order_code
 from providers.registry import open_provider
+from providers.telling import vietnam_digits
 from tests.builders import add_demo_hospital, build_context, build_sandbox, visit_document
 from tests.conftest import DatabaseAddress
 from tests.providers import momo_samples, payos_samples, sepay_samples, vnpay_samples, zalopay_samples
@@ -40,7 +40,7 @@ OTHER = "ANOTHER_SECRET_OF_ANOTHER_ACCOUNT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Road:
+class PaymentFlow:
     """The service with an account of each provider; nobody outside is really called."""
 
     context: PaymentContext
@@ -148,7 +148,7 @@ async def _outside(request: httpx.Request) -> httpx.Response:
 
 
 @pytest.fixture
-async def road(database: DatabaseAddress, app_database: Database) -> AsyncIterator[Road]:
+async def flow(database: DatabaseAddress, app_database: Database) -> AsyncIterator[PaymentFlow]:
     hospital = await add_demo_hospital(database.owner_url)
     owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=1))
     for place, provider in enumerate(SETTINGS):
@@ -177,55 +177,55 @@ async def road(database: DatabaseAddress, app_database: Database) -> AsyncIterat
                     base_url=address, headers=hospital.authorization, timeout=20, event_hooks=HOOKS
                 ) as client,
             ):
-                yield Road(context=context, client=client, prefix=f"/callbacks/{hospital.organization_id}")
+                yield PaymentFlow(context=context, client=client, prefix=f"/callbacks/{hospital.organization_id}")
 
 
 @pytest.mark.parametrize("provider", sorted(TELLS))
-async def test_money_is_booked_once_and_forged_money_never(road: Road, provider: str) -> None:
-    intent = await road.open_intent(provider)
-    reference, now = intent["reference_code"], road.context.clock()
+async def test_money_is_booked_once_and_forged_money_never(flow: PaymentFlow, provider: str) -> None:
+    intent = await flow.open_intent(provider)
+    reference, now = intent["reference_code"], flow.context.clock()
     paid = TELLS[provider](reference, OWED, now)
 
-    forged = await road.tell(provider, TELLS[provider](reference, OWED, now, secret=OTHER))
+    forged = await flow.tell(provider, TELLS[provider](reference, OWED, now, secret=OTHER))
     assert 'success": true' not in forged.text
-    before = await road.state(intent)
-    answers = [await road.tell(provider, paid) for _ in range(3)]
+    before = await flow.state(intent)
+    answers = [await flow.tell(provider, paid) for _ in range(3)]
 
     assert before[1:] == (OWED, [])
     assert {answer.status_code for answer in answers} <= {200, 204}, [answer.text for answer in answers]
-    assert await road.state(intent) == ("succeeded", 0, [OWED])
+    assert await flow.state(intent) == ("succeeded", 0, [OWED])
 
 
 @pytest.mark.parametrize("provider", ["vnpay", "payos", "momo"])
 async def test_failure_told_after_success_changes_nothing_and_before_it_hinders_nothing(
-    road: Road, provider: str
+    flow: PaymentFlow, provider: str
 ) -> None:
-    intent = await road.open_intent(provider)
-    reference, now = intent["reference_code"], road.context.clock()
+    intent = await flow.open_intent(provider)
+    reference, now = intent["reference_code"], flow.context.clock()
     failed = TELLS[provider](reference, OWED, now, failed=True)
 
     for told in (failed, TELLS[provider](reference, OWED, now + timedelta(seconds=1)), failed):
-        answer = await road.tell(provider, told)
+        answer = await flow.tell(provider, told)
         assert answer.status_code in {200, 204}, answer.text
 
-    assert await road.state(intent) == ("succeeded", 0, [OWED])
+    assert await flow.state(intent) == ("succeeded", 0, [OWED])
 
 
-async def test_two_transfers_under_one_link_are_two_payments(road: Road) -> None:
-    intent = await road.open_intent("payos")
-    code, at = order_code(intent["reference_code"]), road.context.clock().isoformat()
+async def test_two_transfers_under_one_link_are_two_payments(flow: PaymentFlow) -> None:
+    intent = await flow.open_intent("payos")
+    code, at = order_code(intent["reference_code"]), flow.context.clock().isoformat()
 
     for reference, amount in (("TF1", 100_000), ("TF2", 36_000), ("TF1", 100_000)):
         told = payos_samples.told(orderCode=code, amount=amount, reference=reference, transactionDateTime=at)
-        assert (await road.tell("payos", told)).status_code == 200
+        assert (await flow.tell("payos", told)).status_code == 200
 
-    assert await road.state(intent) == ("succeeded", 0, [36_000, 100_000])
+    assert await flow.state(intent) == ("succeeded", 0, [36_000, 100_000])
 
 
 @pytest.mark.parametrize("provider", sorted(TELLS))
-async def test_money_of_another_merchant_is_booked_nowhere(road: Road, provider: str) -> None:
-    intent = await road.open_intent(provider)
-    reference, now = intent["reference_code"], road.context.clock()
+async def test_money_of_another_merchant_is_booked_nowhere(flow: PaymentFlow, provider: str) -> None:
+    intent = await flow.open_intent(provider)
+    reference, now = intent["reference_code"], flow.context.clock()
     milliseconds = int(now.timestamp() * 1000)
     told = {
         "vnpay": lambda: vnpay_samples.signed_ipn(
@@ -239,21 +239,21 @@ async def test_money_of_another_merchant_is_booked_nowhere(road: Road, provider:
         "sepay": lambda: sepay_samples.signed(at=now, accountNumber="0099", content=reference, transferAmount=OWED),
     }[provider]()
 
-    answer = await road.tell(provider, told)
+    answer = await flow.tell(provider, told)
 
     assert answer.status_code in {200, 204}
-    assert (await road.state(intent))[1:] == (OWED, [])
-    exceptions = (await road.client.get("/v1/exceptions")).json()["items"]
+    assert (await flow.state(intent))[1:] == (OWED, [])
+    exceptions = (await flow.client.get("/v1/exceptions")).json()["items"]
     assert [each["reason"] for each in exceptions] == ["foreign_account"]
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01 00:00:00", "9999-12-31T23:59:59-05:00", "1970-01-01T00:00:00Z"])
 @pytest.mark.parametrize("provider", ["payos", "sepay"])
 async def test_money_told_with_a_moment_that_cannot_be_is_dated_by_its_arrival(
-    road: Road, provider: str, moment: str
+    flow: PaymentFlow, provider: str, moment: str
 ) -> None:
-    intent = await road.open_intent(provider)
-    reference, now = intent["reference_code"], road.context.clock()
+    intent = await flow.open_intent(provider)
+    reference, now = intent["reference_code"], flow.context.clock()
     told = {
         "payos": lambda: payos_samples.told(
             orderCode=order_code(reference), amount=OWED, transactionDateTime=moment, code="00"
@@ -263,11 +263,11 @@ async def test_money_told_with_a_moment_that_cannot_be_is_dated_by_its_arrival(
         ),
     }[provider]()
 
-    answer = await road.tell(provider, told)
+    answer = await flow.tell(provider, told)
 
     assert answer.status_code == 200, answer.text
-    assert await road.state(intent) == ("succeeded", 0, [OWED])
-    [payment] = (await road.client.get("/v1/payments")).json()["items"]
+    assert await flow.state(intent) == ("succeeded", 0, [OWED])
+    [payment] = (await flow.client.get("/v1/payments")).json()["items"]
     assert abs(datetime.fromisoformat(payment["occurred_at"]) - now) < timedelta(minutes=1)
 
 
@@ -275,23 +275,23 @@ async def test_money_told_with_a_moment_that_cannot_be_is_dated_by_its_arrival(
     ("amount", "is_ours", "said"), [(OWED - 1, True, "04"), (OWED, False, "01"), (OWED, True, "00")]
 )
 async def test_vnpay_is_answered_recorded_once_it_has_heard_what_is_wrong(
-    road: Road, amount: int, is_ours: bool, said: str
+    flow: PaymentFlow, amount: int, is_ours: bool, said: str
 ) -> None:
     """VNPAY calls again after 01 and 04, up to ten times: the money is booked, and the second answer ends it."""
-    intent = await road.open_intent("vnpay")
+    intent = await flow.open_intent("vnpay")
     reference = intent["reference_code"] if is_ours else "NOTOURS01"
-    told = vnpay_tells(reference, amount, road.context.clock())
+    told = vnpay_tells(reference, amount, flow.context.clock())
 
-    answers = [(await road.tell("vnpay", told)).json()["RspCode"] for _ in range(3)]
+    answers = [(await flow.tell("vnpay", told)).json()["RspCode"] for _ in range(3)]
 
     assert answers == [said, "02", "02"]
-    assert (await road.state(intent))[2] == [amount]
+    assert (await flow.state(intent))[2] == [amount]
 
 
-async def test_vnpay_that_calls_ten_times_at_once_hears_what_is_wrong_once(road: Road) -> None:
-    intent = await road.open_intent("vnpay")
-    told = vnpay_tells(intent["reference_code"], OWED - 1, road.context.clock())
+async def test_vnpay_that_calls_ten_times_at_once_hears_what_is_wrong_once(flow: PaymentFlow) -> None:
+    intent = await flow.open_intent("vnpay")
+    told = vnpay_tells(intent["reference_code"], OWED - 1, flow.context.clock())
 
-    answers = await asyncio.gather(*(road.tell("vnpay", told) for _ in range(10)))
+    answers = await asyncio.gather(*(flow.tell("vnpay", told) for _ in range(10)))
 
     assert sorted(answer.json()["RspCode"] for answer in answers) == ["02"] * 9 + ["04"]

@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 from aiohttp import web
-from tests.worker.webhook_env import ManualClock
 
 from billing.organizations.service.provider_accounts import BuiltProvider
 from billing.organizations.store.organizations import ProviderAccountRow
@@ -20,14 +19,15 @@ from providers.sandbox.adapter import Sandbox
 from providers.sandbox.bank import PretendBank
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, signature_header
 from tests.builders import SANDBOX_SECRET, DemoHospital
-from tests.services.road import Road
+from tests.services.flow import PaymentFlow
+from tests.worker.webhook_env import ManualClock
 
 
 @dataclass(slots=True, kw_only=True)
-class AskingRoad:
+class PollingFlow:
     """A hospital, its bank and the bank's address for questions; `status` 200 lets the book speak."""
 
-    road: Road
+    flow: PaymentFlow
     bank: PretendBank
     clock: ManualClock
     intake: Intake
@@ -37,11 +37,11 @@ class AskingRoad:
 
     @property
     def context(self) -> PaymentContext:
-        return self.road.context
+        return self.flow.context
 
     @property
     def hospital(self) -> DemoHospital:
-        return self.road.hospital
+        return self.flow.hospital
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -54,18 +54,18 @@ class AskingRoad:
         return web.Response(status=told.status, headers=told.headers, body=told.body)
 
     async def qr_of(self, intent_id: Any) -> str:
-        return str((await self.road.read(intent_id))["instruction"]["qr_payload"])
+        return str((await self.flow.read(intent_id))["instruction"]["qr_payload"])
 
     async def call_back(self, message: SandboxMessage) -> str:
         """Deliver what the bank says of a transaction as its callback would."""
         body = message.model_dump_json().encode()
         signature = signature_header(self.hospital.settings.key, self.clock(), body)
         callback = Callback("POST", "", "", (), ((SIGNATURE_HEADER, signature),), body, "127.0.0.1", self.clock())
-        provider = self.road.account.provider
+        provider = self.flow.account.provider
         assert isinstance(provider, Sandbox)
         told = provider.read_callback(callback)
         assert isinstance(told, Notices)
-        return str((await self.intake.submit(self.road.delivery(*told.notices))).verdict)
+        return str((await self.intake.submit(self.flow.delivery(*told.notices))).verdict)
 
     async def asking(self) -> list[dict[str, Any]]:
         return await self.rows("SELECT * FROM asking ORDER BY intent_id")

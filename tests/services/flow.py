@@ -34,7 +34,7 @@ class Bill:
 
 
 @dataclass(slots=True)
-class Road:
+class PaymentFlow:
     """One hospital with what is needed to bill and to be paid."""
 
     context: PaymentContext

@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 from aiohttp.test_utils import TestServer
-from tests.worker.payment_event import TurnedClock
 
 from billing.checkout.service.expire import expire_once
 from billing.db.context import Ids
@@ -18,7 +17,7 @@ from billing.organizations.service.setup import NewBankAccount, Setup
 from billing.organizations.store.organizations import ProviderAccountRow
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
-from billing.payments.service.polls import ask_once
+from billing.payments.service.polls import poll_due_payments
 from billing.web.server import create_application, serving
 from providers.contract import (
     KnownPayment,
@@ -34,6 +33,7 @@ from tests.builders import add_demo_hospital, build_context, build_sandbox, visi
 from tests.conftest import DatabaseAddress
 from tests.web.conftest import HOOKS, LIMITS
 from tests.web.stripe_server import KEY, SECRET, Manners, StripeServer
+from tests.worker.webhook_env import ManualClock
 
 OWED = 136_000
 SETTINGS = {
@@ -53,7 +53,7 @@ MANNERS = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Road:
+class PaymentFlow:
     """Both sides. `settings` may be added to before the first intent is opened."""
 
     server: StripeServer
@@ -61,7 +61,7 @@ class Road:
     client: httpx.AsyncClient
     outside: httpx.AsyncClient
     settings: dict[str, Any]
-    clock: TurnedClock
+    clock: ManualClock
 
     async def open_intent(self, *, status: int = 201) -> dict[str, Any]:
         taken = await self.client.post("/v1/visits", json=visit_document())
@@ -110,8 +110,8 @@ class Road:
 
 
 @pytest.fixture
-async def road(database: DatabaseAddress, app_database: Database) -> AsyncIterator[Road]:
-    clock, settings = TurnedClock(), dict(SETTINGS)
+async def flow(database: DatabaseAddress, app_database: Database) -> AsyncIterator[PaymentFlow]:
+    clock, settings = ManualClock(), dict(SETTINGS)
     server = StripeServer(clock=clock)
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
     owner = await Database.open(database.owner_url, limits=DatabaseLimits(connections_max=1))
@@ -143,170 +143,170 @@ async def road(database: DatabaseAddress, app_database: Database) -> AsyncIterat
                 ) as client,
             ):
                 server.callback_url = f"{address}/callbacks/{hospital.organization_id}/stripe"
-                yield Road(
+                yield PaymentFlow(
                     server=server, context=context, client=client, outside=outside, settings=settings, clock=clock
                 )
 
 
 @pytest.mark.parametrize("manners", sorted(MANNERS))
-async def test_payment_goes_the_whole_way_and_back(road: Road, manners: str) -> None:
-    road.server.manners = MANNERS[manners]
-    intent = await road.open_intent()
-    [made] = road.server.intents.values()
+async def test_payment_goes_the_whole_way_and_back(flow: PaymentFlow, manners: str) -> None:
+    flow.server.manners = MANNERS[manners]
+    intent = await flow.open_intent()
+    [made] = flow.server.intents.values()
     assert (made["metadata"], made["amount"]) == ({"invoice": intent["reference_code"]}, OWED)
 
-    paid = road.server.pay(made["id"])
-    told = [await road.server.tell("payment_intent.succeeded", paid) for _ in range(2)]
+    paid = flow.server.pay(made["id"])
+    told = [await flow.server.tell("payment_intent.succeeded", paid) for _ in range(2)]
 
     assert [answer.status_code for answer in told] == [200, 200]
-    assert ((await road.read(intent))["state"], await road.owed(intent)) == ("succeeded", 0)
-    [payment] = await road.payments()
+    assert ((await flow.read(intent))["state"], await flow.owed(intent)) == ("succeeded", 0)
+    [payment] = await flow.payments()
     assert payment["amount"] == OWED
-    [notice] = (await road.provider().query_payment(road.known(intent, made["id"]))).notices
+    [notice] = (await flow.provider().query_payment(flow.known(intent, made["id"]))).notices
     assert (notice.outcome, notice.amount) == (Outcome.SUCCEEDED, OWED)
 
     request = RefundRequest(
         reference="RF0000001",
         amount=36_000,
         paid=OWED,
-        payment=road.known(intent, made["id"]),
+        payment=flow.known(intent, made["id"]),
         transaction=made["id"],
         reason="",
-        requested_at=road.clock(),
+        requested_at=flow.clock(),
         requested_by="cashier01",
     )
-    sent = [await road.provider().refund(request) for _ in range(2)]
-    [refund] = road.server.refunds.values()
-    followed = await road.provider().query_refund(request, provider_reference="", asked_at=road.clock())
+    sent = [await flow.provider().refund(request) for _ in range(2)]
+    [refund] = flow.server.refunds.values()
+    followed = await flow.provider().query_refund(request, provider_reference="", asked_at=flow.clock())
 
     assert {each.outcome for each in (*sent, followed)} == {Outcome.SUCCEEDED}
     assert {each.provider_reference for each in (*sent, followed)} == {refund["id"]}
     for _ in range(2):
-        assert (await road.server.tell("refund.updated", refund)).status_code == 200
-    assert await road.owed(intent) == 36_000
+        assert (await flow.server.tell("refund.updated", refund)).status_code == 200
+    assert await flow.owed(intent) == 36_000
 
 
-async def test_session_and_its_intent_are_one_payment_in_any_order(road: Road) -> None:
-    del road.settings["mode"]
-    intent = await road.open_intent()
-    [session] = road.server.sessions.values()
+async def test_session_and_its_intent_are_one_payment_in_any_order(flow: PaymentFlow) -> None:
+    del flow.settings["mode"]
+    intent = await flow.open_intent()
+    [session] = flow.server.sessions.values()
     assert intent["instruction"]["redirect_url"] == session["url"]
-    assert (await road.server.tell("checkout.session.completed", {**session, "status": "complete"})).status_code == 200
-    assert ((await road.read(intent))["state"], await road.payments()) == ("pending", [])
+    assert (await flow.server.tell("checkout.session.completed", {**session, "status": "complete"})).status_code == 200
+    assert ((await flow.read(intent))["state"], await flow.payments()) == ("pending", [])
 
-    paid = road.server.pay_session(session["id"])
+    paid = flow.server.pay_session(session["id"])
     for kind, found in (
         ("checkout.session.completed", session),
         ("payment_intent.succeeded", paid),
         ("checkout.session.completed", session),
     ):
-        assert (await road.server.tell(kind, found)).status_code == 200
+        assert (await flow.server.tell(kind, found)).status_code == 200
 
-    assert [payment["amount"] for payment in await road.payments()] == [OWED]
-    assert (await road.read(intent))["state"] == "succeeded"
+    assert [payment["amount"] for payment in await flow.payments()] == [OWED]
+    assert (await flow.read(intent))["state"] == "succeeded"
 
 
-async def test_events_out_of_order_leave_what_is_paid_paid(road: Road) -> None:
-    intent = await road.open_intent()
-    [made] = road.server.intents.values()
+async def test_events_out_of_order_leave_what_is_paid_paid(flow: PaymentFlow) -> None:
+    intent = await flow.open_intent()
+    [made] = flow.server.intents.values()
     before = {**made, "status": "processing"}
-    paid = road.server.pay(made["id"])
+    paid = flow.server.pay(made["id"])
 
-    await road.server.tell("payment_intent.succeeded", paid)
-    await road.server.tell("payment_intent.processing", before)
-    await road.server.tell("payment_intent.payment_failed", {**before, "status": "requires_payment_method"})
+    await flow.server.tell("payment_intent.succeeded", paid)
+    await flow.server.tell("payment_intent.processing", before)
+    await flow.server.tell("payment_intent.payment_failed", {**before, "status": "requires_payment_method"})
 
-    assert (await road.read(intent))["state"] == "succeeded"
-    assert len(await road.payments()) == 1
-
-
-async def test_what_was_received_is_booked_and_the_rest_stays_owed(road: Road) -> None:
-    intent = await road.open_intent()
-    [made] = road.server.intents.values()
-
-    await road.server.tell("payment_intent.succeeded", road.server.pay(made["id"], received=100_000))
-
-    assert await road.owed(intent) == OWED - 100_000
+    assert (await flow.read(intent))["state"] == "succeeded"
+    assert len(await flow.payments()) == 1
 
 
-async def test_payment_whose_event_was_lost_is_found_by_asking(road: Road) -> None:
-    intent = await road.open_intent()
-    [made] = road.server.intents.values()
-    road.server.pay(made["id"])
-    organization_id = (await road.context.accounts.find(1, "stripe")).organization_id
-    road.clock.turn(minutes=31)
-    await expire_once(road.context, organization_id)
-    road.clock.turn(minutes=1)
+async def test_what_was_received_is_booked_and_the_rest_stays_owed(flow: PaymentFlow) -> None:
+    intent = await flow.open_intent()
+    [made] = flow.server.intents.values()
 
-    assert await ask_once(road.context, organization_id) == 1
+    await flow.server.tell("payment_intent.succeeded", flow.server.pay(made["id"], received=100_000))
 
-    assert ((await road.read(intent))["state"], len(await road.payments())) == ("succeeded", 1)
-    assert (await road.server.tell("payment_intent.succeeded", made)).status_code == 200
-    assert len(await road.payments()) == 1
+    assert await flow.owed(intent) == OWED - 100_000
 
 
-async def test_forged_event_is_refused_and_money_of_another_currency_too(road: Road) -> None:
-    await road.open_intent()
-    [made] = road.server.intents.values()
-    paid = road.server.pay(made["id"])
+async def test_payment_whose_event_was_lost_is_found_by_asking(flow: PaymentFlow) -> None:
+    intent = await flow.open_intent()
+    [made] = flow.server.intents.values()
+    flow.server.pay(made["id"])
+    organization_id = (await flow.context.accounts.find(1, "stripe")).organization_id
+    flow.clock.turn(minutes=31)
+    await expire_once(flow.context, organization_id)
+    flow.clock.turn(minutes=1)
 
-    forged = await road.server.tell("payment_intent.succeeded", paid, secret="whsec_ANOTHERANOTHER")
-    foreign = await road.server.tell("payment_intent.succeeded", {**paid, "currency": "usd"})
+    assert await poll_due_payments(flow.context, organization_id) == 1
 
-    assert (forged.status_code, foreign.status_code, await road.payments()) == (400, 400, [])
+    assert ((await flow.read(intent))["state"], len(await flow.payments())) == ("succeeded", 1)
+    assert (await flow.server.tell("payment_intent.succeeded", made)).status_code == 200
+    assert len(await flow.payments()) == 1
 
 
-async def test_card_that_is_declined_at_creation_starts_nothing(road: Road) -> None:
-    road.settings |= {"payment_method": "pm_card_chargeDeclined", "confirm": True}
-    road.server.manners = Manners(declines=True)
+async def test_forged_event_is_refused_and_money_of_another_currency_too(flow: PaymentFlow) -> None:
+    await flow.open_intent()
+    [made] = flow.server.intents.values()
+    paid = flow.server.pay(made["id"])
 
-    problem = await road.open_intent(status=409)
+    forged = await flow.server.tell("payment_intent.succeeded", paid, secret="whsec_ANOTHERANOTHER")
+    foreign = await flow.server.tell("payment_intent.succeeded", {**paid, "currency": "usd"})
+
+    assert (forged.status_code, foreign.status_code, await flow.payments()) == (400, 400, [])
+
+
+async def test_card_that_is_declined_at_creation_starts_nothing(flow: PaymentFlow) -> None:
+    flow.settings |= {"payment_method": "pm_card_chargeDeclined", "confirm": True}
+    flow.server.manners = Manners(declines=True)
+
+    problem = await flow.open_intent(status=409)
 
     assert problem["code"] == "payment_not_started"
 
 
-async def test_method_that_is_charged_at_creation_is_charged_once(road: Road) -> None:
-    road.server.manners = Manners(ignores_keys=True)
-    provider = road.provider(payment_method="pm_card_visa", confirm=True)
+async def test_method_that_is_charged_at_creation_is_charged_once(flow: PaymentFlow) -> None:
+    flow.server.manners = Manners(ignores_keys=True)
+    provider = flow.provider(payment_method="pm_card_visa", confirm=True)
 
-    instructions = [await provider.create_payment(road.request()) for _ in range(2)]
+    instructions = [await provider.create_payment(flow.request()) for _ in range(2)]
 
-    assert len(road.server.intents) == 1
+    assert len(flow.server.intents) == 1
     assert instructions[0] == instructions[1]
 
 
 @pytest.mark.parametrize("status", [409, 429, 500])
 async def test_payment_whose_answer_was_lost_is_found_by_its_reference_and_not_made_again(
-    road: Road, status: int
+    flow: PaymentFlow, status: int
 ) -> None:
-    road.server.manners = Manners(fails_with=(status, {"error": {"type": "api_error", "code": "lost"}}))
-    request = road.request()
+    flow.server.manners = Manners(fails_with=(status, {"error": {"type": "api_error", "code": "lost"}}))
+    request = flow.request()
     with pytest.raises(PaymentUnknown):
-        await road.provider().create_payment(request)
-    known = road.known({"reference_code": request.reference})
+        await flow.provider().create_payment(request)
+    known = flow.known({"reference_code": request.reference})
 
-    [notice] = (await road.provider().query_payment(known)).notices
-    again = await road.provider().create_payment(request)
+    [notice] = (await flow.provider().query_payment(known)).notices
+    again = await flow.provider().create_payment(request)
 
-    assert (notice.outcome, list(road.server.intents)) == (Outcome.PENDING, [notice.provider_reference])
+    assert (notice.outcome, list(flow.server.intents)) == (Outcome.PENDING, [notice.provider_reference])
     assert again.provider_reference == notice.provider_reference
 
 
-async def test_key_used_for_something_else_and_wrong_key_are_told_apart(road: Road) -> None:
-    await road.provider().create_payment(road.request())
+async def test_key_used_for_something_else_and_wrong_key_are_told_apart(flow: PaymentFlow) -> None:
+    await flow.provider().create_payment(flow.request())
 
     with pytest.raises(PaymentUnknown):
-        await road.provider().create_payment(replace(road.request(), amount=1))
+        await flow.provider().create_payment(replace(flow.request(), amount=1))
     with pytest.raises(PaymentRefused):
-        await road.provider(secret_key="sk_test_ANOTHER").create_payment(road.request("K7ABCDEGP"))
+        await flow.provider(secret_key="sk_test_ANOTHER").create_payment(flow.request("K7ABCDEGP"))
 
 
-async def test_intent_is_cancelled_unless_it_is_paid(road: Road) -> None:
-    first, second = [await road.provider().create_payment(road.request(code)) for code in ("K7ABCDEFR", "K7ABCDEGP")]
-    road.server.pay(second.provider_reference)
+async def test_intent_is_cancelled_unless_it_is_paid(flow: PaymentFlow) -> None:
+    first, second = [await flow.provider().create_payment(flow.request(code)) for code in ("K7ABCDEFR", "K7ABCDEGP")]
+    flow.server.pay(second.provider_reference)
 
     told = [
-        await road.provider().cancel_payment(road.known({"reference_code": code}, each.provider_reference), reason="")
+        await flow.provider().cancel_payment(flow.known({"reference_code": code}, each.provider_reference), reason="")
         for code, each in (("K7ABCDEFR", first), ("K7ABCDEGP", second))
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from billing.core.ids import OrganizationId
 from billing.notifications.service import change_notifier as hinting
-from billing.notifications.service.change_notifier import open_hints, read_hint, write_hint
+from billing.notifications.service.change_notifier import open_change_notifier, read_hint, write_hint
 from billing.notifications.store.notify_channel import CHANNEL
 from tests.conftest import DatabaseAddress
 
@@ -23,7 +23,7 @@ async def wait_for(heard: Heard, wanted: object, *, within_s: float = 5.0) -> No
 
 async def test_what_one_process_notes_another_hears(database: DatabaseAddress) -> None:
     heard: Heard = []
-    async with open_hints(database.app_url) as speaking, open_hints(database.app_url) as listening:
+    async with open_change_notifier(database.app_url) as speaking, open_change_notifier(database.app_url) as listening:
         listening.listen(heard.append)
         await wait_for(heard, None)
 
@@ -38,7 +38,7 @@ async def test_thousand_notes_are_few_words(database: DatabaseAddress) -> None:
     connection = await asyncpg.connect(database.app_url)
     words: list[str] = []
     await connection.add_listener(CHANNEL, lambda *told: words.append(str(told[3])))
-    async with open_hints(database.app_url) as hints:
+    async with open_change_notifier(database.app_url) as hints:
         hints.listen(heard.append)
         await wait_for(heard, None)
 
@@ -61,7 +61,7 @@ async def test_lost_line_is_opened_again_and_says_that_something_may_be_missed(
     heard: Heard = []
     assert database.superuser_url is not None
     superuser = await asyncpg.connect(database.superuser_url)
-    async with open_hints(database.app_url) as hints:
+    async with open_change_notifier(database.app_url) as hints:
         hints.listen(heard.append)
         await wait_for(heard, None)
         heard.clear()
@@ -77,7 +77,7 @@ async def test_lost_line_is_opened_again_and_says_that_something_may_be_missed(
 
 
 async def test_server_that_is_away_fails_nobody() -> None:
-    async with open_hints("postgresql://nobody@/nothing?host=/nonexistent") as hints:
+    async with open_change_notifier("postgresql://nobody@/nothing?host=/nonexistent") as hints:
         hints.note(OrganizationId(1))
         await asyncio.sleep(0.05)
 

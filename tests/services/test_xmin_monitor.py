@@ -3,8 +3,8 @@
 import asyncio
 
 from billing.db.transaction_ids import read_numbers
-from billing.ledger.service.xmin_monitor import HorizonWatch
-from tests.services.road import Road
+from billing.ledger.service.xmin_monitor import XminMonitor
+from tests.services.flow import PaymentFlow
 
 
 class Seconds:
@@ -17,7 +17,7 @@ class Seconds:
         return self.now
 
 
-async def age_once_the_server_rests(watch: HorizonWatch) -> float:
+async def age_once_the_server_rests(watch: XminMonitor) -> float:
     """The age after the server's own upkeep, which writes now and then, has had time to end."""
     for _ in range(100):
         age = await watch.look()
@@ -27,17 +27,17 @@ async def age_once_the_server_rests(watch: HorizonWatch) -> float:
     return age
 
 
-async def test_age_grows_with_a_transaction_that_does_not_end_and_falls_with_it(road: Road) -> None:
+async def test_age_grows_with_a_transaction_that_does_not_end_and_falls_with_it(flow: PaymentFlow) -> None:
     seconds = Seconds()
-    database = road.context.database
-    watch = HorizonWatch(database, seconds)
+    database = flow.context.database
+    watch = XminMonitor(database, seconds)
     ages = [await watch.look()]
 
-    async with database.transaction(road.hospital.organization_id) as writing:
+    async with database.transaction(flow.hospital.organization_id) as writing:
         await writing.fetchval("SELECT pg_current_xact_id()")
         for _ in range(3):
             seconds.now += 10
-            await road.bill(f"LK{seconds.now:.0f}")  # others come and go meanwhile
+            await flow.bill(f"LK{seconds.now:.0f}")  # others come and go meanwhile
             ages.append(await watch.look())
     seconds.now += 10
 
@@ -45,22 +45,22 @@ async def test_age_grows_with_a_transaction_that_does_not_end_and_falls_with_it(
     assert await age_once_the_server_rests(watch) == 0
 
 
-async def test_transaction_that_only_reads_does_not_stop_the_horizon(road: Road) -> None:
+async def test_transaction_that_only_reads_does_not_stop_the_horizon(flow: PaymentFlow) -> None:
     seconds = Seconds()
-    database = road.context.database
-    watch = HorizonWatch(database, seconds)
+    database = flow.context.database
+    watch = XminMonitor(database, seconds)
     await watch.look()
 
-    async with database.transaction(road.hospital.organization_id) as reading:
+    async with database.transaction(flow.hospital.organization_id) as reading:
         await reading.fetchval("SELECT 1")
-        await road.bill()
+        await flow.bill()
         seconds.now += 10
 
         assert await age_once_the_server_rests(watch) == 0
 
 
-async def test_watermark_is_never_beyond_the_next_number(road: Road) -> None:
-    async with road.context.database.installation() as reader:
+async def test_watermark_is_never_beyond_the_next_number(flow: PaymentFlow) -> None:
+    async with flow.context.database.installation() as reader:
         watermark, following = await read_numbers(reader)
 
     assert 0 < watermark <= following
