@@ -34,7 +34,8 @@ from providers.contract import (
 )
 from providers.emvqr import Particulars, QrError, VietQr, build_vietqr, check_payee
 from providers.settings import AccountSettings, Secrets, alive
-from providers.signing import NotStrictJson, hmac_sha256_hex, is_same_secret, read_json_object
+from providers.signing import hmac_sha256_hex, is_same_secret, read_json_object
+from providers.strict_json import NotStrictJson
 
 _HEADER = "x-piggy-signature"
 _TRY_LATER = Reply(status=503, body=b'{"ok": false}', headers={"Retry-After": "5"})

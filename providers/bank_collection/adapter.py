@@ -53,7 +53,8 @@ from providers.contract import (
 from providers.offline_code import offline_code
 from providers.references import is_placeholder, without_placeholder
 from providers.settings import alive, first
-from providers.signing import NotStrictJson, is_same_secret, read_json_object
+from providers.signing import is_same_secret, read_json_object
+from providers.strict_json import NotStrictJson
 from providers.telling import VIETNAM, fingerprint
 from providers.tokens import basic_credentials, is_token, issue_token, shown_token
 

@@ -43,7 +43,8 @@ from providers.momo.settings import MomoSettings
 from providers.momo.signing import CREATE, IPN, QUERY, REFUND, is_signed, signature_of, signed_text
 from providers.momo.statuses import NEVER_HAD, OUR_FAULT, PAID, PAYMENTS, REFUNDS, REFUSES_THE_QUESTION
 from providers.settings import alive, first
-from providers.signing import NotStrictJson, read_json_object
+from providers.signing import read_json_object
+from providers.strict_json import NotStrictJson
 from providers.telling import fingerprint, request_id, without_money
 
 _AMOUNTS = range(1_000, 50_000_001)

@@ -43,7 +43,8 @@ from providers.payos.settings import PayosSettings
 from providers.payos.signing import accepted_texts, create_text, is_signed, signature_of
 from providers.references import without_placeholder
 from providers.settings import alive, first
-from providers.signing import NotStrictJson, read_json_object
+from providers.signing import read_json_object
+from providers.strict_json import NotStrictJson
 from providers.telling import VIETNAM, fingerprint, without_money
 
 _OK = "00"

@@ -37,7 +37,8 @@ from providers.offline_code import offline_code
 from providers.references import is_placeholder, without_placeholder
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, is_signed
 from providers.sandbox.query import ask_bank
-from providers.signing import NotStrictJson, read_json_object
+from providers.signing import read_json_object
+from providers.strict_json import NotStrictJson
 from providers.telling import fingerprint
 
 _QUERIES_PER_MINUTE = 120

@@ -16,7 +16,8 @@ import httpx
 from providers.emvqr import NotAVietQr, ParsedQr, parse
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxPayer, SandboxSettings, signature_header
 from providers.sandbox.query import Book
-from providers.signing import NotStrictJson, read_json_object
+from providers.signing import read_json_object
+from providers.strict_json import NotStrictJson
 
 OVER_BY = 10_000
 """What a payer who rounds up pays too much, in đồng."""

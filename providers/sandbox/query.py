@@ -22,7 +22,8 @@ from providers.sandbox.message import (
     is_signed,
     signature_header,
 )
-from providers.signing import NotStrictJson, read_json_object
+from providers.signing import read_json_object
+from providers.strict_json import NotStrictJson
 from providers.telling import without_money
 
 _TRANSACTIONS_MAX = 20

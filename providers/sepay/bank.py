@@ -34,7 +34,8 @@ from providers.offline_code import offline_code
 from providers.sepay.message import Transfer, read_row, read_webhook
 from providers.sepay.settings import Auth, SepaySettings
 from providers.settings import alive, first
-from providers.signing import NotStrictJson, hmac_sha256_hex, is_same_secret, read_json_object
+from providers.signing import hmac_sha256_hex, is_same_secret, read_json_object
+from providers.strict_json import NotStrictJson
 from providers.telling import VIETNAM
 from providers.tokens import basic_credentials, is_token, issue_token, shown_token
 

@@ -39,7 +39,8 @@ from providers.contract import (
 from providers.references import is_placeholder
 from providers.sepay.settings import SepayGatewaySettings
 from providers.settings import alive
-from providers.signing import NotStrictJson, is_same_secret, read_json_object
+from providers.signing import is_same_secret, read_json_object
+from providers.strict_json import NotStrictJson
 from providers.telling import VIETNAM, fingerprint, without_money
 
 # fmt: off

@@ -38,7 +38,8 @@ from providers.contract import (
     Verdict,
 )
 from providers.settings import alive
-from providers.signing import NotStrictJson, read_json_object
+from providers.signing import read_json_object
+from providers.strict_json import NotStrictJson
 from providers.stripe.forms import AMOUNT_MAX, REFUND_FIELD, intent_form, refund_form, session_form
 from providers.stripe.reading import (
     Object,

@@ -15,7 +15,8 @@ import httpx
 
 from providers.calling import NoAnswer, call
 from providers.settings import first
-from providers.signing import BODY_SIZE_MAX, NotStrictJson, read_json_object
+from providers.signing import BODY_SIZE_MAX, read_json_object
+from providers.strict_json import NotStrictJson
 from providers.stripe.reading import Object, identifier, listed, moment
 from providers.stripe.settings import StripeSettings
 

@@ -40,7 +40,8 @@ from providers.contract import (
 from providers.emvqr import ParsedQr, QrError, check_payee
 from providers.offline_code import offline_code
 from providers.settings import alive, first
-from providers.signing import NotStrictJson, is_same_secret, read_json_object
+from providers.signing import is_same_secret, read_json_object
+from providers.strict_json import NotStrictJson
 from providers.telling import without_money
 from providers.tokens import basic_credentials, is_token, issue_token, shown_token
 from providers.vietqr.calls import Refusal, ask, check_order

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 
 from providers.calling import NoAnswer, NotSent, call
-from providers.signing import NotStrictJson, read_json_object
+from providers.signing import read_json_object
+from providers.strict_json import NotStrictJson
 from providers.vietqr.settings import VietqrSettings
 from providers.vietqr.signing import basic_authorization, check_order_checksum
 

@@ -42,7 +42,8 @@ from providers.contract import (
 )
 from providers.csv_report import read_report
 from providers.settings import alive, first
-from providers.signing import NotStrictJson, read_json_object
+from providers.signing import read_json_object
+from providers.strict_json import NotStrictJson
 from providers.telling import fingerprint, read_vietnam_digits, request_id, vietnam_digits, without_money
 from providers.vnpay.settings import VnpaySettings
 from providers.vnpay.signing import (

@@ -42,7 +42,8 @@ from providers.contract import (
 )
 from providers.csv_report import read_report
 from providers.settings import alive, first
-from providers.signing import NotStrictJson, read_json_object
+from providers.signing import read_json_object
+from providers.strict_json import NotStrictJson
 from providers.telling import VIETNAM, fingerprint, without_money
 from providers.zalopay.settings import ZalopaySettings
 from providers.zalopay.signing import CREATE, QUERY_REFUND, REFUND, is_signed, joined, mac_of, query_text

@@ -217,7 +217,7 @@ def test_another_method_is_answered_without_a_notice():
     ("body", "reason"),
     [
         (_body()[:-1] + b', "amount": 1}', "a key stands twice"),
-        (b"[]", "not an object"),
+        (b"[]", "a JSON object is expected"),
         (b"", "no JSON"),
         (_body(amount="x").replace(b'"x"', b"350000.0"), "amount"),
         (_body(amount="x").replace(b'"x"', b"3.5e5"), "amount"),

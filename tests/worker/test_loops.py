@@ -6,7 +6,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.worker.webhook_env import WebhookEnvironment
 
 from billing.core.errors import Unavailable
 from billing.core.ids import OrganizationId
@@ -19,6 +18,7 @@ from billing.worker.running import Pace, run_worker
 from billing.worker.sender import SenderLimits
 from tests.builders import add_demo_hospital
 from tests.worker.receiver import Receiver, receiving
+from tests.worker.webhook_env import WebhookEnvironment
 
 
 async def until(condition: Any, *, within_s: float = 10) -> None:

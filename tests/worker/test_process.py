@@ -11,12 +11,12 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from tests.worker.webhook_env import SECRET
 
 from billing.devserver.embedded import EmbeddedPostgres
 from tests.builders import add_demo_hospital
 from tests.cli.test_demo import run
 from tests.worker.receiver import Receiver, receiving
+from tests.worker.webhook_env import SECRET
 
 _MESSAGE = UUID("019a4295-4c00-7000-8000-000000000001")
 
