@@ -34,10 +34,10 @@ from billing.organizations.store.organizations import ProviderAccountRow
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake, IntakeLimits
 from billing.secrets import FindSecret, SecretMissing, find_secret, find_secrets, variable_of_field
+from billing.web.app_state import Networks, WebLimits
 from billing.web.document_workers import DocumentLimits, DocumentWorkers
 from billing.web.live import LiveHub
 from billing.web.server import create_application, serving_socket
-from billing.web.surroundings import Networks, WebLimits
 from providers.addresses import AddressRules
 from providers.banks import banks
 from providers.registry import (
@@ -259,7 +259,7 @@ async def open_service(
                         limits=web_limits,
                         live=live,
                         trusted_proxies=trusted_proxies,
-                        lines=lines.states,
+                        provider_calls=lines.states,
                         log_lines_lost=lines_lost,
                         documents=workers,
                         is_document_worker=is_document_worker,

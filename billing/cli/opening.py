@@ -17,8 +17,8 @@ from billing.logs import configure_logs
 from billing.payments.service.intake import IntakeLimits
 from billing.settings import LogFormat, Settings, WebhookSettings, load_settings
 from billing.web.anonymous import AnonymousLimits
+from billing.web.app_state import WebLimits
 from billing.web.document_workers import DocumentLimits
-from billing.web.surroundings import WebLimits
 from billing.worker.sender import SenderLimits
 
 

@@ -8,8 +8,8 @@ from billing.core.errors import BillingError, InvalidValue
 from billing.core.ids import InvoiceId, VisitId
 from billing.ops.document_sizes import is_big_invoice, is_big_visit
 from billing.visits.formats.strict_json import read_object
-from billing.web.bodies import BODY, read_body, read_id
-from billing.web.surroundings import CALLER, Surroundings
+from billing.web.app_state import CALLER, AppState
+from billing.web.request_bodies import BODY, read_body, read_id
 
 BIG_BODY = 96 * 1024
 """Bytes from which on a claim file or a visit is big: some 100 lines, a tenth of a second of computing."""
@@ -22,7 +22,7 @@ _OF_VISIT = frozenset({"/v1/visits/{id}", "/v1/visits/{id}/claim-check"})
 _OF_INVOICE = frozenset({"/v1/invoices/{id}", "/v1/invoices/{id}/claim.xml"})
 
 
-async def big_body(request: web.Request, around: Surroundings) -> bytes | None:
+async def big_body(request: web.Request, app: AppState) -> bytes | None:
     """The body of a request that belongs to a document worker, empty where it has none; None for every other request.
 
     A body that was read to find this out is kept for the handler. Raises what `read_body` raises.
@@ -31,13 +31,13 @@ async def big_body(request: web.Request, around: Surroundings) -> bytes | None:
     path = resource.canonical if resource is not None else ""
     method = "GET" if request.method == "HEAD" else request.method
     if (method, path) in _ALWAYS or (method == "POST" and path in _BY_BODY and _is_big(request)):
-        return await read_body(request, size_max=around.limits.visit_size_max) if method == "POST" else b""
+        return await read_body(request, size_max=app.limits.visit_size_max) if method == "POST" else b""
     if method == "GET" and (path in _OF_VISIT or path in _OF_INVOICE):
-        return b"" if await _is_big_stored(request, around, path) else None
+        return b"" if await _is_big_stored(request, app, path) else None
     if method == "POST" and path == "/v1/invoices":
-        content = await read_body(request, size_max=around.limits.body_size_max)
+        content = await read_body(request, size_max=app.limits.body_size_max)
         request[BODY] = content
-        return content if await _is_of_big_visit(request, around, content) else None
+        return content if await _is_of_big_visit(request, app, content) else None
     return None
 
 
@@ -45,20 +45,20 @@ def _is_big(request: web.Request) -> bool:
     return request.content_length is None or request.content_length >= BIG_BODY
 
 
-async def _is_big_stored(request: web.Request, around: Surroundings, path: str) -> bool:
+async def _is_big_stored(request: web.Request, app: AppState, path: str) -> bool:
     organization_id = request[CALLER].organization_id
     try:
         named = read_id(request.match_info["id"], field="id")
     except BillingError:
         return False  # the handler says so
     if path in _OF_VISIT:
-        return await is_big_visit(around.context, organization_id, VisitId(named))
-    return await is_big_invoice(around.context, organization_id, InvoiceId(named))
+        return await is_big_visit(app.context, organization_id, VisitId(named))
+    return await is_big_invoice(app.context, organization_id, InvoiceId(named))
 
 
-async def _is_of_big_visit(request: web.Request, around: Surroundings, content: bytes) -> bool:
+async def _is_of_big_visit(request: web.Request, app: AppState, content: bytes) -> bool:
     try:
         named = VisitId(UUID(str(read_object(content).get("visit_id"))))
     except (InvalidValue, ValueError):
         return False  # the handler says what is wrong with it
-    return await is_big_visit(around.context, request[CALLER].organization_id, named)
+    return await is_big_visit(app.context, request[CALLER].organization_id, named)

@@ -18,9 +18,9 @@ from billing.core.errors import BillingError, CommitUnknown, NotFound, Unavailab
 from billing.core.ids import DeliveryId, OrganizationId
 from billing.organizations.service.context import ProviderAccount
 from billing.payments.service.apply_notices import Delivery
-from billing.web.bodies import BodyUnreadable, read_body
-from billing.web.sources import source_address
-from billing.web.surroundings import TOLD, Surroundings, surroundings
+from billing.web.app_state import LOG_FIELDS, AppState, app_state
+from billing.web.client_address import source_address
+from billing.web.request_bodies import BodyUnreadable, read_body
 from providers.contract import (
     BadSignature,
     BillInquiry,
@@ -53,28 +53,28 @@ def add_callback_routes(application: web.Application) -> None:
 
 async def receive_callback(request: web.Request) -> web.Response:
     """Take one delivery. Raises NotFound, BodyTooLarge, BodyUnreadable; every other outcome is the provider's words."""
-    around = surroundings(request)
+    app = app_state(request)
     organization_id = OrganizationId(int(request.match_info["organization"]))
     name = request.match_info["account"]
     try:
-        account = await _account(around, organization_id, name)
-        body = await read_body(request, size_max=around.limits.callback_size_max)
-        callback = _callback(request, body, around)
+        account = await _account(app, organization_id, name)
+        body = await read_body(request, size_max=app.limits.callback_size_max)
+        callback = _callback(request, body, app)
     except BillingError:
-        await around.anonymous.hold_refusal(source_address(request))
+        await app.anonymous.hold_refusal(source_address(request))
         raise
-    told = request[TOLD]
-    told["organization"], told["account"] = organization_id, name
+    log_fields = request[LOG_FIELDS]
+    log_fields["organization"], log_fields["account"] = organization_id, name
     if account.allows(callback):
         assert isinstance(account.provider, Callbacks), "only such an account is found"
-        outcome, reply = await _deliver(around, account, account.provider, callback, told)
+        outcome, reply = await _deliver(app, account, account.provider, callback, log_fields)
     else:
         log.warning("callback_source_not_allowed", account_id=account.id, source=callback.source_address)
         outcome, reply = "not_allowed", _NOT_ALLOWED
-    told["outcome"] = outcome
-    around.callbacks[outcome] += 1
+    log_fields["outcome"] = outcome
+    app.callbacks[outcome] += 1
     if _is_unproven(outcome, reply):
-        await around.anonymous.hold_refusal(callback.source_address)
+        await app.anonymous.hold_refusal(callback.source_address)
     return _response(reply)
 
 
@@ -83,22 +83,22 @@ def _is_unproven(outcome: str, reply: Reply) -> bool:
     return outcome in _UNPROVEN or (outcome == "replied" and 400 <= reply.status < 500)
 
 
-async def _account(around: Surroundings, organization_id: OrganizationId, name: str) -> ProviderAccount:
+async def _account(app: AppState, organization_id: OrganizationId, name: str) -> ProviderAccount:
     """The account that takes the callback. Raises NotFound, AccountUnusable."""
-    account = await around.context.accounts.find_known(organization_id, name)
+    account = await app.context.accounts.find_known(organization_id, name)
     if account is None or not isinstance(account.provider, Callbacks):
         raise NotFound("no active provider account of that name takes callbacks")
     return account
 
 
 async def _deliver(
-    around: Surroundings, account: ProviderAccount, provider: Callbacks, callback: Callback, told: dict[str, object]
+    app: AppState, account: ProviderAccount, provider: Callbacks, callback: Callback, log_fields: dict[str, object]
 ) -> tuple[str, Reply]:
     """What became of a delivery, as a word to count, and what the provider is answered.
 
     `told` is what the log will say of the request: one line for each.
     """
-    if around.intake.is_full(account.organization_id):
+    if app.intake.is_full(account.organization_id):
         # Before the signature: when we drown, refusing must cost nothing.
         return "refused_full", provider.answer_callback(callback, Verdict.TRY_LATER, "")
     try:
@@ -112,17 +112,17 @@ async def _deliver(
     if isinstance(read, Reply):
         return "replied", read
     if isinstance(read, BillInquiry):
-        return await _answer_inquiry(around, account, callback, read)
-    return await _submit(around, account, callback, read, told)
+        return await _answer_inquiry(app, account, callback, read)
+    return await _submit(app, account, callback, read, log_fields)
 
 
 async def _answer_inquiry(
-    around: Surroundings, account: ProviderAccount, callback: Callback, inquiry: BillInquiry
+    app: AppState, account: ProviderAccount, callback: Callback, inquiry: BillInquiry
 ) -> tuple[str, Reply]:
     provider = account.provider
     assert isinstance(provider, Inquiries), "only such a provider reads an inquiry"
     try:
-        bill = await find_bill(around.context, account, inquiry.reference)
+        bill = await find_bill(app.context, account, inquiry.reference)
     except (Unavailable, OSError) as error:
         log.warning("inquiry_not_answered", account_id=str(account.id), error=type(error).__name__)
         return "inquiry_not_answered", provider.answer_inquiry_later(callback, inquiry)
@@ -130,22 +130,22 @@ async def _answer_inquiry(
 
 
 async def _submit(
-    around: Surroundings,
+    app: AppState,
     account: ProviderAccount,
     callback: Callback,
     read: Notices,
-    told: dict[str, object],
+    log_fields: dict[str, object],
 ) -> tuple[str, Reply]:
     provider = account.provider
     assert isinstance(provider, Callbacks), "it has read the callback"
-    delivery_id = DeliveryId(around.context.ids.new())
-    told["delivery"] = delivery_id
+    delivery_id = DeliveryId(app.context.ids.new())
+    log_fields["delivery"] = delivery_id
     if not read.notices:
         # A provider's test call tells no fact: there is nothing to keep, only to answer.
         return "empty", provider.answer_callback(callback, Verdict.ACCEPTED, str(delivery_id))
     delivery = Delivery(id=delivery_id, account=account, callback=callback, notices=read.notices)
     try:
-        answer = await around.intake.submit(delivery)
+        answer = await app.intake.submit(delivery)
     except (Unavailable, CommitUnknown) as error:
         log.warning("callback_not_acknowledged", delivery=str(delivery_id), error=error.code)
         return "not_acknowledged", provider.answer_callback(callback, Verdict.TRY_LATER, "")
@@ -154,7 +154,7 @@ async def _submit(
     return said.value, provider.answer_callback(callback, said, str(answer.receipt_id))
 
 
-def _callback(request: web.Request, body: bytes, around: Surroundings) -> Callback:
+def _callback(request: web.Request, body: bytes, app: AppState) -> Callback:
     """The delivery as it came: the query not decoded and encoded again, since some providers sign it."""
     raw_query = request.raw_path.partition("?")[2]
     return Callback(
@@ -165,7 +165,7 @@ def _callback(request: web.Request, body: bytes, around: Surroundings) -> Callba
         headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.raw_headers],
         body=body,
         source_address=source_address(request),
-        received_at=around.context.clock(),
+        received_at=app.context.clock(),
     )
 
 

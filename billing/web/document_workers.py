@@ -24,7 +24,7 @@ import structlog
 from aiohttp import web
 
 from billing.core.errors import BillingError, Unavailable
-from billing.web.surroundings import REQUEST_ID
+from billing.web.app_state import REQUEST_ID
 
 log = structlog.get_logger(__name__)
 

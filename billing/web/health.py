@@ -6,10 +6,10 @@ from aiohttp import web
 from typing_extensions import TypedDict
 
 from billing.ops.readiness import FINE, find_account_ids
-from billing.web.answers import json_answer
+from billing.web.app_state import app_state
 from billing.web.middleware import caller_of
-from billing.web.operations import Description, described
-from billing.web.surroundings import surroundings
+from billing.web.operation import Operation, operation
+from billing.web.responses import json_response
 
 
 class HealthDocument(TypedDict):
@@ -53,40 +53,40 @@ class ReadinessDocument(TypedDict):
     details: ReadinessDetails | None
 
 
-@described(Description(tag="health", answers={HTTPStatus.OK: HealthDocument}))
+@operation(Operation(tag="health", responses={HTTPStatus.OK: HealthDocument}))
 async def get_health(_request: web.Request) -> web.Response:
     """The process answers; nothing else is asked."""
-    return json_answer({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="health",
-        answers={HTTPStatus.OK: ReadinessDocument, HTTPStatus.SERVICE_UNAVAILABLE: ReadinessDocument},
+        responses={HTTPStatus.OK: ReadinessDocument, HTTPStatus.SERVICE_UNAVAILABLE: ReadinessDocument},
     )
 )
 async def get_readiness(request: web.Request) -> web.Response:
     """200 where the process can do its work, else 503; a word for each part either way, details with a key."""
-    around = surroundings(request)
-    readiness = await around.readiness.ask()
-    stopped = around.intake.throttled_accounts()
-    silent = {key for key, line in around.lines().items() if line.is_stopped}
-    unusable = dict(around.context.accounts.unusable())
+    app = app_state(request)
+    readiness = await app.readiness.ask()
+    stopped = app.intake.throttled_accounts()
+    silent = {key for key, line in app.provider_calls().items() if line.is_stopped}
+    unusable = dict(app.context.accounts.unusable())
     details: ReadinessDetails | None = None
     if readiness.database == FINE and "Authorization" in request.headers:
         organization_id = (await caller_of(request)).organization_id
-        own = await find_account_ids(around.context, organization_id)
+        own = await find_account_ids(app.context, organization_id)
         details = {
             "missing_partitions": list(readiness.missing_partitions),
             "tasks_down": list(readiness.tasks_down),
-            "task_restarts": dict(around.context.background.restarts()),
+            "task_restarts": dict(app.context.background.restarts()),
             "stopped_accounts": sorted(str(key) for key in stopped & own),
             "silent_accounts": sorted(str(key) for key in silent & own),
             "unusable_accounts": {
                 name: reason for name, reason in unusable.items() if name.startswith(f"{organization_id}/")
             },
         }
-    return json_answer(
+    return json_response(
         {
             "status": "ready" if readiness.is_ready else "not_ready",
             "database": readiness.database,

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from billing.core.errors import InvalidValue
 from billing.db.idempotency import Claim
-from billing.web.surroundings import CALLER
+from billing.web.app_state import CALLER
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -37,7 +37,7 @@ def require_key(request: web.Request) -> str:
     return given[0]
 
 
-def claim_of(request: web.Request, key: str, content: bytes) -> Claim:
+def read_idempotent_request(request: web.Request, key: str, content: bytes) -> Claim:
     """What a request asks for under its key: route, media type and body as they were sent."""
     resource = request.match_info.route.resource
     assert resource is not None, "a handler runs on a resource"
@@ -50,6 +50,6 @@ def claim_of(request: web.Request, key: str, content: bytes) -> Claim:
     )
 
 
-def replay_headers(claim: Claim) -> dict[str, str]:
+def repeat_headers(idempotent_request: Claim) -> dict[str, str]:
     """What an answer says of itself where the request was answered before."""
-    return {} if claim.earlier is None else {REPLAYED: "true"}
+    return {} if idempotent_request.earlier is None else {REPLAYED: "true"}

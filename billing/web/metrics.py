@@ -13,8 +13,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from billing.core.ids import ProviderAccountId
-from billing.web.operations import Content, Description, described
-from billing.web.surroundings import LineSeen, surroundings
+from billing.web.app_state import ProviderCallStats, app_state
+from billing.web.operation import Content, Operation, operation
 
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -28,7 +28,7 @@ class Metrics:
     def __init__(
         self,
         callbacks: Mapping[str, int],
-        lines: Callable[[], Mapping[ProviderAccountId, LineSeen]],
+        provider_calls: Callable[[], Mapping[ProviderAccountId, ProviderCallStats]],
         *,
         restarts: Callable[[], Mapping[str, int]] = dict,
         log_lines_lost: Callable[[], int] = int,
@@ -37,7 +37,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.registry.register(_Callbacks(callbacks))
         self.registry.register(_Process(restarts, log_lines_lost, unreachable))
-        self.registry.register(_Calls(lines))
+        self.registry.register(_Calls(provider_calls))
         self._requests = Histogram(
             "vienphi_request_seconds",
             "Time from a request to its answer",
@@ -131,37 +131,37 @@ class _Process(Collector):
 class _Calls(Collector):
     """Calls to providers of all accounts together, counted by each account's line; /readyz names the accounts."""
 
-    def __init__(self, lines: Callable[[], Mapping[ProviderAccountId, LineSeen]]) -> None:
-        self._lines = lines
+    def __init__(self, provider_calls: Callable[[], Mapping[ProviderAccountId, ProviderCallStats]]) -> None:
+        self._provider_calls = provider_calls
 
     def collect(self) -> Iterable[Metric]:
-        lines = list(self._lines().values())
+        provider_calls = list(self._provider_calls().values())
         calls = CounterMetricFamily(
             "vienphi_provider_calls", "Calls to providers by how they ended", labels=("outcome",)
         )
-        calls.add_metric(("answered",), sum(line.answered for line in lines))
-        calls.add_metric(("failed",), sum(line.failed for line in lines))
-        calls.add_metric(("refused",), sum(line.refused for line in lines))
+        calls.add_metric(("answered",), sum(line.answered for line in provider_calls))
+        calls.add_metric(("failed",), sum(line.failed for line in provider_calls))
+        calls.add_metric(("refused",), sum(line.refused for line in provider_calls))
         yield calls
         repeats = CounterMetricFamily("vienphi_provider_repeats", "Questions to providers that were sent again")
-        repeats.add_metric((), sum(line.repeated for line in lines))
+        repeats.add_metric((), sum(line.repeated for line in provider_calls))
         yield repeats
         silent = GaugeMetricFamily("vienphi_provider_silent_accounts", "Accounts that are not called for a while")
-        silent.add_metric((), sum(line.is_stopped for line in lines))
+        silent.add_metric((), sum(line.is_stopped for line in provider_calls))
         yield silent
 
 
 METRICS = web.AppKey("metrics", Metrics)
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="health",
-        answers={HTTPStatus.OK: Content(media_type="text/plain", description="Measures for Prometheus")},
+        responses={HTTPStatus.OK: Content(media_type="text/plain", description="Measures for Prometheus")},
     )
 )
 async def get_metrics(request: web.Request) -> web.Response:
     """Read the measures of this process."""
     metrics: Metrics = request.config_dict[METRICS]
-    content = metrics.write(surroundings(request).intake.waiting())
+    content = metrics.write(app_state(request).intake.waiting())
     return web.Response(body=content, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -9,11 +9,11 @@ from structlog.contextvars import bind_contextvars
 
 from billing.organizations.domain.api_key import hash_secret
 from billing.organizations.service.api_keys import Caller, NotAuthenticated
+from billing.web.app_state import CALLER, LOG_FIELDS, REQUEST_ID, ROLES, app_state
 from billing.web.big_documents import big_body
+from billing.web.client_address import source_address
 from billing.web.metrics import METRICS
 from billing.web.problems import problem_of, write_problem
-from billing.web.sources import source_address
-from billing.web.surroundings import CALLER, REQUEST_ID, ROLES, TOLD, surroundings
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ _SECURITY_HEADERS = {
 
 
 @web.middleware
-async def answer_every_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def request_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Outermost: whatever happens inside, the client gets an answer with an id, and the log one line.
 
     The line names the route, never the address itself: paths and queries of callbacks may carry signatures.
@@ -34,8 +34,8 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     started = time.perf_counter()
     request_id = _request_id(request)
     request[REQUEST_ID] = request_id
-    told: dict[str, object] = {}
-    request[TOLD] = told
+    log_fields: dict[str, object] = {}
+    request[LOG_FIELDS] = log_fields
     # Requests of one connection follow each other in one context: the next one's id takes this one's place.
     bind_contextvars(request_id=request_id)
     try:
@@ -57,16 +57,16 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
         route=route,
         status=response.status,
         duration_ms=round(elapsed_s * 1000, 1),
-        **told,
+        **log_fields,
     )
     return response
 
 
 def _request_id(request: web.Request) -> str:
     """A new id; in a document worker that of the request which was forwarded."""
-    around = surroundings(request)
-    forwarded = request.headers.get("X-Request-Id") if around.is_document_worker else None
-    return forwarded or str(around.context.ids.new())
+    app = app_state(request)
+    forwarded = request.headers.get("X-Request-Id") if app.is_document_worker else None
+    return forwarded or str(app.context.ids.new())
 
 
 _OWN_LIMITS = ("/v1/", "/callbacks/", "/pay/")
@@ -78,7 +78,7 @@ _DEAR_COST = 8
 
 async def _admit(request: web.Request) -> None:
     """Limit what is open to all, and addresses that do not exist. Raises TooManyRequests."""
-    anonymous = surroundings(request).anonymous
+    anonymous = app_state(request).anonymous
     if request.match_info.http_exception is not None and not request.path.startswith("/v1/"):
         await anonymous.admit_miss(source_address(request))
     elif not request.path.startswith(_OWN_LIMITS):
@@ -95,15 +95,15 @@ async def authenticate_caller(request: web.Request, handler: Handler) -> web.Str
     """
     caller = await caller_of(request)
     request[CALLER] = caller
-    request[TOLD]["organization"] = caller.organization_id
+    request[LOG_FIELDS]["organization"] = caller.organization_id
     permitted = request.config_dict[ROLES].get(request.match_info.handler)
     if permitted is not None:  # an address that does not exist is told so to whoever holds a key
         caller.require(permitted)
-    around = surroundings(request)
-    if around.documents is not None and permitted is not None:
-        body = await big_body(request, around)
+    app = app_state(request)
+    if app.documents is not None and permitted is not None:
+        body = await big_body(request, app)
         if body is not None:
-            return await around.documents.forward(request, body)
+            return await app.documents.forward(request, body)
     return await handler(request)
 
 
@@ -112,19 +112,19 @@ async def caller_of(request: web.Request) -> Caller:
     given = request.headers.getall("Authorization", [])
     scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     if scheme.lower() != "bearer":
-        await surroundings(request).anonymous.admit_miss(source_address(request))
+        await app_state(request).anonymous.admit_miss(source_address(request))
         raise NotAuthenticated("send `Authorization: Bearer vp_…` with your key")
     return await _caller(request, key.strip())
 
 
 async def _caller(request: web.Request, key: str) -> Caller:
-    around = surroundings(request)
-    if around.keys.knows(key):
-        return await around.keys.authenticate(key)
-    return await around.anonymous.look_up(
+    app = app_state(request)
+    if app.keys.knows(key):
+        return await app.keys.authenticate(key)
+    return await app.anonymous.look_up(
         source_address(request),
         hash_secret(key),
-        lambda: around.keys.authenticate(key),
+        lambda: app.keys.authenticate(key),
         missing=NotAuthenticated("this key is not valid"),
     )
 

@@ -14,11 +14,11 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from billing import __version__
-from billing.web.documents import ProblemDocument
 from billing.web.idempotency import HEADER, REPLAYED
 from billing.web.openapi_examples import read_examples
-from billing.web.operations import Content, Description, Parameter, Route, description_of
+from billing.web.operation import Content, Operation, Parameter, Route, operation_of
 from billing.web.pagination import LIMIT_DEFAULT, LIMIT_MAX
+from billing.web.schemas import ProblemDocument
 from billing.web.webhook_documents import WEBHOOKS
 
 JSON = "application/json"
@@ -68,7 +68,7 @@ def write_openapi(routes: Sequence[Route], *, callbacks: Sequence[str]) -> Json:
         "servers": [{"url": "/"}],
         "tags": [
             {"name": tag}
-            for tag in sorted({description_of(route.handler).tag for route in routes} | {"callbacks", "webhooks"})
+            for tag in sorted({operation_of(route.handler).tag for route in routes} | {"callbacks", "webhooks"})
         ],
         "paths": paths,
         "webhooks": {topic: {"post": _webhook(topic, data, schemas)} for topic, data in WEBHOOKS.items()},
@@ -94,18 +94,18 @@ class _Schemas:
             (kind, "serialization", TypeAdapter(kind)) for kind in (ProblemDocument, *WEBHOOKS.values())
         ]
         for route in routes:
-            said = description_of(route.handler)
-            if said.request is not None and not isinstance(said.request, Mapping):
-                wanted.append((said.request, "validation", TypeAdapter(said.request)))
-            answers = [answer for answer in said.answers.values() if not isinstance(answer, Content)]
-            wanted += [(answer, "serialization", TypeAdapter(answer)) for answer in answers]
+            operation = operation_of(route.handler)
+            if operation.request is not None and not isinstance(operation.request, Mapping):
+                wanted.append((operation.request, "validation", TypeAdapter(operation.request)))
+            responses = [each for each in operation.responses.values() if not isinstance(each, Content)]
+            wanted += [(each, "serialization", TypeAdapter(each)) for each in responses]
         unique = {(kind, mode): (kind, mode, adapter) for kind, mode, adapter in wanted}
         # The names of types are the keys, since a schema is asked for by its type.
         found, definitions = TypeAdapter.json_schemas(
             [(str(kind), mode, adapter) for kind, mode, adapter in unique.values()], ref_template=_REFERENCE
         )
         self._found = found
-        written = [description_of(route.handler).request for route in routes]
+        written = [operation_of(route.handler).request for route in routes]
         by_hand = {str(schema["title"]): schema for schema in written if isinstance(schema, Mapping)}
         self.definitions: Json = {**definitions.get("$defs", {}), **by_hand}
 
@@ -122,32 +122,32 @@ class _Schemas:
 
 
 def _operation(route: Route, schemas: _Schemas) -> Json:
-    said = description_of(route.handler)
+    operation = operation_of(route.handler)
     summary, _, rest = (inspect.getdoc(route.handler) or "").partition("\n")
-    operation: Json = {
+    document: Json = {
         "operationId": route.handler.__name__,
-        "tags": [said.tag],
+        "tags": [operation.tag],
         "summary": summary.rstrip("."),
         "description": _description(route, rest.strip()),
-        "parameters": _parameters(route, said),
-        "responses": _responses(route, said, schemas),
+        "parameters": _parameters(route, operation),
+        "responses": _responses(route, operation, schemas),
         "security": [] if route.roles is None else [{"key": []}],
     }
-    if said.request is not None or said.request_contents:
+    if operation.request is not None or operation.request_contents:
         content: Json = {}
-        if said.request is not None:
-            content[JSON] = {"schema": schemas.of_request(said.request)}
-        content |= {each.media_type: {"schema": {"type": "string"}} for each in said.request_contents}
-        operation["requestBody"] = {"required": True, "content": content}
-    _add_example(operation, read_examples().get(route.handler.__name__, {}))
-    return operation
+        if operation.request is not None:
+            content[JSON] = {"schema": schemas.of_request(operation.request)}
+        content |= {each.media_type: {"schema": {"type": "string"}} for each in operation.request_contents}
+        document["requestBody"] = {"required": True, "content": content}
+    _add_example(document, read_examples().get(route.handler.__name__, {}))
+    return document
 
 
-def _add_example(operation: Json, example: Mapping[str, Any]) -> None:
+def _add_example(document: Json, example: Mapping[str, Any]) -> None:
     """Put the recorded exchange of an operation beside its schemas: a document to JSON, a text to the other kind."""
     for key, body in (
-        ("request", operation.get("requestBody")),
-        ("response", operation["responses"].get(str(example.get("status")))),
+        ("request", document.get("requestBody")),
+        ("response", document["responses"].get(str(example.get("status")))),
     ):
         if key not in example or body is None:
             continue
@@ -163,21 +163,21 @@ def _description(route: Route, rest: str) -> str:
     return "\n\n".join(part for part in (rest, roles) if part)
 
 
-def _parameters(route: Route, said: Description) -> list[Json]:
+def _parameters(route: Route, operation: Operation) -> list[Json]:
     parameters = [
-        {"name": name, "in": "path", "required": True, **_parameter(said.path.get(name, Parameter(_ID)), {})}
+        {"name": name, "in": "path", "required": True, **_parameter(operation.path.get(name, Parameter(_ID)), {})}
         for name in _PLACEHOLDER.findall(route.path)
     ]
-    texts = dict(said.query or {})
-    if said.filters is not None:
+    texts = dict(operation.query or {})
+    if operation.filters is not None:
         limit: Json = {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}
         parameters.append({"name": "limit", "in": "query", "schema": limit})
-        texts |= {"cursor": "`next_cursor` of the page before", **said.filters}
+        texts |= {"cursor": "`next_cursor` of the page before", **operation.filters}
     parameters += [
         {"name": name, "in": "query", **_parameter(each, {"minLength": 1, "maxLength": 100})}
         for name, each in texts.items()
     ]
-    if said.is_creating:
+    if operation.is_creating:
         parameters.append(
             {
                 "name": HEADER,
@@ -199,32 +199,32 @@ def _parameter(each: str | Parameter, bounds: Json) -> Json:
     return {"description": known.description, "schema": schema}
 
 
-def _responses(route: Route, said: Description, schemas: _Schemas) -> Json:
+def _responses(route: Route, operation: Operation, schemas: _Schemas) -> Json:
     responses: Json = {}
-    for status, answer in said.answers.items():
-        if isinstance(answer, Content):
-            content: Json = {answer.media_type: {"schema": {"type": "string"}}}
+    for status, response in operation.responses.items():
+        if isinstance(response, Content):
+            content: Json = {response.media_type: {"schema": {"type": "string"}}}
         else:
-            content = {JSON: {"schema": schemas.of(answer, "serialization")}}
+            content = {JSON: {"schema": schemas.of(response, "serialization")}}
         responses[str(status.value)] = {"description": status.phrase, "content": content}
-        if said.is_creating:
+        if operation.is_creating:
             schema = {"type": "string", "enum": ["true"]}
-            described = "The request was answered before; this is what it created, as it stands now"
-            responses[str(status.value)]["headers"] = {REPLAYED: {"description": described, "schema": schema}}
+            description = "The request was answered before; this is what it created, as it stands now"
+            responses[str(status.value)]["headers"] = {REPLAYED: {"description": description, "schema": schema}}
     problem = {"content": {PROBLEM_JSON: {"schema": schemas.of(ProblemDocument, "serialization")}}}
-    for status in _refusals(route, said):
+    for status in _refusals(route, operation):
         responses.setdefault(str(status.value), {"description": status.phrase, **problem})
     return dict(sorted(responses.items()))
 
 
-def _refusals(route: Route, said: Description) -> Iterable[HTTPStatus]:
-    yield from said.problems
+def _refusals(route: Route, operation: Operation) -> Iterable[HTTPStatus]:
+    yield from operation.problems
     yield from _ALWAYS
     if route.roles is not None:
         yield from _WITH_KEY
-    if said.request is not None or said.request_contents:
+    if operation.request is not None or operation.request_contents:
         yield from _WITH_BODY
-    if said.is_creating:
+    if operation.is_creating:
         yield HTTPStatus.CONFLICT
 
 
@@ -268,7 +268,7 @@ def _webhook(topic: str, data: type, schemas: _Schemas) -> Json:
 def _callback(path: str, method: str) -> Json:
     """A provider's own message and words: neither has a schema of ours."""
     anything: Mapping[str, Any] = {"*/*": {"schema": {}}}
-    operation: Json = {
+    document: Json = {
         "operationId": f"{method}_provider_callback{'_with_tail' if plain_path(path).count('{') > 2 else ''}",
         "tags": ["callbacks"],
         "summary": "Take a provider's callback",
@@ -281,5 +281,5 @@ def _callback(path: str, method: str) -> Json:
         "security": [],
     }
     if method == "post":
-        operation["requestBody"] = {"content": anything}
-    return operation
+        document["requestBody"] = {"content": anything}
+    return document

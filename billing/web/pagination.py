@@ -14,7 +14,7 @@ from aiohttp import web
 
 from billing.core.errors import InvalidValue
 from billing.core.list_slice import ListSlice, first_id_after_day, first_id_of_day
-from billing.web.operations import Parameter
+from billing.web.operation import Parameter
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200

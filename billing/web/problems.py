@@ -29,10 +29,10 @@ from billing.organizations.service.api_keys import NotAuthenticated, NotPermitte
 from billing.visit_accounts.service.record_visits import NothingReadable
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.web.anonymous import TooManyRequests
-from billing.web.bodies import BodyTooLarge, BodyTooSlow, BodyUnreadable, InvalidBody, MediaTypeNotSupported
 from billing.web.document_workers import DocumentTooCostly
 from billing.web.idempotency import IdempotencyKeyInvalid, IdempotencyKeyMissing
 from billing.web.pagination import InvalidQuery
+from billing.web.request_bodies import BodyTooLarge, BodyTooSlow, BodyUnreadable, InvalidBody, MediaTypeNotSupported
 
 log = structlog.get_logger(__name__)
 

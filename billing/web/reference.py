@@ -10,9 +10,9 @@ from typing import Any
 
 from aiohttp import web
 
-from billing.web.answers import json_answer
-from billing.web.operations import Content, Description, described
-from billing.web.surroundings import REFERENCE
+from billing.web.app_state import OPENAPI
+from billing.web.operation import Content, Operation, operation
+from billing.web.responses import json_response
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#1b1b1b;background:#fff;"
@@ -26,27 +26,27 @@ _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode(
 _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'"
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="reference",
-        answers={HTTPStatus.OK: dict[str, Any]},
+        responses={HTTPStatus.OK: dict[str, Any]},
     )
 )
 async def get_openapi(request: web.Request) -> web.Response:
     """Read this document."""
-    document: dict[str, Any] = request.config_dict[REFERENCE]
-    return json_answer(document)
+    document: dict[str, Any] = request.config_dict[OPENAPI]
+    return json_response(document)
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="reference",
-        answers={HTTPStatus.OK: Content(media_type="text/html", description="The reference as a page")},
+        responses={HTTPStatus.OK: Content(media_type="text/html", description="The reference as a page")},
     )
 )
 async def get_docs(request: web.Request) -> web.Response:
     """Read the reference as a page."""
-    document: dict[str, Any] = request.config_dict[REFERENCE]
+    document: dict[str, Any] = request.config_dict[OPENAPI]
     return web.Response(
         text=write_page(document),
         content_type="text/html",

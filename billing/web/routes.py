@@ -19,6 +19,13 @@ from billing.web.api.callbacks import (
 from billing.web.api.claim_files import get_claim_file
 from billing.web.api.claims import get_claim_check, post_claim_check, post_what_if
 from billing.web.api.exceptions import get_exceptions
+from billing.web.api.facility_policies import (
+    get_all_readings,
+    get_catalogue,
+    get_readings,
+    post_readings,
+    post_readings_approval,
+)
 from billing.web.api.intents import get_intent, get_intent_qr, get_intents, post_cancellation, post_intent
 from billing.web.api.invoices import get_invoice, get_invoices, post_invoice
 from billing.web.api.ledger import get_balances, get_entries, get_entry
@@ -31,13 +38,6 @@ from billing.web.api.pricing import (
     post_pricing_approval,
 )
 from billing.web.api.quotes import post_quote
-from billing.web.api.readings import (
-    get_all_readings,
-    get_catalogue,
-    get_readings,
-    post_readings,
-    post_readings_approval,
-)
 from billing.web.api.rules import get_rules
 from billing.web.api.statements import get_statement
 from billing.web.api.tariffs import (
@@ -52,7 +52,7 @@ from billing.web.api.tariffs import (
 from billing.web.api.visits import get_visit, get_visits, post_visit
 from billing.web.health import get_health, get_readiness
 from billing.web.metrics import get_metrics
-from billing.web.operations import Handler, Route
+from billing.web.operation import Handler, Route
 from billing.web.reference import get_docs, get_openapi
 
 PREFIX = "/v1"

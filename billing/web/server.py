@@ -16,17 +16,17 @@ from billing.organizations.service.api_keys import KeyRing
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.anonymous import AnonymousTraffic
+from billing.web.app_state import APP_STATE, OPENAPI, ROLES, AppState, Networks, ProviderCallStats, WebLimits
 from billing.web.callbacks import CALLBACK_PATHS, add_callback_routes
 from billing.web.document_workers import DocumentWorkers
 from billing.web.live import LiveHub, add_live_hub
 from billing.web.metrics import METRICS, Metrics
-from billing.web.middleware import add_security_headers, answer_every_request, authenticate_caller
+from billing.web.middleware import add_security_headers, authenticate_caller, request_middleware
 from billing.web.openapi import write_openapi
-from billing.web.operations import Route
+from billing.web.operation import Route
 from billing.web.pages.pay.handlers import add_pay_routes
 from billing.web.pages.static import STATIC_PATH, get_static
 from billing.web.routes import API, OPEN, PREFIX
-from billing.web.surroundings import REFERENCE, ROLES, SURROUNDINGS, LineSeen, Networks, Surroundings, WebLimits
 
 _COLLECTED_EACH = 20_000
 """New objects that hold others, beyond those let go, before the youngest are looked through."""
@@ -44,7 +44,7 @@ def create_application(
     trusted_proxies: Networks = (),
     documents: DocumentWorkers | None = None,
     is_document_worker: bool = False,
-    lines: Callable[[], Mapping[ProviderAccountId, LineSeen]] = dict,
+    provider_calls: Callable[[], Mapping[ProviderAccountId, ProviderCallStats]] = dict,
     log_lines_lost: Callable[[], int] = int,
 ) -> web.Application:
     """Put the addresses together. `intake` must be running while requests are served.
@@ -53,8 +53,8 @@ def create_application(
     `log_lines_lost` counts the lines that the log's stream refused.
     """
     limits = limits or WebLimits()
-    application = web.Application(middlewares=[answer_every_request], client_max_size=limits.visit_size_max)
-    around = Surroundings(
+    application = web.Application(middlewares=[request_middleware], client_max_size=limits.visit_size_max)
+    app = AppState(
         context=context,
         intake=intake,
         keys=KeyRing(context),
@@ -62,16 +62,16 @@ def create_application(
         desk_phones=DeskPhones(context),
         limits=limits,
         trusted_proxies=trusted_proxies,
-        lines=lines,
+        provider_calls=provider_calls,
         anonymous=AnonymousTraffic(limits.anonymous),
         documents=documents,
         is_document_worker=is_document_worker,
     )
-    application[SURROUNDINGS] = around
+    application[APP_STATE] = app
     application.on_shutdown.append(_end_holds)
     application[METRICS] = metrics = Metrics(
-        around.callbacks,
-        lines,
+        app.callbacks,
+        provider_calls,
         restarts=context.background.restarts,
         log_lines_lost=log_lines_lost,
         unreachable=lambda: context.unreachable,
@@ -80,7 +80,7 @@ def create_application(
     application.cleanup_ctx.append(_watching_horizon)
     application.on_response_prepare.append(add_security_headers)
     application[ROLES] = {route.handler: route.roles for route in API if route.roles is not None}
-    application[REFERENCE] = write_openapi((*API, *OPEN), callbacks=CALLBACK_PATHS)
+    application[OPENAPI] = write_openapi((*API, *OPEN), callbacks=CALLBACK_PATHS)
     for route in OPEN:
         _add(application, route)
     add_callback_routes(application)
@@ -121,7 +121,7 @@ async def serving_socket(application: web.Application, path: str) -> AsyncIterat
 
 
 def _runner(application: web.Application) -> web.AppRunner:
-    limits = application[SURROUNDINGS].limits
+    limits = application[APP_STATE].limits
     return web.AppRunner(
         application,
         access_log=None,
@@ -138,11 +138,11 @@ def _runner(application: web.Application) -> web.AppRunner:
 
 
 async def _end_holds(application: web.Application) -> None:
-    application[SURROUNDINGS].anonymous.close()
+    application[APP_STATE].anonymous.close()
 
 
 async def _watching_horizon(application: web.Application) -> AsyncIterator[None]:
-    context = application[SURROUNDINGS].context
+    context = application[APP_STATE].context
     watch = XminMonitor(context.database)
     watching = context.background.start("horizon", lambda: watch.watch(application[METRICS].note_horizon))
     yield

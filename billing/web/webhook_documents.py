@@ -10,7 +10,7 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from billing.payments.domain.intent import IntentState
-from billing.web.documents import EXACTLY
+from billing.web.schemas import EXACTLY
 
 
 @with_config(EXACTLY)

@@ -27,8 +27,8 @@ from billing.db.database import DatabaseLimits
 from billing.logs import configure_logs
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake, IntakeLimits, _IntakeQueue
+from billing.web.app_state import APP_STATE
 from billing.web.server import serving
-from billing.web.surroundings import SURROUNDINGS
 from providers.contract import BadSignature, Callback, Callbacks, Reply, Verdict
 from tests.builders import SANDBOX_SECRET
 
@@ -142,7 +142,7 @@ def _null_handler(service: app.Service) -> web.Application:
         return _response(providers[key].answer_callback(callback, Verdict.ACCEPTED, str(ids.new())))
 
     application = web.Application()
-    application[SURROUNDINGS] = service.application[SURROUNDINGS]
+    application[APP_STATE] = service.application[APP_STATE]
     application.router.add_post("/callbacks/{organization}/{account}", answer)
     return application
 

@@ -8,8 +8,8 @@ import pytest
 
 from billing.db.database import Database
 from billing.payments.service.intake import Intake
+from billing.web.app_state import WebLimits
 from billing.web.server import create_application, serving
-from billing.web.surroundings import WebLimits
 from tests.builders import DemoHospital, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.web.site import Site

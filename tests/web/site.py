@@ -17,7 +17,7 @@ from aiohttp import web
 
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
-from billing.web.surroundings import SURROUNDINGS
+from billing.web.app_state import APP_STATE
 from providers.sandbox.bank import PretendBank
 from providers.sandbox.message import SandboxSettings
 from tests.builders import ACCOUNT_NAME, DemoHospital, visit_document
@@ -54,7 +54,7 @@ class Site:
 
     @property
     def callbacks(self) -> Mapping[str, int]:
-        return self.application[SURROUNDINGS].callbacks
+        return self.application[APP_STATE].callbacks
 
     def bank(self, settings: SandboxSettings | None = None, hospital: DemoHospital | None = None) -> PretendBank:
         """A bank that holds the hospital's account, or says so."""

@@ -16,8 +16,8 @@ from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId
 from billing.db.database import DatabaseLimits
 from billing.web.anonymous import AnonymousLimits, AnonymousTraffic, TooManyRequests
+from billing.web.app_state import WebLimits
 from billing.web.server import create_application, serving
-from billing.web.surroundings import WebLimits
 from providers.sandbox.bank import PretendBank
 from tests.builders import SANDBOX_SECRET
 from tests.web.site import Site, problem

@@ -68,7 +68,7 @@ async def test_calls_to_providers_are_counted_without_a_name(site: Site) -> None
             await client.post("http://127.0.0.1:9/")
         with pytest.raises(httpx.ConnectError):
             await client.post("http://127.0.0.1:9/")
-        application = create_application(context=site.context, intake=site.intake, lines=lines.states)
+        application = create_application(context=site.context, intake=site.intake, provider_calls=lines.states)
         async with serving(application) as address:
             measures = (await site.anonymous_client.get(f"{address}/metrics")).text
             ready = (await site.client.get(f"{address}/readyz")).json()

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from billing.web.pages.pay.words import PAGE_WORDS
+from billing.web.pages.pay.messages import PAGE_WORDS
 from tests.web.paying import look
 from tests.web.site import Site
 

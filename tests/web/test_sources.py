@@ -12,8 +12,8 @@ import pytest
 from billing.organizations.service.provider_accounts import BuiltProvider, StoredProviderAccounts
 from billing.organizations.store.organizations import ProviderAccountRow
 from billing.payments.service.intake import Intake
+from billing.web.app_state import APP_STATE
 from billing.web.server import create_application, serving
-from billing.web.surroundings import SURROUNDINGS
 from providers.contract import PaymentInstruction, PaymentRequest, PaymentUnknown
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.bank import PretendBank
@@ -38,7 +38,7 @@ async def behind(site: Site, *proxies: str) -> AsyncIterator[tuple[str, Any]]:
             context=context, intake=intake, trusted_proxies=tuple(ip_network(each) for each in proxies)
         )
         async with serving(application) as address:
-            yield address, application[SURROUNDINGS].callbacks
+            yield address, application[APP_STATE].callbacks
 
 
 async def deliver(site: Site, address: str, *forwarded: str) -> int:

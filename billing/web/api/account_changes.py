@@ -22,12 +22,12 @@ from billing.organizations.service.account_changes import (
     propose_change,
     reject_change,
 )
-from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import Body, read_id, read_model
-from billing.web.documents import EXACTLY, PageDocument, words
-from billing.web.operations import Description, described
+from billing.web.app_state import CALLER, app_state
+from billing.web.operation import Operation, operation
 from billing.web.pagination import read_page, write_cursor
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.request_bodies import Body, read_id, read_model
+from billing.web.responses import isoformat, json_response
+from billing.web.schemas import EXACTLY, PageDocument, words
 
 
 class NewPayee(Body):
@@ -81,21 +81,21 @@ class AccountChangeDocument(TypedDict):
     decided_at: str | None
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="accounts",
         request=NewAccountChange,
-        answers={HTTPStatus.CREATED: AccountChangeDocument},
+        responses={HTTPStatus.CREATED: AccountChangeDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     )
 )
 async def post_account_change(request: web.Request) -> web.Response:
     """Propose a change of a provider account; nothing is different until another person approves it."""
-    around, caller = surroundings(request), request[CALLER]
+    app, caller = app_state(request), request[CALLER]
     body = await read_model(request, NewAccountChange)
     payee = body.payee
     change_id = await propose_change(
-        around.context,
+        app.context,
         caller.organization_id,
         account_name=body.account,
         settings=body.settings,
@@ -103,34 +103,34 @@ async def post_account_change(request: web.Request) -> web.Response:
         is_active=body.is_active,
         actor=caller.actor,
     )
-    found = await find_change(around.context, caller.organization_id, change_id)
-    return json_answer(_change(found), status=HTTPStatus.CREATED, location=f"/v1/account-changes/{change_id}")
+    found = await find_change(app.context, caller.organization_id, change_id)
+    return json_response(_change(found), status=HTTPStatus.CREATED, location=f"/v1/account-changes/{change_id}")
 
 
-@described(Description(tag="accounts", answers={HTTPStatus.OK: PageDocument[AccountChangeDocument]}, filters={}))
+@operation(Operation(tag="accounts", responses={HTTPStatus.OK: PageDocument[AccountChangeDocument]}, filters={}))
 async def get_account_changes(request: web.Request) -> web.Response:
     """List changes of provider accounts, the newest first."""
     page = read_page(request)
     rows = await list_changes(
-        surroundings(request).context, request[CALLER].organization_id, after=page.after, limit=page.limit + 1
+        app_state(request).context, request[CALLER].organization_id, after=page.after, limit=page.limit + 1
     )
     shown = rows[: page.limit]
     cursor = write_cursor(shown[-1].id) if len(rows) > page.limit else None
-    return json_answer({"items": [_change(row) for row in shown], "next_cursor": cursor})
+    return json_response({"items": [_change(row) for row in shown], "next_cursor": cursor})
 
 
-@described(
-    Description(tag="accounts", answers={HTTPStatus.OK: AccountChangeDocument}, problems=(HTTPStatus.NOT_FOUND,))
+@operation(
+    Operation(tag="accounts", responses={HTTPStatus.OK: AccountChangeDocument}, problems=(HTTPStatus.NOT_FOUND,))
 )
 async def get_account_change(request: web.Request) -> web.Response:
     """One change of a provider account."""
     return await _answer(request)
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="accounts",
-        answers={HTTPStatus.OK: AccountChangeDocument},
+        responses={HTTPStatus.OK: AccountChangeDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
     )
 )
@@ -138,14 +138,14 @@ async def post_approval(request: web.Request) -> web.Response:
     """Approve what another person has proposed; it takes effect within half a minute."""
     caller = request[CALLER]
     change_id = read_id(request.match_info["id"], field="change_id")
-    await approve_change(surroundings(request).context, caller.organization_id, change_id, actor=caller.actor)
+    await approve_change(app_state(request).context, caller.organization_id, change_id, actor=caller.actor)
     return await _answer(request)
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="accounts",
-        answers={HTTPStatus.OK: AccountChangeDocument},
+        responses={HTTPStatus.OK: AccountChangeDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     )
 )
@@ -153,14 +153,14 @@ async def post_rejection(request: web.Request) -> web.Response:
     """Reject a proposal, or withdraw one's own."""
     caller = request[CALLER]
     change_id = read_id(request.match_info["id"], field="change_id")
-    await reject_change(surroundings(request).context, caller.organization_id, change_id, actor=caller.actor)
+    await reject_change(app_state(request).context, caller.organization_id, change_id, actor=caller.actor)
     return await _answer(request)
 
 
 async def _answer(request: web.Request) -> web.Response:
     change_id = read_id(request.match_info["id"], field="change_id")
-    found = await find_change(surroundings(request).context, request[CALLER].organization_id, change_id)
-    return json_answer(_change(found))
+    found = await find_change(app_state(request).context, request[CALLER].organization_id, change_id)
+    return json_response(_change(found))
 
 
 def _change(row: AccountChange) -> AccountChangeDocument:
@@ -180,7 +180,7 @@ def _change(row: AccountChange) -> AccountChangeDocument:
         "proposed_by": str(row.proposed_by),
         "proposed_at": row.proposed_at.isoformat(),
         "decided_by": None if row.decided_by is None else str(row.decided_by),
-        "decided_at": moment_text(row.decided_at),
+        "decided_at": isoformat(row.decided_at),
     }
 
 

@@ -28,12 +28,12 @@ from billing.payments.service.retry_dead_letters import (
     reject_close,
     retry_dead_letter,
 )
-from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import Body, read_id, read_model
-from billing.web.documents import EXACTLY, PageDocument
-from billing.web.operations import Description, described
+from billing.web.app_state import CALLER, app_state
+from billing.web.operation import Operation, operation
 from billing.web.pagination import read_page, write_cursor
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.request_bodies import Body, read_id, read_model
+from billing.web.responses import isoformat, json_response
+from billing.web.schemas import EXACTLY, PageDocument
 
 _WAITING, _RETRIED, _CLOSED, _ANSWERED = "waiting", "retried", "closed", "answered"
 
@@ -80,15 +80,15 @@ class NewClosing(Body):
     reason: str = Field(min_length=3, max_length=REASON_LENGTH_MAX)
 
 
-@described(Description(tag="callbacks", answers={HTTPStatus.OK: PageDocument[CallbackDocument]}, filters={}))
+@operation(Operation(tag="callbacks", responses={HTTPStatus.OK: PageDocument[CallbackDocument]}, filters={}))
 async def get_callbacks(request: web.Request) -> web.Response:
     """List dead letters that wait to be retried or closed, the oldest first."""
     page = read_page(request)
     after = None if page.after is None else DeliveryId(page.after)
-    context, organization_id = surroundings(request).context, request[CALLER].organization_id
+    context, organization_id = app_state(request).context, request[CALLER].organization_id
     rows = await list_dead_letters(context, organization_id, after=after, limit=page.limit)
     # The longest page may be the last: an empty one follows then.
-    return json_answer(
+    return json_response(
         {
             "items": [_letter(row) for row in rows],
             "next_cursor": write_cursor(rows[-1].id) if len(rows) == page.limit else None,
@@ -96,16 +96,16 @@ async def get_callbacks(request: web.Request) -> web.Response:
     )
 
 
-@described(Description(tag="callbacks", answers={HTTPStatus.OK: CallbackDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+@operation(Operation(tag="callbacks", responses={HTTPStatus.OK: CallbackDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_callback(request: web.Request) -> web.Response:
     """Read one callback as it was answered, or as it waits."""
     return await _read(request, _id(request))
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="callbacks",
-        answers={HTTPStatus.OK: RetryDocument},
+        responses={HTTPStatus.OK: RetryDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
     )
 )
@@ -114,16 +114,16 @@ async def post_retry(request: web.Request) -> web.Response:
     caller = request[CALLER]
     delivery_id = _id(request)
     answer = await retry_dead_letter(
-        surroundings(request).context, caller.organization_id, delivery_id, actor=caller.actor
+        app_state(request).context, caller.organization_id, delivery_id, actor=caller.actor
     )
-    return json_answer({"verdict": answer.verdict.value, "receipt_id": str(answer.receipt_id)})
+    return json_response({"verdict": answer.verdict.value, "receipt_id": str(answer.receipt_id)})
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="callbacks",
         request=NewClosing,
-        answers={HTTPStatus.OK: CallbackDocument},
+        responses={HTTPStatus.OK: CallbackDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     )
 )
@@ -132,42 +132,42 @@ async def post_close(request: web.Request) -> web.Response:
     caller, delivery_id = request[CALLER], _id(request)
     body = await read_model(request, NewClosing)
     await propose_close(
-        surroundings(request).context, caller.organization_id, delivery_id, reason=body.reason, actor=caller.actor
+        app_state(request).context, caller.organization_id, delivery_id, reason=body.reason, actor=caller.actor
     )
     return await _read(request, delivery_id)
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="callbacks",
-        answers={HTTPStatus.OK: CallbackDocument},
+        responses={HTTPStatus.OK: CallbackDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     )
 )
 async def post_close_approval(request: web.Request) -> web.Response:
     """Close a dead letter that another person proposed to close."""
     caller, delivery_id = request[CALLER], _id(request)
-    await approve_close(surroundings(request).context, caller.organization_id, delivery_id, actor=caller.actor)
+    await approve_close(app_state(request).context, caller.organization_id, delivery_id, actor=caller.actor)
     return await _read(request, delivery_id)
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="callbacks",
-        answers={HTTPStatus.OK: CallbackDocument},
+        responses={HTTPStatus.OK: CallbackDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     )
 )
 async def post_close_rejection(request: web.Request) -> web.Response:
     """Reject or withdraw a proposal to close a dead letter: it waits on."""
     caller, delivery_id = request[CALLER], _id(request)
-    await reject_close(surroundings(request).context, caller.organization_id, delivery_id, actor=caller.actor)
+    await reject_close(app_state(request).context, caller.organization_id, delivery_id, actor=caller.actor)
     return await _read(request, delivery_id)
 
 
 async def _read(request: web.Request, delivery_id: DeliveryId) -> web.Response:
-    found = await find_delivery(surroundings(request).context, request[CALLER].organization_id, delivery_id)
-    return json_answer(_letter(found) if isinstance(found, DeadLetter) else _answered(found))
+    found = await find_delivery(app_state(request).context, request[CALLER].organization_id, delivery_id)
+    return json_response(_letter(found) if isinstance(found, DeadLetter) else _answered(found))
 
 
 def _id(request: web.Request) -> DeliveryId:
@@ -206,15 +206,15 @@ def _letter(row: DeadLetter) -> CallbackDocument:
         "receipt_id": None,
         "notices": None,
         "fault": row.fault,
-        "verified_at": moment_text(row.verified_at),
+        "verified_at": isoformat(row.verified_at),
         "verified_by": row.verified_by,
-        "retried_at": moment_text(row.retried_at),
+        "retried_at": isoformat(row.retried_at),
         "retried_as": _id_text(row.retried_as),
         "close_reason": row.close_reason,
         "close_proposed_by": _id_text(row.close_proposed_by),
-        "close_proposed_at": moment_text(row.close_proposed_at),
+        "close_proposed_at": isoformat(row.close_proposed_at),
         "closed_by": _id_text(row.closed_by),
-        "closed_at": moment_text(row.closed_at),
+        "closed_at": isoformat(row.closed_at),
     }
 
 

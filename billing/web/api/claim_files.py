@@ -9,17 +9,17 @@ from aiohttp import web
 
 from billing.claims.service.export import export_claim
 from billing.core.ids import InvoiceId
-from billing.web.bodies import read_id
-from billing.web.operations import Content, Description, described
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.app_state import CALLER, app_state
+from billing.web.operation import Content, Operation, operation
+from billing.web.request_bodies import read_id
 
 XML = "application/xml"
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="invoices",
-        answers={HTTPStatus.OK: Content(media_type=XML, description="The claim file, not signed")},
+        responses={HTTPStatus.OK: Content(media_type=XML, description="The claim file, not signed")},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     )
 )
@@ -31,7 +31,7 @@ async def get_claim_file(request: web.Request) -> web.Response:
     """
     caller = request[CALLER]
     invoice_id = InvoiceId(read_id(request.match_info["id"], field="invoice_id"))
-    exported = await export_claim(surroundings(request).context, caller.organization_id, invoice_id, actor=caller.actor)
+    exported = await export_claim(app_state(request).context, caller.organization_id, invoice_id, actor=caller.actor)
     return web.Response(
         body=exported.content,
         content_type=XML,

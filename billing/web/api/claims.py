@@ -25,13 +25,13 @@ from billing.core.ids import VisitId
 from billing.coverage.domain.explain import Language
 from billing.visits.formats.json_fields import Fields
 from billing.visits.formats.visit_facts_json import SuppliedFacts, parse_facts
-from billing.web.answers import json_answer
 from billing.web.api.visits import XML
-from billing.web.bodies import JSON, parse_json, read_body, read_id, require_media_type
-from billing.web.documents import EXACTLY, FindingDocument
-from billing.web.operations import Content, Description, described
+from billing.web.app_state import CALLER, app_state
+from billing.web.operation import Content, Operation, operation
 from billing.web.pagination import InvalidQuery, read_query
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.request_bodies import JSON, parse_json, read_body, read_id, require_media_type
+from billing.web.responses import json_response
+from billing.web.schemas import EXACTLY, FindingDocument
 
 _LANGUAGE = {"lang": "language of the sentences: vi (default) or en"}
 
@@ -112,12 +112,12 @@ _REQUEST_PROBLEMS = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_
 _FILE = (Content(media_type=XML[0], description="A claim file (XML 130)"),)
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="claims",
         request=ToldVisitDocument,
         request_contents=_FILE,
-        answers={HTTPStatus.OK: CheckDocument},
+        responses={HTTPStatus.OK: CheckDocument},
         problems=_REQUEST_PROBLEMS,
         query=_LANGUAGE,
     )
@@ -126,18 +126,18 @@ async def post_claim_check(request: web.Request) -> web.Response:
     """List what stands against claiming the visits of the body, without keeping anything of it."""
     language = _language(request)
     content, supplied = await _read_request(request)
-    context, organization_id = surroundings(request).context, request[CALLER].organization_id
+    context, organization_id = app_state(request).context, request[CALLER].organization_id
     if supplied is None:
         checked = await check_claim_file(context, organization_id, content)
     else:
         checked = await check_visit_document(context, organization_id, supplied[0], supplied=supplied[1])
-    return json_answer(check_json(checked, language))
+    return json_response(check_json(checked, language))
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="claims",
-        answers={HTTPStatus.OK: CheckDocument},
+        responses={HTTPStatus.OK: CheckDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
         query=_LANGUAGE,
     )
@@ -146,16 +146,16 @@ async def get_claim_check(request: web.Request) -> web.Response:
     """List what stands against claiming a visit that was taken in."""
     language = _language(request)
     visit_id = VisitId(read_id(request.match_info["id"], field="visit_id"))
-    checked = await check_stored_visit(surroundings(request).context, request[CALLER].organization_id, visit_id)
-    return json_answer(check_json(checked, language))
+    checked = await check_stored_visit(app_state(request).context, request[CALLER].organization_id, visit_id)
+    return json_response(check_json(checked, language))
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="quotes",
         request=ToldVisitDocument,
         request_contents=_FILE,
-        answers={HTTPStatus.OK: ComparisonDocument},
+        responses={HTTPStatus.OK: ComparisonDocument},
         problems=_REQUEST_PROBLEMS,
         query=_LANGUAGE,
     )
@@ -164,12 +164,12 @@ async def post_what_if(request: web.Request) -> web.Response:
     """Compare what the patient pays by each lawful route, without keeping anything of it."""
     language = _language(request)
     content, supplied = await _read_request(request)
-    context, organization_id = surroundings(request).context, request[CALLER].organization_id
+    context, organization_id = app_state(request).context, request[CALLER].organization_id
     if supplied is None:
         compared = await compare_claim_file(context, organization_id, content)
     else:
         compared = await compare_visit_document(context, organization_id, supplied[0], supplied=supplied[1])
-    return json_answer(compare_json(compared, language))
+    return json_response(compare_json(compared, language))
 
 
 def _language(request: web.Request) -> Language:
@@ -182,7 +182,7 @@ def _language(request: web.Request) -> Language:
 async def _read_request(request: web.Request) -> tuple[bytes, tuple[Mapping[str, object], SuppliedFacts] | None]:
     """The bytes of a claim file, or the visit and facts of a JSON body."""
     require_media_type(request, JSON, *XML)
-    content = await read_body(request, size_max=surroundings(request).limits.visit_size_max)
+    content = await read_body(request, size_max=app_state(request).limits.visit_size_max)
     if request.content_type != JSON:
         return content, None
     fields = Fields(await parse_json(content), "")

@@ -16,11 +16,11 @@ from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.exception import DEFAULT_TERMS, ExceptionState
 from billing.payments.domain.payment import Why
 from billing.payments.service.lists import list_exceptions
-from billing.web.answers import json_answer
-from billing.web.documents import EXACTLY, PageDocument
-from billing.web.operations import Description, described, one_of
+from billing.web.app_state import CALLER, app_state
+from billing.web.operation import Operation, one_of, operation
 from billing.web.pagination import DAY_FILTERS, InvalidQuery, page_document, read_choice, read_page
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.responses import json_response
+from billing.web.schemas import EXACTLY, PageDocument
 
 REASONS = frozenset(reason.value for reason in DEFAULT_TERMS)
 """Every reason that an exception may have."""
@@ -45,10 +45,10 @@ class ExceptionDocument(TypedDict):
     is_overdue: bool
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="exceptions",
-        answers={HTTPStatus.OK: PageDocument[ExceptionDocument]},
+        responses={HTTPStatus.OK: PageDocument[ExceptionDocument]},
         filters={
             "state": one_of("`open` is the default", ExceptionState),
             "reason": one_of("why it was opened", sorted(REASONS)),
@@ -62,7 +62,7 @@ async def get_exceptions(request: web.Request) -> web.Response:
     reason = page.filters.get("reason")
     if reason is not None and reason not in REASONS:
         raise InvalidQuery(f"reason is one of {', '.join(sorted(REASONS))}", field="reason")
-    context = surroundings(request).context
+    context = app_state(request).context
     now = context.clock()
     rows = await list_exceptions(
         context,
@@ -73,7 +73,7 @@ async def get_exceptions(request: web.Request) -> web.Response:
         reason=reason,
         opened_on=(page.first_day, page.last_day),
     )
-    return json_answer(page_document(rows, page, lambda row: _exception(row, now)))
+    return json_response(page_document(rows, page, lambda row: _exception(row, now)))
 
 
 def _exception(row: Mapping[str, Any], now: datetime) -> ExceptionDocument:

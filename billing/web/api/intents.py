@@ -29,14 +29,14 @@ from billing.core.reference_code import purpose_text
 from billing.coverage.domain.explain import Language
 from billing.payments.domain.amount_due import PatientState
 from billing.payments.domain.intent import IntentState
-from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import Body, read_claimed, read_id
-from billing.web.documents import EXACTLY, PageDocument
-from billing.web.idempotency import replay_headers
-from billing.web.operations import Content, Description, described, one_of
+from billing.web.app_state import CALLER, app_state
+from billing.web.client_address import source_address
+from billing.web.idempotency import repeat_headers
+from billing.web.operation import Content, Operation, one_of, operation
 from billing.web.pagination import DAY_FILTERS, page_document, read_choice, read_filter_id, read_page
-from billing.web.sources import source_address
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.request_bodies import Body, read_id, read_idempotent
+from billing.web.responses import isoformat, json_response
+from billing.web.schemas import EXACTLY, PageDocument
 from providers.addresses import safe_redirect
 
 
@@ -133,39 +133,42 @@ class IntentDocument(IntentSummary):
     payments: list[IntentPaymentDocument]
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="intents",
         request=NewIntent,
-        answers={HTTPStatus.CREATED: IntentDocument},
+        responses={HTTPStatus.CREATED: IntentDocument},
         problems=(HTTPStatus.NOT_FOUND,),
         is_creating=True,
     )
 )
 async def post_intent(request: web.Request) -> web.Response:
     """Open an intent and say how it is paid."""
-    around, caller = surroundings(request), request[CALLER]
-    body, claim = await read_claimed(request, NewIntent)
+    app, caller = app_state(request), request[CALLER]
+    body, idempotent_request = await read_idempotent(request, NewIntent)
     intent_id = await open_intent(
-        around.context,
+        app.context,
         caller.organization_id,
         account_name=body.account,
         invoice_ids=[InvoiceId(read_id(invoice_id, field="invoice_ids")) for invoice_id in body.invoice_ids],
         amount=None if body.amount is None else dong(body.amount),
         actor=caller.actor,
-        claim=claim,
+        claim=idempotent_request,
         payer_address=source_address(request),
     )
-    row = await find_intent(around.context, caller.organization_id, intent_id)
-    return json_answer(
-        _intent(request, row), status=HTTPStatus.CREATED, location=_address(intent_id), headers=replay_headers(claim)
+    row = await find_intent(app.context, caller.organization_id, intent_id)
+    return json_response(
+        _intent(request, row),
+        status=HTTPStatus.CREATED,
+        location=_address(intent_id),
+        headers=repeat_headers(idempotent_request),
     )
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="intents",
-        answers={HTTPStatus.OK: PageDocument[IntentSummary]},
+        responses={HTTPStatus.OK: PageDocument[IntentSummary]},
         filters={
             "invoice_id": "collects for this invoice",
             "ma_lk": "collects for visits of this MA_LK",
@@ -179,7 +182,7 @@ async def get_intents(request: web.Request) -> web.Response:
     """List intents, the newest first, without how they are paid."""
     page = read_page(request, filters=("invoice_id", "ma_lk", "reference_code", "state", *DAY_FILTERS))
     rows = await list_intents(
-        surroundings(request).context,
+        app_state(request).context,
         request[CALLER].organization_id,
         page.slice,
         invoice_id=read_filter_id(page, "invoice_id"),
@@ -187,34 +190,34 @@ async def get_intents(request: web.Request) -> web.Response:
         reference_code=page.filters.get("reference_code"),
         state=read_choice(page, "state", IntentState),
     )
-    return json_answer(page_document(rows, page, _summary))
+    return json_response(page_document(rows, page, _summary))
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="intents",
-        answers={HTTPStatus.OK: IntentDocument},
+        responses={HTTPStatus.OK: IntentDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     )
 )
 async def post_cancellation(request: web.Request) -> web.Response:
     """Stop asking for an intent's money; what comes under its code all the same is booked."""
-    around, caller = surroundings(request), request[CALLER]
+    app, caller = app_state(request), request[CALLER]
     intent_id = IntentId(read_id(request.match_info["id"], field="intent_id"))
-    await cancel_intent(around.context, caller.organization_id, intent_id, actor=caller.actor)
-    return json_answer(_intent(request, await find_intent(around.context, caller.organization_id, intent_id)))
+    await cancel_intent(app.context, caller.organization_id, intent_id, actor=caller.actor)
+    return json_response(_intent(request, await find_intent(app.context, caller.organization_id, intent_id)))
 
 
-@described(Description(tag="intents", answers={HTTPStatus.OK: IntentDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+@operation(Operation(tag="intents", responses={HTTPStatus.OK: IntentDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_intent(request: web.Request) -> web.Response:
     """One intent as it stands now."""
-    return json_answer(_intent(request, await _find(request)))
+    return json_response(_intent(request, await _find(request)))
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="intents",
-        answers={HTTPStatus.OK: Content(media_type="image/svg+xml", description="The code as a picture")},
+        responses={HTTPStatus.OK: Content(media_type="image/svg+xml", description="The code as a picture")},
         problems=(HTTPStatus.NOT_FOUND,),
     )
 )
@@ -232,7 +235,7 @@ async def get_intent_qr(request: web.Request) -> web.Response:
 
 async def _find(request: web.Request) -> Mapping[str, Any]:
     intent_id = IntentId(read_id(request.match_info["id"], field="intent_id"))
-    return await find_intent(surroundings(request).context, request[CALLER].organization_id, intent_id)
+    return await find_intent(app_state(request).context, request[CALLER].organization_id, intent_id)
 
 
 def _address(intent_id: IntentId) -> str:
@@ -258,7 +261,7 @@ def _advice(row: Mapping[str, Any]) -> AdviceDocument | None:
 def _pay_url(request: web.Request, token: str | None) -> str | None:
     if token is None:
         return None
-    return surroundings(request).context.public_base_url + pay_path(request[CALLER].organization_id, token)
+    return app_state(request).context.public_base_url + pay_path(request[CALLER].organization_id, token)
 
 
 def _state_words(row: Mapping[str, Any]) -> StateWordsDocument:
@@ -283,7 +286,7 @@ def _summary(row: Mapping[str, Any]) -> IntentSummary:
         "received": row["received"],
         "remaining": due_of(row).asked,
         "created_at": row["created_at"].isoformat(),
-        "expires_at": moment_text(row["expires_at"]),
+        "expires_at": isoformat(row["expires_at"]),
     }
 
 
@@ -297,7 +300,7 @@ def _instruction(request: web.Request, row: Mapping[str, Any]) -> InstructionDoc
         "redirect_url": safe_redirect(told["redirect_url"], allow_http=True),
         "form_fields": [{"name": name, "value": value} for name, value in told.get("form_fields") or ()],
         "bank_bin": told["bank_bin"],
-        "bank_name": surroundings(request).context.bank_names.get(told["bank_bin"], ""),
+        "bank_name": app_state(request).context.bank_names.get(told["bank_bin"], ""),
         "account_number": told["account_number"],
         "account_holder": told["account_holder"],
         "transfer_text": _transfer_text(row),

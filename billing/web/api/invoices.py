@@ -18,14 +18,14 @@ from billing.coverage.domain.price_result import Reason
 from billing.invoices.domain.invoice import InvoiceState
 from billing.invoices.service.issue import find_invoice, issue_invoice
 from billing.invoices.service.lists import list_invoices
-from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import Body, read_claimed, read_id
-from billing.web.documents import EXACTLY, PageDocument, SharesDocument
-from billing.web.explaining import reason_document, shares_document, steps_document
-from billing.web.idempotency import replay_headers
-from billing.web.operations import Description, described, one_of
+from billing.web.app_state import CALLER, app_state
+from billing.web.idempotency import repeat_headers
+from billing.web.operation import Operation, one_of, operation
 from billing.web.pagination import DAY_FILTERS, page_document, read_choice, read_filter_id, read_page
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.price_documents import reason_document, shares_document, steps_document
+from billing.web.request_bodies import Body, read_id, read_idempotent
+from billing.web.responses import isoformat, json_response
+from billing.web.schemas import EXACTLY, PageDocument, SharesDocument
 
 
 class NewInvoice(Body):
@@ -60,34 +60,36 @@ class InvoiceDocument(InvoiceSummary):
     lines: list[dict[str, Any]]
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="invoices",
         request=NewInvoice,
-        answers={HTTPStatus.CREATED: InvoiceDocument},
+        responses={HTTPStatus.CREATED: InvoiceDocument},
         problems=(HTTPStatus.NOT_FOUND,),
         is_creating=True,
     )
 )
 async def post_invoice(request: web.Request) -> web.Response:
     """Issue what a visit has cost so far and is on no invoice yet."""
-    around, caller = surroundings(request), request[CALLER]
-    body, claim = await read_claimed(request, NewInvoice)
+    app, caller = app_state(request), request[CALLER]
+    body, idempotent_request = await read_idempotent(request, NewInvoice)
     visit_id = VisitId(read_id(body.visit_id, field="visit_id"))
-    invoice_id = await issue_invoice(around.context, caller.organization_id, visit_id, actor=caller.actor, claim=claim)
-    row = await find_invoice(around.context, caller.organization_id, invoice_id)
-    return json_answer(
+    invoice_id = await issue_invoice(
+        app.context, caller.organization_id, visit_id, actor=caller.actor, claim=idempotent_request
+    )
+    row = await find_invoice(app.context, caller.organization_id, invoice_id)
+    return json_response(
         _invoice(row),
         status=HTTPStatus.CREATED,
         location=f"/v1/invoices/{invoice_id}",
-        headers=replay_headers(claim),
+        headers=repeat_headers(idempotent_request),
     )
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="invoices",
-        answers={HTTPStatus.OK: PageDocument[InvoiceSummary]},
+        responses={HTTPStatus.OK: PageDocument[InvoiceSummary]},
         filters={
             "visit_id": "was issued for this visit",
             "ma_lk": "was issued for visits of this MA_LK",
@@ -101,7 +103,7 @@ async def get_invoices(request: web.Request) -> web.Response:
     """List invoices, the newest first, without their lines."""
     page = read_page(request, filters=("visit_id", "ma_lk", "number", "state", *DAY_FILTERS))
     rows = await list_invoices(
-        surroundings(request).context,
+        app_state(request).context,
         request[CALLER].organization_id,
         page.slice,
         visit_id=read_filter_id(page, "visit_id"),
@@ -109,15 +111,15 @@ async def get_invoices(request: web.Request) -> web.Response:
         number=page.filters.get("number"),
         state=read_choice(page, "state", InvoiceState),
     )
-    return json_answer(page_document(rows, page, _summary))
+    return json_response(page_document(rows, page, _summary))
 
 
-@described(Description(tag="invoices", answers={HTTPStatus.OK: InvoiceDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+@operation(Operation(tag="invoices", responses={HTTPStatus.OK: InvoiceDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_invoice(request: web.Request) -> web.Response:
     """One invoice as it stands now."""
-    around, caller = surroundings(request), request[CALLER]
+    app, caller = app_state(request), request[CALLER]
     invoice_id = InvoiceId(read_id(request.match_info["id"], field="invoice_id"))
-    return json_answer(_invoice(await find_invoice(around.context, caller.organization_id, invoice_id)))
+    return json_response(_invoice(await find_invoice(app.context, caller.organization_id, invoice_id)))
 
 
 def _invoice(row: Mapping[str, Any]) -> InvoiceDocument:
@@ -145,7 +147,7 @@ def _summary(row: Mapping[str, Any]) -> InvoiceSummary:
         "ma_lk": row["ma_lk"],
         "state": row["state"],
         "version": row["version"],
-        "issued_at": moment_text(row["issued_at"]),
+        "issued_at": isoformat(row["issued_at"]),
         "shares": shares_document(row["shares"]),
         "guarantor": row["guarantor"],
         "corrections": row["corrections"],

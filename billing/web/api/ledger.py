@@ -17,12 +17,12 @@ from billing.core.ids import EntryId
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
 from billing.ledger.domain.balances import AccountBalance, EntryLines, PostingLine
 from billing.ledger.service.balances import find_entry, list_entries, read_balances
-from billing.web.answers import json_answer
-from billing.web.bodies import read_id
-from billing.web.documents import EXACTLY, PageDocument, words
-from billing.web.operations import Description, described
+from billing.web.app_state import CALLER, app_state
+from billing.web.operation import Operation, operation
 from billing.web.pagination import read_day, read_page, read_query, write_cursor
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.request_bodies import read_id
+from billing.web.responses import json_response
+from billing.web.schemas import EXACTLY, PageDocument, words
 
 
 @with_config(EXACTLY)
@@ -86,37 +86,37 @@ class EntryDocument(TypedDict):
     postings: list[PostingDocument]
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="ledger",
-        answers={HTTPStatus.OK: BalancesDocument},
+        responses={HTTPStatus.OK: BalancesDocument},
         query={"on": "the day whose end is meant, as 2026-11-22; without it, now"},
     )
 )
 async def get_balances(request: web.Request) -> web.Response:
     """Read the trial balance."""
     on = read_day(read_query(request, ("on",)), "on")
-    balances = await read_balances(surroundings(request).context, request[CALLER].organization_id, on=on)
+    balances = await read_balances(app_state(request).context, request[CALLER].organization_id, on=on)
     document: BalancesDocument = {
         "on": None if on is None else on.isoformat(),
         "accounts": [_balance(balance) for balance in balances],
         "debit": sum(balance.debit for balance in balances),
         "credit": sum(balance.credit for balance in balances),
     }
-    return json_answer(document)
+    return json_response(document)
 
 
-@described(Description(tag="ledger", answers={HTTPStatus.OK: PageDocument[EntryDocument]}, filters={}))
+@operation(Operation(tag="ledger", responses={HTTPStatus.OK: PageDocument[EntryDocument]}, filters={}))
 async def get_entries(request: web.Request) -> web.Response:
     """List journal entries with their postings, the newest first."""
     page = read_page(request)
     found = await list_entries(
-        surroundings(request).context,
+        app_state(request).context,
         request[CALLER].organization_id,
         after=None if page.after is None else EntryId(page.after),
         limit=page.limit,
     )
-    return json_answer(
+    return json_response(
         {
             "items": [_entry(entry) for entry in found.rows],
             "next_cursor": None if found.next is None else write_cursor(found.next),
@@ -124,12 +124,12 @@ async def get_entries(request: web.Request) -> web.Response:
     )
 
 
-@described(Description(tag="ledger", answers={HTTPStatus.OK: EntryDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+@operation(Operation(tag="ledger", responses={HTTPStatus.OK: EntryDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_entry(request: web.Request) -> web.Response:
     """Read one journal entry."""
     entry_id = EntryId(read_id(request.match_info["id"], field="entry_id"))
-    return json_answer(
-        _entry(await find_entry(surroundings(request).context, request[CALLER].organization_id, entry_id))
+    return json_response(
+        _entry(await find_entry(app_state(request).context, request[CALLER].organization_id, entry_id))
     )
 
 

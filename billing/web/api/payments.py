@@ -15,12 +15,12 @@ from typing_extensions import TypedDict
 from billing.core.ids import PaymentId
 from billing.payments.domain.payment import Place
 from billing.payments.service.lists import find_payment, list_payments
-from billing.web.answers import json_answer
-from billing.web.bodies import read_id
-from billing.web.documents import EXACTLY, PageDocument, words
-from billing.web.operations import Description, described
+from billing.web.app_state import CALLER, app_state
+from billing.web.operation import Operation, operation
 from billing.web.pagination import DAY_FILTERS, page_document, read_filter_id, read_page
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.request_bodies import read_id
+from billing.web.responses import json_response
+from billing.web.schemas import EXACTLY, PageDocument, words
 
 
 @with_config(EXACTLY)
@@ -69,10 +69,10 @@ class PaymentDocument(PaymentSummary):
     allocations: list[AllocationDocument]
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="payments",
-        answers={HTTPStatus.OK: PageDocument[PaymentSummary]},
+        responses={HTTPStatus.OK: PageDocument[PaymentSummary]},
         filters={
             "intent_id": "came under this intent's code",
             "invoice_id": "was ever allocated to this invoice",
@@ -85,23 +85,23 @@ async def get_payments(request: web.Request) -> web.Response:
     """List payments, the newest first."""
     page = read_page(request, filters=("intent_id", "invoice_id", "ma_lk", *DAY_FILTERS))
     rows = await list_payments(
-        surroundings(request).context,
+        app_state(request).context,
         request[CALLER].organization_id,
         page.slice,
         intent_id=read_filter_id(page, "intent_id"),
         invoice_id=read_filter_id(page, "invoice_id"),
         ma_lk=page.filters.get("ma_lk"),
     )
-    return json_answer(page_document(rows, page, _summary))
+    return json_response(page_document(rows, page, _summary))
 
 
-@described(Description(tag="payments", answers={HTTPStatus.OK: PaymentDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+@operation(Operation(tag="payments", responses={HTTPStatus.OK: PaymentDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_payment(request: web.Request) -> web.Response:
     """Read one payment as it stands now."""
     payment_id = PaymentId(read_id(request.match_info["id"], field="payment_id"))
-    row = await find_payment(surroundings(request).context, request[CALLER].organization_id, payment_id)
+    row = await find_payment(app_state(request).context, request[CALLER].organization_id, payment_id)
     document: PaymentDocument = {**_summary(row), "allocations": row["allocations"]}
-    return json_answer(document)
+    return json_response(document)
 
 
 def _summary(row: Mapping[str, Any]) -> PaymentSummary:

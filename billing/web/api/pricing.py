@@ -25,13 +25,13 @@ from billing.coverage.service.pricing_settings import (
     list_pricings,
     propose_pricing,
 )
-from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import Body, read_claimed, read_day, read_id
-from billing.web.documents import EXACTLY, PageDocument
-from billing.web.idempotency import replay_headers
-from billing.web.operations import Description, described
+from billing.web.app_state import CALLER, app_state
+from billing.web.idempotency import repeat_headers
+from billing.web.operation import Operation, operation
 from billing.web.pagination import page_document, read_filter_id, read_page
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.request_bodies import Body, read_day, read_id, read_idempotent
+from billing.web.responses import isoformat, json_response
+from billing.web.schemas import EXACTLY, PageDocument
 
 
 class NewPricing(Body):
@@ -81,44 +81,44 @@ class PriceDifferenceDocument(TypedDict):
     recorded_at: str
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="pricing",
         request=NewPricing,
-        answers={HTTPStatus.CREATED: PricingDocument},
+        responses={HTTPStatus.CREATED: PricingDocument},
         problems=(HTTPStatus.NOT_FOUND,),
         is_creating=True,
     )
 )
 async def post_pricing(request: web.Request) -> web.Response:
     """Propose whose amounts a facility collects; another person must approve it."""
-    around, caller = surroundings(request), request[CALLER]
-    body, claim = await read_claimed(request, NewPricing)
+    app, caller = app_state(request), request[CALLER]
+    body, idempotent_request = await read_idempotent(request, NewPricing)
     setting = FacilityPricing(
         authority=PricingAuthority(body.authority), price_day=PriceDay(body.price_day), vendor=body.vendor
     )
     pricing_id = await propose_pricing(
-        around.context,
+        app.context,
         caller.organization_id,
         facility_code=body.facility,
         valid_from=read_day(body.valid_from, field="valid_from"),
         setting=setting,
         actor=caller.actor,
-        claim=claim,
+        claim=idempotent_request,
     )
-    row = await find_pricing(around.context, caller.organization_id, pricing_id)
-    return json_answer(
+    row = await find_pricing(app.context, caller.organization_id, pricing_id)
+    return json_response(
         _pricing(row),
         status=HTTPStatus.CREATED,
         location=f"/v1/facility-pricing/{pricing_id}",
-        headers=replay_headers(claim),
+        headers=repeat_headers(idempotent_request),
     )
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="pricing",
-        answers={HTTPStatus.OK: PageDocument[PricingDocument]},
+        responses={HTTPStatus.OK: PageDocument[PricingDocument]},
         filters={"facility": "the facility's MA_CSKCB"},
     )
 )
@@ -126,38 +126,38 @@ async def get_pricings(request: web.Request) -> web.Response:
     """List settings and proposals, the newest first."""
     page = read_page(request, filters=("facility",))
     rows = await list_pricings(
-        surroundings(request).context,
+        app_state(request).context,
         request[CALLER].organization_id,
         after=page.after,
         limit=page.limit + 1,
         facility_code=page.filters.get("facility"),
     )
-    return json_answer(page_document(rows, page, _pricing))
+    return json_response(page_document(rows, page, _pricing))
 
 
-@described(Description(tag="pricing", answers={HTTPStatus.OK: PricingDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+@operation(Operation(tag="pricing", responses={HTTPStatus.OK: PricingDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_pricing(request: web.Request) -> web.Response:
     """One setting as it stands now."""
     return await _answer(request, _id(request))
 
 
-@described(
-    Description(
-        tag="pricing", answers={HTTPStatus.OK: PricingDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+@operation(
+    Operation(
+        tag="pricing", responses={HTTPStatus.OK: PricingDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
     )
 )
 async def post_pricing_approval(request: web.Request) -> web.Response:
     """Agree with a setting as another person than the one who proposed it."""
     caller, pricing_id = request[CALLER], _id(request)
-    context = surroundings(request).context
+    context = app_state(request).context
     await approve_proposed_pricing(context, caller.organization_id, pricing_id, actor=caller.actor)
     return await _answer(request, pricing_id)
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="pricing",
-        answers={HTTPStatus.OK: PageDocument[PriceDifferenceDocument]},
+        responses={HTTPStatus.OK: PageDocument[PriceDifferenceDocument]},
         filters={
             "invoice_id": "was found on this invoice",
             "visit_id": "is of this visit",
@@ -170,7 +170,7 @@ async def get_price_differences(request: web.Request) -> web.Response:
     """List where what was collected for the hospital's system differs from ours, the newest first."""
     page = read_page(request, filters=("invoice_id", "visit_id", "field", "vendor"))
     rows = await list_differences(
-        surroundings(request).context,
+        app_state(request).context,
         request[CALLER].organization_id,
         after=page.after,
         limit=page.limit + 1,
@@ -179,7 +179,7 @@ async def get_price_differences(request: web.Request) -> web.Response:
         field=page.filters.get("field"),
         vendor=page.filters.get("vendor"),
     )
-    return json_answer(page_document(rows, page, _difference))
+    return json_response(page_document(rows, page, _difference))
 
 
 def _id(request: web.Request) -> UUID:
@@ -187,8 +187,8 @@ def _id(request: web.Request) -> UUID:
 
 
 async def _answer(request: web.Request, pricing_id: UUID) -> web.Response:
-    row = await find_pricing(surroundings(request).context, request[CALLER].organization_id, pricing_id)
-    return json_answer(_pricing(row))
+    row = await find_pricing(app_state(request).context, request[CALLER].organization_id, pricing_id)
+    return json_response(_pricing(row))
 
 
 def _pricing(row: Mapping[str, Any]) -> PricingDocument:
@@ -202,7 +202,7 @@ def _pricing(row: Mapping[str, Any]) -> PricingDocument:
         "proposed_by": row["proposed_by"],
         "proposed_at": row["proposed_at"].isoformat(),
         "approved_by": row["approved_by"],
-        "approved_at": moment_text(row["approved_at"]),
+        "approved_at": isoformat(row["approved_at"]),
     }
 
 

@@ -10,10 +10,10 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from billing.coverage.domain.explain import NOTE, Rule, all_rules
-from billing.web.answers import json_answer
-from billing.web.documents import EXACTLY
-from billing.web.explaining import by_language
-from billing.web.operations import Description, described
+from billing.web.operation import Operation, operation
+from billing.web.price_documents import by_language
+from billing.web.responses import json_response
+from billing.web.schemas import EXACTLY
 
 
 @with_config(EXACTLY)
@@ -37,10 +37,10 @@ class RulesDocument(TypedDict):
     items: list[RuleDocument]
 
 
-@described(Description(tag="rules", answers={HTTPStatus.OK: RulesDocument}))
+@operation(Operation(tag="rules", responses={HTTPStatus.OK: RulesDocument}))
 async def get_rules(_request: web.Request) -> web.Response:
     """List the rules with title, citation, status, period and what proves them."""
-    return json_answer({"items": [_rule(rule) for _, rule in sorted(all_rules().items())]})
+    return json_response({"items": [_rule(rule) for _, rule in sorted(all_rules().items())]})
 
 
 def _rule(rule: Rule) -> RuleDocument:

@@ -21,12 +21,12 @@ from billing.core.ids import EntryId
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
 from billing.ledger.domain.balances import StatementLine, StatementPlace
 from billing.ledger.service.balances import read_statement_of_account
-from billing.web.answers import json_answer
 from billing.web.api.ledger import AccountDocument
-from billing.web.documents import EXACTLY, words
-from billing.web.operations import Description, Parameter, described, one_of
+from billing.web.app_state import CALLER, app_state
+from billing.web.operation import Operation, Parameter, one_of, operation
 from billing.web.pagination import InvalidQuery, read_day, read_limit, read_query
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.responses import json_response
+from billing.web.schemas import EXACTLY, words
 
 _PLACE = struct.Struct(">I16sI")  # the day as a count of days, the entry, the line
 
@@ -64,10 +64,10 @@ class StatementDocument(TypedDict):
     next_cursor: str | None
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="ledger",
-        answers={HTTPStatus.OK: StatementDocument},
+        responses={HTTPStatus.OK: StatementDocument},
         filters={
             "subject": "which account of the role, as told in the balances; none for most roles",
             "first_day": Parameter(
@@ -81,7 +81,7 @@ class StatementDocument(TypedDict):
 )
 async def get_statement(request: web.Request) -> web.Response:
     """Read the statement of an account over accounting dates, both ends included, in order."""
-    context = surroundings(request).context
+    context = app_state(request).context
     query = read_query(request, ("subject", "first_day", "last_day", "cursor", "limit"))
     last_day = read_day(query, "last_day") or business_date(context.clock())
     cursor = query.get("cursor")
@@ -107,7 +107,7 @@ async def get_statement(request: web.Request) -> web.Response:
         "lines": [_line(line) for line in statement.lines],
         "next_cursor": None if statement.next is None else _write_place(statement.next),
     }
-    return json_answer(document)
+    return json_response(document)
 
 
 def _read_role(text: str) -> AccountRole:

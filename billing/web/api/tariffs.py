@@ -32,13 +32,13 @@ from billing.tariffs.service.price_lists import (
     list_changes,
     list_tariffs,
 )
-from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import InvalidBody, read_body, read_id, require_media_type
-from billing.web.documents import EXACTLY, PageDocument, words
-from billing.web.idempotency import claim_of, replay_headers, require_key
-from billing.web.operations import Content, Description, described, one_of
+from billing.web.app_state import CALLER, app_state
+from billing.web.idempotency import read_idempotent_request, repeat_headers, require_key
+from billing.web.operation import Content, Operation, one_of, operation
 from billing.web.pagination import InvalidQuery, page_document, read_choice, read_day, read_page, read_query
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.request_bodies import InvalidBody, read_body, read_id, require_media_type
+from billing.web.responses import isoformat, json_response
+from billing.web.schemas import EXACTLY, PageDocument, words
 
 CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -109,14 +109,14 @@ class ChangesDocument(TypedDict):
     changes: list[PriceChangeDocument]
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="tariffs",
         request_contents=(
             Content(media_type=CSV, description="UTF-8, commas or semicolons"),
             Content(media_type=XLSX, description="A workbook"),
         ),
-        answers={HTTPStatus.CREATED: TariffDocument},
+        responses={HTTPStatus.CREATED: TariffDocument},
         problems=(HTTPStatus.NOT_FOUND,),
         query=_TERMS,
         is_creating=True,
@@ -126,11 +126,11 @@ async def post_tariff(request: web.Request) -> web.Response:
     """Keep a price list as a draft, whole or not at all; it counts for nothing until two persons made it effective."""
     key = require_key(request)
     require_media_type(request, CSV, XLSX)
-    around, caller = surroundings(request), request[CALLER]
+    app, caller = app_state(request), request[CALLER]
     terms, mark, sheet = _read_terms(request)
-    content = await read_body(request, size_max=around.limits.visit_size_max)
+    content = await read_body(request, size_max=app.limits.visit_size_max)
     # The terms stand in the query, and another day is another request.
-    claim = claim_of(request, key, request.query_string.encode() + b"\n" + content)
+    idempotent_request = read_idempotent_request(request, key, request.query_string.encode() + b"\n" + content)
     read: ReadPriceList = await asyncio.to_thread(
         lambda: read_price_list(
             content, format=_FORMATS[request.content_type], valid_from=terms.valid_from, mark=mark, sheet=sheet
@@ -139,21 +139,21 @@ async def post_tariff(request: web.Request) -> web.Response:
     if read.faults:
         raise PriceListFaulty(read.faults)
     tariff_id = await import_tariff(
-        around.context, caller.organization_id, terms, read.prices, actor=caller.actor, claim=claim
+        app.context, caller.organization_id, terms, read.prices, actor=caller.actor, claim=idempotent_request
     )
-    row = await find_tariff(around.context, caller.organization_id, tariff_id)
-    return json_answer(
+    row = await find_tariff(app.context, caller.organization_id, tariff_id)
+    return json_response(
         _tariff(row),
         status=HTTPStatus.CREATED,
         location=f"/v1/tariffs/{tariff_id}",
-        headers=replay_headers(claim),
+        headers=repeat_headers(idempotent_request),
     )
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="tariffs",
-        answers={HTTPStatus.OK: PageDocument[TariffDocument]},
+        responses={HTTPStatus.OK: PageDocument[TariffDocument]},
         filters={"state": one_of("its state", TariffState)},
     )
 )
@@ -161,27 +161,27 @@ async def get_tariffs(request: web.Request) -> web.Response:
     """List price lists, the newest first, without their rows."""
     page = read_page(request, filters=("state",))
     rows = await list_tariffs(
-        surroundings(request).context,
+        app_state(request).context,
         request[CALLER].organization_id,
         after=page.after,
         limit=page.limit + 1,
         state=read_choice(page, "state", TariffState),
     )
-    return json_answer(page_document(rows, page, _tariff))
+    return json_response(page_document(rows, page, _tariff))
 
 
-@described(Description(tag="tariffs", answers={HTTPStatus.OK: TariffDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+@operation(Operation(tag="tariffs", responses={HTTPStatus.OK: TariffDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_tariff(request: web.Request) -> web.Response:
     """One price list as it stands now, without its rows."""
     return await _answer(request, _id(request))
 
 
-@described(Description(tag="tariffs", answers={HTTPStatus.OK: ChangesDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+@operation(Operation(tag="tariffs", responses={HTTPStatus.OK: ChangesDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_tariff_changes(request: web.Request) -> web.Response:
     """What a list changes against the one it takes the place of."""
-    found = await list_changes(surroundings(request).context, request[CALLER].organization_id, _id(request))
+    found = await list_changes(app_state(request).context, request[CALLER].organization_id, _id(request))
     counts = Counter(kind for kind, _ in {(each.kind, each.code) for each in found})
-    return json_answer(
+    return json_response(
         {
             **{kind.value: counts[kind] for kind in ChangeKind},
             "is_whole": len(found) <= _CHANGES_MAX,
@@ -200,22 +200,22 @@ async def get_tariff_changes(request: web.Request) -> web.Response:
     )
 
 
-@described(
-    Description(
-        tag="tariffs", answers={HTTPStatus.OK: TariffDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+@operation(
+    Operation(
+        tag="tariffs", responses={HTTPStatus.OK: TariffDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
     )
 )
 async def post_tariff_approval(request: web.Request) -> web.Response:
     """Agree with a draft as another person than the one who drafted it."""
     caller, tariff_id = request[CALLER], _id(request)
-    await approve_tariff(surroundings(request).context, caller.organization_id, tariff_id, actor=caller.actor)
+    await approve_tariff(app_state(request).context, caller.organization_id, tariff_id, actor=caller.actor)
     return await _answer(request, tariff_id)
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="tariffs",
-        answers={HTTPStatus.OK: TariffDocument},
+        responses={HTTPStatus.OK: TariffDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
         query={"replaces": "the effective list of the same facility and first day whose place it takes"},
     )
@@ -225,7 +225,7 @@ async def post_tariff_activation(request: web.Request) -> web.Response:
     caller, tariff_id = request[CALLER], _id(request)
     replaces = read_query(request, ("replaces",)).get("replaces")
     await activate_tariff(
-        surroundings(request).context,
+        app_state(request).context,
         caller.organization_id,
         tariff_id,
         actor=caller.actor,
@@ -234,15 +234,15 @@ async def post_tariff_activation(request: web.Request) -> web.Response:
     return await _answer(request, tariff_id)
 
 
-@described(
-    Description(
-        tag="tariffs", answers={HTTPStatus.OK: TariffDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+@operation(
+    Operation(
+        tag="tariffs", responses={HTTPStatus.OK: TariffDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
     )
 )
 async def post_tariff_discard(request: web.Request) -> web.Response:
     """Give up a list that is not effective."""
     caller, tariff_id = request[CALLER], _id(request)
-    await discard_tariff(surroundings(request).context, caller.organization_id, tariff_id, actor=caller.actor)
+    await discard_tariff(app_state(request).context, caller.organization_id, tariff_id, actor=caller.actor)
     return await _answer(request, tariff_id)
 
 
@@ -268,8 +268,8 @@ def _id(request: web.Request) -> TariffId:
 
 
 async def _answer(request: web.Request, tariff_id: TariffId) -> web.Response:
-    row = await find_tariff(surroundings(request).context, request[CALLER].organization_id, tariff_id)
-    return json_answer(_tariff(row))
+    row = await find_tariff(app_state(request).context, request[CALLER].organization_id, tariff_id)
+    return json_response(_tariff(row))
 
 
 def _tariff(row: Mapping[str, Any]) -> TariffDocument:
@@ -285,7 +285,7 @@ def _tariff(row: Mapping[str, Any]) -> TariffDocument:
         "drafted_by": row["drafted_by"],
         "drafted_at": row["drafted_at"].isoformat(),
         "approved_by": row["approved_by"],
-        "approved_at": moment_text(row["approved_at"]),
+        "approved_at": isoformat(row["approved_at"]),
         "activated_by": row["activated_by"],
-        "activated_at": moment_text(row["activated_at"]),
+        "activated_at": isoformat(row["activated_at"]),
     }

@@ -20,14 +20,14 @@ from billing.visit_accounts.service.record_visits import TakenVisit, find_priced
 from billing.visits.domain.finding import Finding
 from billing.visits.formats.visit_schema import VISIT_SCHEMA
 from billing.visits.service.lists import VisitState, list_visits
-from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import JSON, parse_json, read_body, read_id, require_media_type
-from billing.web.documents import EXACTLY, FindingDocument, PageDocument, PriceDocument
-from billing.web.explaining import price_document
-from billing.web.idempotency import claim_of, replay_headers, require_key
-from billing.web.operations import Content, Description, described, one_of
+from billing.web.app_state import CALLER, app_state
+from billing.web.idempotency import read_idempotent_request, repeat_headers, require_key
+from billing.web.operation import Content, Operation, one_of, operation
 from billing.web.pagination import DAY_FILTERS, page_document, read_choice, read_page
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.price_documents import price_document
+from billing.web.request_bodies import JSON, parse_json, read_body, read_id, require_media_type
+from billing.web.responses import isoformat, json_response
+from billing.web.schemas import EXACTLY, FindingDocument, PageDocument, PriceDocument
 
 XML = ("application/xml", "text/xml")
 
@@ -78,12 +78,12 @@ class VisitSummary(TypedDict):
     created_at: str
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="visits",
         request=VISIT_SCHEMA,
         request_contents=(Content(media_type=XML[0], description="A claim file (XML 130)"),),
-        answers={HTTPStatus.CREATED: TakenDocument, HTTPStatus.OK: TakenDocument},
+        responses={HTTPStatus.CREATED: TakenDocument, HTTPStatus.OK: TakenDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
         is_creating=True,
     )
@@ -92,36 +92,38 @@ async def post_visit(request: web.Request) -> web.Response:
     """Take in every visit of the body: 201 with what was found where anything was new, 200 where nothing was."""
     key = require_key(request)
     require_media_type(request, JSON, *XML)
-    around, caller = surroundings(request), request[CALLER]
-    content = await read_body(request, size_max=around.limits.visit_size_max)
-    claim = claim_of(request, key, content)
-    context, organization_id = around.context, caller.organization_id
+    app, caller = app_state(request), request[CALLER]
+    content = await read_body(request, size_max=app.limits.visit_size_max)
+    idempotent_request = read_idempotent_request(request, key, content)
+    context, organization_id = app.context, caller.organization_id
     findings: Sequence[Finding] = ()
     if request.content_type == JSON:
         document = await parse_json(content)
-        one = await take_visit(context, organization_id, document, actor=caller.actor, claim=claim)
+        one = await take_visit(context, organization_id, document, actor=caller.actor, claim=idempotent_request)
         taken: Sequence[TakenVisit] = () if one is None else (one,)
     else:
-        file = await take_claim_file(context, organization_id, content, actor=caller.actor, claim=claim)
+        file = await take_claim_file(context, organization_id, content, actor=caller.actor, claim=idempotent_request)
         taken, findings = file.visits, file.findings
-    if claim.earlier is None:
+    if idempotent_request.earlier is None:
         is_new = any(visit.is_new_version for visit in taken)
         visits = [_taken(visit) for visit in taken]
     else:
-        is_new = claim.earlier.is_new
-        visits = [await _known(context, organization_id, VisitId(subject)) for subject in claim.earlier.subjects]
-    return json_answer(
+        is_new = idempotent_request.earlier.is_new
+        visits = [
+            await _known(context, organization_id, VisitId(subject)) for subject in idempotent_request.earlier.subjects
+        ]
+    return json_response(
         {"visits": visits, "findings": [write_finding(finding) for finding in findings]},
         status=HTTPStatus.CREATED if is_new else HTTPStatus.OK,
         location=_address(visits[0]["id"]) if len(visits) == 1 else None,
-        headers=replay_headers(claim),
+        headers=repeat_headers(idempotent_request),
     )
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="visits",
-        answers={HTTPStatus.OK: PageDocument[VisitSummary]},
+        responses={HTTPStatus.OK: PageDocument[VisitSummary]},
         filters={
             "ma_lk": "the facility's MA_LK",
             "state": one_of("the visit as its newest version states it", VisitState),
@@ -133,22 +135,22 @@ async def get_visits(request: web.Request) -> web.Response:
     """List visits, the newest first."""
     page = read_page(request, filters=("ma_lk", "state", *DAY_FILTERS))
     rows = await list_visits(
-        surroundings(request).context,
+        app_state(request).context,
         request[CALLER].organization_id,
         page.slice,
         ma_lk=page.filters.get("ma_lk"),
         state=read_choice(page, "state", VisitState),
     )
-    return json_answer(page_document(rows, page, _summary))
+    return json_response(page_document(rows, page, _summary))
 
 
-@described(Description(tag="visits", answers={HTTPStatus.OK: VisitDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+@operation(Operation(tag="visits", responses={HTTPStatus.OK: VisitDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_visit(request: web.Request) -> web.Response:
     """One visit in its newest version: what was told of it, what was found, and what it costs today."""
-    around, caller = surroundings(request), request[CALLER]
+    app, caller = app_state(request), request[CALLER]
     visit_id = VisitId(read_id(request.match_info["id"], field="visit_id"))
-    visit = await find_priced_visit(around.context, caller.organization_id, visit_id)
-    return json_answer(
+    visit = await find_priced_visit(app.context, caller.organization_id, visit_id)
+    return json_response(
         {
             "id": str(visit.id),
             "ma_lk": visit.ma_lk,
@@ -181,7 +183,7 @@ def _summary(row: Mapping[str, Any]) -> VisitSummary:
         "facility": row["facility_code"],
         "version": row["version"],
         "admitted_at": row["admitted_at"].isoformat(),
-        "discharged_at": moment_text(row["discharged_at"]),
+        "discharged_at": isoformat(row["discharged_at"]),
         "created_at": row["created_at"].isoformat(),
     }
 

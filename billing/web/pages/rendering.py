@@ -19,7 +19,9 @@ PAGE_POLICY = (
 _ORIGIN = re.compile(r"https://([0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
-def html_answer(template: str, *, status: HTTPStatus = HTTPStatus.OK, form_to: str = "", **values: Any) -> web.Response:
+def html_response(
+    template: str, *, status: HTTPStatus = HTTPStatus.OK, form_to: str = "", **values: Any
+) -> web.Response:
     """Answer with a page. `template` is its path below `billing/web/pages`.
 
     `form_to` is an origin that a form of this page may be posted to besides our own: nothing else is let into the

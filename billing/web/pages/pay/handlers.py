@@ -33,12 +33,12 @@ from billing.coverage.domain.explain import Language, money_text
 from billing.payments.domain.amount_due import FINAL, PatientState
 from billing.payments.service.context import PaymentContext
 from billing.web.anonymous import TooManyRequests
+from billing.web.app_state import app_state
+from billing.web.client_address import source_address
 from billing.web.live import LIVE
-from billing.web.pages.pay.words import PAGE_WORDS, cost_sentences
-from billing.web.pages.rendering import html_answer
+from billing.web.pages.pay.messages import PAGE_WORDS, cost_sentences
+from billing.web.pages.rendering import html_response
 from billing.web.problems import RETRY_AFTER_S
-from billing.web.sources import source_address
-from billing.web.surroundings import surroundings
 from providers.addresses import origin_of
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ async def get_page(request: web.Request) -> web.Response:
     explanation = [cost_sentences(bill, asked.language) for bill in page.bills]
     if page.amount < sum(bill.patient_share for bill in page.bills):
         explanation.append([words["part_of_bill"].format(amount=money_text(page.amount))])
-    return html_answer("pay/page.html", form_to=_form_to(page), page=page, explanation=explanation, **values)
+    return html_response("pay/page.html", form_to=_form_to(page), page=page, explanation=explanation, **values)
 
 
 async def get_state(request: web.Request) -> web.Response:
@@ -106,7 +106,7 @@ async def get_state(request: web.Request) -> web.Response:
         page = await _find(request, asked)
     except (NotFound, Unavailable) as refusal:
         return await _refuse(request, refusal, asked)
-    return html_answer("pay/state.html", page=page, **_state_values(request, page, asked.language))
+    return html_response("pay/state.html", page=page, **_state_values(request, page, asked.language))
 
 
 async def get_events(request: web.Request) -> web.StreamResponse:
@@ -139,14 +139,14 @@ async def get_picture(request: web.Request) -> web.Response:
 async def get_confirmation(request: web.Request) -> web.Response:
     """What was received under the code, as a page that can be kept on the phone: it needs no other file."""
     asked = _read(request)
-    context = surroundings(request).context
+    context = app_state(request).context
     try:
         page = await find_pay_page(context, asked.organization_id, asked.token)
         if not page.payments:
             raise NotFound("nothing was received under this code")
     except (NotFound, Unavailable) as refusal:
         return await _refuse(request, refusal, asked)
-    answer = html_answer(
+    answer = html_response(
         "pay/confirmation.html",
         page=page,
         moment=_moment(context.clock()),
@@ -176,11 +176,11 @@ async def _find(request: web.Request, asked: _Asked) -> PayPage:
 async def _look_up(
     request: web.Request, asked: _Asked, use_case: Callable[[PaymentContext, OrganizationId, bytes], Awaitable[T]]
 ) -> T:
-    around = surroundings(request)
-    return await around.anonymous.look_up(
+    app = app_state(request)
+    return await app.anonymous.look_up(
         source_address(request),
         f"{asked.organization_id}-".encode() + asked.token,
-        lambda: use_case(around.context, asked.organization_id, asked.token),
+        lambda: use_case(app.context, asked.organization_id, asked.token),
         missing=NotFound("no such page"),
     )
 
@@ -270,8 +270,8 @@ async def _refuse(request: web.Request, refusal: NotFound | Unavailable, asked: 
     is_unknown = status is HTTPStatus.NOT_FOUND
     phones: Sequence[DeskPhone] = ()
     if is_unknown and asked.named_id is not None:
-        phones = await surroundings(request).desk_phones.find(asked.named_id)
-    response = html_answer(
+        phones = await app_state(request).desk_phones.find(asked.named_id)
+    response = html_response(
         "pay/refusal.html",
         status=status,
         words=PAGE_WORDS[asked.language],

@@ -11,7 +11,7 @@ from billing.coverage.domain.breakdown import Step, arithmetic, step_text
 from billing.coverage.domain.explain import Language, Notes, explain
 from billing.coverage.domain.price_result import PricedVisit, Reason
 from billing.coverage.formats.worked_case_json import write_priced_visit
-from billing.web.documents import SharesDocument
+from billing.web.schemas import SharesDocument
 
 
 def price_document(ma_lk: str, priced: PricedVisit | None) -> dict[str, object] | None:

@@ -7,10 +7,10 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from billing.web.bodies import JSON
+from billing.web.request_bodies import JSON
 
 
-def json_answer(
+def json_response(
     document: Mapping[str, object],
     *,
     status: HTTPStatus = HTTPStatus.OK,
@@ -26,6 +26,6 @@ def json_answer(
     )
 
 
-def moment_text(moment: datetime | None) -> str | None:
+def isoformat(moment: datetime | None) -> str | None:
     """A moment of an answer; None stays None."""
     return None if moment is None else moment.isoformat()

@@ -1,7 +1,7 @@
-"""What an address does, said beside its handler: request, answers, parameters. `openapi.py` writes it down.
+"""The description of an operation, next to its handler: request, responses, parameters. `openapi.py` writes it.
 
-A handler is described by a decorator; `routes.py` gives it an address and the roles that may call it. The summary is
-the first sentence of the handler's docstring. Nothing here changes how a request is answered.
+The decorator `operation` describes a handler; `routes.py` gives the handler an address and the roles that may call it.
+The summary is the first sentence of the handler's docstring. Nothing here changes how a request is answered.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -39,15 +39,15 @@ def one_of(description: str, words: Iterable[str]) -> Parameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
-    """What a handler takes and answers. A type stands for the JSON document of its fields, a mapping is a schema.
+class Operation:
+    """The request and the responses of a handler. A type is the JSON document of its fields, a mapping is a schema.
 
     `problems` are the statuses of refusals besides those every address of its kind has. `filters` are the parameters
     of a list besides `cursor` and `limit`, each with what it is. `path` are the placeholders that are no plain id.
     """
 
     tag: str
-    answers: Mapping[HTTPStatus, type | Content]
+    responses: Mapping[HTTPStatus, type | Content]
     request: type | Mapping[str, Any] | None = None
     request_contents: Sequence[Content] = ()
     problems: Sequence[HTTPStatus] = ()
@@ -67,19 +67,19 @@ class Route:
     roles: frozenset[Role] | None = None
 
 
-_DESCRIPTIONS: dict[Handler, Description] = {}
+_OPERATIONS: dict[Handler, Operation] = {}
 
 
-def described(description: Description) -> Callable[[Handler], Handler]:
-    """Say what a handler does, for the document of all addresses."""
+def operation(described: Operation) -> Callable[[Handler], Handler]:
+    """Describe a handler for the OpenAPI document."""
 
-    def keep(handler: Handler) -> Handler:
-        _DESCRIPTIONS[handler] = description
+    def register(handler: Handler) -> Handler:
+        _OPERATIONS[handler] = described
         return handler
 
-    return keep
+    return register
 
 
-def description_of(handler: Handler) -> Description:
-    """What was said of a handler; a handler without a description is a fault that a test finds."""
-    return _DESCRIPTIONS[handler]
+def operation_of(handler: Handler) -> Operation:
+    """The description of a handler. A test finds handlers without one."""
+    return _OPERATIONS[handler]

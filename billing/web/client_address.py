@@ -8,14 +8,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from aiohttp import web
 
-from billing.web.surroundings import surroundings
+from billing.web.app_state import app_state
 
 HEADER = "X-Forwarded-For"
 
 
 def source_address(request: web.Request) -> str:
     """The address a request comes from; empty where a trusted proxy does not say it in an address."""
-    trusted = surroundings(request).trusted_proxies
+    trusted = app_state(request).trusted_proxies
     named = [part.strip() for line in request.headers.getall(HEADER, []) for part in line.split(",")]
     hops = [request.remote or "", *reversed(named)]
     for hop in hops:

@@ -17,8 +17,8 @@ from pydantic_core import ErrorDetails
 from billing.core.errors import BillingError, InvalidValue, NotFound
 from billing.db.idempotency import Claim
 from billing.visits.formats.strict_json import read_object
-from billing.web.idempotency import claim_of, require_key
-from billing.web.surroundings import surroundings
+from billing.web.app_state import app_state
+from billing.web.idempotency import read_idempotent_request, require_key
 
 JSON = "application/json"
 
@@ -94,7 +94,7 @@ async def read_body(request: web.Request, *, size_max: int) -> bytes:
             if len(content) > size_max:
                 raise too_large
             return bytes(content)
-        async with asyncio.timeout(surroundings(request).limits.body_timeout_s):
+        async with asyncio.timeout(app_state(request).limits.body_timeout_s):
             async for chunk in request.content.iter_any():
                 content += chunk
                 if len(content) > size_max:
@@ -132,7 +132,7 @@ async def parse_json(content: bytes) -> Mapping[str, object]:
 async def read_model(request: web.Request, model: type[Model]) -> Model:
     """A small JSON body as a value of `model`. Raises InvalidBody and what `read_json` raises."""
     require_media_type(request, JSON)
-    return await parse_model(await read_body(request, size_max=surroundings(request).limits.body_size_max), model)
+    return await parse_model(await read_body(request, size_max=app_state(request).limits.body_size_max), model)
 
 
 async def parse_model(content: bytes, model: type[Model]) -> Model:
@@ -165,12 +165,12 @@ def _model_in(annotation: object) -> type[BaseModel] | None:
     return next((found for each in get_args(annotation) if (found := _model_in(each)) is not None), None)
 
 
-async def read_claimed(request: web.Request, model: type[Model]) -> tuple[Model, Claim]:
+async def read_idempotent(request: web.Request, model: type[Model]) -> tuple[Model, Claim]:
     """A small JSON body that asks for something new, with its claim. Raises what `read_model` and the claim raise."""
     key = require_key(request)
     require_media_type(request, JSON)
-    content = await read_body(request, size_max=surroundings(request).limits.body_size_max)
-    return await parse_model(content, model), claim_of(request, key, content)
+    content = await read_body(request, size_max=app_state(request).limits.body_size_max)
+    return await parse_model(content, model), read_idempotent_request(request, key, content)
 
 
 def read_id(text: str, *, field: str) -> UUID:

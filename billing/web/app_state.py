@@ -1,4 +1,4 @@
-"""What handlers may reach, put together by `server` and found from a request."""
+"""The state of the application: built by `server`, read by handlers from a request."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -18,8 +18,8 @@ from billing.payments.service.intake import Intake
 from billing.web.anonymous import AnonymousLimits, AnonymousTraffic
 
 
-class LineSeen(Protocol):
-    """How the calls to one provider account go, since the start; `is_stopped` where none is made for a while."""
+class ProviderCallStats(Protocol):
+    """Counts of the calls to one provider account since the start; `is_stopped` while its circuit is open."""
 
     @property
     def is_stopped(self) -> bool: ...
@@ -34,7 +34,7 @@ class LineSeen(Protocol):
 
 
 class ForwardsDocuments(Protocol):
-    """Has big documents worked on in another process (`document_workers.py`)."""
+    """Forwards big documents to another process (`document_workers.py`)."""
 
     async def forward(self, request: web.Request, body: bytes) -> web.Response: ...
 
@@ -46,7 +46,7 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 class WebLimits:
     """Sizes in bytes, times in seconds; `visit_size_max` for claim files and visits, `body_size_max` for the rest.
 
-    `lingering_s` is how long the rest of a refused body is listened to, so that the client hears the refusal.
+    `lingering_s` is how long the rest of a rejected body is read, so that the client receives the response.
     """
 
     visit_size_max: int = 8 * 1024 * 1024
@@ -62,12 +62,12 @@ class WebLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """One for each application. `callbacks` counts what became of callbacks, by a word.
+class AppState:
+    """The state of one application. `callbacks` counts callbacks by outcome.
 
-    `documents` is None where this process works on every document itself, as a document worker does, which another
-    process of ours asks. `lines` are the calls we make to providers, by account. What is told through one of the
-    `trusted_proxies` comes from whom they say (`sources.py`).
+    `documents` is None where this process handles every document itself, as a document worker does. `provider_calls`
+    counts the calls to providers, by account. A request that comes through one of the `trusted_proxies` has the client
+    address that the proxy states (`client_address.py`).
     """
 
     context: PaymentContext
@@ -77,24 +77,24 @@ class Surroundings:
     desk_phones: DeskPhones
     limits: WebLimits
     trusted_proxies: Networks = ()
-    lines: Callable[[], Mapping[ProviderAccountId, LineSeen]] = dict
+    provider_calls: Callable[[], Mapping[ProviderAccountId, ProviderCallStats]] = dict
     anonymous: AnonymousTraffic = field(default_factory=AnonymousTraffic)
     documents: ForwardsDocuments | None = None
     is_document_worker: bool = False
     callbacks: Counter[str] = field(default_factory=Counter)
 
 
-SURROUNDINGS = web.AppKey("surroundings", Surroundings)
+APP_STATE = web.AppKey("app_state", AppState)
 ROLES: web.AppKey[Mapping[Any, frozenset[Role]]] = web.AppKey("roles", Mapping)
-REFERENCE: web.AppKey[dict[str, Any]] = web.AppKey("reference", dict)
+OPENAPI: web.AppKey[dict[str, Any]] = web.AppKey("openapi", dict)
 CALLER = web.RequestKey("caller", Caller)
 REQUEST_ID = web.RequestKey("request_id", str)
-TOLD = web.RequestKey("told", dict[str, object])
-"""What the one line in the log of a request says beside route, status and time; ids and words, no people."""
+LOG_FIELDS = web.RequestKey("log_fields", dict[str, object])
+"""Further fields of the log line of a request: ids and codes, no personal data."""
 
 
-def surroundings(request: web.Request) -> Surroundings:
-    """The surroundings of the application that serves a request, also inside a part of it."""
-    found = request.config_dict[SURROUNDINGS]
-    assert isinstance(found, Surroundings)
+def app_state(request: web.Request) -> AppState:
+    """The state of the application that serves a request, also in a sub-application."""
+    found = request.config_dict[APP_STATE]
+    assert isinstance(found, AppState)
     return found

@@ -25,14 +25,14 @@ from billing.coverage.service.facility_policies import (
     list_all_readings,
     propose_readings,
 )
-from billing.web.answers import json_answer, moment_text
-from billing.web.bodies import Body, read_claimed, read_day, read_id
-from billing.web.documents import EXACTLY, PageDocument
-from billing.web.explaining import by_language
-from billing.web.idempotency import replay_headers
-from billing.web.operations import Description, described
+from billing.web.app_state import CALLER, app_state
+from billing.web.idempotency import repeat_headers
+from billing.web.operation import Operation, operation
 from billing.web.pagination import page_document, read_page
-from billing.web.surroundings import CALLER, surroundings
+from billing.web.price_documents import by_language
+from billing.web.request_bodies import Body, read_day, read_id, read_idempotent
+from billing.web.responses import isoformat, json_response
+from billing.web.schemas import EXACTLY, PageDocument
 
 
 class NewReadings(Body):
@@ -77,48 +77,48 @@ class CatalogueDocument(TypedDict):
     items: list[ReadingDocument]
 
 
-@described(Description(tag="readings", answers={HTTPStatus.OK: CatalogueDocument}))
+@operation(Operation(tag="readings", responses={HTTPStatus.OK: CatalogueDocument}))
 async def get_catalogue(_request: web.Request) -> web.Response:
     """List what a facility can choose where the law leaves a reading open."""
     defaults = write_readings(Policy())
-    return json_answer({"items": [_reading(each, defaults[each.name]) for each in all_readings().values()]})
+    return json_response({"items": [_reading(each, defaults[each.name]) for each in all_readings().values()]})
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="readings",
         request=NewReadings,
-        answers={HTTPStatus.CREATED: ReadingsDocument},
+        responses={HTTPStatus.CREATED: ReadingsDocument},
         problems=(HTTPStatus.NOT_FOUND,),
         is_creating=True,
     )
 )
 async def post_readings(request: web.Request) -> web.Response:
     """Propose how a facility reads what the law leaves open; another person must approve it."""
-    around, caller = surroundings(request), request[CALLER]
-    body, claim = await read_claimed(request, NewReadings)
+    app, caller = app_state(request), request[CALLER]
+    body, idempotent_request = await read_idempotent(request, NewReadings)
     readings_id = await propose_readings(
-        around.context,
+        app.context,
         caller.organization_id,
         facility_code=body.facility,
         valid_from=read_day(body.valid_from, field="valid_from"),
         readings=body.readings,
         actor=caller.actor,
-        claim=claim,
+        claim=idempotent_request,
     )
-    row = await find_readings(around.context, caller.organization_id, readings_id)
-    return json_answer(
+    row = await find_readings(app.context, caller.organization_id, readings_id)
+    return json_response(
         _readings(row),
         status=HTTPStatus.CREATED,
         location=f"/v1/facility-readings/{readings_id}",
-        headers=replay_headers(claim),
+        headers=repeat_headers(idempotent_request),
     )
 
 
-@described(
-    Description(
+@operation(
+    Operation(
         tag="readings",
-        answers={HTTPStatus.OK: PageDocument[ReadingsDocument]},
+        responses={HTTPStatus.OK: PageDocument[ReadingsDocument]},
         filters={"facility": "the facility's MA_CSKCB"},
     )
 )
@@ -126,30 +126,32 @@ async def get_all_readings(request: web.Request) -> web.Response:
     """List sets of readings and proposals, the newest first."""
     page = read_page(request, filters=("facility",))
     rows = await list_all_readings(
-        surroundings(request).context,
+        app_state(request).context,
         request[CALLER].organization_id,
         after=page.after,
         limit=page.limit + 1,
         facility_code=page.filters.get("facility"),
     )
-    return json_answer(page_document(rows, page, _readings))
+    return json_response(page_document(rows, page, _readings))
 
 
-@described(Description(tag="readings", answers={HTTPStatus.OK: ReadingsDocument}, problems=(HTTPStatus.NOT_FOUND,)))
+@operation(Operation(tag="readings", responses={HTTPStatus.OK: ReadingsDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_readings(request: web.Request) -> web.Response:
     """One set of readings as it stands now."""
     return await _answer(request, _id(request))
 
 
-@described(
-    Description(
-        tag="readings", answers={HTTPStatus.OK: ReadingsDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+@operation(
+    Operation(
+        tag="readings",
+        responses={HTTPStatus.OK: ReadingsDocument},
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     )
 )
 async def post_readings_approval(request: web.Request) -> web.Response:
     """Agree with a set of readings as another person than the one who proposed it."""
     caller, readings_id = request[CALLER], _id(request)
-    context = surroundings(request).context
+    context = app_state(request).context
     await approve_proposed_readings(context, caller.organization_id, readings_id, actor=caller.actor)
     return await _answer(request, readings_id)
 
@@ -159,8 +161,8 @@ def _id(request: web.Request) -> UUID:
 
 
 async def _answer(request: web.Request, readings_id: UUID) -> web.Response:
-    row = await find_readings(surroundings(request).context, request[CALLER].organization_id, readings_id)
-    return json_answer(_readings(row))
+    row = await find_readings(app_state(request).context, request[CALLER].organization_id, readings_id)
+    return json_response(_readings(row))
 
 
 def _readings(row: Mapping[str, Any]) -> ReadingsDocument:
@@ -172,7 +174,7 @@ def _readings(row: Mapping[str, Any]) -> ReadingsDocument:
         "proposed_by": row["proposed_by"],
         "proposed_at": row["proposed_at"].isoformat(),
         "approved_by": row["approved_by"],
-        "approved_at": moment_text(row["approved_at"]),
+        "approved_at": isoformat(row["approved_at"]),
     }
 
 
