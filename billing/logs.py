@@ -22,7 +22,7 @@ from functools import lru_cache
 from itertools import islice
 from traceback import walk_tb
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 from uuid import UUID
 
 import structlog
@@ -44,6 +44,7 @@ _MEASURES = ("_id", "_count", "_size", "_length", "_ms", "_s", "_max", "_dong")
 _PLAIN = (Decimal, UUID, date, time, timedelta, Enum)
 _BARE = frozenset({str, bool, type(None)})
 _INTEGER_BITS_MAX = 256
+_INTEGER_MAX = 1 << _INTEGER_BITS_MAX
 _DEPTH_MAX = 8
 _VALUES_MAX = 1_000
 _TEXT_LENGTH_MAX = 20_000
@@ -249,7 +250,22 @@ def mask_forbidden(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
     is left holds texts, numbers, lists and mappings alone: no code of a value runs when the line is rendered.
     """
     masking = _Masking()
-    return {key: value if key in _BOOKKEEPING else masking.masked(key, value, 0) for key, value in event.items()}
+    return {
+        key: value if key in _BOOKKEEPING or _is_plain(key, value) else masking.masked(key, value, 0)
+        for key, value in event.items()
+    }
+
+
+def _is_plain(key: str, value: object) -> bool:
+    """Whether a value can be written as it is: nearly all are, and a line is written for each request."""
+    if _is_forbidden(key):
+        return False
+    kind = type(value)
+    if kind is str:
+        return len(cast("str", value)) <= _TEXT_LENGTH_MAX
+    if kind is int:
+        return -_INTEGER_MAX < cast("int", value) < _INTEGER_MAX
+    return kind is float and math.isfinite(cast("float", value))
 
 
 def tell_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

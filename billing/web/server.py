@@ -28,7 +28,7 @@ from billing.web.pages.pay.handlers import add_pay_routes
 from billing.web.pages.static import STATIC_PATH, get_static
 from billing.web.routes import API, OPEN, PREFIX
 
-_COLLECTED_EACH = 20_000
+_COLLECTED_EACH = 50_000
 """New objects that hold others, beyond those let go, before the youngest are looked through."""
 
 # aiohttp tells its own and Python's version in every answer, also where a request cannot even be parsed.

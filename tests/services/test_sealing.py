@@ -1,6 +1,8 @@
 """Seals cover every finished row once, and whatever is changed behind them is named."""
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -9,7 +11,7 @@ import asyncpg
 import pytest
 
 from billing.db.database import Database
-from billing.ledger.domain.seal import GENESIS, Seal, block_hash, count_rows
+from billing.ledger.domain.seal import GENESIS, PartDigest, Seal, block_hash, count_rows
 from billing.ledger.service import seal_rows as sealing
 from billing.ledger.service.seal_rows import seal_once
 from billing.ledger.service.verify import find_unsealed, prove
@@ -71,6 +73,21 @@ async def test_long_work_is_sealed_in_pieces(flow: PaymentFlow, monkeypatch: pyt
     chain = await seals(flow)
     assert all(before[2] == after[1] for before, after in pairwise(chain))
     await assert_books_are_right(flow.context.database)
+
+
+async def test_digests_are_computed_outside_the_event_loop(flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = set()
+
+    def add(digest: PartDigest, rows: Sequence[asyncpg.Record]) -> None:
+        threads.add(threading.current_thread())
+        digest_add(digest, rows)
+
+    digest_add = PartDigest.add
+    monkeypatch.setattr(PartDigest, "add", add)
+    await flow.bill()
+    assert await seal_once(flow.context, flow.hospital.organization_id) == 1
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_a_running_transaction_is_sealed_after_it_has_ended(flow: PaymentFlow) -> None:

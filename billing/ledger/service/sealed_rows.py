@@ -1,5 +1,6 @@
 """Digests of the rows under a seal: computed when a block is sealed, and again when it is verified."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -10,12 +11,15 @@ from billing.ledger.store.sealed_rows import read_kind, read_sealed_rows
 
 
 async def digest_parts(tx: Transaction, *, covers_from: int, covers_until: int) -> dict[SealedKind, SealedPart]:
-    """Count and digest of each kind that has rows in a range of finished transactions."""
+    """Count and digest of each kind that has rows in a range of finished transactions.
+
+    A block may hold an invoice of 20,000 lines; the digest is computed in a thread and the event loop goes on.
+    """
     parts = {}
     for kind in SealedKind:
         digest = PartDigest(kind)
         async for rows in read_kind(tx, kind, covers_from=covers_from, covers_until=covers_until):
-            digest.add(rows)
+            await asyncio.to_thread(digest.add, rows)
         if digest.part.rows:
             parts[kind] = digest.part
     return parts
