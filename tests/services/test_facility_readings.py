@@ -121,10 +121,10 @@ async def test_visit_invoice_quote_claim_check_and_what_if_agree(desk: Desk) -> 
     taken = await desk.take(document())
     known = await find_priced_visit(context, organization_id, taken.id)
     invoice = await find_invoice(context, organization_id, await desk.invoice(taken.id))
-    compared = await compare_visit_document(context, organization_id, document(), told=SuppliedFacts())
+    compared = await compare_visit_document(context, organization_id, document(), supplied=SuppliedFacts())
     stating = document()
     stating["lines"][0] |= {"T_BHTT": "120000", "T_BNCCT": "180000", "T_BNTT": "0", "MUC_HUONG": "40"}
-    checked = await check_visit_document(context, organization_id, stating, told=SuppliedFacts())
+    checked = await check_visit_document(context, organization_id, stating, supplied=SuppliedFacts())
 
     assert taken.priced is not None
     assert known.priced is not None

@@ -285,7 +285,7 @@ async def test_quote_says_what_the_invoice_will(desk: Desk, setting: FacilityPri
 
     quote = await estimate_visit(context, organization_id, visit_document(lines=[told]))
     compared = await compare_visit_document(
-        context, organization_id, visit_document(lines=[told]), told=SuppliedFacts()
+        context, organization_id, visit_document(lines=[told]), supplied=SuppliedFacts()
     )
     invoice = await desk.invoice((await desk.take(told)).id)
 

@@ -159,7 +159,7 @@ async def test_full_lane_refuses_before_verifying(site: Site, monkeypatch: pytes
     assert (answer.status_code, answer.json()["result"]) == (503, "try_later")
     assert answer.headers["Retry-After"] == "1"
     assert site.callbacks == {"refused_full": 1}
-    monkeypatch.reverse_allocations()
+    monkeypatch.undo()
     again = await site.anonymous_client.post(site.hospital.callback_path, content=body, headers=signed(site, body))
     assert again.json()["result"] == "ok"
 
