@@ -242,7 +242,7 @@ async def open_service(
                 bank_names={bank.bin: bank.name for bank in banks().values()},
                 public_base_url=public_base_url,
                 outgoing=outgoing or AddressRules(),
-                note_change=hints.note,
+                publish_change=hints.note,
                 background=background,
                 seal_export=seal_export,
             )

@@ -80,9 +80,9 @@ async def _tell(server: EmbeddedPostgres, file: Path, language: Language, starte
         await Story(service, desk, bank, language).tell(file)
     _title(WORDS[language]["verify"])
     verdict = await verify_books(server.app_url)
-    if verdict.doubts:
+    if verdict.mismatches:
         raise StoryBroken(f"the books do not hold: {verdict}")
-    click.echo("   " + WORDS[language]["verified"].format(proofs=verdict.proofs))
+    click.echo("   " + WORDS[language]["verified"].format(checks=verdict.checks))
 
 
 class Story:

@@ -1,4 +1,4 @@
-"""`vienphi ledger`: read balances, close a day, prove the books, and go on after a restore."""
+"""`vienphi ledger`: read balances, close a day, verify the books, and go on after a restore."""
 
 import asyncio
 import sys
@@ -28,7 +28,8 @@ from billing.ledger.service.balances import read_balances
 from billing.ledger.service.close_day import close_day as close_day_of_books
 from billing.ledger.service.close_day import find_closing
 from billing.ledger.service.seal_rows import find_head_of_day, seal_once
-from billing.ledger.service.verify import PROVING_LIMITS, Proved, find_unsealed, prove
+from billing.ledger.service.verify import VERIFY_LIMITS, CheckResult, find_unsealed
+from billing.ledger.service.verify import verify as verify_ledger
 from billing.ledger.store.days import DayClosing
 from billing.ledger.store.seal_export import SealExport
 from billing.settings import Settings, load_settings
@@ -36,14 +37,14 @@ from billing.settings import Settings, load_settings
 UNSEALED_AFTER = timedelta(minutes=10)
 """Rows this old that no seal covers are listed: the sealer may have stopped."""
 
-_DOUBTS_SHOWN = 20
+_MISMATCHES_SHOWN = 20
 
 _organization = click.option("--organization", type=ORGANIZATION_NUMBER, required=True, help="Number of the unit.")
 
 
 @click.group()
 def ledger() -> None:
-    """Read balances, close a day, prove the books."""
+    """Read balances, close a day, verify the books."""
 
 
 @ledger.command()
@@ -52,7 +53,7 @@ def ledger() -> None:
 def verify(config: Path | None, anchors: tuple[str, ...]) -> None:
     """Compare the records of each amount, recompute every seal, compare with closing papers and the file of heads.
 
-    Exit status 1 on any doubt. Needs VIENPHI_DATABASE_URL. Without an anchor or a file of heads
+    Exit status 1 on any mismatch. Needs VIENPHI_DATABASE_URL. Without an anchor or a file of heads
     (VIENPHI_SEAL_EXPORT_PATH, VIENPHI_SEAL_EXPORT_KEY) nobody notices a chain that was cut at its end, sealed again, or
     restored from an older dump.
     """
@@ -60,7 +61,7 @@ def verify(config: Path | None, anchors: tuple[str, ...]) -> None:
     read = [read_anchor(text) for text in anchors]
     verdict = asyncio.run(verify_books(_migrated_url(settings), anchors=read, export=seal_export_of(settings)))
     click.echo(verdict)
-    if verdict.doubts:
+    if verdict.mismatches:
         raise SystemExit(1)
 
 
@@ -126,42 +127,42 @@ def _print_closing(closing: DayClosing, head: Seal | None) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the proofs of all organizations came to."""
+    """What the checks of all organizations came to."""
 
-    doubts: int
-    proofs: int
+    mismatches: int
+    checks: int
     seals: int
     organizations: int
 
     def __str__(self) -> str:
-        said = f"{self.doubts} DOUBTS" if self.doubts else "the books hold"
-        return f"{said}: proofs {self.proofs}, seals {self.seals}, organizations {self.organizations}"
+        said = f"{self.mismatches} MISMATCHES" if self.mismatches else "the books hold"
+        return f"{said}: checks {self.checks}, seals {self.seals}, organizations {self.organizations}"
 
 
 async def verify_books(
     database_url: str, *, anchors: Sequence[Anchor] = (), export: SealExport | None = None
 ) -> Verdict:
-    """Run all proofs, compare with what is kept outside the database, and print each that does not hold.
+    """Run all checks, compare with what is kept outside the database, and print each that does not hold.
 
     Raises OSError where the file of heads cannot be read.
     """
     console = Console(stderr=True)
-    database = await Database.open(database_url, limits=PROVING_LIMITS, application_name="vienphi ledger verify")
-    doubts = 0
-    proofs: set[tuple[OrganizationId, str]] = set()
+    database = await Database.open(database_url, limits=VERIFY_LIMITS, application_name="vienphi ledger verify")
+    mismatches = 0
+    checks: set[tuple[OrganizationId, str]] = set()
     seals = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
-        doubts += await _doubt_of_horizon(database)
+        mismatches += await _transaction_id_mismatch(database)
         with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("proving", total=None)
-            async for proved in prove(database):
-                progress.update(task, completed=proved.done, total=proved.total, description=proved.proof.name)
-                proofs.add((proved.organization_id, proved.proof.name))
-                seals += proved.is_seal
-                doubts += len(proved.doubts)
-                _print_doubts(proved)
-        doubts += await _doubts_from_outside(database, anchors, export)
+            async for result in verify_ledger(database):
+                progress.update(task, completed=result.done, total=result.total, description=result.check.name)
+                checks.add((result.organization_id, result.check.name))
+                seals += result.is_seal
+                mismatches += len(result.mismatches)
+                _print_mismatches(result)
+        mismatches += await _outside_mismatches(database, anchors, export)
         for organization_id, unsealed in await find_unsealed(
             database, recorded_before=datetime.now(UTC) - UNSEALED_AFTER
         ):
@@ -172,16 +173,16 @@ async def verify_books(
                 )
     finally:
         await database.close()
-    organizations = len({organization_id for organization_id, _ in proofs})
-    return Verdict(doubts=doubts, proofs=len(proofs), seals=seals, organizations=organizations)
+    organizations = len({organization_id for organization_id, _ in checks})
+    return Verdict(mismatches=mismatches, checks=len(checks), seals=seals, organizations=organizations)
 
 
 async def rebase_database(owner_url: str) -> int | None:
     """Shift transaction numbers beyond what is stored; returns the shift, None where none is needed."""
     # Looking for the largest number visits every organization, so it may take longer than a statement of the service.
-    database = await Database.open(owner_url, limits=PROVING_LIMITS, application_name="vienphi ledger rebase")
+    database = await Database.open(owner_url, limits=VERIFY_LIMITS, application_name="vienphi ledger rebase")
     try:
-        async with database.installation(writing=True) as reader:
+        async with database.system_transaction(writing=True) as reader:
             return await rebase_numbers(reader, at=datetime.now(UTC))
     finally:
         await database.close()
@@ -199,36 +200,38 @@ def _migrated_url(settings: Settings) -> str:
     return url
 
 
-async def _doubt_of_horizon(database: Database) -> int:
+async def _transaction_id_mismatch(database: Database) -> int:
     try:
         await check_transaction_ids(database)
-    except ClusterMismatch as doubt:
-        click.echo(f"DOUBT {doubt.detail}")
+    except ClusterMismatch as mismatch:
+        click.echo(f"MISMATCH {mismatch.detail}")
         return 1
     return 0
 
 
-async def _doubts_from_outside(database: Database, anchors: Sequence[Anchor], export: SealExport | None) -> int:
-    doubts = [(ANCHORS_HOLD, doubt) for doubt in await check_anchors(database, anchors)]
+async def _outside_mismatches(database: Database, anchors: Sequence[Anchor], export: SealExport | None) -> int:
+    mismatches = [(ANCHORS_HOLD, mismatch) for mismatch in await check_anchors(database, anchors)]
     if anchors:
         click.echo(f"anchors compared: {len(anchors)}")
     if export is not None:
         heads, differing = await check_exported_heads(database, export)
-        doubts += [(HEADS_HOLD, doubt) for doubt in differing]
+        mismatches += [(HEADS_HOLD, mismatch) for mismatch in differing]
         click.echo(f"exported heads compared: {heads}")
-    for claim, doubt in doubts:
-        click.echo(f"DOUBT {claim.claim}: {doubt.subject}: {doubt.expected} expected, {doubt.found} found")
-    return len(doubts)
-
-
-def _print_doubts(proved: Proved) -> None:
-    for doubt in proved.doubts[:_DOUBTS_SHOWN]:
+    for check, mismatch in mismatches:
         click.echo(
-            f"DOUBT organization {proved.organization_id}, {proved.proof.claim}: "
-            f"{doubt.subject}: {doubt.expected} expected, {doubt.found} found"
+            f"MISMATCH {check.description}: {mismatch.subject}: {mismatch.expected} expected, {mismatch.found} found"
         )
-    if len(proved.doubts) > _DOUBTS_SHOWN:
-        click.echo(f"      and {len(proved.doubts) - _DOUBTS_SHOWN} more of this kind")
+    return len(mismatches)
+
+
+def _print_mismatches(result: CheckResult) -> None:
+    for mismatch in result.mismatches[:_MISMATCHES_SHOWN]:
+        click.echo(
+            f"MISMATCH organization {result.organization_id}, {result.check.description}: "
+            f"{mismatch.subject}: {mismatch.expected} expected, {mismatch.found} found"
+        )
+    if len(result.mismatches) > _MISMATCHES_SHOWN:
+        click.echo(f"      and {len(result.mismatches) - _MISMATCHES_SHOWN} more of this kind")
 
 
 async def _read_balances(

@@ -57,7 +57,7 @@ class Ids:
         return pgproto.UUID(uuid7_number(*self._last).to_bytes(16, "big"))
 
 
-def notify_nobody(_organization_id: OrganizationId) -> None:
+def ignore_change(_organization_id: OrganizationId) -> None:
     """Where no page is open: nobody waits for a change."""
 
 
@@ -65,12 +65,12 @@ def notify_nobody(_organization_id: OrganizationId) -> None:
 class Context:
     """What a process shares among its use cases.
 
-    `note_change` is called after a commit that changed something of an organization; it returns at once and never
+    `publish_change` is called after a commit that changed something of an organization; it returns at once and never
     raises. `background` holds the tasks of the process that must not end.
     """
 
     database: Database
     clock: Clock = utc_now
     ids: Ids = field(default_factory=lambda: Ids(utc_now))
-    note_change: Callable[[OrganizationId], None] = notify_nobody
+    publish_change: Callable[[OrganizationId], None] = ignore_change
     background: Background = field(default_factory=Background)

@@ -82,7 +82,7 @@ class DatabaseLimits:
     idle_in_transaction_timeout_ms: int = 30_000
 
 
-class Reader:
+class ReadTransaction:
     """Statements that return rows. Parameters are `$1`, `$2`; jsonb is strict (`strict_json.py`)."""
 
     __slots__ = ("_connection",)
@@ -103,7 +103,7 @@ class Reader:
         return await self._connection.fetchval(query, *arguments)
 
 
-class Transaction(Reader):
+class Transaction(ReadTransaction):
     """An open transaction of one organization; row security shows its rows and no others."""
 
     __slots__ = ("organization_id",)
@@ -195,20 +195,20 @@ class Database:
         (nobody knows). An SQL error of a statement or of COMMIT (a deferred constraint) comes through as it is.
         """
         begin = _begin_statement(organization_id, posting=posting, read_only=read_only)
-        async with self._begun(begin) as connection:
+        async with self._started(begin) as connection:
             yield Transaction(connection, organization_id)
 
     @asynccontextmanager
-    async def installation(self, *, writing: bool = False) -> AsyncIterator[Reader]:
+    async def system_transaction(self, *, writing: bool = False) -> AsyncIterator[ReadTransaction]:
         """Open a transaction that names no organization: it sees installation-wide tables only.
 
         Read-only unless `writing`, which is for upkeep such as new partitions.
         """
-        async with self._begun("BEGIN" if writing else "BEGIN READ ONLY") as connection:
-            yield Reader(connection)
+        async with self._started("BEGIN" if writing else "BEGIN READ ONLY") as connection:
+            yield ReadTransaction(connection)
 
     @asynccontextmanager
-    async def _begun(self, begin: str) -> "AsyncIterator[PoolConnectionProxy[asyncpg.Record]]":
+    async def _started(self, begin: str) -> "AsyncIterator[PoolConnectionProxy[asyncpg.Record]]":
         connection = await self._acquire()
         try:
             try:
@@ -261,17 +261,17 @@ async def _commit(connection: "PoolConnectionProxy[asyncpg.Record]", timeout_s: 
         raise DatabaseUnavailable("the connection was lost before COMMIT; nothing was written")
     warnings: list[str] = []
 
-    def hear(_connection: object, message: asyncpg.PostgresLogMessage) -> None:
+    def on_warning(_connection: object, message: asyncpg.PostgresLogMessage) -> None:
         if getattr(message, "severity_en", None) == "WARNING":
             warnings.append(message.message or "")
 
-    connection.add_log_listener(hear)
+    connection.add_log_listener(on_warning)
     try:
         tag = await connection.execute("COMMIT", timeout=timeout_s)
-        connection.remove_log_listener(hear)
+        connection.remove_log_listener(on_warning)
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if isinstance(error, asyncpg.PostgresError) and not isinstance(error, _FATAL_ERRORS):
-            connection.remove_log_listener(hear)
+            connection.remove_log_listener(on_warning)
             raise  # The server refused the COMMIT by name, so it rolled back.
         if not _is_closed(connection):
             connection.terminate()

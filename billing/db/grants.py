@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from billing.core.errors import Refused
-from billing.db.database import Reader
+from billing.db.database import ReadTransaction
 
 APP_ROLE = "vienphi_app"
 AUDITOR_ROLE = "vienphi_auditor"
@@ -143,7 +143,7 @@ _MISSING = """
 
 
 async def find_missing_grants(
-    reader: "Reader | asyncpg.Connection[asyncpg.Record]",
+    reader: "ReadTransaction | asyncpg.Connection[asyncpg.Record]",
 ) -> Sequence[MissingGrant]:
     """What the migrations grant to the app role and the role that is connected lacks. Raises GrantsMissing."""
     try:

@@ -1,6 +1,6 @@
 """Asking once: a creating request carries a key, and the same request under the same key creates nothing twice.
 
-The first thing a creating use case does in its transaction is to look for the claim, the last to keep it: both or
+The first thing a creating use case does in its transaction is to look for the request, the last to keep it: both or
 neither are committed. Refusals keep nothing, so what was refused may be asked again under its key. Source:
 docs/decisions/0006-asking-once.md.
 """
@@ -28,7 +28,7 @@ class IdempotencyKeyReused(InvalidValue):
 
 
 @dataclass(slots=True, kw_only=True)
-class Claim:
+class IdempotentRequest:
     """One creating request: who asks for what under which key, and a hash of all that was sent.
 
     `earlier` is filled in by the use case where the same request was answered before; it has created nothing then.
@@ -41,34 +41,34 @@ class Claim:
     earlier: KeyRow | None = None
 
 
-async def find_earlier(tx: Transaction, claim: Claim | None) -> KeyRow | None:
+async def find_previous_result(tx: Transaction, request: IdempotentRequest | None) -> KeyRow | None:
     """What this request led to when it was first made; None where it is the first, whose key is then held.
 
     Raises RequestStillRunning and IdempotencyKeyReused.
     """
-    if claim is None:
+    if request is None:
         return None
-    if not await try_lock_key(tx, caller=claim.caller, route=claim.route, key=claim.key):
+    if not await try_lock_key(tx, caller=request.caller, route=request.route, key=request.key):
         raise RequestStillRunning("a request with this Idempotency-Key is under way; ask again in a moment")
     # In a later statement than the lock: whoever held it before has committed, and is seen.
-    claim.earlier = await read_key(tx, caller=claim.caller, route=claim.route, key=claim.key)
-    if claim.earlier is not None and claim.earlier.request_hash != claim.request_hash:
+    request.earlier = await read_key(tx, caller=request.caller, route=request.route, key=request.key)
+    if request.earlier is not None and request.earlier.request_hash != request.request_hash:
         raise IdempotencyKeyReused("this Idempotency-Key was used for a request with another body")
-    return claim.earlier
+    return request.earlier
 
 
-async def keep_claim(
-    tx: Transaction, claim: Claim | None, subjects: Sequence[UUID], *, now: datetime, is_new: bool = True
+async def save_result(
+    tx: Transaction, request: IdempotentRequest | None, subjects: Sequence[UUID], *, now: datetime, is_new: bool = True
 ) -> None:
     """Keep what a request led to, with what it created. `is_new` is False where all of it was known before."""
-    if claim is None:
+    if request is None:
         return
     await add_key(
         tx,
-        caller=claim.caller,
-        route=claim.route,
-        key=claim.key,
-        request_hash=claim.request_hash,
+        caller=request.caller,
+        route=request.route,
+        key=request.key,
+        request_hash=request.request_hash,
         is_new=is_new,
         subjects=subjects,
         recorded_at=now,

@@ -18,7 +18,7 @@ import structlog
 import billing
 from billing.core.errors import BillingError
 from billing.db.connection_errors import ADDRESS_ERRORS, CONNECTION_ERRORS, cannot_connect
-from billing.db.database import Reader
+from billing.db.database import ReadTransaction
 from billing.db.grants import grant_again, record_grants, require_grants, require_roles, unreadable_record
 
 log = structlog.get_logger(__name__)
@@ -183,7 +183,7 @@ async def pending(url: str, *, directory: Path | None = None) -> list[str]:
     return [migration.name for migration in _compare(migrations, record)]
 
 
-async def pending_in(reader: Reader) -> list[str]:
+async def pending_in(reader: ReadTransaction) -> list[str]:
     """As `pending`, on a connection already open. Raises a MigrationRefused."""
     record = await reader.fetch(_READ_RECORD) if await reader.fetchval(_RECORD_EXISTS) else []
     return [migration.name for migration in _compare(read_migrations(migrations_directory()), record)]

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from billing.db.database import Reader
+from billing.db.database import ReadTransaction
 
 _MISSING = """
     SELECT parent FROM unnest(ARRAY['delivery', 'delivery_body', 'outbox', 'audit']) AS parent
@@ -15,7 +15,7 @@ _MISSING = """
 """
 
 
-async def read_missing_partitions(reader: Reader, at: datetime) -> list[str]:
+async def read_missing_partitions(reader: ReadTransaction, at: datetime) -> list[str]:
     """Tables to which no partition for rows of a moment is attached: a row of then would be refused."""
     return [row["parent"] for row in await reader.fetch(_MISSING, at)]
 
@@ -25,7 +25,7 @@ _MAKE_PARTITIONS = """
 """
 
 
-async def make_partitions(reader: Reader) -> None:
+async def make_partitions(reader: ReadTransaction) -> None:
     """Make the monthly partitions up to three months ahead; those that exist are left alone."""
     await reader.fetchval(_MAKE_PARTITIONS)
 
@@ -35,7 +35,7 @@ _DETACH_PARTITIONS = """
 """
 
 
-async def detach_partitions(reader: Reader, parent: str, *, before: date, drops: bool) -> list[str]:
+async def detach_partitions(reader: ReadTransaction, parent: str, *, before: date, drops: bool) -> list[str]:
     """Detach, or drop, the partitions of `delivery`, `delivery_body` or `outbox` that end before a day, as the owner.
 
     One whose rows are still needed stays. Returns the names of those that went.

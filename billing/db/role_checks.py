@@ -1,6 +1,6 @@
-"""Whether the walls stand: may this role and this server be trusted with money? Asked once, before serving.
+"""Checks of the role and of the server before serving: tenant isolation, append-only tables, durability.
 
-The walls themselves are built by `migrations/`. Source: docs/design.md §4 Walls.
+`migrations/` defines row security, triggers and grants. Source: docs/design.md §4, Tenant isolation.
 """
 
 from billing.core.errors import BillingError
@@ -41,15 +41,15 @@ _READ_FORBIDDEN_GRANTS = """
     ORDER BY c.relname, p.privilege
 """
 
-# What the migrations built and somebody may have switched off since.
-_READ_FALLEN_WALLS = """
+# Row security and triggers that the migrations defined and somebody may have disabled since.
+_READ_MISSING_ROW_SECURITY = """
     SELECT c.relname::text || ' has no forced row security' AS problem
     FROM pg_class c
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'organization_id'
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
       AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
     UNION ALL
-    SELECT c.relname::text || ' has its trigger ' || t.tgname || ' switched off'
+    SELECT c.relname::text || ' has its trigger ' || t.tgname || ' disabled'
     FROM pg_trigger t
     JOIN pg_class c ON c.oid = t.tgrelid
     WHERE c.relnamespace = 'public'::regnamespace AND t.tgenabled NOT IN ('O', 'A')
@@ -64,7 +64,7 @@ _READ_DURABILITY = """
 """
 
 
-_TOLD_MAX = 5
+_SHOWN_MAX = 5
 """An owner's role has a reason for each table; a line of them all would hide the first."""
 
 
@@ -74,30 +74,32 @@ class DatabaseUnsafe(BillingError):
     code = "database_unsafe"
 
     def __init__(self, problems: tuple[str, ...]) -> None:
-        more = len(problems) - _TOLD_MAX
-        super().__init__("; ".join(problems[:_TOLD_MAX]) + (f"; and {more} more" if more > 0 else ""))
+        more = len(problems) - _SHOWN_MAX
+        super().__init__("; ".join(problems[:_SHOWN_MAX]) + (f"; and {more} more" if more > 0 else ""))
         self.problems = problems
 
 
-async def check_role(database: Database, *, may_forget: bool = False) -> None:
-    """Refuse to go on where the walls do not stand. `may_forget` passes over durability and is for tests alone.
+async def check_role(database: Database, *, allow_unsafe_durability: bool = False) -> None:
+    """Refuse a role or a server that is unsafe for money. `allow_unsafe_durability` skips durability, in tests only.
 
     Raises DatabaseUnsafe naming every problem at once: a role that is superuser, passes row security, makes roles, owns
     tables, may create temporary ones or may change an append-only table, itself or through a role it is a member of; a
-    role that lacks a grant of the migrations; row security or a trigger that was switched off; a server older than 15,
+    role that lacks a grant of the migrations; row security or a trigger that was disabled; a server older than 15,
     with fsync or full_page_writes off, or with synchronous_commit below on.
     """
-    problems = await _role_problems(database) + await _server_problems(database, may_forget=may_forget)
+    problems = await _role_problems(database) + await _server_problems(
+        database, allow_unsafe_durability=allow_unsafe_durability
+    )
     if problems:
         raise DatabaseUnsafe(tuple(problems))
 
 
 async def _role_problems(database: Database) -> list[str]:
-    async with database.installation() as reader:
+    async with database.system_transaction() as reader:
         role = await reader.fetchrow(_READ_ROLE)
         owned = await reader.fetch(_READ_OWNED_TABLES)
         grants = await reader.fetch(_READ_FORBIDDEN_GRANTS)
-        fallen = await reader.fetch(_READ_FALLEN_WALLS)
+        disabled = await reader.fetch(_READ_MISSING_ROW_SECURITY)
         missing = await find_missing_grants(reader)
     assert role is not None
     name = role["role"]
@@ -113,20 +115,20 @@ async def _role_problems(database: Database) -> list[str]:
     if owned:
         problems.append(f"role {name} owns tables, as {', '.join(row['name'] for row in owned[:3])}")
     problems += [f"role {name} may {row['privilege']} {row['name']}" for row in grants]
-    problems += [row["problem"] for row in fallen]
+    problems += [row["problem"] for row in disabled]
     if missing:
         problems.append(describe_grants(name, missing))
     return problems
 
 
-async def _server_problems(database: Database, *, may_forget: bool) -> list[str]:
-    async with database.installation() as reader:
+async def _server_problems(database: Database, *, allow_unsafe_durability: bool) -> list[str]:
+    async with database.system_transaction() as reader:
         server = await reader.fetchrow(_READ_DURABILITY)
     assert server is not None
     problems = []
     if server["major_version"] < 15:
         problems.append(f"PostgreSQL {server['major_version']} is older than 15")
-    if may_forget:
+    if allow_unsafe_durability:
         return problems
     problems += [f"{name} is off" for name in ("fsync", "full_page_writes") if server[name] != "on"]
     if server["synchronous_commit"] not in ("on", "remote_apply"):

@@ -2,7 +2,7 @@
 
 from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId
-from billing.db.database import Reader, Transaction
+from billing.db.database import ReadTransaction, Transaction
 
 NO_ORGANIZATION = "no such organization; vienphi organization list shows them, vienphi organization add adds one"
 
@@ -11,7 +11,7 @@ _ORGANIZATIONS = """
 """
 
 
-async def read_organizations(reader: Reader) -> list[OrganizationId]:
+async def read_organizations(reader: ReadTransaction) -> list[OrganizationId]:
     """The ids of all organizations of the installation."""
     return [OrganizationId(row["id"]) for row in await reader.fetch(_ORGANIZATIONS)]
 

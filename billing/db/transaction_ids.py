@@ -9,7 +9,7 @@ docs/decisions/0008-transaction-numbers-after-a-restore.md.
 from datetime import datetime
 
 from billing.core.errors import Refused
-from billing.db.database import Database, Reader
+from billing.db.database import Database, ReadTransaction
 
 
 class ClusterMismatch(Refused):
@@ -39,7 +39,7 @@ async def check_transaction_ids(database: Database) -> None:
 
     Raises RestoredElsewhere.
     """
-    async with database.installation() as reader:
+    async with database.system_transaction() as reader:
         stored = await reader.fetchval(_LARGEST_STORED)
         following = await reader.fetchval(_NEXT)
     if stored >= following:
@@ -54,7 +54,7 @@ _NUMBERS = """
 """
 
 
-async def read_numbers(reader: Reader) -> tuple[int, int]:
+async def read_numbers(reader: ReadTransaction) -> tuple[int, int]:
     """The watermark, below which every transaction is over, and the number that will be given next."""
     row = await reader.fetchrow(_NUMBERS)
     assert row is not None, "a statement without FROM answers one row"
@@ -72,7 +72,7 @@ _REBASE = """
 """
 
 
-async def rebase(reader: Reader, *, at: datetime) -> int | None:
+async def rebase(reader: ReadTransaction, *, at: datetime) -> int | None:
     """Shift all further numbers beyond what is stored, as the owner; returns the shift, None where none is needed.
 
     Rows stay as they are, so snapshots and seals keep their ranges. Raises OthersConnected.

@@ -74,7 +74,7 @@ _DURABLE_SETTINGS: Mapping[str, str] = {
     "max_connections": "100",
     "log_min_messages": "warning",
 }
-_FORGETFUL_SETTINGS: Mapping[str, str] = {
+_UNSAFE_SETTINGS: Mapping[str, str] = {
     **_DURABLE_SETTINGS,
     "fsync": "off",
     "full_page_writes": "off",
@@ -102,7 +102,7 @@ class EmbeddedPostgres:
 
     def __init__(self, *, durable: bool = True, settings: Mapping[str, str] | None = None) -> None:
         self._durable = durable
-        self._settings = {**(_DURABLE_SETTINGS if durable else _FORGETFUL_SETTINGS), **(settings or {})}
+        self._settings = {**(_DURABLE_SETTINGS if durable else _UNSAFE_SETTINGS), **(settings or {})}
         self._programs: ServerPrograms | None = None
         self._folder: Path | None = None
         self._keeper: subprocess.Popen[bytes] | None = None

@@ -100,7 +100,7 @@ async def detach_old_partitions(
     }
     detached = {}
     for parent, before in ends.items():
-        async with database.installation(writing=True) as reader:
+        async with database.system_transaction(writing=True) as reader:
             detached[parent] = await detach_partitions(reader, parent, before=before, drops=drops)
     return detached
 

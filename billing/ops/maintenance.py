@@ -33,11 +33,11 @@ async def keep_up(database: Database) -> None:
 
 async def make_partitions_once(database: Database) -> None:
     """Make the partitions that are missing, up to three months ahead."""
-    async with database.installation(writing=True) as reader:
+    async with database.system_transaction(writing=True) as reader:
         await make_partitions(reader)
 
 
 async def list_organizations(database: Database) -> list[OrganizationId]:
     """Every organization of the installation, by its number."""
-    async with database.installation() as reader:
+    async with database.system_transaction() as reader:
         return await read_organizations(reader)

@@ -61,7 +61,7 @@ class ReadinessCheck:
 async def _look(context: PaymentContext) -> Readiness:
     now = context.clock()
     try:
-        async with context.database.installation() as reader:
+        async with context.database.system_transaction() as reader:
             missing = await pending_in(reader)
             if missing:
                 return Readiness(database=FINE, schema="behind")

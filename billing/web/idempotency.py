@@ -1,4 +1,4 @@
-"""The Idempotency-Key of a creating request: read with the body's hash into a claim, and told of in the answer."""
+"""The Idempotency-Key of a creating request: read with the body's hash, and reported in the response."""
 
 import hashlib
 import re
@@ -6,7 +6,7 @@ import re
 from aiohttp import web
 
 from billing.core.errors import InvalidValue
-from billing.db.idempotency import Claim
+from billing.db.idempotency import IdempotentRequest
 from billing.web.app_state import CALLER
 
 HEADER = "Idempotency-Key"
@@ -37,12 +37,12 @@ def require_key(request: web.Request) -> str:
     return given[0]
 
 
-def read_idempotent_request(request: web.Request, key: str, content: bytes) -> Claim:
+def read_idempotent_request(request: web.Request, key: str, content: bytes) -> IdempotentRequest:
     """What a request asks for under its key: route, media type and body as they were sent."""
     resource = request.match_info.route.resource
     assert resource is not None, "a handler runs on a resource"
     sent = request.content_type.encode() + b"\n" + content
-    return Claim(
+    return IdempotentRequest(
         caller=request[CALLER].name,
         route=f"{request.method} {resource.canonical}",
         key=key,
@@ -50,6 +50,6 @@ def read_idempotent_request(request: web.Request, key: str, content: bytes) -> C
     )
 
 
-def repeat_headers(idempotent_request: Claim) -> dict[str, str]:
+def repeat_headers(idempotent_request: IdempotentRequest) -> dict[str, str]:
     """What an answer says of itself where the request was answered before."""
     return {} if idempotent_request.earlier is None else {REPLAYED: "true"}

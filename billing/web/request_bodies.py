@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from billing.core.errors import BillingError, InvalidValue, NotFound
-from billing.db.idempotency import Claim
+from billing.db.idempotency import IdempotentRequest
 from billing.visits.formats.strict_json import read_object
 from billing.web.app_state import app_state
 from billing.web.idempotency import read_idempotent_request, require_key
@@ -165,8 +165,8 @@ def _model_in(annotation: object) -> type[BaseModel] | None:
     return next((found for each in get_args(annotation) if (found := _model_in(each)) is not None), None)
 
 
-async def read_idempotent(request: web.Request, model: type[Model]) -> tuple[Model, Claim]:
-    """A small JSON body that asks for something new, with its claim. Raises what `read_model` and the claim raise."""
+async def read_idempotent(request: web.Request, model: type[Model]) -> tuple[Model, IdempotentRequest]:
+    """A small JSON body that creates something, with its key. Raises as `read_model` and `require_key`."""
     key = require_key(request)
     require_media_type(request, JSON)
     content = await read_body(request, size_max=app_state(request).limits.body_size_max)

@@ -22,7 +22,7 @@ from tests.bench.one_commit_each import OneCommitEach
 from tests.bench.sender import DUPLICATES, Load, Sender, Sent
 from tests.bench.service import Served
 from tests.bench.stock import AMOUNT, Order, Stock, durable_stock, settle
-from tests.services.flow import find_doubts
+from tests.services.flow import find_mismatches
 
 KINDS = ("ours", "baseline", "null", "pgbench", "org100")
 OPEN_SHARE = 0.8
@@ -242,7 +242,7 @@ async def prove_books(stock: Stock) -> dict[str, int]:
     """The proofs that do not hold, as `vienphi ledger verify` finds them."""
     database = await Database.open(stock.server.app_url, limits=_PATIENT)
     try:
-        return await find_doubts(database)
+        return await find_mismatches(database)
     finally:
         await database.close()
 
@@ -255,16 +255,19 @@ async def measure(sizes: Sizes, kinds: Sequence[str], profile: str | None, organ
         _say(f"PostgreSQL {stock.server.version}, {bench.program} for one commit each, {DUPLICATES:.0%} duplicates")
         await bench.run()
         lost, doubled = await find_lost_and_doubled(stock, bench.acknowledged)
-        doubts = await prove_books(stock)
+        mismatches = await prove_books(stock)
     for name, values in bench.figures.rounds.items():
         _say(f"{name:28} median {median(values):9.2f}   {' '.join(f'{value:.4g}' for value in values)}")
-    _say(f"{len(bench.acknowledged)} acknowledged, doubts {doubts or 'none'}, {time.perf_counter() - started:.0f} s")
+    _say(
+        f"{len(bench.acknowledged)} acknowledged, mismatches {mismatches or 'none'},"
+        f" {time.perf_counter() - started:.0f} s"
+    )
     counted = {"lost": lost, "doubled": doubled}
     result: dict[str, object] = {**summary(bench.figures), **counted}
     if "org100" in kinds:
         result["org100"] = {**summary(bench.figures, "org100 "), **counted}
     print(json.dumps(result), flush=True)
-    return 1 if lost or doubled or doubts else 0
+    return 1 if lost or doubled or mismatches else 0
 
 
 def _say(words: str) -> None:

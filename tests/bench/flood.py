@@ -177,7 +177,7 @@ async def measure(kinds: Sequence[str], *, rounds: int, callbacks: int, rate: fl
                     answers[kind].update(answered)
                     paces[kind].append(pace)
         lost, doubled = await find_lost_and_doubled(stock, measured.acknowledged)
-        doubts = await prove_books(stock)
+        mismatches = await prove_books(stock)
     result = {
         "alone": _summary(alone, alone),
         **{
@@ -186,11 +186,11 @@ async def measure(kinds: Sequence[str], *, rounds: int, callbacks: int, rate: fl
         },
         "lost": lost,
         "doubled": doubled,
-        "doubts": sum(doubts.values()),
+        "mismatches": sum(mismatches.values()),
     }
     print(json.dumps(result), flush=True)
     other = sum(sent.strange + sent.unanswered for each in (alone, *under.values()) for sent in each)
-    return 1 if lost or doubled or doubts or other else 0
+    return 1 if lost or doubled or mismatches or other else 0
 
 
 def main() -> int:

@@ -69,7 +69,7 @@ async def measure(*, duration_s: float, closed_s: float, closed_connections: int
             )
             watching.cancel()
         lost, doubled = await find_lost_and_doubled(stock, overload.acknowledged)
-        doubts = await prove_books(stock)
+        mismatches = await prove_books(stock)
     result = {
         "capacity_per_s": round(closed.per_s),
         "offered_per_s": round(rate),
@@ -84,10 +84,10 @@ async def measure(*, duration_s: float, closed_s: float, closed_connections: int
         "memory_growth_mb": round((max(memory) - memory[0]) / _MEGABYTE, 1),
         "lost": lost,
         "doubled": doubled,
-        "doubts": sum(doubts.values()),
+        "mismatches": sum(mismatches.values()),
     }
     print(json.dumps(result), flush=True)
-    return 1 if lost or doubled or doubts or sent.strange or sent.unanswered else 0
+    return 1 if lost or doubled or mismatches or sent.strange or sent.unanswered else 0
 
 
 def main() -> int:

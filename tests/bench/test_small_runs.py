@@ -30,7 +30,7 @@ def test_overload_is_answered_with_accepted_or_try_later_alone() -> None:
     told = run("overload", "--duration", "1.5", "--closed", "0.5", "--connections", "200")
 
     assert told["accepted"] > 0
-    assert (told["strange"], told["lost"], told["doubled"], told["doubts"]) == (0, 0, 0, 0)
+    assert (told["strange"], told["lost"], told["doubled"], told["mismatches"]) == (0, 0, 0, 0)
 
 
 def test_callbacks_are_acknowledged_while_anonymous_clients_flood() -> None:
@@ -39,7 +39,7 @@ def test_callbacks_are_acknowledged_while_anonymous_clients_flood() -> None:
     assert all(told[kind]["accepted"] > 0 for kind in ("alone", "page", "signature"))
     assert all(told[kind]["other"] == 0 for kind in ("alone", "page", "signature"))
     assert told["page"]["flood"].keys() <= {"404", "429"}
-    assert (told["lost"], told["doubled"], told["doubts"]) == (0, 0, 0)
+    assert (told["lost"], told["doubled"], told["mismatches"]) == (0, 0, 0)
 
 
 def test_callbacks_are_posted_on_top_of_a_history() -> None:

@@ -1,10 +1,10 @@
 """What must hold after whatever happened: each acknowledged transfer once and whole, nothing else, and the books."""
 
 from billing.db.database import Database
-from billing.ledger.service.verify import PROVING_LIMITS
+from billing.ledger.service.verify import VERIFY_LIMITS
 from tests.bench.stock import Stock
 from tests.chaos.bank import Told
-from tests.services.flow import find_doubts
+from tests.services.flow import find_mismatches
 
 _WRONG_PAYMENTS = """
     SELECT coalesce(told.reference, booked.reference) AS subject,
@@ -131,8 +131,10 @@ async def find_wrongs(stock: Stock, told: Told) -> list[str]:
 
 
 async def _doubts(stock: Stock) -> list[str]:
-    database = await Database.open(stock.server.app_url, limits=PROVING_LIMITS)
+    database = await Database.open(stock.server.app_url, limits=VERIFY_LIMITS)
     try:
-        return [f"the proof {name} has {number} doubts" for name, number in (await find_doubts(database)).items()]
+        return [
+            f"the proof {name} has {number} mismatches" for name, number in (await find_mismatches(database)).items()
+        ]
     finally:
         await database.close()

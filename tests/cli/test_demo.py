@@ -33,7 +33,7 @@ def test_demo_tells_the_whole_road_and_ends_well() -> None:
         "fully paid. Received 561.619 đ in 1 payment(s)",
         "Debits 1.840.982 đ = credits 1.840.982 đ",
         "401 (bad_signature); nothing was written: still 1 payment(s), 561.619 đ",
-        "The books hold: 16 proofs, no doubt",
+        "The books hold: 16 checks, no mismatch",
     ):
         assert told in story
     assert "Traceback" not in done.stderr

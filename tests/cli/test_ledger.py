@@ -18,10 +18,10 @@ from billing.db.context import utc_now
 from billing.db.database import Database, DatabaseBusy, DatabaseLimits
 from billing.devserver.embedded import EmbeddedPostgres
 from billing.invoices.service.issue import issue_invoice
-from billing.ledger.service import verify as proving
+from billing.ledger.service import verify as verification
 from billing.ledger.service.seal_rows import seal_once
-from billing.ledger.service.verify import PROVING_LIMITS
-from billing.ledger.store.check import Proof
+from billing.ledger.service.verify import VERIFY_LIMITS
+from billing.ledger.store.check import LedgerCheck
 from billing.ledger.store.seal_export import SealExport
 from billing.visit_accounts.service.record_visits import take_visit
 from tests.builders import add_demo_hospital, build_context, visit_document
@@ -159,23 +159,23 @@ def test_verify_counts_proofs_and_fails_on_a_doubt(server: EmbeddedPostgres) -> 
 
     assert (right.returncode, "the books hold" in right.stdout) == (0, True), right.stdout
     assert wrong.returncode == 1
-    assert "DOUBT organization 1, what an invoice still owes is its receivable in the journal" in wrong.stdout
+    assert "MISMATCH organization 1, what an invoice still owes is its receivable in the journal" in wrong.stdout
 
 
 def test_verify_gives_each_proof_hours_and_the_service_seconds(
     server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At millions of payments one proof reads for minutes: what it is allowed is asked of the server itself."""
-    told = Proof(
+    """At millions of payments one check reads for minutes: what it is allowed is asked of the server itself."""
+    told = LedgerCheck(
         "limit",
         "the limit is told",
         "SELECT 'limit' AS subject, '' AS expected, current_setting('statement_timeout') AS found WHERE $1::int > 0",
     )
-    monkeypatch.setattr(proving, "PROOFS", (told,))
+    monkeypatch.setattr(verification, "CHECKS", (told,))
 
     verdict = asyncio.run(verify_books(server.app_url))
 
-    assert verdict.doubts == 1
+    assert verdict.mismatches == 1
     assert "limit:  expected, 12h found" in capsys.readouterr().out
     assert DatabaseLimits().statement_timeout_ms == 15_000
 
@@ -183,9 +183,9 @@ def test_verify_gives_each_proof_hours_and_the_service_seconds(
 def test_proof_beyond_its_limit_ends_the_verification_and_says_so(
     server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = Proof("slow", "it ends", "SELECT pg_sleep(5)::text, '' AS expected, '' AS found WHERE $1::int > 0")
-    monkeypatch.setattr(proving, "PROOFS", (slow,))
-    monkeypatch.setattr(cli_ledger, "PROVING_LIMITS", replace(PROVING_LIMITS, statement_timeout_ms=100))
+    slow = LedgerCheck("slow", "it ends", "SELECT pg_sleep(5)::text, '' AS expected, '' AS found WHERE $1::int > 0")
+    monkeypatch.setattr(verification, "CHECKS", (slow,))
+    monkeypatch.setattr(cli_ledger, "VERIFY_LIMITS", replace(VERIFY_LIMITS, statement_timeout_ms=100))
 
     with pytest.raises(DatabaseBusy):
         asyncio.run(verify_books(server.app_url))

@@ -66,7 +66,7 @@ def test_service_refuses_a_role_that_owns_the_tables(server: EmbeddedPostgres) -
 def test_books_of_an_empty_database_hold(server: EmbeddedPostgres) -> None:
     run("migrate", VIENPHI_OWNER_URL=server.owner_url)
 
-    proved = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
+    result = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
 
-    assert proved.returncode == 0, proved.stderr
-    assert "the books hold" in proved.stdout
+    assert result.returncode == 0, result.stderr
+    assert "the books hold" in result.stdout

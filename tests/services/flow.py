@@ -11,7 +11,7 @@ from billing.core.ids import DeliveryId, IntentId, InvoiceId
 from billing.core.money import Dong
 from billing.db.database import Database
 from billing.invoices.service.issue import issue_invoice
-from billing.ledger.service.verify import prove
+from billing.ledger.service.verify import verify
 from billing.organizations.service.context import ProviderAccount
 from billing.payments.service.apply_notices import Answer, Delivery
 from billing.payments.service.context import PaymentContext
@@ -94,10 +94,10 @@ class PaymentFlow:
 
 
 async def assert_books_are_right(database: Database) -> None:
-    """Every proof holds over every organization."""
-    assert await find_doubts(database) == {}
+    """Every check holds over every organization."""
+    assert await find_mismatches(database) == {}
 
 
-async def find_doubts(database: Database) -> dict[str, int]:
-    """The proofs that do not hold, with the number of doubts each has."""
-    return {proved.proof.name: len(proved.doubts) async for proved in prove(database) if proved.doubts}
+async def find_mismatches(database: Database) -> dict[str, int]:
+    """The checks that do not hold, with the number of mismatches each has."""
+    return {result.check.name: len(result.mismatches) async for result in verify(database) if result.mismatches}

@@ -25,7 +25,7 @@ from billing.ledger.store.balances import _BALANCES, _LOOK_UP_ONLY
 from billing.ledger.store.balances import read_balances as read_stored_balances
 from billing.ledger.store.journal import read_trial_balance
 from tests.conftest import DatabaseAddress
-from tests.services.flow import OWED, PaymentFlow, assert_books_are_right, find_doubts
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right, find_mismatches
 
 PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
 
@@ -271,4 +271,4 @@ async def test_tampered_snapshot_is_named(flow: PaymentFlow, database: DatabaseA
     await owner.close()
 
     assert sum(row.debit for row in rows) != sum(row.credit for row in rows)
-    assert set(await find_doubts(flow.context.database)) == {"snapshots-equal-recomputation"}
+    assert set(await find_mismatches(flow.context.database)) == {"snapshots-equal-recomputation"}

@@ -16,7 +16,7 @@ from billing.ledger.store.journal import read_trial_balance
 from billing.payments.service.intake import Intake, IntakeLimits, QueueFull
 from providers.contract import Movement, Outcome, Verdict
 from tests.conftest import DatabaseAddress
-from tests.services.flow import OWED, PaymentFlow, assert_books_are_right, find_doubts
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right, find_mismatches
 
 
 async def balances(flow: PaymentFlow, *, organization: OrganizationId | None = None) -> dict[str, int]:
@@ -344,7 +344,7 @@ async def test_proofs_name_what_somebody_tampered_with(flow: PaymentFlow, databa
         await tx.execute("UPDATE intent SET received = received + 1")
     await owner.close()
 
-    assert set(await find_doubts(flow.context.database)) == {
+    assert set(await find_mismatches(flow.context.database)) == {
         "invoices-owe-what-the-journal-says",
         "invoices-hold-their-allocations",
         "payments-are-placed-once",

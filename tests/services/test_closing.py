@@ -26,7 +26,7 @@ from providers.contract import Verdict
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.services.clock import StandingClock
-from tests.services.flow import OWED, PaymentFlow, assert_books_are_right, find_doubts
+from tests.services.flow import OWED, PaymentFlow, assert_books_are_right, find_mismatches
 
 DAY = timedelta(days=1)
 SYSTEM = Actor.system()
@@ -202,7 +202,7 @@ async def test_closing_waits_for_a_posting_transaction_and_counts_its_entry(
     found = await closing
 
     assert (found.entries, found.amount) == (2, 600_007)
-    assert set(await find_doubts(flow.context.database)) <= {"invoices-recognised"}
+    assert set(await find_mismatches(flow.context.database)) <= {"invoices-recognised"}
 
 
 async def test_posting_that_waited_for_the_closing_goes_to_the_next_open_day(

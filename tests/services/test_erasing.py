@@ -30,7 +30,7 @@ from providers.contract import Payer
 from tests.builders import visit_document
 from tests.conftest import DatabaseAddress
 from tests.interop.xml130.claim_files import claim_file, hoso, visit_blocks
-from tests.services.flow import Bill, PaymentFlow, assert_books_are_right, find_doubts
+from tests.services.flow import Bill, PaymentFlow, assert_books_are_right, find_mismatches
 from tests.services.persons import actors
 
 PATIENT = {
@@ -301,7 +301,7 @@ async def test_erased_visit_says_so_where_its_document_is_wanted(flow: PaymentFl
 
 
 async def partitions(owner: Database) -> set[str]:
-    async with owner.installation() as reader:
+    async with owner.system_transaction() as reader:
         return {row["name"] for row in await reader.fetch("SELECT inhrelid::regclass::text AS name FROM pg_inherits")}
 
 
@@ -311,7 +311,7 @@ async def test_partitions_past_their_retention_are_detached_and_needed_ones_stay
     organization_id = flow.hospital.organization_id
     now = flow.context.clock()
     months = [(now - timedelta(days=days)).strftime("%Y%m") for days in (390, 350)]
-    async with owner.installation(writing=True) as reader:
+    async with owner.system_transaction(writing=True) as reader:
         await reader.fetchval("SELECT vienphi_make_partitions(to_date($1, 'YYYYMM'))", months[0])
     async with owner.transaction(organization_id) as tx:
         for row, table in (
@@ -342,7 +342,7 @@ async def test_partitions_past_their_retention_are_detached_and_needed_ones_stay
     )
     assert first["delivery"] == second["delivery"] == []
     assert f"audit_{months[0]}" in await partitions(owner)
-    async with owner.installation(writing=True) as reader:
+    async with owner.system_transaction(writing=True) as reader:
         assert await reader.fetchval(f"SELECT count(*) FROM delivery_body_{months[1]}") == 0
         assert await reader.fetchval("SELECT to_regclass($1)", f"outbox_{months[0]}") is None
     await paid_bill(flow)
@@ -350,7 +350,7 @@ async def test_partitions_past_their_retention_are_detached_and_needed_ones_stay
 
 async def test_audit_never_leaves(owner: Database) -> None:
     with pytest.raises(asyncpg.RestrictViolationError):
-        async with owner.installation(writing=True) as reader:
+        async with owner.system_transaction(writing=True) as reader:
             await reader.fetch("SELECT vienphi_detach_partitions('audit', '2100-01-01', false)")
 
 
@@ -385,5 +385,5 @@ async def test_dead_letter_is_emptied_once_it_has_ended_and_kept_whole_while_it_
     assert (bytes(row["body"]), bytes(row["notices"]), row["source_address"]) == (b"", b"", "")
     assert row["close_reason"] == "not ours"
     await seal_once(flow.context, organization_id)
-    doubts = await find_doubts(flow.context.database)
-    assert not {name for name in doubts if "seal" in name}, doubts
+    mismatches = await find_mismatches(flow.context.database)
+    assert not {name for name in mismatches if "seal" in name}, mismatches

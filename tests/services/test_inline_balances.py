@@ -19,7 +19,7 @@ from billing.ledger.service.balances import read_balances
 from billing.ledger.store.journal import write_entry
 from billing.ledger.store.ledger_accounts import add_ledger_accounts
 from tests.conftest import DatabaseAddress
-from tests.services.flow import PaymentFlow, assert_books_are_right, find_doubts
+from tests.services.flow import PaymentFlow, assert_books_are_right, find_mismatches
 
 TILL = AccountKey(AccountRole.TILL, "desk 1")
 PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
@@ -99,4 +99,4 @@ async def test_locked_balance_that_left_its_postings_is_named(flow: PaymentFlow,
     async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         await tx.execute("UPDATE inline_balance SET balance = balance + 1")
 
-    assert set(await find_doubts(flow.context.database)) == {"inline-balances-equal-recomputation"}
+    assert set(await find_mismatches(flow.context.database)) == {"inline-balances-equal-recomputation"}

@@ -14,12 +14,12 @@ from billing.db.database import Database
 from billing.ledger.domain.seal import GENESIS, PartDigest, Seal, block_hash, count_rows
 from billing.ledger.service import seal_rows as sealing
 from billing.ledger.service.seal_rows import seal_once
-from billing.ledger.service.verify import find_unsealed, prove
+from billing.ledger.service.verify import find_unsealed, verify
 from billing.ledger.store import sealed_rows
 from billing.ledger.store.sealed_rows import read_sealed_rows
 from billing.ledger.store.seals import add_seal, read_seals
 from tests.conftest import DatabaseAddress
-from tests.services.flow import PaymentFlow, assert_books_are_right, find_doubts
+from tests.services.flow import PaymentFlow, assert_books_are_right, find_mismatches
 
 TAMPERINGS = {
     "a posting's amount": "UPDATE posting SET amount = amount + 1",
@@ -128,7 +128,7 @@ async def test_whatever_is_changed_under_a_seal_is_named(
 
     await tamper(database, flow, statement)
 
-    assert "seals-hold-their-rows" in await find_doubts(flow.context.database)
+    assert "seals-hold-their-rows" in await find_mismatches(flow.context.database)
 
 
 @pytest.mark.own_server
@@ -143,9 +143,9 @@ async def test_a_row_slipped_under_an_old_seal_is_named(flow: PaymentFlow, datab
 
     await tamper(database, flow, slipped)
 
-    doubts = [doubt async for proved in prove(flow.context.database) for doubt in proved.doubts]
+    mismatches = [mismatch async for result in verify(flow.context.database) for mismatch in result.mismatches]
 
-    assert [(doubt.expected, doubt.found) for doubt in doubts] == [("3 rows of audit", "4 rows of audit")]
+    assert [(mismatch.expected, mismatch.found) for mismatch in mismatches] == [("3 rows of audit", "4 rows of audit")]
 
 
 async def seal_as_before_parts(flow: PaymentFlow) -> None:
@@ -177,7 +177,7 @@ async def test_block_of_the_format_of_before_is_followed_and_stays_verifiable(
 
     await assert_books_are_right(flow.context.database)
     await tamper(database, flow, "UPDATE posting SET department = 'x' WHERE payment_id IS NULL")
-    assert set(await find_doubts(flow.context.database)) == {"seals-hold-their-rows"}
+    assert set(await find_mismatches(flow.context.database)) == {"seals-hold-their-rows"}
 
 
 @pytest.mark.own_server
@@ -187,7 +187,7 @@ async def test_parts_of_a_block_are_under_its_hash(flow: PaymentFlow, database: 
 
     await tamper(database, flow, "DELETE FROM audit", "UPDATE seal SET parts = parts - 'audit', audits = 0")
 
-    assert set(await find_doubts(flow.context.database)) == {"seals-hold-their-rows"}
+    assert set(await find_mismatches(flow.context.database)) == {"seals-hold-their-rows"}
 
 
 async def test_rows_of_a_kind_beyond_one_piece_have_the_same_digest(
@@ -218,7 +218,7 @@ async def test_deliveries_that_left_with_their_partition_take_nothing_from_the_o
     await assert_books_are_right(flow.context.database)
 
     await tamper(database, flow, "DELETE FROM event_key")
-    assert set(await find_doubts(flow.context.database)) == {"seals-hold-their-rows"}
+    assert set(await find_mismatches(flow.context.database)) == {"seals-hold-their-rows"}
 
 
 async def test_app_role_cannot_say_which_transaction_wrote_a_row(flow: PaymentFlow) -> None:
@@ -238,7 +238,7 @@ async def test_a_seal_taken_out_of_the_chain_is_named(flow: PaymentFlow, databas
 
     await tamper(database, flow, "DELETE FROM seal WHERE number = 2")
 
-    assert set(await find_doubts(flow.context.database)) == {"seals-leave-no-gap"}
+    assert set(await find_mismatches(flow.context.database)) == {"seals-leave-no-gap"}
 
 
 async def test_database_refuses_a_seal_that_leaves_a_gap(flow: PaymentFlow) -> None:

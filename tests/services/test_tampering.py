@@ -25,7 +25,7 @@ from billing.ledger.store.seal_export import SealExport
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.services.clock import StandingClock
-from tests.services.flow import PaymentFlow, find_doubts
+from tests.services.flow import PaymentFlow, find_mismatches
 
 pytestmark = pytest.mark.own_server
 ONE = OrganizationId(1)
@@ -56,14 +56,14 @@ class Books:
 
     async def named_inside(self) -> set[str]:
         """The proofs that fail without anything from outside."""
-        return set(await find_doubts(self.flow.context.database))
+        return set(await find_mismatches(self.flow.context.database))
 
     async def named_by_anchor(self) -> bool:
         return bool(await check_anchors(self.flow.context.database, [self.anchor]))
 
     async def named_by_heads(self) -> bool:
-        _, doubts = await check_exported_heads(self.flow.context.database, self.export)
-        return bool(doubts)
+        _, mismatches = await check_exported_heads(self.flow.context.database, self.export)
+        return bool(mismatches)
 
 
 _ACCOUNT_CHANGE = """
@@ -308,8 +308,8 @@ async def test_line_of_the_file_of_heads_that_was_changed_is_named(books: Books)
 
     other_key = SealExport(books.export.path, b"another key, not the same")
     books.export.path.write_text("\n".join(lines) + "\n")
-    _, doubts = await check_exported_heads(books.flow.context.database, other_key)
-    assert len(doubts) == 2
+    _, mismatches = await check_exported_heads(books.flow.context.database, other_key)
+    assert len(mismatches) == 2
 
 
 async def test_head_that_could_not_be_written_is_written_later(books: Books, tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ async def test_line_that_a_crash_cut_off_does_not_spoil_the_next(books: Books) -
     await books.flow.bill("LK9")
     await seal_once(books.flow.context, ONE)
 
-    heads, doubts = await check_exported_heads(books.flow.context.database, books.export)
+    heads, mismatches = await check_exported_heads(books.flow.context.database, books.export)
 
     assert heads == 3
-    assert [doubt.subject for doubt in doubts] == ["line 3 of heads.jsonl"]
+    assert [mismatch.subject for mismatch in mismatches] == ["line 3 of heads.jsonl"]

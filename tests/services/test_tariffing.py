@@ -12,7 +12,7 @@ from billing.core.actor import Actor
 from billing.core.approvals import PersonNeeded, SamePerson
 from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId
-from billing.db.idempotency import Claim, IdempotencyKeyReused
+from billing.db.idempotency import IdempotencyKeyReused, IdempotentRequest
 from billing.tariffs.domain.tariff import ListedPrice, TariffId, TariffStateForbids
 from billing.tariffs.service import price_lists as tariffing
 from billing.tariffs.service.price_lists import (
@@ -273,19 +273,19 @@ async def test_another_content_begins_another_draft(desk: Desk) -> None:
 
 
 async def test_import_under_one_key_makes_one_draft(desk: Desk) -> None:
-    def claim(body: bytes = b"x" * 32) -> Claim:
-        return Claim(caller="his", route="POST /v1/tariffs", key="k1", request_hash=body)
+    def request_of(body: bytes = b"x" * 32) -> IdempotentRequest:
+        return IdempotentRequest(caller="his", route="POST /v1/tariffs", key="k1", request_hash=body)
 
-    async def once(claim: Claim) -> TariffId:
+    async def once(request: IdempotentRequest) -> TariffId:
         context = desk.flow.context
-        return await import_tariff(context, desk.organization_id, terms(), [listed()], actor=desk.a, claim=claim)
+        return await import_tariff(context, desk.organization_id, terms(), [listed()], actor=desk.a, request=request)
 
-    first, second = await once(claim()), await once(claim())
+    first, second = await once(request_of()), await once(request_of())
 
     assert first == second
     assert len(await list_tariffs(desk.flow.context, desk.organization_id, limit=10)) == 1
     with pytest.raises(IdempotencyKeyReused):
-        await once(claim(b"y" * 32))
+        await once(request_of(b"y" * 32))
 
 
 async def test_preview_and_changes_tell_what_the_list_in_force_becomes(desk: Desk) -> None:

@@ -60,7 +60,7 @@ async def test_transaction_that_only_reads_does_not_stop_the_horizon(flow: Payme
 
 
 async def test_watermark_is_never_beyond_the_next_number(flow: PaymentFlow) -> None:
-    async with flow.context.database.installation() as reader:
+    async with flow.context.database.system_transaction() as reader:
         watermark, following = await read_numbers(reader)
 
     assert 0 < watermark <= following

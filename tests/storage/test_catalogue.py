@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 import billing
-from billing.ledger.store.checks import PROOFS
+from billing.ledger.store.checks import CHECKS
 from tests.conftest import DatabaseAddress, DatabaseServer
 
 INSTALLATION_WIDE = {
@@ -313,7 +313,7 @@ async def test_transaction_ids_and_approvals_are_not_the_service_to_insert(owner
 
 
 def _statements() -> Iterator[tuple[str, str]]:
-    """Every SQL constant of the packages, by module and name, and the statements of the proofs."""
+    """Every SQL constant of the packages, by module and name, and the statements of the checks."""
     for module_info in pkgutil.walk_packages(billing.__path__, "billing."):
         if module_info.name == "billing.__main__":
             continue
@@ -322,8 +322,8 @@ def _statements() -> Iterator[tuple[str, str]]:
             words = value.split() if isinstance(value, str) and name.startswith("_") and name.isupper() else []
             if words and words[0] in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}:
                 yield f"{module_info.name.removeprefix('billing.')}.{name}", value
-    for proof in PROOFS:
-        yield f"proofs.{proof.name}", proof.query
+    for check in CHECKS:
+        yield f"checks.{check.name}", check.query
 
 
 _OWNERS_STATEMENTS = {

@@ -49,7 +49,7 @@ async def owned(empty_database: DatabaseAddress) -> AsyncIterator[Database]:
 async def test_organization_is_named_inside_and_forgotten_by_the_next_user_of_the_connection(owned: Database) -> None:
     async with owned.transaction(FIRST) as tx:
         first = await tx.fetchrow(f"{NAMED} AS named, pg_backend_pid() AS pid")
-    async with owned.installation() as reader:
+    async with owned.system_transaction() as reader:
         between = await reader.fetchrow(f"{NAMED} AS named, pg_backend_pid() AS pid")
     async with owned.transaction(SECOND) as tx:
         second = await tx.fetchval(NAMED)
@@ -65,7 +65,7 @@ async def test_organization_is_forgotten_after_a_failed_transaction(owned: Datab
         async with owned.transaction(FIRST) as tx:
             await tx.execute("SELECT 1 / 0")
 
-    async with owned.installation() as reader:
+    async with owned.system_transaction() as reader:
         assert await reader.fetchval(NAMED) is None
 
 
@@ -77,7 +77,7 @@ async def test_rows_of_another_organization_do_not_exist(app_database: Database,
         assert await tx.fetchval("SELECT count(*) FROM organization") == 1
     async with app_database.transaction(SECOND) as tx:
         assert await tx.fetchval("SELECT count(*) FROM organization") == 0
-    async with app_database.installation() as reader:
+    async with app_database.system_transaction() as reader:
         assert await reader.fetchval("SELECT count(*) FROM organization") == 0
 
 
@@ -130,7 +130,7 @@ async def test_transaction_is_of_no_use_after_its_end(owned: Database) -> None:
 
 async def test_installation_may_not_write(owned: Database) -> None:
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        async with owned.installation() as reader:
+        async with owned.system_transaction() as reader:
             await reader.fetch("INSERT INTO counted VALUES (1) RETURNING id")
 
 

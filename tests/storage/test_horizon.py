@@ -16,7 +16,7 @@ from billing.ledger.service.seal_rows import seal_once
 from billing.ledger.store.journal import read_trial_balance
 from tests.builders import ACCOUNT_NAME, DemoHospital, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress, DatabaseServer, skip_by_name
-from tests.services.flow import PaymentFlow, assert_books_are_right, find_doubts
+from tests.services.flow import PaymentFlow, assert_books_are_right, find_mismatches
 
 LIMITS = DatabaseLimits(connections_max=2)
 
@@ -46,7 +46,7 @@ async def use_up_numbers(url: str, number: int) -> None:
 async def rebased(owner_url: str) -> int | None:
     owner = await Database.open(owner_url, limits=DatabaseLimits(connections_max=1))
     try:
-        async with owner.installation(writing=True) as reader:
+        async with owner.system_transaction(writing=True) as reader:
             return await rebase(reader, at=utc_now())
     finally:
         await owner.close()
@@ -139,7 +139,7 @@ async def test_serving_without_rebase_would_lose_money_from_the_balances_and_ver
 
     lost = {row.role: row.balance for row in await read_balances(flow.context, hospital.organization_id)}
     assert lost["clearing"] == 0
-    assert set(await find_doubts(there)) == {"snapshots-equal-recomputation", "seals-hold-their-rows"}
+    assert set(await find_mismatches(there)) == {"snapshots-equal-recomputation", "seals-hold-their-rows"}
     await there.close()
 
 
@@ -158,7 +158,7 @@ async def test_second_rebase_goes_beyond_the_first(database: DatabaseAddress) ->
 
     app = await Database.open(database.app_url, limits=LIMITS)
     await check_transaction_ids(app)
-    async with app.installation() as reader:
+    async with app.system_transaction() as reader:
         kept = await reader.fetch("SELECT number, shift FROM transaction_rebase ORDER BY number")
     await app.close()
     assert [tuple(row) for row in kept] == list(enumerate(shifts, start=1))
@@ -181,7 +181,7 @@ async def store_ahead(database: DatabaseAddress, hospital: DemoHospital, ahead: 
 
 async def test_app_role_may_not_rebase(app_database: Database) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        async with app_database.installation(writing=True) as reader:
+        async with app_database.system_transaction(writing=True) as reader:
             await reader.fetchval("SELECT vienphi_rebase(now())")
 
 

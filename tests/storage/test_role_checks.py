@@ -27,15 +27,15 @@ async def run_as_owner(address: DatabaseAddress, statement: str) -> None:
     await connection.close()
 
 
-async def problems_of(url: str, *, may_forget: bool = True) -> tuple[str, ...]:
+async def problems_of(url: str, *, allow_unsafe_durability: bool = True) -> tuple[str, ...]:
     async with opened(url) as database:
         with pytest.raises(DatabaseUnsafe) as caught:
-            await check_role(database, may_forget=may_forget)
+            await check_role(database, allow_unsafe_durability=allow_unsafe_durability)
     return caught.value.problems
 
 
 async def test_app_role_on_a_migrated_database_may_serve(app_database: Database) -> None:
-    await check_role(app_database, may_forget=True)
+    await check_role(app_database, allow_unsafe_durability=True)
 
 
 def test_text_of_many_problems_stays_readable() -> None:
@@ -59,7 +59,7 @@ async def test_role_that_creates_temporary_tables_may_not_serve_until_the_next_m
         "role vienphi_app may create temporary tables in this database: run `vienphi migrate` as its owner",
     )
     async with opened(database.app_url) as migrated:
-        await check_role(migrated, may_forget=True)
+        await check_role(migrated, allow_unsafe_durability=True)
 
 
 async def test_owner_may_not_serve(database: DatabaseAddress) -> None:
@@ -108,7 +108,7 @@ async def test_role_that_may_become_the_owner_may_not_serve(database: DatabaseAd
 
 @pytest.mark.own_server
 async def test_server_that_may_forget_may_not_serve(database: DatabaseAddress) -> None:
-    problems = await problems_of(database.app_url, may_forget=False)
+    problems = await problems_of(database.app_url, allow_unsafe_durability=False)
 
     assert problems == ("fsync is off", "full_page_writes is off")
 
@@ -121,6 +121,6 @@ async def test_commit_that_does_not_wait_may_not_serve(database: DatabaseAddress
     await connection.execute(f"ALTER DATABASE {database.name} SET synchronous_commit = {level}")
     await connection.close()
 
-    problems = await problems_of(database.app_url, may_forget=False)
+    problems = await problems_of(database.app_url, allow_unsafe_durability=False)
 
     assert (f"synchronous_commit is {level}, below on" in problems) is not bool(allowed)

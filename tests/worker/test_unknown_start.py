@@ -5,7 +5,7 @@ import pytest
 from billing.checkout.service.intents import PaymentNotStarted, open_intent
 from billing.core.actor import Actor
 from billing.core.ids import InvoiceId
-from billing.db.idempotency import Claim
+from billing.db.idempotency import IdempotentRequest
 from billing.payments.service.polls import poll_due_payments
 from providers.contract import PaymentInstruction, PaymentRefused, PaymentRequest, PaymentUnknown
 from providers.sandbox.adapter import Sandbox
@@ -46,7 +46,7 @@ async def invoice_of(flow: PollingFlow, bank: Bank) -> InvoiceId:
 
 async def collect(flow: PollingFlow, invoice_id: InvoiceId) -> dict[str, object]:
     """What a program does that sends the same request under the same key again."""
-    claim = Claim(caller="his", route="POST /v1/intents", key="k", request_hash=bytes(32))
+    idempotent = IdempotentRequest(caller="his", route="POST /v1/intents", key="k", request_hash=bytes(32))
     intent_id = await open_intent(
         flow.context,
         flow.hospital.organization_id,
@@ -54,7 +54,7 @@ async def collect(flow: PollingFlow, invoice_id: InvoiceId) -> dict[str, object]
         invoice_ids=[invoice_id],
         amount=None,
         actor=Actor.system(),
-        claim=claim,
+        request=idempotent,
         payer_address="10.0.0.7",
     )
     return await flow.flow.read(intent_id)

@@ -51,7 +51,7 @@ class DeskPhones:
         now = monotonic()
         if now - self._listed_at >= KEPT_S:
             self._listed_at = now  # first, so that a crowd asks once
-            async with self._context.database.installation() as reader:
+            async with self._context.database.system_transaction() as reader:
                 self._organizations = frozenset(await read_organizations(reader))
         return self._organizations
 

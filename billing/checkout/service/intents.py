@@ -31,7 +31,7 @@ from billing.core.ids import IntentId, InvoiceId, OrganizationId, PaymentId
 from billing.core.money import NOTHING, Dong
 from billing.core.reference_code import RANDOM_NUMBERS, purpose_text, reference_code
 from billing.db.database import Transaction
-from billing.db.idempotency import Claim, RequestStillRunning, find_earlier, keep_claim
+from billing.db.idempotency import IdempotentRequest, RequestStillRunning, find_previous_result, save_result
 from billing.invoices.domain.invoice import Invoice, InvoiceState
 from billing.invoices.store.invoices import lock_invoices
 from billing.ledger.store.journal import write_audit, write_message
@@ -113,7 +113,7 @@ async def open_intent(
     invoice_ids: Sequence[InvoiceId],
     amount: Dong | None,
     actor: Actor,
-    claim: Claim | None = None,
+    request: IdempotentRequest | None = None,
     payer_address: str = "",
 ) -> IntentId:
     """Wish to collect what invoices still owe (or `amount` of it) through one provider account.
@@ -122,7 +122,7 @@ async def open_intent(
     was answered before, the intent of then; where nobody ever heard how it is paid, because the process ended in
     between or the provider knows of no such payment after all, the provider is asked again. `payer_address` is the
     network address of whoever asks. Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid, AmountAboveOwed,
-    PaymentNotStarted, ProviderUnreachable or what a claim is refused with.
+    PaymentNotStarted, ProviderUnreachable or idempotency errors.
     """
     if not invoice_ids or len(set(invoice_ids)) != len(invoice_ids) or len(invoice_ids) > INVOICES_MAX:
         raise InvalidValue(f"name 1 to {INVOICES_MAX} different invoices", field="invoice_ids")
@@ -130,12 +130,12 @@ async def open_intent(
     if account is None or not account.is_active:
         raise NotFound("no active provider account of that name", field="account")
     async with context.database.transaction(organization_id) as tx:
-        earlier = await find_earlier(tx, claim)
+        earlier = await find_previous_result(tx, request)
         if earlier is None:
             invoices = await _lock_payable(tx, invoice_ids)
             intent = await _add_intent(tx, context, account, invoices, amount)
             await _note(tx, context, "intent_opened", intent.id, actor)
-            await keep_claim(tx, claim, [intent.id], now=context.clock())
+            await save_result(tx, request, [intent.id], now=context.clock())
         else:
             known = await _find_uninstructed(tx, context, IntentId(earlier.subjects[0]))
             if known is None:
@@ -163,7 +163,7 @@ async def cancel_intent(
         cancelled = intent.told(Outcome.CANCELLED)
         if cancelled is not intent:
             await _change(tx, context, cancelled, "intent_cancelled", actor)
-    context.note_change(organization_id)
+    context.publish_change(organization_id)
 
 
 async def find_intent(
@@ -184,7 +184,7 @@ async def _find_uninstructed(tx: Transaction, context: PaymentContext, intent_id
     Raises RequestStillRunning, and PaymentNotStarted where the provider refused.
     """
     intent = await lock_intent(tx, intent_id)
-    assert intent is not None, "a kept claim names its intent"
+    assert intent is not None, "a saved request names its intent"
     is_told = await is_instructed(tx, intent_id)
     if intent.state is IntentState.FAILED and intent.received == 0 and not is_told:
         raise PaymentNotStarted(_CHOOSE_ANOTHER)
@@ -266,7 +266,7 @@ async def _tell(
         told = intent.told(outcome)
         if intent.state is asked.state and told is not intent:
             await _change(tx, context, told, action, actor)
-    context.note_change(organization_id)
+    context.publish_change(organization_id)
 
 
 async def _change(tx: Transaction, context: PaymentContext, intent: Intent, action: str, actor: Actor) -> None:

@@ -21,7 +21,7 @@ from billing.coverage.store.facility_policies import (
     list_readings,
     lock_readings,
 )
-from billing.db.idempotency import Claim, find_earlier, keep_claim
+from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
 from billing.organizations.service.second_person import require_second_person
 from billing.organizations.store.organizations import find_facility
@@ -41,16 +41,16 @@ async def propose_readings(
     valid_from: date,
     readings: Mapping[str, str],
     actor: Actor,
-    claim: Claim | None = None,
+    request: IdempotentRequest | None = None,
 ) -> UUID:
     """Propose the whole set of a facility's readings for visits admitted from a day on; unnamed ones are the default.
 
-    Raises ReadingUnknown, InvalidValue, NotFound, PersonNeeded, or what a claim is refused with.
+    Raises ReadingUnknown, InvalidValue, NotFound, PersonNeeded, or idempotency errors.
     """
     proposer = require_person(actor)
     read_readings(readings)
     async with context.database.transaction(organization_id) as tx:
-        earlier = await find_earlier(tx, claim)
+        earlier = await find_previous_result(tx, request)
         if earlier is not None:
             return earlier.subjects[0]
         facility_id = await find_facility(tx, facility_code)
@@ -67,7 +67,7 @@ async def propose_readings(
         )
         await add_readings(tx, new)
         await note(tx, context, actor, "readings_proposed", ("facility_readings", readings_id))
-        await keep_claim(tx, claim, [readings_id], now=now)
+        await save_result(tx, request, [readings_id], now=now)
     return readings_id
 
 

@@ -22,7 +22,7 @@ from billing.coverage.store.pricing_settings import (
     read_differences,
     read_pricings,
 )
-from billing.db.idempotency import Claim, find_earlier, keep_claim
+from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
 from billing.organizations.service.second_person import require_second_person
 from billing.organizations.store.organizations import find_facility
@@ -44,11 +44,11 @@ async def propose_pricing(
     valid_from: date,
     setting: FacilityPricing,
     actor: Actor,
-    claim: Claim | None = None,
+    request: IdempotentRequest | None = None,
 ) -> UUID:
     """Propose whose amounts a facility collects for visits admitted from a day on. Holds once another person approves.
 
-    Raises NotFound, InvalidValue, PersonNeeded, or what a claim is refused with.
+    Raises NotFound, InvalidValue, PersonNeeded, or idempotency errors.
     """
     proposer = require_person(actor)
     if len(setting.vendor) > VENDOR_LENGTH_MAX or not setting.vendor.isprintable():
@@ -56,7 +56,7 @@ async def propose_pricing(
     if setting.authority is PricingAuthority.HIS and not setting.vendor:
         raise InvalidValue("name the vendor whose amounts are collected", field="vendor")
     async with context.database.transaction(organization_id) as tx:
-        earlier = await find_earlier(tx, claim)
+        earlier = await find_previous_result(tx, request)
         if earlier is not None:
             return earlier.subjects[0]
         facility_id = await find_facility(tx, facility_code)
@@ -75,7 +75,7 @@ async def propose_pricing(
             ),
         )
         await note(tx, context, actor, "pricing_proposed", ("facility_pricing", pricing_id))
-        await keep_claim(tx, claim, [pricing_id], now=now)
+        await save_result(tx, request, [pricing_id], now=now)
     return pricing_id
 
 

@@ -19,7 +19,7 @@ from billing.coverage.service.context import PricingContext
 from billing.coverage.service.pricing_inputs import Terms, read_terms
 from billing.coverage.store.pricing_settings import add_differences
 from billing.db.database import Transaction
-from billing.db.idempotency import Claim, find_earlier, keep_claim
+from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.invoices.domain.invoice import Invoice, InvoiceState, VisitErased, shares_still_to_invoice
 from billing.invoices.domain.posting_rules import invoice_issued
 from billing.invoices.formats.price_snapshot import policy_version, read_frozen, write_frozen
@@ -39,17 +39,17 @@ async def issue_invoice(
     visit_id: VisitId,
     *,
     actor: Actor,
-    claim: Claim | None = None,
+    request: IdempotentRequest | None = None,
 ) -> InvoiceId:
     """Freeze what a visit has cost so far, less its earlier invoices, and recognise the charges.
 
     Under a `claim` that was answered before, the invoice of then. Raises NotFound, VisitErased, NothingToInvoice,
-    CorrectionNeeded, what the price is refused with (PriceNotInForce), or what a claim is.
+    CorrectionNeeded, what the price is refused with (PriceNotInForce), or idempotency errors.
     """
     now = context.clock()
     today = business_date(now)
     async with context.database.transaction(organization_id, posting=True) as tx:
-        earlier = await find_earlier(tx, claim)
+        earlier = await find_previous_result(tx, request)
         if earlier is not None:
             return InvoiceId(earlier.subjects[0])
         await open_day(tx, today, at=now)
@@ -90,7 +90,7 @@ async def issue_invoice(
                 recorded_at=now,
             )
         await _book(tx, context, invoice, now, actor)
-        await keep_claim(tx, claim, [invoice.id], now=now)
+        await save_result(tx, request, [invoice.id], now=now)
     return invoice.id
 
 

@@ -124,7 +124,7 @@ async def recompute(
     `organization_id` None means all; `processes` None means that this process does it all. Raises
     RecomputingStopped, or what a database refuses.
     """
-    async with database.installation() as reader:
+    async with database.system_transaction() as reader:
         organizations = await read_organizations(reader) if organization_id is None else [organization_id]
     period = period or Period()
     selection = BillSelection(since=period.since, before=period.before, last_of_visit=draft is not None)

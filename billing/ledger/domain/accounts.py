@@ -50,7 +50,7 @@ class AccountKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountTerms:
+class AccountDefinition:
     """How an account of a role begins; number and name are proposals the chief accountant may replace.
 
     `is_per_subject`: there is one for each subject, made with it, and none for the organization as a whole.
@@ -63,17 +63,19 @@ class AccountTerms:
     is_per_subject: bool = False
 
 
-CHART: Mapping[AccountRole, AccountTerms] = {
-    AccountRole.RECEIVABLE_PATIENT: AccountTerms(Side.DEBIT, "131", "Phải thu người bệnh"),
-    AccountRole.RECEIVABLE_INSURER: AccountTerms(Side.DEBIT, "131", "Phải thu quỹ BHYT"),
-    AccountRole.RECEIVABLE_OTHER: AccountTerms(Side.DEBIT, "338", "Nguồn hỗ trợ khác"),
-    AccountRole.RECEIVABLE_PRIVATE: AccountTerms(Side.DEBIT, "131", "Phải thu bảo hiểm tư nhân"),
-    AccountRole.REVENUE: AccountTerms(Side.CREDIT, "531", "Doanh thu viện phí"),
-    AccountRole.CLEARING: AccountTerms(Side.DEBIT, "113", "Tiền đang chuyển", is_per_subject=True),
-    AccountRole.UNALLOCATED: AccountTerms(Side.CREDIT, "338", "Tiền về chưa rõ người nộp"),
-    AccountRole.PATIENT_CREDIT: AccountTerms(Side.CREDIT, "338", "Tiền nộp thừa của người bệnh"),
-    AccountRole.UNEXPLAINED_OUTFLOW: AccountTerms(Side.DEBIT, "138", "Tiền ra chờ xử lý"),
-    AccountRole.TILL: AccountTerms(Side.DEBIT, "1111", "Tiền mặt tại quầy", AccountKind.INLINE, is_per_subject=True),
+CHART: Mapping[AccountRole, AccountDefinition] = {
+    AccountRole.RECEIVABLE_PATIENT: AccountDefinition(Side.DEBIT, "131", "Phải thu người bệnh"),
+    AccountRole.RECEIVABLE_INSURER: AccountDefinition(Side.DEBIT, "131", "Phải thu quỹ BHYT"),
+    AccountRole.RECEIVABLE_OTHER: AccountDefinition(Side.DEBIT, "338", "Nguồn hỗ trợ khác"),
+    AccountRole.RECEIVABLE_PRIVATE: AccountDefinition(Side.DEBIT, "131", "Phải thu bảo hiểm tư nhân"),
+    AccountRole.REVENUE: AccountDefinition(Side.CREDIT, "531", "Doanh thu viện phí"),
+    AccountRole.CLEARING: AccountDefinition(Side.DEBIT, "113", "Tiền đang chuyển", is_per_subject=True),
+    AccountRole.UNALLOCATED: AccountDefinition(Side.CREDIT, "338", "Tiền về chưa rõ người nộp"),
+    AccountRole.PATIENT_CREDIT: AccountDefinition(Side.CREDIT, "338", "Tiền nộp thừa của người bệnh"),
+    AccountRole.UNEXPLAINED_OUTFLOW: AccountDefinition(Side.DEBIT, "138", "Tiền ra chờ xử lý"),
+    AccountRole.TILL: AccountDefinition(
+        Side.DEBIT, "1111", "Tiền mặt tại quầy", AccountKind.INLINE, is_per_subject=True
+    ),
 }
 """Source: docs/reference/hospital-money.md, section 5, after Circular 24/2024/TT-BTC; each use is a proposal."""
 
@@ -153,11 +155,11 @@ def accounting_date(*, occurred_on: date, today: date, days: Mapping[date, DaySt
     return earliest
 
 
-def subject_of(account_id: UUID) -> str:
+def account_subject(account_id: UUID) -> str:
     """The subject of accounts that exist once for each provider account."""
     return str(account_id)
 
 
 def clearing_account(account_id: ProviderAccountId) -> AccountKey:
     """Money a provider has told of and the bank has not yet shown: 113 of that provider account."""
-    return AccountKey(AccountRole.CLEARING, subject_of(account_id))
+    return AccountKey(AccountRole.CLEARING, account_subject(account_id))

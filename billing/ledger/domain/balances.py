@@ -44,7 +44,7 @@ class AccountBalance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostingLine:
+class PostingView:
     """One posting as it is read."""
 
     line: int
@@ -58,7 +58,7 @@ class PostingLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntryLines:
+class EntryView:
     """One journal entry as it is read. `reversed_by` and `reverses` name the entry that corrects or is corrected."""
 
     id: EntryId
@@ -71,7 +71,7 @@ class EntryLines:
     acting_for: UUID | None
     reverses: EntryId | None
     reversed_by: EntryId | None
-    postings: tuple[PostingLine, ...]
+    postings: tuple[PostingView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Page(Generic[Row]):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class StatementPlace:
+class StatementCursor:
     """Where a page of a statement of account ended."""
 
     accounting_date: date
@@ -95,7 +95,7 @@ class StatementPlace:
 class StatementLine:
     """One movement of an account; `other` is the account on the other side."""
 
-    place: StatementPlace
+    place: StatementCursor
     kind: str
     effective_at: datetime
     other: AccountKey
@@ -120,7 +120,7 @@ class StatementOfAccount:
     opening: int
     closing: int
     lines: tuple[StatementLine, ...]
-    next: StatementPlace | None
+    next: StatementCursor | None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -9,19 +9,19 @@ from billing.core.ids import OrganizationId
 from billing.db.database import Database
 from billing.db.tenants import read_organizations
 from billing.ledger.domain.anchor import Anchor, ExportedHead
-from billing.ledger.store.check import Claim, Doubt
+from billing.ledger.store.check import Check, Mismatch
 from billing.ledger.store.seal_export import SealExport
 from billing.ledger.store.seals import read_hashes, read_head_of_day
 
-ANCHORS_HOLD = Claim("anchors-hold", "every closing hash given is the hash of its day")
-HEADS_HOLD = Claim("exported-heads-hold", "every exported head is a block of its chain")
+ANCHORS_HOLD = Check("anchors-hold", "every closing hash given is the hash of its day")
+HEADS_HOLD = Check("exported-heads-hold", "every exported head is a block of its chain")
 
 _AT_ONCE = 1_000
 
 
-async def check_anchors(database: Database, anchors: Sequence[Anchor]) -> list[Doubt]:
+async def check_anchors(database: Database, anchors: Sequence[Anchor]) -> list[Mismatch]:
     """The anchors that no organization's closing of that day has as its hash."""
-    doubts = []
+    mismatches = []
     organizations = await _organizations(database)
     for anchor in anchors:
         found: dict[OrganizationId, bytes] = {}
@@ -32,22 +32,22 @@ async def check_anchors(database: Database, anchors: Sequence[Anchor]) -> list[D
                 found[organization_id] = head.hash
         if anchor.hash not in found.values():
             hashes = ", ".join(f"{value.hex()} of organization {number}" for number, value in found.items())
-            doubts.append(
-                Doubt(f"closing of {anchor.day.isoformat()}", anchor.hash.hex(), hashes or "no sealed closing")
+            mismatches.append(
+                Mismatch(f"closing of {anchor.day.isoformat()}", anchor.hash.hex(), hashes or "no sealed closing")
             )
-    return doubts
+    return mismatches
 
 
-async def check_exported_heads(database: Database, export: SealExport) -> tuple[int, list[Doubt]]:
+async def check_exported_heads(database: Database, export: SealExport) -> tuple[int, list[Mismatch]]:
     """How many heads the file holds, and those that are not authentic or not in their chain. Raises OSError."""
     heads: list[tuple[int, ExportedHead]] = []
-    doubts = []
+    mismatches = []
     organizations = set(await _organizations(database))
     for line, head in export.read():
         if isinstance(head, ExportedHead):
             heads.append((line, head))
         else:
-            doubts.append(Doubt(f"line {line} of {export.path.name}", "an exported head", str(head.detail)))
+            mismatches.append(Mismatch(f"line {line} of {export.path.name}", "an exported head", str(head.detail)))
     for organization_id in sorted({head.organization_id for _, head in heads}):
         own = [(line, head) for line, head in heads if head.organization_id == organization_id]
         for first in range(0, len(own), _AT_ONCE):
@@ -56,8 +56,8 @@ async def check_exported_heads(database: Database, export: SealExport) -> tuple[
             if organization_id in organizations:
                 async with database.transaction(organization_id) as tx:
                     hashes = await read_hashes(tx, [head.number for _, head in piece])
-            doubts += [
-                Doubt(
+            mismatches += [
+                Mismatch(
                     f"organization {organization_id}, seal {head.number}, line {line} of {export.path.name}",
                     head.hash.hex(),
                     hashes[head.number].hex() if head.number in hashes else "no such block",
@@ -65,9 +65,9 @@ async def check_exported_heads(database: Database, export: SealExport) -> tuple[
                 for line, head in piece
                 if hashes.get(head.number) != head.hash
             ]
-    return len(heads), doubts
+    return len(heads), mismatches
 
 
 async def _organizations(database: Database) -> Sequence[OrganizationId]:
-    async with database.installation() as reader:
+    async with database.system_transaction() as reader:
         return await read_organizations(reader)

@@ -12,7 +12,7 @@ from billing.core.ids import EntryId, LedgerAccountId, OrganizationId
 from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import AccountKey
-from billing.ledger.domain.balances import AccountBalance, EntryLines, Page, StatementOfAccount, StatementPlace
+from billing.ledger.domain.balances import AccountBalance, EntryView, Page, StatementCursor, StatementOfAccount
 from billing.ledger.store.balances import extend_snapshots
 from billing.ledger.store.balances import read_balances as read_stored_balances
 from billing.ledger.store.entries import find_ledger_account, read_entries, read_entry_ids, read_statement_lines
@@ -46,7 +46,7 @@ async def list_entries(
     after: EntryId | None = None,
     limit: int = 50,
     account: AccountKey | None = None,
-) -> Page[EntryLines]:
+) -> Page[EntryView]:
     """The journal, newest first; `after` is the last entry of the page before. Raises NotFound for the account."""
     _check_limit(limit)
     async with context.database.transaction(organization_id) as tx:
@@ -56,7 +56,7 @@ async def list_entries(
     return Page(entries, next=found[limit - 1] if len(found) > limit else None)
 
 
-async def find_entry(context: Context, organization_id: OrganizationId, entry_id: EntryId) -> EntryLines:
+async def find_entry(context: Context, organization_id: OrganizationId, entry_id: EntryId) -> EntryView:
     """One entry with its postings. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         found = await read_entries(tx, [entry_id])
@@ -72,7 +72,7 @@ async def read_statement_of_account(
     *,
     first_day: date,
     last_day: date,
-    after: StatementPlace | None = None,
+    after: StatementCursor | None = None,
     limit: int = 100,
 ) -> StatementOfAccount:
     """What an account held before a period, what moved in it, page by page, and what it held after.

@@ -1,6 +1,6 @@
 """The sealer: hashes finished rows of an organization into a chain of blocks, after the commits and beside them.
 
-A chain inside the commit made it 3.8 times slower; so blocks follow the watermark, and `vienphi ledger verify` proves
+A chain inside the commit made it 3.8 times slower; so blocks follow the watermark, and `vienphi ledger verify` verifies
 that every row lies under exactly one. The worker calls `seal_once`. Source: docs/design.md §4, Sealing.
 """
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from billing.db.database import Transaction
 from billing.ledger.domain.seal import PartDigest, Seal, SealedKind, SealedPart, block_hash, count_rows, hash_of_parts
-from billing.ledger.store.check import Doubt
+from billing.ledger.store.check import Mismatch
 from billing.ledger.store.sealed_rows import read_kind, read_sealed_rows
 
 
@@ -25,7 +25,7 @@ async def digest_parts(tx: Transaction, *, covers_from: int, covers_until: int) 
     return parts
 
 
-async def verify_seal(tx: Transaction, seal: Seal, departures: Mapping[SealedKind, datetime]) -> Sequence[Doubt]:
+async def verify_seal(tx: Transaction, seal: Seal, departures: Mapping[SealedKind, datetime]) -> Sequence[Mismatch]:
     """Recompute one block from its rows, in its own format; empty where it holds.
 
     Rows that may have left with their partition are not recomputed: their digest stays under the hash of the block.
@@ -33,9 +33,9 @@ async def verify_seal(tx: Transaction, seal: Seal, departures: Mapping[SealedKin
     subject = f"seal {seal.number} of {seal.sealed_at:%Y-%m-%d %H:%M:%S}Z"
     if seal.parts is None:
         return await _verify_rows(tx, seal, subject)
-    doubts = []
+    mismatches = []
     if hash_of_parts(seal) != seal.hash:
-        doubts.append(Doubt(subject, seal.hash.hex(), hash_of_parts(seal).hex()))
+        mismatches.append(Mismatch(subject, seal.hash.hex(), hash_of_parts(seal).hex()))
     found = await digest_parts(tx, covers_from=seal.covers_from, covers_until=seal.covers_until)
     for kind in SealedKind:
         if kind in departures and seal.sealed_at < departures[kind]:
@@ -45,21 +45,21 @@ async def verify_seal(tx: Transaction, seal: Seal, departures: Mapping[SealedKin
             continue
         expected, rows = (0 if part is None else part.rows for part in (sealed, counted))
         if expected != rows:
-            doubts.append(Doubt(subject, _words(expected, kind), _words(rows, kind)))
+            mismatches.append(Mismatch(subject, _words(expected, kind), _words(rows, kind)))
         elif sealed is not None and counted is not None:
-            doubts.append(Doubt(f"{subject}, {kind.value}", sealed.digest.hex(), counted.digest.hex()))
-    return doubts
+            mismatches.append(Mismatch(f"{subject}, {kind.value}", sealed.digest.hex(), counted.digest.hex()))
+    return mismatches
 
 
-async def _verify_rows(tx: Transaction, seal: Seal, subject: str) -> Sequence[Doubt]:
+async def _verify_rows(tx: Transaction, seal: Seal, subject: str) -> Sequence[Mismatch]:
     rows = await read_sealed_rows(tx, covers_from=seal.covers_from, covers_until=seal.covers_until)
     recomputed = block_hash(seal, rows)
     if recomputed == seal.hash:
         return []
     counted = count_rows(rows)
     differing = [kind for kind, count in counted.items() if count != seal.counts[kind]]
-    return [Doubt(subject, _words(seal.counts[kind], kind), _words(counted[kind], kind)) for kind in differing] or [
-        Doubt(subject, seal.hash.hex(), recomputed.hex())
+    return [Mismatch(subject, _words(seal.counts[kind], kind), _words(counted[kind], kind)) for kind in differing] or [
+        Mismatch(subject, seal.hash.hex(), recomputed.hex())
     ]
 
 

@@ -1,4 +1,4 @@
-"""Proving the books right: every proof over every organization, every seal from its rows, and any doubt named."""
+"""Proving the books right: every check over every organization, every seal from its rows, and any mismatch named."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -12,68 +12,68 @@ from billing.db.tenants import read_organizations
 from billing.ledger.domain.balances import AccountBalance
 from billing.ledger.domain.seal import Seal
 from billing.ledger.service.sealed_rows import verify_seal
-from billing.ledger.store.check import Claim, Doubt, find_doubts
-from billing.ledger.store.checks import PROOFS
+from billing.ledger.store.check import Check, Mismatch, find_mismatches
+from billing.ledger.store.checks import CHECKS
 from billing.ledger.store.journal import read_trial_balance
 from billing.ledger.store.sealed_rows import read_departures
 from billing.ledger.store.seals import Unsealed, read_last_seal, read_seals, read_unsealed
 
-PROVING_LIMITS = DatabaseLimits(connections_max=1, statement_timeout_ms=12 * 3_600_000)
-"""For a connection that proves: each proof reads all of its tables in one statement, and may take its time at it.
+VERIFY_LIMITS = DatabaseLimits(connections_max=1, statement_timeout_ms=12 * 3_600_000)
+"""For a connection that verifies: each check reads all of its tables in one statement, and may take its time at it.
 
-Nothing waits for it: a proof takes no lock and no transaction number, so neither callbacks nor watermarks stand still.
+Nothing waits for it: a check takes no lock and no transaction number, so neither callbacks nor watermarks stand still.
 """
 
-SEALS_HOLD = Claim("seals-hold-their-rows", "every seal is the hash of the rows it covers")
+SEALS_HOLD = Check("seals-hold-their-rows", "every seal is the hash of the rows it covers")
 
 
 @dataclass(frozen=True, slots=True)
-class Proved:
-    """One proof over one organization, or one seal of it; without doubts it holds. `done` of `total` are through."""
+class CheckResult:
+    """One check of one organization, or one seal of it. `done` of `total` are finished."""
 
     organization_id: OrganizationId
-    proof: Claim
-    doubts: tuple[Doubt, ...]
+    check: Check
+    mismatches: tuple[Mismatch, ...]
     done: int
     total: int
 
     @property
     def is_seal(self) -> bool:
-        """Whether this is one seal recomputed; several of them make the proof."""
-        return self.proof is SEALS_HOLD
+        """Whether this is one seal recomputed; several of them make the check."""
+        return self.check is SEALS_HOLD
 
 
-async def prove(database: Database) -> AsyncIterator[Proved]:
-    """Run all proofs and recompute all seals; each is a transaction of its own, so money may come in meanwhile.
+async def verify(database: Database) -> AsyncIterator[CheckResult]:
+    """Run all checks and recompute all seals; each is a transaction of its own, so money may come in meanwhile.
 
-    `database` is opened with PROVING_LIMITS wherever the books may have grown. Raises DatabaseBusy at its limit.
+    `database` is opened with VERIFY_LIMITS wherever the books may have grown. Raises DatabaseBusy at its limit.
     """
-    async with database.installation() as reader:
+    async with database.system_transaction() as reader:
         organizations = await read_organizations(reader)
     heads = {organization_id: await _head(database, organization_id) for organization_id in organizations}
-    total = len(organizations) * len(PROOFS) + sum(heads.values())
+    total = len(organizations) * len(CHECKS) + sum(heads.values())
     done = 0
     for organization_id in organizations:
-        for proof in PROOFS:
+        for check in CHECKS:
             async with database.transaction(organization_id) as tx:
-                doubts: Sequence[Doubt] = await find_doubts(tx, proof)
+                mismatches: Sequence[Mismatch] = await find_mismatches(tx, check)
             done += 1
-            yield Proved(organization_id, proof, tuple(doubts), done, total)
+            yield CheckResult(organization_id, check, tuple(mismatches), done, total)
         number = 0
         while number < heads[organization_id]:
-            seal, doubts = await _prove_next_seal(database, organization_id, after=number)
+            seal, mismatches = await _verify_next_seal(database, organization_id, after=number)
             done += 1
             if seal is None:
-                break  # A number is missing, which the proof of the chain has named.
+                break  # A number is missing, which the check of the chain has named.
             number = seal.number
-            yield Proved(organization_id, SEALS_HOLD, tuple(doubts), done, total)
+            yield CheckResult(organization_id, SEALS_HOLD, tuple(mismatches), done, total)
 
 
 async def find_unsealed(
     database: Database, *, recorded_before: datetime
 ) -> Sequence[tuple[OrganizationId, Sequence[Unsealed]]]:
-    """Rows recorded before a moment that no seal covers yet: no doubt by itself, but the sealer may have stopped."""
-    async with database.installation() as reader:
+    """Rows recorded before a moment that no seal covers yet: no mismatch by itself, but the sealer may have stopped."""
+    async with database.system_transaction() as reader:
         organizations = await read_organizations(reader)
     found = []
     for organization_id in organizations:
@@ -96,9 +96,9 @@ async def _head(database: Database, organization_id: OrganizationId) -> int:
     return 0 if head is None else head.number
 
 
-async def _prove_next_seal(
+async def _verify_next_seal(
     database: Database, organization_id: OrganizationId, *, after: int
-) -> tuple[Seal | None, Sequence[Doubt]]:
+) -> tuple[Seal | None, Sequence[Mismatch]]:
     async with database.transaction(organization_id) as tx:
         seals = await read_seals(tx, after=after, limit=1)
         if not seals:

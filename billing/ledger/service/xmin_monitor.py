@@ -34,7 +34,7 @@ class XminMonitor:
         What had begun before an earlier look is over once the watermark has reached the number of that look. The first
         look is as far back as this goes.
         """
-        async with self._database.installation() as reader:
+        async with self._database.system_transaction() as reader:
             watermark, following = await read_numbers(reader)
         now = self._clock()
         self._looks.append((now, following))

@@ -1,4 +1,4 @@
-"""What a proof is: a claim in words and the statement that finds what speaks against it."""
+"""What a check is: a claim in words and the statement that finds what speaks against it."""
 
 from dataclasses import dataclass
 
@@ -6,22 +6,22 @@ from billing.db.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What is proved, by name and in words."""
+class Check:
+    """What is result, by name and in words."""
 
     name: str
-    claim: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
-class Proof(Claim):
-    """A claim that one statement proves: it finds what speaks against it as subject, expected, found."""
+class LedgerCheck(Check):
+    """A claim that one statement verifies: it finds what speaks against it as subject, expected, found."""
 
     query: str
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class Mismatch:
     """One place where two tellings of the same money disagree."""
 
     subject: str
@@ -29,6 +29,6 @@ class Doubt:
     found: str
 
 
-async def find_doubts(tx: Transaction, proof: Proof) -> list[Doubt]:
-    """Run one proof over the organization; an empty list proves it."""
-    return [Doubt(**dict(row)) for row in await tx.fetch(proof.query, tx.organization_id)]
+async def find_mismatches(tx: Transaction, check: LedgerCheck) -> list[Mismatch]:
+    """Run one check over the organization; an empty list verifies it."""
+    return [Mismatch(**dict(row)) for row in await tx.fetch(check.query, tx.organization_id)]

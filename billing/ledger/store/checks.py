@@ -1,15 +1,15 @@
-"""Proofs of the books: each compares two independent tellings of the same money and returns where they disagree.
+"""Checks of the books: each compares two independent tellings of the same money and returns where they disagree.
 
-Every proof is one statement, so it sees one moment even while money comes in.
+Every check is one statement, so it sees one moment even while money comes in.
 """
 
 from collections.abc import Sequence
 
-from billing.ledger.store.check import Proof
-from billing.ledger.store.day_checks import PROOFS_OF_DAYS
+from billing.ledger.store.check import LedgerCheck
+from billing.ledger.store.day_checks import DAY_CHECKS
 
-PROOFS: Sequence[Proof] = (
-    Proof(
+CHECKS: Sequence[LedgerCheck] = (
+    LedgerCheck(
         "entries-have-postings",
         "every journal entry moves money",
         """
@@ -19,7 +19,7 @@ PROOFS: Sequence[Proof] = (
             WHERE posting.organization_id = $1 AND posting.entry_id = entry.id)
         """,
     ),
-    Proof(
+    LedgerCheck(
         "invoices-recognised",
         "what an invoice asks of its payers stands in the journal",
         """
@@ -39,7 +39,7 @@ PROOFS: Sequence[Proof] = (
                 <> coalesce(booked.amount, 0)
         """,
     ),
-    Proof(
+    LedgerCheck(
         "invoices-owe-what-the-journal-says",
         "what an invoice still owes is its receivable in the journal",
         """
@@ -58,7 +58,7 @@ PROOFS: Sequence[Proof] = (
         WHERE invoice.organization_id = $1 AND invoice.owed - coalesce(booked.amount, 0) <> 0
         """,
     ),
-    Proof(
+    LedgerCheck(
         "invoices-hold-their-allocations",
         "what was allocated to an invoice is the sum of its live allocations",
         """
@@ -75,7 +75,7 @@ PROOFS: Sequence[Proof] = (
         WHERE invoice.organization_id = $1 AND invoice.allocated <> coalesce(live.amount, 0)
         """,
     ),
-    Proof(
+    LedgerCheck(
         "payments-are-placed-once",
         "every đồng of a payment is in one place, or has left again",
         """
@@ -104,7 +104,7 @@ PROOFS: Sequence[Proof] = (
                     coalesce(live.credit, 0)::bigint, coalesce(live.unallocated, 0)::bigint)
         """,
     ),
-    Proof(
+    LedgerCheck(
         "payments-are-booked-once",
         "every payment stands once in the journal, with its amount, on its provider's clearing account",
         """
@@ -122,7 +122,7 @@ PROOFS: Sequence[Proof] = (
         WHERE payment.amount IS DISTINCT FROM booked.amount OR booked.entries <> 1
         """,
     ),
-    Proof(
+    LedgerCheck(
         "payments-have-names",
         "every payment has a key that keeps it from being booked again, and every key its payment",
         """
@@ -135,7 +135,7 @@ PROOFS: Sequence[Proof] = (
         WHERE payment.id IS NULL OR named.fact_id IS NULL
         """,
     ),
-    Proof(
+    LedgerCheck(
         "bank-references-have-payments",
         "every bank reference of received money stands with a payment",
         """
@@ -145,7 +145,7 @@ PROOFS: Sequence[Proof] = (
             SELECT FROM payment WHERE payment.organization_id = $1 AND payment.id = used.payment_id)
         """,
     ),
-    Proof(
+    LedgerCheck(
         "intents-count-their-money",
         "what came under a reference code and has not left again is the sum of its payments",
         """
@@ -162,7 +162,7 @@ PROOFS: Sequence[Proof] = (
         WHERE intent.organization_id = $1 AND intent.received <> coalesce(paid.amount, 0)
         """,
     ),
-    Proof(
+    LedgerCheck(
         "credit-and-unallocated-agree",
         "credit and unallocated money in the payments is what the journal holds",
         """
@@ -186,7 +186,7 @@ PROOFS: Sequence[Proof] = (
         WHERE places.amount <> coalesce(booked.amount, 0)
         """,
     ),
-    Proof(
+    LedgerCheck(
         "reversals-mirror",
         "every reversal moves back exactly what its entry moved",
         """
@@ -206,5 +206,5 @@ PROOFS: Sequence[Proof] = (
              WHERE organization_id = $1 AND entry_id = reversal.reversed_entry_id))
         """,
     ),
-    *PROOFS_OF_DAYS,
+    *DAY_CHECKS,
 )

@@ -1,15 +1,15 @@
-"""Proofs of what is kept beside the journal: snapshots, locked balances, closings and the chain of seals.
+"""Checks of what is kept beside the journal: snapshots, locked balances, closings and the chain of seals.
 
-The proofs of money itself stand in `checks.py`; that each seal is what its rows hash to is worked out in
+The checks of money itself stand in `checks.py`; that each seal is what its rows hash to is worked out in
 `service/verify.py`.
 """
 
 from collections.abc import Sequence
 
-from billing.ledger.store.check import Proof
+from billing.ledger.store.check import LedgerCheck
 
-PROOFS_OF_DAYS: Sequence[Proof] = (
-    Proof(
+DAY_CHECKS: Sequence[LedgerCheck] = (
+    LedgerCheck(
         "snapshots-equal-recomputation",
         "what the snapshots hold is the sum of all postings before their watermark",
         """
@@ -36,7 +36,7 @@ PROOFS_OF_DAYS: Sequence[Proof] = (
             <> (coalesce(kept.debit, 0), coalesce(kept.credit, 0))
         """,
     ),
-    Proof(
+    LedgerCheck(
         "inline-balances-equal-recomputation",
         "what a locked balance holds is the sum of its account's postings",
         """
@@ -58,7 +58,7 @@ PROOFS_OF_DAYS: Sequence[Proof] = (
                 IS DISTINCT FROM coalesce(booked.debit - booked.credit, 0)
         """,
     ),
-    Proof(
+    LedgerCheck(
         "closed-days-hold-what-they-held",
         "a closed day has its closing, and holds the entries and the amount that it had when it closed",
         """
@@ -78,7 +78,7 @@ PROOFS_OF_DAYS: Sequence[Proof] = (
             OR (closing.entries, closing.amount) <> (coalesce(held.entries, 0), coalesce(held.amount, 0)))
         """,
     ),
-    Proof(
+    LedgerCheck(
         "seals-leave-no-gap",
         "every seal begins where and with what the one before it ended, the first at the beginning",
         """
@@ -96,7 +96,7 @@ PROOFS_OF_DAYS: Sequence[Proof] = (
             <> (chain.expected_number, chain.expected_from, chain.expected_hash)
         """,
     ),
-    Proof(
+    LedgerCheck(
         "account-changes-are-decided-in-the-audit",
         "every decided account change has its decision, by the same person, in the audit",
         """

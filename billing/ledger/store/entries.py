@@ -10,7 +10,7 @@ from billing.core.ids import EntryId, LedgerAccountId
 from billing.core.money import Dong
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import AccountKey, AccountRole
-from billing.ledger.domain.balances import EntryLines, PostingLine, StatementLine, StatementPlace
+from billing.ledger.domain.balances import EntryView, PostingView, StatementCursor, StatementLine
 
 _FIND_ACCOUNT = """
     SELECT id FROM ledger_account WHERE organization_id = $1 AND role = $2 AND subject = $3
@@ -63,21 +63,21 @@ _POSTINGS = """
 """
 
 
-async def read_entries(tx: Transaction, entry_ids: Sequence[EntryId]) -> list[EntryLines]:
+async def read_entries(tx: Transaction, entry_ids: Sequence[EntryId]) -> list[EntryView]:
     """Entries with their postings, in the order asked for; ids that are no entry of the organization are left out."""
     rows = {row["id"]: row for row in await tx.fetch(_ENTRIES, tx.organization_id, entry_ids)}
-    postings: dict[EntryId, list[PostingLine]] = {}
+    postings: dict[EntryId, list[PostingView]] = {}
     for row in await tx.fetch(_POSTINGS, tx.organization_id, entry_ids):
         postings.setdefault(row["entry_id"], []).append(_posting(row))
     return [
-        EntryLines(**dict(rows[entry_id]), postings=tuple(postings.get(entry_id, ())))
+        EntryView(**dict(rows[entry_id]), postings=tuple(postings.get(entry_id, ())))
         for entry_id in entry_ids
         if entry_id in rows
     ]
 
 
-def _posting(row: asyncpg.Record) -> PostingLine:
-    return PostingLine(
+def _posting(row: asyncpg.Record) -> PostingView:
+    return PostingView(
         line=row["line"],
         debit=_key(row["debit_role"], row["debit_subject"]),
         credit=_key(row["credit_role"], row["credit_subject"]),
@@ -115,7 +115,7 @@ async def read_statement_lines(
     *,
     first_day: date,
     last_day: date,
-    after: StatementPlace | None,
+    after: StatementCursor | None,
     limit: int,
 ) -> list[StatementLine]:
     """What moved on an account in a period of accounting dates, both ends included, in order, from a place on."""
@@ -127,7 +127,7 @@ async def read_statement_lines(
 def _statement_line(row: asyncpg.Record) -> StatementLine:
     amount, nothing = Dong(row["amount"]), Dong(0)
     return StatementLine(
-        place=StatementPlace(row["accounting_date"], EntryId(row["entry_id"]), row["line"]),
+        place=StatementCursor(row["accounting_date"], EntryId(row["entry_id"]), row["line"]),
         kind=row["kind"],
         effective_at=row["effective_at"],
         other=_key(row["role"], row["subject"]),

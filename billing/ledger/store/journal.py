@@ -139,7 +139,7 @@ _TRIAL_BALANCE = """
 async def read_trial_balance(tx: Transaction, *, on: date) -> Sequence[AccountBalance]:
     """Debits and credits of every account recomputed from the first posting on, with the number of its chart on a day.
 
-    Reads every posting: for proofs and tests. `balances.py` gives the same from snapshots.
+    Reads every posting: for checks and tests. `balances.py` gives the same from snapshots.
     """
     return [
         AccountBalance(**{**row, "kind": AccountKind(row["kind"]), "normal_side": Side(row["normal_side"])})

@@ -2,7 +2,7 @@
 
 Each query lists the columns that a row keeps for ever. Columns that change later (the state of an invoice, the owner of
 an exception) and columns that are erased after their retention (payer names, bodies) are not among them; what changes
-is compared by the proofs, and each change of a person is in the audit. Source: docs/ledger-verification.md.
+is compared by the checks, and each change of a person is in the audit. Source: docs/ledger-verification.md.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence

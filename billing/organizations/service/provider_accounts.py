@@ -90,7 +90,7 @@ class KnownAccounts:
         return True
 
     async def _read_organizations(self) -> Set[OrganizationId]:
-        async with self._database.installation() as reader:
+        async with self._database.system_transaction() as reader:
             return frozenset(await read_organizations(reader))
 
     async def _read_names(self, organization_id: OrganizationId) -> frozenset[str]:
@@ -172,7 +172,7 @@ class StoredProviderAccounts:
 
     async def check_all(self) -> Mapping[str, str]:
         """Look at every account of the installation; those that cannot be used are logged and named."""
-        async with self._database.installation() as reader:
+        async with self._database.system_transaction() as reader:
             organizations = await read_organizations(reader)
         for organization_id in organizations:
             async with self._database.transaction(organization_id) as tx:

@@ -201,7 +201,7 @@ class Setup:
 
     async def list_organizations(self) -> list[ListedOrganization]:
         """Every organization of the installation, by its number."""
-        async with self._database.installation() as reader:
+        async with self._database.system_transaction() as reader:
             numbers = await read_organizations(reader)
         found = []
         for number in numbers:

@@ -13,7 +13,7 @@ from billing.organizations.store.organizations import read_prefixes
 from billing.payments.domain.exception import ExceptionTerms
 from billing.payments.store.exceptions import read_exception_terms
 
-BOOKS_KEPT = timedelta(seconds=30)
+CACHE_TTL = timedelta(seconds=30)
 """How long prefixes are used as read; a prefix or term given meanwhile is known after this time."""
 
 
@@ -53,7 +53,7 @@ class PaymentContext(PricingContext):
         accounts = await self.ledger_accounts(tx, *needed)
         known = self._books.get(tx.organization_id)
         now = self.clock()
-        if known is not None and known.accounts is accounts and abs(now - known.read_at) < BOOKS_KEPT:
+        if known is not None and known.accounts is accounts and abs(now - known.read_at) < CACHE_TTL:
             return known
         prefixes = tuple(await read_prefixes(tx))
         books = self._books[tx.organization_id] = Books(

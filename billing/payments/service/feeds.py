@@ -138,7 +138,7 @@ async def _take_page(context: PaymentContext, account: ProviderAccount, page: _P
     except Exception as error:  # Whatever is wrong with one notice; the others of its page are written.
         log.error("feed_page_not_written", account_id=str(account.id), exc_info=error)
         await _write_one_by_one(context, account, page)
-    context.note_change(account.organization_id)
+    context.publish_change(account.organization_id)
 
 
 async def _write_one_by_one(context: PaymentContext, account: ProviderAccount, page: _Page) -> None:

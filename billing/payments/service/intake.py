@@ -319,7 +319,7 @@ class _IntakeQueue:
         began = monotonic()
         async with context.database.transaction(organization_id, posting=True) as tx:
             answers = await apply_deliveries(tx, deliveries, context)
-        context.note_change(organization_id)
+        context.publish_change(organization_id)
         if self.observer is not None:
             self.observer(len(deliveries), monotonic() - began)
         return answers

@@ -33,5 +33,5 @@ async def match_outflows_once(context: PaymentContext, organization_id: Organiza
             days = await read_days(tx, first_day=today, last_day=today)
             matched += await apply_outflows(tx, (), [outflow_id], days=days, context=context)
     if matched:
-        context.note_change(organization_id)
+        context.publish_change(organization_id)
     return matched

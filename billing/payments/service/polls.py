@@ -214,7 +214,7 @@ async def _apply(
             await open_day(tx, business_date(now), at=now)
         async with context.database.transaction(account.organization_id, posting=True) as tx:
             await apply_deliveries(tx, [delivery], context)
-        context.note_change(account.organization_id)
+        context.publish_change(account.organization_id)
     except Exception as error:  # Whatever is wrong with one answer; it is told, and the others go on.
         if isinstance(error, (Unavailable, CommitUnknown)) and not is_last:
             raise

@@ -127,7 +127,7 @@ async def retry_dead_letter(
         answers = await apply_deliveries(tx, [delivery], context)
         await mark_retried(tx, delivery_id, at=now, retried_as=retried_as)
         await _note(tx, context, "delivery_retried", retried_as, actor)
-    context.note_change(organization_id)
+    context.publish_change(organization_id)
     return answers[retried_as]
 
 

@@ -21,7 +21,7 @@ from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import FacilityId, OrganizationId, PersonId
 from billing.db.context import Context
 from billing.db.database import Transaction
-from billing.db.idempotency import Claim, find_earlier, keep_claim
+from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
 from billing.organizations.service.second_person import require_second_person
 from billing.organizations.store.organizations import find_facility
@@ -100,22 +100,22 @@ async def import_tariff(
     prices: Sequence[ListedPrice],
     *,
     actor: Actor,
-    claim: Claim | None = None,
+    request: IdempotentRequest | None = None,
     on_progress: Progress | None = None,
 ) -> TariffId:
     """Keep a price list as a draft. The same import repeated goes on with what was cut off.
 
-    Raises NotFound, PersonNeeded, TariffIncomplete where what is stored is not what is imported, or what a claim is
-    refused with.
+    Raises NotFound, PersonNeeded, TariffIncomplete where what is stored is not what is imported, or
+    idempotency errors.
     """
     if not prices:
         raise InvalidValue("a price list has at least one price")
     person = require_person(actor)
     async with context.database.transaction(organization_id) as tx:
-        earlier = await find_earlier(tx, claim)
+        earlier = await find_previous_result(tx, request)
         if earlier is None:
             tariff_id = await _begin(tx, context, terms, prices, person)
-            await keep_claim(tx, claim, [tariff_id], now=context.clock())
+            await save_result(tx, request, [tariff_id], now=context.clock())
         else:
             tariff_id = TariffId(earlier.subjects[0])
             locked = await _lock(tx, tariff_id)

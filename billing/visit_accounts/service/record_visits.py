@@ -19,7 +19,7 @@ from billing.coverage.formats.visit_input import read_visit as read_visit_json
 from billing.coverage.formats.worked_case_json import write_finding
 from billing.coverage.service.pricing_inputs import Terms, read_terms
 from billing.db.database import Transaction
-from billing.db.idempotency import Claim, find_earlier, keep_claim
+from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.store.journal import write_audit
 from billing.organizations.store.organizations import find_facility
 from billing.payments.service.context import PaymentContext
@@ -88,13 +88,13 @@ async def take_claim_file(
     content: bytes,
     *,
     actor: Actor,
-    claim: Claim | None = None,
+    request: IdempotentRequest | None = None,
 ) -> TakenFile:
     """Take in every readable visit of an XML 130 file, all in one transaction.
 
     A visit of a facility that is not the organization's is left out with a finding, like one that cannot be read.
     Under a `claim` that was answered before, no visits: they are the claim's `earlier` subjects. Raises NothingReadable
-    with the findings where no visit is left, or what a claim is refused with.
+    with the findings where no visit is left, or idempotency errors.
     """
     # Reading is all computing, half a millisecond a line: callbacks must not wait for it.
     file = await asyncio.to_thread(read_claim_file, content)
@@ -102,7 +102,7 @@ async def take_claim_file(
     told = await asyncio.to_thread(_price_all, file, terms)
     source = Source("xml130", context.ids.new())
     async with context.database.transaction(organization_id) as tx:
-        if await find_earlier(tx, claim) is not None:
+        if await find_previous_result(tx, request) is not None:
             readable = {one.hoso for one in told}
             return TakenFile((), tuple(finding for finding in file.findings if finding.hoso not in readable))
         codes = sorted({one.visit.facility_code for one in told})
@@ -124,7 +124,7 @@ async def take_claim_file(
                 received_at=context.clock(),
             )
         visits = tuple(taken[hoso] for hoso in sorted(taken))
-        await _keep_claim(tx, claim, visits, context)
+        await _save_result(tx, request, visits, context)
     rest = tuple(finding for finding in file.findings if finding.hoso not in taken)
     return TakenFile(visits, findings=(*rest, *strange))
 
@@ -135,25 +135,25 @@ async def take_visit(
     document: Mapping[str, object],
     *,
     actor: Actor,
-    claim: Claim | None = None,
+    request: IdempotentRequest | None = None,
 ) -> TakenVisit | None:
     """Take in one visit told as JSON with the field names of the data standard.
 
-    None under a `claim` that was answered before: the visit is its `earlier` subject. Raises InvalidValue, or what a
-    claim is refused with.
+    None under a `claim` that was answered before: the visit is its `earlier` subject. Raises InvalidValue, or
+    idempotency errors.
     """
     visit = await asyncio.to_thread(read_visit_json, document)
     [terms] = await _read_terms(context, organization_id, [visit])
     doubts = find_doubtful_values(document)
     told = await asyncio.to_thread(lambda: _told(visit, terms, doubts, hoso=1))
     async with context.database.transaction(organization_id) as tx:
-        if await find_earlier(tx, claim) is not None:
+        if await find_previous_result(tx, request) is not None:
             return None
         facility_id = await find_facility(tx, told.visit.facility_code)
         if facility_id is None:
             raise InvalidValue(f"facility {told.visit.facility_code} is not of this organization", field="MA_CSKCB")
         taken = await _take(tx, context, told, facility_id=facility_id, source=Source("json"), actor=actor)
-        await _keep_claim(tx, claim, (taken,), context)
+        await _save_result(tx, request, (taken,), context)
     return taken
 
 
@@ -231,11 +231,11 @@ async def _take(
     )
 
 
-async def _keep_claim(
-    tx: Transaction, claim: Claim | None, taken: Sequence[TakenVisit], context: PaymentContext
+async def _save_result(
+    tx: Transaction, request: IdempotentRequest | None, taken: Sequence[TakenVisit], context: PaymentContext
 ) -> None:
     is_new = any(visit.is_new_version for visit in taken)
-    await keep_claim(tx, claim, [visit.id for visit in taken], now=context.clock(), is_new=is_new)
+    await save_result(tx, request, [visit.id for visit in taken], now=context.clock(), is_new=is_new)
 
 
 async def _read_terms(context: PaymentContext, organization_id: OrganizationId, visits: Sequence[Visit]) -> list[Terms]:

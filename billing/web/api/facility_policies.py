@@ -104,7 +104,7 @@ async def post_readings(request: web.Request) -> web.Response:
         valid_from=read_day(body.valid_from, field="valid_from"),
         readings=body.readings,
         actor=caller.actor,
-        claim=idempotent_request,
+        request=idempotent_request,
     )
     row = await find_readings(app.context, caller.organization_id, readings_id)
     return json_response(

@@ -153,7 +153,7 @@ async def post_intent(request: web.Request) -> web.Response:
         invoice_ids=[InvoiceId(read_id(invoice_id, field="invoice_ids")) for invoice_id in body.invoice_ids],
         amount=None if body.amount is None else dong(body.amount),
         actor=caller.actor,
-        claim=idempotent_request,
+        request=idempotent_request,
         payer_address=source_address(request),
     )
     row = await find_intent(app.context, caller.organization_id, intent_id)

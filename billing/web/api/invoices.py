@@ -75,7 +75,7 @@ async def post_invoice(request: web.Request) -> web.Response:
     body, idempotent_request = await read_idempotent(request, NewInvoice)
     visit_id = VisitId(read_id(body.visit_id, field="visit_id"))
     invoice_id = await issue_invoice(
-        app.context, caller.organization_id, visit_id, actor=caller.actor, claim=idempotent_request
+        app.context, caller.organization_id, visit_id, actor=caller.actor, request=idempotent_request
     )
     row = await find_invoice(app.context, caller.organization_id, invoice_id)
     return json_response(

@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from billing.core.actor import ActorKind
 from billing.core.ids import EntryId
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
-from billing.ledger.domain.balances import AccountBalance, EntryLines, PostingLine
+from billing.ledger.domain.balances import AccountBalance, EntryView, PostingView
 from billing.ledger.service.balances import find_entry, list_entries, read_balances
 from billing.web.app_state import CALLER, app_state
 from billing.web.operation import Operation, operation
@@ -145,7 +145,7 @@ def _balance(balance: AccountBalance) -> BalanceDocument:
     }
 
 
-def _entry(entry: EntryLines) -> EntryDocument:
+def _entry(entry: EntryView) -> EntryDocument:
     return {
         "id": str(entry.id),
         "kind": entry.kind,
@@ -161,7 +161,7 @@ def _entry(entry: EntryLines) -> EntryDocument:
     }
 
 
-def _posting(posting: PostingLine) -> PostingDocument:
+def _posting(posting: PostingView) -> PostingDocument:
     return {
         "line": posting.line,
         "debit": _account(posting.debit),

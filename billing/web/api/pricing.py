@@ -104,7 +104,7 @@ async def post_pricing(request: web.Request) -> web.Response:
         valid_from=read_day(body.valid_from, field="valid_from"),
         setting=setting,
         actor=caller.actor,
-        claim=idempotent_request,
+        request=idempotent_request,
     )
     row = await find_pricing(app.context, caller.organization_id, pricing_id)
     return json_response(

@@ -19,7 +19,7 @@ from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import EntryId
 from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
-from billing.ledger.domain.balances import StatementLine, StatementPlace
+from billing.ledger.domain.balances import StatementCursor, StatementLine
 from billing.ledger.service.balances import read_statement_of_account
 from billing.web.api.ledger import AccountDocument
 from billing.web.app_state import CALLER, app_state
@@ -133,15 +133,15 @@ def _line(line: StatementLine) -> StatementLineDocument:
     }
 
 
-def _write_place(place: StatementPlace) -> str:
+def _write_place(place: StatementCursor) -> str:
     content = _PLACE.pack(place.accounting_date.toordinal(), place.entry_id.bytes, place.line)
     return base64.urlsafe_b64encode(content).decode()
 
 
-def _read_place(text: str) -> StatementPlace:
+def _read_place(text: str) -> StatementCursor:
     try:
         day, entry_id, line = _PLACE.unpack(base64.b64decode(text, altchars=b"-_", validate=True))
-        place = StatementPlace(date.fromordinal(day), EntryId(UUID(bytes=entry_id)), line)
+        place = StatementCursor(date.fromordinal(day), EntryId(UUID(bytes=entry_id)), line)
     except (binascii.Error, ValueError, OverflowError, struct.error) as cause:
         raise InvalidQuery("use a cursor as it was given out", field="cursor") from cause
     if _write_place(place) != text or line > 2**31 - 1:

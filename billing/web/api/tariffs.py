@@ -139,7 +139,7 @@ async def post_tariff(request: web.Request) -> web.Response:
     if read.faults:
         raise PriceListFaulty(read.faults)
     tariff_id = await import_tariff(
-        app.context, caller.organization_id, terms, read.prices, actor=caller.actor, claim=idempotent_request
+        app.context, caller.organization_id, terms, read.prices, actor=caller.actor, request=idempotent_request
     )
     row = await find_tariff(app.context, caller.organization_id, tariff_id)
     return json_response(

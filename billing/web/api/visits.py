@@ -99,10 +99,10 @@ async def post_visit(request: web.Request) -> web.Response:
     findings: Sequence[Finding] = ()
     if request.content_type == JSON:
         document = await parse_json(content)
-        one = await take_visit(context, organization_id, document, actor=caller.actor, claim=idempotent_request)
+        one = await take_visit(context, organization_id, document, actor=caller.actor, request=idempotent_request)
         taken: Sequence[TakenVisit] = () if one is None else (one,)
     else:
-        file = await take_claim_file(context, organization_id, content, actor=caller.actor, claim=idempotent_request)
+        file = await take_claim_file(context, organization_id, content, actor=caller.actor, request=idempotent_request)
         taken, findings = file.visits, file.findings
     if idempotent_request.earlier is None:
         is_new = any(visit.is_new_version for visit in taken)
