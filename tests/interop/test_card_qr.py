@@ -53,6 +53,24 @@ def test_citizen_card_may_lack_the_day_of_issue_or_have_more_fields() -> None:
     assert read_citizen_card(with_field(CITIZEN, 1, "012345678")).old_number == "012345678"
 
 
+@pytest.mark.parametrize("name", ["Mai Trí", "Phan Thu Hà", "Phan Chí Trung", "Đỗ Văn Mẫu"])
+@pytest.mark.parametrize("code_page", ["cp1252", "latin-1"])
+def test_a_name_read_in_another_encoding_is_refused_where_its_bytes_look_like_blanks(name: str, code_page: str) -> None:
+    """The second byte of `à` reads as a no-break space, that of `í` as a soft hyphen."""
+    garbled = with_field(CITIZEN, 2, name).encode().decode(code_page, "replace")
+
+    with pytest.raises(CardUnreadable):
+        read_citizen_card(garbled)
+
+
+@pytest.mark.parametrize("address", ["An Trí", "12 Tây Hà", "Trí An, Vinh"])
+def test_an_address_read_in_another_encoding_is_unknown_where_its_bytes_look_like_blanks(address: str) -> None:
+    garbled = address.encode().decode("latin-1")
+
+    assert read_citizen_card(with_field(CITIZEN, 5, garbled)).address == ""
+    assert read_citizen_card(with_field(CITIZEN, 5, garbled).rpartition("|")[0]).address == ""
+
+
 @pytest.mark.parametrize("birth", ["31022000", "2000", "01021799", "1", "", "0102199x", "19990201"])
 def test_malformed_day_of_a_citizen_card_is_unknown_and_no_error(birth: str) -> None:
     card = read_citizen_card(with_field(with_field(CITIZEN, 3, birth), 6, birth))

@@ -69,7 +69,7 @@ def _row(row: dict[str, str | None]) -> DiseaseRow:
     cells |= {name: cells[name].translate(LOOK_LIKE_LATIN) for name in ("annex", "codes", "except")}
     if why := next((why for cell in cells.values() if (why := error_in(cell))), ""):
         raise InvalidValue(why)
-    if is_garbled(cells["name"]):
+    if is_garbled(row["name"] or ""):
         raise InvalidValue(f"name {cells['name'][:80]!r} was saved in another encoding; save the file as CSV UTF-8")
     if cells["annex"] not in set(Annex):
         raise InvalidValue(f"annex {cells['annex']!r} is none of I, II, III")

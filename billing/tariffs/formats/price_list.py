@@ -296,7 +296,7 @@ class _RowReader:
             text = compose(" ".join(unprotect(cell).split()))
             if why := error_in(text):
                 self._note(column, why, text)
-            elif is_garbled(text):
+            elif is_garbled(cell):
                 self._note(column, "this text was saved in another encoding; save the file as “CSV UTF-8”", text)
             return text
         return ""

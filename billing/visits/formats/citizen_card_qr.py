@@ -11,10 +11,11 @@ from datetime import date
 
 from billing.core.errors import InvalidValue
 from billing.core.text import is_garbled, is_person_name
-from billing.visits.formats.qr_fields import CardUnreadable, read_birth, read_day, read_fields
+from billing.visits.formats.qr_fields import CardUnreadable, read_birth, read_day, read_field, split_fields
 
 _CITIZEN_NUMBER = re.compile(r"[0-9]{12}")
 _FIELDS_MIN = 6
+_NAME, _ADDRESS = 2, 5
 _SEXES = {"nam": "1", "nữ": "2"}
 
 
@@ -42,7 +43,8 @@ class CitizenCard:
 
 def read_citizen_card(scanned: bytes | str) -> CitizenCard:
     """Read the code of a citizen card. Raises NotACitizenCard, or CardUnreadable for what is no text."""
-    fields = read_fields(scanned)
+    written = split_fields(scanned)
+    fields = [read_field(field) for field in written]
     if not _CITIZEN_NUMBER.fullmatch(fields[0]):
         raise NotACitizenCard("a citizen card begins with 12 digits", field="SO_CCCD")
     if len(fields) < _FIELDS_MIN:
@@ -50,7 +52,7 @@ def read_citizen_card(scanned: bytes | str) -> CitizenCard:
     number, old_number, name, birth, sex, address, *rest = fields
     if not name:
         raise NotACitizenCard("a citizen card has a name", field="HO_TEN")
-    if not is_person_name(name):
+    if is_garbled(written[_NAME]) or not is_person_name(name):
         raise CardUnreadable(
             "the name is no Vietnamese text; set the scanner to UTF-8 or to a keyboard of Vietnamese, and scan again",
             field="HO_TEN",
@@ -61,6 +63,6 @@ def read_citizen_card(scanned: bytes | str) -> CitizenCard:
         name=name,
         birth=read_birth(birth),
         sex=_SEXES.get(sex.lower(), ""),
-        address="" if is_garbled(address) else address,
+        address="" if is_garbled(written[_ADDRESS]) else address,
         issued_on=read_day(rest[0]) if rest else None,
     )

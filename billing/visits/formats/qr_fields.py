@@ -15,6 +15,7 @@ LENGTH_MAX = 4096
 
 YEAR_MIN, YEAR_MAX = 1900, 2100
 NO_VALUE = "-"
+_SCANNER_BLANKS = " \t\r\n"
 
 _DAY = re.compile(r"([0-9]{2})/?([0-9]{2})/?([0-9]{4})")
 _YEAR = re.compile(r"[0-9]{4}")
@@ -29,16 +30,30 @@ class CardUnreadable(InvalidValue):
 
 def read_fields(scanned: bytes | str) -> list[str]:
     """The fields of a scanned code, composed, without blanks around them; "-" is no value. Raises CardUnreadable."""
+    return [read_field(field) for field in split_fields(scanned)]
+
+
+def read_field(field: str) -> str:
+    """One field, composed, without blanks around it; "-" is no value."""
+    return "" if field.strip() == NO_VALUE else compose(field.strip())
+
+
+def split_fields(scanned: bytes | str) -> list[str]:
+    """The fields of a scanned code as they are written. Raises CardUnreadable.
+
+    Whether a field was read in another encoding is decided on this text: of the bytes of `à` and `í` one becomes a
+    no-break space and one a soft hyphen, which `read_field` drops.
+    """
     if len(scanned) > LENGTH_MAX:
         raise CardUnreadable(f"a card has at most {LENGTH_MAX} characters")
     try:
         text = scanned.decode("utf-8-sig") if isinstance(scanned, bytes) else scanned.removeprefix("\ufeff")
     except UnicodeDecodeError as cause:
         raise CardUnreadable(f"byte {cause.start} is not UTF-8") from cause
-    text = text.strip()
+    text = text.strip(_SCANNER_BLANKS)
     if _NOT_TEXT.search(text):
         raise CardUnreadable("a control character stands in the code")
-    return ["" if field.strip() == NO_VALUE else compose(field.strip()) for field in text.split("|")]
+    return text.split("|")
 
 
 def read_day(text: str) -> date | None:
