@@ -223,7 +223,7 @@ async def open_service(
         )
         async with (
             Lines[ProviderAccountId](addresses=outgoing) as lines,
-            open_change_notifier(database_url, background) as hints,
+            open_change_notifier(database_url, background) as notifier,
         ):
             accounts = StoredProviderAccounts(
                 intake_database,
@@ -242,12 +242,12 @@ async def open_service(
                 bank_names={bank.bin: bank.name for bank in banks().values()},
                 public_base_url=public_base_url,
                 outgoing=outgoing or AddressRules(),
-                publish_change=hints.note,
+                publish_change=notifier.publish,
                 background=background,
                 seal_export=seal_export,
             )
             live = LiveHub(context)
-            hints.listen(live.hint)
+            notifier.listen(live.hint)
             async with Intake(replace(context, database=intake_database), intake_limits) as intake:
                 yield Service(
                     context=context,

@@ -1,6 +1,6 @@
 """Logs: past-tense facts with ids, on stderr; and the masks that keep people and secrets out of them.
 
-Everything that is logged, by us or by a library, passes `mask_forbidden` and `tell_exceptions`. They are a second
+Everything that is logged, by us or by a library, passes `mask_forbidden` and `render_exceptions`. They are a second
 line: the author of a log line leaves such values out (STYLE.md).
 
 A log call never raises, in either format: a value that cannot be written is replaced by its type, a line that cannot
@@ -75,7 +75,7 @@ def configure_logs(*, is_json: bool, stream: TextIO = sys.stderr, level: int = l
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        tell_exceptions,
+        render_exceptions,
         mask_forbidden,
     ]
     renderer = _json_renderer if is_json else _console_renderer(is_colored=_is_terminal(stream))
@@ -207,8 +207,12 @@ def _console_renderer(*, is_colored: bool) -> Processor:
     console = structlog.dev.ConsoleRenderer(colors=is_colored)
 
     def render(logger: WrappedLogger, method: str, event: EventDict) -> str:
-        told = event.get("exception")
-        lines = _lines_of(told) if isinstance(told, list) and all(isinstance(one, dict) for one in told) else None
+        rendered = event.get("exception")
+        lines = (
+            _lines_of(rendered)
+            if isinstance(rendered, list) and all(isinstance(one, dict) for one in rendered)
+            else None
+        )
         for key in ("event", "exception", "stack", "level", "logger", "timestamp"):
             if key in event and type(event[key]) is not str:
                 event[key] = _JSON.encode(event[key])
@@ -268,7 +272,7 @@ def _is_plain(key: str, value: object) -> bool:
     return kind is float and math.isfinite(cast("float", value))
 
 
-def tell_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def render_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Replace an exception by its type, our code or its SQLSTATE, and its place; never by its words.
 
     An SQL error's words carry the row (`Key (name)=(…) already exists`), a parser's the input. The sentences of a
@@ -339,21 +343,21 @@ def _is_forbidden(key: str) -> bool:
 
 def _chain(error: BaseException) -> list[dict[str, Any]]:
     """The error and what it came from, at most five; of a group its first members as well."""
-    told: list[dict[str, Any]] = []
+    rendered: list[dict[str, Any]] = []
     following: deque[BaseException] = deque([error])
     seen: set[int] = set()
-    while following and len(told) < _CAUSES_MAX:
+    while following and len(rendered) < _CAUSES_MAX:
         current = following.popleft()
         if id(current) in seen:
             continue
         seen.add(id(current))
-        told.append(_one_error(current))
+        rendered.append(_one_error(current))
         if isinstance(current, BaseExceptionGroup):
             following.extend(current.exceptions[:_CAUSES_MAX])
         cause = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
         if cause is not None:
             following.append(cause)
-    return told
+    return rendered
 
 
 def _one_error(error: BaseException) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""What an operator decides: read once at start from one TOML file and the environment, every error named at once.
+"""The settings of an operator: read once at start from one TOML file and the environment; all errors in one report.
 
-The environment (`VIENPHI_PORT`, `VIENPHI_LANES__COUNT`) wins over a file named in it (`VIENPHI_DATABASE_URL_FILE`),
-which wins over the TOML file. Values never appear in an error, since any of them may be a secret. What belongs to one
-organization (accounts, thresholds) is in the database, not here. Source: docs/design.md §9.
+The environment (`VIENPHI_PORT`, `VIENPHI_INTAKE_QUEUES__COUNT`) wins over a file named in it
+(`VIENPHI_DATABASE_URL_FILE`), which wins over the TOML file. A value never appears in an error, since any value may be
+a secret. The settings of one organization (accounts, thresholds) are in the database. Source: docs/design.md §9.
 """
 
 import os
@@ -66,9 +66,12 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class LaneSettings(BaseModel):
-    """The lanes of provider deliveries (docs/design.md §5). `wait_ms`: a delivery that waits longer than this refuses
-    the next ones of its organization, once a batch of them waits; or 20 times as long."""
+class IntakeQueueSettings(BaseModel):
+    """The intake queues of provider deliveries (docs/design.md §5).
+
+    Once a batch of an organization's deliveries waits and the oldest waits longer than `wait_ms`, the next ones are
+    rejected; they are also rejected once the oldest waits 20 times as long.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -79,7 +82,7 @@ class LaneSettings(BaseModel):
 
 
 class PoolSettings(BaseModel):
-    """Connections of one process to the database; the intake of callbacks has one for each lane, and two, besides."""
+    """Connections of one process to the database. The intake of callbacks has its own: one a queue and two more."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -125,14 +128,14 @@ class WorkerSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    ask_s: Count = 10
+    poll_s: Count = 10
     feed_s: Count = 10
     match_s: Count = 10
     expire_s: Count = 10
     dispatch_s: Count = 1
     seal_s: Count = 5
     snapshot_s: Count = 60
-    upkeep_s: Count = 6 * 3600
+    maintenance_s: Count = 6 * 3600
     health_s: Count = 60
 
 
@@ -207,7 +210,7 @@ class Settings(BaseSettings):
     port: Annotated[int, BeforeValidator(_refuse_boolean), Field(ge=0, le=65_535)] = 8080
     public_base_url: str = ""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-    lanes: LaneSettings = LaneSettings()
+    intake_queues: IntakeQueueSettings = IntakeQueueSettings()
     pool: PoolSettings = PoolSettings()
     anonymous: AnonymousSettings = AnonymousSettings()
     documents: DocumentSettings = DocumentSettings()

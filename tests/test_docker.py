@@ -90,7 +90,7 @@ def test_every_setting_exists() -> None:
     assert [name for name in named if not is_setting(name)] == []
     assert not is_setting("VIENPHI_PROT")
     assert not is_setting("VIENPHI_PORT_FILE")
-    assert is_setting("VIENPHI_LANES__COUNT")
+    assert is_setting("VIENPHI_INTAKE_QUEUES__COUNT")
 
 
 def test_every_file_that_is_copied_or_mounted_exists_and_reaches_the_builder() -> None:

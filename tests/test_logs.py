@@ -196,13 +196,13 @@ def test_exception_is_written_in_either_format(either: io.StringIO) -> None:
     try:
         raise ValueError("hidden")
     except ValueError as error:
-        structlog.get_logger("own").error("round_failed", exc_info=error, loop="seal")
-        structlog.get_logger("own").exception("round_failed_again")
-        structlog.get_logger("own").error("round_failed_too", exc_info=(type(error), error, error.__traceback__))
+        structlog.get_logger("own").error("loop_failed", exc_info=error, loop="seal")
+        structlog.get_logger("own").exception("loop_failed_again")
+        structlog.get_logger("own").error("loop_failed_too", exc_info=(type(error), error, error.__traceback__))
         library().error("library failed", exc_info=True)
 
     written = either.getvalue()
-    for event in ("round_failed", "round_failed_again", "round_failed_too", "library failed"):
+    for event in ("loop_failed", "loop_failed_again", "loop_failed_too", "library failed"):
         assert event in written
     assert written.count("ValueError") == 4
     assert written.count("test_logs.py") == 4
@@ -313,7 +313,7 @@ def test_line_that_the_stream_refuses_is_counted(is_json: bool, refusing: Any) -
     configure_logs(is_json=is_json, stream=refusing())
     try:
         structlog.get_logger().info("service_started", port=8080)
-        structlog.get_logger().error("round_failed", exc_info=ValueError())
+        structlog.get_logger().error("loop_failed", exc_info=ValueError())
         library().warning("library")
     finally:
         root.handlers[:], root.level = before

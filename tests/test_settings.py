@@ -28,7 +28,7 @@ def write_config(tmp_path: Path, text: str) -> Path:
 def test_without_anything_defaults_hold() -> None:
     settings = load_settings()
 
-    assert (settings.host, settings.port, settings.lanes.wait_ms) == ("127.0.0.1", 8080, 100)
+    assert (settings.host, settings.port, settings.intake_queues.wait_ms) == ("127.0.0.1", 8080, 100)
     assert settings.database_url is None
 
 
@@ -36,19 +36,19 @@ def test_environment_wins_over_its_file_and_that_over_toml(tmp_path: Path, monke
     config = write_config(
         tmp_path,
         'port = 1\nhost = "toml"\nlog_format = "json"\ndatabase_url = "postgresql://toml"\n'
-        "[lanes]\ncount = 2\nwait_ms = 5",
+        "[intake_queues]\ncount = 2\nwait_ms = 5",
     )
     secret = tmp_path / "secret"
     secret.write_text(f"{SECRET}\n")
     monkeypatch.setenv("VIENPHI_CONFIG", str(config))
     monkeypatch.setenv("VIENPHI_DATABASE_URL_FILE", str(secret))
     monkeypatch.setenv("VIENPHI_PORT", "2")
-    monkeypatch.setenv("VIENPHI_LANES__COUNT", "8")
+    monkeypatch.setenv("VIENPHI_INTAKE_QUEUES__COUNT", "8")
 
     settings = load_settings(needed=("database_url",))
 
     assert (settings.port, settings.host, settings.log_format) == (2, "toml", LogFormat.JSON)
-    assert (settings.lanes.count, settings.lanes.wait_ms) == (8, 5)
+    assert (settings.intake_queues.count, settings.intake_queues.wait_ms) == (8, 5)
     assert settings.database_url is not None
     assert settings.database_url.get_secret_value() == SECRET
 
@@ -56,8 +56,8 @@ def test_environment_wins_over_its_file_and_that_over_toml(tmp_path: Path, monke
 def test_every_error_is_named_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = write_config(
         tmp_path,
-        'prot = 1\nport = 70000\nbody_size_max = true\npublic_base_url = "ftp://x"\n[lanes]\ncount = 0\ntypo = 1\n'
-        "[pool]\nconnections_min = 9\nconnections_max = 2",
+        'prot = 1\nport = 70000\nbody_size_max = true\npublic_base_url = "ftp://x"\n'
+        "[intake_queues]\ncount = 0\ntypo = 1\n[pool]\nconnections_min = 9\nconnections_max = 2",
     )
     monkeypatch.setenv("VIENPHI_OWNER_URL_FILE", str(tmp_path / "absent"))
     monkeypatch.setenv("VIENPHI_LOG_FORMAT", "xml")
@@ -71,8 +71,8 @@ def test_every_error_is_named_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
         "port: Input should be less than or equal to 65535",
         "body_size_max: a number is wanted",
         "public_base_url: an address beginning with",
-        "lanes.count: Input should be greater than 0",
-        "lanes.typo is no setting",
+        "intake_queues.count: Input should be greater than 0",
+        "intake_queues.typo is no setting",
         "pool: connections_min is above connections_max",
         "VIENPHI_OWNER_URL_FILE names a file that cannot be read",
         "log_format: Input should be 'console' or 'json'",
@@ -187,12 +187,12 @@ def test_toml_that_is_broken_or_absent_is_named(tmp_path: Path) -> None:
 
 
 def test_nested_setting_that_is_no_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIENPHI_LANES", "many")
+    monkeypatch.setenv("VIENPHI_INTAKE_QUEUES", "many")
 
-    with pytest.raises(SettingsInvalid, match="lanes"):
+    with pytest.raises(SettingsInvalid, match="intake_queues"):
         load_settings()
 
 
 def test_number_with_a_point_is_no_count(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match=r"lanes\.count"):
-        load_settings(write_config(tmp_path, "[lanes]\ncount = 1.5"))
+    with pytest.raises(SettingsInvalid, match=r"intake_queues\.count"):
+        load_settings(write_config(tmp_path, "[intake_queues]\ncount = 1.5"))

@@ -53,12 +53,12 @@ async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
     assert settings.database_url is not None, "named as needed"
     url = settings.database_url.get_secret_value()
     await require_migrated(url)
-    lanes, pool = settings.lanes, settings.pool
+    queues, pool = settings.intake_queues, settings.pool
     async with open_service(
         url,
         database_limits=DatabaseLimits(connections_min=pool.connections_min, connections_max=pool.connections_max),
         intake_limits=IntakeLimits(
-            lanes=lanes.count, batch_max=lanes.batch_max, waiting_max=lanes.queue_max, wait_max_ms=lanes.wait_ms
+            lanes=queues.count, batch_max=queues.batch_max, waiting_max=queues.queue_max, wait_max_ms=queues.wait_ms
         ),
         web_limits=WebLimits(
             visit_size_max=settings.visit_size_max,

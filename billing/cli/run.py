@@ -33,7 +33,7 @@ from billing.logs import configure_logs
 from billing.notifications.service.webhooks import Dispatch
 from billing.secrets import find_secret
 from billing.web.server import serving
-from billing.worker.running import Pace, run_worker
+from billing.worker.running import Intervals, run_worker
 from billing.worker.sender import Sender
 from providers.addresses import AddressRules
 from providers.emvqr import Particulars, VietQr, build_vietqr
@@ -130,7 +130,7 @@ async def _run(server: EmbeddedPostgres, lang: str, *, port: int, bank_port: int
             run_worker(
                 service.context,
                 dispatch=Dispatch(send=Sender().send, secret_of=find_secret, random=SystemRandom()),
-                pace=Pace(ask_s=2.0),
+                intervals=Intervals(poll_s=2.0),
                 stop=stop,
                 random=SystemRandom(),
             )

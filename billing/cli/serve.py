@@ -7,7 +7,7 @@ import click
 import structlog
 
 from billing.cli.opening import begin, open_fit_service, stop_sign
-from billing.ops.maintenance import keep_up
+from billing.ops.maintenance import maintain
 from billing.settings import Settings
 from billing.web.server import serving
 
@@ -31,10 +31,10 @@ async def _serve(settings: Settings) -> None:
         serving(service.application, host=settings.host, port=settings.port) as bound,
     ):
         # Only once the port is ours: a process that cannot serve keeps nothing up.
-        upkeep = service.context.background.start("upkeep", lambda: keep_up(service.context.database))
+        maintenance = service.context.background.start("maintenance", lambda: maintain(service.context.database))
         try:
             log.info("serving_started", at=bound)
             await stop_sign().wait()
             log.info("serving_stopped")
         finally:
-            await upkeep.stop()
+            await maintenance.stop()

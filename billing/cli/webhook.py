@@ -156,11 +156,11 @@ def redeliver_message(config: Path | None, organization: int, endpoint: UUID | N
     """Tell MESSAGE again, dead or delivered; the worker sends it at once."""
     only = None if endpoint is None else EndpointId(endpoint)
 
-    async def revive(context: PaymentContext) -> None:
-        revived = await redeliver(context, OrganizationId(organization), message, endpoint_id=only)
-        click.echo(f"due again for {revived} endpoint{'s' if revived > 1 else ''}")
+    async def requeue(context: PaymentContext) -> None:
+        requeued = await redeliver(context, OrganizationId(organization), message, endpoint_id=only)
+        click.echo(f"due again for {requeued} endpoint{'s' if requeued > 1 else ''}")
 
-    _run(config, revive)
+    _run(config, requeue)
 
 
 @webhook.command()

@@ -11,7 +11,7 @@ from billing.cli.opening import begin, open_fit_service, sender_limits, stop_sig
 from billing.notifications.service.webhooks import Dispatch
 from billing.secrets import find_secret
 from billing.settings import Settings
-from billing.worker.running import Pace, run_worker
+from billing.worker.running import Intervals, run_worker
 from billing.worker.sender import Sender
 
 
@@ -36,9 +36,9 @@ async def _work(settings: Settings) -> None:
                 secret_of=find_secret,
                 random=SystemRandom(),
                 at_once=webhooks.at_once,
-                claim=timedelta(seconds=2 * webhooks.timeout_s + 10),
+                lease=timedelta(seconds=2 * webhooks.timeout_s + 10),
             ),
-            pace=Pace(**settings.worker.model_dump()),
+            intervals=Intervals(**settings.worker.model_dump()),
             stop=stop,
             random=SystemRandom(),
             retention=settings.retention.terms,

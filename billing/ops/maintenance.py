@@ -19,7 +19,7 @@ EVERY = timedelta(hours=12)
 AFTER_FAILURE = timedelta(minutes=1)
 
 
-async def keep_up(database: Database) -> None:
+async def maintain(database: Database) -> None:
     """Make partitions now and every twelve hours until cancelled; after a failure a minute later."""
     while True:
         try:

@@ -44,16 +44,16 @@ class ReadinessCheck:
 
     def __init__(self, context: PaymentContext) -> None:
         self._context = context
-        self._asking: asyncio.Task[Readiness] | None = None
+        self._running: asyncio.Task[Readiness] | None = None
 
-    async def ask(self) -> Readiness:
+    async def check(self) -> Readiness:
         """What holds now, after ANSWER_TIMEOUT_S at the latest; a question without answer is not asked twice."""
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(_look(self._context))
-        done, _ = await asyncio.wait({self._asking}, timeout=ANSWER_TIMEOUT_S)
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(_look(self._context))
+        done, _ = await asyncio.wait({self._running}, timeout=ANSWER_TIMEOUT_S)
         found = Readiness(database=f"no answer within {ANSWER_TIMEOUT_S:g} s")
         if done:
-            found = self._asking.result()
+            found = self._running.result()
         down = tuple(self._context.background.down())
         return replace(found, tasks="down" if down else FINE, tasks_down=down)
 

@@ -68,7 +68,7 @@ async def get_health(_request: web.Request) -> web.Response:
 async def get_readiness(request: web.Request) -> web.Response:
     """200 where the process can do its work, else 503; a word for each part either way, details with a key."""
     app = app_state(request)
-    readiness = await app.readiness.ask()
+    readiness = await app.readiness.check()
     stopped = app.intake.throttled_accounts()
     silent = {key for key, line in app.provider_calls().items() if line.is_stopped}
     unusable = dict(app.context.accounts.unusable())

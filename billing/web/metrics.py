@@ -46,7 +46,7 @@ class Metrics:
             registry=self.registry,
         )
         self._batch_size = Histogram(
-            "vienphi_batch_deliveries", "Deliveries in one commit", buckets=_BATCHES, registry=self.registry
+            "vienphi_intake_batch_size", "Deliveries in one commit", buckets=_BATCHES, registry=self.registry
         )
         self._commit = Histogram(
             "vienphi_commit_seconds",
@@ -55,7 +55,7 @@ class Metrics:
             registry=self.registry,
         )
         self._waiting = Gauge(
-            "vienphi_lane_waiting", "Deliveries that wait in a lane", ("lane",), registry=self.registry
+            "vienphi_intake_queue_depth", "Deliveries that wait in an intake queue", ("queue",), registry=self.registry
         )
 
         self._horizon = Gauge(
@@ -78,9 +78,9 @@ class Metrics:
         self._batch_size.observe(deliveries)
         self._commit.observe(seconds)
 
-    def write(self, lanes: Iterable[int]) -> bytes:
-        """All measures as text; `lanes` are the deliveries that wait in each lane now."""
-        for number, waiting in enumerate(lanes):
+    def write(self, queues: Iterable[int]) -> bytes:
+        """All measures as text; `queues` are the numbers of deliveries that wait in each intake queue now."""
+        for number, waiting in enumerate(queues):
             self._waiting.labels(str(number)).set(waiting)
         return generate_latest(self.registry)
 

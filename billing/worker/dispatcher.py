@@ -7,11 +7,11 @@ import structlog
 from billing.core.ids import OrganizationId
 from billing.notifications.domain.webhook import Endpoint, EndpointId
 from billing.notifications.service.webhooks import (
-    HANDED_OUT_MAX,
+    ENQUEUED_MAX,
     Dispatch,
     dispatch_once,
+    enqueue_once,
     find_due_endpoints,
-    hand_out_once,
 )
 from billing.payments.service.context import PaymentContext
 
@@ -26,13 +26,13 @@ class Dispatcher:
         self._dispatch = dispatch
         self._under_way: dict[EndpointId, asyncio.Task[None]] = {}
 
-    async def go_round(self, organization_id: OrganizationId) -> int:
+    async def run_once(self, organization_id: OrganizationId) -> int:
         """Hand out all that is new and begin to serve each endpoint not yet under way; returns the messages read."""
         read = 0
         while True:
-            handed = await hand_out_once(self._context, organization_id)
+            handed = await enqueue_once(self._context, organization_id)
             read += handed
-            if handed < HANDED_OUT_MAX:
+            if handed < ENQUEUED_MAX:
                 break
         for endpoint in await find_due_endpoints(self._context, organization_id):
             if endpoint.id not in self._under_way:

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class TickResult:
     """What one round of a loop did, and for how many organizations it could not."""
 
     done: int
@@ -42,10 +42,10 @@ class Loop:
 
     name: str
     every_s: float
-    work: Callable[[], Awaitable[Round]]
+    work: Callable[[], Awaitable[TickResult]]
     done: int = 0
     failures: int = 0  # in a row
-    whole_at: datetime | None = None  # when a round last ended without a failure
+    last_success_at: datetime | None = None  # when a round last ended without a failure
 
     @property
     def pause_s(self) -> float:
@@ -86,43 +86,45 @@ class Loops:
                 ended = await loop.work()
             except Exception as error:
                 loop.failures += 1
-                log.error("round_failed", loop=loop.name, failures=loop.failures, exc_info=error)
+                log.error("loop_failed", loop=loop.name, failures=loop.failures, exc_info=error)
             else:
                 loop.done += ended.done
                 loop.failures = loop.failures + 1 if ended.failed else 0
                 if not ended.failed:
-                    loop.whole_at = self.clock()
+                    loop.last_success_at = self.clock()
             await self._pause(loop.pause_s * (1 + _JITTER * (self.random.random() - 0.5)))
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.stop.wait(), seconds)
 
-    def tell_health(self) -> Round:
+    def log_health(self) -> TickResult:
         """One line: what each loop has done, its failures in a row, and how long ago a round went well."""
         now = self.clock()
         facts = {
             loop.name: {
                 "done": loop.done,
                 "failures": loop.failures,
-                "whole_s": None if loop.whole_at is None else round((now - loop.whole_at).total_seconds()),
+                "last_success_age_s": None
+                if loop.last_success_at is None
+                else round((now - loop.last_success_at).total_seconds()),
             }
             for loop in self.loops
         }
         restarts = self.background.restarts()
         if restarts or any(loop.failures for loop in self.loops):
-            log.warning("worker_unwell", loops=facts, restarts=restarts, down=self.background.down())
+            log.warning("worker_degraded", loops=facts, restarts=restarts, down=self.background.down())
         else:
-            log.info("worker_well", loops=facts)
-        return Round(1)
+            log.info("worker_healthy", loops=facts)
+        return TickResult(1)
 
 
 def for_each_organization(
     context: PaymentContext, name: str, work: Callable[[OrganizationId], Awaitable[int]]
-) -> Callable[[], Awaitable[Round]]:
+) -> Callable[[], Awaitable[TickResult]]:
     """A round over all organizations, a few at once; one that fails keeps none of the others from being served."""
 
-    async def go_round() -> Round:
+    async def run_once() -> TickResult:
         at_once = asyncio.Semaphore(ORGANIZATIONS_AT_ONCE)
 
         async def serve(organization_id: OrganizationId) -> int | None:
@@ -134,6 +136,6 @@ def for_each_organization(
                     return None
 
         served = await asyncio.gather(*(serve(each) for each in await list_organizations(context.database)))
-        return Round(sum(done for done in served if done is not None), served.count(None))
+        return TickResult(sum(done for done in served if done is not None), served.count(None))
 
-    return go_round
+    return run_once

@@ -11,7 +11,7 @@ from billing.checkout.service.expire import EXPIRED_MAX, expire_once
 from billing.core.ids import OrganizationId
 from billing.ledger.service.balances import snapshot_once
 from billing.ledger.service.seal_rows import seal_once
-from billing.notifications.service.webhooks import Dispatch, forget_once
+from billing.notifications.service.webhooks import Dispatch, purge_once
 from billing.ops.erasure import erase_once
 from billing.ops.maintenance import make_partitions_once
 from billing.ops.retention import Retention
@@ -20,7 +20,7 @@ from billing.payments.service.feeds import feed_once
 from billing.payments.service.match_outflows import match_outflows_once
 from billing.payments.service.polls import poll_due_payments
 from billing.worker.dispatcher import Dispatcher
-from billing.worker.loops import Loop, Loops, Round, for_each_organization
+from billing.worker.loops import Loop, Loops, TickResult, for_each_organization
 
 GRACE_S = 10.0
 """How long what is under way may take after the worker was told to stop."""
@@ -31,17 +31,17 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Intervals:
     """Seconds from the end of one round to the beginning of the next, a little more or less each time."""
 
-    ask_s: float = 10.0
+    poll_s: float = 10.0
     feed_s: float = 10.0
     match_s: float = 10.0
     expire_s: float = 10.0
     dispatch_s: float = 1.0
     seal_s: float = 5.0
     snapshot_s: float = 60.0
-    upkeep_s: float = 6 * 3600.0
+    maintenance_s: float = 6 * 3600.0
     health_s: float = 60.0
 
 
@@ -49,7 +49,7 @@ async def run_worker(
     context: PaymentContext,
     *,
     dispatch: Dispatch,
-    pace: Pace,
+    intervals: Intervals,
     stop: asyncio.Event,
     random: Random,
     retention: Retention = _RETENTION,
@@ -57,7 +57,7 @@ async def run_worker(
     """Do what time brings until `stop` is set. Any number of workers may run at once."""
     dispatcher = Dispatcher(context, dispatch)
 
-    async def ask(organization_id: OrganizationId) -> int:
+    async def poll(organization_id: OrganizationId) -> int:
         return await poll_due_payments(context, organization_id)
 
     async def feed(organization_id: OrganizationId) -> int:
@@ -81,29 +81,29 @@ async def run_worker(
         return await snapshot_once(context, organization_id)
 
     async def erase(organization_id: OrganizationId) -> int:
-        delivered = await forget_once(context, organization_id, timedelta(days=retention.delivered_days))
+        delivered = await purge_once(context, organization_id, timedelta(days=retention.delivered_days))
         return delivered + await erase_once(context, organization_id, retention)
 
-    async def keep_up() -> Round:
+    async def maintain() -> TickResult:
         await make_partitions_once(context.database)
-        return Round(1)
+        return TickResult(1)
 
-    async def tell_health() -> Round:
-        return loops.tell_health()
+    async def log_health() -> TickResult:
+        return loops.log_health()
 
     each = for_each_organization
     loops = Loops(
         loops=[
-            Loop("upkeep", pace.upkeep_s, keep_up),
-            Loop("ask", pace.ask_s, each(context, "ask", ask)),
-            Loop("feed", pace.feed_s, each(context, "feed", feed)),
-            Loop("match", pace.match_s, each(context, "match", match)),
-            Loop("expire", pace.expire_s, each(context, "expire", expire)),
-            Loop("dispatch", pace.dispatch_s, each(context, "dispatch", dispatcher.go_round)),
-            Loop("seal", pace.seal_s, each(context, "seal", seal)),
-            Loop("snapshot", pace.snapshot_s, each(context, "snapshot", snapshot)),
-            Loop("erase", pace.upkeep_s, each(context, "erase", erase)),
-            Loop("health", pace.health_s, tell_health),
+            Loop("maintenance", intervals.maintenance_s, maintain),
+            Loop("poll", intervals.poll_s, each(context, "poll", poll)),
+            Loop("feed", intervals.feed_s, each(context, "feed", feed)),
+            Loop("match", intervals.match_s, each(context, "match", match)),
+            Loop("expire", intervals.expire_s, each(context, "expire", expire)),
+            Loop("dispatch", intervals.dispatch_s, each(context, "dispatch", dispatcher.run_once)),
+            Loop("seal", intervals.seal_s, each(context, "seal", seal)),
+            Loop("snapshot", intervals.snapshot_s, each(context, "snapshot", snapshot)),
+            Loop("erase", intervals.maintenance_s, each(context, "erase", erase)),
+            Loop("health", intervals.health_s, log_health),
         ],
         clock=context.clock,
         random=random,

@@ -128,12 +128,12 @@ async def test_callbacks_are_booked_again_after_a_crash_of_the_database(
 @pytest.mark.parametrize("log_format", ["json", "console"])
 async def test_worker_goes_on_after_a_crash_of_the_database(server: EmbeddedPostgres, log_format: str) -> None:
     await add_demo_hospital(server.owner_url)
-    pace = {f"VIENPHI_WORKER__{name}_S": "1" for name in ("ASK", "FEED", "EXPIRE", "SEAL", "HEALTH")}
-    async with process("worker", server.app_url, log_format, **pace) as (running, written):
-        await logged(written, r"worker_well")
+    intervals = {f"VIENPHI_WORKER__{name}_S": "1" for name in ("ASK", "FEED", "EXPIRE", "SEAL", "HEALTH")}
+    async with process("worker", server.app_url, log_format, **intervals) as (running, written):
+        await logged(written, r"worker_healthy")
         await asyncio.to_thread(server.crash)
-        wells = len(re.findall(r"worker_well", written.read_text("utf-8")))
-        await logged(written, r"worker_well", times=wells + 2)
+        wells = len(re.findall(r"worker_healthy", written.read_text("utf-8")))
+        await logged(written, r"worker_healthy", times=wells + 2)
         is_alive = running.poll() is None
         running.send_signal(signal.SIGTERM)
         ended = await asyncio.to_thread(running.wait, 30)

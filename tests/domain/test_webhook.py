@@ -9,7 +9,7 @@ import pytest
 from billing.notifications.domain.webhook import (
     DELAYS,
     Attempt,
-    Due,
+    DueDelivery,
     WebhookSecretUnusable,
     message_body,
     next_attempt,
@@ -58,8 +58,8 @@ def test_secret_of_another_form_is_refused_and_not_repeated(secret: str) -> None
 
 def test_body_is_the_same_bytes_whatever_the_order_of_the_payload() -> None:
     message_id = UUID("019a4295-4c00-7000-8000-000000000000")  # 0x019a42954c00 ms = 2025-11-02T01:29:43.936Z
-    one = Due(message_id=message_id, topic="invoice.updated", payload={"version": 2, "owed": 0}, attempts=0)
-    other = Due(message_id=message_id, topic="invoice.updated", payload={"owed": 0, "version": 2}, attempts=3)
+    one = DueDelivery(message_id=message_id, topic="invoice.updated", payload={"version": 2, "owed": 0}, attempts=0)
+    other = DueDelivery(message_id=message_id, topic="invoice.updated", payload={"owed": 0, "version": 2}, attempts=3)
 
     body = message_body(one, organization_id=7)
 

@@ -19,7 +19,7 @@ from billing.invoices.service.issue import issue_invoice
 from billing.invoices.service.reprice import recompute
 from billing.ledger.service.close_day import close_day
 from billing.ledger.service.seal_rows import seal_once
-from billing.notifications.service.webhooks import hand_out_once
+from billing.notifications.service.webhooks import enqueue_once
 from billing.ops.erasure import PatientNumber, detach_old_partitions, erase_once, erase_patient
 from billing.ops.retention import Retention, first_id_of
 from billing.payments.service.intake import Intake
@@ -328,7 +328,7 @@ async def test_partitions_past_their_retention_are_detached_and_needed_ones_stay
 
     first = await detach_old_partitions(owner, retention, now=now, drops=False)
     left = await partitions(owner)
-    await hand_out_once(flow.context, organization_id)
+    await enqueue_once(flow.context, organization_id)
     await erase_once(flow.context, organization_id, retention)
     second = await detach_old_partitions(owner, retention, now=now, drops=True)
 

@@ -33,11 +33,11 @@ async def test_callbacks_batches_and_requests_are_counted(site: Site) -> None:
     assert found["vienphi_callbacks_total", (("outcome", "accepted"),)] == 1
     assert found["vienphi_callbacks_total", (("outcome", "duplicate"),)] == 1
     assert found["vienphi_callbacks_total", (("outcome", "bad_signature"),)] == 1
-    assert found["vienphi_batch_deliveries_count", ()] == 2
+    assert found["vienphi_intake_batch_size_count", ()] == 2
     assert found["vienphi_commit_seconds_count", ()] == 2
     opened = (("method", "POST"), ("route", "/v1/intents"), ("status", "201"))
     assert found["vienphi_request_seconds_count", opened] == 1
-    assert {value for (name, _), value in found.items() if name == "vienphi_lane_waiting"} == {0}
+    assert {value for (name, _), value in found.items() if name == "vienphi_intake_queue_depth"} == {0}
 
 
 async def test_age_of_the_horizon_is_told(site: Site) -> None:
@@ -58,7 +58,7 @@ async def test_labels_are_bounded_and_name_nobody(site: Site) -> None:
     labels = {value for _, pairs in found for _, value in pairs}
     assert intent["id"] not in " ".join(labels)
     assert not any("nowhere" in label or "METHOD" in label for label in labels)
-    assert {name for _, pairs in found for name, _ in pairs} <= {"method", "route", "status", "outcome", "lane", "le"}
+    assert {name for _, pairs in found for name, _ in pairs} <= {"method", "route", "status", "outcome", "queue", "le"}
 
 
 async def test_calls_to_providers_are_counted_without_a_name(site: Site) -> None:

@@ -16,7 +16,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from billing.core.clock import business_date
 from billing.invoices.domain.invoice import InvoiceState
 from billing.ledger.domain.accounts import AccountRole, EntryKind
-from billing.notifications.domain.webhook import TOPICS, Due, message_body
+from billing.notifications.domain.webhook import TOPICS, DueDelivery, message_body
 from billing.payments.domain.amount_due import PatientState
 from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.intent import IntentState
@@ -168,7 +168,7 @@ async def test_webhooks_are_described_as_they_are_sent(site: Site) -> None:
 
     assert {row["topic"] for row in sent} == document["webhooks"].keys() == set(TOPICS)
     for row in sent:
-        due = Due(message_id=row["id"], topic=row["topic"], payload=json.loads(row["payload"]), attempts=0)
+        due = DueDelivery(message_id=row["id"], topic=row["topic"], payload=json.loads(row["payload"]), attempts=0)
         schema = document["webhooks"][row["topic"]]["post"]["requestBody"]["content"]["application/json"]["schema"]
         Draft202012Validator({**schema, "components": document["components"]}).validate(
             json.loads(message_body(due, organization_id=1))

@@ -218,7 +218,7 @@ async def test_question_of_a_worker_that_died_is_asked_again(polling_flow: Polli
         await dying
     polling_flow.hang = False
 
-    assert await ask(polling_flow) == 0, "claimed by the dead"
+    assert await ask(polling_flow) == 0, "leased by the dead"
     polling_flow.clock.turn(minutes=3)
     assert await ask(polling_flow) == 1
 

@@ -128,7 +128,7 @@ async def test_crash_before_the_page_was_written_reads_it_again(
         with pytest.raises(asyncio.CancelledError):
             await feed_road.feed()
     assert await feed_road.rows("SELECT id FROM payment") == [], "page and place are one transaction"
-    assert await feed_road.feed() == 0, "still claimed by the worker that crashed"
+    assert await feed_road.feed() == 0, "still leased by the worker that crashed"
     feed_road.clock.turn(minutes=4)
 
     assert await feed_road.feed() == 1

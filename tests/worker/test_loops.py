@@ -13,8 +13,8 @@ from billing.db.context import utc_now
 from billing.db.idempotency_keys import add_key
 from billing.ops.retention import Retention
 from billing.worker.dispatcher import Dispatcher
-from billing.worker.loops import Loop, Loops, Round, for_each_organization
-from billing.worker.running import Pace, run_worker
+from billing.worker.loops import Loop, Loops, TickResult, for_each_organization
+from billing.worker.running import Intervals, run_worker
 from billing.worker.sender import SenderLimits
 from tests.builders import add_demo_hospital
 from tests.worker.receiver import Receiver, receiving
@@ -30,15 +30,15 @@ async def until(condition: Any, *, within_s: float = 10) -> None:
 async def test_loop_goes_on_after_a_failure_and_the_others_never_notice() -> None:
     rounds = {"bad": 0, "good": 0}
 
-    async def bad() -> Round:
+    async def bad() -> TickResult:
         rounds["bad"] += 1
         if rounds["bad"] < 3:
             raise Unavailable("not now")
-        return Round(1)
+        return TickResult(1)
 
-    async def good() -> Round:
+    async def good() -> TickResult:
         rounds["good"] += 1
-        return Round(1)
+        return TickResult(1)
 
     loops = Loops(loops=[Loop("bad", 0.01, bad), Loop("good", 0.01, good)], clock=utc_now, random=Random(1))
     running = asyncio.create_task(loops.run(grace_s=1))
@@ -51,7 +51,7 @@ async def test_loop_goes_on_after_a_failure_and_the_others_never_notice() -> Non
 
 
 def test_loop_that_failed_is_tried_again_before_its_own_pace() -> None:
-    rare, often = Loop("upkeep", 21_600, lambda: None), Loop("dispatch", 1, lambda: None)  # type: ignore[arg-type,return-value]
+    rare, often = Loop("maintenance", 21_600, lambda: None), Loop("dispatch", 1, lambda: None)  # type: ignore[arg-type,return-value]
     pauses = []
     for failures in (0, 1, 2, 13, 14, 5_000):
         rare.failures = often.failures = failures
@@ -64,12 +64,12 @@ async def test_loop_that_dies_is_started_again_counted_and_named() -> None:
     """Not by an error of its work, which it survives, but by one outside: here by a cancellation that leaked in."""
     rounds = 0
 
-    async def leaking() -> Round:
+    async def leaking() -> TickResult:
         nonlocal rounds
         rounds += 1
         if rounds == 1:
             raise asyncio.CancelledError
-        return Round(1)
+        return TickResult(1)
 
     loops = Loops(loops=[Loop("seal", 0.01, leaking)], clock=utc_now, random=Random(1))
     running = asyncio.create_task(loops.run(grace_s=1))
@@ -84,9 +84,9 @@ async def test_loop_that_dies_is_started_again_counted_and_named() -> None:
 
 
 async def test_work_that_does_not_end_is_cancelled_after_its_grace() -> None:
-    async def endless() -> Round:
+    async def endless() -> TickResult:
         await asyncio.sleep(3600)
-        return Round(0)
+        return TickResult(0)
 
     loops = Loops(loops=[Loop("endless", 1, endless)], clock=utc_now, random=Random(1))
     loops.stop.set()
@@ -104,7 +104,7 @@ async def test_organization_that_fails_keeps_no_other_from_being_served(webhook_
         served.append(organization_id)
         return 5
 
-    assert await for_each_organization(webhook_env.context, "work", work)() == Round(5, 1)
+    assert await for_each_organization(webhook_env.context, "work", work)() == TickResult(5, 1)
     assert served == [2]
 
 
@@ -117,10 +117,10 @@ async def test_receiver_that_hangs_delays_nobody_else(webhook_env: WebhookEnviro
             await webhook_env.message(version=version)
         dispatcher = Dispatcher(webhook_env.context, webhook_env.dispatch())
 
-        await dispatcher.go_round(webhook_env.organization_id)
+        await dispatcher.run_once(webhook_env.organization_id)
         await until(lambda: len(quick.taken) == 30, within_s=25)
         await webhook_env.message(version=31)
-        await dispatcher.go_round(webhook_env.organization_id)
+        await dispatcher.run_once(webhook_env.organization_id)
         await until(lambda: len(quick.taken) == 31, within_s=25)
 
         assert len(hanging.taken) == 4, "a few at once, no more, and the first of them have not timed out yet"
@@ -129,13 +129,15 @@ async def test_receiver_that_hangs_delays_nobody_else(webhook_env: WebhookEnviro
 
 async def test_worker_does_everything_of_a_day_and_stops_when_told(webhook_env: WebhookEnvironment) -> None:
     stop = asyncio.Event()
-    pace = Pace(ask_s=0.1, expire_s=0.1, dispatch_s=0.1, seal_s=0.1, snapshot_s=0.1, health_s=0.1)
+    intervals = Intervals(poll_s=0.1, expire_s=0.1, dispatch_s=0.1, seal_s=0.1, snapshot_s=0.1, health_s=0.1)
 
     async with receiving(Receiver()) as receiver:
         await webhook_env.endpoint(receiver.url)
         await webhook_env.message(version=1)
         running = asyncio.create_task(
-            run_worker(webhook_env.context, dispatch=webhook_env.dispatch(), pace=pace, stop=stop, random=Random(1))
+            run_worker(
+                webhook_env.context, dispatch=webhook_env.dispatch(), intervals=intervals, stop=stop, random=Random(1)
+            )
         )
         await until(lambda: receiver.taken)
         webhook_env.clock.turn(seconds=1)
@@ -149,19 +151,22 @@ async def test_worker_does_everything_of_a_day_and_stops_when_told(webhook_env: 
 async def test_health_says_what_fails(capsys: pytest.CaptureFixture[str]) -> None:
     moment = utc_now()
     loops = Loops(
-        loops=[Loop("ask", 1, lambda: None, whole_at=moment - timedelta(seconds=5)), Loop("seal", 1, lambda: None)],  # type: ignore[arg-type,return-value]
+        loops=[
+            Loop("poll", 1, lambda: None, last_success_at=moment - timedelta(seconds=5)),
+            Loop("seal", 1, lambda: None),
+        ],  # type: ignore[arg-type,return-value]
         clock=lambda: moment,
         random=Random(1),
     )
 
-    loops.tell_health()
+    loops.log_health()
     loops.loops[1].failures = 2
-    loops.tell_health()
+    loops.log_health()
 
     well, unwell = capsys.readouterr().out.splitlines()
-    assert "worker_well" in well
-    assert "'whole_s': 5" in well
-    assert "worker_unwell" in unwell
+    assert "worker_healthy" in well
+    assert "'last_success_age_s': 5" in well
+    assert "worker_degraded" in unwell
     assert "'failures': 2" in unwell
 
 
@@ -187,7 +192,7 @@ async def test_worker_erases_what_is_past_its_retention(webhook_env: WebhookEnvi
         run_worker(
             webhook_env.context,
             dispatch=webhook_env.dispatch(),
-            pace=Pace(),
+            intervals=Intervals(),
             stop=stop,
             random=Random(1),
             retention=Retention(idempotency_days=3),

@@ -12,9 +12,9 @@ import pytest
 from billing.core.errors import NotFound
 from billing.notifications.service.webhooks import (
     dispatch_once,
-    forget_once,
-    hand_out_once,
+    enqueue_once,
     list_dead,
+    purge_once,
     redeliver,
     resume_endpoint,
 )
@@ -46,7 +46,7 @@ async def test_endpoint_is_told_its_topics_only_and_nothing_from_before_it_was_o
     webhook_env: WebhookEnvironment,
 ) -> None:
     await webhook_env.message("payment.received")
-    await hand_out_once(webhook_env.context, webhook_env.organization_id)
+    await enqueue_once(webhook_env.context, webhook_env.organization_id)
     async with receiving(Receiver()) as all_of_it, receiving(Receiver()) as invoices:
         await webhook_env.endpoint(all_of_it.url)
         await webhook_env.endpoint(invoices.url, topics=("invoice.updated",))
@@ -118,7 +118,7 @@ async def test_endpoint_that_wants_no_more_is_told_no_more_of_what_already_waits
         await webhook_env.endpoint(receiver.url)
         for version in range(20):
             await webhook_env.message(version=version)
-        await hand_out_once(webhook_env.context, webhook_env.organization_id)
+        await enqueue_once(webhook_env.context, webhook_env.organization_id)
         (endpoint,) = await webhook_env.due()
         for _ in range(3):
             await dispatch_once(webhook_env.context, webhook_env.organization_id, endpoint, webhook_env.dispatch())
@@ -157,7 +157,7 @@ async def test_two_workers_share_the_messages_and_send_each_once(webhook_env: We
     async with receiving(Receiver()) as receiver:
         await webhook_env.endpoint(receiver.url)
         sent = {str(await webhook_env.message(version=version)) for version in range(20)}
-        await asyncio.gather(*(hand_out_once(webhook_env.context, webhook_env.organization_id) for _ in range(2)))
+        await asyncio.gather(*(enqueue_once(webhook_env.context, webhook_env.organization_id) for _ in range(2)))
         (endpoint,) = await webhook_env.due()
         for _ in range(3):
             await asyncio.gather(
@@ -181,7 +181,7 @@ async def test_message_of_a_worker_that_died_while_sending_is_due_again(webhook_
             await dying
         receiver.hang = False
 
-        assert await webhook_env.tell() == 0, "claimed by the dead"
+        assert await webhook_env.tell() == 0, "leased by the dead"
         webhook_env.clock.turn(minutes=3)
         assert await webhook_env.tell() == 1
 
@@ -195,7 +195,7 @@ async def test_result_of_a_claim_that_ended_changes_nothing(webhook_env: Webhook
     async with receiving(Receiver(status=500)) as receiver:
         await webhook_env.endpoint(receiver.url)
         await webhook_env.message()
-        await hand_out_once(webhook_env.context, webhook_env.organization_id)
+        await enqueue_once(webhook_env.context, webhook_env.organization_id)
         (endpoint,) = await webhook_env.due()
         sender = webhook_env.dispatch().send
 
@@ -241,7 +241,7 @@ async def test_cursor_beyond_the_server_says_that_the_database_was_restored(webh
         )
 
     with pytest.raises(OutboxRestored):
-        await hand_out_once(webhook_env.context, webhook_env.organization_id)
+        await enqueue_once(webhook_env.context, webhook_env.organization_id)
 
 
 async def test_what_was_taken_is_forgotten_after_thirty_days_and_what_is_dead_never(
@@ -253,8 +253,8 @@ async def test_what_was_taken_is_forgotten_after_thirty_days_and_what_is_dead_ne
         await webhook_env.message()
         await webhook_env.tell()
     webhook_env.clock.turn(days=29)
-    early = await forget_once(webhook_env.context, webhook_env.organization_id)
+    early = await purge_once(webhook_env.context, webhook_env.organization_id)
     webhook_env.clock.turn(days=2)
 
-    assert (early, await forget_once(webhook_env.context, webhook_env.organization_id)) == (0, 1)
+    assert (early, await purge_once(webhook_env.context, webhook_env.organization_id)) == (0, 1)
     assert [row["state"] for row in await webhook_env.rows()] == ["dead"]

@@ -13,8 +13,8 @@ from billing.notifications.domain.webhook import Endpoint, EndpointId
 from billing.notifications.service.webhooks import (
     Dispatch,
     dispatch_once,
+    enqueue_once,
     find_due_endpoints,
-    hand_out_once,
     open_endpoint,
 )
 from billing.payments.service.context import PaymentContext
@@ -88,7 +88,7 @@ class WebhookEnvironment:
 
     async def tell(self, **changes: Any) -> int:
         """Hand out and send everything due once; returns how many were sent."""
-        await hand_out_once(self.context, self.organization_id)
+        await enqueue_once(self.context, self.organization_id)
         return sum(
             [
                 await dispatch_once(self.context, self.organization_id, endpoint, self.dispatch(**changes))

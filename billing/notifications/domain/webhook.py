@@ -71,7 +71,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class DueDelivery:
     """One message whose time has come; `attempts` counts those before."""
 
     message_id: UUID
@@ -135,7 +135,7 @@ def signed_headers(message_id: str, body: bytes, *, sent_at: datetime, keys: Seq
     }
 
 
-def message_body(due: Due, *, organization_id: int) -> bytes:
+def message_body(due: DueDelivery, *, organization_id: int) -> bytes:
     """The same bytes at every attempt. The moment of the event is that of the message's id."""
     happened_at = datetime.fromtimestamp((due.message_id.int >> 80) / 1000, UTC)
     return json.dumps(

@@ -1,7 +1,7 @@
-"""Hints after commit: one word at most every 50 ms from each process, saying whose data changed and nothing else.
+"""Notifications between processes after commit: at most one message in 50 ms, with the organizations that changed.
 
-Noting costs the caller nothing and never fails. A hint may be lost, doubled or late: whoever hears one looks for
-itself, and looks from time to time without one. Source: docs/design.md §5, point 8.
+Publishing costs the caller nothing and never fails. A message may be lost, repeated or late: a listener reads the data
+itself, and also polls without a message. Source: docs/design.md §5, point 8.
 """
 
 import asyncio
@@ -18,92 +18,95 @@ from billing.notifications.store.notify_channel import TEXT_LENGTH_MAX, NotifyCo
 EVERY_S = 0.05
 AGAIN_AFTER_S = 1.0
 
-Heard = Callable[[Collection[OrganizationId] | None], None]
-"""Told whose data may have changed; None is anybody's."""
+Listener = Callable[[Collection[OrganizationId] | None], None]
+"""Receives the organizations whose data may have changed; None stands for all of them."""
 
 log = structlog.get_logger(__name__)
 
 
 class ChangeNotifier:
-    """This process's line to the others. Made by `open_hints`; notes are kept while it is down, and sent after."""
+    """Publishes changes of this process to the others. Made by `open_change_notifier`.
+
+    While the connection is lost, changes are kept; they are sent once it is open again.
+    """
 
     def __init__(self) -> None:
         self._noted: set[OrganizationId] = set()
-        self._stirred = asyncio.Event()
-        self._listeners: list[Heard] = []
+        self._wakeup = asyncio.Event()
+        self._listeners: list[Listener] = []
 
-    def note(self, organization_id: OrganizationId) -> None:
-        """Something of this organization was committed."""
+    def publish(self, organization_id: OrganizationId) -> None:
+        """Announce that data of this organization was committed."""
         self._noted.add(organization_id)
-        self._stirred.set()
+        self._wakeup.set()
 
-    def listen(self, heard: Heard) -> None:
-        """Tell of every hint from now on, also of those that may have been missed while the line was down."""
-        self._listeners.append(heard)
-        self._stirred.set()
+    def listen(self, listener: Listener) -> None:
+        """Call the listener for every message from now on, and with None after each time the connection was lost."""
+        self._listeners.append(listener)
+        self._wakeup.set()
 
-    async def keep_line(self, url: str) -> None:
-        """Send and hear until cancelled; a line that is lost is opened again."""
+    async def run(self, url: str) -> None:
+        """Send and receive until cancelled; a connection that is lost is opened again."""
         is_lost = False
         while True:
             try:
-                async with open_notify_connection(url) as line:
+                async with open_notify_connection(url) as connection:
                     is_lost = False
-                    await self._use(line)
+                    await self._use(connection)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 if not is_lost:
-                    log.warning("hints_lost", error=type(error).__name__)
+                    log.warning("notify_connection_lost", error=type(error).__name__)
                 is_lost = True
             await asyncio.sleep(AGAIN_AFTER_S)
 
-    async def _use(self, line: NotifyConnection) -> None:
+    async def _use(self, connection: NotifyConnection) -> None:
         is_over = asyncio.Event()
 
         def end() -> None:
             is_over.set()
-            self._stirred.set()
+            self._wakeup.set()
 
-        line.on_end(end)
+        connection.on_end(end)
         is_listening = False
         while not is_over.is_set():
             if self._listeners and not is_listening:
-                await line.listen(self._hear)
+                await connection.listen(self._on_message)
                 is_listening = True
-                self._tell(None)
+                self._call_listeners(None)
             if self._noted:
                 noted, self._noted = self._noted, set()
-                await line.send(write_hint(noted))
+                await connection.send(format_message(noted))
             await asyncio.sleep(EVERY_S)
-            await self._stirred.wait()
-            self._stirred.clear()
+            await self._wakeup.wait()
+            self._wakeup.clear()
 
-    def _hear(self, text: str) -> None:
-        self._tell(read_hint(text))
+    def _on_message(self, text: str) -> None:
+        self._call_listeners(parse_message(text))
 
-    def _tell(self, organization_ids: Collection[OrganizationId] | None) -> None:
-        for heard in self._listeners:
-            heard(organization_ids)
+    def _call_listeners(self, organization_ids: Collection[OrganizationId] | None) -> None:
+        for listener in self._listeners:
+            listener(organization_ids)
 
 
 @asynccontextmanager
 async def open_change_notifier(url: str, background: Background | None = None) -> AsyncIterator[ChangeNotifier]:
-    """A line that lives as long as the process works."""
-    hints = ChangeNotifier()
-    line = (background or Background()).start("hints", lambda: hints.keep_line(url))
+    """A notifier that runs until the block ends."""
+    notifier = ChangeNotifier()
+    task = (background or Background()).start("change_notifier", lambda: notifier.run(url))
     try:
-        yield hints
+        yield notifier
     finally:
-        await line.stop()
+        await task.stop()
 
 
-def write_hint(organization_ids: Collection[OrganizationId]) -> str:
-    """The word for these organizations; empty, which is anybody's, where they are too many to name."""
+def format_message(organization_ids: Collection[OrganizationId]) -> str:
+    """The message for these organizations; empty, which stands for all, if they are too many for one message."""
     text = ",".join(str(each) for each in sorted(organization_ids))
     return text if len(text) <= TEXT_LENGTH_MAX else ""
 
 
-def read_hint(text: str) -> Collection[OrganizationId] | None:
-    """Whose data a word speaks of; None, anybody's, for what is not one of ours."""
+def parse_message(text: str) -> Collection[OrganizationId] | None:
+    """The organizations of a message; None, which stands for all, for a message of another form."""
     parts = text.split(",")
     if not all(part.isascii() and part.isdigit() for part in parts):
         return None

@@ -10,7 +10,14 @@ from billing.core.ids import OrganizationId
 from billing.db.context import Context
 from billing.db.database import Database
 from billing.db.tenants import require_organization
-from billing.notifications.domain.webhook import Attempt, Due, EndpointId, message_body, signed_headers, signing_key
+from billing.notifications.domain.webhook import (
+    Attempt,
+    DueDelivery,
+    EndpointId,
+    message_body,
+    signed_headers,
+    signing_key,
+)
 from billing.notifications.store.webhooks import ListedEndpoint, lock_endpoint
 from billing.notifications.store.webhooks import list_endpoints as read_endpoints
 from billing.notifications.store.webhooks import remove_endpoint as delete_endpoint
@@ -76,7 +83,9 @@ async def send_test(
     if not found:
         raise NotFound(_NO_ENDPOINT, field="endpoint_id")
     endpoint = found[0].endpoint
-    due = Due(message_id=context.ids.new(), topic=TEST_TOPIC, payload={"endpoint_id": str(endpoint_id)}, attempts=0)
+    due = DueDelivery(
+        message_id=context.ids.new(), topic=TEST_TOPIC, payload={"endpoint_id": str(endpoint_id)}, attempts=0
+    )
     body = message_body(due, organization_id=organization_id)
     keys = [signing_key(secret_of(name)) for name in endpoint.secret_names]
     headers = signed_headers(str(due.message_id), body, sent_at=context.clock(), keys=keys)

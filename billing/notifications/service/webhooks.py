@@ -1,6 +1,6 @@
 """Telling: what stands in the outbox is handed to the endpoints of its organization and sent until it is taken.
 
-At least once, with the same id each time; in no promised order. A message is claimed for a while and committed before
+At least once, with the same id each time; in no promised order. A message is leased for a while and committed before
 it is sent, and no transaction is open while it is sent: a worker that dies in between leaves it due again. Each
 endpoint is served on its own, so that one that hangs delays nobody else. How bytes are sent is the caller's matter.
 Source: docs/design.md §4, Watermarks; Standard Webhooks 1.0.0.
@@ -26,7 +26,7 @@ from billing.notifications.domain.webhook import (
     TOPICS,
     Attempt,
     DeliveryState,
-    Due,
+    DueDelivery,
     Endpoint,
     EndpointId,
     WebhookAddressRefused,
@@ -35,21 +35,21 @@ from billing.notifications.domain.webhook import (
     signed_headers,
     signing_key,
 )
-from billing.notifications.store.outbox import hand_out_messages
+from billing.notifications.store.outbox import enqueue_messages
 from billing.notifications.store.webhooks import (
     Result,
     add_endpoint,
-    claim_due,
-    forget_delivered,
+    lease_due,
+    purge_delivered,
     read_dead,
     read_due_endpoints,
     record_attempt,
-    revive,
+    requeue,
     set_active,
 )
 from providers.addresses import AddressRefused, AddressRules, check_before_saving
 
-HANDED_OUT_MAX = 500
+ENQUEUED_MAX = 500
 """How many messages of the outbox are read in one transaction."""
 
 DEAD_SHOWN_MAX = 1_000
@@ -57,32 +57,32 @@ DEAD_SHOWN_MAX = 1_000
 KEPT = timedelta(days=30)
 """How long it is kept by default that a message was taken, and how long it can be delivered again by hand."""
 
-_FORGOTTEN_MAX = 1_000
+_PURGED_MAX = 1_000
 _SECRETS_MAX = 2
 
 log = structlog.get_logger(__name__)
 
 Send = Callable[[str, bytes, Mapping[str, str]], Awaitable[Attempt]]
-"""Posts a body with headers to an address once, within `Dispatch.claim`; never raises for what the receiver does."""
+"""Posts a body with headers to an address once, within `Dispatch.lease`; never raises for what the receiver does."""
 
 FindSecret = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """How messages are sent: `at_once` side by side to one endpoint, each in less time than `claim`."""
+    """How messages are sent: `at_once` side by side to one endpoint, each in less time than `lease`."""
 
     send: Send
     secret_of: FindSecret
     random: Random
     at_once: int = 4
-    claim: timedelta = timedelta(minutes=2)
+    lease: timedelta = timedelta(minutes=2)
 
 
-async def hand_out_once(context: Context, organization_id: OrganizationId) -> int:
+async def enqueue_once(context: Context, organization_id: OrganizationId) -> int:
     """Hand new messages of the outbox to the endpoints that want them; returns how many messages were read."""
     async with context.database.transaction(organization_id) as tx:
-        return await hand_out_messages(tx, now=context.clock(), at_most=HANDED_OUT_MAX)
+        return await enqueue_messages(tx, now=context.clock(), at_most=ENQUEUED_MAX)
 
 
 async def find_due_endpoints(context: Context, organization_id: OrganizationId) -> list[Endpoint]:
@@ -96,20 +96,20 @@ async def dispatch_once(
 ) -> int:
     """Send one endpoint what is due, a few at once, and record what it said; returns how many were sent."""
     now = context.clock()
-    until = now + dispatch.claim
+    until = now + dispatch.lease
     async with context.database.transaction(organization_id) as tx:
-        claimed = await claim_due(tx, endpoint.id, now=now, until=until, at_most=dispatch.at_once)
-    attempts = await asyncio.gather(*(_send(context, organization_id, endpoint, due, dispatch) for due in claimed))
+        leased = await lease_due(tx, endpoint.id, now=now, until=until, at_most=dispatch.at_once)
+    attempts = await asyncio.gather(*(_send(context, organization_id, endpoint, due, dispatch) for due in leased))
     now = context.clock()
-    results = [_result(due, attempt, context, dispatch) for due, attempt in zip(claimed, attempts, strict=True)]
+    results = [_result(due, attempt, context, dispatch) for due, attempt in zip(leased, attempts, strict=True)]
     async with context.database.transaction(organization_id) as tx:
         for result in sorted(results, key=lambda each: each.message_id):
-            await record_attempt(tx, endpoint.id, result, claimed_until=until, now=now)
+            await record_attempt(tx, endpoint.id, result, leased_until=until, now=now)
         if any(attempt.is_gone for attempt in attempts):
             await set_active(tx, endpoint.id, is_active=False)
     for result in results:
         _tell(endpoint, result)
-    return len(claimed)
+    return len(leased)
 
 
 async def list_dead(context: Context, organization_id: OrganizationId) -> Sequence[Mapping[str, Any]]:
@@ -127,20 +127,20 @@ async def redeliver(
     The receiver sees the same id. Raises NotFound where no endpoint was ever to get it, or it still waits.
     """
     async with context.database.transaction(organization_id) as tx:
-        revived = await revive(tx, message_id, endpoint_id=endpoint_id, now=context.clock())
-    if revived == 0:
+        requeued = await requeue(tx, message_id, endpoint_id=endpoint_id, now=context.clock())
+    if requeued == 0:
         raise NotFound("no such message, or it still waits for its next attempt", field="message_id")
-    return revived
+    return requeued
 
 
-async def forget_once(context: Context, organization_id: OrganizationId, kept: timedelta = KEPT) -> int:
+async def purge_once(context: Context, organization_id: OrganizationId, kept: timedelta = KEPT) -> int:
     """Forget what was taken longer ago than `kept`, in short transactions; dead messages stay. Returns how many."""
     forgotten = 0
     while True:
         async with context.database.transaction(organization_id) as tx:
-            gone = await forget_delivered(tx, before=context.clock() - kept, at_most=_FORGOTTEN_MAX)
+            gone = await purge_delivered(tx, before=context.clock() - kept, at_most=_PURGED_MAX)
         forgotten += gone
-        if gone < _FORGOTTEN_MAX:
+        if gone < _PURGED_MAX:
             return forgotten
 
 
@@ -196,7 +196,7 @@ async def open_endpoint(
 
 
 async def _send(
-    context: Context, organization_id: OrganizationId, endpoint: Endpoint, due: Due, dispatch: Dispatch
+    context: Context, organization_id: OrganizationId, endpoint: Endpoint, due: DueDelivery, dispatch: Dispatch
 ) -> Attempt:
     body = message_body(due, organization_id=organization_id)
     try:
@@ -208,7 +208,7 @@ async def _send(
         return Attempt(status=None, problem=refusal.code)
 
 
-def _result(due: Due, attempt: Attempt, context: Context, dispatch: Dispatch) -> Result:
+def _result(due: DueDelivery, attempt: Attempt, context: Context, dispatch: Dispatch) -> Result:
     now = context.clock()
     if attempt.is_delivered:
         return Result(message_id=due.message_id, state=DeliveryState.DELIVERED, attempt=attempt, due_at=now)

@@ -1,7 +1,8 @@
-"""Hints between processes: a word on a channel that something changed. A connection of its own, outside every pool.
+"""NOTIFY between processes: a message on a channel that data changed, on a connection outside every pool.
 
 A NOTIFY inside a transaction of money would hold a lock of the whole cluster through its flush (docs/design.md §5,
-point 8); here it has a transaction to itself, which is not even flushed: a hint that is lost is made up for by polling.
+point 8); here it has a transaction to itself, which is not even flushed: polling
+replaces a message that is lost.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -22,18 +23,20 @@ _COMMAND_TIMEOUT_S = 5.0
 
 
 class NotifyConnection:
-    """One connection that speaks and, where asked to, listens."""
+    """One connection that sends and, after `listen`, receives."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self._connection = connection
 
     async def send(self, text: str) -> None:
-        """Say a word to every listener of this database; it is heard at once or never."""
+        """Send a message to every listener of this database; it is delivered at once or never."""
         await self._connection.execute(_NOTIFY, CHANNEL, text)
 
-    async def listen(self, hear: Callable[[str], None]) -> None:
-        """Call `hear` with every word that is said from now on, also by ourselves."""
-        await self._connection.add_listener(CHANNEL, lambda _connection, _process, _channel, text: hear(str(text)))
+    async def listen(self, on_message: Callable[[str], None]) -> None:
+        """Call `on_message` with every message that is sent from now on, also by this process."""
+        await self._connection.add_listener(
+            CHANNEL, lambda _connection, _process, _channel, text: on_message(str(text))
+        )
 
     def on_end(self, ended: Callable[[], None]) -> None:
         """Call `ended` when the connection is lost or closed."""
@@ -42,12 +45,12 @@ class NotifyConnection:
 
 @asynccontextmanager
 async def open_notify_connection(url: str) -> AsyncIterator[NotifyConnection]:
-    """Connect for hints alone. Raises OSError, TimeoutError or asyncpg's errors; leaving closes without waiting."""
+    """Connect for NOTIFY only. Raises OSError, TimeoutError or asyncpg's errors; leaving closes without waiting."""
     connection = await asyncpg.connect(
         url,
         timeout=_CONNECT_TIMEOUT_S,
         command_timeout=_COMMAND_TIMEOUT_S,
-        server_settings={"application_name": "vienphi-hints", "synchronous_commit": "off"},
+        server_settings={"application_name": "vienphi-notify", "synchronous_commit": "off"},
     )
     try:
         yield NotifyConnection(connection)

@@ -30,7 +30,7 @@ _HOLD_CURSOR = """
 """
 
 # One statement reads the new messages, hands each to the endpoints that want its topic, and moves the cursor.
-_HAND_OUT = """
+_ENQUEUE = """
     WITH new AS (
         SELECT outbox.id, outbox.topic, outbox.payload, outbox.transaction_id
         FROM outbox
@@ -56,7 +56,7 @@ _HAND_OUT = """
 """
 
 
-async def hand_out_messages(tx: Transaction, *, now: datetime, at_most: int) -> int:
+async def enqueue_messages(tx: Transaction, *, now: datetime, at_most: int) -> int:
     """Give each new message to every active endpoint that wants its topic; returns how many messages were read.
 
     0 also where another worker is at it. Raises OutboxRestored.
@@ -67,4 +67,4 @@ async def hand_out_messages(tx: Transaction, *, now: datetime, at_most: int) -> 
         return 0
     if held["is_beyond"]:
         raise OutboxRestored("the outbox cursor is beyond the server's transactions; run vienphi ledger rebase")
-    return int(await tx.fetchval(_HAND_OUT, tx.organization_id, now, at_most))
+    return int(await tx.fetchval(_ENQUEUE, tx.organization_id, now, at_most))

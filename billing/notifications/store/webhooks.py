@@ -1,4 +1,4 @@
-"""Endpoints and what each of them is sent: claimed for a while, recorded, revived by hand."""
+"""Endpoints and what each of them is sent: leased for a while, recorded, requeued by hand."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from billing.db.database import Transaction
-from billing.notifications.domain.webhook import Attempt, DeliveryState, Due, Endpoint, EndpointId
+from billing.notifications.domain.webhook import Attempt, DeliveryState, DueDelivery, Endpoint, EndpointId
 
 _ADD_ENDPOINT = """
     INSERT INTO webhook_endpoint (organization_id, id, url, secret_names, topics, created_at)
@@ -111,7 +111,7 @@ async def read_due_endpoints(tx: Transaction, *, now: datetime) -> list[Endpoint
 
 
 # MATERIALIZED: joined to the table, the inner query could run once for each row and so claim more than its limit.
-_CLAIM_DUE = """
+_LEASE_DUE = """
     WITH due AS MATERIALIZED (
         SELECT message_id FROM webhook_delivery
         WHERE organization_id = $1 AND endpoint_id = $2 AND state = 'waiting' AND due_at <= $3 AND EXISTS (
@@ -128,15 +128,15 @@ _CLAIM_DUE = """
 """
 
 
-async def claim_due(
+async def lease_due(
     tx: Transaction, endpoint_id: EndpointId, *, now: datetime, until: datetime, at_most: int
-) -> list[Due]:
+) -> list[DueDelivery]:
     """Take messages that are due, for ourselves until a moment; after it they are due again, whoever died meanwhile.
 
     None of an endpoint that was stopped, also since it was found.
     """
-    rows = await tx.fetch(_CLAIM_DUE, tx.organization_id, endpoint_id, now, until, at_most)
-    return [Due(**dict(row)) for row in rows]
+    rows = await tx.fetch(_LEASE_DUE, tx.organization_id, endpoint_id, now, until, at_most)
+    return [DueDelivery(**dict(row)) for row in rows]
 
 
 _RECORD = """
@@ -148,7 +148,7 @@ _RECORD = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What became of one claimed message."""
+    """What became of one leased message."""
 
     message_id: UUID
     state: DeliveryState
@@ -157,7 +157,7 @@ class Result:
 
 
 async def record_attempt(
-    tx: Transaction, endpoint_id: EndpointId, result: Result, *, claimed_until: datetime, now: datetime
+    tx: Transaction, endpoint_id: EndpointId, result: Result, *, leased_until: datetime, now: datetime
 ) -> bool:
     """Record one attempt; False where the claim had ended and somebody else has taken the message since."""
     done = await tx.execute(
@@ -165,7 +165,7 @@ async def record_attempt(
         tx.organization_id,
         endpoint_id,
         result.message_id,
-        claimed_until,
+        leased_until,
         result.state.value,
         result.due_at,
         now,
@@ -191,19 +191,19 @@ async def read_dead(tx: Transaction, *, at_most: int) -> Sequence[Mapping[str, A
     return [dict(row) for row in await tx.fetch(_DEAD, tx.organization_id, at_most)]
 
 
-_REVIVE = """
+_REQUEUE = """
     UPDATE webhook_delivery SET state = 'waiting', attempts = 0, due_at = $4
     WHERE organization_id = $1 AND message_id = $2 AND ($3::uuid IS NULL OR endpoint_id = $3) AND state <> 'waiting'
     RETURNING endpoint_id
 """
 
 
-async def revive(tx: Transaction, message_id: UUID, *, endpoint_id: EndpointId | None, now: datetime) -> int:
+async def requeue(tx: Transaction, message_id: UUID, *, endpoint_id: EndpointId | None, now: datetime) -> int:
     """Make a message due again, dead or delivered, for one endpoint or all it went to; returns for how many."""
-    return len(await tx.fetch(_REVIVE, tx.organization_id, message_id, endpoint_id, now))
+    return len(await tx.fetch(_REQUEUE, tx.organization_id, message_id, endpoint_id, now))
 
 
-_FORGET_DELIVERED = """
+_PURGE_DELIVERED = """
     WITH old AS MATERIALIZED (
         SELECT endpoint_id, message_id FROM webhook_delivery
         WHERE organization_id = $1 AND state = 'delivered' AND attempted_at < $2
@@ -217,7 +217,7 @@ _FORGET_DELIVERED = """
 """
 
 
-async def forget_delivered(tx: Transaction, *, before: datetime, at_most: int) -> int:
+async def purge_delivered(tx: Transaction, *, before: datetime, at_most: int) -> int:
     """Remove what was taken before a moment; what is dead or waits stays. Returns how many rows went."""
-    done = await tx.execute(_FORGET_DELIVERED, tx.organization_id, before, at_most)
+    done = await tx.execute(_PURGE_DELIVERED, tx.organization_id, before, at_most)
     return int(done.removeprefix("DELETE "))
