@@ -178,7 +178,7 @@ class _Desk:
         return OpenCode(
             reference=intent["reference_code"],
             asked=money_text(asked),
-            state=intent["state_words"][self._lang],
+            state=intent["state_label"][self._lang],
             payload=self._payload(intent["reference_code"], asked),
             page=intent["pay_url"] + ("?lang=en" if self._lang == "en" else ""),
         )

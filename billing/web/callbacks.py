@@ -1,6 +1,6 @@
 """The callback route: bytes of a provider in, its own words out, after COMMIT and never before.
 
-    GET, POST /callbacks/{organization}/{account}[/{tail}]
+    GET, POST /callbacks/{organization}/{account}[/{path_suffix}]
 
 Nothing is decided here: the provider reads and words the reply, the intake says what became of the delivery. A client
 that goes away changes nothing, since the lane's writer, not the request, carries the delivery on. Source:
@@ -36,8 +36,8 @@ from providers.contract import (
 log = structlog.get_logger(__name__)
 
 _PATH = r"/callbacks/{organization:[1-9][0-9]{0,8}}/{account:[a-z0-9][a-z0-9-]{0,39}}"
-_TAIL = r"{tail:[0-9A-Za-z._~/-]{0,200}}"
-CALLBACK_PATHS = (_PATH, f"{_PATH}/{_TAIL}")
+_PATH_SUFFIX = r"{path_suffix:[0-9A-Za-z._~/-]{0,200}}"
+CALLBACK_PATHS = (_PATH, f"{_PATH}/{_PATH_SUFFIX}")
 _QUERY_PAIRS_MAX = 200
 _UNPROVEN = frozenset({"not_allowed", "bad_signature"})
 
@@ -45,7 +45,7 @@ _NOT_ALLOWED = Reply(status=403, body=b'{"code": "source_not_allowed"}')
 
 
 def add_callback_routes(application: web.Application) -> None:
-    """Take callbacks with and without a tail; other methods are refused by the router."""
+    """Take callbacks with and without a path suffix; other methods are refused by the router."""
     for path in CALLBACK_PATHS:
         application.router.add_get(path, receive_callback, allow_head=False)
         application.router.add_post(path, receive_callback)
@@ -159,7 +159,7 @@ def _callback(request: web.Request, body: bytes, app: AppState) -> Callback:
     raw_query = request.raw_path.partition("?")[2]
     return Callback(
         method=request.method,
-        tail=request.match_info.get("tail", ""),
+        tail=request.match_info.get("path_suffix", ""),
         raw_query=raw_query,
         query=_query_pairs(raw_query),
         headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.raw_headers],

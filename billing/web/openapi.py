@@ -26,7 +26,7 @@ PROBLEM_JSON = "application/problem+json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _REFERENCE = "#/components/schemas/{model}"
-_PLACEHOLDER = re.compile(r"\{([a-z]+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 
 _ALWAYS = (
     HTTPStatus.BAD_REQUEST,
@@ -269,7 +269,7 @@ def _callback(path: str, method: str) -> Json:
     """A provider's own message and words: neither has a schema of ours."""
     anything: Mapping[str, Any] = {"*/*": {"schema": {}}}
     document: Json = {
-        "operationId": f"{method}_provider_callback{'_with_tail' if plain_path(path).count('{') > 2 else ''}",
+        "operationId": f"{method}_provider_callback{'_with_path_suffix' if plain_path(path).count('{') > 2 else ''}",
         "tags": ["callbacks"],
         "summary": "Take a provider's callback",
         "description": "Signed by the provider in its own way and answered in its own words, after COMMIT only.",

@@ -1,6 +1,6 @@
-"""Prices as answers: amounts, the rules behind them in every language, and the arithmetic of each line.
+"""Prices as documents: amounts, the applied rules in every language, and the breakdown of each line.
 
-A price names each different reason once, in `explanations`; visit and lines point at them by number, from 0, in `why`.
+A price lists each applied rule once, in `explanations`. The visit and the lines refer to them by index in `rule_refs`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,10 +26,10 @@ def price_document(ma_lk: str, priced: PricedVisit | None) -> dict[str, object] 
         **written,
         "shares": shares_document(priced.shares),
         "guarantor": priced.guarantor,
-        "why": notes.numbers(priced.reasons),
+        "rule_refs": notes.numbers(priced.reasons),
         "lines": [
-            {**told, "arithmetic": steps_document(arithmetic(line)), "why": notes.numbers(line.reasons)}
-            for told, line in zip(lines, priced.lines, strict=True)
+            {**written_line, "breakdown": steps_document(arithmetic(line)), "rule_refs": notes.numbers(line.reasons)}
+            for written_line, line in zip(lines, priced.lines, strict=True)
         ],
         "explanations": [reason_document(reason) for reason in notes.reasons],
     }

@@ -20,11 +20,11 @@ from billing.web.api.claim_files import get_claim_file
 from billing.web.api.claims import get_claim_check, post_claim_check, post_what_if
 from billing.web.api.exceptions import get_exceptions
 from billing.web.api.facility_policies import (
-    get_all_readings,
-    get_catalogue,
-    get_readings,
-    post_readings,
-    post_readings_approval,
+    get_facility_policies,
+    get_facility_policy,
+    get_policy_options,
+    post_facility_policy,
+    post_facility_policy_approval,
 )
 from billing.web.api.intents import get_intent, get_intent_qr, get_intents, post_cancellation, post_intent
 from billing.web.api.invoices import get_invoice, get_invoices, post_invoice
@@ -106,11 +106,11 @@ API = (
     _api("GET", "/facility-pricing", get_pricings, _BOOKS),
     _api("GET", "/facility-pricing/{id}", get_pricing, _BOOKS),
     _api("POST", "/facility-pricing/{id}/approve", post_pricing_approval, _BOOKS),
-    _api("GET", "/readings", get_catalogue, _WORKERS),
-    _api("POST", "/facility-readings", post_readings, _BOOKS),
-    _api("GET", "/facility-readings", get_all_readings, _BOOKS),
-    _api("GET", "/facility-readings/{id}", get_readings, _BOOKS),
-    _api("POST", "/facility-readings/{id}/approve", post_readings_approval, _BOOKS),
+    _api("GET", "/policy-options", get_policy_options, _WORKERS),
+    _api("POST", "/facility-policies", post_facility_policy, _BOOKS),
+    _api("GET", "/facility-policies", get_facility_policies, _BOOKS),
+    _api("GET", "/facility-policies/{id}", get_facility_policy, _BOOKS),
+    _api("POST", "/facility-policies/{id}/approve", post_facility_policy_approval, _BOOKS),
     _api("GET", "/price-differences", get_price_differences, _BOOKS),
     _api("POST", "/account-changes", post_account_change, _KEEPERS),
     _api("GET", "/account-changes", get_account_changes, _KEEPERS),

@@ -53,9 +53,10 @@ class FindingDocument(TypedDict):
 class PriceDocument(TypedDict):
     """A price: amounts as text with two decimals in the field names of the data standard, shares in whole đồng.
 
-    What concerns the year's co-payment stands there where the visit tells a history; so with a private insurer. `why`,
-    of the visit and of each line, are places in `explanations`: rule, operands, sentence, citation, period and status.
-    `arithmetic` of a line tells the sum each of its amounts is; it is empty where the hospital's system told them.
+    The fields of the year's co-payment are present where the visit states a co-payment history, those of a private
+    insurer where there is one. `rule_refs`, of the visit and of each line, are indexes into `explanations`: rule,
+    operands, sentence, citation, period and status. `breakdown` of a line is the arithmetic of each of its amounts. It
+    is empty where the amounts are those of the HIS.
     """
 
     MA_LK: str
@@ -71,7 +72,7 @@ class PriceDocument(TypedDict):
     patient_pays_after_private: NotRequired[int]
     shares: SharesDocument
     guarantor: str
-    why: list[int]
+    rule_refs: list[int]
     explanations: list[dict[str, Any]]
 
 

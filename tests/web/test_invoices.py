@@ -34,7 +34,7 @@ async def test_invoice_says_who_pays_what_and_why(site: Site) -> None:
     assert "80 %" in drug["reasons"][0]["sentence"]["en"]
     assert all(reason["citation"]["vi"] for line in invoice["lines"] for reason in line["reasons"])
     assert drug["reasons"][0]["period"]["en"] == "since 2015"
-    assert [(step["field"], step["formula"]["vi"], step["amount"]) for step in drug["arithmetic"]] == [
+    assert [(step["field"], step["formula"]["vi"], step["amount"]) for step in drug["breakdown"]] == [
         ("THANH_TIEN_BV", "10 × 8.000", "80000.00"),
         ("THANH_TIEN_BH", "10 × 8.000", "80000.00"),
         ("T_BHTT", "80.000 × 80 %", "64000.00"),
@@ -178,4 +178,4 @@ async def test_bill_whose_inputs_were_damaged_can_be_read_without_its_arithmetic
     again = await site.read(f"/v1/invoices/{invoice['id']}")
 
     assert again["owed"] == invoice["owed"]
-    assert [line["arithmetic"] for line in again["lines"]] == [[]] * len(invoice["lines"])
+    assert [line["breakdown"] for line in again["lines"]] == [[]] * len(invoice["lines"])

@@ -100,7 +100,7 @@ async def test_creating_operations_ask_for_a_key(site: Site) -> None:
         "/v1/intents",
         "/v1/tariffs",
         "/v1/facility-pricing",
-        "/v1/facility-readings",
+        "/v1/facility-policies",
     }
 
 

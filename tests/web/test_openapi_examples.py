@@ -125,10 +125,10 @@ async def _two_persons(client: httpx.AsyncClient, one: httpx.AsyncClient, two: h
     await one.post(f"/v1/tariffs/{drafts[0]}/activate")
     await one.post(f"/v1/tariffs/{drafts[1]}/discard")
     pricing = {"facility": FACILITY_CODE, "valid_from": "2026-07-01", "authority": "his", "vendor": "HIS X"}
-    readings = {"copay_crossing": "cap"}
+    options = {"copay_crossing": "cap"}
     for address, body in (
         ("/v1/facility-pricing", pricing),
-        ("/v1/facility-readings", {"facility": FACILITY_CODE, "valid_from": "2026-07-01", "readings": readings}),
+        ("/v1/facility-policies", {"facility": FACILITY_CODE, "valid_from": "2026-07-01", "options": options}),
         ("/v1/account-changes", {"account": ACCOUNT_NAME, "settings": {"tolerance_s": 600}}),
     ):
         proposed = (await one.post(address, json=body)).json()["id"]
@@ -138,7 +138,7 @@ async def _two_persons(client: httpx.AsyncClient, one: httpx.AsyncClient, two: h
     refused = {"account": ACCOUNT_NAME, "settings": {"tolerance_s": 900}}
     rejected = (await one.post("/v1/account-changes", json=refused)).json()["id"]
     await two.post(f"/v1/account-changes/{rejected}/reject")
-    await client.get("/v1/readings")
+    await client.get("/v1/policy-options")
     await client.get("/v1/price-differences")
 
 

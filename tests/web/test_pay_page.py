@@ -385,5 +385,5 @@ async def test_states_are_told_to_programs_in_the_same_words(site: Site) -> None
 
     after = await site.read(f"/v1/intents/{intent['id']}")
 
-    assert intent["state_words"] == {"state": "waiting", "vi": "Chờ báo có", "en": "Waiting for the bank"}
-    assert after["state_words"] == {"state": "short", "vi": "Còn thiếu", "en": "Not complete"}
+    assert intent["state_label"] == {"state": "waiting", "vi": "Chờ báo có", "en": "Waiting for the bank"}
+    assert after["state_label"] == {"state": "short", "vi": "Còn thiếu", "en": "Not complete"}

@@ -14,7 +14,7 @@ async def test_saying_to_have_paid_asks_the_bank_sooner_and_pays_nothing(site: S
 
     answer = await site.anonymous_client.post(f"{intent['pay_url']}/transferred")
 
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"{intent['pay_url']}?told=1")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{intent['pay_url']}?reported=1")
     (row,) = await site.as_owner("SELECT due_at, asked FROM asking WHERE intent_id = $1", intent["id"])
     assert (row["due_at"] <= site.context.clock(), row["asked"]) == (True, 0)
     after = await site.read(f"/v1/intents/{intent['id']}")
@@ -31,7 +31,7 @@ async def test_saying_it_again_changes_nothing(site: Site) -> None:
         for _ in range(3):
             answer = await site.anonymous_client.post(f"{intent['pay_url']}/transferred?lang=en")
 
-    assert answer.headers["Location"] == f"{intent['pay_url']}?told=1&lang=en"
+    assert answer.headers["Location"] == f"{intent['pay_url']}?reported=1&lang=en"
 
 
 async def test_question_far_off_is_brought_near_unless_it_was_just_asked(site: Site) -> None:

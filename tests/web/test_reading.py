@@ -118,12 +118,12 @@ async def test_quote_prices_and_keeps_nothing(site: Site) -> None:
     price = visit.json()["visits"][0]["price"]
     assert price["shares"]["patient"] == 136_000
     drug = price["lines"][0]
-    assert drug["arithmetic"][2] == {
+    assert drug["breakdown"][2] == {
         "field": "T_BHTT",
         "formula": {"vi": "80.000 × 80 %", "en": "80.000 × 80 %"},
         "amount": "64000.00",
     }
-    rules = [price["explanations"][number]["rule"] for number in (*price["why"], *drug["why"])]
+    rules = [price["explanations"][number]["rule"] for number in (*price["rule_refs"], *drug["rule_refs"])]
     assert rules == ["B-030", "B-042", "B-020", "B-010", "B-010"]
     assert price["explanations"][1]["period"] == {"vi": "từ 01/01/2025", "en": "since 01/01/2025"}
     assert file.json()["visits"][0]["price"]["shares"]["patient"] == 561_619

@@ -10,13 +10,13 @@ SMALL = {"lines": [service_line(1, name="Xét nghiệm", group=1, price="300000"
 BODY = {
     "facility": FACILITY_CODE,
     "valid_from": "2026-07-01",
-    "readings": {"offline_small_visit_at_full_rate": "False"},
+    "options": {"offline_small_visit_at_full_rate": "False"},
 }
 
 
 async def test_readings_are_proposed_approved_and_obeyed(site: Site, persons: Persons) -> None:
     before = await site.issue_invoice(ma_lk="LK1", **SMALL)
-    proposed = await persons.a.post("/v1/facility-readings", json=BODY)
+    proposed = await persons.a.post("/v1/facility-policies", json=BODY)
     address = proposed.headers["Location"]
 
     problem(await persons.also_a.post(f"{address}/approve"), 409, "same_person")
@@ -25,36 +25,36 @@ async def test_readings_are_proposed_approved_and_obeyed(site: Site, persons: Pe
     after = await site.issue_invoice(ma_lk="LK2", **SMALL)
 
     assert proposed.status_code == 201
-    assert (approved.json()["approved_by"], approved.json()["readings"]) == ("B", BODY["readings"])
+    assert (approved.json()["approved_by"], approved.json()["options"]) == ("B", BODY["options"])
     assert (await persons.a.get(address)).json() == approved.json()
-    listed = (await persons.a.get(f"/v1/facility-readings?facility={FACILITY_CODE}")).json()
+    listed = (await persons.a.get(f"/v1/facility-policies?facility={FACILITY_CODE}")).json()
     assert listed["items"] == [approved.json()]
     # 300 000 off line at 50 %: of everything, or of the card's 80 %.
     assert (before["owed"], after["owed"]) == (150_000, 180_000)
 
 
 async def test_cashier_changes_no_readings(persons: Persons) -> None:
-    problem(await persons.cashier.post("/v1/facility-readings", json=BODY), 403, "not_permitted")
+    problem(await persons.cashier.post("/v1/facility-policies", json=BODY), 403, "not_permitted")
 
 
 async def test_what_cannot_be_is_refused_by_name_and_nothing_written(site: Site) -> None:
     async with site.nothing_written():
         for change, status, code in (
-            ({"readings": {"no": "1"}}, 422, "reading_unknown"),
-            ({"readings": {"copay_crossing": "half"}}, 422, "reading_unknown"),
-            ({"readings": {"unstated_route_percent": "101"}}, 422, "invalid_value"),
-            ({"readings": {"copay_crossing": 1}}, 422, "invalid_body"),
+            ({"options": {"no": "1"}}, 422, "reading_unknown"),
+            ({"options": {"copay_crossing": "half"}}, 422, "reading_unknown"),
+            ({"options": {"unstated_route_percent": "101"}}, 422, "invalid_value"),
+            ({"options": {"copay_crossing": 1}}, 422, "invalid_body"),
             ({"valid_from": "2026-02-30"}, 422, "invalid_value"),
             ({"facility": "99999"}, 404, "not_found"),
         ):
-            problem(await site.client.post("/v1/facility-readings", json=BODY | change), status, code)
+            problem(await site.client.post("/v1/facility-policies", json=BODY | change), status, code)
 
 
 async def test_catalogue_tells_choices_and_doubts(site: Site) -> None:
-    readings = {each["name"]: each for each in (await site.read("/v1/readings"))["items"]}
+    readings = {each["name"]: each for each in (await site.read("/v1/policy-options"))["items"]}
 
     crossing, percents = readings["copay_crossing"], readings["stent_ceiling_percents"]
     assert (crossing["rule"], crossing["default"], list(crossing["choices"])) == ("B-026", "line", ["line", "cap"])
-    assert "No text says" in crossing["doubt"]["en"]
+    assert "No text says" in crossing["question"]["en"]
     assert percents["choices"] == {}
     assert "100;50" in percents["form"]["en"]

@@ -25,13 +25,13 @@ async def two_intents(site: Site) -> tuple[dict[str, Any], dict[str, Any]]:
 
 async def assert_nothing_is_asked(site: Site, intent: dict[str, Any], state: str) -> None:
     read = await site.read(f"/v1/intents/{intent['id']}")
-    assert (read["remaining"], read["state_words"]["state"]) == (0, state)
+    assert (read["remaining"], read["state_label"]["state"]) == (0, state)
     instruction = read["instruction"]
     asking = ("qr_payload", "qr_svg", "redirect_url", "form_fields", "transfer_text")
     assert [instruction[name] for name in asking if instruction[name]] == []
     problem(await site.client.get(f"/v1/intents/{intent['id']}/qr.svg"), 404, "not_found")
     listed = await site.read(f"/v1/intents?reference_code={intent['reference_code']}")
-    assert [(each["remaining"], each["state_words"]["state"]) for each in listed["items"]] == [(0, state)]
+    assert [(each["remaining"], each["state_label"]["state"]) for each in listed["items"]] == [(0, state)]
     page = await site.client.get(read["pay_url"])
     assert page.status_code == 200
     assert "<svg" not in page.text

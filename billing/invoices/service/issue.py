@@ -97,13 +97,13 @@ async def issue_invoice(
 async def find_invoice(
     context: PricingContext, organization_id: OrganizationId, invoice_id: InvoiceId
 ) -> Mapping[str, Any]:
-    """An invoice with its lines, each with the steps of its `arithmetic`. Raises NotFound."""
+    """An invoice with its lines, each with the steps of its `breakdown`. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_invoice(tx, invoice_id)
     if row is None:
         raise NotFound("no such invoice", field="invoice_id")
     items = await asyncio.to_thread(_frozen_items, row["document"])
-    return {**row, "lines": [{**line, "arithmetic": _arithmetic(line, items)} for line in row["lines"]]}
+    return {**row, "lines": [{**line, "breakdown": _arithmetic(line, items)} for line in row["lines"]]}
 
 
 def _frozen_items(document: str | None) -> Mapping[tuple[Table, int], ChargeItem]:

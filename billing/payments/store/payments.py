@@ -14,8 +14,9 @@ _READ_PAYMENT = """
         position.refunded,
         EXISTS (SELECT FROM payment_hold WHERE payment_hold.organization_id = $1
             AND payment_hold.payment_id = payment.id AND payment_hold.lifted_at IS NULL) AS is_held,
-        (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'invoice_id', invoice_id,
-                'amount', amount, 'undoes', undoes, 'reason', reason, 'recorded_at', recorded_at) ORDER BY id), '[]')
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'target', kind, 'invoice_id', invoice_id,
+                'amount', amount, 'reverses_id', undoes, 'reason', reason, 'recorded_at', recorded_at)
+                ORDER BY id), '[]')
          FROM allocation
          WHERE allocation.organization_id = $1 AND allocation.payment_id = payment.id) AS allocations
     FROM payment

@@ -101,7 +101,7 @@ class ComparisonDocument(TypedDict):
 
 
 @with_config(EXACTLY)
-class ToldVisitDocument(TypedDict):
+class SubmittedVisitDocument(TypedDict):
     """One visit as for /v1/visits, and facts no table tells: facility, lists, visits by MA_LK."""
 
     visit: dict[str, Any]
@@ -115,7 +115,7 @@ _FILE = (Content(media_type=XML[0], description="A claim file (XML 130)"),)
 @operation(
     Operation(
         tag="claims",
-        request=ToldVisitDocument,
+        request=SubmittedVisitDocument,
         request_contents=_FILE,
         responses={HTTPStatus.OK: CheckDocument},
         problems=_REQUEST_PROBLEMS,
@@ -153,7 +153,7 @@ async def get_claim_check(request: web.Request) -> web.Response:
 @operation(
     Operation(
         tag="quotes",
-        request=ToldVisitDocument,
+        request=SubmittedVisitDocument,
         request_contents=_FILE,
         responses={HTTPStatus.OK: ComparisonDocument},
         problems=_REQUEST_PROBLEMS,

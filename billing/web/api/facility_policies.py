@@ -1,10 +1,10 @@
-"""How a facility reads what the law leaves open, set by two persons.
+"""The policy options of a facility, set by two persons.
 
-GET  /v1/readings                          what can be chosen, and the doubt behind it
-POST /v1/facility-readings                 {"facility", "valid_from", "readings"}
-GET  /v1/facility-readings                 ?facility
-GET  /v1/facility-readings/{id}
-POST /v1/facility-readings/{id}/approve
+GET  /v1/policy-options                          the options, each with the legal question
+POST /v1/facility-policies                 {"facility", "valid_from", "options"}
+GET  /v1/facility-policies                 ?facility
+GET  /v1/facility-policies/{id}
+POST /v1/facility-policies/{id}/approve
 """
 
 from collections.abc import Mapping
@@ -35,22 +35,22 @@ from billing.web.responses import isoformat, json_response
 from billing.web.schemas import EXACTLY, PageDocument
 
 
-class NewReadings(Body):
-    """The whole set for visits admitted from a day on: texts by name; a reading that is not named is the default."""
+class NewFacilityPolicy(Body):
+    """All options for visits admitted from a day on: texts by name. An option that is not named has its default."""
 
     facility: str = Field(min_length=1, max_length=20)
     valid_from: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
-    readings: dict[str, str]
+    options: dict[str, str]
 
 
 @with_config(EXACTLY)
-class ReadingsDocument(TypedDict):
-    """A set of readings; it holds once `approved_by` is another person than `proposed_by`."""
+class FacilityPolicyDocument(TypedDict):
+    """The policy of a facility. It is in force once `approved_by`, another person than `proposed_by`, is set."""
 
     id: str
     facility: str
     valid_from: str
-    readings: dict[str, str]
+    options: dict[str, str]
     proposed_by: str
     proposed_at: str
     approved_by: str | None
@@ -58,72 +58,72 @@ class ReadingsDocument(TypedDict):
 
 
 @with_config(EXACTLY)
-class ReadingDocument(TypedDict):
-    """One reading: its rule, the doubt, its values with what each means, or how a value is written."""
+class PolicyOptionDocument(TypedDict):
+    """One policy option: its rule, the legal question, its values with their meaning, or the form of a value."""
 
     name: str
     rule: str
     title: dict[str, str]
-    doubt: dict[str, str]
+    question: dict[str, str]
     default: str
     choices: dict[str, dict[str, str]]
     form: dict[str, str] | None
 
 
 @with_config(EXACTLY)
-class CatalogueDocument(TypedDict):
-    """Every reading a facility can choose."""
+class PolicyOptionsDocument(TypedDict):
+    """Every policy option."""
 
-    items: list[ReadingDocument]
+    items: list[PolicyOptionDocument]
 
 
-@operation(Operation(tag="readings", responses={HTTPStatus.OK: CatalogueDocument}))
-async def get_catalogue(_request: web.Request) -> web.Response:
-    """List what a facility can choose where the law leaves a reading open."""
+@operation(Operation(tag="policies", responses={HTTPStatus.OK: PolicyOptionsDocument}))
+async def get_policy_options(_request: web.Request) -> web.Response:
+    """List the policy options: the choices that the law leaves open."""
     defaults = write_readings(Policy())
-    return json_response({"items": [_reading(each, defaults[each.name]) for each in all_readings().values()]})
+    return json_response({"items": [_policy_option(each, defaults[each.name]) for each in all_readings().values()]})
 
 
 @operation(
     Operation(
-        tag="readings",
-        request=NewReadings,
-        responses={HTTPStatus.CREATED: ReadingsDocument},
+        tag="policies",
+        request=NewFacilityPolicy,
+        responses={HTTPStatus.CREATED: FacilityPolicyDocument},
         problems=(HTTPStatus.NOT_FOUND,),
         is_creating=True,
     )
 )
-async def post_readings(request: web.Request) -> web.Response:
-    """Propose how a facility reads what the law leaves open; another person must approve it."""
+async def post_facility_policy(request: web.Request) -> web.Response:
+    """Propose the policy options of a facility. Another person must approve them."""
     app, caller = app_state(request), request[CALLER]
-    body, idempotent_request = await read_idempotent(request, NewReadings)
-    readings_id = await propose_readings(
+    body, idempotent_request = await read_idempotent(request, NewFacilityPolicy)
+    policy_id = await propose_readings(
         app.context,
         caller.organization_id,
         facility_code=body.facility,
         valid_from=read_day(body.valid_from, field="valid_from"),
-        readings=body.readings,
+        readings=body.options,
         actor=caller.actor,
         request=idempotent_request,
     )
-    row = await find_readings(app.context, caller.organization_id, readings_id)
+    row = await find_readings(app.context, caller.organization_id, policy_id)
     return json_response(
-        _readings(row),
+        _facility_policy(row),
         status=HTTPStatus.CREATED,
-        location=f"/v1/facility-readings/{readings_id}",
+        location=f"/v1/facility-policies/{policy_id}",
         headers=repeat_headers(idempotent_request),
     )
 
 
 @operation(
     Operation(
-        tag="readings",
-        responses={HTTPStatus.OK: PageDocument[ReadingsDocument]},
+        tag="policies",
+        responses={HTTPStatus.OK: PageDocument[FacilityPolicyDocument]},
         filters={"facility": "the facility's MA_CSKCB"},
     )
 )
-async def get_all_readings(request: web.Request) -> web.Response:
-    """List sets of readings and proposals, the newest first."""
+async def get_facility_policies(request: web.Request) -> web.Response:
+    """List facility policies and proposals, the newest first."""
     page = read_page(request, filters=("facility",))
     rows = await list_all_readings(
         app_state(request).context,
@@ -132,45 +132,47 @@ async def get_all_readings(request: web.Request) -> web.Response:
         limit=page.limit + 1,
         facility_code=page.filters.get("facility"),
     )
-    return json_response(page_document(rows, page, _readings))
+    return json_response(page_document(rows, page, _facility_policy))
 
 
-@operation(Operation(tag="readings", responses={HTTPStatus.OK: ReadingsDocument}, problems=(HTTPStatus.NOT_FOUND,)))
-async def get_readings(request: web.Request) -> web.Response:
-    """One set of readings as it stands now."""
+@operation(
+    Operation(tag="policies", responses={HTTPStatus.OK: FacilityPolicyDocument}, problems=(HTTPStatus.NOT_FOUND,))
+)
+async def get_facility_policy(request: web.Request) -> web.Response:
+    """Read one facility policy."""
     return await _answer(request, _id(request))
 
 
 @operation(
     Operation(
-        tag="readings",
-        responses={HTTPStatus.OK: ReadingsDocument},
+        tag="policies",
+        responses={HTTPStatus.OK: FacilityPolicyDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     )
 )
-async def post_readings_approval(request: web.Request) -> web.Response:
-    """Agree with a set of readings as another person than the one who proposed it."""
-    caller, readings_id = request[CALLER], _id(request)
+async def post_facility_policy_approval(request: web.Request) -> web.Response:
+    """Approve a facility policy that another person proposed."""
+    caller, policy_id = request[CALLER], _id(request)
     context = app_state(request).context
-    await approve_proposed_readings(context, caller.organization_id, readings_id, actor=caller.actor)
-    return await _answer(request, readings_id)
+    await approve_proposed_readings(context, caller.organization_id, policy_id, actor=caller.actor)
+    return await _answer(request, policy_id)
 
 
 def _id(request: web.Request) -> UUID:
-    return read_id(request.match_info["id"], field="readings_id")
+    return read_id(request.match_info["id"], field="policy_id")
 
 
-async def _answer(request: web.Request, readings_id: UUID) -> web.Response:
-    row = await find_readings(app_state(request).context, request[CALLER].organization_id, readings_id)
-    return json_response(_readings(row))
+async def _answer(request: web.Request, policy_id: UUID) -> web.Response:
+    row = await find_readings(app_state(request).context, request[CALLER].organization_id, policy_id)
+    return json_response(_facility_policy(row))
 
 
-def _readings(row: Mapping[str, Any]) -> ReadingsDocument:
+def _facility_policy(row: Mapping[str, Any]) -> FacilityPolicyDocument:
     return {
         "id": str(row["id"]),
         "facility": row["facility_code"],
         "valid_from": row["valid_from"].isoformat(),
-        "readings": dict(row["readings"]),
+        "options": dict(row["readings"]),
         "proposed_by": row["proposed_by"],
         "proposed_at": row["proposed_at"].isoformat(),
         "approved_by": row["approved_by"],
@@ -178,12 +180,12 @@ def _readings(row: Mapping[str, Any]) -> ReadingsDocument:
     }
 
 
-def _reading(reading: Reading, default: str) -> ReadingDocument:
+def _policy_option(reading: Reading, default: str) -> PolicyOptionDocument:
     return {
         "name": reading.name,
         "rule": reading.rule,
         "title": by_language(reading.title),
-        "doubt": by_language(reading.doubt),
+        "question": by_language(reading.doubt),
         "default": default,
         "choices": {value: by_language(words) for value, words in reading.choices.items()},
         "form": None if reading.form is None else by_language(reading.form),

@@ -86,7 +86,7 @@ class IntentPaymentDocument(TypedDict):
 
 
 @with_config(EXACTLY)
-class StateWordsDocument(TypedDict):
+class StateLabelDocument(TypedDict):
     """What the state means to the patient: one of the published states (docs/states.md) and its label."""
 
     state: PatientState
@@ -103,7 +103,7 @@ class IntentSummary(TypedDict):
     invoice_ids: list[str]
     reference_code: str
     state: IntentState
-    state_words: StateWordsDocument
+    state_label: StateLabelDocument
     version: int
     amount: int
     received: int
@@ -264,7 +264,7 @@ def _pay_url(request: web.Request, token: str | None) -> str | None:
     return app_state(request).context.public_base_url + pay_path(request[CALLER].organization_id, token)
 
 
-def _state_words(row: Mapping[str, Any]) -> StateWordsDocument:
+def _state_label(row: Mapping[str, Any]) -> StateLabelDocument:
     state = due_of(row).state
     return {
         "state": state,
@@ -280,7 +280,7 @@ def _summary(row: Mapping[str, Any]) -> IntentSummary:
         "invoice_ids": [str(invoice_id) for invoice_id in row["invoices"]],
         "reference_code": row["reference_code"],
         "state": row["state"],
-        "state_words": _state_words(row),
+        "state_label": _state_label(row),
         "version": row["version"],
         "amount": row["amount"],
         "received": row["received"],

@@ -131,7 +131,7 @@ def _invoice(row: Mapping[str, Any]) -> InvoiceDocument:
             {
                 **line,
                 "reasons": [_reason(reason) for reason in line["reasons"]],
-                "arithmetic": steps_document(line["arithmetic"]),
+                "breakdown": steps_document(line["breakdown"]),
             }
             for line in row["lines"]
         ],

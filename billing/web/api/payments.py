@@ -52,13 +52,13 @@ class PaymentSummary(TypedDict):
 
 
 class AllocationDocument(TypedDict):
-    """Where a part was put; `undoes` names the allocation that this one undoes."""
+    """The assignment of a part of the payment; `reverses_id` is the allocation that this one reverses."""
 
     id: str
-    kind: Annotated[str, words(Place)]
+    target: Annotated[str, words(Place)]
     invoice_id: str | None
     amount: int
-    undoes: str | None
+    reverses_id: str | None
     reason: str
     recorded_at: str
 

@@ -33,7 +33,7 @@ XML = ("application/xml", "text/xml")
 
 
 @with_config(EXACTLY)
-class TakenVisitDocument(TypedDict):
+class RecordedVisitDocument(TypedDict):
     """A visit as it was taken in; `price` is null where the findings say why there is none."""
 
     id: str
@@ -45,10 +45,10 @@ class TakenVisitDocument(TypedDict):
 
 
 @with_config(EXACTLY)
-class TakenDocument(TypedDict):
+class RecordedVisitsDocument(TypedDict):
     """Every visit taken in, and what was found outside of them."""
 
-    visits: list[TakenVisitDocument]
+    visits: list[RecordedVisitDocument]
     findings: list[FindingDocument]
 
 
@@ -83,7 +83,7 @@ class VisitSummary(TypedDict):
         tag="visits",
         request=VISIT_SCHEMA,
         request_contents=(Content(media_type=XML[0], description="A claim file (XML 130)"),),
-        responses={HTTPStatus.CREATED: TakenDocument, HTTPStatus.OK: TakenDocument},
+        responses={HTTPStatus.CREATED: RecordedVisitsDocument, HTTPStatus.OK: RecordedVisitsDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
         is_creating=True,
     )

@@ -164,7 +164,7 @@ async def post_transferred(request: web.Request) -> web.Response:
     except (NotFound, Unavailable) as refusal:
         return await _refuse(request, refusal, asked)
     english = "&lang=en" if asked.language is Language.ENGLISH else ""
-    location = f"{request.path.removesuffix('/transferred')}?told=1{english}"
+    location = f"{request.path.removesuffix('/transferred')}?reported=1{english}"
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
 
 
@@ -207,14 +207,14 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
     code = page.code
     expires = "" if page.expires_at is None else _moment(page.expires_at)
     path = request.path.removesuffix("/state").removesuffix("/confirmation.html")
-    was_told = request.query.get("told") == "1" and page.state in _ANSWERED_AT_TOP
-    label, sentence = _status(page, language, amounts, was_told=was_told)
+    is_reported = request.query.get("reported") == "1" and page.state in _ANSWERED_AT_TOP
+    label, sentence = _status(page, language, amounts, is_reported=is_reported)
     return {
         "words": words,
         "path": path,
         "lang": language.value,
         "query": "?lang=en" if language is Language.ENGLISH else "",
-        "was_told": was_told,
+        "is_reported": is_reported,
         "label": label,
         "sentence": sentence,
         "tone": _TONES.get(page.state, "waiting"),
@@ -231,9 +231,9 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
     }
 
 
-def _status(page: PayPage, language: Language, amounts: Mapping[str, str], *, was_told: bool) -> tuple[str, str]:
+def _status(page: PayPage, language: Language, amounts: Mapping[str, str], *, is_reported: bool) -> tuple[str, str]:
     """Label and sentence of the line at the top; it answers whoever has just reported a transfer."""
-    if was_told:
+    if is_reported:
         words = PAGE_WORDS[language]
         return words["asked_bank"], words["asked_bank_hint"]
     words_of_state = WORDS[page.state][language]

@@ -6,8 +6,8 @@
   const { path, query, copied, offline } = document.body.dataset;
   const state = document.getElementById("state"), status = document.getElementById("status");
   const lost = document.getElementById("offline");
-  const told = new URLSearchParams(location.search).get("told") === "1";
-  const address = path + "/state" + query + (told ? (query ? "&" : "?") + "told=1" : "");
+  const reported = new URLSearchParams(location.search).get("reported") === "1";
+  const address = path + "/state" + query + (reported ? (query ? "&" : "?") + "reported=1" : "");
   let stream = null, timer = 0, polls = 0, isFetching = false, isStale = false;
 
   const section = () => state.querySelector("section");
