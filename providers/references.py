@@ -14,11 +14,14 @@ _WORDS = frozenset(
         "NAN", "UNDEFINED", "UNKNOWN", "EMPTY", "BLANK", "FALSE", "TRUE", "KHONG", "KHONGCO",
     }
 )  # fmt: skip
+_A_DIGIT = re.compile(r"[1-9]")
 _REPEATED = re.compile(r"0*|X+")
 
 
 def is_placeholder(text: str) -> bool:
     """Whether a text is no reference: blank, signs only, zeros only, `X` only, or a word for nothing in any case."""
+    if _A_DIGIT.search(text):  # nearly every reference has one
+        return False
     folded = unicodedata.normalize("NFKD", text).upper().replace("Đ", "D")
     letters = _NOT_A_LETTER.sub("", folded)
     return _REPEATED.fullmatch(letters) is not None or letters in _WORDS

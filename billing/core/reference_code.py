@@ -9,6 +9,8 @@ Whether a code was ever issued, and what to do with none or two, is the caller's
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
+from operator import mul
 from typing import NewType
 
 from billing.core.errors import InvalidValue, Refused
@@ -29,6 +31,7 @@ TRANSFER_TEXT_LENGTH_MAX = 2_000
 """Far beyond any bank's narrative; a longer text is not searched."""
 
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
+_LETTERS = frozenset(ALPHABET)
 _LOST_WHEN_SQUEEZED = re.compile(r"[^A-Z0-9]+")
 
 
@@ -183,11 +186,11 @@ def rejoined_codes(content: str, grammar: Grammar) -> tuple[str, ...]:
 
 
 def _weighted_sum(text: str) -> int:
-    return sum(weight * _VALUES[letter] for weight, letter in enumerate(text, start=1))
+    return sum(map(mul, map(_VALUES.__getitem__, text), count(1)))
 
 
 def _is_of_alphabet(text: str) -> bool:
-    return all(letter in _VALUES for letter in text)
+    return _LETTERS.issuperset(text)
 
 
 def _in_base_31(number: int, length: int) -> str:
