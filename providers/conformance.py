@@ -134,8 +134,10 @@ class ProviderConformance:
         [notice] = [one for one in notices if one.outcome in (Outcome.SUCCEEDED, Outcome.UNKNOWN)]
         assert notice.amount == AMOUNT
         assert notice.occurred_at.tzinfo is not None
-        assert notice.outcome is Outcome.UNKNOWN or notice.fact_keys, "money without a name is a person's to look at"
-        assert all(key.startswith(("transaction:", "transfer:", "bank:")) for key in notice.fact_keys)
+        assert notice.outcome is Outcome.UNKNOWN or notice.movement_keys, (
+            "money without a name is a person's to look at"
+        )
+        assert all(key.startswith(("transaction:", "transfer:", "bank:")) for key in notice.movement_keys)
         assert notice.fingerprint
 
     def test_delivery_told_twice_is_one_event_and_one_fact(self) -> None:
@@ -144,7 +146,7 @@ class ProviderConformance:
 
         assert [self.named(one) for one in first] == [self.named(one) for one in again]
         assert {one.event_key for one in first}.isdisjoint(one.event_key for one in other)
-        assert not first[0].fact_keys or first[0].fact_keys.isdisjoint(other[0].fact_keys)
+        assert not first[0].movement_keys or first[0].movement_keys.isdisjoint(other[0].movement_keys)
 
     def test_delivery_is_stored_and_restored_exactly(self) -> None:
         """Its notices are stored, without any credential, and are later booked from there alone."""
@@ -280,7 +282,7 @@ class ProviderConformance:
         return read.notices
 
     def named(self, notice: Any) -> tuple[object, ...]:
-        return notice.event_key, notice.fact_keys, notice.fingerprint, notice.amount, notice.outcome
+        return notice.event_key, notice.movement_keys, notice.fingerprint, notice.amount, notice.outcome
 
     def known(self) -> KnownPayment:
         return KnownPayment(reference=REFERENCE, amount=AMOUNT, provider_reference="P1", created_at=NOW, asked_at=NOW)

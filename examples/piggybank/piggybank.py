@@ -110,7 +110,7 @@ def _notice(message: _Message) -> Notice:
         provider_status=message.status,
         occurred_at=datetime.fromtimestamp(message.at, UTC),
         amount=message.amount,
-        fact_keys=frozenset({f"transaction:{message.id}"}),
+        movement_keys=frozenset({f"transaction:{message.id}"}),
         fingerprint=hashlib.sha256(meaningful.encode()).digest(),
         transfer_text=message.memo,
         provider_reference=message.id,

@@ -233,24 +233,24 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
         meaning = fingerprint(*(values[name] for name in told.signed))
         named = ":".join(values[name] for name in told.dedupe)
         key = transaction_key(named, occurred_at, restarts_daily=told.references_restart_daily)
-        facts = {f"transaction:{key}"}
+        keys = {f"transaction:{key}"}
         if is_placeholder(values["transaction"]):
             # No id: what is signed makes the transfer distinct, if its moment is. An unsigned moment could be forged.
             key = fingerprint(meaning.hex(), values["moment"]).hex()
-            facts = {f"transfer:{key}"}
+            keys = {f"transfer:{key}"}
             outcome = outcome if "moment" in told.signed else Outcome.REVIEW
         bank_reference = (
             without_placeholder(values.get("bank_reference", "")) if "bank_reference" in told.signed else ""
         )
         if bank_reference:
-            facts.add(f"bank:{bank_reference}")
+            keys.add(f"bank:{bank_reference}")
         notice = Notice(
             event_key=f"{key}:{outcome.value}",
             outcome=outcome,
             provider_status=direction or "paid",
             occurred_at=occurred_at,
             amount=amount,
-            fact_keys=frozenset(facts),
+            movement_keys=frozenset(keys),
             fingerprint=meaning,
             reference=found.reference,
             transfer_text=found.text,

@@ -63,7 +63,7 @@ def record_checksum(fields: Sequence[str], key: str) -> str:
 
 
 def transaction_key(transaction: str, moment: datetime, *, restarts_daily: bool) -> str:
-    """The name of a transaction in fact keys and reports: with its day where the bank's numbers restart daily."""
+    """The name of a transaction in movement keys and reports: with its day where the bank's numbers restart daily."""
     return f"{moment.astimezone(VIETNAM):%Y%m%d}:{transaction}" if restarts_daily else transaction
 
 

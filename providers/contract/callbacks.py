@@ -82,19 +82,19 @@ class Payer:
 class Notice:
     """One fact a provider tells.
 
-    `event_key` names the telling (it includes the provider's status); `fact_keys` name the money itself, one for each
-    way to recognise it, without the account and movement, which billing adds: `transaction:<provider's id>`, or
+    `event_key` names the telling (it includes the provider's status); `movement_keys` name the money itself, one for
+    each way to recognise it, without the account and movement, which billing adds: `transaction:<provider's id>`, or
     `transfer:<all that makes it distinct>` where the provider has no id, and, where known, `bank:<bank's reference>`.
     The first two are strong names: inside one account two of them are two movements. A bank reference is weak, since
     banks restart and repeat them. A placeholder (`references.is_placeholder`) is neither. `fingerprint` covers the
     meaningful fields: same key with another fingerprint is a disagreement. `aliases` are further names of the money, by
-    which its refund may name it. `reverses` names, in the form of
-    `fact_keys`, the payment whose money has left, where the provider says which: then no other payment is taken for
-    it, and a payment still to come is waited for. `reference` is our reference code where the provider carries it in a
-    field of its own. `names_order`: this field says what is paid, so no text is searched for a code; an order that is
-    not ours is money of another. `transfer_text` is what the payer's bank sent. `names_other_account` marks an
-    authentic message about a merchant or bank account that is not this one: nothing of it may be booked, unless what
-    it names, `payee`, was this organization's before: pairs of the setting and the value that the message has for it.
+    which its refund may name it. `reverses` names, in the form of `movement_keys`, the payment whose money has left,
+    where the provider says which: then no other payment is taken for it, and a payment still to come is waited for.
+    `reference` is our reference code where the provider carries it in a field of its own. `names_order`: this field
+    says what is paid, so no text is searched for a code; an order that is not ours is money of another. `transfer_text`
+    is what the payer's bank sent. `names_other_account` marks an authentic message about a merchant or bank account
+    that is not this one: nothing of it may be booked, unless what it names, `payee`, was this organization's before:
+    pairs of the setting and the value that the message has for it.
     """
 
     event_key: str
@@ -103,7 +103,7 @@ class Notice:
     occurred_at: datetime
     amount: int
     movement: Movement = Movement.RECEIVED
-    fact_keys: frozenset[str] = frozenset()
+    movement_keys: frozenset[str] = frozenset()
     aliases: frozenset[str] = frozenset()
     reverses: frozenset[str] = frozenset()
     fingerprint: bytes = b""

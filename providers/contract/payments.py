@@ -117,7 +117,7 @@ class Queries(ABC):
 
     @abstractmethod
     async def query_payment(self, known: KnownPayment) -> Notices:
-        """All that is known of a payment, in the notices its callbacks would carry: same event keys, fact keys and
+        """All that is known of a payment, in the notices its callbacks would carry: same event keys, movement keys and
         fingerprints, so that asked and called back is one fact.
 
         A payment that is not known there is one notice NOT_FOUND. A timeout, a 5xx or an answer that is not authentic

@@ -12,7 +12,7 @@ from providers.contract.callbacks import Movement
 class SettlementLine:
     """One movement in a provider's own report of a day. `number` is the line of the file, from 1.
 
-    `transaction` is what the provider calls it, as in the fact keys of its notices; `fee` is what it keeps.
+    `transaction` is what the provider calls it, as in the movement keys of its notices; `fee` is what it keeps.
     """
 
     number: int

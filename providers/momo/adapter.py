@@ -226,7 +226,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             provider_status=str(code),
             occurred_at=told_at,
             amount=amount,
-            fact_keys=frozenset({f"transaction:{number}"}) if number else frozenset(),
+            movement_keys=frozenset({f"transaction:{number}"}) if number else frozenset(),
             fingerprint=fingerprint(order, number, amount, code),
             reference=order,
             names_order=True,

@@ -220,7 +220,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         # `transaction`, since an answer of payOS may write the moment otherwise than its callback did.
         moment = _moment(_text(told, "transactionDateTime"))
         name = f"{link}:{reference or amount}:{_digits(moment)}"
-        facts = {f"transfer:{name}"} | ({f"bank:{reference}"} if reference else set())
+        keys = {f"transfer:{name}"} | ({f"bank:{reference}"} if reference else set())
         account = _text(told, "accountNumber")
         return Notice(
             event_key=f"{name}:{word}",
@@ -228,7 +228,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
             provider_status=word,
             occurred_at=moment,
             amount=amount,
-            fact_keys=frozenset(facts),
+            movement_keys=frozenset(keys),
             fingerprint=fingerprint(code, link, reference, amount, account, word),
             reference=reference_of(code),
             names_order=True,

@@ -124,13 +124,13 @@ class Sandbox(Provider, Callbacks, Queries, AnyAmount):
         movement, outcome = _meaning(message)
         meaning = _fingerprint(message)
         name = message.transaction_id
-        facts = {f"transaction:{name}"}
+        keys = {f"transaction:{name}"}
         if is_placeholder(name):
             name = meaning.hex()
-            facts = {f"transfer:{name}"}
+            keys = {f"transfer:{name}"}
         bank_reference = without_placeholder(message.bank_reference)
         if bank_reference:
-            facts.add(f"bank:{bank_reference}")
+            keys.add(f"bank:{bank_reference}")
         original = message.original_transaction_id if message.direction == "debit" else ""
         payer = message.payer
         return Notice(
@@ -140,7 +140,7 @@ class Sandbox(Provider, Callbacks, Queries, AnyAmount):
             occurred_at=message.occurred_at,
             amount=message.amount,
             movement=movement,
-            fact_keys=frozenset(facts),
+            movement_keys=frozenset(keys),
             reverses=frozenset({f"transaction:{original}"} if original else ()),
             fingerprint=meaning,
             reference=message.reference,

@@ -205,7 +205,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
             provider_status=word,
             occurred_at=_moment(transaction.get("transaction_date"), told_at),
             amount=amount,
-            fact_keys=frozenset({name}) if name else frozenset(),
+            movement_keys=frozenset({name}) if name else frozenset(),
             fingerprint=fingerprint(invoice, number, amount, word),
             reference=invoice,
             names_order=True,

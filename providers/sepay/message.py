@@ -41,14 +41,14 @@ class Transfer:
     def notice(self, outcome: Outcome, *, is_other_account: bool) -> Notice:
         """The notice of money that came; SUCCEEDED, or UNKNOWN while nothing but a credential vouches for it."""
         name = self._name
-        facts = {name} | ({f"bank:{self.bank_reference}"} if self.bank_reference else set())
+        keys = {name} | ({f"bank:{self.bank_reference}"} if self.bank_reference else set())
         return Notice(
             event_key=f"{name.removeprefix('transaction:')}:in:{outcome.value}",
             outcome=outcome,
             provider_status="in",
             occurred_at=self.occurred_at,
             amount=self.amount,
-            fact_keys=frozenset(facts),
+            movement_keys=frozenset(keys),
             fingerprint=fingerprint(self.id, self.account_number, self.amount, "in"),
             reference=self.code or None,
             transfer_text=self.text,

@@ -51,9 +51,9 @@ class Transfer:
     def notice(self, outcome: Outcome, *, told_at: datetime, is_other_account: bool) -> Notice:
         """The notice of money that came; where nothing names the transfer, a person looks at it."""
         meaning = fingerprint(self.account_number, self.name or self.text, self.amount, _CREDIT)
-        facts = {self.name} if self.name else set()
+        keys = {self.name} if self.name else set()
         if self.bank_reference:
-            facts.add(f"bank:{self.bank_reference}")
+            keys.add(f"bank:{self.bank_reference}")
         if not self.name:
             outcome = Outcome.REVIEW
         named = self.name.removeprefix("transaction:") or meaning.hex()
@@ -63,7 +63,7 @@ class Transfer:
             provider_status=_CREDIT,
             occurred_at=self.occurred_at or told_at,
             amount=self.amount,
-            fact_keys=frozenset(facts),
+            movement_keys=frozenset(keys),
             fingerprint=meaning,
             reference=self.order_id or None,
             names_order=self.order_id != "",

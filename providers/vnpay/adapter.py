@@ -281,7 +281,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             provider_status=word,
             occurred_at=read_vietnam_digits(paid_at) if paid_at else told_at,
             amount=amount,
-            fact_keys=frozenset({f"transaction:{number}"}) if is_numbered else frozenset(),
+            movement_keys=frozenset({f"transaction:{number}"}) if is_numbered else frozenset(),
             fingerprint=fingerprint(_text(fields, "vnp_TmnCode"), reference, amount, number, word),
             reference=reference,
             names_order=True,

@@ -253,7 +253,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             provider_status="paid",
             occurred_at=datetime.fromtimestamp(told_at // 1000, UTC),
             amount=amount,
-            fact_keys=frozenset({f"transaction:{number}"}),
+            movement_keys=frozenset({f"transaction:{number}"}),
             fingerprint=fingerprint(told.get("app_id"), trade, number, amount),
             reference=trade.partition("_")[2],
             names_order=True,

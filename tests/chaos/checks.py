@@ -36,7 +36,7 @@ _HALF_WRITTEN = """
         SELECT DISTINCT organization_id, payment_id FROM posting WHERE payment_id IS NOT NULL
     )
     SELECT payment.provider_reference AS subject,
-        'position, origin, allocations, delivery, body, event key, fact keys, bank references beyond, postings, '
+        'position, origin, allocations, delivery, body, event key, movement keys, bank references beyond, postings, '
             'message, audit: ' || has::text AS words
     FROM payment
     LEFT JOIN told ON told.organization_id = payment.organization_id AND told.payment_id = payment.id

@@ -18,16 +18,16 @@ from billing.core.reference_code import ReferenceCode, reference_code
 from billing.invoices.domain.invoice import Invoice, InvoiceState
 from billing.payments.domain.apply_events import BatchResult, BatchState, DuplicateCandidate, apply_events
 from billing.payments.domain.event import (
+    BookedMovement,
     Codes,
     EventKey,
-    FactKey,
-    KnownFact,
+    MovementKey,
     PaymentEvent,
     ReferenceKey,
     ReferenceUse,
     SeenEvent,
-    join_facts,
-    rejoin_facts,
+    link_movements,
+    relink_movements,
     without_altered_repeats,
 )
 from billing.payments.domain.intent import Intent, IntentState
@@ -91,7 +91,7 @@ def payment_event(transaction: str = "T1", **changes: object) -> PaymentEvent:
         "movement": Movement.RECEIVED,
         "amount": Dong(100_000),
         "occurred_at": NOON,
-        "fact_keys": frozenset(FactKey(account, movement, key) for key in keys),
+        "movement_keys": frozenset(MovementKey(account, movement, key) for key in keys),
         "reference_key": ReferenceKey(BANK_ACCOUNT, movement, bank_reference) if bank_reference else None,
         "codes": Codes(direct=(code(),)),
         "provider_reference": transaction,
@@ -135,7 +135,7 @@ def run(
     intents: list[Intent] | None = None,
     invoices: list[Invoice] | None = None,
     known_events: dict[EventKey, SeenEvent] | None = None,
-    known_facts: dict[FactKey, KnownFact] | None = None,
+    booked_movements: dict[MovementKey, BookedMovement] | None = None,
     candidates: list[DuplicateCandidate] | None = None,
     uses: list[ReferenceUse] | None = None,
 ) -> BatchResult:
@@ -144,13 +144,15 @@ def run(
     intents = [intent(invoices=invoices)] if intents is None else intents
     new_id = ids()
     alike = without_altered_repeats(payment_events)
-    claimed_ids = join_facts(alike, lambda: PaymentId(new_id()))
+    reserved_ids = link_movements(alike, lambda: PaymentId(new_id()))
     new = [told for told in alike if told.event not in (known_events or {})]
     batch_state = BatchState(
         known_events=known_events or {},
-        known_facts=known_facts or {},
-        fact_ids=claimed_ids if len(new) == len(alike) else rejoin_facts(new, claimed_ids, lambda: PaymentId(new_id())),
-        claimed_ids=claimed_ids,
+        booked_movements=booked_movements or {},
+        movement_ids=reserved_ids
+        if len(new) == len(alike)
+        else relink_movements(new, reserved_ids, lambda: PaymentId(new_id())),
+        reserved_ids=reserved_ids,
         intents={one.reference: one for one in intents},
         invoices={one.id: one for one in invoices},
         candidates=candidates or [],

@@ -12,7 +12,7 @@ from billing.core.ids import PaymentId, VisitId
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import InvoiceState
 from billing.payments.domain.apply_events import BatchResult, Reason
-from billing.payments.domain.event import Codes, FactKey, KnownFact, SeenEvent
+from billing.payments.domain.event import BookedMovement, Codes, MovementKey, SeenEvent
 from billing.payments.domain.intent import IntentState
 from billing.payments.domain.payment import Place, Why
 from providers.contract import Movement, Outcome, Verdict
@@ -220,13 +220,13 @@ def test_same_money_under_another_event_is_booked_once_and_its_bank_reference_ke
     assert len(batch_result.payments) == 1
     assert batch_result.attached == {}, "joined before the claim, so both have one id already"
     assert (batch_result.uses, batch_result.moved_uses) == ([], []), "claimed under that id"
-    known = KnownFact(PaymentId(UUID(int=5)), Dong(100_000))
+    known = BookedMovement(PaymentId(UUID(int=5)), Dong(100_000))
     later = run(
         payment_event("T2", keys=["transaction:T1"], bank_reference="FT1"),
-        known_facts={FactKey(ACCOUNT, Movement.RECEIVED, "transaction:T1"): known},
+        booked_movements={MovementKey(ACCOUNT, Movement.RECEIVED, "transaction:T1"): known},
     )
     assert later.payments == []
-    assert [use.payment_id for use in later.moved_uses] == [known.fact_id]
+    assert [use.payment_id for use in later.moved_uses] == [known.movement_id]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -244,18 +244,22 @@ def test_webhookss_linked_only_through_a_third_are_one_payment(order: tuple[int,
 
 
 def test_same_money_with_another_amount_opens_a_case() -> None:
-    known = {FactKey(ACCOUNT, Movement.RECEIVED, "transaction:T1"): KnownFact(PaymentId(UUID(int=5)), Dong(1))}
+    known = {MovementKey(ACCOUNT, Movement.RECEIVED, "transaction:T1"): BookedMovement(PaymentId(UUID(int=5)), Dong(1))}
 
-    batch_result = run(payment_event(), known_facts=known)
+    batch_result = run(payment_event(), booked_movements=known)
 
     assert batch_result.payments == []
     assert reasons(batch_result) == [Reason.SAME_FACT_OTHER_AMOUNT]
 
 
 def test_strong_name_and_bank_reference_of_two_payments_open_a_case() -> None:
-    known = {FactKey(ACCOUNT, Movement.RECEIVED, "transaction:T1"): KnownFact(PaymentId(UUID(int=5)), Dong(100_000))}
+    known = {
+        MovementKey(ACCOUNT, Movement.RECEIVED, "transaction:T1"): BookedMovement(PaymentId(UUID(int=5)), Dong(100_000))
+    }
 
-    batch_result = run(payment_event("T1", bank_reference="FT1"), known_facts=known, uses=[use(PaymentId(UUID(int=6)))])
+    batch_result = run(
+        payment_event("T1", bank_reference="FT1"), booked_movements=known, uses=[use(PaymentId(UUID(int=6)))]
+    )
 
     assert batch_result.payments == []
     assert reasons(batch_result) == [Reason.KEYS_MEET_TWO_FACTS]

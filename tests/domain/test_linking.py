@@ -36,7 +36,7 @@ def test_reference_of_another_channel_is_the_same_money_within_a_day(day: int) -
     assert (batch_result.payments, batch_result.cases) == ([], [])
     assert batch_result.verdicts == {told.delivery_id: Verdict.DUPLICATE}
     assert [one.payment_id for one in batch_result.uses] == [BEFORE]
-    assert {fact.fact_id for fact in batch_result.attached.values()} == {BEFORE}
+    assert {movement.movement_id for movement in batch_result.attached.values()} == {BEFORE}
 
 
 @pytest.mark.parametrize(

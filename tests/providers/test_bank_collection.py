@@ -161,12 +161,12 @@ def test_same_transaction_under_a_new_message_number_is_the_same_fact():
     first = one(account().read_callback(notify()))
     again = one(account().read_callback(notify(msgId="00000000000000000000000000000099")))
 
-    assert (first.event_key, first.fact_keys, first.fingerprint) == (
+    assert (first.event_key, first.movement_keys, first.fingerprint) == (
         again.event_key,
-        again.fact_keys,
+        again.movement_keys,
         again.fingerprint,
     )
-    assert first.fact_keys == {"transaction:900000001", "bank:000T26000TESTAB1"}
+    assert first.movement_keys == {"transaction:900000001", "bank:000T26000TESTAB1"}
 
 
 def test_concatenation_that_can_be_cut_in_two_ways_is_for_a_person():
@@ -318,7 +318,7 @@ def test_bidv_is_believed_by_its_secret_alone():
 
     notice = one(bank.read_callback(paybill()))
 
-    assert (notice.outcome, notice.reference, notice.fact_keys) == (
+    assert (notice.outcome, notice.reference, notice.movement_keys) == (
         Outcome.SUCCEEDED,
         "K7ABCDEFR",
         {"transaction:TB0000000001"},

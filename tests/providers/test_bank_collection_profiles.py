@@ -191,7 +191,7 @@ def test_numbers_that_restart_daily_carry_their_day(tmp_path):
     edit = ('dedupe = ["transaction"]', 'dedupe = ["transaction"]\nreferences_restart_daily = true')
     bank = with_profile(tmp_path, "vietinbank_collection", edit)
 
-    assert "transaction:20260102:900000001" in one(bank.read_callback(notify())).fact_keys
+    assert "transaction:20260102:900000001" in one(bank.read_callback(notify())).movement_keys
     assert bank.read_settlement(FILE.encode())[0].transaction == "20260102:900000001"
 
 

@@ -69,7 +69,7 @@ def test_notification_is_judged_and_answered_as_the_vectors_say(vector):
         notice, told = one(read), json.loads(body)
         assert (notice.outcome, notice.amount) == (Outcome.SUCCEEDED, int(told["amount"]))
         assert notice.occurred_at == datetime(2026, 1, 2, 2, 15, 30, tzinfo=UTC)
-        assert f"transaction:{told['transId']}" in notice.fact_keys
+        assert f"transaction:{told['transId']}" in notice.movement_keys
     answer = bank.answer_callback(callback, VERDICTS[expected["response"]["errorCode"]], "receipt")
     assert json.loads(answer.body) == expected["response"]
 

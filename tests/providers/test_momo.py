@@ -47,7 +47,7 @@ def test_payment_is_told_with_its_number():
     notice = one(account().read_callback(told()))
 
     assert (notice.reference, notice.provider_reference) == ("K7ABCDEFR", "4000000001")
-    assert notice.fact_keys == {"transaction:4000000001"}
+    assert notice.movement_keys == {"transaction:4000000001"}
 
 
 @pytest.mark.parametrize(

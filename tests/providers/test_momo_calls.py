@@ -123,7 +123,7 @@ async def test_paid_is_told_as_its_ipn_tells_it(world):
 
     ours, theirs = await asked(), one(account().read_callback(told()))
 
-    assert (ours.event_key, ours.fact_keys) == (theirs.event_key, theirs.fact_keys)
+    assert (ours.event_key, ours.movement_keys) == (theirs.event_key, theirs.movement_keys)
     assert ours.fingerprint == theirs.fingerprint
 
 

@@ -94,7 +94,7 @@ def test_transfer_is_told_with_its_banks_reference():
     notice = one(channel().read_callback(told(counterAccountName="NGUYEN VAN A", counterAccountNumber="0110")))
 
     assert (notice.reference, notice.amount, notice.bank_reference) == (REFERENCE, 350_000, "TF260101000001")
-    assert notice.fact_keys == {f"transfer:{LINK}:TF260101000001:20260102091530", "bank:TF260101000001"}
+    assert notice.movement_keys == {f"transfer:{LINK}:TF260101000001:20260102091530", "bank:TF260101000001"}
     assert notice.occurred_at.isoformat() == "2026-01-02T09:15:30+07:00"
     assert notice.payer is not None
     assert notice.payer.account == "0110"
@@ -105,7 +105,7 @@ def test_two_transfers_under_one_link_are_two_payments():
     first, second = (one(channel().read_callback(told(reference=each))) for each in ("TF1", "TF2"))
 
     assert first.event_key != second.event_key
-    assert not first.fact_keys & second.fact_keys
+    assert not first.movement_keys & second.movement_keys
 
 
 def test_told_twice_is_one_event_and_another_amount_is_seen():
@@ -165,8 +165,8 @@ def test_transfers_without_a_banks_reference_are_told_apart_by_link_amount_and_m
     told_of = [one(channel().read_callback(told(reference=reference, **each))) for each in changes]
 
     assert len({notice.event_key for notice in told_of}) == len(changes)
-    assert len({notice.fact_keys for notice in told_of}) == len(changes)
-    assert all(key.startswith("transfer:") for notice in told_of for key in notice.fact_keys)
+    assert len({notice.movement_keys for notice in told_of}) == len(changes)
+    assert all(key.startswith("transfer:") for notice in told_of for key in notice.movement_keys)
     assert {notice.bank_reference for notice in told_of} == {""}
 
 
@@ -174,7 +174,7 @@ def test_repeated_bank_reference_under_one_link_is_another_transfer_at_another_m
     first, second = (one(channel().read_callback(told(transactionDateTime=f"2026-01-02 09:15:3{n}"))) for n in (0, 1))
 
     assert first.event_key != second.event_key
-    assert first.fact_keys & second.fact_keys == {"bank:TF260101000001"}
+    assert first.movement_keys & second.movement_keys == {"bank:TF260101000001"}
 
 
 def test_order_that_is_none_of_ours_has_no_code_whatever_its_text_says():

@@ -173,7 +173,7 @@ async def test_transfers_are_told_as_their_webhooks_tell_them(world):
 
     ours, theirs = one(await asked()), one(channel().read_callback(told()))
 
-    assert (ours.event_key, ours.fact_keys, ours.amount) == (theirs.event_key, theirs.fact_keys, theirs.amount)
+    assert (ours.event_key, ours.movement_keys, ours.amount) == (theirs.event_key, theirs.movement_keys, theirs.amount)
     assert ours.fingerprint == theirs.fingerprint
     assert ours.occurred_at == theirs.occurred_at
 

@@ -187,7 +187,7 @@ async def test_two_payments_of_one_code_are_two_transactions(bank, receiver, pay
     await bank.pay(payload, Behaviour.EXACT)
 
     first, second = receiver.notices
-    assert first.fact_keys.isdisjoint(second.fact_keys)
+    assert first.movement_keys.isdisjoint(second.movement_keys)
     assert first.event_key != second.event_key
 
 

@@ -30,7 +30,7 @@ def test_reference_is_no_placeholder(text):
 def test_sepay_transfer_of_a_placeholder_has_its_id_alone(text):
     notice = read_webhook({**TRANSFER, "referenceCode": text}).notice(Outcome.SUCCEEDED, is_other_account=False)
 
-    assert notice.fact_keys == {f"transaction:{TRANSFER['id']}"}
+    assert notice.movement_keys == {f"transaction:{TRANSFER['id']}"}
     assert notice.bank_reference == ""
 
 
@@ -45,9 +45,9 @@ def test_sepay_transfers_without_an_id_are_told_apart_by_what_they_say(number, c
         for each in ({}, {}, changed)
     )
 
-    assert (first.event_key, first.fact_keys) == (again.event_key, again.fact_keys)
+    assert (first.event_key, first.movement_keys) == (again.event_key, again.movement_keys)
     assert first.event_key != other.event_key
-    assert {key for key in first.fact_keys & other.fact_keys if not key.startswith("bank:")} == set()
+    assert {key for key in first.movement_keys & other.movement_keys if not key.startswith("bank:")} == set()
 
 
 @pytest.mark.parametrize("text", ["-", "0", "NONREF"])
@@ -57,6 +57,6 @@ def test_bank_collection_takes_no_placeholder_for_a_name(text):
         one(account().read_callback(notify(transId=text, **each))) for each in ({}, {}, {"remark": "khac"})
     )
 
-    assert {key.partition(":")[0] for key in by_id.fact_keys} == {"transaction"}
-    assert (first.event_key, first.fact_keys) == (again.event_key, again.fact_keys)
+    assert {key.partition(":")[0] for key in by_id.movement_keys} == {"transaction"}
+    assert (first.event_key, first.movement_keys) == (again.event_key, again.movement_keys)
     assert first.event_key != other.event_key

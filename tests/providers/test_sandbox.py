@@ -109,7 +109,7 @@ def test_message_becomes_one_notice():
     notice = _read(_body())
 
     assert notice.event_key == "SB00000000000001:SUCCEEDED"
-    assert notice.fact_keys == {"transaction:SB00000000000001", "bank:FT26002000001"}
+    assert notice.movement_keys == {"transaction:SB00000000000001", "bank:FT26002000001"}
     assert (notice.movement, notice.outcome, notice.provider_status) == (
         Movement.RECEIVED,
         Outcome.SUCCEEDED,
@@ -134,7 +134,7 @@ def test_message_without_what_a_bank_may_leave_out_is_read():
 
     notice = _read(body)
 
-    assert notice.fact_keys == {"transaction:SB00000000000001"}
+    assert notice.movement_keys == {"transaction:SB00000000000001"}
     assert (notice.transfer_text, notice.reference, notice.payer) == ("", None, None)
 
 

@@ -89,7 +89,7 @@ def _by_callback(message: SandboxMessage) -> Notice:
 async def test_payment_the_bank_does_not_know_is_not_found() -> None:
     (notice,) = (await ask(answering(book_with("K7ZZZZZZZ")))).notices
 
-    assert (notice.outcome, notice.reference, notice.fact_keys) == (Outcome.NOT_FOUND, CODE, frozenset())
+    assert (notice.outcome, notice.reference, notice.movement_keys) == (Outcome.NOT_FOUND, CODE, frozenset())
 
 
 def _times_out(request: httpx.Request) -> httpx.Response:
@@ -118,7 +118,7 @@ def _breaks_off(request: httpx.Request) -> httpx.Response:
 async def test_whatever_is_no_authentic_answer_is_unknown_and_no_failure(answer: Answer) -> None:
     (notice,) = (await ask(answer)).notices
 
-    assert (notice.outcome, notice.fact_keys, notice.amount) == (Outcome.UNKNOWN, frozenset(), KNOWN.amount)
+    assert (notice.outcome, notice.movement_keys, notice.amount) == (Outcome.UNKNOWN, frozenset(), KNOWN.amount)
 
 
 async def test_changed_answer_is_unknown() -> None:

@@ -78,7 +78,7 @@ def test_repeated_delivery_is_one_event_and_one_fact(vector):
     told = [one(bank.read_callback(signed(**each))) for each in vector["input"]["deliveries"]]
 
     assert len({notice.event_key for notice in told}) == vector["expected"]["receipts_posted"]
-    assert len({(notice.fact_keys, notice.fingerprint) for notice in told}) == 1
+    assert len({(notice.movement_keys, notice.fingerprint) for notice in told}) == 1
     answer = bank.answer_callback(signed(), Verdict.DUPLICATE, "receipt")
     assert (answer.status, json.loads(answer.body)) == (200, vector["expected"]["response"])
 
@@ -111,7 +111,7 @@ def test_transfer_is_told_with_code_text_and_the_banks_reference():
         "FT26002000001",
         "92704",
     )
-    assert notice.fact_keys == {"transaction:92704", "bank:FT26002000001"}
+    assert notice.movement_keys == {"transaction:92704", "bank:FT26002000001"}
     assert notice.occurred_at.isoformat() == "2026-01-02T09:15:30+07:00"
     assert notice.transfer_text == TRANSFER["description"]
 
@@ -144,7 +144,7 @@ def test_bank_hub_tells_the_same_in_other_words():
     ours = one(bank.read_callback(delivery(json.dumps(hub), Authorization=f"Apikey {KEY}")))
 
     theirs = one(bank.read_callback(with_key()))
-    assert (ours.fact_keys, ours.amount, ours.reference) == (theirs.fact_keys, theirs.amount, theirs.reference)
+    assert (ours.movement_keys, ours.amount, ours.reference) == (theirs.movement_keys, theirs.amount, theirs.reference)
     assert ours.virtual_account == "VQR0001"
     assert bank.read_callback(
         delivery(json.dumps({**hub, "transfer_type": "debit"}), Authorization=f"Apikey {KEY}")
@@ -281,7 +281,7 @@ def test_what_the_list_confirms_is_another_event_of_the_same_fact():
     doubtful, sure = one(bank.read_callback(with_key())), one(account().read_callback(signed()))
 
     assert doubtful.event_key != sure.event_key
-    assert doubtful.fact_keys == sure.fact_keys
+    assert doubtful.movement_keys == sure.movement_keys
 
 
 def test_webhook_that_proves_itself_by_nothing_is_refused_at_start():

@@ -115,7 +115,7 @@ def test_same_event_told_twice_is_one_and_another_amount_is_seen():
     other = one(gateway.read_callback(told(order={"order_amount": "1.00"}, transaction={"transaction_amount": "1"})))
 
     assert (first.event_key, first.fingerprint) == (second.event_key, second.fingerprint)
-    assert first.fact_keys == {"transaction:00000000-0000-4000-8000-000000000002"}
+    assert first.movement_keys == {"transaction:00000000-0000-4000-8000-000000000002"}
     assert (other.event_key, other.fingerprint != first.fingerprint) == (first.event_key, True)
 
 
@@ -187,7 +187,7 @@ async def test_paid_is_told_as_its_ipn_tells_it(world):
 
     ours, theirs = await asked(), one(merchant().read_callback(told()))
 
-    assert (ours.event_key, ours.fact_keys) == (theirs.event_key, theirs.fact_keys)
+    assert (ours.event_key, ours.movement_keys) == (theirs.event_key, theirs.movement_keys)
     assert ours.fingerprint == theirs.fingerprint
 
 

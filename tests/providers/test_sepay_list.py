@@ -48,9 +48,9 @@ async def test_row_is_told_as_its_webhook_tells_it(world):
     notices, cursor = await read()
 
     ours, theirs = one(notices), one(account().read_callback(signed()))
-    assert (ours.event_key, ours.fact_keys, ours.fingerprint) == (
+    assert (ours.event_key, ours.movement_keys, ours.fingerprint) == (
         theirs.event_key,
-        theirs.fact_keys,
+        theirs.movement_keys,
         theirs.fingerprint,
     )
     assert cursor == "92704"

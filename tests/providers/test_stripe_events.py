@@ -35,7 +35,7 @@ def test_payment_is_told_under_our_reference():
     notice = one(told(PAID, INTENT))
 
     assert (notice.outcome, notice.amount, notice.reference) == (Outcome.SUCCEEDED, 350_000, "K7ABCDEFR")
-    assert (notice.fact_keys, notice.provider_reference) == ({"transaction:pi_1"}, "pi_1")
+    assert (notice.movement_keys, notice.provider_reference) == ({"transaction:pi_1"}, "pi_1")
     assert notice.occurred_at == datetime.fromtimestamp(CREATED, UTC)
 
 
@@ -60,9 +60,9 @@ def test_nothing_received_is_looked_at_by_a_person():
 def test_more_or_other_forms_do_no_harm(changed):
     plain, other = one(told(PAID, INTENT)), one(told(PAID, {**INTENT, **changed}))
 
-    assert (other.event_key, other.fact_keys, other.fingerprint) == (
+    assert (other.event_key, other.movement_keys, other.fingerprint) == (
         plain.event_key,
-        plain.fact_keys,
+        plain.movement_keys,
         plain.fingerprint,
     )
 
@@ -71,7 +71,7 @@ def test_more_or_other_forms_do_no_harm(changed):
 def test_what_is_optional_may_be_missing(missing):
     notice = one(told(PAID, without(INTENT, missing)))
 
-    assert (notice.outcome, notice.amount, notice.fact_keys) == (Outcome.SUCCEEDED, 350_000, {"transaction:pi_1"})
+    assert (notice.outcome, notice.amount, notice.movement_keys) == (Outcome.SUCCEEDED, 350_000, {"transaction:pi_1"})
 
 
 def test_event_without_its_own_moment_is_dated_by_arrival():
@@ -94,7 +94,7 @@ def test_event_and_status_together_say_what_it_means(kind, status, outcome):
     notice = one(told(kind, {**INTENT, "status": status}))
 
     assert notice.outcome is outcome
-    assert not notice.fact_keys
+    assert not notice.movement_keys
 
 
 def test_failed_attempt_does_not_shadow_the_later_success():
@@ -111,7 +111,7 @@ def test_told_twice_is_one_event_and_another_amount_is_seen():
     )
 
     assert (first.event_key, first.fingerprint) == (again.event_key, again.fingerprint)
-    assert (first.event_key, first.fact_keys) == (other.event_key, other.fact_keys)
+    assert (first.event_key, first.movement_keys) == (other.event_key, other.movement_keys)
     assert first.fingerprint != other.fingerprint
 
 
@@ -123,7 +123,7 @@ def test_session_and_intent_are_one_fact(intent):
     session = one(told("checkout.session.completed", {**SESSION, "payment_intent": intent}))
 
     assert (session.outcome, session.amount, session.reference) == (Outcome.SUCCEEDED, 350_000, "K7ABCDEFR")
-    assert session.fact_keys == one(told(PAID, INTENT)).fact_keys
+    assert session.movement_keys == one(told(PAID, INTENT)).movement_keys
     assert session.event_key != one(told(PAID, INTENT)).event_key
 
 
@@ -146,11 +146,11 @@ def test_session_is_money_only_when_paid(kind, changed, outcome):
     notice = one(told(f"checkout.session.{kind}", {**SESSION, **changed}))
 
     assert notice.outcome is outcome
-    assert bool(notice.fact_keys) is (outcome is Outcome.SUCCEEDED)
+    assert bool(notice.movement_keys) is (outcome is Outcome.SUCCEEDED)
 
 
 def test_paid_session_without_an_intent_names_no_money():
-    assert one(told("checkout.session.completed", without(SESSION, "payment_intent"))).fact_keys == frozenset()
+    assert one(told("checkout.session.completed", without(SESSION, "payment_intent"))).movement_keys == frozenset()
 
 
 def test_session_that_takes_no_payment_tells_nothing():
@@ -164,7 +164,7 @@ def test_refund_is_named_by_its_own_id():
     notice = one(told("refund.updated", REFUND))
 
     assert (notice.movement, notice.outcome, notice.amount) == (Movement.REFUNDED, Outcome.SUCCEEDED, 100_000)
-    assert (notice.fact_keys, notice.reference) == ({"transaction:re_1"}, "K7ABCDEFR")
+    assert (notice.movement_keys, notice.reference) == ({"transaction:re_1"}, "K7ABCDEFR")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_refund_is_named_by_its_own_id():
 def test_refund_is_money_only_when_it_succeeded(status, outcome):
     notice = one(told("refund.failed", {**REFUND, "status": status}))
 
-    assert (notice.outcome, notice.fact_keys) == (outcome, frozenset())
+    assert (notice.outcome, notice.movement_keys) == (outcome, frozenset())
 
 
 def test_charge_that_names_its_refunds_tells_each_once():
@@ -189,7 +189,7 @@ def test_charge_that_names_its_refunds_tells_each_once():
 
     notices = read(told("charge.refunded", charge))
 
-    assert [(each.amount, each.fact_keys) for each in notices] == [
+    assert [(each.amount, each.movement_keys) for each in notices] == [
         (50_000, {"transaction:re_2"}),
         (100_000, {"transaction:re_1"}),
     ]
@@ -204,7 +204,7 @@ def test_running_total_without_refunds_is_never_added_up():
 
     for notice, amount in ((first, 100_000), (second, 350_000)):
         assert (notice.outcome, notice.movement, notice.amount) == (Outcome.REVIEW, Movement.REFUNDED, amount)
-        assert notice.fact_keys == frozenset()
+        assert notice.movement_keys == frozenset()
     assert first.event_key == one(told("charge.refunded", CHARGE)).event_key
     assert first.event_key != second.event_key
 
@@ -221,7 +221,7 @@ def test_what_a_total_holds_beyond_the_named_refunds_is_looked_at():
 def test_dispute_is_for_a_person():
     notice = one(told("charge.dispute.created", DISPUTE))
 
-    assert (notice.outcome, notice.movement, notice.fact_keys) == (Outcome.REVIEW, Movement.REVERSED, frozenset())
+    assert (notice.outcome, notice.movement, notice.movement_keys) == (Outcome.REVIEW, Movement.REVERSED, frozenset())
 
 
 # ---- what is not ours, and nonsense

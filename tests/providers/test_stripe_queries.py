@@ -32,9 +32,9 @@ async def test_paid_is_told_as_its_event_tells_it(world, charge):
     [ours] = await asked()
 
     theirs = one(told("payment_intent.succeeded", INTENT))
-    assert (ours.event_key, ours.fact_keys, ours.fingerprint) == (
+    assert (ours.event_key, ours.movement_keys, ours.fingerprint) == (
         theirs.event_key,
-        theirs.fact_keys,
+        theirs.movement_keys,
         theirs.fingerprint,
     )
     assert (ours.occurred_at == theirs.occurred_at) is isinstance(charge, dict)
@@ -101,9 +101,9 @@ async def test_paid_session_is_told_as_its_event_tells_it(world):
     [ours] = await asked(replace(KNOWN, provider_reference="cs_1"))
 
     theirs = one(told("checkout.session.completed", SESSION))
-    assert (ours.event_key, ours.fact_keys, ours.fingerprint) == (
+    assert (ours.event_key, ours.movement_keys, ours.fingerprint) == (
         theirs.event_key,
-        theirs.fact_keys,
+        theirs.movement_keys,
         theirs.fingerprint,
     )
 

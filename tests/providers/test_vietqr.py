@@ -145,7 +145,7 @@ def test_call_back_is_read_and_answered_as_the_vectors_say(vector):
     key = expected["dedupe_key"]
     number = "11111111-1111-4111-8111-111111111111"
     # The bank's reference is a weak name beside vietqr.vn's id: banks restart and repeat them.
-    assert notice.fact_keys == (frozenset() if key is None else {f"transaction:{number}", f"bank:{key}"})
+    assert notice.movement_keys == (frozenset() if key is None else {f"transaction:{number}", f"bank:{key}"})
     assert notice.outcome is (Outcome.REVIEW if key is None else Outcome.SUCCEEDED)
 
 
@@ -206,7 +206,7 @@ def test_id_names_the_money_where_the_bank_gave_no_reference():
     notice = one(bank.read_callback(sync(bank, referencenumber="")))
 
     assert notice.outcome is Outcome.SUCCEEDED
-    assert notice.fact_keys == {f"transaction:{SYNC['transactionid']}"}
+    assert notice.movement_keys == {f"transaction:{SYNC['transactionid']}"}
 
 
 PLACEHOLDERS = ["", "-", "0", "NONREF", "null", "n/a", " "]
@@ -220,7 +220,9 @@ def test_two_ids_are_two_transfers_whatever_the_bank_calls_them(reference):
     )
 
     assert first.event_key != second.event_key
-    assert first.fact_keys & second.fact_keys == ({f"bank:{reference}"} if reference.startswith("FT") else frozenset())
+    assert first.movement_keys & second.movement_keys == (
+        {f"bank:{reference}"} if reference.startswith("FT") else frozenset()
+    )
 
 
 @pytest.mark.parametrize("number", PLACEHOLDERS)
@@ -234,13 +236,13 @@ def test_transfers_without_an_id_are_told_apart_by_what_they_say(number, referen
     first, again, other = (one(bank.read_callback(sync(bank, **names, **each))) for each in ({}, {}, changed))
 
     assert first.outcome is Outcome.SUCCEEDED
-    assert (first.event_key, first.fact_keys, first.fingerprint) == (
+    assert (first.event_key, first.movement_keys, first.fingerprint) == (
         again.event_key,
-        again.fact_keys,
+        again.movement_keys,
         again.fingerprint,
     )
     assert first.event_key != other.event_key
-    assert not {key for key in first.fact_keys & other.fact_keys if not key.startswith("bank:")}
+    assert not {key for key in first.movement_keys & other.movement_keys if not key.startswith("bank:")}
 
 
 def test_money_that_leaves_is_no_receipt():

@@ -111,13 +111,13 @@ async def test_paid_order_is_told_as_its_call_back_tells_it(world):
 
     theirs = one(bank.read_callback(sync(bank)))
     # An order has no id of vietqr.vn's: the bank's reference links it to the call back that has one.
-    assert ours.fact_keys & theirs.fact_keys == {"bank:FT26002000001"}
+    assert ours.movement_keys & theirs.movement_keys == {"bank:FT26002000001"}
     assert (ours.bank_reference, ours.amount, ours.reference) == (
         theirs.bank_reference,
         theirs.amount,
         theirs.reference,
     )
-    assert not any(key.startswith("transaction:") for key in ours.fact_keys)
+    assert not any(key.startswith("transaction:") for key in ours.movement_keys)
     assert (ours.outcome, ours.amount, ours.reference) == (Outcome.SUCCEEDED, 350_000, SYNC["orderId"])
     body = sent(world.orders)
     assert (body["type"], body["value"]) == ("0", "K7ABCDEFR")
@@ -144,7 +144,7 @@ async def test_order_that_does_not_name_our_money_books_nothing(world, changed, 
 
     notice = one(await asked())
 
-    assert (notice.outcome, notice.fact_keys) == (outcome, frozenset())
+    assert (notice.outcome, notice.movement_keys) == (outcome, frozenset())
 
 
 @pytest.mark.parametrize(("settings", "outcome"), [({}, Outcome.UNKNOWN), (ORDERS, Outcome.NOT_FOUND)])

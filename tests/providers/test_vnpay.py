@@ -148,7 +148,7 @@ def test_payment_is_told_with_its_number_and_moment():
 
     assert notice.outcome is Outcome.SUCCEEDED
     assert (notice.amount, notice.reference, notice.provider_reference) == (350_000, "K7ABCDEFR", "14000001")
-    assert notice.fact_keys == {"transaction:14000001"}
+    assert notice.movement_keys == {"transaction:14000001"}
     assert notice.occurred_at.isoformat() == "2026-01-02T09:15:30+07:00"
     assert not notice.names_other_account
 
@@ -187,7 +187,7 @@ def test_failed_attempt_does_not_shadow_the_success_that_follows():
     paid = one(terminal().read_callback(signed_ipn()))
 
     assert failed.event_key != paid.event_key
-    assert failed.fact_keys == frozenset()
+    assert failed.movement_keys == frozenset()
 
 
 def test_told_twice_is_one_event():

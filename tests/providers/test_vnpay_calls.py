@@ -37,9 +37,9 @@ async def test_paid_is_told_as_its_ipn_tells_it(vnpay):
     called_back = terminal().read_callback(signed_ipn())
     assert isinstance(called_back, Notices)
     (ours,), (theirs,) = told.notices, called_back.notices
-    assert (ours.event_key, ours.fact_keys, ours.fingerprint) == (
+    assert (ours.event_key, ours.movement_keys, ours.fingerprint) == (
         theirs.event_key,
-        theirs.fact_keys,
+        theirs.movement_keys,
         theirs.fingerprint,
     )
     assert told.evidence

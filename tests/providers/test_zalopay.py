@@ -92,7 +92,7 @@ def test_payment_is_told_under_our_reference():
     notice = one(application().read_callback(told()))
 
     assert (notice.reference, notice.provider_reference) == ("K7ABCDEFR", "260102000000001")
-    assert notice.fact_keys == {"transaction:260102000000001"}
+    assert notice.movement_keys == {"transaction:260102000000001"}
     assert notice.occurred_at == datetime(2026, 1, 2, 2, 13, 50, tzinfo=UTC)
 
 

@@ -97,9 +97,9 @@ async def test_paid_is_told_as_its_callback_tells_it(world):
 
     ours, theirs = await asked(), one(application().read_callback(told()))
 
-    assert (ours.event_key, ours.fact_keys, ours.fingerprint) == (
+    assert (ours.event_key, ours.movement_keys, ours.fingerprint) == (
         theirs.event_key,
-        theirs.fact_keys,
+        theirs.movement_keys,
         theirs.fingerprint,
     )
 

@@ -79,7 +79,7 @@ class PaymentFlow:
             "occurred_at": occurred_at,
             "amount": amount,
             "movement": Movement.RECEIVED,
-            "fact_keys": frozenset({f"transaction:{transaction}", f"bank:FT-{transaction}"}),
+            "movement_keys": frozenset({f"transaction:{transaction}", f"bank:FT-{transaction}"}),
             "fingerprint": f"{transaction}|{amount}|{text}".encode(),
             "transfer_text": text,
             "provider_reference": transaction,

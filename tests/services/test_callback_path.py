@@ -165,7 +165,7 @@ async def test_changed_redelivery_never_shadows_money_still_to_come(flow: Paymen
     """A repeated event with other content claims no key: the money it wrongly names can still be booked."""
     bill = await flow.bill()
     first = flow.notice("T1", bill.code, amount=100_000)
-    changed = replace(first, fact_keys=frozenset({"transaction:T2"}), fingerprint=b"changed")
+    changed = replace(first, movement_keys=frozenset({"transaction:T2"}), fingerprint=b"changed")
     real = flow.notice("T2", bill.code, amount=36_000)
 
     await flow.deliver(first, changed, real)

@@ -110,7 +110,7 @@ async def test_dead_letter_of_a_provider_is_retried_from_its_notices(
         booked: Sequence[int] = [row["amount"] for row in await tx.fetch("SELECT amount FROM payment")]
         kept = await tx.fetchval("SELECT headers::text || encode(body, 'escape') FROM dead_letter")
     assert received == callback.received_at
-    assert booked == [notice.amount for notice in notices if notice.fact_keys]
+    assert booked == [notice.amount for notice in notices if notice.movement_keys]
     for header, value in callback.headers:
         assert header != "authorization" or value not in kept
     await assert_books_are_right(app_database)

@@ -69,7 +69,7 @@ async def test_second_channel_that_was_added_meanwhile_is_a_channel(
     second = await build_context(flow.context.database).accounts.find(flow.hospital.organization_id, "second")
     assert second is not None
     notices = [
-        flow.notice(name, "chuyen tien", fact_keys=frozenset({f"transaction:{name}"}), bank_reference="")
+        flow.notice(name, "chuyen tien", movement_keys=frozenset({f"transaction:{name}"}), bank_reference="")
         for name in ("T1", "B1")
     ]
     await deliver(flow, (notices[0], flow.account), (notices[1], replace(second, channels=1)), batched=batched)

@@ -71,7 +71,7 @@ async def test_vnpay_number_is_one_payment_inside_one_terminal(
     bill = await flow.bill()
     accounts = pair(flow, second, vnpay_samples.terminal(), vnpay_samples.terminal(tmn_code=code))
     notice = flow.notice("14000001", bill.code, payee=(("tmn_code", "FAKETMN1"),), bank_reference="")
-    notice = replace(notice, fact_keys=frozenset({"transaction:14000001"}))
+    notice = replace(notice, movement_keys=frozenset({"transaction:14000001"}))
     other = replace(notice, payee=(("tmn_code", code),))
 
     await deliver(flow, (notice, accounts[0]), (other, accounts[1]))
@@ -83,7 +83,7 @@ async def test_momo_number_is_one_payment_inside_one_partner(flow: PaymentFlow, 
     accounts = pair(flow, second, momo_samples.account(), momo_samples.account())
     notice = replace(
         flow.notice("4000000001", "chuyen tien", payee=(("partner_code", "P"),), bank_reference=""),
-        fact_keys=frozenset({"transaction:4000000001"}),
+        movement_keys=frozenset({"transaction:4000000001"}),
     )
 
     await deliver(flow, (notice, accounts[0]), (notice, accounts[1]))

@@ -155,7 +155,7 @@ async def test_refund_waits_for_the_payment_whose_name_is_attached_later(opened:
     came = opened.notice("T1", bill.code)
     await apply(opened, [came], [back(opened, "R1", reverses=of("S1"))])
     assert (await standing(opened, bill))["owed"] == 0
-    again = replace(came, event_key="listed", fact_keys=came.fact_keys | of("S1"), fingerprint=b"listed")
+    again = replace(came, event_key="listed", movement_keys=came.movement_keys | of("S1"), fingerprint=b"listed")
 
     await apply(opened, [again])
 
@@ -276,7 +276,7 @@ async def test_refund_dated_on_an_earlier_day_is_matched_today(opened: PaymentFl
 def referenced(flow: PaymentFlow, number: str, text: str, reference: str = "FT1", **changes: Any) -> Notice:
     """Money received under its provider's id and a bank reference."""
     keys = frozenset({f"transaction:{number}", f"bank:{reference}"})
-    return flow.notice(number, text, fact_keys=keys, bank_reference=reference, **changes)
+    return flow.notice(number, text, movement_keys=keys, bank_reference=reference, **changes)
 
 
 def reversal(flow: PaymentFlow, number: str, text: str = "dao giao dich", **changes: Any) -> Notice:

@@ -50,7 +50,7 @@ def told(
 ) -> Notice:
     """Money under its provider's id and a bank reference."""
     keys = frozenset({f"transaction:{name}", f"bank:{reference}"})
-    return flow.notice(name, text, amount=amount, fact_keys=keys, bank_reference=reference, **changes)
+    return flow.notice(name, text, amount=amount, movement_keys=keys, bank_reference=reference, **changes)
 
 
 async def deliver(
@@ -230,7 +230,7 @@ async def test_callback_and_feed_of_one_transfer_are_one_payment(flow: PaymentFl
     """The list names the bank reference that the callback did not have yet."""
     bill = await flow.bill()
     called = replace(
-        told(flow, "T1", bill.code), fact_keys=frozenset({"transaction:T1"}), bank_reference="", fingerprint=b"T1"
+        told(flow, "T1", bill.code), movement_keys=frozenset({"transaction:T1"}), bank_reference="", fingerprint=b"T1"
     )
     listed = replace(told(flow, "T1", bill.code), fingerprint=b"T1")
 
@@ -248,7 +248,7 @@ async def test_poll_without_an_id_describes_the_transfer_that_was_called_back(
 ) -> None:
     bill = await flow.bill()
     called = told(flow, "T1", bill.code)
-    polled = replace(told(flow, "Q1", bill.code), fact_keys=frozenset({"bank:FT1"}), provider_reference="")
+    polled = replace(told(flow, "Q1", bill.code), movement_keys=frozenset({"bank:FT1"}), provider_reference="")
     both = [(called, Source.CALLBACK), (polled, Source.QUERY)]
 
     for notice, source in reversed(both) if polled_first else both:
@@ -262,7 +262,7 @@ async def test_poll_without_an_id_describes_the_transfer_that_was_called_back(
 async def test_transfers_without_an_id_are_told_apart_by_their_events(flow: PaymentFlow) -> None:
     bills = [await flow.bill(f"LK{number}") for number in (1, 2)]
     notices = [
-        replace(told(flow, f"E{number}", bill.code), fact_keys=frozenset({"bank:FT1"}), provider_reference="")
+        replace(told(flow, f"E{number}", bill.code), movement_keys=frozenset({"bank:FT1"}), provider_reference="")
         for number, bill in enumerate(bills)
     ]
 
@@ -277,7 +277,7 @@ async def test_transfers_without_an_id_are_told_apart_by_their_events(flow: Paym
 async def test_money_named_by_placeholders_alone_is_each_time_for_a_person(flow: PaymentFlow, placeholder: str) -> None:
     keys = frozenset({f"transaction:{placeholder}", f"bank:{placeholder}"})
     notices = [
-        replace(told(flow, "-", text), fact_keys=keys, event_key="-:SUCCEEDED", bank_reference=placeholder)
+        replace(told(flow, "-", text), movement_keys=keys, event_key="-:SUCCEEDED", bank_reference=placeholder)
         for text in ("mot", "hai")
     ]
 

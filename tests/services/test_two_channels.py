@@ -68,7 +68,7 @@ async def channels(flow: PaymentFlow, database: DatabaseAddress) -> AsyncIterato
 
 def told(flow: PaymentFlow, name: str, text: str, *, amount: int) -> Notice:
     """A notice that names the money by its provider's transaction alone."""
-    return flow.notice(name, text, amount=amount, fact_keys=frozenset({f"transaction:{name}"}), bank_reference="")
+    return flow.notice(name, text, amount=amount, movement_keys=frozenset({f"transaction:{name}"}), bank_reference="")
 
 
 async def tell_at_once(

@@ -36,7 +36,7 @@ async def expired_bill(flow: PollingFlow, ma_lk: str = "LK0001") -> Bill:
 
 async def unknown_bill(flow: PollingFlow) -> Bill:
     bill = await flow.flow.bill()
-    code = {"reference": bill.code, "fact_keys": frozenset()}
+    code = {"reference": bill.code, "movement_keys": frozenset()}
     told = flow.flow.notice("T0", "", outcome=Outcome.UNKNOWN, status="?", **code)
     await flow.intake.submit(flow.flow.delivery(told))
     assert (await flow.flow.read(bill.intent_id))["state"] == "unknown"

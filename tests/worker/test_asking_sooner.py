@@ -49,7 +49,7 @@ async def test_intent_that_became_unknown_after_the_payer_said_so_is_asked_about
     polling_flow.clock.turn(minutes=16)
     await say_transferred(polling_flow, bill.intent_id)
     assert await ask(polling_flow) == 1, "the bank knows of nothing"
-    code = {"reference": bill.code, "fact_keys": frozenset()}
+    code = {"reference": bill.code, "movement_keys": frozenset()}
     told = polling_flow.flow.notice("T0", "", outcome=Outcome.UNKNOWN, status="?", **code)
     await polling_flow.intake.submit(polling_flow.flow.delivery(told))
 

@@ -15,9 +15,9 @@ from billing.core.ids import AllocationId, DeliveryId, IntentId, InvoiceId, Paym
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice
 from billing.payments.domain.event import (
+    BookedMovement,
     EventKey,
-    FactKey,
-    KnownFact,
+    MovementKey,
     PaymentEvent,
     ReferenceUse,
     SeenEvent,
@@ -66,9 +66,9 @@ class BatchState:
     """What the locked rows and the keys of before say."""
 
     known_events: Mapping[EventKey, SeenEvent]
-    known_facts: Mapping[FactKey, KnownFact]
-    fact_ids: Mapping[FactKey, PaymentId]  # of the payment events told for the first time, from join_facts
-    claimed_ids: Mapping[FactKey, PaymentId]  # under which the keys of this batch were claimed
+    booked_movements: Mapping[MovementKey, BookedMovement]
+    movement_ids: Mapping[MovementKey, PaymentId]  # of the payment events told for the first time, from join_facts
+    reserved_ids: Mapping[MovementKey, PaymentId]  # under which the keys of this batch were claimed
     intents: Mapping[str, Intent]  # by reference code
     invoices: Mapping[InvoiceId, Invoice]
     candidates: Sequence[DuplicateCandidate] = ()
@@ -97,7 +97,7 @@ class BatchResult:
     outflows: list[tuple[PaymentId, PaymentEvent]] = field(default_factory=list)
     holds: list[tuple[PaymentId, PaymentId]] = field(default_factory=list)  # held, its candidate
     cases: list[Case] = field(default_factory=list)
-    attached: dict[FactKey, KnownFact] = field(default_factory=dict)
+    attached: dict[MovementKey, BookedMovement] = field(default_factory=dict)
     uses: Sequence[ReferenceUse] = ()  # of bank references, to be added
     moved_uses: Sequence[ReferenceUse] = ()  # claimed by this batch under the id of another payment
     intents: dict[IntentId, Intent] = field(default_factory=dict)
@@ -127,8 +127,8 @@ class _EventApplier:
         self._batch_state = batch_state
         self._new_allocation_id = new_allocation_id
         self._events: dict[EventKey, SeenEvent] = dict(batch_state.known_events)
-        self._facts: dict[FactKey, KnownFact] = dict(batch_state.known_facts)
-        self._booked: dict[PaymentId, KnownFact] = {}
+        self._movements: dict[MovementKey, BookedMovement] = dict(batch_state.booked_movements)
+        self._booked: dict[PaymentId, BookedMovement] = {}
         self._candidates: dict[tuple[UUID, Dong], list[DuplicateCandidate]] = {}
         for candidate in batch_state.candidates:
             self._candidates.setdefault((candidate.bank_account_id, candidate.payment.amount), []).append(candidate)
@@ -138,12 +138,12 @@ class _EventApplier:
             for payment_event in alike
             if payment_event.moves_money and payment_event.event not in self._events
         ]
-        self._links = ReferenceLinks(new, batch_state.references, batch_state.fact_ids, self._issued)
+        self._links = ReferenceLinks(new, batch_state.references, batch_state.movement_ids, self._issued)
 
     def result(self) -> BatchResult:
         """All that is to be written."""
         self.batch_result.uses = self._links.added
-        self.batch_result.moved_uses = self._links.moved(self._batch_state.claimed_ids)
+        self.batch_result.moved_uses = self._links.moved(self._batch_state.reserved_ids)
         return self.batch_result
 
     def take(self, payment_event: PaymentEvent) -> None:
@@ -159,9 +159,9 @@ class _EventApplier:
         if payment_event.fingerprint != known.fingerprint:
             self._open_case(Reason.SAME_EVENT_OTHER_CONTENT, payment_event)
         elif payment_event.moves_money:
-            facts = {self._facts[key] for key in payment_event.fact_keys if key in self._facts}
-            if facts:
-                self._meet(payment_event, facts)
+            movements = {self._movements[key] for key in payment_event.movement_keys if key in self._movements}
+            if movements:
+                self._meet(payment_event, movements)
         answered = known.verdict if known.verdict is not Verdict.ACCEPTED else Verdict.DUPLICATE
         self._answer(payment_event, answered, known.receipt_id)
 
@@ -171,22 +171,22 @@ class _EventApplier:
             return Verdict.STORED
         if payment_event.outcome is not Outcome.SUCCEEDED:
             return self._tell_intent(payment_event)
-        if not payment_event.fact_keys:
+        if not payment_event.movement_keys:
             self._open_case(Reason.NO_FACT_KEY, payment_event)
             return Verdict.STORED
-        fact_id = self._batch_state.fact_ids[min(payment_event.fact_keys)]
-        facts = {self._facts[key] for key in payment_event.fact_keys if key in self._facts}
-        if fact_id in self._booked:  # joined in this batch through a third payment event, without a key in common
-            facts.add(self._booked[fact_id])
-        found = Link() if facts else self._links.find(payment_event, fact_id)
+        movement_id = self._batch_state.movement_ids[min(payment_event.movement_keys)]
+        movements = {self._movements[key] for key in payment_event.movement_keys if key in self._movements}
+        if movement_id in self._booked:  # joined in this batch through a third payment event, without a key in common
+            movements.add(self._booked[movement_id])
+        found = Link() if movements else self._links.find(payment_event, movement_id)
         if found.payment is not None:
-            facts.add(found.payment)
+            movements.add(found.payment)
             if found.is_ambiguous:
-                self._open_case(Reason.KEYS_MEET_TWO_FACTS, payment_event, payment_id=found.payment.fact_id)
+                self._open_case(Reason.KEYS_MEET_TWO_FACTS, payment_event, payment_id=found.payment.movement_id)
             self._name_code_later(payment_event, found)
-        if facts:
-            return self._meet(payment_event, facts)
-        return self._take_movement(payment_event, fact_id, is_doubtful=found.is_doubtful)
+        if movements:
+            return self._meet(payment_event, movements)
+        return self._take_movement(payment_event, movement_id, is_doubtful=found.is_doubtful)
 
     def _name_code_later(self, payment_event: PaymentEvent, found: Link) -> None:
         """Money booked without a code, whose code another channel names: a person assigns it."""
@@ -195,42 +195,42 @@ class _EventApplier:
         if is_received and found.payment is not None and not found.is_coded and len(codes) == 1:
             intent = self._intent(min(codes))
             self._open_case(
-                Reason.CODE_NAMED_LATER, payment_event, payment_id=found.payment.fact_id, intent_id=intent.id
+                Reason.CODE_NAMED_LATER, payment_event, payment_id=found.payment.movement_id, intent_id=intent.id
             )
 
-    def _take_movement(self, payment_event: PaymentEvent, fact_id: PaymentId, *, is_doubtful: bool) -> Verdict:
+    def _take_movement(self, payment_event: PaymentEvent, movement_id: PaymentId, *, is_doubtful: bool) -> Verdict:
         """Money that no event named before."""
-        self._booked[fact_id] = KnownFact(fact_id, payment_event.amount)
-        self._claim(payment_event, fact_id, payment_event.amount)
-        self._links.name(fact_id)
+        self._booked[movement_id] = BookedMovement(movement_id, payment_event.amount)
+        self._claim(payment_event, movement_id, payment_event.amount)
+        self._links.name(movement_id)
         if payment_event.movement is not Movement.RECEIVED:
-            self.batch_result.outflows.append((fact_id, payment_event))
+            self.batch_result.outflows.append((movement_id, payment_event))
             self._open_case(Reason.MONEY_LEFT_UNASKED, payment_event)
             return Verdict.ACCEPTED
-        verdict = self._book(payment_event, fact_id)
+        verdict = self._book(payment_event, movement_id)
         if is_doubtful:
-            self._open_case(Reason.BANK_REFERENCE_REPEATED, payment_event, payment_id=fact_id)
+            self._open_case(Reason.BANK_REFERENCE_REPEATED, payment_event, payment_id=movement_id)
         return verdict
 
-    def _meet(self, payment_event: PaymentEvent, facts: set[KnownFact]) -> Verdict:
+    def _meet(self, payment_event: PaymentEvent, movements: set[BookedMovement]) -> Verdict:
         """The money was booked before: attach the names that are new, and say where the payment events disagree."""
-        if len({fact.fact_id for fact in facts}) > 1:
+        if len({movement.movement_id for movement in movements}) > 1:
             self._open_case(Reason.KEYS_MEET_TWO_FACTS, payment_event)
-        fact = min(facts, key=lambda known: known.fact_id)
-        if fact.amount != payment_event.amount:
-            self._open_case(Reason.SAME_FACT_OTHER_AMOUNT, payment_event, payment_id=fact.fact_id)
-        self._claim(payment_event, fact.fact_id, fact.amount)
-        if self._links.meet(payment_event, fact.fact_id):
-            self._open_case(Reason.KEYS_MEET_TWO_FACTS, payment_event, payment_id=fact.fact_id)
+        movement = min(movements, key=lambda known: known.movement_id)
+        if movement.amount != payment_event.amount:
+            self._open_case(Reason.SAME_FACT_OTHER_AMOUNT, payment_event, payment_id=movement.movement_id)
+        self._claim(payment_event, movement.movement_id, movement.amount)
+        if self._links.meet(payment_event, movement.movement_id):
+            self._open_case(Reason.KEYS_MEET_TWO_FACTS, payment_event, payment_id=movement.movement_id)
         return Verdict.DUPLICATE
 
-    def _claim(self, payment_event: PaymentEvent, fact_id: PaymentId, amount: Dong) -> None:
-        for key in payment_event.fact_keys:
-            if key in self._facts:
+    def _claim(self, payment_event: PaymentEvent, movement_id: PaymentId, amount: Dong) -> None:
+        for key in payment_event.movement_keys:
+            if key in self._movements:
                 continue
-            self._facts[key] = KnownFact(fact_id, amount)
-            if self._batch_state.claimed_ids[key] != fact_id:
-                self.batch_result.attached[key] = KnownFact(fact_id, amount)
+            self._movements[key] = BookedMovement(movement_id, amount)
+            if self._batch_state.reserved_ids[key] != movement_id:
+                self.batch_result.attached[key] = BookedMovement(movement_id, amount)
 
     def _tell_intent(self, payment_event: PaymentEvent) -> Verdict:
         if payment_event.outcome is Outcome.REVIEW:

@@ -1,8 +1,8 @@
 """Notices as billing sees them, and how those that speak of the same money are joined.
 
 A *payment event* is one notice of one delivery. Two layers of keys keep money from being booked twice: the event key
-names the payment event (the provider's status included), the fact keys name the money by every strong name it is known
-under. Neither expires. A bank reference is a weak name: `reference_links.py` decides which payment it may link.
+names the payment event (the provider's status included), the movement keys name the money by every strong name it is
+known under. Neither expires. A bank reference is a weak name: `reference_links.py` decides which payment it may link.
 Source: docs/design.md §5, Duplicates.
 """
 
@@ -25,7 +25,7 @@ class EventKey(NamedTuple):
     key: str
 
 
-class FactKey(NamedTuple):
+class MovementKey(NamedTuple):
     """One strong name of money that moved on a provider account."""
 
     account_id: UUID
@@ -34,7 +34,7 @@ class FactKey(NamedTuple):
 
 
 WEAK = "bank:"
-"""Begins a fact key that is a bank reference, and so a weak name."""
+"""Begins a movement key that is a bank reference, and so a weak name."""
 
 OWN_WEAK = "own:"
 """Begins a trace of an outflow that is its own bank reference, and no name of the payment that it reverses."""
@@ -48,14 +48,14 @@ class ReferenceKey(NamedTuple):
     reference: str
 
     @property
-    def as_trace(self) -> FactKey:
+    def as_trace(self) -> MovementKey:
         """The reference among names that lead an outflow to its payment."""
-        return FactKey(self.account_id, self.movement, f"{WEAK}{self.reference}")
+        return MovementKey(self.account_id, self.movement, f"{WEAK}{self.reference}")
 
     @property
-    def as_own_trace(self) -> FactKey:
+    def as_own_trace(self) -> MovementKey:
         """The same where it is the outflow's own reference, which leads to a payment alike in amount and day alone."""
-        return FactKey(self.account_id, self.movement, f"{OWN_WEAK}{self.reference}")
+        return MovementKey(self.account_id, self.movement, f"{OWN_WEAK}{self.reference}")
 
 
 class Source(StrEnum):
@@ -83,8 +83,8 @@ class Codes:
 class PaymentEvent:
     """One notice of one delivery. `bank_account_id` is the account row behind the provider account, if any.
 
-    `fact_keys` hold strong names alone; `reference_key` is the bank reference, None where there is none. `reverses` are
-    the names of the payment whose money has left, where the provider gives them.
+    `movement_keys` hold strong names alone; `reference_key` is the bank reference, None where there is none. `reverses`
+    are the names of the payment whose money has left, where the provider gives them.
     """
 
     delivery_id: DeliveryId
@@ -96,8 +96,8 @@ class PaymentEvent:
     movement: Movement
     amount: Dong
     occurred_at: datetime
-    fact_keys: frozenset[FactKey] = frozenset()
-    reverses: frozenset[FactKey] = frozenset()
+    movement_keys: frozenset[MovementKey] = frozenset()
+    reverses: frozenset[MovementKey] = frozenset()
     reference_key: ReferenceKey | None = None
     source: Source = Source.CALLBACK
     codes: Codes = Codes()
@@ -110,7 +110,7 @@ class PaymentEvent:
     @property
     def moves_money(self) -> bool:
         """Only a success with a name for the money, and about this account, is booked."""
-        return self.outcome is Outcome.SUCCEEDED and bool(self.fact_keys) and not self.names_other_account
+        return self.outcome is Outcome.SUCCEEDED and bool(self.movement_keys) and not self.names_other_account
 
     @property
     def takes_money_out(self) -> bool:
@@ -120,17 +120,19 @@ class PaymentEvent:
     @property
     def name(self) -> str:
         """The strong name that stands with a bank reference for this event; the payment event has one."""
-        return min(self.fact_keys).key
+        return min(self.movement_keys).key
 
     @property
-    def traces(self) -> frozenset[FactKey]:
+    def traces(self) -> frozenset[MovementKey]:
         """All names that lead an outflow to this money: the strong ones and the bank reference."""
-        return self.fact_keys if self.reference_key is None else self.fact_keys | {self.reference_key.as_trace}
+        return self.movement_keys if self.reference_key is None else self.movement_keys | {self.reference_key.as_trace}
 
     @property
-    def own_traces(self) -> frozenset[FactKey]:
+    def own_traces(self) -> frozenset[MovementKey]:
         """Names by which an outflow that names no payment may have left from money booked under them."""
-        return self.fact_keys if self.reference_key is None else self.fact_keys | {self.reference_key.as_own_trace}
+        return (
+            self.movement_keys if self.reference_key is None else self.movement_keys | {self.reference_key.as_own_trace}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,10 +163,10 @@ class SeenEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownFact:
+class BookedMovement:
     """Money that was booked before under one of its names."""
 
-    fact_id: PaymentId
+    movement_id: PaymentId
     amount: Dong
 
 
@@ -180,42 +182,45 @@ def without_altered_repeats(payment_events: Sequence[PaymentEvent]) -> list[Paym
     ]
 
 
-def join_facts(payment_events: Sequence[PaymentEvent], new_id: Callable[[], PaymentId]) -> Mapping[FactKey, PaymentId]:
+def link_movements(
+    payment_events: Sequence[PaymentEvent], new_id: Callable[[], PaymentId]
+) -> Mapping[MovementKey, PaymentId]:
     """Give one id to all strong names that belong to the same money.
 
-    Two payment events that share any name speak of one fact, and so do two that are linked through a third. Works on
-    the payment events of one batch, before a key is claimed: a bare insert of {a} and {a, b} would leave b on nothing.
+    Two payment events that share any name identify one movement, and so do two that are linked through a third. Works
+    on the payment events of one batch, before a key is claimed: a bare insert of {a} and {a, b} would leave b on
+    nothing.
     """
-    ids: dict[FactKey, PaymentId] = {}
-    keys_of: dict[PaymentId, list[FactKey]] = {}
+    ids: dict[MovementKey, PaymentId] = {}
+    keys_of: dict[PaymentId, list[MovementKey]] = {}
     for payment_event in payment_events:
         if not payment_event.moves_money:
             continue
-        known = {ids[key] for key in payment_event.fact_keys if key in ids}
-        fact_id = min(known) if known else new_id()
-        kept = keys_of.setdefault(fact_id, [])
-        for other in known - {fact_id}:
+        known = {ids[key] for key in payment_event.movement_keys if key in ids}
+        movement_id = min(known) if known else new_id()
+        kept = keys_of.setdefault(movement_id, [])
+        for other in known - {movement_id}:
             kept += keys_of.pop(other)
-        kept += payment_event.fact_keys
-        for key in kept if len(known) > 1 else payment_event.fact_keys:
-            ids[key] = fact_id
+        kept += payment_event.movement_keys
+        for key in kept if len(known) > 1 else payment_event.movement_keys:
+            ids[key] = movement_id
     return ids
 
 
-def rejoin_facts(
-    new: Sequence[PaymentEvent], claimed_ids: Mapping[FactKey, PaymentId], new_id: Callable[[], PaymentId]
-) -> Mapping[FactKey, PaymentId]:
-    """Join the payment events told for the first time, as `join_facts` does, under the ids their names were claimed
+def relink_movements(
+    new: Sequence[PaymentEvent], reserved_ids: Mapping[MovementKey, PaymentId], new_id: Callable[[], PaymentId]
+) -> Mapping[MovementKey, PaymentId]:
+    """Join the payment events told for the first time, as `link_movements` does, under the ids their names were claimed
     under.
 
     A repeat may have joined two of them that are two payments without it: only the first keeps that id.
     """
     ids: dict[PaymentId, PaymentId] = {}
     taken: set[PaymentId] = set()
-    joined = join_facts(new, new_id)
-    for key, fact_id in joined.items():
-        if fact_id not in ids:
-            claimed_id = claimed_ids[key]
-            ids[fact_id] = fact_id if claimed_id in taken else claimed_id
-            taken.add(claimed_id)
-    return {key: ids[fact_id] for key, fact_id in joined.items()}
+    joined = link_movements(new, new_id)
+    for key, movement_id in joined.items():
+        if movement_id not in ids:
+            reserved_id = reserved_ids[key]
+            ids[movement_id] = movement_id if reserved_id in taken else reserved_id
+            taken.add(reserved_id)
+    return {key: ids[movement_id] for key, movement_id in joined.items()}

@@ -16,7 +16,7 @@ from uuid import UUID
 from billing.core.clock import business_date
 from billing.core.ids import PaymentId
 from billing.core.money import Dong
-from billing.payments.domain.event import FactKey, KnownFact, PaymentEvent, ReferenceKey, ReferenceUse
+from billing.payments.domain.event import BookedMovement, MovementKey, PaymentEvent, ReferenceKey, ReferenceUse
 
 REFERENCE_WINDOW = timedelta(days=1)
 """Two channels may date one transfer on two sides of midnight. Source: docs/design.md §5, Strong and weak names."""
@@ -34,7 +34,7 @@ class Link:
     contradict each other.
     """
 
-    payment: KnownFact | None = None
+    payment: BookedMovement | None = None
     is_coded: bool = True
     is_ambiguous: bool = False
     is_doubtful: bool = False
@@ -70,7 +70,7 @@ def link(event: ReferenceUse, known: Iterable[ReferenceUse]) -> Link:
     _, _, payment_id, amount = fitting[0]
     rivals = [one for one in fitting if one[0] == fitting[0][0]]
     is_coded = any(use.codes for use in uses_of[payment_id])
-    return Link(KnownFact(payment_id, amount), is_coded=is_coded, is_ambiguous=len(rivals) > 1)
+    return Link(BookedMovement(payment_id, amount), is_coded=is_coded, is_ambiguous=len(rivals) > 1)
 
 
 def _is_other_movement(event: ReferenceUse, use: ReferenceUse) -> bool:
@@ -94,42 +94,42 @@ class KnownReferences:
     """Uses of the bank references of a batch before it, and by which account and name the batch claimed new ones."""
 
     uses: Sequence[ReferenceUse] = ()
-    claimed: Mapping[ReferenceKey, tuple[UUID, str]] = field(default_factory=dict)
+    reserved: Mapping[ReferenceKey, tuple[UUID, str]] = field(default_factory=dict)
 
 
 class ReferenceLinks:
     """The bank references of one batch: what was known, overlaid with what the batch has added so far.
 
-    Events of the batch that share a strong name know each other's references: `fact_ids` says which do.
+    Events of the batch that share a strong name know each other's references: `movement_ids` says which do.
     """
 
     def __init__(
         self,
         new: Sequence[PaymentEvent],
         known: KnownReferences,
-        fact_ids: Mapping[FactKey, PaymentId],
+        movement_ids: Mapping[MovementKey, PaymentId],
         issued: Callable[[Sequence[str]], Sequence[str]],
     ) -> None:
         self.added: list[ReferenceUse] = []
         self._known = known
         self._issued = issued
-        self._claimed: list[tuple[PaymentEvent, ReferenceUse]] = []
+        self._reserved: list[tuple[PaymentEvent, ReferenceUse]] = []
         self._uses: dict[ReferenceKey, list[ReferenceUse]] = {}
         for use in known.uses:
             self._uses.setdefault(use.key, []).append(use)
         self._together: dict[PaymentId, list[PaymentEvent]] = {}
         for payment_event in new:
-            if payment_event.reference_key is not None and min(payment_event.fact_keys) in fact_ids:
-                self._together.setdefault(fact_ids[min(payment_event.fact_keys)], []).append(payment_event)
+            if payment_event.reference_key is not None and min(payment_event.movement_keys) in movement_ids:
+                self._together.setdefault(movement_ids[min(payment_event.movement_keys)], []).append(payment_event)
 
-    def find(self, payment_event: PaymentEvent, fact_id: PaymentId) -> Link:
-        """What links an event that no strong name makes known; `fact_id` is its own in this batch."""
+    def find(self, payment_event: PaymentEvent, movement_id: PaymentId) -> Link:
+        """What links an event that no strong name makes known; `movement_id` is its own in this batch."""
         is_doubtful = False
-        for one in (payment_event, *self._together.get(fact_id, ())):
+        for one in (payment_event, *self._together.get(movement_id, ())):
             known = self._uses.get(one.reference_key) if one.reference_key is not None else None
             if one.reference_key is None or not known:
                 continue
-            found = link(self._use(one, one.reference_key, fact_id), known)
+            found = link(self._use(one, one.reference_key, movement_id), known)
             if found.payment is not None:
                 return found
             is_doubtful |= found.is_doubtful
@@ -158,10 +158,12 @@ class ReferenceLinks:
             (use.account_id, use.payment_id) == (account_id, payment_id) for uses in self._uses.values() for use in uses
         )
 
-    def moved(self, claimed_ids: Mapping[FactKey, PaymentId]) -> list[ReferenceUse]:
+    def moved(self, reserved_ids: Mapping[MovementKey, PaymentId]) -> list[ReferenceUse]:
         """Uses that were claimed under another payment's id than the one they turned out to belong to."""
         return [
-            use for payment_event, use in self._claimed if claimed_ids[min(payment_event.fact_keys)] != use.payment_id
+            use
+            for payment_event, use in self._reserved
+            if reserved_ids[min(payment_event.movement_keys)] != use.payment_id
         ]
 
     def _note(self, payment_event: PaymentEvent, use: ReferenceUse) -> None:
@@ -169,8 +171,8 @@ class ReferenceLinks:
         if any((one.account_id, one.name) == (use.account_id, use.name) for one in known):
             return
         known.append(use)
-        if self._known.claimed.get(use.key) == (use.account_id, use.name):
-            self._claimed.append((payment_event, use))
+        if self._known.reserved.get(use.key) == (use.account_id, use.name):
+            self._reserved.append((payment_event, use))
         else:
             self.added.append(use)
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from billing.core.ids import AllocationId, DeliveryId, InvoiceId, PaymentId, ProviderAccountId, VisitId
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice
-from billing.payments.domain.event import FactKey, PaymentEvent
+from billing.payments.domain.event import MovementKey, PaymentEvent
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import Place
 from providers.contract import Movement
@@ -30,7 +30,7 @@ class Outflow:
     delivery_id: DeliveryId
     amount: Dong
     occurred_at: datetime
-    names: frozenset[FactKey]
+    names: frozenset[MovementKey]
     code: str
 
     @property
@@ -39,13 +39,13 @@ class Outflow:
         return bool(self.names or self.code)
 
 
-def outflow_of(fact_id: PaymentId, payment_event: PaymentEvent, *, issued: Callable[[str], bool]) -> Outflow:
+def outflow_of(movement_id: PaymentId, payment_event: PaymentEvent, *, issued: Callable[[str], bool]) -> Outflow:
     """The outflow that a payment event speaks of. Of several codes of ours none counts: a person decides."""
     codes = [code for code in payment_event.codes.field if issued(code)]
     codes = codes or [code for code in payment_event.codes.direct if issued(code)]
     own = frozenset(key._replace(movement=Movement.RECEIVED) for key in payment_event.own_traces)
     return Outflow(
-        id=fact_id,
+        id=movement_id,
         account_id=payment_event.account_id,
         delivery_id=payment_event.delivery_id,
         amount=payment_event.amount,

@@ -23,8 +23,8 @@ from billing.payments.domain.event import (
     EventKey,
     PaymentEvent,
     Source,
-    join_facts,
-    rejoin_facts,
+    link_movements,
+    relink_movements,
     without_altered_repeats,
 )
 from billing.payments.domain.intent import Intent
@@ -34,7 +34,7 @@ from billing.payments.domain.reference_links import KnownReferences
 from billing.payments.domain.reversal import outflow_of
 from billing.payments.service.apply_outflows import NewOutflow, apply_outflows
 from billing.payments.service.context import Books, PaymentContext
-from billing.payments.service.event_names import codes_in, event_key, fact_keys, reference_key, reversed_keys
+from billing.payments.service.event_names import codes_in, event_key, movement_keys, reference_key, reversed_keys
 from billing.payments.service.exception_rows import case_row
 from billing.payments.service.webhook_messages import intent_message, invoice_message
 from billing.payments.store.bank_references import lock_references, write_references
@@ -48,11 +48,11 @@ from billing.payments.store.bookings import (
 )
 from billing.payments.store.event_keys import (
     LockedState,
-    claim_keys,
     codes_of,
     find_duplicate_candidates,
     lock_bank_accounts,
     lock_batch_state,
+    reserve_keys,
 )
 from billing.payments.store.payees import NamedPayee, read_own_payees
 from billing.payments.store.reversals import lock_for_outflows
@@ -101,25 +101,25 @@ async def apply_deliveries(
     thought = {one.account.bank_account_id for one in deliveries if one.account.channels > 1}
     suspects = await _lock_suspects(tx, payment_events, thought)
     alike = without_altered_repeats(payment_events)
-    claimed_ids = join_facts(alike, new_payment_id)
-    claimed = await claim_keys(tx, payment_events, claimed_ids)
-    new = [payment_event for payment_event in alike if payment_event.event in claimed.events]
-    suspects += await _lock_suspects(tx, payment_events, claimed.shared - thought)
-    await lock_references(tx, new, claimed)
+    reserved_ids = link_movements(alike, new_payment_id)
+    reserved = await reserve_keys(tx, payment_events, reserved_ids)
+    new = [payment_event for payment_event in alike if payment_event.event in reserved.events]
+    suspects += await _lock_suspects(tx, payment_events, reserved.shared - thought)
+    await lock_references(tx, new, reserved)
     today = business_date(now)
     first_day = min((business_date(payment_event.occurred_at) for payment_event in payment_events), default=today)
     if any(payment_event.takes_money_out for payment_event in payment_events):
         await lock_for_outflows(tx, payment_events, codes=codes_of(payment_events))
-    locked = await lock_batch_state(tx, payment_events, claimed, first_day=min(first_day, today), last_day=today)
+    locked = await lock_batch_state(tx, payment_events, reserved, first_day=min(first_day, today), last_day=today)
     batch_state = BatchState(
         known_events=locked.known_events,
-        known_facts=locked.known_facts,
-        fact_ids=claimed_ids if len(new) == len(alike) else rejoin_facts(new, claimed_ids, new_payment_id),
-        claimed_ids=claimed_ids,
+        booked_movements=locked.booked_movements,
+        movement_ids=reserved_ids if len(new) == len(alike) else relink_movements(new, reserved_ids, new_payment_id),
+        reserved_ids=reserved_ids,
         intents=locked.intents,
         invoices=locked.invoices,
         candidates=await find_duplicate_candidates(tx, suspects) if suspects else (),
-        references=KnownReferences(locked.uses, claimed.references),
+        references=KnownReferences(locked.uses, reserved.references),
     )
     batch_result = apply_events(payment_events, batch_state, new_allocation_id=lambda: AllocationId(context.ids.new()))
     answers = {
@@ -191,8 +191,10 @@ async def _lock_suspects(
 def _outflows(batch_result: BatchResult, locked: LockedState) -> list[NewOutflow]:
     cases = {case.payment_event.event: case for case in batch_result.cases if case.reason is Reason.MONEY_LEFT_UNASKED}
     return [
-        NewOutflow(outflow_of(fact_id, payment_event, issued=locked.intents.__contains__), cases[payment_event.event])
-        for fact_id, payment_event in batch_result.outflows
+        NewOutflow(
+            outflow_of(movement_id, payment_event, issued=locked.intents.__contains__), cases[payment_event.event]
+        )
+        for movement_id, payment_event in batch_result.outflows
     ]
 
 
@@ -228,8 +230,8 @@ def _to_event(
 ) -> PaymentEvent:
     banks = [own[payee] for payee in _payees(delivery, notice) if own.get(payee) is not None]
     account = replace(delivery.account, bank_account_id=banks[0]) if banks else delivery.account
-    if notice.fact_keys and notice.aliases:
-        notice = replace(notice, fact_keys=notice.fact_keys | notice.aliases)
+    if notice.movement_keys and notice.aliases:
+        notice = replace(notice, movement_keys=notice.movement_keys | notice.aliases)
     return PaymentEvent(
         delivery_id=delivery.id,
         account_id=account.id,
@@ -240,7 +242,7 @@ def _to_event(
         movement=notice.movement,
         amount=dong(notice.amount),
         occurred_at=_moment(notice, delivery),
-        fact_keys=fact_keys(account, notice),
+        movement_keys=movement_keys(account, notice),
         reference_key=reference_key(account, notice),
         reverses=reversed_keys(account, notice),
         source=delivery.source,

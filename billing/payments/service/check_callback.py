@@ -96,7 +96,7 @@ def _holds(provider: Callbacks, callback: Callback) -> bool:
 def _notice(notice: Notice) -> Iterator[str]:
     yield f"  {notice.movement.value} {notice.amount} đ: {notice.provider_status!r} is {notice.outcome.value}"
     yield f"  at {notice.occurred_at.isoformat()}, event {notice.event_key}"
-    yield f"  facts: {', '.join(sorted(notice.fact_keys)) or 'none, so a person must look at it'}"
+    yield f"  movement keys: {', '.join(sorted(notice.movement_keys)) or 'none, so a person must look at it'}"
     yield f"  reference: {notice.reference or '—'}; transfer text: {notice.transfer_text!r}"
     if notice.names_other_account:
         yield "  it names ANOTHER merchant or bank account: nothing of it would be booked"

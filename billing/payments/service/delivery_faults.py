@@ -52,7 +52,7 @@ def probe_of(delivery: Delivery, probe_id: DeliveryId) -> Delivery:
             occurred_at=notice.occurred_at,
             amount=1,
             movement=notice.movement,
-            fact_keys=frozenset({f"transaction:probe:{probe_id}:{number}"} if notice.fact_keys else ()),
+            movement_keys=frozenset({f"transaction:probe:{probe_id}:{number}"} if notice.movement_keys else ()),
             fingerprint=b"probe",
             names_other_account=notice.names_other_account,
         )

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from billing.core.reference_code import Grammar, extract_codes, is_reference_code, rejoined_codes
 from billing.organizations.service.context import ProviderAccount
-from billing.payments.domain.event import WEAK, Codes, FactKey, ReferenceKey
+from billing.payments.domain.event import WEAK, Codes, MovementKey, ReferenceKey
 from billing.payments.domain.reference_links import STRONG, normal_reference
 from providers.contract import Movement, Notice, Outcome
 from providers.references import is_placeholder
@@ -21,25 +21,25 @@ def event_key(notice: Notice) -> str:
     """
     if notice.names_other_account:
         return f"foreign:{notice.event_key}"
-    if notice.outcome is Outcome.SUCCEEDED and not _names(notice.fact_keys):
+    if notice.outcome is Outcome.SUCCEEDED and not _names(notice.movement_keys):
         return f"unnamed:{notice.event_key}:{hashlib.sha256(notice.fingerprint).hexdigest()[:16]}"
     return f"{notice.movement.value}:{notice.event_key}"
 
 
 @lru_cache(maxsize=1024)
 def _names(keys: frozenset[str]) -> tuple[str, ...]:
-    """The fact keys that name something: a placeholder is no reference and no id. Asked several times a notice."""
+    """The movement keys that name something: a placeholder is no reference and no id. Asked several times a notice."""
     return tuple(sorted(key for key in keys if not is_placeholder(key.partition(":")[2])))
 
 
-def fact_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
+def movement_keys(account: ProviderAccount, notice: Notice) -> frozenset[MovementKey]:
     """The strong names of the money. Without one, the event is its name: a bank reference alone is weak."""
-    names = _names(notice.fact_keys)
+    names = _names(notice.movement_keys)
     strong = [name for name in names if not name.startswith(WEAK)]
     if names and not strong:
         strong = [f"event:{hashlib.sha256(event_key(notice).encode()).hexdigest()}"]
     return frozenset(
-        FactKey(owner, notice.movement, name)
+        MovementKey(owner, notice.movement, name)
         for name in strong
         for owner in (account.id_scopes(notice.payee) if name.startswith(STRONG) else (account.id,))
     )
@@ -47,7 +47,7 @@ def fact_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
 
 def reference_key(account: ProviderAccount, notice: Notice) -> ReferenceKey | None:
     """A bank's reference belongs to the bank account, so that another channel's payment event of it is recognised."""
-    return _reference_key(account, notice.movement, notice.fact_keys)
+    return _reference_key(account, notice.movement, notice.movement_keys)
 
 
 def _reference_key(account: ProviderAccount, movement: Movement, keys: frozenset[str]) -> ReferenceKey | None:
@@ -58,14 +58,14 @@ def _reference_key(account: ProviderAccount, movement: Movement, keys: frozenset
     return ReferenceKey(account.bank_account_id or account.id, movement, reference)
 
 
-def reversed_keys(account: ProviderAccount, notice: Notice) -> frozenset[FactKey]:
+def reversed_keys(account: ProviderAccount, notice: Notice) -> frozenset[MovementKey]:
     """Names of the payment whose money has left, as `PaymentEvent.traces` of that payment has them."""
     if not notice.reverses:
         return frozenset()
     reference = _reference_key(account, Movement.RECEIVED, notice.reverses)
     strong = [name for name in _names(notice.reverses) if not name.startswith(WEAK)]
     owners = account.id_scopes(notice.payee)
-    traces = {FactKey(owner, Movement.RECEIVED, name) for name in strong for owner in owners}
+    traces = {MovementKey(owner, Movement.RECEIVED, name) for name in strong for owner in owners}
     return frozenset(traces if reference is None else traces | {reference.as_trace})
 
 

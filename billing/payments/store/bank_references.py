@@ -1,6 +1,6 @@
 """Weak names of money: a bank reference that several events carry, with what tells their payments apart.
 
-`event_keys.claim_keys` reserves the first use of a reference and `event_keys.lock_batch_state` reads the uses of
+`event_keys.reserve_keys` reserves the first use of a reference and `event_keys.lock_batch_state` reads the uses of
 before. This module has what only a reference needs that was used before: its lock, and its further uses.
 Source: docs/design.md §5, Strong and weak names.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.payments.domain.event import PaymentEvent, ReferenceUse
-from billing.payments.store.event_keys import Claimed
+from billing.payments.store.event_keys import ReservedKeys
 
 # Whoever is first with a reference is waited for by the claim of the same key; those who come later wait here. What
 # they add is read by later statements alone.
@@ -24,14 +24,14 @@ _LOCK = """
 """
 
 
-async def lock_references(tx: Transaction, new: Sequence[PaymentEvent], claimed: Claimed) -> None:
+async def lock_references(tx: Transaction, new: Sequence[PaymentEvent], reserved: ReservedKeys) -> None:
     """Let one batch at a time decide whose money a bank reference is that was used before; mostly there is none."""
     keys = {
         payment_event.reference_key
         for payment_event in new
         if payment_event.moves_money
         and payment_event.reference_key is not None
-        and payment_event.reference_key not in claimed.references
+        and payment_event.reference_key not in reserved.references
     }
     if keys:
         named = [(key.account_id, key.movement.value, key.reference) for key in sorted(keys)]

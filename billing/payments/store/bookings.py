@@ -19,7 +19,7 @@ from billing.ledger.domain.balances import inline_movements
 from billing.ledger.store.balances import move_inline_balances
 from billing.ledger.store.posting_rows import postings_of
 from billing.payments.domain.apply_events import Case
-from billing.payments.domain.event import FactKey, KnownFact
+from billing.payments.domain.event import BookedMovement, MovementKey
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import Allocation, Payment, Place, position_of
 from providers.contract import Callback, Payer, Verdict
@@ -92,7 +92,7 @@ class Booking:
     entries: Sequence[Entry] = ()
     cases: Sequence[CaseRow] = ()
     holds: Sequence[tuple[PaymentId, PaymentId]] = ()
-    attached: Mapping[FactKey, KnownFact] = field(default_factory=dict)
+    attached: Mapping[MovementKey, BookedMovement] = field(default_factory=dict)
     messages: Sequence[Message] = ()
     audit: Sequence[AuditLine] = ()
     received_codes: Sequence[str] = ()  # of the money received, by which outflows may wait for it
@@ -241,8 +241,8 @@ def _parameters(booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]
         *columns(list(booking.holds), 2),
         *columns(
             [
-                (key.account_id, key.movement.value, key.key, fact.fact_id, fact.amount)
-                for key, fact in booking.attached.items()
+                (key.account_id, key.movement.value, key.key, movement.movement_id, movement.amount)
+                for key, movement in booking.attached.items()
             ],
             5,
         ),

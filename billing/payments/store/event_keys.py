@@ -20,9 +20,9 @@ from billing.invoices.store.invoice_rows import invoice_of
 from billing.ledger.domain.accounts import DayState
 from billing.payments.domain.apply_events import DUPLICATE_WINDOW, DuplicateCandidate
 from billing.payments.domain.event import (
+    BookedMovement,
     EventKey,
-    FactKey,
-    KnownFact,
+    MovementKey,
     PaymentEvent,
     ReferenceKey,
     ReferenceUse,
@@ -35,7 +35,7 @@ from billing.payments.domain.reference_links import REFERENCE_WINDOW
 from billing.payments.store.intent_rows import intent_of
 from providers.contract import Movement, Verdict
 
-# One fact key may stand in several payment events; it is claimed if any of them is told for the first time, or told
+# One movement key may stand in several payment events; it is claimed if any of them is told for the first time, or told
 # again as before with a further name for the money. A payment event with other content than the first time claims
 # nothing: it must not shadow money still to come.
 _CLAIM = """
@@ -53,7 +53,7 @@ _CLAIM = """
         FROM unnest($2::uuid[], $3::text[], $4::bytea[]) AS told (account_id, key, fingerprint)
         JOIN event_key ON event_key.organization_id = $1 AND event_key.provider_account_id = told.account_id
             AND event_key.key = told.key AND event_key.fingerprint = told.fingerprint
-    ), facts AS (
+    ), reserved_movements AS (
         INSERT INTO fact_key (organization_id, account_id, movement, key, fact_id, amount)
         SELECT DISTINCT ON (named.account_id, named.movement, named.key)
             $1, named.account_id, named.movement, named.key, named.fact_id, named.amount
@@ -83,7 +83,7 @@ _CLAIM = """
     SELECT provider_account_id AS account_id, NULL AS movement, key, NULL::uuid AS by_account, NULL AS by_name
     FROM events
     UNION ALL
-    SELECT account_id, movement, key, NULL, NULL FROM facts
+    SELECT account_id, movement, key, NULL, NULL FROM reserved_movements
     UNION ALL
     SELECT account_id, movement, reference, provider_account_id, name FROM used
     UNION ALL
@@ -97,19 +97,19 @@ _CHANNELS = "channels"
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ReservedKeys:
     """The keys this transaction is the first to claim; `shared` are bank accounts of the batch with more channels."""
 
     events: frozenset[EventKey]
-    facts: frozenset[FactKey]
+    movements: frozenset[MovementKey]
     references: Mapping[ReferenceKey, tuple[UUID, str]]  # by which account and strong name
     shared: frozenset[UUID]
 
 
-async def claim_keys(
-    tx: Transaction, payment_events: Sequence[PaymentEvent], fact_ids: Mapping[FactKey, PaymentId]
-) -> Claimed:
-    """Claim the event keys of a batch, and the fact keys of those payment events that say what their first payment
+async def reserve_keys(
+    tx: Transaction, payment_events: Sequence[PaymentEvent], movement_ids: Mapping[MovementKey, PaymentId]
+) -> ReservedKeys:
+    """Claim the event keys of a batch, and the movement keys of those payment events that say what their first payment
     event said.
 
     Waits for another transaction that is claiming the same key. The first payment event of a batch keeps its event key.
@@ -117,14 +117,22 @@ async def claim_keys(
     alike = without_altered_repeats(payment_events)
     first = {payment_event.event: payment_event for payment_event in reversed(alike)}
     events = [(key.account_id, key.key, told.fingerprint, told.delivery_id) for key, told in first.items()]
-    facts = [
-        (key.account_id, key.movement.value, key.key, fact_ids[key], told.amount, told.event.account_id, told.event.key)
+    movements = [
+        (
+            key.account_id,
+            key.movement.value,
+            key.key,
+            movement_ids[key],
+            told.amount,
+            told.event.account_id,
+            told.event.key,
+        )
         for told in alike
         if told.moves_money
-        for key in told.fact_keys
+        for key in told.movement_keys
     ]
     used = [
-        (*_use(told, told.reference_key, fact_ids[min(told.fact_keys)]), told.event.key)
+        (*_use(told, told.reference_key, movement_ids[min(told.movement_keys)]), told.event.key)
         for told in alike
         if told.moves_money and told.reference_key is not None
     ]
@@ -135,15 +143,15 @@ async def claim_keys(
         _CLAIM,
         tx.organization_id,
         *columns(events, 4),
-        *columns(facts, 7),
+        *columns(movements, 7),
         *columns(used, 11),
         list(banks),
     )
     names = [row for row in rows if row["movement"] not in (None, _CHANNELS)]
-    return Claimed(
+    return ReservedKeys(
         events=frozenset(EventKey(row["account_id"], row["key"]) for row in rows if row["movement"] is None),
-        facts=frozenset(
-            FactKey(row["account_id"], Movement(row["movement"]), row["key"])
+        movements=frozenset(
+            MovementKey(row["account_id"], Movement(row["movement"]), row["key"])
             for row in names
             if row["by_account"] is None
         ),
@@ -195,7 +203,7 @@ _LOCK_BATCH_STATE = """
         (SELECT array_agg((fact_key.account_id, fact_key.movement, fact_key.key, fact_key.fact_id, fact_key.amount))
          FROM unnest($4::uuid[], $5::text[], $6::text[]) AS known (account_id, movement, key)
          JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = known.account_id
-            AND fact_key.movement = known.movement AND fact_key.key = known.key) AS facts,
+            AND fact_key.movement = known.movement AND fact_key.key = known.key) AS movements,
         (SELECT array_agg(locked) FROM (
             SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
                 private_share, corrections, allocated, issued_at
@@ -234,7 +242,7 @@ class LockedState:
     """What the keys of before and the locked rows say; held until the transaction ends."""
 
     known_events: Mapping[EventKey, SeenEvent]
-    known_facts: Mapping[FactKey, KnownFact]
+    booked_movements: Mapping[MovementKey, BookedMovement]
     intents: Mapping[str, Intent]
     invoices: Mapping[InvoiceId, Invoice]
     days: Mapping[date, DayState]
@@ -242,16 +250,16 @@ class LockedState:
 
 
 async def lock_batch_state(
-    tx: Transaction, payment_events: Sequence[PaymentEvent], claimed: Claimed, *, first_day: date, last_day: date
+    tx: Transaction, payment_events: Sequence[PaymentEvent], reserved: ReservedKeys, *, first_day: date, last_day: date
 ) -> LockedState:
     """Read what was known before, lock the invoices and then the intents that codes name, and read the days.
 
     Days are those ever opened from `first_day` to `last_day`, both included; the day lock must be held already.
     """
-    events = {payment_event.event for payment_event in payment_events} - claimed.events
-    facts = {
-        key for payment_event in payment_events if payment_event.moves_money for key in payment_event.fact_keys
-    } - claimed.facts
+    events = {payment_event.event for payment_event in payment_events} - reserved.events
+    movements = {
+        key for payment_event in payment_events if payment_event.moves_money for key in payment_event.movement_keys
+    } - reserved.movements
     references = {
         (
             payment_event.reference_key.account_id,
@@ -264,13 +272,13 @@ async def lock_batch_state(
         for payment_event in payment_events
         if payment_event.moves_money
         and payment_event.reference_key is not None
-        and claimed.references.get(payment_event.reference_key) != (payment_event.account_id, payment_event.name)
+        and reserved.references.get(payment_event.reference_key) != (payment_event.account_id, payment_event.name)
     }
     row = await tx.fetchrow(
         _LOCK_BATCH_STATE,
         tx.organization_id,
         *columns([(key.account_id, key.key) for key in events], 2),
-        *columns([(key.account_id, key.movement.value, key.key) for key in facts], 3),
+        *columns([(key.account_id, key.movement.value, key.key) for key in movements], 3),
         codes_of(payment_events),
         first_day,
         last_day,
@@ -286,23 +294,23 @@ async def lock_batch_state(
             EventKey(account_id, key): SeenEvent(fingerprint, Verdict(verdict), receipt_id)
             for account_id, key, fingerprint, verdict, receipt_id in row["events"] or ()
         },
-        known_facts={
-            FactKey(account_id, Movement(movement), key): KnownFact(fact_id, Dong(amount))
-            for account_id, movement, key, fact_id, amount in row["facts"] or ()
+        booked_movements={
+            MovementKey(account_id, Movement(movement), key): BookedMovement(movement_id, Dong(amount))
+            for account_id, movement, key, movement_id, amount in row["movements"] or ()
         },
         intents={fields[2]: intent_of(fields, targets[fields[0]]) for fields in row["intents"] or ()},
         invoices={fields[0]: invoice_of(fields) for fields in row["invoices"] or ()},
         days={day: DayState(state) for day, state in row["days"] or ()},
-        uses=_uses(row["uses"] or (), claimed),
+        uses=_uses(row["uses"] or (), reserved),
     )
 
 
-def _uses(rows: Sequence[Sequence[Any]], claimed: Claimed) -> list[ReferenceUse]:
+def _uses(rows: Sequence[Sequence[Any]], reserved: ReservedKeys) -> list[ReferenceUse]:
     """Uses of before, each once; those this batch has claimed are not of before."""
     found: dict[tuple[ReferenceKey, UUID, str, UUID], ReferenceUse] = {}
     for account_id, movement, reference, payment_id, by_account, source, name, amount, booked_on, codes in rows:
         key = ReferenceKey(account_id, Movement(movement), reference)
-        if claimed.references.get(key) != (by_account, name):
+        if reserved.references.get(key) != (by_account, name):
             found[key, by_account, name, payment_id] = ReferenceUse(
                 key=key,
                 payment_id=PaymentId(payment_id),

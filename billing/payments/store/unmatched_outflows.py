@@ -10,7 +10,7 @@ from uuid import UUID
 from billing.core.ids import DeliveryId, PaymentId, ProviderAccountId
 from billing.core.money import Dong
 from billing.db.database import Transaction
-from billing.payments.domain.event import FactKey
+from billing.payments.domain.event import MovementKey
 from billing.payments.domain.reference_links import REFERENCE_WINDOW
 from billing.payments.domain.reversal import Outflow
 from providers.contract import Movement
@@ -114,11 +114,11 @@ async def match_outflow(tx: Transaction, outflow_id: PaymentId, payment_id: Paym
     return await tx.execute(_MATCH, tx.organization_id, outflow_id, payment_id, at) == "UPDATE 1"
 
 
-def outflow_key(key: FactKey) -> str:
+def outflow_key(key: MovementKey) -> str:
     """A name of money received as it stands in `unmatched_outflow.keys`."""
     return f"{key.account_id}/{key.key}"
 
 
-def _name_of(key: str) -> FactKey:
+def _name_of(key: str) -> MovementKey:
     account_id, _, name = key.partition("/")
-    return FactKey(UUID(account_id), Movement.RECEIVED, name)
+    return MovementKey(UUID(account_id), Movement.RECEIVED, name)
