@@ -7,10 +7,10 @@ from uuid import UUID
 import click
 
 from billing.app import check_account_settings
-from billing.cli.acting import as_caller
+from billing.cli.caller import run_as_caller
 from billing.cli.files import read_settings_file
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.setting_up import as_owner
+from billing.cli.owner import run_as_owner
 from billing.core.actor import Role
 from billing.core.errors import InvalidValue
 from billing.core.ids import OrganizationId
@@ -68,7 +68,7 @@ def add(
         raise InvalidValue("--secret-name: a secret's name holds no two hyphens together", field="secret_name")
     payee = {"bank_bin": bank_bin, "account_number": account_number, "account_holder": holder}
     stored, needed = _checked_settings(provider, payee, settings, secret_name or name)
-    account_id = as_owner(
+    account_id = run_as_owner(
         config,
         lambda setup: setup.add_provider_account(
             OrganizationId(number),
@@ -89,7 +89,7 @@ def add(
 @click.pass_obj
 def list_accounts(config: Path | None, number: int) -> None:
     """List the accounts of an organization with their providers and bank accounts."""
-    rows = as_owner(config, lambda setup: setup.list_provider_accounts(OrganizationId(number)))
+    rows = run_as_owner(config, lambda setup: setup.list_provider_accounts(OrganizationId(number)))
     for row in rows:
         state = "active" if row.is_active else "inactive"
         bank = " ".join(part for part in (row.bank_bin, row.account_number, row.holder) if part)
@@ -135,7 +135,7 @@ def change(
             actor=caller.actor,
         )
 
-    change_id = as_caller(config, _KEEPERS, propose)
+    change_id = run_as_caller(config, _KEEPERS, propose)
     click.echo(f"change {change_id} proposed")
     click.echo(f"next, by a second person: vienphi account approve {change_id}")
 
@@ -149,7 +149,7 @@ def approve(config: Path | None, change_id: UUID) -> None:
     async def work(context: PaymentContext, caller: Caller) -> None:
         await approve_change(context, caller.organization_id, change_id, actor=caller.actor)
 
-    as_caller(config, _KEEPERS, work)
+    run_as_caller(config, _KEEPERS, work)
     click.echo(f"change {change_id} approved")
 
 
@@ -162,7 +162,7 @@ def reject(config: Path | None, change_id: UUID) -> None:
     async def work(context: PaymentContext, caller: Caller) -> None:
         await reject_change(context, caller.organization_id, change_id, actor=caller.actor)
 
-    as_caller(config, _KEEPERS, work)
+    run_as_caller(config, _KEEPERS, work)
     click.echo(f"change {change_id} rejected")
 
 
@@ -178,7 +178,7 @@ def list_account_changes(config: Path | None) -> None:
             parts = [*names, *(["payee"] if each.payee else []), "active" if each.is_active else "inactive"]
             click.echo(f"{each.id} {each.account_name:20} {each.state:9} {', '.join(parts)}")
 
-    as_caller(config, _KEEPERS, work)
+    run_as_caller(config, _KEEPERS, work)
 
 
 def _checked_settings(

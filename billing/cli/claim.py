@@ -21,8 +21,8 @@ from billing.cli.claim_export import export
 from billing.cli.files import read_file
 from billing.cli.memory import memory_limited
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.reading_option import reading_option
-from billing.cli.setting_up import as_owner_of_claims
+from billing.cli.owner import run_claim_setup
+from billing.cli.policy_option import policy_option
 from billing.core.clock import VIETNAM
 from billing.core.ids import OrganizationId
 from billing.coverage.domain.annexes import NO_ANNEXES, Annex, Annexes
@@ -94,7 +94,7 @@ claim.add_command(export)
     show_default=True,
     help="Language of the sentences.",
 )
-@reading_option
+@policy_option
 def check(
     file: Path,
     *,
@@ -143,7 +143,7 @@ def check_annexes(file: Path) -> None:
 def import_annexes(config: Path | None, *, number: int, file: Path) -> None:
     """Take a CSV of disease annexes for an organization's claims; it counts whole, or nothing of it is taken."""
     content = read_file(file)
-    annexes = as_owner_of_claims(config, lambda setup: setup.import_annexes(OrganizationId(number), content))
+    annexes = run_claim_setup(config, lambda setup: setup.import_annexes(OrganizationId(number), content))
     click.echo(f"{click.format_filename(file)}: {_counted(annexes)}")
 
 

@@ -10,7 +10,7 @@ import click
 from billing.app import open_service
 from billing.claims.service.export import ExportedClaim, export_claim
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.opening import require_migrated
+from billing.cli.startup import require_migrated
 from billing.core.actor import Actor
 from billing.core.ids import InvoiceId, OrganizationId
 from billing.settings import load_settings

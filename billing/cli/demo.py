@@ -19,7 +19,7 @@ from rich.table import Table
 from billing.app import Service, open_service
 from billing.checkout.formats.qr_image import qr_terminal
 from billing.cli.demo_hospital import ACCOUNT, CALLBACK_PATH, HOSPITAL, sandbox_settings, set_up_hospital
-from billing.cli.demo_words import WORDS
+from billing.cli.demo_messages import MESSAGES
 from billing.cli.ledger import verify_books
 from billing.cli.quote_table import render_quote
 from billing.core.errors import BillingError
@@ -39,10 +39,10 @@ _KEY_LIFE = timedelta(hours=1)
 _WIDTH_WITHOUT_TERMINAL = 120
 
 
-class StoryBroken(BillingError):
+class DemoFailed(BillingError):
     """The demo did not come out as it must; it ends with a status other than 0."""
 
-    code = "story_broken"
+    code = "demo_failed"
 
 
 @click.command()
@@ -57,14 +57,14 @@ def demo(lang: str, file: Path) -> None:
     """Watch a hospital visit become a price, a bank QR, a payment and a balanced ledger."""
     configure_logs(is_json=False, level=logging.ERROR)  # a refused forgery is part of the story, not of the log
     started = time.monotonic()
-    words = WORDS[Language(lang)]
+    messages = MESSAGES[Language(lang)]
     with EmbeddedPostgres() as server:
-        _title(words["setup"].format(version=server.version))
-        asyncio.run(_tell(server, file, Language(lang), started))
-    click.echo(words["done"].format(seconds=_seconds_since(started)))
+        _title(messages["setup"].format(version=server.version))
+        asyncio.run(_run(server, file, Language(lang), started))
+    click.echo(messages["done"].format(seconds=_seconds_since(started)))
 
 
-async def _tell(server: EmbeddedPostgres, file: Path, language: Language, started: float) -> None:
+async def _run(server: EmbeddedPostgres, file: Path, language: Language, started: float) -> None:
     await migrate(server.owner_url)
     settings = sandbox_settings()
     key = await set_up_hospital(server.owner_url, settings, key_life=_KEY_LIFE)
@@ -76,16 +76,16 @@ async def _tell(server: EmbeddedPostgres, file: Path, language: Language, starte
     ):
         callback_url = address + CALLBACK_PATH
         bank = PretendBank(line, callback_url, settings, clock=utc_now, random=Random())  # noqa: S311 - a pretend bank
-        click.echo("   " + WORDS[language]["ready"].format(seconds=_seconds_since(started)))
-        await Story(service, desk, bank, language).tell(file)
-    _title(WORDS[language]["verify"])
+        click.echo("   " + MESSAGES[language]["ready"].format(seconds=_seconds_since(started)))
+        await DemoSteps(service, desk, bank, language).run(file)
+    _title(MESSAGES[language]["verify"])
     verdict = await verify_books(server.app_url)
     if verdict.mismatches:
-        raise StoryBroken(f"the books do not hold: {verdict}")
-    click.echo("   " + WORDS[language]["verified"].format(checks=verdict.checks))
+        raise DemoFailed(f"the books do not hold: {verdict}")
+    click.echo("   " + MESSAGES[language]["verified"].format(checks=verdict.checks))
 
 
-class Story:
+class DemoSteps:
     """The steps after set-up; everything but the pretend bank goes through HTTP, as a desk would."""
 
     def __init__(self, service: Service, desk: httpx.AsyncClient, bank: PretendBank, language: Language) -> None:
@@ -93,47 +93,47 @@ class Story:
         self._desk = desk
         self._bank = bank
         self._language = language
-        self._words = WORDS[language]
+        self._messages = MESSAGES[language]
 
-    async def tell(self, file: Path) -> None:
-        visit = await self._take_visit(file)
+    async def run(self, file: Path) -> None:
+        visit = await self._record_visit(file)
         invoice = await self._issue(visit["id"])
         intent = await self._open_intent(invoice)
         transfer = await self._pay(intent)
         await self._show_books()
         await self._forge(transfer, intent)
 
-    async def _take_visit(self, file: Path) -> Mapping[str, Any]:
-        _title(self._words["visit"])
+    async def _record_visit(self, file: Path) -> Mapping[str, Any]:
+        _title(self._messages["visit"])
         content = await asyncio.to_thread(file.read_bytes)
         answer = await self._post("/v1/visits", content=content, media_type="application/xml")
         visit: Mapping[str, Any] = answer["visits"][0]
         quote = quote_file(
             content, file=file.name, parameters=self._service.context.parameters, policy=self._service.context.policy
         )
-        self._say(
-            "visit_taken",
+        self._print(
+            "visit_recorded",
             ma_lk=visit["ma_lk"],
             lines=len(quote.visits[0].priced.lines),
             findings=len(visit["findings"]) + len(answer["findings"]),
         )
-        _title(self._words["price"])
+        _title(self._messages["price"])
         click.echo(render_quote(file.name, quote, self._language, is_terminal=False))
         return visit
 
     async def _issue(self, visit_id: str) -> Mapping[str, Any]:
-        _title(self._words["invoice"])
+        _title(self._messages["invoice"])
         invoice = await self._post("/v1/invoices", json={"visit_id": visit_id})
         shares = {name: money_text(amount) for name, amount in invoice["shares"].items()}
-        self._say("invoice_issued", number=invoice["number"], **shares)
+        self._print("invoice_issued", number=invoice["number"], **shares)
         return invoice
 
     async def _open_intent(self, invoice: Mapping[str, Any]) -> Mapping[str, Any]:
-        _title(self._words["qr"])
+        _title(self._messages["qr"])
         intent = await self._post("/v1/intents", json={"account": ACCOUNT, "invoice_ids": [invoice["id"]]})
         instruction = intent["instruction"]
         click.echo(qr_terminal(instruction["qr_payload"], is_coloured=Console().is_terminal))
-        self._say(
+        self._print(
             "qr_shown",
             code=intent["reference_code"],
             amount=money_text(intent["amount"]),
@@ -143,17 +143,17 @@ class Story:
         return intent
 
     async def _pay(self, intent: Mapping[str, Any]) -> SandboxMessage:
-        _title(self._words["pay"])
+        _title(self._messages["pay"])
         transfer = self._bank.transfer(intent["instruction"]["qr_payload"], Behaviour.RESPACED)
-        self._say("told", content=transfer.content.replace("\n", "⏎"))
+        self._print("transfer_text", content=transfer.content.replace("\n", "⏎"))
         answers = [await self._bank.deliver(transfer), await self._bank.deliver(transfer)]
         for number, answer in enumerate(answers, start=1):
-            self._say("answer", number=number, result=f"{answer.status} {answer.result}")
+            self._print("answer", number=number, result=f"{answer.status} {answer.result}")
         paid = await self._state(intent["id"])
-        self._say(
+        self._print(
             "state",
             code=intent["reference_code"],
-            state=self._words[paid["state"]],
+            state=self._messages[paid["state"]],
             received=money_text(paid["received"]),
             payments=len(paid["payments"]),
         )
@@ -162,26 +162,26 @@ class Story:
         return transfer
 
     async def _show_books(self) -> None:
-        _title(self._words["books"])
+        _title(self._messages["books"])
         rows = await read_books(self._service.context, HOSPITAL)
         table = Table(box=None, pad_edge=False)
         for heading in ("account", "name"):
-            table.add_column(self._words[heading])
+            table.add_column(self._messages[heading])
         for heading in ("debit", "credit"):
-            table.add_column(self._words[heading], justify="right")
+            table.add_column(self._messages[heading], justify="right")
         for row in rows:
             if row.debit or row.credit:
                 table.add_row(row.number, row.name, money_text(row.debit), money_text(row.credit))
         Console(width=None if Console().is_terminal else _WIDTH_WITHOUT_TERMINAL).print(table)
         debit, credit = sum(row.debit for row in rows), sum(row.credit for row in rows)
-        self._say("balanced", debit=money_text(debit), credit=money_text(credit))
+        self._print("balanced", debit=money_text(debit), credit=money_text(credit))
         _expect(debit, credit)
 
     async def _forge(self, transfer: SandboxMessage, intent: Mapping[str, Any]) -> None:
-        _title(self._words["forged"])
+        _title(self._messages["forged"])
         answer = await self._bank.deliver_forged(transfer)
         after = await self._state(intent["id"])
-        self._say(
+        self._print(
             "refused",
             status=answer.status,
             result=answer.result,
@@ -200,20 +200,20 @@ class Story:
             headers["Content-Type"] = media_type
         return _read(await self._desk.post(path, headers=headers, **body))
 
-    def _say(self, sentence: str, **values: object) -> None:
-        click.echo("   " + self._words[sentence].format(**values))
+    def _print(self, sentence: str, **values: object) -> None:
+        click.echo("   " + self._messages[sentence].format(**values))
 
 
 def _read(response: httpx.Response) -> Mapping[str, Any]:
     if response.is_error:
-        raise StoryBroken(f"{response.request.method} {response.request.url.path}: {response.text}")
+        raise DemoFailed(f"{response.request.method} {response.request.url.path}: {response.text}")
     document: Mapping[str, Any] = response.json()
     return document
 
 
 def _expect(found: object, expected: object) -> None:
     if found != expected:
-        raise StoryBroken(f"{expected} expected, {found} found")
+        raise DemoFailed(f"{expected} expected, {found} found")
 
 
 def _title(text: str) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.setting_up import as_owner
+from billing.cli.owner import run_as_owner
 from billing.core.actor import Role
 from billing.core.ids import ApiKeyId, OrganizationId
 from billing.db.context import utc_now
@@ -38,7 +38,7 @@ def add(config: Path | None, *, number: int, name: str, person: str, roles: tupl
     revoked.
     """
     expires_at = utc_now() + timedelta(days=days)
-    written = as_owner(
+    written = run_as_owner(
         config,
         lambda setup: setup.add_key(
             OrganizationId(number),
@@ -57,7 +57,7 @@ def add(config: Path | None, *, number: int, name: str, person: str, roles: tupl
 @click.pass_obj
 def list_(config: Path | None, number: int) -> None:
     """List every key ever given out; none can be read again."""
-    keys = as_owner(config, lambda setup: setup.list_keys(OrganizationId(number)))
+    keys = run_as_owner(config, lambda setup: setup.list_keys(OrganizationId(number)))
     now = utc_now()
     table = Table(box=None, pad_edge=False)
     for heading in ("id", "name", "person", "roles", "state", "until (UTC)"):
@@ -81,5 +81,5 @@ def revoke(config: Path | None, number: int, key_id: UUID) -> None:
     async def end(setup: Setup) -> None:
         await setup.revoke_key(OrganizationId(number), ApiKeyId(key_id))
 
-    as_owner(config, end)
+    run_as_owner(config, end)
     click.echo(f"key {key_id} revoked")

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from billing.app import open_service
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.opening import require_migrated, seal_export_of
+from billing.cli.startup import require_migrated, seal_export_of
 from billing.core.actor import Actor
 from billing.core.ids import OrganizationId
 from billing.db.database import Database

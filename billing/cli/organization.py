@@ -8,7 +8,7 @@ import click
 from billing.claims.service.setup import NewTerms
 from billing.cli.files import read_settings_file
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.setting_up import as_owner, as_owner_of_claims, with_owners_database
+from billing.cli.owner import run_as_owner, run_claim_setup, run_on_owner_database
 from billing.core.ids import OrganizationId
 from billing.organizations.service.setup import NewOrganization
 from billing.payments.domain.exception import DEFAULT_TERMS
@@ -57,7 +57,7 @@ def add(
         technical_level=technical_level,
         help_phone=help_phone,
     )
-    as_owner(config, lambda setup: setup.add_organization(new))
+    run_as_owner(config, lambda setup: setup.add_organization(new))
     click.echo(f"organization {number} added; next: vienphi account add, vienphi key add")
 
 
@@ -65,7 +65,7 @@ def add(
 @click.pass_obj
 def list_organizations(config: Path | None) -> None:
     """List the organizations with their facilities, and how many provider accounts each has."""
-    for each in as_owner(config, lambda setup: setup.list_organizations()):
+    for each in run_as_owner(config, lambda setup: setup.list_organizations()):
         facilities = ", ".join(each.facilities) or "none"
         click.echo(
             f"{each.id:>9}  {each.name}  tax code {each.tax_code}  facilities {facilities}  {each.accounts} accounts"
@@ -83,7 +83,7 @@ def add_facility(
     config: Path | None, *, number: int, facility_code: str, facility_name: str, technical_level: str, phone: str
 ) -> None:
     """Add a further site to a legal unit; its visits are taken from then on."""
-    as_owner(
+    run_as_owner(
         config,
         lambda setup: setup.add_facility(
             OrganizationId(number),
@@ -93,7 +93,7 @@ def add_facility(
             phone=phone,
         ),
     )
-    click.echo(f"facility {facility_code} added; next: vienphi organization set-facility, vienphi readings set")
+    click.echo(f"facility {facility_code} added; next: vienphi organization set-facility, vienphi policy set")
 
 
 @organization.command("set-phone")
@@ -103,7 +103,9 @@ def add_facility(
 @click.pass_obj
 def set_phone(config: Path | None, *, number: int, facility_code: str, phone: str) -> None:
     """Set the phone of a facility's payment desk: patients see it on their page and where a link opens nothing."""
-    as_owner(config, lambda setup: setup.set_facility_phone(OrganizationId(number), code=facility_code, phone=phone))
+    run_as_owner(
+        config, lambda setup: setup.set_facility_phone(OrganizationId(number), code=facility_code, phone=phone)
+    )
     click.echo(f"facility {facility_code}: patients call {phone or 'the phone of the organization'}")
 
 
@@ -141,7 +143,7 @@ def set_facility(
         ),
         lists=None if lists is None else read_settings_file(lists),
     )
-    as_owner_of_claims(config, lambda setup: setup.set_terms(OrganizationId(number), terms))
+    run_claim_setup(config, lambda setup: setup.set_terms(OrganizationId(number), terms))
     click.echo(f"facility {facility_code}: {technical_level} from {valid_from.date()}")
 
 
@@ -156,7 +158,7 @@ _REASONS = {reason.value: reason for reason in DEFAULT_TERMS}
 @click.pass_obj
 def set_exception(config: Path | None, *, number: int, reason: str, due_hours: int, owner: str | None) -> None:
     """Say how soon exceptions of a reason are due and who owns them; open ones keep what they have."""
-    with_owners_database(
+    run_on_owner_database(
         config,
         lambda database: set_exception_terms(
             database, OrganizationId(number), _REASONS[reason], due=timedelta(hours=due_hours), owner_name=owner
@@ -170,6 +172,6 @@ def set_exception(config: Path | None, *, number: int, reason: str, due_hours: i
 @click.pass_obj
 def list_exceptions(config: Path | None, *, number: int) -> None:
     """Print what holds for each reason: the hours, and the owner's id where one person owns it."""
-    terms = with_owners_database(config, lambda database: read_exception_terms(database, OrganizationId(number)))
+    terms = run_on_owner_database(config, lambda database: read_exception_terms(database, OrganizationId(number)))
     for reason, each in terms.items():
         click.echo(f"{reason.value:28} {each.due // timedelta(hours=1):>4} h  {each.owner_id or 'finance'}")

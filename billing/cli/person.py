@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.setting_up import as_owner
+from billing.cli.owner import run_as_owner
 from billing.core.ids import OrganizationId, PersonId
 from billing.organizations.service.setup import Setup
 
@@ -25,7 +25,7 @@ def person() -> None:
 @click.pass_obj
 def list_(config: Path | None, number: int) -> None:
     """List everybody; a row that has another's name counts as that person wherever two persons are needed."""
-    persons = as_owner(config, lambda setup: setup.list_persons(OrganizationId(number)))
+    persons = run_as_owner(config, lambda setup: setup.list_persons(OrganizationId(number)))
     table = Table(box=None, pad_edge=False)
     for heading in ("id", "name", "roles", "same name as"):
         table.add_column(heading)
@@ -46,5 +46,5 @@ def rename(config: Path | None, number: int, person_id: UUID, name: str) -> None
     async def carry_out(setup: Setup) -> None:
         await setup.rename_person(OrganizationId(number), PersonId(person_id), name)
 
-    as_owner(config, carry_out)
+    run_as_owner(config, carry_out)
     click.echo(f"person {person_id} renamed")

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import click
 
-from billing.cli.acting import as_caller
+from billing.cli.caller import run_as_caller
 from billing.core.actor import Role
 from billing.coverage.domain.explain import plain_number
 from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PricingAuthority
@@ -73,7 +73,7 @@ def set_(
             actor=caller.actor,
         )
 
-    pricing_id = as_caller(config, _KEEPERS, work)
+    pricing_id = run_as_caller(config, _KEEPERS, work)
     click.echo(f"proposed {pricing_id}")
     click.echo(f"next, by a second person: vienphi pricing approve {pricing_id}")
 
@@ -87,7 +87,7 @@ def approve(config: Path | None, pricing_id: UUID) -> None:
     async def work(context: PaymentContext, caller: Caller) -> None:
         await approve_proposed_pricing(context, caller.organization_id, pricing_id, actor=caller.actor)
 
-    as_caller(config, _KEEPERS, work)
+    run_as_caller(config, _KEEPERS, work)
     click.echo("approved")
 
 
@@ -104,7 +104,7 @@ def list_(config: Path | None) -> None:
                 f" by day {row['price_day']}  {row['vendor']}  ({row['proposed_by']}/{row['approved_by'] or '–'})"
             )
 
-    as_caller(config, _KEEPERS, work)
+    run_as_caller(config, _KEEPERS, work)
 
 
 @pricing.command()
@@ -134,7 +134,7 @@ def differences(config: Path | None, *, as_csv: bool, field: str | None, vendor:
             after = rows[-1]["id"]
         return count
 
-    count = as_caller(config, _KEEPERS, work)
+    count = run_as_caller(config, _KEEPERS, work)
     if not as_csv:
         click.echo(f"{count} differences")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from billing.cli.acting import as_caller
-from billing.cli.opening import require_migrated
+from billing.cli.caller import run_as_caller
+from billing.cli.startup import require_migrated
 from billing.core.actor import Role
 from billing.core.errors import InvalidValue
 from billing.db.context import utc_now
@@ -46,7 +46,7 @@ def erase(
     async def work(context: PaymentContext, caller: Caller) -> PatientErasure:
         return await erase_patient(context, caller.organization_id, named[0], actor=caller.actor, is_trial=dry_run)
 
-    erasure = as_caller(config, _KEEPERS, work)
+    erasure = run_as_caller(config, _KEEPERS, work)
     click.echo(f"{'would erase' if dry_run else 'erased'} the personal data of {erasure.visits} visits")
     for table, count in erasure.rows.items():
         click.echo(f"  {table:24} {count}")

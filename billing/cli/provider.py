@@ -11,9 +11,9 @@ import httpx
 
 from billing.app import Service, account_settings, open_service
 from billing.checkout.domain.urls import callback_path
-from billing.cli.captured import read_captured
+from billing.cli.captured_callback import read_captured
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.opening import require_migrated
+from billing.cli.startup import require_migrated
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import OrganizationId
 from billing.db.context import utc_now

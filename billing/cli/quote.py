@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import track
 
 from billing.cli.memory import memory_limited
+from billing.cli.policy_option import policy_option
 from billing.cli.quote_table import render_quote
-from billing.cli.reading_option import reading_option
 from billing.cli.what_if import print_routes
 from billing.coverage.domain.explain import Language
 from billing.coverage.domain.parameters import load_parameters
@@ -43,7 +43,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--what-if", is_flag=True, help="Compare what the patient pays by each lawful route.")
 @click.option("--facts", type=_FILE, help="With --what-if: JSON of facts no table tells.")
 @click.option("--annexes", type=_FILE, help="With --what-if: CSV of disease annexes.")
-@reading_option
+@policy_option
 def quote(
     files: tuple[str, ...],
     *,

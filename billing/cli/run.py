@@ -46,7 +46,7 @@ _FILES = ("ngoai-tru-dong-chi-tra.xml", "noi-tru.xml")
 _KEY_LIFE = timedelta(days=1)
 _LATE_BY_S = 20.0
 _LISTED_MAX = 10
-_WORDS = {
+_MESSAGES = {
     "vi": {
         "starting": "Đang chuẩn bị PostgreSQL riêng, bệnh viện thử nghiệm và ngân hàng thử nghiệm …",
         "bank": "Ngân hàng thử nghiệm (chọn cách trả từng mã):",
@@ -66,7 +66,7 @@ _WORDS = {
 }
 
 
-class RunBroken(BillingError):
+class RunFailed(BillingError):
     """Something of the demonstration could not be made."""
 
     code = "run_broken"
@@ -87,10 +87,10 @@ def run(lang: str, port: int, bank_port: int) -> None:
     A port that is taken is replaced by a free one; the addresses are printed.
     """
     configure_logs(is_json=False, level=logging.ERROR)
-    click.echo(_WORDS[lang]["starting"])
+    click.echo(_MESSAGES[lang]["starting"])
     with EmbeddedPostgres() as server:
         asyncio.run(_run(server, lang, port=_free_port(port), bank_port=_free_port(bank_port)))
-    click.echo(_WORDS[lang]["stopped"])
+    click.echo(_MESSAGES[lang]["stopped"])
 
 
 async def _run(server: EmbeddedPostgres, lang: str, *, port: int, bank_port: int) -> None:
@@ -136,17 +136,17 @@ async def _run(server: EmbeddedPostgres, lang: str, *, port: int, bank_port: int
             )
         )
         async with serving_control_page(page, port=bank_port) as bank_address:
-            await _tell(desk, lang, bank_address=bank_address, address=address, key=key)
+            await _print_addresses(desk, lang, bank_address=bank_address, address=address, key=key)
             await stop.wait()
         await worker
 
 
-async def _tell(desk: "_Desk", lang: str, *, bank_address: str, address: str, key: str) -> None:
-    words = _WORDS[lang]
-    click.echo(f"\n{words['bank']}\n   {bank_address}")
+async def _print_addresses(desk: "_Desk", lang: str, *, bank_address: str, address: str, key: str) -> None:
+    messages = _MESSAGES[lang]
+    click.echo(f"\n{messages['bank']}\n   {bank_address}")
     for code in await desk.list_codes():
-        click.echo(f"{words['page'].format(code=code.reference, amount=code.asked)}\n   {code.page}")
-    click.echo(f"{words['docs'].format(key=key)}\n   {address}/docs\n\n{words['fresh']}")
+        click.echo(f"{messages['page'].format(code=code.reference, amount=code.asked)}\n   {code.page}")
+    click.echo(f"{messages['docs'].format(key=key)}\n   {address}/docs\n\n{messages['fresh']}")
 
 
 class _Desk:
@@ -214,7 +214,7 @@ def another_visit(content: bytes, number: int) -> bytes:
 
 def _read(response: httpx.Response) -> Mapping[str, Any]:
     if response.is_error:
-        raise RunBroken(f"{response.request.method} {response.request.url.path}: {response.text}")
+        raise RunFailed(f"{response.request.method} {response.request.url.path}: {response.text}")
     document: Mapping[str, Any] = response.json()
     return document
 
@@ -230,4 +230,4 @@ def _free_port(wanted: int) -> int:
             except OSError:
                 continue
             return int(tried.getsockname()[1])
-    raise RunBroken("no port of the loopback address is free")
+    raise RunFailed("no port of the loopback address is free")

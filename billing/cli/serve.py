@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import structlog
 
-from billing.cli.opening import begin, open_fit_service, stop_sign
+from billing.cli.startup import open_checked_service, start, stop_event
 from billing.ops.maintenance import maintain
 from billing.settings import Settings
 from billing.web.server import serving
@@ -22,19 +22,19 @@ def serve(config: Path | None) -> None:
     Refuses a role that owns tables or may change the journal, a server that may forget what it has committed, and a
     database restored into another cluster before `vienphi ledger rebase`.
     """
-    asyncio.run(_serve(begin(config)))
+    asyncio.run(_serve(start(config)))
 
 
 async def _serve(settings: Settings) -> None:
     async with (
-        open_fit_service(settings) as service,
+        open_checked_service(settings) as service,
         serving(service.application, host=settings.host, port=settings.port) as bound,
     ):
         # Only once the port is ours: a process that cannot serve keeps nothing up.
         maintenance = service.context.background.start("maintenance", lambda: maintain(service.context.database))
         try:
             log.info("serving_started", at=bound)
-            await stop_sign().wait()
+            await stop_event().wait()
             log.info("serving_stopped")
         finally:
             await maintenance.stop()

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from billing.cli.acting import as_caller
+from billing.cli.caller import run_as_caller
 from billing.cli.memory import memory_limited
 from billing.core.actor import Role
 from billing.organizations.service.api_keys import Caller
@@ -102,7 +102,7 @@ def import_(
                 on_progress=lambda done: bar.update(task, completed=done),
             )
 
-    tariff_id = as_caller(config, _KEEPERS, work)
+    tariff_id = run_as_caller(config, _KEEPERS, work)
     if tariff_id is None:
         click.echo("dry run: nothing was written")
     else:
@@ -126,7 +126,7 @@ def list_(config: Path | None) -> None:
                 f" {row['items']:>7} prices  {row['name']}  ({persons})"
             )
 
-    as_caller(config, _KEEPERS, work)
+    run_as_caller(config, _KEEPERS, work)
 
 
 @tariff.command()
@@ -139,7 +139,7 @@ def changes(config: Path | None, tariff_id: UUID, *, as_csv: bool) -> None:
     async def work(context: PaymentContext, caller: Caller) -> list[PriceChange]:
         return await list_changes(context, caller.organization_id, TariffId(tariff_id))
 
-    found = as_caller(config, _KEEPERS, work)
+    found = run_as_caller(config, _KEEPERS, work)
     if not as_csv:
         _print_changes(found)
         return
@@ -158,7 +158,7 @@ def approve(config: Path | None, tariff_id: UUID) -> None:
     async def work(context: PaymentContext, caller: Caller) -> None:
         await approve_tariff(context, caller.organization_id, TariffId(tariff_id), actor=caller.actor)
 
-    as_caller(config, _KEEPERS, work)
+    run_as_caller(config, _KEEPERS, work)
     click.echo(f"approved; next: vienphi tariff activate {tariff_id}")
 
 
@@ -173,7 +173,7 @@ def activate(config: Path | None, tariff_id: UUID, *, replaces: UUID | None) -> 
         other = None if replaces is None else TariffId(replaces)
         await activate_tariff(context, caller.organization_id, TariffId(tariff_id), actor=caller.actor, replaces=other)
 
-    as_caller(config, _KEEPERS, work)
+    run_as_caller(config, _KEEPERS, work)
     click.echo("effective")
 
 
@@ -186,7 +186,7 @@ def discard(config: Path | None, tariff_id: UUID) -> None:
     async def work(context: PaymentContext, caller: Caller) -> None:
         await discard_tariff(context, caller.organization_id, TariffId(tariff_id), actor=caller.actor)
 
-    as_caller(config, _KEEPERS, work)
+    run_as_caller(config, _KEEPERS, work)
     click.echo("discarded")
 
 

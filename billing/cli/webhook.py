@@ -10,7 +10,7 @@ import click
 
 from billing.app import open_service
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.opening import require_migrated, sender_limits
+from billing.cli.startup import require_migrated, sender_limits
 from billing.core.errors import Refused
 from billing.core.ids import OrganizationId
 from billing.db.context import utc_now

@@ -7,7 +7,7 @@ from random import SystemRandom
 
 import click
 
-from billing.cli.opening import begin, open_fit_service, sender_limits, stop_sign
+from billing.cli.startup import open_checked_service, sender_limits, start, stop_event
 from billing.notifications.service.webhooks import Dispatch
 from billing.secrets import find_secret
 from billing.settings import Settings
@@ -22,13 +22,13 @@ def worker(config: Path | None) -> None:
 
     Any number of workers may run; they share the work. Refuses a role and a server that `serve` refuses.
     """
-    asyncio.run(_work(begin(config)))
+    asyncio.run(_work(start(config)))
 
 
 async def _work(settings: Settings) -> None:
-    stop = stop_sign()
+    stop = stop_event()
     webhooks = settings.webhooks
-    async with open_fit_service(settings) as service:
+    async with open_checked_service(settings) as service:
         await run_worker(
             service.context,
             dispatch=Dispatch(

@@ -217,7 +217,7 @@ class _Process:
     async def _recompute(self, span: Span) -> Outcome:
         if self._database is None:
             self._database = await Database.open(
-                self._url, limits=RECOMPUTING_LIMITS, application_name="vienphi replay"
+                self._url, limits=RECOMPUTING_LIMITS, application_name="vienphi reprice"
             )
         return await recompute_span(self._database, span, self._draft)
 

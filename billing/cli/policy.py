@@ -1,4 +1,4 @@
-"""`vienphi readings`: what a facility can choose where the law leaves a reading open, and what it chose."""
+"""`vienphi policy`: the policy options that a facility can select, and the options that it has selected."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,8 +8,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from billing.cli.acting import as_caller
-from billing.cli.reading_option import parse_policy_options
+from billing.cli.caller import run_as_caller
+from billing.cli.policy_option import parse_policy_options
 from billing.core.actor import Role
 from billing.coverage.domain.explain import Language
 from billing.coverage.domain.policy import Policy
@@ -25,21 +25,23 @@ _DEFAULT = {Language.VIETNAMESE: "mặc định", Language.ENGLISH: "default"}
 
 
 @click.group()
-def readings() -> None:
-    """How a facility reads what the law leaves open. `set`, `approve` and `show` need VIENPHI_DATABASE_URL and
-    VIENPHI_KEY of a person of finance."""
+def policy() -> None:
+    """List and select the policy options of a facility: the choices that the law leaves open.
+
+    `set`, `approve` and `show` need VIENPHI_DATABASE_URL and VIENPHI_KEY of a person of finance.
+    """
 
 
-@readings.command("list")
+@policy.command("list")
 @click.option(
     "--lang",
     type=click.Choice([language.value for language in Language]),
     default=Language.VIETNAMESE.value,
     show_default=True,
-    help="Language of the words.",
+    help="Language of the texts.",
 )
 def list_(lang: str) -> None:
-    """List what can be chosen, with the rule, the values and the doubt; needs no database."""
+    """List the policy options with rule, values and open legal question; needs no database."""
     language, defaults = Language(lang), write_readings(Policy())
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
@@ -49,14 +51,14 @@ def list_(lang: str) -> None:
     Console(highlight=False, markup=False, emoji=False).print(grid)
 
 
-@readings.command("set")
+@policy.command("set")
 @click.option("--facility", required=True, help="MA_CSKCB of the site.")
 @click.option("--from", "valid_from", type=click.DateTime(["%Y-%m-%d"]), required=True, help="First day of admission.")
 @click.argument("pairs", metavar="[NAME=VALUE]...", nargs=-1)
 @click.pass_obj
 def set_(config: Path | None, *, facility: str, valid_from: datetime, pairs: tuple[str, ...]) -> None:
-    """Propose the whole set of a facility's readings; what is not named is the default."""
-    told = parse_policy_options(pairs)
+    """Propose all policy options of a facility; an option that is not named has its default."""
+    options = parse_policy_options(pairs)
 
     async def work(context: PaymentContext, caller: Caller) -> UUID:
         return await propose_readings(
@@ -64,44 +66,44 @@ def set_(config: Path | None, *, facility: str, valid_from: datetime, pairs: tup
             caller.organization_id,
             facility_code=facility,
             valid_from=valid_from.date(),
-            readings=told,
+            readings=options,
             actor=caller.actor,
         )
 
-    readings_id = as_caller(config, _KEEPERS, work)
-    click.echo(f"proposed {readings_id}")
-    click.echo(f"next, by a second person: vienphi readings approve {readings_id}")
+    policy_id = run_as_caller(config, _KEEPERS, work)
+    click.echo(f"proposed {policy_id}")
+    click.echo(f"next, by a second person: vienphi policy approve {policy_id}")
 
 
-@readings.command()
-@click.argument("readings_id", type=click.UUID)
+@policy.command()
+@click.argument("policy_id", type=click.UUID)
 @click.pass_obj
-def approve(config: Path | None, readings_id: UUID) -> None:
-    """Agree with a set that another person proposed."""
+def approve(config: Path | None, policy_id: UUID) -> None:
+    """Approve a facility policy that another person proposed."""
 
     async def work(context: PaymentContext, caller: Caller) -> None:
-        await approve_proposed_readings(context, caller.organization_id, readings_id, actor=caller.actor)
+        await approve_proposed_readings(context, caller.organization_id, policy_id, actor=caller.actor)
 
-    as_caller(config, _KEEPERS, work)
+    run_as_caller(config, _KEEPERS, work)
     click.echo("approved")
 
 
-@readings.command()
+@policy.command()
 @click.option("--facility", help="Only of this MA_CSKCB.")
 @click.pass_obj
 def show(config: Path | None, *, facility: str | None) -> None:
-    """List sets and proposals, the newest first."""
+    """List facility policies and proposals, the newest first."""
 
     async def work(context: PaymentContext, caller: Caller) -> None:
         for row in await list_all_readings(context, caller.organization_id, limit=_PAGE, facility_code=facility):
             state = "proposed" if row["approved_by"] is None else "approved"
-            told = " ".join(f"{name}={value}" for name, value in sorted(row["readings"].items())) or "(defaults)"
+            options = " ".join(f"{name}={value}" for name, value in sorted(row["readings"].items())) or "(defaults)"
             click.echo(
                 f"{row['id']} {row['facility_code']} from {row['valid_from']} {state:8}"
-                f" ({row['proposed_by']}/{row['approved_by'] or '–'})  {told}"
+                f" ({row['proposed_by']}/{row['approved_by'] or '–'})  {options}"
             )
 
-    as_caller(config, _KEEPERS, work)
+    run_as_caller(config, _KEEPERS, work)
 
 
 def _words(reading: Reading, language: Language, default: str) -> str:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from billing.app import open_service
-from billing.cli.opening import require_migrated
+from billing.cli.startup import require_migrated
 from billing.core.actor import Role
 from billing.organizations.service.api_keys import Caller, authenticate
 from billing.payments.service.context import PaymentContext
@@ -20,7 +20,9 @@ KEY_VARIABLE = "VIENPHI_KEY"
 T = TypeVar("T")
 
 
-def as_caller(config: Path | None, permitted: Set[Role], work: Callable[[PaymentContext, Caller], Awaitable[T]]) -> T:
+def run_as_caller(
+    config: Path | None, permitted: Set[Role], work: Callable[[PaymentContext, Caller], Awaitable[T]]
+) -> T:
     """Do something as the person whose key is given. Needs VIENPHI_DATABASE_URL and VIENPHI_KEY, or VIENPHI_KEY_FILE.
 
     A key in an argument would be seen by everybody on the machine, so there is no such option.

@@ -1,4 +1,4 @@
-"""`vienphi replay`: issued invoices computed once more, by the running code or under drafted parameters or prices."""
+"""`vienphi reprice`: issued invoices computed once more, by the running code or under drafted parameters or prices."""
 
 import asyncio
 import os
@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from billing.cli.numbers import ORGANIZATION_NUMBER
-from billing.cli.opening import require_migrated
-from billing.cli.replay_output import BillRows, JsonLines, LineRows, Output, Words
+from billing.cli.reprice_output import InvoiceRows, JsonLines, LineRows, Output, TextOutput
+from billing.cli.startup import require_migrated
 from billing.core.ids import OrganizationId
 from billing.coverage.domain.parameters import read_parameters
 from billing.db.database import Database
@@ -48,7 +48,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option("--visits-csv", type=_file, help="Write every changed bill into this file.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON lines: one a changed bill, the sums last.")
 @click.pass_obj
-def replay(
+def reprice(
     config: Path | None,
     *,
     parameters: Path | None,
@@ -71,18 +71,18 @@ def replay(
     period = Period(first=None if first is None else first.date(), last=None if last is None else last.date())
     if tariff is not None and organization is None:
         raise click.UsageError("--tariff needs --organization: a price list is of one unit")
-    draft = None if parameters is None and tariff is None else Draft(parameters=_read_figures(parameters))
+    draft = None if parameters is None and tariff is None else Draft(parameters=_read_draft_parameters(parameters))
     settings = load_settings(config, needed=("database_url",))
     assert settings.database_url is not None, "named as needed"
     url = settings.database_url.get_secret_value()
     with ExitStack() as stack:
-        outputs: list[Output] = [JsonLines() if is_json else Words(is_draft=draft is not None)]
+        outputs: list[Output] = [JsonLines() if is_json else TextOutput(is_draft=draft is not None)]
         if lines_csv is not None:
-            outputs.append(stack.enter_context(_written(LineRows, lines_csv)))
+            outputs.append(stack.enter_context(_rows_in_file(LineRows, lines_csv)))
         if visits_csv is not None:
-            outputs.append(stack.enter_context(_written(BillRows, visits_csv)))
+            outputs.append(stack.enter_context(_rows_in_file(InvoiceRows, visits_csv)))
         tally = asyncio.run(
-            _replay(
+            _reprice(
                 url,
                 outputs,
                 draft=draft,
@@ -98,7 +98,7 @@ def replay(
         raise SystemExit(1)
 
 
-async def _replay(
+async def _reprice(
     url: str,
     outputs: list[Output],
     *,
@@ -119,7 +119,7 @@ async def _replay(
         TimeRemainingColumn(),
     )
     await require_migrated(url)
-    database = await Database.open(url, limits=RECOMPUTING_LIMITS, application_name="vienphi replay")
+    database = await Database.open(url, limits=RECOMPUTING_LIMITS, application_name="vienphi reprice")
     try:
         if draft is not None and tariff_id is not None:
             assert organization_id is not None, "asked for with the price list"
@@ -133,13 +133,13 @@ async def _replay(
                 tally.add(recomputed.outcome.tally)
                 for change in recomputed.outcome.changes:
                     for output in outputs:
-                        output.tell(recomputed.organization_id, change)
+                        output.write(recomputed.organization_id, change)
     finally:
         await database.close()
     return tally
 
 
-def _read_figures(path: Path | None) -> str | None:
+def _read_draft_parameters(path: Path | None) -> str | None:
     """Drafted parameters, read once here so that a fault is told before anything is opened."""
     if path is None:
         return None
@@ -152,7 +152,7 @@ def _read_figures(path: Path | None) -> str | None:
 
 
 @contextmanager
-def _written(kind: type[LineRows] | type[BillRows], path: Path) -> Iterator[Output]:
+def _rows_in_file(kind: type[LineRows] | type[InvoiceRows], path: Path) -> Iterator[Output]:
     """Rows for one file, opened for spreadsheets: UTF-8 with the mark by which they know it."""
     try:
         stream = path.open("w", encoding="utf-8-sig", newline="")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from billing.claims.service.setup import ClaimSetup
-from billing.cli.opening import require_migrated
+from billing.cli.startup import require_migrated
 from billing.db.context import Ids, utc_now
 from billing.db.database import Database, DatabaseLimits
 from billing.organizations.service.setup import Setup
@@ -16,7 +16,7 @@ from providers.addresses import AddressRules
 T = TypeVar("T")
 
 
-def as_owner(config: Path | None, work: Callable[[Setup], Awaitable[T]]) -> T:
+def run_as_owner(config: Path | None, work: Callable[[Setup], Awaitable[T]]) -> T:
     """Do something with the owner's role. Needs VIENPHI_OWNER_URL."""
     settings = load_settings(config, needed=("owner_url",))
     assert settings.owner_url is not None, "named as needed"
@@ -24,7 +24,7 @@ def as_owner(config: Path | None, work: Callable[[Setup], Awaitable[T]]) -> T:
     return asyncio.run(_run(settings.owner_url.get_secret_value(), work, outgoing))
 
 
-def as_owner_of_claims(config: Path | None, work: Callable[[ClaimSetup], Awaitable[T]]) -> T:
+def run_claim_setup(config: Path | None, work: Callable[[ClaimSetup], Awaitable[T]]) -> T:
     """Set up what claims are checked with, with the owner's role. Needs VIENPHI_OWNER_URL."""
     settings = load_settings(config, needed=("owner_url",))
     assert settings.owner_url is not None, "named as needed"
@@ -32,7 +32,7 @@ def as_owner_of_claims(config: Path | None, work: Callable[[ClaimSetup], Awaitab
     return asyncio.run(_with_database(url, lambda database: work(ClaimSetup(database, utc_now, Ids(utc_now)))))
 
 
-def with_owners_database(config: Path | None, work: Callable[[Database], Awaitable[T]]) -> T:
+def run_on_owner_database(config: Path | None, work: Callable[[Database], Awaitable[T]]) -> T:
     """Use the database with the owner's role. Needs VIENPHI_OWNER_URL."""
     settings = load_settings(config, needed=("owner_url",))
     assert settings.owner_url is not None, "named as needed"

@@ -16,7 +16,7 @@ from billing.core.money import Shares
 from billing.coverage.domain.explain import plain_number
 from billing.invoices.domain.invoice_diff import Amounts, BillChange, LineChange, Tally
 
-BILLS_SHOWN = 20
+INVOICES_SHOWN = 20
 _LINES_SHOWN = 5
 _PAYERS = (
     ("patient", "the patient"),
@@ -24,43 +24,44 @@ _PAYERS = (
     ("other", "other payers"),
     ("private", "private insurers"),
 )
+_KEY = ("organization", "invoice", "visit", "code_version", "running_version")
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Output(Protocol):
     """One way to tell a replay."""
 
-    def tell(self, organization_id: OrganizationId, change: BillChange) -> None:
+    def write(self, organization_id: OrganizationId, change: BillChange) -> None:
         """Tell one bill that says something else."""
 
     def end(self, tally: Tally) -> None:
         """Tell the sums."""
 
 
-class Words:
+class TextOutput:
     """For people: the first changes, and a closing line or a table of who pays what."""
 
     def __init__(self, *, is_draft: bool) -> None:
         self._is_draft = is_draft
-        self._told = 0
+        self._written = 0
 
-    def tell(self, organization_id: OrganizationId, change: BillChange) -> None:
-        self._told += 1
-        if self._told > BILLS_SHOWN:
+    def write(self, organization_id: OrganizationId, change: BillChange) -> None:
+        self._written += 1
+        if self._written > INVOICES_SHOWN:
             return
         head = "WOULD CHANGE" if self._is_draft else "DIFFERS"
         versions = f"issued by {change.code_version or 'an unknown version'}, now {__version__}"
         click.echo(
-            f"{head} organization {organization_id}, invoice {change.number} ({versions}): {_bill_words(change)}"
+            f"{head} organization {organization_id}, invoice {change.number} ({versions}): {_invoice_text(change)}"
         )
         for line in change.lines[:_LINES_SHOWN]:
-            click.echo(f"      {_line_words(line)}")
+            click.echo(f"      {_line_text(line)}")
         if len(change.lines) > _LINES_SHOWN:
             click.echo(f"      and {len(change.lines) - _LINES_SHOWN} more lines")
 
     def end(self, tally: Tally) -> None:
-        if self._told > BILLS_SHOWN:
-            click.echo(f"and {self._told - BILLS_SHOWN} more; --lines-csv, --visits-csv or --json tell all")
+        if self._written > INVOICES_SHOWN:
+            click.echo(f"and {self._written - INVOICES_SHOWN} more; --lines-csv, --visits-csv or --json tell all")
         if not self._is_draft:
             differing = tally.changed + tally.refused
             verdict = "every issued invoice recomputes to itself" if not differing else f"{differing} INVOICES DIFFER"
@@ -81,7 +82,7 @@ class Words:
 class JsonLines:
     """For programs: one object a changed bill, the last with the sums."""
 
-    def tell(self, organization_id: OrganizationId, change: BillChange) -> None:
+    def write(self, organization_id: OrganizationId, change: BillChange) -> None:
         refusal = change.refusal
         _echo_json(
             {
@@ -121,43 +122,42 @@ class LineRows:
     def __init__(self, stream: TextIO) -> None:
         self._rows = csv.writer(stream)
         amounts = [f"{side}_{name}" for side in ("issued", "now") for name in Amounts._fields]
-        place = ["organization", "invoice", "visit", "code_version", "running_version", "table", "stt", "code", "name"]
-        self._rows.writerow([*place, *amounts, "issued_rules", "now_rules"])
+        key = [*_KEY, "table", "stt", "code", "name"]
+        self._rows.writerow([*key, *amounts, "issued_rules", "now_rules"])
 
-    def tell(self, organization_id: OrganizationId, change: BillChange) -> None:
+    def write(self, organization_id: OrganizationId, change: BillChange) -> None:
         for line in change.lines:
-            place = [organization_id, change.number, change.ma_lk, change.code_version, __version__]
+            key = [organization_id, change.number, change.ma_lk, change.code_version, __version__]
             item = [line.table.value, line.number, line.code, line.name]
             amounts = [*_cells(line.issued), *_cells(line.now)]
             rules = [" ".join(line.issued_rules), " ".join(line.rules)]
-            self._rows.writerow([_inert(cell) for cell in (*place, *item)] + amounts + rules)
+            self._rows.writerow([_inert(cell) for cell in (*key, *item)] + amounts + rules)
 
     def end(self, tally: Tally) -> None:
         """Rows carry no sums: a spreadsheet makes its own."""
 
 
-class BillRows:
+class InvoiceRows:
     """For spreadsheets: every changed bill in whole đồng, or why it has no price."""
 
     def __init__(self, stream: TextIO) -> None:
         self._rows = csv.writer(stream)
         amounts = [f"{side}_{payer}" for side in ("issued", "now") for payer, _ in _PAYERS]
-        place = ["organization", "invoice", "visit", "code_version", "running_version"]
-        self._rows.writerow([*place, *amounts, "patient_difference", "rule", "refusal"])
+        self._rows.writerow([*_KEY, *amounts, "patient_difference", "rule", "refusal"])
 
-    def tell(self, organization_id: OrganizationId, change: BillChange) -> None:
-        place = [organization_id, change.number, change.ma_lk, change.code_version, __version__]
+    def write(self, organization_id: OrganizationId, change: BillChange) -> None:
+        key = [organization_id, change.number, change.ma_lk, change.code_version, __version__]
         issued = [getattr(change.issued, payer) for payer, _ in _PAYERS]
         now = ["" if change.now is None else getattr(change.now, payer) for payer, _ in _PAYERS]
         difference = "" if change.now is None else change.now.patient - change.issued.patient
-        why = ["", ""] if change.refusal is None else [change.refusal.rule, change.refusal.detail]
-        self._rows.writerow([*(_inert(cell) for cell in place), *issued, *now, difference, *map(_inert, why)])
+        refusal = ["", ""] if change.refusal is None else [change.refusal.rule, change.refusal.detail]
+        self._rows.writerow([*(_inert(cell) for cell in key), *issued, *now, difference, *map(_inert, refusal)])
 
     def end(self, tally: Tally) -> None:
         """Rows carry no sums: a spreadsheet makes its own."""
 
 
-def _bill_words(change: BillChange) -> str:
+def _invoice_text(change: BillChange) -> str:
     if change.now is None:
         assert change.refusal is not None, "a bill without a price says why"
         rule = f" [{change.refusal.rule}]" if change.refusal.rule else ""
@@ -170,7 +170,7 @@ def _bill_words(change: BillChange) -> str:
     return ", ".join(parts) or "the same shares by other lines"
 
 
-def _line_words(line: LineChange) -> str:
+def _line_text(line: LineChange) -> str:
     head = f"{line.table.value}/{line.number} {_printable(line.name or line.code)}"
     if line.issued is None or line.now is None:
         return f"{head}: {'was not there' if line.issued is None else 'is gone'}"

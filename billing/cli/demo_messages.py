@@ -4,19 +4,19 @@ from collections.abc import Mapping
 
 from billing.coverage.domain.explain import Language
 
-WORDS: Mapping[Language, Mapping[str, str]] = {
+MESSAGES: Mapping[Language, Mapping[str, str]] = {
     Language.VIETNAMESE: {
         "setup": "Chuẩn bị: PostgreSQL {version} riêng, bệnh viện thử nghiệm và ngân hàng thử nghiệm",
         "ready": "sẵn sàng sau {seconds} giây; không có gì được gửi ra khỏi máy này",
         "visit": "1. Đọc hồ sơ khám chữa bệnh từ tệp XML 130 của phần mềm bệnh viện",
-        "visit_taken": "Hồ sơ {ma_lk} đã nhận: {lines} dòng chi phí, {findings} điểm cần lưu ý.",
+        "visit_recorded": "Hồ sơ {ma_lk} đã nhận: {lines} dòng chi phí, {findings} điểm cần lưu ý.",
         "price": "2. Ai trả bao nhiêu cho từng dòng, và vì sao",
         "invoice": "3. Phát hành bảng kê chi phí",
         "invoice_issued": "Bảng kê {number}: tổng {total}; quỹ BHYT {insurer}; người bệnh phải trả {patient}.",
         "qr": "4. Mã VietQR để người bệnh quét bằng ứng dụng ngân hàng",
         "qr_shown": "Mã thanh toán {code}, số tiền {amount}, vào tài khoản {account} ({holder}).",
         "pay": "5. Ngân hàng thử nghiệm chuyển tiền; nội dung bị ngắt khoảng trắng, và báo có hai lần",
-        "told": 'Ngân hàng gửi nội dung: "{content}"',
+        "transfer_text": 'Ngân hàng gửi nội dung: "{content}"',
         "answer": "Lần {number}: vienphi trả lời ngân hàng: {result}",
         "state": "Mã thanh toán {code}: {state}. Đã nhận {received} trong {payments} khoản tiền về.",
         "books": "6. Sổ cái sau khi thu (bảng cân đối phát sinh)",
@@ -37,14 +37,14 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "setup": "Set-up: a PostgreSQL {version} of our own, a demo hospital and a pretend bank",
         "ready": "ready after {seconds} s; nothing leaves this machine",
         "visit": "1. Read a hospital visit from the claim file (XML 130) of the hospital's system",
-        "visit_taken": "Visit {ma_lk} taken in: {lines} charge items, {findings} findings.",
+        "visit_recorded": "Visit {ma_lk} taken in: {lines} charge items, {findings} findings.",
         "price": "2. Who pays what of each line, and why",
         "invoice": "3. Issue the invoice (bảng kê chi phí)",
         "invoice_issued": "Invoice {number}: {total} in all; the insurance pays {insurer}; the patient pays {patient}.",
         "qr": "4. A VietQR code for the patient's banking application",
         "qr_shown": "Reference code {code}, amount {amount}, to account {account} ({holder}).",
         "pay": "5. The pretend bank transfers the money; its text got spaces inside the code, and it tells us twice",
-        "told": 'The bank sends the text: "{content}"',
+        "transfer_text": 'The bank sends the text: "{content}"',
         "answer": "Delivery {number}: vienphi answers the bank: {result}",
         "state": "Reference code {code}: {state}. Received {received} in {payments} payment(s).",
         "books": "6. The ledger afterwards (trial balance)",

@@ -20,15 +20,15 @@ def read_captured(content: bytes, *, now: datetime) -> tuple[Callback, str]:
 
     Raises InvalidValue.
     """
-    told = read_object(content)
-    unknown = sorted(set(told) - _KNOWN)
+    request = read_object(content)
+    unknown = sorted(set(request) - _KNOWN)
     if unknown:
         raise InvalidValue(f"a captured request has no {', '.join(unknown)}", field=unknown[0])
-    path, _, query_of_path = _text(told, "path").partition("?")
-    raw_query = _text(told, "query") or query_of_path
-    moment = _text(told, "received_at")
+    path, _, query_of_path = _text(request, "path").partition("?")
+    raw_query = _text(request, "query") or query_of_path
+    received = _text(request, "received_at")
     try:
-        received_at = datetime.fromisoformat(moment) if moment else now
+        received_at = datetime.fromisoformat(received) if received else now
         query = parse_qsl(raw_query, keep_blank_values=True, errors="strict")
     except ValueError as error:
         raise InvalidValue("received_at is a moment, query is percent-encoded UTF-8") from error
@@ -36,28 +36,28 @@ def read_captured(content: bytes, *, now: datetime) -> tuple[Callback, str]:
         raise InvalidValue("received_at needs a zone", field="received_at")
     return (
         Callback(
-            method=_text(told, "method") or "POST",
+            method=_text(request, "method") or "POST",
             tail="/".join(path.strip("/").split("/")[3:]),
             raw_query=raw_query,
             query=query,
-            headers=_headers(told.get("headers", {})),
-            body=_body(told),
-            source_address=_text(told, "source_address"),
+            headers=_headers(request.get("headers", {})),
+            body=_body(request),
+            source_address=_text(request, "source_address"),
             received_at=received_at,
         ),
         path,
     )
 
 
-def _text(told: Mapping[str, object], name: str) -> str:
-    value = told.get(name, "")
+def _text(request: Mapping[str, object], name: str) -> str:
+    value = request.get(name, "")
     if not isinstance(value, str):
         raise InvalidValue(f"{name} is a text", field=name)
     return value
 
 
-def _headers(told: object) -> Sequence[tuple[str, str]]:
-    pairs = list(told.items()) if isinstance(told, dict) else told
+def _headers(request: object) -> Sequence[tuple[str, str]]:
+    pairs = list(request.items()) if isinstance(request, dict) else request
     if not isinstance(pairs, list):
         raise InvalidValue("headers are an object or a list of pairs", field="headers")
     found = []
@@ -68,10 +68,10 @@ def _headers(told: object) -> Sequence[tuple[str, str]]:
     return found
 
 
-def _body(told: Mapping[str, object]) -> bytes:
-    if "body" in told and "body_base64" in told:
+def _body(request: Mapping[str, object]) -> bytes:
+    if "body" in request and "body_base64" in request:
         raise InvalidValue("give body or body_base64, not both", field="body")
     try:
-        return base64.b64decode(_text(told, "body_base64"), validate=True) or _text(told, "body").encode()
+        return base64.b64decode(_text(request, "body_base64"), validate=True) or _text(request, "body").encode()
     except (binascii.Error, ValueError) as error:
         raise InvalidValue("body_base64 is not base64", field="body_base64") from error

@@ -1,4 +1,4 @@
-"""`vienphi replay` as an operator calls it: the self-check, a draft of parameters, and what both print."""
+"""`vienphi reprice` as an operator calls it: the self-check, a draft of parameters, and what both print."""
 
 import asyncio
 import csv
@@ -59,15 +59,15 @@ def draft(tmp_path: Path) -> Path:
 
 
 def test_every_invoice_recomputes_to_itself_and_a_difference_is_listed(server: EmbeddedPostgres) -> None:
-    right = run("replay", VIENPHI_DATABASE_URL=server.app_url)
+    right = run("reprice", VIENPHI_DATABASE_URL=server.app_url)
     asyncio.run(
         as_superuser(
             server, "UPDATE invoice_line SET fund = fund - 1, copay = copay + 1 WHERE name = 'Xét nghiệm';"
             "UPDATE invoice_input SET code_version = '0.0.9'"
         )
     )  # fmt: skip
-    wrong = run("replay", VIENPHI_DATABASE_URL=server.app_url)
-    as_json = run("replay", "--json", VIENPHI_DATABASE_URL=server.app_url)
+    wrong = run("reprice", VIENPHI_DATABASE_URL=server.app_url)
+    as_json = run("reprice", "--json", VIENPHI_DATABASE_URL=server.app_url)
     asyncio.run(
         as_superuser(server, "UPDATE invoice_line SET fund = fund + 1, copay = copay - 1 WHERE name = 'Xét nghiệm'")
     )
@@ -91,7 +91,7 @@ def test_draft_of_figures_tells_who_pays_more_and_writes_both_sheets(
     lines, visits = tmp_path / "lines.csv", tmp_path / "visits.csv"
 
     told = run(
-        "replay", "--parameters", str(draft), "--workers", "2", "--lines-csv", str(lines), "--visits-csv", str(visits),
+        "reprice", "--parameters", str(draft), "--workers", "2", "--lines-csv", str(lines), "--visits-csv", str(visits),
         VIENPHI_DATABASE_URL=server.app_url,
     )  # fmt: skip
 
@@ -120,7 +120,7 @@ def test_draft_of_figures_tells_who_pays_more_and_writes_both_sheets(
 def test_auditor_may_replay_a_unit(server: EmbeddedPostgres) -> None:
     asyncio.run(as_superuser(server, "CREATE ROLE an_auditor LOGIN PASSWORD 'x' IN ROLE vienphi_auditor"))
 
-    told = run("replay", "--organization", "1", VIENPHI_DATABASE_URL=server.url("an_auditor", "vienphi"))
+    told = run("reprice", "--organization", "1", VIENPHI_DATABASE_URL=server.url("an_auditor", "vienphi"))
 
     assert told.returncode == 0, told.stderr
     assert "recomputes to itself: 2 invoices" in told.stdout
@@ -140,11 +140,11 @@ def test_drafted_price_list_tells_who_pays_more_also_in_other_processes(server: 
     asyncio.run(as_superuser(server, DRAFTED))
 
     told = run(
-        "replay", "--tariff", LIST, "--organization", "1", "--workers", "2", VIENPHI_DATABASE_URL=server.app_url
+        "reprice", "--tariff", LIST, "--organization", "1", "--workers", "2", VIENPHI_DATABASE_URL=server.app_url
     )  # fmt: skip
-    of_nobody = run("replay", "--tariff", LIST, VIENPHI_DATABASE_URL=server.app_url)
+    of_nobody = run("reprice", "--tariff", LIST, VIENPHI_DATABASE_URL=server.app_url)
     unknown = run(
-        "replay", "--tariff", LIST.replace("7", "8"), "--organization", "1", VIENPHI_DATABASE_URL=server.app_url
+        "reprice", "--tariff", LIST.replace("7", "8"), "--organization", "1", VIENPHI_DATABASE_URL=server.app_url
     )  # fmt: skip
 
     assert told.returncode == 0, told.stderr
@@ -164,9 +164,9 @@ def test_draft_that_cannot_be_read_is_refused_before_anything_is_opened(tmp_path
     path = tmp_path / "draft.toml"
     path.write_text(text, encoding="utf-8")
 
-    refused = run("replay", "--parameters", str(path))
-    missing = run("replay", "--parameters", str(tmp_path / "none.toml"))
-    backwards = run("replay", "--from", "2026-11-02", "--to", "2026-11-01")
+    refused = run("reprice", "--parameters", str(path))
+    missing = run("reprice", "--parameters", str(tmp_path / "none.toml"))
+    backwards = run("reprice", "--from", "2026-11-02", "--to", "2026-11-01")
 
     assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
     assert (missing.returncode, "cannot be read" in missing.stderr) == (1, True)

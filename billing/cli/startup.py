@@ -28,7 +28,7 @@ class NotMigrated(Refused):
     code = "not_migrated"
 
 
-def begin(config: Path | None) -> Settings:
+def start(config: Path | None) -> Settings:
     """Read the settings, VIENPHI_DATABASE_URL among them, and write logs as they say. Raises SettingsInvalid."""
     settings = load_settings(config, needed=("database_url",))
     configure_logs(is_json=settings.log_format is LogFormat.JSON)
@@ -43,7 +43,7 @@ async def require_migrated(url: str) -> None:
 
 
 @asynccontextmanager
-async def open_fit_service(settings: Settings) -> AsyncIterator[Service]:
+async def open_checked_service(settings: Settings) -> AsyncIterator[Service]:
     """Open the service on a database that is migrated, by a role that may serve, on a server that forgets nothing.
 
     A provider account that cannot be used is told in the log and in /readyz, and refused alone.
@@ -98,7 +98,7 @@ def seal_export_of(settings: Settings) -> SealExport | None:
     return SealExport(settings.seal_export_path, settings.seal_export_key.get_secret_value().encode())
 
 
-def stop_sign() -> asyncio.Event:
+def stop_event() -> asyncio.Event:
     """An event that is set when the process is told to stop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

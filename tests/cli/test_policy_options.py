@@ -1,4 +1,4 @@
-"""`vienphi readings`, and readings tried without a database."""
+"""`vienphi policy`, and policy options tried without a database."""
 
 import json
 from pathlib import Path
@@ -15,26 +15,26 @@ __all__ = ["persons"]
 CASES = Path(__file__).parents[1] / "cases" / "bhyt"
 
 
-def test_readings_are_set_by_two_persons(persons: Persons) -> None:
+def test_policy_is_set_by_two_persons(persons: Persons) -> None:
     proposed = run(
-        "readings", "set", "--facility", FACILITY_CODE, "--from", "2026-07-01", "copay_crossing=cap", **persons.a
+        "policy", "set", "--facility", FACILITY_CODE, "--from", "2026-07-01", "copay_crossing=cap", **persons.a
     )
-    readings_id = proposed.stdout.split()[1]
-    again = run("readings", "approve", readings_id, **persons.also_a)
-    approved = run("readings", "approve", readings_id, **persons.b)
-    shown = run("readings", "show", "--facility", FACILITY_CODE, **persons.a)
+    policy_id = proposed.stdout.split()[1]
+    again = run("policy", "approve", policy_id, **persons.also_a)
+    approved = run("policy", "approve", policy_id, **persons.b)
+    shown = run("policy", "show", "--facility", FACILITY_CODE, **persons.a)
 
-    assert "vienphi readings approve" in proposed.stdout
+    assert "vienphi policy approve" in proposed.stdout
     assert (again.returncode, "same_person" in again.stderr) == (1, True)
     assert approved.stdout == "approved\n"
     assert "approved (A/B)  copay_crossing=cap" in shown.stdout
 
 
 def test_every_reading_is_listed_with_its_doubt() -> None:
-    told = CliRunner().invoke(main, ["readings", "list", "--lang", "en"], env={"COLUMNS": "200"}).output
+    options = CliRunner().invoke(main, ["policy", "list", "--lang", "en"], env={"COLUMNS": "200"}).output
 
-    assert "line: the whole line at the card's level (default)" in told
-    assert "No text says how this line is split." in told
+    assert "line: the whole line at the card's level (default)" in options
+    assert "No text says how this line is split." in options
 
 
 def test_reading_is_tried_without_a_database() -> None:
@@ -45,14 +45,14 @@ def test_reading_is_tried_without_a_database() -> None:
         return amount
 
     assert patient_pays() == 150_000
-    assert patient_pays("--reading", "offline_small_visit_at_full_rate=False") == 180_000
+    assert patient_pays("--policy", "offline_small_visit_at_full_rate=False") == 180_000
 
 
 def test_reading_that_cannot_be_is_refused_by_name() -> None:
     case = str(CASES / "bhyt-030.json")
-    for told in ("copay_crossing", "copay_crossing=half", "no=1", "stent_ceiling_percents="):
-        result = CliRunner().invoke(main, ["quote", "--reading", told, case])
+    for options in ("copay_crossing", "copay_crossing=half", "no=1", "stent_ceiling_percents="):
+        result = CliRunner().invoke(main, ["quote", "--policy", options, case])
         assert result.exit_code == 2
-        assert "vienphi readings list" in result.output
-    twice = ["--reading", "copay_crossing=cap", "--reading", "copay_crossing=line"]
+        assert "vienphi policy list" in result.output
+    twice = ["--policy", "copay_crossing=cap", "--policy", "copay_crossing=line"]
     assert "each name once" in CliRunner().invoke(main, ["claim", "check", *twice, case]).output
