@@ -27,6 +27,9 @@ STRICT = AnonymousLimits(misses_per_s=1, misses_burst=3, hold_max_s=0.2, callbac
 MISSES: dict[str, Callable[[], tuple[str, str, dict[str, str]]]] = {
     "page": lambda: ("GET", f"/pay/1-{token_hex(16)}", {}),
     "page state": lambda: ("GET", f"/pay/2-{token_hex(16)}/state", {}),
+    "page events": lambda: ("GET", f"/pay/1-{token_hex(16)}/events", {}),
+    "picture": lambda: ("GET", f"/pay/1-{token_hex(16)}/qr.png", {}),
+    "confirmation": lambda: ("GET", f"/pay/1-{token_hex(16)}/confirmation.html", {}),
     "button": lambda: ("POST", f"/pay/1-{token_hex(16)}/transferred", {}),
     "key": lambda: ("GET", "/v1/visits", {"Authorization": f"Bearer vp_1_{token_hex(16)}"}),
     "no key": lambda: ("GET", "/v1/visits", {}),

@@ -139,9 +139,8 @@ async def get_picture(request: web.Request) -> web.Response:
 async def get_confirmation(request: web.Request) -> web.Response:
     """What was received under the code, as a page that can be kept on the phone: it needs no other file."""
     asked = _read(request)
-    context = app_state(request).context
     try:
-        page = await find_pay_page(context, asked.organization_id, asked.token)
+        page = await _find(request, asked)
         if not page.payments:
             raise NotFound("nothing was received under this code")
     except (NotFound, Unavailable) as refusal:
@@ -149,7 +148,7 @@ async def get_confirmation(request: web.Request) -> web.Response:
     answer = html_response(
         "pay/confirmation.html",
         page=page,
-        moment=_moment(context.clock()),
+        moment=_moment(app_state(request).context.clock()),
         **_state_values(request, page, asked.language),
     )
     answer.headers["Content-Disposition"] = f'attachment; filename="vien-phi-{page.reference}.html"'
