@@ -247,7 +247,7 @@ async def open_service(
                 seal_export=seal_export,
             )
             live = LiveHub(context)
-            notifier.listen(live.hint)
+            notifier.listen(live.notify)
             async with Intake(replace(context, database=intake_database), intake_limits) as intake:
                 yield Service(
                     context=context,

@@ -39,7 +39,7 @@ _PATH = r"/callbacks/{organization:[1-9][0-9]{0,8}}/{account:[a-z0-9][a-z0-9-]{0
 _PATH_SUFFIX = r"{path_suffix:[0-9A-Za-z._~/-]{0,200}}"
 CALLBACK_PATHS = (_PATH, f"{_PATH}/{_PATH_SUFFIX}")
 _QUERY_PAIRS_MAX = 200
-_UNPROVEN = frozenset({"not_allowed", "bad_signature"})
+_UNVERIFIED = frozenset({"not_allowed", "bad_signature"})
 
 _NOT_ALLOWED = Reply(status=403, body=b'{"code": "source_not_allowed"}')
 
@@ -73,14 +73,14 @@ async def receive_callback(request: web.Request) -> web.Response:
         outcome, reply = "not_allowed", _NOT_ALLOWED
     log_fields["outcome"] = outcome
     app.callbacks[outcome] += 1
-    if _is_unproven(outcome, reply):
+    if _is_unverified(outcome, reply):
         await app.anonymous.hold_refusal(callback.source_address)
     return _response(reply)
 
 
-def _is_unproven(outcome: str, reply: Reply) -> bool:
+def _is_unverified(outcome: str, reply: Reply) -> bool:
     """Whether anybody could have brought this about: what carries the provider's proof is never limited by address."""
-    return outcome in _UNPROVEN or (outcome == "replied" and 400 <= reply.status < 500)
+    return outcome in _UNVERIFIED or (outcome == "replied" and 400 <= reply.status < 500)
 
 
 async def _account(app: AppState, organization_id: OrganizationId, name: str) -> ProviderAccount:
@@ -150,8 +150,8 @@ async def _submit(
         log.warning("callback_not_acknowledged", delivery=str(delivery_id), error=error.code)
         return "not_acknowledged", provider.answer_callback(callback, Verdict.TRY_LATER, "")
     is_repeated = answer.receipt_id != delivery_id
-    said = Verdict.DUPLICATE if is_repeated and answer.verdict in provider.said_once else answer.verdict
-    return said.value, provider.answer_callback(callback, said, str(answer.receipt_id))
+    verdict = Verdict.DUPLICATE if is_repeated and answer.verdict in provider.said_once else answer.verdict
+    return verdict.value, provider.answer_callback(callback, verdict, str(answer.receipt_id))
 
 
 def _callback(request: web.Request, body: bytes, app: AppState) -> Callback:

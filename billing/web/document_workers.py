@@ -33,7 +33,7 @@ RunWorker = Callable[[str, int], None]
 
 _PROGRAM = "import pickle, sys; run, path, ready = pickle.load(sys.stdin.buffer); run(path, ready)"
 
-_LOOK_EVERY_S = 0.25
+_CHECK_INTERVAL_S = 0.25
 _START_TIMEOUT_S = 60.0
 _FORWARDED = ("Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "Accept")
 _HOP_BY_HOP = frozenset({"content-length", "connection", "date", "server", "transfer-encoding", "keep-alive"})
@@ -128,12 +128,12 @@ class DocumentWorkers:
 
     async def _exchange(self, worker: "_Worker", request: web.Request, body: bytes) -> web.Response:
         ends_at = monotonic() + self._limits.timeout_s
-        asking = asyncio.create_task(worker.ask(request, body))
+        exchange = asyncio.create_task(worker.send(request, body))
         try:
             while True:
-                done, _ = await asyncio.wait({asking}, timeout=_LOOK_EVERY_S)
+                done, _ = await asyncio.wait({exchange}, timeout=_CHECK_INTERVAL_S)
                 if done:
-                    return asking.result()
+                    return exchange.result()
                 if request.transport is None or request.transport.is_closing():
                     raise ConnectionResetError("the client went away")
                 if monotonic() > ends_at:
@@ -145,9 +145,9 @@ class DocumentWorkers:
             log.warning("document_given_up", reason="worker ended", error=type(cause).__name__)
             raise DocumentTooCostly("this document takes more memory than one document may have") from cause
         finally:
-            asking.cancel()
+            exchange.cancel()
             with suppress(asyncio.CancelledError, aiohttp.ClientError, OSError):
-                await asking
+                await exchange
 
 
 class _Worker:
@@ -156,15 +156,15 @@ class _Worker:
     def __init__(self, run: RunWorker) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="vienphi-")
         self._path = str(Path(self._folder.name) / "s")
-        self._ready, theirs = os.pipe()
+        self._ready, ready_end = os.pipe()
         # Settings travel through the pipe, where no list of processes shows them; its end tells the worker that we are
         # gone.
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, pass_fds=(theirs,)
+            [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, pass_fds=(ready_end,)
         )
-        os.close(theirs)
+        os.close(ready_end)
         assert self._process.stdin is not None, "a pipe"
-        self._process.stdin.write(pickle.dumps((run, self._path, theirs)))
+        self._process.stdin.write(pickle.dumps((run, self._path, ready_end)))
         self._process.stdin.flush()
         self._client = aiohttp.ClientSession(
             connector=aiohttp.UnixConnector(self._path),
@@ -199,7 +199,7 @@ class _Worker:
         if not os.read(self._ready, 1):
             raise Unavailable("a document worker could not start")
 
-    async def ask(self, request: web.Request, body: bytes) -> web.Response:
+    async def send(self, request: web.Request, body: bytes) -> web.Response:
         """Send a request on and give its answer."""
         headers = {name: request.headers[name] for name in _FORWARDED if name in request.headers}
         headers["X-Request-Id"] = request[REQUEST_ID]

@@ -1,9 +1,8 @@
-"""Open pages: a stream for each that says "changed", and one watcher that finds out for all of them.
+"""Live updates of open payment pages: one event stream for each page, and one watcher for all streams.
 
-The stream carries no state; the page fetches what it shows. The watcher compares the versions of what open pages show,
-read as any reader would: at once after a hint, and every second without one. Only organizations with open pages are
-looked at, each in its own transaction. Source: docs/design.md §5, point 8; docs/ux.md, Patient page;
-docs/decisions/0011.
+A stream sends "changed" and no state; the page then fetches its state. The watcher compares the versions of the intents
+of open pages: at once after a change notification, and every second without one. It reads only organizations with open
+pages, each in its own transaction. Source: docs/design.md §5, point 8; docs/ux.md, Patient page; docs/decisions/0011.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveLimits:
-    """How many streams, how often to look, and how long a stream may hang or last; times in seconds."""
+    """Limits of streams, the poll interval, and the time limits of a stream; times in seconds."""
 
     streams_max: int = 2_000
     streams_of_page_max: int = 10
@@ -38,7 +37,7 @@ class LiveLimits:
 
 @dataclass(slots=True, eq=False)
 class _Page:
-    """One intent that somebody looks at: its newest known version and who wants to hear of a newer one."""
+    """The intent of an open page: its newest known version, and the streams that wait for a newer version."""
 
     version: int
     waiting: set[asyncio.Event] = field(default_factory=set)
@@ -57,15 +56,15 @@ class LiveHub:
         self._context = context
         self._limits = limits or LiveLimits()
         self._pages: dict[OrganizationId, dict[IntentId, _Page]] = {}
-        self._looked_at: dict[OrganizationId, float] = {}
-        self._hinted: set[OrganizationId] = set()
-        self._stirred = asyncio.Event()
+        self._checked_at: dict[OrganizationId, float] = {}
+        self._notified: set[OrganizationId] = set()
+        self._wakeup = asyncio.Event()
         self._streams = 0
         self._is_closing = False
 
     @property
     def background(self) -> Background:
-        """Where the watcher is kept alive."""
+        """The supervisor of the watcher task."""
         return self._context.background
 
     @property
@@ -73,15 +72,15 @@ class LiveHub:
         """How many streams are open now."""
         return self._streams
 
-    def hint(self, organization_ids: Collection[OrganizationId] | None) -> None:
-        """Something of these organizations may have changed; None is anybody."""
-        hinted = self._pages.keys() if organization_ids is None else self._pages.keys() & set(organization_ids)
-        if hinted:
-            self._hinted |= hinted
-            self._stirred.set()
+    def notify(self, organization_ids: Collection[OrganizationId] | None) -> None:
+        """Check the pages of these organizations now; None means all organizations."""
+        notified = self._pages.keys() if organization_ids is None else self._pages.keys() & set(organization_ids)
+        if notified:
+            self._notified |= notified
+            self._wakeup.set()
 
     def close(self) -> None:
-        """End every stream, so that nobody has to wait for them."""
+        """End every stream."""
         self._is_closing = True
         for page in self._all_pages():
             for each in page.waiting:
@@ -90,9 +89,9 @@ class LiveHub:
     async def stream(
         self, request: web.Request, organization_id: OrganizationId, intent_id: IntentId, version: int
     ) -> web.StreamResponse:
-        """Answer with a stream that begins to watch from `version`; 503 where there are too many already.
+        """Answer with a stream of the changes after `version`, or with 503 where there are too many streams.
 
-        Whoever reads too slowly is cut off, and whoever is cut off comes again.
+        A client that reads too slowly is disconnected; the page then reconnects.
         """
         page = self._pages.get(organization_id, {}).get(intent_id)
         is_full = self._streams >= self._limits.streams_max
@@ -111,35 +110,35 @@ class LiveHub:
             self._streams -= 1
             page.waiting.discard(changed)
             if not page.waiting:
-                self._forget(organization_id, intent_id)
+                self._remove_page(organization_id, intent_id)
 
     async def watch(self) -> None:
-        """Look for what changed until cancelled, whatever the database does meanwhile."""
+        """Check the open pages for changes until cancelled, also while the database fails."""
         while True:
             try:
                 async with asyncio.timeout(self._limits.poll_s / 4):
-                    await self._stirred.wait()
+                    await self._wakeup.wait()
             except TimeoutError:
                 pass
-            self._stirred.clear()
-            hinted, self._hinted = self._hinted, set()
+            self._wakeup.clear()
+            notified, self._notified = self._notified, set()
             now = monotonic()
             for organization_id in list(self._pages):
-                is_due = now - self._looked_at.get(organization_id, 0.0) >= self._limits.poll_s * 0.6
-                if organization_id in hinted or is_due:
-                    await self._look(organization_id)
+                is_due = now - self._checked_at.get(organization_id, 0.0) >= self._limits.poll_s * 0.6
+                if organization_id in notified or is_due:
+                    await self._check(organization_id)
             await asyncio.sleep(self._limits.rest_s)
 
-    async def _look(self, organization_id: OrganizationId) -> None:
-        self._looked_at[organization_id] = monotonic()
+    async def _check(self, organization_id: OrganizationId) -> None:
+        self._checked_at[organization_id] = monotonic()
         watched = list(self._pages.get(organization_id, {}))
         try:
             versions = await find_versions(self._context, organization_id, watched)
         except Unavailable as error:
-            log.warning("pages_not_looked_at", organization=organization_id, error=error.code)
+            log.warning("page_watch_failed", organization=organization_id, error=error.code)
             return
-        except Exception as error:  # One organization's trouble leaves the others' pages alive.
-            log.error("pages_not_looked_at", organization=organization_id, exc_info=error)
+        except Exception as error:  # A fault of one organization does not stop the pages of the others.
+            log.error("page_watch_failed", organization=organization_id, exc_info=error)
             return
         pages = self._pages.get(organization_id, {})
         for intent_id, version in versions.items():
@@ -174,12 +173,12 @@ class LiveHub:
         except TimeoutError:
             return False
 
-    def _forget(self, organization_id: OrganizationId, intent_id: IntentId) -> None:
+    def _remove_page(self, organization_id: OrganizationId, intent_id: IntentId) -> None:
         pages = self._pages.get(organization_id, {})
         pages.pop(intent_id, None)
         if not pages:
             self._pages.pop(organization_id, None)
-            self._looked_at.pop(organization_id, None)
+            self._checked_at.pop(organization_id, None)
 
     def _all_pages(self) -> list[_Page]:
         return [page for pages in self._pages.values() for page in pages.values()]
@@ -189,7 +188,7 @@ LIVE = web.AppKey("live", LiveHub)
 
 
 def add_live_hub(application: web.Application, hub: LiveHub) -> None:
-    """Let a hub watch while the application runs, and end its streams before the application waits for requests."""
+    """Run the watcher while the application runs. End all streams before the application waits for open requests."""
 
     async def run(_application: web.Application) -> AsyncIterator[None]:
         watcher = hub.background.start("pages", hub.watch)

@@ -1,6 +1,6 @@
-"""Measures of this process for Prometheus: counts and times by words of ours, never a name, an id or an address.
+"""Metrics of this process for Prometheus. Labels are routes, statuses and outcomes, never a name, an id or an address.
 
-Labels are routes, statuses, verdicts: as many as the code has words. What costs a question to the database is not here.
+No metric needs a query to the database.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +23,7 @@ _NOWHERE = "none"
 
 
 class Metrics:
-    """The measures of one application, in a registry of its own; `callbacks` are counted by outcome elsewhere."""
+    """The metrics of one application, in their own registry. The callback handler counts `callbacks` by outcome."""
 
     def __init__(
         self,
@@ -54,52 +54,52 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._waiting = Gauge(
+        self._queue_depth = Gauge(
             "vienphi_intake_queue_depth", "Deliveries that wait in an intake queue", ("queue",), registry=self.registry
         )
 
-        self._horizon = Gauge(
-            "vienphi_horizon_age_seconds",
-            "Time since the oldest transaction began that may still write; seals and snapshots wait for it",
+        self._oldest_transaction_age = Gauge(
+            "vienphi_oldest_transaction_age_seconds",
+            "Age of the oldest transaction that may still write; seals and balance snapshots wait for it",
             registry=self.registry,
         )
 
-    def note_horizon(self, seconds: float) -> None:
-        """The age of the horizon, as it was last seen."""
-        self._horizon.set(seconds)
+    def record_oldest_transaction_age(self, seconds: float) -> None:
+        """Record the last known age of the oldest transaction."""
+        self._oldest_transaction_age.set(seconds)
 
-    def note_request(self, *, method: str, route: str | None, status: int, seconds: float) -> None:
-        """One request answered; `route` is the pattern of the address, None where there is no such address."""
+    def record_request(self, *, method: str, route: str | None, status: int, seconds: float) -> None:
+        """Record a response. `route` is the path pattern, None for an unknown path."""
         labels = (method if method in _METHODS else "other", route or _NOWHERE, str(status))
         self._requests.labels(*labels).observe(seconds)
 
-    def note_batch(self, deliveries: int, seconds: float) -> None:
-        """One batch committed."""
+    def record_batch(self, deliveries: int, seconds: float) -> None:
+        """Record a committed batch."""
         self._batch_size.observe(deliveries)
         self._commit.observe(seconds)
 
-    def write(self, queues: Iterable[int]) -> bytes:
-        """All measures as text; `queues` are the numbers of deliveries that wait in each intake queue now."""
-        for number, waiting in enumerate(queues):
-            self._waiting.labels(str(number)).set(waiting)
+    def write(self, queue_depths: Iterable[int]) -> bytes:
+        """All metrics as text. `queue_depths` counts the deliveries that wait in each intake queue."""
+        for number, waiting in enumerate(queue_depths):
+            self._queue_depth.labels(str(number)).set(waiting)
         return generate_latest(self.registry)
 
 
 class _Callbacks(Collector):
-    """Callbacks by what became of them, counted where they are answered."""
+    """Callbacks by outcome."""
 
     def __init__(self, counted: Mapping[str, int]) -> None:
         self._counted = counted
 
     def collect(self) -> Iterable[Metric]:
-        family = CounterMetricFamily("vienphi_callbacks", "Callbacks by what became of them", labels=("outcome",))
+        family = CounterMetricFamily("vienphi_callbacks_total", "Callbacks by outcome", labels=("outcome",))
         for outcome, count in self._counted.items():
             family.add_metric((outcome,), count)
         yield family
 
 
 class _Process(Collector):
-    """What must not happen in a process: tasks that ended and were started again, lines of the log that were lost."""
+    """Failures of the process: restarted tasks, lost log lines, unreachable providers."""
 
     def __init__(
         self,
@@ -113,23 +113,23 @@ class _Process(Collector):
 
     def collect(self) -> Iterable[Metric]:
         restarts = CounterMetricFamily(
-            "vienphi_task_restarts", "Tasks that ended and were started again", labels=("task",)
+            "vienphi_task_restarts_total", "Tasks that ended and were restarted", labels=("task",)
         )
         for task, count in self._restarts().items():
             restarts.add_metric((task,), count)
         yield restarts
-        lost = CounterMetricFamily("vienphi_log_lines_lost", "Lines of the log that its stream refused")
+        lost = CounterMetricFamily("vienphi_log_lines_lost_total", "Log lines that the stream did not accept")
         lost.add_metric((), self._log_lines_lost())
         yield lost
         unreachable = CounterMetricFamily(
-            "vienphi_provider_unreachable", "Payments not started because the provider could not be reached"
+            "vienphi_provider_unreachable_total", "Payments not started because the provider could not be reached"
         )
         unreachable.add_metric((), self._unreachable())
         yield unreachable
 
 
 class _Calls(Collector):
-    """Calls to providers of all accounts together, counted by each account's line; /readyz names the accounts."""
+    """Calls to providers, summed over all accounts. /readyz names the accounts."""
 
     def __init__(self, provider_calls: Callable[[], Mapping[ProviderAccountId, ProviderCallStats]]) -> None:
         self._provider_calls = provider_calls
@@ -137,18 +137,18 @@ class _Calls(Collector):
     def collect(self) -> Iterable[Metric]:
         provider_calls = list(self._provider_calls().values())
         calls = CounterMetricFamily(
-            "vienphi_provider_calls", "Calls to providers by how they ended", labels=("outcome",)
+            "vienphi_provider_calls_total", "Calls to providers by outcome", labels=("outcome",)
         )
-        calls.add_metric(("answered",), sum(line.answered for line in provider_calls))
-        calls.add_metric(("failed",), sum(line.failed for line in provider_calls))
-        calls.add_metric(("refused",), sum(line.refused for line in provider_calls))
+        calls.add_metric(("answered",), sum(account.answered for account in provider_calls))
+        calls.add_metric(("failed",), sum(account.failed for account in provider_calls))
+        calls.add_metric(("refused",), sum(account.refused for account in provider_calls))
         yield calls
-        repeats = CounterMetricFamily("vienphi_provider_repeats", "Questions to providers that were sent again")
-        repeats.add_metric((), sum(line.repeated for line in provider_calls))
-        yield repeats
-        silent = GaugeMetricFamily("vienphi_provider_silent_accounts", "Accounts that are not called for a while")
-        silent.add_metric((), sum(line.is_stopped for line in provider_calls))
-        yield silent
+        retries = CounterMetricFamily("vienphi_provider_retries_total", "Retries of queries to providers")
+        retries.add_metric((), sum(account.repeated for account in provider_calls))
+        yield retries
+        open_circuits = GaugeMetricFamily("vienphi_provider_circuits_open", "Provider accounts with an open circuit")
+        open_circuits.add_metric((), sum(account.is_stopped for account in provider_calls))
+        yield open_circuits
 
 
 METRICS = web.AppKey("metrics", Metrics)
@@ -157,11 +157,11 @@ METRICS = web.AppKey("metrics", Metrics)
 @operation(
     Operation(
         tag="health",
-        responses={HTTPStatus.OK: Content(media_type="text/plain", description="Measures for Prometheus")},
+        responses={HTTPStatus.OK: Content(media_type="text/plain", description="Metrics for Prometheus")},
     )
 )
 async def get_metrics(request: web.Request) -> web.Response:
-    """Read the measures of this process."""
+    """Read the metrics of this process."""
     metrics: Metrics = request.config_dict[METRICS]
     content = metrics.write(app_state(request).intake.waiting())
     return web.Response(body=content, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -48,7 +48,7 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else None
     elapsed_s = time.perf_counter() - started
-    request.config_dict[METRICS].note_request(
+    request.config_dict[METRICS].record_request(
         method=request.method, route=route, status=response.status, seconds=elapsed_s
     )
     log.info(

@@ -193,8 +193,8 @@ def _parameters(route: Route, operation: Operation) -> list[Json]:
 def _parameter(each: str | Parameter, bounds: Json) -> Json:
     """Description and schema of a parameter; `bounds` hold for a text without words or format of its own."""
     known = Parameter(each) if isinstance(each, str) else each
-    if known.words:
-        return {"description": known.description, "schema": {"type": "string", "enum": list(known.words)}}
+    if known.values:
+        return {"description": known.description, "schema": {"type": "string", "enum": list(known.values)}}
     schema = {"type": "string", "format": known.format} if known.format else {"type": "string", **bounds}
     return {"description": known.description, "schema": schema}
 

@@ -26,16 +26,16 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a query or path that is one of some words, or a text in a format of JSON schema."""
+    """A parameter of a query or path: one of `values`, or a text in a format of JSON schema."""
 
     description: str
-    words: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
     format: str = ""
 
 
-def one_of(description: str, words: Iterable[str]) -> Parameter:
-    """A parameter that is one word of an enumeration."""
-    return Parameter(description, tuple(str(word) for word in words))
+def one_of(description: str, values: Iterable[str]) -> Parameter:
+    """A parameter that is one value of an enumeration."""
+    return Parameter(description, tuple(str(value) for value in values))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

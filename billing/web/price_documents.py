@@ -49,24 +49,24 @@ def shares_document(shares: Shares) -> SharesDocument:
 def reason_document(reason: Reason) -> dict[str, object]:
     """A reason with its sentence, its source and how long the rule holds, in every language."""
     try:
-        told = {language: explain(reason, language) for language in Language}
+        explained = {language: explain(reason, language) for language in Language}
     except NotFound as cause:
-        raise AssertionError("a reason of a price has its sentence for ever") from cause
+        raise AssertionError("every rule of a price has a sentence") from cause
     variant = {"variant": reason.variant} if reason.variant else {}
     return {
         "rule": reason.rule,
         "operands": dict(reason.operands),
         **variant,
-        "sentence": {language.value: each.sentence for language, each in told.items()},
-        "citation": {language.value: each.citation for language, each in told.items()},
-        "period": {language.value: each.period for language, each in told.items()},
-        "status": told[Language.VIETNAMESE].status,
+        "sentence": {language.value: each.sentence for language, each in explained.items()},
+        "citation": {language.value: each.citation for language, each in explained.items()},
+        "period": {language.value: each.period for language, each in explained.items()},
+        "status": explained[Language.VIETNAMESE].status,
     }
 
 
-def by_language(words: Mapping[Language, str]) -> dict[str, str]:
+def by_language(texts: Mapping[Language, str]) -> dict[str, str]:
     """A text of every language, as an answer names them."""
-    return {language.value: text for language, text in words.items()}
+    return {language.value: text for language, text in texts.items()}
 
 
 def steps_document(steps: Iterable[Step]) -> list[dict[str, object]]:

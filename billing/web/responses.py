@@ -1,4 +1,4 @@
-"""Answers out: JSON in UTF-8, in which no number is a float, and moments in ISO 8601 with their zone."""
+"""JSON responses: UTF-8, no floats, times in ISO 8601 with zone."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ def json_response(
     location: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """Answer with a JSON object; `location` is the address of what was made."""
+    """Build a response with a JSON object. `location` is the path of the created resource."""
     return web.Response(
         status=status,
         body=json.dumps(document, ensure_ascii=False, allow_nan=False).encode(),
@@ -26,6 +26,6 @@ def json_response(
     )
 
 
-def isoformat(moment: datetime | None) -> str | None:
-    """A moment of an answer; None stays None."""
-    return None if moment is None else moment.isoformat()
+def isoformat(timestamp: datetime | None) -> str | None:
+    """A timestamp in ISO 8601; None stays None."""
+    return None if timestamp is None else timestamp.isoformat()

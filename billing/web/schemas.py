@@ -9,9 +9,9 @@ from typing_extensions import TypedDict
 Item = TypeVar("Item")
 
 
-def words(known: Iterable[str]) -> Any:
-    """The words that a text of a document may be, for its schema."""
-    return Field(json_schema_extra={"enum": [str(word) for word in known]})
+def enum_schema(values: Iterable[str]) -> Any:
+    """The schema of a text with these values."""
+    return Field(json_schema_extra={"enum": [str(value) for value in values]})
 
 
 EXACTLY = ConfigDict(extra="forbid")

@@ -28,7 +28,7 @@ from billing.web.pages.pay.handlers import add_pay_routes
 from billing.web.pages.static import STATIC_PATH, get_static
 from billing.web.routes import API, OPEN, PREFIX
 
-_COLLECTED_EACH = 50_000
+_GC_THRESHOLD = 50_000
 """New objects that hold others, beyond those let go, before the youngest are looked through."""
 
 # aiohttp tells its own and Python's version in every answer, also where a request cannot even be parsed.
@@ -68,7 +68,7 @@ def create_application(
         is_document_worker=is_document_worker,
     )
     application[APP_STATE] = app
-    application.on_shutdown.append(_end_holds)
+    application.on_shutdown.append(_release_holds)
     application[METRICS] = metrics = Metrics(
         app.callbacks,
         provider_calls,
@@ -76,8 +76,8 @@ def create_application(
         log_lines_lost=log_lines_lost,
         unreachable=lambda: context.unreachable,
     )
-    intake.observe(metrics.note_batch)
-    application.cleanup_ctx.append(_watching_horizon)
+    intake.observe(metrics.record_batch)
+    application.cleanup_ctx.append(_monitor_xmin)
     application.on_response_prepare.append(add_security_headers)
     application[ROLES] = {route.handler: route.roles for route in API if route.roles is not None}
     application[OPENAPI] = write_openapi((*API, *OPEN), callbacks=CALLBACK_PATHS)
@@ -99,7 +99,7 @@ async def serving(application: web.Application, *, host: str = "127.0.0.1", port
     """
     runner = _runner(application)
     await runner.setup()
-    _rest_collector()
+    _tune_garbage_collector()
     try:
         await web.TCPSite(runner, host, port).start()
         bound_port = runner.addresses[0][1]
@@ -137,25 +137,25 @@ def _runner(application: web.Application) -> web.AppRunner:
     )
 
 
-async def _end_holds(application: web.Application) -> None:
+async def _release_holds(application: web.Application) -> None:
     application[APP_STATE].anonymous.close()
 
 
-async def _watching_horizon(application: web.Application) -> AsyncIterator[None]:
+async def _monitor_xmin(application: web.Application) -> AsyncIterator[None]:
     context = application[APP_STATE].context
-    watch = XminMonitor(context.database)
-    watching = context.background.start("horizon", lambda: watch.watch(application[METRICS].note_horizon))
+    monitor = XminMonitor(context.database)
+    task = context.background.start("xmin", lambda: monitor.watch(application[METRICS].record_oldest_transaction_age))
     yield
-    await watching.stop()
+    await task.stop()
 
 
-def _rest_collector() -> None:
+def _tune_garbage_collector() -> None:
     """Leave what was imported out of every collection, and collect seldom: requests make few cycles, and a full
     collection in the middle of one is what its slowest callers wait for.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECTED_EACH, 20, 50)
+    gc.set_threshold(_GC_THRESHOLD, 20, 50)
 
 
 def _api() -> web.Application:

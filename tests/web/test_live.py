@@ -148,11 +148,11 @@ async def test_only_organizations_with_open_pages_are_looked_at(
 
     monkeypatch.setattr(live, "find_versions", note)
     hub = site.application[LIVE]
-    hub.hint(None)
+    hub.notify(None)
     await asyncio.sleep(0.5)
     nobody = list(looked)
     async with opened(site.address, intent):
-        hub.hint({OrganizationId(other_organization.organization_id)})
+        hub.notify({OrganizationId(other_organization.organization_id)})
         await asyncio.sleep(1.5)
 
     assert nobody == []

@@ -43,7 +43,7 @@ async def test_callbacks_batches_and_requests_are_counted(site: Site) -> None:
 async def test_age_of_the_horizon_is_told(site: Site) -> None:
     found = await samples(site)
 
-    assert 0 <= found["vienphi_horizon_age_seconds", ()] < 60
+    assert 0 <= found["vienphi_oldest_transaction_age_seconds", ()] < 60
 
 
 async def test_labels_are_bounded_and_name_nobody(site: Site) -> None:
@@ -75,6 +75,6 @@ async def test_calls_to_providers_are_counted_without_a_name(site: Site) -> None
 
     assert 'vienphi_provider_calls_total{outcome="failed"} 1.0' in measures
     assert 'vienphi_provider_calls_total{outcome="refused"} 1.0' in measures
-    assert "vienphi_provider_silent_accounts 1.0" in measures
+    assert "vienphi_provider_circuits_open 1.0" in measures
     assert (ready["status"], ready["accounts"]) == ("ready", "degraded")
     assert ready["details"]["silent_accounts"] == [str(site.hospital.account_id)]

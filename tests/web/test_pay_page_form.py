@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from billing.web.pages.pay.messages import PAGE_WORDS
+from billing.web.pages.pay.messages import PAGE_MESSAGES
 from tests.web.paying import look
 from tests.web.site import Site
 
@@ -102,7 +102,7 @@ async def test_other_files_are_not_there(site: Site, name: str) -> None:
 
 
 def test_no_word_is_hidden_behind_a_method_of_its_table() -> None:
-    for words in PAGE_WORDS.values():
-        assert not [name for name in words if hasattr(words, name)]
-    first, second = PAGE_WORDS.values()
+    for messages in PAGE_MESSAGES.values():
+        assert not [name for name in messages if hasattr(messages, name)]
+    first, second = PAGE_MESSAGES.values()
     assert first.keys() == second.keys()

@@ -27,7 +27,7 @@ from billing.web.operation import Operation, operation
 from billing.web.pagination import read_page, write_cursor
 from billing.web.request_bodies import Body, read_id, read_model
 from billing.web.responses import isoformat, json_response
-from billing.web.schemas import EXACTLY, PageDocument, words
+from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 
 class NewPayee(Body):
@@ -71,7 +71,7 @@ class AccountChangeDocument(TypedDict):
 
     id: str
     account: str
-    state: Annotated[str, words(("proposed", "approved", "rejected"))]
+    state: Annotated[str, enum_schema(("proposed", "approved", "rejected"))]
     settings: list[SettingDocument]
     payee: PayeeDocument | None
     is_active: bool

@@ -187,6 +187,6 @@ def _policy_option(reading: Reading, default: str) -> PolicyOptionDocument:
         "title": by_language(reading.title),
         "question": by_language(reading.doubt),
         "default": default,
-        "choices": {value: by_language(words) for value, words in reading.choices.items()},
+        "choices": {value: by_language(texts) for value, texts in reading.choices.items()},
         "form": None if reading.form is None else by_language(reading.form),
     }

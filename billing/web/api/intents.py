@@ -291,18 +291,18 @@ def _summary(row: Mapping[str, Any]) -> IntentSummary:
 
 
 def _instruction(request: web.Request, row: Mapping[str, Any]) -> InstructionDocument | None:
-    told = row["instruction_now"]
-    if told is None:
+    instruction = row["instruction_now"]
+    if instruction is None:
         return None
     return {
-        "qr_payload": told["qr_payload"],
-        "qr_svg": f"{_address(row['id'])}/qr.svg" if told["qr_payload"] else None,
-        "redirect_url": safe_redirect(told["redirect_url"], allow_http=True),
-        "form_fields": [{"name": name, "value": value} for name, value in told.get("form_fields") or ()],
-        "bank_bin": told["bank_bin"],
-        "bank_name": app_state(request).context.bank_names.get(told["bank_bin"], ""),
-        "account_number": told["account_number"],
-        "account_holder": told["account_holder"],
+        "qr_payload": instruction["qr_payload"],
+        "qr_svg": f"{_address(row['id'])}/qr.svg" if instruction["qr_payload"] else None,
+        "redirect_url": safe_redirect(instruction["redirect_url"], allow_http=True),
+        "form_fields": [{"name": name, "value": value} for name, value in instruction.get("form_fields") or ()],
+        "bank_bin": instruction["bank_bin"],
+        "bank_name": app_state(request).context.bank_names.get(instruction["bank_bin"], ""),
+        "account_number": instruction["account_number"],
+        "account_holder": instruction["account_holder"],
         "transfer_text": _transfer_text(row),
     }
 
@@ -315,7 +315,7 @@ def _transfer_text(row: Mapping[str, Any]) -> str:
     instruction = row["instruction_now"]
     if due_of(row).asked == 0:
         return ""
-    said = read_vietqr(instruction["qr_payload"])
-    if said is not None and said.purpose:
-        return said.purpose
+    qr = read_vietqr(instruction["qr_payload"])
+    if qr is not None and qr.purpose:
+        return qr.purpose
     return purpose_text(row["reference_code"]) if instruction["account_number"] else ""

@@ -22,14 +22,14 @@ from billing.web.operation import Operation, operation
 from billing.web.pagination import read_day, read_page, read_query, write_cursor
 from billing.web.request_bodies import read_id
 from billing.web.responses import json_response
-from billing.web.schemas import EXACTLY, PageDocument, words
+from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 
 @with_config(EXACTLY)
 class AccountDocument(TypedDict):
     """An account by what it is for; `subject` tells accounts of one role apart."""
 
-    role: Annotated[str, words(AccountRole)]
+    role: Annotated[str, enum_schema(AccountRole)]
     subject: str
 
 
@@ -74,11 +74,11 @@ class EntryDocument(TypedDict):
     """One business event in the books; `reverses` and `reversed_by` name the entry corrected or correcting."""
 
     id: str
-    kind: Annotated[str, words(EntryKind)]
+    kind: Annotated[str, enum_schema(EntryKind)]
     effective_at: str
     recorded_at: str
     accounting_date: str
-    actor_kind: Annotated[str, words(ActorKind)]
+    actor_kind: Annotated[str, enum_schema(ActorKind)]
     actor_id: str | None
     acting_for: str | None
     reverses: str | None

@@ -20,7 +20,7 @@ from billing.web.operation import Operation, operation
 from billing.web.pagination import DAY_FILTERS, page_document, read_filter_id, read_page
 from billing.web.request_bodies import read_id
 from billing.web.responses import json_response
-from billing.web.schemas import EXACTLY, PageDocument, words
+from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 
 @with_config(EXACTLY)
@@ -55,7 +55,7 @@ class AllocationDocument(TypedDict):
     """The assignment of a part of the payment; `reverses_id` is the allocation that this one reverses."""
 
     id: str
-    target: Annotated[str, words(Place)]
+    target: Annotated[str, enum_schema(Place)]
     invoice_id: str | None
     amount: int
     reverses_id: str | None

@@ -26,7 +26,7 @@ from billing.web.app_state import CALLER, app_state
 from billing.web.operation import Operation, Parameter, one_of, operation
 from billing.web.pagination import InvalidQuery, read_day, read_limit, read_query
 from billing.web.responses import json_response
-from billing.web.schemas import EXACTLY, words
+from billing.web.schemas import EXACTLY, enum_schema
 
 _PLACE = struct.Struct(">I16sI")  # the day as a count of days, the entry, the line
 
@@ -38,7 +38,7 @@ class StatementLineDocument(TypedDict):
     accounting_date: str
     entry_id: str
     line: int
-    kind: Annotated[str, words(EntryKind)]
+    kind: Annotated[str, enum_schema(EntryKind)]
     effective_at: str
     other: AccountDocument
     debit: int

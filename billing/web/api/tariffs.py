@@ -38,7 +38,7 @@ from billing.web.operation import Content, Operation, one_of, operation
 from billing.web.pagination import InvalidQuery, page_document, read_choice, read_day, read_page, read_query
 from billing.web.request_bodies import InvalidBody, read_body, read_id, require_media_type
 from billing.web.responses import isoformat, json_response
-from billing.web.schemas import EXACTLY, PageDocument, words
+from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -75,7 +75,7 @@ class TariffDocument(TypedDict):
     facility: str | None
     valid_from: str
     valid_until: str | None
-    state: Annotated[str, words(TariffState)]
+    state: Annotated[str, enum_schema(TariffState)]
     is_complete: bool
     items: int
     drafted_by: str

@@ -36,7 +36,7 @@ from billing.web.anonymous import TooManyRequests
 from billing.web.app_state import app_state
 from billing.web.client_address import source_address
 from billing.web.live import LIVE
-from billing.web.pages.pay.messages import PAGE_WORDS, cost_sentences
+from billing.web.pages.pay.messages import PAGE_MESSAGES, cost_sentences
 from billing.web.pages.rendering import html_response
 from billing.web.problems import RETRY_AFTER_S
 from providers.addresses import origin_of
@@ -46,7 +46,7 @@ T = TypeVar("T")
 PAGE_PATH = "/pay/{page:[^/]{1,100}}"
 _PAGE = re.compile(r"([1-9][0-9]{0,8})-([0-9a-f]{32})")
 _ORGANIZATION = re.compile(r"([1-9][0-9]{0,8})(?![0-9])")
-_NOWHERE = (OrganizationId(1), bytes(16))
+_NO_PAGE = (OrganizationId(1), bytes(16))
 _TONES = {
     PatientState.PAID: "good",
     PatientState.SETTLED: "good",
@@ -72,7 +72,7 @@ def add_pay_routes(application: web.Application) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _PageRequest:
     """What an address names: whose page, and in which language it is wanted.
 
     `named_id` is the organization that the address begins with, also where the rest of it is no token.
@@ -86,49 +86,49 @@ class _Asked:
 
 async def get_page(request: web.Request) -> web.Response:
     """The page as things stand now."""
-    asked = _read(request)
+    page_request = _read(request)
     try:
-        page = await _find(request, asked)
+        page = await _find(request, page_request)
     except (NotFound, Unavailable) as refusal:
-        return await _refuse(request, refusal, asked)
-    values = _state_values(request, page, asked.language)
-    words = PAGE_WORDS[asked.language]
-    explanation = [cost_sentences(bill, asked.language) for bill in page.bills]
+        return await _refuse(request, refusal, page_request)
+    values = _state_values(request, page, page_request.language)
+    messages = PAGE_MESSAGES[page_request.language]
+    explanation = [cost_sentences(bill, page_request.language) for bill in page.bills]
     if page.amount < sum(bill.patient_share for bill in page.bills):
-        explanation.append([words["part_of_bill"].format(amount=money_text(page.amount))])
+        explanation.append([messages["part_of_bill"].format(amount=money_text(page.amount))])
     return html_response("pay/page.html", form_to=_form_to(page), page=page, explanation=explanation, **values)
 
 
 async def get_state(request: web.Request) -> web.Response:
     """The part of the page that changes, as a fragment."""
-    asked = _read(request)
+    page_request = _read(request)
     try:
-        page = await _find(request, asked)
+        page = await _find(request, page_request)
     except (NotFound, Unavailable) as refusal:
-        return await _refuse(request, refusal, asked)
-    return html_response("pay/state.html", page=page, **_state_values(request, page, asked.language))
+        return await _refuse(request, refusal, page_request)
+    return html_response("pay/state.html", page=page, **_state_values(request, page, page_request.language))
 
 
 async def get_events(request: web.Request) -> web.StreamResponse:
     """A stream that says "changed" whenever the state is worth fetching again."""
-    asked = _read(request)
+    page_request = _read(request)
     try:
-        page = await _find(request, asked)
+        page = await _find(request, page_request)
     except (NotFound, Unavailable) as refusal:
-        return await _refuse(request, refusal, asked)
+        return await _refuse(request, refusal, page_request)
     hub = request.config_dict[LIVE]
-    return await hub.stream(request, asked.organization_id, page.intent_id, page.version)
+    return await hub.stream(request, page_request.organization_id, page.intent_id, page.version)
 
 
 async def get_picture(request: web.Request) -> web.Response:
     """The code that the page shows now, as a file for the phone's pictures."""
-    asked = _read(request)
+    page_request = _read(request)
     try:
-        page = await _find(request, asked)
+        page = await _find(request, page_request)
         if page.code is None:
             raise NotFound("this page shows no code")
     except (NotFound, Unavailable) as refusal:
-        return await _refuse(request, refusal, asked)
+        return await _refuse(request, refusal, page_request)
     return web.Response(
         body=qr_png(page.code.payload),
         content_type="image/png",
@@ -138,18 +138,18 @@ async def get_picture(request: web.Request) -> web.Response:
 
 async def get_confirmation(request: web.Request) -> web.Response:
     """What was received under the code, as a page that can be kept on the phone: it needs no other file."""
-    asked = _read(request)
+    page_request = _read(request)
     try:
-        page = await _find(request, asked)
+        page = await _find(request, page_request)
         if not page.payments:
             raise NotFound("nothing was received under this code")
     except (NotFound, Unavailable) as refusal:
-        return await _refuse(request, refusal, asked)
+        return await _refuse(request, refusal, page_request)
     answer = html_response(
         "pay/confirmation.html",
         page=page,
-        moment=_moment(app_state(request).context.clock()),
-        **_state_values(request, page, asked.language),
+        time=_format_time(app_state(request).context.clock()),
+        **_state_values(request, page, page_request.language),
     )
     answer.headers["Content-Disposition"] = f'attachment; filename="vien-phi-{page.reference}.html"'
     return answer
@@ -157,29 +157,31 @@ async def get_confirmation(request: web.Request) -> web.Response:
 
 async def post_transferred(request: web.Request) -> web.Response:
     """Ask the bank sooner, and lead back to the page. Whatever was sent along is not read."""
-    asked = _read(request)
+    page_request = _read(request)
     try:
-        await _look_up(request, asked, expedite_poll)
+        await _look_up(request, page_request, expedite_poll)
     except (NotFound, Unavailable) as refusal:
-        return await _refuse(request, refusal, asked)
-    english = "&lang=en" if asked.language is Language.ENGLISH else ""
+        return await _refuse(request, refusal, page_request)
+    english = "&lang=en" if page_request.language is Language.ENGLISH else ""
     location = f"{request.path.removesuffix('/transferred')}?reported=1{english}"
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
 
 
-async def _find(request: web.Request, asked: _Asked) -> PayPage:
+async def _find(request: web.Request, page_request: _PageRequest) -> PayPage:
     """The page that an address opens. Raises NotFound, TooManyRequests, Unavailable."""
-    return await _look_up(request, asked, find_pay_page)
+    return await _look_up(request, page_request, find_pay_page)
 
 
 async def _look_up(
-    request: web.Request, asked: _Asked, use_case: Callable[[PaymentContext, OrganizationId, bytes], Awaitable[T]]
+    request: web.Request,
+    page_request: _PageRequest,
+    use_case: Callable[[PaymentContext, OrganizationId, bytes], Awaitable[T]],
 ) -> T:
     app = app_state(request)
     return await app.anonymous.look_up(
         source_address(request),
-        f"{asked.organization_id}-".encode() + asked.token,
-        lambda: use_case(app.context, asked.organization_id, asked.token),
+        f"{page_request.organization_id}-".encode() + page_request.token,
+        lambda: use_case(app.context, page_request.organization_id, page_request.token),
         missing=NotFound("no such page"),
     )
 
@@ -191,25 +193,25 @@ def _form_to(page: PayPage) -> str:
     return origin_of(page.elsewhere.address)
 
 
-def _read(request: web.Request) -> _Asked:
+def _read(request: web.Request) -> _PageRequest:
     language = Language.ENGLISH if request.query.get("lang") == Language.ENGLISH.value else Language.VIETNAMESE
     page = request.match_info["page"]
     found, named = _PAGE.fullmatch(page), _ORGANIZATION.match(page)
-    organization_id, token = _NOWHERE if found is None else (OrganizationId(int(found[1])), bytes.fromhex(found[2]))
+    organization_id, token = _NO_PAGE if found is None else (OrganizationId(int(found[1])), bytes.fromhex(found[2]))
     named_id = None if named is None else OrganizationId(int(named[1]))
-    return _Asked(named_id, organization_id, token, language)
+    return _PageRequest(named_id, organization_id, token, language)
 
 
 def _state_values(request: web.Request, page: PayPage, language: Language) -> dict[str, Any]:
-    words = PAGE_WORDS[language]
+    messages = PAGE_MESSAGES[language]
     amounts = {name: money_text(getattr(page, name)) for name in ("amount", "received", "credit", "due", "owed")}
     code = page.code
-    expires = "" if page.expires_at is None else _moment(page.expires_at)
+    expires = "" if page.expires_at is None else _format_time(page.expires_at)
     path = request.path.removesuffix("/state").removesuffix("/confirmation.html")
-    is_reported = request.query.get("reported") == "1" and page.state in _ANSWERED_AT_TOP
+    is_reported = request.query.get("reported") == "1" and page.state in _STATES_WITH_REPORT
     label, sentence = _status(page, language, amounts, is_reported=is_reported)
     return {
-        "words": words,
+        "messages": messages,
         "path": path,
         "lang": language.value,
         "query": "?lang=en" if language is Language.ENGLISH else "",
@@ -222,30 +224,30 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
         "is_missing_code": code is None and page.elsewhere is None and page.state not in _WITHOUT_CODE,
         "amounts": amounts,
         "payments": [
-            (_moment(each.occurred_at), money_text(each.amount), each.bank_reference) for each in page.payments
+            (_format_time(each.occurred_at), money_text(each.amount), each.bank_reference) for each in page.payments
         ],
-        "next_step": words.get(f"next_{page.state.value}", ""),
-        "valid_until": words["valid_until"].format(moment=expires) if expires else "",
-        "picture": None if code is None else _picture(code.payload, words["qr_alt"], amounts["due"], code.text),
+        "next_step": messages.get(f"next_{page.state.value}", ""),
+        "valid_until": messages["valid_until"].format(time=expires) if expires else "",
+        "picture": None if code is None else _picture(code.payload, messages["qr_alt"], amounts["due"], code.text),
     }
 
 
 def _status(page: PayPage, language: Language, amounts: Mapping[str, str], *, is_reported: bool) -> tuple[str, str]:
     """Label and sentence of the line at the top; it answers whoever has just reported a transfer."""
     if is_reported:
-        words = PAGE_WORDS[language]
-        return words["asked_bank"], words["asked_bank_hint"]
-    words_of_state = WORDS[page.state][language]
+        messages = PAGE_MESSAGES[language]
+        return messages["checking"], messages["checking_note"]
+    state_message = WORDS[page.state][language]
     # An amount is never broken over two lines.
     unbroken = {name: text.replace(" ", "\N{NO-BREAK SPACE}") for name, text in amounts.items()}
-    return words_of_state.label, words_of_state.sentence.format(**unbroken)
+    return state_message.label, state_message.sentence.format(**unbroken)
 
 
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
+def _format_time(time: datetime) -> str:
+    return time.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
 
 
-_ANSWERED_AT_TOP = frozenset({PatientState.WAITING, PatientState.ASKING, PatientState.SHORT, PatientState.EXPIRED})
+_STATES_WITH_REPORT = frozenset({PatientState.WAITING, PatientState.ASKING, PatientState.SHORT, PatientState.EXPIRED})
 _WITHOUT_CODE = FINAL | {
     PatientState.PREPARING,
     PatientState.CANCELLED,
@@ -260,7 +262,7 @@ def _picture(payload: str, title: str, amount: str, text: str) -> Markup:
     return Markup(qr_svg(payload, title=title.format(amount=amount, text=text)))  # noqa: S704 - ours, title escaped
 
 
-async def _refuse(request: web.Request, refusal: NotFound | Unavailable, asked: _Asked) -> web.Response:
+async def _refuse(request: web.Request, refusal: NotFound | Unavailable, page_request: _PageRequest) -> web.Response:
     status = HTTPStatus.SERVICE_UNAVAILABLE
     if isinstance(refusal, NotFound):
         status = HTTPStatus.NOT_FOUND
@@ -268,12 +270,12 @@ async def _refuse(request: web.Request, refusal: NotFound | Unavailable, asked: 
         status = HTTPStatus.TOO_MANY_REQUESTS
     is_unknown = status is HTTPStatus.NOT_FOUND
     phones: Sequence[DeskPhone] = ()
-    if is_unknown and asked.named_id is not None:
-        phones = await app_state(request).desk_phones.find(asked.named_id)
+    if is_unknown and page_request.named_id is not None:
+        phones = await app_state(request).desk_phones.find(page_request.named_id)
     response = html_response(
         "pay/refusal.html",
         status=status,
-        words=PAGE_WORDS[asked.language],
+        messages=PAGE_MESSAGES[page_request.language],
         kind="unknown" if is_unknown else "unavailable",
         phones=phones,
     )

@@ -16,7 +16,7 @@ _VI: Mapping[str, str] = {
     "bill": "Bảng kê",
     "to_pay": "Số tiền cần trả",
     "received": "Đã nhận",
-    "asked": "Số tiền của khoản này",
+    "requested": "Số tiền của khoản này",
     "remaining": "Còn thiếu",
     "credit": "Nộp thừa",
     "qr_alt": "Mã QR chuyển {amount}, nội dung {text}",
@@ -32,14 +32,14 @@ _VI: Mapping[str, str] = {
     "copy_this": "Chép",
     "copied": "Đã chép",
     "keep_text": "Giữ nguyên nội dung để khoản tiền được nhận ra ngay.",
-    "valid_until": "Số tiền này có hiệu lực đến {moment}; sau đó mã vẫn nhận được tiền, nhưng số tiền có thể đổi.",
+    "valid_until": "Số tiền này có hiệu lực đến {time}; sau đó mã vẫn nhận được tiền, nhưng số tiền có thể đổi.",
     "no_code": "Không hiển thị được mã thanh toán. Mời đến quầy thu viện phí; xin đừng chuyển theo mã chụp lại.",
-    "elsewhere": "Thanh toán trên trang {host}",
-    "elsewhere_hint": "Trang của đơn vị thanh toán mở ra; trả xong, trang này tự cập nhật.",
+    "redirect": "Thanh toán trên trang {host}",
+    "redirect_note": "Trang của đơn vị thanh toán mở ra; trả xong, trang này tự cập nhật.",
     "transferred": "Tôi đã chuyển",
-    "transferred_hint": "Chỉ để chúng tôi hỏi ngân hàng sớm hơn; khoản này là đã thanh toán khi tiền về tới bệnh viện.",
-    "asked_bank": "Cảm ơn, đang hỏi ngân hàng",
-    "asked_bank_hint": "Trang này tự báo khi tiền về tới bệnh viện; xin đừng chuyển lần nữa.",
+    "transferred_note": "Chỉ để chúng tôi hỏi ngân hàng sớm hơn; khoản này là đã thanh toán khi tiền về tới bệnh viện.",
+    "checking": "Cảm ơn, đang hỏi ngân hàng",
+    "checking_note": "Trang này tự báo khi tiền về tới bệnh viện; xin đừng chuyển lần nữa.",
     "paid_at": "Lúc",
     "paid_amount": "Số tiền",
     "bank_reference": "Mã giao dịch ngân hàng",
@@ -50,7 +50,7 @@ _VI: Mapping[str, str] = {
     "save_page": "Lưu xác nhận",
     "confirmation": "Xác nhận thanh toán viện phí",
     "code": "Mã thanh toán",
-    "printed_at": "Lập lúc {moment}. Đây không phải hóa đơn hay phiếu thu.",
+    "printed_at": "Lập lúc {time}. Đây không phải hóa đơn hay phiếu thu.",
     "why": "Vì sao số tiền này?",
     "total": "Tổng chi phí của bảng kê {number} là {total}.",
     "insurer": "Quỹ BHYT trả {amount}.",
@@ -82,7 +82,7 @@ _EN: Mapping[str, str] = {
     "bill": "Bill",
     "to_pay": "Amount to pay",
     "received": "Received",
-    "asked": "Asked for",
+    "requested": "Asked for",
     "remaining": "Still to pay",
     "credit": "Paid too much",
     "qr_alt": "QR code to transfer {amount}, text {text}",
@@ -98,14 +98,14 @@ _EN: Mapping[str, str] = {
     "copy_this": "Copy",
     "copied": "Copied",
     "keep_text": "Keep the text as it is, so that the money is recognised at once.",
-    "valid_until": "This amount holds until {moment}; the code takes money afterwards too, but the amount may change.",
+    "valid_until": "This amount holds until {time}; the code takes money afterwards too, but the amount may change.",
     "no_code": "The payment code cannot be shown. Please go to the payment desk, and do not use a photographed code.",
-    "elsewhere": "Pay on {host}",
-    "elsewhere_hint": "The payment provider's page opens; once you have paid, this page follows by itself.",
+    "redirect": "Pay on {host}",
+    "redirect_note": "The payment provider's page opens; once you have paid, this page follows by itself.",
     "transferred": "I have transferred",
-    "transferred_hint": "This only makes us ask the bank sooner. It is paid once the money reaches the hospital.",
-    "asked_bank": "Thank you, we are asking the bank",
-    "asked_bank_hint": "This page updates when the money reaches the hospital; please do not transfer again.",
+    "transferred_note": "This only makes us ask the bank sooner. It is paid once the money reaches the hospital.",
+    "checking": "Thank you, we are asking the bank",
+    "checking_note": "This page updates when the money reaches the hospital; please do not transfer again.",
     "paid_at": "Time",
     "paid_amount": "Amount",
     "bank_reference": "Bank reference",
@@ -116,7 +116,7 @@ _EN: Mapping[str, str] = {
     "save_page": "Save this confirmation",
     "confirmation": "Confirmation of payment",
     "code": "Payment code",
-    "printed_at": "Made at {moment}. This is neither an invoice nor a receipt.",
+    "printed_at": "Made at {time}. This is neither an invoice nor a receipt.",
     "why": "Why this amount?",
     "total": "Bill {number} comes to {total} in all.",
     "insurer": "The health insurance fund pays {amount}.",
@@ -137,24 +137,24 @@ _EN: Mapping[str, str] = {
     "unavailable": "The page cannot be opened just now. Money already sent is not lost; reload in a minute.",
 }
 
-PAGE_WORDS: Mapping[Language, Mapping[str, str]] = {Language.VIETNAMESE: _VI, Language.ENGLISH: _EN}
+PAGE_MESSAGES: Mapping[Language, Mapping[str, str]] = {Language.VIETNAMESE: _VI, Language.ENGLISH: _EN}
 
 
 def cost_sentences(bill: PageBill, language: Language) -> list[str]:
     """Who pays what of one bill, and why, a sentence each."""
-    words = PAGE_WORDS[language]
+    messages = PAGE_MESSAGES[language]
     whole = bill.patient_share + bill.other_share + bill.insurer_share + bill.private_share
-    sentences = [words["total"].format(number=bill.number, total=money_text(whole))]
+    sentences = [messages["total"].format(number=bill.number, total=money_text(whole))]
     if bill.insurer_share:
-        sentences.append(words["insurer"].format(amount=money_text(bill.insurer_share)))
+        sentences.append(messages["insurer"].format(amount=money_text(bill.insurer_share)))
     if bill.other_share:
-        sentences.append(words["other"].format(amount=money_text(bill.other_share)))
-    sentences.append(words["share"].format(amount=money_text(bill.patient_share + bill.private_share)))
+        sentences.append(messages["other"].format(amount=money_text(bill.other_share)))
+    sentences.append(messages["share"].format(amount=money_text(bill.patient_share + bill.private_share)))
     if bill.is_whole_visit and bill.copay and bill.self_pay:
-        sentences.append(words["parts"].format(copay=money_text(bill.copay), self_pay=money_text(bill.self_pay)))
+        sentences.append(messages["parts"].format(copay=money_text(bill.copay), self_pay=money_text(bill.self_pay)))
     if bill.private_share:
-        sentences.append(words["private"].format(amount=money_text(bill.private_share)))
-        sentences.append(words["left"].format(amount=money_text(bill.patient_share)))
+        sentences.append(messages["private"].format(amount=money_text(bill.private_share)))
+        sentences.append(messages["left"].format(amount=money_text(bill.patient_share)))
     if bill.is_whole_visit:
         explained = [explain(reason, language) for reason in bill.reasons]
         sentences += [f"{each.sentence} ({each.citation})" for each in explained]
