@@ -1,0 +1,210 @@
+"""The words of part 3.1 of docs/glossary.md are not used: not in identifiers, documents, templates or messages.
+
+Identifiers are names of Python, of SQL and of files; each is split into words (snake_case and CamelCase), and whole
+words are compared. A name that a library, a protocol or a data field prescribes is an exception with a reason.
+"""
+
+import io
+import re
+import token
+import tokenize
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+
+IDENTIFIER_EXCEPTIONS: Mapping[str, str] = {
+    "get_type_hints": "a function of the standard library",
+}
+"""Identifier → reason."""
+
+PROSE_EXCEPTIONS: Mapping[tuple[str, str], str] = {
+    ("STYLE.md", "tell"): "the example of a bad commit subject",
+}
+"""(file, word) → reason."""
+
+_CODE = ("billing", "providers", "migrations", "tests")
+_CATALOGUES = (
+    "billing/checkout/domain/patient_states.py",
+    "billing/cli/demo_messages.py",
+    "billing/web/pages/pay/messages.py",
+    "providers/sandbox/control_messages.py",
+)
+_EXEMPT = ("docs/glossary.md", "tests/test_vocabulary.py", "CHANGELOG.md")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SQL_BEGINS = re.compile(r"\s*(WITH|SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER)\s")
+_SQL_SKIPPED = re.compile(r"--.*|'[^']*'")
+
+
+def banned_words() -> frozenset[tuple[str, ...]]:
+    """The first column of the table of part 3.1: single words, and sequences of words such as keep_up."""
+    section = GLOSSARY.read_text("utf-8").partition("## 3.1 ")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")][2:]
+    return frozenset(tuple(name.strip().split("_")) for row in rows for name in row.split(","))
+
+
+BANNED = banned_words()
+_FIRST_WORDS = frozenset(words[0] for words in BANNED)
+
+
+def found_in(words: list[str]) -> Iterator[str]:
+    for at, word in enumerate(words):
+        if word in _FIRST_WORDS:
+            yield from ("_".join(each) for each in BANNED if tuple(words[at : at + len(each)]) == each)
+
+
+def names_of_python(path: Path) -> Iterator[str]:
+    for each in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline):
+        if each.type == token.NAME:
+            yield each.string
+        elif each.type == token.STRING and _SQL_BEGINS.match(each.string.strip("rbuRBU\"'")):
+            yield from names_of_sql(each.string)
+
+
+def names_of_sql(text: str) -> list[str]:
+    return re.findall(r"\w+", _SQL_SKIPPED.sub("", text))
+
+
+def names_of(path: Path) -> Iterator[str]:
+    """The names in a file of code, its own name among them."""
+    yield path.stem
+    if path.suffix == ".py":
+        yield from names_of_python(path)
+    else:
+        yield from names_of_sql(path.read_text("utf-8"))
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def banned_identifiers() -> Iterator[tuple[str, str, str]]:
+    """(file, identifier, banned word) of each use."""
+    for part in _CODE:
+        for path in sorted((ROOT / part).rglob("*")):
+            if path.suffix not in (".py", ".sql") or relative(path) in _EXEMPT:
+                continue
+            banned = {name: found for name in {path.stem, *_names_in(path)} if (found := words_of(name))}
+            if not banned:
+                continue
+            for name in names_of(path):
+                yield from ((relative(path), name, word) for word in banned.get(name, ()))
+
+
+def _names_in(path: Path) -> list[str]:
+    """Every word of a file, also of its comments and texts: cheaper than to read its tokens."""
+    return re.findall(r"\w+", path.read_text("utf-8"))
+
+
+@cache
+def words_of(name: str) -> tuple[str, ...]:
+    """The banned words in an identifier."""
+    if name in IDENTIFIER_EXCEPTIONS:
+        return ()
+    return tuple(found_in([each.lower() for each in _WORD.findall(name)]))
+
+
+def prose_files() -> Iterator[Path]:
+    yield from sorted(ROOT.glob("*.md"))
+    yield from sorted((ROOT / "docs").rglob("*.md"))
+    for part in ("billing", "providers"):
+        yield from sorted(each for suffix in ("html", "toml") for each in (ROOT / part).rglob(f"*.{suffix}"))
+    yield from (ROOT / each for each in _CATALOGUES if (ROOT / each).exists())
+
+
+def banned_prose() -> Iterator[tuple[str, str]]:
+    """(file, banned word) of each use in a document, a template or a catalogue of messages."""
+    for path in prose_files():
+        if relative(path) in _EXEMPT:
+            continue
+        text = re.sub(r"https?://\S+", "", path.read_text("utf-8"))
+        for word in found_in([each.lower() for each in re.findall(r"[^\W_]+", text)]):
+            if (relative(path), word) not in PROSE_EXCEPTIONS:
+                yield relative(path), word
+
+
+def test_glossary_lists_the_banned_words() -> None:
+    assert {("tell",), ("moments",), ("keep", "up"), ("utils",)} <= BANNED
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("tell_exceptions", ["tell"]),
+        ("PageElsewhere", ["elsewhere"]),
+        ("TOLD_URL", ["told"]),
+        ("HTTPHeard", ["heard"]),
+        ("_keep_up", ["keep_up"]),
+        ("keeps_upper", []),
+        ("teller", []),
+    ],
+)
+def test_identifier_is_split_into_words(name: str, found: list[str]) -> None:
+    assert list(words_of(name)) == found
+
+
+def area_of(path: str) -> str:
+    return next((area for area, parts in AREAS.items() if path.startswith(parts)), "other")
+
+
+AREAS: Mapping[str, tuple[str, ...]] = {
+    "web": ("billing/web", "tests/web", "tests/browser"),
+    "providers": ("providers", "tests/providers"),
+    "db": ("migrations", "billing/db", "billing/ledger", "billing/core", "tests/storage"),
+    "payments": (
+        *("billing/payments", "billing/checkout"),
+        *("tests/services", "tests/chaos", "tests/bench", "tests/model", "tests/fuzz"),
+    ),
+    "coverage": (
+        *("billing/coverage", "billing/visits", "billing/claims", "billing/invoices", "billing/tariffs"),
+        *("billing/visit_accounts", "billing/organizations", "billing/spreadsheets"),
+        *("tests/domain", "tests/interop", "tests/cases"),
+    ),
+    "cli": ("billing", "tests"),
+    "documents": ("docs", "README", "STYLE"),
+}
+
+IDENTIFIERS_LEFT: Mapping[str, int] = {
+    "web": 275,
+    "providers": 1300,
+    "db": 175,
+    "payments": 850,
+    "coverage": 925,
+    "cli": 475,
+}
+PROSE_LEFT: Mapping[str, int] = {
+    "web": 25,
+    "providers": 25,
+    "payments": 25,
+    "coverage": 100,
+    "cli": 25,
+    "documents": 300,
+}
+"""Uses that still stand, by area, while the renames go on. A count only goes down; an area without a row has none."""
+
+
+def test_banned_words_are_in_no_identifier() -> None:
+    uses = Counter(banned_identifiers())
+    counts: Counter[str] = Counter()
+    for (path, _, _), count in uses.items():
+        counts[area_of(path)] += count
+
+    above = {area: count for area, count in counts.items() if count > IDENTIFIERS_LEFT.get(area, 0)}
+
+    assert not above, [use for use in uses if area_of(use[0]) in above][:50]
+
+
+def test_banned_words_are_in_no_document_template_or_message() -> None:
+    uses = Counter(banned_prose())
+    counts: Counter[str] = Counter()
+    for (path, _), count in uses.items():
+        counts[area_of(path)] += count
+
+    above = {area: count for area, count in counts.items() if count > PROSE_LEFT.get(area, 0)}
+
+    assert not above, [use for use in uses if area_of(use[0]) in above][:50]
