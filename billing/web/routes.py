@@ -50,10 +50,10 @@ from billing.web.api.tariffs import (
     post_tariff_discard,
 )
 from billing.web.api.visits import get_visit, get_visits, post_visit
+from billing.web.api_docs import get_docs, get_openapi
 from billing.web.health import get_health, get_readiness
 from billing.web.metrics import get_metrics
 from billing.web.operation import Handler, Route
-from billing.web.api_docs import get_docs, get_openapi
 
 PREFIX = "/v1"
 
