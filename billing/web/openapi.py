@@ -57,7 +57,6 @@ def write_openapi(routes: Sequence[Route], *, callbacks: Sequence[str]) -> Json:
         paths[plain_path(path)] = {method: _callback(path, method) for method in ("get", "post")}
     return {
         "openapi": "3.1.0",
-        "jsonSchemaDialect": DIALECT,
         "info": {
             "title": "vienphi",
             "version": __version__,
