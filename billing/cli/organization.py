@@ -11,8 +11,8 @@ from billing.cli.numbers import ORGANIZATION_NUMBER
 from billing.cli.owner import run_as_owner, run_claim_setup, run_on_owner_database
 from billing.core.ids import OrganizationId
 from billing.organizations.service.setup import NewOrganization
-from billing.payments.domain.exception import DEFAULT_TERMS
-from billing.payments.service.exception_terms import read_exception_terms, set_exception_terms
+from billing.payments.domain.exception import DEFAULT_POLICIES
+from billing.payments.service.exception_policies import read_exception_policies, set_exception_policy
 from billing.visits.domain.facts import FacilityFacts, FormerLine, TechnicalLevel
 
 
@@ -147,7 +147,7 @@ def set_facility(
     click.echo(f"facility {facility_code}: {technical_level} from {valid_from.date()}")
 
 
-_REASONS = {reason.value: reason for reason in DEFAULT_TERMS}
+_REASONS = {reason.value: reason for reason in DEFAULT_POLICIES}
 
 
 @organization.command("set-exception")
@@ -160,7 +160,7 @@ def set_exception(config: Path | None, *, number: int, reason: str, due_hours: i
     """Say how soon exceptions of a reason are due and who owns them; open ones keep what they have."""
     run_on_owner_database(
         config,
-        lambda database: set_exception_terms(
+        lambda database: set_exception_policy(
             database, OrganizationId(number), _REASONS[reason], due=timedelta(hours=due_hours), owner_name=owner
         ),
     )
@@ -172,6 +172,6 @@ def set_exception(config: Path | None, *, number: int, reason: str, due_hours: i
 @click.pass_obj
 def list_exceptions(config: Path | None, *, number: int) -> None:
     """Print what holds for each reason: the hours, and the owner's id where one person owns it."""
-    terms = run_on_owner_database(config, lambda database: read_exception_terms(database, OrganizationId(number)))
+    terms = run_on_owner_database(config, lambda database: read_exception_policies(database, OrganizationId(number)))
     for reason, each in terms.items():
         click.echo(f"{reason.value:28} {each.due // timedelta(hours=1):>4} h  {each.owner_id or 'finance'}")

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from billing.core.ids import PaymentId, VisitId
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import InvoiceState
-from billing.payments.domain.apply_events import BatchResult, Reason
+from billing.payments.domain.apply_events import BatchResult
 from billing.payments.domain.event import BookedMovement, Codes, MovementKey, SeenEvent
+from billing.payments.domain.exception import ExceptionReason
 from billing.payments.domain.intent import IntentState
-from billing.payments.domain.payment import Place, Why
+from billing.payments.domain.payment import AllocationReason, AllocationTarget
 from providers.contract import Movement, Outcome, Verdict
 from tests.domain.event_builders import (
     ACCOUNT,
@@ -28,12 +29,12 @@ from tests.domain.event_builders import (
 )
 
 
-def places(batch_result: BatchResult) -> list[tuple[Place, int, Why]]:
-    return [(part.place, part.amount, part.why) for part in batch_result.allocations]
+def targets(batch_result: BatchResult) -> list[tuple[AllocationTarget, int, AllocationReason]]:
+    return [(part.target, part.amount, part.reason) for part in batch_result.allocations]
 
 
 def reasons(batch_result: BatchResult) -> list[object]:
-    return [case.reason for case in batch_result.cases]
+    return [exception.reason for exception in batch_result.exceptions]
 
 
 def test_exact_payment_settles_the_invoice_and_opens_no_case() -> None:
@@ -41,11 +42,11 @@ def test_exact_payment_settles_the_invoice_and_opens_no_case() -> None:
 
     batch_result = run(told)
 
-    assert places(batch_result) == [(Place.INVOICE, 100_000, Why.OWED)]
+    assert targets(batch_result) == [(AllocationTarget.INVOICE, 100_000, AllocationReason.OWED)]
     assert [one.owed for one in batch_result.invoices.values()] == [0]
     assert [(one.state, one.received) for one in batch_result.intents.values()] == [(IntentState.SUCCEEDED, 100_000)]
     assert batch_result.verdicts == {told.delivery_id: Verdict.ACCEPTED}
-    assert batch_result.cases == []
+    assert batch_result.exceptions == []
 
 
 def test_short_payment_leaves_the_rest_owed_and_the_intent_pending() -> None:
@@ -61,9 +62,12 @@ def test_short_payment_leaves_the_rest_owed_and_the_intent_pending() -> None:
 def test_too_much_becomes_credit_of_the_patient_and_a_case() -> None:
     batch_result = run(payment_event(amount=Dong(130_000)))
 
-    assert places(batch_result) == [(Place.INVOICE, 100_000, Why.OWED), (Place.CREDIT, 30_000, Why.OVER_PAID)]
+    assert targets(batch_result) == [
+        (AllocationTarget.INVOICE, 100_000, AllocationReason.OWED),
+        (AllocationTarget.CREDIT, 30_000, AllocationReason.OVER_PAID),
+    ]
     assert batch_result.allocations[1].visit_id == invoice().visit_id
-    assert reasons(batch_result) == [Why.OVER_PAID]
+    assert reasons(batch_result) == [ExceptionReason.OVER_PAID]
 
 
 def test_too_much_for_invoices_of_several_patients_is_credit_of_the_payer() -> None:
@@ -95,7 +99,10 @@ def test_money_goes_to_invoices_in_the_order_of_the_intent() -> None:
 def test_second_payment_of_one_invoice_in_one_batch_is_credit() -> None:
     batch_result = run(payment_event("T1"), payment_event("T2"))
 
-    assert places(batch_result) == [(Place.INVOICE, 100_000, Why.OWED), (Place.CREDIT, 100_000, Why.PAID_AGAIN)]
+    assert targets(batch_result) == [
+        (AllocationTarget.INVOICE, 100_000, AllocationReason.OWED),
+        (AllocationTarget.CREDIT, 100_000, AllocationReason.ALREADY_PAID),
+    ]
     assert [one.received for one in batch_result.intents.values()] == [200_000]
 
 
@@ -110,10 +117,10 @@ def test_two_intents_for_one_invoice_share_what_it_owes() -> None:
         intents=intents,
     )
 
-    assert places(batch_result) == [
-        (Place.INVOICE, 60_000, Why.OWED),
-        (Place.INVOICE, 40_000, Why.OWED),
-        (Place.CREDIT, 20_000, Why.OVER_PAID),
+    assert targets(batch_result) == [
+        (AllocationTarget.INVOICE, 60_000, AllocationReason.OWED),
+        (AllocationTarget.INVOICE, 40_000, AllocationReason.OWED),
+        (AllocationTarget.CREDIT, 20_000, AllocationReason.OVER_PAID),
     ]
 
 
@@ -122,7 +129,7 @@ def test_money_for_a_discarded_invoice_is_credit_after_cancel() -> None:
 
     batch_result = run(payment_event(), invoices=[gone])
 
-    assert places(batch_result) == [(Place.CREDIT, 100_000, Why.PAID_AFTER_CANCEL)]
+    assert targets(batch_result) == [(AllocationTarget.CREDIT, 100_000, AllocationReason.PAID_AFTER_CANCEL)]
 
 
 @pytest.mark.parametrize("state", [IntentState.FAILED, IntentState.CANCELLED, IntentState.EXPIRED])
@@ -150,7 +157,7 @@ def test_no_code_is_unallocated_and_answered_so() -> None:
 
     batch_result = run(told)
 
-    assert places(batch_result) == [(Place.UNALLOCATED, 100_000, Why.NO_REFERENCE)]
+    assert targets(batch_result) == [(AllocationTarget.UNALLOCATED, 100_000, AllocationReason.NO_REFERENCE)]
     assert batch_result.verdicts[told.delivery_id] is Verdict.UNKNOWN_REFERENCE
     assert batch_result.intents == {}
 
@@ -158,7 +165,7 @@ def test_no_code_is_unallocated_and_answered_so() -> None:
 def test_code_never_issued_is_dropped_before_counting() -> None:
     batch_result = run(payment_event(codes=Codes(direct=(code(77), code(1)))))
 
-    assert places(batch_result) == [(Place.INVOICE, 100_000, Why.OWED)]
+    assert targets(batch_result) == [(AllocationTarget.INVOICE, 100_000, AllocationReason.OWED)]
 
 
 def test_two_issued_codes_are_unallocated() -> None:
@@ -170,21 +177,21 @@ def test_two_issued_codes_are_unallocated() -> None:
         intents=[intent(1, invoices=[one]), intent(2, invoices=[one])],
     )
 
-    assert places(batch_result) == [(Place.UNALLOCATED, 100_000, Why.TWO_REFERENCES)]
+    assert targets(batch_result) == [(AllocationTarget.UNALLOCATED, 100_000, AllocationReason.AMBIGUOUS_REFERENCE)]
 
 
 def test_respaced_code_is_taken_only_with_exactly_the_amount_due() -> None:
     exact = run(payment_event(codes=Codes(rejoined=(code(),))))
     short = run(payment_event(codes=Codes(rejoined=(code(),)), amount=Dong(99_999)))
 
-    assert places(exact) == [(Place.INVOICE, 100_000, Why.OWED)]
-    assert places(short) == [(Place.UNALLOCATED, 99_999, Why.RESPACED_AMOUNT_DIFFERS)]
+    assert targets(exact) == [(AllocationTarget.INVOICE, 100_000, AllocationReason.OWED)]
+    assert targets(short) == [(AllocationTarget.UNALLOCATED, 99_999, AllocationReason.SPLIT_REFERENCE_AMOUNT_MISMATCH)]
 
 
 def test_respaced_code_is_looked_at_when_direct_codes_were_never_issued() -> None:
     batch_result = run(payment_event(codes=Codes(direct=(code(77),), rejoined=(code(77), code(1)))))
 
-    assert places(batch_result) == [(Place.INVOICE, 100_000, Why.OWED)]
+    assert targets(batch_result) == [(AllocationTarget.INVOICE, 100_000, AllocationReason.OWED)]
 
 
 def test_known_event_is_a_duplicate_with_the_first_receipt() -> None:
@@ -211,7 +218,7 @@ def test_same_event_with_other_content_opens_a_case_and_books_nothing() -> None:
     batch_result = run(told, known_events={told.event: SeenEvent(b"same", Verdict.ACCEPTED, told.delivery_id)})
 
     assert batch_result.payments == []
-    assert reasons(batch_result) == [Reason.SAME_EVENT_OTHER_CONTENT]
+    assert reasons(batch_result) == [ExceptionReason.EVENT_CONTENT_CHANGED]
 
 
 def test_same_money_under_another_event_is_booked_once_and_its_bank_reference_kept() -> None:
@@ -237,10 +244,10 @@ def test_webhookss_linked_only_through_a_third_are_one_payment(order: tuple[int,
         payment_event("T3", keys=["transaction:T1"], bank_reference="FT1"),
     ]
 
-    batch_result = run(*(payment_events[place] for place in order))
+    batch_result = run(*(payment_events[index] for index in order))
 
     assert len(batch_result.payments) == 1
-    assert batch_result.cases == []
+    assert batch_result.exceptions == []
 
 
 def test_same_money_with_another_amount_opens_a_case() -> None:
@@ -249,7 +256,7 @@ def test_same_money_with_another_amount_opens_a_case() -> None:
     batch_result = run(payment_event(), booked_movements=known)
 
     assert batch_result.payments == []
-    assert reasons(batch_result) == [Reason.SAME_FACT_OTHER_AMOUNT]
+    assert reasons(batch_result) == [ExceptionReason.AMOUNT_CHANGED]
 
 
 def test_strong_name_and_bank_reference_of_two_payments_open_a_case() -> None:
@@ -262,7 +269,7 @@ def test_strong_name_and_bank_reference_of_two_payments_open_a_case() -> None:
     )
 
     assert batch_result.payments == []
-    assert reasons(batch_result) == [Reason.KEYS_MEET_TWO_FACTS]
+    assert reasons(batch_result) == [ExceptionReason.KEYS_MATCH_TWO_PAYMENTS]
 
 
 def test_success_without_a_name_for_the_money_books_nothing() -> None:
@@ -272,7 +279,7 @@ def test_success_without_a_name_for_the_money_books_nothing() -> None:
 
     assert batch_result.payments == []
     assert batch_result.verdicts[told.delivery_id] is Verdict.STORED
-    assert reasons(batch_result) == [Reason.NO_FACT_KEY]
+    assert reasons(batch_result) == [ExceptionReason.NO_TRANSACTION_ID]
 
 
 def test_message_about_another_account_books_nothing_and_is_acknowledged() -> None:
@@ -283,7 +290,7 @@ def test_message_about_another_account_books_nothing_and_is_acknowledged() -> No
     assert batch_result.payments == []
     assert batch_result.intents == {}
     assert batch_result.verdicts[told.delivery_id] is Verdict.STORED
-    assert reasons(batch_result) == [Reason.FOREIGN_ACCOUNT]
+    assert reasons(batch_result) == [ExceptionReason.FOREIGN_ACCOUNT]
 
 
 def test_failure_ends_an_intent_but_not_one_that_succeeded() -> None:
@@ -305,7 +312,7 @@ def test_money_that_leaves_unasked_is_booked_and_opens_a_case() -> None:
 
     assert batch_result.payments == []
     assert [told.amount for _, told in batch_result.outflows] == [100_000]
-    assert reasons(batch_result) == [Reason.MONEY_LEFT_UNASKED]
+    assert reasons(batch_result) == [ExceptionReason.UNEXPECTED_REVERSAL]
 
 
 def test_changed_redelivery_in_one_batch_links_no_other_payment() -> None:
@@ -317,7 +324,7 @@ def test_changed_redelivery_in_one_batch_links_no_other_payment() -> None:
     batch_result = run(first, changed, second)
 
     assert sum(payment.amount for payment, _ in batch_result.payments) == 200_000
-    assert reasons(batch_result) == [Reason.SAME_EVENT_OTHER_CONTENT, Why.PAID_AGAIN]
+    assert reasons(batch_result) == [ExceptionReason.EVENT_CONTENT_CHANGED, ExceptionReason.ALREADY_PAID]
 
 
 def test_known_event_with_changed_names_links_no_two_new_payments() -> None:
@@ -353,7 +360,7 @@ def test_failed_refund_moves_no_collection() -> None:
 def test_code_of_the_field_never_issued_gives_way_to_the_text() -> None:
     batch_result = run(payment_event(codes=Codes(field=(code(77),), direct=(code(1),))))
 
-    assert places(batch_result) == [(Place.INVOICE, 100_000, Why.OWED)]
+    assert targets(batch_result) == [(AllocationTarget.INVOICE, 100_000, AllocationReason.OWED)]
 
 
 _PAYMENTS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 250_000)), min_size=1, max_size=8)
@@ -376,6 +383,8 @@ def test_any_order_with_repeats_gives_the_sum_of_the_distinct_payments(
     assert sum(payment.amount for payment, _ in batch_result.payments) == sum(distinct.values())
     assert sum(part.amount for part in batch_result.allocations) == sum(distinct.values())
     on_invoice = min(100_000, sum(distinct.values()))
-    assert sum(part.amount for part in batch_result.allocations if part.place is Place.INVOICE) == on_invoice
+    assert (
+        sum(part.amount for part in batch_result.allocations if part.target is AllocationTarget.INVOICE) == on_invoice
+    )
     assert [one.owed for one in batch_result.invoices.values()] == [100_000 - on_invoice]
     assert [one.received for one in batch_result.intents.values()] == [sum(distinct.values())]

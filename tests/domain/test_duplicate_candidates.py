@@ -8,9 +8,10 @@ import pytest
 from billing.core.ids import PaymentId
 from billing.core.money import Dong
 from billing.payments.domain.apply_events import DuplicateCandidate
-from billing.payments.domain.payment import Payment, Place, Why
+from billing.payments.domain.exception import ExceptionReason
+from billing.payments.domain.payment import AllocationReason, AllocationTarget, Payment
 from tests.domain.event_builders import BANK_ACCOUNT, NOON, OTHER_ACCOUNT, code, payment_event, run
-from tests.domain.test_apply_events import places, reasons
+from tests.domain.test_apply_events import reasons, targets
 
 
 def test_held_payment_is_no_twin_for_a_third() -> None:
@@ -38,15 +39,15 @@ def _twin(*, is_unallocated: bool, bank_reference: str = "", codes: frozenset[st
 def test_probable_duplicate_of_an_allocated_payment_is_booked_unallocated_and_held() -> None:
     batch_result = run(payment_event(), candidates=[_twin(is_unallocated=False)])
 
-    assert places(batch_result) == [(Place.UNALLOCATED, 100_000, Why.PROBABLE_DUPLICATE)]
+    assert targets(batch_result) == [(AllocationTarget.UNALLOCATED, 100_000, AllocationReason.PROBABLE_DUPLICATE)]
     assert [held for held, _ in batch_result.holds] == [batch_result.payments[0][0].id]
-    assert reasons(batch_result) == [Why.PROBABLE_DUPLICATE]
+    assert reasons(batch_result) == [ExceptionReason.PROBABLE_DUPLICATE]
 
 
 def test_probable_duplicate_of_an_unallocated_payment_is_allocated_and_the_other_held() -> None:
     batch_result = run(payment_event(), candidates=[_twin(is_unallocated=True)])
 
-    assert places(batch_result) == [(Place.INVOICE, 100_000, Why.OWED)]
+    assert targets(batch_result) == [(AllocationTarget.INVOICE, 100_000, AllocationReason.OWED)]
     assert [held for held, _ in batch_result.holds] == [PaymentId(UUID(int=7))]
 
 

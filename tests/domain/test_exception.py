@@ -1,4 +1,4 @@
-"""Terms of exceptions: every reason has some, and an organization's own go before ours."""
+"""Policies of exceptions: every reason has a default, and the policy of an organization replaces it."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -6,19 +6,24 @@ from uuid import UUID
 import pytest
 
 from billing.core.ids import PersonId
-from billing.payments.domain.apply_events import Reason
-from billing.payments.domain.exception import DEFAULT_TERMS, ExceptionTerms, terms_of
-from billing.payments.domain.payment import Why
+from billing.payments.domain.exception import DEFAULT_POLICIES, ExceptionPolicy, ExceptionReason, policy_of
+from billing.payments.domain.payment import AllocationReason
 
 
-def test_every_reason_a_person_must_look_at_has_terms() -> None:
-    assert set(DEFAULT_TERMS) == {*Reason, *Why} - {Why.OWED}
-    assert all(timedelta(0) < terms.due <= timedelta(days=30) for terms in DEFAULT_TERMS.values())
+def test_every_reason_has_a_default_policy() -> None:
+    assert set(DEFAULT_POLICIES) == set(ExceptionReason)
+    assert all(timedelta(0) < policy.due <= timedelta(days=30) for policy in DEFAULT_POLICIES.values())
 
 
-@pytest.mark.parametrize("reason", list(DEFAULT_TERMS))
-def test_own_terms_go_before_ours(reason: Reason | Why) -> None:
-    own = ExceptionTerms(timedelta(hours=7), PersonId(UUID(int=1)))
+@pytest.mark.parametrize("reason", list(DEFAULT_POLICIES))
+def test_policy_of_the_organization_replaces_the_default(reason: ExceptionReason) -> None:
+    own = ExceptionPolicy(timedelta(hours=7), PersonId(UUID(int=1)))
 
-    assert terms_of(reason, {reason.value: own}) == own
-    assert terms_of(reason, {"another_reason": own}) == DEFAULT_TERMS[reason]
+    assert policy_of(reason, {reason.value: own}) == own
+    assert policy_of(reason, {"another_reason": own}) == DEFAULT_POLICIES[reason]
+
+
+def test_reasons_of_allocations_are_reasons_of_exceptions() -> None:
+    assert {ExceptionReason(reason) for reason in AllocationReason if reason is not AllocationReason.OWED} < set(
+        ExceptionReason
+    )

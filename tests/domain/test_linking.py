@@ -7,9 +7,8 @@ import pytest
 
 from billing.core.ids import PaymentId
 from billing.core.money import Dong
-from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.event import Codes, Source
-from billing.payments.domain.payment import Why
+from billing.payments.domain.exception import ExceptionReason
 from billing.payments.domain.reference_links import normal_reference
 from providers.contract import Movement, Outcome, Verdict
 from tests.domain.event_builders import ACCOUNT, NOON, OTHER_ACCOUNT, code, intent, invoice, payment_event, run, use
@@ -33,7 +32,7 @@ def test_reference_of_another_channel_is_the_same_money_within_a_day(day: int) -
 
     batch_result = run(told, uses=[use(BEFORE, booked_on=NOON.date() + timedelta(days=day), codes=frozenset({code()}))])
 
-    assert (batch_result.payments, batch_result.cases) == ([], [])
+    assert (batch_result.payments, batch_result.exceptions) == ([], [])
     assert batch_result.verdicts == {told.delivery_id: Verdict.DUPLICATE}
     assert [one.payment_id for one in batch_result.uses] == [BEFORE]
     assert {movement.movement_id for movement in batch_result.attached.values()} == {BEFORE}
@@ -54,7 +53,7 @@ def test_repeated_reference_of_another_transfer_is_money_of_its_own(changes: dic
     batch_result = run(payment_event(bank_reference="FT1"), uses=[use(BEFORE, **changes)])
 
     assert len(batch_result.payments) == 1
-    assert batch_result.cases == []
+    assert batch_result.exceptions == []
 
 
 @pytest.mark.parametrize(
@@ -71,8 +70,8 @@ def test_contradicted_reference_is_booked_and_for_a_person(changes: dict[str, ob
     batch_result = run(payment_event(bank_reference="FT1"), uses=[use(BEFORE, **changes)])
 
     [(payment, _)] = batch_result.payments
-    assert [(case.reason, case.payment_id) for case in batch_result.cases] == [
-        (Reason.BANK_REFERENCE_REPEATED, payment.id)
+    assert [(exception.reason, exception.payment_id) for exception in batch_result.exceptions] == [
+        (ExceptionReason.BANK_REFERENCE_REPEATED, payment.id)
     ]
 
 
@@ -83,7 +82,7 @@ def test_second_id_of_a_channel_is_no_money_that_its_first_id_named() -> None:
     batch_result = run(payment_event(bank_reference="FT1"), uses=known)
 
     assert len(batch_result.payments) == 1
-    assert reasons(batch_result) == [Reason.BANK_REFERENCE_REPEATED]
+    assert reasons(batch_result) == [ExceptionReason.BANK_REFERENCE_REPEATED]
 
 
 def test_each_of_two_equal_transfers_is_linked_once() -> None:
@@ -96,7 +95,7 @@ def test_each_of_two_equal_transfers_is_linked_once() -> None:
     batch_result = run(*first, *second)
 
     assert len(batch_result.payments) == 2
-    assert Reason.KEYS_MEET_TWO_FACTS in reasons(batch_result)
+    assert ExceptionReason.KEYS_MATCH_TWO_PAYMENTS in reasons(batch_result)
 
 
 def test_code_says_which_of_two_equal_transfers_is_meant() -> None:
@@ -110,7 +109,7 @@ def test_code_says_which_of_two_equal_transfers_is_meant() -> None:
     batch_result = run(*payment_events, *again, **two_intents())  # type: ignore[arg-type]
 
     assert len(batch_result.payments) == 2
-    assert batch_result.cases == []
+    assert batch_result.exceptions == []
     assert [one.owed for one in batch_result.invoices.values()] == [0, 0]
 
 
@@ -122,7 +121,7 @@ def test_squeezed_code_of_the_other_channel_counts_as_a_code() -> None:
     batch_result = run(first, second, **two_intents())  # type: ignore[arg-type]
 
     assert len(batch_result.payments) == 2
-    assert reasons(batch_result) == [Reason.BANK_REFERENCE_REPEATED]
+    assert reasons(batch_result) == [ExceptionReason.BANK_REFERENCE_REPEATED]
 
 
 @pytest.mark.parametrize("coded_first", [True, False])
@@ -136,9 +135,11 @@ def test_webhooks_without_a_code_is_linked_to_one_with_a_code(coded_first: bool)
 
     [(payment, _)] = batch_result.payments
     later = [
-        (case.reason, case.payment_id, case.intent_id) for case in batch_result.cases if case.intent_id is not None
+        (exception.reason, exception.payment_id, exception.intent_id)
+        for exception in batch_result.exceptions
+        if exception.intent_id is not None
     ]
-    expected = (Reason.CODE_NAMED_LATER, payment.id, intent(invoices=[]).id)
+    expected = (ExceptionReason.CODE_NAMED_LATER, payment.id, intent(invoices=[]).id)
     assert later == ([] if coded_first else [expected]), "a person assigns what was booked without its code"
 
 
@@ -155,7 +156,7 @@ def test_two_transfers_without_ids_of_one_source_are_two_movements() -> None:
     batch_result = run(*payment_events)
 
     assert len(batch_result.payments) == 2
-    assert reasons(batch_result) == [Why.PAID_AGAIN, Reason.BANK_REFERENCE_REPEATED]
+    assert reasons(batch_result) == [ExceptionReason.ALREADY_PAID, ExceptionReason.BANK_REFERENCE_REPEATED]
 
 
 def test_reference_of_before_names_were_kept_still_links() -> None:

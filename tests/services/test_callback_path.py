@@ -108,7 +108,7 @@ async def test_two_intents_for_one_invoice_at_once_never_take_more_than_is_owed(
     assert found["clearing"] == 2 * OWED
     assert found["receivable_patient"] == 0
     assert found["patient_credit"] == -OWED
-    assert await reasons(flow) == ["paid_again"]
+    assert await reasons(flow) == ["already_paid"]
     await assert_books_are_right(flow.context.database)
 
 
@@ -119,7 +119,7 @@ async def test_respaced_code_is_booked_with_the_exact_amount_and_proposed_withou
     other, exact = await flow.deliver(flow.notice("T1", respaced, amount=OWED - 1), flow.notice("T2", respaced))
 
     assert (other.verdict, exact.verdict) == (Verdict.ACCEPTED, Verdict.ACCEPTED)
-    assert await reasons(flow) == ["respaced_amount_differs"]
+    assert await reasons(flow) == ["split_reference_amount_mismatch"]
     assert (await balances(flow))["unallocated"] == -(OWED - 1)
     assert (await flow.read(bill.intent_id))["received"] == OWED
 
@@ -171,7 +171,7 @@ async def test_changed_redelivery_never_shadows_money_still_to_come(flow: Paymen
     await flow.deliver(first, changed, real)
 
     assert (await balances(flow))["clearing"] == OWED
-    assert await reasons(flow) == ["same_event_other_content"]
+    assert await reasons(flow) == ["event_content_changed"]
 
 
 async def test_money_that_leaves_unasked_is_in_the_ledger_and_with_a_person(flow: PaymentFlow) -> None:
@@ -182,7 +182,7 @@ async def test_money_that_leaves_unasked_is_in_the_ledger_and_with_a_person(flow
     found = await balances(flow)
     assert found["clearing"] == 0
     assert found["unexplained_outflow"] == OWED
-    assert await reasons(flow) == ["money_left_unasked"]
+    assert await reasons(flow) == ["unexpected_reversal"]
 
 
 @pytest.mark.parametrize("movement", [Movement.REFUNDED, Movement.REVERSED])

@@ -8,10 +8,8 @@ import pytest
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
-from billing.payments.domain.apply_events import Reason
-from billing.payments.domain.exception import DEFAULT_TERMS
-from billing.payments.domain.payment import Why
-from billing.payments.service.exception_terms import read_exception_terms, set_exception_terms
+from billing.payments.domain.exception import DEFAULT_POLICIES, ExceptionReason
+from billing.payments.service.exception_policies import read_exception_policies, set_exception_policy
 from billing.payments.service.lists import list_exceptions
 from tests.conftest import DatabaseAddress
 from tests.services.flow import PaymentFlow
@@ -36,22 +34,24 @@ async def test_exception_is_due_by_our_table_and_owned_by_nobody_alone(flow: Pay
 
     due, owner_id = await opened(flow)
 
-    assert abs(due - DEFAULT_TERMS[Why.NO_REFERENCE].due) < timedelta(seconds=1)
+    assert abs(due - DEFAULT_POLICIES[ExceptionReason.NO_REFERENCE].due) < timedelta(seconds=1)
     assert owner_id is None
 
 
 async def test_organization_sets_its_own_term_and_owner_by_reason(flow: PaymentFlow, owned: Database) -> None:
     organization_id = flow.hospital.organization_id
-    await set_exception_terms(owned, organization_id, Why.NO_REFERENCE, due=timedelta(hours=9), owner_name="Thu ngân")
+    await set_exception_policy(
+        owned, organization_id, ExceptionReason.NO_REFERENCE, due=timedelta(hours=9), owner_name="Thu ngân"
+    )
 
     await flow.deliver(flow.notice("T1", "no code at all"))
     due, owner_id = await opened(flow)
-    terms = await read_exception_terms(owned, organization_id)
+    policies = await read_exception_policies(owned, organization_id)
 
     assert abs(due - timedelta(hours=9)) < timedelta(seconds=1)
     assert owner_id is not None
-    assert owner_id == terms[Why.NO_REFERENCE].owner_id
-    assert terms[Reason.REVIEW] == DEFAULT_TERMS[Reason.REVIEW]
+    assert owner_id == policies[ExceptionReason.NO_REFERENCE].owner_id
+    assert policies[ExceptionReason.REVIEW] == DEFAULT_POLICIES[ExceptionReason.REVIEW]
 
 
 async def test_exceptions_are_listed_newest_first_whatever_their_ids_are_made_of(flow: PaymentFlow) -> None:
@@ -72,25 +72,25 @@ async def test_exceptions_are_listed_newest_first_whatever_their_ids_are_made_of
 async def test_terms_set_again_replace_the_earlier(flow: PaymentFlow, owned: Database) -> None:
     organization_id = flow.hospital.organization_id
     for hours, owner in ((9, "Thu ngân"), (10, None)):
-        await set_exception_terms(owned, organization_id, Why.PAID_AGAIN, due=timedelta(hours=hours), owner_name=owner)
+        await set_exception_policy(
+            owned, organization_id, ExceptionReason.ALREADY_PAID, due=timedelta(hours=hours), owner_name=owner
+        )
 
-    terms = (await read_exception_terms(owned, organization_id))[Why.PAID_AGAIN]
+    policies = (await read_exception_policies(owned, organization_id))[ExceptionReason.ALREADY_PAID]
 
-    assert (terms.due, terms.owner_id) == (timedelta(hours=10), None)
+    assert (policies.due, policies.owner_id) == (timedelta(hours=10), None)
 
 
 @pytest.mark.parametrize("due", [timedelta(0), timedelta(hours=-1), timedelta(minutes=90), timedelta(hours=721)])
 async def test_term_that_is_none_is_refused(flow: PaymentFlow, owned: Database, due: timedelta) -> None:
     with pytest.raises(InvalidValue):
-        await set_exception_terms(owned, flow.hospital.organization_id, Why.PAID_AGAIN, due=due)
+        await set_exception_policy(owned, flow.hospital.organization_id, ExceptionReason.ALREADY_PAID, due=due)
 
 
-async def test_strange_owner_reason_or_organization_is_refused(flow: PaymentFlow, owned: Database) -> None:
+async def test_unknown_owner_or_organization_is_rejected(flow: PaymentFlow, owned: Database) -> None:
     organization_id, day = flow.hospital.organization_id, timedelta(days=1)
 
     with pytest.raises(NotFound):
-        await set_exception_terms(owned, organization_id, Why.PAID_AGAIN, due=day, owner_name="Nobody")
-    with pytest.raises(InvalidValue):
-        await set_exception_terms(owned, organization_id, Why.OWED, due=day)
+        await set_exception_policy(owned, organization_id, ExceptionReason.ALREADY_PAID, due=day, owner_name="Nobody")
     with pytest.raises(NotFound):
-        await set_exception_terms(owned, OrganizationId(9), Why.PAID_AGAIN, due=day)
+        await set_exception_policy(owned, OrganizationId(9), ExceptionReason.ALREADY_PAID, due=day)

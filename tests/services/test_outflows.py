@@ -86,7 +86,7 @@ async def test_payment_and_its_refund_owe_again_in_either_order(
     found = await standing(opened, bill)
     assert (found["owed"], found["intent"]) == (OWED, ("pending", 0))
     assert found["refunded"]["T1"] == OWED
-    assert "money_left_unasked" in await reasons(opened)
+    assert "unexpected_reversal" in await reasons(opened)
     await assert_all_is_explained(opened)
 
 
@@ -181,7 +181,7 @@ async def test_more_than_its_payment_waits_for_a_person(opened: PaymentFlow) -> 
 
     assert (await standing(opened, bill))["owed"] == 0
     assert (await balances(opened))["unexplained_outflow"] == OWED + 1
-    assert "money_left_unasked" in await reasons(opened)
+    assert "unexpected_reversal" in await reasons(opened)
     await assert_books_are_right(opened.context.database)
 
 
@@ -216,7 +216,7 @@ async def test_exception_of_a_refund_names_its_payment(opened: PaymentFlow) -> N
     async with opened.context.database.transaction(opened.hospital.organization_id) as tx:
         named = await tx.fetch(
             "SELECT payment.provider_reference FROM exception_case AS opened"
-            " JOIN payment ON payment.id = opened.payment_id WHERE opened.reason = 'money_left_unasked'"
+            " JOIN payment ON payment.id = opened.payment_id WHERE opened.reason = 'unexpected_reversal'"
         )
     assert [row["provider_reference"] for row in named] == ["T1"]
 
@@ -316,5 +316,5 @@ async def test_outflow_with_a_repeated_bank_reference_takes_no_other_payment(
 
     assert (await standing(opened, bill))["owed"] == 0
     assert (await balances(opened))["unexplained_outflow"] == left.amount
-    assert "money_left_unasked" in await reasons(opened)
+    assert "unexpected_reversal" in await reasons(opened)
     await assert_books_are_right(opened.context.database)

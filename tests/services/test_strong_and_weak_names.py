@@ -284,7 +284,7 @@ async def test_money_named_by_placeholders_alone_is_each_time_for_a_person(flow:
     answers = await deliver(flow, *from_account(flow.account, notices))
 
     assert [answer.verdict for answer in answers] == [Verdict.STORED, Verdict.STORED]
-    assert await reasons(flow) == ["no_fact_key", "no_fact_key"]
+    assert await reasons(flow) == ["no_transaction_id", "no_transaction_id"]
 
 
 async def test_placeholders_of_two_channels_rule_out_no_probable_duplicate(

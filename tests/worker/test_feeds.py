@@ -204,7 +204,7 @@ async def test_stuck_list_is_given_to_a_person_once(feed_road: FeedRoad) -> None
         feed_road.clock.turn(minutes=10)
 
     cases = await feed_road.rows("SELECT reason, provider_account_id FROM exception_case")
-    assert cases == [{"reason": "feed_stuck", "provider_account_id": feed_road.flow.account.id}]
+    assert cases == [{"reason": "feed_blocked", "provider_account_id": feed_road.flow.account.id}]
 
 
 @pytest.mark.parametrize("where", ["read", "written"])
@@ -224,6 +224,6 @@ async def test_list_that_fails_again_and_again_is_given_to_a_person(
         with suppress(Unavailable):
             await feed_road.feed()
         feed_road.clock.turn(minutes=10)
-        opened.append(len(await feed_road.rows("SELECT id FROM exception_case WHERE reason = 'feed_stuck'")))
+        opened.append(len(await feed_road.rows("SELECT id FROM exception_case WHERE reason = 'feed_blocked'")))
 
     assert opened == [0] * 11 + [1] * 3

@@ -139,7 +139,7 @@ async def test_unknown_is_asked_about_at_its_times_for_a_day_then_a_person_decid
     minutes = [1, 5, 15, *(60 * hour for hour in range(1, 25))]
     assert [after // timedelta(minutes=1) for after in asked_after] == minutes
     (case,) = await polling_flow.rows("SELECT reason, intent_id, amount, state FROM exception_case")
-    assert case == {"reason": "asked_in_vain", "intent_id": bill.intent_id, "amount": OWED, "state": "open"}
+    assert case == {"reason": "status_unresolved", "intent_id": bill.intent_id, "amount": OWED, "state": "open"}
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == "unknown"
 
 
@@ -267,7 +267,7 @@ async def test_account_that_cannot_be_asked_leaves_unknown_to_a_person_and_expir
     assert polling_flow.questions == []
     assert [row["due_at"] for row in await polling_flow.asking()] == [None, None]
     cases = await polling_flow.rows("SELECT reason, intent_id FROM exception_case")
-    assert cases == [{"reason": "asked_in_vain", "intent_id": unknown.intent_id}]
+    assert cases == [{"reason": "status_unresolved", "intent_id": unknown.intent_id}]
 
 
 def refund_of(paid: SandboxMessage, number: str) -> SandboxMessage:
@@ -314,7 +314,7 @@ async def test_payment_and_its_refund_owe_again_called_back_or_asked(
     assert await owed_by(polling_flow, bill) == OWED
     assert (await polling_flow.flow.read(bill.intent_id))["received"] == 0
     assert [row["reason"] for row in await polling_flow.rows("SELECT reason FROM exception_case")] == [
-        "money_left_unasked"
+        "unexpected_reversal"
     ]
     await assert_nothing_is_unexplained(polling_flow)
 
@@ -369,4 +369,6 @@ async def test_answer_that_can_never_be_written_goes_to_a_person_after_a_day(
 
     assert 40 < len(attempts) < 50, "asked again within a day, and no longer"
     assert [row["due_at"] for row in await polling_flow.asking()] == [None]
-    assert [row["reason"] for row in await polling_flow.rows("SELECT reason FROM exception_case")] == ["asked_in_vain"]
+    assert [row["reason"] for row in await polling_flow.rows("SELECT reason FROM exception_case")] == [
+        "status_unresolved"
+    ]

@@ -8,7 +8,6 @@ Source: docs/design.md §5, points 5 and 7, Duplicates, Where money goes.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from uuid import UUID
 
 from billing.core.ids import AllocationId, DeliveryId, IntentId, InvoiceId, PaymentId
@@ -23,8 +22,16 @@ from billing.payments.domain.event import (
     SeenEvent,
     without_altered_repeats,
 )
+from billing.payments.domain.exception import ExceptionReason, PaymentException
 from billing.payments.domain.intent import Intent
-from billing.payments.domain.payment import Allocation, Part, Payment, Place, Why, place_on_invoices
+from billing.payments.domain.payment import (
+    Allocation,
+    AllocationDraft,
+    AllocationReason,
+    AllocationTarget,
+    Payment,
+    allocate_to_invoices,
+)
 from billing.payments.domain.reference_links import KnownReferences, Link, ReferenceLinks
 from providers.contract import Movement, Outcome, Verdict
 
@@ -33,22 +40,6 @@ DUPLICATE_WINDOW = timedelta(hours=24)
 
 Source: docs/design.md §5.
 """
-
-
-class Reason(StrEnum):
-    """Why a person must look; a payment's parts bring their own reasons (`Why`)."""
-
-    SAME_EVENT_OTHER_CONTENT = "same_event_other_content"
-    SAME_FACT_OTHER_AMOUNT = "same_fact_other_amount"
-    KEYS_MEET_TWO_FACTS = "keys_meet_two_facts"
-    BANK_REFERENCE_REPEATED = "bank_reference_repeated"
-    CODE_NAMED_LATER = "code_named_later"
-    FOREIGN_ACCOUNT = "foreign_account"
-    NO_FACT_KEY = "no_fact_key"
-    REVIEW = "review"
-    MONEY_LEFT_UNASKED = "money_left_unasked"
-    ASKED_IN_VAIN = "asked_in_vain"
-    FEED_STUCK = "feed_stuck"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +66,6 @@ class BatchState:
     references: KnownReferences = field(default_factory=KnownReferences)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A disagreement for a person."""
-
-    reason: Reason | Why
-    payment_event: PaymentEvent
-    amount: Dong
-    payment_id: PaymentId | None = None
-    intent_id: IntentId | None = None
-
-
 @dataclass(slots=True)
 class BatchResult:
     """What is to be written; each invoice and intent once, in its final shape."""
@@ -96,7 +76,7 @@ class BatchResult:
     allocations: list[Allocation] = field(default_factory=list)
     outflows: list[tuple[PaymentId, PaymentEvent]] = field(default_factory=list)
     holds: list[tuple[PaymentId, PaymentId]] = field(default_factory=list)  # held, its candidate
-    cases: list[Case] = field(default_factory=list)
+    exceptions: list[PaymentException] = field(default_factory=list)
     attached: dict[MovementKey, BookedMovement] = field(default_factory=dict)
     uses: Sequence[ReferenceUse] = ()  # of bank references, to be added
     moved_uses: Sequence[ReferenceUse] = ()  # claimed by this batch under the id of another payment
@@ -157,7 +137,7 @@ class _EventApplier:
 
     def _take_again(self, payment_event: PaymentEvent, known: SeenEvent) -> None:
         if payment_event.fingerprint != known.fingerprint:
-            self._open_case(Reason.SAME_EVENT_OTHER_CONTENT, payment_event)
+            self._open_exception(ExceptionReason.EVENT_CONTENT_CHANGED, payment_event)
         elif payment_event.moves_money:
             movements = {self._movements[key] for key in payment_event.movement_keys if key in self._movements}
             if movements:
@@ -167,12 +147,12 @@ class _EventApplier:
 
     def _apply(self, payment_event: PaymentEvent) -> Verdict:
         if payment_event.names_other_account:
-            self._open_case(Reason.FOREIGN_ACCOUNT, payment_event)
+            self._open_exception(ExceptionReason.FOREIGN_ACCOUNT, payment_event)
             return Verdict.STORED
         if payment_event.outcome is not Outcome.SUCCEEDED:
             return self._tell_intent(payment_event)
         if not payment_event.movement_keys:
-            self._open_case(Reason.NO_FACT_KEY, payment_event)
+            self._open_exception(ExceptionReason.NO_TRANSACTION_ID, payment_event)
             return Verdict.STORED
         movement_id = self._batch_state.movement_ids[min(payment_event.movement_keys)]
         movements = {self._movements[key] for key in payment_event.movement_keys if key in self._movements}
@@ -182,7 +162,9 @@ class _EventApplier:
         if found.payment is not None:
             movements.add(found.payment)
             if found.is_ambiguous:
-                self._open_case(Reason.KEYS_MEET_TWO_FACTS, payment_event, payment_id=found.payment.movement_id)
+                self._open_exception(
+                    ExceptionReason.KEYS_MATCH_TWO_PAYMENTS, payment_event, payment_id=found.payment.movement_id
+                )
             self._name_code_later(payment_event, found)
         if movements:
             return self._meet(payment_event, movements)
@@ -194,8 +176,11 @@ class _EventApplier:
         is_received = payment_event.movement is Movement.RECEIVED
         if is_received and found.payment is not None and not found.is_coded and len(codes) == 1:
             intent = self._intent(min(codes))
-            self._open_case(
-                Reason.CODE_NAMED_LATER, payment_event, payment_id=found.payment.movement_id, intent_id=intent.id
+            self._open_exception(
+                ExceptionReason.CODE_NAMED_LATER,
+                payment_event,
+                payment_id=found.payment.movement_id,
+                intent_id=intent.id,
             )
 
     def _take_movement(self, payment_event: PaymentEvent, movement_id: PaymentId, *, is_doubtful: bool) -> Verdict:
@@ -205,23 +190,25 @@ class _EventApplier:
         self._links.name(movement_id)
         if payment_event.movement is not Movement.RECEIVED:
             self.batch_result.outflows.append((movement_id, payment_event))
-            self._open_case(Reason.MONEY_LEFT_UNASKED, payment_event)
+            self._open_exception(ExceptionReason.UNEXPECTED_REVERSAL, payment_event)
             return Verdict.ACCEPTED
         verdict = self._book(payment_event, movement_id)
         if is_doubtful:
-            self._open_case(Reason.BANK_REFERENCE_REPEATED, payment_event, payment_id=movement_id)
+            self._open_exception(ExceptionReason.BANK_REFERENCE_REPEATED, payment_event, payment_id=movement_id)
         return verdict
 
     def _meet(self, payment_event: PaymentEvent, movements: set[BookedMovement]) -> Verdict:
         """The money was booked before: attach the names that are new, and say where the payment events disagree."""
         if len({movement.movement_id for movement in movements}) > 1:
-            self._open_case(Reason.KEYS_MEET_TWO_FACTS, payment_event)
+            self._open_exception(ExceptionReason.KEYS_MATCH_TWO_PAYMENTS, payment_event)
         movement = min(movements, key=lambda known: known.movement_id)
         if movement.amount != payment_event.amount:
-            self._open_case(Reason.SAME_FACT_OTHER_AMOUNT, payment_event, payment_id=movement.movement_id)
+            self._open_exception(ExceptionReason.AMOUNT_CHANGED, payment_event, payment_id=movement.movement_id)
         self._claim(payment_event, movement.movement_id, movement.amount)
         if self._links.meet(payment_event, movement.movement_id):
-            self._open_case(Reason.KEYS_MEET_TWO_FACTS, payment_event, payment_id=movement.movement_id)
+            self._open_exception(
+                ExceptionReason.KEYS_MATCH_TWO_PAYMENTS, payment_event, payment_id=movement.movement_id
+            )
         return Verdict.DUPLICATE
 
     def _claim(self, payment_event: PaymentEvent, movement_id: PaymentId, amount: Dong) -> None:
@@ -234,7 +221,7 @@ class _EventApplier:
 
     def _tell_intent(self, payment_event: PaymentEvent) -> Verdict:
         if payment_event.outcome is Outcome.REVIEW:
-            self._open_case(Reason.REVIEW, payment_event)
+            self._open_exception(ExceptionReason.REVIEW, payment_event)
         codes = self._issued(payment_event.codes.field) or self._issued(payment_event.codes.direct)
         if len(codes) != 1 or payment_event.movement is not Movement.RECEIVED:
             return Verdict.STORED
@@ -243,15 +230,15 @@ class _EventApplier:
 
     def _book(self, payment_event: PaymentEvent, payment_id: PaymentId) -> Verdict:
         candidate = self._candidate_of(payment_event)
-        intent, why = self._match(payment_event)
+        intent, reason = self._match(payment_event)
         if candidate is not None:
             self._hold(payment_event, payment_id, candidate)
             if not candidate.is_unallocated:
-                intent, why = None, Why.PROBABLE_DUPLICATE
+                intent, reason = None, AllocationReason.PROBABLE_DUPLICATE
         if intent is None:
-            parts = [Part(Place.UNALLOCATED, payment_event.amount, why)]
+            parts = [AllocationDraft(AllocationTarget.UNALLOCATED, payment_event.amount, reason)]
         else:
-            parts = place_on_invoices(payment_event.amount, [self._invoice(name) for name in intent.invoices])
+            parts = allocate_to_invoices(payment_event.amount, [self._invoice(name) for name in intent.invoices])
             self._keep_intent(intent.receive(payment_event.amount))
         payment = Payment(
             id=payment_id,
@@ -265,49 +252,53 @@ class _EventApplier:
         )
         self.batch_result.payments.append((payment, payment_event))
         for part in parts:
-            self._put(part, payment, payment_event)
+            self._allocate(part, payment, payment_event)
         if candidate is None:  # a payment that is held, or holds another, is no candidate for a third
             self._remember(payment, payment_event, is_unallocated=intent is None)
-        return _verdict(payment_event, intent, why)
+        return _verdict(payment_event, intent, reason)
 
-    def _put(self, part: Part, payment: Payment, payment_event: PaymentEvent) -> None:
+    def _allocate(self, part: AllocationDraft, payment: Payment, payment_event: PaymentEvent) -> None:
         if part.invoice is not None:
             self.batch_result.invoices[part.invoice.id] = part.invoice.receive(part.amount)
-        if part.why is not Why.OWED:
-            self._open_case(
-                part.why, payment_event, amount=part.amount, payment_id=payment.id, intent_id=payment.intent_id
+        if part.reason is not AllocationReason.OWED:
+            self._open_exception(
+                ExceptionReason(part.reason),
+                payment_event,
+                amount=part.amount,
+                payment_id=payment.id,
+                intent_id=payment.intent_id,
             )
         self.batch_result.allocations.append(
             Allocation(
                 id=self._new_allocation_id(),
                 payment_id=payment.id,
-                place=part.place,
+                target=part.target,
                 amount=part.amount,
-                why=part.why,
+                reason=part.reason,
                 invoice_id=part.invoice.id if part.invoice else None,
                 visit_id=part.visit_id,
             )
         )
 
-    def _match(self, payment_event: PaymentEvent) -> tuple[Intent | None, Why]:
+    def _match(self, payment_event: PaymentEvent) -> tuple[Intent | None, AllocationReason]:
         """The one intent a payment event names. Codes never issued are dropped before one or two are counted.
 
         A code that was found only by squeezing must ask for exactly this amount: two pieces may have met by accident.
         """
         codes = self._issued(payment_event.codes.field) or self._issued(payment_event.codes.direct)
         if len(codes) == 1:
-            return self._intent(codes[0]), Why.OWED
+            return self._intent(codes[0]), AllocationReason.OWED
         if codes:
-            return None, Why.TWO_REFERENCES
+            return None, AllocationReason.AMBIGUOUS_REFERENCE
         codes = self._issued(payment_event.codes.rejoined)
         if not codes:
-            return None, Why.NO_REFERENCE
+            return None, AllocationReason.NO_REFERENCE
         if len(codes) > 1:
-            return None, Why.TWO_REFERENCES
+            return None, AllocationReason.AMBIGUOUS_REFERENCE
         intent = self._intent(codes[0])
         if intent.remaining != payment_event.amount:
-            return None, Why.RESPACED_AMOUNT_DIFFERS
-        return intent, Why.OWED
+            return None, AllocationReason.SPLIT_REFERENCE_AMOUNT_MISMATCH
+        return intent, AllocationReason.OWED
 
     def _candidate_of(self, payment_event: PaymentEvent) -> DuplicateCandidate | None:
         """Another channel's payment of equal amount and near moment that this one may be a second payment event of."""
@@ -331,7 +322,7 @@ class _EventApplier:
         )
         self.batch_result.holds.append((held, other))
         if candidate.is_unallocated:
-            self._open_case(Why.PROBABLE_DUPLICATE, payment_event, payment_id=held)
+            self._open_exception(ExceptionReason.PROBABLE_DUPLICATE, payment_event, payment_id=held)
         self._candidates[candidate.bank_account_id, candidate.payment.amount].remove(candidate)
 
     def _remember(self, payment: Payment, payment_event: PaymentEvent, *, is_unallocated: bool) -> None:
@@ -360,9 +351,9 @@ class _EventApplier:
         if intent is not self._intent(intent.reference):
             self.batch_result.intents[intent.id] = intent
 
-    def _open_case(
+    def _open_exception(
         self,
-        reason: Reason | Why,
+        reason: ExceptionReason,
         payment_event: PaymentEvent,
         *,
         amount: Dong | None = None,
@@ -370,8 +361,8 @@ class _EventApplier:
         intent_id: IntentId | None = None,
     ) -> None:
         at_stake = payment_event.amount if amount is None else amount
-        self.batch_result.cases.append(
-            Case(
+        self.batch_result.exceptions.append(
+            PaymentException(
                 reason=reason, payment_event=payment_event, amount=at_stake, payment_id=payment_id, intent_id=intent_id
             )
         )
@@ -394,12 +385,12 @@ _WEIGHT: Mapping[Verdict, int] = {
 }
 
 
-def _verdict(payment_event: PaymentEvent, intent: Intent | None, why: Why) -> Verdict:
+def _verdict(payment_event: PaymentEvent, intent: Intent | None, reason: AllocationReason) -> Verdict:
     """Answer and booking are two decisions: the money is booked whatever is answered."""
     if intent is not None:
         is_as_asked = payment_event.amount in {intent.amount, intent.remaining}  # a code asks for what remains
         return Verdict.ACCEPTED if is_as_asked else Verdict.AMOUNT_DIFFERS
-    return Verdict.UNKNOWN_REFERENCE if why is Why.NO_REFERENCE else Verdict.ACCEPTED
+    return Verdict.UNKNOWN_REFERENCE if reason is AllocationReason.NO_REFERENCE else Verdict.ACCEPTED
 
 
 def _differ(first: str, second: str) -> bool:

@@ -9,13 +9,36 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from billing.core.ids import PersonId
-from billing.payments.domain.apply_events import Reason
-from billing.payments.domain.payment import Why
+from billing.core.ids import IntentId, PaymentId, PersonId
+from billing.core.money import Dong
+from billing.payments.domain.event import PaymentEvent
 
 _AT_ONCE = timedelta(hours=4)
 _A_DAY = timedelta(days=1)
 _AFTER_THE_STATEMENT = timedelta(days=2)
+
+
+class ExceptionReason(StrEnum):
+    """Why a person must decide; `AllocationReason` (`payment.py`) is the subset that an allocation carries."""
+
+    NO_REFERENCE = "no_reference"
+    AMBIGUOUS_REFERENCE = "ambiguous_reference"
+    SPLIT_REFERENCE_AMOUNT_MISMATCH = "split_reference_amount_mismatch"
+    CODE_NAMED_LATER = "code_named_later"
+    OVER_PAID = "over_paid"
+    ALREADY_PAID = "already_paid"
+    PAID_AFTER_CANCEL = "paid_after_cancel"
+    PROBABLE_DUPLICATE = "probable_duplicate"
+    EVENT_CONTENT_CHANGED = "event_content_changed"
+    AMOUNT_CHANGED = "amount_changed"
+    KEYS_MATCH_TWO_PAYMENTS = "keys_match_two_payments"
+    BANK_REFERENCE_REPEATED = "bank_reference_repeated"
+    NO_TRANSACTION_ID = "no_transaction_id"
+    FOREIGN_ACCOUNT = "foreign_account"
+    REVIEW = "review"
+    UNEXPECTED_REVERSAL = "unexpected_reversal"
+    STATUS_UNRESOLVED = "status_unresolved"
+    FEED_BLOCKED = "feed_blocked"
 
 
 class ExceptionState(StrEnum):
@@ -25,43 +48,54 @@ class ExceptionState(StrEnum):
     CLOSED = "closed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentException:
+    """A disagreement that a person must decide, before it has an id and a due date; `amount` is in whole đồng."""
+
+    reason: ExceptionReason
+    payment_event: PaymentEvent
+    amount: Dong
+    payment_id: PaymentId | None = None
+    intent_id: IntentId | None = None
+
+
 @dataclass(frozen=True, slots=True)
-class ExceptionTerms:
+class ExceptionPolicy:
     """How long after it was opened an exception is due; `owner_id` None: whoever holds the role finance."""
 
     due: timedelta
     owner_id: PersonId | None = None
 
 
-DEFAULT_TERMS: Mapping[Reason | Why, ExceptionTerms] = {
+DEFAULT_POLICIES: Mapping[ExceptionReason, ExceptionPolicy] = {
     # Somebody forges, errs or takes money: look before more of it comes.
-    Reason.FOREIGN_ACCOUNT: ExceptionTerms(_AT_ONCE),
-    Reason.SAME_EVENT_OTHER_CONTENT: ExceptionTerms(_AT_ONCE),
-    Reason.MONEY_LEFT_UNASKED: ExceptionTerms(_AT_ONCE),
+    ExceptionReason.FOREIGN_ACCOUNT: ExceptionPolicy(_AT_ONCE),
+    ExceptionReason.EVENT_CONTENT_CHANGED: ExceptionPolicy(_AT_ONCE),
+    ExceptionReason.UNEXPECTED_REVERSAL: ExceptionPolicy(_AT_ONCE),
     # Nothing after the place where a provider's list is stuck reaches the books.
-    Reason.FEED_STUCK: ExceptionTerms(_AT_ONCE),
+    ExceptionReason.FEED_BLOCKED: ExceptionPolicy(_AT_ONCE),
     # A patient has paid and still stands as owing.
-    Why.NO_REFERENCE: ExceptionTerms(_AT_ONCE),
-    Why.TWO_REFERENCES: ExceptionTerms(_AT_ONCE),
-    Why.RESPACED_AMOUNT_DIFFERS: ExceptionTerms(_AT_ONCE),
-    Reason.CODE_NAMED_LATER: ExceptionTerms(_AT_ONCE),
+    ExceptionReason.NO_REFERENCE: ExceptionPolicy(_AT_ONCE),
+    ExceptionReason.AMBIGUOUS_REFERENCE: ExceptionPolicy(_AT_ONCE),
+    ExceptionReason.SPLIT_REFERENCE_AMOUNT_MISMATCH: ExceptionPolicy(_AT_ONCE),
+    ExceptionReason.CODE_NAMED_LATER: ExceptionPolicy(_AT_ONCE),
     # Two payment events disagree; what is in the books holds meanwhile.
-    Reason.SAME_FACT_OTHER_AMOUNT: ExceptionTerms(_A_DAY),
-    Reason.KEYS_MEET_TWO_FACTS: ExceptionTerms(_A_DAY),
-    Reason.BANK_REFERENCE_REPEATED: ExceptionTerms(_A_DAY),
+    ExceptionReason.AMOUNT_CHANGED: ExceptionPolicy(_A_DAY),
+    ExceptionReason.KEYS_MATCH_TWO_PAYMENTS: ExceptionPolicy(_A_DAY),
+    ExceptionReason.BANK_REFERENCE_REPEATED: ExceptionPolicy(_A_DAY),
     # A patient has paid too much.
-    Why.OVER_PAID: ExceptionTerms(_A_DAY),
-    Why.PAID_AGAIN: ExceptionTerms(_A_DAY),
-    Why.PAID_AFTER_CANCEL: ExceptionTerms(_A_DAY),
+    ExceptionReason.OVER_PAID: ExceptionPolicy(_A_DAY),
+    ExceptionReason.ALREADY_PAID: ExceptionPolicy(_A_DAY),
+    ExceptionReason.PAID_AFTER_CANCEL: ExceptionPolicy(_A_DAY),
     # The provider does not know or does not say: somebody must ring up.
-    Reason.ASKED_IN_VAIN: ExceptionTerms(_A_DAY),
+    ExceptionReason.STATUS_UNRESOLVED: ExceptionPolicy(_A_DAY),
     # The bank's statement of the next morning decides it.
-    Reason.NO_FACT_KEY: ExceptionTerms(_AFTER_THE_STATEMENT),
-    Reason.REVIEW: ExceptionTerms(_AFTER_THE_STATEMENT),
-    Why.PROBABLE_DUPLICATE: ExceptionTerms(_AFTER_THE_STATEMENT),
+    ExceptionReason.NO_TRANSACTION_ID: ExceptionPolicy(_AFTER_THE_STATEMENT),
+    ExceptionReason.REVIEW: ExceptionPolicy(_AFTER_THE_STATEMENT),
+    ExceptionReason.PROBABLE_DUPLICATE: ExceptionPolicy(_AFTER_THE_STATEMENT),
 }
 
 
-def terms_of(reason: Reason | Why, own: Mapping[str, ExceptionTerms]) -> ExceptionTerms:
+def policy_of(reason: ExceptionReason, own: Mapping[str, ExceptionPolicy]) -> ExceptionPolicy:
     """The terms of a reason: the organization's own, by the reason's word, else ours."""
-    return own.get(reason.value) or DEFAULT_TERMS[reason]
+    return own.get(reason.value) or DEFAULT_POLICIES[reason]

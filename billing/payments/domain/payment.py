@@ -14,24 +14,24 @@ from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice, InvoiceState
 
 
-class Place(StrEnum):
-    """Where a part of a payment is."""
+class AllocationTarget(StrEnum):
+    """What a part of a payment is allocated to."""
 
     INVOICE = "invoice"
     CREDIT = "credit"
     UNALLOCATED = "unallocated"
 
 
-class Why(StrEnum):
-    """Why a part of a payment is where it is; all but `owed` are for a person to look at."""
+class AllocationReason(StrEnum):
+    """Why a part of a payment is allocated to its target; all but `owed` are reasons of exceptions too."""
 
     OWED = "owed"
     OVER_PAID = "over_paid"
-    PAID_AGAIN = "paid_again"
+    ALREADY_PAID = "already_paid"
     PAID_AFTER_CANCEL = "paid_after_cancel"
     NO_REFERENCE = "no_reference"
-    TWO_REFERENCES = "two_references"
-    RESPACED_AMOUNT_DIFFERS = "respaced_amount_differs"
+    AMBIGUOUS_REFERENCE = "ambiguous_reference"
+    SPLIT_REFERENCE_AMOUNT_MISMATCH = "split_reference_amount_mismatch"
     PROBABLE_DUPLICATE = "probable_duplicate"
 
 
@@ -55,54 +55,58 @@ class Allocation:
 
     id: AllocationId
     payment_id: PaymentId
-    place: Place
+    target: AllocationTarget
     amount: Dong
-    why: Why
+    reason: AllocationReason
     invoice_id: InvoiceId | None = None
     visit_id: VisitId | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class AllocationDraft:
     """A part of an amount before it has ids."""
 
-    place: Place
+    target: AllocationTarget
     amount: Dong
-    why: Why
+    reason: AllocationReason
     invoice: Invoice | None = None
     visit_id: VisitId | None = None
 
 
-def place_on_invoices(amount: Dong, invoices: Sequence[Invoice]) -> list[Part]:
+def allocate_to_invoices(amount: Dong, invoices: Sequence[Invoice]) -> list[AllocationDraft]:
     """Put an amount on invoices in the intent's order, each at most what it owes; the rest is credit.
 
     The credit belongs to the patient when all the invoices are of one visit, else to the payer.
     """
-    parts: list[Part] = []
+    parts: list[AllocationDraft] = []
     rest = amount
     for invoice in invoices:
         if rest and invoice.takes_money:
             put = Dong(min(rest, invoice.owed))
-            parts.append(Part(Place.INVOICE, put, Why.OWED, invoice, invoice.visit_id))
+            parts.append(
+                AllocationDraft(AllocationTarget.INVOICE, put, AllocationReason.OWED, invoice, invoice.visit_id)
+            )
             rest = Dong(rest - put)
     if rest:
         visits = {invoice.visit_id for invoice in invoices}
         owner = visits.pop() if len(visits) == 1 else None
-        parts.append(Part(Place.CREDIT, rest, _why_credit(invoices, placed=bool(parts)), None, owner))
+        parts.append(
+            AllocationDraft(AllocationTarget.CREDIT, rest, _credit_reason(invoices, placed=bool(parts)), None, owner)
+        )
     return parts
 
 
-def _why_credit(invoices: Sequence[Invoice], *, placed: bool) -> Why:
+def _credit_reason(invoices: Sequence[Invoice], *, placed: bool) -> AllocationReason:
     if placed:
-        return Why.OVER_PAID
+        return AllocationReason.OVER_PAID
     if any(invoice.state is not InvoiceState.ISSUED or invoice.corrections < 0 for invoice in invoices):
-        return Why.PAID_AFTER_CANCEL
-    return Why.PAID_AGAIN
+        return AllocationReason.PAID_AFTER_CANCEL
+    return AllocationReason.ALREADY_PAID
 
 
-def position_of(parts: Sequence[Allocation]) -> Mapping[Place, int]:
+def position_of(parts: Sequence[Allocation]) -> Mapping[AllocationTarget, int]:
     """How much of a new payment stands in each place."""
-    sums = dict.fromkeys(Place, 0)
+    sums = dict.fromkeys(AllocationTarget, 0)
     for part in parts:
-        sums[part.place] += part.amount
+        sums[part.target] += part.amount
     return sums

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from billing.core.ids import ProviderAccountId
 from billing.core.money import Dong
 from billing.ledger.domain.accounts import AccountKey, AccountRole, Posting, clearing_account
-from billing.payments.domain.payment import Allocation, Place
+from billing.payments.domain.payment import Allocation, AllocationTarget
 from billing.payments.domain.reversal import AllocationReversal
 
 _PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
-_CREDITED: dict[Place, AccountKey] = {
-    Place.INVOICE: _PATIENT,
-    Place.CREDIT: AccountKey(AccountRole.PATIENT_CREDIT),
-    Place.UNALLOCATED: AccountKey(AccountRole.UNALLOCATED),
+_CREDITED: dict[AllocationTarget, AccountKey] = {
+    AllocationTarget.INVOICE: _PATIENT,
+    AllocationTarget.CREDIT: AccountKey(AccountRole.PATIENT_CREDIT),
+    AllocationTarget.UNALLOCATED: AccountKey(AccountRole.UNALLOCATED),
 }
 
 
@@ -22,7 +22,7 @@ def payment_received(allocations: Iterable[Allocation], *, account_id: ProviderA
     return tuple(
         Posting(
             debit=clearing,
-            credit=_CREDITED[allocation.place],
+            credit=_CREDITED[allocation.target],
             amount=allocation.amount,
             visit_id=allocation.visit_id,
             invoice_id=allocation.invoice_id,
@@ -40,7 +40,7 @@ def payment_reversed(reversal: AllocationReversal, *, left_from: AccountKey) -> 
     """
     return tuple(
         Posting(
-            debit=_CREDITED[taken.allocation.place],
+            debit=_CREDITED[taken.allocation.target],
             credit=left_from,
             amount=taken.amount,
             visit_id=taken.allocation.visit_id,

@@ -13,7 +13,7 @@ from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice
 from billing.payments.domain.event import MovementKey, PaymentEvent
 from billing.payments.domain.intent import Intent
-from billing.payments.domain.payment import Place
+from billing.payments.domain.payment import AllocationTarget
 from providers.contract import Movement
 
 
@@ -60,7 +60,7 @@ class LiveAllocation:
     """A part of a payment that stands where it was put."""
 
     id: AllocationId
-    place: Place
+    target: AllocationTarget
     amount: Dong
     invoice_id: InvoiceId | None
     visit_id: VisitId | None

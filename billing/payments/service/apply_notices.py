@@ -18,7 +18,7 @@ from billing.core.reference_code import Grammar, may_name_code
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import CHART, AccountKey, Entry, EntryKind, accounting_date, clearing_account
 from billing.organizations.service.context import ProviderAccount
-from billing.payments.domain.apply_events import BatchResult, BatchState, Reason, apply_events
+from billing.payments.domain.apply_events import BatchResult, BatchState, apply_events
 from billing.payments.domain.event import (
     EventKey,
     PaymentEvent,
@@ -27,6 +27,7 @@ from billing.payments.domain.event import (
     relink_movements,
     without_altered_repeats,
 )
+from billing.payments.domain.exception import ExceptionReason
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import Allocation
 from billing.payments.domain.posting_rules import payment_received
@@ -35,7 +36,7 @@ from billing.payments.domain.reversal import outflow_of
 from billing.payments.service.apply_outflows import NewOutflow, apply_outflows
 from billing.payments.service.context import Books, PaymentContext
 from billing.payments.service.event_names import codes_in, event_key, movement_keys, reference_key, reversed_keys
-from billing.payments.service.exception_rows import case_row
+from billing.payments.service.exception_rows import new_exception
 from billing.payments.service.webhook_messages import intent_message, invoice_message
 from billing.payments.store.bank_references import lock_references, write_references
 from billing.payments.store.bookings import (
@@ -46,11 +47,10 @@ from billing.payments.store.bookings import (
     PaymentRow,
     write_booking,
 )
+from billing.payments.store.duplicate_candidates import find_duplicate_candidates, lock_bank_accounts
 from billing.payments.store.event_keys import (
     LockedState,
     codes_of,
-    find_duplicate_candidates,
-    lock_bank_accounts,
     lock_batch_state,
     reserve_keys,
 )
@@ -189,10 +189,14 @@ async def _lock_suspects(
 
 
 def _outflows(batch_result: BatchResult, locked: LockedState) -> list[NewOutflow]:
-    cases = {case.payment_event.event: case for case in batch_result.cases if case.reason is Reason.MONEY_LEFT_UNASKED}
+    exceptions = {
+        exception.payment_event.event: exception
+        for exception in batch_result.exceptions
+        if exception.reason is ExceptionReason.UNEXPECTED_REVERSAL
+    }
     return [
         NewOutflow(
-            outflow_of(movement_id, payment_event, issued=locked.intents.__contains__), cases[payment_event.event]
+            outflow_of(movement_id, payment_event, issued=locked.intents.__contains__), exceptions[payment_event.event]
         )
         for movement_id, payment_event in batch_result.outflows
     ]
@@ -305,10 +309,10 @@ def _booking(
         ],
         intents=_with_versions(batch_result, locked),
         entries=_entries(batch_result, parts, locked, context),
-        cases=[
-            case_row(case, books, context)
-            for case in batch_result.cases
-            if case.reason is not Reason.MONEY_LEFT_UNASKED
+        exceptions=[
+            new_exception(exception, books, context)
+            for exception in batch_result.exceptions
+            if exception.reason is not ExceptionReason.UNEXPECTED_REVERSAL
         ],
         holds=batch_result.holds,
         attached=batch_result.attached,

@@ -22,11 +22,11 @@ from billing.ledger.domain.accounts import (
     accounting_date,
     clearing_account,
 )
-from billing.payments.domain.apply_events import Case
+from billing.payments.domain.exception import PaymentException
 from billing.payments.domain.posting_rules import money_left, payment_reversed
 from billing.payments.domain.reversal import AllocationReversal, Outflow, reverse_allocations
 from billing.payments.service.context import PaymentContext
-from billing.payments.service.exception_rows import case_row
+from billing.payments.service.exception_rows import new_exception
 from billing.payments.service.webhook_messages import intent_message, invoice_message
 from billing.payments.store.bookings import Booking, Message, write_booking
 from billing.payments.store.intent_rows import read_owed
@@ -41,14 +41,14 @@ class NewOutflow:
     """An outflow told for the first time, with the exception it opens."""
 
     outflow: Outflow
-    case: Case
+    exception: PaymentException
 
 
 @dataclass(frozen=True, slots=True)
 class _Applied:
     outflow: Outflow
     reversal: AllocationReversal | None  # None where no payment is known that still has the money
-    case: Case | None  # None for an outflow that waited
+    exception: PaymentException | None  # None for an outflow that waited
 
 
 async def apply_outflows(
@@ -72,18 +72,20 @@ async def apply_outflows(
         reversal = await _take_out(tx, each.outflow, context, has_waited=False)
         if reversal is None and each.outflow.is_traceable:
             await add_unmatched_outflow(tx, each.outflow, at=context.clock())
-        applied.append(_Applied(each.outflow, reversal, each.case))
+        applied.append(_Applied(each.outflow, reversal, each.exception))
     if applied:
         books = await context.books(tx, _WAITING, *{clearing_account(one.outflow.account_id) for one in applied})
-        cases = [
-            case_row(replace(one.case, payment_id=one.reversal.payment_id if one.reversal else None), books, context)
+        exceptions = [
+            new_exception(
+                replace(one.exception, payment_id=one.reversal.payment_id if one.reversal else None), books, context
+            )
             for one in applied
-            if one.case is not None
+            if one.exception is not None
         ]
         booking = Booking(
             recorded_at=context.clock(),
             entries=[_entry(one, days, context) for one in applied],
-            cases=cases,
+            exceptions=exceptions,
             messages=await _messages(tx, [one.reversal for one in applied if one.reversal], context),
         )
         await write_booking(tx, booking, books.accounts)
@@ -112,7 +114,7 @@ def _entry(applied: _Applied, days: Mapping[date, DayState], context: PaymentCon
     """The entry of an outflow: on its own day where it is new, today where it was booked before and is matched now."""
     outflow, reversal = applied.outflow, applied.reversal
     now = context.clock()
-    has_waited = applied.case is None
+    has_waited = applied.exception is None
     left_from = _WAITING if has_waited else clearing_account(outflow.account_id)
     effective_at = now if has_waited else outflow.occurred_at
     return Entry(

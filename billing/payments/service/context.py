@@ -10,8 +10,8 @@ from billing.coverage.service.context import PricingContext
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import AccountKey
 from billing.organizations.store.organizations import read_prefixes
-from billing.payments.domain.exception import ExceptionTerms
-from billing.payments.store.exceptions import read_exception_terms
+from billing.payments.domain.exception import ExceptionPolicy
+from billing.payments.store.exceptions import read_exception_policies
 
 CACHE_TTL = timedelta(seconds=30)
 """How long prefixes are used as read; a prefix or term given meanwhile is known after this time."""
@@ -24,7 +24,7 @@ class Books:
     prefixes: tuple[str, ...]
     grammar: Grammar
     accounts: Mapping[AccountKey, LedgerAccountId]
-    exception_terms: Mapping[str, ExceptionTerms]
+    exception_policies: Mapping[str, ExceptionPolicy]
     read_at: datetime
 
 
@@ -60,7 +60,7 @@ class PaymentContext(PricingContext):
             prefixes=prefixes,
             grammar=organization_grammar(prefixes),
             accounts=accounts,
-            exception_terms=await read_exception_terms(tx),
+            exception_policies=await read_exception_policies(tx),
             read_at=now,
         )
         return books

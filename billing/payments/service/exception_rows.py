@@ -3,23 +3,27 @@
 import hashlib
 from uuid import UUID
 
-from billing.payments.domain.apply_events import Case, Reason
-from billing.payments.domain.exception import terms_of
+from billing.payments.domain.exception import ExceptionReason, PaymentException, policy_of
 from billing.payments.service.context import Books, PaymentContext
-from billing.payments.store.bookings import CaseRow
+from billing.payments.store.bookings import NewException
 
 
-def case_row(case: Case, books: Books, context: PaymentContext) -> CaseRow:
+def new_exception(exception: PaymentException, books: Books, context: PaymentContext) -> NewException:
     """An exception as it is written, due by the organization's own terms or else ours."""
-    terms = terms_of(case.reason, books.exception_terms)
-    return CaseRow(id=_case_id(case, context), case=case, due_at=context.clock() + terms.due, owner_id=terms.owner_id)
+    policy = policy_of(exception.reason, books.exception_policies)
+    return NewException(
+        id=_exception_id(exception, context),
+        exception=exception,
+        due_at=context.clock() + policy.due,
+        owner_id=policy.owner_id,
+    )
 
 
-def _case_id(case: Case, context: PaymentContext) -> UUID:
+def _exception_id(exception: PaymentException, context: PaymentContext) -> UUID:
     """The same changed payment event of one event is one disagreement, however often it is delivered."""
-    if case.reason is not Reason.SAME_EVENT_OTHER_CONTENT:
+    if exception.reason is not ExceptionReason.EVENT_CONTENT_CHANGED:
         return context.ids.new()
-    payment_event = case.payment_event
+    payment_event = exception.payment_event
     named = hashlib.sha256(
         payment_event.account_id.bytes + payment_event.event.key.encode() + b"|" + payment_event.fingerprint
     )

@@ -19,12 +19,11 @@ from billing.core.ids import DeliveryId, OrganizationId
 from billing.ledger.store.journal import open_day
 from billing.organizations.service.context import ProviderAccount
 from billing.organizations.store.organizations import read_account_names
-from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.event import Source
-from billing.payments.domain.exception import terms_of
+from billing.payments.domain.exception import ExceptionReason, policy_of
 from billing.payments.service.apply_notices import Delivery, apply_deliveries
 from billing.payments.service.context import PaymentContext
-from billing.payments.store.exceptions import open_case_of_account, read_exception_terms
+from billing.payments.store.exceptions import open_exception_of_account, read_exception_policies
 from billing.payments.store.feeds import claim_feed, fail_feed, move_feed
 from providers.contract import Callback, Feeds, FeedUnknown, Notice, Notices
 
@@ -46,7 +45,7 @@ log = structlog.get_logger(__name__)
 class FeedStuck(BillingError):
     """A page of an account's list cannot be written; it is read again until what is wrong is mended."""
 
-    code = "feed_stuck"
+    code = "feed_blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +116,11 @@ async def _fail(context: PaymentContext, account: ProviderAccount, *, claimed_un
     async with context.database.transaction(account.organization_id) as tx:
         failures = await fail_feed(tx, account.id, claimed_until=claimed_until, now=now)
         if failures and (is_stuck or failures >= FAILURES_MAX):
-            terms = terms_of(Reason.FEED_STUCK, await read_exception_terms(tx))
-            case_id = context.ids.new()
-            await open_case_of_account(tx, case_id, Reason.FEED_STUCK, account.id, at=now, terms=terms)
+            policy = policy_of(ExceptionReason.FEED_BLOCKED, await read_exception_policies(tx))
+            exception_id = context.ids.new()
+            await open_exception_of_account(
+                tx, exception_id, ExceptionReason.FEED_BLOCKED, account.id, at=now, policy=policy
+            )
 
 
 async def _take_page(context: PaymentContext, account: ProviderAccount, page: _Page) -> None:

@@ -20,20 +20,19 @@ from billing.db.database import Transaction
 from billing.ledger.store.journal import open_day
 from billing.organizations.service.context import ProviderAccount
 from billing.organizations.store.organizations import read_account_names
-from billing.payments.domain.apply_events import Reason
 from billing.payments.domain.event import Source
-from billing.payments.domain.exception import terms_of
+from billing.payments.domain.exception import ExceptionReason, policy_of
 from billing.payments.domain.intent import IntentState, advance
 from billing.payments.domain.poll_schedule import CLAIM, is_answered, is_settled, next_open_question, next_question
 from billing.payments.service.apply_notices import Delivery, apply_deliveries
 from billing.payments.service.context import PaymentContext
-from billing.payments.store.exceptions import read_exception_terms
+from billing.payments.store.exceptions import read_exception_policies
 from billing.payments.store.polls import (
     Question,
     begin_asking_open,
     begin_asking_unknown,
     claim_questions,
-    open_case,
+    open_exception,
     read_due_accounts,
     read_state,
     record_answer,
@@ -177,7 +176,7 @@ async def _take_answer(context: PaymentContext, account: ProviderAccount, asked:
         )
         if is_ours and not is_over and due_at is None:
             await _give_to_a_person(tx, context, account, question)
-            log.warning("asked_in_vain", intent_id=str(question.intent_id))
+            log.warning("payment_status_unresolved", intent_id=str(question.intent_id))
 
 
 def _next(account: ProviderAccount, question: Question, *, is_open: bool, now: datetime) -> datetime | None:
@@ -245,8 +244,8 @@ async def _leave_to_a_person(
 async def _give_to_a_person(
     tx: Transaction, context: PaymentContext, account: ProviderAccount, question: Question
 ) -> None:
-    terms = terms_of(Reason.ASKED_IN_VAIN, await read_exception_terms(tx))
-    await open_case(tx, context.ids.new(), question, account.id, at=context.clock(), terms=terms)
+    policy = policy_of(ExceptionReason.STATUS_UNRESOLVED, await read_exception_policies(tx))
+    await open_exception(tx, context.ids.new(), question, account.id, at=context.clock(), policy=policy)
 
 
 def _raise_first(results: Sequence[object]) -> None:

@@ -18,10 +18,10 @@ from billing.ledger.domain.accounts import AccountKey, Entry
 from billing.ledger.domain.balances import inline_movements
 from billing.ledger.store.balances import move_inline_balances
 from billing.ledger.store.posting_rows import postings_of
-from billing.payments.domain.apply_events import Case
 from billing.payments.domain.event import BookedMovement, MovementKey
+from billing.payments.domain.exception import PaymentException
 from billing.payments.domain.intent import Intent
-from billing.payments.domain.payment import Allocation, Payment, Place, position_of
+from billing.payments.domain.payment import Allocation, AllocationTarget, Payment, position_of
 from providers.contract import Callback, Payer, Verdict
 
 
@@ -50,11 +50,11 @@ class PaymentRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaseRow:
+class NewException:
     """An exception with its id, the moment it must be decided by, and who owns it, if one person does."""
 
     id: UUID
-    case: Case
+    exception: PaymentException
     due_at: datetime
     owner_id: PersonId | None
 
@@ -90,7 +90,7 @@ class Booking:
     invoices: Sequence[tuple[Invoice, int]] = ()  # final row, version it was locked with
     intents: Sequence[tuple[Intent, int]] = ()
     entries: Sequence[Entry] = ()
-    cases: Sequence[CaseRow] = ()
+    exceptions: Sequence[NewException] = ()
     holds: Sequence[tuple[PaymentId, PaymentId]] = ()
     attached: Mapping[MovementKey, BookedMovement] = field(default_factory=dict)
     messages: Sequence[Message] = ()
@@ -237,7 +237,7 @@ def _parameters(booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]
         *columns([(row.id, was, row.version, row.state.value, row.received) for row, was in booking.intents], 5),
         *columns([_entry(entry) for entry in booking.entries], 6),
         *columns([row for entry in booking.entries for row in postings_of(entry, accounts)], 9),
-        *columns([_case(row) for row in booking.cases], 8),
+        *columns([_exception(row) for row in booking.exceptions], 8),
         *columns(list(booking.holds), 2),
         *columns(
             [
@@ -250,7 +250,7 @@ def _parameters(booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]
         *columns(
             [(line.id, line.account_id, line.action, line.subject_kind, line.subject_id) for line in booking.audit], 5
         ),
-        [row.owner_id for row in booking.cases],
+        [row.owner_id for row in booking.exceptions],
         list(booking.received_codes),
         list(booking.received_keys),
     ]
@@ -287,9 +287,9 @@ def _payment(row: PaymentRow) -> tuple[object, ...]:
         payment.provider_reference,
         payment.bank_reference,
         payment.occurred_at,
-        position[Place.INVOICE],
-        position[Place.CREDIT],
-        position[Place.UNALLOCATED],
+        position[AllocationTarget.INVOICE],
+        position[AllocationTarget.CREDIT],
+        position[AllocationTarget.UNALLOCATED],
         row.transfer_text,
         row.payer.name,
         row.payer.account,
@@ -298,7 +298,7 @@ def _payment(row: PaymentRow) -> tuple[object, ...]:
 
 
 def _allocation(part: Allocation) -> tuple[object, ...]:
-    return (part.id, part.payment_id, part.place.value, part.invoice_id, part.amount, part.why.value)
+    return (part.id, part.payment_id, part.target.value, part.invoice_id, part.amount, part.reason.value)
 
 
 def _entry(entry: Entry) -> tuple[object, ...]:
@@ -306,15 +306,15 @@ def _entry(entry: Entry) -> tuple[object, ...]:
     return (entry.id, entry.kind.value, entry.effective_at, entry.accounting_date, actor.kind.value, actor.id)
 
 
-def _case(row: CaseRow) -> tuple[object, ...]:
-    payment_event = row.case.payment_event
+def _exception(row: NewException) -> tuple[object, ...]:
+    payment_event = row.exception.payment_event
     return (
         row.id,
-        row.case.reason.value,
-        row.case.amount,
+        row.exception.reason.value,
+        row.exception.amount,
         payment_event.account_id,
         payment_event.delivery_id,
-        row.case.payment_id,
-        row.case.intent_id,
+        row.exception.payment_id,
+        row.exception.intent_id,
         row.due_at,
     )

@@ -14,11 +14,10 @@ from billing.core.clock import business_date
 from billing.core.ids import InvoiceId, PaymentId
 from billing.core.money import Dong
 from billing.db.arrays import columns
-from billing.db.database import LockClass, Transaction
+from billing.db.database import Transaction
 from billing.invoices.domain.invoice import Invoice
 from billing.invoices.store.invoice_rows import invoice_of
 from billing.ledger.domain.accounts import DayState
-from billing.payments.domain.apply_events import DUPLICATE_WINDOW, DuplicateCandidate
 from billing.payments.domain.event import (
     BookedMovement,
     EventKey,
@@ -30,7 +29,6 @@ from billing.payments.domain.event import (
     without_altered_repeats,
 )
 from billing.payments.domain.intent import Intent
-from billing.payments.domain.payment import Payment
 from billing.payments.domain.reference_links import REFERENCE_WINDOW
 from billing.payments.store.intent_rows import intent_of
 from providers.contract import Movement, Verdict
@@ -322,82 +320,3 @@ def _uses(rows: Sequence[Sequence[Any]], reserved: ReservedKeys) -> list[Referen
                 codes=frozenset(codes.split()),
             )
     return list(found.values())
-
-
-# Equal money is common at a hospital (one registration fee): for each payment event the nearest candidate alone, and
-# only one that no code, bank reference or hold rules out.
-_CANDIDATES = """
-    SELECT candidate.*
-    FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[])
-        AS told (bank_account_id, provider_account_id, amount, occurred_at, bank_reference, code)
-    JOIN LATERAL (
-        SELECT payment.id, payment.provider_account_id, payment.bank_account_id, payment.delivery_id, payment.intent_id,
-            payment.amount, payment.provider_reference, payment.bank_reference, payment.occurred_at,
-            intent.reference_code, payment_position.unallocated = payment.amount AS is_unallocated
-        FROM payment
-        JOIN payment_position ON payment_position.organization_id = $1 AND payment_position.payment_id = payment.id
-        LEFT JOIN intent ON intent.organization_id = $1 AND intent.id = payment.intent_id
-        WHERE payment.organization_id = $1 AND payment.bank_account_id = told.bank_account_id
-            AND payment.amount = told.amount
-            AND payment.occurred_at BETWEEN told.occurred_at - $8::interval AND told.occurred_at + $8::interval
-            AND payment.provider_account_id <> told.provider_account_id
-            AND (payment.bank_reference = '' OR told.bank_reference = ''
-                OR payment.bank_reference = told.bank_reference)
-            AND (intent.reference_code IS NULL OR told.code = '' OR intent.reference_code = told.code)
-            AND NOT EXISTS (SELECT FROM payment_hold AS hold
-                WHERE hold.organization_id = $1 AND hold.payment_id = payment.id)
-            AND NOT EXISTS (SELECT FROM payment_hold AS hold
-                WHERE hold.organization_id = $1 AND hold.twin_payment_id = payment.id)
-        ORDER BY payment.occurred_at
-        LIMIT $9
-    ) AS candidate ON true
-"""
-
-_LOCK_BANK_ACCOUNTS = """
-    SELECT pg_advisory_xact_lock($1, hashtext(bank_account_id::text))
-    FROM (SELECT DISTINCT unnest($2::uuid[]) AS bank_account_id ORDER BY 1) AS wanted
-"""
-
-
-async def lock_bank_accounts(tx: Transaction, bank_account_ids: Sequence[UUID]) -> None:
-    """Let one batch at a time look for candidates on a bank account of several channels; before any key is claimed."""
-    await tx.execute(_LOCK_BANK_ACCOUNTS, LockClass.BANK_ACCOUNT, list(bank_account_ids))
-
-
-async def find_duplicate_candidates(
-    tx: Transaction, payment_events: Sequence[PaymentEvent]
-) -> list[DuplicateCandidate]:
-    """Payments that payment events from another channel of the same bank account may be a second payment event of."""
-    told = {
-        (
-            payment_event.bank_account_id,
-            payment_event.account_id,
-            payment_event.amount,
-            payment_event.occurred_at,
-            payment_event.bank_reference,
-            next(iter((*payment_event.codes.field, *payment_event.codes.direct)), ""),
-        )
-        for payment_event in payment_events
-    }
-    rows = await tx.fetch(
-        _CANDIDATES, tx.organization_id, *columns(sorted(told, key=repr), 6), DUPLICATE_WINDOW, len(payment_events)
-    )
-    unique = {row["id"]: row for row in rows}
-    return [
-        DuplicateCandidate(
-            payment=Payment(
-                id=row["id"],
-                account_id=row["provider_account_id"],
-                delivery_id=row["delivery_id"],
-                intent_id=row["intent_id"],
-                amount=Dong(row["amount"]),
-                provider_reference=row["provider_reference"],
-                bank_reference=row["bank_reference"],
-                occurred_at=row["occurred_at"],
-            ),
-            bank_account_id=row["bank_account_id"],
-            codes=frozenset({row["reference_code"]} if row["reference_code"] else ()),
-            is_unallocated=row["is_unallocated"],
-        )
-        for row in unique.values()
-    ]

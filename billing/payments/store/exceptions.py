@@ -5,17 +5,17 @@ from uuid import UUID
 
 from billing.core.ids import PersonId, ProviderAccountId
 from billing.db.database import Transaction
-from billing.payments.domain.exception import ExceptionTerms
+from billing.payments.domain.exception import ExceptionPolicy
 
 _READ_TERMS = """
     SELECT reason, due_hours, owner_id FROM exception_terms WHERE organization_id = $1
 """
 
 
-async def read_exception_terms(tx: Transaction) -> dict[str, ExceptionTerms]:
+async def read_exception_policies(tx: Transaction) -> dict[str, ExceptionPolicy]:
     """The organization's own terms by reason; a reason not in it has the defaults."""
     return {
-        row["reason"]: ExceptionTerms(
+        row["reason"]: ExceptionPolicy(
             timedelta(hours=row["due_hours"]), None if row["owner_id"] is None else PersonId(row["owner_id"])
         )
         for row in await tx.fetch(_READ_TERMS, tx.organization_id)
@@ -31,12 +31,18 @@ _OPEN_OF_ACCOUNT = """
 """
 
 
-async def open_case_of_account(
-    tx: Transaction, case_id: UUID, reason: str, account_id: ProviderAccountId, *, at: datetime, terms: ExceptionTerms
+async def open_exception_of_account(
+    tx: Transaction,
+    exception_id: UUID,
+    reason: str,
+    account_id: ProviderAccountId,
+    *,
+    at: datetime,
+    policy: ExceptionPolicy,
 ) -> None:
     """Open an exception about a provider account unless one of this reason is open; a row of it must be held."""
     await tx.execute(
-        _OPEN_OF_ACCOUNT, tx.organization_id, case_id, reason, account_id, at, at + terms.due, terms.owner_id
+        _OPEN_OF_ACCOUNT, tx.organization_id, exception_id, reason, account_id, at, at + policy.due, policy.owner_id
     )
 
 
@@ -46,6 +52,6 @@ _SET_TERMS = """
 """
 
 
-async def set_exception_terms(tx: Transaction, reason: str, terms: ExceptionTerms) -> None:
+async def set_exception_policy(tx: Transaction, reason: str, policy: ExceptionPolicy) -> None:
     """Set the terms of a reason, in whole hours; takes the owner's role. Exceptions that are open keep theirs."""
-    await tx.execute(_SET_TERMS, tx.organization_id, reason, terms.due // timedelta(hours=1), terms.owner_id)
+    await tx.execute(_SET_TERMS, tx.organization_id, reason, policy.due // timedelta(hours=1), policy.owner_id)

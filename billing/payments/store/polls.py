@@ -9,8 +9,7 @@ from billing.core.ids import IntentId, ProviderAccountId
 from billing.core.money import Dong
 from billing.db.arrays import columns
 from billing.db.database import Transaction
-from billing.payments.domain.apply_events import Reason
-from billing.payments.domain.exception import ExceptionTerms
+from billing.payments.domain.exception import ExceptionPolicy, ExceptionReason
 from billing.payments.domain.intent import Intent, IntentState
 from billing.payments.store.intent_rows import intent_of
 from providers.contract import Outcome
@@ -265,26 +264,26 @@ _OPEN_CASE = """
 """
 
 
-async def open_case(
+async def open_exception(
     tx: Transaction,
-    case_id: UUID,
+    exception_id: UUID,
     question: Question,
     account_id: ProviderAccountId,
     *,
     at: datetime,
-    terms: ExceptionTerms,
+    policy: ExceptionPolicy,
 ) -> None:
     """Hand an intent that no provider answers for to a person."""
     amount = max(0, question.amount - question.received)
     await tx.execute(
         _OPEN_CASE,
         tx.organization_id,
-        case_id,
+        exception_id,
         amount,
         account_id,
         question.intent_id,
         at,
-        at + terms.due,
-        Reason.ASKED_IN_VAIN.value,
-        terms.owner_id,
+        at + policy.due,
+        ExceptionReason.STATUS_UNRESOLVED.value,
+        policy.owner_id,
     )

@@ -23,7 +23,7 @@ from billing.invoices.domain.invoice import Invoice
 from billing.invoices.store.invoice_rows import invoice_of
 from billing.payments.domain.event import PaymentEvent
 from billing.payments.domain.intent import Intent
-from billing.payments.domain.payment import Place
+from billing.payments.domain.payment import AllocationTarget
 from billing.payments.domain.reference_links import REFERENCE_WINDOW
 from billing.payments.domain.reversal import AllocationReversal, LiveAllocation, Outflow, PaidBefore
 from billing.payments.store.intent_rows import intent_of
@@ -231,7 +231,7 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> PaidBefore:
         allocations=[
             LiveAllocation(
                 AllocationId(part["id"]),
-                Place(part["kind"]),
+                AllocationTarget(part["kind"]),
                 Dong(part["amount"]),
                 part["invoice_id"],
                 None if part["visit_id"] is None else VisitId(part["visit_id"]),
@@ -246,12 +246,12 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> PaidBefore:
 _WRITE_UNDONE = """
     WITH reversal AS (
         INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, undoes, reason, recorded_at)
-        SELECT $1, t.undo_id, $2, t.kind, t.invoice_id, t.amount, t.undoes, 'money_left_unasked', $3
+        SELECT $1, t.undo_id, $2, t.kind, t.invoice_id, t.amount, t.undoes, 'unexpected_reversal', $3
         FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::bigint[])
             AS t (undo_id, undoes, kind, invoice_id, amount)
     ), put_back AS (
         INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, reason, recorded_at)
-        SELECT $1, t.id, $2, t.kind, t.invoice_id, t.amount, 'rest_of_undone', $3
+        SELECT $1, t.id, $2, t.kind, t.invoice_id, t.amount, 'remainder_of_reversal', $3
         FROM unnest($9::uuid[], $10::text[], $11::uuid[], $12::bigint[]) AS t (id, kind, invoice_id, amount)
     )
     UPDATE payment_position SET on_invoices = on_invoices - $13, credit = credit - $14,
@@ -272,15 +272,15 @@ _UPDATE_INTENT = """
 
 async def write_reversal(tx: Transaction, reversal: AllocationReversal, *, at: datetime) -> None:
     """Write what money that left leads to; every row is held by `lock_payment`."""
-    sums = dict.fromkeys(Place, 0)
+    sums = dict.fromkeys(AllocationTarget, 0)
     for taken in reversal.taken:
-        sums[taken.allocation.place] += taken.amount
+        sums[taken.allocation.target] += taken.amount
     undos = [
-        (one.undo_id, one.allocation.id, one.allocation.place.value, one.allocation.invoice_id, one.allocation.amount)
+        (one.undo_id, one.allocation.id, one.allocation.target.value, one.allocation.invoice_id, one.allocation.amount)
         for one in reversal.taken
     ]
     rests: Sequence[tuple[object, ...]] = [
-        (one.rest_id, one.allocation.place.value, one.allocation.invoice_id, one.allocation.amount - one.amount)
+        (one.rest_id, one.allocation.target.value, one.allocation.invoice_id, one.allocation.amount - one.amount)
         for one in reversal.taken
         if one.rest_id is not None
     ]
@@ -291,9 +291,9 @@ async def write_reversal(tx: Transaction, reversal: AllocationReversal, *, at: d
         at,
         *columns(undos, 5),
         *columns(rests, 4),
-        sums[Place.INVOICE],
-        sums[Place.CREDIT],
-        sums[Place.UNALLOCATED],
+        sums[AllocationTarget.INVOICE],
+        sums[AllocationTarget.CREDIT],
+        sums[AllocationTarget.UNALLOCATED],
     )
     await tx.execute(
         _UPDATE_INVOICES,

@@ -12,9 +12,7 @@ from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.payments.domain.apply_events import Reason
-from billing.payments.domain.exception import DEFAULT_TERMS, ExceptionState
-from billing.payments.domain.payment import Why
+from billing.payments.domain.exception import DEFAULT_POLICIES, ExceptionReason, ExceptionState
 from billing.payments.service.lists import list_exceptions
 from billing.web.app_state import CALLER, app_state
 from billing.web.operation import Operation, one_of, operation
@@ -22,7 +20,7 @@ from billing.web.pagination import DAY_FILTERS, InvalidQuery, page_document, rea
 from billing.web.responses import json_response
 from billing.web.schemas import EXACTLY, PageDocument
 
-REASONS = frozenset(reason.value for reason in DEFAULT_TERMS)
+REASONS = frozenset(reason.value for reason in DEFAULT_POLICIES)
 """Every reason that an exception may have."""
 
 
@@ -31,7 +29,7 @@ class ExceptionDocument(TypedDict):
     """A disagreement. `age_s` counts seconds since it was opened; `amount` is what it is about, in whole đồng."""
 
     id: str
-    reason: Reason | Why
+    reason: ExceptionReason
     state: ExceptionState
     amount: int
     account: str | None

@@ -13,7 +13,7 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from billing.core.ids import PaymentId
-from billing.payments.domain.payment import Place
+from billing.payments.domain.payment import AllocationTarget
 from billing.payments.service.lists import find_payment, list_payments
 from billing.web.app_state import CALLER, app_state
 from billing.web.operation import Operation, operation
@@ -55,7 +55,7 @@ class AllocationDocument(TypedDict):
     """The assignment of a part of the payment; `reverses_id` is the allocation that this one reverses."""
 
     id: str
-    target: Annotated[str, enum_schema(Place)]
+    target: Annotated[str, enum_schema(AllocationTarget)]
     invoice_id: str | None
     amount: int
     reverses_id: str | None

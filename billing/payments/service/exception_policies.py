@@ -9,18 +9,16 @@ from billing.core.ids import OrganizationId
 from billing.db.database import Database
 from billing.db.tenants import NO_ORGANIZATION, require_organization
 from billing.organizations.store.api_keys import find_persons
-from billing.payments.domain.apply_events import Reason
-from billing.payments.domain.exception import DEFAULT_TERMS, ExceptionTerms, terms_of
-from billing.payments.domain.payment import Why
+from billing.payments.domain.exception import DEFAULT_POLICIES, ExceptionPolicy, ExceptionReason, policy_of
 from billing.payments.store import exceptions as store
 
 EXCEPTION_DUE_MAX = timedelta(days=30)
 
 
-async def set_exception_terms(
+async def set_exception_policy(
     database: Database,
     organization_id: OrganizationId,
-    reason: Reason | Why,
+    reason: ExceptionReason,
     *,
     due: timedelta,
     owner_name: str | None = None,
@@ -32,23 +30,21 @@ async def set_exception_terms(
     """
     if not timedelta(0) < due <= EXCEPTION_DUE_MAX or due % timedelta(hours=1):
         raise InvalidValue("an exception is due after 1 to 720 whole hours", field="due")
-    if reason not in DEFAULT_TERMS:
-        raise InvalidValue("nothing is to be decided where money is where it is owed", field="reason")
     try:
         async with database.transaction(organization_id) as tx:
             found = [] if owner_name is None else await find_persons(tx, owner_name)
             if owner_name is not None and not found:
                 raise NotFound("no person has this name", field="owner")
-            await store.set_exception_terms(tx, reason.value, ExceptionTerms(due, found[0] if found else None))
+            await store.set_exception_policy(tx, reason.value, ExceptionPolicy(due, found[0] if found else None))
     except ForeignKeyViolationError as error:
         raise NotFound(NO_ORGANIZATION, field="organization") from error
 
 
-async def read_exception_terms(
+async def read_exception_policies(
     database: Database, organization_id: OrganizationId
-) -> dict[Reason | Why, ExceptionTerms]:
+) -> dict[ExceptionReason, ExceptionPolicy]:
     """The terms of each reason: the organization's own, else the defaults. Raises NotFound."""
     async with database.transaction(organization_id) as tx:
         await require_organization(tx)
-        own = await store.read_exception_terms(tx)
-    return {reason: terms_of(reason, own) for reason in DEFAULT_TERMS}
+        own = await store.read_exception_policies(tx)
+    return {reason: policy_of(reason, own) for reason in DEFAULT_POLICIES}
