@@ -23,8 +23,6 @@ from billing.web.webhook_documents import WEBHOOKS
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
 _REFERENCE = "#/components/schemas/{model}"
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 
