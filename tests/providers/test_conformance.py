@@ -1,4 +1,4 @@
-"""Every provider of this house does what every provider must (`providers/conformance.py`)."""
+"""Every provider of this house does what every provider must (`providers/testing/conformance.py`)."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import httpx
 
-from providers.conformance import ProviderConformance
 from providers.contract import Callback
 from providers.momo.adapter import Momo
 from providers.payos.adapter import Payos
@@ -17,6 +16,7 @@ from providers.sepay.gateway import SepayGateway
 from providers.stripe.adapter import Stripe
 from providers.stripe.signing import signature_header
 from providers.telling import vietnam_digits
+from providers.testing.conformance import ProviderConformance
 from providers.vnpay.adapter import Vnpay
 from providers.vnpay.signing import HASH_FIELD
 from providers.zalopay.adapter import Zalopay

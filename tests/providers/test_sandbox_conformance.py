@@ -7,7 +7,6 @@ from typing import ClassVar
 import httpx
 import pytest
 
-from providers.conformance import REFERENCE, ProviderConformance, post
 from providers.contract import (
     Callback,
     KnownPayment,
@@ -20,6 +19,7 @@ from providers.contract import (
 )
 from providers.sandbox.adapter import Sandbox
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, signature_header
+from providers.testing.conformance import REFERENCE, ProviderConformance, post
 
 SECRET = "a-secret-of-the-tests"
 

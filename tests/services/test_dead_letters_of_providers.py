@@ -17,8 +17,8 @@ from billing.payments.service import intake as intake_module
 from billing.payments.service.apply_notices import Delivery
 from billing.payments.service.intake import Intake
 from billing.payments.service.retry_dead_letters import list_dead_letters, retry_dead_letter
-from providers.conformance import AMOUNT, NOW, ProviderConformance
 from providers.contract import BadSignature, Callback, Callbacks, Notices, Provider, Reply, Verdict
+from providers.testing.conformance import AMOUNT, NOW, ProviderConformance
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.providers import bank_collection_samples, sepay_samples, test_conformance, test_sandbox_conformance

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from piggybank import Piggybank
 
-from providers.conformance import REFERENCE, ProviderConformance, post
 from providers.contract import Callback
 from providers.signing import hmac_sha256_hex
+from providers.testing.conformance import REFERENCE, ProviderConformance, post
 
 SECRET = "a-secret-of-the-tests"
 

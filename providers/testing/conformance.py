@@ -8,7 +8,7 @@
         def callback(self, settings, transaction, amount, at): ...   # as the provider would send it, signed
 
 Needs pytest and nothing else: the methods are plain functions that run their own event loop. What a provider has no
-ability for is skipped. `docs/providers.md` tells how to add a provider. Source: docs/design.md §7.
+ability for is skipped. `docs/adding-a-provider.md` tells how to add a provider. Source: docs/design.md §7.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ from providers.contract import (
     Reply,
     Verdict,
 )
-from providers.faults import TIMEOUT_S, Fault, faults, refuse_connection
 from providers.notice_json import read_notices, write_notices
+from providers.testing.faults import TIMEOUT_S, Fault, faults, refuse_connection
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 REFERENCE = "K7ABCDEFR"
