@@ -1,4 +1,4 @@
-"""A hospital that tells, on a fresh database and a clock that is turned by hand."""
+"""A hospital with webhooks, and one with status polls, on a fresh database and a manual clock."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from billing.payments.service.intake import Intake
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context
 from tests.conftest import DatabaseAddress
 from tests.services.flow import PaymentFlow
-from tests.worker.polling_flow import PollingFlow, askable_sandbox, bank_of, serve_questions
+from tests.worker.polling_flow import PollingFlow, bank_of, sandbox_with_queries, serve_queries
 from tests.worker.webhook_env import ManualClock, WebhookEnvironment
 
 
@@ -33,10 +33,10 @@ async def polling_flow(database: DatabaseAddress, app_database: Database) -> Asy
         return await made[0].answer(request)
 
     async with (
-        serve_questions(answer) as query_url,
+        serve_queries(answer) as query_url,
         httpx.AsyncClient(timeout=1.0, trust_env=False) as client,
     ):
-        context = build_context(app_database, clock=clock, build_provider=askable_sandbox(client, query_url))
+        context = build_context(app_database, clock=clock, build_provider=sandbox_with_queries(client, query_url))
         account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
         assert account is not None
         async with Intake(context) as intake:

@@ -1,4 +1,4 @@
-"""The road to money where the bank can be asked: its book is served over real HTTP, well or badly."""
+"""The payment flow with a bank that can be queried: its book is served over real HTTP, with faults on request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ from tests.worker.webhook_env import ManualClock
 
 @dataclass(slots=True, kw_only=True)
 class PollingFlow:
-    """A hospital, its bank and the bank's address for questions; `status` 200 lets the book speak."""
+    """A hospital, its bank and the bank's address for queries; with `status` 200 the book answers."""
 
     flow: PaymentFlow
     bank: PretendBank
@@ -33,7 +33,7 @@ class PollingFlow:
     intake: Intake
     status: int = 200
     hang: bool = False
-    questions: list[bytes] = field(default_factory=list)
+    queries: list[bytes] = field(default_factory=list)
 
     @property
     def context(self) -> PaymentContext:
@@ -45,29 +45,29 @@ class PollingFlow:
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
-        self.questions.append(body)
+        self.queries.append(body)
         if self.hang:
             await asyncio.sleep(3600)
         if self.status != 200:
             return web.Response(status=self.status)
-        told = self.bank.book.answer(body, request.headers.get(SIGNATURE_HEADER))
-        return web.Response(status=told.status, headers=told.headers, body=told.body)
+        answer = self.bank.book.answer(body, request.headers.get(SIGNATURE_HEADER))
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     async def qr_of(self, intent_id: Any) -> str:
         return str((await self.flow.read(intent_id))["instruction"]["qr_payload"])
 
     async def call_back(self, message: SandboxMessage) -> str:
-        """Deliver what the bank says of a transaction as its callback would."""
+        """Deliver a message of the bank about a transaction as its callback would."""
         body = message.model_dump_json().encode()
         signature = signature_header(self.hospital.settings.key, self.clock(), body)
         callback = Callback("POST", "", "", (), ((SIGNATURE_HEADER, signature),), body, "127.0.0.1", self.clock())
         provider = self.flow.account.provider
         assert isinstance(provider, Sandbox)
-        told = provider.read_callback(callback)
-        assert isinstance(told, Notices)
-        return str((await self.intake.submit(self.flow.delivery(*told.notices))).verdict)
+        notices = provider.read_callback(callback)
+        assert isinstance(notices, Notices)
+        return str((await self.intake.submit(self.flow.delivery(*notices.notices))).verdict)
 
-    async def asking(self) -> list[dict[str, Any]]:
+    async def status_polls(self) -> list[dict[str, Any]]:
         return await self.rows("SELECT * FROM asking ORDER BY intent_id")
 
     async def rows(self, statement: str) -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ class PollingFlow:
 
 
 @asynccontextmanager
-async def serve_questions(answer: Any) -> AsyncIterator[str]:
+async def serve_queries(answer: Any) -> AsyncIterator[str]:
     """Serve one handler on a free port; gives its address."""
     application = web.Application()
     application.router.add_post("/query", answer)
@@ -90,12 +90,12 @@ async def serve_questions(answer: Any) -> AsyncIterator[str]:
 
 
 def bank_of(hospital: DemoHospital, clock: ManualClock) -> PretendBank:
-    """A bank nobody needs to call back: transfers are made and stand in its book."""
+    """A bank that sends no callback: transfers are made and recorded in its book."""
     return PretendBank(httpx.AsyncClient(), "http://127.0.0.1:9/", hospital.settings, clock=clock, random=Random(1))
 
 
-def askable_sandbox(client: httpx.AsyncClient, query_url: str) -> Any:
-    """Builds the sandbox with an address for questions."""
+def sandbox_with_queries(client: httpx.AsyncClient, query_url: str) -> Any:
+    """Build the sandbox with an address for queries."""
 
     def build(row: ProviderAccountRow) -> BuiltProvider:
         values = {**row.settings, "secret": SANDBOX_SECRET, "query_url": query_url, "timeout_s": 1.0}

@@ -1,4 +1,4 @@
-"""Receivers of webhooks as the world has them: one that takes everything, one that fails, one that hangs."""
+"""Receivers of webhooks: one that accepts everything, one that fails, one that hangs."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Reading lists: what is listed is booked once, however often it is read, told or crashed over."""
+"""Feeds: a listed movement is booked once, also after a second reading, a callback or a crash."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from billing.core.errors import Unavailable
 from billing.db.database import Database
 from billing.organizations.service.provider_accounts import BuiltProvider
 from billing.organizations.store.organizations import ProviderAccountRow
-from billing.payments.service import feeds as feeding
+from billing.payments.service import feeds
 from billing.payments.service.feeds import FeedStuck, feed_once
 from providers.contract import Feeds, FeedUnknown, Movement, Notice, Notices
 from providers.sandbox.adapter import Sandbox
@@ -52,7 +52,7 @@ class ListingSandbox(Sandbox, Feeds):
 
 
 @dataclass(slots=True)
-class FeedRoad:
+class FeedFlow:
     flow: PaymentFlow
     clock: ManualClock
     list: List
@@ -69,7 +69,7 @@ class FeedRoad:
 
 
 @pytest.fixture
-async def feed_road(database: DatabaseAddress, app_database: Database) -> FeedRoad:
+async def feed_flow(database: DatabaseAddress, app_database: Database) -> FeedFlow:
     clock, listed = ManualClock(), List()
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
 
@@ -83,147 +83,147 @@ async def feed_road(database: DatabaseAddress, app_database: Database) -> FeedRo
     context = build_context(app_database, clock=clock, build_provider=build)
     account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
     assert account is not None
-    return FeedRoad(PaymentFlow(context, hospital, account), clock, listed)
+    return FeedFlow(PaymentFlow(context, hospital, account), clock, listed)
 
 
-async def test_listed_money_is_booked_page_by_page_with_its_evidence(feed_road: FeedRoad) -> None:
-    bill = await feed_road.flow.bill()
-    notice = feed_road.flow.notice
-    feed_road.list.movements = [notice("T1", bill.code), notice("T2", "nothing", amount=7), notice("T3", "x", amount=8)]
+async def test_listed_money_is_booked_page_by_page_with_its_evidence(feed_flow: FeedFlow) -> None:
+    bill = await feed_flow.flow.bill()
+    notice = feed_flow.flow.notice
+    feed_flow.list.movements = [notice("T1", bill.code), notice("T2", "nothing", amount=7), notice("T3", "x", amount=8)]
 
-    assert await feed_road.feed() == 3
+    assert await feed_flow.feed() == 3
 
-    assert (await feed_road.flow.read(bill.intent_id))["state"] == "succeeded"
-    assert feed_road.list.read == ["", "2", "3"]
-    assert await feed_road.cursor() == "3"
-    bodies = await feed_road.rows("SELECT method, body FROM delivery_body ORDER BY id")
+    assert (await feed_flow.flow.read(bill.intent_id))["state"] == "succeeded"
+    assert feed_flow.list.read == ["", "2", "3"]
+    assert await feed_flow.cursor() == "3"
+    bodies = await feed_flow.rows("SELECT method, body FROM delivery_body ORDER BY id")
     assert [(row["method"], row["body"]) for row in bodies] == [("FEED", b"page from 0"), ("FEED", b"page from 2")]
-    await assert_books_are_right(feed_road.flow.context.database)
+    await assert_books_are_right(feed_flow.flow.context.database)
 
 
-async def test_listed_and_called_back_is_booked_once(feed_road: FeedRoad) -> None:
-    bill = await feed_road.flow.bill()
-    told = feed_road.flow.notice("T1", bill.code)
-    await feed_road.flow.deliver(told)
-    feed_road.list.movements = [told]
+async def test_listed_and_called_back_is_booked_once(feed_flow: FeedFlow) -> None:
+    bill = await feed_flow.flow.bill()
+    notice = feed_flow.flow.notice("T1", bill.code)
+    await feed_flow.flow.deliver(notice)
+    feed_flow.list.movements = [notice]
 
-    await feed_road.feed()
+    await feed_flow.feed()
 
-    assert (await feed_road.flow.read(bill.intent_id))["received"] == OWED
-    assert len(await feed_road.rows("SELECT id FROM payment")) == 1
-    assert await feed_road.rows("SELECT id FROM exception_case") == []
+    assert (await feed_flow.flow.read(bill.intent_id))["received"] == OWED
+    assert len(await feed_flow.rows("SELECT id FROM payment")) == 1
+    assert await feed_flow.rows("SELECT id FROM exception_case") == []
 
 
 async def test_crash_before_the_page_was_written_reads_it_again(
-    feed_road: FeedRoad, monkeypatch: pytest.MonkeyPatch
+    feed_flow: FeedFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bill = await feed_road.flow.bill()
-    feed_road.list.movements = [feed_road.flow.notice("T1", bill.code)]
+    bill = await feed_flow.flow.bill()
+    feed_flow.list.movements = [feed_flow.flow.notice("T1", bill.code)]
 
     async def crash(*_: object, **__: object) -> None:
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(feeding, "move_feed", crash)
+        patch.setattr(feeds, "move_feed", crash)
         with pytest.raises(asyncio.CancelledError):
-            await feed_road.feed()
-    assert await feed_road.rows("SELECT id FROM payment") == [], "page and place are one transaction"
-    assert await feed_road.feed() == 0, "still leased by the worker that crashed"
-    feed_road.clock.turn(minutes=4)
+            await feed_flow.feed()
+    assert await feed_flow.rows("SELECT id FROM payment") == [], "page and place are one transaction"
+    assert await feed_flow.feed() == 0, "still leased by the worker that crashed"
+    feed_flow.clock.turn(minutes=4)
 
-    assert await feed_road.feed() == 1
+    assert await feed_flow.feed() == 1
 
-    assert (await feed_road.flow.read(bill.intent_id))["received"] == OWED
-    await assert_books_are_right(feed_road.flow.context.database)
+    assert (await feed_flow.flow.read(bill.intent_id))["received"] == OWED
+    await assert_books_are_right(feed_flow.flow.context.database)
 
 
-async def test_budget_of_a_minute_is_one_for_all_workers(feed_road: FeedRoad) -> None:
+async def test_budget_of_a_minute_is_one_for_all_workers(feed_flow: FeedFlow) -> None:
     for _ in range(10):
-        await asyncio.gather(*(feed_road.feed() for _ in range(3)))
+        await asyncio.gather(*(feed_flow.feed() for _ in range(3)))
 
-    assert len(feed_road.list.read) == 6
-    feed_road.clock.turn(minutes=1)
-    await feed_road.feed()
-    assert len(feed_road.list.read) == 7
+    assert len(feed_flow.list.read) == 6
+    feed_flow.clock.turn(minutes=1)
+    await feed_flow.feed()
+    assert len(feed_flow.list.read) == 7
 
 
 @pytest.mark.parametrize("fault", [FeedUnknown, TimeoutError, KeyError])
 async def test_list_that_cannot_be_read_keeps_its_place_and_is_left_alone_for_a_while(
-    feed_road: FeedRoad, fault: Callable[[], Exception]
+    feed_flow: FeedFlow, fault: Callable[[], Exception]
 ) -> None:
-    feed_road.list.movements = [feed_road.flow.notice("T1", "x")]
-    feed_road.list.fault = fault
+    feed_flow.list.movements = [feed_flow.flow.notice("T1", "x")]
+    feed_flow.list.fault = fault
 
-    assert [await feed_road.feed(), await feed_road.feed()] == [0, 0]
-    feed_road.list.fault = None
-    feed_road.clock.turn(minutes=1)
+    assert [await feed_flow.feed(), await feed_flow.feed()] == [0, 0]
+    feed_flow.list.fault = None
+    feed_flow.clock.turn(minutes=1)
 
-    assert await feed_road.feed() == 1
-    assert feed_road.list.read == ["", "", "1"]
+    assert await feed_flow.feed() == 1
+    assert feed_flow.list.read == ["", "", "1"]
 
 
 async def test_notice_that_cannot_be_written_is_not_skipped_and_holds_up_only_what_comes_after(
-    feed_road: FeedRoad,
+    feed_flow: FeedFlow,
 ) -> None:
-    bill = await feed_road.flow.bill()
-    broken = feed_road.flow.notice("T0", "x", amount=-1)
-    feed_road.list.movements = [broken, feed_road.flow.notice("T1", bill.code)]
+    bill = await feed_flow.flow.bill()
+    broken = feed_flow.flow.notice("T0", "x", amount=-1)
+    feed_flow.list.movements = [broken, feed_flow.flow.notice("T1", bill.code)]
 
     with pytest.raises(FeedStuck):
-        await feed_road.feed()
+        await feed_flow.feed()
 
-    assert (await feed_road.flow.read(bill.intent_id))["state"] == "succeeded"
-    assert await feed_road.cursor() == ""
-    feed_road.list.movements[0] = feed_road.flow.notice("T0", "x", amount=1)
-    feed_road.clock.turn(minutes=1)
-    assert await feed_road.feed() == 2
-    assert await feed_road.cursor() == "2"
-    assert len(await feed_road.rows("SELECT id FROM payment")) == 2
-    await assert_books_are_right(feed_road.flow.context.database)
-
-
-async def test_money_that_came_and_left_in_one_page_is_booked_in_that_order(feed_road: FeedRoad) -> None:
-    bill = await feed_road.flow.bill()
-    came = feed_road.flow.notice("T1", bill.code)
-    left = feed_road.flow.notice("T1", bill.code, movement=Movement.REVERSED, status="REVERSED")
-    feed_road.list.movements = [left, came]
-
-    assert await feed_road.feed() == 2
-
-    assert (await feed_road.flow.read(bill.intent_id))["received"] == 0
-    assert await feed_road.cursor() == "2"
-    await assert_books_are_right(feed_road.flow.context.database)
+    assert (await feed_flow.flow.read(bill.intent_id))["state"] == "succeeded"
+    assert await feed_flow.cursor() == ""
+    feed_flow.list.movements[0] = feed_flow.flow.notice("T0", "x", amount=1)
+    feed_flow.clock.turn(minutes=1)
+    assert await feed_flow.feed() == 2
+    assert await feed_flow.cursor() == "2"
+    assert len(await feed_flow.rows("SELECT id FROM payment")) == 2
+    await assert_books_are_right(feed_flow.flow.context.database)
 
 
-async def test_stuck_list_is_given_to_a_person_once(feed_road: FeedRoad) -> None:
-    feed_road.list.movements = [feed_road.flow.notice("T0", "x", amount=-1)]
+async def test_money_that_came_and_left_in_one_page_is_booked_in_that_order(feed_flow: FeedFlow) -> None:
+    bill = await feed_flow.flow.bill()
+    came = feed_flow.flow.notice("T1", bill.code)
+    left = feed_flow.flow.notice("T1", bill.code, movement=Movement.REVERSED, status="REVERSED")
+    feed_flow.list.movements = [left, came]
+
+    assert await feed_flow.feed() == 2
+
+    assert (await feed_flow.flow.read(bill.intent_id))["received"] == 0
+    assert await feed_flow.cursor() == "2"
+    await assert_books_are_right(feed_flow.flow.context.database)
+
+
+async def test_blocked_feed_is_handed_over_to_a_person_once(feed_flow: FeedFlow) -> None:
+    feed_flow.list.movements = [feed_flow.flow.notice("T0", "x", amount=-1)]
 
     for _ in range(3):
         with pytest.raises(FeedStuck):
-            await feed_road.feed()
-        feed_road.clock.turn(minutes=10)
+            await feed_flow.feed()
+        feed_flow.clock.turn(minutes=10)
 
-    cases = await feed_road.rows("SELECT reason, provider_account_id FROM exception_case")
-    assert cases == [{"reason": "feed_blocked", "provider_account_id": feed_road.flow.account.id}]
+    cases = await feed_flow.rows("SELECT reason, provider_account_id FROM exception_case")
+    assert cases == [{"reason": "feed_blocked", "provider_account_id": feed_flow.flow.account.id}]
 
 
 @pytest.mark.parametrize("where", ["read", "written"])
-async def test_list_that_fails_again_and_again_is_given_to_a_person(
-    feed_road: FeedRoad, monkeypatch: pytest.MonkeyPatch, where: str
+async def test_feed_that_fails_repeatedly_is_handed_over_to_a_person(
+    feed_flow: FeedFlow, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     async def fail(*_: object) -> None:
         raise Unavailable("busy")
 
-    feed_road.list.movements = [feed_road.flow.notice("T0", "x")]
+    feed_flow.list.movements = [feed_flow.flow.notice("T0", "x")]
     if where == "read":
-        feed_road.list.fault = lambda: FeedUnknown("away")
+        feed_flow.list.fault = lambda: FeedUnknown("away")
     else:
-        monkeypatch.setattr(feeding, "apply_deliveries", fail)
+        monkeypatch.setattr(feeds, "apply_deliveries", fail)
     opened = []
     for _ in range(14):
         with suppress(Unavailable):
-            await feed_road.feed()
-        feed_road.clock.turn(minutes=10)
-        opened.append(len(await feed_road.rows("SELECT id FROM exception_case WHERE reason = 'feed_blocked'")))
+            await feed_flow.feed()
+        feed_flow.clock.turn(minutes=10)
+        opened.append(len(await feed_flow.rows("SELECT id FROM exception_case WHERE reason = 'feed_blocked'")))
 
     assert opened == [0] * 11 + [1] * 3

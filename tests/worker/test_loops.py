@@ -1,4 +1,4 @@
-"""Loops outlive what befalls them, and nobody waits for a receiver that hangs."""
+"""Loops survive failures of their work, and a receiver that hangs delays no other."""
 
 import asyncio
 from datetime import timedelta
@@ -127,7 +127,7 @@ async def test_receiver_that_hangs_delays_nobody_else(webhook_env: WebhookEnviro
         await dispatcher.stop(grace_s=0.1)
 
 
-async def test_worker_does_everything_of_a_day_and_stops_when_told(webhook_env: WebhookEnvironment) -> None:
+async def test_worker_does_the_work_of_a_day_and_stops_on_request(webhook_env: WebhookEnvironment) -> None:
     stop = asyncio.Event()
     intervals = Intervals(poll_s=0.1, expire_s=0.1, dispatch_s=0.1, seal_s=0.1, snapshot_s=0.1, health_s=0.1)
 
@@ -148,14 +148,14 @@ async def test_worker_does_everything_of_a_day_and_stops_when_told(webhook_env: 
     assert row["state"] == "delivered"
 
 
-async def test_health_says_what_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    moment = utc_now()
+async def test_health_names_the_loop_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    now = utc_now()
     loops = Loops(
         loops=[
-            Loop("poll", 1, lambda: None, last_success_at=moment - timedelta(seconds=5)),
+            Loop("poll", 1, lambda: None, last_success_at=now - timedelta(seconds=5)),
             Loop("seal", 1, lambda: None),
         ],  # type: ignore[arg-type,return-value]
-        clock=lambda: moment,
+        clock=lambda: now,
         random=Random(1),
     )
 

@@ -1,4 +1,4 @@
-"""Payments are asked about while they are open: a lost callback is found within minutes, and nothing else changes."""
+"""Open payments are polled: a payment whose callback was lost is found within minutes, and nothing else changes."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from tests.services.flow import OWED, assert_books_are_right
 from tests.worker.polling_flow import PollingFlow
 
 
-async def ask(flow: PollingFlow) -> int:
+async def poll(flow: PollingFlow) -> int:
     return await poll_due_payments(flow.context, flow.hospital.organization_id)
 
 
@@ -23,36 +23,36 @@ async def test_payment_whose_callback_was_lost_is_found_within_minutes(polling_f
     bill = await polling_flow.flow.bill()
     polling_flow.bank.transfer(await polling_flow.qr_of(bill.intent_id), Behaviour.EXACT)
     polling_flow.clock.turn(minutes=2)
-    assert await ask(polling_flow) == 0, "its callback may still come"
+    assert await poll(polling_flow) == 0, "its callback may still come"
 
     polling_flow.clock.turn(minutes=1)
-    assert await ask(polling_flow) == 1
+    assert await poll(polling_flow) == 1
 
     intent = await polling_flow.flow.read(bill.intent_id)
     assert (intent["state"], intent["received"]) == ("succeeded", OWED)
     await assert_books_are_right(polling_flow.context.database)
 
 
-async def test_open_payment_is_asked_about_again_and_again_until_its_time_is_over(polling_flow: PollingFlow) -> None:
+async def test_open_payment_is_polled_repeatedly_until_its_time_is_over(polling_flow: PollingFlow) -> None:
     bill = await polling_flow.flow.bill()
-    asked = []
+    polled = []
     for _ in range(29):
         polling_flow.clock.turn(minutes=1)
-        asked.append(await ask(polling_flow))
+        polled.append(await poll(polling_flow))
 
-    assert [minute for minute, count in enumerate(asked, start=1) if count] == [3, 8, 13, 18, 23, 28]
+    assert [minute for minute, count in enumerate(polled, start=1) if count] == [3, 8, 13, 18, 23, 28]
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == "pending"
     assert await polling_flow.rows("SELECT id FROM exception_case") == []
     polling_flow.bank.transfer(await polling_flow.qr_of(bill.intent_id), Behaviour.EXACT)
     polling_flow.clock.turn(minutes=2)
     assert await expire_once(polling_flow.context, polling_flow.hospital.organization_id) == 1
     polling_flow.clock.turn(minutes=1)
-    assert await ask(polling_flow) == 1
+    assert await poll(polling_flow) == 1
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == "succeeded"
 
 
 @pytest.mark.parametrize("trouble", [503, 200])
-async def test_bank_that_cannot_be_asked_changes_nothing_of_an_open_payment(
+async def test_bank_that_cannot_be_queried_changes_nothing_of_an_open_payment(
     polling_flow: PollingFlow, trouble: int
 ) -> None:
     """Neither silence nor "no such payment" is news: the payer has perhaps not opened the code yet."""
@@ -60,7 +60,7 @@ async def test_bank_that_cannot_be_asked_changes_nothing_of_an_open_payment(
     polling_flow.status = trouble
     for _ in range(4):
         polling_flow.clock.turn(minutes=6)
-        assert await ask(polling_flow) == 1
+        assert await poll(polling_flow) == 1
 
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == "pending"
     assert await polling_flow.rows("SELECT id FROM delivery") == []
@@ -72,21 +72,21 @@ async def test_second_part_of_an_open_payment_is_found_too(polling_flow: Polling
     for _ in range(2):
         polling_flow.bank.transfer(qr, Behaviour.SHORT)
         polling_flow.clock.turn(minutes=6)
-        assert await ask(polling_flow) == 1
+        assert await poll(polling_flow) == 1
 
     assert (await polling_flow.flow.read(bill.intent_id))["received"] == OWED
 
 
-async def test_day_after_which_a_person_decides_begins_anew_with_each_open_question(polling_flow: PollingFlow) -> None:
-    """A payment may be open for days before it is unknown; only then a whole day of questions follows."""
+async def test_day_after_which_a_person_decides_restarts_with_each_open_poll(polling_flow: PollingFlow) -> None:
+    """A payment may be open for days before it is unknown; only then a whole day of queries follows."""
     await polling_flow.flow.bill()
     polling_flow.clock.turn(minutes=4)
-    await ask(polling_flow)
-    begun = (await polling_flow.asking())[0]["begun_at"]
+    await poll(polling_flow)
+    begun = (await polling_flow.status_polls())[0]["begun_at"]
     polling_flow.clock.turn(minutes=6)
-    await ask(polling_flow)
+    await poll(polling_flow)
 
-    assert (await polling_flow.asking())[0]["begun_at"] - begun == timedelta(minutes=6)
+    assert (await polling_flow.status_polls())[0]["begun_at"] - begun == timedelta(minutes=6)
 
 
 async def test_each_provider_has_its_own_schedule() -> None:
@@ -94,7 +94,7 @@ async def test_each_provider_has_its_own_schedule() -> None:
     assert Sandbox.polls_open.first > Payos.polls_open.first
 
 
-async def test_payment_that_is_open_for_long_is_asked_about_more_rarely(polling_flow: PollingFlow) -> None:
+async def test_payment_that_is_open_for_long_is_polled_less_often(polling_flow: PollingFlow) -> None:
     now = polling_flow.clock()
     schedule = PollSchedule(timedelta(minutes=1), timedelta(minutes=2))
 

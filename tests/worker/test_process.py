@@ -87,7 +87,7 @@ async def test_message_whose_worker_is_killed_while_sending_is_sent_again(server
             VIENPHI_SECRET_HIS=SECRET,
         )
         assert "endpoint " in added.stdout, added.stderr
-        # As old as the partitions are: its id carries the moment.
+        # As old as the partitions are: the id contains the time.
         message_id = UUID(int=(int(_now_ms()) << 80) | (_MESSAGE.int & ((1 << 80) - 1)))
         await as_owner(
             server, "INSERT INTO outbox (organization_id, id, topic, payload) VALUES (1, $1, 't', '{}')", message_id
@@ -97,7 +97,7 @@ async def test_message_whose_worker_is_killed_while_sending_is_sent_again(server
             killed.kill()
         receiver.hang = False
         receiver.arrived.clear()
-        # The claim of the dead ends: time passes here by hand.
+        # The lease of the killed worker ends: the test moves the time.
         (row,) = await as_owner(server, "UPDATE webhook_delivery SET due_at = now() RETURNING state, attempts")
 
         with worker(server.app_url) as second:

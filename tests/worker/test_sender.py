@@ -1,4 +1,4 @@
-"""Posting to addresses that others wrote down: what is sent, and what is never reached."""
+"""Posting to addresses that an organization set: the request, and the addresses that are never reached."""
 
 import time
 from datetime import timedelta
@@ -64,18 +64,18 @@ async def test_name_that_leads_to_one_private_address_among_public_ones_is_refus
         await Sender(SenderLimits(), resolve=lead_to_both).send("https://his.example/", b"{}", {})
 
 
-async def test_name_is_resolved_once_so_that_it_cannot_lead_elsewhere_after_the_look() -> None:
-    asked: list[str] = []
+async def test_name_is_resolved_once_so_that_it_cannot_change_after_the_check() -> None:
+    resolved: list[str] = []
 
-    async def lead_elsewhere_next_time(host: str, port: int) -> list[str]:
-        asked.append(host)
-        return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.1"]
+    async def change_next_time(host: str, port: int) -> list[str]:
+        resolved.append(host)
+        return ["127.0.0.1"] if len(resolved) == 1 else ["10.0.0.1"]
 
     async with receiving(Receiver()) as receiver:
         port = receiver.url.split(":")[2].split("/")[0]
-        attempt = await Sender(TRUSTING, resolve=lead_elsewhere_next_time).send(f"http://his.example:{port}/", b"", {})
+        attempt = await Sender(TRUSTING, resolve=change_next_time).send(f"http://his.example:{port}/", b"", {})
 
-    assert (attempt.status, asked) == (200, ["his.example"])
+    assert (attempt.status, resolved) == (200, ["his.example"])
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ async def test_name_is_resolved_once_so_that_it_cannot_lead_elsewhere_after_the_
         *("https://his.example/#a", "https://his.example:99999/", "his.example", "https://his.example/a b"),
     ],
 )
-async def test_address_of_another_form_is_refused_before_anything_is_asked(url: str) -> None:
+async def test_address_of_another_form_is_refused_before_its_name_is_resolved(url: str) -> None:
     async def never(host: str, port: int) -> list[str]:
-        raise AssertionError("asked for a name")
+        raise AssertionError("a name was resolved")
 
     with pytest.raises(WebhookAddressRefused):
         await Sender(SenderLimits(), resolve=never).send(url, b"{}", {})
@@ -130,7 +130,7 @@ async def test_name_that_cannot_be_one_is_an_attempt_that_failed(host: str) -> N
     assert (attempt.status, attempt.problem) == (None, "name_not_resolved")
 
 
-async def test_retry_after_is_heard() -> None:
+async def test_retry_after_is_respected() -> None:
     async with receiving(Receiver(status=503, headers={"retry-after": "120"})) as receiver:
         attempt = await Sender(TRUSTING).send(receiver.url, b"{}", {})
 

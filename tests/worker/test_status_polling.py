@@ -1,4 +1,4 @@
-"""Asking the bank: what it knows enters like a callback, what it does not say is never a failure."""
+"""Status polls: an answer of the bank is applied like a callback; a missing answer is never a failure."""
 
 import asyncio
 from contextlib import suppress
@@ -19,7 +19,7 @@ from tests.services.flow import OWED, Bill, assert_books_are_right
 from tests.worker.polling_flow import PollingFlow
 
 
-async def ask(flow: PollingFlow) -> int:
+async def poll(flow: PollingFlow) -> int:
     return await poll_due_payments(flow.context, flow.hospital.organization_id)
 
 
@@ -37,13 +37,13 @@ async def expired_bill(flow: PollingFlow, ma_lk: str = "LK0001") -> Bill:
 async def unknown_bill(flow: PollingFlow) -> Bill:
     bill = await flow.flow.bill()
     code = {"reference": bill.code, "movement_keys": frozenset()}
-    told = flow.flow.notice("T0", "", outcome=Outcome.UNKNOWN, status="?", **code)
-    await flow.intake.submit(flow.flow.delivery(told))
+    notice = flow.flow.notice("T0", "", outcome=Outcome.UNKNOWN, status="?", **code)
+    await flow.intake.submit(flow.flow.delivery(notice))
     assert (await flow.flow.read(bill.intent_id))["state"] == "unknown"
     return bill
 
 
-async def test_payment_that_nobody_told_of_is_found_by_asking_and_booked_after_expiry(
+async def test_payment_without_callback_is_found_by_a_poll_and_booked_after_expiry(
     polling_flow: PollingFlow,
 ) -> None:
     bill = await polling_flow.flow.bill()
@@ -52,14 +52,14 @@ async def test_payment_that_nobody_told_of_is_found_by_asking_and_booked_after_e
     assert await expire(polling_flow) == 1
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == "expired"
 
-    before_its_time = await ask(polling_flow)
+    before_its_time = await poll(polling_flow)
     polling_flow.clock.turn(minutes=1)
-    in_time = await ask(polling_flow)
+    in_time = await poll(polling_flow)
 
     assert (before_its_time, in_time) == (0, 1)
     intent = await polling_flow.flow.read(bill.intent_id)
     assert (intent["state"], intent["received"]) == ("succeeded", OWED)
-    (row,) = await polling_flow.asking()
+    (row,) = await polling_flow.status_polls()
     assert (row["due_at"], row["asked"], row["last_outcome"]) == (None, 1, "succeeded")
     (body,) = await polling_flow.rows("SELECT method, body FROM delivery_body")
     assert body["method"] == "QUERY"
@@ -72,17 +72,17 @@ async def test_answer_and_callback_of_one_transaction_are_booked_once(
     polling_flow: PollingFlow, callback_first: bool
 ) -> None:
     bill = await polling_flow.flow.bill()
-    # Half of it, so that the intent is still asked about after the callback.
+    # Half of it, so that the intent is still polled after the callback.
     message = polling_flow.bank.transfer(await polling_flow.qr_of(bill.intent_id), Behaviour.SHORT)
     polling_flow.clock.turn(minutes=31)
     await expire(polling_flow)
     polling_flow.clock.turn(minutes=1)
 
     if callback_first:
-        verdicts = await polling_flow.call_back(message), await ask(polling_flow)
+        verdicts = await polling_flow.call_back(message), await poll(polling_flow)
         assert verdicts == ("amount_differs", 1)
     else:
-        verdicts = await ask(polling_flow), await polling_flow.call_back(message)
+        verdicts = await poll(polling_flow), await polling_flow.call_back(message)
         assert verdicts[0] == 1
 
     assert (await polling_flow.flow.read(bill.intent_id))["received"] == OWED // 2
@@ -92,79 +92,79 @@ async def test_answer_and_callback_of_one_transaction_are_booked_once(
     await assert_books_are_right(polling_flow.context.database)
 
 
-async def test_answer_and_callback_at_the_same_moment_are_booked_once(polling_flow: PollingFlow) -> None:
+async def test_answer_and_callback_at_the_same_time_are_booked_once(polling_flow: PollingFlow) -> None:
     bill = await polling_flow.flow.bill()
     message = polling_flow.bank.transfer(await polling_flow.qr_of(bill.intent_id), Behaviour.EXACT)
     polling_flow.clock.turn(minutes=31)
     await expire(polling_flow)
     polling_flow.clock.turn(minutes=1)
 
-    await asyncio.gather(ask(polling_flow), polling_flow.call_back(message))
+    await asyncio.gather(poll(polling_flow), polling_flow.call_back(message))
 
     assert len(await polling_flow.rows("SELECT id FROM payment")) == 1
     await assert_books_are_right(polling_flow.context.database)
 
 
 @pytest.mark.parametrize("failure", [500, 503, 404, 302, "hang"])
-async def test_no_authentic_answer_is_unknown_and_asked_again_never_a_failure(
+async def test_missing_authentic_answer_is_unknown_and_polled_again_never_a_failure(
     polling_flow: PollingFlow, failure: int | str
 ) -> None:
-    """An unsigned 404 is nobody's word."""
+    """An unsigned 404 proves nothing."""
     bill = await unknown_bill(polling_flow)
     polling_flow.hang = failure == "hang"
     polling_flow.status = failure if isinstance(failure, int) else 200
-    await ask(polling_flow)
+    await poll(polling_flow)
     polling_flow.clock.turn(minutes=1)
 
-    assert await ask(polling_flow) == 1
+    assert await poll(polling_flow) == 1
 
-    (row,) = await polling_flow.asking()
+    (row,) = await polling_flow.status_polls()
     assert (row["asked"], row["last_outcome"]) == (1, "unknown")
     assert row["due_at"] == row["begun_at"] + timedelta(minutes=5)
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == "unknown"
 
 
-async def test_unknown_is_asked_about_at_its_times_for_a_day_then_a_person_decides(polling_flow: PollingFlow) -> None:
+async def test_unknown_is_polled_on_schedule_for_a_day_then_a_person_decides(polling_flow: PollingFlow) -> None:
     bill = await unknown_bill(polling_flow)
     polling_flow.status = 500
-    await ask(polling_flow)
+    await poll(polling_flow)
     begun_at = polling_flow.clock.now
-    asked_after: list[timedelta] = []
+    polled_after: list[timedelta] = []
     for _ in range(26 * 60):
         polling_flow.clock.turn(minutes=1)
         if await _is_due(polling_flow):
-            await ask(polling_flow)
-            asked_after.append(polling_flow.clock.now - begun_at)
+            await poll(polling_flow)
+            polled_after.append(polling_flow.clock.now - begun_at)
 
     minutes = [1, 5, 15, *(60 * hour for hour in range(1, 25))]
-    assert [after // timedelta(minutes=1) for after in asked_after] == minutes
+    assert [after // timedelta(minutes=1) for after in polled_after] == minutes
     (case,) = await polling_flow.rows("SELECT reason, intent_id, amount, state FROM exception_case")
     assert case == {"reason": "status_unresolved", "intent_id": bill.intent_id, "amount": OWED, "state": "open"}
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == "unknown"
 
 
 async def _is_due(flow: PollingFlow) -> bool:
-    (row,) = await flow.asking()
+    (row,) = await flow.status_polls()
     return row["due_at"] is not None and row["due_at"] <= flow.clock.now
 
 
-async def test_payment_the_bank_does_not_know_ends_the_asking_only_after_fifteen_minutes(
+async def test_answer_not_found_ends_the_polls_only_after_fifteen_minutes(
     polling_flow: PollingFlow,
 ) -> None:
     bill = await unknown_bill(polling_flow)
-    await ask(polling_flow)
+    await poll(polling_flow)
     polling_flow.clock.turn(minutes=1)
-    await ask(polling_flow)
-    (early,) = await polling_flow.asking()
+    await poll(polling_flow)
+    (early,) = await polling_flow.status_polls()
     polling_flow.clock.turn(minutes=15)
-    await ask(polling_flow)
-    (late,) = await polling_flow.asking()
+    await poll(polling_flow)
+    (late,) = await polling_flow.status_polls()
 
     assert (early["last_outcome"], early["due_at"] is None) == ("not_found", False)
     assert (late["last_outcome"], late["due_at"]) == ("not_found", None)
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == "unknown"
     polling_flow.clock.turn(minutes=30)
-    assert await expire(polling_flow) == 1, "what its bank has never heard of expires"
+    assert await expire(polling_flow) == 1, "a payment that its bank does not know expires"
     assert await polling_flow.rows("SELECT reason FROM exception_case") == []
 
 
@@ -176,20 +176,20 @@ async def test_unknown_intent_is_not_expired_by_the_clock_alone(polling_flow: Po
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == IntentState.UNKNOWN
 
 
-async def test_several_workers_ask_each_question_once(polling_flow: PollingFlow) -> None:
+async def test_several_workers_send_each_query_once(polling_flow: PollingFlow) -> None:
     for number in range(6):
         await polling_flow.flow.bill(f"LK{number:04d}")
     polling_flow.clock.turn(minutes=31)
     await expire(polling_flow)
     polling_flow.clock.turn(minutes=1)
 
-    counts = await asyncio.gather(*(ask(polling_flow) for _ in range(3)))
+    counts = await asyncio.gather(*(poll(polling_flow) for _ in range(3)))
 
     assert sum(counts) == 6
-    assert len(set(polling_flow.questions)) == len(polling_flow.questions) == 6
+    assert len(set(polling_flow.queries)) == len(polling_flow.queries) == 6
 
 
-async def test_account_is_asked_within_its_budget_of_the_minute(
+async def test_account_is_polled_within_its_rate_limit(
     polling_flow: PollingFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("providers.sandbox.adapter._QUERIES_PER_MINUTE", 2)
@@ -199,35 +199,35 @@ async def test_account_is_asked_within_its_budget_of_the_minute(
     await expire(polling_flow)
     polling_flow.clock.now = polling_flow.clock.now.replace(second=0) + timedelta(minutes=2)
 
-    counts = [await ask(polling_flow), await ask(polling_flow)]
+    counts = [await poll(polling_flow), await poll(polling_flow)]
     polling_flow.clock.turn(minutes=1)
-    counts.append(await ask(polling_flow))
+    counts.append(await poll(polling_flow))
 
     assert counts == [2, 0, 1]
 
 
-async def test_question_of_a_worker_that_died_is_asked_again(polling_flow: PollingFlow) -> None:
+async def test_query_of_a_worker_that_died_is_sent_again(polling_flow: PollingFlow) -> None:
     await expired_bill(polling_flow)
     polling_flow.hang = True
     polling_flow.clock.turn(minutes=1)
-    dying = asyncio.create_task(ask(polling_flow))
-    while not polling_flow.questions:
+    dying = asyncio.create_task(poll(polling_flow))
+    while not polling_flow.queries:
         await asyncio.sleep(0.01)
     dying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await dying
     polling_flow.hang = False
 
-    assert await ask(polling_flow) == 0, "leased by the dead"
+    assert await poll(polling_flow) == 0, "leased by the worker that died"
     polling_flow.clock.turn(minutes=3)
-    assert await ask(polling_flow) == 1
+    assert await poll(polling_flow) == 1
 
 
 @pytest.mark.parametrize(
     ("fault", "again_after"),
     [(asyncpg.NumericValueOutOfRangeError("one"), timedelta(minutes=4)), (Unavailable("busy"), timedelta(minutes=3))],
 )
-async def test_answer_that_cannot_be_written_is_asked_for_again_and_is_no_dead_letter(
+async def test_answer_that_cannot_be_written_is_queried_again_and_is_no_dead_letter(
     polling_flow: PollingFlow, monkeypatch: pytest.MonkeyPatch, fault: Exception, again_after: timedelta
 ) -> None:
     bill = await polling_flow.flow.bill()
@@ -241,37 +241,37 @@ async def test_answer_that_cannot_be_written_is_asked_for_again_and_is_no_dead_l
 
     with monkeypatch.context() as broken, suppress(Unavailable):
         broken.setattr("billing.payments.service.polls.apply_deliveries", fail)
-        await ask(polling_flow)
+        await poll(polling_flow)
     polling_flow.clock.now += again_after
-    await ask(polling_flow)
+    await poll(polling_flow)
 
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == "succeeded"
     assert await polling_flow.rows("SELECT id FROM dead_letter") == []
     await assert_books_are_right(polling_flow.context.database)
 
 
-async def test_account_that_cannot_be_asked_leaves_unknown_to_a_person_and_expired_alone(
+async def test_account_that_cannot_be_polled_leaves_unknown_to_a_person_and_expired_alone(
     polling_flow: PollingFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("providers.sandbox.adapter._QUERIES_PER_MINUTE", 0)
     unknown = await unknown_bill(polling_flow)
     await polling_flow.flow.bill("LK0002")
-    await ask(polling_flow)
+    await poll(polling_flow)
     polling_flow.clock.turn(minutes=31)
     await expire(polling_flow)
     polling_flow.clock.turn(minutes=1)
 
-    await ask(polling_flow)
-    await ask(polling_flow)
+    await poll(polling_flow)
+    await poll(polling_flow)
 
-    assert polling_flow.questions == []
-    assert [row["due_at"] for row in await polling_flow.asking()] == [None, None]
+    assert polling_flow.queries == []
+    assert [row["due_at"] for row in await polling_flow.status_polls()] == [None, None]
     cases = await polling_flow.rows("SELECT reason, intent_id FROM exception_case")
     assert cases == [{"reason": "status_unresolved", "intent_id": unknown.intent_id}]
 
 
 def refund_of(paid: SandboxMessage, number: str) -> SandboxMessage:
-    """The bank takes a transfer back; its book and its text say so."""
+    """A message of the bank that reverses a transfer."""
     return paid.model_copy(update={"transaction_id": number, "bank_reference": f"FTR-{number}", "direction": "debit"})
 
 
@@ -290,18 +290,18 @@ async def assert_nothing_is_unexplained(flow: PollingFlow) -> None:
 
 
 @pytest.mark.parametrize("is_refund_first", [False, True])
-@pytest.mark.parametrize("way", ["called back", "asked"])
-async def test_payment_and_its_refund_owe_again_called_back_or_asked(
+@pytest.mark.parametrize("way", ["callback", "poll"])
+async def test_payment_and_its_refund_owe_again_by_callback_or_poll(
     polling_flow: PollingFlow, way: str, is_refund_first: bool
 ) -> None:
     bill = await polling_flow.flow.bill()
     qr = await polling_flow.qr_of(bill.intent_id)
     paid = polling_flow.bank.transfer(qr, Behaviour.EXACT)
-    told = [paid, refund_of(paid, "R1")]
-    polling_flow.bank.book.write(told[1])
+    messages = [paid, refund_of(paid, "R1")]
+    polling_flow.bank.book.write(messages[1])
 
-    if way == "called back":
-        for message in reversed(told) if is_refund_first else told:
+    if way == "callback":
+        for message in reversed(messages) if is_refund_first else messages:
             await polling_flow.call_back(message)
     else:
         if is_refund_first:
@@ -309,7 +309,7 @@ async def test_payment_and_its_refund_owe_again_called_back_or_asked(
         polling_flow.clock.turn(minutes=31)
         await expire(polling_flow)
         polling_flow.clock.turn(minutes=2)
-        await ask(polling_flow)
+        await poll(polling_flow)
 
     assert await owed_by(polling_flow, bill) == OWED
     assert (await polling_flow.flow.read(bill.intent_id))["received"] == 0
@@ -320,7 +320,7 @@ async def test_payment_and_its_refund_owe_again_called_back_or_asked(
 
 
 @pytest.mark.parametrize("is_named", [False, True])
-async def test_second_payment_and_refund_of_the_first_are_booked_by_the_first_question(
+async def test_second_payment_and_refund_of_the_first_are_booked_by_the_first_query(
     polling_flow: PollingFlow, is_named: bool
 ) -> None:
     bill = await polling_flow.flow.bill()
@@ -334,7 +334,7 @@ async def test_second_payment_and_refund_of_the_first_are_booked_by_the_first_qu
     await expire(polling_flow)
     polling_flow.clock.turn(minutes=2)
 
-    await ask(polling_flow)
+    await poll(polling_flow)
 
     assert await owed_by(polling_flow, bill) == OWED // 2
     assert len(await polling_flow.rows("SELECT id FROM payment")) == 2
@@ -365,10 +365,10 @@ async def test_answer_that_can_never_be_written_goes_to_a_person_after_a_day(
     for _ in range(60):
         polling_flow.clock.turn(minutes=30)
         with suppress(Unavailable, CommitUnknown):
-            await ask(polling_flow)
+            await poll(polling_flow)
 
-    assert 40 < len(attempts) < 50, "asked again within a day, and no longer"
-    assert [row["due_at"] for row in await polling_flow.asking()] == [None]
+    assert 40 < len(attempts) < 50, "polled again within a day, and no longer"
+    assert [row["due_at"] for row in await polling_flow.status_polls()] == [None]
     assert [row["reason"] for row in await polling_flow.rows("SELECT reason FROM exception_case")] == [
         "status_unresolved"
     ]

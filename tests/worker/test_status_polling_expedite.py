@@ -1,4 +1,4 @@
-"""A payer said that money is under way and it was not: what the bank answered then settles nothing that comes later."""
+"""A payer reported a transfer too early: the answer of the bank at that time does not end the status polls."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -12,7 +12,7 @@ from tests.services.flow import OWED
 from tests.worker.polling_flow import PollingFlow
 
 
-async def say_transferred(flow: PollingFlow, intent_id: UUID) -> None:
+async def report_transfer(flow: PollingFlow, intent_id: UUID) -> None:
     now = flow.clock()
     async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         await expedite_poll_of(
@@ -20,58 +20,58 @@ async def say_transferred(flow: PollingFlow, intent_id: UUID) -> None:
         )
 
 
-async def ask(flow: PollingFlow) -> int:
+async def poll(flow: PollingFlow) -> int:
     return await poll_due_payments(flow.context, flow.hospital.organization_id)
 
 
-async def test_intent_that_was_not_paid_when_the_payer_said_so_is_asked_about_after_its_time(
+async def test_intent_that_was_reported_paid_too_early_is_polled_after_its_time(
     polling_flow: PollingFlow,
 ) -> None:
     bill = await polling_flow.flow.bill()
     polling_flow.clock.turn(minutes=16)
-    await say_transferred(polling_flow, bill.intent_id)
-    assert await ask(polling_flow) == 1, "the bank knows of nothing"
+    await report_transfer(polling_flow, bill.intent_id)
+    assert await poll(polling_flow) == 1, "the bank knows of nothing"
     polling_flow.bank.transfer(await polling_flow.qr_of(bill.intent_id), Behaviour.EXACT)
 
     polling_flow.clock.turn(minutes=15)
     assert await expire_once(polling_flow.context, polling_flow.hospital.organization_id) == 1
     polling_flow.clock.turn(minutes=1)
-    asked = await ask(polling_flow)
+    polled = await poll(polling_flow)
 
     intent = await polling_flow.flow.read(bill.intent_id)
-    assert (asked, intent["state"], intent["received"]) == (1, "succeeded", OWED)
+    assert (polled, intent["state"], intent["received"]) == (1, "succeeded", OWED)
 
 
-async def test_intent_that_became_unknown_after_the_payer_said_so_is_asked_about_and_not_expired_by_the_old_answer(
+async def test_intent_that_became_unknown_after_the_report_is_polled_and_not_expired_by_the_old_answer(
     polling_flow: PollingFlow,
 ) -> None:
     bill = await polling_flow.flow.bill()
     polling_flow.clock.turn(minutes=16)
-    await say_transferred(polling_flow, bill.intent_id)
-    assert await ask(polling_flow) == 1, "the bank knows of nothing"
+    await report_transfer(polling_flow, bill.intent_id)
+    assert await poll(polling_flow) == 1, "the bank knows of nothing"
     code = {"reference": bill.code, "movement_keys": frozenset()}
-    told = polling_flow.flow.notice("T0", "", outcome=Outcome.UNKNOWN, status="?", **code)
-    await polling_flow.intake.submit(polling_flow.flow.delivery(told))
+    notice = polling_flow.flow.notice("T0", "", outcome=Outcome.UNKNOWN, status="?", **code)
+    await polling_flow.intake.submit(polling_flow.flow.delivery(notice))
 
-    await ask(polling_flow)
+    await poll(polling_flow)
     polling_flow.status = 503
     polling_flow.clock.turn(minutes=15)
     expired = await expire_once(polling_flow.context, polling_flow.hospital.organization_id)
-    asked = await ask(polling_flow)
+    polled = await poll(polling_flow)
 
     state = (await polling_flow.flow.read(bill.intent_id))["state"]
-    assert (expired, asked, state) == (0, 1, "unknown")
+    assert (expired, polled, state) == (0, 1, "unknown")
 
 
-async def test_payer_may_say_so_again_after_the_bank_knew_of_nothing(polling_flow: PollingFlow) -> None:
+async def test_payer_can_report_again_after_the_bank_answered_not_found(polling_flow: PollingFlow) -> None:
     bill = await polling_flow.flow.bill()
     polling_flow.clock.turn(minutes=16)
-    await say_transferred(polling_flow, bill.intent_id)
-    await ask(polling_flow)
+    await report_transfer(polling_flow, bill.intent_id)
+    await poll(polling_flow)
     polling_flow.bank.transfer(await polling_flow.qr_of(bill.intent_id), Behaviour.EXACT)
     polling_flow.clock.turn(minutes=2)
 
-    await say_transferred(polling_flow, bill.intent_id)
+    await report_transfer(polling_flow, bill.intent_id)
 
-    assert await ask(polling_flow) == 1
+    assert await poll(polling_flow) == 1
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == "succeeded"

@@ -1,4 +1,4 @@
-"""A payment of whose beginning nobody knows: kept, told, asked about, begun again only where it is not there."""
+"""A payment whose start has no answer: stored, published, polled; started again only after the answer not found."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.worker.polling_flow import PollingFlow
 
 
 class Bank:
-    """What the provider was asked to begin, and how it answers."""
+    """The requests that the provider received, and its answer."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.requests: list[PaymentRequest] = []
@@ -45,7 +45,7 @@ async def invoice_of(flow: PollingFlow, bank: Bank) -> InvoiceId:
 
 
 async def collect(flow: PollingFlow, invoice_id: InvoiceId) -> dict[str, object]:
-    """What a program does that sends the same request under the same key again."""
+    """Send the same request under the same key, as a program that repeats it."""
     idempotent = IdempotentRequest(caller="his", route="POST /v1/intents", key="k", request_hash=bytes(32))
     intent_id = await open_intent(
         flow.context,
@@ -60,26 +60,26 @@ async def collect(flow: PollingFlow, invoice_id: InvoiceId) -> dict[str, object]
     return await flow.flow.read(intent_id)
 
 
-async def ask_after(flow: PollingFlow, minutes: int) -> None:
+async def poll_after(flow: PollingFlow, minutes: int) -> None:
     flow.clock.turn(minutes=minutes)
     await poll_due_payments(flow.context, flow.hospital.organization_id)
 
 
-async def test_unknown_start_is_kept_audited_told_and_asked_about(polling_flow: PollingFlow, bank: Bank) -> None:
+async def test_unknown_start_is_stored_audited_published_and_polled(polling_flow: PollingFlow, bank: Bank) -> None:
     intent = await collect(polling_flow, await invoice_of(polling_flow, bank))
 
-    await ask_after(polling_flow, 0)
+    await poll_after(polling_flow, 0)
 
     assert (intent["state"], intent["instruction"]) == ("unknown", None)
-    [row] = await polling_flow.asking()
+    [row] = await polling_flow.status_polls()
     assert (row["intent_id"], row["asked"]) == (intent["id"], 0)
     assert [row["action"] for row in await polling_flow.rows("SELECT action FROM audit ORDER BY id")][-1] == (
         "payment_start_unknown"
     )
-    [told] = await polling_flow.rows(
+    [message] = await polling_flow.rows(
         "SELECT payload FROM outbox WHERE topic = 'intent.updated' ORDER BY id DESC LIMIT 1"
     )
-    assert told["payload"]["state"] == "unknown"
+    assert message["payload"]["state"] == "unknown"
 
 
 async def test_unknown_start_is_never_begun_again_before_the_provider_does_not_know_it(
@@ -89,8 +89,8 @@ async def test_unknown_start_is_never_begun_again_before_the_provider_does_not_k
     first = await collect(polling_flow, invoice_id)
 
     again = [await collect(polling_flow, invoice_id)]
-    await ask_after(polling_flow, 0)
-    await ask_after(polling_flow, 5)  # the bank says that it knows nothing, and may only be slow
+    await poll_after(polling_flow, 0)
+    await poll_after(polling_flow, 5)  # the answer is not found, and the bank may only be slow
     again.append(await collect(polling_flow, invoice_id))
 
     assert [(each["id"], each["state"]) for each in again] == [(first["id"], "unknown")] * 2
@@ -102,12 +102,12 @@ async def test_same_reference_is_begun_again_once_the_provider_does_not_know_it(
 ) -> None:
     invoice_id = await invoice_of(polling_flow, bank)
     first = await collect(polling_flow, invoice_id)
-    await ask_after(polling_flow, 0)
-    await ask_after(polling_flow, 16)
+    await poll_after(polling_flow, 0)
+    await poll_after(polling_flow, 16)
 
-    second = await collect(polling_flow, invoice_id)  # no answer again: it goes on being asked about
+    second = await collect(polling_flow, invoice_id)  # no answer again: the polls go on
     third = await collect(polling_flow, invoice_id)
-    await ask_after(polling_flow, 4)
+    await poll_after(polling_flow, 4)
     bank.fault = None
     fourth = await collect(polling_flow, invoice_id)
 
@@ -116,7 +116,7 @@ async def test_same_reference_is_begun_again_once_the_provider_does_not_know_it(
     assert third["instruction"] is None
     assert fourth["instruction"] is not None
     assert len(bank.requests) == 3, "first, second, fourth"
-    assert len(set(bank.requests)) == 1, "the same request each time, dated alike"
+    assert len(set(bank.requests)) == 1, "the same request each time, with the same date"
     assert bank.requests[0].payer_address == "10.0.0.7"
     await assert_books_are_right(polling_flow.context.database)
 
@@ -124,8 +124,8 @@ async def test_same_reference_is_begun_again_once_the_provider_does_not_know_it(
 async def test_refusal_after_an_unknown_start_is_final(polling_flow: PollingFlow, bank: Bank) -> None:
     invoice_id = await invoice_of(polling_flow, bank)
     await collect(polling_flow, invoice_id)
-    await ask_after(polling_flow, 0)
-    await ask_after(polling_flow, 16)
+    await poll_after(polling_flow, 0)
+    await poll_after(polling_flow, 16)
     bank.fault = PaymentRefused
 
     for _ in range(2):
@@ -137,7 +137,7 @@ async def test_refusal_after_an_unknown_start_is_final(polling_flow: PollingFlow
     assert row["state"] == "failed"
 
 
-async def test_provider_is_told_where_the_patient_and_its_callbacks_go(polling_flow: PollingFlow, bank: Bank) -> None:
+async def test_provider_receives_the_return_url_and_the_callback_url(polling_flow: PollingFlow, bank: Bank) -> None:
     polling_flow.context.public_base_url = "https://vienphi.example.vn"
 
     intent = await collect(polling_flow, await invoice_of(polling_flow, bank))
@@ -148,7 +148,7 @@ async def test_provider_is_told_where_the_patient_and_its_callbacks_go(polling_f
     assert request.requested_at == intent["created_at"]
 
 
-async def test_provider_is_told_no_address_that_nobody_has_said(polling_flow: PollingFlow, bank: Bank) -> None:
+async def test_provider_receives_no_url_without_a_public_base_url(polling_flow: PollingFlow, bank: Bank) -> None:
     await collect(polling_flow, await invoice_of(polling_flow, bank))
 
     assert (bank.requests[0].return_url, bank.requests[0].callback_url) == ("", "")

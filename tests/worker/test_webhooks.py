@@ -1,4 +1,4 @@
-"""From the outbox to a receiver: signed, at least once, never skipped, and nobody waits for one who hangs."""
+"""From the outbox to a receiver: signed, at least once, never skipped, not delayed by another receiver that hangs."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ async def test_message_reaches_its_endpoint_once_signed_and_with_the_version(web
         await webhook_env.endpoint(receiver.url)
         message_id = await webhook_env.message(invoice_id="i1", version=3)
 
-        assert (await webhook_env.tell(), await webhook_env.tell()) == (1, 0)
+        assert (await webhook_env.send_due(), await webhook_env.send_due()) == (1, 0)
 
     ((headers, body),) = receiver.taken
     assert headers["webhook-id"] == str(message_id)
@@ -42,7 +42,7 @@ async def test_message_reaches_its_endpoint_once_signed_and_with_the_version(web
     assert (row["state"], row["attempts"], row["last_status"]) == ("delivered", 1, 204)
 
 
-async def test_endpoint_is_told_its_topics_only_and_nothing_from_before_it_was_opened(
+async def test_endpoint_receives_its_topics_only_and_nothing_from_before_it_was_opened(
     webhook_env: WebhookEnvironment,
 ) -> None:
     await webhook_env.message("payment.received")
@@ -52,7 +52,7 @@ async def test_endpoint_is_told_its_topics_only_and_nothing_from_before_it_was_o
         await webhook_env.endpoint(invoices.url, topics=("invoice.updated",))
         await webhook_env.message("payment.received")
         await webhook_env.message("invoice.updated")
-        await webhook_env.tell()
+        await webhook_env.send_due()
 
     assert [json.loads(body)["type"] for _, body in invoices.taken] == ["invoice.updated"]
     assert sorted(json.loads(body)["type"] for _, body in all_of_it.taken) == ["invoice.updated", "payment.received"]
@@ -68,10 +68,10 @@ async def test_message_of_a_transaction_that_commits_late_is_not_passed_over(web
                 webhook_env.context.ids.new(),
             )
             await webhook_env.message("early")
-            told_before = await webhook_env.tell()
-        told_after = await webhook_env.tell()
+            sent_before = await webhook_env.send_due()
+        sent_after = await webhook_env.send_due()
 
-    assert (told_before, told_after) == (0, 2)
+    assert (sent_before, sent_after) == (0, 2)
     assert sorted(json.loads(body)["type"] for _, body in receiver.taken) == ["early", "late"]
 
 
@@ -81,11 +81,11 @@ async def test_failed_message_is_tried_again_with_the_same_id_and_bytes_then_is_
     async with receiving(Receiver(status=500)) as receiver:
         await webhook_env.endpoint(receiver.url)
         message_id = await webhook_env.message(version=1)
-        await webhook_env.tell()
-        assert await webhook_env.tell() == 0, "not before its time"
+        await webhook_env.send_due()
+        assert await webhook_env.send_due() == 0, "not before its time"
         for _ in range(20):
             webhook_env.clock.turn(hours=23)
-            await webhook_env.tell()
+            await webhook_env.send_due()
 
     assert len(receiver.taken) == 10
     assert len({(headers["webhook-id"], body) for headers, body in receiver.taken}) == 1
@@ -98,20 +98,20 @@ async def test_dead_message_is_delivered_again_by_hand(webhook_env: WebhookEnvir
     async with receiving(Receiver(status=410)) as receiver:
         endpoint_id = await webhook_env.endpoint(receiver.url)
         message_id = await webhook_env.message(version=1)
-        await webhook_env.tell()
+        await webhook_env.send_due()
         assert len(await list_dead(webhook_env.context, webhook_env.organization_id)) == 1
 
         receiver.status = 200
         assert await redeliver(webhook_env.context, webhook_env.organization_id, message_id) == 1
-        assert await webhook_env.tell() == 0, "410 stopped the endpoint"
+        assert await webhook_env.send_due() == 0, "410 stopped the endpoint"
         await resume_endpoint(webhook_env.context, webhook_env.organization_id, endpoint_id)
-        assert await webhook_env.tell() == 1
+        assert await webhook_env.send_due() == 1
 
     assert [headers["webhook-id"] for headers, _ in receiver.taken] == [str(message_id)] * 2
     assert await list_dead(webhook_env.context, webhook_env.organization_id) == []
 
 
-async def test_endpoint_that_wants_no_more_is_told_no_more_of_what_already_waits(
+async def test_endpoint_that_answers_gone_receives_no_waiting_message(
     webhook_env: WebhookEnvironment,
 ) -> None:
     async with receiving(Receiver(status=410)) as receiver:
@@ -127,26 +127,26 @@ async def test_endpoint_that_wants_no_more_is_told_no_more_of_what_already_waits
     assert len(await list_dead(webhook_env.context, webhook_env.organization_id)) == webhook_env.dispatch().at_once
 
 
-async def test_message_that_nobody_was_told_or_that_still_waits_is_not_revived(webhook_env: WebhookEnvironment) -> None:
+async def test_message_that_is_unknown_or_still_waits_is_not_requeued(webhook_env: WebhookEnvironment) -> None:
     unknown = webhook_env.context.ids.new()
     async with receiving(Receiver(status=500)) as receiver:
         await webhook_env.endpoint(receiver.url)
         waiting = await webhook_env.message()
-        await webhook_env.tell()
+        await webhook_env.send_due()
 
     for message_id in (unknown, waiting):
         with pytest.raises(NotFound):
             await redeliver(webhook_env.context, webhook_env.organization_id, message_id)
 
 
-async def test_endpoint_on_loopback_is_refused_by_default_and_the_attempt_says_so(
+async def test_endpoint_on_loopback_is_refused_by_default_and_the_attempt_records_it(
     webhook_env: WebhookEnvironment,
 ) -> None:
     webhook_env.limits = SenderLimits(allow_http=True)
     async with receiving(Receiver()) as receiver:
         await webhook_env.endpoint(receiver.url)
         await webhook_env.message()
-        await webhook_env.tell()
+        await webhook_env.send_due()
 
     (row,) = await webhook_env.rows()
     assert receiver.taken == []
@@ -174,24 +174,24 @@ async def test_message_of_a_worker_that_died_while_sending_is_due_again(webhook_
     async with receiving(Receiver(hang=True)) as receiver:
         await webhook_env.endpoint(receiver.url)
         await webhook_env.message()
-        dying = asyncio.create_task(webhook_env.tell())
+        dying = asyncio.create_task(webhook_env.send_due())
         await receiver.arrived.wait()
         dying.cancel()
         with pytest.raises(asyncio.CancelledError):
             await dying
         receiver.hang = False
 
-        assert await webhook_env.tell() == 0, "leased by the dead"
+        assert await webhook_env.send_due() == 0, "leased by the worker that died"
         webhook_env.clock.turn(minutes=3)
-        assert await webhook_env.tell() == 1
+        assert await webhook_env.send_due() == 1
 
     assert len({headers["webhook-id"] for headers, _ in receiver.taken}) == 1
     (row,) = await webhook_env.rows()
     assert (row["state"], row["attempts"]) == ("delivered", 1)
 
 
-async def test_result_of_a_claim_that_ended_changes_nothing(webhook_env: WebhookEnvironment) -> None:
-    """A sending that took longer than its claim was taken over; the late result must not touch the other's."""
+async def test_result_of_a_lease_that_expired_changes_nothing(webhook_env: WebhookEnvironment) -> None:
+    """A delivery that took longer than its lease was leased again; the late result must not change the other's."""
     async with receiving(Receiver(status=500)) as receiver:
         await webhook_env.endpoint(receiver.url)
         await webhook_env.message()
@@ -217,13 +217,13 @@ async def test_result_of_a_claim_that_ended_changes_nothing(webhook_env: Webhook
 async def test_secret_that_is_missing_is_an_attempt_that_failed_and_nothing_is_sent_unsigned(
     webhook_env: WebhookEnvironment,
 ) -> None:
-    def nothing(name: str) -> str:
+    def no_secret(name: str) -> str:
         raise NotFound("no such secret")
 
     async with receiving(Receiver()) as receiver:
         await webhook_env.endpoint(receiver.url)
         await webhook_env.message()
-        await webhook_env.tell(secret_of=nothing)
+        await webhook_env.send_due(secret_of=no_secret)
 
     (row,) = await webhook_env.rows()
     assert receiver.taken == []
@@ -231,7 +231,7 @@ async def test_secret_that_is_missing_is_an_attempt_that_failed_and_nothing_is_s
     assert row["due_at"] - webhook_env.clock.now >= timedelta(seconds=5)
 
 
-async def test_cursor_beyond_the_server_says_that_the_database_was_restored(webhook_env: WebhookEnvironment) -> None:
+async def test_cursor_beyond_the_server_reports_that_the_database_was_restored(webhook_env: WebhookEnvironment) -> None:
     async with webhook_env.context.database.transaction(webhook_env.organization_id) as tx:
         await tx.execute(
             "INSERT INTO webhook_cursor (organization_id, transaction_id, message_id) VALUES ($1, $2, $3)",
@@ -244,14 +244,14 @@ async def test_cursor_beyond_the_server_says_that_the_database_was_restored(webh
         await enqueue_once(webhook_env.context, webhook_env.organization_id)
 
 
-async def test_what_was_taken_is_forgotten_after_thirty_days_and_what_is_dead_never(
+async def test_delivered_message_is_purged_after_thirty_days_and_a_dead_one_never(
     webhook_env: WebhookEnvironment,
 ) -> None:
     async with receiving(Receiver()) as receiver, receiving(Receiver(status=410)) as gone:
         await webhook_env.endpoint(receiver.url)
         await webhook_env.endpoint(gone.url)
         await webhook_env.message()
-        await webhook_env.tell()
+        await webhook_env.send_due()
     webhook_env.clock.turn(days=29)
     early = await purge_once(webhook_env.context, webhook_env.organization_id)
     webhook_env.clock.turn(days=2)

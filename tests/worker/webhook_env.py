@@ -40,7 +40,7 @@ class ManualClock:
 
 @dataclass(slots=True, kw_only=True)
 class WebhookEnvironment:
-    """A hospital that tells; `limits` say what the sender allows."""
+    """A hospital with webhooks; `limits` are those of the sender."""
 
     context: PaymentContext
     hospital: DemoHospital
@@ -86,8 +86,8 @@ class WebhookEnvironment:
     async def due(self) -> list[Endpoint]:
         return await find_due_endpoints(self.context, self.organization_id)
 
-    async def tell(self, **changes: Any) -> int:
-        """Hand out and send everything due once; returns how many were sent."""
+    async def send_due(self, **changes: Any) -> int:
+        """Enqueue new messages and send all that are due once; returns how many were sent."""
         await enqueue_once(self.context, self.organization_id)
         return sum(
             [
