@@ -39,10 +39,12 @@ async def phone(browser: Browser) -> AsyncIterator[BrowserContext]:
 class Complaints(list[str]):
     """What a page complained of: errors of its script, refusals of its policy, requests to anywhere else."""
 
-    def hear(self, page: Page, address: str) -> None:
+    def watch(self, page: Page, address: str) -> None:
         page.on("pageerror", lambda error: self.append(str(error)))
-        page.on("console", lambda said: self.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("request", lambda sent: None if sent.url.startswith((address, "data:")) else self.append(sent.url))
+        page.on("console", lambda message: self.append(message.text) if message.type in ("error", "warning") else None)
+        page.on(
+            "request", lambda request: None if request.url.startswith((address, "data:")) else self.append(request.url)
+        )
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ async def test_page_displays_every_operation_and_fits_a_phone(
     operations = sum(len(path) for path in (*document["paths"].values(), *document["webhooks"].values()))
     page = await phone.new_page()
     await page.set_viewport_size({"width": 375, "height": 740})
-    complaints.hear(page, site.address)
+    complaints.watch(page, site.address)
 
     await page.goto(f"{site.address}/docs")
 
@@ -32,7 +32,7 @@ async def test_request_is_sent_with_the_key_that_was_entered(
     site: Site, phone: BrowserContext, complaints: Complaints
 ) -> None:
     page = await phone.new_page()
-    complaints.hear(page, site.address)
+    complaints.watch(page, site.address)
     await page.goto(f"{site.address}/docs")
     await page.get_by_role("button", name="Authorize").click()
     key = site.hospital.authorization["Authorization"].removeprefix("Bearer ")

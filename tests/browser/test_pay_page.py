@@ -10,7 +10,7 @@ from billing.payments.domain.amount_due import PatientState
 from billing.web.pages import pay
 from providers.sandbox.bank import Behaviour
 from tests.browser.conftest import PHONE, Complaints
-from tests.web.paying import open_in_state
+from tests.web.pay_page_view import open_in_state
 from tests.web.site import Site
 
 TOUCH_MIN = 44
@@ -31,7 +31,7 @@ async def test_every_state_fits_a_phone_and_a_finger(
 ) -> None:
     intent = await open_in_state(site, state)
     page = await phone.new_page()
-    complaints.hear(page, site.address)
+    complaints.watch(page, site.address)
 
     for width in (PHONE["width"], 320):
         await page.set_viewport_size({"width": width, "height": PHONE["height"]})
@@ -56,12 +56,12 @@ async def test_code_is_large_enough_to_scan(site: Site, phone: BrowserContext) -
     assert 240 <= box["width"] == box["height"] <= 280
 
 
-async def test_page_turns_to_paid_by_itself_and_puts_the_focus_there(
+async def test_page_changes_to_paid_by_itself_and_focuses_the_state(
     site: Site, phone: BrowserContext, complaints: Complaints
 ) -> None:
     intent = await site.open_intent()
     page = await phone.new_page()
-    complaints.hear(page, site.address)
+    complaints.watch(page, site.address)
     async with page.expect_response("**/events"):
         await page.goto(site.address + intent["pay_url"])
     status = page.get_by_role("status")
@@ -89,10 +89,10 @@ async def test_page_polls_where_streams_do_not_come_through(site: Site, phone: B
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
 
     await expect(page.get_by_role("status")).to_contain_text("Đã thanh toán", timeout=8_000)
-    asked = []
-    page.on("request", lambda sent: asked.append(sent.url))
+    requested_urls = []
+    page.on("request", lambda sent: requested_urls.append(sent.url))
     await page.wait_for_timeout(4_000)
-    assert asked == [], "what is final is not asked about"
+    assert requested_urls == [], "what is final is not asked about"
 
 
 async def test_page_that_polls_slowly_is_not_held_up_by_streams_that_fail_again_and_again(
@@ -113,7 +113,7 @@ async def test_page_that_polls_slowly_is_not_held_up_by_streams_that_fail_again_
     await expect(page.get_by_role("status")).to_contain_text("Đã thanh toán", timeout=10_000)
 
 
-async def test_lost_connection_is_said_and_ends_when_it_is_back(site: Site, phone: BrowserContext) -> None:
+async def test_lost_connection_is_shown_until_it_returns(site: Site, phone: BrowserContext) -> None:
     intent = await site.open_intent()
     page = await phone.new_page()
     await page.goto(site.address + intent["pay_url"])
@@ -161,7 +161,7 @@ async def test_button_leads_back_with_thanks(site: Site, phone: BrowserContext) 
     await expect(page.get_by_role("status")).to_contain_text("Cảm ơn, đang hỏi ngân hàng")
 
 
-async def test_page_without_a_script_is_whole_and_turns_by_reloading(site: Site, browser: Browser) -> None:
+async def test_page_without_a_script_is_complete_and_updates_by_reloading(site: Site, browser: Browser) -> None:
     context = await browser.new_context(viewport={"width": 390, "height": 844}, java_script_enabled=False)
     intent = await site.open_intent()
     page = await context.new_page()

@@ -76,7 +76,7 @@ def _stored(persons: Persons, statement: str) -> object:
     return asyncio.run(read())
 
 
-def test_list_goes_from_file_to_force_by_two_persons(persons: Persons, tmp_path: Path) -> None:
+def test_price_list_takes_effect_by_two_persons(persons: Persons, tmp_path: Path) -> None:
     first = _csv(tmp_path, "02.1;Khám Nội;50600;60000", "02.2;Xét nghiệm;40000;")
     a, b = persons.a, persons.b
 

@@ -15,6 +15,10 @@ import asyncpg
 import httpx
 from aiohttp import web
 
+from billing.core.actor import Role
+from billing.db.context import Ids
+from billing.db.database import Database
+from billing.organizations.service.setup import Setup
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.app_state import APP_STATE
@@ -25,6 +29,7 @@ from tests.conftest import DatabaseAddress
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COPAY_EXAMPLE = "ngoai-tru-dong-chi-tra.xml"
+UNKNOWN_ID = "00000000-0000-7000-8000-000000000000"
 
 _SEEDS = count(1)  # each bank makes transactions of its own
 
@@ -41,7 +46,7 @@ _FINGERPRINT = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The service with one hospital; `client` carries the hospital's key, `stranger` carries none."""
+    """The service with one hospital; `client` carries the hospital's key, `anonymous_client` carries none."""
 
     address: str
     application: web.Application
@@ -134,6 +139,18 @@ class Site:
         assert await self.content(but=but) == before
 
 
+async def key_of(site: Site, *roles: Role) -> dict[str, str]:
+    """The authorization header of a further key with these roles."""
+    database = await Database.open(site.database.owner_url)
+    try:
+        setup = Setup(database, site.context.clock, Ids(site.context.clock))
+        name = "-".join(role.value for role in roles)
+        key = await setup.add_key(site.hospital.organization_id, person_name=f"Người {name}", name=name, roles=roles)
+    finally:
+        await database.close()
+    return {"Authorization": f"Bearer {key}"}
+
+
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     """The problem document of an answer, after checking what all of them have."""
     assert answer.status_code == status, answer.text
@@ -146,6 +163,16 @@ def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert document["detail"]
     assert document["instance"] == f"urn:uuid:{answer.headers['X-Request-Id']}"
     return document
+
+
+async def every_page(site: Site, address: str, *, limit: int) -> list[list[dict[str, Any]]]:
+    pages, cursor = [], ""
+    while True:
+        page = await site.read(f"{address}?limit={limit}{cursor}")
+        pages.append(page["items"])
+        if page["next_cursor"] is None:
+            return pages
+        cursor = f"&cursor={page['next_cursor']}"
 
 
 def claim_file(name: str = COPAY_EXAMPLE, *, edit: Callable[[str], str] | None = None) -> bytes:

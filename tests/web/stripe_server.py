@@ -96,7 +96,7 @@ class StripeServer:
         session |= {"status": "complete", "payment_status": "paid", "payment_intent": intent["id"]}
         return self.pay(intent["id"])
 
-    async def tell(self, kind: str, found: Mapping[str, Any], *, secret: str = SECRET) -> httpx.Response:
+    async def send_event(self, kind: str, found: Mapping[str, Any], *, secret: str = SECRET) -> httpx.Response:
         """Tell of an event at our address, signed over the very bytes."""
         event = {"id": f"evt_{next(self.numbers)}", "object": "event", "type": kind, "created": self._now()}
         body = json.dumps({**event, "data": {"object": self._dressed(found)}}, indent=2).encode()

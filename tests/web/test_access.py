@@ -35,11 +35,11 @@ async def refused(site: Site, authorization: str | bytes) -> None:
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="vienphi"'
 
 
-async def test_living_key_opens_its_organization(site: Site) -> None:
+async def test_valid_key_opens_its_organization(site: Site) -> None:
     problem(await site.client.get(ADDRESS), 404, "not_found")
 
 
-async def test_missing_key_is_refused_also_where_there_is_no_such_address(site: Site) -> None:
+async def test_missing_key_is_rejected_also_at_an_unknown_address(site: Site) -> None:
     for address in (ADDRESS, "/v1/nowhere", "/v1/"):
         async with site.nothing_written():
             answer = await site.anonymous_client.get(address)

@@ -114,7 +114,7 @@ async def test_change_is_decided_once(two: Two) -> None:
         ({"typo": 1}, "invalid_body"),
     ],
 )
-async def test_proposal_that_cannot_be_is_refused_with_nothing_written(
+async def test_invalid_proposal_is_rejected_and_nothing_is_written(
     two: Two, body: dict[str, object], code: str
 ) -> None:
     before = await two.site.content()
@@ -152,7 +152,7 @@ async def test_cashier_neither_proposes_nor_approves(two: Two) -> None:
     problem(answer, 403, "not_permitted")
 
 
-async def test_database_carries_out_nothing_that_two_persons_do_not_stand_for(two: Two) -> None:
+async def test_database_applies_no_change_without_two_persons(two: Two) -> None:
     proposed = await two.propose(settings={"tolerance_s": 60})
     change_id = proposed.json()["id"]
     database = two.site.context.database
@@ -181,8 +181,8 @@ async def test_database_carries_out_nothing_that_two_persons_do_not_stand_for(tw
 async def test_address_of_a_private_network_is_not_proposed_unless_the_operator_allows_it(two: Two, url: str) -> None:
     refused = await two.propose(settings={"query_url": url})
 
-    told = problem(refused, 422, "invalid_value")
-    assert "query_url" in told["detail"]
+    refusal = problem(refused, 422, "invalid_value")
+    assert "query_url" in refusal["detail"]
     assert url not in refused.text
 
 

@@ -102,7 +102,7 @@ async def test_refused_address_is_answered_again_after_a_while(site: Site) -> No
         assert await miss(anonymous, "page") == 404
 
 
-async def test_refusal_says_when_to_ask_again(site: Site) -> None:
+async def test_rejection_states_retry_after(site: Site) -> None:
     async with limited(site, replace(STRICT, misses_burst=1)) as anonymous:
         await miss(anonymous, "key")
         answer = await anonymous.get("/v1/visits", headers={"Authorization": f"Bearer vp_1_{token_hex(16)}"})
@@ -114,14 +114,16 @@ async def test_refusal_says_when_to_ask_again(site: Site) -> None:
 async def test_addresses_behind_a_trusted_proxy_do_not_share_an_allowance(site: Site) -> None:
     async with limited(site, STRICT, "127.0.0.0/8") as anonymous:
 
-        async def ask(address: str) -> int:
+        async def get_status(address: str) -> int:
             return (await anonymous.get(f"/pay/1-{token_hex(16)}", headers={"X-Forwarded-For": address})).status_code
 
-        while await ask("203.0.113.1") != 429:
+        while await get_status("203.0.113.1") != 429:
             pass
 
-        assert await ask("203.0.113.2") == 404
-        assert [await ask(f"2001:db8:0:1::{each}") for each in (1, 2, 3, 4)] == [404, 404, 404, 429], "one client's /64"
+        assert await get_status("203.0.113.2") == 404
+        assert [await get_status(f"2001:db8:0:1::{each}") for each in (1, 2, 3, 4)] == [404, 404, 404, 429], (
+            "one client's /64"
+        )
 
 
 async def test_forged_callbacks_are_held_back_and_a_signed_one_is_not(site: Site) -> None:
@@ -210,14 +212,14 @@ async def test_lookups_of_anonymous_clients_share_a_few_connections(site: Site) 
     assert refusals.count(TooManyRequests) == 3
 
 
-async def test_miss_is_answered_from_memory_for_a_moment(site: Site) -> None:
+async def test_miss_is_answered_from_memory_for_a_second(site: Site) -> None:
     traffic = AnonymousTraffic(AnonymousLimits(missed_for_s=0.2))
     found: list[str] = []
-    asked = 0
+    lookups = 0
 
     async def find() -> str:
-        nonlocal asked
-        asked += 1
+        nonlocal lookups
+        lookups += 1
         if not found:
             raise NotFound("no such page")
         return found[0]
@@ -229,7 +231,7 @@ async def test_miss_is_answered_from_memory_for_a_moment(site: Site) -> None:
             return None
 
     assert [await look_up() for _ in range(5)] == [None] * 5
-    assert asked == 1
+    assert lookups == 1
     found.append("page")
     await asyncio.sleep(0.25)
     assert await look_up() == "page"

@@ -77,13 +77,13 @@ async def deliver(site: Site, callback: Callback) -> dict[str, Any]:
     path = f"/callbacks/{site.hospital.organization_id}/{NAME}/{callback.tail}"
     answer = await site.anonymous_client.post(path, content=callback.body)
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = json.loads(answer.content)
-    return told
+    document: dict[str, Any] = json.loads(answer.content)
+    return document
 
 
 def money(reference: str, amount: int, **changed: Any) -> Callback:
     virtual_account = f"9TST{reference}"
-    told = {
+    fields = {
         "custCode": virtual_account,
         "recvVirtualAcctId": virtual_account,
         "amount": str(amount),
@@ -91,7 +91,7 @@ def money(reference: str, amount: int, **changed: Any) -> Callback:
         "remark": f"CT DEN:1 {reference}",
         **changed,
     }
-    return notify(**told)
+    return notify(**fields)
 
 
 async def open_intent(site: Site) -> dict[str, Any]:
@@ -102,13 +102,13 @@ async def open_intent(site: Site) -> dict[str, Any]:
     return intent
 
 
-async def test_bill_is_asked_for_paid_once_and_then_said_to_be_paid(collecting):
+async def test_bill_is_inquired_paid_once_and_then_reported_as_paid(collecting):
     intent = await open_intent(collecting)
     reference, amount = intent["reference_code"], intent["amount"]
 
-    asked = await deliver(collecting, inquire(f"9TST{reference}"))
-    assert asked["data"]["errors"]["errorCode"] == "00"
-    assert (asked["data"]["details"]["billId"], asked["data"]["details"]["amount"]) == (reference, str(amount))
+    inquiry = await deliver(collecting, inquire(f"9TST{reference}"))
+    assert inquiry["data"]["errors"]["errorCode"] == "00"
+    assert (inquiry["data"]["details"]["billId"], inquiry["data"]["details"]["amount"]) == (reference, str(amount))
 
     paid = money(reference, amount)
     assert [(await deliver(collecting, paid))["errorCode"] for _ in range(3)] == ["00", "05", "05"]
@@ -119,11 +119,11 @@ async def test_bill_is_asked_for_paid_once_and_then_said_to_be_paid(collecting):
     assert (row["payments"], row["paid"]) == (1, amount)
 
 
-async def test_money_for_a_bill_of_nobodys_is_answered_02_and_booked(collecting):
+async def test_money_for_an_unknown_bill_is_answered_02_and_booked(collecting):
     intent = await open_intent(collecting)
-    told = money("NOTFOUNDX", 350_000, remark=f"CT DEN:1 {intent['reference_code']}")
+    callback = money("NOTFOUNDX", 350_000, remark=f"CT DEN:1 {intent['reference_code']}")
 
-    assert (await deliver(collecting, told))["errorCode"] == "02"
+    assert (await deliver(collecting, callback))["errorCode"] == "02"
 
     (row,) = await collecting.as_owner("SELECT count(*) AS payments, sum(amount) AS paid FROM payment")
     assert (row["payments"], row["paid"]) == (1, 350_000)

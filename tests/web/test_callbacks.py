@@ -25,8 +25,8 @@ def signed(site: Site, body: bytes) -> dict[str, str]:
 
 async def message(site: Site, intent: dict[str, Any], **changes: object) -> bytes:
     """What the bank would tell of a paid code, with fields changed."""
-    told = site.bank().transfer(intent["instruction"]["qr_payload"]).model_dump(mode="json")
-    return json.dumps({**told, **changes}).encode()
+    fields = site.bank().transfer(intent["instruction"]["qr_payload"]).model_dump(mode="json")
+    return json.dumps({**fields, **changes}).encode()
 
 
 async def test_delivery_is_kept_as_it_came(site: Site) -> None:
@@ -146,7 +146,7 @@ async def test_over_long_delivery_is_refused(site: Site) -> None:
     problem(answer, 413, "body_too_large")
 
 
-async def test_full_lane_refuses_before_verifying(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_full_queue_rejects_before_verifying(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     intent = await site.open_intent()
     body = await message(site, intent)
     monkeypatch.setattr(type(site.intake), "is_full", lambda *_: True)
@@ -181,7 +181,9 @@ async def test_what_is_not_surely_committed_is_not_acknowledged(
     assert site.callbacks == {"not_acknowledged": 1}
 
 
-async def test_call_that_tells_no_fact_is_answered_without_a_trace(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_callback_without_a_notice_is_answered_and_not_stored(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Sandbox, "read_callback", lambda *_: Notices(()))
 
     async with site.nothing_written():
@@ -190,7 +192,7 @@ async def test_call_that_tells_no_fact_is_answered_without_a_trace(site: Site, m
     assert (answer.status_code, answer.json()["result"]) == (200, "ok")
 
 
-async def test_fault_of_a_provider_is_ours_to_look_at(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_fault_of_a_provider_adapter_is_an_internal_error(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*_: object) -> None:
         raise RuntimeError("the secret is open-sesame")
 
@@ -227,9 +229,9 @@ async def test_log_holds_neither_query_nor_body_nor_address(site: Site) -> None:
     with capture_logs() as logs:
         await site.anonymous_client.post(f"{site.hospital.callback_path}/tail?token=hush", content=b"a name")
 
-    told = repr(logs)
-    assert "callback_signature_bad" in told
-    assert not any(word in told for word in ("hush", "a name", "tail?"))
+    log_text = repr(logs)
+    assert "callback_signature_bad" in log_text
+    assert not any(word in log_text for word in ("hush", "a name", "tail?"))
 
 
 async def test_delivery_for_an_account_of_another_organization_is_not_found_there(site: Site) -> None:

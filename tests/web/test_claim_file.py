@@ -55,7 +55,7 @@ async def test_amounts_are_ours_where_the_file_stated_others(site: Site) -> None
     assert read_claim_file(answer.content).findings == ()
 
 
-async def test_visit_told_as_json_is_claimed_with_what_was_told(site: Site) -> None:
+async def test_json_visit_is_claimed_with_the_submitted_fields(site: Site) -> None:
     invoice = await site.issue_invoice()
 
     answer = await read_file(site, f"/v1/invoices/{invoice['id']}/claim.xml")
@@ -80,7 +80,7 @@ async def test_further_invoice_claims_the_whole_visit_and_the_first_what_it_bill
     assert [len(visit.items) for visit in visits] == [4, 5]
 
 
-async def test_every_reading_stands_in_the_audit_and_a_refused_one_does_not(site: Site) -> None:
+async def test_each_export_is_audited_and_a_rejected_one_is_not(site: Site) -> None:
     invoice = await site.issue_invoice()
     address = f"/v1/invoices/{invoice['id']}/claim.xml"
 

@@ -15,7 +15,7 @@ FACILITY = {
 TWO_WHOLE = [service_line(1, name="Khám", group=13, price="500000"), service_line(2, name="Khám", group=13, price="1")]
 
 
-async def test_json_visit_is_checked_with_facts_told_beside_it(site: Site) -> None:
+async def test_json_visit_is_checked_with_supplied_facts(site: Site) -> None:
     body = {
         "visit": visit_document(lines=TWO_WHOLE),
         "facts": {"facility": FACILITY, "visits": {"LK0001": {"MA_DKBD": "01999", "has_referral": False}}},
@@ -48,7 +48,7 @@ async def test_claim_file_is_checked_with_what_the_facility_is(site: Site) -> No
     assert open_code["sentence"].endswith("còn thiếu: tuyến của cơ sở trước 2025.")
 
 
-async def test_unreadable_visit_is_told_beside_the_others(site: Site) -> None:
+async def test_unreadable_visit_is_reported_and_the_others_are_checked(site: Site) -> None:
     answer = await site.client.post("/v1/claims/check", content=b"hello", headers=XML)
 
     assert answer.status_code == 200
@@ -67,7 +67,7 @@ async def test_known_visit_is_checked_by_the_claim_file_it_came_in(site: Site) -
     assert not [one for one in visit["findings"] if one["code"] == "field-missing"]
 
 
-async def test_known_visit_told_as_json_lacks_what_its_document_lacks(site: Site) -> None:
+async def test_stored_json_visit_lacks_the_facts_that_its_document_lacks(site: Site) -> None:
     visit_id = await site.take_visit()
 
     (visit,) = (await site.read(f"/v1/visits/{visit_id}/claim-check?lang=en"))["visits"]
@@ -84,9 +84,9 @@ async def test_visit_of_another_hospital_is_not_there(site: Site, other_organiza
     problem(answer, 404, "not_found")
 
 
-async def test_routes_are_priced_side_by_side(site: Site) -> None:
-    told = {"MA_DKBD": "01999", "has_referral": False, "has_appointment": False, "is_emergency": False}
-    body = {"visit": visit_document(), "facts": {"facility": FACILITY, "visits": {"LK0001": told}}}
+async def test_each_route_is_priced(site: Site) -> None:
+    supplied = {"MA_DKBD": "01999", "has_referral": False, "has_appointment": False, "is_emergency": False}
+    body = {"visit": visit_document(), "facts": {"facility": FACILITY, "visits": {"LK0001": supplied}}}
 
     async with site.nothing_written():
         answer = await site.client.post("/v1/quotes/what-if?lang=en", json=body)

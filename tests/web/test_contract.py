@@ -35,8 +35,8 @@ async def test_schemathesis_finds_nothing(site: Site, tmp_path: Path) -> None:
         if process.returncode is None:
             process.kill()
 
-    told = output.decode()
-    assert process.returncode == 0, told[-8000:]
-    counted = re.search(r"(\d+) generated, (\d+) passed", told)
-    assert counted is not None, told[-2000:]
+    report = output.decode()
+    assert process.returncode == 0, report[-8000:]
+    counted = re.search(r"(\d+) generated, (\d+) passed", report)
+    assert counted is not None, report[-2000:]
     assert int(counted[2]) > 500

@@ -38,8 +38,8 @@ async def service(site: Site, limits: DocumentLimits) -> AsyncIterator[httpx.Asy
 
 
 def big_visit(lines: int = LINES) -> dict[str, Any]:
-    told = [service_line(stt, name="Xét nghiệm", group=1, price="20000") for stt in range(1, lines + 1)]
-    return visit_document(lines=told)
+    charge_items = [service_line(stt, name="Xét nghiệm", group=1, price="20000") for stt in range(1, lines + 1)]
+    return visit_document(lines=charge_items)
 
 
 def fresh() -> dict[str, str]:
@@ -112,11 +112,11 @@ async def test_worker_that_dies_refuses_its_document_and_is_replaced(site: Site)
     content = json.dumps(big_visit(4_000)).encode()
     async with service(site, DocumentLimits(workers=1)) as client:
         await client.post("/v1/quotes", content=json.dumps(big_visit()).encode(), headers=JSON)
-        asking = asyncio.create_task(client.post("/v1/quotes", content=content, headers=JSON))
+        request = asyncio.create_task(client.post("/v1/quotes", content=content, headers=JSON))
         await asyncio.sleep(0.2)
         [worker] = workers()
         os.kill(worker, signal.SIGKILL)
-        refused = await asking
+        refused = await request
         answered = await client.post("/v1/quotes", content=json.dumps(big_visit()).encode(), headers=JSON)
 
     problem(refused, 413, "document_too_costly")

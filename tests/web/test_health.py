@@ -166,10 +166,10 @@ async def test_stopped_account_is_named_and_the_others_go_on(
         "account_number": other_organization.settings.account_number,
         "merchant_id": other_organization.settings.merchant_id,
     }
-    told = site.bank().transfer(intent["instruction"]["qr_payload"])
+    transfer = site.bank().transfer(intent["instruction"]["qr_payload"])
 
-    refused = await site.bank().deliver(told)
-    taken = await site.bank(other_organization.settings, other_organization).deliver(told.model_copy(update=theirs))
+    refused = await site.bank().deliver(transfer)
+    taken = await site.bank(other_organization.settings, other_organization).deliver(transfer.model_copy(update=theirs))
     anonymous, ready = await site.anonymous_client.get("/readyz"), await site.client.get("/readyz")
     other = await site.anonymous_client.get("/readyz", headers=other_organization.authorization)
 
@@ -189,7 +189,7 @@ async def test_not_ready_without_database_but_alive(site: Site, app_database: Da
     assert (ready.status_code, ready.json()["database"]) == (503, "database_unavailable")
 
 
-async def test_database_that_does_not_answer_is_told_within_seconds(site: Site) -> None:
+async def test_unresponsive_database_is_reported_within_seconds(site: Site) -> None:
     owner = await asyncpg.connect(site.database.owner_url)
     try:
         async with owner.transaction():

@@ -29,7 +29,7 @@ async def count(site: Site, table: str) -> int:
     return number
 
 
-async def test_replayed_invoice_is_the_same_invoice_as_it_stands_now(site: Site) -> None:
+async def test_repeated_invoice_request_returns_the_invoice_in_its_current_state(site: Site) -> None:
     visit_id = await site.take_visit()
     first = await send(site, "/v1/invoices", {"visit_id": visit_id})
 
@@ -42,7 +42,7 @@ async def test_replayed_invoice_is_the_same_invoice_as_it_stands_now(site: Site)
     assert (again.json(), again.headers["Location"]) == (first.json(), first.headers["Location"])
 
 
-async def test_replayed_intent_asks_under_the_same_code(site: Site) -> None:
+async def test_repeated_intent_request_returns_the_same_code(site: Site) -> None:
     invoice = await site.issue_invoice()
     body = {"account": ACCOUNT_NAME, "invoice_ids": [invoice["id"]]}
     first = await send(site, "/v1/intents", body)
@@ -56,7 +56,7 @@ async def test_replayed_intent_asks_under_the_same_code(site: Site) -> None:
     assert (first.json()["state"], again.json()["state"]) == ("pending", "succeeded")
 
 
-async def test_late_retry_of_a_visit_does_not_undo_what_was_told_since(site: Site) -> None:
+async def test_late_retry_of_a_visit_does_not_revert_a_newer_version(site: Site) -> None:
     first = await send(site, "/v1/visits", visit_document())
     await send(site, "/v1/visits", visit_document(NGAY_RA="202611021700"), key="order-2")
 
@@ -69,7 +69,7 @@ async def test_late_retry_of_a_visit_does_not_undo_what_was_told_since(site: Sit
     assert visit["price"]["shares"]["patient"] == 136_000
 
 
-async def test_replayed_claim_file_names_its_visits(site: Site) -> None:
+async def test_repeated_claim_file_names_its_visits(site: Site) -> None:
     headers = {**KEY, "Content-Type": "application/xml"}
     first = await site.client.post("/v1/visits", content=claim_file(), headers=headers)
 
@@ -105,7 +105,7 @@ async def test_creating_request_without_a_key_is_refused(site: Site, address: st
         problem(await client.post(address, json={}, headers=twice), 400, "idempotency_key_invalid")
 
 
-async def test_refused_request_may_be_asked_again_under_its_key(site: Site) -> None:
+async def test_rejected_request_may_be_sent_again_under_its_key(site: Site) -> None:
     invoice = await site.issue_invoice()
     refused = await send(site, "/v1/invoices", {"visit_id": invoice["visit_id"]})
     document = visit_document()
@@ -118,7 +118,7 @@ async def test_refused_request_may_be_asked_again_under_its_key(site: Site) -> N
     assert again.status_code == 201
 
 
-async def test_fault_of_ours_keeps_no_key(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_internal_error_stores_no_key(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     visit_id = await site.take_visit()
 
     async def fail(*_: object, **__: object) -> None:
@@ -178,20 +178,20 @@ async def test_key_of_another_organization_or_route_is_another_key(
     assert issued.status_code == 201
 
 
-async def test_replay_after_a_crash_before_the_provider_answered_finishes_the_job(
+async def test_retry_after_a_crash_before_the_provider_answered_completes_the_request(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoice = await site.issue_invoice()
     body = {"account": ACCOUNT_NAME, "invoice_ids": [invoice["id"]]}
-    asked: list[str] = []
+    references: list[str] = []
     create = Sandbox.create_payment
 
     async def crash(_self: Sandbox, request: PaymentRequest) -> PaymentInstruction:
-        asked.append(request.reference)
+        references.append(request.reference)
         raise ConnectionResetError
 
     async def note(self: Sandbox, request: PaymentRequest) -> PaymentInstruction:
-        asked.append(request.reference)
+        references.append(request.reference)
         return await create(self, request)
 
     monkeypatch.setattr(Sandbox, "create_payment", crash)
@@ -206,11 +206,11 @@ async def test_replay_after_a_crash_before_the_provider_answered_finishes_the_jo
     problem(too_early, 409, "request_still_running")
     assert (finished.status_code, finished.headers["Idempotent-Replayed"]) == (201, "true")
     assert finished.json()["instruction"]["qr_payload"]
-    assert asked == [finished.json()["reference_code"]] * 2
+    assert references == [finished.json()["reference_code"]] * 2
     assert await count(site, "intent") == 1
 
 
-async def test_replay_of_what_the_provider_refused_is_refused_again(
+async def test_retry_of_a_request_that_the_provider_rejected_is_rejected_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoice = await site.issue_invoice()
@@ -228,7 +228,7 @@ async def test_replay_of_what_the_provider_refused_is_refused_again(
     assert intent["state"] == "failed"
 
 
-async def test_provider_that_is_down_is_unavailable_and_the_same_request_asks_it_again(
+async def test_unreachable_provider_is_unavailable_and_the_same_request_calls_it_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoice = await site.issue_invoice()

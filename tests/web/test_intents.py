@@ -8,13 +8,12 @@ from billing.core.reference_code import is_reference_code
 from providers.emvqr import parse
 from providers.sandbox.bank import Behaviour
 from tests.builders import ACCOUNT_NAME, BANK_BIN, DemoHospital
-from tests.web.site import Site, problem
+from tests.web.site import UNKNOWN_ID, Site, problem
 
-UNKNOWN = "00000000-0000-7000-8000-000000000000"
 JSON = {"Content-Type": "application/json"}
 
 
-async def test_intent_asks_for_all_that_is_owed_under_one_code(site: Site) -> None:
+async def test_intent_requests_all_that_is_owed_under_one_code(site: Site) -> None:
     first, second = await site.issue_invoice(), await site.issue_invoice(ma_lk="LK0002")
     invoice_ids = [second["id"], first["id"]]
 
@@ -34,7 +33,7 @@ async def test_intent_asks_for_all_that_is_owed_under_one_code(site: Site) -> No
     assert await site.read(answer.headers["Location"]) == intent
 
 
-async def test_intent_may_ask_for_a_part(site: Site) -> None:
+async def test_intent_may_request_a_part(site: Site) -> None:
     invoice = await site.issue_invoice()
     body = {"account": ACCOUNT_NAME, "invoice_ids": [invoice["id"]], "amount": 36_000}
 
@@ -55,7 +54,7 @@ async def test_code_is_drawn_as_a_picture(site: Site) -> None:
 
 
 async def test_picture_of_an_unknown_intent_is_not_found(site: Site) -> None:
-    problem(await site.client.get(f"/v1/intents/{UNKNOWN}/qr.svg"), 404, "not_found")
+    problem(await site.client.get(f"/v1/intents/{UNKNOWN_ID}/qr.svg"), 404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -94,11 +93,11 @@ async def test_amount_that_is_no_whole_dong_within_what_is_owed_is_refused(
         ({"account": "x" * 41}, 422, "invalid_body", "account"),
         ({"account": 1}, 422, "invalid_body", "account"),
         ({"invoice_ids": []}, 422, "invalid_body", "invoice_ids"),
-        ({"invoice_ids": UNKNOWN}, 422, "invalid_body", "invoice_ids"),
-        ({"invoice_ids": [UNKNOWN]}, 404, "not_found", "invoice_ids"),
+        ({"invoice_ids": UNKNOWN_ID}, 422, "invalid_body", "invoice_ids"),
+        ({"invoice_ids": [UNKNOWN_ID]}, 404, "not_found", "invoice_ids"),
         ({"invoice_ids": ["BK2026-000001"]}, 404, "not_found", "invoice_ids"),
-        ({"invoice_ids": [UNKNOWN, UNKNOWN]}, 422, "invalid_value", "invoice_ids"),
-        ({"invoice_ids": [UNKNOWN] * 51}, 422, "invalid_body", "invoice_ids"),
+        ({"invoice_ids": [UNKNOWN_ID, UNKNOWN_ID]}, 422, "invalid_value", "invoice_ids"),
+        ({"invoice_ids": [UNKNOWN_ID] * 51}, 422, "invalid_body", "invoice_ids"),
         ({"currency": "USD"}, 422, "invalid_body", "currency"),
     ],
 )
@@ -114,7 +113,7 @@ async def test_intent_for_something_else_is_refused_by_field(
     assert problem(answer, status, code)["errors"][0]["field"] == field
 
 
-async def test_paid_invoice_asks_for_nothing_more(site: Site) -> None:
+async def test_paid_invoice_opens_no_further_intent(site: Site) -> None:
     intent = await site.open_intent()
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
 
@@ -137,3 +136,21 @@ async def test_intent_of_another_organization_does_not_exist(site: Site, other_o
 
     for answer in (found, picture, opened):
         problem(answer, 404, "not_found")
+
+
+async def test_cancelled_intent_requests_nothing_and_its_money_is_still_booked(site: Site) -> None:
+    intent = await site.open_intent()
+    address = f"/v1/intents/{intent['id']}"
+
+    cancelled = await site.client.post(f"{address}/cancel")
+    async with site.nothing_written():
+        again = await site.client.post(f"{address}/cancel")
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
+    refused = await site.client.post(f"{address}/cancel")
+
+    assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
+    assert again.json() == cancelled.json()
+    assert (await site.read(address))["state"] == "succeeded"
+    assert (await site.read(f"/v1/invoices/{intent['invoice_ids'][0]}"))["owed"] == 0
+    problem(refused, 409, "intent_already_succeeded")
+    problem(await site.client.post(f"/v1/intents/{UNKNOWN_ID}/cancel"), 404, "not_found")

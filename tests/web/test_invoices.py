@@ -9,7 +9,7 @@ from tests.web.site import Site, problem
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
 
-async def test_invoice_says_who_pays_what_and_why(site: Site) -> None:
+async def test_invoice_states_the_shares_and_their_rules(site: Site) -> None:
     visit_id = await site.take_visit()
 
     answer = await site.client.post("/v1/invoices", json={"visit_id": visit_id})
@@ -43,7 +43,7 @@ async def test_invoice_says_who_pays_what_and_why(site: Site) -> None:
     assert await site.read(answer.headers["Location"]) == invoice
 
 
-async def test_every_kept_reason_has_its_sentence(site: Site) -> None:
+async def test_every_stored_rule_has_its_sentence(site: Site) -> None:
     # A card that ended before the visit: the level is 0 by another sentence of its rule.
     cards = [{"code": "DN4791234567890", "valid_from": "2025-01-01", "valid_to": "2025-12-31"}]
 
@@ -55,7 +55,7 @@ async def test_every_kept_reason_has_its_sentence(site: Site) -> None:
     assert all(reason["sentence"]["vi"] and reason["sentence"]["en"] for reason in reasons)
 
 
-async def test_further_invoice_asks_only_for_what_was_added(site: Site) -> None:
+async def test_further_invoice_bills_only_the_added_items(site: Site) -> None:
     first = await site.issue_invoice()
     document = visit_document()
     document["lines"][2]["DON_GIA_BV"] = document["lines"][2]["DON_GIA_BH"] = "30000"
@@ -107,7 +107,7 @@ async def test_body_of_another_shape_is_refused_by_field(site: Site, body: dict[
     assert [error["field"] for error in errors] == [field]
 
 
-async def test_key_that_stands_twice_is_refused(site: Site) -> None:
+async def test_duplicate_json_key_is_rejected(site: Site) -> None:
     visit_id = await site.take_visit()
     content = f'{{"visit_id": "{visit_id}", "visit_id": "{visit_id}"}}'.encode()
 
@@ -168,7 +168,7 @@ async def test_guaranteed_part_stands_apart_and_is_not_owed_by_the_patient(site:
 
 
 @pytest.mark.own_server
-async def test_bill_whose_inputs_were_damaged_can_be_read_without_its_arithmetic(site: Site) -> None:
+async def test_invoice_with_damaged_inputs_can_be_read_without_breakdown(site: Site) -> None:
     invoice = await site.issue_invoice()
     assert site.database.superuser_url is not None
     connection = await asyncpg.connect(site.database.superuser_url)

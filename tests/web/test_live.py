@@ -66,7 +66,7 @@ async def other_process(site: Site, limits: LiveLimits) -> AsyncIterator[str]:
     await database.close()
 
 
-async def test_page_in_this_process_hears_of_a_payment(site: Site) -> None:
+async def test_page_of_this_process_is_notified_of_a_payment(site: Site) -> None:
     intent = await site.open_intent()
     async with opened(site.address, intent) as stream:
         began = monotonic()
@@ -76,7 +76,7 @@ async def test_page_in_this_process_hears_of_a_payment(site: Site) -> None:
         assert monotonic() - began < 2
 
 
-async def test_lost_hints_are_covered_by_looking_once_a_second(site: Site) -> None:
+async def test_lost_change_notifications_are_covered_by_a_check_each_second(site: Site) -> None:
     """No hint goes out at all here: neither instance has a line for them."""
     intent = await site.open_intent()
     async with other_process(site, LiveLimits()) as address, opened(address, intent) as stream:
@@ -87,7 +87,7 @@ async def test_lost_hints_are_covered_by_looking_once_a_second(site: Site) -> No
         assert monotonic() - paid < 2
 
 
-async def test_page_hears_by_a_hint_from_another_process(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_page_is_notified_by_another_process(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's process looks by itself once an hour: only the hint of the one that was called back tells it."""
     intent = await site.open_intent()
 
@@ -113,7 +113,7 @@ async def test_page_hears_by_a_hint_from_another_process(site: Site, monkeypatch
         assert monotonic() - paid < 1
 
 
-async def test_cancelling_and_money_from_elsewhere_change_the_page_too(site: Site) -> None:
+async def test_cancellation_and_money_under_another_code_change_the_page_too(site: Site) -> None:
     intent = await site.open_intent()
     body = {"account": intent["account"], "invoice_ids": intent["invoice_ids"]}
     other = (await site.client.post("/v1/intents", json=body)).json()
@@ -125,7 +125,7 @@ async def test_cancelling_and_money_from_elsewhere_change_the_page_too(site: Sit
         assert await stream.next(within_s=5) == "changed"
 
 
-async def test_page_hears_nothing_of_what_is_not_its_own(site: Site) -> None:
+async def test_page_is_not_notified_of_other_intents(site: Site) -> None:
     intent = await site.open_intent()
     other = await site.open_intent(ma_lk="LK0002")
     async with opened(site.address, intent) as stream:
@@ -135,7 +135,7 @@ async def test_page_hears_nothing_of_what_is_not_its_own(site: Site) -> None:
             await stream.next(within_s=2.5)
 
 
-async def test_only_organizations_with_open_pages_are_looked_at(
+async def test_only_organizations_with_open_pages_are_checked(
     site: Site, other_organization: DemoHospital, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intent = await site.open_intent()
@@ -161,7 +161,7 @@ async def test_only_organizations_with_open_pages_are_looked_at(
     assert all(intents == [intent["id"]] for _, intents in looked)
 
 
-async def test_trouble_with_the_database_ends_no_stream(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_database_failure_ends_no_stream(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     intent = await site.open_intent()
     find = live.find_versions
     failures = [Unavailable("away"), RuntimeError("ours")]
@@ -190,7 +190,7 @@ async def test_more_streams_than_allowed_are_refused_and_such_a_page_polls(site:
     assert polled.status_code == 200
 
 
-async def test_left_page_is_forgotten_at_the_next_heartbeat(site: Site) -> None:
+async def test_closed_page_is_removed_at_the_next_heartbeat(site: Site) -> None:
     intent = await site.open_intent()
     database = await Database.open(site.database.app_url, limits=DatabaseLimits(connections_max=2))
     context = build_context(database)
@@ -207,7 +207,7 @@ async def test_left_page_is_forgotten_at_the_next_heartbeat(site: Site) -> None:
     await database.close()
 
 
-async def test_reader_that_does_not_read_is_cut_off(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_that_does_not_read_is_disconnected(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     intent = await site.open_intent()
 
     async def hang(*_: object) -> None:
@@ -220,7 +220,7 @@ async def test_reader_that_does_not_read_is_cut_off(site: Site, monkeypatch: pyt
             await stream.next(within_s=5)
 
 
-async def test_open_streams_do_not_hold_up_the_end(site: Site) -> None:
+async def test_open_streams_do_not_delay_shutdown(site: Site) -> None:
     intent = await site.open_intent()
     async with httpx.AsyncClient(timeout=20) as client:
         async with other_process(site, LiveLimits()) as address:

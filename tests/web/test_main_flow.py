@@ -34,11 +34,11 @@ async def test_claim_file_becomes_a_paid_invoice(site: Site) -> None:
     paid = await site.read(opened.headers["Location"])
     assert (paid["state"], paid["received"], paid["remaining"]) == ("succeeded", 561_619, 0)
     assert [payment["amount"] for payment in paid["payments"]] == [561_619]
-    settled = await site.read(issued.headers["Location"])
-    assert (settled["owed"], settled["paid"]) == (0, 561_619)
+    paid_invoice = await site.read(issued.headers["Location"])
+    assert (paid_invoice["owed"], paid_invoice["paid"]) == (0, 561_619)
 
 
-async def test_payment_in_two_parts_settles_the_intent(site: Site) -> None:
+async def test_payment_in_two_parts_pays_the_intent(site: Site) -> None:
     intent = await site.open_intent()
     payload = intent["instruction"]["qr_payload"]
 
@@ -53,7 +53,7 @@ async def test_payment_in_two_parts_settles_the_intent(site: Site) -> None:
     assert (await site.read(f"/v1/invoices/{invoice_ids[0]}"))["owed"] == 0
 
 
-async def test_answers_name_no_version_and_may_not_be_kept(site: Site) -> None:
+async def test_responses_name_no_version_and_are_not_cached(site: Site) -> None:
     addresses = ["/healthz", "/readyz", "/v1/visits/none", "/nowhere", site.hospital.callback_path]
 
     answers: list[httpx.Response] = [await site.client.get(address) for address in addresses]

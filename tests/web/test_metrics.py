@@ -40,7 +40,7 @@ async def test_callbacks_batches_and_requests_are_counted(site: Site) -> None:
     assert {value for (name, _), value in found.items() if name == "vienphi_intake_queue_depth"} == {0}
 
 
-async def test_age_of_the_horizon_is_told(site: Site) -> None:
+async def test_age_of_the_oldest_transaction_is_measured(site: Site) -> None:
     found = await samples(site)
 
     assert 0 <= found["vienphi_oldest_transaction_age_seconds", ()] < 60

@@ -61,7 +61,7 @@ async def test_every_route_is_in_the_document_and_the_other_way_round(site: Site
     assert written == operations(site)
 
 
-async def test_every_operation_says_what_it_takes_answers_and_asks_for(site: Site) -> None:
+async def test_every_operation_describes_request_responses_and_security(site: Site) -> None:
     document = (await site.anonymous_client.get("/openapi.json")).json()
     names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
 
@@ -82,7 +82,7 @@ async def test_every_operation_says_what_it_takes_answers_and_asks_for(site: Sit
                 assert operation["security"] == [], where
 
 
-async def test_creating_operations_ask_for_a_key(site: Site) -> None:
+async def test_creating_operations_require_an_idempotency_key(site: Site) -> None:
     document = (await site.anonymous_client.get("/openapi.json")).json()
 
     creating = {

@@ -17,7 +17,7 @@ from billing.web.server import create_application, serving
 from providers.emvqr import crc16, parse
 from providers.sandbox.bank import Behaviour
 from tests.builders import BANK_BIN
-from tests.web.paying import look, open_another, open_in_state, set_state
+from tests.web.pay_page_view import look, open_another, open_in_state, set_state
 from tests.web.site import Site
 
 
@@ -42,7 +42,7 @@ async def test_page_is_named_below_the_address_that_patients_reach(site: Site) -
     assert answer.json()["pay_url"] == "https://vienphi.example.vn" + intent["pay_url"]
 
 
-async def test_page_says_for_what_how_much_and_to_whom(site: Site) -> None:
+async def test_page_states_purpose_amount_and_payee(site: Site) -> None:
     intent = await site.open_intent()
 
     page = await look(site, intent)
@@ -81,31 +81,31 @@ async def test_cost_is_explained_in_sentences(site: Site) -> None:
         assert f"<p>{sentence}</p>" in page.html
 
 
-async def test_guaranteed_part_is_told_before_what_is_left_to_the_patient(site: Site) -> None:
+async def test_guaranteed_part_is_stated_before_the_patient_share(site: Site) -> None:
     terms = {"covers": ["copay"], "guaranteed_by": "Bảo Việt"}
 
     page = await look(site, await site.open_intent(private_insurance=terms))
 
     assert page.amount == "20.000 đ"
-    told = [
+    sentences = [
         "Người bệnh trả 136.000 đ.",
         "Trong đó cùng chi trả với quỹ BHYT 116.000 đ, tự trả 20.000 đ.",
         "Bảo hiểm tư nhân bảo lãnh trả 116.000 đ.",
         "Người bệnh còn phải trả 20.000 đ.",
     ]
-    assert [page.html.index(f"<p>{sentence}</p>") for sentence in told] == sorted(
-        page.html.index(f"<p>{sentence}</p>") for sentence in told
+    assert [page.html.index(f"<p>{sentence}</p>") for sentence in sentences] == sorted(
+        page.html.index(f"<p>{sentence}</p>") for sentence in sentences
     )
 
 
-async def test_page_tells_no_card_no_whole_name_and_nothing_of_what_was_done(site: Site) -> None:
+async def test_page_shows_no_card_no_full_name_and_no_services(site: Site) -> None:
     page = await look(site, await site.open_intent())
 
     for secret in ("DN4791234567890", "DN479", "Nguyễn Văn Thử", "Xét nghiệm", "Khám Nội", "Paracetamol", "1980"):
         assert secret not in page.html
 
 
-async def test_page_speaks_english_where_asked(site: Site) -> None:
+async def test_page_is_in_english_on_request(site: Site) -> None:
     intent = await site.open_intent()
 
     page = await look(site, intent, lang="en")
@@ -116,7 +116,7 @@ async def test_page_speaks_english_where_asked(site: Site) -> None:
     assert f'<a href="{intent["pay_url"]}?lang=vi" lang="vi"' in page.html
 
 
-async def test_part_paid_asks_for_the_rest_under_the_same_code(site: Site) -> None:
+async def test_part_paid_page_requests_the_rest_under_the_same_code(site: Site) -> None:
     intent = await site.open_intent()
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.SHORT)
 
@@ -147,7 +147,7 @@ async def test_old_code_still_pays_after_a_part_was_paid(site: Site) -> None:
     assert page.status.startswith("Nộp thừa. Đã nhận 204.000 đ, trong đó nộp thừa 68.000 đ.")
 
 
-async def test_paid_page_asks_for_nothing_more(site: Site) -> None:
+async def test_paid_page_requests_nothing_more(site: Site) -> None:
     intent = await site.open_intent()
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
 
@@ -187,7 +187,7 @@ async def test_page_without_money_has_no_confirmation_to_save(site: Site) -> Non
     assert "confirmation.html" not in (await look(site, intent)).html
 
 
-async def test_page_of_a_paid_part_says_what_the_bill_still_owes(site: Site) -> None:
+async def test_page_of_a_paid_part_states_the_amount_owed_by_the_invoice(site: Site) -> None:
     intent = await open_another(site, await site.open_intent(), amount=100_000)
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
 
@@ -199,7 +199,7 @@ async def test_page_of_a_paid_part_says_what_the_bill_still_owes(site: Site) -> 
     assert page.code is None
 
 
-async def test_page_uses_no_words_of_the_desk(site: Site) -> None:
+async def test_page_uses_no_terms_of_the_desk(site: Site) -> None:
     intent = await site.open_intent()
 
     assert "báo có" not in (await look(site, intent)).html
@@ -211,7 +211,7 @@ async def test_page_explains_how_a_phone_scans_its_own_picture(site: Site) -> No
     assert "lưu ảnh QR, mở ứng dụng ngân hàng, chọn Quét QR rồi chọn ảnh vừa lưu" in page.html
 
 
-async def test_overpaid_page_says_what_is_kept_for_the_patient(site: Site) -> None:
+async def test_overpaid_page_states_the_patient_credit(site: Site) -> None:
     intent = await site.open_intent()
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.OVER)
 
@@ -223,7 +223,7 @@ async def test_overpaid_page_says_what_is_kept_for_the_patient(site: Site) -> No
     assert (page.code, page.is_reloading) == (None, False)
 
 
-async def test_code_past_its_time_is_shown_without_announcing_a_new_one(site: Site) -> None:
+async def test_expired_code_is_shown_without_announcing_a_new_code(site: Site) -> None:
     intent = await site.open_intent()
     await set_state(site, intent, "expired")
 
@@ -235,7 +235,7 @@ async def test_code_past_its_time_is_shown_without_announcing_a_new_one(site: Si
     assert page.is_reloading
 
 
-async def test_code_past_its_time_asks_only_for_what_is_still_owed(site: Site) -> None:
+async def test_expired_code_requests_only_the_amount_owed(site: Site) -> None:
     intent = await site.open_intent()
     part = await open_another(site, intent, amount=36_000)
     await site.bank().pay(part["instruction"]["qr_payload"], Behaviour.EXACT)
@@ -246,7 +246,7 @@ async def test_code_past_its_time_asks_only_for_what_is_still_owed(site: Site) -
     assert (page.amount, parse(page.code or "").amount) == ("100.000 đ", 100_000)
 
 
-async def test_cancelled_page_says_what_becomes_of_money_and_asks_for_none(site: Site) -> None:
+async def test_cancelled_page_explains_late_money_and_requests_none(site: Site) -> None:
     intent = await site.open_intent()
     await site.client.post(f"/v1/intents/{intent['id']}/cancel")
 
@@ -260,7 +260,7 @@ async def test_cancelled_page_says_what_becomes_of_money_and_asks_for_none(site:
     assert (await look(site, intent)).status.startswith("Đã thanh toán.")
 
 
-async def test_what_was_paid_by_another_code_is_not_asked_for_again(site: Site) -> None:
+async def test_amount_paid_by_another_code_is_not_requested_again(site: Site) -> None:
     intent = await site.open_intent()
     other = await open_another(site, intent)
     await site.bank().pay(other["instruction"]["qr_payload"], Behaviour.EXACT)
@@ -271,7 +271,7 @@ async def test_what_was_paid_by_another_code_is_not_asked_for_again(site: Site) 
     assert (page.code, page.has_button, page.is_reloading) == (None, False, False)
 
 
-async def test_money_for_what_was_paid_by_another_code_is_shown_as_kept(site: Site) -> None:
+async def test_money_for_an_invoice_paid_by_another_code_is_shown_as_credit(site: Site) -> None:
     intent = await site.open_intent()
     other = await open_another(site, intent)
     await site.bank().pay(other["instruction"]["qr_payload"], Behaviour.EXACT)
@@ -306,7 +306,7 @@ async def test_failed_page_leads_to_the_desk(site: Site) -> None:
     "change",
     [
         "jsonb_build_object('qr_payload', replace(instruction ->> 'qr_payload', '0110000001', '0110000002'))",
-        "jsonb_build_object('qr_payload', 'https://stranger.example')",
+        "jsonb_build_object('qr_payload', 'https://other.example')",
         "jsonb_build_object('qr_payload', '')",
         "'null'",
     ],
@@ -350,9 +350,7 @@ async def test_picture_to_keep_is_the_code_that_is_shown(site: Site) -> None:
     assert answer.content == qr_png(page.code or "")
 
 
-async def test_page_that_cannot_be_read_now_says_that_no_money_is_lost(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_unavailable_page_states_that_no_money_is_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     intent = await site.open_intent()
 
     async def fail(*_: object) -> None:
@@ -367,7 +365,7 @@ async def test_page_that_cannot_be_read_now_says_that_no_money_is_lost(
 
 @pytest.mark.parametrize("state", list(PatientState))
 @pytest.mark.parametrize("language", list(Language))
-async def test_every_state_has_a_page_in_its_published_words(
+async def test_every_state_has_a_page_with_its_published_label(
     site: Site, state: PatientState, language: Language
 ) -> None:
     page = await look(site, await open_in_state(site, state), lang=language.value)
@@ -379,7 +377,7 @@ async def test_every_state_has_a_page_in_its_published_words(
     assert page.is_reloading == (state not in FINAL)
 
 
-async def test_states_are_told_to_programs_in_the_same_words(site: Site) -> None:
+async def test_api_labels_states_as_the_page_does(site: Site) -> None:
     intent = await site.open_intent()
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.SHORT)
 

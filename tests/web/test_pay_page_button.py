@@ -3,13 +3,13 @@
 import pytest
 
 from providers.sandbox.bank import Behaviour
-from tests.web.paying import Seen
+from tests.web.pay_page_view import PageView
 from tests.web.site import Site
 
 UNKNOWN_TOKEN = "0" * 32
 
 
-async def test_saying_to_have_paid_asks_the_bank_sooner_and_pays_nothing(site: Site) -> None:
+async def test_reported_transfer_expedites_the_poll_and_pays_nothing(site: Site) -> None:
     intent = await site.open_intent()
 
     answer = await site.anonymous_client.post(f"{intent['pay_url']}/transferred")
@@ -19,11 +19,13 @@ async def test_saying_to_have_paid_asks_the_bank_sooner_and_pays_nothing(site: S
     assert (row["due_at"] <= site.context.clock(), row["asked"]) == (True, 0)
     after = await site.read(f"/v1/intents/{intent['id']}")
     assert (after["state"], after["received"], after["version"]) == ("pending", 0, intent["version"])
-    told = await site.anonymous_client.get(answer.headers["Location"])
-    assert Seen(told.text).status.startswith("Cảm ơn, đang hỏi ngân hàng. Trang này tự báo khi tiền về tới bệnh viện;")
+    page = await site.anonymous_client.get(answer.headers["Location"])
+    assert PageView(page.text).status.startswith(
+        "Cảm ơn, đang hỏi ngân hàng. Trang này tự báo khi tiền về tới bệnh viện;"
+    )
 
 
-async def test_saying_it_again_changes_nothing(site: Site) -> None:
+async def test_second_report_changes_nothing(site: Site) -> None:
     intent = await site.open_intent()
     await site.anonymous_client.post(f"{intent['pay_url']}/transferred")
 
@@ -34,7 +36,7 @@ async def test_saying_it_again_changes_nothing(site: Site) -> None:
     assert answer.headers["Location"] == f"{intent['pay_url']}?reported=1&lang=en"
 
 
-async def test_question_far_off_is_brought_near_unless_it_was_just_asked(site: Site) -> None:
+async def test_distant_poll_is_expedited_unless_one_was_just_sent(site: Site) -> None:
     intent = await site.open_intent()
     await site.anonymous_client.post(f"{intent['pay_url']}/transferred")
     later = """
@@ -44,8 +46,8 @@ async def test_question_far_off_is_brought_near_unless_it_was_just_asked(site: S
     due = "SELECT due_at < now() + interval '1 second' AS is_near FROM asking WHERE intent_id = $1"
 
     found = []
-    for asked_ago in ("10 seconds", "2 minutes"):
-        await site.as_owner(later, intent["id"], asked_ago)
+    for polled_ago in ("10 seconds", "2 minutes"):
+        await site.as_owner(later, intent["id"], polled_ago)
         await site.anonymous_client.post(f"{intent['pay_url']}/transferred")
         found.append((await site.as_owner(due, intent["id"]))[0]["is_near"])
 
@@ -53,7 +55,7 @@ async def test_question_far_off_is_brought_near_unless_it_was_just_asked(site: S
 
 
 @pytest.mark.parametrize("state", ["paid", "cancelled"])
-async def test_nothing_is_asked_about_what_is_over(site: Site, state: str) -> None:
+async def test_final_intent_is_not_polled(site: Site, state: str) -> None:
     intent = await site.open_intent()
     if state == "paid":
         await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
@@ -64,7 +66,7 @@ async def test_nothing_is_asked_about_what_is_over(site: Site, state: str) -> No
         await site.anonymous_client.post(f"{intent['pay_url']}/transferred")
 
 
-async def test_saying_so_on_an_unknown_page_is_not_found(site: Site) -> None:
+async def test_report_on_an_unknown_page_is_not_found(site: Site) -> None:
     async with site.nothing_written():
         answer = await site.anonymous_client.post(f"/pay/1-{UNKNOWN_TOKEN}/transferred")
 

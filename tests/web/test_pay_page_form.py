@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from billing.web.pages.pay.messages import PAGE_MESSAGES
-from tests.web.paying import look
+from tests.web.pay_page_view import look
 from tests.web.site import Site
 
 WEIGHT_MAX = 60 * 1024
@@ -28,7 +28,7 @@ class Elements(HTMLParser):
         self.found.append((tag, {name: value or "" for name, value in attrs}))
 
 
-async def test_page_may_not_be_kept_framed_or_tell_where_it_was(site: Site) -> None:
+async def test_page_is_not_cached_framed_or_sent_as_referrer(site: Site) -> None:
     intent = await site.open_intent()
 
     for tail in ("", "/state", "/qr.png"):
@@ -39,7 +39,7 @@ async def test_page_may_not_be_kept_framed_or_tell_where_it_was(site: Site) -> N
     assert (await site.anonymous_client.get(intent["pay_url"])).headers["Content-Security-Policy"] == POLICY
 
 
-async def test_page_weighs_less_than_60_kb_all_told(site: Site) -> None:
+async def test_page_with_its_files_is_smaller_than_60_kb(site: Site) -> None:
     intent = await site.open_intent()
     page = (await site.anonymous_client.get(intent["pay_url"])).content
 
@@ -52,7 +52,7 @@ async def test_page_weighs_less_than_60_kb_all_told(site: Site) -> None:
     assert len(page) + sum(map(len, files)) < WEIGHT_MAX
 
 
-async def test_page_loads_nothing_from_elsewhere_and_runs_nothing_of_its_own(site: Site) -> None:
+async def test_page_loads_nothing_from_other_hosts_and_runs_no_inline_script(site: Site) -> None:
     page = await look(site, await site.open_intent())
 
     for tag, attributes in Elements(page.html).found:
@@ -86,7 +86,7 @@ async def test_fragment_is_the_part_of_the_page_that_changes(site: Site) -> None
     assert "<html" not in fragment
 
 
-async def test_files_are_kept_for_ever_under_names_that_change_with_them(site: Site) -> None:
+async def test_static_files_are_immutable_under_names_that_carry_their_hash(site: Site) -> None:
     page = await look(site, await site.open_intent())
 
     for address in re.findall(r'"(/static/[^"]+)"', page.html):
@@ -101,7 +101,7 @@ async def test_other_files_are_not_there(site: Site, name: str) -> None:
     assert (await site.anonymous_client.get(f"/static/{name}")).status_code == 404
 
 
-def test_no_word_is_hidden_behind_a_method_of_its_table() -> None:
+def test_no_message_key_is_a_method_of_dict() -> None:
     for messages in PAGE_MESSAGES.values():
         assert not [name for name in messages if hasattr(messages, name)]
     first, second = PAGE_MESSAGES.values()

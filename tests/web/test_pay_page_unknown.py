@@ -3,16 +3,14 @@
 import pytest
 
 from tests.builders import DemoHospital
-from tests.web.paying import look
+from tests.web.pay_page_view import look
 from tests.web.site import Site
 
 UNKNOWN_TOKEN = "0" * 32
 
 
 @pytest.mark.parametrize("tail", ["", "/state", "/events", "/qr.png"])
-async def test_what_opens_nothing_is_told_so_in_the_same_words(
-    site: Site, other_organization: DemoHospital, tail: str
-) -> None:
+async def test_every_unknown_link_gets_the_same_page(site: Site, other_organization: DemoHospital, tail: str) -> None:
     intent = await site.open_intent()
     token = intent["pay_url"].rpartition("-")[2]
     wrong_tokens = (f"1-{UNKNOWN_TOKEN}", f"2-{token}", f"999999999-{token}", f"1-{token[:-1]}g", f"1-{token[:-1]}")

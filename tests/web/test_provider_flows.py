@@ -1,4 +1,4 @@
-"""Providers of Vietnam end to end: a real socket and database, told of money as each of the providers tells it."""
+"""Providers of Vietnam end to end: a real socket and database, callbacks as each provider sends them."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ class PaymentFlow:
         opened: dict[str, Any] = answer.json()
         return opened
 
-    async def tell(self, provider: str, callback: Callback) -> httpx.Response:
+    async def deliver(self, provider: str, callback: Callback) -> httpx.Response:
         """Send a delivery as the provider's server would."""
         return await self.client.request(
             callback.method,
@@ -72,7 +72,7 @@ class PaymentFlow:
         return found["state"], invoice["owed"], sorted(payment["amount"] for payment in payments)
 
 
-def vnpay_tells(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
+def vnpay_callback(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
     code = "24" if failed else "00"
     return vnpay_samples.signed_ipn(
         secret or vnpay_samples.SECRET,
@@ -84,7 +84,7 @@ def vnpay_tells(reference: str, amount: int, at: datetime, *, secret: str = "", 
     )
 
 
-def payos_tells(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
+def payos_callback(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
     return payos_samples.told(
         secret or payos_samples.KEY,
         orderCode=order_code(reference),
@@ -94,7 +94,7 @@ def payos_tells(reference: str, amount: int, at: datetime, *, secret: str = "", 
     )
 
 
-def momo_tells(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
+def momo_callback(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
     return momo_samples.told(
         secret or momo_samples.SECRET,
         orderId=reference,
@@ -104,7 +104,7 @@ def momo_tells(reference: str, amount: int, at: datetime, *, secret: str = "", f
     )
 
 
-def zalopay_tells(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
+def zalopay_callback(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
     assert not failed, "ZaloPay tells of nothing but success"
     milliseconds = int(at.timestamp() * 1000)
     return zalopay_samples.told(
@@ -112,7 +112,7 @@ def zalopay_tells(reference: str, amount: int, at: datetime, *, secret: str = ""
     )
 
 
-def sepay_tells(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
+def sepay_callback(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
     assert not failed, "SePay tells of movements"
     return sepay_samples.signed(
         secret or sepay_samples.SECRET,
@@ -124,12 +124,12 @@ def sepay_tells(reference: str, amount: int, at: datetime, *, secret: str = "", 
     )
 
 
-TELLS: Mapping[str, Callable[..., Callback]] = {
-    "vnpay": vnpay_tells,
-    "payos": payos_tells,
-    "momo": momo_tells,
-    "zalopay": zalopay_tells,
-    "sepay": sepay_tells,
+CALLBACKS: Mapping[str, Callable[..., Callback]] = {
+    "vnpay": vnpay_callback,
+    "payos": payos_callback,
+    "momo": momo_callback,
+    "zalopay": zalopay_callback,
+    "sepay": sepay_callback,
 }
 
 
@@ -137,8 +137,8 @@ async def _outside(request: httpx.Request) -> httpx.Response:
     """The providers' servers, as far as a payment is begun there."""
     body = await request.aread()
     if request.url.host == "api-merchant.payos.vn":
-        asked = json.loads(body)
-        changed = {"orderCode": asked["orderCode"], "amount": asked["amount"]}
+        body_sent = json.loads(body)
+        changed = {"orderCode": body_sent["orderCode"], "amount": body_sent["amount"]}
         return httpx.Response(200, json=payos_samples.link(qrCode=payos_samples.code_for(amount=OWED), **changed))
     if request.url.host == "test-payment.momo.vn":
         answer = {"resultCode": 0, "payUrl": "https://pay.example/1", "orderId": json.loads(body)["orderId"]}
@@ -180,16 +180,16 @@ async def flow(database: DatabaseAddress, app_database: Database) -> AsyncIterat
                 yield PaymentFlow(context=context, client=client, prefix=f"/callbacks/{hospital.organization_id}")
 
 
-@pytest.mark.parametrize("provider", sorted(TELLS))
-async def test_money_is_booked_once_and_forged_money_never(flow: PaymentFlow, provider: str) -> None:
+@pytest.mark.parametrize("provider", sorted(CALLBACKS))
+async def test_payment_is_booked_once_and_forged_payment_never(flow: PaymentFlow, provider: str) -> None:
     intent = await flow.open_intent(provider)
     reference, now = intent["reference_code"], flow.context.clock()
-    paid = TELLS[provider](reference, OWED, now)
+    paid = CALLBACKS[provider](reference, OWED, now)
 
-    forged = await flow.tell(provider, TELLS[provider](reference, OWED, now, secret=OTHER))
+    forged = await flow.deliver(provider, CALLBACKS[provider](reference, OWED, now, secret=OTHER))
     assert 'success": true' not in forged.text
     before = await flow.state(intent)
-    answers = [await flow.tell(provider, paid) for _ in range(3)]
+    answers = [await flow.deliver(provider, paid) for _ in range(3)]
 
     assert before[1:] == (OWED, [])
     assert {answer.status_code for answer in answers} <= {200, 204}, [answer.text for answer in answers]
@@ -197,15 +197,15 @@ async def test_money_is_booked_once_and_forged_money_never(flow: PaymentFlow, pr
 
 
 @pytest.mark.parametrize("provider", ["vnpay", "payos", "momo"])
-async def test_failure_told_after_success_changes_nothing_and_before_it_hinders_nothing(
+async def test_failure_after_success_changes_nothing_and_failure_before_success_blocks_nothing(
     flow: PaymentFlow, provider: str
 ) -> None:
     intent = await flow.open_intent(provider)
     reference, now = intent["reference_code"], flow.context.clock()
-    failed = TELLS[provider](reference, OWED, now, failed=True)
+    failed = CALLBACKS[provider](reference, OWED, now, failed=True)
 
-    for told in (failed, TELLS[provider](reference, OWED, now + timedelta(seconds=1)), failed):
-        answer = await flow.tell(provider, told)
+    for callback in (failed, CALLBACKS[provider](reference, OWED, now + timedelta(seconds=1)), failed):
+        answer = await flow.deliver(provider, callback)
         assert answer.status_code in {200, 204}, answer.text
 
     assert await flow.state(intent) == ("succeeded", 0, [OWED])
@@ -216,18 +216,18 @@ async def test_two_transfers_under_one_link_are_two_payments(flow: PaymentFlow) 
     code, at = order_code(intent["reference_code"]), flow.context.clock().isoformat()
 
     for reference, amount in (("TF1", 100_000), ("TF2", 36_000), ("TF1", 100_000)):
-        told = payos_samples.told(orderCode=code, amount=amount, reference=reference, transactionDateTime=at)
-        assert (await flow.tell("payos", told)).status_code == 200
+        callback = payos_samples.told(orderCode=code, amount=amount, reference=reference, transactionDateTime=at)
+        assert (await flow.deliver("payos", callback)).status_code == 200
 
     assert await flow.state(intent) == ("succeeded", 0, [36_000, 100_000])
 
 
-@pytest.mark.parametrize("provider", sorted(TELLS))
+@pytest.mark.parametrize("provider", sorted(CALLBACKS))
 async def test_money_of_another_merchant_is_booked_nowhere(flow: PaymentFlow, provider: str) -> None:
     intent = await flow.open_intent(provider)
     reference, now = intent["reference_code"], flow.context.clock()
     milliseconds = int(now.timestamp() * 1000)
-    told = {
+    callback = {
         "vnpay": lambda: vnpay_samples.signed_ipn(
             vnp_TmnCode="OTHER001", vnp_TxnRef=reference, vnp_Amount=str(OWED * 100)
         ),
@@ -239,7 +239,7 @@ async def test_money_of_another_merchant_is_booked_nowhere(flow: PaymentFlow, pr
         "sepay": lambda: sepay_samples.signed(at=now, accountNumber="0099", content=reference, transferAmount=OWED),
     }[provider]()
 
-    answer = await flow.tell(provider, told)
+    answer = await flow.deliver(provider, callback)
 
     assert answer.status_code in {200, 204}
     assert (await flow.state(intent))[1:] == (OWED, [])
@@ -247,23 +247,23 @@ async def test_money_of_another_merchant_is_booked_nowhere(flow: PaymentFlow, pr
     assert [each["reason"] for each in exceptions] == ["foreign_account"]
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01 00:00:00", "9999-12-31T23:59:59-05:00", "1970-01-01T00:00:00Z"])
+@pytest.mark.parametrize("timestamp", ["0001-01-01 00:00:00", "9999-12-31T23:59:59-05:00", "1970-01-01T00:00:00Z"])
 @pytest.mark.parametrize("provider", ["payos", "sepay"])
-async def test_money_told_with_a_moment_that_cannot_be_is_dated_by_its_arrival(
-    flow: PaymentFlow, provider: str, moment: str
+async def test_payment_with_an_invalid_timestamp_is_dated_by_its_arrival(
+    flow: PaymentFlow, provider: str, timestamp: str
 ) -> None:
     intent = await flow.open_intent(provider)
     reference, now = intent["reference_code"], flow.context.clock()
-    told = {
+    callback = {
         "payos": lambda: payos_samples.told(
-            orderCode=order_code(reference), amount=OWED, transactionDateTime=moment, code="00"
+            orderCode=order_code(reference), amount=OWED, transactionDateTime=timestamp, code="00"
         ),
         "sepay": lambda: sepay_samples.signed(
-            at=now, content=reference, transferAmount=OWED, transactionDate=moment, code=None
+            at=now, content=reference, transferAmount=OWED, transactionDate=timestamp, code=None
         ),
     }[provider]()
 
-    answer = await flow.tell(provider, told)
+    answer = await flow.deliver(provider, callback)
 
     assert answer.status_code == 200, answer.text
     assert await flow.state(intent) == ("succeeded", 0, [OWED])
@@ -272,26 +272,26 @@ async def test_money_told_with_a_moment_that_cannot_be_is_dated_by_its_arrival(
 
 
 @pytest.mark.parametrize(
-    ("amount", "is_ours", "said"), [(OWED - 1, True, "04"), (OWED, False, "01"), (OWED, True, "00")]
+    ("amount", "is_ours", "response_code"), [(OWED - 1, True, "04"), (OWED, False, "01"), (OWED, True, "00")]
 )
-async def test_vnpay_is_answered_recorded_once_it_has_heard_what_is_wrong(
-    flow: PaymentFlow, amount: int, is_ours: bool, said: str
+async def test_vnpay_receives_the_error_once_and_then_already_recorded(
+    flow: PaymentFlow, amount: int, is_ours: bool, response_code: str
 ) -> None:
     """VNPAY calls again after 01 and 04, up to ten times: the money is booked, and the second answer ends it."""
     intent = await flow.open_intent("vnpay")
     reference = intent["reference_code"] if is_ours else "NOTOURS01"
-    told = vnpay_tells(reference, amount, flow.context.clock())
+    callback = vnpay_callback(reference, amount, flow.context.clock())
 
-    answers = [(await flow.tell("vnpay", told)).json()["RspCode"] for _ in range(3)]
+    answers = [(await flow.deliver("vnpay", callback)).json()["RspCode"] for _ in range(3)]
 
-    assert answers == [said, "02", "02"]
+    assert answers == [response_code, "02", "02"]
     assert (await flow.state(intent))[2] == [amount]
 
 
-async def test_vnpay_that_calls_ten_times_at_once_hears_what_is_wrong_once(flow: PaymentFlow) -> None:
+async def test_vnpay_that_calls_ten_times_at_once_receives_the_error_once(flow: PaymentFlow) -> None:
     intent = await flow.open_intent("vnpay")
-    told = vnpay_tells(intent["reference_code"], OWED - 1, flow.context.clock())
+    callback = vnpay_callback(intent["reference_code"], OWED - 1, flow.context.clock())
 
-    answers = await asyncio.gather(*(flow.tell("vnpay", told) for _ in range(10)))
+    answers = await asyncio.gather(*(flow.deliver("vnpay", callback) for _ in range(10)))
 
     assert sorted(answer.json()["RspCode"] for answer in answers) == ["02"] * 9 + ["04"]

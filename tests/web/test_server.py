@@ -16,7 +16,7 @@ from billing.web.problems import problem_of
 from tests.web.site import Site, problem
 
 
-async def speak(site: Site, text: bytes) -> bytes:
+async def send_raw(site: Site, text: bytes) -> bytes:
     """Everything that is answered to bytes that no client library would send."""
     where = urlsplit(site.address)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
@@ -40,17 +40,17 @@ async def speak(site: Site, text: bytes) -> bytes:
     ],
 )
 def test_each_refusal_has_its_status(error: BillingError, status: int, retry: bool) -> None:
-    told = problem_of(error)
+    reported = problem_of(error)
 
-    assert (told.status, told.code) == (status, error.code)
-    assert ("Retry-After" in told.headers) == retry
+    assert (reported.status, reported.code) == (status, error.code)
+    assert ("Retry-After" in reported.headers) == retry
 
 
-def test_refusal_without_a_status_is_our_fault_and_its_detail_not_told() -> None:
-    told = problem_of(BillingError("role vienphi_app owns tables"))
+def test_error_without_a_status_is_an_internal_error_without_detail() -> None:
+    reported = problem_of(BillingError("role vienphi_app owns tables"))
 
-    assert (told.status, told.code) == (500, "internal_error")
-    assert "owns" not in told.detail
+    assert (reported.status, reported.code) == (500, "internal_error")
+    assert "owns" not in reported.detail
 
 
 async def test_unknown_address_and_method_are_problems(site: Site) -> None:
@@ -62,7 +62,7 @@ async def test_unknown_address_and_method_are_problems(site: Site) -> None:
     assert method.headers["Allow"] == "GET,HEAD,POST"
 
 
-async def test_unforeseen_fault_is_logged_once_and_not_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unexpected_error_is_logged_once_and_not_shown(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object) -> None:
         raise RuntimeError("password of the database")
 
@@ -86,7 +86,7 @@ async def test_request_is_logged_by_route_without_its_address(site: Site) -> Non
     assert "hush" not in repr(logs)
 
 
-async def test_bytes_that_are_no_request_are_refused_without_telling_who_we_are(
+async def test_bytes_that_are_no_request_are_rejected_without_server_name(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -97,7 +97,7 @@ async def test_bytes_that_are_no_request_are_refused_without_telling_who_we_are(
         b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"A: s3cret\r\n" * 150 + b"\r\n",
     ):
-        answer = await speak(site, text)
+        answer = await send_raw(site, text)
 
         assert answer.splitlines()[0] == b"HTTP/1.0 400 Bad Request"
         assert b"aiohttp" not in answer
@@ -110,13 +110,13 @@ async def test_body_that_does_not_arrive_in_time_is_given_up(site: Site) -> None
     text = f"POST {site.hospital.callback_path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nslow"
 
     async with site.nothing_written():
-        answer = await speak(site, text.encode())
+        answer = await send_raw(site, text.encode())
 
     assert b" 408 " in answer.splitlines()[0]
     assert b"body_too_slow" in answer
 
 
-async def test_body_that_ends_too_early_disturbs_nobody(site: Site) -> None:
+async def test_body_that_ends_too_early_affects_no_other_request(site: Site) -> None:
     where = urlsplit(site.address)
     _, writer = await asyncio.open_connection(where.hostname, where.port)
 

@@ -66,10 +66,10 @@ async def test_statement_refuses_what_it_does_not_know(site: Site, query: str) -
 async def test_statement_of_no_account_or_of_a_turned_period_is_refused(
     site: Site, other_organization: DemoHospital
 ) -> None:
-    strange = f"/v1/ledger/accounts/clearing/statement?subject={other_organization.account_id}"
+    foreign = f"/v1/ledger/accounts/clearing/statement?subject={other_organization.account_id}"
 
     problem(await site.client.get("/v1/ledger/accounts/treasure/statement"), 404, "not_found")
-    problem(await site.client.get(strange), 404, "not_found")
+    problem(await site.client.get(foreign), 404, "not_found")
     problem(await site.client.get(f"{RECEIVABLE}?first_day=2026-11-02&last_day=2026-11-01"), 422, "invalid_value")
 
 

@@ -149,16 +149,16 @@ async def flow(database: DatabaseAddress, app_database: Database) -> AsyncIterat
 
 
 @pytest.mark.parametrize("manners", sorted(MANNERS))
-async def test_payment_goes_the_whole_way_and_back(flow: PaymentFlow, manners: str) -> None:
+async def test_payment_is_booked_and_refunded(flow: PaymentFlow, manners: str) -> None:
     flow.server.manners = MANNERS[manners]
     intent = await flow.open_intent()
     [made] = flow.server.intents.values()
     assert (made["metadata"], made["amount"]) == ({"invoice": intent["reference_code"]}, OWED)
 
     paid = flow.server.pay(made["id"])
-    told = [await flow.server.tell("payment_intent.succeeded", paid) for _ in range(2)]
+    results = [await flow.server.send_event("payment_intent.succeeded", paid) for _ in range(2)]
 
-    assert [answer.status_code for answer in told] == [200, 200]
+    assert [answer.status_code for answer in results] == [200, 200]
     assert ((await flow.read(intent))["state"], await flow.owed(intent)) == ("succeeded", 0)
     [payment] = await flow.payments()
     assert payment["amount"] == OWED
@@ -182,7 +182,7 @@ async def test_payment_goes_the_whole_way_and_back(flow: PaymentFlow, manners: s
     assert {each.outcome for each in (*sent, followed)} == {Outcome.SUCCEEDED}
     assert {each.provider_reference for each in (*sent, followed)} == {refund["id"]}
     for _ in range(2):
-        assert (await flow.server.tell("refund.updated", refund)).status_code == 200
+        assert (await flow.server.send_event("refund.updated", refund)).status_code == 200
     assert await flow.owed(intent) == 36_000
 
 
@@ -191,7 +191,9 @@ async def test_session_and_its_intent_are_one_payment_in_any_order(flow: Payment
     intent = await flow.open_intent()
     [session] = flow.server.sessions.values()
     assert intent["instruction"]["redirect_url"] == session["url"]
-    assert (await flow.server.tell("checkout.session.completed", {**session, "status": "complete"})).status_code == 200
+    assert (
+        await flow.server.send_event("checkout.session.completed", {**session, "status": "complete"})
+    ).status_code == 200
     assert ((await flow.read(intent))["state"], await flow.payments()) == ("pending", [])
 
     paid = flow.server.pay_session(session["id"])
@@ -200,7 +202,7 @@ async def test_session_and_its_intent_are_one_payment_in_any_order(flow: Payment
         ("payment_intent.succeeded", paid),
         ("checkout.session.completed", session),
     ):
-        assert (await flow.server.tell(kind, found)).status_code == 200
+        assert (await flow.server.send_event(kind, found)).status_code == 200
 
     assert [payment["amount"] for payment in await flow.payments()] == [OWED]
     assert (await flow.read(intent))["state"] == "succeeded"
@@ -212,9 +214,9 @@ async def test_events_out_of_order_leave_what_is_paid_paid(flow: PaymentFlow) ->
     before = {**made, "status": "processing"}
     paid = flow.server.pay(made["id"])
 
-    await flow.server.tell("payment_intent.succeeded", paid)
-    await flow.server.tell("payment_intent.processing", before)
-    await flow.server.tell("payment_intent.payment_failed", {**before, "status": "requires_payment_method"})
+    await flow.server.send_event("payment_intent.succeeded", paid)
+    await flow.server.send_event("payment_intent.processing", before)
+    await flow.server.send_event("payment_intent.payment_failed", {**before, "status": "requires_payment_method"})
 
     assert (await flow.read(intent))["state"] == "succeeded"
     assert len(await flow.payments()) == 1
@@ -224,12 +226,12 @@ async def test_what_was_received_is_booked_and_the_rest_stays_owed(flow: Payment
     intent = await flow.open_intent()
     [made] = flow.server.intents.values()
 
-    await flow.server.tell("payment_intent.succeeded", flow.server.pay(made["id"], received=100_000))
+    await flow.server.send_event("payment_intent.succeeded", flow.server.pay(made["id"], received=100_000))
 
     assert await flow.owed(intent) == OWED - 100_000
 
 
-async def test_payment_whose_event_was_lost_is_found_by_asking(flow: PaymentFlow) -> None:
+async def test_payment_with_a_lost_event_is_found_by_a_query(flow: PaymentFlow) -> None:
     intent = await flow.open_intent()
     [made] = flow.server.intents.values()
     flow.server.pay(made["id"])
@@ -241,7 +243,7 @@ async def test_payment_whose_event_was_lost_is_found_by_asking(flow: PaymentFlow
     assert await poll_due_payments(flow.context, organization_id) == 1
 
     assert ((await flow.read(intent))["state"], len(await flow.payments())) == ("succeeded", 1)
-    assert (await flow.server.tell("payment_intent.succeeded", made)).status_code == 200
+    assert (await flow.server.send_event("payment_intent.succeeded", made)).status_code == 200
     assert len(await flow.payments()) == 1
 
 
@@ -250,8 +252,8 @@ async def test_forged_event_is_refused_and_money_of_another_currency_too(flow: P
     [made] = flow.server.intents.values()
     paid = flow.server.pay(made["id"])
 
-    forged = await flow.server.tell("payment_intent.succeeded", paid, secret="whsec_ANOTHERANOTHER")
-    foreign = await flow.server.tell("payment_intent.succeeded", {**paid, "currency": "usd"})
+    forged = await flow.server.send_event("payment_intent.succeeded", paid, secret="whsec_ANOTHERANOTHER")
+    foreign = await flow.server.send_event("payment_intent.succeeded", {**paid, "currency": "usd"})
 
     assert (forged.status_code, foreign.status_code, await flow.payments()) == (400, 400, [])
 
@@ -292,7 +294,7 @@ async def test_payment_whose_answer_was_lost_is_found_by_its_reference_and_not_m
     assert again.provider_reference == notice.provider_reference
 
 
-async def test_key_used_for_something_else_and_wrong_key_are_told_apart(flow: PaymentFlow) -> None:
+async def test_reused_key_and_wrong_key_are_distinguished(flow: PaymentFlow) -> None:
     await flow.provider().create_payment(flow.request())
 
     with pytest.raises(PaymentUnknown):
@@ -305,9 +307,9 @@ async def test_intent_is_cancelled_unless_it_is_paid(flow: PaymentFlow) -> None:
     first, second = [await flow.provider().create_payment(flow.request(code)) for code in ("K7ABCDEFR", "K7ABCDEGP")]
     flow.server.pay(second.provider_reference)
 
-    told = [
+    results = [
         await flow.provider().cancel_payment(flow.known({"reference_code": code}, each.provider_reference), reason="")
         for code, each in (("K7ABCDEFR", first), ("K7ABCDEGP", second))
     ]
 
-    assert [each.outcome for each in told] == [Outcome.CANCELLED, Outcome.SUCCEEDED]
+    assert [each.outcome for each in results] == [Outcome.CANCELLED, Outcome.SUCCEEDED]

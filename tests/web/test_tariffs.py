@@ -65,7 +65,7 @@ async def set_pricing(persons: Persons, **changes: str) -> None:
     assert approved.json()["approved_by"] == "B"
 
 
-async def test_list_goes_from_file_to_force_by_two_persons(persons: Persons) -> None:
+async def test_price_list_takes_effect_by_two_persons(persons: Persons) -> None:
     drafted = await persons.a.post("/v1/tariffs?from=2026-07-01&name=2026", content=LIST, headers=CSV)
     address = drafted.headers["Location"]
     changes = (await persons.b.get(f"{address}/changes")).json()
@@ -87,7 +87,7 @@ async def test_list_goes_from_file_to_force_by_two_persons(persons: Persons) -> 
     problem(await persons.a.post(f"{address}/discard"), 409, "tariff_state_forbids")
 
 
-async def test_request_sent_again_drafts_nothing_twice(persons: Persons) -> None:
+async def test_repeated_request_drafts_nothing_twice(persons: Persons) -> None:
     headers = {**CSV, "Idempotency-Key": "k1"}
     first = await persons.a.post("/v1/tariffs?from=2026-07-01", content=LIST, headers=headers)
     again = await persons.a.post("/v1/tariffs?from=2026-07-01", content=LIST, headers=headers)
@@ -110,7 +110,7 @@ async def test_workbook_is_drafted(persons: Persons) -> None:
     problem(await persons.a.post("/v1/tariffs?from=2026-07-01", content=content, headers=XLSX), 422, "sheet_unreadable")
 
 
-async def test_every_bad_row_is_told_and_nothing_is_written(site: Site) -> None:
+async def test_every_bad_row_is_reported_and_nothing_is_written(site: Site) -> None:
     content = "mã;giá BHYT\nX1;1.234\nX2;5\nX2;6\n".encode()
 
     async with site.nothing_written():
@@ -139,14 +139,14 @@ async def test_every_bad_row_is_told_and_nothing_is_written(site: Site) -> None:
     ],
     ids=["no day", "no such day", "mark", "ends first", "facility", "json", "empty", "no workbook", "large"],
 )
-async def test_request_that_cannot_be_is_refused(
+async def test_invalid_request_is_rejected(
     site: Site, query: str, headers: dict[str, str], content: bytes, status: int, code: str
 ) -> None:
     async with site.nothing_written():
         problem(await site.client.post(f"/v1/tariffs?{query}", content=content, headers=headers), status, code)
 
 
-async def test_only_finance_keeps_prices(persons: Persons) -> None:
+async def test_only_finance_changes_prices(persons: Persons) -> None:
     tariff_id = await draft(persons)
 
     for answer in (

@@ -52,7 +52,7 @@ async def test_same_visit_again_is_nothing_new(site: Site) -> None:
     assert again.json()["visits"][0]["is_new_version"] is False
 
 
-async def test_visit_told_otherwise_is_its_next_version(site: Site) -> None:
+async def test_changed_visit_is_its_next_version(site: Site) -> None:
     visit_id = await site.take_visit()
 
     again = await site.client.post("/v1/visits", json=visit_document(NGAY_RA="202611021700"))

@@ -17,7 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PageView:
     """A page's text, and what is looked for in it most."""
 
     html: str
@@ -54,11 +54,11 @@ class Seen:
         return '<form method="post"' in self.html
 
 
-async def look(site: Site, intent: dict[str, Any], *, lang: str = "") -> Seen:
+async def look(site: Site, intent: dict[str, Any], *, lang: str = "") -> PageView:
     """Open the page of an intent as somebody who has nothing but its address."""
     answer = await site.anonymous_client.get(intent["pay_url"], params={"lang": lang} if lang else None)
     assert answer.status_code == 200, answer.text
-    return Seen(answer.text)
+    return PageView(answer.text)
 
 
 async def set_state(site: Site, intent: dict[str, Any], state: str) -> None:

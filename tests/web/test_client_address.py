@@ -82,7 +82,7 @@ async def test_callback_comes_from_the_first_address_that_is_no_proxy_of_ours(
     assert counted["not_allowed"] == (status == 403)
 
 
-async def test_callback_from_elsewhere_is_refused_before_it_is_read_and_writes_nothing(
+async def test_callback_from_a_foreign_address_is_rejected_before_it_is_read_and_writes_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -95,13 +95,13 @@ async def test_callback_from_elsewhere_is_refused_before_it_is_read_and_writes_n
     assert (answer.status_code, answer.json()) == (403, {"code": "source_not_allowed"})
 
 
-async def test_desk_is_told_plainly_where_nobody_knows_whether_a_payment_was_begun(
+async def test_intent_advises_the_desk_where_the_start_of_the_payment_is_unknown(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[PaymentRequest] = []
+    requests: list[PaymentRequest] = []
 
     async def no_answer(_self: Sandbox, request: PaymentRequest) -> PaymentInstruction:
-        asked.append(request)
+        requests.append(request)
         raise PaymentUnknown
 
     invoice = await site.issue_invoice()
@@ -116,6 +116,6 @@ async def test_desk_is_told_plainly_where_nobody_knows_whether_a_payment_was_beg
     assert (first.status_code, intent["state"], intent["instruction"]) == (201, "unknown", None)
     assert "not known" in intent["advice"]["en"]
     assert (again.json(), again.headers["Idempotent-Replayed"]) == (intent, "true")
-    assert [request.payer_address for request in asked] == ["127.0.0.1"]
+    assert [request.payer_address for request in requests] == ["127.0.0.1"]
     page = await site.anonymous_client.get(intent["pay_url"])
     assert page.status_code == 200

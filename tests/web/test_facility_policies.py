@@ -14,7 +14,7 @@ BODY = {
 }
 
 
-async def test_readings_are_proposed_approved_and_obeyed(site: Site, persons: Persons) -> None:
+async def test_facility_policy_is_proposed_approved_and_applied(site: Site, persons: Persons) -> None:
     before = await site.issue_invoice(ma_lk="LK1", **SMALL)
     proposed = await persons.a.post("/v1/facility-policies", json=BODY)
     address = proposed.headers["Location"]
@@ -33,11 +33,11 @@ async def test_readings_are_proposed_approved_and_obeyed(site: Site, persons: Pe
     assert (before["owed"], after["owed"]) == (150_000, 180_000)
 
 
-async def test_cashier_changes_no_readings(persons: Persons) -> None:
+async def test_cashier_changes_no_facility_policy(persons: Persons) -> None:
     problem(await persons.cashier.post("/v1/facility-policies", json=BODY), 403, "not_permitted")
 
 
-async def test_what_cannot_be_is_refused_by_name_and_nothing_written(site: Site) -> None:
+async def test_invalid_policy_is_rejected_by_name_and_nothing_is_written(site: Site) -> None:
     async with site.nothing_written():
         for change, status, code in (
             ({"options": {"no": "1"}}, 422, "reading_unknown"),
@@ -50,7 +50,7 @@ async def test_what_cannot_be_is_refused_by_name_and_nothing_written(site: Site)
             problem(await site.client.post("/v1/facility-policies", json=BODY | change), status, code)
 
 
-async def test_catalogue_tells_choices_and_doubts(site: Site) -> None:
+async def test_policy_options_list_choices_and_questions(site: Site) -> None:
     readings = {each["name"]: each for each in (await site.read("/v1/policy-options"))["items"]}
 
     crossing, percents = readings["copay_crossing"], readings["stent_ceiling_percents"]

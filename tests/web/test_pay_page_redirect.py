@@ -10,7 +10,7 @@ from providers.contract import PaymentInstruction
 from providers.emvqr import Particulars, VietQr, build_vietqr
 from providers.sandbox.bank import Behaviour
 from tests.builders import BANK_BIN
-from tests.web.paying import look
+from tests.web.pay_page_view import look
 from tests.web.site import Site
 
 PAGE = "https://pay.example.vn/vpcpay.html?vnp_Amount=13600000&vnp_TxnRef=X"
@@ -25,7 +25,7 @@ async def instruct(site: Site, intent: dict[str, Any], instruction: PaymentInstr
     )
 
 
-async def test_providers_page_is_one_press_away(site: Site) -> None:
+async def test_redirect_page_is_one_press_away(site: Site) -> None:
     intent = await site.open_intent()
     await instruct(site, intent, PaymentInstruction(redirect_url=PAGE))
 
@@ -49,8 +49,8 @@ async def test_form_is_posted_in_its_order_and_the_policy_allows_that_host_alone
     assert 'value="a &#34;b&#34; &lt;c&gt;"' in answer.text
     policy = answer.headers["Content-Security-Policy"]
     assert "form-action 'self' https://pay.example.vn;" in policy
-    told = (await site.read(f"/v1/intents/{intent['id']}"))["instruction"]
-    assert told["form_fields"] == [{"name": name, "value": value} for name, value in fields]
+    shown_instruction = (await site.read(f"/v1/intents/{intent['id']}"))["instruction"]
+    assert shown_instruction["form_fields"] == [{"name": name, "value": value} for name, value in fields]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ async def test_form_is_posted_in_its_order_and_the_policy_allows_that_host_alone
         *("https://pay.example.vn;script-src *", "https://pay.example.vn/\r\nX: 1", "https://u:p@pay.example.vn/"),
     ],
 )
-async def test_address_that_is_no_page_is_not_offered(site: Site, address: str) -> None:
+async def test_invalid_redirect_url_is_not_offered(site: Site, address: str) -> None:
     intent = await site.open_intent()
     await instruct(site, intent, PaymentInstruction(redirect_url=address, form_fields=(("a", "b"),)))
 
@@ -72,7 +72,7 @@ async def test_address_that_is_no_page_is_not_offered(site: Site, address: str) 
     assert "Không hiển thị được mã" in page.html
 
 
-async def test_page_that_would_ask_for_too_much_is_not_offered(site: Site) -> None:
+async def test_redirect_for_a_wrong_amount_is_not_offered(site: Site) -> None:
     intent = await site.open_intent()
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.SHORT)
     await instruct(site, intent, PaymentInstruction(redirect_url=PAGE))
@@ -91,7 +91,7 @@ async def test_number_collected_under_is_shown_only_where_the_provider_named_it(
         amount=intent["amount"],
         particulars=Particulars(purpose=f"CSTEST1 {intent['reference_code']}"),
     )
-    said = PaymentInstruction(qr_payload=build_vietqr(code), bank_bin=BANK_BIN, account_number=collected)
-    await instruct(site, intent, said)
+    instruction = PaymentInstruction(qr_payload=build_vietqr(code), bank_bin=BANK_BIN, account_number=collected)
+    await instruct(site, intent, instruction)
 
     assert ((await look(site, intent)).code is not None) is is_shown

@@ -23,12 +23,12 @@ async def two_intents(site: Site) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-async def assert_nothing_is_asked(site: Site, intent: dict[str, Any], state: str) -> None:
+async def assert_nothing_is_requested(site: Site, intent: dict[str, Any], state: str) -> None:
     read = await site.read(f"/v1/intents/{intent['id']}")
     assert (read["remaining"], read["state_label"]["state"]) == (0, state)
     instruction = read["instruction"]
-    asking = ("qr_payload", "qr_svg", "redirect_url", "form_fields", "transfer_text")
-    assert [instruction[name] for name in asking if instruction[name]] == []
+    fields = ("qr_payload", "qr_svg", "redirect_url", "form_fields", "transfer_text")
+    assert [instruction[name] for name in fields if instruction[name]] == []
     problem(await site.client.get(f"/v1/intents/{intent['id']}/qr.svg"), 404, "not_found")
     listed = await site.read(f"/v1/intents?reference_code={intent['reference_code']}")
     assert [(each["remaining"], each["state_label"]["state"]) for each in listed["items"]] == [(0, state)]
@@ -37,7 +37,7 @@ async def assert_nothing_is_asked(site: Site, intent: dict[str, Any], state: str
     assert "<svg" not in page.text
 
 
-async def assert_asked(site: Site, intent: dict[str, Any], amount: int) -> None:
+async def assert_requested(site: Site, intent: dict[str, Any], amount: int) -> None:
     read = await site.read(f"/v1/intents/{intent['id']}")
     assert read["remaining"] == amount
     code = read_vietqr(read["instruction"]["qr_payload"])
@@ -48,68 +48,68 @@ async def assert_asked(site: Site, intent: dict[str, Any], amount: int) -> None:
     assert [each["remaining"] for each in listed["items"]] == [amount]
 
 
-async def test_code_of_an_invoice_that_another_code_paid_asks_for_nothing(site: Site) -> None:
+async def test_code_of_an_invoice_that_another_code_paid_requests_nothing(site: Site) -> None:
     first, second = await two_intents(site)
-    await assert_asked(site, second, OWED)
+    await assert_requested(site, second, OWED)
 
     await site.bank().pay(first["instruction"]["qr_payload"], Behaviour.EXACT)
 
-    await assert_nothing_is_asked(site, first, "paid")
-    await assert_nothing_is_asked(site, second, "settled")
+    await assert_nothing_is_requested(site, first, "paid")
+    await assert_nothing_is_requested(site, second, "settled")
 
 
-async def test_code_of_an_invoice_that_another_code_paid_in_part_asks_for_the_rest(site: Site) -> None:
+async def test_code_of_an_invoice_that_another_code_paid_in_part_requests_the_rest(site: Site) -> None:
     first, second = await two_intents(site)
 
     await site.bank().pay(first["instruction"]["qr_payload"], Behaviour.SHORT)
 
-    await assert_asked(site, first, HALF)
-    await assert_asked(site, second, HALF)
+    await assert_requested(site, first, HALF)
+    await assert_requested(site, second, HALF)
 
 
-async def test_cancelled_code_asks_for_nothing_while_its_invoice_owes(site: Site) -> None:
+async def test_cancelled_code_requests_nothing_while_its_invoice_owes(site: Site) -> None:
     first, second = await two_intents(site)
 
     answer = await site.client.post(f"/v1/intents/{first['id']}/cancel")
 
     assert (answer.status_code, answer.json()["remaining"]) == (200, 0)
-    await assert_nothing_is_asked(site, first, "cancelled")
-    await assert_asked(site, second, OWED)
+    await assert_nothing_is_requested(site, first, "cancelled")
+    await assert_requested(site, second, OWED)
 
 
-async def test_cancelled_code_with_a_part_asks_for_nothing(site: Site) -> None:
+async def test_cancelled_code_with_a_part_payment_requests_nothing(site: Site) -> None:
     first, second = await two_intents(site)
     await site.bank().pay(first["instruction"]["qr_payload"], Behaviour.SHORT)
 
     await site.client.post(f"/v1/intents/{first['id']}/cancel")
 
-    await assert_nothing_is_asked(site, first, "cancelled_short")
-    await assert_asked(site, second, HALF)
+    await assert_nothing_is_requested(site, first, "cancelled_short")
+    await assert_requested(site, second, HALF)
 
 
-async def test_webhooks_tell_what_remains(site: Site) -> None:
+async def test_webhooks_state_the_remaining_amount(site: Site) -> None:
     first, second = await two_intents(site)
     await site.bank().pay(first["instruction"]["qr_payload"], Behaviour.SHORT)
     await site.bank().pay(second["instruction"]["qr_payload"], Behaviour.SHORT)
     await site.client.post(f"/v1/intents/{second['id']}/cancel")
 
     async with site.context.database.transaction(site.hospital.organization_id) as tx:
-        told = await tx.fetch("SELECT payload FROM outbox WHERE topic = 'intent.updated' ORDER BY id")
-    last = {row["payload"]["intent_id"]: row["payload"]["remaining"] for row in told}
+        rows = await tx.fetch("SELECT payload FROM outbox WHERE topic = 'intent.updated' ORDER BY id")
+    last = {row["payload"]["intent_id"]: row["payload"]["remaining"] for row in rows}
     assert last == {first["id"]: HALF, second["id"]: 0}
 
 
 @pytest.mark.parametrize("is_other_first", [True, False])
-async def test_code_asks_again_once_a_refund_makes_the_invoice_owe_again(site: Site, is_other_first: bool) -> None:
+async def test_code_requests_again_once_a_refund_makes_the_invoice_owe_again(site: Site, is_other_first: bool) -> None:
     codes = await two_intents(site)
     payer, other = reversed(codes) if is_other_first else codes
     bank = site.bank()
     paid = bank.transfer(payer["instruction"]["qr_payload"], Behaviour.EXACT)
     await bank.deliver(paid)
-    await assert_nothing_is_asked(site, other, "settled")
+    await assert_nothing_is_requested(site, other, "settled")
 
     back = {"transaction_id": "R1", "bank_reference": "FTR1", "direction": "debit"}
     await bank.deliver(paid.model_copy(update=back))
 
-    await assert_asked(site, payer, OWED)
-    await assert_asked(site, other, OWED)
+    await assert_requested(site, payer, OWED)
+    await assert_requested(site, other, OWED)
