@@ -1,6 +1,7 @@
 """Health: whether the process lives, and whether it can do its work. Asked by machines, so without a key."""
 
 from http import HTTPStatus
+from typing import Annotated
 
 from aiohttp import web
 from typing_extensions import TypedDict
@@ -10,12 +11,13 @@ from billing.web.app_state import app_state
 from billing.web.middleware import caller_of
 from billing.web.operation import Operation, operation
 from billing.web.responses import json_response
+from billing.web.schemas import enum_schema
 
 
 class HealthDocument(TypedDict):
     """The process lives."""
 
-    status: str
+    status: Annotated[str, enum_schema((FINE,))]
 
 
 class ReadinessDetails(TypedDict):
@@ -44,12 +46,12 @@ class ReadinessDocument(TypedDict):
     `degraded` where a provider account is stopped, silent or unusable. `details` need a key; null without one.
     """
 
-    status: str
+    status: Annotated[str, enum_schema(("ready", "not_ready"))]
     database: str
     schema: str
-    partitions: str
-    tasks: str
-    accounts: str
+    partitions: Annotated[str, enum_schema((FINE, "ending", "missing", "unknown"))]
+    tasks: Annotated[str, enum_schema((FINE, "down"))]
+    accounts: Annotated[str, enum_schema((FINE, "degraded"))]
     details: ReadinessDetails | None
 
 

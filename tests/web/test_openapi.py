@@ -153,6 +153,35 @@ async def test_states_roles_and_reasons_are_enumerations(site: Site) -> None:
     assert next(each for each in listed if each["name"] == "role")["schema"]["enum"] == list(AccountRole)
 
 
+_CLOSED_LISTS = {
+    *("state", "role", "reason", "kind", "verdict", "severity", "authority", "price_day", "normal_side", "status"),
+    *("target", "source", "outcome", "partitions", "tasks", "accounts"),
+}
+_FREE_TEXT = {("NewClosing", "reason"), ("ProblemDocument", "status")}
+
+
+async def test_every_field_that_is_named_after_a_closed_list_names_its_values(site: Site) -> None:
+    schemas = (await site.anonymous_client.get("/openapi.json")).json()["components"]["schemas"]
+
+    open_lists = [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, given in schema.get("properties", {}).items()
+        if field in _CLOSED_LISTS and (name, field) not in _FREE_TEXT
+        for each in given.get("anyOf", [given])
+        if each.get("type") == "string" and "enum" not in each and "const" not in each
+    ]
+
+    assert open_lists == []
+
+
+async def test_unknown_role_of_an_account_is_answered_with_the_roles(site: Site) -> None:
+    answer = await site.client.get("/v1/ledger/accounts/cash/statement")
+
+    assert answer.status_code == 404
+    assert all(role in answer.json()["detail"] for role in AccountRole)
+
+
 async def test_webhooks_are_described_as_they_are_sent(site: Site) -> None:
     intent = await site.open_intent()
     await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)

@@ -23,6 +23,7 @@ MAIN_SENTENCE = "sentence"
 NOTE = "note"
 """The sentence of a rule that no amount and no finding names: what it means here."""
 
+RULE_STATUSES = ("verified", "partly", "unverified")
 _TEXT_KEYS = frozenset({"title_vi", "title_en", "citation_vi", "citation_en", "status", "since", "until", "proof"})
 
 
@@ -44,7 +45,7 @@ class Rule:
     id: str
     titles: Mapping[Language, str]
     citations: Mapping[Language, str]
-    status: str  # verified, partly or unverified
+    status: str  # one of RULE_STATUSES
     since: str
     until: str
     proof: tuple[str, ...]

@@ -35,6 +35,13 @@ class AllocationReason(StrEnum):
     PROBABLE_DUPLICATE = "probable_duplicate"
 
 
+class ReversalReason(StrEnum):
+    """Why the allocations of a payment change when its money leaves: one is reversed, or its remainder is kept."""
+
+    UNEXPECTED_REVERSAL = "unexpected_reversal"
+    REMAINDER_OF_REVERSAL = "remainder_of_reversal"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """Money received; immutable."""

@@ -9,7 +9,7 @@ POST /v1/callbacks/{id}/close/reject
 """
 
 from http import HTTPStatus
-from typing import cast
+from typing import Annotated, cast
 from uuid import UUID
 
 from aiohttp import web
@@ -33,7 +33,8 @@ from billing.web.operation import Operation, operation
 from billing.web.pagination import read_page, write_cursor
 from billing.web.request_bodies import Body, read_id, read_model
 from billing.web.responses import isoformat, json_response
-from billing.web.schemas import EXACTLY, PageDocument
+from billing.web.schemas import EXACTLY, PageDocument, enum_schema
+from providers.contract import Verdict
 
 _WAITING, _RETRIED, _CLOSED, _ANSWERED = "waiting", "retried", "closed", "answered"
 
@@ -50,8 +51,8 @@ class CallbackDocument(TypedDict):
     id: str
     account: str
     received_at: str
-    state: str
-    verdict: str | None
+    state: Annotated[str, enum_schema((_WAITING, _RETRIED, _CLOSED, _ANSWERED))]
+    verdict: Annotated[str, enum_schema(Verdict)] | None
     receipt_id: str | None
     notices: int | None
     fault: str | None
@@ -70,7 +71,7 @@ class CallbackDocument(TypedDict):
 class RetryDocument(TypedDict):
     """The answer of a dead letter that was retried."""
 
-    verdict: str
+    verdict: Annotated[str, enum_schema(Verdict)]
     receipt_id: str
 
 

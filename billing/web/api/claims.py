@@ -7,12 +7,13 @@ POST /v1/quotes/what-if          as /v1/claims/check
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
+from billing.claims.domain.claim import Severity
 from billing.claims.formats.claim_json import check_json, compare_json
 from billing.claims.service.check import (
     check_claim_file,
@@ -22,7 +23,7 @@ from billing.claims.service.check import (
     compare_visit_document,
 )
 from billing.core.ids import VisitId
-from billing.coverage.domain.explain import Language
+from billing.coverage.domain.explain import RULE_STATUSES, Language
 from billing.visits.formats.json_fields import Fields
 from billing.visits.formats.visit_facts_json import SuppliedFacts, parse_facts
 from billing.web.api.visits import XML
@@ -31,7 +32,7 @@ from billing.web.operation import Content, Operation, operation
 from billing.web.pagination import InvalidQuery, read_query
 from billing.web.request_bodies import JSON, parse_json, read_body, read_id, require_media_type
 from billing.web.responses import json_response
-from billing.web.schemas import EXACTLY, FindingDocument
+from billing.web.schemas import EXACTLY, FindingDocument, enum_schema
 
 _LANGUAGE = {"lang": "language of the sentences: vi (default) or en"}
 
@@ -39,11 +40,11 @@ _LANGUAGE = {"lang": "language of the sentences: vi (default) or en"}
 class ClaimFindingDocument(FindingDocument):
     """A finding with its severity (error, warning, information) and the rule behind it in a sentence."""
 
-    severity: str
+    severity: Annotated[str, enum_schema(Severity)]
     rule: str
     sentence: str
     citation: str
-    status: str
+    status: Annotated[str, enum_schema(RULE_STATUSES)]
 
 
 @with_config(EXACTLY)

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from billing.core.actor import ActorKind
 from billing.core.ids import EntryId
-from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
+from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind, Side
 from billing.ledger.domain.balances import AccountBalance, EntryView, PostingView
 from billing.ledger.service.balances import find_entry, list_entries, read_balances
 from billing.web.app_state import CALLER, app_state
@@ -40,7 +40,7 @@ class BalanceDocument(TypedDict):
     account: AccountDocument
     number: str
     name: str
-    normal_side: str
+    normal_side: Annotated[str, enum_schema(Side)]
     debit: int
     credit: int
     balance: int

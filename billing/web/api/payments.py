@@ -13,7 +13,7 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from billing.core.ids import PaymentId
-from billing.payments.domain.payment import AllocationTarget
+from billing.payments.domain.payment import AllocationReason, AllocationTarget, ReversalReason
 from billing.payments.service.lists import find_payment, list_payments
 from billing.web.app_state import CALLER, app_state
 from billing.web.operation import Operation, operation
@@ -59,7 +59,7 @@ class AllocationDocument(TypedDict):
     invoice_id: str | None
     amount: int
     reverses_id: str | None
-    reason: str
+    reason: Annotated[str, enum_schema((*AllocationReason, *ReversalReason))]
     recorded_at: str
 
 

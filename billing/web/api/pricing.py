@@ -9,7 +9,7 @@ GET  /v1/price-differences               ?invoice_id, ?visit_id, ?field, ?vendor
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from aiohttp import web
@@ -31,7 +31,7 @@ from billing.web.operation import Operation, operation
 from billing.web.pagination import page_document, read_filter_id, read_page
 from billing.web.request_bodies import Body, read_day, read_id, read_idempotent
 from billing.web.responses import isoformat, json_response
-from billing.web.schemas import EXACTLY, PageDocument
+from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 
 class NewPricing(Body):
@@ -51,9 +51,9 @@ class PricingDocument(TypedDict):
     id: str
     facility: str
     valid_from: str
-    authority: str
+    authority: Annotated[str, enum_schema(PricingAuthority)]
     vendor: str
-    price_day: str
+    price_day: Annotated[str, enum_schema(PriceDay)]
     proposed_by: str
     proposed_at: str
     approved_by: str | None

@@ -4,16 +4,17 @@ GET  /v1/rules
 """
 
 from http import HTTPStatus
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from billing.coverage.domain.explain import NOTE, Rule, all_rules
+from billing.coverage.domain.explain import NOTE, RULE_STATUSES, Rule, all_rules
 from billing.web.operation import Operation, operation
 from billing.web.price_documents import by_language
 from billing.web.responses import json_response
-from billing.web.schemas import EXACTLY
+from billing.web.schemas import EXACTLY, enum_schema
 
 
 @with_config(EXACTLY)
@@ -23,7 +24,7 @@ class RuleDocument(TypedDict):
     id: str
     title: dict[str, str]
     citation: dict[str, str]
-    status: str
+    status: Annotated[str, enum_schema(RULE_STATUSES)]
     since: str
     until: str
     proof: list[str]

@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from billing.core.clock import business_date
 from billing.core.errors import NotFound
 from billing.core.ids import EntryId
-from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
+from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind, Side
 from billing.ledger.domain.balances import StatementCursor, StatementLine
 from billing.ledger.service.balances import read_statement_of_account
 from billing.web.api.ledger import AccountDocument
@@ -55,7 +55,7 @@ class StatementDocument(TypedDict):
     account: AccountDocument
     number: str
     name: str
-    normal_side: str
+    normal_side: Annotated[str, enum_schema(Side)]
     first_day: str
     last_day: str
     opening: int
@@ -114,7 +114,7 @@ def _read_role(text: str) -> AccountRole:
     try:
         return AccountRole(text)
     except ValueError as cause:
-        raise NotFound("no such account", field="account") from cause
+        raise NotFound(f"there is no account of this role; roles are {', '.join(AccountRole)}", field="role") from cause
 
 
 def _line(line: StatementLine) -> StatementLineDocument:
