@@ -16,7 +16,7 @@ from billing.ops.erasure import erase_once
 from billing.ops.maintenance import make_partitions_once
 from billing.ops.retention import Retention
 from billing.payments.service.context import PaymentContext
-from billing.payments.service.feeds import feed_once
+from billing.payments.service.feeds import poll_feed
 from billing.payments.service.match_outflows import match_outflows_once
 from billing.payments.service.polls import poll_due_payments
 from billing.worker.dispatcher import Dispatcher
@@ -61,7 +61,7 @@ async def run_worker(
         return await poll_due_payments(context, organization_id)
 
     async def feed(organization_id: OrganizationId) -> int:
-        return await feed_once(context, organization_id)
+        return await poll_feed(context, organization_id)
 
     async def match(organization_id: OrganizationId) -> int:
         return await match_outflows_once(context, organization_id)

@@ -146,9 +146,9 @@ class Feeds(ABC):
         """What happened after `cursor` (empty: as far back as the provider lets us), in the notices its callbacks would
         carry, oldest first, and the cursor after the last of them.
 
-        One page at most; the same cursor comes back where there is nothing more. Raises FeedUnknown.
+        One page at most; the same cursor comes back where there is nothing more. Raises FeedUnavailable.
         """
 
 
-class FeedUnknown(Exception):
+class FeedUnavailable(Exception):
     """The list could not be read, or its answer makes no sense: nothing was read, and the cursor stays."""

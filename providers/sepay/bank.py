@@ -20,7 +20,7 @@ from providers.contract import (
     Callback,
     Callbacks,
     Feeds,
-    FeedUnknown,
+    FeedUnavailable,
     Notices,
     Outcome,
     PaymentInstruction,
@@ -97,10 +97,10 @@ class Sepay(Provider, Callbacks, Feeds, AnyAmount):
         return _reply(201 if self._settings.auth is Auth.OAUTH2 else 200, is_taken=True)
 
     async def read_since(self, cursor: str, *, now: datetime) -> tuple[Notices, str]:
-        """One page of the list of transactions after the id of the cursor. Raises FeedUnknown."""
+        """One page of the list of transactions after the id of the cursor. Raises FeedUnavailable."""
         settings = self._settings
         if settings.api_token is None:
-            raise FeedUnknown("the settings hold no api_token")
+            raise FeedUnavailable("the settings hold no api_token")
         wanted: dict[str, str | int] = {"account_number": settings.account_number, "limit": settings.feed_rows_max}
         if cursor:
             wanted["since_id"] = cursor
@@ -116,9 +116,9 @@ class Sepay(Provider, Callbacks, Feeds, AnyAmount):
         try:
             answer = await call(self._client, request, timeout_s=settings.timeout_s, size_max=_PAGE_SIZE_MAX)
         except (NotSent, NoAnswer) as error:
-            raise FeedUnknown(str(error)) from error
+            raise FeedUnavailable(str(error)) from error
         if answer.status != 200:
-            raise FeedUnknown(f"status {answer.status}")
+            raise FeedUnavailable(f"status {answer.status}")
         transfers = self._page(answer.body)
         news = sorted((each for each in transfers if not cursor or int(each.id) > int(cursor)), key=lambda t: int(t.id))
         notices = tuple(
@@ -135,10 +135,10 @@ class Sepay(Provider, Callbacks, Feeds, AnyAmount):
             transfers = [read_row(row, settings.feed_fields) for row in rows]
             numbers = [int(transfer.id) for transfer in transfers]
         except (NotStrictJson, ValueError) as error:
-            raise FeedUnknown(str(error)) from error
+            raise FeedUnavailable(str(error)) from error
         if len(numbers) >= settings.feed_rows_max and numbers != sorted(numbers):
             # Newest first and full: what lies between the cursor and this page would never be seen.
-            raise FeedUnknown("a full page that is not in order; raise feed_rows_max")
+            raise FeedUnavailable("a full page that is not in order; raise feed_rows_max")
         return transfers
 
     def _is_authentic(self, callback: Callback) -> bool:

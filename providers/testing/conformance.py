@@ -29,7 +29,7 @@ from providers.contract import (
     Callback,
     Callbacks,
     Feeds,
-    FeedUnknown,
+    FeedUnavailable,
     KnownPayment,
     Notices,
     Outcome,
@@ -245,7 +245,7 @@ class ProviderConformance:
             assert isinstance(provider, Feeds)
             if provider.feeds_per_minute == 0:
                 pytest.skip("the list of this account cannot be read")
-            with self.nothing_secret_logged(), pytest.raises(FeedUnknown) as refused:
+            with self.nothing_secret_logged(), pytest.raises(FeedUnavailable) as refused:
                 self.run(self.bounded(provider.read_since("", now=NOW)))
             self.assert_secret_free(_texts(refused.value))
 

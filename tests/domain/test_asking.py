@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.payments.domain.intent import IntentState
-from billing.payments.domain.poll_schedule import is_answered, is_settled, next_question
+from billing.payments.domain.poll_schedule import is_final, is_final_answer, next_poll_at
 from providers.contract import Outcome
 
 BEGUN = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
@@ -14,7 +14,7 @@ BEGUN = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
 def test_questions_come_at_1_5_15_minutes_1_hour_then_hourly_to_24_hours() -> None:
     asked: list[float] = []
     moment = BEGUN
-    while (at := next_question(begun_at=BEGUN, now=moment)) is not None:
+    while (at := next_poll_at(started_at=BEGUN, now=moment)) is not None:
         asked.append((at - BEGUN) / timedelta(minutes=1))
         moment = at
 
@@ -24,8 +24,8 @@ def test_questions_come_at_1_5_15_minutes_1_hour_then_hourly_to_24_hours() -> No
 def test_times_that_passed_while_nobody_asked_are_left_out() -> None:
     now = BEGUN + timedelta(hours=3, minutes=20)
 
-    assert next_question(begun_at=BEGUN, now=now) == BEGUN + timedelta(hours=4)
-    assert next_question(begun_at=BEGUN, now=BEGUN + timedelta(days=2)) is None
+    assert next_poll_at(started_at=BEGUN, now=now) == BEGUN + timedelta(hours=4)
+    assert next_poll_at(started_at=BEGUN, now=BEGUN + timedelta(days=2)) is None
 
 
 @pytest.mark.parametrize(
@@ -41,20 +41,20 @@ def test_times_that_passed_while_nobody_asked_are_left_out() -> None:
     ],
 )
 def test_only_an_end_ends_the_asking(outcome: Outcome, ends: bool) -> None:
-    assert is_answered({outcome}, created_at=BEGUN, now=BEGUN + timedelta(days=1)) is ends
+    assert is_final_answer({outcome}, created_at=BEGUN, now=BEGUN + timedelta(days=1)) is ends
 
 
 @pytest.mark.parametrize(("minutes", "ends"), [(0, False), (14, False), (15, True), (60, True)])
 def test_not_found_holds_from_fifteen_minutes_after_the_intent_was_made(minutes: int, ends: bool) -> None:
     now = BEGUN + timedelta(minutes=minutes)
 
-    assert is_answered({Outcome.NOT_FOUND}, created_at=BEGUN, now=now) is ends
+    assert is_final_answer({Outcome.NOT_FOUND}, created_at=BEGUN, now=now) is ends
 
 
 def test_no_answer_at_all_ends_nothing() -> None:
-    assert not is_answered(set(), created_at=BEGUN, now=BEGUN + timedelta(days=1))
+    assert not is_final_answer(set(), created_at=BEGUN, now=BEGUN + timedelta(days=1))
 
 
 @pytest.mark.parametrize("state", list(IntentState))
 def test_intent_is_settled_when_it_succeeded_failed_or_was_cancelled(state: IntentState) -> None:
-    assert is_settled(state) is (state in {IntentState.SUCCEEDED, IntentState.FAILED, IntentState.CANCELLED})
+    assert is_final(state) is (state in {IntentState.SUCCEEDED, IntentState.FAILED, IntentState.CANCELLED})

@@ -8,7 +8,7 @@ import pytest
 import respx
 
 from providers.contract import (
-    FeedUnknown,
+    FeedUnavailable,
     Notices,
 )
 from tests.providers.sepay_samples import AT, LIST, TOKEN, account, one, signed
@@ -80,7 +80,7 @@ async def test_nothing_new_leaves_the_cursor_and_money_out_moves_it(world):
 async def test_full_page_that_is_not_in_order_is_refused_lest_money_be_passed_over(world):
     world.return_value = rows(12, 11)
 
-    with pytest.raises(FeedUnknown):
+    with pytest.raises(FeedUnavailable):
         await read("1", feed_rows_max=2)
 
     world.return_value = rows(11, 12)
@@ -94,7 +94,7 @@ async def test_full_page_that_is_not_in_order_is_refused_lest_money_be_passed_ov
 async def test_page_with_one_row_of_nonsense_is_not_read(world, changed):
     world.return_value = rows(92704, **changed)
 
-    with pytest.raises(FeedUnknown):
+    with pytest.raises(FeedUnavailable):
         await read("1")
 
 
@@ -102,7 +102,7 @@ async def test_page_with_one_row_of_nonsense_is_not_read(world, changed):
 async def test_list_without_an_answer_is_not_read_and_shows_no_secret(world, trouble, caplog):
     world.side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
 
-    with pytest.raises(FeedUnknown) as raised:
+    with pytest.raises(FeedUnavailable) as raised:
         await read("1")
 
     assert TOKEN not in f"{raised.value!r} {raised.value.__cause__!r} {caplog.text}"
@@ -110,5 +110,5 @@ async def test_list_without_an_answer_is_not_read_and_shows_no_secret(world, tro
 
 async def test_account_without_a_token_has_no_feed():
     assert account().feeds_per_minute == 0
-    with pytest.raises(FeedUnknown):
+    with pytest.raises(FeedUnavailable):
         await account().read_since("", now=AT)

@@ -13,8 +13,8 @@ from billing.db.database import Database
 from billing.organizations.service.provider_accounts import BuiltProvider
 from billing.organizations.store.organizations import ProviderAccountRow
 from billing.payments.service import feeds
-from billing.payments.service.feeds import FeedStuck, feed_once
-from providers.contract import Feeds, FeedUnknown, Movement, Notice, Notices
+from billing.payments.service.feeds import FeedBlocked, poll_feed
+from providers.contract import Feeds, FeedUnavailable, Movement, Notice, Notices
 from providers.sandbox.adapter import Sandbox
 from tests.builders import ACCOUNT_NAME, add_demo_hospital, build_context, build_sandbox
 from tests.conftest import DatabaseAddress
@@ -58,7 +58,7 @@ class FeedFlow:
     list: List
 
     async def feed(self) -> int:
-        return await feed_once(self.flow.context, self.flow.hospital.organization_id)
+        return await poll_feed(self.flow.context, self.flow.hospital.organization_id)
 
     async def rows(self, statement: str) -> list[dict[str, object]]:
         async with self.flow.context.database.transaction(self.flow.hospital.organization_id) as tx:
@@ -147,7 +147,7 @@ async def test_budget_of_a_minute_is_one_for_all_workers(feed_flow: FeedFlow) ->
     assert len(feed_flow.list.read) == 7
 
 
-@pytest.mark.parametrize("fault", [FeedUnknown, TimeoutError, KeyError])
+@pytest.mark.parametrize("fault", [FeedUnavailable, TimeoutError, KeyError])
 async def test_list_that_cannot_be_read_keeps_its_place_and_is_left_alone_for_a_while(
     feed_flow: FeedFlow, fault: Callable[[], Exception]
 ) -> None:
@@ -169,7 +169,7 @@ async def test_notice_that_cannot_be_written_is_not_skipped_and_holds_up_only_wh
     broken = feed_flow.flow.notice("T0", "x", amount=-1)
     feed_flow.list.movements = [broken, feed_flow.flow.notice("T1", bill.code)]
 
-    with pytest.raises(FeedStuck):
+    with pytest.raises(FeedBlocked):
         await feed_flow.feed()
 
     assert (await feed_flow.flow.read(bill.intent_id))["state"] == "succeeded"
@@ -199,7 +199,7 @@ async def test_blocked_feed_is_handed_over_to_a_person_once(feed_flow: FeedFlow)
     feed_flow.list.movements = [feed_flow.flow.notice("T0", "x", amount=-1)]
 
     for _ in range(3):
-        with pytest.raises(FeedStuck):
+        with pytest.raises(FeedBlocked):
             await feed_flow.feed()
         feed_flow.clock.turn(minutes=10)
 
@@ -216,7 +216,7 @@ async def test_feed_that_fails_repeatedly_is_handed_over_to_a_person(
 
     feed_flow.list.movements = [feed_flow.flow.notice("T0", "x")]
     if where == "read":
-        feed_flow.list.fault = lambda: FeedUnknown("away")
+        feed_flow.list.fault = lambda: FeedUnavailable("away")
     else:
         monkeypatch.setattr(feeds, "apply_deliveries", fail)
     opened = []

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from billing.checkout.service.expire import expire_once
-from billing.payments.domain.poll_schedule import next_open_question
+from billing.payments.domain.poll_schedule import next_open_poll_at
 from billing.payments.service.polls import poll_due_payments
 from providers.contract import PollSchedule
 from providers.payos.adapter import Payos
@@ -98,7 +98,7 @@ async def test_payment_that_is_open_for_long_is_polled_less_often(polling_flow: 
     now = polling_flow.clock()
     schedule = PollSchedule(timedelta(minutes=1), timedelta(minutes=2))
 
-    young = next_open_question(schedule, created_at=now - timedelta(minutes=10), now=now)
-    old = next_open_question(schedule, created_at=now - timedelta(hours=8), now=now)
+    young = next_open_poll_at(schedule, created_at=now - timedelta(minutes=10), now=now)
+    old = next_open_poll_at(schedule, created_at=now - timedelta(hours=8), now=now)
 
     assert (young - now, old - now) == (timedelta(minutes=2), timedelta(hours=1))

@@ -128,13 +128,13 @@ async def test_unknown_is_polled_on_schedule_for_a_day_then_a_person_decides(pol
     bill = await unknown_bill(polling_flow)
     polling_flow.status = 500
     await poll(polling_flow)
-    begun_at = polling_flow.clock.now
+    started_at = polling_flow.clock.now
     polled_after: list[timedelta] = []
     for _ in range(26 * 60):
         polling_flow.clock.turn(minutes=1)
         if await _is_due(polling_flow):
             await poll(polling_flow)
-            polled_after.append(polling_flow.clock.now - begun_at)
+            polled_after.append(polling_flow.clock.now - started_at)
 
     minutes = [1, 5, 15, *(60 * hour for hour in range(1, 25))]
     assert [after // timedelta(minutes=1) for after in polled_after] == minutes

@@ -16,7 +16,7 @@ async def report_transfer(flow: PollingFlow, intent_id: UUID) -> None:
     now = flow.clock()
     async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         await expedite_poll_of(
-            tx, intent_id, now=now, claims_end_by=now + timedelta(minutes=2), last_asked_by=now - timedelta(minutes=1)
+            tx, intent_id, now=now, leases_end_by=now + timedelta(minutes=2), last_polled_by=now - timedelta(minutes=1)
         )
 
 

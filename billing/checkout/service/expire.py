@@ -9,7 +9,7 @@ from billing.core.actor import Actor
 from billing.core.ids import OrganizationId
 from billing.ledger.store.journal import write_audit, write_message
 from billing.payments.domain.intent import IntentState
-from billing.payments.domain.poll_schedule import next_question
+from billing.payments.domain.poll_schedule import next_poll_at
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.webhook_messages import intent_message
 from billing.payments.store.intent_rows import read_owed
@@ -31,8 +31,8 @@ async def expire_once(context: PaymentContext, organization_id: OrganizationId) 
         await schedule_polls(
             tx,
             [after for _, after in expired],
-            begun_at=now,
-            due_at=next_question(begun_at=now, now=now),
+            started_at=now,
+            due_at=next_poll_at(started_at=now, now=now),
         )
         owed = await read_owed(tx, [intent.id for _, intent in expired])
         for _, intent in expired:

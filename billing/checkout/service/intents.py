@@ -37,12 +37,12 @@ from billing.invoices.store.invoices import lock_invoices
 from billing.ledger.store.journal import write_audit, write_message
 from billing.organizations.service.context import ProviderAccount
 from billing.payments.domain.intent import Intent, IntentState
-from billing.payments.domain.poll_schedule import CLAIM
+from billing.payments.domain.poll_schedule import LEASE
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.webhook_messages import intent_message
 from billing.payments.store.intent_rows import read_owed
 from billing.payments.store.payments import read_payments_of_invoices
-from billing.payments.store.polls import begin_again
+from billing.payments.store.polls import restart_poll
 from providers import contract
 from providers.addresses import safe_redirect
 from providers.contract import Outcome, PaymentInstruction, PaymentRefused, PaymentRequest, PaymentUnknown
@@ -190,7 +190,7 @@ async def _find_uninstructed(tx: Transaction, context: PaymentContext, intent_id
         raise PaymentNotStarted(_CHOOSE_ANOTHER)
     now = context.clock()
     if intent.state is IntentState.UNKNOWN and intent.received == 0 and not is_told:
-        return intent if await begin_again(tx, intent_id, due_at=now + CLAIM) else None
+        return intent if await restart_poll(tx, intent_id, due_at=now + LEASE) else None
     if intent.state is not IntentState.CREATED:
         return None
     if now - intent.created_at < INSTRUCTION_TIMEOUT:

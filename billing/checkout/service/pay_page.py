@@ -22,11 +22,11 @@ from billing.core.money import Dong, half_up_dong, total
 from billing.core.text import shorten_name
 from billing.coverage.domain.price_result import Reason
 from billing.payments.domain.amount_due import ASKING_FOR_MONEY, PatientState
-from billing.payments.domain.poll_schedule import CLAIM
+from billing.payments.domain.poll_schedule import LEASE
 from billing.payments.service.context import PaymentContext
 from providers.addresses import safe_redirect
 
-ASKED_EVERY = timedelta(minutes=1)
+POLL_INTERVAL_MIN = timedelta(minutes=1)
 """However often a patient says so, a provider is asked no more often than this."""
 
 _TOLD_RULES = frozenset({"B-020", "B-080"})
@@ -135,7 +135,7 @@ async def expedite_poll(context: PaymentContext, organization_id: OrganizationId
         if row is None:
             raise NotFound("no such page")
         await expedite_poll_of(
-            tx, IntentId(row["id"]), now=now, claims_end_by=now + CLAIM, last_asked_by=now - ASKED_EVERY
+            tx, IntentId(row["id"]), now=now, leases_end_by=now + LEASE, last_polled_by=now - POLL_INTERVAL_MIN
         )
 
 

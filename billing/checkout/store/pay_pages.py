@@ -97,7 +97,7 @@ async def read_desk_phones(tx: Transaction) -> list[tuple[str, str]]:
 
 
 # A question that is due within $4 is left alone: it may be under way, and its claim must not be taken from it.
-_ASK_SOON = """
+_EXPEDITE_POLL = """
     INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
     SELECT $1, id, provider_account_id, $3, $3 FROM intent
     WHERE organization_id = $1 AND id = $2 AND state IN ('pending', 'unknown', 'expired')
@@ -108,10 +108,10 @@ _ASK_SOON = """
 
 
 async def expedite_poll_of(
-    tx: Transaction, intent_id: IntentId, *, now: datetime, claims_end_by: datetime, last_asked_by: datetime
+    tx: Transaction, intent_id: IntentId, *, now: datetime, leases_end_by: datetime, last_polled_by: datetime
 ) -> None:
     """Let the provider be asked about an open intent now instead of at its time; does nothing where it just was."""
-    await tx.execute(_ASK_SOON, tx.organization_id, intent_id, now, claims_end_by, last_asked_by)
+    await tx.execute(_EXPEDITE_POLL, tx.organization_id, intent_id, now, leases_end_by, last_polled_by)
 
 
 _PAGE_OF = """

@@ -24,29 +24,29 @@ NOT_FOUND_HOLDS_AFTER = timedelta(minutes=15)
 _OPEN_LONG = 8
 """An open payment is asked about no more often than each eighth of its age."""
 
-CLAIM = timedelta(minutes=2)
+LEASE = timedelta(minutes=2)
 """How long a question is one worker's; longer than a call may take and its answer needs to be applied."""
 
-_SETTLED = frozenset({IntentState.SUCCEEDED, IntentState.FAILED, IntentState.CANCELLED})
+_FINAL_STATES = frozenset({IntentState.SUCCEEDED, IntentState.FAILED, IntentState.CANCELLED})
 _ANSWERS = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED, Outcome.EXPIRED})
 
 
-def next_question(*, begun_at: datetime, now: datetime) -> datetime | None:
+def next_poll_at(*, started_at: datetime, now: datetime) -> datetime | None:
     """The next moment to ask after now; times that have passed are left out, and None is after the last."""
-    return next((begun_at + after for after in TIMES if begun_at + after > now), None)
+    return next((started_at + after for after in TIMES if started_at + after > now), None)
 
 
-def next_open_question(schedule: PollSchedule, *, created_at: datetime, now: datetime) -> datetime:
+def next_open_poll_at(schedule: PollSchedule, *, created_at: datetime, now: datetime) -> datetime:
     """The next moment to ask about a payment that is still open: often while it is young, rarely once it is old."""
     return now + max(schedule.every, (now - created_at) / _OPEN_LONG)
 
 
-def is_settled(state: IntentState) -> bool:
+def is_final(state: IntentState) -> bool:
     """Whether there is nothing left to ask about."""
-    return state in _SETTLED
+    return state in _FINAL_STATES
 
 
-def is_answered(outcomes: Collection[Outcome], *, created_at: datetime, now: datetime) -> bool:
+def is_final_answer(outcomes: Collection[Outcome], *, created_at: datetime, now: datetime) -> bool:
     """Whether a provider's answer ends the asking. PENDING, REVIEW and UNKNOWN never do.
 
     NOT_FOUND does from 15 minutes after the intent was made: before that the provider may only be slow.

@@ -24,10 +24,10 @@ from billing.payments.domain.exception import ExceptionReason, policy_of
 from billing.payments.service.apply_notices import Delivery, apply_deliveries
 from billing.payments.service.context import PaymentContext
 from billing.payments.store.exceptions import open_exception_of_account, read_exception_policies
-from billing.payments.store.feeds import claim_feed, fail_feed, move_feed
-from providers.contract import Callback, Feeds, FeedUnknown, Notice, Notices
+from billing.payments.store.feeds import fail_feed, lease_feed, move_feed
+from providers.contract import Callback, Feeds, FeedUnavailable, Notice, Notices
 
-CLAIM = timedelta(minutes=3)
+LEASE = timedelta(minutes=3)
 """How long a list is one worker's; longer than a call may take and its page needs to be written."""
 
 FAILURES_MAX = 12
@@ -42,7 +42,7 @@ _EVIDENCE_METHOD = "FEED"
 log = structlog.get_logger(__name__)
 
 
-class FeedStuck(BillingError):
+class FeedBlocked(BillingError):
     """A page of an account's list cannot be written; it is read again until what is wrong is mended."""
 
     code = "feed_blocked"
@@ -50,12 +50,12 @@ class FeedStuck(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    told: Notices
+    answer: Notices
     cursor: str
-    claimed_until: datetime
+    leased_until: datetime
 
 
-async def feed_once(context: PaymentContext, organization_id: OrganizationId) -> int:
+async def poll_feed(context: PaymentContext, organization_id: OrganizationId) -> int:
     """Read on in the list of every account that has one, within its budget; returns how many notices came.
 
     One account that hangs or fails does not keep the others from being read.
@@ -63,7 +63,7 @@ async def feed_once(context: PaymentContext, organization_id: OrganizationId) ->
     async with context.database.transaction(organization_id) as tx:
         names = await read_account_names(tx)
     counts = await asyncio.gather(
-        *(_feed_account(context, organization_id, name) for name in names), return_exceptions=True
+        *(_poll_account(context, organization_id, name) for name in names), return_exceptions=True
     )
     for count in counts:
         if isinstance(count, BaseException):
@@ -71,28 +71,28 @@ async def feed_once(context: PaymentContext, organization_id: OrganizationId) ->
     return sum(count for count in counts if isinstance(count, int))
 
 
-async def _feed_account(context: PaymentContext, organization_id: OrganizationId, name: str) -> int:
+async def _poll_account(context: PaymentContext, organization_id: OrganizationId, name: str) -> int:
     account = await context.accounts.find(organization_id, name)
     assert account is not None, "accounts are never removed"
     if not isinstance(account.provider, Feeds) or account.provider.feeds_per_minute <= 0:
         return 0
-    came = 0
+    received = 0
     for _ in range(PAGES_MAX):
         now = context.clock()
-        until = now + CLAIM
+        until = now + LEASE
         async with context.database.transaction(organization_id) as tx:
             per_minute = account.provider.feeds_per_minute
-            cursor = await claim_feed(tx, account.id, now=now, until=until, per_minute=per_minute)
+            cursor = await lease_feed(tx, account.id, now=now, until=until, per_minute=per_minute)
         if cursor is None:
             break
         page = await _read_page(context, account, account.provider, cursor, until)
         if page is None:
             break
-        await _take_page(context, account, page)
-        came += len(page.told.notices)
+        await _write_page(context, account, page)
+        received += len(page.answer.notices)
         if page.cursor == cursor:
             break
-    return came
+    return received
 
 
 async def _read_page(
@@ -101,21 +101,21 @@ async def _read_page(
     """Call the provider, no transaction open; None where it could not be read, which leaves it alone for a while."""
     try:
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            told, following = await provider.read_since(cursor, now=context.clock())
+            answer, following = await provider.read_since(cursor, now=context.clock())
     except Exception as error:  # A provider's own fault must not keep the others from being read.
-        is_foreseen = isinstance(error, (FeedUnknown, TimeoutError))
+        is_foreseen = isinstance(error, (FeedUnavailable, TimeoutError))
         log.warning("feed_not_read", account_id=str(account.id), exc_info=None if is_foreseen else error)
-        await _fail(context, account, claimed_until=until, is_stuck=False)
+        await _fail(context, account, leased_until=until, is_blocked=False)
         return None
-    return _Page(told, following, until)
+    return _Page(answer, following, until)
 
 
-async def _fail(context: PaymentContext, account: ProviderAccount, *, claimed_until: datetime, is_stuck: bool) -> None:
+async def _fail(context: PaymentContext, account: ProviderAccount, *, leased_until: datetime, is_blocked: bool) -> None:
     """Leave a list alone for a while; where it is stuck, or has failed too often in a row, a person is told."""
     now = context.clock()
     async with context.database.transaction(account.organization_id) as tx:
-        failures = await fail_feed(tx, account.id, claimed_until=claimed_until, now=now)
-        if failures and (is_stuck or failures >= FAILURES_MAX):
+        failures = await fail_feed(tx, account.id, leased_until=leased_until, now=now)
+        if failures and (is_blocked or failures >= FAILURES_MAX):
             policy = policy_of(ExceptionReason.FEED_BLOCKED, await read_exception_policies(tx))
             exception_id = context.ids.new()
             await open_exception_of_account(
@@ -123,18 +123,18 @@ async def _fail(context: PaymentContext, account: ProviderAccount, *, claimed_un
             )
 
 
-async def _take_page(context: PaymentContext, account: ProviderAccount, page: _Page) -> None:
+async def _write_page(context: PaymentContext, account: ProviderAccount, page: _Page) -> None:
     """Write a page with the new place in one transaction.
 
-    Raises FeedStuck, or Unavailable and CommitUnknown, which pass.
+    Raises FeedBlocked, or Unavailable and CommitUnknown, which pass.
     """
     now = context.clock()
     async with context.database.transaction(account.organization_id, posting=True) as tx:
         await open_day(tx, business_date(now), at=now)
     try:
-        await _write(context, account, page, page.told.notices, is_last=True)
+        await _write(context, account, page, page.answer.notices, is_last=True)
     except (Unavailable, CommitUnknown):
-        await _fail(context, account, claimed_until=page.claimed_until, is_stuck=False)
+        await _fail(context, account, leased_until=page.leased_until, is_blocked=False)
         raise
     except Exception as error:  # Whatever is wrong with one notice; the others of its page are written.
         log.error("feed_page_not_written", account_id=str(account.id), exc_info=error)
@@ -145,7 +145,7 @@ async def _take_page(context: PaymentContext, account: ProviderAccount, page: _P
 async def _write_one_by_one(context: PaymentContext, account: ProviderAccount, page: _Page) -> None:
     """Write each notice by itself, and move on only where all of them were."""
     failed: list[str] = []
-    for notice in page.told.notices:
+    for notice in page.answer.notices:
         try:
             await _write(context, account, page, (notice,), is_last=False)
         except (Unavailable, CommitUnknown):
@@ -156,8 +156,8 @@ async def _write_one_by_one(context: PaymentContext, account: ProviderAccount, p
     if not failed:
         await _write(context, account, page, (), is_last=True)
         return
-    await _fail(context, account, claimed_until=page.claimed_until, is_stuck=True)
-    raise FeedStuck(f"{len(failed)} of a page of account {account.name} cannot be written: {', '.join(failed)}")
+    await _fail(context, account, leased_until=page.leased_until, is_blocked=True)
+    raise FeedBlocked(f"{len(failed)} of a page of account {account.name} cannot be written: {', '.join(failed)}")
 
 
 async def _write(
@@ -169,15 +169,15 @@ async def _write(
             delivery = Delivery(
                 id=DeliveryId(context.ids.new()),
                 account=account,
-                callback=_evidence(page.told.evidence, at=now),
+                callback=_evidence(page.answer.evidence, at=now),
                 notices=notices,
                 source=Source.FEED,
             )
             await apply_deliveries(tx, [delivery], context)
         if is_last:
-            is_ours = await move_feed(tx, account.id, claimed_until=page.claimed_until, cursor=page.cursor, now=now)
-            if not is_ours:
-                log.warning("feed_claim_ended", account_id=str(account.id))
+            is_moved = await move_feed(tx, account.id, leased_until=page.leased_until, cursor=page.cursor, now=now)
+            if not is_moved:
+                log.warning("feed_lease_expired", account_id=str(account.id))
 
 
 def _evidence(answer: bytes, *, at: datetime) -> Callback:

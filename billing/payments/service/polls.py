@@ -23,32 +23,32 @@ from billing.organizations.store.organizations import read_account_names
 from billing.payments.domain.event import Source
 from billing.payments.domain.exception import ExceptionReason, policy_of
 from billing.payments.domain.intent import IntentState, advance
-from billing.payments.domain.poll_schedule import CLAIM, is_answered, is_settled, next_open_question, next_question
+from billing.payments.domain.poll_schedule import LEASE, is_final, is_final_answer, next_open_poll_at, next_poll_at
 from billing.payments.service.apply_notices import Delivery, apply_deliveries
 from billing.payments.service.context import PaymentContext
 from billing.payments.store.exceptions import read_exception_policies
 from billing.payments.store.polls import (
-    Question,
-    begin_asking_open,
-    begin_asking_unknown,
-    claim_questions,
+    PollTask,
+    lease_polls,
     open_exception,
     read_due_accounts,
     read_state,
     record_answer,
+    schedule_polls_open,
+    schedule_polls_unknown,
 )
 from providers.contract import Callback, KnownPayment, Notice, Notices, Outcome, Queries
 
-ASKED_AT_ONCE_MAX = 20
+POLLS_IN_FLIGHT_MAX = 20
 """How many questions one worker has under way at one provider account."""
 
 CALL_TIMEOUT_S = 20.0
 
-_BEGUN_MAX = 500
+_SCHEDULED_MAX = 500
 _EVIDENCE_METHOD = "QUERY"
-_NOTHING_NEW = Notices(())
+_NO_NOTICES = Notices(())
 # What the schedule shows of several outcomes: the first in this order.
-_MOST_TELLING = (
+_MOST_DECISIVE = (
     Outcome.SUCCEEDED,
     Outcome.FAILED,
     Outcome.CANCELLED,
@@ -60,7 +60,7 @@ _MOST_TELLING = (
 )
 _ALWAYS_NEWS = frozenset({Outcome.SUCCEEDED, Outcome.REVIEW})
 
-_UNASKED = frozenset({IntentState.CREATED, IntentState.PENDING})
+_OPEN = frozenset({IntentState.CREATED, IntentState.PENDING})
 """Open states: asked about as their provider is polled, and sooner where the payer says that money is under way. What
 such a question brought says nothing of a later one, once the intent is UNKNOWN or past its time.
 """
@@ -69,10 +69,10 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    question: Question
-    told: Notices | None  # None where the provider gave no answer
-    claimed_until: datetime
+class _PollResult:
+    task: PollTask
+    answer: Notices | None  # None where the provider gave no answer
+    leased_until: datetime
 
 
 async def poll_due_payments(context: PaymentContext, organization_id: OrganizationId) -> int:
@@ -82,19 +82,19 @@ async def poll_due_payments(context: PaymentContext, organization_id: Organizati
     """
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
-        due_at = next_question(begun_at=now, now=now)
-        await begin_asking_unknown(tx, begun_at=now, due_at=due_at, at_most=_BEGUN_MAX)
-    await _begin_open(context, organization_id)
+        due_at = next_poll_at(started_at=now, now=now)
+        await schedule_polls_unknown(tx, started_at=now, due_at=due_at, at_most=_SCHEDULED_MAX)
+    await _schedule_open(context, organization_id)
     async with context.database.transaction(organization_id) as tx:
         due = await read_due_accounts(tx, now=now)
     counts = await asyncio.gather(
-        *(_ask_account(context, organization_id, name) for _, name in due), return_exceptions=True
+        *(_poll_account(context, organization_id, name) for _, name in due), return_exceptions=True
     )
     _raise_first(counts)
     return sum(count for count in counts if isinstance(count, int))
 
 
-async def _begin_open(context: PaymentContext, organization_id: OrganizationId) -> None:
+async def _schedule_open(context: PaymentContext, organization_id: OrganizationId) -> None:
     """Put open payments on the schedule of their provider: a callback that was lost is found within minutes."""
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
@@ -103,93 +103,91 @@ async def _begin_open(context: PaymentContext, organization_id: OrganizationId) 
     async with context.database.transaction(organization_id) as tx:
         for account in accounts:
             if account is not None and isinstance(account.provider, Queries) and account.provider.queries_per_minute:
-                made_by = now - account.provider.polls_open.first
-                await begin_asking_open(tx, account.id, now=now, made_by=made_by, at_most=_BEGUN_MAX)
+                created_by = now - account.provider.polls_open.first
+                await schedule_polls_open(tx, account.id, now=now, created_by=created_by, at_most=_SCHEDULED_MAX)
 
 
-async def _ask_account(context: PaymentContext, organization_id: OrganizationId, name: str) -> int:
+async def _poll_account(context: PaymentContext, organization_id: OrganizationId, name: str) -> int:
     account = await context.accounts.find(organization_id, name)
     assert account is not None, "accounts are never removed"
     now = context.clock()
     provider = account.provider
-    can_be_asked = isinstance(provider, Queries) and provider.queries_per_minute > 0
-    budget = provider.queries_per_minute if isinstance(provider, Queries) and can_be_asked else ASKED_AT_ONCE_MAX
-    until = now + CLAIM
+    can_poll = isinstance(provider, Queries) and provider.queries_per_minute > 0
+    budget = provider.queries_per_minute if isinstance(provider, Queries) and can_poll else POLLS_IN_FLIGHT_MAX
+    until = now + LEASE
     async with context.database.transaction(account.organization_id) as tx:
-        questions = await claim_questions(
-            tx, account.id, now=now, until=until, at_most=ASKED_AT_ONCE_MAX, per_minute=budget
-        )
-    if not can_be_asked:
-        for question in questions:
-            await _leave_to_a_person(context, account, question, claimed_until=until)
+        tasks = await lease_polls(tx, account.id, now=now, until=until, at_most=POLLS_IN_FLIGHT_MAX, per_minute=budget)
+    if not can_poll:
+        for task in tasks:
+            await hand_over(context, account, task, leased_until=until)
         return 0
-    asked = await asyncio.gather(*(_ask(context, account, question, until) for question in questions))
+    results = await asyncio.gather(*(_poll(context, account, task, until) for task in tasks))
     # One answer that cannot be taken now is asked for again after its claim; the others are not lost with it.
-    taken = await asyncio.gather(*(_take_answer(context, account, each) for each in asked), return_exceptions=True)
-    _raise_first(taken)
-    return len(asked)
+    applied = await asyncio.gather(*(_apply_result(context, account, each) for each in results), return_exceptions=True)
+    _raise_first(applied)
+    return len(results)
 
 
-async def _ask(context: PaymentContext, account: ProviderAccount, question: Question, until: datetime) -> _Asked:
+async def _poll(context: PaymentContext, account: ProviderAccount, task: PollTask, until: datetime) -> _PollResult:
     """Call the provider, no transaction open. Whatever goes wrong is no answer."""
     assert isinstance(account.provider, Queries), "asked before"
-    if is_settled(question.state):
-        return _Asked(question, _NOTHING_NEW, until)
+    if is_final(task.state):
+        return _PollResult(task, _NO_NOTICES, until)
     known = KnownPayment(
-        reference=question.reference,
-        amount=question.amount,
-        provider_reference=question.provider_reference,
-        created_at=question.created_at,
+        reference=task.reference,
+        amount=task.amount,
+        provider_reference=task.provider_reference,
+        created_at=task.created_at,
         asked_at=context.clock(),
     )
     try:
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            return _Asked(question, await account.provider.query_payment(known), until)
+            return _PollResult(task, await account.provider.query_payment(known), until)
     except Exception as error:  # A provider's own fault must not keep the others from being asked.
-        log.warning("question_failed", intent_id=str(question.intent_id), exc_info=error)
-        return _Asked(question, None, until)
+        log.warning("status_query_failed", intent_id=str(task.intent_id), exc_info=error)
+        return _PollResult(task, None, until)
 
 
-async def _take_answer(context: PaymentContext, account: ProviderAccount, asked: _Asked) -> None:
-    question = asked.question
-    notices = asked.told.notices if asked.told is not None else ()
-    news = tuple(notice for notice in notices if _is_news(notice, question.state))
-    is_taken = asked.told is not None
-    if asked.told is not None and news:
-        is_last = next_question(begun_at=question.begun_at, now=context.clock()) is None
-        is_taken = await _apply(context, account, question, news, asked.told.evidence, is_last=is_last)
-    outcomes = {notice.outcome for notice in notices} if is_taken else {Outcome.UNKNOWN}
+async def _apply_result(context: PaymentContext, account: ProviderAccount, result: _PollResult) -> None:
+    task = result.task
+    notices = result.answer.notices if result.answer is not None else ()
+    news = tuple(notice for notice in notices if _is_news(notice, task.state))
+    is_applied = result.answer is not None
+    if result.answer is not None and news:
+        is_last = next_poll_at(started_at=task.started_at, now=context.clock()) is None
+        is_applied = await _apply(context, account, task, news, result.answer.evidence, is_last=is_last)
+    outcomes = {notice.outcome for notice in notices} if is_applied else {Outcome.UNKNOWN}
     now = context.clock()
     async with context.database.transaction(account.organization_id) as tx:
-        state = await read_state(tx, question.intent_id)
-        is_open = state in _UNASKED
-        is_over = is_settled(state) or (not is_open and is_answered(outcomes, created_at=question.created_at, now=now))
-        due_at = None if is_over else _next(account, question, is_open=is_open, now=now)
-        is_ours = await record_answer(
+        state = await read_state(tx, task.intent_id)
+        is_open = state in _OPEN
+        is_over = is_final(state) or (not is_open and is_final_answer(outcomes, created_at=task.created_at, now=now))
+        due_at = None if is_over else _next_due(account, task, is_open=is_open, now=now)
+        is_recorded = await record_answer(
             tx,
-            question.intent_id,
-            claimed_until=asked.claimed_until,
+            task.intent_id,
+            leased_until=result.leased_until,
             due_at=due_at,
             now=now,
-            outcome=None if is_open else min(outcomes, key=_MOST_TELLING.index, default=None),
+            outcome=None if is_open else min(outcomes, key=_MOST_DECISIVE.index, default=None),
             is_open=is_open,
         )
-        if is_ours and not is_over and due_at is None:
-            await _give_to_a_person(tx, context, account, question)
-            log.warning("payment_status_unresolved", intent_id=str(question.intent_id))
+        if is_recorded and not is_over and due_at is None:
+            await open_exception_for(tx, context, account, task)
+            log.warning("payment_status_unresolved", intent_id=str(task.intent_id))
 
 
-def _next(account: ProviderAccount, question: Question, *, is_open: bool, now: datetime) -> datetime | None:
+def _next_due(account: ProviderAccount, task: PollTask, *, is_open: bool, now: datetime) -> datetime | None:
     """When to ask again: an open payment as its provider is polled, any other at its times, None after the last."""
     if is_open and isinstance(account.provider, Queries):
-        return next_open_question(account.provider.polls_open, created_at=question.created_at, now=now)
-    return next_question(begun_at=question.begun_at, now=now)
+        return next_open_poll_at(account.provider.polls_open, created_at=task.created_at, now=now)
+    return next_poll_at(started_at=task.started_at, now=now)
 
 
 async def _apply(
     context: PaymentContext,
     account: ProviderAccount,
-    question: Question,
+    task: PollTask,
     news: tuple[Notice, ...],
     evidence: bytes,
     *,
@@ -217,35 +215,35 @@ async def _apply(
     except Exception as error:  # Whatever is wrong with one answer; it is told, and the others go on.
         if isinstance(error, (Unavailable, CommitUnknown)) and not is_last:
             raise
-        log.error("answer_not_applied", intent_id=str(question.intent_id), exc_info=error)
+        log.error("answer_not_applied", intent_id=str(task.intent_id), exc_info=error)
         return False
     return True
 
 
-async def _leave_to_a_person(
-    context: PaymentContext, account: ProviderAccount, question: Question, *, claimed_until: datetime
+async def hand_over(
+    context: PaymentContext, account: ProviderAccount, task: PollTask, *, leased_until: datetime
 ) -> None:
     """Nobody can be asked: what is UNKNOWN goes to a person at once; what merely expired waits for its callback."""
     now = context.clock()
     async with context.database.transaction(account.organization_id) as tx:
-        state = await read_state(tx, question.intent_id)
-        is_ours = await record_answer(
+        state = await read_state(tx, task.intent_id)
+        is_recorded = await record_answer(
             tx,
-            question.intent_id,
-            claimed_until=claimed_until,
+            task.intent_id,
+            leased_until=leased_until,
             due_at=None,
             now=now,
-            outcome=None if state in _UNASKED else Outcome.UNKNOWN,
+            outcome=None if state in _OPEN else Outcome.UNKNOWN,
         )
-        if is_ours and state is IntentState.UNKNOWN:
-            await _give_to_a_person(tx, context, account, question)
+        if is_recorded and state is IntentState.UNKNOWN:
+            await open_exception_for(tx, context, account, task)
 
 
-async def _give_to_a_person(
-    tx: Transaction, context: PaymentContext, account: ProviderAccount, question: Question
+async def open_exception_for(
+    tx: Transaction, context: PaymentContext, account: ProviderAccount, task: PollTask
 ) -> None:
     policy = policy_of(ExceptionReason.STATUS_UNRESOLVED, await read_exception_policies(tx))
-    await open_exception(tx, context.ids.new(), question, account.id, at=context.clock(), policy=policy)
+    await open_exception(tx, context.ids.new(), task, account.id, at=context.clock(), policy=policy)
 
 
 def _raise_first(results: Sequence[object]) -> None:
@@ -259,7 +257,7 @@ def _is_news(notice: Notice, state: IntentState) -> bool:
 
     That an open payment could not be asked about says nothing of it: only what is begun and not heard of is UNKNOWN.
     """
-    if notice.outcome is Outcome.UNKNOWN and state in _UNASKED:
+    if notice.outcome is Outcome.UNKNOWN and state in _OPEN:
         return False
     return notice.outcome in _ALWAYS_NEWS or advance(state, notice.outcome) is not state
 

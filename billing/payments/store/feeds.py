@@ -5,13 +5,13 @@ from datetime import datetime
 from billing.core.ids import ProviderAccountId
 from billing.db.database import Transaction
 
-_BEGIN = """
+_SCHEDULE = """
     INSERT INTO feed_cursor (organization_id, provider_account_id, minute)
     VALUES ($1, $2, date_trunc('minute', $3::timestamptz))
     ON CONFLICT DO NOTHING
 """
 
-_CLAIM = """
+_LEASE = """
     UPDATE feed_cursor SET claimed_until = $4, minute = date_trunc('minute', $3::timestamptz),
         used = CASE WHEN minute = date_trunc('minute', $3::timestamptz) THEN used ELSE 0 END + 1
     WHERE organization_id = $1 AND provider_account_id = $2 AND (claimed_until IS NULL OR claimed_until <= $3)
@@ -20,15 +20,15 @@ _CLAIM = """
 """
 
 
-async def claim_feed(
+async def lease_feed(
     tx: Transaction, account_id: ProviderAccountId, *, now: datetime, until: datetime, per_minute: int
 ) -> str | None:
     """Take an account's list for ourselves until a moment, within what it may be read in this minute.
 
     Gives the cursor to read from; None where somebody else reads it, or it has been read often enough.
     """
-    await tx.execute(_BEGIN, tx.organization_id, account_id, now)
-    cursor: str | None = await tx.fetchval(_CLAIM, tx.organization_id, account_id, now, until, per_minute)
+    await tx.execute(_SCHEDULE, tx.organization_id, account_id, now)
+    cursor: str | None = await tx.fetchval(_LEASE, tx.organization_id, account_id, now, until, per_minute)
     return cursor
 
 
@@ -39,10 +39,10 @@ _MOVE = """
 
 
 async def move_feed(
-    tx: Transaction, account_id: ProviderAccountId, *, claimed_until: datetime, cursor: str, now: datetime
+    tx: Transaction, account_id: ProviderAccountId, *, leased_until: datetime, cursor: str, now: datetime
 ) -> bool:
     """Read on from a cursor; False where the claim had ended and somebody else has taken the list since."""
-    return await tx.execute(_MOVE, tx.organization_id, account_id, claimed_until, cursor, now) == "UPDATE 1"
+    return await tx.execute(_MOVE, tx.organization_id, account_id, leased_until, cursor, now) == "UPDATE 1"
 
 
 _FAIL = """
@@ -53,10 +53,10 @@ _FAIL = """
 """
 
 
-async def fail_feed(tx: Transaction, account_id: ProviderAccountId, *, claimed_until: datetime, now: datetime) -> int:
+async def fail_feed(tx: Transaction, account_id: ProviderAccountId, *, leased_until: datetime, now: datetime) -> int:
     """Leave a list alone for a while that could not be read: 5 seconds, twice as long each time, 5 minutes at most.
 
     Returns its failures in a row; 0 where the claim had ended and somebody else has taken the list since.
     """
-    failures: int | None = await tx.fetchval(_FAIL, tx.organization_id, account_id, claimed_until, now)
+    failures: int | None = await tx.fetchval(_FAIL, tx.organization_id, account_id, leased_until, now)
     return failures or 0

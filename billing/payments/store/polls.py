@@ -49,7 +49,7 @@ async def expire_intents(tx: Transaction, changed: Sequence[tuple[Intent, Intent
     assert done == f"UPDATE {len(rows)}", "rows that are held do not change"
 
 
-_BEGIN = """
+_SCHEDULE = """
     INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
     SELECT $1, intent_id, account_id, $4, $5
     FROM unnest($2::uuid[], $3::uuid[]) AS t (intent_id, account_id)
@@ -60,17 +60,17 @@ _BEGIN = """
 
 
 async def schedule_polls(
-    tx: Transaction, intents: Sequence[Intent], *, begun_at: datetime, due_at: datetime | None
+    tx: Transaction, intents: Sequence[Intent], *, started_at: datetime, due_at: datetime | None
 ) -> None:
     """Put intents on the schedule, those too that were asked about while they were open.
 
     One that was answered for stays as it is.
     """
     rows: list[tuple[object, ...]] = [(intent.id, intent.account_id) for intent in intents]
-    await tx.execute(_BEGIN, tx.organization_id, *columns(rows, 2), begun_at, due_at)
+    await tx.execute(_SCHEDULE, tx.organization_id, *columns(rows, 2), started_at, due_at)
 
 
-_BEGIN_UNKNOWN = """
+_SCHEDULE_UNKNOWN = """
     INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
     SELECT $1, intent.id, intent.provider_account_id, $2, $3
     FROM intent
@@ -84,27 +84,29 @@ _BEGIN_UNKNOWN = """
 """
 
 
-async def begin_asking_unknown(tx: Transaction, *, begun_at: datetime, due_at: datetime | None, at_most: int) -> None:
+async def schedule_polls_unknown(
+    tx: Transaction, *, started_at: datetime, due_at: datetime | None, at_most: int
+) -> None:
     """Put every UNKNOWN intent that is neither on the schedule nor answered for on it."""
-    await tx.execute(_BEGIN_UNKNOWN, tx.organization_id, begun_at, due_at, at_most)
+    await tx.execute(_SCHEDULE_UNKNOWN, tx.organization_id, started_at, due_at, at_most)
 
 
-_BEGIN_AGAIN = """
+_RESTART = """
     UPDATE asking SET due_at = $3, last_outcome = NULL
     WHERE organization_id = $1 AND intent_id = $2 AND due_at IS NULL AND last_outcome = 'not_found'
 """
 
 
-async def begin_again(tx: Transaction, intent_id: IntentId, *, due_at: datetime) -> bool:
+async def restart_poll(tx: Transaction, intent_id: IntentId, *, due_at: datetime) -> bool:
     """Put an intent back on the schedule that its provider, asked, has said it does not know; False for any other.
 
     Only one of several callers is told True.
     """
-    return await tx.execute(_BEGIN_AGAIN, tx.organization_id, intent_id, due_at) == "UPDATE 1"
+    return await tx.execute(_RESTART, tx.organization_id, intent_id, due_at) == "UPDATE 1"
 
 
 # An open intent that was never asked about; one whose payer has said so is on the schedule already.
-_BEGIN_OPEN = """
+_SCHEDULE_OPEN = """
     INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
     SELECT $1, intent.id, intent.provider_account_id, $3, $3
     FROM intent
@@ -117,11 +119,11 @@ _BEGIN_OPEN = """
 """
 
 
-async def begin_asking_open(
-    tx: Transaction, account_id: ProviderAccountId, *, now: datetime, made_by: datetime, at_most: int
+async def schedule_polls_open(
+    tx: Transaction, account_id: ProviderAccountId, *, now: datetime, created_by: datetime, at_most: int
 ) -> None:
     """Put an account's open intents on the schedule that were made by a moment, due at once."""
-    await tx.execute(_BEGIN_OPEN, tx.organization_id, account_id, now, made_by, at_most)
+    await tx.execute(_SCHEDULE_OPEN, tx.organization_id, account_id, now, created_by, at_most)
 
 
 _DUE_ACCOUNTS = """
@@ -139,26 +141,26 @@ async def read_due_accounts(tx: Transaction, *, now: datetime) -> list[tuple[Pro
     return [(ProviderAccountId(row["id"]), row["name"]) for row in rows]
 
 
-_BEGIN_BUDGET = """
+_ADD_RATE_LIMIT = """
     INSERT INTO asking_budget (organization_id, provider_account_id, minute, used)
     VALUES ($1, $2, date_trunc('minute', $3::timestamptz), 0)
     ON CONFLICT DO NOTHING
 """
 
-_HOLD_BUDGET = """
+_LOCK_RATE_LIMIT = """
     SELECT CASE WHEN minute = date_trunc('minute', $3::timestamptz) THEN used ELSE 0 END AS used
     FROM asking_budget
     WHERE organization_id = $1 AND provider_account_id = $2
     FOR UPDATE
 """
 
-_SPEND = """
+_USE_RATE_LIMIT = """
     UPDATE asking_budget SET minute = date_trunc('minute', $3::timestamptz), used = $4
     WHERE organization_id = $1 AND provider_account_id = $2
 """
 
 # MATERIALIZED: joined to the table, the inner query could run once for each row and so claim more than its limit.
-_CLAIM = """
+_LEASE = """
     WITH due AS MATERIALIZED (
         SELECT asking.intent_id, intent.reference_code, intent.state, intent.amount, intent.received,
             intent.created_at, coalesce(intent.instruction ->> 'provider_reference', '') AS provider_reference
@@ -178,7 +180,7 @@ _CLAIM = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class PollTask:
     """An intent to ask about, as it stood when it was claimed."""
 
     intent_id: IntentId
@@ -188,25 +190,25 @@ class Question:
     received: Dong
     created_at: datetime
     provider_reference: str
-    begun_at: datetime
+    started_at: datetime
 
 
-async def claim_questions(
+async def lease_polls(
     tx: Transaction, account_id: ProviderAccountId, *, now: datetime, until: datetime, at_most: int, per_minute: int
-) -> list[Question]:
+) -> list[PollTask]:
     """Take questions that are due, for ourselves until a moment, within what the account may be asked in this minute.
 
     The row of the budget is held first, so that workers that ask one account count together.
     """
-    await tx.execute(_BEGIN_BUDGET, tx.organization_id, account_id, now)
-    used: int = await tx.fetchval(_HOLD_BUDGET, tx.organization_id, account_id, now)
+    await tx.execute(_ADD_RATE_LIMIT, tx.organization_id, account_id, now)
+    used: int = await tx.fetchval(_LOCK_RATE_LIMIT, tx.organization_id, account_id, now)
     left = max(0, min(at_most, per_minute - used))
     if left == 0:
         return []
-    rows = await tx.fetch(_CLAIM, tx.organization_id, account_id, now, until, left)
-    await tx.execute(_SPEND, tx.organization_id, account_id, now, used + len(rows))
+    rows = await tx.fetch(_LEASE, tx.organization_id, account_id, now, until, left)
+    await tx.execute(_USE_RATE_LIMIT, tx.organization_id, account_id, now, used + len(rows))
     return [
-        Question(
+        PollTask(
             intent_id=row["intent_id"],
             reference=row["reference_code"],
             state=IntentState(row["state"]),
@@ -214,7 +216,7 @@ async def claim_questions(
             received=row["received"],
             created_at=row["created_at"],
             provider_reference=row["provider_reference"],
-            begun_at=row["begun_at"],
+            started_at=row["begun_at"],
         )
         for row in rows
     ]
@@ -239,7 +241,7 @@ async def record_answer(
     tx: Transaction,
     intent_id: IntentId,
     *,
-    claimed_until: datetime,
+    leased_until: datetime,
     due_at: datetime | None,
     now: datetime,
     outcome: Outcome | None,
@@ -251,7 +253,7 @@ async def record_answer(
     intent (`is_open`) begin again with each question: once it is no longer open, a whole day of questions follows.
     """
     done = await tx.execute(
-        _RECORD, tx.organization_id, intent_id, claimed_until, due_at, now, outcome.value if outcome else None, is_open
+        _RECORD, tx.organization_id, intent_id, leased_until, due_at, now, outcome.value if outcome else None, is_open
     )
     return done == "UPDATE 1"
 
@@ -267,21 +269,21 @@ _OPEN_CASE = """
 async def open_exception(
     tx: Transaction,
     exception_id: UUID,
-    question: Question,
+    task: PollTask,
     account_id: ProviderAccountId,
     *,
     at: datetime,
     policy: ExceptionPolicy,
 ) -> None:
     """Hand an intent that no provider answers for to a person."""
-    amount = max(0, question.amount - question.received)
+    amount = max(0, task.amount - task.received)
     await tx.execute(
         _OPEN_CASE,
         tx.organization_id,
         exception_id,
         amount,
         account_id,
-        question.intent_id,
+        task.intent_id,
         at,
         at + policy.due,
         ExceptionReason.STATUS_UNRESOLVED.value,
