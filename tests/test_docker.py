@@ -121,11 +121,11 @@ def test_every_file_that_is_copied_or_mounted_exists_and_reaches_the_builder() -
 
 def test_ports_and_addresses_agree() -> None:
     port = ENVIRONMENT["VIENPHI_PORT"]
-    told = re.search(r"http://127\.0\.0\.1:(\d+)(/[a-z]+)", IMAGE["HEALTHCHECK"])
+    healthcheck = re.search(r"http://127\.0\.0\.1:(\d+)(/[a-z]+)", IMAGE["HEALTHCHECK"])
 
-    assert told is not None
-    assert (told[1], IMAGE["EXPOSE"]) == (port, port)
-    assert told[2] in {route.path for route in OPEN}
+    assert healthcheck is not None
+    assert (healthcheck[1], IMAGE["EXPOSE"]) == (port, port)
+    assert healthcheck[2] in {route.path for route in OPEN}
     [published] = OURS["web"]["ports"]
     assert published.rsplit(":", 1)[1] == port
     assert published.startswith("127.0.0.1:")

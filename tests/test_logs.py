@@ -28,16 +28,16 @@ def stream() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-def told(stream: io.StringIO) -> dict[str, Any]:
+def line_of(stream: io.StringIO) -> dict[str, Any]:
     line: dict[str, Any] = json.loads(stream.getvalue().splitlines()[-1])
     return line
 
 
-def test_fact_is_told_with_its_ids_and_moment(stream: io.StringIO) -> None:
+def test_event_is_logged_with_its_ids_and_time(stream: io.StringIO) -> None:
     with structlog.contextvars.bound_contextvars(organization=1):
         structlog.get_logger("billing.test").info("payment_confirmed", amount_dong=150_000, delivery=DELIVERY)
 
-    line = told(stream)
+    line = line_of(stream)
     assert str(line.pop("timestamp")).endswith("Z")
     assert line == {
         "event": "payment_confirmed",
@@ -66,13 +66,13 @@ def test_forbidden_values_are_masked_at_any_depth(stream: io.StringIO) -> None:
         body_size=12,
     )
 
-    line = told(stream)
+    line = line_of(stream)
     assert "hidden" not in stream.getvalue()
     assert line["headers"] == {"X-Signature": "***", "date": "kept"}
     assert (line["visitor"], line["raw"], line["body_size"]) == ("<Visitor>", "<bytes>", 12)
 
 
-def test_exception_is_told_by_type_and_place_without_its_words(stream: io.StringIO) -> None:
+def test_exception_is_logged_by_type_and_place_without_its_message(stream: io.StringIO) -> None:
     try:
         try:
             raise ValueError("Key (name)=(hidden) already exists")
@@ -81,7 +81,7 @@ def test_exception_is_told_by_type_and_place_without_its_words(stream: io.String
     except Refused as error:
         structlog.get_logger().error("request_failed", exc_info=error)
 
-    line = told(stream)
+    line = line_of(stream)
     assert "hidden" not in stream.getvalue()
     outer, inner = line["exception"]
     assert (outer["type"], outer["code"], outer["detail"]) == ("Refused", "refused", "the invoice is paid")
@@ -89,13 +89,13 @@ def test_exception_is_told_by_type_and_place_without_its_words(stream: io.String
     assert "test_logs.py" in inner["at"][-1]
 
 
-def test_log_of_a_library_passes_the_same_wall(stream: io.StringIO) -> None:
+def test_log_of_a_library_passes_the_same_masks(stream: io.StringIO) -> None:
     try:
         raise KeyError("hidden")
     except KeyError:
         logging.getLogger("aiohttp.server").exception("Error handling request", extra={"body": "hidden"})
 
-    line = told(stream)
+    line = line_of(stream)
     assert "hidden" not in stream.getvalue()
     assert (line["event"], line["logger"]) == ("Error handling request", "aiohttp.server")
     assert line["exception"][0]["type"] == "KeyError"

@@ -39,7 +39,7 @@ def given(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
         monkeypatch.setenv(f"VIENPHI_SECRET_{name}", value)
 
 
-def test_secret_fields_are_those_whose_type_says_so() -> None:
+def test_secret_fields_are_those_of_a_secret_type() -> None:
     fields = secret_fields(Two)
 
     assert set(fields) == {"hash_secrets", "private_key", "spare"}
@@ -107,7 +107,7 @@ def sandbox(**changes: object) -> ProviderAccountRow:
         ({"provider": "nobody"}, HUSH, "no provider 'nobody' is installed"),
     ],
 )
-async def test_account_that_cannot_be_made_is_told_by_field_and_never_by_value(
+async def test_account_that_cannot_be_built_is_reported_by_field_and_never_by_value(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], secret: str | None, reason: str
 ) -> None:
     if secret is not None:
@@ -128,5 +128,5 @@ async def test_secret_is_in_no_text_of_an_account(
         with structlog.testing.capture_logs() as logs:
             built = provider_builder(lines)(sandbox(allowed_networks=["10.0.0.0/8"]))
 
-    told = [repr(built), repr(vars(built.provider)), str(vars(built.provider)), repr(logs), caplog.text]
-    assert all(HUSH not in each for each in told)
+    texts = [repr(built), repr(vars(built.provider)), str(vars(built.provider)), repr(logs), caplog.text]
+    assert all(HUSH not in each for each in texts)

@@ -65,7 +65,7 @@ def test_every_error_is_named_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(SettingsInvalid) as caught:
         load_settings(config, needed=("database_url",))
 
-    told = "\n".join(caught.value.problems)
+    texts = "\n".join(caught.value.problems)
     for words in (
         "prot is no setting",
         "port: Input should be less than or equal to 65535",
@@ -78,11 +78,11 @@ def test_every_error_is_named_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
         "log_format: Input should be 'console' or 'json'",
         "database_url is missing: set VIENPHI_DATABASE_URL, VIENPHI_DATABASE_URL_FILE or",
     ):
-        assert words in told
+        assert words in texts
 
 
 @pytest.mark.parametrize("name", ["database_url", "owner_url"])
-def test_secret_that_is_wrong_is_named_and_not_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_invalid_secret_is_named_and_not_printed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(f"VIENPHI_{name.upper()}", "mysql://app:hidden-word@db/vienphi")
 
     with pytest.raises(SettingsInvalid) as caught:
@@ -121,9 +121,9 @@ def test_malformed_address_of_the_database_is_refused_without_a_part_of_it(
     with pytest.raises(SettingsInvalid) as caught:
         load_settings(config)
 
-    told = "".join(traceback.format_exception(caught.value))
-    assert "hidden" not in told
-    assert "app:" not in told
+    texts = "".join(traceback.format_exception(caught.value))
+    assert "hidden" not in texts
+    assert "app:" not in texts
 
 
 @pytest.mark.parametrize(
@@ -155,14 +155,14 @@ def test_toml_that_is_broken_is_refused_without_its_content(tmp_path: Path, text
     ],
 )
 @pytest.mark.parametrize("work", [Database.open, migrate, pending])
-async def test_address_that_leads_to_no_database_is_told_without_a_part_of_it(
+async def test_address_without_a_database_is_reported_without_a_part_of_it(
     address: str, work: Callable[[str], Awaitable[object]]
 ) -> None:
     with pytest.raises(DatabaseUnavailable) as caught:
         await work(address)
 
-    told = "".join(traceback.format_exception(caught.value))
-    assert "hidden" not in told
+    texts = "".join(traceback.format_exception(caught.value))
+    assert "hidden" not in texts
 
 
 def test_secret_is_not_shown_by_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

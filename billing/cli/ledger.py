@@ -135,8 +135,8 @@ class Verdict:
     organizations: int
 
     def __str__(self) -> str:
-        said = f"{self.mismatches} MISMATCHES" if self.mismatches else "the books hold"
-        return f"{said}: checks {self.checks}, seals {self.seals}, organizations {self.organizations}"
+        verdict = f"{self.mismatches} MISMATCHES" if self.mismatches else "the books hold"
+        return f"{verdict}: checks {self.checks}, seals {self.seals}, organizations {self.organizations}"
 
 
 async def verify_books(

@@ -83,8 +83,8 @@ def show(config: Path | None, organization: int, account: str) -> None:
         for name, value in sorted(row.settings.items()):
             is_secret = name in secret_fields(chosen.settings_type)
             click.echo(f"setting    {name} = {'(a secret, which should not stand here)' if is_secret else value}")
-        for name, told in _secrets_given(row):
-            click.echo(f"secret     {name}: {told}")
+        for name, presence in _secrets_given(row):
+            click.echo(f"secret     {name}: {presence}")
         try:
             await service.accounts.find(row.organization_id, row.name)
         except AccountUnusable as refusal:
@@ -136,7 +136,7 @@ def check_callback(config: Path | None, organization: int, account: str, request
 def simulate(config: Path | None, *, organization: int, url: str, amount: int, reference: str, account: str) -> None:
     """Tell the running service of made-up money for ACCOUNT, signed as the sandbox bank would; no other provider."""
 
-    async def tell(service: Service) -> None:
+    async def send(service: Service) -> None:
         row = await _row(service, organization, account)
         if row.provider != _TEST_PROVIDER:
             raise NotATestAccount(f"{row.name} is an account of {row.provider}: made-up money would enter real books")
@@ -162,7 +162,7 @@ def simulate(config: Path | None, *, organization: int, url: str, amount: int, r
                 raise InvalidValue(f"nobody answers at {url}: {type(error).__name__}", field="url") from error
         click.echo(f"{message.transaction_id}: {answer.status} {answer.result} {answer.receipt}")
 
-    _run(config, tell)
+    _run(config, send)
 
 
 def _abilities(chosen: type[contract.Provider]) -> str:

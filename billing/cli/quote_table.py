@@ -161,10 +161,10 @@ def _print_visit(console: Console, quoted: QuotedVisit, language: Language) -> N
 def _print_arithmetic(console: Console, priced: PricedVisit, language: Language) -> None:
     """How each amount of each line comes about; what is in scope as it is charged is not told twice."""
     words = _WORDS[language]
-    told = [(line, steps) for line in _printed_lines(priced) if (steps := arithmetic(line))]
-    if told:
+    lines = [(line, steps) for line in _printed_lines(priced) if (steps := arithmetic(line))]
+    if lines:
         console.print(f"{words['arithmetic']}:")
-    for line, steps in told:
+    for line, steps in lines:
         charged = replace(steps[0], field="THANH_TIEN_BH")
         sums = [
             f"{words[_COLUMN_OF[step.field]]}: {step_text(step, language)} = {_amount(step.amount)}"
@@ -251,10 +251,13 @@ def _right(header: str, cells: list[str], footer: str) -> _Column:
 
 def _note(number: int, reason: Reason, language: Language) -> Table:
     words = _WORDS[language]
-    told = explain(reason, language)
-    period = f"; {told.period}" if told.period else ""
-    doubt = f"; {words[told.status]}" if told.status in words else ""
-    return _numbered(f"({number})", f"{_printable(told.sentence)} [{told.rule}: {told.citation}{period}{doubt}]")
+    explanation = explain(reason, language)
+    period = f"; {explanation.period}" if explanation.period else ""
+    status = f"; {words[explanation.status]}" if explanation.status in words else ""
+    return _numbered(
+        f"({number})",
+        f"{_printable(explanation.sentence)} [{explanation.rule}: {explanation.citation}{period}{status}]",
+    )
 
 
 def _numbered(mark: str, text: str) -> Table:
@@ -276,11 +279,11 @@ def _finding_text(finding: Finding, language: Language) -> Text:
     )
     if finding.code is FindingCode.NOT_SUPPORTED:
         rule = find_rule(finding.expected)
-        said = f"{words['not_supported']}: {rule.titles[language]} [{rule.id}: {rule.citations[language]}]"
-        return Text(_printable(f"{finding.code.value} · {where} {finding.found} · {said}"))
+        details = f"{words['not_supported']}: {rule.titles[language]} [{rule.id}: {rule.citations[language]}]"
+        return Text(_printable(f"{finding.code.value} · {where} {finding.found} · {details}"))
     values = (("found", finding.found), ("expected", finding.expected))
-    said = ", ".join(f"{words[name]} {value}" for name, value in values if value)
-    return Text(_printable(" · ".join(part for part in (finding.code.value, where, said) if part)))
+    details = ", ".join(f"{words[name]} {value}" for name, value in values if value)
+    return Text(_printable(" · ".join(part for part in (finding.code.value, where, details) if part)))
 
 
 def _amount(amount: Decimal) -> str:

@@ -145,7 +145,7 @@ async def _print_addresses(desk: "_Desk", lang: str, *, bank_address: str, addre
     messages = _MESSAGES[lang]
     click.echo(f"\n{messages['bank']}\n   {bank_address}")
     for code in await desk.list_codes():
-        click.echo(f"{messages['page'].format(code=code.reference, amount=code.asked)}\n   {code.page}")
+        click.echo(f"{messages['page'].format(code=code.reference, amount=code.amount)}\n   {code.page}")
     click.echo(f"{messages['docs'].format(key=key)}\n   {address}/docs\n\n{messages['fresh']}")
 
 
@@ -174,12 +174,12 @@ class _Desk:
 
     async def _code(self, intent_id: str) -> OpenCode:
         intent = _read(await self._client.get(f"/v1/intents/{intent_id}"))
-        asked = intent["remaining"] or intent["amount"]
+        amount = intent["remaining"] or intent["amount"]
         return OpenCode(
             reference=intent["reference_code"],
-            asked=money_text(asked),
+            amount=money_text(amount),
             state=intent["state_label"][self._lang],
-            payload=self._payload(intent["reference_code"], asked),
+            payload=self._payload(intent["reference_code"], amount),
             page=intent["pay_url"] + ("?lang=en" if self._lang == "en" else ""),
         )
 

@@ -148,13 +148,13 @@ def _amounts(option: RouteOption) -> tuple[str, str]:
 
 def _condition(option: RouteOption, language: Language) -> str:
     words = _WORDS[language]
-    said = words[option.standing.value].format(facts=fact_names(" ".join(option.facts), language))
+    text = words[option.standing.value].format(facts=fact_names(" ".join(option.facts), language))
     if option.priced is not None:
-        return said
+        return text
     if not option.refused_rule:
-        return f"{said}; {words['no_price']}"
+        return f"{text}; {words['no_price']}"
     rule = find_rule(option.refused_rule)
-    return f"{said}; {words['not_built'].format(rule=f'{rule.titles[language]} [{rule.id}]')}"
+    return f"{text}; {words['not_built'].format(rule=f'{rule.titles[language]} [{rule.id}]')}"
 
 
 def _printable(text: str) -> str:

@@ -47,6 +47,6 @@ def days_before(now: datetime, days: int) -> datetime:
     return now - timedelta(days=days)
 
 
-def first_id_of(moment: datetime) -> UUID:
+def first_id_of(at: datetime) -> UUID:
     """The smallest id that can have been made at a moment: ids carry their time."""
-    return uuid7(max(0, int(moment.timestamp() * 1000)), 0)
+    return uuid7(max(0, int(at.timestamp() * 1000)), 0)

@@ -81,5 +81,5 @@ class Sender:
             raise WebhookAddressRefused(str(refusal), field="url") from None
 
 
-def _retry_after(told: str) -> timedelta | None:
-    return timedelta(seconds=int(told)) if told.isascii() and told.isdigit() and len(told) < 7 else None
+def _retry_after(header: str) -> timedelta | None:
+    return timedelta(seconds=int(header)) if header.isascii() and header.isdigit() and len(header) < 7 else None

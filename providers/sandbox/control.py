@@ -54,7 +54,7 @@ class OpenCode:
     """A code that may be paid: what it asks for in words, its payload now, and where its payer looks."""
 
     reference: str
-    asked: str
+    amount: str
     state: str
     payload: str
     page: str
@@ -170,7 +170,7 @@ def _section(code: OpenCode, words: Mapping[str, str]) -> str:
     )
     page = escape(code.page, quote=True)
     return (
-        f"<section><h2><code>{escape(code.reference)}</code> · {escape(code.asked)} · {escape(code.state)}</h2>"
+        f"<section><h2><code>{escape(code.reference)}</code> · {escape(code.amount)} · {escape(code.state)}</h2>"
         f'<p><a href="{page}" target="_blank" rel="noreferrer">{words["open"]}</a></p>{buttons}</section>'
     )
 

@@ -131,20 +131,22 @@ WRONG: list[tuple[str, dict[str, Any] | str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("provider", "settings", "said"), WRONG, ids=[f"{each[0]}-{each[2][:20]}" for each in WRONG])
+@pytest.mark.parametrize(
+    ("provider", "settings", "expected"), WRONG, ids=[f"{each[0]}-{each[2][:20]}" for each in WRONG]
+)
 def test_wrong_settings_are_refused_with_field_and_reason_and_no_value(
-    owner: dict[str, str], tmp_path: Path, provider: str, settings: dict[str, Any] | str, said: str
+    owner: dict[str, str], tmp_path: Path, provider: str, settings: dict[str, Any] | str, expected: str
 ) -> None:
     refused = call(*add(tmp_path, provider, settings), **owner)
 
     assert refused.exit_code == 1
-    assert said in refused.stderr
+    assert expected in refused.stderr
     assert "leaked" not in refused.stderr.replace("known: ", "")
     assert "bank" not in called("account", "list", "--organization", "1", **owner)
 
 
 @pytest.mark.parametrize(
-    ("bank", "said"),
+    ("bank", "expected"),
     [
         (("--bank-bin", "97", "--account-number", "1", "--holder", "X"), "--bank-bin: "),
         (("--bank-bin", "970422", "--account-number", "1 2", "--holder", "X"), "--account-number: "),
@@ -152,12 +154,12 @@ def test_wrong_settings_are_refused_with_field_and_reason_and_no_value(
     ],
 )
 def test_wrong_bank_account_is_named_by_its_option(
-    owner: dict[str, str], tmp_path: Path, bank: tuple[str, ...], said: str
+    owner: dict[str, str], tmp_path: Path, bank: tuple[str, ...], expected: str
 ) -> None:
     refused = call(*add(tmp_path, "vietqr", {}, *bank), **owner)
 
     assert refused.exit_code == 1
-    assert said in refused.stderr
+    assert expected in refused.stderr
 
 
 @pytest.mark.parametrize("bank", [("--bank-bin", "97"), ("--account-number", "1 2"), ("--name", "No Spaces")])
@@ -245,9 +247,9 @@ def test_what_is_set_up_already_is_refused_with_what_to_do(owner: dict[str, str]
         call(*add(tmp_path, "sandbox", SANDBOX), "--organization", "3", **owner),
     ]
 
-    for each, said in zip(refused, ("--id", "tax code", "--name", "bank account", "organization"), strict=True):
+    for each, expected in zip(refused, ("--id", "tax code", "--name", "bank account", "organization"), strict=True):
         assert each.exit_code == 1
-        assert said in each.stderr
+        assert expected in each.stderr
         assert "_key" not in each.stderr
 
 

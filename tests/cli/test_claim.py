@@ -29,7 +29,7 @@ def _run(*arguments, columns="200"):
 
 
 @pytest.fixture
-def told(tmp_path):
+def clean_claim(tmp_path):
     """Options that tell of the facility and the annexes, judged on a day before the deadline."""
     facts, annexes = tmp_path / "facts.json", tmp_path / "annexes.csv"
     facts.write_text(json.dumps(FACTS), "utf-8")
@@ -37,8 +37,8 @@ def told(tmp_path):
     return ["--facts", facts, "--annexes", annexes, "--today", "2026-11-10"]
 
 
-def test_visit_in_order_ends_with_status_0_and_its_deadline(told):
-    result = _run("check", EXAMPLES / "ngoai-tru-dong-chi-tra.xml", *told)
+def test_visit_in_order_ends_with_status_0_and_its_deadline(clean_claim):
+    result = _run("check", EXAMPLES / "ngoai-tru-dong-chi-tra.xml", *clean_claim)
 
     assert result.exit_code == 0, result.output
     assert "Lượt khám chữa bệnh MAU2611050002: đủ điều kiện đề nghị thanh toán" in result.output
@@ -46,11 +46,11 @@ def test_visit_in_order_ends_with_status_0_and_its_deadline(told):
     assert "0 lỗi, 0 cảnh báo, 1 thông tin" in result.output
 
 
-def test_bed_day_too_many_is_an_error_that_says_how_many_the_rule_gives(told, tmp_path):
+def test_bed_day_too_many_is_an_error_with_the_number_that_the_rule_gives(clean_claim, tmp_path):
     # From 9 to 15 November the stay counts six days; the file says seven.
     claim = _edited(tmp_path, "noi-tru.xml", *SEVEN_DAYS)
 
-    result = _run("check", claim, *told)
+    result = _run("check", claim, *clean_claim)
 
     assert result.exit_code == 1
     (row,) = [line for line in result.output.splitlines() if "[B-066]" in line]
@@ -58,10 +58,10 @@ def test_bed_day_too_many_is_an_error_that_says_how_many_the_rule_gives(told, tm
     assert "được tính 6 ngày giường, hồ sơ ghi 7." in row
 
 
-def test_json_has_severity_field_found_expected_rule_and_sentence(told, tmp_path):
+def test_json_has_severity_field_found_expected_rule_and_sentence(clean_claim, tmp_path):
     claim = _edited(tmp_path, "noi-tru.xml", *SEVEN_DAYS)
 
-    result = _run("check", claim, "--json", "--lang", "en", *told)
+    result = _run("check", claim, "--json", "--lang", "en", *clean_claim)
 
     (visit,) = json.loads(result.output)["visits"]
     assert result.exit_code == 1
@@ -78,20 +78,20 @@ def test_json_has_severity_field_found_expected_rule_and_sentence(told, tmp_path
     assert found["sentence"].startswith("The stay from 09/11/2026 to 15/11/2026 counts 6 bed days")
 
 
-def test_file_states_a_registered_facility_elsewhere(told, tmp_path):
+def test_file_states_another_registered_facility(clean_claim, tmp_path):
     claim = _edited(tmp_path, "kham-ngoai-tru.xml", "<MA_DKBD>01001", "<MA_DKBD>01999")
 
-    result = _run("check", claim, *told)
+    result = _run("check", claim, *clean_claim)
 
     assert result.exit_code == 1
     assert "mã đối tượng là 1.12 (khám ngoại trú tại cơ sở cấp cơ bản dưới 50 điểm)" in " ".join(result.output.split())
 
 
-def test_facts_told_beside_the_file_go_before_it(told, tmp_path):
+def test_supplied_facts_go_before_the_file(clean_claim, tmp_path):
     facts = tmp_path / "facts.json"
     facts.write_text(json.dumps({**FACTS, "visits": {"MAU2611040001": {"MA_DKBD": "01999"}}}), "utf-8")
 
-    result = _run("check", EXAMPLES / "kham-ngoai-tru.xml", *told)
+    result = _run("check", EXAMPLES / "kham-ngoai-tru.xml", *clean_claim)
 
     assert result.exit_code == 1
     assert "[B-049]" in result.output
@@ -126,7 +126,7 @@ def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("facts", "said"),
+    ("facts", "expected"),
     [
         ("{", "line 1"),
         ('{"facility": {"ranking_points": 101}}', "ranking points are 0 to 100"),
@@ -140,14 +140,14 @@ def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path):
         ('{"lists": {"holidays": ["2/9"]}}', "lists.holidays"),
     ],
 )
-def test_facts_that_cannot_be_are_refused_by_their_path(tmp_path, facts, said):
+def test_facts_that_cannot_be_are_refused_by_their_path(tmp_path, facts, expected):
     (tmp_path / "facts.json").write_text(facts, "utf-8")
 
     result = _run("check", EXAMPLES / "noi-tru.xml", "--facts", tmp_path / "facts.json")
 
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
-    assert said in result.output
+    assert expected in result.output
 
 
 def test_annexes_are_counted_and_bad_rows_named(tmp_path):

@@ -19,12 +19,12 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_demo_tells_the_whole_road_and_ends_well() -> None:
+def test_demo_prints_every_step_and_ends_with_status_0() -> None:
     done = run("demo", "--lang", "en")
 
     assert done.returncode == 0, done.stderr
     story = done.stdout
-    for told in (
+    for expected in (
         "the insurance pays 717.744 đ; the patient pays 561.619 đ",
         "Amlodipin",
         "B-060",
@@ -35,11 +35,11 @@ def test_demo_tells_the_whole_road_and_ends_well() -> None:
         "401 (bad_signature); nothing was written: still 1 payment(s), 561.619 đ",
         "The books hold: 16 checks, no mismatch",
     ):
-        assert told in story
+        assert expected in story
     assert "Traceback" not in done.stderr
 
 
-def test_demo_speaks_vietnamese() -> None:
+def test_demo_prints_vietnamese() -> None:
     done = run("demo", LANG="vi_VN.UTF-8")
 
     assert done.returncode == 0, done.stderr
@@ -50,7 +50,7 @@ def test_demo_speaks_vietnamese() -> None:
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["ledger", "verify"]])
-def test_command_without_its_address_says_which_is_missing(command: list[str]) -> None:
+def test_command_without_its_address_names_the_missing_setting(command: list[str]) -> None:
     done = run(*command)
 
     assert done.returncode == 1
@@ -58,7 +58,7 @@ def test_command_without_its_address_says_which_is_missing(command: list[str]) -
     assert "Traceback" not in done.stderr
 
 
-def test_command_on_an_unreachable_server_says_so_in_one_line() -> None:
+def test_command_on_an_unreachable_server_reports_it_in_one_line() -> None:
     done = run("ledger", "verify", VIENPHI_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
 
     assert done.returncode == 1

@@ -53,7 +53,7 @@ async def store(server: EmbeddedPostgres, statement: str) -> None:
     await owner.close()
 
 
-def test_balances_stand_on_their_sides_and_sum_alike(server: EmbeddedPostgres) -> None:
+def test_balances_are_on_their_sides_and_the_sums_are_equal(server: EmbeddedPostgres) -> None:
     printed = run("ledger", "balances", "--organization", "1", VIENPHI_DATABASE_URL=server.app_url)
 
     assert printed.returncode == 0, printed.stderr
@@ -151,7 +151,7 @@ def test_balances_of_an_organization_that_was_never_set_up_are_refused(server: E
     assert "no such organization" in refused.stderr
 
 
-def test_verify_counts_proofs_and_fails_on_a_doubt(server: EmbeddedPostgres) -> None:
+def test_verify_counts_checks_and_fails_on_a_mismatch(server: EmbeddedPostgres) -> None:
     right = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
     asyncio.run(store(server, "UPDATE invoice SET allocated = 1, owed = owed - 1"))
     wrong = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
@@ -166,12 +166,12 @@ def test_verify_gives_each_proof_hours_and_the_service_seconds(
     server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """At millions of payments one check reads for minutes: what it is allowed is asked of the server itself."""
-    told = LedgerCheck(
+    check = LedgerCheck(
         "limit",
         "the limit is told",
         "SELECT 'limit' AS subject, '' AS expected, current_setting('statement_timeout') AS found WHERE $1::int > 0",
     )
-    monkeypatch.setattr(verification, "CHECKS", (told,))
+    monkeypatch.setattr(verification, "CHECKS", (check,))
 
     verdict = asyncio.run(verify_books(server.app_url))
 
@@ -180,7 +180,7 @@ def test_verify_gives_each_proof_hours_and_the_service_seconds(
     assert DatabaseLimits().statement_timeout_ms == 15_000
 
 
-def test_proof_beyond_its_limit_ends_the_verification_and_says_so(
+def test_check_beyond_its_limit_ends_the_verification_with_a_message(
     server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = LedgerCheck("slow", "it ends", "SELECT pg_sleep(5)::text, '' AS expected, '' AS found WHERE $1::int > 0")

@@ -168,10 +168,10 @@ _OWN_EVERYTHING = """
 """
 
 
-def assert_one_line(stderr: str, said: str) -> None:
+def assert_one_line(stderr: str, expected: str) -> None:
     lines = stderr.strip().splitlines()
     assert len(lines) == 1, stderr
-    assert said in lines[0]
+    assert expected in lines[0]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_policy_is_set_by_two_persons(persons: Persons) -> None:
     assert "approved (A/B)  copay_crossing=cap" in shown.stdout
 
 
-def test_every_reading_is_listed_with_its_doubt() -> None:
+def test_every_option_is_listed_with_its_open_question() -> None:
     options = CliRunner().invoke(main, ["policy", "list", "--lang", "en"], env={"COLUMNS": "200"}).output
 
     assert "line: the whole line at the card's level (default)" in options

@@ -113,15 +113,20 @@ async def test_captured_callback_is_read_and_books_nothing(desk: Desk) -> None:
         checked = await desk.check(desk.captured())
 
     assert checked.returncode == 0, checked.stderr
-    for told in ("AUTHENTIC: notices: 1", "received 136000 đ: 'SUCCEEDED' is succeeded", "K7ABCDEFR", "T77:SUCCEEDED"):
-        assert told in checked.stdout
+    for expected in (
+        "AUTHENTIC: notices: 1",
+        "received 136000 đ: 'SUCCEEDED' is succeeded",
+        "K7ABCDEFR",
+        "T77:SUCCEEDED",
+    ):
+        assert expected in checked.stdout
     assert "if duplicate:" in checked.stdout
     assert 'answer 200 {"result": "duplicate"' in checked.stdout
     assert "not-for-your-eyes" not in checked.stdout
     assert SANDBOX_SECRET not in checked.stdout + checked.stderr
 
 
-async def test_forged_altered_and_old_captures_are_told_apart_from_good_ones(desk: Desk) -> None:
+async def test_forged_altered_and_old_captures_are_distinguished_from_good_ones(desk: Desk) -> None:
     good = desk.captured()
     altered = {**good, "body": good["body"].replace("136000", "136001")}
     unsigned = {**good, "headers": {"content-type": "application/json"}}
@@ -132,16 +137,16 @@ async def test_forged_altered_and_old_captures_are_told_apart_from_good_ones(des
         checked = await desk.check(good, altered, unsigned, old, with_line_break)
 
     assert checked.returncode == 1
-    told = {number: [line for line in checked.stdout.splitlines() if f"/{number}.json" in line] for number in range(5)}
-    assert "NOT AUTHENTIC" not in "".join(told[0])
+    lines = {number: [line for line in checked.stdout.splitlines() if f"/{number}.json" in line] for number in range(5)}
+    assert "NOT AUTHENTIC" not in "".join(lines[0])
     for number in (1, 2, 3, 4):
         assert "NOT AUTHENTIC: the signature or credential does not hold; signed is the timestamp" in "".join(
-            told[number]
+            lines[number]
         )
-        assert '401 {"result": "bad_signature"}' in "".join(told[number])
-    assert f"missing: {SIGNATURE_HEADER}" in "".join(told[2])
-    assert "it holds without the line break at its end" in "".join(told[4])
-    assert "it holds" not in "".join(told[1] + told[2] + told[3])
+        assert '401 {"result": "bad_signature"}' in "".join(lines[number])
+    assert f"missing: {SIGNATURE_HEADER}" in "".join(lines[2])
+    assert "it holds without the line break at its end" in "".join(lines[4])
+    assert "it holds" not in "".join(lines[1] + lines[2] + lines[3])
 
 
 @pytest.mark.parametrize(
@@ -162,13 +167,13 @@ async def test_file_that_is_no_captured_request_is_refused(desk: Desk, changes: 
 
 
 async def test_made_up_money_reaches_a_test_account_alone(desk: Desk) -> None:
-    told = ("simulate", "--organization", "1", "--url", desk.site.address, "--amount", "1000", "sandbox")
-    done = await desk.do(*told)
+    simulate = ("simulate", "--organization", "1", "--url", desk.site.address, "--amount", "1000", "sandbox")
+    done = await desk.do(*simulate)
     payments = await desk.site.as_owner("SELECT amount FROM payment")
     await desk.site.as_owner("UPDATE provider_account SET provider = 'vnpay' WHERE organization_id = 1")
 
     async with desk.site.nothing_written():
-        refused = await desk.do(*told)
+        refused = await desk.do(*simulate)
 
     assert (done.returncode, " 200 unknown_reference " in done.stdout) == (0, True), done.stderr
     assert [row["amount"] for row in payments] == [1000]

@@ -95,7 +95,7 @@ def test_file_name_that_is_not_utf_8_is_shown_with_a_replacement(tmp_path):
 
 
 @pytest.mark.parametrize("options", [[], ["--explain"]])
-def test_full_disk_is_told_in_one_line(options):
+def test_full_disk_is_reported_in_one_line(options):
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")
     with open("/dev/full", "wb") as full:
@@ -106,7 +106,7 @@ def test_full_disk_is_told_in_one_line(options):
     assert b"No space left on device" in done.stderr
 
 
-def test_broken_pipe_is_told_in_one_line():
+def test_broken_pipe_is_reported_in_one_line():
     reading, writing = os.pipe()
     os.close(reading)
     done = _vienphi("quote", CASES / "bhyt-001.json", CASES / "bhyt-012.json", stdout=writing)
@@ -170,7 +170,7 @@ def test_explanation_tells_what_a_private_insurer_pays():
     assert "Bảo hiểm tư nhân trả: 3.000.000 đ\nNgười bệnh còn phải trả: 2.000.000 đ" in result.stdout
 
 
-def test_explanation_speaks_english_when_asked():
+def test_explanation_is_english_on_request():
     result = _run("--explain", "--lang", "en", CASES / "bhyt-018.json", columns="400")
 
     assert "Insurance counts only 50 % of this item" in result.stdout
@@ -235,17 +235,17 @@ def test_explanation_groups_the_lines_by_table(language, headings, tmp_path):
 
 
 def test_explained_quote_tells_the_arithmetic_and_how_long_a_rule_holds():
-    told = _run("--explain", CASES / "bhyt-051.json", columns="200").stdout
+    output = _run("--explain", CASES / "bhyt-051.json", columns="200").stdout
 
-    assert "Thuốc 1 Thành tiền bệnh viện: 20 × 100.000 = 2.000.000; Thành tiền BHYT: 20 × 100.000 × 50 %" in told
+    assert "Thuốc 1 Thành tiền bệnh viện: 20 × 100.000 = 2.000.000; Thành tiền BHYT: 20 × 100.000 × 50 %" in output
     assert "Quỹ BHYT: 1.000.000 × 80 % = 800.000; Người bệnh cùng chi trả: 200.000 − 100.000 = 100.000" in " ".join(
-        told.split()
+        output.split()
     )
-    assert "Quyết định 1351/QĐ-BHXH; từ 2015]" in told
+    assert "Quyết định 1351/QĐ-BHXH; từ 2015]" in output
 
 
 def test_visit_that_costs_nothing_has_no_arithmetic():
-    told = _run("--explain", CASES / "bhyt-060.json").stdout
+    output = _run("--explain", CASES / "bhyt-060.json").stdout
 
-    assert "0 đ" in told
-    assert "Cách tính" not in told
+    assert "0 đ" in output
+    assert "Cách tính" not in output

@@ -145,7 +145,7 @@ def test_file_of_a_setting_that_cannot_be_used_is_one_sentence(tmp_path: Path) -
     no_key = call("tariff", "list", **url, VIENPHI_KEY_FILE=missing)
     no_text = call("tariff", "list", **url, VIENPHI_KEY_FILE=str(tmp_path / "latin"))
 
-    for refused, said in (
+    for refused, expected in (
         (toml, "is no TOML"),
         (no_toml, "none"),
         (folder, "cannot be read"),
@@ -154,7 +154,7 @@ def test_file_of_a_setting_that_cannot_be_used_is_one_sentence(tmp_path: Path) -
         (no_text, "VIENPHI_KEY_FILE"),
     ):
         assert refused.exit_code == 1
-        assert_one_line(refused.stderr, said)
+        assert_one_line(refused.stderr, expected)
 
 
 # ---- the database
@@ -187,11 +187,11 @@ def test_database_that_does_not_let_in_is_one_sentence_that_repeats_nothing_of_t
         "is not known": "postgresql://leaked:leaked@leaked.invalid/leaked",
     }
 
-    for said, url in wrong.items():
+    for expected, url in wrong.items():
         refused = call(*command, VIENPHI_DATABASE_URL=url, VIENPHI_OWNER_URL=url, VIENPHI_KEY="vp_1_x")
 
         assert refused.exit_code == 1
-        assert_one_line(refused.stderr, said)
+        assert_one_line(refused.stderr, expected)
         assert "leaked" not in refused.stderr
 
 
@@ -234,7 +234,7 @@ def test_duplicate_organization_is_one_sentence(database: DatabaseAddress) -> No
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "expected"),
     [
         (PermissionError(errno.EACCES, "Permission denied", "/x/y"), "/x/y: may not be opened"),
         (IsADirectoryError(errno.EISDIR, "Is a directory", "/x"), "/x: is a folder"),
@@ -256,11 +256,11 @@ def test_duplicate_organization_is_one_sentence(database: DatabaseAddress) -> No
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_what_is_no_fault_of_ours_has_a_sentence(error: Exception, said: str) -> None:
+def test_what_is_no_fault_of_ours_has_a_sentence(error: Exception, expected: str) -> None:
     sentence = sentence_of(error)
 
     assert sentence is not None
-    assert said in sentence
+    assert expected in sentence
     assert "\n" not in sentence
 
 

@@ -34,10 +34,10 @@ async def bill(server: EmbeddedPostgres) -> None:
     hospital = await add_demo_hospital(server.owner_url)
     database = await Database.open(server.app_url)
     context = build_context(database)
-    strange = visit_document(
+    formula_like = visit_document(
         ma_lk="LK2", lines=[service_line(1, name="=1+1\x1b[2J", group=1, price="1000000") | {"MA_DICH_VU": "S1"}]
     )
-    for document in (visit_document(), strange):
+    for document in (visit_document(), formula_like):
         visit = await take_visit(context, hospital.organization_id, document, actor=Actor.system())
         assert visit is not None
         await issue_invoice(context, hospital.organization_id, visit.id, actor=Actor.system())
@@ -85,22 +85,22 @@ def test_every_invoice_recomputes_to_itself_and_a_difference_is_listed(server: E
     assert (sums["bills"], sums["changed"]) == (2, 1)
 
 
-def test_draft_of_figures_tells_who_pays_more_and_writes_both_sheets(
+def test_draft_of_parameters_lists_who_pays_more_and_writes_both_sheets(
     server: EmbeddedPostgres, draft: Path, tmp_path: Path
 ) -> None:
     lines, visits = tmp_path / "lines.csv", tmp_path / "visits.csv"
 
-    told = run(
+    printed = run(
         "reprice", "--parameters", str(draft), "--workers", "2", "--lines-csv", str(lines), "--visits-csv", str(visits),
         VIENPHI_DATABASE_URL=server.app_url,
     )  # fmt: skip
 
-    assert told.returncode == 0, told.stderr
+    assert printed.returncode == 0, printed.stderr
     # 10 % of 580 000 and of 1 000 000 go from the fund to the patients.
     assert "2 visits: 2 would change in 4 lines; the patient would pay more in 2 and less in 0; 0 have no price" in (
-        told.stdout
+        printed.stdout
     )
-    rows = [line.split() for line in told.stdout.splitlines()]
+    rows = [line.split() for line in printed.stdout.splitlines()]
     assert ["the", "patient", "336.000", "494.000", "+158.000"] in rows
     assert ["the", "fund", "1.264.000", "1.106.000", "−158.000"] in rows
     assert ["all", "1.600.000", "1.600.000", "0"] in rows
@@ -111,19 +111,23 @@ def test_draft_of_figures_tells_who_pays_more_and_writes_both_sheets(
         ("200000", "300000", "100000"),
     ]
     with lines.open(encoding="utf-8-sig", newline="") as stream:
-        strange = list(csv.DictReader(stream))[-1]
-    assert strange["name"].startswith("'=1+1")
-    assert (strange["issued_fund"], strange["now_fund"], strange["now_rules"]) == ("800000.00", "700000.00", "B-010")
-    assert "\x1b" not in told.stdout
+        formula_like = list(csv.DictReader(stream))[-1]
+    assert formula_like["name"].startswith("'=1+1")
+    assert (formula_like["issued_fund"], formula_like["now_fund"], formula_like["now_rules"]) == (
+        "800000.00",
+        "700000.00",
+        "B-010",
+    )
+    assert "\x1b" not in printed.stdout
 
 
-def test_auditor_may_replay_a_unit(server: EmbeddedPostgres) -> None:
+def test_auditor_can_reprice_an_organization(server: EmbeddedPostgres) -> None:
     asyncio.run(as_superuser(server, "CREATE ROLE an_auditor LOGIN PASSWORD 'x' IN ROLE vienphi_auditor"))
 
-    told = run("reprice", "--organization", "1", VIENPHI_DATABASE_URL=server.url("an_auditor", "vienphi"))
+    printed = run("reprice", "--organization", "1", VIENPHI_DATABASE_URL=server.url("an_auditor", "vienphi"))
 
-    assert told.returncode == 0, told.stderr
-    assert "recomputes to itself: 2 invoices" in told.stdout
+    assert printed.returncode == 0, printed.stderr
+    assert "recomputes to itself: 2 invoices" in printed.stdout
 
 
 LIST = "00000000-0000-0000-0000-000000000007"
@@ -139,7 +143,7 @@ DRAFTED = f"""
 def test_drafted_price_list_tells_who_pays_more_also_in_other_processes(server: EmbeddedPostgres) -> None:
     asyncio.run(as_superuser(server, DRAFTED))
 
-    told = run(
+    printed = run(
         "reprice", "--tariff", LIST, "--organization", "1", "--workers", "2", VIENPHI_DATABASE_URL=server.app_url
     )  # fmt: skip
     of_nobody = run("reprice", "--tariff", LIST, VIENPHI_DATABASE_URL=server.app_url)
@@ -147,20 +151,22 @@ def test_drafted_price_list_tells_who_pays_more_also_in_other_processes(server: 
         "reprice", "--tariff", LIST.replace("7", "8"), "--organization", "1", VIENPHI_DATABASE_URL=server.app_url
     )  # fmt: skip
 
-    assert told.returncode == 0, told.stderr
+    assert printed.returncode == 0, printed.stderr
     # 1 000 000 become 1 100 000, of which the patient pays 20 %.
-    rows = [line.split() for line in told.stdout.splitlines()]
+    rows = [line.split() for line in printed.stdout.splitlines()]
     assert ["the", "patient", "336.000", "356.000", "+20.000"] in rows
     assert (of_nobody.returncode, "--tariff needs --organization" in of_nobody.stderr) == (2, True)
     assert (unknown.returncode, "no such price list" in unknown.stderr) == (1, True), unknown.stderr
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [(PARAMETERS.replace('"80"', "80.5"), "must be written in quotes"), ("", "cannot be read")],
     ids=["float", "empty"],
 )
-def test_draft_that_cannot_be_read_is_refused_before_anything_is_opened(tmp_path: Path, text: str, said: str) -> None:
+def test_draft_that_cannot_be_read_is_rejected_before_anything_is_opened(
+    tmp_path: Path, text: str, expected: str
+) -> None:
     path = tmp_path / "draft.toml"
     path.write_text(text, encoding="utf-8")
 
@@ -168,6 +174,6 @@ def test_draft_that_cannot_be_read_is_refused_before_anything_is_opened(tmp_path
     missing = run("reprice", "--parameters", str(tmp_path / "none.toml"))
     backwards = run("reprice", "--from", "2026-11-02", "--to", "2026-11-01")
 
-    assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
+    assert (refused.returncode, expected in refused.stderr) == (1, True), refused.stderr
     assert (missing.returncode, "cannot be read" in missing.stderr) == (1, True)
     assert (backwards.returncode, "ends before it begins" in backwards.stderr) == (1, True)

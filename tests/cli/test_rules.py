@@ -8,13 +8,13 @@ def _run(*arguments: str) -> str:
     return f"{result.exit_code} {result.output}"
 
 
-def test_rules_are_told_with_source_period_and_proof() -> None:
-    told = _run("B-040", "B-065")
+def test_rules_are_listed_with_source_period_and_cases() -> None:
+    output = _run("B-040", "B-065")
 
-    assert told.startswith("0 B-040")
-    assert "01/01/2015 – 31/12/2024" in told
-    assert "BHYT-071" in told
-    assert "B-044" not in told
+    assert output.startswith("0 B-040")
+    assert "01/01/2015 – 31/12/2024" in output
+    assert "BHYT-071" in output
+    assert "B-044" not in output
     assert "B-101" in _run("--lang", "en")
 
 

@@ -74,9 +74,9 @@ def test_run_serves_bills_that_the_bank_pays_well_and_badly_and_ends_at_once(run
     pay(running, first, "exact")
     assert "Paid." in httpx.get(first).text.replace("</b>", "")
     assert "200 ok, 200 duplicate" in pay(running, second, "twice")
-    told_at = re.findall(r"<li>(\d\d:\d\d:\d\d) ", httpx.get(running.bank).text)
+    listed_at = re.findall(r"<li>(\d\d:\d\d:\d\d) ", httpx.get(running.bank).text)
     now = datetime.now(VIETNAM)
-    assert told_at[0] in {f"{now - timedelta(seconds=ago):%H:%M:%S}" for ago in range(TIME_LIMIT_S)}
+    assert listed_at[0] in {f"{now - timedelta(seconds=ago):%H:%M:%S}" for ago in range(TIME_LIMIT_S)}
     added = httpx.post(f"{running.bank}/codes", follow_redirects=True, timeout=20).text
     assert added.count("<section>") == 3
 

@@ -65,7 +65,7 @@ def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: Embedd
         assert httpx.post(f"{address}/callbacks/1/sandbox").status_code == 503
 
 
-def test_commands_on_a_database_without_migrations_say_so_in_one_line() -> None:
+def test_commands_on_a_database_without_migrations_report_it_in_one_line() -> None:
     with EmbeddedPostgres() as empty:
         addresses = {"VIENPHI_OWNER_URL": empty.owner_url, "VIENPHI_DATABASE_URL": empty.app_url}
         refused = [
@@ -88,7 +88,7 @@ def test_commands_on_a_database_without_migrations_say_so_in_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "settings", "said"),
+    ("provider", "settings", "expected"),
     [
         ("sandbx", '{"merchant_id": "H1"}', "is installed; installed: "),
         ("sandbox", "{}", "merchant_id: missing"),
@@ -96,7 +96,7 @@ def test_commands_on_a_database_without_migrations_say_so_in_one_line() -> None:
     ],
 )
 def test_account_that_its_provider_could_not_use_is_refused_before_it_is_stored(
-    server: EmbeddedPostgres, tmp_path: Path, provider: str, settings: str, said: str
+    server: EmbeddedPostgres, tmp_path: Path, provider: str, settings: str, expected: str
 ) -> None:
     file = tmp_path / "settings.json"
     file.write_text(settings, encoding="utf-8")
@@ -107,7 +107,7 @@ def test_account_that_its_provider_could_not_use_is_refused_before_it_is_stored(
     )  # fmt: skip
 
     assert refused.returncode == 1
-    assert said in refused.stderr
+    assert expected in refused.stderr
 
 
 def test_secret_is_refused_in_the_settings_of_an_account(server: EmbeddedPostgres, tmp_path: Path) -> None:
@@ -148,13 +148,13 @@ def test_facility_and_annexes_decide_what_a_claim_is_checked_with(server: Embedd
     assert run(*facility[:-1], "01999", *rank, **owner).returncode == 1
     with service(VIENPHI_DATABASE_URL=server.app_url) as (_, address):
         # Registered elsewhere, pneumonia listed in annex II: 1.13 asks for a disease outside it, 1.16 for this one.
-        content = claim_file("kham-ngoai-tru.xml", edit=_pneumonia_of_a_stranger)
+        content = claim_file("kham-ngoai-tru.xml", edit=_pneumonia_of_another_person)
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/xml"}
         answer = httpx.post(f"{address}/v1/quotes/what-if", content=content, headers=headers)
         assert answer.json()["visits"][0]["chosen"] == "1.16", answer.text
 
 
-def _pneumonia_of_a_stranger(table: str) -> str:
+def _pneumonia_of_another_person(table: str) -> str:
     moved = table.replace("<MA_DKBD>01001<", "<MA_DKBD>01999<")
     return re.sub("<MA_BENH_CHINH>[^<]*<", "<MA_BENH_CHINH>J15.9<", moved)
 

@@ -94,10 +94,10 @@ def test_price_list_takes_effect_by_two_persons(persons: Persons, tmp_path: Path
     assert (too_early.returncode, "tariff_state_forbids" in too_early.stderr) == (1, True)
     assert (by_other.returncode, activated.returncode) == (0, 0), (by_other.stderr, activated.stderr)
     assert dry.returncode == 0, dry.stderr
-    told = [line.split() for line in dry.stdout.splitlines()]
-    assert ["changed", "02.1", "giá", "BHYT", "50.600", "→", "55.000,5", "Khám", "Nội"] in told
-    assert ["removed", "02.2", "giá", "BHYT", "40.000", "→", "–", "Xét", "nghiệm"] in told
-    assert ["added", "02.3", "giá", "viện", "phí", "–", "→", "90.000", "Siêu", "âm"] in told
+    rows = [line.split() for line in dry.stdout.splitlines()]
+    assert ["changed", "02.1", "giá", "BHYT", "50.600", "→", "55.000,5", "Khám", "Nội"] in rows
+    assert ["removed", "02.2", "giá", "BHYT", "40.000", "→", "–", "Xét", "nghiệm"] in rows
+    assert ["added", "02.3", "giá", "viện", "phí", "–", "→", "90.000", "Siêu", "âm"] in rows
     assert dry.stdout.splitlines()[-2:] == ["1 added, 1 removed, 1 changed", "dry run: nothing was written"]
     assert before == after
     listed = _tariff("list", **a)
@@ -132,16 +132,16 @@ def test_workbook_is_imported(persons: Persons, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [(b"\xd0\xcf\x11\xe0" + bytes(600), "save it as XLSX"), (b"", "empty"), (b"PK\x03\x04", "no XLSX file")],
 )
-def test_unreadable_file_is_one_clear_line(persons: Persons, tmp_path: Path, content: bytes, told: str) -> None:
+def test_unreadable_file_is_one_clear_line(persons: Persons, tmp_path: Path, content: bytes, expected: str) -> None:
     file = tmp_path / "bang-gia.xlsx"
     file.write_bytes(content)
 
     refused = _tariff("import", str(file), "--from", "2026-06-01", **persons.a)
 
-    assert (refused.returncode, told in refused.stderr) == (1, True), refused.stderr
+    assert (refused.returncode, expected in refused.stderr) == (1, True), refused.stderr
     assert "Traceback" not in refused.stderr
 
 
@@ -155,7 +155,7 @@ def test_file_of_100_megabytes_is_refused_without_being_read(persons: Persons, t
     assert (refused.returncode, "at most 33,554,432 are read" in refused.stderr) == (1, True), refused.stderr
 
 
-def test_commands_ask_for_a_key_of_finance(persons: Persons) -> None:
+def test_commands_need_a_key_of_finance(persons: Persons) -> None:
     without = _tariff("list", VIENPHI_DATABASE_URL=persons.server.app_url)
     cashier = _tariff("list", **_key(persons.server, "till", "C", role="cashier"))
     unknown = _tariff("list", VIENPHI_DATABASE_URL=persons.server.app_url, VIENPHI_KEY="vp_1_nothing")
@@ -213,13 +213,13 @@ def test_setting_and_differences_are_kept_by_commands(persons: Persons) -> None:
     assert (same.returncode, "same_person" in same.stderr) == (1, True), same.stderr
     assert other.returncode == 0, other.stderr
     assert "approved by day ordered  =HIS  (A/B)" in run("pricing", "list", **persons.a).stdout
-    told = {row["field"]: row for row in csv.DictReader(listed.stdout.splitlines())}
-    assert {field: (row["theirs"], row["ours"]) for field, row in told.items()} == {
+    rows = {row["field"]: row for row in csv.DictReader(listed.stdout.splitlines())}
+    assert {field: (row["theirs"], row["ours"]) for field, row in rows.items()} == {
         "DON_GIA_BV": ("500000", ""),
         "T_BNCCT": ("120000", "100000"),
         "T_BHTT": ("380000", "400000"),
     }
-    assert {row["vendor"] for row in told.values()} == {"'=HIS"}, "a spreadsheet takes it for no formula"
+    assert {row["vendor"] for row in rows.values()} == {"'=HIS"}, "a spreadsheet takes it for no formula"
     assert some.stdout.splitlines()[-1] == "1 differences"
 
 

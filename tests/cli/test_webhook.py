@@ -116,7 +116,7 @@ def test_test_of_an_endpoint_names_what_hinders_it(given: dict[str, str]) -> Non
     assert (nobody.exit_code, "vienphi webhook list" in nobody.stderr) == (1, True)
 
 
-def test_endpoint_is_removed_and_its_undelivered_messages_only_when_that_is_said(
+def test_endpoint_with_undelivered_messages_is_removed_only_with_the_option(
     given: dict[str, str], database: DatabaseAddress
 ) -> None:
     secret = {"VIENPHI_SECRET_HIS": SECRET}

@@ -30,7 +30,7 @@ def facts(tmp_path):
     return path
 
 
-def test_routes_stand_side_by_side_with_what_they_ask_for(facts):
+def test_routes_are_listed_side_by_side_with_the_facts_they_need(facts):
     result = _run("--what-if", "--explain", COPAY, "--facts", facts)
 
     rows = {line.split()[0]: " ".join(line.split()) for line in result.output.splitlines() if line[:1].isdigit()}

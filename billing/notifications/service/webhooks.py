@@ -108,7 +108,7 @@ async def dispatch_once(
         if any(attempt.is_gone for attempt in attempts):
             await set_active(tx, endpoint.id, is_active=False)
     for result in results:
-        _tell(endpoint, result)
+        _log_result(endpoint, result)
     return len(leased)
 
 
@@ -217,7 +217,7 @@ def _result(due: DueDelivery, attempt: Attempt, context: Context, dispatch: Disp
     return Result(message_id=due.message_id, state=state, attempt=attempt, due_at=again_at or now)
 
 
-def _tell(endpoint: Endpoint, result: Result) -> None:
+def _log_result(endpoint: Endpoint, result: Result) -> None:
     facts = {
         "endpoint_id": str(endpoint.id),
         "message_id": str(result.message_id),
