@@ -13,7 +13,8 @@ from billing.core.ids import OrganizationId
 from billing.organizations.service.setup import NewOrganization
 from billing.payments.domain.exception import DEFAULT_POLICIES
 from billing.payments.service.exception_policies import read_exception_policies, set_exception_policy
-from billing.visits.domain.facts import FacilityFacts, FormerLine, TechnicalLevel
+from billing.visits.domain.facts import FacilityFacts, TechnicalLevel
+from billing.visits.domain.visit import FormerTier
 
 
 @click.group()
@@ -116,7 +117,7 @@ def set_phone(config: Path | None, *, number: int, facility_code: str, phone: st
 @click.option("--technical-level", type=click.Choice([level.value for level in TechnicalLevel]), required=True)
 @click.option("--ranking-points", type=click.IntRange(0, 100), help="Điểm xếp cấp.")
 @click.option("--provisional/--ranked", default=None, help="Ranked provisionally or not. [default: not told]")
-@click.option("--former-line", type=click.Choice([line.value for line in FormerLine]), help="Tuyến before 2025-01-01.")
+@click.option("--former-tier", type=click.Choice([line.value for line in FormerTier]), help="Tuyến before 2025-01-01.")
 @click.option("--lists", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON of its own lists.")
 @click.pass_obj
 def set_facility(
@@ -128,7 +129,7 @@ def set_facility(
     technical_level: str,
     ranking_points: int | None,
     provisional: bool | None,
-    former_line: str | None,
+    former_tier: str | None,
     lists: Path | None,
 ) -> None:
     """Say how a facility is ranked from a day on, which decides object codes; without --lists it keeps its lists."""
@@ -139,7 +140,7 @@ def set_facility(
             technical_level=TechnicalLevel(technical_level),
             points=ranking_points,
             is_provisional=provisional,
-            former_line=None if former_line is None else FormerLine(former_line),
+            former_tier=None if former_tier is None else FormerTier(former_tier),
         ),
         lists=None if lists is None else read_settings_file(lists),
     )

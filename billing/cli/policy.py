@@ -13,9 +13,13 @@ from billing.cli.policy_option import parse_policy_options
 from billing.core.actor import Role
 from billing.coverage.domain.explain import Language
 from billing.coverage.domain.policy import Policy
-from billing.coverage.domain.policy_options import Reading, all_readings
-from billing.coverage.formats.policy_json import write_readings
-from billing.coverage.service.facility_policies import approve_proposed_readings, list_all_readings, propose_readings
+from billing.coverage.domain.policy_options import PolicyOption, all_policy_options
+from billing.coverage.formats.policy_json import write_policy_options
+from billing.coverage.service.facility_policies import (
+    approve_facility_policy,
+    list_facility_policies,
+    propose_facility_policy,
+)
 from billing.organizations.service.api_keys import Caller
 from billing.payments.service.context import PaymentContext
 
@@ -42,11 +46,11 @@ def policy() -> None:
 )
 def list_(lang: str) -> None:
     """List the policy options with rule, values and open legal question; needs no database."""
-    language, defaults = Language(lang), write_readings(Policy())
+    language, defaults = Language(lang), write_policy_options(Policy())
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for reading in all_readings().values():
+    for reading in all_policy_options().values():
         grid.add_row(reading.name, _words(reading, language, defaults[reading.name]))
     Console(highlight=False, markup=False, emoji=False).print(grid)
 
@@ -61,12 +65,12 @@ def set_(config: Path | None, *, facility: str, valid_from: datetime, pairs: tup
     options = parse_policy_options(pairs)
 
     async def work(context: PaymentContext, caller: Caller) -> UUID:
-        return await propose_readings(
+        return await propose_facility_policy(
             context,
             caller.organization_id,
             facility_code=facility,
             valid_from=valid_from.date(),
-            readings=options,
+            options=options,
             actor=caller.actor,
         )
 
@@ -82,7 +86,7 @@ def approve(config: Path | None, policy_id: UUID) -> None:
     """Approve a facility policy that another person proposed."""
 
     async def work(context: PaymentContext, caller: Caller) -> None:
-        await approve_proposed_readings(context, caller.organization_id, policy_id, actor=caller.actor)
+        await approve_facility_policy(context, caller.organization_id, policy_id, actor=caller.actor)
 
     run_as_caller(config, _KEEPERS, work)
     click.echo("approved")
@@ -95,7 +99,7 @@ def show(config: Path | None, *, facility: str | None) -> None:
     """List facility policies and proposals, the newest first."""
 
     async def work(context: PaymentContext, caller: Caller) -> None:
-        for row in await list_all_readings(context, caller.organization_id, limit=_PAGE, facility_code=facility):
+        for row in await list_facility_policies(context, caller.organization_id, limit=_PAGE, facility_code=facility):
             state = "proposed" if row["approved_by"] is None else "approved"
             options = " ".join(f"{name}={value}" for name, value in sorted(row["readings"].items())) or "(defaults)"
             click.echo(
@@ -106,7 +110,7 @@ def show(config: Path | None, *, facility: str | None) -> None:
     run_as_caller(config, _KEEPERS, work)
 
 
-def _words(reading: Reading, language: Language, default: str) -> str:
+def _words(reading: PolicyOption, language: Language, default: str) -> str:
     lines = [f"{reading.title[language]} [{reading.rule}]"]
     lines += [
         f"  {value}: {words[language]}" + (f" ({_DEFAULT[language]})" if value == default else "")
@@ -114,4 +118,4 @@ def _words(reading: Reading, language: Language, default: str) -> str:
     ]
     if reading.form is not None:
         lines.append(f"  {reading.form[language]} ({_DEFAULT[language]}: {default or '–'})")
-    return "\n".join([*lines, reading.doubt[language]])
+    return "\n".join([*lines, reading.question[language]])

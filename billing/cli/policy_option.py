@@ -7,7 +7,7 @@ import click
 
 from billing.core.errors import InvalidValue
 from billing.coverage.domain.policy import Policy
-from billing.coverage.formats.policy_json import read_readings
+from billing.coverage.formats.policy_json import read_policy_options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -21,7 +21,7 @@ def parse_policy_options(pairs: Iterable[str]) -> dict[str, str]:
             raise click.BadParameter(f"{pair}: NAME=VALUE is expected, each name once; see: vienphi policy list")
         options[name] = value
     try:
-        read_readings(options)
+        read_policy_options(options)
     except InvalidValue as refusal:
         raise click.BadParameter(f"{refusal.field}: {refusal.detail}; see: vienphi policy list") from refusal
     return options
@@ -40,4 +40,4 @@ def policy_option(command: Command) -> Command:
 
 
 def _policy(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> Policy:
-    return read_readings(parse_policy_options(pairs))
+    return read_policy_options(parse_policy_options(pairs))

@@ -16,17 +16,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from billing.coverage.domain.breakdown import arithmetic, step_text
+from billing.coverage.domain.breakdown import breakdown, format_step
 from billing.coverage.domain.explain import (
     Language,
     Notes,
+    category_name,
     explain,
     find_rule,
     money_text,
-    object_code_name,
     percent_text,
 )
-from billing.coverage.domain.price_result import PricedLine, PricedVisit, Reason
+from billing.coverage.domain.price_result import AppliedRule, PricedLine, PricedVisit
 from billing.coverage.service.quoting import Quote, QuotedVisit
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import Table as Lines
@@ -40,7 +40,7 @@ _GAP = 2
 _WORDS: Mapping[Language, Mapping[str, str]] = {
     Language.VIETNAMESE: {
         "visit": "Lượt khám chữa bệnh",
-        "object_code": "Đối tượng",
+        "category_code": "Đối tượng",
         "number": "STT",
         "XML3": "Dịch vụ kỹ thuật, vật tư y tế",
         "XML2": "Thuốc",
@@ -52,7 +52,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "copay": "Người bệnh cùng chi trả",
         "other": "Khác",
         "self_pay": "Người bệnh tự trả",
-        "arithmetic": "Cách tính",
+        "breakdown": "Cách tính",
         "XML3_short": "DV",
         "XML2_short": "Thuốc",
         "why": "Vì sao",
@@ -71,7 +71,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
     },
     Language.ENGLISH: {
         "visit": "Visit",
-        "object_code": "Object code",
+        "category_code": "Object code",
         "number": "No.",
         "XML3": "Services and supplies",
         "XML2": "Drugs",
@@ -83,7 +83,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "copay": "Co-payment",
         "other": "Other funds",
         "self_pay": "Self-pay",
-        "arithmetic": "How it is reckoned",
+        "breakdown": "How it is reckoned",
         "XML3_short": "Service",
         "XML2_short": "Drug",
         "why": "Why",
@@ -132,11 +132,11 @@ def render_quote(file: str, quote: Quote, language: Language, *, is_terminal: bo
 
 def _print_visit(console: Console, quoted: QuotedVisit, language: Language) -> None:
     words, visit, priced = _WORDS[language], quoted.visit, quoted.priced
-    code = visit.object_code
-    name = object_code_name(code, language)
+    code = visit.category_code
+    name = category_name(code, language)
     came = f"{_printable(code)} – {name}" if name else _printable(code)
     console.print()
-    console.print(f"{words['visit']} {_printable(visit.ma_lk)} · {words['object_code']} {came}")
+    console.print(f"{words['visit']} {_printable(visit.ma_lk)} · {words['category_code']} {came}")
     notes = Notes()
     notes.numbers(priced.reasons)
     table, width = _table(priced, notes, language, width=console.width)
@@ -161,13 +161,13 @@ def _print_visit(console: Console, quoted: QuotedVisit, language: Language) -> N
 def _print_arithmetic(console: Console, priced: PricedVisit, language: Language) -> None:
     """How each amount of each line comes about; what is in scope as it is charged is not told twice."""
     words = _WORDS[language]
-    lines = [(line, steps) for line in _printed_lines(priced) if (steps := arithmetic(line))]
+    lines = [(line, steps) for line in _printed_lines(priced) if (steps := breakdown(line))]
     if lines:
-        console.print(f"{words['arithmetic']}:")
+        console.print(f"{words['breakdown']}:")
     for line, steps in lines:
         charged = replace(steps[0], field="THANH_TIEN_BH")
         sums = [
-            f"{words[_COLUMN_OF[step.field]]}: {step_text(step, language)} = {_amount(step.amount)}"
+            f"{words[_COLUMN_OF[step.field]]}: {format_step(step, language)} = {_amount(step.amount)}"
             for step in steps
             if step.field in _COLUMN_OF and step != charged
         ]
@@ -249,7 +249,7 @@ def _right(header: str, cells: list[str], footer: str) -> _Column:
     return column
 
 
-def _note(number: int, reason: Reason, language: Language) -> Table:
+def _note(number: int, reason: AppliedRule, language: Language) -> Table:
     words = _WORDS[language]
     explanation = explain(reason, language)
     period = f"; {explanation.period}" if explanation.period else ""

@@ -20,13 +20,13 @@ from billing.cli.startup import require_migrated
 from billing.core.ids import OrganizationId
 from billing.coverage.domain.parameters import read_parameters
 from billing.db.database import Database
-from billing.invoices.domain.invoice_diff import Tally
+from billing.invoices.domain.invoice_diff import Totals
 from billing.invoices.service.reprice import (
-    RECOMPUTING_LIMITS,
-    OtherProcesses,
+    REPRICING_LIMITS,
     Period,
+    WorkerProcesses,
     read_drafted_list,
-    recompute,
+    reprice_invoices,
 )
 from billing.invoices.service.reprice_batch import Draft
 from billing.settings import load_settings
@@ -81,7 +81,7 @@ def reprice(
             outputs.append(stack.enter_context(_rows_in_file(LineRows, lines_csv)))
         if visits_csv is not None:
             outputs.append(stack.enter_context(_rows_in_file(InvoiceRows, visits_csv)))
-        tally = asyncio.run(
+        totals = asyncio.run(
             _reprice(
                 url,
                 outputs,
@@ -93,8 +93,8 @@ def reprice(
             )
         )
         for output in outputs:
-            output.end(tally)
-    if draft is None and (tally.changed or tally.refused):
+            output.end(totals)
+    if draft is None and (totals.changed or totals.refused):
         raise SystemExit(1)
 
 
@@ -107,9 +107,9 @@ async def _reprice(
     period: Period,
     organization_id: OrganizationId | None,
     workers: int,
-) -> Tally:
-    tally = Tally()
-    processes = OtherProcesses(workers, url) if workers > 1 else None
+) -> Totals:
+    totals = Totals()
+    processes = WorkerProcesses(workers, url) if workers > 1 else None
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -119,24 +119,24 @@ async def _reprice(
         TimeRemainingColumn(),
     )
     await require_migrated(url)
-    database = await Database.open(url, limits=RECOMPUTING_LIMITS, application_name="vienphi reprice")
+    database = await Database.open(url, limits=REPRICING_LIMITS, application_name="vienphi reprice")
     try:
         if draft is not None and tariff_id is not None:
             assert organization_id is not None, "asked for with the price list"
             draft = replace(draft, tariff=await read_drafted_list(database, organization_id, tariff_id))
         with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("recomputing", total=None)
-            async for recomputed in recompute(
+            async for recomputed in reprice_invoices(
                 database, organization_id=organization_id, draft=draft, period=period, processes=processes
             ):
                 progress.update(task, completed=recomputed.done, total=recomputed.total)
-                tally.add(recomputed.outcome.tally)
+                totals.add(recomputed.outcome.totals)
                 for change in recomputed.outcome.changes:
                     for output in outputs:
                         output.write(recomputed.organization_id, change)
     finally:
         await database.close()
-    return tally
+    return totals
 
 
 def _read_draft_parameters(path: Path | None) -> str | None:

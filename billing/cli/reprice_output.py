@@ -14,7 +14,7 @@ from billing import __version__
 from billing.core.ids import OrganizationId
 from billing.core.money import Shares
 from billing.coverage.domain.explain import plain_number
-from billing.invoices.domain.invoice_diff import Amounts, BillChange, LineChange, Tally
+from billing.invoices.domain.invoice_diff import Amounts, InvoiceDiff, LineChange, Totals
 
 INVOICES_SHOWN = 20
 _LINES_SHOWN = 5
@@ -31,10 +31,10 @@ _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 class Output(Protocol):
     """One way to tell a replay."""
 
-    def write(self, organization_id: OrganizationId, change: BillChange) -> None:
+    def write(self, organization_id: OrganizationId, change: InvoiceDiff) -> None:
         """Tell one bill that says something else."""
 
-    def end(self, tally: Tally) -> None:
+    def end(self, totals: Totals) -> None:
         """Tell the sums."""
 
 
@@ -45,7 +45,7 @@ class TextOutput:
         self._is_draft = is_draft
         self._written = 0
 
-    def write(self, organization_id: OrganizationId, change: BillChange) -> None:
+    def write(self, organization_id: OrganizationId, change: InvoiceDiff) -> None:
         self._written += 1
         if self._written > INVOICES_SHOWN:
             return
@@ -59,30 +59,32 @@ class TextOutput:
         if len(change.lines) > _LINES_SHOWN:
             click.echo(f"      and {len(change.lines) - _LINES_SHOWN} more lines")
 
-    def end(self, tally: Tally) -> None:
+    def end(self, totals: Totals) -> None:
         if self._written > INVOICES_SHOWN:
             click.echo(f"and {self._written - INVOICES_SHOWN} more; --lines-csv, --visits-csv or --json tell all")
         if not self._is_draft:
-            differing = tally.changed + tally.refused
+            differing = totals.changed + totals.refused
             verdict = "every issued invoice recomputes to itself" if not differing else f"{differing} INVOICES DIFFER"
-            click.echo(f"{verdict}: {tally.bills} invoices, code {__version__}")
+            click.echo(f"{verdict}: {totals.bills} invoices, code {__version__}")
             return
         click.echo(
-            f"{tally.bills} visits: {tally.changed} would change in {tally.lines_changed} lines; the patient would pay "
-            f"more in {tally.patient_more} and less in {tally.patient_less}; {tally.refused} have no price"
+            f"{totals.bills} visits: {totals.changed} would change in {totals.lines_changed} lines; the patient would "
+            f"pay more in {totals.patient_more} and less in {totals.patient_less}; {totals.refused} have no price"
         )
         click.echo(f"{'':14} {'issued':>20} {'under the draft':>20} {'difference':>20}")
         for payer, name in _PAYERS:
-            issued, now = getattr(tally.issued, payer), getattr(tally.now, payer)
+            issued, now = getattr(totals.issued, payer), getattr(totals.now, payer)
             click.echo(f"{name:14} {_dong(issued):>20} {_dong(now):>20} {_signed(now - issued):>20}")
-        difference = tally.now.total - tally.issued.total
-        click.echo(f"{'all':14} {_dong(tally.issued.total):>20} {_dong(tally.now.total):>20} {_signed(difference):>20}")
+        difference = totals.now.total - totals.issued.total
+        click.echo(
+            f"{'all':14} {_dong(totals.issued.total):>20} {_dong(totals.now.total):>20} {_signed(difference):>20}"
+        )
 
 
 class JsonLines:
     """For programs: one object a changed bill, the last with the sums."""
 
-    def write(self, organization_id: OrganizationId, change: BillChange) -> None:
+    def write(self, organization_id: OrganizationId, change: InvoiceDiff) -> None:
         refusal = change.refusal
         _echo_json(
             {
@@ -100,17 +102,17 @@ class JsonLines:
             }
         )
 
-    def end(self, tally: Tally) -> None:
+    def end(self, totals: Totals) -> None:
         _echo_json(
             {
-                "bills": tally.bills,
-                "changed": tally.changed,
-                "refused": tally.refused,
-                "lines_changed": tally.lines_changed,
-                "patient_more": tally.patient_more,
-                "patient_less": tally.patient_less,
-                "issued": _shares(tally.issued),
-                "now": _shares(tally.now),
+                "bills": totals.bills,
+                "changed": totals.changed,
+                "refused": totals.refused,
+                "lines_changed": totals.lines_changed,
+                "patient_more": totals.patient_more,
+                "patient_less": totals.patient_less,
+                "issued": _shares(totals.issued),
+                "now": _shares(totals.now),
                 "running_version": __version__,
             }
         )
@@ -125,7 +127,7 @@ class LineRows:
         key = [*_KEY, "table", "stt", "code", "name"]
         self._rows.writerow([*key, *amounts, "issued_rules", "now_rules"])
 
-    def write(self, organization_id: OrganizationId, change: BillChange) -> None:
+    def write(self, organization_id: OrganizationId, change: InvoiceDiff) -> None:
         for line in change.lines:
             key = [organization_id, change.number, change.ma_lk, change.code_version, __version__]
             item = [line.table.value, line.number, line.code, line.name]
@@ -133,7 +135,7 @@ class LineRows:
             rules = [" ".join(line.issued_rules), " ".join(line.rules)]
             self._rows.writerow([_inert(cell) for cell in (*key, *item)] + amounts + rules)
 
-    def end(self, tally: Tally) -> None:
+    def end(self, totals: Totals) -> None:
         """Rows carry no sums: a spreadsheet makes its own."""
 
 
@@ -145,7 +147,7 @@ class InvoiceRows:
         amounts = [f"{side}_{payer}" for side in ("issued", "now") for payer, _ in _PAYERS]
         self._rows.writerow([*_KEY, *amounts, "patient_difference", "rule", "refusal"])
 
-    def write(self, organization_id: OrganizationId, change: BillChange) -> None:
+    def write(self, organization_id: OrganizationId, change: InvoiceDiff) -> None:
         key = [organization_id, change.number, change.ma_lk, change.code_version, __version__]
         issued = [getattr(change.issued, payer) for payer, _ in _PAYERS]
         now = ["" if change.now is None else getattr(change.now, payer) for payer, _ in _PAYERS]
@@ -153,11 +155,11 @@ class InvoiceRows:
         refusal = ["", ""] if change.refusal is None else [change.refusal.rule, change.refusal.detail]
         self._rows.writerow([*(_inert(cell) for cell in key), *issued, *now, difference, *map(_inert, refusal)])
 
-    def end(self, tally: Tally) -> None:
+    def end(self, totals: Totals) -> None:
         """Rows carry no sums: a spreadsheet makes its own."""
 
 
-def _invoice_text(change: BillChange) -> str:
+def _invoice_text(change: InvoiceDiff) -> str:
     if change.now is None:
         assert change.refusal is not None, "a bill without a price says why"
         rule = f" [{change.refusal.rule}]" if change.refusal.rule else ""

@@ -198,10 +198,10 @@ def _read(file: Path, valid_from: date, sheet: str | None, mark: DecimalMark | N
         read = read_price_list(content, format=sheet_format(content), valid_from=valid_from, mark=mark, sheet=sheet)
     if read.columns_not_read:
         click.echo(f"columns not read: {', '.join(read.columns_not_read)}", err=True)
-    if read.faults:
-        for fault in read.faults:
+    if read.errors:
+        for fault in read.errors:
             click.echo(str(fault))
-        rows = len({fault.row for fault in read.faults})
+        rows = len({fault.row for fault in read.errors})
         raise click.ClickException(f"{rows} rows cannot be read; nothing was imported [price_list_faulty]")
     return read
 

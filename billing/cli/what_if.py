@@ -20,7 +20,7 @@ from billing.cli.files import read_file
 from billing.cli.memory import memory_limited
 from billing.core.clock import VIETNAM
 from billing.coverage.domain.annexes import NO_ANNEXES
-from billing.coverage.domain.explain import Language, fact_names, find_rule, money_text, object_code_name
+from billing.coverage.domain.explain import Language, category_name, fact_names, find_rule, money_text
 from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.what_if import ComparedFile, RouteOption, WhatIf
@@ -133,7 +133,7 @@ def _table(routes: WhatIf, language: Language) -> Table:
     table.add_column(words["standing"], overflow="fold")
     for option in routes.routes:
         marks = [words[mark] for mark in ("stated", "chosen") if getattr(routes, mark) == option.code]
-        name = f"{option.code} {object_code_name(option.code, language)}"
+        name = f"{option.code} {category_name(option.code, language)}"
         marked = f"{name} ({', '.join(marks)})" if marks else name
         table.add_row(marked, *_amounts(option), _condition(option, language), style="bold" if marks else None)
     return table
@@ -148,7 +148,7 @@ def _amounts(option: RouteOption) -> tuple[str, str]:
 
 def _condition(option: RouteOption, language: Language) -> str:
     words = _WORDS[language]
-    text = words[option.standing.value].format(facts=fact_names(" ".join(option.facts), language))
+    text = words[option.status.value].format(facts=fact_names(" ".join(option.facts), language))
     if option.priced is not None:
         return text
     if not option.refused_rule:

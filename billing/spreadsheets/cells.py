@@ -22,14 +22,14 @@ class SheetUnreadable(InvalidValue):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class CellError:
     """A cell whose value cannot be known: why and what to do, and what stands in it."""
 
     why: str
     found: str = ""
 
 
-Cell = str | Decimal | date | Fault | None
+Cell = str | Decimal | date | CellError | None
 
 
 @dataclass(frozen=True, slots=True)

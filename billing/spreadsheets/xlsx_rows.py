@@ -26,7 +26,7 @@ from billing.spreadsheets.cells import (
     COLUMNS_MAX,
     ROWS_MAX,
     Cell,
-    Fault,
+    CellError,
     SheetRow,
     SheetUnreadable,
     check_size,
@@ -50,7 +50,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Inspected:
-    faults: dict[Place, Fault]
+    errors: dict[Place, CellError]
     merged_rows: frozenset[int]
     computed: frozenset[Place]
 
@@ -60,7 +60,7 @@ class OpenedSheet:
     """A sheet that may be read; `merged_rows` are the rows merged cells touch, `computed` the cells of formulas."""
 
     sheet: CalamineSheet
-    faults: dict[Place, Fault]
+    errors: dict[Place, CellError]
     computed: frozenset[Place]
     merged_rows: frozenset[int]
 
@@ -76,7 +76,7 @@ def open_xlsx(content: bytes, *, sheet_name: str | None = None) -> OpenedSheet:
             inspected = _inspect(archive, parts[name])
         return OpenedSheet(
             CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_name(name),
-            inspected.faults,
+            inspected.errors,
             inspected.computed,
             inspected.merged_rows,
         )
@@ -95,7 +95,7 @@ def read_xlsx(opened: OpenedSheet) -> Iterator[SheetRow]:
             yield SheetRow(
                 number,
                 [
-                    opened.faults.get((number, column)) or _cell(value, is_computed=(number, column) in opened.computed)
+                    opened.errors.get((number, column)) or _cell(value, is_computed=(number, column) in opened.computed)
                     for column, value in enumerate(row, start=1)
                 ],
             )
@@ -171,7 +171,7 @@ def _choose(parts: dict[str, str], wanted: str | None) -> str:
 
 def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
     """Walk one sheet's XML: its reach, its unreadable cells, its merged rows. Raises SheetUnreadable."""
-    faults: dict[Place, Fault] = {}
+    errors: dict[Place, CellError] = {}
     merged: set[int] = set()
     computed: set[Place] = set()
     row = column = 0
@@ -192,9 +192,9 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
                     bounds.count(row, column, element)
                 if any(_local(child) == "f" for child in element):
                     computed.add((row, column))
-                fault = _fault(element)
+                fault = _error(element)
                 if fault is not None:
-                    faults[row, column] = fault
+                    errors[row, column] = fault
                 element.clear()
             elif local == "row":
                 element.clear()
@@ -203,7 +203,7 @@ def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
                 touched = _rows_of(element.get("ref", ""))
                 bounds.count_merged(len(touched))
                 merged.update(touched)
-    return _Inspected(faults, frozenset(merged), frozenset(computed))
+    return _Inspected(errors, frozenset(merged), frozenset(computed))
 
 
 def _check_reach(row: int, column: int) -> None:
@@ -223,15 +223,15 @@ def _reaches(cell: Element) -> bool:
     return not is_empty or (len(cell) > 0 and cell.get("t", "n") not in _COUNTED_BY_VALUE)
 
 
-def _fault(cell: Element) -> Fault | None:
+def _error(cell: Element) -> CellError | None:
     """What keeps a cell's value from being known. A formula of text may well have the empty text as its result."""
     children = {_local(child): child for child in cell}
     value = (children["v"].text if "v" in children else None) or ""
     if cell.get("t") == "e":
-        return Fault(_SHOWS_AN_ERROR, value)
+        return CellError(_SHOWS_AN_ERROR, value)
     is_empty_text = cell.get("t") == "str" and "v" in children
     if "f" in children and not value and not is_empty_text:
-        return Fault(_NOT_COMPUTED, f"={children['f'].text or ''}")
+        return CellError(_NOT_COMPUTED, f"={children['f'].text or ''}")
     return None
 
 
@@ -270,7 +270,7 @@ def _cell(value: object, *, is_computed: bool) -> Cell:
     """A value of calamine as one of ours."""
     match value:
         case bool():
-            cell: Cell = Fault("this cell says yes or no; enter a text or a number", str(value).upper())
+            cell: Cell = CellError("this cell says yes or no; enter a text or a number", str(value).upper())
         case datetime():
             cell = value.date()
         case date():
@@ -280,12 +280,12 @@ def _cell(value: object, *, is_computed: bool) -> Cell:
         case str():
             text = value.strip()
             cell = (
-                Fault(f"more than {CELL_LENGTH_MAX} characters; shorten it", text[:80])
+                CellError(f"more than {CELL_LENGTH_MAX} characters; shorten it", text[:80])
                 if len(text) > CELL_LENGTH_MAX
                 else text or None
             )
         case _:
-            cell = Fault("a time of day is no price; format the cell as number and enter it again", str(value))
+            cell = CellError("a time of day is no price; format the cell as number and enter it again", str(value))
     return cell
 
 
@@ -293,4 +293,4 @@ def _number(value: float, *, is_computed: bool) -> Cell:
     try:
         return exact_number(value, is_computed=is_computed)
     except InvalidValue as refusal:
-        return Fault(refusal.detail, repr(value))
+        return CellError(refusal.detail, repr(value))

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from billing.core.errors import NotFound
 from billing.core.money import Shares
-from billing.coverage.domain.breakdown import Step, arithmetic, step_text
+from billing.coverage.domain.breakdown import BreakdownStep, breakdown, format_step
 from billing.coverage.domain.explain import Language, Notes, explain
-from billing.coverage.domain.price_result import PricedVisit, Reason
+from billing.coverage.domain.price_result import AppliedRule, PricedVisit
 from billing.coverage.formats.worked_case_json import write_priced_visit
 from billing.web.schemas import SharesDocument
 
@@ -28,7 +28,7 @@ def price_document(ma_lk: str, priced: PricedVisit | None) -> dict[str, object] 
         "guarantor": priced.guarantor,
         "rule_refs": notes.numbers(priced.reasons),
         "lines": [
-            {**written_line, "breakdown": steps_document(arithmetic(line)), "rule_refs": notes.numbers(line.reasons)}
+            {**written_line, "breakdown": steps_document(breakdown(line)), "rule_refs": notes.numbers(line.reasons)}
             for written_line, line in zip(lines, priced.lines, strict=True)
         ],
         "explanations": [reason_document(reason) for reason in notes.reasons],
@@ -46,7 +46,7 @@ def shares_document(shares: Shares) -> SharesDocument:
     }
 
 
-def reason_document(reason: Reason) -> dict[str, object]:
+def reason_document(reason: AppliedRule) -> dict[str, object]:
     """A reason with its sentence, its source and how long the rule holds, in every language."""
     try:
         explained = {language: explain(reason, language) for language in Language}
@@ -69,12 +69,12 @@ def by_language(texts: Mapping[Language, str]) -> dict[str, str]:
     return {language.value: text for language, text in texts.items()}
 
 
-def steps_document(steps: Iterable[Step]) -> list[dict[str, object]]:
+def steps_document(steps: Iterable[BreakdownStep]) -> list[dict[str, object]]:
     """Each amount with the sum it is."""
     return [
         {
             "field": step.field,
-            "formula": {language.value: step_text(step, language) for language in Language},
+            "formula": {language.value: format_step(step, language) for language in Language},
             "amount": f"{step.amount:.2f}",
         }
         for step in steps

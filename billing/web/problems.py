@@ -26,7 +26,7 @@ from billing.core.errors import (
 from billing.coverage.formats.worked_case_json import write_finding
 from billing.db.idempotency import RequestStillRunning
 from billing.organizations.service.api_keys import NotAuthenticated, NotPermitted
-from billing.visit_accounts.service.record_visits import NothingReadable
+from billing.visit_accounts.service.record_visits import NoReadableVisit
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.web.anonymous import TooManyRequests
 from billing.web.document_workers import DocumentTooCostly
@@ -104,7 +104,7 @@ def problem_of(error: Exception) -> Problem:
             detail="the fault is ours and was recorded; name the instance when you ask about it",
         )
     findings: tuple[Finding, ...] = ()
-    if isinstance(error, NothingReadable):
+    if isinstance(error, NoReadableVisit):
         findings = error.findings
         status = next((_FILE_STATUSES[each.code] for each in findings if _concerns_file(each)), status)
     return Problem(

@@ -55,7 +55,7 @@ class PriceDocument(TypedDict):
 
     The fields of the year's co-payment are present where the visit states a co-payment history, those of a private
     insurer where there is one. `rule_refs`, of the visit and of each line, are indexes into `explanations`: rule,
-    operands, sentence, citation, period and status. `breakdown` of a line is the arithmetic of each of its amounts. It
+    operands, sentence, citation, period and status. `breakdown` of a line is the breakdown of each of its amounts. It
     is empty where the amounts are those of the HIS.
     """
 

@@ -227,7 +227,7 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
         if direction and direction in told.debits:
             return Notices(())
         found = match(values, told, prefix=settings.code_prefix, account_number=settings.account_number)
-        is_clear = not (found.contradicts or differing_lengths(values, told, settings.field_lengths))
+        is_clear = not (found.conflicts_with or differing_lengths(values, told, settings.field_lengths))
         is_credit = not told.credits or direction in told.credits
         outcome = Outcome.SUCCEEDED if is_clear and is_credit else Outcome.REVIEW
         meaning = fingerprint(*(values[name] for name in told.signed))

@@ -121,7 +121,7 @@ class Match:
 
     reference: str | None
     text: str
-    contradicts: bool
+    conflicts_with: bool
 
 
 def match(values: Mapping[str, str], notification: Notification, *, prefix: str, account_number: str) -> Match:
@@ -137,11 +137,11 @@ def match(values: Mapping[str, str], notification: Notification, *, prefix: str,
     is_same = reference is None or (reference != "" and reference in joined)
     text = remark if is_same else values[named]
     virtual_account = values.get("virtual_account", "")
-    contradicts = False
+    conflicts_with = False
     if virtual_account and virtual_account != account_number and "virtual_account" not in notification.signed:
         shown = code_of(virtual_account, prefix)
-        contradicts = shown not in joined if reference is None else shown != reference
-    return Match(reference, text, contradicts)
+        conflicts_with = shown not in joined if reference is None else shown != reference
+    return Match(reference, text, conflicts_with)
 
 
 def _written(name: str, value: object, form: FieldForm) -> str:

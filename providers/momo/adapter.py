@@ -50,7 +50,7 @@ from providers.telling import fingerprint, request_id, without_money
 _AMOUNTS = range(1_000, 50_000_001)
 _ORDER = re.compile(r"[0-9a-zA-Z](?:[-_.]*[0-9a-zA-Z]+)*")
 _DIGITS = re.compile(r"[0-9]{1,19}")
-_MOMENTS = range(946_684_800_000, 4_102_444_800_000)  # 2000 to 2100, in ms
+_TIMESTAMPS = range(946_684_800_000, 4_102_444_800_000)  # 2000 to 2100, in ms
 
 
 class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
@@ -261,6 +261,6 @@ def _whole(told: Mapping[str, object], name: str) -> int:
 
 def _moment(told: Mapping[str, object]) -> datetime:
     milliseconds = _whole(told, "responseTime")
-    if milliseconds not in _MOMENTS:
+    if milliseconds not in _TIMESTAMPS:
         raise ValueError("responseTime is no moment in ms")
     return datetime.fromtimestamp(milliseconds // 1000, UTC)

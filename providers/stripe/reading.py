@@ -25,7 +25,7 @@ from providers.stripe.statuses import (
 from providers.telling import fingerprint
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:-]{0,254}")
-_MOMENTS = range(946_684_800, 4_102_444_800)  # 2000 to 2100
+_TIMESTAMPS = range(946_684_800, 4_102_444_800)  # 2000 to 2100
 _AMOUNT_MAX = 9_999_999_999_999
 _LEFT = frozenset({Outcome.SUCCEEDED, Outcome.PENDING})
 
@@ -254,4 +254,4 @@ def require_dong(found: Object) -> None:
 
 def moment(value: object) -> datetime | None:
     """A moment in Unix seconds; None where it is none."""
-    return datetime.fromtimestamp(value, UTC) if type(value) is int and value in _MOMENTS else None
+    return datetime.fromtimestamp(value, UTC) if type(value) is int and value in _TIMESTAMPS else None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from providers.signing import hmac_sha256_hex, is_same_secret
 
 _SCHEME = "v1"
-_MOMENT = re.compile(r"0|[1-9][0-9]{0,11}")
+_TIMESTAMP_FORMAT = re.compile(r"0|[1-9][0-9]{0,11}")
 
 
 def signature_of(secret: bytes, payload: bytes, timestamp: int) -> str:
@@ -38,7 +38,7 @@ def is_signed(
     """
     items = [item.partition("=") for item in (header or "").split(",")]
     moments = [value for name, _, value in items if name == "t"]
-    if len(moments) != 1 or not _MOMENT.fullmatch(moments[0]):
+    if len(moments) != 1 or not _TIMESTAMP_FORMAT.fullmatch(moments[0]):
         return False
     timestamp = int(moments[0])
     received = [value for name, _, value in items if name == _SCHEME]

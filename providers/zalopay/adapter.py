@@ -60,7 +60,7 @@ _AGREEMENT = 2
 _CALL_AGAIN, _BAD_MAC = 0, 2
 _TRANSACTION = re.compile(r"[0-9]{1,20}")
 _TRADE = re.compile(r"[0-9]{6}_[0-9A-Za-z._-]{1,33}")
-_MOMENTS = range(946_684_800_000, 4_102_444_800_000)  # 2000 to 2100, in ms
+_TIMESTAMPS = range(946_684_800_000, 4_102_444_800_000)  # 2000 to 2100, in ms
 _AMOUNT_MAX = 9_999_999_999_999
 
 
@@ -245,7 +245,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             raise ValueError("zp_trans_id is missing or makes no sense")
         if type(amount) is not int or not 0 < amount <= _AMOUNT_MAX:
             raise ValueError("amount is no whole đồng")
-        if type(told_at) is not int or told_at not in _MOMENTS:
+        if type(told_at) is not int or told_at not in _TIMESTAMPS:
             raise ValueError("server_time is no moment in ms")
         return Notice(
             event_key=f"{trade}:{number}:paid",

@@ -25,7 +25,7 @@ from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
 from billing.db.database import Database
-from billing.invoices.service.reprice import RECOMPUTING_LIMITS, OtherProcesses, Period, recompute
+from billing.invoices.service.reprice import REPRICING_LIMITS, Period, WorkerProcesses, reprice_invoices
 from billing.invoices.service.reprice_batch import Draft
 from billing.visits.domain.visit import ChargeItem, Scope, Table, Visit
 from tests.bench.issued import issued_visits
@@ -121,17 +121,17 @@ class Replay:
         """Visits a second, from the first outcome on: the starting of processes, once in a replay, does not count."""
         bills = changed = begun = 0
         started = 0.0
-        database = await Database.open(self._url, limits=RECOMPUTING_LIMITS)
-        told = recompute(
+        database = await Database.open(self._url, limits=REPRICING_LIMITS)
+        told = reprice_invoices(
             database,
             draft=self._draft,
             period=Period(first=day, last=day),
-            processes=OtherProcesses(workers, self._url) if workers > 1 else None,
+            processes=WorkerProcesses(workers, self._url) if workers > 1 else None,
         )
         async with aclosing(told):
             async for each in told:
-                bills += each.outcome.tally.bills
-                changed += each.outcome.tally.changed
+                bills += each.outcome.totals.bills
+                changed += each.outcome.totals.changed
                 self._watch()
                 if not begun:
                     started, begun = time.perf_counter(), bills

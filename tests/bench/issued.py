@@ -18,7 +18,7 @@ from billing.db.database import Database
 from billing.db.migrator import migrate
 from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
 from billing.invoices.service.issue import issue_invoice
-from billing.visit_accounts.service.record_visits import take_visit
+from billing.visit_accounts.service.record_visits import record_visit
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_document import write_visit
 from tests.bench.stock import settle
@@ -84,7 +84,7 @@ async def issued_visits(samples: Sequence[Visit], *, days: int, each: int) -> As
         context = build_context(database)
         for number, visit in enumerate(samples):
             document = write_visit(visit) | {"MA_LK": f"SAMPLE{number}"}
-            taken = await take_visit(context, hospital.organization_id, document, actor=Actor.system())
+            taken = await record_visit(context, hospital.organization_id, document, actor=Actor.system())
             assert taken is not None, "asked under no claim"
             await issue_invoice(context, hospital.organization_id, taken.id, actor=Actor.system())
         await database.close()

@@ -19,7 +19,7 @@ FACTS = {
         "technical_level": "basic",
         "ranking_points": 40,
         "is_provisionally_ranked": False,
-        "former_line": "district",
+        "former_tier": "district",
     }
 }
 

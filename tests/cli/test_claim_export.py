@@ -11,7 +11,7 @@ from billing.core.actor import Actor
 from billing.db.database import Database
 from billing.devserver.embedded import EmbeddedPostgres
 from billing.invoices.service.issue import issue_invoice
-from billing.visit_accounts.service.record_visits import take_visit
+from billing.visit_accounts.service.record_visits import record_visit
 from billing.visits.formats.xml130 import read_claim_file
 from tests.builders import add_demo_hospital, build_context, visit_document
 from tests.cli.test_demo import run
@@ -29,7 +29,7 @@ async def bill(server: EmbeddedPostgres) -> str:
     hospital = await add_demo_hospital(server.owner_url)
     database = await Database.open(server.app_url)
     context = build_context(database)
-    visit = await take_visit(context, hospital.organization_id, visit_document(), actor=Actor.system())
+    visit = await record_visit(context, hospital.organization_id, visit_document(), actor=Actor.system())
     assert visit is not None
     invoice_id = await issue_invoice(context, hospital.organization_id, visit.id, actor=Actor.system())
     await database.close()

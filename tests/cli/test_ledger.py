@@ -23,7 +23,7 @@ from billing.ledger.service.seal_rows import seal_once
 from billing.ledger.service.verify import VERIFY_LIMITS
 from billing.ledger.store.check import LedgerCheck
 from billing.ledger.store.seal_export import SealExport
-from billing.visit_accounts.service.record_visits import take_visit
+from billing.visit_accounts.service.record_visits import record_visit
 from tests.builders import add_demo_hospital, build_context, visit_document
 from tests.cli.test_demo import run
 
@@ -41,7 +41,7 @@ async def bill(server: EmbeddedPostgres) -> None:
     hospital = await add_demo_hospital(server.owner_url)
     database = await Database.open(server.app_url)
     context = build_context(database)
-    visit = await take_visit(context, hospital.organization_id, visit_document(), actor=Actor.system())
+    visit = await record_visit(context, hospital.organization_id, visit_document(), actor=Actor.system())
     await issue_invoice(context, hospital.organization_id, visit.id, actor=Actor.system())
     await database.close()
 

@@ -45,7 +45,7 @@ def test_reading_is_tried_without_a_database() -> None:
         return amount
 
     assert patient_pays() == 150_000
-    assert patient_pays("--policy", "offline_small_visit_at_full_rate=False") == 180_000
+    assert patient_pays("--policy", "out_of_route_small_visit_at_full_rate=False") == 180_000
 
 
 def test_reading_that_cannot_be_is_refused_by_name() -> None:

@@ -9,7 +9,7 @@ import pytest
 from billing.core.actor import Actor
 from billing.core.ids import OrganizationId
 from billing.db.database import Database
-from billing.visit_accounts.service.record_visits import take_visit
+from billing.visit_accounts.service.record_visits import record_visit
 from tests.builders import add_demo_hospital, build_context, visit_document
 from tests.cli.commands import call, called
 from tests.conftest import DatabaseAddress
@@ -23,7 +23,7 @@ def given(database: DatabaseAddress) -> dict[str, str]:
         await add_demo_hospital(database.owner_url)
         app = await Database.open(database.app_url)
         patient = {"HO_TEN": "Nguyễn Văn Thử", "NGAY_SINH": "19800101", "GIOI_TINH": "1", "SO_CCCD": "001080000001"}
-        await take_visit(build_context(app), OrganizationId(1), visit_document(patient=patient), actor=Actor.system())
+        await record_visit(build_context(app), OrganizationId(1), visit_document(patient=patient), actor=Actor.system())
         await app.close()
 
     asyncio.run(set_up())

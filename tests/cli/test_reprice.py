@@ -14,7 +14,7 @@ from billing.core.actor import Actor
 from billing.db.database import Database
 from billing.devserver.embedded import SUPERUSER, EmbeddedPostgres
 from billing.invoices.service.issue import issue_invoice
-from billing.visit_accounts.service.record_visits import take_visit
+from billing.visit_accounts.service.record_visits import record_visit
 from tests.builders import add_demo_hospital, build_context, service_line, visit_document
 from tests.cli.test_demo import run
 
@@ -38,7 +38,7 @@ async def bill(server: EmbeddedPostgres) -> None:
         ma_lk="LK2", lines=[service_line(1, name="=1+1\x1b[2J", group=1, price="1000000") | {"MA_DICH_VU": "S1"}]
     )
     for document in (visit_document(), formula_like):
-        visit = await take_visit(context, hospital.organization_id, document, actor=Actor.system())
+        visit = await record_visit(context, hospital.organization_id, document, actor=Actor.system())
         assert visit is not None
         await issue_invoice(context, hospital.organization_id, visit.id, actor=Actor.system())
     await database.close()

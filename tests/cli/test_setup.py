@@ -138,7 +138,7 @@ def test_facility_and_annexes_decide_what_a_claim_is_checked_with(server: Embedd
     key = run("key", "add", *person, **owner).stdout.strip()
 
     first = run(*facility, *rank, **owner)
-    ranked = run(*facility, *rank, "--former-line", "district", **owner)
+    ranked = run(*facility, *rank, "--former-tier", "district", **owner)
     imported = run("claim", "import-annexes", "--organization", "7", str(annexes), **owner)
 
     assert [one.returncode for one in (first, ranked, imported)] == [0, 0, 0], (first, ranked, imported)

@@ -16,7 +16,7 @@ from billing.core.ids import OrganizationId
 from billing.db.database import Database
 from billing.devserver.embedded import EmbeddedPostgres
 from billing.invoices.service.issue import issue_invoice
-from billing.visit_accounts.service.record_visits import take_visit
+from billing.visit_accounts.service.record_visits import record_visit
 from tests.builders import FACILITY_CODE, add_demo_hospital, build_context, service_line, visit_document
 from tests.cli.test_demo import run
 from tests.interop.sheets.workbooks import rows, workbook
@@ -226,7 +226,7 @@ def test_setting_and_differences_are_kept_by_commands(persons: Persons) -> None:
 async def _bill(server: EmbeddedPostgres, line: dict[str, object]) -> None:
     database = await Database.open(server.app_url)
     context, organization_id = build_context(database), OrganizationId(1)
-    visit = await take_visit(context, organization_id, visit_document(lines=[line]), actor=Actor.system())
+    visit = await record_visit(context, organization_id, visit_document(lines=[line]), actor=Actor.system())
     assert visit is not None
     await issue_invoice(context, organization_id, visit.id, actor=Actor.system())
     await database.close()

@@ -13,7 +13,7 @@ FACTS = {
         "technical_level": "basic",
         "ranking_points": 40,
         "is_provisionally_ranked": False,
-        "former_line": "district",
+        "former_tier": "district",
     },
     "visits": {"MAU2611050002": {"MA_DKBD": "01999", "is_emergency": False}},
 }

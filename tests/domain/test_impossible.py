@@ -13,7 +13,7 @@ from billing.visits.domain.invalid_input import (
     BenefitDigitUnknown,
     CardsOverlap,
     DischargeBeforeAdmission,
-    ImpossibleInput,
+    InvalidInput,
     RatioOutOfRange,
 )
 from billing.visits.formats.json_fields import InvalidField
@@ -65,7 +65,7 @@ def test_frozen_cards_of_one_group_may_overlap():
 
 
 def test_each_impossible_input_has_a_code_and_a_finding_of_its_own():
-    kinds = ImpossibleInput.__subclasses__()
+    kinds = InvalidInput.__subclasses__()
 
     assert len({kind.code for kind in kinds}) == len({kind.finding for kind in kinds}) == len(kinds) == 4
     assert all(kind.code.replace("_", "-") == kind.finding.value for kind in kinds)

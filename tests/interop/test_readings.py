@@ -9,15 +9,20 @@ import pytest
 from billing.core.errors import InvalidValue
 from billing.coverage.domain.explain import all_rules
 from billing.coverage.domain.policy import CopayCrossing, Policy
-from billing.coverage.domain.policy_options import all_readings
-from billing.coverage.formats.policy_json import ReadingUnknown, read_reading, read_readings, write_readings
+from billing.coverage.domain.policy_options import all_policy_options
+from billing.coverage.formats.policy_json import (
+    UnknownPolicyOption,
+    _read_value,
+    read_policy_options,
+    write_policy_options,
+)
 
 
 def test_what_is_not_named_keeps_its_default() -> None:
     policy = replace(Policy(), copay_crossing=CopayCrossing.CAP)
 
-    assert read_readings({"copay_crossing": "cap"}) == read_readings(write_readings(policy)) == policy
-    assert read_readings({}) == Policy()
+    assert read_policy_options({"copay_crossing": "cap"}) == read_policy_options(write_policy_options(policy)) == policy
+    assert read_policy_options({}) == Policy()
 
 
 @pytest.mark.parametrize(
@@ -26,13 +31,13 @@ def test_what_is_not_named_keeps_its_default() -> None:
         ("copay_crossing", "half"),
         ("copay_crossing", None),
         ("reading_of_tomorrow", "1"),
-        ("digit_1_lifts_ratios", "true"),
+        ("digit_1_ignores_ratios", "true"),
         ("unstated_route_percent", "101"),
         ("unstated_route_percent", "-1"),
         ("unstated_route_percent", "NaN"),
         ("unstated_route_percent", "Infinity"),
-        ("package_limit_spares_digits", "6"),
-        ("package_limit_spares_digits", "11"),
+        ("package_limit_exempt_digits", "6"),
+        ("package_limit_exempt_digits", "11"),
         ("stent_ceiling_percents", ""),
         ("stent_ceiling_percents", "100;"),
         ("stent_ceiling_percents", "100;1e1"),
@@ -42,24 +47,24 @@ def test_what_is_not_named_keeps_its_default() -> None:
 )
 def test_reading_that_cannot_be_is_refused_by_its_name(name: str, value: object) -> None:
     with pytest.raises(InvalidValue) as refusal:
-        read_readings({name: value})
+        read_policy_options({name: value})
 
     assert refusal.value.field == name
 
 
 def test_every_reading_is_described_with_its_rule_choices_and_doubt() -> None:
-    described = all_readings()
+    described = all_policy_options()
 
     assert list(described) == [field.name for field in fields(Policy)]
     for name, reading in described.items():
         assert reading.rule in all_rules(), name
-        assert all((*reading.title.values(), *reading.doubt.values())), name
+        assert all((*reading.title.values(), *reading.question.values())), name
         assert bool(reading.choices) != (reading.form is not None), name
         kind = type(getattr(Policy(), name))
         values = [str(each) for each in kind] if hasattr(kind, "__members__") else ["True", "False"]
         assert not reading.choices or list(reading.choices) == values, name
         for value in reading.choices:
-            assert write_readings(read_readings({name: value}))[name] == value
+            assert write_policy_options(read_policy_options({name: value}))[name] == value
 
 
 @pytest.mark.parametrize(
@@ -73,10 +78,10 @@ def test_every_reading_is_described_with_its_rule_choices_and_doubt() -> None:
     ],
 )
 def test_reading_of_any_kind_comes_back_from_its_text(kind: Any, text: str, reading: object) -> None:
-    assert read_reading("a_reading", kind, text) == reading
+    assert _read_value("a_reading", kind, text) == reading
 
 
 @pytest.mark.parametrize(("kind", "text"), [(Decimal, "much"), (int, "1.5"), (tuple[Decimal, ...], "1,2")])
 def test_reading_that_is_none_of_its_kind_is_refused(kind: Any, text: Any) -> None:
-    with pytest.raises(ReadingUnknown):
-        read_reading("a_reading", kind, text)
+    with pytest.raises(UnknownPolicyOption):
+        _read_value("a_reading", kind, text)

@@ -11,7 +11,7 @@ from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
 from billing.coverage.formats.visit_input import read_visit
-from billing.visits.formats.visit_document import write_frozen_visit, write_visit
+from billing.visits.formats.visit_document import write_snapshot_visit, write_visit
 from billing.visits.formats.visit_facts_json import SuppliedFacts
 from tests.builders import service_line, visit_document
 
@@ -84,7 +84,7 @@ def test_what_was_reckoned_is_priced_kept_and_claimed() -> None:
     assert [int(one.insured_amount) for one in priced.lines] == [100_000, 30_000, 1_000_000]
     assert [reason.rule for reason in priced.lines[1].reasons] == ["B-061", "B-010"]
     assert read_visit(write_visit(visit)) == visit
-    assert read_visit(write_frozen_visit(visit)).items == visit.items
+    assert read_visit(write_snapshot_visit(visit)).items == visit.items
     assert checked.claim.visit.items == visit.items
 
 

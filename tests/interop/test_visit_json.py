@@ -11,7 +11,7 @@ from billing.visits.domain.finding import FindingCode
 from billing.visits.domain.visit import Table
 from billing.visits.formats.json_fields import InvalidField
 from billing.visits.formats.strict_json import read_object
-from billing.visits.formats.visit_document import canonical, write_frozen_visit, write_visit
+from billing.visits.formats.visit_document import canonical, write_snapshot_visit, write_visit
 
 
 def _service(**changes):
@@ -224,7 +224,7 @@ def test_everything_a_price_needs_comes_back_from_the_document_we_keep():
 def test_frozen_document_leads_to_no_person_and_to_the_same_entitlements():
     visit = read_visit(WHOLE)
 
-    frozen = canonical(write_frozen_visit(visit))
+    frozen = canonical(write_snapshot_visit(visit))
     read = read_visit(read_object(frozen.encode()))
 
     assert "1234567890" not in frozen

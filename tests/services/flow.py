@@ -16,7 +16,7 @@ from billing.organizations.service.context import ProviderAccount
 from billing.payments.service.apply_notices import Answer, Delivery
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
-from billing.visit_accounts.service.record_visits import take_visit
+from billing.visit_accounts.service.record_visits import record_visit
 from providers.contract import Callback, Movement, Notice, Outcome
 from tests.builders import ACCOUNT_NAME, DemoHospital, visit_document
 
@@ -43,7 +43,7 @@ class PaymentFlow:
 
     async def bill(self, ma_lk: str = "LK0001", *, amount: int | None = None) -> Bill:
         organization_id = self.hospital.organization_id
-        visit = await take_visit(self.context, organization_id, visit_document(ma_lk=ma_lk), actor=Actor.system())
+        visit = await record_visit(self.context, organization_id, visit_document(ma_lk=ma_lk), actor=Actor.system())
         assert visit is not None, "asked under no claim"
         invoice_id = await issue_invoice(self.context, organization_id, visit.id, actor=Actor.system())
         return await self.intent([invoice_id], amount=amount)

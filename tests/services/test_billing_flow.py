@@ -17,8 +17,13 @@ from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.formats.worked_case_json import write_priced_visit
 from billing.invoices.domain.invoice import CorrectionNeeded, NothingToInvoice
 from billing.invoices.service.issue import find_invoice, issue_invoice
-from billing.visit_accounts.service.record_visits import NothingReadable, find_priced_visit, take_claim_file, take_visit
-from billing.visits.formats.visit_document import write_frozen_visit, write_visit
+from billing.visit_accounts.service.record_visits import (
+    NoReadableVisit,
+    find_priced_visit,
+    record_claim_file,
+    record_visit,
+)
+from billing.visits.formats.visit_document import write_snapshot_visit, write_visit
 from billing.visits.formats.xml130.reader import read_claim_file
 from providers.emvqr import parse
 from tests.builders import BANK_BIN, FACILITY_CODE, add_demo_hospital, service_line, visit_document
@@ -33,7 +38,7 @@ CLAIM_FILES = sorted([*EXAMPLES.glob("*.xml"), *CASES.glob("*.xml")])
 
 
 async def take(flow: PaymentFlow, **changes: object) -> VisitId:
-    taken = await take_visit(flow.context, flow.hospital.organization_id, visit_document(**changes), actor=SYSTEM)
+    taken = await record_visit(flow.context, flow.hospital.organization_id, visit_document(**changes), actor=SYSTEM)
     return taken.id
 
 
@@ -52,7 +57,7 @@ def test_document_reads_back_to_the_same_visit(path: Path) -> None:
 def test_frozen_document_carries_no_number_of_a_person() -> None:
     visit = read_claim_file((EXAMPLES / "noi-tru.xml").read_bytes()).visits[0].visit
 
-    text = str(write_frozen_visit(visit))
+    text = str(write_snapshot_visit(visit))
 
     assert visit.cards[0].code[-10:] not in text
     assert visit.patient.name not in text
@@ -62,9 +67,9 @@ def test_frozen_document_carries_no_number_of_a_person() -> None:
 async def test_same_visit_told_again_makes_no_new_version_and_another_content_does(flow: PaymentFlow) -> None:
     organization_id = flow.hospital.organization_id
 
-    first = await take_visit(flow.context, organization_id, visit_document(), actor=SYSTEM)
-    again = await take_visit(flow.context, organization_id, visit_document(), actor=SYSTEM)
-    changed = await take_visit(flow.context, organization_id, visit_document(NGAY_RA="202611021700"), actor=SYSTEM)
+    first = await record_visit(flow.context, organization_id, visit_document(), actor=SYSTEM)
+    again = await record_visit(flow.context, organization_id, visit_document(), actor=SYSTEM)
+    changed = await record_visit(flow.context, organization_id, visit_document(NGAY_RA="202611021700"), actor=SYSTEM)
 
     assert (first.version, first.is_new_version) == (1, True)
     assert (again.id, again.version, again.is_new_version) == (first.id, 1, False)
@@ -74,7 +79,7 @@ async def test_same_visit_told_again_makes_no_new_version_and_another_content_do
 async def test_claim_file_is_kept_as_received(flow: PaymentFlow) -> None:
     content = (EXAMPLES / "ngoai-tru-dong-chi-tra.xml").read_bytes()
 
-    taken = await take_claim_file(flow.context, flow.hospital.organization_id, content, actor=SYSTEM)
+    taken = await record_claim_file(flow.context, flow.hospital.organization_id, content, actor=SYSTEM)
 
     async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
         row = await tx.fetchrow("SELECT content, signature FROM claim_file")
@@ -84,8 +89,8 @@ async def test_claim_file_is_kept_as_received(flow: PaymentFlow) -> None:
 
 
 async def test_file_without_a_readable_visit_is_refused_with_its_findings_and_writes_nothing(flow: PaymentFlow) -> None:
-    with pytest.raises(NothingReadable) as caught:
-        await take_claim_file(flow.context, flow.hospital.organization_id, b"<GIAMDINHHS>", actor=SYSTEM)
+    with pytest.raises(NoReadableVisit) as caught:
+        await record_claim_file(flow.context, flow.hospital.organization_id, b"<GIAMDINHHS>", actor=SYSTEM)
 
     assert caught.value.findings
     async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
@@ -102,7 +107,7 @@ async def test_visit_that_cannot_be_priced_is_kept_and_its_invoice_refused_by_na
     document = visit_document() | {"MA_DOITUONG_KCB": "3", "NGAY_VAO": "202412010800"}
     document["cards"] = [{"code": "DN4010000000001", "valid_from": "2024-01-01"}]
 
-    taken = await take_visit(flow.context, organization_id, document, actor=SYSTEM)
+    taken = await record_visit(flow.context, organization_id, document, actor=SYSTEM)
 
     assert taken.priced is None
     assert [finding.code for finding in taken.findings] == ["not-supported"]
@@ -122,7 +127,7 @@ async def test_invoice_freezes_everything_its_price_was_made_from(flow: PaymentF
         copay_history=[{"date": "2026-09-01", "amount": "15170000"}],
         private_insurance={"covers": ["copay", "self_pay"], "coinsurance_pct": "50"},
     )
-    taken = await take_visit(flow.context, organization_id, document, actor=SYSTEM)
+    taken = await record_visit(flow.context, organization_id, document, actor=SYSTEM)
     invoice_id = await issue_invoice(flow.context, organization_id, taken.id, actor=SYSTEM)
 
     async with flow.context.database.transaction(organization_id) as tx:
@@ -143,7 +148,7 @@ async def test_further_invoice_asks_only_for_what_came_since(flow: PaymentFlow) 
     first = await issue_invoice(flow.context, organization_id, visit_id, actor=SYSTEM)
     more = visit_document()
     more["lines"].append(service_line(9, name="Siêu âm", group=2, price="100000"))
-    await take_visit(flow.context, organization_id, more, actor=SYSTEM)
+    await record_visit(flow.context, organization_id, more, actor=SYSTEM)
 
     second = await issue_invoice(flow.context, organization_id, visit_id, actor=SYSTEM)
 
@@ -162,7 +167,7 @@ async def test_visit_that_became_cheaper_needs_a_correction_and_leaves_no_gap_in
     await issue_invoice(flow.context, organization_id, visit_id, actor=SYSTEM)
     cheaper = visit_document()
     del cheaper["lines"][2]
-    await take_visit(flow.context, organization_id, cheaper, actor=SYSTEM)
+    await record_visit(flow.context, organization_id, cheaper, actor=SYSTEM)
 
     with pytest.raises(CorrectionNeeded):
         await issue_invoice(flow.context, organization_id, visit_id, actor=SYSTEM)
@@ -247,7 +252,7 @@ async def test_database_refuses_owing_less_than_nothing(flow: PaymentFlow) -> No
 async def test_damaged_visit_of_a_claim_file_does_not_stop_the_others(flow: PaymentFlow) -> None:
     content = (CASES / "several-hoso-one-base64-damaged.xml").read_bytes()
 
-    taken = await take_claim_file(flow.context, flow.hospital.organization_id, content, actor=SYSTEM)
+    taken = await record_claim_file(flow.context, flow.hospital.organization_id, content, actor=SYSTEM)
 
     assert [visit.visit.ma_lk for visit in taken.visits] == ["LK20261102-A", "LK20261102-C"]
     assert "base64-damaged" in {finding.code for finding in taken.findings}
@@ -260,7 +265,7 @@ async def test_level_the_reader_called_rounded_is_listed_once(flow: PaymentFlow)
     level = {"MUC_HUONG": "0.8", "T_BNCCT": "200000", "T_BHTT": "800000"}
     content = claim_file(hoso(block("XML1", one), block("XML3", xml3(line | level))))
 
-    taken = await take_claim_file(flow.context, flow.hospital.organization_id, content, actor=SYSTEM)
+    taken = await record_claim_file(flow.context, flow.hospital.organization_id, content, actor=SYSTEM)
 
     assert [finding.code for finding in taken.visits[0].findings] == ["level-rounded"]
     kept = await find_priced_visit(flow.context, flow.hospital.organization_id, taken.visits[0].id)
@@ -274,7 +279,7 @@ async def test_json_visit_is_priced_with_a_finding_on_each_doubtful_value_and_no
     document = visit_document(patient={"HO_TEN": garbled})
     document["lines"][0] |= {"T_BHTT": "40.480"}
 
-    taken = await take_visit(flow.context, flow.hospital.organization_id, document, actor=SYSTEM)
+    taken = await record_visit(flow.context, flow.hospital.organization_id, document, actor=SYSTEM)
 
     assert taken is not None
     assert taken.priced is not None
@@ -290,8 +295,8 @@ async def test_claim_file_of_a_strange_facility_is_refused_with_a_finding(
     other = await add_demo_hospital(database.owner_url, organization=2, facility_code="02002")
     content = (EXAMPLES / "kham-ngoai-tru.xml").read_bytes()
 
-    with pytest.raises(NothingReadable) as caught:
-        await take_claim_file(flow.context, other.organization_id, content, actor=SYSTEM)
+    with pytest.raises(NoReadableVisit) as caught:
+        await record_claim_file(flow.context, other.organization_id, content, actor=SYSTEM)
 
     assert [(finding.code, finding.field, finding.found) for finding in caught.value.findings] == [
         ("code-unknown", "MA_CSKCB", "01001")
@@ -302,7 +307,7 @@ async def test_amount_no_code_can_carry_is_refused_by_name(flow: PaymentFlow) ->
     organization_id = flow.hospital.organization_id
     dear = visit_document()
     dear["lines"] = [service_line(1, name="x", group=1, price="99999999999") | {"SO_LUONG": "1000", "PHAM_VI": "2"}]
-    taken = await take_visit(flow.context, organization_id, dear, actor=SYSTEM)
+    taken = await record_visit(flow.context, organization_id, dear, actor=SYSTEM)
     invoice_id = await issue_invoice(flow.context, organization_id, taken.id, actor=SYSTEM)
 
     with pytest.raises(PaymentNotStarted):

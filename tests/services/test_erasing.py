@@ -16,7 +16,7 @@ from billing.core.ids import OrganizationId
 from billing.db.database import Database, DatabaseLimits
 from billing.db.idempotency_keys import add_key
 from billing.invoices.service.issue import issue_invoice
-from billing.invoices.service.reprice import recompute
+from billing.invoices.service.reprice import reprice_invoices
 from billing.ledger.service.close_day import close_day
 from billing.ledger.service.seal_rows import seal_once
 from billing.notifications.service.webhooks import enqueue_once
@@ -25,7 +25,7 @@ from billing.ops.retention import Retention, first_id_of
 from billing.payments.service.intake import Intake
 from billing.payments.service.retry_dead_letters import approve_close, propose_close
 from billing.payments.store.dead_letters import Verified, add_dead_letter
-from billing.visit_accounts.service.record_visits import find_visit, take_claim_file, take_visit
+from billing.visit_accounts.service.record_visits import find_visit, record_claim_file, record_visit
 from providers.contract import Payer
 from tests.builders import visit_document
 from tests.conftest import DatabaseAddress
@@ -52,7 +52,7 @@ async def counts(flow: PaymentFlow, *tables: str) -> dict[str, int]:
 async def paid_bill(flow: PaymentFlow, ma_lk: str = "LK0001", *, patient: dict[str, str] | None = None) -> Bill:
     organization_id = flow.hospital.organization_id
     document = visit_document(ma_lk=ma_lk, patient=patient or PATIENT)
-    visit = await take_visit(flow.context, organization_id, document, actor=Actor.system())
+    visit = await record_visit(flow.context, organization_id, document, actor=Actor.system())
     assert visit is not None
     bill = await flow.intent([await issue_invoice(flow.context, organization_id, visit.id, actor=Actor.system())])
     payer = Payer(name="NGUYEN VAN THU", account="0001", bank="970436")
@@ -66,8 +66,8 @@ def turn(flow: PaymentFlow, **by: float) -> None:
 
 
 async def assert_recomputes(flow: PaymentFlow, invoices: int) -> None:
-    outcomes = [each.outcome async for each in recompute(flow.context.database)]
-    assert sum(outcome.tally.bills for outcome in outcomes) == invoices
+    outcomes = [each.outcome async for each in reprice_invoices(flow.context.database)]
+    assert sum(outcome.totals.bills for outcome in outcomes) == invoices
     assert all(not outcome.changes for outcome in outcomes)
 
 
@@ -140,7 +140,7 @@ async def test_idempotency_keys_leave_after_their_days(flow: PaymentFlow) -> Non
 async def test_documents_leave_ten_years_after_their_closed_year(flow: PaymentFlow) -> None:
     organization_id = flow.hospital.organization_id
     await paid_bill(flow)
-    await take_claim_file(flow.context, organization_id, claim_file(), actor=Actor.system())
+    await record_claim_file(flow.context, organization_id, claim_file(), actor=Actor.system())
     today = business_date(flow.context.clock())
     before = await counts(flow, *KEPT)
 
@@ -273,7 +273,7 @@ async def test_erasing_takes_a_person_and_stays_in_its_organization(
 async def test_file_that_others_came_in_keeps_their_visits_alone(flow: PaymentFlow, admin: Actor) -> None:
     organization_id = flow.hospital.organization_id
     file = claim_file(*(hoso(*visit_blocks(f"LK-{number}")) for number in range(3)))
-    await take_claim_file(flow.context, organization_id, file, actor=Actor.system())
+    await record_claim_file(flow.context, organization_id, file, actor=Actor.system())
 
     erased = await erase_patient(
         flow.context, organization_id, PatientNumber("ma_lk", "LK-1"), actor=admin, is_trial=False
@@ -289,7 +289,7 @@ async def test_file_that_others_came_in_keeps_their_visits_alone(flow: PaymentFl
 
 async def test_erased_visit_says_so_where_its_document_is_wanted(flow: PaymentFlow, admin: Actor) -> None:
     organization_id = flow.hospital.organization_id
-    visit = await take_visit(flow.context, organization_id, visit_document(patient=PATIENT), actor=Actor.system())
+    visit = await record_visit(flow.context, organization_id, visit_document(patient=PATIENT), actor=Actor.system())
     assert visit is not None
     await erase_patient(
         flow.context, organization_id, PatientNumber("hospital_number", "BN-1"), actor=admin, is_trial=False

@@ -13,21 +13,21 @@ from billing.core.actor import Actor
 from billing.core.approvals import PersonNeeded, SamePerson
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId
-from billing.coverage.formats.policy_json import ReadingUnknown
+from billing.coverage.formats.policy_json import UnknownPolicyOption
 from billing.coverage.service.facility_policies import (
-    ReadingsApproved,
-    approve_proposed_readings,
-    find_readings,
-    list_all_readings,
-    propose_readings,
+    AlreadyApproved,
+    approve_facility_policy,
+    find_facility_policy,
+    list_facility_policies,
+    propose_facility_policy,
 )
 from billing.coverage.service.quote import estimate_visit
 from billing.db.context import Ids
 from billing.db.database import Database, DatabaseLimits
 from billing.invoices.service.issue import find_invoice, issue_invoice
-from billing.invoices.service.reprice import recompute
+from billing.invoices.service.reprice import reprice_invoices
 from billing.organizations.service.setup import AlreadySetUp, Setup
-from billing.visit_accounts.service.record_visits import find_priced_visit, take_visit
+from billing.visit_accounts.service.record_visits import find_priced_visit, record_visit
 from billing.visits.formats.visit_facts_json import SuppliedFacts
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
@@ -37,7 +37,7 @@ from tests.services.persons import actors
 # A laboratory test of 300 000 đ, below 15 % of the base salary (379 500), outpatient off line by 1.14 at 50 %:
 # by default the fund pays 50 % (B-021), by the card's level 80 % × 50 % = 40 %.
 BY_DEFAULT, BY_CARD_LEVEL = 150_000, 180_000
-CARD_LEVEL = {"offline_small_visit_at_full_rate": "False"}
+CARD_LEVEL = {"out_of_route_small_visit_at_full_rate": "False"}
 
 
 def document(ma_lk: str = "LK1", *, facility: str = FACILITY_CODE) -> dict[str, Any]:
@@ -61,17 +61,17 @@ class Desk:
     async def propose(
         self, readings: Mapping[str, str], *, day: date = date(2026, 7, 1), facility: str = FACILITY_CODE
     ) -> Any:
-        return await propose_readings(
+        return await propose_facility_policy(
             self.flow.context,
             self.organization_id,
             facility_code=facility,
             valid_from=day,
-            readings=readings,
+            options=readings,
             actor=self.a,
         )
 
-    async def approve(self, readings_id: Any, actor: Actor) -> None:
-        await approve_proposed_readings(self.flow.context, self.organization_id, readings_id, actor=actor)
+    async def approve(self, policy_id: Any, actor: Actor) -> None:
+        await approve_facility_policy(self.flow.context, self.organization_id, policy_id, actor=actor)
 
     async def set(self, readings: Mapping[str, str], **how: Any) -> None:
         await self.approve(await self.propose(readings, **how), self.b)
@@ -81,7 +81,7 @@ class Desk:
         return quote.visits[0].priced.shares.patient
 
     async def take(self, told: dict[str, Any]) -> Any:
-        taken = await take_visit(self.flow.context, self.organization_id, told, actor=Actor.system())
+        taken = await record_visit(self.flow.context, self.organization_id, told, actor=Actor.system())
         assert taken is not None
         return taken
 
@@ -97,20 +97,20 @@ async def desk(flow: PaymentFlow, database: DatabaseAddress) -> Desk:
 
 
 async def test_readings_take_two_persons(desk: Desk) -> None:
-    readings_id = await desk.propose(CARD_LEVEL)
+    policy_id = await desk.propose(CARD_LEVEL)
     assert await desk.quoted(document()) == BY_DEFAULT
 
     for actor in (desk.a, desk.also_a):
         with pytest.raises(SamePerson):
-            await desk.approve(readings_id, actor)
+            await desk.approve(policy_id, actor)
     with pytest.raises(PersonNeeded):
-        await desk.approve(readings_id, Actor.system())
-    await desk.approve(readings_id, desk.b)
-    with pytest.raises(ReadingsApproved):
-        await desk.approve(readings_id, desk.b)
+        await desk.approve(policy_id, Actor.system())
+    await desk.approve(policy_id, desk.b)
+    with pytest.raises(AlreadyApproved):
+        await desk.approve(policy_id, desk.b)
 
     assert await desk.quoted(document()) == BY_CARD_LEVEL
-    row = await find_readings(desk.flow.context, desk.organization_id, readings_id)
+    row = await find_facility_policy(desk.flow.context, desk.organization_id, policy_id)
     assert (row["proposed_by"], row["approved_by"], dict(row["readings"])) == ("A", "B", CARD_LEVEL)
 
 
@@ -174,29 +174,29 @@ async def test_issued_invoice_keeps_the_readings_it_was_priced_by(desk: Desk) ->
     second = await desk.take(document("LK2"))
     await desk.invoice(second.id)
 
-    outcomes = [each.outcome async for each in recompute(desk.flow.context.database)]
+    outcomes = [each.outcome async for each in reprice_invoices(desk.flow.context.database)]
 
     assert [change for outcome in outcomes for change in outcome.changes] == []
-    assert sum(outcome.tally.now.patient for outcome in outcomes) == BY_DEFAULT + BY_CARD_LEVEL
+    assert sum(outcome.totals.now.patient for outcome in outcomes) == BY_DEFAULT + BY_CARD_LEVEL
 
 
 async def test_readings_that_cannot_be_are_refused_and_nothing_is_kept(desk: Desk) -> None:
-    for readings, refusal in (({"no": "1"}, ReadingUnknown), ({"unstated_route_percent": "101"}, InvalidValue)):
+    for readings, refusal in (({"no": "1"}, UnknownPolicyOption), ({"unstated_route_percent": "101"}, InvalidValue)):
         with pytest.raises(refusal):
             await desk.propose(readings)
     with pytest.raises(NotFound):
         await desk.propose({}, facility="99999")
     with pytest.raises(PersonNeeded):
-        await propose_readings(
+        await propose_facility_policy(
             desk.flow.context,
             desk.organization_id,
             facility_code=FACILITY_CODE,
             valid_from=date(2026, 7, 1),
-            readings={},
+            options={},
             actor=Actor.system(),
         )
 
-    assert await list_all_readings(desk.flow.context, desk.organization_id, limit=10) == []
+    assert await list_facility_policies(desk.flow.context, desk.organization_id, limit=10) == []
 
 
 @pytest.mark.own_server
@@ -212,9 +212,9 @@ async def test_approved_readings_are_never_changed_not_even_past_the_service(
 
 
 async def test_readings_of_another_organization_do_not_exist(desk: Desk) -> None:
-    readings_id = await desk.propose(CARD_LEVEL)
+    policy_id = await desk.propose(CARD_LEVEL)
 
     with pytest.raises(NotFound):
-        await find_readings(desk.flow.context, OrganizationId(2), readings_id)
+        await find_facility_policy(desk.flow.context, OrganizationId(2), policy_id)
     with pytest.raises(NotFound):
-        await approve_proposed_readings(desk.flow.context, OrganizationId(2), readings_id, actor=desk.b)
+        await approve_facility_policy(desk.flow.context, OrganizationId(2), policy_id, actor=desk.b)

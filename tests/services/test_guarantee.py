@@ -4,9 +4,9 @@ from typing import Any
 
 from billing.core.actor import Actor
 from billing.invoices.service.issue import find_invoice, issue_invoice
-from billing.invoices.service.reprice import recompute
+from billing.invoices.service.reprice import reprice_invoices
 from billing.ledger.service.balances import read_balances
-from billing.visit_accounts.service.record_visits import take_visit
+from billing.visit_accounts.service.record_visits import record_visit
 from tests.builders import service_line, visit_document
 from tests.services.flow import OWED, PaymentFlow, assert_books_are_right
 
@@ -19,7 +19,7 @@ async def issue(flow: PaymentFlow, terms: dict[str, Any], *more: dict[str, Any])
     organization_id = flow.hospital.organization_id
     document = visit_document() | {"private_insurance": terms}
     document["lines"] += more
-    taken = await take_visit(flow.context, organization_id, document, actor=Actor.system())
+    taken = await record_visit(flow.context, organization_id, document, actor=Actor.system())
     assert taken is not None
     invoice_id = await issue_invoice(flow.context, organization_id, taken.id, actor=Actor.system())
     return dict(await find_invoice(flow.context, organization_id, invoice_id))
@@ -66,6 +66,6 @@ async def test_further_invoice_asks_each_payer_for_what_came_since_up_to_the_lim
         (68_000, 68_000),
         (13_000, 7_000),
     ]
-    changes = [change async for each in recompute(flow.context.database) for change in each.outcome.changes]
+    changes = [change async for each in reprice_invoices(flow.context.database) for change in each.outcome.changes]
     assert changes == []
     await assert_books_are_right(flow.context.database)

@@ -29,7 +29,7 @@ from billing.coverage.service.quote import estimate_visit
 from billing.invoices.service.issue import find_invoice, issue_invoice
 from billing.tariffs.domain.tariff import ListedPrice
 from billing.tariffs.service.price_lists import PriceListTerms, activate_tariff, approve_tariff, import_tariff
-from billing.visit_accounts.service.record_visits import TakenVisit, find_priced_visit, take_visit
+from billing.visit_accounts.service.record_visits import RecordedVisit, find_priced_visit, record_visit
 from billing.visits.formats.visit_facts_json import SuppliedFacts
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
@@ -82,9 +82,9 @@ class Desk:
         await approve_tariff(context, organization_id, tariff_id, actor=self.b)
         await activate_tariff(context, organization_id, tariff_id, actor=self.a)
 
-    async def take(self, *lines: dict[str, Any], ma_lk: str = "LK0001") -> TakenVisit:
+    async def take(self, *lines: dict[str, Any], ma_lk: str = "LK0001") -> RecordedVisit:
         document = visit_document(ma_lk=ma_lk, lines=list(lines))
-        taken = await take_visit(self.flow.context, self.organization_id, document, actor=Actor.system())
+        taken = await record_visit(self.flow.context, self.organization_id, document, actor=Actor.system())
         assert taken is not None
         return taken
 

@@ -16,19 +16,19 @@ from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import InvoiceId
 from billing.core.money import Dong, Shares
 from billing.db.database import Database
-from billing.invoices.domain.invoice_diff import BillChange, Tally
+from billing.invoices.domain.invoice_diff import InvoiceDiff, Totals
 from billing.invoices.service import reprice as recomputing
 from billing.invoices.service.issue import issue_invoice
 from billing.invoices.service.reprice import (
-    OtherProcesses,
     Period,
+    WorkerProcesses,
     read_drafted_list,
-    recompute,
+    reprice_invoices,
 )
 from billing.invoices.service.reprice_batch import Draft
 from billing.tariffs.domain.tariff import ListedPrice, TariffId, TariffIncomplete
 from billing.tariffs.service.price_lists import PriceListTerms, import_tariff
-from billing.visit_accounts.service.record_visits import take_visit
+from billing.visit_accounts.service.record_visits import record_visit
 from billing.visits.formats.visit_document import content_hash
 from tests.builders import FACILITY_CODE, service_line, visit_document
 from tests.conftest import DatabaseAddress
@@ -42,22 +42,22 @@ LEVEL_OF_DIGIT_4 = '4 = "80"'
 
 async def issue(flow: PaymentFlow, document: dict[str, object]) -> InvoiceId:
     organization_id = flow.hospital.organization_id
-    taken = await take_visit(flow.context, organization_id, document, actor=SYSTEM)
+    taken = await record_visit(flow.context, organization_id, document, actor=SYSTEM)
     assert taken is not None
     return await issue_invoice(flow.context, organization_id, taken.id, actor=SYSTEM)
 
 
-async def replay(flow: PaymentFlow, **how: object) -> tuple[list[BillChange], Tally]:
-    changes: list[BillChange] = []
-    tally = Tally()
-    async for recomputed in recompute(flow.context.database, **how):
+async def replay(flow: PaymentFlow, **how: object) -> tuple[list[InvoiceDiff], Totals]:
+    changes: list[InvoiceDiff] = []
+    totals = Totals()
+    async for recomputed in reprice_invoices(flow.context.database, **how):
         changes += recomputed.outcome.changes
-        tally.add(recomputed.outcome.tally)
-    return changes, tally
+        totals.add(recomputed.outcome.totals)
+    return changes, totals
 
 
-def two_processes(database: DatabaseAddress) -> OtherProcesses:
-    return OtherProcesses(2, database.app_url)
+def two_processes(database: DatabaseAddress) -> WorkerProcesses:
+    return WorkerProcesses(2, database.app_url)
 
 
 async def content_of_every_table(database: DatabaseAddress) -> dict[str, tuple[int, str]]:
@@ -98,12 +98,12 @@ async def test_every_issued_invoice_recomputes_to_itself(flow: PaymentFlow) -> N
     await two_bills_of_one_visit(flow)
     await issue(flow, visit_document(ma_lk="LK2"))
 
-    changes, tally = await replay(flow)
+    changes, totals = await replay(flow)
 
     assert changes == []
-    assert (tally.bills, tally.changed, tally.refused) == (3, 0, 0)
+    assert (totals.bills, totals.changed, totals.refused) == (3, 0, 0)
     # 600 000 twice, and 100 000 of the further invoice.
-    assert tally.now == tally.issued == Shares(patient=Dong(292_000), other=Dong(0), insurer=Dong(1_008_000))
+    assert totals.now == totals.issued == Shares(patient=Dong(292_000), other=Dong(0), insurer=Dong(1_008_000))
 
 
 async def test_draft_of_figures_tells_who_pays_more_by_visit_line_and_rule(flow: PaymentFlow) -> None:
@@ -111,9 +111,9 @@ async def test_draft_of_figures_tells_who_pays_more_by_visit_line_and_rule(flow:
     await issue(flow, visit_document(ma_lk="LK2") | {"cards": []})
     draft = Draft(parameters=PARAMETERS.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
 
-    changes, tally = await replay(flow, draft=draft)
+    changes, totals = await replay(flow, draft=draft)
 
-    assert (tally.bills, tally.changed, tally.patient_more, tally.patient_less) == (2, 1, 1, 0)
+    assert (totals.bills, totals.changed, totals.patient_more, totals.patient_less) == (2, 1, 1, 0)
     (change,) = changes
     # 680 000 insured: 20 % and 20 000 self-pay were 156 000, 30 % are 224 000.
     assert change.issued == Shares(patient=Dong(156_000), other=Dong(0), insurer=Dong(544_000))
@@ -215,13 +215,13 @@ async def test_invoice_that_says_something_else_is_listed_with_line_and_rule(
         "UPDATE invoice_input SET code_version = '0.0.9'",
     )
 
-    changes, tally = await replay(flow)
+    changes, totals = await replay(flow)
 
     (change,) = changes
     (line,) = change.lines
     assert line.issued is not None
     assert line.now is not None
-    assert (change.code_version, line.rules, tally.changed) == ("0.0.9", ("B-010",), 1)
+    assert (change.code_version, line.rules, totals.changed) == ("0.0.9", ("B-010",), 1)
     assert (line.issued.fund, line.now.fund) == (Decimal("63999.00"), Decimal("64000.00"))
 
 
@@ -256,10 +256,10 @@ async def test_inputs_that_were_touched_or_are_missing_are_told_and_stop_no_othe
         f"DELETE FROM invoice_input WHERE invoice_id = {missing}",
     )
 
-    changes, tally = await replay(flow)
+    changes, totals = await replay(flow)
 
     assert [change.refusal and change.refusal.code for change in changes] == ["inputs_changed"] * 2
-    assert (tally.bills, tally.refused, tally.changed) == (3, 2, 0)
+    assert (totals.bills, totals.refused, totals.changed) == (3, 2, 0)
 
 
 @pytest.mark.own_server
@@ -286,10 +286,12 @@ async def test_spans_of_several_pages_give_every_invoice_once_and_in_order(
 ) -> None:
     for number in range(1, 8):
         await issue(flow, visit_document(ma_lk=f"LK{number}"))
-    monkeypatch.setattr(recomputing, "SPAN", 2)
+    monkeypatch.setattr(recomputing, "BATCH_SIZE", 2)
     monkeypatch.setattr(recomputing, "_FOUND_AT_ONCE", 3)
 
-    told = [(each.outcome.tally.bills, each.done, each.total) async for each in recompute(flow.context.database)]
+    told = [
+        (each.outcome.totals.bills, each.done, each.total) async for each in reprice_invoices(flow.context.database)
+    ]
 
     # Pages of 3, 3 and 1, each in spans of at most 2.
     assert told == [(2, 2, 7), (1, 3, 7), (2, 5, 7), (1, 6, 7), (1, 7, 7)]
@@ -298,23 +300,23 @@ async def test_spans_of_several_pages_give_every_invoice_once_and_in_order(
 async def test_organization_sees_its_own_invoices_alone(flow: PaymentFlow, app_database: Database) -> None:
     await issue(flow, visit_document())
 
-    async for recomputed in recompute(app_database, organization_id=flow.hospital.organization_id):
+    async for recomputed in reprice_invoices(app_database, organization_id=flow.hospital.organization_id):
         assert (recomputed.organization_id, recomputed.done, recomputed.total) == (flow.hospital.organization_id, 1, 1)
 
 
 def test_tally_counts_a_refused_bill_in_no_sum() -> None:
     said = Shares(patient=Dong(5), other=Dong(0), insurer=Dong(10))
-    change = BillChange(number="1", ma_lk="LK", code_version="", issued=said, now=said)
-    tally = Tally()
+    change = InvoiceDiff(number="1", ma_lk="LK", code_version="", issued=said, now=said)
+    totals = Totals()
     for each in _three(change):
-        tally.count(said, each)
+        totals.count(said, each)
 
-    assert (tally.bills, tally.refused, tally.changed) == (3, 1, 1)
-    assert (tally.patient_more, tally.patient_less) == (0, 1)
-    assert tally.issued == Shares(patient=Dong(10), other=Dong(0), insurer=Dong(20))
-    assert tally.now == Shares(patient=Dong(7), other=Dong(0), insurer=Dong(23))
+    assert (totals.bills, totals.refused, totals.changed) == (3, 1, 1)
+    assert (totals.patient_more, totals.patient_less) == (0, 1)
+    assert totals.issued == Shares(patient=Dong(10), other=Dong(0), insurer=Dong(20))
+    assert totals.now == Shares(patient=Dong(7), other=Dong(0), insurer=Dong(23))
 
 
-def _three(change: BillChange) -> Sequence[BillChange | None]:
+def _three(change: InvoiceDiff) -> Sequence[InvoiceDiff | None]:
     less = Shares(patient=Dong(2), other=Dong(0), insurer=Dong(13))
     return None, replace(change, now=less), replace(change, now=None)

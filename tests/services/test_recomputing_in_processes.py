@@ -13,9 +13,9 @@ import pytest
 from billing.db.database import DatabaseUnavailable
 from billing.invoices.service import reprice as recomputing
 from billing.invoices.service.reprice import (
-    OtherProcesses,
-    RecomputingStopped,
-    recompute,
+    RepricingStopped,
+    WorkerProcesses,
+    reprice_invoices,
 )
 from billing.invoices.service.reprice_batch import Draft
 from tests.builders import drug_line, visit_document
@@ -39,24 +39,24 @@ async def test_process_that_ends_stops_the_replay_by_name(
 ) -> None:
     for number in range(1, 13):
         await issue(flow, visit_document(ma_lk=f"LK{number}"))
-    monkeypatch.setattr(recomputing, "SPAN", 1)
+    monkeypatch.setattr(recomputing, "BATCH_SIZE", 1)
 
-    async with aclosing(recompute(flow.context.database, processes=two_processes(database))) as outcomes:
-        assert (await anext(outcomes)).outcome.tally.bills == 1
+    async with aclosing(reprice_invoices(flow.context.database, processes=two_processes(database))) as outcomes:
+        assert (await anext(outcomes)).outcome.totals.bills == 1
         multiprocessing.active_children()[0].kill()
-        with pytest.raises(RecomputingStopped):
+        with pytest.raises(RepricingStopped):
             async for _ in outcomes:
                 await asyncio.sleep(0.05)
 
 
 KILLED_REPLAY = """
 import asyncio, multiprocessing, os, signal, sys
-from billing.invoices.service.reprice import OtherProcesses, recompute
+from billing.invoices.service.reprice import WorkerProcesses, recompute
 from billing.db.database import Database
 
 async def main(url):
     database = await Database.open(url)
-    async for _ in recompute(database, processes=OtherProcesses(2, url)):
+    async for _ in recompute(database, processes=WorkerProcesses(2, url)):
         print(*(child.pid for child in multiprocessing.active_children()), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -96,7 +96,7 @@ def _lives(pid: int) -> bool:
 
 async def test_process_without_a_database_says_so(flow: PaymentFlow) -> None:
     await issue(flow, visit_document())
-    nowhere = OtherProcesses(2, "postgresql://nobody@127.0.0.1:1/nowhere")
+    nowhere = WorkerProcesses(2, "postgresql://nobody@127.0.0.1:1/nowhere")
 
     with pytest.raises(DatabaseUnavailable):
         await replay(flow, processes=nowhere)

@@ -73,14 +73,14 @@ class Site:
             pause=_no_pause,
         )
 
-    async def take_visit(self, **changes: object) -> str:
+    async def record_visit(self, **changes: object) -> str:
         answer = await self.client.post("/v1/visits", json=visit_document(**changes))  # type: ignore[arg-type]
         assert answer.status_code == 201, answer.text
         visit_id: str = answer.json()["visits"][0]["id"]
         return visit_id
 
     async def issue_invoice(self, **changes: object) -> dict[str, Any]:
-        visit_id = await self.take_visit(**changes)
+        visit_id = await self.record_visit(**changes)
         answer = await self.client.post("/v1/invoices", json={"visit_id": visit_id})
         assert answer.status_code == 201, answer.text
         invoice: dict[str, Any] = answer.json()

@@ -10,7 +10,7 @@ FACILITY = {
     "technical_level": "basic",
     "ranking_points": 40,
     "is_provisionally_ranked": False,
-    "former_line": "district",
+    "former_tier": "district",
 }
 TWO_WHOLE = [service_line(1, name="Khám", group=13, price="500000"), service_line(2, name="Khám", group=13, price="1")]
 
@@ -68,7 +68,7 @@ async def test_known_visit_is_checked_by_the_claim_file_it_came_in(site: Site) -
 
 
 async def test_stored_json_visit_lacks_the_facts_that_its_document_lacks(site: Site) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
 
     (visit,) = (await site.read(f"/v1/visits/{visit_id}/claim-check?lang=en"))["visits"]
 
@@ -77,7 +77,7 @@ async def test_stored_json_visit_lacks_the_facts_that_its_document_lacks(site: S
 
 
 async def test_visit_of_another_hospital_is_not_there(site: Site, other_organization: DemoHospital) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
 
     answer = await site.client.get(f"/v1/visits/{visit_id}/claim-check", headers=other_organization.authorization)
 
@@ -115,7 +115,7 @@ async def test_routes_of_a_claim_file_are_priced(site: Site) -> None:
     [
         ({"facts": {}}, "visit"),
         ({"visit": {}, "more": 1}, "more"),
-        ({"visit": visit_document(), "facts": {"facility": {"former_line": "ward"}}}, "facts.facility.former_line"),
+        ({"visit": visit_document(), "facts": {"facility": {"former_tier": "ward"}}}, "facts.facility.former_tier"),
         (
             {"visit": visit_document(), "facts": {"visits": {"LK0001": {"is_emergency": 1}}}},
             "facts.visits.LK0001.is_emergency",

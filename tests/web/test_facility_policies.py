@@ -10,7 +10,7 @@ SMALL = {"lines": [service_line(1, name="Xét nghiệm", group=1, price="300000"
 BODY = {
     "facility": FACILITY_CODE,
     "valid_from": "2026-07-01",
-    "options": {"offline_small_visit_at_full_rate": "False"},
+    "options": {"out_of_route_small_visit_at_full_rate": "False"},
 }
 
 
@@ -21,7 +21,7 @@ async def test_facility_policy_is_proposed_approved_and_applied(site: Site, pers
 
     problem(await persons.also_a.post(f"{address}/approve"), 409, "same_person")
     approved = await persons.b.post(f"{address}/approve")
-    problem(await persons.b.post(f"{address}/approve"), 409, "readings_approved")
+    problem(await persons.b.post(f"{address}/approve"), 409, "already_approved")
     after = await site.issue_invoice(ma_lk="LK2", **SMALL)
 
     assert proposed.status_code == 201
@@ -40,8 +40,8 @@ async def test_cashier_changes_no_facility_policy(persons: Persons) -> None:
 async def test_invalid_policy_is_rejected_by_name_and_nothing_is_written(site: Site) -> None:
     async with site.nothing_written():
         for change, status, code in (
-            ({"options": {"no": "1"}}, 422, "reading_unknown"),
-            ({"options": {"copay_crossing": "half"}}, 422, "reading_unknown"),
+            ({"options": {"no": "1"}}, 422, "unknown_policy_option"),
+            ({"options": {"copay_crossing": "half"}}, 422, "unknown_policy_option"),
             ({"options": {"unstated_route_percent": "101"}}, 422, "invalid_value"),
             ({"options": {"copay_crossing": 1}}, 422, "invalid_body"),
             ({"valid_from": "2026-02-30"}, 422, "invalid_value"),

@@ -30,7 +30,7 @@ async def count(site: Site, table: str) -> int:
 
 
 async def test_repeated_invoice_request_returns_the_invoice_in_its_current_state(site: Site) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
     first = await send(site, "/v1/invoices", {"visit_id": visit_id})
 
     async with site.nothing_written():
@@ -81,7 +81,7 @@ async def test_repeated_claim_file_names_its_visits(site: Site) -> None:
 
 
 async def test_key_of_another_body_or_media_type_is_refused(site: Site) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
     await send(site, "/v1/invoices", {"visit_id": visit_id})
     await send(site, "/v1/visits", visit_document())
 
@@ -119,7 +119,7 @@ async def test_rejected_request_may_be_sent_again_under_its_key(site: Site) -> N
 
 
 async def test_internal_error_stores_no_key(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
 
     async def fail(*_: object, **__: object) -> None:
         raise RuntimeError
@@ -132,7 +132,7 @@ async def test_internal_error_stores_no_key(site: Site, monkeypatch: pytest.Monk
 
 
 async def test_same_key_at_once_creates_one_invoice(site: Site) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
 
     answers = await asyncio.gather(*(send(site, "/v1/invoices", {"visit_id": visit_id}) for _ in range(8)))
 
@@ -147,7 +147,7 @@ async def test_same_key_at_once_creates_one_invoice(site: Site) -> None:
 
 
 async def test_key_held_by_another_connection_is_still_running(site: Site) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
     held = {"caller": "desk", "route": "POST /v1/invoices", "key": "order-1"}
 
     async with site.context.database.transaction(site.hospital.organization_id) as tx:

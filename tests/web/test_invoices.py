@@ -10,7 +10,7 @@ UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
 
 async def test_invoice_states_the_shares_and_their_rules(site: Site) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
 
     answer = await site.client.post("/v1/invoices", json={"visit_id": visit_id})
 
@@ -108,7 +108,7 @@ async def test_body_of_another_shape_is_refused_by_field(site: Site, body: dict[
 
 
 async def test_duplicate_json_key_is_rejected(site: Site) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
     content = f'{{"visit_id": "{visit_id}", "visit_id": "{visit_id}"}}'.encode()
 
     async with site.nothing_written():

@@ -16,7 +16,7 @@ LISTS = [
 
 
 async def test_list_is_read_page_by_page_the_newest_first(site: Site) -> None:
-    visit_ids = [await site.take_visit(ma_lk=f"LK{number}") for number in range(5)]
+    visit_ids = [await site.record_visit(ma_lk=f"LK{number}") for number in range(5)]
 
     pages = await every_page(site, "/v1/visits", limit=2)
 

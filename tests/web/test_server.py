@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from billing.checkout.service.intents import InvoiceAlreadyPaid
 from billing.core.errors import BillingError, CommitUnknown, InvalidValue, NotFound, Refused
-from billing.coverage.domain.refusals import RuleNotBuilt
+from billing.coverage.domain.refusals import RuleNotSupported
 from billing.db.database import DatabaseUnavailable
 from billing.web.api import visits
 from billing.web.problems import problem_of
@@ -34,7 +34,7 @@ async def send_raw(site: Site, text: bytes) -> bytes:
         (NotFound("x"), 404, False),
         (Refused("x"), 409, False),
         (InvoiceAlreadyPaid("x"), 409, False),
-        (RuleNotBuilt("B-013", field="x", found="x"), 422, False),
+        (RuleNotSupported("B-013", field="x", found="x"), 422, False),
         (DatabaseUnavailable("x"), 503, True),
         (CommitUnknown("x"), 503, True),
     ],

@@ -31,7 +31,7 @@ async def test_json_visit_is_priced_by_line_and_share(site: Site) -> None:
 
 
 async def test_known_visit_can_be_read_with_its_price(site: Site) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
 
     visit = await site.read(f"/v1/visits/{visit_id}")
 
@@ -42,7 +42,7 @@ async def test_known_visit_can_be_read_with_its_price(site: Site) -> None:
 
 
 async def test_same_visit_again_is_nothing_new(site: Site) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
 
     async with site.nothing_written(but="idempotency_key"):
         again = await site.client.post("/v1/visits", json=visit_document())
@@ -53,7 +53,7 @@ async def test_same_visit_again_is_nothing_new(site: Site) -> None:
 
 
 async def test_changed_visit_is_its_next_version(site: Site) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
 
     again = await site.client.post("/v1/visits", json=visit_document(NGAY_RA="202611021700"))
 
@@ -102,7 +102,7 @@ async def test_claim_file_that_cannot_be_read_is_refused(site: Site, content: by
     async with site.nothing_written():
         answer = await site.client.post("/v1/visits", content=content, headers=XML)
 
-    findings = problem(answer, status, "nothing_readable")["findings"]
+    findings = problem(answer, status, "no_readable_visit")["findings"]
     assert code in [finding["code"] for finding in findings], findings
 
 
@@ -196,7 +196,7 @@ async def test_unknown_visit_is_not_found(site: Site, visit_id: str) -> None:
 
 
 async def test_visit_of_another_organization_does_not_exist(site: Site, other_organization: DemoHospital) -> None:
-    visit_id = await site.take_visit()
+    visit_id = await site.record_visit()
     address = f"/v1/visits/{visit_id}"
 
     async with site.nothing_written():
@@ -211,7 +211,7 @@ async def test_visit_of_another_organization_does_not_exist(site: Site, other_or
 
 
 async def test_one_ma_lk_in_two_organizations_is_two_visits(site: Site, other_organization: DemoHospital) -> None:
-    ours = await site.take_visit()
+    ours = await site.record_visit()
 
     answer = await site.anonymous_client.post(
         "/v1/visits", json=visit_document(facility_code="01002"), headers=other_organization.authorization

@@ -20,7 +20,7 @@ from billing.core.errors import NotFound
 from billing.core.ids import IntentId, OrganizationId
 from billing.core.money import Dong, half_up_dong, total
 from billing.core.text import shorten_name
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.payments.domain.amount_due import ASKING_FOR_MONEY, PatientState
 from billing.payments.domain.poll_schedule import LEASE
 from billing.payments.service.context import PaymentContext
@@ -52,7 +52,7 @@ class PageBill:
     private_share: Dong
     copay: Decimal
     self_pay: Decimal
-    reasons: tuple[Reason, ...]
+    reasons: tuple[AppliedRule, ...]
 
     @property
     def is_whole_visit(self) -> bool:
@@ -176,7 +176,7 @@ async def _page(context: PaymentContext, organization_id: OrganizationId, row: M
         expires_at=row["expires_at"],
         code=await _code(context, organization_id, row, now.asked) if is_asking else None,
         # A provider's page asks for what it was made for; once something has come, it would ask for too much.
-        elsewhere=_elsewhere(row["instruction"] or {}) if is_asking and now.asked == amount else None,
+        elsewhere=_in_workers(row["instruction"] or {}) if is_asking and now.asked == amount else None,
     )
 
 
@@ -192,7 +192,7 @@ def _bill(bill: Mapping[str, Any]) -> PageBill:
         copay=Decimal(bill["copay"]),
         self_pay=Decimal(bill["self_pay"]),
         reasons=tuple(
-            Reason(reason["rule"], reason["operands"], reason.get("variant", ""))
+            AppliedRule(reason["rule"], reason["operands"], reason.get("variant", ""))
             for reason in bill["reasons"] or ()
             if reason["rule"] in _TOLD_RULES
         ),
@@ -225,7 +225,7 @@ async def _code(
     )
 
 
-def _elsewhere(instruction: Mapping[str, Any]) -> PageElsewhere | None:
+def _in_workers(instruction: Mapping[str, Any]) -> PageElsewhere | None:
     address = safe_redirect(instruction.get("redirect_url") or "")
     if not address:
         return None

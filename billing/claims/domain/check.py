@@ -14,12 +14,12 @@ from billing.claims.domain.line_checks import (
     check_times,
     check_transport,
 )
-from billing.claims.domain.review_warnings import check_hints
-from billing.claims.domain.route_checks import check_cards, check_deadline, check_object_code, check_papers
+from billing.claims.domain.review_warnings import check_review_warnings
+from billing.claims.domain.route_checks import check_cards, check_category, check_deadline, check_papers
 from billing.core.errors import InvalidValue, NotSupported
 from billing.coverage.domain.compare_stated import compare_with_stated, exclude_reported
 from billing.coverage.domain.price import price
-from billing.coverage.domain.price_result import PricedVisit, Reason
+from billing.coverage.domain.price_result import AppliedRule, PricedVisit
 from billing.coverage.domain.refusals import refusal_as_finding
 from billing.visits.domain.finding import Finding, FindingCode
 
@@ -55,7 +55,7 @@ def check_claim(
     priced, refusal = _price(claim, claim_context)
     found: list[ClaimFinding] = [
         *check_cards(claim),
-        *check_object_code(claim, claim_context),
+        *check_category(claim, claim_context),
         *check_papers(claim, claim_context),
         *check_scope(claim),
         *check_line_rules(claim, claim_context),
@@ -63,38 +63,38 @@ def check_claim(
         *check_transport(claim),
         *check_funds(claim, priced),
         *check_times(claim),
-        *check_hints(claim, claim_context, priced),
-        *(taken_over(finding) for finding in supplied),
+        *check_review_warnings(claim, claim_context, priced),
+        *(from_reader_finding(finding) for finding in supplied),
         *_check_amounts(claim, priced, supplied),
         *([] if refusal is None else [refusal]),
         *check_deadline(claim, claim_context),
     ]
-    return in_order(_once(found))
+    return by_severity(_once(found))
 
 
-def taken_over(finding: Finding) -> ClaimFinding:
+def from_reader_finding(finding: Finding) -> ClaimFinding:
     """What a reader or comparer found, with its gravity: what refuses the visit or changes an amount is an error."""
     severity = Severity.ERROR if finding.refuses or finding.code in _ERRORS else Severity.WARNING
     if finding.code is FindingCode.NOT_SUPPORTED:
         return ClaimFinding(Severity.WARNING, finding, _not_priced(finding))
     if finding.code in _AMOUNTS:
         operands = {"field": finding.field, "found": finding.found, "expected": finding.expected}
-        return ClaimFinding(severity, finding, Reason("D-005", operands, _AMOUNTS[finding.code]))
+        return ClaimFinding(severity, finding, AppliedRule("D-005", operands, _AMOUNTS[finding.code]))
     if finding.code is FindingCode.FORMAT_DIFFERS:
         return ClaimFinding(severity, finding, _out_of_format(finding))
     variant = "refused" if finding.refuses else "listed"
-    return ClaimFinding(severity, finding, Reason("D-006", {"code": finding.code.value}, variant))
+    return ClaimFinding(severity, finding, AppliedRule("D-006", {"code": finding.code.value}, variant))
 
 
-def _out_of_format(finding: Finding) -> Reason:
+def _out_of_format(finding: Finding) -> AppliedRule:
     """That a value stands outside the format of its field: an amount, a unit price or quantity, or a percentage."""
     operands = {"field": finding.field, "found": finding.found, "expected": finding.expected}
     if finding.field.endswith(_PERCENTAGES):
-        return Reason("D-007", operands, "percentage")
-    return Reason("D-007", operands, "thousands" if finding.field in _THREE_DECIMALS else "amount")
+        return AppliedRule("D-007", operands, "percentage")
+    return AppliedRule("D-007", operands, "thousands" if finding.field in _THREE_DECIMALS else "amount")
 
 
-def in_order(findings: Iterable[ClaimFinding]) -> tuple[ClaimFinding, ...]:
+def by_severity(findings: Iterable[ClaimFinding]) -> tuple[ClaimFinding, ...]:
     """The gravest first; then the whole visit before its lines, lines by table and number."""
     return tuple(
         sorted(
@@ -114,7 +114,7 @@ def _price(claim: Claim, claim_context: ClaimContext) -> tuple[PricedVisit | Non
         return price(claim.visit, parameters=claim_context.parameters, policy=claim_context.policy), None
     except (NotSupported, InvalidValue) as refusal:
         finding = refusal_as_finding(refusal, file=claim.file, hoso=claim.hoso, ma_lk=claim.visit.ma_lk)
-        return None, taken_over(finding)
+        return None, from_reader_finding(finding)
 
 
 def _check_amounts(claim: Claim, priced: PricedVisit | None, supplied: tuple[Finding, ...]) -> Iterator[ClaimFinding]:
@@ -124,15 +124,15 @@ def _check_amounts(claim: Claim, priced: PricedVisit | None, supplied: tuple[Fin
     levels = {(line.item.table.value, line.item.number): line.reasons[-1] for line in priced.lines if line.reasons}
     differences = compare_with_stated(priced, file=claim.file, hoso=claim.hoso, ma_lk=claim.visit.ma_lk)
     for finding in exclude_reported(differences, supplied):
-        over = taken_over(finding)
+        over = from_reader_finding(finding)
         reason = levels.get((finding.table, finding.stt or 0))
         if finding.field == "MUC_HUONG" and finding.code is FindingCode.AMOUNT_DIFFERS and reason is not None:
             over = ClaimFinding(over.severity, finding, reason)
         yield over
 
 
-def _not_priced(finding: Finding) -> Reason:
-    return Reason("D-005", {"rule": finding.expected}, "not_priced")
+def _not_priced(finding: Finding) -> AppliedRule:
+    return AppliedRule("D-005", {"rule": finding.expected}, "not_priced")
 
 
 def _once(found: Iterable[ClaimFinding]) -> Iterator[ClaimFinding]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from billing.coverage.domain.annexes import NO_ANNEXES, Annexes
 from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import Policy
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.visits.domain.facts import NO_LISTS, FacilityFacts, LineLists, VisitFacts
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import ChargeItem, Visit
@@ -30,7 +30,7 @@ class ClaimFinding:
 
     severity: Severity
     finding: Finding
-    reason: Reason
+    reason: AppliedRule
 
     @property
     def place(self) -> tuple[int | None, str, int | None, str]:
@@ -63,7 +63,7 @@ class Claim:
         self,
         severity: Severity,
         code: FindingCode,
-        reason: Reason,
+        reason: AppliedRule,
         *,
         item: ChargeItem | None = None,
         table: str = "XML1",

@@ -14,8 +14,8 @@ from billing.coverage.domain.consultations import expect_consultations
 from billing.coverage.domain.expectation import Expected
 from billing.coverage.domain.explain import plain_number
 from billing.coverage.domain.facility_lists import expect_contained, expect_stents
-from billing.coverage.domain.price_result import PricedVisit, Reason
-from billing.coverage.domain.surgeries import expect_operations
+from billing.coverage.domain.price_result import AppliedRule, PricedVisit
+from billing.coverage.domain.surgeries import expect_surgeries
 from billing.visits.domain.finding import FindingCode
 from billing.visits.domain.visit import ChargeItem, Scope, Table
 
@@ -29,7 +29,7 @@ def expected_of_lines(claim: Claim, claim_context: ClaimContext) -> tuple[Expect
     visit, facts, lists = claim.visit, claim.facts, claim_context.lists
     return (
         *expect_consultations(visit, facts),
-        *expect_operations(visit, facts),
+        *expect_surgeries(visit, facts),
         *expect_beds(visit, facts, four_hours_are_a_day=lists.four_hours_are_a_day),
         *expect_stents(visit, lists),
         *expect_contained(visit, lists),
@@ -41,7 +41,7 @@ def check_line_rules(claim: Claim, claim_context: ClaimContext) -> Iterator[Clai
     for expected in expected_of_lines(claim, claim_context):
         if not expected.is_met:
             yield claim.found(
-                Severity.WARNING if expected.is_doubt else Severity.ERROR,
+                Severity.WARNING if expected.is_warning else Severity.ERROR,
                 _DIFFERS,
                 expected.reason,
                 item=expected.item,
@@ -59,10 +59,10 @@ def check_scope(claim: Claim) -> Iterator[ClaimFinding]:
         if item.scope is Scope.PATIENT:
             yield from _check_out_of_scope(claim, item)
         elif item.scope is Scope.INSURED and not item.payment_ratio and item.quantity:
-            reason = Reason("B-050", {}, "nothing_covered")
+            reason = AppliedRule("B-050", {}, "nothing_covered")
             yield claim.found(Severity.WARNING, _DIFFERS, reason, item=item, field="TYLE_TT_BH", found="0")
         elif item.scope is Scope.ARMED_FORCES and digits and _ARMED_FORCES_DIGIT not in digits:
-            reason = Reason("B-012", {}, "scope")
+            reason = AppliedRule("B-012", {}, "scope")
             yield claim.found(Severity.ERROR, _DIFFERS, reason, item=item, field="PHAM_VI", found="3", expected="2")
 
 
@@ -73,7 +73,7 @@ def _check_out_of_scope(claim: Claim, item: ChargeItem) -> Iterator[ClaimFinding
         values += [("THANH_TIEN_BH", stated.insured_amount or ZERO), ("T_BHTT", stated.fund or ZERO)]
     for field, value in values:
         if value:
-            reason = Reason("B-050", {"field": field}, "contradiction")
+            reason = AppliedRule("B-050", {"field": field}, "contradiction")
             yield claim.found(
                 Severity.ERROR, _DIFFERS, reason, item=item, field=field, found=plain_number(value), expected="0"
             )
@@ -84,7 +84,7 @@ def check_transport(claim: Claim) -> Iterator[ClaimFinding]:
     groups = ", ".join(dict.fromkeys(card.group for card in claim.visit.cards))
     for item in claim.visit.items:
         if item.code.startswith(_TRANSPORT) and item.scope is not Scope.PATIENT and groups:
-            reason = Reason("B-082", {"code": item.code, "groups": groups}, "transport")
+            reason = AppliedRule("B-082", {"code": item.code, "groups": groups}, "transport")
             yield claim.found(Severity.WARNING, _DIFFERS, reason, item=item, field="MA_DICH_VU", found=item.code)
 
 
@@ -96,15 +96,15 @@ def check_prices(claim: Claim) -> Iterator[ClaimFinding]:
         covered, hospital, ceiling = item.insurance_price, item.hospital_price, item.ceiling
         if ceiling is not None and hospital > ceiling and covered != ceiling:
             operands = {"hospital_price": _text(hospital), "ceiling": _text(ceiling)}
-            yield _price(claim, item, Severity.ERROR, Reason("B-070", operands, "ceiling"), ceiling)
+            yield _price(claim, item, Severity.ERROR, AppliedRule("B-070", operands, "ceiling"), ceiling)
         elif covered > hospital:
             operands = {"covered_price": _text(covered), "hospital_price": _text(hospital)}
-            yield _price(claim, item, Severity.WARNING, Reason("B-051", operands, "above"), hospital)
+            yield _price(claim, item, Severity.WARNING, AppliedRule("B-051", operands, "above"), hospital)
         if claim.facts.line(item.key).is_reused and covered != hospital:
-            yield _price(claim, item, Severity.ERROR, Reason("D-004", {}), hospital)
+            yield _price(claim, item, Severity.ERROR, AppliedRule("D-004", {}), hospital)
 
 
-def _price(claim: Claim, item: ChargeItem, severity: Severity, reason: Reason, expected: Decimal) -> ClaimFinding:
+def _price(claim: Claim, item: ChargeItem, severity: Severity, reason: AppliedRule, expected: Decimal) -> ClaimFinding:
     return claim.found(
         severity,
         _DIFFERS,
@@ -128,14 +128,14 @@ def check_funds(claim: Claim, priced: PricedVisit | None) -> Iterator[ClaimFindi
             yield claim.found(
                 Severity.ERROR,
                 _DIFFERS,
-                Reason("B-075", operands, "above"),
+                AppliedRule("B-075", operands, "above"),
                 item=item,
                 field="T_NGUONKHAC",
                 found=_text(given),
                 expected=f"< {_text(amount)}",
             )
         if item.paying_source != "1" and stated is not None and stated.fund:
-            reason = Reason("D-003", {"source": item.paying_source})
+            reason = AppliedRule("D-003", {"source": item.paying_source})
             yield claim.found(
                 Severity.ERROR, _DIFFERS, reason, item=item, field="T_BHTT", found=_text(stated.fund), expected="0"
             )
@@ -150,7 +150,7 @@ def check_times(claim: Claim) -> Iterator[ClaimFinding]:
         known = [(field, moment) for field, moment in times if moment is not None]
         for (earlier, before), (later, after) in pairwise(known):
             if after < before:
-                reason = Reason("D-002", {"earlier": earlier, "later": later}, "order")
+                reason = AppliedRule("D-002", {"earlier": earlier, "later": later}, "order")
                 found, expected = f"{after:%d/%m/%Y %H:%M}", f"≥ {before:%d/%m/%Y %H:%M}"
                 yield claim.found(
                     Severity.ERROR, _DIFFERS, reason, item=item, field=later, found=found, expected=expected
@@ -158,7 +158,7 @@ def check_times(claim: Claim) -> Iterator[ClaimFinding]:
         for field, moment in known:
             is_late = visit.discharged_at is not None and moment > visit.discharged_at
             if field != "NGAY_TH_YL" and (moment < visit.admitted_at or is_late):
-                reason = Reason("D-002", {"field": field}, "outside")
+                reason = AppliedRule("D-002", {"field": field}, "outside")
                 yield claim.found(
                     Severity.WARNING, _DIFFERS, reason, item=item, field=field, found=f"{moment:%d/%m/%Y %H:%M}"
                 )

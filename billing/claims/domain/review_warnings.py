@@ -15,7 +15,7 @@ from billing.coverage.domain.bed_days import BED_GROUPS
 from billing.coverage.domain.consultations import CONSULTATION_GROUP, RETURN_RATIO, is_emergency, is_return
 from billing.coverage.domain.explain import plain_number
 from billing.coverage.domain.policy import SameDayReturn
-from billing.coverage.domain.price_result import PricedVisit, Reason
+from billing.coverage.domain.price_result import AppliedRule, PricedVisit
 from billing.coverage.domain.surgeries import SURGERY_GROUP
 from billing.visits.domain.finding import FindingCode
 from billing.visits.domain.visit import ChargeItem, Scope
@@ -25,7 +25,9 @@ _SHORT = timedelta(hours=4)
 _DIFFERS = FindingCode.RULE_DIFFERS
 
 
-def check_hints(claim: Claim, claim_context: ClaimContext, priced: PricedVisit | None) -> Iterator[ClaimFinding]:
+def check_review_warnings(
+    claim: Claim, claim_context: ClaimContext, priced: PricedVisit | None
+) -> Iterator[ClaimFinding]:
     """Every hint of one claim; `priced` is None where it could not be priced."""
     yield from _asks_nothing(claim, priced)
     yield from _consultations_of_inpatients(claim, claim_context)
@@ -46,7 +48,7 @@ def _asks_nothing(claim: Claim, priced: PricedVisit | None) -> Iterator[ClaimFin
     asks_by_file = bool(total(stated)) if stated and len(stated) == len(visit.items) else None
     asks = asks_by_file if asks_by_file is not None else any(stated) or priced is None or bool(priced.fund)
     if not asks:
-        reason = Reason("D-008", {})
+        reason = AppliedRule("D-008", {})
         yield claim.found(Severity.WARNING, _DIFFERS, reason, field="T_BHTT", found="0", expected="> 0")
 
 
@@ -56,7 +58,7 @@ def _consultations_of_inpatients(claim: Claim, claim_context: ClaimContext) -> I
         return
     own = sorted(_insured(claim, {CONSULTATION_GROUP}), key=lambda item: (_moment(item, claim), item.number))
     for position, item in enumerate(own[1:], start=2):
-        reason = Reason("D-009", {"position": str(position)})
+        reason = AppliedRule("D-009", {"position": str(position)})
         yield claim.found(
             Severity.WARNING, _DIFFERS, reason, item=item, field="MA_NHOM", found=str(item.group), expected="1"
         )
@@ -79,7 +81,7 @@ def _same_day_return(claim: Claim, claim_context: ClaimContext) -> Iterator[Clai
         yield claim.found(
             Severity.ERROR if is_policy else Severity.WARNING,
             _DIFFERS,
-            Reason("D-010", operands, "by_policy" if is_policy else ""),
+            AppliedRule("D-010", operands, "by_policy" if is_policy else ""),
             item=item,
             field="TYLE_TT_DV",
             found=plain_number(item.service_ratio),
@@ -102,7 +104,7 @@ def _beds_of_a_short_emergency(claim: Claim, claim_context: ClaimContext) -> Ite
             end = visit.discharged_at if is_short_visit else ward_at
             assert end is not None, "a short stay has its end"
             minutes = int((end - visit.admitted_at) / timedelta(minutes=1))
-            reason = Reason("D-011", {"hours": f"{minutes // 60}:{minutes % 60:02}"})
+            reason = AppliedRule("D-011", {"hours": f"{minutes // 60}:{minutes % 60:02}"})
             found = plain_number(item.quantity)
             yield claim.found(
                 Severity.WARNING, _DIFFERS, reason, item=item, field="SO_LUONG", found=found, expected="0"
@@ -121,7 +123,7 @@ def _beds_after_phaco(claim: Claim) -> Iterator[ClaimFinding]:
     first = min(business_date(claim.facts.line(item.key).performed_at or _moment(item, claim)) for item in operations)
     for item in _insured(claim, BED_GROUPS):
         if business_date(_moment(item, claim)) >= first:
-            reason = Reason("D-012", {"day": first.isoformat()})
+            reason = AppliedRule("D-012", {"day": first.isoformat()})
             found = plain_number(item.quantity)
             yield claim.found(Severity.WARNING, _DIFFERS, reason, item=item, field="MA_NHOM", found=found, expected="0")
 

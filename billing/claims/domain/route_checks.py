@@ -9,9 +9,9 @@ from billing.claims.domain.claim import Claim, ClaimContext, ClaimFinding, Sever
 from billing.core.clock import business_date
 from billing.coverage.domain.annexes import Annex
 from billing.coverage.domain.benefit_level import visit_days
-from billing.coverage.domain.card_digits import usual_digits
-from billing.coverage.domain.patient_category import Circumstances, CodeFit, ObjectCodeChoice, choose_object_code
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.card_digits import card_digits
+from billing.coverage.domain.patient_category import CategoryChoice, CategoryFacts, CategoryMatch, choose_category
+from billing.coverage.domain.price_result import AppliedRule
 from billing.coverage.domain.referrals import REFERRAL_WORKING_DAYS, claim_due_on, referral_validity
 from billing.visits.domain.finding import FindingCode
 
@@ -27,68 +27,70 @@ def check_cards(claim: Claim) -> Iterator[ClaimFinding]:
     visit = claim.visit
     first, last = visit_days(visit)
     for card in visit.cards:
-        usual = usual_digits(card.object_code, on=first)
-        group, digit = card.object_code, card.benefit_digit
+        usual = card_digits(card.category_code, on=first)
+        group, digit = card.category_code, card.benefit_digit
         if not usual:
-            reason = Reason("B-010", {"group": group}, "unknown_group")
+            reason = AppliedRule("B-010", {"group": group}, "unknown_group")
             yield claim.found(Severity.WARNING, _DIFFERS, reason, field="MA_THE_BHYT", found=group)
         elif digit not in usual:
             expected = ", ".join(usual)
-            reason = Reason("B-010", {"group": group, "digit": digit, "usual": expected}, "unusual_digit")
+            reason = AppliedRule("B-010", {"group": group, "digit": digit, "usual": expected}, "unusual_digit")
             found = group + digit
             yield claim.found(Severity.WARNING, _DIFFERS, reason, field="MA_THE_BHYT", found=found, expected=expected)
-    if visit.object_code == NOT_INSURED or not visit.cards:
+    if visit.category_code == NOT_INSURED or not visit.cards:
         return
     if not any(card.covers(first) for card in visit.cards):
-        reason = Reason("B-015", {"day": first.isoformat()}, "not_on_first_day")
+        reason = AppliedRule("B-015", {"day": first.isoformat()}, "not_on_first_day")
         field, found = "GT_THE_TU", "; ".join(f"{card.valid_from} … {card.valid_to or ''}" for card in visit.cards)
         yield claim.found(Severity.ERROR, _DIFFERS, reason, field=field, found=found, expected=first.isoformat())
         return
     ends = [card.valid_to for card in visit.cards]
     latest = max((end for end in ends if end is not None), default=None)
     if None not in ends and latest is not None and latest < last:
-        reason = Reason("B-015", {"expired": latest.isoformat()}, "expires")
+        reason = AppliedRule("B-015", {"expired": latest.isoformat()}, "expires")
         yield claim.found(Severity.INFORMATION, _DIFFERS, reason, field="GT_THE_DEN", found=latest.isoformat())
 
 
-def check_object_code(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
+def check_category(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
     """The object code against the facts: the first fitting of the table is right (B-049).
 
     What facts cannot decide is information; a code the facts rule out is an error, and so is one that stands behind
     another that fits. While the visit is open the code is provisional, and nothing of it is worse than a warning.
     """
     visit = claim.visit
-    choice = choose_object_code(circumstances(claim, claim_context))
-    stated = choice.fit_of(visit.object_code)
+    choice = choose_category(category_facts(claim, claim_context))
+    stated = choice.match_of(visit.category_code)
     if visit.discharged_at is None and stated is not None:
-        reason = Reason("B-049", {}, "provisional")
+        reason = AppliedRule("B-049", {}, "provisional")
         yield claim.found(Severity.INFORMATION, _LACKING, reason, field="NGAY_RA")
-    if stated is None or visit.object_code == choice.code:
+    if stated is None or visit.category_code == choice.code:
         return
     error = Severity.ERROR if visit.discharged_at is not None else Severity.WARNING
     yield _judge(claim, choice, stated, error)
     lacking = _lacking_up_to(stated, choice)
     if choice.code is None and not claim_context.annexes.rows and {"annex_i", "annex_ii"} & set(lacking):
-        yield claim.found(Severity.INFORMATION, _LACKING, Reason("B-046", {}, "not_imported"), field="MA_BENH_CHINH")
+        yield claim.found(
+            Severity.INFORMATION, _LACKING, AppliedRule("B-046", {}, "not_imported"), field="MA_BENH_CHINH"
+        )
 
 
-def _judge(claim: Claim, choice: ObjectCodeChoice, stated: CodeFit, error: Severity) -> ClaimFinding:
+def _judge(claim: Claim, choice: CategoryChoice, stated: CategoryMatch, error: Severity) -> ClaimFinding:
     code, field = stated.code, "MA_DOITUONG_KCB"
     if choice.code is not None:
-        reason = Reason("B-049", {"code": code, "expected": choice.code}, "differs")
+        reason = AppliedRule("B-049", {"code": code, "expected": choice.code}, "differs")
         return claim.found(error, _DIFFERS, reason, field=field, found=code, expected=choice.code)
     if stated.fits is False:
-        reason = Reason("B-049", {"code": code, "unmet": " ".join(stated.unmet)}, "does_not_fit")
+        reason = AppliedRule("B-049", {"code": code, "unmet": " ".join(stated.unmet)}, "does_not_fit")
         expected = ", ".join(choice.possible)
         return claim.found(error, _DIFFERS, reason, field=field, found=code, expected=expected)
     lacking = " ".join(_lacking_up_to(stated, choice))
-    reason = Reason("B-049", {"code": code, "lacking": lacking}, "undecided")
+    reason = AppliedRule("B-049", {"code": code, "lacking": lacking}, "undecided")
     order = [fit.code for fit in choice.fits]
     expected = ", ".join(each for each in choice.possible if order.index(each) <= order.index(code))
     return claim.found(Severity.INFORMATION, _LACKING, reason, field=field, found=code, expected=expected)
 
 
-def _lacking_up_to(stated: CodeFit, choice: ObjectCodeChoice) -> tuple[str, ...]:
+def _lacking_up_to(stated: CategoryMatch, choice: CategoryChoice) -> tuple[str, ...]:
     """The facts that lack to rule out every code before the stated one, and to confirm that itself."""
     asked = choice.fits[: choice.fits.index(stated) + 1]
     return tuple(dict.fromkeys(name for fit in asked if fit.fits is None for name in fit.lacking))
@@ -96,16 +98,18 @@ def _lacking_up_to(stated: CodeFit, choice: ObjectCodeChoice) -> tuple[str, ...]
 
 def check_papers(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
     """The referral paper of code 1.3 and the appointment of code 1.5 (B-047, B-048)."""
-    facts, code = claim.facts, claim.visit.object_code
+    facts, code = claim.facts, claim.visit.category_code
     if code == _REFERRED and facts.referral_signed_on is None:
-        yield claim.found(Severity.INFORMATION, _LACKING, Reason("B-047", {}, "no_date"), field="GIAY_CHUYEN_TUYEN")
+        yield claim.found(
+            Severity.INFORMATION, _LACKING, AppliedRule("B-047", {}, "no_date"), field="GIAY_CHUYEN_TUYEN"
+        )
     elif code == _REFERRED:
         yield from _check_referral(claim, claim_context)
     if code == _BY_APPOINTMENT and facts.is_appointment_used:
-        reason = Reason("B-048", {}, "used")
+        reason = AppliedRule("B-048", {}, "used")
         yield claim.found(Severity.ERROR, _DIFFERS, reason, field="GIAY_CHUYEN_TUYEN", found=facts.paper_number)
     elif code == _BY_APPOINTMENT and not facts.paper_number:
-        reason = Reason("B-048", {}, "no_paper")
+        reason = AppliedRule("B-048", {}, "no_paper")
         yield claim.found(Severity.INFORMATION, _LACKING, reason, field="GIAY_CHUYEN_TUYEN")
 
 
@@ -129,7 +133,7 @@ def _check_referral(claim: Claim, claim_context: ClaimContext) -> Iterator[Claim
     yield claim.found(
         Severity.ERROR if is_sure else Severity.WARNING,
         _DIFFERS,
-        Reason("B-047", operands, "expired"),
+        AppliedRule("B-047", operands, "expired"),
         field="GIAY_CHUYEN_TUYEN",
         found=signed_on.isoformat(),
         expected=held.last_day.isoformat(),
@@ -142,14 +146,14 @@ def check_deadline(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimF
         return
     due = claim_due_on(business_date(claim.visit.discharged_at), claim_context.lists.holidays)
     is_over = claim_context.today > due
-    reason = Reason("B-101", {"due": due.isoformat()}, "over" if is_over else "due")
+    reason = AppliedRule("B-101", {"due": due.isoformat()}, "over" if is_over else "due")
     severity = Severity.WARNING if is_over else Severity.INFORMATION
     yield claim.found(severity, FindingCode.CLAIM_DUE, reason, field="NGAY_RA", expected=due.isoformat())
 
 
-def circumstances(claim: Claim, claim_context: ClaimContext) -> Circumstances:
+def category_facts(claim: Claim, claim_context: ClaimContext) -> CategoryFacts:
     """The facts an object code is chosen by."""
-    return Circumstances(
+    return CategoryFacts(
         visit=claim.visit,
         facts=claim.facts,
         facility=claim_context.facility,

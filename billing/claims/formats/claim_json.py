@@ -1,7 +1,7 @@
 """Claim checks and comparisons of routes as JSON objects, with sentences in one language."""
 
 from billing.claims.domain.claim import ClaimFinding, FileCheck
-from billing.coverage.domain.explain import Language, explain, fact_names, object_code_name
+from billing.coverage.domain.explain import Language, category_name, explain, fact_names
 from billing.coverage.domain.what_if import ComparedFile, RouteOption
 from billing.coverage.formats.worked_case_json import write_finding
 
@@ -57,8 +57,8 @@ def _route(option: RouteOption, language: Language) -> dict[str, object]:
     shares = None if option.priced is None else option.priced.shares
     return {
         "code": option.code,
-        "name": object_code_name(option.code, language),
-        "standing": option.standing.value,
+        "name": category_name(option.code, language),
+        "standing": option.status.value,
         "facts": list(option.facts),
         "facts_named": fact_names(" ".join(option.facts), language),
         "patient": None if shares is None else shares.patient,

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from billing.claims.domain.check import check_claim, in_order
+from billing.claims.domain.check import by_severity, check_claim
 from billing.claims.domain.claim import Claim, ClaimCheck, ClaimContext, ClaimFinding
-from billing.claims.domain.route_checks import circumstances
+from billing.claims.domain.route_checks import category_facts
 from billing.claims.formats.xml130_claim_fields import check_fields
 from billing.core.clock import business_date
 from billing.coverage.domain.consultations import CONSULTATION_GROUP
@@ -20,7 +20,7 @@ from billing.visits.domain.visit import Scope, Visit
 from billing.visits.formats.visit_document import write_patient, write_visit
 from billing.visits.formats.visit_facts_json import SuppliedFacts
 from billing.visits.formats.visit_json import read_facts_of_lines
-from billing.visits.formats.visit_value_formats import find_doubtful_values
+from billing.visits.formats.visit_value_formats import find_value_warnings
 from billing.visits.formats.xml130.claim_facts import read_birth_day, read_facts
 from billing.visits.formats.xml130.reader import read_claim_file
 from billing.visits.formats.xml130.table_names import XML1
@@ -41,12 +41,12 @@ class ReadClaim:
     def check(self, claim_context: ClaimContext) -> ClaimCheck:
         """Check the visit: all rules, and the fields it lacks."""
         visit = self.claim.visit
-        findings = in_order((*check_claim(self.claim, claim_context, self.supplied), *self.missing))
+        findings = by_severity((*check_claim(self.claim, claim_context, self.supplied), *self.missing))
         return ClaimCheck(self.claim.hoso, visit.ma_lk, visit.discharged_at is None, findings)
 
     def compare(self, claim_context: ClaimContext) -> ComparedVisit:
         """Price the visit by each lawful route."""
-        routes = compare_routes(circumstances(self.claim, claim_context), policy=claim_context.policy)
+        routes = compare_routes(category_facts(self.claim, claim_context), policy=claim_context.policy)
         return ComparedVisit(self.claim.hoso, self.claim.visit.ma_lk, routes)
 
 
@@ -94,7 +94,7 @@ def read_claims(content: bytes, *, file: str, supplied: SuppliedFacts, policy: P
 def read_claim_document(document: Mapping[str, object], *, supplied: SuppliedFacts) -> ReadClaim:
     """One visit told as JSON. Raises InvalidValue where it cannot be read."""
     visit = read_visit(document)
-    doubts = find_doubtful_values(document)
+    doubts = find_value_warnings(document)
     return _claim_of_document(visit, supplied, doubts, file="", hoso=1, lines=read_facts_of_lines(document, visit))
 
 
@@ -159,14 +159,14 @@ def _claim_of_document(
 def _rows(visit: Visit, supplied: SuppliedFacts) -> tuple[Row, ...]:
     """A JSON visit as rows of the standard: what its document and the facts beside it carry."""
     document = write_visit(visit)
-    beside = supplied.visits.get(visit.ma_lk)
+    notes = supplied.visits.get(visit.ma_lk)
     lines = document.pop("lines")
     document.pop("cards")
     assert isinstance(lines, list)
     summary = {
         **document,
         **write_patient(visit.patient),
-        **({} if beside is None else {key: value for key, value in beside.values.items() if key != "lines"}),
+        **({} if notes is None else {key: value for key, value in notes.values.items() if key != "lines"}),
         "MA_THE_BHYT": ";".join(card.code for card in visit.cards),
         "GT_THE_TU": ";".join(f"{card.valid_from:%Y%m%d}" for card in visit.cards),
         "GT_THE_DEN": ";".join(f"{card.valid_to:%Y%m%d}" for card in visit.cards if card.valid_to is not None),

@@ -7,7 +7,7 @@ time is taken as needed, the rest is left alone. Source: field lists of Decision
 from collections.abc import Iterable, Iterator, Sequence
 
 from billing.claims.domain.claim import Claim, ClaimFinding, Severity
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.visits.domain.finding import FindingCode
 from billing.visits.formats.xml130.table_names import LINE_OF_TABLE, XML1
 from billing.visits.formats.xml130.tables import Row
@@ -61,11 +61,11 @@ def check_fields(claim: Claim, rows: Sequence[Row], *, has_amounts: bool = True)
 def _needed(claim: Claim, rows: Iterable[Row]) -> Iterator[str]:
     visit = claim.visit
     yield from _ALWAYS
-    if visit.object_code != _NOT_INSURED:
+    if visit.category_code != _NOT_INSURED:
         yield from _OF_CARD[:-1]
         if any(card.valid_to is None for card in visit.cards):
             yield _OF_CARD[-1]
-    if visit.object_code == _REFERRED:
+    if visit.category_code == _REFERRED:
         yield from ("MA_NOI_DI", "GIAY_CHUYEN_TUYEN")
     if visit.care_kind == _INPATIENT:
         yield "NGAY_VAO_NOI_TRU"
@@ -75,16 +75,16 @@ def _needed(claim: Claim, rows: Iterable[Row]) -> Iterator[str]:
 
 def _missing(claim: Claim, table: str, field: str, lines: Sequence[str] = ()) -> ClaimFinding:
     if not lines:
-        reason = Reason("D-001", {"field": field}, "missing")
+        reason = AppliedRule("D-001", {"field": field}, "missing")
         return claim.found(Severity.ERROR, FindingCode.FIELD_MISSING, reason, table=table, field=field)
     more = " …" if len(lines) > _LINES_SHOWN_MAX else ""
     supplied = ", ".join(lines[:_LINES_SHOWN_MAX]) + more
-    reason = Reason("D-001", {"field": field, "lines": supplied}, "missing_on_lines")
+    reason = AppliedRule("D-001", {"field": field, "lines": supplied}, "missing_on_lines")
     return claim.found(
         Severity.ERROR, FindingCode.FIELD_MISSING, reason, table=table, field=field, found=f"STT {supplied}"
     )
 
 
 def _due_later(claim: Claim, field: str) -> ClaimFinding:
-    reason = Reason("D-001", {"field": field}, "later")
+    reason = AppliedRule("D-001", {"field": field}, "later")
     return claim.found(Severity.INFORMATION, FindingCode.FIELD_MISSING, reason, field=field)

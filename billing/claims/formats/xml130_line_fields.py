@@ -15,18 +15,18 @@ from billing.visits.domain.visit import CeilingKind, ChargeItem, OtherFunds, Sco
 from billing.visits.formats.xml130.formats import (
     AMOUNT_DECIMALS,
     PRICE_DECIMALS,
-    as_moment,
+    as_timestamp,
     write_amount,
     write_level,
-    write_moment,
     write_number,
     write_percent,
+    write_timestamp,
 )
 from billing.visits.formats.xml130.layout import FIELDS
 from billing.visits.formats.xml130.line_numbers import FUND_PARTS
 from billing.visits.formats.xml130.tables import Row
 
-_MOMENTS = frozenset({"NGAY_TH_YL", "NGAY_KQ"})
+_TIMESTAMPS = frozenset({"NGAY_TH_YL", "NGAY_KQ"})
 _GROUP_OF_4210 = {5: 4, 6: 4, 11: 10}
 _UNPLACEABLE_GROUP = 9
 
@@ -51,7 +51,7 @@ def line_fields(ma_lk: str, line: PricedLine, supplied: Row | None, *, on: date)
         "DON_VI_TINH": item.unit,
         "PHAM_VI": item.scope.value,
         "SO_LUONG": write_number(item.quantity, decimals=PRICE_DECIMALS),
-        "TYLE_TT_BH": write_percent(_reckoned_ratio(line)),
+        "TYLE_TT_BH": write_percent(_default_ratio(line)),
         "THANH_TIEN_BV": write_amount(line.hospital_amount),
         "THANH_TIEN_BH": write_amount(line.insured_amount),
         **dict(zip(FUND_PARTS, _fund_parts(item.other_funds, line.other_funds), strict=True)),
@@ -61,7 +61,7 @@ def line_fields(ma_lk: str, line: PricedLine, supplied: Row | None, *, on: date)
         "T_BNCCT": write_amount(line.copay),
         "T_BHTT": write_amount(line.fund),
         "MA_KHOA": item.department,
-        "NGAY_YL": write_moment(item.ordered_at),
+        "NGAY_YL": write_timestamp(item.ordered_at),
         "MA_PTTT": item.payment_method,
         "VET_THUONG_TP": "1" if item.is_war_wound else "",
         **(_of_drug(item) if item.table is Table.DRUGS else _of_service(item, supplied)),
@@ -73,7 +73,7 @@ def _kept(supplied: Row | None) -> dict[str, str]:
     if supplied is None:
         return {}
     return {
-        name: as_moment(supplied.text(name)) if name in _MOMENTS else supplied.text(name)
+        name: as_timestamp(supplied.text(name)) if name in _TIMESTAMPS else supplied.text(name)
         for name in FIELDS[supplied.table]
     }
 
@@ -133,7 +133,7 @@ def _written_price(item: ChargeItem) -> Decimal:
     return _covered_price(item) if item.service_ratio == HUNDRED else item.insurance_price
 
 
-def _reckoned_ratio(line: PricedLine) -> Decimal:
+def _default_ratio(line: PricedLine) -> Decimal:
     """TYLE_TT_BH with which THANH_TIEN_BH was made: 0 where nothing is in scope, 100 where a limit was lifted (B-011).
 
     The gateway recomputes THANH_TIEN_BH with it.

@@ -9,13 +9,13 @@ from billing.core.money import total
 from billing.coverage.domain.price_result import PricedLine
 from billing.visits.domain.card import Card
 from billing.visits.domain.visit import Patient, Table, Visit
-from billing.visits.formats.xml130.formats import as_day, as_moment, write_amount, write_day, write_moment
+from billing.visits.formats.xml130.formats import as_day, as_timestamp, write_amount, write_day, write_timestamp
 from billing.visits.formats.xml130.layout import FIELDS
 from billing.visits.formats.xml130.table_names import XML1
 from billing.visits.formats.xml130.tables import Row
 from billing.visits.formats.xml130.timestamps import parse_timestamp
 
-_MOMENTS = ("NGAY_VAO_NOI_TRU", "NGAY_TTOAN")
+_TIMESTAMPS = ("NGAY_VAO_NOI_TRU", "NGAY_TTOAN")
 _OUTSIDE_CAPITATION = "1"
 
 
@@ -32,8 +32,8 @@ def summary_fields(visit: Visit, lines: Sequence[PricedLine], supplied: Row | No
         **_of_patient(visit.patient),
         **_of_cards(visit.cards),
         "NGAY_MIEN_CCT": _exempt_from(visit, supplied),
-        "MA_DOITUONG_KCB": visit.object_code,
-        "NGAY_VAO": write_moment(visit.admitted_at),
+        "MA_DOITUONG_KCB": visit.category_code,
+        "NGAY_VAO": write_timestamp(visit.admitted_at),
         "NGAY_RA": _discharged_at(visit, supplied),
         **_sums(lines),
         "MA_LOAI_KCB": visit.care_kind,
@@ -46,7 +46,7 @@ def _kept(supplied: Row | None) -> dict[str, str]:
     if supplied is None:
         return {}
     kept = {name: supplied.text(name) for name in FIELDS[XML1]}
-    moments = {name: as_moment(supplied.text(name)) for name in _MOMENTS}
+    moments = {name: as_timestamp(supplied.text(name)) for name in _TIMESTAMPS}
     ethnic_group = supplied.text("MA_DANTOC")
     return {
         **kept,
@@ -61,7 +61,7 @@ def _of_patient(patient: Patient) -> dict[str, str]:
         "MA_BN": patient.hospital_number,
         "HO_TEN": patient.name,
         "SO_CCCD": patient.citizen_number,
-        "NGAY_SINH": as_moment(patient.birth),
+        "NGAY_SINH": as_timestamp(patient.birth),
         "GIOI_TINH": patient.sex,
         "DIA_CHI": patient.address,
         "DIEN_THOAI": patient.phone,
@@ -84,9 +84,9 @@ def _exempt_from(visit: Visit, supplied: Row | None) -> str:
         return ""
     text = "" if supplied is None else supplied.text("NGAY_MIEN_CCT")
     if text and parse_timestamp(text) == visit.exempt_from:
-        return as_day(text) if as_day(text) == text else as_moment(text)
+        return as_day(text) if as_day(text) == text else as_timestamp(text)
     is_day = visit.exempt_from.astimezone(VIETNAM).time() == time()
-    return write_day(visit.exempt_from.astimezone(VIETNAM).date()) if is_day else write_moment(visit.exempt_from)
+    return write_day(visit.exempt_from.astimezone(VIETNAM).date()) if is_day else write_timestamp(visit.exempt_from)
 
 
 def _discharged_at(visit: Visit, supplied: Row | None) -> str:
@@ -94,8 +94,8 @@ def _discharged_at(visit: Visit, supplied: Row | None) -> str:
     text = "" if supplied is None else supplied.text("NGAY_RA")
     moment = parse_timestamp(text)
     if moment is not None and moment.time() == time() and visit.discharged_at == visit.admitted_at:
-        return as_moment(text)
-    return write_moment(visit.discharged_at)
+        return as_timestamp(text)
+    return write_timestamp(visit.discharged_at)
 
 
 def _sums(lines: Sequence[PricedLine]) -> dict[str, str]:

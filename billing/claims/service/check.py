@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from billing.claims.domain.check import in_order, taken_over
+from billing.claims.domain.check import by_severity, from_reader_finding
 from billing.claims.domain.claim import ClaimContext, FileCheck
 from billing.claims.formats.reader import ReadClaim, read_claim_document, read_claims
 from billing.claims.service.check_context import load_claim_contexts
@@ -16,7 +16,7 @@ from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId, VisitId
 from billing.coverage.domain.what_if import ComparedFile, ComparedVisit
 from billing.coverage.service.context import PricingContext
-from billing.coverage.service.pricing_inputs import Terms, read_terms
+from billing.coverage.service.pricing_inputs import PricingInputs, load_pricing_inputs
 from billing.visits.domain.finding import Finding
 from billing.visits.formats.visit_facts_json import SuppliedFacts
 from billing.visits.store.visits import read_visit
@@ -72,7 +72,7 @@ async def _check(
     contexts = await _load_contexts(context, organization_id, claims, supplied)
     # All computing: callbacks must not wait for it.
     checks = await asyncio.to_thread(lambda: tuple(map(ReadClaim.check, claims, contexts)))
-    return FileCheck(checks, in_order(taken_over(finding) for finding in outside))
+    return FileCheck(checks, by_severity(from_reader_finding(finding) for finding in outside))
 
 
 async def compare_claim_file(context: PricingContext, organization_id: OrganizationId, content: bytes) -> ComparedFile:
@@ -96,13 +96,13 @@ async def _compare_stored(
 ) -> tuple[ComparedVisit, ...]:
     contexts = await _load_contexts(context, organization_id, claims, supplied)
     async with context.database.transaction(organization_id, read_only=True) as tx:
-        terms = await read_terms(tx, context, [one.claim.visit for one in claims])
+        terms = await load_pricing_inputs(tx, context, [one.claim.visit for one in claims])
     return await asyncio.to_thread(lambda: tuple(map(_compare_collected, claims, terms, contexts)))
 
 
-def _compare_collected(read: ReadClaim, terms: Terms, claim_context: ClaimContext) -> ComparedVisit:
+def _compare_collected(read: ReadClaim, terms: PricingInputs, claim_context: ClaimContext) -> ComparedVisit:
     """The routes at the prices the facility would collect."""
-    visit = terms.at_prices_in_force(read.claim.visit)
+    visit = terms.with_list_prices(read.claim.visit)
     return replace(read, claim=replace(read.claim, visit=visit)).compare(claim_context)
 
 

@@ -8,7 +8,7 @@ from billing.claims.store.claim_facts import read_annexes_text, read_facility_te
 from billing.core.clock import business_date
 from billing.coverage.domain.annexes import NO_ANNEXES
 from billing.coverage.service.context import PricingContext
-from billing.coverage.service.pricing_inputs import read_terms
+from billing.coverage.service.pricing_inputs import load_pricing_inputs
 from billing.db.database import Transaction
 from billing.visits.domain.facts import NO_LISTS, FacilityFacts
 from billing.visits.domain.visit import Visit
@@ -28,7 +28,7 @@ async def load_claim_contexts(
     today = business_date(context.clock())
     contexts = []
     visits = list(visits)
-    for visit, own in zip(visits, await read_terms(tx, context, visits), strict=True):
+    for visit, own in zip(visits, await load_pricing_inputs(tx, context, visits), strict=True):
         terms = await read_facility_terms(tx, visit.facility_code, business_date(visit.admitted_at))
         lists = NO_LISTS if terms is None else parse_facts(Fields({"lists": dict(terms.lists)}, "")).lists
         contexts.append(

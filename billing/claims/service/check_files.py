@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date
 
-from billing.claims.domain.check import in_order, taken_over
+from billing.claims.domain.check import by_severity, from_reader_finding
 from billing.claims.domain.claim import ClaimContext, FileCheck
 from billing.claims.formats.reader import read_claims
 from billing.coverage.domain.annexes import NO_ANNEXES, Annexes
@@ -38,7 +38,8 @@ def check_file(content: bytes, *, file: str, supplied: SuppliedFacts, claim_cont
     read = read_claims(content, file=file, supplied=supplied, policy=claim_context.policy)
     own = replace(claim_context, policy=read.policy)
     return FileCheck(
-        tuple(one.check(own) for one in read.claims), in_order(taken_over(finding) for finding in read.findings)
+        tuple(one.check(own) for one in read.claims),
+        by_severity(from_reader_finding(finding) for finding in read.findings),
     )
 
 

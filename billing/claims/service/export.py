@@ -18,7 +18,7 @@ from billing.coverage.domain.price_result import PricedLine
 from billing.coverage.formats.visit_input import read_visit as read_visit_json
 from billing.coverage.service.context import PricingContext
 from billing.invoices.domain.invoice import InvoiceNotIssued, InvoiceState, VisitErased
-from billing.invoices.formats.price_snapshot import read_frozen
+from billing.invoices.formats.price_snapshot import read_snapshot
 from billing.ledger.store.journal import write_audit
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.xml130.reader import read_claim_file
@@ -85,7 +85,7 @@ def _write(billed: BilledVisit, made_on: date) -> bytes:
 
 def _whole_visit(billed: BilledVisit, document: Any) -> Visit:
     """The frozen visit with what an invoice does not keep: card numbers and the patient."""
-    frozen = read_frozen(billed.frozen).visit
+    frozen = read_snapshot(billed.frozen).visit
     supplied = read_visit_json(document)
     assert len(supplied.cards) == len(frozen.cards), "a version of a visit never changes"
     assert billed.patient is not None, "an erased patient was refused"

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from billing.core.ids import FacilityId, VisitId
 from billing.db.database import Transaction
-from billing.visits.domain.facts import FacilityFacts, FormerLine, TechnicalLevel
+from billing.visits.domain.facts import FacilityFacts, TechnicalLevel
+from billing.visits.domain.visit import FormerTier
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ async def read_facility_terms(tx: Transaction, code: str, day: date) -> Facility
         technical_level=TechnicalLevel(level),
         points=row["ranking_points"],
         is_provisional=row["is_provisionally_ranked"],
-        former_line=None if line is None else FormerLine(line),
+        former_tier=None if line is None else FormerTier(line),
     )
     return FacilityTerms(facts, row["claim_lists"])
 
@@ -79,7 +80,7 @@ async def set_facility_terms(
         facts.technical_level.value,
         facts.points,
         facts.is_provisional,
-        None if facts.former_line is None else facts.former_line.value,
+        None if facts.former_tier is None else facts.former_tier.value,
         None if lists is None else dict(lists),
     )
 

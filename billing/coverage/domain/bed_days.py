@@ -8,7 +8,7 @@ from decimal import Decimal
 from billing.core.clock import business_date
 from billing.core.money import HUNDRED, total
 from billing.coverage.domain.expectation import Expected, expect_quantity, expect_ratio
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.visits.domain.facts import VisitFacts
 from billing.visits.domain.visit import ChargeItem, Scope, Visit
 
@@ -104,10 +104,10 @@ def _beds(visit: Visit) -> list[ChargeItem]:
 
 def _ratio(item: ChargeItem, patients: int | None) -> Expected:
     if patients is None or patients < 1:
-        return expect_ratio(item, _nearest_first(item.service_ratio), Reason("B-063", {}, "ratios"))
+        return expect_ratio(item, _nearest_first(item.service_ratio), AppliedRule("B-063", {}, "ratios"))
     ratio = share_bed(patients)
     operands = {"patients": str(patients), "ratio": format(ratio, "f")}
-    return expect_ratio(item, (ratio,), Reason("B-063", operands, "patients"))
+    return expect_ratio(item, (ratio,), AppliedRule("B-063", operands, "patients"))
 
 
 def _nearest_first(ratio: Decimal) -> tuple[Decimal, ...]:
@@ -129,7 +129,7 @@ def _expect_transfers(beds: list[ChargeItem], visit: Visit, facts: VisitFacts) -
         patients = [facts.line(item.key).patients_in_bed or _patients_by_ratio(item) for item in items]
         for item, quantity in zip(items, split_day(prices, patients), strict=True):
             variant = "transfer" if quantity else "transfer_between"
-            reason = Reason("B-064", {"quantity": format(quantity, "f")}, variant)
+            reason = AppliedRule("B-064", {"quantity": format(quantity, "f")}, variant)
             expected.append(expect_quantity(item, _accepted(item, quantity, prices), reason))
     return expected
 
@@ -171,6 +171,6 @@ def _expect_days(
         field="SO_LUONG",
         found=found,
         accepted=tuple(Decimal(each) for each in dict.fromkeys(days)),
-        reason=Reason("B-066", operands, "further" if further else "days"),
+        reason=AppliedRule("B-066", operands, "further" if further else "days"),
     )
-    return [expected.as_doubt() if found < max(expected.accepted) else expected]
+    return [expected.as_warning() if found < max(expected.accepted) else expected]

@@ -15,7 +15,7 @@ from billing.core.money import HUNDRED, ZERO, percent
 from billing.coverage.domain.care_route import NOT_INSURED, RouteFactor
 from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import CardChoice, Policy
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.visits.domain.card import Card
 from billing.visits.domain.visit import ChargeItem, Visit
 
@@ -34,12 +34,12 @@ class Level:
     """
 
     percent: Decimal
-    reason: Reason
-    beside: tuple[Reason, ...] = ()
+    reason: AppliedRule
+    notes: tuple[AppliedRule, ...] = ()
 
     @property
-    def reasons(self) -> tuple[Reason, ...]:
-        return (*self.beside, self.reason)
+    def reasons(self) -> tuple[AppliedRule, ...]:
+        return (*self.notes, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class Entitlement:
 
     digit: str
     level: Decimal
-    reason: Reason
-    beside: tuple[Reason, ...] = ()
+    reason: AppliedRule
+    notes: tuple[AppliedRule, ...] = ()
 
     @property
     def is_insured(self) -> bool:
@@ -75,11 +75,11 @@ def find_entitlements(
 
     Source: Decree 188/2025/NĐ-CP Art. 21 (several cards), Art. 37 (shown late), Art. 50 cl. 4 (expired).
     """
-    if visit.object_code == NOT_INSURED:
-        nothing = Entitlement("", ZERO, Reason("B-049", {"code": visit.object_code}, "not_insured"))
+    if visit.category_code == NOT_INSURED:
+        nothing = Entitlement("", ZERO, AppliedRule("B-049", {"code": visit.category_code}, "not_insured"))
         return [nothing] * len(items)
     if not visit.cards:
-        return [Entitlement("", ZERO, Reason("B-016", {}, "no_card"))] * len(items)
+        return [Entitlement("", ZERO, AppliedRule("B-016", {}, "no_card"))] * len(items)
     known: dict[datetime | None, Entitlement] = {}
     same: dict[_Key, Entitlement] = {}
     result = []
@@ -93,7 +93,7 @@ def find_entitlements(
     return result
 
 
-def same_day_note(visit: Visit, others: Iterable[Visit]) -> Reason | None:
+def same_day_note(visit: Visit, others: Iterable[Visit]) -> AppliedRule | None:
     """That a visit has a 15 % test of its own beside another of its person on the same day; None where there is none.
 
     Source: Circular 35/2016/TT-BYT Art. 4 cl. 7 as added by Circular 39/2024/TT-BYT (B-065).
@@ -101,12 +101,12 @@ def same_day_note(visit: Visit, others: Iterable[Visit]) -> Reason | None:
     day = business_date(visit.admitted_at)
     if all(business_date(other.admitted_at) != day for other in others if other is not visit):
         return None
-    return Reason("B-065", {"day": day.isoformat()})
+    return AppliedRule("B-065", {"day": day.isoformat()})
 
 
 def _key(entitlement: Entitlement) -> _Key:
     """What makes two entitlements the same; their reasons hold mappings and are no keys themselves."""
-    reasons = (entitlement.reason, *entitlement.beside)
+    reasons = (entitlement.reason, *entitlement.notes)
     return entitlement.digit, *((reason.rule, reason.variant, *reason.operands.values()) for reason in reasons)
 
 
@@ -116,16 +116,16 @@ def _entitlement_at(visit: Visit, moment: datetime, parameters: Parameters, poli
     if valid:
         shown = [card for card in valid if _is_shown(card, visit, moment)]
         if not shown:
-            return Entitlement("", ZERO, Reason("B-016", {"day": day.isoformat()}, "shown_late"))
+            return Entitlement("", ZERO, AppliedRule("B-016", {"day": day.isoformat()}, "shown_late"))
         return _choose([(card, _of_card(card, day, parameters)) for card in shown], policy)[1]
     ended = [card for card in visit.cards if _counts_after_its_end(card, visit, day, parameters)]
     if ended:
         card, entitlement = _choose([(card, _of_card(card, day, parameters)) for card in ended], policy)
         assert card.valid_to is not None, "only a card with an end has ended"
         days = parameters.expired_days_on(card.valid_to)
-        why = Reason("B-015", {"valid_to": card.valid_to.isoformat(), "days": str(days)})
-        return replace(entitlement, beside=(why, *entitlement.beside))
-    return Entitlement("", ZERO, Reason("B-015", {"day": day.isoformat()}, "not_valid"))
+        why = AppliedRule("B-015", {"valid_to": card.valid_to.isoformat(), "days": str(days)})
+        return replace(entitlement, notes=(why, *entitlement.notes))
+    return Entitlement("", ZERO, AppliedRule("B-015", {"day": day.isoformat()}, "not_valid"))
 
 
 def _choose(cards: Sequence[tuple[Card, Entitlement]], policy: Policy) -> tuple[Card, Entitlement]:
@@ -140,7 +140,7 @@ def _choose(cards: Sequence[tuple[Card, Entitlement]], policy: Policy) -> tuple[
     if len({_worth(each) for _, each in cards}) == 1:
         return card, chosen
     operands = {"groups": ", ".join(dict.fromkeys(card.group for card, _ in cards)), "chosen": card.group}
-    return card, replace(chosen, beside=(Reason("B-014", operands, "choice"), *chosen.beside))
+    return card, replace(chosen, notes=(AppliedRule("B-014", operands, "choice"), *chosen.notes))
 
 
 def _worth(entitlement: Entitlement) -> tuple[Decimal, int]:
@@ -149,7 +149,7 @@ def _worth(entitlement: Entitlement) -> tuple[Decimal, int]:
 
 def _is_shown(card: Card, visit: Visit, moment: datetime) -> bool:
     """Whether the card had been shown by then; in an emergency any time before the end will do (B-016)."""
-    return card.shown_at is None or card.shown_at <= moment or visit.object_code == _EMERGENCY
+    return card.shown_at is None or card.shown_at <= moment or visit.category_code == _EMERGENCY
 
 
 def _counts_after_its_end(card: Card, visit: Visit, day: date, parameters: Parameters) -> bool:
@@ -163,15 +163,15 @@ def _counts_after_its_end(card: Card, visit: Visit, day: date, parameters: Param
 
 def _of_card(card: Card, day: date, parameters: Parameters) -> Entitlement:
     """The level of a card on a day: by its digit, or by the one its group was raised to (B-010, B-013)."""
-    beside = () if card.is_full else (Reason("B-002", {"group": card.group}),)
+    notes = () if card.is_full else (AppliedRule("B-002", {"group": card.group}),)
     for raised in parameters.raised_groups:
         if raised.group == card.group and raised.since <= day:
             level = parameters.levels[raised.as_digit]
             operands = {"group": card.group, "since": raised.since.isoformat(), "level": format(level, "f")}
-            return Entitlement(raised.as_digit, level, Reason("B-013", operands), beside)
+            return Entitlement(raised.as_digit, level, AppliedRule("B-013", operands), notes)
     level = parameters.levels[card.benefit_digit]
     operands = {"group": card.group, "digit": card.benefit_digit, "level": format(level, "f")}
-    return Entitlement(card.benefit_digit, level, Reason("B-010", operands), beside)
+    return Entitlement(card.benefit_digit, level, AppliedRule("B-010", operands), notes)
 
 
 def find_level(
@@ -202,19 +202,19 @@ def find_level(
         "threshold": format(threshold, "f"),
         "factor": format(route.percent, "f"),
     }
-    fraction = () if of_card == int(of_card) else (Reason("B-045", {"level": format(of_card, "f")}),)
+    fraction = () if of_card == int(of_card) else (AppliedRule("B-045", {"level": format(of_card, "f")}),)
     if insured_amount >= threshold:
-        return Level(of_card, reason, (Reason("B-020", operands, "not_below"), *fraction))
-    if not route.is_right_line and not policy.offline_small_visit_at_full_rate:
-        return Level(of_card, reason, (Reason("B-021", operands, "card_level"), *fraction))
-    rule = "B-020" if route.is_right_line else "B-021"
-    return Level(percent(HUNDRED, route.percent), Reason(rule, operands))
+        return Level(of_card, reason, (AppliedRule("B-020", operands, "not_below"), *fraction))
+    if not route.is_in_route and not policy.out_of_route_small_visit_at_full_rate:
+        return Level(of_card, reason, (AppliedRule("B-021", operands, "card_level"), *fraction))
+    rule = "B-020" if route.is_in_route else "B-021"
+    return Level(percent(HUNDRED, route.percent), AppliedRule(rule, operands))
 
 
-def _by_route(entitlement: Entitlement, route: RouteFactor, result: Decimal) -> Reason:
+def _by_route(entitlement: Entitlement, route: RouteFactor, result: Decimal) -> AppliedRule:
     """Why the level of the card holds; off line with the share the route leaves of it."""
     reason = entitlement.reason
-    if route.is_right_line:
+    if route.is_in_route:
         return reason
     operands = {**reason.operands, "factor": format(route.percent, "f"), "result": format(result, "f")}
-    return Reason(reason.rule, operands, "by_route")
+    return AppliedRule(reason.rule, operands, "by_route")

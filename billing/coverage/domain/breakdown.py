@@ -2,7 +2,7 @@
 
 The sentences of `explain` say which rule gave a figure; here the parameters are multiplied and taken off as the price
 did, told by the item, its amounts and its reasons alone. What is told gives exactly the amount (a test evaluates it). A
-line collected as the hospital's system told it has no arithmetic of ours.
+line collected as the hospital's system told it has no breakdown of ours.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from billing.coverage.domain.price_result import PricedLine
 from billing.visits.domain.visit import CeilingKind, ChargeItem, PayerClass
 
 _DIGITS = 60
-_Why = Mapping[tuple[str, str], Mapping[str, str]]
+_Operands = Mapping[tuple[str, str], Mapping[str, str]]
 """The operands of a line's reasons, by rule and variant."""
 
 _AT_MOST = {Language.VIETNAMESE: "tối đa", Language.ENGLISH: "at most"}
@@ -34,18 +34,18 @@ class Kind(StrEnum):
     DIVISOR = "divisor"
 
 
-class Factor(NamedTuple):
+class Term(NamedTuple):
     """One number of a product."""
 
     value: Decimal
     kind: Kind
 
 
-Product = tuple[Factor, ...]
+Product = tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BreakdownStep:
     """One amount of the data standard, `field`, as products of which the further ones are taken off the first.
 
     The result is rounded half-up to two decimals (B-080) and at most `at_most`, where something limits it.
@@ -65,7 +65,7 @@ class Step:
         return result if self.at_most is None else min(result, self.at_most)
 
 
-def step_text(step: Step, language: Language) -> str:
+def format_step(step: BreakdownStep, language: Language) -> str:
     """The sum in words and numbers: `2 × 500.000 × 30 %`, with what limits it; its result is `step.amount`."""
     text = " − ".join(_product_text(product, language) for product in step.products)
     if step.at_most is None:
@@ -75,12 +75,12 @@ def step_text(step: Step, language: Language) -> str:
 
 def _product_text(product: Product, language: Language) -> str:
     first, *others = product
-    return _factor_text(first, language) + "".join(
-        f" {'÷' if each.kind is Kind.DIVISOR else '×'} {_factor_text(each, language)}" for each in others
+    return _term_text(first, language) + "".join(
+        f" {'÷' if each.kind is Kind.DIVISOR else '×'} {_term_text(each, language)}" for each in others
     )
 
 
-def _factor_text(factor: Factor, language: Language) -> str:
+def _term_text(factor: Term, language: Language) -> str:
     if factor.kind is Kind.PERCENT:
         return percent_text(factor.value, language)
     return number_text(factor.value) if factor.kind is Kind.COUNT else _amount_text(factor.value)
@@ -91,13 +91,13 @@ def _amount_text(amount: Decimal) -> str:
     return money_text(amount).removesuffix(" đ") if amount == round_2dp(amount) else number_text(amount)
 
 
-def arithmetic(line: PricedLine) -> tuple[Step, ...]:
+def breakdown(line: PricedLine) -> tuple[BreakdownStep, ...]:
     """The sums of a line's amounts that are not 0, in the order in which one follows from the other.
 
     What the hospital charges is the first; a line that costs nothing has none. Neither has a line an earlier version
     priced in another way: a sum that does not give its amount is never told.
     """
-    why: _Why = {(reason.rule, reason.variant): reason.operands for reason in line.reasons}
+    why: _Operands = {(reason.rule, reason.variant): reason.operands for reason in line.reasons}
     if _BY_HIS in why:
         return ()
     steps = (_hospital(line, why), _insured(line, why), _other_funds(line), *_shared(line, why))
@@ -105,20 +105,22 @@ def arithmetic(line: PricedLine) -> tuple[Step, ...]:
     return told if all(step.evaluate() == step.amount for step in told) else ()
 
 
-def _hospital(line: PricedLine, why: _Why) -> Step:
+def _hospital(line: PricedLine, why: _Operands) -> BreakdownStep:
     item = line.item
     if ("B-052", "no_extra_charge") not in why:
-        return Step("THANH_TIEN_BV", line.hospital_amount, (_charged(item),))
+        return BreakdownStep("THANH_TIEN_BV", line.hospital_amount, (_charged(item),))
     insurance_price = min(item.insurance_price, item.hospital_price)
     spared = (_count(item.quantity), _money(insurance_price), _percent(HUNDRED - item.service_ratio))
-    return Step("THANH_TIEN_BV", line.hospital_amount, ((_count(item.quantity), _money(item.hospital_price)), spared))
+    return BreakdownStep(
+        "THANH_TIEN_BV", line.hospital_amount, ((_count(item.quantity), _money(item.hospital_price)), spared)
+    )
 
 
 def _charged(item: ChargeItem) -> Product:
     return (_count(item.quantity), _money(item.hospital_price), *_ratios(item.service_ratio))
 
 
-def _insured(line: PricedLine, why: _Why) -> Step:
+def _insured(line: PricedLine, why: _Operands) -> BreakdownStep:
     item, hospital = line.item, line.hospital_amount
     covered = _covered(item, why)
     limits = [hospital]
@@ -127,20 +129,20 @@ def _insured(line: PricedLine, why: _Why) -> Step:
     pool = why.get(("B-076", ""))
     if pool is None:
         is_limited = round_2dp(_exact(covered)) > min(limits)
-        return Step("THANH_TIEN_BH", line.insured_amount, (covered,), min(limits) if is_limited else None)
+        return BreakdownStep("THANH_TIEN_BH", line.insured_amount, (covered,), min(limits) if is_limited else None)
     rest = Decimal(pool["rest"])
     whole = _exact_charge(line, why)
-    products = ((_money(rest), _money(min(_exact(covered), whole)), Factor(whole, Kind.DIVISOR)),)
-    return Step("THANH_TIEN_BH", line.insured_amount, products, min(rest, *limits))
+    products = ((_money(rest), _money(min(_exact(covered), whole)), Term(whole, Kind.DIVISOR)),)
+    return BreakdownStep("THANH_TIEN_BH", line.insured_amount, products, min(rest, *limits))
 
 
-def _exact_charge(line: PricedLine, why: _Why) -> Decimal:
+def _exact_charge(line: PricedLine, why: _Operands) -> Decimal:
     """What the hospital charges, before it was rounded."""
     first, *others = (_exact(product) for product in _hospital(line, why).products)
     return first - sum(others, Decimal(0))
 
 
-def _covered(item: ChargeItem, why: _Why) -> Product:
+def _covered(item: ChargeItem, why: _Operands) -> Product:
     """What of the item is in scope, before any limit of a whole line, package or fund."""
     is_lifted = any(each in why for each in _RATIO_LIFTED)
     ratios = (*_ratios(item.service_ratio), *_ratios(HUNDRED if is_lifted else item.payment_ratio))
@@ -153,7 +155,7 @@ def _covered(item: ChargeItem, why: _Why) -> Product:
     return (_count(item.quantity), _money(price), *ratios)
 
 
-def _shared(line: PricedLine, why: _Why) -> tuple[Step, ...]:
+def _shared(line: PricedLine, why: _Operands) -> tuple[BreakdownStep, ...]:
     """Who pays what: the fund's part, the co-payment, and what the patient pays alone."""
     insured = line.insured_amount
     if line.item.payer_class is PayerClass.CONTRACT:
@@ -163,35 +165,39 @@ def _shared(line: PricedLine, why: _Why) -> tuple[Step, ...]:
     taken_off = tuple((_money(each),) for each in (pooled, insured) if each)
     return (
         _less(fund, line.fund),
-        _less(Step("T_BNCCT", insured - fund.amount, ((_money(insured),), (_money(fund.amount),))), line.copay),
         _less(
-            Step("T_BNTT", line.hospital_amount - pooled - insured, ((_money(line.hospital_amount),), *taken_off)),
+            BreakdownStep("T_BNCCT", insured - fund.amount, ((_money(insured),), (_money(fund.amount),))), line.copay
+        ),
+        _less(
+            BreakdownStep(
+                "T_BNTT", line.hospital_amount - pooled - insured, ((_money(line.hospital_amount),), *taken_off)
+            ),
             line.self_pay,
         ),
     )
 
 
-def _fund(line: PricedLine, why: _Why) -> Step:
+def _fund(line: PricedLine, why: _Operands) -> BreakdownStep:
     """The fund's part before other funds are taken off."""
     insured = line.insured_amount
     products: tuple[Product, ...] = ((_money(insured), _percent(line.level)),)
     if ("B-026", "cap") in why:
         products = ((_money(insured),), (_money(Decimal(why["B-026", "cap"]["copay"])),))
     limit = why.get(("B-072", "fund_payment"))
-    step = Step("T_BHTT", line.fund, products, None if limit is None else Decimal(limit["fund"]))
-    return Step(step.field, step.evaluate(), step.products, step.at_most)
+    step = BreakdownStep("T_BHTT", line.fund, products, None if limit is None else Decimal(limit["fund"]))
+    return BreakdownStep(step.field, step.evaluate(), step.products, step.at_most)
 
 
-def _less(step: Step, left: Decimal) -> Step:
+def _less(step: BreakdownStep, left: Decimal) -> BreakdownStep:
     """A part after other funds: what they took of it comes off what it was."""
     taken = step.amount - left
     if not taken:
         return step
-    return Step(step.field, left, ((_money(step.amount),), (_money(taken),)))
+    return BreakdownStep(step.field, left, ((_money(step.amount),), (_money(taken),)))
 
 
-def _other_funds(line: PricedLine) -> Step:
-    return Step("T_NGUONKHAC", line.other_funds, ((_money(line.other_funds),),))
+def _other_funds(line: PricedLine) -> BreakdownStep:
+    return BreakdownStep("T_NGUONKHAC", line.other_funds, ((_money(line.other_funds),),))
 
 
 def _exact(product: Product) -> Decimal:
@@ -210,13 +216,13 @@ def _ratios(ratio: Decimal) -> Product:
     return () if ratio == HUNDRED else (_percent(ratio),)
 
 
-def _count(value: Decimal) -> Factor:
-    return Factor(value, Kind.COUNT)
+def _count(value: Decimal) -> Term:
+    return Term(value, Kind.COUNT)
 
 
-def _money(value: Decimal) -> Factor:
-    return Factor(value, Kind.MONEY)
+def _money(value: Decimal) -> Term:
+    return Term(value, Kind.MONEY)
 
 
-def _percent(value: Decimal) -> Factor:
-    return Factor(value, Kind.PERCENT)
+def _percent(value: Decimal) -> Term:
+    return Term(value, Kind.PERCENT)

@@ -18,7 +18,7 @@ _GROUPS = {
 _DIGIT_OF = {group: digit for digit, groups in _GROUPS.items() for group in groups.split()}
 
 
-def usual_digits(group: str, *, on: date) -> tuple[str, ...]:
+def card_digits(group: str, *, on: date) -> tuple[str, ...]:
     """The digits a group's cards carry on a day; none for a group we do not know.
 
     CN and LH belong to digit 2 since 2026-01-01, but their cards may still carry the old one (B-013).

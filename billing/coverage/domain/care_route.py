@@ -11,14 +11,14 @@ from billing.core.clock import business_date
 from billing.core.money import HUNDRED, ZERO
 from billing.coverage.domain.parameters import Parameters, Route
 from billing.coverage.domain.policy import CareSide, DayOfStay, Policy
-from billing.coverage.domain.price_result import Reason
-from billing.coverage.domain.refusals import ObjectCodeDoesNotFit, RuleNotBuilt, UnknownObjectCode
-from billing.visits.domain.visit import FormerLine, Visit
+from billing.coverage.domain.price_result import AppliedRule
+from billing.coverage.domain.refusals import CategoryDoesNotFit, RuleNotSupported, UnknownCategory
+from billing.visits.domain.visit import FormerTier, Visit
 
 NOT_INSURED = "9"
 _RECALL = "8"
 _EMERGENCY = "2"
-_OFF_LINE_GROUP = "3."
+_OUT_OF_ROUTE_GROUP = "3."
 """Group 3 of the object codes is care off line, also where the law leaves the whole level (3.2, 3.3, 3.6)."""
 
 
@@ -33,78 +33,80 @@ class RouteFactor:
 
     percent: Decimal
     is_flat: bool
-    reason: Reason
-    beside: tuple[Reason, ...] = ()
+    reason: AppliedRule
+    notes: tuple[AppliedRule, ...] = ()
     is_out_of_route: bool = False
 
     @property
-    def is_right_line(self) -> bool:
+    def is_in_route(self) -> bool:
         """Whether the whole level of the card is left: only then a co-payment counts towards the year's (B-029)."""
         return self.percent == HUNDRED
 
 
-NO_ROUTE = RouteFactor(ZERO, False, Reason("B-016", {}, "no_card"))
+NO_ROUTE = RouteFactor(ZERO, False, AppliedRule("B-016", {}, "no_card"))
 """The route of a visit nothing is insured of."""
 
 
 def find_route_factor(visit: Visit, parameters: Parameters, policy: Policy) -> RouteFactor:
     """Look up the object code as in force on the day the facility's setting names (B-044 is silent on it).
 
-    Raises UnknownObjectCode for a code that is in no table, ObjectCodeDoesNotFit for one that does not exist for the
-    kind of care, RuleNotBuilt where the facility's former line would decide and is not told.
+    Raises UnknownCategory for a code that is in no table, CategoryDoesNotFit for one that does not exist for the
+    kind of care, RuleNotSupported where the facility's former line would decide and is not told.
     Source: Law 51/2024/QH15 Art. 22; Circular 01/2025/TT-BYT Art. 3–5; Decision 3276/QĐ-BYT annex 1 (B-042); before
     2025 Law 46/2014/QH13 Art. 22 (B-040).
     """
-    code = visit.object_code
+    code = visit.category_code
     if code == NOT_INSURED:
         return NO_ROUTE
     at_discharge = policy.route_day is DayOfStay.DISCHARGE and visit.discharged_at is not None
     day = business_date(visit.discharged_at if at_discharge and visit.discharged_at else visit.admitted_at)
     if code == _RECALL:
-        raise ObjectCodeDoesNotFit("code 8 recalls a claim; there is no care to price (B-049)", found=code)
-    if visit.off_line_at is not None and code != _EMERGENCY:
-        rows, key = parameters.former_lines.get(visit.off_line_at.value, ()), "line"
+        raise CategoryDoesNotFit("code 8 recalls a claim; there is no care to price (B-049)", found=code)
+    if visit.out_of_route_tier is not None and code != _EMERGENCY:
+        rows, key = parameters.former_tiers.get(visit.out_of_route_tier.value, ()), "line"
     else:
         rows, key = parameters.routes.get(code, ()), "code"
     route = next((row for row in rows if row.is_in_force(day)), None)
     if route is None and key == "line":
-        raise ObjectCodeDoesNotFit("Law 46/2014/QH13 holds until 2024-12-31 (B-040)", found=code)
+        raise CategoryDoesNotFit("Law 46/2014/QH13 holds until 2024-12-31 (B-040)", found=code)
     if route is None and day.year < 2025:
-        raise RuleNotBuilt("B-040", field="route", found=code)
+        raise RuleNotSupported("B-040", field="route", found=code)
     if route is None:
-        raise UnknownObjectCode(code)
+        raise UnknownCategory(code)
     factor = _factor(route, visit.care_kind, parameters, policy)
     if factor is None:
-        raise ObjectCodeDoesNotFit(f"{code} does not exist for care of kind {visit.care_kind} (B-049)", found=code)
+        raise CategoryDoesNotFit(f"{code} does not exist for care of kind {visit.care_kind} (B-049)", found=code)
     operands = {"code": code, "factor": format(factor, "f"), "day": day.isoformat(), "day_of": policy.route_day.value}
     variant = ""
     if key == "line":
-        variant = {FormerLine.CENTRAL: "central", FormerLine.PROVINCE: "province", FormerLine.DISTRICT: "district"}[
-            FormerLine(route.code)
+        variant = {FormerTier.CENTRAL: "central", FormerTier.PROVINCE: "province", FormerTier.DISTRICT: "district"}[
+            FormerTier(route.code)
         ]
     elif route.is_unsure:
         variant = "unstated"
-    beside = _day_care(route, visit.care_kind, parameters, policy)
-    is_out_of_route = key == "line" or code.startswith(_OFF_LINE_GROUP) or (factor < HUNDRED and not route.is_unsure)
-    if code.startswith(_OFF_LINE_GROUP) and factor == HUNDRED:
-        variant = "off_line"
-    return RouteFactor(factor, route.is_flat, Reason(route.rule, operands, variant), beside, is_out_of_route)
+    notes = _day_care(route, visit.care_kind, parameters, policy)
+    is_out_of_route = (
+        key == "line" or code.startswith(_OUT_OF_ROUTE_GROUP) or (factor < HUNDRED and not route.is_unsure)
+    )
+    if code.startswith(_OUT_OF_ROUTE_GROUP) and factor == HUNDRED:
+        variant = "out_of_route"
+    return RouteFactor(factor, route.is_flat, AppliedRule(route.rule, operands, variant), notes, is_out_of_route)
 
 
 def route_of_uninsured(visit: Visit, parameters: Parameters, policy: Policy) -> RouteFactor:
     """The route of a visit no card counts for: told beside it, decides nothing and refuses nothing."""
     try:
         return find_route_factor(visit, parameters, policy)
-    except (UnknownObjectCode, ObjectCodeDoesNotFit, RuleNotBuilt):
+    except (UnknownCategory, CategoryDoesNotFit, RuleNotSupported):
         return NO_ROUTE
 
 
-def _day_care(route: Route, care_kind: str, parameters: Parameters, policy: Policy) -> tuple[Reason, ...]:
+def _day_care(route: Route, care_kind: str, parameters: Parameters, policy: Policy) -> tuple[AppliedRule, ...]:
     """That a reading chose the column, where the columns differ and the kind of care stands in neither by name."""
     if care_kind not in parameters.day_kinds or route.is_unsure or route.inpatient == route.outpatient:
         return ()
     variant = "day_care" if policy.day_care_side is CareSide.INPATIENT else "day_care_outpatient"
-    return (Reason("B-043", {"kind": care_kind}, variant),)
+    return (AppliedRule("B-043", {"kind": care_kind}, variant),)
 
 
 def _factor(route: Route, care_kind: str, parameters: Parameters, policy: Policy) -> Decimal | None:

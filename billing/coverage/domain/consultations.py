@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from billing.core.money import HUNDRED, percent
 from billing.coverage.domain.expectation import Expected, expect_quantity, expect_ratio
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.visits.domain.facts import VisitFacts
 from billing.visits.domain.visit import ChargeItem, Scope, Visit
 
@@ -51,28 +51,28 @@ def is_return(visit: Visit, facts: VisitFacts) -> bool:
 
 def is_emergency(visit: Visit, facts: VisitFacts) -> bool:
     """Whether a visit is an emergency by its object code, or by what was told of it."""
-    return visit.object_code == _EMERGENCY or bool(facts.is_emergency) or bool(facts.came_through_emergency)
+    return visit.category_code == _EMERGENCY or bool(facts.is_emergency) or bool(facts.came_through_emergency)
 
 
 def _ratio(item: ChargeItem, position: int, number_at_desk: int | None) -> Expected:
     ratio = _RATIOS[position - 1] if position <= len(_RATIOS) else _NOTHING
     operands = {"position": str(position), "ratio": format(ratio, "f")}
     if number_at_desk is None or number_at_desk <= DESK_LIMIT:
-        return expect_ratio(item, (ratio,), Reason("B-061", operands, "position"))
+        return expect_ratio(item, (ratio,), AppliedRule("B-061", operands, "position"))
     halved = percent(ratio, _ABOVE_DESK_LIMIT)
     operands |= {"number": str(number_at_desk), "limit": str(DESK_LIMIT), "halved": format(halved.normalize(), "f")}
-    return expect_ratio(item, (halved,), Reason("B-061", operands, "desk"))
+    return expect_ratio(item, (halved,), AppliedRule("B-061", operands, "desk"))
 
 
 def _charged_once(items: list[ChargeItem]) -> Iterator[Expected]:
     counted = Counter(item.code for item in items if item.code)
     for item in items:
         if item.quantity not in (_NOTHING, _ONE):
-            yield expect_quantity(item, (_ONE,), Reason("B-061", {}, "quantity")).as_doubt()
+            yield expect_quantity(item, (_ONE,), AppliedRule("B-061", {}, "quantity")).as_warning()
     for item in items:
         if counted[item.code] > 1 and item.service_ratio != HUNDRED:
-            reason = Reason("B-061", {"code": item.code, "count": str(counted[item.code])}, "same_code")
-            yield expect_quantity(item, (_NOTHING,), reason).as_doubt()
+            reason = AppliedRule("B-061", {"code": item.code, "count": str(counted[item.code])}, "same_code")
+            yield expect_quantity(item, (_NOTHING,), reason).as_warning()
 
 
 def _moment(item: ChargeItem, visit: Visit) -> datetime:

@@ -17,7 +17,7 @@ from billing.coverage.domain.benefit_level import Level
 from billing.coverage.domain.care_route import RouteFactor
 from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import CopayCrossing, OutOfRouteExemption, Policy
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.visits.domain.copay_history import CopayHistory, CopayPaid
 from billing.visits.domain.visit import Visit
 
@@ -27,7 +27,7 @@ class Threshold:
     """What must be exceeded in a year, how it came about, and whether it was reached before the base salary changed."""
 
     amount: Decimal
-    reason: Reason
+    reason: AppliedRule
     is_reached: bool = False
 
 
@@ -48,7 +48,7 @@ def yearly_threshold(history: CopayHistory, day: date, parameters: Parameters) -
     if changes and day < parameters.copay_kept_since:
         salary, changes = changes[-1], ()
     amount = round_2dp(product(Decimal(salary.amount), multiple))
-    reason = Reason("B-025", {"multiple": format(multiple, "f"), "base_salary": str(salary.amount)}, "threshold")
+    reason = AppliedRule("B-025", {"multiple": format(multiple, "f"), "base_salary": str(salary.amount)}, "threshold")
     for change in changes:
         before = total(paid.amount for paid in history.paid if first <= paid.paid_on < change.since)
         operands = {
@@ -58,11 +58,13 @@ def yearly_threshold(history: CopayHistory, day: date, parameters: Parameters) -
             "new": str(change.amount),
         }
         if before >= amount:
-            return Threshold(amount, Reason("B-027", operands | {"threshold": format(amount, "f")}, "reached"), True)
+            return Threshold(
+                amount, AppliedRule("B-027", operands | {"threshold": format(amount, "f")}, "reached"), True
+            )
         rest = share_of(amount - before, part=Decimal(change.amount), whole=Decimal(salary.amount))
         amount, salary = before + rest, change
         operands |= {"rest": format(rest, "f"), "threshold": format(amount, "f")}
-        reason = Reason("B-027", operands)
+        reason = AppliedRule("B-027", operands)
     return Threshold(amount, reason)
 
 
@@ -82,13 +84,13 @@ class CopayYears:
     def __init__(self, visit: Visit, route: RouteFactor, last: date, *, parameters: Parameters, policy: Policy) -> None:
         self._history = visit.copay_history
         self._exempt_from = visit.exempt_from
-        self._counts = route.is_right_line
+        self._counts = route.is_in_route
         self._is_out_of_route = route.is_out_of_route
         self._is_excluded = route.is_out_of_route and policy.out_of_route_exemption is OutOfRouteExemption.EXCLUDED
         self._full = percent(HUNDRED, route.percent)
         self._factor = route.percent
         self._last = last
-        self._figures, self._policy = parameters, policy
+        self._parameters, self._policy = parameters, policy
         self._years: dict[int, _Year] = {}
         self._days: dict[datetime, date] = {}
         self.is_kept = self._history is not None
@@ -123,11 +125,11 @@ class CopayYears:
             }
             at_it = "reached" if threshold.is_reached else "at_threshold"
             variant = "" if year.accumulated > threshold.amount else at_it
-            return Level(result, Reason("B-025", operands, self._out_of_route_variant() or variant)), None
+            return Level(result, AppliedRule("B-025", operands, self._out_of_route_variant() or variant)), None
         is_limited = is_cap and self._counts and not self._is_excluded
         return level, threshold.amount - year.accumulated if is_limited else None
 
-    def add(self, moment: datetime, copay: Decimal) -> Reason | None:
+    def add(self, moment: datetime, copay: Decimal) -> AppliedRule | None:
         """Take in the co-payment of a line; the reason that says so where it is the one that crosses the threshold."""
         if self._history is None or not self._counts or not copay:
             return None
@@ -140,7 +142,7 @@ class CopayYears:
         if was_above or year.accumulated <= year.threshold.amount or not is_insured_long or self._is_excluded:
             return None
         operands = {"accumulated": format(year.accumulated, "f"), "threshold": format(year.threshold.amount, "f")}
-        return Reason("B-026", operands)
+        return AppliedRule("B-026", operands)
 
     @property
     def threshold(self) -> Decimal | None:
@@ -158,22 +160,22 @@ class CopayYears:
         added = ((year.until, year.accumulated - year.before) for _, year in sorted(self._years.items()))
         return tuple(CopayPaid(until, amount) for until, amount in added if amount)
 
-    def reasons(self) -> tuple[Reason, ...]:
+    def reasons(self) -> tuple[AppliedRule, ...]:
         """What holds for the whole visit: each year's threshold, and that off-line co-payments do not count (B-029)."""
         if self._history is None:
             return ()
         several = len(self._years) > 1
-        reasons: list[Reason] = []
+        reasons: list[AppliedRule] = []
         for number, year in sorted(self._years.items()):
             operands = {"accumulated": format(year.before, "f"), "threshold": format(year.threshold.amount, "f")}
             reasons.append(year.threshold.reason)
             reasons.append(
-                Reason("B-025", {"year": str(number), **operands}, "standing_of_year")
+                AppliedRule("B-025", {"year": str(number), **operands}, "standing_of_year")
                 if several
-                else Reason("B-025", operands, "standing")
+                else AppliedRule("B-025", operands, "standing")
             )
         if not self._counts:
-            reasons.append(Reason("B-029", {"factor": format(self._factor, "f")}))
+            reasons.append(AppliedRule("B-029", {"factor": format(self._factor, "f")}))
         return tuple(reasons)
 
     def _has_certificate(self, moment: datetime, day: date) -> bool:
@@ -181,20 +183,20 @@ class CopayYears:
         since = self._exempt_from
         return since is not None and moment >= since and day.year == business_date(since).year
 
-    def _exempt_since(self, moment: datetime, level: Decimal) -> Reason:
+    def _exempt_since(self, moment: datetime, level: Decimal) -> AppliedRule:
         """That a person is exempt, told by the day, and by the minute where it began inside one (B-028)."""
         local = moment.astimezone(VIETNAM)
         operands = {"since": local.date().isoformat(), "level": format(level, "f")}
         variant = self._out_of_route_variant()
         if variant or local.time() == time.min:
-            return Reason("B-028", operands, variant)
-        return Reason("B-028", {**operands, "time": f"{local:%H:%M}"}, "from_moment")
+            return AppliedRule("B-028", operands, variant)
+        return AppliedRule("B-028", {**operands, "time": f"{local:%H:%M}"}, "from_moment")
 
     def _out_of_route_variant(self) -> str:
         """Which sentence says how the exemption and care out of route go together; empty for care in route."""
         if not self._is_out_of_route:
             return ""
-        return "out_of_route" if self._is_excluded else "off_line_rate"
+        return "out_of_route" if self._is_excluded else "out_of_route_rate"
 
     def _day(self, moment: datetime) -> date:
         day = self._days.get(moment)
@@ -208,7 +210,7 @@ class CopayYears:
             assert self._history is not None, "years are kept only with a history"
             until = min(self._last, date(day.year, 12, 31))
             before = total(_paid_in(self._history.paid, day.year, until))
-            threshold = yearly_threshold(self._history, until, self._figures)
+            threshold = yearly_threshold(self._history, until, self._parameters)
             year = self._years[day.year] = _Year(threshold, before, before, until)
         return year
 

@@ -1,7 +1,7 @@
-"""Say in a sentence why an amount is what it is: reason → Vietnamese or English, with the legal citation.
+"""Explain an amount: applied rule → sentence in Vietnamese or English, with the legal citation.
 
-The words stand in `rules.toml`, `rules_of_lines.toml` and `rules_beside.toml`; prices carry only rule ids and operands,
-and sentences are made when somebody asks.
+The texts are in `rules.toml`, `rules_of_lines.toml` and `rules_general.toml`. A price carries only rule ids and
+operands; a sentence is built when it is displayed.
 """
 
 import string
@@ -17,7 +17,7 @@ from typing import Any
 
 from billing.core.errors import NotFound
 from billing.core.money import round_2dp
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 
 MAIN_SENTENCE = "sentence"
 NOTE = "note"
@@ -66,11 +66,11 @@ class Explanation:
 @dataclass(frozen=True, slots=True)
 class _Texts:
     rules: Mapping[str, Rule]
-    object_codes: Mapping[str, Mapping[Language, str]]
+    patient_categories: Mapping[str, Mapping[Language, str]]
     facts: Mapping[str, Mapping[Language, str]]
 
 
-def explain(reason: Reason, language: Language) -> Explanation:
+def explain(reason: AppliedRule, language: Language) -> Explanation:
     """Put a reason into words; raises NotFound for a rule or variant without a sentence."""
     rule = find_rule(reason.rule)
     variant = reason.variant or MAIN_SENTENCE
@@ -90,10 +90,10 @@ class Notes:
     """The different reasons of a price, numbered from 0 in the order in which they were first named."""
 
     def __init__(self) -> None:
-        self.reasons: list[Reason] = []
+        self.reasons: list[AppliedRule] = []
         self._numbers: dict[tuple[str, ...], int] = {}
 
-    def numbers(self, reasons: Iterable[Reason]) -> list[int]:
+    def numbers(self, reasons: Iterable[AppliedRule]) -> list[int]:
         """The number of each reason; one not named before gets the next."""
         found = []
         for reason in reasons:
@@ -118,9 +118,9 @@ def all_rules() -> Mapping[str, Rule]:
     return _texts().rules
 
 
-def object_code_name(code: str, language: Language) -> str:
+def category_name(code: str, language: Language) -> str:
     """What an object code [MA_DOITUONG_KCB] means; empty for one that is in no table."""
-    return _texts().object_codes.get(code, {}).get(language, "")
+    return _texts().patient_categories.get(code, {}).get(language, "")
 
 
 def fact_names(facts: str, language: Language) -> str:
@@ -185,8 +185,8 @@ def _day_text(day: str, _language: Language) -> str:
     return date.fromisoformat(day).strftime("%d/%m/%Y")
 
 
-def _object_code_text(code: str, language: Language) -> str:
-    name = object_code_name(code, language)
+def _category_text(code: str, language: Language) -> str:
+    name = category_name(code, language)
     return f"{code} ({name})" if name else code
 
 
@@ -199,7 +199,7 @@ _KINDS: Mapping[str, Callable[[str, Language], str]] = {
     "money": lambda value, _language: money_text(Decimal(value)),
     "percent": lambda value, language: percent_text(Decimal(value), language),
     "day": _day_text,
-    "object_code": _object_code_text,
+    "category_code": _category_text,
     "rule": _rule_text,
     "facts": fact_names,
 }
@@ -208,14 +208,14 @@ _KINDS: Mapping[str, Callable[[str, Language], str]] = {
 @cache
 def _texts() -> _Texts:
     document = _read("rules.toml")
-    names = document.pop("object_codes")
+    names = document.pop("patient_categories")
     further = _read("rules_of_lines.toml")
     facts = further.pop("facts")
-    for rule_id, row in (*further.items(), *_read("rules_beside.toml").items()):
+    for rule_id, row in (*further.items(), *_read("rules_general.toml").items()):
         document[rule_id] = {**document.get(rule_id, {}), **row}
     return _Texts(
         rules={rule_id: _rule(rule_id, row) for rule_id, row in document.items()},
-        object_codes={code: _by_language(row) for code, row in names.items()},
+        patient_categories={code: _by_language(row) for code, row in names.items()},
         facts={fact: _by_language(row) for fact, row in facts.items()},
     )
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from billing.core.clock import business_date
 from billing.coverage.domain.expectation import Expected, expect_quantity
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.visits.domain.facts import LineLists, StentCeiling
 from billing.visits.domain.visit import ChargeItem, Scope, Table, Visit
 
@@ -42,7 +42,7 @@ def expect_stents(visit: Visit, lists: LineLists) -> tuple[Expected, ...]:
                     field="T_TRANTT",
                     found=item.ceiling or _NOTHING,
                     accepted=(ceiling,),
-                    reason=Reason("B-071", operands),
+                    reason=AppliedRule("B-071", operands),
                 )
             )
         place += int(item.quantity) - 1 if item.quantity > 1 else 0
@@ -63,7 +63,7 @@ def _expect_contained(visit: Visit, lists: LineLists) -> Iterator[Expected]:
         day = business_date(item.ordered_at or visit.admitted_at)
         for price in lists.contained:
             if item.code in price.contains and (price.service, day) in days:
-                reason = Reason("B-067", {"code": item.code, "service": price.service})
+                reason = AppliedRule("B-067", {"code": item.code, "service": price.service})
                 yield expect_quantity(item, (_NOTHING,), reason)
                 break
 

@@ -10,8 +10,8 @@ from billing.core.money import HUNDRED, ZERO, percent, product, round_2dp, total
 from billing.coverage.domain.benefit_level import Entitlement, Level
 from billing.coverage.domain.other_funds import pool_first, take_off
 from billing.coverage.domain.policy import HospitalAmountMode, OtherFundsMode, Policy
-from billing.coverage.domain.price_result import PricedLine, Reason, ScopedLine
-from billing.coverage.domain.refusals import ImpossibleItem
+from billing.coverage.domain.price_result import AppliedRule, PricedLine, ScopedLine
+from billing.coverage.domain.refusals import InvalidItem
 from billing.coverage.domain.supplies import covered_units
 from billing.visits.domain.visit import NO_OTHER_FUNDS, ChargeItem, PayerClass, Scope
 
@@ -20,14 +20,14 @@ _ARMED_FORCES_DIGIT = "5"
 _DOUBTFUL_DIGITS = frozenset({_NO_RATIO_DIGIT, _ARMED_FORCES_DIGIT})
 """Cards of which no text says for sure whether ratios bind them: a reading decides (B-011)."""
 _INSURANCE_PAYS = "1"
-_OUT_OF_SCOPE = Reason("B-050", {})
-_ON_DEMAND = Reason("B-051", {}, "on_demand")
-_ARMED_FORCES = Reason("B-012", {})
-_NOT_COVERED = Reason("B-060", {}, "not_covered")
+_OUT_OF_SCOPE = AppliedRule("B-050", {})
+_ON_DEMAND = AppliedRule("B-051", {}, "on_demand")
+_ARMED_FORCES = AppliedRule("B-012", {})
+_NOT_COVERED = AppliedRule("B-060", {}, "not_covered")
 _NOT_INSURED_CLASSES = {
-    PayerClass.FEE: Reason("B-050", {}, "fee"),
-    PayerClass.CONTRACT: Reason("B-050", {}, "contract"),
-    PayerClass.FREE: Reason("B-050", {}, "free"),
+    PayerClass.FEE: AppliedRule("B-050", {}, "fee"),
+    PayerClass.CONTRACT: AppliedRule("B-050", {}, "contract"),
+    PayerClass.FREE: AppliedRule("B-050", {}, "free"),
 }
 _SERVICE_RATIO_RULES = {13: "B-061", 8: "B-062", 18: "B-062", 14: "B-063", 15: "B-063", 16: "B-063"}
 """The rule behind a service ratio below 100, by cost group [MA_NHOM]; any other group falls under B-052."""
@@ -39,7 +39,7 @@ def scope_line(item: ChargeItem, entitlement: Entitlement, policy: Policy, stent
     `stents_before` counts the stents of the visit that come before this item (B-071).
     Source: Decision 130/QĐ-BYT as amended by 4750/QĐ-BYT, formulae of THANH_TIEN_BV and THANH_TIEN_BH.
     """
-    reasons: list[Reason] = []
+    reasons: list[AppliedRule] = []
     if item.payer_class is PayerClass.FREE:
         return ScopedLine(item, ZERO, ZERO, (_NOT_INSURED_CLASSES[PayerClass.FREE],))
     exact = _hospital_amount(item, policy, reasons)
@@ -48,13 +48,13 @@ def scope_line(item: ChargeItem, entitlement: Entitlement, policy: Policy, stent
     if not ratio:
         pooled = _pooled(item, hospital, policy)
         return ScopedLine(item, hospital, ZERO, tuple(reasons), pooled)
-    if entitlement.beside:
-        reasons.extend(entitlement.beside)
+    if entitlement.notes:
+        reasons.extend(entitlement.notes)
     covered = _covered(item, ratio, exact, reasons, policy=policy, stents_before=stents_before)
     insured = hospital if covered is exact else round_2dp(covered)
     if insured > hospital:
         operands = {"insured_amount": format(insured, "f"), "hospital_amount": format(hospital, "f")}
-        reasons.append(Reason("B-051", operands, "capped"))
+        reasons.append(AppliedRule("B-051", operands, "capped"))
         insured, covered = hospital, exact
     if policy.other_funds_mode is OtherFundsMode.FACILITY_POOL and item.other_funds is not NO_OTHER_FUNDS:
         pooled = _pooled(item, hospital, policy)
@@ -75,18 +75,18 @@ def share_line(
 
     `copay_max` is what is left up to the year's threshold (B-026), the fund takes the rest; `fund_max` what the fund
     may still pay of the package (B-072), the rest is the patient's. Other funds come last (`funds`).
-    Raises ImpossibleItem where other funds give more than the line costs.
+    Raises InvalidItem where other funds give more than the line costs.
     """
     item, insured = line.item, line.insured_amount
     fund = round_2dp(percent(insured, level.percent)) if level.percent != HUNDRED else insured
     reasons = (*line.reasons, level.reason) if insured else line.reasons
     if copay_max is not None and insured - fund > copay_max:
         operands = {"copay": format(copay_max, "f"), "without": format(insured - fund, "f")}
-        reasons = (*reasons, Reason("B-026", operands, "cap"))
+        reasons = (*reasons, AppliedRule("B-026", operands, "cap"))
         fund = insured - copay_max
     if fund_max is not None and fund > fund_max:
         operands = {"fund": format(fund_max, "f"), "package": item.package}
-        reasons = (*reasons, Reason("B-072", operands, "fund_payment"))
+        reasons = (*reasons, AppliedRule("B-072", operands, "fund_payment"))
         fund = fund_max
     copay = insured - fund
     self_pay = line.hospital_amount - line.pooled - insured
@@ -116,7 +116,7 @@ def insured_total(lines: list[ScopedLine]) -> Decimal:
     return total(line.insured_amount for line in lines)
 
 
-def _hospital_amount(item: ChargeItem, policy: Policy, reasons: list[Reason]) -> Decimal:
+def _hospital_amount(item: ChargeItem, policy: Policy, reasons: list[AppliedRule]) -> Decimal:
     """What the hospital charges, not yet rounded (B-052, B-061 … B-063)."""
     try:
         amount = product(item.quantity, item.hospital_price)
@@ -124,19 +124,19 @@ def _hospital_amount(item: ChargeItem, policy: Policy, reasons: list[Reason]) ->
             return amount
         operands = {"ratio": format(item.service_ratio, "f")}
         if policy.hospital_amount_mode is HospitalAmountMode.NO_EXTRA_CHARGE:
-            reasons.append(Reason("B-052", operands, "no_extra_charge"))
+            reasons.append(AppliedRule("B-052", operands, "no_extra_charge"))
             insurance_price = min(item.insurance_price, item.hospital_price)
             return amount - percent(product(item.quantity, insurance_price), HUNDRED - item.service_ratio)
-        reasons.append(Reason(_SERVICE_RATIO_RULES.get(item.group, "B-052"), operands))
+        reasons.append(AppliedRule(_SERVICE_RATIO_RULES.get(item.group, "B-052"), operands))
         if item.insurance_price < item.hospital_price:
-            reasons.append(Reason("B-052", operands, "whole_price"))
+            reasons.append(AppliedRule("B-052", operands, "whole_price"))
         return percent(amount, item.service_ratio)
     except Inexact as cause:
         raise _too_exact(item) from cause
 
 
 def _covered(
-    item: ChargeItem, ratio: Decimal, exact: Decimal, reasons: list[Reason], *, policy: Policy, stents_before: int
+    item: ChargeItem, ratio: Decimal, exact: Decimal, reasons: list[AppliedRule], *, policy: Policy, stents_before: int
 ) -> Decimal:
     """What of an item is in scope, not yet rounded; `exact` itself where that is the whole of what is charged."""
     is_whole = ratio == HUNDRED and item.ceiling is None and item.insurance_price == item.hospital_price
@@ -151,9 +151,9 @@ def _covered(
         raise _too_exact(item) from cause
 
 
-def _too_exact(item: ChargeItem) -> ImpossibleItem:
+def _too_exact(item: ChargeItem) -> InvalidItem:
     detail = "quantity times price has more than 50 digits"
-    return ImpossibleItem(detail, field="SO_LUONG", found=format(item.quantity, "f"), item=item)
+    return InvalidItem(detail, field="SO_LUONG", found=format(item.quantity, "f"), item=item)
 
 
 def _pooled(item: ChargeItem, hospital: Decimal, policy: Policy) -> Decimal:
@@ -163,11 +163,11 @@ def _pooled(item: ChargeItem, hospital: Decimal, policy: Policy) -> Decimal:
     given = round_2dp(item.other_funds.total)
     if given > hospital:
         detail = f"other funds give {given} for an item that costs {hospital} (B-076)"
-        raise ImpossibleItem(detail, field="T_NGUONKHAC", found=format(given, "f"), item=item)
+        raise InvalidItem(detail, field="T_NGUONKHAC", found=format(given, "f"), item=item)
     return given
 
 
-def _covered_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, reasons: list[Reason]) -> Decimal:
+def _covered_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, reasons: list[AppliedRule]) -> Decimal:
     """Percent of an item that is in scope for this card; 0 where all of it is self-pay."""
     why_not = why_not_covered(item, entitlement)
     if why_not is not None:
@@ -181,26 +181,26 @@ def _covered_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, r
         return _limited_ratio(item, entitlement, policy, reasons)
     reasons.append(_ARMED_FORCES if item.payment_ratio else _NOT_COVERED)
     if item.payment_ratio and item.payment_ratio != HUNDRED:
-        reasons.append(Reason("B-060", {"ratio": format(item.payment_ratio, "f")}))
+        reasons.append(AppliedRule("B-060", {"ratio": format(item.payment_ratio, "f")}))
     return item.payment_ratio
 
 
-def why_not_covered(item: ChargeItem, entitlement: Entitlement) -> Reason | None:
+def why_not_covered(item: ChargeItem, entitlement: Entitlement) -> AppliedRule | None:
     """Why nothing of an item is in scope, whatever its ratio: payer class, card, source or scope; None if it is."""
     if item.payer_class in _NOT_INSURED_CLASSES:
         return _NOT_INSURED_CLASSES[item.payer_class]
     if not entitlement.is_insured:
         return entitlement.reason
     if item.paying_source != _INSURANCE_PAYS:
-        return Reason("B-075", {"source": item.paying_source}, "other_source")
+        return AppliedRule("B-075", {"source": item.paying_source}, "other_source")
     if item.scope is Scope.PATIENT:
         return _OUT_OF_SCOPE
     if item.scope is Scope.ARMED_FORCES and entitlement.digit != _ARMED_FORCES_DIGIT:
-        return Reason("B-012", {"digit": entitlement.digit}, "other_card")
+        return AppliedRule("B-012", {"digit": entitlement.digit}, "other_card")
     return None
 
 
-def _limited_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, reasons: list[Reason]) -> Decimal:
+def _limited_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, reasons: list[AppliedRule]) -> Decimal:
     """The payment ratio of an item in scope, or 100 where the card or a war wound lifts it (B-011, B-060).
 
     A ratio of 0 means "not covered" in the data standard and is no limit that could be lifted.
@@ -210,17 +210,17 @@ def _limited_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, r
         reasons.append(_NOT_COVERED)
         return ZERO
     operands = {"ratio": format(ratio, "f")}
-    if entitlement.digit == _NO_RATIO_DIGIT and policy.digit_1_lifts_ratios:
-        reasons.append(Reason("B-011", operands))
+    if entitlement.digit == _NO_RATIO_DIGIT and policy.digit_1_ignores_ratios:
+        reasons.append(AppliedRule("B-011", operands))
         return HUNDRED
-    if entitlement.digit == _ARMED_FORCES_DIGIT and policy.digit_5_lifts_ratios:
-        reasons.append(Reason("B-011", operands, "digit_5"))
+    if entitlement.digit == _ARMED_FORCES_DIGIT and policy.digit_5_ignores_ratios:
+        reasons.append(AppliedRule("B-011", operands, "digit_5"))
         return HUNDRED
     if item.is_war_wound:
-        reasons.append(Reason("B-060", operands, "war_wound"))
+        reasons.append(AppliedRule("B-060", operands, "war_wound"))
         return HUNDRED
     if entitlement.digit in _DOUBTFUL_DIGITS:
-        reasons.append(Reason("B-060", {**operands, "digit": entitlement.digit}, "binds"))
+        reasons.append(AppliedRule("B-060", {**operands, "digit": entitlement.digit}, "binds"))
     else:
-        reasons.append(Reason("B-060", operands))
+        reasons.append(AppliedRule("B-060", operands))
     return ratio

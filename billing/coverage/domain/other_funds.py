@@ -4,15 +4,15 @@ from decimal import Decimal
 
 from billing.core.money import ZERO, round_2dp, share_of
 from billing.coverage.domain.policy import OtherFundsMode
-from billing.coverage.domain.price_result import Reason
-from billing.coverage.domain.refusals import ImpossibleItem
+from billing.coverage.domain.price_result import AppliedRule
+from billing.coverage.domain.refusals import InvalidItem
 from billing.visits.domain.visit import ChargeItem
 
-Shared = tuple[Decimal, Decimal, Decimal, Decimal, tuple[Reason, ...]]
+Shared = tuple[Decimal, Decimal, Decimal, Decimal, tuple[AppliedRule, ...]]
 
 
 def pool_first(
-    hospital: Decimal, given: Decimal, *, covered: Decimal, whole: Decimal, reasons: list[Reason]
+    hospital: Decimal, given: Decimal, *, covered: Decimal, whole: Decimal, reasons: list[AppliedRule]
 ) -> Decimal:
     """What of a line is in scope when funds given to the facility are taken off the whole first (B-076).
 
@@ -21,7 +21,7 @@ def pool_first(
     """
     if not given or not whole:
         return round_2dp(covered)
-    reasons.append(Reason("B-076", {"other_funds": format(given, "f"), "rest": format(hospital - given, "f")}))
+    reasons.append(AppliedRule("B-076", {"other_funds": format(given, "f"), "rest": format(hospital - given, "f")}))
     return min(share_of(hospital - given, part=covered, whole=whole), hospital - given)
 
 
@@ -31,7 +31,7 @@ def take_off(
     """T_NGUONKHAC, then self-pay, co-payment and the fund's part after other funds, and why.
 
     Given to the patient: off self-pay first, then the co-payment, then the fund's part. Given for the co-payment: the
-    whole co-payment, whatever amount was told. Raises ImpossibleItem where funds give more than the item costs.
+    whole co-payment, whatever amount was told. Raises InvalidItem where funds give more than the item costs.
     Source: data standard, fields T_NGUONKHAC a), c), T_BNTT, T_BNCCT, T_BHTT (B-075, B-077).
     """
     stated = round_2dp(item.other_funds.total)
@@ -39,14 +39,14 @@ def take_off(
         if not copay:
             return ZERO, self_pay, copay, fund, ()
         variant = "" if item.is_copay_replaced else "by_reading"
-        return copay, self_pay, ZERO, fund, (Reason("B-077", {"copay": format(copay, "f")}, variant),)
+        return copay, self_pay, ZERO, fund, (AppliedRule("B-077", {"copay": format(copay, "f")}, variant),)
     if not stated or mode is OtherFundsMode.FACILITY_POOL:
         return ZERO, self_pay, copay, fund, ()
     if stated > hospital:
         detail = f"other funds give {stated} for an item that costs {hospital} (B-075)"
-        raise ImpossibleItem(detail, field="T_NGUONKHAC", found=format(stated, "f"), item=item)
+        raise InvalidItem(detail, field="T_NGUONKHAC", found=format(stated, "f"), item=item)
     off_self_pay = min(stated, self_pay)
     off_copay = min(stated - off_self_pay, copay)
     off_fund = stated - off_self_pay - off_copay
-    why = Reason("B-075", {"other_funds": format(stated, "f")})
+    why = AppliedRule("B-075", {"other_funds": format(stated, "f")})
     return stated, self_pay - off_self_pay, copay - off_copay, fund - off_fund, (why,)

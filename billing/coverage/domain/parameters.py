@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from billing.core.errors import InvalidValue
 from billing.core.money import Dong, percent
-from billing.coverage.domain.refusals import RuleNotBuilt
+from billing.coverage.domain.refusals import RuleNotSupported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class Parameters:
     supply_package_multiple: Decimal
     levels: Mapping[str, Decimal]
     routes: Mapping[str, tuple[Route, ...]]
-    former_lines: Mapping[str, tuple[Route, ...]]
+    former_tiers: Mapping[str, tuple[Route, ...]]
     inpatient_kinds: frozenset[str]
     outpatient_kinds: frozenset[str]
     day_kinds: frozenset[str]
@@ -86,11 +86,11 @@ class Parameters:
     copay_kept_since: date
 
     def base_salary_on(self, day: date) -> BaseSalary:
-        """The base salary in force on a day (B-030); raises RuleNotBuilt before the first known one."""
+        """The base salary in force on a day (B-030); raises RuleNotSupported before the first known one."""
         for salary in reversed(self.base_salaries):
             if salary.since <= day:
                 return salary
-        raise RuleNotBuilt("B-030", field="NGAY_VAO", found=day.isoformat())
+        raise RuleNotSupported("B-030", field="NGAY_VAO", found=day.isoformat())
 
     def base_salary_changes(self, first: date, last: date) -> tuple[BaseSalary, ...]:
         """The base salaries that begin after `first` and up to `last`, in order."""
@@ -116,12 +116,12 @@ def read_parameters(text: str) -> Parameters:
     """Read parameters from TOML text; raises InvalidValue for a binary float, a missing figure or a bad date order."""
     try:
         document = tomllib.loads(text, parse_float=_refuse_float)
-        return _figures(document)
+        return _parameters(document)
     except (KeyError, ArithmeticError, tomllib.TOMLDecodeError) as cause:
         raise InvalidValue(f"parameters.toml cannot be read: {cause!r}") from cause
 
 
-def _figures(document: Mapping[str, Any]) -> Parameters:
+def _parameters(document: Mapping[str, Any]) -> Parameters:
     salaries = tuple(
         BaseSalary(
             since=row["from"],
@@ -140,7 +140,7 @@ def _figures(document: Mapping[str, Any]) -> Parameters:
         supply_package_multiple=Decimal(limits["supply_package_multiple"]),
         levels={digit: Decimal(level) for digit, level in document["levels"].items()},
         routes=_by_code(document["route"]),
-        former_lines=_by_code(document["former_line"]),
+        former_tiers=_by_code(document["former_tier"]),
         inpatient_kinds=frozenset(kinds["inpatient"]),
         outpatient_kinds=frozenset(kinds["outpatient"]),
         day_kinds=frozenset(kinds["day"]),

@@ -13,8 +13,8 @@ from billing.coverage.domain.annexes import Annex, Annexes, all_of
 from billing.coverage.domain.benefit_level import visit_days
 from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.referrals import referral_validity
-from billing.visits.domain.facts import FacilityFacts, FormerLine, TechnicalLevel, VisitFacts
-from billing.visits.domain.visit import Visit
+from billing.visits.domain.facts import FacilityFacts, TechnicalLevel, VisitFacts
+from billing.visits.domain.visit import FormerTier, Visit
 
 TABLE_SINCE = date(2025, 1, 1)
 """Law 51/2024/QH15; claim data carry the codes from 2025-07-01. Before that day nothing is chosen (B-040)."""
@@ -24,7 +24,7 @@ _PICK_UP = "07"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class CategoryFacts:
     """All facts a condition may ask for."""
 
     visit: Visit
@@ -44,12 +44,12 @@ class Condition:
     """One thing a code asks for; `fact` is its name in words of ours, `is_paper` that a patient may still bring it."""
 
     fact: str
-    ask: Callable[[Circumstances], bool | None]
+    ask: Callable[[CategoryFacts], bool | None]
     is_paper: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodeFit:
+class CategoryMatch:
     """How a code fits: True, False, or None while facts lack. `unmet` names the conditions that are not met.
 
     `needs_paper_only` says that nothing but papers or circumstances of the patient stands against the code.
@@ -64,7 +64,7 @@ class CodeFit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectCodeChoice:
+class CategoryChoice:
     """The code the rules give, or None where facts lack; then `possible` are the codes it may be, in table order.
 
     `used` and `lacking` are the facts that decided, or that would; `fits` tells of every code.
@@ -74,22 +74,22 @@ class ObjectCodeChoice:
     possible: tuple[str, ...]
     used: tuple[str, ...]
     lacking: tuple[str, ...]
-    fits: tuple[CodeFit, ...]
+    fits: tuple[CategoryMatch, ...]
 
-    def fit_of(self, code: str) -> CodeFit | None:
+    def match_of(self, code: str) -> CategoryMatch | None:
         return next((fit for fit in self.fits if fit.code == code), None)
 
 
-def choose_object_code(around: Circumstances) -> ObjectCodeChoice:
+def choose_category(around: CategoryFacts) -> CategoryChoice:
     """The first code in table order whose every condition the facts meet.
 
     Codes that only a person can tell (7.2–7.4, 8) are never chosen. Before 2025 another law held: nothing is chosen.
     Source: Decision 3276/QĐ-BYT annex 1, notes; Law 51/2024/QH15 Art. 22; Circular 01/2025/TT-BYT Art. 3–5, 9–11.
     """
     if around.day < TABLE_SINCE:
-        return ObjectCodeChoice(code=None, possible=(), used=("date",), lacking=(), fits=())
+        return CategoryChoice(code=None, possible=(), used=("date",), lacking=(), fits=())
     fits = tuple(_fit(code, conditions, around) for code, conditions in _ROWS)
-    possible: list[CodeFit] = []
+    possible: list[CategoryMatch] = []
     for fit in fits:
         if fit.fits is not False:
             possible.append(fit)
@@ -97,7 +97,7 @@ def choose_object_code(around: Circumstances) -> ObjectCodeChoice:
             break
     chosen = possible[0].code if possible and possible[0].fits else None
     asked = fits[: fits.index(possible[-1]) + 1] if possible else fits
-    return ObjectCodeChoice(
+    return CategoryChoice(
         code=chosen,
         possible=tuple(fit.code for fit in possible),
         used=_once(name for fit in asked for name in (*fit.used, *fit.unmet)),
@@ -106,7 +106,7 @@ def choose_object_code(around: Circumstances) -> ObjectCodeChoice:
     )
 
 
-def is_inpatient(around: Circumstances) -> bool | None:
+def is_inpatient(around: CategoryFacts) -> bool | None:
     """Whether the kind of care is inpatient; None for a kind the table does not say this of."""
     kind = around.visit.care_kind
     if kind in around.parameters.inpatient_kinds:
@@ -114,7 +114,7 @@ def is_inpatient(around: Circumstances) -> bool | None:
     return False if kind in around.parameters.outpatient_kinds else None
 
 
-def holds_referral(around: Circumstances) -> bool | None:
+def holds_referral(around: CategoryFacts) -> bool | None:
     """Whether a referral paper was shown that held on the day of admission (B-047)."""
     facts = around.facts
     if not facts.has_referral or facts.referral_signed_on is None:
@@ -129,10 +129,10 @@ def holds_referral(around: Circumstances) -> bool | None:
     return listed
 
 
-def _fit(code: str, conditions: tuple[Condition, ...], around: Circumstances) -> CodeFit:
+def _fit(code: str, conditions: tuple[Condition, ...], around: CategoryFacts) -> CategoryMatch:
     answers = [(condition, condition.ask(around)) for condition in conditions]
     unmet = [condition for condition, answer in answers if answer is False]
-    return CodeFit(
+    return CategoryMatch(
         code=code,
         fits=all_of(answer for _, answer in answers),
         used=tuple(condition.fact for condition, answer in answers if answer is True),
@@ -142,33 +142,33 @@ def _fit(code: str, conditions: tuple[Condition, ...], around: Circumstances) ->
     )
 
 
-def _is_insured(around: Circumstances) -> bool:
+def _is_insured(around: CategoryFacts) -> bool:
     first, last = visit_days(around.visit)
     return any(card.valid_from <= last and (card.valid_to or last) >= first for card in around.visit.cards)
 
 
-def _is_registered(around: Circumstances) -> bool | None:
+def _is_registered(around: CategoryFacts) -> bool | None:
     registered = around.facts.registered_facilities
     return None if registered is None else around.visit.facility_code in registered
 
 
-def _has_level(*levels: TechnicalLevel) -> Callable[[Circumstances], bool | None]:
-    def ask(around: Circumstances) -> bool | None:
+def _has_level(*levels: TechnicalLevel) -> Callable[[CategoryFacts], bool | None]:
+    def ask(around: CategoryFacts) -> bool | None:
         level = around.facility.technical_level
         return None if level is None else level in levels
 
     return ask
 
 
-def _was(*lines: FormerLine) -> Callable[[Circumstances], bool | None]:
-    def ask(around: Circumstances) -> bool | None:
-        line = around.facility.former_line
+def _was(*lines: FormerTier) -> Callable[[CategoryFacts], bool | None]:
+    def ask(around: CategoryFacts) -> bool | None:
+        line = around.facility.former_tier
         return None if line is None else line in lines
 
     return ask
 
 
-def _is_under_50_points(around: Circumstances) -> bool | None:
+def _is_under_50_points(around: CategoryFacts) -> bool | None:
     """Fewer than 50 points, or ranked provisionally."""
     facility = around.facility
     if facility.is_provisional or facility.points is None:
@@ -176,7 +176,7 @@ def _is_under_50_points(around: Circumstances) -> bool | None:
     return facility.points < 50
 
 
-def _has_50_to_70_points(around: Circumstances) -> bool | None:
+def _has_50_to_70_points(around: CategoryFacts) -> bool | None:
     """From 50 to under 70, as the research note of the decree reads the boundary."""
     facility = around.facility
     if facility.is_provisional:
@@ -184,29 +184,29 @@ def _has_50_to_70_points(around: Circumstances) -> bool | None:
     return None if facility.points is None else 50 <= facility.points < 70
 
 
-def _is_listed(annex: Annex) -> Callable[[Circumstances], bool | None]:
-    def ask(around: Circumstances) -> bool | None:
+def _is_listed(annex: Annex) -> Callable[[CategoryFacts], bool | None]:
+    def ask(around: CategoryFacts) -> bool | None:
         facts = around.facts
         return around.annexes.lists(annex, facts.disease, age=facts.age_on(around.day), day=around.day)
 
     return ask
 
 
-def _not(ask: Callable[[Circumstances], bool | None]) -> Callable[[Circumstances], bool | None]:
-    def answer(around: Circumstances) -> bool | None:
+def _not(ask: Callable[[CategoryFacts], bool | None]) -> Callable[[CategoryFacts], bool | None]:
+    def answer(around: CategoryFacts) -> bool | None:
         given = ask(around)
         return None if given is None else not given
 
     return answer
 
 
-def _has_region(around: Circumstances) -> bool | None:
+def _has_region(around: CategoryFacts) -> bool | None:
     """Whether the card has a mark of where its holder lives, K1, K2 or K3: it matters here alone (B-017)."""
     region = around.facts.region
     return None if region is None else region in _REGIONS
 
 
-def _is_outpatient_or_without_region(around: Circumstances) -> bool | None:
+def _is_outpatient_or_without_region(around: CategoryFacts) -> bool | None:
     """That 3.6 does not fit: else 3.1, which stands before it and gives 40 %, would take every one of its people.
 
     Source: Health Insurance Law Art. 22 cl. 4 (B-042); that it goes before the order of the table is our reading.
@@ -214,7 +214,7 @@ def _is_outpatient_or_without_region(around: Circumstances) -> bool | None:
     return True if _OUTPATIENT.ask(around) else _not(_has_region)(around)
 
 
-def _has_appointment(around: Circumstances) -> bool | None:
+def _has_appointment(around: CategoryFacts) -> bool | None:
     """An appointment that no earlier visit has used (B-048); one nobody tells to be used is taken as unused."""
     facts = around.facts
     return False if facts.is_appointment_used else facts.has_appointment
@@ -229,10 +229,10 @@ _BASIC = Condition("technical_level", _has_level(TechnicalLevel.BASIC))
 _INSURED = Condition("card", _is_insured)
 _INPATIENT = Condition("care_kind", is_inpatient)
 _OUTPATIENT = Condition("care_kind", _not(is_inpatient))
-_NOT_COMMUNE = Condition("former_line", _not(_was(FormerLine.COMMUNE)))
-_WAS_PROVINCE = Condition("former_line", _was(FormerLine.PROVINCE))
-_WAS_HIGHER = Condition("former_line", _was(FormerLine.PROVINCE, FormerLine.CENTRAL))
-_NEVER_HIGHER = Condition("former_line", _not(_WAS_HIGHER.ask))
+_NOT_COMMUNE = Condition("former_tier", _not(_was(FormerTier.COMMUNE)))
+_WAS_PROVINCE = Condition("former_tier", _was(FormerTier.PROVINCE))
+_WAS_HIGHER = Condition("former_tier", _was(FormerTier.PROVINCE, FormerTier.CENTRAL))
+_NEVER_HIGHER = Condition("former_tier", _not(_WAS_HIGHER.ask))
 _NOT_IN_ANNEX_II = Condition("annex_ii", _not(_is_listed(Annex.SECOND)))
 _EPIDEMIC = Condition("epidemic", lambda around: around.facts.is_epidemic)
 _NOT_3_6 = Condition("region", _is_outpatient_or_without_region)
@@ -241,7 +241,7 @@ _PICKS_UP = Condition("care_kind", lambda around: around.visit.care_kind == _PIC
 _ROWS: tuple[tuple[str, tuple[Condition, ...]], ...] = (
     # Commune care carries 1.2 even at the registered facility: 100 % whatever the card (B-022).
     ("1.1", (_INSURED, Condition("registered_facility", _is_registered), _NOT_COMMUNE)),
-    ("1.2", (_INSURED, Condition("former_line", _was(FormerLine.COMMUNE)))),
+    ("1.2", (_INSURED, Condition("former_tier", _was(FormerTier.COMMUNE)))),
     ("1.3", (_INSURED, Condition("referral", holds_referral, is_paper=True))),
     ("1.4", (_INSURED, Condition("residence", lambda around: around.facts.has_moved, is_paper=True))),
     ("1.5", (_INSURED, Condition("appointment", _has_appointment, is_paper=True))),
@@ -259,14 +259,14 @@ _ROWS: tuple[tuple[str, tuple[Condition, ...]], ...] = (
         (_INSURED, _OUTPATIENT, _SPECIALISED, _WAS_PROVINCE, Condition("annex_i", _not(_is_listed(Annex.FIRST)))),
     ),
     ("2", (_INSURED, Condition("emergency", lambda around: around.facts.is_emergency, is_paper=True))),
-    ("3.1", (_INSURED, _SPECIALISED, Condition("former_line", _was(FormerLine.CENTRAL)), _NOT_3_6)),
+    ("3.1", (_INSURED, _SPECIALISED, Condition("former_tier", _was(FormerTier.CENTRAL)), _NOT_3_6)),
     ("3.2", (_INSURED, _INPATIENT, _SPECIALISED, _WAS_PROVINCE)),
     (
         "3.3",
         (
             _INSURED,
             Condition("technical_level", _has_level(TechnicalLevel.BASIC, TechnicalLevel.SPECIALISED)),
-            Condition("former_line", _was(FormerLine.DISTRICT)),
+            Condition("former_tier", _was(FormerTier.DISTRICT)),
         ),
     ),
     ("3.6", (_INSURED, _INPATIENT, _SPECIALISED, Condition("region", _has_region))),

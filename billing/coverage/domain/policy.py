@@ -61,7 +61,7 @@ class OutOfRouteExemption(StrEnum):
     """Whether the exemption from co-payment reaches care out of route: no, or up to the off-line rate (B-025)."""
 
     EXCLUDED = "excluded"
-    OFF_LINE_RATE = "off_line_rate"
+    OUT_OF_ROUTE_RATE = "out_of_route_rate"
 
 
 class SameDayReturn(StrEnum):
@@ -80,21 +80,21 @@ class CareSide(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A facility's readings, in words in `readings.toml`; the sentence of a rule says so where one of them decided."""
+    """The policy options of a facility. `policy_options.toml` describes each; a rule's sentence names the choice."""
 
     base_salary_day: DayOfStay = DayOfStay.ADMISSION  # B-030
     route_day: DayOfStay = DayOfStay.ADMISSION  # B-044: no text says which day picks the 50 %
     day_care_side: CareSide = CareSide.INPATIENT  # B-043: 04 and 06 stand in neither column by name
     unstated_route_percent: Decimal = Decimal(100)  # B-049: object codes 7.2–7.4 and 10
     card_choice: CardChoice = CardChoice.HIGHEST  # B-014
-    offline_small_visit_at_full_rate: bool = True  # B-021: 100 × factor, our reading of the data standard
-    digit_1_lifts_ratios: bool = True  # B-011; partly verified for children under 6 (TE)
+    out_of_route_small_visit_at_full_rate: bool = True  # B-021: 100 × factor, our reading of the data standard
+    digit_1_ignores_ratios: bool = True  # B-011; partly verified for children under 6 (TE)
     # B-011 is silent on digit 5 and an item in scope [PHAM_VI 1]; until a text says so, the stated ratio binds.
-    digit_5_lifts_ratios: bool = False
+    digit_5_ignores_ratios: bool = False
     hospital_amount_mode: HospitalAmountMode = HospitalAmountMode.STANDARD
     other_funds_mode: OtherFundsMode = OtherFundsMode.TO_PATIENT
     supply_package_cap: SupplyPackageCap = SupplyPackageCap.COVERED_COST
-    package_limit_spares_digits: str = ""  # B-073: digits of cards no package limit binds, e.g. "15"; unverified
+    package_limit_exempt_digits: str = ""  # B-073: digits of cards no package limit binds, e.g. "15"; unverified
     stent_ceiling_percents: str = "100;50"  # B-071: of the ceiling, stent by stent; unverified beyond the second
     copay_crossing: CopayCrossing = CopayCrossing.LINE
     out_of_route_exemption: OutOfRouteExemption = OutOfRouteExemption.EXCLUDED  # B-025: Law 46/2014 excludes by name
@@ -102,9 +102,9 @@ class Policy:
 
     def __post_init__(self) -> None:
         _percentage(self.unstated_route_percent, "unstated_route_percent")
-        spared = self.package_limit_spares_digits
+        spared = self.package_limit_exempt_digits
         if not set(spared) <= set("12345") or len(set(spared)) < len(spared):
-            raise InvalidValue("benefit digits are 1 to 5, each once", field="package_limit_spares_digits")
+            raise InvalidValue("benefit digits are 1 to 5, each once", field="package_limit_exempt_digits")
         shares = self.stent_ceiling_percents.split(";")
         if len(shares) > _STENTS_MAX:
             raise InvalidValue(f"at most {_STENTS_MAX} stents have a share each", field="stent_ceiling_percents")

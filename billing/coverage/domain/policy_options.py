@@ -1,6 +1,6 @@
-"""The readings a facility can choose, in words: what each decides, what may be chosen, and the doubt behind it.
+"""The description of each policy option: what it decides, its values, and the legal question behind it.
 
-The readings themselves are `Policy`; the words stand in `readings.toml`, one table a field.
+The options themselves are the fields of `Policy`; their texts are in `policy_options.toml`, one table per field.
 """
 
 import tomllib
@@ -14,33 +14,33 @@ from billing.coverage.domain.explain import Language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """One reading, by the name of its field of `Policy`, with the rule it belongs to.
+class PolicyOption:
+    """One policy option, named after its field of `Policy`, with the rule it belongs to.
 
-    `choices` are its values with what each means; where there are none, `form` says how a value is written.
+    `choices` maps each value to its meaning. An option without choices has `form`, which describes a value.
     """
 
     name: str
     rule: str
     title: Mapping[Language, str]
-    doubt: Mapping[Language, str]
+    question: Mapping[Language, str]
     choices: Mapping[str, Mapping[Language, str]]
     form: Mapping[Language, str] | None
 
 
 @cache
-def all_readings() -> Mapping[str, Reading]:
-    """Every reading by name, in the order of `Policy`."""
-    text = resources.files("billing.coverage.domain").joinpath("readings.toml").read_text("utf-8")
-    return {name: _reading(name, row) for name, row in tomllib.loads(text).items()}
+def all_policy_options() -> Mapping[str, PolicyOption]:
+    """Every policy option by name, in the order of `Policy`."""
+    text = resources.files("billing.coverage.domain").joinpath("policy_options.toml").read_text("utf-8")
+    return {name: _policy_option(name, row) for name, row in tomllib.loads(text).items()}
 
 
-def _reading(name: str, row: Mapping[str, Any]) -> Reading:
-    return Reading(
+def _policy_option(name: str, row: Mapping[str, Any]) -> PolicyOption:
+    return PolicyOption(
         name=name,
         rule=row["rule"],
         title=_by_language(row, ""),
-        doubt=_by_language(row, "doubt_"),
+        question=_by_language(row, "question_"),
         choices={value: _by_language(words, "") for value, words in row.get("choices", {}).items()},
         form=_by_language(row, "form_") if "form_vi" in row else None,
     )

@@ -1,7 +1,8 @@
 """The price of a visit: one ordered pipeline. Each step below is a rule group of the statutory insurance.
 
 Pure and exact: no clock, no storage, no float. What would decide and is not known is refused by the rule's name
-(`refusals.RuleNotBuilt`), never guessed. `THANH_TIEN_BV = T_BNTT + T_BNCCT + T_BHTT + T_NGUONKHAC`, a line and in all.
+(`refusals.RuleNotSupported`), never guessed.
+`THANH_TIEN_BV = T_BNTT + T_BNCCT + T_BHTT + T_NGUONKHAC`, a line and in all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from billing.coverage.domain.cost_sharing import share_lines
 from billing.coverage.domain.line_price import insured_total, scope_line
 from billing.coverage.domain.parameters import BaseSalary, Parameters
 from billing.coverage.domain.policy import DayOfStay, Policy, SupplyPackageCap
-from billing.coverage.domain.price_result import PricedLine, PricedVisit, Reason, ScopedLine
+from billing.coverage.domain.price_result import AppliedRule, PricedLine, PricedVisit, ScopedLine
 from billing.coverage.domain.private import private_insurer_notes, private_share
 from billing.coverage.domain.supplies import count_stents, limit_packages, package_limit
 from billing.visits.domain.visit import ChargeItem, Visit
@@ -28,8 +29,8 @@ ROUNDING_RULE = "B-080"
 def price(visit: Visit, *, parameters: Parameters, policy: Policy) -> PricedVisit:
     """Say who pays what of every charge item of a visit, and by which rules; lines come in order of STT and table.
 
-    Raises RuleNotBuilt (a NotSupported) naming a rule whose figure or fact is not known, UnknownObjectCode or
-    ObjectCodeDoesNotFit for an object code, ImpossibleItem for an item whose parameters contradict each other.
+    Raises RuleNotSupported (a NotSupported) naming a rule whose figure or fact is not known, UnknownCategory or
+    CategoryDoesNotFit for an object code, InvalidItem for an item whose parameters contradict each other.
     Source: Health Insurance Law Art. 22; data standard of Decision 130/QĐ-BYT as amended; rules B-010 … B-090.
     """
     last = visit_days(visit)[1]
@@ -79,20 +80,20 @@ def with_private_share(priced: PricedVisit, visit: Visit) -> PricedVisit:
         return priced
     insurance = visit.private_insurance
     pays, reason = private_share(priced.lines, insurance, patient=priced.patient_share)
-    beside = private_insurer_notes(insurance) if pays else ()
+    notes = private_insurer_notes(insurance) if pays else ()
     return replace(
-        priced, private_insurer=pays, guarantor=insurance.guarantor, reasons=(*priced.reasons, reason, *beside)
+        priced, private_insurer=pays, guarantor=insurance.guarantor, reasons=(*priced.reasons, reason, *notes)
     )
 
 
-def _base_salary(visit: Visit, last: date, parameters: Parameters, policy: Policy) -> tuple[BaseSalary, Reason]:
+def _base_salary(visit: Visit, last: date, parameters: Parameters, policy: Policy) -> tuple[BaseSalary, AppliedRule]:
     """The base salary on the day the facility's setting names (B-030); an open visit counts with its last known day."""
     at_discharge = policy.base_salary_day is DayOfStay.DISCHARGE
     admitted = business_date(visit.admitted_at)
     day = last if at_discharge else admitted
     salary = parameters.base_salary_on(day)
     operands = {"base_salary": str(salary.amount), "day": day.isoformat(), "source": salary.source}
-    return salary, Reason("B-030", operands, "across" if parameters.base_salary_changes(admitted, last) else "")
+    return salary, AppliedRule("B-030", operands, "across" if parameters.base_salary_changes(admitted, last) else "")
 
 
 def _scope(
@@ -120,25 +121,25 @@ def _different(entitlements: Sequence[Entitlement]) -> list[Entitlement]:
 
 def _reasons(
     route: RouteFactor, entitlements: Sequence[Entitlement], level_of: Mapping[int, Level]
-) -> tuple[Reason, ...]:
+) -> tuple[AppliedRule, ...]:
     """What holds for the whole visit: the route, each level there is, and that there are several (B-014)."""
     different = _different(entitlements)
     groups = [entitlement.reason.operands["group"] for entitlement in different if entitlement.is_insured]
-    reasons: list[Reason] = []
+    reasons: list[AppliedRule] = []
     for entitlement in different:
         reasons.extend(reason for reason in level_of[id(entitlement)].reasons if reason not in reasons)
     if len(set(groups)) > 1:
-        reasons.insert(0, Reason("B-014", {"groups": ", ".join(dict.fromkeys(groups))}))
-    return (*((route.reason, *route.beside) if groups else ()), *reasons)
+        reasons.insert(0, AppliedRule("B-014", {"groups": ", ".join(dict.fromkeys(groups))}))
+    return (*((route.reason, *route.notes) if groups else ()), *reasons)
 
 
-def rounding_reasons(lines: tuple[PricedLine, ...]) -> tuple[Reason, ...]:
+def rounding_reasons(lines: tuple[PricedLine, ...]) -> tuple[AppliedRule, ...]:
     """Say that the patient's share was rounded to whole đồng, where it was (B-080)."""
     exact = total([line.self_pay + line.copay for line in lines])
     rounded = half_up_dong(exact)
     if exact == rounded:
         return ()
-    return (Reason(ROUNDING_RULE, {"exact": format(exact, "f"), "rounded": str(rounded)}),)
+    return (AppliedRule(ROUNDING_RULE, {"exact": format(exact, "f"), "rounded": str(rounded)}),)
 
 
 def _printing_order(item: ChargeItem) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from billing.visits.domain.visit import ChargeItem
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class AppliedRule:
     """One rule that took part in an amount, with the operands its sentence needs.
 
     `rule` is an id of rules.toml (`B-020`); operands are decimals, dates or codes as text, never personal data.
@@ -36,7 +36,7 @@ class ScopedLine(NamedTuple):
     item: ChargeItem
     hospital_amount: Decimal  # THANH_TIEN_BV
     insured_amount: Decimal  # THANH_TIEN_BH
-    reasons: tuple[Reason, ...]
+    reasons: tuple[AppliedRule, ...]
     pooled: Decimal = ZERO
 
 
@@ -52,7 +52,7 @@ class PricedLine:
     self_pay: Decimal  # T_BNTT
     copay: Decimal  # T_BNCCT
     fund: Decimal  # T_BHTT
-    reasons: tuple[Reason, ...]
+    reasons: tuple[AppliedRule, ...]
 
     def __post_init__(self) -> None:
         # At most 24 digits each, so a plain sum is exact; it is made for every line of every visit.
@@ -70,7 +70,7 @@ class PricedVisit:
     threshold: Decimal  # 15 % of LCS
     route_factor: Decimal  # percent
     lines: tuple[PricedLine, ...]
-    reasons: tuple[Reason, ...]
+    reasons: tuple[AppliedRule, ...]
     copay_threshold: Decimal | None = None  # of the year the visit ends in; None without a history (B-025, B-027)
     copay_accumulated: Decimal | None = None  # of that year, this visit in it
     copay_paid: tuple[CopayPaid, ...] = ()  # what this visit adds to the history

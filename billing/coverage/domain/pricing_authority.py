@@ -23,7 +23,7 @@ from billing.coverage.domain.line_price import why_not_covered
 from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import ROUNDING_RULE, price, rounding_reasons, with_private_share
-from billing.coverage.domain.price_result import PricedLine, PricedVisit, Reason
+from billing.coverage.domain.price_result import AppliedRule, PricedLine, PricedVisit
 from billing.coverage.domain.refusals import PriceNotInForce
 from billing.tariffs.domain.tariff import ListedPrice, TariffId
 from billing.visits.domain.visit import ChargeItem, PayerClass, StatedAmounts, Table, Visit
@@ -107,8 +107,8 @@ def price_for_collection(
         priced = price(visit, parameters=parameters, policy=policy)
         return CollectedPrice(visit=visit, priced=priced, ours=priced)
     if pricing.setting.authority is PricingAuthority.VIENPHI:
-        return _settle_by_list(visit, pricing, pricing.setting, parameters, policy)
-    return _settle_by_his(visit, pricing, pricing.setting, parameters, policy)
+        return _collect_by_list(visit, pricing, pricing.setting, parameters, policy)
+    return _collect_by_his(visit, pricing, pricing.setting, parameters, policy)
 
 
 def price_again(
@@ -130,7 +130,7 @@ def with_list(visit: Visit, prices: Mapping[str, ListedPrice], *, parameters: Pa
     return replace(visit, items=tuple(items))
 
 
-def at_prices_in_force(visit: Visit, pricing: VisitPricing, *, parameters: Parameters, policy: Policy) -> Visit:
+def with_list_prices(visit: Visit, pricing: VisitPricing, *, parameters: Parameters, policy: Policy) -> Visit:
     """The visit at the unit prices it is collected at: under `vienphi` those in force, else or without one as told."""
     if pricing.setting is None or pricing.setting.authority is PricingAuthority.HIS:
         return visit
@@ -143,7 +143,7 @@ def price_day(visit: Visit, item: ChargeItem, setting: FacilityPricing) -> date:
     return business_date(ordered or visit.admitted_at)
 
 
-def _settle_by_list(
+def _collect_by_list(
     visit: Visit, pricing: VisitPricing, setting: FacilityPricing, parameters: Parameters, policy: Policy
 ) -> CollectedPrice:
     repriced, missing, reasons = _reprice(visit, pricing, setting, parameters, policy)
@@ -158,7 +158,7 @@ def _settle_by_list(
     return CollectedPrice(visit=repriced, priced=priced, ours=priced)
 
 
-def _settle_by_his(
+def _collect_by_his(
     visit: Visit, pricing: VisitPricing, setting: FacilityPricing, parameters: Parameters, policy: Policy
 ) -> CollectedPrice:
     collected = _collect_stated(visit, parameters=parameters, policy=policy)
@@ -180,11 +180,11 @@ def _settle_by_his(
 
 def _reprice(
     visit: Visit, pricing: VisitPricing, setting: FacilityPricing, parameters: Parameters, policy: Policy
-) -> tuple[Visit, list[PriceNotInForce], dict[tuple[Table, int], Reason]]:
+) -> tuple[Visit, list[PriceNotInForce], dict[tuple[Table, int], AppliedRule]]:
     """The visit at the prices in force, the items without one (left as they were told), and why each price is so."""
     items: list[ChargeItem] = []
     missing: list[PriceNotInForce] = []
-    reasons: dict[tuple[Table, int], Reason] = {}
+    reasons: dict[tuple[Table, int], AppliedRule] = {}
     entitlements = find_entitlements(visit, list(visit.items), parameters=parameters, policy=policy)
     for item, entitlement in zip(visit.items, entitlements, strict=True):
         day = price_day(visit, item, setting)
@@ -194,7 +194,7 @@ def _reprice(
         if prices is not None and found is not None:
             items.append(replace(item, hospital_price=prices[0], insurance_price=prices[1]))
             operands = {"day": found.valid_from.isoformat(), "price": format(prices[0], "f")}
-            reasons[item.key] = Reason(RULE, operands)
+            reasons[item.key] = AppliedRule(RULE, operands)
         else:
             items.append(item)
             is_by_lot = item.table is Table.DRUGS or item.is_supply
@@ -227,7 +227,7 @@ def _listed_prices(
 
 def _collect_stated(visit: Visit, *, parameters: Parameters, policy: Policy) -> PricedVisit:
     """What the hospital's system computed; our rules at the told prices for lines of which it stated no amounts."""
-    reason = Reason(RULE, {}, "by_his")
+    reason = AppliedRule(RULE, {}, "by_his")
     stated = {item.key: line for item in visit.items if (line := _stated_line(item, reason)) is not None}
     try:
         # What a private insurer answers for is reckoned from what is collected, not from what we come to.
@@ -251,7 +251,7 @@ def _collect_stated(visit: Visit, *, parameters: Parameters, policy: Policy) -> 
     return with_private_share(collected, visit)
 
 
-def _stated_line(item: ChargeItem, reason: Reason) -> PricedLine | None:
+def _stated_line(item: ChargeItem, reason: AppliedRule) -> PricedLine | None:
     """A line as the hospital's system shared it; None unless it says who pays what. The parts make the whole."""
     if item.stated is None or not _is_whole(item.stated):
         return None

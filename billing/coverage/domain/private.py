@@ -6,19 +6,21 @@ It is a payer of its own and stands in no field of the claim: T_NGUONKHAC is for
 from decimal import Decimal
 
 from billing.core.money import NOTHING, Dong, half_up_dong, percent, total
-from billing.coverage.domain.price_result import PricedLine, Reason
+from billing.coverage.domain.price_result import AppliedRule, PricedLine
 from billing.visits.domain.private_insurance import CoveredPart, PrivateInsurance
 
-_TO_CLAIM = Reason("B-092", {})
+_TO_CLAIM = AppliedRule("B-092", {})
 
 
-def private_insurer_notes(insurance: PrivateInsurance) -> tuple[Reason, ...]:
+def private_insurer_notes(insurance: PrivateInsurance) -> tuple[AppliedRule, ...]:
     """What a patient should know where a private insurer answers for a part: claimed by himself, or guaranteed."""
-    term = Reason("B-090", {"guarantor": insurance.guarantor}, "guaranteed") if insurance.guarantor else _TO_CLAIM
-    return Reason("B-091", {}), term, Reason("B-093", {})
+    term = AppliedRule("B-090", {"guarantor": insurance.guarantor}, "guaranteed") if insurance.guarantor else _TO_CLAIM
+    return AppliedRule("B-091", {}), term, AppliedRule("B-093", {})
 
 
-def private_share(lines: tuple[PricedLine, ...], insurance: PrivateInsurance, *, patient: Dong) -> tuple[Dong, Reason]:
+def private_share(
+    lines: tuple[PricedLine, ...], insurance: PrivateInsurance, *, patient: Dong
+) -> tuple[Dong, AppliedRule]:
     """What the private insurer pays, in whole đồng and never more than the patient's share, and why.
 
     Eligible are the parts the policy covers, without the cost groups it leaves out; less the deductible, times the
@@ -42,8 +44,8 @@ def private_share(lines: tuple[PricedLine, ...], insurance: PrivateInsurance, *,
         "pays": str(pays),
     }
     if is_limited:
-        return pays, Reason("B-090", operands | {"limit": format(insurance.limit or 0, "f")}, "limited")
-    return pays, Reason("B-090", operands)
+        return pays, AppliedRule("B-090", operands | {"limit": format(insurance.limit or 0, "f")}, "limited")
+    return pays, AppliedRule("B-090", operands)
 
 
 def _parts(line: PricedLine, insurance: PrivateInsurance) -> tuple[Decimal, ...]:

@@ -1,11 +1,11 @@
 """Refusals of a price: a figure or fact that would decide is missing, or what was told contradicts itself.
 
 InvalidValue
-├── ImpossibleItem          a charge item no rule can price
-├── UnknownObjectCode       an object code that is in no table
-└── ObjectCodeDoesNotFit    an object code that does not exist for this kind of care, or no claim of care at all
+├── InvalidItem          a charge item no rule can price
+├── UnknownCategory       an object code that is in no table
+└── CategoryDoesNotFit    an object code that does not exist for this kind of care, or no claim of care at all
 NotSupported
-└── RuleNotBuilt            lawful; names the rule whose figure or fact is not known here
+└── RuleNotSupported            lawful; names the rule whose figure or fact is not known here
 Refused
 └── PriceNotInForce         no price list in force on the day has the item
 """
@@ -14,11 +14,11 @@ from datetime import date
 
 from billing.core.errors import BillingError, InvalidValue, NotSupported, Refused
 from billing.visits.domain.finding import Finding, FindingCode
-from billing.visits.domain.invalid_input import ImpossibleInput
+from billing.visits.domain.invalid_input import InvalidInput
 from billing.visits.domain.visit import ChargeItem
 
 
-class RuleNotBuilt(NotSupported):
+class RuleNotSupported(NotSupported):
     """A rule would decide, and the figure or fact it decides by is not known, so no amount is given.
 
     `rule` is an id of rules.toml, `field` the field of the standard that called for it, `found` its value, `item` the
@@ -32,7 +32,7 @@ class RuleNotBuilt(NotSupported):
         self.item = item
 
 
-class ImpossibleItem(InvalidValue):
+class InvalidItem(InvalidValue):
     """A charge item whose own parameters contradict each other."""
 
     def __init__(self, detail: str, *, field: str, found: str, item: ChargeItem) -> None:
@@ -41,7 +41,7 @@ class ImpossibleItem(InvalidValue):
         self.item = item
 
 
-class UnknownObjectCode(InvalidValue):
+class UnknownCategory(InvalidValue):
     """An object code [MA_DOITUONG_KCB] that is in no table."""
 
     def __init__(self, code: str) -> None:
@@ -62,10 +62,10 @@ class PriceNotInForce(Refused):
         self.day = day
 
 
-class ObjectCodeDoesNotFit(InvalidValue):
+class CategoryDoesNotFit(InvalidValue):
     """An object code that does not exist for this kind of care [MA_LOAI_KCB], or stands for no care (8)."""
 
-    code = "object_code_does_not_fit"
+    code = "category_does_not_fit"
 
     def __init__(self, detail: str, *, found: str) -> None:
         super().__init__(detail, field="MA_DOITUONG_KCB")
@@ -80,15 +80,15 @@ def refusal_as_finding(refusal: BillingError, *, file: str, hoso: int | None, ma
     `value-invalid` with the reason in `expected`.
     """
     code, found, expected, item = FindingCode.VALUE_INVALID, "", refusal.detail, None
-    if isinstance(refusal, RuleNotBuilt):
+    if isinstance(refusal, RuleNotSupported):
         code, found, expected, item = FindingCode.NOT_SUPPORTED, refusal.found, refusal.rule, refusal.item
-    elif isinstance(refusal, (ImpossibleItem, PriceNotInForce)):
+    elif isinstance(refusal, (InvalidItem, PriceNotInForce)):
         found, item = refusal.found, refusal.item
-    elif isinstance(refusal, UnknownObjectCode):
+    elif isinstance(refusal, UnknownCategory):
         code, found = FindingCode.CODE_UNKNOWN, refusal.found
-    elif isinstance(refusal, ObjectCodeDoesNotFit):
+    elif isinstance(refusal, CategoryDoesNotFit):
         found = refusal.found
-    elif isinstance(refusal, ImpossibleInput):
+    elif isinstance(refusal, InvalidInput):
         code = refusal.finding
     return Finding(
         code=code,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from billing.coverage.domain.bed_days import BED_GROUPS, expect_bed_ratios
 from billing.coverage.domain.consultations import CONSULTATION_GROUP, expect_consultations
-from billing.coverage.domain.surgeries import PROCEDURE_GROUP, SURGERY_GROUP, expect_operations
+from billing.coverage.domain.surgeries import PROCEDURE_GROUP, SURGERY_GROUP, expect_surgeries
 from billing.visits.domain.facts import LineKey, VisitFacts
 from billing.visits.domain.visit import Visit
 
@@ -17,7 +17,7 @@ RATIO_GROUPS = BED_GROUPS | {CONSULTATION_GROUP, SURGERY_GROUP, PROCEDURE_GROUP}
 """Cost groups [MA_NHOM] of which a rule may say the ratio."""
 
 
-def with_default_ratios(visit: Visit, facts: VisitFacts, untold: Set[LineKey]) -> Visit:
+def with_default_ratios(visit: Visit, facts: VisitFacts, without_ratio: Set[LineKey]) -> Visit:
     """The visit with the ratios the rules give the lines of `untold`; 100 where no rule speaks of a line.
 
     Consultations in order of time (B-061), interventions of one moment by price and team (B-062), shared beds (B-063).
@@ -27,13 +27,13 @@ def with_default_ratios(visit: Visit, facts: VisitFacts, untold: Set[LineKey]) -
     """
     expected = (
         *expect_consultations(visit, facts),
-        *expect_operations(visit, facts),
+        *expect_surgeries(visit, facts),
         *expect_bed_ratios(visit, facts),
     )
     ratios = {
         each.item.key: each.value
         for each in expected
-        if each.field == "TYLE_TT_DV" and each.item is not None and each.item.key in untold
+        if each.field == "TYLE_TT_DV" and each.item is not None and each.item.key in without_ratio
     }
     if not ratios:
         return visit

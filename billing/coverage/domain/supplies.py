@@ -6,15 +6,15 @@ from decimal import Decimal
 from billing.core.money import ZERO, percent, product
 from billing.coverage.domain.parameters import BaseSalary, Parameters
 from billing.coverage.domain.policy import Policy
-from billing.coverage.domain.price_result import Reason, ScopedLine
-from billing.coverage.domain.refusals import ImpossibleItem
+from billing.coverage.domain.price_result import AppliedRule, ScopedLine
+from billing.coverage.domain.refusals import InvalidItem
 from billing.visits.domain.visit import CeilingKind, ChargeItem, Table
 
 
-def covered_units(item: ChargeItem, policy: Policy, stents_before: int, reasons: list[Reason]) -> Decimal:
+def covered_units(item: ChargeItem, policy: Policy, stents_before: int, reasons: list[AppliedRule]) -> Decimal:
     """Quantity times the price the fund reckons with, not yet rounded: the insurance price, at most the ceiling.
 
-    Raises ImpossibleItem for a part of a stent.
+    Raises InvalidItem for a part of a stent.
     """
     price = item.insurance_price
     if item.ceiling is not None and item.table is Table.SERVICES:
@@ -25,7 +25,7 @@ def covered_units(item: ChargeItem, policy: Policy, stents_before: int, reasons:
         price = min(price, item.ceiling)
     if price < item.hospital_price:
         operands = {"hospital_price": format(item.hospital_price, "f"), "covered_price": format(price, "f")}
-        reasons.append(Reason("B-070" if price == item.ceiling else "B-051", operands))
+        reasons.append(AppliedRule("B-070" if price == item.ceiling else "B-051", operands))
     return product(item.quantity, price)
 
 
@@ -65,13 +65,13 @@ def _in_package(line: ScopedLine, digit: str, left: dict[str, Decimal], limit: D
     """A line of a package with what is left of its limit; takes it off `left`."""
     package = line.item.package
     if is_exempt(digit, policy):
-        return line._replace(reasons=(*line.reasons, Reason("B-073", {"package": package, "digit": digit})))
+        return line._replace(reasons=(*line.reasons, AppliedRule("B-073", {"package": package, "digit": digit})))
     room = left.get(package, limit)
     left[package] = max(room - line.insured_amount, ZERO)
     if line.insured_amount <= room:
         return line
     operands = {"package": package, "limit": format(limit, "f"), "covered": format(room, "f")}
-    why = Reason("B-072", operands, "covered_cost")
+    why = AppliedRule("B-072", operands, "covered_cost")
     return line._replace(insured_amount=room, reasons=(*line.reasons, why))
 
 
@@ -82,26 +82,28 @@ def package_limit(salary: BaseSalary, parameters: Parameters) -> Decimal:
 
 def is_exempt(digit: str, policy: Policy) -> bool:
     """Whether the facility reads the package limit as not binding cards of this digit (B-073)."""
-    return bool(digit) and digit in policy.package_limit_spares_digits
+    return bool(digit) and digit in policy.package_limit_exempt_digits
 
 
-def _under_line_ceiling(item: ChargeItem, ceiling: Decimal, reasons: list[Reason]) -> Decimal:
+def _under_line_ceiling(item: ChargeItem, ceiling: Decimal, reasons: list[AppliedRule]) -> Decimal:
     whole = product(item.quantity, item.insurance_price)
     if whole <= ceiling:
         return whole
     operands = {"amount": format(whole, "f"), "ceiling": format(ceiling, "f")}
-    reasons.append(Reason("B-071", operands, "of_line"))
+    reasons.append(AppliedRule("B-071", operands, "of_line"))
     return ceiling
 
 
-def _stents(item: ChargeItem, ceiling: Decimal, policy: Policy, stents_before: int, reasons: list[Reason]) -> Decimal:
+def _stents(
+    item: ChargeItem, ceiling: Decimal, policy: Policy, stents_before: int, reasons: list[AppliedRule]
+) -> Decimal:
     """Stent by stent: each up to its percent of the ceiling; those beyond the list are not covered (B-071)."""
     if item.quantity != item.quantity.to_integral_value():
         detail = "stents are counted in whole numbers (B-071)"
-        raise ImpossibleItem(detail, field="SO_LUONG", found=format(item.quantity, "f"), item=item)
+        raise InvalidItem(detail, field="SO_LUONG", found=format(item.quantity, "f"), item=item)
     last = stents_before + int(item.quantity)
     percents = [Decimal(share) for share in policy.stent_ceiling_percents.split(";")[stents_before:last]]
     covered = sum((min(item.insurance_price, percent(ceiling, share)) for share in percents), Decimal(0))
     operands = {"first": str(stents_before + 1), "last": str(last), "covered": format(covered, "f")}
-    reasons.append(Reason("B-071", operands, "stents"))
+    reasons.append(AppliedRule("B-071", operands, "stents"))
     return covered

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from billing.core.money import HUNDRED
 from billing.coverage.domain.expectation import Expected, expect_ratio
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.visits.domain.facts import VisitFacts
 from billing.visits.domain.visit import ChargeItem, Scope, Visit
 
@@ -17,7 +17,7 @@ _OTHER_TEAM = Decimal(80)
 _PROCEDURE = Decimal(80)
 
 
-def expect_operations(visit: Visit, facts: VisitFacts) -> tuple[Expected, ...]:
+def expect_surgeries(visit: Visit, facts: VisitFacts) -> tuple[Expected, ...]:
     """The service ratio of interventions performed at the same moment [NGAY_TH_YL], which is one operation.
 
     The dearest surgery 100 %; each further surgery 50 % by the same team, 80 % where another team had to do it; an
@@ -46,12 +46,12 @@ def _expect(items: list[ChargeItem], facts: VisitFacts) -> list[Expected]:
 
 def _expect_one(item: ChargeItem, main: ChargeItem, team: frozenset[str], facts: VisitFacts) -> Expected:
     if item is main:
-        return expect_ratio(item, (HUNDRED,), Reason("B-062", {}, "dearest"))
+        return expect_ratio(item, (HUNDRED,), AppliedRule("B-062", {}, "dearest"))
     if item.group == PROCEDURE_GROUP:
-        return expect_ratio(item, (_PROCEDURE,), Reason("B-062", {"ratio": "80"}, "procedure"))
+        return expect_ratio(item, (_PROCEDURE,), AppliedRule("B-062", {"ratio": "80"}, "procedure"))
     own = facts.line(item.key).performers
     if own and own == team:
-        return expect_ratio(item, (_SAME_TEAM,), Reason("B-062", {"ratio": "50"}, "same_team"))
+        return expect_ratio(item, (_SAME_TEAM,), AppliedRule("B-062", {"ratio": "50"}, "same_team"))
     if own and team and not own & team:
-        return expect_ratio(item, (_OTHER_TEAM,), Reason("B-062", {"ratio": "80"}, "other_team"))
-    return expect_ratio(item, (_SAME_TEAM, _OTHER_TEAM), Reason("B-062", {}, "team_unknown"))
+        return expect_ratio(item, (_OTHER_TEAM,), AppliedRule("B-062", {"ratio": "80"}, "other_team"))
+    return expect_ratio(item, (_SAME_TEAM, _OTHER_TEAM), AppliedRule("B-062", {}, "team_unknown"))

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from billing.core.errors import BillingError, InvalidValue, NotSupported
-from billing.coverage.domain.patient_category import Circumstances, CodeFit, choose_object_code
+from billing.coverage.domain.patient_category import CategoryFacts, CategoryMatch, choose_category
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
 from billing.coverage.domain.price_result import PricedVisit
-from billing.coverage.domain.refusals import RuleNotBuilt
+from billing.coverage.domain.refusals import RuleNotSupported
 from billing.visits.domain.finding import Finding
 
 _NOT_A_ROUTE = frozenset({"9", "10"})
 
 
-class Standing(StrEnum):
+class RouteStatus(StrEnum):
     """FITS: the facts allow the route. OPEN: facts lack. NEEDS_PAPER: only a paper or circumstance stands against."""
 
     FITS = "fits"
@@ -35,7 +35,7 @@ class RouteOption:
     """
 
     code: str
-    standing: Standing
+    status: RouteStatus
     facts: tuple[str, ...]
     priced: PricedVisit | None
     refused_rule: str = ""
@@ -73,41 +73,41 @@ class ComparedFile:
     findings: tuple[Finding, ...]
 
 
-def compare_routes(around: Circumstances, *, policy: Policy) -> WhatIf:
+def compare_routes(around: CategoryFacts, *, policy: Policy) -> WhatIf:
     """Price a visit by every route the facts allow, leave open, or would allow with a paper.
 
     Routes the facility, the disease or the kind of care rule out are left out, the stated one among them.
     Source: Decision 3276/QĐ-BYT annex 1; Law 51/2024/QH15 Art. 22.
     """
-    choice = choose_object_code(around)
+    choice = choose_category(around)
     routes = [
-        _option(fit, standing, around, policy)
+        _option(fit, status, around, policy)
         for fit in choice.fits
-        if fit.code not in _NOT_A_ROUTE and (standing := _standing(fit)) is not None
+        if fit.code not in _NOT_A_ROUTE and (status := _status(fit)) is not None
     ]
-    return WhatIf(stated=around.visit.object_code, chosen=choice.code, routes=tuple(routes))
+    return WhatIf(stated=around.visit.category_code, chosen=choice.code, routes=tuple(routes))
 
 
-def _standing(fit: CodeFit) -> Standing | None:
+def _status(fit: CategoryMatch) -> RouteStatus | None:
     if fit.fits:
-        return Standing.FITS
+        return RouteStatus.FITS
     if fit.fits is None:
-        return Standing.OPEN
-    return Standing.NEEDS_PAPER if fit.needs_paper_only else None
+        return RouteStatus.OPEN
+    return RouteStatus.NEEDS_PAPER if fit.needs_paper_only else None
 
 
-def _option(fit: CodeFit, standing: Standing, around: Circumstances, policy: Policy) -> RouteOption:
+def _option(fit: CategoryMatch, status: RouteStatus, around: CategoryFacts, policy: Policy) -> RouteOption:
     facts = (*fit.unmet, *fit.lacking)
     priced: PricedVisit | None = None
     refused_rule = refusal = ""
     try:
-        priced = price(replace(around.visit, object_code=fit.code), parameters=around.parameters, policy=policy)
+        priced = price(replace(around.visit, category_code=fit.code), parameters=around.parameters, policy=policy)
     except (NotSupported, InvalidValue) as refused:
         refused_rule, refusal = _refused_rule(refused), refused.detail
     return RouteOption(
-        code=fit.code, standing=standing, facts=facts, priced=priced, refused_rule=refused_rule, refusal=refusal
+        code=fit.code, status=status, facts=facts, priced=priced, refused_rule=refused_rule, refusal=refusal
     )
 
 
 def _refused_rule(refused: BillingError) -> str:
-    return refused.rule if isinstance(refused, RuleNotBuilt) else ""
+    return refused.rule if isinstance(refused, RuleNotSupported) else ""

@@ -1,6 +1,6 @@
-"""A facility's readings as texts by name: how an invoice freezes them, how they are stored, proposed and tried.
+"""Policy options as texts by name: in the price snapshot, in the database, in requests and on the command line.
 
-A choice is written by its word, a fact as True or False, a number or text as itself, a row with blanks between.
+A choice is written as its value, a flag as True or False, a number or text as itself, a list separated by blanks.
 """
 
 from collections.abc import Mapping
@@ -13,53 +13,56 @@ from typing import Any, get_args, get_origin, get_type_hints
 from billing.core.errors import InvalidValue
 from billing.coverage.domain.policy import Policy
 
-_FACTS = {"True": True, "False": False}
+_FLAGS = {"True": True, "False": False}
 
 
-class ReadingUnknown(InvalidValue):
-    """A reading of a name or value this version does not know; `field` is its name."""
+class UnknownPolicyOption(InvalidValue):
+    """This version knows no such policy option, or no such value of it; `field` is the name of the option."""
 
-    code = "reading_unknown"
+    code = "unknown_policy_option"
 
 
-def write_readings(policy: Policy) -> dict[str, str]:
-    """Every reading by name."""
+def write_policy_options(policy: Policy) -> dict[str, str]:
+    """Every policy option by name."""
     return {
         name: " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
         for name, value in asdict(policy).items()
     }
 
 
-def read_readings(readings: Mapping[str, object]) -> Policy:
-    """The policy with these readings; what is not named keeps its default. Raises ReadingUnknown, InvalidValue."""
-    for name, value in readings.items():
+def read_policy_options(options: Mapping[str, object]) -> Policy:
+    """The policy with these options; an option that is not named keeps its default.
+
+    Raises UnknownPolicyOption, InvalidValue.
+    """
+    for name, value in options.items():
         if type(value) is not str:
-            raise ReadingUnknown(f"{name} is not written as a text", field=name)
-    return _policy_of(tuple(readings.items()))
+            raise UnknownPolicyOption(f"{name} is not written as a text", field=name)
+    return _policy_of(tuple(options.items()))
 
 
 @lru_cache(maxsize=64)
-def _policy_of(readings: tuple[tuple[str, object], ...]) -> Policy:
-    """Read once: a facility's invoices name the same readings for years."""
-    kinds = _kinds_of_readings()
-    for name, _ in readings:
+def _policy_of(options: tuple[tuple[str, object], ...]) -> Policy:
+    """Cached: the invoices of a facility name the same options for years."""
+    kinds = _option_types()
+    for name, _ in options:
         if name not in kinds:
-            raise ReadingUnknown(f"no reading is called {name}", field=name)
-    return Policy(**{name: read_reading(name, kinds[name], value) for name, value in readings})
+            raise UnknownPolicyOption(f"no policy option is called {name}", field=name)
+    return Policy(**{name: _read_value(name, kinds[name], value) for name, value in options})
 
 
 @cache
-def _kinds_of_readings() -> Mapping[str, Any]:
+def _option_types() -> Mapping[str, Any]:
     return get_type_hints(Policy)
 
 
-def read_reading(name: str, kind: Any, value: object) -> Any:
-    """One reading from its text: a choice, a fact, a number or a text, or a row of those. Raises ReadingUnknown."""
-    assert isinstance(value, str), "read_readings has looked"
+def _read_value(name: str, kind: Any, value: object) -> Any:
+    """One value from its text: a choice, a flag, a number or a text, or a list of those. Raises UnknownPolicyOption."""
+    assert isinstance(value, str), "read_policy_options checks the type"
     if get_origin(kind) is tuple:
-        return tuple(read_reading(name, get_args(kind)[0], part) for part in value.split())
-    assert issubclass(kind, (StrEnum, bool, Decimal, int, str)), f"how is the reading {name} read back?"
+        return tuple(_read_value(name, get_args(kind)[0], part) for part in value.split())
+    assert issubclass(kind, (StrEnum, bool, Decimal, int, str)), f"the type of policy option {name} cannot be read"
     try:
-        return _FACTS[value] if kind is bool else kind(value)
+        return _FLAGS[value] if kind is bool else kind(value)
     except (KeyError, ValueError, ArithmeticError) as cause:
-        raise ReadingUnknown(f"{name} cannot be {value or 'empty'}", field=name) from cause
+        raise UnknownPolicyOption(f"{name} cannot be {value or 'empty'}", field=name) from cause

@@ -26,7 +26,7 @@ from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import NO_OTHER_FUNDS, Table, Visit
 from billing.visits.formats.json_fields import Fields, InvalidField
 from billing.visits.formats.strict_json import read_object
-from billing.visits.formats.visit_value_formats import find_doubtful_values
+from billing.visits.formats.visit_value_formats import find_value_warnings
 
 __all__ = ["CaseFile", "CaseVisit", "read_case_file", "read_visit", "write_finding", "write_priced_visit"]
 
@@ -153,7 +153,7 @@ def _read_one(hoso: int, visit: Fields, given: Fields, file: str, policy: Policy
         document = {**{key: given.values.get(key) for key in _OF_PERSON}, **visit.values}
         read = read_visit(document, default_facility=FACILITY_OF_CASES, path=visit.path)
         is_replaced = policy.other_funds_mode is OtherFundsMode.COPAY_REPLACEMENT
-        doubts = find_doubtful_values(document, file=file, hoso=hoso)
+        doubts = find_value_warnings(document, file=file, hoso=hoso)
         return CaseVisit(hoso, _with_copay_replaced(read) if is_replaced else read, doubts)
     except InvalidField as refusal:
         return replace(_file_finding(refusal, file, refusal.finding), hoso=hoso, ma_lk=ma_lk, expected=refusal.expected)

@@ -18,13 +18,13 @@ from billing.coverage.domain.pricing_authority import (
     FacilityPricing,
     ListInForce,
     VisitPricing,
-    at_prices_in_force,
     price_day,
     price_for_collection,
+    with_list_prices,
 )
-from billing.coverage.formats.policy_json import read_readings
+from billing.coverage.formats.policy_json import read_policy_options
 from billing.coverage.service.context import PricingContext
-from billing.coverage.store.facility_policies import read_readings_on
+from billing.coverage.store.facility_policies import read_policy_on
 from billing.coverage.store.pricing_settings import read_pricing_on
 from billing.db.database import Transaction
 from billing.organizations.store.organizations import find_facility
@@ -33,7 +33,7 @@ from billing.visits.domain.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class PricingInputs:
     """What settles one visit. `facility_id` is None for a facility that is not the organization's."""
 
     facility_id: FacilityId | None
@@ -45,12 +45,12 @@ class Terms:
         """Price the visit these terms were read for. All computing. Raises what `price_for_collection` raises."""
         return price_for_collection(visit, self.pricing, parameters=self.parameters, policy=self.policy)
 
-    def at_prices_in_force(self, visit: Visit) -> Visit:
+    def with_list_prices(self, visit: Visit) -> Visit:
         """The visit at the unit prices it would be collected at; all computing."""
-        return at_prices_in_force(visit, self.pricing, parameters=self.parameters, policy=self.policy)
+        return with_list_prices(visit, self.pricing, parameters=self.parameters, policy=self.policy)
 
 
-async def read_terms(tx: Transaction, context: PricingContext, visits: Iterable[Visit]) -> list[Terms]:
+async def load_pricing_inputs(tx: Transaction, context: PricingContext, visits: Iterable[Visit]) -> list[PricingInputs]:
     """The terms of each visit, in order. Only prices of codes a visit has are read."""
     known: dict[tuple[str, date], _OfFacility] = {}
     terms = []
@@ -60,7 +60,7 @@ async def read_terms(tx: Transaction, context: PricingContext, visits: Iterable[
             known[key] = await _read_facility(tx, context, *key)
         facility = known[key]
         pricing = await _read_pricing(tx, facility, visit)
-        terms.append(Terms(facility.id, pricing, facility.policy, context.parameters))
+        terms.append(PricingInputs(facility.id, pricing, facility.policy, context.parameters))
     return terms
 
 
@@ -77,8 +77,8 @@ async def _read_facility(tx: Transaction, context: PricingContext, code: str, da
     facility_id = await find_facility(tx, code)
     if facility_id is None:
         return _OfFacility(None, None, context.policy)
-    readings = await read_readings_on(tx, facility_id, day)
-    policy = context.policy if readings is None else read_readings(readings)
+    readings = await read_policy_on(tx, facility_id, day)
+    policy = context.policy if readings is None else read_policy_options(readings)
     return _OfFacility(facility_id, await read_pricing_on(tx, facility_id, day), policy)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from billing.core.ids import OrganizationId
 from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.service.context import PricingContext
-from billing.coverage.service.pricing_inputs import read_terms
+from billing.coverage.service.pricing_inputs import load_pricing_inputs
 from billing.coverage.service.quoting import Quote, quote_visits
 from billing.visits.domain.finding import Finding
 from billing.visits.domain.visit import Visit
-from billing.visits.formats.visit_value_formats import find_doubtful_values
+from billing.visits.formats.visit_value_formats import find_value_warnings
 from billing.visits.formats.xml130 import read_claim_file
 
 
@@ -30,7 +30,7 @@ async def estimate_visit(
 ) -> Quote:
     """Read and price one visit told as JSON. Raises InvalidValue where it cannot be read."""
     visit = await asyncio.to_thread(read_visit, document)
-    return await _estimate(context, organization_id, [(1, visit)], find_doubtful_values(document))
+    return await _estimate(context, organization_id, [(1, visit)], find_value_warnings(document))
 
 
 async def _estimate(
@@ -40,7 +40,7 @@ async def _estimate(
     findings: Iterable[Finding],
 ) -> Quote:
     async with context.database.transaction(organization_id, read_only=True) as tx:
-        terms = await read_terms(tx, context, [visit for _, visit in read])
+        terms = await load_pricing_inputs(tx, context, [visit for _, visit in read])
     of_place = {hoso: own for (hoso, _), own in zip(read, terms, strict=True)}
     return await asyncio.to_thread(
         lambda: quote_visits(

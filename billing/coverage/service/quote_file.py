@@ -27,7 +27,11 @@ def quote_file(content: bytes, *, file: str, parameters: Parameters, policy: Pol
         case = read_case_file(content, file=file, policy=policy)
         read = [(element.hoso, element.visit) for element in case.visits]
         return quote_visits(
-            read, case.findings, file=file, price_for_collection=_as_told(parameters, case.policy), is_one_person=True
+            read,
+            case.findings,
+            file=file,
+            price_for_collection=_price_as_submitted(parameters, case.policy),
+            is_one_person=True,
         )
     return quote_claim_file(content, file=file, parameters=parameters, policy=policy)
 
@@ -36,7 +40,7 @@ def quote_claim_file(content: bytes, *, file: str = "", parameters: Parameters, 
     """Read and price an XML 130 file. Never raises for what the bytes hold."""
     claim = read_claim_file(content, file=file)
     read = [(element.hoso, element.visit) for element in claim.visits]
-    return quote_visits(read, claim.findings, file=file, price_for_collection=_as_told(parameters, policy))
+    return quote_visits(read, claim.findings, file=file, price_for_collection=_price_as_submitted(parameters, policy))
 
 
 def quote_bare_tables(files: Sequence[tuple[str, bytes]], *, parameters: Parameters, policy: Policy) -> list[Quote]:
@@ -53,7 +57,9 @@ def quote_bare_tables(files: Sequence[tuple[str, bytes]], *, parameters: Paramet
         place = int(finding.file)
         findings[place].append(replace(finding, file=files[place][0]))
     return [
-        quote_visits(read[place], findings[place], file=file, price_for_collection=_as_told(parameters, policy))
+        quote_visits(
+            read[place], findings[place], file=file, price_for_collection=_price_as_submitted(parameters, policy)
+        )
         for place, (file, _) in enumerate(files)
     ]
 
@@ -66,5 +72,5 @@ def quote_json(quote: Quote) -> dict[str, object]:
     }
 
 
-def _as_told(parameters: Parameters, policy: Policy) -> Settle:
+def _price_as_submitted(parameters: Parameters, policy: Policy) -> Settle:
     return lambda _hoso, visit: price_for_collection(visit, AS_SUBMITTED, parameters=parameters, policy=policy)

@@ -64,7 +64,7 @@ def quote_visits(
             continue
         if is_one_person:
             paid = (*paid, *settled.priced.copay_paid)
-        quoted.append(QuotedVisit(hoso, visit, _beside(settled.priced, told_visit, visits)))
+        quoted.append(QuotedVisit(hoso, visit, _with_same_day_note(settled.priced, told_visit, visits)))
         if settled.ours is not None:
             differences = compare_with_stated(settled.ours, file=file, hoso=hoso, ma_lk=visit.ma_lk)
             findings.extend(exclude_reported(differences, told))
@@ -82,7 +82,7 @@ def _by_the_end_of(visit: Visit, paid: tuple[CopayPaid, ...]) -> tuple[CopayPaid
     )
 
 
-def _beside(priced: PricedVisit, visit: Visit, of_person: Sequence[Visit]) -> PricedVisit:
+def _with_same_day_note(priced: PricedVisit, visit: Visit, of_person: Sequence[Visit]) -> PricedVisit:
     """The price with what the person's other visits say of it."""
     reason = same_day_note(visit, of_person)
     return priced if reason is None else replace(priced, reasons=(*priced.reasons, reason))

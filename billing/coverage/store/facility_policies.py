@@ -9,73 +9,73 @@ from uuid import UUID
 from billing.core.ids import FacilityId, PersonId
 from billing.db.database import Transaction
 
-_ADD_READINGS = """
+_ADD_FACILITY_POLICY = """
     INSERT INTO facility_readings (organization_id, id, facility_id, valid_from, readings, proposed_by, proposed_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewReadings:
+class NewFacilityPolicy:
     """A whole set of readings as one person proposes it: texts by name, what is not named keeps its default."""
 
     id: UUID
     facility_id: FacilityId
     valid_from: date
-    readings: Mapping[str, str]
+    options: Mapping[str, str]
     proposed_by: PersonId
     proposed_at: datetime
 
 
-async def add_readings(tx: Transaction, new: NewReadings) -> None:
+async def add_facility_policy(tx: Transaction, new: NewFacilityPolicy) -> None:
     """Keep a proposal; it holds for nothing until another person approves it."""
     await tx.execute(
-        _ADD_READINGS,
+        _ADD_FACILITY_POLICY,
         tx.organization_id,
         new.id,
         new.facility_id,
         new.valid_from,
-        dict(new.readings),
+        dict(new.options),
         new.proposed_by,
         new.proposed_at,
     )
 
 
-_LOCK_READINGS = """
+_LOCK_FACILITY_POLICY = """
     SELECT proposed_by, approved_by FROM facility_readings WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE
 """
 
 
-async def lock_readings(tx: Transaction, readings_id: UUID) -> tuple[PersonId, PersonId | None] | None:
+async def lock_facility_policy(tx: Transaction, policy_id: UUID) -> tuple[PersonId, PersonId | None] | None:
     """Who proposed and who approved a set of readings, its row held; None where there is none."""
-    row = await tx.fetchrow(_LOCK_READINGS, tx.organization_id, readings_id)
+    row = await tx.fetchrow(_LOCK_FACILITY_POLICY, tx.organization_id, policy_id)
     return None if row is None else (row["proposed_by"], row["approved_by"])
 
 
-_APPROVE_READINGS = """
+_RECORD_APPROVAL = """
     UPDATE facility_readings SET approved_by = $3, approved_at = $4 WHERE organization_id = $1 AND id = $2
 """
 
 
-async def approve_readings(tx: Transaction, readings_id: UUID, *, by: PersonId, at: datetime) -> None:
+async def record_approval(tx: Transaction, policy_id: UUID, *, by: PersonId, at: datetime) -> None:
     """Let a locked set hold from its day on."""
-    await tx.execute(_APPROVE_READINGS, tx.organization_id, readings_id, by, at)
+    await tx.execute(_RECORD_APPROVAL, tx.organization_id, policy_id, by, at)
 
 
-_READINGS_ON = """
+_POLICY_ON = """
     SELECT readings FROM facility_readings
     WHERE organization_id = $1 AND facility_id = $2 AND approved_by IS NOT NULL AND valid_from <= $3
     ORDER BY valid_from DESC, approved_at DESC, id DESC LIMIT 1
 """
 
 
-async def read_readings_on(tx: Transaction, facility_id: FacilityId, day: date) -> Mapping[str, str] | None:
+async def read_policy_on(tx: Transaction, facility_id: FacilityId, day: date) -> Mapping[str, str] | None:
     """The set that holds on a day; of two from one day, the one approved later. None where nobody ever set one."""
-    readings: Mapping[str, str] | None = await tx.fetchval(_READINGS_ON, tx.organization_id, facility_id, day)
-    return readings
+    options: Mapping[str, str] | None = await tx.fetchval(_POLICY_ON, tx.organization_id, facility_id, day)
+    return options
 
 
-_LIST_READINGS = """
+_READ_FACILITY_POLICIES = """
     SELECT one.id, facility.code AS facility_code, one.valid_from, one.readings, one.proposed_at, one.approved_at,
         proposer.name AS proposed_by, approver.name AS approved_by
     FROM facility_readings AS one
@@ -88,14 +88,14 @@ _LIST_READINGS = """
 """
 
 
-async def list_readings(
+async def read_facility_policies(
     tx: Transaction,
     *,
     after: UUID | None = None,
     limit: int,
-    readings_id: UUID | None = None,
+    policy_id: UUID | None = None,
     facility_code: str | None = None,
 ) -> list[Mapping[str, Any]]:
     """Sets and proposals below `after`, the newest first; None filters nothing."""
-    rows = await tx.fetch(_LIST_READINGS, tx.organization_id, after, limit, readings_id, facility_code)
+    rows = await tx.fetch(_READ_FACILITY_POLICIES, tx.organization_id, after, limit, policy_id, facility_code)
     return [dict(row) for row in rows]

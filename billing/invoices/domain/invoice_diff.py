@@ -49,7 +49,7 @@ class IssuedLine(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedBill:
+class IssuedInvoice:
     """A bill as it was issued. `earlier` are the shares of the visit's invoices before it, in their order.
 
     `lines` are those of the whole visit so far: a further invoice asks for the visit less its earlier invoices.
@@ -91,7 +91,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BillChange:
+class InvoiceDiff:
     """A bill that says something else now, or has no price any more (`now` is None and `refusal` says why)."""
 
     number: str
@@ -104,7 +104,7 @@ class BillChange:
 
 
 @dataclass(slots=True)
-class Tally:
+class Totals:
     """Sums over many bills; those without a price now are counted in `refused` and in no sum."""
 
     bills: int = 0
@@ -116,7 +116,7 @@ class Tally:
     issued: Shares = field(default=NO_SHARES)
     now: Shares = field(default=NO_SHARES)
 
-    def count(self, issued: Shares, change: BillChange | None) -> None:
+    def count(self, issued: Shares, change: InvoiceDiff | None) -> None:
         """Take in one bill; `change` is None where it says what it said."""
         self.bills += 1
         now = issued if change is None else change.now
@@ -131,7 +131,7 @@ class Tally:
         self.issued = add_shares((self.issued, issued))
         self.now = add_shares((self.now, now))
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "Totals") -> None:
         """Take in the sums of other bills."""
         self.bills += other.bills
         self.changed += other.changed
@@ -143,7 +143,7 @@ class Tally:
         self.now = add_shares((self.now, other.now))
 
 
-def compare_bill(issued: IssuedBill, priced: PricedVisit, *, said: Shares, now: Shares) -> BillChange | None:
+def compare_invoice(issued: IssuedInvoice, priced: PricedVisit, *, said: Shares, now: Shares) -> InvoiceDiff | None:
     """Where a bill says something else now; None where every line and every share is what it was.
 
     `said` and `now` are the shares to compare: those of this invoice, or those of the visit so far.
@@ -153,7 +153,7 @@ def compare_bill(issued: IssuedBill, priced: PricedVisit, *, said: Shares, now: 
     lines += [_left_out(line) for line in before.values()]
     if not lines and said == now:
         return None
-    return BillChange(
+    return InvoiceDiff(
         number=issued.number,
         ma_lk=issued.ma_lk,
         code_version=issued.code_version,
@@ -163,9 +163,9 @@ def compare_bill(issued: IssuedBill, priced: PricedVisit, *, said: Shares, now: 
     )
 
 
-def refuse_bill(issued: IssuedBill, refusal: BillingError, *, said: Shares) -> BillChange:
+def unpriceable(issued: IssuedInvoice, refusal: BillingError, *, said: Shares) -> InvoiceDiff:
     """A bill that has no price now, with the rule that would decide where the refusal names one."""
-    return BillChange(
+    return InvoiceDiff(
         number=issued.number,
         ma_lk=issued.ma_lk,
         code_version=issued.code_version,

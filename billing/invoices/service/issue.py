@@ -11,19 +11,19 @@ from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import EntryId, InvoiceId, OrganizationId, VisitId
-from billing.coverage.domain.breakdown import Step, arithmetic
-from billing.coverage.domain.price_result import PricedLine, Reason
+from billing.coverage.domain.breakdown import BreakdownStep, breakdown
+from billing.coverage.domain.price_result import AppliedRule, PricedLine
 from billing.coverage.domain.pricing_authority import CollectedPrice
 from billing.coverage.formats.visit_input import read_visit as read_visit_json
 from billing.coverage.service.context import PricingContext
-from billing.coverage.service.pricing_inputs import Terms, read_terms
+from billing.coverage.service.pricing_inputs import PricingInputs, load_pricing_inputs
 from billing.coverage.store.pricing_settings import add_differences
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.invoices.domain.invoice import Invoice, InvoiceState, VisitErased, shares_still_to_invoice
 from billing.invoices.domain.posting_rules import invoice_issued
-from billing.invoices.formats.price_snapshot import policy_version, read_frozen, write_frozen
-from billing.invoices.store.invoices import FrozenInput, add_invoice, next_number, read_earlier_shares, read_invoice
+from billing.invoices.formats.price_snapshot import policy_version, read_snapshot, write_snapshot
+from billing.invoices.store.invoices import SnapshotInput, add_invoice, next_number, read_earlier_shares, read_invoice
 from billing.ledger.domain.accounts import Entry, EntryKind, accounting_date
 from billing.ledger.store.journal import open_day, read_days, write_audit, write_entry, write_message
 from billing.visits.domain.visit import ChargeItem, Table
@@ -60,7 +60,7 @@ async def issue_invoice(
         if row["document"] is None:
             raise VisitErased("this visit was erased after its retention")
         told = await asyncio.to_thread(read_visit_json, row["document"])
-        [terms] = await read_terms(tx, context, [told])
+        [terms] = await load_pricing_inputs(tx, context, [told])
         assert terms.facility_id is not None, "a visit is of a facility"
         settled = await asyncio.to_thread(terms.price_for_collection, told)
         priced = settled.priced
@@ -111,20 +111,20 @@ def _frozen_items(document: str | None) -> Mapping[tuple[Table, int], ChargeItem
     if document is None:
         return {}
     try:
-        return {item.key: item for item in read_frozen(document).visit.items}
+        return {item.key: item for item in read_snapshot(document).visit.items}
     except InvalidValue:
         return {}
 
 
-def _arithmetic(line: Mapping[str, Any], items: Mapping[tuple[Table, int], ChargeItem]) -> tuple[Step, ...]:
+def _arithmetic(line: Mapping[str, Any], items: Mapping[tuple[Table, int], ChargeItem]) -> tuple[BreakdownStep, ...]:
     """How the amounts of a billed line came about, by the item it was frozen with; nothing where that is not known."""
     item = items.get((Table(line["table"]), line["stt"]))
     if item is None:
         return ()
-    reasons = (Reason(each["rule"], each["operands"], each.get("variant", "")) for each in line["reasons"])
+    reasons = (AppliedRule(each["rule"], each["operands"], each.get("variant", "")) for each in line["reasons"])
     names = ("hospital_amount", "insured_amount", "level", "other_funds", "self_pay", "copay", "fund")
     amounts = {name: Decimal(line[name]) for name in names}
-    return arithmetic(PricedLine(item=item, **amounts, reasons=tuple(reasons)))
+    return breakdown(PricedLine(item=item, **amounts, reasons=tuple(reasons)))
 
 
 async def _book(tx: Transaction, context: PricingContext, invoice: Invoice, now: datetime, actor: Actor) -> None:
@@ -160,10 +160,10 @@ async def _book(tx: Transaction, context: PricingContext, invoice: Invoice, now:
     )
 
 
-def _frozen(settled: CollectedPrice, terms: Terms) -> FrozenInput:
+def _frozen(settled: CollectedPrice, terms: PricingInputs) -> SnapshotInput:
     """What recomputes the price: under a setting also whose amounts they are, and the lists they came from."""
-    document = write_frozen(settled.visit, terms.policy, terms.pricing)
-    return FrozenInput(
+    document = write_snapshot(settled.visit, terms.policy, terms.pricing)
+    return SnapshotInput(
         document=document,
         document_hash=content_hash(document),
         policy_version=policy_version(terms.policy),

@@ -25,28 +25,28 @@ from billing.core.errors import InvalidValue, NotFound, Unavailable
 from billing.core.ids import InvoiceId, OrganizationId
 from billing.db.database import Database, DatabaseLimits
 from billing.db.tenants import read_organizations
-from billing.invoices.service.reprice_batch import Draft, Outcome, recompute_rows
+from billing.invoices.service.reprice_batch import Draft, Outcome, reprice_rows
 from billing.invoices.store.price_snapshots import (
-    BillSelection,
-    count_frozen_bills,
-    find_frozen_bills,
-    read_frozen_bills,
+    InvoiceSelection,
+    count_snapshots,
+    find_snapshots,
+    read_snapshots,
 )
 from billing.tariffs.domain.tariff import DraftedList, TariffId, TariffIncomplete
 from billing.tariffs.store.tariffs import read_facilities_of, read_items, read_tariffs
 
-RECOMPUTING_LIMITS = DatabaseLimits(connections_max=1, statement_timeout_ms=600_000)
+REPRICING_LIMITS = DatabaseLimits(connections_max=1, statement_timeout_ms=600_000)
 """For a connection that recomputes: counting a long period may take a while, and nothing waits for it."""
 
-SPAN = 100
-_FOUND_AT_ONCE = 20 * SPAN
-_SPANS_AHEAD = 2
+BATCH_SIZE = 100
+_FOUND_AT_ONCE = 20 * BATCH_SIZE
+_BATCHES_AHEAD = 2
 
 
-class RecomputingStopped(Unavailable):
+class RepricingStopped(Unavailable):
     """A process that was pricing has ended."""
 
-    code = "recomputing_stopped"
+    code = "repricing_stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class Recomputed:
+class RepriceProgress:
     """One span of one organization; `done` of `total` bills are through."""
 
     organization_id: OrganizationId
@@ -82,7 +82,7 @@ class Recomputed:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Batch:
     """Some invoices of one organization, read and priced together."""
 
     organization_id: OrganizationId
@@ -90,7 +90,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherProcesses:
+class WorkerProcesses:
     """Where the work is done by `count` processes: each reads and prices, over a connection of its own to `url`."""
 
     count: int
@@ -109,86 +109,86 @@ async def read_drafted_list(database: Database, organization_id: OrganizationId,
         return DraftedList(prices=prices, facilities=await read_facilities_of(tx, rows[0]["facility_id"]))
 
 
-async def recompute(
+async def reprice_invoices(
     database: Database,
     *,
     organization_id: OrganizationId | None = None,
     draft: Draft | None = None,
     period: Period | None = None,
-    processes: OtherProcesses | None = None,
-) -> AsyncGenerator[Recomputed, None]:
+    processes: WorkerProcesses | None = None,
+) -> AsyncGenerator[RepriceProgress, None]:
     """Price the issued invoices of a period once more and tell what differs, span by span, in order.
 
     Without a draft every invoice must give itself. Under a draft a visit is told once, by its last invoice of the
     period, which froze the whole visit: what its invoices ask for together, beside what the draft would ask for.
     `organization_id` None means all; `processes` None means that this process does it all. Raises
-    RecomputingStopped, or what a database refuses.
+    RepricingStopped, or what a database refuses.
     """
     async with database.system_transaction() as reader:
         organizations = await read_organizations(reader) if organization_id is None else [organization_id]
     period = period or Period()
-    selection = BillSelection(since=period.since, before=period.before, last_of_visit=draft is not None)
+    selection = InvoiceSelection(since=period.since, before=period.before, last_of_visit=draft is not None)
     done, total = 0, await _count(database, organizations, selection)
-    spans = _spans(database, organizations, selection)
-    outcomes = _here(database, spans, draft) if processes is None else _elsewhere(processes, spans, draft)
+    spans = _batches(database, organizations, selection)
+    outcomes = _in_process(database, spans, draft) if processes is None else _in_workers(processes, spans, draft)
     async with aclosing(outcomes):
         async for span, outcome in outcomes:
-            done += outcome.tally.bills
-            yield Recomputed(span.organization_id, outcome, done, max(done, total))
+            done += outcome.totals.bills
+            yield RepriceProgress(span.organization_id, outcome, done, max(done, total))
 
 
-async def _count(database: Database, organizations: Sequence[OrganizationId], selection: BillSelection) -> int:
+async def _count(database: Database, organizations: Sequence[OrganizationId], selection: InvoiceSelection) -> int:
     total = 0
     for organization_id in organizations:
         async with database.transaction(organization_id, read_only=True) as tx:
-            total += await count_frozen_bills(tx, selection)
+            total += await count_snapshots(tx, selection)
     return total
 
 
-async def _spans(
-    database: Database, organizations: Sequence[OrganizationId], selection: BillSelection
-) -> AsyncIterator[Span]:
+async def _batches(
+    database: Database, organizations: Sequence[OrganizationId], selection: InvoiceSelection
+) -> AsyncIterator[Batch]:
     """All there is to do. Issued invoices never change, so no common moment is needed."""
     for organization_id in organizations:
         after = None
         while True:
             async with database.transaction(organization_id, read_only=True) as tx:
-                found = await find_frozen_bills(tx, selection, after=after, limit=_FOUND_AT_ONCE)
-            for first in range(0, len(found), SPAN):
-                yield Span(organization_id, tuple(found[first : first + SPAN]))
+                found = await find_snapshots(tx, selection, after=after, limit=_FOUND_AT_ONCE)
+            for first in range(0, len(found), BATCH_SIZE):
+                yield Batch(organization_id, tuple(found[first : first + BATCH_SIZE]))
             if len(found) < _FOUND_AT_ONCE:
                 break
             after = found[-1]
 
 
-async def recompute_span(database: Database, span: Span, draft: Draft | None) -> Outcome:
+async def reprice_one_batch(database: Database, span: Batch, draft: Draft | None) -> Outcome:
     """Read and price one span, in one read-only transaction."""
     async with database.transaction(span.organization_id, read_only=True) as tx:
-        rows = await read_frozen_bills(tx, span.invoice_ids)
-    return recompute_rows(rows, draft)
+        rows = await read_snapshots(tx, span.invoice_ids)
+    return reprice_rows(rows, draft)
 
 
-async def _here(
-    database: Database, spans: AsyncIterator[Span], draft: Draft | None
-) -> AsyncGenerator[tuple[Span, Outcome], None]:
+async def _in_process(
+    database: Database, spans: AsyncIterator[Batch], draft: Draft | None
+) -> AsyncGenerator[tuple[Batch, Outcome], None]:
     async for span in spans:
-        yield span, await recompute_span(database, span, draft)
+        yield span, await reprice_one_batch(database, span, draft)
 
 
-async def _elsewhere(
-    processes: OtherProcesses, spans: AsyncIterator[Span], draft: Draft | None
-) -> AsyncGenerator[tuple[Span, Outcome], None]:
+async def _in_workers(
+    processes: WorkerProcesses, spans: AsyncIterator[Batch], draft: Draft | None
+) -> AsyncGenerator[tuple[Batch, Outcome], None]:
     """Hand the spans to processes, few ahead, and give what they say in order."""
     loop = asyncio.get_running_loop()
     # Spawned: a fork would copy this process with its connections, and grow with all it has ever touched.
     pool = ProcessPoolExecutor(
         processes.count, mp_context=get_context("spawn"), initializer=_begin, initargs=(processes.url, draft)
     )
-    waiting: deque[tuple[Span, asyncio.Future[Outcome]]] = deque()
+    waiting: deque[tuple[Batch, asyncio.Future[Outcome]]] = deque()
     try:
         async for span in spans:
-            waiting.append((span, loop.run_in_executor(pool, _recompute_in_process, span)))
-            if len(waiting) >= _SPANS_AHEAD * processes.count:
+            waiting.append((span, loop.run_in_executor(pool, _reprice_in_process, span)))
+            if len(waiting) >= _BATCHES_AHEAD * processes.count:
                 first, outcome = waiting.popleft()
                 yield first, await outcome
         while waiting:
@@ -197,7 +197,7 @@ async def _elsewhere(
     except BrokenProcessPool as cause:
         # They all end the same way; one telling is enough.
         await asyncio.gather(*(outcome for _, outcome in waiting), return_exceptions=True)
-        raise RecomputingStopped("a process that was pricing has ended; start the replay again") from cause
+        raise RepricingStopped("a process that was pricing has ended; start the replay again") from cause
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -210,16 +210,14 @@ class _Process:
         self._runner = asyncio.Runner()
         self._database: Database | None = None
 
-    def recompute(self, span: Span) -> Outcome:
+    def reprice_invoices(self, span: Batch) -> Outcome:
         """Connects at the first span, so that a refusal is told as the outcome it is."""
-        return self._runner.run(self._recompute(span))
+        return self._runner.run(self._reprice(span))
 
-    async def _recompute(self, span: Span) -> Outcome:
+    async def _reprice(self, span: Batch) -> Outcome:
         if self._database is None:
-            self._database = await Database.open(
-                self._url, limits=RECOMPUTING_LIMITS, application_name="vienphi reprice"
-            )
-        return await recompute_span(self._database, span, self._draft)
+            self._database = await Database.open(self._url, limits=REPRICING_LIMITS, application_name="vienphi reprice")
+        return await reprice_one_batch(self._database, span, self._draft)
 
     def end(self) -> None:
         if self._database is not None:
@@ -247,5 +245,5 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _recompute_in_process(span: Span) -> Outcome:
-    return _this[0].recompute(span)
+def _reprice_in_process(span: Batch) -> Outcome:
+    return _this[0].reprice_invoices(span)

@@ -16,15 +16,15 @@ from billing.coverage.domain.pricing_authority import price_again, with_list
 from billing.invoices.domain.invoice import shares_still_to_invoice
 from billing.invoices.domain.invoice_diff import (
     Amounts,
-    BillChange,
-    IssuedBill,
+    InvoiceDiff,
+    IssuedInvoice,
     IssuedLine,
-    Tally,
-    compare_bill,
-    refuse_bill,
+    Totals,
+    compare_invoice,
+    unpriceable,
 )
-from billing.invoices.formats.price_snapshot import read_frozen
-from billing.invoices.store.price_snapshots import FrozenRow
+from billing.invoices.formats.price_snapshot import read_snapshot
+from billing.invoices.store.price_snapshots import SnapshotRow
 from billing.tariffs.domain.tariff import DraftedList
 from billing.visits.domain.visit import Table
 from billing.visits.formats.visit_document import content_hash
@@ -50,44 +50,46 @@ class Draft:
 class Outcome:
     """What some bills gave: those that say something else, and the sums over all."""
 
-    changes: tuple[BillChange, ...]
-    tally: Tally
+    changes: tuple[InvoiceDiff, ...]
+    totals: Totals
 
 
-def recompute_rows(rows: Sequence[FrozenRow], draft: Draft | None) -> Outcome:
+def reprice_rows(rows: Sequence[SnapshotRow], draft: Draft | None) -> Outcome:
     """Price some invoices once more; one that cannot be read or priced is told and stops no other."""
-    parameters = load_parameters() if draft is None or draft.parameters is None else _drafted_figures(draft.parameters)
-    tally = Tally()
+    parameters = (
+        load_parameters() if draft is None or draft.parameters is None else _drafted_parameters(draft.parameters)
+    )
+    totals = Totals()
     changes = []
     for row in rows:
         bill = _issued(row)
         said = bill.shares if draft is None else bill.shares_of_visit
         try:
-            change = _recompute(row, bill, draft, parameters)
+            change = _reprice(row, bill, draft, parameters)
         except (InvalidValue, Refused) as refusal:
-            change = refuse_bill(bill, refusal, said=said)
-        tally.count(said, change)
+            change = unpriceable(bill, refusal, said=said)
+        totals.count(said, change)
         if change is not None:
             changes.append(change)
-    return Outcome(tuple(changes), tally)
+    return Outcome(tuple(changes), totals)
 
 
-def _recompute(row: FrozenRow, bill: IssuedBill, draft: Draft | None, parameters: Parameters) -> BillChange | None:
+def _reprice(row: SnapshotRow, bill: IssuedInvoice, draft: Draft | None, parameters: Parameters) -> InvoiceDiff | None:
     if row.document is None or content_hash(row.document) != row.document_hash:
         raise InputsChanged("the frozen inputs do not have the hash they were frozen with")
-    frozen = read_frozen(row.document)
+    frozen = read_snapshot(row.document)
     visit = frozen.visit
     if draft is not None:
         if draft.tariff is not None and visit.facility_code in draft.tariff.facilities:
             visit = with_list(visit, draft.tariff.prices, parameters=parameters, policy=frozen.policy)
         priced = price_again(visit, frozen.authority, parameters=parameters, policy=frozen.policy)
-        return compare_bill(bill, priced, said=bill.shares_of_visit, now=priced.shares)
+        return compare_invoice(bill, priced, said=bill.shares_of_visit, now=priced.shares)
     priced = price_again(visit, frozen.authority, parameters=parameters, policy=frozen.policy)
-    return compare_bill(bill, priced, said=bill.shares, now=shares_still_to_invoice(priced.shares, bill.earlier))
+    return compare_invoice(bill, priced, said=bill.shares, now=shares_still_to_invoice(priced.shares, bill.earlier))
 
 
-def _issued(row: FrozenRow) -> IssuedBill:
-    return IssuedBill(
+def _issued(row: SnapshotRow) -> IssuedInvoice:
+    return IssuedInvoice(
         number=row.number,
         ma_lk=row.ma_lk,
         code_version=row.code_version or "",
@@ -107,5 +109,5 @@ def _shares(patient: int, other: int, insurer: int, private: int) -> Shares:
 
 
 @cache
-def _drafted_figures(text: str) -> Parameters:
+def _drafted_parameters(text: str) -> Parameters:
     return read_parameters(text)

@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.core.ids import InvoiceId, VisitId
 from billing.core.money import Shares
-from billing.coverage.domain.price_result import PricedLine, Reason
+from billing.coverage.domain.price_result import AppliedRule, PricedLine
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.json_codec import encode_json
@@ -65,17 +65,17 @@ _ADD_INPUT = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrozenInput:
+class SnapshotInput:
     """What a price was computed from, as one canonical text, with the versions that computed it."""
 
     document: str
     document_hash: bytes
     policy_version: str
     code_version: str
-    reasons: Sequence[Reason]
+    reasons: Sequence[AppliedRule]
 
 
-async def add_invoice(tx: Transaction, invoice: Invoice, lines: Sequence[PricedLine], frozen: FrozenInput) -> None:
+async def add_invoice(tx: Transaction, invoice: Invoice, lines: Sequence[PricedLine], frozen: SnapshotInput) -> None:
     """Keep an invoice with its lines and its inputs."""
     await tx.execute(
         _ADD_INVOICE,
@@ -174,6 +174,6 @@ def _line(number: int, line: PricedLine) -> tuple[object, ...]:
     )
 
 
-def _reason(reason: Reason) -> dict[str, object]:
+def _reason(reason: AppliedRule) -> dict[str, object]:
     variant = {"variant": reason.variant} if reason.variant else {}
     return {"rule": reason.rule, "operands": dict(reason.operands), **variant}

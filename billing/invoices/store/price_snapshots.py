@@ -13,7 +13,7 @@ from billing.db.database import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrozenRow:
+class SnapshotRow:
     """An issued invoice, its inputs and its lines.
 
     `earlier` is JSON: [patient, other, insurer, private] of each issued invoice of the visit before it. `lines` is
@@ -36,7 +36,7 @@ class FrozenRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BillSelection:
+class InvoiceSelection:
     """Which issued invoices are meant: issued from `since` on and earlier than `before`; None leaves a side open.
 
     With `last_of_visit` a visit is given once, by its last invoice of the period.
@@ -63,8 +63,8 @@ _COUNT = """
 """
 
 
-async def count_frozen_bills(tx: Transaction, selection: BillSelection) -> int:
-    """How many invoices `find_frozen_bills` will give in all."""
+async def count_snapshots(tx: Transaction, selection: InvoiceSelection) -> int:
+    """How many invoices `find_snapshots` will give in all."""
     wanted = (selection.since, selection.before, selection.last_of_visit)
     count: int = await tx.fetchval(_COUNT, tx.organization_id, *wanted)
     return count
@@ -86,8 +86,8 @@ _FIND = """
 """
 
 
-async def find_frozen_bills(
-    tx: Transaction, selection: BillSelection, *, after: InvoiceId | None, limit: int
+async def find_snapshots(
+    tx: Transaction, selection: InvoiceSelection, *, after: InvoiceId | None, limit: int
 ) -> list[InvoiceId]:
     """The next invoices above `after`, the oldest first."""
     wanted = (selection.since, selection.before, selection.last_of_visit)
@@ -117,6 +117,6 @@ _READ = """
 """
 
 
-async def read_frozen_bills(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[FrozenRow]:
+async def read_snapshots(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[SnapshotRow]:
     """These invoices, the oldest first."""
-    return [FrozenRow(**dict(row)) for row in await tx.fetch(_READ, tx.organization_id, invoice_ids)]
+    return [SnapshotRow(**dict(row)) for row in await tx.fetch(_READ, tx.organization_id, invoice_ids)]

@@ -15,7 +15,7 @@ from itertools import islice
 from billing.core.errors import InvalidValue
 from billing.core.text import compose, fold_heading, is_garbled
 from billing.spreadsheets.amounts import DecimalMark, read_amount, read_day_text
-from billing.spreadsheets.cells import Cell, Fault, SheetRow, SheetUnreadable
+from billing.spreadsheets.cells import Cell, CellError, SheetRow, SheetUnreadable
 from billing.spreadsheets.csv_rows import decode_csv, read_csv
 from billing.spreadsheets.guards import TEXT_COLUMN, code_changed, error_in, is_bare_number, is_official, unprotect
 from billing.spreadsheets.xlsx_rows import open_xlsx, read_xlsx
@@ -66,7 +66,7 @@ class SheetFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RowFault:
+class RowError:
     """One thing wrong with one row: its number as the sheet shows it, the column by our word for it, what stands."""
 
     row: int
@@ -84,7 +84,7 @@ class ReadPriceList:
     """What a sheet gave: prices in its order, every fault, how many rows were headings, and columns not read."""
 
     prices: tuple[ListedPrice, ...]
-    faults: tuple[RowFault, ...]
+    errors: tuple[RowError, ...]
     heading_rows: int
     columns_not_read: tuple[str, ...]
 
@@ -189,7 +189,7 @@ def _read_rows(
     rows: Iterable[SheetRow], head: _Head, valid_from: date, mark: DecimalMark | None, *, is_csv: bool
 ) -> ReadPriceList:
     prices: list[ListedPrice] = []
-    faults: list[RowFault] = []
+    errors: list[RowError] = []
     first_rows: dict[str, int] = {}
     bare: dict[str, int] = {}
     heading_rows = 0
@@ -198,13 +198,13 @@ def _read_rows(
         if all(cells.get(column) is None for column in ("code", *_PRICES)):
             heading_rows += any(cell is not None for cell in row.cells)
             continue
-        reader = _RowReader(row.number, cells, valid_from, mark, faults, is_csv=is_csv)
+        reader = _RowReader(row.number, cells, valid_from, mark, errors, is_csv=is_csv)
         price = reader.read()
         if price is None:
             continue
         if price.code in first_rows:
             why = f"this code stands in row {first_rows[price.code]} already; leave one of the rows"
-            faults.append(RowFault(row.number, _WORDS["code"], why, price.code))
+            errors.append(RowError(row.number, _WORDS["code"], why, price.code))
             continue
         first_rows[price.code] = row.number
         if not reader.is_marked_text and is_bare_number(price.code):
@@ -212,16 +212,16 @@ def _read_rows(
         prices.append(price)
         if len(prices) > ITEMS_MAX:
             raise SheetUnreadable(f"a price list has at most {ITEMS_MAX:,} rows")
-    prices = _refuse_bare_numbers(prices, bare, faults)
-    if not prices and not faults:
+    prices = _refuse_bare_numbers(prices, bare, errors)
+    if not prices and not errors:
         raise SheetUnreadable("there is no row below the headings")
     return ReadPriceList(
-        prices=tuple(prices), faults=tuple(faults), heading_rows=heading_rows, columns_not_read=head.not_read
+        prices=tuple(prices), errors=tuple(errors), heading_rows=heading_rows, columns_not_read=head.not_read
     )
 
 
 def _refuse_bare_numbers(
-    prices: list[ListedPrice], bare: Mapping[str, int], faults: list[RowFault]
+    prices: list[ListedPrice], bare: Mapping[str, int], errors: list[RowError]
 ) -> list[ListedPrice]:
     """Leave out prices of a code of digits alone among codes as 02.1896: nothing says that it was typed as text.
 
@@ -230,8 +230,8 @@ def _refuse_bare_numbers(
     if not any(is_official(price.code) for price in prices):
         return prices
     why = f"this code is a number among codes with points, so zeros may be lost; {TEXT_COLUMN}"
-    faults += [RowFault(row, _WORDS["code"], why, code) for code, row in bare.items()]
-    faults.sort(key=lambda fault: fault.row)
+    errors += [RowError(row, _WORDS["code"], why, code) for code, row in bare.items()]
+    errors.sort(key=lambda fault: fault.row)
     return [price for price in prices if price.code not in bare]
 
 
@@ -244,7 +244,7 @@ class _RowReader:
         cells: Mapping[str, Cell],
         valid_from: date,
         mark: DecimalMark | None,
-        faults: list[RowFault],
+        errors: list[RowError],
         *,
         is_csv: bool,
     ) -> None:
@@ -254,7 +254,7 @@ class _RowReader:
         self._cells = cells
         self._valid_from = valid_from
         self._mark = mark
-        self._faults = faults
+        self._faults = errors
 
     def read(self) -> ListedPrice | None:
         before = len(self._faults)
@@ -288,7 +288,7 @@ class _RowReader:
 
     def _text(self, column: str) -> str:
         cell = self._cells.get(column)
-        if isinstance(cell, Fault):
+        if isinstance(cell, CellError):
             self._note(column, cell.why, cell.found)
         elif isinstance(cell, (Decimal, date)):
             return str(cell)
@@ -307,7 +307,7 @@ class _RowReader:
             if cell is not None and cell < 0:
                 self._note(column, "a price is not below 0; enter what one unit costs", str(cell))
             return cell
-        if isinstance(cell, Fault):
+        if isinstance(cell, CellError):
             self._note(column, cell.why, cell.found)
         elif isinstance(cell, str):
             text = unprotect(cell)
@@ -327,7 +327,7 @@ class _RowReader:
         cell = self._cells.get("valid_from")
         if cell is None:
             return
-        if isinstance(cell, Fault):
+        if isinstance(cell, CellError):
             self._note("valid_from", cell.why, cell.found)
             return
         try:
@@ -343,7 +343,7 @@ class _RowReader:
 
     def _shown(self, column: str) -> str:
         cell = self._cells.get(column)
-        return "" if cell is None or isinstance(cell, Fault) else str(cell)
+        return "" if cell is None or isinstance(cell, CellError) else str(cell)
 
     def _note(self, column: str, why: str, found: str = "") -> None:
-        self._faults.append(RowFault(self._number, _WORDS.get(column, "row"), why, found[:80]))
+        self._faults.append(RowError(self._number, _WORDS.get(column, "row"), why, found[:80]))

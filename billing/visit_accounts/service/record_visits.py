@@ -17,7 +17,7 @@ from billing.coverage.domain.price_result import PricedVisit
 from billing.coverage.domain.refusals import PriceNotInForce, refusal_as_finding
 from billing.coverage.formats.visit_input import read_visit as read_visit_json
 from billing.coverage.formats.worked_case_json import write_finding
-from billing.coverage.service.pricing_inputs import Terms, read_terms
+from billing.coverage.service.pricing_inputs import PricingInputs, load_pricing_inputs
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.store.journal import write_audit
@@ -26,7 +26,7 @@ from billing.payments.service.context import PaymentContext
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_document import canonical, content_hash, write_patient, write_visit
-from billing.visits.formats.visit_value_formats import find_doubtful_values
+from billing.visits.formats.visit_value_formats import find_value_warnings
 from billing.visits.formats.xml130.reader import ClaimFile, read_claim_file
 from billing.visits.store.visits import (
     Source,
@@ -42,10 +42,10 @@ from billing.visits.store.visits import (
 _PERSONAL_FIELDS = frozenset({"MA_THE_BHYT", "SO_CCCD", "HO_TEN", "NGAY_SINH", "DIEN_THOAI", "DIA_CHI"})
 
 
-class NothingReadable(InvalidValue):
+class NoReadableVisit(InvalidValue):
     """No visit of a file could be read; `findings` say why."""
 
-    code = "nothing_readable"
+    code = "no_readable_visit"
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         super().__init__("no visit of this file could be read")
@@ -53,7 +53,7 @@ class NothingReadable(InvalidValue):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakenVisit:
+class RecordedVisit:
     """A visit as it was taken in. `priced` is None where it cannot be priced as told."""
 
     id: VisitId
@@ -65,10 +65,10 @@ class TakenVisit:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenFile:
+class RecordedFile:
     """What one claim file gave: visits taken in, and what was found outside of them."""
 
-    visits: tuple[TakenVisit, ...]
+    visits: tuple[RecordedVisit, ...]
     findings: tuple[Finding, ...]
 
 
@@ -82,18 +82,18 @@ class PricedInput:
     findings: tuple[Finding, ...]
 
 
-async def take_claim_file(
+async def record_claim_file(
     context: PaymentContext,
     organization_id: OrganizationId,
     content: bytes,
     *,
     actor: Actor,
     request: IdempotentRequest | None = None,
-) -> TakenFile:
+) -> RecordedFile:
     """Take in every readable visit of an XML 130 file, all in one transaction.
 
     A visit of a facility that is not the organization's is left out with a finding, like one that cannot be read.
-    Under a `claim` that was answered before, no visits: they are the claim's `earlier` subjects. Raises NothingReadable
+    Under a `claim` that was answered before, no visits: they are the claim's `earlier` subjects. Raises NoReadableVisit
     with the findings where no visit is left, or idempotency errors.
     """
     # Reading is all computing, half a millisecond a line: callbacks must not wait for it.
@@ -104,17 +104,17 @@ async def take_claim_file(
     async with context.database.transaction(organization_id) as tx:
         if await find_previous_result(tx, request) is not None:
             readable = {one.hoso for one in told}
-            return TakenFile((), tuple(finding for finding in file.findings if finding.hoso not in readable))
+            return RecordedFile((), tuple(finding for finding in file.findings if finding.hoso not in readable))
         codes = sorted({one.visit.facility_code for one in told})
         facilities = {code: await find_facility(tx, code) for code in codes}
-        strange = tuple(_strange_facility(one) for one in told if facilities[one.visit.facility_code] is None)
+        strange = tuple(_unknown_facility(one) for one in told if facilities[one.visit.facility_code] is None)
         own = [one for one in told if facilities[one.visit.facility_code] is not None]
         if not own:
-            raise NothingReadable((*file.findings, *strange))
-        taken: dict[int, TakenVisit] = {}
+            raise NoReadableVisit((*file.findings, *strange))
+        taken: dict[int, RecordedVisit] = {}
         for one in sorted(own, key=lambda one: (one.visit.facility_code, one.visit.ma_lk)):  # one order for all writers
             facility_id = facilities[one.visit.facility_code]
-            taken[one.hoso] = await _take(tx, context, one, facility_id=facility_id, source=source, actor=actor)
+            taken[one.hoso] = await _record(tx, context, one, facility_id=facility_id, source=source, actor=actor)
         if source.claim_file_id is not None and any(visit.is_new_version for visit in taken.values()):
             await add_claim_file(
                 tx,
@@ -126,17 +126,17 @@ async def take_claim_file(
         visits = tuple(taken[hoso] for hoso in sorted(taken))
         await _save_result(tx, request, visits, context)
     rest = tuple(finding for finding in file.findings if finding.hoso not in taken)
-    return TakenFile(visits, findings=(*rest, *strange))
+    return RecordedFile(visits, findings=(*rest, *strange))
 
 
-async def take_visit(
+async def record_visit(
     context: PaymentContext,
     organization_id: OrganizationId,
     document: Mapping[str, object],
     *,
     actor: Actor,
     request: IdempotentRequest | None = None,
-) -> TakenVisit | None:
+) -> RecordedVisit | None:
     """Take in one visit told as JSON with the field names of the data standard.
 
     None under a `claim` that was answered before: the visit is its `earlier` subject. Raises InvalidValue, or
@@ -144,21 +144,21 @@ async def take_visit(
     """
     visit = await asyncio.to_thread(read_visit_json, document)
     [terms] = await _read_terms(context, organization_id, [visit])
-    doubts = find_doubtful_values(document)
-    told = await asyncio.to_thread(lambda: _told(visit, terms, doubts, hoso=1))
+    doubts = find_value_warnings(document)
+    told = await asyncio.to_thread(lambda: _price_input(visit, terms, doubts, hoso=1))
     async with context.database.transaction(organization_id) as tx:
         if await find_previous_result(tx, request) is not None:
             return None
         facility_id = await find_facility(tx, told.visit.facility_code)
         if facility_id is None:
             raise InvalidValue(f"facility {told.visit.facility_code} is not of this organization", field="MA_CSKCB")
-        taken = await _take(tx, context, told, facility_id=facility_id, source=Source("json"), actor=actor)
+        taken = await _record(tx, context, told, facility_id=facility_id, source=Source("json"), actor=actor)
         await _save_result(tx, request, (taken,), context)
     return taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownVisit:
+class StoredVisit:
     """A visit in its newest version. `document` is None once erased; `priced` None then, or where it has no price."""
 
     id: VisitId
@@ -170,7 +170,7 @@ class KnownVisit:
     findings: tuple[Mapping[str, Any], ...]
 
 
-async def find_priced_visit(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> KnownVisit:
+async def find_priced_visit(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> StoredVisit:
     """A visit in its newest version with the price it has today and what was found in it. Raises NotFound."""
     row = await find_visit(context, organization_id, visit_id)
     document = row["document"]
@@ -178,8 +178,8 @@ async def find_priced_visit(context: PaymentContext, organization_id: Organizati
     if document is not None:
         visit = await asyncio.to_thread(read_visit_json, document)
         [terms] = await _read_terms(context, organization_id, [visit])
-        priced = (await asyncio.to_thread(lambda: _told(visit, terms, (), hoso=1))).priced
-    return KnownVisit(
+        priced = (await asyncio.to_thread(lambda: _price_input(visit, terms, (), hoso=1))).priced
+    return StoredVisit(
         id=visit_id,
         ma_lk=row["ma_lk"],
         facility_code=row["facility_code"],
@@ -199,7 +199,7 @@ async def find_visit(context: PaymentContext, organization_id: OrganizationId, v
     return row
 
 
-async def _take(
+async def _record(
     tx: Transaction,
     context: PaymentContext,
     told: PricedInput,
@@ -207,9 +207,9 @@ async def _take(
     facility_id: FacilityId | None,
     source: Source,
     actor: Actor,
-) -> TakenVisit:
+) -> RecordedVisit:
     assert facility_id is not None, "visits of strange facilities were left out"
-    visit_id, version, is_new = await _keep(tx, context, facility_id, told.visit, source=source)
+    visit_id, version, is_new = await _store(tx, context, facility_id, told.visit, source=source)
     if is_new:
         details = [(finding.code.value, write_finding(_without_person(finding))) for finding in told.findings]
         await add_findings(tx, visit_id, version=version, findings=details)
@@ -221,7 +221,7 @@ async def _take(
             action="visit_taken",
             subject=("visit", visit_id),
         )
-    return TakenVisit(
+    return RecordedVisit(
         id=visit_id,
         version=version,
         is_new_version=is_new,
@@ -232,28 +232,30 @@ async def _take(
 
 
 async def _save_result(
-    tx: Transaction, request: IdempotentRequest | None, taken: Sequence[TakenVisit], context: PaymentContext
+    tx: Transaction, request: IdempotentRequest | None, taken: Sequence[RecordedVisit], context: PaymentContext
 ) -> None:
     is_new = any(visit.is_new_version for visit in taken)
     await save_result(tx, request, [visit.id for visit in taken], now=context.clock(), is_new=is_new)
 
 
-async def _read_terms(context: PaymentContext, organization_id: OrganizationId, visits: Sequence[Visit]) -> list[Terms]:
+async def _read_terms(
+    context: PaymentContext, organization_id: OrganizationId, visits: Sequence[Visit]
+) -> list[PricingInputs]:
     if not visits:
         return []
     async with context.database.transaction(organization_id) as tx:
-        return await read_terms(tx, context, visits)
+        return await load_pricing_inputs(tx, context, visits)
 
 
-def _price_all(claim: ClaimFile, terms: Sequence[Terms]) -> list[PricedInput]:
+def _price_all(claim: ClaimFile, terms: Sequence[PricingInputs]) -> list[PricedInput]:
     told = []
     for element, own_terms in zip(claim.visits, terms, strict=True):
         own = tuple(finding for finding in claim.findings if finding.hoso == element.hoso)
-        told.append(_told(element.visit, own_terms, own, hoso=element.hoso))
+        told.append(_price_input(element.visit, own_terms, own, hoso=element.hoso))
     return told
 
 
-def _told(visit: Visit, terms: Terms, read_findings: tuple[Finding, ...], *, hoso: int) -> PricedInput:
+def _price_input(visit: Visit, terms: PricingInputs, read_findings: tuple[Finding, ...], *, hoso: int) -> PricedInput:
     try:
         settled = terms.price_for_collection(visit)
     except (NotSupported, InvalidValue, PriceNotInForce) as refusal:
@@ -270,7 +272,7 @@ def _without_person(finding: Finding) -> Finding:
     return replace(finding, found="…") if finding.field.rpartition(".")[2] in _PERSONAL_FIELDS else finding
 
 
-def _strange_facility(told: PricedInput) -> Finding:
+def _unknown_facility(told: PricedInput) -> Finding:
     return Finding(
         code=FindingCode.CODE_UNKNOWN,
         file="",
@@ -284,7 +286,7 @@ def _strange_facility(told: PricedInput) -> Finding:
     )
 
 
-async def _keep(
+async def _store(
     tx: Transaction, context: PaymentContext, facility_id: FacilityId, visit: Visit, *, source: Source
 ) -> tuple[VisitId, int, bool]:
     """Keep a telling of a visit; says its id, version, and whether the version is new."""

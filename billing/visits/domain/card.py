@@ -57,7 +57,7 @@ class Card:
         return self.entitlement or self.code[:3]
 
     @property
-    def object_code(self) -> str:
+    def category_code(self) -> str:
         """The two letters of the insured group, e.g. `DN`."""
         return self.group[:2]
 
@@ -75,7 +75,7 @@ class Card:
         """The code with what leads to a person blanked; empty for one of another shape."""
         return self.code[:-_PERSONAL_LENGTH] + "0" * _PERSONAL_LENGTH if self.is_full else ""
 
-    def contradicts(self, other: "Card") -> bool:
+    def conflicts_with(self, other: "Card") -> bool:
         """Whether both tell one card, with two periods that overlap; codes without a person may be several cards."""
         if self.code != other.code or not self.is_full or self.code == self.without_person():
             return False

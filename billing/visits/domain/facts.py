@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from billing.core.errors import InvalidValue
-from billing.visits.domain.visit import Table
+from billing.visits.domain.visit import FormerTier, Table
 
 LineKey = tuple[Table, int]
 
@@ -24,15 +24,6 @@ class TechnicalLevel(StrEnum):
     SPECIALISED = "specialised"
 
 
-class FormerLine(StrEnum):
-    """The line a facility belonged to before 2025-01-01 (tuyến)."""
-
-    COMMUNE = "commune"
-    DISTRICT = "district"
-    PROVINCE = "province"
-    CENTRAL = "central"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FacilityFacts:
     """A facility's rank on the day of a visit. `points` are 0 … 100; without points it may be ranked provisionally."""
@@ -40,7 +31,7 @@ class FacilityFacts:
     technical_level: TechnicalLevel | None = None
     points: int | None = None
     is_provisional: bool | None = None
-    former_line: FormerLine | None = None
+    former_tier: FormerTier | None = None
 
     def __post_init__(self) -> None:
         if self.points is not None and not 0 <= self.points <= 100:

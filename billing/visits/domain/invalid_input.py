@@ -1,7 +1,7 @@
 """Inputs that cannot be: each refused with a code of its own, and with the same word as a finding.
 
 InvalidValue
-└── ImpossibleInput
+└── InvalidInput
     ├── BenefitDigitUnknown         a card of digit 7
     ├── DischargeBeforeAdmission    a visit that ends before it begins
     ├── RatioOutOfRange             a ratio of 130
@@ -17,34 +17,34 @@ from billing.core.errors import InvalidValue
 from billing.visits.domain.finding import FindingCode
 
 
-class ImpossibleInput(InvalidValue):
+class InvalidInput(InvalidValue):
     """A value no visit can have; `finding` is the code it is listed under."""
 
     finding: ClassVar[FindingCode] = FindingCode.VALUE_INVALID
 
 
-class BenefitDigitUnknown(ImpossibleInput):
+class BenefitDigitUnknown(InvalidInput):
     """A card whose benefit digit is not 1 … 5 (B-010)."""
 
     code = "benefit_digit_unknown"
     finding = FindingCode.BENEFIT_DIGIT_UNKNOWN
 
 
-class DischargeBeforeAdmission(ImpossibleInput):
+class DischargeBeforeAdmission(InvalidInput):
     """NGAY_RA before NGAY_VAO."""
 
     code = "discharge_before_admission"
     finding = FindingCode.DISCHARGE_BEFORE_ADMISSION
 
 
-class RatioOutOfRange(ImpossibleInput):
+class RatioOutOfRange(InvalidInput):
     """A ratio that is not a whole percent from 0 to 100."""
 
     code = "ratio_out_of_range"
     finding = FindingCode.RATIO_OUT_OF_RANGE
 
 
-class CardsOverlap(ImpossibleInput):
+class CardsOverlap(InvalidInput):
     """One card code with two different periods that overlap: nobody knows which one holds."""
 
     code = "cards_overlap"

@@ -74,12 +74,17 @@ class CeilingKind(StrEnum):
     STENT = "stent"
 
 
-class FormerLine(StrEnum):
-    """The line of a facility under Law 46/2014/QH13 (B-040)."""
+class FormerTier(StrEnum):
+    """The hospital tier of a facility before 2025-01-01 (tuyến)."""
 
-    CENTRAL = "central"
-    PROVINCE = "province"
+    COMMUNE = "commune"
     DISTRICT = "district"
+    PROVINCE = "province"
+    CENTRAL = "central"
+
+
+OUT_OF_ROUTE_TIERS = (FormerTier.CENTRAL, FormerTier.PROVINCE, FormerTier.DISTRICT)
+"""The tiers at which care can be out of route under Law 46/2014/QH13 (B-040); commune care is always in route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +208,14 @@ class Visit:
     ma_lk: str
     facility_code: str  # MA_CSKCB
     care_kind: str  # MA_LOAI_KCB
-    object_code: str  # MA_DOITUONG_KCB, exact text: 1.10 is not 1.1
+    category_code: str  # MA_DOITUONG_KCB, exact text: 1.10 is not 1.1
     admitted_at: datetime  # NGAY_VAO
     discharged_at: datetime | None  # NGAY_RA; None while the visit is open
     cards: tuple[Card, ...]
     items: tuple[ChargeItem, ...]
     exempt_from: datetime | None = None  # NGAY_MIEN_CCT
     copay_history: CopayHistory | None = None  # None: no exemption test (B-025)
-    off_line_at: FormerLine | None = None  # off line under Law 46, at a facility of this line (B-040)
+    out_of_route_tier: FormerTier | None = None  # the tier of the facility, if out of route under Law 46 (B-040)
     private_insurance: PrivateInsurance | None = None
     patient: Patient = field(default_factory=Patient)
     stated: StatedTotals | None = None
@@ -226,6 +231,8 @@ class Visit:
             raise InvalidValue("two charge items share table and STT", field="STT")
         if sum(item.quantity * item.hospital_price for item in self.items) >= COST_LIMIT:
             raise InvalidValue(f"a visit costs less than {COST_LIMIT:f} đồng", field="T_TONGCHI_BV")
+        if self.out_of_route_tier is FormerTier.COMMUNE:
+            raise InvalidValue("commune care is in route under Law 46/2014/QH13 (B-040)", field="route.line")
         for moment, name in (
             (self.admitted_at, "NGAY_VAO"),
             (self.discharged_at, "NGAY_RA"),
@@ -238,7 +245,7 @@ class Visit:
         if len(self.cards) > CARDS_MAX:
             raise InvalidValue(f"a visit has at most {CARDS_MAX} cards", field="cards")
         for first, second in combinations(self.cards, 2):
-            if first.contradicts(second):
+            if first.conflicts_with(second):
                 raise CardsOverlap("one card is told with two periods that overlap", field="GT_THE_TU")
 
 

@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 from billing.core.clock import VIETNAM
 from billing.core.errors import InvalidValue
 from billing.visits.domain.finding import FindingCode
-from billing.visits.domain.invalid_input import ImpossibleInput
+from billing.visits.domain.invalid_input import InvalidInput
 
 FOUND_LENGTH_MAX = 200
 
 _DECIMALS_MAX = 38
 _WHOLE_LIMIT = 10**15
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,38})?")
-_MOMENT = re.compile(r"[0-9]{12}")
+_TIMESTAMP_FORMAT = re.compile(r"[0-9]{12}")
 _DAY = re.compile(r"[0-9]{8}")
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TEXT_LENGTH_MAX = 1024
@@ -71,7 +71,7 @@ class Fields:
         """What a domain value refuses about its own fields, with the path of the field."""
         field = refusal.field or ""
         found = self.values.get(field, "")
-        finding = refusal.finding if isinstance(refusal, ImpossibleInput) else FindingCode.VALUE_INVALID
+        finding = refusal.finding if isinstance(refusal, InvalidInput) else FindingCode.VALUE_INVALID
         return InvalidField(self.at(field) if field else self.path, refusal.detail, found=found, finding=finding)
 
     def at(self, key: str) -> str:
@@ -185,7 +185,7 @@ class Fields:
         if day_is_enough and _DAY.fullmatch(text):
             text += "0000"
         try:
-            if not _MOMENT.fullmatch(text) or not _YEAR_MIN <= int(text[:4]) <= _YEAR_MAX:
+            if not _TIMESTAMP_FORMAT.fullmatch(text) or not _YEAR_MIN <= int(text[:4]) <= _YEAR_MAX:
                 raise ValueError(shape)
             return datetime(
                 int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[8:10]), int(text[10:12]), tzinfo=VIETNAM

@@ -22,7 +22,7 @@ def write_visit(visit: Visit) -> dict[str, object]:
         "MA_LK": visit.ma_lk,
         "MA_CSKCB": visit.facility_code,
         "MA_LOAI_KCB": visit.care_kind,
-        "MA_DOITUONG_KCB": visit.object_code,
+        "MA_DOITUONG_KCB": visit.category_code,
         "NGAY_VAO": _moment(visit.admitted_at),
         "cards": [_card(card) for card in visit.cards],
         "lines": [_line(item) for item in visit.items],
@@ -38,14 +38,14 @@ def write_visit(visit: Visit) -> dict[str, object]:
         ]
         if history.five_years_on is not None:
             document["five_year_date"] = history.five_years_on.isoformat()
-    if visit.off_line_at is not None:
-        document["route"] = {"regime": "law-46-2014", "kind": "offline", "line": visit.off_line_at.value}
+    if visit.out_of_route_tier is not None:
+        document["route"] = {"regime": "law-46-2014", "kind": "offline", "line": visit.out_of_route_tier.value}
     if visit.private_insurance is not None:
         document["private_insurance"] = _private(visit.private_insurance)
     return document
 
 
-def write_frozen_visit(visit: Visit) -> dict[str, object]:
+def write_snapshot_visit(visit: Visit) -> dict[str, object]:
     """The visit as an invoice keeps it: what a price needs, and no number that leads to a person."""
     document = write_visit(visit)
     document["cards"] = [_card(card, code=card.without_person()) for card in visit.cards]

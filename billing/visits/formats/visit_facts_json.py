@@ -1,6 +1,6 @@
 """Facts of visits and of their facility as one JSON object, laid over what a file tells itself.
 
-Shape: `facility` {technical_level, ranking_points, is_provisionally_ranked, former_line}, `lists` {stents [{since,
+Shape: `facility` {technical_level, ranking_points, is_provisionally_ranked, former_tier}, `lists` {stents [{since,
 codes, ceilings}], contained [{service, contains}], holidays [day], four_hours_are_a_day}, `visits` {MA_LK: facts}.
 Facts of a visit carry the field names of the data standard where it has one. An unknown key is refused.
 """
@@ -15,7 +15,6 @@ from billing.visits.domain.facts import (
     NO_LISTS,
     ContainedPrice,
     FacilityFacts,
-    FormerLine,
     LineFacts,
     LineKey,
     LineLists,
@@ -23,7 +22,7 @@ from billing.visits.domain.facts import (
     TechnicalLevel,
     VisitFacts,
 )
-from billing.visits.domain.visit import Table
+from billing.visits.domain.visit import FormerTier, Table
 from billing.visits.formats.json_fields import Fields, InvalidField
 from billing.visits.formats.strict_json import read_object
 from billing.visits.formats.xml130.claim_facts import read_birth_day, read_disease, read_facilities
@@ -132,13 +131,13 @@ def read_line_facts(fields: Fields, known: LineFacts = NO_LINE_FACTS) -> LineFac
 
 
 def _facility(fields: Fields) -> FacilityFacts:
-    fields.refuse_other_keys(frozenset({"technical_level", "ranking_points", "is_provisionally_ranked", "former_line"}))
+    fields.refuse_other_keys(frozenset({"technical_level", "ranking_points", "is_provisionally_ranked", "former_tier"}))
     with fields.naming():
         return FacilityFacts(
             technical_level=fields.choice("technical_level", TechnicalLevel) if fields.has("technical_level") else None,
             points=fields.integer("ranking_points") if fields.has("ranking_points") else None,
             is_provisional=_flag(fields, "is_provisionally_ranked") if fields.has("is_provisionally_ranked") else None,
-            former_line=fields.choice("former_line", FormerLine) if fields.has("former_line") else None,
+            former_tier=fields.choice("former_tier", FormerTier) if fields.has("former_tier") else None,
         )
 
 

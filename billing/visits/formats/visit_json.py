@@ -19,10 +19,11 @@ from billing.visits.domain.card import Card
 from billing.visits.domain.copay_history import CopayHistory, CopayPaid
 from billing.visits.domain.facts import LineFacts, LineKey
 from billing.visits.domain.finding import FindingCode
-from billing.visits.domain.invalid_input import ImpossibleInput
+from billing.visits.domain.invalid_input import InvalidInput
 from billing.visits.domain.private_insurance import CoveredPart, PrivateInsurance
 from billing.visits.domain.visit import (
-    FormerLine,
+    OUT_OF_ROUTE_TIERS,
+    FormerTier,
     Patient,
     Table,
     Visit,
@@ -80,14 +81,14 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
             ma_lk=fields.text("MA_LK"),
             facility_code=fields.text("MA_CSKCB", default=default_facility),
             care_kind=fields.code("MA_LOAI_KCB", CARE_KINDS),
-            object_code=fields.text("MA_DOITUONG_KCB"),
+            category_code=fields.text("MA_DOITUONG_KCB"),
             admitted_at=fields.moment("NGAY_VAO"),
             discharged_at=fields.moment("NGAY_RA") if fields.has("NGAY_RA") else None,
             exempt_from=fields.moment("NGAY_MIEN_CCT", day_is_enough=True) if fields.has("NGAY_MIEN_CCT") else None,
             cards=tuple(_card(card) for card in fields.objects("cards")),
             items=tuple(map(read_charge_item, lines)),
             copay_history=_copay_history(fields),
-            off_line_at=_off_line_at(fields.object("route")) if fields.has("route") else None,
+            out_of_route_tier=_out_of_route_tier(fields.object("route")) if fields.has("route") else None,
             private_insurance=_private(fields.object("private_insurance")) if fields.has("private_insurance") else None,
             patient=_patient(fields.object("patient")) if fields.has("patient") else Patient(),
         )
@@ -129,7 +130,7 @@ def _card(fields: Fields) -> Card:
         names = {"GT_THE_DEN": "valid_to", "MA_THE_BHYT": "code"}
         name = names.get(refusal.field or "", refusal.field or "code")
         finding = FindingCode.CODE_UNKNOWN if name in {"code", "entitlement"} else FindingCode.VALUE_INVALID
-        if isinstance(refusal, ImpossibleInput):
+        if isinstance(refusal, InvalidInput):
             finding = refusal.finding
         found = fields.values.get(name, "")
         raise InvalidField(fields.at(name), refusal.detail, found=found, finding=finding) from refusal
@@ -153,12 +154,12 @@ def _copay_paid(entry: Fields) -> CopayPaid:
     return CopayPaid(entry.day("date"), entry.number("amount", decimals_max=2))
 
 
-def _off_line_at(fields: Fields) -> FormerLine:
-    """The line of the facility of a visit off line under Law 46/2014/QH13 (B-040)."""
+def _out_of_route_tier(fields: Fields) -> FormerTier:
+    """The tier of the facility of a visit out of route under Law 46/2014/QH13 (B-040)."""
     fields.refuse_other_keys(frozenset({"regime", "kind", "line"}))
     fields.code("regime", frozenset({"law-46-2014"}))
     fields.code("kind", frozenset({"offline"}))
-    return fields.choice("line", FormerLine)
+    return FormerTier(fields.code("line", frozenset(OUT_OF_ROUTE_TIERS)))
 
 
 def _private(fields: Fields) -> PrivateInsurance:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from billing.visits.domain.private_insurance import CoveredPart
-from billing.visits.domain.visit import CeilingKind, FormerLine, PayerClass, Scope, Table
+from billing.visits.domain.visit import OUT_OF_ROUTE_TIERS, CeilingKind, PayerClass, Scope, Table
 from billing.visits.formats.copay_rows import GATEWAY_KEYS, GATEWAY_KEYS_READ
 from billing.visits.formats.visit_json import CARE_KINDS
 
@@ -180,7 +180,7 @@ VISIT_SCHEMA: Json = {
                 {
                     "regime": _words("law of the route", ("law-46-2014",)),
                     "kind": _words("kind of route", ("offline",)),
-                    "line": _words("former tier of the facility", FormerLine),
+                    "line": _words("former tier of the facility", OUT_OF_ROUTE_TIERS),
                 },
                 required=("regime", "kind", "line"),
                 description="only for visits out of route under Law 46/2014",

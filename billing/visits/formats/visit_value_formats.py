@@ -9,24 +9,24 @@ from decimal import Decimal
 from billing.core.text import is_garbled
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.formats.xml130.line_numbers import formulas_of, is_service
-from billing.visits.formats.xml130.value_formats import DoubtfulValue, doubt_amount, doubt_line, doubt_percentage
+from billing.visits.formats.xml130.value_formats import ValueWarning, amount_warning, line_warnings, percentage_warning
 
 _AMOUNTS_OF_INSURANCE = ("deductible", "limit")
 
 
-def find_doubtful_values(document: Mapping[str, object], *, file: str = "", hoso: int = 1) -> tuple[Finding, ...]:
+def find_value_warnings(document: Mapping[str, object], *, file: str = "", hoso: int = 1) -> tuple[Finding, ...]:
     """List what may mean a thousand or a hundred times as much (`format-differs`), and a garbled name (`text-garbled`).
 
     `document` was read as a visit.
     """
     ma_lk = document.get("MA_LK")
-    places: list[tuple[str, int | None, DoubtfulValue]] = [("", None, doubt) for doubt in _of_visit(document)]
+    places: list[tuple[str, int | None, ValueWarning]] = [("", None, doubt) for doubt in _of_visit(document)]
     for line in _objects(document, "lines"):
         table, stt = str(line.get("table", "")), int(Decimal(_number_text(line.get("stt")) or 0))
         places += [(table, stt, doubt) for doubt in _of_line(table, line)]
     name = _name_of(document)
     if is_garbled(name):
-        places.append(("", None, DoubtfulValue("patient.HO_TEN", name, "a name in UTF-8")))
+        places.append(("", None, ValueWarning("patient.HO_TEN", name, "a name in UTF-8")))
     return tuple(
         Finding(
             code=FindingCode.TEXT_GARBLED if doubt.field == "patient.HO_TEN" else FindingCode.FORMAT_DIFFERS,
@@ -48,33 +48,33 @@ def _name_of(document: Mapping[str, object]) -> str:
     return str(patient.get("HO_TEN") or "") if isinstance(patient, Mapping) else ""
 
 
-def _of_line(table: str, line: Mapping[str, object]) -> Iterator[DoubtfulValue]:
+def _of_line(table: str, line: Mapping[str, object]) -> Iterator[ValueWarning]:
     written = {key: text for key, value in line.items() if (text := _number_text(value))}
-    yield from doubt_line(written, formulas_of(table), is_service=is_service(table, line))
+    yield from line_warnings(written, formulas_of(table), is_service=is_service(table, line))
     level = written.get("MUC_HUONG", "")
-    if expected := doubt_percentage(level, is_whole=False):
-        yield DoubtfulValue("MUC_HUONG", level, expected)
+    if expected := percentage_warning(level, is_whole=False):
+        yield ValueWarning("MUC_HUONG", level, expected)
     funds = line.get("NGUONKHAC")
     if isinstance(funds, Mapping):
         yield from _amounts(funds, "NGUONKHAC", ("NSNN", "VTNN", "VTTN", "CL"))
 
 
-def _of_visit(document: Mapping[str, object]) -> Iterator[DoubtfulValue]:
+def _of_visit(document: Mapping[str, object]) -> Iterator[ValueWarning]:
     for place, paid in enumerate(_objects(document, "copay_history")):
         yield from _amounts(paid, f"copay_history[{place}]", ("amount", "tBNCCTLuyKe", "tBNCCTMCCT"))
     insurance = document.get("private_insurance")
     if isinstance(insurance, Mapping):
         yield from _amounts(insurance, "private_insurance", _AMOUNTS_OF_INSURANCE)
         share = _number_text(insurance.get("coinsurance_pct"))
-        if expected := doubt_percentage(share, is_whole=False):
-            yield DoubtfulValue("private_insurance.coinsurance_pct", share, expected)
+        if expected := percentage_warning(share, is_whole=False):
+            yield ValueWarning("private_insurance.coinsurance_pct", share, expected)
 
 
-def _amounts(values: Mapping[str, object], path: str, keys: tuple[str, ...]) -> Iterator[DoubtfulValue]:
+def _amounts(values: Mapping[str, object], path: str, keys: tuple[str, ...]) -> Iterator[ValueWarning]:
     for key in keys:
         text = _number_text(values.get(key))
-        if expected := doubt_amount(text):
-            yield DoubtfulValue(f"{path}.{key}", text, expected)
+        if expected := amount_warning(text):
+            yield ValueWarning(f"{path}.{key}", text, expected)
 
 
 def _objects(document: Mapping[str, object], key: str) -> Iterator[Mapping[str, object]]:

@@ -78,14 +78,14 @@ async def lock_visit(tx: Transaction, visit_id: VisitId) -> bool:
     return await tx.fetchval(_LOCK_VISIT, tx.organization_id, visit_id) is not None
 
 
-_RETELL_VISIT = """
+_UPDATE_VISIT = """
     UPDATE visit SET version = $3, admitted_at = $4, discharged_at = $5 WHERE organization_id = $1 AND id = $2
 """
 
 
 async def update_visit(tx: Transaction, visit_id: VisitId, visit: Visit, *, version: int) -> None:
     """Move a locked visit on to a further version."""
-    await tx.execute(_RETELL_VISIT, tx.organization_id, visit_id, version, visit.admitted_at, visit.discharged_at)
+    await tx.execute(_UPDATE_VISIT, tx.organization_id, visit_id, version, visit.admitted_at, visit.discharged_at)
 
 
 _ADD_CLAIM_FILE = """

@@ -17,13 +17,13 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from billing.coverage.domain.policy import Policy
-from billing.coverage.domain.policy_options import Reading, all_readings
-from billing.coverage.formats.policy_json import write_readings
+from billing.coverage.domain.policy_options import PolicyOption, all_policy_options
+from billing.coverage.formats.policy_json import write_policy_options
 from billing.coverage.service.facility_policies import (
-    approve_proposed_readings,
-    find_readings,
-    list_all_readings,
-    propose_readings,
+    approve_facility_policy,
+    find_facility_policy,
+    list_facility_policies,
+    propose_facility_policy,
 )
 from billing.web.app_state import CALLER, app_state
 from billing.web.idempotency import repeat_headers
@@ -80,8 +80,10 @@ class PolicyOptionsDocument(TypedDict):
 @operation(Operation(tag="policies", responses={HTTPStatus.OK: PolicyOptionsDocument}))
 async def get_policy_options(_request: web.Request) -> web.Response:
     """List the policy options: the choices that the law leaves open."""
-    defaults = write_readings(Policy())
-    return json_response({"items": [_policy_option(each, defaults[each.name]) for each in all_readings().values()]})
+    defaults = write_policy_options(Policy())
+    return json_response(
+        {"items": [_policy_option(each, defaults[each.name]) for each in all_policy_options().values()]}
+    )
 
 
 @operation(
@@ -97,16 +99,16 @@ async def post_facility_policy(request: web.Request) -> web.Response:
     """Propose the policy options of a facility. Another person must approve them."""
     app, caller = app_state(request), request[CALLER]
     body, idempotent_request = await read_idempotent(request, NewFacilityPolicy)
-    policy_id = await propose_readings(
+    policy_id = await propose_facility_policy(
         app.context,
         caller.organization_id,
         facility_code=body.facility,
         valid_from=read_day(body.valid_from, field="valid_from"),
-        readings=body.options,
+        options=body.options,
         actor=caller.actor,
         request=idempotent_request,
     )
-    row = await find_readings(app.context, caller.organization_id, policy_id)
+    row = await find_facility_policy(app.context, caller.organization_id, policy_id)
     return json_response(
         _facility_policy(row),
         status=HTTPStatus.CREATED,
@@ -125,7 +127,7 @@ async def post_facility_policy(request: web.Request) -> web.Response:
 async def get_facility_policies(request: web.Request) -> web.Response:
     """List facility policies and proposals, the newest first."""
     page = read_page(request, filters=("facility",))
-    rows = await list_all_readings(
+    rows = await list_facility_policies(
         app_state(request).context,
         request[CALLER].organization_id,
         after=page.after,
@@ -154,7 +156,7 @@ async def post_facility_policy_approval(request: web.Request) -> web.Response:
     """Approve a facility policy that another person proposed."""
     caller, policy_id = request[CALLER], _id(request)
     context = app_state(request).context
-    await approve_proposed_readings(context, caller.organization_id, policy_id, actor=caller.actor)
+    await approve_facility_policy(context, caller.organization_id, policy_id, actor=caller.actor)
     return await _answer(request, policy_id)
 
 
@@ -163,7 +165,7 @@ def _id(request: web.Request) -> UUID:
 
 
 async def _answer(request: web.Request, policy_id: UUID) -> web.Response:
-    row = await find_readings(app_state(request).context, request[CALLER].organization_id, policy_id)
+    row = await find_facility_policy(app_state(request).context, request[CALLER].organization_id, policy_id)
     return json_response(_facility_policy(row))
 
 
@@ -180,12 +182,12 @@ def _facility_policy(row: Mapping[str, Any]) -> FacilityPolicyDocument:
     }
 
 
-def _policy_option(reading: Reading, default: str) -> PolicyOptionDocument:
+def _policy_option(reading: PolicyOption, default: str) -> PolicyOptionDocument:
     return {
         "name": reading.name,
         "rule": reading.rule,
         "title": by_language(reading.title),
-        "question": by_language(reading.doubt),
+        "question": by_language(reading.question),
         "default": default,
         "choices": {value: by_language(texts) for value, texts in reading.choices.items()},
         "form": None if reading.form is None else by_language(reading.form),

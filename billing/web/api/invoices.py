@@ -14,7 +14,7 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from billing.core.ids import InvoiceId, VisitId
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.invoices.domain.invoice import InvoiceState
 from billing.invoices.service.issue import find_invoice, issue_invoice
 from billing.invoices.service.lists import list_invoices
@@ -54,7 +54,7 @@ class InvoiceSummary(TypedDict):
 
 
 class InvoiceDocument(InvoiceSummary):
-    """A bill with its lines, their arithmetic and their reasons, each with sentence, citation and period."""
+    """A bill with its lines, their breakdown and their reasons, each with sentence, citation and period."""
 
     reasons: list[dict[str, Any]]
     lines: list[dict[str, Any]]
@@ -158,4 +158,4 @@ def _summary(row: Mapping[str, Any]) -> InvoiceSummary:
 
 def _reason(kept: Mapping[str, Any]) -> dict[str, object]:
     """A kept reason with its words in every language."""
-    return reason_document(Reason(kept["rule"], kept["operands"], kept.get("variant", "")))
+    return reason_document(AppliedRule(kept["rule"], kept["operands"], kept.get("variant", "")))

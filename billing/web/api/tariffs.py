@@ -21,7 +21,7 @@ from typing_extensions import TypedDict
 
 from billing.spreadsheets.amounts import DecimalMark
 from billing.tariffs.domain.tariff import ChangeKind, TariffId, TariffState
-from billing.tariffs.formats.price_list import ReadPriceList, RowFault, SheetFormat, read_price_list
+from billing.tariffs.formats.price_list import ReadPriceList, RowError, SheetFormat, read_price_list
 from billing.tariffs.service.price_lists import (
     PriceListTerms,
     activate_tariff,
@@ -61,9 +61,9 @@ class PriceListFaulty(InvalidBody):
 
     code = "price_list_faulty"
 
-    def __init__(self, faults: Sequence[RowFault]) -> None:
-        super().__init__([(f"row {each.row}, {each.column}", each.why) for each in faults[:_FAULTS_MAX]])
-        self.detail = f"{len({each.row for each in faults})} rows cannot be read; nothing was kept"
+    def __init__(self, errors: Sequence[RowError]) -> None:
+        super().__init__([(f"row {each.row}, {each.column}", each.why) for each in errors[:_FAULTS_MAX]])
+        self.detail = f"{len({each.row for each in errors})} rows cannot be read; nothing was kept"
 
 
 @with_config(EXACTLY)
@@ -136,8 +136,8 @@ async def post_tariff(request: web.Request) -> web.Response:
             content, format=_FORMATS[request.content_type], valid_from=terms.valid_from, mark=mark, sheet=sheet
         )
     )
-    if read.faults:
-        raise PriceListFaulty(read.faults)
+    if read.errors:
+        raise PriceListFaulty(read.errors)
     tariff_id = await import_tariff(
         app.context, caller.organization_id, terms, read.prices, actor=caller.actor, request=idempotent_request
     )

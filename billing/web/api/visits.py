@@ -16,7 +16,12 @@ from typing_extensions import TypedDict
 from billing.core.ids import OrganizationId, VisitId
 from billing.coverage.formats.worked_case_json import write_finding
 from billing.payments.service.context import PaymentContext
-from billing.visit_accounts.service.record_visits import TakenVisit, find_priced_visit, take_claim_file, take_visit
+from billing.visit_accounts.service.record_visits import (
+    RecordedVisit,
+    find_priced_visit,
+    record_claim_file,
+    record_visit,
+)
 from billing.visits.domain.finding import Finding
 from billing.visits.formats.visit_schema import VISIT_SCHEMA
 from billing.visits.service.lists import VisitState, list_visits
@@ -99,10 +104,12 @@ async def post_visit(request: web.Request) -> web.Response:
     findings: Sequence[Finding] = ()
     if request.content_type == JSON:
         document = await parse_json(content)
-        one = await take_visit(context, organization_id, document, actor=caller.actor, request=idempotent_request)
-        taken: Sequence[TakenVisit] = () if one is None else (one,)
+        one = await record_visit(context, organization_id, document, actor=caller.actor, request=idempotent_request)
+        taken: Sequence[RecordedVisit] = () if one is None else (one,)
     else:
-        file = await take_claim_file(context, organization_id, content, actor=caller.actor, request=idempotent_request)
+        file = await record_claim_file(
+            context, organization_id, content, actor=caller.actor, request=idempotent_request
+        )
         taken, findings = file.visits, file.findings
     if idempotent_request.earlier is None:
         is_new = any(visit.is_new_version for visit in taken)
@@ -192,7 +199,7 @@ def _address(visit_id: object) -> str:
     return f"/v1/visits/{visit_id}"
 
 
-def _taken(taken: TakenVisit) -> dict[str, object]:
+def _taken(taken: RecordedVisit) -> dict[str, object]:
     return {
         "id": str(taken.id),
         "ma_lk": taken.visit.ma_lk,

@@ -19,7 +19,15 @@ from billing.coverage.domain.policy import (
 )
 from billing.visits.domain.copay_history import CopayHistory, CopayPaid
 from billing.visits.domain.private_insurance import CoveredPart, PrivateInsurance
-from billing.visits.domain.visit import CeilingKind, FormerLine, OtherFunds, PayerClass, Scope, Table, is_supply_line
+from billing.visits.domain.visit import (
+    OUT_OF_ROUTE_TIERS,
+    CeilingKind,
+    OtherFunds,
+    PayerClass,
+    Scope,
+    Table,
+    is_supply_line,
+)
 from tests.domain.coverage.builders import a_card, a_visit, an_item, at, priced
 
 quantities = st.decimals(0, 1000, places=3)
@@ -42,13 +50,13 @@ policies = st.fixed_dictionaries(
         "route_day": st.sampled_from(DayOfStay),
         "day_care_side": st.sampled_from(CareSide),
         "card_choice": st.sampled_from(CardChoice),
-        "offline_small_visit_at_full_rate": st.booleans(),
-        "digit_1_lifts_ratios": st.booleans(),
-        "digit_5_lifts_ratios": st.booleans(),
+        "out_of_route_small_visit_at_full_rate": st.booleans(),
+        "digit_1_ignores_ratios": st.booleans(),
+        "digit_5_ignores_ratios": st.booleans(),
         "hospital_amount_mode": st.sampled_from(HospitalAmountMode),
         "other_funds_mode": st.sampled_from(OtherFundsMode),
         "supply_package_cap": st.sampled_from(SupplyPackageCap),
-        "package_limit_spares_digits": st.sampled_from(["", "1", "15"]),
+        "package_limit_exempt_digits": st.sampled_from(["", "1", "15"]),
         "copay_crossing": st.sampled_from(CopayCrossing),
         "out_of_route_exemption": st.sampled_from(OutOfRouteExemption),
     }
@@ -126,9 +134,9 @@ def visits_and_policies(draw):
     visit = a_visit(
         *chosen,
         cards=draw(cards(admitted_at)),
-        object_code=code,
+        category_code=code,
         care_kind=kind,
-        off_line_at=draw(st.sampled_from(FormerLine)) if is_old else None,
+        out_of_route_tier=draw(st.sampled_from(OUT_OF_ROUTE_TIERS)) if is_old else None,
         admitted_at=admitted_at,
         discharged_at=draw(st.none() | st.just(admitted_at + timedelta(days=61))),
         exempt_from=draw(st.none() | moments.map(lambda after: admitted_at + after)),

@@ -49,7 +49,7 @@ def a_visit(*items: ChargeItem, **changes: object) -> Visit:
         ma_lk="LK1",
         facility_code="01001",
         care_kind="01",
-        object_code="1.1",
+        category_code="1.1",
         admitted_at=at("2026-11-02 08:00"),
         discharged_at=at("2026-11-02 16:00"),
         cards=(a_card(),),

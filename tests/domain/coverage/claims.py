@@ -12,11 +12,10 @@ from billing.claims.formats.xml130_claim_fields import check_fields
 from billing.coverage.domain.annexes import Annex, Annexes, CodeRange, DiseaseRow
 from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy, SameDayReturn
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.visits.domain.facts import (
     ContainedPrice,
     FacilityFacts,
-    FormerLine,
     LineFacts,
     LineLists,
     StentCeiling,
@@ -24,7 +23,7 @@ from billing.visits.domain.facts import (
     VisitFacts,
 )
 from billing.visits.domain.finding import Finding, FindingCode
-from billing.visits.domain.visit import ChargeItem, Scope, StatedAmounts, Table
+from billing.visits.domain.visit import ChargeItem, FormerTier, Scope, StatedAmounts, Table
 from billing.visits.formats.xml130.tables import Row
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given
 
@@ -33,7 +32,7 @@ ANNEXES = Annexes(
     tuple(DiseaseRow(annex=annex, codes=(CodeRange("C00", "C97"),), since=SINCE) for annex in Annex),
 )
 FACILITY = FacilityFacts(
-    technical_level=TechnicalLevel.BASIC, points=40, is_provisional=False, former_line=FormerLine.DISTRICT
+    technical_level=TechnicalLevel.BASIC, points=40, is_provisional=False, former_tier=FormerTier.DISTRICT
 )
 REGISTERED = VisitFacts(
     birth=date(1980, 5, 6),
@@ -91,7 +90,7 @@ def supplied(code: FindingCode, field: str = "T_BHTT", expected: str = "") -> Fi
     )
 
 
-def claim_reasons() -> Iterator[Reason]:
+def claim_reasons() -> Iterator[AppliedRule]:
     """Every reason the claim checks give, over visits that call for all of them."""
     for claim, claim_context in _calling_for_everything():
         for one in checked(claim, claim_context, _TOLD):
@@ -130,16 +129,16 @@ def _calling_for_everything() -> Iterator[tuple[Claim, ClaimContext]]:
         ),
         AROUND,
     )
-    yield a_claim(object_code="1.2"), AROUND
+    yield a_claim(category_code="1.2"), AROUND
     unknown = replace(REGISTERED, registered_facilities=None)
-    yield a_claim(facts=unknown, object_code="1.2"), replace(AROUND, facility=FACILITY)
-    yield a_claim(facts=unknown, object_code="1.17"), replace(AROUND, facility=FacilityFacts(), annexes=Annexes())
+    yield a_claim(facts=unknown, category_code="1.2"), replace(AROUND, facility=FACILITY)
+    yield a_claim(facts=unknown, category_code="1.17"), replace(AROUND, facility=FacilityFacts(), annexes=Annexes())
     yield a_claim(facts=REGISTERED, discharged_at=None), replace(AROUND, facility=FacilityFacts())
     for signed_on in (None, date(2026, 9, 1)):
         facts = replace(REGISTERED, has_referral=True, referral_signed_on=signed_on)
-        yield a_claim(facts=facts, object_code="1.3"), AROUND
+        yield a_claim(facts=facts, category_code="1.3"), AROUND
     for is_used in (True, False):
-        yield a_claim(facts=replace(REGISTERED, is_appointment_used=is_used), object_code="1.5"), AROUND
+        yield a_claim(facts=replace(REGISTERED, is_appointment_used=is_used), category_code="1.5"), AROUND
     yield a_claim(stating(an_item(other_funds=given("1000000")), fund="5")), AROUND
     yield _claim_of_lines(), replace(AROUND, lists=_LISTS)
     yield _claim_of_beds("6", "1"), AROUND
@@ -149,13 +148,13 @@ def _calling_for_everything() -> Iterator[tuple[Claim, ClaimContext]]:
 
 
 def _calling_for_hints() -> Iterator[tuple[Claim, ClaimContext]]:
-    yield a_claim(object_code="9"), AROUND
+    yield a_claim(category_code="9"), AROUND
     yield a_claim(an_item(1, group=13), an_item(2, group=13, code="K2"), care_kind="03"), AROUND
     again = replace(REGISTERED, same_day_return_of="LK0")
     for choice in SameDayReturn:
         policy = replace(AROUND.policy, same_day_return=choice)
         yield a_claim(an_item(group=13), facts=again), replace(AROUND, policy=policy)
-    short = {"object_code": "2", "discharged_at": at("2026-11-02 10:30")}
+    short = {"category_code": "2", "discharged_at": at("2026-11-02 10:30")}
     yield a_claim(an_item(group=15), **short), AROUND
     phaco = an_item(1, group=8, name="Phẫu thuật tán nhuyễn thể thủy tinh (PHACO)")
     yield a_claim(phaco, an_item(2, group=15), care_kind="03"), AROUND

@@ -1,11 +1,11 @@
-"""The arithmetic told of a line gives its amounts, whatever visit and readings."""
+"""The breakdown told of a line gives its amounts, whatever visit and readings."""
 
 from decimal import Decimal
 
 from hypothesis import HealthCheck, settings
 from hypothesis import given as for_all
 
-from billing.coverage.domain.breakdown import arithmetic, step_text
+from billing.coverage.domain.breakdown import breakdown, format_step
 from billing.coverage.domain.explain import Language
 from tests.domain.coverage.any_visits import visits_and_policies
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, given, priced
@@ -29,7 +29,7 @@ def test_arithmetic_gives_the_amounts_of_any_line(told):
     visit, policy = told
 
     for line in priced(visit, **policy).lines:
-        steps = {step.field: step for step in arithmetic(line)}
+        steps = {step.field: step for step in breakdown(line)}
         amounts = {field: getattr(line, name) for field, name in FIELDS.items()}
         assert {field: step.evaluate() for field, step in steps.items()} == {
             field: amount for field, amount in amounts.items() if amount
@@ -40,7 +40,7 @@ def test_arithmetic_gives_the_amounts_of_any_line(told):
 def _told(item, language=Language.VIETNAMESE, **visit):
     policy = visit.pop("policy", {})
     (line,) = priced(a_visit(item, **visit), **policy).lines
-    return {step.field: step_text(step, language) for step in arithmetic(line)}
+    return {step.field: format_step(step, language) for step in breakdown(line)}
 
 
 def test_arithmetic_is_told_in_numbers_people_write():
@@ -48,13 +48,13 @@ def test_arithmetic_is_told_in_numbers_people_write():
     drug = a_drug(quantity=7, price=Decimal("1234.567"))
     big = an_item(2, hospital_price=2_000_000, insurance_price=1_500_000, service_ratio=30, payment_ratio=50)
 
-    assert _told(drug, cards=(a_card("HT3"),), object_code="3.1", care_kind="03") == {
+    assert _told(drug, cards=(a_card("HT3"),), category_code="3.1", care_kind="03") == {
         "THANH_TIEN_BV": "7 × 1.234,567",
         "THANH_TIEN_BH": "7 × 1.234,567",
         "T_BHTT": "8.641,97 × 40 %",
         "T_BNCCT": "8.641,97 − 3.456,79",
     }
-    assert _told(big, Language.ENGLISH, object_code="1.18", cards=(a_card("HT3"),), exempt_from=None) == {
+    assert _told(big, Language.ENGLISH, category_code="1.18", cards=(a_card("HT3"),), exempt_from=None) == {
         "THANH_TIEN_BV": "1 × 2.000.000 × 30 %",
         "THANH_TIEN_BH": "1 × 1.500.000 × 30 % × 50 %",
         "T_BHTT": "225.000 × 50 %",
@@ -86,5 +86,5 @@ def test_what_limits_an_amount_is_told():
 def test_line_the_hospital_s_system_told_has_no_arithmetic_of_ours():
     settled_visit = settled(a_visit(an_item(stated=stated(0, 1, 4))), his())
 
-    assert [arithmetic(line) for line in settled_visit.priced.lines] == [()]
-    assert arithmetic(priced(a_visit(an_item(hospital_price=0, insurance_price=0))).lines[0]) == ()
+    assert [breakdown(line) for line in settled_visit.priced.lines] == [()]
+    assert breakdown(priced(a_visit(an_item(hospital_price=0, insurance_price=0))).lines[0]) == ()

@@ -23,7 +23,7 @@ from billing.coverage.domain.pricing_authority import (
     price_again,
     price_for_collection,
 )
-from billing.coverage.domain.refusals import PriceNotInForce, RuleNotBuilt
+from billing.coverage.domain.refusals import PriceNotInForce, RuleNotSupported
 from billing.tariffs.domain.tariff import ListedPrice, TariffId
 from billing.visits.domain.private_insurance import CoveredPart, PrivateInsurance
 from billing.visits.domain.visit import PayerClass, Scope, StatedAmounts, Visit
@@ -152,7 +152,7 @@ def test_price_of_the_kind_the_line_needs(changes: dict[str, object], hospital: 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"cards": ()}, {"cards": (a_card(valid_to="2026-01-01"),)}, {"object_code": "9"}],
+    [{"cards": ()}, {"cards": (a_card(valid_to="2026-01-01"),)}, {"category_code": "9"}],
     ids=["no card", "expired", "not insured"],
 )
 def test_visit_without_insurance_pays_the_fee(changes: dict[str, object]) -> None:
@@ -246,7 +246,7 @@ def test_what_the_hospitals_system_computed_is_collected() -> None:
     assert "B-010" in found.differences[0].rules, "the level of the card decides the co-payment"
 
 
-@pytest.mark.parametrize("changes", [{}, {"object_code": "1.99"}], ids=["we price it too", "we refuse it"])
+@pytest.mark.parametrize("changes", [{}, {"category_code": "1.99"}], ids=["we price it too", "we refuse it"])
 def test_private_insurer_answers_for_what_is_collected(changes: dict[str, object]) -> None:
     """Rule B-090. Theirs: 50 000 of co-payment, ours 200 000; the insurer pays 80 % of what is collected."""
     item = an_item(code="T1", stated=stated(0, 50_000, 950_000))
@@ -320,14 +320,14 @@ def test_line_that_does_not_say_who_pays_what_is_priced_by_our_rules(said: State
 
 def test_fact_that_nobody_told_stops_no_desk_where_their_system_priced_every_line() -> None:
     """Before 2025 the former line decides an off-line visit, and it is not told: we have nothing to compare with."""
-    off_line = {
-        "object_code": "3.1",
+    out_of_route = {
+        "category_code": "3.1",
         "admitted_at": at("2024-11-02 08:00"),
         "discharged_at": at("2024-11-02 16:00"),
     }
     item = an_item(code="T1", stated=stated(0, 250_000, 750_000))
 
-    found = settled(a_visit(item, **off_line), his(listed(insured=1_000_000)))
+    found = settled(a_visit(item, **out_of_route), his(listed(insured=1_000_000)))
 
     assert found.ours is None
     assert found.priced.shares.patient == 250_000
@@ -337,5 +337,5 @@ def test_fact_that_nobody_told_stops_no_desk_where_their_system_priced_every_lin
         ("T_BNCCT", "None"),
         ("T_BHTT", "None"),
     ]
-    with pytest.raises(RuleNotBuilt):
-        settled(a_visit(an_item(code="T1"), **off_line), his())
+    with pytest.raises(RuleNotSupported):
+        settled(a_visit(an_item(code="T1"), **out_of_route), his())

@@ -146,7 +146,7 @@ def test_new_card_goes_before_the_days_of_grace_of_the_old_one():
 @pytest.mark.parametrize(("code", "levels"), [("1.1", [0, 80]), ("2", [80, 80])])
 def test_card_shown_late_counts_from_then_on_except_in_an_emergency(code, levels):
     card = Card("DN4791234567890", date(2018, 1, 1), None, shown_at=at("2026-11-04 08:00"))
-    visit = a_visit(*_ordered("2026-11-03", "2026-11-04"), cards=(card,), object_code=code, **STAY)
+    visit = a_visit(*_ordered("2026-11-03", "2026-11-04"), cards=(card,), category_code=code, **STAY)
 
     assert _levels(visit) == levels
 
@@ -154,8 +154,8 @@ def test_card_shown_late_counts_from_then_on_except_in_an_emergency(code, levels
 def test_child_without_a_card_is_insured_by_group_and_digit():
     child = Card("", date(2026, 11, 1), None, "TE1")
 
-    assert priced(a_visit(cards=(child,), object_code="1.7")).fund == 1_000_000
-    assert (child.object_code, child.benefit_digit, child.without_person()) == ("TE", "1", "")
+    assert priced(a_visit(cards=(child,), category_code="1.7")).fund == 1_000_000
+    assert (child.category_code, child.benefit_digit, child.without_person()) == ("TE", "1", "")
 
 
 def test_card_without_its_full_code_says_where_the_group_is_from():

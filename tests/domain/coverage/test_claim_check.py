@@ -10,9 +10,9 @@ from billing.claims.domain.claim import Severity
 from billing.claims.formats.xml130_claim_fields import check_fields
 from billing.coverage.domain.annexes import Annexes
 from billing.coverage.domain.explain import Language, explain
-from billing.visits.domain.facts import FacilityFacts, FormerLine, LineFacts, TechnicalLevel
+from billing.visits.domain.facts import FacilityFacts, LineFacts, TechnicalLevel
 from billing.visits.domain.finding import FindingCode
-from billing.visits.domain.visit import Scope
+from billing.visits.domain.visit import FormerTier, Scope
 from billing.visits.formats.xml130.tables import Row
 from tests.domain.coverage.builders import a_card, a_drug, an_item, at, given
 from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim, brief, checked, facts_of, stating, supplied
@@ -20,7 +20,7 @@ from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim, brief, che
 CENTRAL = replace(
     AROUND,
     facility=FacilityFacts(
-        technical_level=TechnicalLevel.SPECIALISED, points=90, is_provisional=False, former_line=FormerLine.CENTRAL
+        technical_level=TechnicalLevel.SPECIALISED, points=90, is_provisional=False, former_tier=FormerTier.CENTRAL
     ),
 )
 ELSEWHERE = replace(REGISTERED, registered_facilities=("01002",))
@@ -57,13 +57,13 @@ def test_card_not_valid_on_the_first_day_is_an_error():
 
 def test_code_that_stands_behind_another_that_fits_is_an_error():
     # The patient is registered here, so 1.12 (basic under 50 points) fits too, but 1.1 stands before it (B-049).
-    findings = checked(a_claim(object_code="1.12"))
+    findings = checked(a_claim(category_code="1.12"))
 
     assert brief(findings) == [("error", "B-049 differs", "MA_DOITUONG_KCB", "1.12", "1.1")]
 
 
 def test_provisional_code_of_an_open_visit_is_only_a_warning():
-    findings = checked(a_claim(object_code="1.12", discharged_at=None))
+    findings = checked(a_claim(category_code="1.12", discharged_at=None))
 
     assert ("warning", "B-049 differs", "MA_DOITUONG_KCB", "1.12", "1.1") in brief(findings)
     assert not any(one.severity is Severity.ERROR for one in findings)
@@ -72,7 +72,7 @@ def test_provisional_code_of_an_open_visit_is_only_a_warning():
 def test_code_the_facts_rule_out_is_an_error_though_others_stay_open():
     claim_context = replace(CENTRAL, annexes=Annexes())
 
-    findings = checked(a_claim(object_code="1.3", facts=ELSEWHERE), claim_context)
+    findings = checked(a_claim(category_code="1.3", facts=ELSEWHERE), claim_context)
 
     assert ("error", "B-049 does_not_fit", "MA_DOITUONG_KCB", "1.3", "1.17, 3.1") in brief(findings)
 
@@ -103,7 +103,7 @@ def test_referral_paper_must_hold_on_the_day_of_arrival(signed_on, holidays, sev
 
     found = [
         one.severity
-        for one in checked(a_claim(facts=facts, object_code="1.3"), claim_context)
+        for one in checked(a_claim(facts=facts, category_code="1.3"), claim_context)
         if one.reason.rule == "B-047"
     ]
 
@@ -113,8 +113,8 @@ def test_referral_paper_must_hold_on_the_day_of_arrival(signed_on, holidays, sev
 def test_appointment_used_before_is_an_error():
     facts = replace(ELSEWHERE, has_appointment=True, paper_number="HK1")
 
-    assert brief(checked(a_claim(facts=facts, object_code="1.5"), CENTRAL)) == []
-    used = checked(a_claim(facts=replace(facts, is_appointment_used=True), object_code="1.5"), CENTRAL)
+    assert brief(checked(a_claim(facts=facts, category_code="1.5"), CENTRAL)) == []
+    used = checked(a_claim(facts=replace(facts, is_appointment_used=True), category_code="1.5"), CENTRAL)
     assert ("error", "B-048 used", "GIAY_CHUYEN_TUYEN", "HK1", "") in brief(used)
 
 

@@ -35,10 +35,10 @@ def bed(number: int = 2, quantity: object = 1, **changes: object):
 @pytest.mark.parametrize(
     "claim",
     [
-        a_claim(object_code="9"),
+        a_claim(category_code="9"),
         a_claim(cards=()),
         a_claim(an_item(scope=Scope.PATIENT, payment_ratio=0)),
-        a_claim(object_code="3.1"),
+        a_claim(category_code="3.1"),
         a_claim(stating(a_drug(), fund="0")),
     ],
 )
@@ -53,7 +53,7 @@ def test_claim_of_which_the_fund_pays_nothing_is_warned_of(claim: Claim) -> None
         a_claim(an_item(1, scope=Scope.PATIENT, payment_ratio=0), an_item(2)),
         a_claim(stating(a_drug(1), fund="0"), a_drug(2)),
         a_claim(stating(a_drug(scope=Scope.PATIENT, payment_ratio=0), fund="800000")),
-        a_claim(object_code="9", discharged_at=None, items=()),
+        a_claim(category_code="9", discharged_at=None, items=()),
         a_claim(replace(a_drug(), payment_ratio=Decimal(50))),
     ],
 )
@@ -104,7 +104,7 @@ def test_return_on_the_same_day_is_warned_of() -> None:
 def test_return_at_30_percent_and_one_in_an_emergency_are_right(around: ClaimContext) -> None:
     at_30 = a_claim(consultation(service_ratio=30), facts=AGAIN)
     emergencies = (
-        a_claim(consultation(), facts=AGAIN, object_code="2"),
+        a_claim(consultation(), facts=AGAIN, category_code="2"),
         a_claim(consultation(), facts=replace(AGAIN, is_emergency=True)),
     )
 
@@ -122,7 +122,7 @@ def test_no_price_changes_by_what_is_said_of_a_return() -> None:
 
 
 def emergency(*items: object, hours: str = "10:30", **changes: object) -> Claim:
-    return a_claim(*items, discharged_at=at(f"2026-11-02 {hours}"), **{"object_code": "2", **changes})
+    return a_claim(*items, discharged_at=at(f"2026-11-02 {hours}"), **{"category_code": "2", **changes})
 
 
 @pytest.mark.parametrize("group", [14, 15, 16])
@@ -143,7 +143,7 @@ def test_bed_of_a_short_emergency_before_the_ward_is_warned_of() -> None:
     "claim",
     [
         emergency(an_item(), bed(), hours="12:01"),
-        emergency(an_item(), bed(), object_code="1.1"),
+        emergency(an_item(), bed(), category_code="1.1"),
         emergency(an_item(), bed(quantity=0)),
         emergency(an_item(), bed(scope=Scope.PATIENT, payment_ratio=0)),
         emergency(an_item()),

@@ -12,7 +12,7 @@ from billing.coverage.domain.explain import Language, explain
 from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import CopayCrossing, OutOfRouteExemption
 from billing.visits.domain.copay_history import CopayHistory, CopayPaid
-from billing.visits.domain.visit import FormerLine
+from billing.visits.domain.visit import FormerTier
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given, priced, rules_of
 
 SIX_SALARIES = 15_180_000  # 6 × 2,530,000
@@ -207,7 +207,7 @@ def test_entries_after_the_visit_do_not_count():
 
 
 def test_copay_of_off_line_care_does_not_add_up():
-    visit = a_visit(object_code="3.1", care_kind="03", copay_history=a_history(("2026-08-01", "1000000")))
+    visit = a_visit(category_code="3.1", care_kind="03", copay_history=a_history(("2026-08-01", "1000000")))
 
     result = priced(visit)
 
@@ -216,18 +216,22 @@ def test_copay_of_off_line_care_does_not_add_up():
 
 
 ABOVE = a_history(("2026-08-01", "20000000"))
-IN_LAW_46 = {"admitted_at": at("2024-11-02 08:00"), "discharged_at": at("2024-11-03 08:00"), "object_code": "1.1"}
+IN_LAW_46 = {"admitted_at": at("2024-11-02 08:00"), "discharged_at": at("2024-11-03 08:00"), "category_code": "1.1"}
 OUT_OF_ROUTE = [
-    pytest.param({"object_code": "3.1", "care_kind": "03"}, 32, 40, id="central-inpatient"),
-    pytest.param({"object_code": "3.2", "care_kind": "03"}, 80, 100, id="formerly-province-inpatient"),
-    pytest.param({"object_code": "3.3"}, 80, 100, id="formerly-district"),
-    pytest.param({"object_code": "3.6", "care_kind": "03"}, 80, 100, id="difficult-areas"),
-    pytest.param({"object_code": "1.13"}, 40, 50, id="basic-50-points"),
-    pytest.param({"object_code": "1.14"}, 40, 50, id="basic-formerly-province"),
-    pytest.param({"object_code": "1.18"}, 40, 50, id="specialised-formerly-province"),
-    pytest.param({**IN_LAW_46, "off_line_at": FormerLine.CENTRAL, "care_kind": "03"}, 32, 40, id="law-46-central"),
-    pytest.param({**IN_LAW_46, "off_line_at": FormerLine.PROVINCE, "care_kind": "03"}, 80, 100, id="law-46-province"),
-    pytest.param({**IN_LAW_46, "off_line_at": FormerLine.DISTRICT}, 80, 100, id="law-46-district"),
+    pytest.param({"category_code": "3.1", "care_kind": "03"}, 32, 40, id="central-inpatient"),
+    pytest.param({"category_code": "3.2", "care_kind": "03"}, 80, 100, id="formerly-province-inpatient"),
+    pytest.param({"category_code": "3.3"}, 80, 100, id="formerly-district"),
+    pytest.param({"category_code": "3.6", "care_kind": "03"}, 80, 100, id="difficult-areas"),
+    pytest.param({"category_code": "1.13"}, 40, 50, id="basic-50-points"),
+    pytest.param({"category_code": "1.14"}, 40, 50, id="basic-formerly-province"),
+    pytest.param({"category_code": "1.18"}, 40, 50, id="specialised-formerly-province"),
+    pytest.param(
+        {**IN_LAW_46, "out_of_route_tier": FormerTier.CENTRAL, "care_kind": "03"}, 32, 40, id="law-46-central"
+    ),
+    pytest.param(
+        {**IN_LAW_46, "out_of_route_tier": FormerTier.PROVINCE, "care_kind": "03"}, 80, 100, id="law-46-province"
+    ),
+    pytest.param({**IN_LAW_46, "out_of_route_tier": FormerTier.DISTRICT}, 80, 100, id="law-46-district"),
 ]
 EXEMPT = [
     pytest.param({"copay_history": a_history(("2024-08-01", "20000000"), ("2026-08-01", "20000000"))}, id="history"),
@@ -262,7 +266,7 @@ def test_exemption_does_not_reach_care_out_of_route(changes, level, _rate, exemp
 def test_facility_that_exempts_care_out_of_route_is_warned(changes, _level, rate, exempt):
     visit = _out_of_route(changes, exempt)
 
-    result = priced(visit, out_of_route_exemption=OutOfRouteExemption.OFF_LINE_RATE)
+    result = priced(visit, out_of_route_exemption=OutOfRouteExemption.OUT_OF_ROUTE_RATE)
 
     assert result.lines[0].level == rate
     (told,) = [reason for reason in result.lines[0].reasons if reason.rule in {"B-025", "B-028"}]
@@ -272,16 +276,18 @@ def test_facility_that_exempts_care_out_of_route_is_warned(changes, _level, rate
 
 @pytest.mark.parametrize("code", ["1.1", "1.3", "1.5", "1.11", "1.12", "2"])
 def test_exemption_reaches_care_in_route(code):
-    by_history = priced(a_visit(object_code=code, copay_history=ABOVE))
-    by_certificate = priced(a_visit(object_code=code, exempt_from=at("2026-11-01 00:00")))
-    emergency_of_2024 = priced(_out_of_route({**IN_LAW_46, "object_code": "2", "off_line_at": FormerLine.CENTRAL}, {}))
+    by_history = priced(a_visit(category_code=code, copay_history=ABOVE))
+    by_certificate = priced(a_visit(category_code=code, exempt_from=at("2026-11-01 00:00")))
+    emergency_of_2024 = priced(
+        _out_of_route({**IN_LAW_46, "category_code": "2", "out_of_route_tier": FormerTier.CENTRAL}, {})
+    )
 
     assert [result.lines[0].level for result in (by_history, by_certificate, emergency_of_2024)] == [100, 100, 100]
 
 
 def test_care_out_of_route_is_not_capped_at_the_threshold():
     history = a_history(("2024-02-01", "13990000"))
-    visit = a_visit(**IN_LAW_46, off_line_at=FormerLine.PROVINCE, care_kind="03", copay_history=history)
+    visit = a_visit(**IN_LAW_46, out_of_route_tier=FormerTier.PROVINCE, care_kind="03", copay_history=history)
 
     result = priced(visit, copay_crossing=CopayCrossing.CAP)
 

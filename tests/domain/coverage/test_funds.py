@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from billing.coverage.domain.policy import OtherFundsMode
-from billing.coverage.domain.refusals import ImpossibleItem
+from billing.coverage.domain.refusals import InvalidItem
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, given, priced, rules_of
 
 POOL = {"other_funds_mode": OtherFundsMode.FACILITY_POOL}
@@ -43,7 +43,7 @@ def test_funds_of_the_facility_for_an_item_out_of_scope_lower_what_the_patient_p
 
 @pytest.mark.parametrize("ratio", [0, 100])
 def test_funds_of_the_facility_above_the_cost_are_refused(ratio):
-    with pytest.raises(ImpossibleItem):
+    with pytest.raises(InvalidItem):
         _parts(a_drug(payment_ratio=ratio, other_funds=given("1000000.01")), **POOL)
 
 

@@ -41,14 +41,14 @@ def test_reason_says_why_the_card_level_holds():
 
 
 def test_commune_care_is_paid_in_full_whatever_the_card():
-    visit = priced(a_visit(object_code="1.2"))
+    visit = priced(a_visit(category_code="1.2"))
 
     assert visit.fund == 1_000_000
     assert ("B-022", "") in rules_of(visit)
 
 
 def test_emergency_gives_the_full_card_level_not_100():
-    visit = priced(a_visit(object_code="2"))
+    visit = priced(a_visit(category_code="2"))
 
     assert (visit.fund, visit.copay) == (800_000, 200_000)
     assert ("B-041", "") in rules_of(visit)
@@ -71,7 +71,7 @@ def test_day_is_counted_in_vietnam_time():
 
 
 def test_uninsured_visit_is_self_pay():
-    visit = priced(a_visit(object_code="9", cards=()))
+    visit = priced(a_visit(category_code="9", cards=()))
 
     assert (visit.self_pay, visit.fund, visit.insured_amount) == (1_000_000, 0, 0)
     assert visit.lines[0].level == 0
@@ -98,9 +98,9 @@ def test_route_of_a_visit_no_card_counts_for_is_told_and_refuses_nothing():
 
     assert priced(a_visit(cards=expired)).route_factor == 100
     assert priced(a_visit(cards=())).route_factor == 100
-    assert priced(a_visit(cards=(), object_code="9")).route_factor == 0
-    assert priced(a_visit(cards=expired, object_code="1.15")).route_factor == 0
-    assert priced(a_visit(cards=(), object_code="1.15")).self_pay == 1_000_000
+    assert priced(a_visit(cards=(), category_code="9")).route_factor == 0
+    assert priced(a_visit(cards=expired, category_code="1.15")).route_factor == 0
+    assert priced(a_visit(cards=(), category_code="1.15")).self_pay == 1_000_000
 
 
 @pytest.mark.parametrize("period", [("2026-11-02", "2026-11-02"), ("2018-01-01", None)])

@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 from billing.coverage.domain.bed_days import count_bed_days, expect_beds, has_further_day, share_bed, split_day
-from billing.coverage.domain.card_digits import usual_digits
+from billing.coverage.domain.card_digits import card_digits
 from billing.coverage.domain.consultations import expect_consultations
 from billing.coverage.domain.facility_lists import expect_contained, expect_stents
-from billing.coverage.domain.surgeries import expect_operations
+from billing.coverage.domain.surgeries import expect_surgeries
 from billing.visits.domain.facts import ContainedPrice, LineFacts, LineLists, StentCeiling, VisitFacts
 from billing.visits.domain.visit import Scope, Table
 from tests.domain.coverage.builders import a_visit, an_item, at
@@ -76,7 +76,7 @@ def test_insurer_pays_half_above_65_consultations_of_a_desk(number, ratio):
 def test_consultation_twice_on_a_line_or_with_one_code_is_a_suspicion():
     visit = a_visit(_consultation(1, quantity=2), _consultation(2, 30, code="K02"), _consultation(3, 30, code="K02"))
 
-    doubts = [each for each in expect_consultations(visit, NOTHING) if each.is_doubt]
+    doubts = [each for each in expect_consultations(visit, NOTHING) if each.is_warning]
 
     assert [(each.item.number, each.field, each.value) for each in doubts] == [
         (1, "SO_LUONG", 1),
@@ -108,7 +108,7 @@ def test_further_surgery_counts_50_by_the_same_team_and_80_by_another():
         l4=LineFacts(performed_at=NINE, performers=team),
     )
 
-    expected = expect_operations(visit, facts)
+    expected = expect_surgeries(visit, facts)
 
     assert _values(expected) == [100, 50, 80, 80]
     assert all(each.is_met for each in expected)
@@ -118,7 +118,7 @@ def test_whole_second_surgery_is_not_met_and_a_cheaper_one_is_not_the_main():
     visit = a_visit(_surgery(1, 4_000_000), _surgery(2, 6_000_000))
     facts = _facts(l1=LineFacts(performed_at=NINE), l2=LineFacts(performed_at=NINE))
 
-    first, second = expect_operations(visit, facts)
+    first, second = expect_surgeries(visit, facts)
 
     assert (first.accepted, first.is_met) == ((50, 80), False), "teams are not told: both are accepted"
     assert (second.value, second.is_met) == (100, True)
@@ -131,7 +131,7 @@ def test_overlapping_teams_leave_both_ratios_open():
         l2=LineFacts(performed_at=NINE, performers=frozenset({"B", "C"})),
     )
 
-    assert all(each.is_met for each in expect_operations(visit, facts))
+    assert all(each.is_met for each in expect_surgeries(visit, facts))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_overlapping_teams_leave_both_ratios_open():
     ids=["no moment", "two operations"],
 )
 def test_interventions_not_of_one_operation_are_not_judged(facts):
-    assert expect_operations(a_visit(_surgery(1, 6_000_000), _surgery(2, 4_000_000)), facts) == ()
+    assert expect_surgeries(a_visit(_surgery(1, 6_000_000), _surgery(2, 4_000_000)), facts) == ()
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def _bed(number, quantity, price=250_000, ratio=100, **changes):
 
 def _unmet(visit, facts=NOTHING):
     return [
-        (each.item.number if each.item else None, each.field, each.accepted, each.is_doubt)
+        (each.item.number if each.item else None, each.field, each.accepted, each.is_warning)
         for each in expect_beds(visit, facts, four_hours_are_a_day=False)
         if not each.is_met
     ]
@@ -321,7 +321,7 @@ def test_what_another_price_contains_is_not_charged_beside_it():
 
 
 def test_usual_digits_of_a_group_change_in_2026():
-    assert usual_digits("TE", on=date(2026, 1, 1)) == ("1",)
-    assert usual_digits("CN", on=date(2025, 12, 31)) == ("3",)
-    assert usual_digits("CN", on=date(2026, 1, 1)) == ("2", "3")
-    assert usual_digits("ZZ", on=date(2026, 1, 1)) == ()
+    assert card_digits("TE", on=date(2026, 1, 1)) == ("1",)
+    assert card_digits("CN", on=date(2025, 12, 31)) == ("3",)
+    assert card_digits("CN", on=date(2026, 1, 1)) == ("2", "3")
+    assert card_digits("ZZ", on=date(2026, 1, 1)) == ()

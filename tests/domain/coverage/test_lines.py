@@ -4,7 +4,7 @@ import pytest
 
 from billing.core.errors import InvalidValue
 from billing.coverage.domain.policy import HospitalAmountMode
-from billing.coverage.domain.refusals import ImpossibleItem
+from billing.coverage.domain.refusals import InvalidItem
 from billing.visits.domain.visit import PayerClass, Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, given, priced, rules_of
 
@@ -34,7 +34,7 @@ def test_digit_1_lifts_a_payment_ratio():
 
 
 def test_digit_1_keeps_a_payment_ratio_where_the_facility_reads_it_so():
-    line = _line(a_drug(payment_ratio=50), group="TE1", digit_1_lifts_ratios=False)
+    line = _line(a_drug(payment_ratio=50), group="TE1", digit_1_ignores_ratios=False)
 
     assert _parts(line) == (500_000, 0, 500_000, 0)
 
@@ -72,14 +72,14 @@ def test_armed_forces_item_is_covered_for_digit_5_by_its_ratio(ratio, fund):
 
 @pytest.mark.parametrize(("lifts", "fund"), [(False, 500_000), (True, 1_000_000)])
 def test_ratio_of_an_insured_item_binds_digit_5_unless_the_facility_reads_otherwise(lifts, fund):
-    line = _line(a_drug(payment_ratio=50), group="CA5", digit_5_lifts_ratios=lifts)
+    line = _line(a_drug(payment_ratio=50), group="CA5", digit_5_ignores_ratios=lifts)
 
     assert _parts(line) == (fund, 0, 1_000_000 - fund, 0)
-    assert _parts(_line(a_drug(payment_ratio=0), group="CA5", digit_5_lifts_ratios=lifts))[0] == 0
+    assert _parts(_line(a_drug(payment_ratio=0), group="CA5", digit_5_ignores_ratios=lifts))[0] == 0
 
 
 def test_facility_s_reading_for_digit_5_lifts_no_ratio_of_other_digits():
-    assert _line(a_drug(payment_ratio=50), group="HN2", digit_5_lifts_ratios=True).fund == 500_000
+    assert _line(a_drug(payment_ratio=50), group="HN2", digit_5_ignores_ratios=True).fund == 500_000
 
 
 def test_ratio_that_is_no_whole_percent_is_refused():
@@ -148,7 +148,7 @@ def test_other_funds_come_off_self_pay_then_copay_then_fund(amount, parts):
 
 
 def test_other_funds_above_the_cost_are_refused():
-    with pytest.raises(ImpossibleItem) as refusal:
+    with pytest.raises(InvalidItem) as refusal:
         _line(a_drug(other_funds=given("1000000.01")))
 
     assert refusal.value.field == "T_NGUONKHAC"
@@ -179,7 +179,7 @@ def test_quantity_zero_costs_nothing():
 def test_more_digits_than_can_be_kept_are_refused():
     price = Decimal("0." + "1" * 30)
 
-    with pytest.raises(ImpossibleItem) as refusal:
+    with pytest.raises(InvalidItem) as refusal:
         _line(a_drug(quantity=Decimal("1." + "1" * 28), price=price))
 
     assert refusal.value.field == "SO_LUONG"

@@ -14,7 +14,7 @@ from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.formats.worked_case_json import write_priced_visit
 from billing.visits.domain.visit import NO_OTHER_FUNDS, PayerClass, Table
 from billing.visits.formats.strict_json import read_object
-from billing.visits.formats.visit_document import canonical, write_frozen_visit
+from billing.visits.formats.visit_document import canonical, write_snapshot_visit
 from tests.domain.coverage.any_visits import values_in, visits_and_policies
 from tests.domain.coverage.builders import priced
 
@@ -102,7 +102,7 @@ def test_no_float_is_anywhere_in_a_price_or_its_figures(told):
 def test_frozen_document_gives_the_same_price(told):
     visit, policy = told
 
-    frozen = read_visit(read_object(canonical(write_frozen_visit(visit)).encode()))
+    frozen = read_visit(read_object(canonical(write_snapshot_visit(visit)).encode()))
 
     ours, again = priced(visit, **policy), priced(frozen, **policy)
     assert write_priced_visit("LK1", again) == write_priced_visit("LK1", ours)

@@ -55,10 +55,10 @@ def test_insurer_never_pays_more_than_the_rounded_share_of_the_patient():
 
 
 def test_private_insurer_says_where_it_stands_and_what_the_patient_does():
-    beside = {("B-091", ""), ("B-092", ""), ("B-093", "")}
+    notes = {("B-091", ""), ("B-092", ""), ("B-093", "")}
 
-    assert beside <= rules_of(_priced())
-    assert not beside & rules_of(_priced(coinsurance=Decimal(0)))
+    assert notes <= rules_of(_priced())
+    assert not notes & rules_of(_priced(coinsurance=Decimal(0)))
 
 
 def test_guaranteed_part_is_not_asked_of_the_patient():

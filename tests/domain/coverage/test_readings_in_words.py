@@ -10,9 +10,9 @@ import pytest
 
 from billing.coverage.domain.explain import Language, explain
 from billing.coverage.domain.parameters import load_parameters
-from billing.coverage.domain.policy_options import all_readings
+from billing.coverage.domain.policy_options import all_policy_options
 from billing.coverage.domain.price import price
-from billing.coverage.formats.policy_json import read_readings
+from billing.coverage.formats.policy_json import read_policy_options
 from billing.visits.domain.copay_history import CopayHistory, CopayPaid
 from billing.visits.domain.visit import CeilingKind, Visit
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given
@@ -28,29 +28,29 @@ DECIDED: Mapping[str, tuple[Visit, set[str]]] = {
         {"B-030"},
     ),
     "route_day": (
-        a_visit(SMALL, object_code="1.14", admitted_at=at("2026-06-30 08:00"), discharged_at=at("2026-07-01 08:00")),
+        a_visit(SMALL, category_code="1.14", admitted_at=at("2026-06-30 08:00"), discharged_at=at("2026-07-01 08:00")),
         {"B-044"},
     ),
-    "day_care_side": (a_visit(object_code="3.1", care_kind="04"), {"B-043"}),
-    "unstated_route_percent": (a_visit(object_code="10"), {"B-049"}),
+    "day_care_side": (a_visit(category_code="3.1", care_kind="04"), {"B-043"}),
+    "unstated_route_percent": (a_visit(category_code="10"), {"B-049"}),
     "card_choice": (a_visit(cards=(a_card("HT3"), a_card("DN4"))), {"B-014"}),
-    "offline_small_visit_at_full_rate": (a_visit(SMALL, object_code="1.14"), {"B-021"}),
-    "digit_1_lifts_ratios": (a_visit(a_drug(payment_ratio=50), cards=(a_card("TE1"),)), {"B-011", "B-060"}),
-    "digit_5_lifts_ratios": (a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)), {"B-011", "B-060"}),
+    "out_of_route_small_visit_at_full_rate": (a_visit(SMALL, category_code="1.14"), {"B-021"}),
+    "digit_1_ignores_ratios": (a_visit(a_drug(payment_ratio=50), cards=(a_card("TE1"),)), {"B-011", "B-060"}),
+    "digit_5_ignores_ratios": (a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)), {"B-011", "B-060"}),
     "hospital_amount_mode": (a_visit(an_item(service_ratio=30, insurance_price=500_000)), {"B-052"}),
     "other_funds_mode": (a_visit(a_drug(payment_ratio=50, other_funds=given("9"))), {"B-075", "B-076", "B-077"}),
     "supply_package_cap": (a_visit(PACKAGE), {"B-072"}),
-    "package_limit_spares_digits": (a_visit(PACKAGE), {"B-072", "B-073"}),
+    "package_limit_exempt_digits": (a_visit(PACKAGE), {"B-072", "B-073"}),
     "stent_ceiling_percents": (a_visit(STENT), {"B-071"}),
     "copay_crossing": (a_visit(copay_history=NEAR), {"B-026"}),
     "out_of_route_exemption": (
-        a_visit(object_code="3.1", care_kind="03", exempt_from=at("2026-11-01 00:00")),
+        a_visit(category_code="3.1", care_kind="03", exempt_from=at("2026-11-01 00:00")),
         {"B-028"},
     ),
 }
 SAMPLES = {
     "unstated_route_percent": ("100", "40"),
-    "package_limit_spares_digits": ("", "4"),
+    "package_limit_exempt_digits": ("", "4"),
     "stent_ceiling_percents": ("100;50", "100;50;25"),
 }
 MARKS = {Language.VIETNAMESE: ("cơ sở", "cách hiểu"), Language.ENGLISH: ("facility", "reading")}
@@ -61,7 +61,7 @@ CHECKED_ONLY = {"same_day_return"}
 
 
 def test_every_reading_is_tried() -> None:
-    assert set(DECIDED) | CHECKED_ONLY == set(all_readings())
+    assert set(DECIDED) | CHECKED_ONLY == set(all_policy_options())
 
 
 @pytest.mark.parametrize("name", list(DECIDED))
@@ -69,8 +69,8 @@ def test_reading_decides_and_says_so(name: str) -> None:
     visit, rules = DECIDED[name]
     prices = []
 
-    for value in SAMPLES.get(name) or all_readings()[name].choices:
-        result = price(visit, parameters=load_parameters(), policy=read_readings({name: value}))
+    for value in SAMPLES.get(name) or all_policy_options()[name].choices:
+        result = price(visit, parameters=load_parameters(), policy=read_policy_options({name: value}))
         reasons = [*result.reasons, *(reason for line in result.lines for reason in line.reasons)]
         for language, marks in MARKS.items():
             told = [explain(reason, language).sentence for reason in reasons if reason.rule in rules]

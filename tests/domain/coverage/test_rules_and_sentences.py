@@ -17,10 +17,10 @@ from billing.coverage.domain.explain import (
     NOTE,
     Language,
     all_rules,
+    category_name,
     explain,
     find_rule,
     money_text,
-    object_code_name,
     percent_text,
     period_text,
     plain_number,
@@ -34,11 +34,11 @@ from billing.coverage.domain.policy import (
     OutOfRouteExemption,
     SupplyPackageCap,
 )
-from billing.coverage.domain.price_result import Reason
+from billing.coverage.domain.price_result import AppliedRule
 from billing.visits.domain.card import Card
 from billing.visits.domain.copay_history import CopayHistory, CopayPaid
 from billing.visits.domain.private_insurance import CoveredPart, PrivateInsurance
-from billing.visits.domain.visit import CeilingKind, FormerLine, PayerClass, Scope
+from billing.visits.domain.visit import OUT_OF_ROUTE_TIERS, CeilingKind, PayerClass, Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given, priced
 from tests.domain.coverage.claims import claim_reasons
 from tests.domain.coverage.test_authority import his, listed, ours, settled, stated
@@ -54,28 +54,31 @@ PRIVATE = PrivateInsurance(covers=frozenset(CoveredPart))
 VISITS = [
     a_visit(),
     a_visit(an_item(hospital_price=100_000, insurance_price=100_000)),
-    a_visit(object_code="1.2"),
-    a_visit(object_code="2"),
-    a_visit(object_code="9"),
+    a_visit(category_code="1.2"),
+    a_visit(category_code="2"),
+    a_visit(category_code="9"),
     a_visit(cards=()),
     a_visit(cards=(a_card(valid_to="2026-01-01"),)),
     a_visit(admitted_at=at("2024-12-31 08:00"), discharged_at=None),
-    a_visit(object_code="3.1", care_kind="03", copay_history=CopayHistory()),
-    a_visit(object_code="1.14"),
-    a_visit(object_code="3.3"),
-    a_visit(object_code="3.1", care_kind="04"),
+    a_visit(category_code="3.1", care_kind="03", copay_history=CopayHistory()),
+    a_visit(category_code="1.14"),
+    a_visit(category_code="3.3"),
+    a_visit(category_code="3.1", care_kind="04"),
     a_visit(cards=(a_card("HT3"), a_card("DN4"))),
     a_visit(admitted_at=at("2026-06-30 08:00"), discharged_at=at("2026-07-02 08:00"), care_kind="03"),
     a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)),
     a_visit(an_item(service_ratio=30, insurance_price=500_000)),
-    a_visit(object_code="1.14", cards=(a_card("HT3"),)),
+    a_visit(category_code="1.14", cards=(a_card("HT3"),)),
     a_visit(cards=(Card("", date(2026, 11, 1), None, "TE1"),)),
-    a_visit(SMALL, object_code="1.14"),
-    a_visit(object_code="10"),
-    a_visit(object_code="2", admitted_at=at("2024-12-31 08:00"), discharged_at=None),
-    *(a_visit(off_line_at=line, admitted_at=at("2024-12-31 08:00"), discharged_at=None) for line in FormerLine),
+    a_visit(SMALL, category_code="1.14"),
+    a_visit(category_code="10"),
+    a_visit(category_code="2", admitted_at=at("2024-12-31 08:00"), discharged_at=None),
+    *(
+        a_visit(out_of_route_tier=tier, admitted_at=at("2024-12-31 08:00"), discharged_at=None)
+        for tier in OUT_OF_ROUTE_TIERS
+    ),
     a_visit(cards=(a_card("CN3"),)),
-    a_visit(object_code="3.1", care_kind="03", cards=(a_card("CN3"),)),
+    a_visit(category_code="3.1", care_kind="03", cards=(a_card("CN3"),)),
     a_visit(
         an_item(1, ordered_at=at("2026-11-02 08:00")),
         an_item(2, ordered_at=at("2026-11-05 08:00")),
@@ -130,17 +133,17 @@ def _read_otherwise():
     """Visits under readings that are not the default."""
     near = CopayHistory(five_years_on=date(2020, 1, 1), paid=(CopayPaid(date(2026, 8, 1), Decimal(15_100_000)),))
     package = an_item(1, group=10, package="G1", hospital_price=200_000_000, insurance_price=200_000_000)
-    yield priced(a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)), digit_5_lifts_ratios=True)
-    yield priced(a_visit(SMALL, object_code="1.14"), offline_small_visit_at_full_rate=False)
+    yield priced(a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)), digit_5_ignores_ratios=True)
+    yield priced(a_visit(SMALL, category_code="1.14"), out_of_route_small_visit_at_full_rate=False)
     yield priced(a_visit(an_item(1), an_item(2), copay_history=near), copay_crossing=CopayCrossing.CAP)
     for exempt in ({"copay_history": PAID_15_MILLION}, {"exempt_from": at("2026-01-02 08:00")}):
         for choice in OutOfRouteExemption:
-            yield priced(a_visit(object_code="3.1", care_kind="03", **exempt), out_of_route_exemption=choice)
+            yield priced(a_visit(category_code="3.1", care_kind="03", **exempt), out_of_route_exemption=choice)
     yield priced(a_visit(package), supply_package_cap=SupplyPackageCap.FUND_PAYMENT)
-    yield priced(a_visit(package), package_limit_spares_digits="4")
+    yield priced(a_visit(package), package_limit_exempt_digits="4")
     yield priced(a_visit(a_drug(other_funds=given("1"))), other_funds_mode=OtherFundsMode.FACILITY_POOL)
     yield priced(a_visit(a_drug(other_funds=given("1"))), other_funds_mode=OtherFundsMode.COPAY_REPLACEMENT)
-    yield priced(a_visit(object_code="3.1", care_kind="04"), day_care_side=CareSide.OUTPATIENT)
+    yield priced(a_visit(category_code="3.1", care_kind="04"), day_care_side=CareSide.OUTPATIENT)
     no_extra_charge = HospitalAmountMode.NO_EXTRA_CHARGE
     yield priced(a_visit(an_item(group=13, service_ratio=30)), hospital_amount_mode=no_extra_charge)
 
@@ -181,7 +184,7 @@ def test_rule_says_how_long_it_holds():
     periods = [period_text(find_rule(rule), Language.VIETNAMESE) for rule in ("B-010", "B-044", "B-040", "B-090")]
 
     assert periods == ["từ 2015", "từ 01/01/2025", "01/01/2015 – 31/12/2024", ""]
-    assert explain(Reason("B-043", {"code": "3.1", "factor": "40"}), Language.ENGLISH).period == "since 01/01/2025"
+    assert explain(AppliedRule("B-043", {"code": "3.1", "factor": "40"}), Language.ENGLISH).period == "since 01/01/2025"
 
 
 def test_every_sentence_is_emitted_and_every_emitted_reason_has_one():
@@ -213,7 +216,7 @@ def test_every_rule_names_a_case_or_test_that_exists():
 
 
 def test_sentence_shows_amounts_as_people_write_them():
-    reason = Reason("B-020", {"insured_amount": "300000.50", "share": "15", "threshold": "379500.00"})
+    reason = AppliedRule("B-020", {"insured_amount": "300000.50", "share": "15", "threshold": "379500.00"})
 
     assert explain(reason, Language.VIETNAMESE).sentence == (
         "Chi phí trong phạm vi BHYT của lượt này là 300.000,50 đ, thấp hơn 15 % lương cơ sở (379.500 đ): "
@@ -222,8 +225,8 @@ def test_sentence_shows_amounts_as_people_write_them():
 
 
 def test_sentence_names_object_code_and_day():
-    route = explain(Reason("B-042", {"code": "1.3", "factor": "100"}), Language.ENGLISH)
-    card = explain(Reason("B-015", {"day": date(2026, 11, 2).isoformat()}, "not_valid"), Language.VIETNAMESE)
+    route = explain(AppliedRule("B-042", {"code": "1.3", "factor": "100"}), Language.ENGLISH)
+    card = explain(AppliedRule("B-015", {"day": date(2026, 11, 2).isoformat()}, "not_valid"), Language.VIETNAMESE)
 
     assert "1.3 (referral paper)" in route.sentence
     assert "02/11/2026" in card.sentence
@@ -257,11 +260,11 @@ def test_numbers_are_shortest():
 def test_every_object_code_has_a_name():
     codes = {*load_parameters().routes, "8", "9"}
 
-    assert all(object_code_name(code, language) for code in codes for language in Language)
+    assert all(category_name(code, language) for code in codes for language in Language)
 
 
 def test_unknown_rule_or_variant_is_refused():
     with pytest.raises(NotFound):
         find_rule("B-999")
     with pytest.raises(NotFound):
-        explain(Reason("B-043", {}, "other"), Language.ENGLISH)
+        explain(AppliedRule("B-043", {}, "other"), Language.ENGLISH)

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from billing.coverage.domain.policy import SupplyPackageCap
-from billing.coverage.domain.refusals import ImpossibleItem
+from billing.coverage.domain.refusals import InvalidItem
 from billing.coverage.formats.visit_input import read_visit
 from billing.visits.domain.visit import CeilingKind
-from billing.visits.formats.visit_document import write_frozen_visit
+from billing.visits.formats.visit_document import write_snapshot_visit
 from tests.domain.coverage.builders import a_card, a_visit, an_item, at, priced, rules_of
 
 FUND_PAYMENT = {"supply_package_cap": SupplyPackageCap.FUND_PAYMENT}
@@ -78,7 +78,7 @@ def test_package_limit_spares_the_digits_the_facility_names(policy):
     visit = a_visit(_supply(1, 140_000_000), cards=(a_card("TE1"),))
 
     assert priced(visit, **policy).fund == 113_850_000
-    assert priced(visit, package_limit_spares_digits="15", **policy).fund == 140_000_000
+    assert priced(visit, package_limit_exempt_digits="15", **policy).fund == 140_000_000
 
 
 def test_second_stent_is_covered_up_to_half_of_its_ceiling():
@@ -99,11 +99,11 @@ def test_item_without_a_ceiling_is_no_stent_before_another():
     visit = a_visit(replace(_stent(1), ceiling=None), _stent(2))
 
     assert _insured(visit) == [45_000_000, 36_000_000]
-    assert _insured(read_visit(write_frozen_visit(visit))) == [45_000_000, 36_000_000]
+    assert _insured(read_visit(write_snapshot_visit(visit))) == [45_000_000, 36_000_000]
 
 
 def test_part_of_a_stent_is_refused():
-    with pytest.raises(ImpossibleItem):
+    with pytest.raises(InvalidItem):
         priced(a_visit(_stent(1, quantity=Decimal("0.5"))))
 
 

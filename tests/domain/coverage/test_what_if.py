@@ -2,38 +2,39 @@
 
 from dataclasses import replace
 
-from billing.claims.domain.route_checks import circumstances
+from billing.claims.domain.route_checks import category_facts
 from billing.coverage.domain.policy import Policy
-from billing.coverage.domain.what_if import Standing, compare_routes
-from billing.visits.domain.facts import FacilityFacts, FormerLine
+from billing.coverage.domain.what_if import RouteStatus, compare_routes
+from billing.visits.domain.facts import FacilityFacts
+from billing.visits.domain.visit import FormerTier
 from tests.domain.coverage.builders import an_item, at, given
 from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim
 
 
 def _routes(claim, around=AROUND):
-    return compare_routes(circumstances(claim, around), policy=Policy())
+    return compare_routes(category_facts(claim, around), policy=Policy())
 
 
 ELSEWHERE = replace(REGISTERED, registered_facilities=("01002",))
 
 
 def test_routes_a_patient_could_come_by_are_priced_side_by_side():
-    compared = _routes(a_claim(object_code="1.12", facts=ELSEWHERE))
+    compared = _routes(a_claim(category_code="1.12", facts=ELSEWHERE))
 
     assert (compared.stated, compared.chosen, compared.is_stated_lawful) == ("1.12", "1.12", True)
-    assert {option.code: (option.standing, option.facts) for option in compared.routes} == {
-        "1.3": (Standing.NEEDS_PAPER, ("referral",)),
-        "1.4": (Standing.NEEDS_PAPER, ("residence",)),
-        "1.5": (Standing.NEEDS_PAPER, ("appointment",)),
-        "1.12": (Standing.FITS, ()),
-        "2": (Standing.NEEDS_PAPER, ("emergency",)),
-        "3.3": (Standing.FITS, ()),
+    assert {option.code: (option.status, option.facts) for option in compared.routes} == {
+        "1.3": (RouteStatus.NEEDS_PAPER, ("referral",)),
+        "1.4": (RouteStatus.NEEDS_PAPER, ("residence",)),
+        "1.5": (RouteStatus.NEEDS_PAPER, ("appointment",)),
+        "1.12": (RouteStatus.FITS, ()),
+        "2": (RouteStatus.NEEDS_PAPER, ("emergency",)),
+        "3.3": (RouteStatus.FITS, ()),
     }
     assert {option.priced.shares.patient for option in compared.routes} == {200_000}
 
 
 def test_commune_care_costs_the_patient_nothing():
-    around = replace(AROUND, facility=FacilityFacts(former_line=FormerLine.COMMUNE))
+    around = replace(AROUND, facility=FacilityFacts(former_tier=FormerTier.COMMUNE))
 
     shares = {option.code: option.priced.shares for option in _routes(a_claim(), around).routes if option.priced}
 
@@ -51,7 +52,7 @@ def test_route_the_facts_rule_out_is_left_out_even_where_it_is_stated():
 def test_route_whose_facts_lack_is_shown_with_them():
     routes = {option.code: option for option in _routes(a_claim(facts=replace(REGISTERED, is_emergency=None))).routes}
 
-    assert (routes["2"].standing, routes["2"].facts) == (Standing.OPEN, ("emergency",))
+    assert (routes["2"].status, routes["2"].facts) == (RouteStatus.OPEN, ("emergency",))
 
 
 def test_visit_without_a_price_names_the_rule_or_says_why():

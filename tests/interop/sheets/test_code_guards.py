@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from tests.interop.sheets.test_price_list import faults, read_csv, read_xlsx
+from tests.interop.sheets.test_price_list import errors, read_csv, read_xlsx
 from tests.interop.sheets.workbooks import Raw, rows, workbook
 
 LOST = [
@@ -46,7 +46,7 @@ def test_code_a_spreadsheet_changed_is_refused_with_row_value_and_remedy(code: s
     read = read_csv(f'mã;tên;giá BHYT\n02.1897;Khám;5\n"{code}";Khám;5\n')
 
     assert [price.code for price in read.prices] == ["02.1897"]
-    [fault] = read.faults
+    [fault] = read.errors
     assert (fault.row, fault.column, fault.found) == (3, "mã dịch vụ", code)
     assert why in fault.why
     assert "enter" in fault.why or "correct" in fault.why
@@ -57,7 +57,7 @@ def test_workbook_has_the_same_guards(code: str, why: str) -> None:
     read = read_xlsx(workbook(rows(("mã", "giá BHYT"), (code, 5))))
 
     assert read.prices == ()
-    assert why in read.faults[0].why
+    assert why in read.errors[0].why
 
 
 CODES = [
@@ -87,7 +87,7 @@ def test_digits_alone_are_a_code_unless_they_stand_among_codes_with_points() -> 
     assert [price.code for price in read_csv("mã;giá BHYT\n1896;5\n1897;5\n").prices] == ["1896", "1897"]
     among = read_csv('mã;giá BHYT\n1896;5\n02.1897;5\n"=""1898""";5\n')
     assert [price.code for price in among.prices] == ["02.1897", "1898"]
-    assert [(fault.row, fault.found) for fault in among.faults] == [(2, "1896")]
+    assert [(fault.row, fault.found) for fault in among.errors] == [(2, "1896")]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_days_in_place_of_codes_are_refused_in_a_workbook() -> None:
     read = read_xlsx(workbook(rows(("mã", "giá BHYT")) + day))
 
     assert read.prices == ()
-    assert len(read.faults) == 1
+    assert len(read.errors) == 1
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ def test_days_in_place_of_codes_are_refused_in_a_workbook() -> None:
 def test_noise_behind_the_15th_digit_is_rounded_as_the_spreadsheet_shows_it(formula: str, price: str) -> None:
     read = read_xlsx(workbook(rows(("mã", "giá BHYT"), ("A1", Raw(formula)))))
 
-    assert read.faults == ()
+    assert read.errors == ()
     assert [each.insured for each in read.prices] == [Decimal(price)]
 
 
 def test_result_with_more_decimals_than_a_price_has_is_refused_with_its_value() -> None:
     read = read_xlsx(workbook(rows(("mã", "giá BHYT"), ("A1", Raw("<f>100000/3</f><v>33333.333333333336</v>")))))
 
-    assert faults(read) == [
+    assert errors(read) == [
         "row 2, giá BHYT: a price has at most 3 decimals (B-080); enter đồng with at most 3 decimals (33333.3333333333)"
     ]
 
@@ -155,7 +155,7 @@ def test_name_saved_in_another_encoding_is_refused(code_page: str) -> None:
     read = read_csv(f"mã;tên;giá BHYT\nA1;{name};5\nA2;Khám Nội;5\n")
 
     assert [price.code for price in read.prices] == ["A2"]
-    assert [(fault.row, fault.column) for fault in read.faults] == [(2, "tên")]
+    assert [(fault.row, fault.column) for fault in read.errors] == [(2, "tên")]
 
 
 def test_negative_zero_of_a_workbook_is_zero() -> None:

@@ -24,8 +24,8 @@ def read_xlsx(content: bytes, *, sheet: str | None = None) -> ReadPriceList:
     return read_price_list(content, format=SheetFormat.XLSX, valid_from=DAY, sheet=sheet)
 
 
-def faults(read: ReadPriceList) -> list[str]:
-    return [str(fault) for fault in read.faults]
+def errors(read: ReadPriceList) -> list[str]:
+    return [str(fault) for fault in read.errors]
 
 
 @pytest.mark.parametrize("begin", [b"", b"\xef\xbb\xbf"], ids=["bare", "byte-order mark"])
@@ -44,7 +44,7 @@ def test_csv_is_read_with_either_separator(begin: bytes, delimiter: str) -> None
     [price] = read.prices
     assert (price.code, price.name, price.unit) == ("02.1897", 'Khám Nội, "A"; B', "Lần")
     assert (price.insured, price.fee, price.on_demand) == (Decimal(50600), None, None)
-    assert (read.heading_rows, read.faults) == (1, ())
+    assert (read.heading_rows, read.errors) == (1, ())
 
 
 def test_semicolons_carry_names_full_of_commas() -> None:
@@ -71,7 +71,7 @@ def test_number_that_means_two_things_is_refused_by_name(text: str) -> None:
     read = read_csv(f'mã;giá BHYT\nA1;"{text}"\n')
 
     assert read.prices == ()
-    assert faults(read) == [
+    assert errors(read) == [
         "row 2, giá BHYT: this number can be read in two ways; write it without separators or name the decimal mark"
         f" ({text})"
     ]
@@ -94,7 +94,7 @@ def test_what_is_no_price_is_refused(text: str, mark: DecimalMark | None) -> Non
     read = read_csv(f"mã;giá BHYT\nA1;{text}\n", mark=mark)
 
     assert read.prices == ()
-    assert [(fault.row, fault.column) for fault in read.faults] == [(2, "giá BHYT")]
+    assert [(fault.row, fault.column) for fault in read.errors] == [(2, "giá BHYT")]
 
 
 def test_every_fault_of_every_row_is_listed_by_its_number() -> None:
@@ -110,7 +110,7 @@ def test_every_fault_of_every_row_is_listed_by_its_number() -> None:
     )
 
     assert [price.code for price in read.prices] == ["A1", "A7"]
-    assert [(fault.row, fault.column, fault.found) for fault in read.faults] == [
+    assert [(fault.row, fault.column, fault.found) for fault in read.errors] == [
         (3, "giá BHYT", "1.234"),
         (3, "giá viện phí", "nhiều"),
         (3, "hiệu lực từ", "2026-08-01"),

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from billing.spreadsheets.cells import SheetUnreadable
-from tests.interop.sheets.test_price_list import EXAMINATION, HEAD, faults, read_xlsx
+from tests.interop.sheets.test_price_list import EXAMINATION, HEAD, errors, read_xlsx
 from tests.interop.sheets.workbooks import _MAIN as MAIN
 from tests.interop.sheets.workbooks import Raw, rows, workbook
 
@@ -43,8 +43,8 @@ def test_cells_whose_value_nobody_can_know_are_faults() -> None:
     )
 
     assert [(price.code, price.insured) for price in read.prices] == [("A3", Decimal(2))]
-    told = faults(read)
-    assert [fault.row for fault in read.faults] == [2, 3, 5, 6, 7, 8, 9]
+    told = errors(read)
+    assert [fault.row for fault in read.errors] == [2, 3, 5, 6, 7, 8, 9]
     assert "was not saved" in told[0]
     assert "shows an error" in told[1]
     assert "15 digits" in told[2]
@@ -183,7 +183,7 @@ def test_formula_whose_saved_result_is_the_empty_text_is_an_empty_cell() -> None
     read = read_xlsx(workbook(table.format("", blank.format("C2")) + below))
 
     assert [(price.code, price.insured, price.on_demand) for price in read.prices] == [("A1", Decimal(5), None)]
-    assert read.faults == ()
+    assert read.errors == ()
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,12 @@ def file_of_summary(**changes: str | None) -> bytes:
 def test_visit_is_read_with_everything_that_is_priced() -> None:
     visit = only_visit(claim_file())
 
-    assert (visit.ma_lk, visit.facility_code, visit.care_kind, visit.object_code) == ("LK-TEST-1", "01001", "01", "1.1")
+    assert (visit.ma_lk, visit.facility_code, visit.care_kind, visit.category_code) == (
+        "LK-TEST-1",
+        "01001",
+        "01",
+        "1.1",
+    )
     assert visit.admitted_at == datetime(2026, 11, 2, 8, 0, tzinfo=VIETNAM)
     assert visit.discharged_at == datetime(2026, 11, 2, 16, 0, tzinfo=VIETNAM)
     assert visit.cards == (Card("HT3791234567890", date(2026, 1, 1), date(2027, 12, 31)),)
@@ -131,7 +136,7 @@ def test_facility_without_its_zero_is_refused_where_the_envelope_does_not_confir
 
 @pytest.mark.parametrize("code", ["1.1", "1.11", "1.18", "2", "3.6", "7.4", "9", "10"])
 def test_object_code_is_exact_text(code: str) -> None:
-    assert only_visit(file_of_summary(MA_DOITUONG_KCB=code)).object_code == code
+    assert only_visit(file_of_summary(MA_DOITUONG_KCB=code)).category_code == code
 
 
 @pytest.mark.parametrize("code", ["HT 3 79 1234567890", "HT-3-79-1234567890", " HT3791234567890; "])
@@ -151,7 +156,7 @@ def test_unknown_card_code_is_refused(code: str) -> None:
 def test_temporary_card_code_of_the_portal_is_read() -> None:
     card = only_visit(file_of_summary(MA_THE_BHYT="TE179KT12345678")).cards[0]
 
-    assert (card.object_code, card.benefit_digit) == ("TE", "1")
+    assert (card.category_code, card.benefit_digit) == ("TE", "1")
 
 
 def test_one_card_with_two_overlapping_periods_is_refused() -> None:

@@ -308,7 +308,7 @@ def test_lines_of_decision_4210_are_refused_once_and_nothing_is_read_as_zero() -
 
 
 def test_old_field_beside_the_new_one_is_no_reason_to_refuse() -> None:
-    assert only_visit(file_of_tables(one=xml1(summary(MA_LYDO_VVIEN="1")))).object_code == "1.1"
+    assert only_visit(file_of_tables(one=xml1(summary(MA_LYDO_VVIEN="1")))).category_code == "1.1"
 
 
 @pytest.mark.parametrize("number", ["2", "3"])

@@ -10,7 +10,7 @@ from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.service.quote_file import quote_file
 from billing.visits.domain.finding import FindingCode
-from billing.visits.formats.visit_value_formats import find_doubtful_values
+from billing.visits.formats.visit_value_formats import find_value_warnings
 from billing.visits.formats.xml130 import read_claim_file
 from tests.interop.xml130.claim_files import (
     block,
@@ -209,7 +209,7 @@ def test_value_of_a_json_line_in_its_format_is_not_named(line: dict[str, object]
 def test_finding_of_a_json_visit_names_its_place() -> None:
     document = {"MA_LK": "LK9", "lines": [a_line(), a_line(stt="2", T_BHTT="1.500")]}
 
-    (finding,) = find_doubtful_values(document, file="a.json", hoso=3)
+    (finding,) = find_value_warnings(document, file="a.json", hoso=3)
 
     assert (finding.file, finding.hoso, finding.ma_lk, finding.table, finding.stt) == ("a.json", 3, "LK9", "XML3", 2)
     assert not finding.refuses

@@ -136,7 +136,7 @@ def visits(draw):
         )
     card = draw(st.sampled_from(["TE1", "HN2", "HT3", "DN4", "QN5", None]))
     cards = () if card is None else (a_card(card, valid_to=draw(st.sampled_from([None, "2027-12-31"]))),)
-    visit = a_visit(*items, cards=cards, object_code=draw(st.sampled_from(["1.1", "1.3", "2", "9"])))
+    visit = a_visit(*items, cards=cards, category_code=draw(st.sampled_from(["1.1", "1.3", "2", "9"])))
     lines = price(visit, parameters=PARAMETERS, policy=Policy()).lines
     given = [draw(st.decimals(0, 1, places=2)) for _ in lines]
     parts = [

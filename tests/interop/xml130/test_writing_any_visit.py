@@ -51,7 +51,7 @@ def of_this_standard(visit: Visit) -> Visit:
         replace(item, ceiling=item.ceiling and max(CENT, item.ceiling.quantize(CENT))) for item in visit.items
     )
     visit = replace(visit, items=items)
-    return visit if visit.off_line_at is None else replace(visit, object_code="1.1", off_line_at=None)
+    return visit if visit.out_of_route_tier is None else replace(visit, category_code="1.1", out_of_route_tier=None)
 
 
 @settings(max_examples=60, deadline=None)

@@ -11,12 +11,12 @@ from billing.core.errors import InvalidValue
 from billing.core.money import round_2dp
 from billing.core.text import compose
 from billing.visits.domain.finding import FindingCode
-from billing.visits.domain.invalid_input import ImpossibleInput
+from billing.visits.domain.invalid_input import InvalidInput
 from billing.visits.domain.visit import ChargeItem, OtherFunds, Scope, StatedAmounts, Table, is_supply_line
 from billing.visits.formats.xml130.codes import GROUPS, PAYING_SOURCES, PAYMENT_METHODS, read_code
 from billing.visits.formats.xml130.findings import FindingLog
 from billing.visits.formats.xml130.line_numbers import FUND_PARTS, HUNDRED, price_fields, read_line_numbers
-from billing.visits.formats.xml130.numbers import as_text, readings
+from billing.visits.formats.xml130.numbers import as_text, candidates_of
 from billing.visits.formats.xml130.table_names import XML2
 from billing.visits.formats.xml130.tables import Row
 from billing.visits.formats.xml130.timestamps import parse_timestamp
@@ -35,7 +35,7 @@ _PRODUCT_DIGITS_MAX = 44
 
 def read_stt(row: Row) -> int | None:
     """The number of a line in its table; None if there is none that can be read."""
-    values = readings(row.text("STT"))
+    values = candidates_of(row.text("STT"))
     if len(values) != 1 or values[0] != values[0].to_integral_value() or len(row.text("STT")) > 2 * _STT_DIGITS_MAX:
         return None
     number = int(values[0])
@@ -95,7 +95,7 @@ def read_charge_item(row: Row, log: FindingLog) -> ChargeItem | None:
         )
     except InvalidValue as refusal:
         field = refusal.field or ""
-        code = refusal.finding if isinstance(refusal, ImpossibleInput) else FindingCode.VALUE_INVALID
+        code = refusal.finding if isinstance(refusal, InvalidInput) else FindingCode.VALUE_INVALID
         line_log.add(code, field=field, found=row.text(field), expected=refusal.detail)
         return None
 
@@ -113,7 +113,7 @@ def _digits(number: Decimal) -> int:
 
 
 def _group(row: Row, log: FindingLog) -> int:
-    values = readings(row.text("MA_NHOM"))
+    values = candidates_of(row.text("MA_NHOM"))
     if len(values) != 1 or values[0] not in GROUPS:
         log.add(FindingCode.CODE_UNKNOWN, field="MA_NHOM", found=row.text("MA_NHOM"), expected="1 … 19")
         return 0
@@ -128,7 +128,7 @@ def _scope(row: Row, numbers: Mapping[str, Decimal], log: FindingLog) -> Scope:
     2 of which the file itself insures nothing. Without PHAM_VI the ratio decides.
     """
     written = row.text("PHAM_VI")
-    values = readings(written) if written else ()
+    values = candidates_of(written) if written else ()
     ratio, insured = numbers.get("TYLE_TT_BH"), numbers.get("THANH_TIEN_BH")
     is_covered = bool(ratio) and bool(insured)
     if not written:

@@ -15,7 +15,7 @@ from billing.visits.formats.xml130.tables import Row
 from billing.visits.formats.xml130.timestamps import read_day
 
 CARE_KINDS = frozenset(f"{kind:02}" for kind in range(1, 17))
-OBJECT_CODES = frozenset(
+CATEGORY_CODES = frozenset(
     {
         *(f"1.{case}" for case in (1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17, 18)),
         *("2", "3.1", "3.2", "3.3", "3.6", "7", "7.2", "7.3", "7.4", "8", "9", "10"),

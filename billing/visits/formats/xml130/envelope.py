@@ -13,7 +13,7 @@ from enum import StrEnum
 from billing.visits.domain.finding import FindingCode
 from billing.visits.formats.xml130.document import Element
 from billing.visits.formats.xml130.findings import FindingLog
-from billing.visits.formats.xml130.numbers import readings
+from billing.visits.formats.xml130.numbers import candidates_of
 from billing.visits.formats.xml130.table_names import TABLE_OF_ROOT, TABLES
 
 ENVELOPE, VISIT, VISIT_ALONE, SIGNATURE = "GIAMDINHHS", "HOSO", "HS", "CHUKYDONVI"
@@ -115,7 +115,7 @@ def _below(element: Element, name: str) -> Element | None:
 
 def _check_count(root: Element, count: int, log: FindingLog) -> None:
     stated = _below(root, "SOLUONGHOSO")
-    if stated is not None and stated.text and readings(stated.text) != (Decimal(count),):
+    if stated is not None and stated.text and candidates_of(stated.text) != (Decimal(count),):
         log.add(FindingCode.HOSO_COUNT_DIFFERS, field="SOLUONGHOSO", found=stated.text, expected=str(count))
 
 

@@ -17,7 +17,7 @@ AMOUNT_DECIMALS = 2
 _LEVEL_WIDTH, _EARLIER_LEVEL_WIDTH = 4, 3
 _WIDER_LEVEL_FROM = date(2026, 7, 1)
 
-_MOMENT_DIGITS, _DAY_DIGITS, _YEAR_DIGITS, _WITH_SECONDS_DIGITS = 12, 8, 4, 14
+_TIMESTAMP_DIGITS, _DAY_DIGITS, _YEAR_DIGITS, _WITH_SECONDS_DIGITS = 12, 8, 4, 14
 _DIGITS = re.compile(r"[0-9]+")
 _NOT_OF_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -52,7 +52,7 @@ def write_level(level: Decimal, *, on: date) -> str:
     return _shortest(level.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
 
 
-def write_moment(moment: datetime | None) -> str:
+def write_timestamp(moment: datetime | None) -> str:
     """A moment in Vietnam time, empty where there is none."""
     return "" if moment is None else moment.astimezone(VIETNAM).strftime("%Y%m%d%H%M")
 
@@ -62,16 +62,16 @@ def write_day(day: date | None) -> str:
     return "" if day is None else day.strftime("%Y%m%d")
 
 
-def as_moment(text: str) -> str:
+def as_timestamp(text: str) -> str:
     """A moment as somebody wrote it in 12 digits: an unknown time is 0000, an unknown month and day too, no seconds."""
     if not _DIGITS.fullmatch(text) or len(text) not in {_YEAR_DIGITS, _DAY_DIGITS, _WITH_SECONDS_DIGITS}:
         return text
-    return text[:_MOMENT_DIGITS].ljust(_MOMENT_DIGITS, "0")
+    return text[:_TIMESTAMP_DIGITS].ljust(_TIMESTAMP_DIGITS, "0")
 
 
 def as_day(text: str) -> str:
     """A day as somebody wrote it, without the time of day."""
-    is_longer = _DIGITS.fullmatch(text) and len(text) in {_MOMENT_DIGITS, _WITH_SECONDS_DIGITS}
+    is_longer = _DIGITS.fullmatch(text) and len(text) in {_TIMESTAMP_DIGITS, _WITH_SECONDS_DIGITS}
     return text[:_DAY_DIGITS] if is_longer else text
 
 

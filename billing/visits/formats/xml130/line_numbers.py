@@ -11,19 +11,19 @@ from billing.visits.domain.finding import FindingCode
 from billing.visits.formats.xml130.findings import FindingLog
 from billing.visits.formats.xml130.numbers import (
     EXACT,
+    Candidates,
     Formula,
-    Readings,
     Values,
     as_text,
+    candidates_of,
     fitting,
     has_one_comma,
     is_plain,
-    narrow,
-    readings,
+    prune,
 )
 from billing.visits.formats.xml130.table_names import XML2
 from billing.visits.formats.xml130.tables import Row
-from billing.visits.formats.xml130.value_formats import doubt_line
+from billing.visits.formats.xml130.value_formats import line_warnings
 
 TOLERANCE = Decimal(1)
 HUNDRED = Decimal(100)
@@ -62,7 +62,7 @@ def read_line_numbers(row: Row, log: FindingLog) -> dict[str, Decimal]:
             log.add(FindingCode.NUMBER_AMBIGUOUS, field=field, expected="a number")
     written = {field: text for field, text in texts.items() if text}
     formulas = formulas_of(row.table)
-    for doubt in doubt_line(written, formulas, is_service=is_service(row.table, row.fields)):
+    for doubt in line_warnings(written, formulas, is_service=is_service(row.table, row.fields)):
         log.add(FindingCode.FORMAT_DIFFERS, field=doubt.field, found=doubt.found, expected=doubt.expected)
     return read_numbers(written, formulas, log)
 
@@ -74,18 +74,18 @@ def is_service(table: str, fields: Mapping[str, object]) -> bool:
 
 def read_numbers(written: Mapping[str, str], formulas: Sequence[Formula], log: FindingLog) -> dict[str, Decimal]:
     """Read texts by field, with formulae to decide about a comma; notes what is not plain."""
-    candidates = {field: readings(text) for field, text in written.items()}
+    candidates = {field: candidates_of(text) for field, text in written.items()}
     speaking: list[Formula] = []
     if any(has_one_comma(text) for text in written.values()):
-        speaking = [_with_zeros(formula, candidates) for formula in formulas if _speaks(formula, candidates)]
-        candidates = narrow(candidates, speaking)
+        speaking = [_with_zeros(formula, candidates) for formula in formulas if _is_applicable(formula, candidates)]
+        candidates = prune(candidates, speaking)
     values: dict[str, Decimal] = {}
     for field, left in candidates.items():
         if len(left) != 1:
             expected = " or ".join(as_text(value) for value in left) or "a number"
             log.add(FindingCode.NUMBER_AMBIGUOUS, field=field, found=written[field], expected=expected)
             continue
-        if has_one_comma(written[field]) and _contradicts(field, candidates, speaking):
+        if has_one_comma(written[field]) and _conflicts(field, candidates, speaking):
             expected = f"{as_text(left[0])} does not fit the line"
             log.add(FindingCode.NUMBER_AMBIGUOUS, field=field, found=written[field], expected=expected)
             continue
@@ -100,20 +100,20 @@ def _texts(row: Row) -> Iterator[tuple[str, str]]:
         yield field, row.text(field) or row.text(_OLD_FUND_PARTS.get(field, ""))
 
 
-def _with_zeros(formula: Formula, candidates: Mapping[str, Readings]) -> Formula:
+def _with_zeros(formula: Formula, candidates: Mapping[str, Candidates]) -> Formula:
     """The formula over the fields that have a value; an amount without one is 0 in a sum, a ratio is 100."""
     missing = {name: HUNDRED if name.startswith("TYLE") else Decimal(0) for name in formula.fields}
     present = tuple(name for name in formula.fields if name in candidates)
     return Formula(present, lambda values: formula.holds({**missing, **values}))
 
 
-def _speaks(formula: Formula, candidates: Mapping[str, Readings]) -> bool:
+def _is_applicable(formula: Formula, candidates: Mapping[str, Candidates]) -> bool:
     """Whether a formula says anything: its result (the first field) and its factors have a value."""
     result, *others = formula.fields
     return result in candidates and all(name in candidates or name in _MAY_BE_MISSING for name in others)
 
 
-def _contradicts(field: str, candidates: Mapping[str, Readings], speaking: Sequence[Formula]) -> bool:
+def _conflicts(field: str, candidates: Mapping[str, Candidates], speaking: Sequence[Formula]) -> bool:
     """Whether a quantity or price fits none of the amounts the line states.
 
     An insured amount of 0 says nothing: the line may not be covered, whatever its price. Nor does the hospital's amount

@@ -29,7 +29,7 @@ _THOUSANDS = {
     ".": re.compile(r"-?[1-9][0-9]{0,2}(?:\.[0-9]{3})+"),
 }
 
-Readings = tuple[Decimal, ...]
+Candidates = tuple[Decimal, ...]
 Values = Mapping[str, Decimal]
 
 
@@ -51,11 +51,11 @@ def has_one_comma(text: str) -> bool:
     return text.count(",") == 1 and "." not in text
 
 
-def readings(text: str) -> Readings:
+def candidates_of(text: str) -> Candidates:
     """What the text may mean: nothing, one number, or two (a single comma before three digits; decimal first)."""
     if len(text) > LENGTH_MAX:
         return ()
-    found = (value if value else value.copy_abs() for value in _readings(text))
+    found = (value if value else value.copy_abs() for value in _candidates(text))
     return tuple(value for value in found if abs(value) < 10**WHOLE_DIGITS_MAX and _decimals(value) <= DECIMALS_MAX)
 
 
@@ -65,7 +65,7 @@ def _decimals(number: Decimal) -> int:
     return -exponent
 
 
-def _readings(text: str) -> Readings:
+def _candidates(text: str) -> Candidates:
     if _PLAIN.fullmatch(text):
         return (Decimal(text),)
     commas, points = text.count(","), text.count(".")
@@ -82,7 +82,7 @@ def _readings(text: str) -> Readings:
     return (as_decimal, Decimal(text.replace(",", "")))
 
 
-def _with_both_marks(text: str) -> Readings:
+def _with_both_marks(text: str) -> Candidates:
     """The last mark is the decimal mark, the other one groups thousands."""
     decimal_mark = max(",.", key=text.rfind)
     thousands_mark = "." if decimal_mark == "," else ","
@@ -92,35 +92,35 @@ def _with_both_marks(text: str) -> Readings:
     return (Decimal(f"{whole.replace(thousands_mark, '')}.{fraction}"),)
 
 
-def narrow(candidates: Mapping[str, Readings], formulas: Sequence[Formula]) -> dict[str, Readings]:
+def prune(candidates: Mapping[str, Candidates], formulas: Sequence[Formula]) -> dict[str, Candidates]:
     """Keep of each field the readings with which its formulae can hold.
 
     A formula that holds with no combination says nothing. Fields left with one reading are decided; with two, either
     both fit or none does. Goes over the formulae again while that decides more.
     """
-    narrowed = dict(candidates)
+    pruned = dict(candidates)
     for _ in range(len(formulas)):
-        before = dict(narrowed)
+        before = dict(pruned)
         for formula in formulas:
-            _narrow_by(formula, narrowed)
-        if narrowed == before:
+            _prune_by(formula, pruned)
+        if pruned == before:
             break
-    return narrowed
+    return pruned
 
 
-def _narrow_by(formula: Formula, narrowed: dict[str, Readings]) -> None:
-    if any(name not in narrowed for name in formula.fields):
+def _prune_by(formula: Formula, pruned: dict[str, Candidates]) -> None:
+    if any(name not in pruned for name in formula.fields):
         return
-    if all(len(narrowed[name]) == 1 for name in formula.fields):
+    if all(len(pruned[name]) == 1 for name in formula.fields):
         return
-    fits = fitting(formula, narrowed)
+    fits = fitting(formula, pruned)
     for position, name in enumerate(formula.fields):
         kept = {values[position] for values in fits}
         if kept:
-            narrowed[name] = tuple(value for value in narrowed[name] if value in kept)
+            pruned[name] = tuple(value for value in pruned[name] if value in kept)
 
 
-def fitting(formula: Formula, candidates: Mapping[str, Readings]) -> list[tuple[Decimal, ...]]:
+def fitting(formula: Formula, candidates: Mapping[str, Candidates]) -> list[tuple[Decimal, ...]]:
     """The combinations of readings, in order of the formula's fields, with which it holds."""
     return [
         values

@@ -171,13 +171,13 @@ def _read_bare_tables(tables: Sequence[tuple[FindingLog, tuple[Row, ...]]]) -> C
             counts[file] += 1
             log = FindingLog(file, counts[file])
             visit = _read_one([row for _, row in own], "", log, set())
-            if visit is not None and not _lacks_its_lines(visit, log):
+            if visit is not None and not _is_missing_lines(visit, log):
                 visits.append(ReadVisit(counts[file], visit, file, tuple(row for _, row in own)))
             findings.extend(log.named(key))
     return ClaimFile(tuple(visits), tuple(findings), Signature.UNSIGNED)
 
 
-def _lacks_its_lines(visit: Visit, log: FindingLog) -> bool:
+def _is_missing_lines(visit: Visit, log: FindingLog) -> bool:
     """Whether a bare XML1 states costs and no line belongs to it: its file came alone, and a bill of 0 were wrong."""
     has_costs = visit.stated is not None and any(amount for amount in astuple(visit.stated) if amount)
     if visit.items or not has_costs:

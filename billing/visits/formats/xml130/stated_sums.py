@@ -15,7 +15,7 @@ from billing.visits.formats.xml130.findings import FindingLog
 from billing.visits.formats.xml130.line_numbers import HUNDRED, read_numbers
 from billing.visits.formats.xml130.numbers import EXACT, Formula, as_text
 from billing.visits.formats.xml130.tables import Row
-from billing.visits.formats.xml130.value_formats import doubt_amount, doubt_percentage
+from billing.visits.formats.xml130.value_formats import amount_warning, percentage_warning
 
 DONG = Decimal(1)
 _NOT_REPORTED_OUTSIDE_CAPITATION = frozenset({"CA", "QN", "CY"})
@@ -26,7 +26,7 @@ def read_totals(row: Row, items: Sequence[ChargeItem], cards: Sequence[Card], lo
     sums = _sums(items)
     written = {field: row.text(field) for field in sums if row.text(field)}
     for field, text in written.items():
-        if expected := doubt_amount(text):
+        if expected := amount_warning(text):
             log.add(FindingCode.FORMAT_DIFFERS, field=field, found=text, expected=expected)
     totals = read_numbers(written, [_is_sum(field, value) for field, value in sums.items()], log)
     for field, stated in totals.items():
@@ -46,7 +46,7 @@ def read_totals(row: Row, items: Sequence[ChargeItem], cards: Sequence[Card], lo
     )
 
 
-def note_rounded_level(item: ChargeItem, log: FindingLog) -> None:
+def report_rounded_level(item: ChargeItem, log: FindingLog) -> None:
     """List a MUC_HUONG that differs from T_BHTT / THANH_TIEN_BH by rounding only, or is a ratio instead of a percent.
 
     47.5 is often written 48. A level of at most 1 is listed in any case: no card has one. Rounding is not judged where
@@ -56,7 +56,7 @@ def note_rounded_level(item: ChargeItem, log: FindingLog) -> None:
     if stated is None or stated.level is None:
         return
     is_explained = _is_rounded_or_ratio(item, stated, stated.level, log)
-    expected = "" if is_explained else doubt_percentage(as_text(stated.level), is_whole=False)
+    expected = "" if is_explained else percentage_warning(as_text(stated.level), is_whole=False)
     if expected:
         log.at_line(item.table, item.number).add(
             FindingCode.FORMAT_DIFFERS, field="MUC_HUONG", found=as_text(stated.level), expected=expected
@@ -120,5 +120,5 @@ def _is_sum(field: str, value: Decimal) -> Formula:
 
 def _is_left_out(field: str, stated: Decimal, cards: Sequence[Card]) -> bool:
     """One large system writes T_BHTT_GDV 0 for the cards of army, police and cipher."""
-    is_theirs = any(card.object_code in _NOT_REPORTED_OUTSIDE_CAPITATION for card in cards)
+    is_theirs = any(card.category_code in _NOT_REPORTED_OUTSIDE_CAPITATION for card in cards)
     return field == "T_BHTT_GDV" and stated == 0 and is_theirs

@@ -32,7 +32,7 @@ _HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
-class DoubtfulValue:
+class ValueWarning:
     """A value outside the format of its field; `expected` says what it may mean."""
 
     field: str
@@ -45,7 +45,7 @@ def thousands_in(text: str) -> Decimal | None:
     return Decimal(text.replace(".", "")) if _THOUSANDS.fullmatch(text) else None
 
 
-def doubt_amount(text: str) -> str:
+def amount_warning(text: str) -> str:
     """What an amount of more than two decimals may mean; empty where it is in its format.
 
     Fixed zeros (`50600.0000`) are in it. Three decimals behind one to three digits are not, zeros or not (`50.600`).
@@ -60,7 +60,7 @@ def doubt_amount(text: str) -> str:
     return ""
 
 
-def doubt_percentage(text: str, *, is_whole: bool) -> str:
+def percentage_warning(text: str, *, is_whole: bool) -> str:
     """What a ratio or level of at most 1, or above 100, may mean; empty for a percentage, 0 included.
 
     A whole percentage (TYLE_TT_DV, TYLE_TT_BH) is in doubt at 1 only: a fraction of one is refused by its field.
@@ -73,7 +73,9 @@ def doubt_percentage(text: str, *, is_whole: bool) -> str:
     return "a percentage from 0 to 100" if not is_whole and not 0 <= value <= _HUNDRED else ""
 
 
-def doubt_line(written: Mapping[str, str], formulas: Sequence[Formula], *, is_service: bool) -> Iterator[DoubtfulValue]:
+def line_warnings(
+    written: Mapping[str, str], formulas: Sequence[Formula], *, is_service: bool
+) -> Iterator[ValueWarning]:
     """The values of one line outside their formats, by the names of the standard; texts that are no number are not.
 
     `formulas` are those of the line's table. A unit price or quantity with three
@@ -84,19 +86,19 @@ def doubt_line(written: Mapping[str, str], formulas: Sequence[Formula], *, is_se
     doubted: set[str] = set()
     for field, text in written.items():
         if field in _AMOUNTS:
-            expected = doubt_amount(text)
+            expected = amount_warning(text)
         elif field in _RATIOS:
-            expected = doubt_percentage(text, is_whole=True)
+            expected = percentage_warning(text, is_whole=True)
         else:
             expected = ""
         if expected:
             doubted.add(field)
-            yield DoubtfulValue(field, text, expected)
+            yield ValueWarning(field, text, expected)
     for field in (_QUANTITY, *sorted(_PRICES)):
         text = written.get(field, "")
         grouped = thousands_in(text)
         if grouped is not None and _is_grouped(field, written, formulas, doubted=doubted, is_service=is_service):
-            yield DoubtfulValue(field, text, as_text(grouped))
+            yield ValueWarning(field, text, as_text(grouped))
 
 
 def _is_grouped(

@@ -7,12 +7,12 @@ from datetime import datetime, time
 from billing.core.errors import InvalidValue
 from billing.core.text import compose, is_garbled
 from billing.visits.domain.finding import FindingCode
-from billing.visits.domain.invalid_input import ImpossibleInput
+from billing.visits.domain.invalid_input import InvalidInput
 from billing.visits.domain.visit import ChargeItem, Patient, Visit
 from billing.visits.formats.xml130.charge_items import read_charge_item, read_stt
 from billing.visits.formats.xml130.codes import (
     CARE_KINDS,
-    OBJECT_CODES,
+    CATEGORY_CODES,
     note_lost_zeros_of_ethnic_group,
     read_cards,
     read_code,
@@ -20,12 +20,12 @@ from billing.visits.formats.xml130.codes import (
     read_padded_code,
 )
 from billing.visits.formats.xml130.findings import FindingLog
-from billing.visits.formats.xml130.stated_sums import note_rounded_level, read_totals
+from billing.visits.formats.xml130.stated_sums import read_totals, report_rounded_level
 from billing.visits.formats.xml130.table_names import LINE_OF_TABLE, XML1
 from billing.visits.formats.xml130.tables import Row
 from billing.visits.formats.xml130.timestamps import is_birth, parse_timestamp
 
-_MOMENTS = ("NGAY_VAO", "NGAY_VAO_NOI_TRU", "NGAY_RA", "NGAY_TTOAN", "NGAY_MIEN_CCT", "NAM_NAM_LIEN_TUC")
+_TIMESTAMPS = ("NGAY_VAO", "NGAY_VAO_NOI_TRU", "NGAY_RA", "NGAY_TTOAN", "NGAY_MIEN_CCT", "NAM_NAM_LIEN_TUC")
 
 
 def key_of(rows: Iterable[Row]) -> str:
@@ -56,7 +56,7 @@ def read_visit(rows: Sequence[Row], facility: str, log: FindingLog) -> Visit | N
     items = [item for row in lines if (item := read_charge_item(row, log)) is not None]
     items.sort(key=lambda item: (item.number, item.table))
     for item in items:
-        note_rounded_level(item, log)
+        report_rounded_level(item, log)
     return _visit(summary, tuple(items), facility, log)
 
 
@@ -91,7 +91,7 @@ def _visit(row: Row, items: tuple[ChargeItem, ...], facility: str, outer: Findin
     log = outer.at_table(XML1)
     facility_code = read_facility(row, facility, log)
     care_kind = read_padded_code(row, "MA_LOAI_KCB", CARE_KINDS, 2, log)
-    object_code = read_code(row, "MA_DOITUONG_KCB", OBJECT_CODES, log)
+    category_code = read_code(row, "MA_DOITUONG_KCB", CATEGORY_CODES, log)
     note_lost_zeros_of_ethnic_group(row, log)
     if is_garbled(row.text("HO_TEN")):
         log.add(FindingCode.TEXT_GARBLED, field="HO_TEN", found=row.text("HO_TEN"), expected="a name in UTF-8")
@@ -107,7 +107,7 @@ def _visit(row: Row, items: tuple[ChargeItem, ...], facility: str, outer: Findin
             ma_lk=row.text("MA_LK"),
             facility_code=facility_code,
             care_kind=care_kind,
-            object_code=object_code,
+            category_code=category_code,
             admitted_at=admitted_at,
             discharged_at=_discharged_at(admitted_at, moments["NGAY_RA"]),
             cards=cards,
@@ -118,13 +118,13 @@ def _visit(row: Row, items: tuple[ChargeItem, ...], facility: str, outer: Findin
         )
     except InvalidValue as refusal:
         field = refusal.field or ""
-        code = refusal.finding if isinstance(refusal, ImpossibleInput) else FindingCode.VALUE_INVALID
+        code = refusal.finding if isinstance(refusal, InvalidInput) else FindingCode.VALUE_INVALID
         log.add(code, field=field, found=row.text(field), expected=refusal.detail)
         return None
 
 
 def _moments(row: Row, log: FindingLog) -> dict[str, datetime | None]:
-    moments = {field: parse_timestamp(row.text(field)) for field in _MOMENTS}
+    moments = {field: parse_timestamp(row.text(field)) for field in _TIMESTAMPS}
     for field, moment in moments.items():
         text = row.text(field)
         if moment is None and (text or field == "NGAY_VAO"):

@@ -15,10 +15,10 @@ from billing.coverage.domain.policy import OutOfRouteExemption, Policy
 from billing.coverage.domain.price import price
 from billing.coverage.domain.pricing_authority import AS_SUBMITTED
 from billing.coverage.formats.visit_input import read_visit
-from billing.invoices.formats.price_snapshot import FrozenUnreadable, policy_version, read_frozen, write_frozen
+from billing.invoices.formats.price_snapshot import SnapshotUnreadable, policy_version, read_snapshot, write_snapshot
 from tests.builders import visit_document
 
-FROZEN = Path(__file__).parents[1] / "cases" / "frozen"
+SNAPSHOTS = Path(__file__).parents[1] / "cases" / "snapshots"
 
 
 def other_readings(policy: Policy) -> Policy:
@@ -44,7 +44,7 @@ def test_visit_and_every_reading_come_back() -> None:
     visit = read_visit({key: value for key, value in visit_document().items() if key != "patient"})
     policy = other_readings(Policy())
 
-    again = read_frozen(write_frozen(visit, policy, AS_SUBMITTED))
+    again = read_snapshot(write_snapshot(visit, policy, AS_SUBMITTED))
 
     assert again.policy == policy
     assert all(getattr(policy, field.name) != getattr(Policy(), field.name) for field in fields(Policy))
@@ -52,8 +52,8 @@ def test_visit_and_every_reading_come_back() -> None:
     assert again.visit.cards[0].code == "DN4790000000000"
 
 
-def test_text_written_before_shapes_were_named_prices_as_it_did_then() -> None:
-    frozen = read_frozen((FROZEN / "shape-1.json").read_text(encoding="utf-8"))
+def test_snapshot_of_format_1_prices_as_it_did_then() -> None:
+    frozen = read_snapshot((SNAPSHOTS / "format-1.json").read_text(encoding="utf-8"))
 
     priced = price(frozen.visit, parameters=load_parameters(), policy=frozen.policy)
 
@@ -61,38 +61,38 @@ def test_text_written_before_shapes_were_named_prices_as_it_did_then() -> None:
 
 
 def test_reading_added_since_has_the_default_that_held_before() -> None:
-    document = json.loads(write_frozen(read_visit(visit_document()), other_readings(Policy()), AS_SUBMITTED))
+    document = json.loads(write_snapshot(read_visit(visit_document()), other_readings(Policy()), AS_SUBMITTED))
     del document["policy"]["base_salary_day"]
 
-    assert read_frozen(json.dumps(document)).policy.base_salary_day is Policy().base_salary_day
+    assert read_snapshot(json.dumps(document)).policy.base_salary_day is Policy().base_salary_day
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        {"shape": 99},
-        {"shape": True},
-        {"shape": "2"},
+        {"format": 99},
+        {"format": True},
+        {"format": "2"},
         {"more": 1},
         {"policy": {"reading_of_tomorrow": "yes"}},
         {"policy": {"base_salary_day": "tomorrow"}},
-        {"policy": {"digit_1_lifts_ratios": "1"}},
+        {"policy": {"digit_1_ignores_ratios": "1"}},
         {"policy": []},
         {"visit": None},
         {"visit": {}},
     ],
 )
 def test_text_that_is_not_understood_is_refused_and_never_guessed(damage: dict[str, object]) -> None:
-    document = json.loads(write_frozen(read_visit(visit_document()), Policy(), AS_SUBMITTED))
+    document = json.loads(write_snapshot(read_visit(visit_document()), Policy(), AS_SUBMITTED))
 
     with pytest.raises(InvalidValue):
-        read_frozen(json.dumps(document | damage))
+        read_snapshot(json.dumps(document | damage))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "1", '"visit"'])
 def test_text_that_is_no_object_is_refused(text: str) -> None:
-    with pytest.raises(FrozenUnreadable):
-        read_frozen(text)
+    with pytest.raises(SnapshotUnreadable):
+        read_snapshot(text)
 
 
 def test_same_readings_have_the_same_name_and_others_another() -> None:
@@ -101,7 +101,7 @@ def test_same_readings_have_the_same_name_and_others_another() -> None:
 
 
 def test_bill_issued_before_the_choice_of_care_out_of_route_is_recomputed_as_it_was() -> None:
-    document = json.loads(write_frozen(read_visit(visit_document()), Policy(), AS_SUBMITTED))
+    document = json.loads(write_snapshot(read_visit(visit_document()), Policy(), AS_SUBMITTED))
     assert document["policy"].pop("out_of_route_exemption") == "excluded"
 
-    assert read_frozen(json.dumps(document)).policy.out_of_route_exemption is OutOfRouteExemption.OFF_LINE_RATE
+    assert read_snapshot(json.dumps(document)).policy.out_of_route_exemption is OutOfRouteExemption.OUT_OF_ROUTE_RATE
