@@ -40,6 +40,7 @@ from billing.web.live import LiveHub
 from billing.web.server import create_application, serving_socket
 from providers.addresses import AddressRules
 from providers.banks import banks
+from providers.http_client import ProviderClients
 from providers.registry import (
     BrokenProvider,
     SettingsRefused,
@@ -48,7 +49,6 @@ from providers.registry import (
     provider_class,
     read_settings,
 )
-from providers.resilience import Lines
 from providers.settings import AccountSettings, given_fields, secret_fields
 
 _NICE = 10
@@ -108,13 +108,13 @@ def check_account(row: ProviderAccountRow, secret_of: FindSecret = find_secret) 
         raise AccountUnusable(refusal.detail) from None
 
 
-def provider_builder(lines: Lines[ProviderAccountId], secret_of: FindSecret = find_secret) -> BuildProvider:
+def provider_builder(clients: ProviderClients[ProviderAccountId], secret_of: FindSecret = find_secret) -> BuildProvider:
     """Make providers from stored settings; the secrets join them here and are kept nowhere else."""
 
     def build(row: ProviderAccountRow) -> BuiltProvider:
         settings = account_settings(row, secret_of)
         try:
-            provider = provider_class(row.provider)(settings, lines.client(row.id))
+            provider = provider_class(row.provider)(settings, clients.client(row.id))
         except Exception as fault:  # noqa: BLE001 - a fault of one provider is that account's alone
             log.error("provider_not_made", account_id=str(row.id), error=type(fault).__name__)
             raise AccountUnusable(f"{row.provider} cannot be made: {type(fault).__name__}") from None
@@ -222,12 +222,12 @@ async def open_service(
             application_name="vienphi intake",
         )
         async with (
-            Lines[ProviderAccountId](addresses=outgoing) as lines,
+            ProviderClients[ProviderAccountId](addresses=outgoing) as clients,
             open_change_notifier(database_url, background) as notifier,
         ):
             accounts = StoredProviderAccounts(
                 intake_database,
-                provider_builder(lines, secret_of),
+                provider_builder(clients, secret_of),
                 clock,
                 check=partial(check_account, secret_of=secret_of),
                 known=KnownAccounts(database, clock),
@@ -259,7 +259,7 @@ async def open_service(
                         limits=web_limits,
                         live=live,
                         trusted_proxies=trusted_proxies,
-                        provider_calls=lines.states,
+                        provider_calls=clients.stats,
                         log_lines_lost=lines_lost,
                         documents=workers,
                         is_document_worker=is_document_worker,

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from providers.contract import Movement, SettlementLine, SettlementUnreadable
-from providers.telling import VIETNAM
+from providers.notices import VIETNAM
 
 REPORT_SIZE_MAX = 64 * 1024 * 1024
 LINES_MAX = 500_000
@@ -40,7 +40,7 @@ class ReportColumns(BaseModel):
     settled_statuses: frozenset[str] = frozenset()
     refunded_statuses: frozenset[str] = frozenset()
     occurred_at: str = ""
-    moment_format: str = "%d/%m/%Y %H:%M:%S"
+    timestamp_format: str = "%d/%m/%Y %H:%M:%S"
     delimiter: Literal[",", ";", "|", "\t"] = ","
     thousands: Literal["", ",", "."] = ""
     amount_scale: Literal[1, 100] = 1
@@ -129,6 +129,6 @@ def _moment(text: str, columns: ReportColumns, number: int) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.strptime(text, columns.moment_format).replace(tzinfo=VIETNAM)
+        return datetime.strptime(text, columns.timestamp_format).replace(tzinfo=VIETNAM)
     except ValueError as error:
         raise SettlementUnreadable("a moment that is not written as agreed", number) from error

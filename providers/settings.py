@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from providers.contract import Callback
 
-SECRETS_ALIVE_MAX = 2
+ACTIVE_SECRETS_MAX = 2
 
 
 def _as_tuple(value: object) -> object:
@@ -27,7 +27,7 @@ def _as_tuple(value: object) -> object:
 
 Secret = Annotated[SecretStr, Field(min_length=8)]
 
-Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=SECRETS_ALIVE_MAX)]
+Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=ACTIVE_SECRETS_MAX)]
 """One secret, or two while it is being changed; the first signs what we send."""
 
 GIVEN_KEY = "given-key"
@@ -94,12 +94,12 @@ class CredentialSettings(AccountSettings):
         return bool(self.allowed_networks) or amount <= self.confirm_above
 
 
-def first(secrets: tuple[SecretStr, ...]) -> bytes:
+def current_secret(secrets: tuple[SecretStr, ...]) -> bytes:
     """The secret that signs what we send."""
     return secrets[0].get_secret_value().encode("utf-8")
 
 
-def alive(secrets: tuple[SecretStr, ...]) -> tuple[bytes, ...]:
+def active_secrets(secrets: tuple[SecretStr, ...]) -> tuple[bytes, ...]:
     """The secrets that what we receive may be signed with."""
     return tuple(secret.get_secret_value().encode("utf-8") for secret in secrets)
 

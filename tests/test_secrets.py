@@ -13,7 +13,7 @@ from billing.db.context import Ids, utc_now
 from billing.organizations.service.context import AccountUnusable
 from billing.organizations.store.organizations import ProviderAccountRow
 from billing.secrets import SecretMissing, find_secret, find_secrets
-from providers.resilience import Lines
+from providers.http_client import ProviderClients
 from providers.settings import AccountSettings, Secrets, secret_fields
 
 HUSH = "hush-hush-hush-hush-hush"
@@ -112,9 +112,9 @@ async def test_account_that_cannot_be_built_is_reported_by_field_and_never_by_va
 ) -> None:
     if secret is not None:
         given(monkeypatch, HIDDEN=secret)
-    async with Lines[ProviderAccountId]() as lines:
+    async with ProviderClients[ProviderAccountId]() as clients:
         with pytest.raises(AccountUnusable, match=reason) as refused:
-            provider_builder(lines)(sandbox(**changes))
+            provider_builder(clients)(sandbox(**changes))
 
     assert secret is None or secret not in refused.value.detail
 
@@ -124,9 +124,9 @@ async def test_secret_is_in_no_text_of_an_account(
 ) -> None:
     given(monkeypatch, HIDDEN=HUSH)
     caplog.set_level(logging.DEBUG)
-    async with Lines[ProviderAccountId]() as lines:
+    async with ProviderClients[ProviderAccountId]() as clients:
         with structlog.testing.capture_logs() as logs:
-            built = provider_builder(lines)(sandbox(allowed_networks=["10.0.0.0/8"]))
+            built = provider_builder(clients)(sandbox(allowed_networks=["10.0.0.0/8"]))
 
     texts = [repr(built), repr(vars(built.provider)), str(vars(built.provider)), repr(logs), caplog.text]
     assert all(HUSH not in each for each in texts)

@@ -37,7 +37,7 @@ def read_captured(content: bytes, *, now: datetime) -> tuple[Callback, str]:
     return (
         Callback(
             method=_text(request, "method") or "POST",
-            tail="/".join(path.strip("/").split("/")[3:]),
+            path_suffix="/".join(path.strip("/").split("/")[3:]),
             raw_query=raw_query,
             query=query,
             headers=_headers(request.get("headers", {})),

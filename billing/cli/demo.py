@@ -31,7 +31,7 @@ from billing.devserver.embedded import EmbeddedPostgres
 from billing.ledger.service.verify import read_books
 from billing.logs import configure_logs
 from billing.web.server import serving
-from providers.sandbox.bank import Behaviour, PretendBank
+from providers.sandbox.bank_simulator import BankSimulator, Behaviour
 from providers.sandbox.message import SandboxMessage
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ngoai-tru-dong-chi-tra.xml"
@@ -75,7 +75,7 @@ async def _run(server: EmbeddedPostgres, file: Path, language: Language, started
         httpx.AsyncClient() as line,
     ):
         callback_url = address + CALLBACK_PATH
-        bank = PretendBank(line, callback_url, settings, clock=utc_now, random=Random())  # noqa: S311 - a pretend bank
+        bank = BankSimulator(line, callback_url, settings, clock=utc_now, random=Random())  # noqa: S311 - a bank simulator
         click.echo("   " + MESSAGES[language]["ready"].format(seconds=_seconds_since(started)))
         await DemoSteps(service, desk, bank, language).run(file)
     _title(MESSAGES[language]["verify"])
@@ -86,9 +86,9 @@ async def _run(server: EmbeddedPostgres, file: Path, language: Language, started
 
 
 class DemoSteps:
-    """The steps after set-up; everything but the pretend bank goes through HTTP, as a desk would."""
+    """The steps after set-up; everything but the bank simulator goes through HTTP, as a desk would."""
 
-    def __init__(self, service: Service, desk: httpx.AsyncClient, bank: PretendBank, language: Language) -> None:
+    def __init__(self, service: Service, desk: httpx.AsyncClient, bank: BankSimulator, language: Language) -> None:
         self._service = service
         self._desk = desk
         self._bank = bank
@@ -144,7 +144,7 @@ class DemoSteps:
 
     async def _pay(self, intent: Mapping[str, Any]) -> SandboxMessage:
         _title(self._messages["pay"])
-        transfer = self._bank.transfer(intent["instruction"]["qr_payload"], Behaviour.RESPACED)
+        transfer = self._bank.transfer(intent["instruction"]["qr_payload"], Behaviour.SPLIT)
         self._print("transfer_text", content=transfer.content.replace("\n", "⏎"))
         answers = [await self._bank.deliver(transfer), await self._bank.deliver(transfer)]
         for number, answer in enumerate(answers, start=1):

@@ -19,7 +19,7 @@ _BANK = NewBankAccount(bank_bin="970436", account_number="0123456789012", holder
 
 
 def sandbox_settings(*, query_url: str = "") -> SandboxSettings:
-    """The hospital's account at the pretend bank, under a secret of its own."""
+    """The hospital's account at the bank simulator, under a secret of its own."""
     return SandboxSettings(
         bank_bin=_BANK.bank_bin,
         account_number=_BANK.account_number,

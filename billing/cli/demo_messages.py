@@ -34,7 +34,7 @@ MESSAGES: Mapping[Language, Mapping[str, str]] = {
         "pending": "chưa thu đủ",
     },
     Language.ENGLISH: {
-        "setup": "Set-up: a PostgreSQL {version} of our own, a demo hospital and a pretend bank",
+        "setup": "Set-up: a PostgreSQL {version} of our own, a demo hospital and a bank simulator",
         "ready": "ready after {seconds} s; nothing leaves this machine",
         "visit": "1. Read a hospital visit from the claim file (XML 130) of the hospital's system",
         "visit_recorded": "Visit {ma_lk} taken in: {lines} charge items, {findings} findings.",
@@ -43,7 +43,7 @@ MESSAGES: Mapping[Language, Mapping[str, str]] = {
         "invoice_issued": "Invoice {number}: {total} in all; the insurance pays {insurer}; the patient pays {patient}.",
         "qr": "4. A VietQR code for the patient's banking application",
         "qr_shown": "Reference code {code}, amount {amount}, to account {account} ({holder}).",
-        "pay": "5. The pretend bank transfers the money; its text got spaces inside the code, and it tells us twice",
+        "pay": "5. The bank simulator transfers the money; its text got spaces inside the code, and it tells us twice",
         "transfer_text": 'The bank sends the text: "{content}"',
         "answer": "Delivery {number}: vienphi answers the bank: {result}",
         "state": "Reference code {code}: {state}. Received {received} in {payments} payment(s).",

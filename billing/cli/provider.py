@@ -24,7 +24,7 @@ from billing.secrets import find_secrets
 from billing.settings import load_settings
 from providers import contract
 from providers.registry import BrokenProvider, installed_providers, provider_class
-from providers.sandbox.bank import PretendBank
+from providers.sandbox.bank_simulator import BankSimulator
 from providers.sandbox.message import SandboxMessage, SandboxSettings
 from providers.settings import secret_fields
 
@@ -32,7 +32,7 @@ _ABILITIES = (
     contract.Callbacks,
     contract.Inquiries,
     contract.Queries,
-    contract.AnyAmount,
+    contract.LocalQr,
     contract.Feeds,
     contract.Refunds,
     contract.Cancellations,
@@ -155,7 +155,7 @@ def simulate(config: Path | None, *, organization: int, url: str, amount: int, r
         )
         callback_url = url.rstrip("/") + callback_path(row.organization_id, row.name)
         async with httpx.AsyncClient(timeout=20, trust_env=False) as line:
-            bank = PretendBank(line, callback_url, settings, clock=utc_now, random=chance)
+            bank = BankSimulator(line, callback_url, settings, clock=utc_now, random=chance)
             try:
                 answer = await bank.deliver(message)
             except (httpx.TransportError, httpx.InvalidURL) as error:

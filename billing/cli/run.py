@@ -1,4 +1,4 @@
-"""`vienphi run`: the service, its worker and the pretend bank on the loopback address, with bills to pay.
+"""`vienphi run`: the service, its worker and the bank simulator on the loopback address, with bills to pay.
 
 Everything lives in one process and on a PostgreSQL of its own, made fresh each time and gone at the end.
 """
@@ -37,8 +37,8 @@ from billing.worker.running import Intervals, run_worker
 from billing.worker.sender import Sender
 from providers.addresses import AddressRules
 from providers.emvqr import Particulars, VietQr, build_vietqr
-from providers.sandbox.bank import PretendBank
-from providers.sandbox.control import QUESTION_PATH, ControlPage, OpenCode, serving_control_page
+from providers.sandbox.bank_simulator import BankSimulator
+from providers.sandbox.control import QUERY_PATH, ControlPage, OpenCode, serving_control_page
 from providers.sandbox.message import SandboxSettings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -56,8 +56,8 @@ _MESSAGES = {
         "stopped": "Đã dừng.",
     },
     "en": {
-        "starting": "Preparing a PostgreSQL of its own, a demo hospital and the pretend bank …",
-        "bank": "The pretend bank (choose how each code is paid):",
+        "starting": "Preparing a PostgreSQL of its own, a demo hospital and the bank simulator …",
+        "bank": "The bank simulator (choose how each code is paid):",
         "page": "The patient's page, code {code}, {amount}:",
         "docs": "The API, with the key {key}:",
         "fresh": "The data are new each time and gone at the end. Only this machine can open it. Stop: Ctrl-C.",
@@ -82,7 +82,7 @@ class RunFailed(BillingError):
 @click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Port of the service.")
 @click.option("--bank-port", type=click.IntRange(0, 65_535), default=8081, show_default=True, help="Port of the bank.")
 def run(lang: str, port: int, bank_port: int) -> None:
-    """Serve a demo hospital and the pretend bank on the loopback address until Ctrl-C; data are fresh each time.
+    """Serve a demo hospital and the bank simulator on the loopback address until Ctrl-C; data are fresh each time.
 
     A port that is taken is replaced by a free one; the addresses are printed.
     """
@@ -99,9 +99,9 @@ async def _run(server: EmbeddedPostgres, lang: str, *, port: int, bank_port: int
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     await migrate(server.owner_url)
     address = f"http://127.0.0.1:{port}"
-    settings = sandbox_settings(query_url=f"http://127.0.0.1:{bank_port}{QUESTION_PATH}")
+    settings = sandbox_settings(query_url=f"http://127.0.0.1:{bank_port}{QUERY_PATH}")
     roles = (Role.CASHIER, Role.INTEGRATOR, Role.FINANCE)
-    here = AddressRules(allow_private=True, allow_http=True)  # the pretend bank answers on the loopback address
+    here = AddressRules(allow_private=True, allow_http=True)  # the bank simulator answers on the loopback address
     key = await set_up_hospital(server.owner_url, settings, key_life=_KEY_LIFE, roles=roles, outgoing=here)
     async with (
         open_service(
@@ -115,12 +115,12 @@ async def _run(server: EmbeddedPostgres, lang: str, *, port: int, bank_port: int
         httpx.AsyncClient() as line,
     ):
         desk = _Desk(client, lang, settings)
-        bank = PretendBank(
+        bank = BankSimulator(
             line,
             address + CALLBACK_PATH,
             settings,
             clock=utc_now,
-            random=Random(),  # noqa: S311 - a pretend bank
+            random=Random(),  # noqa: S311 - a bank simulator
             late_by_s=_LATE_BY_S,
         )
         page = ControlPage(bank, list_codes=desk.list_codes, add_code=desk.add_code, clock=utc_now, language=lang)

@@ -19,10 +19,10 @@ from billing.web.anonymous import AnonymousLimits, AnonymousTraffic
 
 
 class ProviderCallStats(Protocol):
-    """Counts of the calls to one provider account since the start; `is_stopped` while its circuit is open."""
+    """Counts of the calls to one provider account since the start; `is_circuit_open` while its circuit is open."""
 
     @property
-    def is_stopped(self) -> bool: ...
+    def is_circuit_open(self) -> bool: ...
     @property
     def answered(self) -> int: ...
     @property
@@ -30,7 +30,7 @@ class ProviderCallStats(Protocol):
     @property
     def refused(self) -> int: ...
     @property
-    def repeated(self) -> int: ...
+    def retried(self) -> int: ...
 
 
 class ForwardsDocuments(Protocol):

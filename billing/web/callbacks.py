@@ -150,7 +150,9 @@ async def _submit(
         log.warning("callback_not_acknowledged", delivery=str(delivery_id), error=error.code)
         return "not_acknowledged", provider.answer_callback(callback, Verdict.TRY_LATER, "")
     is_repeated = answer.receipt_id != delivery_id
-    verdict = Verdict.DUPLICATE if is_repeated and answer.verdict in provider.said_once else answer.verdict
+    verdict = (
+        Verdict.DUPLICATE if is_repeated and answer.verdict in provider.first_delivery_verdicts else answer.verdict
+    )
     return verdict.value, provider.answer_callback(callback, verdict, str(answer.receipt_id))
 
 
@@ -159,7 +161,7 @@ def _callback(request: web.Request, body: bytes, app: AppState) -> Callback:
     raw_query = request.raw_path.partition("?")[2]
     return Callback(
         method=request.method,
-        tail=request.match_info.get("path_suffix", ""),
+        path_suffix=request.match_info.get("path_suffix", ""),
         raw_query=raw_query,
         query=_query_pairs(raw_query),
         headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.raw_headers],

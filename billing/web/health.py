@@ -72,7 +72,7 @@ async def get_readiness(request: web.Request) -> web.Response:
     app = app_state(request)
     readiness = await app.readiness.check()
     stopped = app.intake.throttled_accounts()
-    silent = {key for key, line in app.provider_calls().items() if line.is_stopped}
+    silent = {key for key, line in app.provider_calls().items() if line.is_circuit_open}
     unusable = dict(app.context.accounts.unusable())
     details: ReadinessDetails | None = None
     if readiness.database == FINE and "Authorization" in request.headers:

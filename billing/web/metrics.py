@@ -144,10 +144,10 @@ class _Calls(Collector):
         calls.add_metric(("refused",), sum(account.refused for account in provider_calls))
         yield calls
         retries = CounterMetricFamily("vienphi_provider_retries_total", "Retries of queries to providers")
-        retries.add_metric((), sum(account.repeated for account in provider_calls))
+        retries.add_metric((), sum(account.retried for account in provider_calls))
         yield retries
         open_circuits = GaugeMetricFamily("vienphi_provider_circuits_open", "Provider accounts with an open circuit")
-        open_circuits.add_metric((), sum(account.is_stopped for account in provider_calls))
+        open_circuits.add_metric((), sum(account.is_circuit_open for account in provider_calls))
         yield open_circuits
 
 

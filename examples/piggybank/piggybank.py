@@ -33,7 +33,7 @@ from providers.contract import (
     Verdict,
 )
 from providers.emvqr import Particulars, QrError, VietQr, build_vietqr, check_payee
-from providers.settings import AccountSettings, Secrets, alive
+from providers.settings import AccountSettings, Secrets, active_secrets
 from providers.signing import hmac_sha256_hex, is_same_secret, read_json_object
 from providers.strict_json import NotStrictJson
 
@@ -86,7 +86,7 @@ class Piggybank(Provider, Callbacks):
     def read_callback(self, callback: Callback) -> Notices:
         """Verify the raw body under every secret that is alive, then read it."""
         signature = callback.header(_HEADER)
-        secrets = alive(self._settings.secrets)
+        secrets = active_secrets(self._settings.secrets)
         if not any(is_same_secret(hmac_sha256_hex(secret, callback.body), signature) for secret in secrets):
             raise BadSignature(Reply(status=401, body=b'{"ok": false}'))
         try:

@@ -28,13 +28,13 @@ from providers.bank_collection.profile import Answer, Auth, Message
 from providers.bank_collection.settings import BankCollectionSettings
 from providers.bank_collection.settlement import read_file, transaction_key
 from providers.contract import (
-    AnyAmount,
     BadSignature,
     Bill,
     BillInquiry,
     BillState,
     Callback,
     Inquiries,
+    LocalQr,
     Notice,
     Notices,
     Outcome,
@@ -50,19 +50,19 @@ from providers.contract import (
     Unreadable,
     Verdict,
 )
-from providers.offline_code import offline_code
+from providers.local_qr import build_local_qr
+from providers.notices import VIETNAM, fingerprint
 from providers.references import is_placeholder, without_placeholder
-from providers.settings import alive, first
+from providers.settings import active_secrets, current_secret
 from providers.signing import is_same_secret, read_json_object
 from providers.strict_json import NotStrictJson
-from providers.telling import VIETNAM, fingerprint
 from providers.tokens import basic_credentials, is_token, issue_token, shown_token
 
 _ACCOUNT_LENGTH_MAX = 19
 _EARLY = timedelta(days=1)
 
 
-class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
+class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
     """One collection account."""
 
     signed_part: ClassVar[str] = "the fields that the profile lists, in its order"
@@ -75,9 +75,9 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
         """Nothing is begun at the bank. Raises PaymentRefused."""
-        return self.code_for(request)
+        return self.qr_for(request)
 
-    def code_for(self, request: PaymentRequest) -> PaymentInstruction:
+    def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
         """A VietQR for the code's own virtual account or the shared one, read back before it is given out."""
         settings = self._settings
         if request.amount > settings.amount_max:
@@ -89,7 +89,7 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
             raise PaymentRefused(f"a virtual account has at most {_ACCOUNT_LENGTH_MAX} characters")
         code = ""
         if settings.has_qr:
-            code = offline_code(request, bank_bin=settings.bank_bin, account_number=number)
+            code = build_local_qr(request, bank_bin=settings.bank_bin, account_number=number)
         return PaymentInstruction(
             qr_payload=code,
             bank_bin=settings.bank_bin,
@@ -101,8 +101,8 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
         """Check what the call shows and its signature, then read the bill asked for or the money told."""
         if callback.method != "POST":
             return Reply(405, headers={"Allow": "POST"})
-        tail, profile = callback.tail.strip("/"), self._profile
-        if profile.auth is Auth.BEARER and tail == profile.token_tail:
+        path_suffix, profile = callback.path_suffix.strip("/"), self._profile
+        if profile.auth is Auth.BEARER and path_suffix == profile.token_path_suffix:
             return self._token(callback)
         message = self._message(callback)
         if message is None:
@@ -116,7 +116,7 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
             raise BadSignature(self._reply(callback, message.answers.bad_signature))
         separator = profile.signing.separator
         try:
-            check_forms(told, message, moment_format=profile.moment_format, separator=separator)
+            check_forms(told, message, timestamp_format=profile.timestamp_format, separator=separator)
             if profile.inquiry is not None and message is profile.inquiry:
                 return self._asked(callback, values)
             return self._notices(callback, values)
@@ -169,12 +169,12 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
     def _message(self, callback: Callback) -> Message | None:
         """Which kind of call came, by the end of its address."""
         messages: tuple[Message | None, ...] = (self._profile.notification, self._profile.inquiry)
-        tail = callback.tail.strip("/")
-        return next((each for each in messages if each is not None and each.tail == tail), None)
+        path_suffix = callback.path_suffix.strip("/")
+        return next((each for each in messages if each is not None and each.path_suffix == path_suffix), None)
 
     def _is_let_in(self, callback: Callback) -> bool:
         """What a call shows beside its signature, as far as the profile wants it."""
-        settings, secrets = self._settings, alive(self._settings.auth_secrets)
+        settings, secrets = self._settings, active_secrets(self._settings.auth_secrets)
         match self._profile.auth:
             case Auth.NONE:
                 return True
@@ -191,10 +191,12 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
     def _token(self, callback: Callback) -> Reply:
         settings = self._settings
         name, password = basic_credentials(callback)
-        is_known = any(is_same_secret(each.decode("utf-8"), password) for each in alive(settings.auth_secrets))
+        is_known = any(is_same_secret(each.decode("utf-8"), password) for each in active_secrets(settings.auth_secrets))
         if not (is_same_secret(settings.auth_name, name) and is_known):
             raise BadSignature(Reply(401))
-        token = issue_token(first(settings.auth_secrets), now=callback.received_at, life_s=settings.token_life_s)
+        token = issue_token(
+            current_secret(settings.auth_secrets), now=callback.received_at, life_s=settings.token_life_s
+        )
         body = {"access_token": token, "token_type": "Bearer", "expires_in": settings.token_life_s}
         return Reply(200, json.dumps(body).encode("ascii"), headers={"Cache-Control": "no-store"})
 
@@ -219,7 +221,7 @@ class BankCollection(Provider, Inquiries, AnyAmount, SettlementFiles):
         if values.get("currency", "") not in {"", "VND"}:
             raise ValueError("currency is not VND")
         amount = read_amount(values["amount"])
-        occurred_at = read_moment(values["moment"], self._profile.moment_format)
+        occurred_at = read_moment(values["moment"], self._profile.timestamp_format)
         age = callback.received_at - occurred_at
         if not -_EARLY <= age <= timedelta(days=settings.age_max_days):
             raise ValueError("moment is too long ago, or has not come")

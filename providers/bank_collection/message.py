@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from providers.bank_collection.profile import FieldForm, Message, Notification
-from providers.telling import VIETNAM, read_vietnam_digits
+from providers.notices import VIETNAM, parse_vietnam_timestamp
 
 AMOUNT_MAX = 9_999_999_999_999
 REMARK = "remark"
@@ -44,7 +44,7 @@ def value_at(told: object, path: str) -> object:
     return told
 
 
-def check_forms(told: Mapping[str, object], message: Message, *, moment_format: str, separator: str) -> None:
+def check_forms(told: Mapping[str, object], message: Message, *, timestamp_format: str, separator: str) -> None:
     """Raises ValueError naming a field that is not in its form."""
     for name, form in message.fields.items():
         value = value_at(told, form.path)
@@ -62,7 +62,7 @@ def check_forms(told: Mapping[str, object], message: Message, *, moment_format: 
         if form.kind in {"digits", "integer"} and not _DIGITS.fullmatch(text):
             raise ValueError(f"{name} holds more than digits")
         if form.kind == "moment":
-            read_moment(text, moment_format)
+            read_moment(text, timestamp_format)
 
 
 def well_formed(values: Mapping[str, str], message: Message) -> dict[str, str]:
@@ -88,12 +88,12 @@ def read_amount(text: str) -> int:
     return int(text)
 
 
-def read_moment(text: str, moment_format: str) -> datetime:
+def read_moment(text: str, timestamp_format: str) -> datetime:
     """A moment in the profile's format. Raises ValueError."""
     try:
-        if moment_format == "compact":
-            moment = read_vietnam_digits(text)
-        elif moment_format == "ms":
+        if timestamp_format == "compact":
+            moment = parse_vietnam_timestamp(text)
+        elif timestamp_format == "ms":
             if not re.fullmatch(r"[0-9]{13}", text):
                 raise ValueError("13 digits are needed")
             moment = datetime.fromtimestamp(int(text) // 1000, UTC)

@@ -18,7 +18,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-_TAIL = r"^[0-9A-Za-z._~/-]{0,200}$"
+_PATH_SUFFIX = r"^[0-9A-Za-z._~/-]{0,200}$"
 _NAME = re.compile(r"[a-z0-9_]{1,60}")
 _FILE_SIZE_MAX = 64 * 1024
 _REQUIRED = {"transaction", "amount"}
@@ -121,7 +121,7 @@ class Message(_Part):
     `amount_due`), or an empty text. An answer that has no `signature` is not signed.
     """
 
-    tail: str = Field(pattern=_TAIL)
+    path_suffix: str = Field(pattern=_PATH_SUFFIX)
     signature: str
     fields: Mapping[str, FieldForm]
     signed: tuple[str, ...] = Field(min_length=1)
@@ -179,17 +179,17 @@ class Profile(_Part):
     name: str
     auth: Auth = Auth.NONE
     auth_header: str = Field(default="", pattern=r"^[a-z0-9-]{0,60}$")
-    token_tail: str = Field(default="", pattern=_TAIL)
-    moment_format: Literal["compact", "iso", "ms"] = "compact"
+    token_path_suffix: str = Field(default="", pattern=_PATH_SUFFIX)
+    timestamp_format: Literal["compact", "iso", "ms"] = "compact"
     signing: Signing
     inquiry: Inquiry | None = None
     notification: Notification
 
     @model_validator(mode="after")
     def _addresses_differ(self) -> Self:
-        tails = [self.notification.tail, *([self.inquiry.tail] if self.inquiry else [])]
-        tails += [self.token_tail] if self.auth is Auth.BEARER else []
-        if len(set(tails)) != len(tails):
+        path_suffixes = [self.notification.path_suffix, *([self.inquiry.path_suffix] if self.inquiry else [])]
+        path_suffixes += [self.token_path_suffix] if self.auth is Auth.BEARER else []
+        if len(set(path_suffixes)) != len(path_suffixes):
             raise ValueError("two kinds of call have the same address")
         if self.auth is Auth.HEADER and not self.auth_header:
             raise ValueError("auth_header is missing")

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 
 from providers.bank_collection.profile import Auth, Profile, ProfileRefused, profile_of_file, shipped_profile
 from providers.bank_collection.signing import KeyRefused, Signer, read_private_key, read_public_key
-from providers.settings import GIVEN_KEY, SECRETS_ALIVE_MAX, AccountSettings, Secrets, alive
+from providers.settings import ACTIVE_SECRETS_MAX, GIVEN_KEY, AccountSettings, Secrets, active_secrets
 
 
 class BankCollectionSettings(AccountSettings):
@@ -36,7 +36,7 @@ class BankCollectionSettings(AccountSettings):
     uses_virtual_accounts: bool = True
     has_qr: bool = True
     amount_max: int = Field(default=499_999_999, ge=1, le=9_999_999_999_999)
-    bank_public_keys: Annotated[tuple[str, ...], GIVEN_KEY] = Field(default=(), max_length=SECRETS_ALIVE_MAX)
+    bank_public_keys: Annotated[tuple[str, ...], GIVEN_KEY] = Field(default=(), max_length=ACTIVE_SECRETS_MAX)
     private_key: SecretStr | None = None
     secrets: Secrets | tuple[()] = ()
     auth_name: str = Field(default="", pattern=r"^[!-9;-~]{0,100}$")
@@ -100,7 +100,7 @@ class BankCollectionSettings(AccountSettings):
             self.agreed.signing,
             public_keys=[read_public_key(pem) for pem in self.bank_public_keys],
             private_key=read_private_key(private_key.get_secret_value()) if private_key is not None else None,
-            secrets=alive(self.secrets),
+            secrets=active_secrets(self.secrets),
         )
 
 

@@ -13,8 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from providers.contract import Movement, SettlementLine, SettlementUnreadable
+from providers.notices import VIETNAM, format_vietnam_timestamp, parse_vietnam_timestamp
 from providers.signing import is_same_secret
-from providers.telling import VIETNAM, read_vietnam_digits, vietnam_digits
 
 FILE_SIZE_MAX = 64 * 1024 * 1024
 COLUMNS = (
@@ -116,7 +116,7 @@ def write_answer(bank: BankFile, ours: Sequence[OurReceipt], key: str, *, user: 
     for row in rows:
         fields = [row[column] for column in COLUMNS[:-1]]
         written.append("|".join([*fields, record_checksum(fields, key)]))
-    footer = [_FOOTER, provider, user, str(len(rows)), vietnam_digits(now)]
+    footer = [_FOOTER, provider, user, str(len(rows)), format_vietnam_timestamp(now)]
     written.append("|".join([*footer, record_checksum(footer, key)]))
     return ("\n".join(written) + "\n").encode("utf-8")
 
@@ -128,7 +128,7 @@ def _of_ours(receipt: OurReceipt, provider: str) -> dict[str, str]:
         "providerId": provider,
         "amount": str(receipt.amount),
         "currencyCode": "VND",
-        "transTime": vietnam_digits(receipt.occurred_at),
+        "transTime": format_vietnam_timestamp(receipt.occurred_at),
         "status": Compared.ONLY_OURS.value,
     }
 
@@ -145,7 +145,7 @@ def _line(detail: Mapping[str, str], number: int, *, restarts_daily: bool) -> Se
     if detail["currencyCode"] != "VND":
         raise SettlementUnreadable("not in VND", number)
     try:
-        moment = read_vietnam_digits(detail["transTime"])
+        moment = parse_vietnam_timestamp(detail["transTime"])
     except ValueError as error:
         raise SettlementUnreadable("transTime is no moment", number) from error
     return SettlementLine(

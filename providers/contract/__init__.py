@@ -24,25 +24,24 @@ from providers.contract.callbacks import (
 )
 from providers.contract.payments import (
     PURPOSE_LENGTH_MAX,
-    AnyAmount,
     Feeds,
     FeedUnavailable,
-    KnownPayment,
+    LocalQr,
     PaymentInstruction,
     PaymentRefused,
     PaymentRequest,
     PaymentUnknown,
+    PendingPayment,
     PollSchedule,
     Provider,
     ProviderUnreachable,
     Queries,
 )
-from providers.contract.refunds import Cancellations, RefundRequest, Refunds, Told
+from providers.contract.refunds import Cancellations, OperationResult, RefundRequest, Refunds
 from providers.contract.settlements import SettlementFiles, SettlementLine, SettlementUnreadable
 
 __all__ = [
     "PURPOSE_LENGTH_MAX",
-    "AnyAmount",
     "BadSignature",
     "Bill",
     "BillInquiry",
@@ -53,16 +52,18 @@ __all__ = [
     "FeedUnavailable",
     "Feeds",
     "Inquiries",
-    "KnownPayment",
+    "LocalQr",
     "Movement",
     "Notice",
     "Notices",
+    "OperationResult",
     "Outcome",
     "Payer",
     "PaymentInstruction",
     "PaymentRefused",
     "PaymentRequest",
     "PaymentUnknown",
+    "PendingPayment",
     "PollSchedule",
     "Provider",
     "ProviderUnreachable",
@@ -73,7 +74,6 @@ __all__ = [
     "SettlementFiles",
     "SettlementLine",
     "SettlementUnreadable",
-    "Told",
     "Unreadable",
     "Verdict",
 ]

@@ -45,7 +45,7 @@ class Callback:
     """A delivery exactly as it came in. Header names are lower-case."""
 
     method: str
-    tail: str
+    path_suffix: str
     raw_query: str
     query: Sequence[tuple[str, str]]
     headers: Sequence[tuple[str, str]]
@@ -153,12 +153,12 @@ class Callbacks(ABC):
     `evidence_headers` (lower-case) are kept with a delivery because they prove it, as a signature over its body does. A
     standing credential is none: it would open the next delivery too.
 
-    `said_once` are verdicts that this provider would answer by delivering again for ever: they are said of the first
-    delivery of an event, and DUPLICATE of every later one, since it is recorded all the same.
+    `first_delivery_verdicts` are verdicts that this provider would answer by delivering again for ever: they are said
+    of the first delivery of an event, and DUPLICATE of every later one, since it is recorded all the same.
     """
 
     evidence_headers: ClassVar[frozenset[str]] = frozenset()
-    said_once: ClassVar[frozenset[Verdict]] = frozenset()
+    first_delivery_verdicts: ClassVar[frozenset[Verdict]] = frozenset()
 
     id_scope: ClassVar[str] = ""
     """Inside what a transaction's id is unique at the provider, besides our account: the provider's name alone, or with

@@ -83,14 +83,14 @@ class Provider(ABC):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownPayment:
+class PendingPayment:
     """A payment that was begun and whose end is not known; `provider_reference` is its instruction's, if any."""
 
     reference: str
     amount: int
     provider_reference: str
     created_at: datetime
-    asked_at: datetime
+    queried_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Queries(ABC):
     polls_open: ClassVar[PollSchedule] = PollSchedule(timedelta(minutes=3), timedelta(minutes=5))
 
     @abstractmethod
-    async def query_payment(self, known: KnownPayment) -> Notices:
+    async def query_payment(self, known: PendingPayment) -> Notices:
         """All that is known of a payment, in the notices its callbacks would carry: same event keys, movement keys and
         fingerprints, so that asked and called back is one fact.
 
@@ -125,11 +125,11 @@ class Queries(ABC):
         """
 
 
-class AnyAmount(ABC):
+class LocalQr(ABC):
     """Pays by a code that is made here, so the same reference may at any time ask for another amount."""
 
     @abstractmethod
-    def code_for(self, request: PaymentRequest) -> PaymentInstruction:
+    def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
         """The code of a payment, with nobody asked and nothing begun. Raises PaymentRefused."""
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from providers.contract.callbacks import Outcome
-from providers.contract.payments import KnownPayment
+from providers.contract.payments import PendingPayment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class RefundRequest:
     reference: str
     amount: int
     paid: int
-    payment: KnownPayment
+    payment: PendingPayment
     transaction: str
     reason: str
     requested_at: datetime
@@ -28,7 +28,7 @@ class RefundRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class OperationResult:
     """What a provider said of a call that moves money: the outcome, its own word for it, and its number.
 
     UNKNOWN where no answer came that can be trusted: it is asked about, and never sent again blindly.
@@ -47,14 +47,16 @@ class Refunds(ABC):
     """Whether a part of a payment may be sent back, and another part later."""
 
     @abstractmethod
-    async def refund(self, request: RefundRequest) -> Told:
+    async def refund(self, request: RefundRequest) -> OperationResult:
         """Send money back once for each reference. FAILED and SUCCEEDED are final; PENDING and UNKNOWN are asked about.
 
         Never raises for what the network or the provider does.
         """
 
     @abstractmethod
-    async def query_refund(self, request: RefundRequest, *, provider_reference: str, asked_at: datetime) -> Told:
+    async def query_refund(
+        self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
+    ) -> OperationResult:
         """What became of a refund. NOT_FOUND where the provider never had it; it is not sent again for that."""
 
 
@@ -62,5 +64,5 @@ class Cancellations(ABC):
     """Can stop asking for a payment. A payer who has already scanned may pay all the same: that money is booked."""
 
     @abstractmethod
-    async def cancel_payment(self, known: KnownPayment, *, reason: str) -> Told:
+    async def cancel_payment(self, known: PendingPayment, *, reason: str) -> OperationResult:
         """Stop asking: CANCELLED, SUCCEEDED where it is paid already, UNKNOWN, or what the provider says instead."""

@@ -12,19 +12,19 @@ from typing import ClassVar
 import httpx
 from pydantic import BaseModel
 
-from providers.calling import NoAnswer, NotSent, call
 from providers.contract import (
     BadSignature,
     Callback,
     Callbacks,
-    KnownPayment,
     Notice,
     Notices,
+    OperationResult,
     Outcome,
     PaymentInstruction,
     PaymentRefused,
     PaymentRequest,
     PaymentUnknown,
+    PendingPayment,
     Provider,
     ProviderUnreachable,
     Queries,
@@ -34,18 +34,18 @@ from providers.contract import (
     SettlementFiles,
     SettlementLine,
     SettlementUnreadable,
-    Told,
     Unreadable,
     Verdict,
 )
 from providers.csv_report import read_report
+from providers.http_call import RequestNotSent, ResponseUnknown, call
 from providers.momo.settings import MomoSettings
 from providers.momo.signing import CREATE, IPN, QUERY, REFUND, is_signed, signature_of, signed_text
 from providers.momo.statuses import NEVER_HAD, OUR_FAULT, PAID, PAYMENTS, REFUNDS, REFUSES_THE_QUESTION
-from providers.settings import alive, first
+from providers.notices import fingerprint, request_id, status_only
+from providers.settings import active_secrets, current_secret
 from providers.signing import read_json_object
 from providers.strict_json import NotStrictJson
-from providers.telling import fingerprint, request_id, without_money
 
 _AMOUNTS = range(1_000, 50_000_001)
 _ORDER = re.compile(r"[0-9a-zA-Z](?:[-_.]*[0-9a-zA-Z]+)*")
@@ -85,9 +85,9 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         }
         try:
             answer, _ = await self._ask("/v2/gateway/api/create", fields, CREATE)
-        except NotSent as error:
+        except RequestNotSent as error:
             raise ProviderUnreachable("MoMo could not be reached; nothing was begun") from error
-        except NoAnswer as error:
+        except ResponseUnknown as error:
             raise PaymentUnknown("no answer of MoMo's that can be trusted") from error
         code, page = answer["resultCode"], answer.get("payUrl")
         if code in OUR_FAULT:
@@ -108,7 +108,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             text = signed_text(told, IPN, settings.access_key.get_secret_value())
         except (NotStrictJson, TypeError):
             raise BadSignature(Reply(400)) from None
-        if not is_signed(alive(settings.secret_keys), text, told.get("signature")):
+        if not is_signed(active_secrets(settings.secret_keys), text, told.get("signature")):
             raise BadSignature(Reply(400))
         try:
             return Notices((self._notice(told, told_at=_moment(told)),))
@@ -121,25 +121,25 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             return Reply(503, headers={"Retry-After": "30"})
         return Reply(204)
 
-    async def query_payment(self, known: KnownPayment) -> Notices:
+    async def query_payment(self, known: PendingPayment) -> Notices:
         """Ask by our own order."""
         try:
-            answer, evidence = await self._query(known.reference, known.asked_at)
-        except (NotSent, NoAnswer):
-            return Notices((without_money(known, Outcome.UNKNOWN),))
+            answer, evidence = await self._query(known.reference, known.queried_at)
+        except (RequestNotSent, ResponseUnknown):
+            return Notices((status_only(known, Outcome.UNKNOWN),))
         code = answer["resultCode"]
         outcome = Outcome.NOT_FOUND if code == NEVER_HAD else _outcome(PAYMENTS, code)
         if outcome is Outcome.SUCCEEDED:
             try:
-                return Notices((self._notice(answer, told_at=known.asked_at),), evidence)
+                return Notices((self._notice(answer, told_at=known.queried_at),), evidence)
             except ValueError:
                 outcome = Outcome.UNKNOWN
-        return Notices((without_money(known, outcome, str(code)),), evidence)
+        return Notices((status_only(known, outcome, str(code)),), evidence)
 
-    async def refund(self, request: RefundRequest) -> Told:
+    async def refund(self, request: RefundRequest) -> OperationResult:
         """Send money back; MoMo says at once whether it did. The refund is an order of its own."""
         if request.amount not in _AMOUNTS or not _DIGITS.fullmatch(request.transaction):
-            return Told(outcome=Outcome.FAILED, provider_status="not sent")
+            return OperationResult(outcome=Outcome.FAILED, provider_status="not sent")
         fields: dict[str, object] = {
             "partnerCode": self._settings.partner_code,
             "orderId": request.reference,
@@ -151,22 +151,26 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         }
         try:
             answer, evidence = await self._ask("/v2/gateway/api/refund", fields, REFUND)
-        except NotSent:
-            return Told(outcome=Outcome.FAILED, provider_status="not sent")
-        except NoAnswer:
-            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        except RequestNotSent:
+            return OperationResult(outcome=Outcome.FAILED, provider_status="not sent")
+        except ResponseUnknown:
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         return _told_of_refund(answer, evidence)
 
-    async def query_refund(self, request: RefundRequest, *, provider_reference: str, asked_at: datetime) -> Told:
+    async def query_refund(
+        self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
+    ) -> OperationResult:
         """What became of a refund: its own order is asked for."""
         try:
-            answer, evidence = await self._query(request.reference, asked_at)
-        except (NotSent, NoAnswer):
-            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+            answer, evidence = await self._query(request.reference, queried_at)
+        except (RequestNotSent, ResponseUnknown):
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         if answer["resultCode"] == NEVER_HAD:
-            return Told(outcome=Outcome.NOT_FOUND, provider_status=str(NEVER_HAD), evidence=evidence)
+            return OperationResult(outcome=Outcome.NOT_FOUND, provider_status=str(NEVER_HAD), evidence=evidence)
         if answer["resultCode"] in REFUSES_THE_QUESTION:
-            return Told(outcome=Outcome.UNKNOWN, provider_status=str(answer["resultCode"]), evidence=evidence)
+            return OperationResult(
+                outcome=Outcome.UNKNOWN, provider_status=str(answer["resultCode"]), evidence=evidence
+            )
         return _told_of_refund(answer, evidence)
 
     def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
@@ -175,37 +179,37 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             raise SettlementUnreadable("the settings of this account do not describe its report")
         return read_report(content, self._settings.report)
 
-    async def _query(self, order: str, asked_at: datetime) -> tuple[dict[str, object], bytes]:
+    async def _query(self, order: str, queried_at: datetime) -> tuple[dict[str, object], bytes]:
         fields: dict[str, object] = {
             "partnerCode": self._settings.partner_code,
-            "requestId": request_id("query", order, asked_at.isoformat()),
+            "requestId": request_id("query", order, queried_at.isoformat()),
             "orderId": order,
             "lang": self._settings.language,
         }
         answer, evidence = await self._ask("/v2/gateway/api/query", fields, QUERY)
         if answer.get("orderId") != order:
-            raise NoAnswer("the answer is of another order")
+            raise ResponseUnknown("the answer is of another order")
         return answer, evidence
 
     async def _ask(
         self, path: str, fields: Mapping[str, object], signed: Sequence[str]
     ) -> tuple[dict[str, object], bytes]:
-        """Call and read an answer with a result code. Raises NotSent and NoAnswer."""
+        """Call and read an answer with a result code. Raises RequestNotSent and ResponseUnknown."""
         settings = self._settings
         text = signed_text(fields, signed, settings.access_key.get_secret_value())
-        body = {**fields, "signature": signature_of(first(settings.secret_keys), text)}
+        body = {**fields, "signature": signature_of(current_secret(settings.secret_keys), text)}
         request = self._client.build_request("POST", settings.base_url + path, json=body)
         answer = await call(self._client, request, timeout_s=settings.timeout_s)
         if answer.status >= 500 or answer.status in range(300, 400):
-            raise NoAnswer(f"status {answer.status}")
+            raise ResponseUnknown(f"status {answer.status}")
         try:
             told = read_json_object(answer.body)
         except NotStrictJson as error:
-            raise NoAnswer(str(error)) from error
+            raise ResponseUnknown(str(error)) from error
         if type(told.get("resultCode")) is not int:
-            raise NoAnswer("no result code")
+            raise ResponseUnknown("no result code")
         if told.get("partnerCode", settings.partner_code) != settings.partner_code:
-            raise NoAnswer("the answer is of another partner")
+            raise ResponseUnknown("the answer is of another partner")
         return told, answer.body
 
     def _notice(self, told: Mapping[str, object], *, told_at: datetime) -> Notice:
@@ -241,10 +245,10 @@ def _outcome(outcomes: Mapping[int, Outcome], code: object) -> Outcome:
     return outcomes.get(code, Outcome.UNKNOWN) if isinstance(code, int) else Outcome.UNKNOWN
 
 
-def _told_of_refund(answer: Mapping[str, object], evidence: bytes) -> Told:
+def _told_of_refund(answer: Mapping[str, object], evidence: bytes) -> OperationResult:
     code = answer["resultCode"]
     number = answer.get("transId")
-    return Told(
+    return OperationResult(
         outcome=_outcome(REFUNDS, code),
         provider_status=str(code),
         provider_reference=str(number) if isinstance(number, int) and number else "",

@@ -13,39 +13,39 @@ from typing import ClassVar
 import httpx
 from pydantic import BaseModel
 
-from providers.calling import NoAnswer, NotSent, call
 from providers.contract import (
     BadSignature,
     Callback,
     Callbacks,
     Cancellations,
-    KnownPayment,
     Notice,
     Notices,
+    OperationResult,
     Outcome,
     Payer,
     PaymentInstruction,
     PaymentRefused,
     PaymentRequest,
     PaymentUnknown,
+    PendingPayment,
     PollSchedule,
     Provider,
     ProviderUnreachable,
     Queries,
     Reply,
-    Told,
     Unreadable,
     Verdict,
 )
 from providers.emvqr import QrError, check_payee
+from providers.http_call import RequestNotSent, ResponseUnknown, call
+from providers.notices import VIETNAM, fingerprint, status_only
 from providers.payos.order_codes import order_code, reference_of
 from providers.payos.settings import PayosSettings
 from providers.payos.signing import accepted_texts, create_text, is_signed, signature_of
 from providers.references import without_placeholder
-from providers.settings import alive, first
+from providers.settings import active_secrets, current_secret
 from providers.signing import read_json_object
 from providers.strict_json import NotStrictJson
-from providers.telling import VIETNAM, fingerprint, without_money
 
 _OK = "00"
 _SAMPLE_ORDER, _SAMPLE_TEXT = 123, "VQRIO123"
@@ -89,16 +89,16 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
             "cancelUrl": settings.cancel_url or request.return_url or settings.return_url,
             "returnUrl": request.return_url or settings.return_url,
         }
-        body = {**fields, "signature": signature_of(first(settings.checksum_keys), create_text(fields))}
+        body = {**fields, "signature": signature_of(current_secret(settings.checksum_keys), create_text(fields))}
         if request.expires_at is not None:
             body["expiredAt"] = int(request.expires_at.timestamp())
         try:
             word, data, _ = await self._ask("POST", "/v2/payment-requests", body)
             if word == settings.existing_code:
                 return await self._existing(code, request)
-        except NotSent as error:
+        except RequestNotSent as error:
             raise ProviderUnreachable("payOS could not be reached; nothing was begun") from error
-        except NoAnswer as error:
+        except ResponseUnknown as error:
             raise PaymentUnknown("no answer of payOS's that can be trusted") from error
         if word != _OK:
             raise PaymentRefused(f"payOS refuses the link ({word})")
@@ -128,37 +128,37 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
             return _reply(503, is_taken=False)
         return _reply(200, is_taken=True)
 
-    async def query_payment(self, known: KnownPayment) -> Notices:
+    async def query_payment(self, known: PendingPayment) -> Notices:
         """Every transfer under the link, as its webhook tells it, and where the link stands."""
         try:
             code = order_code(known.reference)
             _, data, evidence = await self._ask("GET", f"/v2/payment-requests/{code}", None, signed=True)
             if data.get("orderCode") != code:
-                raise NoAnswer("the answer is of another link")
+                raise ResponseUnknown("the answer is of another link")
             notices = self._transfers(data)
         except _NotThere:
-            return Notices((without_money(known, Outcome.NOT_FOUND),))
-        except (NotSent, NoAnswer, ValueError):
-            return Notices((without_money(known, Outcome.UNKNOWN),))
+            return Notices((status_only(known, Outcome.NOT_FOUND),))
+        except (RequestNotSent, ResponseUnknown, ValueError):
+            return Notices((status_only(known, Outcome.UNKNOWN),))
         status = str(data.get("status"))
         if status == "PAID" and notices:
             return Notices(notices, evidence)
-        stands = without_money(known, _STATUSES.get(status, Outcome.UNKNOWN), status)
+        stands = status_only(known, _STATUSES.get(status, Outcome.UNKNOWN), status)
         return Notices((*notices, stands), evidence)
 
-    async def cancel_payment(self, known: KnownPayment, *, reason: str) -> Told:
+    async def cancel_payment(self, known: PendingPayment, *, reason: str) -> OperationResult:
         """Close the link. Whoever has scanned its code may still pay: that money is told like any other."""
         body = {"cancellationReason": reason[:200]}
         try:
             path = f"/v2/payment-requests/{order_code(known.reference)}/cancel"
             word, data, evidence = await self._ask("POST", path, body)
         except _NotThere:
-            return Told(outcome=Outcome.NOT_FOUND, provider_status="404")
-        except (NotSent, NoAnswer, ValueError):
-            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+            return OperationResult(outcome=Outcome.NOT_FOUND, provider_status="404")
+        except (RequestNotSent, ResponseUnknown, ValueError):
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         status = str(data.get("status", word))
         outcome = Outcome.SUCCEEDED if status == "PAID" else _STATUSES.get(status, Outcome.UNKNOWN)
-        return Told(outcome=outcome, provider_status=status, evidence=evidence)
+        return OperationResult(outcome=outcome, provider_status=status, evidence=evidence)
 
     async def _existing(self, code: int, request: PaymentRequest) -> PaymentInstruction:
         """The link payOS has already under our order: its page, if it still asks for what we ask."""
@@ -246,15 +246,15 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
             texts = accepted_texts(data)
         except TypeError:
             return False
-        return is_signed(alive(self._settings.checksum_keys), texts, received)
+        return is_signed(active_secrets(self._settings.checksum_keys), texts, received)
 
     async def _ask(
         self, method: str, path: str, body: Mapping[str, object] | None, *, signed: bool = False
     ) -> tuple[str, Mapping[str, object], bytes]:
         """Call; the word payOS answers and, where that is `00`, what it answered, whose signature was verified.
 
-        Raises NotSent, NoAnswer, and _NotThere where payOS does not know the link. `signed`: any other word is no
-        answer either.
+        Raises RequestNotSent, ResponseUnknown, and _NotThere where payOS does not know the link. `signed`: any other
+        word is no answer either.
         """
         settings = self._settings
         headers = {"x-client-id": settings.client_id, "x-api-key": settings.api_key.get_secret_value()}
@@ -263,24 +263,24 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         if answer.status == 404:
             raise _NotThere("no such link")
         if answer.status >= 500 or answer.status in {408, 429} or answer.status in range(300, 400):
-            raise NoAnswer(f"status {answer.status}")
+            raise ResponseUnknown(f"status {answer.status}")
         try:
             told = read_json_object(answer.body, size_max=256 * 1024)
         except NotStrictJson as error:
-            raise NoAnswer(str(error)) from error
+            raise ResponseUnknown(str(error)) from error
         word, data = told.get("code"), told.get("data")
         if not isinstance(word, str):
-            raise NoAnswer("no code")
+            raise ResponseUnknown("no code")
         if word != _OK:
             if signed:
-                raise NoAnswer(f"code {word}")
+                raise ResponseUnknown(f"code {word}")
             return word, {}, answer.body
         if not isinstance(data, dict) or not self._is_signed(data, told.get("signature")):
-            raise NoAnswer("the answer is not signed by this channel")
+            raise ResponseUnknown("the answer is not signed by this channel")
         return word, data, answer.body
 
 
-class _NotThere(NoAnswer):
+class _NotThere(ResponseUnknown):
     """payOS does not know the link."""
 
 

@@ -1,1 +1,1 @@
-"""The sandbox: a provider like the others, and a pretend bank that calls it; for the demo, training and tests."""
+"""The sandbox: a provider like the others, and a bank simulator that calls it; for the demo, training and tests."""

@@ -15,11 +15,10 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from providers.contract import (
-    AnyAmount,
     BadSignature,
     Callback,
     Callbacks,
-    KnownPayment,
+    LocalQr,
     Movement,
     Notice,
     Notices,
@@ -27,19 +26,20 @@ from providers.contract import (
     Payer,
     PaymentInstruction,
     PaymentRequest,
+    PendingPayment,
     Provider,
     Queries,
     Reply,
     Unreadable,
     Verdict,
 )
-from providers.offline_code import offline_code
+from providers.local_qr import build_local_qr
+from providers.notices import fingerprint
 from providers.references import is_placeholder, without_placeholder
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, is_signed
-from providers.sandbox.query import ask_bank
+from providers.sandbox.query import query_bank
 from providers.signing import read_json_object
 from providers.strict_json import NotStrictJson
-from providers.telling import fingerprint
 
 _QUERIES_PER_MINUTE = 120
 
@@ -61,7 +61,7 @@ _RESULTS = {
 }
 
 
-class Sandbox(Provider, Callbacks, Queries, AnyAmount):
+class Sandbox(Provider, Callbacks, Queries, LocalQr):
     """One account at the sandbox bank. Calls nobody but, where its settings say so, the address for questions."""
 
     signed_part: ClassVar[str] = "the timestamp, a dot and the whole body"
@@ -75,15 +75,15 @@ class Sandbox(Provider, Callbacks, Queries, AnyAmount):
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
         """Nothing is begun at the bank: a code is all it takes. Raises PaymentRefused."""
-        return self.code_for(request)
+        return self.qr_for(request)
 
-    def code_for(self, request: PaymentRequest) -> PaymentInstruction:
+    def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
         """A dynamic VietQR for the account of the settings, read back before it is given out.
 
         Raises PaymentRefused where the amount or purpose cannot stand in a code, or the code came out wrong.
         """
         settings = self._settings
-        payload = offline_code(request, bank_bin=settings.bank_bin, account_number=settings.account_number)
+        payload = build_local_qr(request, bank_bin=settings.bank_bin, account_number=settings.account_number)
         return PaymentInstruction(
             qr_payload=payload,
             bank_bin=settings.bank_bin,
@@ -112,9 +112,9 @@ class Sandbox(Provider, Callbacks, Queries, AnyAmount):
             return _reply(503, _RESULTS[verdict], receipt_id, headers={"Retry-After": "1"})
         return _reply(200, _RESULTS[verdict], receipt_id)
 
-    async def query_payment(self, known: KnownPayment) -> Notices:
+    async def query_payment(self, known: PendingPayment) -> Notices:
         """What the bank's book says of our reference, each transaction as its callback says it."""
-        return await ask_bank(self._client, self._settings, known, self._notice)
+        return await query_bank(self._client, self._settings, known, self._notice)
 
     def _verify(self, callback: Callback) -> None:
         if not is_signed(self._settings, callback.header(SIGNATURE_HEADER), callback.body, at=callback.received_at):

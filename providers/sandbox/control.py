@@ -1,4 +1,4 @@
-"""The pretend bank's own page: every code that was asked for, and a button for each way a bank may pay it.
+"""The bank simulator's own page: every code that was asked for, and a button for each way a bank may pay it.
 
 For the demonstration and for training; it listens on the loopback address and moves no real money. It also answers the
 bank's questions (`query.py`). What stands behind the codes it is told by whoever opens it.
@@ -16,8 +16,8 @@ from http import HTTPStatus
 import httpx
 from aiohttp import web
 
-from providers.sandbox.bank import VIETNAM_TIME, Behaviour, PretendBank, ScanRefused
-from providers.sandbox.control_words import WORDS
+from providers.sandbox.bank_simulator import VIETNAM_TIME, BankSimulator, Behaviour, ScanRefused
+from providers.sandbox.control_messages import MESSAGES
 from providers.sandbox.message import SIGNATURE_HEADER
 
 OFFERED = (
@@ -25,14 +25,14 @@ OFFERED = (
     Behaviour.SHORT,
     Behaviour.OVER,
     Behaviour.TWICE,
-    Behaviour.RESPACED,
+    Behaviour.SPLIT,
     Behaviour.WRAPPED,
     Behaviour.LATE,
     Behaviour.NEVER,
     Behaviour.FORGED,
 )
-QUESTION_PATH = "/questions"
-_TOLD_MAX = 12
+QUERY_PATH = "/queries"
+_LOG_LINES_MAX = 12
 _RELOAD_S = 5
 _STYLE = """
 body{font:1rem/1.5 system-ui,"DejaVu Sans",sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#14202b}
@@ -65,11 +65,11 @@ AddCode = Callable[[], Awaitable[None]]
 
 
 class ControlPage:
-    """The page of one pretend bank. `list_codes` gives the codes, `add_code` lets one more be asked for."""
+    """The page of one bank simulator. `list_codes` gives the codes, `add_code` lets one more be asked for."""
 
     def __init__(
         self,
-        bank: PretendBank,
+        bank: BankSimulator,
         *,
         list_codes: ListCodes,
         add_code: AddCode,
@@ -80,9 +80,9 @@ class ControlPage:
         self._list_codes = list_codes
         self._add_code = add_code
         self._clock = clock
-        self._words = WORDS[language]
+        self._messages = MESSAGES[language]
         self._language = language
-        self._told: deque[str] = deque(maxlen=_TOLD_MAX)
+        self._log_lines: deque[str] = deque(maxlen=_LOG_LINES_MAX)
         self._paying: set[asyncio.Task[None]] = set()
 
     def application(self) -> web.Application:
@@ -92,7 +92,7 @@ class ControlPage:
         application.router.add_get(_STYLE_PATH, self._style)
         application.router.add_post("/codes", self._add)
         application.router.add_post("/codes/{reference}/{behaviour}", self._pay)
-        application.router.add_post(QUESTION_PATH, self._answer)
+        application.router.add_post(QUERY_PATH, self._answer)
         return application
 
     async def close(self) -> None:
@@ -134,44 +134,44 @@ class ControlPage:
         try:
             answers = await self._bank.pay(code.payload, behaviour)
         except (ScanRefused, httpx.TransportError) as error:
-            self._tell(code, behaviour, f"{self._words['failed']}: {error}")
+            self._log(code, behaviour, f"{self._messages['failed']}: {error}")
             return
         said = ", ".join(f"{answer.status} {answer.result}" for answer in answers)
-        self._tell(code, behaviour, f"{self._words['answered']}: {said}" if said else self._words["silent"])
+        self._log(code, behaviour, f"{self._messages['answered']}: {said}" if said else self._messages["silent"])
 
-    def _tell(self, code: OpenCode, behaviour: Behaviour, what: str) -> None:
+    def _log(self, code: OpenCode, behaviour: Behaviour, what: str) -> None:
         moment = self._clock().astimezone(VIETNAM_TIME).strftime("%H:%M:%S")
-        self._told.appendleft(f"{moment} · {code.reference} · {self._words[behaviour.value]} → {what}")
+        self._log_lines.appendleft(f"{moment} · {code.reference} · {self._messages[behaviour.value]} → {what}")
 
     async def _answer(self, request: web.Request) -> web.Response:
-        told = self._bank.book.answer(await request.read(), request.headers.get(SIGNATURE_HEADER))
+        told = self._bank.transactions.answer(await request.read(), request.headers.get(SIGNATURE_HEADER))
         return web.Response(status=told.status, headers=told.headers, body=told.body)
 
     def _page(self, codes: Sequence[OpenCode]) -> str:
-        words = self._words
-        told = "".join(f"<li>{escape(line)}</li>" for line in self._told)
+        messages = self._messages
+        told = "".join(f"<li>{escape(line)}</li>" for line in self._log_lines)
         return (
             f'<!doctype html><html lang="{self._language}"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<meta http-equiv="refresh" content="{_RELOAD_S}">'
-            f'<title>{words["title"]}</title><link rel="stylesheet" href="{_STYLE_PATH}"></head><body><main>'
-            f"<h1>{words['title']}</h1><p>{words['about']}</p>"
-            f'<form method="post" action="/codes"><button>{words["add"]}</button></form>'
-            + "".join(_section(code, words) for code in codes)
-            + f'<h2>{words["told"]}</h2><ul role="log">{told or "<li>–</li>"}</ul></main></body></html>'
+            f'<title>{messages["title"]}</title><link rel="stylesheet" href="{_STYLE_PATH}"></head><body><main>'
+            f"<h1>{messages['title']}</h1><p>{messages['about']}</p>"
+            f'<form method="post" action="/codes"><button>{messages["add"]}</button></form>'
+            + "".join(_section(code, messages) for code in codes)
+            + f'<h2>{messages["told"]}</h2><ul role="log">{told or "<li>–</li>"}</ul></main></body></html>'
         )
 
 
-def _section(code: OpenCode, words: Mapping[str, str]) -> str:
+def _section(code: OpenCode, messages: Mapping[str, str]) -> str:
     buttons = "".join(
         f'<form method="post" action="/codes/{escape(code.reference)}/{each.value}">'
-        f"<button>{words[each.value]}</button></form>"
+        f"<button>{messages[each.value]}</button></form>"
         for each in OFFERED
     )
     page = escape(code.page, quote=True)
     return (
         f"<section><h2><code>{escape(code.reference)}</code> · {escape(code.amount)} · {escape(code.state)}</h2>"
-        f'<p><a href="{page}" target="_blank" rel="noreferrer">{words["open"]}</a></p>{buttons}</section>'
+        f'<p><a href="{page}" target="_blank" rel="noreferrer">{messages["open"]}</a></p>{buttons}</section>'
     )
 
 

@@ -13,8 +13,9 @@ from datetime import datetime
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from providers.calling import NoAnswer, NotSent, call
-from providers.contract import KnownPayment, Notice, Notices, Outcome
+from providers.contract import Notice, Notices, Outcome, PendingPayment
+from providers.http_call import RequestNotSent, ResponseUnknown, call
+from providers.notices import status_only
 from providers.sandbox.message import (
     SIGNATURE_HEADER,
     SandboxMessage,
@@ -24,7 +25,6 @@ from providers.sandbox.message import (
 )
 from providers.signing import read_json_object
 from providers.strict_json import NotStrictJson
-from providers.telling import without_money
 
 _TRANSACTIONS_MAX = 20
 
@@ -42,39 +42,39 @@ class _Found(BaseModel):
     transactions: tuple[SandboxMessage, ...] = Field(min_length=1, max_length=_TRANSACTIONS_MAX, strict=False)
 
 
-async def ask_bank(
+async def query_bank(
     client: httpx.AsyncClient,
     settings: SandboxSettings,
-    known: KnownPayment,
+    known: PendingPayment,
     read_notice: Callable[[SandboxMessage], Notice],
 ) -> Notices:
     """Ask, verify the answer and read it; whatever is no authentic answer is UNKNOWN."""
     body = _body({"merchant_id": settings.merchant_id, "reference": known.reference})
     headers = {
         "content-type": "application/json",
-        SIGNATURE_HEADER: signature_header(settings.key, known.asked_at, body),
+        SIGNATURE_HEADER: signature_header(settings.key, known.queried_at, body),
     }
     request = client.build_request("POST", settings.query_url, content=body, headers=headers)
     try:
-        told = await call(client, request, timeout_s=settings.timeout_s, is_repeatable=True)
-    except (NotSent, NoAnswer):
-        return Notices((without_money(known, Outcome.UNKNOWN),))
+        told = await call(client, request, timeout_s=settings.timeout_s, is_retryable=True)
+    except (RequestNotSent, ResponseUnknown):
+        return Notices((status_only(known, Outcome.UNKNOWN),))
     status, answer = told.status, told.body
-    if not is_signed(settings, told.headers.get(SIGNATURE_HEADER), answer, at=known.asked_at):
-        return Notices((without_money(known, Outcome.UNKNOWN),), answer)
+    if not is_signed(settings, told.headers.get(SIGNATURE_HEADER), answer, at=known.queried_at):
+        return Notices((status_only(known, Outcome.UNKNOWN),), answer)
     if status == 404:
-        return Notices((without_money(known, Outcome.NOT_FOUND),), answer)
+        return Notices((status_only(known, Outcome.NOT_FOUND),), answer)
     try:
         found = _Found.model_validate(read_json_object(answer)) if status == 200 else None
     except (NotStrictJson, ValidationError):
         found = None
     if found is None:
-        return Notices((without_money(known, Outcome.UNKNOWN),), answer)
+        return Notices((status_only(known, Outcome.UNKNOWN),), answer)
     return Notices(tuple(read_notice(message) for message in found.transactions), answer)
 
 
 @dataclass(frozen=True, slots=True)
-class BookAnswer:
+class QueryResponse:
     """What the book answers to one question."""
 
     status: int
@@ -82,8 +82,8 @@ class BookAnswer:
     body: bytes
 
 
-class Book:
-    """What the pretend bank remembers of its transactions, and tells whoever knows the secret of the account."""
+class TransactionLog:
+    """What the bank simulator remembers of its transactions, and tells whoever knows the secret of the account."""
 
     def __init__(self, settings: SandboxSettings, clock: Callable[[], datetime]) -> None:
         self._settings = settings
@@ -98,7 +98,7 @@ class Book:
         """The transactions whose field or text carries a reference, oldest first."""
         return [message for message in self._messages if message.reference == reference or reference in message.content]
 
-    def answer(self, body: bytes, signature: str | None) -> BookAnswer:
+    def answer(self, body: bytes, signature: str | None) -> QueryResponse:
         """Answer a question as the bank's address would."""
         if not is_signed(self._settings, signature, body, at=self._clock()):
             return self._signed(401, {"result": "bad_signature"})
@@ -111,10 +111,10 @@ class Book:
             return self._signed(404, {"result": "not_found"})
         return self._signed(200, {"transactions": [message.model_dump(mode="json") for message in found]})
 
-    def _signed(self, status: int, content: dict[str, object]) -> BookAnswer:
+    def _signed(self, status: int, content: dict[str, object]) -> QueryResponse:
         body = _body(content)
         signature = signature_header(self._settings.key, self._clock(), body)
-        return BookAnswer(status, {"content-type": "application/json", SIGNATURE_HEADER: signature}, body)
+        return QueryResponse(status, {"content-type": "application/json", SIGNATURE_HEADER: signature}, body)
 
 
 def _body(content: dict[str, object]) -> bytes:

@@ -13,14 +13,13 @@ from urllib.parse import parse_qsl
 import httpx
 from pydantic import BaseModel
 
-from providers.calling import NoAnswer, NotSent, call
 from providers.contract import (
-    AnyAmount,
     BadSignature,
     Callback,
     Callbacks,
     Feeds,
     FeedUnavailable,
+    LocalQr,
     Notices,
     Outcome,
     PaymentInstruction,
@@ -30,21 +29,22 @@ from providers.contract import (
     Unreadable,
     Verdict,
 )
-from providers.offline_code import offline_code
+from providers.http_call import RequestNotSent, ResponseUnknown, call
+from providers.local_qr import build_local_qr
+from providers.notices import VIETNAM
 from providers.sepay.message import Transfer, read_row, read_webhook
 from providers.sepay.settings import Auth, SepaySettings
-from providers.settings import alive, first
+from providers.settings import active_secrets, current_secret
 from providers.signing import hmac_sha256_hex, is_same_secret, read_json_object
 from providers.strict_json import NotStrictJson
-from providers.telling import VIETNAM
 from providers.tokens import basic_credentials, is_token, issue_token, shown_token
 
-TOKEN_TAIL = "oauth2/token"  # noqa: S105 - the end of an address
+TOKEN_PATH_SUFFIX = "oauth2/token"  # noqa: S105 - the end of an address
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _PAGE_SIZE_MAX = 8 * 1024 * 1024
 
 
-class Sepay(Provider, Callbacks, Feeds, AnyAmount):
+class Sepay(Provider, Callbacks, Feeds, LocalQr):
     """One bank account that SePay watches."""
 
     signed_part: ClassVar[str] = "timestamp, a dot and the whole body (auth hmac); none for every other auth"
@@ -58,12 +58,12 @@ class Sepay(Provider, Callbacks, Feeds, AnyAmount):
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
         """Nothing is begun at SePay: a code is all it takes. Raises PaymentRefused."""
-        return self.code_for(request)
+        return self.qr_for(request)
 
-    def code_for(self, request: PaymentRequest) -> PaymentInstruction:
+    def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
         """A dynamic VietQR for the account, read back before it is given out. Raises PaymentRefused."""
         settings = self._settings
-        payload = offline_code(request, bank_bin=settings.bank_bin, account_number=settings.payee)
+        payload = build_local_qr(request, bank_bin=settings.bank_bin, account_number=settings.payee)
         return PaymentInstruction(
             qr_payload=payload,
             bank_bin=settings.bank_bin,
@@ -76,7 +76,7 @@ class Sepay(Provider, Callbacks, Feeds, AnyAmount):
         if callback.method != "POST":
             return Reply(405, headers={"Allow": "POST"})
         settings = self._settings
-        if settings.auth is Auth.OAUTH2 and callback.tail == TOKEN_TAIL:
+        if settings.auth is Auth.OAUTH2 and callback.path_suffix == TOKEN_PATH_SUFFIX:
             return self._token(callback)
         if not self._is_authentic(callback):
             raise BadSignature(_reply(401, is_taken=False))
@@ -115,7 +115,7 @@ class Sepay(Provider, Callbacks, Feeds, AnyAmount):
         )
         try:
             answer = await call(self._client, request, timeout_s=settings.timeout_s, size_max=_PAGE_SIZE_MAX)
-        except (NotSent, NoAnswer) as error:
+        except (RequestNotSent, ResponseUnknown) as error:
             raise FeedUnavailable(str(error)) from error
         if answer.status != 200:
             raise FeedUnavailable(f"status {answer.status}")
@@ -143,7 +143,7 @@ class Sepay(Provider, Callbacks, Feeds, AnyAmount):
 
     def _is_authentic(self, callback: Callback) -> bool:
         settings = self._settings
-        secrets = alive(settings.secrets)
+        secrets = active_secrets(settings.secrets)
         match settings.auth:
             case Auth.HMAC:
                 return self._is_signed(callback, secrets)
@@ -171,10 +171,10 @@ class Sepay(Provider, Callbacks, Feeds, AnyAmount):
         if not name:
             form = dict(parse_qsl(callback.body[:1000].decode("utf-8", "replace")))
             name, secret = form.get("client_id", ""), form.get("client_secret", "")
-        is_known = any(is_same_secret(each.decode("utf-8"), secret) for each in alive(settings.secrets))
+        is_known = any(is_same_secret(each.decode("utf-8"), secret) for each in active_secrets(settings.secrets))
         if not (is_same_secret(settings.oauth2_client_id, name) and is_known):
             raise BadSignature(Reply(401, b'{"error": "invalid_client"}'))
-        token = issue_token(first(settings.secrets), now=callback.received_at, life_s=settings.token_life_s)
+        token = issue_token(current_secret(settings.secrets), now=callback.received_at, life_s=settings.token_life_s)
         body = f'{{"access_token": "{token}", "token_type": "Bearer", "expires_in": {settings.token_life_s}}}'
         return Reply(200, body.encode("ascii"), headers={"Cache-Control": "no-store"})
 

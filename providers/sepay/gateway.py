@@ -16,32 +16,32 @@ from typing import ClassVar
 import httpx
 from pydantic import BaseModel
 
-from providers.calling import Answer, NoAnswer, NotSent, call
 from providers.contract import (
     BadSignature,
     Callback,
     Callbacks,
     Cancellations,
-    KnownPayment,
     Notice,
     Notices,
+    OperationResult,
     Outcome,
     PaymentInstruction,
     PaymentRefused,
     PaymentRequest,
+    PendingPayment,
     Provider,
     Queries,
     Reply,
-    Told,
     Unreadable,
     Verdict,
 )
+from providers.http_call import Answer, RequestNotSent, ResponseUnknown, call
+from providers.notices import VIETNAM, fingerprint, status_only
 from providers.references import is_placeholder
 from providers.sepay.settings import SepayGatewaySettings
-from providers.settings import alive
+from providers.settings import active_secrets
 from providers.signing import is_same_secret, read_json_object
 from providers.strict_json import NotStrictJson
-from providers.telling import VIETNAM, fingerprint, without_money
 
 # fmt: off
 SIGNED_FIELDS = frozenset({
@@ -102,7 +102,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         if callback.method != "POST":
             return Reply(405, headers={"Allow": "POST"})
         shown = callback.header("x-secret-key")
-        if not any(is_same_secret(key.decode("utf-8"), shown) for key in alive(self._settings.ipn_keys)):
+        if not any(is_same_secret(key.decode("utf-8"), shown) for key in active_secrets(self._settings.ipn_keys)):
             raise BadSignature(_reply(401, is_taken=False))
         try:
             told = read_json_object(callback.body)
@@ -117,31 +117,31 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
             return _reply(503, is_taken=False)
         return _reply(200, is_taken=True)
 
-    async def query_payment(self, known: KnownPayment) -> Notices:
+    async def query_payment(self, known: PendingPayment) -> Notices:
         """Ask for the order; its layout is not documented, so anything unexpected is UNKNOWN."""
         try:
             answer = await self._ask("GET", f"/order/detail/{known.reference}")
             if answer.status == 404:
-                return Notices((without_money(known, Outcome.NOT_FOUND),), answer.body)
+                return Notices((status_only(known, Outcome.NOT_FOUND),), answer.body)
             order = _object(_read(answer), "data")
             status = _text(order, "order_status")
             if status != _PAID[1]:
                 outcome = _STATUSES.get(status, Outcome.UNKNOWN)
-                return Notices((without_money(known, outcome, status),), answer.body)
+                return Notices((status_only(known, outcome, status),), answer.body)
             return Notices(self._payments(order, known), answer.body)
-        except (NotSent, NoAnswer, ValueError):
-            return Notices((without_money(known, Outcome.UNKNOWN),))
+        except (RequestNotSent, ResponseUnknown, ValueError):
+            return Notices((status_only(known, Outcome.UNKNOWN),))
 
-    async def cancel_payment(self, known: KnownPayment, *, reason: str) -> Told:
+    async def cancel_payment(self, known: PendingPayment, *, reason: str) -> OperationResult:
         """Cancel an order that is paid by QR. What a payer has already begun may still arrive."""
         try:
             answer = await self._ask("POST", "/order/cancel", {"order_invoice_number": known.reference})
             told = _read(answer)
-        except (NotSent, NoAnswer):
-            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        except (RequestNotSent, ResponseUnknown):
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         is_done = answer.status == 200 and told.get("success", True) is True
         outcome = Outcome.CANCELLED if is_done else Outcome.UNKNOWN
-        return Told(outcome=outcome, provider_status=str(answer.status), evidence=answer.body)
+        return OperationResult(outcome=outcome, provider_status=str(answer.status), evidence=answer.body)
 
     def _told(self, told: Mapping[str, object], callback: Callback) -> Notice:
         """The notice of an IPN. Raises ValueError naming what makes no sense."""
@@ -160,7 +160,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
             outcome = Outcome.UNKNOWN if event == _PAID[0] else Outcome.PENDING
         return self._notice(order, transaction, outcome, ":".join(words), told_at=callback.received_at)
 
-    def _payments(self, order: Mapping[str, object], known: KnownPayment) -> tuple[Notice, ...]:
+    def _payments(self, order: Mapping[str, object], known: PendingPayment) -> tuple[Notice, ...]:
         """Raises ValueError where nothing of a captured order says that it was paid."""
         if _text(order, "order_invoice_number") != known.reference:
             raise ValueError("the answer is of another order")
@@ -173,7 +173,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         if not paid:
             raise ValueError("captured, and no transaction was approved")
         words = ":".join(_PAID)
-        return tuple(self._notice(order, each, Outcome.SUCCEEDED, words, told_at=known.asked_at) for each in paid)
+        return tuple(self._notice(order, each, Outcome.SUCCEEDED, words, told_at=known.queried_at) for each in paid)
 
     def _notice(
         self,
@@ -219,7 +219,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         request = self._client.build_request(method, settings.api_url + path, json=body, headers=headers)
         answer = await call(self._client, request, timeout_s=settings.timeout_s)
         if answer.status >= 500 or answer.status in {408, 429} or answer.status in range(300, 400):
-            raise NoAnswer(f"status {answer.status}")
+            raise ResponseUnknown(f"status {answer.status}")
         return answer
 
 
@@ -245,7 +245,7 @@ def _read(answer: Answer) -> dict[str, object]:
     try:
         return read_json_object(answer.body)
     except NotStrictJson as error:
-        raise NoAnswer(str(error)) from error
+        raise ResponseUnknown(str(error)) from error
 
 
 def _object(told: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from providers.contract import Notice, Outcome
+from providers.notices import VIETNAM, fingerprint
 from providers.references import is_placeholder, without_placeholder
 from providers.sepay.settings import FeedFields
-from providers.telling import VIETNAM, fingerprint
 
 AMOUNT_MAX = 9_999_999_999_999
 _IDENTIFIER = re.compile(r"[0-9A-Za-z_-]{1,64}")

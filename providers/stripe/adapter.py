@@ -13,35 +13,36 @@ from typing import ClassVar
 import httpx
 from pydantic import BaseModel
 
-from providers.calling import NoAnswer, NotSent
 from providers.contract import (
     BadSignature,
     Callback,
     Callbacks,
     Cancellations,
-    KnownPayment,
     Notice,
     Notices,
+    OperationResult,
     Outcome,
     PaymentInstruction,
     PaymentRefused,
     PaymentRequest,
     PaymentUnknown,
+    PendingPayment,
     Provider,
     ProviderUnreachable,
     Queries,
     RefundRequest,
     Refunds,
     Reply,
-    Told,
     Unreadable,
     Verdict,
 )
-from providers.settings import alive
+from providers.http_call import RequestNotSent, ResponseUnknown
+from providers.notices import request_id, status_only
+from providers.settings import active_secrets
 from providers.signing import read_json_object
 from providers.strict_json import NotStrictJson
 from providers.stripe.forms import AMOUNT_MAX, REFUND_FIELD, intent_form, refund_form, session_form
-from providers.stripe.reading import (
+from providers.stripe.parsing import (
     Object,
     charged_at,
     dong_of,
@@ -59,7 +60,6 @@ from providers.stripe.server import Server
 from providers.stripe.settings import StripeSettings
 from providers.stripe.signing import is_signed
 from providers.stripe.statuses import REFUND_STATUSES
-from providers.telling import request_id, without_money
 
 _SIGNATURE = "stripe-signature"
 _INTENTS, _SESSIONS, _REFUNDS = "/v1/payment_intents", "/v1/checkout/sessions", "/v1/refunds"
@@ -103,9 +103,9 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
                 if begun:
                     return self._instruction(request, begun[0])
             said = await self._server.post(path, fields, key=request_id("create", request.reference))
-        except NotSent as error:
+        except RequestNotSent as error:
             raise ProviderUnreachable("the server could not be reached; nothing was begun") from error
-        except NoAnswer as error:
+        except ResponseUnknown as error:
             raise PaymentUnknown("no answer that can be trusted") from error
         if said.is_refusal:
             raise PaymentRefused(f"the server refuses the payment ({said.status} {said.code})")
@@ -117,7 +117,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
             return Reply(405, headers={"Allow": "POST"})
         settings = self._settings
         if not is_signed(
-            alive(settings.endpoint_secret),
+            active_secrets(settings.endpoint_secret),
             callback.header(_SIGNATURE),
             callback.body,
             now=int(callback.received_at.timestamp()),
@@ -137,7 +137,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         """2xx for whatever is recorded, new or known; anything else is told again, for up to three days."""
         return _CALL_AGAIN if verdict is Verdict.TRY_LATER else _RECORDED
 
-    async def query_payment(self, known: KnownPayment) -> Notices:
+    async def query_payment(self, known: PendingPayment) -> Notices:
         """Ask by the id; where the answer that held it was lost, look for our reference among the latest."""
         try:
             if known.provider_reference:
@@ -145,20 +145,20 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
             found, is_whole, evidence = await self._find(known.reference, since=known.created_at)
             if not found:
                 outcome = Outcome.NOT_FOUND if is_whole else Outcome.UNKNOWN
-                return Notices((without_money(known, outcome),), evidence)
+                return Notices((status_only(known, outcome),), evidence)
             notices = [await self._read(known, each) for each in found]
-        except (NotSent, NoAnswer):
-            return Notices((without_money(known, Outcome.UNKNOWN),))
+        except (RequestNotSent, ResponseUnknown):
+            return Notices((status_only(known, Outcome.UNKNOWN),))
         first_outcome = next(
             (each for each in _TOLD_FIRST if any(one.outcome is each for one in notices)), notices[0].outcome
         )
         return Notices(tuple(one for one in notices if one.outcome is first_outcome), evidence)
 
-    async def refund(self, request: RefundRequest) -> Told:
+    async def refund(self, request: RefundRequest) -> OperationResult:
         """Send money back once: a server that ignores keys is asked first whether it has this refund already."""
         target = request.transaction or request.payment.provider_reference
         if not is_identifier(target) or target.startswith(_SESSION_PREFIX):
-            return Told(outcome=Outcome.FAILED, provider_status="no payment intent is known")
+            return OperationResult(outcome=Outcome.FAILED, provider_status="no payment intent is known")
         name = "charge" if target.startswith(_CHARGE_PREFIXES) else "payment_intent"
         try:
             earlier = await self._find_refund(request, {name: target})
@@ -166,15 +166,17 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
                 return earlier
             fields = refund_form(request, {name: target})
             said = await self._server.post(_REFUNDS, fields, key=request_id("refund", request.reference))
-        except NotSent:
-            return Told(outcome=Outcome.FAILED, provider_status="not sent")
-        except NoAnswer:
-            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        except RequestNotSent:
+            return OperationResult(outcome=Outcome.FAILED, provider_status="not sent")
+        except ResponseUnknown:
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         if said.is_refusal:
-            return Told(outcome=Outcome.FAILED, provider_status=said.code, evidence=said.evidence)
+            return OperationResult(outcome=Outcome.FAILED, provider_status=said.code, evidence=said.evidence)
         return self._told_refund(request, said.told, said.evidence)
 
-    async def query_refund(self, request: RefundRequest, *, provider_reference: str, asked_at: datetime) -> Told:
+    async def query_refund(
+        self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
+    ) -> OperationResult:
         """What became of a refund, by its id, else by our code among the refunds of the payment."""
         target = request.transaction or request.payment.provider_reference
         name = "charge" if target.startswith(_CHARGE_PREFIXES) else "payment_intent"
@@ -184,33 +186,33 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
                 if not said.is_refusal:
                     return self._told_refund(request, said.told, said.evidence)
             found = await self._find_refund(request, {name: target})
-        except (NotSent, NoAnswer):
+        except (RequestNotSent, ResponseUnknown):
             found = None
-        return found or Told(outcome=Outcome.UNKNOWN, provider_status="")
+        return found or OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
 
-    async def cancel_payment(self, known: KnownPayment, *, reason: str) -> Told:
+    async def cancel_payment(self, known: PendingPayment, *, reason: str) -> OperationResult:
         """Cancel the intent or end the session; where the server refuses, say what has become of it instead."""
         try:
             number = known.provider_reference or await self._number_of(known)
             if not number:
-                return Told(outcome=Outcome.UNKNOWN, provider_status="")
+                return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
             known = replace(known, provider_reference=number)
             is_session = number.startswith(_SESSION_PREFIX)
             path = f"{_SESSIONS}/{number}/expire" if is_session else f"{_INTENTS}/{number}/cancel"
             if not is_identifier(number):
-                return Told(outcome=Outcome.UNKNOWN, provider_status="")
-            key = request_id("cancel", known.reference, known.asked_at.isoformat())
+                return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
+            key = request_id("cancel", known.reference, known.queried_at.isoformat())
             said = await self._server.post(path, {}, key=key)
             status = word(said.told, "status")
             if not said.is_refusal and status == ("expired" if is_session else "canceled"):
-                return Told(
+                return OperationResult(
                     outcome=Outcome.CANCELLED, provider_status=status, provider_reference=number, evidence=said.evidence
                 )
             asked = await self._ask_by_id(known)
-        except (NotSent, NoAnswer):
-            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        except (RequestNotSent, ResponseUnknown):
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         [notice] = asked.notices
-        return Told(
+        return OperationResult(
             outcome=notice.outcome,
             provider_status=notice.provider_status,
             provider_reference=number,
@@ -240,7 +242,9 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         return PaymentInstruction(redirect_url=page or "", provider_reference=number)
 
     async def _find(self, reference: str, *, since: datetime) -> tuple[list[Object], bool, bytes]:
-        """What was made under a reference of ours, and whether there is nothing beyond. Raises NotSent and NoAnswer."""
+        """What was made under a reference of ours, and whether there is nothing beyond. Raises RequestNotSent and
+        ResponseUnknown.
+        """
         path = _SESSIONS if self._settings.mode == "checkout" else _INTENTS
         listing = await self._server.list(path, {}, since=since)
         found = [
@@ -250,42 +254,42 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         ]
         return found, listing.is_whole, listing.evidence
 
-    async def _number_of(self, known: KnownPayment) -> str:
+    async def _number_of(self, known: PendingPayment) -> str:
         found, _, _ = await self._find(known.reference, since=known.created_at)
         return identifier(found[0]) if len(found) == 1 else ""
 
-    async def _ask_by_id(self, known: KnownPayment) -> Notices:
-        """Raises NotSent and NoAnswer."""
+    async def _ask_by_id(self, known: PendingPayment) -> Notices:
+        """Raises RequestNotSent and ResponseUnknown."""
         number = known.provider_reference
         if not is_identifier(number):
-            return Notices((without_money(known, Outcome.UNKNOWN),))
+            return Notices((status_only(known, Outcome.UNKNOWN),))
         said = await self._server.get(_SESSIONS if number.startswith(_SESSION_PREFIX) else _INTENTS, number)
         if said.is_refusal:
             outcome = Outcome.NOT_FOUND if said.status == 404 else Outcome.UNKNOWN
-            return Notices((without_money(known, outcome, said.code),), said.evidence)
+            return Notices((status_only(known, outcome, said.code),), said.evidence)
         if said.told.get("id") != number:
-            return Notices((without_money(known, Outcome.UNKNOWN),), said.evidence)
+            return Notices((status_only(known, Outcome.UNKNOWN),), said.evidence)
         return Notices((await self._read(known, said.told),), said.evidence)
 
-    async def _read(self, known: KnownPayment, told: Object) -> Notice:
+    async def _read(self, known: PendingPayment, told: Object) -> Notice:
         """The notice of what was asked about; UNKNOWN where it makes no sense or is of another payment."""
         try:
             if identifier(told).startswith(_SESSION_PREFIX):
-                notice = session_notice(told, said=None, told_at=known.asked_at)
+                notice = session_notice(told, said=None, told_at=known.queried_at)
                 intent = linked(told, "payment_intent")
                 if notice.outcome is Outcome.UNKNOWN and intent:
                     said = await self._server.get(_INTENTS, intent)
                     told = said.told
-                    notice = intent_notice(told, said=None, told_at=known.asked_at)
+                    notice = intent_notice(told, said=None, told_at=known.queried_at)
             else:
-                notice = intent_notice(told, said=None, told_at=charged_at(told) or known.asked_at)
+                notice = intent_notice(told, said=None, told_at=charged_at(told) or known.queried_at)
         except ValueError:
-            return without_money(known, Outcome.UNKNOWN)
+            return status_only(known, Outcome.UNKNOWN)
         if notice.reference not in {None, known.reference}:
-            return without_money(known, Outcome.UNKNOWN)
+            return status_only(known, Outcome.UNKNOWN)
         return replace(notice, reference=known.reference)
 
-    async def _find_refund(self, request: RefundRequest, target: Mapping[str, str]) -> Told | None:
+    async def _find_refund(self, request: RefundRequest, target: Mapping[str, str]) -> OperationResult | None:
         """The refund that carries our code; NOT_FOUND where there is surely none, UNKNOWN where one may be it, None
         where the server does not list them all.
         """
@@ -297,22 +301,22 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
                 return self._told_refund(request, each, listing.evidence)
             bare = bare or (code is None and each.get("amount") == request.amount)
         if bare:  # of the same amount and without a code: it may be this one
-            return Told(outcome=Outcome.UNKNOWN, provider_status="", evidence=listing.evidence)
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="", evidence=listing.evidence)
         if not listing.is_whole:
             return None
-        return Told(outcome=Outcome.NOT_FOUND, provider_status="", evidence=listing.evidence)
+        return OperationResult(outcome=Outcome.NOT_FOUND, provider_status="", evidence=listing.evidence)
 
-    def _told_refund(self, request: RefundRequest, told: Object, evidence: bytes) -> Told:
+    def _told_refund(self, request: RefundRequest, told: Object, evidence: bytes) -> OperationResult:
         """What a refund's object says; UNKNOWN where it is not the one we asked for."""
         try:
             number, amount = identifier(told), dong_of(told, "amount")
             if told.get("currency") is not None:
                 require_dong(told)
         except ValueError:
-            return Told(outcome=Outcome.UNKNOWN, provider_status="", evidence=evidence)
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="", evidence=evidence)
         is_ours = amount == request.amount and reference_of(told, REFUND_FIELD) in {None, request.reference}
         status = word(told, "status")
-        return Told(
+        return OperationResult(
             outcome=REFUND_STATUSES.get(status, Outcome.UNKNOWN) if is_ours else Outcome.UNKNOWN,
             provider_status=status,
             provider_reference=number,

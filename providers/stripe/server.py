@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 import httpx
 
-from providers.calling import NoAnswer, call
-from providers.settings import first
+from providers.http_call import ResponseUnknown, call
+from providers.settings import current_secret
 from providers.signing import BODY_SIZE_MAX, read_json_object
 from providers.strict_json import NotStrictJson
-from providers.stripe.reading import Object, identifier, listed, moment
+from providers.stripe.parsing import Object, identifier, listed, moment
 from providers.stripe.settings import StripeSettings
 
 _LIST_SIZE_MAX = 1024 * 1024
@@ -69,17 +69,19 @@ class Server:
         self._client = client
 
     async def get(self, path: str, number: str) -> Said:
-        """One object by its id. Raises NotSent and NoAnswer."""
+        """One object by its id. Raises RequestNotSent and ResponseUnknown."""
         return await self._ask("GET", f"{path}/{quote(number, safe='')}")
 
     async def post(self, path: str, fields: Mapping[str, str], *, key: str) -> Said:
-        """Begin or end something; the server knows a repeat by its key, if it heeds it. Raises NotSent and NoAnswer."""
+        """Begin or end something; the server knows a repeat by its key, if it heeds it. Raises RequestNotSent and
+        ResponseUnknown.
+        """
         return await self._ask("POST", path, fields=fields, key=key)
 
     async def list(self, path: str, filters: Mapping[str, str], *, since: datetime | None = None) -> Listing:
         """A list, as far back as `since`, in few pages. Not whole where the server refuses to list.
 
-        Only filters every server has are used. Raises NotSent and NoAnswer.
+        Only filters every server has are used. Raises RequestNotSent and ResponseUnknown.
         """
         objects: list[Object] = []
         after: dict[str, str] = {}
@@ -89,7 +91,7 @@ class Server:
             if said.is_refusal:
                 return Listing(tuple(objects), said.evidence, is_whole=False)
             if not isinstance(said.told.get("data"), list):
-                raise NoAnswer("no list")
+                raise ResponseUnknown("no list")
             page, evidence = listed(said.told), said.evidence
             objects += page
             if said.told.get("has_more") is not True:
@@ -99,7 +101,7 @@ class Server:
             try:
                 after = {"starting_after": identifier(page[-1] if page else {})}
             except ValueError as error:
-                raise NoAnswer(str(error)) from error
+                raise ResponseUnknown(str(error)) from error
         return Listing(tuple(objects), evidence, is_whole=False)
 
     async def _ask(
@@ -112,7 +114,7 @@ class Server:
         key: str = "",
     ) -> Said:
         settings = self._settings
-        headers = {"Authorization": f"Bearer {first(settings.secret_key).decode('utf-8')}"}
+        headers = {"Authorization": f"Bearer {current_secret(settings.secret_key).decode('utf-8')}"}
         if settings.api_version:
             headers["Stripe-Version"] = settings.api_version
         if key:
@@ -123,16 +125,16 @@ class Server:
         size_max = BODY_SIZE_MAX if query is None else _LIST_SIZE_MAX
         answer = await call(self._client, request, timeout_s=settings.timeout_s, size_max=size_max)
         if answer.status in _PASSING or not (answer.status in _DONE or 400 <= answer.status < 500):
-            raise NoAnswer(f"status {answer.status}")
+            raise ResponseUnknown(f"status {answer.status}")
         try:
             told = read_json_object(answer.body, size_max=size_max)
         except NotStrictJson as error:
-            raise NoAnswer(str(error)) from error
+            raise ResponseUnknown(str(error)) from error
         said = Said(answer.status, told, answer.body)
         if said.is_refusal and said.error is None:
-            raise NoAnswer(f"status {answer.status} without an error of the server's")
+            raise ResponseUnknown(f"status {answer.status} without an error of the server's")
         if said.error is not None and said.error.get("type") == "idempotency_error":
-            raise NoAnswer("the key was used for something else")
+            raise ResponseUnknown("the key was used for something else")
         return said
 
 

@@ -30,13 +30,13 @@ from providers.contract import (
     Callbacks,
     Feeds,
     FeedUnavailable,
-    KnownPayment,
     Notices,
     Outcome,
     PaymentInstruction,
     PaymentRefused,
     PaymentRequest,
     PaymentUnknown,
+    PendingPayment,
     Provider,
     ProviderUnreachable,
     Queries,
@@ -72,7 +72,7 @@ def post(body: bytes, *headers: tuple[str, str], **changes: Any) -> Callback:
     """A delivery of a body as it comes in; change what matters."""
     known: dict[str, Any] = {
         "method": "POST",
-        "tail": "",
+        "path_suffix": "",
         "raw_query": "",
         "query": (),
         "headers": (("content-type", "application/json"), *headers),
@@ -284,8 +284,10 @@ class ProviderConformance:
     def named(self, notice: Any) -> tuple[object, ...]:
         return notice.event_key, notice.movement_keys, notice.fingerprint, notice.amount, notice.outcome
 
-    def known(self) -> KnownPayment:
-        return KnownPayment(reference=REFERENCE, amount=AMOUNT, provider_reference="P1", created_at=NOW, asked_at=NOW)
+    def known(self) -> PendingPayment:
+        return PendingPayment(
+            reference=REFERENCE, amount=AMOUNT, provider_reference="P1", created_at=NOW, queried_at=NOW
+        )
 
     def failing(self, fault: Fault, sent: list[bytes]) -> httpx.AsyncClient:
         async def answer(request: httpx.Request) -> httpx.Response:

@@ -13,49 +13,49 @@ from typing import ClassVar
 import httpx
 from pydantic import BaseModel
 
-from providers.calling import NoAnswer, NotSent
 from providers.contract import (
-    AnyAmount,
     BadSignature,
     Callback,
     Callbacks,
-    KnownPayment,
+    LocalQr,
     Notice,
     Notices,
+    OperationResult,
     Outcome,
     PaymentInstruction,
     PaymentRefused,
     PaymentRequest,
     PaymentUnknown,
+    PendingPayment,
     Provider,
     ProviderUnreachable,
     Queries,
     RefundRequest,
     Refunds,
     Reply,
-    Told,
     Unreadable,
     Verdict,
 )
 from providers.emvqr import ParsedQr, QrError, check_payee
-from providers.offline_code import offline_code
-from providers.settings import alive, first
+from providers.http_call import RequestNotSent, ResponseUnknown
+from providers.local_qr import build_local_qr
+from providers.notices import status_only
+from providers.settings import active_secrets, current_secret
 from providers.signing import is_same_secret, read_json_object
 from providers.strict_json import NotStrictJson
-from providers.telling import without_money
 from providers.tokens import basic_credentials, is_token, issue_token, shown_token
 from providers.vietqr.calls import Refusal, ask, check_order
 from providers.vietqr.message import Transfer, read_order, read_sync
 from providers.vietqr.settings import VietqrSettings
 from providers.vietqr.signing import refund_checksum
 
-TOKEN_TAIL = "api/token_generate"  # noqa: S105 - the end of an address
-SYNC_TAIL = "bank/api/transaction-sync"
+TOKEN_PATH_SUFFIX = "api/token_generate"  # noqa: S105 - the end of an address
+SYNC_PATH_SUFFIX = "bank/api/transaction-sync"
 _BY_ORDER, _BY_REFERENCE = "0", "1"
 _STATUSES = {0: Outcome.PENDING, 1: Outcome.SUCCEEDED}
 
 
-class Vietqr(Provider, Callbacks, Queries, Refunds, AnyAmount):
+class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
     """One bank account that is paid by VietQR."""
 
     signed_part: ClassVar[str] = "none"
@@ -69,7 +69,7 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, AnyAmount):
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
         """Our own code, or vietqr.vn's where the settings want orders; either is read back before it is given out."""
-        own = self.code_for(request)
+        own = self.qr_for(request)
         if not self._settings.creates_orders:
             return own
         settings = self._settings
@@ -86,20 +86,20 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, AnyAmount):
         }
         try:
             told, _ = await ask(self._client, settings, "/api/qr/generate-customer", body)
-        except NotSent as error:
+        except RequestNotSent as error:
             raise ProviderUnreachable("vietqr.vn could not be reached; nothing was begun") from error
-        except NoAnswer as error:
+        except ResponseUnknown as error:
             raise PaymentUnknown("no answer of vietqr.vn's that can be trusted") from error
         except Refusal as refusal:
             raise PaymentRefused(f"vietqr.vn refuses the code ({refusal.word})") from refusal
         return self._shown(told, request)
 
-    def code_for(self, request: PaymentRequest) -> PaymentInstruction:
+    def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
         """A dynamic code for the account, the reference first in its text, read back. Raises PaymentRefused."""
         settings = self._settings
         if request.amount > settings.amount_max:
             raise PaymentRefused(f"a fast transfer carries at most {settings.amount_max} đồng; split, or pay otherwise")
-        payload = offline_code(request, bank_bin=settings.bank_bin, account_number=settings.payee)
+        payload = build_local_qr(request, bank_bin=settings.bank_bin, account_number=settings.payee)
         self._checked(payload, request)
         return self._instruction(payload)
 
@@ -107,13 +107,13 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, AnyAmount):
         """A token for their credentials, or one movement under a token of ours."""
         if callback.method != "POST":
             return Reply(405, headers={"Allow": "POST"})
-        tail = callback.tail.strip("/")
-        if tail == TOKEN_TAIL:
+        path_suffix = callback.path_suffix.strip("/")
+        if path_suffix == TOKEN_PATH_SUFFIX:
             return self._token(callback)
-        if tail != SYNC_TAIL:
+        if path_suffix != SYNC_PATH_SUFFIX:
             return Reply(404)
         settings = self._settings
-        if not is_token(alive(settings.passwords), shown_token(callback), now=callback.received_at):
+        if not is_token(active_secrets(settings.passwords), shown_token(callback), now=callback.received_at):
             raise BadSignature(_failure(401, "INVALID_TOKEN"))
         try:
             transfer = read_sync(read_json_object(callback.body))
@@ -132,26 +132,26 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, AnyAmount):
             return _failure(503, "TRY_LATER")
         return _reply(200, error=False, reason=None, taken_as=receipt_id)
 
-    async def query_payment(self, known: KnownPayment) -> Notices:
+    async def query_payment(self, known: PendingPayment) -> Notices:
         """Every transfer they know under our order, as its call back tells it, and where the order stands."""
         try:
             lines, evidence = await check_order(self._client, self._settings, kind=_BY_ORDER, value=known.reference)
             notices = tuple(self._order(line, known) for line in lines)
-        except (NotSent, NoAnswer, Refusal, ValueError):
-            return Notices((without_money(known, Outcome.UNKNOWN),))
+        except (RequestNotSent, ResponseUnknown, Refusal, ValueError):
+            return Notices((status_only(known, Outcome.UNKNOWN),))
         if not notices:
             # A code of our own making is no order of theirs: that they know none says nothing about money.
             outcome = Outcome.NOT_FOUND if self._settings.creates_orders else Outcome.UNKNOWN
-            return Notices((without_money(known, outcome),), evidence)
+            return Notices((status_only(known, outcome),), evidence)
         return Notices(notices, evidence)
 
-    async def refund(self, request: RefundRequest) -> Told:
+    async def refund(self, request: RefundRequest) -> OperationResult:
         """Send money back by the bank's reference of the transfer; a part only where the settings keep it open."""
         settings = self._settings
         if settings.refund_secret is None:
-            return Told(outcome=Outcome.FAILED, provider_status="not_enabled")
+            return OperationResult(outcome=Outcome.FAILED, provider_status="not_enabled")
         if request.amount != request.paid and not settings.refund_multi_times:
-            return Told(outcome=Outcome.FAILED, provider_status="part_not_allowed")
+            return OperationResult(outcome=Outcome.FAILED, provider_status="part_not_allowed")
         amount = str(request.amount)
         body = {
             "bankAccount": settings.account_number,
@@ -171,23 +171,27 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, AnyAmount):
         }
         try:
             told, evidence = await ask(self._client, settings, "/api/transaction/refund", body)
-        except NotSent:
-            return Told(outcome=Outcome.FAILED, provider_status="not_sent")
-        except (NoAnswer, Refusal) as error:
-            return Told(outcome=Outcome.UNKNOWN, provider_status=error.word if isinstance(error, Refusal) else "")
+        except RequestNotSent:
+            return OperationResult(outcome=Outcome.FAILED, provider_status="not_sent")
+        except (ResponseUnknown, Refusal) as error:
+            return OperationResult(
+                outcome=Outcome.UNKNOWN, provider_status=error.word if isinstance(error, Refusal) else ""
+            )
         status = str(told.get("status")) if isinstance(told, dict) else ""
         outcome = {"SUCCESS": Outcome.SUCCEEDED, "FAILED": Outcome.FAILED}.get(status, Outcome.UNKNOWN)
-        return Told(outcome=outcome, provider_status=status[:40], evidence=evidence)
+        return OperationResult(outcome=outcome, provider_status=status[:40], evidence=evidence)
 
-    async def query_refund(self, request: RefundRequest, *, provider_reference: str, asked_at: datetime) -> Told:
+    async def query_refund(
+        self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
+    ) -> OperationResult:
         """They tell the sum of what went back, not each refund: it is known where that is nothing, or everything."""
         names = self._settings.order_fields
         try:
             lines, evidence = await check_order(
                 self._client, self._settings, kind=_BY_REFERENCE, value=request.transaction
             )
-        except (NotSent, NoAnswer, Refusal):
-            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        except (RequestNotSent, ResponseUnknown, Refusal):
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         line = lines[0] if len(lines) == 1 else {}
         count, refunded = line.get(names.refund_count), str(line.get(names.amount_refunded))
         outcome = Outcome.UNKNOWN
@@ -195,25 +199,25 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, AnyAmount):
             outcome = Outcome.NOT_FOUND
         elif type(count) is int and refunded == str(request.paid):
             outcome = Outcome.SUCCEEDED
-        return Told(outcome=outcome, provider_status=f"refundCount={count}"[:40], evidence=evidence)
+        return OperationResult(outcome=outcome, provider_status=f"refundCount={count}"[:40], evidence=evidence)
 
-    def _order(self, line: Mapping[str, object], known: KnownPayment) -> Notice:
+    def _order(self, line: Mapping[str, object], known: PendingPayment) -> Notice:
         order = read_order(line, self._settings.order_fields, account_number=self._settings.account_number)
         word = order.status
         outcome = _STATUSES.get(word, Outcome.UNKNOWN) if type(word) is int else Outcome.UNKNOWN
         if outcome is Outcome.SUCCEEDED and order.transfer is not None:
-            return order.transfer.notice(outcome, told_at=known.asked_at, is_other_account=False)
+            return order.transfer.notice(outcome, told_at=known.queried_at, is_other_account=False)
         # Paid, they say, but not by which transfer: nothing can be booked on that.
         stands = Outcome.UNKNOWN if outcome is Outcome.SUCCEEDED else outcome
-        return without_money(known, stands, str(word)[:20])
+        return status_only(known, stands, str(word)[:20])
 
     def _token(self, callback: Callback) -> Reply:
         settings = self._settings
         name, password = basic_credentials(callback)
-        is_known = any(is_same_secret(each.decode("utf-8"), password) for each in alive(settings.passwords))
+        is_known = any(is_same_secret(each.decode("utf-8"), password) for each in active_secrets(settings.passwords))
         if not (settings.username and is_same_secret(settings.username, name) and is_known):
             raise BadSignature(Reply(401, b'{"status": "FAILED", "message": "E401"}'))
-        token = issue_token(first(settings.passwords), now=callback.received_at, life_s=settings.token_life_s)
+        token = issue_token(current_secret(settings.passwords), now=callback.received_at, life_s=settings.token_life_s)
         body = {"access_token": token, "token_type": "Bearer", "expires_in": settings.token_life_s}
         return Reply(200, json.dumps(body).encode("ascii"), headers={"Cache-Control": "no-store"})
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from providers.calling import NoAnswer, NotSent, call
+from providers.http_call import RequestNotSent, ResponseUnknown, call
 from providers.signing import read_json_object
 from providers.strict_json import NotStrictJson
 from providers.vietqr.settings import VietqrSettings
@@ -28,21 +28,21 @@ class Refusal(Exception):
 async def ask(
     client: httpx.AsyncClient, settings: VietqrSettings, path: str, body: Mapping[str, object]
 ) -> tuple[object, bytes]:
-    """What they answer, read strictly, and its bytes. Raises NotSent, NoAnswer, Refusal.
+    """What they answer, read strictly, and its bytes. Raises RequestNotSent, ResponseUnknown, Refusal.
 
-    A token that cannot be fetched is NotSent: nothing was commanded yet.
+    A token that cannot be fetched is RequestNotSent: nothing was commanded yet.
     """
     try:
         token = await _token(client, settings)
-    except NoAnswer as error:
-        raise NotSent(f"no token: {error}") from error
+    except ResponseUnknown as error:
+        raise RequestNotSent(f"no token: {error}") from error
     headers = {"Authorization": f"Bearer {token}"}
     request = client.build_request("POST", settings.api_url + path, json=dict(body), headers=headers)
     answer = await call(client, request, timeout_s=settings.timeout_s)
     if 400 <= answer.status < 500 and answer.status not in {408, 429}:
         raise Refusal(str(answer.status))
     if answer.status != 200:
-        raise NoAnswer(f"status {answer.status}")
+        raise ResponseUnknown(f"status {answer.status}")
     return _read(answer.body), answer.body
 
 
@@ -55,13 +55,13 @@ async def check_order(
     told, evidence = await ask(client, settings, "/api/transactions/check-order", body)
     lines = told.get("data") if isinstance(told, dict) else told
     if not isinstance(lines, list) or len(lines) > _LINES_MAX or not all(isinstance(line, dict) for line in lines):
-        raise NoAnswer("no list of orders")
+        raise ResponseUnknown("no list of orders")
     return lines, evidence
 
 
 async def _token(client: httpx.AsyncClient, settings: VietqrSettings) -> str:
     if settings.api_password is None:
-        raise NotSent("the settings hold no api_password")
+        raise RequestNotSent("the settings hold no api_password")
     authorization = basic_authorization(settings.api_username, settings.api_password.get_secret_value())
     request = client.build_request(
         "POST", settings.api_url + "/api/token_generate", headers={"Authorization": authorization}
@@ -71,15 +71,15 @@ async def _token(client: httpx.AsyncClient, settings: VietqrSettings) -> str:
     token = told.get("access_token") if isinstance(told, dict) else None
     is_usable = isinstance(token, str) and 0 < len(token) <= 4000 and token.isascii() and token.isprintable()
     if not is_usable:
-        raise NoAnswer(f"status {answer.status} without a token")
+        raise ResponseUnknown(f"status {answer.status} without a token")
     return str(token)
 
 
 def _read(body: bytes) -> Any:
-    """An object, or a list, which is read as the one field of an object. Raises NoAnswer."""
+    """An object, or a list, which is read as the one field of an object. Raises ResponseUnknown."""
     try:
         if body.lstrip()[:1] == b"[":
             return read_json_object(b'{"lines":' + body + b"}", size_max=512 * 1024)["lines"]
         return read_json_object(body, size_max=512 * 1024)
     except NotStrictJson as error:
-        raise NoAnswer(str(error)) from error
+        raise ResponseUnknown(str(error)) from error

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from providers.contract import Notice, Outcome
+from providers.notices import fingerprint
 from providers.references import is_placeholder
-from providers.telling import fingerprint
 from providers.vietqr.settings import OrderFields
 
 AMOUNT_MAX = 9_999_999_999_999

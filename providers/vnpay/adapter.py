@@ -16,18 +16,18 @@ from urllib.parse import urlencode
 import httpx
 from pydantic import BaseModel
 
-from providers.calling import Answer, NoAnswer, NotSent, call
 from providers.contract import (
     BadSignature,
     Callback,
     Callbacks,
-    KnownPayment,
     Notice,
     Notices,
+    OperationResult,
     Outcome,
     PaymentInstruction,
     PaymentRefused,
     PaymentRequest,
+    PendingPayment,
     Provider,
     Queries,
     RefundRequest,
@@ -36,15 +36,15 @@ from providers.contract import (
     SettlementFiles,
     SettlementLine,
     SettlementUnreadable,
-    Told,
     Unreadable,
     Verdict,
 )
 from providers.csv_report import read_report
-from providers.settings import alive, first
+from providers.http_call import Answer, RequestNotSent, ResponseUnknown, call
+from providers.notices import fingerprint, format_vietnam_timestamp, parse_vietnam_timestamp, request_id, status_only
+from providers.settings import active_secrets, current_secret
 from providers.signing import read_json_object
 from providers.strict_json import NotStrictJson
-from providers.telling import fingerprint, read_vietnam_digits, request_id, vietnam_digits, without_money
 from providers.vnpay.settings import VnpaySettings
 from providers.vnpay.signing import (
     HASH_FIELD,
@@ -89,7 +89,9 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
 
     signed_part: ClassVar[str] = "every vnp_ parameter of the query that has a value, but the hash and its type"
     settings_type: ClassVar[type[BaseModel]] = VnpaySettings
-    said_once: ClassVar[frozenset[Verdict]] = frozenset({Verdict.AMOUNT_DIFFERS, Verdict.UNKNOWN_REFERENCE})
+    first_delivery_verdicts: ClassVar[frozenset[Verdict]] = frozenset(
+        {Verdict.AMOUNT_DIFFERS, Verdict.UNKNOWN_REFERENCE}
+    )
     id_scope: ClassVar[str] = "vnpay/payee"
     partial_refunds: ClassVar[bool] = True
 
@@ -113,8 +115,8 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             "vnp_TmnCode": settings.tmn_code,
             "vnp_Amount": request.amount * 100,
             "vnp_BankCode": settings.bank_code,
-            "vnp_CreateDate": vietnam_digits(request.requested_at),
-            "vnp_ExpireDate": vietnam_digits(ends_at),
+            "vnp_CreateDate": format_vietnam_timestamp(request.requested_at),
+            "vnp_ExpireDate": format_vietnam_timestamp(ends_at),
             "vnp_CurrCode": "VND",
             "vnp_IpAddr": request.payer_address or settings.server_address,
             "vnp_Locale": settings.locale,
@@ -124,7 +126,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             "vnp_TxnRef": request.reference,
         }
         return PaymentInstruction(
-            redirect_url=signed_pay_url(settings.pay_url, fields, first(settings.hash_secrets)),
+            redirect_url=signed_pay_url(settings.pay_url, fields, current_secret(settings.hash_secrets)),
             provider_reference=request.reference,
         )
 
@@ -136,7 +138,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         names = [name for name, _ in callback.query if name.startswith("vnp_")]
         is_plain = len(names) == len(set(names))
         if not is_plain or not is_signed(
-            alive(self._settings.hash_secrets), accepted_texts(fields), fields.get(HASH_FIELD)
+            active_secrets(self._settings.hash_secrets), accepted_texts(fields), fields.get(HASH_FIELD)
         ):
             raise BadSignature(_reply("97", "Invalid signature"))
         try:
@@ -151,15 +153,15 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         """
         return _reply(*_ANSWERS[verdict])
 
-    async def query_payment(self, known: KnownPayment) -> Notices:
+    async def query_payment(self, known: PendingPayment) -> Notices:
         """Ask by querydr; its own `00` says only that the question was answered."""
         try:
             answer, evidence = await self._query(known)
-        except (NotSent, NoAnswer):
-            return Notices((without_money(known, Outcome.UNKNOWN),))
+        except (RequestNotSent, ResponseUnknown):
+            return Notices((status_only(known, Outcome.UNKNOWN),))
         return Notices((self._asked(known, answer),), evidence)
 
-    async def refund(self, request: RefundRequest) -> Told:
+    async def refund(self, request: RefundRequest) -> OperationResult:
         """Ask for money to be sent back; `00` is an acceptance, followed by `query_refund`."""
         fields = {
             "vnp_RequestId": request_id("refund", request.reference),
@@ -171,31 +173,33 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             "vnp_Amount": str(request.amount * 100),
             "vnp_OrderInfo": f"Hoan tien {request.reference}",
             "vnp_TransactionNo": request.transaction,
-            "vnp_TransactionDate": vietnam_digits(request.payment.created_at),
+            "vnp_TransactionDate": format_vietnam_timestamp(request.payment.created_at),
             "vnp_CreateBy": request.requested_by,
-            "vnp_CreateDate": vietnam_digits(request.requested_at),
+            "vnp_CreateDate": format_vietnam_timestamp(request.requested_at),
             "vnp_IpAddr": str(self._settings.server_address),
         }
         try:
             answer, evidence = await self._ask(fields, REFUND_REQUEST, REFUND_ANSWER)
-        except NotSent:
-            return Told(outcome=Outcome.FAILED, provider_status="not sent")
-        except NoAnswer:
-            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        except RequestNotSent:
+            return OperationResult(outcome=Outcome.FAILED, provider_status="not sent")
+        except ResponseUnknown:
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         code = _text(answer, "vnp_ResponseCode")
-        return Told(
+        return OperationResult(
             outcome=REFUND_ANSWERS.get(code, Outcome.UNKNOWN),
             provider_status=code,
             provider_reference=_text(answer, "vnp_TransactionNo"),
             evidence=evidence,
         )
 
-    async def query_refund(self, request: RefundRequest, *, provider_reference: str, asked_at: datetime) -> Told:
+    async def query_refund(
+        self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
+    ) -> OperationResult:
         """What querydr says of the payment, as far as it speaks of a refund; the daily file says the rest."""
         try:
-            answer, evidence = await self._query(replace(request.payment, asked_at=asked_at))
-        except (NotSent, NoAnswer):
-            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+            answer, evidence = await self._query(replace(request.payment, queried_at=queried_at))
+        except (RequestNotSent, ResponseUnknown):
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         status = _text(answer, "vnp_TransactionStatus")
         is_of_refund = _text(answer, "vnp_TransactionType") in _REFUND_TYPES
         if _text(answer, "vnp_ResponseCode") != PAID or (status == PAID and not is_of_refund):
@@ -205,7 +209,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         is_of_this_part = _text(answer, "vnp_Amount") == str(request.amount * 100)
         if outcome is not Outcome.PENDING and not is_of_this_part:
             outcome = Outcome.UNKNOWN  # a payment may be given back in parts, and this may be another one's end
-        return Told(outcome=outcome, provider_status=status, evidence=evidence)
+        return OperationResult(outcome=outcome, provider_status=status, evidence=evidence)
 
     def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
         """The daily file, by the columns agreed in the settings."""
@@ -213,16 +217,16 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             raise SettlementUnreadable("the settings of this account do not describe its report")
         return read_report(content, self._settings.report)
 
-    async def _query(self, known: KnownPayment) -> tuple[dict[str, object], bytes]:
+    async def _query(self, known: PendingPayment) -> tuple[dict[str, object], bytes]:
         fields = {
-            "vnp_RequestId": request_id(known.reference, vietnam_digits(known.asked_at)),
+            "vnp_RequestId": request_id(known.reference, format_vietnam_timestamp(known.queried_at)),
             "vnp_Version": _VERSION,
             "vnp_Command": "querydr",
             "vnp_TmnCode": self._settings.tmn_code,
             "vnp_TxnRef": known.reference,
             "vnp_OrderInfo": f"Truy van {known.reference}",
-            "vnp_TransactionDate": vietnam_digits(known.created_at),
-            "vnp_CreateDate": vietnam_digits(known.asked_at),
+            "vnp_TransactionDate": format_vietnam_timestamp(known.created_at),
+            "vnp_CreateDate": format_vietnam_timestamp(known.queried_at),
             "vnp_IpAddr": str(self._settings.server_address),
         }
         return await self._ask(fields, QUERY_REQUEST, QUERY_ANSWER)
@@ -230,18 +234,20 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
     async def _ask(
         self, fields: Mapping[str, str], signed: tuple[str, ...], answered: tuple[str, ...]
     ) -> tuple[dict[str, object], bytes]:
-        """Call the server interface. Raises NotSent, or NoAnswer for whatever is no authentic answer to this call."""
+        """Call the server interface. Raises RequestNotSent, or ResponseUnknown for whatever is no authentic answer to
+        this call.
+        """
         settings = self._settings
-        body = {**fields, HASH_FIELD: secure_hash(first(settings.hash_secrets), listed_text(fields, signed))}
+        body = {**fields, HASH_FIELD: secure_hash(current_secret(settings.hash_secrets), listed_text(fields, signed))}
         request = self._client.build_request("POST", settings.api_url, json=body)
         answer = await call(self._client, request, timeout_s=settings.timeout_s)
         told = _object(answer)
-        if not is_signed(alive(settings.hash_secrets), [listed_text(told, answered)], told.get(HASH_FIELD)):
-            raise NoAnswer("the answer is not signed by this terminal")
+        if not is_signed(active_secrets(settings.hash_secrets), [listed_text(told, answered)], told.get(HASH_FIELD)):
+            raise ResponseUnknown("the answer is not signed by this terminal")
         if told.get("vnp_TmnCode") != settings.tmn_code or told.get("vnp_Command") != fields["vnp_Command"]:
-            raise NoAnswer("the answer is of another call")
+            raise ResponseUnknown("the answer is of another call")
         if told.get("vnp_TxnRef") != fields["vnp_TxnRef"]:
-            raise NoAnswer("the answer is of another payment")
+            raise ResponseUnknown("the answer is of another payment")
         return told, answer.body
 
     def _told(self, fields: Mapping[str, object], *, received_at: datetime) -> Notice:
@@ -254,20 +260,20 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         word = PAID if outcome is Outcome.SUCCEEDED else f"{response}-{status}"
         return self._notice(fields, outcome, word, received_at)
 
-    def _asked(self, known: KnownPayment, answer: Mapping[str, object]) -> Notice:
+    def _asked(self, known: PendingPayment, answer: Mapping[str, object]) -> Notice:
         code = _text(answer, "vnp_ResponseCode")
         if code == _NOT_FOUND:
-            return without_money(known, Outcome.NOT_FOUND, code)
+            return status_only(known, Outcome.NOT_FOUND, code)
         status = _text(answer, "vnp_TransactionStatus")
         is_payment = _text(answer, "vnp_TransactionType") not in _REFUND_TYPES
         outcome = outcome_of_status(status) if code == PAID and is_payment else Outcome.UNKNOWN
         if outcome not in {Outcome.SUCCEEDED, Outcome.REVIEW}:
-            return without_money(known, outcome, f"{code}-{status}")
+            return status_only(known, outcome, f"{code}-{status}")
         word = PAID if outcome is Outcome.SUCCEEDED else f"{code}-{status}"
         try:
-            return self._notice(answer, outcome, word, known.asked_at)
+            return self._notice(answer, outcome, word, known.queried_at)
         except ValueError:
-            return without_money(known, Outcome.UNKNOWN, f"{code}-{status}")
+            return status_only(known, Outcome.UNKNOWN, f"{code}-{status}")
 
     def _notice(self, fields: Mapping[str, object], outcome: Outcome, word: str, told_at: datetime) -> Notice:
         reference = _matching(fields, "vnp_TxnRef", _REFERENCE)
@@ -279,7 +285,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             event_key=f"{reference}:{number if is_numbered else '0'}:{word}",
             outcome=outcome,
             provider_status=word,
-            occurred_at=read_vietnam_digits(paid_at) if paid_at else told_at,
+            occurred_at=parse_vietnam_timestamp(paid_at) if paid_at else told_at,
             amount=amount,
             movement_keys=frozenset({f"transaction:{number}"}) if is_numbered else frozenset(),
             fingerprint=fingerprint(_text(fields, "vnp_TmnCode"), reference, amount, number, word),
@@ -300,11 +306,11 @@ def signed_pay_url(pay_url: str, fields: Mapping[str, object], secret: bytes) ->
 
 def _object(answer: Answer) -> dict[str, object]:
     if answer.status != 200:
-        raise NoAnswer(f"status {answer.status}")
+        raise ResponseUnknown(f"status {answer.status}")
     try:
         return read_json_object(answer.body)
     except NotStrictJson as error:
-        raise NoAnswer(str(error)) from error
+        raise ResponseUnknown(str(error)) from error
 
 
 def _text(fields: Mapping[str, object], name: str) -> str:

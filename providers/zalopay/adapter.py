@@ -14,19 +14,19 @@ from typing import ClassVar
 import httpx
 from pydantic import BaseModel
 
-from providers.calling import NoAnswer, NotSent, call
 from providers.contract import (
     BadSignature,
     Callback,
     Callbacks,
-    KnownPayment,
     Notice,
     Notices,
+    OperationResult,
     Outcome,
     PaymentInstruction,
     PaymentRefused,
     PaymentRequest,
     PaymentUnknown,
+    PendingPayment,
     Provider,
     ProviderUnreachable,
     Queries,
@@ -36,15 +36,15 @@ from providers.contract import (
     SettlementFiles,
     SettlementLine,
     SettlementUnreadable,
-    Told,
     Unreadable,
     Verdict,
 )
 from providers.csv_report import read_report
-from providers.settings import alive, first
+from providers.http_call import RequestNotSent, ResponseUnknown, call
+from providers.notices import VIETNAM, fingerprint, status_only
+from providers.settings import active_secrets, current_secret
 from providers.signing import read_json_object
 from providers.strict_json import NotStrictJson
-from providers.telling import VIETNAM, fingerprint, without_money
 from providers.zalopay.settings import ZalopaySettings
 from providers.zalopay.signing import CREATE, QUERY_REFUND, REFUND, is_signed, joined, mac_of, query_text
 from providers.zalopay.statuses import (
@@ -81,12 +81,12 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         """Make an order at ZaloPay and return the address of its page."""
         settings = self._settings
         fields = self._order(request)
-        fields["mac"] = mac_of(first(settings.key1), joined(fields, CREATE))
+        fields["mac"] = mac_of(current_secret(settings.key1), joined(fields, CREATE))
         try:
             answer, _ = await self._ask("/v2/create", fields)
-        except NotSent as error:
+        except RequestNotSent as error:
             raise ProviderUnreachable("ZaloPay could not be reached; nothing was begun") from error
-        except NoAnswer as error:
+        except ResponseUnknown as error:
             raise PaymentUnknown("no answer of ZaloPay's that can be trusted") from error
         code, sub = _number(answer, "return_code"), _number(answer, "sub_return_code")
         if code == REFUSED and sub in OUR_FAULT:
@@ -105,7 +105,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         except NotStrictJson:
             raise BadSignature(_reply(_BAD_MAC, "no JSON object")) from None
         data = envelope.get("data")
-        if not isinstance(data, str) or not is_signed(alive(self._settings.key2), data, envelope.get("mac")):
+        if not isinstance(data, str) or not is_signed(active_secrets(self._settings.key2), data, envelope.get("mac")):
             raise BadSignature(_reply(_BAD_MAC, "mac not equal"))
         if envelope.get("type") == _AGREEMENT:  # nothing signs the type, so any other word for an order is one too
             return Notices(())
@@ -120,10 +120,10 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             return _reply(_CALL_AGAIN, "try later")
         return _reply(1, "success")
 
-    async def query_payment(self, known: KnownPayment) -> Notices:
+    async def query_payment(self, known: PendingPayment) -> Notices:
         """Ask by the order's own id; ZaloPay tells of nothing but success by itself."""
         settings = self._settings
-        key, trade = first(settings.key1), app_trans_id(known.reference, known.created_at)
+        key, trade = current_secret(settings.key1), app_trans_id(known.reference, known.created_at)
         fields = {
             "app_id": settings.app_id,
             "app_trans_id": trade,
@@ -131,8 +131,8 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         }
         try:
             answer, evidence = await self._ask("/v2/query", fields)
-        except (NotSent, NoAnswer):
-            return Notices((without_money(known, Outcome.UNKNOWN),))
+        except (RequestNotSent, ResponseUnknown):
+            return Notices((status_only(known, Outcome.UNKNOWN),))
         code, sub = _number(answer, "return_code"), _number(answer, "sub_return_code")
         outcome = outcome_of_payment(code, sub, is_processing=answer.get("is_processing") is True)
         if outcome is Outcome.SUCCEEDED:
@@ -141,9 +141,9 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
                 return Notices((self._notice(told),), evidence)
             except ValueError:
                 outcome = Outcome.UNKNOWN
-        return Notices((without_money(known, outcome, f"{code}:{sub}"),), evidence)
+        return Notices((status_only(known, outcome, f"{code}:{sub}"),), evidence)
 
-    async def refund(self, request: RefundRequest) -> Told:
+    async def refund(self, request: RefundRequest) -> OperationResult:
         """Ask for money to be sent back; 3 (being processed) is the usual answer, followed by `query_refund`."""
         settings = self._settings
         fields: dict[str, object] = {
@@ -154,36 +154,38 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             "timestamp": _milliseconds(request.requested_at),
             "description": f"Hoan tien {request.reference}",
         }
-        fields["mac"] = mac_of(first(settings.key1), joined(fields, REFUND))
+        fields["mac"] = mac_of(current_secret(settings.key1), joined(fields, REFUND))
         try:
             answer, evidence = await self._ask("/v2/refund", fields)
-        except NotSent:
-            return Told(outcome=Outcome.FAILED, provider_status="not sent")
-        except NoAnswer:
-            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        except RequestNotSent:
+            return OperationResult(outcome=Outcome.FAILED, provider_status="not sent")
+        except ResponseUnknown:
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         code, sub = _number(answer, "return_code"), _number(answer, "sub_return_code")
-        return Told(
+        return OperationResult(
             outcome=outcome_of_refund(code, sub),
             provider_status=f"{code}:{sub}",
             provider_reference=str(_number(answer, "refund_id") or ""),
             evidence=evidence,
         )
 
-    async def query_refund(self, request: RefundRequest, *, provider_reference: str, asked_at: datetime) -> Told:
+    async def query_refund(
+        self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
+    ) -> OperationResult:
         """What became of a refund, by the id we gave it."""
         fields: dict[str, object] = {
             "app_id": self._settings.app_id,
             "m_refund_id": self._refund_id(request),
-            "timestamp": _milliseconds(asked_at),
+            "timestamp": _milliseconds(queried_at),
         }
-        fields["mac"] = mac_of(first(self._settings.key1), joined(fields, QUERY_REFUND))
+        fields["mac"] = mac_of(current_secret(self._settings.key1), joined(fields, QUERY_REFUND))
         try:
             answer, evidence = await self._ask("/v2/query_refund", fields)
-        except (NotSent, NoAnswer):
-            return Told(outcome=Outcome.UNKNOWN, provider_status="")
+        except (RequestNotSent, ResponseUnknown):
+            return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         code, sub = _number(answer, "return_code"), _number(answer, "sub_return_code")
         outcome = outcome_of_refund_query(code, answer.get("sub_return_code"))
-        return Told(outcome=outcome, provider_status=f"{code}:{sub}", evidence=evidence)
+        return OperationResult(outcome=outcome, provider_status=f"{code}:{sub}", evidence=evidence)
 
     def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
         """The portal's export, by the columns agreed in the settings."""
@@ -220,19 +222,19 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         return f"{day}_{self._settings.app_id}_{request.reference}"
 
     async def _ask(self, path: str, fields: Mapping[str, object]) -> tuple[dict[str, object], bytes]:
-        """Call and read a JSON object with a return code. Raises NotSent and NoAnswer."""
+        """Call and read a JSON object with a return code. Raises RequestNotSent and ResponseUnknown."""
         request = self._client.build_request(
             "POST", self._settings.base_url + path, data={name: str(value) for name, value in fields.items()}
         )
         answer = await call(self._client, request, timeout_s=self._settings.timeout_s)
         if answer.status != 200:
-            raise NoAnswer(f"status {answer.status}")
+            raise ResponseUnknown(f"status {answer.status}")
         try:
             told = read_json_object(answer.body)
         except NotStrictJson as error:
-            raise NoAnswer(str(error)) from error
+            raise ResponseUnknown(str(error)) from error
         if type(told.get("return_code")) is not int:
-            raise NoAnswer("no return code")
+            raise ResponseUnknown("no return code")
         return told, answer.body
 
     def _notice(self, told: Mapping[str, object]) -> Notice:

@@ -125,7 +125,7 @@ def _null_handler(service: app.Service) -> web.Application:
             providers[key] = account.provider
         callback = Callback(
             method=request.method,
-            tail="",
+            path_suffix="",
             raw_query="",
             query=(),
             headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.raw_headers],

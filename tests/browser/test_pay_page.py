@@ -8,7 +8,7 @@ from playwright.async_api import Browser, BrowserContext, expect
 
 from billing.payments.domain.amount_due import PatientState
 from billing.web.pages import pay
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.browser.conftest import PHONE, Complaints
 from tests.web.pay_page_view import open_in_state
 from tests.web.site import Site

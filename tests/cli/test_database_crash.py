@@ -20,7 +20,7 @@ import pytest
 
 from billing.db.context import utc_now
 from billing.devserver.embedded import EmbeddedPostgres
-from providers.sandbox.bank import PretendBank
+from providers.sandbox.bank_simulator import BankSimulator
 from tests.builders import ACCOUNT_NAME, SANDBOX_SECRET, DemoHospital, add_demo_hospital, visit_document
 from tests.cli.test_demo import run
 
@@ -91,7 +91,7 @@ async def test_callbacks_are_booked_again_after_a_crash_of_the_database(
         address = (await logged(written, r"(http://127\.0\.0\.1:\d+)"))[1]
         async with httpx.AsyncClient(base_url=address, headers=hospital.authorization, timeout=30) as client:
             payloads = [await open_intent(client, number) for number in range(8)]
-            bank = PretendBank(
+            bank = BankSimulator(
                 client, address + hospital.callback_path, hospital.settings, clock=utc_now, random=Random(1)
             )
             messages = [bank.transfer(payload) for payload in payloads]

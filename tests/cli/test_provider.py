@@ -91,7 +91,7 @@ def test_installed_providers_are_listed_with_what_they_can() -> None:
 
     assert listed.returncode == 0
     [line] = [line for line in listed.stdout.splitlines() if line.startswith("sandbox ")]
-    assert line.split(maxsplit=1)[1] == "Provider, Callbacks, Queries, AnyAmount"
+    assert line.split(maxsplit=1)[1] == "Provider, Callbacks, Queries, LocalQr"
 
 
 async def test_account_is_shown_without_its_secret(desk: Desk) -> None:

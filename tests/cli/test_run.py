@@ -1,4 +1,5 @@
-"""`vienphi run` as a newcomer runs it: addresses that open, codes that the pretend bank pays, an end that is clean."""
+"""`vienphi run` as a newcomer runs it: the addresses open, the bank simulator pays the codes, the process ends cleanly.
+"""
 
 import re
 import signal
@@ -90,7 +91,7 @@ def test_run_serves_bills_that_the_bank_pays_well_and_badly_and_ends_at_once(run
 def test_unknown_codes_and_ways_to_pay_are_not_found(running: Running) -> None:
     for path in ("/codes/K7ABCDEFR/exact", "/codes/K7ABCDEFR/steal", "/nowhere"):
         assert httpx.post(running.bank + path).status_code in (404, 405)
-    assert httpx.post(running.bank + "/questions", content=b"{}").status_code == 401
+    assert httpx.post(running.bank + "/queries", content=b"{}").status_code == 401
 
 
 def test_example_becomes_another_visit_each_time() -> None:

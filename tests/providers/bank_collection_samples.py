@@ -20,12 +20,12 @@ _FILE = json.loads((Path(__file__).parents[1] / "vectors" / "bank_collection.jso
 VECTORS, KEYS = _FILE["vectors"], _FILE["keys"]
 AT = datetime(2026, 1, 2, 2, 15, 40, tzinfo=UTC)
 BIDV_SECRET = "FAKE_BIDV_SECRET"
-INQUIRY_TAIL, NOTIFY_TAIL = "api/v1/inq-bill", "api/v1/notify-bill"
+INQUIRY_TAIL, NOTIFY_PATH_SUFFIX = "api/v1/inq-bill", "api/v1/notify-bill"
 
 
 @cache
 def bank_key() -> rsa.RSAPrivateKey:
-    """What our pretend bank signs with; the vectors hold only their bank's public key."""
+    """What our bank simulator signs with; the vectors hold only their bank's public key."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -62,8 +62,8 @@ def account(given: dict[str, Any] | None = None, **changed: Any) -> BankCollecti
     return BankCollection(read, httpx.AsyncClient())
 
 
-def delivery(tail: str, body: str, *, at: datetime = AT, headers: tuple[tuple[str, str], ...] = ()) -> Callback:
-    return Callback("POST", tail, "", (), headers, body.encode(), "203.0.113.99", at)
+def delivery(path_suffix: str, body: str, *, at: datetime = AT, headers: tuple[tuple[str, str], ...] = ()) -> Callback:
+    return Callback("POST", path_suffix, "", (), headers, body.encode(), "203.0.113.99", at)
 
 
 def signature(text: str, algorithm: hashes.HashAlgorithm | None = None, key: rsa.RSAPrivateKey | None = None) -> str:
@@ -103,7 +103,7 @@ def notify(*, after_signing: dict[str, Any] | None = None, at: datetime = AT, **
     """A signed notification; `after_signing` is changed on the way."""
     told = notification(**changed)
     told["signature"] = signature("".join(str(told[name]) for name in SIGNED))
-    return delivery(NOTIFY_TAIL, json.dumps({**told, **(after_signing or {})}, ensure_ascii=False), at=at)
+    return delivery(NOTIFY_PATH_SUFFIX, json.dumps({**told, **(after_signing or {})}, ensure_ascii=False), at=at)
 
 
 def inquire(code: str = "9TSTK7ABCDEFR", **header: Any) -> Callback:

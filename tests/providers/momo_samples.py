@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from providers.contract import Callback, KnownPayment, Notice, Notices, PaymentRequest, RefundRequest
+from providers.contract import Callback, Notice, Notices, PaymentRequest, PendingPayment, RefundRequest
 from providers.momo.adapter import Momo
 from providers.momo.settings import MomoSettings
 from providers.momo.signing import IPN, signature_of, signed_text
@@ -31,12 +31,12 @@ REQUEST = PaymentRequest(
     callback_url="https://hospital.example/callbacks/1/momo",
     return_url="https://hospital.example/pay/1-abc",
 )
-KNOWN = KnownPayment(
+KNOWN = PendingPayment(
     reference="K7ABCDEFR",
     amount=350_000,
     provider_reference="K7ABCDEFR",
     created_at=AT,
-    asked_at=AT + timedelta(minutes=35),
+    queried_at=AT + timedelta(minutes=35),
 )
 REFUND = RefundRequest(
     reference="RF0000001",
@@ -71,7 +71,7 @@ def account(client: httpx.AsyncClient | None = None, **changed: Any) -> Momo:
 def delivery(body: str | bytes) -> Callback:
     return Callback(
         method="POST",
-        tail="",
+        path_suffix="",
         raw_query="",
         query=(),
         headers=(("content-type", "application/json"),),

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from providers.contract import Callback, KnownPayment, Notice, Notices, PaymentRequest
+from providers.contract import Callback, Notice, Notices, PaymentRequest, PendingPayment
 from providers.emvqr import Particulars, VietQr, build_vietqr
 from providers.payos.adapter import Payos
 from providers.payos.order_codes import order_code
@@ -38,8 +38,8 @@ REQUEST = PaymentRequest(
     expires_at=AT + timedelta(minutes=30),
     requested_at=AT,
 )
-KNOWN = KnownPayment(
-    reference=REFERENCE, amount=350_000, provider_reference=LINK, created_at=AT, asked_at=AT + timedelta(minutes=35)
+KNOWN = PendingPayment(
+    reference=REFERENCE, amount=350_000, provider_reference=LINK, created_at=AT, queried_at=AT + timedelta(minutes=35)
 )
 TRANSFER: dict[str, object] = {
     "orderCode": ORDER,
@@ -68,7 +68,7 @@ def channel(client: httpx.AsyncClient | None = None, **changed: Any) -> Payos:
 def delivery(body: str | bytes) -> Callback:
     return Callback(
         method="POST",
-        tail="",
+        path_suffix="",
         raw_query="",
         query=(),
         headers=(("content-type", "application/json"),),
@@ -87,7 +87,7 @@ def told(key: str = KEY, envelope: dict[str, object] | None = None, **changed: o
     return delivery(json.dumps(signed({**TRANSFER, **changed}, key, **(envelope or {}))))
 
 
-def code_for(number: str = "V9TEST00000001", amount: int = 350_000, bank_bin: str = "970422") -> str:
+def qr_for(number: str = "V9TEST00000001", amount: int = 350_000, bank_bin: str = "970422") -> str:
     said = Particulars(purpose=f"CSTEST1 {REFERENCE}")
     return build_vietqr(VietQr(bank_bin=bank_bin, account_number=number, amount=amount, particulars=said))
 
@@ -105,7 +105,7 @@ def link(**changed: object) -> dict[str, object]:
             "paymentLinkId": LINK,
             "status": "PENDING",
             "checkoutUrl": f"https://pay.payos.vn/web/{LINK}",
-            "qrCode": code_for(),
+            "qrCode": qr_for(),
             **changed,
         }
     )

@@ -46,10 +46,10 @@ def account(client: httpx.AsyncClient | None = None, **changed: Any) -> Sepay:
     return Sepay(SepaySettings.model_validate({**SETTINGS, **changed}), client or httpx.AsyncClient())
 
 
-def delivery(body: str | bytes, *, at: datetime = AT, tail: str = "", **headers: str) -> Callback:
+def delivery(body: str | bytes, *, at: datetime = AT, path_suffix: str = "", **headers: str) -> Callback:
     return Callback(
         method="POST",
-        tail=tail,
+        path_suffix=path_suffix,
         raw_query="",
         query=(),
         headers=[(name.replace("_", "-").lower(), value) for name, value in headers.items()],

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from providers.contract import Callback, KnownPayment, Notice, Notices, PaymentRequest, RefundRequest
+from providers.contract import Callback, Notice, Notices, PaymentRequest, PendingPayment, RefundRequest
 from providers.stripe.adapter import Stripe
 from providers.stripe.settings import StripeSettings
 from providers.stripe.signing import signature_header
@@ -31,12 +31,12 @@ REQUEST = PaymentRequest(
     requested_at=AT,
     return_url="https://hospital.example/pay/1-abc",
 )
-KNOWN = KnownPayment(
+KNOWN = PendingPayment(
     reference="K7ABCDEFR",
     amount=350_000,
     provider_reference="pi_1",
     created_at=AT,
-    asked_at=AT + timedelta(minutes=5),
+    queried_at=AT + timedelta(minutes=5),
 )
 REFUND_REQUEST = RefundRequest(
     reference="RF0000001",
@@ -114,7 +114,7 @@ def delivery(body: bytes, header: str | None = None, *, secret: str = SECRET, at
     signature = signature_header(secret.encode(), body, at) if header is None else header
     return Callback(
         method="POST",
-        tail="",
+        path_suffix="",
         raw_query="",
         query=(),
         headers=(("content-type", "application/json"), ("stripe-signature", signature)),

@@ -22,8 +22,8 @@ from providers.addresses import (
     origin_of,
     safe_redirect,
 )
-from providers.calling import NotSent, call
-from providers.resilience import Lines
+from providers.http_call import RequestNotSent, call
+from providers.http_client import ProviderClients
 
 STRICT = AddressRules()
 HERE = AddressRules(allow_private=True, allow_http=True)
@@ -197,10 +197,10 @@ def client(rules: AddressRules, resolve: object) -> httpx.AsyncClient:
 
 
 async def test_account_settings_that_lead_to_loopback_are_not_called() -> None:
-    async with serving() as (port, seen), Lines[str](addresses=AddressRules(allow_http=True)) as lines:
+    async with serving() as (port, seen), ProviderClients[str](addresses=AddressRules(allow_http=True)) as clients:
         for host in ("127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]"):
-            line = lines.client(host)
-            with pytest.raises(NotSent, match="AddressNotAllowed"):
+            line = clients.client(host)
+            with pytest.raises(RequestNotSent, match="AddressNotAllowed"):
                 await call(line, line.build_request("POST", f"http://{host}:{port}/"), timeout_s=5)
 
     assert seen == []
@@ -236,9 +236,9 @@ async def test_redirect_into_a_private_network_is_not_followed() -> None:
     async with (
         serving() as (port, seen),
         serving(302, {"Location": f"http://127.0.0.1:{port}/"}) as (first, _),
-        Lines[str](addresses=HERE) as lines,
+        ProviderClients[str](addresses=HERE) as clients,
     ):
-        line = lines.client("a")
+        line = clients.client("a")
         answer = await call(line, line.build_request("GET", f"http://127.0.0.1:{first}/"), timeout_s=5)
 
     assert (answer.status, seen) == (302, [])

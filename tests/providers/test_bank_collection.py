@@ -30,7 +30,7 @@ from tests.providers.bank_collection_samples import (
     BIDV_SECRET,
     INQUIRY_TAIL,
     KEYS,
-    NOTIFY_TAIL,
+    NOTIFY_PATH_SUFFIX,
     SIGNED,
     VECTORS,
     account,
@@ -83,7 +83,7 @@ def test_missing_or_odd_signature_is_refused(signed):
 @pytest.mark.parametrize("body", ["", "[]", "{", '{"signature":"a","signature":"b"}', VECTOR[:-1] + ',"amount":"1"}'])
 def test_body_that_two_readers_would_read_differently_is_refused(body):
     with pytest.raises(BadSignature):
-        account().read_callback(delivery(NOTIFY_TAIL, body))
+        account().read_callback(delivery(NOTIFY_PATH_SUFFIX, body))
 
 
 def test_another_key_and_another_algorithm_are_refused():
@@ -100,7 +100,7 @@ def test_another_key_and_another_algorithm_are_refused():
 
 def test_both_public_keys_are_good_while_the_bank_changes_its_own():
     both, old = account(), account(bank_public_keys=[KEYS["bank_public_key_pem"]])
-    by_the_first, by_the_second = delivery(NOTIFY_TAIL, VECTOR), notify()
+    by_the_first, by_the_second = delivery(NOTIFY_PATH_SUFFIX, VECTOR), notify()
 
     assert one(both.read_callback(by_the_first)).amount == one(both.read_callback(by_the_second)).amount
     assert one(old.read_callback(by_the_first))
@@ -119,7 +119,7 @@ def test_other_methods_and_addresses_are_answered_without_a_notice():
     bank = account()
 
     assert bank.read_callback(delivery("elsewhere", "{}")).status == 404
-    assert bank.read_callback(Callback("GET", NOTIFY_TAIL, "", (), (), b"", "203.0.113.99", AT)).status == 405
+    assert bank.read_callback(Callback("GET", NOTIFY_PATH_SUFFIX, "", (), (), b"", "203.0.113.99", AT)).status == 405
 
 
 # ---- what it matches by
@@ -266,7 +266,7 @@ def test_repetition_is_answered_as_the_contract_says():
 def test_try_later_is_said_even_to_what_cannot_be_read():
     bank = account()
 
-    assert code(bank.answer_callback(delivery(NOTIFY_TAIL, "nonsense"), Verdict.TRY_LATER, "")) == "03"
+    assert code(bank.answer_callback(delivery(NOTIFY_PATH_SUFFIX, "nonsense"), Verdict.TRY_LATER, "")) == "03"
     assert code(bank.answer_callback(delivery(INQUIRY_TAIL, "nonsense"), Verdict.TRY_LATER, "")) == "03"
     assert bank.answer_callback(delivery("elsewhere", ""), Verdict.TRY_LATER, "").status == 503
 
@@ -343,7 +343,7 @@ def test_both_secrets_are_good_while_one_is_changed():
 
 
 def test_code_pays_the_virtual_account_of_its_own():
-    shown = account().code_for(REQUEST)
+    shown = account().qr_for(REQUEST)
 
     said = parse(shown.qr_payload)
     assert (said.bank_bin, said.account_number, said.amount) == ("970415", "9TSTK7ABCDEFR", 350_000)
@@ -360,9 +360,9 @@ async def test_shared_account_carries_the_code_in_the_text_and_needs_no_code_dra
 
 
 def test_amount_above_the_ceiling_is_refused():
-    assert account(amount_max=350_000).code_for(REQUEST)
+    assert account(amount_max=350_000).qr_for(REQUEST)
     with pytest.raises(PaymentRefused):
-        account(amount_max=349_999).code_for(REQUEST)
+        account(amount_max=349_999).qr_for(REQUEST)
 
 
 # ---- settings

@@ -22,7 +22,7 @@ from providers.bank_collection.settlement import (
 from providers.contract import BadSignature, Callback, Reply, SettlementUnreadable
 from tests.providers.bank_collection_samples import (
     AT,
-    NOTIFY_TAIL,
+    NOTIFY_PATH_SUFFIX,
     SIGNED,
     VECTORS,
     account,
@@ -70,7 +70,7 @@ def test_shipped_profile_makes_sense(name):
         ('["transaction", "moment", "customer", "amount", "bank_reference", "remark"]', '["transaction", "remark"]'),
         ('dedupe = ["transaction"]', 'dedupe = ["message"]'),
         ('"errorCode" = "code"', '"errorCode" = "unheard_of"'),
-        ('tail = "api/v1/inq-bill"', 'tail = "api/v1/notify-bill"'),
+        ('path_suffix = "api/v1/inq-bill"', 'path_suffix = "api/v1/notify-bill"'),
         ('auth = "none"', 'auth = "header"'),
         ("skips_empty = true", "skips_empty = "),
         ("[notification.fields]", "[notification.field]"),
@@ -140,8 +140,8 @@ def test_keyed_hash_of_another_contract(tmp_path, edits, checksum):
 # ---- what a call shows beside its signature
 
 
-def shown(*headers: tuple[str, str], tail: str = NOTIFY_TAIL) -> Callback:
-    return delivery(tail, notify().body.decode(), headers=headers)
+def shown(*headers: tuple[str, str], path_suffix: str = NOTIFY_PATH_SUFFIX) -> Callback:
+    return delivery(path_suffix, notify().body.decode(), headers=headers)
 
 
 def basic(secret: str) -> tuple[str, str]:
@@ -164,13 +164,13 @@ def test_basic_header_and_token_are_wanted_beside_the_signature(tmp_path):
         by_header.read_callback(shown(("x-key", "wrong")))
 
     by_token = with_profile(
-        tmp_path, "vietinbank_collection", ('auth = "none"', 'auth = "bearer"\ntoken_tail = "token"'), **given
+        tmp_path, "vietinbank_collection", ('auth = "none"', 'auth = "bearer"\ntoken_path_suffix = "token"'), **given
     )
-    answer = by_token.read_callback(shown(basic(SECRET), tail="token"))
+    answer = by_token.read_callback(shown(basic(SECRET), path_suffix="token"))
     assert isinstance(answer, Reply)
     token = json.loads(answer.body)["access_token"]
     assert one(by_token.read_callback(shown(("authorization", f"Bearer {token}"))))
-    for wrong in (shown(("authorization", "Bearer x")), shown(basic("wrong"), tail="token")):
+    for wrong in (shown(("authorization", "Bearer x")), shown(basic("wrong"), path_suffix="token")):
         with pytest.raises(BadSignature):
             by_token.read_callback(wrong)
 

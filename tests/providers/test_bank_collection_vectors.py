@@ -20,11 +20,11 @@ from providers.contract import (
     SettlementUnreadable,
     Verdict,
 )
-from providers.telling import read_vietnam_digits
+from providers.notices import parse_vietnam_timestamp
 from tests.providers.bank_collection_samples import (
     AT,
     INQUIRY_TAIL,
-    NOTIFY_TAIL,
+    NOTIFY_PATH_SUFFIX,
     VECTORS,
     account,
     bidv_settings,
@@ -49,7 +49,7 @@ def test_every_vector_is_run():
 @vectors("notify")
 def test_notification_is_judged_and_answered_as_the_vectors_say(vector):
     bank, expected, body = account(), vector["expected"], vector["input"]["body_json"]
-    callback = delivery(NOTIFY_TAIL, body)
+    callback = delivery(NOTIFY_PATH_SUFFIX, body)
     profile = shipped_profile("vietinbank_collection")
     values = read_values(json.loads(body), profile.notification)
 
@@ -76,7 +76,7 @@ def test_notification_is_judged_and_answered_as_the_vectors_say(vector):
 
 def test_code_stands_in_the_customer_code_or_else_in_the_remark():
     read = {
-        each["id"]: one(account().read_callback(delivery(NOTIFY_TAIL, each["input"]["body_json"])))
+        each["id"]: one(account().read_callback(delivery(NOTIFY_PATH_SUFFIX, each["input"]["body_json"])))
         for each in VECTORS
         if each["id"] in {"notify-ok", "notify-ok-dynamic", "notify-unknown"}
     }
@@ -147,5 +147,5 @@ def test_file_of_a_day_is_judged_as_the_vectors_say(vector):
 
 
 def _receipt(told: dict[str, Any]) -> OurReceipt:
-    moment = read_vietnam_digits(told["transTime"])
+    moment = parse_vietnam_timestamp(told["transTime"])
     return OurReceipt(transaction=told["transId"], amount=int(told["amount"]), occurred_at=moment)

@@ -10,12 +10,12 @@ import httpx
 
 from providers.contract import Callback
 from providers.momo.adapter import Momo
+from providers.notices import format_vietnam_timestamp
 from providers.payos.adapter import Payos
 from providers.sepay.bank import Sepay
 from providers.sepay.gateway import SepayGateway
 from providers.stripe.adapter import Stripe
 from providers.stripe.signing import signature_header
-from providers.telling import vietnam_digits
 from providers.testing.conformance import ProviderConformance
 from providers.vnpay.adapter import Vnpay
 from providers.vnpay.signing import HASH_FIELD
@@ -65,7 +65,7 @@ class TestVnpay(ProviderConformance):
         return vnpay_samples.signed_ipn(
             vnp_TransactionNo=f"1400000{transaction[1:]}",
             vnp_Amount=str(amount * 100),
-            vnp_PayDate=vietnam_digits(at),
+            vnp_PayDate=format_vietnam_timestamp(at),
         )
 
     def signed_places(self, callback: Callback) -> Iterator[Callback]:

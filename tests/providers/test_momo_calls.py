@@ -10,7 +10,7 @@ from providers.contract import Notice, Outcome, PaymentRefused, PaymentUnknown
 from providers.momo.signing import CREATE, REFUND, signature_of, signed_text
 from tests.providers.momo_samples import ACCESS, HOST, KNOWN, PAID, REQUEST, SECRET, account, one, told
 from tests.providers.momo_samples import REFUND as REFUND_REQUEST
-from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
+from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 
 PAGE = {
     "partnerCode": "FAKEMOMO",
@@ -207,7 +207,7 @@ async def test_refund_is_followed_by_its_own_order(world, code, outcome):
     route = world.post("/query").respond(json={"orderId": "RF0000001", "resultCode": code})
 
     async with httpx.AsyncClient() as client:
-        found = await account(client).query_refund(REFUND_REQUEST, provider_reference="", asked_at=KNOWN.asked_at)
+        found = await account(client).query_refund(REFUND_REQUEST, provider_reference="", queried_at=KNOWN.queried_at)
 
     assert found.outcome is outcome
     assert json.loads(route.calls.last.request.content)["orderId"] == "RF0000001"

@@ -8,6 +8,7 @@ import pytest
 
 from providers.contract import Notices, Outcome, PaymentRefused, PaymentUnknown
 from providers.payos.signing import create_text, signature_of
+from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 from tests.providers.payos_samples import (
     API_KEY,
     HOST,
@@ -18,13 +19,12 @@ from tests.providers.payos_samples import (
     REQUEST,
     TRANSFER,
     channel,
-    code_for,
     link,
     one,
+    qr_for,
     signed,
     told,
 )
-from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
 
 PATH = f"/v2/payment-requests/{ORDER}"
 
@@ -69,7 +69,7 @@ async def test_link_is_made_and_its_code_shown(world):
     assert sent["expiredAt"] == 1767321600
     assert sent["signature"] == signature_of(KEY.encode(), create_text(sent))
     assert (request.headers["x-client-id"], request.headers["x-api-key"]) == ("fake-client", API_KEY)
-    assert instruction.qr_payload == code_for()
+    assert instruction.qr_payload == qr_for()
     assert instruction.redirect_url == f"https://pay.payos.vn/web/{LINK}"
 
 
@@ -84,12 +84,12 @@ async def test_linked_account_carries_the_whole_purpose(world):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"qrCode": code_for("0000000000018")},
-        {"qrCode": code_for(amount=1)},
-        {"qrCode": code_for(bank_bin="970436")},
+        {"qrCode": qr_for("0000000000018")},
+        {"qrCode": qr_for(amount=1)},
+        {"qrCode": qr_for(bank_bin="970436")},
         {"qrCode": "000201TEST"},
-        {"accountNumber": "0000000000018", "qrCode": code_for("0000000000018")},
-        {"bin": "970436", "qrCode": code_for(bank_bin="970436")},
+        {"accountNumber": "0000000000018", "qrCode": qr_for("0000000000018")},
+        {"bin": "970436", "qrCode": qr_for(bank_bin="970436")},
     ],
 )
 async def test_code_that_does_not_pay_the_approved_account_is_not_shown(world, changed):

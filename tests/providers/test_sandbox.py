@@ -54,7 +54,7 @@ def _body(**changes):
 def _callback(body, *, signed_at=_NOW, received_at=_NOW, key=_KEY, headers=None, method="POST"):
     return Callback(
         method=method,
-        tail="",
+        path_suffix="",
         raw_query="",
         query=(),
         headers=[("x-sandbox-signature", signature_header(key, signed_at, body))] if headers is None else headers,

@@ -9,10 +9,10 @@ import pytest
 
 from providers.contract import (
     Callback,
-    KnownPayment,
     Notices,
     PaymentInstruction,
     PaymentRequest,
+    PendingPayment,
     Reply,
     Unreadable,
     Verdict,
@@ -67,7 +67,7 @@ class Talkative(Sandbox):
 class Guessing(Sandbox):
     """Reads silence as an end."""
 
-    async def query_payment(self, known: KnownPayment) -> Notices:
+    async def query_payment(self, known: PendingPayment) -> Notices:
         try:
             await self._client.post("https://bank.example/query")
         except httpx.HTTPError:

@@ -8,12 +8,12 @@ from random import Random
 import httpx
 import pytest
 
-from providers.contract import Callback, KnownPayment, Notice, Notices, Outcome
+from providers.contract import Callback, Notice, Notices, Outcome, PendingPayment
 from providers.emvqr import Particulars, VietQr, build_vietqr
 from providers.sandbox.adapter import Sandbox
-from providers.sandbox.bank import Behaviour, PretendBank
+from providers.sandbox.bank_simulator import BankSimulator, Behaviour
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, signature_header
-from providers.sandbox.query import Book
+from providers.sandbox.query import TransactionLog
 
 NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
 CODE = "K7ABCDEFR"
@@ -27,8 +27,8 @@ SETTINGS = SandboxSettings.model_validate(
         "query_url": "http://bank.test/query",
     }
 )
-KNOWN = KnownPayment(
-    reference=CODE, amount=100_000, provider_reference="", created_at=NOW - timedelta(hours=1), asked_at=NOW
+KNOWN = PendingPayment(
+    reference=CODE, amount=100_000, provider_reference="", created_at=NOW - timedelta(hours=1), queried_at=NOW
 )
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -39,9 +39,9 @@ async def ask(answer: Answer) -> Notices:
         return await Sandbox(SETTINGS, client).query_payment(KNOWN)
 
 
-def book_with(*references: str) -> Book:
+def book_with(*references: str) -> TransactionLog:
     """A book with one transfer for each reference."""
-    bank = PretendBank(httpx.AsyncClient(), "http://none.test/", SETTINGS, clock=lambda: NOW, random=Random(1))
+    bank = BankSimulator(httpx.AsyncClient(), "http://none.test/", SETTINGS, clock=lambda: NOW, random=Random(1))
     for reference in references:
         code = VietQr(
             bank_bin=SETTINGS.bank_bin,
@@ -50,10 +50,10 @@ def book_with(*references: str) -> Book:
             particulars=Particulars(purpose=f"{reference} VIEN PHI"),
         )
         bank.transfer(build_vietqr(code), Behaviour.EXACT)
-    return bank.book
+    return bank.transactions
 
 
-def answering(book: Book) -> Answer:
+def answering(book: TransactionLog) -> Answer:
     def answer(request: httpx.Request) -> httpx.Response:
         told = book.answer(request.content, request.headers.get(SIGNATURE_HEADER))
         return httpx.Response(told.status, headers=told.headers, content=told.body)

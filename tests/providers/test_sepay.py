@@ -21,7 +21,7 @@ from providers.contract import (
 )
 from providers.emvqr import parse
 from providers.registry import SettingsRefused, open_provider
-from providers.sepay.bank import TOKEN_TAIL
+from providers.sepay.bank import TOKEN_PATH_SUFFIX
 from tests.providers.sepay_samples import (
     AT,
     KEY,
@@ -95,7 +95,7 @@ async def test_payment_is_a_code_for_the_account():
 
     assert (said.account_number, said.amount, said.purpose) == ("VQR0001", 350_000, "K7ABCDEFR VIEN PHI")
     with pytest.raises(PaymentRefused):
-        account().code_for(
+        account().qr_for(
             PaymentRequest(reference="K7ABCDEFR", amount=0, purpose="K7ABCDEFR", expires_at=None, requested_at=AT)
         )
 
@@ -207,7 +207,7 @@ def test_signature_that_stands_twice_is_refused():
         account().read_callback(
             Callback(
                 method="POST",
-                tail="",
+                path_suffix="",
                 raw_query="",
                 query=(),
                 headers=twice,
@@ -304,7 +304,7 @@ def basic(name: str, secret: str) -> str:
 def test_token_is_given_for_their_credentials_and_good_until_it_ends():
     bank = account(**OAUTH2)
 
-    given = bank.read_callback(delivery("", tail=TOKEN_TAIL, Authorization=basic("sepay", SECRET)))
+    given = bank.read_callback(delivery("", path_suffix=TOKEN_PATH_SUFFIX, Authorization=basic("sepay", SECRET)))
 
     assert isinstance(given, Reply)
     told = json.loads(given.body)
@@ -319,7 +319,7 @@ def test_token_is_given_for_their_credentials_and_good_until_it_ends():
 def test_token_is_given_for_credentials_in_the_form():
     form = f"grant_type=client_credentials&client_id=sepay&client_secret={SECRET}"
 
-    assert isinstance(account(**OAUTH2).read_callback(delivery(form, tail=TOKEN_TAIL)), Reply)
+    assert isinstance(account(**OAUTH2).read_callback(delivery(form, path_suffix=TOKEN_PATH_SUFFIX)), Reply)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_token_is_given_for_credentials_in_the_form():
 )
 def test_no_token_for_anybody_else(wrong):
     with pytest.raises(BadSignature):
-        account(**OAUTH2).read_callback(delivery("", tail=TOKEN_TAIL, Authorization=wrong))
+        account(**OAUTH2).read_callback(delivery("", path_suffix=TOKEN_PATH_SUFFIX, Authorization=wrong))
 
 
 @pytest.mark.parametrize("token", ["", "x", "9999999999.0123456789abcdef." + "0" * 64])

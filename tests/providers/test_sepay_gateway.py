@@ -9,18 +9,18 @@ import pytest
 
 from providers.contract import (
     BadSignature,
-    KnownPayment,
     Notice,
     Outcome,
     PaymentRefused,
     PaymentRequest,
+    PendingPayment,
     Unreadable,
     Verdict,
 )
 from providers.sepay.gateway import SepayGateway, form_fields, form_signature, form_text
 from providers.sepay.settings import SepayGatewaySettings
+from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 from tests.providers.sepay_samples import VECTORS, delivery, one
-from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
 
 KEY, SECRET = "FAKE_X_SECRET_KEY", "spsk_test_FAKEFAKEFAKEFAKE0001"
 AT = datetime(2026, 1, 2, 2, 20, tzinfo=UTC)
@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {
     "return_url": "https://hospital.example/pay/1-abc",
     "timeout_s": 0.2,
 }
-KNOWN = KnownPayment(reference="K7ABCDEFR", amount=350_000, provider_reference="", created_at=AT, asked_at=AT)
+KNOWN = PendingPayment(reference="K7ABCDEFR", amount=350_000, provider_reference="", created_at=AT, queried_at=AT)
 ORDER = {
     "id": "00000000-0000-4000-8000-000000000001",
     "order_status": "CAPTURED",

@@ -11,8 +11,8 @@ from providers.contract import (
     FeedUnavailable,
     Notices,
 )
+from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 from tests.providers.sepay_samples import AT, LIST, TOKEN, account, one, signed
-from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
 
 ROW = {
     "id": "92704",

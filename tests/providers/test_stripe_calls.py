@@ -11,6 +11,7 @@ import respx
 from providers.contract import Notice, PaymentInstruction, PaymentRefused, PaymentUnknown
 from providers.stripe.adapter import Stripe
 from providers.stripe.settings import StripeSettings
+from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 from tests.providers.stripe_samples import (
     HOST,
     INTENT,
@@ -23,7 +24,6 @@ from tests.providers.stripe_samples import (
     account,
     without,
 )
-from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
 
 INTENTS, SESSIONS, REFUNDS = "/v1/payment_intents", "/v1/checkout/sessions", "/v1/refunds"
 PAGE = "https://checkout.stripe.com/c/pay/cs_1"

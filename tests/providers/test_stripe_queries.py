@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from providers.contract import Outcome
+from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 from tests.providers.stripe_samples import (
     AT,
     CREATED,
@@ -20,7 +21,6 @@ from tests.providers.stripe_samples import (
     without,
 )
 from tests.providers.test_stripe_calls import INTENTS, NEW_SESSION, SESSIONS, UNKNOWN_REF, asked, error
-from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
 
 WORLD_URL = HOST
 

@@ -8,7 +8,8 @@ import httpx
 import pytest
 import respx
 
-from providers.contract import Outcome, Told
+from providers.contract import OperationResult, Outcome
+from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 from tests.providers.stripe_samples import (
     HOST,
     INTENT,
@@ -21,7 +22,6 @@ from tests.providers.stripe_samples import (
     account,
     without,
 )
-from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
 
 INTENTS, SESSIONS, REFUNDS = "/v1/payment_intents", "/v1/checkout/sessions", "/v1/refunds"
 PAGE = "https://checkout.stripe.com/c/pay/cs_1"
@@ -41,19 +41,19 @@ def sent(route: respx.Route) -> dict[str, str]:
     return dict(parse_qsl(route.calls.last.request.content.decode(), keep_blank_values=True))
 
 
-async def refunded(request=REFUND_REQUEST) -> Told:
+async def refunded(request=REFUND_REQUEST) -> OperationResult:
     async with httpx.AsyncClient() as client:
         return await account(client).refund(request)
 
 
-async def asked_of_refund(provider_reference: str) -> Told:
+async def asked_of_refund(provider_reference: str) -> OperationResult:
     async with httpx.AsyncClient() as client:
         return await account(client).query_refund(
-            REFUND_REQUEST, provider_reference=provider_reference, asked_at=KNOWN.asked_at
+            REFUND_REQUEST, provider_reference=provider_reference, queried_at=KNOWN.queried_at
         )
 
 
-async def cancelled(known=KNOWN) -> Told:
+async def cancelled(known=KNOWN) -> OperationResult:
     async with httpx.AsyncClient() as client:
         return await account(client).cancel_payment(known, reason="")
 

@@ -22,7 +22,7 @@ from providers.contract import (
 )
 from providers.emvqr import parse
 from providers.registry import SettingsRefused, open_provider
-from providers.vietqr.adapter import SYNC_TAIL, TOKEN_TAIL, Vietqr
+from providers.vietqr.adapter import SYNC_PATH_SUFFIX, TOKEN_PATH_SUFFIX, Vietqr
 from providers.vietqr.settings import VietqrSettings
 from providers.vietqr.signing import basic_authorization, check_order_checksum, refund_checksum
 from tests.interop.test_qr import _decoded, _rows_of_svg
@@ -67,10 +67,10 @@ def account(client: httpx.AsyncClient | None = None, **changed: Any) -> Vietqr:
     return Vietqr(VietqrSettings.model_validate({**SETTINGS, **changed}), client or httpx.AsyncClient())
 
 
-def delivery(tail: str, body: str = "", *, authorization: str | None = None, at: datetime = AT) -> Callback:
+def delivery(path_suffix: str, body: str = "", *, authorization: str | None = None, at: datetime = AT) -> Callback:
     return Callback(
         method="POST",
-        tail=tail,
+        path_suffix=path_suffix,
         raw_query="",
         query=(),
         headers=[] if authorization is None else [("authorization", authorization)],
@@ -81,7 +81,7 @@ def delivery(tail: str, body: str = "", *, authorization: str | None = None, at:
 
 
 def token(bank: Vietqr, *, at: datetime = AT) -> str:
-    given = bank.read_callback(delivery(TOKEN_TAIL, authorization=basic_authorization(USER, PASSWORD), at=at))
+    given = bank.read_callback(delivery(TOKEN_PATH_SUFFIX, authorization=basic_authorization(USER, PASSWORD), at=at))
     assert isinstance(given, Reply)
     told = json.loads(given.body)
     assert (given.status, told["token_type"], told["expires_in"]) == (200, "Bearer", 300)
@@ -90,7 +90,7 @@ def token(bank: Vietqr, *, at: datetime = AT) -> str:
 
 def sync(bank: Vietqr, body: str | None = None, **changed: object) -> Callback:
     told = json.dumps({**SYNC, **changed}) if body is None else body
-    return delivery(SYNC_TAIL, told, authorization=f"Bearer {token(bank)}")
+    return delivery(SYNC_PATH_SUFFIX, told, authorization=f"Bearer {token(bank)}")
 
 
 def one(read: object) -> Notice:
@@ -153,7 +153,7 @@ def test_call_back_is_read_and_answered_as_the_vectors_say(vector):
 
 
 def test_code_pays_our_account_and_begins_its_text_with_the_reference():
-    shown = account(qr_account_number="V9TEST01").code_for(REQUEST)
+    shown = account(qr_account_number="V9TEST01").qr_for(REQUEST)
 
     said = parse(shown.qr_payload)
     assert (said.bank_bin, said.account_number, said.amount) == ("970436", "V9TEST01", 350_000)
@@ -161,7 +161,7 @@ def test_code_pays_our_account_and_begins_its_text_with_the_reference():
 
 
 def test_drawn_code_is_read_back_by_another_decoder():
-    payload = account().code_for(REQUEST).qr_payload
+    payload = account().qr_for(REQUEST).qr_payload
 
     assert _decoded(_rows_of_svg(qr_svg(payload, title="Mã QR"))) == [payload]
 
@@ -169,13 +169,13 @@ def test_drawn_code_is_read_back_by_another_decoder():
 def test_amount_above_the_ceiling_is_refused_and_at_it_carried():
     bank = account(amount_max=350_000)
 
-    assert parse(bank.code_for(REQUEST).qr_payload).amount == 350_000
+    assert parse(bank.qr_for(REQUEST).qr_payload).amount == 350_000
     with pytest.raises(PaymentRefused):
-        account(amount_max=349_999).code_for(REQUEST)
+        account(amount_max=349_999).qr_for(REQUEST)
 
 
 async def test_nothing_is_begun_where_the_code_is_ours():
-    assert await account().create_payment(REQUEST) == account().code_for(REQUEST)
+    assert await account().create_payment(REQUEST) == account().qr_for(REQUEST)
 
 
 # ---- the token
@@ -185,7 +185,7 @@ def test_other_methods_and_addresses_are_answered_without_a_notice():
     bank = account()
 
     assert bank.read_callback(delivery("elsewhere")).status == 404
-    got = Callback("GET", SYNC_TAIL, "", (), (), b"", "203.0.113.99", AT)
+    got = Callback("GET", SYNC_PATH_SUFFIX, "", (), (), b"", "203.0.113.99", AT)
     assert bank.read_callback(got).status == 405
 
 

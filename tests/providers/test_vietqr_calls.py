@@ -10,26 +10,26 @@ import pytest
 import respx
 
 from providers.contract import (
-    KnownPayment,
     Notices,
+    OperationResult,
     Outcome,
     PaymentRefused,
     PaymentUnknown,
+    PendingPayment,
     RefundRequest,
-    Told,
 )
 from providers.emvqr import Particulars, VietQr, build_vietqr
 from providers.vietqr.signing import basic_authorization, check_order_checksum, refund_checksum
+from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 from tests.providers.test_vietqr import AT, REQUEST, SYNC, account, one, sync
-from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
 
 HOST = "https://dev.vietqr.org/vqr"
 API_PASSWORD, SECRET = "FAKE_VIETQRVN_API_PASSWORD", "FAKE_VIETQRVN_REFUND_SECRET"
 ASKING: dict[str, Any] = {"api_username": "hospital-user", "api_password": API_PASSWORD}
 ORDERS: dict[str, Any] = {**ASKING, "creates_orders": True, "bank_code": "VCB", "account_holder": "BENH VIEN TEST"}
 REFUNDS: dict[str, Any] = {**ASKING, "refund_secret": SECRET, "bank_code": "VCB"}
-KNOWN = KnownPayment(
-    reference="K7ABCDEFR", amount=350_000, provider_reference="", created_at=AT, asked_at=AT + timedelta(minutes=5)
+KNOWN = PendingPayment(
+    reference="K7ABCDEFR", amount=350_000, provider_reference="", created_at=AT, queried_at=AT + timedelta(minutes=5)
 )
 REFUND = RefundRequest(
     reference="R7ABCDEFR",
@@ -84,7 +84,7 @@ async def asked(**settings: Any) -> Notices:
         return await account(client, **{**ASKING, **settings}).query_payment(KNOWN)
 
 
-async def refunded(**changed: Any) -> Told:
+async def refunded(**changed: Any) -> OperationResult:
     async with httpx.AsyncClient() as client:
         return await account(client, **REFUNDS, **changed).refund(REFUND)
 
@@ -284,7 +284,7 @@ async def test_refund_is_known_where_nothing_or_everything_went_back(world, chan
     world.orders.return_value = httpx.Response(200, json=[{**ORDER, **changed}])
 
     async with httpx.AsyncClient() as client:
-        told = await account(client, **REFUNDS).query_refund(REFUND, provider_reference="", asked_at=AT)
+        told = await account(client, **REFUNDS).query_refund(REFUND, provider_reference="", queried_at=AT)
 
     assert told.outcome is outcome
     assert sent(world.orders)["type"] == "1"

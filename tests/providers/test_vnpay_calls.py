@@ -10,7 +10,7 @@ import respx
 
 from providers.contract import Notices, Outcome, SettlementUnreadable
 from providers.vnpay.signing import HASH_FIELD, QUERY_ANSWER, QUERY_REQUEST, REFUND_ANSWER, listed_text, secure_hash
-from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
+from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 from tests.providers.vnpay_samples import API, KNOWN, REFUND, SECRET, signed_answer, signed_ipn, terminal
 
 
@@ -161,7 +161,7 @@ async def test_refund_is_followed_by_querydr(vnpay, kind, status, outcome):
     vnpay.return_value = answered(vnp_TransactionType=kind, vnp_TransactionStatus=status)
 
     async with httpx.AsyncClient() as client:
-        told = await terminal(client).query_refund(REFUND, provider_reference="", asked_at=KNOWN.asked_at)
+        told = await terminal(client).query_refund(REFUND, provider_reference="", queried_at=KNOWN.queried_at)
 
     assert told.outcome is outcome
 
@@ -173,7 +173,7 @@ async def test_end_of_another_part_is_not_taken_for_the_end_of_this_one(vnpay, s
 
     async with httpx.AsyncClient() as client:
         part = replace(REFUND, amount=100_000)
-        told = await terminal(client).query_refund(part, provider_reference="", asked_at=KNOWN.asked_at)
+        told = await terminal(client).query_refund(part, provider_reference="", queried_at=KNOWN.queried_at)
 
     assert told.outcome is (Outcome.PENDING if status == "05" else Outcome.UNKNOWN)
 

@@ -14,7 +14,7 @@ from providers.contract import (
     PaymentUnknown,
 )
 from providers.zalopay.signing import CREATE, REFUND, joined, mac_of
-from tests.providers.trouble import AFTER_SENDING, BEFORE_SENDING
+from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 from tests.providers.zalopay_samples import ANSWER, HOST, KEY1, KNOWN, REFUND_REQUEST, REQUEST, application, one, told
 
 WORLD_URL = HOST
@@ -184,7 +184,7 @@ async def test_refund_is_followed_to_its_end(world, answer, outcome):
 
     async with httpx.AsyncClient() as client:
         found = await application(client).query_refund(
-            replace(REFUND_REQUEST), provider_reference="", asked_at=KNOWN.asked_at
+            replace(REFUND_REQUEST), provider_reference="", queried_at=KNOWN.queried_at
         )
 
     assert found.outcome is outcome

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from providers.contract import Callback, KnownPayment, PaymentRequest, RefundRequest
+from providers.contract import Callback, PaymentRequest, PendingPayment, RefundRequest
 from providers.vnpay.adapter import Vnpay
 from providers.vnpay.settings import VnpaySettings
 from providers.vnpay.signing import HASH_FIELD, listed_text, query_text, secure_hash
@@ -32,12 +32,12 @@ REQUEST = PaymentRequest(
     return_url="https://hospital.example/pay/1-abc",
     payer_address="203.0.113.10",
 )
-KNOWN = KnownPayment(
+KNOWN = PendingPayment(
     reference="K7ABCDEFR",
     amount=350_000,
     provider_reference="K7ABCDEFR",
     created_at=AT,
-    asked_at=AT + timedelta(minutes=35),
+    queried_at=AT + timedelta(minutes=35),
 )
 REFUND = RefundRequest(
     reference="RF0000001",
@@ -71,7 +71,7 @@ def terminal(client: httpx.AsyncClient | None = None, **changed: Any) -> Vnpay:
 def ipn(query: str, *, method: str = "GET") -> Callback:
     return Callback(
         method=method,
-        tail="ipn",
+        path_suffix="ipn",
         raw_query=query,
         query=parse_qsl(query, keep_blank_values=True),
         headers=(),

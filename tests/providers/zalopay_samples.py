@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from providers.contract import Callback, KnownPayment, Notice, Notices, PaymentRequest, RefundRequest
+from providers.contract import Callback, Notice, Notices, PaymentRequest, PendingPayment, RefundRequest
 from providers.zalopay.adapter import Zalopay
 from providers.zalopay.settings import ZalopaySettings
 from providers.zalopay.signing import mac_of
@@ -26,12 +26,12 @@ REQUEST = PaymentRequest(
     callback_url="https://hospital.example/callbacks/1/zalopay",
     return_url="https://hospital.example/pay/1-abc",
 )
-KNOWN = KnownPayment(
+KNOWN = PendingPayment(
     reference="K7ABCDEFR",
     amount=350_000,
     provider_reference="260102_K7ABCDEFR",
     created_at=AT,
-    asked_at=AT + timedelta(minutes=35),
+    queried_at=AT + timedelta(minutes=35),
 )
 REFUND_REQUEST = RefundRequest(
     reference="RF0000001",
@@ -68,7 +68,7 @@ def application(client: httpx.AsyncClient | None = None, **changed: Any) -> Zalo
 def delivery(body: str | bytes) -> Callback:
     return Callback(
         method="POST",
-        tail="",
+        path_suffix="",
         raw_query="",
         query=(),
         headers=(("content-type", "application/json"),),

@@ -29,7 +29,7 @@ class CollectingBank(Sandbox, Inquiries):
     """A bank of few words: `POST …/inquiry {"code"}` with a token; everything else is the sandbox's."""
 
     def read_callback(self, callback: Callback) -> Notices | BillInquiry | Reply:
-        if callback.tail != "inquiry":
+        if callback.path_suffix != "inquiry":
             return super().read_callback(callback)
         if callback.header("x-token") != TOKEN:
             raise BadSignature(_said(401, {"result": "who are you"}))

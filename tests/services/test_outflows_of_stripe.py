@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from providers.contract import Notice
-from providers.stripe.reading import read_event
+from providers.stripe.parsing import read_event
 from tests.providers.stripe_samples import INTENT, REFUND, SESSION
 from tests.services.flow import OWED, PaymentFlow
 from tests.services.test_outflows import apply, assert_all_is_explained, standing

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import zxingcpp
 
 from billing.payments.domain.amount_due import PatientState
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME
 from tests.web.site import Site
 

@@ -22,7 +22,7 @@ from billing.organizations.service.setup import Setup
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.app_state import APP_STATE
-from providers.sandbox.bank import PretendBank
+from providers.sandbox.bank_simulator import BankSimulator
 from providers.sandbox.message import SandboxSettings
 from tests.builders import ACCOUNT_NAME, DemoHospital, visit_document
 from tests.conftest import DatabaseAddress
@@ -61,10 +61,10 @@ class Site:
     def callbacks(self) -> Mapping[str, int]:
         return self.application[APP_STATE].callbacks
 
-    def bank(self, settings: SandboxSettings | None = None, hospital: DemoHospital | None = None) -> PretendBank:
+    def bank(self, settings: SandboxSettings | None = None, hospital: DemoHospital | None = None) -> BankSimulator:
         """A bank that holds the hospital's account, or says so."""
         hospital = hospital or self.hospital
-        return PretendBank(
+        return BankSimulator(
             self.anonymous_client,
             self.address + hospital.callback_path,
             settings or hospital.settings,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from billing.checkout.formats.vietqr import read_vietqr
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME
 from tests.web.site import Site, problem
 

@@ -18,7 +18,7 @@ from billing.db.database import DatabaseLimits
 from billing.web.anonymous import AnonymousLimits, AnonymousTraffic, TooManyRequests
 from billing.web.app_state import WebLimits
 from billing.web.server import create_application, serving
-from providers.sandbox.bank import PretendBank
+from providers.sandbox.bank_simulator import BankSimulator
 from tests.builders import SANDBOX_SECRET
 from tests.web.site import Site, problem
 
@@ -56,8 +56,8 @@ async def miss(anonymous: httpx.AsyncClient, kind: str) -> int:
     return (await anonymous.request(method, path, headers=headers)).status_code
 
 
-def bank_of(site: Site, anonymous: httpx.AsyncClient, *, seed: int) -> PretendBank:
-    return PretendBank(
+def bank_of(site: Site, anonymous: httpx.AsyncClient, *, seed: int) -> BankSimulator:
+    return BankSimulator(
         anonymous,
         str(anonymous.base_url).rstrip("/") + site.hospital.callback_path,
         site.hospital.settings,

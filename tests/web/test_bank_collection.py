@@ -17,7 +17,7 @@ from billing.organizations.store.organizations import ProviderAccountRow
 from billing.payments.service.intake import Intake
 from billing.web.server import create_application, serving
 from providers.contract import Callback
-from providers.telling import vietnam_digits
+from providers.notices import format_vietnam_timestamp
 from tests.builders import add_demo_hospital, build_context, build_sandbox
 from tests.conftest import DatabaseAddress
 from tests.providers.bank_collection_samples import account, inquire, notify, settings
@@ -74,7 +74,7 @@ async def collecting(database: DatabaseAddress, app_database: Database) -> Async
 
 
 async def deliver(site: Site, callback: Callback) -> dict[str, Any]:
-    path = f"/callbacks/{site.hospital.organization_id}/{NAME}/{callback.tail}"
+    path = f"/callbacks/{site.hospital.organization_id}/{NAME}/{callback.path_suffix}"
     answer = await site.anonymous_client.post(path, content=callback.body)
     assert answer.status_code == 200, answer.text
     document: dict[str, Any] = json.loads(answer.content)
@@ -87,7 +87,7 @@ def money(reference: str, amount: int, **changed: Any) -> Callback:
         "custCode": virtual_account,
         "recvVirtualAcctId": virtual_account,
         "amount": str(amount),
-        "transTime": vietnam_digits(utc_now()),
+        "transTime": format_vietnam_timestamp(utc_now()),
         "remark": f"CT DEN:1 {reference}",
         **changed,
     }

@@ -12,7 +12,7 @@ from billing.core.errors import CommitUnknown
 from billing.payments.service.intake import QueueFull
 from providers.contract import Callback, Notices, Reply
 from providers.sandbox.adapter import Sandbox
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from providers.sandbox.message import SIGNATURE_HEADER, signature_header
 from tests.builders import ACCOUNT_NAME
 from tests.web.site import Site, problem
@@ -60,7 +60,7 @@ async def test_query_reaches_the_provider_raw_and_in_pairs(site: Site, monkeypat
     assert (answer.text, answer.headers["Content-Type"]) == ("hello", "text/plain")
     assert seen[0].raw_query == "b=%7e1&a=&a=%20x+y"
     assert list(seen[0].query) == [("b", "~1"), ("a", ""), ("a", " x y")]
-    assert (seen[0].method, seen[0].tail) == ("GET", "")
+    assert (seen[0].method, seen[0].path_suffix) == ("GET", "")
 
 
 @pytest.mark.parametrize("behaviour", [Behaviour.FORGED, Behaviour.ALTERED])

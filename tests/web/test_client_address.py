@@ -16,7 +16,7 @@ from billing.web.app_state import APP_STATE
 from billing.web.server import create_application, serving
 from providers.contract import PaymentInstruction, PaymentRequest, PaymentUnknown
 from providers.sandbox.adapter import Sandbox
-from providers.sandbox.bank import PretendBank
+from providers.sandbox.bank_simulator import BankSimulator
 from tests.builders import ACCOUNT_NAME, build_sandbox
 from tests.web.site import Site
 
@@ -43,7 +43,7 @@ async def behind(site: Site, *proxies: str) -> AsyncIterator[tuple[str, Any]]:
 
 async def deliver(site: Site, address: str, *forwarded: str) -> int:
     intent = await site.open_intent()
-    bank = PretendBank(
+    bank = BankSimulator(
         site.anonymous_client,
         address + site.hospital.callback_path,
         site.hospital.settings,

@@ -4,7 +4,7 @@ import pytest
 
 from billing.core.errors import InvalidValue
 from billing.payments.service import intake
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME
 from tests.web.site import Site, problem
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from billing.core.actor import Role
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.web.site import Site, key_of
 
 

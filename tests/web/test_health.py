@@ -18,7 +18,7 @@ from billing.db.migrator import DatabaseAhead, migrate, migrations_directory, pe
 from billing.payments.service import intake
 from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
 from billing.payments.service.context import PaymentContext
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import DemoHospital
 from tests.web.site import Site
 

@@ -12,7 +12,7 @@ from billing.checkout.service.intents import INSTRUCTION_TIMEOUT
 from billing.db.idempotency_keys import try_lock_key
 from providers.contract import PaymentInstruction, PaymentRefused, PaymentRequest, ProviderUnreachable
 from providers.sandbox.adapter import Sandbox
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME, DemoHospital, visit_document
 from tests.web.site import Site, claim_file, problem
 

@@ -6,7 +6,7 @@ import pytest
 
 from billing.core.reference_code import is_reference_code
 from providers.emvqr import parse
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME, BANK_BIN, DemoHospital
 from tests.web.site import UNKNOWN_ID, Site, problem
 

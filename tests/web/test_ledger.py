@@ -1,6 +1,6 @@
 """The ledger over HTTP: balances and entries."""
 
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.web.site import UNKNOWN_ID, Site, every_page, problem
 
 

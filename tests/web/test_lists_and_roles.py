@@ -5,7 +5,7 @@ import pytest
 
 from billing.core.actor import Role
 from billing.web.routes import API
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import DemoHospital
 from tests.web.site import UNKNOWN_ID, Site, every_page, key_of, problem
 

@@ -19,7 +19,7 @@ from billing.payments.service.intake import Intake
 from billing.web import live
 from billing.web.live import LIVE, LiveHub, LiveLimits
 from billing.web.server import create_application, serving
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import SANDBOX_SECRET, DemoHospital, build_context
 from tests.web.site import Site
 

@@ -2,7 +2,7 @@
 
 import httpx
 
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME
 from tests.web.site import Site, claim_file
 
@@ -49,7 +49,7 @@ async def test_payment_in_two_parts_pays_the_intent(site: Site) -> None:
     invoice_ids = intent["invoice_ids"]
     rest = (await site.client.post("/v1/intents", json={"account": ACCOUNT_NAME, "invoice_ids": invoice_ids})).json()
     assert rest["amount"] == 68_000
-    await site.bank().pay(rest["instruction"]["qr_payload"], Behaviour.RESPACED)
+    await site.bank().pay(rest["instruction"]["qr_payload"], Behaviour.SPLIT)
     assert (await site.read(f"/v1/invoices/{invoice_ids[0]}"))["owed"] == 0
 
 

@@ -6,8 +6,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from billing.core.ids import ProviderAccountId
 from billing.web.server import create_application, serving
-from providers.resilience import LineLimits, Lines
-from providers.sandbox.bank import Behaviour
+from providers.http_client import ClientLimits, ProviderClients
+from providers.sandbox.bank_simulator import Behaviour
 from tests.web.site import Site
 
 
@@ -62,13 +62,13 @@ async def test_labels_are_bounded_and_name_nobody(site: Site) -> None:
 
 
 async def test_calls_to_providers_are_counted_without_a_name(site: Site) -> None:
-    async with Lines[ProviderAccountId](LineLimits(failures_max=1)) as lines:
-        client = lines.client(site.hospital.account_id)
+    async with ProviderClients[ProviderAccountId](ClientLimits(failures_max=1)) as clients:
+        client = clients.client(site.hospital.account_id)
         with pytest.raises(httpx.ConnectError):
             await client.post("http://127.0.0.1:9/")
         with pytest.raises(httpx.ConnectError):
             await client.post("http://127.0.0.1:9/")
-        application = create_application(context=site.context, intake=site.intake, provider_calls=lines.states)
+        application = create_application(context=site.context, intake=site.intake, provider_calls=clients.stats)
         async with serving(application) as address:
             measures = (await site.anonymous_client.get(f"{address}/metrics")).text
             ready = (await site.client.get(f"{address}/readyz")).json()

@@ -23,7 +23,7 @@ from billing.tariffs.domain.tariff import TariffState
 from billing.visits.formats.visit_json import VISIT_KEYS
 from billing.web.openapi import plain_path
 from billing.web.server import create_application, serving
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import BANK_BIN
 from tests.web.site import Site
 

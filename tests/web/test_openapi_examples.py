@@ -19,7 +19,7 @@ from billing.core.errors import InvalidValue
 from billing.payments.service import intake
 from billing.web.openapi_examples import EXAMPLES_FILE, read_examples
 from billing.web.routes import API
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME, FACILITY_CODE, visit_document
 from tests.services.persons import give_keys
 from tests.web.conftest import give_key

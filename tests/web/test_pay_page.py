@@ -15,7 +15,7 @@ from billing.payments.domain.amount_due import ASKING_FOR_MONEY, FINAL, PatientS
 from billing.web.pages.pay import handlers
 from billing.web.server import create_application, serving
 from providers.emvqr import crc16, parse
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import BANK_BIN
 from tests.web.pay_page_view import look, open_another, open_in_state, set_state
 from tests.web.site import Site

@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.web.pay_page_view import PageView
 from tests.web.site import Site
 

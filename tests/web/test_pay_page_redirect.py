@@ -8,7 +8,7 @@ import pytest
 
 from providers.contract import PaymentInstruction
 from providers.emvqr import Particulars, VietQr, build_vietqr
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import BANK_BIN
 from tests.web.pay_page_view import look
 from tests.web.site import Site

@@ -1,6 +1,6 @@
 """Payments over HTTP: their position and allocations."""
 
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME
 from tests.web.site import UNKNOWN_ID, Site, problem
 

@@ -20,9 +20,9 @@ from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from billing.web.server import create_application, serving
 from providers.contract import Callback
+from providers.notices import format_vietnam_timestamp
 from providers.payos.order_codes import order_code
 from providers.registry import open_provider
-from providers.telling import vietnam_digits
 from tests.builders import add_demo_hospital, build_context, build_sandbox, visit_document
 from tests.conftest import DatabaseAddress
 from tests.providers import momo_samples, payos_samples, sepay_samples, vnpay_samples, zalopay_samples
@@ -78,7 +78,7 @@ def vnpay_callback(reference: str, amount: int, at: datetime, *, secret: str = "
         secret or vnpay_samples.SECRET,
         vnp_TxnRef=reference,
         vnp_Amount=str(amount * 100),
-        vnp_PayDate=vietnam_digits(at),
+        vnp_PayDate=format_vietnam_timestamp(at),
         vnp_ResponseCode=code,
         vnp_TransactionStatus="02" if failed else "00",
     )
@@ -139,7 +139,7 @@ async def _outside(request: httpx.Request) -> httpx.Response:
     if request.url.host == "api-merchant.payos.vn":
         body_sent = json.loads(body)
         changed = {"orderCode": body_sent["orderCode"], "amount": body_sent["amount"]}
-        return httpx.Response(200, json=payos_samples.link(qrCode=payos_samples.code_for(amount=OWED), **changed))
+        return httpx.Response(200, json=payos_samples.link(qrCode=payos_samples.qr_for(amount=OWED), **changed))
     if request.url.host == "test-payment.momo.vn":
         answer = {"resultCode": 0, "payUrl": "https://pay.example/1", "orderId": json.loads(body)["orderId"]}
         return httpx.Response(200, json=answer)

@@ -13,7 +13,7 @@ from billing.db.database import Database
 from billing.organizations.service.setup import Setup
 from billing.payments.service import intake
 from billing.web.routes import API
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import ACCOUNT_NAME, DemoHospital, visit_document
 from tests.web.site import Site, claim_file, problem
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from billing.core.clock import business_date
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.builders import DemoHospital
 from tests.web.site import Site, problem
 

@@ -20,11 +20,11 @@ from billing.payments.service.intake import Intake
 from billing.payments.service.polls import poll_due_payments
 from billing.web.server import create_application, serving
 from providers.contract import (
-    KnownPayment,
     Outcome,
     PaymentRefused,
     PaymentRequest,
     PaymentUnknown,
+    PendingPayment,
     RefundRequest,
 )
 from providers.registry import open_provider
@@ -90,13 +90,13 @@ class PaymentFlow:
         assert isinstance(opened, Stripe)
         return opened
 
-    def known(self, intent: Mapping[str, Any], number: str = "") -> KnownPayment:
-        return KnownPayment(
+    def known(self, intent: Mapping[str, Any], number: str = "") -> PendingPayment:
+        return PendingPayment(
             reference=intent["reference_code"],
             amount=OWED,
             provider_reference=number,
             created_at=self.clock(),
-            asked_at=self.clock(),
+            queried_at=self.clock(),
         )
 
     def request(self, reference: str = "K7ABCDEFR") -> PaymentRequest:
@@ -177,7 +177,7 @@ async def test_payment_is_booked_and_refunded(flow: PaymentFlow, manners: str) -
     )
     sent = [await flow.provider().refund(request) for _ in range(2)]
     [refund] = flow.server.refunds.values()
-    followed = await flow.provider().query_refund(request, provider_reference="", asked_at=flow.clock())
+    followed = await flow.provider().query_refund(request, provider_reference="", queried_at=flow.clock())
 
     assert {each.outcome for each in (*sent, followed)} == {Outcome.SUCCEEDED}
     assert {each.provider_reference for each in (*sent, followed)} == {refund["id"]}

@@ -16,7 +16,7 @@ from billing.payments.service.context import PaymentContext
 from billing.payments.service.intake import Intake
 from providers.contract import Callback, Notices
 from providers.sandbox.adapter import Sandbox
-from providers.sandbox.bank import PretendBank
+from providers.sandbox.bank_simulator import BankSimulator
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxSettings, signature_header
 from tests.builders import SANDBOX_SECRET, DemoHospital
 from tests.services.flow import PaymentFlow
@@ -28,7 +28,7 @@ class PollingFlow:
     """A hospital, its bank and the bank's address for queries; with `status` 200 the book answers."""
 
     flow: PaymentFlow
-    bank: PretendBank
+    bank: BankSimulator
     clock: ManualClock
     intake: Intake
     status: int = 200
@@ -50,7 +50,7 @@ class PollingFlow:
             await asyncio.sleep(3600)
         if self.status != 200:
             return web.Response(status=self.status)
-        answer = self.bank.book.answer(body, request.headers.get(SIGNATURE_HEADER))
+        answer = self.bank.transactions.answer(body, request.headers.get(SIGNATURE_HEADER))
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     async def qr_of(self, intent_id: Any) -> str:
@@ -89,9 +89,9 @@ async def serve_queries(answer: Any) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def bank_of(hospital: DemoHospital, clock: ManualClock) -> PretendBank:
+def bank_of(hospital: DemoHospital, clock: ManualClock) -> BankSimulator:
     """A bank that sends no callback: transfers are made and recorded in its book."""
-    return PretendBank(httpx.AsyncClient(), "http://127.0.0.1:9/", hospital.settings, clock=clock, random=Random(1))
+    return BankSimulator(httpx.AsyncClient(), "http://127.0.0.1:9/", hospital.settings, clock=clock, random=Random(1))
 
 
 def sandbox_with_queries(client: httpx.AsyncClient, query_url: str) -> Any:

@@ -10,7 +10,7 @@ from billing.payments.service.polls import poll_due_payments
 from providers.contract import PollSchedule
 from providers.payos.adapter import Payos
 from providers.sandbox.adapter import Sandbox
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.services.flow import OWED, assert_books_are_right
 from tests.worker.polling_flow import PollingFlow
 

@@ -13,7 +13,7 @@ from billing.payments.domain.intent import IntentState
 from billing.payments.service.polls import poll_due_payments
 from billing.payments.store.bookings import RowChangedMeanwhile
 from providers.contract import Outcome
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from providers.sandbox.message import SandboxMessage
 from tests.services.flow import OWED, Bill, assert_books_are_right
 from tests.worker.polling_flow import PollingFlow
@@ -298,14 +298,14 @@ async def test_payment_and_its_refund_owe_again_by_callback_or_poll(
     qr = await polling_flow.qr_of(bill.intent_id)
     paid = polling_flow.bank.transfer(qr, Behaviour.EXACT)
     messages = [paid, refund_of(paid, "R1")]
-    polling_flow.bank.book.write(messages[1])
+    polling_flow.bank.transactions.write(messages[1])
 
     if way == "callback":
         for message in reversed(messages) if is_refund_first else messages:
             await polling_flow.call_back(message)
     else:
         if is_refund_first:
-            polling_flow.bank.book._messages.reverse()
+            polling_flow.bank.transactions._messages.reverse()
         polling_flow.clock.turn(minutes=31)
         await expire(polling_flow)
         polling_flow.clock.turn(minutes=2)
@@ -329,7 +329,7 @@ async def test_second_payment_and_refund_of_the_first_are_booked_by_the_first_qu
     await polling_flow.call_back(first)
     polling_flow.bank.transfer(qr, Behaviour.SHORT)
     named = {"original_transaction_id": first.transaction_id if is_named else ""}
-    polling_flow.bank.book.write(refund_of(first, "R1").model_copy(update=named))
+    polling_flow.bank.transactions.write(refund_of(first, "R1").model_copy(update=named))
     polling_flow.clock.turn(minutes=31)
     await expire(polling_flow)
     polling_flow.clock.turn(minutes=2)

@@ -7,7 +7,7 @@ from billing.checkout.service.expire import expire_once
 from billing.checkout.store.pay_pages import expedite_poll_of
 from billing.payments.service.polls import poll_due_payments
 from providers.contract import Outcome
-from providers.sandbox.bank import Behaviour
+from providers.sandbox.bank_simulator import Behaviour
 from tests.services.flow import OWED
 from tests.worker.polling_flow import PollingFlow
 

@@ -13,7 +13,7 @@ from billing.core.reference_code import purpose_text
 from billing.payments.domain.amount_due import Due, what_is_due
 from billing.payments.domain.intent import IntentState
 from billing.payments.service.context import PaymentContext
-from providers.contract import AnyAmount, PaymentRefused, PaymentRequest
+from providers.contract import LocalQr, PaymentRefused, PaymentRequest
 
 _PAYS_NOTHING: Mapping[str, object] = {"qr_payload": "", "redirect_url": "", "form_fields": ()}
 
@@ -62,7 +62,7 @@ async def payload_for(
         return payload
     account = await context.accounts.find(organization_id, row["account"])
     assert account is not None, "accounts are never removed"
-    if not isinstance(account.provider, AnyAmount):
+    if not isinstance(account.provider, LocalQr):
         return ""
     request = PaymentRequest(
         reference=row["reference_code"],
@@ -72,6 +72,6 @@ async def payload_for(
         requested_at=row["created_at"],
     )
     try:
-        return account.provider.code_for(request).qr_payload
+        return account.provider.qr_for(request).qr_payload
     except PaymentRefused:
         return ""

@@ -58,7 +58,9 @@ def probe_of(delivery: Delivery, probe_id: DeliveryId) -> Delivery:
         )
         for number, notice in enumerate(delivery.notices)
     )
-    callback = replace(delivery.callback, tail="", raw_query="", query=(), headers=(), body=b"", source_address="")
+    callback = replace(
+        delivery.callback, path_suffix="", raw_query="", query=(), headers=(), body=b"", source_address=""
+    )
     return replace(delivery, id=probe_id, callback=callback, notices=notices)
 
 

@@ -184,7 +184,7 @@ def _evidence(answer: bytes, *, at: datetime) -> Callback:
     """What the provider answered, kept like a delivery; the method says that we read its list."""
     return Callback(
         method=_EVIDENCE_METHOD,
-        tail="",
+        path_suffix="",
         raw_query="",
         query=(),
         headers=(),

@@ -37,7 +37,7 @@ from billing.payments.store.polls import (
     schedule_polls_open,
     schedule_polls_unknown,
 )
-from providers.contract import Callback, KnownPayment, Notice, Notices, Outcome, Queries
+from providers.contract import Callback, Notice, Notices, Outcome, PendingPayment, Queries
 
 POLLS_IN_FLIGHT_MAX = 20
 """How many questions one worker has under way at one provider account."""
@@ -133,12 +133,12 @@ async def _poll(context: PaymentContext, account: ProviderAccount, task: PollTas
     assert isinstance(account.provider, Queries), "asked before"
     if is_final(task.state):
         return _PollResult(task, _NO_NOTICES, until)
-    known = KnownPayment(
+    known = PendingPayment(
         reference=task.reference,
         amount=task.amount,
         provider_reference=task.provider_reference,
         created_at=task.created_at,
-        asked_at=context.clock(),
+        queried_at=context.clock(),
     )
     try:
         async with asyncio.timeout(CALL_TIMEOUT_S):
@@ -266,7 +266,7 @@ def _evidence(answer: bytes, *, at: datetime) -> Callback:
     """What the provider answered, kept like a delivery; the method says that we asked."""
     return Callback(
         method=_EVIDENCE_METHOD,
-        tail="",
+        path_suffix="",
         raw_query="",
         query=(),
         headers=(),

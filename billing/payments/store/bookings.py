@@ -266,7 +266,7 @@ def _delivery(row: DeliveryRow) -> tuple[object, ...]:
         row.receipt_id,
         row.notices,
         callback.method,
-        callback.tail,
+        callback.path_suffix,
         callback.raw_query,
         encode_json([pair for pair in callback.headers if pair[0] in row.kept_headers]),
         callback.body,

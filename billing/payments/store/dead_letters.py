@@ -47,7 +47,7 @@ async def add_dead_letter(
         callback.received_at,
         fault,
         callback.method,
-        callback.tail,
+        callback.path_suffix,
         callback.raw_query,
         encode_json([pair for pair in callback.headers if pair[0] in kept_headers]),
         callback.body,
@@ -129,7 +129,7 @@ async def lock_dead_letter(tx: Transaction, delivery_id: DeliveryId) -> StoredDe
     notices: bytes | None = fields.pop("notices")
     callback = Callback(
         method=fields.pop("method"),
-        tail=fields.pop("tail"),
+        path_suffix=fields.pop("tail"),
         raw_query=fields.pop("query"),
         query=(),
         headers=tuple((name, value) for name, value in fields.pop("headers")),

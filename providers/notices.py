@@ -4,7 +4,7 @@ import hashlib
 import json
 from datetime import datetime, timedelta, timezone
 
-from providers.contract import KnownPayment, Notice, Outcome
+from providers.contract import Notice, Outcome, PendingPayment
 
 VIETNAM = timezone(timedelta(hours=7))
 """Every Vietnamese provider's clock; no daylight saving."""
@@ -17,25 +17,25 @@ def fingerprint(*fields: object) -> bytes:
     return hashlib.sha256(json.dumps(fields, separators=(",", ":"), default=str).encode("ascii")).digest()
 
 
-def without_money(known: KnownPayment, outcome: Outcome, provider_status: str = "") -> Notice:
+def status_only(known: PendingPayment, outcome: Outcome, provider_status: str = "") -> Notice:
     """What is said of a payment when no transaction is told; told any number of times it stays one telling."""
     return Notice(
         event_key=f"query:{known.reference}:{outcome.value}:{provider_status}",
         outcome=outcome,
         provider_status=provider_status,
-        occurred_at=known.asked_at,
+        occurred_at=known.queried_at,
         amount=known.amount,
         fingerprint=fingerprint(known.reference),
         reference=known.reference,
     )
 
 
-def vietnam_digits(moment: datetime) -> str:
+def format_vietnam_timestamp(moment: datetime) -> str:
     """A moment as `yyyyMMddHHmmss` of the Vietnamese clock."""
     return moment.astimezone(VIETNAM).strftime(_COMPACT)
 
 
-def read_vietnam_digits(digits: str) -> datetime:
+def parse_vietnam_timestamp(digits: str) -> datetime:
     """A moment written `yyyyMMddHHmmss` by the Vietnamese clock. Raises ValueError for anything else."""
     if len(digits) != 14 or not (digits.isascii() and digits.isdigit()):
         raise ValueError("14 digits are needed")

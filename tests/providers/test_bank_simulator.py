@@ -10,7 +10,7 @@ from aiohttp import web
 from providers.contract import BadSignature, Callback, PaymentRequest, Verdict
 from providers.emvqr import VietQr, VnpayQr, build_vietqr, build_vnpay_qr
 from providers.sandbox.adapter import Sandbox
-from providers.sandbox.bank import ATTEMPTS_MAX, OVER_BY, Answer, Behaviour, PretendBank, ScanRefused
+from providers.sandbox.bank_simulator import ATTEMPTS_MAX, OVER_BY, Answer, BankSimulator, Behaviour, ScanRefused
 from providers.sandbox.message import SandboxSettings
 
 _SETTINGS = SandboxSettings(
@@ -51,7 +51,7 @@ class _Receiver:
             return self.refusals.pop(0)
         callback = Callback(
             method=request.method,
-            tail="",
+            path_suffix="",
             raw_query=request.query_string,
             query=(),
             headers=[(name.lower(), value) for name, value in request.headers.items()],
@@ -89,7 +89,7 @@ async def bank(aiohttp_server, clock, receiver):
     application.router.add_route("*", "/callbacks/1/a/", receiver.receive)
     server = await aiohttp_server(application)
     async with httpx.AsyncClient(timeout=5) as client:
-        yield PretendBank(
+        yield BankSimulator(
             client, str(server.make_url("/callbacks/1/a/")), _SETTINGS, clock=clock, random=Random(7), pause=clock.pause
         )
 
@@ -153,7 +153,7 @@ async def test_wrapped_text_holds_the_purpose_whole(bank, receiver, payload):
 
 async def test_respaced_text_breaks_the_code_and_loses_nothing(bank, receiver, payload):
     for _ in range(20):
-        await bank.pay(payload, Behaviour.RESPACED)
+        await bank.pay(payload, Behaviour.SPLIT)
 
     for notice in receiver.notices:
         assert "K7ABCDEFR" not in notice.transfer_text
@@ -169,7 +169,7 @@ async def test_forged_or_altered_message_is_refused(bank, receiver, payload, beh
 
 
 async def test_one_transfer_can_be_told_well_and_then_forged(bank, receiver, payload):
-    message = bank.transfer(payload, Behaviour.RESPACED)
+    message = bank.transfer(payload, Behaviour.SPLIT)
 
     told = [await bank.deliver(message), await bank.deliver(message), await bank.deliver_forged(message)]
 
@@ -220,7 +220,7 @@ async def test_answer_of_no_sense_is_reported_by_its_status(bank, receiver, payl
 
 async def test_address_where_nobody_answers_is_an_error_after_retries(clock, payload, unused_tcp_port):
     async with httpx.AsyncClient(timeout=5) as client:
-        bank = PretendBank(
+        bank = BankSimulator(
             client, f"http://127.0.0.1:{unused_tcp_port}/", _SETTINGS, clock=clock, random=Random(7), pause=clock.pause
         )
         with pytest.raises(httpx.ConnectError):
@@ -255,7 +255,7 @@ async def test_one_dong_cannot_be_paid_short(bank):
 
 async def test_same_random_and_clock_tell_the_same_story(clock, payload):
     def transfer():
-        bank = PretendBank(httpx.AsyncClient(), "", _SETTINGS, clock=clock, random=Random(1), pause=clock.pause)
+        bank = BankSimulator(httpx.AsyncClient(), "", _SETTINGS, clock=clock, random=Random(1), pause=clock.pause)
         return bank.transfer(payload, Behaviour.WRAPPED)
 
     assert transfer() == transfer()

@@ -1,7 +1,7 @@
 """Calling a provider once: bounded in time and size, without following anybody elsewhere.
 
 Two ways to have no answer are kept apart, since only one of them allows a call to be made again: nothing was sent
-(`NotSent`), or it may have been (`NoAnswer`).
+(`RequestNotSent`), or it may have been (`ResponseUnknown`).
 """
 
 import asyncio
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 import httpx
 
-from providers.resilience import REPEATABLE
+from providers.http_client import RETRYABLE
 from providers.signing import BODY_SIZE_MAX
 
 
-class NotSent(Exception):
+class RequestNotSent(Exception):
     """No connection was made, or ours refused to call: the provider cannot have seen the request."""
 
 
-class NoAnswer(Exception):
+class ResponseUnknown(Exception):
     """The request may have reached the provider; what it did is not known."""
 
 
@@ -37,16 +37,17 @@ async def call(
     *,
     timeout_s: float,
     size_max: int = BODY_SIZE_MAX,
-    is_repeatable: bool = False,
+    is_retryable: bool = False,
 ) -> Answer:
     """Send one request and read its whole answer, in `timeout_s` from the first byte to the last.
 
-    `is_repeatable` says that a request only asks, so that the account's line may send it again where it fails
-    (`resilience.py`); never say so of what begins a payment or sends money back. A redirect is an answer like any other
-    and never followed. Raises NotSent and NoAnswer; neither repeats the address, whose query may hold a secret.
+    `is_retryable` says that a request only asks, so that the account's line may send it again where it fails
+    (`http_client.py`); never say so of what begins a payment or sends money back. A redirect is an answer like any
+    other and never followed. Raises RequestNotSent and ResponseUnknown; neither repeats the address, whose query may
+    hold a secret.
     """
-    if is_repeatable:
-        request.extensions[REPEATABLE] = True
+    if is_retryable:
+        request.extensions[RETRYABLE] = True
     try:
         async with asyncio.timeout(timeout_s):
             response = await client.send(request, stream=True, follow_redirects=False)
@@ -55,9 +56,9 @@ async def call(
             finally:
                 await response.aclose()
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-        raise NotSent(type(error).__name__) from error
+        raise RequestNotSent(type(error).__name__) from error
     except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
-        raise NoAnswer(type(error).__name__) from error
+        raise ResponseUnknown(type(error).__name__) from error
     return Answer(response.status_code, response.headers, body)
 
 
@@ -66,5 +67,5 @@ async def _read(response: httpx.Response, size_max: int) -> bytes:
     async for part in response.aiter_bytes():
         body += part
         if len(body) > size_max:
-            raise NoAnswer(f"longer than {size_max} bytes")
+            raise ResponseUnknown(f"longer than {size_max} bytes")
     return bytes(body)

@@ -1,4 +1,4 @@
-"""The pretend bank: reads a QR code as a phone would, pays, and calls the callback address, well or badly.
+"""The bank simulator: reads a QR code as a phone would, pays, and calls the callback address, well or badly.
 
 Everything goes over HTTP, as with a real bank. Clock, randomness and waiting are handed in, so that a story told
 twice is the same story.
@@ -15,7 +15,7 @@ import httpx
 
 from providers.emvqr import NotAVietQr, ParsedQr, parse
 from providers.sandbox.message import SIGNATURE_HEADER, SandboxMessage, SandboxPayer, SandboxSettings, signature_header
-from providers.sandbox.query import Book
+from providers.sandbox.query import TransactionLog
 from providers.signing import read_json_object
 from providers.strict_json import NotStrictJson
 
@@ -35,7 +35,7 @@ class Behaviour(StrEnum):
     OVER = "over"  # OVER_BY too much
     LATE = "late"  # told only after a while
     WRAPPED = "wrapped"  # the transfer text inside a bank's own narrative
-    RESPACED = "respaced"  # a space or line break inside the first word of the transfer text
+    SPLIT = "split"  # a space or line break inside the first word of the transfer text
     FORGED = "forged"  # signed with another secret
     ALTERED = "altered"  # one byte changed after signing
     NEVER = "never"
@@ -55,11 +55,12 @@ class Answer:
     attempts: int
 
 
-class PretendBank:
+class BankSimulator:
     """A bank that holds the account of the settings and pays codes into it.
 
     `callback_url` is the whole address of the account's callbacks; `clock` gives moments with a zone; `pause` waits
-    that many seconds. `late_by_s` is how long Behaviour.LATE waits. Every transfer stands in the `book`, told or not.
+    that many seconds. `late_by_s` is how long Behaviour.LATE waits. Every transfer stands in the `transactions`, told
+    or not.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class PretendBank:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         late_by_s: float = 2.0,
     ) -> None:
-        self.book = Book(settings, clock)
+        self.transactions = TransactionLog(settings, clock)
         self._client = client
         self._callback_url = callback_url
         self._settings = settings
@@ -118,7 +119,7 @@ class PretendBank:
             occurred_at=self._clock().astimezone(VIETNAM_TIME).replace(microsecond=0),
             payer=payer,
         )
-        self.book.write(message)
+        self.transactions.write(message)
         return message
 
     async def deliver(self, message: SandboxMessage) -> Answer:
@@ -176,7 +177,7 @@ class PretendBank:
                 f"MBVCB.{self._digits(10)}.{self._digits(6)}.{purpose}.CT tu {payer.account} {payer.name} "
                 f"toi {self._settings.account_number} {self._settings.account_holder}"
             )
-        if behaviour is Behaviour.RESPACED:
+        if behaviour is Behaviour.SPLIT:
             first_word_length = len(purpose.partition(" ")[0])
             position = self._random.randrange(1, max(first_word_length, 2))
             return purpose[:position] + self._random.choice(" \n") + purpose[position:]

@@ -1,8 +1,8 @@
-"""What the pretend bank's page says, in Vietnamese and English; the buttons by their behaviour."""
+"""What the bank simulator's page says, in Vietnamese and English; the buttons by their behaviour."""
 
 from collections.abc import Mapping
 
-WORDS: Mapping[str, Mapping[str, str]] = {
+MESSAGES: Mapping[str, Mapping[str, str]] = {
     "vi": {
         "title": "Ngân hàng thử nghiệm",
         "about": "Không có tiền thật. Mở trang của người bệnh trên cửa sổ khác, rồi chọn cách ngân hàng trả cho mã đó.",
@@ -16,14 +16,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "short": "Thiếu một nửa",
         "over": "Thừa 10.000 đ",
         "twice": "Báo hai lần",
-        "respaced": "Nội dung bị ngắt",
+        "split": "Nội dung bị ngắt",
         "wrapped": "Nội dung bị thêm chữ",
         "late": "Báo muộn 20 giây",
         "never": "Trả nhưng không báo",
         "forged": "Báo giả mạo",
     },
     "en": {
-        "title": "The pretend bank",
+        "title": "The bank simulator",
         "about": "No real money. Open the patient's page in another window, then choose how the bank pays the code.",
         "add": "Ask for one more payment",
         "open": "The patient's page",
@@ -35,7 +35,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "short": "Half of it",
         "over": "10.000 đ too much",
         "twice": "Told twice",
-        "respaced": "Text broken up",
+        "split": "Text broken up",
         "wrapped": "Text wrapped in other words",
         "late": "Told 20 seconds late",
         "never": "Paid, never told",

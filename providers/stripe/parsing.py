@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from providers.contract import Movement, Notice, Outcome
+from providers.notices import fingerprint
 from providers.stripe.forms import CURRENCY, REFERENCE_FIELD
 from providers.stripe.statuses import (
     DISPUTE_EVENTS,
@@ -22,7 +23,6 @@ from providers.stripe.statuses import (
     outcome_of_intent,
     outcome_of_session,
 )
-from providers.telling import fingerprint
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:-]{0,254}")
 _TIMESTAMPS = range(946_684_800, 4_102_444_800)  # 2000 to 2100

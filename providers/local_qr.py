@@ -4,7 +4,7 @@ from providers.contract import PaymentRefused, PaymentRequest
 from providers.emvqr import Particulars, QrError, VietQr, build_vietqr, check_payee
 
 
-def offline_code(request: PaymentRequest, *, bank_bin: str, account_number: str) -> str:
+def build_local_qr(request: PaymentRequest, *, bank_bin: str, account_number: str) -> str:
     """A dynamic VietQR that pays exactly this account, read back before it is given out.
 
     Raises PaymentRefused where the amount or purpose cannot stand in a code, or the code came out wrong.
