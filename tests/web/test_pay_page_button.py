@@ -25,6 +25,20 @@ async def test_reported_transfer_expedites_the_poll_and_pays_nothing(site: Site)
     )
 
 
+@pytest.mark.parametrize("language", ["", "&lang=en"])
+async def test_report_is_answered_without_hiding_that_a_part_is_still_to_pay(site: Site, language: str) -> None:
+    """The address keeps the report: a part that arrives later must not be answered with "do not transfer again"."""
+    intent = await site.open_intent()
+    await site.anonymous_client.post(f"{intent['pay_url']}/transferred")
+    await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.SHORT)
+
+    page = PageView((await site.anonymous_client.get(f"{intent['pay_url']}?reported=1{language}")).text)
+
+    assert page.status.startswith("Not complete." if language else "Còn thiếu.")
+    assert "we are asking the bank" in page.status if language else "đang hỏi ngân hàng" in page.status
+    assert page.has_button
+
+
 async def test_second_report_changes_nothing(site: Site) -> None:
     intent = await site.open_intent()
     await site.anonymous_client.post(f"{intent['pay_url']}/transferred")

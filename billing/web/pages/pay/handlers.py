@@ -215,7 +215,7 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
         "path": path,
         "lang": language.value,
         "query": "?lang=en" if language is Language.ENGLISH else "",
-        "is_reported": is_reported,
+        "is_reported": is_reported and page.state is not PatientState.SHORT,  # the rest is reported by itself
         "label": label,
         "sentence": sentence,
         "tone": _TONES.get(page.state, "waiting"),
@@ -234,13 +234,14 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
 
 def _status(page: PayPage, language: Language, amounts: Mapping[str, str], *, is_reported: bool) -> tuple[str, str]:
     """Label and sentence of the line at the top; it answers whoever has just reported a transfer."""
-    if is_reported:
-        messages = PAGE_MESSAGES[language]
+    messages = PAGE_MESSAGES[language]
+    if is_reported and page.state is not PatientState.SHORT:
         return messages["checking"], messages["checking_note"]
     state_message = WORDS[page.state][language]
     # An amount is never broken over two lines.
     unbroken = {name: text.replace(" ", "\N{NO-BREAK SPACE}") for name, text in amounts.items()}
-    return state_message.label, state_message.sentence.format(**unbroken)
+    sentence = state_message.sentence.format(**unbroken)
+    return state_message.label, f"{sentence} {messages['checking_rest']}" if is_reported else sentence
 
 
 def _format_time(time: datetime) -> str:
