@@ -1,4 +1,4 @@
-# What a developer types. `make` alone tells the list. Needs Python 3.11 or newer with venv, and make; nothing else.
+# Commands for developers. `make` alone prints the list. Needs Python 3.11 or newer with venv, and make; nothing else.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -19,7 +19,7 @@ demo: .venv/.installed ## watch a visit become a price, a QR, a payment and a ba
 	@.venv/bin/vienphi demo
 
 .PHONY: run
-run: .venv/.installed ## serve a demo hospital with bills to pay, and the pretend bank, on this machine until Ctrl-C
+run: .venv/.installed ## serve a demo hospital with bills to pay, and the bank simulator, on this machine until Ctrl-C
 	@.venv/bin/vienphi run
 
 .PHONY: test
@@ -53,7 +53,7 @@ bench-flat: .venv/.installed ## compare a callback's cost after 10 thousand and 
 	@$(RUN) tests.bench.flat $(BENCH_ARGUMENTS)
 
 .PHONY: bench-coverage
-bench-coverage: .venv/.installed ## compare a price with its bare formulae, and a replay in two processes with one (below 8 minutes)
+bench-coverage: .venv/.installed ## compare a price with its bare formulae, and repricing in two processes with one (below 8 minutes)
 	@$(RUN) tests.bench.coverage $(BENCH_ARGUMENTS)
 
 CYCLES ?= 20
@@ -67,7 +67,7 @@ fuzz: .venv/.installed ## hurl almost valid bytes at every reader: make fuzz SEC
 	@$(RUN) tests.fuzz.fuzz --seconds $(SECONDS) $(FUZZ_ARGUMENTS)
 
 .PHONY: lock
-lock: .venv/lock/.made ## write requirements.lock anew from pyproject.toml
+lock: .venv/lock/.made ## rewrite requirements.lock from pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" .venv/lock/bin/python -m piptools compile --quiet --upgrade \
 		--generate-hashes --strip-extras --allow-unsafe --extra demo --extra dev --build-deps-for editable \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
@@ -78,7 +78,7 @@ clean: ## remove the virtual environment and everything else that was made
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A virtual environment holds absolute paths: one that was moved or copied here is made anew.
+# A virtual environment holds absolute paths: an environment that was moved or copied here is rebuilt.
 ifneq "$(shell cat .venv/.path 2>/dev/null)" "$(CURDIR)"
 .PHONY: .venv/.locked
 endif

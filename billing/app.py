@@ -193,7 +193,7 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Open the service on a migrated database; leaving it writes what still waits and closes everything.
 
-    `outgoing` is what the operator lets providers' addresses be besides https on the open internet; `seal_export` is
+    `outgoing` is what the operator allows as providers' addresses beyond https on the internet; `seal_export` is
     the file of heads, where the operator keeps one. `documents` are the limits of the processes that work on big
     documents, None where this process works on all of them itself; `is_log_json` is how those write their logs.
     """
@@ -215,7 +215,7 @@ async def open_service(
     database = await Database.open(database_url, limits=database_limits)
     intake_database: Database | None = None
     try:
-        # Connections of its own: whatever else the service is asked to do, the money path waits for none of it.
+        # Connections of its own: the intake of callbacks waits for no other work of the service.
         intake_database = await Database.open(
             database_url,
             limits=replace(database_limits, connections_min=1, connections_max=intake_limits.lanes + SPARE_CONNECTIONS),

@@ -185,7 +185,7 @@ def _failed_line(level: str, event: str | None, error: Exception) -> str:
 def _is_terminal(stream: TextIO) -> bool:
     try:
         return stream.isatty()
-    except Exception:  # noqa: BLE001 - a closed stream cannot say
+    except Exception:  # noqa: BLE001 - a closed stream cannot report
         return False
 
 
@@ -248,7 +248,7 @@ def _lines_of(chain: list[dict[str, Any]]) -> list[str]:
 
 
 def mask_forbidden(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Mask the values of forbidden keys, at any depth, and tell only the type of a value that is not plain.
+    """Mask the values of forbidden keys, at any depth, and log only the type of a value that is not plain.
 
     A key is forbidden by one of its words (`payer_account`), unless it ends as a measure or an id (`body_size`). What
     is left holds texts, numbers, lists and mappings alone: no code of a value runs when the line is rendered.
@@ -276,7 +276,7 @@ def render_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) ->
     """Replace an exception by its type, our code or its SQLSTATE, and its place; never by its words.
 
     An SQL error's words carry the row (`Key (name)=(…) already exists`), a parser's the input. The sentences of a
-    BillingError are free of both by contract and are told.
+    BillingError are free of both by contract and are logged.
     """
     error = event.pop("exc_info", None)
     if isinstance(error, tuple):

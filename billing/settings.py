@@ -52,7 +52,7 @@ class SettingsInvalid(BillingError):
 def _refuse_boolean(value: object) -> object:
     """A lax integer takes `true` as 1."""
     if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")  # noqa: TRY004 - pydantic hears ValueError alone
+        raise ValueError("a number is wanted, not true or false")  # noqa: TRY004 - pydantic handles ValueError only
     return value
 
 
@@ -124,7 +124,7 @@ class DocumentSettings(BaseModel):
 
 
 class WorkerSettings(BaseModel):
-    """Seconds between two rounds of each of the worker's loops."""
+    """Intervals of the worker's loops in seconds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -140,7 +140,7 @@ class WorkerSettings(BaseModel):
 
 
 class WebhookSettings(BaseModel):
-    """How endpoints are told. What is allowed here beyond the defaults, anybody who names an endpoint can reach."""
+    """How webhooks are delivered. A person who adds an endpoint can reach every address that is allowed here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -151,7 +151,8 @@ class WebhookSettings(BaseModel):
 
 
 class ProviderSettings(BaseModel):
-    """Where providers may be called besides https on the open internet. Whoever changes an account can reach it."""
+    """Addresses of providers that are allowed in addition to https on the internet. A person who changes an account
+    can reach them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -190,7 +191,7 @@ class Settings(BaseSettings):
     """Every setting. The two addresses are None where nothing gives them; sizes are in bytes.
 
     `public_base_url` is where patients and providers reach this service; without it links to pages are paths, and
-    providers are not told where to answer. `trusted_proxies` are networks of proxies of ours, whose X-Forwarded-For is
+    providers receive no callback address. `trusted_proxies` are networks of proxies of ours, whose X-Forwarded-For is
     believed. `seal_export_path` is the file of heads, on a disk outside the database, and `seal_export_key` the key of
     its HMAC.
     """

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the passwords and addresses that compose.yaml hands to the containers, once; what is there already stays.
-# The folder is closed to others; the files are open to whoever they are mounted for, whose number is another one inside.
+# The folder is closed to others; the files are readable by every user, since the user ids in the containers differ.
 set -eu
 
 folder="$(cd "$(dirname "$0")" && pwd)/secrets"

@@ -1,4 +1,4 @@
-"""What the commands share that act for a person: the key says who decides, and for which organization."""
+"""Commands that act for a person: the key identifies the person and the organization."""
 
 import asyncio
 import os
@@ -45,7 +45,9 @@ def _key() -> str:
     file = os.environ.get(f"{KEY_VARIABLE}_FILE")
     key = _read_key(Path(file)) if file else os.environ.get(KEY_VARIABLE, "")
     if not key.strip():
-        raise click.ClickException(f"set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE to a key: it says who decides")
+        raise click.ClickException(
+            f"set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE to a key: it identifies the person who decides"
+        )
     return key.strip()
 
 

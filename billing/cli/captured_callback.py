@@ -16,7 +16,7 @@ _KNOWN = frozenset(
 
 
 def read_captured(content: bytes, *, now: datetime) -> tuple[Callback, str]:
-    """The callback of a captured request and the path it was sent to; received now where it does not say when.
+    """The callback of a captured request and its path; `now` is the time of receipt where the request has none.
 
     Raises InvalidValue.
     """
@@ -31,7 +31,7 @@ def read_captured(content: bytes, *, now: datetime) -> tuple[Callback, str]:
         received_at = datetime.fromisoformat(received) if received else now
         query = parse_qsl(raw_query, keep_blank_values=True, errors="strict")
     except ValueError as error:
-        raise InvalidValue("received_at is a moment, query is percent-encoded UTF-8") from error
+        raise InvalidValue("received_at is a timestamp, query is percent-encoded UTF-8") from error
     if received_at.tzinfo is None:
         raise InvalidValue("received_at needs a zone", field="received_at")
     return (

@@ -83,7 +83,9 @@ claim.add_command(export)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.option(
-    "--facts", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON: what no table tells."
+    "--facts",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON of facts that no table contains.",
 )
 @click.option("--annexes", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV of disease annexes.")
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Day the deadline is judged on. [default: today]")
@@ -197,5 +199,5 @@ def _table(findings: tuple[ClaimFinding, ...], language: Language) -> Table:
 
 
 def _printable(text: str) -> str:
-    """Text without control characters: a file must not move the cursor of whoever looks at it."""
+    """Text without control characters: a file must not move the cursor of the terminal."""
     return "".join(character if character.isprintable() else " " for character in text)

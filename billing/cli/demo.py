@@ -1,4 +1,4 @@
-"""`vienphi demo`: the main job on a real visit file, told step by step, on a database of its own. Ends by itself."""
+"""`vienphi demo`: the payment flow on a real visit file, step by step, on a database of its own. Ends by itself."""
 
 import asyncio
 import logging

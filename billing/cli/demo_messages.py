@@ -1,4 +1,4 @@
-"""What the demo says, in Vietnamese and English; amounts and names are filled in by the story."""
+"""The messages of the demo in Vietnamese and English; the demo fills in amounts and names."""
 
 from collections.abc import Mapping
 

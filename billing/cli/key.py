@@ -34,8 +34,8 @@ def key() -> None:
 def add(config: Path | None, *, number: int, name: str, person: str, roles: tuple[str, ...], days: int) -> None:
     """Add a key and print it: it is shown once and kept nowhere.
 
-    A second key of a name lives beside the first, so that a program changes over without a pause; the first is then
-    revoked.
+    A second key of a name is valid together with the first, so that a program changes over without a pause; then
+    revoke the first.
     """
     expires_at = utc_now() + timedelta(days=days)
     written = run_as_owner(

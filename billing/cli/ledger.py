@@ -97,7 +97,7 @@ def balances(config: Path | None, organization: int, on: datetime | None) -> Non
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The day to close, as 2026-07-31.")
 @click.pass_obj
 def close_day(config: Path | None, organization: int, day: datetime) -> None:
-    """Close a day of the books, for ever, and print what it held and the hash for the closing paper.
+    """Close a day of the books permanently and print its totals and the hash for the closing paper.
 
     Needs VIENPHI_DATABASE_URL. Days close in order, and only days that are over.
     """

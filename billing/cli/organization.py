@@ -23,7 +23,7 @@ def organization() -> None:
 
 
 @organization.command()
-@click.option("--id", "number", type=ORGANIZATION_NUMBER, required=True, help="Its number here, for ever.")
+@click.option("--id", "number", type=ORGANIZATION_NUMBER, required=True, help="Its number here; it never changes.")
 @click.option("--name", required=True, help="Name of the legal unit.")
 @click.option("--tax-code", required=True, help="Mã số thuế.")
 @click.option("--facility-code", required=True, help="MA_CSKCB of its first site.")
@@ -116,7 +116,7 @@ def set_phone(config: Path | None, *, number: int, facility_code: str, phone: st
 @click.option("--from", "valid_from", type=click.DateTime(["%Y-%m-%d"]), required=True, help="First day it holds.")
 @click.option("--technical-level", type=click.Choice([level.value for level in TechnicalLevel]), required=True)
 @click.option("--ranking-points", type=click.IntRange(0, 100), help="Điểm xếp cấp.")
-@click.option("--provisional/--ranked", default=None, help="Ranked provisionally or not. [default: not told]")
+@click.option("--provisional/--ranked", default=None, help="Ranked provisionally or not. [default: not stated]")
 @click.option("--former-tier", type=click.Choice([line.value for line in FormerTier]), help="Tuyến before 2025-01-01.")
 @click.option("--lists", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON of its own lists.")
 @click.pass_obj
@@ -132,7 +132,7 @@ def set_facility(
     former_tier: str | None,
     lists: Path | None,
 ) -> None:
-    """Say how a facility is ranked from a day on, which decides object codes; without --lists it keeps its lists."""
+    """Set the rank of a facility from a day, which decides patient categories; without --lists it keeps its lists."""
     terms = NewTerms(
         facility_code=facility_code,
         valid_from=valid_from.date(),
@@ -155,17 +155,17 @@ _REASONS = {reason.value: reason for reason in DEFAULT_POLICIES}
 @click.option("--organization", "number", type=ORGANIZATION_NUMBER, required=True)
 @click.option("--reason", type=click.Choice(sorted(_REASONS)), required=True)
 @click.option("--due-hours", type=click.IntRange(1, 720), required=True, help="Hours until a person must have decided.")
-@click.option("--owner", help="Name of the person who owns it. [default: whoever holds the role finance]")
+@click.option("--owner", help="Name of the person who owns it. [default: any person with the role finance]")
 @click.pass_obj
 def set_exception(config: Path | None, *, number: int, reason: str, due_hours: int, owner: str | None) -> None:
-    """Say how soon exceptions of a reason are due and who owns them; open ones keep what they have."""
+    """Set the due time and the owner of exceptions of a reason; open exceptions are not changed."""
     run_on_owner_database(
         config,
         lambda database: set_exception_policy(
             database, OrganizationId(number), _REASONS[reason], due=timedelta(hours=due_hours), owner_name=owner
         ),
     )
-    click.echo(f"{reason}: due after {due_hours} h, owner {owner or 'whoever holds the role finance'}")
+    click.echo(f"{reason}: due after {due_hours} h, owner {owner or 'any person with the role finance'}")
 
 
 @organization.command("list-exceptions")

@@ -35,7 +35,7 @@ def erase(
 ) -> None:
     """Erase the person, documents, payers and messages of one patient's visits; invoices and books stay.
 
-    Acts for the person of VIENPHI_KEY, who needs the role admin; the audit says who erased which visit. Needs
+    Acts for the person of VIENPHI_KEY, who needs the role admin; the audit records who erased which visit. Needs
     VIENPHI_DATABASE_URL.
     """
     given = {"citizen_number": citizen_number, "hospital_number": hospital_number, "ma_lk": ma_lk}

@@ -1,4 +1,4 @@
-"""`vienphi provider`: which providers there are, how an account stands, and what a captured callback says."""
+"""`vienphi provider`: installed providers, the state of an account, and the content of a captured callback."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -44,7 +44,7 @@ _organization = click.option("--organization", type=ORGANIZATION_NUMBER, require
 
 
 class NotATestAccount(Refused):
-    """Made-up money is told to test accounts alone."""
+    """Simulated money is accepted for test accounts only."""
 
     code = "not_a_test_account"
 
@@ -101,7 +101,7 @@ def show(config: Path | None, organization: int, account: str) -> None:
 @click.argument("requests", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, required=True)
 @click.pass_obj
 def check_callback(config: Path | None, organization: int, account: str, requests: tuple[Path, ...]) -> None:
-    """Verify captured REQUESTS of ACCOUNT and say what they tell and how they would be answered; books nothing.
+    """Verify captured REQUESTS of ACCOUNT and print their notices and the reply to each; books nothing.
 
     A request is a JSON object: method, path, query, headers (an object or pairs), body (text) or body_base64, and
     where known source_address and received_at. Exit status 1 where one would not be taken. Needs VIENPHI_DATABASE_URL.
@@ -134,12 +134,12 @@ def check_callback(config: Path | None, organization: int, account: str, request
 @click.argument("account")
 @click.pass_obj
 def simulate(config: Path | None, *, organization: int, url: str, amount: int, reference: str, account: str) -> None:
-    """Tell the running service of made-up money for ACCOUNT, signed as the sandbox bank would; no other provider."""
+    """Send the running service a simulated payment for ACCOUNT, signed as by the sandbox bank; no other provider."""
 
     async def send(service: Service) -> None:
         row = await _row(service, organization, account)
         if row.provider != _TEST_PROVIDER:
-            raise NotATestAccount(f"{row.name} is an account of {row.provider}: made-up money would enter real books")
+            raise NotATestAccount(f"{row.name} is an account of {row.provider}: simulated money would enter real books")
         settings = account_settings(row)
         assert isinstance(settings, SandboxSettings), "they are its provider's"
         chance = SystemRandom()

@@ -41,7 +41,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Language of the explanation.",
 )
 @click.option("--what-if", is_flag=True, help="Compare what the patient pays by each lawful route.")
-@click.option("--facts", type=_FILE, help="With --what-if: JSON of facts no table tells.")
+@click.option("--facts", type=_FILE, help="With --what-if: JSON of facts that no table contains.")
 @click.option("--annexes", type=_FILE, help="With --what-if: CSV of disease annexes.")
 @policy_option
 def quote(
@@ -103,7 +103,7 @@ def _quotes(files: tuple[str, ...], policy: Policy) -> Iterator[tuple[str, Quote
 
 
 def _read(file: str, name: str) -> bytes | Finding:
-    """The bytes of a file, or the finding that says why there are none; `name` is how the file is shown."""
+    """The bytes of a file, or the finding that explains why it cannot be read; `name` is the name that is shown."""
     try:
         with Path(file).open("rb") as stream:
             content = stream.read(FILE_BYTES_MAX + 1)
@@ -121,7 +121,7 @@ def _unread(file: str, code: FindingCode, *, found: str = "", expected: str = ""
 
 
 def _write(text: str) -> None:
-    """Put text out; where nobody takes it (a closed pipe, a full disk) say so in one line and end with status 1."""
+    """Print text; after a failure (a closed pipe, a full disk) report it in one line and end with status 1."""
     try:
         click.echo(text.encode(), nl=False)
     except OSError as fault:

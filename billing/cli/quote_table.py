@@ -1,6 +1,6 @@
 """A quote as a table for people: each line, who pays what, and the reasons beneath with their legal sources.
 
-Nothing is cut: names fold, and where a window is too narrow for the amounts the table is wider than the window.
+Nothing is cut: names wrap, and where a window is too narrow for the amounts the table is wider than the window.
 """
 
 import io
@@ -83,7 +83,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "copay": "Co-payment",
         "other": "Other funds",
         "self_pay": "Self-pay",
-        "breakdown": "How it is reckoned",
+        "breakdown": "Calculation",
         "XML3_short": "Service",
         "XML2_short": "Drug",
         "why": "Why",
@@ -159,7 +159,7 @@ def _print_visit(console: Console, quoted: QuotedVisit, language: Language) -> N
 
 
 def _print_arithmetic(console: Console, priced: PricedVisit, language: Language) -> None:
-    """How each amount of each line comes about; what is in scope as it is charged is not told twice."""
+    """The breakdown of each amount of each line, without amounts that are in scope as charged."""
     words = _WORDS[language]
     lines = [(line, steps) for line in _printed_lines(priced) if (steps := breakdown(line))]
     if lines:
@@ -291,5 +291,5 @@ def _amount(amount: Decimal) -> str:
 
 
 def _printable(text: str) -> str:
-    """Text without control characters: a file must not move the cursor of whoever looks at it."""
+    """Text without control characters: a file must not move the cursor of the terminal."""
     return "".join(character if character.isprintable() else " " for character in text)

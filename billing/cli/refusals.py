@@ -1,4 +1,4 @@
-"""What a command says when the machine, the database or its input hinders it: one sentence that says what to do.
+"""Error messages of commands for faults of the machine, the database or the input: one sentence with the action.
 
 The one place for all entry points (`billing.cli.main`). What is no fault of ours ends with that sentence and exit
 status 1. A fault of ours keeps its traceback: it is logged, in the format of the logs, and never made to look like
@@ -53,7 +53,7 @@ _SYSTEM_SENTENCES = {
 
 
 def sentence_of(error: BaseException) -> str | None:
-    """What a person is told of an error that is no fault of ours, with its code; None for a fault of ours."""
+    """The message, with its code, for an error that is not a defect of this program; None for a defect."""
     if isinstance(error, BaseExceptionGroup):
         sentences = [sentence_of(each) for each in error.exceptions]
         known = [each for each in sentences if each is not None]

@@ -1,4 +1,4 @@
-"""`vienphi reprice`: issued invoices computed once more, by the running code or under drafted parameters or prices."""
+"""`vienphi reprice`: recompute issued invoices with the running code, draft parameters or a draft price list."""
 
 import asyncio
 import os
@@ -38,15 +38,15 @@ _file = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.option("--parameters", type=_file, help="Drafted parameters, a file in the form of parameters.toml.")
+@click.option("--parameters", type=_file, help="Draft parameters, a file in the form of parameters.toml.")
 @click.option("--tariff", type=click.UUID, help="A price list, as a draft, by its id; needs --organization.")
 @click.option("--from", "first", type=_day, help="First business date of issue. [default: from the beginning]")
 @click.option("--to", "last", type=_day, help="Last business date of issue. [default: until now]")
 @click.option("--organization", type=ORGANIZATION_NUMBER, help="Number of the unit. [default: all]")
 @click.option("--workers", type=click.IntRange(1, _WORKERS_MAX), help="Processes that price. [default: one a core]")
 @click.option("--lines-csv", type=_file, help="Write every changed line into this file.")
-@click.option("--visits-csv", type=_file, help="Write every changed bill into this file.")
-@click.option("--json", "is_json", is_flag=True, help="Print JSON lines: one a changed bill, the sums last.")
+@click.option("--visits-csv", type=_file, help="Write every changed invoice into this file.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON lines: one for each changed invoice, the sums last.")
 @click.pass_obj
 def reprice(
     config: Path | None,
@@ -61,11 +61,11 @@ def reprice(
     visits_csv: Path | None,
     is_json: bool,
 ) -> None:
-    """Compute issued invoices once more from what they froze; nothing is ever written to the database.
+    """Reprice issued invoices from their price snapshots; nothing is written to the database.
 
-    Without a draft every invoice must give itself: exit status 1 if any does not. With --parameters or --tariff it
-    tells who would have paid more and who less; a price list is tried on all of the period, whatever its first day, and
-    leaves alone what the hospital's system priced. Needs VIENPHI_DATABASE_URL; the auditor's role is enough with
+    Without a draft every invoice must recompute to itself: exit status 1 if any does not. With --parameters or --tariff
+    the output lists who would have paid more or less; a price list applies to the whole period, whatever its first day,
+    but not to invoices that the hospital's system priced. Needs VIENPHI_DATABASE_URL; the auditor's role is enough with
     --organization: it may not list the units.
     """
     period = Period(first=None if first is None else first.date(), last=None if last is None else last.date())
@@ -122,7 +122,7 @@ async def _reprice(
     database = await Database.open(url, limits=REPRICING_LIMITS, application_name="vienphi reprice")
     try:
         if draft is not None and tariff_id is not None:
-            assert organization_id is not None, "asked for with the price list"
+            assert organization_id is not None, "required with the price list"
             draft = replace(draft, tariff=await read_drafted_list(database, organization_id, tariff_id))
         with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("recomputing", total=None)
@@ -140,7 +140,7 @@ async def _reprice(
 
 
 def _read_draft_parameters(path: Path | None) -> str | None:
-    """Drafted parameters, read once here so that a fault is told before anything is opened."""
+    """Drafted parameters, read once here so that a fault is reported before anything is opened."""
     if path is None:
         return None
     try:

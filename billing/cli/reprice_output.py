@@ -1,6 +1,6 @@
-"""What a replay tells: words for people, JSON lines for programs, rows for spreadsheets.
+"""Outputs of `vienphi reprice`: text for people, JSON lines for programs, rows for spreadsheets.
 
-Each change is written as it comes and none is kept, so that memory stands still over a long period.
+Each change is written at once and none is kept, so that memory does not grow over a long period.
 """
 
 import csv
@@ -29,13 +29,13 @@ _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Output(Protocol):
-    """One way to tell a replay."""
+    """One form of output."""
 
     def write(self, organization_id: OrganizationId, change: InvoiceDiff) -> None:
-        """Tell one bill that says something else."""
+        """Write one invoice whose amounts changed."""
 
     def end(self, totals: Totals) -> None:
-        """Tell the sums."""
+        """Write the sums."""
 
 
 class TextOutput:
@@ -61,7 +61,7 @@ class TextOutput:
 
     def end(self, totals: Totals) -> None:
         if self._written > INVOICES_SHOWN:
-            click.echo(f"and {self._written - INVOICES_SHOWN} more; --lines-csv, --visits-csv or --json tell all")
+            click.echo(f"and {self._written - INVOICES_SHOWN} more; use --lines-csv, --visits-csv or --json for all")
         if not self._is_draft:
             differing = totals.changed + totals.refused
             verdict = "every issued invoice recomputes to itself" if not differing else f"{differing} INVOICES DIFFER"
@@ -82,7 +82,7 @@ class TextOutput:
 
 
 class JsonLines:
-    """For programs: one object a changed bill, the last with the sums."""
+    """For programs: one object for each changed invoice, the last with the sums."""
 
     def write(self, organization_id: OrganizationId, change: InvoiceDiff) -> None:
         refusal = change.refusal
@@ -140,7 +140,7 @@ class LineRows:
 
 
 class InvoiceRows:
-    """For spreadsheets: every changed bill in whole đồng, or why it has no price."""
+    """For spreadsheets: every changed invoice in whole đồng, or the reason why it has no price."""
 
     def __init__(self, stream: TextIO) -> None:
         self._rows = csv.writer(stream)
@@ -161,7 +161,7 @@ class InvoiceRows:
 
 def _invoice_text(change: InvoiceDiff) -> str:
     if change.now is None:
-        assert change.refusal is not None, "a bill without a price says why"
+        assert change.refusal is not None, "an invoice without a price has a reason"
         rule = f" [{change.refusal.rule}]" if change.refusal.rule else ""
         return f"no price now: {change.refusal.detail}{rule}"
     parts = [

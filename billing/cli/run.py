@@ -150,7 +150,7 @@ async def _print_addresses(desk: "_Desk", lang: str, *, bank_address: str, addre
 
 
 class _Desk:
-    """The hospital's side of the demonstration: takes visits, asks for money; all of it over HTTP."""
+    """The hospital's side of the demonstration: records visits and opens intents, all over HTTP."""
 
     def __init__(self, client: httpx.AsyncClient, lang: str, settings: SandboxSettings) -> None:
         self._settings = settings
@@ -168,7 +168,7 @@ class _Desk:
         await self._post("/v1/intents", json={"account": ACCOUNT, "invoice_ids": [invoice["id"]]})
 
     async def list_codes(self) -> Sequence[OpenCode]:
-        """The newest codes, each asking for what its page asks for."""
+        """The newest codes, each with the amount of its payment page."""
         listed = _read(await self._client.get("/v1/intents", params={"limit": _LISTED_MAX}))["items"]
         return [await self._code(each["id"]) for each in listed]
 
@@ -184,7 +184,7 @@ class _Desk:
         )
 
     def _payload(self, reference: str, amount: int) -> str:
-        """What a payer who kept the code scans, also once nothing is asked any more: the bank can pay it again."""
+        """The payload of the code, also when nothing is owed any more: the bank can pay it again."""
         return build_vietqr(
             VietQr(
                 bank_bin=self._settings.bank_bin,
@@ -223,7 +223,7 @@ def _free_port(wanted: int) -> int:
     """The port that is wanted, or one that the system chooses where somebody else has it."""
     for port in (wanted, 0):
         with socket.socket() as tried:
-            # As asyncio does when it listens: a port that was left a moment ago is free.
+            # As asyncio does when it listens: a port that was closed shortly before is free.
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 tried.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""`vienphi serve`: answer HTTP until told to stop."""
+"""`vienphi serve`: answer HTTP until stopped."""
 
 import asyncio
 from pathlib import Path
@@ -19,8 +19,8 @@ log = structlog.get_logger(__name__)
 def serve(config: Path | None) -> None:
     """Answer HTTP as the app role. Needs VIENPHI_DATABASE_URL and a migrated database.
 
-    Refuses a role that owns tables or may change the journal, a server that may forget what it has committed, and a
-    database restored into another cluster before `vienphi ledger rebase`.
+    Rejects a role that owns tables or may change the journal, a server whose settings may lose a committed
+    transaction, and a database restored into another cluster before `vienphi ledger rebase`.
     """
     asyncio.run(_serve(start(config)))
 

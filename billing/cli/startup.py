@@ -29,7 +29,7 @@ class NotMigrated(Refused):
 
 
 def start(config: Path | None) -> Settings:
-    """Read the settings, VIENPHI_DATABASE_URL among them, and write logs as they say. Raises SettingsInvalid."""
+    """Read the settings, VIENPHI_DATABASE_URL among them, and configure the logs. Raises SettingsInvalid."""
     settings = load_settings(config, needed=("database_url",))
     configure_logs(is_json=settings.log_format is LogFormat.JSON)
     return settings
@@ -44,9 +44,9 @@ async def require_migrated(url: str) -> None:
 
 @asynccontextmanager
 async def open_checked_service(settings: Settings) -> AsyncIterator[Service]:
-    """Open the service on a database that is migrated, by a role that may serve, on a server that forgets nothing.
+    """Open the service on a database that is migrated, by a role that may serve, on a server with durable commits.
 
-    A provider account that cannot be used is told in the log and in /readyz, and refused alone.
+    A provider account that cannot be used is reported in the log and in /readyz; only that account is rejected.
 
     Raises NotMigrated, DatabaseUnsafe, RestoredElsewhere, DatabaseUnavailable.
     """
@@ -99,7 +99,7 @@ def seal_export_of(settings: Settings) -> SealExport | None:
 
 
 def stop_event() -> asyncio.Event:
-    """An event that is set when the process is told to stop."""
+    """An event that is set when the process receives SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):

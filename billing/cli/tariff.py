@@ -57,7 +57,7 @@ def tariff() -> None:
     help="How numbers in texts are written: comma reads 1.234,5, point reads 1,234.5. [default: what is not plain"
     " is refused]",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would change and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the changes and write nothing.")
 @click.pass_obj
 def import_(
     config: Path | None,
@@ -71,7 +71,7 @@ def import_(
     decimal_mark: str | None,
     dry_run: bool,
 ) -> None:
-    """Import FILE (CSV or XLSX) as a draft and say what it changes.
+    """Import FILE (CSV or XLSX) as a draft and print its changes.
 
     Any row that cannot be read is listed by its number, and then nothing is imported. An import that was cut off goes
     on where it stopped when it is repeated.

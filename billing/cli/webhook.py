@@ -36,7 +36,7 @@ class WebhookTestFailed(Refused):
 
 @click.group()
 def webhook() -> None:
-    """Endpoints of an organization and what could not be told to them."""
+    """Webhook endpoints of an organization and messages that could not be delivered."""
 
 
 @webhook.command()
@@ -44,11 +44,11 @@ def webhook() -> None:
 @click.option(
     "--secret", "secrets", multiple=True, required=True, help="NAME of VIENPHI_SECRET_<NAME>; old one second."
 )
-@click.option("--topic", "topics", multiple=True, help="A topic to tell; none means all.")
+@click.option("--topic", "topics", multiple=True, help="A topic to deliver; none means all.")
 @click.argument("url")
 @click.pass_obj
 def add(config: Path | None, organization: int, secrets: tuple[str, ...], topics: tuple[str, ...], url: str) -> None:
-    """Tell URL what happens from now on. Needs VIENPHI_OWNER_URL, and the secrets as VIENPHI_SECRET_<NAME>."""
+    """Deliver events to URL from now on. Needs VIENPHI_OWNER_URL, and the secrets as VIENPHI_SECRET_<NAME>."""
     settings = load_settings(config, needed=("owner_url",))
 
     async def work(owner: Database) -> EndpointId:
@@ -92,7 +92,7 @@ def list_all(config: Path | None, organization: int) -> None:
 @click.argument("endpoint", type=click.UUID)
 @click.pass_obj
 def remove(config: Path | None, organization: int, *, discard: bool, endpoint: UUID) -> None:
-    """Remove ENDPOINT: it is told nothing any more. Needs VIENPHI_OWNER_URL."""
+    """Remove ENDPOINT; it receives no more messages. Needs VIENPHI_OWNER_URL."""
 
     async def work(owner: Database) -> int:
         return await remove_endpoint(
@@ -135,7 +135,7 @@ def try_endpoint(config: Path | None, organization: int, endpoint: UUID) -> None
 @_ORGANIZATION
 @click.pass_obj
 def list_dead_messages(config: Path | None, organization: int) -> None:
-    """Messages that could not be told in three days, oldest first."""
+    """Messages that could not be delivered in three days, oldest first."""
 
     async def read(context: PaymentContext) -> None:
         dead = await list_dead(context, OrganizationId(organization))
@@ -153,7 +153,7 @@ def list_dead_messages(config: Path | None, organization: int) -> None:
 @click.argument("message", type=click.UUID)
 @click.pass_obj
 def redeliver_message(config: Path | None, organization: int, endpoint: UUID | None, message: UUID) -> None:
-    """Tell MESSAGE again, dead or delivered; the worker sends it at once."""
+    """Deliver MESSAGE again, dead or delivered; the worker sends it at once."""
     only = None if endpoint is None else EndpointId(endpoint)
 
     async def requeue(context: PaymentContext) -> None:
@@ -168,11 +168,11 @@ def redeliver_message(config: Path | None, organization: int, endpoint: UUID | N
 @click.argument("endpoint", type=click.UUID)
 @click.pass_obj
 def resume(config: Path | None, organization: int, endpoint: UUID) -> None:
-    """Tell ENDPOINT again that answered 410 Gone."""
+    """Resume ENDPOINT after it answered 410 Gone."""
 
     async def go_on(context: PaymentContext) -> None:
         await resume_endpoint(context, OrganizationId(organization), EndpointId(endpoint))
-        click.echo("told again from now on")
+        click.echo("resumed")
 
     _run(config, go_on)
 

@@ -1,4 +1,4 @@
-"""`vienphi worker`: do what time brings until told to stop."""
+"""`vienphi worker`: run the scheduled work until stopped."""
 
 import asyncio
 from datetime import timedelta
@@ -18,9 +18,10 @@ from billing.worker.sender import Sender
 @click.command()
 @click.pass_obj
 def worker(config: Path | None) -> None:
-    """Ask, read lists, expire, tell endpoints, seal, keep balances and partitions. Needs VIENPHI_DATABASE_URL.
+    """Poll payments, read feeds, expire intents, deliver webhooks, seal rows, write balances and make partitions.
 
-    Any number of workers may run; they share the work. Refuses a role and a server that `serve` refuses.
+    Needs VIENPHI_DATABASE_URL. Any number of workers may run; they share the work. Rejects a role and a server that
+    `serve` rejects.
     """
     asyncio.run(_work(start(config)))
 

@@ -1,6 +1,6 @@
 """A PostgreSQL server of our own for the demo and the tests, gone without a trace when we are.
 
-It listens on a unix socket in a folder of mode 0700 and on no address. Whoever may enter that folder is the server's
+It listens on a unix socket in a folder of mode 0700 and on no address. A user who may enter that folder is the server's
 own user (who can read the data files anyway) or root, so connections need no password. It is no home for real money:
 its data are removed at the end. Source: docs/design.md §10; docs/decisions/0001-embedded-postgresql.md.
 """
@@ -182,7 +182,7 @@ class EmbeddedPostgres:
     def crash(self, *, timeout_s: float = 60.0) -> None:
         """Kill every process of the server with -9, and wait until it has recovered on its data and answers again.
 
-        What a crash of the database looks like to whoever is connected; a crash of the machine it is not. Linux only.
+        Clients see a crash of the database; it is not a crash of the machine. Linux only.
         """
         assert self._folder is not None, "the server was not started"
         (self._folder / "again").touch()
@@ -261,7 +261,7 @@ def _start_keeper(
     programs: ServerPrograms, folder: Path, user: ServerUser, settings: Mapping[str, str], output: BinaryIO
 ) -> subprocess.Popen[bytes]:
     options = [f"-c{name}={value}" for name, value in settings.items()]
-    return subprocess.Popen(  # noqa: S603 - fixed script, arguments beside it
+    return subprocess.Popen(  # noqa: S603 - fixed script, separate arguments
         [
             *("/bin/sh", "-c", _KEEPER, "vienphi-postgresql"),
             *(str(folder), str(programs.folder / "initdb"), str(programs.folder / "postgres")),

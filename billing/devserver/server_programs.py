@@ -39,7 +39,7 @@ class ServerProgramsNotFound(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class ServerUser:
-    """Who runs the server; all None where it is whoever runs us."""
+    """The user that runs the server; all None for the current user."""
 
     uid: int | None
     gid: int | None
@@ -63,7 +63,7 @@ class ServerUser:
 
 @dataclass(frozen=True, slots=True)
 class ServerPrograms:
-    """A folder with `postgres` and `initdb`. `origin` says where it was found, `version` is as `18.6`."""
+    """A folder with `postgres` and `initdb`. `origin` is the place where it was found, `version` is as `18.6`."""
 
     folder: Path
     origin: str

@@ -1,1 +1,1 @@
-"""Operation of the service: readiness, upkeep of partitions, retention and erasure of personal data."""
+"""Operation of the service: readiness, maintenance of partitions, retention and erasure of personal data."""

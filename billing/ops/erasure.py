@@ -148,8 +148,9 @@ async def erase_patient(
 ) -> PatientErasure:
     """Erase the person, documents, claim files, payers, raw messages and pages of a patient's visits, all or nothing.
 
-    Each visit gets an audit row that says who erased it. A trial does the same and takes it back. Raises NotFound where
-    no visit has this number, PersonNeeded.
+    Each visit gets an audit row with the person who erased it. A trial does the same and rolls it back.
+
+    Raises NotFound if no visit has this number, PersonNeeded.
     """
     require_person(actor)
     erasure: PatientErasure | None = None

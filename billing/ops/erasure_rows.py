@@ -15,7 +15,7 @@ from billing.db.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class SharedFile:
-    """A claim file with the MA_LK of the visits in it, besides those to be erased, whose documents are kept."""
+    """A claim file with the MA_LK of its other visits whose documents are kept."""
 
     id: UUID
     content: bytes
@@ -33,7 +33,7 @@ _ERASE_IDEMPOTENCY_KEYS = """
 
 
 async def erase_idempotency_keys(tx: Transaction, *, before: datetime, at_most: int) -> int:
-    """Erase keys that were kept before a moment; returns how many rows went."""
+    """Erase keys stored before a time; returns how many rows went."""
     return _count(await tx.execute(_ERASE_IDEMPOTENCY_KEYS, tx.organization_id, before, at_most))
 
 
@@ -107,7 +107,7 @@ _OLD_VISITS = """
 async def find_old_visits(
     tx: Transaction, *, before: datetime, before_id: UUID, first_day: date, at_most: int
 ) -> list[VisitId]:
-    """Visits that ended before a moment and still have their person; none while a day before `first_day` is open."""
+    """Visits that ended before a time and still have their person; none while a day before `first_day` is open."""
     rows = await tx.fetch(_OLD_VISITS, tx.organization_id, before, before_id, first_day, at_most)
     return [VisitId(row["visit_id"]) for row in rows]
 
@@ -144,7 +144,7 @@ _ERASE_OLD_FILES = """
 
 
 async def erase_old_files(tx: Transaction, *, before: datetime, at_most: int) -> int:
-    """Erase claim files received before a moment of whose visits no document is kept any more."""
+    """Erase claim files received before a time of whose visits no document is kept any more."""
     return _count(await tx.execute(_ERASE_OLD_FILES, tx.organization_id, before, at_most))
 
 

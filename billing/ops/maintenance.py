@@ -1,7 +1,4 @@
-"""What must be done in time so that nothing stops: partitions are made months before rows need them.
-
-Also whom the background loops go through: the organizations of the installation.
-"""
+"""Maintenance: partitions are made months before rows need them; the list of organizations for background loops."""
 
 import asyncio
 from datetime import timedelta

@@ -40,14 +40,14 @@ class Readiness:
 
 
 class ReadinessCheck:
-    """Asks the database whether we are ready. Whoever asks while a question is under way shares its answer."""
+    """Checks the database for readiness. Concurrent callers share one check."""
 
     def __init__(self, context: PaymentContext) -> None:
         self._context = context
         self._running: asyncio.Task[Readiness] | None = None
 
     async def check(self) -> Readiness:
-        """What holds now, after ANSWER_TIMEOUT_S at the latest; a question without answer is not asked twice."""
+        """The readiness now, after ANSWER_TIMEOUT_S at the latest; a check without answer is not started twice."""
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(_look(self._context))
         done, _ = await asyncio.wait({self._running}, timeout=ANSWER_TIMEOUT_S)

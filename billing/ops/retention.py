@@ -1,4 +1,4 @@
-"""How long personal data is kept, and from which moment on it is erased.
+"""How long personal data is kept, and the time from which it is erased.
 
 Accounting documents stay at least ten years after the year they belong to (Decree 174/2016/ND-CP, as rule M-011 cites
 it); everything else leaves as soon as nobody needs it for the work it was given for. Source: docs/design.md §4,
@@ -38,15 +38,15 @@ class Retention:
             raise InvalidValue(f"accounting documents are kept {DOCUMENT_YEARS_MIN} years at least")
 
     def documents_before(self, now: datetime) -> datetime:
-        """The first moment of the oldest year whose documents are kept."""
+        """The start of the oldest year whose documents are kept."""
         return datetime.combine(date(business_date(now).year - self.document_years, 1, 1), time(), VIETNAM)
 
 
 def days_before(now: datetime, days: int) -> datetime:
-    """The moment so many days ago: what is older is erased."""
+    """The time so many days ago; older data is erased."""
     return now - timedelta(days=days)
 
 
 def first_id_of(at: datetime) -> UUID:
-    """The smallest id that can have been made at a moment: ids carry their time."""
+    """The smallest id that can have been made at a time: ids contain their time."""
     return uuid7(max(0, int(at.timestamp() * 1000)), 0)

@@ -1,4 +1,4 @@
-"""The dispatcher: one task for each endpoint that something is due for, so that one that hangs holds up only itself."""
+"""The dispatcher: one task for each endpoint with due messages, so that an endpoint that hangs delays only itself."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
-    """Hands messages out and starts what must be sent; a round never waits for a receiver."""
+    """Enqueues messages and starts deliveries; a run never waits for a receiver."""
 
     def __init__(self, context: PaymentContext, dispatch: Dispatch) -> None:
         self._context = context
@@ -27,7 +27,7 @@ class Dispatcher:
         self._under_way: dict[EndpointId, asyncio.Task[None]] = {}
 
     async def run_once(self, organization_id: OrganizationId) -> int:
-        """Hand out all that is new and begin to serve each endpoint not yet under way; returns the messages read."""
+        """Enqueue new messages and start a task for each due endpoint without one; returns the messages read."""
         read = 0
         while True:
             handed = await enqueue_once(self._context, organization_id)
@@ -40,7 +40,7 @@ class Dispatcher:
         return read
 
     async def stop(self, *, grace_s: float) -> None:
-        """Let what is being sent end within so many seconds; the rest is cancelled and due again after its claim."""
+        """Let running deliveries end within so many seconds; the rest is cancelled and due again after its lease."""
         tasks = list(self._under_way.values())
         if not tasks:
             return
@@ -50,7 +50,7 @@ class Dispatcher:
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _serve(self, organization_id: OrganizationId, endpoint: Endpoint) -> None:
-        """Send what is due until nothing is. The next round begins anew with the endpoint as it then is."""
+        """Send due messages until none is left. The next run reads the endpoint again."""
         try:
             while (
                 await dispatch_once(self._context, organization_id, endpoint, self._dispatch) == self._dispatch.at_once

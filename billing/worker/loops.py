@@ -1,7 +1,7 @@
-"""Loops: one piece of work again and again, each on its own, until told to stop.
+"""Loops: each repeats one task at an interval until stopped.
 
-A loop outlives whatever its work meets: the failure is logged, and the work is tried again at its time. Times are
-jittered, so that several workers do not come at once; what they find they share by locks, not by agreement.
+A loop survives every failure of its task: the failure is logged, and the task runs again at its time. Intervals are
+jittered, so that several workers do not run at once; they share the work by locks.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from billing.payments.service.context import PaymentContext
 _JITTER = 0.2
 _RETRY_S = 5.0
 ORGANIZATIONS_AT_ONCE = 4
-"""How many organizations one loop serves side by side, so that one whose provider hangs does not hold up all."""
+"""How many organizations one loop serves at once, so that one whose provider hangs does not delay all."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class TickResult:
-    """What one round of a loop did, and for how many organizations it could not."""
+    """The result of one run of a loop: the work done, and the number of organizations that failed."""
 
     done: int
     failed: int = 0
@@ -38,18 +38,18 @@ class TickResult:
 
 @dataclass(slots=True)
 class Loop:
-    """One piece of work and how it goes."""
+    """One repeated task and its state."""
 
     name: str
     every_s: float
     work: Callable[[], Awaitable[TickResult]]
     done: int = 0
     failures: int = 0  # in a row
-    last_success_at: datetime | None = None  # when a round last ended without a failure
+    last_success_at: datetime | None = None  # when a run last ended without a failure
 
     @property
     def pause_s(self) -> float:
-        """Seconds until the next round; fewer after a failure, twice as many after each further one."""
+        """Seconds until the next run; fewer after a failure, twice as many after each further failure."""
         if not self.failures:
             return self.every_s
         return min(self.every_s, _RETRY_S * float(1 << min(self.failures - 1, 20)))
@@ -57,7 +57,7 @@ class Loop:
 
 @dataclass(slots=True, kw_only=True)
 class Loops:
-    """Several loops and the sign to stop."""
+    """Several loops and the event that stops them."""
 
     loops: Sequence[Loop]
     clock: Clock
@@ -66,7 +66,7 @@ class Loops:
     background: Background = field(default_factory=Background)
 
     async def run(self, *, grace_s: float) -> None:
-        """Run until `stop` is set; what is under way then has so many seconds to end before it is cancelled.
+        """Run until `stop` is set; running tasks then have so many seconds to end before they are cancelled.
 
         A loop that ends before is started again and counted.
         """
@@ -99,7 +99,7 @@ class Loops:
             await asyncio.wait_for(self.stop.wait(), seconds)
 
     def log_health(self) -> TickResult:
-        """One line: what each loop has done, its failures in a row, and how long ago a round went well."""
+        """Log one line: the work of each loop, its failures in a row, and the age of its last success."""
         now = self.clock()
         facts = {
             loop.name: {
@@ -122,7 +122,7 @@ class Loops:
 def for_each_organization(
     context: PaymentContext, name: str, work: Callable[[OrganizationId], Awaitable[int]]
 ) -> Callable[[], Awaitable[TickResult]]:
-    """A round over all organizations, a few at once; one that fails keeps none of the others from being served."""
+    """A task over all organizations, a few at once; the failure of one does not stop the others."""
 
     async def run_once() -> TickResult:
         at_once = asyncio.Semaphore(ORGANIZATIONS_AT_ONCE)

@@ -1,4 +1,4 @@
-"""The worker put together: what is done as time goes on, and how often."""
+"""The worker: its loops and their intervals."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from billing.worker.dispatcher import Dispatcher
 from billing.worker.loops import Loop, Loops, TickResult, for_each_organization
 
 GRACE_S = 10.0
-"""How long what is under way may take after the worker was told to stop."""
+"""How long running tasks may take after the worker was stopped."""
 
 _RETENTION = Retention()
 
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """Seconds from the end of one round to the beginning of the next, a little more or less each time."""
+    """Seconds from the end of one run to the start of the next, with jitter."""
 
     poll_s: float = 10.0
     feed_s: float = 10.0
@@ -54,7 +54,7 @@ async def run_worker(
     random: Random,
     retention: Retention = _RETENTION,
 ) -> None:
-    """Do what time brings until `stop` is set. Any number of workers may run at once."""
+    """Run all loops until `stop` is set. Any number of workers may run at once."""
     dispatcher = Dispatcher(context, dispatch)
 
     async def poll(organization_id: OrganizationId) -> int:

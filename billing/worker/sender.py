@@ -1,8 +1,8 @@
-"""The one who posts webhooks to addresses that others wrote down, and so trusts none of them.
+"""The sender of webhooks. It trusts no address, since organizations set them.
 
-The name of an address is resolved first, every address it leads to is looked at, and the connection goes to the one
-looked at: a name that leads elsewhere a moment later leads nowhere (no DNS rebinding). Redirects are not followed,
-proxies of the environment not used, and nothing of an answer is read but its status and Retry-After.
+The host name is resolved first, every resolved address is checked, and the connection goes to the checked address: a
+name that resolves differently later has no effect (no DNS rebinding). Redirects are not followed, proxies of the
+environment are not used, and only the status and Retry-After of the response are read.
 Source: Standard Webhooks 1.0.0, Server side request forgery.
 """
 
@@ -23,7 +23,7 @@ _HEADERS = {"content-type": "application/json", "user-agent": "vienphi-webhooks/
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderLimits:
-    """How long one sending may take in all, and what is allowed that is refused by default."""
+    """The total time of one delivery, and the addresses that are allowed although they are rejected by default."""
 
     timeout_s: float = 15.0
     allow_private: bool = False
@@ -39,9 +39,9 @@ class Sender:
         self._certificates = httpx.create_ssl_context(trust_env=False)  # read once: it takes tens of milliseconds
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Attempt:
-        """What the receiver answered, or in one word why there is no answer.
+        """Post once; returns the status of the response, or the problem in one word.
 
-        Raises WebhookAddressRefused for an address that is not told anything.
+        Raises WebhookAddressRefused for an address that is not allowed.
         """
         try:
             async with asyncio.timeout(self._limits.timeout_s):

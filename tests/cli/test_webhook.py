@@ -122,7 +122,7 @@ def test_endpoint_with_undelivered_messages_is_removed_only_with_the_option(
     secret = {"VIENPHI_SECRET_HIS": SECRET}
     clean = called(*ADD, URL, **given, **secret).split()[1]
     busy = called(*ADD, URL, **given, **secret).split()[1]
-    asyncio.run(_hand_out(database.app_url, busy))
+    asyncio.run(_enqueue(database.app_url, busy))
 
     called("webhook", "remove", "--organization", "1", clean, **given)
     refused = call("webhook", "remove", "--organization", "1", busy, **given)
@@ -138,7 +138,7 @@ def test_endpoint_with_undelivered_messages_is_removed_only_with_the_option(
     assert again.exit_code == 1
 
 
-async def _hand_out(app_url: str, endpoint: str) -> None:
+async def _enqueue(app_url: str, endpoint: str) -> None:
     connection = await asyncpg.connect(app_url)
     try:
         await connection.execute("SET vienphi.organization = '1'")

@@ -1,4 +1,4 @@
-"""What the systems of an organization are told of what happened here, signed so that they can trust it.
+"""Webhook messages to the systems of an organization: topics, signatures, retry schedule.
 
 The form is Standard Webhooks: the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, the symmetric
 signature `v1`. Source: Standard Webhooks specification 1.0.0 (standard-webhooks/standard-webhooks on GitHub,
@@ -43,13 +43,13 @@ class WebhookSecretUnusable(InvalidValue):
 
 
 class WebhookAddressRefused(InvalidValue):
-    """An address that is not told anything: of another scheme, with a password in it, or inside our own network."""
+    """An address that is not allowed: of another scheme, with a password, or inside the private network."""
 
     code = "webhook_address_refused"
 
 
 class DeliveryState(StrEnum):
-    """How far one message for one endpoint has come."""
+    """The state of one message for one endpoint."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
@@ -62,7 +62,7 @@ TOPICS = ("invoice.issued", "invoice.updated", "intent.updated", "payment.receiv
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where an organization is told; no `topics` means all."""
+    """A receiver of webhooks of an organization; no `topics` means all."""
 
     id: EndpointId
     url: str
@@ -72,7 +72,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueDelivery:
-    """One message whose time has come; `attempts` counts those before."""
+    """One message that is due; `attempts` counts the previous attempts."""
 
     message_id: UUID
     topic: str
@@ -82,7 +82,7 @@ class DueDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What one attempt met: the status of the answer, or in one word why there was none."""
+    """The result of one attempt: the status of the response, or the problem in one word."""
 
     status: int | None
     problem: str | None = None
@@ -95,12 +95,12 @@ class Attempt:
 
     @property
     def is_gone(self) -> bool:
-        """The receiver wants no more of anything: 410 Gone."""
+        """The receiver accepts no more messages: 410 Gone."""
         return self.status == _GONE
 
 
 def check_address(url: str, *, allow_http: bool, allow_private: bool = False) -> str:
-    """The address if it may be told at all; where its name leads to is looked at before each sending.
+    """Check an address before its host name is resolved; the resolved addresses are checked before each delivery.
 
     Raises WebhookAddressRefused.
     """
@@ -136,7 +136,7 @@ def signed_headers(message_id: str, body: bytes, *, sent_at: datetime, keys: Seq
 
 
 def message_body(due: DueDelivery, *, organization_id: int) -> bytes:
-    """The same bytes at every attempt. The moment of the event is that of the message's id."""
+    """The body of a message: the same bytes at every attempt. The time of the event is that of the message's id."""
     happened_at = datetime.fromtimestamp((due.message_id.int >> 80) / 1000, UTC)
     return json.dumps(
         {
@@ -154,8 +154,8 @@ def message_body(due: DueDelivery, *, organization_id: int) -> bytes:
 def next_attempt(attempt: Attempt, *, attempts: int, now: datetime, jitter: float) -> datetime | None:
     """When to try again after an attempt that failed; None when the message is dead.
 
-    `attempts` counts this one too; `jitter` from 0 to 1 spreads what failed together. What the receiver asks for with
-    Retry-After is heard up to an hour.
+    `attempts` counts this one too; `jitter` from 0 to 1 spreads what failed together. Retry-After of
+    the receiver is respected up to an hour.
     """
     if attempt.is_gone or attempts > len(DELAYS):
         return None

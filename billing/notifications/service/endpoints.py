@@ -1,7 +1,4 @@
-"""Webhook endpoints as an operator keeps them: listed, tried with a message of their own, removed.
-
-What happens to real messages is `webhooks.py`.
-"""
+"""Administration of webhook endpoints: list, send a test message, remove. Delivery of messages is in `webhooks.py`."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
@@ -46,10 +43,10 @@ async def list_endpoints(context: Context, organization_id: OrganizationId) -> S
 async def remove_endpoint(
     owner: Database, organization_id: OrganizationId, endpoint_id: EndpointId, *, discards_messages: bool
 ) -> int:
-    """Remove an endpoint with what it was sent; returns how many messages were lost that it never took.
+    """Remove an endpoint with what it was sent; returns how many undelivered messages were discarded.
 
-    `owner` is opened with the owner's role. Raises NotFound; EndpointHasMessages where messages wait or are dead and
-    nobody has said that they are to be discarded.
+    `owner` is opened with the owner's role. Raises NotFound; EndpointHasMessages if messages wait or are dead and
+    `discards_messages` is false.
     """
     async with owner.transaction(organization_id) as tx:
         await lock_endpoint(tx, endpoint_id)

@@ -1,8 +1,8 @@
-"""Telling: what stands in the outbox is handed to the endpoints of its organization and sent until it is taken.
+"""Webhooks: messages of the outbox are enqueued for the endpoints of their organization and sent until accepted.
 
-At least once, with the same id each time; in no promised order. A message is leased for a while and committed before
-it is sent, and no transaction is open while it is sent: a worker that dies in between leaves it due again. Each
-endpoint is served on its own, so that one that hangs delays nobody else. How bytes are sent is the caller's matter.
+A message is delivered at least once, with the same id each time, in no promised order. It is leased and committed
+before it is sent, and no transaction is open while it is sent: after the death of a worker it is due again. Each
+endpoint is served on its own, so that one that hangs delays no other. The caller supplies the function that sends.
 Source: docs/design.md §4, Watermarks; Standard Webhooks 1.0.0.
 """
 
@@ -55,7 +55,7 @@ ENQUEUED_MAX = 500
 DEAD_SHOWN_MAX = 1_000
 
 KEPT = timedelta(days=30)
-"""How long it is kept by default that a message was taken, and how long it can be delivered again by hand."""
+"""How long a delivered message is stored by default and can be delivered again by hand."""
 
 _PURGED_MAX = 1_000
 _SECRETS_MAX = 2
@@ -70,7 +70,7 @@ FindSecret = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """How messages are sent: `at_once` side by side to one endpoint, each in less time than `lease`."""
+    """How messages are sent: `at_once` in parallel to one endpoint, each in less time than `lease`."""
 
     send: Send
     secret_of: FindSecret
@@ -80,13 +80,13 @@ class Dispatch:
 
 
 async def enqueue_once(context: Context, organization_id: OrganizationId) -> int:
-    """Hand new messages of the outbox to the endpoints that want them; returns how many messages were read."""
+    """Enqueue new messages of the outbox for the endpoints of their topics; returns how many messages were read."""
     async with context.database.transaction(organization_id) as tx:
         return await enqueue_messages(tx, now=context.clock(), at_most=ENQUEUED_MAX)
 
 
 async def find_due_endpoints(context: Context, organization_id: OrganizationId) -> list[Endpoint]:
-    """The endpoints that something is due for."""
+    """The endpoints with due messages."""
     async with context.database.transaction(organization_id) as tx:
         return await read_due_endpoints(tx, now=context.clock())
 
@@ -94,7 +94,7 @@ async def find_due_endpoints(context: Context, organization_id: OrganizationId) 
 async def dispatch_once(
     context: Context, organization_id: OrganizationId, endpoint: Endpoint, dispatch: Dispatch
 ) -> int:
-    """Send one endpoint what is due, a few at once, and record what it said; returns how many were sent."""
+    """Send one endpoint its due messages, a few at once, and record the results; returns how many were sent."""
     now = context.clock()
     until = now + dispatch.lease
     async with context.database.transaction(organization_id) as tx:
@@ -124,7 +124,7 @@ async def redeliver(
 ) -> int:
     """Make a message due again, dead or delivered, for one endpoint or all; returns for how many endpoints.
 
-    The receiver sees the same id. Raises NotFound where no endpoint was ever to get it, or it still waits.
+    The receiver sees the same id. Raises NotFound for a message of no endpoint, and for one that still waits.
     """
     async with context.database.transaction(organization_id) as tx:
         requeued = await requeue(tx, message_id, endpoint_id=endpoint_id, now=context.clock())
@@ -134,7 +134,7 @@ async def redeliver(
 
 
 async def purge_once(context: Context, organization_id: OrganizationId, kept: timedelta = KEPT) -> int:
-    """Forget what was taken longer ago than `kept`, in short transactions; dead messages stay. Returns how many."""
+    """Purge messages delivered longer ago than `kept`, in short transactions; dead messages stay. Returns how many."""
     forgotten = 0
     while True:
         async with context.database.transaction(organization_id) as tx:
@@ -145,7 +145,7 @@ async def purge_once(context: Context, organization_id: OrganizationId, kept: ti
 
 
 async def resume_endpoint(context: Context, organization_id: OrganizationId, endpoint_id: EndpointId) -> None:
-    """Tell an endpoint again that was stopped because it answered 410 Gone. Raises NotFound."""
+    """Resume an endpoint that was stopped because it answered 410 Gone. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         if not await set_active(tx, endpoint_id, is_active=True):
             raise NotFound("no such endpoint", field="endpoint_id")
@@ -163,7 +163,7 @@ async def open_endpoint(
     allow_private: bool = False,
     clock: Clock,
 ) -> EndpointId:
-    """Begin to tell an endpoint what happens from now on; `database` is opened as the owner.
+    """Add an endpoint, which receives events from now on; `database` is opened as the owner.
 
     Its address passes the same check as at each sending, as far as its name leads anywhere yet.
 
@@ -204,7 +204,7 @@ async def _send(
         headers = signed_headers(str(due.message_id), body, sent_at=context.clock(), keys=keys)
         return await dispatch.send(endpoint.url, body, headers)
     except BillingError as refusal:
-        # A secret that is missing or an address that may not be told: the operator's to mend while attempts go on.
+        # A missing secret or an address that is not allowed: the operator corrects it while attempts go on.
         return Attempt(status=None, problem=refusal.code)
 
 

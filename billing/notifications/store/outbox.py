@@ -1,7 +1,7 @@
-"""The outbox read in the order of commits: what is new since the cursor, and nothing of a transaction still open.
+"""The outbox in the order of commits: new messages since the cursor, none of a transaction that is still open.
 
-Rows appear when their transaction commits, not when they are written, so a reader that went by time or id would pass
-over the late ones. Only transactions below the horizon are read: no transaction of theirs can commit any more.
+Rows appear when their transaction commits, not when they are written, so a reader by time or id would skip
+late rows. Only transactions below the watermark are read: all of them have ended.
 Source: docs/design.md §4, Watermarks.
 """
 
@@ -12,7 +12,7 @@ from billing.db.database import Transaction
 
 
 class OutboxRestored(Unavailable):
-    """The cursor stands beyond every transaction of this server: the database was restored and needs a rebase."""
+    """The cursor is beyond every transaction of this server: the database was restored and needs a rebase."""
 
     code = "outbox_restored"
 
@@ -29,7 +29,7 @@ _HOLD_CURSOR = """
     FOR UPDATE SKIP LOCKED
 """
 
-# One statement reads the new messages, hands each to the endpoints that want its topic, and moves the cursor.
+# One statement reads the new messages, enqueues each for the endpoints of its topic, and moves the cursor.
 _ENQUEUE = """
     WITH new AS (
         SELECT outbox.id, outbox.topic, outbox.payload, outbox.transaction_id
@@ -57,9 +57,9 @@ _ENQUEUE = """
 
 
 async def enqueue_messages(tx: Transaction, *, now: datetime, at_most: int) -> int:
-    """Give each new message to every active endpoint that wants its topic; returns how many messages were read.
+    """Enqueue each new message for every active endpoint of its topic; returns how many messages were read.
 
-    0 also where another worker is at it. Raises OutboxRestored.
+    0 also while another worker does so. Raises OutboxRestored.
     """
     await tx.execute(_BEGIN_CURSOR, tx.organization_id)
     held = await tx.fetchrow(_HOLD_CURSOR, tx.organization_id)

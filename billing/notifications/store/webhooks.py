@@ -1,4 +1,4 @@
-"""Endpoints and what each of them is sent: leased for a while, recorded, requeued by hand."""
+"""Endpoints and their deliveries: leased for a while, recorded, requeued by hand."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ _SET_ACTIVE = "UPDATE webhook_endpoint SET is_active = $3 WHERE organization_id 
 
 
 async def set_active(tx: Transaction, endpoint_id: EndpointId, *, is_active: bool) -> bool:
-    """Stop or resume telling an endpoint; False where there is none."""
+    """Stop or resume an endpoint; False if it does not exist."""
     return await tx.fetchval(_SET_ACTIVE, tx.organization_id, endpoint_id, is_active) is not None
 
 
@@ -110,7 +110,7 @@ async def read_due_endpoints(tx: Transaction, *, now: datetime) -> list[Endpoint
     return [_endpoint(row) for row in await tx.fetch(_DUE_ENDPOINTS, tx.organization_id, now)]
 
 
-# MATERIALIZED: joined to the table, the inner query could run once for each row and so claim more than its limit.
+# MATERIALIZED: joined to the table, the inner query could run once for each row and so lease more than its limit.
 _LEASE_DUE = """
     WITH due AS MATERIALIZED (
         SELECT message_id FROM webhook_delivery
@@ -131,9 +131,9 @@ _LEASE_DUE = """
 async def lease_due(
     tx: Transaction, endpoint_id: EndpointId, *, now: datetime, until: datetime, at_most: int
 ) -> list[DueDelivery]:
-    """Take messages that are due, for ourselves until a moment; after it they are due again, whoever died meanwhile.
+    """Lease due messages until a time; after it they are due again, also if the worker died.
 
-    None of an endpoint that was stopped, also since it was found.
+    Returns none of an endpoint that was stopped, also after it was found.
     """
     rows = await tx.fetch(_LEASE_DUE, tx.organization_id, endpoint_id, now, until, at_most)
     return [DueDelivery(**dict(row)) for row in rows]
@@ -148,7 +148,7 @@ _RECORD = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What became of one leased message."""
+    """The result of one leased message."""
 
     message_id: UUID
     state: DeliveryState
@@ -159,7 +159,7 @@ class Result:
 async def record_attempt(
     tx: Transaction, endpoint_id: EndpointId, result: Result, *, leased_until: datetime, now: datetime
 ) -> bool:
-    """Record one attempt; False where the claim had ended and somebody else has taken the message since."""
+    """Record one attempt; False if the lease expired and another worker leased the message since."""
     done = await tx.execute(
         _RECORD,
         tx.organization_id,
@@ -187,7 +187,7 @@ _DEAD = """
 
 
 async def read_dead(tx: Transaction, *, at_most: int) -> Sequence[Mapping[str, Any]]:
-    """Messages that could not be told, oldest first, with the last thing their endpoint said."""
+    """Messages that could not be delivered, oldest first, with the last status of their endpoint."""
     return [dict(row) for row in await tx.fetch(_DEAD, tx.organization_id, at_most)]
 
 
@@ -218,6 +218,6 @@ _PURGE_DELIVERED = """
 
 
 async def purge_delivered(tx: Transaction, *, before: datetime, at_most: int) -> int:
-    """Remove what was taken before a moment; what is dead or waits stays. Returns how many rows went."""
+    """Delete messages delivered before a time; dead and waiting messages stay. Returns the number of rows."""
     done = await tx.execute(_PURGE_DELIVERED, tx.organization_id, before, at_most)
     return int(done.removeprefix("DELETE "))
