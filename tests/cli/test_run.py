@@ -1,4 +1,4 @@
-"""`vienphi run` as a newcomer runs it: the addresses open, the bank simulator pays the codes, the process ends cleanly."""
+"""`vienphi run` as a newcomer runs it: the addresses open, the bank simulator pays, the process ends cleanly."""
 
 import re
 import signal
