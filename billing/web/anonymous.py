@@ -1,10 +1,9 @@
-"""Limits of anonymous traffic: no client without a key may slow the callbacks that bring money.
+"""Rate limits of anonymous traffic, so that clients without a key do not slow down payment callbacks.
 
-A miss (an unknown page, account or key, a bad signature) uses up an allowance of its address. Beyond the allowance an
-answer is held back, so that many connections are as slow as one; beyond the longest hold it is 429. Lookups for
-anonymous clients share a few connections of the database. A correctly signed callback passes none of this. A page or
-key that was found lately is looked up whatever its address, since a whole hospital may share one. Source:
-docs/design.md §5.
+A miss (an unknown page, account or key, a bad signature) uses an allowance of its client address. Above the allowance
+the response is delayed; above the longest delay the status is 429. Lookups for anonymous clients share a few database
+connections. A correctly signed callback is not limited. A recently found page or key is looked up for every address,
+because a hospital may share one address. Source: docs/design.md §5.
 """
 
 import asyncio
@@ -22,19 +21,19 @@ T = TypeVar("T")
 
 
 class TooManyRequests(Unavailable):
-    """Too much was asked without a key from this address, or by everybody together; ask again later."""
+    """Too many anonymous requests from this address, or from all addresses together; retry later."""
 
     code = "too_many_requests"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnonymousLimits:
-    """Allowances a second with their bursts, times in seconds.
+    """Allowances per second with their bursts; times in seconds.
 
-    `misses_` are of one address (an IPv6 /64), `misses_total_` of all together, `reads_` requests of one address for
-    what is open to all, such as health and styles, `page_` lookups of one page. `hold_max_s` is how long an answer is
-    held back at most, `callback_hold_max_s` the refusal of a callback. Requests that came together go on `pace_s` after
-    each other. `database_` limits lookups that run or wait.
+    `misses_` are of one address (an IPv6 /64), `misses_total_` of all addresses, `reads_` requests of one address for
+    public resources such as health and styles, `page_` lookups of one page. `hold_max_s` is the longest delay of a
+    response, `callback_hold_max_s` that of a rejected callback. Concurrent requests continue `pace_s` after each other.
+    `database_` limits running and waiting lookups.
     """
 
     misses_per_s: float = 25.0
@@ -57,7 +56,7 @@ class AnonymousLimits:
 
 
 class AnonymousTraffic:
-    """The allowances of one process. `close` ends every hold, so that nobody waits for one while the service stops."""
+    """The allowances of one process. `close` ends every delay, so that the service can stop."""
 
     def __init__(self, limits: AnonymousLimits | None = None) -> None:
         self._limits = limits = limits or AnonymousLimits()
@@ -74,14 +73,14 @@ class AnonymousTraffic:
         self._is_closing = False
 
     def close(self) -> None:
-        """End every hold."""
+        """End every delay."""
         self._is_closing = True
         for held in self._held:
             if not held.done():
                 held.set_result(None)
 
     async def look_up(self, address: str, name: bytes, find: Callable[[], Awaitable[T]], *, missing: BillingError) -> T:
-        """Find what an anonymous client names; a miss is remembered for a moment and held back by address.
+        """Look up a name for an anonymous client. A miss is cached for a short time and delayed by address.
 
         `missing` is the error of a miss: raised from memory, and recognized by its class where `find` raises it.
         Raises TooManyRequests, Unavailable, and what `find` raises.
@@ -108,15 +107,15 @@ class AnonymousTraffic:
         return found
 
     async def admit_read(self, address: str, *, cost: int) -> None:
-        """Hold back a request for what is open to all, where its address asks too often. Raises TooManyRequests."""
+        """Delay a request for a public resource above the allowance of its address. Raises TooManyRequests."""
         await self._hold(self._reads.reserve(_network(address), self._limits.hold_max_s, cost=cost))
 
     async def admit_miss(self, address: str) -> None:
-        """Hold back the answer to a request that names no address of ours. Raises TooManyRequests."""
+        """Delay the response to a request for an unknown path. Raises TooManyRequests."""
         await self._hold_misses(address)
 
     async def hold_refusal(self, address: str) -> None:
-        """Hold back the refusal of a callback that was read and found wrong: its words stay the provider's."""
+        """Delay the rejection of an invalid callback. The reply stays in the provider's format."""
         longest = self._limits.callback_hold_max_s
         delay = self._misses.reserve(_network(address), self._limits.hold_max_s)
         if len(self._held) < self._limits.held_max:
@@ -131,15 +130,15 @@ class AnonymousTraffic:
         await self._hold(delay)
 
     async def _hold(self, delay: float | None) -> None:
-        """Wait for an allowance; None is one that would come too late, which is refused after the longest hold."""
+        """Wait for `delay`. None means that the allowance is exceeded: reject after the longest delay."""
         if len(self._held) >= self._limits.held_max:
             raise TooManyRequests("too many requests wait already")
         if delay is None:
-            # At once would be an invitation to come again at once.
+            # An immediate rejection would cause an immediate retry.
             await self._sleep(_spread(self._limits.hold_max_s))
             raise TooManyRequests("too many requests from this address")
         await self._sleep(delay)
-        # One after the other, however many came together: a callback then waits for one of them, not for all.
+        # Concurrent requests continue one after the other: a callback waits for one of them, not for all.
         now = monotonic()
         turn_at = max(now, self._turn_at)
         self._turn_at = turn_at + self._limits.pace_s
@@ -179,7 +178,7 @@ class AnonymousTraffic:
 
 
 class _Allowances:
-    """So many a second for each name, after a burst: when the next of a name is due (GCRA, ITU-T I.371)."""
+    """A rate limit with a burst for each name (GCRA, ITU-T I.371)."""
 
     def __init__(self, per_s: float, burst: int, names_max: int) -> None:
         self._interval_s = 1 / per_s
@@ -207,7 +206,7 @@ class _Allowances:
 
 
 class _Memory:
-    """Names noted lately with the time of it; the oldest make room."""
+    """Recently noted names with their times; the oldest are removed first."""
 
     def __init__(self, names_max: int) -> None:
         self._names_max = names_max
@@ -227,14 +226,14 @@ class _Memory:
 
 
 def _network(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 that one IPv6 client has to itself (RFC 6177)."""
+    """The unit of a limit: an IPv4 address, or the /64 of one IPv6 client (RFC 6177)."""
     if ":" not in address:
         return address
     return str(ip_network((ip_address(address), 64), strict=False))
 
 
 def _spread(longest_s: float) -> float:
-    """A hold of about the longest: answers held back together do not come back together."""
+    """A random delay near the longest, so that delayed responses are not sent at the same time."""
     return longest_s * (0.5 + random() / 2)  # noqa: S311 - no secret
 
 

@@ -1,4 +1,4 @@
-"""Which requests bring or answer a big document: by the size of their body, or of what is stored under their id."""
+"""Find the requests with a big document: by the size of the body or of the stored document."""
 
 from uuid import UUID
 
@@ -12,20 +12,20 @@ from billing.web.app_state import CALLER, AppState
 from billing.web.request_bodies import BODY, read_body, read_id
 
 BIG_BODY = 96 * 1024
-"""Bytes from which on a claim file or a visit is big: some 100 lines, a tenth of a second of computing."""
+"""A claim file or visit of this many bytes is big: some 100 lines, a tenth of a second of computing."""
 
 _BY_BODY = frozenset({"/v1/visits", "/v1/quotes", "/v1/quotes/what-if", "/v1/claims/check"})
 _ALWAYS = frozenset({("POST", "/v1/tariffs"), ("GET", "/v1/tariffs/{id}/changes")})
-"""A workbook of a few kilobytes may hold a huge sheet; the changes of a list are those of two whole lists."""
+"""A small workbook may contain a huge sheet; the changes of a list compare two complete lists."""
 
 _OF_VISIT = frozenset({"/v1/visits/{id}", "/v1/visits/{id}/claim-check"})
 _OF_INVOICE = frozenset({"/v1/invoices/{id}", "/v1/invoices/{id}/claim.xml"})
 
 
 async def big_body(request: web.Request, app: AppState) -> bytes | None:
-    """The body of a request that belongs to a document worker, empty where it has none; None for every other request.
+    """Return the body of a request for a document worker (empty without a body), or None for other requests.
 
-    A body that was read to find this out is kept for the handler. Raises what `read_body` raises.
+    A body that was read here is passed to the handler. Raises what `read_body` raises.
     """
     resource = request.match_info.route.resource
     path = resource.canonical if resource is not None else ""
@@ -50,7 +50,7 @@ async def _is_big_stored(request: web.Request, app: AppState, path: str) -> bool
     try:
         named = read_id(request.match_info["id"], field="id")
     except BillingError:
-        return False  # the handler says so
+        return False  # the handler reports it
     if path in _OF_VISIT:
         return await is_big_visit(app.context, organization_id, VisitId(named))
     return await is_big_invoice(app.context, organization_id, InvoiceId(named))
@@ -60,5 +60,5 @@ async def _is_of_big_visit(request: web.Request, app: AppState, content: bytes) 
     try:
         named = VisitId(UUID(str(read_object(content).get("visit_id"))))
     except (InvalidValue, ValueError):
-        return False  # the handler says what is wrong with it
+        return False  # the handler reports the error
     return await is_big_visit(app.context, request[CALLER].organization_id, named)

@@ -1,10 +1,10 @@
-"""The callback route: bytes of a provider in, its own words out, after COMMIT and never before.
+"""The callback route: receives deliveries of providers and replies in their format, only after COMMIT.
 
     GET, POST /callbacks/{organization}/{account}[/{path_suffix}]
 
-Nothing is decided here: the provider reads and words the reply, the intake says what became of the delivery. A client
-that goes away changes nothing, since the lane's writer, not the request, carries the delivery on. Source:
-docs/design.md §5.
+This module decides nothing: the provider adapter reads the callback and writes the reply, the intake returns the
+verdict. A client that disconnects changes nothing, because the writer of the intake queue processes the delivery.
+Source: docs/design.md §5.
 """
 
 from collections.abc import Sequence
@@ -45,14 +45,14 @@ _NOT_ALLOWED = Reply(status=403, body=b'{"code": "source_not_allowed"}')
 
 
 def add_callback_routes(application: web.Application) -> None:
-    """Take callbacks with and without a path suffix; other methods are refused by the router."""
+    """Add routes with and without a path suffix. The router rejects other methods."""
     for path in CALLBACK_PATHS:
         application.router.add_get(path, receive_callback, allow_head=False)
         application.router.add_post(path, receive_callback)
 
 
 async def receive_callback(request: web.Request) -> web.Response:
-    """Take one delivery. Raises NotFound, BodyTooLarge, BodyUnreadable; every other outcome is the provider's words."""
+    """Receive one delivery. Raises NotFound, BodyTooLarge, BodyUnreadable; other outcomes are provider replies."""
     app = app_state(request)
     organization_id = OrganizationId(int(request.match_info["organization"]))
     name = request.match_info["account"]
@@ -79,12 +79,12 @@ async def receive_callback(request: web.Request) -> web.Response:
 
 
 def _is_unverified(outcome: str, reply: Reply) -> bool:
-    """Whether anybody could have brought this about: what carries the provider's proof is never limited by address."""
+    """Whether any client could cause this outcome. A callback with a valid signature is not limited by address."""
     return outcome in _UNVERIFIED or (outcome == "replied" and 400 <= reply.status < 500)
 
 
 async def _account(app: AppState, organization_id: OrganizationId, name: str) -> ProviderAccount:
-    """The account that takes the callback. Raises NotFound, AccountUnusable."""
+    """The provider account of the callback. Raises NotFound, AccountUnusable."""
     account = await app.context.accounts.find_known(organization_id, name)
     if account is None or not isinstance(account.provider, Callbacks):
         raise NotFound("no active provider account of that name takes callbacks")
@@ -94,12 +94,12 @@ async def _account(app: AppState, organization_id: OrganizationId, name: str) ->
 async def _deliver(
     app: AppState, account: ProviderAccount, provider: Callbacks, callback: Callback, log_fields: dict[str, object]
 ) -> tuple[str, Reply]:
-    """What became of a delivery, as a word to count, and what the provider is answered.
+    """Process a delivery. Returns the outcome for the metric, and the reply to the provider.
 
-    `told` is what the log will say of the request: one line for each.
+    `log_fields` are the fields of the request's log line.
     """
     if app.intake.is_full(account.organization_id):
-        # Before the signature: when we drown, refusing must cost nothing.
+        # Before the signature: under overload, a rejection must cost nothing.
         return "refused_full", provider.answer_callback(callback, Verdict.TRY_LATER, "")
     try:
         read = provider.read_callback(callback)
@@ -141,7 +141,7 @@ async def _submit(
     delivery_id = DeliveryId(app.context.ids.new())
     log_fields["delivery"] = delivery_id
     if not read.notices:
-        # A provider's test call tells no fact: there is nothing to keep, only to answer.
+        # A test call of a provider has no notice: there is nothing to store.
         return "empty", provider.answer_callback(callback, Verdict.ACCEPTED, str(delivery_id))
     delivery = Delivery(id=delivery_id, account=account, callback=callback, notices=read.notices)
     try:
@@ -157,7 +157,7 @@ async def _submit(
 
 
 def _callback(request: web.Request, body: bytes, app: AppState) -> Callback:
-    """The delivery as it came: the query not decoded and encoded again, since some providers sign it."""
+    """The delivery as received. The query stays raw, because some providers sign it."""
     raw_query = request.raw_path.partition("?")[2]
     return Callback(
         method=request.method,

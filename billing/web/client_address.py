@@ -1,7 +1,7 @@
-"""Whom a request comes from, where proxies of ours stand in front.
+"""The client address of a request, also behind trusted proxies.
 
-`X-Forwarded-For` is believed from the right, one address for each proxy that is trusted, and no further: what stands
-left of the first address that is not trusted was written by whoever asked, and may be anything (RFC 7239 §8.1).
+`X-Forwarded-For` is read from the right, one address for each trusted proxy. The client may have forged every address
+left of the first address that is not trusted (RFC 7239 §8.1).
 """
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -14,7 +14,7 @@ HEADER = "X-Forwarded-For"
 
 
 def source_address(request: web.Request) -> str:
-    """The address a request comes from; empty where a trusted proxy does not say it in an address."""
+    """The client address; empty where a trusted proxy sends no valid address."""
     trusted = app_state(request).trusted_proxies
     named = [part.strip() for line in request.headers.getall(HEADER, []) for part in line.split(",")]
     hops = [request.remote or "", *reversed(named)]
@@ -28,7 +28,7 @@ def source_address(request: web.Request) -> str:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """An address without zone; an IPv4 one stays itself where it is written inside an IPv6 one."""
+    """An address without zone; an IPv4-mapped IPv6 address becomes the IPv4 address."""
     try:
         found = ip_address(text.partition("%")[0])
     except ValueError:

@@ -1,9 +1,9 @@
-"""Big documents are read, priced and rendered in processes of their own, with a limit of memory and of time.
+"""Document workers: processes that read, price and render big documents, with limits of memory and time.
 
-A document worker is this service once more, behind a unix socket: a request that brings or answers a big document is
-forwarded to it whole, after its key was accepted here. The event loop that takes callbacks then computes nothing of
-it, and a document that takes too much ends its worker and not the service. `app` says how a worker is started,
-`big_documents.py` which requests are forwarded. Source: docs/design.md §5; STYLE §3, everything has a limit.
+A document worker is a second instance of this service behind a unix socket. A request with a big document is forwarded
+to it after authentication. The event loop that receives callbacks is not blocked, and a document that exceeds a limit
+ends its worker, not the service. `app` starts the workers; `big_documents.py` selects the forwarded requests. Source:
+docs/design.md §5; STYLE §3, everything has a limit.
 """
 
 import asyncio
@@ -40,20 +40,20 @@ _HOP_BY_HOP = frozenset({"content-length", "connection", "date", "server", "tran
 
 
 class DocumentTooCostly(BillingError):
-    """A document whose reading or pricing takes more memory or time than one document may have."""
+    """Reading or pricing a document exceeds its limit of memory or time."""
 
     code = "document_too_costly"
 
 
 class DocumentWorkersBusy(Unavailable):
-    """Other big documents are being worked on, and enough wait; send this one again."""
+    """All workers are busy and too many documents wait; retry later."""
 
     code = "document_workers_busy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentLimits:
-    """How many workers, how many requests may wait for one, and what one document may take.
+    """The number of workers, the number of waiting requests, and the limits of one document.
 
     `memory_max` bounds the address space of a worker, `recycle_above` is the resident memory beyond which it is
     replaced after a request; both in bytes.
@@ -67,7 +67,7 @@ class DocumentLimits:
 
 
 class DocumentWorkers:
-    """The workers of one process; each is started when it is first needed. `close` ends them all."""
+    """The workers of one process; each is started on first use. `close` ends all workers."""
 
     def __init__(self, run: RunWorker, limits: DocumentLimits) -> None:
         self._run = run
@@ -78,15 +78,15 @@ class DocumentWorkers:
         self._all: set[_Worker] = set()
 
     async def close(self) -> None:
-        """End every worker; a request that one of them works on fails."""
+        """End every worker. Their current requests fail."""
         for worker in list(self._all):
             await self._end(worker)
 
     async def forward(self, request: web.Request, body: bytes) -> web.Response:
-        """Have a worker answer a request.
+        """Forward a request to a worker and return its response.
 
-        Raises DocumentWorkersBusy, and DocumentTooCostly where the worker died or took too long. Where the client goes
-        away its worker is ended.
+        Raises DocumentWorkersBusy, and DocumentTooCostly where the worker died or exceeded the time limit. If the
+        client disconnects, its worker is ended.
         """
         if self._waiting >= self._limits.waiting_max:
             raise DocumentWorkersBusy("too many big documents wait already")
@@ -151,7 +151,7 @@ class DocumentWorkers:
 
 
 class _Worker:
-    """One process behind a socket in a folder that only this user opens."""
+    """One process behind a socket in a folder that only this user can open."""
 
     def __init__(self, run: RunWorker) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="vienphi-")
@@ -200,7 +200,7 @@ class _Worker:
             raise Unavailable("a document worker could not start")
 
     async def send(self, request: web.Request, body: bytes) -> web.Response:
-        """Send a request on and give its answer."""
+        """Send a request to the process and return its response."""
         headers = {name: request.headers[name] for name in _FORWARDED if name in request.headers}
         headers["X-Request-Id"] = request[REQUEST_ID]
         async with self._client.request(
@@ -218,7 +218,7 @@ class _Worker:
             )
 
     async def end(self) -> None:
-        """Kill the process, whatever it does, and remove what is left of it."""
+        """Kill the process and remove its socket folder."""
         await self._client.close()
         self._process.kill()
         await asyncio.to_thread(self._process.wait)

@@ -1,4 +1,4 @@
-"""Health: whether the process lives, and whether it can do its work. Asked by machines, so without a key."""
+"""Health and readiness of the process, without a key."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -15,18 +15,18 @@ from billing.web.schemas import enum_schema
 
 
 class HealthDocument(TypedDict):
-    """The process lives."""
+    """The process is alive."""
 
     status: Annotated[str, enum_schema((FINE,))]
 
 
 class ReadinessDetails(TypedDict):
-    """What is not ok, for the holder of a key: tasks of the process, partitions, accounts of the key's organization.
+    """Details of the failing parts, with a key: tasks of the process, partitions, accounts of the key's organization.
 
-    `stopped_accounts` are the ids of provider accounts that are answered "try later", since too many of their
-    deliveries could not be written; `silent_accounts` those that are not called for a while, since they failed several
-    times in a row; `unusable_accounts` those whose provider cannot be made, with the reason. The others go on, so the
-    process is ready all the same. `task_restarts` counts the tasks that ended and were started again.
+    `stopped_accounts` are the ids of throttled provider accounts: they are answered "try later", because too many of
+    their deliveries could not be written. `silent_accounts` have an open circuit: they are not called after several
+    failures in a row. `unusable_accounts` have invalid settings, with the reason. The other accounts work, so the
+    process is ready. `task_restarts` counts restarted tasks.
     """
 
     missing_partitions: list[str]
@@ -38,7 +38,7 @@ class ReadinessDetails(TypedDict):
 
 
 class ReadinessDocument(TypedDict):
-    """Whether the process can do its work, and a word for each part: `ok`, or what is wrong.
+    """The readiness of the process and of each part: `ok`, or the code of the fault.
 
     `schema` is `ok` also where the database has later migrations that are stated to be compatible with this version.
     `partitions` is `missing` where rows of now have none, `ending` where those of next week have none. `tasks` is
@@ -57,7 +57,7 @@ class ReadinessDocument(TypedDict):
 
 @operation(Operation(tag="health", responses={HTTPStatus.OK: HealthDocument}))
 async def get_health(_request: web.Request) -> web.Response:
-    """The process answers; nothing else is asked."""
+    """Return 200 while the process is alive."""
     return json_response({"status": "ok"})
 
 
@@ -68,7 +68,7 @@ async def get_health(_request: web.Request) -> web.Response:
     )
 )
 async def get_readiness(request: web.Request) -> web.Response:
-    """200 where the process can do its work, else 503; a word for each part either way, details with a key."""
+    """Return 200 where the process is ready, else 503, with a status for each part; details with a key."""
     app = app_state(request)
     readiness = await app.readiness.check()
     stopped = app.intake.throttled_accounts()

@@ -1,4 +1,4 @@
-"""The Idempotency-Key of a creating request: read with the body's hash, and reported in the response."""
+"""The Idempotency-Key of a creating request: reads the request with a hash of its body, marks a repeated response."""
 
 import hashlib
 import re
@@ -38,7 +38,7 @@ def require_key(request: web.Request) -> str:
 
 
 def read_idempotent_request(request: web.Request, key: str, content: bytes) -> IdempotentRequest:
-    """What a request asks for under its key: route, media type and body as they were sent."""
+    """The idempotent request: route, key, and a hash of media type and body."""
     resource = request.match_info.route.resource
     assert resource is not None, "a handler runs on a resource"
     sent = request.content_type.encode() + b"\n" + content
@@ -51,5 +51,5 @@ def read_idempotent_request(request: web.Request, key: str, content: bytes) -> I
 
 
 def repeat_headers(idempotent_request: IdempotentRequest) -> dict[str, str]:
-    """What an answer says of itself where the request was answered before."""
+    """The response header of a repeated request."""
     return {} if idempotent_request.earlier is None else {REPLAYED: "true"}

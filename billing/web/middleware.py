@@ -1,4 +1,4 @@
-"""Around every request: an id, one line in the log, refusals turned into problem documents; around `/v1` the key."""
+"""Middleware: request id, log line and problem documents for every request; authentication below `/v1`."""
 
 import time
 
@@ -27,9 +27,9 @@ _SECURITY_HEADERS = {
 
 @web.middleware
 async def request_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Outermost: whatever happens inside, the client gets an answer with an id, and the log one line.
+    """Outermost middleware: every request gets a response with an id, and one log line.
 
-    The line names the route, never the address itself: paths and queries of callbacks may carry signatures.
+    The log line contains the route, never the path: paths and queries of callbacks may contain signatures.
     """
     started = time.perf_counter()
     request_id = _request_id(request)
@@ -63,21 +63,21 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
 
 
 def _request_id(request: web.Request) -> str:
-    """A new id; in a document worker that of the request which was forwarded."""
+    """A new id; in a document worker, the id of the forwarded request."""
     app = app_state(request)
     forwarded = request.headers.get("X-Request-Id") if app.is_document_worker else None
     return forwarded or str(app.context.ids.new())
 
 
 _OWN_LIMITS = ("/v1/", "/callbacks/", "/pay/")
-"""Below these an address is limited where it is known whether the client is anonymous and its request a miss."""
+"""Handlers below these paths apply the anonymous limits themselves, after authentication or lookup."""
 
 _CHEAP = frozenset({"/healthz", "/static/{name}"})
 _DEAR_COST = 8
 
 
 async def _admit(request: web.Request) -> None:
-    """Limit what is open to all, and addresses that do not exist. Raises TooManyRequests."""
+    """Limit public resources and unknown paths. Raises TooManyRequests."""
     anonymous = app_state(request).anonymous
     if request.match_info.http_exception is not None and not request.path.startswith("/v1/"):
         await anonymous.admit_miss(source_address(request))
@@ -89,7 +89,7 @@ async def _admit(request: web.Request) -> None:
 
 @web.middleware
 async def authenticate_caller(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in whoever carries a living key and holds a role this address asks for, and remember whom it acts for.
+    """Authenticate the key, check the roles of the route, and store the caller in the request.
 
     Raises NotAuthenticated and NotPermitted.
     """
@@ -97,7 +97,7 @@ async def authenticate_caller(request: web.Request, handler: Handler) -> web.Str
     request[CALLER] = caller
     request[LOG_FIELDS]["organization"] = caller.organization_id
     permitted = request.config_dict[ROLES].get(request.match_info.handler)
-    if permitted is not None:  # an address that does not exist is told so to whoever holds a key
+    if permitted is not None:  # an unknown path is 404 for a valid key
         caller.require(permitted)
     app = app_state(request)
     if app.documents is not None and permitted is not None:
@@ -130,6 +130,6 @@ async def _caller(request: web.Request, key: str) -> Caller:
 
 
 async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Set on every answer what it does not say itself; nothing here may be kept by a cache on the way."""
+    """Set the default security headers on every response; responses are not cacheable."""
     for name, value in _SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of all addresses, made of the routes and what was said beside each handler.
+"""The OpenAPI 3.1 document, built from the routes and the description of each handler.
 
 JSON schemas are pydantic's; the rest is written here. Source: OpenAPI Specification 3.1.1;
 docs/decisions/0007-own-openapi.md.
@@ -40,7 +40,7 @@ _WITH_BODY = (
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
 
-_ID = "an id as it was given out"
+_ID = "an id as returned by the API"
 
 Json = dict[str, Any]
 
@@ -97,7 +97,7 @@ class _Schemas:
             responses = [each for each in operation.responses.values() if not isinstance(each, Content)]
             wanted += [(each, "serialization", TypeAdapter(each)) for each in responses]
         unique = {(kind, mode): (kind, mode, adapter) for kind, mode, adapter in wanted}
-        # The names of types are the keys, since a schema is asked for by its type.
+        # Schemas are looked up by type: the key is the name of the type.
         found, definitions = TypeAdapter.json_schemas(
             [(str(kind), mode, adapter) for kind, mode, adapter in unique.values()], ref_template=_REFERENCE
         )
@@ -141,7 +141,7 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
 
 
 def _add_example(document: Json, example: Mapping[str, Any]) -> None:
-    """Put the recorded exchange of an operation beside its schemas: a document to JSON, a text to the other kind."""
+    """Add the recorded exchange of an operation to its contents: a document to JSON, a text to another media type."""
     for key, body in (
         ("request", document.get("requestBody")),
         ("response", document["responses"].get(str(example.get("status")))),
@@ -206,7 +206,7 @@ def _responses(route: Route, operation: Operation, schemas: _Schemas) -> Json:
         responses[str(status.value)] = {"description": status.phrase, "content": content}
         if operation.is_creating:
             schema = {"type": "string", "enum": ["true"]}
-            description = "The request was answered before; this is what it created, as it stands now"
+            description = "The request was answered before; the response is the current state of the created resource"
             responses[str(status.value)]["headers"] = {REPLAYED: {"description": description, "schema": schema}}
     problem = {"content": {PROBLEM_JSON: {"schema": schemas.of(ProblemDocument, "serialization")}}}
     for status in _refusals(route, operation):
@@ -226,7 +226,7 @@ def _refusals(route: Route, operation: Operation) -> Iterable[HTTPStatus]:
 
 
 def _webhook(topic: str, data: type, schemas: _Schemas) -> Json:
-    """What we post to the endpoints that an organization has opened. Source: Standard Webhooks 1.0.0."""
+    """The webhook that is sent to the endpoints of an organization. Source: Standard Webhooks 1.0.0."""
     summary, _, rest = (inspect.getdoc(data) or "").partition("\n")
     envelope: Json = {
         "type": "object",
@@ -255,26 +255,28 @@ def _webhook(topic: str, data: type, schemas: _Schemas) -> Json:
         ],
         "requestBody": {"required": True, "content": {JSON: {"schema": envelope}}},
         "responses": {
-            "2XX": {"description": "Taken; anything else is delivered again for three days"},
-            "410": {"description": "The endpoint is gone; nothing more is sent to it"},
+            "2XX": {"description": "Accepted; after any other status the webhook is retried for three days"},
+            "410": {"description": "The endpoint is gone; no further webhook is sent to it"},
         },
         "security": [],
     }
 
 
 def _callback(path: str, method: str) -> Json:
-    """A provider's own message and words: neither has a schema of ours."""
+    """The operation of a callback: message and reply have the provider's format and no schema."""
     anything: Mapping[str, Any] = {"*/*": {"schema": {}}}
     document: Json = {
         "operationId": f"{method}_provider_callback{'_with_path_suffix' if plain_path(path).count('{') > 2 else ''}",
         "tags": ["callbacks"],
-        "summary": "Take a provider's callback",
-        "description": "Signed by the provider in its own way and answered in its own words, after COMMIT only.",
+        "summary": "Receive a callback of a provider",
+        "description": "Signed by the provider; the reply has the provider's format and is sent only after COMMIT.",
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in _PLACEHOLDER.findall(path)
         ],
-        "responses": {"default": {"description": "The provider's own words, or a problem", "content": anything}},
+        "responses": {
+            "default": {"description": "A reply in the provider's format, or a problem", "content": anything}
+        },
         "security": [],
     }
     if method == "post":

@@ -59,7 +59,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """An address with its handler; `roles` is None where no key is asked for."""
+    """A path with its handler; `roles` is None where no key is required."""
 
     method: str
     path: str

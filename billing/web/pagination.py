@@ -25,14 +25,14 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class InvalidQuery(InvalidValue):
-    """A parameter that stands twice, that is not known here, or that cannot be what it claims."""
+    """A parameter that is duplicated, unknown or invalid."""
 
     code = "invalid_query"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list is requested: what comes after `after`, at most `limit`; and the filters by name.
+    """The requested page of a list: at most `limit` rows after `after`, and the filters by name.
 
     `first_day` and `last_day` bound the day of creation in Vietnam, both included; None bounds nothing.
     """
@@ -63,7 +63,7 @@ DAY_FILTERS: Mapping[str, Parameter] = {
 
 
 def read_page(request: web.Request, *, filters: Sequence[str] = ()) -> Page:
-    """The page a request asks for; where `filters` name them, with the days `from` and `to`. Raises InvalidQuery."""
+    """Read the requested page; with the days `from` and `to` where `filters` contain them. Raises InvalidQuery."""
     given = read_query(request, ("cursor", "limit", *filters))
     limit = read_limit(given)
     given.pop("limit", None)
@@ -92,7 +92,7 @@ def read_choice(page: Page, name: str, choices: type[Choice]) -> Choice | None:
 
 
 def read_limit(given: Mapping[str, str]) -> int:
-    """How many a page may have, from the parameter `limit`. Raises InvalidQuery."""
+    """Read the page size from the parameter `limit`. Raises InvalidQuery."""
     limit = given.get("limit", str(LIMIT_DEFAULT))
     if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= LIMIT_MAX):
         raise InvalidQuery(f"limit is a whole number from 1 to {LIMIT_MAX}", field="limit")
@@ -121,7 +121,7 @@ def read_query(request: web.Request, known: Sequence[str]) -> dict[str, str]:
                 f"this address knows no such parameter; known are {', '.join(known) or 'none'}", field=_plain(name)
             )
         if name in given:
-            raise InvalidQuery(f"{name} stands twice", field=name)
+            raise InvalidQuery(f"{name} is given twice", field=name)
         if not value or not value.isprintable() or len(value) > _VALUE_LENGTH_MAX:
             raise InvalidQuery(f"{name} is 1 to {_VALUE_LENGTH_MAX} printable characters", field=name)
         given[name] = value
@@ -136,23 +136,23 @@ def read_filter_id(page: Page, name: str) -> UUID | None:
     try:
         found = UUID(text)
     except ValueError as cause:
-        raise InvalidQuery(f"{name} is an id as we gave it out", field=name) from cause
+        raise InvalidQuery(f"{name} is an id exactly as returned", field=name) from cause
     if str(found) != text.lower():
-        raise InvalidQuery(f"{name} is an id as we gave it out", field=name)
+        raise InvalidQuery(f"{name} is an id exactly as returned", field=name)
     return found
 
 
 def page_document(
     rows: Sequence[Mapping[str, Any]], page: Page, write: Callable[[Mapping[str, Any]], object]
 ) -> dict[str, object]:
-    """A page as it is answered. `rows` were asked for with one more than the limit, to see whether more follow."""
+    """The document of a page. `rows` contain one row more than the limit if a further page exists."""
     shown = rows[: page.limit]
     more = len(rows) > page.limit
     return {"items": [write(row) for row in shown], "next_cursor": write_cursor(shown[-1]["id"]) if more else None}
 
 
 def write_cursor(last: UUID) -> str:
-    """The cursor to what comes after a row."""
+    """The cursor of the rows after this row."""
     return base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")
 
 
@@ -160,12 +160,12 @@ def _read_cursor(text: str) -> UUID:
     try:
         content = base64.b64decode(text + "==", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as cause:
-        raise InvalidQuery("use a cursor as it was given out", field="cursor") from cause
+        raise InvalidQuery("use a cursor exactly as returned", field="cursor") from cause
     if len(content) != _UUID_BYTES or write_cursor(UUID(bytes=content)) != text:
-        raise InvalidQuery("use a cursor as it was given out", field="cursor")
+        raise InvalidQuery("use a cursor exactly as returned", field="cursor")
     return UUID(bytes=content)
 
 
 def _plain(name: str) -> str:
-    """A parameter's name as far as it can be shown."""
+    """The printable part of a parameter name."""
     return "".join(letter for letter in name[:40] if letter.isascii() and letter.isprintable())

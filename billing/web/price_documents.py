@@ -15,7 +15,7 @@ from billing.web.schemas import SharesDocument
 
 
 def price_document(ma_lk: str, priced: PricedVisit | None) -> dict[str, object] | None:
-    """Amounts with two decimals as text, shares in whole đồng; None where the findings say why there is none."""
+    """Amounts with two decimals as text, shares in whole đồng; None where findings prevent a price."""
     if priced is None:
         return None
     notes = Notes()
@@ -36,7 +36,7 @@ def price_document(ma_lk: str, priced: PricedVisit | None) -> dict[str, object] 
 
 
 def shares_document(shares: Shares) -> SharesDocument:
-    """Who pays how much, payer by payer."""
+    """The shares by payer."""
     return {
         "patient": shares.patient,
         "insurer": shares.insurer,
@@ -47,7 +47,7 @@ def shares_document(shares: Shares) -> SharesDocument:
 
 
 def reason_document(reason: AppliedRule) -> dict[str, object]:
-    """A reason with its sentence, its source and how long the rule holds, in every language."""
+    """An applied rule with its sentence, source and period in every language."""
     try:
         explained = {language: explain(reason, language) for language in Language}
     except NotFound as cause:
@@ -65,12 +65,12 @@ def reason_document(reason: AppliedRule) -> dict[str, object]:
 
 
 def by_language(texts: Mapping[Language, str]) -> dict[str, str]:
-    """A text of every language, as an answer names them."""
+    """A text by language code."""
     return {language.value: text for language, text in texts.items()}
 
 
 def steps_document(steps: Iterable[BreakdownStep]) -> list[dict[str, object]]:
-    """Each amount with the sum it is."""
+    """The breakdown of each amount."""
     return [
         {
             "field": step.field,

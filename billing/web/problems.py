@@ -1,4 +1,4 @@
-"""Refusals as problem documents (RFC 9457): the one place that knows which error is which HTTP status.
+"""Problem documents (RFC 9457): the only module that maps errors to HTTP statuses.
 
 A document has `type` (stable, made of the code), `title`, `status`, `detail`, `code`, `instance` (this occurrence, also
 in the log), `errors` [{field, detail}] where fields are known, `findings` where a claim file could not be read, and
@@ -58,7 +58,7 @@ _STATUSES: Mapping[type[BillingError], HTTPStatus] = {
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     CommitUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""The nearest class above an error decides; an error without one is our own fault: 500, and its detail is not told."""
+"""The nearest base class decides. An error without one is internal: status 500, without its detail."""
 
 _FILE_STATUSES: Mapping[FindingCode, HTTPStatus] = {
     FindingCode.FILE_NOT_WELLFORMED: HTTPStatus.BAD_REQUEST,
@@ -67,17 +67,17 @@ _FILE_STATUSES: Mapping[FindingCode, HTTPStatus] = {
     FindingCode.DTD_FORBIDDEN: HTTPStatus.BAD_REQUEST,
     FindingCode.FILE_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
-"""A claim file that is no readable XML at all, told apart from one whose visits are refused."""
+"""Statuses of a claim file that is no readable XML, as distinct from a file whose visits are rejected."""
 
 _ALSO_OF_TABLES = frozenset({FindingCode.TABLE_NOT_WELLFORMED})
-"""Codes that concern the file only where they stand outside its visits."""
+"""Codes that concern the file only outside its visits."""
 
 _ROUTING_CODES: Mapping[int, str] = {404: "route_unknown", 405: "method_not_allowed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One refusal as it is told to the client."""
+    """One problem, as sent to the client."""
 
     status: HTTPStatus
     code: str
@@ -90,7 +90,7 @@ class Problem:
 
 
 def problem_of(error: Exception) -> Problem:
-    """What a client is told of an error; one that nobody foresaw is logged here, with its cause, and not told."""
+    """The problem of an error. An unexpected error is logged here with its cause and sent without detail."""
     if isinstance(error, web.HTTPException):
         return _of_routing(error)
     if isinstance(error, MemoryError):
@@ -101,7 +101,7 @@ def problem_of(error: Exception) -> Problem:
         return Problem(
             status=HTTPStatus.INTERNAL_SERVER_ERROR,
             code="internal_error",
-            detail="the fault is ours and was recorded; name the instance when you ask about it",
+            detail="internal error; it was recorded, quote the instance when you report it",
         )
     findings: tuple[Finding, ...] = ()
     if isinstance(error, NoReadableVisit):
@@ -125,7 +125,7 @@ def _concerns_file(finding: Finding) -> bool:
 
 
 def write_problem(problem: Problem, *, request_id: str) -> web.Response:
-    """The answer that tells a problem."""
+    """The response of a problem."""
     document: dict[str, object] = {
         "type": f"/problems/{problem.code}",
         "title": problem.code.replace("_", " ").capitalize(),
@@ -151,7 +151,7 @@ def write_problem(problem: Problem, *, request_id: str) -> web.Response:
 
 
 def _of_routing(error: web.HTTPException) -> Problem:
-    """What the router refuses by itself: an unknown address, another method."""
+    """The problem of a routing error: unknown path or method."""
     status = HTTPStatus(error.status)
     allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     return Problem(

@@ -1,6 +1,6 @@
-"""Bodies in: bytes within a limit of size and time, then JSON without its traps, then a typed value.
+"""Request bodies: bytes within limits of size and time, then strict JSON, then a typed value.
 
-Nothing here decides what a value means; what cannot be read is refused before a use case is called.
+An unreadable body is rejected before a use case is called. This module does not interpret values.
 """
 
 import asyncio
@@ -35,13 +35,13 @@ Model = TypeVar("Model", bound="Body")
 
 
 class BodyUnreadable(InvalidValue):
-    """The bytes are not what their media type says, or did not all arrive."""
+    """The bytes do not match their media type, or are incomplete."""
 
     code = "body_unreadable"
 
 
 class BodyTooLarge(BillingError):
-    """More bytes than this address takes."""
+    """The body exceeds the size limit."""
 
     code = "body_too_large"
 
@@ -53,7 +53,7 @@ class BodyTooSlow(BillingError):
 
 
 class MediaTypeNotSupported(BillingError):
-    """This address does not read that media type or encoding."""
+    """The media type or encoding is not supported here."""
 
     code = "media_type_not_supported"
 
@@ -107,13 +107,13 @@ async def read_body(request: web.Request, *, size_max: int) -> bytes:
 
 
 def require_media_type(request: web.Request, *known: str) -> None:
-    """Refuse a body of another media type than these. Raises MediaTypeNotSupported."""
+    """Reject a body of another media type. Raises MediaTypeNotSupported."""
     if request.content_type not in known:
         raise MediaTypeNotSupported(f"the body must be {' or '.join(known)}")
 
 
 async def read_json(request: web.Request, *, size_max: int) -> Mapping[str, object]:
-    """One JSON object; a key that stands twice is refused. Raises BodyUnreadable and what `read_body` raises."""
+    """Read one JSON object; a duplicate key is rejected. Raises BodyUnreadable and the errors of `read_body`."""
     require_media_type(request, JSON)
     return await parse_json(await read_body(request, size_max=size_max))
 
@@ -174,7 +174,7 @@ async def read_idempotent(request: web.Request, model: type[Model]) -> tuple[Mod
 
 
 def read_id(text: str, *, field: str) -> UUID:
-    """An id as we gave it out. Raises NotFound for anything else: what was never given out names nothing."""
+    """Read an id. Raises NotFound for a malformed id."""
     if not _UUID.fullmatch(text):
         shown = "".join(letter if letter.isprintable() else "?" for letter in text[:_SHOWN_LENGTH_MAX])
         raise NotFound(f'{field}: "{shown}" is not an id; ids look like {_SAMPLE_ID}', field=field)

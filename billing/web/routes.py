@@ -1,4 +1,4 @@
-"""Every address of the API on one screen, with who may call it."""
+"""The routes of the API with their roles."""
 
 from billing.core.actor import Role
 from billing.web.api.account_changes import (
@@ -122,7 +122,7 @@ API = (
     _api("GET", "/ledger/entries", get_entries, _BOOKS),
     _api("GET", "/ledger/entries/{id}", get_entry, _BOOKS),
 )
-"""What a key opens, if its person holds one of the roles. An admin keeps it running and sees no bill."""
+"""Routes that need a key with one of the roles. An administrator operates the service and reads no invoices."""
 
 OPEN = (
     Route(method="GET", path="/healthz", handler=get_health),
@@ -131,4 +131,4 @@ OPEN = (
     Route(method="GET", path="/openapi.json", handler=get_openapi),
     Route(method="GET", path="/docs", handler=get_docs),
 )
-"""What is answered without a key. Callbacks stand in `callbacks.py`: their words are the providers'."""
+"""Routes without a key. The routes of callbacks are in `callbacks.py`."""

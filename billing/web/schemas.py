@@ -1,4 +1,4 @@
-"""Shapes that several answers share; each resource has its own beside its handlers."""
+"""Schemas that several resources share; the other schemas are next to their handlers."""
 
 from collections.abc import Iterable
 from typing import Any, Generic, NotRequired, TypeVar
@@ -27,7 +27,7 @@ class PageDocument(TypedDict, Generic[Item]):
 
 @with_config(EXACTLY)
 class SharesDocument(TypedDict):
-    """Who pays how much, in whole đồng; the parts sum to `total`. `private` is what a private insurer guaranteed."""
+    """The shares in whole đồng; they sum to `total`. `private` is the guarantee of a private insurer."""
 
     patient: int
     insurer: int
@@ -37,7 +37,7 @@ class SharesDocument(TypedDict):
 
 
 class FindingDocument(TypedDict):
-    """Something seen in what was sent, with the place it stands in, in the field names of the data standard."""
+    """A finding about the input, with its place, in the field names of the data standard."""
 
     code: str
     file: str
@@ -78,7 +78,7 @@ class PriceDocument(TypedDict):
 
 @with_config(EXACTLY)
 class FieldErrorDocument(TypedDict):
-    """One field that was refused, and why."""
+    """One rejected field with the reason."""
 
     field: str
     detail: str
@@ -86,7 +86,7 @@ class FieldErrorDocument(TypedDict):
 
 @with_config(EXACTLY)
 class ProblemDocument(TypedDict):
-    """A refusal (RFC 9457). `code` is stable; `instance` names this occurrence, also in the log."""
+    """A problem (RFC 9457). `code` is stable; `instance` identifies this occurrence, also in the log."""
 
     type: str
     title: str

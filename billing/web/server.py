@@ -1,4 +1,4 @@
-"""The HTTP server: addresses with what stands around them, and opening and closing of the socket."""
+"""The HTTP server: builds the application, opens and closes the socket."""
 
 import gc
 import logging
@@ -31,7 +31,7 @@ from billing.web.routes import API, OPEN, PREFIX
 _GC_THRESHOLD = 50_000
 """New objects that hold others, beyond those let go, before the youngest are looked through."""
 
-# aiohttp tells its own and Python's version in every answer, also where a request cannot even be parsed.
+# aiohttp sends its own and Python's version in every response, also for an unparsable request.
 web_response.SERVER_SOFTWARE = "vienphi"  # type: ignore[attr-defined]
 
 
@@ -47,10 +47,10 @@ def create_application(
     provider_calls: Callable[[], Mapping[ProviderAccountId, ProviderCallStats]] = dict,
     log_lines_lost: Callable[[], int] = int,
 ) -> web.Application:
-    """Put the addresses together. `intake` must be running while requests are served.
+    """Build the application. `intake` must be running while requests are served.
 
-    `live` is the hub of open pages, for whoever hints to it; `trusted_proxies` may say whom they speak for.
-    `log_lines_lost` counts the lines that the log's stream refused.
+    `live` is the hub of open pages; the caller notifies it of changes. `trusted_proxies` may state the client address.
+    `log_lines_lost` counts the log lines that the stream did not accept.
     """
     limits = limits or WebLimits()
     application = web.Application(middlewares=[request_middleware], client_max_size=limits.visit_size_max)
@@ -110,7 +110,7 @@ async def serving(application: web.Application, *, host: str = "127.0.0.1", port
 
 @asynccontextmanager
 async def serving_socket(application: web.Application, path: str) -> AsyncIterator[None]:
-    """Serve on a unix socket until left, for another process of ours."""
+    """Serve on a unix socket until the context ends, for another process of the service."""
     runner = _runner(application)
     await runner.setup()
     try:
@@ -159,7 +159,7 @@ def _tune_garbage_collector() -> None:
 
 
 def _api() -> web.Application:
-    """What a key opens: an address below it, known or not, is refused without one."""
+    """The sub-application below `/v1`: every path, known or unknown, needs a key."""
     api = web.Application(middlewares=[authenticate_caller])
     for route in API:
         _add(api, replace(route, path=route.path.removeprefix(PREFIX)))
@@ -174,7 +174,7 @@ def _add(application: web.Application, route: Route) -> None:
 
 
 class _WithoutContent(logging.Filter):
-    """What could not be parsed may be somebody's key: say that it happened, not what it was."""
+    """Unparsable bytes may contain a key: log the error, never the bytes."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and record.exc_info[0] is not None:

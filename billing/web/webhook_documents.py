@@ -1,7 +1,7 @@
-"""What webhooks carry, by topic: ids, versions and amounts in whole đồng; never a name or what was done.
+"""The payloads of webhooks by topic: ids, versions and amounts in whole đồng; no names and no services.
 
-Whoever receives one reads the thing by its id. `version` grows with every change: an older one that arrives late is
-ignored. The envelope and the signature stand in `openapi.py` and `domain/webhook.py`.
+The receiver reads the resource by its id. `version` grows with every change: the receiver ignores a late older version.
+The envelope is in `openapi.py`, the signature in `notifications/domain/webhook.py`.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class InvoiceIssuedDocument(TypedDict):
 
 @with_config(EXACTLY)
 class InvoiceUpdatedDocument(TypedDict):
-    """What an invoice owes has changed."""
+    """The amount owed by an invoice has changed."""
 
     invoice_id: str
     version: int
@@ -41,9 +41,9 @@ class InvoiceUpdatedDocument(TypedDict):
 
 @with_config(EXACTLY)
 class IntentUpdatedDocument(TypedDict):
-    """An intent has moved to another state, or more was received under its code.
+    """An intent has changed its state, or a payment was received under its code.
 
-    `remaining` is what it asks for now, 0 where nothing is due.
+    `remaining` is the amount due under the code, 0 where nothing is due.
     """
 
     intent_id: str
@@ -59,4 +59,4 @@ WEBHOOKS: Mapping[str, type] = {
     "intent.updated": IntentUpdatedDocument,
     "payment.received": PaymentReceivedDocument,
 }
-"""Every topic that is ever written to the outbox."""
+"""Every topic of the outbox."""

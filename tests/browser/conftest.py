@@ -37,7 +37,7 @@ async def phone(browser: Browser) -> AsyncIterator[BrowserContext]:
 
 
 class Complaints(list[str]):
-    """What a page complained of: errors of its script, refusals of its policy, requests to anywhere else."""
+    """Errors of a page: script errors, policy violations, requests to other hosts."""
 
     def watch(self, page: Page, address: str) -> None:
         page.on("pageerror", lambda error: self.append(str(error)))

@@ -1,4 +1,4 @@
-"""The patient's page on a phone: it fits, is heard and touched, turns by itself, and is whole without a script."""
+"""The payment page on a phone: size, screen reader, touch, live updates, and without a script."""
 
 from pathlib import Path
 from time import monotonic
@@ -92,7 +92,7 @@ async def test_page_polls_where_streams_do_not_come_through(site: Site, phone: B
     requested_urls = []
     page.on("request", lambda sent: requested_urls.append(sent.url))
     await page.wait_for_timeout(4_000)
-    assert requested_urls == [], "what is final is not asked about"
+    assert requested_urls == [], "a final page sends no request"
 
 
 async def test_page_that_polls_slowly_is_not_held_up_by_streams_that_fail_again_and_again(

@@ -1,4 +1,4 @@
-"""A patient's page as its reader sees it."""
+"""The payment page as parsed from its HTML."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @dataclass(frozen=True, slots=True)
 class PageView:
-    """A page's text, and what is looked for in it most."""
+    """The HTML of a page, and its main parts."""
 
     html: str
 

@@ -62,7 +62,7 @@ class Site:
         return self.application[APP_STATE].callbacks
 
     def bank(self, settings: SandboxSettings | None = None, hospital: DemoHospital | None = None) -> BankSimulator:
-        """A bank that holds the hospital's account, or says so."""
+        """A simulated bank with the account of the hospital, or of another one with forged settings."""
         hospital = hospital or self.hospital
         return BankSimulator(
             self.anonymous_client,

@@ -1,6 +1,6 @@
-"""A small server that speaks as Stripe does, over real HTTP: forms with brackets, strict fields, signed webhooks.
+"""A small server that simulates Stripe over real HTTP: forms with brackets, strict fields, signed webhooks.
 
-Written from Stripe's public reference alone; it shares nothing with the adapter it is asked by.
+Written from Stripe's public reference alone; it shares no code with the adapter.
 """
 
 import hashlib
@@ -74,7 +74,7 @@ class StripeServer:
         application.router.add_post("/v1/payment_intents/{id}/cancel", self._cancel)
         return application
 
-    # ---- what its payers and its clerks do
+    # ---- actions of payers and clerks
 
     def pay(self, number: str, *, received: int | None = None) -> dict[str, Any]:
         """A payer confirms an intent."""
@@ -97,7 +97,7 @@ class StripeServer:
         return self.pay(intent["id"])
 
     async def send_event(self, kind: str, found: Mapping[str, Any], *, secret: str = SECRET) -> httpx.Response:
-        """Tell of an event at our address, signed over the very bytes."""
+        """Send an event to our URL, signed over its bytes."""
         event = {"id": f"evt_{next(self.numbers)}", "object": "event", "type": kind, "created": self._now()}
         body = json.dumps({**event, "data": {"object": self._dressed(found)}}, indent=2).encode()
         signed = hmac.new(secret.encode(), f"{self._now()}.".encode() + body, hashlib.sha256).hexdigest()
@@ -105,7 +105,7 @@ class StripeServer:
         async with httpx.AsyncClient(trust_env=False) as client:
             return await client.post(self.callback_url, content=body, headers=headers)
 
-    # ---- what it is asked
+    # ---- requests of the adapter
 
     def make_intent(self, form: Mapping[str, Any]) -> dict[str, Any]:
         if set(form) - _INTENT_FIELDS:

@@ -1,4 +1,4 @@
-"""What is due: the API, its picture, the list and the patient's page say the same, and ask for nothing that is not."""
+"""The amount due: the API, the QR code, the list and the payment page agree."""
 
 from typing import Any
 

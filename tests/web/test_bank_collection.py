@@ -1,4 +1,4 @@
-"""A bank that asks first, over real HTTP and on a real database: inquiry, payment, and what it is told afterwards."""
+"""Bill inquiry of a bank over real HTTP and a real database: inquiry, payment, inquiry after the payment."""
 
 import json
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ NAME = "collection"
 
 
 def build(row: ProviderAccountRow) -> BuiltProvider:
-    """As `app` does: the stored settings with the secrets of the tests."""
+    """Build as `app` does: the stored settings with the secrets of the tests."""
     if row.provider == "sandbox":
         return build_sandbox(row)
     assert (row.provider, row.secret_name) == ("bank_collection", NAME)

@@ -1,4 +1,4 @@
-"""The callback route: raw bytes in, the provider's own words out, and nothing written by what is not authentic."""
+"""The callback route: raw bytes in, the reply of the provider out; a forged callback writes nothing."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ def signed(site: Site, body: bytes) -> dict[str, str]:
 
 
 async def message(site: Site, intent: dict[str, Any], **changes: object) -> bytes:
-    """What the bank would tell of a paid code, with fields changed."""
+    """The notice of the bank for a paid code, with changed fields."""
     fields = site.bank().transfer(intent["instruction"]["qr_payload"]).model_dump(mode="json")
     return json.dumps({**fields, **changes}).encode()
 

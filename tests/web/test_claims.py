@@ -43,7 +43,7 @@ async def test_claim_file_is_checked_with_what_the_facility_is(site: Site) -> No
     assert [(one["code"], one["field"]) for one in visit["findings"] if one["severity"] == "error"] == [
         ("totals-differ", "T_BHTT")
     ]
-    # The hospital of the tests is basic and its former line is not told: 1.1 lacks that one fact.
+    # The hospital of the tests is basic and its former tier is not supplied: 1.1 lacks that one fact.
     (open_code,) = [one for one in visit["findings"] if one["field"] == "MA_DOITUONG_KCB"]
     assert open_code["sentence"].endswith("còn thiếu: tuyến của cơ sở trước 2025.")
 

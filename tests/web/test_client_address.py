@@ -60,7 +60,7 @@ async def deliver(site: Site, address: str, *forwarded: str) -> int:
     ("proxies", "forwarded", "status"),
     [
         ((), (), 403),  # the address of the test itself
-        ((), (BANK,), 403),  # nobody is trusted to speak for another
+        ((), (BANK,), 403),  # no proxy is trusted
         (("127.0.0.0/8",), (BANK,), 200),
         (("127.0.0.0/8",), (f"10.1.1.1, {BANK}",), 200),  # what the bank's own proxy wrote is not read
         (("127.0.0.0/8",), (f"{BANK}, 198.51.100.7",), 403),  # made up by whoever came from 198.51.100.7

@@ -1,6 +1,6 @@
 """The running service against its own document: schemathesis makes requests and checks every answer.
 
-Bounded: few examples an operation. Whether every request of the right shape is accepted is not asked: ids that name
+Bounded: few examples an operation. Whether every request of the right shape is accepted is not tested: ids that name
 nothing and visits that cannot be priced have the right shape too. Callbacks are the providers' and are left out.
 """
 

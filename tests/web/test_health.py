@@ -1,4 +1,4 @@
-"""Health and readiness: one says that we live, the other whether we can work, and what is in the way."""
+"""Health and readiness of the process, with the details of failing parts."""
 
 import asyncio
 import shutil
@@ -149,7 +149,7 @@ async def test_not_ready_ahead_of_the_schema_of_our_code(site: Site) -> None:
 async def test_stopped_account_is_named_and_the_others_go_on(
     site: Site, other_organization: DemoHospital, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What no rule foresaw befalls every delivery of one account: five are kept, then it is told to try later."""
+    """Every delivery of one account fails: five become dead letters, then the account is throttled."""
 
     async def stumble(
         tx: Transaction, deliveries: Sequence[Delivery], context: PaymentContext

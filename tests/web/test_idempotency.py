@@ -1,4 +1,4 @@
-"""Asking once: the same request under one key creates one thing, however often and from wherever it is sent."""
+"""Idempotent requests: repeated requests under one key create one resource."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Open pages hear of money within a second: from this process, from another, and without a single hint."""
+"""Open pages are updated within a second: by this process, by another process, and without a change notification."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -77,7 +77,7 @@ async def test_page_of_this_process_is_notified_of_a_payment(site: Site) -> None
 
 
 async def test_lost_change_notifications_are_covered_by_a_check_each_second(site: Site) -> None:
-    """No hint goes out at all here: neither instance has a line for them."""
+    """No change notification is sent: neither instance has a notifier."""
     intent = await site.open_intent()
     async with other_process(site, LiveLimits()) as address, opened(address, intent) as stream:
         await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
@@ -88,7 +88,7 @@ async def test_lost_change_notifications_are_covered_by_a_check_each_second(site
 
 
 async def test_page_is_notified_by_another_process(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's process looks by itself once an hour: only the hint of the one that was called back tells it."""
+    """The process of the page polls once an hour: only the notification of the process with the callback updates it."""
     intent = await site.open_intent()
 
     def secret_of(_name: str) -> str:

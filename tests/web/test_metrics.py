@@ -1,4 +1,4 @@
-"""Measures: what happened is counted by words of ours, and nothing of a person or an organization is told."""
+"""Metrics: counts by route and outcome, without personal data and without organizations."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""The patient's page: every state, what it never tells, and what it does for whoever says to have paid."""
+"""The payment page: every state, the data that it never shows, and its explanations."""
 
 import re
 from dataclasses import replace

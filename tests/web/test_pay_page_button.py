@@ -1,4 +1,4 @@
-"""The patient's page, "I have transferred": the bank is asked sooner, and nothing is paid, however often it is said."""
+"""The payment page, "I have transferred": the poll is expedited and nothing is paid."""
 
 import pytest
 

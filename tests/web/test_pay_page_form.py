@@ -1,4 +1,4 @@
-"""The form of the patient's page: headers, weight, nothing from elsewhere, and everything there without a script."""
+"""The form of the payment page: headers, size, no foreign hosts, and complete without a script."""
 
 import re
 from html.parser import HTMLParser
@@ -58,7 +58,7 @@ async def test_page_loads_nothing_from_other_hosts_and_runs_no_inline_script(sit
     for tag, attributes in Elements(page.html).found:
         for name in ("src", "href", "action"):
             value = attributes.get(name, "/")
-            # The empty icon keeps browsers from asking for one.
+            # The empty icon prevents a request of browsers for an icon.
             assert value.startswith(("/static/", "/pay/")) or value in ("/", "data:,"), (tag, value)
         assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
         assert tag != "style"

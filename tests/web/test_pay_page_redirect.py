@@ -17,7 +17,7 @@ PAGE = "https://pay.example.vn/vpcpay.html?vnp_Amount=13600000&vnp_TxnRef=X"
 
 
 async def instruct(site: Site, intent: dict[str, Any], instruction: PaymentInstruction) -> None:
-    """What the provider would have said."""
+    """Store an instruction as the provider would return it."""
     await site.as_owner(
         "UPDATE intent SET instruction = $2::text::jsonb WHERE organization_id = 1 AND id = $1",
         intent["id"],

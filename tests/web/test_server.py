@@ -1,4 +1,4 @@
-"""What stands around every address: problem documents, limits, and silence about ourselves."""
+"""Every path: problem documents, limits, and no server name."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Stripe end to end over real HTTP: our service and its database on one side, a server that speaks as Stripe does."""
+"""Stripe end to end over real HTTP: our service with its database, and a server that simulates Stripe."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
@@ -85,7 +85,7 @@ class PaymentFlow:
         return int((await self.client.get(f"/v1/invoices/{intent['invoice_ids'][0]}")).json()["owed"])
 
     def provider(self, **changed: object) -> Stripe:
-        """The adapter alone, asking the same server."""
+        """The adapter alone, with the same server."""
         opened = open_provider("stripe", {**self.settings, **changed}, self.outside)
         assert isinstance(opened, Stripe)
         return opened

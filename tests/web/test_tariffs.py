@@ -121,7 +121,7 @@ async def test_every_bad_row_is_reported_and_nothing_is_written(site: Site) -> N
         )
 
     assert [each["field"] for each in refused["errors"]] == ["row 2, giá BHYT", "row 4, mã dịch vụ"]
-    assert refused["detail"] == "2 rows cannot be read; nothing was kept"
+    assert refused["detail"] == "2 rows cannot be read; nothing was stored"
 
 
 @pytest.mark.parametrize(

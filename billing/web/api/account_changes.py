@@ -31,7 +31,7 @@ from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 
 class NewPayee(Body):
-    """The bank account that an account shall pay into."""
+    """The bank account of the provider account."""
 
     bank_bin: str = Field(pattern=r"^[0-9]{6}$")
     account_number: str = Field(pattern=r"^[0-9A-Za-z]{1,19}$")
@@ -39,7 +39,7 @@ class NewPayee(Body):
 
 
 class NewAccountChange(Body):
-    """What an account shall become: the settings that differ (null takes one away), its bank account, its life."""
+    """A proposed change: changed settings (null removes a setting), bank account, activity."""
 
     account: str = Field(min_length=1, max_length=40)
     settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
@@ -49,7 +49,7 @@ class NewAccountChange(Body):
 
 @with_config(EXACTLY)
 class SettingDocument(TypedDict):
-    """A setting that differs; null is what does not stand there."""
+    """A changed setting; null means not set."""
 
     name: str
     before: str | None
@@ -67,7 +67,7 @@ class PayeeDocument(TypedDict):
 
 @with_config(EXACTLY)
 class AccountChangeDocument(TypedDict):
-    """A change of an account; `state` is `proposed`, `approved` or `rejected`. Persons are told by their ids."""
+    """A change of an account; `state` is `proposed`, `approved` or `rejected`. Persons are given by their ids."""
 
     id: str
     account: str
@@ -90,7 +90,7 @@ class AccountChangeDocument(TypedDict):
     )
 )
 async def post_account_change(request: web.Request) -> web.Response:
-    """Propose a change of a provider account; nothing is different until another person approves it."""
+    """Propose a change of a provider account. It takes effect after approval by another person."""
     app, caller = app_state(request), request[CALLER]
     body = await read_model(request, NewAccountChange)
     payee = body.payee
@@ -123,7 +123,7 @@ async def get_account_changes(request: web.Request) -> web.Response:
     Operation(tag="accounts", responses={HTTPStatus.OK: AccountChangeDocument}, problems=(HTTPStatus.NOT_FOUND,))
 )
 async def get_account_change(request: web.Request) -> web.Response:
-    """One change of a provider account."""
+    """Read one change of a provider account."""
     return await _answer(request)
 
 
@@ -135,7 +135,7 @@ async def get_account_change(request: web.Request) -> web.Response:
     )
 )
 async def post_approval(request: web.Request) -> web.Response:
-    """Approve what another person has proposed; it takes effect within half a minute."""
+    """Approve a change that another person proposed. It takes effect within half a minute."""
     caller = request[CALLER]
     change_id = read_id(request.match_info["id"], field="change_id")
     await approve_change(app_state(request).context, caller.organization_id, change_id, actor=caller.actor)
@@ -150,7 +150,7 @@ async def post_approval(request: web.Request) -> web.Response:
     )
 )
 async def post_rejection(request: web.Request) -> web.Response:
-    """Reject a proposal, or withdraw one's own."""
+    """Reject a proposal, or withdraw your own."""
     caller = request[CALLER]
     change_id = read_id(request.match_info["id"], field="change_id")
     await reject_change(app_state(request).context, caller.organization_id, change_id, actor=caller.actor)

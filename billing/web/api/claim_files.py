@@ -24,10 +24,9 @@ XML = "application/xml"
     )
 )
 async def get_claim_file(request: web.Request) -> web.Response:
-    """The claim file of an issued invoice.
+    """Download the claim file of an issued invoice.
 
-    XML1, XML2 and XML3 with the amounts that were billed, as a file to keep or to sign and send. It holds personal
-    data: every reading is noted in the audit.
+    XML1, XML2 and XML3 with the billed amounts, unsigned. The file contains personal data: every download is audited.
     """
     caller = request[CALLER]
     invoice_id = InvoiceId(read_id(request.match_info["id"], field="invoice_id"))

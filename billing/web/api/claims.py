@@ -1,7 +1,7 @@
-"""Claims before they are sent: is a visit ready, and what would it cost by another route. Nothing of it is kept.
+"""Checks of claims before submission, and the price of a visit by each care route. Nothing is stored.
 
 POST /v1/claims/check            a claim file, or JSON {"visit", "facts"?}
-GET  /v1/visits/{id}/claim-check a visit that was taken in
+GET  /v1/visits/{id}/claim-check a recorded visit
 POST /v1/quotes/what-if          as /v1/claims/check
 """
 
@@ -49,7 +49,7 @@ class ClaimFindingDocument(FindingDocument):
 
 @with_config(EXACTLY)
 class CheckedVisitDocument(TypedDict):
-    """One visit: ready where it has ended and no finding is an error."""
+    """One visit. It is ready where it has ended and no finding is an error."""
 
     hoso: int | None
     MA_LK: str
@@ -60,7 +60,7 @@ class CheckedVisitDocument(TypedDict):
 
 @with_config(EXACTLY)
 class CheckDocument(TypedDict):
-    """Every visit that could be read, and what was found outside of them."""
+    """Every readable visit, and the findings outside of them."""
 
     visits: list[CheckedVisitDocument]
     findings: list[ClaimFindingDocument]
@@ -68,7 +68,7 @@ class CheckDocument(TypedDict):
 
 @with_config(EXACTLY)
 class RouteDocument(TypedDict):
-    """One route. `facts` are what lacks or would have to be shown; amounts are null where there is no price."""
+    """One care route. `facts` are the missing facts. Amounts are null where there is no price."""
 
     code: str
     name: str
@@ -84,7 +84,7 @@ class RouteDocument(TypedDict):
 
 @with_config(EXACTLY)
 class ComparedVisitDocument(TypedDict):
-    """The lawful routes of one visit in table order; `chosen` is null while facts lack."""
+    """The lawful routes of one visit in table order. `chosen` is null while facts are missing."""
 
     hoso: int | None
     MA_LK: str
@@ -95,7 +95,7 @@ class ComparedVisitDocument(TypedDict):
 
 @with_config(EXACTLY)
 class ComparisonDocument(TypedDict):
-    """Every visit that could be read, and what refused the others."""
+    """Every readable visit, and the findings of the others."""
 
     visits: list[ComparedVisitDocument]
     findings: list[FindingDocument]
@@ -103,7 +103,7 @@ class ComparisonDocument(TypedDict):
 
 @with_config(EXACTLY)
 class SubmittedVisitDocument(TypedDict):
-    """One visit as for /v1/visits, and facts no table tells: facility, lists, visits by MA_LK."""
+    """One visit as for /v1/visits, and facts outside the tables: facility, lists, visits by MA_LK."""
 
     visit: dict[str, Any]
     facts: NotRequired[dict[str, Any]]
@@ -124,7 +124,7 @@ _FILE = (Content(media_type=XML[0], description="A claim file (XML 130)"),)
     )
 )
 async def post_claim_check(request: web.Request) -> web.Response:
-    """List what stands against claiming the visits of the body, without keeping anything of it."""
+    """List the findings that prevent claims of the visits in the body. Nothing is stored."""
     language = _language(request)
     content, supplied = await _read_request(request)
     context, organization_id = app_state(request).context, request[CALLER].organization_id
@@ -144,7 +144,7 @@ async def post_claim_check(request: web.Request) -> web.Response:
     )
 )
 async def get_claim_check(request: web.Request) -> web.Response:
-    """List what stands against claiming a visit that was taken in."""
+    """List the findings that prevent the claim of a recorded visit."""
     language = _language(request)
     visit_id = VisitId(read_id(request.match_info["id"], field="visit_id"))
     checked = await check_stored_visit(app_state(request).context, request[CALLER].organization_id, visit_id)
@@ -162,7 +162,7 @@ async def get_claim_check(request: web.Request) -> web.Response:
     )
 )
 async def post_what_if(request: web.Request) -> web.Response:
-    """Compare what the patient pays by each lawful route, without keeping anything of it."""
+    """Compare the patient share under each lawful care route. Nothing is stored."""
     language = _language(request)
     content, supplied = await _read_request(request)
     context, organization_id = app_state(request).context, request[CALLER].organization_id

@@ -1,4 +1,4 @@
-"""Intents: opened to collect what invoices owe, read with the money that came, and drawn as a QR code.
+"""Intents: open one to collect the amount owed by invoices, read it with its payments, draw its QR code.
 
 POST /v1/intents              {"account", "invoice_ids", "amount"?}
 GET  /v1/intents              ?invoice_id, ?ma_lk, ?reference_code, ?state, ?from, ?to
@@ -41,7 +41,7 @@ from providers.addresses import safe_redirect
 
 
 class NewIntent(Body):
-    """What to collect, through which provider account; without an amount all that the invoices owe, in whole đồng."""
+    """The invoices, the provider account and the amount in whole đồng; default is all that the invoices owe."""
 
     account: str = Field(min_length=1, max_length=40)
     invoice_ids: list[str] = Field(min_length=1, max_length=INVOICES_MAX)
@@ -58,10 +58,10 @@ class FormFieldDocument(TypedDict):
 
 @with_config(EXACTLY)
 class InstructionDocument(TypedDict):
-    """How the payer pays; an empty text is what this way of paying does not have.
+    """How the payer pays. A text is empty where this payment method does not have it.
 
-    Code and page are for what remains now; where nothing is to be paid, neither stands here. Where `form_fields` stand,
-    the payer's browser posts them to `redirect_url`, in this order.
+    Code and page are for the remaining amount; both are empty where nothing is due. The payer's browser posts
+    `form_fields`, if any, to `redirect_url`, in this order.
     """
 
     qr_payload: str
@@ -76,7 +76,7 @@ class InstructionDocument(TypedDict):
 
 
 class IntentPaymentDocument(TypedDict):
-    """Money that came under the intent's code, in whole đồng."""
+    """A payment under the intent's code, in whole đồng."""
 
     id: str
     amount: int
@@ -87,7 +87,7 @@ class IntentPaymentDocument(TypedDict):
 
 @with_config(EXACTLY)
 class StateLabelDocument(TypedDict):
-    """What the state means to the patient: one of the published states (docs/states.md) and its label."""
+    """The state as shown to the patient: one of the published states (docs/states.md) and its label."""
 
     state: PatientState
     vi: str
@@ -96,7 +96,7 @@ class StateLabelDocument(TypedDict):
 
 @with_config(EXACTLY)
 class IntentSummary(TypedDict):
-    """Our wish to collect an amount, in whole đồng, under one reference code."""
+    """A request to collect an amount, in whole đồng, under one reference code."""
 
     id: str
     account: str
@@ -114,17 +114,17 @@ class IntentSummary(TypedDict):
 
 @with_config(EXACTLY)
 class AdviceDocument(TypedDict):
-    """What the desk should do now."""
+    """The advice for the desk."""
 
     vi: str
     en: str
 
 
 class IntentDocument(IntentSummary):
-    """An intent with how it is paid (null where the provider has not said) and the money that came.
+    """An intent with its payment instruction (null until the provider has answered) and its payments.
 
-    `pay_url` opens the patient's page to whoever has it; null for an intent that is older than pages. `advice` stands
-    where it is not known whether the provider has begun the payment.
+    `pay_url` opens the payment page without a key; null for an intent without a page. `advice` is set where it is
+    unknown whether the provider has started the payment.
     """
 
     pay_url: str | None
@@ -143,7 +143,7 @@ class IntentDocument(IntentSummary):
     )
 )
 async def post_intent(request: web.Request) -> web.Response:
-    """Open an intent and say how it is paid."""
+    """Open an intent and return its payment instruction."""
     app, caller = app_state(request), request[CALLER]
     body, idempotent_request = await read_idempotent(request, NewIntent)
     intent_id = await open_intent(
@@ -179,7 +179,7 @@ async def post_intent(request: web.Request) -> web.Response:
     )
 )
 async def get_intents(request: web.Request) -> web.Response:
-    """List intents, the newest first, without how they are paid."""
+    """List intents, the newest first, without payment instructions."""
     page = read_page(request, filters=("invoice_id", "ma_lk", "reference_code", "state", *DAY_FILTERS))
     rows = await list_intents(
         app_state(request).context,
@@ -201,7 +201,7 @@ async def get_intents(request: web.Request) -> web.Response:
     )
 )
 async def post_cancellation(request: web.Request) -> web.Response:
-    """Stop asking for an intent's money; what comes under its code all the same is booked."""
+    """Cancel an intent. A payment that still arrives under its code is booked."""
     app, caller = app_state(request), request[CALLER]
     intent_id = IntentId(read_id(request.match_info["id"], field="intent_id"))
     await cancel_intent(app.context, caller.organization_id, intent_id, actor=caller.actor)
@@ -210,7 +210,7 @@ async def post_cancellation(request: web.Request) -> web.Response:
 
 @operation(Operation(tag="intents", responses={HTTPStatus.OK: IntentDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_intent(request: web.Request) -> web.Response:
-    """One intent as it stands now."""
+    """Read one intent."""
     return json_response(_intent(request, await _find(request)))
 
 
@@ -222,7 +222,7 @@ async def get_intent(request: web.Request) -> web.Response:
     )
 )
 async def get_intent_qr(request: web.Request) -> web.Response:
-    """The payment code for what is due now, as an SVG picture; none where nothing is."""
+    """Read the payment code of the amount due, as an SVG picture."""
     row = await _find(request)
     if due_of(row).asked == 0:
         raise NotFound("nothing is to be paid under this intent now", field="intent_id")
@@ -308,9 +308,9 @@ def _instruction(request: web.Request, row: Mapping[str, Any]) -> InstructionDoc
 
 
 def _transfer_text(row: Mapping[str, Any]) -> str:
-    """What a payer who types the transfer writes: the text of the QR, else the code with our purpose.
+    """The transfer text for a payer who types it: the text of the QR, else the code with our purpose.
 
-    Empty where nothing is asked.
+    Empty where nothing is due.
     """
     instruction = row["instruction_now"]
     if due_of(row).asked == 0:

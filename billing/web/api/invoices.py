@@ -1,4 +1,4 @@
-"""Invoices: issued for a visit, and read with their lines and the reasons of every amount.
+"""Invoices: issue one for a visit, read its lines and the applied rules of every amount.
 
 POST /v1/invoices         {"visit_id"}
 GET  /v1/invoices         ?visit_id, ?ma_lk, ?number, ?state, ?from, ?to
@@ -29,14 +29,14 @@ from billing.web.schemas import EXACTLY, PageDocument, SharesDocument
 
 
 class NewInvoice(Body):
-    """The visit whose price is frozen."""
+    """The visit to invoice."""
 
     visit_id: str
 
 
 @with_config(EXACTLY)
 class InvoiceSummary(TypedDict):
-    """An issued bill: shares, what was paid and what is owed, in whole đồng. `guarantor` owes the private share."""
+    """An issued invoice: shares, paid and owed amounts, in whole đồng. `guarantor` owes the private share."""
 
     id: str
     number: str
@@ -54,7 +54,7 @@ class InvoiceSummary(TypedDict):
 
 
 class InvoiceDocument(InvoiceSummary):
-    """A bill with its lines, their breakdown and their reasons, each with sentence, citation and period."""
+    """An invoice with its lines, their breakdown and their applied rules with sentence, citation and period."""
 
     reasons: list[dict[str, Any]]
     lines: list[dict[str, Any]]
@@ -70,7 +70,7 @@ class InvoiceDocument(InvoiceSummary):
     )
 )
 async def post_invoice(request: web.Request) -> web.Response:
-    """Issue what a visit has cost so far and is on no invoice yet."""
+    """Issue an invoice for the charge items of a visit that are on no invoice yet."""
     app, caller = app_state(request), request[CALLER]
     body, idempotent_request = await read_idempotent(request, NewInvoice)
     visit_id = VisitId(read_id(body.visit_id, field="visit_id"))
@@ -116,7 +116,7 @@ async def get_invoices(request: web.Request) -> web.Response:
 
 @operation(Operation(tag="invoices", responses={HTTPStatus.OK: InvoiceDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_invoice(request: web.Request) -> web.Response:
-    """One invoice as it stands now."""
+    """Read one invoice."""
     app, caller = app_state(request), request[CALLER]
     invoice_id = InvoiceId(read_id(request.match_info["id"], field="invoice_id"))
     return json_response(_invoice(await find_invoice(app.context, caller.organization_id, invoice_id)))
@@ -157,5 +157,5 @@ def _summary(row: Mapping[str, Any]) -> InvoiceSummary:
 
 
 def _reason(kept: Mapping[str, Any]) -> dict[str, object]:
-    """A kept reason with its words in every language."""
+    """A stored applied rule with its sentences in every language."""
     return reason_document(AppliedRule(kept["rule"], kept["operands"], kept.get("variant", "")))

@@ -1,4 +1,4 @@
-"""The ledger: what stands on the accounts, and the journal with its postings.
+"""The ledger: the balances of the accounts, and the journal with its postings.
 
 GET  /v1/ledger/balances        ?on (a day; without it: now)
 GET  /v1/ledger/entries
@@ -27,7 +27,7 @@ from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 @with_config(EXACTLY)
 class AccountDocument(TypedDict):
-    """An account by what it is for; `subject` tells accounts of one role apart."""
+    """An account by role; `subject` distinguishes accounts of one role."""
 
     role: Annotated[str, enum_schema(AccountRole)]
     subject: str
@@ -35,7 +35,7 @@ class AccountDocument(TypedDict):
 
 @with_config(EXACTLY)
 class BalanceDocument(TypedDict):
-    """All that was debited and credited to one account, in đồng; `balance` stands on its normal side."""
+    """The debits and credits of one account, in đồng; `balance` is on its normal side."""
 
     account: AccountDocument
     number: str
@@ -48,7 +48,7 @@ class BalanceDocument(TypedDict):
 
 @with_config(EXACTLY)
 class BalancesDocument(TypedDict):
-    """The trial balance; the debits of all accounts and the credits of all accounts are the same sum."""
+    """The trial balance: the sum of all debits equals the sum of all credits."""
 
     on: str | None
     accounts: list[BalanceDocument]
@@ -71,7 +71,7 @@ class PostingDocument(TypedDict):
 
 @with_config(EXACTLY)
 class EntryDocument(TypedDict):
-    """One business event in the books; `reverses` and `reversed_by` name the entry corrected or correcting."""
+    """One business event in the journal; `reverses` and `reversed_by` name the other entry of a reversal."""
 
     id: str
     kind: Annotated[str, enum_schema(EntryKind)]

@@ -1,4 +1,4 @@
-"""Payments: money received, where it stands now, and every allocation of it.
+"""Payments: money received, its position, and its allocations.
 
 GET  /v1/payments         ?intent_id, ?invoice_id, ?ma_lk, ?from, ?to
 GET  /v1/payments/{id}
@@ -25,7 +25,7 @@ from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 @with_config(EXACTLY)
 class PositionDocument(TypedDict):
-    """Where the whole of a payment stands now, in đồng; the parts sum to the payment's amount."""
+    """The position of a payment, in đồng; the parts sum to the amount of the payment."""
 
     on_invoices: int
     on_deposits: int
@@ -37,7 +37,7 @@ class PositionDocument(TypedDict):
 
 @with_config(EXACTLY)
 class PaymentSummary(TypedDict):
-    """Money received; amounts in whole đồng. `is_held`: perhaps told twice, a person must look."""
+    """Money received; amounts in whole đồng. `is_held`: a possible duplicate that a person must decide."""
 
     id: str
     account: str
@@ -64,7 +64,7 @@ class AllocationDocument(TypedDict):
 
 
 class PaymentDocument(PaymentSummary):
-    """Money received, with every allocation of it."""
+    """A payment with all its allocations."""
 
     allocations: list[AllocationDocument]
 
@@ -97,7 +97,7 @@ async def get_payments(request: web.Request) -> web.Response:
 
 @operation(Operation(tag="payments", responses={HTTPStatus.OK: PaymentDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_payment(request: web.Request) -> web.Response:
-    """Read one payment as it stands now."""
+    """Read one payment."""
     payment_id = PaymentId(read_id(request.match_info["id"], field="payment_id"))
     row = await find_payment(app_state(request).context, request[CALLER].organization_id, payment_id)
     document: PaymentDocument = {**_summary(row), "allocations": row["allocations"]}

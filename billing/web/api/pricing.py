@@ -1,4 +1,4 @@
-"""Whose amounts a facility collects, set by two persons; and where the hospital's system and we differ.
+"""The pricing authority of a facility, set by two persons, and the price differences between the HIS and vienphi.
 
 POST /v1/facility-pricing                {"facility", "valid_from", "authority", "vendor"?, "price_day"?}
 GET  /v1/facility-pricing                ?facility
@@ -35,7 +35,7 @@ from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 
 class NewPricing(Body):
-    """Whose amounts a facility collects for visits admitted from a day on; `vendor` is whose system the HIS is."""
+    """The pricing authority for visits admitted from a day on; `vendor` is the vendor of the HIS."""
 
     facility: str = Field(min_length=1, max_length=20)
     valid_from: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
@@ -46,7 +46,7 @@ class NewPricing(Body):
 
 @with_config(EXACTLY)
 class PricingDocument(TypedDict):
-    """A setting; it holds once `approved_by` is another person than `proposed_by`."""
+    """A pricing authority. It is in force once `approved_by`, another person than `proposed_by`, is set."""
 
     id: str
     facility: str
@@ -62,7 +62,7 @@ class PricingDocument(TypedDict):
 
 @with_config(EXACTLY)
 class PriceDifferenceDocument(TypedDict):
-    """One amount as the hospital's system has it and as we come to it, as text; null where there is none."""
+    """One amount of the HIS and of vienphi, as text; null where there is none."""
 
     id: str
     facility: str
@@ -91,7 +91,7 @@ class PriceDifferenceDocument(TypedDict):
     )
 )
 async def post_pricing(request: web.Request) -> web.Response:
-    """Propose whose amounts a facility collects; another person must approve it."""
+    """Propose the pricing authority of a facility. Another person must approve it."""
     app, caller = app_state(request), request[CALLER]
     body, idempotent_request = await read_idempotent(request, NewPricing)
     setting = FacilityPricing(
@@ -123,7 +123,7 @@ async def post_pricing(request: web.Request) -> web.Response:
     )
 )
 async def get_pricings(request: web.Request) -> web.Response:
-    """List settings and proposals, the newest first."""
+    """List pricing authorities and proposals, the newest first."""
     page = read_page(request, filters=("facility",))
     rows = await list_pricings(
         app_state(request).context,
@@ -137,7 +137,7 @@ async def get_pricings(request: web.Request) -> web.Response:
 
 @operation(Operation(tag="pricing", responses={HTTPStatus.OK: PricingDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_pricing(request: web.Request) -> web.Response:
-    """One setting as it stands now."""
+    """Read one pricing authority."""
     return await _answer(request, _id(request))
 
 
@@ -147,7 +147,7 @@ async def get_pricing(request: web.Request) -> web.Response:
     )
 )
 async def post_pricing_approval(request: web.Request) -> web.Response:
-    """Agree with a setting as another person than the one who proposed it."""
+    """Approve a pricing authority that another person proposed."""
     caller, pricing_id = request[CALLER], _id(request)
     context = app_state(request).context
     await approve_proposed_pricing(context, caller.organization_id, pricing_id, actor=caller.actor)
@@ -167,7 +167,7 @@ async def post_pricing_approval(request: web.Request) -> web.Response:
     )
 )
 async def get_price_differences(request: web.Request) -> web.Response:
-    """List where what was collected for the hospital's system differs from ours, the newest first."""
+    """List the price differences, the newest first."""
     page = read_page(request, filters=("invoice_id", "visit_id", "field", "vendor"))
     rows = await list_differences(
         app_state(request).context,

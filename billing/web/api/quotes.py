@@ -1,4 +1,4 @@
-"""Quotes: what a visit or a claim file would cost; nothing of it is kept.
+"""Quotes: the price of a visit or a claim file. Nothing is stored.
 
 POST /v1/quotes         application/xml, text/xml: a claim file; application/json: one visit
 """
@@ -23,7 +23,7 @@ from billing.web.schemas import EXACTLY, FindingDocument, PriceDocument
 
 @with_config(EXACTLY)
 class QuotedVisitDocument(TypedDict):
-    """What one visit would cost; `hoso` is its place in the file."""
+    """The price of one visit; `hoso` is its index in the file."""
 
     hoso: int
     ma_lk: str
@@ -32,7 +32,7 @@ class QuotedVisitDocument(TypedDict):
 
 @with_config(EXACTLY)
 class QuoteDocument(TypedDict):
-    """Every visit that could be priced, and everything found on the way."""
+    """Every priced visit, and all findings."""
 
     visits: list[QuotedVisitDocument]
     findings: list[FindingDocument]
@@ -48,7 +48,7 @@ class QuoteDocument(TypedDict):
     )
 )
 async def post_quote(request: web.Request) -> web.Response:
-    """Price a visit or a claim file as an invoice would be, without keeping anything of it."""
+    """Price a visit or a claim file as an invoice would. Nothing is stored."""
     require_media_type(request, JSON, *XML)
     app, organization_id = app_state(request), request[CALLER].organization_id
     content = await read_body(request, size_max=app.limits.visit_size_max)

@@ -1,4 +1,4 @@
-"""Rules: everything prices and checks can name, each with its source, how long it holds and how sure it is.
+"""Rules: all rules of prices and checks, with source, period and status.
 
 GET  /v1/rules
 """
@@ -19,7 +19,7 @@ from billing.web.schemas import EXACTLY, enum_schema
 
 @with_config(EXACTLY)
 class RuleDocument(TypedDict):
-    """One rule. `since` and `until` are a year, a day or empty; `note` is null where prices or findings say it."""
+    """One rule. `since` and `until` are a year, a day or empty; `note` is null for a rule of prices or findings."""
 
     id: str
     title: dict[str, str]
@@ -33,14 +33,14 @@ class RuleDocument(TypedDict):
 
 @with_config(EXACTLY)
 class RulesDocument(TypedDict):
-    """Every rule this version knows, by id."""
+    """All rules of this version, by id."""
 
     items: list[RuleDocument]
 
 
 @operation(Operation(tag="rules", responses={HTTPStatus.OK: RulesDocument}))
 async def get_rules(_request: web.Request) -> web.Response:
-    """List the rules with title, citation, status, period and what proves them."""
+    """List the rules with title, citation, status, period and tests."""
     return json_response({"items": [_rule(rule) for _, rule in sorted(all_rules().items())]})
 
 

@@ -1,4 +1,4 @@
-"""Statements of account: what an account held before a period, what moved in it, and what it held after.
+"""Statements of ledger accounts: opening balance, movements and closing balance of a period.
 
 GET  /v1/ledger/accounts/{role}/statement    ?subject ?first_day ?last_day ?cursor ?limit
 """
@@ -33,7 +33,7 @@ _PLACE = struct.Struct(">I16sI")  # the day as a count of days, the entry, the l
 
 @with_config(EXACTLY)
 class StatementLineDocument(TypedDict):
-    """One movement, in đồng, on the side where it stands; `other` is the account on the other side."""
+    """One movement, in đồng, on its side; `other` is the account on the other side."""
 
     accounting_date: str
     entry_id: str
@@ -69,7 +69,7 @@ class StatementDocument(TypedDict):
         tag="ledger",
         responses={HTTPStatus.OK: StatementDocument},
         filters={
-            "subject": "which account of the role, as told in the balances; none for most roles",
+            "subject": "the account of the role, as in the balances; none for most roles",
             "first_day": Parameter(
                 "first accounting date; without it, the first of the last day's month", format="date"
             ),
@@ -143,9 +143,9 @@ def _read_place(text: str) -> StatementCursor:
         day, entry_id, line = _PLACE.unpack(base64.b64decode(text, altchars=b"-_", validate=True))
         place = StatementCursor(date.fromordinal(day), EntryId(UUID(bytes=entry_id)), line)
     except (binascii.Error, ValueError, OverflowError, struct.error) as cause:
-        raise InvalidQuery("use a cursor as it was given out", field="cursor") from cause
+        raise InvalidQuery("use a cursor exactly as returned", field="cursor") from cause
     if _write_place(place) != text or line > 2**31 - 1:
-        raise InvalidQuery("use a cursor as it was given out", field="cursor")
+        raise InvalidQuery("use a cursor exactly as returned", field="cursor")
     return place
 
 

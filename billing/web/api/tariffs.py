@@ -1,4 +1,4 @@
-"""Price lists: drafted from a file, compared with what is in force, approved by a second person, made effective.
+"""Price lists: draft one from a file, compare it with the list in force, approve it by a second person, activate it.
 
 POST /v1/tariffs                 text/csv or XLSX; ?from, ?until, ?facility, ?name, ?sheet, ?decimal_mark
 GET  /v1/tariffs                 ?state
@@ -48,22 +48,22 @@ _FAULTS_MAX = 1_000
 _CHANGES_MAX = 1_000
 _TERMS = {
     "from": "first day of the list, as 2026-07-01; required",
-    "until": "its last day; without it the list holds until the next one begins",
+    "until": "its last day; without it the list is valid until the next list begins",
     "facility": "MA_CSKCB of the site; without it every site that has no list of its own",
     "name": "name of the list",
     "sheet": "name of the sheet, where a workbook has several",
-    "decimal_mark": "`comma` reads 1.234,5 and `point` 1,234.5; without it what is not plain is refused",
+    "decimal_mark": "`comma` reads 1.234,5 and `point` 1,234.5; without it, ambiguous numbers are rejected",
 }
 
 
 class PriceListFaulty(InvalidBody):
-    """Rows that cannot be read; `errors` name each with its number, and nothing was kept."""
+    """Rows that cannot be read. `errors` names each row; nothing was stored."""
 
     code = "price_list_faulty"
 
     def __init__(self, errors: Sequence[RowError]) -> None:
         super().__init__([(f"row {each.row}, {each.column}", each.why) for each in errors[:_FAULTS_MAX]])
-        self.detail = f"{len({each.row for each in errors})} rows cannot be read; nothing was kept"
+        self.detail = f"{len({each.row for each in errors})} rows cannot be read; nothing was stored"
 
 
 @with_config(EXACTLY)
@@ -88,7 +88,7 @@ class TariffDocument(TypedDict):
 
 @with_config(EXACTLY)
 class PriceChangeDocument(TypedDict):
-    """One price before and after, đồng a unit as text; null where a list has none. `price` is its kind."""
+    """One price before and after, in đồng per unit as text; null where a list has none. `price` is its kind."""
 
     change: str
     code: str
@@ -100,7 +100,7 @@ class PriceChangeDocument(TypedDict):
 
 @with_config(EXACTLY)
 class ChangesDocument(TypedDict):
-    """What a list changes: numbers of codes, and the first 1,000 prices by code."""
+    """The changes of a list: numbers of codes, and the first 1,000 prices by code."""
 
     added: int
     removed: int
@@ -123,13 +123,13 @@ class ChangesDocument(TypedDict):
     )
 )
 async def post_tariff(request: web.Request) -> web.Response:
-    """Keep a price list as a draft, whole or not at all; it counts for nothing until two persons made it effective."""
+    """Store a price list as a draft, completely or not at all. It takes effect after approval by a second person."""
     key = require_key(request)
     require_media_type(request, CSV, XLSX)
     app, caller = app_state(request), request[CALLER]
     terms, mark, sheet = _read_terms(request)
     content = await read_body(request, size_max=app.limits.visit_size_max)
-    # The terms stand in the query, and another day is another request.
+    # The query states facility and days: another day is another request.
     idempotent_request = read_idempotent_request(request, key, request.query_string.encode() + b"\n" + content)
     read: ReadPriceList = await asyncio.to_thread(
         lambda: read_price_list(
@@ -172,13 +172,13 @@ async def get_tariffs(request: web.Request) -> web.Response:
 
 @operation(Operation(tag="tariffs", responses={HTTPStatus.OK: TariffDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_tariff(request: web.Request) -> web.Response:
-    """One price list as it stands now, without its rows."""
+    """Read one price list, without its rows."""
     return await _answer(request, _id(request))
 
 
 @operation(Operation(tag="tariffs", responses={HTTPStatus.OK: ChangesDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_tariff_changes(request: web.Request) -> web.Response:
-    """What a list changes against the one it takes the place of."""
+    """List the changes of a price list against the list that it replaces."""
     found = await list_changes(app_state(request).context, request[CALLER].organization_id, _id(request))
     counts = Counter(kind for kind, _ in {(each.kind, each.code) for each in found})
     return json_response(
@@ -206,7 +206,7 @@ async def get_tariff_changes(request: web.Request) -> web.Response:
     )
 )
 async def post_tariff_approval(request: web.Request) -> web.Response:
-    """Agree with a draft as another person than the one who drafted it."""
+    """Approve a price list that another person drafted."""
     caller, tariff_id = request[CALLER], _id(request)
     await approve_tariff(app_state(request).context, caller.organization_id, tariff_id, actor=caller.actor)
     return await _answer(request, tariff_id)
@@ -217,11 +217,11 @@ async def post_tariff_approval(request: web.Request) -> web.Response:
         tag="tariffs",
         responses={HTTPStatus.OK: TariffDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
-        query={"replaces": "the effective list of the same facility and first day whose place it takes"},
+        query={"replaces": "the list in force, of the same facility and first day, that it replaces"},
     )
 )
 async def post_tariff_activation(request: web.Request) -> web.Response:
-    """Let an approved list count from its first day on."""
+    """Activate an approved price list from its first day on."""
     caller, tariff_id = request[CALLER], _id(request)
     replaces = read_query(request, ("replaces",)).get("replaces")
     await activate_tariff(
@@ -240,7 +240,7 @@ async def post_tariff_activation(request: web.Request) -> web.Response:
     )
 )
 async def post_tariff_discard(request: web.Request) -> web.Response:
-    """Give up a list that is not effective."""
+    """Discard a price list that is not in force."""
     caller, tariff_id = request[CALLER], _id(request)
     await discard_tariff(app_state(request).context, caller.organization_id, tariff_id, actor=caller.actor)
     return await _answer(request, tariff_id)
@@ -250,7 +250,7 @@ def _read_terms(request: web.Request) -> tuple[PriceListTerms, DecimalMark | Non
     given = read_query(request, tuple(_TERMS))
     valid_from = read_day(given, "from")
     if valid_from is None:
-        raise InvalidQuery("say from which day on the list holds", field="from")
+        raise InvalidQuery("state the first day of the list", field="from")
     mark = given.get("decimal_mark")
     if mark is not None and mark not in set(DecimalMark):
         raise InvalidQuery("decimal_mark is comma or point", field="decimal_mark")

@@ -1,4 +1,4 @@
-"""Visits: taken in from a claim file or as JSON, and read with their price.
+"""Visits: record them from a claim file or as JSON, read them with their price.
 
 POST /v1/visits         application/xml, text/xml: a claim file; application/json: one visit
 GET  /v1/visits         ?ma_lk, ?state, ?from, ?to
@@ -39,7 +39,7 @@ XML = ("application/xml", "text/xml")
 
 @with_config(EXACTLY)
 class RecordedVisitDocument(TypedDict):
-    """A visit as it was taken in; `price` is null where the findings say why there is none."""
+    """A recorded visit; `price` is null where findings prevent a price."""
 
     id: str
     ma_lk: str
@@ -51,7 +51,7 @@ class RecordedVisitDocument(TypedDict):
 
 @with_config(EXACTLY)
 class RecordedVisitsDocument(TypedDict):
-    """Every visit taken in, and what was found outside of them."""
+    """Every recorded visit, and the findings outside of them."""
 
     visits: list[RecordedVisitDocument]
     findings: list[FindingDocument]
@@ -59,7 +59,7 @@ class RecordedVisitsDocument(TypedDict):
 
 @with_config(EXACTLY)
 class VisitDocument(TypedDict):
-    """A visit in its newest version; `document` is what was told of it, null once erased."""
+    """A visit in its newest version; `document` is its submitted document, null once erased."""
 
     id: str
     ma_lk: str
@@ -72,7 +72,7 @@ class VisitDocument(TypedDict):
 
 @with_config(EXACTLY)
 class VisitSummary(TypedDict):
-    """A visit in a list; its price is told of the visit itself."""
+    """A visit in a list, without its price."""
 
     id: str
     ma_lk: str
@@ -94,7 +94,7 @@ class VisitSummary(TypedDict):
     )
 )
 async def post_visit(request: web.Request) -> web.Response:
-    """Take in every visit of the body: 201 with what was found where anything was new, 200 where nothing was."""
+    """Record every visit of the body: 201 with the findings where any visit is new, 200 otherwise."""
     key = require_key(request)
     require_media_type(request, JSON, *XML)
     app, caller = app_state(request), request[CALLER]
@@ -153,7 +153,7 @@ async def get_visits(request: web.Request) -> web.Response:
 
 @operation(Operation(tag="visits", responses={HTTPStatus.OK: VisitDocument}, problems=(HTTPStatus.NOT_FOUND,)))
 async def get_visit(request: web.Request) -> web.Response:
-    """One visit in its newest version: what was told of it, what was found, and what it costs today."""
+    """Read one visit in its newest version: its document, its findings and its current price."""
     app, caller = app_state(request), request[CALLER]
     visit_id = VisitId(read_id(request.match_info["id"], field="visit_id"))
     visit = await find_priced_visit(app.context, caller.organization_id, visit_id)
@@ -171,7 +171,7 @@ async def get_visit(request: web.Request) -> web.Response:
 
 
 async def _known(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> dict[str, object]:
-    """A visit that this request took in when it was first sent, as it stands now."""
+    """The current state of a visit that the first sending of this request recorded."""
     visit = await find_priced_visit(context, organization_id, visit_id)
     return {
         "id": str(visit.id),

@@ -1,1 +1,1 @@
-"""Pages for people: handlers beside their templates, styles and scripts under `static/`."""
+"""HTML pages: handlers with their templates; styles and scripts under `static/`."""

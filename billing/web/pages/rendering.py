@@ -1,4 +1,4 @@
-"""Templates turned into pages: every value escaped, a missing name is a fault, nothing from elsewhere."""
+"""Rendering of templates: values are escaped, a missing name is an error, nothing is loaded from other hosts."""
 
 import re
 from functools import cache
@@ -14,7 +14,7 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Our own script and style and nothing else; no script or style stands in the page itself."""
+"""Only our own script and style files; no inline script or style."""
 
 _ORIGIN = re.compile(r"https://([0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
@@ -22,10 +22,9 @@ _ORIGIN = re.compile(r"https://([0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})
 def html_response(
     template: str, *, status: HTTPStatus = HTTPStatus.OK, form_to: str = "", **values: Any
 ) -> web.Response:
-    """Answer with a page. `template` is its path below `billing/web/pages`.
+    """Build a response with a page. `template` is its path below `billing/web/pages`.
 
-    `form_to` is an origin that a form of this page may be posted to besides our own: nothing else is let into the
-    policy.
+    `form_to` is a further origin to which a form of the page may be posted; it is the only addition to the policy.
     """
     assert not form_to or _ORIGIN.fullmatch(form_to), "an origin and nothing more"
     policy = PAGE_POLICY.replace("form-action 'self'", f"form-action 'self' {form_to}") if form_to else PAGE_POLICY

@@ -1,4 +1,4 @@
-"""Styles and scripts: served under a name that carries their hash, so that browsers keep them for ever."""
+"""Styles and scripts, served under a name with their hash, so that browsers can cache them permanently."""
 
 import hashlib
 from collections.abc import Mapping

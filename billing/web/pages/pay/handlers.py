@@ -1,14 +1,14 @@
-"""The patient's page: how much, to whom, and whether it has come. No key: whoever holds the token sees it.
+"""The payment page: amount, payee and state. It needs no key: the token in the URL gives access.
 
 GET  /pay/{organization}-{token}             the page; ?lang=en
-GET  /pay/{organization}-{token}/state       the part of it that changes
-GET  /pay/{organization}-{token}/events      says "changed", see `live.py`
-GET  /pay/{organization}-{token}/qr.png      the code as a picture to keep
-GET  /pay/{organization}-{token}/confirmation.html  what was received, as a file to keep
-POST /pay/{organization}-{token}/transferred the payer says so: the bank is asked sooner, and nothing else happens
+GET  /pay/{organization}-{token}/state       the part that changes, as a fragment
+GET  /pay/{organization}-{token}/events      event stream of changes, see `live.py`
+GET  /pay/{organization}-{token}/qr.png      the QR code as a file
+GET  /pay/{organization}-{token}/confirmation.html  the confirmation of the payments, as a file
+POST /pay/{organization}-{token}/transferred the payer reports a transfer: the poll is expedited
 
-An address that opens nothing is refused in the same words after the same work, whatever is wrong with it. The refusal
-shows the phones of the hospital that the address names.
+Every invalid link gets the same page after the same work. The page shows the phones of the hospital that the link
+names.
 """
 
 import re
@@ -61,7 +61,7 @@ _TONES = {
 
 
 def add_pay_routes(application: web.Application) -> None:
-    """Give the page its addresses."""
+    """Add the routes of the page."""
     router = application.router
     router.add_get(PAGE_PATH, get_page)
     router.add_get(PAGE_PATH + "/state", get_state)
@@ -73,9 +73,9 @@ def add_pay_routes(application: web.Application) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _PageRequest:
-    """What an address names: whose page, and in which language it is wanted.
+    """The parsed link: organization, token and language.
 
-    `named_id` is the organization that the address begins with, also where the rest of it is no token.
+    `named_id` is the organization at the start of the link, also where the rest is no valid token.
     """
 
     named_id: OrganizationId | None
@@ -85,7 +85,7 @@ class _PageRequest:
 
 
 async def get_page(request: web.Request) -> web.Response:
-    """The page as things stand now."""
+    """The page in its current state."""
     page_request = _read(request)
     try:
         page = await _find(request, page_request)
@@ -110,7 +110,7 @@ async def get_state(request: web.Request) -> web.Response:
 
 
 async def get_events(request: web.Request) -> web.StreamResponse:
-    """A stream that says "changed" whenever the state is worth fetching again."""
+    """A stream that sends "changed" after each change of the state."""
     page_request = _read(request)
     try:
         page = await _find(request, page_request)
@@ -121,7 +121,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
 
 
 async def get_picture(request: web.Request) -> web.Response:
-    """The code that the page shows now, as a file for the phone's pictures."""
+    """The code of the page, as an image file."""
     page_request = _read(request)
     try:
         page = await _find(request, page_request)
@@ -137,7 +137,7 @@ async def get_picture(request: web.Request) -> web.Response:
 
 
 async def get_confirmation(request: web.Request) -> web.Response:
-    """What was received under the code, as a page that can be kept on the phone: it needs no other file."""
+    """The confirmation of the payments, as one self-contained file."""
     page_request = _read(request)
     try:
         page = await _find(request, page_request)
@@ -156,7 +156,7 @@ async def get_confirmation(request: web.Request) -> web.Response:
 
 
 async def post_transferred(request: web.Request) -> web.Response:
-    """Ask the bank sooner, and lead back to the page. Whatever was sent along is not read."""
+    """Expedite the poll and redirect to the page. The body is not read."""
     page_request = _read(request)
     try:
         await _look_up(request, page_request, expedite_poll)
@@ -168,7 +168,7 @@ async def post_transferred(request: web.Request) -> web.Response:
 
 
 async def _find(request: web.Request, page_request: _PageRequest) -> PayPage:
-    """The page that an address opens. Raises NotFound, TooManyRequests, Unavailable."""
+    """The page of a link. Raises NotFound, TooManyRequests, Unavailable."""
     return await _look_up(request, page_request, find_pay_page)
 
 
@@ -187,7 +187,7 @@ async def _look_up(
 
 
 def _form_to(page: PayPage) -> str:
-    """The origin that the page's form may be posted to besides our own."""
+    """The further origin to which the form of the page may be posted."""
     if page.elsewhere is None or not page.elsewhere.fields:
         return ""
     return origin_of(page.elsewhere.address)
@@ -233,7 +233,7 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
 
 
 def _status(page: PayPage, language: Language, amounts: Mapping[str, str], *, is_reported: bool) -> tuple[str, str]:
-    """Label and sentence of the line at the top; it answers whoever has just reported a transfer."""
+    """Label and sentence of the status line; after a reported transfer it confirms the report."""
     messages = PAGE_MESSAGES[language]
     if is_reported and page.state is not PatientState.SHORT:
         return messages["checking"], messages["checking_note"]
@@ -259,7 +259,7 @@ _WITHOUT_CODE = FINAL | {
 
 @lru_cache(maxsize=1_000)
 def _picture(payload: str, title: str, amount: str, text: str) -> Markup:
-    """Drawn once: a page that polls asks for the same picture again and again."""
+    """The QR code as SVG, cached: a page that polls requests the same image repeatedly."""
     return Markup(qr_svg(payload, title=title.format(amount=amount, text=text)))  # noqa: S704 - ours, title escaped
 
 

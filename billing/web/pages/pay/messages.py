@@ -1,4 +1,4 @@
-"""What the patient's page says besides its state, in Vietnamese and English, and the cost put into sentences."""
+"""The message catalogue of the payment page in Vietnamese and English, and the explanation of the cost."""
 
 from collections.abc import Mapping
 
@@ -83,13 +83,13 @@ _EN: Mapping[str, str] = {
     "bill": "Bill",
     "to_pay": "Amount to pay",
     "received": "Received",
-    "requested": "Asked for",
+    "requested": "Amount requested",
     "remaining": "Still to pay",
-    "credit": "Paid too much",
+    "credit": "Overpaid",
     "qr_alt": "QR code to transfer {amount}, text {text}",
     "scan": "Scan with your banking app, or transfer exactly as in the lines below.",
     "scan_here": "On this phone: save the picture, open your banking application, scan a QR and choose the picture.",
-    "code_for_rest": "The code below asks for the rest.",
+    "code_for_rest": "The code below is for the rest.",
     "save_qr": "Save the QR picture",
     "bank": "Bank",
     "account": "Account number",
@@ -99,13 +99,13 @@ _EN: Mapping[str, str] = {
     "copy_this": "Copy",
     "copied": "Copied",
     "keep_text": "Keep the text as it is, so that the money is recognised at once.",
-    "valid_until": "This amount holds until {time}; the code takes money afterwards too, but the amount may change.",
+    "valid_until": "This amount is valid until {time}; the code accepts payments later, but the amount may change.",
     "no_code": "The payment code cannot be shown. Please go to the payment desk, and do not use a photographed code.",
     "redirect": "Pay on {host}",
-    "redirect_note": "The payment provider's page opens; once you have paid, this page follows by itself.",
+    "redirect_note": "The payment provider's page opens; once you have paid, this page updates by itself.",
     "transferred": "I have transferred",
-    "transferred_note": "This only makes us ask the bank sooner. It is paid once the money reaches the hospital.",
-    "checking": "Thank you, we are asking the bank",
+    "transferred_note": "We then check with the bank sooner. The fee is paid once the money reaches the hospital.",
+    "checking": "Thank you, we are checking with the bank",
     "checking_note": "This page updates when the money reaches the hospital; please do not transfer again.",
     "checking_rest": "If you have just transferred the rest, do not do so again: we are asking the bank.",
     "paid_at": "Time",
@@ -143,7 +143,7 @@ PAGE_MESSAGES: Mapping[Language, Mapping[str, str]] = {Language.VIETNAMESE: _VI,
 
 
 def cost_sentences(bill: PageBill, language: Language) -> list[str]:
-    """Who pays what of one bill, and why, a sentence each."""
+    """Explain the shares of one invoice, one sentence each."""
     messages = PAGE_MESSAGES[language]
     whole = bill.patient_share + bill.other_share + bill.insurer_share + bill.private_share
     sentences = [messages["total"].format(number=bill.number, total=money_text(whole))]

@@ -1,5 +1,5 @@
-// The patient's page, kept true: a stream says "changed", the fragment is the truth, polling stands in for the stream.
-// Without this file the page is whole: it reloads itself, and every value can be selected.
+// Updates the payment page: a stream sends "changed", the page fetches the fragment; polling replaces a failed stream.
+// Without this script the page is complete: it reloads itself, and every value can be selected.
 "use strict";
 (() => {
   const FAST_MS = 3000, SLOW_MS = 15000, FAST_POLLS = 40;
