@@ -170,21 +170,14 @@ AREAS: Mapping[str, tuple[str, ...]] = {
 }
 
 IDENTIFIERS_LEFT: Mapping[str, int] = {
-    "web": 275,
-    "providers": 1300,
+    "web": 50,
+    "providers": 1075,
     "db": 175,
-    "payments": 850,
-    "coverage": 925,
-    "cli": 475,
-}
-PROSE_LEFT: Mapping[str, int] = {
-    "web": 25,
-    "providers": 25,
-    "payments": 25,
-    "coverage": 100,
+    "payments": 775,
+    "coverage": 800,
     "cli": 25,
-    "documents": 300,
 }
+PROSE_LEFT: Mapping[str, int] = {"web": 25, "providers": 25, "payments": 25, "coverage": 50, "documents": 250}
 """Uses that still stand, by area, while the renames go on. A count only goes down; an area without a row has none."""
 
 

@@ -86,7 +86,7 @@ async def _run(server: EmbeddedPostgres, file: Path, language: Language, started
 
 
 class DemoSteps:
-    """The steps after set-up; everything but the bank simulator goes through HTTP, as a desk would."""
+    """The steps after set-up; all but the bank simulator use HTTP, as a desk does."""
 
     def __init__(self, service: Service, desk: httpx.AsyncClient, bank: BankSimulator, language: Language) -> None:
         self._service = service

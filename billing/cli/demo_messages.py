@@ -43,7 +43,7 @@ MESSAGES: Mapping[Language, Mapping[str, str]] = {
         "invoice_issued": "Invoice {number}: {total} in all; the insurance pays {insurer}; the patient pays {patient}.",
         "qr": "4. A VietQR code for the patient's banking application",
         "qr_shown": "Reference code {code}, amount {amount}, to account {account} ({holder}).",
-        "pay": "5. The bank simulator transfers the money; its text got spaces inside the code, and it tells us twice",
+        "pay": "5. The bank simulator pays; the text has spaces inside the code, and the callback comes twice",
         "transfer_text": 'The bank sends the text: "{content}"',
         "answer": "Delivery {number}: vienphi answers the bank: {result}",
         "state": "Reference code {code}: {state}. Received {received} in {payments} payment(s).",
