@@ -118,7 +118,7 @@ def check_callback(config: Path | None, organization: int, account: str, request
             checked = check_captured(found, callback)
             for line in checked.lines:
                 click.echo(f"{request}: {line}")
-            if not checked.is_taken:
+            if not checked.is_accepted:
                 refused.append(request)
 
     _run(config, check)

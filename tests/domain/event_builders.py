@@ -143,19 +143,19 @@ def run(
     invoices = [invoice()] if invoices is None else invoices
     intents = [intent(invoices=invoices)] if intents is None else intents
     new_id = ids()
-    alike = without_altered_repeats(payment_events)
-    reserved_ids = link_movements(alike, lambda: PaymentId(new_id()))
-    new = [told for told in alike if told.event not in (known_events or {})]
+    unaltered = without_altered_repeats(payment_events)
+    reserved_ids = link_movements(unaltered, lambda: PaymentId(new_id()))
+    new = [told for told in unaltered if told.event not in (known_events or {})]
     batch_state = BatchState(
         known_events=known_events or {},
         booked_movements=booked_movements or {},
         movement_ids=reserved_ids
-        if len(new) == len(alike)
+        if len(new) == len(unaltered)
         else relink_movements(new, reserved_ids, lambda: PaymentId(new_id())),
         reserved_ids=reserved_ids,
         intents={one.reference: one for one in intents},
         invoices={one.id: one for one in invoices},
         candidates=candidates or [],
-        references=KnownReferences(uses or [], claimed_references(alike, uses or [])),
+        references=KnownReferences(uses or [], claimed_references(unaltered, uses or [])),
     )
     return apply_events(payment_events, batch_state, new_allocation_id=lambda: AllocationId(new_id()))

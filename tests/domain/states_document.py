@@ -4,7 +4,7 @@ from pathlib import Path
 
 from billing.checkout.domain.patient_states import VERDICTS, WORDS
 from billing.coverage.domain.explain import Language
-from billing.payments.domain.amount_due import ASKING_FOR_MONEY, FINAL, PATIENT_STATES, PatientState
+from billing.payments.domain.amount_due import COLLECTING, FINAL, PATIENT_STATES, PatientState
 from billing.payments.domain.intent import STATE_OF
 from providers.contract import Outcome, Verdict
 
@@ -43,7 +43,7 @@ def write_states() -> str:
                 for language in Language
                 for text in (f"**{WORDS[each][language].label}**", WORDS[each][language].sentence)
             ),
-            "yes" if each in ASKING_FOR_MONEY else "",
+            "yes" if each in COLLECTING else "",
             "yes" if each in FINAL else "",
         )
         for each in PatientState

@@ -40,8 +40,8 @@ def test_word_of_success_alone_moves_nothing() -> None:
 def test_intent_succeeds_when_all_it_asked_for_is_here() -> None:
     one = intent(invoices=[invoice()], amount=100)
 
-    half = one.receive(Dong(60))
-    whole = half.receive(Dong(40))
+    half = one.with_payment(Dong(60))
+    whole = half.with_payment(Dong(40))
 
     assert (half.state, half.remaining) == (S.PENDING, 40)
     assert (whole.state, whole.remaining, whole.version) == (S.SUCCEEDED, 0, 3)

@@ -14,7 +14,7 @@ from billing.payments.domain.amount_due import (
     PATIENT_STATES,
     PatientState,
     Received,
-    how_much_received,
+    received_level,
     state_for_patient,
     state_on_page,
 )
@@ -65,7 +65,7 @@ def test_labels_of_staff_are_those_of_the_desk() -> None:
     [(0, 5, Received.NONE), (4, 5, Received.PART), (5, 5, Received.WHOLE), (6, 5, Received.MORE)],
 )
 def test_how_much_has_come(received: int, amount: int, expected: Received) -> None:
-    assert how_much_received(received=Dong(received), amount=Dong(amount)) is expected
+    assert received_level(received=Dong(received), amount=Dong(amount)) is expected
 
 
 def test_pair_that_cannot_be_is_no_state() -> None:
@@ -77,11 +77,11 @@ def test_pair_that_cannot_be_is_no_state() -> None:
     ("state", "received", "owed", "credit", "expected"),
     [
         (IntentState.PENDING, 0, 100, 0, PatientState.WAITING),
-        (IntentState.PENDING, 0, 0, 0, PatientState.SETTLED),
+        (IntentState.PENDING, 0, 0, 0, PatientState.PAID_OTHERWISE),
         (IntentState.PENDING, 40, 60, 0, PatientState.SHORT),
-        (IntentState.PENDING, 40, 0, 0, PatientState.SETTLED),
+        (IntentState.PENDING, 40, 0, 0, PatientState.PAID_OTHERWISE),
         (IntentState.PENDING, 40, 0, 10, PatientState.OVER),
-        (IntentState.CANCELLED, 0, 0, 0, PatientState.SETTLED),
+        (IntentState.CANCELLED, 0, 0, 0, PatientState.PAID_OTHERWISE),
         (IntentState.CANCELLED, 0, 100, 0, PatientState.CANCELLED),
         (IntentState.SUCCEEDED, 100, 0, 0, PatientState.PAID),
         (IntentState.SUCCEEDED, 100, 50, 0, PatientState.PART_PAID),
@@ -100,7 +100,7 @@ def test_what_invoices_owe_decides_whether_the_page_asks(
 
 
 def test_only_what_is_paid_is_final() -> None:
-    assert {PatientState.PAID, PatientState.PART_PAID, PatientState.OVER, PatientState.SETTLED} == FINAL
+    assert {PatientState.PAID, PatientState.PART_PAID, PatientState.OVER, PatientState.PAID_OTHERWISE} == FINAL
 
 
 @pytest.mark.parametrize(

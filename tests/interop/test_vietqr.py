@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.checkout.formats.vietqr import CodeSays, read_vietqr
+from billing.checkout.formats.vietqr import DecodedQr, read_vietqr
 from providers.emvqr import Particulars, Service, VietQr, VnpayQr, build_vietqr, build_vnpay_qr, crc16
 
 CODE = build_vietqr(
@@ -21,7 +21,7 @@ def checked(text: str) -> str:
 
 
 def test_code_reads_back_as_it_was_meant() -> None:
-    assert read_vietqr(CODE) == CodeSays(
+    assert read_vietqr(CODE) == DecodedQr(
         bank_bin="970436", account_number="0123456789012", amount=136_000, purpose="K7ABCDEFR VIEN PHI"
     )
 

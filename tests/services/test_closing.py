@@ -120,7 +120,7 @@ async def test_incomplete_day_stays_open_and_says_why(
     async with flow.context.database.transaction(flow.hospital.organization_id, posting=True) as tx:
         await tx.execute(
             "INSERT INTO journal_entry (organization_id, id, kind, effective_at, recorded_at, accounting_date,"
-            " actor_kind) VALUES (1, $1, 'money_left', now(), now(), $2, 'system')",
+            " actor_kind) VALUES (1, $1, 'payment_reversed', now(), now(), $2, 'system')",
             flow.context.ids.new(),
             day,
         )
@@ -192,7 +192,7 @@ async def test_closing_waits_for_a_posting_transaction_and_counts_its_entry(
         assert not closing.done()
         await running.execute(
             "WITH entry AS (INSERT INTO journal_entry (organization_id, id, kind, effective_at, recorded_at,"
-            " accounting_date, actor_kind) VALUES (1, $1, 'money_left', now(), now(), $2, 'system') RETURNING id)"
+            " accounting_date, actor_kind) VALUES (1, $1, 'payment_reversed', now(), now(), $2, 'system') RETURNING id)"
             " INSERT INTO posting (organization_id, entry_id, line, debit_account_id, credit_account_id, amount)"
             " SELECT 1, entry.id, 1, d.id, c.id, 7 FROM entry, ledger_account d, ledger_account c"
             " WHERE d.role = 'receivable_other' AND c.role = 'revenue'",

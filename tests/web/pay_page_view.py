@@ -94,7 +94,7 @@ async def open_in_state(site: Site, state: PatientState) -> dict[str, Any]:
             await site.bank().pay(intent["instruction"]["qr_payload"], Behaviour.EXACT)
         case PatientState.OVER:
             await site.bank().pay(payload, Behaviour.OVER)
-        case PatientState.SETTLED:
+        case PatientState.PAID_OTHERWISE:
             other = await open_another(site, intent)
             await site.bank().pay(other["instruction"]["qr_payload"], Behaviour.EXACT)
         case PatientState.CANCELLED:
@@ -104,7 +104,7 @@ async def open_in_state(site: Site, state: PatientState) -> dict[str, Any]:
             await site.bank().pay(payload, Behaviour.SHORT)
         case PatientState.PREPARING:
             await set_state(site, intent, "created")
-        case PatientState.ASKING:
+        case PatientState.CHECKING:
             await set_state(site, intent, "unknown")
         case PatientState.EXPIRED | PatientState.FAILED:
             await set_state(site, intent, state.value)

@@ -55,7 +55,7 @@ async def test_code_of_an_invoice_that_another_code_paid_requests_nothing(site: 
     await site.bank().pay(first["instruction"]["qr_payload"], Behaviour.EXACT)
 
     await assert_nothing_is_requested(site, first, "paid")
-    await assert_nothing_is_requested(site, second, "settled")
+    await assert_nothing_is_requested(site, second, "paid_otherwise")
 
 
 async def test_code_of_an_invoice_that_another_code_paid_in_part_requests_the_rest(site: Site) -> None:
@@ -106,7 +106,7 @@ async def test_code_requests_again_once_a_refund_makes_the_invoice_owe_again(sit
     bank = site.bank()
     paid = bank.transfer(payer["instruction"]["qr_payload"], Behaviour.EXACT)
     await bank.deliver(paid)
-    await assert_nothing_is_requested(site, other, "settled")
+    await assert_nothing_is_requested(site, other, "paid_otherwise")
 
     back = {"transaction_id": "R1", "bank_reference": "FTR1", "direction": "debit"}
     await bank.deliver(paid.model_copy(update=back))

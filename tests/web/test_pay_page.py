@@ -11,7 +11,7 @@ from billing.checkout.formats.qr_image import qr_png
 from billing.core.clock import VIETNAM
 from billing.core.errors import Unavailable
 from billing.coverage.domain.explain import Language
-from billing.payments.domain.amount_due import ASKING_FOR_MONEY, FINAL, PatientState
+from billing.payments.domain.amount_due import COLLECTING, FINAL, PatientState
 from billing.web.pages.pay import handlers
 from billing.web.server import create_application, serving
 from providers.emvqr import crc16, parse
@@ -373,7 +373,7 @@ async def test_every_state_has_a_page_with_its_published_label(
     words = WORDS[state][language]
     beginning = words.sentence.partition("{")[0]
     assert page.status.startswith(f"{words.label}. {beginning}")
-    assert (page.code is not None) == (state in ASKING_FOR_MONEY)
+    assert (page.code is not None) == (state in COLLECTING)
     assert page.is_reloading == (state not in FINAL)
 
 

@@ -48,7 +48,7 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
             at_desk="Waiting for the bank",
         ),
     },
-    PatientState.ASKING: {
+    PatientState.CHECKING: {
         _VI: Words(
             "Đang hỏi ngân hàng",
             "Nếu đã chuyển, xin đừng chuyển lần nữa; hãy chờ hoặc hỏi quầy thu viện phí.",
@@ -95,7 +95,7 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
             "to have it returned or used next time.",
         ),
     },
-    PatientState.SETTLED: {
+    PatientState.PAID_OTHERWISE: {
         _VI: Words("Đã thanh toán", "Khoản này đã thanh toán bằng phiếu khác. Xin đừng chuyển thêm.", at_desk="Đã thu"),
         _EN: Words("Paid", "This was already paid in another way. Please do not transfer any more."),
     },

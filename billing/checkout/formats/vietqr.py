@@ -16,7 +16,7 @@ _AMOUNT = re.compile(r"[1-9][0-9]{0,12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodeSays:
+class DecodedQr:
     """What a banking application will do with a code; `amount` is None where the payer types it."""
 
     bank_bin: str
@@ -25,7 +25,7 @@ class CodeSays:
     purpose: str
 
 
-def read_vietqr(payload: str) -> CodeSays | None:
+def read_vietqr(payload: str) -> DecodedQr | None:
     """Read a transfer to a bank account; None for everything that is not one, whole and with its checksum right."""
     found = _CHECKSUM.search(payload)
     if not payload.isascii() or found is None:
@@ -43,7 +43,7 @@ def read_vietqr(payload: str) -> CodeSays | None:
         return None
     if amount is not None and not _AMOUNT.fullmatch(amount):
         return None
-    return CodeSays(
+    return DecodedQr(
         bank_bin=account["00"],
         account_number=account["01"],
         amount=None if amount is None else int(amount),

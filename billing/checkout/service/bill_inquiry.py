@@ -26,16 +26,16 @@ async def find_bill(context: PaymentContext, account: ProviderAccount, reference
     if not is_reference_code(reference):
         return None  # whatever a bank's customer typed, it was never given out
     async with context.database.transaction(account.organization_id) as tx:
-        asked = await find_inquired(tx, account.id, reference)
-    if asked is None:
+        inquired = await find_inquired(tx, account.id, reference)
+    if inquired is None:
         return None
-    remaining = due_of(asked).asked
+    remaining = due_of(inquired).remaining
     return Bill(
         reference=reference,
         remaining=remaining,
-        state=_bill_state(IntentState(asked["state"]), remaining, asked["expires_at"], now=context.clock()),
-        created_at=asked["created_at"],
-        expires_at=asked["expires_at"],
+        state=_bill_state(IntentState(inquired["state"]), remaining, inquired["expires_at"], now=context.clock()),
+        created_at=inquired["created_at"],
+        expires_at=inquired["expires_at"],
     )
 
 

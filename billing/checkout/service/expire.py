@@ -25,8 +25,8 @@ async def expire_once(context: PaymentContext, organization_id: OrganizationId) 
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
         overdue = await lock_overdue_intents(tx, now=now, at_most=EXPIRED_MAX)
-        told = [(intent, intent.told(Outcome.EXPIRED)) for intent in overdue]
-        expired = [(before, after) for before, after in told if after.state is IntentState.EXPIRED]
+        changed = [(intent, intent.with_outcome(Outcome.EXPIRED)) for intent in overdue]
+        expired = [(before, after) for before, after in changed if after.state is IntentState.EXPIRED]
         await expire_intents(tx, expired)
         await schedule_polls(
             tx,

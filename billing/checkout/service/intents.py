@@ -18,10 +18,10 @@ from billing.checkout.domain.urls import callback_path, pay_path
 from billing.checkout.service.payment_codes import due_of, instruction_now
 from billing.checkout.store.intents import (
     add_intent,
-    instruct_intent,
-    is_instructed,
+    has_instruction,
     lock_intent,
     read_intent,
+    save_instruction,
     set_intent_state,
 )
 from billing.checkout.store.pay_pages import add_pay_page, read_page_token
@@ -137,11 +137,11 @@ async def open_intent(
             await _note(tx, context, "intent_opened", intent.id, actor)
             await save_result(tx, request, [intent.id], now=context.clock())
         else:
-            known = await _find_uninstructed(tx, context, IntentId(earlier.subjects[0]))
+            known = await _find_without_instruction(tx, context, IntentId(earlier.subjects[0]))
             if known is None:
                 return IntentId(earlier.subjects[0])
             intent = known
-    await _instruct(context, account, intent, actor=actor, payer_address=payer_address)
+    await _start_payment(context, account, intent, actor=actor, payer_address=payer_address)
     return intent.id
 
 
@@ -160,9 +160,9 @@ async def cancel_intent(
             raise IntentAlreadySucceeded(
                 "the money of this intent has come; it can only be refunded", field="intent_id"
             )
-        cancelled = intent.told(Outcome.CANCELLED)
+        cancelled = intent.with_outcome(Outcome.CANCELLED)
         if cancelled is not intent:
-            await _change(tx, context, cancelled, "intent_cancelled", actor)
+            await _write_change(tx, context, cancelled, "intent_cancelled", actor)
     context.publish_change(organization_id)
 
 
@@ -177,7 +177,7 @@ async def find_intent(
     return {**row, "instruction_now": await instruction_now(context, organization_id, row, due_of(row))}
 
 
-async def _find_uninstructed(tx: Transaction, context: PaymentContext, intent_id: IntentId) -> Intent | None:
+async def _find_without_instruction(tx: Transaction, context: PaymentContext, intent_id: IntentId) -> Intent | None:
     """The intent of an earlier request if nobody has heard how it is paid and nobody is asking; None if it was told,
     or if it is not known yet whether the provider has it.
 
@@ -185,11 +185,11 @@ async def _find_uninstructed(tx: Transaction, context: PaymentContext, intent_id
     """
     intent = await lock_intent(tx, intent_id)
     assert intent is not None, "a saved request names its intent"
-    is_told = await is_instructed(tx, intent_id)
-    if intent.state is IntentState.FAILED and intent.received == 0 and not is_told:
+    has_instruction_now = await has_instruction(tx, intent_id)
+    if intent.state is IntentState.FAILED and intent.received == 0 and not has_instruction_now:
         raise PaymentNotStarted(_CHOOSE_ANOTHER)
     now = context.clock()
-    if intent.state is IntentState.UNKNOWN and intent.received == 0 and not is_told:
+    if intent.state is IntentState.UNKNOWN and intent.received == 0 and not has_instruction_now:
         return intent if await restart_poll(tx, intent_id, due_at=now + LEASE) else None
     if intent.state is not IntentState.CREATED:
         return None
@@ -198,7 +198,7 @@ async def _find_uninstructed(tx: Transaction, context: PaymentContext, intent_id
     return intent
 
 
-async def _instruct(
+async def _start_payment(
     context: PaymentContext, account: ProviderAccount, intent: Intent, *, actor: Actor, payer_address: str
 ) -> None:
     """Ask the provider how an intent is paid, with no transaction open, and record what it says."""
@@ -217,14 +217,16 @@ async def _instruct(
             intent_id=intent.id,
         ) from error
     except PaymentRefused as error:
-        await _tell(context, organization_id, intent, Outcome.FAILED, action="payment_refused", actor=actor)
+        await _report_outcome(context, organization_id, intent, Outcome.FAILED, action="payment_refused", actor=actor)
         raise PaymentNotStarted(_CHOOSE_ANOTHER) from error
     except PaymentUnknown:
         log.warning("payment_start_unknown", intent_id=str(intent.id), account_id=str(account.id))
-        await _tell(context, organization_id, intent, Outcome.UNKNOWN, action="payment_start_unknown", actor=actor)
+        await _report_outcome(
+            context, organization_id, intent, Outcome.UNKNOWN, action="payment_start_unknown", actor=actor
+        )
         return
     async with context.database.transaction(organization_id) as tx:
-        await instruct_intent(tx, intent.id, _stored(instruction))
+        await save_instruction(tx, intent.id, _stored(instruction))
 
 
 async def _request(
@@ -250,10 +252,10 @@ async def _request(
     )
 
 
-async def _tell(
+async def _report_outcome(
     context: PaymentContext,
     organization_id: OrganizationId,
-    asked: Intent,
+    intent_before: Intent,
     outcome: Outcome,
     *,
     action: str,
@@ -261,15 +263,15 @@ async def _tell(
 ) -> None:
     """Record what became of the beginning; a state that moved on while the provider was called is left alone."""
     async with context.database.transaction(organization_id) as tx:
-        intent = await lock_intent(tx, asked.id)
+        intent = await lock_intent(tx, intent_before.id)
         assert intent is not None, "intents are never removed"
-        told = intent.told(outcome)
-        if intent.state is asked.state and told is not intent:
-            await _change(tx, context, told, action, actor)
+        changed = intent.with_outcome(outcome)
+        if intent.state is intent_before.state and changed is not intent:
+            await _write_change(tx, context, changed, action, actor)
     context.publish_change(organization_id)
 
 
-async def _change(tx: Transaction, context: PaymentContext, intent: Intent, action: str, actor: Actor) -> None:
+async def _write_change(tx: Transaction, context: PaymentContext, intent: Intent, action: str, actor: Actor) -> None:
     """Write the state of a locked intent, tell of it and note who did it."""
     await set_intent_state(tx, intent)
     owed = await read_owed(tx, [intent.id])

@@ -21,7 +21,7 @@ from billing.core.ids import IntentId, OrganizationId
 from billing.core.money import Dong, half_up_dong, total
 from billing.core.text import shorten_name
 from billing.coverage.domain.price_result import AppliedRule
-from billing.payments.domain.amount_due import ASKING_FOR_MONEY, PatientState
+from billing.payments.domain.amount_due import COLLECTING, PatientState
 from billing.payments.domain.poll_schedule import LEASE
 from billing.payments.service.context import PaymentContext
 from providers.addresses import safe_redirect
@@ -29,7 +29,7 @@ from providers.addresses import safe_redirect
 POLL_INTERVAL_MIN = timedelta(minutes=1)
 """However often a patient says so, a provider is asked no more often than this."""
 
-_TOLD_RULES = frozenset({"B-020", "B-080"})
+_PUBLIC_RULES = frozenset({"B-020", "B-080"})
 """The 15 % of the base salary, and rounding. Card, object code and route would tell more than a screen may."""
 
 log = structlog.get_logger(__name__)
@@ -82,7 +82,7 @@ class PagePayment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageElsewhere:
+class PageRedirect:
     """The provider's own page, for exactly what is due; `fields` are posted to it where there are such."""
 
     address: str
@@ -112,7 +112,7 @@ class PayPage:
     payments: tuple[PagePayment, ...]
     expires_at: datetime | None
     code: PageCode | None
-    elsewhere: PageElsewhere | None
+    redirect: PageRedirect | None
 
 
 async def find_pay_page(context: PaymentContext, organization_id: OrganizationId, token: bytes) -> PayPage:
@@ -151,7 +151,7 @@ async def _page(context: PaymentContext, organization_id: OrganizationId, row: M
     amount, received = Dong(row["amount"]), Dong(row["received"])
     owed = Dong(sum(bill["owed"] for bill in row["bills"]))
     now = due_of({**row, "owed": owed})
-    is_asking = now.asked > 0 and now.state in ASKING_FOR_MONEY
+    is_collecting = now.remaining > 0 and now.state in COLLECTING
     return PayPage(
         intent_id=IntentId(row["id"]),
         version=int(row["version"]),
@@ -174,9 +174,9 @@ async def _page(context: PaymentContext, organization_id: OrganizationId, row: M
             for each in row["payments"]
         ),
         expires_at=row["expires_at"],
-        code=await _code(context, organization_id, row, now.asked) if is_asking else None,
+        code=await _code(context, organization_id, row, now.remaining) if is_collecting else None,
         # A provider's page asks for what it was made for; once something has come, it would ask for too much.
-        elsewhere=_in_workers(row["instruction"] or {}) if is_asking and now.asked == amount else None,
+        redirect=_redirect(row["instruction"] or {}) if is_collecting and now.remaining == amount else None,
     )
 
 
@@ -194,7 +194,7 @@ def _bill(bill: Mapping[str, Any]) -> PageBill:
         reasons=tuple(
             AppliedRule(reason["rule"], reason["operands"], reason.get("variant", ""))
             for reason in bill["reasons"] or ()
-            if reason["rule"] in _TOLD_RULES
+            if reason["rule"] in _PUBLIC_RULES
         ),
     )
 
@@ -204,31 +204,31 @@ async def _code(
 ) -> PageCode | None:
     """The code for what is due, read back; None where there is none that may be shown."""
     payload = await payload_for(context, organization_id, row, due)
-    said = read_vietqr(payload)
+    decoded = read_vietqr(payload)
     # A number that a provider collects under for the account was held against its settings when the code was made.
     collected = (row["instruction"] or {}).get("account_number") or row["account_number"]
     approved = [(row["bank_bin"], number, due) for number in (row["account_number"], collected)]
-    if said is None or (said.bank_bin, said.account_number, said.amount) not in approved:
+    if decoded is None or (decoded.bank_bin, decoded.account_number, decoded.amount) not in approved:
         if payload:
             log.error("code_not_shown", intent_id=str(row["id"]), reason="it does not pay the approved account")
         return None
-    if row["reference_code"] not in said.purpose:
+    if row["reference_code"] not in decoded.purpose:
         log.error("code_not_shown", intent_id=str(row["id"]), reason="it does not carry the reference")
         return None
     return PageCode(
         payload=payload,
-        text=said.purpose,
-        bank_bin=said.bank_bin,
-        bank_name=context.bank_names.get(said.bank_bin, ""),
-        account_number=said.account_number,
+        text=decoded.purpose,
+        bank_bin=decoded.bank_bin,
+        bank_name=context.bank_names.get(decoded.bank_bin, ""),
+        account_number=decoded.account_number,
         holder=row["holder"],
     )
 
 
-def _in_workers(instruction: Mapping[str, Any]) -> PageElsewhere | None:
+def _redirect(instruction: Mapping[str, Any]) -> PageRedirect | None:
     address = safe_redirect(instruction.get("redirect_url") or "")
     if not address:
         return None
     host = urlsplit(address).hostname or ""
     fields = tuple((name, value) for name, value in instruction.get("form_fields") or ())
-    return PageElsewhere(address=address, host=host, fields=fields)
+    return PageRedirect(address=address, host=host, fields=fields)

@@ -10,7 +10,7 @@ from billing.checkout.formats.vietqr import read_vietqr
 from billing.core.ids import OrganizationId
 from billing.core.money import Dong
 from billing.core.reference_code import purpose_text
-from billing.payments.domain.amount_due import Due, what_is_due
+from billing.payments.domain.amount_due import Due, amount_due
 from billing.payments.domain.intent import IntentState
 from billing.payments.service.context import PaymentContext
 from providers.contract import LocalQr, PaymentRefused, PaymentRequest
@@ -20,7 +20,7 @@ _PAYS_NOTHING: Mapping[str, object] = {"qr_payload": "", "redirect_url": "", "fo
 
 def due_of(row: Mapping[str, Any]) -> Due:
     """What is due under an intent, from a row of it with `owed` of its invoices and `credit` of its payments."""
-    return what_is_due(
+    return amount_due(
         IntentState(row["state"]),
         amount=Dong(row["amount"]),
         received=Dong(row["received"]),
@@ -40,10 +40,10 @@ async def instruction_now(
     instruction: Mapping[str, Any] | None = row["instruction"]
     if instruction is None:
         return None
-    if due.asked == 0:
+    if due.remaining == 0:
         return {**instruction, **_PAYS_NOTHING}
-    payload = await payload_for(context, organization_id, row, due.asked)
-    if due.asked == row["amount"]:
+    payload = await payload_for(context, organization_id, row, due.remaining)
+    if due.remaining == row["amount"]:
         return {**instruction, "qr_payload": payload}
     return {**instruction, **_PAYS_NOTHING, "qr_payload": payload}
 
@@ -56,9 +56,9 @@ async def payload_for(
     `row` has `instruction`, `amount`, `reference_code`, `account` (its name), `created_at` and `expires_at`.
     """
     payload: str = (row["instruction"] or {}).get("qr_payload") or ""
-    said = read_vietqr(payload)
-    asks_for = row["amount"] if said is None else said.amount
-    if not payload or asks_for == amount:
+    decoded = read_vietqr(payload)
+    encoded_amount = row["amount"] if decoded is None else decoded.amount
+    if not payload or encoded_amount == amount:
         return payload
     account = await context.accounts.find(organization_id, row["account"])
     assert account is not None, "accounts are never removed"

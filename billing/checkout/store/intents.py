@@ -45,7 +45,7 @@ async def add_intent(tx: Transaction, intent: Intent) -> bool:
     return True
 
 
-_INSTRUCT = """
+_SAVE_INSTRUCTION = """
     UPDATE intent SET instruction = $3,
         state = CASE WHEN state = 'created' THEN 'pending' ELSE state END,
         version = version + 1
@@ -53,19 +53,19 @@ _INSTRUCT = """
 """
 
 
-async def instruct_intent(tx: Transaction, intent_id: IntentId, instruction: Mapping[str, Any]) -> None:
+async def save_instruction(tx: Transaction, intent_id: IntentId, instruction: Mapping[str, Any]) -> None:
     """Record how the payer pays. Money may have come meanwhile: a state that has moved on is left alone."""
-    await tx.execute(_INSTRUCT, tx.organization_id, intent_id, dict(instruction))
+    await tx.execute(_SAVE_INSTRUCTION, tx.organization_id, intent_id, dict(instruction))
 
 
-_IS_INSTRUCTED = """
+_HAS_INSTRUCTION = """
     SELECT instruction IS NOT NULL FROM intent WHERE organization_id = $1 AND id = $2
 """
 
 
-async def is_instructed(tx: Transaction, intent_id: IntentId) -> bool:
+async def has_instruction(tx: Transaction, intent_id: IntentId) -> bool:
     """Whether the provider has said how an intent is paid."""
-    return await tx.fetchval(_IS_INSTRUCTED, tx.organization_id, intent_id) is True
+    return await tx.fetchval(_HAS_INSTRUCTION, tx.organization_id, intent_id) is True
 
 
 _LOCK_INTENT = """
@@ -182,7 +182,7 @@ async def read_intents(
     return [dict(row) for row in rows]
 
 
-_FIND_ASKED = """
+_FIND_INQUIRED = """
     SELECT intent.state, intent.amount, intent.received, intent.created_at, intent.expires_at,
         (SELECT coalesce(sum(invoice.owed), 0)::bigint FROM intent_invoice
          JOIN invoice ON invoice.organization_id = $1 AND invoice.id = intent_invoice.invoice_id
@@ -200,5 +200,5 @@ async def find_inquired(tx: Transaction, account_id: ProviderAccountId, referenc
 
     None where this account never gave that code.
     """
-    row = await tx.fetchrow(_FIND_ASKED, tx.organization_id, account_id, reference)
+    row = await tx.fetchrow(_FIND_INQUIRED, tx.organization_id, account_id, reference)
     return None if row is None else dict(row)

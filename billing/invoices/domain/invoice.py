@@ -73,11 +73,11 @@ class Invoice:
     def takes_money(self) -> bool:
         return self.state is InvoiceState.ISSUED and self.owed > 0
 
-    def receive(self, amount: Dong) -> Self:
+    def allocate(self, amount: Dong) -> Self:
         """The invoice after `amount`, at most what is owed, was allocated to it."""
         return replace(self, allocated=Dong(self.allocated + amount), version=self.version + 1)
 
-    def give_back(self, amount: Dong) -> Self:
+    def deallocate(self, amount: Dong) -> Self:
         """The invoice after `amount` that was allocated to it has left again: it is owed anew."""
         return replace(self, allocated=Dong(self.allocated - amount), version=self.version + 1)
 

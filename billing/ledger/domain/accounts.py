@@ -110,7 +110,7 @@ class EntryKind(StrEnum):
 
     INVOICE_ISSUED = "invoice_issued"
     PAYMENT_RECEIVED = "payment_received"
-    MONEY_LEFT = "money_left"
+    PAYMENT_REVERSED = "payment_reversed"
     OUTFLOW_MATCHED = "outflow_matched"
 
 

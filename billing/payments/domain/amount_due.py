@@ -25,12 +25,12 @@ class PatientState(StrEnum):
 
     PREPARING = "preparing"
     WAITING = "waiting"
-    ASKING = "asking"
+    CHECKING = "checking"
     SHORT = "short"
     PAID = "paid"
     PART_PAID = "part_paid"
     OVER = "over"
-    SETTLED = "settled"
+    PAID_OTHERWISE = "paid_otherwise"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     CANCELLED_SHORT = "cancelled_short"
@@ -42,7 +42,7 @@ PATIENT_STATES: Mapping[tuple[IntentState, Received], PatientState] = {
     (IntentState.CREATED, Received.PART): PatientState.SHORT,
     (IntentState.PENDING, Received.NONE): PatientState.WAITING,
     (IntentState.PENDING, Received.PART): PatientState.SHORT,
-    (IntentState.UNKNOWN, Received.NONE): PatientState.ASKING,
+    (IntentState.UNKNOWN, Received.NONE): PatientState.CHECKING,
     (IntentState.UNKNOWN, Received.PART): PatientState.SHORT,
     (IntentState.EXPIRED, Received.NONE): PatientState.EXPIRED,
     (IntentState.EXPIRED, Received.PART): PatientState.SHORT,
@@ -56,15 +56,15 @@ PATIENT_STATES: Mapping[tuple[IntentState, Received], PatientState] = {
 """Every pair that can be: an intent has succeeded exactly when all it asked for has come."""
 
 
-FINAL = frozenset({PatientState.PAID, PatientState.PART_PAID, PatientState.OVER, PatientState.SETTLED})
+FINAL = frozenset({PatientState.PAID, PatientState.PART_PAID, PatientState.OVER, PatientState.PAID_OTHERWISE})
 """Where the page has nothing more to wait for."""
 
 
-ASKING_FOR_MONEY = frozenset({PatientState.WAITING, PatientState.ASKING, PatientState.SHORT, PatientState.EXPIRED})
+COLLECTING = frozenset({PatientState.WAITING, PatientState.CHECKING, PatientState.SHORT, PatientState.EXPIRED})
 """Where the page shows a code; it is always for what is still due."""
 
 
-def how_much_received(*, received: Dong, amount: Dong) -> Received:
+def received_level(*, received: Dong, amount: Dong) -> Received:
     """How much of an amount has come."""
     if received < amount:
         return Received.PART if received else Received.NONE
@@ -79,23 +79,23 @@ def state_for_patient(state: IntentState, received: Received) -> PatientState:
 def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> PatientState:
     """The same seen with the invoices: `owed` is what they still ask for, `credit` what came and stood on none.
 
-    Where nothing is owed any more, nothing is requested: paid by another code or at the desk is SETTLED, and money
-    received in excess is OVER. More than the requested amount that all went on the bills is PAID: nothing is in excess.
-    A code that has received its whole amount while its bills still owe is PART_PAID, never PAID.
+    Where nothing is owed any more, nothing is requested: paid by another code or at the desk is PAID_OTHERWISE, and
+    money received in excess is OVER. More than the requested amount that all went on the bills is PAID: nothing is in
+    excess. A code that has received its whole amount while its bills still owe is PART_PAID, never PAID.
     """
-    told = state_for_patient(state, how_much_received(received=received, amount=amount))
-    if owed > 0 and told in {PatientState.PAID, PatientState.OVER}:
+    alone = state_for_patient(state, received_level(received=received, amount=amount))
+    if owed > 0 and alone in {PatientState.PAID, PatientState.OVER}:
         return PatientState.PART_PAID
     if owed == 0 and credit > 0:
         return PatientState.OVER
-    if owed == 0 and told not in FINAL:
-        return PatientState.SETTLED
-    if told is PatientState.OVER and credit == 0:
+    if owed == 0 and alone not in FINAL:
+        return PatientState.PAID_OTHERWISE
+    if alone is PatientState.OVER and credit == 0:
         return PatientState.PAID
-    return told
+    return alone
 
 
-NEVER_ASKING = FINAL | {PatientState.CANCELLED, PatientState.CANCELLED_SHORT, PatientState.FAILED}
+NOT_COLLECTING = FINAL | {PatientState.CANCELLED, PatientState.CANCELLED_SHORT, PatientState.FAILED}
 """Where nobody may be asked for money under this code, whatever its invoices owe."""
 
 
@@ -103,20 +103,20 @@ NEVER_ASKING = FINAL | {PatientState.CANCELLED, PatientState.CANCELLED_SHORT, Pa
 class Due:
     """What is due under one code now, in whole đồng.
 
-    `due` is what its invoices owe of what it lacks; `asked` is what the payer may be asked for: the same, or 0 where
-    the code asks no more.
+    `due` is what its invoices owe of what it lacks; `remaining` is what the payer is shown to pay: the same, or 0
+    where the code collects no more.
     """
 
     state: PatientState
     due: Dong
-    asked: Dong
+    remaining: Dong
 
 
-def what_is_due(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> Due:
+def amount_due(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> Due:
     """What is due under a code: the one rule for the page, the API, the picture, webhooks and a bank that asks.
 
     `owed` is what its invoices still owe by any code, `credit` what was received under it and stands on no invoice.
     """
-    told = state_on_page(state, amount=amount, received=received, owed=owed, credit=credit)
+    combined = state_on_page(state, amount=amount, received=received, owed=owed, credit=credit)
     due = Dong(max(0, min(amount - received, owed)))
-    return Due(told, due, Dong(0) if told in NEVER_ASKING else due)
+    return Due(combined, due, Dong(0) if combined in NOT_COLLECTING else due)

@@ -88,10 +88,10 @@ def apply_events(
     payment_events: Sequence[PaymentEvent], batch_state: BatchState, *, new_allocation_id: Callable[[], AllocationId]
 ) -> BatchResult:
     """Fold a batch of payment events in order of arrival."""
-    folding = _EventApplier(payment_events, batch_state, new_allocation_id)
+    applier = _EventApplier(payment_events, batch_state, new_allocation_id)
     for payment_event in payment_events:
-        folding.take(payment_event)
-    return folding.result()
+        applier.apply(payment_event)
+    return applier.result()
 
 
 class _EventApplier:
@@ -112,10 +112,10 @@ class _EventApplier:
         self._candidates: dict[tuple[UUID, Dong], list[DuplicateCandidate]] = {}
         for candidate in batch_state.candidates:
             self._candidates.setdefault((candidate.bank_account_id, candidate.payment.amount), []).append(candidate)
-        alike = without_altered_repeats(payment_events)
+        unaltered = without_altered_repeats(payment_events)
         new = [
             payment_event
-            for payment_event in alike
+            for payment_event in unaltered
             if payment_event.moves_money and payment_event.event not in self._events
         ]
         self._links = ReferenceLinks(new, batch_state.references, batch_state.movement_ids, self._issued)
@@ -126,31 +126,31 @@ class _EventApplier:
         self.batch_result.moved_uses = self._links.moved(self._batch_state.reserved_ids)
         return self.batch_result
 
-    def take(self, payment_event: PaymentEvent) -> None:
+    def apply(self, payment_event: PaymentEvent) -> None:
         known = self._events.get(payment_event.event)
         if known is not None:
-            self._take_again(payment_event, known)
+            self._apply_repeat(payment_event, known)
             return
         verdict = self._apply(payment_event)
         self._events[payment_event.event] = SeenEvent(payment_event.fingerprint, verdict, payment_event.delivery_id)
-        self._answer(payment_event, verdict, payment_event.delivery_id)
+        self._set_verdict(payment_event, verdict, payment_event.delivery_id)
 
-    def _take_again(self, payment_event: PaymentEvent, known: SeenEvent) -> None:
+    def _apply_repeat(self, payment_event: PaymentEvent, known: SeenEvent) -> None:
         if payment_event.fingerprint != known.fingerprint:
             self._open_exception(ExceptionReason.EVENT_CONTENT_CHANGED, payment_event)
         elif payment_event.moves_money:
             movements = {self._movements[key] for key in payment_event.movement_keys if key in self._movements}
             if movements:
-                self._meet(payment_event, movements)
+                self._attach_to_booked(payment_event, movements)
         answered = known.verdict if known.verdict is not Verdict.ACCEPTED else Verdict.DUPLICATE
-        self._answer(payment_event, answered, known.receipt_id)
+        self._set_verdict(payment_event, answered, known.receipt_id)
 
     def _apply(self, payment_event: PaymentEvent) -> Verdict:
         if payment_event.names_other_account:
             self._open_exception(ExceptionReason.FOREIGN_ACCOUNT, payment_event)
             return Verdict.STORED
         if payment_event.outcome is not Outcome.SUCCEEDED:
-            return self._tell_intent(payment_event)
+            return self._update_intent_state(payment_event)
         if not payment_event.movement_keys:
             self._open_exception(ExceptionReason.NO_TRANSACTION_ID, payment_event)
             return Verdict.STORED
@@ -165,12 +165,12 @@ class _EventApplier:
                 self._open_exception(
                     ExceptionReason.KEYS_MATCH_TWO_PAYMENTS, payment_event, payment_id=found.payment.movement_id
                 )
-            self._name_code_later(payment_event, found)
+            self._check_late_code(payment_event, found)
         if movements:
-            return self._meet(payment_event, movements)
-        return self._take_movement(payment_event, movement_id, is_doubtful=found.is_doubtful)
+            return self._attach_to_booked(payment_event, movements)
+        return self._book_movement(payment_event, movement_id, is_contradictory=found.is_contradictory)
 
-    def _name_code_later(self, payment_event: PaymentEvent, found: Link) -> None:
+    def _check_late_code(self, payment_event: PaymentEvent, found: Link) -> None:
         """Money booked without a code, whose code another channel names: a person assigns it."""
         codes = self._codes_of(payment_event)
         is_received = payment_event.movement is Movement.RECEIVED
@@ -183,35 +183,35 @@ class _EventApplier:
                 intent_id=intent.id,
             )
 
-    def _take_movement(self, payment_event: PaymentEvent, movement_id: PaymentId, *, is_doubtful: bool) -> Verdict:
+    def _book_movement(self, payment_event: PaymentEvent, movement_id: PaymentId, *, is_contradictory: bool) -> Verdict:
         """Money that no event named before."""
         self._booked[movement_id] = BookedMovement(movement_id, payment_event.amount)
-        self._claim(payment_event, movement_id, payment_event.amount)
+        self._attach_keys(payment_event, movement_id, payment_event.amount)
         self._links.name(movement_id)
         if payment_event.movement is not Movement.RECEIVED:
             self.batch_result.outflows.append((movement_id, payment_event))
             self._open_exception(ExceptionReason.UNEXPECTED_REVERSAL, payment_event)
             return Verdict.ACCEPTED
         verdict = self._book(payment_event, movement_id)
-        if is_doubtful:
+        if is_contradictory:
             self._open_exception(ExceptionReason.BANK_REFERENCE_REPEATED, payment_event, payment_id=movement_id)
         return verdict
 
-    def _meet(self, payment_event: PaymentEvent, movements: set[BookedMovement]) -> Verdict:
+    def _attach_to_booked(self, payment_event: PaymentEvent, movements: set[BookedMovement]) -> Verdict:
         """The money was booked before: attach the names that are new, and say where the payment events disagree."""
         if len({movement.movement_id for movement in movements}) > 1:
             self._open_exception(ExceptionReason.KEYS_MATCH_TWO_PAYMENTS, payment_event)
         movement = min(movements, key=lambda known: known.movement_id)
         if movement.amount != payment_event.amount:
             self._open_exception(ExceptionReason.AMOUNT_CHANGED, payment_event, payment_id=movement.movement_id)
-        self._claim(payment_event, movement.movement_id, movement.amount)
-        if self._links.meet(payment_event, movement.movement_id):
+        self._attach_keys(payment_event, movement.movement_id, movement.amount)
+        if self._links.attach(payment_event, movement.movement_id):
             self._open_exception(
                 ExceptionReason.KEYS_MATCH_TWO_PAYMENTS, payment_event, payment_id=movement.movement_id
             )
         return Verdict.DUPLICATE
 
-    def _claim(self, payment_event: PaymentEvent, movement_id: PaymentId, amount: Dong) -> None:
+    def _attach_keys(self, payment_event: PaymentEvent, movement_id: PaymentId, amount: Dong) -> None:
         for key in payment_event.movement_keys:
             if key in self._movements:
                 continue
@@ -219,13 +219,13 @@ class _EventApplier:
             if self._batch_state.reserved_ids[key] != movement_id:
                 self.batch_result.attached[key] = BookedMovement(movement_id, amount)
 
-    def _tell_intent(self, payment_event: PaymentEvent) -> Verdict:
+    def _update_intent_state(self, payment_event: PaymentEvent) -> Verdict:
         if payment_event.outcome is Outcome.REVIEW:
             self._open_exception(ExceptionReason.REVIEW, payment_event)
         codes = self._issued(payment_event.codes.field) or self._issued(payment_event.codes.direct)
         if len(codes) != 1 or payment_event.movement is not Movement.RECEIVED:
             return Verdict.STORED
-        self._keep_intent(self._intent(codes[0]).told(payment_event.outcome))
+        self._set_intent(self._intent(codes[0]).with_outcome(payment_event.outcome))
         return Verdict.ACCEPTED
 
     def _book(self, payment_event: PaymentEvent, payment_id: PaymentId) -> Verdict:
@@ -239,7 +239,7 @@ class _EventApplier:
             parts = [AllocationDraft(AllocationTarget.UNALLOCATED, payment_event.amount, reason)]
         else:
             parts = allocate_to_invoices(payment_event.amount, [self._invoice(name) for name in intent.invoices])
-            self._keep_intent(intent.receive(payment_event.amount))
+            self._set_intent(intent.with_payment(payment_event.amount))
         payment = Payment(
             id=payment_id,
             account_id=payment_event.account_id,
@@ -254,12 +254,12 @@ class _EventApplier:
         for part in parts:
             self._allocate(part, payment, payment_event)
         if candidate is None:  # a payment that is held, or holds another, is no candidate for a third
-            self._remember(payment, payment_event, is_unallocated=intent is None)
+            self._add_candidate(payment, payment_event, is_unallocated=intent is None)
         return _verdict(payment_event, intent, reason)
 
     def _allocate(self, part: AllocationDraft, payment: Payment, payment_event: PaymentEvent) -> None:
         if part.invoice is not None:
-            self.batch_result.invoices[part.invoice.id] = part.invoice.receive(part.amount)
+            self.batch_result.invoices[part.invoice.id] = part.invoice.allocate(part.amount)
         if part.reason is not AllocationReason.OWED:
             self._open_exception(
                 ExceptionReason(part.reason),
@@ -325,7 +325,7 @@ class _EventApplier:
             self._open_exception(ExceptionReason.PROBABLE_DUPLICATE, payment_event, payment_id=held)
         self._candidates[candidate.bank_account_id, candidate.payment.amount].remove(candidate)
 
-    def _remember(self, payment: Payment, payment_event: PaymentEvent, *, is_unallocated: bool) -> None:
+    def _add_candidate(self, payment: Payment, payment_event: PaymentEvent, *, is_unallocated: bool) -> None:
         if payment_event.bank_account_id is not None:
             codes = self._codes_of(payment_event)
             candidate = DuplicateCandidate(payment, payment_event.bank_account_id, codes, is_unallocated)
@@ -347,7 +347,7 @@ class _EventApplier:
     def _invoice(self, invoice_id: InvoiceId) -> Invoice:
         return self.batch_result.invoices.get(invoice_id, self._batch_state.invoices[invoice_id])
 
-    def _keep_intent(self, intent: Intent) -> None:
+    def _set_intent(self, intent: Intent) -> None:
         if intent is not self._intent(intent.reference):
             self.batch_result.intents[intent.id] = intent
 
@@ -367,7 +367,7 @@ class _EventApplier:
             )
         )
 
-    def _answer(self, payment_event: PaymentEvent, verdict: Verdict, receipt_id: DeliveryId) -> None:
+    def _set_verdict(self, payment_event: PaymentEvent, verdict: Verdict, receipt_id: DeliveryId) -> None:
         """A delivery of several notices is answered by the first that is not plainly accepted or known."""
         before = self.batch_result.verdicts.get(payment_event.delivery_id)
         if before is None or _WEIGHT[verdict] > _WEIGHT[before]:
@@ -388,8 +388,8 @@ _WEIGHT: Mapping[Verdict, int] = {
 def _verdict(payment_event: PaymentEvent, intent: Intent | None, reason: AllocationReason) -> Verdict:
     """Answer and booking are two decisions: the money is booked whatever is answered."""
     if intent is not None:
-        is_as_asked = payment_event.amount in {intent.amount, intent.remaining}  # a code asks for what remains
-        return Verdict.ACCEPTED if is_as_asked else Verdict.AMOUNT_DIFFERS
+        is_expected = payment_event.amount in {intent.amount, intent.remaining}  # a code asks for what remains
+        return Verdict.ACCEPTED if is_expected else Verdict.AMOUNT_DIFFERS
     return Verdict.UNKNOWN_REFERENCE if reason is AllocationReason.NO_REFERENCE else Verdict.ACCEPTED
 
 

@@ -51,8 +51,8 @@ STATE_OF: Mapping[Outcome, IntentState] = {
 
 def advance(state: IntentState, outcome: Outcome) -> IntentState:
     """The state after an outcome without money; a state never moves backwards nor between equals."""
-    told = STATE_OF.get(outcome, state)
-    return told if _RANK[told] > _RANK[state] else state
+    reported = STATE_OF.get(outcome, state)
+    return reported if _RANK[reported] > _RANK[state] else state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,18 +75,18 @@ class Intent:
         """What this intent still asks for."""
         return Dong(max(0, self.amount - self.received))
 
-    def told(self, outcome: Outcome) -> Self:
+    def with_outcome(self, outcome: Outcome) -> Self:
         """The intent after an outcome without money."""
         state = advance(self.state, outcome)
         return self if state is self.state else replace(self, state=state, version=self.version + 1)
 
-    def receive(self, amount: Dong) -> Self:
+    def with_payment(self, amount: Dong) -> Self:
         """The intent after money came under its code; it has succeeded once all it asked for is here."""
         received = Dong(self.received + amount)
         state = IntentState.SUCCEEDED if received >= self.amount else advance(self.state, Outcome.PENDING)
         return replace(self, received=received, state=state, version=self.version + 1)
 
-    def lose(self, amount: Dong) -> Self:
+    def with_reversal(self, amount: Dong) -> Self:
         """The intent after money under its code has left again: the one way out of succeeded."""
         received = Dong(self.received - amount)
         is_short = self.state is IntentState.SUCCEEDED and received < self.amount

@@ -40,19 +40,19 @@ def payment_reversed(reversal: AllocationReversal, *, left_from: AccountKey) -> 
     """
     return tuple(
         Posting(
-            debit=_CREDITED[taken.allocation.target],
+            debit=_CREDITED[part.allocation.target],
             credit=left_from,
-            amount=taken.amount,
-            visit_id=taken.allocation.visit_id,
-            invoice_id=taken.allocation.invoice_id,
+            amount=part.amount,
+            visit_id=part.allocation.visit_id,
+            invoice_id=part.allocation.invoice_id,
             payment_id=reversal.payment_id,
-            payer="patient" if taken.allocation.visit_id else "",
+            payer="patient" if part.allocation.visit_id else "",
         )
-        for taken in reversal.taken
+        for part in reversal.parts
     )
 
 
-def money_left(amount: Dong, *, account_id: ProviderAccountId) -> tuple[Posting, ...]:
+def unmatched_outflow(amount: Dong, *, account_id: ProviderAccountId) -> tuple[Posting, ...]:
     """Money that left and belongs to no payment we know: D money out that waits for a person · C 113."""
     return (
         Posting(

@@ -30,14 +30,14 @@ class Link:
     """Which payment an event belongs to, None where it is money of its own.
 
     `is_coded`: an event of the payment carried a code of ours. `is_ambiguous`: another payment fits as well.
-    `is_doubtful`: no payment is linked, though one nearly fits: a bank reference and a strong name, an amount or a code
-    contradict each other.
+    `is_contradictory`: no payment is linked, though one nearly fits: a bank reference and a strong name, an amount or a
+    code contradict each other.
     """
 
     payment: BookedMovement | None = None
     is_coded: bool = True
     is_ambiguous: bool = False
-    is_doubtful: bool = False
+    is_contradictory: bool = False
 
 
 def normal_reference(text: str) -> str:
@@ -52,20 +52,20 @@ def link(event: ReferenceUse, known: Iterable[ReferenceUse]) -> Link:
         if abs(use.booked_on - event.booked_on) <= REFERENCE_WINDOW:
             uses_of.setdefault(use.payment_id, []).append(use)
     fitting: list[tuple[bool, timedelta, PaymentId, Dong]] = []
-    is_doubtful = False
+    is_contradictory = False
     for payment_id, uses in uses_of.items():
         has_amount = any(use.amount == event.amount for use in uses)
         has_other_code = any(_differ(event.codes, use.codes) for use in uses)
         if any(_is_other_movement(event, use) for use in uses):
-            is_doubtful |= has_amount and not has_other_code
+            is_contradictory |= has_amount and not has_other_code
         elif has_amount and not has_other_code:
             has_same_code = any(event.codes & use.codes for use in uses)
             nearest = min(abs(use.booked_on - event.booked_on) for use in uses)
             fitting.append((not has_same_code, nearest, payment_id, event.amount))
         else:
-            is_doubtful |= has_amount or not has_other_code
+            is_contradictory |= has_amount or not has_other_code
     if not fitting:
-        return Link(is_doubtful=is_doubtful)
+        return Link(is_contradictory=is_contradictory)
     fitting.sort()
     _, _, payment_id, amount = fitting[0]
     rivals = [one for one in fitting if one[0] == fitting[0][0]]
@@ -124,7 +124,7 @@ class ReferenceLinks:
 
     def find(self, payment_event: PaymentEvent, movement_id: PaymentId) -> Link:
         """What links an event that no strong name makes known; `movement_id` is its own in this batch."""
-        is_doubtful = False
+        is_contradictory = False
         for one in (payment_event, *self._together.get(movement_id, ())):
             known = self._uses.get(one.reference_key) if one.reference_key is not None else None
             if one.reference_key is None or not known:
@@ -132,8 +132,8 @@ class ReferenceLinks:
             found = link(self._use(one, one.reference_key, movement_id), known)
             if found.payment is not None:
                 return found
-            is_doubtful |= found.is_doubtful
-        return Link(is_doubtful=is_doubtful)
+            is_contradictory |= found.is_contradictory
+        return Link(is_contradictory=is_contradictory)
 
     def name(self, payment_id: PaymentId) -> None:
         """Note that the references of the events that share a strong name mean this new payment."""
@@ -141,7 +141,7 @@ class ReferenceLinks:
             if one.reference_key is not None:
                 self._note(one, self._use(one, one.reference_key, payment_id))
 
-    def meet(self, payment_event: PaymentEvent, payment_id: PaymentId) -> bool:
+    def attach(self, payment_event: PaymentEvent, payment_id: PaymentId) -> bool:
         """Note the reference of an event of a known payment; True where it fits another payment, and this one not."""
         if payment_event.reference_key is None:
             return False

@@ -56,7 +56,7 @@ def outflow_of(movement_id: PaymentId, payment_event: PaymentEvent, *, issued: C
 
 
 @dataclass(frozen=True, slots=True)
-class LiveAllocation:
+class ActiveAllocation:
     """A part of a payment that stands where it was put."""
 
     id: AllocationId
@@ -67,28 +67,29 @@ class LiveAllocation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaidBefore:
+class LockedPayment:
     """A payment whose position is locked, with its live allocations, the newest first."""
 
     payment_id: PaymentId
-    allocations: Sequence[LiveAllocation]
+    allocations: Sequence[ActiveAllocation]
     invoices: Mapping[InvoiceId, Invoice]
     intent: Intent | None
 
     @property
-    def standing(self) -> Dong:
+    def remaining(self) -> Dong:
         """What of the payment has not left yet."""
         return Dong(sum(allocation.amount for allocation in self.allocations))
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What is taken out of one allocation; `rest_id` names the row that puts the remainder back, if there is one."""
+class ReversedPart:
+    """What is taken out of one allocation; `remainder_id` names the row that puts the remainder back, if there is one.
+    """
 
-    allocation: LiveAllocation
+    allocation: ActiveAllocation
     amount: Dong
-    undo_id: AllocationId
-    rest_id: AllocationId | None
+    reversal_id: AllocationId
+    remainder_id: AllocationId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +97,32 @@ class AllocationReversal:
     """What money that left leads to: rows to add, and invoices and the intent in their final shape."""
 
     payment_id: PaymentId
-    taken: tuple[Taken, ...]
+    parts: tuple[ReversedPart, ...]
     invoices: tuple[Invoice, ...]
     intent: Intent | None
 
 
-def reverse_allocations(amount: Dong, paid: PaidBefore, *, new_id: Callable[[], AllocationId]) -> AllocationReversal:
+def reverse_allocations(
+    amount: Dong, payment: LockedPayment, *, new_id: Callable[[], AllocationId]
+) -> AllocationReversal:
     """Take `amount`, at most what stands, out of a payment."""
-    assert 0 < amount <= paid.standing, "no more leaves than stands"
-    taken: list[Taken] = []
-    invoices = dict(paid.invoices)
+    assert 0 < amount <= payment.remaining, "no more leaves than stands"
+    parts: list[ReversedPart] = []
+    invoices = dict(payment.invoices)
     changed: set[InvoiceId] = set()
     rest = amount
-    for allocation in paid.allocations:
+    for allocation in payment.allocations:
         if rest == 0:
             break
         part = Dong(min(rest, allocation.amount))
         rest = Dong(rest - part)
-        taken.append(Taken(allocation, part, new_id(), new_id() if part < allocation.amount else None))
+        parts.append(ReversedPart(allocation, part, new_id(), new_id() if part < allocation.amount else None))
         if allocation.invoice_id is not None:
-            invoices[allocation.invoice_id] = invoices[allocation.invoice_id].give_back(part)
+            invoices[allocation.invoice_id] = invoices[allocation.invoice_id].deallocate(part)
             changed.add(allocation.invoice_id)
     return AllocationReversal(
-        payment_id=paid.payment_id,
-        taken=tuple(taken),
+        payment_id=payment.payment_id,
+        parts=tuple(parts),
         invoices=tuple(invoices[invoice_id] for invoice_id in sorted(changed)),
-        intent=None if paid.intent is None else paid.intent.lose(amount),
+        intent=None if payment.intent is None else payment.intent.with_reversal(amount),
     )

@@ -100,10 +100,10 @@ async def apply_deliveries(
     # second channel meanwhile is locked late. Should two batches then wait for each other, one of them is tried again.
     thought = {one.account.bank_account_id for one in deliveries if one.account.channels > 1}
     suspects = await _lock_suspects(tx, payment_events, thought)
-    alike = without_altered_repeats(payment_events)
-    reserved_ids = link_movements(alike, new_payment_id)
+    unaltered = without_altered_repeats(payment_events)
+    reserved_ids = link_movements(unaltered, new_payment_id)
     reserved = await reserve_keys(tx, payment_events, reserved_ids)
-    new = [payment_event for payment_event in alike if payment_event.event in reserved.events]
+    new = [payment_event for payment_event in unaltered if payment_event.event in reserved.events]
     suspects += await _lock_suspects(tx, payment_events, reserved.shared - thought)
     await lock_references(tx, new, reserved)
     today = business_date(now)
@@ -114,7 +114,9 @@ async def apply_deliveries(
     batch_state = BatchState(
         known_events=locked.known_events,
         booked_movements=locked.booked_movements,
-        movement_ids=reserved_ids if len(new) == len(alike) else relink_movements(new, reserved_ids, new_payment_id),
+        movement_ids=reserved_ids
+        if len(new) == len(unaltered)
+        else relink_movements(new, reserved_ids, new_payment_id),
         reserved_ids=reserved_ids,
         intents=locked.intents,
         invoices=locked.invoices,

@@ -23,7 +23,7 @@ from billing.ledger.domain.accounts import (
     clearing_account,
 )
 from billing.payments.domain.exception import PaymentException
-from billing.payments.domain.posting_rules import money_left, payment_reversed
+from billing.payments.domain.posting_rules import payment_reversed, unmatched_outflow
 from billing.payments.domain.reversal import AllocationReversal, Outflow, reverse_allocations
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.exception_rows import new_exception
@@ -100,7 +100,7 @@ async def _take_out(
     if payment_id is None:
         return None
     paid = await lock_payment(tx, payment_id)
-    if paid.standing < outflow.amount:
+    if paid.remaining < outflow.amount:
         return None
     now = context.clock()
     if has_waited and not await match_outflow(tx, outflow.id, payment_id, at=now):
@@ -119,12 +119,12 @@ def _entry(applied: _Applied, days: Mapping[date, DayState], context: PaymentCon
     effective_at = now if has_waited else outflow.occurred_at
     return Entry(
         id=EntryId(context.ids.new()),
-        kind=EntryKind.OUTFLOW_MATCHED if has_waited else EntryKind.MONEY_LEFT,
+        kind=EntryKind.OUTFLOW_MATCHED if has_waited else EntryKind.PAYMENT_REVERSED,
         effective_at=effective_at,
         recorded_at=now,
         accounting_date=accounting_date(occurred_on=business_date(effective_at), today=business_date(now), days=days),
         actor=Actor.provider(outflow.account_id),
-        postings=money_left(outflow.amount, account_id=outflow.account_id)
+        postings=unmatched_outflow(outflow.amount, account_id=outflow.account_id)
         if reversal is None
         else payment_reversed(reversal, left_from=left_from),
     )

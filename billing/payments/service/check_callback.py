@@ -25,31 +25,31 @@ _SHOWN_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CallbackCheck:
     """Whether a captured callback would be taken, and what there is to say of it, line by line."""
 
-    is_taken: bool
+    is_accepted: bool
     lines: tuple[str, ...]
 
 
-def check_callback(account: ProviderAccount, callback: Callback) -> Checked:
+def check_callback(account: ProviderAccount, callback: Callback) -> CallbackCheck:
     """Verify and read a callback of an account; changes nothing."""
     provider = account.provider
     if not isinstance(provider, Callbacks):
-        return Checked(False, ("this provider takes no callbacks",))
+        return CallbackCheck(False, ("this provider takes no callbacks",))
     body = f"body: {len(callback.body)} bytes, sha256 {hashlib.sha256(callback.body).hexdigest()}"
     if not account.allows(callback):
-        return Checked(False, (body, "REFUSED: it comes from outside the account's allowed_networks: 403"))
+        return CallbackCheck(False, (body, "REFUSED: it comes from outside the account's allowed_networks: 403"))
     try:
         read = provider.read_callback(callback)
     except BadSignature as refusal:
-        return Checked(False, (body, *_why_not_authentic(account, provider, callback), *_reply(refusal.reply)))
+        return CallbackCheck(False, (body, *_why_not_authentic(account, provider, callback), *_reply(refusal.reply)))
     except Unreadable as refusal:
-        return Checked(False, (body, f"AUTHENTIC, but not readable: {refusal.reason}", *_reply(refusal.reply)))
-    return Checked(True, (body, *_what_is_read(provider, callback, read)))
+        return CallbackCheck(False, (body, f"AUTHENTIC, but not readable: {refusal.reason}", *_reply(refusal.reply)))
+    return CallbackCheck(True, (body, *_parsed_lines(provider, callback, read)))
 
 
-def _what_is_read(provider: Callbacks, callback: Callback, read: Notices | BillInquiry | Reply) -> Iterator[str]:
+def _parsed_lines(provider: Callbacks, callback: Callback, read: Notices | BillInquiry | Reply) -> Iterator[str]:
     if isinstance(read, Reply):
         yield "answered at once, without a notice"
         yield from _reply(read)
@@ -72,7 +72,7 @@ def _why_not_authentic(account: ProviderAccount, provider: Callbacks, callback: 
     if missing:
         yield f"missing: {', '.join(missing)}"
     for what, body in _recaptured(callback.body):
-        if _holds(provider, replace(callback, body=body)):
+        if _is_authentic(provider, replace(callback, body=body)):
             yield f"it holds {what}: this capture is not what was sent, byte for byte"
 
 
@@ -86,7 +86,7 @@ def _recaptured(body: bytes) -> Iterator[tuple[str, bytes]]:
         yield "with line breaks of two characters", body.replace(b"\n", b"\r\n")
 
 
-def _holds(provider: Callbacks, callback: Callback) -> bool:
+def _is_authentic(provider: Callbacks, callback: Callback) -> bool:
     try:
         return isinstance(provider.read_callback(callback), Notices)
     except (BadSignature, Unreadable):

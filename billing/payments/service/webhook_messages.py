@@ -2,7 +2,7 @@
 
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice
-from billing.payments.domain.amount_due import what_is_due
+from billing.payments.domain.amount_due import amount_due
 from billing.payments.domain.intent import Intent
 
 
@@ -16,11 +16,11 @@ def intent_message(intent: Intent, *, owed: Dong) -> tuple[str, dict[str, object
 
     Credit does not count here: where there is some, the invoices owe nothing or the code has all it asked for.
     """
-    due = what_is_due(intent.state, amount=intent.amount, received=intent.received, owed=owed, credit=Dong(0))
+    due = amount_due(intent.state, amount=intent.amount, received=intent.received, owed=owed, credit=Dong(0))
     return "intent.updated", {
         "intent_id": str(intent.id),
         "version": intent.version,
         "state": intent.state.value,
         "received": intent.received,
-        "remaining": due.asked,
+        "remaining": due.remaining,
     }

@@ -112,8 +112,8 @@ async def reserve_keys(
 
     Waits for another transaction that is claiming the same key. The first payment event of a batch keeps its event key.
     """
-    alike = without_altered_repeats(payment_events)
-    first = {payment_event.event: payment_event for payment_event in reversed(alike)}
+    unaltered = without_altered_repeats(payment_events)
+    first = {payment_event.event: payment_event for payment_event in reversed(unaltered)}
     events = [(key.account_id, key.key, told.fingerprint, told.delivery_id) for key, told in first.items()]
     movements = [
         (
@@ -125,13 +125,13 @@ async def reserve_keys(
             told.event.account_id,
             told.event.key,
         )
-        for told in alike
+        for told in unaltered
         if told.moves_money
         for key in told.movement_keys
     ]
     used = [
         (*_use(told, told.reference_key, movement_ids[min(told.movement_keys)]), told.event.key)
-        for told in alike
+        for told in unaltered
         if told.moves_money and told.reference_key is not None
     ]
     banks = {

@@ -77,8 +77,8 @@ async def read_payments(
 _PAYMENTS_OF_INVOICES = """
     SELECT DISTINCT payment_id FROM allocation
     WHERE organization_id = $1 AND invoice_id = ANY ($2::uuid[]) AND undoes IS NULL
-        AND NOT EXISTS (SELECT FROM allocation AS undoing
-            WHERE undoing.organization_id = $1 AND undoing.undoes = allocation.id)
+        AND NOT EXISTS (SELECT FROM allocation AS reversal
+            WHERE reversal.organization_id = $1 AND reversal.undoes = allocation.id)
     ORDER BY payment_id
 """
 

@@ -25,7 +25,7 @@ from billing.payments.domain.event import PaymentEvent
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import AllocationTarget
 from billing.payments.domain.reference_links import REFERENCE_WINDOW
-from billing.payments.domain.reversal import AllocationReversal, LiveAllocation, Outflow, PaidBefore
+from billing.payments.domain.reversal import ActiveAllocation, AllocationReversal, LockedPayment, Outflow
 from billing.payments.store.intent_rows import intent_of
 
 # By the money's own names first; else the newest payment under the code from which this much has not left yet, one of
@@ -200,20 +200,20 @@ _LOCK_POSITION = """
 """
 
 # After the position is locked, in a later statement: nobody adds to these any more.
-_LIVE_ALLOCATIONS = """
+_ACTIVE_ALLOCATIONS = """
     SELECT allocation.id, allocation.kind, allocation.amount, allocation.invoice_id, bill.visit_id
     FROM allocation
     LEFT JOIN LATERAL (
         SELECT visit_id FROM invoice WHERE invoice.organization_id = $1 AND invoice.id = allocation.invoice_id
     ) AS bill ON true
     WHERE allocation.organization_id = $1 AND allocation.payment_id = $2 AND allocation.undoes IS NULL
-        AND NOT EXISTS (SELECT FROM allocation AS undoing
-            WHERE undoing.organization_id = $1 AND undoing.undoes = allocation.id)
+        AND NOT EXISTS (SELECT FROM allocation AS reversal
+            WHERE reversal.organization_id = $1 AND reversal.undoes = allocation.id)
     ORDER BY allocation.id DESC
 """
 
 
-async def lock_payment(tx: Transaction, payment_id: PaymentId) -> PaidBefore:
+async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
     """Hold the invoices, the intent and the position of a payment, in this order, and read where its money stands."""
     invoices: dict[InvoiceId, Invoice] = {
         InvoiceId(row["id"]): invoice_of(tuple(row))
@@ -225,31 +225,31 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> PaidBefore:
         targets = await tx.fetch(_TARGETS, tx.organization_id, row["id"])
         intent = intent_of(tuple(row), [InvoiceId(target["invoice_id"]) for target in targets])
     await tx.fetch(_LOCK_POSITION, tx.organization_id, payment_id)
-    live = await tx.fetch(_LIVE_ALLOCATIONS, tx.organization_id, payment_id)
-    return PaidBefore(
+    active = await tx.fetch(_ACTIVE_ALLOCATIONS, tx.organization_id, payment_id)
+    return LockedPayment(
         payment_id=payment_id,
         allocations=[
-            LiveAllocation(
+            ActiveAllocation(
                 AllocationId(part["id"]),
                 AllocationTarget(part["kind"]),
                 Dong(part["amount"]),
                 part["invoice_id"],
                 None if part["visit_id"] is None else VisitId(part["visit_id"]),
             )
-            for part in live
+            for part in active
         ],
         invoices=invoices,
         intent=intent,
     )
 
 
-_WRITE_UNDONE = """
+_WRITE_REVERSAL = """
     WITH reversal AS (
         INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, undoes, reason, recorded_at)
-        SELECT $1, t.undo_id, $2, t.kind, t.invoice_id, t.amount, t.undoes, 'unexpected_reversal', $3
+        SELECT $1, t.reversal_id, $2, t.kind, t.invoice_id, t.amount, t.undoes, 'unexpected_reversal', $3
         FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::bigint[])
-            AS t (undo_id, undoes, kind, invoice_id, amount)
-    ), put_back AS (
+            AS t (reversal_id, undoes, kind, invoice_id, amount)
+    ), remainder AS (
         INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, reason, recorded_at)
         SELECT $1, t.id, $2, t.kind, t.invoice_id, t.amount, 'remainder_of_reversal', $3
         FROM unnest($9::uuid[], $10::text[], $11::uuid[], $12::bigint[]) AS t (id, kind, invoice_id, amount)
@@ -273,24 +273,30 @@ _UPDATE_INTENT = """
 async def write_reversal(tx: Transaction, reversal: AllocationReversal, *, at: datetime) -> None:
     """Write what money that left leads to; every row is held by `lock_payment`."""
     sums = dict.fromkeys(AllocationTarget, 0)
-    for taken in reversal.taken:
-        sums[taken.allocation.target] += taken.amount
-    undos = [
-        (one.undo_id, one.allocation.id, one.allocation.target.value, one.allocation.invoice_id, one.allocation.amount)
-        for one in reversal.taken
+    for part in reversal.parts:
+        sums[part.allocation.target] += part.amount
+    reversals = [
+        (
+            one.reversal_id,
+            one.allocation.id,
+            one.allocation.target.value,
+            one.allocation.invoice_id,
+            one.allocation.amount,
+        )
+        for one in reversal.parts
     ]
-    rests: Sequence[tuple[object, ...]] = [
-        (one.rest_id, one.allocation.target.value, one.allocation.invoice_id, one.allocation.amount - one.amount)
-        for one in reversal.taken
-        if one.rest_id is not None
+    remainders: Sequence[tuple[object, ...]] = [
+        (one.remainder_id, one.allocation.target.value, one.allocation.invoice_id, one.allocation.amount - one.amount)
+        for one in reversal.parts
+        if one.remainder_id is not None
     ]
     await tx.execute(
-        _WRITE_UNDONE,
+        _WRITE_REVERSAL,
         tx.organization_id,
         reversal.payment_id,
         at,
-        *columns(undos, 5),
-        *columns(rests, 4),
+        *columns(reversals, 5),
+        *columns(remainders, 4),
         sums[AllocationTarget.INVOICE],
         sums[AllocationTarget.CREDIT],
         sums[AllocationTarget.UNALLOCATED],

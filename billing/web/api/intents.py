@@ -224,7 +224,7 @@ async def get_intent(request: web.Request) -> web.Response:
 async def get_intent_qr(request: web.Request) -> web.Response:
     """Read the payment code of the amount due, as an SVG picture."""
     row = await _find(request)
-    if due_of(row).asked == 0:
+    if due_of(row).remaining == 0:
         raise NotFound("nothing is to be paid under this intent now", field="intent_id")
     payload = (row["instruction_now"] or {}).get("qr_payload")
     if not payload:
@@ -284,7 +284,7 @@ def _summary(row: Mapping[str, Any]) -> IntentSummary:
         "version": row["version"],
         "amount": row["amount"],
         "received": row["received"],
-        "remaining": due_of(row).asked,
+        "remaining": due_of(row).remaining,
         "created_at": row["created_at"].isoformat(),
         "expires_at": isoformat(row["expires_at"]),
     }
@@ -313,7 +313,7 @@ def _transfer_text(row: Mapping[str, Any]) -> str:
     Empty where nothing is due.
     """
     instruction = row["instruction_now"]
-    if due_of(row).asked == 0:
+    if due_of(row).remaining == 0:
         return ""
     qr = read_vietqr(instruction["qr_payload"])
     if qr is not None and qr.purpose:

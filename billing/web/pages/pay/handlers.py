@@ -49,7 +49,7 @@ _ORGANIZATION = re.compile(r"([1-9][0-9]{0,8})(?![0-9])")
 _NO_PAGE = (OrganizationId(1), bytes(16))
 _TONES = {
     PatientState.PAID: "good",
-    PatientState.SETTLED: "good",
+    PatientState.PAID_OTHERWISE: "good",
     PatientState.OVER: "good",
     PatientState.SHORT: "attention",
     PatientState.PART_PAID: "attention",
@@ -188,9 +188,9 @@ async def _look_up(
 
 def _form_to(page: PayPage) -> str:
     """The further origin to which the form of the page may be posted."""
-    if page.elsewhere is None or not page.elsewhere.fields:
+    if page.redirect is None or not page.redirect.fields:
         return ""
-    return origin_of(page.elsewhere.address)
+    return origin_of(page.redirect.address)
 
 
 def _read(request: web.Request) -> _PageRequest:
@@ -221,7 +221,7 @@ def _state_values(request: web.Request, page: PayPage, language: Language) -> di
         "tone": _TONES.get(page.state, "waiting"),
         "is_final": page.state in FINAL,
         "is_waiting": page.state is PatientState.WAITING,
-        "is_missing_code": code is None and page.elsewhere is None and page.state not in _WITHOUT_CODE,
+        "is_missing_code": code is None and page.redirect is None and page.state not in _WITHOUT_CODE,
         "amounts": amounts,
         "payments": [
             (_format_time(each.occurred_at), money_text(each.amount), each.bank_reference) for each in page.payments
@@ -248,7 +248,7 @@ def _format_time(time: datetime) -> str:
     return time.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
 
 
-_STATES_WITH_REPORT = frozenset({PatientState.WAITING, PatientState.ASKING, PatientState.SHORT, PatientState.EXPIRED})
+_STATES_WITH_REPORT = frozenset({PatientState.WAITING, PatientState.CHECKING, PatientState.SHORT, PatientState.EXPIRED})
 _WITHOUT_CODE = FINAL | {
     PatientState.PREPARING,
     PatientState.CANCELLED,
