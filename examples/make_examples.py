@@ -51,7 +51,7 @@ def number(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def moment(at: str) -> str:
+def timestamp(at: str) -> str:
     return f"202611{at}"
 
 
@@ -71,8 +71,8 @@ def fields_of_line(example: Example, stt: int, line: Line) -> dict[str, str]:
         "MUC_HUONG": number(example.level),
         "MA_KHOA": example.department,
         "MA_BAC_SI": "000001/HNO-CCHN",
-        "NGAY_YL": moment(line.at),
-        "NGAY_TH_YL": moment(line.at),
+        "NGAY_YL": timestamp(line.at),
+        "NGAY_TH_YL": timestamp(line.at),
         "MA_PTTT": "1",
     }
     return {**shared, **(fields_of_drug(line) if product.is_drug else fields_of_service(line))}
@@ -101,7 +101,7 @@ def fields_of_service(line: Line) -> dict[str, str]:
         "TYLE_TT_DV": "100",
         "MA_GIUONG": line.bed,
         "NGUOI_THUC_HIEN": "000002/HNO-CCHN",
-        "NGAY_KQ": moment(line.at),
+        "NGAY_KQ": timestamp(line.at),
     }
 
 
@@ -127,13 +127,13 @@ def fields_of_summary(example: Example) -> dict[str, str]:
         "CHAN_DOAN_RV": example.diagnosis,
         "MA_BENH_CHINH": example.disease,
         "MA_DOITUONG_KCB": "1.1",
-        "NGAY_VAO": moment(example.admitted),
-        "NGAY_VAO_NOI_TRU": moment(example.admitted) if example.care_kind == "03" else "",
-        "NGAY_RA": moment(example.discharged),
+        "NGAY_VAO": timestamp(example.admitted),
+        "NGAY_VAO_NOI_TRU": timestamp(example.admitted) if example.care_kind == "03" else "",
+        "NGAY_RA": timestamp(example.discharged),
         "SO_NGAY_DTRI": str(example.days),
         "KET_QUA_DTRI": "2",
         "MA_LOAI_RV": "1",
-        "NGAY_TTOAN": moment(example.discharged),
+        "NGAY_TTOAN": timestamp(example.discharged),
         "T_THUOC": total("THANH_TIEN_BV", (line for line in example.lines if line.product.is_drug)),
         "T_VTYT": total("THANH_TIEN_BV", (line for line in example.lines if line.product.is_supply)),
         "T_TONGCHI_BV": total("THANH_TIEN_BV", example.lines),
@@ -194,7 +194,7 @@ def build(example: Example) -> bytes:
 <MACSKCB>{FACILITY}</MACSKCB>
 </THONGTINDONVI>
 <THONGTINHOSO>
-<NGAYLAP>{moment(example.discharged)[:8]}</NGAYLAP>
+<NGAYLAP>{timestamp(example.discharged)[:8]}</NGAYLAP>
 <SOLUONGHOSO>1</SOLUONGHOSO>
 <DANHSACHHOSO>
 <HOSO>

@@ -45,7 +45,7 @@ def code(number: int = 1) -> ReferenceCode:
     return reference_code("K7", number)
 
 
-def invoice(number: int = 1, *, asks: int = 100_000, visit: VisitId = VISIT, **changes: object) -> Invoice:
+def invoice(number: int = 1, *, share: int = 100_000, visit: VisitId = VISIT, **changes: object) -> Invoice:
     fields: dict[str, object] = {
         "id": InvoiceId(UUID(int=1000 + number)),
         "visit_id": visit,
@@ -53,7 +53,7 @@ def invoice(number: int = 1, *, asks: int = 100_000, visit: VisitId = VISIT, **c
         "number": f"BK-{number}",
         "state": InvoiceState.ISSUED,
         "version": 1,
-        "shares": Shares(patient=Dong(asks), other=Dong(0), insurer=Dong(0)),
+        "shares": Shares(patient=Dong(share), other=Dong(0), insurer=Dong(0)),
         "issued_at": NOON,
     }
     return Invoice(**(fields | changes))  # type: ignore[arg-type]
@@ -119,9 +119,9 @@ def claimed_references(
 ) -> dict[ReferenceKey, tuple[UUID, str]]:
     """Which event of a batch is the first with a bank reference, as the claim says."""
     claimed: dict[ReferenceKey, tuple[UUID, str]] = {}
-    for told in payment_events:
-        if told.moves_money and told.reference_key is not None and all(use.key != told.reference_key for use in uses):
-            claimed.setdefault(told.reference_key, (told.account_id, told.name))
+    for each in payment_events:
+        if each.moves_money and each.reference_key is not None and all(use.key != each.reference_key for use in uses):
+            claimed.setdefault(each.reference_key, (each.account_id, each.name))
     return claimed
 
 
@@ -145,7 +145,7 @@ def run(
     new_id = ids()
     unaltered = without_altered_repeats(payment_events)
     reserved_ids = link_movements(unaltered, lambda: PaymentId(new_id()))
-    new = [told for told in unaltered if told.event not in (known_events or {})]
+    new = [each for each in unaltered if each.event not in (known_events or {})]
     batch_state = BatchState(
         known_events=known_events or {},
         booked_movements=booked_movements or {},

@@ -34,7 +34,7 @@ def write_states() -> str:
         (f"`{each}`", f"`{STATE_OF[each]}`, where that is further on" if each in STATE_OF else _OUTCOMES[each])
         for each in Outcome
     ]
-    states = [(f"`{state}`", received.value, f"`{told}`") for (state, received), told in PATIENT_STATES.items()]
+    states = [(f"`{state}`", received.value, f"`{on_page}`") for (state, received), on_page in PATIENT_STATES.items()]
     words = [
         (
             f"`{each}`",

@@ -38,25 +38,25 @@ def reasons(batch_result: BatchResult) -> list[object]:
 
 
 def test_exact_payment_settles_the_invoice_and_opens_no_case() -> None:
-    told = payment_event()
+    event = payment_event()
 
-    batch_result = run(told)
+    batch_result = run(event)
 
     assert targets(batch_result) == [(AllocationTarget.INVOICE, 100_000, AllocationReason.OWED)]
     assert [one.owed for one in batch_result.invoices.values()] == [0]
     assert [(one.state, one.received) for one in batch_result.intents.values()] == [(IntentState.SUCCEEDED, 100_000)]
-    assert batch_result.verdicts == {told.delivery_id: Verdict.ACCEPTED}
+    assert batch_result.verdicts == {event.delivery_id: Verdict.ACCEPTED}
     assert batch_result.exceptions == []
 
 
 def test_short_payment_leaves_the_rest_owed_and_the_intent_pending() -> None:
-    told = payment_event(amount=Dong(40_000))
+    event = payment_event(amount=Dong(40_000))
 
-    batch_result = run(told)
+    batch_result = run(event)
 
     assert [one.owed for one in batch_result.invoices.values()] == [60_000]
     assert [(one.state, one.remaining) for one in batch_result.intents.values()] == [(IntentState.PENDING, 60_000)]
-    assert batch_result.verdicts[told.delivery_id] is Verdict.AMOUNT_DIFFERS
+    assert batch_result.verdicts[event.delivery_id] is Verdict.AMOUNT_DIFFERS
 
 
 def test_too_much_becomes_credit_of_the_patient_and_a_case() -> None:
@@ -82,7 +82,7 @@ def test_too_much_for_invoices_of_several_patients_is_credit_of_the_payer() -> N
 
 
 def test_money_goes_to_invoices_in_the_order_of_the_intent() -> None:
-    first, second = invoice(1, asks=70_000), invoice(2, asks=50_000)
+    first, second = invoice(1, share=70_000), invoice(2, share=50_000)
 
     batch_result = run(
         payment_event(amount=Dong(80_000)),
@@ -153,12 +153,12 @@ def test_partial_money_never_moves_an_ended_intent_backwards() -> None:
 
 
 def test_no_code_is_unallocated_and_answered_so() -> None:
-    told = payment_event(codes=Codes())
+    event = payment_event(codes=Codes())
 
-    batch_result = run(told)
+    batch_result = run(event)
 
     assert targets(batch_result) == [(AllocationTarget.UNALLOCATED, 100_000, AllocationReason.NO_REFERENCE)]
-    assert batch_result.verdicts[told.delivery_id] is Verdict.UNKNOWN_REFERENCE
+    assert batch_result.verdicts[event.delivery_id] is Verdict.UNKNOWN_REFERENCE
     assert batch_result.intents == {}
 
 
@@ -180,7 +180,7 @@ def test_two_issued_codes_are_unallocated() -> None:
     assert targets(batch_result) == [(AllocationTarget.UNALLOCATED, 100_000, AllocationReason.AMBIGUOUS_REFERENCE)]
 
 
-def test_respaced_code_is_taken_only_with_exactly_the_amount_due() -> None:
+def test_rejoined_code_is_taken_only_with_exactly_the_amount_due() -> None:
     exact = run(payment_event(codes=Codes(rejoined=(code(),))))
     short = run(payment_event(codes=Codes(rejoined=(code(),)), amount=Dong(99_999)))
 
@@ -188,7 +188,7 @@ def test_respaced_code_is_taken_only_with_exactly_the_amount_due() -> None:
     assert targets(short) == [(AllocationTarget.UNALLOCATED, 99_999, AllocationReason.SPLIT_REFERENCE_AMOUNT_MISMATCH)]
 
 
-def test_respaced_code_is_looked_at_when_direct_codes_were_never_issued() -> None:
+def test_rejoined_code_is_looked_at_when_direct_codes_were_never_issued() -> None:
     batch_result = run(payment_event(codes=Codes(direct=(code(77),), rejoined=(code(77), code(1)))))
 
     assert targets(batch_result) == [(AllocationTarget.INVOICE, 100_000, AllocationReason.OWED)]
@@ -206,16 +206,16 @@ def test_known_event_is_a_duplicate_with_the_first_receipt() -> None:
 
 
 def test_repeated_refusal_is_answered_as_the_first_time() -> None:
-    told = payment_event()
-    known = {told.event: SeenEvent(b"same", Verdict.AMOUNT_DIFFERS, told.delivery_id)}
+    event = payment_event()
+    known = {event.event: SeenEvent(b"same", Verdict.AMOUNT_DIFFERS, event.delivery_id)}
 
-    assert run(told, known_events=known).verdicts[told.delivery_id] is Verdict.AMOUNT_DIFFERS
+    assert run(event, known_events=known).verdicts[event.delivery_id] is Verdict.AMOUNT_DIFFERS
 
 
 def test_same_event_with_other_content_opens_a_case_and_books_nothing() -> None:
-    told = payment_event(fingerprint=b"other")
+    event = payment_event(fingerprint=b"other")
 
-    batch_result = run(told, known_events={told.event: SeenEvent(b"same", Verdict.ACCEPTED, told.delivery_id)})
+    batch_result = run(event, known_events={event.event: SeenEvent(b"same", Verdict.ACCEPTED, event.delivery_id)})
 
     assert batch_result.payments == []
     assert reasons(batch_result) == [ExceptionReason.EVENT_CONTENT_CHANGED]
@@ -273,23 +273,23 @@ def test_strong_name_and_bank_reference_of_two_payments_open_a_case() -> None:
 
 
 def test_success_without_a_name_for_the_money_books_nothing() -> None:
-    told = payment_event(keys=[])
+    event = payment_event(keys=[])
 
-    batch_result = run(told)
+    batch_result = run(event)
 
     assert batch_result.payments == []
-    assert batch_result.verdicts[told.delivery_id] is Verdict.STORED
+    assert batch_result.verdicts[event.delivery_id] is Verdict.STORED
     assert reasons(batch_result) == [ExceptionReason.NO_TRANSACTION_ID]
 
 
 def test_message_about_another_account_books_nothing_and_is_acknowledged() -> None:
-    told = payment_event(names_other_account=True)
+    event = payment_event(names_other_account=True)
 
-    batch_result = run(told)
+    batch_result = run(event)
 
     assert batch_result.payments == []
     assert batch_result.intents == {}
-    assert batch_result.verdicts[told.delivery_id] is Verdict.STORED
+    assert batch_result.verdicts[event.delivery_id] is Verdict.STORED
     assert reasons(batch_result) == [ExceptionReason.FOREIGN_ACCOUNT]
 
 
@@ -311,7 +311,7 @@ def test_money_that_leaves_unasked_is_booked_and_opens_a_case() -> None:
     batch_result = run(payment_event(movement=Movement.REVERSED))
 
     assert batch_result.payments == []
-    assert [told.amount for _, told in batch_result.outflows] == [100_000]
+    assert [event.amount for _, event in batch_result.outflows] == [100_000]
     assert reasons(batch_result) == [ExceptionReason.UNEXPECTED_REVERSAL]
 
 
@@ -328,14 +328,14 @@ def test_changed_redelivery_in_one_batch_links_no_other_payment() -> None:
 
 
 def test_known_event_with_changed_names_links_no_two_new_payments() -> None:
-    told = payment_event("T0")
+    event = payment_event("T0")
     changed = payment_event("T0", keys=["transaction:T1", "transaction:T2"], fingerprint=b"changed")
 
     batch_result = run(
         changed,
         payment_event("T1"),
         payment_event("T2"),
-        known_events={told.event: SeenEvent(b"same", Verdict.ACCEPTED, told.delivery_id)},
+        known_events={event.event: SeenEvent(b"same", Verdict.ACCEPTED, event.delivery_id)},
     )
 
     assert len(batch_result.payments) == 2

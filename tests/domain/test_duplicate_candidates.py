@@ -14,15 +14,19 @@ from tests.domain.event_builders import BANK_ACCOUNT, NOON, OTHER_ACCOUNT, code,
 from tests.domain.test_apply_events import reasons, targets
 
 
-def test_held_payment_is_no_twin_for_a_third() -> None:
+def test_held_payment_is_no_candidate_for_a_third() -> None:
     batch_result = run(
-        payment_event("T1"), payment_event("T2", account_id=OTHER_ACCOUNT), candidates=[_twin(is_unallocated=False)]
+        payment_event("T1"),
+        payment_event("T2", account_id=OTHER_ACCOUNT),
+        candidates=[_candidate(is_unallocated=False)],
     )
 
     assert [held for held, _ in batch_result.holds] == [batch_result.payments[0][0].id]
 
 
-def _twin(*, is_unallocated: bool, bank_reference: str = "", codes: frozenset[str] = frozenset()) -> DuplicateCandidate:
+def _candidate(
+    *, is_unallocated: bool, bank_reference: str = "", codes: frozenset[str] = frozenset()
+) -> DuplicateCandidate:
     payment = Payment(
         id=PaymentId(UUID(int=7)),
         account_id=OTHER_ACCOUNT,
@@ -37,7 +41,7 @@ def _twin(*, is_unallocated: bool, bank_reference: str = "", codes: frozenset[st
 
 
 def test_probable_duplicate_of_an_allocated_payment_is_booked_unallocated_and_held() -> None:
-    batch_result = run(payment_event(), candidates=[_twin(is_unallocated=False)])
+    batch_result = run(payment_event(), candidates=[_candidate(is_unallocated=False)])
 
     assert targets(batch_result) == [(AllocationTarget.UNALLOCATED, 100_000, AllocationReason.PROBABLE_DUPLICATE)]
     assert [held for held, _ in batch_result.holds] == [batch_result.payments[0][0].id]
@@ -45,7 +49,7 @@ def test_probable_duplicate_of_an_allocated_payment_is_booked_unallocated_and_he
 
 
 def test_probable_duplicate_of_an_unallocated_payment_is_allocated_and_the_other_held() -> None:
-    batch_result = run(payment_event(), candidates=[_twin(is_unallocated=True)])
+    batch_result = run(payment_event(), candidates=[_candidate(is_unallocated=True)])
 
     assert targets(batch_result) == [(AllocationTarget.INVOICE, 100_000, AllocationReason.OWED)]
     assert [held for held, _ in batch_result.holds] == [PaymentId(UUID(int=7))]
@@ -54,11 +58,11 @@ def test_probable_duplicate_of_an_unallocated_payment_is_allocated_and_the_other
 @pytest.mark.parametrize(
     ("changes", "candidate"),
     [
-        ({"account_id": OTHER_ACCOUNT}, _twin(is_unallocated=False)),
-        ({"occurred_at": NOON + timedelta(hours=2)}, _twin(is_unallocated=False)),
-        ({"bank_reference": "FT2"}, _twin(is_unallocated=False, bank_reference="FT1")),
-        ({}, _twin(is_unallocated=False, codes=frozenset({code(2)}))),
-        ({"amount": Dong(99_000)}, _twin(is_unallocated=False)),
+        ({"account_id": OTHER_ACCOUNT}, _candidate(is_unallocated=False)),
+        ({"occurred_at": NOON + timedelta(hours=2)}, _candidate(is_unallocated=False)),
+        ({"bank_reference": "FT2"}, _candidate(is_unallocated=False, bank_reference="FT1")),
+        ({}, _candidate(is_unallocated=False, codes=frozenset({code(2)}))),
+        ({"amount": Dong(99_000)}, _candidate(is_unallocated=False)),
     ],
     ids=["same-channel", "too-far", "other-bank-reference", "other-code", "other-amount"],
 )

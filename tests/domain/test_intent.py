@@ -9,7 +9,7 @@ from tests.domain.event_builders import intent, invoice
 
 S = IntentState
 _ORDER = [S.CREATED, S.PENDING, S.UNKNOWN, S.FAILED, S.SUCCEEDED]
-_TOLD = {
+_STATES = {
     Outcome.PENDING: S.PENDING,
     Outcome.UNKNOWN: S.UNKNOWN,
     Outcome.REVIEW: S.UNKNOWN,
@@ -28,16 +28,16 @@ def _rank(state: IntentState) -> int:
 def test_outcome_moves_a_state_only_onwards(state: IntentState, outcome: Outcome) -> None:
     after = advance(state, outcome)
 
-    told = _TOLD.get(outcome)
-    moves = told is not None and _rank(told) > _rank(state)
-    assert after == (told if moves else state)
+    expected = _STATES.get(outcome)
+    moves = expected is not None and _rank(expected) > _rank(state)
+    assert after == (expected if moves else state)
 
 
 def test_word_of_success_alone_moves_nothing() -> None:
     assert advance(S.PENDING, Outcome.SUCCEEDED) is S.PENDING
 
 
-def test_intent_succeeds_when_all_it_asked_for_is_here() -> None:
+def test_intent_succeeds_when_its_whole_amount_is_received() -> None:
     one = intent(invoices=[invoice()], amount=100)
 
     half = one.with_payment(Dong(60))

@@ -10,11 +10,11 @@ def shares(patient: int, other: int, insurer: int, private: int = 0) -> Shares:
     return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer), private=Dong(private))
 
 
-def test_first_invoice_asks_for_the_whole_visit() -> None:
+def test_first_invoice_bills_the_whole_visit() -> None:
     assert shares_still_to_invoice(shares(100, 0, 400), []) == shares(100, 0, 400)
 
 
-def test_further_invoice_asks_for_the_visit_so_far_less_its_earlier_invoices() -> None:
+def test_further_invoice_bills_the_visit_so_far_less_its_earlier_invoices() -> None:
     assert shares_still_to_invoice(shares(180, 5, 720), [shares(100, 0, 400), shares(30, 5, 100)]) == shares(50, 0, 220)
 
 

@@ -28,12 +28,14 @@ def two_intents() -> dict[str, object]:
 
 @pytest.mark.parametrize("day", [-1, 0, 1])
 def test_reference_of_another_channel_is_the_same_money_within_a_day(day: int) -> None:
-    told = payment_event(bank_reference="FT1")
+    event = payment_event(bank_reference="FT1")
 
-    batch_result = run(told, uses=[use(BEFORE, booked_on=NOON.date() + timedelta(days=day), codes=frozenset({code()}))])
+    batch_result = run(
+        event, uses=[use(BEFORE, booked_on=NOON.date() + timedelta(days=day), codes=frozenset({code()}))]
+    )
 
     assert (batch_result.payments, batch_result.exceptions) == ([], [])
-    assert batch_result.verdicts == {told.delivery_id: Verdict.DUPLICATE}
+    assert batch_result.verdicts == {event.delivery_id: Verdict.DUPLICATE}
     assert [one.payment_id for one in batch_result.uses] == [BEFORE]
     assert {movement.movement_id for movement in batch_result.attached.values()} == {BEFORE}
 
@@ -98,7 +100,7 @@ def test_each_of_two_equal_transfers_is_linked_once() -> None:
     assert ExceptionReason.KEYS_MATCH_TWO_PAYMENTS in reasons(batch_result)
 
 
-def test_code_says_which_of_two_equal_transfers_is_meant() -> None:
+def test_code_states_which_of_two_equal_transfers_is_meant() -> None:
     codes = [Codes(direct=(code(number),)) for number in (1, 2)]
     payment_events = [payment_event(f"T{n}", bank_reference="FT1", codes=one) for n, one in enumerate(codes)]
     again = [
@@ -113,7 +115,7 @@ def test_code_says_which_of_two_equal_transfers_is_meant() -> None:
     assert [one.owed for one in batch_result.invoices.values()] == [0, 0]
 
 
-def test_squeezed_code_of_the_other_channel_counts_as_a_code() -> None:
+def test_rejoined_code_of_the_other_channel_counts_as_a_code() -> None:
     """Its payment was booked under that code: a transfer under another code must not vanish behind it."""
     first = payment_event("T1", bank_reference="FT1", codes=Codes(rejoined=(code(2),)))
     second = payment_event("B1", bank_reference="FT1", account_id=OTHER_ACCOUNT)
@@ -174,7 +176,7 @@ def test_refund_is_not_linked_to_the_payment_of_its_reference() -> None:
     assert (len(batch_result.payments), len(batch_result.outflows)) == (1, 1)
 
 
-def test_pending_telling_keeps_no_reference() -> None:
+def test_pending_event_keeps_no_reference() -> None:
     batch_result = run(payment_event(bank_reference="FT1", outcome=Outcome.PENDING))
 
     assert batch_result.uses == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from billing.core.errors import InvalidValue
 from billing.core.money import DONG_MAX, dong, half_up_dong, percent, product, round_2dp, to_dong, total
 
-_HUNDREDTHS = st.decimals(min_value=0, max_value=10**12, places=2, allow_nan=False, allow_infinity=False)
+_TWO_DECIMALS = st.decimals(min_value=0, max_value=10**12, places=2, allow_nan=False, allow_infinity=False)
 
 
 def test_product_keeps_every_digit() -> None:
@@ -25,7 +25,7 @@ def test_percent_is_exact_and_not_rounded() -> None:
     assert percent(Decimal("8641.97"), Decimal(95)) == Decimal("8209.8715")
 
 
-@given(_HUNDREDTHS, st.integers(0, 100))
+@given(_TWO_DECIMALS, st.integers(0, 100))
 def test_percent_is_the_plain_formula_to_every_digit(amount: Decimal, percentage: int) -> None:
     with localcontext(prec=60):
         plain = amount * percentage / 100
@@ -36,7 +36,7 @@ def test_percent_is_the_plain_formula_to_every_digit(amount: Decimal, percentage
 @pytest.mark.parametrize(
     ("amount", "rounded"), [("0.005", "0.01"), ("0.004", "0.00"), ("8209.8715", "8209.87"), ("2.675", "2.68")]
 )
-def test_hundredths_round_half_up(amount: str, rounded: str) -> None:
+def test_two_decimals_round_half_up(amount: str, rounded: str) -> None:
     assert round_2dp(Decimal(amount)) == Decimal(rounded)
 
 
@@ -75,7 +75,7 @@ def test_shares_in_dong_sum_to_the_rounded_bill(
     assert (result.patient, result.other, result.insurer) == shares
 
 
-@given(patient=_HUNDREDTHS, other=_HUNDREDTHS, insurer=_HUNDREDTHS)
+@given(patient=_TWO_DECIMALS, other=_TWO_DECIMALS, insurer=_TWO_DECIMALS)
 def test_shares_sum_and_none_is_negative(patient: Decimal, other: Decimal, insurer: Decimal) -> None:
     shares = to_dong(patient=patient, other=other, insurer=insurer)
 

@@ -187,7 +187,7 @@ def test_purpose_always_gives_its_code_back(code, words):
 
 
 @pytest.mark.parametrize("vector", _EXTRACT, ids=lambda vector: vector["id"])
-def test_codes_are_found_as_the_vectors_say(vector):
+def test_codes_are_found_as_in_the_vectors(vector):
     grammar = Grammar(
         prefixes=frozenset({vector["grammar"]["prefix"]}),
         body_length=vector["grammar"]["body_length"],
@@ -214,12 +214,12 @@ def test_code_is_found_whatever_the_bank_did_to_the_text(content):
     assert extract_codes(content, _HPB).codes == ("HPB7K2QF9XA",)
 
 
-def test_code_as_it_stands_is_not_squeezed():
+def test_code_as_it_stands_is_not_rejoined():
     assert extract_codes("MBVCB.1.2.K7ABCDEFR VIEN PHI.CT tu 9", _K7) == Extraction(("K7ABCDEFR",), rejoined=False)
 
 
 @pytest.mark.parametrize("content", ["K7ABC\nDEFR", "K7 AB CD EF R", "viện phí k7abcd-efr"])
-def test_code_broken_by_spaces_is_found_squeezed(content):
+def test_code_broken_by_spaces_is_found_rejoined(content):
     assert extract_codes(content, _K7) == Extraction(("K7ABCDEFR",), rejoined=True)
 
 
@@ -235,14 +235,14 @@ def test_cut_mistyped_foreign_or_missing_code_is_not_found(content):
     assert extract_codes(content, _K7) == Extraction((), rejoined=False)
 
 
-def test_squeezed_codes_are_told_also_beside_a_whole_one():
+def test_rejoined_codes_are_reported_also_next_to_a_whole_one():
     other = reference_code("K7", 12345)
 
     assert rejoined_codes(f"{other} K7ABC DEFR", _K7) == (other, "K7ABCDEFR")
     assert rejoined_codes("x" * (TRANSFER_TEXT_LENGTH_MAX + 1), _K7) == ()
 
 
-def test_two_codes_are_both_told_in_order():
+def test_two_codes_are_both_reported_in_order():
     other = reference_code("K7", 12345)
 
     assert extract_codes(f"{other}K7ABCDEFR {other}", _K7).codes == (other, "K7ABCDEFR")
@@ -261,7 +261,7 @@ def test_code_hidden_behind_a_false_start_is_found():
     assert extract_codes("K7K7ABCDEFR", _K7) == Extraction(("K7ABCDEFR",), rejoined=False)
 
 
-def test_overlapping_codes_are_both_told_without_a_check():
+def test_overlapping_codes_are_both_reported_without_a_check():
     grammar = Grammar(prefixes=frozenset({"AB"}), body_length=4, alphabet=frozenset("AB2"), holds=None)
 
     assert extract_codes("ABABAB22", grammar).codes == ("ABABAB", "ABAB22")

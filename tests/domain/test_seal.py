@@ -9,7 +9,7 @@ import pytest
 
 from billing.ledger.domain.seal import GENESIS, Seal, SealedKind, SealedRows, block_hash, canonical_row, count_rows
 
-MOMENT = datetime(2026, 7, 31, 16, 59, 59, 1, tzinfo=UTC)
+TIMESTAMP = datetime(2026, 7, 31, 16, 59, 59, 1, tzinfo=UTC)
 ROWS: SealedRows = {
     **{kind: [] for kind in SealedKind},
     SealedKind.ENTRY: [(UUID(int=1), "invoice_issued", None)],
@@ -22,7 +22,7 @@ SEAL = Seal(
     covers_from=0,
     covers_until=900,
     counts=count_rows(ROWS),
-    sealed_at=MOMENT,
+    sealed_at=TIMESTAMP,
 )
 
 
@@ -39,10 +39,10 @@ def test_block_is_hashed_over_its_head_and_a_line_for_each_row() -> None:
     assert block_hash(SEAL, ROWS) == sha256(written.encode()).digest()
 
 
-def test_moments_are_written_in_one_zone_and_texts_in_their_own_letters() -> None:
-    vietnam = MOMENT.astimezone(timezone(timedelta(hours=7)))
+def test_timestamps_are_written_in_one_zone_and_texts_in_their_own_letters() -> None:
+    vietnam = TIMESTAMP.astimezone(timezone(timedelta(hours=7)))
 
-    assert canonical_row(SealedKind.CLOSING, [date(2026, 7, 31), MOMENT, "Đóng\nsổ"]) == canonical_row(
+    assert canonical_row(SealedKind.CLOSING, [date(2026, 7, 31), TIMESTAMP, "Đóng\nsổ"]) == canonical_row(
         SealedKind.CLOSING, [date(2026, 7, 31), vietnam, "Đóng\nsổ"]
     )
     assert canonical_row(SealedKind.CLOSING, ["Đóng\nsổ"]) == '["closing","Đóng\\nsổ"]'.encode()
@@ -62,7 +62,7 @@ def test_a_text_is_not_the_number_it_shows_nor_the_nothing_it_names() -> None:
         replace(SEAL, previous_hash=bytes([1]) * 32),
         replace(SEAL, covers_from=1),
         replace(SEAL, covers_until=901),
-        replace(SEAL, sealed_at=MOMENT + timedelta(microseconds=1)),
+        replace(SEAL, sealed_at=TIMESTAMP + timedelta(microseconds=1)),
         replace(SEAL, counts={**SEAL.counts, SealedKind.AUDIT: 1}),
     ],
 )

@@ -25,7 +25,7 @@ from tests.domain.states_document import PAGE, write_states
 WHOLE = {Received.WHOLE, Received.MORE}
 
 
-def test_document_is_what_the_tables_say() -> None:
+def test_document_is_what_the_tables_state() -> None:
     assert PAGE.read_text("utf-8") == write_states(), "run: python -m tests.domain.states_document"
 
 
@@ -91,12 +91,12 @@ def test_pair_that_cannot_be_is_no_state() -> None:
         (IntentState.SUCCEEDED, 120, 0, 0, PatientState.PAID),
     ],
 )
-def test_what_invoices_owe_decides_whether_the_page_asks(
+def test_what_invoices_owe_decides_whether_the_page_collects(
     state: IntentState, received: int, owed: int, credit: int, expected: PatientState
 ) -> None:
-    told = state_on_page(state, amount=Dong(100), received=Dong(received), owed=Dong(owed), credit=Dong(credit))
+    state_found = state_on_page(state, amount=Dong(100), received=Dong(received), owed=Dong(owed), credit=Dong(credit))
 
-    assert told is expected
+    assert state_found is expected
 
 
 def test_only_what_is_paid_is_final() -> None:

@@ -13,12 +13,12 @@ _TRANSLITERATE = [vector for vector in _VECTORS if vector["kind"] == "transliter
 
 
 @pytest.mark.parametrize("vector", _TRANSLITERATE, ids=lambda vector: vector["id"])
-def test_text_is_transliterated_as_the_vectors_say(vector):
+def test_text_is_transliterated_as_in_the_vectors(vector):
     assert transliterate(vector["input"]["text"]) == vector["expected"]["ascii"]
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_composed_and_decomposed_letters_are_written_alike(form):
+def test_composed_and_decomposed_letters_are_written_equally(form):
     text = unicodedata.normalize(form, "Nguyễn Thị Đào, phường Thuỵ Khuê")
 
     assert transliterate(text) == "Nguyen Thi Dao phuong Thuy Khue"
@@ -96,5 +96,5 @@ def test_any_text_becomes_plain_ascii_and_stays_so(text):
     assert transliterate(written) == written
 
 
-def test_apply_events_undoes_full_width_marks_and_case_and_keeps_signs():
+def test_fold_heading_normalizes_full_width_marks_and_case_and_keeps_signs():
     assert upper_without_marks("Ｋ７ab-đã\nTrả") == "K7AB-DA\nTRA"

@@ -64,23 +64,25 @@ def test_body_is_the_same_bytes_whatever_the_order_of_the_payload() -> None:
     body = message_body(one, organization_id=7)
 
     assert body == message_body(other, organization_id=7)
-    moment = datetime.fromtimestamp(0x019A42954C00 / 1000, UTC)
+    timestamp = datetime.fromtimestamp(0x019A42954C00 / 1000, UTC)
     assert json.loads(body) == {
         "type": "invoice.updated",
-        "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "timestamp": timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "organization_id": 7,
         "data": {"owed": 0, "version": 2},
     }
 
 
 def test_attempts_spread_over_three_days_then_the_message_is_dead() -> None:
-    moment, attempts = NOW, 0
-    while (again_at := next_attempt(FAILED, attempts=(attempts := attempts + 1), now=moment, jitter=0.0)) is not None:
-        assert again_at > moment
-        moment = again_at
+    timestamp, attempts = NOW, 0
+    while (
+        again_at := next_attempt(FAILED, attempts=(attempts := attempts + 1), now=timestamp, jitter=0.0)
+    ) is not None:
+        assert again_at > timestamp
+        timestamp = again_at
 
     # 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 20 h
-    assert moment - NOW == timedelta(hours=71, minutes=35, seconds=5)
+    assert timestamp - NOW == timedelta(hours=71, minutes=35, seconds=5)
     assert attempts == len(DELAYS) + 1 == 10
 
 

@@ -27,7 +27,7 @@ def with_field(card: str, position: int, text: str) -> str:
     return "|".join(fields)
 
 
-def test_citizen_card_says_who_it_is() -> None:
+def test_citizen_card_states_who_it_is() -> None:
     assert read_citizen_card(CITIZEN) == CitizenCard(
         citizen_number="001099000001",
         old_number="",
@@ -201,7 +201,7 @@ def test_decomposed_letters_of_a_citizen_card_are_read(sex: str) -> None:
     assert (card.name, card.sex, card.address) == ("Nguyễn Văn Mẫu", "2", "Số 1 Phố Mẫu, Hà Nội")
 
 
-def test_look_alike_letter_in_a_name_is_the_vietnamese_one() -> None:
+def test_confusable_letter_in_a_name_is_the_vietnamese_one() -> None:
     assert read_citizen_card(with_field(CITIZEN, 2, "Ðỗ Văn ðức")).name == "Đỗ Văn đức"
     hexed = unicodedata.normalize("NFD", "Ðỗ Văn Đức").encode().hex()
     assert read_insurance_card(with_field(OLD_CARD, 1, hexed)).name == "Đỗ Văn Đức"

@@ -13,10 +13,10 @@ from tests.interop.xml130.claim_files import block, claim_file, hoso, service, w
 
 
 def a_hoso(ma_lk: str, hour: str, *, group: str = "13", day: str = "20261102", **summary: str) -> str:
-    moment = f"{day}{hour}00"
-    fields = without_totals(MA_LK=ma_lk, NGAY_VAO=moment, NGAY_RA=f"{day}2300", **summary)
-    moments = {"NGAY_YL": moment, "NGAY_TH_YL": moment, "NGAY_KQ": moment}
-    line = service(MA_LK=ma_lk, MA_NHOM=group, **moments)
+    timestamp = f"{day}{hour}00"
+    fields = without_totals(MA_LK=ma_lk, NGAY_VAO=timestamp, NGAY_RA=f"{day}2300", **summary)
+    timestamps = {"NGAY_YL": timestamp, "NGAY_TH_YL": timestamp, "NGAY_KQ": timestamp}
+    line = service(MA_LK=ma_lk, MA_NHOM=group, **timestamps)
     return hoso(block("XML1", xml1(fields)), block("XML3", xml3(line)))
 
 
@@ -65,7 +65,7 @@ def test_numbers_of_zeros_name_nobody() -> None:
     assert returns(claim_file(*visits)) == []
 
 
-def test_return_is_told_with_the_file_where_the_first_visit_is_not_in_it() -> None:
+def test_return_is_reported_with_the_file_where_the_first_visit_is_not_in_it() -> None:
     supplied = read_supplied_facts(json.dumps({"visits": {"LK-B": {"same_day_return_of": "LK-0"}}}).encode())
 
     assert returns(claim_file(a_hoso("LK-B", "14")), supplied) == [("LK-B", "LK-0")]

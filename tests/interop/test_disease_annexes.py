@@ -46,7 +46,7 @@ def test_what_is_no_list_is_refused(content):
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_look_alike_letters_are_read_as_the_ones_meant(form):
+def test_confusable_letters_are_read_as_the_ones_meant(form):
     text = unicodedata.normalize(form, f"{HEAD}I,С00,,,2025-01-01,,Ðái tháo đường\n")  # С is Cyrillic
 
     annexes = read_annexes(text.encode())

@@ -40,7 +40,7 @@ def another(value: Any) -> Any:
             return value - 1
 
 
-def test_visit_and_every_reading_come_back() -> None:
+def test_visit_and_every_policy_option_come_back() -> None:
     visit = read_visit({key: value for key, value in visit_document().items() if key != "patient"})
     policy = other_readings(Policy())
 
@@ -60,7 +60,7 @@ def test_snapshot_of_format_1_prices_as_it_did_then() -> None:
     assert priced.shares == Shares(patient=Dong(186_616), other=Dong(0), insurer=Dong(3_545_697))
 
 
-def test_reading_added_since_has_the_default_that_held_before() -> None:
+def test_policy_option_added_since_has_the_default_that_held_before() -> None:
     document = json.loads(write_snapshot(read_visit(visit_document()), other_readings(Policy()), AS_SUBMITTED))
     del document["policy"]["base_salary_day"]
 

@@ -80,7 +80,7 @@ def test_quiet_zone_of_four_modules_is_light():
     assert not any(any(row[:QUIET_ZONE]) or any(row[-QUIET_ZONE:]) for row in rows)
 
 
-def test_svg_needs_no_script_and_no_style_and_says_its_title():
+def test_svg_needs_no_script_and_no_style_and_states_its_title():
     svg = qr_svg(_PAYLOAD, title='Trả "350.000 đ" <cho> A & B')
     root = ElementTree.fromstring(svg)
 

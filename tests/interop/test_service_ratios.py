@@ -20,9 +20,9 @@ NINE, TEN = "202611020900", "202611021000"
 
 
 def line(stt: int, group: int, price: str = "100000", **supplied: object) -> dict[str, Any]:
-    told_line = service_line(stt, name=f"Dịch vụ {stt}", group=group, price=price)
-    del told_line["TYLE_TT_DV"]
-    return told_line | supplied
+    line_with_ratio = service_line(stt, name=f"Dịch vụ {stt}", group=group, price=price)
+    del line_with_ratio["TYLE_TT_DV"]
+    return line_with_ratio | supplied
 
 
 def ratios(*lines: dict[str, Any]) -> list[int]:
@@ -42,7 +42,7 @@ def test_consultations_count_by_the_time_of_their_order() -> None:
     assert ratios(six[0] | {"NGAY_YL": "202611022300"}, six[1]) == [30, 100]
 
 
-def test_told_ratio_is_kept_and_counted_with_the_others() -> None:
+def test_supplied_ratio_is_kept_and_counted_with_the_others() -> None:
     first = line(1, CONSULTATION, NGAY_YL=NINE, TYLE_TT_DV="50")
 
     assert ratios(first, line(2, CONSULTATION, NGAY_YL=TEN)) == [50, 30]
@@ -54,7 +54,7 @@ def test_consultation_above_the_limit_of_its_desk_counts_half() -> None:
 
 
 @pytest.mark.parametrize(("team", "ratio"), [("A;B", 50), ("C", 80), ("B;C", 50), (None, 50)])
-def test_further_intervention_of_one_moment_counts_by_its_team(team: str | None, ratio: int) -> None:
+def test_further_intervention_of_one_timestamp_counts_by_its_team(team: str | None, ratio: int) -> None:
     dear = line(1, SURGERY, "3000000", NGAY_TH_YL=NINE, NGUOI_THUC_HIEN="A;B")
     other = line(2, SURGERY, "2000000", NGAY_TH_YL=NINE, NGUOI_THUC_HIEN=team)
     procedure = line(3, PROCEDURE, "500000", NGAY_TH_YL=NINE)
@@ -73,7 +73,7 @@ def test_service_of_another_kind_counts_whole() -> None:
     assert ratios(line(1, 1), line(2, 1)) == [100, 100]
 
 
-def test_what_was_reckoned_is_priced_kept_and_claimed() -> None:
+def test_default_ratio_is_priced_kept_and_claimed() -> None:
     """100 000 and 30 000 in scope, 1.3 million with the laboratory: 80 % of them."""
     document = _document(line(1, CONSULTATION), line(2, CONSULTATION), line(3, 1, "1000000"))
 

@@ -27,10 +27,10 @@ def test_code_reads_back_as_it_was_meant() -> None:
 
 
 def test_code_without_an_amount_leaves_it_to_the_payer() -> None:
-    said = read_vietqr(build_vietqr(VietQr(bank_bin="970436", account_number="1")))
+    read = read_vietqr(build_vietqr(VietQr(bank_bin="970436", account_number="1")))
 
-    assert said is not None
-    assert (said.amount, said.purpose) == (None, "")
+    assert read is not None
+    assert (read.amount, read.purpose) == (None, "")
 
 
 @pytest.mark.parametrize("position", range(len(CODE)))

@@ -221,7 +221,7 @@ def test_everything_a_price_needs_comes_back_from_the_document_we_keep():
     assert read_visit(read_object(canonical(write_visit(visit)).encode())) == visit
 
 
-def test_frozen_document_leads_to_no_person_and_to_the_same_entitlements():
+def test_snapshot_document_leads_to_no_person_and_to_the_same_entitlements():
     visit = read_visit(WHOLE)
 
     frozen = canonical(write_snapshot_visit(visit))

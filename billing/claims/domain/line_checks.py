@@ -147,7 +147,7 @@ def check_times(claim: Claim) -> Iterator[ClaimFinding]:
     for item in visit.items:
         facts = claim.facts.line(item.key)
         times = [("NGAY_YL", item.ordered_at), ("NGAY_TH_YL", facts.performed_at), ("NGAY_KQ", facts.result_at)]
-        known = [(field, moment) for field, moment in times if moment is not None]
+        known = [(field, timestamp) for field, timestamp in times if timestamp is not None]
         for (earlier, before), (later, after) in pairwise(known):
             if after < before:
                 reason = AppliedRule("D-002", {"earlier": earlier, "later": later}, "order")
@@ -155,12 +155,12 @@ def check_times(claim: Claim) -> Iterator[ClaimFinding]:
                 yield claim.found(
                     Severity.ERROR, _DIFFERS, reason, item=item, field=later, found=found, expected=expected
                 )
-        for field, moment in known:
-            is_late = visit.discharged_at is not None and moment > visit.discharged_at
-            if field != "NGAY_TH_YL" and (moment < visit.admitted_at or is_late):
+        for field, timestamp in known:
+            is_late = visit.discharged_at is not None and timestamp > visit.discharged_at
+            if field != "NGAY_TH_YL" and (timestamp < visit.admitted_at or is_late):
                 reason = AppliedRule("D-002", {"field": field}, "outside")
                 yield claim.found(
-                    Severity.WARNING, _DIFFERS, reason, item=item, field=field, found=f"{moment:%d/%m/%Y %H:%M}"
+                    Severity.WARNING, _DIFFERS, reason, item=item, field=field, found=f"{timestamp:%d/%m/%Y %H:%M}"
                 )
 
 

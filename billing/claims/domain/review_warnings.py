@@ -29,14 +29,14 @@ def check_review_warnings(
     claim: Claim, claim_context: ClaimContext, priced: PricedVisit | None
 ) -> Iterator[ClaimFinding]:
     """Every hint of one claim; `priced` is None where it could not be priced."""
-    yield from _asks_nothing(claim, priced)
+    yield from _claims_nothing(claim, priced)
     yield from _consultations_of_inpatients(claim, claim_context)
     yield from _same_day_return(claim, claim_context)
     yield from _beds_of_a_short_emergency(claim, claim_context)
     yield from _beds_after_phaco(claim)
 
 
-def _asks_nothing(claim: Claim, priced: PricedVisit | None) -> Iterator[ClaimFinding]:
+def _claims_nothing(claim: Claim, priced: PricedVisit | None) -> Iterator[ClaimFinding]:
     """The fund is asked for nothing: the file states 0, or it states no fund's part and our price is 0.
 
     An open visit without items is not named.
@@ -45,9 +45,11 @@ def _asks_nothing(claim: Claim, priced: PricedVisit | None) -> Iterator[ClaimFin
     if not visit.items and visit.discharged_at is None:
         return
     stated = [item.stated.fund for item in visit.items if item.stated is not None and item.stated.fund is not None]
-    asks_by_file = bool(total(stated)) if stated and len(stated) == len(visit.items) else None
-    asks = asks_by_file if asks_by_file is not None else any(stated) or priced is None or bool(priced.fund)
-    if not asks:
+    claims_by_file = bool(total(stated)) if stated and len(stated) == len(visit.items) else None
+    claims_anything = (
+        claims_by_file if claims_by_file is not None else any(stated) or priced is None or bool(priced.fund)
+    )
+    if not claims_anything:
         reason = AppliedRule("D-008", {})
         yield claim.found(Severity.WARNING, _DIFFERS, reason, field="T_BHTT", found="0", expected="> 0")
 
@@ -56,7 +58,7 @@ def _consultations_of_inpatients(claim: Claim, claim_context: ClaimContext) -> I
     """Each insured consultation after the first in an inpatient file."""
     if claim.visit.care_kind not in claim_context.parameters.inpatient_kinds:
         return
-    own = sorted(_insured(claim, {CONSULTATION_GROUP}), key=lambda item: (_moment(item, claim), item.number))
+    own = sorted(_insured(claim, {CONSULTATION_GROUP}), key=lambda item: (_time_of(item, claim), item.number))
     for position, item in enumerate(own[1:], start=2):
         reason = AppliedRule("D-009", {"position": str(position)})
         yield claim.found(
@@ -68,7 +70,7 @@ def _same_day_return(claim: Claim, claim_context: ClaimContext) -> Iterator[Clai
     """The first consultation of a visit that follows another of its person on one day: 30 %, whole in an emergency."""
     if not is_return(claim.visit, claim.facts):
         return
-    own = sorted(_insured(claim, {CONSULTATION_GROUP}), key=lambda item: (_moment(item, claim), item.number))
+    own = sorted(_insured(claim, {CONSULTATION_GROUP}), key=lambda item: (_time_of(item, claim), item.number))
     for item in own[:1]:
         if item.service_ratio == RETURN_RATIO:
             continue
@@ -99,7 +101,7 @@ def _beds_of_a_short_emergency(claim: Claim, claim_context: ClaimContext) -> Ite
     )
     is_short_before_ward = ward_at is not None and _is_short(visit.admitted_at, ward_at, claim_context)
     for item in _insured(claim, BED_GROUPS):
-        is_before_ward = is_short_before_ward and ward_at is not None and _moment(item, claim) < ward_at
+        is_before_ward = is_short_before_ward and ward_at is not None and _time_of(item, claim) < ward_at
         if is_short_visit or is_before_ward:
             end = visit.discharged_at if is_short_visit else ward_at
             assert end is not None, "a short stay has its end"
@@ -120,9 +122,9 @@ def _beds_after_phaco(claim: Claim) -> Iterator[ClaimFinding]:
     ]
     if not operations:
         return
-    first = min(business_date(claim.facts.line(item.key).performed_at or _moment(item, claim)) for item in operations)
+    first = min(business_date(claim.facts.line(item.key).performed_at or _time_of(item, claim)) for item in operations)
     for item in _insured(claim, BED_GROUPS):
-        if business_date(_moment(item, claim)) >= first:
+        if business_date(_time_of(item, claim)) >= first:
             reason = AppliedRule("D-012", {"day": first.isoformat()})
             found = plain_number(item.quantity)
             yield claim.found(Severity.WARNING, _DIFFERS, reason, item=item, field="MA_NHOM", found=found, expected="0")
@@ -141,5 +143,5 @@ def _is_short(start: datetime, end: datetime, claim_context: ClaimContext) -> bo
     return stay < _SHORT or (stay == _SHORT and not claim_context.lists.four_hours_are_a_day)
 
 
-def _moment(item: ChargeItem, claim: Claim) -> datetime:
+def _time_of(item: ChargeItem, claim: Claim) -> datetime:
     return item.ordered_at or claim.visit.admitted_at

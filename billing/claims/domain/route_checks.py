@@ -92,8 +92,8 @@ def _judge(claim: Claim, choice: CategoryChoice, stated: CategoryMatch, error: S
 
 def _lacking_up_to(stated: CategoryMatch, choice: CategoryChoice) -> tuple[str, ...]:
     """The facts that lack to rule out every code before the stated one, and to confirm that itself."""
-    asked = choice.fits[: choice.fits.index(stated) + 1]
-    return tuple(dict.fromkeys(name for fit in asked if fit.fits is None for name in fit.lacking))
+    considered = choice.fits[: choice.fits.index(stated) + 1]
+    return tuple(dict.fromkeys(name for fit in considered if fit.fits is None for name in fit.lacking))
 
 
 def check_papers(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:

@@ -94,8 +94,8 @@ def read_claims(content: bytes, *, file: str, supplied: SuppliedFacts, policy: P
 def read_claim_document(document: Mapping[str, object], *, supplied: SuppliedFacts) -> ReadClaim:
     """One visit told as JSON. Raises InvalidValue where it cannot be read."""
     visit = read_visit(document)
-    doubts = find_value_warnings(document)
-    return _claim_of_document(visit, supplied, doubts, file="", hoso=1, lines=read_facts_of_lines(document, visit))
+    warnings = find_value_warnings(document)
+    return _claim_of_document(visit, supplied, warnings, file="", hoso=1, lines=read_facts_of_lines(document, visit))
 
 
 def with_returns(claims: Sequence[ReadClaim]) -> tuple[ReadClaim, ...]:

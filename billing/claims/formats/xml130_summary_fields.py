@@ -46,11 +46,11 @@ def _kept(supplied: Row | None) -> dict[str, str]:
     if supplied is None:
         return {}
     kept = {name: supplied.text(name) for name in FIELDS[XML1]}
-    moments = {name: as_timestamp(supplied.text(name)) for name in _TIMESTAMPS}
+    timestamps = {name: as_timestamp(supplied.text(name)) for name in _TIMESTAMPS}
     ethnic_group = supplied.text("MA_DANTOC")
     return {
         **kept,
-        **moments,
+        **timestamps,
         "NAM_NAM_LIEN_TUC": as_day(supplied.text("NAM_NAM_LIEN_TUC")),
         "MA_DANTOC": ethnic_group.zfill(2) if ethnic_group.isdecimal() else ethnic_group,
     }
@@ -92,8 +92,8 @@ def _exempt_from(visit: Visit, supplied: Row | None) -> str:
 def _discharged_at(visit: Visit, supplied: Row | None) -> str:
     """NGAY_RA; a time of day that was told as unknown (0000) stays unknown."""
     text = "" if supplied is None else supplied.text("NGAY_RA")
-    moment = parse_timestamp(text)
-    if moment is not None and moment.time() == time() and visit.discharged_at == visit.admitted_at:
+    timestamp = parse_timestamp(text)
+    if timestamp is not None and timestamp.time() == time() and visit.discharged_at == visit.admitted_at:
         return as_timestamp(text)
     return write_timestamp(visit.discharged_at)
 

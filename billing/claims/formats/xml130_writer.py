@@ -61,9 +61,9 @@ def write_claim_file(claim: PricedClaim) -> bytes:
 
 def _block(table: str, rows: Sequence[Mapping[str, str]]) -> str:
     """One FILEHOSO: the table as base64 of UTF-8."""
-    *around, row_name = ELEMENTS[table]
+    *ancestors, row_name = ELEMENTS[table]
     text = "".join(_element(row_name, "\n" + _row(FIELDS[table], row)) for row in rows)
-    for name in reversed(around):
+    for name in reversed(ancestors):
         text = _element(name, "\n" + text)
     packed = base64.b64encode((_DECLARATION + text).encode()).decode()
     return _element("FILEHOSO", "\n" + _element("LOAIHOSO", table) + _element("NOIDUNGFILE", packed))

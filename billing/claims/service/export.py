@@ -80,7 +80,9 @@ def _write(billed: BilledVisit, made_on: date) -> bytes:
         )
         for line in billed.lines
     ]
-    return write_claim_file(PricedClaim(visit=visit, lines=lines, supplied=_told(billed, visit.ma_lk), made_on=made_on))
+    return write_claim_file(
+        PricedClaim(visit=visit, lines=lines, supplied=_supplied_rows(billed, visit.ma_lk), made_on=made_on)
+    )
 
 
 def _whole_visit(billed: BilledVisit, document: Any) -> Visit:
@@ -92,7 +94,7 @@ def _whole_visit(billed: BilledVisit, document: Any) -> Visit:
     return replace(frozen, cards=supplied.cards, patient=billed.patient)
 
 
-def _told(billed: BilledVisit, ma_lk: str) -> tuple[Row, ...]:
+def _supplied_rows(billed: BilledVisit, ma_lk: str) -> tuple[Row, ...]:
     """The rows of the visit in the file it came in with; none where it was told otherwise."""
     if billed.claim_file_id is None:
         return ()

@@ -61,11 +61,11 @@ class Entitlement:
 
 def visit_days(visit: Visit) -> tuple[date, date]:
     """First and last known day of a visit, its orders included; an open visit ends with what is known so far."""
-    moments = [item.ordered_at for item in visit.items if item.ordered_at is not None]
-    moments.append(visit.admitted_at)
+    times = [item.ordered_at for item in visit.items if item.ordered_at is not None]
+    times.append(visit.admitted_at)
     if visit.discharged_at is not None:
-        moments.append(visit.discharged_at)
-    return business_date(min(moments)), business_date(max(moments))
+        times.append(visit.discharged_at)
+    return business_date(min(times)), business_date(max(times))
 
 
 def find_entitlements(
@@ -110,11 +110,11 @@ def _key(entitlement: Entitlement) -> _Key:
     return entitlement.digit, *((reason.rule, reason.variant, *reason.operands.values()) for reason in reasons)
 
 
-def _entitlement_at(visit: Visit, moment: datetime, parameters: Parameters, policy: Policy) -> Entitlement:
-    day = business_date(moment)
+def _entitlement_at(visit: Visit, ordered_at: datetime, parameters: Parameters, policy: Policy) -> Entitlement:
+    day = business_date(ordered_at)
     valid = [card for card in visit.cards if card.covers(day)]
     if valid:
-        shown = [card for card in valid if _is_shown(card, visit, moment)]
+        shown = [card for card in valid if _is_shown(card, visit, ordered_at)]
         if not shown:
             return Entitlement("", ZERO, AppliedRule("B-016", {"day": day.isoformat()}, "shown_late"))
         return _choose([(card, _of_card(card, day, parameters)) for card in shown], policy)[1]
@@ -147,9 +147,9 @@ def _worth(entitlement: Entitlement) -> tuple[Decimal, int]:
     return entitlement.level, _BY_WORTH.get(entitlement.digit, 0)
 
 
-def _is_shown(card: Card, visit: Visit, moment: datetime) -> bool:
+def _is_shown(card: Card, visit: Visit, ordered_at: datetime) -> bool:
     """Whether the card had been shown by then; in an emergency any time before the end will do (B-016)."""
-    return card.shown_at is None or card.shown_at <= moment or visit.category_code == _EMERGENCY
+    return card.shown_at is None or card.shown_at <= ordered_at or visit.category_code == _EMERGENCY
 
 
 def _counts_after_its_end(card: Card, visit: Visit, day: date, parameters: Parameters) -> bool:

@@ -101,8 +101,8 @@ def breakdown(line: PricedLine) -> tuple[BreakdownStep, ...]:
     if _BY_HIS in why:
         return ()
     steps = (_hospital(line, why), _insured(line, why), _other_funds(line), *_shared(line, why))
-    told = tuple(step for step in steps if step.amount)
-    return told if all(step.evaluate() == step.amount for step in told) else ()
+    stated = tuple(step for step in steps if step.amount)
+    return stated if all(step.evaluate() == step.amount for step in stated) else ()
 
 
 def _hospital(line: PricedLine, why: _Operands) -> BreakdownStep:
@@ -110,9 +110,9 @@ def _hospital(line: PricedLine, why: _Operands) -> BreakdownStep:
     if ("B-052", "no_extra_charge") not in why:
         return BreakdownStep("THANH_TIEN_BV", line.hospital_amount, (_charged(item),))
     insurance_price = min(item.insurance_price, item.hospital_price)
-    spared = (_count(item.quantity), _money(insurance_price), _percent(HUNDRED - item.service_ratio))
+    reduction = (_count(item.quantity), _money(insurance_price), _percent(HUNDRED - item.service_ratio))
     return BreakdownStep(
-        "THANH_TIEN_BV", line.hospital_amount, ((_count(item.quantity), _money(item.hospital_price)), spared)
+        "THANH_TIEN_BV", line.hospital_amount, ((_count(item.quantity), _money(item.hospital_price)), reduction)
     )
 
 

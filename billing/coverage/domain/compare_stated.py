@@ -42,12 +42,12 @@ def compare_with_stated(priced: PricedVisit, *, file: str, hoso: int | None, ma_
     )
 
 
-def exclude_reported(differences: Iterable[Finding], told: Iterable[Finding]) -> tuple[Finding, ...]:
+def exclude_reported(differences: Iterable[Finding], reported: Iterable[Finding]) -> tuple[Finding, ...]:
     """Leave out what whoever read the file has found already: the same of one field, or that a level was rounded.
 
     A reader compares a level with the file's own amounts, we with ours: one difference in other words.
     """
-    known = {(_place(finding), finding.code) for finding in told}
+    known = {(_place(finding), finding.code) for finding in reported}
     return tuple(
         finding
         for finding in differences

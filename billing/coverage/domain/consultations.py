@@ -35,7 +35,7 @@ def expect_consultations(visit: Visit, facts: VisitFacts) -> tuple[Expected, ...
     Source: Circular 35/2016/TT-BYT Art. 4b as added by Circular 39/2024/TT-BYT; data standard, TYLE_TT_DV.
     """
     own = [item for item in visit.items if item.group == CONSULTATION_GROUP and item.scope is not Scope.PATIENT]
-    own.sort(key=lambda item: (_moment(item, visit), -item.service_ratio, item.number))
+    own.sort(key=lambda item: (_time_of(item, visit), -item.service_ratio, item.number))
     expected = [
         _ratio(item, position, facts.line(item.key).number_at_desk) for position, item in enumerate(own, start=1)
     ]
@@ -75,5 +75,5 @@ def _charged_once(items: list[ChargeItem]) -> Iterator[Expected]:
             yield expect_quantity(item, (_NOTHING,), reason).as_warning()
 
 
-def _moment(item: ChargeItem, visit: Visit) -> datetime:
+def _time_of(item: ChargeItem, visit: Visit) -> datetime:
     return item.ordered_at or visit.admitted_at

@@ -97,7 +97,7 @@ class CopayYears:
         if self.is_kept:
             self._year(last)
 
-    def level_at(self, moment: datetime, level: Level) -> tuple[Level, Decimal | None]:
+    def level_at(self, ordered_at: datetime, level: Level) -> tuple[Level, Decimal | None]:
         """The level of a line ordered at that moment, and how much co-payment it may still take (None: any).
 
         Care out of route keeps its level, with the reason why; a certificate changes nothing about that.
@@ -106,9 +106,9 @@ class CopayYears:
         """
         if level.percent >= self._full or not level.percent:
             return level, None
-        day = self._day(moment)
+        day = self._day(ordered_at)
         result = level.percent if self._is_excluded else self._full
-        if self._has_certificate(moment, day):
+        if self._has_certificate(ordered_at, day):
             assert self._exempt_from is not None, "a certificate has its moment"
             return Level(result, self._exempt_since(self._exempt_from, result)), None
         if self._history is None or self._history.five_years_on is None or day < self._history.five_years_on:
@@ -129,11 +129,11 @@ class CopayYears:
         is_limited = is_cap and self._counts and not self._is_excluded
         return level, threshold.amount - year.accumulated if is_limited else None
 
-    def add(self, moment: datetime, copay: Decimal) -> AppliedRule | None:
+    def add(self, ordered_at: datetime, copay: Decimal) -> AppliedRule | None:
         """Take in the co-payment of a line; the reason that says so where it is the one that crosses the threshold."""
         if self._history is None or not self._counts or not copay:
             return None
-        day = self._day(moment)
+        day = self._day(ordered_at)
         year = self._year(day)
         was_above = year.accumulated > year.threshold.amount
         year.accumulated += copay
@@ -178,14 +178,14 @@ class CopayYears:
             reasons.append(AppliedRule("B-029", {"factor": format(self._factor, "f")}))
         return tuple(reasons)
 
-    def _has_certificate(self, moment: datetime, day: date) -> bool:
+    def _has_certificate(self, ordered_at: datetime, day: date) -> bool:
         """Whether the exemption holds by its moment; it ends with its year (B-025, B-028)."""
         since = self._exempt_from
-        return since is not None and moment >= since and day.year == business_date(since).year
+        return since is not None and ordered_at >= since and day.year == business_date(since).year
 
-    def _exempt_since(self, moment: datetime, level: Decimal) -> AppliedRule:
+    def _exempt_since(self, ordered_at: datetime, level: Decimal) -> AppliedRule:
         """That a person is exempt, told by the day, and by the minute where it began inside one (B-028)."""
-        local = moment.astimezone(VIETNAM)
+        local = ordered_at.astimezone(VIETNAM)
         operands = {"since": local.date().isoformat(), "level": format(level, "f")}
         variant = self._out_of_route_variant()
         if variant or local.time() == time.min:
@@ -198,10 +198,10 @@ class CopayYears:
             return ""
         return "out_of_route" if self._is_excluded else "out_of_route_rate"
 
-    def _day(self, moment: datetime) -> date:
-        day = self._days.get(moment)
+    def _day(self, ordered_at: datetime) -> date:
+        day = self._days.get(ordered_at)
         if day is None:
-            day = self._days[moment] = business_date(moment)
+            day = self._days[ordered_at] = business_date(ordered_at)
         return day
 
     def _year(self, day: date) -> _Year:

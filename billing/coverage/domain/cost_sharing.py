@@ -37,13 +37,13 @@ def share_lines(
         range(len(lines)), key=lambda place: (lines[place].item.ordered_at or visit.admitted_at, place)
     ):
         line, (entitlement, level) = lines[place], entitled[place]
-        moment = line.item.ordered_at or visit.admitted_at
-        level, copay_max = years.level_at(moment, level)
+        ordered_at = line.item.ordered_at or visit.admitted_at
+        level, copay_max = years.level_at(ordered_at, level)
         package = line.item.package if is_fund_limited and not is_exempt(entitlement.digit, policy) else ""
         fund_max = fund_left.get(package, package_limit) if package else None
         priced = share_line(line, level, policy, copay_max=copay_max, fund_max=fund_max)
         if fund_max is not None:
             fund_left[package] = fund_max - priced.fund
-        crossing = years.add(moment, priced.copay)
+        crossing = years.add(ordered_at, priced.copay)
         shared[place] = replace(priced, reasons=(*priced.reasons, crossing)) if crossing else priced
     return tuple(shared[place] for place in range(len(lines)))

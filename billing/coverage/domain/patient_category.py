@@ -44,7 +44,7 @@ class Condition:
     """One thing a code asks for; `fact` is its name in words of ours, `is_paper` that a patient may still bring it."""
 
     fact: str
-    ask: Callable[[CategoryFacts], bool | None]
+    is_met: Callable[[CategoryFacts], bool | None]
     is_paper: bool = False
 
 
@@ -80,15 +80,15 @@ class CategoryChoice:
         return next((fit for fit in self.fits if fit.code == code), None)
 
 
-def choose_category(around: CategoryFacts) -> CategoryChoice:
+def choose_category(inputs: CategoryFacts) -> CategoryChoice:
     """The first code in table order whose every condition the facts meet.
 
     Codes that only a person can tell (7.2–7.4, 8) are never chosen. Before 2025 another law held: nothing is chosen.
     Source: Decision 3276/QĐ-BYT annex 1, notes; Law 51/2024/QH15 Art. 22; Circular 01/2025/TT-BYT Art. 3–5, 9–11.
     """
-    if around.day < TABLE_SINCE:
+    if inputs.day < TABLE_SINCE:
         return CategoryChoice(code=None, possible=(), used=("date",), lacking=(), fits=())
-    fits = tuple(_fit(code, conditions, around) for code, conditions in _ROWS)
+    fits = tuple(_fit(code, conditions, inputs) for code, conditions in _ROWS)
     possible: list[CategoryMatch] = []
     for fit in fits:
         if fit.fits is not False:
@@ -96,32 +96,32 @@ def choose_category(around: CategoryFacts) -> CategoryChoice:
         if fit.fits:
             break
     chosen = possible[0].code if possible and possible[0].fits else None
-    asked = fits[: fits.index(possible[-1]) + 1] if possible else fits
+    considered = fits[: fits.index(possible[-1]) + 1] if possible else fits
     return CategoryChoice(
         code=chosen,
         possible=tuple(fit.code for fit in possible),
-        used=_once(name for fit in asked for name in (*fit.used, *fit.unmet)),
+        used=_once(name for fit in considered for name in (*fit.used, *fit.unmet)),
         lacking=_once(name for fit in possible for name in fit.lacking),
         fits=fits,
     )
 
 
-def is_inpatient(around: CategoryFacts) -> bool | None:
+def is_inpatient(inputs: CategoryFacts) -> bool | None:
     """Whether the kind of care is inpatient; None for a kind the table does not say this of."""
-    kind = around.visit.care_kind
-    if kind in around.parameters.inpatient_kinds:
+    kind = inputs.visit.care_kind
+    if kind in inputs.parameters.inpatient_kinds:
         return True
-    return False if kind in around.parameters.outpatient_kinds else None
+    return False if kind in inputs.parameters.outpatient_kinds else None
 
 
-def holds_referral(around: CategoryFacts) -> bool | None:
+def holds_referral(inputs: CategoryFacts) -> bool | None:
     """Whether a referral paper was shown that held on the day of admission (B-047)."""
-    facts = around.facts
+    facts = inputs.facts
     if not facts.has_referral or facts.referral_signed_on is None:
         return facts.has_referral
-    listed = around.annexes.lists(Annex.THIRD, facts.disease, age=facts.age_on(around.day), day=around.day)
+    listed = inputs.annexes.lists(Annex.THIRD, facts.disease, age=facts.age_on(inputs.day), day=inputs.day)
     short, long = (
-        referral_validity(facts.referral_signed_on, on=around.day, is_for_year=for_year, holidays=around.holidays)
+        referral_validity(facts.referral_signed_on, on=inputs.day, is_for_year=for_year, holidays=inputs.holidays)
         for for_year in (False, True)
     )
     if short.is_valid or not long.is_valid:
@@ -129,8 +129,8 @@ def holds_referral(around: CategoryFacts) -> bool | None:
     return listed
 
 
-def _fit(code: str, conditions: tuple[Condition, ...], around: CategoryFacts) -> CategoryMatch:
-    answers = [(condition, condition.ask(around)) for condition in conditions]
+def _fit(code: str, conditions: tuple[Condition, ...], inputs: CategoryFacts) -> CategoryMatch:
+    answers = [(condition, condition.is_met(inputs)) for condition in conditions]
     unmet = [condition for condition, answer in answers if answer is False]
     return CategoryMatch(
         code=code,
@@ -142,81 +142,81 @@ def _fit(code: str, conditions: tuple[Condition, ...], around: CategoryFacts) ->
     )
 
 
-def _is_insured(around: CategoryFacts) -> bool:
-    first, last = visit_days(around.visit)
-    return any(card.valid_from <= last and (card.valid_to or last) >= first for card in around.visit.cards)
+def _is_insured(inputs: CategoryFacts) -> bool:
+    first, last = visit_days(inputs.visit)
+    return any(card.valid_from <= last and (card.valid_to or last) >= first for card in inputs.visit.cards)
 
 
-def _is_registered(around: CategoryFacts) -> bool | None:
-    registered = around.facts.registered_facilities
-    return None if registered is None else around.visit.facility_code in registered
+def _is_registered(inputs: CategoryFacts) -> bool | None:
+    registered = inputs.facts.registered_facilities
+    return None if registered is None else inputs.visit.facility_code in registered
 
 
 def _has_level(*levels: TechnicalLevel) -> Callable[[CategoryFacts], bool | None]:
-    def ask(around: CategoryFacts) -> bool | None:
-        level = around.facility.technical_level
+    def is_met(inputs: CategoryFacts) -> bool | None:
+        level = inputs.facility.technical_level
         return None if level is None else level in levels
 
-    return ask
+    return is_met
 
 
 def _was(*lines: FormerTier) -> Callable[[CategoryFacts], bool | None]:
-    def ask(around: CategoryFacts) -> bool | None:
-        line = around.facility.former_tier
+    def is_met(inputs: CategoryFacts) -> bool | None:
+        line = inputs.facility.former_tier
         return None if line is None else line in lines
 
-    return ask
+    return is_met
 
 
-def _is_under_50_points(around: CategoryFacts) -> bool | None:
+def _is_under_50_points(inputs: CategoryFacts) -> bool | None:
     """Fewer than 50 points, or ranked provisionally."""
-    facility = around.facility
+    facility = inputs.facility
     if facility.is_provisional or facility.points is None:
         return facility.is_provisional or None
     return facility.points < 50
 
 
-def _has_50_to_70_points(around: CategoryFacts) -> bool | None:
+def _has_50_to_70_points(inputs: CategoryFacts) -> bool | None:
     """From 50 to under 70, as the research note of the decree reads the boundary."""
-    facility = around.facility
+    facility = inputs.facility
     if facility.is_provisional:
         return False
     return None if facility.points is None else 50 <= facility.points < 70
 
 
 def _is_listed(annex: Annex) -> Callable[[CategoryFacts], bool | None]:
-    def ask(around: CategoryFacts) -> bool | None:
-        facts = around.facts
-        return around.annexes.lists(annex, facts.disease, age=facts.age_on(around.day), day=around.day)
+    def is_met(inputs: CategoryFacts) -> bool | None:
+        facts = inputs.facts
+        return inputs.annexes.lists(annex, facts.disease, age=facts.age_on(inputs.day), day=inputs.day)
 
-    return ask
-
-
-def _not(ask: Callable[[CategoryFacts], bool | None]) -> Callable[[CategoryFacts], bool | None]:
-    def answer(around: CategoryFacts) -> bool | None:
-        given = ask(around)
-        return None if given is None else not given
-
-    return answer
+    return is_met
 
 
-def _has_region(around: CategoryFacts) -> bool | None:
+def _not(is_met: Callable[[CategoryFacts], bool | None]) -> Callable[[CategoryFacts], bool | None]:
+    def negated(inputs: CategoryFacts) -> bool | None:
+        result = is_met(inputs)
+        return None if result is None else not result
+
+    return negated
+
+
+def _has_region(inputs: CategoryFacts) -> bool | None:
     """Whether the card has a mark of where its holder lives, K1, K2 or K3: it matters here alone (B-017)."""
-    region = around.facts.region
+    region = inputs.facts.region
     return None if region is None else region in _REGIONS
 
 
-def _is_outpatient_or_without_region(around: CategoryFacts) -> bool | None:
+def _is_outpatient_or_without_region(inputs: CategoryFacts) -> bool | None:
     """That 3.6 does not fit: else 3.1, which stands before it and gives 40 %, would take every one of its people.
 
     Source: Health Insurance Law Art. 22 cl. 4 (B-042); that it goes before the order of the table is our reading.
     """
-    return True if _OUTPATIENT.ask(around) else _not(_has_region)(around)
+    return True if _OUTPATIENT.is_met(inputs) else _not(_has_region)(inputs)
 
 
-def _has_appointment(around: CategoryFacts) -> bool | None:
+def _has_appointment(inputs: CategoryFacts) -> bool | None:
     """An appointment that no earlier visit has used (B-048); one nobody tells to be used is taken as unused."""
-    facts = around.facts
+    facts = inputs.facts
     return False if facts.is_appointment_used else facts.has_appointment
 
 
@@ -232,21 +232,21 @@ _OUTPATIENT = Condition("care_kind", _not(is_inpatient))
 _NOT_COMMUNE = Condition("former_tier", _not(_was(FormerTier.COMMUNE)))
 _WAS_PROVINCE = Condition("former_tier", _was(FormerTier.PROVINCE))
 _WAS_HIGHER = Condition("former_tier", _was(FormerTier.PROVINCE, FormerTier.CENTRAL))
-_NEVER_HIGHER = Condition("former_tier", _not(_WAS_HIGHER.ask))
+_NEVER_HIGHER = Condition("former_tier", _not(_WAS_HIGHER.is_met))
 _NOT_IN_ANNEX_II = Condition("annex_ii", _not(_is_listed(Annex.SECOND)))
-_EPIDEMIC = Condition("epidemic", lambda around: around.facts.is_epidemic)
+_EPIDEMIC = Condition("epidemic", lambda inputs: inputs.facts.is_epidemic)
 _NOT_3_6 = Condition("region", _is_outpatient_or_without_region)
-_PICKS_UP = Condition("care_kind", lambda around: around.visit.care_kind == _PICK_UP)
+_PICKS_UP = Condition("care_kind", lambda inputs: inputs.visit.care_kind == _PICK_UP)
 
 _ROWS: tuple[tuple[str, tuple[Condition, ...]], ...] = (
     # Commune care carries 1.2 even at the registered facility: 100 % whatever the card (B-022).
     ("1.1", (_INSURED, Condition("registered_facility", _is_registered), _NOT_COMMUNE)),
     ("1.2", (_INSURED, Condition("former_tier", _was(FormerTier.COMMUNE)))),
     ("1.3", (_INSURED, Condition("referral", holds_referral, is_paper=True))),
-    ("1.4", (_INSURED, Condition("residence", lambda around: around.facts.has_moved, is_paper=True))),
+    ("1.4", (_INSURED, Condition("residence", lambda inputs: inputs.facts.has_moved, is_paper=True))),
     ("1.5", (_INSURED, Condition("appointment", _has_appointment, is_paper=True))),
-    ("1.6", (_INSURED, Condition("organ_donor", lambda around: around.facts.is_organ_donor))),
-    ("1.7", (_INSURED, Condition("newborn", lambda around: around.facts.is_newborn))),
+    ("1.6", (_INSURED, Condition("organ_donor", lambda inputs: inputs.facts.is_organ_donor))),
+    ("1.7", (_INSURED, Condition("newborn", lambda inputs: inputs.facts.is_newborn))),
     ("1.11", (_INSURED, Condition("technical_level", _has_level(TechnicalLevel.INITIAL)))),
     ("1.12", (_INSURED, _OUTPATIENT, _BASIC, Condition("points", _is_under_50_points), _NEVER_HIGHER)),
     ("1.13", (_INSURED, _OUTPATIENT, _BASIC, Condition("points", _has_50_to_70_points), _NOT_IN_ANNEX_II)),
@@ -258,7 +258,7 @@ _ROWS: tuple[tuple[str, tuple[Condition, ...]], ...] = (
         "1.18",
         (_INSURED, _OUTPATIENT, _SPECIALISED, _WAS_PROVINCE, Condition("annex_i", _not(_is_listed(Annex.FIRST)))),
     ),
-    ("2", (_INSURED, Condition("emergency", lambda around: around.facts.is_emergency, is_paper=True))),
+    ("2", (_INSURED, Condition("emergency", lambda inputs: inputs.facts.is_emergency, is_paper=True))),
     ("3.1", (_INSURED, _SPECIALISED, Condition("former_tier", _was(FormerTier.CENTRAL)), _NOT_3_6)),
     ("3.2", (_INSURED, _INPATIENT, _SPECIALISED, _WAS_PROVINCE)),
     (

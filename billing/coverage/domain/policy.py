@@ -102,8 +102,8 @@ class Policy:
 
     def __post_init__(self) -> None:
         _percentage(self.unstated_route_percent, "unstated_route_percent")
-        spared = self.package_limit_exempt_digits
-        if not set(spared) <= set("12345") or len(set(spared)) < len(spared):
+        exempt = self.package_limit_exempt_digits
+        if not set(exempt) <= set("12345") or len(set(exempt)) < len(exempt):
             raise InvalidValue("benefit digits are 1 to 5, each once", field="package_limit_exempt_digits")
         shares = self.stent_ceiling_percents.split(";")
         if len(shares) > _STENTS_MAX:

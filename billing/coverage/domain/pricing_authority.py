@@ -218,8 +218,8 @@ def _listed_prices(
     usual = listed.insured if is_insured else listed.fee
     if item.table is Table.DRUGS:
         return None if usual is None else (usual, usual)
-    is_told_so = item.payer_class is PayerClass.INSURANCE and item.hospital_price == listed.on_demand != usual
-    is_on_demand = item.payer_class is PayerClass.ON_DEMAND or is_told_so
+    has_on_demand_price = item.payer_class is PayerClass.INSURANCE and item.hospital_price == listed.on_demand != usual
+    is_on_demand = item.payer_class is PayerClass.ON_DEMAND or has_on_demand_price
     hospital = listed.on_demand if is_on_demand else usual
     insurance = listed.insured if is_insured else item.insurance_price
     return None if hospital is None or insurance is None else (hospital, insurance)
@@ -231,7 +231,7 @@ def _collect_stated(visit: Visit, *, parameters: Parameters, policy: Policy) -> 
     stated = {item.key: line for item in visit.items if (line := _stated_line(item, reason)) is not None}
     try:
         # What a private insurer answers for is reckoned from what is collected, not from what we come to.
-        told = price(replace(visit, private_insurance=None), parameters=parameters, policy=policy)
+        by_rules = price(replace(visit, private_insurance=None), parameters=parameters, policy=policy)
     except (NotSupported, InvalidValue):
         if not visit.items or len(stated) < len(visit.items):
             raise
@@ -245,9 +245,9 @@ def _collect_stated(visit: Visit, *, parameters: Parameters, policy: Policy) -> 
             reasons=(reason,),
         )
         return with_private_share(collected, visit)
-    lines = tuple(stated.get(line.item.key, line) for line in told.lines)
-    others = (each for each in told.reasons if each.rule != ROUNDING_RULE)
-    collected = replace(told, lines=lines, reasons=(*others, *rounding_reasons(lines)))
+    lines = tuple(stated.get(line.item.key, line) for line in by_rules.lines)
+    others = (each for each in by_rules.reasons if each.rule != ROUNDING_RULE)
+    collected = replace(by_rules, lines=lines, reasons=(*others, *rounding_reasons(lines)))
     return with_private_share(collected, visit)
 
 
@@ -255,15 +255,15 @@ def _stated_line(item: ChargeItem, reason: AppliedRule) -> PricedLine | None:
     """A line as the hospital's system shared it; None unless it says who pays what. The parts make the whole."""
     if item.stated is None or not _is_whole(item.stated):
         return None
-    said = item.stated
-    parts = [round_2dp(part or ZERO) for part in (said.self_pay, said.copay, said.fund, said.other_funds)]
+    amounts = item.stated
+    parts = [round_2dp(part or ZERO) for part in (amounts.self_pay, amounts.copay, amounts.fund, amounts.other_funds)]
     self_pay, copay, fund, other_funds = parts
-    insured = said.insured_amount
+    insured = amounts.insured_amount
     return PricedLine(
         item=item,
         hospital_amount=total(parts),
         insured_amount=total((copay, fund)) if insured is None else round_2dp(insured),
-        level=ZERO if said.level is None else round_2dp(said.level),
+        level=ZERO if amounts.level is None else round_2dp(amounts.level),
         other_funds=other_funds,
         self_pay=self_pay,
         copay=copay,
@@ -272,27 +272,29 @@ def _stated_line(item: ChargeItem, reason: AppliedRule) -> PricedLine | None:
     )
 
 
-def _is_whole(said: StatedAmounts) -> bool:
-    needed = (said.self_pay, said.copay, said.fund)
-    known = [amount for amount in (*needed, said.other_funds, said.insured_amount, said.level) if amount is not None]
-    return None not in needed and min(known) >= 0 and (said.level is None or said.level <= HUNDRED)
+def _is_whole(amounts: StatedAmounts) -> bool:
+    needed = (amounts.self_pay, amounts.copay, amounts.fund)
+    known = [
+        amount for amount in (*needed, amounts.other_funds, amounts.insured_amount, amounts.level) if amount is not None
+    ]
+    return None not in needed and min(known) >= 0 and (amounts.level is None or amounts.level <= HUNDRED)
 
 
 def _unit_price_differences(visit: Visit, repriced: Visit, missing: list[PriceNotInForce]) -> Iterator[PriceDifference]:
     without = {each.item.key for each in missing}
-    for told, listed in zip(visit.items, repriced.items, strict=True):
-        if told.key in without:
-            name = "DON_GIA" if told.table is Table.DRUGS else "DON_GIA_BV"
-            yield PriceDifference(item=told, field=name, theirs=told.hospital_price, ours=None, rules=(RULE,))
+    for submitted, listed in zip(visit.items, repriced.items, strict=True):
+        if submitted.key in without:
+            name = "DON_GIA" if submitted.table is Table.DRUGS else "DON_GIA_BV"
+            yield PriceDifference(item=submitted, field=name, theirs=submitted.hospital_price, ours=None, rules=(RULE,))
             continue
-        pairs = [("DON_GIA_BV", told.hospital_price, listed.hospital_price)]
-        if told.table is Table.DRUGS:
-            pairs = [("DON_GIA", told.hospital_price, listed.hospital_price)]
+        pairs = [("DON_GIA_BV", submitted.hospital_price, listed.hospital_price)]
+        if submitted.table is Table.DRUGS:
+            pairs = [("DON_GIA", submitted.hospital_price, listed.hospital_price)]
         else:
-            pairs.append(("DON_GIA_BH", told.insurance_price, listed.insurance_price))
+            pairs.append(("DON_GIA_BH", submitted.insurance_price, listed.insurance_price))
         for name, theirs, ours in pairs:
             if theirs != ours:
-                yield PriceDifference(item=told, field=name, theirs=theirs, ours=ours, rules=(RULE,))
+                yield PriceDifference(item=submitted, field=name, theirs=theirs, ours=ours, rules=(RULE,))
 
 
 def _amount_differences(collected: PricedVisit, ours: PricedVisit) -> Iterator[PriceDifference]:

@@ -27,10 +27,10 @@ def expect_surgeries(visit: Visit, facts: VisitFacts) -> tuple[Expected, ...]:
     """
     operations: dict[datetime, list[ChargeItem]] = defaultdict(list)
     for item in visit.items:
-        moment = facts.line(item.key).performed_at
+        timestamp = facts.line(item.key).performed_at
         is_intervention = item.group in (SURGERY_GROUP, PROCEDURE_GROUP) and not item.is_supply
-        if is_intervention and item.scope is not Scope.PATIENT and moment is not None:
-            operations[moment].append(item)
+        if is_intervention and item.scope is not Scope.PATIENT and timestamp is not None:
+            operations[timestamp].append(item)
     return tuple(expected for items in operations.values() for expected in _expect(items, facts))
 
 

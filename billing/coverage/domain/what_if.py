@@ -73,19 +73,19 @@ class ComparedFile:
     findings: tuple[Finding, ...]
 
 
-def compare_routes(around: CategoryFacts, *, policy: Policy) -> WhatIf:
+def compare_routes(inputs: CategoryFacts, *, policy: Policy) -> WhatIf:
     """Price a visit by every route the facts allow, leave open, or would allow with a paper.
 
     Routes the facility, the disease or the kind of care rule out are left out, the stated one among them.
     Source: Decision 3276/QĐ-BYT annex 1; Law 51/2024/QH15 Art. 22.
     """
-    choice = choose_category(around)
+    choice = choose_category(inputs)
     routes = [
-        _option(fit, status, around, policy)
+        _option(fit, status, inputs, policy)
         for fit in choice.fits
         if fit.code not in _NOT_A_ROUTE and (status := _status(fit)) is not None
     ]
-    return WhatIf(stated=around.visit.category_code, chosen=choice.code, routes=tuple(routes))
+    return WhatIf(stated=inputs.visit.category_code, chosen=choice.code, routes=tuple(routes))
 
 
 def _status(fit: CategoryMatch) -> RouteStatus | None:
@@ -96,12 +96,12 @@ def _status(fit: CategoryMatch) -> RouteStatus | None:
     return RouteStatus.NEEDS_PAPER if fit.needs_paper_only else None
 
 
-def _option(fit: CategoryMatch, status: RouteStatus, around: CategoryFacts, policy: Policy) -> RouteOption:
+def _option(fit: CategoryMatch, status: RouteStatus, inputs: CategoryFacts, policy: Policy) -> RouteOption:
     facts = (*fit.unmet, *fit.lacking)
     priced: PricedVisit | None = None
     refused_rule = refusal = ""
     try:
-        priced = price(replace(around.visit, category_code=fit.code), parameters=around.parameters, policy=policy)
+        priced = price(replace(inputs.visit, category_code=fit.code), parameters=inputs.parameters, policy=policy)
     except (NotSupported, InvalidValue) as refused:
         refused_rule, refusal = _refused_rule(refused), refused.detail
     return RouteOption(

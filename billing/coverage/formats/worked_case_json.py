@@ -153,8 +153,8 @@ def _read_one(hoso: int, visit: Fields, given: Fields, file: str, policy: Policy
         document = {**{key: given.values.get(key) for key in _OF_PERSON}, **visit.values}
         read = read_visit(document, default_facility=FACILITY_OF_CASES, path=visit.path)
         is_replaced = policy.other_funds_mode is OtherFundsMode.COPAY_REPLACEMENT
-        doubts = find_value_warnings(document, file=file, hoso=hoso)
-        return CaseVisit(hoso, _with_copay_replaced(read) if is_replaced else read, doubts)
+        warnings = find_value_warnings(document, file=file, hoso=hoso)
+        return CaseVisit(hoso, _with_copay_replaced(read) if is_replaced else read, warnings)
     except InvalidField as refusal:
         return replace(_file_finding(refusal, file, refusal.finding), hoso=hoso, ma_lk=ma_lk, expected=refusal.expected)
     except InvalidValue as refusal:

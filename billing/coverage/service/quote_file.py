@@ -10,7 +10,7 @@ from billing.coverage.domain.parameters import Parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.pricing_authority import AS_SUBMITTED, price_for_collection
 from billing.coverage.formats.worked_case_json import read_case_file, write_finding, write_priced_visit
-from billing.coverage.service.quoting import Quote, Settle, quote_visits
+from billing.coverage.service.quoting import PriceVisit, Quote, quote_visits
 from billing.visits.domain.finding import Finding
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.xml130 import read_claim_file, read_claim_set
@@ -72,5 +72,5 @@ def quote_json(quote: Quote) -> dict[str, object]:
     }
 
 
-def _price_as_submitted(parameters: Parameters, policy: Policy) -> Settle:
+def _price_as_submitted(parameters: Parameters, policy: Policy) -> PriceVisit:
     return lambda _hoso, visit: price_for_collection(visit, AS_SUBMITTED, parameters=parameters, policy=policy)

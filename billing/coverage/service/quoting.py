@@ -13,7 +13,7 @@ from billing.visits.domain.copay_history import CopayPaid
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import Visit
 
-Settle = Callable[[int, Visit], CollectedPrice]
+PriceVisit = Callable[[int, Visit], CollectedPrice]
 """Prices a visit, given its place in the file. Raises what `pricing_authority.price_for_collection` raises."""
 
 
@@ -43,31 +43,31 @@ def quote_visits(
     read_findings: Iterable[Finding],
     *,
     file: str,
-    price_for_collection: Settle,
+    price_for_collection: PriceVisit,
     is_one_person: bool = False,
 ) -> Quote:
     """Price the visits in order; where they are one person's, each begins with the co-payments of those before it."""
     visits = [visit for _, visit in read] if is_one_person else []
     findings = list(read_findings)
     unbuilt = sum(finding.code is FindingCode.NOT_SUPPORTED for finding in findings)
-    told = tuple(findings)
+    read_so_far = tuple(findings)
     quoted: list[QuotedVisit] = []
     paid: tuple[CopayPaid, ...] = ()
-    for hoso, told_visit in read:
-        visit = told_visit
+    for hoso, submitted in read:
+        visit = submitted
         if paid and visit.copay_history is not None:
             visit = replace(visit, copay_history=visit.copay_history.with_paid(_by_the_end_of(visit, paid)))
         try:
-            settled = price_for_collection(hoso, visit)
+            collected = price_for_collection(hoso, visit)
         except (NotSupported, InvalidValue, PriceNotInForce) as refusal:
             findings.append(refusal_as_finding(refusal, file=file, hoso=hoso, ma_lk=visit.ma_lk))
             continue
         if is_one_person:
-            paid = (*paid, *settled.priced.copay_paid)
-        quoted.append(QuotedVisit(hoso, visit, _with_same_day_note(settled.priced, told_visit, visits)))
-        if settled.ours is not None:
-            differences = compare_with_stated(settled.ours, file=file, hoso=hoso, ma_lk=visit.ma_lk)
-            findings.extend(exclude_reported(differences, told))
+            paid = (*paid, *collected.priced.copay_paid)
+        quoted.append(QuotedVisit(hoso, visit, _with_same_day_note(collected.priced, submitted, visits)))
+        if collected.ours is not None:
+            differences = compare_with_stated(collected.ours, file=file, hoso=hoso, ma_lk=visit.ma_lk)
+            findings.extend(exclude_reported(differences, read_so_far))
     return Quote(tuple(quoted), tuple(findings), len(read) + unbuilt)
 
 

@@ -91,23 +91,25 @@ def shares_still_to_invoice(whole: Shares, earlier: Sequence[Shares]) -> Shares:
     other = whole.other - sum(shares.other for shares in earlier)
     insurer = whole.insurer - sum(shares.insurer for shares in earlier)
     private = whole.private - sum(shares.private for shares in earlier)
-    asked = _without_drift([patient, other, insurer, private], drift_max=len(earlier))
-    if min(asked) < 0:
+    remaining = _without_drift([patient, other, insurer, private], drift_max=len(earlier))
+    if min(remaining) < 0:
         raise CorrectionNeeded("a share of this visit fell below its issued invoices; issue a correction")
-    if earlier and sum(asked) == 0:
+    if earlier and sum(remaining) == 0:
         raise NothingToInvoice("everything this visit has cost so far is already invoiced")
-    return Shares(patient=Dong(asked[0]), other=Dong(asked[1]), insurer=Dong(asked[2]), private=Dong(asked[3]))
+    return Shares(
+        patient=Dong(remaining[0]), other=Dong(remaining[1]), insurer=Dong(remaining[2]), private=Dong(remaining[3])
+    )
 
 
-def _without_drift(asked: list[int], *, drift_max: int) -> list[int]:
+def _without_drift(remaining: list[int], *, drift_max: int) -> list[int]:
     """Take a share that is short by no more than rounding (one đồng an earlier invoice) from the largest other one.
 
     Each invoice was rounded by itself, so the rounded visit may give one payer a đồng less than its invoices did,
     although nobody's exact share fell.
     """
-    for position, share in enumerate(asked):
-        largest = max(range(len(asked)), key=asked.__getitem__)
-        if -drift_max <= share < 0 and asked[largest] + share >= 0:
-            asked[largest] += share
-            asked[position] = 0
-    return asked
+    for position, share in enumerate(remaining):
+        largest = max(range(len(remaining)), key=remaining.__getitem__)
+        if -drift_max <= share < 0 and remaining[largest] + share >= 0:
+            remaining[largest] += share
+            remaining[position] = 0
+    return remaining

@@ -143,7 +143,9 @@ class Totals:
         self.now = add_shares((self.now, other.now))
 
 
-def compare_invoice(issued: IssuedInvoice, priced: PricedVisit, *, said: Shares, now: Shares) -> InvoiceDiff | None:
+def compare_invoice(
+    issued: IssuedInvoice, priced: PricedVisit, *, issued_shares: Shares, now: Shares
+) -> InvoiceDiff | None:
     """Where a bill says something else now; None where every line and every share is what it was.
 
     `said` and `now` are the shares to compare: those of this invoice, or those of the visit so far.
@@ -151,25 +153,25 @@ def compare_invoice(issued: IssuedInvoice, priced: PricedVisit, *, said: Shares,
     before = {(line.table, line.number): line for line in issued.lines}
     lines = [change for line in priced.lines if (change := _compare(before.pop(line.item.key, None), line)) is not None]
     lines += [_left_out(line) for line in before.values()]
-    if not lines and said == now:
+    if not lines and issued_shares == now:
         return None
     return InvoiceDiff(
         number=issued.number,
         ma_lk=issued.ma_lk,
         code_version=issued.code_version,
-        issued=said,
+        issued=issued_shares,
         now=now,
         lines=tuple(lines),
     )
 
 
-def unpriceable(issued: IssuedInvoice, refusal: BillingError, *, said: Shares) -> InvoiceDiff:
+def unpriceable(issued: IssuedInvoice, refusal: BillingError, *, issued_shares: Shares) -> InvoiceDiff:
     """A bill that has no price now, with the rule that would decide where the refusal names one."""
     return InvoiceDiff(
         number=issued.number,
         ma_lk=issued.ma_lk,
         code_version=issued.code_version,
-        issued=said,
+        issued=issued_shares,
         now=None,
         refusal=Refusal(code=refusal.code, detail=refusal.detail, rule=str(getattr(refusal, "rule", ""))),
     )

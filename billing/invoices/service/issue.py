@@ -59,11 +59,11 @@ async def issue_invoice(
         assert row is not None, "the visit's row is held"
         if row["document"] is None:
             raise VisitErased("this visit was erased after its retention")
-        told = await asyncio.to_thread(read_visit_json, row["document"])
-        [terms] = await load_pricing_inputs(tx, context, [told])
+        submitted = await asyncio.to_thread(read_visit_json, row["document"])
+        [terms] = await load_pricing_inputs(tx, context, [submitted])
         assert terms.facility_id is not None, "a visit is of a facility"
-        settled = await asyncio.to_thread(terms.price_for_collection, told)
-        priced = settled.priced
+        collected = await asyncio.to_thread(terms.price_for_collection, submitted)
+        priced = collected.priced
         shares = shares_still_to_invoice(priced.shares, await read_earlier_shares(tx, visit_id))
         number = await next_number(tx, series=SERIES, year=today.year)
         invoice = Invoice(
@@ -77,12 +77,12 @@ async def issue_invoice(
             guarantor=priced.guarantor,
             issued_at=now,
         )
-        await add_invoice(tx, invoice, priced.lines, _frozen(settled, terms))
-        if settled.differences:
+        await add_invoice(tx, invoice, priced.lines, _frozen(collected, terms))
+        if collected.differences:
             assert terms.pricing.setting is not None, "differences are to what somebody set"
             await add_differences(
                 tx,
-                [(context.ids.new(), each) for each in settled.differences],
+                [(context.ids.new(), each) for each in collected.differences],
                 facility_id=terms.facility_id,
                 visit_id=visit_id,
                 invoice_id=invoice.id,
@@ -160,13 +160,13 @@ async def _book(tx: Transaction, context: PricingContext, invoice: Invoice, now:
     )
 
 
-def _frozen(settled: CollectedPrice, terms: PricingInputs) -> SnapshotInput:
+def _frozen(collected: CollectedPrice, terms: PricingInputs) -> SnapshotInput:
     """What recomputes the price: under a setting also whose amounts they are, and the lists they came from."""
-    document = write_snapshot(settled.visit, terms.policy, terms.pricing)
+    document = write_snapshot(collected.visit, terms.policy, terms.pricing)
     return SnapshotInput(
         document=document,
         document_hash=content_hash(document),
         policy_version=policy_version(terms.policy),
         code_version=__version__,
-        reasons=settled.priced.reasons,
+        reasons=collected.priced.reasons,
     )

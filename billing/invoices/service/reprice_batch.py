@@ -63,12 +63,12 @@ def reprice_rows(rows: Sequence[SnapshotRow], draft: Draft | None) -> Outcome:
     changes = []
     for row in rows:
         bill = _issued(row)
-        said = bill.shares if draft is None else bill.shares_of_visit
+        issued_shares = bill.shares if draft is None else bill.shares_of_visit
         try:
             change = _reprice(row, bill, draft, parameters)
         except (InvalidValue, Refused) as refusal:
-            change = unpriceable(bill, refusal, said=said)
-        totals.count(said, change)
+            change = unpriceable(bill, refusal, issued_shares=issued_shares)
+        totals.count(issued_shares, change)
         if change is not None:
             changes.append(change)
     return Outcome(tuple(changes), totals)
@@ -83,9 +83,11 @@ def _reprice(row: SnapshotRow, bill: IssuedInvoice, draft: Draft | None, paramet
         if draft.tariff is not None and visit.facility_code in draft.tariff.facilities:
             visit = with_list(visit, draft.tariff.prices, parameters=parameters, policy=frozen.policy)
         priced = price_again(visit, frozen.authority, parameters=parameters, policy=frozen.policy)
-        return compare_invoice(bill, priced, said=bill.shares_of_visit, now=priced.shares)
+        return compare_invoice(bill, priced, issued_shares=bill.shares_of_visit, now=priced.shares)
     priced = price_again(visit, frozen.authority, parameters=parameters, policy=frozen.policy)
-    return compare_invoice(bill, priced, said=bill.shares, now=shares_still_to_invoice(priced.shares, bill.earlier))
+    return compare_invoice(
+        bill, priced, issued_shares=bill.shares, now=shares_still_to_invoice(priced.shares, bill.earlier)
+    )
 
 
 def _issued(row: SnapshotRow) -> IssuedInvoice:

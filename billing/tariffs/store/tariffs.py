@@ -174,19 +174,19 @@ async def activate(tx: Transaction, tariff_id: TariffId, *, by: PersonId, at: da
 
 
 _IN_FORCE = """
-    SELECT asked.day, found.id, found.valid_from
-    FROM unnest($3::date[]) AS asked (day)
+    SELECT wanted.day, found.id, found.valid_from
+    FROM unnest($3::date[]) AS wanted (day)
     CROSS JOIN LATERAL (
         SELECT each.id, each.valid_from FROM (
             (SELECT id, valid_from, valid_until, 1 AS rank FROM tariff
-             WHERE organization_id = $1 AND state = 'effective' AND facility_id = $2 AND valid_from <= asked.day
+             WHERE organization_id = $1 AND state = 'effective' AND facility_id = $2 AND valid_from <= wanted.day
              ORDER BY valid_from DESC LIMIT 1)
             UNION ALL
             (SELECT id, valid_from, valid_until, 2 AS rank FROM tariff
-             WHERE organization_id = $1 AND state = 'effective' AND facility_id IS NULL AND valid_from <= asked.day
+             WHERE organization_id = $1 AND state = 'effective' AND facility_id IS NULL AND valid_from <= wanted.day
              ORDER BY valid_from DESC LIMIT 1)
         ) AS each
-        WHERE each.valid_until IS NULL OR each.valid_until >= asked.day
+        WHERE each.valid_until IS NULL OR each.valid_until >= wanted.day
         ORDER BY each.rank LIMIT 1
     ) AS found
 """

@@ -99,18 +99,20 @@ async def record_claim_file(
     # Reading is all computing, half a millisecond a line: callbacks must not wait for it.
     file = await asyncio.to_thread(read_claim_file, content)
     terms = await _read_terms(context, organization_id, [element.visit for element in file.visits])
-    told = await asyncio.to_thread(_price_all, file, terms)
+    priced_inputs = await asyncio.to_thread(_price_all, file, terms)
     source = Source("xml130", context.ids.new())
     async with context.database.transaction(organization_id) as tx:
         if await find_previous_result(tx, request) is not None:
-            readable = {one.hoso for one in told}
+            readable = {one.hoso for one in priced_inputs}
             return RecordedFile((), tuple(finding for finding in file.findings if finding.hoso not in readable))
-        codes = sorted({one.visit.facility_code for one in told})
+        codes = sorted({one.visit.facility_code for one in priced_inputs})
         facilities = {code: await find_facility(tx, code) for code in codes}
-        strange = tuple(_unknown_facility(one) for one in told if facilities[one.visit.facility_code] is None)
-        own = [one for one in told if facilities[one.visit.facility_code] is not None]
+        of_unknown_facilities = tuple(
+            _unknown_facility(one) for one in priced_inputs if facilities[one.visit.facility_code] is None
+        )
+        own = [one for one in priced_inputs if facilities[one.visit.facility_code] is not None]
         if not own:
-            raise NoReadableVisit((*file.findings, *strange))
+            raise NoReadableVisit((*file.findings, *of_unknown_facilities))
         taken: dict[int, RecordedVisit] = {}
         for one in sorted(own, key=lambda one: (one.visit.facility_code, one.visit.ma_lk)):  # one order for all writers
             facility_id = facilities[one.visit.facility_code]
@@ -126,7 +128,7 @@ async def record_claim_file(
         visits = tuple(taken[hoso] for hoso in sorted(taken))
         await _save_result(tx, request, visits, context)
     rest = tuple(finding for finding in file.findings if finding.hoso not in taken)
-    return RecordedFile(visits, findings=(*rest, *strange))
+    return RecordedFile(visits, findings=(*rest, *of_unknown_facilities))
 
 
 async def record_visit(
@@ -144,15 +146,17 @@ async def record_visit(
     """
     visit = await asyncio.to_thread(read_visit_json, document)
     [terms] = await _read_terms(context, organization_id, [visit])
-    doubts = find_value_warnings(document)
-    told = await asyncio.to_thread(lambda: _price_input(visit, terms, doubts, hoso=1))
+    warnings = find_value_warnings(document)
+    priced_input = await asyncio.to_thread(lambda: _price_input(visit, terms, warnings, hoso=1))
     async with context.database.transaction(organization_id) as tx:
         if await find_previous_result(tx, request) is not None:
             return None
-        facility_id = await find_facility(tx, told.visit.facility_code)
+        facility_id = await find_facility(tx, priced_input.visit.facility_code)
         if facility_id is None:
-            raise InvalidValue(f"facility {told.visit.facility_code} is not of this organization", field="MA_CSKCB")
-        taken = await _record(tx, context, told, facility_id=facility_id, source=Source("json"), actor=actor)
+            raise InvalidValue(
+                f"facility {priced_input.visit.facility_code} is not of this organization", field="MA_CSKCB"
+            )
+        taken = await _record(tx, context, priced_input, facility_id=facility_id, source=Source("json"), actor=actor)
         await _save_result(tx, request, (taken,), context)
     return taken
 
@@ -202,16 +206,16 @@ async def find_visit(context: PaymentContext, organization_id: OrganizationId, v
 async def _record(
     tx: Transaction,
     context: PaymentContext,
-    told: PricedInput,
+    priced_input: PricedInput,
     *,
     facility_id: FacilityId | None,
     source: Source,
     actor: Actor,
 ) -> RecordedVisit:
-    assert facility_id is not None, "visits of strange facilities were left out"
-    visit_id, version, is_new = await _store(tx, context, facility_id, told.visit, source=source)
+    assert facility_id is not None, "visits of other facilities were left out"
+    visit_id, version, is_new = await _store(tx, context, facility_id, priced_input.visit, source=source)
     if is_new:
-        details = [(finding.code.value, write_finding(_without_person(finding))) for finding in told.findings]
+        details = [(finding.code.value, write_finding(_without_person(finding))) for finding in priced_input.findings]
         await add_findings(tx, visit_id, version=version, findings=details)
         await write_audit(
             tx,
@@ -225,9 +229,9 @@ async def _record(
         id=visit_id,
         version=version,
         is_new_version=is_new,
-        visit=told.visit,
-        priced=told.priced,
-        findings=told.findings,
+        visit=priced_input.visit,
+        priced=priced_input.priced,
+        findings=priced_input.findings,
     )
 
 
@@ -248,23 +252,23 @@ async def _read_terms(
 
 
 def _price_all(claim: ClaimFile, terms: Sequence[PricingInputs]) -> list[PricedInput]:
-    told = []
+    priced_inputs = []
     for element, own_terms in zip(claim.visits, terms, strict=True):
         own = tuple(finding for finding in claim.findings if finding.hoso == element.hoso)
-        told.append(_price_input(element.visit, own_terms, own, hoso=element.hoso))
-    return told
+        priced_inputs.append(_price_input(element.visit, own_terms, own, hoso=element.hoso))
+    return priced_inputs
 
 
 def _price_input(visit: Visit, terms: PricingInputs, read_findings: tuple[Finding, ...], *, hoso: int) -> PricedInput:
     try:
-        settled = terms.price_for_collection(visit)
+        collected = terms.price_for_collection(visit)
     except (NotSupported, InvalidValue, PriceNotInForce) as refusal:
         found = refusal_as_finding(refusal, file="", hoso=hoso, ma_lk=visit.ma_lk)
         return PricedInput(hoso, visit, None, (*read_findings, found))
-    if settled.ours is None:
-        return PricedInput(hoso, visit, settled.priced, read_findings)
-    differing = compare_with_stated(settled.ours, file="", hoso=hoso, ma_lk=visit.ma_lk)
-    return PricedInput(hoso, visit, settled.priced, (*read_findings, *exclude_reported(differing, read_findings)))
+    if collected.ours is None:
+        return PricedInput(hoso, visit, collected.priced, read_findings)
+    differing = compare_with_stated(collected.ours, file="", hoso=hoso, ma_lk=visit.ma_lk)
+    return PricedInput(hoso, visit, collected.priced, (*read_findings, *exclude_reported(differing, read_findings)))
 
 
 def _without_person(finding: Finding) -> Finding:
@@ -272,16 +276,16 @@ def _without_person(finding: Finding) -> Finding:
     return replace(finding, found="…") if finding.field.rpartition(".")[2] in _PERSONAL_FIELDS else finding
 
 
-def _unknown_facility(told: PricedInput) -> Finding:
+def _unknown_facility(priced_input: PricedInput) -> Finding:
     return Finding(
         code=FindingCode.CODE_UNKNOWN,
         file="",
-        hoso=told.hoso,
-        ma_lk=told.visit.ma_lk,
+        hoso=priced_input.hoso,
+        ma_lk=priced_input.visit.ma_lk,
         table="XML1",
         stt=None,
         field="MA_CSKCB",
-        found=told.visit.facility_code,
+        found=priced_input.visit.facility_code,
         expected="a facility of this organization",
     )
 
@@ -292,12 +296,12 @@ async def _store(
     """Keep a telling of a visit; says its id, version, and whether the version is new."""
     now = context.clock()
     document = write_visit(visit)
-    told = content_hash(canonical({"visit": document, "patient": write_patient(visit.patient)}))
+    new_hash = content_hash(canonical({"visit": document, "patient": write_patient(visit.patient)}))
     visit_id, version = VisitId(context.ids.new()), 1
     if not await add_visit(tx, visit_id, facility_id, visit, created_at=now):
         known = await lock_visit_by_ma_lk(tx, facility_id, visit.ma_lk)
         assert known is not None, "a visit is never removed"
-        if known.content_hash == told:
+        if known.content_hash == new_hash:
             return known.id, known.version, False
         visit_id, version = known.id, known.version + 1
         await update_visit(tx, visit_id, visit, version=version)
@@ -305,7 +309,7 @@ async def _store(
         tx,
         visit_id,
         version=version,
-        content_hash=told,
+        content_hash=new_hash,
         source=source,
         document=document,
         patient=visit.patient,

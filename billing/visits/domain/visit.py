@@ -233,13 +233,13 @@ class Visit:
             raise InvalidValue(f"a visit costs less than {COST_LIMIT:f} đồng", field="T_TONGCHI_BV")
         if self.out_of_route_tier is FormerTier.COMMUNE:
             raise InvalidValue("commune care is in route under Law 46/2014/QH13 (B-040)", field="route.line")
-        for moment, name in (
+        for timestamp, name in (
             (self.admitted_at, "NGAY_VAO"),
             (self.discharged_at, "NGAY_RA"),
             (self.exempt_from, "NGAY_MIEN_CCT"),
         ):
-            if moment is not None:
-                _zoned(moment, name)
+            if timestamp is not None:
+                _zoned(timestamp, name)
         if self.discharged_at is not None and self.discharged_at < self.admitted_at:
             raise DischargeBeforeAdmission("a visit ends before it begins", field="NGAY_RA")
         if len(self.cards) > CARDS_MAX:
@@ -260,6 +260,6 @@ def _whole_percent(ratio: Decimal, name: str) -> None:
         raise RatioOutOfRange(f"{name} must be a whole percent from 0 to 100", field=name)
 
 
-def _zoned(moment: datetime, name: str) -> None:
-    if moment.tzinfo is None:
+def _zoned(timestamp: datetime, name: str) -> None:
+    if timestamp.tzinfo is None:
         raise InvalidValue(f"{name} must carry a time zone", field=name)

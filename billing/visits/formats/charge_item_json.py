@@ -75,7 +75,7 @@ _LINE: Mapping[str, tuple[str, _Read]] = {
     "TYLE_TT_BH": ("payment_ratio", Fields.number),
     "DON_VI_TINH": ("unit", Fields.text),
     "MA_KHOA": ("department", Fields.text),
-    "NGAY_YL": ("ordered_at", Fields.moment),
+    "NGAY_YL": ("ordered_at", Fields.timestamp),
     "NGUONKHAC": ("other_funds", _other_funds),
     "VET_THUONG_TP": ("is_war_wound", _is_one),
     "NGUON_CTRA": ("paying_source", _code("1234")),
@@ -121,27 +121,27 @@ _NEEDED: Mapping[Table, Mapping[str, str]] = {
 def read_charge_item(fields: Fields) -> ChargeItem:
     """Read one line. Raises InvalidValue, its `field` the path, for what is unknown, lacking or impossible."""
     table = fields.choice("table", Table)
-    told = _read_fields(fields, _FIELDS[table])
+    read = _read_fields(fields, _FIELDS[table])
     needed = _NEEDED[table]
-    if not needed.keys() <= told.keys():
-        key = next(key for name, key in needed.items() if name not in told)
+    if not needed.keys() <= read.keys():
+        key = next(key for name, key in needed.items() if name not in read)
         raise InvalidField(fields.at(key), "a number or code is expected", found=fields.values.get(key))
-    service_code, supply_code = told.pop("service_code", ""), told.pop("supply_code", "")
+    service_code, supply_code = read.pop("service_code", ""), read.pop("supply_code", "")
     if table is Table.DRUGS:
-        told["insurance_price"] = told["hospital_price"]
+        read["insurance_price"] = read["hospital_price"]
     else:
-        told["code"] = supply_code or service_code
-    told["is_supply"] = is_supply_line(table, group=told["group"], supply_code=supply_code)
-    told["stated"] = _stated(fields)
+        read["code"] = supply_code or service_code
+    read["is_supply"] = is_supply_line(table, group=read["group"], supply_code=supply_code)
+    read["stated"] = _stated(fields)
     try:
-        return ChargeItem(**{"name": "", **told})
+        return ChargeItem(**{"name": "", **read})
     except InvalidValue as refusal:
         raise fields.named(refusal) from refusal
 
 
 def _read_fields(fields: Fields, known: Mapping[str, tuple[str, _Read]]) -> dict[str, Any]:
     """What the object tells, by the names of a `ChargeItem`; a field that is not known is refused."""
-    told: dict[str, Any] = {}
+    read: dict[str, Any] = {}
     for key, value in fields.values.items():
         reading = known.get(key)
         if reading is None:
@@ -149,8 +149,8 @@ def _read_fields(fields: Fields, known: Mapping[str, tuple[str, _Read]]) -> dict
                 continue
             raise fields.unknown(key, line_keys("DON_GIA_BV" in known))
         if value is not None and value != "":
-            told[reading[0]] = reading[1](fields, key)
-    return told
+            read[reading[0]] = reading[1](fields, key)
+    return read
 
 
 def _stated(fields: Fields) -> StatedAmounts | None:

@@ -178,7 +178,7 @@ class Fields:
             raise InvalidField(self.at(key), f"a whole number up to {_INTEGER_MAX} is expected", found=number)
         return int(number)
 
-    def moment(self, key: str, *, day_is_enough: bool = False) -> datetime:
+    def timestamp(self, key: str, *, day_is_enough: bool = False) -> datetime:
         """A moment yyyymmddHHMM in Vietnam time; with `day_is_enough` also a day yyyymmdd, from its first minute."""
         text = self.text(key)
         shape = "yyyymmddHHMM or yyyymmdd is expected" if day_is_enough else "yyyymmddHHMM is expected"

@@ -23,14 +23,14 @@ def write_visit(visit: Visit) -> dict[str, object]:
         "MA_CSKCB": visit.facility_code,
         "MA_LOAI_KCB": visit.care_kind,
         "MA_DOITUONG_KCB": visit.category_code,
-        "NGAY_VAO": _moment(visit.admitted_at),
+        "NGAY_VAO": _timestamp(visit.admitted_at),
         "cards": [_card(card) for card in visit.cards],
         "lines": [_line(item) for item in visit.items],
     }
     if visit.discharged_at is not None:
-        document["NGAY_RA"] = _moment(visit.discharged_at)
+        document["NGAY_RA"] = _timestamp(visit.discharged_at)
     if visit.exempt_from is not None:
-        document["NGAY_MIEN_CCT"] = _moment(visit.exempt_from)
+        document["NGAY_MIEN_CCT"] = _timestamp(visit.exempt_from)
     if visit.copay_history is not None:
         history = visit.copay_history
         document["copay_history"] = [
@@ -84,7 +84,7 @@ def _card(card: Card, *, code: str | None = None) -> dict[str, object]:
     if card.entitlement:
         document["entitlement"] = card.entitlement
     if card.shown_at is not None:
-        document["shown_at"] = _moment(card.shown_at)
+        document["shown_at"] = _timestamp(card.shown_at)
     return document
 
 
@@ -120,7 +120,7 @@ def _line(item: ChargeItem) -> dict[str, object]:
     optional = {"DON_VI_TINH": item.unit, "MA_KHOA": item.department, "GOI_VTYT": item.package}
     document.update({key: value for key, value in optional.items() if value})
     if item.ordered_at is not None:
-        document["NGAY_YL"] = _moment(item.ordered_at)
+        document["NGAY_YL"] = _timestamp(item.ordered_at)
     if item.is_war_wound:
         document["VET_THUONG_TP"] = "1"
     if item.payer_class is not PayerClass.INSURANCE:
@@ -168,8 +168,8 @@ def _stated(stated: StatedAmounts | None) -> dict[str, object]:
     return {key: _number(amount) for key, amount in amounts.items() if amount is not None}
 
 
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(VIETNAM).strftime("%Y%m%d%H%M")
+def _timestamp(timestamp: datetime) -> str:
+    return timestamp.astimezone(VIETNAM).strftime("%Y%m%d%H%M")
 
 
 def _number(number: Decimal) -> str:

@@ -62,8 +62,8 @@ class SuppliedFacts:
 
     def of_visit(self, ma_lk: str, known: VisitFacts) -> VisitFacts:
         """The facts of a visit: what was told goes before what is known of it."""
-        told = self.visits.get(ma_lk)
-        return known if told is None else read_visit_facts(told, known)
+        own = self.visits.get(ma_lk)
+        return known if own is None else read_visit_facts(own, known)
 
 
 def read_supplied_facts(content: bytes) -> SuppliedFacts:
@@ -100,7 +100,7 @@ def read_visit_facts(fields: Fields, known: VisitFacts) -> VisitFacts:
     if fields.has("NGAY_SINH"):
         changes["birth"] = read_birth_day(fields.text("NGAY_SINH"))
     if fields.has("NGAY_VAO_NOI_TRU"):
-        changes["admitted_to_ward_at"] = fields.moment("NGAY_VAO_NOI_TRU")
+        changes["admitted_to_ward_at"] = fields.timestamp("NGAY_VAO_NOI_TRU")
     if fields.has("lines"):
         changes["lines"] = {**known.lines, **dict(_line(line, known) for line in fields.objects("lines"))}
     return replace(known, **changes)  # type: ignore[arg-type]  # each value was read as its field's type
@@ -117,9 +117,9 @@ def read_line_facts(fields: Fields, known: LineFacts = NO_LINE_FACTS) -> LineFac
     changes: dict[str, object] = {}
     if fields.has("MA_DICH_VU"):
         changes["service_code"] = fields.text("MA_DICH_VU")
-    for name, told in (("NGAY_TH_YL", "performed_at"), ("NGAY_KQ", "result_at")):
+    for name, own in (("NGAY_TH_YL", "performed_at"), ("NGAY_KQ", "result_at")):
         if fields.has(name):
-            changes[told] = fields.moment(name)
+            changes[own] = fields.timestamp(name)
     if fields.has("NGUOI_THUC_HIEN"):
         changes["performers"] = frozenset(name.strip() for name in fields.text("NGUOI_THUC_HIEN").split(";"))
     if fields.has("TAI_SU_DUNG"):

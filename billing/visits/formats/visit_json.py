@@ -82,9 +82,9 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
             facility_code=fields.text("MA_CSKCB", default=default_facility),
             care_kind=fields.code("MA_LOAI_KCB", CARE_KINDS),
             category_code=fields.text("MA_DOITUONG_KCB"),
-            admitted_at=fields.moment("NGAY_VAO"),
-            discharged_at=fields.moment("NGAY_RA") if fields.has("NGAY_RA") else None,
-            exempt_from=fields.moment("NGAY_MIEN_CCT", day_is_enough=True) if fields.has("NGAY_MIEN_CCT") else None,
+            admitted_at=fields.timestamp("NGAY_VAO"),
+            discharged_at=fields.timestamp("NGAY_RA") if fields.has("NGAY_RA") else None,
+            exempt_from=fields.timestamp("NGAY_MIEN_CCT", day_is_enough=True) if fields.has("NGAY_MIEN_CCT") else None,
             cards=tuple(_card(card) for card in fields.objects("cards")),
             items=tuple(map(read_charge_item, lines)),
             copay_history=_copay_history(fields),
@@ -123,7 +123,7 @@ def _card(fields: Fields) -> Card:
     written = fields.text("code", default="" if entitlement else None)
     valid_from = fields.day("valid_from")
     valid_to = fields.day("valid_to") if fields.has("valid_to") else None
-    shown_at = fields.moment("shown_at") if fields.has("shown_at") else None
+    shown_at = fields.timestamp("shown_at") if fields.has("shown_at") else None
     try:
         return Card(_CARD_FILLERS.sub("", written), valid_from, valid_to, entitlement, shown_at)
     except InvalidValue as refusal:

@@ -37,7 +37,7 @@ def _number(description: str) -> Json:
     }
 
 
-def _moment(description: str) -> Json:
+def _timestamp(description: str) -> Json:
     return {"type": "string", "description": f"{description}, yyyymmddHHMM in Vietnam", "pattern": "^[0-9]{12}$"}
 
 
@@ -89,7 +89,7 @@ _LINE: Mapping[str, Json] = {
     "TYLE_TT_BH": _number("percentage that the insurance pays for"),
     "DON_VI_TINH": _text("unit"),
     "MA_KHOA": _code("department"),
-    "NGAY_YL": _moment("when it was ordered"),
+    "NGAY_YL": _timestamp("when it was ordered"),
     "NGUONKHAC": _OTHER_FUNDS,
     "VET_THUONG_TP": _words("1: for a recurring war wound", ("0", "1")),
     "NGUON_CTRA": _words("paying source", "1234"),
@@ -119,7 +119,7 @@ _SERVICE = _object(
         "ceiling": _words("what the ceiling limits", CeilingKind),
         "GOI_VTYT": _code("package of supplies that the line belongs to"),
         "MA_VAT_TU": _code("code of the supply"),
-        "NGAY_TH_YL": _moment("when it was performed"),
+        "NGAY_TH_YL": _timestamp("when it was performed"),
         "NGUOI_THUC_HIEN": _text("codes of the persons who performed it, parted by `;`"),
         "patients_in_bed": {"type": ["integer", "string"], "description": "patients who shared the bed"},
         "number_at_desk": {"type": ["integer", "string"], "description": "place in the queue of the desk that day"},
@@ -137,7 +137,7 @@ _CARD = _object(
         "entitlement": _text(
             "two letters and the benefit digit, where the code does not hold them", pattern="^[A-Z]{2}[1-5]$"
         ),
-        "shown_at": _moment("when the card was shown; without it, at the beginning"),
+        "shown_at": _timestamp("when the card was shown; without it, at the beginning"),
     },
     required=("valid_from",),
 )
@@ -170,8 +170,8 @@ VISIT_SCHEMA: Json = {
             "MA_CSKCB": _text("code of the facility; without it, the only one of the organization"),
             "MA_LOAI_KCB": _words("kind of care of the data standard", CARE_KINDS),
             "MA_DOITUONG_KCB": _text("patient category: route and reason of the visit", examples=["1.1"]),
-            "NGAY_VAO": _moment("admission"),
-            "NGAY_RA": _moment("discharge; absent while the visit is open"),
+            "NGAY_VAO": _timestamp("admission"),
+            "NGAY_RA": _timestamp("discharge; absent while the visit is open"),
             "NGAY_MIEN_CCT": _text(
                 "from when the patient is exempt from co-payment by certificate, yyyymmddHHMM or yyyymmdd",
                 pattern="^[0-9]{8}([0-9]{4})?$",

@@ -20,26 +20,26 @@ def find_value_warnings(document: Mapping[str, object], *, file: str = "", hoso:
     `document` was read as a visit.
     """
     ma_lk = document.get("MA_LK")
-    places: list[tuple[str, int | None, ValueWarning]] = [("", None, doubt) for doubt in _of_visit(document)]
+    places: list[tuple[str, int | None, ValueWarning]] = [("", None, warning) for warning in _of_visit(document)]
     for line in _objects(document, "lines"):
         table, stt = str(line.get("table", "")), int(Decimal(_number_text(line.get("stt")) or 0))
-        places += [(table, stt, doubt) for doubt in _of_line(table, line)]
+        places += [(table, stt, warning) for warning in _of_line(table, line)]
     name = _name_of(document)
     if is_garbled(name):
         places.append(("", None, ValueWarning("patient.HO_TEN", name, "a name in UTF-8")))
     return tuple(
         Finding(
-            code=FindingCode.TEXT_GARBLED if doubt.field == "patient.HO_TEN" else FindingCode.FORMAT_DIFFERS,
+            code=FindingCode.TEXT_GARBLED if warning.field == "patient.HO_TEN" else FindingCode.FORMAT_DIFFERS,
             file=file,
             hoso=hoso,
             ma_lk=str(ma_lk or ""),
             table=table,
             stt=stt,
-            field=doubt.field,
-            found=doubt.found,
-            expected=doubt.expected,
+            field=warning.field,
+            found=warning.found,
+            expected=warning.expected,
         )
-        for table, stt, doubt in places
+        for table, stt, warning in places
     )
 
 

@@ -36,7 +36,7 @@ dong = st.integers(0, 50_000_000).map(Decimal)
 ratios = st.sampled_from([Decimal(ratio) for ratio in (0, 10, 30, 33, 50, 80, 100)])
 shares = st.decimals(0, 1, places=3)
 groups = st.sampled_from(["TE1", "HN2", "HT3", "CN3", "DN4", "LH4", "QN5"])
-moments = st.integers(0, 60 * 24 * 60).map(lambda minutes: timedelta(minutes=minutes))
+timestamps = st.integers(0, 60 * 24 * 60).map(lambda minutes: timedelta(minutes=minutes))
 routes = st.sampled_from(
     [
         *((code, kind) for code in ("1.1", "1.2", "1.3", "2", "9", "10", "3.1") for kind in ("01", "03", "04")),
@@ -70,7 +70,7 @@ def items(draw, number, admitted_at):
     is_drug = table is Table.DRUGS
     kind = draw(st.sampled_from(CeilingKind))
     group = draw(st.sampled_from([1, 4, 8, 10, 13, 15]))
-    ordered = draw(st.none() | moments)
+    ordered = draw(st.none() | timestamps)
     return an_item(
         number,
         table=table,
@@ -139,7 +139,7 @@ def visits_and_policies(draw):
         out_of_route_tier=draw(st.sampled_from(OUT_OF_ROUTE_TIERS)) if is_old else None,
         admitted_at=admitted_at,
         discharged_at=draw(st.none() | st.just(admitted_at + timedelta(days=61))),
-        exempt_from=draw(st.none() | moments.map(lambda after: admitted_at + after)),
+        exempt_from=draw(st.none() | timestamps.map(lambda after: admitted_at + after)),
         copay_history=draw(histories(admitted_at)),
         private_insurance=draw(st.none() | st.just(private)),
     )

@@ -45,7 +45,7 @@ REGISTERED = VisitFacts(
     outcome="1",
     leaving="1",
 )
-AROUND = ClaimContext(
+CONTEXT = ClaimContext(
     facility=FACILITY, annexes=ANNEXES, parameters=load_parameters(), policy=Policy(), today=date(2026, 11, 3)
 )
 
@@ -55,7 +55,7 @@ def a_claim(*items: ChargeItem, facts: VisitFacts = REGISTERED, **changes: objec
 
 
 def checked(
-    claim: Claim, claim_context: ClaimContext = AROUND, supplied: tuple[Finding, ...] = ()
+    claim: Claim, claim_context: ClaimContext = CONTEXT, supplied: tuple[Finding, ...] = ()
 ) -> tuple[ClaimFinding, ...]:
     return check_claim(claim, claim_context, supplied)
 
@@ -93,7 +93,7 @@ def supplied(code: FindingCode, field: str = "T_BHTT", expected: str = "") -> Fi
 def claim_reasons() -> Iterator[AppliedRule]:
     """Every reason the claim checks give, over visits that call for all of them."""
     for claim, claim_context in _calling_for_everything():
-        for one in checked(claim, claim_context, _TOLD):
+        for one in checked(claim, claim_context, _SUPPLIED):
             yield one.reason
         for expected in expected_of_lines(claim, claim_context):
             yield expected.reason
@@ -103,7 +103,7 @@ def claim_reasons() -> Iterator[AppliedRule]:
             yield one.reason
 
 
-_TOLD = (
+_SUPPLIED = (
     supplied(FindingCode.TOTALS_DIFFER),
     supplied(FindingCode.LEVEL_ROUNDED, "MUC_HUONG"),
     supplied(FindingCode.CODE_ZERO_LOST, "MA_DANTOC"),
@@ -119,45 +119,45 @@ _LISTS = LineLists(
 
 
 def _calling_for_everything() -> Iterator[tuple[Claim, ClaimContext]]:
-    yield a_claim(cards=(a_card("DN3"), a_card("ZZ4"))), AROUND
-    yield a_claim(cards=(a_card(valid_from="2026-11-03"),)), replace(AROUND, today=date(2026, 12, 1))
+    yield a_claim(cards=(a_card("DN3"), a_card("ZZ4"))), CONTEXT
+    yield a_claim(cards=(a_card(valid_from="2026-11-03"),)), replace(CONTEXT, today=date(2026, 12, 1))
     yield (
         a_claim(
             an_item(ordered_at=at("2026-11-05 08:00")),
             cards=(a_card(valid_to="2026-11-03"),),
             discharged_at=at("2026-11-06 08:00"),
         ),
-        AROUND,
+        CONTEXT,
     )
-    yield a_claim(category_code="1.2"), AROUND
+    yield a_claim(category_code="1.2"), CONTEXT
     unknown = replace(REGISTERED, registered_facilities=None)
-    yield a_claim(facts=unknown, category_code="1.2"), replace(AROUND, facility=FACILITY)
-    yield a_claim(facts=unknown, category_code="1.17"), replace(AROUND, facility=FacilityFacts(), annexes=Annexes())
-    yield a_claim(facts=REGISTERED, discharged_at=None), replace(AROUND, facility=FacilityFacts())
+    yield a_claim(facts=unknown, category_code="1.2"), replace(CONTEXT, facility=FACILITY)
+    yield a_claim(facts=unknown, category_code="1.17"), replace(CONTEXT, facility=FacilityFacts(), annexes=Annexes())
+    yield a_claim(facts=REGISTERED, discharged_at=None), replace(CONTEXT, facility=FacilityFacts())
     for signed_on in (None, date(2026, 9, 1)):
         facts = replace(REGISTERED, has_referral=True, referral_signed_on=signed_on)
-        yield a_claim(facts=facts, category_code="1.3"), AROUND
+        yield a_claim(facts=facts, category_code="1.3"), CONTEXT
     for is_used in (True, False):
-        yield a_claim(facts=replace(REGISTERED, is_appointment_used=is_used), category_code="1.5"), AROUND
-    yield a_claim(stating(an_item(other_funds=given("1000000")), fund="5")), AROUND
-    yield _claim_of_lines(), replace(AROUND, lists=_LISTS)
-    yield _claim_of_beds("6", "1"), AROUND
-    yield _claim_of_beds("1", "5"), AROUND
-    yield a_claim(), replace(AROUND, parameters=replace(AROUND.parameters, base_salaries=()))
-    yield from _calling_for_hints()
+        yield a_claim(facts=replace(REGISTERED, is_appointment_used=is_used), category_code="1.5"), CONTEXT
+    yield a_claim(stating(an_item(other_funds=given("1000000")), fund="5")), CONTEXT
+    yield _claim_of_lines(), replace(CONTEXT, lists=_LISTS)
+    yield _claim_of_beds("6", "1"), CONTEXT
+    yield _claim_of_beds("1", "5"), CONTEXT
+    yield a_claim(), replace(CONTEXT, parameters=replace(CONTEXT.parameters, base_salaries=()))
+    yield from _with_warnings()
 
 
-def _calling_for_hints() -> Iterator[tuple[Claim, ClaimContext]]:
-    yield a_claim(category_code="9"), AROUND
-    yield a_claim(an_item(1, group=13), an_item(2, group=13, code="K2"), care_kind="03"), AROUND
+def _with_warnings() -> Iterator[tuple[Claim, ClaimContext]]:
+    yield a_claim(category_code="9"), CONTEXT
+    yield a_claim(an_item(1, group=13), an_item(2, group=13, code="K2"), care_kind="03"), CONTEXT
     again = replace(REGISTERED, same_day_return_of="LK0")
     for choice in SameDayReturn:
-        policy = replace(AROUND.policy, same_day_return=choice)
-        yield a_claim(an_item(group=13), facts=again), replace(AROUND, policy=policy)
+        policy = replace(CONTEXT.policy, same_day_return=choice)
+        yield a_claim(an_item(group=13), facts=again), replace(CONTEXT, policy=policy)
     short = {"category_code": "2", "discharged_at": at("2026-11-02 10:30")}
-    yield a_claim(an_item(group=15), **short), AROUND
+    yield a_claim(an_item(group=15), **short), CONTEXT
     phaco = an_item(1, group=8, name="Phẫu thuật tán nhuyễn thể thủy tinh (PHACO)")
-    yield a_claim(phaco, an_item(2, group=15), care_kind="03"), AROUND
+    yield a_claim(phaco, an_item(2, group=15), care_kind="03"), CONTEXT
 
 
 def _claim_of_lines() -> Claim:

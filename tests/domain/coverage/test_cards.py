@@ -158,10 +158,10 @@ def test_child_without_a_card_is_insured_by_group_and_digit():
     assert (child.category_code, child.benefit_digit, child.without_person()) == ("TE", "1", "")
 
 
-def test_card_without_its_full_code_says_where_the_group_is_from():
-    told, full = Card("", date(2026, 11, 1), None, "TE1"), a_card("TE1")
+def test_card_without_its_full_code_states_where_the_group_is_from():
+    without_code, full = Card("", date(2026, 11, 1), None, "TE1"), a_card("TE1")
 
-    assert [("B-002", "") in rules_of(priced(a_visit(cards=(card,)))) for card in (told, full)] == [True, False]
+    assert [("B-002", "") in rules_of(priced(a_visit(cards=(card,)))) for card in (without_code, full)] == [True, False]
 
 
 @pytest.mark.parametrize("code", ["TE179KT12345678", "TE1 79"])

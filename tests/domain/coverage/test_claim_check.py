@@ -15,15 +15,15 @@ from billing.visits.domain.finding import FindingCode
 from billing.visits.domain.visit import FormerTier, Scope
 from billing.visits.formats.xml130.tables import Row
 from tests.domain.coverage.builders import a_card, a_drug, an_item, at, given
-from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim, brief, checked, facts_of, stating, supplied
+from tests.domain.coverage.claims import CONTEXT, REGISTERED, a_claim, brief, checked, facts_of, stating, supplied
 
 CENTRAL = replace(
-    AROUND,
+    CONTEXT,
     facility=FacilityFacts(
         technical_level=TechnicalLevel.SPECIALISED, points=90, is_provisional=False, former_tier=FormerTier.CENTRAL
     ),
 )
-ELSEWHERE = replace(REGISTERED, registered_facilities=("01002",))
+AT_ANOTHER_FACILITY = replace(REGISTERED, registered_facilities=("01002",))
 
 NOTHING_TO_CLAIM = ("warning", "D-008", "T_BHTT", "0", "> 0")
 
@@ -38,7 +38,7 @@ def test_visit_in_order_has_nothing_but_its_deadline():
 @pytest.mark.parametrize(("today", "severity"), [("2026-11-11", "information"), ("2026-11-12", "warning")])
 def test_claim_is_due_seven_working_days_after_the_visit(today, severity):
     # The visit ends on Monday 2 November 2026; Tuesday 3 is the first working day, Wednesday 11 the seventh.
-    (finding,) = checked(a_claim(), replace(AROUND, today=date.fromisoformat(today)))
+    (finding,) = checked(a_claim(), replace(CONTEXT, today=date.fromisoformat(today)))
 
     assert (finding.reason.rule, finding.severity) == ("B-101", severity)
 
@@ -72,13 +72,13 @@ def test_provisional_code_of_an_open_visit_is_only_a_warning():
 def test_code_the_facts_rule_out_is_an_error_though_others_stay_open():
     claim_context = replace(CENTRAL, annexes=Annexes())
 
-    findings = checked(a_claim(category_code="1.3", facts=ELSEWHERE), claim_context)
+    findings = checked(a_claim(category_code="1.3", facts=AT_ANOTHER_FACILITY), claim_context)
 
     assert ("error", "B-049 does_not_fit", "MA_DOITUONG_KCB", "1.3", "1.17, 3.1") in brief(findings)
 
 
 def test_code_the_facts_cannot_confirm_is_information_and_names_what_lacks():
-    findings = checked(a_claim(), replace(AROUND, facility=FacilityFacts()))
+    findings = checked(a_claim(), replace(CONTEXT, facility=FacilityFacts()))
 
     (undecided,) = [one for one in findings if one.reason.variant == "undecided"]
     assert undecided.severity is Severity.INFORMATION
@@ -98,7 +98,7 @@ def test_code_the_facts_cannot_confirm_is_information_and_names_what_lacks():
     ],
 )
 def test_referral_paper_must_hold_on_the_day_of_arrival(signed_on, holidays, severity):
-    facts = replace(ELSEWHERE, has_referral=True, referral_signed_on=signed_on)
+    facts = replace(AT_ANOTHER_FACILITY, has_referral=True, referral_signed_on=signed_on)
     claim_context = replace(CENTRAL, lists=replace(CENTRAL.lists, holidays=holidays))
 
     found = [
@@ -111,7 +111,7 @@ def test_referral_paper_must_hold_on_the_day_of_arrival(signed_on, holidays, sev
 
 
 def test_appointment_used_before_is_an_error():
-    facts = replace(ELSEWHERE, has_appointment=True, paper_number="HK1")
+    facts = replace(AT_ANOTHER_FACILITY, has_appointment=True, paper_number="HK1")
 
     assert brief(checked(a_claim(facts=facts, category_code="1.5"), CENTRAL)) == []
     used = checked(a_claim(facts=replace(facts, is_appointment_used=True), category_code="1.5"), CENTRAL)
@@ -190,7 +190,7 @@ def test_stated_amount_that_differs_is_an_error_with_ours():
     assert brief(findings) == [("error", "D-005 amount", "T_BHTT", "900000", "800000.00")]
 
 
-def test_stated_level_that_differs_is_told_with_the_rule_that_set_it():
+def test_stated_level_that_differs_is_reported_with_the_rule_that_set_it():
     findings = checked(a_claim(stating(an_item(), level="100")))
 
     assert brief(findings) == [("error", "B-010", "MUC_HUONG", "100", "80")]
@@ -209,7 +209,7 @@ def test_what_the_reader_found_is_taken_over_with_its_gravity():
 
 
 def test_visit_no_rule_prices_is_a_warning_that_names_the_rule():
-    claim_context = replace(AROUND, parameters=replace(AROUND.parameters, base_salaries=()))
+    claim_context = replace(CONTEXT, parameters=replace(CONTEXT.parameters, base_salaries=()))
 
     (unpriced,) = [one for one in checked(a_claim(), claim_context) if one.reason.rule == "D-005"]
 
@@ -236,7 +236,7 @@ def test_fields_of_the_end_are_due_later_while_the_visit_is_open():
     assert (finding.severity, finding.reason.variant) == (Severity.INFORMATION, "later")
 
 
-def test_transport_asks_for_a_look_at_the_group():
+def test_transport_warns_about_the_group():
     transport = an_item(1, code="VC.00001")
 
     assert brief(checked(a_claim(transport))) == [("warning", "B-082 transport", "MA_DICH_VU", "VC.00001", "")]

@@ -121,7 +121,7 @@ def test_exactly_the_threshold_is_not_above_it(crossing):
     assert _copays(visit, copay_crossing=crossing) == expected[crossing]
 
 
-def test_who_stands_exactly_at_the_threshold_is_not_told_to_be_above_it():
+def test_accumulated_copay_exactly_at_the_threshold_is_not_above_it():
     at_it = a_history(("2027-01-10", "15180000"))
     by_old_salary = a_history(("2026-06-30", "14040000"))
 
@@ -206,7 +206,7 @@ def test_entries_after_the_visit_do_not_count():
     assert _copays(visit) == [200_000]
 
 
-def test_copay_of_off_line_care_does_not_add_up():
+def test_copay_of_out_of_route_care_does_not_add_up():
     visit = a_visit(category_code="3.1", care_kind="03", copay_history=a_history(("2026-08-01", "1000000")))
 
     result = priced(visit)
@@ -255,10 +255,10 @@ def test_exemption_does_not_reach_care_out_of_route(changes, level, _rate, exemp
     result = priced(_out_of_route(changes, exempt))
 
     assert result.lines[0].level == level
-    (told,) = [reason for reason in result.lines[0].reasons if reason.rule in {"B-025", "B-028"}]
-    assert told.variant == "out_of_route"
-    assert "not exempt" in explain(told, Language.ENGLISH).sentence
-    assert "không được miễn" in explain(told, Language.VIETNAMESE).sentence
+    (rule,) = [reason for reason in result.lines[0].reasons if reason.rule in {"B-025", "B-028"}]
+    assert rule.variant == "out_of_route"
+    assert "not exempt" in explain(rule, Language.ENGLISH).sentence
+    assert "không được miễn" in explain(rule, Language.VIETNAMESE).sentence
 
 
 @pytest.mark.parametrize("exempt", EXEMPT)
@@ -269,9 +269,9 @@ def test_facility_that_exempts_care_out_of_route_is_warned(changes, _level, rate
     result = priced(visit, out_of_route_exemption=OutOfRouteExemption.OUT_OF_ROUTE_RATE)
 
     assert result.lines[0].level == rate
-    (told,) = [reason for reason in result.lines[0].reasons if reason.rule in {"B-025", "B-028"}]
-    assert explain(told, Language.ENGLISH).sentence.startswith("Warning")
-    assert explain(told, Language.VIETNAMESE).sentence.startswith("Cảnh báo")
+    (rule,) = [reason for reason in result.lines[0].reasons if reason.rule in {"B-025", "B-028"}]
+    assert explain(rule, Language.ENGLISH).sentence.startswith("Warning")
+    assert explain(rule, Language.VIETNAMESE).sentence.startswith("Cảnh báo")
 
 
 @pytest.mark.parametrize("code", ["1.1", "1.3", "1.5", "1.11", "1.12", "2"])
@@ -301,7 +301,7 @@ def test_what_other_funds_pay_of_the_copayment_does_not_add_up():
     assert priced(visit).copay_accumulated == 150_000
 
 
-def test_lines_are_exempt_from_the_moment_of_the_certificate_until_the_year_ends():
+def test_lines_are_exempt_from_the_timestamp_of_the_certificate_until_the_year_ends():
     days = ("2027-12-30 08:59", "2027-12-30 09:00", "2028-01-01 00:00")
     items = [an_item(number, ordered_at=at(day)) for number, day in enumerate(days, start=1)]
     visit = a_visit(
@@ -312,13 +312,13 @@ def test_lines_are_exempt_from_the_moment_of_the_certificate_until_the_year_ends
         discharged_at=at("2028-01-05 08:00"),
     )
 
-    told = priced(visit).lines[1].reasons[-1]
+    rule = priced(visit).lines[1].reasons[-1]
 
     assert [line.level for line in priced(visit).lines] == [80, 100, 80]
-    assert (told.rule, told.variant, told.operands["time"]) == ("B-028", "from_moment", "09:00")
+    assert (rule.rule, rule.variant, rule.operands["time"]) == ("B-028", "from_moment", "09:00")
 
 
-def test_exemption_by_certificate_is_told_by_its_day():
+def test_exemption_by_certificate_is_reported_by_its_day():
     result = priced(a_visit(exempt_from=at("2026-11-01 00:00")))
 
     assert ("B-028", "") in rules_of(result)

@@ -41,7 +41,7 @@ def test_consultations_of_a_visit_count_100_30_30_30_10_and_nothing():
     assert [each.is_met for each in expected] == [True] + [False] * 6
 
 
-def test_consultations_stated_right_are_met_in_any_order_of_one_moment():
+def test_consultations_stated_right_are_met_in_any_order_of_one_timestamp():
     # BHYT-038: 100/30/30/30; the same with the whole one written last.
     for ratios in ((100, 30, 30, 30), (30, 30, 30, 100)):
         visit = a_visit(*(_consultation(number, ratio) for number, ratio in enumerate(ratios, start=1)))
@@ -76,9 +76,9 @@ def test_insurer_pays_half_above_65_consultations_of_a_desk(number, ratio):
 def test_consultation_twice_on_a_line_or_with_one_code_is_a_suspicion():
     visit = a_visit(_consultation(1, quantity=2), _consultation(2, 30, code="K02"), _consultation(3, 30, code="K02"))
 
-    doubts = [each for each in expect_consultations(visit, NOTHING) if each.is_warning]
+    warnings = [each for each in expect_consultations(visit, NOTHING) if each.is_warning]
 
-    assert [(each.item.number, each.field, each.value) for each in doubts] == [
+    assert [(each.item.number, each.field, each.value) for each in warnings] == [
         (1, "SO_LUONG", 1),
         (2, "SO_LUONG", 0),
         (3, "SO_LUONG", 0),
@@ -238,7 +238,7 @@ def test_stay_of_six_days_is_met_by_six_and_not_by_seven():
     assert _unmet(a_visit(_bed(1, 5), **STAY), HOME) == [(None, "SO_LUONG", (6,), True)], "the hospital's own loss"
 
 
-def test_seven_days_are_accepted_where_the_way_of_leaving_is_not_told():
+def test_seven_days_are_accepted_where_the_way_of_leaving_is_not_supplied():
     assert _unmet(a_visit(_bed(1, 7), **STAY)) == []
     assert _unmet(a_visit(_bed(1, 8), **STAY)) == [(None, "SO_LUONG", (6, 7), False)]
 
@@ -254,7 +254,7 @@ def test_old_30_percent_of_a_shared_bed_is_33_now():
     assert unmet[2][0] == 33
 
 
-def test_told_number_of_patients_decides_the_ratio():
+def test_supplied_number_of_patients_decides_the_ratio():
     facts = VisitFacts(
         outcome="2", leaving="1", lines={(Table.SERVICES, 1): LineFacts(patients_in_bed=2)}
     )  # fmt: skip
@@ -310,7 +310,7 @@ def test_without_a_list_no_stent_is_judged():
     assert expect_stents(a_visit(_stent(1, 1)), LineLists()) == ()
 
 
-def test_what_another_price_contains_is_not_charged_beside_it():
+def test_what_another_price_contains_is_not_charged_in_addition():
     lists = LineLists(contained=(ContainedPrice(service="PT1", contains=frozenset({"VT9"})),))
     same_day, day_after = an_item(2, code="VT9"), an_item(3, code="VT9", ordered_at=at("2026-11-03 09:00"))
     visit = a_visit(an_item(1, code="PT1"), same_day, day_after, an_item(4, code="VT8"))

@@ -23,8 +23,8 @@ bounded = settings(max_examples=60, deadline=None, suppress_health_check=[Health
 
 @bounded
 @for_all(visits_and_policies())
-def test_parts_of_every_line_and_of_the_visit_sum_to_the_whole(told):
-    visit, policy = told
+def test_parts_of_every_line_and_of_the_visit_sum_to_the_whole(case):
+    visit, policy = case
     result = priced(visit, **policy)
 
     for line in result.lines:
@@ -40,8 +40,8 @@ def test_parts_of_every_line_and_of_the_visit_sum_to_the_whole(told):
 
 @bounded
 @for_all(visits_and_policies())
-def test_views_agree_in_hundredths_and_entries_in_whole_dong(told):
-    visit, policy = told
+def test_views_agree_in_two_decimals_and_entries_in_whole_dong(case):
+    visit, policy = case
     result = priced(visit, **policy)
 
     written = write_priced_visit(visit.ma_lk, result)
@@ -59,8 +59,8 @@ def test_views_agree_in_hundredths_and_entries_in_whole_dong(told):
 
 @bounded
 @for_all(visits_and_policies(), st.randoms())
-def test_order_of_items_does_not_matter(told, random):
-    visit, policy = told
+def test_order_of_items_does_not_matter(case, random):
+    visit, policy = case
     shuffled = list(visit.items)
     random.shuffle(shuffled)
 
@@ -69,10 +69,10 @@ def test_order_of_items_does_not_matter(told, random):
 
 @bounded
 @for_all(visits_and_policies(), st.integers(0, 5), st.decimals(0, 50_000_000, places=3))
-def test_raising_the_hospital_price_alone_never_lowers_what_it_charges_or_the_patient_s_share(told, place, more):
+def test_raising_the_hospital_price_alone_never_lowers_what_it_charges_or_the_patient_s_share(case, place, more):
     # Of a service whose insurance price is not above the hospital's. Where it is above, it is cut to it, and a drug has
     # one price for both: there the cost in scope rises too, and with it the co-payments that end in the exemption.
-    visit, policy = told
+    visit, policy = case
     other = list(visit.items)
     item = other.pop(place % len(other))
     item = replace(item, table=Table.SERVICES, other_funds=NO_OTHER_FUNDS, payer_class=PayerClass.INSURANCE)
@@ -88,8 +88,8 @@ def test_raising_the_hospital_price_alone_never_lowers_what_it_charges_or_the_pa
 
 @bounded
 @for_all(visits_and_policies())
-def test_no_float_is_anywhere_in_a_price_or_its_figures(told):
-    visit, policy = told
+def test_no_float_is_anywhere_in_a_price_or_its_parameters(case):
+    visit, policy = case
     result = priced(visit, **policy)
 
     leaves = [*values_in(result), *values_in(load_parameters()), *values_in(replace(Policy(), **policy))]
@@ -99,8 +99,8 @@ def test_no_float_is_anywhere_in_a_price_or_its_figures(told):
 
 @bounded
 @for_all(visits_and_policies())
-def test_frozen_document_gives_the_same_price(told):
-    visit, policy = told
+def test_snapshot_document_gives_the_same_price(case):
+    visit, policy = case
 
     frozen = read_visit(read_object(canonical(write_snapshot_visit(visit)).encode()))
 

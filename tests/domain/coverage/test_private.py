@@ -41,7 +41,7 @@ def test_private_insurer_answers_for_what_the_policy_covers(terms, pays):
     assert visit.other_funds == 0
 
 
-def test_limit_that_binds_is_told():
+def test_limit_that_binds_is_reported():
     assert ("B-090", "limited") in rules_of(_priced(limit=Decimal(1)))
     assert ("B-090", "") in rules_of(_priced())
 
@@ -54,14 +54,14 @@ def test_insurer_never_pays_more_than_the_rounded_share_of_the_patient():
     assert (visit.shares.patient, visit.private_insurer, visit.patient_after_private) == (0, 0, 0)
 
 
-def test_private_insurer_says_where_it_stands_and_what_the_patient_does():
+def test_private_insurer_states_where_it_stands_and_what_the_patient_does():
     notes = {("B-091", ""), ("B-092", ""), ("B-093", "")}
 
     assert notes <= rules_of(_priced())
     assert not notes & rules_of(_priced(coinsurance=Decimal(0)))
 
 
-def test_guaranteed_part_is_not_asked_of_the_patient():
+def test_guaranteed_part_is_not_collected_from_the_patient():
     """5 200 000 are the patient's, of which 3 760 000 are guaranteed; the sum of all payers stays."""
     terms = {"deductible": Decimal(500_000), "coinsurance": Decimal(80)}
 

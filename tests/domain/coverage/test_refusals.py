@@ -41,7 +41,7 @@ def test_object_code_of_no_table_is_refused(code):
 
 
 @pytest.mark.parametrize("code", ["3", "3.1", "1.12"])
-def test_off_line_visit_before_2025_needs_the_line_of_the_facility(code):
+def test_out_of_route_visit_before_2025_needs_the_line_of_the_facility(code):
     visit = a_visit(category_code=code, admitted_at=at("2024-12-31 23:59"), discharged_at=None)
 
     refusal = _refused(visit)

@@ -41,7 +41,7 @@ from billing.visits.domain.private_insurance import CoveredPart, PrivateInsuranc
 from billing.visits.domain.visit import OUT_OF_ROUTE_TIERS, CeilingKind, PayerClass, Scope
 from tests.domain.coverage.builders import a_card, a_drug, a_visit, an_item, at, given, priced
 from tests.domain.coverage.claims import claim_reasons
-from tests.domain.coverage.test_authority import his, listed, ours, settled, stated
+from tests.domain.coverage.test_pricing_authority import collect, his, listed, ours, stated
 
 TESTS = Path(__file__).parents[2]
 SOURCES = [*chain.from_iterable(Path(each.__file__).parent.rglob("*.py") for each in (coverage, claims, visits))]
@@ -150,8 +150,8 @@ def _read_otherwise():
 
 def _emitted():
     for pricing in (ours(listed(insured=5)), his()):
-        said = a_visit(an_item(code="T1", stated=stated(0, 1, 4)))
-        yield from settled(said, pricing).priced.lines[0].reasons
+        visit = a_visit(an_item(code="T1", stated=stated(0, 1, 4)))
+        yield from collect(visit, pricing).priced.lines[0].reasons
     for visit in (*map(priced, VISITS), *_read_otherwise()):
         yield from visit.reasons
         for line in visit.lines:
@@ -161,7 +161,7 @@ def _emitted():
     yield same_day_note(two[0], two)
 
 
-def test_every_rule_the_code_or_the_figures_name_is_described():
+def test_every_rule_the_code_or_the_parameters_name_is_described():
     named = {rule for source in SOURCES for rule in RULE_IN_CODE.findall(source.read_text("utf-8"))}
     named |= {route.rule for routes in load_parameters().routes.values() for route in routes}
 
@@ -180,7 +180,7 @@ def test_every_rule_of_the_reference_is_described_and_named_in_code():
     assert [rule for rule in sorted(reference) if rule not in code] == []
 
 
-def test_rule_says_how_long_it_holds():
+def test_rule_states_how_long_it_holds():
     periods = [period_text(find_rule(rule), Language.VIETNAMESE) for rule in ("B-010", "B-044", "B-040", "B-090")]
 
     assert periods == ["từ 2015", "từ 01/01/2025", "01/01/2015 – 31/12/2024", ""]
@@ -197,11 +197,11 @@ def test_every_sentence_is_emitted_and_every_emitted_reason_has_one():
 @pytest.mark.parametrize("language", list(Language))
 def test_every_sentence_takes_the_operands_the_code_gives(language):
     for reason in _emitted():
-        told = explain(reason, language)
+        explanation = explain(reason, language)
 
-        assert told.sentence.endswith(".")
-        assert not set("{}") & set(told.sentence)
-        assert told.citation
+        assert explanation.sentence.endswith(".")
+        assert not set("{}") & set(explanation.sentence)
+        assert explanation.citation
 
 
 def test_every_rule_names_a_case_or_test_that_exists():

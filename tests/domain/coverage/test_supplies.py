@@ -74,7 +74,7 @@ def test_package_limit_of_what_the_fund_pays_is_used_in_order_of_time():
 
 
 @pytest.mark.parametrize("policy", [{}, FUND_PAYMENT])
-def test_package_limit_spares_the_digits_the_facility_names(policy):
+def test_package_limit_exempts_the_digits_the_facility_names(policy):
     visit = a_visit(_supply(1, 140_000_000), cards=(a_card("TE1"),))
 
     assert priced(visit, **policy).fund == 113_850_000
@@ -87,7 +87,7 @@ def test_second_stent_is_covered_up_to_half_of_its_ceiling():
     assert ("B-071", "stents") in rules_of(priced(a_visit(_stent(1))))
 
 
-def test_third_stent_is_the_patient_s_unless_the_facility_says_otherwise():
+def test_third_stent_is_the_patient_s_unless_the_facility_states_otherwise():
     visit = a_visit(_stent(1, quantity=2), _stent(2))
 
     assert _insured(visit) == [54_000_000, 0]

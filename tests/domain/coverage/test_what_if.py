@@ -8,18 +8,18 @@ from billing.coverage.domain.what_if import RouteStatus, compare_routes
 from billing.visits.domain.facts import FacilityFacts
 from billing.visits.domain.visit import FormerTier
 from tests.domain.coverage.builders import an_item, at, given
-from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim
+from tests.domain.coverage.claims import CONTEXT, REGISTERED, a_claim
 
 
-def _routes(claim, around=AROUND):
-    return compare_routes(category_facts(claim, around), policy=Policy())
+def _routes(claim, context=CONTEXT):
+    return compare_routes(category_facts(claim, context), policy=Policy())
 
 
-ELSEWHERE = replace(REGISTERED, registered_facilities=("01002",))
+AT_ANOTHER_FACILITY = replace(REGISTERED, registered_facilities=("01002",))
 
 
 def test_routes_a_patient_could_come_by_are_priced_side_by_side():
-    compared = _routes(a_claim(category_code="1.12", facts=ELSEWHERE))
+    compared = _routes(a_claim(category_code="1.12", facts=AT_ANOTHER_FACILITY))
 
     assert (compared.stated, compared.chosen, compared.is_stated_lawful) == ("1.12", "1.12", True)
     assert {option.code: (option.status, option.facts) for option in compared.routes} == {
@@ -34,16 +34,16 @@ def test_routes_a_patient_could_come_by_are_priced_side_by_side():
 
 
 def test_commune_care_costs_the_patient_nothing():
-    around = replace(AROUND, facility=FacilityFacts(former_tier=FormerTier.COMMUNE))
+    context = replace(CONTEXT, facility=FacilityFacts(former_tier=FormerTier.COMMUNE))
 
-    shares = {option.code: option.priced.shares for option in _routes(a_claim(), around).routes if option.priced}
+    shares = {option.code: option.priced.shares for option in _routes(a_claim(), context).routes if option.priced}
 
     assert (shares["1.2"].patient, shares["1.2"].insurer) == (0, 1_000_000)
     assert (shares["1.3"].patient, shares["1.3"].insurer) == (200_000, 800_000)
 
 
 def test_route_the_facts_rule_out_is_left_out_even_where_it_is_stated():
-    compared = _routes(a_claim(facts=ELSEWHERE))
+    compared = _routes(a_claim(facts=AT_ANOTHER_FACILITY))
 
     assert "1.1" not in {option.code for option in compared.routes}
     assert not compared.is_stated_lawful
@@ -55,8 +55,8 @@ def test_route_whose_facts_lack_is_shown_with_them():
     assert (routes["2"].status, routes["2"].facts) == (RouteStatus.OPEN, ("emergency",))
 
 
-def test_visit_without_a_price_names_the_rule_or_says_why():
-    unpriced = _routes(a_claim(), replace(AROUND, parameters=replace(AROUND.parameters, base_salaries=())))
+def test_visit_without_a_price_names_the_rule_or_the_reason():
+    unpriced = _routes(a_claim(), replace(CONTEXT, parameters=replace(CONTEXT.parameters, base_salaries=())))
     impossible = _routes(a_claim(an_item(other_funds=given("2000000"))))
 
     assert {(option.priced, option.refused_rule) for option in unpriced.routes} == {(None, "B-030")}

@@ -137,7 +137,7 @@ def test_result_with_more_decimals_than_a_price_has_is_refused_with_its_value() 
     "heading", ["Ðơn giá BHYT", "ðơn giá bhyt", "Đơn giá BHYT", "Ɖơn giá BHYT", "\ufeffĐơn giá BHYT"]
 )
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_heading_with_a_look_alike_or_in_parts_is_found(heading: str, form: Literal["NFC", "NFD"]) -> None:
+def test_heading_with_a_confusable_or_in_parts_is_found(heading: str, form: Literal["NFC", "NFD"]) -> None:
     name = unicodedata.normalize(form, "Ðiện tim thường")
     headings = [unicodedata.normalize(form, text) for text in ("Mã dịch vụ", "Tên dịch vụ", heading)]
 

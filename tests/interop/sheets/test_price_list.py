@@ -122,7 +122,7 @@ def test_every_fault_of_every_row_is_listed_by_its_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (b"", "empty"),
         ("mã;giá BHYT\n".encode("utf-16"), "not UTF-8"),
@@ -136,8 +136,8 @@ def test_every_fault_of_every_row_is_listed_by_its_number() -> None:
     ],
     ids=["empty", "utf-16", "1258", "no price", "twice", "no row", "open quote", "nul", "large"],
 )
-def test_csv_that_cannot_be_read_says_why(text: bytes, told: str) -> None:
-    with pytest.raises(SheetUnreadable, match=told):
+def test_csv_that_cannot_be_read_names_the_reason(text: bytes, message: str) -> None:
+    with pytest.raises(SheetUnreadable, match=message):
         read_csv(text)
 
 

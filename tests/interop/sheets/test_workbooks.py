@@ -43,13 +43,13 @@ def test_cells_whose_value_nobody_can_know_are_faults() -> None:
     )
 
     assert [(price.code, price.insured) for price in read.prices] == [("A3", Decimal(2))]
-    told = errors(read)
+    messages = errors(read)
     assert [fault.row for fault in read.errors] == [2, 3, 5, 6, 7, 8, 9]
-    assert "was not saved" in told[0]
-    assert "shows an error" in told[1]
-    assert "15 digits" in told[2]
-    assert "format the column as text (1897)" in told[3]
-    assert "at most 3 decimals" in told[5]
+    assert "was not saved" in messages[0]
+    assert "shows an error" in messages[1]
+    assert "15 digits" in messages[2]
+    assert "format the column as text (1897)" in messages[3]
+    assert "at most 3 decimals" in messages[5]
 
 
 def test_one_sheet_of_several_must_be_named() -> None:

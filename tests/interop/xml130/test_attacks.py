@@ -20,7 +20,7 @@ from tests.interop.xml130.claim_files import (
     xml1,
     xml3,
 )
-from tests.interop.xml130.reading import codes, refused
+from tests.interop.xml130.parsing import codes, refused
 
 BOMB = (
     '<!DOCTYPE bomb [<!ENTITY a0 "xxxxxxxxxx">'

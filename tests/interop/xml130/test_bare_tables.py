@@ -16,7 +16,7 @@ from tests.interop.xml130.claim_files import (
     xml2,
     xml3,
 )
-from tests.interop.xml130.reading import codes, listed, refused
+from tests.interop.xml130.parsing import codes, listed, refused
 
 
 def test_bare_table_files_are_joined_by_visit_key() -> None:
@@ -40,7 +40,7 @@ def test_bare_lines_without_their_summary_are_refused() -> None:
     assert finding.ma_lk == "LK-TEST-1"
 
 
-def test_each_file_of_bare_lines_without_their_summary_is_told() -> None:
+def test_each_file_of_bare_lines_without_their_summary_is_reported() -> None:
     claim = read_claim_set([("2.xml", xml2().encode()), ("3.xml", xml3().encode())])
 
     missing = [finding for finding in claim.findings if finding.code is FindingCode.XML1_MISSING]

@@ -22,7 +22,7 @@ from tests.interop.xml130.claim_files import (
     xml2,
     xml3,
 )
-from tests.interop.xml130.reading import listed, only_item, only_visit, refused
+from tests.interop.xml130.parsing import listed, only_item, only_visit, refused
 
 VIETNAM = timezone(timedelta(hours=7))
 
@@ -218,7 +218,7 @@ def test_card_that_ends_before_it_begins_is_refused() -> None:
 @pytest.mark.parametrize(
     ("written", "hour", "minute"), [("202611020800", 8, 0), ("20261102080059", 8, 0), ("20261102", 0, 0)]
 )
-def test_moments_of_12_14_and_8_digits_are_read(written: str, hour: int, minute: int) -> None:
+def test_timestamps_of_12_14_and_8_digits_are_read(written: str, hour: int, minute: int) -> None:
     visit = only_visit(file_of_summary(NGAY_VAO=written))
 
     assert visit.admitted_at == datetime(2026, 11, 2, hour, minute, tzinfo=VIETNAM)
@@ -235,7 +235,7 @@ def test_open_visit_has_no_discharge() -> None:
     assert only_visit(file_of_summary(NGAY_RA="")).discharged_at is None
 
 
-def test_exemption_from_copayment_is_a_day_or_a_moment() -> None:
+def test_exemption_from_copayment_is_a_day_or_a_timestamp() -> None:
     assert only_visit(file_of_summary(NGAY_MIEN_CCT="20261101")).exempt_from == datetime(2026, 11, 1, tzinfo=VIETNAM)
 
 
@@ -250,12 +250,12 @@ def test_unreadable_admission_is_refused_and_never_turned_round(written: str) ->
 
 
 @pytest.mark.parametrize("field", ["NGAY_RA", "NGAY_TTOAN", "NGAY_SINH", "GT_THE_TU", "NGAY_MIEN_CCT"])
-def test_any_unreadable_moment_of_the_summary_is_refused(field: str) -> None:
+def test_any_unreadable_timestamp_of_the_summary_is_refused(field: str) -> None:
     assert refused(file_of_summary(**{field: "08042026"}), FindingCode.DATE_UNREADABLE).field == field
 
 
 @pytest.mark.parametrize("field", ["NGAY_YL", "NGAY_TH_YL", "NGAY_KQ"])
-def test_any_unreadable_moment_of_a_line_is_refused(field: str) -> None:
+def test_any_unreadable_timestamp_of_a_line_is_refused(field: str) -> None:
     finding = refused(file_of_service(**{field: "08042026"}), FindingCode.DATE_UNREADABLE)
 
     assert (finding.table, finding.stt, finding.field) == ("XML3", 1, field)
@@ -266,7 +266,7 @@ def test_birth_may_be_only_a_year(birth: str) -> None:
     assert only_visit(file_of_summary(NGAY_SINH=birth)).patient.birth == birth
 
 
-def test_order_without_a_moment_is_the_moment_of_arrival() -> None:
+def test_order_without_a_timestamp_is_the_timestamp_of_arrival() -> None:
     assert only_item(file_of_drug(NGAY_YL="")).ordered_at is None
     assert only_item(file_of_drug()).ordered_at == datetime(2026, 11, 2, 8, 5, tzinfo=VIETNAM)
 

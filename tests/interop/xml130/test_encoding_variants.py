@@ -20,7 +20,7 @@ from tests.interop.xml130.claim_files import (
     xml2,
     xml3,
 )
-from tests.interop.xml130.reading import listed, only_visit, refused
+from tests.interop.xml130.parsing import listed, only_visit, refused
 
 BOM = "\ufeff"
 NAMESPACES = ' xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
@@ -200,7 +200,7 @@ def test_one_damaged_hoso_does_not_stop_the_others() -> None:
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_names_are_composed_and_look_alike_letters_are_the_vietnamese_ones(form: Literal["NFC", "NFD"]) -> None:
+def test_names_are_composed_and_confusable_letters_are_the_vietnamese_ones(form: Literal["NFC", "NFD"]) -> None:
     name, drug_name = (unicodedata.normalize(form, text) for text in ("ÐỖ VĂN ÐỨC", "Thuốc ðặt"))
     tables = xml1(summary(HO_TEN=name)), xml2(drug(TEN_THUOC=drug_name))
 

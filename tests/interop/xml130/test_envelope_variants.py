@@ -19,7 +19,7 @@ from tests.interop.xml130.claim_files import (
     xml3,
     xml4,
 )
-from tests.interop.xml130.reading import codes, listed, only_visit, refused
+from tests.interop.xml130.parsing import codes, listed, only_visit, refused
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_lines_directly_in_the_content_are_read() -> None:
     assert len(only_visit(content).items) == 2
 
 
-def test_text_beside_elements_is_not_passed_over() -> None:
+def test_text_next_to_elements_is_not_passed_over() -> None:
     content = claim_file(hoso(raw_block("XML1", xml1() + "PFRPTkc=")))
 
     refused(content, FindingCode.BASE64_DAMAGED)
@@ -255,7 +255,7 @@ def test_visit_without_xml1_is_refused() -> None:
     assert (finding.hoso, finding.ma_lk) == (1, "LK-TEST-1")
 
 
-def test_envelope_without_any_visit_says_so() -> None:
+def test_envelope_without_any_visit_reports_it() -> None:
     finding = refused(b"<GIAMDINHHS><THONGTINDONVI/></GIAMDINHHS>", FindingCode.XML1_MISSING)
 
     assert finding.hoso is None
@@ -307,7 +307,7 @@ def test_lines_of_decision_4210_are_refused_once_and_nothing_is_read_as_zero() -
     assert codes(claim) == ["standard-4210"]
 
 
-def test_old_field_beside_the_new_one_is_no_reason_to_refuse() -> None:
+def test_old_field_next_to_the_new_one_is_no_reason_to_refuse() -> None:
     assert only_visit(file_of_tables(one=xml1(summary(MA_LYDO_VVIEN="1")))).category_code == "1.1"
 
 
@@ -342,7 +342,7 @@ def test_numeric_visit_keys_are_text_and_keep_their_zeros() -> None:
     assert only_visit(claim_file(hoso(*visit_blocks("000123")))).ma_lk == "000123"
 
 
-def test_damaged_table_beside_the_money_refuses_the_visit_too() -> None:
+def test_damaged_table_outside_the_priced_tables_refuses_the_visit_too() -> None:
     content = claim_file(hoso(*visit_blocks(), block("XML5", "<A>&</A>")))
 
     assert refused(content, FindingCode.TABLE_NOT_WELLFORMED).table == "XML5"

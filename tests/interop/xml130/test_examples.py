@@ -12,7 +12,7 @@ from billing.coverage.domain.parameters import load_parameters
 from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.price import price
 from billing.visits.domain.visit import Scope, Visit
-from tests.interop.xml130.reading import only_visit
+from tests.interop.xml130.parsing import only_visit
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 NAMES = ("kham-ngoai-tru.xml", "ngoai-tru-dong-chi-tra.xml", "noi-tru.xml")

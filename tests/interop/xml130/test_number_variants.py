@@ -19,7 +19,7 @@ from tests.interop.xml130.claim_files import (
     xml2,
     xml3,
 )
-from tests.interop.xml130.reading import listed, only_item, refused
+from tests.interop.xml130.parsing import listed, only_item, refused
 
 
 def refused_among(content: bytes, *, field: str) -> tuple[str, str]:

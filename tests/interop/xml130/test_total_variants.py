@@ -19,7 +19,7 @@ from tests.interop.xml130.claim_files import (
     xml1,
     xml2,
 )
-from tests.interop.xml130.reading import listed, only_item, refused
+from tests.interop.xml130.parsing import listed, only_item, refused
 
 
 def test_old_names_of_other_funds_are_the_three_parts() -> None:

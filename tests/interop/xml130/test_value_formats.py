@@ -70,7 +70,7 @@ def test_value_outside_the_format_of_its_field_is_named(changes: Mapping[str, st
     assert set(named(file_of_service(**changes))) == fields
 
 
-def test_what_the_value_may_mean_is_said() -> None:
+def test_what_the_value_may_mean_is_explained() -> None:
     assert named(file_of_service(**DOTTED, TYLE_TT_BH="1"))["T_BHTT"] == ("50.600", "50600, or 50.6 in two decimals")
     assert named(file_of_service(**DOTTED))["DON_GIA_BV"] == ("50.600", "50600")
     assert named(file_of_service(TYLE_TT_BH="1"))["TYLE_TT_BH"] == ("1", "100, a percentage")

@@ -266,7 +266,7 @@ def test_what_we_do_not_hold_is_kept_from_the_file_in_the_notation_of_the_standa
             T_BHTT="1",
             NAM_NAM_LIEN_TUC="202401010000",
             NGAY_RA="202611020000",
-            STRANGE="x",
+            ILLEGAL="x",
             MA_LYDO_VVIEN="1",
         )
     )
@@ -285,7 +285,7 @@ def test_what_we_do_not_hold_is_kept_from_the_file_in_the_notation_of_the_standa
 
 
 @pytest.mark.parametrize("written", ["20260301", "202603010930"])
-def test_exemption_keeps_the_digits_that_say_whether_there_is_a_certificate(written: str) -> None:
+def test_exemption_keeps_the_digits_that_show_whether_there_is_a_certificate(written: str) -> None:
     content = claim_file(hoso(block("XML1", xml1(summary(NGAY_MIEN_CCT=written))), block("XML2", xml2())))
     (read,) = read_claim_file(content).visits
 
@@ -380,7 +380,7 @@ def test_what_could_not_be_read_back_is_refused_by_field(changes: dict[str, obje
     assert refusal.value.field == field
 
 
-def test_parts_of_other_funds_sum_to_their_whole_in_hundredths() -> None:
+def test_parts_of_other_funds_sum_to_their_whole_in_two_decimals() -> None:
     funds = OtherFunds(*(Decimal("0.005"),) * 4)
 
     row = only_row(write(a_visit(an_item(other_funds=funds))), "XML3")

@@ -32,13 +32,13 @@ def written(visit: Visit, priced: PricedVisit) -> ClaimFile:
 
 def as_a_file_tells(visit: Visit) -> Visit:
     """The visit without what the tables of the standard have no field for."""
-    told = {
+    stated = {
         "ceiling_kind": CeilingKind.UNIT,
         "payer_class": PayerClass.INSURANCE,
         "is_copay_replaced": False,
         "paying_source": "1",
     }
-    items = tuple(replace(item, **told) for item in visit.items)
+    items = tuple(replace(item, **stated) for item in visit.items)
     return replace(of_this_standard(visit), items=items, copay_history=None, private_insurance=None)
 
 
@@ -86,7 +86,7 @@ def test_file_states_what_was_billed_and_its_own_sums(case: tuple[Visit, dict[st
 
 @settings(max_examples=60, deadline=None)
 @for_all(visits_and_policies())
-def test_what_a_file_can_tell_is_priced_the_same_again(case: tuple[Visit, dict[str, object]]) -> None:
+def test_what_a_file_can_carry_is_priced_the_same_again(case: tuple[Visit, dict[str, object]]) -> None:
     visit, policy = as_a_file_tells(case[0]), Policy(**case[1])
     priced = price(visit, parameters=PARAMETERS, policy=policy)
 

@@ -52,7 +52,7 @@ def read_charge_item(row: Row, log: FindingLog) -> ChargeItem | None:
     numbers = read_line_numbers(row, line_log)
     group = _group(row, line_log)
     scope = _scope(row, numbers, line_log)
-    ordered_at = _moments(row, line_log)
+    ordered_at = _timestamps(row, line_log)
     paying_source = read_code(row, "NGUON_CTRA", PAYING_SOURCES, line_log, default="1")
     payment_method = read_code(row, "MA_PTTT", PAYMENT_METHODS, line_log, default="1")
     other_funds = _other_funds(numbers, line_log)
@@ -151,7 +151,7 @@ def _has_insurance_price(row: Row, numbers: Mapping[str, Decimal]) -> bool:
     return all(numbers.get(name, HUNDRED) for name in factors)
 
 
-def _moments(row: Row, log: FindingLog) -> datetime | None:
+def _timestamps(row: Row, log: FindingLog) -> datetime | None:
     """NGAY_YL, None without one; notes any moment of the line that cannot be read."""
     for field in ("NGAY_YL", "NGAY_TH_YL", "NGAY_KQ"):
         text = row.text(field)

@@ -52,9 +52,9 @@ def write_level(level: Decimal, *, on: date) -> str:
     return _shortest(level.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
 
 
-def write_timestamp(moment: datetime | None) -> str:
+def write_timestamp(timestamp: datetime | None) -> str:
     """A moment in Vietnam time, empty where there is none."""
-    return "" if moment is None else moment.astimezone(VIETNAM).strftime("%Y%m%d%H%M")
+    return "" if timestamp is None else timestamp.astimezone(VIETNAM).strftime("%Y%m%d%H%M")
 
 
 def write_day(day: date | None) -> str:

@@ -62,8 +62,8 @@ def read_line_numbers(row: Row, log: FindingLog) -> dict[str, Decimal]:
             log.add(FindingCode.NUMBER_AMBIGUOUS, field=field, expected="a number")
     written = {field: text for field, text in texts.items() if text}
     formulas = formulas_of(row.table)
-    for doubt in line_warnings(written, formulas, is_service=is_service(row.table, row.fields)):
-        log.add(FindingCode.FORMAT_DIFFERS, field=doubt.field, found=doubt.found, expected=doubt.expected)
+    for warning in line_warnings(written, formulas, is_service=is_service(row.table, row.fields)):
+        log.add(FindingCode.FORMAT_DIFFERS, field=warning.field, found=warning.found, expected=warning.expected)
     return read_numbers(written, formulas, log)
 
 

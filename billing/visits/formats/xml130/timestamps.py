@@ -21,16 +21,16 @@ def parse_timestamp(text: str) -> datetime | None:
         return None
     hour, minute = (int(text[8:10]), int(text[10:12])) if len(text) > 8 else (0, 0)
     try:
-        moment = datetime(int(text[:4]), int(text[4:6]), int(text[6:8]), hour, minute, tzinfo=VIETNAM)
+        timestamp = datetime(int(text[:4]), int(text[4:6]), int(text[6:8]), hour, minute, tzinfo=VIETNAM)
     except ValueError:
         return None
-    return moment if YEAR_MIN <= moment.year <= YEAR_MAX else None
+    return timestamp if YEAR_MIN <= timestamp.year <= YEAR_MAX else None
 
 
 def read_day(text: str) -> date | None:
     """The day of a moment; None if it cannot be read."""
-    moment = parse_timestamp(text)
-    return None if moment is None else moment.date()
+    timestamp = parse_timestamp(text)
+    return None if timestamp is None else timestamp.date()
 
 
 def is_birth(text: str) -> bool:

@@ -95,12 +95,12 @@ def _visit(row: Row, items: tuple[ChargeItem, ...], facility: str, outer: Findin
     note_lost_zeros_of_ethnic_group(row, log)
     if is_garbled(row.text("HO_TEN")):
         log.add(FindingCode.TEXT_GARBLED, field="HO_TEN", found=row.text("HO_TEN"), expected="a name in UTF-8")
-    moments = _moments(row, log)
+    timestamps = _timestamps(row, log)
     cards = read_cards(row, log)
     if log.refuses:
         return None
     totals = read_totals(row, items, cards, log)
-    admitted_at = moments["NGAY_VAO"]
+    admitted_at = timestamps["NGAY_VAO"]
     assert admitted_at is not None, "a missing NGAY_VAO was noted"
     try:
         return Visit(
@@ -109,10 +109,10 @@ def _visit(row: Row, items: tuple[ChargeItem, ...], facility: str, outer: Findin
             care_kind=care_kind,
             category_code=category_code,
             admitted_at=admitted_at,
-            discharged_at=_discharged_at(admitted_at, moments["NGAY_RA"]),
+            discharged_at=_discharged_at(admitted_at, timestamps["NGAY_RA"]),
             cards=cards,
             items=items,
-            exempt_from=moments["NGAY_MIEN_CCT"],
+            exempt_from=timestamps["NGAY_MIEN_CCT"],
             patient=_patient(row),
             stated=totals,
         )
@@ -123,16 +123,16 @@ def _visit(row: Row, items: tuple[ChargeItem, ...], facility: str, outer: Findin
         return None
 
 
-def _moments(row: Row, log: FindingLog) -> dict[str, datetime | None]:
-    moments = {field: parse_timestamp(row.text(field)) for field in _TIMESTAMPS}
-    for field, moment in moments.items():
+def _timestamps(row: Row, log: FindingLog) -> dict[str, datetime | None]:
+    timestamps = {field: parse_timestamp(row.text(field)) for field in _TIMESTAMPS}
+    for field, timestamp in timestamps.items():
         text = row.text(field)
-        if moment is None and (text or field == "NGAY_VAO"):
+        if timestamp is None and (text or field == "NGAY_VAO"):
             log.add(FindingCode.DATE_UNREADABLE, field=field, found=text, expected="yyyymmddHHMM")
     birth = row.text("NGAY_SINH")
     if birth and not is_birth(birth):
         log.add(FindingCode.DATE_UNREADABLE, field="NGAY_SINH", found=birth, expected="yyyymmddHHMM")
-    return moments
+    return timestamps
 
 
 def _discharged_at(admitted_at: datetime, written: datetime | None) -> datetime | None:

@@ -34,7 +34,7 @@ def test_only_cost_in_scope_counts_towards_the_15_percent():
     assert ("B-020", "") in rules_of(visit)
 
 
-def test_reason_says_why_the_card_level_holds():
+def test_rule_explains_why_the_card_level_applies():
     visit = priced(a_visit())
 
     assert {("B-010", ""), ("B-020", "not_below"), ("B-030", ""), ("B-042", "")} <= rules_of(visit)
@@ -57,7 +57,7 @@ def test_emergency_gives_the_full_card_level_not_100():
 @pytest.mark.parametrize(
     ("setting", "salary"), [(BaseSalaryDay.ADMISSION, 2_340_000), (BaseSalaryDay.DISCHARGE, 2_530_000)]
 )
-def test_base_salary_follows_the_facility_s_reading_where_it_changes_inside_a_stay(setting, salary):
+def test_base_salary_follows_the_policy_option_where_it_changes_inside_a_stay(setting, salary):
     stay = a_visit(admitted_at=at("2026-06-30 08:00"), discharged_at=at("2026-07-02 08:00"))
 
     assert priced(stay, base_salary_day=setting).base_salary == salary
@@ -93,7 +93,7 @@ def test_card_not_valid_at_any_time_of_the_visit_leaves_all_to_the_patient(perio
     assert ("B-015", "not_valid") in rules_of(visit)
 
 
-def test_route_of_a_visit_no_card_counts_for_is_told_and_refuses_nothing():
+def test_route_of_a_visit_no_card_counts_for_is_reported_and_refuses_nothing():
     expired = (a_card(valid_to="2026-11-01"),)
 
     assert priced(a_visit(cards=expired)).route_factor == 100

@@ -47,16 +47,16 @@ def test_funds_of_the_facility_above_the_cost_are_refused(ratio):
         _parts(a_drug(payment_ratio=ratio, other_funds=given("1000000.01")), **POOL)
 
 
-@pytest.mark.parametrize("told", ["1", "200000", "999999999"])
-def test_copayment_of_arv_drugs_is_paid_by_another_source(told):
-    item = a_drug(payment_ratio=50, other_funds=given(told))
+@pytest.mark.parametrize("amount", ["1", "200000", "999999999"])
+def test_copayment_of_arv_drugs_is_paid_by_another_source(amount):
+    item = a_drug(payment_ratio=50, other_funds=given(amount))
     policy = {"other_funds_mode": OtherFundsMode.COPAY_REPLACEMENT}
 
     assert _parts(item, **policy) == (100_000, 500_000, 0, 400_000)
     assert ("B-077", "by_reading") in rules_of(priced(a_visit(item, OTHER), **policy))
 
 
-def test_item_marked_so_has_its_copayment_replaced_under_every_reading():
+def test_item_marked_so_has_its_copayment_replaced_under_every_policy_option():
     for mode in OtherFundsMode:
         assert _parts(a_drug(is_copay_replaced=True), other_funds_mode=mode) == (200_000, 0, 0, 800_000)
 
@@ -65,7 +65,7 @@ def test_nothing_is_replaced_where_there_is_no_copayment():
     assert _parts(a_drug(is_copay_replaced=True), group="HN2") == (0, 0, 0, 1_000_000)
 
 
-def test_items_without_funds_are_shared_as_usual_under_every_reading():
+def test_items_without_funds_are_shared_as_usual_under_every_policy_option():
     for mode in OtherFundsMode:
         assert _parts(a_drug(), other_funds_mode=mode) == (0, 0, 200_000, 800_000)
 

@@ -81,10 +81,10 @@ def test_whole_dong_is_compared_to_the_dong():
     # 1,000,001 × 80 % = 800,000.80: 800,000 and 800,001 are the same amount told in whole đồng.
     item = an_item(hospital_price=1_000_001, insurance_price=1_000_001)
 
-    for told in ("800000", "800001", "800000.80", "800001.00"):
-        assert _compare(None, visit=a_visit(replace(item, stated=StatedAmounts(fund=Decimal(told))))) == ()
-    for told in ("799999", "800002", "800000.79", "800000.5"):
-        assert len(_compare(None, visit=a_visit(replace(item, stated=StatedAmounts(fund=Decimal(told)))))) == 1
+    for stated in ("800000", "800001", "800000.80", "800001.00"):
+        assert _compare(None, visit=a_visit(replace(item, stated=StatedAmounts(fund=Decimal(stated))))) == ()
+    for stated in ("799999", "800002", "800000.79", "800000.5"):
+        assert len(_compare(None, visit=a_visit(replace(item, stated=StatedAmounts(fund=Decimal(stated)))))) == 1
 
 
 def test_whole_dong_that_is_off_by_a_dong_is_listed():

@@ -47,7 +47,7 @@ def pricing(
     return VisitPricing(setting, lists)
 
 
-def settled(visit: Visit, by: VisitPricing) -> CollectedPrice:
+def collect(visit: Visit, by: VisitPricing) -> CollectedPrice:
     return price_for_collection(visit, by, parameters=load_parameters(), policy=Policy())
 
 
@@ -68,14 +68,14 @@ def differences(found: CollectedPrice) -> list[tuple[str, str, str]]:
     return [(each.field, str(each.theirs), str(each.ours)) for each in found.differences]
 
 
-def test_without_a_setting_what_was_told_is_priced() -> None:
-    found = settled(a_visit(an_item(code="T1")), AS_SUBMITTED)
+def test_without_a_setting_what_was_submitted_is_priced() -> None:
+    found = collect(a_visit(an_item(code="T1")), AS_SUBMITTED)
 
     assert (found.priced.shares.patient, found.differences) == (200_000, ())
 
 
-def test_prices_in_force_take_the_place_of_those_told() -> None:
-    found = settled(a_visit(an_item(code="T1")), ours(listed(insured=900_000, fee=950_000)))
+def test_prices_in_force_take_the_place_of_those_submitted() -> None:
+    found = collect(a_visit(an_item(code="T1")), ours(listed(insured=900_000, fee=950_000)))
 
     [line] = found.priced.lines
     assert (line.hospital_amount, line.fund, line.copay) == (900_000, 720_000, 180_000)
@@ -84,10 +84,10 @@ def test_prices_in_force_take_the_place_of_those_told() -> None:
     assert found.differences == ()
 
 
-def test_what_is_frozen_prices_to_the_same_again() -> None:
+def test_what_is_snapshot_prices_to_the_same_again() -> None:
     item = an_item(code="T1", stated=stated(0, 300_000, 700_000))
     for by in (ours(listed(insured=900_000)), his(listed(insured=900_000)), AS_SUBMITTED):
-        found = settled(a_visit(item), by)
+        found = collect(a_visit(item), by)
         authority = None if by.setting is None else by.setting.authority
 
         again = price_again(found.visit, authority, parameters=load_parameters(), policy=Policy())
@@ -101,14 +101,14 @@ def test_what_is_frozen_prices_to_the_same_again() -> None:
 )
 def test_service_without_a_price_in_force_is_refused_by_name(prices: tuple[ListedPrice, ...]) -> None:
     with pytest.raises(PriceNotInForce, match=r"no price in force for T1 on 2026-11-02") as refused:
-        settled(a_visit(an_item(code="T1")), ours(*prices))
+        collect(a_visit(an_item(code="T1")), ours(*prices))
 
     assert refused.value.item.code == "T1"
 
 
 def test_service_without_a_code_is_refused_by_its_name() -> None:
     with pytest.raises(PriceNotInForce, match="“Xét nghiệm”, which has no code"):
-        settled(a_visit(an_item()), ours(listed(insured=5)))
+        collect(a_visit(an_item()), ours(listed(insured=5)))
 
 
 def test_drugs_and_supplies_keep_the_price_of_their_lot_unless_listed() -> None:
@@ -118,7 +118,7 @@ def test_drugs_and_supplies_keep_the_price_of_their_lot_unless_listed() -> None:
         an_item(3, code="S1", is_supply=True, group=10, hospital_price=30, insurance_price=30),
     )
 
-    found = settled(visit, ours(listed("D2", insured=12)))
+    found = collect(visit, ours(listed("D2", insured=12)))
 
     assert [line.hospital_amount for line in found.priced.lines] == [10, 12, 30]
 
@@ -145,7 +145,7 @@ def test_drugs_and_supplies_keep_the_price_of_their_lot_unless_listed() -> None:
 def test_price_of_the_kind_the_line_needs(changes: dict[str, object], hospital: int, insured: int) -> None:
     prices = listed(insured=900_000, fee=950_000, on_demand=2_000_000)
 
-    [line] = settled(a_visit(an_item(code="T1", **changes)), ours(prices)).priced.lines
+    [line] = collect(a_visit(an_item(code="T1", **changes)), ours(prices)).priced.lines
 
     assert (line.hospital_amount, line.insured_amount) == (hospital, insured)
 
@@ -158,7 +158,7 @@ def test_price_of_the_kind_the_line_needs(changes: dict[str, object], hospital: 
 def test_visit_without_insurance_pays_the_fee(changes: dict[str, object]) -> None:
     visit = replace(a_visit(an_item(code="T1")), **changes)  # type: ignore[arg-type]
 
-    found = settled(visit, ours(listed(insured=900_000, fee=950_000)))
+    found = collect(visit, ours(listed(insured=900_000, fee=950_000)))
 
     assert found.priced.shares.patient == 950_000
 
@@ -174,7 +174,7 @@ def test_card_that_ended_inside_the_treatment_leaves_the_insurance_price() -> No
     )
     prices = ours(listed(insured=900_000, fee=950_000), price_day=PriceDay.ADMITTED)
 
-    inside, after = settled(stay, prices).priced.lines
+    inside, after = collect(stay, prices).priced.lines
 
     assert (inside.hospital_amount, inside.fund) == (900_000, 720_000)
     assert (after.hospital_amount, after.fund) == (950_000, 0)
@@ -190,7 +190,7 @@ def test_card_that_begins_inside_the_stay_gives_the_insurance_price_from_then_on
     )
     prices = ours(listed(insured=900_000, fee=950_000), price_day=PriceDay.ADMITTED)
 
-    before, since = settled(stay, prices).priced.lines
+    before, since = collect(stay, prices).priced.lines
 
     assert (before.hospital_amount, since.hospital_amount, since.fund) == (950_000, 900_000, 720_000)
 
@@ -210,34 +210,34 @@ def test_card_that_begins_inside_the_stay_gives_the_insurance_price_from_then_on
 def test_price_follows_who_pays_the_line(changes: dict[str, object], hospital: int, fund: int) -> None:
     prices = listed(insured=900_000, fee=950_000, on_demand=2_000_000)
 
-    [line] = settled(a_visit(an_item(code="T1", **changes)), ours(prices)).priced.lines
+    [line] = collect(a_visit(an_item(code="T1", **changes)), ours(prices)).priced.lines
 
     assert (line.hospital_amount, line.fund) == (hospital, fund)
 
 
 def test_line_on_demand_without_such_a_price_is_refused_by_name() -> None:
     with pytest.raises(PriceNotInForce, match="no price in force for T1"):
-        settled(a_visit(an_item(code="T1", payer_class=PayerClass.ON_DEMAND)), ours(listed(insured=900_000)))
+        collect(a_visit(an_item(code="T1", payer_class=PayerClass.ON_DEMAND)), ours(listed(insured=900_000)))
 
 
 def test_free_line_needs_no_price() -> None:
-    assert settled(a_visit(an_item(code="T1", payer_class=PayerClass.FREE)), ours()).priced.hospital_amount == 0
+    assert collect(a_visit(an_item(code="T1", payer_class=PayerClass.FREE)), ours()).priced.hospital_amount == 0
 
 
 def test_day_of_order_or_of_admission_picks_the_list() -> None:
     visit = a_visit(an_item(code="T1", ordered_at=at("2026-11-03 08:00")), discharged_at=at("2026-11-04 08:00"))
     on_third = {"day": date(2026, 11, 3)}
 
-    assert settled(visit, ours(listed(insured=1), **on_third)).priced.hospital_amount == 1
+    assert collect(visit, ours(listed(insured=1), **on_third)).priced.hospital_amount == 1
     with pytest.raises(PriceNotInForce, match="2026-11-02"):
-        settled(visit, ours(listed(insured=1), price_day=PriceDay.ADMITTED, **on_third))
+        collect(visit, ours(listed(insured=1), price_day=PriceDay.ADMITTED, **on_third))
 
 
 def test_what_the_hospitals_system_computed_is_collected() -> None:
     """Theirs: 250 000 instead of 200 000 of co-payment. Listed are the two amounts that differ, ours beside theirs."""
     item = an_item(code="T1", stated=stated(0, 250_000, 750_000, hospital_amount=1_000_000))
 
-    found = settled(a_visit(item), his(listed(insured=1_000_000)))
+    found = collect(a_visit(item), his(listed(insured=1_000_000)))
 
     [line] = found.priced.lines
     assert (line.copay, line.fund, found.priced.shares.patient) == (250_000, 750_000, 250_000)
@@ -252,16 +252,16 @@ def test_private_insurer_answers_for_what_is_collected(changes: dict[str, object
     item = an_item(code="T1", stated=stated(0, 50_000, 950_000))
     insurance = PrivateInsurance(covers=frozenset(CoveredPart), coinsurance=Decimal(80))
 
-    found = settled(a_visit(item, private_insurance=insurance, **changes), his(listed(insured=1_000_000)))
+    found = collect(a_visit(item, private_insurance=insurance, **changes), his(listed(insured=1_000_000)))
 
     assert (found.priced.private_insurer, found.priced.patient_after_private) == (40_000, 10_000)
 
 
-def test_rounding_is_said_of_what_is_collected() -> None:
+def test_rounding_is_explained_of_what_is_collected() -> None:
     whole = an_item(code="T1", quantity=Decimal("0.7777775"), stated=stated(0, 155_556, 622_222))
     half = an_item(code="T1", stated=stated("0.5", 200_000, "799999.5"))
 
-    of_whole, of_half = (settled(a_visit(item), his()).priced.reasons for item in (whole, half))
+    of_whole, of_half = (collect(a_visit(item), his()).priced.reasons for item in (whole, half))
 
     assert "B-080" not in {reason.rule for reason in of_whole}
     assert [reason.operands for reason in of_half if reason.rule == "B-080"] == [
@@ -269,8 +269,8 @@ def test_rounding_is_said_of_what_is_collected() -> None:
     ]
 
 
-def test_price_of_the_list_that_differs_is_listed_and_the_told_one_taken() -> None:
-    found = settled(a_visit(an_item(code="T1")), his(listed(insured=900_000)))
+def test_price_of_the_list_that_differs_is_listed_and_the_submitted_one_taken() -> None:
+    found = collect(a_visit(an_item(code="T1")), his(listed(insured=900_000)))
 
     assert found.priced.shares.patient == 200_000
     assert differences(found) == [
@@ -284,8 +284,8 @@ def test_price_of_the_list_that_differs_is_listed_and_the_told_one_taken() -> No
     assert found.differences[0].rules == ("B-053",)
 
 
-def test_service_without_a_price_in_force_is_taken_as_told_and_listed() -> None:
-    found = settled(a_visit(an_item(code="T1")), his())
+def test_service_without_a_price_in_force_is_taken_as_submitted_and_listed() -> None:
+    found = collect(a_visit(an_item(code="T1")), his())
 
     assert found.priced.shares.patient == 200_000
     assert differences(found) == [("DON_GIA_BV", "1000000", "None")]
@@ -295,30 +295,30 @@ def test_whole_dong_that_were_rounded_are_no_difference() -> None:
     """777,777.50 đ: ours are 155,555.50 and 622,222; theirs are whole and sum to half a đồng more."""
     visit = a_visit(an_item(code="T1", quantity=Decimal("0.7777775"), stated=stated(0, 155_556, 622_222)))
 
-    assert differences(settled(visit, his(listed(insured=1_000_000)))) == []
+    assert differences(collect(visit, his(listed(insured=1_000_000)))) == []
 
 
 def test_parts_that_do_not_make_the_stated_whole_are_collected_and_listed() -> None:
     item = an_item(code="T1", stated=stated(0, 200_000, 790_000, hospital_amount=1_000_000))
 
-    found = settled(a_visit(item), his(listed(insured=1_000_000)))
+    found = collect(a_visit(item), his(listed(insured=1_000_000)))
 
     assert found.priced.hospital_amount == 990_000
     assert ("THANH_TIEN_BV", "990000.00", "1000000.00") in differences(found)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "amounts",
     [stated(0, 250_000, None), stated(-1, 250_001, 750_000), stated(0, 250_000, 750_000, level=400)],
     ids=["not all parts", "negative", "level"],
 )
-def test_line_that_does_not_say_who_pays_what_is_priced_by_our_rules(said: StatedAmounts) -> None:
-    found = settled(a_visit(an_item(code="T1", stated=said)), his(listed(insured=1_000_000)))
+def test_line_that_does_not_state_who_pays_what_is_priced_by_our_rules(amounts: StatedAmounts) -> None:
+    found = collect(a_visit(an_item(code="T1", stated=amounts)), his(listed(insured=1_000_000)))
 
     assert found.priced.shares.patient == 200_000
 
 
-def test_fact_that_nobody_told_stops_no_desk_where_their_system_priced_every_line() -> None:
+def test_fact_that_is_unknown_stops_no_desk_where_their_system_priced_every_line() -> None:
     """Before 2025 the former line decides an off-line visit, and it is not told: we have nothing to compare with."""
     out_of_route = {
         "category_code": "3.1",
@@ -327,7 +327,7 @@ def test_fact_that_nobody_told_stops_no_desk_where_their_system_priced_every_lin
     }
     item = an_item(code="T1", stated=stated(0, 250_000, 750_000))
 
-    found = settled(a_visit(item, **out_of_route), his(listed(insured=1_000_000)))
+    found = collect(a_visit(item, **out_of_route), his(listed(insured=1_000_000)))
 
     assert found.ours is None
     assert found.priced.shares.patient == 250_000
@@ -338,4 +338,4 @@ def test_fact_that_nobody_told_stops_no_desk_where_their_system_priced_every_lin
         ("T_BHTT", "None"),
     ]
     with pytest.raises(RuleNotSupported):
-        settled(a_visit(an_item(code="T1"), **out_of_route), his())
+        collect(a_visit(an_item(code="T1"), **out_of_route), his())

@@ -17,7 +17,7 @@ from tests.builders import service_line, visit_document
 from tests.domain.coverage.builders import a_visit, an_item
 from tests.fuzz.targets import assert_can_be_kept
 from tests.interop.xml130.claim_files import file_of_drug, file_of_service
-from tests.interop.xml130.reading import only_visit, refused
+from tests.interop.xml130.parsing import only_visit, refused
 
 
 @pytest.mark.parametrize("field", ["T_BNTT", "T_BNCCT", "T_BHTT", "THANH_TIEN_BH", "MUC_HUONG"])
@@ -29,7 +29,7 @@ def test_stated_amount_below_zero_is_evidence_and_kept(field: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["-0.01", -1, Decimal("-2.5")])
-def test_stated_amount_below_zero_is_told_as_json_too(written: object) -> None:
+def test_stated_amount_below_zero_is_reported_as_json_too(written: object) -> None:
     line = {**service_line(1, name="Khám", group=13, price="50000"), "T_BNTT": written}
 
     visit = read_visit(visit_document(lines=[line]))
@@ -96,12 +96,12 @@ def test_group_no_column_holds_is_refused() -> None:
         read_visit(visit_document(lines=[line]))
 
 
-@pytest.mark.parametrize("moment", ["000101010000", "189912312359", "210101010000"])
-def test_moment_outside_the_years_of_a_visit_is_unreadable(moment: str) -> None:
+@pytest.mark.parametrize("timestamp", ["000101010000", "189912312359", "210101010000"])
+def test_timestamp_outside_the_years_of_a_visit_is_unreadable(timestamp: str) -> None:
     """Year 1 was taken in, written without its zeros, and could not be read again."""
     for field in ("NGAY_VAO", "NGAY_RA", "NGAY_MIEN_CCT"):
         with pytest.raises(InvalidValue) as refusal:
-            read_visit(visit_document(**{field: moment}))
+            read_visit(visit_document(**{field: timestamp}))
         assert refusal.value.field == field
 
 

@@ -44,7 +44,7 @@ def test_object_code_gives_its_share_of_the_card_level(code, care_kind, day, gro
     ("group", "rule", "level", "result"),
     [("DN4", "B-010", 80, 32), ("HN2", "B-010", 100, 40), ("LH4", "B-013", 100, 40)],
 )
-def test_level_off_line_is_told_with_the_share_the_route_leaves(group, rule, level, result):
+def test_level_out_of_route_is_reported_with_the_share_the_route_leaves(group, rule, level, result):
     visit = priced(a_visit(category_code="3.1", care_kind="03", cards=(a_card(group),)))
 
     reason = visit.lines[0].reasons[-1]
@@ -65,7 +65,7 @@ def test_level_off_line_is_told_with_the_share_the_route_leaves(group, rule, lev
         (FormerTier.DISTRICT, "01", "2019-07-01", 100),
     ],
 )
-def test_off_line_care_under_law_46_goes_by_the_line_of_the_facility(line, care_kind, day, factor):
+def test_out_of_route_care_under_law_46_goes_by_the_line_of_the_facility(line, care_kind, day, factor):
     visit = priced(
         a_visit(
             category_code="3",
@@ -98,7 +98,7 @@ def test_commune_care_is_paid_whole_since_2015(day):
     assert ("B-022", "") in rules_of(priced(visit))
 
 
-def test_emergency_at_a_central_hospital_before_2025_is_not_off_line():
+def test_emergency_at_a_central_hospital_before_2025_is_not_out_of_route():
     visit = a_visit(
         category_code="2", out_of_route_tier=FormerTier.CENTRAL, admitted_at=at("2024-05-01 08:00"), discharged_at=None
     )
@@ -133,7 +133,7 @@ def test_object_code_without_a_stated_share_follows_the_facility_s_setting(code)
 
 
 @pytest.mark.parametrize(("at_full_rate", "level", "variant"), [(True, 50, ""), (False, 40, "card_level")])
-def test_small_off_line_visit_is_at_the_off_line_rate_or_at_the_card_s(at_full_rate, level, variant):
+def test_small_out_of_route_visit_is_at_the_out_of_route_rate_or_at_the_card_s(at_full_rate, level, variant):
     item = an_item(hospital_price=300_000, insurance_price=300_000)
 
     visit = priced(a_visit(item, category_code="1.14"), out_of_route_small_visit_at_full_rate=at_full_rate)

@@ -45,15 +45,15 @@ def _facility(level, points=None, line=FormerTier.DISTRICT):
     return FacilityFacts(technical_level=TechnicalLevel(level), points=points, is_provisional=False, former_tier=line)
 
 
-def _around(facility, facts=WALK_IN, **visit):
+def _inputs(facility, facts=WALK_IN, **visit):
     return CategoryFacts(
         visit=a_visit(**visit), facts=facts, facility=facility, annexes=ANNEXES, parameters=load_parameters()
     )
 
 
 def _chosen(facility, care_kind="01", visit_changes=None, **facts):
-    around = _around(facility, replace(WALK_IN, **facts), care_kind=care_kind, **(visit_changes or {}))
-    return choose_category(around).code
+    inputs = _inputs(facility, replace(WALK_IN, **facts), care_kind=care_kind, **(visit_changes or {}))
+    return choose_category(inputs).code
 
 
 PROVINCE, CENTRAL, DISTRICT, COMMUNE = FormerTier.PROVINCE, FormerTier.CENTRAL, FormerTier.DISTRICT, FormerTier.COMMUNE
@@ -105,7 +105,7 @@ def test_region_of_the_card_tells_code_3_6():
 
     assert inpatients == ["3.6", "3.6", "3.6", "3.1"]
     assert _chosen(TOP_CENTRAL, "01", region="K1") == "3.1"
-    assert choose_category(_around(TOP_CENTRAL, replace(WALK_IN, region=None), care_kind="03")).code is None
+    assert choose_category(_inputs(TOP_CENTRAL, replace(WALK_IN, region=None), care_kind="03")).code is None
 
 
 def test_earlier_row_goes_before_a_better_one():
@@ -122,7 +122,7 @@ def test_before_2025_another_law_holds_and_nothing_is_chosen():
 
 
 def test_unknown_fact_leaves_the_code_open_and_is_named():
-    choice = choose_category(_around(BASIC_40, replace(WALK_IN, registered_facilities=None)))
+    choice = choose_category(_inputs(BASIC_40, replace(WALK_IN, registered_facilities=None)))
 
     assert choice.code is None
     assert choice.possible == ("1.1", "1.12")
@@ -131,17 +131,17 @@ def test_unknown_fact_leaves_the_code_open_and_is_named():
 
 
 def test_facility_of_unknown_rank_leaves_all_it_decides_open():
-    choice = choose_category(_around(FacilityFacts()))
+    choice = choose_category(_inputs(FacilityFacts()))
 
     assert choice.code is None
     assert {"technical_level", "points", "former_tier"} <= set(choice.lacking)
 
 
 def test_disease_without_its_annex_is_not_known_to_be_outside_it():
-    around = replace(_around(BASIC_60), annexes=Annexes())
+    inputs = replace(_inputs(BASIC_60), annexes=Annexes())
 
-    assert choose_category(around).code is None
-    assert "annex_ii" in choose_category(around).lacking
+    assert choose_category(inputs).code is None
+    assert "annex_ii" in choose_category(inputs).lacking
 
 
 def test_provisionally_ranked_facility_counts_as_under_50_points():

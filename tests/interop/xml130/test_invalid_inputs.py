@@ -7,7 +7,7 @@ from billing.coverage.domain.policy import Policy
 from billing.coverage.service.quote_file import quote_claim_file
 from billing.visits.domain.finding import FindingCode
 from tests.interop.xml130.claim_files import file_of_drug, file_of_service, file_of_tables, summary, xml1
-from tests.interop.xml130.reading import only_visit, refused
+from tests.interop.xml130.parsing import only_visit, refused
 
 
 def file_of_summary(**changes: str) -> bytes:

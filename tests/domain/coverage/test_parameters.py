@@ -27,7 +27,7 @@ def test_base_salary_holds_from_its_day_until_the_next(day, amount):
     assert load_parameters().base_salary_on(day).amount == amount
 
 
-def test_every_base_salary_says_its_source_and_status():
+def test_every_base_salary_states_its_source_and_status():
     for salary in load_parameters().base_salaries:
         assert salary.source.startswith("Nghị định")
         assert salary.status in {"verified", "partly", "unverified"}
@@ -48,6 +48,6 @@ def test_binary_float_is_refused():
 @pytest.mark.parametrize(
     "text", ["", "[limits", TEXT.replace('amount = "1390000"', ""), TEXT.replace("2018-07-01", "2027-07-01")]
 )
-def test_incomplete_or_disordered_figures_are_refused(text):
+def test_incomplete_or_disordered_parameters_are_refused(text):
     with pytest.raises(InvalidValue):
         read_parameters(text)

@@ -10,17 +10,17 @@ from billing.coverage.domain.policy import SameDayReturn
 from billing.coverage.domain.price import price
 from billing.visits.domain.visit import Scope
 from tests.domain.coverage.builders import a_drug, an_item, at
-from tests.domain.coverage.claims import AROUND, REGISTERED, a_claim, checked, stating
+from tests.domain.coverage.claims import CONTEXT, REGISTERED, a_claim, checked, stating
 
-HINTS = {"D-008", "D-009", "D-010", "D-011", "D-012"}
+WARNINGS = {"D-008", "D-009", "D-010", "D-011", "D-012"}
 
 
-def hints(claim: Claim, around: ClaimContext = AROUND) -> list[tuple[str, int | None, str]]:
+def warnings_of(claim: Claim, context: ClaimContext = CONTEXT) -> list[tuple[str, int | None, str]]:
     """Rule, line and severity of each hint."""
     return [
         (one.reason.rule, one.finding.stt, one.severity.value)
-        for one in checked(claim, around)
-        if one.reason.rule in HINTS
+        for one in checked(claim, context)
+        if one.reason.rule in WARNINGS
     ]
 
 
@@ -43,7 +43,7 @@ def bed(number: int = 2, quantity: object = 1, **changes: object):
     ],
 )
 def test_claim_of_which_the_fund_pays_nothing_is_warned_of(claim: Claim) -> None:
-    assert hints(claim) == [("D-008", None, "warning")]
+    assert warnings_of(claim) == [("D-008", None, "warning")]
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_claim_of_which_the_fund_pays_nothing_is_warned_of(claim: Claim) -> None
     ],
 )
 def test_claim_of_which_the_fund_pays_something_is_not(claim: Claim) -> None:
-    assert hints(claim) == []
+    assert warnings_of(claim) == []
 
 
 def test_second_consultation_of_an_inpatient_file_is_warned_of() -> None:
     items = (consultation(1), consultation(2, service_ratio=30), consultation(3, service_ratio=30))
 
-    assert hints(a_claim(*items, care_kind="03")) == [("D-009", 2, "warning"), ("D-009", 3, "warning")]
-    assert hints(a_claim(*items[:2], care_kind="09")) == [("D-009", 2, "warning")]
+    assert warnings_of(a_claim(*items, care_kind="03")) == [("D-009", 2, "warning"), ("D-009", 3, "warning")]
+    assert warnings_of(a_claim(*items[:2], care_kind="09")) == [("D-009", 2, "warning")]
 
 
 @pytest.mark.parametrize(
@@ -78,30 +78,30 @@ def test_second_consultation_of_an_inpatient_file_is_warned_of() -> None:
     ],
 )
 def test_one_claimed_consultation_or_an_outpatient_file_is_not(claim: Claim) -> None:
-    assert [one for one in hints(claim) if one[0] == "D-009"] == []
+    assert [one for one in warnings_of(claim) if one[0] == "D-009"] == []
 
 
 AGAIN = replace(REGISTERED, same_day_return_of="LK0")
-AT_30 = replace(AROUND, policy=replace(AROUND.policy, same_day_return=SameDayReturn.RATIO_30))
+AT_30 = replace(CONTEXT, policy=replace(CONTEXT.policy, same_day_return=SameDayReturn.RATIO_30))
 
 
 def test_return_on_the_same_day_is_warned_of() -> None:
     claim = a_claim(consultation(), facts=AGAIN)
 
-    (told,) = [one for one in checked(claim) if one.reason.rule == "D-010"]
+    (warning,) = [one for one in checked(claim) if one.reason.rule == "D-010"]
 
-    assert (told.severity, told.finding.field, told.finding.found, told.finding.expected) == (
+    assert (warning.severity, warning.finding.field, warning.finding.found, warning.finding.expected) == (
         Severity.WARNING,
         "TYLE_TT_DV",
         "100",
         "30",
     )
-    assert told.reason.operands["earlier"] == "LK0"
-    assert hints(claim, AT_30) == [("D-010", 1, "error")]
+    assert warning.reason.operands["earlier"] == "LK0"
+    assert warnings_of(claim, AT_30) == [("D-010", 1, "error")]
 
 
-@pytest.mark.parametrize("around", [AROUND, AT_30])
-def test_return_at_30_percent_and_one_in_an_emergency_are_right(around: ClaimContext) -> None:
+@pytest.mark.parametrize("context", [CONTEXT, AT_30])
+def test_return_at_30_percent_and_one_in_an_emergency_are_right(context: ClaimContext) -> None:
     at_30 = a_claim(consultation(service_ratio=30), facts=AGAIN)
     emergencies = (
         a_claim(consultation(), facts=AGAIN, category_code="2"),
@@ -109,14 +109,14 @@ def test_return_at_30_percent_and_one_in_an_emergency_are_right(around: ClaimCon
     )
 
     for claim in (at_30, *emergencies, a_claim(an_item(), facts=AGAIN), a_claim(consultation())):
-        assert hints(claim, around) == []
-        assert [one for one in checked(claim, around) if one.reason.rule == "B-061"] == []
+        assert warnings_of(claim, context) == []
+        assert [one for one in checked(claim, context) if one.reason.rule == "B-061"] == []
 
 
-def test_no_price_changes_by_what_is_said_of_a_return() -> None:
+def test_no_price_changes_by_what_is_explained_of_a_return() -> None:
     visit = a_claim(consultation(), facts=AGAIN).visit
 
-    prices = [price(visit, parameters=AROUND.parameters, policy=around.policy) for around in (AROUND, AT_30)]
+    prices = [price(visit, parameters=CONTEXT.parameters, policy=context.policy) for context in (CONTEXT, AT_30)]
 
     assert prices[0] == prices[1]
 
@@ -128,7 +128,7 @@ def emergency(*items: object, hours: str = "10:30", **changes: object) -> Claim:
 @pytest.mark.parametrize("group", [14, 15, 16])
 @pytest.mark.parametrize("hours", ["10:30", "12:00"])
 def test_bed_of_an_emergency_of_up_to_4_hours_is_warned_of(group: int, hours: str) -> None:
-    assert hints(emergency(an_item(), an_item(2, group=group), hours=hours)) == [("D-011", 2, "warning")]
+    assert warnings_of(emergency(an_item(), an_item(2, group=group), hours=hours)) == [("D-011", 2, "warning")]
 
 
 def test_bed_of_a_short_emergency_before_the_ward_is_warned_of() -> None:
@@ -136,7 +136,7 @@ def test_bed_of_a_short_emergency_before_the_ward_is_warned_of() -> None:
     beds = bed(2, ordered_at=at("2026-11-02 08:10")), bed(3, ordered_at=at("2026-11-02 11:00"))
     stay = {"care_kind": "03", "discharged_at": at("2026-11-04 08:00")}
 
-    assert hints(a_claim(*beds, facts=facts, **stay)) == [("D-011", 2, "warning")]
+    assert warnings_of(a_claim(*beds, facts=facts, **stay)) == [("D-011", 2, "warning")]
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,13 @@ def test_bed_of_a_short_emergency_before_the_ward_is_warned_of() -> None:
     ],
 )
 def test_longer_stay_other_visit_or_bed_that_is_not_claimed_is_not(claim: Claim) -> None:
-    assert [one for one in hints(claim) if one[0] == "D-011"] == []
+    assert [one for one in warnings_of(claim) if one[0] == "D-011"] == []
 
 
-def test_exactly_4_hours_count_as_the_facility_s_list_says() -> None:
-    around = replace(AROUND, lists=replace(AROUND.lists, four_hours_are_a_day=True))
+def test_exactly_4_hours_count_as_the_facility_s_list_states() -> None:
+    context = replace(CONTEXT, lists=replace(CONTEXT.lists, four_hours_are_a_day=True))
 
-    assert hints(emergency(an_item(), bed(), hours="12:00"), around) == []
+    assert warnings_of(emergency(an_item(), bed(), hours="12:00"), context) == []
 
 
 PHACO = an_item(
@@ -168,7 +168,7 @@ STAY = {"care_kind": "03", "discharged_at": at("2026-11-06 08:00")}
 def test_bed_after_phaco_surgery_is_warned_of() -> None:
     beds = [bed(number, ordered_at=at(f"2026-11-0{number} 08:00")) for number in (2, 3, 4)]
 
-    assert hints(a_claim(PHACO, *beds, **STAY)) == [("D-012", 3, "warning"), ("D-012", 4, "warning")]
+    assert warnings_of(a_claim(PHACO, *beds, **STAY)) == [("D-012", 3, "warning"), ("D-012", 4, "warning")]
 
 
 @pytest.mark.parametrize(
@@ -182,4 +182,4 @@ def test_bed_after_phaco_surgery_is_warned_of() -> None:
     ],
 )
 def test_other_surgery_or_no_claimed_bed_is_not(items: tuple[object, ...]) -> None:
-    assert hints(a_claim(*items, **STAY)) == []
+    assert warnings_of(a_claim(*items, **STAY)) == []

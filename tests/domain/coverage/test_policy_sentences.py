@@ -60,12 +60,12 @@ CHECKED_ONLY = {"same_day_return"}
 """Policy options of the claim check, which decide no price: `test_claim_hints` tries them."""
 
 
-def test_every_reading_is_tried() -> None:
+def test_every_policy_option_is_tried() -> None:
     assert set(DECIDED) | CHECKED_ONLY == set(all_policy_options())
 
 
 @pytest.mark.parametrize("name", list(DECIDED))
-def test_reading_decides_and_says_so(name: str) -> None:
+def test_policy_option_decides_and_reports_it(name: str) -> None:
     visit, rules = DECIDED[name]
     prices = []
 
@@ -73,8 +73,8 @@ def test_reading_decides_and_says_so(name: str) -> None:
         result = price(visit, parameters=load_parameters(), policy=read_policy_options({name: value}))
         reasons = [*result.reasons, *(reason for line in result.lines for reason in line.reasons)]
         for language, marks in MARKS.items():
-            told = [explain(reason, language).sentence for reason in reasons if reason.rule in rules]
-            assert any(mark in sentence for sentence in told for mark in marks), (value, told)
+            sentences = [explain(reason, language).sentence for reason in reasons if reason.rule in rules]
+            assert any(mark in sentence for sentence in sentences for mark in marks), (value, sentences)
         prices.append(replace(result, reasons=(), lines=tuple(replace(line, reasons=()) for line in result.lines)))
 
     assert all(first != other for first, other in pairwise(prices)), "it decides nothing here"

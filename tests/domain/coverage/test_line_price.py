@@ -78,7 +78,7 @@ def test_ratio_of_an_insured_item_binds_digit_5_unless_the_facility_reads_otherw
     assert _parts(_line(a_drug(payment_ratio=0), group="CA5", digit_5_ignores_ratios=lifts))[0] == 0
 
 
-def test_facility_s_reading_for_digit_5_lifts_no_ratio_of_other_digits():
+def test_policy_option_for_digit_5_lifts_no_ratio_of_other_digits():
     assert _line(a_drug(payment_ratio=50), group="HN2", digit_5_ignores_ratios=True).fund == 500_000
 
 
@@ -163,7 +163,7 @@ def test_each_amount_is_rounded_half_up_once():
     assert (line.fund, line.copay) == (Decimal("6913.58"), Decimal("1728.39"))
 
 
-def test_patient_pays_whole_dong_and_the_rounding_is_told():
+def test_patient_pays_whole_dong_and_the_rounding_is_reported():
     # Case BHYT-004: 50,600 + 328,901 at 80 % → co-pay 75,900.20
     visit = priced(a_visit(an_item(1, hospital_price=50_600, insurance_price=50_600), a_drug(2, price=328_901)))
 
@@ -201,7 +201,7 @@ def test_lines_come_in_order_of_number_and_table():
         (PayerClass.FREE, 0, (0, 0, 0, 0)),
     ],
 )
-def test_payer_class_says_who_is_asked(payer, amount, parts):
+def test_payer_class_states_who_pays(payer, amount, parts):
     line = _line(an_item(insurance_price=600_000, payer_class=payer))
 
     assert (line.hospital_amount, _parts(line)) == (amount, parts)

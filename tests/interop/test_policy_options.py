@@ -45,14 +45,14 @@ def test_what_is_not_named_keeps_its_default() -> None:
         ("stent_ceiling_percents", ";".join(["1"] * 21)),
     ],
 )
-def test_reading_that_cannot_be_is_refused_by_its_name(name: str, value: object) -> None:
+def test_policy_option_that_cannot_be_is_refused_by_its_name(name: str, value: object) -> None:
     with pytest.raises(InvalidValue) as refusal:
         read_policy_options({name: value})
 
     assert refusal.value.field == name
 
 
-def test_every_reading_is_described_with_its_rule_choices_and_doubt() -> None:
+def test_every_policy_option_is_described_with_its_rule_choices_and_question() -> None:
     described = all_policy_options()
 
     assert list(described) == [field.name for field in fields(Policy)]
@@ -77,11 +77,11 @@ def test_every_reading_is_described_with_its_rule_choices_and_doubt() -> None:
         (tuple[Decimal, ...], "", ()),
     ],
 )
-def test_reading_of_any_kind_comes_back_from_its_text(kind: Any, text: str, reading: object) -> None:
+def test_policy_option_of_any_kind_comes_back_from_its_text(kind: Any, text: str, reading: object) -> None:
     assert _read_value("a_reading", kind, text) == reading
 
 
 @pytest.mark.parametrize(("kind", "text"), [(Decimal, "much"), (int, "1.5"), (tuple[Decimal, ...], "1,2")])
-def test_reading_that_is_none_of_its_kind_is_refused(kind: Any, text: Any) -> None:
+def test_policy_option_that_is_none_of_its_kind_is_refused(kind: Any, text: Any) -> None:
     with pytest.raises(UnknownPolicyOption):
         _read_value("a_reading", kind, text)

@@ -12,16 +12,16 @@ BEGUN = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
 
 
 def test_questions_come_at_1_5_15_minutes_1_hour_then_hourly_to_24_hours() -> None:
-    asked: list[float] = []
-    moment = BEGUN
-    while (at := next_poll_at(started_at=BEGUN, now=moment)) is not None:
-        asked.append((at - BEGUN) / timedelta(minutes=1))
-        moment = at
+    polled: list[float] = []
+    timestamp = BEGUN
+    while (at := next_poll_at(started_at=BEGUN, now=timestamp)) is not None:
+        polled.append((at - BEGUN) / timedelta(minutes=1))
+        timestamp = at
 
-    assert asked == [1, 5, 15, 60, *(60 * hour for hour in range(2, 25))]
+    assert polled == [1, 5, 15, 60, *(60 * hour for hour in range(2, 25))]
 
 
-def test_times_that_passed_while_nobody_asked_are_left_out() -> None:
+def test_times_that_passed_while_nobody_polled_are_left_out() -> None:
     now = BEGUN + timedelta(hours=3, minutes=20)
 
     assert next_poll_at(started_at=BEGUN, now=now) == BEGUN + timedelta(hours=4)
@@ -40,7 +40,7 @@ def test_times_that_passed_while_nobody_asked_are_left_out() -> None:
         (Outcome.UNKNOWN, False),
     ],
 )
-def test_only_an_end_ends_the_asking(outcome: Outcome, ends: bool) -> None:
+def test_only_an_end_ends_polling(outcome: Outcome, ends: bool) -> None:
     assert is_final_answer({outcome}, created_at=BEGUN, now=BEGUN + timedelta(days=1)) is ends
 
 
@@ -56,5 +56,5 @@ def test_no_answer_at_all_ends_nothing() -> None:
 
 
 @pytest.mark.parametrize("state", list(IntentState))
-def test_intent_is_settled_when_it_succeeded_failed_or_was_cancelled(state: IntentState) -> None:
+def test_intent_is_closed_when_it_succeeded_failed_or_was_cancelled(state: IntentState) -> None:
     assert is_final(state) is (state in {IntentState.SUCCEEDED, IntentState.FAILED, IntentState.CANCELLED})
