@@ -2,7 +2,7 @@
 
 The first thing a creating use case does in its transaction is to look for the request, the last to keep it: both or
 neither are committed. Refusals keep nothing, so what was refused may be asked again under its key. Source:
-docs/decisions/0006-asking-once.md.
+docs/decisions/0006-idempotency-keys.md.
 """
 
 from collections.abc import Sequence
