@@ -1,7 +1,7 @@
 """Which addresses we connect to: one check for provider settings and webhooks, at save and at each connection.
 
 What is stored was written by others, so its form, the address it names and every address its name leads to are checked.
-The connection then goes to an address that was checked: a name that leads elsewhere a moment later leads nowhere (no
+The connection then goes to an address that was checked: a name that leads elsewhere a timestamp later leads nowhere (no
 DNS rebinding). Only an operator's setting allows private ranges or http. Nobody's redirects are followed (`calling.py`,
 `billing.worker.sender`). Source: RFC 6890 and IANA's special-purpose registries; RFC 6052; docs/design.md §7.
 """
@@ -64,7 +64,7 @@ class AddressRefused(Exception):
 
 
 class AddressNotAllowed(httpx.ConnectError):
-    """An address was refused at the moment of connecting: nothing was sent."""
+    """An address was refused while connecting: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

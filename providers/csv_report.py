@@ -26,7 +26,7 @@ _IDENTIFIER = re.compile(r"[!-~]{1,100}")
 class ReportColumns(BaseModel):
     """Where each value stands, by the words of the header line.
 
-    `settled_statuses` and `refunded_statuses` are the words of the column `status` that mean money in and money out;
+    `paid_statuses` and `refunded_statuses` are the words of the column `status` that mean money in and money out;
     lines of every other word are left out. `amount_scale` divides the amounts (VNPAY writes đồng times 100).
     """
 
@@ -37,7 +37,7 @@ class ReportColumns(BaseModel):
     reference: str = ""
     fee: str = ""
     status: str = ""
-    settled_statuses: frozenset[str] = frozenset()
+    paid_statuses: frozenset[str] = frozenset()
     refunded_statuses: frozenset[str] = frozenset()
     occurred_at: str = ""
     timestamp_format: str = "%d/%m/%Y %H:%M:%S"
@@ -95,7 +95,7 @@ def _line(row: Sequence[str], header: Mapping[str, int], columns: ReportColumns,
         return row[header[name]].strip() if name else ""
 
     status = cell(columns.status)
-    if columns.status and status not in columns.settled_statuses | columns.refunded_statuses:
+    if columns.status and status not in columns.paid_statuses | columns.refunded_statuses:
         return None
     transaction = cell(columns.transaction)
     if not _IDENTIFIER.fullmatch(transaction) or _SPOILT.fullmatch(transaction):
@@ -106,7 +106,7 @@ def _line(row: Sequence[str], header: Mapping[str, int], columns: ReportColumns,
         reference=cell(columns.reference) or None,
         amount=_dong(cell(columns.amount), columns, number),
         movement=Movement.REFUNDED if status in columns.refunded_statuses else Movement.RECEIVED,
-        occurred_at=_moment(cell(columns.occurred_at), columns, number),
+        occurred_at=_parse_timestamp(cell(columns.occurred_at), columns, number),
         fee=_dong(cell(columns.fee) or "0", columns, number),
         provider_status=status,
     )
@@ -125,10 +125,10 @@ def _dong(text: str, columns: ReportColumns, number: int) -> int:
     return int(amount)
 
 
-def _moment(text: str, columns: ReportColumns, number: int) -> datetime | None:
+def _parse_timestamp(text: str, columns: ReportColumns, number: int) -> datetime | None:
     if not text:
         return None
     try:
         return datetime.strptime(text, columns.timestamp_format).replace(tzinfo=VIETNAM)
     except ValueError as error:
-        raise SettlementUnreadable("a moment that is not written as agreed", number) from error
+        raise SettlementUnreadable("a timestamp that is not written as agreed", number) from error

@@ -286,19 +286,19 @@ def same_payee(payload: str, *, bank_bin: str, account_number: str) -> bool:
 
 def _build(payee: str, code: VietQr | VnpayQr) -> str:
     is_dynamic = code.amount is not None and not code.is_reusable
-    said = code.particulars
-    additional = "".join(_field(tag, getattr(said, name)) for tag, name in _ADDITIONAL_TAGS.items())
+    stated = code.particulars
+    additional = "".join(_field(tag, getattr(stated, name)) for tag, name in _ADDITIONAL_TAGS.items())
     parts = (
         _field("00", "01"),
         _field("01", "12" if is_dynamic else "11"),
         payee,
-        _field("52", said.category),
+        _field("52", stated.category),
         _field("53", _CURRENCY),
         _field("54", "" if code.amount is None else str(code.amount)),
         _field("58", _COUNTRY),
-        _field("59", said.merchant_name),
-        _field("60", said.city),
-        _field("61", said.postal_code),
+        _field("59", stated.merchant_name),
+        _field("60", stated.city),
+        _field("61", stated.postal_code),
         _field("62", additional),
         _CRC_HEAD,
     )

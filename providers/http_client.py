@@ -284,5 +284,5 @@ class ProviderClients(Generic[Key]):
 
 def _retry_after_s(response: httpx.Response) -> float | None:
     """Seconds; a date is left unread, since it would need the provider's clock to be ours."""
-    told = response.headers.get("retry-after", "")
-    return float(told) if told.isascii() and told.isdigit() and len(told) < 7 else None
+    header = response.headers.get("retry-after", "")
+    return float(header) if header.isascii() and header.isdigit() and len(header) < 7 else None

@@ -30,13 +30,13 @@ def status_only(known: PendingPayment, outcome: Outcome, provider_status: str = 
     )
 
 
-def format_vietnam_timestamp(moment: datetime) -> str:
-    """A moment as `yyyyMMddHHmmss` of the Vietnamese clock."""
-    return moment.astimezone(VIETNAM).strftime(_COMPACT)
+def format_vietnam_timestamp(timestamp: datetime) -> str:
+    """A timestamp as `yyyyMMddHHmmss` of the Vietnamese clock."""
+    return timestamp.astimezone(VIETNAM).strftime(_COMPACT)
 
 
 def parse_vietnam_timestamp(digits: str) -> datetime:
-    """A moment written `yyyyMMddHHmmss` by the Vietnamese clock. Raises ValueError for anything else."""
+    """A timestamp written `yyyyMMddHHmmss` by the Vietnamese clock. Raises ValueError for anything else."""
     if len(digits) != 14 or not (digits.isascii() and digits.isdigit()):
         raise ValueError("14 digits are needed")
     return datetime.strptime(digits, _COMPACT).replace(tzinfo=VIETNAM)

@@ -22,8 +22,8 @@ def is_placeholder(text: str) -> bool:
     """Whether a text is no reference: blank, signs only, zeros only, `X` only, or a word for nothing in any case."""
     if _A_DIGIT.search(text):  # nearly every reference has one
         return False
-    folded = unicodedata.normalize("NFKD", text).upper().replace("Đ", "D")
-    letters = _NOT_A_LETTER.sub("", folded)
+    normalized = unicodedata.normalize("NFKD", text).upper().replace("Đ", "D")
+    letters = _NOT_A_LETTER.sub("", normalized)
     return _REPEATED.fullmatch(letters) is not None or letters in _WORDS
 
 

@@ -102,12 +102,14 @@ def check_stored_settings(
     if stored_secrets:
         raise SettingsRefused(name, stored_secrets)
     joined = {**settings, **(given or {})}
-    absent = {field: told for field, told in given_fields(settings_type).items() if field not in joined}
+    absent = {field: secret_field for field, secret_field in given_fields(settings_type).items() if field not in joined}
     problems = _problems(settings_type, joined, absent)
     wrong = {path: reason for path, reason in problems.items() if path not in absent}
     if wrong:
         raise SettingsRefused(name, wrong)
-    return tuple(told for field, told in absent.items() if told.is_required or field in problems)
+    return tuple(
+        secret_field for field, secret_field in absent.items() if secret_field.is_required or field in problems
+    )
 
 
 def _problems(

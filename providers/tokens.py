@@ -20,8 +20,8 @@ _PURPOSE = "vienphi bearer token"
 
 def issue_token(secret: bytes, *, now: datetime, life_s: int) -> str:
     """A new token that is good for `life_s` seconds."""
-    said = f"{int(now.timestamp()) + life_s}.{token_hex(8)}"
-    return f"{said}.{_mac(secret, said)}"
+    signed_text = f"{int(now.timestamp()) + life_s}.{token_hex(8)}"
+    return f"{signed_text}.{_mac(secret, signed_text)}"
 
 
 def is_token(secrets: Sequence[bytes], token: str, *, now: datetime) -> bool:
@@ -52,5 +52,5 @@ def basic_credentials(callback: Callback) -> tuple[str, str]:
     return (name, password) if colon else ("", "")
 
 
-def _mac(secret: bytes, said: str) -> str:
-    return hmac_sha256_hex(secret, f"{_PURPOSE}.{said}".encode("ascii"))
+def _mac(secret: bytes, signed_text: str) -> str:
+    return hmac_sha256_hex(secret, f"{_PURPOSE}.{signed_text}".encode("ascii"))

@@ -171,7 +171,7 @@ AREAS: Mapping[str, tuple[str, ...]] = {
 
 IDENTIFIERS_LEFT: Mapping[str, int] = {
     "web": 25,
-    "providers": 1075,
+    "providers": 25,
     "db": 175,
     "payments": 650,
     "coverage": 775,

@@ -18,8 +18,8 @@ from providers.bank_collection.message import (
     code_of,
     differing_lengths,
     match,
+    parse_timestamp,
     read_amount,
-    read_moment,
     read_values,
     value_at,
     well_formed,
@@ -109,16 +109,16 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
             return Reply(404)
         if not self._is_let_in(callback):
             raise BadSignature(Reply(401))
-        told = self._told(callback.body)
-        values = read_values(told, message)
+        document = self._parse_body(callback.body)
+        values = read_values(document, message)
         signed = [values[name] for name in message.signed]
-        if not self._signer.is_signed(signed, value_at(told, message.signature)):
+        if not self._signer.is_signed(signed, value_at(document, message.signature)):
             raise BadSignature(self._reply(callback, message.answers.bad_signature))
         separator = profile.signing.separator
         try:
-            check_forms(told, message, timestamp_format=profile.timestamp_format, separator=separator)
+            check_forms(document, message, timestamp_format=profile.timestamp_format, separator=separator)
             if profile.inquiry is not None and message is profile.inquiry:
-                return self._asked(callback, values)
+                return self._inquiry(callback, values)
             return self._notices(callback, values)
         except ValueError as error:
             raise Unreadable(str(error), self._reply(callback, message.answers.unreadable)) from error
@@ -130,7 +130,7 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
             return Reply(503, headers={"Retry-After": "30"})
         answers = message.answers
         wanted = self._settings.duplicate_answer or self._profile.notification.duplicate_answer
-        said = {
+        values = {
             Verdict.ACCEPTED: answers.ok,
             Verdict.STORED: answers.ok,
             Verdict.DUPLICATE: answers.duplicate if wanted == "code" else answers.ok,
@@ -138,25 +138,25 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
             Verdict.AMOUNT_DIFFERS: answers.amount_differs,
             Verdict.TRY_LATER: answers.try_later,
         }
-        return self._reply(callback, said[verdict])
+        return self._reply(callback, values[verdict])
 
     def answer_inquiry(self, callback: Callback, inquiry: BillInquiry, bill: Bill | None) -> Reply:
         """What remains to be paid, and nothing of the patient."""
-        asked = self._profile.inquiry
-        assert asked is not None, "it was read as an inquiry"
+        inquiry_profile = self._profile.inquiry
+        assert inquiry_profile is not None, "it was read as an inquiry"
         if bill is None or bill.reference != inquiry.reference:
-            return self._reply(callback, asked.answers.not_found)
+            return self._reply(callback, inquiry_profile.answers.not_found)
         if bill.state is BillState.PAID or (bill.state is BillState.OPEN and bill.remaining == 0):
-            return self._reply(callback, asked.answers.paid, bill)
+            return self._reply(callback, inquiry_profile.answers.paid, bill)
         if bill.state is not BillState.OPEN:
-            return self._reply(callback, asked.answers.expired, bill)
-        return self._reply(callback, asked.answers.ok, bill)
+            return self._reply(callback, inquiry_profile.answers.expired, bill)
+        return self._reply(callback, inquiry_profile.answers.ok, bill)
 
     def answer_inquiry_later(self, callback: Callback, inquiry: BillInquiry) -> Reply:
         """The bank's code for a failure that passes."""
-        asked = self._profile.inquiry
-        assert asked is not None, "it was read as an inquiry"
-        return self._reply(callback, asked.answers.try_later)
+        inquiry_profile = self._profile.inquiry
+        assert inquiry_profile is not None, "it was read as an inquiry"
+        return self._reply(callback, inquiry_profile.answers.try_later)
 
     def read_settlement(self, content: bytes) -> tuple[SettlementLine, ...]:
         """The bank's file of a day, every checksum of which must hold. Raises SettlementUnreadable."""
@@ -200,49 +200,50 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         body = {"access_token": token, "token_type": "Bearer", "expires_in": settings.token_life_s}
         return Reply(200, json.dumps(body).encode("ascii"), headers={"Cache-Control": "no-store"})
 
-    def _told(self, body: bytes) -> Mapping[str, object]:
+    def _parse_body(self, body: bytes) -> Mapping[str, object]:
         """The body as an object; empty where it is none, so that nothing in it is signed."""
         try:
             return read_json_object(body)
         except NotStrictJson:
             return {}
 
-    def _asked(self, callback: Callback, values: Mapping[str, str]) -> BillInquiry | Reply:
-        asked = self._profile.inquiry
-        assert asked is not None, "it was read as an inquiry"
-        code = next((values[name] for name in asked.code_fields if values[name]), "")
+    def _inquiry(self, callback: Callback, values: Mapping[str, str]) -> BillInquiry | Reply:
+        inquiry_profile = self._profile.inquiry
+        assert inquiry_profile is not None, "it was read as an inquiry"
+        code = next((values[name] for name in inquiry_profile.code_fields if values[name]), "")
         if not code or self._is_other_provider(values):
-            return self._reply(callback, asked.answers.not_found)
+            return self._reply(callback, inquiry_profile.answers.not_found)
         return BillInquiry(code_of(code, self._settings.code_prefix))
 
     def _notices(self, callback: Callback, values: Mapping[str, str]) -> Notices:
         """Raises ValueError naming the field that makes no sense."""
-        settings, told = self._settings, self._profile.notification
+        settings, document = self._settings, self._profile.notification
         if values.get("currency", "") not in {"", "VND"}:
             raise ValueError("currency is not VND")
         amount = read_amount(values["amount"])
-        occurred_at = read_moment(values["moment"], self._profile.timestamp_format)
+        occurred_at = parse_timestamp(values["timestamp"], self._profile.timestamp_format)
         age = callback.received_at - occurred_at
         if not -_EARLY <= age <= timedelta(days=settings.age_max_days):
-            raise ValueError("moment is too long ago, or has not come")
+            raise ValueError("timestamp is too long ago, or has not come")
         direction = values.get("direction", "")
-        if direction and direction in told.debits:
+        if direction and direction in document.debits:
             return Notices(())
-        found = match(values, told, prefix=settings.code_prefix, account_number=settings.account_number)
-        is_clear = not (found.conflicts_with or differing_lengths(values, told, settings.field_lengths))
-        is_credit = not told.credits or direction in told.credits
+        found = match(values, document, prefix=settings.code_prefix, account_number=settings.account_number)
+        is_clear = not (found.conflicts_with or differing_lengths(values, document, settings.field_lengths))
+        is_credit = not document.credits or direction in document.credits
         outcome = Outcome.SUCCEEDED if is_clear and is_credit else Outcome.REVIEW
-        meaning = fingerprint(*(values[name] for name in told.signed))
-        named = ":".join(values[name] for name in told.dedupe)
-        key = transaction_key(named, occurred_at, restarts_daily=told.references_restart_daily)
+        meaning = fingerprint(*(values[name] for name in document.signed))
+        named = ":".join(values[name] for name in document.dedupe)
+        key = transaction_key(named, occurred_at, restarts_daily=document.references_restart_daily)
         keys = {f"transaction:{key}"}
         if is_placeholder(values["transaction"]):
-            # No id: what is signed makes the transfer distinct, if its moment is. An unsigned moment could be forged.
-            key = fingerprint(meaning.hex(), values["moment"]).hex()
+            # No id: what is signed makes the transfer distinct, if its timestamp is. An unsigned timestamp could be
+            # forged.
+            key = fingerprint(meaning.hex(), values["timestamp"]).hex()
             keys = {f"transfer:{key}"}
-            outcome = outcome if "moment" in told.signed else Outcome.REVIEW
+            outcome = outcome if "timestamp" in document.signed else Outcome.REVIEW
         bank_reference = (
-            without_placeholder(values.get("bank_reference", "")) if "bank_reference" in told.signed else ""
+            without_placeholder(values.get("bank_reference", "")) if "bank_reference" in document.signed else ""
         )
         if bank_reference:
             keys.add(f"bank:{bank_reference}")
@@ -288,7 +289,7 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         """
         message = self._message(callback)
         assert message is not None, "only a call of the profile is answered by it"
-        values = well_formed(read_values(self._told(callback.body), message), message)
+        values = well_formed(read_values(self._parse_body(callback.body), message), message)
         values |= {
             "code": answer.code,
             "description": answer.text,
@@ -306,11 +307,13 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         return Reply(200, json.dumps(_placed(message.answer, values), ensure_ascii=False).encode("utf-8"))
 
     def _shown(self, bill: Bill) -> dict[str, str]:
-        asked, amount = self._profile.inquiry, str(bill.remaining)
-        assert asked is not None, "only an inquiry is answered with a bill"
-        said = asked.name_format.replace("{company}", self._settings.company).replace("{code}", bill.reference)
+        inquiry_profile, amount = self._profile.inquiry, str(bill.remaining)
+        assert inquiry_profile is not None, "only an inquiry is answered with a bill"
+        values = inquiry_profile.name_format.replace("{company}", self._settings.company).replace(
+            "{code}", bill.reference
+        )
         term = bill.created_at.astimezone(VIETNAM).strftime("%Y%m")
-        return {"name": said.replace("{amount}", amount), "term": term, "amount_due": amount}
+        return {"name": values.replace("{amount}", amount), "term": term, "amount_due": amount}
 
 
 def _payer(values: Mapping[str, str]) -> Payer | None:

@@ -22,32 +22,32 @@ _NOT_A_LETTER = re.compile(r"[^0-9A-Z]+")
 _YEARS = range(2000, 2101)
 
 
-def read_values(told: Mapping[str, object], message: Message) -> dict[str, str]:
+def read_values(found_value: Mapping[str, object], message: Message) -> dict[str, str]:
     """Every field as it is written, empty where it is absent or no text; judges nothing."""
     values = {}
     for name, form in message.fields.items():
-        value = value_at(told, form.path)
+        value = value_at(found_value, form.path)
         is_written = isinstance(value, (str, int)) and not isinstance(value, bool)
         values[name] = str(value) if is_written else ""
     return values
 
 
-def value_at(told: object, path: str) -> object:
+def value_at(found_value: object, path: str) -> object:
     """What stands at a path; None where nothing does. A number in a path is a place in a list of one."""
     for part in path.split("."):
-        if isinstance(told, list):
-            told = told[0] if part == "0" and len(told) == 1 else None
-        elif isinstance(told, dict):
-            told = told.get(part)
+        if isinstance(found_value, list):
+            found_value = found_value[0] if part == "0" and len(found_value) == 1 else None
+        elif isinstance(found_value, dict):
+            found_value = found_value.get(part)
         else:
             return None
-    return told
+    return found_value
 
 
-def check_forms(told: Mapping[str, object], message: Message, *, timestamp_format: str, separator: str) -> None:
+def check_forms(found_value: Mapping[str, object], message: Message, *, timestamp_format: str, separator: str) -> None:
     """Raises ValueError naming a field that is not in its form."""
     for name, form in message.fields.items():
-        value = value_at(told, form.path)
+        value = value_at(found_value, form.path)
         if value is None or value == "":
             if form.required:
                 raise ValueError(f"{name} is missing")
@@ -61,8 +61,8 @@ def check_forms(told: Mapping[str, object], message: Message, *, timestamp_forma
             raise ValueError(f"{name} holds more than visible ASCII")
         if form.kind in {"digits", "integer"} and not _DIGITS.fullmatch(text):
             raise ValueError(f"{name} holds more than digits")
-        if form.kind == "moment":
-            read_moment(text, timestamp_format)
+        if form.kind == "timestamp":
+            parse_timestamp(text, timestamp_format)
 
 
 def well_formed(values: Mapping[str, str], message: Message) -> dict[str, str]:
@@ -88,22 +88,22 @@ def read_amount(text: str) -> int:
     return int(text)
 
 
-def read_moment(text: str, timestamp_format: str) -> datetime:
-    """A moment in the profile's format. Raises ValueError."""
+def parse_timestamp(text: str, timestamp_format: str) -> datetime:
+    """A timestamp in the profile's format. Raises ValueError."""
     try:
         if timestamp_format == "compact":
-            moment = parse_vietnam_timestamp(text)
+            timestamp = parse_vietnam_timestamp(text)
         elif timestamp_format == "ms":
             if not re.fullmatch(r"[0-9]{13}", text):
                 raise ValueError("13 digits are needed")
-            moment = datetime.fromtimestamp(int(text) // 1000, UTC)
+            timestamp = datetime.fromtimestamp(int(text) // 1000, UTC)
         else:
-            moment = datetime.fromisoformat(text)
+            timestamp = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError("moment is not written as agreed") from error
-    if moment.year not in _YEARS:
-        raise ValueError("moment is of no year from 2000 to 2100")
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=VIETNAM)
+        raise ValueError("timestamp is not written as agreed") from error
+    if timestamp.year not in _YEARS:
+        raise ValueError("timestamp is of no year from 2000 to 2100")
+    return timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=VIETNAM)
 
 
 def code_of(value: str, prefix: str) -> str:

@@ -1,10 +1,9 @@
 """What was agreed with one bank, as data: where it calls, what its fields are called, what is signed and how.
 
 A profile is a TOML file, one of ours (`profiles/`) or the hospital's own; nothing of a bank stands in code. Fields go
-by our names (`transaction`, `moment`, `amount` …); a profile says where each stands in the message (`data.transId`; a
-number is a place in a list that holds exactly that many) and what it looks like.
-Source: docs/reference/providers.md, bank collection: the schemas in circulation; each contract differs, so every line
-can be changed.
+by our names (`transaction`, `timestamp`, `amount` …); a profile says where each stands in the message (`data.transId`;
+a number is a place in a list that holds exactly that many) and what it looks like. Source: docs/reference/providers.md,
+bank collection: the schemas in circulation; each contract differs, so every line can be changed.
 """
 
 import re
@@ -60,13 +59,13 @@ class _Part(BaseModel):
 class FieldForm(_Part):
     """Where a field stands and what it looks like.
 
-    `text` is any text, `name` visible ASCII, `digits` a text of digits, `integer` a JSON number, `moment` a time in the
-    profile's format. `length` is exact, 0 where it varies; exact lengths are what keeps a concatenation without a
+    `text` is any text, `name` visible ASCII, `digits` a text of digits, `integer` a JSON number, `timestamp` a time in
+    the profile's format. `length` is exact, 0 where it varies; exact lengths are what keeps a concatenation without a
     separator from being read in two ways.
     """
 
     path: str = Field(pattern=r"^[0-9A-Za-z_.-]{1,100}$")
-    kind: Literal["text", "name", "digits", "integer", "moment"] = "text"
+    kind: Literal["text", "name", "digits", "integer", "timestamp"] = "text"
     length_max: int = Field(default=200, ge=1, le=1000)
     length: int = Field(default=0, ge=0, le=1000)
     required: bool = False
@@ -134,10 +133,10 @@ class Message(_Part):
         unknown = set(self.signed) - set(self.fields)
         if unknown:
             raise ValueError(f"signed fields without a place: {', '.join(sorted(unknown))}")
-        said = {each for each in self.answer.values() if each and not each.startswith("=")}
-        strange = (said | set(self.answer_signed)) - set(self.fields) - _OURS
-        if strange:
-            raise ValueError(f"an answer of what is not known: {', '.join(sorted(strange))}")
+        stated = {each for each in self.answer.values() if each and not each.startswith("=")}
+        unknown = (stated | set(self.answer_signed)) - set(self.fields) - _OURS
+        if unknown:
+            raise ValueError(f"an answer of what is not known: {', '.join(sorted(unknown))}")
         if ("signature" in self.answer.values()) != bool(self.answer_signed):
             raise ValueError("an answer is signed where its signature stands, and only there")
         return self

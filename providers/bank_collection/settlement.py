@@ -62,9 +62,9 @@ def record_checksum(fields: Sequence[str], key: str) -> str:
     return hashlib.md5(("".join(fields) + key).encode("utf-8"), usedforsecurity=False).hexdigest()
 
 
-def transaction_key(transaction: str, moment: datetime, *, restarts_daily: bool) -> str:
+def transaction_key(transaction: str, timestamp: datetime, *, restarts_daily: bool) -> str:
     """The name of a transaction in movement keys and reports: with its day where the bank's numbers restart daily."""
-    return f"{moment.astimezone(VIETNAM):%Y%m%d}:{transaction}" if restarts_daily else transaction
+    return f"{timestamp.astimezone(VIETNAM):%Y%m%d}:{transaction}" if restarts_daily else transaction
 
 
 def read_file(content: bytes, key: str, *, restarts_daily: bool = False) -> BankFile:
@@ -90,7 +90,7 @@ def read_file(content: bytes, key: str, *, restarts_daily: bool = False) -> Bank
 
 
 def compare(bank: Sequence[SettlementLine], ours: Sequence[OurReceipt]) -> dict[str, Compared]:
-    """How each transaction of either side stands, by number, amount and moment."""
+    """How each transaction of either side stands, by number, amount and timestamp."""
     of_ours = {receipt.transaction: receipt for receipt in ours}
     compared = {receipt.transaction: Compared.ONLY_OURS for receipt in ours}
     for line in bank:
@@ -145,16 +145,16 @@ def _line(detail: Mapping[str, str], number: int, *, restarts_daily: bool) -> Se
     if detail["currencyCode"] != "VND":
         raise SettlementUnreadable("not in VND", number)
     try:
-        moment = parse_vietnam_timestamp(detail["transTime"])
+        timestamp = parse_vietnam_timestamp(detail["transTime"])
     except ValueError as error:
-        raise SettlementUnreadable("transTime is no moment", number) from error
+        raise SettlementUnreadable("transTime is no timestamp", number) from error
     return SettlementLine(
         number=number,
-        transaction=transaction_key(detail["transId"], moment, restarts_daily=restarts_daily),
+        transaction=transaction_key(detail["transId"], timestamp, restarts_daily=restarts_daily),
         reference=detail["billId"] or None,
         amount=int(detail["amount"]),
         movement=Movement.RECEIVED,
-        occurred_at=moment,
+        occurred_at=timestamp,
         bank_reference=detail["bankTransId"],
         provider_status=detail["status"],
     )

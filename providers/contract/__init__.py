@@ -2,7 +2,7 @@
 
 A provider is one class whose bases are its abilities. It is given its account's settings and HTTP client, keeps no
 state between calls, sees no invoice and imports nothing of billing. It verifies raw bytes before it reads a field.
-Amounts are whole đồng; moments carry a zone. Source: docs/design.md §5 and §7.
+Amounts are whole đồng; timestamps carry a zone. Source: docs/design.md §5 and §7.
 """
 
 from providers.contract.callbacks import (

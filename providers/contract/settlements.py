@@ -21,7 +21,7 @@ class SettlementLine:
     amount: int
     movement: Movement
     occurred_at: datetime | None
-    settled_on: date | None = None
+    paid_out_on: date | None = None
     fee: int = 0
     bank_reference: str = ""
     provider_status: str = ""

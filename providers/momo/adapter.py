@@ -84,7 +84,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             "lang": settings.language,
         }
         try:
-            answer, _ = await self._ask("/v2/gateway/api/create", fields, CREATE)
+            answer, _ = await self._call("/v2/gateway/api/create", fields, CREATE)
         except RequestNotSent as error:
             raise ProviderUnreachable("MoMo could not be reached; nothing was begun") from error
         except ResponseUnknown as error:
@@ -104,14 +104,14 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             return Reply(405, headers={"Allow": "POST"})
         settings = self._settings
         try:
-            told = read_json_object(callback.body)
-            text = signed_text(told, IPN, settings.access_key.get_secret_value())
+            parsed = read_json_object(callback.body)
+            text = signed_text(parsed, IPN, settings.access_key.get_secret_value())
         except (NotStrictJson, TypeError):
             raise BadSignature(Reply(400)) from None
-        if not is_signed(active_secrets(settings.secret_keys), text, told.get("signature")):
+        if not is_signed(active_secrets(settings.secret_keys), text, parsed.get("signature")):
             raise BadSignature(Reply(400))
         try:
-            return Notices((self._notice(told, told_at=_moment(told)),))
+            return Notices((self._notice(parsed, reported_at=_parse_timestamp(parsed)),))
         except ValueError as error:
             raise Unreadable(str(error), Reply(400)) from error
 
@@ -131,7 +131,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         outcome = Outcome.NOT_FOUND if code == NEVER_HAD else _outcome(PAYMENTS, code)
         if outcome is Outcome.SUCCEEDED:
             try:
-                return Notices((self._notice(answer, told_at=known.queried_at),), evidence)
+                return Notices((self._notice(answer, reported_at=known.queried_at),), evidence)
             except ValueError:
                 outcome = Outcome.UNKNOWN
         return Notices((status_only(known, outcome, str(code)),), evidence)
@@ -150,12 +150,12 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             "description": f"Hoan tien {request.reference}",
         }
         try:
-            answer, evidence = await self._ask("/v2/gateway/api/refund", fields, REFUND)
+            answer, evidence = await self._call("/v2/gateway/api/refund", fields, REFUND)
         except RequestNotSent:
             return OperationResult(outcome=Outcome.FAILED, provider_status="not sent")
         except ResponseUnknown:
             return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
-        return _told_of_refund(answer, evidence)
+        return _refund_result(answer, evidence)
 
     async def query_refund(
         self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
@@ -171,7 +171,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             return OperationResult(
                 outcome=Outcome.UNKNOWN, provider_status=str(answer["resultCode"]), evidence=evidence
             )
-        return _told_of_refund(answer, evidence)
+        return _refund_result(answer, evidence)
 
     def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
         """The portal's export, by the columns agreed in the settings."""
@@ -186,12 +186,12 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             "orderId": order,
             "lang": self._settings.language,
         }
-        answer, evidence = await self._ask("/v2/gateway/api/query", fields, QUERY)
+        answer, evidence = await self._call("/v2/gateway/api/query", fields, QUERY)
         if answer.get("orderId") != order:
             raise ResponseUnknown("the answer is of another order")
         return answer, evidence
 
-    async def _ask(
+    async def _call(
         self, path: str, fields: Mapping[str, object], signed: Sequence[str]
     ) -> tuple[dict[str, object], bytes]:
         """Call and read an answer with a result code. Raises RequestNotSent and ResponseUnknown."""
@@ -203,24 +203,24 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         if answer.status >= 500 or answer.status in range(300, 400):
             raise ResponseUnknown(f"status {answer.status}")
         try:
-            told = read_json_object(answer.body)
+            parsed = read_json_object(answer.body)
         except NotStrictJson as error:
             raise ResponseUnknown(str(error)) from error
-        if type(told.get("resultCode")) is not int:
+        if type(parsed.get("resultCode")) is not int:
             raise ResponseUnknown("no result code")
-        if told.get("partnerCode", settings.partner_code) != settings.partner_code:
+        if parsed.get("partnerCode", settings.partner_code) != settings.partner_code:
             raise ResponseUnknown("the answer is of another partner")
-        return told, answer.body
+        return parsed, answer.body
 
-    def _notice(self, told: Mapping[str, object], *, told_at: datetime) -> Notice:
+    def _notice(self, parsed: Mapping[str, object], *, reported_at: datetime) -> Notice:
         """The notice of a payment, told or asked. Raises ValueError naming the field that makes no sense.
 
         Digits in quotes are signed like the number they say, so they are read like it too.
         """
-        order, code = told.get("orderId"), _whole(told, "resultCode")
+        order, code = parsed.get("orderId"), _whole(parsed, "resultCode")
         if not isinstance(order, str) or len(order) > 200 or not _ORDER.fullmatch(order):
             raise ValueError("orderId is missing or makes no sense")
-        amount, number = _whole(told, "amount"), _whole(told, "transId")
+        amount, number = _whole(parsed, "amount"), _whole(parsed, "transId")
         if amount == 0:
             raise ValueError("amount is nothing")
         outcome = _outcome(PAYMENTS, code)
@@ -228,16 +228,16 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             event_key=f"{order}:{number}:{code}",
             outcome=outcome,
             provider_status=str(code),
-            occurred_at=told_at,
+            occurred_at=reported_at,
             amount=amount,
             movement_keys=frozenset({f"transaction:{number}"}) if number else frozenset(),
             fingerprint=fingerprint(order, number, amount, code),
             reference=order,
             names_order=True,
-            transfer_text=str(told.get("orderInfo") or "")[:255],
+            transfer_text=str(parsed.get("orderInfo") or "")[:255],
             provider_reference=str(number) if number else "",
-            payee=(("partner_code", str(told.get("partnerCode", self._settings.partner_code))),),
-            names_other_account=told.get("partnerCode", self._settings.partner_code) != self._settings.partner_code,
+            payee=(("partner_code", str(parsed.get("partnerCode", self._settings.partner_code))),),
+            names_other_account=parsed.get("partnerCode", self._settings.partner_code) != self._settings.partner_code,
         )
 
 
@@ -245,7 +245,7 @@ def _outcome(outcomes: Mapping[int, Outcome], code: object) -> Outcome:
     return outcomes.get(code, Outcome.UNKNOWN) if isinstance(code, int) else Outcome.UNKNOWN
 
 
-def _told_of_refund(answer: Mapping[str, object], evidence: bytes) -> OperationResult:
+def _refund_result(answer: Mapping[str, object], evidence: bytes) -> OperationResult:
     code = answer["resultCode"]
     number = answer.get("transId")
     return OperationResult(
@@ -256,15 +256,15 @@ def _told_of_refund(answer: Mapping[str, object], evidence: bytes) -> OperationR
     )
 
 
-def _whole(told: Mapping[str, object], name: str) -> int:
-    value = told.get(name)
+def _whole(parsed: Mapping[str, object], name: str) -> int:
+    value = parsed.get(name)
     if isinstance(value, bool) or not _DIGITS.fullmatch(str(value)):
         raise ValueError(f"{name} is no whole number")
     return int(str(value))
 
 
-def _moment(told: Mapping[str, object]) -> datetime:
-    milliseconds = _whole(told, "responseTime")
+def _parse_timestamp(parsed: Mapping[str, object]) -> datetime:
+    milliseconds = _whole(parsed, "responseTime")
     if milliseconds not in _TIMESTAMPS:
-        raise ValueError("responseTime is no moment in ms")
+        raise ValueError("responseTime is no timestamp in ms")
     return datetime.fromtimestamp(milliseconds // 1000, UTC)

@@ -93,7 +93,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         if request.expires_at is not None:
             body["expiredAt"] = int(request.expires_at.timestamp())
         try:
-            word, data, _ = await self._ask("POST", "/v2/payment-requests", body)
+            word, data, _ = await self._call("POST", "/v2/payment-requests", body)
             if word == settings.existing_code:
                 return await self._existing(code, request)
         except RequestNotSent as error:
@@ -132,7 +132,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         """Every transfer under the link, as its webhook tells it, and where the link stands."""
         try:
             code = order_code(known.reference)
-            _, data, evidence = await self._ask("GET", f"/v2/payment-requests/{code}", None, signed=True)
+            _, data, evidence = await self._call("GET", f"/v2/payment-requests/{code}", None, signed=True)
             if data.get("orderCode") != code:
                 raise ResponseUnknown("the answer is of another link")
             notices = self._transfers(data)
@@ -151,7 +151,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         body = {"cancellationReason": reason[:200]}
         try:
             path = f"/v2/payment-requests/{order_code(known.reference)}/cancel"
-            word, data, evidence = await self._ask("POST", path, body)
+            word, data, evidence = await self._call("POST", path, body)
         except _NotThere:
             return OperationResult(outcome=Outcome.NOT_FOUND, provider_status="404")
         except (RequestNotSent, ResponseUnknown, ValueError):
@@ -162,7 +162,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
 
     async def _existing(self, code: int, request: PaymentRequest) -> PaymentInstruction:
         """The link payOS has already under our order: its page, if it still asks for what we ask."""
-        _, data, _ = await self._ask("GET", f"/v2/payment-requests/{code}", None, signed=True)
+        _, data, _ = await self._call("GET", f"/v2/payment-requests/{code}", None, signed=True)
         link = data.get("id")
         is_ours = (data.get("orderCode"), data.get("amount")) == (code, request.amount)
         if not is_ours or data.get("status") != "PENDING" or not isinstance(link, str) or not _NAME.fullmatch(link):
@@ -172,16 +172,16 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
     def _shown(self, data: Mapping[str, object], code: int, request: PaymentRequest) -> PaymentInstruction:
         settings = self._settings
         link, payload, number = data.get("paymentLinkId"), data.get("qrCode"), data.get("accountNumber")
-        asked = (code, request.amount, "VND")
-        if (data.get("orderCode"), data.get("amount"), data.get("currency", "VND")) != asked:
+        requested = (code, request.amount, "VND")
+        if (data.get("orderCode"), data.get("amount"), data.get("currency", "VND")) != requested:
             raise PaymentUnknown("payOS answered for another payment")
         if not (isinstance(link, str) and isinstance(payload, str) and isinstance(number, str)):
             raise PaymentUnknown("payOS left out what the payer needs")
         try:
-            said = check_payee(payload, bank_bin=settings.bank_bin, account_number=number)
+            decoded = check_payee(payload, bank_bin=settings.bank_bin, account_number=number)
         except QrError as error:
             raise PaymentRefused("payOS's code does not name the account it says") from error
-        if data.get("bin") != settings.bank_bin or not settings.is_ours(number) or said.amount != request.amount:
+        if data.get("bin") != settings.bank_bin or not settings.is_ours(number) or decoded.amount != request.amount:
             raise PaymentRefused("payOS's code does not pay the approved account what was asked")
         return PaymentInstruction(
             qr_payload=payload,
@@ -201,42 +201,42 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         for transfer in transfers:
             if not isinstance(transfer, dict):
                 raise ValueError("a transaction that is no object")  # noqa: TRY004 - what a stranger wrote
-            told = {**transfer, "orderCode": data["orderCode"], "paymentLinkId": data.get("id"), "code": _OK}
-            notices.append(self._transfer(told))
+            parsed = {**transfer, "orderCode": data["orderCode"], "paymentLinkId": data.get("id"), "code": _OK}
+            notices.append(self._transfer(parsed))
         return tuple(notices)
 
-    def _transfer(self, told: Mapping[str, object]) -> Notice:
+    def _transfer(self, parsed: Mapping[str, object]) -> Notice:
         """The notice of one transfer, told or asked. Raises ValueError naming what makes no sense."""
-        code, amount = _whole(told, "orderCode"), _whole(told, "amount")
-        link, word = _text(told, "paymentLinkId"), _text(told, "code")
-        reference = without_placeholder(_text(told, "reference"))
+        code, amount = _whole(parsed, "orderCode"), _whole(parsed, "amount")
+        link, word = _text(parsed, "paymentLinkId"), _text(parsed, "code")
+        reference = without_placeholder(_text(parsed, "reference"))
         if amount == 0:
             raise ValueError("amount is nothing")
-        if told.get("currency", "VND") != "VND":
+        if parsed.get("currency", "VND") != "VND":
             raise ValueError("currency is not VND")
         if not _NAME.fullmatch(link) or not (reference == "" or _NAME.fullmatch(reference)):
             raise ValueError("paymentLinkId or reference makes no sense")
-        # payOS has no id of a transfer: the link, the bank's reference and the moment tell one from another. It is no
-        # `transaction`, since an answer of payOS may write the moment otherwise than its callback did.
-        moment = _moment(_text(told, "transactionDateTime"))
-        name = f"{link}:{reference or amount}:{_digits(moment)}"
+        # payOS has no id of a transfer: the link, the bank's reference and the timestamp tell one from another. It is
+        # no `transaction`, since an answer of payOS may write the timestamp otherwise than its callback did.
+        timestamp = _parse_timestamp(_text(parsed, "transactionDateTime"))
+        name = f"{link}:{reference or amount}:{_digits(timestamp)}"
         keys = {f"transfer:{name}"} | ({f"bank:{reference}"} if reference else set())
-        account = _text(told, "accountNumber")
+        account = _text(parsed, "accountNumber")
         return Notice(
             event_key=f"{name}:{word}",
             outcome=Outcome.SUCCEEDED if word == _OK else Outcome.UNKNOWN,
             provider_status=word,
-            occurred_at=moment,
+            occurred_at=timestamp,
             amount=amount,
             movement_keys=frozenset(keys),
             fingerprint=fingerprint(code, link, reference, amount, account, word),
             reference=reference_of(code),
             names_order=True,
-            transfer_text=_text(told, "description")[:500],
-            virtual_account=_text(told, "virtualAccountNumber")[:40],
+            transfer_text=_text(parsed, "description")[:500],
+            virtual_account=_text(parsed, "virtualAccountNumber")[:40],
             provider_reference=link,
             bank_reference=reference,
-            payer=_payer(told),
+            payer=_payer(parsed),
             payee=(("account_number", account),),
             names_other_account=account != "" and not self._settings.is_ours(account),
         )
@@ -248,7 +248,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
             return False
         return is_signed(active_secrets(self._settings.checksum_keys), texts, received)
 
-    async def _ask(
+    async def _call(
         self, method: str, path: str, body: Mapping[str, object] | None, *, signed: bool = False
     ) -> tuple[str, Mapping[str, object], bytes]:
         """Call; the word payOS answers and, where that is `00`, what it answered, whose signature was verified.
@@ -265,17 +265,17 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         if answer.status >= 500 or answer.status in {408, 429} or answer.status in range(300, 400):
             raise ResponseUnknown(f"status {answer.status}")
         try:
-            told = read_json_object(answer.body, size_max=256 * 1024)
+            parsed = read_json_object(answer.body, size_max=256 * 1024)
         except NotStrictJson as error:
             raise ResponseUnknown(str(error)) from error
-        word, data = told.get("code"), told.get("data")
+        word, data = parsed.get("code"), parsed.get("data")
         if not isinstance(word, str):
             raise ResponseUnknown("no code")
         if word != _OK:
             if signed:
                 raise ResponseUnknown(f"code {word}")
             return word, {}, answer.body
-        if not isinstance(data, dict) or not self._is_signed(data, told.get("signature")):
+        if not isinstance(data, dict) or not self._is_signed(data, parsed.get("signature")):
             raise ResponseUnknown("the answer is not signed by this channel")
         return word, data, answer.body
 
@@ -284,42 +284,42 @@ class _NotThere(ResponseUnknown):
     """payOS does not know the link."""
 
 
-def _payer(told: Mapping[str, object]) -> Payer | None:
-    name, account = _text(told, "counterAccountName"), _text(told, "counterAccountNumber")
-    bank = _text(told, "counterAccountBankId")
+def _payer(parsed: Mapping[str, object]) -> Payer | None:
+    name, account = _text(parsed, "counterAccountName"), _text(parsed, "counterAccountNumber")
+    bank = _text(parsed, "counterAccountBankId")
     if not (name or account):
         return None
     return Payer(name=name[:200], account=account[:40], bank=bank[:40])
 
 
-def _text(told: Mapping[str, object], name: str) -> str:
-    value = told.get(name)
+def _text(parsed: Mapping[str, object], name: str) -> str:
+    value = parsed.get(name)
     return value if isinstance(value, str) and value not in {"null", "undefined"} else ""
 
 
-def _whole(told: Mapping[str, object], name: str) -> int:
+def _whole(parsed: Mapping[str, object], name: str) -> int:
     """Digits in quotes are signed like the number they say, so they are read like it too."""
-    value = told.get(name)
+    value = parsed.get(name)
     if isinstance(value, bool) or not _DIGITS.fullmatch(str(value)):
         raise ValueError(f"{name} is no whole number")
     return int(str(value))
 
 
-def _moment(text: str) -> datetime:
+def _parse_timestamp(text: str) -> datetime:
     """`YYYY-MM-DD HH:MM:SS` by the Vietnamese clock, or ISO 8601 with its zone."""
     try:
-        moment = datetime.fromisoformat(text)
+        timestamp = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError("transactionDateTime is no moment") from error
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=VIETNAM)
+        raise ValueError("transactionDateTime is no timestamp") from error
+    return timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=VIETNAM)
 
 
-def _digits(moment: datetime) -> str:
-    """A moment by the Vietnamese clock, the same whatever zone it was told in; as told where it has no such time."""
+def _digits(timestamp: datetime) -> str:
+    """A timestamp by the Vietnamese clock, the same whatever zone it was told in; as told where it has no such time."""
     try:
-        return f"{moment.astimezone(VIETNAM):%Y%m%d%H%M%S}"
+        return f"{timestamp.astimezone(VIETNAM):%Y%m%d%H%M%S}"
     except OverflowError:
-        return moment.isoformat()
+        return timestamp.isoformat()
 
 
 def _reply(status: int, *, is_taken: bool) -> Reply:

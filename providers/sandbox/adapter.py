@@ -190,5 +190,5 @@ def _fingerprint(message: SandboxMessage) -> bytes:
 
 
 def _reply(status: int, result: str, receipt_id: str = "", *, headers: dict[str, str] | None = None) -> Reply:
-    said = {"result": result, "receipt": receipt_id} if receipt_id else {"result": result}
-    return Reply(status=status, body=json.dumps(said).encode("ascii"), headers=headers or {})
+    content = {"result": result, "receipt": receipt_id} if receipt_id else {"result": result}
+    return Reply(status=status, body=json.dumps(content).encode("ascii"), headers=headers or {})

@@ -58,7 +58,7 @@ class Answer:
 class BankSimulator:
     """A bank that holds the account of the settings and pays codes into it.
 
-    `callback_url` is the whole address of the account's callbacks; `clock` gives moments with a zone; `pause` waits
+    `callback_url` is the whole address of the account's callbacks; `clock` gives timestamps with a zone; `pause` waits
     that many seconds. `late_by_s` is how long Behaviour.LATE waits. Every transfer stands in the `transactions`, told
     or not.
     """
@@ -187,12 +187,12 @@ class BankSimulator:
         return "".join(self._random.choice("0123456789") for _ in range(count))
 
 
-def _amount(asked: int, behaviour: Behaviour) -> int:
+def _amount(amount_due: int, behaviour: Behaviour) -> int:
     if behaviour is Behaviour.SHORT:
-        if asked < 2:
+        if amount_due < 2:
             raise ScanRefused("less than 1 đồng cannot be paid")
-        return asked // 2
-    return asked + OVER_BY if behaviour is Behaviour.OVER else asked
+        return amount_due // 2
+    return amount_due + OVER_BY if behaviour is Behaviour.OVER else amount_due
 
 
 def _body(message: SandboxMessage) -> bytes:
@@ -200,18 +200,22 @@ def _body(message: SandboxMessage) -> bytes:
 
 
 def _retry_after_s(response: httpx.Response) -> float:
-    told = response.headers.get("retry-after", "1")
-    return float(min(int(told), _RETRY_AFTER_MAX_S)) if told.isascii() and told.isdigit() and len(told) < 5 else 1.0
+    header = response.headers.get("retry-after", "1")
+    return (
+        float(min(int(header), _RETRY_AFTER_MAX_S))
+        if header.isascii() and header.isdigit() and len(header) < 5
+        else 1.0
+    )
 
 
 def _answer(response: httpx.Response, attempts: int) -> Answer:
     try:
-        said = read_json_object(response.content)
+        content = read_json_object(response.content)
     except NotStrictJson:
-        said = {}
+        content = {}
     return Answer(
         status=response.status_code,
-        result=str(said.get("result", "")),
-        receipt=str(said.get("receipt", "")),
+        result=str(content.get("result", "")),
+        receipt=str(content.get("receipt", "")),
         attempts=attempts,
     )

@@ -136,20 +136,20 @@ class ControlPage:
         except (ScanRefused, httpx.TransportError) as error:
             self._log(code, behaviour, f"{self._messages['failed']}: {error}")
             return
-        said = ", ".join(f"{answer.status} {answer.result}" for answer in answers)
-        self._log(code, behaviour, f"{self._messages['answered']}: {said}" if said else self._messages["silent"])
+        results = ", ".join(f"{answer.status} {answer.result}" for answer in answers)
+        self._log(code, behaviour, f"{self._messages['answered']}: {results}" if results else self._messages["silent"])
 
     def _log(self, code: OpenCode, behaviour: Behaviour, what: str) -> None:
-        moment = self._clock().astimezone(VIETNAM_TIME).strftime("%H:%M:%S")
-        self._log_lines.appendleft(f"{moment} · {code.reference} · {self._messages[behaviour.value]} → {what}")
+        timestamp = self._clock().astimezone(VIETNAM_TIME).strftime("%H:%M:%S")
+        self._log_lines.appendleft(f"{timestamp} · {code.reference} · {self._messages[behaviour.value]} → {what}")
 
     async def _answer(self, request: web.Request) -> web.Response:
-        told = self._bank.transactions.answer(await request.read(), request.headers.get(SIGNATURE_HEADER))
-        return web.Response(status=told.status, headers=told.headers, body=told.body)
+        items = self._bank.transactions.answer(await request.read(), request.headers.get(SIGNATURE_HEADER))
+        return web.Response(status=items.status, headers=items.headers, body=items.body)
 
     def _page(self, codes: Sequence[OpenCode]) -> str:
         messages = self._messages
-        told = "".join(f"<li>{escape(line)}</li>" for line in self._log_lines)
+        items = "".join(f"<li>{escape(line)}</li>" for line in self._log_lines)
         return (
             f'<!doctype html><html lang="{self._language}"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -158,7 +158,7 @@ class ControlPage:
             f"<h1>{messages['title']}</h1><p>{messages['about']}</p>"
             f'<form method="post" action="/codes"><button>{messages["add"]}</button></form>'
             + "".join(_section(code, messages) for code in codes)
-            + f'<h2>{messages["told"]}</h2><ul role="log">{told or "<li>–</li>"}</ul></main></body></html>'
+            + f'<h2>{messages["told"]}</h2><ul role="log">{items or "<li>–</li>"}</ul></main></body></html>'
         )
 
 

@@ -40,14 +40,14 @@ class SandboxSettings(AccountSettings):
         return self.secret.get_secret_value().encode("utf-8")
 
 
-def _moment(value: object) -> object:
+def _parse_timestamp(value: object) -> object:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-def _within_reason(moment: datetime) -> datetime:
-    if moment.year not in _YEARS:
+def _within_reason(timestamp: datetime) -> datetime:
+    if timestamp.year not in _YEARS:
         raise ValueError("a year from 2000 to 2100 is needed")
-    return moment.astimezone(UTC)
+    return timestamp.astimezone(UTC)
 
 
 class SandboxPayer(BaseModel):
@@ -79,13 +79,13 @@ class SandboxMessage(BaseModel):
     direction: Literal["credit", "debit"]
     content: str = Field(default="", max_length=CONTENT_LENGTH_MAX)
     reference: str | None = Field(default=None, max_length=40)
-    occurred_at: Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_within_reason)]
+    occurred_at: Annotated[AwareDatetime, BeforeValidator(_parse_timestamp), AfterValidator(_within_reason)]
     payer: SandboxPayer | None = None
     original_transaction_id: str = Field(default="", pattern=r"^[0-9A-Za-z._-]{0,64}$")
 
 
 def signature_of(key: bytes, timestamp: str, body: bytes) -> str:
-    """The hex signature of a body at a moment in unix seconds."""
+    """The hex signature of a body at a timestamp in unix seconds."""
     return hmac_sha256_hex(key, timestamp.encode("ascii") + b"." + body)
 
 

@@ -56,11 +56,11 @@ async def query_bank(
     }
     request = client.build_request("POST", settings.query_url, content=body, headers=headers)
     try:
-        told = await call(client, request, timeout_s=settings.timeout_s, is_retryable=True)
+        response = await call(client, request, timeout_s=settings.timeout_s, is_retryable=True)
     except (RequestNotSent, ResponseUnknown):
         return Notices((status_only(known, Outcome.UNKNOWN),))
-    status, answer = told.status, told.body
-    if not is_signed(settings, told.headers.get(SIGNATURE_HEADER), answer, at=known.queried_at):
+    status, answer = response.status, response.body
+    if not is_signed(settings, response.headers.get(SIGNATURE_HEADER), answer, at=known.queried_at):
         return Notices((status_only(known, Outcome.UNKNOWN),), answer)
     if status == 404:
         return Notices((status_only(known, Outcome.NOT_FOUND),), answer)

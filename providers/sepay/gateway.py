@@ -105,8 +105,8 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         if not any(is_same_secret(key.decode("utf-8"), shown) for key in active_secrets(self._settings.ipn_keys)):
             raise BadSignature(_reply(401, is_taken=False))
         try:
-            told = read_json_object(callback.body)
-            notice = self._told(told, callback)
+            parsed = read_json_object(callback.body)
+            notice = self._result(parsed, callback)
         except (NotStrictJson, ValueError) as error:
             raise Unreadable(str(error), _reply(422, is_taken=False)) from error
         return Notices((notice,))
@@ -120,7 +120,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
     async def query_payment(self, known: PendingPayment) -> Notices:
         """Ask for the order; its layout is not documented, so anything unexpected is UNKNOWN."""
         try:
-            answer = await self._ask("GET", f"/order/detail/{known.reference}")
+            answer = await self._call("GET", f"/order/detail/{known.reference}")
             if answer.status == 404:
                 return Notices((status_only(known, Outcome.NOT_FOUND),), answer.body)
             order = _object(_read(answer), "data")
@@ -135,20 +135,20 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
     async def cancel_payment(self, known: PendingPayment, *, reason: str) -> OperationResult:
         """Cancel an order that is paid by QR. What a payer has already begun may still arrive."""
         try:
-            answer = await self._ask("POST", "/order/cancel", {"order_invoice_number": known.reference})
-            told = _read(answer)
+            answer = await self._call("POST", "/order/cancel", {"order_invoice_number": known.reference})
+            parsed = _read(answer)
         except (RequestNotSent, ResponseUnknown):
             return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
-        is_done = answer.status == 200 and told.get("success", True) is True
+        is_done = answer.status == 200 and parsed.get("success", True) is True
         outcome = Outcome.CANCELLED if is_done else Outcome.UNKNOWN
         return OperationResult(outcome=outcome, provider_status=str(answer.status), evidence=answer.body)
 
-    def _told(self, told: Mapping[str, object], callback: Callback) -> Notice:
+    def _result(self, parsed: Mapping[str, object], callback: Callback) -> Notice:
         """The notice of an IPN. Raises ValueError naming what makes no sense."""
         event, order, transaction = (
-            _text(told, "notification_type"),
-            _object(told, "order"),
-            _object(told, "transaction"),
+            _text(parsed, "notification_type"),
+            _object(parsed, "order"),
+            _object(parsed, "transaction"),
         )
         words = (event, _text(order, "order_status"), _text(transaction, "transaction_status"))
         if event == _VOID:
@@ -158,7 +158,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
             outcome = Outcome.SUCCEEDED if self._settings.is_enough(callback, amount) else Outcome.UNKNOWN
         else:
             outcome = Outcome.UNKNOWN if event == _PAID[0] else Outcome.PENDING
-        return self._notice(order, transaction, outcome, ":".join(words), told_at=callback.received_at)
+        return self._notice(order, transaction, outcome, ":".join(words), reported_at=callback.received_at)
 
     def _payments(self, order: Mapping[str, object], known: PendingPayment) -> tuple[Notice, ...]:
         """Raises ValueError where nothing of a captured order says that it was paid."""
@@ -173,7 +173,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         if not paid:
             raise ValueError("captured, and no transaction was approved")
         words = ":".join(_PAID)
-        return tuple(self._notice(order, each, Outcome.SUCCEEDED, words, told_at=known.queried_at) for each in paid)
+        return tuple(self._notice(order, each, Outcome.SUCCEEDED, words, reported_at=known.queried_at) for each in paid)
 
     def _notice(
         self,
@@ -182,7 +182,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         outcome: Outcome,
         word: str,
         *,
-        told_at: datetime,
+        reported_at: datetime,
     ) -> Notice:
         invoice, number = _text(order, "order_invoice_number"), _text(transaction, "id")
         amount = _dong(transaction.get("transaction_amount", order.get("order_amount")))
@@ -196,14 +196,14 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         if outcome is Outcome.SUCCEEDED and _dong(order.get("order_amount", amount)) != amount:
             outcome = Outcome.REVIEW  # order and transaction disagree about the money
         name = f"transaction:{number}"
-        if is_placeholder(number):  # no id: the order, the amount and the moment make the transfer distinct
+        if is_placeholder(number):  # no id: the order, the amount and the timestamp make the transfer distinct
             number, date = "", _text(transaction, "transaction_date")
             name = f"transfer:{fingerprint(invoice, amount, date).hex()}" if date else ""
         return Notice(
             event_key=f"{invoice}:{name.removeprefix('transaction:')}:{word}:{outcome.value}",
             outcome=outcome,
             provider_status=word,
-            occurred_at=_moment(transaction.get("transaction_date"), told_at),
+            occurred_at=_parse_timestamp(transaction.get("transaction_date"), reported_at),
             amount=amount,
             movement_keys=frozenset({name}) if name else frozenset(),
             fingerprint=fingerprint(invoice, number, amount, word),
@@ -212,7 +212,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
             provider_reference=number,
         )
 
-    async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
+    async def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         settings = self._settings
         credentials = f"{settings.merchant_id}:{settings.secret_key.get_secret_value()}".encode()
         headers = {"Authorization": f"Basic {base64.b64encode(credentials).decode('ascii')}"}
@@ -248,15 +248,15 @@ def _read(answer: Answer) -> dict[str, object]:
         raise ResponseUnknown(str(error)) from error
 
 
-def _object(told: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = told.get(name)
+def _object(parsed: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = parsed.get(name)
     if not isinstance(value, dict):
         raise ValueError(f"{name} is missing")  # noqa: TRY004 - what a stranger wrote
     return value
 
 
-def _text(told: Mapping[str, object], name: str) -> str:
-    value = told.get(name)
+def _text(parsed: Mapping[str, object], name: str) -> str:
+    value = parsed.get(name)
     return value if isinstance(value, str) else ""
 
 
@@ -271,16 +271,16 @@ def _dong(value: object) -> int:
     return int(amount)
 
 
-def _moment(value: object, otherwise: datetime) -> datetime:
+def _parse_timestamp(value: object, otherwise: datetime) -> datetime:
     if value is None:
         return otherwise
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        timestamp = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
-        moment = None
-    if moment is None:
-        raise ValueError("transaction_date is no moment")
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=VIETNAM)
+        timestamp = None
+    if timestamp is None:
+        raise ValueError("transaction_date is no timestamp")
+    return timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=VIETNAM)
 
 
 def _reply(status: int, *, is_taken: bool) -> Reply:

@@ -35,8 +35,10 @@ class Transfer:
         """SePay's id; where it is a placeholder, all that makes the transfer distinct."""
         if not is_placeholder(self.id):
             return f"transaction:{self.id}"
-        moment = self.occurred_at.isoformat()
-        return f"transfer:{fingerprint(self.account_number, self.amount, self.bank_reference, self.text, moment).hex()}"
+        timestamp = self.occurred_at.isoformat()
+        return (
+            f"transfer:{fingerprint(self.account_number, self.amount, self.bank_reference, self.text, timestamp).hex()}"
+        )
 
     def notice(self, outcome: Outcome, *, is_other_account: bool) -> Notice:
         """The notice of money that came; SUCCEEDED, or UNKNOWN while nothing but a credential vouches for it."""
@@ -60,26 +62,28 @@ class Transfer:
         )
 
 
-def read_webhook(told: Mapping[str, object]) -> Transfer:
+def read_webhook(parsed: Mapping[str, object]) -> Transfer:
     """The movement of a webhook, in either of its shapes. Raises ValueError naming what makes no sense."""
-    is_hub = "transfer_type" in told
-    kind = told.get("transfer_type" if is_hub else "transferType")
+    is_hub = "transfer_type" in parsed
+    kind = parsed.get("transfer_type" if is_hub else "transferType")
     if kind not in {"in", "out", "credit", "debit"}:
         raise ValueError("transferType makes no sense")
-    amount = told.get("amount" if is_hub else "transferAmount")
+    amount = parsed.get("amount" if is_hub else "transferAmount")
     if type(amount) is not int or not 0 < amount <= AMOUNT_MAX:
         raise ValueError("transferAmount is no whole đồng")
-    moment = told.get("transaction_date", told.get("transactionDate")) if is_hub else told.get("transactionDate")
+    timestamp = (
+        parsed.get("transaction_date", parsed.get("transactionDate")) if is_hub else parsed.get("transactionDate")
+    )
     return Transfer(
-        id=_identifier(told.get("transaction_id" if is_hub else "id")),
+        id=_identifier(parsed.get("transaction_id" if is_hub else "id")),
         is_in=kind in {"in", "credit"},
         amount=amount,
-        account_number=_text(told, "account_number" if is_hub else "accountNumber"),
-        sub_account=_text(told, "va" if is_hub else "subAccount")[:40],
-        code=_text(told, "payment_code" if is_hub else "code")[:40],
-        text=_joined(_text(told, "content"), _text(told, "description")),
-        bank_reference=_reference(_text(told, "reference_code" if is_hub else "referenceCode")),
-        occurred_at=_moment(moment),
+        account_number=_text(parsed, "account_number" if is_hub else "accountNumber"),
+        sub_account=_text(parsed, "va" if is_hub else "subAccount")[:40],
+        code=_text(parsed, "payment_code" if is_hub else "code")[:40],
+        text=_joined(_text(parsed, "content"), _text(parsed, "description")),
+        bank_reference=_reference(_text(parsed, "reference_code" if is_hub else "referenceCode")),
+        occurred_at=_parse_timestamp(timestamp),
     )
 
 
@@ -97,7 +101,7 @@ def read_row(row: Mapping[str, object], names: FeedFields) -> Transfer:
         code=_text(row, names.code)[:40],
         text=_text(row, names.content)[:500],
         bank_reference=_reference(_text(row, names.bank_reference)),
-        occurred_at=_moment(row.get(names.moment)),
+        occurred_at=_parse_timestamp(row.get(names.timestamp)),
     )
 
 
@@ -120,8 +124,8 @@ def _reference(text: str) -> str:
     return reference if _REFERENCE.fullmatch(reference) else ""
 
 
-def _text(told: Mapping[str, object], name: str) -> str:
-    value = told.get(name)
+def _text(parsed: Mapping[str, object], name: str) -> str:
+    value = parsed.get(name)
     return value if isinstance(value, str) else ""
 
 
@@ -138,11 +142,11 @@ def _decimal(value: object) -> int:
     return int(amount)
 
 
-def _moment(value: object) -> datetime:
+def _parse_timestamp(value: object) -> datetime:
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        timestamp = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
-        moment = None
-    if moment is None:
-        raise ValueError("transactionDate is no moment")
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=VIETNAM)
+        timestamp = None
+    if timestamp is None:
+        raise ValueError("transactionDate is no timestamp")
+    return timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=VIETNAM)

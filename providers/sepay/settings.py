@@ -27,7 +27,7 @@ class FeedFields(BaseModel):
 
     rows: str = "transactions"
     id: str = "id"
-    moment: str = "transaction_date"
+    timestamp: str = "transaction_date"
     account_number: str = "account_number"
     sub_account: str = "sub_account"
     amount_in: str = "amount_in"

@@ -68,13 +68,13 @@ _RECORDED = Reply(200, b'{"received":true}')
 _CALL_AGAIN = Reply(503, b'{"received":false}', headers={"Retry-After": "30"})
 _UNPROVED = Reply(400, b'{"error":{"message":"No signatures found matching the expected signature for payload"}}')
 _UNREADABLE = Reply(400, b'{"error":{"message":"Invalid payload"}}')
-_TOLD_FIRST = (Outcome.SUCCEEDED, Outcome.REVIEW, Outcome.PENDING, Outcome.UNKNOWN)
+_REPORTED_FIRST = (Outcome.SUCCEEDED, Outcome.REVIEW, Outcome.PENDING, Outcome.UNKNOWN)
 
 
 class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
     """One account at Stripe or at a server that speaks as Stripe does."""
 
-    signed_part: ClassVar[str] = "the moment t of the header Stripe-Signature, a full stop and the whole body"
+    signed_part: ClassVar[str] = "the timestamp t of the header Stripe-Signature, a full stop and the whole body"
     settings_type: ClassVar[type[BaseModel]] = StripeSettings
     id_scope: ClassVar[str] = "stripe"
     evidence_headers: ClassVar[frozenset[str]] = frozenset({_SIGNATURE})
@@ -102,14 +102,14 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
                 begun, _, _ = await self._find(request.reference, since=request.requested_at)
                 if begun:
                     return self._instruction(request, begun[0])
-            said = await self._server.post(path, fields, key=request_id("create", request.reference))
+            response = await self._server.post(path, fields, key=request_id("create", request.reference))
         except RequestNotSent as error:
             raise ProviderUnreachable("the server could not be reached; nothing was begun") from error
         except ResponseUnknown as error:
             raise PaymentUnknown("no answer that can be trusted") from error
-        if said.is_refusal:
-            raise PaymentRefused(f"the server refuses the payment ({said.status} {said.code})")
-        return self._instruction(request, said.told)
+        if response.is_refusal:
+            raise PaymentRefused(f"the server refuses the payment ({response.status} {response.code})")
+        return self._instruction(request, response.content)
 
     def read_callback(self, callback: Callback) -> Notices | Reply:
         """Verify the raw body, then read the one event it holds; events that tell nothing of our money are taken."""
@@ -141,7 +141,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         """Ask by the id; where the answer that held it was lost, look for our reference among the latest."""
         try:
             if known.provider_reference:
-                return await self._ask_by_id(known)
+                return await self._fetch_by_id(known)
             found, is_whole, evidence = await self._find(known.reference, since=known.created_at)
             if not found:
                 outcome = Outcome.NOT_FOUND if is_whole else Outcome.UNKNOWN
@@ -150,7 +150,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         except (RequestNotSent, ResponseUnknown):
             return Notices((status_only(known, Outcome.UNKNOWN),))
         first_outcome = next(
-            (each for each in _TOLD_FIRST if any(one.outcome is each for one in notices)), notices[0].outcome
+            (each for each in _REPORTED_FIRST if any(one.outcome is each for one in notices)), notices[0].outcome
         )
         return Notices(tuple(one for one in notices if one.outcome is first_outcome), evidence)
 
@@ -165,14 +165,14 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
             if earlier is not None and earlier.outcome is not Outcome.NOT_FOUND:
                 return earlier
             fields = refund_form(request, {name: target})
-            said = await self._server.post(_REFUNDS, fields, key=request_id("refund", request.reference))
+            response = await self._server.post(_REFUNDS, fields, key=request_id("refund", request.reference))
         except RequestNotSent:
             return OperationResult(outcome=Outcome.FAILED, provider_status="not sent")
         except ResponseUnknown:
             return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
-        if said.is_refusal:
-            return OperationResult(outcome=Outcome.FAILED, provider_status=said.code, evidence=said.evidence)
-        return self._told_refund(request, said.told, said.evidence)
+        if response.is_refusal:
+            return OperationResult(outcome=Outcome.FAILED, provider_status=response.code, evidence=response.evidence)
+        return self._refund_result(request, response.content, response.evidence)
 
     async def query_refund(
         self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
@@ -182,9 +182,9 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         name = "charge" if target.startswith(_CHARGE_PREFIXES) else "payment_intent"
         try:
             if is_identifier(provider_reference):
-                said = await self._server.get(_REFUNDS, provider_reference)
-                if not said.is_refusal:
-                    return self._told_refund(request, said.told, said.evidence)
+                response = await self._server.get(_REFUNDS, provider_reference)
+                if not response.is_refusal:
+                    return self._refund_result(request, response.content, response.evidence)
             found = await self._find_refund(request, {name: target})
         except (RequestNotSent, ResponseUnknown):
             found = None
@@ -202,38 +202,41 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
             if not is_identifier(number):
                 return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
             key = request_id("cancel", known.reference, known.queried_at.isoformat())
-            said = await self._server.post(path, {}, key=key)
-            status = word(said.told, "status")
-            if not said.is_refusal and status == ("expired" if is_session else "canceled"):
+            response = await self._server.post(path, {}, key=key)
+            status = word(response.content, "status")
+            if not response.is_refusal and status == ("expired" if is_session else "canceled"):
                 return OperationResult(
-                    outcome=Outcome.CANCELLED, provider_status=status, provider_reference=number, evidence=said.evidence
+                    outcome=Outcome.CANCELLED,
+                    provider_status=status,
+                    provider_reference=number,
+                    evidence=response.evidence,
                 )
-            asked = await self._ask_by_id(known)
+            requested = await self._fetch_by_id(known)
         except (RequestNotSent, ResponseUnknown):
             return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
-        [notice] = asked.notices
+        [notice] = requested.notices
         return OperationResult(
             outcome=notice.outcome,
             provider_status=notice.provider_status,
             provider_reference=number,
-            evidence=asked.evidence,
+            evidence=requested.evidence,
         )
 
-    def _instruction(self, request: PaymentRequest, told: Object) -> PaymentInstruction:
+    def _instruction(self, request: PaymentRequest, content: Object) -> PaymentInstruction:
         """How the payer pays what was made, after checking that it is what we asked for. Raises PaymentUnknown."""
         is_session = self._settings.mode == "checkout"
         try:
-            number = identifier(told)
-            amount = dong_of(told, "amount_total" if is_session else "amount", is_needed=not is_session)
-            if not is_session or told.get("currency") is not None:
-                require_dong(told)
+            number = identifier(content)
+            amount = dong_of(content, "amount_total" if is_session else "amount", is_needed=not is_session)
+            if not is_session or content.get("currency") is not None:
+                require_dong(content)
         except ValueError as error:
             raise PaymentUnknown(f"an answer that makes no sense: {error}") from error
         if amount != request.amount and not (is_session and amount == 0):
             raise PaymentUnknown("the answer is of another amount")
-        if reference_of(told) not in {None, request.reference}:
+        if reference_of(content) not in {None, request.reference}:
             raise PaymentUnknown("the answer is of another payment")
-        page = told.get("url") if is_session else _next_page(told)
+        page = content.get("url") if is_session else _next_page(content)
         schemes = ("https://", "http://") if self._settings.base_url.startswith("http://") else ("https://",)
         if page is not None and not (isinstance(page, str) and page.startswith(schemes)):
             raise PaymentUnknown("the page of the payment is no address that a browser opens")
@@ -258,31 +261,31 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         found, _, _ = await self._find(known.reference, since=known.created_at)
         return identifier(found[0]) if len(found) == 1 else ""
 
-    async def _ask_by_id(self, known: PendingPayment) -> Notices:
+    async def _fetch_by_id(self, known: PendingPayment) -> Notices:
         """Raises RequestNotSent and ResponseUnknown."""
         number = known.provider_reference
         if not is_identifier(number):
             return Notices((status_only(known, Outcome.UNKNOWN),))
-        said = await self._server.get(_SESSIONS if number.startswith(_SESSION_PREFIX) else _INTENTS, number)
-        if said.is_refusal:
-            outcome = Outcome.NOT_FOUND if said.status == 404 else Outcome.UNKNOWN
-            return Notices((status_only(known, outcome, said.code),), said.evidence)
-        if said.told.get("id") != number:
-            return Notices((status_only(known, Outcome.UNKNOWN),), said.evidence)
-        return Notices((await self._read(known, said.told),), said.evidence)
+        response = await self._server.get(_SESSIONS if number.startswith(_SESSION_PREFIX) else _INTENTS, number)
+        if response.is_refusal:
+            outcome = Outcome.NOT_FOUND if response.status == 404 else Outcome.UNKNOWN
+            return Notices((status_only(known, outcome, response.code),), response.evidence)
+        if response.content.get("id") != number:
+            return Notices((status_only(known, Outcome.UNKNOWN),), response.evidence)
+        return Notices((await self._read(known, response.content),), response.evidence)
 
-    async def _read(self, known: PendingPayment, told: Object) -> Notice:
+    async def _read(self, known: PendingPayment, content: Object) -> Notice:
         """The notice of what was asked about; UNKNOWN where it makes no sense or is of another payment."""
         try:
-            if identifier(told).startswith(_SESSION_PREFIX):
-                notice = session_notice(told, said=None, told_at=known.queried_at)
-                intent = linked(told, "payment_intent")
+            if identifier(content).startswith(_SESSION_PREFIX):
+                notice = session_notice(content, response=None, reported_at=known.queried_at)
+                intent = linked(content, "payment_intent")
                 if notice.outcome is Outcome.UNKNOWN and intent:
-                    said = await self._server.get(_INTENTS, intent)
-                    told = said.told
-                    notice = intent_notice(told, said=None, told_at=known.queried_at)
+                    response = await self._server.get(_INTENTS, intent)
+                    content = response.content
+                    notice = intent_notice(content, response=None, reported_at=known.queried_at)
             else:
-                notice = intent_notice(told, said=None, told_at=charged_at(told) or known.queried_at)
+                notice = intent_notice(content, response=None, reported_at=charged_at(content) or known.queried_at)
         except ValueError:
             return status_only(known, Outcome.UNKNOWN)
         if notice.reference not in {None, known.reference}:
@@ -298,7 +301,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         for each in listing.objects:
             code = reference_of(each, REFUND_FIELD)
             if code == request.reference:
-                return self._told_refund(request, each, listing.evidence)
+                return self._refund_result(request, each, listing.evidence)
             bare = bare or (code is None and each.get("amount") == request.amount)
         if bare:  # of the same amount and without a code: it may be this one
             return OperationResult(outcome=Outcome.UNKNOWN, provider_status="", evidence=listing.evidence)
@@ -306,16 +309,16 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
             return None
         return OperationResult(outcome=Outcome.NOT_FOUND, provider_status="", evidence=listing.evidence)
 
-    def _told_refund(self, request: RefundRequest, told: Object, evidence: bytes) -> OperationResult:
+    def _refund_result(self, request: RefundRequest, content: Object, evidence: bytes) -> OperationResult:
         """What a refund's object says; UNKNOWN where it is not the one we asked for."""
         try:
-            number, amount = identifier(told), dong_of(told, "amount")
-            if told.get("currency") is not None:
-                require_dong(told)
+            number, amount = identifier(content), dong_of(content, "amount")
+            if content.get("currency") is not None:
+                require_dong(content)
         except ValueError:
             return OperationResult(outcome=Outcome.UNKNOWN, provider_status="", evidence=evidence)
-        is_ours = amount == request.amount and reference_of(told, REFUND_FIELD) in {None, request.reference}
-        status = word(told, "status")
+        is_ours = amount == request.amount and reference_of(content, REFUND_FIELD) in {None, request.reference}
+        status = word(content, "status")
         return OperationResult(
             outcome=REFUND_STATUSES.get(status, Outcome.UNKNOWN) if is_ours else Outcome.UNKNOWN,
             provider_status=status,
@@ -337,8 +340,8 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         return is_other_mode or bool(settings.account and account is not None and account != settings.account)
 
 
-def _next_page(told: Object) -> object:
+def _next_page(content: Object) -> object:
     """Where the payer's browser is to go for an intent, if anywhere."""
-    action = told.get("next_action")
+    action = content.get("next_action")
     redirect = action.get("redirect_to_url") if isinstance(action, Mapping) else None
     return redirect.get("url") if isinstance(redirect, Mapping) else None

@@ -40,28 +40,28 @@ def read_event(event: Object, *, received_at: datetime) -> tuple[Notice, ...]:
     kind, data = word(event, "type"), event.get("data")
     if not kind:
         raise ValueError("type is missing")
-    told_at = moment(event.get("created")) or received_at
+    reported_at = timestamp(event.get("created")) or received_at
     inner = data.get("object") if isinstance(data, Mapping) else None
     found: Object = inner if isinstance(inner, Mapping) else {}
     is_ours = kind in INTENT_EVENTS or kind in SESSION_EVENTS or kind in REFUND_EVENTS or kind in DISPUTE_EVENTS
     if not is_ours and kind != "charge.refunded":
         return ()
     if kind in INTENT_EVENTS:
-        return (intent_notice(found, said=INTENT_EVENTS[kind], told_at=told_at),)
+        return (intent_notice(found, response=INTENT_EVENTS[kind], reported_at=reported_at),)
     if kind in SESSION_EVENTS:
         is_payment = word(found, "mode") in {"", "payment"}
-        return (session_notice(found, said=SESSION_EVENTS[kind], told_at=told_at),) if is_payment else ()
+        return (session_notice(found, response=SESSION_EVENTS[kind], reported_at=reported_at),) if is_payment else ()
     if kind in REFUND_EVENTS:
-        return (refund_notice(found, told_at=told_at),)
+        return (refund_notice(found, reported_at=reported_at),)
     if kind in DISPUTE_EVENTS:
-        return (_dispute_notice(found, kind.rpartition(".")[2], told_at),)
-    return tuple(_charge_notices(found, told_at))
+        return (_dispute_notice(found, kind.rpartition(".")[2], reported_at),)
+    return tuple(_charge_notices(found, reported_at))
 
 
-def intent_notice(found: Object, *, said: Outcome | None, told_at: datetime) -> Notice:
+def intent_notice(found: Object, *, response: Outcome | None, reported_at: datetime) -> Notice:
     """The notice of a payment intent. What was received counts, not what was asked. Raises ValueError."""
     number, status = identifier(found), word(found, "status")
-    outcome = outcome_of_intent(status, said=said)
+    outcome = outcome_of_intent(status, response=response)
     amount = dong_of(found, "amount", is_needed=found.get("amount_received") is None)
     if outcome is Outcome.SUCCEEDED and found.get("amount_received") is not None:
         received = dong_of(found, "amount_received", is_needed=False)
@@ -72,7 +72,7 @@ def intent_notice(found: Object, *, said: Outcome | None, told_at: datetime) -> 
         event_key=f"{number}:{outcome.value}:{status}",
         outcome=outcome,
         provider_status=status or outcome.value,
-        occurred_at=told_at,
+        occurred_at=reported_at,
         amount=amount,
         movement_keys=frozenset({f"transaction:{number}"}) if outcome is Outcome.SUCCEEDED else frozenset(),
         aliases=_names("", linked(found, "latest_charge")),
@@ -82,13 +82,13 @@ def intent_notice(found: Object, *, said: Outcome | None, told_at: datetime) -> 
     )
 
 
-def session_notice(found: Object, *, said: Outcome | None, told_at: datetime) -> Notice:
+def session_notice(found: Object, *, response: Outcome | None, reported_at: datetime) -> Notice:
     """The notice of a checkout session, named by the payment intent behind it. Raises ValueError.
 
     A paid session that does not say how much is UNKNOWN: its payment intent says it.
     """
     number, status, payment_status = identifier(found), word(found, "status"), word(found, "payment_status")
-    outcome = outcome_of_session(status, payment_status, said=said)
+    outcome = outcome_of_session(status, payment_status, response=response)
     amount = dong_of(found, "amount_total", is_needed=False)
     if outcome is Outcome.SUCCEEDED and amount == 0:
         outcome = Outcome.UNKNOWN
@@ -101,7 +101,7 @@ def session_notice(found: Object, *, said: Outcome | None, told_at: datetime) ->
         event_key=f"{number}:{outcome.value}:{status}:{payment_status}",
         outcome=outcome,
         provider_status=payment_status or outcome.value,
-        occurred_at=told_at,
+        occurred_at=reported_at,
         amount=amount,
         movement_keys=frozenset({f"transaction:{intent}"}) if is_named else frozenset(),
         fingerprint=fingerprint(number, intent, amount, CURRENCY, payment_status, reference),
@@ -111,7 +111,7 @@ def session_notice(found: Object, *, said: Outcome | None, told_at: datetime) ->
 
 
 def refund_notice(
-    found: Object, *, told_at: datetime, reference: str | None = None, paid: frozenset[str] = frozenset()
+    found: Object, *, reported_at: datetime, reference: str | None = None, paid: frozenset[str] = frozenset()
 ) -> Notice:
     """The notice of one refund; `reference` and `paid` name its payment, where the refund itself does not."""
     number, status = identifier(found), word(found, "status")
@@ -122,7 +122,7 @@ def refund_notice(
         event_key=f"{number}:{status}",
         outcome=outcome,
         provider_status=status,
-        occurred_at=told_at,
+        occurred_at=reported_at,
         amount=amount,
         movement=Movement.REFUNDED,
         movement_keys=frozenset({f"transaction:{number}"}) if outcome is Outcome.SUCCEEDED else frozenset(),
@@ -133,7 +133,7 @@ def refund_notice(
     )
 
 
-def _charge_notices(found: Object, told_at: datetime) -> Iterable[Notice]:
+def _charge_notices(found: Object, reported_at: datetime) -> Iterable[Notice]:
     """The refunds a charge names, and a REVIEW of what its running total holds beyond them: no guess which they are."""
     number, total = identifier(found), dong_of(found, "amount_refunded")
     require_dong(found)
@@ -141,8 +141,8 @@ def _charge_notices(found: Object, told_at: datetime) -> Iterable[Notice]:
     paid = _names(linked(found, "payment_intent"), number)
     named = []
     for each in listed(found.get("refunds")):
-        notice = refund_notice({"currency": CURRENCY, **each}, told_at=told_at, reference=reference, paid=paid)
-        named.append(replace(notice, occurred_at=moment(each.get("created")) or told_at))
+        notice = refund_notice({"currency": CURRENCY, **each}, reported_at=reported_at, reference=reference, paid=paid)
+        named.append(replace(notice, occurred_at=timestamp(each.get("created")) or reported_at))
     yield from named
     left = sum(notice.amount for notice in named if notice.outcome in _LEFT)
     if left != total:
@@ -150,7 +150,7 @@ def _charge_notices(found: Object, told_at: datetime) -> Iterable[Notice]:
             event_key=f"{number}:refunded:{total}:{left}",
             outcome=Outcome.REVIEW,
             provider_status="refunded" if found.get("refunded") is True else "partially_refunded",
-            occurred_at=told_at,
+            occurred_at=reported_at,
             amount=abs(total - left),
             movement=Movement.REFUNDED,
             reverses=paid,
@@ -160,7 +160,7 @@ def _charge_notices(found: Object, told_at: datetime) -> Iterable[Notice]:
         )
 
 
-def _dispute_notice(found: Object, step: str, told_at: datetime) -> Notice:
+def _dispute_notice(found: Object, step: str, reported_at: datetime) -> Notice:
     """The payer's bank takes a charge into question: a person decides."""
     number, status, amount = identifier(found), word(found, "status"), dong_of(found, "amount")
     require_dong(found)
@@ -168,7 +168,7 @@ def _dispute_notice(found: Object, step: str, told_at: datetime) -> Notice:
         event_key=f"{number}:{step}:{status}",
         outcome=Outcome.REVIEW,
         provider_status=f"{step}:{status}",
-        occurred_at=told_at,
+        occurred_at=reported_at,
         amount=amount,
         movement=Movement.REVERSED,
         reverses=_names(linked(found, "payment_intent"), linked(found, "charge")),
@@ -189,10 +189,10 @@ def charged_at(found: Object) -> datetime | None:
     """When an intent was charged, where its charge stands whole in it: as the latest one, or (old versions) listed."""
     latest = found.get("latest_charge")
     if isinstance(latest, Mapping):
-        return moment(latest.get("created"))
+        return timestamp(latest.get("created"))
     for charge in listed(found.get("charges")):
         if charge.get("status") == "succeeded":
-            return moment(charge.get("created"))
+            return timestamp(charge.get("created"))
     return None
 
 
@@ -252,6 +252,6 @@ def require_dong(found: Object) -> None:
         raise ValueError("currency is not vnd")
 
 
-def moment(value: object) -> datetime | None:
-    """A moment in Unix seconds; None where it is none."""
+def timestamp(value: object) -> datetime | None:
+    """A timestamp in Unix seconds; None where it is none."""
     return datetime.fromtimestamp(value, UTC) if type(value) is int and value in _TIMESTAMPS else None

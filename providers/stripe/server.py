@@ -17,7 +17,7 @@ from providers.http_call import ResponseUnknown, call
 from providers.settings import current_secret
 from providers.signing import BODY_SIZE_MAX, read_json_object
 from providers.strict_json import NotStrictJson
-from providers.stripe.parsing import Object, identifier, listed, moment
+from providers.stripe.parsing import Object, identifier, listed, timestamp
 from providers.stripe.settings import StripeSettings
 
 _LIST_SIZE_MAX = 1024 * 1024
@@ -29,11 +29,11 @@ _CODE = re.compile(r"[a-z0-9_]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StripeResponse:
     """What the server answered; `code` is its word for a refusal, never its sentence, which may repeat what we sent."""
 
     status: int
-    told: Object
+    content: Object
     evidence: bytes
 
     @property
@@ -42,7 +42,7 @@ class Said:
 
     @property
     def error(self) -> Object | None:
-        error = self.told.get("error")
+        error = self.content.get("error")
         return error if isinstance(error, Mapping) else None
 
     @property
@@ -68,15 +68,15 @@ class Server:
         self._settings = settings
         self._client = client
 
-    async def get(self, path: str, number: str) -> Said:
+    async def get(self, path: str, number: str) -> StripeResponse:
         """One object by its id. Raises RequestNotSent and ResponseUnknown."""
-        return await self._ask("GET", f"{path}/{quote(number, safe='')}")
+        return await self._call("GET", f"{path}/{quote(number, safe='')}")
 
-    async def post(self, path: str, fields: Mapping[str, str], *, key: str) -> Said:
+    async def post(self, path: str, fields: Mapping[str, str], *, key: str) -> StripeResponse:
         """Begin or end something; the server knows a repeat by its key, if it heeds it. Raises RequestNotSent and
         ResponseUnknown.
         """
-        return await self._ask("POST", path, fields=fields, key=key)
+        return await self._call("POST", path, fields=fields, key=key)
 
     async def list(self, path: str, filters: Mapping[str, str], *, since: datetime | None = None) -> Listing:
         """A list, as far back as `since`, in few pages. Not whole where the server refuses to list.
@@ -87,14 +87,14 @@ class Server:
         after: dict[str, str] = {}
         evidence = b""
         for _ in range(self._settings.list_pages_max):
-            said = await self._ask("GET", path, query={**filters, "limit": str(_PAGE), **after})
-            if said.is_refusal:
-                return Listing(tuple(objects), said.evidence, is_whole=False)
-            if not isinstance(said.told.get("data"), list):
+            response = await self._call("GET", path, query={**filters, "limit": str(_PAGE), **after})
+            if response.is_refusal:
+                return Listing(tuple(objects), response.evidence, is_whole=False)
+            if not isinstance(response.content.get("data"), list):
                 raise ResponseUnknown("no list")
-            page, evidence = listed(said.told), said.evidence
+            page, evidence = listed(response.content), response.evidence
             objects += page
-            if said.told.get("has_more") is not True:
+            if response.content.get("has_more") is not True:
                 return Listing(tuple(objects), evidence, is_whole=True)
             if since is not None and _goes_beyond(page, since):
                 return Listing(tuple(objects), evidence, is_whole=True)
@@ -104,7 +104,7 @@ class Server:
                 raise ResponseUnknown(str(error)) from error
         return Listing(tuple(objects), evidence, is_whole=False)
 
-    async def _ask(
+    async def _call(
         self,
         method: str,
         path: str,
@@ -112,7 +112,7 @@ class Server:
         query: Mapping[str, str] | None = None,
         fields: Mapping[str, str] | None = None,
         key: str = "",
-    ) -> Said:
+    ) -> StripeResponse:
         settings = self._settings
         headers = {"Authorization": f"Bearer {current_secret(settings.secret_key).decode('utf-8')}"}
         if settings.api_version:
@@ -127,19 +127,19 @@ class Server:
         if answer.status in _PASSING or not (answer.status in _DONE or 400 <= answer.status < 500):
             raise ResponseUnknown(f"status {answer.status}")
         try:
-            told = read_json_object(answer.body, size_max=size_max)
+            content = read_json_object(answer.body, size_max=size_max)
         except NotStrictJson as error:
             raise ResponseUnknown(str(error)) from error
-        said = Said(answer.status, told, answer.body)
-        if said.is_refusal and said.error is None:
+        response = StripeResponse(answer.status, content, answer.body)
+        if response.is_refusal and response.error is None:
             raise ResponseUnknown(f"status {answer.status} without an error of the server's")
-        if said.error is not None and said.error.get("type") == "idempotency_error":
+        if response.error is not None and response.error.get("type") == "idempotency_error":
             raise ResponseUnknown("the key was used for something else")
-        return said
+        return response
 
 
 def _goes_beyond(page: list[Object], since: datetime) -> bool:
-    """Whether a page of a list that runs from new to old has passed a moment; servers may list in any order."""
-    moments = [made_at for each in page if (made_at := moment(each.get("created"))) is not None]
-    is_newest_first = len(moments) == len(page) and moments == sorted(moments, reverse=True)
-    return is_newest_first and moments[0] > moments[-1] and moments[-1] < since - _CLOCKS_APART
+    """Whether a page of a list that runs from new to old has passed a timestamp; servers may list in any order."""
+    timestamps = [made_at for each in page if (made_at := timestamp(each.get("created"))) is not None]
+    is_newest_first = len(timestamps) == len(page) and timestamps == sorted(timestamps, reverse=True)
+    return is_newest_first and timestamps[0] > timestamps[-1] and timestamps[-1] < since - _CLOCKS_APART

@@ -1,4 +1,5 @@
-"""Stripe's signature of a delivery: `t=<unix>,v1=<hex>[,v1=<hex>][,…]` over the moment, a full stop and the raw body.
+"""Stripe's signature of a delivery: `t=<unix>,v1=<hex>[,v1=<hex>][,…]` over the timestamp, a full stop and the raw
+body.
 
 Only v1 counts, whatever else the header names; any v1 may hold, since there are two while a secret is being changed.
 Source: Stripe, webhooks, signatures (2024-06-20).
@@ -14,7 +15,7 @@ _TIMESTAMP_FORMAT = re.compile(r"0|[1-9][0-9]{0,11}")
 
 
 def signature_of(secret: bytes, payload: bytes, timestamp: int) -> str:
-    """The v1 signature of a body told at a moment (Unix seconds)."""
+    """The v1 signature of a body told at a timestamp (Unix seconds)."""
     return hmac_sha256_hex(secret, b"%d." % timestamp + payload)
 
 
@@ -34,13 +35,13 @@ def is_signed(
 ) -> bool:
     """Whether a header proves a body by any secret alive, and is neither too old nor too far ahead.
 
-    An age of exactly `tolerance_s` holds. A header without a moment, or with two, proves nothing.
+    An age of exactly `tolerance_s` holds. A header without a timestamp, or with two, proves nothing.
     """
     items = [item.partition("=") for item in (header or "").split(",")]
-    moments = [value for name, _, value in items if name == "t"]
-    if len(moments) != 1 or not _TIMESTAMP_FORMAT.fullmatch(moments[0]):
+    timestamps = [value for name, _, value in items if name == "t"]
+    if len(timestamps) != 1 or not _TIMESTAMP_FORMAT.fullmatch(timestamps[0]):
         return False
-    timestamp = int(moments[0])
+    timestamp = int(timestamps[0])
     received = [value for name, _, value in items if name == _SCHEME]
     expected = [signature_of(secret, payload, timestamp) for secret in secrets]
     is_ours = any(is_same_secret(ours, theirs) for ours in expected for theirs in received)

@@ -59,22 +59,22 @@ REFUND_STATUSES: Mapping[str, Outcome] = {
 """What became of a refund that we asked for."""
 
 
-def outcome_of_intent(status: str, *, said: Outcome | None) -> Outcome:
-    """What a payment intent means; `said` is what the event says. Where the two disagree nothing is concluded."""
+def outcome_of_intent(status: str, *, response: Outcome | None) -> Outcome:
+    """What a payment intent means; `response` is what the event says. Where the two disagree nothing is concluded."""
     if not status:
-        return said or Outcome.UNKNOWN
+        return response or Outcome.UNKNOWN
     outcome = INTENT_STATUSES.get(status, Outcome.UNKNOWN)
-    return outcome if said in {None, outcome} else Outcome.UNKNOWN
+    return outcome if response in {None, outcome} else Outcome.UNKNOWN
 
 
-def outcome_of_session(status: str, payment_status: str, *, said: Outcome | None) -> Outcome:
+def outcome_of_session(status: str, payment_status: str, *, response: Outcome | None) -> Outcome:
     """What a checkout session means. Completed is not paid: `unpaid` waits for a slow method."""
     if payment_status == PAID:
-        return Outcome.SUCCEEDED if said in {None, Outcome.SUCCEEDED} else Outcome.UNKNOWN
-    if payment_status not in {"", "unpaid"} or (said is Outcome.SUCCEEDED and payment_status):
+        return Outcome.SUCCEEDED if response in {None, Outcome.SUCCEEDED} else Outcome.UNKNOWN
+    if payment_status not in {"", "unpaid"} or (response is Outcome.SUCCEEDED and payment_status):
         return Outcome.UNKNOWN
-    if said is not None:
-        return said
+    if response is not None:
+        return response
     if status == "expired":
         return Outcome.EXPIRED
     return Outcome.PENDING if payment_status and status in {"", "open", "complete"} else Outcome.UNKNOWN

@@ -44,7 +44,7 @@ from providers.settings import active_secrets, current_secret
 from providers.signing import is_same_secret, read_json_object
 from providers.strict_json import NotStrictJson
 from providers.tokens import basic_credentials, is_token, issue_token, shown_token
-from providers.vietqr.calls import Refusal, ask, check_order
+from providers.vietqr.calls import Refusal, call_api, check_order
 from providers.vietqr.message import Transfer, read_order, read_sync
 from providers.vietqr.settings import VietqrSettings
 from providers.vietqr.signing import refund_checksum
@@ -65,7 +65,7 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
     def __init__(self, settings: VietqrSettings, client: httpx.AsyncClient) -> None:
         self._settings = settings
         self._client = client
-        self.queries_per_minute = settings.queries_per_minute if settings.can_ask else 0
+        self.queries_per_minute = settings.queries_per_minute if settings.can_query else 0
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
         """Our own code, or vietqr.vn's where the settings want orders; either is read back before it is given out."""
@@ -85,14 +85,14 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
             "terminalCode": settings.terminal_code,
         }
         try:
-            told, _ = await ask(self._client, settings, "/api/qr/generate-customer", body)
+            parsed, _ = await call_api(self._client, settings, "/api/qr/generate-customer", body)
         except RequestNotSent as error:
             raise ProviderUnreachable("vietqr.vn could not be reached; nothing was begun") from error
         except ResponseUnknown as error:
             raise PaymentUnknown("no answer of vietqr.vn's that can be trusted") from error
         except Refusal as refusal:
             raise PaymentRefused(f"vietqr.vn refuses the code ({refusal.word})") from refusal
-        return self._shown(told, request)
+        return self._shown(parsed, request)
 
     def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
         """A dynamic code for the account, the reference first in its text, read back. Raises PaymentRefused."""
@@ -124,7 +124,7 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
         is_enough = settings.is_enough(callback, transfer.amount)
         outcome = Outcome.SUCCEEDED if is_enough else Outcome.UNKNOWN
         is_other = not self._is_ours(transfer)
-        return Notices((transfer.notice(outcome, told_at=callback.received_at, is_other_account=is_other),))
+        return Notices((transfer.notice(outcome, reported_at=callback.received_at, is_other_account=is_other),))
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
         """Recorded, under the same id each time; or a failure, after which they call again."""
@@ -170,14 +170,14 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
             ),
         }
         try:
-            told, evidence = await ask(self._client, settings, "/api/transaction/refund", body)
+            parsed, evidence = await call_api(self._client, settings, "/api/transaction/refund", body)
         except RequestNotSent:
             return OperationResult(outcome=Outcome.FAILED, provider_status="not_sent")
         except (ResponseUnknown, Refusal) as error:
             return OperationResult(
                 outcome=Outcome.UNKNOWN, provider_status=error.word if isinstance(error, Refusal) else ""
             )
-        status = str(told.get("status")) if isinstance(told, dict) else ""
+        status = str(parsed.get("status")) if isinstance(parsed, dict) else ""
         outcome = {"SUCCESS": Outcome.SUCCEEDED, "FAILED": Outcome.FAILED}.get(status, Outcome.UNKNOWN)
         return OperationResult(outcome=outcome, provider_status=status[:40], evidence=evidence)
 
@@ -206,7 +206,7 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
         word = order.status
         outcome = _STATUSES.get(word, Outcome.UNKNOWN) if type(word) is int else Outcome.UNKNOWN
         if outcome is Outcome.SUCCEEDED and order.transfer is not None:
-            return order.transfer.notice(outcome, told_at=known.queried_at, is_other_account=False)
+            return order.transfer.notice(outcome, reported_at=known.queried_at, is_other_account=False)
         # Paid, they say, but not by which transfer: nothing can be booked on that.
         stands = Outcome.UNKNOWN if outcome is Outcome.SUCCEEDED else outcome
         return status_only(known, stands, str(word)[:20])
@@ -221,26 +221,26 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
         body = {"access_token": token, "token_type": "Bearer", "expires_in": settings.token_life_s}
         return Reply(200, json.dumps(body).encode("ascii"), headers={"Cache-Control": "no-store"})
 
-    def _shown(self, told: object, request: PaymentRequest) -> PaymentInstruction:
+    def _shown(self, parsed: object, request: PaymentRequest) -> PaymentInstruction:
         """Their code, whose text they begin with a prefix of their own: it must be the text they say, with our code."""
-        fields = told if isinstance(told, dict) else {}
+        fields = parsed if isinstance(parsed, dict) else {}
         payload, content, number = fields.get("qrCode"), fields.get("content"), fields.get("transactionRefId")
         if not isinstance(payload, str) or not isinstance(content, str):
             raise PaymentUnknown("vietqr.vn left out what the payer needs")
-        said = self._checked(payload, request)
-        if said.purpose != content or request.reference not in content:
+        decoded = self._checked(payload, request)
+        if decoded.purpose != content or request.reference not in content:
             raise PaymentRefused("vietqr.vn's code does not carry our reference")
         return self._instruction(payload, number if isinstance(number, str) and len(number) <= 100 else "")
 
     def _checked(self, payload: str, request: PaymentRequest) -> ParsedQr:
         settings = self._settings
         try:
-            said = check_payee(payload, bank_bin=settings.bank_bin, account_number=settings.payee)
+            decoded = check_payee(payload, bank_bin=settings.bank_bin, account_number=settings.payee)
         except QrError as error:
             raise PaymentRefused("the code does not name the approved account") from error
-        if said.amount != request.amount:
+        if decoded.amount != request.amount:
             raise PaymentRefused("the code does not ask for the amount")
-        return said
+        return decoded
 
     def _instruction(self, payload: str, number: str = "") -> PaymentInstruction:
         settings = self._settings
@@ -261,11 +261,11 @@ def _failure(status: int, reason: str) -> Reply:
 
 
 def _reply(status: int, *, error: bool, reason: str | None, taken_as: str | None) -> Reply:
-    told = {
+    parsed = {
         "error": error,
         "errorReason": reason,
         "toastMessage": None,
         "object": None if taken_as is None else {"reftransactionid": taken_as},
     }
     headers = {"Retry-After": "30"} if status == 503 else {}
-    return Reply(status, json.dumps(told).encode("utf-8"), headers=headers)
+    return Reply(status, json.dumps(parsed).encode("utf-8"), headers=headers)

@@ -25,7 +25,7 @@ class Refusal(Exception):
         self.word = word
 
 
-async def ask(
+async def call_api(
     client: httpx.AsyncClient, settings: VietqrSettings, path: str, body: Mapping[str, object]
 ) -> tuple[object, bytes]:
     """What they answer, read strictly, and its bytes. Raises RequestNotSent, ResponseUnknown, Refusal.
@@ -49,11 +49,11 @@ async def ask(
 async def check_order(
     client: httpx.AsyncClient, settings: VietqrSettings, *, kind: str, value: str
 ) -> tuple[Sequence[Mapping[str, object]], bytes]:
-    """The lines they know of an order (`kind` 0) or of a bank's reference (`kind` 1). Raises as `ask` does."""
+    """The lines they know of an order (`kind` 0) or of a bank's reference (`kind` 1). Raises as `call_api` does."""
     checksum = check_order_checksum(bank_account=settings.account_number, username=settings.api_username)
     body = {"bankAccount": settings.account_number, "type": kind, "value": value, "checkSum": checksum}
-    told, evidence = await ask(client, settings, "/api/transactions/check-order", body)
-    lines = told.get("data") if isinstance(told, dict) else told
+    parsed, evidence = await call_api(client, settings, "/api/transactions/check-order", body)
+    lines = parsed.get("data") if isinstance(parsed, dict) else parsed
     if not isinstance(lines, list) or len(lines) > _LINES_MAX or not all(isinstance(line, dict) for line in lines):
         raise ResponseUnknown("no list of orders")
     return lines, evidence
@@ -67,8 +67,8 @@ async def _token(client: httpx.AsyncClient, settings: VietqrSettings) -> str:
         "POST", settings.api_url + "/api/token_generate", headers={"Authorization": authorization}
     )
     answer = await call(client, request, timeout_s=settings.timeout_s)
-    told = _read(answer.body) if answer.status == 200 else None
-    token = told.get("access_token") if isinstance(told, dict) else None
+    parsed = _read(answer.body) if answer.status == 200 else None
+    token = parsed.get("access_token") if isinstance(parsed, dict) else None
     is_usable = isinstance(token, str) and 0 < len(token) <= 4000 and token.isascii() and token.isprintable()
     if not is_usable:
         raise ResponseUnknown(f"status {answer.status} without a token")

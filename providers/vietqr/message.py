@@ -44,11 +44,11 @@ class Transfer:
             return f"transaction:{self.transaction_id}"
         if not self.bank_reference and self.occurred_at is None:
             return ""
-        moment = None if self.occurred_at is None else self.occurred_at.isoformat()
-        said = (self.account_number, self.amount, self.bank_reference, self.order_id, self.text, moment)
-        return f"transfer:{fingerprint(*said).hex()}"
+        timestamp = None if self.occurred_at is None else self.occurred_at.isoformat()
+        identifying = (self.account_number, self.amount, self.bank_reference, self.order_id, self.text, timestamp)
+        return f"transfer:{fingerprint(*identifying).hex()}"
 
-    def notice(self, outcome: Outcome, *, told_at: datetime, is_other_account: bool) -> Notice:
+    def notice(self, outcome: Outcome, *, reported_at: datetime, is_other_account: bool) -> Notice:
         """The notice of money that came; where nothing names the transfer, a person looks at it."""
         meaning = fingerprint(self.account_number, self.name or self.text, self.amount, _CREDIT)
         keys = {self.name} if self.name else set()
@@ -61,7 +61,7 @@ class Transfer:
             event_key=f"{named}:{_CREDIT}:{outcome.value}",
             outcome=outcome,
             provider_status=_CREDIT,
-            occurred_at=self.occurred_at or told_at,
+            occurred_at=self.occurred_at or reported_at,
             amount=self.amount,
             movement_keys=frozenset(keys),
             fingerprint=meaning,
@@ -83,53 +83,53 @@ class Order:
     transfer: Transfer | None
 
 
-def read_sync(told: Mapping[str, object]) -> Transfer:
+def read_sync(parsed: Mapping[str, object]) -> Transfer:
     """The movement of a call back. Raises ValueError naming what makes no sense."""
-    direction, amount = told.get("transType"), told.get("amount")
+    direction, amount = parsed.get("transType"), parsed.get("amount")
     if direction not in (_CREDIT, _DEBIT):  # a tuple: what a stranger wrote may not be hashable
         raise ValueError("transType is neither C nor D")
     if type(amount) is not int or not 0 < amount <= AMOUNT_MAX:
         raise ValueError("amount is no whole đồng")
-    account = _name(_spelt(told, "bankAccount"))
+    account = _name(_spelt(parsed, "bankAccount"))
     if not account:
         raise ValueError("bankaccount is missing")
-    if not isinstance(told.get("content"), str):
+    if not isinstance(parsed.get("content"), str):
         raise ValueError("content is missing")  # noqa: TRY004 - what a stranger wrote
     return Transfer(
         is_in=direction == _CREDIT,
         amount=amount,
         account_number=account,
-        text=str(told["content"])[:500],
-        transaction_id=_reference(_spelt(told, "transactionId")),
-        bank_reference=_reference(_spelt(told, "referenceNumber")),
-        order_id=_name(_spelt(told, "orderId")),
-        occurred_at=_moment(_spelt(told, "transactionTime")),
+        text=str(parsed["content"])[:500],
+        transaction_id=_reference(_spelt(parsed, "transactionId")),
+        bank_reference=_reference(_spelt(parsed, "referenceNumber")),
+        order_id=_name(_spelt(parsed, "orderId")),
+        occurred_at=_parse_timestamp(_spelt(parsed, "transactionTime")),
     )
 
 
-def read_order(told: Mapping[str, object], names: OrderFields, *, account_number: str) -> Order:
+def read_order(parsed: Mapping[str, object], names: OrderFields, *, account_number: str) -> Order:
     """A line of check-order. Raises ValueError naming what makes no sense."""
-    status, reference = told.get(names.status), _reference(told.get(names.bank_reference))
-    is_ours = told.get(names.direction, _CREDIT) == _CREDIT and told.get(names.kind) != _REFUND
+    status, reference = parsed.get(names.status), _reference(parsed.get(names.bank_reference))
+    is_ours = parsed.get(names.direction, _CREDIT) == _CREDIT and parsed.get(names.kind) != _REFUND
     if not reference or not is_ours:
         return Order(status=status, transfer=None)
-    text = told.get(names.content)
+    text = parsed.get(names.content)
     transfer = Transfer(
         is_in=True,
-        amount=_dong(told.get(names.amount)),
+        amount=_dong(parsed.get(names.amount)),
         account_number=account_number,
         text=text[:500] if isinstance(text, str) else "",
         transaction_id="",
         bank_reference=reference,
-        order_id=_name(told.get(names.order_id)),
-        occurred_at=_moment(told.get(names.moment)),
+        order_id=_name(parsed.get(names.order_id)),
+        occurred_at=_parse_timestamp(parsed.get(names.timestamp)),
     )
     return Order(status=status, transfer=transfer)
 
 
-def _spelt(told: Mapping[str, object], name: str) -> object:
+def _spelt(parsed: Mapping[str, object], name: str) -> object:
     """A field in either spelling; both at once must agree."""
-    low, camel = told.get(name.lower()), told.get(name)
+    low, camel = parsed.get(name.lower()), parsed.get(name)
     if low is not None and camel is not None and low != camel:
         raise ValueError(f"{name} stands in two spellings that differ")
     return camel if low is None else low
@@ -156,7 +156,7 @@ def _dong(value: object) -> int:
     return int(str(value))
 
 
-def _moment(value: object) -> datetime | None:
+def _parse_timestamp(value: object) -> datetime | None:
     """Seconds or milliseconds of the epoch, by their ten or thirteen digits."""
     if value in (None, "", 0):
         return None

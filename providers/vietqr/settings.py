@@ -26,7 +26,7 @@ class OrderFields(BaseModel):
     amount: str = "amount"
     direction: str = "transType"
     content: str = "content"
-    moment: str = "timePaid"
+    timestamp: str = "timePaid"
 
 
 class VietqrSettings(CredentialSettings):
@@ -67,16 +67,16 @@ class VietqrSettings(CredentialSettings):
             yield "username", "missing; username and passwords go together"
         if self.api_username and self.api_password is None:
             yield "api_password", "missing; api_username and api_password go together"
-        asks = self.creates_orders or self.refund_secret is not None
-        if not self.api_username and (asks or self.api_password is not None):
+        queries = self.creates_orders or self.refund_secret is not None
+        if not self.api_username and (queries or self.api_password is not None):
             yield "api_username", "missing; orders, refunds and api_password need it"
-        if asks and not self.bank_code:
+        if queries and not self.bank_code:
             yield "bank_code", "missing; orders and refunds need it"
         if self.creates_orders and not self.account_holder:
             yield "account_holder", "missing; orders need it"
 
     @property
-    def can_ask(self) -> bool:
+    def can_query(self) -> bool:
         """Whether vietqr.vn may be called."""
         return self.api_password is not None
 

@@ -142,7 +142,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         ):
             raise BadSignature(_reply("97", "Invalid signature"))
         try:
-            return Notices((self._told(fields, received_at=callback.received_at),))
+            return Notices((self._result(fields, received_at=callback.received_at),))
         except ValueError as error:
             raise Unreadable(str(error), _reply("99", "Unknown error")) from error
 
@@ -159,7 +159,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             answer, evidence = await self._query(known)
         except (RequestNotSent, ResponseUnknown):
             return Notices((status_only(known, Outcome.UNKNOWN),))
-        return Notices((self._asked(known, answer),), evidence)
+        return Notices((self._requested(known, answer),), evidence)
 
     async def refund(self, request: RefundRequest) -> OperationResult:
         """Ask for money to be sent back; `00` is an acceptance, followed by `query_refund`."""
@@ -179,7 +179,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             "vnp_IpAddr": str(self._settings.server_address),
         }
         try:
-            answer, evidence = await self._ask(fields, REFUND_REQUEST, REFUND_ANSWER)
+            answer, evidence = await self._call(fields, REFUND_REQUEST, REFUND_ANSWER)
         except RequestNotSent:
             return OperationResult(outcome=Outcome.FAILED, provider_status="not sent")
         except ResponseUnknown:
@@ -229,9 +229,9 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             "vnp_CreateDate": format_vietnam_timestamp(known.queried_at),
             "vnp_IpAddr": str(self._settings.server_address),
         }
-        return await self._ask(fields, QUERY_REQUEST, QUERY_ANSWER)
+        return await self._call(fields, QUERY_REQUEST, QUERY_ANSWER)
 
-    async def _ask(
+    async def _call(
         self, fields: Mapping[str, str], signed: tuple[str, ...], answered: tuple[str, ...]
     ) -> tuple[dict[str, object], bytes]:
         """Call the server interface. Raises RequestNotSent, or ResponseUnknown for whatever is no authentic answer to
@@ -241,16 +241,18 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         body = {**fields, HASH_FIELD: secure_hash(current_secret(settings.hash_secrets), listed_text(fields, signed))}
         request = self._client.build_request("POST", settings.api_url, json=body)
         answer = await call(self._client, request, timeout_s=settings.timeout_s)
-        told = _object(answer)
-        if not is_signed(active_secrets(settings.hash_secrets), [listed_text(told, answered)], told.get(HASH_FIELD)):
+        parsed = _object(answer)
+        if not is_signed(
+            active_secrets(settings.hash_secrets), [listed_text(parsed, answered)], parsed.get(HASH_FIELD)
+        ):
             raise ResponseUnknown("the answer is not signed by this terminal")
-        if told.get("vnp_TmnCode") != settings.tmn_code or told.get("vnp_Command") != fields["vnp_Command"]:
+        if parsed.get("vnp_TmnCode") != settings.tmn_code or parsed.get("vnp_Command") != fields["vnp_Command"]:
             raise ResponseUnknown("the answer is of another call")
-        if told.get("vnp_TxnRef") != fields["vnp_TxnRef"]:
+        if parsed.get("vnp_TxnRef") != fields["vnp_TxnRef"]:
             raise ResponseUnknown("the answer is of another payment")
-        return told, answer.body
+        return parsed, answer.body
 
-    def _told(self, fields: Mapping[str, object], *, received_at: datetime) -> Notice:
+    def _result(self, fields: Mapping[str, object], *, received_at: datetime) -> Notice:
         """The notice of an IPN. Raises ValueError naming the field that makes no sense."""
         response, status = (
             _matching(fields, "vnp_ResponseCode", _CODE),
@@ -260,7 +262,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         word = PAID if outcome is Outcome.SUCCEEDED else f"{response}-{status}"
         return self._notice(fields, outcome, word, received_at)
 
-    def _asked(self, known: PendingPayment, answer: Mapping[str, object]) -> Notice:
+    def _requested(self, known: PendingPayment, answer: Mapping[str, object]) -> Notice:
         code = _text(answer, "vnp_ResponseCode")
         if code == _NOT_FOUND:
             return status_only(known, Outcome.NOT_FOUND, code)
@@ -275,7 +277,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         except ValueError:
             return status_only(known, Outcome.UNKNOWN, f"{code}-{status}")
 
-    def _notice(self, fields: Mapping[str, object], outcome: Outcome, word: str, told_at: datetime) -> Notice:
+    def _notice(self, fields: Mapping[str, object], outcome: Outcome, word: str, reported_at: datetime) -> Notice:
         reference = _matching(fields, "vnp_TxnRef", _REFERENCE)
         amount = int(_matching(fields, "vnp_Amount", _AMOUNT)) // 100
         number = _matching(fields, "vnp_TransactionNo", _NUMBER) if _text(fields, "vnp_TransactionNo") else ""
@@ -285,7 +287,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             event_key=f"{reference}:{number if is_numbered else '0'}:{word}",
             outcome=outcome,
             provider_status=word,
-            occurred_at=parse_vietnam_timestamp(paid_at) if paid_at else told_at,
+            occurred_at=parse_vietnam_timestamp(paid_at) if paid_at else reported_at,
             amount=amount,
             movement_keys=frozenset({f"transaction:{number}"}) if is_numbered else frozenset(),
             fingerprint=fingerprint(_text(fields, "vnp_TmnCode"), reference, amount, number, word),

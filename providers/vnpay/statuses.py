@@ -53,12 +53,12 @@ REFUND_STATUSES = {
 
 def outcome_of_message(response: str, status: str) -> Outcome:
     """What an IPN says. Where the two codes disagree about the money, it is asked about."""
-    told, stands = _RESPONSES.get(response, Outcome.UNKNOWN), _STATUSES.get(status, Outcome.UNKNOWN)
+    parsed, stands = _RESPONSES.get(response, Outcome.UNKNOWN), _STATUSES.get(status, Outcome.UNKNOWN)
     if response == PAID:
         return stands
     if status == PAID:
-        return Outcome.REVIEW if told is Outcome.REVIEW else Outcome.UNKNOWN
-    return Outcome.REVIEW if stands is Outcome.REVIEW else told
+        return Outcome.REVIEW if parsed is Outcome.REVIEW else Outcome.UNKNOWN
+    return Outcome.REVIEW if stands is Outcome.REVIEW else parsed
 
 
 def outcome_of_status(status: str) -> Outcome:

@@ -83,7 +83,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         fields = self._order(request)
         fields["mac"] = mac_of(current_secret(settings.key1), joined(fields, CREATE))
         try:
-            answer, _ = await self._ask("/v2/create", fields)
+            answer, _ = await self._call("/v2/create", fields)
         except RequestNotSent as error:
             raise ProviderUnreachable("ZaloPay could not be reached; nothing was begun") from error
         except ResponseUnknown as error:
@@ -130,15 +130,15 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             "mac": mac_of(key, query_text(settings.app_id, trade, key)),
         }
         try:
-            answer, evidence = await self._ask("/v2/query", fields)
+            answer, evidence = await self._call("/v2/query", fields)
         except (RequestNotSent, ResponseUnknown):
             return Notices((status_only(known, Outcome.UNKNOWN),))
         code, sub = _number(answer, "return_code"), _number(answer, "sub_return_code")
         outcome = outcome_of_payment(code, sub, is_processing=answer.get("is_processing") is True)
         if outcome is Outcome.SUCCEEDED:
-            told = {**answer, "app_id": settings.app_id, "app_trans_id": trade}
+            parsed = {**answer, "app_id": settings.app_id, "app_trans_id": trade}
             try:
-                return Notices((self._notice(told),), evidence)
+                return Notices((self._notice(parsed),), evidence)
             except ValueError:
                 outcome = Outcome.UNKNOWN
         return Notices((status_only(known, outcome, f"{code}:{sub}"),), evidence)
@@ -156,7 +156,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         }
         fields["mac"] = mac_of(current_secret(settings.key1), joined(fields, REFUND))
         try:
-            answer, evidence = await self._ask("/v2/refund", fields)
+            answer, evidence = await self._call("/v2/refund", fields)
         except RequestNotSent:
             return OperationResult(outcome=Outcome.FAILED, provider_status="not sent")
         except ResponseUnknown:
@@ -180,7 +180,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         }
         fields["mac"] = mac_of(current_secret(self._settings.key1), joined(fields, QUERY_REFUND))
         try:
-            answer, evidence = await self._ask("/v2/query_refund", fields)
+            answer, evidence = await self._call("/v2/query_refund", fields)
         except (RequestNotSent, ResponseUnknown):
             return OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
         code, sub = _number(answer, "return_code"), _number(answer, "sub_return_code")
@@ -221,7 +221,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         day = request.requested_at.astimezone(VIETNAM).strftime("%y%m%d")
         return f"{day}_{self._settings.app_id}_{request.reference}"
 
-    async def _ask(self, path: str, fields: Mapping[str, object]) -> tuple[dict[str, object], bytes]:
+    async def _call(self, path: str, fields: Mapping[str, object]) -> tuple[dict[str, object], bytes]:
         """Call and read a JSON object with a return code. Raises RequestNotSent and ResponseUnknown."""
         request = self._client.build_request(
             "POST", self._settings.base_url + path, data={name: str(value) for name, value in fields.items()}
@@ -230,38 +230,38 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         if answer.status != 200:
             raise ResponseUnknown(f"status {answer.status}")
         try:
-            told = read_json_object(answer.body)
+            parsed = read_json_object(answer.body)
         except NotStrictJson as error:
             raise ResponseUnknown(str(error)) from error
-        if type(told.get("return_code")) is not int:
+        if type(parsed.get("return_code")) is not int:
             raise ResponseUnknown("no return code")
-        return told, answer.body
+        return parsed, answer.body
 
-    def _notice(self, told: Mapping[str, object]) -> Notice:
+    def _notice(self, parsed: Mapping[str, object]) -> Notice:
         """The notice of a payment, told or asked. Raises ValueError naming the field that makes no sense."""
-        trade, number = told.get("app_trans_id"), str(told.get("zp_trans_id"))
-        amount, told_at = told.get("amount"), told.get("server_time")
+        trade, number = parsed.get("app_trans_id"), str(parsed.get("zp_trans_id"))
+        amount, reported_at = parsed.get("amount"), parsed.get("server_time")
         if not isinstance(trade, str) or not _TRADE.fullmatch(trade):
             raise ValueError("app_trans_id is missing or makes no sense")
         if not _TRANSACTION.fullmatch(number) or number.strip("0") == "":
             raise ValueError("zp_trans_id is missing or makes no sense")
         if type(amount) is not int or not 0 < amount <= _AMOUNT_MAX:
             raise ValueError("amount is no whole đồng")
-        if type(told_at) is not int or told_at not in _TIMESTAMPS:
-            raise ValueError("server_time is no moment in ms")
+        if type(reported_at) is not int or reported_at not in _TIMESTAMPS:
+            raise ValueError("server_time is no timestamp in ms")
         return Notice(
             event_key=f"{trade}:{number}:paid",
             outcome=Outcome.SUCCEEDED,
             provider_status="paid",
-            occurred_at=datetime.fromtimestamp(told_at // 1000, UTC),
+            occurred_at=datetime.fromtimestamp(reported_at // 1000, UTC),
             amount=amount,
             movement_keys=frozenset({f"transaction:{number}"}),
-            fingerprint=fingerprint(told.get("app_id"), trade, number, amount),
+            fingerprint=fingerprint(parsed.get("app_id"), trade, number, amount),
             reference=trade.partition("_")[2],
             names_order=True,
             provider_reference=number,
-            payee=(("app_id", str(told.get("app_id"))),),
-            names_other_account=told.get("app_id") != self._settings.app_id,
+            payee=(("app_id", str(parsed.get("app_id"))),),
+            names_other_account=parsed.get("app_id") != self._settings.app_id,
         )
 
 
@@ -270,12 +270,12 @@ def app_trans_id(reference: str, made_at: datetime) -> str:
     return f"{made_at.astimezone(VIETNAM):%y%m%d}_{reference}"
 
 
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+def _milliseconds(timestamp: datetime) -> int:
+    return round(timestamp.timestamp() * 1000)
 
 
-def _number(told: Mapping[str, object], name: str) -> int:
-    value = told.get(name)
+def _number(parsed: Mapping[str, object], name: str) -> int:
+    value = parsed.get(name)
     return value if type(value) is int else 0
 
 

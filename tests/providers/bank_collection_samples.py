@@ -101,9 +101,9 @@ SIGNED = ("transId", "transTime", "custCode", "amount", "bankTransId", "remark")
 
 def notify(*, after_signing: dict[str, Any] | None = None, at: datetime = AT, **changed: Any) -> Callback:
     """A signed notification; `after_signing` is changed on the way."""
-    told = notification(**changed)
-    told["signature"] = signature("".join(str(told[name]) for name in SIGNED))
-    return delivery(NOTIFY_PATH_SUFFIX, json.dumps({**told, **(after_signing or {})}, ensure_ascii=False), at=at)
+    document = notification(**changed)
+    document["signature"] = signature("".join(str(document[name]) for name in SIGNED))
+    return delivery(NOTIFY_PATH_SUFFIX, json.dumps({**document, **(after_signing or {})}, ensure_ascii=False), at=at)
 
 
 def inquire(code: str = "9TSTK7ABCDEFR", **header: Any) -> Callback:
@@ -117,13 +117,13 @@ def inquire(code: str = "9TSTK7ABCDEFR", **header: Any) -> Callback:
         "custAcct": "",
     }
     text = f"{data['transId']}211701{data['transTime']}{data['transType']}{code}"
-    said = {"msgId": "2", "msgType": "1100", "channelId": "211701", "providerId": "9999", **header}
-    said["signature"] = signature(text)
-    return delivery(INQUIRY_TAIL, json.dumps({"header": said, "data": data}))
+    decoded = {"msgId": "2", "msgType": "1100", "channelId": "211701", "providerId": "9999", **header}
+    decoded["signature"] = signature(text)
+    return delivery(INQUIRY_TAIL, json.dumps({"header": decoded, "data": data}))
 
 
 def paybill(secret: str = BIDV_SECRET, **changed: Any) -> Callback:
-    told = {
+    document = {
         "trans_id": "TB0000000001",
         "trans_date": "20260102091530",
         "customer_id": "BN000123",
@@ -132,8 +132,8 @@ def paybill(secret: str = BIDV_SECRET, **changed: Any) -> Callback:
         "amount": "350000",
         **changed,
     }
-    text = f"{secret}|{told['trans_id']}|{told['bill_id']}|{told['amount']}"
-    return delivery("paybill", json.dumps({**told, "checksum": hashlib.sha256(text.encode()).hexdigest()}))
+    text = f"{secret}|{document['trans_id']}|{document['bill_id']}|{document['amount']}"
+    return delivery("paybill", json.dumps({**document, "checksum": hashlib.sha256(text.encode()).hexdigest()}))
 
 
 def one(read: object) -> Notice:

@@ -81,7 +81,7 @@ def delivery(body: str | bytes) -> Callback:
     )
 
 
-def told(secret: str = SECRET, access: str = ACCESS, **changed: object) -> Callback:
+def signed_callback(secret: str = SECRET, access: str = ACCESS, **changed: object) -> Callback:
     fields = {**PAID, **changed}
     signature = signature_of(secret.encode(), signed_text(fields, IPN, access))
     return delivery(json.dumps({**fields, "signature": signature}))

@@ -83,13 +83,13 @@ def signed(data: dict[str, object], key: str = KEY, **envelope: object) -> dict[
     return {"code": "00", "desc": "success", "success": True, "data": data, "signature": signature, **envelope}
 
 
-def told(key: str = KEY, envelope: dict[str, object] | None = None, **changed: object) -> Callback:
+def signed_callback(key: str = KEY, envelope: dict[str, object] | None = None, **changed: object) -> Callback:
     return delivery(json.dumps(signed({**TRANSFER, **changed}, key, **(envelope or {}))))
 
 
 def qr_for(number: str = "V9TEST00000001", amount: int = 350_000, bank_bin: str = "970422") -> str:
-    said = Particulars(purpose=f"CSTEST1 {REFERENCE}")
-    return build_vietqr(VietQr(bank_bin=bank_bin, account_number=number, amount=amount, particulars=said))
+    decoded = Particulars(purpose=f"CSTEST1 {REFERENCE}")
+    return build_vietqr(VietQr(bank_bin=bank_bin, account_number=number, amount=amount, particulars=decoded))
 
 
 def link(**changed: object) -> dict[str, object]:

@@ -105,8 +105,8 @@ def account(client: httpx.AsyncClient | None = None, **changed: Any) -> Stripe:
 
 def event(kind: str, found: object, **changed: object) -> bytes:
     """An event as it is told."""
-    told = {"id": "evt_1", "object": "event", "created": CREATED, "type": kind, "livemode": False}
-    return json.dumps({**told, "data": {"object": found}, **changed}).encode()
+    result = {"id": "evt_1", "object": "event", "created": CREATED, "type": kind, "livemode": False}
+    return json.dumps({**result, "data": {"object": found}, **changed}).encode()
 
 
 def delivery(body: bytes, header: str | None = None, *, secret: str = SECRET, at: int = CREATED) -> Callback:
@@ -124,7 +124,7 @@ def delivery(body: bytes, header: str | None = None, *, secret: str = SECRET, at
     )
 
 
-def told(kind: str, found: object, **changed: object) -> Callback:
+def signed_callback(kind: str, found: object, **changed: object) -> Callback:
     return delivery(event(kind, found, **changed))
 
 

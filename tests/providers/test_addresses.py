@@ -206,7 +206,7 @@ async def test_account_settings_that_lead_to_loopback_are_not_called() -> None:
     assert seen == []
 
 
-async def test_name_that_leads_elsewhere_after_the_check_is_connected_where_it_was_checked() -> None:
+async def test_name_that_leads_to_another_address_after_the_check_is_connected_where_it_was_checked() -> None:
     resolve, seen_hosts = resolving(["127.0.0.1"], ["10.255.255.1"])
     async with serving() as (port, seen), client(HERE, resolve) as line:
         answer = await line.get(f"http://bank.example:{port}/")

@@ -53,8 +53,8 @@ VECTOR = next(each["input"]["body_json"] for each in VECTORS if each["id"] == "n
 
 
 def code(answer: Reply) -> str:
-    told = json.loads(answer.body)
-    found: str = told["errorCode"] if "errorCode" in told else told["data"]["errors"]["errorCode"]
+    document = json.loads(answer.body)
+    found: str = document["errorCode"] if "errorCode" in document else document["data"]["errors"]["errorCode"]
     return found
 
 
@@ -67,9 +67,9 @@ def bill(state: BillState = BillState.OPEN, remaining: int = 350_000) -> Bill:
 
 @pytest.mark.parametrize("field", SIGNED)
 def test_changed_byte_in_a_signed_field_is_refused_with_code_01(field):
-    told = notification()
+    document = notification()
     with pytest.raises(BadSignature) as raised:
-        account().read_callback(notify(after_signing={field: told[field] + "1"}))
+        account().read_callback(notify(after_signing={field: document[field] + "1"}))
 
     assert code(raised.value.reply) == "01"
 
@@ -132,17 +132,17 @@ def test_signed_fields_alone_are_matched_by():
 
 
 def test_virtual_account_alone_names_no_bill():
-    told = notify(custCode="", recvVirtualAcctId="9TSTK7ABCDEFS", remark="NGUYEN VAN A chuyen tien")
+    document = notify(custCode="", recvVirtualAcctId="9TSTK7ABCDEFS", remark="NGUYEN VAN A chuyen tien")
 
-    notice = one(account().read_callback(told))
+    notice = one(account().read_callback(document))
 
     assert (notice.outcome, notice.reference) == (Outcome.REVIEW, None)
 
 
 def test_shared_account_is_matched_by_the_remark():
-    told = notify(custCode="", recvVirtualAcctId="", transType="2", remark="CT DEN:1 K7ABCDEFR")
+    document = notify(custCode="", recvVirtualAcctId="", transType="2", remark="CT DEN:1 K7ABCDEFR")
 
-    notice = one(account().read_callback(told))
+    notice = one(account().read_callback(document))
 
     assert (notice.outcome, notice.reference, notice.transfer_text) == (
         Outcome.SUCCEEDED,
@@ -180,11 +180,11 @@ def test_concatenation_that_can_be_cut_in_two_ways_is_for_a_person():
     assert one(agreed.read_callback(notify(after_signing=shifted))).outcome is Outcome.REVIEW
 
 
-def test_moment_that_took_a_digit_of_its_neighbour_is_refused():
+def test_timestamp_that_took_a_digit_of_its_neighbouring_field_is_refused():
     for shifted in ({"transId": "90000000", "transTime": "120260102091530"}, {"transId": "9000000012"}):
-        told = {"transTime": "0260102091530", **shifted}
+        document = {"transTime": "0260102091530", **shifted}
         with pytest.raises(Unreadable):
-            account().read_callback(notify(after_signing=told))
+            account().read_callback(notify(after_signing=document))
 
 
 @pytest.mark.parametrize("field", ["providerId", "recvAcctId"])
@@ -247,15 +247,15 @@ def test_field_out_of_its_form_is_refused(wrong):
         (Verdict.TRY_LATER, "03"),
     ],
 )
-def test_every_verdict_is_answered_signed_in_the_banks_codes(verdict, said):
+def test_every_verdict_is_answered_signed_in_the_banks_codes(verdict, decoded):
     answer = account().answer_callback(notify(), verdict, "receipt")
 
-    told = json.loads(answer.body)
-    assert (answer.status, told["errorCode"], told["transId"]) == (200, said, "900000001")
-    assert len(told["signature"]) == 344, "an RSA signature of 2048 bits in Base64"
+    document = json.loads(answer.body)
+    assert (answer.status, document["errorCode"], document["transId"]) == (200, decoded, "900000001")
+    assert len(document["signature"]) == 344, "an RSA signature of 2048 bits in Base64"
 
 
-def test_repetition_is_answered_as_the_contract_says():
+def test_repetition_is_answered_as_the_contract_states():
     bank = account(duplicate_answer="repeat")
 
     assert bank.answer_callback(notify(), Verdict.DUPLICATE, "r") == bank.answer_callback(
@@ -263,7 +263,7 @@ def test_repetition_is_answered_as_the_contract_says():
     )
 
 
-def test_try_later_is_said_even_to_what_cannot_be_read():
+def test_try_later_is_stated_even_to_what_cannot_be_read():
     bank = account()
 
     assert code(bank.answer_callback(delivery(NOTIFY_PATH_SUFFIX, "nonsense"), Verdict.TRY_LATER, "")) == "03"
@@ -282,17 +282,17 @@ def test_try_later_is_said_even_to_what_cannot_be_read():
         (None, "02"),
     ],
 )
-def test_inquiry_is_answered_by_the_state_of_the_bill(found, said):
-    bank, asked = account(), inquire()
+def test_inquiry_is_answered_by_the_state_of_the_bill(found, decoded):
+    bank, queried = account(), inquire()
 
-    inquiry = bank.read_callback(asked)
+    inquiry = bank.read_callback(queried)
 
     assert inquiry == BillInquiry("K7ABCDEFR")
-    answer = bank.answer_inquiry(asked, inquiry, found)
+    answer = bank.answer_inquiry(queried, inquiry, found)
     details = json.loads(answer.body)["data"]["details"]
-    assert code(answer) == said
-    assert details["amount"] == ("350000" if said == "00" else "")
-    assert details["custName"] == ("BENH VIEN TEST_K7ABCDEFR_350000VND" if said == "00" else "")
+    assert code(answer) == decoded
+    assert details["amount"] == ("350000" if decoded == "00" else "")
+    assert details["custName"] == ("BENH VIEN TEST_K7ABCDEFR_350000VND" if decoded == "00" else "")
 
 
 def test_inquiry_for_another_is_answered_without_looking():
@@ -345,9 +345,9 @@ def test_both_secrets_are_good_while_one_is_changed():
 def test_code_pays_the_virtual_account_of_its_own():
     shown = account().qr_for(REQUEST)
 
-    said = parse(shown.qr_payload)
-    assert (said.bank_bin, said.account_number, said.amount) == ("970415", "9TSTK7ABCDEFR", 350_000)
-    assert said.purpose == "K7ABCDEFR VIEN PHI"
+    decoded = parse(shown.qr_payload)
+    assert (decoded.bank_bin, decoded.account_number, decoded.amount) == ("970415", "9TSTK7ABCDEFR", 350_000)
+    assert decoded.purpose == "K7ABCDEFR VIEN PHI"
     assert shown.account_number == "9TSTK7ABCDEFR"
 
 

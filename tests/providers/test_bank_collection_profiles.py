@@ -67,7 +67,7 @@ def test_shipped_profile_makes_sense(name):
         ('algorithm = "rsa_sha256"', 'algorithm = "none"'),
         ('algorithm = "rsa_sha256"', 'algorithm = "sha256"'),
         ('"bank_reference", "remark"]', '"unheard_of"]'),
-        ('["transaction", "moment", "customer", "amount", "bank_reference", "remark"]', '["transaction", "remark"]'),
+        ('["transaction", "timestamp", "customer", "amount", "bank_reference", "remark"]', '["transaction", "remark"]'),
         ('dedupe = ["transaction"]', 'dedupe = ["message"]'),
         ('"errorCode" = "code"', '"errorCode" = "unheard_of"'),
         ('path_suffix = "api/v1/inq-bill"', 'path_suffix = "api/v1/notify-bill"'),
@@ -89,8 +89,8 @@ def test_profile_that_makes_no_sense_is_refused(old, new):
 
 def test_sha1_is_taken_where_the_contract_is_old_and_only_there(tmp_path):
     bank = with_profile(tmp_path, "vietinbank_collection", ("rsa_sha256", "rsa_sha1"))
-    told = notification()
-    old = {"signature": signature("".join(told[name] for name in SIGNED), hashes.SHA1())}
+    document = notification()
+    old = {"signature": signature("".join(document[name] for name in SIGNED), hashes.SHA1())}
 
     assert one(bank.read_callback(notify(after_signing=old)))
     with pytest.raises(BadSignature):
@@ -100,7 +100,7 @@ def test_sha1_is_taken_where_the_contract_is_old_and_only_there(tmp_path):
 
 
 def paybill_signed(checksum: str) -> Callback:
-    told = {
+    document = {
         "trans_id": "TB1",
         "trans_date": "20260102091530",
         "service_id": "999999",
@@ -108,7 +108,7 @@ def paybill_signed(checksum: str) -> Callback:
         "amount": "350000",
         "checksum": checksum,
     }
-    return delivery("paybill", json.dumps(told))
+    return delivery("paybill", json.dumps(document))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def basic(secret: str) -> tuple[str, str]:
     return "authorization", "Basic " + base64.b64encode(f"bank:{secret}".encode()).decode()
 
 
-def test_basic_header_and_token_are_wanted_beside_the_signature(tmp_path):
+def test_basic_header_and_token_are_wanted_with_the_signature(tmp_path):
     given = {"auth_name": "bank", "auth_secrets": SECRET}
     by_basic = with_profile(tmp_path, "vietinbank_collection", ('auth = "none"', 'auth = "basic"'), **given)
     assert one(by_basic.read_callback(shown(basic(SECRET))))
@@ -180,11 +180,11 @@ def test_list_of_records_is_read_where_it_holds_one(tmp_path):
     bank = with_profile(tmp_path, "bidv_collection", *edits)
     record = {"trans_id": "TB1", "bill_id": "K7ABCDEFR", "amount": "350000"}
     checksum = hashlib.sha256(b"FAKE_BIDV_SECRET|TB1|K7ABCDEFR|350000").hexdigest()
-    told = {"trans_date": "20260102091530", "checksum": checksum}
+    document = {"trans_date": "20260102091530", "checksum": checksum}
 
-    assert one(bank.read_callback(delivery("paybill", json.dumps({**told, "records": [record]})))).amount == 350_000
+    assert one(bank.read_callback(delivery("paybill", json.dumps({**document, "records": [record]})))).amount == 350_000
     with pytest.raises(BadSignature):
-        bank.read_callback(delivery("paybill", json.dumps({**told, "records": [record, record]})))
+        bank.read_callback(delivery("paybill", json.dumps({**document, "records": [record, record]})))
 
 
 def test_numbers_that_restart_daily_carry_their_day(tmp_path):
@@ -227,7 +227,7 @@ def test_file_is_not_read_without_its_key():
         account(reconciliation_key=None).read_settlement(FILE.encode())
 
 
-def test_our_answer_says_how_each_transaction_stands_and_its_checksums_hold():
+def test_our_answer_states_how_each_transaction_stands_and_its_checksums_hold():
     bank = read_file(FILE.encode(), KEY)
     first = bank.lines[0]
     assert first.occurred_at is not None
@@ -238,7 +238,7 @@ def test_our_answer_says_how_each_transaction_stands_and_its_checksums_hold():
 
     answer = write_answer(bank, ours, KEY, user="user01", now=AT)
 
-    said = {row["transId"]: row["status"] for row in read_file(answer, KEY).details}
-    assert said == {"900000001": "00", "900000003": "01", "900000009": "01", "900000010": "02"}
+    decoded = {row["transId"]: row["status"] for row in read_file(answer, KEY).details}
+    assert decoded == {"900000001": "00", "900000003": "01", "900000009": "01", "900000010": "02"}
     assert compare(bank.lines, ours)["900000010"] is Compared.ONLY_OURS
     assert record_checksum(["a", "b"], "k") == hashlib.md5(b"abk").hexdigest()

@@ -47,7 +47,7 @@ def test_every_vector_is_run():
 
 
 @vectors("notify")
-def test_notification_is_judged_and_answered_as_the_vectors_say(vector):
+def test_notification_is_judged_and_answered_as_in_the_vectors(vector):
     bank, expected, body = account(), vector["expected"], vector["input"]["body_json"]
     callback = delivery(NOTIFY_PATH_SUFFIX, body)
     profile = shipped_profile("vietinbank_collection")
@@ -66,10 +66,10 @@ def test_notification_is_judged_and_answered_as_the_vectors_say(vector):
     if vector["id"] == "notify-debit":
         assert read == Notices(())
     else:
-        notice, told = one(read), json.loads(body)
-        assert (notice.outcome, notice.amount) == (Outcome.SUCCEEDED, int(told["amount"]))
+        notice, document = one(read), json.loads(body)
+        assert (notice.outcome, notice.amount) == (Outcome.SUCCEEDED, int(document["amount"]))
         assert notice.occurred_at == datetime(2026, 1, 2, 2, 15, 30, tzinfo=UTC)
-        assert f"transaction:{told['transId']}" in notice.movement_keys
+        assert f"transaction:{document['transId']}" in notice.movement_keys
     answer = bank.answer_callback(callback, VERDICTS[expected["response"]["errorCode"]], "receipt")
     assert json.loads(answer.body) == expected["response"]
 
@@ -89,7 +89,7 @@ def test_code_stands_in_the_customer_code_or_else_in_the_remark():
 
 
 @vectors("inquiry")
-def test_inquiry_is_judged_and_answered_as_the_vectors_say(vector):
+def test_inquiry_is_judged_and_answered_as_in_the_vectors(vector):
     bank, expected = account(), vector["expected"]
     callback = delivery(INQUIRY_TAIL, vector["input"]["body_json"])
     if expected["valid"]:
@@ -104,14 +104,14 @@ def test_inquiry_is_judged_and_answered_as_the_vectors_say(vector):
             bank.read_callback(callback)
         answer = raised.value.reply
 
-    told = json.loads(answer.body)
-    assert told["data"] == expected["response_data"]
-    assert told["header"]["signature"] == expected["response_signature"]
-    assert told["header"]["msgType"] == "1110"
+    document = json.loads(answer.body)
+    assert document["data"] == expected["response_data"]
+    assert document["header"]["signature"] == expected["response_signature"]
+    assert document["header"]["msgType"] == "1110"
 
 
 @vectors("paybill")
-def test_paybill_is_judged_and_answered_as_the_vectors_say(vector):
+def test_paybill_is_judged_and_answered_as_in_the_vectors(vector):
     bank = account(bidv_settings(secrets=vector["secret"]))
     callback = delivery("paybill", vector["input"]["body_json"])
 
@@ -126,7 +126,7 @@ def test_paybill_is_judged_and_answered_as_the_vectors_say(vector):
 
 
 @vectors("reconciliation_file")
-def test_file_of_a_day_is_judged_as_the_vectors_say(vector):
+def test_file_of_a_day_is_judged_as_in_the_vectors(vector):
     content, expected = vector["input"]["text"].encode(), vector["expected"]
     if not expected["all_record_checksums_valid"]:
         line = next(
@@ -146,6 +146,6 @@ def test_file_of_a_day_is_judged_as_the_vectors_say(vector):
     assert {name: how.value for name, how in compare(lines, ours).items()} == expected["statuses"]
 
 
-def _receipt(told: dict[str, Any]) -> OurReceipt:
-    moment = parse_vietnam_timestamp(told["transTime"])
-    return OurReceipt(transaction=told["transId"], amount=int(told["amount"]), occurred_at=moment)
+def _receipt(document: dict[str, Any]) -> OurReceipt:
+    timestamp = parse_vietnam_timestamp(document["transTime"])
+    return OurReceipt(transaction=document["transId"], amount=int(document["amount"]), occurred_at=timestamp)

@@ -106,7 +106,7 @@ async def payload():
     return (await _SANDBOX.create_payment(request)).qr_payload
 
 
-async def test_exact_payment_is_told_once_with_the_text_of_the_code(bank, receiver, payload):
+async def test_exact_payment_is_reported_once_with_the_text_of_the_code(bank, receiver, payload):
     answers = await bank.pay(payload, Behaviour.EXACT)
 
     (notice,) = receiver.notices
@@ -116,7 +116,7 @@ async def test_exact_payment_is_told_once_with_the_text_of_the_code(bank, receiv
     assert not notice.names_other_account
 
 
-async def test_payment_told_twice_is_one_transaction(bank, receiver, payload):
+async def test_payment_received_twice_is_one_transaction(bank, receiver, payload):
     answers = await bank.pay(payload, Behaviour.TWICE)
 
     assert [answer.result for answer in answers] == ["ok", "duplicate"]
@@ -133,7 +133,7 @@ async def test_payment_of_that_behaviour_has_its_amount(bank, receiver, payload,
     assert [notice.amount for notice in receiver.notices] == [amount]
 
 
-async def test_late_payment_is_told_after_it_happened(bank, receiver, clock, payload):
+async def test_late_payment_is_reported_after_it_happened(bank, receiver, clock, payload):
     begun = clock.now
 
     await bank.pay(payload, Behaviour.LATE)
@@ -151,7 +151,7 @@ async def test_wrapped_text_holds_the_purpose_whole(bank, receiver, payload):
     assert text.endswith("toi 0000000000017 BENH VIEN TEST")
 
 
-async def test_respaced_text_breaks_the_code_and_loses_nothing(bank, receiver, payload):
+async def test_split_text_breaks_the_code_and_loses_nothing(bank, receiver, payload):
     for _ in range(20):
         await bank.pay(payload, Behaviour.SPLIT)
 
@@ -168,16 +168,16 @@ async def test_forged_or_altered_message_is_refused(bank, receiver, payload, beh
     assert receiver.notices == []
 
 
-async def test_one_transfer_can_be_told_well_and_then_forged(bank, receiver, payload):
+async def test_one_transfer_can_be_reported_well_and_then_forged(bank, receiver, payload):
     message = bank.transfer(payload, Behaviour.SPLIT)
 
-    told = [await bank.deliver(message), await bank.deliver(message), await bank.deliver_forged(message)]
+    result = [await bank.deliver(message), await bank.deliver(message), await bank.deliver_forged(message)]
 
-    assert [answer.result for answer in told] == ["ok", "duplicate", "bad_signature"]
+    assert [answer.result for answer in result] == ["ok", "duplicate", "bad_signature"]
     assert len(receiver.notices) == 2
 
 
-async def test_payment_that_never_comes_is_not_told(bank, receiver, payload):
+async def test_payment_that_never_comes_is_not_reported(bank, receiver, payload):
     assert await bank.pay(payload, Behaviour.NEVER) == ()
     assert receiver.requests == 0
 
@@ -191,7 +191,7 @@ async def test_two_payments_of_one_code_are_two_transactions(bank, receiver, pay
     assert first.event_key != second.event_key
 
 
-async def test_bank_told_to_try_later_waits_and_signs_anew(bank, receiver, clock, payload):
+async def test_bank_reported_to_try_later_waits_and_signs_anew(bank, receiver, clock, payload):
     receiver.refusals = [
         web.Response(status=503, headers={"Retry-After": "1"}, body=b'{"result": "try_later"}'),
         web.Response(status=503, headers={"Retry-After": "400"}),
@@ -253,7 +253,7 @@ async def test_one_dong_cannot_be_paid_short(bank):
         await bank.pay(code, Behaviour.SHORT)
 
 
-async def test_same_random_and_clock_tell_the_same_story(clock, payload):
+async def test_same_random_and_clock_report_the_same_story(clock, payload):
     def transfer():
         bank = BankSimulator(httpx.AsyncClient(), "", _SETTINGS, clock=clock, random=Random(1), pause=clock.pause)
         return bank.transfer(payload, Behaviour.WRAPPED)

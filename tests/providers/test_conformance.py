@@ -32,22 +32,22 @@ from tests.providers.sepay_samples import delivery
 
 
 def answering_with(answer: Mapping[str, object], sent: list[bytes]) -> httpx.AsyncClient:
-    """A client whose other side answers everything alike."""
+    """A client whose other side answers every request with the same response."""
 
-    async def told(request: httpx.Request) -> httpx.Response:
+    async def respond(request: httpx.Request) -> httpx.Response:
         sent.append(str(request.url).encode() + b"\n" + await request.aread())
         return httpx.Response(200, json=answer)
 
-    return httpx.AsyncClient(transport=httpx.MockTransport(told), trust_env=False)
+    return httpx.AsyncClient(transport=httpx.MockTransport(respond), trust_env=False)
 
 
 def changed_values(callback: Callback, *unsigned: str) -> Iterator[Callback]:
     """A JSON delivery with each value of its top changed, one at a time."""
-    told = json.loads(callback.body)
-    for name, value in told.items():
+    result = json.loads(callback.body)
+    for name, value in result.items():
         if name in unsigned:
             continue
-        other = {**told, name: f"{value}0" if isinstance(value, str) else _other(value)}
+        other = {**result, name: f"{value}0" if isinstance(value, str) else _other(value)}
         yield replace(callback, body=json.dumps(other).encode())
 
 
@@ -81,7 +81,7 @@ class TestZalopay(ProviderConformance):
     settings: ClassVar[Mapping[str, object]] = zalopay_samples.SETTINGS
 
     def callback(self, settings: Mapping[str, object], *, transaction: str, amount: int, at: datetime) -> Callback:
-        return zalopay_samples.told(
+        return zalopay_samples.signed_callback(
             zp_trans_id=int(f"2601020000000{transaction[1:]}"),
             amount=amount,
             server_time=int(at.timestamp() * 1000),
@@ -99,7 +99,7 @@ class TestMomo(ProviderConformance):
     settings: ClassVar[Mapping[str, object]] = momo_samples.SETTINGS
 
     def callback(self, settings: Mapping[str, object], *, transaction: str, amount: int, at: datetime) -> Callback:
-        return momo_samples.told(
+        return momo_samples.signed_callback(
             transId=int(f"400000000{transaction[1:]}"), amount=amount, responseTime=int(at.timestamp() * 1000)
         )
 
@@ -107,8 +107,8 @@ class TestMomo(ProviderConformance):
         return changed_values(callback)
 
     def answering(self, sent: list[bytes]) -> httpx.AsyncClient:
-        told = {"partnerCode": "FAKEMOMO", "orderId": self.request.reference, "amount": self.request.amount}
-        return answering_with({**told, "resultCode": 0, "payUrl": "https://pay.example/1"}, sent)
+        result = {"partnerCode": "FAKEMOMO", "orderId": self.request.reference, "amount": self.request.amount}
+        return answering_with({**result, "resultCode": 0, "payUrl": "https://pay.example/1"}, sent)
 
 
 class TestPayos(ProviderConformance):
@@ -117,8 +117,10 @@ class TestPayos(ProviderConformance):
     request = payos_samples.REQUEST
 
     def callback(self, settings: Mapping[str, object], *, transaction: str, amount: int, at: datetime) -> Callback:
-        moment = at.isoformat()
-        return payos_samples.told(reference=f"TF26{transaction}", amount=amount, transactionDateTime=moment)
+        timestamp = at.isoformat()
+        return payos_samples.signed_callback(
+            reference=f"TF26{transaction}", amount=amount, transactionDateTime=timestamp
+        )
 
     def signed_places(self, callback: Callback) -> Iterator[Callback]:
         return changed_values(callback, "code", "desc", "success")
@@ -133,8 +135,8 @@ class TestSepay(ProviderConformance):
 
     def callback(self, settings: Mapping[str, object], *, transaction: str, amount: int, at: datetime) -> Callback:
         number = int(transaction[1:])
-        told = sepay_samples.signed(at=at, id=number, transferAmount=amount, referenceCode=f"FT2600200000{number}")
-        return replace(told, received_at=at)
+        result = sepay_samples.signed(at=at, id=number, transferAmount=amount, referenceCode=f"FT2600200000{number}")
+        return replace(result, received_at=at)
 
 
 class TestSepayGateway(ProviderConformance):
@@ -171,10 +173,10 @@ class TestStripe(ProviderConformance):
     def callback(self, settings: Mapping[str, object], *, transaction: str, amount: int, at: datetime) -> Callback:
         found = {**stripe_samples.INTENT, "id": f"pi_{transaction}", "amount": amount, "amount_received": amount}
         body = stripe_samples.event("payment_intent.succeeded", found, id=f"evt_{transaction}")
-        told = stripe_samples.delivery(
+        result = stripe_samples.delivery(
             body, signature_header(stripe_samples.SECRET.encode(), body, int(at.timestamp()))
         )
-        return replace(told, received_at=at)
+        return replace(result, received_at=at)
 
     def answering(self, sent: list[bytes]) -> httpx.AsyncClient:
         return answering_with({**stripe_samples.NEW_INTENT, "amount": self.request.amount}, sent)

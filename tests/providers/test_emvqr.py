@@ -67,12 +67,12 @@ def test_every_kind_of_vector_but_the_aggregators_is_tested_here():
 
 
 @_of_kind("build", "build_emvco_variant")
-def test_vietqr_is_built_as_the_vectors_say(vector):
+def test_vietqr_is_built_as_in_the_vectors(vector):
     assert build_vietqr(_vietqr(vector["input"])) == vector["expected"]["payload"]
 
 
 @_of_kind("build_vnpayqr")
-def test_vnpay_qr_is_built_as_the_vectors_say(vector):
+def test_vnpay_qr_is_built_as_in_the_vectors(vector):
     values = vector["input"]
     code = VnpayQr(
         merchant_id=values["merchantId"],
@@ -85,7 +85,7 @@ def test_vnpay_qr_is_built_as_the_vectors_say(vector):
 
 
 @_of_kind("parse", "parse_emvco_variant")
-def test_code_is_read_as_the_vectors_say(vector):
+def test_code_is_read_as_in_the_vectors(vector):
     parsed = parse(vector["input"]["payload"])
 
     expected = {_NAMES.get(name, name): value for name, value in vector["expected"].items()}
@@ -102,7 +102,7 @@ def test_changed_code_is_not_intact(vector):
 
 
 @_of_kind("crc16")
-def test_crc_is_computed_as_the_vectors_say(vector):
+def test_crc_is_computed_as_in_the_vectors(vector):
     assert crc16(vector["input"]["ascii"]) == vector["expected"]["crc"]
 
 
@@ -117,7 +117,7 @@ def test_text_that_is_not_ascii_is_refused_in_both_directions(vector):
 # ---- building
 
 
-def test_code_with_amount_is_for_one_use_unless_said_otherwise():
+def test_code_with_amount_is_for_one_use_unless_stated_otherwise():
     once = VietQr(bank_bin="970436", account_number="17", amount=1)
     reusable = VietQr(bank_bin="970436", account_number="17", amount=1, is_reusable=True)
 

@@ -8,9 +8,9 @@ from tests.providers import momo_samples, payos_samples, sepay_samples, zalopay_
 
 def test_hash_in_capitals_is_the_same_hash() -> None:
     for callback, provider, field in (
-        (momo_samples.told(), momo_samples.account(), "signature"),
-        (payos_samples.told(), payos_samples.channel(), "signature"),
-        (zalopay_samples.told(), zalopay_samples.application(), "mac"),
+        (momo_samples.signed_callback(), momo_samples.account(), "signature"),
+        (payos_samples.signed_callback(), payos_samples.channel(), "signature"),
+        (zalopay_samples.signed_callback(), zalopay_samples.application(), "mac"),
     ):
         body = json.loads(callback.body)
         capitals = json.dumps({**body, field: body[field].upper()})

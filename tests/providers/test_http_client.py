@@ -67,7 +67,9 @@ class _nothing:  # noqa: N801 - reads as a sentence
 
 @pytest.mark.parametrize("fault", [DOWN, LOST, httpx.ConnectError("")])
 @pytest.mark.parametrize(("method", "is_retryable"), [("GET", False), ("POST", True)])
-async def test_question_is_asked_again_after_a_jittered_moment(fault: object, method: str, is_retryable: bool) -> None:
+async def test_question_is_queried_again_after_a_jittered_timestamp(
+    fault: object, method: str, is_retryable: bool
+) -> None:
     far = Far(fault, fault, OK)
 
     assert await far.send(method, is_retryable=is_retryable) == 200
@@ -77,7 +79,7 @@ async def test_question_is_asked_again_after_a_jittered_moment(fault: object, me
     assert far.transport.stats.retried == 2
 
 
-async def test_question_is_not_asked_for_ever() -> None:
+async def test_question_is_not_queried_endlessly() -> None:
     far = Far(DOWN)
 
     assert await far.send("GET") == 503

@@ -6,7 +6,7 @@ import pytest
 
 from providers.contract import BadSignature, Outcome, Unreadable, Verdict
 from providers.momo.signing import CREATE, IPN, QUERY, REFUND, signature_of, signed_text
-from tests.providers.momo_samples import PAID, SECRET, VECTORS, account, delivery, one, told
+from tests.providers.momo_samples import PAID, SECRET, VECTORS, account, delivery, one, signed_callback
 
 
 def vectors(*kinds: str) -> pytest.MarkDecorator:
@@ -16,7 +16,7 @@ def vectors(*kinds: str) -> pytest.MarkDecorator:
 
 
 @vectors("create", "query", "refund")
-def test_call_is_signed_as_the_vectors_say(vector):
+def test_call_is_signed_as_in_the_vectors(vector):
     names = {"create": CREATE, "query": QUERY, "refund": REFUND}[vector["kind"]]
     text = signed_text(vector["input"], names, vector["access_key"])
 
@@ -25,7 +25,7 @@ def test_call_is_signed_as_the_vectors_say(vector):
 
 
 @vectors("ipn")
-def test_ipn_is_judged_as_the_vectors_say(vector):
+def test_ipn_is_judged_as_in_the_vectors(vector):
     wallet = account(secret_keys=vector["secret_key"], access_key=vector["access_key"])
     expected, body = vector["expected"], vector["input"]["body_json"]
     assert signed_text(json.loads(body), IPN, vector["access_key"]) == expected["raw_signature_of_received"]
@@ -43,8 +43,8 @@ def test_ipn_is_judged_as_the_vectors_say(vector):
     assert (answer.status, answer.body) == (expected.get("http_status", 204), b"")
 
 
-def test_payment_is_told_with_its_number():
-    notice = one(account().read_callback(told()))
+def test_payment_carries_its_number():
+    notice = one(account().read_callback(signed_callback()))
 
     assert (notice.reference, notice.provider_reference) == ("K7ABCDEFR", "4000000001")
     assert notice.movement_keys == {"transaction:4000000001"}
@@ -65,18 +65,20 @@ def test_payment_is_told_with_its_number():
         (31337, Outcome.UNKNOWN),
     ],
 )
-def test_authorised_is_not_paid_and_a_strange_code_no_failure(code, outcome):
-    assert one(account().read_callback(told(resultCode=code))).outcome is outcome
+def test_authorised_is_not_paid_and_a_unknown_code_no_failure(code, outcome):
+    assert one(account().read_callback(signed_callback(resultCode=code))).outcome is outcome
 
 
 def test_intermediate_code_does_not_shadow_the_success_of_the_same_number():
-    waiting, paid = (one(account().read_callback(told(resultCode=code))) for code in (9000, 0))
+    waiting, paid = (one(account().read_callback(signed_callback(resultCode=code))) for code in (9000, 0))
 
     assert waiting.event_key != paid.event_key
 
 
-def test_told_twice_is_one_event_and_another_amount_is_seen():
-    first, second, other = (one(account().read_callback(each)) for each in (told(), told(), told(amount=1)))
+def test_received_twice_is_one_event_and_another_amount_is_seen():
+    first, second, other = (
+        one(account().read_callback(each)) for each in (signed_callback(), signed_callback(), signed_callback(amount=1))
+    )
 
     assert (first.event_key, first.fingerprint) == (second.event_key, second.fingerprint)
     assert first.event_key == other.event_key
@@ -84,12 +86,12 @@ def test_told_twice_is_one_event_and_another_amount_is_seen():
 
 
 def test_message_for_another_partner_names_another_account():
-    assert one(account().read_callback(told(partnerCode="OTHERMOMO"))).names_other_account
+    assert one(account().read_callback(signed_callback(partnerCode="OTHERMOMO"))).names_other_account
 
 
 @pytest.mark.parametrize("name", sorted(PAID))
 def test_changed_field_is_refused(name):
-    body = json.loads(told().body)
+    body = json.loads(signed_callback().body)
     changed = body[name] + 1 if isinstance(body[name], int) else body[name] + "x"
 
     with pytest.raises(BadSignature):
@@ -98,7 +100,7 @@ def test_changed_field_is_refused(name):
 
 @pytest.mark.parametrize("name", sorted({*PAID, "signature"} - {"extraData"}))
 def test_field_that_is_missing_or_stands_twice_is_refused(name):
-    body = json.loads(told().body)
+    body = json.loads(signed_callback().body)
     twice = json.dumps(body)[:-1] + f", {json.dumps(name)}: {json.dumps(body[name])}}}"
 
     for wrong in (json.dumps({key: value for key, value in body.items() if key != name}), twice):
@@ -109,21 +111,21 @@ def test_field_that_is_missing_or_stands_twice_is_refused(name):
 @pytest.mark.parametrize("wrong", [None, "", "0" * 64, 5, ["x"]])
 def test_signature_that_is_none_is_refused(wrong):
     with pytest.raises(BadSignature):
-        account().read_callback(delivery(json.dumps({**json.loads(told().body), "signature": wrong})))
+        account().read_callback(delivery(json.dumps({**json.loads(signed_callback().body), "signature": wrong})))
 
 
 def test_signature_of_another_account_is_refused():
     with pytest.raises(BadSignature):
-        account().read_callback(told(secret="ANOTHERSECRETANOTHERSECRET000001"))
+        account().read_callback(signed_callback(secret="ANOTHERSECRETANOTHERSECRET000001"))
     with pytest.raises(BadSignature):
-        account().read_callback(told(access="ANOTHERACCESS001"))
+        account().read_callback(signed_callback(access="ANOTHERACCESS001"))
 
 
 def test_both_secrets_hold_while_one_is_being_changed():
     wallet = account(secret_keys=["NEWSECRETNEWSECRETNEWSECRET00001", SECRET])
 
-    assert one(wallet.read_callback(told())).amount == 350_000
-    assert one(wallet.read_callback(told(secret="NEWSECRETNEWSECRETNEWSECRET00001"))).amount == 350_000
+    assert one(wallet.read_callback(signed_callback())).amount == 350_000
+    assert one(wallet.read_callback(signed_callback(secret="NEWSECRETNEWSECRETNEWSECRET00001"))).amount == 350_000
 
 
 @pytest.mark.parametrize(
@@ -141,12 +143,12 @@ def test_both_secrets_hold_while_one_is_being_changed():
 )
 def test_signed_nonsense_is_unreadable(changed):
     with pytest.raises(Unreadable):
-        account().read_callback(told(**changed))
+        account().read_callback(signed_callback(**changed))
 
 
 @pytest.mark.parametrize("value", ["350000.0", "true", "[350000]"])
 def test_number_that_cannot_have_been_signed_as_it_stands_is_refused(value):
-    body = told().body.decode().replace('"amount": 350000', f'"amount": {value}')
+    body = signed_callback().body.decode().replace('"amount": 350000', f'"amount": {value}')
 
     with pytest.raises(BadSignature):
         account().read_callback(delivery(body))
@@ -154,7 +156,7 @@ def test_number_that_cannot_have_been_signed_as_it_stands_is_refused(value):
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_every_verdict_but_try_later_is_an_empty_204(verdict):
-    answer = account().answer_callback(told(), verdict, "receipt")
+    answer = account().answer_callback(signed_callback(), verdict, "receipt")
 
     assert answer.status == (503 if verdict is Verdict.TRY_LATER else 204)
     assert answer.body == b""

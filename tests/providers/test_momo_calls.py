@@ -8,7 +8,7 @@ import pytest
 
 from providers.contract import Notice, Outcome, PaymentRefused, PaymentUnknown
 from providers.momo.signing import CREATE, REFUND, signature_of, signed_text
-from tests.providers.momo_samples import ACCESS, HOST, KNOWN, PAID, REQUEST, SECRET, account, one, told
+from tests.providers.momo_samples import ACCESS, HOST, KNOWN, PAID, REQUEST, SECRET, account, one, signed_callback
 from tests.providers.momo_samples import REFUND as REFUND_REQUEST
 from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
 
@@ -84,7 +84,7 @@ async def test_order_that_momo_refuses_for_our_fault_is_refused(world, code):
         {"partnerCode": "OTHERMOMO"},
     ],
 )
-async def test_order_that_may_have_been_made_is_asked_about(world, changed):
+async def test_order_that_may_have_been_made_is_queried(world, changed):
     world.post("/create").respond(json={**PAGE, **changed})
 
     with pytest.raises(PaymentUnknown):
@@ -113,15 +113,15 @@ async def test_order_that_was_never_sent_is_refused(world, trouble):
         await create()
 
 
-async def asked() -> Notice:
+async def queried() -> Notice:
     async with httpx.AsyncClient() as client:
         return one(await account(client).query_payment(KNOWN))
 
 
-async def test_paid_is_told_as_its_ipn_tells_it(world):
+async def test_paid_is_reported_as_its_ipn_reports_it(world):
     world.post("/query").respond(json=PAID)
 
-    ours, theirs = await asked(), one(account().read_callback(told()))
+    ours, theirs = await queried(), one(account().read_callback(signed_callback()))
 
     assert (ours.event_key, ours.movement_keys) == (theirs.event_key, theirs.movement_keys)
     assert ours.fingerprint == theirs.fingerprint
@@ -146,14 +146,14 @@ async def test_paid_is_told_as_its_ipn_tells_it(world):
 async def test_answer_is_read_by_its_code(world, changed, outcome):
     world.post("/query").respond(json={**PAID, **changed})
 
-    assert (await asked()).outcome is outcome
+    assert (await queried()).outcome is outcome
 
 
 @pytest.mark.parametrize("trouble", sorted({**BEFORE_SENDING, **AFTER_SENDING}))
 async def test_question_without_an_answer_is_unknown(world, trouble):
     world.post("/query").side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
 
-    assert (await asked()).outcome is Outcome.UNKNOWN
+    assert (await queried()).outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(

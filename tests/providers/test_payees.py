@@ -17,23 +17,25 @@ def _one(read: Any) -> Any:
     return notice
 
 
-def test_message_of_another_payee_says_which() -> None:
+def test_message_of_another_payee_states_which() -> None:
     bank = test_vietqr.account()
-    told = {
+    result = {
         ("tmn_code", "OTHERTMN"): _one(
             vnpay_samples.terminal().read_callback(vnpay_samples.signed_ipn(vnp_TmnCode="OTHERTMN"))
         ),
-        ("partner_code", "OTHER"): _one(momo_samples.account().read_callback(momo_samples.told(partnerCode="OTHER"))),
+        ("partner_code", "OTHER"): _one(
+            momo_samples.account().read_callback(momo_samples.signed_callback(partnerCode="OTHER"))
+        ),
         ("account_number", "0000000000018"): _one(
-            payos_samples.channel().read_callback(payos_samples.told(accountNumber="0000000000018"))
+            payos_samples.channel().read_callback(payos_samples.signed_callback(accountNumber="0000000000018"))
         ),
         ("account_number", "0000000000019"): _one(
             bank.read_callback(test_vietqr.sync(bank, bankaccount="0000000000019"))
         ),
     }
 
-    assert [notice.payee for notice in told.values()] == [(payee,) for payee in told]
-    assert all(notice.names_other_account for notice in told.values())
+    assert [notice.payee for notice in result.values()] == [(payee,) for payee in result]
+    assert all(notice.names_other_account for notice in result.values())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,17 @@ from billing.core.reference_code import RANDOM_NUMBERS, prefix_of, reference_cod
 from providers.contract import BadSignature, Notices, Outcome, Unreadable, Verdict
 from providers.payos.order_codes import order_code, reference_of
 from providers.payos.signing import create_text, data_text, payout_text, signature_of
-from tests.providers.payos_samples import KEY, LINK, REFERENCE, TRANSFER, VECTORS, channel, delivery, one, told
+from tests.providers.payos_samples import (
+    KEY,
+    LINK,
+    REFERENCE,
+    TRANSFER,
+    VECTORS,
+    channel,
+    delivery,
+    one,
+    signed_callback,
+)
 
 
 def vectors(kind: str) -> pytest.MarkDecorator:
@@ -22,7 +32,7 @@ def vectors(kind: str) -> pytest.MarkDecorator:
 
 
 @vectors("create_signature")
-def test_link_is_signed_as_the_vectors_say(vector):
+def test_link_is_signed_as_in_the_vectors(vector):
     text = create_text(vector["input"])
 
     assert text == vector["expected"]["signed_string"]
@@ -30,7 +40,7 @@ def test_link_is_signed_as_the_vectors_say(vector):
 
 
 @vectors("webhook")
-def test_webhook_is_judged_as_the_vectors_say(vector):
+def test_webhook_is_judged_as_in_the_vectors(vector):
     payos, body = channel(checksum_keys=vector["key"]), vector["input"]["body_json"]
     assert data_text(json.loads(body)["data"]) == vector["expected"]["signed_string"]
 
@@ -49,7 +59,7 @@ def test_webhook_is_judged_as_the_vectors_say(vector):
 
 
 @vectors("response_signature")
-def test_answer_is_signed_as_the_vectors_say(vector):
+def test_answer_is_signed_as_in_the_vectors(vector):
     text = data_text(json.loads(vector["input"]["data_json"]))
 
     assert text == vector["expected"]["signed_string"]
@@ -57,7 +67,7 @@ def test_answer_is_signed_as_the_vectors_say(vector):
 
 
 @vectors("payout_x_signature")
-def test_payout_is_signed_as_the_vectors_say(vector):
+def test_payout_is_signed_as_in_the_vectors(vector):
     text = payout_text(json.loads(vector["input"]["body_json"]))
 
     assert signature_of(vector["key"].encode(), text) == vector["expected"]["x_signature"]
@@ -90,8 +100,10 @@ def test_number_beyond_eight_characters_is_no_reference(number):
 # ---- the webhook
 
 
-def test_transfer_is_told_with_its_banks_reference():
-    notice = one(channel().read_callback(told(counterAccountName="NGUYEN VAN A", counterAccountNumber="0110")))
+def test_transfer_carries_its_banks_reference():
+    notice = one(
+        channel().read_callback(signed_callback(counterAccountName="NGUYEN VAN A", counterAccountNumber="0110"))
+    )
 
     assert (notice.reference, notice.amount, notice.bank_reference) == (REFERENCE, 350_000, "TF260101000001")
     assert notice.movement_keys == {f"transfer:{LINK}:TF260101000001:20260102091530", "bank:TF260101000001"}
@@ -102,14 +114,16 @@ def test_transfer_is_told_with_its_banks_reference():
 
 
 def test_two_transfers_under_one_link_are_two_payments():
-    first, second = (one(channel().read_callback(told(reference=each))) for each in ("TF1", "TF2"))
+    first, second = (one(channel().read_callback(signed_callback(reference=each))) for each in ("TF1", "TF2"))
 
     assert first.event_key != second.event_key
     assert not first.movement_keys & second.movement_keys
 
 
-def test_told_twice_is_one_event_and_another_amount_is_seen():
-    first, second, other = (one(channel().read_callback(each)) for each in (told(), told(), told(amount=1)))
+def test_received_twice_is_one_event_and_another_amount_is_seen():
+    first, second, other = (
+        one(channel().read_callback(each)) for each in (signed_callback(), signed_callback(), signed_callback(amount=1))
+    )
 
     assert (first.event_key, first.fingerprint) == (second.event_key, second.fingerprint)
     assert first.event_key == other.event_key
@@ -117,20 +131,20 @@ def test_told_twice_is_one_event_and_another_amount_is_seen():
 
 
 def test_what_is_not_signed_decides_nothing():
-    notice = one(channel().read_callback(told(envelope={"code": "99", "success": False})))
+    notice = one(channel().read_callback(signed_callback(envelope={"code": "99", "success": False})))
 
     assert notice.outcome is Outcome.SUCCEEDED
 
 
 def test_code_inside_the_signed_part_decides():
-    assert one(channel().read_callback(told(code="01"))).outcome is Outcome.UNKNOWN
+    assert one(channel().read_callback(signed_callback(code="01"))).outcome is Outcome.UNKNOWN
 
 
 def test_sample_of_a_confirmation_books_nothing_but_an_order_123_of_another_text_does():
     sample = {"orderCode": 123, "amount": 3000}
 
-    assert channel().read_callback(told(**sample, description="VQRIO123")) == Notices(())
-    assert one(channel().read_callback(told(**sample, description="chuc mau binh phuc"))).amount == 3000
+    assert channel().read_callback(signed_callback(**sample, description="VQRIO123")) == Notices(())
+    assert one(channel().read_callback(signed_callback(**sample, description="chuc mau binh phuc"))).amount == 3000
 
 
 def test_optional_fields_may_be_absent_and_new_ones_may_come():
@@ -160,25 +174,27 @@ def test_object_nested_in_the_data_is_accepted_as_the_vendor_signs_it(signed):
 
 
 @pytest.mark.parametrize("reference", ["", "-", "0", "NONREF", "null", "N/A"])
-def test_transfers_without_a_banks_reference_are_told_apart_by_link_amount_and_moment(reference):
+def test_transfers_without_a_banks_reference_are_distinguished_by_link_amount_and_timestamp(reference):
     changes = [{}, {"amount": 1}, {"transactionDateTime": "2026-01-02 09:15:31"}, {"paymentLinkId": "2" * 32}]
-    told_of = [one(channel().read_callback(told(reference=reference, **each))) for each in changes]
+    reported_of = [one(channel().read_callback(signed_callback(reference=reference, **each))) for each in changes]
 
-    assert len({notice.event_key for notice in told_of}) == len(changes)
-    assert len({notice.movement_keys for notice in told_of}) == len(changes)
-    assert all(key.startswith("transfer:") for notice in told_of for key in notice.movement_keys)
-    assert {notice.bank_reference for notice in told_of} == {""}
+    assert len({notice.event_key for notice in reported_of}) == len(changes)
+    assert len({notice.movement_keys for notice in reported_of}) == len(changes)
+    assert all(key.startswith("transfer:") for notice in reported_of for key in notice.movement_keys)
+    assert {notice.bank_reference for notice in reported_of} == {""}
 
 
-def test_repeated_bank_reference_under_one_link_is_another_transfer_at_another_moment():
-    first, second = (one(channel().read_callback(told(transactionDateTime=f"2026-01-02 09:15:3{n}"))) for n in (0, 1))
+def test_repeated_bank_reference_under_one_link_is_another_transfer_at_another_timestamp():
+    first, second = (
+        one(channel().read_callback(signed_callback(transactionDateTime=f"2026-01-02 09:15:3{n}"))) for n in (0, 1)
+    )
 
     assert first.event_key != second.event_key
     assert first.movement_keys & second.movement_keys == {"bank:TF260101000001"}
 
 
-def test_order_that_is_none_of_ours_has_no_code_whatever_its_text_says():
-    notice = one(channel().read_callback(told(orderCode=31**9)))
+def test_order_that_is_none_of_ours_has_no_code_whatever_its_text_states():
+    notice = one(channel().read_callback(signed_callback(orderCode=31**9)))
 
     assert (notice.reference, notice.names_order) == (None, True)
     assert REFERENCE in notice.transfer_text
@@ -186,12 +202,12 @@ def test_order_that_is_none_of_ours_has_no_code_whatever_its_text_says():
 
 @pytest.mark.parametrize(("number", "is_other"), [("0000000000018", True), ("V9TEST00000007", False), ("", False)])
 def test_transfer_to_another_account_names_it(number, is_other):
-    assert one(channel().read_callback(told(accountNumber=number))).names_other_account is is_other
+    assert one(channel().read_callback(signed_callback(accountNumber=number))).names_other_account is is_other
 
 
 @pytest.mark.parametrize("name", sorted(TRANSFER))
 def test_changed_field_is_refused(name):
-    body = json.loads(told().body)
+    body = json.loads(signed_callback().body)
     value = body["data"][name]
     body["data"][name] = value + 1 if isinstance(value, int) else value + "x"
 
@@ -201,7 +217,7 @@ def test_changed_field_is_refused(name):
 
 @pytest.mark.parametrize("name", ["amount", "orderCode", "code", "reference"])
 def test_field_that_is_missing_or_stands_twice_is_refused(name):
-    body = json.loads(told().body)
+    body = json.loads(signed_callback().body)
     missing = {**body, "data": {key: value for key, value in body["data"].items() if key != name}}
     data = json.dumps(body["data"])[:-1] + f", {json.dumps(name)}: {json.dumps(body['data'][name])}}}"
     twice = f'{{"data": {data}, "signature": "{body["signature"]}"}}'
@@ -216,19 +232,19 @@ def test_field_that_is_missing_or_stands_twice_is_refused(name):
 )
 def test_webhook_without_signature_or_data_is_refused(wrong):
     with pytest.raises(BadSignature):
-        channel().read_callback(delivery(json.dumps({**json.loads(told().body), **wrong})))
+        channel().read_callback(delivery(json.dumps({**json.loads(signed_callback().body), **wrong})))
 
 
 def test_signature_of_another_channel_is_refused():
     with pytest.raises(BadSignature):
-        channel().read_callback(told("FAKE_PAYOS_CHECKSUM_KEY_0002"))
+        channel().read_callback(signed_callback("FAKE_PAYOS_CHECKSUM_KEY_0002"))
 
 
 def test_both_keys_hold_while_one_is_being_changed():
     payos = channel(checksum_keys=["FAKE_PAYOS_CHECKSUM_KEY_0002", KEY])
 
-    assert one(payos.read_callback(told())).amount == 350_000
-    assert one(payos.read_callback(told("FAKE_PAYOS_CHECKSUM_KEY_0002"))).amount == 350_000
+    assert one(payos.read_callback(signed_callback())).amount == 350_000
+    assert one(payos.read_callback(signed_callback("FAKE_PAYOS_CHECKSUM_KEY_0002"))).amount == 350_000
 
 
 @pytest.mark.parametrize(
@@ -247,12 +263,12 @@ def test_both_keys_hold_while_one_is_being_changed():
 )
 def test_signed_nonsense_is_unreadable(changed):
     with pytest.raises(Unreadable):
-        channel().read_callback(told(**changed))
+        channel().read_callback(signed_callback(**changed))
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_every_verdict_but_try_later_is_taken(verdict):
-    answer = channel().answer_callback(told(), verdict, "receipt")
+    answer = channel().answer_callback(signed_callback(), verdict, "receipt")
 
     assert (answer.status, json.loads(answer.body)["success"]) == (
         (503, False) if verdict is Verdict.TRY_LATER else (200, True)

@@ -23,7 +23,7 @@ from tests.providers.payos_samples import (
     one,
     qr_for,
     signed,
-    told,
+    signed_callback,
 )
 
 PATH = f"/v2/payment-requests/{ORDER}"
@@ -53,7 +53,7 @@ async def create(**settings: object):
         return await channel(client, **settings).create_payment(REQUEST)
 
 
-async def asked() -> Notices:
+async def queried() -> Notices:
     async with httpx.AsyncClient() as client:
         return await channel(client).query_payment(KNOWN)
 
@@ -168,22 +168,22 @@ async def test_reference_that_is_no_code_is_refused_without_a_call(world):
     assert not route.called
 
 
-async def test_transfers_are_told_as_their_webhooks_tell_them(world):
+async def test_transfers_are_reported_as_their_webhooks_report_them(world):
     world.get(PATH).respond(json=state("PAID", transfer()))
 
-    ours, theirs = one(await asked()), one(channel().read_callback(told()))
+    ours, theirs = one(await queried()), one(channel().read_callback(signed_callback()))
 
     assert (ours.event_key, ours.movement_keys, ours.amount) == (theirs.event_key, theirs.movement_keys, theirs.amount)
     assert ours.fingerprint == theirs.fingerprint
     assert ours.occurred_at == theirs.occurred_at
 
 
-async def test_part_that_came_is_told_beside_where_the_link_stands(world):
+async def test_part_that_came_is_reported_with_where_the_link_stands(world):
     world.get(PATH).respond(json=state("UNDERPAID", transfer(amount=100_000), transfer(amount=1, reference="TF2")))
 
-    told_of = await asked()
+    reported_of = await queried()
 
-    assert [(notice.outcome, notice.amount) for notice in told_of.notices] == [
+    assert [(notice.outcome, notice.amount) for notice in reported_of.notices] == [
         (Outcome.SUCCEEDED, 100_000),
         (Outcome.SUCCEEDED, 1),
         (Outcome.PENDING, 350_000),
@@ -202,16 +202,16 @@ async def test_part_that_came_is_told_beside_where_the_link_stands(world):
         ("NEW WORD", Outcome.UNKNOWN),
     ],
 )
-async def test_link_without_transfers_stands_as_its_status_says(world, status, outcome):
+async def test_link_without_transfers_stands_as_its_status_states(world, status, outcome):
     world.get(PATH).respond(json=state(status))
 
-    assert one(await asked()).outcome is outcome
+    assert one(await queried()).outcome is outcome
 
 
-async def test_money_under_a_cancelled_link_is_told(world):
+async def test_money_under_a_cancelled_link_is_reported(world):
     world.get(PATH).respond(json=state("CANCELLED", transfer()))
 
-    assert [notice.outcome for notice in (await asked()).notices] == [Outcome.SUCCEEDED, Outcome.CANCELLED]
+    assert [notice.outcome for notice in (await queried()).notices] == [Outcome.SUCCEEDED, Outcome.CANCELLED]
 
 
 @pytest.mark.parametrize(
@@ -228,20 +228,20 @@ async def test_money_under_a_cancelled_link_is_told(world):
 async def test_answer_that_makes_no_sense_is_unknown(world, answer):
     world.get(PATH).respond(json=answer)
 
-    assert one(await asked()).outcome is Outcome.UNKNOWN
+    assert one(await queried()).outcome is Outcome.UNKNOWN
 
 
 async def test_link_that_payos_never_had_is_not_found(world):
     world.get(PATH).respond(404)
 
-    assert one(await asked()).outcome is Outcome.NOT_FOUND
+    assert one(await queried()).outcome is Outcome.NOT_FOUND
 
 
 @pytest.mark.parametrize("trouble", sorted({**BEFORE_SENDING, **AFTER_SENDING}))
 async def test_question_without_an_answer_is_unknown(world, trouble):
     world.get(PATH).side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
 
-    assert one(await asked()).outcome is Outcome.UNKNOWN
+    assert one(await queried()).outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(

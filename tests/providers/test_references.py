@@ -39,7 +39,7 @@ def test_sepay_transfer_of_a_placeholder_has_its_id_alone(text):
     "changed",
     [{"transferAmount": 1}, {"content": "khac", "description": "khac"}, {"transactionDate": "2026-01-03 00:00:00"}],
 )
-def test_sepay_transfers_without_an_id_are_told_apart_by_what_they_say(number, changed):
+def test_sepay_transfers_without_an_id_are_distinguished_by_what_they_state(number, changed):
     first, again, other = (
         read_webhook({**TRANSFER, "id": number, **each}).notice(Outcome.SUCCEEDED, is_other_account=False)
         for each in ({}, {}, changed)

@@ -43,9 +43,9 @@ def _nothing_remembered():
 def install(tmp_path, monkeypatch):
     """Install packages that do nothing but declare providers; only they are seen."""
 
-    def declared(**asked):
+    def declared(**queried):
         packages = distributions(path=[str(tmp_path)])
-        return EntryPoints(entry for package in packages for entry in package.entry_points).select(**asked)
+        return EntryPoints(entry for package in packages for entry in package.entry_points).select(**queried)
 
     monkeypatch.setattr("providers.registry.entry_points", declared)
 
@@ -70,7 +70,7 @@ def test_installed_provider_is_found_by_its_name():
 
 
 @pytest.mark.usefixtures("with_sandbox")
-def test_abilities_are_asked_of_the_class():
+def test_abilities_are_queried_of_the_class():
     assert issubclass(provider_class("sandbox"), Provider)
     assert issubclass(provider_class("sandbox"), Callbacks)
 
@@ -81,7 +81,7 @@ def test_unknown_provider_is_refused_and_the_installed_are_named():
         provider_class("sandbx")
 
 
-def test_nothing_installed_is_said_so(install):
+def test_nothing_installed_is_stated_so(install):
     with pytest.raises(UnknownProvider, match="installed: —"):
         provider_class("sandbox")
 
@@ -195,5 +195,5 @@ def test_refused_settings_repeat_no_value_whichever_field_it_stands_in(provider:
             try:
                 check(provider, {field: wrong})
             except SettingsRefused as refusal:
-                told = "".join(traceback.format_exception(refusal))
-                assert "hidden-word" not in told, field
+                result = "".join(traceback.format_exception(refusal))
+                assert "hidden-word" not in result, field

@@ -86,7 +86,7 @@ async def test_payment_is_a_dynamic_code_for_the_account_of_the_settings():
     assert instruction.account_holder == "BENH VIEN TEST"
 
 
-async def test_payment_asked_for_twice_is_the_same():
+async def test_payment_requested_twice_is_the_same():
     request = PaymentRequest(reference="K7ABCDEFR", amount=1, purpose="K7ABCDEFR", expires_at=_NOW, requested_at=_NOW)
 
     assert await _SANDBOX.create_payment(request) == await _SANDBOX.create_payment(request)
@@ -274,14 +274,14 @@ def test_reason_of_an_unreadable_message_repeats_no_personal_data():
 def test_every_verdict_has_a_reply_that_names_the_receipt(verdict):
     reply = _SANDBOX.answer_callback(_callback(_body()), verdict, "receipt-1")
 
-    said = json.loads(reply.body)
-    assert said["receipt"] == "receipt-1"
-    assert said["result"] == {"accepted": "ok"}.get(verdict.value, verdict.value)
+    decoded = json.loads(reply.body)
+    assert decoded["receipt"] == "receipt-1"
+    assert decoded["result"] == {"accepted": "ok"}.get(verdict.value, verdict.value)
     assert reply.content_type == "application/json"
     assert reply.status == (503 if verdict is Verdict.TRY_LATER else 200)
 
 
-def test_try_later_says_when():
+def test_try_later_states_when():
     reply = _SANDBOX.answer_callback(_callback(_body()), Verdict.TRY_LATER, "")
 
     assert reply.headers == {"Retry-After": "1"}

@@ -34,7 +34,7 @@ KNOWN = PendingPayment(
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
-async def ask(answer: Answer) -> Notices:
+async def query(answer: Answer) -> Notices:
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
         return await Sandbox(SETTINGS, client).query_payment(KNOWN)
 
@@ -55,8 +55,8 @@ def book_with(*references: str) -> TransactionLog:
 
 def answering(book: TransactionLog) -> Answer:
     def answer(request: httpx.Request) -> httpx.Response:
-        told = book.answer(request.content, request.headers.get(SIGNATURE_HEADER))
-        return httpx.Response(told.status, headers=told.headers, content=told.body)
+        result = book.answer(request.content, request.headers.get(SIGNATURE_HEADER))
+        return httpx.Response(result.status, headers=result.headers, content=result.body)
 
     return answer
 
@@ -66,28 +66,28 @@ def signed(status: int, body: bytes, *, key: bytes = SETTINGS.key, at: datetime 
     return lambda request: httpx.Response(status, headers=headers, content=body)
 
 
-async def test_answer_says_what_the_callback_of_the_transaction_says() -> None:
+async def test_answer_states_what_the_callback_of_the_transaction_states() -> None:
     book = book_with(CODE, "K7ZZZZZZZ")
     (message,) = book.find(CODE)
 
-    told = await ask(answering(book))
+    result = await query(answering(book))
 
-    assert told.notices == (_by_callback(message),)
-    assert message.transaction_id.encode() in told.evidence
+    assert result.notices == (_by_callback(message),)
+    assert message.transaction_id.encode() in result.evidence
 
 
 def _by_callback(message: SandboxMessage) -> Notice:
     body = message.model_dump_json().encode()
     headers = ((SIGNATURE_HEADER, signature_header(SETTINGS.key, NOW, body)),)
     callback = Callback("POST", "", "", (), headers, body, "127.0.0.1", NOW)
-    told = Sandbox(SETTINGS, httpx.AsyncClient()).read_callback(callback)
-    assert isinstance(told, Notices)
-    (notice,) = told.notices
+    result = Sandbox(SETTINGS, httpx.AsyncClient()).read_callback(callback)
+    assert isinstance(result, Notices)
+    (notice,) = result.notices
     return notice
 
 
 async def test_payment_the_bank_does_not_know_is_not_found() -> None:
-    (notice,) = (await ask(answering(book_with("K7ZZZZZZZ")))).notices
+    (notice,) = (await query(answering(book_with("K7ZZZZZZZ")))).notices
 
     assert (notice.outcome, notice.reference, notice.movement_keys) == (Outcome.NOT_FOUND, CODE, frozenset())
 
@@ -116,7 +116,7 @@ def _breaks_off(request: httpx.Request) -> httpx.Response:
     ],
 )
 async def test_whatever_is_no_authentic_answer_is_unknown_and_no_failure(answer: Answer) -> None:
-    (notice,) = (await ask(answer)).notices
+    (notice,) = (await query(answer)).notices
 
     assert (notice.outcome, notice.movement_keys, notice.amount) == (Outcome.UNKNOWN, frozenset(), KNOWN.amount)
 
@@ -125,15 +125,15 @@ async def test_changed_answer_is_unknown() -> None:
     book = book_with(CODE)
 
     def altered(request: httpx.Request) -> httpx.Response:
-        told = answering(book)(request)
-        return httpx.Response(200, headers=told.headers, content=told.content.replace(b"100000", b"900000"))
+        result = answering(book)(request)
+        return httpx.Response(200, headers=result.headers, content=result.content.replace(b"100000", b"900000"))
 
-    (notice,) = (await ask(altered)).notices
+    (notice,) = (await query(altered)).notices
 
     assert notice.outcome is Outcome.UNKNOWN
 
 
-def test_book_tells_nobody_who_does_not_know_the_secret() -> None:
+def test_book_reports_nobody_who_does_not_know_the_secret() -> None:
     body = json.dumps({"merchant_id": SETTINGS.merchant_id, "reference": CODE}).encode()
     book = book_with(CODE)
 
@@ -146,7 +146,7 @@ def test_book_tells_nobody_who_does_not_know_the_secret() -> None:
     assert (forged.status, unsigned.status, garbled.status, anonymous_client.status) == (401, 401, 422, 404)
 
 
-def test_account_without_an_address_for_questions_cannot_be_asked() -> None:
+def test_account_without_an_address_for_questions_cannot_be_queried() -> None:
     silent = SETTINGS.model_copy(update={"query_url": ""})
 
     assert Sandbox(silent, httpx.AsyncClient()).queries_per_minute == 0

@@ -47,7 +47,7 @@ def vectors(kind: str) -> pytest.MarkDecorator:
 
 
 @vectors("webhook_hmac")
-def test_signed_webhook_is_judged_as_the_vectors_say(vector):
+def test_signed_webhook_is_judged_as_in_the_vectors(vector):
     given = vector["input"]
     bank = account(secrets=vector["key"], tolerance_s=given["tolerance_s"])
     headers = {name.replace("-", "_"): value for name, value in given["headers"].items()}
@@ -61,7 +61,7 @@ def test_signed_webhook_is_judged_as_the_vectors_say(vector):
 
 
 @vectors("webhook_apikey")
-def test_key_is_judged_as_the_vectors_say(vector):
+def test_key_is_judged_as_in_the_vectors(vector):
     bank = account(auth="apikey", secrets=vector["key"])
     callback = delivery(json.dumps(TRANSFER), Authorization=vector["input"]["authorization"])
 
@@ -75,10 +75,10 @@ def test_key_is_judged_as_the_vectors_say(vector):
 @vectors("webhook_dedupe")
 def test_repeated_delivery_is_one_event_and_one_fact(vector):
     bank = account()
-    told = [one(bank.read_callback(signed(**each))) for each in vector["input"]["deliveries"]]
+    result = [one(bank.read_callback(signed(**each))) for each in vector["input"]["deliveries"]]
 
-    assert len({notice.event_key for notice in told}) == vector["expected"]["receipts_posted"]
-    assert len({(notice.movement_keys, notice.fingerprint) for notice in told}) == 1
+    assert len({notice.event_key for notice in result}) == vector["expected"]["receipts_posted"]
+    assert len({(notice.movement_keys, notice.fingerprint) for notice in result}) == 1
     answer = bank.answer_callback(signed(), Verdict.DUPLICATE, "receipt")
     assert (answer.status, json.loads(answer.body)) == (200, vector["expected"]["response"])
 
@@ -91,9 +91,9 @@ async def test_payment_is_a_code_for_the_account():
         reference="K7ABCDEFR", amount=350_000, purpose="K7ABCDEFR VIEN PHI", expires_at=None, requested_at=AT
     )
 
-    said = parse((await account(qr_account_number="VQR0001").create_payment(request)).qr_payload)
+    decoded = parse((await account(qr_account_number="VQR0001").create_payment(request)).qr_payload)
 
-    assert (said.account_number, said.amount, said.purpose) == ("VQR0001", 350_000, "K7ABCDEFR VIEN PHI")
+    assert (decoded.account_number, decoded.amount, decoded.purpose) == ("VQR0001", 350_000, "K7ABCDEFR VIEN PHI")
     with pytest.raises(PaymentRefused):
         account().qr_for(
             PaymentRequest(reference="K7ABCDEFR", amount=0, purpose="K7ABCDEFR", expires_at=None, requested_at=AT)
@@ -103,7 +103,7 @@ async def test_payment_is_a_code_for_the_account():
 # ---- the webhook
 
 
-def test_transfer_is_told_with_code_text_and_the_banks_reference():
+def test_transfer_carries_code_text_and_the_banks_reference():
     notice = one(account().read_callback(signed()))
 
     assert (notice.reference, notice.bank_reference, notice.provider_reference) == (
@@ -123,11 +123,11 @@ def test_both_texts_are_searched_where_they_differ():
     assert notice.transfer_text == "VIEN PHI CT DEN:1 K7ABCDEFR"
 
 
-def test_money_that_leaves_is_answered_and_told_to_nobody():
+def test_money_that_leaves_is_answered_and_reported_to_nobody():
     assert account().read_callback(signed(transferType="out")) == Notices(())
 
 
-def test_bank_hub_tells_the_same_in_other_words():
+def test_bank_hub_reports_the_same_in_other_words():
     hub = {
         "transaction_id": "92704",
         "transaction_date": "2026-01-02 09:15:30",
@@ -251,7 +251,7 @@ def test_signed_nonsense_is_unreadable(changed):
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
-def test_success_is_said_only_of_what_is_recorded(verdict):
+def test_success_is_stated_only_of_what_is_recorded(verdict):
     answer = account().answer_callback(signed(), verdict, "receipt")
 
     is_recorded = verdict is not Verdict.TRY_LATER
@@ -307,9 +307,9 @@ def test_token_is_given_for_their_credentials_and_good_until_it_ends():
     given = bank.read_callback(delivery("", path_suffix=TOKEN_PATH_SUFFIX, Authorization=basic("sepay", SECRET)))
 
     assert isinstance(given, Reply)
-    told = json.loads(given.body)
-    assert (told["token_type"], told["expires_in"]) == ("Bearer", 60)
-    shown = {"Authorization": f"Bearer {told['access_token']}"}
+    result = json.loads(given.body)
+    assert (result["token_type"], result["expires_in"]) == ("Bearer", 60)
+    shown = {"Authorization": f"Bearer {result['access_token']}"}
     assert one(bank.read_callback(delivery(json.dumps(TRANSFER), **shown))).amount == 350_000
     with pytest.raises(BadSignature):
         bank.read_callback(delivery(json.dumps(TRANSFER), at=AT + timedelta(seconds=60), **shown))

@@ -59,7 +59,7 @@ def merchant(client: httpx.AsyncClient | None = None, **changed: Any) -> SepayGa
     return SepayGateway(SepayGatewaySettings.model_validate({**SETTINGS, **changed}), client or httpx.AsyncClient())
 
 
-def told(event: str = "ORDER_PAID", order: object = None, transaction: object = None, key: str = KEY) -> Any:
+def signed_callback(event: str = "ORDER_PAID", order: object = None, transaction: object = None, key: str = KEY) -> Any:
     body = {
         "timestamp": 1790000000,
         "notification_type": event,
@@ -71,7 +71,7 @@ def told(event: str = "ORDER_PAID", order: object = None, transaction: object = 
 
 
 @vectors("checkout_signature")
-def test_form_is_signed_in_the_order_it_is_posted_as_the_vectors_say(vector):
+def test_form_is_signed_in_the_order_it_is_posted_as_in_the_vectors(vector):
     expected = vector["expected"]
     fields = form_fields([tuple(pair) for pair in vector["input"]["fields_in_order"]], vector["merchant_id"])
 
@@ -81,7 +81,7 @@ def test_form_is_signed_in_the_order_it_is_posted_as_the_vectors_say(vector):
 
 
 @vectors("pg_ipn")
-def test_ipn_is_judged_as_the_vectors_say(vector):
+def test_ipn_is_judged_as_in_the_vectors(vector):
     gateway, expected = merchant(ipn_keys=vector["key"]), vector["expected"]
     headers = {name.replace("-", "_"): value for name, value in vector["input"]["headers"].items()}
     callback = delivery(vector["input"]["body_json"], **headers)
@@ -109,10 +109,12 @@ async def test_payment_is_a_form_for_the_payers_browser():
         await merchant(return_url="").create_payment(request)
 
 
-def test_same_event_told_twice_is_one_and_another_amount_is_seen():
+def test_same_event_received_twice_is_one_and_another_amount_is_seen():
     gateway = merchant()
-    first, second = (one(gateway.read_callback(told())) for _ in range(2))
-    other = one(gateway.read_callback(told(order={"order_amount": "1.00"}, transaction={"transaction_amount": "1"})))
+    first, second = (one(gateway.read_callback(signed_callback())) for _ in range(2))
+    other = one(
+        gateway.read_callback(signed_callback(order={"order_amount": "1.00"}, transaction={"transaction_amount": "1"}))
+    )
 
     assert (first.event_key, first.fingerprint) == (second.event_key, second.fingerprint)
     assert first.movement_keys == {"transaction:00000000-0000-4000-8000-000000000002"}
@@ -130,22 +132,22 @@ def test_same_event_told_twice_is_one_and_another_amount_is_seen():
     ],
 )
 def test_only_paid_captured_and_approved_is_money(event, order, transaction, outcome):
-    assert one(merchant().read_callback(told(event, order, transaction))).outcome is outcome
+    assert one(merchant().read_callback(signed_callback(event, order, transaction))).outcome is outcome
 
 
 def test_key_alone_credits_as_far_as_the_settings_allow():
-    assert one(merchant(confirm_above=349_999).read_callback(told())).outcome is Outcome.UNKNOWN
-    assert one(merchant(confirm_above=350_000).read_callback(told())).outcome is Outcome.SUCCEEDED
+    assert one(merchant(confirm_above=349_999).read_callback(signed_callback())).outcome is Outcome.UNKNOWN
+    assert one(merchant(confirm_above=350_000).read_callback(signed_callback())).outcome is Outcome.SUCCEEDED
 
 
 @pytest.mark.parametrize("key", ["", "FAKE_X_SECRET_KEX", "FAKE_X_SECRET_KEY "])
 def test_other_key_is_refused(key):
     with pytest.raises(BadSignature):
-        merchant().read_callback(told(key=key))
+        merchant().read_callback(signed_callback(key=key))
 
 
 def test_both_keys_hold_while_one_is_being_changed():
-    assert one(merchant(ipn_keys=["ANOTHER_X_SECRET", KEY]).read_callback(told())).amount == 350_000
+    assert one(merchant(ipn_keys=["ANOTHER_X_SECRET", KEY]).read_callback(signed_callback())).amount == 350_000
 
 
 @pytest.mark.parametrize(
@@ -163,12 +165,14 @@ def test_both_keys_hold_while_one_is_being_changed():
 )
 def test_nonsense_is_unreadable(order, transaction):
     with pytest.raises(Unreadable):
-        merchant().read_callback(told(order=order, transaction=transaction))
+        merchant().read_callback(signed_callback(order=order, transaction=transaction))
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_every_verdict_but_try_later_is_200(verdict):
-    assert merchant().answer_callback(told(), verdict, "").status == (503 if verdict is Verdict.TRY_LATER else 200)
+    assert merchant().answer_callback(signed_callback(), verdict, "").status == (
+        503 if verdict is Verdict.TRY_LATER else 200
+    )
 
 
 # ---- questions
@@ -177,15 +181,15 @@ def test_every_verdict_but_try_later_is_200(verdict):
 WORLD_URL = API
 
 
-async def asked() -> Notice:
+async def queried() -> Notice:
     async with httpx.AsyncClient() as client:
         return one(await merchant(client).query_payment(KNOWN))
 
 
-async def test_paid_is_told_as_its_ipn_tells_it(world):
+async def test_paid_is_reported_as_its_ipn_reports_it(world):
     world.get("/order/detail/K7ABCDEFR").respond(json={"data": {**ORDER, "transactions": [TRANSACTION]}})
 
-    ours, theirs = await asked(), one(merchant().read_callback(told()))
+    ours, theirs = await queried(), one(merchant().read_callback(signed_callback()))
 
     assert (ours.event_key, ours.movement_keys) == (theirs.event_key, theirs.movement_keys)
     assert ours.fingerprint == theirs.fingerprint
@@ -205,20 +209,20 @@ async def test_paid_is_told_as_its_ipn_tells_it(world):
 async def test_answer_is_read_by_its_words(world, answer, outcome):
     world.get("/order/detail/K7ABCDEFR").respond(json=answer)
 
-    assert (await asked()).outcome is outcome
+    assert (await queried()).outcome is outcome
 
 
 async def test_order_that_was_never_made_is_not_found(world):
     world.get("/order/detail/K7ABCDEFR").respond(404)
 
-    assert (await asked()).outcome is Outcome.NOT_FOUND
+    assert (await queried()).outcome is Outcome.NOT_FOUND
 
 
 @pytest.mark.parametrize("trouble", sorted({**BEFORE_SENDING, **AFTER_SENDING}))
 async def test_question_without_an_answer_is_unknown_and_shows_no_secret(world, trouble, caplog):
     world.get("/order/detail/K7ABCDEFR").side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
 
-    assert (await asked()).outcome is Outcome.UNKNOWN
+    assert (await queried()).outcome is Outcome.UNKNOWN
     assert SECRET not in caplog.text
 
 
@@ -230,7 +234,7 @@ async def test_question_without_an_answer_is_unknown_and_shows_no_secret(world, 
         (500, {}, Outcome.UNKNOWN),
     ],
 )
-async def test_order_is_cancelled_only_if_sepay_says_so(world, status, answer, outcome):
+async def test_order_is_cancelled_only_if_sepay_states_so(world, status, answer, outcome):
     world.post("/order/cancel").respond(status, json=answer)
 
     async with httpx.AsyncClient() as client:

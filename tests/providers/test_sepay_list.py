@@ -42,7 +42,7 @@ def rows(*ids: int, **changed: object) -> httpx.Response:
     return httpx.Response(200, json={"status": 200, "transactions": [{**ROW, "id": str(i), **changed} for i in ids]})
 
 
-async def test_row_is_told_as_its_webhook_tells_it(world):
+async def test_row_is_reported_as_its_webhook_reports_it(world):
     world.return_value = rows(92704)
 
     notices, cursor = await read()

@@ -16,11 +16,11 @@ from providers.settings_problems import wrong_fields
         (r"^(https?://[!-~]{1,500})$", "must match the pattern ^(https?://[!-~]{1,500})$"),
     ],
 )
-def test_form_is_told_in_words(pattern: str, told: str) -> None:
+def test_form_is_reported_in_words(pattern: str, result: str) -> None:
     class Settings(BaseModel):
         value: str = Field(pattern=pattern)
 
     with pytest.raises(ValidationError) as refused:
         Settings(value="\u00e9")
 
-    assert wrong_fields(refused.value, {"value": "\u00e9"}) == {"value": told}
+    assert wrong_fields(refused.value, {"value": "\u00e9"}) == {"value": result}

@@ -27,11 +27,11 @@ def test_anything_else_is_not_the_same_and_raises_nothing(received):
 
 
 def test_object_is_read_with_whole_and_exact_numbers():
-    said = read_json_object('{"a": 350000, "b": 0.10, "c": "Viện phí", "d": [true, null], "e": -0}'.encode())
+    decoded = read_json_object('{"a": 350000, "b": 0.10, "c": "Viện phí", "d": [true, null], "e": -0}'.encode())
 
-    assert said == {"a": 350_000, "b": Decimal("0.10"), "c": "Viện phí", "d": [True, None], "e": 0}
-    assert type(said["a"]) is int
-    assert type(said["b"]) is Decimal
+    assert decoded == {"a": 350_000, "b": Decimal("0.10"), "c": "Viện phí", "d": [True, None], "e": 0}
+    assert type(decoded["a"]) is int
+    assert type(decoded["b"]) is Decimal
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ _values = st.recursive(
 
 
 @given(st.dictionaries(st.text("abc", max_size=3), _values, max_size=4))
-def test_any_plain_object_is_read_back(said):
-    assert read_json_object(json.dumps(said).encode()) == said
+def test_any_plain_object_is_read_back(decoded):
+    assert read_json_object(json.dumps(decoded).encode()) == decoded
 
 
 @given(st.binary(max_size=60))

@@ -35,7 +35,7 @@ def vectors(kind: str) -> pytest.MarkDecorator:
 
 
 @vectors("webhook_signature")
-def test_delivery_is_judged_as_the_vectors_say(vector):
+def test_delivery_is_judged_as_in_the_vectors(vector):
     given = vector["input"]
     payload = given["payload"].encode()
     callback = replace(delivery(payload, given["header"]), received_at=datetime.fromtimestamp(given["now"], UTC))
@@ -50,7 +50,7 @@ def test_delivery_is_judged_as_the_vectors_say(vector):
 
 
 @vectors("generate_header")
-def test_header_is_written_as_the_vectors_say(vector):
+def test_header_is_written_as_in_the_vectors(vector):
     given = vector["input"]
 
     header = signature_header(vector["key"].encode(), given["payload"].encode(), given["timestamp"])
@@ -93,8 +93,8 @@ def test_form_carries_brackets():
     ("age", "holds"), [(0, True), (300, True), (301, False), (86_400, False), (-300, True), (-301, False)]
 )
 def test_delivery_may_be_300_seconds_old_or_ahead(age, holds):
-    told_at = int(AT.timestamp()) - age
-    header = signature_header(b"secret", b"{}", told_at)
+    reported_at = int(AT.timestamp()) - age
+    header = signature_header(b"secret", b"{}", reported_at)
 
     assert is_signed([b"secret"], header, b"{}", now=int(AT.timestamp())) is holds
 

@@ -48,7 +48,7 @@ async def created(**settings: Any) -> PaymentInstruction:
         return await account(client, **settings).create_payment(REQUEST)
 
 
-async def asked(known=KNOWN, **settings: Any) -> tuple[Notice, ...]:
+async def queried(known=KNOWN, **settings: Any) -> tuple[Notice, ...]:
     async with httpx.AsyncClient() as client:
         return (await account(client, **settings).query_payment(known)).notices
 
@@ -56,7 +56,7 @@ async def asked(known=KNOWN, **settings: Any) -> tuple[Notice, ...]:
 # ---- payments
 
 
-async def test_intent_is_asked_for_in_few_fields_and_kept_without_a_page(world):
+async def test_intent_is_requested_in_few_fields_and_kept_without_a_page(world):
     route = world.post(INTENTS).respond(json=NEW_INTENT)
 
     instruction = await created()
@@ -81,7 +81,7 @@ async def test_key_is_the_same_when_repeated_and_another_for_another_payment(wor
     assert len(first) <= 255
 
 
-async def test_method_is_named_and_charged_at_creation_where_the_settings_say_so(world):
+async def test_method_is_named_and_charged_at_creation_where_the_settings_state_so(world):
     world.get(INTENTS).respond(json=NOTHING)
     route = world.post(INTENTS).respond(json=INTENT)
 
@@ -148,7 +148,7 @@ async def test_session_without_an_address_to_return_to_is_refused():
             await account(client, mode="checkout").create_payment(replace(REQUEST, return_url=""))
 
 
-async def test_page_over_plain_http_is_taken_only_from_a_server_that_is_asked_so():
+async def test_page_over_plain_http_is_taken_only_from_a_server_that_is_queried_so():
     answer = {**NEW_SESSION, "url": "http://127.0.0.1:1/pay"}
     with respx.mock:
         respx.post(f"{HOST}{SESSIONS}").respond(json=answer)
@@ -205,7 +205,7 @@ async def test_amount_that_stripe_does_not_take_is_refused(amount):
         (200, {**NEW_INTENT, "next_action": {"redirect_to_url": {"url": "javascript:alert(1)"}}}),
     ],
 )
-async def test_payment_that_may_have_been_made_is_asked_about(world, status, body):
+async def test_payment_that_may_have_been_made_is_queried(world, status, body):
     world.post(INTENTS).respond(status, json=body)
 
     with pytest.raises(PaymentUnknown):

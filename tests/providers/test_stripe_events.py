@@ -22,7 +22,7 @@ from tests.providers.stripe_samples import (
     delivery,
     one,
     read,
-    told,
+    signed_callback,
     without,
 )
 
@@ -31,20 +31,20 @@ PAID = "payment_intent.succeeded"
 # ---- payments
 
 
-def test_payment_is_told_under_our_reference():
-    notice = one(told(PAID, INTENT))
+def test_payment_is_reported_under_our_reference():
+    notice = one(signed_callback(PAID, INTENT))
 
     assert (notice.outcome, notice.amount, notice.reference) == (Outcome.SUCCEEDED, 350_000, "K7ABCDEFR")
     assert (notice.movement_keys, notice.provider_reference) == ({"transaction:pi_1"}, "pi_1")
     assert notice.occurred_at == datetime.fromtimestamp(CREATED, UTC)
 
 
-def test_what_was_received_counts_and_not_what_was_asked():
-    assert one(told(PAID, {**INTENT, "amount_received": 200_000})).amount == 200_000
+def test_what_was_received_counts_and_not_what_was_queried():
+    assert one(signed_callback(PAID, {**INTENT, "amount_received": 200_000})).amount == 200_000
 
 
 def test_nothing_received_is_looked_at_by_a_person():
-    assert one(told(PAID, {**INTENT, "amount_received": 0})).outcome is Outcome.REVIEW
+    assert one(signed_callback(PAID, {**INTENT, "amount_received": 0})).outcome is Outcome.REVIEW
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_nothing_received_is_looked_at_by_a_person():
     ],
 )
 def test_more_or_other_forms_do_no_harm(changed):
-    plain, other = one(told(PAID, INTENT)), one(told(PAID, {**INTENT, **changed}))
+    plain, other = one(signed_callback(PAID, INTENT)), one(signed_callback(PAID, {**INTENT, **changed}))
 
     assert (other.event_key, other.movement_keys, other.fingerprint) == (
         plain.event_key,
@@ -69,13 +69,13 @@ def test_more_or_other_forms_do_no_harm(changed):
 
 @pytest.mark.parametrize("missing", ["amount_received", "latest_charge", "object", "metadata", "status"])
 def test_what_is_optional_may_be_missing(missing):
-    notice = one(told(PAID, without(INTENT, missing)))
+    notice = one(signed_callback(PAID, without(INTENT, missing)))
 
     assert (notice.outcome, notice.amount, notice.movement_keys) == (Outcome.SUCCEEDED, 350_000, {"transaction:pi_1"})
 
 
-def test_event_without_its_own_moment_is_dated_by_arrival():
-    assert one(told(PAID, INTENT, created=None)).occurred_at == AT
+def test_event_without_its_own_timestamp_is_dated_by_arrival():
+    assert one(signed_callback(PAID, INTENT, created=None)).occurred_at == AT
 
 
 @pytest.mark.parametrize(
@@ -90,24 +90,24 @@ def test_event_without_its_own_moment_is_dated_by_arrival():
         ("payment_intent.payment_failed", "succeeded", Outcome.UNKNOWN),
     ],
 )
-def test_event_and_status_together_say_what_it_means(kind, status, outcome):
-    notice = one(told(kind, {**INTENT, "status": status}))
+def test_event_and_status_together_state_what_it_means(kind, status, outcome):
+    notice = one(signed_callback(kind, {**INTENT, "status": status}))
 
     assert notice.outcome is outcome
     assert not notice.movement_keys
 
 
 def test_failed_attempt_does_not_shadow_the_later_success():
-    failed = one(told("payment_intent.payment_failed", {**INTENT, "status": "requires_payment_method"}))
+    failed = one(signed_callback("payment_intent.payment_failed", {**INTENT, "status": "requires_payment_method"}))
 
-    assert failed.event_key != one(told(PAID, INTENT)).event_key
+    assert failed.event_key != one(signed_callback(PAID, INTENT)).event_key
 
 
-def test_told_twice_is_one_event_and_another_amount_is_seen():
+def test_received_twice_is_one_event_and_another_amount_is_seen():
     first, again, other = (
-        one(told(PAID, INTENT, id="evt_1")),
-        one(told(PAID, INTENT, id="evt_2")),
-        one(told(PAID, {**INTENT, "amount_received": 1})),
+        one(signed_callback(PAID, INTENT, id="evt_1")),
+        one(signed_callback(PAID, INTENT, id="evt_2")),
+        one(signed_callback(PAID, {**INTENT, "amount_received": 1})),
     )
 
     assert (first.event_key, first.fingerprint) == (again.event_key, again.fingerprint)
@@ -120,11 +120,11 @@ def test_told_twice_is_one_event_and_another_amount_is_seen():
 
 @pytest.mark.parametrize("intent", ["pi_1", {"id": "pi_1", "object": "payment_intent"}])
 def test_session_and_intent_are_one_fact(intent):
-    session = one(told("checkout.session.completed", {**SESSION, "payment_intent": intent}))
+    session = one(signed_callback("checkout.session.completed", {**SESSION, "payment_intent": intent}))
 
     assert (session.outcome, session.amount, session.reference) == (Outcome.SUCCEEDED, 350_000, "K7ABCDEFR")
-    assert session.movement_keys == one(told(PAID, INTENT)).movement_keys
-    assert session.event_key != one(told(PAID, INTENT)).event_key
+    assert session.movement_keys == one(signed_callback(PAID, INTENT)).movement_keys
+    assert session.event_key != one(signed_callback(PAID, INTENT)).event_key
 
 
 @pytest.mark.parametrize(
@@ -143,25 +143,28 @@ def test_session_and_intent_are_one_fact(intent):
     ],
 )
 def test_session_is_money_only_when_paid(kind, changed, outcome):
-    notice = one(told(f"checkout.session.{kind}", {**SESSION, **changed}))
+    notice = one(signed_callback(f"checkout.session.{kind}", {**SESSION, **changed}))
 
     assert notice.outcome is outcome
     assert bool(notice.movement_keys) is (outcome is Outcome.SUCCEEDED)
 
 
 def test_paid_session_without_an_intent_names_no_money():
-    assert one(told("checkout.session.completed", without(SESSION, "payment_intent"))).movement_keys == frozenset()
+    assert (
+        one(signed_callback("checkout.session.completed", without(SESSION, "payment_intent"))).movement_keys
+        == frozenset()
+    )
 
 
-def test_session_that_takes_no_payment_tells_nothing():
-    assert read(told("checkout.session.completed", {**SESSION, "mode": "setup", "amount_total": None})) == ()
+def test_session_that_takes_no_payment_reports_nothing():
+    assert read(signed_callback("checkout.session.completed", {**SESSION, "mode": "setup", "amount_total": None})) == ()
 
 
 # ---- money that goes back
 
 
 def test_refund_is_named_by_its_own_id():
-    notice = one(told("refund.updated", REFUND))
+    notice = one(signed_callback("refund.updated", REFUND))
 
     assert (notice.movement, notice.outcome, notice.amount) == (Movement.REFUNDED, Outcome.SUCCEEDED, 100_000)
     assert (notice.movement_keys, notice.reference) == ({"transaction:re_1"}, "K7ABCDEFR")
@@ -178,39 +181,41 @@ def test_refund_is_named_by_its_own_id():
     ],
 )
 def test_refund_is_money_only_when_it_succeeded(status, outcome):
-    notice = one(told("refund.failed", {**REFUND, "status": status}))
+    notice = one(signed_callback("refund.failed", {**REFUND, "status": status}))
 
     assert (notice.outcome, notice.movement_keys) == (outcome, frozenset())
 
 
-def test_charge_that_names_its_refunds_tells_each_once():
+def test_charge_that_names_its_refunds_reports_each_once():
     second = {**without(REFUND, "currency"), "id": "re_2", "amount": 50_000}
     charge = {**CHARGE, "amount_refunded": 150_000, "refunds": {"data": [second, REFUND], "has_more": False}}
 
-    notices = read(told("charge.refunded", charge))
+    notices = read(signed_callback("charge.refunded", charge))
 
     assert [(each.amount, each.movement_keys) for each in notices] == [
         (50_000, {"transaction:re_2"}),
         (100_000, {"transaction:re_1"}),
     ]
-    assert notices[1].event_key == one(told("refund.updated", REFUND)).event_key
+    assert notices[1].event_key == one(signed_callback("refund.updated", REFUND)).event_key
 
 
 def test_running_total_without_refunds_is_never_added_up():
     first, second = (
-        one(told("charge.refunded", CHARGE)),
-        one(told("charge.refunded", {**CHARGE, "amount_refunded": 350_000, "refunded": True})),
+        one(signed_callback("charge.refunded", CHARGE)),
+        one(signed_callback("charge.refunded", {**CHARGE, "amount_refunded": 350_000, "refunded": True})),
     )
 
     for notice, amount in ((first, 100_000), (second, 350_000)):
         assert (notice.outcome, notice.movement, notice.amount) == (Outcome.REVIEW, Movement.REFUNDED, amount)
         assert notice.movement_keys == frozenset()
-    assert first.event_key == one(told("charge.refunded", CHARGE)).event_key
+    assert first.event_key == one(signed_callback("charge.refunded", CHARGE)).event_key
     assert first.event_key != second.event_key
 
 
 def test_what_a_total_holds_beyond_the_named_refunds_is_looked_at():
-    notices = read(told("charge.refunded", {**CHARGE, "amount_refunded": 130_000, "refunds": {"data": [REFUND]}}))
+    notices = read(
+        signed_callback("charge.refunded", {**CHARGE, "amount_refunded": 130_000, "refunds": {"data": [REFUND]}})
+    )
 
     assert [(each.outcome, each.amount) for each in notices] == [
         (Outcome.SUCCEEDED, 100_000),
@@ -219,7 +224,7 @@ def test_what_a_total_holds_beyond_the_named_refunds_is_looked_at():
 
 
 def test_dispute_is_for_a_person():
-    notice = one(told("charge.dispute.created", DISPUTE))
+    notice = one(signed_callback("charge.dispute.created", DISPUTE))
 
     assert (notice.outcome, notice.movement, notice.movement_keys) == (Outcome.REVIEW, Movement.REVERSED, frozenset())
 
@@ -228,8 +233,8 @@ def test_dispute_is_for_a_person():
 
 
 @pytest.mark.parametrize("kind", ["customer.created", "charge.succeeded", "payment_intent.created", "v2.core.event"])
-def test_other_events_are_taken_and_tell_nothing(kind):
-    assert read(told(kind, {"id": "x"})) == ()
+def test_other_events_are_taken_and_report_nothing(kind):
+    assert read(signed_callback(kind, {"id": "x"})) == ()
 
 
 @pytest.mark.parametrize(
@@ -245,7 +250,7 @@ def test_other_events_are_taken_and_tell_nothing(kind):
     ],
 )
 def test_event_of_another_account_or_mode_is_foreign(settings, changed, is_foreign):
-    assert one(told(PAID, INTENT, **changed), **settings).names_other_account is is_foreign
+    assert one(signed_callback(PAID, INTENT, **changed), **settings).names_other_account is is_foreign
 
 
 @pytest.mark.parametrize(
@@ -267,7 +272,7 @@ def test_event_of_another_account_or_mode_is_foreign(settings, changed, is_forei
 )
 def test_signed_nonsense_is_unreadable(changed):
     with pytest.raises(Unreadable) as refused:
-        account().read_callback(told(PAID, {**INTENT, **changed}))
+        account().read_callback(signed_callback(PAID, {**INTENT, **changed}))
 
     assert refused.value.reply.status == 400
 
@@ -291,7 +296,7 @@ def test_signed_body_that_is_no_event_is_unreadable(body):
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_every_verdict_but_try_later_is_recorded(verdict):
-    answer = account().answer_callback(told(PAID, INTENT), verdict, "receipt")
+    answer = account().answer_callback(signed_callback(PAID, INTENT), verdict, "receipt")
 
     assert answer.status == (503 if verdict is Verdict.TRY_LATER else 200)
     assert json.loads(answer.body)["received"] is (verdict is not Verdict.TRY_LATER)
@@ -307,7 +312,7 @@ def test_account_shows_no_secret():
 
 
 def test_old_delivery_is_refused_even_with_a_wide_clock():
-    callback = replace(told(PAID, INTENT), received_at=AT + timedelta(seconds=291))
+    callback = replace(signed_callback(PAID, INTENT), received_at=AT + timedelta(seconds=291))
 
     with pytest.raises(BadSignature):
         account().read_callback(callback)
@@ -324,15 +329,17 @@ def test_old_delivery_is_refused_even_with_a_wide_clock():
     ],
 )
 def test_refund_names_the_payment_whose_money_it_is(changed, names):
-    assert one(told("refund.created", {**REFUND, **changed})).reverses == names
+    assert one(signed_callback("refund.created", {**REFUND, **changed})).reverses == names
 
 
 def test_refund_within_a_charge_names_the_payment_of_the_charge():
     bare = {**without(REFUND, "payment_intent"), "charge": None}
     charge = {**CHARGE, "refunds": {"data": [bare], "has_more": False}}
 
-    assert [each.reverses for each in read(told("charge.refunded", charge))] == [{"transaction:pi_1", "charge:ch_1"}]
+    assert [each.reverses for each in read(signed_callback("charge.refunded", charge))] == [
+        {"transaction:pi_1", "charge:ch_1"}
+    ]
 
 
 def test_payment_is_also_known_by_its_charge():
-    assert one(told(PAID, INTENT)).aliases == {"charge:ch_1"}
+    assert one(signed_callback(PAID, INTENT)).aliases == {"charge:ch_1"}

@@ -46,7 +46,7 @@ async def refunded(request=REFUND_REQUEST) -> OperationResult:
         return await account(client).refund(request)
 
 
-async def asked_of_refund(provider_reference: str) -> OperationResult:
+async def queried_refund(provider_reference: str) -> OperationResult:
     async with httpx.AsyncClient() as client:
         return await account(client).query_refund(
             REFUND_REQUEST, provider_reference=provider_reference, queried_at=KNOWN.queried_at
@@ -169,7 +169,7 @@ async def test_refund_without_an_intent_has_failed():
 async def test_refund_is_followed_by_its_id_to_its_end(world):
     world.get(f"{REFUNDS}/re_1").respond(json={**REFUND, "status": "failed"})
 
-    assert (await asked_of_refund("re_1")).outcome is Outcome.FAILED
+    assert (await queried_refund("re_1")).outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ async def test_refund_whose_id_was_lost_is_found_by_its_code(world, listed, outc
     world.get(f"{REFUNDS}/re_lost").respond(404, json=error())
     route = world.get(REFUNDS).respond(json={**NOTHING, "data": listed})
 
-    assert (await asked_of_refund(provider_reference)).outcome is outcome
+    assert (await queried_refund(provider_reference)).outcome is outcome
     assert route.calls.last.request.url.params["payment_intent"] == "pi_1"
 
 
@@ -196,7 +196,7 @@ async def test_question_of_a_refund_without_an_answer_is_unknown(world, trouble)
     world.get(path__startswith="/v1/").side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
 
     for provider_reference in ("", "re_1"):
-        assert (await asked_of_refund(provider_reference)).outcome is Outcome.UNKNOWN
+        assert (await queried_refund(provider_reference)).outcome is Outcome.UNKNOWN
 
 
 # ---- cancellation

@@ -83,14 +83,14 @@ def delivery(path_suffix: str, body: str = "", *, authorization: str | None = No
 def token(bank: Vietqr, *, at: datetime = AT) -> str:
     given = bank.read_callback(delivery(TOKEN_PATH_SUFFIX, authorization=basic_authorization(USER, PASSWORD), at=at))
     assert isinstance(given, Reply)
-    told = json.loads(given.body)
-    assert (given.status, told["token_type"], told["expires_in"]) == (200, "Bearer", 300)
-    return str(told["access_token"])
+    result = json.loads(given.body)
+    assert (given.status, result["token_type"], result["expires_in"]) == (200, "Bearer", 300)
+    return str(result["access_token"])
 
 
 def sync(bank: Vietqr, body: str | None = None, **changed: object) -> Callback:
-    told = json.dumps({**SYNC, **changed}) if body is None else body
-    return delivery(SYNC_PATH_SUFFIX, told, authorization=f"Bearer {token(bank)}")
+    result = json.dumps({**SYNC, **changed}) if body is None else body
+    return delivery(SYNC_PATH_SUFFIX, result, authorization=f"Bearer {token(bank)}")
 
 
 def one(read: object) -> Notice:
@@ -133,7 +133,7 @@ def test_checksum_of_a_refund_is_the_vectors(vector):
 
 
 @vectors("vietqrvn_transaction_sync")
-def test_call_back_is_read_and_answered_as_the_vectors_say(vector):
+def test_call_back_is_read_and_answered_as_in_the_vectors(vector):
     bank, expected = account(), vector["expected"]
     callback = sync(bank, vector["input"]["body_json"])
 
@@ -155,9 +155,9 @@ def test_call_back_is_read_and_answered_as_the_vectors_say(vector):
 def test_code_pays_our_account_and_begins_its_text_with_the_reference():
     shown = account(qr_account_number="V9TEST01").qr_for(REQUEST)
 
-    said = parse(shown.qr_payload)
-    assert (said.bank_bin, said.account_number, said.amount) == ("970436", "V9TEST01", 350_000)
-    assert (said.initiation, said.purpose, said.crc_valid) == ("12", "K7ABCDEFR VIEN PHI", True)
+    decoded = parse(shown.qr_payload)
+    assert (decoded.bank_bin, decoded.account_number, decoded.amount) == ("970436", "V9TEST01", 350_000)
+    assert (decoded.initiation, decoded.purpose, decoded.crc_valid) == ("12", "K7ABCDEFR VIEN PHI", True)
 
 
 def test_drawn_code_is_read_back_by_another_decoder():
@@ -192,7 +192,7 @@ def test_other_methods_and_addresses_are_answered_without_a_notice():
 # ---- what is told
 
 
-def test_time_in_seconds_and_in_milliseconds_is_one_moment():
+def test_time_in_seconds_and_in_milliseconds_is_one_timestamp():
     bank = account()
 
     for written in (1790000000, 1790000000000):
@@ -230,7 +230,7 @@ def test_two_ids_are_two_transfers_whatever_the_bank_calls_them(reference):
 @pytest.mark.parametrize(
     "changed", [{"amount": 1}, {"orderId": "K7ABCDEFS"}, {"content": "khac"}, {"transactiontime": 1790000001000}]
 )
-def test_transfers_without_an_id_are_told_apart_by_what_they_say(number, reference, changed):
+def test_transfers_without_an_id_are_distinguished_by_what_they_state(number, reference, changed):
     bank = account()
     names = {"transactionid": number, "referencenumber": reference}
     first, again, other = (one(bank.read_callback(sync(bank, **names, **each))) for each in ({}, {}, changed))
@@ -299,11 +299,11 @@ def test_body_that_is_no_object_is_refused(body):
 def test_every_verdict_has_a_reply_in_their_words(verdict):
     answer = account().answer_callback(sync(account()), verdict, "receipt-1")
 
-    told = json.loads(answer.body)
+    result = json.loads(answer.body)
     if verdict is Verdict.TRY_LATER:
-        assert (answer.status, told["error"], told["object"]) == (503, True, None)
+        assert (answer.status, result["error"], result["object"]) == (503, True, None)
     else:
-        assert (answer.status, told["error"], told["object"]) == (200, False, {"reftransactionid": "receipt-1"})
+        assert (answer.status, result["error"], result["object"]) == (200, False, {"reftransactionid": "receipt-1"})
 
 
 # ---- what a token alone is worth

@@ -25,9 +25,9 @@ from tests.providers.test_vietqr import AT, REQUEST, SYNC, account, one, sync
 
 HOST = "https://dev.vietqr.org/vqr"
 API_PASSWORD, SECRET = "FAKE_VIETQRVN_API_PASSWORD", "FAKE_VIETQRVN_REFUND_SECRET"
-ASKING: dict[str, Any] = {"api_username": "hospital-user", "api_password": API_PASSWORD}
-ORDERS: dict[str, Any] = {**ASKING, "creates_orders": True, "bank_code": "VCB", "account_holder": "BENH VIEN TEST"}
-REFUNDS: dict[str, Any] = {**ASKING, "refund_secret": SECRET, "bank_code": "VCB"}
+QUERYING: dict[str, Any] = {"api_username": "hospital-user", "api_password": API_PASSWORD}
+ORDERS: dict[str, Any] = {**QUERYING, "creates_orders": True, "bank_code": "VCB", "account_holder": "BENH VIEN TEST"}
+REFUNDS: dict[str, Any] = {**QUERYING, "refund_secret": SECRET, "bank_code": "VCB"}
 KNOWN = PendingPayment(
     reference="K7ABCDEFR", amount=350_000, provider_reference="", created_at=AT, queried_at=AT + timedelta(minutes=5)
 )
@@ -79,9 +79,9 @@ def sent(route: respx.Route) -> dict[str, Any]:
     return body
 
 
-async def asked(**settings: Any) -> Notices:
+async def queried(**settings: Any) -> Notices:
     async with httpx.AsyncClient() as client:
-        return await account(client, **{**ASKING, **settings}).query_payment(KNOWN)
+        return await account(client, **{**QUERYING, **settings}).query_payment(KNOWN)
 
 
 async def refunded(**changed: Any) -> OperationResult:
@@ -104,10 +104,10 @@ def their_code(**changed: Any) -> dict[str, Any]:
 # ---- asking
 
 
-async def test_paid_order_is_told_as_its_call_back_tells_it(world):
+async def test_paid_order_is_reported_as_its_call_back_reports_it(world):
     world.orders.return_value = httpx.Response(200, json=[ORDER])
 
-    ours, bank = one(await asked()), account()
+    ours, bank = one(await queried()), account()
 
     theirs = one(bank.read_callback(sync(bank)))
     # An order has no id of vietqr.vn's: the bank's reference links it to the call back that has one.
@@ -142,7 +142,7 @@ async def test_paid_order_is_told_as_its_call_back_tells_it(world):
 async def test_order_that_does_not_name_our_money_books_nothing(world, changed, outcome):
     world.orders.return_value = httpx.Response(200, json=[{**ORDER, **changed}])
 
-    notice = one(await asked())
+    notice = one(await queried())
 
     assert (notice.outcome, notice.movement_keys) == (outcome, frozenset())
 
@@ -151,7 +151,7 @@ async def test_order_that_does_not_name_our_money_books_nothing(world, changed, 
 async def test_unknown_order_means_something_only_where_orders_are_made(world, settings, outcome):
     world.orders.return_value = httpx.Response(200, json=[])
 
-    assert one(await asked(**settings)).outcome is outcome
+    assert one(await queried(**settings)).outcome is outcome
 
 
 @pytest.mark.parametrize("trouble", sorted({**BEFORE_SENDING, **AFTER_SENDING}))
@@ -161,15 +161,15 @@ async def test_question_without_an_answer_is_unknown_and_shows_no_secret(world, 
     if trouble == "a list" and where == "orders":
         return  # an empty list is an answer here
 
-    notices = await asked()
+    notices = await queried()
 
     assert one(notices).outcome is Outcome.UNKNOWN
     assert API_PASSWORD not in f"{notices!r} {caplog.text}"
 
 
-def test_account_without_a_password_of_theirs_is_not_asked():
+def test_account_without_a_password_of_theirs_is_not_queried():
     assert account().queries_per_minute == 0
-    assert account(**ASKING).queries_per_minute == 30
+    assert account(**QUERYING).queries_per_minute == 30
 
 
 # ---- orders
@@ -195,7 +195,7 @@ async def test_code_of_an_order_is_shown_with_the_text_they_made(world):
         {**their_code(), "qrCode": "no code"},
     ],
 )
-async def test_code_that_pays_another_or_says_another_is_never_shown(world, answer):
+async def test_code_that_pays_another_or_states_another_is_never_shown(world, answer):
     world.creations.return_value = httpx.Response(200, json=answer)
 
     with pytest.raises(PaymentRefused):
@@ -232,7 +232,7 @@ async def test_order_they_refuse_is_refused(world):
     ("word", "outcome"),
     [("SUCCESS", Outcome.SUCCEEDED), ("FAILED", Outcome.FAILED), ("CHECK", Outcome.UNKNOWN)],
 )
-async def test_refund_is_what_they_say(world, word, outcome):
+async def test_refund_is_what_they_state(world, word, outcome):
     world.refunds.return_value = httpx.Response(200, json={"status": word, "message": "x"})
 
     assert (await refunded()).outcome is outcome
@@ -248,10 +248,10 @@ async def test_refund_is_what_they_say(world, word, outcome):
 async def test_refund_without_an_answer_is_unknown(world, trouble, caplog):
     world.refunds.side_effect = AFTER_SENDING[trouble]
 
-    told = await refunded()
+    result = await refunded()
 
-    assert told.outcome is Outcome.UNKNOWN
-    assert SECRET not in f"{told!r} {caplog.text}"
+    assert result.outcome is Outcome.UNKNOWN
+    assert SECRET not in f"{result!r} {caplog.text}"
 
 
 @pytest.mark.parametrize("trouble", sorted(BEFORE_SENDING))
@@ -264,7 +264,7 @@ async def test_refund_that_was_not_sent_has_failed(world, trouble):
 async def test_refund_is_not_sent_where_the_settings_do_not_want_it(world):
     part = RefundRequest(**{**{name: getattr(REFUND, name) for name in REFUND.__slots__}, "amount": 1})
     async with httpx.AsyncClient() as client:
-        assert (await account(client, **ASKING).refund(REFUND)).outcome is Outcome.FAILED
+        assert (await account(client, **QUERYING).refund(REFUND)).outcome is Outcome.FAILED
         once = account(client, **REFUNDS, refund_multi_times=False)
         assert (await once.refund(part)).outcome is Outcome.FAILED
 
@@ -284,7 +284,7 @@ async def test_refund_is_known_where_nothing_or_everything_went_back(world, chan
     world.orders.return_value = httpx.Response(200, json=[{**ORDER, **changed}])
 
     async with httpx.AsyncClient() as client:
-        told = await account(client, **REFUNDS).query_refund(REFUND, provider_reference="", queried_at=AT)
+        result = await account(client, **REFUNDS).query_refund(REFUND, provider_reference="", queried_at=AT)
 
-    assert told.outcome is outcome
+    assert result.outcome is outcome
     assert sent(world.orders)["type"] == "1"

@@ -50,8 +50,8 @@ def test_call_back_without_a_token_of_ours_is_refused_in_their_words(shown):
     with pytest.raises(BadSignature) as raised:
         account().read_callback(delivery(SYNC_PATH_SUFFIX, json.dumps(SYNC), authorization=shown))
 
-    told = json.loads(raised.value.reply.body)
-    assert (raised.value.reply.status, told["error"], told["object"]) == (401, True, None)
+    result = json.loads(raised.value.reply.body)
+    assert (raised.value.reply.status, result["error"], result["object"]) == (401, True, None)
 
 
 def test_token_of_another_account_is_refused():

@@ -40,7 +40,7 @@ def one(read: object) -> Notice:
 
 
 @vectors("pay_url")
-def test_pay_address_is_signed_as_the_vectors_say(vector):
+def test_pay_address_is_signed_as_in_the_vectors(vector):
     given = vector["input"]
     fields = {
         "vnp_Version": "2.1.0",
@@ -59,7 +59,7 @@ def test_pay_address_is_signed_as_the_vectors_say(vector):
 
 
 @vectors("ipn")
-def test_ipn_is_judged_as_the_vectors_say(vector):
+def test_ipn_is_judged_as_in_the_vectors(vector):
     gateway = terminal(hash_secrets=vector["key"], tmn_code=vector["tmn_code"])
     callback = ipn(vector["input"]["query"])
 
@@ -79,11 +79,11 @@ def test_ipn_is_judged_as_the_vectors_say(vector):
 
 
 @vectors("querydr")
-def test_query_is_signed_and_its_answer_judged_as_the_vectors_say(vector):
+def test_query_is_signed_and_its_answer_judged_as_in_the_vectors(vector):
     expected, key = vector["expected"], vector["key"].encode()
-    asked = {name: value for name, value in expected["request_body"].items() if name != HASH_FIELD}
+    queried = {name: value for name, value in expected["request_body"].items() if name != HASH_FIELD}
 
-    assert listed_text(asked, QUERY_REQUEST) == expected["request_signed_string"]
+    assert listed_text(queried, QUERY_REQUEST) == expected["request_signed_string"]
     assert secure_hash(key, expected["request_signed_string"]) == expected["request_body"][HASH_FIELD]
     answer = expected["response_body"]
     assert listed_text(answer, QUERY_ANSWER) == expected["response_signed_string"]
@@ -91,11 +91,11 @@ def test_query_is_signed_and_its_answer_judged_as_the_vectors_say(vector):
 
 
 @vectors("refund")
-def test_refund_is_signed_as_the_vectors_say(vector):
+def test_refund_is_signed_as_in_the_vectors(vector):
     expected = vector["expected"]
-    asked = {name: value for name, value in expected["request_body"].items() if name != HASH_FIELD}
+    queried = {name: value for name, value in expected["request_body"].items() if name != HASH_FIELD}
 
-    text = listed_text(asked, REFUND_REQUEST)
+    text = listed_text(queried, REFUND_REQUEST)
 
     if vector.get("either_acceptable"):  # the SDK signs 0 for a number it does not send; the documents an empty place
         assert text == expected["request_signed_string"].replace("|0|", "||")
@@ -110,13 +110,13 @@ def test_refund_is_signed_as_the_vectors_say(vector):
 async def test_payment_is_an_address_that_carries_the_amount_times_100_and_the_vietnamese_clock():
     instruction = await terminal().create_payment(REQUEST)
 
-    asked = dict(parse_qsl(urlsplit(instruction.redirect_url).query))
-    assert asked["vnp_Amount"] == "35000000"
-    assert (asked["vnp_CreateDate"], asked["vnp_ExpireDate"]) == ("20260102091000", "20260102092500")
-    assert (asked["vnp_TxnRef"], asked["vnp_OrderInfo"]) == ("K7ABCDEFR", "K7ABCDEFR VIEN PHI")
-    assert asked["vnp_IpAddr"] == "203.0.113.10"
-    assert "vnp_BankCode" not in asked
-    assert secure_hash(SECRET.encode(), query_text(asked)) == asked[HASH_FIELD]
+    queried = dict(parse_qsl(urlsplit(instruction.redirect_url).query))
+    assert queried["vnp_Amount"] == "35000000"
+    assert (queried["vnp_CreateDate"], queried["vnp_ExpireDate"]) == ("20260102091000", "20260102092500")
+    assert (queried["vnp_TxnRef"], queried["vnp_OrderInfo"]) == ("K7ABCDEFR", "K7ABCDEFR VIEN PHI")
+    assert queried["vnp_IpAddr"] == "203.0.113.10"
+    assert "vnp_BankCode" not in queried
+    assert secure_hash(SECRET.encode(), query_text(queried)) == queried[HASH_FIELD]
 
 
 async def test_same_request_makes_the_same_address():
@@ -143,7 +143,7 @@ async def test_payment_without_an_address_to_return_to_is_refused():
 # ---- the IPN
 
 
-def test_payment_is_told_with_its_number_and_moment():
+def test_payment_carries_its_number_and_timestamp():
     notice = one(terminal().read_callback(signed_ipn()))
 
     assert notice.outcome is Outcome.SUCCEEDED
@@ -172,7 +172,7 @@ def test_payment_is_told_with_its_number_and_moment():
         ("00", "33", Outcome.UNKNOWN),
     ],
 )
-def test_paid_only_if_both_codes_say_so(response, status, outcome):
+def test_paid_only_if_both_codes_state_so(response, status, outcome):
     notice = one(terminal().read_callback(signed_ipn(vnp_ResponseCode=response, vnp_TransactionStatus=status)))
 
     assert notice.outcome is outcome
@@ -190,7 +190,7 @@ def test_failed_attempt_does_not_shadow_the_success_that_follows():
     assert failed.movement_keys == frozenset()
 
 
-def test_told_twice_is_one_event():
+def test_received_twice_is_one_event():
     first, second = (one(terminal().read_callback(signed_ipn())) for _ in range(2))
 
     assert (first.event_key, first.fingerprint) == (second.event_key, second.fingerprint)
@@ -319,7 +319,7 @@ def test_only_get_is_taken():
         (Verdict.TRY_LATER, "99"),
     ],
 )
-def test_every_verdict_is_said_in_the_words_of_vnpay(verdict, code):
+def test_every_verdict_is_stated_in_the_words_of_vnpay(verdict, code):
     answer = terminal().answer_callback(signed_ipn(), verdict, "receipt")
 
     assert (answer.status, json.loads(answer.body)["RspCode"]) == (200, code)

@@ -24,31 +24,31 @@ def answered(**changed: str) -> httpx.Response:
     return httpx.Response(200, json=signed_answer(QUERY_ANSWER, **changed))
 
 
-async def asked() -> Notices:
+async def queried() -> Notices:
     async with httpx.AsyncClient() as client:
         return await terminal(client).query_payment(KNOWN)
 
 
-async def test_paid_is_told_as_its_ipn_tells_it(vnpay):
+async def test_paid_is_reported_as_its_ipn_reports_it(vnpay):
     vnpay.return_value = answered()
 
-    told = await asked()
+    result = await queried()
 
     called_back = terminal().read_callback(signed_ipn())
     assert isinstance(called_back, Notices)
-    (ours,), (theirs,) = told.notices, called_back.notices
+    (ours,), (theirs,) = result.notices, called_back.notices
     assert (ours.event_key, ours.movement_keys, ours.fingerprint) == (
         theirs.event_key,
         theirs.movement_keys,
         theirs.fingerprint,
     )
-    assert told.evidence
+    assert result.evidence
 
 
 async def test_question_is_signed_and_dated_by_the_payment(vnpay):
     vnpay.return_value = answered()
 
-    await asked()
+    await queried()
 
     sent = json.loads(vnpay.calls.last.request.content)
     assert (sent["vnp_TransactionDate"], sent["vnp_CreateDate"]) == ("20260102091000", "20260102094500")
@@ -76,7 +76,7 @@ async def test_question_is_signed_and_dated_by_the_payment(vnpay):
 async def test_answer_is_read_by_both_its_codes(vnpay, changed, outcome):
     vnpay.return_value = answered(**changed)
 
-    assert [notice.outcome for notice in (await asked()).notices] == [outcome]
+    assert [notice.outcome for notice in (await queried()).notices] == [outcome]
 
 
 async def test_answer_of_another_secret_is_no_answer(vnpay):
@@ -84,14 +84,14 @@ async def test_answer_of_another_secret_is_no_answer(vnpay):
         200, json=signed_answer(QUERY_ANSWER, secret="ANOTHERSECRETANOTHERSECRET000001")
     )
 
-    assert (await asked()).notices[0].outcome is Outcome.UNKNOWN
+    assert (await queried()).notices[0].outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize("trouble", sorted({**BEFORE_SENDING, **AFTER_SENDING}))
 async def test_whatever_is_no_answer_is_unknown(vnpay, trouble):
     vnpay.side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
 
-    assert [notice.outcome for notice in (await asked()).notices] == [Outcome.UNKNOWN]
+    assert [notice.outcome for notice in (await queried()).notices] == [Outcome.UNKNOWN]
 
 
 @pytest.mark.parametrize("trouble", sorted(AFTER_SENDING))
@@ -99,9 +99,9 @@ async def test_refund_without_an_answer_is_unknown_and_shows_no_secret(vnpay, tr
     vnpay.side_effect = AFTER_SENDING[trouble]
 
     async with httpx.AsyncClient() as client:
-        told = await terminal(client).refund(REFUND)
+        result = await terminal(client).refund(REFUND)
 
-    assert told.outcome is Outcome.UNKNOWN
+    assert result.outcome is Outcome.UNKNOWN
     assert vnpay.call_count == 1
     assert SECRET not in caplog.text + "".join(capsys.readouterr())
 
@@ -135,7 +135,7 @@ async def test_refund_is_accepted_or_refused_by_its_code(vnpay, code, outcome):
 
 
 @pytest.mark.parametrize(("amount", "kind"), [(350_000, "02"), (1_000, "03")])
-async def test_refund_says_whole_or_part_and_keeps_its_id_when_repeated(vnpay, amount, kind):
+async def test_refund_states_whole_or_part_and_keeps_its_id_when_repeated(vnpay, amount, kind):
     vnpay.return_value = httpx.Response(200, json=signed_answer(REFUND_ANSWER, vnp_Command="refund"))
 
     async with httpx.AsyncClient() as client:
@@ -161,9 +161,9 @@ async def test_refund_is_followed_by_querydr(vnpay, kind, status, outcome):
     vnpay.return_value = answered(vnp_TransactionType=kind, vnp_TransactionStatus=status)
 
     async with httpx.AsyncClient() as client:
-        told = await terminal(client).query_refund(REFUND, provider_reference="", queried_at=KNOWN.queried_at)
+        result = await terminal(client).query_refund(REFUND, provider_reference="", queried_at=KNOWN.queried_at)
 
-    assert told.outcome is outcome
+    assert result.outcome is outcome
 
 
 @pytest.mark.parametrize("status", ["00", "05", "09"])
@@ -173,9 +173,9 @@ async def test_end_of_another_part_is_not_taken_for_the_end_of_this_one(vnpay, s
 
     async with httpx.AsyncClient() as client:
         part = replace(REFUND, amount=100_000)
-        told = await terminal(client).query_refund(part, provider_reference="", queried_at=KNOWN.queried_at)
+        result = await terminal(client).query_refund(part, provider_reference="", queried_at=KNOWN.queried_at)
 
-    assert told.outcome is (Outcome.PENDING if status == "05" else Outcome.UNKNOWN)
+    assert result.outcome is (Outcome.PENDING if status == "05" else Outcome.UNKNOWN)
 
 
 # ---- the daily file
@@ -218,7 +218,7 @@ def test_report_is_read_by_the_columns_of_the_settings():
         ("K7ABCDEFR,1.4E+07,1000,0,Thành công,02/01/2026 09:15:30\n", "line 2: .*spreadsheet"),
         ("K7ABCDEFR,14000001,9.7E+12,0,Thành công,02/01/2026 09:15:30\n", "line 2: .*amount"),
         ("K7ABCDEFR,14000001,1000.5,0,Thành công,02/01/2026 09:15:30\n", "line 2: .*whole"),
-        ("K7ABCDEFR,14000001,1000,0,Thành công,2026-01-02\n", "line 2: .*moment"),
+        ("K7ABCDEFR,14000001,1000,0,Thành công,2026-01-02\n", "line 2: .*timestamp"),
         ("K7ABCDEFR,14000001,1000\n", "line 2: 3 cells"),
     ],
 )

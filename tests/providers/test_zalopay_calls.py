@@ -15,7 +15,17 @@ from providers.contract import (
 )
 from providers.zalopay.signing import CREATE, REFUND, joined, mac_of
 from tests.providers.network_faults import AFTER_SENDING, BEFORE_SENDING
-from tests.providers.zalopay_samples import ANSWER, HOST, KEY1, KNOWN, REFUND_REQUEST, REQUEST, application, one, told
+from tests.providers.zalopay_samples import (
+    ANSWER,
+    HOST,
+    KEY1,
+    KNOWN,
+    REFUND_REQUEST,
+    REQUEST,
+    application,
+    one,
+    signed_callback,
+)
 
 WORLD_URL = HOST
 
@@ -60,7 +70,7 @@ async def test_order_that_zalopay_refuses_for_our_fault_is_refused(world, sub):
         {"return_code": 1, "order_url": 5},
     ],
 )
-async def test_order_that_may_have_been_made_is_asked_about(world, answer):
+async def test_order_that_may_have_been_made_is_queried(world, answer):
     world.post("/v2/create").respond(json=answer)
 
     with pytest.raises(PaymentUnknown):
@@ -87,15 +97,15 @@ async def test_order_that_was_never_sent_is_refused(world, trouble):
         await created()
 
 
-async def asked() -> Notice:
+async def queried() -> Notice:
     async with httpx.AsyncClient() as client:
         return one(await application(client).query_payment(KNOWN))
 
 
-async def test_paid_is_told_as_its_callback_tells_it(world):
+async def test_paid_is_reported_as_its_callback_reports_it(world):
     world.post("/v2/query").respond(json=ANSWER)
 
-    ours, theirs = await asked(), one(application().read_callback(told()))
+    ours, theirs = await queried(), one(application().read_callback(signed_callback()))
 
     assert (ours.event_key, ours.movement_keys, ours.fingerprint) == (
         theirs.event_key,
@@ -123,14 +133,14 @@ async def test_paid_is_told_as_its_callback_tells_it(world):
 async def test_answer_is_read_by_its_codes(world, changed, outcome):
     world.post("/v2/query").respond(json={**ANSWER, **changed})
 
-    assert (await asked()).outcome is outcome
+    assert (await queried()).outcome is outcome
 
 
 @pytest.mark.parametrize("trouble", sorted({**BEFORE_SENDING, **AFTER_SENDING}))
 async def test_question_without_an_answer_is_unknown(world, trouble):
     world.post("/v2/query").side_effect = {**BEFORE_SENDING, **AFTER_SENDING}[trouble]
 
-    assert (await asked()).outcome is Outcome.UNKNOWN
+    assert (await queried()).outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(

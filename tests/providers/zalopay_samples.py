@@ -78,7 +78,7 @@ def delivery(body: str | bytes) -> Callback:
     )
 
 
-def told(key: str = KEY2, kind: int = 1, **changed: object) -> Callback:
+def signed_callback(key: str = KEY2, kind: int = 1, **changed: object) -> Callback:
     data = json.dumps({**DATA, **changed})
     return delivery(json.dumps({"data": data, "mac": mac_of(key.encode(), data), "type": kind}))
 

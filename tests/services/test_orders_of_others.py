@@ -25,12 +25,14 @@ def vnpay(order: str, text: str) -> Notice:
 
 
 def momo(order: str, text: str) -> Notice:
-    return _one(momo_samples.account().read_callback(momo_samples.told(orderId=order, orderInfo=text, amount=OWED)))
+    return _one(
+        momo_samples.account().read_callback(momo_samples.signed_callback(orderId=order, orderInfo=text, amount=OWED))
+    )
 
 
 def payos(order: str, text: str) -> Notice:
     changes: dict[str, Any] = {"description": text, "amount": OWED, "orderCode": 31**9}
-    return _one(payos_samples.channel().read_callback(payos_samples.told(**changes)))
+    return _one(payos_samples.channel().read_callback(payos_samples.signed_callback(**changes)))
 
 
 def sepay_gateway(order: str, text: str) -> Notice:

@@ -325,7 +325,7 @@ async def test_payos_poll_that_writes_another_moment_describes_the_same_transfer
 
     def read(moment: str) -> Notice:
         changes = {"orderCode": order_code(bill.code), "amount": OWED, "transactionDateTime": moment}
-        found = payos_samples.one(payos_samples.channel().read_callback(payos_samples.told(**changes)))
+        found = payos_samples.one(payos_samples.channel().read_callback(payos_samples.signed_callback(**changes)))
         return replace(found, names_other_account=False, payee=())
 
     day = flow.context.clock().strftime("%Y-%m-%d")

@@ -85,7 +85,7 @@ def vnpay_callback(reference: str, amount: int, at: datetime, *, secret: str = "
 
 
 def payos_callback(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
-    return payos_samples.told(
+    return payos_samples.signed_callback(
         secret or payos_samples.KEY,
         orderCode=order_code(reference),
         amount=amount,
@@ -95,7 +95,7 @@ def payos_callback(reference: str, amount: int, at: datetime, *, secret: str = "
 
 
 def momo_callback(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
-    return momo_samples.told(
+    return momo_samples.signed_callback(
         secret or momo_samples.SECRET,
         orderId=reference,
         amount=amount,
@@ -107,7 +107,7 @@ def momo_callback(reference: str, amount: int, at: datetime, *, secret: str = ""
 def zalopay_callback(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
     assert not failed, "ZaloPay tells of nothing but success"
     milliseconds = int(at.timestamp() * 1000)
-    return zalopay_samples.told(
+    return zalopay_samples.signed_callback(
         secret or zalopay_samples.KEY2, app_trans_id=f"260102_{reference}", amount=amount, server_time=milliseconds
     )
 
@@ -216,7 +216,9 @@ async def test_two_transfers_under_one_link_are_two_payments(flow: PaymentFlow) 
     code, at = order_code(intent["reference_code"]), flow.context.clock().isoformat()
 
     for reference, amount in (("TF1", 100_000), ("TF2", 36_000), ("TF1", 100_000)):
-        callback = payos_samples.told(orderCode=code, amount=amount, reference=reference, transactionDateTime=at)
+        callback = payos_samples.signed_callback(
+            orderCode=code, amount=amount, reference=reference, transactionDateTime=at
+        )
         assert (await flow.deliver("payos", callback)).status_code == 200
 
     assert await flow.state(intent) == ("succeeded", 0, [36_000, 100_000])
@@ -231,9 +233,11 @@ async def test_money_of_another_merchant_is_booked_nowhere(flow: PaymentFlow, pr
         "vnpay": lambda: vnpay_samples.signed_ipn(
             vnp_TmnCode="OTHER001", vnp_TxnRef=reference, vnp_Amount=str(OWED * 100)
         ),
-        "payos": lambda: payos_samples.told(orderCode=order_code(reference), amount=OWED, accountNumber="0099"),
-        "momo": lambda: momo_samples.told(partnerCode="OTHER", orderId=reference, amount=OWED),
-        "zalopay": lambda: zalopay_samples.told(
+        "payos": lambda: payos_samples.signed_callback(
+            orderCode=order_code(reference), amount=OWED, accountNumber="0099"
+        ),
+        "momo": lambda: momo_samples.signed_callback(partnerCode="OTHER", orderId=reference, amount=OWED),
+        "zalopay": lambda: zalopay_samples.signed_callback(
             app_id=1, app_trans_id=f"260102_{reference}", amount=OWED, server_time=milliseconds
         ),
         "sepay": lambda: sepay_samples.signed(at=now, accountNumber="0099", content=reference, transferAmount=OWED),
@@ -255,7 +259,7 @@ async def test_payment_with_an_invalid_timestamp_is_dated_by_its_arrival(
     intent = await flow.open_intent(provider)
     reference, now = intent["reference_code"], flow.context.clock()
     callback = {
-        "payos": lambda: payos_samples.told(
+        "payos": lambda: payos_samples.signed_callback(
             orderCode=order_code(reference), amount=OWED, transactionDateTime=timestamp, code="00"
         ),
         "sepay": lambda: sepay_samples.signed(
