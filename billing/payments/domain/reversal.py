@@ -83,7 +83,7 @@ class LockedPayment:
 
 @dataclass(frozen=True, slots=True)
 class ReversedPart:
-    """What is taken out of one allocation; `remainder_id` names the row that puts the remainder back, if there is one."""
+    """The part taken out of one allocation; `remainder_id` names the row that puts the remainder back, if any."""
 
     allocation: ActiveAllocation
     amount: Dong
