@@ -1,7 +1,7 @@
 -- The ground: roles, walls between organizations, append-only tables, partitions; then organizations and who acts.
 --
 -- Every tenant table has organization_id as the first column of every primary, unique and foreign key and goes
--- through vienphi_wall(). Installation-wide tables are: schema_migration, organization, organization_prefix,
+-- through vienphi_isolate_tenant(). Installation-wide tables are: schema_migration, organization, organization_prefix,
 -- bank_account_owner. Roles are cluster-wide, so they may exist already.
 
 DO $$
@@ -22,23 +22,23 @@ GRANT USAGE ON SCHEMA public TO vienphi_app, vienphi_auditor;
 
 -- Row security for one table: rows of another organization do not exist, not even for the table's owner. NULLIF, since
 -- the plain cast of an organization that was never named fails. Personal tables are not the auditor's to read.
-CREATE FUNCTION vienphi_wall(
-    walled regclass, organization_column name DEFAULT 'organization_id', is_personal boolean DEFAULT false
+CREATE FUNCTION vienphi_isolate_tenant(
+    secured regclass, organization_column name DEFAULT 'organization_id', is_personal boolean DEFAULT false
 ) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', walled);
-    EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', walled);
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', secured);
+    EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', secured);
     EXECUTE format(
-        'CREATE POLICY wall ON %s USING (%I = NULLIF(current_setting(''vienphi.organization'', true), '''')::int)',
-        walled, organization_column);
-    EXECUTE format('GRANT SELECT ON %s TO vienphi_app', walled);
+        'CREATE POLICY tenant_isolation ON %s USING (%I = NULLIF(current_setting(''vienphi.organization'', true), '''')::int)',
+        secured, organization_column);
+    EXECUTE format('GRANT SELECT ON %s TO vienphi_app', secured);
     IF NOT is_personal THEN
-        EXECUTE format('GRANT SELECT ON %s TO vienphi_auditor', walled);
+        EXECUTE format('GRANT SELECT ON %s TO vienphi_auditor', secured);
     END IF;
 END $$;
 
-CREATE FUNCTION vienphi_refuse_change() RETURNS trigger
+CREATE FUNCTION vienphi_reject_change() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
@@ -50,7 +50,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format(
         'CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %s '
-        'FOR EACH STATEMENT EXECUTE FUNCTION vienphi_refuse_change()', kept);
+        'FOR EACH STATEMENT EXECUTE FUNCTION vienphi_reject_change()', kept);
 END $$;
 
 -- The smallest UUIDv7 of a day: partitions are ranges of ids, and ids carry their moment.
@@ -64,16 +64,16 @@ CREATE TABLE organization (
     tax_code text NOT NULL UNIQUE,
     created_at timestamptz NOT NULL
 );
-SELECT vienphi_wall('organization', 'id');
+SELECT vienphi_isolate_tenant('organization', 'id');
 
 -- First two characters of reference codes. A prefix is never given to another organization.
 CREATE TABLE organization_prefix (
     prefix char(2) PRIMARY KEY CHECK (prefix ~ '^[2-9A-HJ-NP-Z]{2}$'),
     organization_id int NOT NULL REFERENCES organization (id),
-    given_at timestamptz NOT NULL
+    assigned_at timestamptz NOT NULL
 );
 CREATE INDEX ON organization_prefix (organization_id);
-SELECT vienphi_wall('organization_prefix');
+SELECT vienphi_isolate_tenant('organization_prefix');
 
 -- A bank account (BIN, number) belongs to one organization.
 CREATE TABLE bank_account_owner (
@@ -83,7 +83,7 @@ CREATE TABLE bank_account_owner (
     PRIMARY KEY (bank_bin, account_number),
     UNIQUE (organization_id, bank_bin, account_number)
 );
-SELECT vienphi_wall('bank_account_owner');
+SELECT vienphi_isolate_tenant('bank_account_owner');
 
 CREATE TABLE facility (
     organization_id int NOT NULL REFERENCES organization (id),
@@ -93,7 +93,7 @@ CREATE TABLE facility (
     PRIMARY KEY (organization_id, id),
     UNIQUE (organization_id, code)
 );
-SELECT vienphi_wall('facility');
+SELECT vienphi_isolate_tenant('facility');
 
 -- What may change with time: rank, former line, readings of open rules, who computes the price.
 CREATE TABLE facility_terms (
@@ -102,13 +102,13 @@ CREATE TABLE facility_terms (
     valid_from date NOT NULL,
     technical_level text NOT NULL CHECK (technical_level IN ('initial', 'basic', 'specialised')),
     ranking_points int CHECK (ranking_points BETWEEN 0 AND 100),
-    former_line text CHECK (former_line IN ('commune', 'district', 'province', 'central')),
+    former_tier text CHECK (former_tier IN ('commune', 'district', 'province', 'central')),
     pricing_authority text NOT NULL DEFAULT 'vienphi' CHECK (pricing_authority IN ('his', 'vienphi')),
     policy jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (organization_id, facility_id, valid_from),
     FOREIGN KEY (organization_id, facility_id) REFERENCES facility (organization_id, id)
 );
-SELECT vienphi_wall('facility_terms');
+SELECT vienphi_isolate_tenant('facility_terms');
 
 CREATE TABLE desk (
     organization_id int NOT NULL,
@@ -119,7 +119,7 @@ CREATE TABLE desk (
     UNIQUE (organization_id, facility_id, name),
     FOREIGN KEY (organization_id, facility_id) REFERENCES facility (organization_id, id)
 );
-SELECT vienphi_wall('desk');
+SELECT vienphi_isolate_tenant('desk');
 
 CREATE TABLE person (
     organization_id int NOT NULL REFERENCES organization (id),
@@ -128,7 +128,7 @@ CREATE TABLE person (
     roles text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (organization_id, id)
 );
-SELECT vienphi_wall('person');
+SELECT vienphi_isolate_tenant('person');
 
 -- A key acts for one named person; only the hash of its secret is kept.
 CREATE TABLE api_key (
@@ -143,7 +143,7 @@ CREATE TABLE api_key (
     UNIQUE (organization_id, secret_hash),
     FOREIGN KEY (organization_id, person_id) REFERENCES person (organization_id, id)
 );
-SELECT vienphi_wall('api_key', is_personal => true);
+SELECT vienphi_isolate_tenant('api_key', is_personal => true);
 
 CREATE TABLE bank_account (
     organization_id int NOT NULL REFERENCES organization (id),
@@ -156,7 +156,7 @@ CREATE TABLE bank_account (
     FOREIGN KEY (organization_id, bank_bin, account_number)
         REFERENCES bank_account_owner (organization_id, bank_bin, account_number)
 );
-SELECT vienphi_wall('bank_account');
+SELECT vienphi_isolate_tenant('bank_account');
 
 -- A contract with a provider. Settings hold no secret: `secret_name` says where the running service finds it.
 CREATE TABLE provider_account (
@@ -172,7 +172,7 @@ CREATE TABLE provider_account (
     UNIQUE (organization_id, name),
     FOREIGN KEY (organization_id, bank_account_id) REFERENCES bank_account (organization_id, id)
 );
-SELECT vienphi_wall('provider_account');
+SELECT vienphi_isolate_tenant('provider_account');
 
 -- Gapless numbers: one row is locked, last of all locks but accounts.
 CREATE TABLE series (
@@ -182,5 +182,5 @@ CREATE TABLE series (
     last_number bigint NOT NULL CHECK (last_number >= 0),
     PRIMARY KEY (organization_id, name, year)
 );
-SELECT vienphi_wall('series');
+SELECT vienphi_isolate_tenant('series');
 GRANT INSERT, UPDATE (last_number) ON series TO vienphi_app;

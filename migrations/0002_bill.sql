@@ -13,7 +13,7 @@ CREATE TABLE visit (
     UNIQUE (organization_id, facility_id, ma_lk),
     FOREIGN KEY (organization_id, facility_id) REFERENCES facility (organization_id, id)
 );
-SELECT vienphi_wall('visit');
+SELECT vienphi_isolate_tenant('visit');
 GRANT INSERT, UPDATE (version, admitted_at, discharged_at) ON visit TO vienphi_app;
 
 -- Personal: a claim file as it was received, for its signature covers the bytes. Erased after its retention, so
@@ -26,7 +26,7 @@ CREATE TABLE claim_file (
     received_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id, id)
 );
-SELECT vienphi_wall('claim_file', is_personal => true);
+SELECT vienphi_isolate_tenant('claim_file', is_personal => true);
 GRANT INSERT ON claim_file TO vienphi_app;
 
 -- Each telling of a visit; the same content again makes no new version.
@@ -41,7 +41,7 @@ CREATE TABLE visit_version (
     PRIMARY KEY (organization_id, visit_id, version),
     FOREIGN KEY (organization_id, visit_id) REFERENCES visit (organization_id, id)
 );
-SELECT vienphi_wall('visit_version');
+SELECT vienphi_isolate_tenant('visit_version');
 SELECT vienphi_append_only('visit_version');
 GRANT INSERT ON visit_version TO vienphi_app;
 
@@ -54,7 +54,7 @@ CREATE TABLE visit_document (
     PRIMARY KEY (organization_id, visit_id, version),
     FOREIGN KEY (organization_id, visit_id, version) REFERENCES visit_version (organization_id, visit_id, version)
 );
-SELECT vienphi_wall('visit_document', is_personal => true);
+SELECT vienphi_isolate_tenant('visit_document', is_personal => true);
 GRANT INSERT ON visit_document TO vienphi_app;
 
 CREATE TABLE visit_patient (
@@ -70,7 +70,7 @@ CREATE TABLE visit_patient (
     PRIMARY KEY (organization_id, visit_id),
     FOREIGN KEY (organization_id, visit_id) REFERENCES visit (organization_id, id)
 );
-SELECT vienphi_wall('visit_patient', is_personal => true);
+SELECT vienphi_isolate_tenant('visit_patient', is_personal => true);
 GRANT INSERT, UPDATE ON visit_patient TO vienphi_app;
 
 -- What a person or a program should look at in what a source told; never a reason to stop the desk.
@@ -84,7 +84,7 @@ CREATE TABLE visit_finding (
     PRIMARY KEY (organization_id, visit_id, version, number),
     FOREIGN KEY (organization_id, visit_id, version) REFERENCES visit_version (organization_id, visit_id, version)
 );
-SELECT vienphi_wall('visit_finding');
+SELECT vienphi_isolate_tenant('visit_finding');
 GRANT INSERT ON visit_finding TO vienphi_app;
 
 -- owed = patient's share + corrections - live allocations, kept in the row that is locked.
@@ -108,10 +108,10 @@ CREATE TABLE invoice (
     FOREIGN KEY (organization_id, visit_id, visit_version)
         REFERENCES visit_version (organization_id, visit_id, version),
     CONSTRAINT owed_is_share_less_allocations CHECK (owed = patient_share + corrections - allocated),
-    CONSTRAINT issued_has_moment CHECK ((state = 'issued') = (issued_at IS NOT NULL))
+    CONSTRAINT issued_has_time CHECK ((state = 'issued') = (issued_at IS NOT NULL))
 );
 CREATE INDEX ON invoice (organization_id, visit_id);
-SELECT vienphi_wall('invoice');
+SELECT vienphi_isolate_tenant('invoice');
 GRANT INSERT, UPDATE (state, version, corrections, allocated, owed, issued_at) ON invoice TO vienphi_app;
 
 -- Amounts of the data standard, two decimals. The parts sum to the hospital's amount.
@@ -139,12 +139,12 @@ CREATE TABLE invoice_line (
     FOREIGN KEY (organization_id, invoice_id) REFERENCES invoice (organization_id, id),
     CONSTRAINT parts_sum_to_line CHECK (self_pay + copay + fund + other_funds = hospital_amount)
 );
-SELECT vienphi_wall('invoice_line');
+SELECT vienphi_isolate_tenant('invoice_line');
 SELECT vienphi_append_only('invoice_line');
 GRANT INSERT ON invoice_line TO vienphi_app;
 
 -- What the price was computed from, without the patient's number: recomputed and replayed later.
-CREATE TABLE invoice_input (
+CREATE TABLE invoice_snapshot (
     organization_id int NOT NULL,
     invoice_id uuid NOT NULL,
     document text NOT NULL,
@@ -155,9 +155,9 @@ CREATE TABLE invoice_input (
     PRIMARY KEY (organization_id, invoice_id),
     FOREIGN KEY (organization_id, invoice_id) REFERENCES invoice (organization_id, id)
 );
-SELECT vienphi_wall('invoice_input');
-SELECT vienphi_append_only('invoice_input');
-GRANT INSERT ON invoice_input TO vienphi_app;
+SELECT vienphi_isolate_tenant('invoice_snapshot');
+SELECT vienphi_append_only('invoice_snapshot');
+GRANT INSERT ON invoice_snapshot TO vienphi_app;
 
 -- Our wish to collect one amount. received counts the money that came under its code.
 CREATE TABLE intent (
@@ -178,7 +178,7 @@ CREATE TABLE intent (
     FOREIGN KEY (organization_id, provider_account_id) REFERENCES provider_account (organization_id, id),
     CONSTRAINT succeeded_when_received CHECK (state <> 'succeeded' OR received >= amount)
 );
-SELECT vienphi_wall('intent');
+SELECT vienphi_isolate_tenant('intent');
 GRANT INSERT, UPDATE (state, version, received, instruction) ON intent TO vienphi_app;
 
 -- What an intent collects for, in the order in which money is used.
@@ -193,6 +193,6 @@ CREATE TABLE intent_invoice (
     FOREIGN KEY (organization_id, invoice_id) REFERENCES invoice (organization_id, id)
 );
 CREATE INDEX ON intent_invoice (organization_id, invoice_id);
-SELECT vienphi_wall('intent_invoice');
+SELECT vienphi_isolate_tenant('intent_invoice');
 SELECT vienphi_append_only('intent_invoice');
 GRANT INSERT ON intent_invoice TO vienphi_app;

@@ -20,7 +20,7 @@ CREATE TABLE payment (
 CREATE INDEX ON payment (organization_id, intent_id) WHERE intent_id IS NOT NULL;
 -- One transfer may be told by two channels of one bank account without a shared reference: equal amount, near moment.
 CREATE INDEX ON payment (organization_id, bank_account_id, amount, occurred_at);
-SELECT vienphi_wall('payment');
+SELECT vienphi_isolate_tenant('payment');
 SELECT vienphi_append_only('payment');
 GRANT INSERT ON payment TO vienphi_app;
 
@@ -35,7 +35,7 @@ CREATE TABLE payment_origin (
     PRIMARY KEY (organization_id, payment_id),
     FOREIGN KEY (organization_id, payment_id) REFERENCES payment (organization_id, id)
 );
-SELECT vienphi_wall('payment_origin', is_personal => true);
+SELECT vienphi_isolate_tenant('payment_origin', is_personal => true);
 GRANT INSERT ON payment_origin TO vienphi_app;
 
 -- Where the whole of a payment stands now; the one row of it that is locked.
@@ -54,7 +54,7 @@ CREATE TABLE payment_position (
     CONSTRAINT parts_sum_to_payment
         CHECK (amount = on_invoices + on_deposits + credit + unallocated + refund_reserved + refunded)
 );
-SELECT vienphi_wall('payment_position');
+SELECT vienphi_isolate_tenant('payment_position');
 GRANT INSERT, UPDATE (on_invoices, on_deposits, credit, unallocated, refund_reserved, refunded)
     ON payment_position TO vienphi_app;
 
@@ -63,22 +63,22 @@ CREATE TABLE allocation (
     organization_id int NOT NULL,
     id uuid NOT NULL,
     payment_id uuid NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('invoice', 'deposit', 'credit', 'unallocated', 'refund')),
+    target text NOT NULL CHECK (target IN ('invoice', 'deposit', 'credit', 'unallocated', 'refund')),
     invoice_id uuid,
     amount bigint NOT NULL CHECK (amount > 0),
-    undoes uuid,
+    reverses_id uuid,
     reason text NOT NULL,
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id, id),
-    UNIQUE (organization_id, undoes),
+    UNIQUE (organization_id, reverses_id),
     FOREIGN KEY (organization_id, payment_id) REFERENCES payment (organization_id, id),
     FOREIGN KEY (organization_id, invoice_id) REFERENCES invoice (organization_id, id),
-    FOREIGN KEY (organization_id, undoes) REFERENCES allocation (organization_id, id),
-    CONSTRAINT invoice_named CHECK ((kind = 'invoice') = (invoice_id IS NOT NULL))
+    FOREIGN KEY (organization_id, reverses_id) REFERENCES allocation (organization_id, id),
+    CONSTRAINT invoice_named CHECK ((target = 'invoice') = (invoice_id IS NOT NULL))
 );
 CREATE INDEX ON allocation (organization_id, payment_id);
 CREATE INDEX ON allocation (organization_id, invoice_id) WHERE invoice_id IS NOT NULL;
-SELECT vienphi_wall('allocation');
+SELECT vienphi_isolate_tenant('allocation');
 SELECT vienphi_append_only('allocation');
 GRANT INSERT ON allocation TO vienphi_app;
 
@@ -86,16 +86,16 @@ GRANT INSERT ON allocation TO vienphi_app;
 CREATE TABLE payment_hold (
     organization_id int NOT NULL,
     payment_id uuid NOT NULL,
-    twin_payment_id uuid NOT NULL,
+    other_payment_id uuid NOT NULL,
     held_at timestamptz NOT NULL,
-    lifted_at timestamptz,
+    released_at timestamptz,
     PRIMARY KEY (organization_id, payment_id),
     FOREIGN KEY (organization_id, payment_id) REFERENCES payment (organization_id, id),
-    FOREIGN KEY (organization_id, twin_payment_id) REFERENCES payment (organization_id, id)
+    FOREIGN KEY (organization_id, other_payment_id) REFERENCES payment (organization_id, id)
 );
-CREATE INDEX ON payment_hold (organization_id, twin_payment_id);
-SELECT vienphi_wall('payment_hold');
-GRANT INSERT, UPDATE (lifted_at) ON payment_hold TO vienphi_app;
+CREATE INDEX ON payment_hold (organization_id, other_payment_id);
+SELECT vienphi_isolate_tenant('payment_hold');
+GRANT INSERT, UPDATE (released_at) ON payment_hold TO vienphi_app;
 
 -- role says what the account is for; subject tells accounts of one role apart (a provider account, a desk).
 CREATE TABLE ledger_account (
@@ -108,7 +108,7 @@ CREATE TABLE ledger_account (
     PRIMARY KEY (organization_id, id),
     UNIQUE (organization_id, role, subject)
 );
-SELECT vienphi_wall('ledger_account');
+SELECT vienphi_isolate_tenant('ledger_account');
 SELECT vienphi_append_only('ledger_account');
 GRANT INSERT ON ledger_account TO vienphi_app;
 
@@ -122,7 +122,7 @@ CREATE TABLE ledger_number (
     PRIMARY KEY (organization_id, account_id, valid_from),
     FOREIGN KEY (organization_id, account_id) REFERENCES ledger_account (organization_id, id)
 );
-SELECT vienphi_wall('ledger_number');
+SELECT vienphi_isolate_tenant('ledger_number');
 
 -- Inline accounts carry their balance in one locked row, on their normal side, with the floor checked here.
 CREATE TABLE inline_balance (
@@ -134,7 +134,7 @@ CREATE TABLE inline_balance (
     FOREIGN KEY (organization_id, account_id) REFERENCES ledger_account (organization_id, id),
     CONSTRAINT balance_not_below_floor CHECK (balance >= floor)
 );
-SELECT vienphi_wall('inline_balance');
+SELECT vienphi_isolate_tenant('inline_balance');
 GRANT INSERT, UPDATE (balance) ON inline_balance TO vienphi_app;
 
 -- A day of the books. A posting transaction holds the shared advisory lock of its organization's day; closing takes it
@@ -146,9 +146,9 @@ CREATE TABLE business_day (
     opened_at timestamptz NOT NULL,
     closed_at timestamptz,
     PRIMARY KEY (organization_id, day),
-    CONSTRAINT closed_has_moment CHECK ((state = 'closed') = (closed_at IS NOT NULL))
+    CONSTRAINT closed_has_time CHECK ((state = 'closed') = (closed_at IS NOT NULL))
 );
-SELECT vienphi_wall('business_day');
+SELECT vienphi_isolate_tenant('business_day');
 
 -- A closed day stays closed, and no day is opened before one that is closed.
 CREATE FUNCTION vienphi_keep_days_in_order() RETURNS trigger
@@ -183,7 +183,7 @@ CREATE TABLE journal_entry (
     FOREIGN KEY (organization_id, accounting_date) REFERENCES business_day (organization_id, day)
 );
 CREATE INDEX ON journal_entry (organization_id, transaction_id);
-SELECT vienphi_wall('journal_entry');
+SELECT vienphi_isolate_tenant('journal_entry');
 SELECT vienphi_append_only('journal_entry');
 GRANT INSERT (organization_id, id, kind, effective_at, recorded_at, accounting_date, actor_kind, actor_id, acting_for)
     ON journal_entry TO vienphi_app;  -- transaction_id is the server's to say
@@ -212,7 +212,7 @@ CREATE TABLE posting (
     CONSTRAINT two_accounts CHECK (debit_account_id <> credit_account_id)
 );
 CREATE INDEX ON posting (organization_id, transaction_id);
-SELECT vienphi_wall('posting');
+SELECT vienphi_isolate_tenant('posting');
 SELECT vienphi_append_only('posting');
 GRANT INSERT (organization_id, entry_id, line, debit_account_id, credit_account_id, amount, visit_id, invoice_id,
     payment_id, department, payer) ON posting TO vienphi_app;
@@ -229,12 +229,12 @@ CREATE TABLE reversal (
     FOREIGN KEY (organization_id, entry_id) REFERENCES journal_entry (organization_id, id),
     CONSTRAINT not_itself CHECK (reversed_entry_id <> entry_id)
 );
-SELECT vienphi_wall('reversal');
+SELECT vienphi_isolate_tenant('reversal');
 SELECT vienphi_append_only('reversal');
 GRANT INSERT ON reversal TO vienphi_app;
 
 -- Nothing is booked into a day that is not open, whoever asks. Once a statement, not once a row.
-CREATE FUNCTION vienphi_refuse_closed_day() RETURNS trigger
+CREATE FUNCTION vienphi_reject_closed_day() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (
@@ -248,4 +248,4 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER day_is_open AFTER INSERT ON journal_entry
-    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION vienphi_refuse_closed_day();
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION vienphi_reject_closed_day();

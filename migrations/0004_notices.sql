@@ -10,23 +10,23 @@ CREATE TABLE event_key (
     PRIMARY KEY (organization_id, provider_account_id, key),
     FOREIGN KEY (organization_id, provider_account_id) REFERENCES provider_account (organization_id, id)
 );
-SELECT vienphi_wall('event_key');
+SELECT vienphi_isolate_tenant('event_key');
 SELECT vienphi_append_only('event_key');
 GRANT INSERT ON event_key TO vienphi_app;
 
 -- The money itself, by every name it is known under: (account, movement, provider's or bank's reference).
 -- account_id is a provider account for a transaction and a bank account for a bank reference.
-CREATE TABLE fact_key (
+CREATE TABLE movement_key (
     organization_id int NOT NULL REFERENCES organization (id),
     account_id uuid NOT NULL,
     movement text NOT NULL CHECK (movement IN ('received', 'refunded', 'reversed')),
     key text NOT NULL CHECK (length(key) BETWEEN 1 AND 300),
-    fact_id uuid NOT NULL,
+    movement_id uuid NOT NULL,
     amount bigint NOT NULL CHECK (amount > 0),
     PRIMARY KEY (organization_id, account_id, movement, key)
 );
-SELECT vienphi_wall('fact_key');
-GRANT INSERT, UPDATE (fact_id, amount) ON fact_key TO vienphi_app;
+SELECT vienphi_isolate_tenant('movement_key');
+GRANT INSERT, UPDATE (movement_id, amount) ON movement_key TO vienphi_app;
 
 -- Partitioned by id, which carries its moment; no foreign key points into a partition that may leave.
 CREATE TABLE delivery (
@@ -39,7 +39,7 @@ CREATE TABLE delivery (
     notices int NOT NULL,
     PRIMARY KEY (organization_id, id)
 ) PARTITION BY RANGE (id);
-SELECT vienphi_wall('delivery');
+SELECT vienphi_isolate_tenant('delivery');
 SELECT vienphi_append_only('delivery');
 GRANT INSERT ON delivery TO vienphi_app;
 
@@ -48,14 +48,14 @@ CREATE TABLE delivery_body (
     organization_id int NOT NULL,
     id uuid NOT NULL,
     method text NOT NULL,
-    tail text NOT NULL,
+    path_suffix text NOT NULL,
     query text NOT NULL,
     headers jsonb NOT NULL,
     body bytea NOT NULL,
     source_address text NOT NULL,
     PRIMARY KEY (organization_id, id)
 ) PARTITION BY RANGE (id);
-SELECT vienphi_wall('delivery_body', is_personal => true);
+SELECT vienphi_isolate_tenant('delivery_body', is_personal => true);
 GRANT INSERT ON delivery_body TO vienphi_app;
 
 -- A disagreement a person must decide.
@@ -80,7 +80,7 @@ CREATE TABLE exception_case (
     FOREIGN KEY (organization_id, owner_id) REFERENCES person (organization_id, id)
 );
 CREATE INDEX ON exception_case (organization_id, opened_at) WHERE state = 'open';
-SELECT vienphi_wall('exception_case');
+SELECT vienphi_isolate_tenant('exception_case');
 GRANT INSERT, UPDATE (state, owner_id, due_at) ON exception_case TO vienphi_app;
 
 -- What the world outside is to be told; written with the state it tells of.
@@ -92,7 +92,7 @@ CREATE TABLE outbox (
     transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     PRIMARY KEY (organization_id, id)
 ) PARTITION BY RANGE (id);
-SELECT vienphi_wall('outbox');
+SELECT vienphi_isolate_tenant('outbox');
 SELECT vienphi_append_only('outbox');
 GRANT INSERT (organization_id, id, topic, payload) ON outbox TO vienphi_app;
 
@@ -109,7 +109,7 @@ CREATE TABLE audit (
     subject_id uuid NOT NULL,
     PRIMARY KEY (organization_id, id)
 ) PARTITION BY RANGE (id);
-SELECT vienphi_wall('audit');
+SELECT vienphi_isolate_tenant('audit');
 SELECT vienphi_append_only('audit');
 GRANT INSERT ON audit TO vienphi_app;
 

@@ -13,7 +13,7 @@ CREATE TABLE idempotency_key (
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id, caller, route, key)
 );
-SELECT vienphi_wall('idempotency_key');
+SELECT vienphi_isolate_tenant('idempotency_key');
 SELECT vienphi_append_only('idempotency_key');
 GRANT INSERT ON idempotency_key TO vienphi_app;
 
@@ -23,7 +23,7 @@ ALTER TABLE api_key
     ADD COLUMN name text,
     ADD COLUMN roles text[] NOT NULL DEFAULT '{}',
     ADD COLUMN slot smallint NOT NULL DEFAULT 1 CHECK (slot IN (1, 2)),
-    ADD CONSTRAINT roles_are_known CHECK (roles <@ ARRAY['cashier', 'finance', 'integrator', 'admin']);
+    ADD CONSTRAINT roles_are_known CHECK (roles <@ ARRAY['cashier', 'finance', 'integrator', 'administrator']);
 -- Row security is forced on the owner too, so keys given out before are reached organization by organization.
 DO $$
 DECLARE
@@ -39,8 +39,8 @@ ALTER TABLE api_key
     ALTER COLUMN name SET NOT NULL,
     ALTER COLUMN roles DROP DEFAULT,
     ALTER COLUMN slot DROP DEFAULT,
-    ADD CONSTRAINT name_is_written_plainly CHECK (name ~ '^[a-z0-9][a-z0-9-]{0,39}$');
-CREATE UNIQUE INDEX api_key_two_alive ON api_key (organization_id, name, slot) WHERE revoked_at IS NULL;
+    ADD CONSTRAINT name_format CHECK (name ~ '^[a-z0-9][a-z0-9-]{0,39}$');
+CREATE UNIQUE INDEX api_key_two_active ON api_key (organization_id, name, slot) WHERE revoked_at IS NULL;
 
 -- What lists are asked for by; everything else is found by id, which is also the order of lists.
 CREATE INDEX ON visit (organization_id, ma_lk);

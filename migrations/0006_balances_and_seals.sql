@@ -125,7 +125,7 @@ CREATE TABLE balance_watermark (
     taken_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id)
 );
-SELECT vienphi_wall('balance_watermark');
+SELECT vienphi_isolate_tenant('balance_watermark');
 GRANT INSERT, UPDATE (covers_until, taken_at) ON balance_watermark TO vienphi_app;
 
 -- What each account moved on each accounting date, up to the watermark. A balance is their sum and the later postings.
@@ -138,7 +138,7 @@ CREATE TABLE balance_snapshot (
     PRIMARY KEY (organization_id, account_id, accounting_date),
     FOREIGN KEY (organization_id, account_id) REFERENCES ledger_account (organization_id, id)
 );
-SELECT vienphi_wall('balance_snapshot');
+SELECT vienphi_isolate_tenant('balance_snapshot');
 GRANT INSERT, UPDATE (debit, credit) ON balance_snapshot TO vienphi_app;
 
 -- The closing of a day, once: who closed it and what it held.
@@ -156,7 +156,7 @@ CREATE TABLE day_closing (
     FOREIGN KEY (organization_id, day) REFERENCES business_day (organization_id, day)
 );
 CREATE INDEX ON day_closing (organization_id, transaction_id);
-SELECT vienphi_wall('day_closing');
+SELECT vienphi_isolate_tenant('day_closing');
 SELECT vienphi_append_only('day_closing');
 GRANT INSERT (organization_id, day, closed_at, actor_kind, actor_id, acting_for, entries, amount)
     ON day_closing TO vienphi_app;
@@ -192,7 +192,7 @@ CREATE TABLE seal (
     postings int NOT NULL,
     payments int NOT NULL,
     allocations int NOT NULL,
-    audits int NOT NULL,
+    audit_rows int NOT NULL,
     closings int NOT NULL,
     sealed_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id, number),
@@ -208,6 +208,6 @@ CREATE TABLE seal (
         END)
 );
 CREATE INDEX ON seal (organization_id, covers_until);
-SELECT vienphi_wall('seal');
+SELECT vienphi_isolate_tenant('seal');
 SELECT vienphi_append_only('seal');
 GRANT INSERT ON seal TO vienphi_app;

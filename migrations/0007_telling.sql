@@ -13,7 +13,7 @@ CREATE TABLE webhook_endpoint (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id, id)
 );
-SELECT vienphi_wall('webhook_endpoint');
+SELECT vienphi_isolate_tenant('webhook_endpoint');
 GRANT UPDATE (is_active) ON webhook_endpoint TO vienphi_app;
 
 -- How far the outbox was read: every message of a transaction below the horizon that comes after this place is new.
@@ -23,7 +23,7 @@ CREATE TABLE webhook_cursor (
     message_id uuid NOT NULL,
     PRIMARY KEY (organization_id)
 );
-SELECT vienphi_wall('webhook_cursor');
+SELECT vienphi_isolate_tenant('webhook_cursor');
 GRANT INSERT, UPDATE (transaction_id, message_id) ON webhook_cursor TO vienphi_app;
 CREATE INDEX ON outbox (organization_id, transaction_id, id);
 
@@ -47,31 +47,31 @@ CREATE TABLE webhook_delivery (
 CREATE INDEX ON webhook_delivery (organization_id, endpoint_id, due_at) WHERE state = 'waiting';
 CREATE INDEX ON webhook_delivery (organization_id, message_id) WHERE state = 'dead';
 CREATE INDEX ON webhook_delivery (organization_id, attempted_at) WHERE state = 'delivered';
-SELECT vienphi_wall('webhook_delivery');
+SELECT vienphi_isolate_tenant('webhook_delivery');
 GRANT INSERT, UPDATE (state, attempts, due_at, attempted_at, last_status, last_problem), DELETE ON webhook_delivery
     TO vienphi_app;
 
 -- Intents that a provider is asked about. due_at is the next question, or how long the worker that asks now has for
 -- it; NULL when nothing more is asked.
-CREATE TABLE asking (
+CREATE TABLE status_poll (
     organization_id int NOT NULL,
     intent_id uuid NOT NULL,
     provider_account_id uuid NOT NULL,
-    begun_at timestamptz NOT NULL,
+    started_at timestamptz NOT NULL,
     due_at timestamptz,
-    asked int NOT NULL DEFAULT 0 CHECK (asked >= 0),
-    asked_at timestamptz,
+    attempts int NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    polled_at timestamptz,
     last_outcome text,
     PRIMARY KEY (organization_id, intent_id),
     FOREIGN KEY (organization_id, intent_id) REFERENCES intent (organization_id, id),
     FOREIGN KEY (organization_id, provider_account_id) REFERENCES provider_account (organization_id, id)
 );
-CREATE INDEX ON asking (organization_id, provider_account_id, due_at) WHERE due_at IS NOT NULL;
-SELECT vienphi_wall('asking');
-GRANT INSERT, UPDATE (due_at, asked, asked_at, last_outcome) ON asking TO vienphi_app;
+CREATE INDEX ON status_poll (organization_id, provider_account_id, due_at) WHERE due_at IS NOT NULL;
+SELECT vienphi_isolate_tenant('status_poll');
+GRANT INSERT, UPDATE (due_at, attempts, polled_at, last_outcome) ON status_poll TO vienphi_app;
 
 -- How often each provider account was asked in one minute, by all workers together.
-CREATE TABLE asking_budget (
+CREATE TABLE poll_rate_limit (
     organization_id int NOT NULL,
     provider_account_id uuid NOT NULL,
     minute timestamptz NOT NULL,
@@ -79,8 +79,8 @@ CREATE TABLE asking_budget (
     PRIMARY KEY (organization_id, provider_account_id),
     FOREIGN KEY (organization_id, provider_account_id) REFERENCES provider_account (organization_id, id)
 );
-SELECT vienphi_wall('asking_budget');
-GRANT INSERT, UPDATE (minute, used) ON asking_budget TO vienphi_app;
+SELECT vienphi_isolate_tenant('poll_rate_limit');
+GRANT INSERT, UPDATE (minute, used) ON poll_rate_limit TO vienphi_app;
 
 -- The intents that time can still change.
 CREATE INDEX ON intent (organization_id, expires_at) WHERE state IN ('created', 'pending', 'unknown');

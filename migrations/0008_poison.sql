@@ -8,7 +8,7 @@ CREATE TABLE poison_delivery (
     received_at timestamptz NOT NULL,
     fault text NOT NULL,
     method text NOT NULL,
-    tail text NOT NULL,
+    path_suffix text NOT NULL,
     query text NOT NULL,
     headers jsonb NOT NULL,
     body bytea NOT NULL,
@@ -20,5 +20,5 @@ CREATE TABLE poison_delivery (
     CONSTRAINT replayed_as_a_delivery CHECK ((replayed_at IS NULL) = (replayed_as IS NULL))
 );
 CREATE INDEX ON poison_delivery (organization_id, received_at) WHERE replayed_at IS NULL;
-SELECT vienphi_wall('poison_delivery', is_personal => true);
+SELECT vienphi_isolate_tenant('poison_delivery', is_personal => true);
 GRANT INSERT, UPDATE (replayed_at, replayed_as) ON poison_delivery TO vienphi_app;

@@ -9,7 +9,7 @@ CREATE TABLE pay_page (
     UNIQUE (organization_id, token),
     FOREIGN KEY (organization_id, intent_id) REFERENCES intent (organization_id, id)
 );
-SELECT vienphi_wall('pay_page', is_personal => true);
+SELECT vienphi_isolate_tenant('pay_page', is_personal => true);
 GRANT INSERT ON pay_page TO vienphi_app;
 
 ALTER TABLE organization ADD COLUMN help_phone text NOT NULL DEFAULT '' CHECK (help_phone ~ '^[0-9+ .()-]{0,30}$');

@@ -8,4 +8,4 @@ CREATE TABLE exception_terms (
     PRIMARY KEY (organization_id, reason),
     FOREIGN KEY (organization_id, owner_id) REFERENCES person (organization_id, id)
 );
-SELECT vienphi_wall('exception_terms');
+SELECT vienphi_isolate_tenant('exception_terms');

@@ -14,5 +14,5 @@ CREATE TABLE disease_annexes (
     imported_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id, id)
 );
-SELECT vienphi_wall('disease_annexes');
+SELECT vienphi_isolate_tenant('disease_annexes');
 SELECT vienphi_append_only('disease_annexes');

@@ -27,19 +27,19 @@ CREATE TABLE tariff (
     FOREIGN KEY (organization_id, approved_by) REFERENCES person (organization_id, id),
     FOREIGN KEY (organization_id, activated_by) REFERENCES person (organization_id, id),
     CONSTRAINT tariff_of_two_persons CHECK (approved_by <> drafted_by),
-    CONSTRAINT approved_has_moment CHECK ((approved_by IS NULL) = (approved_at IS NULL)),
-    CONSTRAINT activated_has_moment CHECK ((activated_by IS NULL) = (activated_at IS NULL)),
+    CONSTRAINT approved_has_time CHECK ((approved_by IS NULL) = (approved_at IS NULL)),
+    CONSTRAINT activated_has_time CHECK ((activated_by IS NULL) = (activated_at IS NULL)),
     CONSTRAINT approved_is_complete CHECK (approved_by IS NULL OR completed_at IS NOT NULL),
     CONSTRAINT beyond_draft_is_approved CHECK (state IN ('draft', 'discarded') OR approved_by IS NOT NULL),
     CONSTRAINT effective_is_activated CHECK ((state IN ('effective', 'replaced')) = (activated_by IS NOT NULL))
 );
 CREATE UNIQUE INDEX tariff_one_in_force ON tariff (organization_id, facility_id, valid_from) NULLS NOT DISTINCT
     WHERE state = 'effective';
-CREATE INDEX tariff_resumed ON tariff (organization_id, content_hash) WHERE completed_at IS NULL AND state = 'draft';
-SELECT vienphi_wall('tariff');
+CREATE INDEX tariff_incomplete ON tariff (organization_id, content_hash) WHERE completed_at IS NULL AND state = 'draft';
+SELECT vienphi_isolate_tenant('tariff');
 GRANT INSERT, UPDATE (state, completed_at, approved_by, approved_at, activated_by, activated_at) ON tariff TO vienphi_app;
 
-CREATE FUNCTION vienphi_tariff_moves_on() RETURNS trigger
+CREATE FUNCTION vienphi_guard_tariff() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     IF (OLD.state, NEW.state) NOT IN (
@@ -52,7 +52,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER tariff_moves_on BEFORE UPDATE ON tariff FOR EACH ROW EXECUTE FUNCTION vienphi_tariff_moves_on();
+CREATE TRIGGER tariff_guarded BEFORE UPDATE ON tariff FOR EACH ROW EXECUTE FUNCTION vienphi_guard_tariff();
 
 -- Đồng a unit, up to three decimals (rule B-080); NULL where the list has no price of that kind.
 CREATE TABLE tariff_item (
@@ -68,12 +68,12 @@ CREATE TABLE tariff_item (
     FOREIGN KEY (organization_id, tariff_id) REFERENCES tariff (organization_id, id),
     CONSTRAINT has_a_price CHECK (num_nonnulls(insured_price, fee_price, on_demand_price) > 0)
 );
-SELECT vienphi_wall('tariff_item');
+SELECT vienphi_isolate_tenant('tariff_item');
 SELECT vienphi_append_only('tariff_item');
 GRANT INSERT ON tariff_item TO vienphi_app;
 
 -- What two persons look at must not grow afterwards.
-CREATE FUNCTION vienphi_refuse_complete_tariff() RETURNS trigger
+CREATE FUNCTION vienphi_reject_complete_tariff() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (
@@ -86,7 +86,7 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER refuse_complete_tariff AFTER INSERT ON tariff_item REFERENCING NEW TABLE AS added
-    FOR EACH STATEMENT EXECUTE FUNCTION vienphi_refuse_complete_tariff();
+    FOR EACH STATEMENT EXECUTE FUNCTION vienphi_reject_complete_tariff();
 
 -- Whose amounts a facility collects, from a day on. The column this takes the place of was read by nothing, and could be
 -- set by one person alone.
@@ -107,11 +107,11 @@ CREATE TABLE facility_pricing (
     FOREIGN KEY (organization_id, proposed_by) REFERENCES person (organization_id, id),
     FOREIGN KEY (organization_id, approved_by) REFERENCES person (organization_id, id),
     CONSTRAINT pricing_of_two_persons CHECK (approved_by <> proposed_by),
-    CONSTRAINT approved_has_moment CHECK ((approved_by IS NULL) = (approved_at IS NULL)),
+    CONSTRAINT approved_has_time CHECK ((approved_by IS NULL) = (approved_at IS NULL)),
     CONSTRAINT his_has_a_vendor CHECK (authority <> 'his' OR vendor <> '')
 );
 CREATE INDEX ON facility_pricing (organization_id, facility_id, valid_from);
-SELECT vienphi_wall('facility_pricing');
+SELECT vienphi_isolate_tenant('facility_pricing');
 GRANT INSERT, UPDATE (approved_by, approved_at) ON facility_pricing TO vienphi_app;
 
 CREATE FUNCTION vienphi_approved_once() RETURNS trigger
@@ -138,19 +138,19 @@ CREATE TABLE price_difference (
     stt int NOT NULL,
     code text NOT NULL,
     field text NOT NULL,
-    theirs numeric,
-    ours numeric,
+    his_value numeric,
+    vienphi_value numeric,
     rules text[] NOT NULL CHECK (cardinality(rules) > 0),
     vendor text NOT NULL,
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id, id),
-    UNIQUE NULLS NOT DISTINCT (organization_id, visit_id, source_table, stt, field, theirs, ours),
+    UNIQUE NULLS NOT DISTINCT (organization_id, visit_id, source_table, stt, field, his_value, vienphi_value),
     FOREIGN KEY (organization_id, facility_id) REFERENCES facility (organization_id, id),
     FOREIGN KEY (organization_id, visit_id) REFERENCES visit (organization_id, id),
     FOREIGN KEY (organization_id, invoice_id) REFERENCES invoice (organization_id, id),
-    CONSTRAINT differs CHECK (theirs IS DISTINCT FROM ours)
+    CONSTRAINT differs CHECK (his_value IS DISTINCT FROM vienphi_value)
 );
 CREATE INDEX ON price_difference (organization_id, invoice_id);
-SELECT vienphi_wall('price_difference');
+SELECT vienphi_isolate_tenant('price_difference');
 SELECT vienphi_append_only('price_difference');
 GRANT INSERT ON price_difference TO vienphi_app;

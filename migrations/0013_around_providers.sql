@@ -6,7 +6,7 @@ CREATE TABLE feed_cursor (
     organization_id int NOT NULL,
     provider_account_id uuid NOT NULL,
     cursor text NOT NULL DEFAULT '' CHECK (length(cursor) <= 2000),
-    claimed_until timestamptz,
+    leased_until timestamptz,
     read_at timestamptz,
     failures int NOT NULL DEFAULT 0 CHECK (failures >= 0),
     minute timestamptz NOT NULL,
@@ -14,8 +14,8 @@ CREATE TABLE feed_cursor (
     PRIMARY KEY (organization_id, provider_account_id),
     FOREIGN KEY (organization_id, provider_account_id) REFERENCES provider_account (organization_id, id)
 );
-SELECT vienphi_wall('feed_cursor');
-GRANT INSERT, UPDATE (cursor, claimed_until, read_at, failures, minute, used) ON feed_cursor TO vienphi_app;
+SELECT vienphi_isolate_tenant('feed_cursor');
+GRANT INSERT, UPDATE (cursor, leased_until, read_at, failures, minute, used) ON feed_cursor TO vienphi_app;
 
 -- One person proposes, another decides. What is proposed stands here whole; the service cannot change an account, only
 -- the function below can, and it takes nothing but a change that two persons stand for.
@@ -38,18 +38,18 @@ CREATE TABLE account_change (
     FOREIGN KEY (organization_id, provider_account_id) REFERENCES provider_account (organization_id, id),
     FOREIGN KEY (organization_id, proposed_by) REFERENCES person (organization_id, id),
     FOREIGN KEY (organization_id, decided_by) REFERENCES person (organization_id, id),
-    CONSTRAINT payee_is_whole CHECK (num_nulls(bank_bin, account_number, holder) IN (0, 3)),
-    CONSTRAINT decision_is_whole CHECK (
+    CONSTRAINT payee_is_complete CHECK (num_nulls(bank_bin, account_number, holder) IN (0, 3)),
+    CONSTRAINT decision_is_complete CHECK (
         (state = 'proposed') = (decided_by IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)),
     CONSTRAINT two_persons_approve CHECK (state <> 'approved' OR decided_by <> proposed_by)
 );
 CREATE UNIQUE INDEX account_change_one_open ON account_change (organization_id, provider_account_id)
     WHERE state = 'proposed';
-SELECT vienphi_wall('account_change');
+SELECT vienphi_isolate_tenant('account_change');
 GRANT INSERT, UPDATE (state, decided_by, decided_at) ON account_change TO vienphi_app;
 
 -- What was decided stays decided.
-CREATE FUNCTION vienphi_refuse_second_decision() RETURNS trigger
+CREATE FUNCTION vienphi_reject_second_decision() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.state <> 'proposed' THEN
@@ -58,7 +58,7 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER decided_once BEFORE UPDATE ON account_change
-    FOR EACH ROW EXECUTE FUNCTION vienphi_refuse_second_decision();
+    FOR EACH ROW EXECUTE FUNCTION vienphi_reject_second_decision();
 
 -- Carry an approved change out, in the transaction that approves it. SECURITY DEFINER: the service may not write these
 -- tables by itself. `new_bank_account` is the id of the bank account where it is not known yet.

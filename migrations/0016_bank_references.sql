@@ -18,22 +18,22 @@ CREATE TABLE bank_reference (
     PRIMARY KEY (organization_id, account_id, movement, reference, number),
     FOREIGN KEY (organization_id, provider_account_id) REFERENCES provider_account (organization_id, id)
 );
-SELECT vienphi_wall('bank_reference');
+SELECT vienphi_isolate_tenant('bank_reference');
 GRANT INSERT (organization_id, account_id, movement, reference, number, payment_id, provider_account_id, source, name,
     amount, booked_on, codes), UPDATE (payment_id) ON bank_reference TO vienphi_app;
 
 -- A reference is put under an earlier payment by the transaction that claims it, and by no later one.
-CREATE FUNCTION vienphi_keep_bank_reference() RETURNS trigger
+CREATE FUNCTION vienphi_guard_bank_reference() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF OLD.transaction_id <> vienphi_transaction_id() THEN
-        RAISE EXCEPTION 'a bank reference that an earlier transaction claimed stays as it is'
+        RAISE EXCEPTION 'a bank reference that an earlier transaction reserved stays as it is'
             USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER reference_is_claimed_once BEFORE UPDATE ON bank_reference FOR EACH ROW
-    EXECUTE FUNCTION vienphi_keep_bank_reference();
+CREATE TRIGGER reference_is_reserved_once BEFORE UPDATE ON bank_reference FOR EACH ROW
+    EXECUTE FUNCTION vienphi_guard_bank_reference();
 
 -- References of before stood among the strong names. vietqr.vn and payOS had names made of them, which say nothing.
 DO $$
@@ -51,17 +51,17 @@ BEGIN
             payment.amount, (payment.occurred_at AT TIME ZONE interval '7 hours')::date,
             CASE WHEN intent.id IS NULL THEN '{}' ELSE ARRAY[intent.reference_code] END
         FROM (
-            SELECT account_id, movement, fact_id, upper(regexp_replace(substr(key, 6), '\s', '', 'g')) AS reference
-            FROM fact_key WHERE organization_id = organization AND key LIKE 'bank:%' AND movement = 'received'
+            SELECT account_id, movement, movement_id, upper(regexp_replace(substr(key, 6), '\s', '', 'g')) AS reference
+            FROM movement_key WHERE organization_id = organization AND key LIKE 'bank:%' AND movement = 'received'
         ) AS known
-        JOIN payment ON payment.organization_id = organization AND payment.id = known.fact_id
+        JOIN payment ON payment.organization_id = organization AND payment.id = known.movement_id
         JOIN provider_account AS account
             ON account.organization_id = organization AND account.id = payment.provider_account_id
         LEFT JOIN intent ON intent.organization_id = organization AND intent.id = payment.intent_id
         LEFT JOIN LATERAL (
-            SELECT min(key) AS key FROM fact_key
+            SELECT min(key) AS key FROM movement_key
             WHERE organization_id = organization AND account_id = payment.provider_account_id
-                AND movement = 'received' AND fact_id = payment.id AND key LIKE 'transaction:%'
+                AND movement = 'received' AND movement_id = payment.id AND key LIKE 'transaction:%'
         ) AS strong ON true
         WHERE known.reference <> '';
     END LOOP;

@@ -19,14 +19,14 @@ CREATE TABLE unmatched_outflow (
     FOREIGN KEY (organization_id, provider_account_id) REFERENCES provider_account (organization_id, id),
     FOREIGN KEY (organization_id, payment_id) REFERENCES payment (organization_id, id),
     CONSTRAINT is_traceable CHECK (cardinality(keys) > 0 OR code <> ''),
-    CONSTRAINT matched_has_moment CHECK ((payment_id IS NULL) = (matched_at IS NULL))
+    CONSTRAINT matched_has_time CHECK ((payment_id IS NULL) = (matched_at IS NULL))
 );
 -- What is not matched yet is little, and is looked through at every booking of a payment.
 CREATE INDEX unmatched_outflow_by_key ON unmatched_outflow USING gin (keys) WHERE payment_id IS NULL;
 CREATE INDEX unmatched_outflow_by_code ON unmatched_outflow (organization_id, code)
     WHERE payment_id IS NULL AND code <> '';
 CREATE INDEX unmatched_outflow_by_age ON unmatched_outflow (organization_id, recorded_at) WHERE payment_id IS NULL;
-SELECT vienphi_wall('unmatched_outflow');
+SELECT vienphi_isolate_tenant('unmatched_outflow');
 GRANT INSERT, UPDATE (payment_id, matched_at) ON unmatched_outflow TO vienphi_app;
 
 -- Matched is final: the money of an outflow is taken out of one payment, once.
@@ -45,4 +45,4 @@ CREATE TRIGGER matched_once BEFORE INSERT OR UPDATE ON unmatched_outflow
     FOR EACH ROW EXECUTE FUNCTION vienphi_match_outflow_once();
 
 -- An open payment is asked about too; the day after which a person decides begins when it is no longer open.
-GRANT UPDATE (begun_at) ON asking TO vienphi_app;
+GRANT UPDATE (started_at) ON status_poll TO vienphi_app;

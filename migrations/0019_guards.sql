@@ -24,7 +24,7 @@ BEGIN
     END LOOP;
 END $$;
 -- Their statements run with the rights of the caller, who has no use for them.
-REVOKE EXECUTE ON FUNCTION vienphi_wall(regclass, name, boolean), vienphi_append_only(regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION vienphi_isolate_tenant(regclass, name, boolean), vienphi_append_only(regclass) FROM PUBLIC;
 
 -- States. The condition of a trigger is evaluated without a call, so an allowed row costs less than a microsecond.
 CREATE FUNCTION vienphi_reject_state() RETURNS trigger
@@ -51,7 +51,7 @@ BEGIN
         'CREATE TRIGGER state_is_first BEFORE INSERT ON %s FOR EACH ROW '
         'WHEN (NEW.state <> ALL (%L::text[])) EXECUTE FUNCTION public.vienphi_reject_state()', guarded, first_states);
     EXECUTE format(
-        'CREATE TRIGGER state_moves_on BEFORE UPDATE ON %s FOR EACH ROW '
+        'CREATE TRIGGER state_transition BEFORE UPDATE ON %s FOR EACH ROW '
         'WHEN (OLD.state <> NEW.state AND OLD.state || ''>'' || NEW.state <> ALL (%L::text[])) '
         'EXECUTE FUNCTION public.vienphi_reject_state()', guarded, moves);
 END $$;
@@ -77,7 +77,7 @@ REVOKE EXECUTE ON FUNCTION vienphi_guard_once(regclass, name[]) FROM PUBLIC;
 
 -- The states and moves of domain/invoice.py and domain/intent.py.
 SELECT vienphi_guard_states('invoice', ARRAY['draft', 'issued'], ARRAY['draft>issued', 'draft>discarded']);
-CREATE TRIGGER nothing_allocated BEFORE INSERT ON invoice FOR EACH ROW
+CREATE TRIGGER allocated_is_zero BEFORE INSERT ON invoice FOR EACH ROW
     WHEN (NEW.allocated <> 0 OR NEW.corrections <> 0)
     EXECUTE FUNCTION vienphi_reject_row('a new invoice has no allocation and no correction');
 
@@ -86,9 +86,9 @@ SELECT vienphi_guard_states('intent', ARRAY['created'], ARRAY[
     'created>succeeded', 'pending>unknown', 'pending>failed', 'pending>cancelled', 'pending>expired',
     'pending>succeeded', 'unknown>failed', 'unknown>cancelled', 'unknown>expired', 'unknown>succeeded',
     'failed>succeeded', 'cancelled>succeeded', 'expired>succeeded', 'succeeded>pending']);
-CREATE TRIGGER nothing_received BEFORE INSERT ON intent FOR EACH ROW WHEN (NEW.received <> 0)
+CREATE TRIGGER received_is_zero BEFORE INSERT ON intent FOR EACH ROW WHEN (NEW.received <> 0)
     EXECUTE FUNCTION vienphi_reject_row('a new intent has received nothing');
-CREATE TRIGGER money_leaves_succeeded BEFORE UPDATE ON intent FOR EACH ROW
+CREATE TRIGGER succeeded_needs_outflow BEFORE UPDATE ON intent FOR EACH ROW
     WHEN (OLD.state = 'succeeded' AND NEW.state <> 'succeeded' AND NEW.received >= OLD.received)
     EXECUTE FUNCTION vienphi_reject_row('only an outflow of money leaves succeeded');
 
@@ -98,25 +98,25 @@ SELECT vienphi_guard_states('webhook_delivery', ARRAY['waiting'], ARRAY[
 
 -- A key that is revoked stays revoked; a hold is released once.
 SELECT vienphi_guard_once('api_key', 'revoked_at');
-SELECT vienphi_guard_once('payment_hold', 'lifted_at');
+SELECT vienphi_guard_once('payment_hold', 'released_at');
 
 -- Approvals. The two persons are compared by the CHECK of each table.
 SELECT vienphi_guard_states('account_change', ARRAY['proposed'], ARRAY['proposed>approved', 'proposed>rejected']);
 SELECT vienphi_guard_once('account_change', 'decided_by', 'decided_at');
 
 DROP TRIGGER approved_once ON facility_pricing;
-DROP TRIGGER approved_once ON facility_readings;
+DROP TRIGGER approved_once ON facility_policy;
 DROP FUNCTION vienphi_approved_once();
 CREATE TRIGGER approved_once BEFORE UPDATE ON facility_pricing FOR EACH ROW WHEN (OLD.approved_by IS NOT NULL)
     EXECUTE FUNCTION vienphi_reject_row('a setting is approved once');
-CREATE TRIGGER approved_once BEFORE UPDATE ON facility_readings FOR EACH ROW WHEN (OLD.approved_by IS NOT NULL)
+CREATE TRIGGER approved_once BEFORE UPDATE ON facility_policy FOR EACH ROW WHEN (OLD.approved_by IS NOT NULL)
     EXECUTE FUNCTION vienphi_reject_row('a setting is approved once');
 SELECT vienphi_guard_once('facility_pricing', 'approved_by', 'approved_at');
-SELECT vienphi_guard_once('facility_readings', 'approved_by', 'approved_at');
+SELECT vienphi_guard_once('facility_policy', 'approved_by', 'approved_at');
 
 SELECT vienphi_guard_states('tariff', ARRAY['draft'], ARRAY[
     'draft>approved', 'approved>effective', 'effective>replaced', 'draft>discarded', 'approved>discarded']);
-CREATE OR REPLACE FUNCTION vienphi_tariff_moves_on() RETURNS trigger
+CREATE OR REPLACE FUNCTION vienphi_guard_tariff() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     items bigint;
@@ -147,9 +147,9 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-DROP TRIGGER tariff_moves_on ON tariff;
-CREATE TRIGGER tariff_moves_on BEFORE INSERT OR UPDATE ON tariff
-    FOR EACH ROW EXECUTE FUNCTION vienphi_tariff_moves_on();
+DROP TRIGGER tariff_guarded ON tariff;
+CREATE TRIGGER tariff_guarded BEFORE INSERT OR UPDATE ON tariff
+    FOR EACH ROW EXECUTE FUNCTION vienphi_guard_tariff();
 
 -- Days. The clock that bounds a new day, in a function of its own so that an owner can correct it.
 CREATE FUNCTION vienphi_clock() RETURNS timestamptz
@@ -197,16 +197,16 @@ CREATE TRIGGER number_grows BEFORE UPDATE ON series FOR EACH ROW WHEN (NEW.last_
     EXECUTE FUNCTION vienphi_reject_row('a number is given out once');
 
 -- A webhook cursor never returns to messages that were enqueued before.
-CREATE TRIGGER cursor_moves_on BEFORE UPDATE ON webhook_cursor FOR EACH ROW
+CREATE TRIGGER cursor_advances BEFORE UPDATE ON webhook_cursor FOR EACH ROW
     WHEN ((NEW.transaction_id, NEW.message_id) < (OLD.transaction_id, OLD.message_id))
     EXECUTE FUNCTION vienphi_reject_row('a cursor moves on');
 
 -- Movement keys. A key is attached to an earlier movement by the transaction that claims it, and by no later one.
-ALTER TABLE fact_key ADD COLUMN transaction_id xid8 NOT NULL DEFAULT vienphi_transaction_id();
-CREATE INDEX ON fact_key (organization_id, transaction_id);
-CREATE TRIGGER key_is_claimed_once BEFORE UPDATE ON fact_key FOR EACH ROW
+ALTER TABLE movement_key ADD COLUMN transaction_id xid8 NOT NULL DEFAULT vienphi_transaction_id();
+CREATE INDEX ON movement_key (organization_id, transaction_id);
+CREATE TRIGGER key_is_reserved_once BEFORE UPDATE ON movement_key FOR EACH ROW
     WHEN (OLD.transaction_id IS DISTINCT FROM vienphi_transaction_id())
-    EXECUTE FUNCTION vienphi_reject_row('a key that an earlier transaction claimed stays as it is');
+    EXECUTE FUNCTION vienphi_reject_row('a key that an earlier transaction reserved stays as it is');
 
 -- Snapshots are computed from postings by this function and written by nobody else. The transaction locks the
 -- watermark's row first, so a second caller waits and continues where the first ended. Returns the number of postings.
@@ -300,7 +300,7 @@ BEGIN
 END $$;
 
 -- Nothing is booked into a day that is closed: as in 0003, with names that no other schema can take over.
-CREATE OR REPLACE FUNCTION vienphi_refuse_closed_day() RETURNS trigger
+CREATE OR REPLACE FUNCTION vienphi_reject_closed_day() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF EXISTS (
@@ -326,18 +326,18 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION vienphi_grant_insert_except(regclass, name[]) FROM PUBLIC;
 
-SELECT vienphi_grant_insert_except('fact_key', 'transaction_id'),
+SELECT vienphi_grant_insert_except('movement_key', 'transaction_id'),
     vienphi_grant_insert_except('invoice', 'corrections', 'allocated'),
     vienphi_grant_insert_except('intent', 'instruction'),
     vienphi_grant_insert_except('inline_balance', 'balance', 'floor'),
     vienphi_grant_insert_except('business_day', 'closed_at'),
-    vienphi_grant_insert_except('payment_hold', 'lifted_at'),
+    vienphi_grant_insert_except('payment_hold', 'released_at'),
     vienphi_grant_insert_except('account_change', 'decided_by', 'decided_at'),
     vienphi_grant_insert_except('facility_pricing', 'approved_by', 'approved_at'),
-    vienphi_grant_insert_except('facility_readings', 'approved_by', 'approved_at'),
+    vienphi_grant_insert_except('facility_policy', 'approved_by', 'approved_at'),
     vienphi_grant_insert_except('tariff', 'completed_at', 'approved_by', 'approved_at', 'activated_by',
         'activated_at'),
     vienphi_grant_insert_except('webhook_delivery', 'attempts', 'attempted_at', 'last_status', 'last_problem'),
-    vienphi_grant_insert_except('asking', 'asked', 'asked_at', 'last_outcome');
+    vienphi_grant_insert_except('status_poll', 'attempts', 'polled_at', 'last_outcome');
 REVOKE UPDATE ON visit_patient FROM vienphi_app;
 GRANT UPDATE (name, birth, sex, citizen_number, hospital_number, address, phone) ON visit_patient TO vienphi_app;

@@ -58,7 +58,7 @@ END $$;
 
 -- Not looked for in the rows of before: a name of invisible characters alone is refused from here on.
 ALTER TABLE person ADD CONSTRAINT name_is_readable CHECK (name_key <> '') NOT VALID;
-CREATE UNIQUE INDEX person_one_of_a_name ON person (organization_id, name_key) WHERE duplicate_of IS NULL;
+CREATE UNIQUE INDEX person_one_of_each_name ON person (organization_id, name_key) WHERE duplicate_of IS NULL;
 
 -- Whether two rows are one human: the same row, or the same name.
 CREATE FUNCTION vienphi_same_human(organization int, one uuid, other uuid) RETURNS boolean
@@ -97,7 +97,7 @@ CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON tariff
     FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('drafted_by', 'approved_by');
 CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON facility_pricing
     FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('proposed_by', 'approved_by');
-CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON facility_readings
+CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON facility_policy
     FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('proposed_by', 'approved_by');
 CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON account_change
     FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('proposed_by', 'decided_by', 'approved');
@@ -108,7 +108,7 @@ CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON dead_letter
 -- for. Only tables that hold nothing of the books: payments, invoices, entries, seals and audit hold ids and amounts.
 GRANT DELETE ON payment_origin, visit_document, visit_patient, claim_file, delivery_body, pay_page TO vienphi_app;
 GRANT UPDATE (content, signature) ON claim_file TO vienphi_app;
-GRANT UPDATE (tail, query, headers, body, source_address) ON dead_letter TO vienphi_app;
+GRANT UPDATE (path_suffix, query, headers, body, source_address) ON dead_letter TO vienphi_app;
 CREATE INDEX ON visit_version (organization_id, claim_file_id) WHERE claim_file_id IS NOT NULL;
 CREATE INDEX ON visit_patient (organization_id, citizen_number) WHERE citizen_number <> '';
 CREATE INDEX ON visit_patient (organization_id, hospital_number) WHERE hospital_number <> '';
@@ -116,14 +116,14 @@ CREATE INDEX ON idempotency_key (organization_id, recorded_at);
 CREATE INDEX ON claim_file (organization_id, received_at);
 
 -- An idempotency key is never changed, but leaves; which one may is the service's to say.
-CREATE FUNCTION vienphi_refuse_update() RETURNS trigger
+CREATE FUNCTION vienphi_reject_update() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RAISE EXCEPTION '% is never changed: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
 END $$;
 DROP TRIGGER append_only ON idempotency_key;
 CREATE TRIGGER never_changed BEFORE UPDATE OR TRUNCATE ON idempotency_key
-    FOR EACH STATEMENT EXECUTE FUNCTION vienphi_refuse_update();
+    FOR EACH STATEMENT EXECUTE FUNCTION vienphi_reject_update();
 GRANT DELETE ON idempotency_key TO vienphi_app;
 
 -- The monthly partitions of a table that end before a day, detached so that the owner can archive and drop them; with

@@ -21,7 +21,7 @@ from billing.payments.service.context import PaymentContext
 from billing.secrets import PART
 from providers.registry import BrokenProvider, SettingsRefused, UnknownProvider, provider_class
 
-_KEEPERS = frozenset({Role.FINANCE, Role.ADMIN})
+_KEEPERS = frozenset({Role.FINANCE, Role.ADMINISTRATOR})
 _LISTED_MAX = 1_000
 _PAYEE_OPTIONS = {"bank_bin": "--bank-bin", "account_number": "--account-number", "account_holder": "--holder"}
 

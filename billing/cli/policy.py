@@ -101,7 +101,7 @@ def show(config: Path | None, *, facility: str | None) -> None:
     async def work(context: PaymentContext, caller: Caller) -> None:
         for row in await list_facility_policies(context, caller.organization_id, limit=_PAGE, facility_code=facility):
             state = "proposed" if row["approved_by"] is None else "approved"
-            options = " ".join(f"{name}={value}" for name, value in sorted(row["readings"].items())) or "(defaults)"
+            options = " ".join(f"{name}={value}" for name, value in sorted(row["options"].items())) or "(defaults)"
             click.echo(
                 f"{row['id']} {row['facility_code']} from {row['valid_from']} {state:8}"
                 f" ({row['proposed_by']}/{row['approved_by'] or '–'})  {options}"

@@ -27,8 +27,8 @@ from billing.payments.service.context import PaymentContext
 _KEEPERS = frozenset({Role.FINANCE})
 _PAGE = 1_000
 _COLUMNS = (
-    "recorded_at", "facility_code", "ma_lk", "invoice_number", "source_table", "stt", "code", "field", "theirs", "ours",
-    "rules", "vendor",
+    "recorded_at", "facility_code", "ma_lk", "invoice_number", "source_table", "stt", "code", "field", "his_value",
+    "vienphi_value", "rules", "vendor",
 )  # fmt: skip
 
 

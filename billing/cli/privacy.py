@@ -16,7 +16,7 @@ from billing.organizations.service.api_keys import Caller
 from billing.payments.service.context import PaymentContext
 from billing.settings import load_settings
 
-_KEEPERS = frozenset({Role.ADMIN})
+_KEEPERS = frozenset({Role.ADMINISTRATOR})
 
 
 @click.group()
@@ -35,7 +35,8 @@ def erase(
 ) -> None:
     """Erase the person, documents, payers and messages of one patient's visits; invoices and books stay.
 
-    Acts for the person of VIENPHI_KEY, who needs the role admin; the audit records who erased which visit. Needs
+    Acts for the person of VIENPHI_KEY,
+        who needs the role administrator; the audit records who erased which visit. Needs
     VIENPHI_DATABASE_URL.
     """
     given = {"citizen_number": citizen_number, "hospital_number": hospital_number, "ma_lk": ma_lk}

@@ -23,7 +23,7 @@ class Role(StrEnum):
     CASHIER = "cashier"
     FINANCE = "finance"
     INTEGRATOR = "integrator"
-    ADMIN = "admin"
+    ADMINISTRATOR = "administrator"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,11 +57,12 @@ _ERASE_DEAD_LETTER_BODIES = """
     WITH old AS (
         SELECT id FROM dead_letter
         WHERE organization_id = $1 AND received_at < $2 AND num_nonnulls(retried_at, closed_at) > 0
-            AND (body <> '' OR query <> '' OR tail <> '' OR source_address <> '' OR headers <> '{}' OR notices <> '')
+            AND (body <> '' OR query <> '' OR path_suffix <> '' OR source_address <> '' OR headers <> '{}'
+                OR notices <> '')
         ORDER BY id LIMIT $3
     )
     UPDATE dead_letter AS kept
-    SET tail = '', query = '', headers = '{}', body = '', source_address = '',
+    SET path_suffix = '', query = '', headers = '{}', body = '', source_address = '',
         notices = CASE WHEN notices IS NOT NULL THEN ''::bytea END
     FROM old
     WHERE kept.organization_id = $1 AND kept.id = old.id
@@ -209,7 +210,7 @@ _ERASE_BODIES_OF = """
 
 _ERASE_DEAD_LETTERS_OF = """
     UPDATE dead_letter
-    SET tail = '', query = '', headers = '{}', body = '', source_address = '',
+    SET path_suffix = '', query = '', headers = '{}', body = '', source_address = '',
         notices = CASE WHEN notices IS NOT NULL THEN ''::bytea END
     WHERE organization_id = $1 AND num_nonnulls(retried_at, closed_at) > 0 AND (retried_as = ANY ($2) OR EXISTS (
         SELECT FROM unnest($3::text[]) AS code

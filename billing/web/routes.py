@@ -61,7 +61,7 @@ _DESK = frozenset({Role.CASHIER, Role.INTEGRATOR})
 _WORKERS = frozenset({Role.CASHIER, Role.INTEGRATOR, Role.FINANCE})
 _CLAIMS = frozenset({Role.FINANCE, Role.INTEGRATOR})
 _BOOKS = frozenset({Role.FINANCE})
-_KEEPERS = frozenset({Role.FINANCE, Role.ADMIN})
+_KEEPERS = frozenset({Role.FINANCE, Role.ADMINISTRATOR})
 
 
 def _api(method: str, path: str, handler: Handler, roles: frozenset[Role]) -> Route:

@@ -33,8 +33,8 @@ _DELIVERY, _PAYMENT, _ENTRY = _id(1), _id(2), _id(3)
 
 _TABLES = (
     _Table(
-        "fact_key",
-        "organization_id, account_id, movement, key, fact_id, amount",
+        "movement_key",
+        "organization_id, account_id, movement, key, movement_id, amount",
         f"1, account_id, 'received', 'transaction:OLD' || n, {_PAYMENT}, {AMOUNT}",
     ),
     _Table(

@@ -52,13 +52,13 @@ _INVOICES = """
 """
 
 _INPUTS = """
-    INSERT INTO invoice_input (organization_id, invoice_id, document, document_hash, policy_version, code_version,
+    INSERT INTO invoice_snapshot (organization_id, invoice_id, document, document_hash, policy_version, code_version,
         reasons)
     SELECT 1, copied.id, copied.document, sha256(convert_to(copied.document, 'UTF8')), policy_version, code_version,
         reasons
     FROM (SELECT copy.id, replace(document, 'SAMPLE', 'COPY' || n || 'OF') AS document, policy_version, code_version,
               reasons
-          FROM copy JOIN invoice_input ON organization_id = 1 AND invoice_id = sample_id) AS copied
+          FROM copy JOIN invoice_snapshot ON organization_id = 1 AND invoice_id = sample_id) AS copied
 """
 
 _LINES = """

@@ -53,7 +53,7 @@ _ONE_CALLBACK = f"""
     a AS (INSERT INTO event_key (organization_id, provider_account_id, key, fingerprint, delivery_id)
         SELECT organization_id, account_id, 'P' || number || chr(58) || 'SUCCEEDED', decode(md5(code), 'hex'),
             delivery_id FROM t ON CONFLICT DO NOTHING),
-    b AS (INSERT INTO fact_key (organization_id, account_id, movement, key, fact_id, amount)
+    b AS (INSERT INTO movement_key (organization_id, account_id, movement, key, movement_id, amount)
         SELECT organization_id, account_id, 'received', 'transaction' || chr(58) || 'P' || number, payment_id, {AMOUNT}
         FROM t
         UNION ALL
@@ -62,7 +62,7 @@ _ONE_CALLBACK = f"""
         ON CONFLICT DO NOTHING),
     c AS (INSERT INTO delivery (organization_id, id, provider_account_id, received_at, verdict, receipt_id, notices)
         SELECT organization_id, delivery_id, account_id, now(), 'accepted', delivery_id, 1 FROM t),
-    d AS (INSERT INTO delivery_body (organization_id, id, method, tail, query, headers, body, source_address)
+    d AS (INSERT INTO delivery_body (organization_id, id, method, path_suffix, query, headers, body, source_address)
         SELECT organization_id, delivery_id, 'POST', '', '', jsonb_build_array(jsonb_build_array('host', 'localhost'),
             jsonb_build_array('x-sandbox-signature', repeat('0', 80))), convert_to(repeat('x', 380), 'UTF8'),
             '127.0.0.1' FROM t),
@@ -74,7 +74,7 @@ _ONE_CALLBACK = f"""
         SELECT organization_id, payment_id, {AMOUNT}, {AMOUNT} FROM t),
     g AS (INSERT INTO payment_origin (organization_id, payment_id, transfer_text, payer_name, payer_account, payer_bank)
         SELECT organization_id, payment_id, code || ' VIEN PHI', 'NGUYEN VAN THU', '0123456789', '' FROM t),
-    h AS (INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, reason, recorded_at)
+    h AS (INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, amount, reason, recorded_at)
         SELECT organization_id, allocation_id, payment_id, 'invoice', invoice_id, {AMOUNT}, 'paid', now() FROM t),
     i AS (UPDATE invoice SET allocated = {AMOUNT}, owed = 0, version = 2 FROM t
         WHERE invoice.organization_id = t.organization_id AND invoice.id = t.invoice_id),

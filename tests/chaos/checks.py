@@ -29,7 +29,7 @@ _HALF_WRITTEN = """
         SELECT organization_id, subject_id AS payment_id, count(*) AS number
         FROM audit WHERE action = 'payment_received' GROUP BY 1, 2
     ), named AS MATERIALIZED (
-        SELECT organization_id, fact_id AS payment_id, count(*) AS number FROM fact_key GROUP BY 1, 2
+        SELECT organization_id, movement_id AS payment_id, count(*) AS number FROM movement_key GROUP BY 1, 2
     ), used AS MATERIALIZED (
         SELECT organization_id, payment_id, count(*) AS number FROM bank_reference GROUP BY 1, 2
     ), posted AS MATERIALIZED (
@@ -70,9 +70,9 @@ _HALF_WRITTEN = """
     WHERE NOT EXISTS (SELECT FROM delivery
         WHERE delivery.organization_id = event_key.organization_id AND delivery.id = event_key.delivery_id)
     UNION ALL
-    SELECT fact_key.key, 'a key without its payment' FROM fact_key
+    SELECT movement_key.key, 'a key without its payment' FROM movement_key
     WHERE movement = 'received' AND NOT EXISTS (SELECT FROM payment
-        WHERE payment.organization_id = fact_key.organization_id AND payment.id = fact_key.fact_id)
+        WHERE payment.organization_id = movement_key.organization_id AND payment.id = movement_key.movement_id)
 """
 
 

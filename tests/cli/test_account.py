@@ -284,7 +284,8 @@ def test_rejected_change_leaves_the_account_as_it_was(
     owner: dict[str, str], database: DatabaseAddress, tmp_path: Path
 ) -> None:
     called(*add(tmp_path, "sandbox", SANDBOX), **owner)
-    key = called("key", "add", "--organization", "1", "--role", "admin", "--name", "a", "--person", "An", **owner)
+    named = ("--name", "a", "--person", "An")
+    key = called("key", "add", "--organization", "1", "--role", "administrator", *named, **owner)
     person = {"VIENPHI_DATABASE_URL": database.app_url, "VIENPHI_KEY": key.strip()}
     change_id = called("account", "change", "bank", "--inactive", **person).split()[1]
 

@@ -30,10 +30,10 @@ def given(database: DatabaseAddress) -> dict[str, str]:
     owner = {"VIENPHI_OWNER_URL": database.owner_url}
     keys = {
         role: called("key", "add", "--organization", "1", "--name", role, "--person", role, "--role", role, **owner)
-        for role in ("admin", "finance")
+        for role in ("administrator", "finance")
     }
     url = {"VIENPHI_DATABASE_URL": database.app_url}
-    return {**owner, **url, "VIENPHI_KEY": keys["admin"].strip(), "FINANCE": keys["finance"].strip()}
+    return {**owner, **url, "VIENPHI_KEY": keys["administrator"].strip(), "FINANCE": keys["finance"].strip()}
 
 
 def rows(given: dict[str, str], statement: str) -> Any:
@@ -60,7 +60,7 @@ def test_patient_is_counted_then_erased_and_the_audit_names_the_person(given: di
     assert rows(given, "SELECT count(*) FROM visit_patient") == 0
     assert (again.exit_code, "not_found" in again.stderr) == (1, True)
     acting = "SELECT person.name FROM audit JOIN person ON person.id = acting_for WHERE action = 'patient_erased'"
-    assert rows(given, acting) == "admin"
+    assert rows(given, acting) == "administrator"
     assert called("ledger", "verify", **given)
 
 

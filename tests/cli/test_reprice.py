@@ -63,7 +63,7 @@ def test_every_invoice_recomputes_to_itself_and_a_difference_is_listed(server: E
     asyncio.run(
         as_superuser(
             server, "UPDATE invoice_line SET fund = fund - 1, copay = copay + 1 WHERE name = 'Xét nghiệm';"
-            "UPDATE invoice_input SET code_version = '0.0.9'"
+            "UPDATE invoice_snapshot SET code_version = '0.0.9'"
         )
     )  # fmt: skip
     wrong = run("reprice", VIENPHI_DATABASE_URL=server.app_url)

@@ -36,7 +36,8 @@ def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: Embedd
     first = run(*key, "--role", "cashier", **owner)
     second = run(*key, "--role", "finance", **owner)
     third = run(*key, "--role", "finance", **owner)
-    other = run("key", "add", "--organization", "1", "--name", "his", "--person", "B", "--role", "admin", **owner)
+    of_b = ("--name", "his", "--person", "B", "--role", "administrator")
+    other = run("key", "add", "--organization", "1", *of_b, **owner)
     listed = run("key", "list", "--organization", "1", **owner)
     key_id = next(line.split()[0] for line in listed.stdout.splitlines() if "cashier" in line)
 

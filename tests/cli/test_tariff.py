@@ -214,7 +214,7 @@ def test_setting_and_differences_are_kept_by_commands(persons: Persons) -> None:
     assert other.returncode == 0, other.stderr
     assert "approved by day ordered  =HIS  (A/B)" in run("pricing", "list", **persons.a).stdout
     rows = {row["field"]: row for row in csv.DictReader(listed.stdout.splitlines())}
-    assert {field: (row["theirs"], row["ours"]) for field, row in rows.items()} == {
+    assert {field: (row["his_value"], row["vienphi_value"]) for field, row in rows.items()} == {
         "DON_GIA_BV": ("500000", ""),
         "T_BNCCT": ("120000", "100000"),
         "T_BHTT": ("380000", "400000"),

@@ -8,8 +8,8 @@ from billing.core.money import Dong
 from billing.ledger.domain.accounts import AccountKey, AccountRole, Posting
 from billing.ledger.domain.balances import InlineMovement, inline_movements
 
-FIRST = AccountKey(AccountRole.TILL, "desk 1")
-SECOND = AccountKey(AccountRole.TILL, "desk 2")
+FIRST = AccountKey(AccountRole.CASH_DRAWER, "desk 1")
+SECOND = AccountKey(AccountRole.CASH_DRAWER, "desk 2")
 PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
 ACCOUNTS = {
     SECOND: LedgerAccountId(UUID(int=1)),

@@ -109,7 +109,7 @@ BORN = {
         VALUES (1, gen_random_uuid(), 'x', '2026-01-01', 'draft', 1, sha256(''), $1, now(), now(), $2, now())""",
     "pricing setting approved": """INSERT INTO facility_pricing SELECT 1, gen_random_uuid(), id, '2026-01-01',
         'vienphi', 'ordered', '', $1, now(), $2, now() FROM facility""",
-    "facility readings approved": """INSERT INTO facility_readings SELECT 1, gen_random_uuid(), id, '2026-01-01', '{}',
+    "facility readings approved": """INSERT INTO facility_policy SELECT 1, gen_random_uuid(), id, '2026-01-01', '{}',
         $1, now(), $2, now() FROM facility""",
     "invoice discarded": """INSERT INTO invoice (organization_id, id, visit_id, visit_version, number, state, version,
         patient_share, other_share, insurer_share, owed)
@@ -129,7 +129,7 @@ BORN = {
         VALUES (1, coalesce($1::uuid, $2::uuid), 'review', 'closed', 1, now(), now())""",
     "webhook delivered": """INSERT INTO webhook_delivery (organization_id, endpoint_id, message_id, topic, payload,
         state, due_at) VALUES (1, $1, $2, 't', '{}', 'delivered', now())""",
-    "hold released": """INSERT INTO payment_hold (organization_id, payment_id, twin_payment_id, held_at, lifted_at)
+    "hold released": """INSERT INTO payment_hold (organization_id, payment_id, other_payment_id, held_at, released_at)
         SELECT 1, min(id::text)::uuid, max(id::text)::uuid, now(), now() FROM payment WHERE $1 <> $2::uuid""",
 }
 
@@ -238,10 +238,10 @@ REFUSED = {
     "function created": "CREATE FUNCTION public.x() RETURNS int LANGUAGE sql AS 'select 1'",
     "schema created": "CREATE SCHEMA pg_evil",
     "numbers rebased": "SELECT vienphi_rebase(now())",
-    "row security set": "SELECT vienphi_wall('posting')",
+    "row security set": "SELECT vienphi_isolate_tenant('posting')",
     "trigger set": "SELECT vienphi_append_only('posting')",
     "guard set": "SELECT vienphi_guard_states('tariff', '{effective}', '{}')",
-    "grant given": "SELECT vienphi_grant_insert_except('fact_key', 'key')",
+    "grant given": "SELECT vienphi_grant_insert_except('movement_key', 'key')",
     "program run": "COPY posting TO PROGRAM 'cat'",
     "file read": "SELECT pg_read_file('/etc/passwd')",
     "transaction id chosen": "INSERT INTO posting (organization_id, entry_id, line, debit_account_id,"
@@ -252,20 +252,20 @@ REFUSED = {
     "watermark moved": "UPDATE balance_watermark SET covers_until = '0'",
     "inline floor chosen": "INSERT INTO inline_balance (organization_id, account_id, floor)"
     " SELECT 1, id, -999 FROM ledger_account",
-    "movement key changed": "UPDATE fact_key SET amount = amount",
-    "movement key given to another payment": "UPDATE fact_key SET fact_id = gen_random_uuid()",
-    "movement key deleted": "DELETE FROM fact_key",
+    "movement key changed": "UPDATE movement_key SET amount = amount",
+    "movement key given to another payment": "UPDATE movement_key SET movement_id = gen_random_uuid()",
+    "movement key deleted": "DELETE FROM movement_key",
     "event key changed": "UPDATE event_key SET key = key",
     "event key deleted": "DELETE FROM event_key",
     "seal of transactions to come": "INSERT INTO seal (organization_id, number, previous_number, previous_hash,"
-    " covers_from, covers_until, hash, entries, postings, payments, allocations, audits, closings, sealed_at)"
+    " covers_from, covers_until, hash, entries, postings, payments, allocations, audit_rows, closings, sealed_at)"
     " SELECT 1, number + 1, number, hash, covers_until, '99999999', hash, 0, 0, 0, 0, 0, 0, now()"
     " FROM seal ORDER BY number DESC LIMIT 1",
     "seal deleted": "DELETE FROM seal",
     "person added": "INSERT INTO person (organization_id, id, name, roles)"
     " VALUES (1, gen_random_uuid(), 'x', '{finance}')",
-    "roles granted": "UPDATE person SET roles = ARRAY['admin']",
-    "key's roles changed": "UPDATE api_key SET roles = ARRAY['admin']",
+    "roles granted": "UPDATE person SET roles = ARRAY['administrator']",
+    "key's roles changed": "UPDATE api_key SET roles = ARRAY['administrator']",
     "account activated": "UPDATE provider_account SET is_active = true",
     "bank account changed": "UPDATE bank_account SET holder = 'x'",
     "webhook sent elsewhere": "UPDATE webhook_endpoint SET url = 'http://x'",
@@ -292,7 +292,8 @@ async def test_statement_of_the_app_role_is_refused(app: asyncpg.Connection, nam
 
 
 _DEAD_LETTER = """
-    INSERT INTO dead_letter (organization_id, id, provider_account_id, received_at, fault, method, tail, query, headers,
+    INSERT INTO dead_letter (organization_id, id, provider_account_id, received_at, fault, method, path_suffix,
+        query, headers,
         body, source_address, notices, verified_at, verified_by)
     SELECT 1, gen_random_uuid(), id, now(), 'DataError', 'POST', 't', 'q', '[["a", "b"]]', 'b', 'a', '[]', now(),
         'sandbox'
@@ -300,7 +301,7 @@ _DEAD_LETTER = """
 """
 
 
-@pytest.mark.parametrize("column", ["tail", "query", "headers", "body", "source_address"])
+@pytest.mark.parametrize("column", ["path_suffix", "query", "headers", "body", "source_address"])
 async def test_message_of_a_waiting_dead_letter_is_kept(app: asyncpg.Connection, column: str) -> None:
     """Erased only after it was retried or closed."""
     await app.execute(_DEAD_LETTER)

@@ -131,7 +131,7 @@ async def test_invoice_freezes_everything_its_price_was_made_from(flow: PaymentF
     invoice_id = await issue_invoice(flow.context, organization_id, taken.id, actor=SYSTEM)
 
     async with flow.context.database.transaction(organization_id) as tx:
-        text = await tx.fetchval("SELECT document FROM invoice_input WHERE invoice_id = $1", invoice_id)
+        text = await tx.fetchval("SELECT document FROM invoice_snapshot WHERE invoice_id = $1", invoice_id)
     frozen = read_visit(json.loads(text)["visit"])
     priced = price(frozen, parameters=flow.context.parameters, policy=flow.context.policy)
 

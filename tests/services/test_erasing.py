@@ -41,7 +41,7 @@ PATIENT = {
     "MA_BN": "BN-1",
 }
 TABLES = ("visit_patient", "visit_document", "claim_file", "payment_origin", "delivery_body", "pay_page")
-KEPT = ("visit", "visit_version", "invoice", "invoice_line", "invoice_input", "payment", "allocation", "posting")
+KEPT = ("visit", "visit_version", "invoice", "invoice_line", "invoice_snapshot", "payment", "allocation", "posting")
 
 
 async def counts(flow: PaymentFlow, *tables: str) -> dict[str, int]:
@@ -317,7 +317,7 @@ async def test_partitions_past_their_retention_are_detached_and_needed_ones_stay
         for row, table in (
             ("(organization_id, id, topic, payload) VALUES (1, $1, 'x', '{}')", "outbox"),
             (
-                "(organization_id, id, method, tail, query, headers, body, source_address)"
+                "(organization_id, id, method, path_suffix, query, headers, body, source_address)"
                 " VALUES (1, $1, 'POST', '', '', '{}', 'x', '')",
                 "delivery_body",
             ),

@@ -111,7 +111,7 @@ async def test_readings_take_two_persons(desk: Desk) -> None:
 
     assert await desk.quoted(document()) == BY_CARD_LEVEL
     row = await find_facility_policy(desk.flow.context, desk.organization_id, policy_id)
-    assert (row["proposed_by"], row["approved_by"], dict(row["readings"])) == ("A", "B", CARD_LEVEL)
+    assert (row["proposed_by"], row["approved_by"], dict(row["options"])) == ("A", "B", CARD_LEVEL)
 
 
 async def test_visit_invoice_quote_claim_check_and_what_if_agree(desk: Desk) -> None:
@@ -207,7 +207,7 @@ async def test_approved_readings_are_never_changed_not_even_past_the_service(
 
     connection = await asyncpg.connect(database.superuser_url)
     with pytest.raises(asyncpg.RestrictViolationError):
-        await connection.execute("UPDATE facility_readings SET readings = '{}'")
+        await connection.execute("UPDATE facility_policy SET options = '{}'")
     await connection.close()
 
 

@@ -21,7 +21,7 @@ from billing.ledger.store.ledger_accounts import add_ledger_accounts
 from tests.conftest import DatabaseAddress
 from tests.services.flow import PaymentFlow, assert_books_are_right, find_mismatches
 
-TILL = AccountKey(AccountRole.TILL, "desk 1")
+TILL = AccountKey(AccountRole.CASH_DRAWER, "desk 1")
 PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
 
 

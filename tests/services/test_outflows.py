@@ -228,8 +228,8 @@ async def test_match_that_two_transactions_missed_is_found_later(opened: Payment
     organization_id = opened.hospital.organization_id
     async with opened.context.database.transaction(organization_id) as tx:  # as if T1 were called T9 all along
         await tx.execute(
-            "INSERT INTO fact_key (organization_id, account_id, movement, key, fact_id, amount)"
-            " SELECT organization_id, account_id, movement, 'transaction:T9', fact_id, amount FROM fact_key"
+            "INSERT INTO movement_key (organization_id, account_id, movement, key, movement_id, amount)"
+            " SELECT organization_id, account_id, movement, 'transaction:T9', movement_id, amount FROM movement_key"
             " WHERE key = 'transaction:T1'"
         )
 

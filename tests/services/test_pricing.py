@@ -95,7 +95,7 @@ class Desk:
 
     async def differences(self) -> list[tuple[str, object, object]]:
         rows = await list_differences(self.flow.context, self.organization_id, limit=100)
-        return [(row["field"], row["theirs"], row["ours"]) for row in reversed(rows)]
+        return [(row["field"], row["his_value"], row["vienphi_value"]) for row in reversed(rows)]
 
 
 def line(code: str = "X1", *, price: int = 500_000, stt: int = 1, **more: object) -> dict[str, Any]:
@@ -261,7 +261,7 @@ async def test_frozen_inputs_price_to_the_same_again(desk: Desk, setting: Facili
 
     context = desk.flow.context
     async with context.database.transaction(desk.organization_id) as tx:
-        frozen = json.loads(await tx.fetchval("SELECT document FROM invoice_input"))
+        frozen = json.loads(await tx.fetchval("SELECT document FROM invoice_snapshot"))
     authority = frozen.get("pricing", {}).get("authority")
     priced = price_again(
         read_visit(frozen["visit"]),

@@ -212,7 +212,7 @@ async def test_invoice_that_says_something_else_is_listed_with_line_and_rule(
     await damage(
         database,
         "UPDATE invoice_line SET fund = fund - 1, copay = copay + 1 WHERE source_table = 'XML2';"
-        "UPDATE invoice_input SET code_version = '0.0.9'",
+        "UPDATE invoice_snapshot SET code_version = '0.0.9'",
     )
 
     changes, totals = await replay(flow)
@@ -252,8 +252,8 @@ async def test_inputs_that_were_touched_or_are_missing_are_told_and_stop_no_othe
     missing = "(SELECT id FROM invoice WHERE number LIKE '%000002')"
     await damage(
         database,
-        f"UPDATE invoice_input SET document = replace(document, '450000', '450001') WHERE invoice_id = {touched};"
-        f"DELETE FROM invoice_input WHERE invoice_id = {missing}",
+        f"UPDATE invoice_snapshot SET document = replace(document, '450000', '450001') WHERE invoice_id = {touched};"
+        f"DELETE FROM invoice_snapshot WHERE invoice_id = {missing}",
     )
 
     changes, totals = await replay(flow)
@@ -268,10 +268,10 @@ async def test_bill_without_a_price_under_the_running_code_names_the_rule(
 ) -> None:
     invoice_id = await issue(flow, visit_document())
     async with flow.context.database.transaction(flow.hospital.organization_id) as tx:
-        text = await tx.fetchval("SELECT document FROM invoice_input WHERE invoice_id = $1", invoice_id)
+        text = await tx.fetchval("SELECT document FROM invoice_snapshot WHERE invoice_id = $1", invoice_id)
     other = text.replace('"MA_DOITUONG_KCB":"1.1"', '"MA_DOITUONG_KCB":"3.1"').replace('"2026', '"2024')
     await damage(
-        database, f"UPDATE invoice_input SET document = '{other}', document_hash = '\\x{content_hash(other).hex()}'"
+        database, f"UPDATE invoice_snapshot SET document = '{other}', document_hash = '\\x{content_hash(other).hex()}'"
     )
 
     changes, _ = await replay(flow)

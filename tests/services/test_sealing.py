@@ -185,7 +185,7 @@ async def test_parts_of_a_block_are_under_its_hash(flow: PaymentFlow, database: 
     await flow.bill()
     await seal_once(flow.context, flow.hospital.organization_id)
 
-    await tamper(database, flow, "DELETE FROM audit", "UPDATE seal SET parts = parts - 'audit', audits = 0")
+    await tamper(database, flow, "DELETE FROM audit", "UPDATE seal SET parts = parts - 'audit', audit_rows = 0")
 
     assert set(await find_mismatches(flow.context.database)) == {"seals-hold-their-rows"}
 
@@ -223,7 +223,7 @@ async def test_deliveries_that_left_with_their_partition_take_nothing_from_the_o
 
 async def test_app_role_cannot_say_which_transaction_wrote_a_row(flow: PaymentFlow) -> None:
     """Else it could slip rows under an old seal, or hide them beyond the watermark."""
-    tables = "journal_entry posting payment allocation audit day_closing outbox event_key fact_key delivery invoice"
+    tables = "journal_entry posting payment allocation audit day_closing outbox event_key movement_key delivery invoice"
     for table in [*tables.split(), "exception_case", "dead_letter", "account_change", "ledger_account"]:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with flow.context.database.transaction(flow.hospital.organization_id) as tx:

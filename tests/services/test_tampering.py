@@ -75,7 +75,8 @@ _ACCOUNT_CHANGE = """
 """
 
 _DEAD_LETTER = """
-    INSERT INTO dead_letter (organization_id, id, provider_account_id, received_at, fault, method, tail, query, headers,
+    INSERT INTO dead_letter (organization_id, id, provider_account_id, received_at, fault, method, path_suffix,
+        query, headers,
         body, source_address, notices, verified_at, verified_by)
     SELECT 1, gen_random_uuid(), id, now(), 'DataError', 'POST', '', '', '[]', '', '', '[]', now(), 'sandbox'
     FROM provider_account
@@ -139,7 +140,7 @@ _TAIL = (
     f" WHERE id = (SELECT invoice_id FROM allocation WHERE payment_id = {_PAYMENT})",
     f"UPDATE intent SET received = 0, state = 'pending'"
     f" WHERE id = (SELECT intent_id FROM payment WHERE id = {_PAYMENT})",
-    f"DELETE FROM fact_key WHERE fact_id = {_PAYMENT}",
+    f"DELETE FROM movement_key WHERE movement_id = {_PAYMENT}",
     f"DELETE FROM event_key WHERE delivery_id = (SELECT delivery_id FROM payment WHERE id = {_PAYMENT})",
     f"DELETE FROM allocation WHERE payment_id = {_PAYMENT}",
     f"DELETE FROM payment_position WHERE payment_id = {_PAYMENT}",
@@ -196,11 +197,11 @@ NAMED: dict[str, str | Sequence[str]] = {
     "an audit row removed": "DELETE FROM audit WHERE id = (SELECT id FROM audit ORDER BY id LIMIT 1)",
     "an invoice line moved between payers": "UPDATE invoice_line SET copay = copay + fund, fund = 0 WHERE fund > 0",
     "an invoice line removed": "DELETE FROM invoice_line WHERE line = 1",
-    "the input of a price": "UPDATE invoice_input SET document = document || ' '",
+    "the input of a price": "UPDATE invoice_snapshot SET document = document || ' '",
     "an invoice's number": "UPDATE invoice SET number = 'X-1' WHERE id = (SELECT id FROM invoice ORDER BY id LIMIT 1)",
     "one of two names of a movement removed": "DELETE FROM bank_reference",
-    "the names of a movement removed": f"DELETE FROM fact_key WHERE fact_id = {_PAYMENT}",
-    "a movement key's text": f"UPDATE fact_key SET key = 'x' WHERE fact_id = {_PAYMENT}",
+    "the names of a movement removed": f"DELETE FROM movement_key WHERE movement_id = {_PAYMENT}",
+    "a movement key's text": f"UPDATE movement_key SET key = 'x' WHERE movement_id = {_PAYMENT}",
     "a bank reference's text": f"UPDATE bank_reference SET reference = 'X' WHERE payment_id = {_PAYMENT}",
     "a dead letter removed": "DELETE FROM dead_letter",
     "a dead letter's fault": "UPDATE dead_letter SET fault = 'x'",

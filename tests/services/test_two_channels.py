@@ -97,7 +97,7 @@ _HOLDS = """
         position.on_invoices, position.unallocated
     FROM payment_hold AS hold
     JOIN payment AS held ON held.id = hold.payment_id
-    JOIN payment AS candidate ON candidate.id = hold.twin_payment_id AND candidate.amount = held.amount
+    JOIN payment AS candidate ON candidate.id = hold.other_payment_id AND candidate.amount = held.amount
     JOIN payment_position AS position ON position.payment_id = hold.payment_id
     ORDER BY held.amount
 """

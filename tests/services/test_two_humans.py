@@ -71,7 +71,7 @@ async def test_name_written_in_another_way_is_the_same_person(flow: PaymentFlow,
         keys = await tx.fetch("SELECT DISTINCT name_key FROM person WHERE id = ANY ($1)", [first, second])
         assert await tx.fetchval("SELECT vienphi_same_human(1, $1, $2)", first, second) is True
     assert len(keys) == 1
-    with pytest.raises(asyncpg.UniqueViolationError, match="person_one_of_a_name"):
+    with pytest.raises(asyncpg.UniqueViolationError, match="person_one_of_each_name"):
         async with owner.transaction(flow.hospital.organization_id) as tx:
             await tx.execute("INSERT INTO person (organization_id, id, name) VALUES (1, $1, $2)", uuid4(), written)
 
@@ -112,8 +112,8 @@ _TABLES = {
         " proposed_by, proposed_at, approved_by, approved_at)"
         " SELECT 1, $1, id, '2026-07-01', 'vienphi', 'ordered', '', $2, now(), $3, now() FROM facility LIMIT 1"
     ),
-    "facility_readings": (
-        "INSERT INTO facility_readings (organization_id, id, facility_id, valid_from, readings, proposed_by,"
+    "facility_policy": (
+        "INSERT INTO facility_policy (organization_id, id, facility_id, valid_from, options, proposed_by,"
         " proposed_at, approved_by, approved_at)"
         " SELECT 1, $1, id, '2026-07-01', '{}', $2, now(), $3, now() FROM facility LIMIT 1"
     ),
@@ -139,7 +139,7 @@ async def test_database_refuses_an_approval_by_the_same_human(flow: PaymentFlow,
     proposed = proposed.replace("'approved', $2", "'proposed', $2")
     decided = "decided" if table == "account_change" else "approved"
     approve = f"UPDATE {table} SET {decided}_by = $2, {decided}_at = now()" + (
-        " WHERE id = $1" if "readings" in table or "pricing" in table else ", state = 'approved' WHERE id = $1"
+        " WHERE id = $1" if "policy" in table or "pricing" in table else ", state = 'approved' WHERE id = $1"
     )
     row = uuid4()
 

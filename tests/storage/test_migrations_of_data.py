@@ -92,7 +92,7 @@ async def test_bank_references_of_before_become_weak_names(empty_database: Datab
         SELECT 1, vienphi_first_id(day), vienphi_first_id(account), vienphi_first_id(day), 500, 'r', 'ft 1',
             '2026-01-01T17:30:00Z', now()
         FROM (VALUES (date '2026-02-01', date '2026-01-01'), ('2026-02-02', '2026-01-02')) AS t (day, account);
-        INSERT INTO fact_key (organization_id, account_id, movement, key, fact_id, amount)
+        INSERT INTO movement_key (organization_id, account_id, movement, key, movement_id, amount)
         SELECT 1, vienphi_first_id(account), 'received', key, vienphi_first_id(day), 500
         FROM (VALUES (date '2026-02-01', date '2026-01-01', 'transaction:77'),
             ('2026-02-01', '2026-01-09', 'bank:ft 1'), ('2026-02-02', '2026-01-02', 'transaction:FT2'),

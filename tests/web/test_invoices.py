@@ -172,7 +172,7 @@ async def test_invoice_with_damaged_inputs_can_be_read_without_breakdown(site: S
     invoice = await site.issue_invoice()
     assert site.database.superuser_url is not None
     connection = await asyncpg.connect(site.database.superuser_url)
-    await connection.execute("SET session_replication_role = replica; UPDATE invoice_input SET document = '{'")
+    await connection.execute("SET session_replication_role = replica; UPDATE invoice_snapshot SET document = '{'")
     await connection.close()
 
     again = await site.read(f"/v1/invoices/{invoice['id']}")

@@ -15,8 +15,8 @@ async def test_reported_transfer_expedites_the_poll_and_pays_nothing(site: Site)
     answer = await site.anonymous_client.post(f"{intent['pay_url']}/transferred")
 
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{intent['pay_url']}?reported=1")
-    (row,) = await site.as_owner("SELECT due_at, asked FROM asking WHERE intent_id = $1", intent["id"])
-    assert (row["due_at"] <= site.context.clock(), row["asked"]) == (True, 0)
+    (row,) = await site.as_owner("SELECT due_at, attempts FROM status_poll WHERE intent_id = $1", intent["id"])
+    assert (row["due_at"] <= site.context.clock(), row["attempts"]) == (True, 0)
     after = await site.read(f"/v1/intents/{intent['id']}")
     assert (after["state"], after["received"], after["version"]) == ("pending", 0, intent["version"])
     page = await site.anonymous_client.get(answer.headers["Location"])
@@ -54,10 +54,10 @@ async def test_distant_poll_is_expedited_unless_one_was_just_sent(site: Site) ->
     intent = await site.open_intent()
     await site.anonymous_client.post(f"{intent['pay_url']}/transferred")
     later = """
-        UPDATE asking SET asked_at = now() - $2::text::interval, asked = 1, due_at = now() + interval '1 hour'
+        UPDATE status_poll SET polled_at = now() - $2::text::interval, attempts = 1, due_at = now() + interval '1 hour'
         WHERE intent_id = $1
     """
-    due = "SELECT due_at < now() + interval '1 second' AS is_near FROM asking WHERE intent_id = $1"
+    due = "SELECT due_at < now() + interval '1 second' AS is_near FROM status_poll WHERE intent_id = $1"
 
     found = []
     for polled_ago in ("10 seconds", "2 minutes"):

@@ -68,7 +68,7 @@ class PollingFlow:
         return str((await self.intake.submit(self.flow.delivery(*notices.notices))).verdict)
 
     async def status_polls(self) -> list[dict[str, Any]]:
-        return await self.rows("SELECT * FROM asking ORDER BY intent_id")
+        return await self.rows("SELECT * FROM status_poll ORDER BY intent_id")
 
     async def rows(self, statement: str) -> list[dict[str, Any]]:
         async with self.context.database.transaction(self.hospital.organization_id) as tx:

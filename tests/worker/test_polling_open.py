@@ -82,11 +82,11 @@ async def test_day_after_which_a_person_decides_restarts_with_each_open_poll(pol
     await polling_flow.flow.bill()
     polling_flow.clock.turn(minutes=4)
     await poll(polling_flow)
-    begun = (await polling_flow.status_polls())[0]["begun_at"]
+    begun = (await polling_flow.status_polls())[0]["started_at"]
     polling_flow.clock.turn(minutes=6)
     await poll(polling_flow)
 
-    assert (await polling_flow.status_polls())[0]["begun_at"] - begun == timedelta(minutes=6)
+    assert (await polling_flow.status_polls())[0]["started_at"] - begun == timedelta(minutes=6)
 
 
 async def test_each_provider_has_its_own_schedule() -> None:

@@ -60,7 +60,7 @@ async def test_payment_without_callback_is_found_by_a_poll_and_booked_after_expi
     intent = await polling_flow.flow.read(bill.intent_id)
     assert (intent["state"], intent["received"]) == ("succeeded", OWED)
     (row,) = await polling_flow.status_polls()
-    assert (row["due_at"], row["asked"], row["last_outcome"]) == (None, 1, "succeeded")
+    assert (row["due_at"], row["attempts"], row["last_outcome"]) == (None, 1, "succeeded")
     (body,) = await polling_flow.rows("SELECT method, body FROM delivery_body")
     assert body["method"] == "QUERY"
     assert bill.code.encode() in body["body"], "the answer is kept as evidence"
@@ -119,8 +119,8 @@ async def test_missing_authentic_answer_is_unknown_and_polled_again_never_a_fail
     assert await poll(polling_flow) == 1
 
     (row,) = await polling_flow.status_polls()
-    assert (row["asked"], row["last_outcome"]) == (1, "unknown")
-    assert row["due_at"] == row["begun_at"] + timedelta(minutes=5)
+    assert (row["attempts"], row["last_outcome"]) == (1, "unknown")
+    assert row["due_at"] == row["started_at"] + timedelta(minutes=5)
     assert (await polling_flow.flow.read(bill.intent_id))["state"] == "unknown"
 
 

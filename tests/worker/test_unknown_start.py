@@ -72,7 +72,7 @@ async def test_unknown_start_is_stored_audited_published_and_polled(polling_flow
 
     assert (intent["state"], intent["instruction"]) == ("unknown", None)
     [row] = await polling_flow.status_polls()
-    assert (row["intent_id"], row["asked"]) == (intent["id"], 0)
+    assert (row["intent_id"], row["attempts"]) == (intent["id"], 0)
     assert [row["action"] for row in await polling_flow.rows("SELECT action FROM audit ORDER BY id")][-1] == (
         "payment_start_unknown"
     )

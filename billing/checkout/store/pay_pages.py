@@ -50,7 +50,7 @@ _READ_PAGE = """
         JOIN visit ON visit.organization_id = $1 AND visit.id = invoice.visit_id
         JOIN facility ON facility.organization_id = $1 AND facility.id = visit.facility_id
         LEFT JOIN visit_patient AS patient ON patient.organization_id = $1 AND patient.visit_id = visit.id
-        LEFT JOIN invoice_input AS input ON input.organization_id = $1 AND input.invoice_id = invoice.id
+        LEFT JOIN invoice_snapshot AS input ON input.organization_id = $1 AND input.invoice_id = invoice.id
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(copay), 0) AS copay, coalesce(sum(self_pay), 0) AS self_pay
             FROM invoice_line AS line WHERE line.organization_id = $1 AND line.invoice_id = invoice.id
@@ -98,12 +98,13 @@ async def read_desk_phones(tx: Transaction) -> list[tuple[str, str]]:
 
 # A question that is due within $4 is left alone: it may be under way, and its claim must not be taken from it.
 _EXPEDITE_POLL = """
-    INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
+    INSERT INTO status_poll (organization_id, intent_id, provider_account_id, started_at, due_at)
     SELECT $1, id, provider_account_id, $3, $3 FROM intent
     WHERE organization_id = $1 AND id = $2 AND state IN ('pending', 'unknown', 'expired')
     ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = $3
-    WHERE (asking.asked_at IS NULL OR asking.asked_at <= $5)
-        AND (asking.due_at > $4 OR asking.due_at IS NULL AND coalesce(asking.last_outcome, 'not_found') = 'not_found')
+    WHERE (status_poll.polled_at IS NULL OR status_poll.polled_at <= $5)
+        AND (status_poll.due_at > $4 OR status_poll.due_at IS NULL
+            AND coalesce(status_poll.last_outcome, 'not_found') = 'not_found')
 """
 
 

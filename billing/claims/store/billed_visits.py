@@ -47,12 +47,12 @@ class BilledVisit:
 
 
 _READ_BILLED = """
-    SELECT invoice.number, invoice.state, invoice_input.document AS frozen, visit_document.document,
+    SELECT invoice.number, invoice.state, invoice_snapshot.document AS frozen, visit_document.document,
         visit_version.claim_file_id, claim_file.content AS claim_file,
         visit_patient.visit_id IS NOT NULL AS has_patient, visit_patient.name, visit_patient.birth, visit_patient.sex,
         visit_patient.citizen_number, visit_patient.hospital_number, visit_patient.address, visit_patient.phone
     FROM invoice
-    JOIN invoice_input ON invoice_input.organization_id = $1 AND invoice_input.invoice_id = invoice.id
+    JOIN invoice_snapshot ON invoice_snapshot.organization_id = $1 AND invoice_snapshot.invoice_id = invoice.id
     JOIN visit_version ON visit_version.organization_id = $1 AND visit_version.visit_id = invoice.visit_id
         AND visit_version.version = invoice.visit_version
     LEFT JOIN visit_document ON visit_document.organization_id = $1 AND visit_document.visit_id = invoice.visit_id

@@ -21,7 +21,7 @@ class FacilityTerms:
 
 
 _READ_TERMS = """
-    SELECT terms.technical_level, terms.ranking_points, terms.is_provisionally_ranked, terms.former_line,
+    SELECT terms.technical_level, terms.ranking_points, terms.is_provisionally_ranked, terms.former_tier,
         terms.claim_lists
     FROM facility_terms AS terms
     JOIN facility ON facility.organization_id = $1 AND facility.id = terms.facility_id
@@ -39,7 +39,7 @@ async def read_facility_terms(tx: Transaction, code: str, day: date) -> Facility
     row = await tx.fetchrow(_READ_TERMS, tx.organization_id, code, day)
     if row is None:
         return None
-    line, level = row["former_line"], row["technical_level"]
+    line, level = row["former_tier"], row["technical_level"]
     facts = FacilityFacts(
         technical_level=TechnicalLevel(level),
         points=row["ranking_points"],
@@ -51,7 +51,7 @@ async def read_facility_terms(tx: Transaction, code: str, day: date) -> Facility
 
 _SET_TERMS = """
     INSERT INTO facility_terms (organization_id, facility_id, valid_from, technical_level, ranking_points,
-        is_provisionally_ranked, former_line, claim_lists)
+        is_provisionally_ranked, former_tier, claim_lists)
     SELECT $1, $2, $3, $4, $5, $6, $7,
         coalesce($8, earlier.claim_lists, '{}')
     FROM (SELECT) AS nothing
@@ -62,7 +62,7 @@ _SET_TERMS = """
     ) AS earlier ON true
     ON CONFLICT (organization_id, facility_id, valid_from) DO UPDATE
     SET technical_level = excluded.technical_level, ranking_points = excluded.ranking_points,
-        is_provisionally_ranked = excluded.is_provisionally_ranked, former_line = excluded.former_line,
+        is_provisionally_ranked = excluded.is_provisionally_ranked, former_tier = excluded.former_tier,
         claim_lists = excluded.claim_lists
 """
 

@@ -66,7 +66,7 @@ async def propose_facility_policy(
             proposed_at=now,
         )
         await add_facility_policy(tx, new)
-        await note(tx, context, actor, "readings_proposed", ("facility_readings", policy_id))
+        await note(tx, context, actor, "readings_proposed", ("facility_policy", policy_id))
         await save_result(tx, request, [policy_id], now=now)
     return policy_id
 
@@ -84,7 +84,7 @@ async def approve_facility_policy(
             raise AlreadyApproved("these readings are approved already")
         second = await require_second_person(tx, proposed_by, actor)
         await record_approval(tx, policy_id, by=second, at=context.clock())
-        await note(tx, context, actor, "readings_approved", ("facility_readings", policy_id))
+        await note(tx, context, actor, "readings_approved", ("facility_policy", policy_id))
 
 
 async def find_facility_policy(

@@ -10,7 +10,7 @@ from billing.core.ids import FacilityId, PersonId
 from billing.db.database import Transaction
 
 _ADD_FACILITY_POLICY = """
-    INSERT INTO facility_readings (organization_id, id, facility_id, valid_from, readings, proposed_by, proposed_at)
+    INSERT INTO facility_policy (organization_id, id, facility_id, valid_from, options, proposed_by, proposed_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
@@ -42,7 +42,7 @@ async def add_facility_policy(tx: Transaction, new: NewFacilityPolicy) -> None:
 
 
 _LOCK_FACILITY_POLICY = """
-    SELECT proposed_by, approved_by FROM facility_readings WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE
+    SELECT proposed_by, approved_by FROM facility_policy WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE
 """
 
 
@@ -53,7 +53,7 @@ async def lock_facility_policy(tx: Transaction, policy_id: UUID) -> tuple[Person
 
 
 _RECORD_APPROVAL = """
-    UPDATE facility_readings SET approved_by = $3, approved_at = $4 WHERE organization_id = $1 AND id = $2
+    UPDATE facility_policy SET approved_by = $3, approved_at = $4 WHERE organization_id = $1 AND id = $2
 """
 
 
@@ -63,7 +63,7 @@ async def record_approval(tx: Transaction, policy_id: UUID, *, by: PersonId, at:
 
 
 _POLICY_ON = """
-    SELECT readings FROM facility_readings
+    SELECT options FROM facility_policy
     WHERE organization_id = $1 AND facility_id = $2 AND approved_by IS NOT NULL AND valid_from <= $3
     ORDER BY valid_from DESC, approved_at DESC, id DESC LIMIT 1
 """
@@ -76,9 +76,9 @@ async def read_policy_on(tx: Transaction, facility_id: FacilityId, day: date) ->
 
 
 _READ_FACILITY_POLICIES = """
-    SELECT one.id, facility.code AS facility_code, one.valid_from, one.readings, one.proposed_at, one.approved_at,
+    SELECT one.id, facility.code AS facility_code, one.valid_from, one.options, one.proposed_at, one.approved_at,
         proposer.name AS proposed_by, approver.name AS approved_by
-    FROM facility_readings AS one
+    FROM facility_policy AS one
     JOIN facility ON facility.organization_id = $1 AND facility.id = one.facility_id
     JOIN person AS proposer ON proposer.organization_id = $1 AND proposer.id = one.proposed_by
     LEFT JOIN person AS approver ON approver.organization_id = $1 AND approver.id = one.approved_by

@@ -113,12 +113,13 @@ async def read_pricings(
 
 _ADD_DIFFERENCES = """
     INSERT INTO price_difference (organization_id, id, facility_id, visit_id, invoice_id, source_table, stt, code,
-        field, theirs, ours, rules, vendor, recorded_at)
-    SELECT $1, id, $2, $3, $4, source_table, stt, code, field, theirs, ours, string_to_array(rules, ' '), $5, $6
+        field, his_value, vienphi_value, rules, vendor, recorded_at)
+    SELECT $1, id, $2, $3, $4, source_table, stt, code, field, his_value, vienphi_value, string_to_array(rules, ' '),
+        $5, $6
     FROM unnest($7::uuid[], $8::text[], $9::int[], $10::text[], $11::text[], $12::numeric[], $13::numeric[],
         $14::text[])
-        AS t (id, source_table, stt, code, field, theirs, ours, rules)
-    ON CONFLICT (organization_id, visit_id, source_table, stt, field, theirs, ours) DO NOTHING
+        AS t (id, source_table, stt, code, field, his_value, vienphi_value, rules)
+    ON CONFLICT (organization_id, visit_id, source_table, stt, field, his_value, vienphi_value) DO NOTHING
 """
 
 
@@ -160,7 +161,8 @@ async def add_differences(
 
 _LIST_DIFFERENCES = """
     SELECT one.id, facility.code AS facility_code, one.visit_id, visit.ma_lk, one.invoice_id,
-        invoice.number AS invoice_number, one.source_table, one.stt, one.code, one.field, one.theirs, one.ours,
+        invoice.number AS invoice_number, one.source_table, one.stt, one.code, one.field, one.his_value,
+            one.vienphi_value,
         one.rules, one.vendor, one.recorded_at
     FROM price_difference AS one
     JOIN facility ON facility.organization_id = $1 AND facility.id = one.facility_id

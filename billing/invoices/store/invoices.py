@@ -58,7 +58,7 @@ _ADD_LINES = """
 """
 
 _ADD_INPUT = """
-    INSERT INTO invoice_input (organization_id, invoice_id, document, document_hash, policy_version, code_version,
+    INSERT INTO invoice_snapshot (organization_id, invoice_id, document, document_hash, policy_version, code_version,
         reasons)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
@@ -128,10 +128,10 @@ _READ_INVOICE = """
         invoice.patient_share, invoice.other_share, invoice.insurer_share, invoice.private_share, invoice.guarantor,
         invoice.corrections, invoice.allocated,
         invoice.owed, invoice.issued_at, visit.ma_lk,
-        (SELECT reasons FROM invoice_input WHERE invoice_input.organization_id = $1
-            AND invoice_input.invoice_id = invoice.id) AS reasons,
-        (SELECT document FROM invoice_input WHERE invoice_input.organization_id = $1
-            AND invoice_input.invoice_id = invoice.id) AS document,
+        (SELECT reasons FROM invoice_snapshot WHERE invoice_snapshot.organization_id = $1
+            AND invoice_snapshot.invoice_id = invoice.id) AS reasons,
+        (SELECT document FROM invoice_snapshot WHERE invoice_snapshot.organization_id = $1
+            AND invoice_snapshot.invoice_id = invoice.id) AS document,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('line', line, 'table', source_table, 'stt', stt, 'code', code,
                 'name', name, 'unit', unit, 'group', cost_group, 'quantity', quantity::text,
                 'hospital_amount', hospital_amount::text, 'insured_amount', insured_amount::text, 'level', level::text,

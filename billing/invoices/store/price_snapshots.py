@@ -111,7 +111,7 @@ _READ = """
          FROM invoice_line AS line WHERE line.organization_id = $1 AND line.invoice_id = invoice.id) AS lines
     FROM invoice
     JOIN visit ON visit.organization_id = $1 AND visit.id = invoice.visit_id
-    LEFT JOIN invoice_input AS input ON input.organization_id = $1 AND input.invoice_id = invoice.id
+    LEFT JOIN invoice_snapshot AS input ON input.organization_id = $1 AND input.invoice_id = invoice.id
     WHERE invoice.organization_id = $1 AND invoice.id = ANY($2::uuid[])
     ORDER BY invoice.id
 """

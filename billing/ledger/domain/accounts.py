@@ -27,7 +27,7 @@ class AccountRole(StrEnum):
     UNALLOCATED = "unallocated"
     PATIENT_CREDIT = "patient_credit"
     UNEXPLAINED_OUTFLOW = "unexplained_outflow"
-    TILL = "till"
+    CASH_DRAWER = "cash_drawer"
 
 
 class Side(StrEnum):
@@ -40,7 +40,8 @@ class Side(StrEnum):
 class AccountKind(StrEnum):
     """How an account carries its balance.
 
-    `inline`: one locked row, its floor checked by the database (a till, a deposit). `rollup`: nothing is locked; the
+    `inline`: one locked row, its floor checked by the database (a cash drawer,
+    a deposit). `rollup`: nothing is locked; the
     balance is a snapshot and the postings after it (clearing, revenue, receivables). Source: docs/design.md §4,
     Accounts.
     """
@@ -73,7 +74,7 @@ CHART: Mapping[AccountRole, AccountDefinition] = {
     AccountRole.UNALLOCATED: AccountDefinition(Side.CREDIT, "338", "Tiền về chưa rõ người nộp"),
     AccountRole.PATIENT_CREDIT: AccountDefinition(Side.CREDIT, "338", "Tiền nộp thừa của người bệnh"),
     AccountRole.UNEXPLAINED_OUTFLOW: AccountDefinition(Side.DEBIT, "138", "Tiền ra chờ xử lý"),
-    AccountRole.TILL: AccountDefinition(
+    AccountRole.CASH_DRAWER: AccountDefinition(
         Side.DEBIT, "1111", "Tiền mặt tại quầy", AccountKind.INLINE, is_per_subject=True
     ),
 }

@@ -39,7 +39,7 @@ class SealedKind(StrEnum):
     CLOSING = "closing"
     INVOICE = "invoice"
     INVOICE_LINE = "invoice_line"
-    INVOICE_INPUT = "invoice_input"
+    INVOICE_INPUT = "invoice_snapshot"
     DELIVERY = "delivery"
     EVENT_KEY = "event_key"
     MOVEMENT_KEY = "movement_key"

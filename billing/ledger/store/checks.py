@@ -67,9 +67,9 @@ CHECKS: Sequence[LedgerCheck] = (
         FROM invoice
         LEFT JOIN (
             SELECT allocation.invoice_id, sum(allocation.amount) AS amount FROM allocation
-            WHERE allocation.organization_id = $1 AND allocation.kind = 'invoice' AND allocation.undoes IS NULL
+            WHERE allocation.organization_id = $1 AND allocation.target = 'invoice' AND allocation.reverses_id IS NULL
                 AND NOT EXISTS (SELECT FROM allocation AS undoing
-                    WHERE undoing.organization_id = $1 AND undoing.undoes = allocation.id)
+                    WHERE undoing.organization_id = $1 AND undoing.reverses_id = allocation.id)
             GROUP BY allocation.invoice_id
         ) AS live ON live.invoice_id = invoice.id
         WHERE invoice.organization_id = $1 AND invoice.allocated <> coalesce(live.amount, 0)
@@ -88,12 +88,12 @@ CHECKS: Sequence[LedgerCheck] = (
         LEFT JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
         LEFT JOIN (
             SELECT allocation.payment_id, sum(allocation.amount) AS amount,
-                coalesce(sum(allocation.amount) FILTER (WHERE kind = 'invoice'), 0) AS on_invoices,
-                coalesce(sum(allocation.amount) FILTER (WHERE kind = 'credit'), 0) AS credit,
-                coalesce(sum(allocation.amount) FILTER (WHERE kind = 'unallocated'), 0) AS unallocated
-            FROM allocation WHERE allocation.organization_id = $1 AND allocation.undoes IS NULL
+                coalesce(sum(allocation.amount) FILTER (WHERE target = 'invoice'), 0) AS on_invoices,
+                coalesce(sum(allocation.amount) FILTER (WHERE target = 'credit'), 0) AS credit,
+                coalesce(sum(allocation.amount) FILTER (WHERE target = 'unallocated'), 0) AS unallocated
+            FROM allocation WHERE allocation.organization_id = $1 AND allocation.reverses_id IS NULL
                 AND NOT EXISTS (SELECT FROM allocation AS undoing
-                    WHERE undoing.organization_id = $1 AND undoing.undoes = allocation.id)
+                    WHERE undoing.organization_id = $1 AND undoing.reverses_id = allocation.id)
             GROUP BY allocation.payment_id
         ) AS live ON live.payment_id = payment.id
         WHERE payment.organization_id = $1
@@ -126,13 +126,14 @@ CHECKS: Sequence[LedgerCheck] = (
         "payments-have-names",
         "every payment has a key that keeps it from being booked again, and every key its payment",
         """
-        SELECT 'payment ' || coalesce(payment.id, named.fact_id) AS subject,
+        SELECT 'payment ' || coalesce(payment.id, named.movement_id) AS subject,
             coalesce(payment.amount, 0)::text AS expected,
-            CASE WHEN named.fact_id IS NULL THEN 'no key' ELSE 'a key' END AS found
+            CASE WHEN named.movement_id IS NULL THEN 'no key' ELSE 'a key' END AS found
         FROM (SELECT id, amount FROM payment WHERE organization_id = $1) AS payment
-        FULL JOIN (SELECT DISTINCT fact_id FROM fact_key WHERE organization_id = $1 AND movement = 'received') AS named
-            ON named.fact_id = payment.id
-        WHERE payment.id IS NULL OR named.fact_id IS NULL
+        FULL JOIN (SELECT DISTINCT movement_id FROM movement_key WHERE organization_id = $1
+            AND movement = 'received') AS named
+            ON named.movement_id = payment.id
+        WHERE payment.id IS NULL OR named.movement_id IS NULL
         """,
     ),
     LedgerCheck(

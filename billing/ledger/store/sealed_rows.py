@@ -40,7 +40,7 @@ _PAYMENTS = """
 """
 
 _ALLOCATIONS = """
-    SELECT id, payment_id, kind, invoice_id, amount, undoes, reason, recorded_at, transaction_id
+    SELECT id, payment_id, target, invoice_id, amount, reverses_id, reason, recorded_at, transaction_id
     FROM allocation
     WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
     ORDER BY id
@@ -82,7 +82,7 @@ _INVOICE_INPUTS = """
     SELECT input.invoice_id, sha256(convert_to(input.document, 'UTF8')), input.policy_version, input.code_version,
         input.reasons::text
     FROM invoice
-    JOIN invoice_input AS input ON input.organization_id = $1 AND input.invoice_id = invoice.id
+    JOIN invoice_snapshot AS input ON input.organization_id = $1 AND input.invoice_id = invoice.id
     WHERE invoice.organization_id = $1 AND invoice.transaction_id >= $2 AND invoice.transaction_id < $3
     ORDER BY input.invoice_id
 """
@@ -102,8 +102,8 @@ _EVENT_KEYS = """
 """
 
 _MOVEMENT_KEYS = """
-    SELECT account_id, movement, key, fact_id, amount, transaction_id
-    FROM fact_key
+    SELECT account_id, movement, key, movement_id, amount, transaction_id
+    FROM movement_key
     WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
     ORDER BY account_id, movement COLLATE "C", key COLLATE "C"
 """

@@ -41,7 +41,7 @@ _NEXT_END = """
             WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < vienphi_watermark())
         OR EXISTS (SELECT FROM event_key
             WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < vienphi_watermark())
-        OR EXISTS (SELECT FROM fact_key
+        OR EXISTS (SELECT FROM movement_key
             WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < vienphi_watermark())
         OR EXISTS (SELECT FROM delivery
             WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < vienphi_watermark())
@@ -67,7 +67,7 @@ async def next_seal_end(tx: Transaction, *, covers_from: int, rows_max: int) -> 
 
 
 _LAST = """
-    SELECT number, previous_hash, covers_from, covers_until, hash, entries, postings, payments, allocations, audits,
+    SELECT number, previous_hash, covers_from, covers_until, hash, entries, postings, payments, allocations, audit_rows,
         closings, sealed_at, parts
     FROM seal WHERE organization_id = $1 ORDER BY number DESC LIMIT 1
 """
@@ -80,7 +80,7 @@ async def read_last_seal(tx: Transaction) -> Seal | None:
 
 
 _SEALS = """
-    SELECT number, previous_hash, covers_from, covers_until, hash, entries, postings, payments, allocations, audits,
+    SELECT number, previous_hash, covers_from, covers_until, hash, entries, postings, payments, allocations, audit_rows,
         closings, sealed_at, parts
     FROM seal WHERE organization_id = $1 AND number > $2 ORDER BY number LIMIT $3
 """
@@ -92,7 +92,7 @@ async def read_seals(tx: Transaction, *, after: int, limit: int) -> list[Seal]:
 
 
 def _seal(tx: Transaction, row: asyncpg.Record) -> Seal:
-    counts = ("entries", "postings", "payments", "allocations", "audits", "closings")
+    counts = ("entries", "postings", "payments", "allocations", "audit_rows", "closings")
     return Seal(
         organization_id=tx.organization_id,
         number=row["number"],
@@ -112,7 +112,7 @@ def _parts(written: dict[str, list[Any]]) -> dict[SealedKind, SealedPart]:
 
 _ADD = """
     INSERT INTO seal (organization_id, number, previous_number, previous_hash, covers_from, covers_until, hash,
-        sealed_at, entries, postings, payments, allocations, audits, closings, parts)
+        sealed_at, entries, postings, payments, allocations, audit_rows, closings, parts)
     VALUES ($1, $2::bigint, nullif($2::bigint - 1, 0), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
     ON CONFLICT DO NOTHING RETURNING number
 """
@@ -139,7 +139,7 @@ async def add_seal(tx: Transaction, seal: Seal) -> bool:
 
 _HEAD_OF_DAY = """
     SELECT seal.number, seal.previous_hash, seal.covers_from, seal.covers_until, seal.hash, seal.entries, seal.postings,
-        seal.payments, seal.allocations, seal.audits, seal.closings, seal.sealed_at, seal.parts
+        seal.payments, seal.allocations, seal.audit_rows, seal.closings, seal.sealed_at, seal.parts
     FROM day_closing AS closing
     JOIN seal ON seal.organization_id = $1 AND seal.covers_until > closing.transaction_id
     WHERE closing.organization_id = $1 AND closing.day = $2

@@ -347,6 +347,6 @@ class Setup:
     async def _give_prefix(self, tx: Transaction, now: datetime) -> None:
         """Give the first prefix that is free, beginning at a place of the organization's own."""
         for step in range(PREFIXES):
-            if await add_prefix(tx, prefix=prefix_of((tx.organization_id + step) % PREFIXES), given_at=now):
+            if await add_prefix(tx, prefix=prefix_of((tx.organization_id + step) % PREFIXES), assigned_at=now):
                 return
         raise PrefixesExhausted(f"all {PREFIXES} prefixes of reference codes are given out")

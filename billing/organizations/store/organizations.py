@@ -22,18 +22,18 @@ async def add_organization(tx: Transaction, *, name: str, tax_code: str, help_ph
 
 
 _ADD_PREFIX = """
-    INSERT INTO organization_prefix (prefix, organization_id, given_at) VALUES ($1, $2, $3)
+    INSERT INTO organization_prefix (prefix, organization_id, assigned_at) VALUES ($1, $2, $3)
     ON CONFLICT DO NOTHING RETURNING prefix
 """
 
 
-async def add_prefix(tx: Transaction, *, prefix: str, given_at: datetime) -> bool:
+async def add_prefix(tx: Transaction, *, prefix: str, assigned_at: datetime) -> bool:
     """Give a prefix to this organization; False where it was given before, to whomever."""
-    return await tx.fetchval(_ADD_PREFIX, prefix, tx.organization_id, given_at) is not None
+    return await tx.fetchval(_ADD_PREFIX, prefix, tx.organization_id, assigned_at) is not None
 
 
 _PREFIXES = """
-    SELECT prefix FROM organization_prefix WHERE organization_id = $1 ORDER BY given_at DESC, prefix
+    SELECT prefix FROM organization_prefix WHERE organization_id = $1 ORDER BY assigned_at DESC, prefix
 """
 
 

@@ -106,13 +106,13 @@ _WRITE = """
         SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[], $7::uuid[], $8::int[], $9::text[],
             $10::text[], $11::text[], $12::text[], $13::bytea[], $14::text[])
             AS t (id, account_id, received_at, verdict, receipt_id, notices,
-                method, tail, query, headers, body, source)
+                method, path_suffix, query, headers, body, source)
     ), deliveries AS (
         INSERT INTO delivery (organization_id, id, provider_account_id, received_at, verdict, receipt_id, notices)
         SELECT $1, id, account_id, received_at, verdict, receipt_id, notices FROM told
     ), bodies AS (
-        INSERT INTO delivery_body (organization_id, id, method, tail, query, headers, body, source_address)
-        SELECT $1, id, method, tail, query, headers::jsonb, body, source FROM told
+        INSERT INTO delivery_body (organization_id, id, method, path_suffix, query, headers, body, source_address)
+        SELECT $1, id, method, path_suffix, query, headers::jsonb, body, source FROM told
     ), paid AS (
         SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::uuid[], $18::uuid[], $19::uuid[], $20::bigint[],
             $21::text[], $22::text[], $23::timestamptz[], $24::bigint[], $25::bigint[],
@@ -132,10 +132,10 @@ _WRITE = """
         INSERT INTO payment_origin (organization_id, payment_id, transfer_text, payer_name, payer_account, payer_bank)
         SELECT $1, id, transfer_text, payer_name, payer_account, payer_bank FROM paid
     ), allocations AS (
-        INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, reason, recorded_at)
-        SELECT $1, id, payment_id, kind, invoice_id, amount, reason, $2
+        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, amount, reason, recorded_at)
+        SELECT $1, id, payment_id, target, invoice_id, amount, reason, $2
         FROM unnest($31::uuid[], $32::uuid[], $33::text[], $34::uuid[], $35::bigint[], $36::text[])
-            AS t (id, payment_id, kind, invoice_id, amount, reason)
+            AS t (id, payment_id, target, invoice_id, amount, reason)
     ), invoices AS (
         UPDATE invoice SET allocated = t.allocated, owed = t.owed, version = t.version
         FROM unnest($37::uuid[], $38::int[], $39::int[], $40::bigint[], $41::bigint[])
@@ -172,16 +172,16 @@ _WRITE = """
             AS t (id, reason, amount, account_id, delivery_id, payment_id, intent_id, due_at, owner_id)
         ON CONFLICT DO NOTHING  -- the same disagreement told again
     ), holds AS (
-        INSERT INTO payment_hold (organization_id, payment_id, twin_payment_id, held_at)
-        SELECT $1, payment_id, twin_payment_id, $2
+        INSERT INTO payment_hold (organization_id, payment_id, other_payment_id, held_at)
+        SELECT $1, payment_id, other_payment_id, $2
         FROM unnest($70::uuid[], $71::uuid[])
-            AS t (payment_id, twin_payment_id)
+            AS t (payment_id, other_payment_id)
     ), attached AS (
-        UPDATE fact_key SET fact_id = t.fact_id, amount = t.amount
+        UPDATE movement_key SET movement_id = t.movement_id, amount = t.amount
         FROM unnest($72::uuid[], $73::text[], $74::text[], $75::uuid[], $76::bigint[])
-            AS t (account_id, movement, key, fact_id, amount)
-        WHERE fact_key.organization_id = $1 AND fact_key.account_id = t.account_id
-            AND fact_key.movement = t.movement AND fact_key.key = t.key
+            AS t (account_id, movement, key, movement_id, amount)
+        WHERE movement_key.organization_id = $1 AND movement_key.account_id = t.account_id
+            AND movement_key.movement = t.movement AND movement_key.key = t.key
     ), messages AS (
         INSERT INTO outbox (organization_id, id, topic, payload)
         SELECT $1, id, topic, payload

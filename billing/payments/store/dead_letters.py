@@ -13,7 +13,8 @@ from billing.db.json_codec import encode_json
 from providers.contract import Callback
 
 _ADD_DEAD_LETTER = """
-    INSERT INTO dead_letter (organization_id, id, provider_account_id, received_at, fault, method, tail, query, headers,
+    INSERT INTO dead_letter (organization_id, id, provider_account_id, received_at, fault, method, path_suffix,
+        query, headers,
         body, source_address, notices, verified_at, verified_by)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11, $12, $13, $14)
 """
@@ -102,7 +103,7 @@ async def read_dead_letters(tx: Transaction, *, after: DeliveryId | None, limit:
 _LOCK_DEAD_LETTER = """
     SELECT letter.id, account.name AS account_name, letter.received_at, letter.fault, letter.verified_at,
         letter.verified_by, letter.retried_at, letter.retried_as, letter.close_reason, letter.close_proposed_by,
-        letter.close_proposed_at, letter.closed_by, letter.closed_at, letter.method, letter.tail, letter.query,
+        letter.close_proposed_at, letter.closed_by, letter.closed_at, letter.method, letter.path_suffix, letter.query,
         letter.headers, letter.body, letter.source_address, letter.notices
     FROM dead_letter AS letter
     JOIN provider_account AS account ON account.organization_id = $1 AND account.id = letter.provider_account_id
@@ -129,7 +130,7 @@ async def lock_dead_letter(tx: Transaction, delivery_id: DeliveryId) -> StoredDe
     notices: bytes | None = fields.pop("notices")
     callback = Callback(
         method=fields.pop("method"),
-        path_suffix=fields.pop("tail"),
+        path_suffix=fields.pop("path_suffix"),
         raw_query=fields.pop("query"),
         query=(),
         headers=tuple((name, value) for name, value in fields.pop("headers")),

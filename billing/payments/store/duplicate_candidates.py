@@ -36,7 +36,7 @@ _CANDIDATES = """
             AND NOT EXISTS (SELECT FROM payment_hold AS hold
                 WHERE hold.organization_id = $1 AND hold.payment_id = payment.id)
             AND NOT EXISTS (SELECT FROM payment_hold AS hold
-                WHERE hold.organization_id = $1 AND hold.twin_payment_id = payment.id)
+                WHERE hold.organization_id = $1 AND hold.other_payment_id = payment.id)
         ORDER BY payment.occurred_at
         LIMIT $9
     ) AS candidate ON true

@@ -52,11 +52,11 @@ _CLAIM = """
         JOIN event_key ON event_key.organization_id = $1 AND event_key.provider_account_id = told.account_id
             AND event_key.key = told.key AND event_key.fingerprint = told.fingerprint
     ), reserved_movements AS (
-        INSERT INTO fact_key (organization_id, account_id, movement, key, fact_id, amount)
+        INSERT INTO movement_key (organization_id, account_id, movement, key, movement_id, amount)
         SELECT DISTINCT ON (named.account_id, named.movement, named.key)
-            $1, named.account_id, named.movement, named.key, named.fact_id, named.amount
+            $1, named.account_id, named.movement, named.key, named.movement_id, named.amount
         FROM unnest($6::uuid[], $7::text[], $8::text[], $9::uuid[], $10::bigint[], $11::uuid[], $12::text[])
-            AS named (account_id, movement, key, fact_id, amount, event_account_id, event_key)
+            AS named (account_id, movement, key, movement_id, amount, event_account_id, event_key)
         JOIN matching_events ON matching_events.provider_account_id = named.event_account_id
             AND matching_events.key = named.event_key
         ORDER BY named.account_id, named.movement, named.key
@@ -198,10 +198,11 @@ _LOCK_BATCH_STATE = """
          JOIN event_key ON event_key.organization_id = $1 AND event_key.provider_account_id = known.account_id
             AND event_key.key = known.key
          LEFT JOIN delivery ON delivery.organization_id = $1 AND delivery.id = event_key.delivery_id) AS events,
-        (SELECT array_agg((fact_key.account_id, fact_key.movement, fact_key.key, fact_key.fact_id, fact_key.amount))
+        (SELECT array_agg((movement_key.account_id, movement_key.movement, movement_key.key,
+            movement_key.movement_id, movement_key.amount))
          FROM unnest($4::uuid[], $5::text[], $6::text[]) AS known (account_id, movement, key)
-         JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = known.account_id
-            AND fact_key.movement = known.movement AND fact_key.key = known.key) AS movements,
+         JOIN movement_key ON movement_key.organization_id = $1 AND movement_key.account_id = known.account_id
+            AND movement_key.movement = known.movement AND movement_key.key = known.key) AS movements,
         (SELECT array_agg(locked) FROM (
             SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
                 private_share, corrections, allocated, issued_at

@@ -12,9 +12,9 @@ _SCHEDULE = """
 """
 
 _LEASE = """
-    UPDATE feed_cursor SET claimed_until = $4, minute = date_trunc('minute', $3::timestamptz),
+    UPDATE feed_cursor SET leased_until = $4, minute = date_trunc('minute', $3::timestamptz),
         used = CASE WHEN minute = date_trunc('minute', $3::timestamptz) THEN used ELSE 0 END + 1
-    WHERE organization_id = $1 AND provider_account_id = $2 AND (claimed_until IS NULL OR claimed_until <= $3)
+    WHERE organization_id = $1 AND provider_account_id = $2 AND (leased_until IS NULL OR leased_until <= $3)
         AND (minute <> date_trunc('minute', $3::timestamptz) OR used < $5)
     RETURNING cursor
 """
@@ -33,8 +33,8 @@ async def lease_feed(
 
 
 _MOVE = """
-    UPDATE feed_cursor SET cursor = $4, claimed_until = NULL, read_at = $5, failures = 0
-    WHERE organization_id = $1 AND provider_account_id = $2 AND claimed_until = $3
+    UPDATE feed_cursor SET cursor = $4, leased_until = NULL, read_at = $5, failures = 0
+    WHERE organization_id = $1 AND provider_account_id = $2 AND leased_until = $3
 """
 
 
@@ -47,8 +47,8 @@ async def move_feed(
 
 _FAIL = """
     UPDATE feed_cursor SET failures = failures + 1,
-        claimed_until = $4::timestamptz + least(300, 5 * 2 ^ least(failures, 10)) * interval '1 second'
-    WHERE organization_id = $1 AND provider_account_id = $2 AND claimed_until = $3
+        leased_until = $4::timestamptz + least(300, 5 * 2 ^ least(failures, 10)) * interval '1 second'
+    WHERE organization_id = $1 AND provider_account_id = $2 AND leased_until = $3
     RETURNING failures
 """
 

@@ -13,9 +13,9 @@ _READ_PAYMENT = """
         position.on_invoices, position.on_deposits, position.credit, position.unallocated, position.refund_reserved,
         position.refunded,
         EXISTS (SELECT FROM payment_hold WHERE payment_hold.organization_id = $1
-            AND payment_hold.payment_id = payment.id AND payment_hold.lifted_at IS NULL) AS is_held,
-        (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'target', kind, 'invoice_id', invoice_id,
-                'amount', amount, 'reverses_id', undoes, 'reason', reason, 'recorded_at', recorded_at)
+            AND payment_hold.payment_id = payment.id AND payment_hold.released_at IS NULL) AS is_held,
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'target', target, 'invoice_id', invoice_id,
+                'amount', amount, 'reverses_id', reverses_id, 'reason', reason, 'recorded_at', recorded_at)
                 ORDER BY id), '[]')
          FROM allocation
          WHERE allocation.organization_id = $1 AND allocation.payment_id = payment.id) AS allocations
@@ -38,7 +38,7 @@ _LIST_PAYMENTS = """
         position.on_invoices, position.on_deposits, position.credit, position.unallocated, position.refund_reserved,
         position.refunded,
         EXISTS (SELECT FROM payment_hold WHERE payment_hold.organization_id = $1
-            AND payment_hold.payment_id = payment.id AND payment_hold.lifted_at IS NULL) AS is_held
+            AND payment_hold.payment_id = payment.id AND payment_hold.released_at IS NULL) AS is_held
     FROM payment
     JOIN payment_position AS position ON position.organization_id = $1 AND position.payment_id = payment.id
     JOIN provider_account AS account ON account.organization_id = $1 AND account.id = payment.provider_account_id
@@ -76,9 +76,9 @@ async def read_payments(
 
 _PAYMENTS_OF_INVOICES = """
     SELECT DISTINCT payment_id FROM allocation
-    WHERE organization_id = $1 AND invoice_id = ANY ($2::uuid[]) AND undoes IS NULL
+    WHERE organization_id = $1 AND invoice_id = ANY ($2::uuid[]) AND reverses_id IS NULL
         AND NOT EXISTS (SELECT FROM allocation AS reversal
-            WHERE reversal.organization_id = $1 AND reversal.undoes = allocation.id)
+            WHERE reversal.organization_id = $1 AND reversal.reverses_id = allocation.id)
     ORDER BY payment_id
 """
 

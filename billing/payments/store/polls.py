@@ -20,8 +20,8 @@ _LOCK_OVERDUE = """
     FROM intent
     WHERE organization_id = $1 AND expires_at <= $2
         AND (state IN ('created', 'pending') OR state = 'unknown' AND EXISTS (
-            SELECT FROM asking WHERE asking.organization_id = $1 AND asking.intent_id = intent.id
-                AND asking.due_at IS NULL AND asking.last_outcome = 'not_found'))
+            SELECT FROM status_poll WHERE status_poll.organization_id = $1 AND status_poll.intent_id = intent.id
+                AND status_poll.due_at IS NULL AND status_poll.last_outcome = 'not_found'))
     ORDER BY id
     LIMIT $3
     FOR NO KEY UPDATE OF intent SKIP LOCKED
@@ -50,12 +50,12 @@ async def expire_intents(tx: Transaction, changed: Sequence[tuple[Intent, Intent
 
 
 _SCHEDULE = """
-    INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
+    INSERT INTO status_poll (organization_id, intent_id, provider_account_id, started_at, due_at)
     SELECT $1, intent_id, account_id, $4, $5
     FROM unnest($2::uuid[], $3::uuid[]) AS t (intent_id, account_id)
     ORDER BY intent_id
-    ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = excluded.due_at, begun_at = excluded.begun_at
-    WHERE asking.last_outcome IS NULL
+    ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = excluded.due_at, started_at = excluded.started_at
+    WHERE status_poll.last_outcome IS NULL
 """
 
 
@@ -71,16 +71,16 @@ async def schedule_polls(
 
 
 _SCHEDULE_UNKNOWN = """
-    INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
+    INSERT INTO status_poll (organization_id, intent_id, provider_account_id, started_at, due_at)
     SELECT $1, intent.id, intent.provider_account_id, $2, $3
     FROM intent
     WHERE intent.organization_id = $1 AND intent.state = 'unknown' AND NOT EXISTS (
-        SELECT FROM asking WHERE asking.organization_id = $1 AND asking.intent_id = intent.id
-            AND (asking.due_at IS NOT NULL OR asking.last_outcome IS NOT NULL))
+        SELECT FROM status_poll WHERE status_poll.organization_id = $1 AND status_poll.intent_id = intent.id
+            AND (status_poll.due_at IS NOT NULL OR status_poll.last_outcome IS NOT NULL))
     ORDER BY intent.id
     LIMIT $4
     ON CONFLICT (organization_id, intent_id) DO UPDATE SET due_at = excluded.due_at
-    WHERE asking.due_at IS NULL AND asking.last_outcome IS NULL
+    WHERE status_poll.due_at IS NULL AND status_poll.last_outcome IS NULL
 """
 
 
@@ -92,7 +92,7 @@ async def schedule_polls_unknown(
 
 
 _RESTART = """
-    UPDATE asking SET due_at = $3, last_outcome = NULL
+    UPDATE status_poll SET due_at = $3, last_outcome = NULL
     WHERE organization_id = $1 AND intent_id = $2 AND due_at IS NULL AND last_outcome = 'not_found'
 """
 
@@ -107,12 +107,13 @@ async def restart_poll(tx: Transaction, intent_id: IntentId, *, due_at: datetime
 
 # An open intent that was never asked about; one whose payer has said so is on the schedule already.
 _SCHEDULE_OPEN = """
-    INSERT INTO asking (organization_id, intent_id, provider_account_id, begun_at, due_at)
+    INSERT INTO status_poll (organization_id, intent_id, provider_account_id, started_at, due_at)
     SELECT $1, intent.id, intent.provider_account_id, $3, $3
     FROM intent
     WHERE intent.organization_id = $1 AND intent.provider_account_id = $2 AND intent.state = 'pending'
         AND intent.created_at <= $4 AND (intent.expires_at IS NULL OR intent.expires_at > $3)
-        AND NOT EXISTS (SELECT FROM asking WHERE asking.organization_id = $1 AND asking.intent_id = intent.id)
+        AND NOT EXISTS (SELECT FROM status_poll WHERE status_poll.organization_id = $1
+            AND status_poll.intent_id = intent.id)
     ORDER BY intent.id
     LIMIT $5
     ON CONFLICT DO NOTHING
@@ -129,8 +130,8 @@ async def schedule_polls_open(
 _DUE_ACCOUNTS = """
     SELECT account.id, account.name FROM provider_account AS account
     WHERE account.organization_id = $1 AND EXISTS (
-        SELECT FROM asking WHERE asking.organization_id = $1 AND asking.provider_account_id = account.id
-            AND asking.due_at <= $2)
+        SELECT FROM status_poll WHERE status_poll.organization_id = $1 AND status_poll.provider_account_id = account.id
+            AND status_poll.due_at <= $2)
     ORDER BY account.id
 """
 
@@ -142,40 +143,40 @@ async def read_due_accounts(tx: Transaction, *, now: datetime) -> list[tuple[Pro
 
 
 _ADD_RATE_LIMIT = """
-    INSERT INTO asking_budget (organization_id, provider_account_id, minute, used)
+    INSERT INTO poll_rate_limit (organization_id, provider_account_id, minute, used)
     VALUES ($1, $2, date_trunc('minute', $3::timestamptz), 0)
     ON CONFLICT DO NOTHING
 """
 
 _LOCK_RATE_LIMIT = """
     SELECT CASE WHEN minute = date_trunc('minute', $3::timestamptz) THEN used ELSE 0 END AS used
-    FROM asking_budget
+    FROM poll_rate_limit
     WHERE organization_id = $1 AND provider_account_id = $2
     FOR UPDATE
 """
 
 _USE_RATE_LIMIT = """
-    UPDATE asking_budget SET minute = date_trunc('minute', $3::timestamptz), used = $4
+    UPDATE poll_rate_limit SET minute = date_trunc('minute', $3::timestamptz), used = $4
     WHERE organization_id = $1 AND provider_account_id = $2
 """
 
 # MATERIALIZED: joined to the table, the inner query could run once for each row and so claim more than its limit.
 _LEASE = """
     WITH due AS MATERIALIZED (
-        SELECT asking.intent_id, intent.reference_code, intent.state, intent.amount, intent.received,
+        SELECT status_poll.intent_id, intent.reference_code, intent.state, intent.amount, intent.received,
             intent.created_at, coalesce(intent.instruction ->> 'provider_reference', '') AS provider_reference
-        FROM asking
-        JOIN intent ON intent.organization_id = $1 AND intent.id = asking.intent_id
-        WHERE asking.organization_id = $1 AND asking.provider_account_id = $2 AND asking.due_at <= $3
-        ORDER BY intent.state IN ('created', 'pending'), asking.due_at, asking.intent_id
+        FROM status_poll
+        JOIN intent ON intent.organization_id = $1 AND intent.id = status_poll.intent_id
+        WHERE status_poll.organization_id = $1 AND status_poll.provider_account_id = $2 AND status_poll.due_at <= $3
+        ORDER BY intent.state IN ('created', 'pending'), status_poll.due_at, status_poll.intent_id
         LIMIT $5
-        FOR NO KEY UPDATE OF asking SKIP LOCKED
+        FOR NO KEY UPDATE OF status_poll SKIP LOCKED
     )
-    UPDATE asking SET due_at = $4
+    UPDATE status_poll SET due_at = $4
     FROM due
-    WHERE asking.organization_id = $1 AND asking.intent_id = due.intent_id
+    WHERE status_poll.organization_id = $1 AND status_poll.intent_id = due.intent_id
     RETURNING due.intent_id, due.reference_code, due.state, due.amount, due.received, due.created_at,
-        due.provider_reference, asking.begun_at
+        due.provider_reference, status_poll.started_at
 """
 
 
@@ -216,7 +217,7 @@ async def lease_polls(
             received=row["received"],
             created_at=row["created_at"],
             provider_reference=row["provider_reference"],
-            started_at=row["begun_at"],
+            started_at=row["started_at"],
         )
         for row in rows
     ]
@@ -231,8 +232,8 @@ async def read_state(tx: Transaction, intent_id: IntentId) -> IntentState:
 
 
 _RECORD = """
-    UPDATE asking SET due_at = $4, asked = asked + 1, asked_at = $5, last_outcome = $6,
-        begun_at = CASE WHEN $7 THEN $5 ELSE begun_at END
+    UPDATE status_poll SET due_at = $4, attempts = attempts + 1, polled_at = $5, last_outcome = $6,
+        started_at = CASE WHEN $7 THEN $5 ELSE started_at END
     WHERE organization_id = $1 AND intent_id = $2 AND due_at = $3
 """
 

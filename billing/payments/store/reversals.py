@@ -37,9 +37,9 @@ _FIND_PAYMENT = """
     SELECT id FROM (
         SELECT 1 AS choice, payment.id, payment.provider_account_id
         FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
-        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
-            AND fact_key.movement = 'received' AND fact_key.key = named.key
-        JOIN payment ON payment.organization_id = $1 AND payment.id = fact_key.fact_id
+        JOIN movement_key ON movement_key.organization_id = $1 AND movement_key.account_id = named.account_id
+            AND movement_key.movement = 'received' AND movement_key.key = named.key
+        JOIN payment ON payment.organization_id = $1 AND payment.id = movement_key.movement_id
         UNION ALL
         SELECT 2, payment.id, payment.provider_account_id
         FROM intent
@@ -101,9 +101,9 @@ _LOCK_INVOICES_OF_BATCH = """
         UNION
         SELECT allocation.invoice_id
         FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
-        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
-            AND fact_key.movement = 'received' AND fact_key.key = named.key
-        JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = fact_key.fact_id
+        JOIN movement_key ON movement_key.organization_id = $1 AND movement_key.account_id = named.account_id
+            AND movement_key.movement = 'received' AND movement_key.key = named.key
+        JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = movement_key.movement_id
         UNION
         SELECT allocation.invoice_id
         FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
@@ -124,9 +124,9 @@ _LOCK_INTENTS_OF_BATCH = """
     WHERE organization_id = $1 AND (reference_code = ANY ($4::text[]) OR id IN (
         SELECT payment.intent_id
         FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
-        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
-            AND fact_key.movement = 'received' AND fact_key.key = named.key
-        JOIN payment ON payment.organization_id = $1 AND payment.id = fact_key.fact_id
+        JOIN movement_key ON movement_key.organization_id = $1 AND movement_key.account_id = named.account_id
+            AND movement_key.movement = 'received' AND movement_key.key = named.key
+        JOIN payment ON payment.organization_id = $1 AND payment.id = movement_key.movement_id
         UNION
         SELECT payment.intent_id
         FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
@@ -139,10 +139,10 @@ _LOCK_INTENTS_OF_BATCH = """
 _LOCK_POSITIONS_OF_BATCH = """
     SELECT payment_id FROM payment_position
     WHERE organization_id = $1 AND payment_id IN (
-        SELECT fact_key.fact_id
+        SELECT movement_key.movement_id
         FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
-        JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.account_id = named.account_id
-            AND fact_key.movement = 'received' AND fact_key.key = named.key
+        JOIN movement_key ON movement_key.organization_id = $1 AND movement_key.account_id = named.account_id
+            AND movement_key.movement = 'received' AND movement_key.key = named.key
         UNION
         SELECT used.payment_id
         FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
@@ -201,14 +201,14 @@ _LOCK_POSITION = """
 
 # After the position is locked, in a later statement: nobody adds to these any more.
 _ACTIVE_ALLOCATIONS = """
-    SELECT allocation.id, allocation.kind, allocation.amount, allocation.invoice_id, bill.visit_id
+    SELECT allocation.id, allocation.target, allocation.amount, allocation.invoice_id, bill.visit_id
     FROM allocation
     LEFT JOIN LATERAL (
         SELECT visit_id FROM invoice WHERE invoice.organization_id = $1 AND invoice.id = allocation.invoice_id
     ) AS bill ON true
-    WHERE allocation.organization_id = $1 AND allocation.payment_id = $2 AND allocation.undoes IS NULL
+    WHERE allocation.organization_id = $1 AND allocation.payment_id = $2 AND allocation.reverses_id IS NULL
         AND NOT EXISTS (SELECT FROM allocation AS reversal
-            WHERE reversal.organization_id = $1 AND reversal.undoes = allocation.id)
+            WHERE reversal.organization_id = $1 AND reversal.reverses_id = allocation.id)
     ORDER BY allocation.id DESC
 """
 
@@ -231,7 +231,7 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
         allocations=[
             ActiveAllocation(
                 AllocationId(part["id"]),
-                AllocationTarget(part["kind"]),
+                AllocationTarget(part["target"]),
                 Dong(part["amount"]),
                 part["invoice_id"],
                 None if part["visit_id"] is None else VisitId(part["visit_id"]),
@@ -245,14 +245,15 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
 
 _WRITE_REVERSAL = """
     WITH reversal AS (
-        INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, undoes, reason, recorded_at)
-        SELECT $1, t.reversal_id, $2, t.kind, t.invoice_id, t.amount, t.undoes, 'unexpected_reversal', $3
+        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, amount, reverses_id, reason,
+            recorded_at)
+        SELECT $1, t.reversal_id, $2, t.target, t.invoice_id, t.amount, t.reverses_id, 'unexpected_reversal', $3
         FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::bigint[])
-            AS t (reversal_id, undoes, kind, invoice_id, amount)
+            AS t (reversal_id, reverses_id, target, invoice_id, amount)
     ), remainder AS (
-        INSERT INTO allocation (organization_id, id, payment_id, kind, invoice_id, amount, reason, recorded_at)
-        SELECT $1, t.id, $2, t.kind, t.invoice_id, t.amount, 'remainder_of_reversal', $3
-        FROM unnest($9::uuid[], $10::text[], $11::uuid[], $12::bigint[]) AS t (id, kind, invoice_id, amount)
+        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, amount, reason, recorded_at)
+        SELECT $1, t.id, $2, t.target, t.invoice_id, t.amount, 'remainder_of_reversal', $3
+        FROM unnest($9::uuid[], $10::text[], $11::uuid[], $12::bigint[]) AS t (id, target, invoice_id, amount)
     )
     UPDATE payment_position SET on_invoices = on_invoices - $13, credit = credit - $14,
         unallocated = unallocated - $15, refunded = refunded + $13 + $14 + $15

@@ -67,10 +67,10 @@ _FIND_MATCHABLE = """
     FROM unmatched_outflow AS outflow
     WHERE outflow.organization_id = $1 AND outflow.payment_id IS NULL AND outflow.recorded_at > $2
         AND (EXISTS (SELECT FROM unnest(outflow.keys) AS named (key)
-                JOIN fact_key ON fact_key.organization_id = $1 AND fact_key.movement = 'received'
-                    AND fact_key.account_id = left(named.key, 36)::uuid AND fact_key.key = substr(named.key, 38)
+                JOIN movement_key ON movement_key.organization_id = $1 AND movement_key.movement = 'received'
+                    AND movement_key.account_id = left(named.key, 36)::uuid AND movement_key.key = substr(named.key, 38)
                 JOIN payment_position AS position ON position.organization_id = $1
-                    AND position.payment_id = fact_key.fact_id
+                    AND position.payment_id = movement_key.movement_id
                 WHERE position.amount - position.refunded - position.refund_reserved >= outflow.amount)
             OR EXISTS (SELECT FROM unnest(outflow.keys) AS named (key)
                 JOIN bank_reference AS used ON used.organization_id = $1 AND used.movement = 'received'

@@ -174,7 +174,7 @@ def _facility_policy(row: Mapping[str, Any]) -> FacilityPolicyDocument:
         "id": str(row["id"]),
         "facility": row["facility_code"],
         "valid_from": row["valid_from"].isoformat(),
-        "options": dict(row["readings"]),
+        "options": dict(row["options"]),
         "proposed_by": row["proposed_by"],
         "proposed_at": row["proposed_at"].isoformat(),
         "approved_by": row["approved_by"],
