@@ -25,6 +25,9 @@ IDENTIFIER_EXCEPTIONS: Mapping[str, str] = {
 
 PROSE_EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("STYLE.md", "tell"): "the example of a bad commit subject",
+    ("STYLE.md", "crowded"): "the example of a bad name of an error",
+    ("STYLE.md", "utils"): "the rule that forbids such modules",
+    ("STYLE.md", "helpers"): "the rule that forbids such modules",
 }
 """(file, word) → reason."""
 
@@ -174,10 +177,10 @@ IDENTIFIERS_LEFT: Mapping[str, int] = {
     "providers": 25,
     "db": 175,
     "payments": 650,
-    "coverage": 775,
+    "coverage": 25,
     "cli": 25,
 }
-PROSE_LEFT: Mapping[str, int] = {"web": 25, "providers": 25, "payments": 25, "coverage": 50, "documents": 175}
+PROSE_LEFT: Mapping[str, int] = {"web": 25, "providers": 25, "payments": 25, "coverage": 50, "documents": 100}
 """Uses that still stand, by area, while the renames go on. A count only goes down; an area without a row has none."""
 
 

@@ -15,13 +15,13 @@ from billing.db.database import Database, ReadTransaction
 class ClusterMismatch(Refused):
     """The database was restored into another cluster: stored transaction numbers lie beyond the server's."""
 
-    code = "restored_elsewhere"
+    code = "cluster_mismatch"
 
 
 class OtherSessionsConnected(Refused):
     """The numbers are shifted while nobody else is connected."""
 
-    code = "others_connected"
+    code = "other_sessions_connected"
 
 
 # Two statements in this order: what was stored when the first looked is below what the second finds.

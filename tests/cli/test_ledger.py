@@ -208,7 +208,7 @@ def test_serve_and_verify_refuse_numbers_of_another_cluster_until_rebased(server
     verified_again = run("ledger", "verify", VIENPHI_DATABASE_URL=server.app_url)
 
     assert needless.stdout == "nothing to do\n"
-    assert (served.returncode, "restored_elsewhere" in served.stderr) == (1, True), served.stderr
+    assert (served.returncode, "cluster_mismatch" in served.stderr) == (1, True), served.stderr
     assert (verified.returncode, "run vienphi ledger rebase" in verified.stdout) == (1, True)
     assert rebased.returncode == 0, rebased.stderr
     assert "rebased" in rebased.stdout
