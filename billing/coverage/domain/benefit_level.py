@@ -212,7 +212,7 @@ def find_level(
 
 
 def _by_route(entitlement: Entitlement, route: RouteFactor, result: Decimal) -> AppliedRule:
-    """Why the level of the card holds; off line with the share the route leaves of it."""
+    """The rule of the card's level; out of route with the share that the route leaves of it."""
     reason = entitlement.reason
     if route.is_in_route:
         return reason

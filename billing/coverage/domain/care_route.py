@@ -19,7 +19,7 @@ NOT_INSURED = "9"
 _RECALL = "8"
 _EMERGENCY = "2"
 _OUT_OF_ROUTE_GROUP = "3."
-"""Group 3 of the object codes is care off line, also where the law leaves the whole level (3.2, 3.3, 3.6)."""
+"""Group 3 of the object codes is care out of route, also where the law leaves the whole level (3.2, 3.3, 3.6)."""
 
 
 @dataclass(frozen=True, slots=True)

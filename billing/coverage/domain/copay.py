@@ -161,7 +161,7 @@ class CopayYears:
         return tuple(CopayPaid(until, amount) for until, amount in added if amount)
 
     def reasons(self) -> tuple[AppliedRule, ...]:
-        """What holds for the whole visit: each year's threshold, and that off-line co-payments do not count (B-029)."""
+        """The rules of the whole visit: each year's threshold, and whether its co-payments count (B-029)."""
         if self._history is None:
             return ()
         several = len(self._years) > 1
@@ -190,7 +190,7 @@ class CopayYears:
         variant = self._out_of_route_variant()
         if variant or local.time() == time.min:
             return AppliedRule("B-028", operands, variant)
-        return AppliedRule("B-028", {**operands, "time": f"{local:%H:%M}"}, "from_moment")
+        return AppliedRule("B-028", {**operands, "time": f"{local:%H:%M}"}, "from_day_and_time")
 
     def _out_of_route_variant(self) -> str:
         """Which sentence says how the exemption and care out of route go together; empty for care in route."""

@@ -130,7 +130,7 @@ def fact_names(facts: str, language: Language) -> str:
 
 
 def period_text(rule: Rule, language: Language) -> str:
-    """How long a rule holds: `từ 01/07/2025`, `01/01/2015 – 31/12/2024`; empty where no text says it."""
+    """The period of a rule: `từ 01/07/2025`, `01/01/2015 – 31/12/2024`; empty where no text states it."""
     since, until = _period_day(rule.since), _period_day(rule.until)
     if not until:
         return f"{_SINCE[language]} {since}" if since else ""

@@ -18,7 +18,7 @@ from billing.visits.domain.visit import NO_OTHER_FUNDS, ChargeItem, PayerClass, 
 _NO_RATIO_DIGIT = "1"
 _ARMED_FORCES_DIGIT = "5"
 _DOUBTFUL_DIGITS = frozenset({_NO_RATIO_DIGIT, _ARMED_FORCES_DIGIT})
-"""Cards of which no text says for sure whether ratios bind them: a reading decides (B-011)."""
+"""Cards for which no text states whether ratios bind them: a policy option decides (B-011)."""
 _INSURANCE_PAYS = "1"
 _OUT_OF_SCOPE = AppliedRule("B-050", {})
 _ON_DEMAND = AppliedRule("B-051", {}, "on_demand")

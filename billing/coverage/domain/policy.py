@@ -58,7 +58,7 @@ class CardChoice(StrEnum):
 
 
 class OutOfRouteExemption(StrEnum):
-    """Whether the exemption from co-payment reaches care out of route: no, or up to the off-line rate (B-025)."""
+    """Whether the exemption from co-payment reaches care out of route: no, or up to the out-of-route rate (B-025)."""
 
     EXCLUDED = "excluded"
     OUT_OF_ROUTE_RATE = "out_of_route_rate"
@@ -83,7 +83,7 @@ class Policy:
     """The policy options of a facility. `policy_options.toml` describes each; a rule's sentence names the choice."""
 
     base_salary_day: DayOfStay = DayOfStay.ADMISSION  # B-030
-    route_day: DayOfStay = DayOfStay.ADMISSION  # B-044: no text says which day picks the 50 %
+    route_day: DayOfStay = DayOfStay.ADMISSION  # B-044: no text states which day picks the 50 %
     day_care_side: CareSide = CareSide.INPATIENT  # B-043: 04 and 06 stand in neither column by name
     unstated_route_percent: Decimal = Decimal(100)  # B-049: object codes 7.2–7.4 and 10
     card_choice: CardChoice = CardChoice.HIGHEST  # B-014

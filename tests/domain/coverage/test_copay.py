@@ -315,7 +315,7 @@ def test_lines_are_exempt_from_the_timestamp_of_the_certificate_until_the_year_e
     rule = priced(visit).lines[1].reasons[-1]
 
     assert [line.level for line in priced(visit).lines] == [80, 100, 80]
-    assert (rule.rule, rule.variant, rule.operands["time"]) == ("B-028", "from_moment", "09:00")
+    assert (rule.rule, rule.variant, rule.operands["time"]) == ("B-028", "from_day_and_time", "09:00")
 
 
 def test_exemption_by_certificate_is_reported_by_its_day():

@@ -1,4 +1,4 @@
-"""Wherever a facility's reading decides an amount, a sentence says so, in every language."""
+"""Wherever a policy option decides an amount, a sentence states it, in every language."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -53,7 +53,7 @@ SAMPLES = {
     "package_limit_exempt_digits": ("", "4"),
     "stent_ceiling_percents": ("100;50", "100;50;25"),
 }
-MARKS = {Language.VIETNAMESE: ("cơ sở", "cách hiểu"), Language.ENGLISH: ("facility", "reading")}
+MARKS = {Language.VIETNAMESE: ("cơ sở", "cách hiểu"), Language.ENGLISH: ("facility", "interpretation")}
 
 
 CHECKED_ONLY = {"same_day_return"}
