@@ -151,7 +151,7 @@ class DocumentWorker:
             open_service(
                 self.database_url,
                 database_limits=DatabaseLimits(connections_max=2),
-                intake_limits=IntakeLimits(lanes=1),
+                intake_limits=IntakeLimits(queues=1),
                 web_limits=self.web_limits,
                 public_base_url=self.public_base_url,
                 outgoing=self.outgoing,
@@ -218,7 +218,9 @@ async def open_service(
         # Connections of its own: the intake of callbacks waits for no other work of the service.
         intake_database = await Database.open(
             database_url,
-            limits=replace(database_limits, connections_min=1, connections_max=intake_limits.lanes + SPARE_CONNECTIONS),
+            limits=replace(
+                database_limits, connections_min=1, connections_max=intake_limits.queues + SPARE_CONNECTIONS
+            ),
             application_name="vienphi intake",
         )
         async with (

@@ -58,7 +58,7 @@ async def open_checked_service(settings: Settings) -> AsyncIterator[Service]:
         url,
         database_limits=DatabaseLimits(connections_min=pool.connections_min, connections_max=pool.connections_max),
         intake_limits=IntakeLimits(
-            lanes=queues.count, batch_max=queues.batch_max, waiting_max=queues.queue_max, wait_max_ms=queues.wait_ms
+            queues=queues.count, batch_max=queues.batch_max, waiting_max=queues.queue_max, wait_max_ms=queues.wait_ms
         ),
         web_limits=WebLimits(
             visit_size_max=settings.visit_size_max,

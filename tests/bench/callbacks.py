@@ -21,7 +21,7 @@ from billing.db.database import Database, DatabaseLimits
 from tests.bench.one_commit_each import OneCommitEach
 from tests.bench.sender import DUPLICATES, Load, Sender, Sent
 from tests.bench.service import Served
-from tests.bench.stock import AMOUNT, Order, Stock, durable_stock, settle
+from tests.bench.stock import AMOUNT, Order, Stock, analyze, durable_stock
 from tests.services.flow import find_mismatches
 
 KINDS = ("ours", "baseline", "null", "pgbench", "org100")
@@ -43,7 +43,7 @@ class Sizes:
 
 
 @dataclass(slots=True)
-class Figures:
+class Measurements:
     """What the rounds found, by name."""
 
     rounds: dict[str, list[float]] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Bench:
         self._ready: dict[tuple[int, ...], list[Order]] = {}
         self._pace = dict.fromkeys(KINDS, 1_500.0)
         self._seeds = count(1)
-        self.figures = Figures()
+        self.measurements = Measurements()
         self.acknowledged: set[int] = set()
 
     async def run(self) -> None:
@@ -95,14 +95,14 @@ class Bench:
                     await self._closed(
                         kind, many, "", duration_s=60, orders=await self._take(many, self._sizes.warm_up)
                     )
-            await self._settle()
+            await self._analyze()
             for number in range(self._sizes.rounds):
                 await self._round()
-                _say(f"round {number + 1} of {self._sizes.rounds}: {self._last()}")
+                _print(f"round {number + 1} of {self._sizes.rounds}: {self._last()}")
 
-    async def _settle(self) -> None:
+    async def _analyze(self) -> None:
         connection = await self._stock.connect()
-        await settle(connection)
+        await analyze(connection)
         await connection.close()
 
     async def _round(self) -> None:
@@ -114,7 +114,7 @@ class Bench:
             orders = await self._take((1,), int(self._pace["pgbench"] * seconds * 2) + 500)
             pace = await self._one_commit_each.run(orders, seconds)
             self._pace["pgbench"] = pace
-            self.figures.add("pgbench", pace)
+            self.measurements.add("pgbench", pace)
         both = "ours" in self._served and "baseline" in self._served
         if both:
             await self._open_pair((1,), "")
@@ -125,15 +125,15 @@ class Bench:
             await self._open_pair(many, "org100 ")
 
     async def _open_pair(self, organizations: tuple[int, ...], prefix: str) -> None:
-        rate = OPEN_SHARE * self.figures.rounds[f"{prefix}baseline"][-1]
+        rate = OPEN_SHARE * self.measurements.rounds[f"{prefix}baseline"][-1]
         seed = next(self._seeds)
         for kind in ("ours", "baseline"):
             orders = await self._take(organizations, int(rate * self._sizes.open_s * 1.1) + 100)
             sent = await self._send(kind, orders, self._sizes.open_connections, self._sizes.open_s, rate, seed)
             self._give_back(organizations, orders[sent.orders :])
-            self.figures.add(f"{prefix}{kind} p50", sent.percentile_ms(0.50))
-            self.figures.add(f"{prefix}{kind} p99", sent.percentile_ms(0.99))
-            self.figures.add(f"{prefix}{kind} open refused", sent.refused)
+            self.measurements.add(f"{prefix}{kind} p50", sent.percentile_ms(0.50))
+            self.measurements.add(f"{prefix}{kind} p99", sent.percentile_ms(0.99))
+            self.measurements.add(f"{prefix}{kind} open refused", sent.refused)
 
     async def _closed(
         self,
@@ -153,8 +153,8 @@ class Bench:
         # The null handler books nothing: its bills still wait for their money.
         self._give_back(organizations, orders if kind == "null" else orders[sent.orders :])
         if name:
-            self.figures.add(name, sent.per_s)
-            self.figures.add(f"{name} refused", sent.refused)
+            self.measurements.add(name, sent.per_s)
+            self.measurements.add(f"{name} refused", sent.refused)
 
     async def _send(
         self, kind: str, orders: Sequence[Order], connections: int, duration_s: float, rate: float | None, seed: int
@@ -170,9 +170,9 @@ class Bench:
             seed=seed,
         )
         sent = await asyncio.to_thread(self._sender.send, load)
-        assert not sent.strange, f"{kind} answered {sent.strange} callbacks with neither 200 nor 503"
+        assert not sent.unexpected, f"{kind} answered {sent.unexpected} callbacks with neither 200 nor 503"
         if sent.unanswered:
-            _say(f"{kind} closed {sent.unanswered} connections without an answer")
+            _print(f"{kind} closed {sent.unanswered} connections without an answer")
         if kind != "null":
             self.acknowledged |= sent.acknowledged
         return sent
@@ -191,24 +191,24 @@ class Bench:
         return tuple(hospital.organization_id for hospital in self._stock.hospitals)
 
     def _last(self) -> str:
-        return ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.figures.rounds.items())
+        return ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.measurements.rounds.items())
 
     @property
     def program(self) -> str:
         return self._one_commit_each.program
 
 
-def summary(figures: Figures, prefix: str = "") -> dict[str, float | None]:
+def summary(measurements: Measurements, prefix: str = "") -> dict[str, float | None]:
     """The figures by the names the issue gives them; None where the run left a part out."""
     ours = f"{prefix}ours"
     return {
-        "callbacks_per_s": figures.median(ours, 0),
-        "p50_ms": figures.median(f"{ours} p50", 2),
-        "p99_ms": figures.median(f"{ours} p99", 2),
-        "ratio_to_baseline": figures.ratio(ours, f"{prefix}baseline"),
-        "ratio_to_null_handler": figures.ratio(ours, "null"),
-        "ratio_to_pgbench": figures.ratio(ours, "pgbench"),
-        "p99_ratio": figures.ratio(f"{ours} p99", f"{prefix}baseline p99"),
+        "callbacks_per_s": measurements.median(ours, 0),
+        "p50_ms": measurements.median(f"{ours} p50", 2),
+        "p99_ms": measurements.median(f"{ours} p99", 2),
+        "ratio_to_baseline": measurements.ratio(ours, f"{prefix}baseline"),
+        "ratio_to_null_handler": measurements.ratio(ours, "null"),
+        "ratio_to_pgbench": measurements.ratio(ours, "pgbench"),
+        "p99_ratio": measurements.ratio(f"{ours} p99", f"{prefix}baseline p99"),
     }
 
 
@@ -252,25 +252,25 @@ async def measure(sizes: Sizes, kinds: Sequence[str], profile: str | None, organ
     started = time.perf_counter()
     async with durable_stock(organizations=organizations if "org100" in kinds else 1) as stock:
         bench = Bench(stock, sizes, kinds, profile)
-        _say(f"PostgreSQL {stock.server.version}, {bench.program} for one commit each, {DUPLICATES:.0%} duplicates")
+        _print(f"PostgreSQL {stock.server.version}, {bench.program} for one commit each, {DUPLICATES:.0%} duplicates")
         await bench.run()
         lost, doubled = await find_lost_and_doubled(stock, bench.acknowledged)
         mismatches = await prove_books(stock)
-    for name, values in bench.figures.rounds.items():
-        _say(f"{name:28} median {median(values):9.2f}   {' '.join(f'{value:.4g}' for value in values)}")
-    _say(
+    for name, values in bench.measurements.rounds.items():
+        _print(f"{name:28} median {median(values):9.2f}   {' '.join(f'{value:.4g}' for value in values)}")
+    _print(
         f"{len(bench.acknowledged)} acknowledged, mismatches {mismatches or 'none'},"
         f" {time.perf_counter() - started:.0f} s"
     )
     counted = {"lost": lost, "doubled": doubled}
-    result: dict[str, object] = {**summary(bench.figures), **counted}
+    result: dict[str, object] = {**summary(bench.measurements), **counted}
     if "org100" in kinds:
-        result["org100"] = {**summary(bench.figures, "org100 "), **counted}
+        result["org100"] = {**summary(bench.measurements, "org100 "), **counted}
     print(json.dumps(result), flush=True)
     return 1 if lost or doubled or mismatches else 0
 
 
-def _say(words: str) -> None:
+def _print(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 

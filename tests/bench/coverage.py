@@ -108,7 +108,7 @@ def _microseconds(work: Callable[[], object]) -> float:
     return best / _REPEATS * 1e6
 
 
-class Replay:
+class RepriceRun:
     """Replays of days of issued visits under a draft, and the most memory any process had."""
 
     def __init__(self, url: str) -> None:
@@ -122,14 +122,14 @@ class Replay:
         bills = changed = begun = 0
         started = 0.0
         database = await Database.open(self._url, limits=REPRICING_LIMITS)
-        told = reprice_invoices(
+        result = reprice_invoices(
             database,
             draft=self._draft,
             period=Period(first=day, last=day),
             processes=WorkerProcesses(workers, self._url) if workers > 1 else None,
         )
-        async with aclosing(told):
-            async for each in told:
+        async with aclosing(result):
+            async for each in result:
                 bills += each.outcome.totals.bills
                 changed += each.outcome.totals.changed
                 self._watch()
@@ -151,21 +151,21 @@ def _peak_mb(pid: int) -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-async def measure_replay(*, visits: int, lines: int, rounds: int, workers: int) -> dict[str, float]:
+async def measure_reprice(*, visits: int, lines: int, rounds: int, workers: int) -> dict[str, float]:
     """Medians: the speed-up, visits a second; the most memory in MB. A round is a day of its own, replayed twice."""
     samples = [make_visit(lines, seed, group="HT3" if seed % _CHANGED_EACH else "DN4") for seed in range(_SAMPLES)]
     size = max(visits // rounds // _SAMPLES, 1) * _SAMPLES
     one, many = [], []
     async with issued_visits(samples, days=rounds, each=size) as (url, days):
-        replay = Replay(url)
+        reprice_run = RepriceRun(url)
         for number, day in enumerate(days, start=1):
-            one.append(await replay.run(day, 1))
-            many.append(await replay.run(day, workers))
+            one.append(await reprice_run.run(day, 1))
+            many.append(await reprice_run.run(day, workers))
             words = f"round {number}: {one[-1]:.0f} and {many[-1]:.0f} visits a second"
             print(words, file=sys.stderr, flush=True)
     return {
         "replay_speedup": round(median(several / single for single, several in zip(one, many, strict=True)), 2),
-        "replay_rss_mb": round(replay.rss_mb),
+        "replay_rss_mb": round(reprice_run.rss_mb),
         "visits_replayed": size * rounds,
         "visits_per_s_one": round(median(one)),
         "visits_per_s_many": round(median(many)),
@@ -182,7 +182,7 @@ def main() -> int:
     ratio, ours, straight = measure_pricing(given.rounds)
     print(f"40 lines: {ours:.0f} µs, straight line {straight:.0f} µs", file=sys.stderr, flush=True)
     replayed = asyncio.run(
-        measure_replay(visits=given.visits, lines=given.lines, rounds=given.rounds, workers=given.workers)
+        measure_reprice(visits=given.visits, lines=given.lines, rounds=given.rounds, workers=given.workers)
     )
     result = {"ratio_to_straight_line": round(ratio, 2), **replayed}
     print(json.dumps(result), flush=True)

@@ -17,7 +17,7 @@ from billing.devserver.embedded import APP_ROLE, DATABASE_NAME
 from tests.bench.history import checkpoint, load_history
 from tests.bench.sender import Load, Sender, Sent
 from tests.bench.service import Served
-from tests.bench.stock import Order, Stock, durable_stock, settle
+from tests.bench.stock import Order, Stock, analyze, durable_stock
 
 LONG = "vienphi_long"
 SHORT_POSTINGS = 10_000
@@ -34,7 +34,7 @@ async def measure(*, postings: int, rounds: int, duration_s: float, connections:
         await _copy_database(stock)
         await load_history(stock, DATABASE_NAME, SHORT_POSTINGS)
         await load_history(stock, LONG, postings)
-        _say(f"{postings} postings loaded after {time.perf_counter() - started:.0f} s")
+        _print(f"{postings} postings loaded after {time.perf_counter() - started:.0f} s")
         paces: dict[str, list[float]] = {DATABASE_NAME: [], LONG: []}
         left = {DATABASE_NAME: orders, LONG: orders}
         with Sender() as sender:
@@ -44,7 +44,7 @@ async def measure(*, postings: int, rounds: int, duration_s: float, connections:
                 sent = await _send(sender, with_service, left[name][:_WARM_UP], connections, 60)
                 left[name] = left[name][_WARM_UP:]
                 connection = await stock.connect(name)
-                await settle(connection)
+                await analyze(connection)
                 await connection.close()
             for number in range(rounds):
                 for name in sorted(paces, reverse=bool(number % 2)):
@@ -53,7 +53,7 @@ async def measure(*, postings: int, rounds: int, duration_s: float, connections:
                     await checkpointing
                     left[name] = left[name][sent.orders :]
                     paces[name].append(sent.per_s)
-                    _say(f"{name:14} {sent.per_s:8.0f} a second, p99 {sent.percentile_ms(0.99):.1f} ms")
+                    _print(f"{name:14} {sent.per_s:8.0f} a second, p99 {sent.percentile_ms(0.99):.1f} ms")
             for each in served.values():
                 each.__exit__(None, None, None)
     ratios = [short / long for short, long in zip(paces[DATABASE_NAME], paces[LONG], strict=True)]
@@ -79,7 +79,7 @@ async def _copy_database(stock: Stock) -> None:
 async def _send(sender: Sender, served: Served, orders: Sequence[Order], connections: int, duration_s: float) -> Sent:
     load = Load(host=served.host, port=served.port, orders=orders, connections=connections, duration_s=duration_s)
     sent = await asyncio.to_thread(sender.send, load)
-    assert not sent.strange, f"{sent.strange} callbacks were answered with neither 200 nor 503"
+    assert not sent.unexpected, f"{sent.unexpected} callbacks were answered with neither 200 nor 503"
     return sent
 
 
@@ -88,7 +88,7 @@ async def _checkpoint_after(stock: Stock, seconds: float) -> None:
     await checkpoint(stock)
 
 
-def _say(words: str) -> None:
+def _print(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 

@@ -79,7 +79,7 @@ def _run(kind: str, host: str, port: int, connections: int, control: Connection)
 
 async def _flood(request_of: Callable[[], bytes], host: str, port: int, connections: int, control: Connection) -> None:
     answers: Counter[str] = Counter()
-    clients = [asyncio.create_task(_ask_again(request_of, host, port, answers)) for _ in range(connections)]
+    clients = [asyncio.create_task(_retry(request_of, host, port, answers)) for _ in range(connections)]
     control.send("flooding")
     await asyncio.to_thread(control.recv)
     for client in clients:
@@ -88,7 +88,7 @@ async def _flood(request_of: Callable[[], bytes], host: str, port: int, connecti
     control.send(dict(answers))
 
 
-async def _ask_again(request_of: Callable[[], bytes], host: str, port: int, answers: Counter[str]) -> None:
+async def _retry(request_of: Callable[[], bytes], host: str, port: int, answers: Counter[str]) -> None:
     writer: asyncio.StreamWriter | None = None
     while True:
         try:
@@ -155,7 +155,7 @@ def _summary(alone: Sequence[Sent], under: Sequence[Sent]) -> dict[str, object]:
         "p99_ratio": round(median(ratios), 2),
         "accepted": sum(sent.accepted for sent in under),
         "refused": sum(sent.refused for sent in under),
-        "other": sum(sent.strange + sent.unanswered for sent in under),
+        "other": sum(sent.unexpected + sent.unanswered for sent in under),
     }
 
 
@@ -189,7 +189,7 @@ async def measure(kinds: Sequence[str], *, rounds: int, callbacks: int, rate: fl
         "mismatches": sum(mismatches.values()),
     }
     print(json.dumps(result), flush=True)
-    other = sum(sent.strange + sent.unanswered for each in (alone, *under.values()) for sent in each)
+    other = sum(sent.unexpected + sent.unanswered for each in (alone, *under.values()) for sent in each)
     return 1 if lost or doubled or mismatches or other else 0
 
 

@@ -21,7 +21,7 @@ from billing.invoices.service.issue import issue_invoice
 from billing.visit_accounts.service.record_visits import record_visit
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_document import write_visit
-from tests.bench.stock import settle
+from tests.bench.stock import analyze
 from tests.builders import add_demo_hospital, build_context
 
 _SETTINGS = {"max_wal_size": "16GB", "checkpoint_timeout": "1h", "shared_buffers": "1GB"}
@@ -93,7 +93,7 @@ async def issued_visits(samples: Sequence[Visit], *, days: int, each: int) -> As
         connection = await asyncpg.connect(server.url(SUPERUSER))
         for place, day in enumerate(issued):
             await _copy(connection, day, first=place * each, count=each)
-        await settle(connection)
+        await analyze(connection)
         await connection.execute("CHECKPOINT", timeout=300)
         await connection.close()
         os.sync()

@@ -111,8 +111,8 @@ class OneCommitEach:
         self._stock = stock
         self._ids = Ids(utc_now)
         self._place = 0
-        beside = stock.server.programs.folder / "pgbench"
-        self._pgbench = str(beside) if beside.exists() else shutil.which("pgbench")
+        pgbench = stock.server.programs.folder / "pgbench"
+        self._pgbench = str(pgbench) if pgbench.exists() else shutil.which("pgbench")
 
     @property
     def program(self) -> str:

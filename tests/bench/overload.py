@@ -77,7 +77,7 @@ async def measure(*, duration_s: float, closed_s: float, closed_connections: int
         "goodput_ratio": round(sent.per_s / closed.per_s, 3),
         "accepted": sent.accepted,
         "refused": sent.refused,
-        "strange": sent.strange,
+        "unexpected": sent.unexpected,
         "unanswered": sent.unanswered,
         "accepted_p50_ms": round(sent.percentile_ms(0.50), 1),
         "accepted_p99_ms": round(sent.percentile_ms(0.99), 1),
@@ -87,7 +87,7 @@ async def measure(*, duration_s: float, closed_s: float, closed_connections: int
         "mismatches": sum(mismatches.values()),
     }
     print(json.dumps(result), flush=True)
-    return 1 if lost or doubled or mismatches or sent.strange or sent.unanswered else 0
+    return 1 if lost or doubled or mismatches or sent.unexpected or sent.unanswered else 0
 
 
 def main() -> int:

@@ -62,7 +62,7 @@ class Sent:
     orders: int = 0
     accepted: int = 0
     refused: int = 0
-    strange: int = 0
+    unexpected: int = 0
     unanswered: int = 0
     elapsed_s: float = 0.0
     latencies_ms: "array[float]" = field(default_factory=lambda: array("d"))  # of the accepted
@@ -162,7 +162,7 @@ class _Line:
     def open(self, load: Load) -> None:
         self.socket = socket.create_connection((load.host, load.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.heard = b""
+        self.received = b""
 
 
 class _Sending:
@@ -249,8 +249,8 @@ class _Sending:
             if not data:
                 self._replace(line)
                 continue
-            line.heard += data
-            if _is_whole(line.heard):
+            line.received += data
+            if _is_whole(line.received):
                 self._take(line)
 
     def _replace(self, line: _Line) -> None:
@@ -267,7 +267,7 @@ class _Sending:
             self._idle.append(line)
 
     def _take(self, line: _Line) -> None:
-        status = line.heard[9:12]
+        status = line.received[9:12]
         if status == b"200":
             self._sent.accepted += 1
             self._sent.latencies_ms.append((time.perf_counter() - line.begun_at) * 1000)
@@ -275,8 +275,8 @@ class _Sending:
         elif status == b"503":
             self._sent.refused += 1
         else:
-            self._sent.strange += 1
-        line.heard = b""
+            self._sent.unexpected += 1
+        line.received = b""
         line.is_waiting = False
         if status == b"503" and self._load.rate is None:
             self._resting.append((time.perf_counter() + _REST_S, line))

@@ -39,13 +39,13 @@ class OneByOne(Intake):
     """What the intake would be without batches: eight writers for everybody, each callback a commit of its own."""
 
     def __init__(self, context: PaymentContext, limits: IntakeLimits | None = None) -> None:
-        super().__init__(context, replace(limits or IntakeLimits(), lanes=BASELINE_WRITERS, batch_max=1))
+        super().__init__(context, replace(limits or IntakeLimits(), queues=BASELINE_WRITERS, batch_max=1))
         self._turn = 0
 
-    def _lane(self, _organization_id: OrganizationId) -> _IntakeQueue:
+    def _queue(self, _organization_id: OrganizationId) -> _IntakeQueue:
         """Each in turn, where the intake has one lane for an organization."""
         self._turn = (self._turn + 1) % BASELINE_WRITERS
-        return self._lanes[self._turn]
+        return self._queues[self._turn]
 
 
 class Served:
@@ -80,25 +80,25 @@ class Served:
             return int(statistics.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
-def _run(kind: str, database_url: str, profile: str | None, told: Connection) -> None:
+def _run(kind: str, database_url: str, profile: str | None, result: Connection) -> None:
     # Logs are written as in service, where nobody keeps them: their cost is part of what is measured.
     configure_logs(is_json=True, stream=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the end
     if profile is None:
-        asyncio.run(_serve(kind, database_url, told))
+        asyncio.run(_serve(kind, database_url, result))
         return
     profiler = cProfile.Profile()
     try:
-        profiler.runcall(asyncio.run, _serve(kind, database_url, told))
+        profiler.runcall(asyncio.run, _serve(kind, database_url, result))
     finally:
         profiler.dump_stats(profile)
 
 
-async def _serve(kind: str, database_url: str, told: Connection) -> None:
-    asked_to_stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_stop.set)
+async def _serve(kind: str, database_url: str, result: Connection) -> None:
+    is_stop_requested = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, is_stop_requested.set)
     async with _opened(kind, database_url) as application, serving(application) as address:
-        told.send(address)
-        await asked_to_stop.wait()
+        result.send(address)
+        await is_stop_requested.wait()
 
 
 @asynccontextmanager

@@ -92,7 +92,7 @@ class Stock:
                 async with connection.transaction():
                     await self._write(connection, chunk)
                 orders += chunk
-            await settle(connection)
+            await analyze(connection)
             return orders
         finally:
             await connection.close()
@@ -166,7 +166,7 @@ class Stock:
         )
 
 
-async def settle(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def analyze(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Count the rows of every table anew, as autovacuum does within a minute where nobody is in a hurry.
 
     Plans that were made while a table was empty are made again; else they would read whole tables for ever.

@@ -33,8 +33,10 @@ def test_bench_of_callbacks_loses_and_doubles_nothing_and_tells_every_figure() -
     )
 
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout.splitlines()[-1])
-    many = told.pop("org100")
-    assert set(told) == set(many) == _KEYS
-    assert all(value is not None and value > 0 for name, value in told.items() if name not in {"lost", "doubled"}), told
-    assert (told["lost"], told["doubled"], many["lost"], many["doubled"]) == (0, 0, 0, 0)
+    result = json.loads(ran.stdout.splitlines()[-1])
+    many = result.pop("org100")
+    assert set(result) == set(many) == _KEYS
+    assert all(value is not None and value > 0 for name, value in result.items() if name not in {"lost", "doubled"}), (
+        result
+    )
+    assert (result["lost"], result["doubled"], many["lost"], many["doubled"]) == (0, 0, 0, 0)

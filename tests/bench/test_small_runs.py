@@ -22,37 +22,37 @@ def run(module: str, *arguments: str) -> dict[str, Any]:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    told: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return told
+    result: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return result
 
 
 def test_overload_is_answered_with_accepted_or_try_later_alone() -> None:
-    told = run("overload", "--duration", "1.5", "--closed", "0.5", "--connections", "200")
+    result = run("overload", "--duration", "1.5", "--closed", "0.5", "--connections", "200")
 
-    assert told["accepted"] > 0
-    assert (told["strange"], told["lost"], told["doubled"], told["mismatches"]) == (0, 0, 0, 0)
+    assert result["accepted"] > 0
+    assert (result["unexpected"], result["lost"], result["doubled"], result["mismatches"]) == (0, 0, 0, 0)
 
 
 def test_callbacks_are_acknowledged_while_anonymous_clients_flood() -> None:
-    told = run("flood", "--rounds", "1", "--callbacks", "40", "--connections", "20", "--floods", "page,signature")
+    result = run("flood", "--rounds", "1", "--callbacks", "40", "--connections", "20", "--floods", "page,signature")
 
-    assert all(told[kind]["accepted"] > 0 for kind in ("alone", "page", "signature"))
-    assert all(told[kind]["other"] == 0 for kind in ("alone", "page", "signature"))
-    assert told["page"]["flood"].keys() <= {"404", "429"}
-    assert (told["lost"], told["doubled"], told["mismatches"]) == (0, 0, 0)
+    assert all(result[kind]["accepted"] > 0 for kind in ("alone", "page", "signature"))
+    assert all(result[kind]["other"] == 0 for kind in ("alone", "page", "signature"))
+    assert result["page"]["flood"].keys() <= {"404", "429"}
+    assert (result["lost"], result["doubled"], result["mismatches"]) == (0, 0, 0)
 
 
 def test_callbacks_are_posted_on_top_of_a_history() -> None:
-    told = run("flat", "--postings", "20000", "--rounds", "1", "--duration", "0.5")
+    result = run("flat", "--postings", "20000", "--rounds", "1", "--duration", "0.5")
 
-    assert told["postings_long"] == 20_000
-    assert told["short_per_s"] > 0
-    assert told["long_per_s"] > 0
+    assert result["postings_long"] == 20_000
+    assert result["short_per_s"] > 0
+    assert result["long_per_s"] > 0
 
 
-def test_price_is_compared_with_its_formulae_and_a_replay_with_one_process() -> None:
-    told = run("coverage", "--visits", "800", "--rounds", "1")
+def test_price_is_compared_with_its_formulae_and_a_reprice_with_one_process() -> None:
+    result = run("coverage", "--visits", "800", "--rounds", "1")
 
-    assert set(told) >= {"ratio_to_straight_line", "replay_speedup", "replay_rss_mb"}
-    assert all(value > 0 for value in told.values()), told
-    assert told["replay_rss_mb"] < 300
+    assert set(result) >= {"ratio_to_straight_line", "replay_speedup", "replay_rss_mb"}
+    assert all(value > 0 for value in result.values()), result
+    assert result["replay_rss_mb"] < 300

@@ -50,7 +50,7 @@ class Transfer:
 
 
 @dataclass(slots=True)
-class Telling:
+class Message:
     """One delivery still to be acknowledged."""
 
     transfer: Transfer
@@ -61,7 +61,7 @@ class Telling:
 
 
 @dataclass(slots=True)
-class Told:
+class BankRecord:
     """What the bank remembers."""
 
     transfers: dict[str, Transfer] = field(default_factory=dict)
@@ -77,17 +77,17 @@ class RudeBank:
     def __init__(self, address: str, random: Random) -> None:
         self._address = address
         self._random = random
-        self._waiting: deque[Telling] = deque()
+        self._waiting: deque[Message] = deque()
         self._under_way = 0
-        self.told = Told()
+        self.record = BankRecord()
 
     def take(self, orders: Sequence[Order]) -> None:
         """Payers pay these bills in every way; what is to be told is shuffled."""
-        tellings = [telling for order in orders for telling in self._tellings(order)]
-        self._random.shuffle(tellings)
-        self._waiting.extend(tellings)
+        messages = [message for order in orders for message in self._messages(order)]
+        self._random.shuffle(messages)
+        self._waiting.extend(messages)
 
-    async def tell_all(self, *, timeout_s: float) -> None:
+    async def send_all(self, *, timeout_s: float) -> None:
         """Tell until everything is acknowledged. Raises TimeoutError with what still waits."""
         connector = aiohttp.TCPConnector(limit=CALLERS)
         async with aiohttp.ClientSession(connector=connector, timeout=_ANSWER_TIMEOUT) as session:
@@ -102,7 +102,7 @@ class RudeBank:
                     caller.cancel()
                 await asyncio.gather(*callers, return_exceptions=True)
 
-    def _tellings(self, order: Order) -> Iterator[Telling]:
+    def _messages(self, order: Order) -> Iterator[Message]:
         random = self._random
         amounts = random.choice([[AMOUNT]] * 6 + [[AMOUNT // 2], [AMOUNT + 10_000], [AMOUNT, AMOUNT]])
         for number, amount in enumerate(amounts):
@@ -110,18 +110,18 @@ class RudeBank:
             name = f"C{order.number}-{number}"
             reference = random.choice(REUSED_REFERENCES) if random.random() < 0.2 else f"FT{name}"
             transfer = Transfer(name, order.organization, code, amount, reference)
-            self.told.transfers[name] = transfer
+            self.record.transfers[name] = transfer
             if random.random() < 0.1:
                 yield from self._refund(transfer)
             bodies = {"SUCCEEDED": self._body(transfer, "SUCCEEDED"), "PENDING": self._body(transfer, "PENDING")}
             for status in random.choice(
                 [["SUCCEEDED"], ["SUCCEEDED"] * 2, ["SUCCEEDED"] * 3, ["PENDING", "SUCCEEDED"]]
             ):
-                yield self._telling(transfer, bodies[status], succeeded=status == "SUCCEEDED")
+                yield self._message(transfer, bodies[status], succeeded=status == "SUCCEEDED")
             if random.random() < 0.2:
                 yield self._forgery(transfer)
 
-    def _refund(self, transfer: Transfer) -> Iterator[Telling]:
+    def _refund(self, transfer: Transfer) -> Iterator[Message]:
         """The whole transfer leaves again; where the messages are shuffled, often before it was reported."""
         refund = Transfer(
             f"R{transfer.transaction_id}",
@@ -131,12 +131,12 @@ class RudeBank:
             self._random.choice(REUSED_REFERENCES),
             refund_of=transfer.transaction_id,
         )
-        self.told.refunds[refund.transaction_id] = refund
+        self.record.refunds[refund.transaction_id] = refund
         body = self._body(refund, "SUCCEEDED")
         for _ in range(self._random.randint(1, 3)):
-            yield self._telling(refund, body, succeeded=True)
+            yield self._message(refund, body, succeeded=True)
 
-    def _forgery(self, transfer: Transfer) -> Telling:
+    def _forgery(self, transfer: Transfer) -> Message:
         """More money under the same transaction, or money that never came: never booked, shadows nothing."""
         forged = Transfer(
             self._random.choice([transfer.transaction_id, f"F{transfer.transaction_id}"]),
@@ -144,10 +144,10 @@ class RudeBank:
             transfer.code,
             transfer.amount + 1,
         )
-        return self._telling(forged, self._body(forged, "SUCCEEDED"), succeeded=False, forged=True)
+        return self._message(forged, self._body(forged, "SUCCEEDED"), succeeded=False, forged=True)
 
-    def _telling(self, transfer: Transfer, body: bytes, *, succeeded: bool, forged: bool = False) -> Telling:
-        return Telling(transfer, body, succeeded, forged, self._random.choice(JUMPS_S))
+    def _message(self, transfer: Transfer, body: bytes, *, succeeded: bool, forged: bool = False) -> Message:
+        return Message(transfer, body, succeeded, forged, self._random.choice(JUMPS_S))
 
     def _body(self, transfer: Transfer, status: str) -> bytes:
         occurred_at = utc_now() + timedelta(days=self._random.choice(_DAYS_OFF))
@@ -175,50 +175,50 @@ class RudeBank:
             if not self._waiting:
                 await asyncio.sleep(0.02)  # another caller may still put its telling back
                 continue
-            telling = self._waiting.popleft()
+            message = self._waiting.popleft()
             self._under_way += 1
             try:
-                is_done = await self._tell(session, telling)
+                is_done = await self._send(session, message)
             finally:
                 self._under_way -= 1
             if not is_done:
-                self._waiting.insert(self._random.randrange(len(self._waiting) + 1), telling)
+                self._waiting.insert(self._random.randrange(len(self._waiting) + 1), message)
             await asyncio.sleep(self._random.uniform(0, _PAUSE_MAX_S))
 
-    async def _tell(self, session: aiohttp.ClientSession, telling: Telling) -> bool:
+    async def _send(self, session: aiohttp.ClientSession, message: Message) -> bool:
         """One delivery; True once it needs no other."""
-        key = b"somebody else's secret" if telling.forged else KEY
-        signed_at = utc_now() + timedelta(seconds=telling.jump_s)
+        key = b"somebody else's secret" if message.forged else KEY
+        signed_at = utc_now() + timedelta(seconds=message.jump_s)
         headers = {
             "content-type": "application/json",
-            SIGNATURE_HEADER: signature_header(key, signed_at, telling.body),
+            SIGNATURE_HEADER: signature_header(key, signed_at, message.body),
         }
-        url = f"{self._address}/callbacks/{telling.transfer.organization}/{ACCOUNT_NAME}"
+        url = f"{self._address}/callbacks/{message.transfer.organization}/{ACCOUNT_NAME}"
         try:
-            async with session.post(url, data=telling.body, headers=headers) as answer:
+            async with session.post(url, data=message.body, headers=headers) as answer:
                 status, words = answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self.told.answers[type(error).__name__] += 1
+            self.record.answers[type(error).__name__] += 1
             await asyncio.sleep(self._random.uniform(0, _UNANSWERED_PAUSE_MAX_S))
             return False
-        self.told.answers[str(status)] += 1
-        return self._heard(telling, status, words)
+        self.record.answers[str(status)] += 1
+        return self._note_answer(message, status, words)
 
-    def _heard(self, telling: Telling, status: int, words: bytes) -> bool:
+    def _note_answer(self, message: Message, status: int, words: bytes) -> bool:
         if status == 503:
             return False
-        if telling.forged or (status == 401 and abs(telling.jump_s) <= 300):
-            if (status == 401) is not telling.forged:
-                self.told.wrongs.append(f"{'forged' if telling.forged else 'genuine'} telling: {status} {words!r}")
+        if message.forged or (status == 401 and abs(message.jump_s) <= 300):
+            if (status == 401) is not message.forged:
+                self.record.wrongs.append(f"{'forged' if message.forged else 'genuine'} telling: {status} {words!r}")
             return True
         if status == 401:
-            telling.jump_s = 0
+            message.jump_s = 0
             return False
         if status != 200:
-            self.told.wrongs.append(f"genuine telling: {status} {words!r}")
+            self.record.wrongs.append(f"genuine telling: {status} {words!r}")
             return True
-        if abs(telling.jump_s) > 300:
-            self.told.wrongs.append("a signature far off in time was taken")
-        if telling.succeeded:
-            self.told.acknowledged[telling.transfer.transaction_id] += 1
+        if abs(message.jump_s) > 300:
+            self.record.wrongs.append("a signature far off in time was taken")
+        if message.succeeded:
+            self.record.acknowledged[message.transfer.transaction_id] += 1
         return True

@@ -116,7 +116,7 @@ class Chaos:
             for number in range(1, cycles + 1):
                 started = time.perf_counter()
                 wrongs = await self._cycle()
-                _say(f"cycle {number} of {cycles}: {time.perf_counter() - started:.1f} s, {self._so_far()}")
+                _print(f"cycle {number} of {cycles}: {time.perf_counter() - started:.1f} s, {self._so_far()}")
                 if wrongs:
                     return wrongs
         return await self._verify()
@@ -137,13 +137,13 @@ class Chaos:
         self._bank.take(await self._stock.make(ORGANIZATIONS, ORDERS))
         harm = asyncio.create_task(self._harm())
         try:
-            await self._bank.tell_all(timeout_s=_CYCLE_TIMEOUT_S)
+            await self._bank.send_all(timeout_s=_CYCLE_TIMEOUT_S)
         except TimeoutError as error:
-            return [str(error), *self._bank.told.wrongs]
+            return [str(error), *self._bank.record.wrongs]
         finally:
             await harm
             self._proxy.cut_next = 0
-        return await find_wrongs(self._stock, self._bank.told)
+        return await find_wrongs(self._stock, self._bank.record)
 
     async def _harm(self) -> None:
         """One to four harms at random moments of the cycle."""
@@ -168,17 +168,18 @@ class Chaos:
             stderr=subprocess.STDOUT,
         )
         words, _ = await process.communicate()
-        _say(words.decode().strip())
+        _print(words.decode().strip())
         return [] if process.returncode == 0 else ["vienphi ledger verify: " + words.decode()]
 
     def _so_far(self) -> str:
-        told, proxy = self._bank.told, self._proxy
+        record, proxy = self._bank.record, self._proxy
         kills = Counter({"PostgreSQL": self._crashes})
         for process in self._processes:
             kills[process.name] += process.kills
         return (
-            f"{len(told.transfers)} transfers told {sum(told.answers.values())} times, answers {dict(told.answers)}, "
-            f"killed {dict(kills)}, cut before COMMIT {proxy.cut_before}, after {proxy.cut_after}"
+            f"{len(record.transfers)} transfers sent {sum(record.answers.values())} times, "
+            f"answers {dict(record.answers)}, killed {dict(kills)}, "
+            f"cut before COMMIT {proxy.cut_before}, after {proxy.cut_after}"
         )
 
 
@@ -195,7 +196,7 @@ async def break_everything(cycles: int, seed: int, *, log_format: str = "console
         return await Chaos(stock, Random(seed), log_format=log_format).run(cycles)
 
 
-def _say(words: str) -> None:
+def _print(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
@@ -206,7 +207,7 @@ def main() -> int:
     parser.add_argument("--log-format", choices=["console", "json"], default="console")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else Random().randrange(10**6)
-    _say(f"seed {seed}")
+    _print(f"seed {seed}")
     wrongs = asyncio.run(break_everything(given.cycles, seed, log_format=given.log_format))
     for wrong in wrongs[:40]:
         print(f"WRONG {wrong}")

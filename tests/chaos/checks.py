@@ -3,7 +3,7 @@
 from billing.db.database import Database
 from billing.ledger.service.verify import VERIFY_LIMITS
 from tests.bench.stock import Stock
-from tests.chaos.bank import Told
+from tests.chaos.bank import BankRecord
 from tests.services.flow import find_mismatches
 
 _WRONG_PAYMENTS = """
@@ -101,12 +101,12 @@ _UNEXPLAINED = """
 """
 
 
-async def find_wrongs(stock: Stock, told: Told) -> list[str]:
+async def find_wrongs(stock: Stock, record: BankRecord) -> list[str]:
     """Everything that does not hold, in words; every transfer must have been acknowledged before."""
-    transfers = list(told.transfers.values())
-    wrongs = [*told.wrongs]
-    reported = [*told.transfers, *told.refunds]
-    wrongs += [f"{each} was never acknowledged" for each in reported if not told.acknowledged[each]]
+    transfers = list(record.transfers.values())
+    wrongs = [*record.wrongs]
+    reported = [*record.transfers, *record.refunds]
+    wrongs += [f"{each} was never acknowledged" for each in reported if not record.acknowledged[each]]
     connection = await stock.connect()
     try:
         rows = await connection.fetch(
@@ -119,18 +119,18 @@ async def find_wrongs(stock: Stock, told: Told) -> list[str]:
         rows += await connection.fetch(_HALF_WRITTEN)
         rows += await connection.fetch(
             _WRONG_REFUNDS,
-            [refund.refund_of for refund in told.refunds.values()],
-            [refund.organization for refund in told.refunds.values()],
-            [refund.amount for refund in told.refunds.values()],
+            [refund.refund_of for refund in record.refunds.values()],
+            [refund.organization for refund in record.refunds.values()],
+            [refund.amount for refund in record.refunds.values()],
         )
         rows += await connection.fetch(_UNEXPLAINED)
     finally:
         await connection.close()
     wrongs += [f"{row['subject']}: {row['words']}" for row in rows]
-    return wrongs + await _doubts(stock)
+    return wrongs + await _mismatches(stock)
 
 
-async def _doubts(stock: Stock) -> list[str]:
+async def _mismatches(stock: Stock) -> list[str]:
     database = await Database.open(stock.server.app_url, limits=VERIFY_LIMITS)
     try:
         return [

@@ -89,8 +89,8 @@ def assert_can_be_kept(visit: Visit) -> None:
     document = json.loads(canonical(write_visit(visit)), parse_float=Decimal)
     assert read_visit(document) == replace(visit, patient=Patient(), stated=None)
     assert_text(canonical(write_patient(visit.patient)))
-    moments = [visit.admitted_at, visit.discharged_at, *(item.ordered_at for item in visit.items)]
-    assert all(1900 <= moment.year <= 2100 for moment in moments if moment is not None)
+    timestamps = [visit.admitted_at, visit.discharged_at, *(item.ordered_at for item in visit.items)]
+    assert all(1900 <= timestamp.year <= 2100 for timestamp in timestamps if timestamp is not None)
     assert all(max(item.number, item.group) < 2**31 for item in visit.items)
     assert sum(item.quantity * item.hospital_price for item in visit.items) < 10**15
 

@@ -31,14 +31,14 @@ class Intent:
     received: int = 0
     state: str = "pending"
 
-    def tell(self, state: str) -> None:
+    def apply_outcome(self, state: str) -> None:
         """An outcome without money moves forwards only."""
         if _ORDER[state] > _ORDER[self.state]:
             self.state = state
 
 
 @dataclass(slots=True)
-class Told:
+class Delivered:
     """One message as the bank told it first, and the word it was answered with."""
 
     fields: dict[str, object]
@@ -63,7 +63,7 @@ class Money:
         """Money under a code; the word it is answered with."""
         intent = self.intents[intent_id]
         self.received += amount
-        is_as_asked = amount in {intent.amount, intent.amount - intent.received}
+        is_expected = amount in {intent.amount, intent.amount - intent.received}
         intent.received += amount
         if intent.received >= intent.amount:
             intent.state = "succeeded"
@@ -74,7 +74,7 @@ class Money:
             invoice.paid += part
             rest -= part
         self.credit += rest
-        return "ok" if is_as_asked else "amount_differs"
+        return "ok" if is_expected else "amount_differs"
 
     def receive_unmatched(self, amount: int) -> None:
         """Money nobody can say the purpose of."""

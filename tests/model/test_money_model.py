@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from tests.builders import ACCOUNT_NAME
 from tests.conftest import DatabaseAddress, Loop
 from tests.model.hospital import COPAY, Desk, House, close_all
-from tests.model.money import Intent, Invoice, Money, Told
+from tests.model.money import Delivered, Intent, Invoice, Money
 
 AMOUNTS = st.integers(min_value=1, max_value=400_000)
 OUTCOMES = {"PENDING": "pending", "FAILED": "failed", "CANCELLED": "cancelled", "EXPIRED": "expired"}
@@ -33,7 +33,7 @@ class MoneyMachine(RuleBasedStateMachine):
 
     invoices = Bundle("invoices")
     intents = Bundle("intents")
-    told = Bundle("told")
+    delivered = Bundle("told")
 
     @initialize()
     def open_hospital(self) -> None:
@@ -73,8 +73,8 @@ class MoneyMachine(RuleBasedStateMachine):
         self.money.intents[opened["id"]] = Intent(opened["reference_code"], part or owed, list(named))
         return str(opened["id"])
 
-    @rule(target=told, intent_id=intents, how=st.sampled_from(["asked", "rest", "half", "over"]))
-    def pay(self, intent_id: str, how: str) -> Told:
+    @rule(target=delivered, intent_id=intents, how=st.sampled_from(["asked", "rest", "half", "over"]))
+    def pay(self, intent_id: str, how: str) -> Delivered:
         intent = self.money.intents[intent_id]
         rest = max(1, intent.amount - intent.received)
         amount = {"asked": intent.amount, "rest": rest, "half": max(1, rest // 2), "over": rest + 10_000}[how]
@@ -84,17 +84,17 @@ class MoneyMachine(RuleBasedStateMachine):
 
         word = self.money.receive(intent_id, amount)
         assert answered == (200, word)
-        return Told(message, word)
+        return Delivered(message, word)
 
-    @rule(target=told, amount=AMOUNTS)
-    def pay_without_code(self, amount: int) -> Told:
+    @rule(target=delivered, amount=AMOUNTS)
+    def pay_without_code(self, amount: int) -> Delivered:
         message = self.desk.message(amount=amount, content="chuc mau binh phuc")
 
         answered = self.desk.deliver(message)
 
         self.money.receive_unmatched(amount)
         assert answered == (200, "unknown_reference")
-        return Told(message, "unknown_reference")
+        return Delivered(message, "unknown_reference")
 
     @rule(first=intents, second=intents, amount=AMOUNTS)
     def pay_with_two_codes(self, first: str, second: str, amount: int) -> None:
@@ -107,16 +107,16 @@ class MoneyMachine(RuleBasedStateMachine):
         self.money.receive_unmatched(amount)
         assert status == 200
 
-    @rule(message=told)
-    def tell_again(self, message: Told) -> None:
+    @rule(message=delivered)
+    def deliver_again(self, message: Delivered) -> None:
         assert self.desk.deliver(message.fields) == (200, message.word_again)
 
-    @rule(message=told, amount=AMOUNTS)
-    def tell_again_with_another_amount(self, message: Told, amount: int) -> None:
+    @rule(message=delivered, amount=AMOUNTS)
+    def deliver_again_with_another_amount(self, message: Delivered, amount: int) -> None:
         assert self.desk.deliver({**message.fields, "amount": amount}) == (200, message.word_again)
 
-    @rule(message=told, amount=AMOUNTS)
-    def pay_under_a_bank_reference_of_before(self, message: Told, amount: int) -> None:
+    @rule(message=delivered, amount=AMOUNTS)
+    def pay_under_a_bank_reference_of_before(self, message: Delivered, amount: int) -> None:
         fields = self.desk.message(amount=amount, content="chuc mau binh phuc")
 
         answered = self.desk.deliver({**fields, "bank_reference": message.fields["bank_reference"]})
@@ -125,12 +125,12 @@ class MoneyMachine(RuleBasedStateMachine):
         assert answered == (200, "unknown_reference")
 
     @rule(intent_id=intents, status=st.sampled_from(sorted(OUTCOMES)))
-    def tell_an_outcome_without_money(self, intent_id: str, status: str) -> None:
+    def deliver_an_outcome_without_money(self, intent_id: str, status: str) -> None:
         intent = self.money.intents[intent_id]
 
         answered = self.desk.deliver(self.desk.message(amount=intent.amount, content=intent.code, status=status))
 
-        intent.tell(OUTCOMES[status])
+        intent.apply_outcome(OUTCOMES[status])
         assert answered == (200, "ok")
 
     @rule(intent_id=intents)
@@ -143,7 +143,7 @@ class MoneyMachine(RuleBasedStateMachine):
             assert answer.json()["code"] == "intent_already_succeeded"
         else:
             assert answer.status_code == 200, answer.text
-            intent.tell("cancelled")
+            intent.apply_outcome("cancelled")
 
     @rule(intent_id=intents, amount=AMOUNTS)
     def forge(self, intent_id: str, amount: int) -> None:
@@ -151,8 +151,8 @@ class MoneyMachine(RuleBasedStateMachine):
 
         assert self.desk.deliver(message, key=b"a secret of somebody else") == (401, "bad_signature")
 
-    @rule(message=consumes(told), amount=AMOUNTS)
-    def forge_what_was_told(self, message: Told, amount: int) -> None:
+    @rule(message=consumes(delivered), amount=AMOUNTS)
+    def forge_a_delivered_message(self, message: Delivered, amount: int) -> None:
         forged = {**message.fields, "amount": amount}
 
         assert self.desk.deliver(forged, key=b"a secret of somebody else") == (401, "bad_signature")

@@ -162,7 +162,7 @@ async def test_account_that_was_added_takes_its_first_callback_at_once(
     assert await workshop.accounts.find_known(organization_id, "second") is not None
 
 
-async def test_account_that_was_added_during_a_flood_is_known_within_a_moment(
+async def test_account_that_was_added_during_a_flood_is_known_at_once(
     flow: PaymentFlow, setup: Setup, workshop: Workshop
 ) -> None:
     organization_id = flow.hospital.organization_id

@@ -50,8 +50,8 @@ def test_document_reads_back_to_the_same_visit(path: Path) -> None:
 
         again = read_visit(write_visit(visit))
 
-        told = replace(visit, patient=again.patient, stated=None, **minutes)
-        assert again == told
+        changed = replace(visit, patient=again.patient, stated=None, **minutes)
+        assert again == changed
 
 
 def test_frozen_document_carries_no_number_of_a_person() -> None:
@@ -64,7 +64,7 @@ def test_frozen_document_carries_no_number_of_a_person() -> None:
     assert visit.cards[0].code[:5] in text
 
 
-async def test_same_visit_told_again_makes_no_new_version_and_another_content_does(flow: PaymentFlow) -> None:
+async def test_same_visit_delivered_again_makes_no_new_version_and_another_content_does(flow: PaymentFlow) -> None:
     organization_id = flow.hospital.organization_id
 
     first = await record_visit(flow.context, organization_id, visit_document(), actor=SYSTEM)
@@ -97,7 +97,7 @@ async def test_file_without_a_readable_visit_is_refused_with_its_findings_and_wr
         assert await tx.fetchval("SELECT count(*) FROM visit") == 0
 
 
-async def test_visit_of_a_strange_facility_is_refused(flow: PaymentFlow) -> None:
+async def test_visit_of_a_unknown_facility_is_refused(flow: PaymentFlow) -> None:
     with pytest.raises(InvalidValue, match="99999"):
         await take(flow, facility_code="99999")
 
@@ -142,7 +142,7 @@ async def test_invoice_freezes_everything_its_price_was_made_from(flow: PaymentF
     assert "1234567890" not in text
 
 
-async def test_further_invoice_asks_only_for_what_came_since(flow: PaymentFlow) -> None:
+async def test_further_invoice_collects_only_what_came_since(flow: PaymentFlow) -> None:
     organization_id = flow.hospital.organization_id
     visit_id = await take(flow)
     first = await issue_invoice(flow.context, organization_id, visit_id, actor=SYSTEM)
@@ -176,7 +176,7 @@ async def test_visit_that_became_cheaper_needs_a_correction_and_leaves_no_gap_in
     assert (await find_invoice(flow.context, organization_id, other))["number"].endswith("000002")
 
 
-async def test_code_asks_for_what_is_owed_into_the_approved_account(flow: PaymentFlow) -> None:
+async def test_code_collects_what_is_owed_into_the_approved_account(flow: PaymentFlow) -> None:
     bill = await flow.bill()
 
     row = await flow.read(bill.intent_id)
@@ -211,10 +211,10 @@ async def test_paid_invoice_opens_no_further_intent(flow: PaymentFlow) -> None:
 async def test_intent_of_unknown_things_is_refused(flow: PaymentFlow) -> None:
     bill = await flow.bill()
     organization_id = flow.hospital.organization_id
-    strange = InvoiceId(flow.context.ids.new())
+    unknown = InvoiceId(flow.context.ids.new())
 
     with pytest.raises(NotFound, match="no such invoice"):
-        await flow.intent([strange])
+        await flow.intent([unknown])
     with pytest.raises(NotFound, match="provider account"):
         await open_intent(
             flow.context, organization_id, account_name="none", invoice_ids=[bill.invoice_id], amount=None, actor=SYSTEM
@@ -289,7 +289,7 @@ async def test_json_visit_is_priced_with_a_finding_on_each_doubtful_value_and_no
     assert found["text-garbled", "patient.HO_TEN"] == "…"
 
 
-async def test_claim_file_of_a_strange_facility_is_refused_with_a_finding(
+async def test_claim_file_of_a_unknown_facility_is_refused_with_a_finding(
     flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
     other = await add_demo_hospital(database.owner_url, organization=2, facility_code="02002")

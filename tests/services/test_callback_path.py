@@ -71,7 +71,7 @@ async def test_callback_twice_in_one_batch_posts_once(flow: PaymentFlow) -> None
     bill = await flow.bill()
     notice = flow.notice("T1", bill.code)
 
-    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
+    async with Intake(flow.context, IntakeLimits(queues=1)) as intake:
         answers = await asyncio.gather(*(intake.submit(flow.delivery(notice)) for _ in range(20)))
 
     assert sorted(answer.verdict for answer in answers) == ["accepted"] + ["duplicate"] * 19
@@ -112,11 +112,11 @@ async def test_two_intents_for_one_invoice_at_once_never_take_more_than_is_owed(
     await assert_books_are_right(flow.context.database)
 
 
-async def test_respaced_code_is_booked_with_the_exact_amount_and_proposed_without(flow: PaymentFlow) -> None:
+async def test_rejoined_code_is_booked_with_the_exact_amount_and_proposed_without(flow: PaymentFlow) -> None:
     bill = await flow.bill()
-    respaced = f"{bill.code[:4]} {bill.code[4:7]}\n{bill.code[7:]}"
+    split = f"{bill.code[:4]} {bill.code[4:7]}\n{bill.code[7:]}"
 
-    other, exact = await flow.deliver(flow.notice("T1", respaced, amount=OWED - 1), flow.notice("T2", respaced))
+    other, exact = await flow.deliver(flow.notice("T1", split, amount=OWED - 1), flow.notice("T2", split))
 
     assert (other.verdict, exact.verdict) == (Verdict.ACCEPTED, Verdict.ACCEPTED)
     assert await reasons(flow) == ["split_reference_amount_mismatch"]
@@ -137,7 +137,7 @@ async def test_short_then_the_rest_settles(flow: PaymentFlow) -> None:
     await assert_books_are_right(flow.context.database)
 
 
-async def test_failure_told_after_success_changes_nothing(flow: PaymentFlow) -> None:
+async def test_failure_reported_after_success_changes_nothing(flow: PaymentFlow) -> None:
     bill = await flow.bill()
 
     await flow.deliver(
@@ -149,7 +149,7 @@ async def test_failure_told_after_success_changes_nothing(flow: PaymentFlow) -> 
     assert (await balances(flow))["clearing"] == OWED
 
 
-async def test_success_told_after_failure_is_booked(flow: PaymentFlow) -> None:
+async def test_success_reported_after_failure_is_booked(flow: PaymentFlow) -> None:
     bill = await flow.bill()
 
     await flow.deliver(
@@ -189,9 +189,11 @@ async def test_money_that_leaves_unasked_is_in_the_ledger_and_with_a_person(flow
 async def test_money_that_leaves_is_owed_again(flow: PaymentFlow, movement: Movement) -> None:
     """A reversal nobody asked for, under the money's own name: booked, reversal, and with a person."""
     bill = await flow.bill()
-    told = flow.notice("T1", bill.code)
+    notice = flow.notice("T1", bill.code)
 
-    await flow.deliver(told, replace(told, movement=movement, fingerprint=b"back"), replace(told, movement=movement))
+    await flow.deliver(
+        notice, replace(notice, movement=movement, fingerprint=b"back"), replace(notice, movement=movement)
+    )
 
     found = await balances(flow)
     assert (found["clearing"], found["receivable_patient"]) == (0, OWED)
@@ -214,13 +216,13 @@ async def test_part_that_leaves_is_taken_from_the_newest_allocation(flow: Paymen
     await assert_books_are_right(flow.context.database)
 
 
-async def test_payment_and_its_reversal_in_one_batch_undo_each_other(flow: PaymentFlow) -> None:
+async def test_payment_and_its_reversal_in_one_batch_cancel_each_other_out(flow: PaymentFlow) -> None:
     bill = await flow.bill()
-    told = flow.notice("T1", bill.code)
-    back = replace(told, movement=Movement.REVERSED)
+    notice = flow.notice("T1", bill.code)
+    back = replace(notice, movement=Movement.REVERSED)
 
-    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
-        await asyncio.gather(*(intake.submit(flow.delivery(one)) for one in (back, told)))
+    async with Intake(flow.context, IntakeLimits(queues=1)) as intake:
+        await asyncio.gather(*(intake.submit(flow.delivery(one)) for one in (back, notice)))
 
     assert (await balances(flow))["receivable_patient"] == OWED
     await assert_books_are_right(flow.context.database)
@@ -246,7 +248,7 @@ async def test_one_delivery_at_fault_is_kept_claims_nothing_and_does_not_hold_up
     broken = flow.notice("T0", "a text with \x00 in it")
     good = [flow.notice(f"T{number}", bill.code, amount=1_000) for number in range(1, 8)]
 
-    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
+    async with Intake(flow.context, IntakeLimits(queues=1)) as intake:
         answers = await asyncio.gather(
             *(intake.submit(flow.delivery(notice)) for notice in [*good[:3], broken, *good[3:]])
         )
@@ -259,10 +261,10 @@ async def test_one_delivery_at_fault_is_kept_claims_nothing_and_does_not_hold_up
     await assert_books_are_right(flow.context.database)
 
 
-async def test_account_that_brings_too_many_dead_letters_is_told_to_try_later(flow: PaymentFlow) -> None:
+async def test_account_that_brings_too_many_dead_letters_is_answered_try_later(flow: PaymentFlow) -> None:
     broken = [flow.notice(f"T{number}", "\x00") for number in range(7)]
 
-    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
+    async with Intake(flow.context, IntakeLimits(queues=1)) as intake:
         answers = [await intake.submit(flow.delivery(notice)) for notice in broken[:5]]
         assert intake.throttled_accounts() == {flow.account.id}
         with pytest.raises(Unavailable):
@@ -274,11 +276,11 @@ async def test_account_that_brings_too_many_dead_letters_is_told_to_try_later(fl
     assert await count(flow, "dead_letter") == 5
 
 
-async def test_full_lane_refuses_and_the_next_delivery_is_exact(flow: PaymentFlow) -> None:
+async def test_full_queue_refuses_and_the_next_delivery_is_exact(flow: PaymentFlow) -> None:
     bill = await flow.bill()
     notices = [flow.notice(f"T{number}", bill.code, amount=1_000) for number in range(10)]
 
-    async with Intake(flow.context, IntakeLimits(lanes=1, waiting_max=4)) as intake:
+    async with Intake(flow.context, IntakeLimits(queues=1, waiting_max=4)) as intake:
         answers = await asyncio.gather(
             *(intake.submit(flow.delivery(notice)) for notice in notices), return_exceptions=True
         )
@@ -308,7 +310,7 @@ async def test_any_interleaving_over_the_database_gives_the_sum_of_the_distinct_
     stream = distinct + chance.choices(distinct + pending, k=40)
     chance.shuffle(stream)
 
-    limits = IntakeLimits(lanes=1, batch_max=chance.randint(1, 9))
+    limits = IntakeLimits(queues=1, batch_max=chance.randint(1, 9))
     async with Intake(flow.context, limits) as here, Intake(flow.context, limits) as there:
         await asyncio.gather(*(chance.choice([here, there]).submit(flow.delivery(notice)) for notice in stream))
 

@@ -101,18 +101,18 @@ async def test_only_a_day_that_is_over_closes_once_and_in_order(flow: PaymentFlo
 
 async def test_money_of_a_closed_day_is_booked_on_the_first_open_one(flow: PaymentFlow, clock: StandingClock) -> None:
     bill = await flow.bill()
-    day, told_late = business_date(clock()), flow.notice("T1", bill.code)
+    day, late_notice = business_date(clock()), flow.notice("T1", bill.code)
     clock.forward(DAY)
     await close(flow, day)
 
-    (answer,) = await flow.deliver(told_late)
+    (answer,) = await flow.deliver(late_notice)
 
     assert answer.verdict is Verdict.ACCEPTED
     assert (await dates(flow))["payment_received"] == [day + DAY]
     await assert_books_are_right(flow.context.database)
 
 
-async def test_incomplete_day_stays_open_and_says_why(
+async def test_incomplete_day_stays_open_and_states_why(
     flow: PaymentFlow, clock: StandingClock, database: DatabaseAddress
 ) -> None:
     await flow.bill()
@@ -211,12 +211,12 @@ async def test_posting_that_waited_for_the_closing_goes_to_the_next_open_day(
     """Two real connections: the closing is under way, so the batch waits and then reads the day as closed."""
     organization_id = flow.hospital.organization_id
     bill = await flow.bill()
-    day, told = business_date(clock()), flow.notice("T1", bill.code)
+    day, notice = business_date(clock()), flow.notice("T1", bill.code)
     clock.forward(DAY)
     async with Intake(flow.context) as intake:
         async with flow.context.database.transaction(organization_id) as closing:
             await closing.execute("SELECT pg_advisory_xact_lock(1, 1)")
-            batch = asyncio.create_task(intake.submit(flow.delivery(told)))
+            batch = asyncio.create_task(intake.submit(flow.delivery(notice)))
             await asyncio.sleep(0.2)
             assert not batch.done()
             await closing.execute("UPDATE business_day SET state = 'closed', closed_at = now() WHERE day = $1", day)
@@ -255,7 +255,7 @@ async def test_a_stream_of_late_money_against_the_closing_never_enters_the_close
     async with flow.context.database.transaction(organization_id, posting=True) as tx:
         await open_day(tx, day + DAY, at=clock())
 
-    limits = IntakeLimits(lanes=1, batch_max=3)
+    limits = IntakeLimits(queues=1, batch_max=3)
     async with Intake(flow.context, limits) as here, Intake(flow.context, limits) as there:
         stream = [
             asyncio.create_task((here, there)[number % 2].submit(flow.delivery(notice)))

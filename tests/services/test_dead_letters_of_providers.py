@@ -95,10 +95,10 @@ async def test_dead_letter_of_a_provider_is_retried_from_its_notices(
             stored = await intake.submit(delivery)
     (letter,) = await list_dead_letters(context, hospital.organization_id)
 
-    def forget(_callback: Callback) -> object:
+    def fail(_callback: Callback) -> object:
         raise BadSignature(Reply(status=401))
 
-    monkeypatch.setattr(provider, "read_callback", forget)
+    monkeypatch.setattr(provider, "read_callback", fail)
     answer = await retry_dead_letter(context, hospital.organization_id, letter.id, actor=Actor.system())
 
     assert (stored.verdict, letter.id) == (Verdict.STORED, stored.receipt_id)

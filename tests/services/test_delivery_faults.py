@@ -25,7 +25,7 @@ from tests.services.flow import PaymentFlow, assert_books_are_right
 
 async def deliver_all(flow: PaymentFlow, notices: Sequence[Notice]) -> list[object]:
     """One batch or several, as they come; an error stands in the place of an answer."""
-    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
+    async with Intake(flow.context, IntakeLimits(queues=1)) as intake:
         answers = await asyncio.gather(
             *(intake.submit(flow.delivery(notice)) for notice in notices), return_exceptions=True
         )

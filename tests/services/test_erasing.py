@@ -287,7 +287,7 @@ async def test_file_that_others_came_in_keeps_their_visits_alone(flow: PaymentFl
     assert hoso(*visit_blocks("LK-1")).encode() not in bytes(row["content"])
 
 
-async def test_erased_visit_says_so_where_its_document_is_wanted(flow: PaymentFlow, admin: Actor) -> None:
+async def test_erased_visit_is_reported_where_its_document_is_wanted(flow: PaymentFlow, admin: Actor) -> None:
     organization_id = flow.hospital.organization_id
     visit = await record_visit(flow.context, organization_id, visit_document(patient=PATIENT), actor=Actor.system())
     assert visit is not None

@@ -64,7 +64,7 @@ async def test_exceptions_are_listed_newest_first_whatever_their_ids_are_made_of
         pages.append([row["opened_at"] for row in page])
         after = page[-1]["id"]
 
-    opened_at = [moment for page in pages for moment in page]
+    opened_at = [opened for page in pages for opened in page]
     assert [len(page) for page in pages] == [3, 3, 2]
     assert opened_at == sorted(opened_at, reverse=True)
 

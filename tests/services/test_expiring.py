@@ -18,20 +18,20 @@ from tests.worker.webhook_env import ManualClock
 
 
 @dataclass(slots=True)
-class LateRoad(PaymentFlow):
+class LateFlow(PaymentFlow):
     """A road whose clock is turned by hand."""
 
     clock: ManualClock
 
 
 @pytest.fixture
-async def late(database: DatabaseAddress, app_database: Database) -> LateRoad:
+async def late(database: DatabaseAddress, app_database: Database) -> LateFlow:
     clock = ManualClock()
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
     context = build_context(app_database, clock=clock)
     account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
     assert account is not None
-    return LateRoad(context, hospital, account, clock)
+    return LateFlow(context, hospital, account, clock)
 
 
 async def expire(flow: PaymentFlow) -> int:
@@ -44,7 +44,7 @@ async def topics(flow: PaymentFlow) -> list[tuple[str, str]]:
     return [(row["topic"], row["payload"].get("state", "")) for row in rows]
 
 
-async def test_intent_past_its_time_expires_once_and_others_are_told(late: LateRoad) -> None:
+async def test_intent_past_its_time_expires_once_and_others_are_notified(late: LateFlow) -> None:
     bill = await late.bill()
     early = await expire(late)
     late.clock.turn(minutes=31)
@@ -56,7 +56,7 @@ async def test_intent_past_its_time_expires_once_and_others_are_told(late: LateR
     assert (await topics(late))[-1] == ("intent.updated", "expired")
 
 
-async def test_paid_intent_never_expires(late: LateRoad) -> None:
+async def test_paid_intent_never_expires(late: LateFlow) -> None:
     bill = await late.bill()
     await late.deliver(late.notice("T1", bill.code))
     late.clock.turn(days=2)
@@ -65,7 +65,7 @@ async def test_paid_intent_never_expires(late: LateRoad) -> None:
     assert (await late.read(bill.intent_id))["state"] == "succeeded"
 
 
-async def test_payment_after_expiry_still_settles_the_invoice(late: LateRoad) -> None:
+async def test_payment_after_expiry_still_settles_the_invoice(late: LateFlow) -> None:
     bill = await late.bill()
     late.clock.turn(minutes=31)
     await expire(late)
@@ -77,7 +77,7 @@ async def test_payment_after_expiry_still_settles_the_invoice(late: LateRoad) ->
     await assert_books_are_right(late.context.database)
 
 
-async def test_part_paid_intent_expires_and_keeps_what_it_received(late: LateRoad) -> None:
+async def test_part_paid_intent_expires_and_keeps_what_it_received(late: LateFlow) -> None:
     bill = await late.bill()
     await late.deliver(late.notice("T1", bill.code, amount=100_000))
     late.clock.turn(minutes=31)
@@ -90,7 +90,7 @@ async def test_part_paid_intent_expires_and_keeps_what_it_received(late: LateRoa
     assert (await late.read(bill.intent_id))["state"] == "succeeded"
 
 
-async def test_intent_that_somebody_holds_is_left_for_the_next_time(late: LateRoad) -> None:
+async def test_intent_that_somebody_holds_is_left_for_the_next_time(late: LateFlow) -> None:
     bill = await late.bill()
     late.clock.turn(minutes=31)
 
@@ -101,7 +101,7 @@ async def test_intent_that_somebody_holds_is_left_for_the_next_time(late: LateRo
     assert (while_held, await expire(late)) == (0, 1)
 
 
-async def test_expiry_against_payment_on_two_connections_books_once_and_succeeds(late: LateRoad) -> None:
+async def test_expiry_against_payment_on_two_connections_books_once_and_succeeds(late: LateFlow) -> None:
     bills = [await late.bill(f"LK{number:04d}") for number in range(8)]
     late.clock.turn(minutes=31)
 
@@ -118,7 +118,7 @@ async def test_expiry_against_payment_on_two_connections_books_once_and_succeeds
     await assert_books_are_right(late.context.database)
 
 
-async def test_payment_waits_for_an_expiry_under_way_and_then_moves_on_from_it(late: LateRoad) -> None:
+async def test_payment_waits_for_an_expiry_under_way_and_then_moves_on_from_it(late: LateFlow) -> None:
     bill = await late.bill()
     late.clock.turn(minutes=31)
     held = asyncio.Event()
@@ -141,7 +141,7 @@ async def test_payment_waits_for_an_expiry_under_way_and_then_moves_on_from_it(l
     await assert_books_are_right(late.context.database)
 
 
-async def test_cancel_against_callback_on_two_connections_keeps_the_money(late: LateRoad) -> None:
+async def test_cancel_against_callback_on_two_connections_keeps_the_money(late: LateFlow) -> None:
     bills = [await late.bill(f"LK{number:04d}") for number in range(8)]
 
     async with Intake(late.context) as intake:
@@ -156,7 +156,7 @@ async def test_cancel_against_callback_on_two_connections_keeps_the_money(late: 
     await assert_books_are_right(late.context.database)
 
 
-async def test_cancel_against_expiry_ends_in_one_of_them_and_is_told_once(late: LateRoad) -> None:
+async def test_cancel_against_expiry_ends_in_one_of_them_and_is_reported_once(late: LateFlow) -> None:
     bills = [await late.bill(f"LK{number:04d}") for number in range(8)]
     late.clock.turn(minutes=31)
 

@@ -76,12 +76,12 @@ class Desk:
     async def set(self, readings: Mapping[str, str], **how: Any) -> None:
         await self.approve(await self.propose(readings, **how), self.b)
 
-    async def quoted(self, told: dict[str, Any]) -> int:
-        quote = await estimate_visit(self.flow.context, self.organization_id, told)
+    async def quoted(self, document: dict[str, Any]) -> int:
+        quote = await estimate_visit(self.flow.context, self.organization_id, document)
         return quote.visits[0].priced.shares.patient
 
-    async def take(self, told: dict[str, Any]) -> Any:
-        taken = await record_visit(self.flow.context, self.organization_id, told, actor=Actor.system())
+    async def take(self, document: dict[str, Any]) -> Any:
+        taken = await record_visit(self.flow.context, self.organization_id, document, actor=Actor.system())
         assert taken is not None
         return taken
 

@@ -56,7 +56,7 @@ async def test_guaranteed_part_is_owed_by_the_insurer_and_stays_when_the_patient
     await assert_books_are_right(flow.context.database)
 
 
-async def test_further_invoice_asks_each_payer_for_what_came_since_up_to_the_limit(flow: PaymentFlow) -> None:
+async def test_further_invoice_collects_from_each_payer_what_came_since_up_to_the_limit(flow: PaymentFlow) -> None:
     # The limit of 75 000 lets the insurer pay 7 000 more of the further 20 000 of the patient.
     terms = GUARANTEED | {"limit": "75000"}
     first = await issue(flow, terms)

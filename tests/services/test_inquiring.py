@@ -32,19 +32,19 @@ class CollectingBank(Sandbox, Inquiries):
         if callback.path_suffix != "inquiry":
             return super().read_callback(callback)
         if callback.header("x-token") != TOKEN:
-            raise BadSignature(_said(401, {"result": "who are you"}))
+            raise BadSignature(_reply_of(401, {"result": "who are you"}))
         return BillInquiry(str(json.loads(callback.body)["code"]))
 
     def answer_inquiry(self, callback: Callback, inquiry: BillInquiry, bill: Bill | None) -> Reply:
         if bill is None:
-            return _said(404, {"code": inquiry.reference})
-        return _said(200, {"code": bill.reference, "remaining": bill.remaining, "state": bill.state.value})
+            return _reply_of(404, {"code": inquiry.reference})
+        return _reply_of(200, {"code": bill.reference, "remaining": bill.remaining, "state": bill.state.value})
 
     def answer_inquiry_later(self, callback: Callback, inquiry: BillInquiry) -> Reply:
-        return _said(503, {"result": "later"})
+        return _reply_of(503, {"result": "later"})
 
 
-def _said(status: int, what: dict[str, Any]) -> Reply:
+def _reply_of(status: int, what: dict[str, Any]) -> Reply:
     return Reply(status=status, body=json.dumps(what).encode())
 
 
@@ -61,7 +61,7 @@ class Counter:
     flow: PaymentFlow
     client: httpx.AsyncClient
 
-    async def ask(self, code: str, *, organization: int = 1, token: str = TOKEN) -> tuple[int, dict[str, Any]]:
+    async def inquire(self, code: str, *, organization: int = 1, token: str = TOKEN) -> tuple[int, dict[str, Any]]:
         answer = await self.client.post(
             f"/callbacks/{organization}/{ACCOUNT_NAME}/inquiry", json={"code": code}, headers={"x-token": token}
         )
@@ -85,67 +85,65 @@ async def counter(database: DatabaseAddress, app_database: Database) -> AsyncIte
             yield Counter(PaymentFlow(context, hospital, account), client)
 
 
-async def test_open_bill_is_told_with_what_remains_and_nothing_is_changed(counter: Counter) -> None:
+async def test_open_bill_is_reported_with_what_remains_and_nothing_is_changed(counter: Counter) -> None:
     bill = await counter.flow.bill()
 
-    told = [await counter.ask(bill.code) for _ in range(2)]
+    answers = [await counter.inquire(bill.code) for _ in range(2)]
 
-    assert told == [(200, {"code": bill.code, "remaining": OWED, "state": "open"})] * 2
+    assert answers == [(200, {"code": bill.code, "remaining": OWED, "state": "open"})] * 2
     assert (await counter.rows_of("delivery"), await counter.rows_of("event_key")) == (0, 0)
 
 
-async def test_bill_that_was_paid_in_part_asks_for_the_rest(counter: Counter) -> None:
+async def test_bill_that_was_paid_in_part_collects_the_rest(counter: Counter) -> None:
     bill = await counter.flow.bill()
     await counter.flow.deliver(counter.flow.notice("T1", bill.code, amount=36_000))
 
-    assert await counter.ask(bill.code) == (200, {"code": bill.code, "remaining": OWED - 36_000, "state": "open"})
+    assert await counter.inquire(bill.code) == (200, {"code": bill.code, "remaining": OWED - 36_000, "state": "open"})
 
 
-async def test_paid_bill_asks_for_nothing_under_any_of_its_codes(counter: Counter) -> None:
+async def test_paid_bill_collects_nothing_under_any_of_its_codes(counter: Counter) -> None:
     bill = await counter.flow.bill()
     other = await counter.flow.intent([bill.invoice_id])
     await counter.flow.deliver(counter.flow.notice("T1", bill.code))
 
-    assert await counter.ask(bill.code) == (200, {"code": bill.code, "remaining": 0, "state": "paid"})
-    assert await counter.ask(other.code) == (200, {"code": other.code, "remaining": 0, "state": "paid"})
+    assert await counter.inquire(bill.code) == (200, {"code": bill.code, "remaining": 0, "state": "paid"})
+    assert await counter.inquire(other.code) == (200, {"code": other.code, "remaining": 0, "state": "paid"})
 
 
-async def test_expired_bill_says_so_before_the_clock_has_marked_it(counter: Counter) -> None:
+async def test_expired_bill_is_reported_before_the_clock_has_marked_it(counter: Counter) -> None:
     bill = await counter.flow.bill()
     now = counter.flow.context.clock()
     counter.flow.context.clock = lambda: now + timedelta(minutes=31)
 
-    status, told = await counter.ask(bill.code)
+    status, answers = await counter.inquire(bill.code)
 
-    assert (status, told["state"], told["remaining"]) == (200, "expired", OWED)
+    assert (status, answers["state"], answers["remaining"]) == (200, "expired", OWED)
 
 
 @pytest.mark.parametrize("code", ["K7ABCDEFR", "", "' OR 1=1", "x" * 300, "K7AB\x00DEFR", "Mã\u0301"])
 async def test_code_that_was_never_given_is_no_bill(counter: Counter, code: str) -> None:
     await counter.flow.bill()
 
-    assert await counter.ask(code) == (404, {"code": code})
+    assert await counter.inquire(code) == (404, {"code": code})
 
 
 async def test_code_of_another_organization_or_account_is_no_bill(counter: Counter) -> None:
     bill = await counter.flow.bill()
 
-    assert await counter.ask(bill.code, organization=2) == (404, {"code": bill.code})
+    assert await counter.inquire(bill.code, organization=2) == (404, {"code": bill.code})
 
 
-async def test_whoever_is_not_the_bank_is_told_nothing(counter: Counter) -> None:
+async def test_whoever_is_not_the_bank_gets_no_answer(counter: Counter) -> None:
     bill = await counter.flow.bill()
 
-    assert await counter.ask(bill.code, token="guess") == (401, {"result": "who are you"})
+    assert await counter.inquire(bill.code, token="guess") == (401, {"result": "who are you"})
 
 
-async def test_bank_is_told_to_ask_later_where_we_cannot_tell(
-    counter: Counter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_bank_is_answered_try_later_without_a_database(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object) -> None:
         raise Unavailable("no database")
 
     bill = await counter.flow.bill()
     monkeypatch.setattr(callbacks, "find_bill", fail)
 
-    assert await counter.ask(bill.code) == (503, {"result": "later"})
+    assert await counter.inquire(bill.code) == (503, {"result": "later"})

@@ -26,7 +26,7 @@ async def test_writer_that_dies_leaves_nobody_waiting_and_is_started_again(
     def die(*_: object) -> None:
         raise death
 
-    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
+    async with Intake(flow.context, IntakeLimits(queues=1)) as intake:
         with monkeypatch.context() as patched:
             patched.setattr(intake_module._IntakeQueue, "_apply", die)
             answers = await asyncio.gather(
@@ -47,7 +47,7 @@ async def test_writer_that_dies_leaves_nobody_waiting_and_is_started_again(
 
 
 async def test_writer_is_not_started_again_once_the_intake_has_ended(flow: PaymentFlow) -> None:
-    async with Intake(flow.context, IntakeLimits(lanes=2)):
+    async with Intake(flow.context, IntakeLimits(queues=2)):
         pass
 
     assert (flow.context.background.down(), flow.context.background.restarts()) == ([], {})
@@ -64,7 +64,7 @@ async def test_fault_of_one_delivery_that_is_no_sql_error_takes_no_other_with_it
         return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
 
     monkeypatch.setattr(intake_module, "apply_deliveries", stumble)
-    async with Intake(flow.context, IntakeLimits(lanes=1)) as intake:
+    async with Intake(flow.context, IntakeLimits(queues=1)) as intake:
         answers = await asyncio.gather(
             *(intake.submit(flow.delivery(flow.notice(f"T{number}", bill.code, amount=1_000))) for number in range(6)),
             return_exceptions=True,
@@ -74,7 +74,7 @@ async def test_fault_of_one_delivery_that_is_no_sql_error_takes_no_other_with_it
     await assert_books_are_right(flow.context.database)
 
 
-async def test_lane_whose_oldest_delivery_waits_too_long_refuses_the_next(
+async def test_queue_whose_oldest_delivery_waits_too_long_refuses_the_next(
     flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bill = await flow.bill()
@@ -87,7 +87,7 @@ async def test_lane_whose_oldest_delivery_waits_too_long_refuses_the_next(
         return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
 
     monkeypatch.setattr(intake_module, "apply_deliveries", slow)
-    async with Intake(flow.context, IntakeLimits(lanes=1, batch_max=1, wait_max_ms=30)) as intake:
+    async with Intake(flow.context, IntakeLimits(queues=1, batch_max=1, wait_max_ms=30)) as intake:
         first = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T1", bill.code, amount=1_000))))
         await begun.wait()
         second = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T2", bill.code, amount=1_000))))
@@ -116,7 +116,7 @@ async def test_stalled_commit_refuses_nobody_while_one_batch_takes_all_that_wait
         return await intake.submit(flow.delivery(flow.notice(name, bill.code, amount=1_000)))
 
     monkeypatch.setattr(intake_module, "apply_deliveries", slow)
-    async with Intake(flow.context, IntakeLimits(lanes=1, batch_max=3, wait_max_ms=30)) as intake:
+    async with Intake(flow.context, IntakeLimits(queues=1, batch_max=3, wait_max_ms=30)) as intake:
         sent = [asyncio.create_task(send(intake, "T1"))]
         await begun.wait()
         sent.append(asyncio.create_task(send(intake, "T2")))
@@ -131,7 +131,7 @@ async def test_stalled_commit_refuses_nobody_while_one_batch_takes_all_that_wait
         assert not intake.is_full(flow.hospital.organization_id)
 
 
-async def test_organization_whose_deliveries_pile_up_has_no_other_of_its_lane_refused(
+async def test_organization_whose_deliveries_pile_up_has_no_other_of_its_queue_refused(
     flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bill = await flow.bill()
@@ -144,7 +144,7 @@ async def test_organization_whose_deliveries_pile_up_has_no_other_of_its_lane_re
         return await apply_deliveries(tx, deliveries, context)  # type: ignore[arg-type]
 
     monkeypatch.setattr(intake_module, "apply_deliveries", slow)
-    async with Intake(flow.context, IntakeLimits(lanes=1, batch_max=1, wait_max_ms=30)) as intake:
+    async with Intake(flow.context, IntakeLimits(queues=1, batch_max=1, wait_max_ms=30)) as intake:
         first = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T1", bill.code, amount=1_000))))
         await begun.wait()
         second = asyncio.create_task(intake.submit(flow.delivery(flow.notice("T2", bill.code, amount=1_000))))

@@ -56,8 +56,8 @@ async def test_charge_of_one_stripe_account_is_booked_once(
     found = {**INTENT, "amount": OWED, "amount_received": OWED, "metadata": {"invoice": bill.code}}
     intent = read(flow, "payment_intent.succeeded", found)
 
-    told = [(notice, accounts[place]) for place in order for notice in (session, intent)]
-    await deliver(flow, *told, *told, batched=batched)
+    received = [(notice, accounts[place]) for place in order for notice in (session, intent)]
+    await deliver(flow, *received, *received, batched=batched)
 
     assert await payments(flow) == [OWED]
     assert await owed(flow) == [0]

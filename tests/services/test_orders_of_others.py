@@ -73,7 +73,7 @@ async def test_order_of_another_with_our_code_in_its_text_pays_nothing_of_ours(f
 
 
 @pytest.mark.parametrize("tell", [vnpay, momo, sepay_gateway, vietqr])
-async def test_order_of_ours_is_paid_whatever_its_text_says(flow: PaymentFlow, tell: Any) -> None:
+async def test_order_of_ours_is_paid_whatever_its_text_states(flow: PaymentFlow, tell: Any) -> None:
     bill, other = await flow.bill("LK1"), await flow.bill("LK2")
 
     [answer] = await flow.deliver(replace(tell(bill.code, other.code), occurred_at=flow.context.clock()))

@@ -73,14 +73,14 @@ async def test_payment_and_its_refund_owe_again_in_either_order(
     came = opened.notice("T1", bill.code)
     left = back(opened, "R1", "hoan tien" if is_named else bill.code, reverses=of("T1") if is_named else frozenset())
     left = replace(left, movement=movement)
-    told = [left, came] if is_refund_first else [came, left]
+    notices = [left, came] if is_refund_first else [came, left]
 
     if shape == "one delivery":
-        await apply(opened, told)
+        await apply(opened, notices)
     elif shape == "one batch":
-        await apply(opened, *([one] for one in told))
+        await apply(opened, *([one] for one in notices))
     else:
-        for one in told:
+        for one in notices:
             await apply(opened, [one])
 
     found = await standing(opened, bill)
@@ -96,12 +96,12 @@ async def test_refund_is_taken_from_the_payment_it_names_in_any_order(
     opened: PaymentFlow, order: tuple[int, ...], is_one_batch: bool
 ) -> None:
     bill = await opened.bill()
-    told = [
+    notices = [
         opened.notice("T1", bill.code, amount=HALF),
         opened.notice("T2", bill.code, amount=HALF),
         back(opened, "R1", bill.code, amount=HALF, reverses=of("T1")),
     ]
-    shuffled = [told[place] for place in order]
+    shuffled = [notices[place] for place in order]
 
     for batch in [shuffled] if is_one_batch else [[one] for one in shuffled]:
         await apply(opened, batch)
@@ -195,7 +195,7 @@ async def test_refund_with_two_codes_of_ours_is_not_guessed(opened: PaymentFlow)
     assert (await balances(opened))["unexplained_outflow"] == OWED
 
 
-async def test_refund_told_twice_before_its_payment_is_taken_once(opened: PaymentFlow) -> None:
+async def test_refund_delivered_twice_before_its_payment_is_taken_once(opened: PaymentFlow) -> None:
     bill = await opened.bill()
     left = back(opened, "R1", bill.code)
     await apply(opened, [left], [left])
@@ -243,18 +243,18 @@ async def test_match_that_two_transactions_missed_is_found_later(opened: Payment
 async def test_refunds_and_payments_through_two_intakes_at_once_are_all_explained(flow: PaymentFlow, seed: int) -> None:
     """Batches with money in and out of the same invoices, in every order: no circle of locks, nothing unexplained."""
     bills = [await flow.bill(f"LK{number}") for number in range(3)]
-    told: list[Notice] = []
+    notices: list[Notice] = []
     for number in range(18):
         bill = bills[number % 3]
-        told.append(flow.notice(f"T{number}", bill.code, amount=1_000 + number))
+        notices.append(flow.notice(f"T{number}", bill.code, amount=1_000 + number))
         if number % 2:
-            told.append(back(flow, f"R{number}", bill.code, amount=1_000 + number, reverses=of(f"T{number}")))
-    told = told[seed::2] + told[:seed] + told[::-1]
+            notices.append(back(flow, f"R{number}", bill.code, amount=1_000 + number, reverses=of(f"T{number}")))
+    notices = notices[seed::2] + notices[:seed] + notices[::-1]
 
-    limits = IntakeLimits(lanes=1, batch_max=5)
+    limits = IntakeLimits(queues=1, batch_max=5)
     async with Intake(flow.context, limits) as here, Intake(flow.context, limits) as there:
         await asyncio.gather(
-            *((here, there)[place % 2].submit(flow.delivery(notice)) for place, notice in enumerate(told))
+            *((here, there)[place % 2].submit(flow.delivery(notice)) for place, notice in enumerate(notices))
         )
     await match_outflows_once(flow.context, flow.hospital.organization_id)
 
@@ -287,8 +287,8 @@ def reversal(flow: PaymentFlow, number: str, text: str = "dao giao dich", **chan
 @pytest.mark.parametrize("is_first", [True, False], ids=["payment-first", "reversal-first"])
 async def test_reversal_under_the_bank_reference_of_its_payment_owes_again(opened: PaymentFlow, is_first: bool) -> None:
     bill = await opened.bill()
-    told = [referenced(opened, "T1", bill.code), reversal(opened, "R1")]
-    for notice in told if is_first else reversed(told):
+    notices = [referenced(opened, "T1", bill.code), reversal(opened, "R1")]
+    for notice in notices if is_first else reversed(notices):
         await apply(opened, [notice])
 
     assert (await standing(opened, bill))["owed"] == OWED

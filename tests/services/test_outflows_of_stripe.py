@@ -33,7 +33,7 @@ async def test_refund_without_our_code_is_taken_from_the_payment_it_names(
 ) -> None:
     """The payment is told twice, by its session and its intent; the refund comes first, between them or last."""
     bill = await flow.bill()
-    told = [
+    notices = [
         read(flow, "checkout.session.completed", {**SESSION, "amount_total": OWED, "client_reference_id": bill.code}),
         read(
             flow,
@@ -45,7 +45,7 @@ async def test_refund_without_our_code_is_taken_from_the_payment_it_names(
     await flow.deliver(flow.notice("opens-the-day", "tien le", amount=1))
 
     for place in order:
-        await apply(flow, [told[place]])
+        await apply(flow, [notices[place]])
 
     found = await standing(flow, bill)
     assert (found["owed"], found["intent"]) == (OWED, ("pending", 0))

@@ -241,7 +241,7 @@ async def test_his_amounts_are_collected_and_every_difference_is_listed_once(des
     await assert_books_are_right(desk.flow.context.database)
 
 
-async def test_charge_without_price_is_taken_at_the_told_price_and_listed_under_his(desk: Desk) -> None:
+async def test_charge_without_price_is_taken_at_the_supplied_price_and_listed_under_his(desk: Desk) -> None:
     await desk.set(HIS)
 
     taken = await desk.take(line())
@@ -275,19 +275,19 @@ async def test_frozen_inputs_price_to_the_same_again(desk: Desk, setting: Facili
 
 
 @pytest.mark.parametrize("setting", [None, OURS, HIS])
-async def test_quote_says_what_the_invoice_will(desk: Desk, setting: FacilityPricing | None) -> None:
+async def test_quote_states_what_the_invoice_will(desk: Desk, setting: FacilityPricing | None) -> None:
     """Listed at 400 000, told at 500 000; the hospital's system states 90 000 of the patient."""
     context, organization_id = desk.flow.context, desk.organization_id
     await desk.list_prices(X1=400_000)
     if setting is not None:
         await desk.set(setting)
-    told = line(T_BHTT="410000", T_BNCCT="90000", T_BNTT="0", THANH_TIEN_BV="500000", THANH_TIEN_BH="500000")
+    charge = line(T_BHTT="410000", T_BNCCT="90000", T_BNTT="0", THANH_TIEN_BV="500000", THANH_TIEN_BH="500000")
 
-    quote = await estimate_visit(context, organization_id, visit_document(lines=[told]))
+    quote = await estimate_visit(context, organization_id, visit_document(lines=[charge]))
     compared = await compare_visit_document(
-        context, organization_id, visit_document(lines=[told]), supplied=SuppliedFacts()
+        context, organization_id, visit_document(lines=[charge]), supplied=SuppliedFacts()
     )
-    invoice = await desk.invoice((await desk.take(told)).id)
+    invoice = await desk.invoice((await desk.take(charge)).id)
 
     [quoted] = quote.visits
     [stated] = [route for route in compared.visits[0].routes.routes if route.code == "1.1"]

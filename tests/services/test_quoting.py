@@ -325,7 +325,7 @@ def test_amount_in_another_notation_is_compared_all_the_same(written, differs):
     assert [finding.code for finding in quote.findings] == ["number-normalised"] + ["amount-differs"] * differs
 
 
-def test_level_the_reader_called_rounded_is_not_told_again():
+def test_level_the_reader_called_rounded_is_not_delivered_again():
     one = xml1(without_totals(MA_THE_BHYT="DN4791234567890"))
     line = service(DON_GIA_BV="1000000", DON_GIA_BH="1000000", THANH_TIEN_BV="1000000", THANH_TIEN_BH="1000000")
     level = {"MUC_HUONG": "0.8", "T_BNCCT": "200000", "T_BHTT": "800000"}

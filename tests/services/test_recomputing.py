@@ -47,7 +47,7 @@ async def issue(flow: PaymentFlow, document: dict[str, object]) -> InvoiceId:
     return await issue_invoice(flow.context, organization_id, taken.id, actor=SYSTEM)
 
 
-async def replay(flow: PaymentFlow, **how: object) -> tuple[list[InvoiceDiff], Totals]:
+async def reprice(flow: PaymentFlow, **how: object) -> tuple[list[InvoiceDiff], Totals]:
     changes: list[InvoiceDiff] = []
     totals = Totals()
     async for recomputed in reprice_invoices(flow.context.database, **how):
@@ -98,7 +98,7 @@ async def test_every_issued_invoice_recomputes_to_itself(flow: PaymentFlow) -> N
     await two_bills_of_one_visit(flow)
     await issue(flow, visit_document(ma_lk="LK2"))
 
-    changes, totals = await replay(flow)
+    changes, totals = await reprice(flow)
 
     assert changes == []
     assert (totals.bills, totals.changed, totals.refused) == (3, 0, 0)
@@ -106,12 +106,12 @@ async def test_every_issued_invoice_recomputes_to_itself(flow: PaymentFlow) -> N
     assert totals.now == totals.issued == Shares(patient=Dong(292_000), other=Dong(0), insurer=Dong(1_008_000))
 
 
-async def test_draft_of_figures_tells_who_pays_more_by_visit_line_and_rule(flow: PaymentFlow) -> None:
+async def test_draft_of_parameters_shows_who_pays_more_by_visit_line_and_rule(flow: PaymentFlow) -> None:
     await two_bills_of_one_visit(flow)
     await issue(flow, visit_document(ma_lk="LK2") | {"cards": []})
     draft = Draft(parameters=PARAMETERS.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
 
-    changes, totals = await replay(flow, draft=draft)
+    changes, totals = await reprice(flow, draft=draft)
 
     assert (totals.bills, totals.changed, totals.patient_more, totals.patient_less) == (2, 1, 1, 0)
     (change,) = changes
@@ -141,11 +141,11 @@ async def test_drafted_price_list_is_tried_on_its_facilities_and_leaves_other_it
     tariff_id = await import_tariff(flow.context, organization_id, terms, [listed], actor=drafter)
 
     tariff = await read_drafted_list(flow.context.database, organization_id, tariff_id)
-    changes, _ = await replay(flow, draft=Draft(tariff=tariff))
-    elsewhere, _ = await replay(flow, draft=Draft(tariff=replace(tariff, facilities=frozenset({"79999"}))))
+    changes, _ = await reprice(flow, draft=Draft(tariff=tariff))
+    at_other_facility, _ = await reprice(flow, draft=Draft(tariff=replace(tariff, facilities=frozenset({"79999"}))))
 
     assert tariff.facilities == {FACILITY_CODE}
-    assert elsewhere == []
+    assert at_other_facility == []
     (change,) = changes
     (line,) = change.lines
     assert line.now is not None
@@ -172,7 +172,7 @@ async def test_period_is_business_dates_of_issue_both_included(flow: PaymentFlow
     yesterday, tomorrow = today - timedelta(days=1), today + timedelta(days=1)
 
     counted = {
-        (first, last): (await replay(flow, period=Period(first=first, last=last)))[1].bills
+        (first, last): (await reprice(flow, period=Period(first=first, last=last)))[1].bills
         for first, last in [(today, today), (yesterday, yesterday), (tomorrow, None), (None, yesterday), (today, None)]
     }
 
@@ -186,8 +186,8 @@ async def test_nothing_is_written(flow: PaymentFlow, database: DatabaseAddress) 
     await two_bills_of_one_visit(flow)
     before = await content_of_every_table(database)
 
-    await replay(flow)
-    changes, _ = await replay(
+    await reprice(flow)
+    changes, _ = await reprice(
         flow,
         draft=Draft(parameters=PARAMETERS.replace(LEVEL_OF_DIGIT_4, '4 = "70"')),
         processes=two_processes(database),
@@ -205,7 +205,7 @@ async def test_server_refuses_a_write_where_invoices_are_recomputed(flow: Paymen
 
 
 @pytest.mark.own_server
-async def test_invoice_that_says_something_else_is_listed_with_line_and_rule(
+async def test_invoice_that_is_reportedmething_else_is_listed_with_line_and_rule(
     flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
     await issue(flow, visit_document())
@@ -215,7 +215,7 @@ async def test_invoice_that_says_something_else_is_listed_with_line_and_rule(
         "UPDATE invoice_snapshot SET code_version = '0.0.9'",
     )
 
-    changes, totals = await replay(flow)
+    changes, totals = await reprice(flow)
 
     (change,) = changes
     (line,) = change.lines
@@ -235,14 +235,14 @@ async def test_share_of_a_further_invoice_is_the_visit_less_its_earlier_ones(
         "UPDATE invoice SET patient_share = patient_share + 1, owed = owed + 1 WHERE number LIKE '%000002'",
     )
 
-    changes, _ = await replay(flow)
+    changes, _ = await reprice(flow)
 
     assert [(change.number[-6:], change.lines) for change in changes] == [("000002", ())]
     assert (changes[0].issued.patient, changes[0].now and changes[0].now.patient) == (20_001, 20_000)
 
 
 @pytest.mark.own_server
-async def test_inputs_that_were_touched_or_are_missing_are_told_and_stop_no_other(
+async def test_inputs_that_were_touched_or_are_missing_are_reported_and_stop_no_other(
     flow: PaymentFlow, database: DatabaseAddress
 ) -> None:
     await issue(flow, visit_document())
@@ -256,7 +256,7 @@ async def test_inputs_that_were_touched_or_are_missing_are_told_and_stop_no_othe
         f"DELETE FROM invoice_snapshot WHERE invoice_id = {missing}",
     )
 
-    changes, totals = await replay(flow)
+    changes, totals = await reprice(flow)
 
     assert [change.refusal and change.refusal.code for change in changes] == ["inputs_changed"] * 2
     assert (totals.bills, totals.refused, totals.changed) == (3, 2, 0)
@@ -274,7 +274,7 @@ async def test_bill_without_a_price_under_the_running_code_names_the_rule(
         database, f"UPDATE invoice_snapshot SET document = '{other}', document_hash = '\\x{content_hash(other).hex()}'"
     )
 
-    changes, _ = await replay(flow)
+    changes, _ = await reprice(flow)
 
     refusal = changes[0].refusal
     assert refusal is not None
@@ -289,12 +289,12 @@ async def test_spans_of_several_pages_give_every_invoice_once_and_in_order(
     monkeypatch.setattr(recomputing, "BATCH_SIZE", 2)
     monkeypatch.setattr(recomputing, "_FOUND_AT_ONCE", 3)
 
-    told = [
+    findings = [
         (each.outcome.totals.bills, each.done, each.total) async for each in reprice_invoices(flow.context.database)
     ]
 
     # Pages of 3, 3 and 1, each in spans of at most 2.
-    assert told == [(2, 2, 7), (1, 3, 7), (2, 5, 7), (1, 6, 7), (1, 7, 7)]
+    assert findings == [(2, 2, 7), (1, 3, 7), (2, 5, 7), (1, 6, 7), (1, 7, 7)]
 
 
 async def test_organization_sees_its_own_invoices_alone(flow: PaymentFlow, app_database: Database) -> None:
@@ -305,11 +305,11 @@ async def test_organization_sees_its_own_invoices_alone(flow: PaymentFlow, app_d
 
 
 def test_tally_counts_a_refused_bill_in_no_sum() -> None:
-    said = Shares(patient=Dong(5), other=Dong(0), insurer=Dong(10))
-    change = InvoiceDiff(number="1", ma_lk="LK", code_version="", issued=said, now=said)
+    shares = Shares(patient=Dong(5), other=Dong(0), insurer=Dong(10))
+    change = InvoiceDiff(number="1", ma_lk="LK", code_version="", issued=shares, now=shares)
     totals = Totals()
     for each in _three(change):
-        totals.count(said, each)
+        totals.count(shares, each)
 
     assert (totals.bills, totals.refused, totals.changed) == (3, 1, 1)
     assert (totals.patient_more, totals.patient_less) == (0, 1)

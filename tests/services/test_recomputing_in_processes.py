@@ -21,20 +21,20 @@ from billing.invoices.service.reprice_batch import Draft
 from tests.builders import drug_line, visit_document
 from tests.conftest import DatabaseAddress
 from tests.services.flow import PaymentFlow
-from tests.services.test_recomputing import LEVEL_OF_DIGIT_4, PARAMETERS, issue, replay, two_processes
+from tests.services.test_recomputing import LEVEL_OF_DIGIT_4, PARAMETERS, issue, reprice, two_processes
 
 
-async def test_processes_tell_the_same_as_one(flow: PaymentFlow, database: DatabaseAddress) -> None:
+async def test_processes_report_the_same_as_one(flow: PaymentFlow, database: DatabaseAddress) -> None:
     for number in range(1, 6):
         document = visit_document(ma_lk=f"LK{number}")
         document["lines"].append(drug_line(2, quantity=str(number), price="1000"))
         await issue(flow, document)
     draft = Draft(parameters=PARAMETERS.replace(LEVEL_OF_DIGIT_4, '4 = "70"'))
 
-    assert await replay(flow, draft=draft, processes=two_processes(database)) == await replay(flow, draft=draft)
+    assert await reprice(flow, draft=draft, processes=two_processes(database)) == await reprice(flow, draft=draft)
 
 
-async def test_process_that_ends_stops_the_replay_by_name(
+async def test_process_that_ends_stops_the_reprice_by_name(
     flow: PaymentFlow, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(1, 13):
@@ -49,7 +49,7 @@ async def test_process_that_ends_stops_the_replay_by_name(
                 await asyncio.sleep(0.05)
 
 
-KILLED_REPLAY = """
+KILLED_REPRICE = """
 import asyncio, multiprocessing, os, signal, sys
 from billing.invoices.service.reprice import WorkerProcesses, recompute
 from billing.db.database import Database
@@ -65,11 +65,11 @@ if __name__ == "__main__":
 """
 
 
-async def test_processes_end_when_the_replay_was_killed(flow: PaymentFlow, database: DatabaseAddress) -> None:
+async def test_processes_end_when_the_reprice_was_killed(flow: PaymentFlow, database: DatabaseAddress) -> None:
     await issue(flow, visit_document())
 
     killed = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", KILLED_REPLAY, database.app_url, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", KILLED_REPRICE, database.app_url, stdout=asyncio.subprocess.PIPE
     )
     assert killed.stdout is not None
     children = [int(pid) for pid in (await killed.stdout.readline()).split()]
@@ -94,9 +94,9 @@ def _lives(pid: int) -> bool:
         return False
 
 
-async def test_process_without_a_database_says_so(flow: PaymentFlow) -> None:
+async def test_process_without_a_database_is_reported(flow: PaymentFlow) -> None:
     await issue(flow, visit_document())
     nowhere = WorkerProcesses(2, "postgresql://nobody@127.0.0.1:1/nowhere")
 
     with pytest.raises(DatabaseUnavailable):
-        await replay(flow, processes=nowhere)
+        await reprice(flow, processes=nowhere)

@@ -88,7 +88,7 @@ async def test_kept_delivery_is_retried_once_and_books_the_money(
     await assert_books_are_right(flow.context.database)
 
 
-async def test_money_told_again_meanwhile_makes_the_retry_a_duplicate(
+async def test_money_delivered_again_meanwhile_makes_the_retry_a_duplicate(
     flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bill = await flow.bill()
@@ -218,8 +218,8 @@ async def test_dead_letter_of_before_notices_were_stored_is_verified_again_or_re
     owner = await asyncpg.connect(database.owner_url)
     await owner.execute("SET vienphi.organization = '1'")
     await owner.execute("ALTER TABLE dead_letter DISABLE TRIGGER USER")
-    forget = "UPDATE dead_letter SET notices = NULL, verified_at = NULL, verified_by = NULL, headers = {}"
-    await owner.execute(forget.format("'[]'"))
+    remove_notices = "UPDATE dead_letter SET notices = NULL, verified_at = NULL, verified_by = NULL, headers = {}"
+    await owner.execute(remove_notices.format("'[]'"))
 
     with pytest.raises(ProofNotStored):
         await retry_dead_letter(flow.context, organization_id, kept.receipt_id, actor=Actor.system())

@@ -221,7 +221,7 @@ async def test_deliveries_that_left_with_their_partition_take_nothing_from_the_o
     assert set(await find_mismatches(flow.context.database)) == {"seals-hold-their-rows"}
 
 
-async def test_app_role_cannot_say_which_transaction_wrote_a_row(flow: PaymentFlow) -> None:
+async def test_app_role_cannot_state_which_transaction_wrote_a_row(flow: PaymentFlow) -> None:
     """Else it could slip rows under an old seal, or hide them beyond the watermark."""
     tables = "journal_entry posting payment allocation audit day_closing outbox event_key movement_key delivery invoice"
     for table in [*tables.split(), "exception_case", "dead_letter", "account_change", "ledger_account"]:
@@ -253,7 +253,7 @@ async def test_database_refuses_a_seal_that_leaves_a_gap(flow: PaymentFlow) -> N
             )
 
 
-async def test_rows_not_sealed_yet_are_listed_and_are_no_doubt(flow: PaymentFlow) -> None:
+async def test_rows_not_sealed_yet_are_listed_and_are_no_mismatch(flow: PaymentFlow) -> None:
     await flow.bill()
     now = flow.context.clock()
     database: Database = flow.context.database

@@ -45,7 +45,7 @@ async def second(flow: PaymentFlow, database: DatabaseAddress) -> ProviderAccoun
     return found
 
 
-def told(
+def notice_of(
     flow: PaymentFlow, name: str, text: str, *, reference: str = "FT1", amount: int = OWED, **changes: Any
 ) -> Notice:
     """Money under its provider's id and a bank reference."""
@@ -54,10 +54,13 @@ def told(
 
 
 async def deliver(
-    flow: PaymentFlow, *told: tuple[Notice, ProviderAccount], batched: bool = False, source: Source = Source.CALLBACK
+    flow: PaymentFlow,
+    *received: tuple[Notice, ProviderAccount],
+    batched: bool = False,
+    source: Source = Source.CALLBACK,
 ) -> list[Answer]:
     """Apply notices of several accounts, each in a transaction of its own or all in one."""
-    deliveries = [replace(flow.delivery(notice, account=account), source=source) for notice, account in told]
+    deliveries = [replace(flow.delivery(notice, account=account), source=source) for notice, account in received]
     answers: dict[DeliveryId, Answer] = {}
     now = flow.context.clock()
     database, organization_id = flow.context.database, flow.hospital.organization_id
@@ -96,7 +99,7 @@ async def test_two_transfers_of_one_account_with_one_bank_reference_are_both_boo
     flow: PaymentFlow, reference: str, batched: bool
 ) -> None:
     bills = [await flow.bill(f"LK{number}") for number in (1, 2)]
-    notices = [told(flow, f"T{bill.code}", bill.code, reference=reference) for bill in bills]
+    notices = [notice_of(flow, f"T{bill.code}", bill.code, reference=reference) for bill in bills]
 
     answers = await deliver(flow, *from_account(flow.account, notices), batched=batched)
 
@@ -118,8 +121,8 @@ async def test_one_transfer_of_two_channels_is_one_payment(
     flow: PaymentFlow, second: ProviderAccount, texts: str, first_is_second: bool, batched: bool
 ) -> None:
     bill = await flow.bill()
-    ours = told(flow, "T1", bill.code if texts in {"both", "ours"} else "chuyen tien", reference="FT26-1")
-    theirs = told(flow, "B1", bill.code if texts in {"both", "theirs"} else "chuyen tien", reference="ft26-1")
+    ours = notice_of(flow, "T1", bill.code if texts in {"both", "ours"} else "chuyen tien", reference="FT26-1")
+    theirs = notice_of(flow, "B1", bill.code if texts in {"both", "theirs"} else "chuyen tien", reference="ft26-1")
     pair = [(ours, flow.account), (theirs, second)]
 
     answers = await deliver(flow, *(reversed(pair) if first_is_second else pair), batched=batched)
@@ -138,7 +141,7 @@ async def test_two_channels_with_different_codes_are_two_payments_and_a_person_l
     flow: PaymentFlow, second: ProviderAccount, batched: bool
 ) -> None:
     bills = [await flow.bill(f"LK{number}") for number in (1, 2)]
-    pair = [(told(flow, "T1", bills[0].code), flow.account), (told(flow, "B1", bills[1].code), second)]
+    pair = [(notice_of(flow, "T1", bills[0].code), flow.account), (notice_of(flow, "B1", bills[1].code), second)]
 
     await deliver(flow, *pair, batched=batched)
 
@@ -153,8 +156,8 @@ async def test_two_channels_with_different_amounts_are_two_payments_and_a_person
 ) -> None:
     bill = await flow.bill()
     pair = [
-        (told(flow, "T1", bill.code, amount=100_000), flow.account),
-        (told(flow, "B1", bill.code, amount=36_000), second),
+        (notice_of(flow, "T1", bill.code, amount=100_000), flow.account),
+        (notice_of(flow, "B1", bill.code, amount=36_000), second),
     ]
 
     await deliver(flow, *pair, batched=batched)
@@ -181,8 +184,8 @@ async def test_reference_links_within_a_day_of_the_booking_day(
     flow: PaymentFlow, second: ProviderAccount, first: datetime, other: datetime, number: int
 ) -> None:
     pair = [
-        (told(flow, "T1", "chuyen tien", occurred_at=first), flow.account),
-        (told(flow, "B1", "chuyen tien", occurred_at=other), second),
+        (notice_of(flow, "T1", "chuyen tien", occurred_at=first), flow.account),
+        (notice_of(flow, "B1", "chuyen tien", occurred_at=other), second),
     ]
 
     await deliver(flow, *pair)
@@ -200,8 +203,8 @@ async def test_reference_that_restarts_daily_never_hides_the_transfer_of_the_nex
     for number, bill in enumerate(bills):
         at = now - timedelta(days=len(bills) - number)
         pair = [
-            (told(flow, f"T{number}", bill.code, reference="0001", occurred_at=at), flow.account),
-            (told(flow, f"B{number}", bill.code, reference="0001", occurred_at=at), second),
+            (notice_of(flow, f"T{number}", bill.code, reference="0001", occurred_at=at), flow.account),
+            (notice_of(flow, f"B{number}", bill.code, reference="0001", occurred_at=at), second),
         ]
         await deliver(flow, *(pair if number % 2 else reversed(pair)))
 
@@ -216,8 +219,8 @@ async def test_second_id_of_a_linked_channel_is_booked_and_a_person_looks(
     flow: PaymentFlow, second: ProviderAccount, batched: bool
 ) -> None:
     """The weak name says that it is the same money, the strong one that it is not."""
-    pair = [(told(flow, "T1", "chuyen tien"), flow.account)]
-    pair += [(told(flow, name, "chuyen tien"), second) for name in ("B1", "B2")]
+    pair = [(notice_of(flow, "T1", "chuyen tien"), flow.account)]
+    pair += [(notice_of(flow, name, "chuyen tien"), second) for name in ("B1", "B2")]
 
     await deliver(flow, *pair, batched=batched)
 
@@ -230,9 +233,12 @@ async def test_callback_and_feed_of_one_transfer_are_one_payment(flow: PaymentFl
     """The list names the bank reference that the callback did not have yet."""
     bill = await flow.bill()
     called = replace(
-        told(flow, "T1", bill.code), movement_keys=frozenset({"transaction:T1"}), bank_reference="", fingerprint=b"T1"
+        notice_of(flow, "T1", bill.code),
+        movement_keys=frozenset({"transaction:T1"}),
+        bank_reference="",
+        fingerprint=b"T1",
     )
-    listed = replace(told(flow, "T1", bill.code), fingerprint=b"T1")
+    listed = replace(notice_of(flow, "T1", bill.code), fingerprint=b"T1")
 
     await deliver(flow, (called, flow.account))
     await deliver(flow, (listed, flow.account), source=Source.FEED)
@@ -247,8 +253,8 @@ async def test_poll_without_an_id_describes_the_transfer_that_was_called_back(
     flow: PaymentFlow, polled_first: bool
 ) -> None:
     bill = await flow.bill()
-    called = told(flow, "T1", bill.code)
-    polled = replace(told(flow, "Q1", bill.code), movement_keys=frozenset({"bank:FT1"}), provider_reference="")
+    called = notice_of(flow, "T1", bill.code)
+    polled = replace(notice_of(flow, "Q1", bill.code), movement_keys=frozenset({"bank:FT1"}), provider_reference="")
     both = [(called, Source.CALLBACK), (polled, Source.QUERY)]
 
     for notice, source in reversed(both) if polled_first else both:
@@ -259,10 +265,10 @@ async def test_poll_without_an_id_describes_the_transfer_that_was_called_back(
     await assert_books_are_right(flow.context.database)
 
 
-async def test_transfers_without_an_id_are_told_apart_by_their_events(flow: PaymentFlow) -> None:
+async def test_transfers_without_an_id_are_distinguished_by_their_events(flow: PaymentFlow) -> None:
     bills = [await flow.bill(f"LK{number}") for number in (1, 2)]
     notices = [
-        replace(told(flow, f"E{number}", bill.code), movement_keys=frozenset({"bank:FT1"}), provider_reference="")
+        replace(notice_of(flow, f"E{number}", bill.code), movement_keys=frozenset({"bank:FT1"}), provider_reference="")
         for number, bill in enumerate(bills)
     ]
 
@@ -277,7 +283,7 @@ async def test_transfers_without_an_id_are_told_apart_by_their_events(flow: Paym
 async def test_money_named_by_placeholders_alone_is_each_time_for_a_person(flow: PaymentFlow, placeholder: str) -> None:
     keys = frozenset({f"transaction:{placeholder}", f"bank:{placeholder}"})
     notices = [
-        replace(told(flow, "-", text), movement_keys=keys, event_key="-:SUCCEEDED", bank_reference=placeholder)
+        replace(notice_of(flow, "-", text), movement_keys=keys, event_key="-:SUCCEEDED", bank_reference=placeholder)
         for text in ("mot", "hai")
     ]
 
@@ -291,8 +297,8 @@ async def test_placeholders_of_two_channels_rule_out_no_probable_duplicate(
     flow: PaymentFlow, second: ProviderAccount
 ) -> None:
     pair = [
-        (told(flow, "T1", "chuyen tien", reference="-"), flow.account),
-        (told(flow, "B1", "chuyen tien", reference="FT9"), second),
+        (notice_of(flow, "T1", "chuyen tien", reference="-"), flow.account),
+        (notice_of(flow, "B1", "chuyen tien", reference="FT9"), second),
     ]
 
     await deliver(flow, *pair)
@@ -303,8 +309,8 @@ async def test_placeholders_of_two_channels_rule_out_no_probable_duplicate(
 
 async def test_many_processes_with_one_repeated_reference_book_each_transfer_once(flow: PaymentFlow) -> None:
     bills = [await flow.bill(f"LK{number}") for number in range(12)]
-    notices = [told(flow, f"T{number}", bill.code, reference="1") for number, bill in enumerate(bills)]
-    limits = IntakeLimits(lanes=1, batch_max=3)
+    notices = [notice_of(flow, f"T{number}", bill.code, reference="1") for number, bill in enumerate(bills)]
+    limits = IntakeLimits(queues=1, batch_max=3)
 
     async with Intake(flow.context, limits) as one, Intake(flow.context, limits) as other:
         await asyncio.gather(*(intake.submit(flow.delivery(notice)) for notice in notices for intake in (one, other)))
@@ -317,7 +323,7 @@ async def test_many_processes_with_one_repeated_reference_book_each_transfer_onc
 
 
 @pytest.mark.parametrize("polled_first", [False, True])
-async def test_payos_poll_that_writes_another_moment_describes_the_same_transfer(
+async def test_payos_poll_that_writes_another_time_describes_the_same_transfer(
     flow: PaymentFlow, polled_first: bool
 ) -> None:
     """payOS gives a transfer no id; its answer may differ from its callback by a second or by the zone."""
@@ -346,7 +352,7 @@ async def test_two_transfers_of_one_reference_by_two_channels_are_two_payments_i
     for number, order in enumerate(itertools.permutations(range(4))):
         texts = [bill.code if has_codes else "tien vien phi" for bill in bills]
         events = [
-            (told(flow, f"{name}{number}", text, reference=f"FT{number}", amount=1_000 + number), account)
+            (notice_of(flow, f"{name}{number}", text, reference=f"FT{number}", amount=1_000 + number), account)
             for text, pair in zip(texts, ("AB", "CD"), strict=True)
             for name, account in zip(pair, (flow.account, second), strict=True)
         ]

@@ -32,7 +32,7 @@ ONE = OrganizationId(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class ReferenceData:
     """Sealed books of a closed day with the hash on its paper and the file of heads."""
 
     flow: PaymentFlow
@@ -101,7 +101,7 @@ async def store(database: DatabaseAddress, *statements: str) -> None:
 
 
 @pytest.fixture
-async def books(database: DatabaseAddress, app_database: Database, tmp_path: Path) -> Books:
+async def books(database: DatabaseAddress, app_database: Database, tmp_path: Path) -> ReferenceData:
     clock = StandingClock()
     hospital = await add_demo_hospital(database.owner_url, clock=clock)
     context = build_context(app_database, clock=clock)
@@ -124,7 +124,7 @@ async def books(database: DatabaseAddress, app_database: Database, tmp_path: Pat
     await snapshot_once(context, ONE)
     head = await find_head_of_day(context, ONE, day)
     assert head is not None
-    books = Books(flow, Anchor(day, head.hash), export, database)
+    books = ReferenceData(flow, Anchor(day, head.hash), export, database)
     assert await books.named_inside() == set()
     assert not await books.named_by_anchor()
     assert not await books.named_by_heads()
@@ -239,7 +239,7 @@ NOT_SEALED = {
 
 
 @pytest.mark.parametrize("name", NAMED)
-async def test_edit_under_a_seal_is_named(books: Books, name: str) -> None:
+async def test_edit_under_a_seal_is_named(books: ReferenceData, name: str) -> None:
     statements = NAMED[name]
     await books.tamper(*([statements] if isinstance(statements, str) else statements))
 
@@ -249,7 +249,7 @@ async def test_edit_under_a_seal_is_named(books: Books, name: str) -> None:
 @pytest.mark.parametrize("seals_again", [False, True])
 @pytest.mark.parametrize("name", NAMED_FROM_OUTSIDE)
 async def test_chain_that_is_not_the_one_of_the_day_is_named_from_outside(
-    books: Books, name: str, seals_again: bool
+    books: ReferenceData, name: str, seals_again: bool
 ) -> None:
     await books.tamper(*NAMED_FROM_OUTSIDE[name], seals_again=seals_again)
 
@@ -257,7 +257,7 @@ async def test_chain_that_is_not_the_one_of_the_day_is_named_from_outside(
     assert await books.named_by_heads()
 
 
-async def test_anchor_alone_finds_what_was_sealed_again(books: Books) -> None:
+async def test_anchor_alone_finds_what_was_sealed_again(books: ReferenceData) -> None:
     """The premise of anchors: everything inside fits, only the paper does not."""
     await books.tamper(*_AMOUNT_OF_ONE, "DELETE FROM seal", seals_again=True)
 
@@ -265,7 +265,7 @@ async def test_anchor_alone_finds_what_was_sealed_again(books: Books) -> None:
     assert await books.named_by_anchor()
 
 
-async def test_older_dump_is_named(books: Books) -> None:
+async def test_older_dump_is_named(books: ReferenceData) -> None:
     """What a restore of the evening before leaves: neither the closing nor the last blocks."""
     await books.tamper(
         *_TAIL[:-1],
@@ -281,7 +281,7 @@ async def test_older_dump_is_named(books: Books) -> None:
     assert await books.named_by_heads()
 
 
-async def test_anchor_of_another_day_or_another_hash_is_named(books: Books) -> None:
+async def test_anchor_of_another_day_or_another_hash_is_named(books: ReferenceData) -> None:
     database = books.flow.context.database
     day, value = books.anchor.day, books.anchor.hash
 
@@ -291,7 +291,7 @@ async def test_anchor_of_another_day_or_another_hash_is_named(books: Books) -> N
 
 
 @pytest.mark.parametrize("name", NOT_SEALED)
-async def test_what_is_derived_or_erasable_is_listed_and_not_sealed(books: Books, name: str) -> None:
+async def test_what_is_derived_or_erasable_is_listed_and_not_sealed(books: ReferenceData, name: str) -> None:
     await books.tamper(NOT_SEALED[name])
 
     assert await books.named_inside() == set()
@@ -299,7 +299,7 @@ async def test_what_is_derived_or_erasable_is_listed_and_not_sealed(books: Books
     assert f"| {name} |" in document.lower()
 
 
-async def test_line_of_the_file_of_heads_that_was_changed_is_named(books: Books) -> None:
+async def test_line_of_the_file_of_heads_that_was_changed_is_named(books: ReferenceData) -> None:
     lines = books.export.path.read_text().splitlines()
     assert len(lines) == 2
     for changed in (lines[0].replace('"seal":1', '"seal":3'), lines[0][:40], "{}", '{"organization":1}', "[]"):
@@ -313,7 +313,7 @@ async def test_line_of_the_file_of_heads_that_was_changed_is_named(books: Books)
     assert len(mismatches) == 2
 
 
-async def test_head_that_could_not_be_written_is_written_later(books: Books, tmp_path: Path) -> None:
+async def test_head_that_could_not_be_written_is_written_later(books: ReferenceData, tmp_path: Path) -> None:
     context = books.flow.context
     folder = tmp_path / "later"
     context.seal_export = SealExport(folder / "heads.jsonl", b"a key of the operator")
@@ -327,7 +327,7 @@ async def test_head_that_could_not_be_written_is_written_later(books: Books, tmp
     assert await check_exported_heads(context.database, context.seal_export) == (1, [])
 
 
-async def test_line_that_a_crash_cut_off_does_not_spoil_the_next(books: Books) -> None:
+async def test_line_that_a_crash_cut_off_does_not_spoil_the_next(books: ReferenceData) -> None:
     with books.export.path.open("a") as file:
         file.write('{"organization":1,"se')
     await books.flow.bill("LK9")

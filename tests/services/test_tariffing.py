@@ -237,10 +237,10 @@ async def test_import_cut_off_half_way_leaves_nothing_in_force_and_goes_on_when_
 ) -> None:
     monkeypatch.setattr(tariffing, "CHUNK", 10)
     prices = [listed(f"A{number}") for number in range(1, 36)]
-    context, told = desk.flow.context, []
+    context, answers = desk.flow.context, []
 
     def fall_over(done: int) -> None:
-        told.append(done)
+        answers.append(done)
         if done == 20:
             raise KeyboardInterrupt
 
@@ -288,7 +288,7 @@ async def test_import_under_one_key_makes_one_draft(desk: Desk) -> None:
         await once(request_of(b"y" * 32))
 
 
-async def test_preview_and_changes_tell_what_the_list_in_force_becomes(desk: Desk) -> None:
+async def test_preview_and_changes_show_what_the_list_in_force_becomes(desk: Desk) -> None:
     await desk.effective(price=50_000)
     prices = [listed(price=55_000), listed("A2")]
 

@@ -66,25 +66,25 @@ async def channels(flow: PaymentFlow, database: DatabaseAddress) -> AsyncIterato
         await pool.close()
 
 
-def told(flow: PaymentFlow, name: str, text: str, *, amount: int) -> Notice:
+def notice_of(flow: PaymentFlow, name: str, text: str, *, amount: int) -> Notice:
     """A notice that names the money by its provider's transaction alone."""
     return flow.notice(name, text, amount=amount, movement_keys=frozenset({f"transaction:{name}"}), bank_reference="")
 
 
-async def tell_at_once(
+async def deliver_at_once(
     flow: PaymentFlow, chance: Random, channels: tuple[Channel, Channel], notices: tuple[list[Notice], list[Notice]]
 ) -> None:
     """Each channel's notices through an intake of its own, all begun at about the same moment."""
 
-    async def tell(intake: Intake, channel: Channel, notice: Notice) -> None:
+    async def deliver(intake: Intake, channel: Channel, notice: Notice) -> None:
         await asyncio.sleep(chance.uniform(0, 0.004))
         await intake.submit(flow.delivery(notice, account=channel.account))
 
-    limits = IntakeLimits(lanes=1, batch_max=chance.choice([1, 2, 8]))
+    limits = IntakeLimits(queues=1, batch_max=chance.choice([1, 2, 8]))
     async with Intake(channels[0].context, limits) as one, Intake(channels[1].context, limits) as other:
-        told = [(one, channels[0], each) for each in notices[0]] + [(other, channels[1], each) for each in notices[1]]
-        chance.shuffle(told)
-        await asyncio.gather(*(tell(*each) for each in told))
+        jobs = [(one, channels[0], each) for each in notices[0]] + [(other, channels[1], each) for each in notices[1]]
+        chance.shuffle(jobs)
+        await asyncio.gather(*(deliver(*each) for each in jobs))
 
 
 async def rows(flow: PaymentFlow, query: str) -> list[dict[str, Any]]:
@@ -105,15 +105,15 @@ _HOLDS = """
 
 @pytest.mark.parametrize("coded", [(True, True), (True, False), (False, False)], ids=["both", "one", "neither"])
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_one_transfer_told_by_two_providers_at_once_is_held_once(
+async def test_one_transfer_reported_by_two_providers_at_once_is_held_once(
     flow: PaymentFlow, channels: tuple[Channel, Channel], seed: int, coded: tuple[bool, bool]
 ) -> None:
     chance = Random(seed)
     bill = await flow.bill()
     texts = [bill.code if has_code else "chuyen tien" for has_code in coded]
 
-    first, second = (told(flow, name, text, amount=OWED) for name, text in zip(("A1", "B1"), texts, strict=True))
-    await tell_at_once(flow, chance, channels, ([first], [second]))
+    first, second = (notice_of(flow, name, text, amount=OWED) for name, text in zip(("A1", "B1"), texts, strict=True))
+    await deliver_at_once(flow, chance, channels, ([first], [second]))
 
     assert [row["amount"] for row in await rows(flow, "SELECT amount FROM payment")] == [OWED, OWED]
     assert await rows(flow, _HOLDS) == [
@@ -126,18 +126,18 @@ async def test_one_transfer_told_by_two_providers_at_once_is_held_once(
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_many_transfers_told_by_two_providers_at_once_are_each_held_once(
+async def test_many_transfers_reported_by_two_providers_at_once_are_each_held_once(
     flow: PaymentFlow, channels: tuple[Channel, Channel], seed: int
 ) -> None:
     """Some of equal amount, in batches of any size: as many are held as were told twice."""
     chance = Random(seed)
     amounts = [chance.choice([10_000, 20_000, 30_000, 40_000]) for _ in range(8)]
     notices = tuple(
-        [told(flow, f"{letter}{number}", "chuyen tien", amount=amount) for number, amount in enumerate(amounts)]
+        [notice_of(flow, f"{letter}{number}", "chuyen tien", amount=amount) for number, amount in enumerate(amounts)]
         for letter in "AB"
     )
 
-    await tell_at_once(flow, chance, channels, (notices[0], notices[1]))
+    await deliver_at_once(flow, chance, channels, (notices[0], notices[1]))
 
     held = await rows(flow, _HOLDS)
     assert [row["amount"] for row in held] == sorted(amounts)
@@ -165,9 +165,9 @@ async def test_stopped_contract_still_tells_and_so_remains_a_channel(
 async def test_equal_money_of_one_provider_alone_is_never_held(
     flow: PaymentFlow, channels: tuple[Channel, Channel]
 ) -> None:
-    notices = [told(flow, f"A{number}", "chuyen tien", amount=OWED) for number in range(6)]
+    notices = [notice_of(flow, f"A{number}", "chuyen tien", amount=OWED) for number in range(6)]
 
-    await tell_at_once(flow, Random(1), channels, (notices, []))
+    await deliver_at_once(flow, Random(1), channels, (notices, []))
 
     assert await rows(flow, _HOLDS) == []
     assert len(await rows(flow, "SELECT FROM payment")) == 6

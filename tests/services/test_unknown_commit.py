@@ -21,14 +21,14 @@ from tests.storage.proxy import Proxy
 
 
 @dataclass(frozen=True, slots=True)
-class CutRoad:
+class CutFlow:
     """The road with an intake whose connections pass a proxy; the day is open, so the next COMMIT is a batch's."""
 
     flow: PaymentFlow
     intake: Intake
     proxy: Proxy
 
-    async def tell(self, notices: list[Notice]) -> list[Answer | BaseException]:
+    async def deliver(self, notices: list[Notice]) -> list[Answer | BaseException]:
         """All at once, so that they are one batch."""
         return await asyncio.gather(
             *(self.intake.submit(self.flow.delivery(notice)) for notice in notices), return_exceptions=True
@@ -36,16 +36,16 @@ class CutRoad:
 
 
 @pytest.fixture
-async def cut(flow: PaymentFlow, database: DatabaseAddress) -> AsyncIterator[CutRoad]:
+async def cut(flow: PaymentFlow, database: DatabaseAddress) -> AsyncIterator[CutFlow]:
     async with Proxy(database.app_url) as proxy:
         pool = await Database.open(proxy.url, limits=DatabaseLimits(connections_max=2, commit_timeout_s=0.5))
         context = build_context(pool)
         account = await context.accounts.find(flow.hospital.organization_id, ACCOUNT_NAME)
         assert account is not None
         passing = PaymentFlow(context, flow.hospital, account)
-        async with Intake(context, IntakeLimits(lanes=1)) as intake:
+        async with Intake(context, IntakeLimits(queues=1)) as intake:
             await intake.submit(passing.delivery(passing.notice("DAY", "opens the day", amount=1_000)))
-            yield CutRoad(passing, intake, proxy)
+            yield CutFlow(passing, intake, proxy)
         await pool.close()
 
 
@@ -58,22 +58,22 @@ async def booked(flow: PaymentFlow) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("reaches_server", [True, False], ids=["committed", "not-committed"])
-async def test_commit_of_unknown_fate_is_not_acknowledged_and_told_again_is_exact(
-    cut: CutRoad, flow: PaymentFlow, reaches_server: bool
+async def test_commit_of_unknown_fate_is_not_acknowledged_and_delivered_again_is_exact(
+    cut: CutFlow, flow: PaymentFlow, reaches_server: bool
 ) -> None:
     bills = [await flow.bill(f"LK{number}") for number in (1, 2, 3)]
     notices = [flow.notice(f"T{number}", bill.code) for number, bill in enumerate(bills)]
     once = {f"T{number}": OWED for number in range(3)}
 
     cut.proxy.cut_at(b"COMMIT", after_sending=reaches_server)
-    unknown = await cut.tell(notices)
+    unknown = await cut.deliver(notices)
 
     assert [type(answer) for answer in unknown] == [Unavailable] * 3
     assert all(isinstance(answer.__cause__, CommitUnknown) for answer in unknown if isinstance(answer, Unavailable))
     assert await booked(flow) == (once if reaches_server else {})
 
-    again = await cut.tell(notices)
-    and_again = await cut.tell(notices)
+    again = await cut.deliver(notices)
+    and_again = await cut.deliver(notices)
 
     expected = Verdict.DUPLICATE if reaches_server else Verdict.ACCEPTED
     assert [answer.verdict for answer in again if isinstance(answer, Answer)] == [expected] * 3
@@ -85,19 +85,19 @@ async def test_commit_of_unknown_fate_is_not_acknowledged_and_told_again_is_exac
     await assert_books_are_right(flow.context.database)
 
 
-async def test_told_again_by_another_process_while_the_first_commit_hangs_is_booked_once(
-    cut: CutRoad, flow: PaymentFlow
+async def test_delivered_again_by_another_process_while_the_first_commit_hangs_is_booked_once(
+    cut: CutFlow, flow: PaymentFlow
 ) -> None:
     """The answer to COMMIT never comes; the provider's next delivery goes to a healthy process."""
     bill = await flow.bill()
     notice = flow.notice("T1", bill.code)
 
     cut.proxy.swallow_at(b"COMMIT")
-    hanging = asyncio.create_task(cut.tell([notice]))
-    (elsewhere,) = await flow.deliver(notice)
+    hanging = asyncio.create_task(cut.deliver([notice]))
+    (other_process,) = await flow.deliver(notice)
     (unknown,) = await hanging
 
     assert isinstance(unknown, Unavailable)
-    assert elsewhere.verdict in {Verdict.ACCEPTED, Verdict.DUPLICATE}
+    assert other_process.verdict in {Verdict.ACCEPTED, Verdict.DUPLICATE}
     assert await booked(flow) == {"T1": OWED}
     await assert_books_are_right(flow.context.database)

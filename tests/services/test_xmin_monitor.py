@@ -45,7 +45,7 @@ async def test_age_grows_with_a_transaction_that_does_not_end_and_falls_with_it(
     assert await age_once_the_server_rests(watch) == 0
 
 
-async def test_transaction_that_only_reads_does_not_stop_the_horizon(flow: PaymentFlow) -> None:
+async def test_transaction_that_only_reads_does_not_hold_the_oldest_transaction(flow: PaymentFlow) -> None:
     seconds = Seconds()
     database = flow.context.database
     watch = XminMonitor(database, seconds)

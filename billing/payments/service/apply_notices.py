@@ -34,7 +34,7 @@ from billing.payments.domain.posting_rules import payment_received
 from billing.payments.domain.reference_links import KnownReferences
 from billing.payments.domain.reversal import outflow_of
 from billing.payments.service.apply_outflows import NewOutflow, apply_outflows
-from billing.payments.service.context import Books, PaymentContext
+from billing.payments.service.context import PaymentContext, ReferenceData
 from billing.payments.service.event_names import codes_in, event_key, movement_keys, reference_key, reversed_keys
 from billing.payments.service.exception_rows import new_exception
 from billing.payments.service.webhook_messages import intent_message, invoice_message
@@ -152,14 +152,14 @@ async def apply_deliveries(
 
 
 async def _to_events(
-    tx: Transaction, deliveries: Sequence[Delivery], books: Books, context: PaymentContext
-) -> tuple[list[PaymentEvent], Books]:
+    tx: Transaction, deliveries: Sequence[Delivery], books: ReferenceData, context: PaymentContext
+) -> tuple[list[PaymentEvent], ReferenceData]:
     """What the notices say. Codes of a prefix that the books do not have yet make them be read again."""
     own = await _own_payees(tx, deliveries)
-    notices = [(each, _settled(each, notice, own)) for each in deliveries for notice in each.notices]
+    notices = [(each, _with_known_payee(each, notice, own)) for each in deliveries for notice in each.notices]
     payment_events = [_to_event(delivery, notice, books.grammar, own) for delivery, notice in notices]
     if any(_may_have_new_prefix(payment_event) for payment_event in payment_events):
-        known, books = books, await context.books_with_new_prefixes(tx, books)
+        known, books = books, await context.reference_data_with_new_prefixes(tx, books)
         if known is not books:
             payment_events = [_to_event(delivery, notice, books.grammar, own) for delivery, notice in notices]
     return payment_events, books
@@ -223,7 +223,7 @@ def _payees(delivery: Delivery, notice: Notice) -> list[NamedPayee]:
     return [NamedPayee(delivery.account.id, setting, value) for setting, value in notice.payee]
 
 
-def _settled(delivery: Delivery, notice: Notice, own: Mapping[NamedPayee, UUID | None]) -> Notice:
+def _with_known_payee(delivery: Delivery, notice: Notice, own: Mapping[NamedPayee, UUID | None]) -> Notice:
     """The notice, with whether it is foreign as the transaction knows it."""
     payees = _payees(delivery, notice)
     if notice.names_other_account and payees and all(payee in own for payee in payees):
@@ -247,7 +247,7 @@ def _to_event(
         outcome=notice.outcome,
         movement=notice.movement,
         amount=dong(notice.amount),
-        occurred_at=_moment(notice, delivery),
+        occurred_at=_occurred_at(notice, delivery),
         movement_keys=movement_keys(account, notice),
         reference_key=reference_key(account, notice),
         reverses=reversed_keys(account, notice),
@@ -261,7 +261,7 @@ def _to_event(
     )
 
 
-def _moment(notice: Notice, delivery: Delivery) -> datetime:
+def _occurred_at(notice: Notice, delivery: Delivery) -> datetime:
     """When it happened; one that cannot be, as an unset clock writes it, must not keep money out of the books."""
     return notice.occurred_at if _FIRST <= notice.occurred_at < _LAST else delivery.callback.received_at
 
@@ -272,7 +272,7 @@ def _booking(
     batch_result: BatchResult,
     locked: LockedState,
     *,
-    books: Books,
+    books: ReferenceData,
     context: PaymentContext,
 ) -> Booking:
     now = context.clock()

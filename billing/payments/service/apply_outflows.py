@@ -134,6 +134,6 @@ async def _messages(tx: Transaction, reversal: Sequence[AllocationReversal], con
     """What others are told: invoices that owe again, and the intents whose money has left. Ids and amounts only."""
     intents = [each.intent for each in reversal if each.intent is not None]
     owed = await read_owed(tx, [intent.id for intent in intents])
-    told = [invoice_message(invoice) for each in reversal for invoice in each.invoices]
-    told += [intent_message(intent, owed=owed[intent.id]) for intent in intents]
-    return [Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in told]
+    messages = [invoice_message(invoice) for each in reversal for invoice in each.invoices]
+    messages += [intent_message(intent, owed=owed[intent.id]) for intent in intents]
+    return [Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in messages]

@@ -18,7 +18,7 @@ CACHE_TTL = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class ReferenceData:
     """What seldom changes while an organization works: code prefixes, ledger accounts, its terms of exceptions."""
 
     prefixes: tuple[str, ...]
@@ -39,16 +39,16 @@ class PaymentContext(PricingContext):
     bank_names: Mapping[str, str] = field(default_factory=dict)
     public_base_url: str = ""
     unreachable: int = 0
-    _books: dict[OrganizationId, Books] = field(default_factory=dict)
+    _books: dict[OrganizationId, ReferenceData] = field(default_factory=dict)
 
-    async def books_with_new_prefixes(self, tx: Transaction, books: Books) -> Books:
+    async def reference_data_with_new_prefixes(self, tx: Transaction, books: ReferenceData) -> ReferenceData:
         """The books given, read again where the organization has other prefixes by now."""
         if tuple(await read_prefixes(tx)) == books.prefixes:
             return books
         self._books.pop(tx.organization_id, None)
         return await self.books(tx)
 
-    async def books(self, tx: Transaction, *needed: AccountKey) -> Books:
+    async def books(self, tx: Transaction, *needed: AccountKey) -> ReferenceData:
         """The books of the transaction's organization, with the accounts named."""
         accounts = await self.ledger_accounts(tx, *needed)
         known = self._books.get(tx.organization_id)
@@ -56,7 +56,7 @@ class PaymentContext(PricingContext):
         if known is not None and known.accounts is accounts and abs(now - known.read_at) < CACHE_TTL:
             return known
         prefixes = tuple(await read_prefixes(tx))
-        books = self._books[tx.organization_id] = Books(
+        books = self._books[tx.organization_id] = ReferenceData(
             prefixes=prefixes,
             grammar=organization_grammar(prefixes),
             accounts=accounts,

@@ -4,11 +4,11 @@ import hashlib
 from uuid import UUID
 
 from billing.payments.domain.exception import ExceptionReason, PaymentException, policy_of
-from billing.payments.service.context import Books, PaymentContext
+from billing.payments.service.context import PaymentContext, ReferenceData
 from billing.payments.store.bookings import NewException
 
 
-def new_exception(exception: PaymentException, books: Books, context: PaymentContext) -> NewException:
+def new_exception(exception: PaymentException, books: ReferenceData, context: PaymentContext) -> NewException:
     """An exception as it is written, due by the organization's own terms or else ours."""
     policy = policy_of(exception.reason, books.exception_policies)
     return NewException(

@@ -1,7 +1,7 @@
-"""The intake: deliveries wait in lanes and are written in batches, one commit in flight for each lane.
+"""The intake: deliveries wait in queues and are written in batches, one commit in flight for each queue.
 
 There is no timer. While one commit is under way the next batch fills by itself, and a lone delivery waits for nobody.
-A lane serves the organizations whose hash falls on it; a batch never mixes organizations. The answer is given only
+A queue serves the organizations whose hash falls on it; a batch never mixes organizations. The answer is given only
 after COMMIT. Source: docs/design.md §5, points 3 to 6.
 """
 
@@ -33,7 +33,7 @@ DEAD_LETTERS_PER_MINUTE_MAX = 5
 
 
 Observer = Callable[[int, float], None]
-"""Told of a committed batch: deliveries, seconds."""
+"""Called with a committed batch: deliveries, seconds."""
 
 
 class QueueFull(Unavailable):
@@ -48,9 +48,9 @@ _STALL_MAX = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeLimits:
-    """How many lanes, how many deliveries in a batch, how many may wait in one lane, and how long."""
+    """How many queues, how many deliveries in a batch, how many may wait in one queue, and how long."""
 
-    lanes: int = 8
+    queues: int = 8
     batch_max: int = 96
     waiting_max: int = 2_048
     wait_max_ms: float = 100.0
@@ -64,36 +64,36 @@ class _Waiting:
 
 
 class Intake:
-    """Lanes with one writer each. Use as an async context manager; leaving it writes what still waits."""
+    """Queues with one writer each. Use as an async context manager; leaving it writes what still waits."""
 
     def __init__(self, context: PaymentContext, limits: IntakeLimits | None = None) -> None:
         self._limits = limits or IntakeLimits()
-        self._lanes = [_IntakeQueue(context, self._limits) for _ in range(self._limits.lanes)]
+        self._queues = [_IntakeQueue(context, self._limits) for _ in range(self._limits.queues)]
 
     async def __aenter__(self) -> "Intake":
-        for number, lane in enumerate(self._lanes):
-            lane.start(f"queue_{number}")
+        for number, queue in enumerate(self._queues):
+            queue.start(f"queue_{number}")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(lane.stop() for lane in self._lanes))
+        await asyncio.gather(*(queue.stop() for queue in self._queues))
 
     def is_full(self, organization_id: OrganizationId) -> bool:
         """Whether a delivery of this organization would be refused: asked before its signature is verified."""
-        return self._lane(organization_id).is_full(organization_id)
+        return self._queue(organization_id).is_full(organization_id)
 
     def observe(self, observer: Observer) -> None:
-        """Tell of every batch that was committed: its deliveries, and the seconds from its begin to its commit."""
-        for lane in self._lanes:
-            lane.observer = observer
+        """Report every batch that was committed: its deliveries, and the seconds from its begin to its commit."""
+        for queue in self._queues:
+            queue.observer = observer
 
     def waiting(self) -> list[int]:
-        """How many deliveries wait in each lane now."""
-        return [lane.waiting for lane in self._lanes]
+        """How many deliveries wait in each queue now."""
+        return [queue.waiting for queue in self._queues]
 
     def throttled_accounts(self) -> set[ProviderAccountId]:
-        """Accounts that are told to try later, since too many of their deliveries could not be written."""
-        return {account_id for lane in self._lanes for account_id in lane.throttled_accounts()}
+        """Accounts whose deliveries are answered TRY_LATER, since too many of their deliveries could not be written."""
+        return {account_id for queue in self._queues for account_id in queue.throttled_accounts()}
 
     async def submit(self, delivery: Delivery) -> Answer:
         """Have one verified delivery applied; returns after COMMIT.
@@ -101,10 +101,10 @@ class Intake:
         Raises QueueFull, Unavailable or CommitUnknown: nothing may then be acknowledged, and the keys make the
         provider's next delivery exact.
         """
-        return await self._lane(delivery.account.organization_id).submit(delivery)
+        return await self._queue(delivery.account.organization_id).submit(delivery)
 
-    def _lane(self, organization_id: OrganizationId) -> "_IntakeQueue":
-        return self._lanes[organization_id % len(self._lanes)]
+    def _queue(self, organization_id: OrganizationId) -> "_IntakeQueue":
+        return self._queues[organization_id % len(self._queues)]
 
 
 class _IntakeQueue:
@@ -113,7 +113,7 @@ class _IntakeQueue:
     def __init__(self, context: PaymentContext, limits: IntakeLimits) -> None:
         self._context = context
         self._limits = limits
-        self._queues: dict[OrganizationId, deque[_Waiting]] = {}
+        self._pending_by_organization: dict[OrganizationId, deque[_Waiting]] = {}
         self._waiting = 0
         self._under_way: list[_Waiting] = []
         self._arrived = asyncio.Event()
@@ -128,15 +128,15 @@ class _IntakeQueue:
         return self._waiting
 
     def start(self, name: str) -> None:
-        self._writer = self._context.background.start(name, self._write_for_ever, on_end=self._refuse_what_waits)
+        self._writer = self._context.background.start(name, self._run, on_end=self._reject_pending)
 
-    def _refuse_what_waits(self, error: BaseException | None) -> None:
+    def _reject_pending(self, error: BaseException | None) -> None:
         """A writer that ended leaves nobody waiting: what still stands in the lane is delivered again."""
-        waiting = [*self._under_way, *(one for queue in self._queues.values() for one in queue)]
+        waiting = [*self._under_way, *(one for queue in self._pending_by_organization.values() for one in queue)]
         self._under_way = []
-        self._queues.clear()
+        self._pending_by_organization.clear()
         self._waiting = 0
-        _refuse(waiting, error)
+        _reject(waiting, error)
 
     async def stop(self) -> None:
         self._is_stopping = True
@@ -158,14 +158,18 @@ class _IntakeQueue:
         age_ms, limit_ms = self._age_ms(organization_id), self._limits.wait_max_ms
         if age_ms <= limit_ms:
             return False
-        return len(self._queues[organization_id]) >= self._limits.batch_max or age_ms > _STALL_MAX * limit_ms
+        return (
+            len(self._pending_by_organization[organization_id]) >= self._limits.batch_max
+            or age_ms > _STALL_MAX * limit_ms
+        )
 
     def _age_ms(self, organization_id: OrganizationId) -> float:
         """How long the organization's oldest delivery is waiting for its batch to begin.
 
-        Not the lane's oldest: organizations are served in turn, and one whose deliveries pile up has no other refused.
+        Not the oldest of the queue: organizations are served in turn, and one whose deliveries pile up has no other
+        refused.
         """
-        queue = self._queues.get(organization_id)
+        queue = self._pending_by_organization.get(organization_id)
         return (monotonic() - queue[0].arrived) * 1000 if queue else 0.0
 
     async def submit(self, delivery: Delivery) -> Answer:
@@ -174,13 +178,13 @@ class _IntakeQueue:
         if self._is_throttled(delivery.account.id):
             raise QueueFull("too many deliveries of this account could not be written")
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        queue = self._queues.setdefault(delivery.account.organization_id, deque())
+        queue = self._pending_by_organization.setdefault(delivery.account.organization_id, deque())
         queue.append(_Waiting(delivery, answered, monotonic()))
         self._waiting += 1
         self._arrived.set()
         return await answered
 
-    async def _write_for_ever(self) -> None:
+    async def _run(self) -> None:
         while True:
             await self._arrived.wait()
             batch = self._under_way = self._next_batch()
@@ -196,13 +200,13 @@ class _IntakeQueue:
 
     def _next_batch(self) -> list[_Waiting]:
         """Up to a batch of the organization that was served longest ago."""
-        if not self._queues:
+        if not self._pending_by_organization:
             return []
-        organization_id, queue = next(iter(self._queues.items()))
+        organization_id, queue = next(iter(self._pending_by_organization.items()))
         batch = [queue.popleft() for _ in range(min(len(queue), self._limits.batch_max))]
-        del self._queues[organization_id]
+        del self._pending_by_organization[organization_id]
         if queue:
-            self._queues[organization_id] = queue
+            self._pending_by_organization[organization_id] = queue
         self._waiting -= len(batch)
         return batch
 
@@ -213,7 +217,7 @@ class _IntakeQueue:
         except Exception as error:  # noqa: BLE001 - a queue survives every error of one batch; nothing is acknowledged
             await self._find_cause(batch, error, is_part=is_part)
         except BaseException as error:
-            _refuse(batch, error)
+            _reject(batch, error)
             raise
         else:
             _answer(batch, answers)
@@ -224,18 +228,18 @@ class _IntakeQueue:
         A whole batch is checked once before it is halved: a fault of our side then costs two transactions, not many.
         """
         if is_ours(error):
-            _refuse(batch, error)
+            _reject(batch, error)
         elif len(batch) > 1:
             if is_part or not may_be_data(error) or await self._is_cause(batch[0].delivery, error):
                 middle = len(batch) // 2
                 await self._apply(batch[:middle], is_part=True)
                 await self._apply(batch[middle:], is_part=True)
             else:
-                _refuse(batch, error)
+                _reject(batch, error)
         elif may_be_data(error) and await self._is_cause(batch[0].delivery, error):
             await self._end_single(batch[0])
         else:
-            _refuse(batch, error)
+            _reject(batch, error)
 
     async def _end_single(self, waiting: _Waiting) -> None:
         """Try a delivery once more that alone fails; a second failure is the delivery's own."""
@@ -243,7 +247,7 @@ class _IntakeQueue:
             answers = await self._write([waiting.delivery])
         except Exception as error:  # noqa: BLE001 - as in _apply
             if is_ours(error) or not may_be_data(error):
-                _refuse([waiting], error)
+                _reject([waiting], error)
             else:
                 await self._store_dead_letter(waiting, error)
         else:
@@ -285,14 +289,14 @@ class _IntakeQueue:
         account_id = delivery.account.id
         recent = self._dead_letters.setdefault(account_id, deque(maxlen=DEAD_LETTERS_PER_MINUTE_MAX))
         if self._is_throttled(account_id):
-            _refuse([waiting], error)
+            _reject([waiting], error)
             return
         fault = str(getattr(error, "sqlstate", None) or getattr(error, "code", None) or type(error).__name__)
         try:
             async with self._context.database.transaction(delivery.account.organization_id) as tx:
                 await store_dead_letter(tx, delivery, fault=fault)
         except Exception as second:  # noqa: BLE001 - a delivery that cannot even be stored is not acknowledged
-            _refuse([waiting], second)
+            _reject([waiting], second)
             return
         recent.append(monotonic())
         log.error(
@@ -305,7 +309,7 @@ class _IntakeQueue:
         _answer([waiting], {delivery.id: Answer(Verdict.STORED, delivery.id)})
 
     def throttled_accounts(self) -> set[ProviderAccountId]:
-        """Accounts that are told to try later, since too many of their deliveries could not be written."""
+        """Accounts whose deliveries are answered TRY_LATER, since too many of their deliveries could not be written."""
         return {account_id for account_id in self._dead_letters if self._is_throttled(account_id)}
 
     def _is_throttled(self, account_id: ProviderAccountId) -> bool:
@@ -345,7 +349,7 @@ def _answer(batch: Sequence[_Waiting], answers: Mapping[DeliveryId, Answer]) -> 
             waiting.answered.set_result(answers[waiting.delivery.id])
 
 
-def _refuse(waiting: Sequence[_Waiting], error: BaseException | None) -> None:
+def _reject(waiting: Sequence[_Waiting], error: BaseException | None) -> None:
     """Answer first, log second: whatever a logger does, nobody is left waiting."""
     for one in waiting:
         if not one.answered.done():
@@ -353,4 +357,4 @@ def _refuse(waiting: Sequence[_Waiting], error: BaseException | None) -> None:
             refusal.__cause__ = error
             one.answered.set_exception(refusal)
     if waiting:
-        log.error("deliveries_refused", count=len(waiting), error=type(error).__name__, exc_info=error)
+        log.error("deliveries_rejected", count=len(waiting), error=type(error).__name__, exc_info=error)

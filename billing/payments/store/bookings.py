@@ -102,17 +102,17 @@ class Booking:
 # Rows of one statement may refer to each other: foreign keys are checked when it ends. Parameters come in the order
 # of `_parameters`.
 _WRITE = """
-    WITH told AS (
+    WITH incoming AS (
         SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[], $7::uuid[], $8::int[], $9::text[],
             $10::text[], $11::text[], $12::text[], $13::bytea[], $14::text[])
             AS t (id, account_id, received_at, verdict, receipt_id, notices,
                 method, path_suffix, query, headers, body, source)
     ), deliveries AS (
         INSERT INTO delivery (organization_id, id, provider_account_id, received_at, verdict, receipt_id, notices)
-        SELECT $1, id, account_id, received_at, verdict, receipt_id, notices FROM told
+        SELECT $1, id, account_id, received_at, verdict, receipt_id, notices FROM incoming
     ), bodies AS (
         INSERT INTO delivery_body (organization_id, id, method, path_suffix, query, headers, body, source_address)
-        SELECT $1, id, method, path_suffix, query, headers::jsonb, body, source FROM told
+        SELECT $1, id, method, path_suffix, query, headers::jsonb, body, source FROM incoming
     ), paid AS (
         SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::uuid[], $18::uuid[], $19::uuid[], $20::bigint[],
             $21::text[], $22::text[], $23::timestamptz[], $24::bigint[], $25::bigint[],

@@ -18,7 +18,7 @@ from billing.payments.domain.payment import Payment
 _CANDIDATES = """
     SELECT candidate.*
     FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[])
-        AS told (bank_account_id, provider_account_id, amount, occurred_at, bank_reference, code)
+        AS incoming (bank_account_id, provider_account_id, amount, occurred_at, bank_reference, code)
     JOIN LATERAL (
         SELECT payment.id, payment.provider_account_id, payment.bank_account_id, payment.delivery_id, payment.intent_id,
             payment.amount, payment.provider_reference, payment.bank_reference, payment.occurred_at,
@@ -26,13 +26,13 @@ _CANDIDATES = """
         FROM payment
         JOIN payment_position ON payment_position.organization_id = $1 AND payment_position.payment_id = payment.id
         LEFT JOIN intent ON intent.organization_id = $1 AND intent.id = payment.intent_id
-        WHERE payment.organization_id = $1 AND payment.bank_account_id = told.bank_account_id
-            AND payment.amount = told.amount
-            AND payment.occurred_at BETWEEN told.occurred_at - $8::interval AND told.occurred_at + $8::interval
-            AND payment.provider_account_id <> told.provider_account_id
-            AND (payment.bank_reference = '' OR told.bank_reference = ''
-                OR payment.bank_reference = told.bank_reference)
-            AND (intent.reference_code IS NULL OR told.code = '' OR intent.reference_code = told.code)
+        WHERE payment.organization_id = $1 AND payment.bank_account_id = incoming.bank_account_id
+            AND payment.amount = incoming.amount
+            AND payment.occurred_at BETWEEN incoming.occurred_at - $8::interval AND incoming.occurred_at + $8::interval
+            AND payment.provider_account_id <> incoming.provider_account_id
+            AND (payment.bank_reference = '' OR incoming.bank_reference = ''
+                OR payment.bank_reference = incoming.bank_reference)
+            AND (intent.reference_code IS NULL OR incoming.code = '' OR intent.reference_code = incoming.code)
             AND NOT EXISTS (SELECT FROM payment_hold AS hold
                 WHERE hold.organization_id = $1 AND hold.payment_id = payment.id)
             AND NOT EXISTS (SELECT FROM payment_hold AS hold
@@ -57,7 +57,7 @@ async def find_duplicate_candidates(
     tx: Transaction, payment_events: Sequence[PaymentEvent]
 ) -> list[DuplicateCandidate]:
     """Payments that payment events from another channel of the same bank account may be a second payment event of."""
-    told = {
+    incoming = {
         (
             payment_event.bank_account_id,
             payment_event.account_id,
@@ -69,7 +69,7 @@ async def find_duplicate_candidates(
         for payment_event in payment_events
     }
     rows = await tx.fetch(
-        _CANDIDATES, tx.organization_id, *columns(sorted(told, key=repr), 6), DUPLICATE_WINDOW, len(payment_events)
+        _CANDIDATES, tx.organization_id, *columns(sorted(incoming, key=repr), 6), DUPLICATE_WINDOW, len(payment_events)
     )
     unique = {row["id"]: row for row in rows}
     return [

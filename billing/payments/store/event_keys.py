@@ -39,18 +39,19 @@ from providers.contract import Movement, Verdict
 _CLAIM = """
     WITH events AS (
         INSERT INTO event_key (organization_id, provider_account_id, key, fingerprint, delivery_id)
-        SELECT $1, told.account_id, told.key, told.fingerprint, told.delivery_id
-        FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::uuid[]) AS told (account_id, key, fingerprint, delivery_id)
-        ORDER BY told.account_id, told.key
+        SELECT $1, incoming.account_id, incoming.key, incoming.fingerprint, incoming.delivery_id
+        FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::uuid[])
+            AS incoming (account_id, key, fingerprint, delivery_id)
+        ORDER BY incoming.account_id, incoming.key
         ON CONFLICT DO NOTHING
         RETURNING provider_account_id, key
     ), matching_events AS (
         SELECT provider_account_id, key FROM events
         UNION ALL
         SELECT event_key.provider_account_id, event_key.key
-        FROM unnest($2::uuid[], $3::text[], $4::bytea[]) AS told (account_id, key, fingerprint)
-        JOIN event_key ON event_key.organization_id = $1 AND event_key.provider_account_id = told.account_id
-            AND event_key.key = told.key AND event_key.fingerprint = told.fingerprint
+        FROM unnest($2::uuid[], $3::text[], $4::bytea[]) AS incoming (account_id, key, fingerprint)
+        JOIN event_key ON event_key.organization_id = $1 AND event_key.provider_account_id = incoming.account_id
+            AND event_key.key = incoming.key AND event_key.fingerprint = incoming.fingerprint
     ), reserved_movements AS (
         INSERT INTO movement_key (organization_id, account_id, movement, key, movement_id, amount)
         SELECT DISTINCT ON (named.account_id, named.movement, named.key)
@@ -114,25 +115,31 @@ async def reserve_keys(
     """
     unaltered = without_altered_repeats(payment_events)
     first = {payment_event.event: payment_event for payment_event in reversed(unaltered)}
-    events = [(key.account_id, key.key, told.fingerprint, told.delivery_id) for key, told in first.items()]
+    events = [
+        (key.account_id, key.key, payment_event.fingerprint, payment_event.delivery_id)
+        for key, payment_event in first.items()
+    ]
     movements = [
         (
             key.account_id,
             key.movement.value,
             key.key,
             movement_ids[key],
-            told.amount,
-            told.event.account_id,
-            told.event.key,
+            payment_event.amount,
+            payment_event.event.account_id,
+            payment_event.event.key,
         )
-        for told in unaltered
-        if told.moves_money
-        for key in told.movement_keys
+        for payment_event in unaltered
+        if payment_event.moves_money
+        for key in payment_event.movement_keys
     ]
     used = [
-        (*_use(told, told.reference_key, movement_ids[min(told.movement_keys)]), told.event.key)
-        for told in unaltered
-        if told.moves_money and told.reference_key is not None
+        (
+            *_use(payment_event, payment_event.reference_key, movement_ids[min(payment_event.movement_keys)]),
+            payment_event.event.key,
+        )
+        for payment_event in unaltered
+        if payment_event.moves_money and payment_event.reference_key is not None
     ]
     banks = {
         payment_event.bank_account_id for payment_event in payment_events if payment_event.bank_account_id is not None
@@ -162,19 +169,19 @@ async def reserve_keys(
     )
 
 
-def _use(told: PaymentEvent, key: ReferenceKey, payment_id: PaymentId) -> tuple[object, ...]:
+def _use(payment_event: PaymentEvent, key: ReferenceKey, payment_id: PaymentId) -> tuple[object, ...]:
     """A use of a bank reference as it is claimed: codes that were never issued are dropped when it is read."""
-    codes = {*told.codes.field, *told.codes.direct, *told.codes.rejoined}
+    codes = {*payment_event.codes.field, *payment_event.codes.direct, *payment_event.codes.rejoined}
     return (
         key.account_id,
         key.movement.value,
         key.reference,
         payment_id,
-        told.account_id,
-        told.source.value,
-        told.name,
-        told.amount,
-        business_date(told.occurred_at),
+        payment_event.account_id,
+        payment_event.source.value,
+        payment_event.name,
+        payment_event.amount,
+        business_date(payment_event.occurred_at),
         " ".join(sorted(codes)),
     )
 
@@ -228,11 +235,11 @@ _LOCK_BATCH_STATE = """
                 (SELECT coalesce(string_agg(issued.reference_code, ' '), '') FROM intent AS issued
                  WHERE issued.organization_id = $1 AND issued.reference_code = ANY (used.codes))))
          FROM unnest($10::uuid[], $11::text[], $12::text[], $13::uuid[], $14::bigint[], $15::date[])
-            AS told (account_id, movement, reference, provider_account_id, amount, booked_on)
-         JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = told.account_id
-            AND used.movement = told.movement AND used.reference = told.reference
-            AND abs(used.booked_on - told.booked_on) <= $16
-            AND (used.amount = told.amount OR used.provider_account_id <> told.provider_account_id)) AS uses
+            AS incoming (account_id, movement, reference, provider_account_id, amount, booked_on)
+         JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = incoming.account_id
+            AND used.movement = incoming.movement AND used.reference = incoming.reference
+            AND abs(used.booked_on - incoming.booked_on) <= $16
+            AND (used.amount = incoming.amount OR used.provider_account_id <> incoming.provider_account_id)) AS uses
 """
 
 

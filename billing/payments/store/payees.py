@@ -15,7 +15,7 @@ from billing.db.database import Transaction
 _OWN = """
     SELECT named.account_id, named.setting, named.value, bank_account.id AS bank_account_id
     FROM unnest($2::uuid[], $3::text[], $4::text[]) AS named (account_id, setting, value)
-    JOIN provider_account AS told ON told.organization_id = $1 AND told.id = named.account_id
+    JOIN provider_account AS incoming ON incoming.organization_id = $1 AND incoming.id = named.account_id
     LEFT JOIN LATERAL (
         SELECT id FROM bank_account
         WHERE organization_id = $1 AND named.setting = 'account_number' AND account_number = named.value
@@ -25,7 +25,7 @@ _OWN = """
         SELECT FROM provider_account AS known
         LEFT JOIN account_change AS change ON change.organization_id = $1 AND change.provider_account_id = known.id
             AND change.state = 'approved'
-        WHERE known.organization_id = $1 AND known.provider = told.provider AND (
+        WHERE known.organization_id = $1 AND known.provider = incoming.provider AND (
             named.value IN (known.settings ->> named.setting, change.settings_before ->> named.setting)
             OR named.setting = 'account_number' AND named.value IN (
                 known.settings ->> 'qr_account_number', change.settings_before ->> 'qr_account_number')))
