@@ -20,6 +20,8 @@ GLOSSARY = ROOT / "docs" / "glossary.md"
 
 IDENTIFIER_EXCEPTIONS: Mapping[str, str] = {
     "get_type_hints": "a function of the standard library",
+    "test_utils": "a module of aiohttp",
+    "undo": "a method of pytest's MonkeyPatch",
 }
 """Identifier → reason."""
 
@@ -172,8 +174,8 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "documents": ("docs", "README", "STYLE"),
 }
 
-IDENTIFIERS_LEFT: Mapping[str, int] = {"web": 25, "providers": 25, "db": 75, "payments": 575, "coverage": 25, "cli": 25}
-PROSE_LEFT: Mapping[str, int] = {"web": 25, "providers": 25, "payments": 25, "coverage": 50, "documents": 100}
+IDENTIFIERS_LEFT: Mapping[str, int] = {"providers": 25, "db": 75, "payments": 575, "coverage": 25, "cli": 25}
+PROSE_LEFT: Mapping[str, int] = {"providers": 25, "payments": 25, "coverage": 50, "documents": 100}
 """Uses that still stand, by area, while the renames go on. A count only goes down; an area without a row has none."""
 
 

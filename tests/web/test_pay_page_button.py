@@ -35,7 +35,7 @@ async def test_report_is_answered_without_hiding_that_a_part_is_still_to_pay(sit
     page = PageView((await site.anonymous_client.get(f"{intent['pay_url']}?reported=1{language}")).text)
 
     assert page.status.startswith("Not complete." if language else "Còn thiếu.")
-    assert "we are asking the bank" in page.status if language else "đang hỏi ngân hàng" in page.status
+    assert "we are checking with the bank" in page.status if language else "đang hỏi ngân hàng" in page.status
     assert page.has_button
 
 

@@ -18,7 +18,7 @@ async def pay(site: Site, ma_lk: str = "LK0001") -> dict[str, Any]:
     return intent
 
 
-async def test_statement_opens_moves_and_closes_as_the_balances_say(site: Site) -> None:
+async def test_statement_opens_moves_and_closes_as_the_balances_do(site: Site) -> None:
     """A bill of 136 000 and its payment: the receivable rises and falls, the clearing account holds the money."""
     intent = await pay(site)
     today = business_date(site.context.clock()).isoformat()
