@@ -10,7 +10,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import ClassVar
 
 import httpx
@@ -54,6 +54,7 @@ AMOUNT_MAX = 9_999_999_999_999
 _PAID = ("ORDER_PAID", "CAPTURED", "APPROVED")
 _VOID = "TRANSACTION_VOID"
 _NAME = re.compile(r"[!-~]{1,100}")
+_DONG = re.compile(r"[0-9]{1,13}(\.0{1,4})?")
 _STATUSES = {"PENDING": Outcome.PENDING, "CANCELLED": Outcome.CANCELLED, "EXPIRED": Outcome.EXPIRED}
 
 
@@ -188,10 +189,8 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         amount = _dong(transaction.get("transaction_amount", order.get("order_amount")))
         if not _NAME.fullmatch(invoice) or not (number == "" or _NAME.fullmatch(number)):
             raise ValueError("order_invoice_number or the id of the transaction makes no sense")
-        if _text(order, "order_currency") not in {"", "VND"} or _text(transaction, "transaction_currency") not in {
-            "",
-            "VND",
-        }:
+        currencies = (order.get("order_currency"), transaction.get("transaction_currency"))
+        if any(currency not in (None, "", "VND") for currency in currencies):
             raise ValueError("currency is not VND")
         if outcome is Outcome.SUCCEEDED and _dong(order.get("order_amount", amount)) != amount:
             outcome = Outcome.REVIEW  # order and transaction disagree about the money
@@ -262,11 +261,8 @@ def _text(parsed: Mapping[str, object], name: str) -> str:
 
 def _dong(value: object) -> int:
     """Whole đồng written as text with or without decimals, which must be zero, or as a whole number."""
-    try:
-        amount = Decimal(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
-    except InvalidOperation:
-        amount = None
-    if amount is None or not amount.is_finite() or not 0 < amount <= AMOUNT_MAX or amount != int(amount):
+    amount = Decimal(value) if type(value) is int or (isinstance(value, str) and _DONG.fullmatch(value)) else None
+    if amount is None or not 0 < amount <= AMOUNT_MAX or amount != int(amount):
         raise ValueError("an amount that is no whole đồng")
     return int(amount)
 

@@ -66,7 +66,7 @@ def read_webhook(parsed: Mapping[str, object]) -> Transfer:
     """The movement of a webhook, in either of its shapes. Raises ValueError naming what makes no sense."""
     is_hub = "transfer_type" in parsed
     kind = parsed.get("transfer_type" if is_hub else "transferType")
-    if kind not in {"in", "out", "credit", "debit"}:
+    if not isinstance(kind, str) or kind not in {"in", "out", "credit", "debit"}:
         raise ValueError("transferType makes no sense")
     amount = parsed.get("amount" if is_hub else "transferAmount")
     if type(amount) is not int or not 0 < amount <= AMOUNT_MAX:

@@ -282,6 +282,9 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         amount = int(_matching(fields, "vnp_Amount", _AMOUNT)) // 100
         number = _matching(fields, "vnp_TransactionNo", _NUMBER) if _text(fields, "vnp_TransactionNo") else ""
         paid_at = _text(fields, "vnp_PayDate")
+        text = _text(fields, "vnp_OrderInfo")[:255]
+        if "\x00" in text:
+            raise ValueError("vnp_OrderInfo holds NUL, which no database stores")
         is_numbered = number.strip("0") != ""
         return Notice(
             event_key=f"{reference}:{number if is_numbered else '0'}:{word}",
@@ -293,7 +296,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             fingerprint=fingerprint(_text(fields, "vnp_TmnCode"), reference, amount, number, word),
             reference=reference,
             names_order=True,
-            transfer_text=_text(fields, "vnp_OrderInfo")[:255],
+            transfer_text=text,
             provider_reference=number,
             payee=(("tmn_code", _text(fields, "vnp_TmnCode")),),
             names_other_account=_text(fields, "vnp_TmnCode") != self._settings.tmn_code,
