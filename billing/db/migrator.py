@@ -59,7 +59,7 @@ _ADD_RECORD = """
 
 
 # The rights on a database are neither in its dump nor in the copy of a template. A temporary table could stand in for a
-# table of the schema; only the database's owner may revoke this, and migration 0019 does it first.
+# table of the schema; only the database's owner may revoke this, and migration 0001 does it first.
 _SECURE_DATABASE = """
     DO $$ BEGIN
         EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());

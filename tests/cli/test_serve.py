@@ -44,7 +44,7 @@ def test_service_refuses_an_unmigrated_database_then_serves_and_stops_by_signal(
     again = run("migrate", VIENPHI_OWNER_URL=server.owner_url)
 
     assert (refused.returncode, "vienphi migrate first" in refused.stderr) == (1, True)
-    assert "applied 0001_ground.sql" in migrated.stdout
+    assert "applied 0001_roles_and_tenant_isolation.sql" in migrated.stdout
     assert again.stdout == "nothing to apply\n"
     with service(VIENPHI_DATABASE_URL=server.app_url) as (process, address):
         assert httpx.get(f"{address}/healthz").status_code == 200

@@ -236,7 +236,7 @@ APPEND_ONLY_DECISIONS = {"day_closing"}
 
 
 async def test_every_state_and_decision_is_guarded_at_insert_and_at_update(owner: asyncpg.Connection) -> None:
-    """A new table takes `vienphi_guard_states` or `vienphi_guard_once` of 0019, or a trigger of its own."""
+    """A new table takes `vienphi_guard_states` or `vienphi_guard_once` (0002), or a trigger of its own."""
     rows = await owner.fetch(_UNGUARDED)
 
     assert [tuple(row) for row in rows if row["name"] not in APPEND_ONLY_DECISIONS] == []

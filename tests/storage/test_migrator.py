@@ -202,3 +202,34 @@ async def test_package_and_checkout_hold_the_same_files(database: DatabaseAddres
 
     assert read_migrations(migrations_directory()) == read_migrations(checkout)
     assert await pending(database.app_url) == []
+
+
+async def test_migration_on_top_of_the_schema_is_applied_and_recorded(
+    empty_database: DatabaseAddress, tmp_path: Path
+) -> None:
+    """A database at the newest schema gets one further file; the app role then reads the new column."""
+    released = read_migrations(migrations_directory())
+    for migration in released:
+        (tmp_path / migration.name).write_text(migration.text)
+    await migrate(empty_database.owner_url)
+    newest = released[-1].number
+    further = tmp_path / f"{newest + 1:04d}_further.sql"
+    further.write_text(f"-- compatible-from: {newest:04d}\nALTER TABLE facility ADD COLUMN note text;")
+
+    applied = await migrate(empty_database.owner_url, directory=tmp_path)
+
+    assert applied == [further.name]
+    assert await pending(empty_database.app_url) == [], "code without the file works on the schema after it"
+    async with connected(empty_database.app_url) as connection:
+        assert await connection.fetch("SELECT note FROM facility") == []
+
+
+async def test_edited_file_of_the_schema_is_refused(empty_database: DatabaseAddress, tmp_path: Path) -> None:
+    await migrate(empty_database.owner_url)
+    for migration in read_migrations(migrations_directory()):
+        (tmp_path / migration.name).write_text(migration.text)
+    first = tmp_path / read_migrations(migrations_directory())[0].name
+    first.write_text(first.read_text() + "-- edited\n")
+
+    with pytest.raises(MigrationEdited, match=first.name):
+        await migrate(empty_database.owner_url, directory=tmp_path)
