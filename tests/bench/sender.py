@@ -151,7 +151,7 @@ def request_of(order: Order, host: str) -> bytes:
 class _Line:
     """One connection: what it is waiting for an answer to, and the part of the answer that came."""
 
-    __slots__ = ("begun_at", "delivery", "heard", "is_waiting", "socket")
+    __slots__ = ("begun_at", "delivery", "is_waiting", "received", "socket")
 
     def __init__(self, load: Load) -> None:
         self.delivery = -1
