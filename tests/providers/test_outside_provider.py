@@ -45,7 +45,7 @@ def test_installed_provider_is_found_by_its_entry_point(installed: Path) -> None
     assert found.returncode == 0, found.stderr
     names, module, takes_callbacks, can_be_queried = found.stdout.split()
     assert {"piggybank", "sandbox"} <= set(names.split(","))
-    assert (module, takes_callbacks, can_be_queried) == ("piggybank", "True", "False")
+    assert (module, takes_callbacks, can_be_queried) == ("piggybank", "True", "True")
 
 
 def test_its_own_test_runs_the_suite_and_holds(installed: Path) -> None:
