@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from providers.contract import Callback
+from providers.testing.conformance import SamplePayment
 
 
 def answering_with(answer: Mapping[str, object], sent: list[bytes]) -> httpx.AsyncClient:
