@@ -1,4 +1,4 @@
-"""The one time zone of the service and the business date of a moment. Vietnam has no daylight saving time."""
+"""The one time zone of the service and the business date of a timestamp. Vietnam has no daylight saving time."""
 
 from datetime import date, datetime, timedelta, timezone
 
@@ -6,6 +6,6 @@ VIETNAM = timezone(timedelta(hours=7), "+07")
 """Asia/Ho_Chi_Minh has had no other offset since 1975; fixed, so that no time-zone database is needed."""
 
 
-def business_date(moment: datetime) -> date:
-    """The day of a moment where the hospital stands (UTC+7)."""
-    return moment.astimezone(VIETNAM).date()
+def business_date(timestamp: datetime) -> date:
+    """The day of a timestamp where the hospital stands (UTC+7)."""
+    return timestamp.astimezone(VIETNAM).date()

@@ -8,7 +8,7 @@
     ├── Unavailable           try again later; nothing was written
     └── CommitUnknown         nobody knows whether it was written
 
-A subject's own errors live beside the subject and derive from one of these. HTTP statuses live in
+A subject's own errors live next to the subject and derive from one of these. HTTP statuses live in
 `web/problems.py` alone.
 """
 

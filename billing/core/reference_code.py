@@ -32,7 +32,7 @@ TRANSFER_TEXT_LENGTH_MAX = 2_000
 
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 _LETTERS = frozenset(ALPHABET)
-_LOST_WHEN_SQUEEZED = re.compile(r"[^A-Z0-9]+")
+_REMOVED_WHEN_REJOINED = re.compile(r"[^A-Z0-9]+")
 
 
 class PrefixesExhausted(Refused):
@@ -182,7 +182,7 @@ def rejoined_codes(content: str, grammar: Grammar) -> tuple[str, ...]:
     if len(content) > TRANSFER_TEXT_LENGTH_MAX:
         return ()
     text = upper_without_marks(content)
-    return tuple(dict.fromkeys(grammar.find(_LOST_WHEN_SQUEEZED.sub("", text))))
+    return tuple(dict.fromkeys(grammar.find(_REMOVED_WHEN_REJOINED.sub("", text))))
 
 
 def _weighted_sum(text: str) -> int:

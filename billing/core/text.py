@@ -61,7 +61,7 @@ def compose(text: str) -> str:
     return unicodedata.normalize("NFC", seen).translate(_HOMOGRAPHS)
 
 
-def fold_heading(text: str) -> str:
+def normalize_heading(text: str) -> str:
     """A heading to look up: small ASCII letters and digits, single spaces; also of letters that only look Latin."""
     return transliterate(compose(text).translate(LOOK_LIKE_LATIN)).lower()
 

@@ -42,15 +42,15 @@ class Ids:
 
     def new(self) -> UUID:
         """A fresh id of this moment (RFC 9562 §6.2, method 2), in the driver's form, which it need not convert."""
-        moment_ms = (self._clock() - _EPOCH) // _MILLISECOND
+        timestamp_ms = (self._clock() - _EPOCH) // _MILLISECOND
         last_ms, last_bits = self._last
-        if last_ms > moment_ms + _SET_BACK_MAX_MS:
+        if last_ms > timestamp_ms + _SET_BACK_MAX_MS:
             # The clock had run far ahead. Ids of that future would fit no partition; those of now do.
-            log.warning("clock_was_ahead", ahead_ms=last_ms - moment_ms)
+            log.warning("clock_was_ahead", ahead_ms=last_ms - timestamp_ms)
             last_ms = 0
-        if moment_ms > last_ms:
+        if timestamp_ms > last_ms:
             # The top bit is left free, so that counting up within a millisecond cannot run over.
-            self._last = (moment_ms, self._random_bits(_RANDOM_BITS - 1))
+            self._last = (timestamp_ms, self._random_bits(_RANDOM_BITS - 1))
             self._step = 1 + self._random_bits(16)
         else:
             self._last = (last_ms, last_bits + self._step)

@@ -1,7 +1,7 @@
 """Asking once: a creating request carries a key, and the same request under the same key creates nothing twice.
 
 The first thing a creating use case does in its transaction is to look for the request, the last to keep it: both or
-neither are committed. Refusals keep nothing, so what was refused may be asked again under its key. Source:
+neither are committed. A rejection saves nothing, so a rejected request may be sent again under its key. Source:
 docs/decisions/0006-idempotency-keys.md.
 """
 

@@ -1,7 +1,7 @@
 """Brings a database to the state its code needs: numbered plain SQL files, forward only, each once and whole.
 
 One session lock lets any number of instances start at once; one transaction a file leaves nothing of a file that
-fails; a checksum finds an applied file that was edited. What the files say is their own matter.
+fails; a checksum finds an applied file that was edited. The files own the schema.
 Source: docs/design.md §10; docs/decisions/0002-migrations.md.
 """
 
@@ -190,12 +190,12 @@ async def pending_in(reader: ReadTransaction) -> list[str]:
 
 
 def migrations_directory() -> Path:
-    """The folder of the files: in the package (an installed wheel), else beside it (a checkout)."""
+    """The folder of the files: in the package (an installed wheel), else next to it (a checkout)."""
     package = Path(billing.__file__).resolve().parent
     for folder in (package / "migrations", package.parent / "migrations"):
         if folder.is_dir():
             return folder
-    raise MigrationFilesInvalid("there is no folder `migrations` in the package `billing` or beside it")
+    raise MigrationFilesInvalid("there is no folder `migrations` in the package `billing` or next to it")
 
 
 def read_migrations(directory: Path) -> list[Migration]:

@@ -1,4 +1,4 @@
-"""Transaction numbers as they are stored, against those the server gives: do watermarks still tell the truth?
+"""Stored transaction ids compared with those of the server: are watermarks still valid?
 
 After a dump is restored into another cluster the server counts from the beginning again, and a new row would fall
 below watermarks that are long past: it would be missing from balances and under no seal, silently. So nothing is served
@@ -37,7 +37,7 @@ _NEXT = """
 async def check_transaction_ids(database: Database) -> None:
     """Refuse to go on where a stored number is one that the server has not given yet. Asked before anything is written.
 
-    Raises RestoredElsewhere.
+    Raises ClusterMismatch.
     """
     async with database.system_transaction() as reader:
         stored = await reader.fetchval(_LARGEST_STORED)
@@ -75,7 +75,7 @@ _REBASE = """
 async def rebase(reader: ReadTransaction, *, at: datetime) -> int | None:
     """Shift all further numbers beyond what is stored, as the owner; returns the shift, None where none is needed.
 
-    Rows stay as they are, so snapshots and seals keep their ranges. Raises OthersConnected.
+    Rows stay as they are, so snapshots and seals keep their ranges. Raises OtherSessionsConnected.
     """
     others = await reader.fetchval(_OTHERS)
     if others:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.core.text import compose, fold_heading, is_garbled, is_person_name, transliterate, upper_without_marks
+from billing.core.text import compose, is_garbled, is_person_name, normalize_heading, transliterate, upper_without_marks
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "transfer_content.json").read_text("utf-8"))["vectors"]
 _TRANSLITERATE = [vector for vector in _VECTORS if vector["kind"] == "transliterate"]
@@ -32,17 +32,17 @@ def test_letters_that_look_like_d_with_a_stroke_are_one_letter(letter, form):
     assert transliterate(text) == "Dot dieu tri"
     assert upper_without_marks(text) == "DOT DIEU TRI"
     assert compose(text) == "Đợt điều trị"
-    assert fold_heading(text) == "dot dieu tri"
+    assert normalize_heading(text) == "dot dieu tri"
 
 
 def test_hidden_marks_are_left_out_of_a_name_and_a_heading():
     assert compose("\ufeffNguyễn\u200b Văn\u00ad Mẫu") == "Nguyễn Văn Mẫu"
-    assert fold_heading("\ufeffMã\u200b dịch\u00a0vụ") == "ma dich vu"
+    assert normalize_heading("\ufeffMã\u200b dịch\u00a0vụ") == "ma dich vu"
 
 
 def test_heading_of_letters_that_only_look_latin_is_found():
-    assert fold_heading("Mã dịсh vụ") == "ma dich vu", "с is Cyrillic"
-    assert fold_heading("Ｍã dịch vụ") == "ma dich vu", "Ｍ is a full-width letter"
+    assert normalize_heading("Mã dịсh vụ") == "ma dich vu", "с is Cyrillic"
+    assert normalize_heading("Ｍã dịch vụ") == "ma dich vu", "Ｍ is a full-width letter"
 
 
 NAMES = ["Nguyễn Văn Mẫu", "TRẦN THỊ ĐÀO", "Lê Hồng Ðức", "Hoàng Thuỵ Quỳnh Ỷ", "Y Blô Êban", "K'Brốp Niê", "José"]

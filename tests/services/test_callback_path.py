@@ -347,7 +347,7 @@ async def test_proofs_name_what_somebody_tampered_with(flow: PaymentFlow, databa
     await owner.close()
 
     assert set(await find_mismatches(flow.context.database)) == {
-        "invoices-owe-what-the-journal-says",
+        "invoices-owe-their-receivable",
         "invoices-hold-their-allocations",
         "payments-are-placed-once",
         "intents-count-their-money",

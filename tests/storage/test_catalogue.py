@@ -1,4 +1,4 @@
-"""The catalogue as it stands after migration: keys, walls, grants, and every statement of the code against it."""
+"""The catalogue after migration: keys, row security, grants, and every statement of the code against it."""
 
 import importlib
 import pkgutil

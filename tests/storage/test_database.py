@@ -182,7 +182,7 @@ async def test_json_keeps_every_digit_and_refuses_floats(owned: Database) -> Non
             await tx.fetchval("SELECT $1::jsonb", {"amount": 0.1})
 
 
-async def test_every_connection_in_use_is_said_in_time(empty_database: DatabaseAddress) -> None:
+async def test_every_connection_in_use_is_reported_in_time(empty_database: DatabaseAddress) -> None:
     async with (
         opened(empty_database.owner_url, connections_max=1, acquire_timeout_s=0.1) as database,
         database.transaction(FIRST),

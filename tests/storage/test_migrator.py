@@ -190,7 +190,7 @@ async def test_app_role_reads_what_is_pending(empty_database: DatabaseAddress, f
     assert after == ["0004_fourth.sql"]
 
 
-async def test_server_out_of_reach_is_said_without_its_address(folder: Path) -> None:
+async def test_server_out_of_reach_is_reported_without_its_address(folder: Path) -> None:
     with pytest.raises(DatabaseUnavailable) as caught:
         await migrate("postgresql://owner:hidden@127.0.0.1:1/none", directory=folder)
 

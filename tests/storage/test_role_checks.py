@@ -107,7 +107,7 @@ async def test_role_that_may_become_the_owner_may_not_serve(database: DatabaseAd
 
 
 @pytest.mark.own_server
-async def test_server_that_may_forget_may_not_serve(database: DatabaseAddress) -> None:
+async def test_server_with_unsafe_durability_may_not_serve(database: DatabaseAddress) -> None:
     problems = await problems_of(database.app_url, allow_unsafe_durability=False)
 
     assert problems == ("fsync is off", "full_page_writes is off")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from billing.core.errors import InvalidValue
-from billing.core.text import LOOK_LIKE_LATIN, compose, fold_heading, is_garbled
+from billing.core.text import LOOK_LIKE_LATIN, compose, is_garbled, normalize_heading
 from billing.coverage.domain.annexes import Annex, Annexes, CodeRange, DiseaseRow
 from billing.spreadsheets.guards import error_in, unprotect
 
@@ -43,7 +43,7 @@ def read_annexes(content: bytes) -> Annexes:
     rows: list[DiseaseRow] = []
     faults: list[tuple[int, str]] = []
     try:
-        reader.fieldnames = [fold_heading(name).replace(" ", "_") for name in reader.fieldnames or ()]
+        reader.fieldnames = [normalize_heading(name).replace(" ", "_") for name in reader.fieldnames or ()]
         if tuple(reader.fieldnames) != COLUMNS:
             raise AnnexesUnreadable([(1, f"the columns must be {','.join(COLUMNS)}")])
         for row in reader:

@@ -1,6 +1,6 @@
 """What stands on accounts: balances, statements of account, entries as they are read, and movements of locked rows.
 
-Balances are read from `store/balances.py`; what a business event moves is said in `posting_rules.py` of each package.
+Balances are read from `store/balances.py`; `posting_rules.py` of each package defines the postings of a business event.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The age of the horizon: how long ago the oldest transaction began that may still write.
+"""The age of xmin: how long ago the oldest transaction began that may still write.
 
 Snapshots, seals and whoever reads the outbox go up to the watermark and no further (docs/design.md §4, Watermarks): a
 writing transaction that does not end stops them all, and nothing else shows it.
@@ -45,10 +45,10 @@ class XminMonitor:
         return now - self._looks[0][0]
 
     async def watch(self, note: Callable[[float], None]) -> None:
-        """Tell the age every few seconds until cancelled; a look that fails tells nothing."""
+        """Report the age every few seconds until cancelled; a failed read reports nothing."""
         while True:
             try:
                 note(await self.look())
             except Exception as error:
-                log.warning("horizon_not_seen", error=type(error).__name__, exc_info=error)
+                log.warning("xmin_not_read", error=type(error).__name__, exc_info=error)
             await asyncio.sleep(EVERY_S)

@@ -1,4 +1,4 @@
-"""What a check is: a claim in words and the statement that finds what speaks against it."""
+"""A check of the ledger: its description and the statement that finds mismatches."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class LedgerCheck(Check):
-    """A claim that one statement verifies: it finds what speaks against it as subject, expected, found."""
+    """A check by one statement, which returns each mismatch as subject, expected and found value."""
 
     query: str
 

@@ -1,6 +1,6 @@
 """Checks of the books: each compares two independent tellings of the same money and returns where they disagree.
 
-Every check is one statement, so it sees one moment even while money comes in.
+Every check is one statement, so it reads one snapshot while payments arrive.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ CHECKS: Sequence[LedgerCheck] = (
         """,
     ),
     LedgerCheck(
-        "invoices-owe-what-the-journal-says",
+        "invoices-owe-their-receivable",
         "what an invoice still owes is its receivable in the journal",
         """
         SELECT 'invoice ' || invoice.number AS subject, invoice.owed::text AS expected,
@@ -68,8 +68,8 @@ CHECKS: Sequence[LedgerCheck] = (
         LEFT JOIN (
             SELECT allocation.invoice_id, sum(allocation.amount) AS amount FROM allocation
             WHERE allocation.organization_id = $1 AND allocation.target = 'invoice' AND allocation.reverses_id IS NULL
-                AND NOT EXISTS (SELECT FROM allocation AS undoing
-                    WHERE undoing.organization_id = $1 AND undoing.reverses_id = allocation.id)
+                AND NOT EXISTS (SELECT FROM allocation AS reversing
+                    WHERE reversing.organization_id = $1 AND reversing.reverses_id = allocation.id)
             GROUP BY allocation.invoice_id
         ) AS live ON live.invoice_id = invoice.id
         WHERE invoice.organization_id = $1 AND invoice.allocated <> coalesce(live.amount, 0)
@@ -92,8 +92,8 @@ CHECKS: Sequence[LedgerCheck] = (
                 coalesce(sum(allocation.amount) FILTER (WHERE target = 'credit'), 0) AS credit,
                 coalesce(sum(allocation.amount) FILTER (WHERE target = 'unallocated'), 0) AS unallocated
             FROM allocation WHERE allocation.organization_id = $1 AND allocation.reverses_id IS NULL
-                AND NOT EXISTS (SELECT FROM allocation AS undoing
-                    WHERE undoing.organization_id = $1 AND undoing.reverses_id = allocation.id)
+                AND NOT EXISTS (SELECT FROM allocation AS reversing
+                    WHERE reversing.organization_id = $1 AND reversing.reverses_id = allocation.id)
             GROUP BY allocation.payment_id
         ) AS live ON live.payment_id = payment.id
         WHERE payment.organization_id = $1

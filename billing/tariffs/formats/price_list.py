@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import islice
 
 from billing.core.errors import InvalidValue
-from billing.core.text import compose, fold_heading, is_garbled
+from billing.core.text import compose, is_garbled, normalize_heading
 from billing.spreadsheets.amounts import DecimalMark, read_amount, read_day_text
 from billing.spreadsheets.cells import Cell, CellError, SheetRow, SheetUnreadable
 from billing.spreadsheets.csv_rows import decode_csv, read_csv
@@ -182,7 +182,7 @@ def _head_of(row: SheetRow) -> _Head | None:
 
 def _plain(heading: str) -> str:
     """A heading without marks, case, brackets and doubled spaces: `Mã dịch vụ (DVKT)` is `ma dich vu`."""
-    return fold_heading(re.sub(r"\([^)]*\)", " ", heading))
+    return normalize_heading(re.sub(r"\([^)]*\)", " ", heading))
 
 
 def _read_rows(

@@ -22,13 +22,13 @@ LIMITS = DatabaseLimits(connections_max=2)
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[EmbeddedPostgres]:
+def other_cluster() -> Iterator[EmbeddedPostgres]:
     """Another cluster, whose transaction numbers begin anew."""
     with EmbeddedPostgres(durable=False) as own:
         yield own
 
 
-async def road_on(database: Database, hospital: DemoHospital) -> PaymentFlow:
+async def flow_on(database: Database, hospital: DemoHospital) -> PaymentFlow:
     context = build_context(database)
     account = await context.accounts.find(hospital.organization_id, ACCOUNT_NAME)
     assert account is not None
@@ -78,12 +78,12 @@ def move(server: DatabaseServer, source: DatabaseAddress, target: EmbeddedPostgr
 
 @pytest.mark.own_server
 async def test_restored_dump_is_refused_and_right_after_rebase(
-    database_server: DatabaseServer, database: DatabaseAddress, elsewhere: EmbeddedPostgres
+    database_server: DatabaseServer, database: DatabaseAddress, other_cluster: EmbeddedPostgres
 ) -> None:
     hospital = await add_demo_hospital(database.owner_url)
     await use_up_numbers(database.owner_url, 3_000)
     here = await Database.open(database.app_url, limits=LIMITS)
-    before = await road_on(here, hospital)
+    before = await flow_on(here, hospital)
     bill = await before.bill()
     await before.deliver(before.notice("T1", bill.code, amount=100_000))
     await snapshot_once(before.context, hospital.organization_id)
@@ -91,20 +91,20 @@ async def test_restored_dump_is_refused_and_right_after_rebase(
     await before.deliver(before.notice("T2", bill.code, amount=1_000))  # under no snapshot and no seal yet
     held = await read_balances(before.context, hospital.organization_id)
     await here.close()
-    move(database_server, database, elsewhere)
-    there = await Database.open(elsewhere.app_url, limits=LIMITS)
+    move(database_server, database, other_cluster)
+    there = await Database.open(other_cluster.app_url, limits=LIMITS)
 
     with pytest.raises(ClusterMismatch):
         await check_transaction_ids(there)
     with pytest.raises(OtherSessionsConnected):
-        await rebased(elsewhere.owner_url)
+        await rebased(other_cluster.owner_url)
     await there.close()
-    assert await rebased(elsewhere.owner_url)
-    assert await rebased(elsewhere.owner_url) is None
+    assert await rebased(other_cluster.owner_url)
+    assert await rebased(other_cluster.owner_url) is None
 
-    there = await Database.open(elsewhere.app_url, limits=LIMITS)
+    there = await Database.open(other_cluster.app_url, limits=LIMITS)
     await check_transaction_ids(there)
-    flow = await road_on(there, hospital)
+    flow = await flow_on(there, hospital)
     assert await read_balances(flow.context, hospital.organization_id) == held
     await flow.deliver(flow.notice("T3", bill.code, amount=35_000), flow.notice("T1", bill.code, amount=100_000))
     after = {row.role: row.balance for row in await read_balances(flow.context, hospital.organization_id)}
@@ -119,22 +119,22 @@ async def test_restored_dump_is_refused_and_right_after_rebase(
 
 
 @pytest.mark.own_server
-async def test_serving_without_rebase_would_lose_money_from_the_balances_and_verify_would_say_so(
-    database_server: DatabaseServer, database: DatabaseAddress, elsewhere: EmbeddedPostgres
+async def test_serving_without_rebase_would_lose_money_from_the_balances_and_verify_would_report_it(
+    database_server: DatabaseServer, database: DatabaseAddress, other_cluster: EmbeddedPostgres
 ) -> None:
     """Why it is refused: what a service writes all the same falls below watermarks that are long past."""
     hospital = await add_demo_hospital(database.owner_url)
     await use_up_numbers(database.owner_url, 3_000)
     here = await Database.open(database.app_url, limits=LIMITS)
-    before = await road_on(here, hospital)
+    before = await flow_on(here, hospital)
     bill = await before.bill()
     await snapshot_once(before.context, hospital.organization_id)
     await seal_once(before.context, hospital.organization_id)
     await here.close()
-    move(database_server, database, elsewhere)
-    there = await Database.open(elsewhere.app_url, limits=LIMITS)
+    move(database_server, database, other_cluster)
+    there = await Database.open(other_cluster.app_url, limits=LIMITS)
 
-    flow = await road_on(there, hospital)
+    flow = await flow_on(there, hospital)
     await flow.deliver(flow.notice("T1", bill.code, amount=100_000))
 
     lost = {row.role: row.balance for row in await read_balances(flow.context, hospital.organization_id)}
