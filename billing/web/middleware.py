@@ -13,6 +13,8 @@ from billing.web.app_state import CALLER, LOG_FIELDS, REQUEST_ID, ROLES, app_sta
 from billing.web.big_documents import big_body
 from billing.web.client_address import source_address
 from billing.web.metrics import METRICS
+from billing.web.operation import operation_of
+from billing.web.pagination import read_query
 from billing.web.problems import problem_of, write_problem
 
 log = structlog.get_logger(__name__)
@@ -99,12 +101,20 @@ async def authenticate_caller(request: web.Request, handler: Handler) -> web.Str
     permitted = request.config_dict[ROLES].get(request.match_info.handler)
     if permitted is not None:  # an unknown path is 404 for a valid key
         caller.require(permitted)
+        _refuse_unknown_query(request)
     app = app_state(request)
     if app.documents is not None and permitted is not None:
         body = await big_body(request, app)
         if body is not None:
             return await app.documents.forward(request, body)
     return await handler(request)
+
+
+def _refuse_unknown_query(request: web.Request) -> None:
+    """Refuse query parameters where the operation has none; the others read theirs by name. Raises InvalidQuery."""
+    described = operation_of(request.match_info.handler)
+    if described.filters is None and described.query is None:
+        read_query(request, ())
 
 
 async def caller_of(request: web.Request) -> Caller:

@@ -272,3 +272,15 @@ async def test_unknown_field_of_a_body_is_refused_with_the_known_ones(site: Site
     answer = await site.client.post("/v1/invoices", json={"visit": "x"})
 
     assert "known are visit_id" in answer.json()["detail"]
+
+
+async def test_query_parameter_is_refused_where_an_operation_has_none(site: Site) -> None:
+    document = (await site.client.get("/openapi.json")).json()
+    gets = {path: each["get"] for path, each in document["paths"].items() if path.startswith("/v1/") and "get" in each}
+    paths = [path for path, get in gets.items() if not any(one["in"] in ("query", "path") for one in get["parameters"])]
+    assert "/v1/rules" in paths
+    for path in paths:
+        refused = await site.client.get(path, params={"nope": "1"})
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_query")
+        assert refused.json()["errors"][0]["field"] == "nope"
+        assert (await site.client.get(path)).status_code == 200
