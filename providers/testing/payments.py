@@ -71,7 +71,7 @@ class PaymentChecks(ConformanceBase):
         self.assert_secret_free(repr(instruction))
         self.assert_qr(instruction)
 
-    def test_local_qr_asks_for_the_amount(self) -> None:
+    def test_local_qr_requests_the_amount(self) -> None:
         self.require(LocalQr)
         for amount in (self.request.amount, self.request.amount + 1_000):
             self.assert_qr(self.open().qr_for(replace(self.request, amount=amount)), amount)

@@ -177,7 +177,7 @@ class SignatureChecks(ConformanceBase):
     def _written(self) -> bytes:
         return self.write(self.message(SamplePayment()))
 
-    def test_every_verdict_has_a_reply_and_only_try_later_asks_for_another_delivery(self) -> None:
+    def test_every_verdict_has_a_reply_and_only_try_later_requests_another_delivery(self) -> None:
         provider, callback = self.open(Callbacks), self.deliver()
         replies = {}
         for verdict in Verdict:

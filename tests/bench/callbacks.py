@@ -213,12 +213,12 @@ def summary(measurements: Measurements, prefix: str = "") -> dict[str, float | N
 
 
 _LOST_AND_DOUBLED = """
-    SELECT (SELECT count(*) FROM unnest($1::text[]) AS told (reference) WHERE NOT EXISTS (
-            SELECT FROM payment WHERE payment.provider_reference = told.reference)) AS lost,
+    SELECT (SELECT count(*) FROM unnest($1::text[]) AS sent (reference) WHERE NOT EXISTS (
+            SELECT FROM payment WHERE payment.provider_reference = sent.reference)) AS lost,
         (SELECT count(*) FROM (SELECT FROM payment GROUP BY organization_id, provider_reference HAVING count(*) > 1)
             AS again) + (SELECT count(*) FROM intent WHERE received > amount) AS doubled,
-        (SELECT count(*) FROM unnest($1::text[]) AS told (reference)
-            JOIN payment ON payment.provider_reference = told.reference WHERE payment.amount <> $2) AS altered
+        (SELECT count(*) FROM unnest($1::text[]) AS sent (reference)
+            JOIN payment ON payment.provider_reference = sent.reference WHERE payment.amount <> $2) AS altered
 """
 
 

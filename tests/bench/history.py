@@ -25,7 +25,7 @@ class _Table:
 
 def _id(kind: int) -> str:
     """Ten ids a millisecond from the first of this month on, growing with the row number as real ids do."""
-    # A moment of this era has eleven hexadecimal digits; the row number gets twelve. Padding would cost a third more.
+    # A timestamp of this era has eleven hexadecimal digits; the row number gets twelve. Padding would cost a third more.
     return f"('0' || to_hex(first_ms + n / 10) || '7{kind:03x}8000' || to_hex(n + (1::bigint << 44)))::uuid"
 
 
@@ -45,7 +45,7 @@ _TABLES = (
     _Table(
         "journal_entry",
         "organization_id, id, kind, effective_at, recorded_at, accounting_date, actor_kind, actor_id",
-        f"1, {_ENTRY}, 'payment_received', first_moment, first_moment, first_day, 'provider', account_id",
+        f"1, {_ENTRY}, 'payment_received', first_timestamp, first_timestamp, first_day, 'provider', account_id",
     ),
     _Table(
         "event_key",
@@ -55,7 +55,7 @@ _TABLES = (
     _Table(
         "delivery",
         "organization_id, id, provider_account_id, received_at, verdict, receipt_id, notices",
-        f"1, {_DELIVERY}, account_id, first_moment, 'accepted', {_DELIVERY}, 1",
+        f"1, {_DELIVERY}, account_id, first_timestamp, 'accepted', {_DELIVERY}, 1",
     ),
 )
 
@@ -65,7 +65,7 @@ _INSERT = """
     FROM generate_series(1, {rows}::bigint) AS n, (
         SELECT account.id AS account_id, clearing.id AS clearing, receivable.id AS receivable,
             (extract(epoch FROM date_trunc('month', now())) * 1000)::bigint AS first_ms,
-            date_trunc('month', now()) AS first_moment, date_trunc('month', now())::date AS first_day,
+            date_trunc('month', now()) AS first_timestamp, date_trunc('month', now())::date AS first_day,
             sha256('a fingerprint') AS fingerprint
         FROM provider_account AS account
         JOIN ledger_account AS clearing ON clearing.organization_id = 1 AND clearing.role = 'clearing'

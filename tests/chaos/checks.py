@@ -7,22 +7,22 @@ from tests.chaos.bank import BankRecord
 from tests.services.flow import find_mismatches
 
 _WRONG_PAYMENTS = """
-    SELECT coalesce(told.reference, booked.reference) AS subject,
-        format('told %s for %s, booked %s for %s', told.amount, told.code, booked.amounts, booked.codes) AS words
-    FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[]) AS told (reference, organization_id, amount, code)
+    SELECT coalesce(sent.reference, booked.reference) AS subject,
+        format('sent %s for %s, booked %s for %s', sent.amount, sent.code, booked.amounts, booked.codes) AS words
+    FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[]) AS sent (reference, organization_id, amount, code)
     FULL JOIN (
         SELECT payment.provider_reference AS reference, payment.organization_id, array_agg(payment.amount) AS amounts,
             array_agg(intent.reference_code) AS codes
         FROM payment LEFT JOIN intent
             ON intent.organization_id = payment.organization_id AND intent.id = payment.intent_id
         GROUP BY payment.provider_reference, payment.organization_id
-    ) AS booked ON booked.reference = told.reference AND booked.organization_id = told.organization_id
-    WHERE booked.amounts IS DISTINCT FROM ARRAY[told.amount] OR booked.codes IS DISTINCT FROM ARRAY[told.code]
+    ) AS booked ON booked.reference = sent.reference AND booked.organization_id = sent.organization_id
+    WHERE booked.amounts IS DISTINCT FROM ARRAY[sent.amount] OR booked.codes IS DISTINCT FROM ARRAY[sent.code]
 """
 
 # What has no index by payment is counted once, and met by hash.
 _HALF_WRITTEN = """
-    WITH told AS MATERIALIZED (
+    WITH sent AS MATERIALIZED (
         SELECT organization_id, (payload ->> 'payment_id')::uuid AS payment_id, count(*) AS number
         FROM outbox WHERE topic = 'payment.received' GROUP BY 1, 2
     ), noted AS MATERIALIZED (
@@ -39,7 +39,7 @@ _HALF_WRITTEN = """
         'position, origin, allocations, delivery, body, event key, movement keys, bank references beyond, postings, '
             'message, audit: ' || has::text AS words
     FROM payment
-    LEFT JOIN told ON told.organization_id = payment.organization_id AND told.payment_id = payment.id
+    LEFT JOIN sent ON sent.organization_id = payment.organization_id AND sent.payment_id = payment.id
     LEFT JOIN noted ON noted.organization_id = payment.organization_id AND noted.payment_id = payment.id
     LEFT JOIN named ON named.organization_id = payment.organization_id AND named.payment_id = payment.id
     LEFT JOIN used ON used.organization_id = payment.organization_id AND used.payment_id = payment.id
@@ -61,7 +61,7 @@ _HALF_WRITTEN = """
         named.number AS fact_keys,
         coalesce(used.number, 0) - (payment.bank_reference <> '')::int AS bank_references,
         posted.payment_id IS NOT NULL AS postings,
-        told.number AS message,
+        sent.number AS message,
         noted.number AS audit
     ) AS has
     WHERE has::text <> '(1,1,t,1,1,1,1,0,t,1,1)'

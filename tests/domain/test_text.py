@@ -96,5 +96,5 @@ def test_any_text_becomes_plain_ascii_and_stays_so(text):
     assert transliterate(written) == written
 
 
-def test_fold_heading_normalizes_full_width_marks_and_case_and_keeps_signs():
+def test_heading_key_normalizes_full_width_marks_and_case_and_keeps_signs():
     assert upper_without_marks("Ｋ７ab-đã\nTrả") == "K7AB-DA\nTRA"

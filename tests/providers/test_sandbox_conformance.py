@@ -122,7 +122,7 @@ class Silent(Sandbox):
         (Trusting, "test_delivery_without_its_proof_is_refused"),
         (Talkative, "test_payment_carries_its_purpose_and_goes_to_our_account"),
         (Guessing, "test_query_without_a_trustworthy_answer_is_unknown"),
-        (Silent, "test_every_verdict_has_a_reply_and_only_try_later_asks_for_another_delivery"),
+        (Silent, "test_every_verdict_has_a_reply_and_only_try_later_requests_another_delivery"),
     ],
 )
 def test_provider_that_breaks_a_promise_is_found_out(wrong: type[Sandbox], test: str) -> None:

@@ -41,7 +41,9 @@ def sepay_gateway(order: str, text: str) -> Notice:
     )
     changes = {"order_invoice_number": order, "order_amount": f"{OWED}.00", "order_description": text}
     return _one(
-        provider.read_callback(test_sepay_gateway.told(order=changes, transaction={"transaction_amount": str(OWED)}))
+        provider.read_callback(
+            test_sepay_gateway.signed_callback(order=changes, transaction={"transaction_amount": str(OWED)})
+        )
     )
 
 
@@ -56,10 +58,12 @@ def _one(read: object) -> Notice:
     return notice
 
 
-@pytest.mark.parametrize("tell", [vnpay, momo, payos, sepay_gateway, vietqr])
-async def test_order_of_another_with_our_code_in_its_text_pays_nothing_of_ours(flow: PaymentFlow, tell: Any) -> None:
+@pytest.mark.parametrize("build_notice", [vnpay, momo, payos, sepay_gateway, vietqr])
+async def test_order_of_another_with_our_code_in_its_text_pays_nothing_of_ours(
+    flow: PaymentFlow, build_notice: Any
+) -> None:
     bill = await flow.bill()
-    other = replace(tell("DH20261128001", f"{bill.code} VIEN PHI"), occurred_at=flow.context.clock())
+    other = replace(build_notice("DH20261128001", f"{bill.code} VIEN PHI"), occurred_at=flow.context.clock())
 
     [answer] = await flow.deliver(other)
 
@@ -72,11 +76,11 @@ async def test_order_of_another_with_our_code_in_its_text_pays_nothing_of_ours(f
     await assert_books_are_right(flow.context.database)
 
 
-@pytest.mark.parametrize("tell", [vnpay, momo, sepay_gateway, vietqr])
-async def test_order_of_ours_is_paid_whatever_its_text_states(flow: PaymentFlow, tell: Any) -> None:
+@pytest.mark.parametrize("build_notice", [vnpay, momo, sepay_gateway, vietqr])
+async def test_order_of_ours_is_paid_whatever_its_text_states(flow: PaymentFlow, build_notice: Any) -> None:
     bill, other = await flow.bill("LK1"), await flow.bill("LK2")
 
-    [answer] = await flow.deliver(replace(tell(bill.code, other.code), occurred_at=flow.context.clock()))
+    [answer] = await flow.deliver(replace(build_notice(bill.code, other.code), occurred_at=flow.context.clock()))
 
     assert answer.verdict is Verdict.ACCEPTED
     assert (await flow.read(bill.intent_id))["state"] == "succeeded"

@@ -329,8 +329,8 @@ async def test_payos_poll_that_writes_another_time_describes_the_same_transfer(
     """payOS gives a transfer no id; its answer may differ from its callback by a second or by the zone."""
     bill = await flow.bill()
 
-    def read(moment: str) -> Notice:
-        changes = {"orderCode": order_code(bill.code), "amount": OWED, "transactionDateTime": moment}
+    def read(timestamp: str) -> Notice:
+        changes = {"orderCode": order_code(bill.code), "amount": OWED, "transactionDateTime": timestamp}
         found = payos_samples.one(payos_samples.channel().read_callback(payos_samples.signed_callback(**changes)))
         return replace(found, names_other_account=False, payee=())
 

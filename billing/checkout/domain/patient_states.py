@@ -55,8 +55,8 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
             at_desk="Chờ báo có",
         ),
         _EN: Words(
-            "Asking the bank",
-            "If you have transferred, please do not do so again; wait, or ask at the payment desk.",
+            "Checking with the bank",
+            "If you have transferred, please do not do so again; wait, or contact the payment desk.",
             at_desk="Waiting for the bank",
         ),
     },
@@ -80,7 +80,7 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
         ),
         _EN: Words(
             "This part is paid",
-            "{received} received under this code. {owed} of the bill is still to pay: ask at the payment desk.",
+            "{received} received under this code. {owed} of the bill is still to pay: contact the payment desk.",
         ),
     },
     PatientState.OVER: {
@@ -91,7 +91,7 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
         ),
         _EN: Words(
             "Overpaid",
-            "{received} received, {credit} of it too much. The excess is kept for the patient: ask at the payment desk "
+            "{received} received, {credit} of it too much. The excess is kept for the patient: contact the payment desk "
             "to have it returned or used next time.",
         ),
     },
@@ -119,7 +119,7 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
         _EN: Words(
             "Cancelled",
             "The desk has cancelled this code; please do not transfer. Money already sent is still recorded for the "
-            "patient as soon as the bank tells us, as a rule the same day: ask at the payment desk.",
+            "patient as soon as the bank reports it, as a rule the same day: contact the payment desk.",
         ),
     },
     PatientState.CANCELLED_SHORT: {
@@ -131,7 +131,7 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
         _EN: Words(
             "Cancelled",
             "This code collects no more. {received} was received and recorded for the patient; for the remaining {due} "
-            "ask at the payment desk.",
+            "contact the payment desk.",
         ),
     },
     PatientState.FAILED: {
@@ -154,17 +154,17 @@ START_UNKNOWN: Mapping[Language, str] = {
         "mã này vẫn được ghi nhận."
     ),
     _EN: (
-        "It is not known whether the provider has begun this payment; it is being asked. You may collect another way; "
+        "It is not known whether the provider has begun this payment; its status is being checked. You may collect another way; "
         "money that comes under this code is booked all the same."
     ),
 }
-"""What the desk is told where a provider gave no answer to trust when a payment was begun."""
+"""What the desk reads where a provider gave no answer to trust when a payment was begun."""
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.ACCEPTED: "taken, and booked where it tells of money",
     Verdict.DUPLICATE: "known already; nothing was booked again",
     Verdict.UNKNOWN_REFERENCE: "kept, and money booked as unallocated: no code of ours was found",
-    Verdict.AMOUNT_DIFFERS: "booked, but the amount is not the one that was asked for",
+    Verdict.AMOUNT_DIFFERS: "booked, but the amount is not the requested amount",
     Verdict.STORED: "kept for a person; nothing was booked",
     Verdict.TRY_LATER: "not taken; deliver it again",
 }
