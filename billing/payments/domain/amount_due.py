@@ -1,4 +1,4 @@
-"""What is still due under a payment code, and the state that follows for the patient.
+"""The amount still due under a payment code, and the state shown to the patient.
 
 Source: docs/design.md §5, States.
 """
@@ -12,7 +12,7 @@ from billing.payments.domain.intent import IntentState
 
 
 class Received(StrEnum):
-    """How much of an intent's amount has come under its code."""
+    """The part of an intent's amount that was received under its code."""
 
     NONE = "none"
     PART = "part"
@@ -21,7 +21,7 @@ class Received(StrEnum):
 
 
 class PatientState(StrEnum):
-    """What the patient's page says of a collection."""
+    """The state of a collection on the patient's page."""
 
     PREPARING = "preparing"
     WAITING = "waiting"
@@ -53,35 +53,36 @@ PATIENT_STATES: Mapping[tuple[IntentState, Received], PatientState] = {
     (IntentState.SUCCEEDED, Received.WHOLE): PatientState.PAID,
     (IntentState.SUCCEEDED, Received.MORE): PatientState.OVER,
 }
-"""Every pair that can be: an intent has succeeded exactly when all it asked for has come."""
+"""Every valid pair: an intent has succeeded exactly when its whole amount was received."""
 
 
 FINAL = frozenset({PatientState.PAID, PatientState.PART_PAID, PatientState.OVER, PatientState.PAID_OTHERWISE})
-"""Where the page has nothing more to wait for."""
+"""States in which the page waits for nothing more."""
 
 
 COLLECTING = frozenset({PatientState.WAITING, PatientState.CHECKING, PatientState.SHORT, PatientState.EXPIRED})
-"""Where the page shows a code; it is always for what is still due."""
+"""States in which the page shows a code, always for the amount still due."""
 
 
 def received_level(*, received: Dong, amount: Dong) -> Received:
-    """How much of an amount has come."""
+    """The part of an amount that was received."""
     if received < amount:
         return Received.PART if received else Received.NONE
     return Received.WHOLE if received == amount else Received.MORE
 
 
 def state_for_patient(state: IntentState, received: Received) -> PatientState:
-    """What an intent's state means to whoever pays, seen by itself."""
+    """The state shown to the payer, from the intent alone."""
     return PATIENT_STATES[state, received]
 
 
 def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> PatientState:
-    """The same seen with the invoices: `owed` is what they still ask for, `credit` what came and stood on none.
+    """The state shown to the payer, from the intent and its invoices: `owed` is the amount that the invoices still owe,
+    `credit` the amount received that is allocated to no invoice.
 
-    Where nothing is owed any more, nothing is requested: paid by another code or at the desk is PAID_OTHERWISE, and
-    money received in excess is OVER. More than the requested amount that all went on the bills is PAID: nothing is in
-    excess. A code that has received its whole amount while its bills still owe is PART_PAID, never PAID.
+    If nothing is owed any more, nothing is requested: an amount paid by another code or at the desk is PAID_OTHERWISE,
+    and excess money is OVER. More than the requested amount that was all allocated to invoices is PAID: nothing is in
+    excess. A code that has received its whole amount while its invoices still owe is PART_PAID, never PAID.
     """
     alone = state_for_patient(state, received_level(received=received, amount=amount))
     if owed > 0 and alone in {PatientState.PAID, PatientState.OVER}:
@@ -96,15 +97,15 @@ def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Don
 
 
 NOT_COLLECTING = FINAL | {PatientState.CANCELLED, PatientState.CANCELLED_SHORT, PatientState.FAILED}
-"""Where nobody may be asked for money under this code, whatever its invoices owe."""
+"""States in which no payer may be asked for money under this code, whatever its invoices owe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is due under one code now, in whole đồng.
+    """The amount due under one code now, in whole đồng.
 
-    `due` is what its invoices owe of what it lacks; `remaining` is what the payer is shown to pay: the same, or 0
-    where the code collects no more.
+    `due` is the part of the missing amount that its invoices still owe; `remaining` is the amount that the payer is
+    shown: the same, or 0 if the code collects no more.
     """
 
     state: PatientState
@@ -113,9 +114,11 @@ class Due:
 
 
 def amount_due(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> Due:
-    """What is due under a code: the one rule for the page, the API, the picture, webhooks and a bank that asks.
+    """Compute the amount due under a code: the one rule for the page, the API, the QR image, webhooks and bill
+    inquiries.
 
-    `owed` is what its invoices still owe by any code, `credit` what was received under it and stands on no invoice.
+    `owed` is the amount that its invoices still owe by any code, `credit` the amount received under it that is
+    allocated to no invoice.
     """
     combined = state_on_page(state, amount=amount, received=received, owed=owed, credit=credit)
     due = Dong(max(0, min(amount - received, owed)))

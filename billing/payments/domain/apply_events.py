@@ -1,7 +1,7 @@
-"""Folding: what a batch of payment events makes of the intents, invoices and payments it touches.
+"""Applies a batch of payment events to the intents, invoices and payments that they concern.
 
-Pure: it is given all that the locked rows say and returns what is to be written, each row once and final. Tellings are
-batch result in order of arrival, so a second payment event about one invoice sees what the first left owing.
+Pure: the input is the state of the locked rows, the result is the rows to write, each row once and final. Events are
+applied in order of arrival, so a second payment event about one invoice sees the amount that the first left owing.
 Source: docs/design.md §5, points 5 and 7, Duplicates, Where money goes.
 """
 
@@ -36,7 +36,7 @@ from billing.payments.domain.reference_links import KnownReferences, Link, Refer
 from providers.contract import Movement, Outcome, Verdict
 
 DUPLICATE_WINDOW = timedelta(hours=24)
-"""Two channels of one bank account may tell of one transfer; equal money this near is held.
+"""Two channels of one bank account may report one transfer; equal money within this time is held.
 
 Source: docs/design.md §5.
 """
@@ -44,7 +44,7 @@ Source: docs/design.md §5.
 
 @dataclass(frozen=True, slots=True)
 class DuplicateCandidate:
-    """A payment that was booked before on the same bank account through another channel."""
+    """A payment that was booked earlier on the same bank account through another channel."""
 
     payment: Payment
     bank_account_id: UUID
@@ -54,12 +54,12 @@ class DuplicateCandidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchState:
-    """What the locked rows and the keys of before say."""
+    """The state of the locked rows and of the keys reserved earlier."""
 
     known_events: Mapping[EventKey, SeenEvent]
     booked_movements: Mapping[MovementKey, BookedMovement]
-    movement_ids: Mapping[MovementKey, PaymentId]  # of the payment events told for the first time, from join_facts
-    reserved_ids: Mapping[MovementKey, PaymentId]  # under which the keys of this batch were claimed
+    movement_ids: Mapping[MovementKey, PaymentId]  # of the events received for the first time, from link_movements
+    reserved_ids: Mapping[MovementKey, PaymentId]  # under which the keys of this batch were reserved
     intents: Mapping[str, Intent]  # by reference code
     invoices: Mapping[InvoiceId, Invoice]
     candidates: Sequence[DuplicateCandidate] = ()
@@ -68,7 +68,7 @@ class BatchState:
 
 @dataclass(slots=True)
 class BatchResult:
-    """What is to be written; each invoice and intent once, in its final shape."""
+    """The rows to write; each invoice and intent once, in its final state."""
 
     verdicts: dict[DeliveryId, Verdict] = field(default_factory=dict)
     receipts: dict[DeliveryId, DeliveryId] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class BatchResult:
     exceptions: list[PaymentException] = field(default_factory=list)
     attached: dict[MovementKey, BookedMovement] = field(default_factory=dict)
     uses: Sequence[ReferenceUse] = ()  # of bank references, to be added
-    moved_uses: Sequence[ReferenceUse] = ()  # claimed by this batch under the id of another payment
+    moved_uses: Sequence[ReferenceUse] = ()  # reserved by this batch under the id of another payment
     intents: dict[IntentId, Intent] = field(default_factory=dict)
     invoices: dict[InvoiceId, Invoice] = field(default_factory=dict)
 
@@ -87,7 +87,7 @@ class BatchResult:
 def apply_events(
     payment_events: Sequence[PaymentEvent], batch_state: BatchState, *, new_allocation_id: Callable[[], AllocationId]
 ) -> BatchResult:
-    """Fold a batch of payment events in order of arrival."""
+    """Apply a batch of payment events in order of arrival."""
     applier = _EventApplier(payment_events, batch_state, new_allocation_id)
     for payment_event in payment_events:
         applier.apply(payment_event)
@@ -95,7 +95,7 @@ def apply_events(
 
 
 class _EventApplier:
-    """The state of one batch: what the batch state says, overlaid with what this batch has done so far."""
+    """The state of one batch: the batch state, overlaid with the changes of this batch so far."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class _EventApplier:
         self._links = ReferenceLinks(new, batch_state.references, batch_state.movement_ids, self._issued)
 
     def result(self) -> BatchResult:
-        """All that is to be written."""
+        """All rows to write."""
         self.batch_result.uses = self._links.added
         self.batch_result.moved_uses = self._links.moved(self._batch_state.reserved_ids)
         return self.batch_result
@@ -171,7 +171,7 @@ class _EventApplier:
         return self._book_movement(payment_event, movement_id, is_contradictory=found.is_contradictory)
 
     def _check_late_code(self, payment_event: PaymentEvent, found: Link) -> None:
-        """Money booked without a code, whose code another channel names: a person assigns it."""
+        """Open an exception for money booked without a code whose code another channel reports; a person assigns it."""
         codes = self._codes_of(payment_event)
         is_received = payment_event.movement is Movement.RECEIVED
         if is_received and found.payment is not None and not found.is_coded and len(codes) == 1:
@@ -184,7 +184,7 @@ class _EventApplier:
             )
 
     def _book_movement(self, payment_event: PaymentEvent, movement_id: PaymentId, *, is_contradictory: bool) -> Verdict:
-        """Money that no event named before."""
+        """Book money that no earlier event identified."""
         self._booked[movement_id] = BookedMovement(movement_id, payment_event.amount)
         self._attach_keys(payment_event, movement_id, payment_event.amount)
         self._links.name(movement_id)
@@ -198,7 +198,7 @@ class _EventApplier:
         return verdict
 
     def _attach_to_booked(self, payment_event: PaymentEvent, movements: set[BookedMovement]) -> Verdict:
-        """The money was booked before: attach the names that are new, and say where the payment events disagree."""
+        """Attach the new keys to money that is booked already, and report contradictions between the payment events."""
         if len({movement.movement_id for movement in movements}) > 1:
             self._open_exception(ExceptionReason.KEYS_MATCH_TWO_PAYMENTS, payment_event)
         movement = min(movements, key=lambda known: known.movement_id)
@@ -253,7 +253,7 @@ class _EventApplier:
         self.batch_result.payments.append((payment, payment_event))
         for part in parts:
             self._allocate(part, payment, payment_event)
-        if candidate is None:  # a payment that is held, or holds another, is no candidate for a third
+        if candidate is None:  # a payment in a hold is no candidate for a third
             self._add_candidate(payment, payment_event, is_unallocated=intent is None)
         return _verdict(payment_event, intent, reason)
 
@@ -281,9 +281,9 @@ class _EventApplier:
         )
 
     def _match(self, payment_event: PaymentEvent) -> tuple[Intent | None, AllocationReason]:
-        """The one intent a payment event names. Codes never issued are dropped before one or two are counted.
+        """The one intent that a payment event names. Codes never issued are dropped before the codes are counted.
 
-        A code that was found only by squeezing must ask for exactly this amount: two pieces may have met by accident.
+        The intent of a rejoined code must request exactly this amount: two pieces may be adjacent by accident.
         """
         codes = self._issued(payment_event.codes.field) or self._issued(payment_event.codes.direct)
         if len(codes) == 1:
@@ -301,7 +301,7 @@ class _EventApplier:
         return intent, AllocationReason.OWED
 
     def _candidate_of(self, payment_event: PaymentEvent) -> DuplicateCandidate | None:
-        """Another channel's payment of equal amount and near moment that this one may be a second payment event of."""
+        """A payment of equal amount within the window, from another channel, that this event may report again."""
         if payment_event.bank_account_id is None:
             return None
         codes = self._codes_of(payment_event)
@@ -368,7 +368,7 @@ class _EventApplier:
         )
 
     def _set_verdict(self, payment_event: PaymentEvent, verdict: Verdict, receipt_id: DeliveryId) -> None:
-        """A delivery of several notices is answered by the first that is not plainly accepted or known."""
+        """Set the verdict of a delivery; with several notices, the first that is not accepted or known decides."""
         before = self.batch_result.verdicts.get(payment_event.delivery_id)
         if before is None or _WEIGHT[verdict] > _WEIGHT[before]:
             self.batch_result.verdicts[payment_event.delivery_id] = verdict
@@ -386,9 +386,9 @@ _WEIGHT: Mapping[Verdict, int] = {
 
 
 def _verdict(payment_event: PaymentEvent, intent: Intent | None, reason: AllocationReason) -> Verdict:
-    """Answer and booking are two decisions: the money is booked whatever is answered."""
+    """The verdict of an event. Reply and booking are independent: the money is booked whatever the reply."""
     if intent is not None:
-        is_expected = payment_event.amount in {intent.amount, intent.remaining}  # a code asks for what remains
+        is_expected = payment_event.amount in {intent.amount, intent.remaining}  # a code requests the remaining amount
         return Verdict.ACCEPTED if is_expected else Verdict.AMOUNT_DIFFERS
     return Verdict.UNKNOWN_REFERENCE if reason is AllocationReason.NO_REFERENCE else Verdict.ACCEPTED
 

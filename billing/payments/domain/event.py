@@ -1,8 +1,8 @@
-"""Notices as billing sees them, and how those that speak of the same money are joined.
+"""Payment events, and how events about the same money are linked.
 
-A *payment event* is one notice of one delivery. Two layers of keys keep money from being booked twice: the event key
-names the payment event (the provider's status included), the movement keys name the money by every strong name it is
-known under. Neither expires. A bank reference is a weak name: `reference_links.py` decides which payment it may link.
+A *payment event* is one notice of one delivery. Two layers of keys prevent that money is booked twice: the event key
+identifies the payment event (the provider's status included), the movement keys identify the money by every strong name
+it has. Neither expires. A bank reference is a weak name: `reference_links.py` decides which payment it may link.
 Source: docs/design.md §5, Duplicates.
 """
 
@@ -34,10 +34,10 @@ class MovementKey(NamedTuple):
 
 
 WEAK = "bank:"
-"""Begins a movement key that is a bank reference, and so a weak name."""
+"""Prefix of a movement key that is a bank reference, and so a weak name."""
 
 OWN_WEAK = "own:"
-"""Begins a trace of an outflow that is its own bank reference, and no name of the payment that it reverses."""
+"""Prefix of a trace that is the outflow's own bank reference, and no name of the payment that it reverses."""
 
 
 class ReferenceKey(NamedTuple):
@@ -49,17 +49,17 @@ class ReferenceKey(NamedTuple):
 
     @property
     def as_trace(self) -> MovementKey:
-        """The reference among names that lead an outflow to its payment."""
+        """The reference as one of the names that lead an outflow to its payment."""
         return MovementKey(self.account_id, self.movement, f"{WEAK}{self.reference}")
 
     @property
     def as_own_trace(self) -> MovementKey:
-        """The same where it is the outflow's own reference, which leads to a payment alike in amount and day alone."""
+        """The reference of the outflow itself, which leads only to a payment of equal amount and day."""
         return MovementKey(self.account_id, self.movement, f"{OWN_WEAK}{self.reference}")
 
 
 class Source(StrEnum):
-    """How a notice reached us: the provider called, answered a status poll, or listed it in a feed."""
+    """The channel of a notice: callback, status poll or feed."""
 
     CALLBACK = "callback"
     QUERY = "query"
@@ -68,10 +68,10 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Reference codes a payment event may carry, in the order in which they are believed.
+    """Reference codes of a payment event, in order of confidence.
 
-    `field` is the code of a field of its own, `direct` those in the transfer text as they stand, `rejoined` those found
-    only after spaces and signs were taken out.
+    `field` is the code of a field of its own, `direct` are the codes in the unchanged transfer text, `rejoined` those
+    found only after spaces and signs were removed.
     """
 
     field: tuple[str, ...] = ()
@@ -81,10 +81,10 @@ class Codes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentEvent:
-    """One notice of one delivery. `bank_account_id` is the account row behind the provider account, if any.
+    """One notice of one delivery. `bank_account_id` is the bank account of the provider account, if any.
 
-    `movement_keys` hold strong names alone; `reference_key` is the bank reference, None where there is none. `reverses`
-    are the names of the payment whose money has left, where the provider gives them.
+    `movement_keys` contain strong names only; `reference_key` is the bank reference, None if there is none. `reverses`
+    are the names of the payment whose money left, if the provider reports them.
     """
 
     delivery_id: DeliveryId
@@ -109,17 +109,17 @@ class PaymentEvent:
 
     @property
     def moves_money(self) -> bool:
-        """Only a success with a name for the money, and about this account, is booked."""
+        """Whether the event is booked: a success with a name for the money, about this account."""
         return self.outcome is Outcome.SUCCEEDED and bool(self.movement_keys) and not self.names_other_account
 
     @property
     def takes_money_out(self) -> bool:
-        """Money that left and is booked."""
+        """Whether the event is an outflow to book."""
         return self.moves_money and self.movement is not Movement.RECEIVED
 
     @property
     def name(self) -> str:
-        """The strong name that stands with a bank reference for this event; the payment event has one."""
+        """The strong name that is stored with the bank reference of this event; the event has one."""
         return min(self.movement_keys).key
 
     @property
@@ -129,7 +129,7 @@ class PaymentEvent:
 
     @property
     def own_traces(self) -> frozenset[MovementKey]:
-        """Names by which an outflow that names no payment may have left from money booked under them."""
+        """Names by which an outflow without a named payment may reverse money that was booked under them."""
         return (
             self.movement_keys if self.reference_key is None else self.movement_keys | {self.reference_key.as_own_trace}
         )
@@ -137,10 +137,10 @@ class PaymentEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceUse:
-    """One event that carried a bank reference: which payment it belongs to, and what tells it from others.
+    """One event with a bank reference: the payment it belongs to, and the values that distinguish it from others.
 
-    `name` is the event's strong name inside `account_id`; empty where it was booked before names were kept.
-    `booked_on` is the business date of the money, `codes` are reference codes of ours that were issued.
+    `name` is the event's strong name inside `account_id`; empty if it was booked before names were stored. `booked_on`
+    is the business date of the money, `codes` are our issued reference codes.
     """
 
     key: ReferenceKey
@@ -155,7 +155,7 @@ class ReferenceUse:
 
 @dataclass(frozen=True, slots=True)
 class SeenEvent:
-    """A payment event that was handled before: what it said, how it was answered, and under which receipt."""
+    """A payment event that was handled earlier: its content, its verdict and its receipt."""
 
     fingerprint: bytes
     verdict: Verdict
@@ -164,17 +164,17 @@ class SeenEvent:
 
 @dataclass(frozen=True, slots=True)
 class BookedMovement:
-    """Money that was booked before under one of its names."""
+    """Money that was booked earlier under one of its names."""
 
     movement_id: PaymentId
     amount: Dong
 
 
 def without_altered_repeats(payment_events: Sequence[PaymentEvent]) -> list[PaymentEvent]:
-    """The payment events that say what the first payment event of their event says.
+    """The payment events with the same content as the first payment event of their event key.
 
-    A later one with other content names nothing: it must neither claim nor link money, or it would shadow money still
-    to come.
+    A later one with other content identifies nothing: it must neither reserve nor link money, or it would hide money
+    that is still to come.
     """
     first = {payment_event.event: payment_event.fingerprint for payment_event in reversed(payment_events)}
     return [
@@ -185,11 +185,10 @@ def without_altered_repeats(payment_events: Sequence[PaymentEvent]) -> list[Paym
 def link_movements(
     payment_events: Sequence[PaymentEvent], new_id: Callable[[], PaymentId]
 ) -> Mapping[MovementKey, PaymentId]:
-    """Give one id to all strong names that belong to the same money.
+    """Assign one payment id to all strong names that belong to the same money.
 
-    Two payment events that share any name identify one movement, and so do two that are linked through a third. Works
-    on the payment events of one batch, before a key is claimed: a bare insert of {a} and {a, b} would leave b on
-    nothing.
+    Two payment events with a common name identify one movement, also through a third event. Works on the payment events
+    of one batch, before a key is reserved: inserting {a} and {a, b} separately would leave b without a payment.
     """
     ids: dict[MovementKey, PaymentId] = {}
     keys_of: dict[PaymentId, list[MovementKey]] = {}
@@ -210,10 +209,10 @@ def link_movements(
 def relink_movements(
     new: Sequence[PaymentEvent], reserved_ids: Mapping[MovementKey, PaymentId], new_id: Callable[[], PaymentId]
 ) -> Mapping[MovementKey, PaymentId]:
-    """Join the payment events told for the first time, as `link_movements` does, under the ids their names were claimed
-    under.
+    """Link the payment events received for the first time, as `link_movements` does, under the ids that their names
+    were reserved under.
 
-    A repeat may have joined two of them that are two payments without it: only the first keeps that id.
+    A repeat may have linked two of them that are two payments without it: only the first keeps that id.
     """
     ids: dict[PaymentId, PaymentId] = {}
     taken: set[PaymentId] = set()

@@ -1,7 +1,7 @@
-"""Exceptions: by when a person must have decided a disagreement, and who.
+"""Exceptions: who must decide a disagreement, and by when.
 
-The table below is ours; an organization sets its own terms by reason (`vienphi organization set-exception`).
-Source: docs/design.md §2, exception, and §5; the terms are a rule of the house, not of law.
+The table below is our default; an organization sets its own policy by reason (`vienphi organization set-exception`).
+Source: docs/design.md §2, exception, and §5; the policy is our rule, not law.
 """
 
 from collections.abc import Mapping
@@ -61,25 +61,25 @@ class PaymentException:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionPolicy:
-    """How long after it was opened an exception is due; `owner_id` None: whoever holds the role finance."""
+    """How long after its opening an exception is due; `owner_id` None: each person with the role finance."""
 
     due: timedelta
     owner_id: PersonId | None = None
 
 
 DEFAULT_POLICIES: Mapping[ExceptionReason, ExceptionPolicy] = {
-    # Somebody forges, errs or takes money: look before more of it comes.
+    # Forgery, error or theft: to be examined before more of it arrives.
     ExceptionReason.FOREIGN_ACCOUNT: ExceptionPolicy(_AT_ONCE),
     ExceptionReason.EVENT_CONTENT_CHANGED: ExceptionPolicy(_AT_ONCE),
     ExceptionReason.UNEXPECTED_REVERSAL: ExceptionPolicy(_AT_ONCE),
-    # Nothing after the place where a provider's list is stuck reaches the books.
+    # Nothing after the cursor of a blocked feed reaches the books.
     ExceptionReason.FEED_BLOCKED: ExceptionPolicy(_AT_ONCE),
-    # A patient has paid and still stands as owing.
+    # A patient has paid and is still shown as owing.
     ExceptionReason.NO_REFERENCE: ExceptionPolicy(_AT_ONCE),
     ExceptionReason.AMBIGUOUS_REFERENCE: ExceptionPolicy(_AT_ONCE),
     ExceptionReason.SPLIT_REFERENCE_AMOUNT_MISMATCH: ExceptionPolicy(_AT_ONCE),
     ExceptionReason.CODE_NAMED_LATER: ExceptionPolicy(_AT_ONCE),
-    # Two payment events disagree; what is in the books holds meanwhile.
+    # Two payment events disagree; the booked one is used meanwhile.
     ExceptionReason.AMOUNT_CHANGED: ExceptionPolicy(_A_DAY),
     ExceptionReason.KEYS_MATCH_TWO_PAYMENTS: ExceptionPolicy(_A_DAY),
     ExceptionReason.BANK_REFERENCE_REPEATED: ExceptionPolicy(_A_DAY),
@@ -87,7 +87,7 @@ DEFAULT_POLICIES: Mapping[ExceptionReason, ExceptionPolicy] = {
     ExceptionReason.OVER_PAID: ExceptionPolicy(_A_DAY),
     ExceptionReason.ALREADY_PAID: ExceptionPolicy(_A_DAY),
     ExceptionReason.PAID_AFTER_CANCEL: ExceptionPolicy(_A_DAY),
-    # The provider does not know or does not say: somebody must ring up.
+    # The provider does not know or does not report: a person must call it.
     ExceptionReason.STATUS_UNRESOLVED: ExceptionPolicy(_A_DAY),
     # The bank's statement of the next morning decides it.
     ExceptionReason.NO_TRANSACTION_ID: ExceptionPolicy(_AFTER_THE_STATEMENT),
@@ -97,5 +97,5 @@ DEFAULT_POLICIES: Mapping[ExceptionReason, ExceptionPolicy] = {
 
 
 def policy_of(reason: ExceptionReason, own: Mapping[str, ExceptionPolicy]) -> ExceptionPolicy:
-    """The terms of a reason: the organization's own, by the reason's word, else ours."""
+    """The policy of a reason: the organization's own, by the reason's code, else the default."""
     return own.get(reason.value) or DEFAULT_POLICIES[reason]

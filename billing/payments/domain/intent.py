@@ -1,7 +1,7 @@
-"""The intent: our wish to collect one amount for invoices in a stated order, under one reference code.
+"""The intent: a request to collect one amount for invoices in a stated order, under one reference code.
 
-States only move on: created < pending < unknown < failed = cancelled = expired < succeeded. Success after failure is
-possible; the only exits from succeeded are movements of money. Source: docs/design.md §5, States.
+States only move forward: created < pending < unknown < failed = cancelled = expired < succeeded. Success after failure
+is possible; only movements of money leave succeeded. Source: docs/design.md §5, States.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from providers.contract import Outcome
 
 
 class IntentState(StrEnum):
-    """How far a collection has come."""
+    """The progress of a collection."""
 
     CREATED = "created"
     PENDING = "pending"
@@ -38,7 +38,7 @@ _RANK: Mapping[IntentState, int] = {
     IntentState.SUCCEEDED: 4,
 }
 
-# SUCCEEDED is not here: only money received makes an intent succeed. NOT_FOUND says nothing of the payer's act.
+# SUCCEEDED is not here: only money received makes an intent succeed. NOT_FOUND states nothing about the payer.
 STATE_OF: Mapping[Outcome, IntentState] = {
     Outcome.PENDING: IntentState.PENDING,
     Outcome.UNKNOWN: IntentState.UNKNOWN,
@@ -50,14 +50,14 @@ STATE_OF: Mapping[Outcome, IntentState] = {
 
 
 def advance(state: IntentState, outcome: Outcome) -> IntentState:
-    """The state after an outcome without money; a state never moves backwards nor between equals."""
+    """The state after an outcome without money; a state never moves backwards nor between equal ranks."""
     reported = STATE_OF.get(outcome, state)
     return reported if _RANK[reported] > _RANK[state] else state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """One collection. `received` counts all money that came under its code, also beyond `amount`."""
+    """One collection. `received` counts all money received under its code, also beyond `amount`."""
 
     id: IntentId
     account_id: ProviderAccountId
@@ -72,7 +72,7 @@ class Intent:
 
     @property
     def remaining(self) -> Dong:
-        """What this intent still asks for."""
+        """The amount that this intent still requests."""
         return Dong(max(0, self.amount - self.received))
 
     def with_outcome(self, outcome: Outcome) -> Self:
@@ -81,13 +81,13 @@ class Intent:
         return self if state is self.state else replace(self, state=state, version=self.version + 1)
 
     def with_payment(self, amount: Dong) -> Self:
-        """The intent after money came under its code; it has succeeded once all it asked for is here."""
+        """The intent after money was received under its code; it has succeeded once its whole amount is received."""
         received = Dong(self.received + amount)
         state = IntentState.SUCCEEDED if received >= self.amount else advance(self.state, Outcome.PENDING)
         return replace(self, received=received, state=state, version=self.version + 1)
 
     def with_reversal(self, amount: Dong) -> Self:
-        """The intent after money under its code has left again: the one way out of succeeded."""
+        """The intent after an outflow of money under its code: the only exit from succeeded."""
         received = Dong(self.received - amount)
         is_short = self.state is IntentState.SUCCEEDED and received < self.amount
         state = IntentState.PENDING if is_short else self.state

@@ -1,7 +1,7 @@
-"""A payment and where its money belongs.
+"""A payment and its allocations.
 
-Money that arrived is always booked: on invoices that still owe, else as credit, else as unallocated, and never less or
-more than arrived. Source: docs/design.md §5, Where money goes.
+Received money is always booked: on invoices that still owe, else as credit, else as unallocated, and never less or more
+than received. Source: docs/design.md §5, Where money goes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class AllocationReason(StrEnum):
 
 
 class ReversalReason(StrEnum):
-    """Why the allocations of a payment change when its money leaves: one is reversed, or its remainder is kept."""
+    """Why the allocations of a payment change after an outflow: one is reversed, or its remainder is reallocated."""
 
     UNEXPECTED_REVERSAL = "unexpected_reversal"
     REMAINDER_OF_REVERSAL = "remainder_of_reversal"
@@ -58,7 +58,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """A part of a payment, put in one place. `visit_id` is None where no one patient owns it."""
+    """A part of a payment with one target. `visit_id` is None if it belongs to no single patient."""
 
     id: AllocationId
     payment_id: PaymentId
@@ -81,9 +81,9 @@ class AllocationDraft:
 
 
 def allocate_to_invoices(amount: Dong, invoices: Sequence[Invoice]) -> list[AllocationDraft]:
-    """Put an amount on invoices in the intent's order, each at most what it owes; the rest is credit.
+    """Allocate an amount to invoices in the intent's order, each at most the amount it owes; the rest is credit.
 
-    The credit belongs to the patient when all the invoices are of one visit, else to the payer.
+    The credit belongs to the patient if all the invoices are of one visit, else to the payer.
     """
     parts: list[AllocationDraft] = []
     rest = amount
@@ -112,7 +112,7 @@ def _credit_reason(invoices: Sequence[Invoice], *, placed: bool) -> AllocationRe
 
 
 def position_of(parts: Sequence[Allocation]) -> Mapping[AllocationTarget, int]:
-    """How much of a new payment stands in each place."""
+    """The amount of a new payment by allocation target."""
     sums = dict.fromkeys(AllocationTarget, 0)
     for part in parts:
         sums[part.target] += part.amount

@@ -1,4 +1,4 @@
-"""Which accounts a payment or an outflow moves money between. Source: docs/reference/hospital-money.md, section 5."""
+"""Posting rules of payments and outflows. Source: docs/reference/hospital-money.md, section 5."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ _CREDITED: dict[AllocationTarget, AccountKey] = {
 
 
 def payment_received(allocations: Iterable[Allocation], *, account_id: ProviderAccountId) -> tuple[Posting, ...]:
-    """D 113 of the provider account · C where each part of the payment was put."""
+    """D 113 of the provider account · C the account of each allocation."""
     clearing = clearing_account(account_id)
     return tuple(
         Posting(
@@ -34,9 +34,9 @@ def payment_received(allocations: Iterable[Allocation], *, account_id: ProviderA
 
 
 def payment_reversed(reversal: AllocationReversal, *, left_from: AccountKey) -> tuple[Posting, ...]:
-    """Money of a payment that left unasked: D where it stood (the patient owes again) · C 113 of the account it left.
+    """An outflow without a refund request: D the account of each allocation (the patient owes again) · C 113 it left.
 
-    Where it left before its payment was known, `left_from` is the money out that waited for it.
+    If it left before its payment was known, `left_from` is the account of unmatched outflows.
     """
     return tuple(
         Posting(
@@ -53,7 +53,7 @@ def payment_reversed(reversal: AllocationReversal, *, left_from: AccountKey) -> 
 
 
 def unmatched_outflow(amount: Dong, *, account_id: ProviderAccountId) -> tuple[Posting, ...]:
-    """Money that left and belongs to no payment we know: D money out that waits for a person · C 113."""
+    """An outflow that matches no known payment: D unmatched outflows, until a person decides · C 113."""
     return (
         Posting(
             debit=AccountKey(AccountRole.UNEXPLAINED_OUTFLOW),

@@ -1,10 +1,9 @@
-"""Which payment a bank reference links an event to: the rule of strong and weak names.
+"""Links an event to a payment by bank reference: the rule of strong and weak names.
 
-A provider's own id is strong: inside one provider account two of them are always two movements. A bank reference is
-weak, since banks restart, repeat and abbreviate references. It links events of different channels of one bank account
-alone: on the same business date or the next, with equal amount, and never where both carry different codes of ours.
-Whatever contradicts that becomes an exception. Pure; `apply_events.py` calls it.
-Source: docs/design.md §5, Strong and weak names.
+A provider's own id is strong: inside one provider account two ids are always two movements. A bank reference is weak,
+because banks restart, repeat and abbreviate references. It links only events of different channels of one bank account:
+on the same business date or the next, with equal amount, and never if both carry different codes of ours. Every
+contradiction becomes an exception. Pure; `apply_events.py` calls it. Source: docs/design.md §5, Strong and weak names.
 """
 
 import unicodedata
@@ -22,16 +21,16 @@ REFERENCE_WINDOW = timedelta(days=1)
 """Two channels may date one transfer on two sides of midnight. Source: docs/design.md §5, Strong and weak names."""
 
 STRONG = "transaction:"
-"""Begins a name that is the provider's own id."""
+"""Prefix of a name that is the provider's own id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Which payment an event belongs to, None where it is money of its own.
+    """The payment that an event belongs to, None if it is a new payment.
 
     `is_coded`: an event of the payment carried a code of ours. `is_ambiguous`: another payment fits as well.
-    `is_contradictory`: no payment is linked, though one nearly fits: a bank reference and a strong name, an amount or a
-    code contradict each other.
+    `is_contradictory`: no payment is linked, although one nearly fits: a bank reference and a strong name, an amount or
+    a code contradict each other.
     """
 
     payment: BookedMovement | None = None
@@ -41,7 +40,7 @@ class Link:
 
 
 def normal_reference(text: str) -> str:
-    """A bank reference as it is compared: without blanks, upper case."""
+    """A bank reference normalized for comparison: without blanks, upper case."""
     return "".join(unicodedata.normalize("NFKC", text).upper().split())
 
 
@@ -74,10 +73,10 @@ def link(event: ReferenceUse, known: Iterable[ReferenceUse]) -> Link:
 
 
 def _is_other_movement(event: ReferenceUse, use: ReferenceUse) -> bool:
-    """Whether the strong names say that two events are two movements.
+    """Whether the strong names show that two events are two movements.
 
-    Inside one provider account two ids always do. An event without an id has a name made of what it says: two such
-    names differ inside one source, while a status poll may well describe the transfer that a callback named by its id.
+    Inside one provider account two ids always do. An event without an id has a name computed from its content: two such
+    names differ inside one source, while a status poll may describe the transfer that a callback identified by its id.
     """
     if event.account_id != use.account_id or event.name == use.name or not use.name:
         return False
@@ -91,16 +90,16 @@ def _differ(first: frozenset[str], second: frozenset[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class KnownReferences:
-    """Uses of the bank references of a batch before it, and by which account and name the batch claimed new ones."""
+    """Earlier uses of the bank references of a batch, and the account and name that reserved new ones in the batch."""
 
     uses: Sequence[ReferenceUse] = ()
     reserved: Mapping[ReferenceKey, tuple[UUID, str]] = field(default_factory=dict)
 
 
 class ReferenceLinks:
-    """The bank references of one batch: what was known, overlaid with what the batch has added so far.
+    """The bank references of one batch: the known uses, overlaid with the uses that the batch has added so far.
 
-    Events of the batch that share a strong name know each other's references: `movement_ids` says which do.
+    Events of the batch that share a strong name share their references: `movement_ids` identifies these events.
     """
 
     def __init__(
@@ -123,7 +122,7 @@ class ReferenceLinks:
                 self._together.setdefault(movement_ids[min(payment_event.movement_keys)], []).append(payment_event)
 
     def find(self, payment_event: PaymentEvent, movement_id: PaymentId) -> Link:
-        """What links an event that no strong name makes known; `movement_id` is its own in this batch."""
+        """The link of an event that no strong name identifies; `movement_id` is its own in this batch."""
         is_contradictory = False
         for one in (payment_event, *self._together.get(movement_id, ())):
             known = self._uses.get(one.reference_key) if one.reference_key is not None else None
@@ -136,13 +135,13 @@ class ReferenceLinks:
         return Link(is_contradictory=is_contradictory)
 
     def name(self, payment_id: PaymentId) -> None:
-        """Note that the references of the events that share a strong name mean this new payment."""
+        """Record that the references of the events that share a strong name identify this new payment."""
         for one in self._together.get(payment_id, ()):
             if one.reference_key is not None:
                 self._note(one, self._use(one, one.reference_key, payment_id))
 
     def attach(self, payment_event: PaymentEvent, payment_id: PaymentId) -> bool:
-        """Note the reference of an event of a known payment; True where it fits another payment, and this one not."""
+        """Record the reference of an event of a known payment; True if it fits another payment and not this one."""
         if payment_event.reference_key is None:
             return False
         use = self._use(payment_event, payment_event.reference_key, payment_id)
@@ -153,13 +152,13 @@ class ReferenceLinks:
         return is_of_another
 
     def has_name_of(self, account_id: UUID, payment_id: PaymentId) -> bool:
-        """Whether a payment bears a name of this provider account already, as far as the batch's references say."""
+        """Whether a payment already has a name of this provider account, according to the references of the batch."""
         return any(
             (use.account_id, use.payment_id) == (account_id, payment_id) for uses in self._uses.values() for use in uses
         )
 
     def moved(self, reserved_ids: Mapping[MovementKey, PaymentId]) -> list[ReferenceUse]:
-        """Uses that were claimed under another payment's id than the one they turned out to belong to."""
+        """Uses that were reserved under the id of another payment than the one they belong to."""
         return [
             use
             for payment_event, use in self._reserved

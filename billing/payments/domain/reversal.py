@@ -1,7 +1,8 @@
-"""Undoing: money that left unasked is taken from where the payment's money stands, the newest allocation first.
+"""Reverses an outflow: money that left without a refund request is taken from the payment's allocations, the newest
+first.
 
-What was on an invoice is owed again. An allocation is reversal whole, by a row that names it; what remains of it is put
-back by a further row. Source: docs/design.md §5, Where money goes.
+The reversed amount of an invoice is owed again. An allocation is reversed whole, by a row that names it; its remainder
+is allocated again by a further row. Source: docs/design.md §5, Where money goes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +20,10 @@ from providers.contract import Movement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outflow:
-    """Money that left, and what leads to the payment it belongs to.
+    """An outflow, and the names that lead to its payment.
 
-    `names` are keys of money received. Where the provider says which payment is reversed, only those count and `code`
-    is empty; else the keys of the outflow itself, then the one reference code of ours that it carries.
+    `names` are keys of money received. If the provider states which payment is reversed, only those count and `code` is
+    empty; else the keys of the outflow itself, then its one reference code of ours.
     """
 
     id: PaymentId
@@ -35,12 +36,12 @@ class Outflow:
 
     @property
     def is_traceable(self) -> bool:
-        """Whether a payment that is booked later can be recognised as the one that left."""
+        """Whether a payment that is booked later can be recognised as the one that was reversed."""
         return bool(self.names or self.code)
 
 
 def outflow_of(movement_id: PaymentId, payment_event: PaymentEvent, *, issued: Callable[[str], bool]) -> Outflow:
-    """The outflow that a payment event speaks of. Of several codes of ours none counts: a person decides."""
+    """The outflow of a payment event. Of several codes of ours none counts: a person decides."""
     codes = [code for code in payment_event.codes.field if issued(code)]
     codes = codes or [code for code in payment_event.codes.direct if issued(code)]
     own = frozenset(key._replace(movement=Movement.RECEIVED) for key in payment_event.own_traces)
@@ -57,7 +58,7 @@ def outflow_of(movement_id: PaymentId, payment_event: PaymentEvent, *, issued: C
 
 @dataclass(frozen=True, slots=True)
 class ActiveAllocation:
-    """A part of a payment that stands where it was put."""
+    """An active allocation of a payment."""
 
     id: AllocationId
     target: AllocationTarget
@@ -68,7 +69,7 @@ class ActiveAllocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPayment:
-    """A payment whose position is locked, with its live allocations, the newest first."""
+    """A payment whose position is locked, with its active allocations, the newest first."""
 
     payment_id: PaymentId
     allocations: Sequence[ActiveAllocation]
@@ -77,13 +78,13 @@ class LockedPayment:
 
     @property
     def remaining(self) -> Dong:
-        """What of the payment has not left yet."""
+        """The amount of the payment that has not left yet."""
         return Dong(sum(allocation.amount for allocation in self.allocations))
 
 
 @dataclass(frozen=True, slots=True)
 class ReversedPart:
-    """The part taken out of one allocation; `remainder_id` names the row that puts the remainder back, if any."""
+    """The reversed part of one allocation; `remainder_id` is the row that allocates the remainder again, if any."""
 
     allocation: ActiveAllocation
     amount: Dong
@@ -93,7 +94,7 @@ class ReversedPart:
 
 @dataclass(frozen=True, slots=True)
 class AllocationReversal:
-    """What money that left leads to: rows to add, and invoices and the intent in their final shape."""
+    """The result of an outflow: rows to add, and the final state of invoices and intent."""
 
     payment_id: PaymentId
     parts: tuple[ReversedPart, ...]
@@ -104,7 +105,7 @@ class AllocationReversal:
 def reverse_allocations(
     amount: Dong, payment: LockedPayment, *, new_id: Callable[[], AllocationId]
 ) -> AllocationReversal:
-    """Take `amount`, at most what stands, out of a payment."""
+    """Reverse `amount`, at most the remaining amount of the payment."""
     assert 0 < amount <= payment.remaining, "no more leaves than stands"
     parts: list[ReversedPart] = []
     invoices = dict(payment.invoices)

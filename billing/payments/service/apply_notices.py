@@ -1,8 +1,8 @@
-"""Every fact that makes or undoes a payment enters here: a batch of deliveries becomes money in the books.
+"""Applies every notice that creates or reverses a payment: a batch of deliveries is booked.
 
-Takes a transaction that holds the day lock, opens none. Applying a delivery twice changes nothing. The order is the
-lock order of the house: day, keys, invoices, intents; then everything received is written at once. Money that left
-comes last (`apply_outflows.py`), for every caller, by notice and not by delivery. Source: docs/design.md §5.
+Requires a transaction that holds the day lock; opens none. Applying a delivery twice changes nothing. The lock order is
+day, keys, invoices, intents; then all received money is written in one statement. Outflows come last
+(`apply_outflows.py`), for every caller, by notice and not by delivery. Source: docs/design.md §5.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -68,7 +68,7 @@ _ACCOUNTS = tuple(AccountKey(role) for role, terms in CHART.items() if not terms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One verified message of a provider account with what it says."""
+    """One verified message of a provider account with its notices."""
 
     id: DeliveryId
     account: ProviderAccount
@@ -79,7 +79,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a delivery; the receipt is the same for every delivery of one event."""
+    """The result of a delivery; the receipt is the same for every delivery of one event."""
 
     verdict: Verdict
     receipt_id: DeliveryId
@@ -88,7 +88,7 @@ class Answer:
 async def apply_deliveries(
     tx: Transaction, deliveries: Sequence[Delivery], context: PaymentContext
 ) -> dict[DeliveryId, Answer]:
-    """Apply a batch of one organization in order of arrival; what it leads to is written when this returns."""
+    """Apply a batch of one organization in order of arrival; all its rows are written when this returns."""
 
     def new_payment_id() -> PaymentId:
         return PaymentId(context.ids.new())
@@ -96,8 +96,9 @@ async def apply_deliveries(
     now = context.clock()
     books = await context.books(tx, *_ACCOUNTS, *{clearing_account(delivery.account.id) for delivery in deliveries})
     payment_events, books = await _to_events(tx, deliveries, books, context)
-    # Which bank accounts have several channels is known from a while ago, and again from the claim: one that got a
-    # second channel meanwhile is locked late. Should two batches then wait for each other, one of them is tried again.
+    # The set of bank accounts with several channels is cached, and read again when the keys are reserved: an account
+    # that got a second channel meanwhile is locked late. If two batches then wait for each other, one of them is tried
+    # again.
     thought = {one.account.bank_account_id for one in deliveries if one.account.channels > 1}
     suspects = await _lock_suspects(tx, payment_events, thought)
     unaltered = without_altered_repeats(payment_events)
@@ -154,7 +155,7 @@ async def apply_deliveries(
 async def _to_events(
     tx: Transaction, deliveries: Sequence[Delivery], books: ReferenceData, context: PaymentContext
 ) -> tuple[list[PaymentEvent], ReferenceData]:
-    """What the notices say. Codes of a prefix that the books do not have yet make them be read again."""
+    """The payment events of the notices. Codes of a prefix that is not cached cause the prefixes to be read again."""
     own = await _own_payees(tx, deliveries)
     notices = [(each, _with_known_payee(each, notice, own)) for each in deliveries for notice in each.notices]
     payment_events = [_to_event(delivery, notice, books.grammar, own) for delivery, notice in notices]
@@ -178,7 +179,9 @@ def _may_have_new_prefix(payment_event: PaymentEvent) -> bool:
 async def _lock_suspects(
     tx: Transaction, payment_events: Sequence[PaymentEvent], shared: Set[UUID | None]
 ) -> list[PaymentEvent]:
-    """Hold the bank accounts of several channels; events of money on them, which another channel may report too."""
+    """Lock the bank accounts of several channels; returns the events of money on them, which another channel may report
+    too.
+    """
     suspects = [
         payment_event
         for payment_event in payment_events
@@ -205,9 +208,9 @@ def _outflows(batch_result: BatchResult, locked: LockedState) -> list[NewOutflow
 
 
 async def _own_payees(tx: Transaction, deliveries: Sequence[Delivery]) -> Mapping[NamedPayee, UUID | None]:
-    """Payees that messages name in place of the account's own, and that are or were the organization's all the same.
+    """Payees in messages that differ from the account's own and still are or were the organization's.
 
-    Settings may be a while old, and money under the codes of before still comes: this is read in the transaction.
+    Cached settings may be old, and money under earlier codes still arrives: this is read in the transaction.
     """
     named = [
         one
@@ -224,7 +227,7 @@ def _payees(delivery: Delivery, notice: Notice) -> list[NamedPayee]:
 
 
 def _with_known_payee(delivery: Delivery, notice: Notice, own: Mapping[NamedPayee, UUID | None]) -> Notice:
-    """The notice, with whether it is foreign as the transaction knows it."""
+    """The notice, marked as foreign or not from the data of the transaction."""
     payees = _payees(delivery, notice)
     if notice.names_other_account and payees and all(payee in own for payee in payees):
         return replace(notice, names_other_account=False)
@@ -262,7 +265,7 @@ def _to_event(
 
 
 def _occurred_at(notice: Notice, delivery: Delivery) -> datetime:
-    """When it happened; one that cannot be, as an unset clock writes it, must not keep money out of the books."""
+    """The time of the movement; an invalid time, as an unset clock writes it, must not prevent the booking."""
     return notice.occurred_at if _FIRST <= notice.occurred_at < _LAST else delivery.callback.received_at
 
 
@@ -358,7 +361,7 @@ def _entries(
 
 
 def _messages(batch_result: BatchResult, locked: LockedState, context: PaymentContext) -> list[Message]:
-    """What others are told: money that came, bills and collections that changed. Ids and amounts only."""
+    """Webhook messages: money received, invoices and intents that changed. Ids and amounts only."""
     payments: list[tuple[str, dict[str, object]]] = [
         ("payment.received", {"payment_id": str(payment.id), "amount": payment.amount})
         for payment, _ in batch_result.payments

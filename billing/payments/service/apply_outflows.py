@@ -1,6 +1,6 @@
-"""Money that left is taken out of the payment it belongs to, once everything that was received is written.
+"""Applies outflows to their payments, once all received money is written.
 
-Takes a transaction that holds the day lock, opens none. An outflow whose payment is not in the books waits under the
+Requires a transaction that holds the day lock; opens none. An outflow whose payment is not in the books waits under the
 names that lead to it, and is examined again when a payment under one of them is booked: the invoice owes again,
 whichever event comes first. Source: docs/design.md §5, Where money goes.
 """
@@ -38,7 +38,7 @@ _WAITING = AccountKey(AccountRole.UNEXPLAINED_OUTFLOW)
 
 @dataclass(frozen=True, slots=True)
 class NewOutflow:
-    """An outflow told for the first time, with the exception it opens."""
+    """An outflow received for the first time, with the exception it opens."""
 
     outflow: Outflow
     exception: PaymentException
@@ -47,7 +47,7 @@ class NewOutflow:
 @dataclass(frozen=True, slots=True)
 class _Applied:
     outflow: Outflow
-    reversal: AllocationReversal | None  # None where no payment is known that still has the money
+    reversal: AllocationReversal | None  # None if no known payment still has the money
     exception: PaymentException | None  # None for an outflow that waited
 
 
@@ -59,7 +59,7 @@ async def apply_outflows(
     days: Mapping[date, DayState],
     context: PaymentContext,
 ) -> int:
-    """Apply outflows that waited for what was just booked, then new ones, each in turn; returns how many were matched.
+    """Apply outflows that waited for the payments just booked, then new ones, in order; returns how many were matched.
 
     `days` are the days ever opened from the day of the oldest new outflow to today.
     """
@@ -95,7 +95,7 @@ async def apply_outflows(
 async def _take_out(
     tx: Transaction, outflow: Outflow, context: PaymentContext, *, has_waited: bool
 ) -> AllocationReversal | None:
-    """Take an outflow out of its payment; None where no payment is known that still has so much."""
+    """Reverse the payment of an outflow; None if no known payment still has the amount."""
     payment_id = await find_payment(tx, outflow)
     if payment_id is None:
         return None
@@ -111,7 +111,7 @@ async def _take_out(
 
 
 def _entry(applied: _Applied, days: Mapping[date, DayState], context: PaymentContext) -> Entry:
-    """The entry of an outflow: on its own day where it is new, today where it was booked before and is matched now."""
+    """The entry of an outflow: on its own day if it is new, today if it was booked earlier and is matched now."""
     outflow, reversal = applied.outflow, applied.reversal
     now = context.clock()
     has_waited = applied.exception is None
@@ -131,7 +131,7 @@ def _entry(applied: _Applied, days: Mapping[date, DayState], context: PaymentCon
 
 
 async def _messages(tx: Transaction, reversal: Sequence[AllocationReversal], context: PaymentContext) -> list[Message]:
-    """What others are told: invoices that owe again, and the intents whose money has left. Ids and amounts only."""
+    """Webhook messages: invoices that owe again, and the intents whose money has left. Ids and amounts only."""
     intents = [each.intent for each in reversal if each.intent is not None]
     owed = await read_owed(tx, [intent.id for intent in intents])
     messages = [invoice_message(invoice) for each in reversal for invoice in each.invoices]

@@ -1,7 +1,7 @@
-"""Checking a captured callback: verified and read as if it had just come, with nothing written and nobody told.
+"""Checks a captured callback: it is verified and read as if it had just arrived; nothing is written or sent.
 
-For the operator on the phone with a bank. What is said names fields and amounts, never a secret, a header's value or
-who paid.
+For the operator who is on the phone with a bank. The report names fields and amounts, never a secret, the value of a
+header or the payer.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _SHOWN_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class CallbackCheck:
-    """Whether a captured callback would be taken, and what there is to say of it, line by line."""
+    """Whether a captured callback would be accepted, and the report, line by line."""
 
     is_accepted: bool
     lines: tuple[str, ...]
@@ -77,7 +77,7 @@ def _why_not_authentic(account: ProviderAccount, provider: Callbacks, callback: 
 
 
 def _recaptured(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """What tools that capture are known to do to a body, reversal."""
+    """The known changes that capturing tools make to a body, reversed."""
     if body.endswith(b"\n"):
         yield "without the line break at its end", body.rstrip(b"\r\n")
     if b"\r\n" in body:

@@ -1,4 +1,4 @@
-"""The whole context: what use cases with payments are given besides the others."""
+"""The context of use cases with payments."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from billing.payments.domain.exception import ExceptionPolicy
 from billing.payments.store.exceptions import read_exception_policies
 
 CACHE_TTL = timedelta(seconds=30)
-"""How long prefixes are used as read; a prefix or term given meanwhile is known after this time."""
+"""How long cached prefixes are used; a prefix or exception policy that was added meanwhile is used after this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceData:
-    """What seldom changes while an organization works: code prefixes, ledger accounts, its terms of exceptions."""
+    """Data that seldom changes: code prefixes, ledger accounts, exception policies."""
 
     prefixes: tuple[str, ...]
     grammar: Grammar
@@ -30,10 +30,11 @@ class ReferenceData:
 
 @dataclass(slots=True, kw_only=True)
 class PaymentContext(PricingContext):
-    """Books are read once for each organization and again where they lack an account.
+    """Reference data is read once for each organization, and again if an account is missing.
 
-    `bank_names` are by BIN. `public_base_url` is where patients and providers reach this service; empty where it is
-    not set. `unreachable` counts payments that could not be started because a provider could not be reached.
+    `bank_names` are by BIN. `public_base_url` is the address under which patients and providers reach this service;
+    empty if it is not set. `unreachable` counts payments that could not be started because a provider could not be
+    reached.
     """
 
     bank_names: Mapping[str, str] = field(default_factory=dict)
@@ -42,14 +43,14 @@ class PaymentContext(PricingContext):
     _books: dict[OrganizationId, ReferenceData] = field(default_factory=dict)
 
     async def reference_data_with_new_prefixes(self, tx: Transaction, books: ReferenceData) -> ReferenceData:
-        """The books given, read again where the organization has other prefixes by now."""
+        """The given reference data, read again if the prefixes of the organization have changed."""
         if tuple(await read_prefixes(tx)) == books.prefixes:
             return books
         self._books.pop(tx.organization_id, None)
         return await self.books(tx)
 
     async def books(self, tx: Transaction, *needed: AccountKey) -> ReferenceData:
-        """The books of the transaction's organization, with the accounts named."""
+        """The reference data of the transaction's organization, with the accounts named."""
         accounts = await self.ledger_accounts(tx, *needed)
         known = self._books.get(tx.organization_id)
         now = self.clock()

@@ -1,8 +1,8 @@
-"""What counts as a dead letter: whether a delivery caused its error, and how such a delivery is stored.
+"""Decides what is a dead letter: whether a delivery caused its error, and how such a delivery is stored.
 
-The question is the cause, not the class of the exception. Some errors cannot come from a value at all; for the others
-the intake writes a probe, a delivery of the same account, kind and time without content. Source: docs/design.md §5,
-point 7.
+The decision depends on the cause, not on the class of the exception. Some errors cannot come from a value at all; for
+the others the intake writes a probe, a delivery of the same account, kind and time without content. Source:
+docs/design.md §5, point 7.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ from providers.notice_json import write_notices
 
 
 async def store_dead_letter(tx: Transaction, delivery: Delivery, *, fault: str) -> None:
-    """Store a delivery with its verified notices, and when and how they were verified; it reserves no key."""
+    """Store a delivery with its verified notices, and the time and method of verification; it reserves no key."""
     account, callback = delivery.account, delivery.callback
     await add_dead_letter(
         tx,
@@ -43,7 +43,7 @@ def _verification(signed_part: str) -> str:
 
 
 def probe_of(delivery: Delivery, probe_id: DeliveryId) -> Delivery:
-    """A delivery of the same account, movements, outcomes and times that names nothing and no one."""
+    """A delivery of the same account, movements, outcomes and times without names or references."""
     notices = tuple(
         Notice(
             event_key=f"probe:{probe_id}:{number}",
@@ -80,15 +80,16 @@ def is_ours(error: Exception) -> bool:
 
 
 def may_be_data(error: Exception) -> bool:
-    """Whether an error may come from a value: what a delivery holds (the intake finds out), or what our books hold.
+    """Whether an error may come from a value of the delivery (the intake finds out) or of our books.
 
-    Any other, as a KeyError, is a fault of our code: the delivery is not acknowledged, and waits with the provider.
+    Any other error, for example a KeyError, is a fault of our code: the delivery is not acknowledged, and the provider
+    delivers it again.
     """
     data = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
     return isinstance(error, (*data, BillingError, ValueError, ArithmeticError))
 
 
 def place_of(error: Exception) -> list[str]:
-    """The last places an error passed, innermost last: what a log line needs to find its cause."""
+    """The last code locations of an error, innermost last: a log line needs them to find the cause."""
     frames = list(walk_tb(error.__traceback__))[-3:]
     return [f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}" for frame, line in frames]

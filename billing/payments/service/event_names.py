@@ -15,9 +15,10 @@ from providers.references import is_placeholder
 
 
 def event_key(notice: Notice) -> str:
-    """What is told, kept apart by what it may do: a payment event that books nothing must not shadow one that does.
+    """The event key of a notice. It depends on the effect: a payment event that books nothing must not hide one that
+    does.
 
-    Money without any name is told apart by its content, so that a second such transfer is another case for a person.
+    Money without any name is distinguished by its content, so that a second such transfer is a further exception.
     """
     if notice.names_other_account:
         return f"foreign:{notice.event_key}"
@@ -28,12 +29,14 @@ def event_key(notice: Notice) -> str:
 
 @lru_cache(maxsize=1024)
 def _names(keys: frozenset[str]) -> tuple[str, ...]:
-    """The movement keys that name something: a placeholder is no reference and no id. Asked several times a notice."""
+    """The movement keys that identify money: a placeholder is no reference and no id. Cached: used several times a
+    notice.
+    """
     return tuple(sorted(key for key in keys if not is_placeholder(key.partition(":")[2])))
 
 
 def movement_keys(account: ProviderAccount, notice: Notice) -> frozenset[MovementKey]:
-    """The strong names of the money. Without one, the event is its name: a bank reference alone is weak."""
+    """The strong names of the money. Without one, the event key is its name: a bank reference alone is weak."""
     names = _names(notice.movement_keys)
     strong = [name for name in names if not name.startswith(WEAK)]
     if names and not strong:
@@ -46,7 +49,7 @@ def movement_keys(account: ProviderAccount, notice: Notice) -> frozenset[Movemen
 
 
 def reference_key(account: ProviderAccount, notice: Notice) -> ReferenceKey | None:
-    """A bank's reference belongs to the bank account, so that another channel's payment event of it is recognised."""
+    """The bank reference; it belongs to the bank account, so that an event of another channel is recognised."""
     return _reference_key(account, notice.movement, notice.movement_keys)
 
 
@@ -59,7 +62,7 @@ def _reference_key(account: ProviderAccount, movement: Movement, keys: frozenset
 
 
 def reversed_keys(account: ProviderAccount, notice: Notice) -> frozenset[MovementKey]:
-    """Names of the payment whose money has left, as `PaymentEvent.traces` of that payment has them."""
+    """Names of the payment whose money left, in the form of `PaymentEvent.traces` of that payment."""
     if not notice.reverses:
         return frozenset()
     reference = _reference_key(account, Movement.RECEIVED, notice.reverses)

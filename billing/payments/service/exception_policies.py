@@ -25,8 +25,8 @@ async def set_exception_policy(
 ) -> None:
     """Set how soon an exception of a reason is due, in whole hours up to 30 days, and who owns it.
 
-    Without an owner every person with the role finance may decide it. Open exceptions keep theirs. `database` must be
-    opened with the owner's role. Raises InvalidValue, NotFound.
+    Without an owner every person with the role finance may decide it. Open exceptions are not changed. `database` must
+    be opened with the owner's role. Raises InvalidValue, NotFound.
     """
     if not timedelta(0) < due <= EXCEPTION_DUE_MAX or due % timedelta(hours=1):
         raise InvalidValue("an exception is due after 1 to 720 whole hours", field="due")
@@ -43,7 +43,7 @@ async def set_exception_policy(
 async def read_exception_policies(
     database: Database, organization_id: OrganizationId
 ) -> dict[ExceptionReason, ExceptionPolicy]:
-    """The terms of each reason: the organization's own, else the defaults. Raises NotFound."""
+    """The policy of each reason: the organization's own, else the default. Raises NotFound."""
     async with database.transaction(organization_id) as tx:
         await require_organization(tx)
         own = await store.read_exception_policies(tx)

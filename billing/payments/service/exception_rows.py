@@ -1,4 +1,4 @@
-"""Exceptions of a booking with their terms: by when a person must have decided, and who."""
+"""Rows of the exceptions of a booking, with due date and owner."""
 
 import hashlib
 from uuid import UUID
@@ -9,7 +9,7 @@ from billing.payments.store.bookings import NewException
 
 
 def new_exception(exception: PaymentException, books: ReferenceData, context: PaymentContext) -> NewException:
-    """An exception as it is written, due by the organization's own terms or else ours."""
+    """The row of an exception, due by the organization's own policy or else the default."""
     policy = policy_of(exception.reason, books.exception_policies)
     return NewException(
         id=_exception_id(exception, context),
@@ -20,7 +20,7 @@ def new_exception(exception: PaymentException, books: ReferenceData, context: Pa
 
 
 def _exception_id(exception: PaymentException, context: PaymentContext) -> UUID:
-    """The same changed payment event of one event is one disagreement, however often it is delivered."""
+    """The id of an exception: one changed payment event is one disagreement, however often it is delivered."""
     if exception.reason is not ExceptionReason.EVENT_CONTENT_CHANGED:
         return context.ids.new()
     payment_event = exception.payment_event

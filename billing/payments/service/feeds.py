@@ -1,10 +1,10 @@
-"""Feeding: the lists of accounts whose callbacks may be lost are read from where they were last read.
+"""Polls feeds: the lists of accounts whose callbacks may be lost are read from the stored cursor.
 
-A list is claimed for a while and committed, the provider is called with no transaction open, and the page enters by
-`apply_notices` like a callback, under the same keys: listed and called back is booked once. The place in the list moves
-in the transaction that writes the page, so that after a crash the page is read again and changes nothing. A page that
-cannot be written keeps its place, and nothing of it is skipped: the rest of it is written, and people are told.
-Source: docs/design.md §7 (Feeds).
+A feed is leased and the lease committed, the provider is called with no transaction open, and the page enters through
+`apply_notices` like a callback, under the same keys: a payment that is listed and called back is booked once. The
+cursor moves in the transaction that writes the page; after a crash the page is read again and changes nothing. If a
+page cannot be written, its cursor stays and nothing of it is skipped: the rest of it is written, and an exception is
+opened. Source: docs/design.md §7 (Feeds).
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from billing.payments.store.feeds import fail_feed, lease_feed, move_feed
 from providers.contract import Callback, Feeds, FeedUnavailable, Notice, Notices
 
 LEASE = timedelta(minutes=3)
-"""How long a list is one worker's; longer than a call may take and its page needs to be written."""
+"""How long one worker leases a feed; longer than a call may take and its page needs to be written."""
 
 FAILURES_MAX = 12
-"""Failures in a row, about three quarters of an hour, after which a person is told that a list is not read."""
+"""Failures in a row, about three quarters of an hour, after which an exception for the feed is opened."""
 
 CALL_TIMEOUT_S = 60.0
 PAGES_MAX = 20
-"""How many pages of one list are read in one round."""
+"""How many pages of one feed are read in one round."""
 
 _EVIDENCE_METHOD = "FEED"
 
@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 
 class FeedBlocked(BillingError):
-    """A page of an account's list cannot be written; it is read again until what is wrong is mended."""
+    """A page of an account's feed cannot be written; it is read again until the cause is removed."""
 
     code = "feed_blocked"
 
@@ -56,9 +56,9 @@ class _Page:
 
 
 async def poll_feed(context: PaymentContext, organization_id: OrganizationId) -> int:
-    """Read on in the list of every account that has one, within its budget; returns how many notices came.
+    """Read the next pages of the feed of every account that has one, within its budget; returns the number of notices.
 
-    One account that hangs or fails does not keep the others from being read.
+    An account that hangs or fails does not prevent reading the others.
     """
     async with context.database.transaction(organization_id) as tx:
         names = await read_account_names(tx)
@@ -98,11 +98,11 @@ async def _poll_account(context: PaymentContext, organization_id: OrganizationId
 async def _read_page(
     context: PaymentContext, account: ProviderAccount, provider: Feeds, cursor: str, until: datetime
 ) -> _Page | None:
-    """Call the provider, no transaction open; None where it could not be read, which leaves it alone for a while."""
+    """Call the provider, no transaction open; None if the call failed, and the feed is then retried later."""
     try:
         async with asyncio.timeout(CALL_TIMEOUT_S):
             answer, following = await provider.read_since(cursor, now=context.clock())
-    except Exception as error:  # A provider's own fault must not keep the others from being read.
+    except Exception as error:  # A fault of one provider must not prevent reading the others.
         is_foreseen = isinstance(error, (FeedUnavailable, TimeoutError))
         log.warning("feed_not_read", account_id=str(account.id), exc_info=None if is_foreseen else error)
         await _fail(context, account, leased_until=until, is_blocked=False)
@@ -111,7 +111,7 @@ async def _read_page(
 
 
 async def _fail(context: PaymentContext, account: ProviderAccount, *, leased_until: datetime, is_blocked: bool) -> None:
-    """Leave a list alone for a while; where it is stuck, or has failed too often in a row, a person is told."""
+    """Retry a feed later; if it is blocked, or has failed too often in a row, open an exception."""
     now = context.clock()
     async with context.database.transaction(account.organization_id) as tx:
         failures = await fail_feed(tx, account.id, leased_until=leased_until, now=now)
@@ -124,9 +124,9 @@ async def _fail(context: PaymentContext, account: ProviderAccount, *, leased_unt
 
 
 async def _write_page(context: PaymentContext, account: ProviderAccount, page: _Page) -> None:
-    """Write a page with the new place in one transaction.
+    """Write a page and the new cursor in one transaction.
 
-    Raises FeedBlocked, or Unavailable and CommitUnknown, which pass.
+    Raises FeedBlocked, or Unavailable and CommitUnknown, which are temporary.
     """
     now = context.clock()
     async with context.database.transaction(account.organization_id, posting=True) as tx:
@@ -136,14 +136,14 @@ async def _write_page(context: PaymentContext, account: ProviderAccount, page: _
     except (Unavailable, CommitUnknown):
         await _fail(context, account, leased_until=page.leased_until, is_blocked=False)
         raise
-    except Exception as error:  # Whatever is wrong with one notice; the others of its page are written.
+    except Exception as error:  # Any fault of one notice; the others of its page are written.
         log.error("feed_page_not_written", account_id=str(account.id), exc_info=error)
         await _write_one_by_one(context, account, page)
     context.publish_change(account.organization_id)
 
 
 async def _write_one_by_one(context: PaymentContext, account: ProviderAccount, page: _Page) -> None:
-    """Write each notice by itself, and move on only where all of them were."""
+    """Write each notice in its own transaction; move the cursor only if all of them were written."""
     failed: list[str] = []
     for notice in page.answer.notices:
         try:
@@ -181,7 +181,7 @@ async def _write(
 
 
 def _evidence(answer: bytes, *, at: datetime) -> Callback:
-    """What the provider answered, kept like a delivery; the method says that we read its list."""
+    """The provider's answer, stored like a delivery; the method identifies a feed."""
     return Callback(
         method=_EVIDENCE_METHOD,
         path_suffix="",

@@ -1,8 +1,8 @@
 """The intake: deliveries wait in queues and are written in batches, one commit in flight for each queue.
 
-There is no timer. While one commit is under way the next batch fills by itself, and a lone delivery waits for nobody.
-A queue serves the organizations whose hash falls on it; a batch never mixes organizations. The answer is given only
-after COMMIT. Source: docs/design.md §5, points 3 to 6.
+There is no timer. While one commit is in flight the next batch fills, and a single delivery waits for no other. A queue
+serves the organizations whose hash maps to it; a batch never mixes organizations. The reply is sent only after COMMIT.
+Source: docs/design.md §5, points 3 to 6.
 """
 
 import asyncio
@@ -29,26 +29,26 @@ log = structlog.get_logger(__name__)
 
 
 DEAD_LETTERS_PER_MINUTE_MAX = 5
-"""More dead letters of one account within a minute, and its deliveries are answered TRY_LATER."""
+"""Above this number of dead letters of one account within a minute, its deliveries are answered TRY_LATER."""
 
 
 Observer = Callable[[int, float], None]
-"""Called with a committed batch: deliveries, seconds."""
+"""Called with a committed batch: number of deliveries, seconds."""
 
 
 class QueueFull(Unavailable):
-    """Too many deliveries wait already; the provider delivers again."""
+    """Too many deliveries wait; the provider delivers again."""
 
     code = "try_later"
 
 
 _STALL_MAX = 20
-"""A delivery may wait for a stalled commit for so many times `wait_max_ms`."""
+"""The maximum wait for a stalled commit, as a multiple of `wait_max_ms`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeLimits:
-    """How many queues, how many deliveries in a batch, how many may wait in one queue, and how long."""
+    """Number of queues, deliveries in a batch, waiting deliveries of a queue, and the longest wait."""
 
     queues: int = 8
     batch_max: int = 96
@@ -64,7 +64,7 @@ class _Waiting:
 
 
 class Intake:
-    """Queues with one writer each. Use as an async context manager; leaving it writes what still waits."""
+    """Queues with one writer each. Use as an async context manager; on exit it writes the waiting deliveries."""
 
     def __init__(self, context: PaymentContext, limits: IntakeLimits | None = None) -> None:
         self._limits = limits or IntakeLimits()
@@ -79,11 +79,11 @@ class Intake:
         await asyncio.gather(*(queue.stop() for queue in self._queues))
 
     def is_full(self, organization_id: OrganizationId) -> bool:
-        """Whether a delivery of this organization would be refused: asked before its signature is verified."""
+        """Whether a delivery of this organization would be rejected: checked before its signature is verified."""
         return self._queue(organization_id).is_full(organization_id)
 
     def observe(self, observer: Observer) -> None:
-        """Report every batch that was committed: its deliveries, and the seconds from its begin to its commit."""
+        """Report every committed batch: its deliveries, and the seconds from its start to its commit."""
         for queue in self._queues:
             queue.observer = observer
 
@@ -96,10 +96,10 @@ class Intake:
         return {account_id for queue in self._queues for account_id in queue.throttled_accounts()}
 
     async def submit(self, delivery: Delivery) -> Answer:
-        """Have one verified delivery applied; returns after COMMIT.
+        """Apply one verified delivery; returns after COMMIT.
 
-        Raises QueueFull, Unavailable or CommitUnknown: nothing may then be acknowledged, and the keys make the
-        provider's next delivery exact.
+        Raises QueueFull, Unavailable or CommitUnknown: the delivery must then not be acknowledged, and the keys make
+        the provider's next delivery exact.
         """
         return await self._queue(delivery.account.organization_id).submit(delivery)
 
@@ -108,7 +108,7 @@ class Intake:
 
 
 class _IntakeQueue:
-    """One writer and the deliveries that wait for it, by organization, served in turn."""
+    """One writer and its waiting deliveries by organization, served in turn."""
 
     def __init__(self, context: PaymentContext, limits: IntakeLimits) -> None:
         self._context = context
@@ -131,7 +131,7 @@ class _IntakeQueue:
         self._writer = self._context.background.start(name, self._run, on_end=self._reject_pending)
 
     def _reject_pending(self, error: BaseException | None) -> None:
-        """A writer that ended leaves nobody waiting: what still stands in the lane is delivered again."""
+        """Reject the deliveries that a writer left in the queue when it ended: the provider delivers them again."""
         waiting = [*self._under_way, *(one for queue in self._pending_by_organization.values() for one in queue)]
         self._under_way = []
         self._pending_by_organization.clear()
@@ -152,8 +152,8 @@ class _IntakeQueue:
     def _is_behind(self, organization_id: OrganizationId) -> bool:
         """Whether an organization's deliveries wait too long.
 
-        A commit that stalls once is no overload: while the next batch takes all that wait, one more may wait as well,
-        since a delivery that is refused comes again after minutes. A stall that lasts refuses all the same.
+        A single stalled commit is no overload: while the next batch contains all waiting deliveries, one more may wait
+        as well, because a rejected delivery is repeated only minutes later. A stall that lasts causes rejections.
         """
         age_ms, limit_ms = self._age_ms(organization_id), self._limits.wait_max_ms
         if age_ms <= limit_ms:
@@ -164,10 +164,10 @@ class _IntakeQueue:
         )
 
     def _age_ms(self, organization_id: OrganizationId) -> float:
-        """How long the organization's oldest delivery is waiting for its batch to begin.
+        """How long the organization's oldest delivery has waited for the start of its batch.
 
-        Not the oldest of the queue: organizations are served in turn, and one whose deliveries pile up has no other
-        refused.
+        Not the oldest of the queue: organizations are served in turn, and a backlog of one causes no rejection for
+        another.
         """
         queue = self._pending_by_organization.get(organization_id)
         return (monotonic() - queue[0].arrived) * 1000 if queue else 0.0
@@ -199,7 +199,7 @@ class _IntakeQueue:
             self._arrived.clear()
 
     def _next_batch(self) -> list[_Waiting]:
-        """Up to a batch of the organization that was served longest ago."""
+        """Up to a batch of the organization that was served least recently."""
         if not self._pending_by_organization:
             return []
         organization_id, queue = next(iter(self._pending_by_organization.items()))
@@ -211,7 +211,7 @@ class _IntakeQueue:
         return batch
 
     async def _apply(self, batch: Sequence[_Waiting], *, is_part: bool = False) -> None:
-        """Apply a batch; where a delivery of it causes an error, halve until that one stands alone."""
+        """Apply a batch; if a delivery of it causes an error, halve the batch until that delivery is isolated."""
         try:
             answers = await self._write([waiting.delivery for waiting in batch])
         except Exception as error:  # noqa: BLE001 - a queue survives every error of one batch; nothing is acknowledged
@@ -242,7 +242,7 @@ class _IntakeQueue:
             _reject(batch, error)
 
     async def _end_single(self, waiting: _Waiting) -> None:
-        """Try a delivery once more that alone fails; a second failure is the delivery's own."""
+        """Retry a delivery that failed alone; a second failure is a fault of the delivery."""
         try:
             answers = await self._write([waiting.delivery])
         except Exception as error:  # noqa: BLE001 - as in _apply
@@ -254,12 +254,13 @@ class _IntakeQueue:
             _answer([waiting], answers)
 
     async def _is_cause(self, delivery: Delivery, error: Exception) -> bool:
-        """Whether what a delivery holds causes an error: one of the same account, kind and time without any content of
-        its own is written, and rolled back.
+        """Whether the content of a delivery causes an error: a probe (same account, kind and time, no content) is
+        written and rolled back.
 
-        Where that fails as well, the day, the schema, the books or the clock are at fault, and the provider is asked
-        to deliver again. An error that by its type concerns a value, and befalls that one too, leaves it open: then it
-        is stored, and a second one soon stops the account (`_is_throttled`). Source: docs/design.md §5, point 7.
+        If the probe fails as well, the day, the schema, the books or the clock are at fault, and the provider must
+        deliver again. If the error is of a type that concerns a value and the probe raises it too, the cause is
+        undecided: the delivery is stored, and a second one soon throttles the account (`_is_throttled`). Source:
+        docs/design.md §5, point 7.
         """
         probe = probe_of(delivery, DeliveryId(self._context.ids.new()))
         organization_id = delivery.account.organization_id
@@ -271,7 +272,7 @@ class _IntakeQueue:
                 raise _RolledBack
         except _RolledBack:
             return True
-        except Exception as other:  # noqa: BLE001 - every error answers the question
+        except Exception as other:  # noqa: BLE001 - any error decides the check
             log.error(
                 "delivery_probe_failed",
                 account_id=str(delivery.account.id),
@@ -281,9 +282,9 @@ class _IntakeQueue:
             return type(other) is type(error) and isinstance(error, (InvalidValue, asyncpg.DataError))
 
     async def _store_dead_letter(self, waiting: _Waiting, error: Exception) -> None:
-        """Store the one delivery that cannot be written with its verified notices, reserving no key; acknowledge it.
+        """Store a delivery that cannot be written with its verified notices, reserving no key; acknowledge it.
 
-        An account with too many of these a minute is answered TRY_LATER instead: something is wrong on our side.
+        An account with too many of these a minute is answered TRY_LATER instead: the fault is on our side.
         """
         delivery = waiting.delivery
         account_id = delivery.account.id
@@ -329,7 +330,7 @@ class _IntakeQueue:
         return answers
 
     async def _open_today(self, organization_id: OrganizationId) -> None:
-        """The first posting of a day opens it, in a transaction of its own: no lock of a batch waits behind it."""
+        """Open the day in its own transaction before its first posting: no lock of a batch waits for it."""
         now = self._context.clock()
         today = business_date(now)
         if self._opened.get(organization_id) == today:
@@ -350,7 +351,7 @@ def _answer(batch: Sequence[_Waiting], answers: Mapping[DeliveryId, Answer]) -> 
 
 
 def _reject(waiting: Sequence[_Waiting], error: BaseException | None) -> None:
-    """Answer first, log second: whatever a logger does, nobody is left waiting."""
+    """Set the results first, log second: a fault of a logger leaves no delivery without a result."""
     for one in waiting:
         if not one.answered.done():
             refusal = Unavailable("the delivery could not be written; deliver it again")

@@ -1,4 +1,4 @@
-"""One payment with its allocations; lists of payments and of exceptions, the newest first, as they are stored."""
+"""One payment with its allocations; lists of payments and of exceptions, newest first, as stored."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -15,7 +15,7 @@ from billing.payments.store.payments import read_payment, read_payments
 
 
 async def find_payment(context: Context, organization_id: OrganizationId, payment_id: PaymentId) -> Mapping[str, Any]:
-    """A payment, where its money stands, and every allocation of it. Raises NotFound."""
+    """A payment with its position and allocations. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_payment(tx, payment_id)
     if row is None:
@@ -53,7 +53,9 @@ async def list_exceptions(
     reason: str | None = None,
     opened_on: tuple[date | None, date | None] = (None, None),
 ) -> list[Mapping[str, Any]]:
-    """What a person must decide, or has decided where `state` is CLOSED; first and last day of opening included."""
+    """Exceptions that a person must decide, or has decided if `state` is CLOSED; first and last day of opening
+    included.
+    """
     first, last = opened_on
     async with context.database.transaction(organization_id) as tx:
         return await read_exceptions(

@@ -1,7 +1,7 @@
-"""Outflows that wait for their payment: a round that finds those whose payment is in the books by now.
+"""Matches waiting outflows whose payment is in the books by now, in periodic rounds.
 
-The booking of a payment examines what waits for it (`apply_outflows.py`). Two transactions that run at once and share
-nothing but the payment's name may miss each other: a round after both have ended does not.
+The booking of a payment examines the outflows that wait for it (`apply_outflows.py`). Two concurrent transactions that
+share only a name of the payment may miss each other; a round after both have ended does not.
 """
 
 from datetime import timedelta
@@ -14,14 +14,14 @@ from billing.payments.service.context import PaymentContext
 from billing.payments.store.unmatched_outflows import find_matchable_outflows
 
 EXAMINED_FOR = timedelta(days=2)
-"""How long after it was recorded an outflow is looked at in every round; its payment's booking examines it for ever."""
+"""How long after its recording every round examines an outflow; the booking of its payment always does."""
 
 MATCHED_MAX = 100
 """How many outflows one round matches at most."""
 
 
 async def match_outflows_once(context: PaymentContext, organization_id: OrganizationId) -> int:
-    """Match outflows whose payment is in the books by now, each in a transaction of its own; returns how many were."""
+    """Match outflows whose payment is in the books by now, each in its own transaction; returns their number."""
     now = context.clock()
     today = business_date(now)
     async with context.database.transaction(organization_id) as tx:

@@ -1,9 +1,9 @@
-"""Asking: providers are asked about payments of which nobody has told us the end.
+"""Polls providers about payments whose outcome was not reported.
 
-A question is claimed for a while and committed, the provider is called with no transaction open, and what it answers
-enters through `apply_notices` like a callback, under the same keys: asked and called back is booked once. It does so in
-a transaction of its own and never as a dead letter, since we can ask again. No answer is UNKNOWN, never a failure;
-after 24 hours of them a person decides. Source: docs/design.md §5, States.
+A poll is leased and the lease committed, the provider is called with no transaction open, and its answer enters through
+`apply_notices` like a callback, under the same keys: a payment that is polled and called back is booked once. It has
+its own transaction and never becomes a dead letter, because it can be polled again. No answer is UNKNOWN, never a
+failure; after 24 hours of these a person decides. Source: docs/design.md §5, States.
 """
 
 import asyncio
@@ -40,14 +40,14 @@ from billing.payments.store.polls import (
 from providers.contract import Callback, Notice, Notices, Outcome, PendingPayment, Queries
 
 POLLS_IN_FLIGHT_MAX = 20
-"""How many questions one worker has under way at one provider account."""
+"""How many polls one worker has in flight at one provider account."""
 
 CALL_TIMEOUT_S = 20.0
 
 _SCHEDULED_MAX = 500
 _EVIDENCE_METHOD = "QUERY"
 _NO_NOTICES = Notices(())
-# What the schedule shows of several outcomes: the first in this order.
+# The outcome that the schedule shows for several: the first in this order.
 _MOST_DECISIVE = (
     Outcome.SUCCEEDED,
     Outcome.FAILED,
@@ -61,8 +61,8 @@ _MOST_DECISIVE = (
 _ALWAYS_NEWS = frozenset({Outcome.SUCCEEDED, Outcome.REVIEW})
 
 _OPEN = frozenset({IntentState.CREATED, IntentState.PENDING})
-"""Open states: asked about as their provider is polled, and sooner where the payer says that money is under way. What
-such a question brought says nothing of a later one, once the intent is UNKNOWN or past its time.
+"""Open states: polled by the provider's schedule, and sooner if the payer reports a transfer. The outcome of such a
+poll does not count for later polls, once the intent is UNKNOWN or past its time.
 """
 
 log = structlog.get_logger(__name__)
@@ -71,14 +71,14 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class _PollResult:
     task: PollTask
-    answer: Notices | None  # None where the provider gave no answer
+    answer: Notices | None  # None if the provider did not answer
     leased_until: datetime
 
 
 async def poll_due_payments(context: PaymentContext, organization_id: OrganizationId) -> int:
-    """Ask about everything that is due at each provider account, within its budget; returns how many were asked.
+    """Poll every due payment at each provider account, within its budget; returns the number of polls.
 
-    One account that hangs or fails does not keep the others from being asked.
+    An account that hangs or fails does not prevent polling the others.
     """
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
@@ -95,7 +95,7 @@ async def poll_due_payments(context: PaymentContext, organization_id: Organizati
 
 
 async def _schedule_open(context: PaymentContext, organization_id: OrganizationId) -> None:
-    """Put open payments on the schedule of their provider: a callback that was lost is found within minutes."""
+    """Put open payments on the poll schedule of their provider: a lost callback is found within minutes."""
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
         names = await read_account_names(tx)
@@ -122,14 +122,14 @@ async def _poll_account(context: PaymentContext, organization_id: OrganizationId
             await hand_over(context, account, task, leased_until=until)
         return 0
     results = await asyncio.gather(*(_poll(context, account, task, until) for task in tasks))
-    # One answer that cannot be taken now is asked for again after its claim; the others are not lost with it.
+    # An answer that cannot be applied now is polled again after its lease; the others are not lost with it.
     applied = await asyncio.gather(*(_apply_result(context, account, each) for each in results), return_exceptions=True)
     _raise_first(applied)
     return len(results)
 
 
 async def _poll(context: PaymentContext, account: ProviderAccount, task: PollTask, until: datetime) -> _PollResult:
-    """Call the provider, no transaction open. Whatever goes wrong is no answer."""
+    """Call the provider, no transaction open. Any failure counts as no answer."""
     assert isinstance(account.provider, Queries), "asked before"
     if is_final(task.state):
         return _PollResult(task, _NO_NOTICES, until)
@@ -143,7 +143,7 @@ async def _poll(context: PaymentContext, account: ProviderAccount, task: PollTas
     try:
         async with asyncio.timeout(CALL_TIMEOUT_S):
             return _PollResult(task, await account.provider.query_payment(known), until)
-    except Exception as error:  # A provider's own fault must not keep the others from being asked.
+    except Exception as error:  # A fault of one provider must not prevent polling the others.
         log.warning("status_query_failed", intent_id=str(task.intent_id), exc_info=error)
         return _PollResult(task, None, until)
 
@@ -178,7 +178,9 @@ async def _apply_result(context: PaymentContext, account: ProviderAccount, resul
 
 
 def _next_due(account: ProviderAccount, task: PollTask, *, is_open: bool, now: datetime) -> datetime | None:
-    """When to ask again: an open payment as its provider is polled, any other at its times, None after the last."""
+    """The time of the next poll: an open payment by its provider's schedule, any other at the fixed times, None after
+    the last.
+    """
     if is_open and isinstance(account.provider, Queries):
         return next_open_poll_at(account.provider.polls_open, created_at=task.created_at, now=now)
     return next_poll_at(started_at=task.started_at, now=now)
@@ -193,10 +195,10 @@ async def _apply(
     *,
     is_last: bool,
 ) -> bool:
-    """Apply an answer; False where it cannot be written, which then counts as no answer.
+    """Apply an answer; False if it cannot be written, which then counts as no answer.
 
-    Raises Unavailable or CommitUnknown, which pass: the question is asked again after its claim, but not without end:
-    where its schedule is over (`is_last`) they count as no answer too, and a person decides.
+    Raises Unavailable or CommitUnknown, which are temporary: the poll is repeated after its lease, but not without end:
+    when its schedule is over (`is_last`) they count as no answer too, and a person decides.
     """
     now = context.clock()
     delivery = Delivery(
@@ -212,7 +214,7 @@ async def _apply(
         async with context.database.transaction(account.organization_id, posting=True) as tx:
             await apply_deliveries(tx, [delivery], context)
         context.publish_change(account.organization_id)
-    except Exception as error:  # Whatever is wrong with one answer; it is told, and the others go on.
+    except Exception as error:  # Any fault of one answer; it is logged, and the others continue.
         if isinstance(error, (Unavailable, CommitUnknown)) and not is_last:
             raise
         log.error("answer_not_applied", intent_id=str(task.intent_id), exc_info=error)
@@ -223,7 +225,9 @@ async def _apply(
 async def hand_over(
     context: PaymentContext, account: ProviderAccount, task: PollTask, *, leased_until: datetime
 ) -> None:
-    """Nobody can be asked: what is UNKNOWN goes to a person at once; what merely expired waits for its callback."""
+    """The provider cannot be polled: an UNKNOWN intent becomes an exception at once; an expired one waits for its
+    callback.
+    """
     now = context.clock()
     async with context.database.transaction(account.organization_id) as tx:
         state = await read_state(tx, task.intent_id)
@@ -253,9 +257,9 @@ def _raise_first(results: Sequence[object]) -> None:
 
 
 def _is_news(notice: Notice, state: IntentState) -> bool:
-    """Whether a notice may change anything: a hundred times "still pending" is not kept a hundred times.
+    """Whether a notice may change anything: a repeated "still pending" is not stored again.
 
-    That an open payment could not be asked about says nothing of it: only what is begun and not heard of is UNKNOWN.
+    A failed poll of an open payment states nothing about it: only a started payment without an outcome is UNKNOWN.
     """
     if notice.outcome is Outcome.UNKNOWN and state in _OPEN:
         return False
@@ -263,7 +267,7 @@ def _is_news(notice: Notice, state: IntentState) -> bool:
 
 
 def _evidence(answer: bytes, *, at: datetime) -> Callback:
-    """What the provider answered, kept like a delivery; the method says that we asked."""
+    """The provider's answer, stored like a delivery; the method identifies a poll."""
     return Callback(
         method=_EVIDENCE_METHOD,
         path_suffix="",

@@ -1,8 +1,8 @@
-"""Deliveries looked up, and dead letters retried once their cause is removed, or closed by two persons.
+"""Finds deliveries; retries dead letters once their cause is removed, or closes them by two persons.
 
 A retry applies the stored, verified notices, dated by their first arrival, and needs no credential. It reserves its
-keys only now: paid otherwise meanwhile it becomes credit, received again meanwhile it is a duplicate. Source:
-docs/design.md §5, point 7.
+keys only now: if the invoice was paid otherwise meanwhile the money becomes credit; if it was received again it is a
+duplicate. Source: docs/design.md §5, point 7.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ _REASON_LENGTH_MIN = 3
 
 
 class AlreadyRetried(Refused):
-    """This dead letter was retried before; its answer stands under the delivery it was retried as."""
+    """This dead letter was retried earlier; its answer is stored with the delivery it was retried as."""
 
     code = "already_retried"
 
@@ -80,7 +80,7 @@ class ProofNotStored(Refused):
 
 
 class CloseNotProposed(Refused):
-    """Nobody proposed to close this dead letter."""
+    """No person proposed to close this dead letter."""
 
     code = "close_not_proposed"
 
@@ -88,7 +88,7 @@ class CloseNotProposed(Refused):
 async def find_delivery(
     context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId
 ) -> DeliveryAnswered | DeadLetter:
-    """A delivery as it was answered, or the dead letter of that id. Raises NotFound."""
+    """A delivery with its answer, or the dead letter of that id. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         answered = await read_delivery(tx, delivery_id)
         if answered is not None:
@@ -110,10 +110,10 @@ async def list_dead_letters(
 async def retry_dead_letter(
     context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
 ) -> Answer:
-    """Apply a dead letter now, in one transaction with the note that it was retried.
+    """Apply a dead letter now and mark it as retried, in one transaction.
 
-    Raises NotFound, AlreadyRetried, AlreadyClosed, ProofNotStored, NothingToRetry, or the error that still keeps it
-    from being written; it then waits on.
+    Raises NotFound, AlreadyRetried, AlreadyClosed, ProofNotStored, NothingToRetry, or the error that still prevents the
+    write; the dead letter then stays open.
     """
     now = context.clock()
     async with context.database.transaction(organization_id, posting=True) as tx:
@@ -172,7 +172,7 @@ async def approve_close(
 async def reject_close(
     context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
 ) -> None:
-    """Reject a proposal to close, or withdraw one's own: the dead letter waits on.
+    """Reject a proposal to close, or withdraw one's own: the dead letter stays open.
 
     Raises PersonNeeded, NotFound, AlreadyRetried, AlreadyClosed, CloseNotProposed.
     """
@@ -197,7 +197,7 @@ async def _lock_waiting(tx: Transaction, delivery_id: DeliveryId) -> StoredDeliv
 
 
 def _notices(stored: StoredDelivery, account: ProviderAccount) -> tuple[Notice, ...]:
-    """The notices that were verified at arrival; only a dead letter of before they were stored is verified again."""
+    """The notices that were verified at arrival; only a dead letter from before they were stored is verified again."""
     try:
         if stored.notices is not None:
             notices = read_notices(stored.notices)

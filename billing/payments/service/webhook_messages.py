@@ -1,4 +1,4 @@
-"""What others are told of invoices and intents that changed: topics and payloads. Ids and amounts only."""
+"""Webhook messages of changed invoices and intents: topics and payloads. Ids and amounts only."""
 
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice
@@ -12,9 +12,9 @@ def invoice_message(invoice: Invoice) -> tuple[str, dict[str, object]]:
 
 
 def intent_message(intent: Intent, *, owed: Dong) -> tuple[str, dict[str, object]]:
-    """Topic and payload of the message that an intent has changed; `owed` is what its invoices owe now.
+    """Topic and payload of the message that an intent has changed; `owed` is the amount that its invoices owe now.
 
-    Credit does not count here: where there is some, the invoices owe nothing or the code has all it asked for.
+    Credit does not count here: if there is any, the invoices owe nothing or the code has received its whole amount.
     """
     due = amount_due(intent.state, amount=intent.amount, received=intent.received, owed=owed, credit=Dong(0))
     return "intent.updated", {

@@ -1,8 +1,8 @@
-"""Weak names of money: a bank reference that several events carry, with what tells their payments apart.
+"""Weak names of money: a bank reference of several events, and the values that distinguish their payments.
 
-`event_keys.reserve_keys` reserves the first use of a reference and `event_keys.lock_batch_state` reads the uses of
-before. This module has what only a reference needs that was used before: its lock, and its further uses.
-Source: docs/design.md §5, Strong and weak names.
+`event_keys.reserve_keys` reserves the first use of a reference and `event_keys.lock_batch_state` reads the earlier
+uses. This module adds the lock and the further uses of a reference that was used before. Source: docs/design.md §5,
+Strong and weak names.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from billing.db.database import Transaction
 from billing.payments.domain.event import PaymentEvent, ReferenceUse
 from billing.payments.store.event_keys import ReservedKeys
 
-# Whoever is first with a reference is waited for by the claim of the same key; those who come later wait here. What
-# they add is read by later statements alone.
+# The reservation of the same key waits for the first user of a reference; later users wait here. Only later statements
+# read the rows that they add.
 _LOCK = """
     SELECT FROM bank_reference AS used
     JOIN unnest($2::uuid[], $3::text[], $4::text[]) AS named (account_id, movement, reference)
@@ -25,7 +25,7 @@ _LOCK = """
 
 
 async def lock_references(tx: Transaction, new: Sequence[PaymentEvent], reserved: ReservedKeys) -> None:
-    """Let one batch at a time decide whose money a bank reference is that was used before; mostly there is none."""
+    """Let one batch at a time decide the payment of a bank reference that was used before; usually there is none."""
     keys = {
         payment_event.reference_key
         for payment_event in new
@@ -63,7 +63,7 @@ _MOVE = """
 
 
 async def write_references(tx: Transaction, added: Sequence[ReferenceUse], moved: Sequence[ReferenceUse]) -> None:
-    """Add further uses of references whose lock is held, and put right which payment a claimed one belongs to."""
+    """Add further uses of references whose lock is held, and correct the payment of a reserved one."""
     if moved:
         rows = [
             (use.key.account_id, use.key.movement.value, use.key.reference, use.payment_id, use.account_id, use.name)
@@ -75,7 +75,7 @@ async def write_references(tx: Transaction, added: Sequence[ReferenceUse], moved
 
 
 def reference_row(use: ReferenceUse) -> tuple[object, ...]:
-    """A use as its columns stand in statements: account_id, movement, reference, payment_id … codes."""
+    """A use as columns in the order of the statements: account_id, movement, reference, payment_id … codes."""
     return (
         use.key.account_id,
         use.key.movement.value,

@@ -1,4 +1,4 @@
-"""The write of a batch result batch: everything it led to in one statement, each row once and final.
+"""Writes the result of a batch in one statement, each row once and final.
 
 Third statement of the callback path. Invoices and intents are guarded by the version they were locked with.
 """
@@ -27,7 +27,7 @@ from providers.contract import Callback, Payer, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
-    """One delivery as it is kept: how it was answered, and its raw message with the headers that prove it."""
+    """One stored delivery: its verdict, and its raw message with the headers that prove it."""
 
     id: DeliveryId
     account_id: UUID
@@ -40,7 +40,7 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRow:
-    """A payment with what stands apart from it."""
+    """A payment with its separately stored values."""
 
     payment: Payment
     bank_account_id: UUID | None
@@ -51,7 +51,7 @@ class PaymentRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewException:
-    """An exception with its id, the moment it must be decided by, and who owns it, if one person does."""
+    """An exception with its id, its due time, and its owner, if one person owns it."""
 
     id: UUID
     exception: PaymentException
@@ -70,7 +70,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLine:
-    """Who did what to which thing is said by the entry's actor; this names the thing."""
+    """The subject of an audit line; the entry's actor states who acted."""
 
     id: UUID
     account_id: UUID
@@ -81,7 +81,7 @@ class AuditLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """All that one batch leads to."""
+    """All rows of one batch."""
 
     recorded_at: datetime
     deliveries: Sequence[DeliveryRow] = ()
@@ -95,7 +95,7 @@ class Booking:
     attached: Mapping[MovementKey, BookedMovement] = field(default_factory=dict)
     messages: Sequence[Message] = ()
     audit: Sequence[AuditLine] = ()
-    received_codes: Sequence[str] = ()  # of the money received, by which outflows may wait for it
+    received_codes: Sequence[str] = ()  # of the money received; outflows may wait for it under these
     received_keys: Sequence[str] = ()  # likewise, each as account/key
 
 
@@ -201,7 +201,7 @@ _WRITE = """
 
 
 class RowChangedMeanwhile(Unavailable):
-    """A locked row was not as it was read: the transaction is given up and may be tried again."""
+    """A locked row differs from the row that was read: the transaction is rolled back and may be tried again."""
 
     code = "row_changed_meanwhile"
 
@@ -209,14 +209,14 @@ class RowChangedMeanwhile(Unavailable):
 async def write_booking(
     tx: Transaction, booking: Booking, accounts: Mapping[AccountKey, LedgerAccountId]
 ) -> list[PaymentId]:
-    """Write all of a batch. `accounts` must hold every account its entries name.
+    """Write all rows of a batch. `accounts` must contain every account its entries name.
 
     Returns the outflows that wait for money under one of the codes or keys received. The statement sees every outflow
-    whose transaction held the intent of such a code before this one; of two that share only a key and run at once,
+    whose transaction held the intent of such a code before this one; of two concurrent ones that share only a key,
     neither may see the other, and `find_matchable_outflows` finds them later.
 
-    Locked balances are moved last, summed over the batch and in order. Raises RowChangedMeanwhile where an invoice or
-    intent is no longer as it was locked, BalanceBelowFloor.
+    Locked balances are moved last, summed over the batch and in order. Raises RowChangedMeanwhile if an invoice or
+    intent differs from its locked version, BalanceBelowFloor.
     """
     row = await tx.fetchrow(_WRITE, tx.organization_id, booking.recorded_at, *_parameters(booking, accounts))
     assert row is not None, "a statement without FROM answers one row"

@@ -22,7 +22,7 @@ _ADD_DEAD_LETTER = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """The verified notices of a delivery as canonical JSON (`providers/notice_json.py`), and when and how."""
+    """The verified notices of a delivery as canonical JSON (`providers/notice_json.py`), with time and method."""
 
     notices: bytes
     at: datetime
@@ -39,7 +39,7 @@ async def add_dead_letter(
     fault: str,
     verified: Verified,
 ) -> None:
-    """Store a verified delivery that cannot be written; `fault` names an error, never its words."""
+    """Store a verified delivery that cannot be written; `fault` names an error, never its message."""
     await tx.execute(
         _ADD_DEAD_LETTER,
         tx.organization_id,
@@ -63,8 +63,8 @@ async def add_dead_letter(
 class DeadLetter:
     """A delivery that waits for a person, was retried as another, or was closed.
 
-    `verified_at` and `verified_by` are None for one of before notices were stored. `close_proposed_by` wants it closed
-    for `close_reason`; it is closed once another person approves.
+    `verified_at` and `verified_by` are None for a delivery from before notices were stored. `close_proposed_by`
+    proposed to close it for `close_reason`; it is closed once another person approves.
     """
 
     id: DeliveryId
@@ -96,7 +96,7 @@ _LIST_WAITING = """
 
 
 async def read_dead_letters(tx: Transaction, *, after: DeliveryId | None, limit: int) -> list[DeadLetter]:
-    """Deliveries that wait, the oldest first, from the one after `after` on."""
+    """Open dead letters, the oldest first, starting after `after`."""
     return [DeadLetter(**dict(row)) for row in await tx.fetch(_LIST_WAITING, tx.organization_id, after, limit)]
 
 
@@ -114,7 +114,7 @@ _LOCK_DEAD_LETTER = """
 
 @dataclass(frozen=True, slots=True)
 class StoredDelivery:
-    """A dead letter with its message as it came in, and its verified notices; None for one of before they were kept."""
+    """A dead letter with its message as received, and its verified notices; None if it is older than their storage."""
 
     letter: DeadLetter
     callback: Callback
@@ -122,7 +122,7 @@ class StoredDelivery:
 
 
 async def lock_dead_letter(tx: Transaction, delivery_id: DeliveryId) -> StoredDelivery | None:
-    """A dead letter, locked until the transaction ends; None where there is none."""
+    """Read a dead letter and lock it until the transaction ends; None if there is none."""
     row = await tx.fetchrow(_LOCK_DEAD_LETTER, tx.organization_id, delivery_id)
     if row is None:
         return None
@@ -147,7 +147,7 @@ _MARK_RETRIED = """
 
 
 async def mark_retried(tx: Transaction, delivery_id: DeliveryId, *, at: datetime, retried_as: DeliveryId) -> None:
-    """Note as which delivery a locked dead letter was booked."""
+    """Record the delivery as which a locked dead letter was booked."""
     await tx.execute(_MARK_RETRIED, tx.organization_id, delivery_id, at, retried_as)
 
 
@@ -160,7 +160,7 @@ _PROPOSE_CLOSING = """
 async def propose_closing(
     tx: Transaction, delivery_id: DeliveryId, *, reason: str | None, by: PersonId | None, at: datetime | None
 ) -> None:
-    """Note who wants a locked dead letter closed and why; None three times withdraws it."""
+    """Record who proposes to close a locked dead letter and why; three None values withdraw the proposal."""
     await tx.execute(_PROPOSE_CLOSING, tx.organization_id, delivery_id, reason, by, at)
 
 
@@ -170,7 +170,7 @@ _CLOSE = """
 
 
 async def close_dead_letter(tx: Transaction, delivery_id: DeliveryId, *, by: PersonId, at: datetime) -> None:
-    """Close a locked dead letter as it was proposed; nothing of it is ever booked."""
+    """Close a locked dead letter as proposed; nothing of it is ever booked."""
     await tx.execute(_CLOSE, tx.organization_id, delivery_id, by, at)
 
 
@@ -185,7 +185,7 @@ _READ_DELIVERY = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAnswered:
-    """A delivery that was written: how it was answered, and under which receipt."""
+    """A written delivery: its verdict and its receipt."""
 
     id: DeliveryId
     account_name: str
@@ -196,6 +196,6 @@ class DeliveryAnswered:
 
 
 async def read_delivery(tx: Transaction, delivery_id: DeliveryId) -> DeliveryAnswered | None:
-    """A delivery that was written; None where there is none of that id."""
+    """A written delivery; None if there is none of that id."""
     row = await tx.fetchrow(_READ_DELIVERY, tx.organization_id, delivery_id)
     return None if row is None else DeliveryAnswered(**dict(row))

@@ -13,7 +13,7 @@ from billing.payments.domain.apply_events import DUPLICATE_WINDOW, DuplicateCand
 from billing.payments.domain.event import PaymentEvent
 from billing.payments.domain.payment import Payment
 
-# Equal money is common at a hospital (one registration fee): for each payment event the nearest candidate alone, and
+# Equal money is common at a hospital (one registration fee): for each payment event only the nearest candidate, and
 # only one that no code, bank reference or hold rules out.
 _CANDIDATES = """
     SELECT candidate.*
@@ -49,14 +49,14 @@ _LOCK_BANK_ACCOUNTS = """
 
 
 async def lock_bank_accounts(tx: Transaction, bank_account_ids: Sequence[UUID]) -> None:
-    """Let one batch at a time look for candidates on a bank account of several channels; before any key is claimed."""
+    """Let one batch at a time look for candidates on a bank account of several channels; before any key is reserved."""
     await tx.execute(_LOCK_BANK_ACCOUNTS, LockClass.BANK_ACCOUNT, list(bank_account_ids))
 
 
 async def find_duplicate_candidates(
     tx: Transaction, payment_events: Sequence[PaymentEvent]
 ) -> list[DuplicateCandidate]:
-    """Payments that payment events from another channel of the same bank account may be a second payment event of."""
+    """Payments that events from another channel of the same bank account may report again."""
     incoming = {
         (
             payment_event.bank_account_id,

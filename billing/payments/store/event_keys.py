@@ -1,7 +1,7 @@
-"""Keys of notices and the rows a batch of them touches: claim, then lock and read.
+"""Keys of notices and the rows of a batch: reserve the keys, then lock and read.
 
-Two of the three statements of the callback path; the third, which writes, is in `bookings.py`. Claims go in key order
-and locks in id order, invoices before intents, so that two writers never wait for each other in a circle.
+Two of the three statements of the callback path; the third, which writes, is in `bookings.py`. Keys are reserved in key
+order and rows locked in id order, invoices before intents, so that two writers never deadlock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,9 +33,9 @@ from billing.payments.domain.reference_links import REFERENCE_WINDOW
 from billing.payments.store.intent_rows import intent_of
 from providers.contract import Movement, Verdict
 
-# One movement key may stand in several payment events; it is claimed if any of them is told for the first time, or told
-# again as before with a further name for the money. A payment event with other content than the first time claims
-# nothing: it must not shadow money still to come.
+# One movement key may belong to several payment events; it is reserved if any of them is received for the first time,
+# or received again unchanged with a further name for the money. A payment event with other content than the first time
+# reserves nothing: it must not hide money that is still to come.
 _CLAIM = """
     WITH events AS (
         INSERT INTO event_key (organization_id, provider_account_id, key, fingerprint, delivery_id)
@@ -97,7 +97,7 @@ _CHANNELS = "channels"
 
 @dataclass(frozen=True, slots=True)
 class ReservedKeys:
-    """The keys this transaction is the first to claim; `shared` are bank accounts of the batch with more channels."""
+    """The keys that this transaction reserves first; `shared` are bank accounts of the batch with more channels."""
 
     events: frozenset[EventKey]
     movements: frozenset[MovementKey]
@@ -108,10 +108,10 @@ class ReservedKeys:
 async def reserve_keys(
     tx: Transaction, payment_events: Sequence[PaymentEvent], movement_ids: Mapping[MovementKey, PaymentId]
 ) -> ReservedKeys:
-    """Claim the event keys of a batch, and the movement keys of those payment events that say what their first payment
-    event said.
+    """Reserve the event keys of a batch, and the movement keys of the payment events with the same content as the first
+    of their event.
 
-    Waits for another transaction that is claiming the same key. The first payment event of a batch keeps its event key.
+    Waits for another transaction that reserves the same key. The first payment event of a batch keeps its event key.
     """
     unaltered = without_altered_repeats(payment_events)
     first = {payment_event.event: payment_event for payment_event in reversed(unaltered)}
@@ -170,7 +170,7 @@ async def reserve_keys(
 
 
 def _use(payment_event: PaymentEvent, key: ReferenceKey, payment_id: PaymentId) -> tuple[object, ...]:
-    """A use of a bank reference as it is claimed: codes that were never issued are dropped when it is read."""
+    """A use of a bank reference as reserved: codes that were never issued are dropped when it is read."""
     codes = {*payment_event.codes.field, *payment_event.codes.direct, *payment_event.codes.rejoined}
     return (
         key.account_id,
@@ -187,7 +187,7 @@ def _use(payment_event: PaymentEvent, key: ReferenceKey, payment_id: PaymentId) 
 
 
 def codes_of(payment_events: Sequence[PaymentEvent]) -> list[str]:
-    """Every reference code that payment events carry, wherever it stands."""
+    """Every reference code of the payment events, from any field."""
     return sorted(
         {
             code
@@ -245,7 +245,7 @@ _LOCK_BATCH_STATE = """
 
 @dataclass(frozen=True, slots=True)
 class LockedState:
-    """What the keys of before and the locked rows say; held until the transaction ends."""
+    """The state of the keys reserved earlier and of the locked rows; locked until the transaction ends."""
 
     known_events: Mapping[EventKey, SeenEvent]
     booked_movements: Mapping[MovementKey, BookedMovement]
@@ -258,7 +258,7 @@ class LockedState:
 async def lock_batch_state(
     tx: Transaction, payment_events: Sequence[PaymentEvent], reserved: ReservedKeys, *, first_day: date, last_day: date
 ) -> LockedState:
-    """Read what was known before, lock the invoices and then the intents that codes name, and read the days.
+    """Read the earlier state, lock the invoices and then the intents that codes name, and read the days.
 
     Days are those ever opened from `first_day` to `last_day`, both included; the day lock must be held already.
     """
@@ -312,7 +312,7 @@ async def lock_batch_state(
 
 
 def _uses(rows: Sequence[Sequence[Any]], reserved: ReservedKeys) -> list[ReferenceUse]:
-    """Uses of before, each once; those this batch has claimed are not of before."""
+    """Earlier uses, each once, without those that this batch has reserved."""
     found: dict[tuple[ReferenceKey, UUID, str, UUID], ReferenceUse] = {}
     for account_id, movement, reference, payment_id, by_account, source, name, amount, booked_on, codes in rows:
         key = ReferenceKey(account_id, Movement(movement), reference)

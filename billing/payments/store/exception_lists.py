@@ -7,7 +7,7 @@ from uuid import UUID
 
 from billing.db.database import Transaction
 
-# By the moment: some ids are made of what the disagreement is about (service/exception_rows.py) and carry no moment.
+# Ordered by time: some ids are computed from the disagreement (service/exception_rows.py) and contain no timestamp.
 _LIST_EXCEPTIONS = """
     SELECT one.id, one.reason, one.state, one.amount, one.delivery_id, one.payment_id, one.intent_id,
         one.owner_id, one.opened_at, one.due_at, account.name AS account

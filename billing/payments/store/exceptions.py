@@ -1,4 +1,4 @@
-"""Exceptions as they are stored: the terms an organization sets for a reason. They are opened with a booking."""
+"""Stored exceptions and the policy of an organization for a reason. Exceptions are opened with a booking."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,7 +13,7 @@ _READ_TERMS = """
 
 
 async def read_exception_policies(tx: Transaction) -> dict[str, ExceptionPolicy]:
-    """The organization's own terms by reason; a reason not in it has the defaults."""
+    """The organization's own policies by reason; a reason not in it has the default."""
     return {
         row["reason"]: ExceptionPolicy(
             timedelta(hours=row["due_hours"]), None if row["owner_id"] is None else PersonId(row["owner_id"])
@@ -40,7 +40,9 @@ async def open_exception_of_account(
     at: datetime,
     policy: ExceptionPolicy,
 ) -> None:
-    """Open an exception about a provider account unless one of this reason is open; a row of it must be held."""
+    """Open an exception about a provider account unless one of this reason is open; a row of the account must be
+    locked.
+    """
     await tx.execute(
         _OPEN_OF_ACCOUNT, tx.organization_id, exception_id, reason, account_id, at, at + policy.due, policy.owner_id
     )
@@ -53,5 +55,5 @@ _SET_TERMS = """
 
 
 async def set_exception_policy(tx: Transaction, reason: str, policy: ExceptionPolicy) -> None:
-    """Set the terms of a reason, in whole hours; takes the owner's role. Exceptions that are open keep theirs."""
+    """Set the policy of a reason, in whole hours; requires the owner's role. Open exceptions are not changed."""
     await tx.execute(_SET_TERMS, tx.organization_id, reason, policy.due // timedelta(hours=1), policy.owner_id)

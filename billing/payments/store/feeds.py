@@ -1,4 +1,4 @@
-"""How far each account's list of movements was read, who reads it now, and how often it was read in this minute."""
+"""The feed of each account: cursor, lease, and the number of reads in this minute."""
 
 from datetime import datetime
 
@@ -23,9 +23,9 @@ _LEASE = """
 async def lease_feed(
     tx: Transaction, account_id: ProviderAccountId, *, now: datetime, until: datetime, per_minute: int
 ) -> str | None:
-    """Take an account's list for ourselves until a moment, within what it may be read in this minute.
+    """Lease an account's feed until a timestamp, within the reads allowed in this minute.
 
-    Gives the cursor to read from; None where somebody else reads it, or it has been read often enough.
+    Returns the cursor to read from; None if another worker reads it, or it has been read often enough.
     """
     await tx.execute(_SCHEDULE, tx.organization_id, account_id, now)
     cursor: str | None = await tx.fetchval(_LEASE, tx.organization_id, account_id, now, until, per_minute)
@@ -41,7 +41,7 @@ _MOVE = """
 async def move_feed(
     tx: Transaction, account_id: ProviderAccountId, *, leased_until: datetime, cursor: str, now: datetime
 ) -> bool:
-    """Read on from a cursor; False where the claim had ended and somebody else has taken the list since."""
+    """Move the cursor; False if the lease had ended and another worker has leased the feed since."""
     return await tx.execute(_MOVE, tx.organization_id, account_id, leased_until, cursor, now) == "UPDATE 1"
 
 
@@ -54,9 +54,9 @@ _FAIL = """
 
 
 async def fail_feed(tx: Transaction, account_id: ProviderAccountId, *, leased_until: datetime, now: datetime) -> int:
-    """Leave a list alone for a while that could not be read: 5 seconds, twice as long each time, 5 minutes at most.
+    """Postpone a feed that could not be read: 5 seconds, twice as long each time, 5 minutes at most.
 
-    Returns its failures in a row; 0 where the claim had ended and somebody else has taken the list since.
+    Returns its failures in a row; 0 if the lease had ended and another worker has leased the feed since.
     """
     failures: int | None = await tx.fetchval(_FAIL, tx.organization_id, account_id, leased_until, now)
     return failures or 0

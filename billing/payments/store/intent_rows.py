@@ -1,4 +1,4 @@
-"""Rows of payment intents to domain values, and what their invoices owe."""
+"""Rows of payment intents to domain values, and the amount that their invoices owe."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -39,6 +39,6 @@ _READ_OWED = """
 
 
 async def read_owed(tx: Transaction, intent_ids: Sequence[IntentId]) -> dict[IntentId, Dong]:
-    """What the invoices of each intent still owe, by any code."""
+    """The amount that the invoices of each intent still owe, by any code."""
     rows = await tx.fetch(_READ_OWED, tx.organization_id, list(intent_ids))
     return {IntentId(row["intent_id"]): Dong(row["owed"]) for row in rows}

@@ -1,6 +1,6 @@
-"""Payees of an organization, of now and of before: bank accounts, merchants and terminals that a message may name.
+"""Payees of an organization, current and earlier: bank accounts, merchants and terminals that a message may name.
 
-Source: docs/design.md §5, Where money goes: foreign is what never belonged to the organization.
+Source: docs/design.md §5, Where money goes: a foreign payee never belonged to the organization.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,8 +10,8 @@ from uuid import UUID
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 
-# Bank accounts are never removed. Other payees stand in settings: those of the provider's accounts now, and those that
-# an approved change has replaced. A number in a code may differ from the account's own.
+# Bank accounts are never removed. Other payees are in settings: those of the provider's accounts now, and those that an
+# approved change has replaced. A number in a code may differ from the account's own.
 _OWN = """
     SELECT named.account_id, named.setting, named.value, bank_account.id AS bank_account_id
     FROM unnest($2::uuid[], $3::text[], $4::text[]) AS named (account_id, setting, value)
@@ -34,7 +34,7 @@ _OWN = """
 
 @dataclass(frozen=True, slots=True)
 class NamedPayee:
-    """What a message names as its payee: the provider account it came by, a setting of it and the value."""
+    """The payee of a message: the provider account that received it, a setting of it and the value."""
 
     account_id: UUID
     setting: str
@@ -42,7 +42,7 @@ class NamedPayee:
 
 
 async def read_own_payees(tx: Transaction, named: Iterable[NamedPayee]) -> Mapping[NamedPayee, UUID | None]:
-    """Those of the payees named that are or were the organization's, with the bank account where it is one."""
+    """The named payees that are or were the organization's, with the bank account if it is one."""
     wanted = sorted({(one.account_id, one.setting, one.value) for one in named})
     rows = await tx.fetch(_OWN, tx.organization_id, *columns(wanted, 3))
     return {NamedPayee(row["account_id"], row["setting"], row["value"]): row["bank_account_id"] for row in rows}

@@ -1,4 +1,4 @@
-"""Payments as they are read: money received, where it stands now, and every allocation of it."""
+"""Reads payments: money received, its position, and every allocation of it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ _READ_PAYMENT = """
 
 
 async def read_payment(tx: Transaction, payment_id: PaymentId) -> Mapping[str, Any] | None:
-    """A payment with its position and allocations; None where there is none."""
+    """A payment with its position and allocations; None if there is none."""
     row = await tx.fetchrow(_READ_PAYMENT, tx.organization_id, payment_id)
     return None if row is None else dict(row)
 
@@ -84,6 +84,6 @@ _PAYMENTS_OF_INVOICES = """
 
 
 async def read_payments_of_invoices(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[PaymentId]:
-    """The payments that stand on invoices now; the invoices' rows must be held."""
+    """The payments that are allocated to invoices now; the invoices' rows must be locked."""
     rows = await tx.fetch(_PAYMENTS_OF_INVOICES, tx.organization_id, list(invoice_ids))
     return [PaymentId(row["payment_id"]) for row in rows]

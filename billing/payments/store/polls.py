@@ -1,4 +1,4 @@
-"""The schedule of questions: which intents are past their time, which are asked about, within which budget."""
+"""The poll schedule: overdue intents, scheduled polls, and the budget of each account."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from billing.payments.domain.intent import Intent, IntentState
 from billing.payments.store.intent_rows import intent_of
 from providers.contract import Outcome
 
-# An UNKNOWN intent is overdue only where its provider, asked, has said that there is no such payment.
+# An UNKNOWN intent is overdue only if its provider has answered a poll that there is no such payment.
 _LOCK_OVERDUE = """
     SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at
     FROM intent
@@ -29,7 +29,7 @@ _LOCK_OVERDUE = """
 
 
 async def lock_overdue_intents(tx: Transaction, *, now: datetime, at_most: int) -> list[Intent]:
-    """Hold open intents whose time is over, and leave those that somebody else holds. Without their invoices."""
+    """Lock open intents whose time is over, skipping rows that are locked already. Without their invoices."""
     return [intent_of(tuple(row), ()) for row in await tx.fetch(_LOCK_OVERDUE, tx.organization_id, now, at_most)]
 
 
@@ -41,7 +41,7 @@ _EXPIRE = """
 
 
 async def expire_intents(tx: Transaction, changed: Sequence[tuple[Intent, Intent]]) -> None:
-    """Write locked intents as they were and as they are now."""
+    """Write locked intents: state before and state now."""
     rows: list[tuple[object, ...]] = [
         (after.id, before.version, after.version, after.state.value) for before, after in changed
     ]
@@ -62,9 +62,9 @@ _SCHEDULE = """
 async def schedule_polls(
     tx: Transaction, intents: Sequence[Intent], *, started_at: datetime, due_at: datetime | None
 ) -> None:
-    """Put intents on the schedule, those too that were asked about while they were open.
+    """Put intents on the schedule, also intents that were polled while they were open.
 
-    One that was answered for stays as it is.
+    A poll that was answered stays as it is.
     """
     rows: list[tuple[object, ...]] = [(intent.id, intent.account_id) for intent in intents]
     await tx.execute(_SCHEDULE, tx.organization_id, *columns(rows, 2), started_at, due_at)
@@ -87,7 +87,7 @@ _SCHEDULE_UNKNOWN = """
 async def schedule_polls_unknown(
     tx: Transaction, *, started_at: datetime, due_at: datetime | None, at_most: int
 ) -> None:
-    """Put every UNKNOWN intent that is neither on the schedule nor answered for on it."""
+    """Put every UNKNOWN intent on the schedule that has neither a scheduled nor an answered poll."""
     await tx.execute(_SCHEDULE_UNKNOWN, tx.organization_id, started_at, due_at, at_most)
 
 
@@ -98,14 +98,14 @@ _RESTART = """
 
 
 async def restart_poll(tx: Transaction, intent_id: IntentId, *, due_at: datetime) -> bool:
-    """Put an intent back on the schedule that its provider, asked, has said it does not know; False for any other.
+    """Put an intent back on the schedule whose provider answered that it does not know it; False for any other.
 
-    Only one of several callers is told True.
+    Only one of several callers receives True.
     """
     return await tx.execute(_RESTART, tx.organization_id, intent_id, due_at) == "UPDATE 1"
 
 
-# An open intent that was never asked about; one whose payer has said so is on the schedule already.
+# An open intent that was never polled; if its payer reported a transfer, it is on the schedule already.
 _SCHEDULE_OPEN = """
     INSERT INTO status_poll (organization_id, intent_id, provider_account_id, started_at, due_at)
     SELECT $1, intent.id, intent.provider_account_id, $3, $3
@@ -123,7 +123,7 @@ _SCHEDULE_OPEN = """
 async def schedule_polls_open(
     tx: Transaction, account_id: ProviderAccountId, *, now: datetime, created_by: datetime, at_most: int
 ) -> None:
-    """Put an account's open intents on the schedule that were made by a moment, due at once."""
+    """Put an account's open intents on the schedule that were created by a timestamp, due at once."""
     await tx.execute(_SCHEDULE_OPEN, tx.organization_id, account_id, now, created_by, at_most)
 
 
@@ -137,7 +137,7 @@ _DUE_ACCOUNTS = """
 
 
 async def read_due_accounts(tx: Transaction, *, now: datetime) -> list[tuple[ProviderAccountId, str]]:
-    """Provider accounts with a question due, and their names."""
+    """Provider accounts with a poll due, and their names."""
     rows = await tx.fetch(_DUE_ACCOUNTS, tx.organization_id, now)
     return [(ProviderAccountId(row["id"]), row["name"]) for row in rows]
 
@@ -160,7 +160,7 @@ _USE_RATE_LIMIT = """
     WHERE organization_id = $1 AND provider_account_id = $2
 """
 
-# MATERIALIZED: joined to the table, the inner query could run once for each row and so claim more than its limit.
+# MATERIALIZED: joined to the table, the inner query could run once for each row and so lease more than its limit.
 _LEASE = """
     WITH due AS MATERIALIZED (
         SELECT status_poll.intent_id, intent.reference_code, intent.state, intent.amount, intent.received,
@@ -182,7 +182,7 @@ _LEASE = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollTask:
-    """An intent to ask about, as it stood when it was claimed."""
+    """An intent to poll, with its state when it was leased."""
 
     intent_id: IntentId
     reference: str
@@ -197,9 +197,9 @@ class PollTask:
 async def lease_polls(
     tx: Transaction, account_id: ProviderAccountId, *, now: datetime, until: datetime, at_most: int, per_minute: int
 ) -> list[PollTask]:
-    """Take questions that are due, for ourselves until a moment, within what the account may be asked in this minute.
+    """Lease due polls until a timestamp, within the number of polls that the account allows in this minute.
 
-    The row of the budget is held first, so that workers that ask one account count together.
+    The row of the budget is locked first, so that workers that poll one account count together.
     """
     await tx.execute(_ADD_RATE_LIMIT, tx.organization_id, account_id, now)
     used: int = await tx.fetchval(_LOCK_RATE_LIMIT, tx.organization_id, account_id, now)
@@ -248,10 +248,11 @@ async def record_answer(
     outcome: Outcome | None,
     is_open: bool = False,
 ) -> bool:
-    """Record what a question brought; False where the claim had ended and somebody else has asked since.
+    """Record the outcome of a poll; False if the lease had ended and another worker has polled since.
 
-    No `due_at` and no `outcome`: asked only because the payer said so, and it may begin anew. The times of an open
-    intent (`is_open`) begin again with each question: once it is no longer open, a whole day of questions follows.
+    Without `due_at` and `outcome`: polled only because the payer reported a transfer, and it may be scheduled again.
+    The schedule of an open intent (`is_open`) restarts with each poll: once it is no longer open, a whole day of polls
+    follows.
     """
     done = await tx.execute(
         _RECORD, tx.organization_id, intent_id, leased_until, due_at, now, outcome.value if outcome else None, is_open
@@ -276,7 +277,7 @@ async def open_exception(
     at: datetime,
     policy: ExceptionPolicy,
 ) -> None:
-    """Hand an intent that no provider answers for to a person."""
+    """Open an exception for an intent that no provider answers for."""
     amount = max(0, task.amount - task.received)
     await tx.execute(
         _OPEN_CASE,

@@ -1,6 +1,6 @@
-"""Rows of a payment that leaves again: found, locked in the order of the house, and reversal.
+"""Rows of a payment after an outflow: found, locked in the lock order, and reversed.
 
-Apart from the statements of the callback path, since it is rare. An outflow whose payment is not known yet waits
+Separate from the statements of the callback path, because it is rare. An outflow whose payment is not known yet waits
 (`unmatched_outflows.py`).
 """
 
@@ -28,11 +28,11 @@ from billing.payments.domain.reference_links import REFERENCE_WINDOW
 from billing.payments.domain.reversal import ActiveAllocation, AllocationReversal, LockedPayment, Outflow
 from billing.payments.store.intent_rows import intent_of
 
-# By the money's own names first; else the newest payment under the code from which this much has not left yet, one of
-# the account that the money left before one of another; else the one payment under the bank reference that has so much
-# left, since a bank reference is a weak name. The outflow's own reference leads to a payment of the same amount, booked
-# on that day or the next to it, and to none under a code where the outflow carries another. Source: docs/design.md §5,
-# Strong and weak names.
+# Search order: the money's own names; else the newest payment under the code from which this much has not left yet, of
+# the account that the money left before another account; else the one payment under the bank reference that has this
+# much left, because a bank reference is a weak name. The outflow's own reference leads to a payment of the same amount,
+# booked on that day or the next to it, and to none under a code if the outflow carries another. Source: docs/design.md
+# §5, Strong and weak names.
 _FIND_PAYMENT = """
     SELECT id FROM (
         SELECT 1 AS choice, payment.id, payment.provider_account_id
@@ -77,7 +77,7 @@ _FIND_PAYMENT = """
 
 
 async def find_payment(tx: Transaction, outflow: Outflow) -> PaymentId | None:
-    """The payment whose money has left; nothing is locked."""
+    """The payment whose money left; nothing is locked."""
     found: UUID | None = await tx.fetchval(
         _FIND_PAYMENT,
         tx.organization_id,
@@ -91,7 +91,7 @@ async def find_payment(tx: Transaction, outflow: Outflow) -> PaymentId | None:
     return None if found is None else PaymentId(found)
 
 
-# The invoices and intents that a batch with money leaving may change, those of its payments included.
+# The invoices and intents that a batch with outflows may change, those of its payments included.
 _LOCK_INVOICES_OF_BATCH = """
     SELECT id FROM invoice
     WHERE organization_id = $1 AND id IN (
@@ -157,10 +157,10 @@ _LOCK_POSITIONS_OF_BATCH = """
 
 
 async def lock_for_outflows(tx: Transaction, payment_events: Sequence[PaymentEvent], *, codes: Sequence[str]) -> None:
-    """Hold, in the order of the house, all that a batch may change in which money leaves; `codes` are all its codes.
+    """Lock, in the lock order, all rows that a batch with outflows may change; `codes` are all its codes.
 
-    Called before the batch locks what its money received may change: both are then held at once, in one order, and no
-    two batches wait for each other in a circle.
+    Called before the batch locks the rows that its received money may change: both are then locked together, in one
+    order, and no two batches deadlock.
     """
     leaving = [payment_event for payment_event in payment_events if payment_event.takes_money_out]
     names = {
@@ -199,7 +199,7 @@ _LOCK_POSITION = """
     SELECT payment_id FROM payment_position WHERE organization_id = $1 AND payment_id = $2 FOR NO KEY UPDATE
 """
 
-# After the position is locked, in a later statement: nobody adds to these any more.
+# After the position is locked, in a later statement: no other transaction adds to these any more.
 _ACTIVE_ALLOCATIONS = """
     SELECT allocation.id, allocation.target, allocation.amount, allocation.invoice_id, bill.visit_id
     FROM allocation
@@ -214,7 +214,7 @@ _ACTIVE_ALLOCATIONS = """
 
 
 async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
-    """Hold the invoices, the intent and the position of a payment, in this order, and read where its money stands."""
+    """Lock the invoices, the intent and the position of a payment, in this order, and read its active allocations."""
     invoices: dict[InvoiceId, Invoice] = {
         InvoiceId(row["id"]): invoice_of(tuple(row))
         for row in await tx.fetch(_LOCK_INVOICES, tx.organization_id, payment_id)
@@ -272,7 +272,7 @@ _UPDATE_INTENT = """
 
 
 async def write_reversal(tx: Transaction, reversal: AllocationReversal, *, at: datetime) -> None:
-    """Write what money that left leads to; every row is held by `lock_payment`."""
+    """Write the result of an outflow; every row is locked by `lock_payment`."""
     sums = dict.fromkeys(AllocationTarget, 0)
     for part in reversal.parts:
         sums[part.allocation.target] += part.amount

@@ -1,6 +1,6 @@
-"""Outflows that wait for their payment, with the names that lead to it, and whether it is in the books by now.
+"""Outflows that wait for their payment, with the names that lead to it, and the search for it in the books.
 
-How the payment of an outflow is found and what it loses stands in `reversals.py`.
+`reversals.py` finds the payment of an outflow and reverses it.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _ADD_UNMATCHED = """
 
 
 async def add_unmatched_outflow(tx: Transaction, outflow: Outflow, *, at: datetime) -> None:
-    """Keep money that left before its payment is known, with the names that lead to the payment."""
+    """Store an outflow whose payment is not known yet, with the names that lead to the payment."""
     await tx.execute(
         _ADD_UNMATCHED,
         tx.organization_id,
@@ -47,7 +47,7 @@ _READ_UNMATCHED = """
 
 
 async def read_unmatched_outflows(tx: Transaction, outflow_ids: Sequence[PaymentId]) -> list[Outflow]:
-    """Those of the outflows named that are not matched yet, the oldest first."""
+    """The named outflows that are not matched yet, the oldest first."""
     return [
         Outflow(
             id=PaymentId(row["id"]),
@@ -98,7 +98,7 @@ _FIND_MATCHABLE = """
 
 
 async def find_matchable_outflows(tx: Transaction, *, since: datetime, at_most: int) -> list[PaymentId]:
-    """Outflows recorded after a moment whose payment is in the books by now; nothing is locked."""
+    """Outflows recorded after a timestamp whose payment is in the books by now; nothing is locked."""
     rows = await tx.fetch(_FIND_MATCHABLE, tx.organization_id, since, at_most, REFERENCE_WINDOW.days)
     return [PaymentId(row["id"]) for row in rows]
 
@@ -110,12 +110,12 @@ _MATCH = """
 
 
 async def match_outflow(tx: Transaction, outflow_id: PaymentId, payment_id: PaymentId, *, at: datetime) -> bool:
-    """Record the payment of an outflow; False where another transaction has matched it."""
+    """Record the payment of an outflow; False if another transaction has matched it."""
     return await tx.execute(_MATCH, tx.organization_id, outflow_id, payment_id, at) == "UPDATE 1"
 
 
 def outflow_key(key: MovementKey) -> str:
-    """A name of money received as it stands in `unmatched_outflow.keys`."""
+    """A name of money received as stored in `unmatched_outflow.keys`."""
     return f"{key.account_id}/{key.key}"
 
 
