@@ -1,1 +1,1 @@
-"""From an invoice to a way to pay it: payment intents, QR codes, the patient's page, bill inquiries of banks."""
+"""Collects invoices: payment intents, QR codes, the payment page, bill inquiries of banks."""

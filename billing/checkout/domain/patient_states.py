@@ -1,7 +1,7 @@
-"""What a collection's state means to the patient: one table from what is stored to words in Vietnamese and English.
+"""Texts of a collection's state for the patient: one table from the stored state to Vietnamese and English.
 
-Provider status → Outcome stands in each provider's file; Outcome → intent state in `intent.py`; from there to the
-patient here. `docs/states.md` prints all of it, and a test holds the two together. Source: docs/design.md §5, States.
+Each provider's file maps provider status → Outcome; `intent.py` maps Outcome → intent state; this table maps intent
+state → patient. `docs/states.md` prints all of it, and a test compares the two. Source: docs/design.md §5, States.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from providers.contract import Verdict
 class Words:
     """A short label and one sentence for the patient; `{due}`, `{received}`, `{owed}` and `{credit}` are amounts.
 
-    `at_desk` is the label in the words of the cashier, where they differ from the patient's.
+    `at_desk` is the label for the cashier, if it differs from the patient's.
     """
 
     label: str
@@ -25,7 +25,7 @@ class Words:
 
     @property
     def desk_label(self) -> str:
-        """The label as staff knows it. Source: docs/ux.md, Words on screen."""
+        """The label for staff. Source: docs/ux.md, Words on screen."""
         return self.at_desk or self.label
 
 
@@ -158,7 +158,7 @@ START_UNKNOWN: Mapping[Language, str] = {
         "money that comes under this code is booked all the same."
     ),
 }
-"""What the desk reads where a provider gave no answer to trust when a payment was begun."""
+"""The message for the desk if the provider gave no trustworthy answer when a payment was started."""
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.ACCEPTED: "taken, and booked where it tells of money",
@@ -168,4 +168,4 @@ VERDICTS: Mapping[Verdict, str] = {
     Verdict.STORED: "kept for a person; nothing was booked",
     Verdict.TRY_LATER: "not taken; deliver it again",
 }
-"""What became of a provider's delivery; each provider is answered in its own words."""
+"""The meaning of each verdict; each provider receives it in its own format."""

@@ -1,8 +1,8 @@
-"""Drawing a payment code: as SVG for a page or paper, as PNG for a phone, as text for a terminal.
+"""Draws a payment code: as SVG for a page or paper, as PNG for a phone, as text for a terminal.
 
-Knows nothing of what stands in the code. Error correction is level M and the quiet zone four modules wide, as
-ISO/IEC 18004 asks. The SVG carries no script, no style and no address, so it may stand in a page with a strict
-content policy.
+Does not depend on the content of the code. Error correction is level M and the quiet zone four modules wide, as ISO/IEC
+18004 requires. The SVG contains no script, no style and no address, so a page with a strict content policy may include
+it.
 """
 
 import io
@@ -22,7 +22,7 @@ _HALF_BLOCKS = {(True, True): "█", (True, False): "▀", (False, True): "▄",
 
 
 def qr_svg(payload: str, *, title: str) -> str:
-    """Draw a payload as one SVG element; `title` is what is read aloud instead of the picture.
+    """Draw a payload as one SVG element; `title` is the text that a screen reader reads.
 
     One module is one unit of the view box, so the page decides the size. Raises InvalidValue for a payload that is
     empty, not ASCII or longer than PAYLOAD_LENGTH_MAX.
@@ -40,7 +40,7 @@ def qr_svg(payload: str, *, title: str) -> str:
 
 
 def qr_png(payload: str) -> bytes:
-    """Draw a payload as a PNG file, eight pixels a module, to be kept among a phone's pictures and read from there.
+    """Draw a payload as a PNG file, eight pixels a module, for saving to a phone's pictures and scanning from there.
 
     Raises InvalidValue as `qr_svg` does.
     """
@@ -52,8 +52,8 @@ def qr_png(payload: str) -> bytes:
 def qr_terminal(payload: str, *, is_coloured: bool = True) -> str:
     """Draw a payload in half blocks, two rows of modules on a line, for a dark or a light terminal.
 
-    Colours are set outright, black on white. Without them (a file, a terminal that knows none) the light modules are
-    drawn, which is right on a dark background. Raises InvalidValue as `qr_svg` does.
+    Colours are explicit, black on white. Without colours (a file, a terminal that supports none) the light modules are
+    drawn, which is correct on a dark background. Raises InvalidValue as `qr_svg` does.
     """
     rows = _modules(payload)
     if len(rows) % 2:
@@ -80,7 +80,7 @@ def _code(payload: str) -> segno.QRCode:
 
 
 def _dark_runs(row: list[bool]) -> list[tuple[int, int]]:
-    """Where each run of dark modules begins and how wide it is."""
+    """The start and width of each run of dark modules."""
     runs = []
     column = 0
     for is_dark, run in groupby(row):

@@ -1,7 +1,7 @@
-"""Reading a VietQR code back before it is shown: whom it pays, how much, with which text.
+"""Reads a VietQR code back before it is shown: its payee, amount and text.
 
-Written apart from what builds codes (the providers'), so that a fault there is not repeated here. A code that is not
-plainly right reads as None and is not shown. Source: NAPAS technical specification 1.5.2 (January 2021).
+Independent of the code that builds QR codes (in the providers), so that a fault there is not repeated here. A code that
+is not clearly correct reads as None and is not shown. Source: NAPAS technical specification 1.5.2 (January 2021).
 """
 
 import binascii
@@ -17,7 +17,7 @@ _AMOUNT = re.compile(r"[1-9][0-9]{0,12}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedQr:
-    """What a banking application will do with a code; `amount` is None where the payer types it."""
+    """The effect of a code in a banking application; `amount` is None if the payer types it."""
 
     bank_bin: str
     account_number: str
@@ -26,7 +26,7 @@ class DecodedQr:
 
 
 def read_vietqr(payload: str) -> DecodedQr | None:
-    """Read a transfer to a bank account; None for everything that is not one, whole and with its checksum right."""
+    """Read a transfer to a bank account; None for anything but a complete transfer code with a correct checksum."""
     found = _CHECKSUM.search(payload)
     if not payload.isascii() or found is None:
         return None
@@ -52,7 +52,7 @@ def read_vietqr(payload: str) -> DecodedQr | None:
 
 
 def _fields(text: str) -> dict[str, str] | None:
-    """Tag, length, value, repeated; None where they do not add up or a tag stands twice."""
+    """Tag, length, value, repeated; None if they do not add up or a tag occurs twice."""
     fields: dict[str, str] = {}
     while text:
         head = _HEAD.match(text)

@@ -1,6 +1,7 @@
-"""Inquiries: a bank asks what is to be paid under a code. Answered from our own books; nothing is changed.
+"""Answers bill inquiries: a bank queries the amount due under a code. Reads our own books; changes nothing.
 
-Source: docs/design.md §7 (Callbacks); the shape of bank collection (thu hộ), in which the bank asks before it collects.
+Source: docs/design.md §7 (Callbacks); the procedure of bank collection (thu hộ), in which the bank inquires before it
+collects.
 """
 
 from datetime import datetime
@@ -22,9 +23,9 @@ _STATES = {
 
 
 async def find_bill(context: PaymentContext, account: ProviderAccount, reference: str) -> Bill | None:
-    """What remains to be paid under a code that this account gave; None where it gave no such code."""
+    """The amount that remains to be paid under a code that this account issued; None if it issued no such code."""
     if not is_reference_code(reference):
-        return None  # whatever a bank's customer typed, it was never given out
+        return None  # any other text of a bank's customer is no issued code
     async with context.database.transaction(account.organization_id) as tx:
         inquired = await find_inquired(tx, account.id, reference)
     if inquired is None:
@@ -40,7 +41,7 @@ async def find_bill(context: PaymentContext, account: ProviderAccount, reference
 
 
 def _bill_state(state: IntentState, remaining: int, expires_at: datetime | None, *, now: datetime) -> BillState:
-    """An invoice that was paid otherwise asks for nothing; what has run out may not have been marked yet."""
+    """The state of the bill. An invoice paid otherwise requests nothing; an overdue intent may not be marked yet."""
     if state in _STATES:
         return _STATES[state]
     if remaining == 0:

@@ -1,6 +1,6 @@
-"""The phones of the payment desks of a hospital, for a patient whose link opens nothing.
+"""The phones of the payment desks of a hospital, for a patient whose link is invalid.
 
-Answered from memory: whoever asks has shown nothing, and must not cost the database more than a statement a minute.
+Served from memory: the client is anonymous, and must cause no more than one database statement a minute.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from billing.db.tenants import read_organizations
 from billing.payments.service.context import PaymentContext
 
 KEPT_S = 60.0
-"""For so long a phone is shown after it was changed."""
+"""The longest time that an old phone is shown after a change."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class DeskPhone:
-    """Whom to call: the facility, or the organization where no facility has a phone of its own."""
+    """The phone of a facility, or of the organization if no facility has its own."""
 
     name: str
     phone: str
@@ -38,7 +38,7 @@ class DeskPhones:
         self._phones: dict[OrganizationId, tuple[float, tuple[DeskPhone, ...]]] = {}
 
     async def find(self, organization_id: OrganizationId) -> tuple[DeskPhone, ...]:
-        """The phones of one organization; empty where there is none, no such organization, or no database."""
+        """The phones of one organization; empty if there is none, no such organization, or no database."""
         try:
             if organization_id not in await self._known():
                 return ()
@@ -50,7 +50,7 @@ class DeskPhones:
     async def _known(self) -> frozenset[OrganizationId]:
         now = monotonic()
         if now - self._listed_at >= KEPT_S:
-            self._listed_at = now  # first, so that a crowd asks once
+            self._listed_at = now  # first, so that concurrent requests cause one read
             async with self._context.database.system_transaction() as reader:
                 self._organizations = frozenset(await read_organizations(reader))
         return self._organizations

@@ -1,8 +1,7 @@
-"""Expiring: a collection whose time is over asks for nothing more; money under its code is still taken.
+"""Expires intents: an overdue collection requests nothing more; money under its code is still booked.
 
-What is locked is being changed by somebody else at this moment and is left for the next time. An UNKNOWN intent is not
-expired by the clock, only once its provider has said that it knows of no such payment. Source: docs/design.md §5,
-States.
+Rows that another transaction has locked are left for the next round. An UNKNOWN intent is not expired by the clock,
+only once its provider has answered that it knows no such payment. Source: docs/design.md §5, States.
 """
 
 from billing.core.actor import Actor
@@ -17,11 +16,11 @@ from billing.payments.store.polls import expire_intents, lock_overdue_intents, s
 from providers.contract import Outcome
 
 EXPIRED_MAX = 200
-"""How many intents one transaction expires."""
+"""Intents that one transaction expires."""
 
 
 async def expire_once(context: PaymentContext, organization_id: OrganizationId) -> int:
-    """Expire what is past its time, and begin to ask whether it was paid after all; returns how many expired."""
+    """Expire overdue intents and schedule a status poll of each; returns how many expired."""
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
         overdue = await lock_overdue_intents(tx, now=now, at_most=EXPIRED_MAX)

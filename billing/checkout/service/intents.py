@@ -1,9 +1,8 @@
-"""Collecting: an intent is opened for issued invoices, and the provider is asked how the payer pays.
+"""Opens intents for issued invoices and requests the payment instruction from the provider.
 
-The intent is recorded and committed before the provider is called, and no transaction is open during the call. Where
-no answer comes that can be trusted, the intent is UNKNOWN: it is asked about, and its code is begun again only after
-the provider has said, 15 minutes after it was made, that it knows of no such payment. Source: docs/design.md §5,
-States.
+The intent is recorded and committed before the provider is called, and no transaction is open during the call. Without
+a trustworthy answer the intent is UNKNOWN: it is polled, and its payment is started again only after the provider has
+answered, 15 minutes after the intent was created, that it knows no such payment. Source: docs/design.md §5, States.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,10 +47,10 @@ from providers.addresses import safe_redirect
 from providers.contract import Outcome, PaymentInstruction, PaymentRefused, PaymentRequest, PaymentUnknown
 
 INTENT_LIFE = timedelta(minutes=30)
-"""How long a code asks to be paid; money under it is taken at any later time too."""
+"""How long a code requests payment; money under it is booked at any later time too."""
 
 INSTRUCTION_TIMEOUT = timedelta(seconds=30)
-"""How long whoever opened an intent is left to hear from the provider before a replay asks in its place."""
+"""How long the first request waits for the provider before an idempotent repeat calls the provider in its place."""
 
 INVOICES_MAX = 50
 PAGE_TOKEN_BYTES = 16
@@ -68,7 +67,7 @@ class InvoiceNotIssued(Refused):
 
 
 class InvoiceAlreadyPaid(Refused):
-    """The invoices ask for nothing more; `payments` are those that stand on them."""
+    """The invoices owe nothing more; `payments` are the payments allocated to them."""
 
     code = "invoice_already_paid"
 
@@ -78,25 +77,25 @@ class InvoiceAlreadyPaid(Refused):
 
 
 class AmountAboveOwed(InvalidValue):
-    """A part may be collected, never more than is owed."""
+    """A part may be collected, never more than the amount owed."""
 
     code = "amount_above_owed"
 
 
 class IntentAlreadySucceeded(Refused):
-    """The money is here: there is nothing left to cancel."""
+    """The money was received: there is nothing left to cancel."""
 
     code = "intent_already_succeeded"
 
 
 class PaymentNotStarted(Refused):
-    """The provider cannot carry this payment; the intent stays, and money under its code would still be booked."""
+    """The provider cannot perform this payment; the intent stays, and money under its code would still be booked."""
 
     code = "payment_not_started"
 
 
 class ProviderUnreachable(Unavailable):
-    """The provider cannot be reached now. The intent waits: the same request, sent again, asks the provider again."""
+    """The provider cannot be reached now. The intent waits: the same request, sent again, calls the provider again."""
 
     code = "provider_unreachable"
 
@@ -116,12 +115,12 @@ async def open_intent(
     request: IdempotentRequest | None = None,
     payer_address: str = "",
 ) -> IntentId:
-    """Wish to collect what invoices still owe (or `amount` of it) through one provider account.
+    """Open an intent to collect the amount that invoices still owe (or `amount` of it) through one provider account.
 
-    Where the provider gives no answer to trust, the intent is UNKNOWN and without an instruction. Under a `claim` that
-    was answered before, the intent of then; where nobody ever heard how it is paid, because the process ended in
-    between or the provider knows of no such payment after all, the provider is asked again. `payer_address` is the
-    network address of whoever asks. Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid, AmountAboveOwed,
+    Without a trustworthy answer of the provider the intent is UNKNOWN and has no instruction. A `request` that was
+    answered before returns its earlier intent; if its instruction was never received, because the process ended in
+    between or the provider answered that it knows no such payment, the provider is called again. `payer_address` is the
+    network address of the client. Raises NotFound, InvoiceNotIssued, InvoiceAlreadyPaid, AmountAboveOwed,
     PaymentNotStarted, ProviderUnreachable or idempotency errors.
     """
     if not invoice_ids or len(set(invoice_ids)) != len(invoice_ids) or len(invoice_ids) > INVOICES_MAX:
@@ -148,7 +147,7 @@ async def open_intent(
 async def cancel_intent(
     context: PaymentContext, organization_id: OrganizationId, intent_id: IntentId, *, actor: Actor
 ) -> None:
-    """Stop asking for an intent's money; money that comes under its code all the same is booked and matched.
+    """Cancel an intent; money that still arrives under its code is booked and matched.
 
     An intent that has failed, expired or been cancelled stays as it is. Raises NotFound and IntentAlreadySucceeded.
     """
@@ -169,7 +168,7 @@ async def cancel_intent(
 async def find_intent(
     context: PaymentContext, organization_id: OrganizationId, intent_id: IntentId
 ) -> Mapping[str, Any]:
-    """An intent as it stands now; `instruction_now` is how what is due is paid. Raises NotFound."""
+    """The current state of an intent; `instruction_now` is the instruction for the amount due. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_intent(tx, intent_id)
     if row is None:
@@ -178,10 +177,10 @@ async def find_intent(
 
 
 async def _find_without_instruction(tx: Transaction, context: PaymentContext, intent_id: IntentId) -> Intent | None:
-    """The intent of an earlier request if nobody has heard how it is paid and nobody is asking; None if it was told,
-    or if it is not known yet whether the provider has it.
+    """The intent of an earlier request if it has no instruction and no call is in flight; else None.
 
-    Raises RequestStillRunning, and PaymentNotStarted where the provider refused.
+    None too if it is not known yet whether the provider has it. Raises RequestStillRunning, and PaymentNotStarted if
+    the provider rejected it.
     """
     intent = await lock_intent(tx, intent_id)
     assert intent is not None, "a saved request names its intent"
@@ -201,7 +200,7 @@ async def _find_without_instruction(tx: Transaction, context: PaymentContext, in
 async def _start_payment(
     context: PaymentContext, account: ProviderAccount, intent: Intent, *, actor: Actor, payer_address: str
 ) -> None:
-    """Ask the provider how an intent is paid, with no transaction open, and record what it says."""
+    """Request the instruction of an intent from the provider, with no transaction open, and record the answer."""
     organization_id = account.organization_id
     request = await _request(context, account, intent, payer_address)
     try:
@@ -232,7 +231,7 @@ async def _start_payment(
 async def _request(
     context: PaymentContext, account: ProviderAccount, intent: Intent, payer_address: str
 ) -> PaymentRequest:
-    """The same each time it is made for an intent, but for who asks."""
+    """The payment request of an intent; identical in every call except for the payer's address."""
     base = context.public_base_url
     return_url = callback_url = ""
     if base:
@@ -261,7 +260,7 @@ async def _report_outcome(
     action: str,
     actor: Actor,
 ) -> None:
-    """Record what became of the beginning; a state that moved on while the provider was called is left alone."""
+    """Record the outcome of the start; a state that changed while the provider was called is not overwritten."""
     async with context.database.transaction(organization_id) as tx:
         intent = await lock_intent(tx, intent_before.id)
         assert intent is not None, "intents are never removed"
@@ -272,7 +271,7 @@ async def _report_outcome(
 
 
 async def _write_change(tx: Transaction, context: PaymentContext, intent: Intent, action: str, actor: Actor) -> None:
-    """Write the state of a locked intent, tell of it and note who did it."""
+    """Write the state of a locked intent, its webhook message and its audit line."""
     await set_intent_state(tx, intent)
     owed = await read_owed(tx, [intent.id])
     topic, payload = intent_message(intent, owed=owed[intent.id])

@@ -1,4 +1,4 @@
-"""Lists of payment intents. Rows come as they are stored, the newest first."""
+"""Lists of payment intents. Rows are returned as stored, the newest first."""
 
 from collections.abc import Mapping
 from typing import Any

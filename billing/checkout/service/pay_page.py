@@ -1,7 +1,7 @@
-"""Showing a collection to whoever pays: one page behind a random token, without anything that could tell of an illness.
+"""The payment page: shows a collection to the payer behind a random token, without anything that reveals an illness.
 
-A code is shown only after it was read back: it must pay the approved account, ask for exactly what is still due and
-carry our reference. Source: docs/design.md §7; docs/ux.md, Patient page.
+A code is shown only after it was read back: it must pay the approved account, request exactly the amount still due and
+contain our reference code. Source: docs/design.md §7; docs/ux.md, Patient page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,10 @@ from billing.payments.service.context import PaymentContext
 from providers.addresses import safe_redirect
 
 POLL_INTERVAL_MIN = timedelta(minutes=1)
-"""However often a patient says so, a provider is asked no more often than this."""
+"""The shortest interval between two polls of a provider, however often a patient reports a transfer."""
 
 _PUBLIC_RULES = frozenset({"B-020", "B-080"})
-"""The 15 % of the base salary, and rounding. Card, object code and route would tell more than a screen may."""
+"""The 15 % of the base salary, and rounding. Card, object code and route would reveal more than a screen may."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +39,8 @@ log = structlog.get_logger(__name__)
 class PageBill:
     """One invoice on the page, shares in whole đồng; the patient's name is shortened.
 
-    `copay` and `self_pay` are the two parts of the patient's share before rounding. `reasons` hold for the whole visit
-    and tell neither of the card nor of why the patient came.
+    `copay` and `self_pay` are the two parts of the patient's share before rounding. `reasons` apply to the whole visit
+    and reveal neither the card nor the reason of the visit.
     """
 
     number: str
@@ -56,13 +56,13 @@ class PageBill:
 
     @property
     def is_whole_visit(self) -> bool:
-        """Whether the parts add up to the share; a further invoice of a visit asks only for the difference."""
+        """Whether the parts add up to the share; a further invoice of a visit requests only the difference."""
         return half_up_dong(total([self.copay, self.self_pay])) == self.patient_share + self.private_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageCode:
-    """How to pay what is due; `payload` was read back."""
+    """The code for the amount due; `payload` was read back."""
 
     payload: str
     text: str
@@ -83,7 +83,7 @@ class PagePayment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRedirect:
-    """The provider's own page, for exactly what is due; `fields` are posted to it where there are such."""
+    """The provider's own page, for exactly the amount due; `fields` are posted to it, if any."""
 
     address: str
     host: str
@@ -92,9 +92,10 @@ class PageRedirect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayPage:
-    """What the page shows, in whole đồng.
+    """The content of the page, in whole đồng.
 
-    `due` is what is still to be paid under this code, 0 where nothing is; `owed` what its bills still owe by any code.
+    `due` is the amount still to be paid under this code, 0 if none is; `owed` is the amount its invoices still owe by
+    any code.
     """
 
     intent_id: IntentId
@@ -116,7 +117,7 @@ class PayPage:
 
 
 async def find_pay_page(context: PaymentContext, organization_id: OrganizationId, token: bytes) -> PayPage:
-    """The page that a token opens, as things stand now. Raises NotFound."""
+    """The page of a token, in the current state. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_pay_page(tx, token)
     if row is None:
@@ -125,9 +126,9 @@ async def find_pay_page(context: PaymentContext, organization_id: OrganizationId
 
 
 async def expedite_poll(context: PaymentContext, organization_id: OrganizationId, token: bytes) -> None:
-    """The patient says that money is under way: the provider is asked sooner. Nothing is paid by saying so.
+    """The patient reports a transfer: the provider is polled sooner. The report itself pays nothing.
 
-    May be repeated; a provider is asked once a minute at most. Raises NotFound.
+    May be repeated; a provider is polled once a minute at most. Raises NotFound.
     """
     now = context.clock()
     async with context.database.transaction(organization_id) as tx:
@@ -142,7 +143,7 @@ async def expedite_poll(context: PaymentContext, organization_id: OrganizationId
 async def find_versions(
     context: PaymentContext, organization_id: OrganizationId, intent_ids: Sequence[IntentId]
 ) -> dict[IntentId, int]:
-    """The versions of pages: one that has grown shows something else now."""
+    """The versions of pages: a version that has grown means changed content."""
     async with context.database.transaction(organization_id) as tx:
         return await read_versions(tx, intent_ids)
 
@@ -175,7 +176,7 @@ async def _page(context: PaymentContext, organization_id: OrganizationId, row: M
         ),
         expires_at=row["expires_at"],
         code=await _code(context, organization_id, row, now.remaining) if is_collecting else None,
-        # A provider's page asks for what it was made for; once something has come, it would ask for too much.
+        # A provider's page requests its original amount; once money was received, that would be too much.
         redirect=_redirect(row["instruction"] or {}) if is_collecting and now.remaining == amount else None,
     )
 
@@ -202,10 +203,10 @@ def _bill(bill: Mapping[str, Any]) -> PageBill:
 async def _code(
     context: PaymentContext, organization_id: OrganizationId, row: Mapping[str, Any], due: Dong
 ) -> PageCode | None:
-    """The code for what is due, read back; None where there is none that may be shown."""
+    """The code for the amount due, read back; None if no code may be shown."""
     payload = await payload_for(context, organization_id, row, due)
     decoded = read_vietqr(payload)
-    # A number that a provider collects under for the account was held against its settings when the code was made.
+    # The virtual account number of a provider was checked against the account's settings when the code was created.
     collected = (row["instruction"] or {}).get("account_number") or row["account_number"]
     approved = [(row["bank_bin"], number, due) for number in (row["account_number"], collected)]
     if decoded is None or (decoded.bank_bin, decoded.account_number, decoded.amount) not in approved:

@@ -1,4 +1,4 @@
-"""What a payer is shown to pay by: only for what is still due, and never a code or a page that asks for more.
+"""Payment instructions for the payer: only for the amount still due, and never a code or a page that requests more.
 
 The page and the API show the same. Source: docs/design.md §7; docs/ux.md, Patient page.
 """
@@ -19,7 +19,7 @@ _PAYS_NOTHING: Mapping[str, object] = {"qr_payload": "", "redirect_url": "", "fo
 
 
 def due_of(row: Mapping[str, Any]) -> Due:
-    """What is due under an intent, from a row of it with `owed` of its invoices and `credit` of its payments."""
+    """The amount due under an intent, from a row of it with `owed` of its invoices and `credit` of its payments."""
     return amount_due(
         IntentState(row["state"]),
         amount=Dong(row["amount"]),
@@ -32,10 +32,10 @@ def due_of(row: Mapping[str, Any]) -> Due:
 async def instruction_now(
     context: PaymentContext, organization_id: OrganizationId, row: Mapping[str, Any], due: Due
 ) -> Mapping[str, Any] | None:
-    """How the payer pays what is asked now; None where the provider has not said.
+    """The payment instruction for the amount due now; None if the provider has not returned one.
 
-    Where nothing is asked, no code and no page stand in it. A provider's page asks for what it was made for: once
-    something else is asked, it is left out, and a code is made for the new amount where the provider can.
+    If nothing is due, it contains no code and no page. A provider's page requests its original amount: if another
+    amount is due it is omitted, and a code is built for the new amount if the provider can.
     """
     instruction: Mapping[str, Any] | None = row["instruction"]
     if instruction is None:
@@ -51,7 +51,7 @@ async def instruction_now(
 async def payload_for(
     context: PaymentContext, organization_id: OrganizationId, row: Mapping[str, Any], amount: Dong
 ) -> str:
-    """The payload of the intent's code for exactly an amount; empty where there is none.
+    """The payload of the intent's code for exactly an amount; empty if there is none.
 
     `row` has `instruction`, `amount`, `reference_code`, `account` (its name), `created_at` and `expires_at`.
     """

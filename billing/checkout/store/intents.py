@@ -1,4 +1,4 @@
-"""Intents: our wishes to collect, with the invoices they collect for."""
+"""Stores intents with the invoices they collect for."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ _ADD_TARGETS = """
 
 
 async def add_intent(tx: Transaction, intent: Intent) -> bool:
-    """Add an intent with its invoices in their order; False where its reference code was ever given before."""
+    """Add an intent with its invoices in their order; False if its reference code was ever issued before."""
     added = await tx.fetchval(
         _ADD_INTENT,
         tx.organization_id,
@@ -54,7 +54,7 @@ _SAVE_INSTRUCTION = """
 
 
 async def save_instruction(tx: Transaction, intent_id: IntentId, instruction: Mapping[str, Any]) -> None:
-    """Record how the payer pays. Money may have come meanwhile: a state that has moved on is left alone."""
+    """Record the payment instruction. Money may have been received meanwhile: a later state is not overwritten."""
     await tx.execute(_SAVE_INSTRUCTION, tx.organization_id, intent_id, dict(instruction))
 
 
@@ -64,7 +64,7 @@ _HAS_INSTRUCTION = """
 
 
 async def has_instruction(tx: Transaction, intent_id: IntentId) -> bool:
-    """Whether the provider has said how an intent is paid."""
+    """Whether an intent has an instruction from its provider."""
     return await tx.fetchval(_HAS_INSTRUCTION, tx.organization_id, intent_id) is True
 
 
@@ -81,7 +81,7 @@ _TARGETS = """
 
 
 async def lock_intent(tx: Transaction, intent_id: IntentId) -> Intent | None:
-    """Read one intent and hold its row until the transaction ends; None where there is none."""
+    """Read one intent and lock its row until the transaction ends; None if there is none."""
     row = await tx.fetchrow(_LOCK_INTENT, tx.organization_id, intent_id)
     if row is None:
         return None
@@ -125,7 +125,7 @@ _READ_INTENT = """
 
 
 async def read_intent(tx: Transaction, intent_id: IntentId) -> Mapping[str, Any] | None:
-    """An intent with its invoices and the payments that came under its code; None where there is none."""
+    """An intent with its invoices and the payments received under its code; None if there is none."""
     row = await tx.fetchrow(_READ_INTENT, tx.organization_id, intent_id)
     return None if row is None else dict(row)
 
@@ -196,9 +196,9 @@ _FIND_INQUIRED = """
 
 
 async def find_inquired(tx: Transaction, account_id: ProviderAccountId, reference: str) -> Mapping[str, Any] | None:
-    """What an account asks for under a code: its intent with `owed` of its invoices and `credit` of its payments.
+    """The intent of a code that an account issued, with `owed` of its invoices and `credit` of its payments.
 
-    None where this account never gave that code.
+    None if this account never issued that code.
     """
     row = await tx.fetchrow(_FIND_INQUIRED, tx.organization_id, account_id, reference)
     return None if row is None else dict(row)

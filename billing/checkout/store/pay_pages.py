@@ -1,4 +1,4 @@
-"""The patient's page: the token that opens it, what it shows, and how it is told that something changed."""
+"""The payment page: its token, its content, and the versions that show a change."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,11 +13,12 @@ _ADD_PAGE = """
 
 
 async def add_pay_page(tx: Transaction, intent_id: IntentId, token: bytes) -> None:
-    """Keep the token that opens an intent's page; 16 random bytes."""
+    """Store the token of an intent's page; 16 random bytes."""
     await tx.execute(_ADD_PAGE, tx.organization_id, intent_id, token)
 
 
-# The version is that of the intent and its invoices together: each only grows, so no change leaves the sum as it was.
+# The version is the sum of the versions of the intent and its invoices: each only grows, so every change changes the
+# sum.
 _READ_PAGE = """
     SELECT intent.id, intent.reference_code, intent.state, intent.amount, intent.received, intent.created_at,
         intent.expires_at,
@@ -62,7 +63,7 @@ _READ_PAGE = """
 
 
 async def read_pay_page(tx: Transaction, token: bytes) -> Mapping[str, Any] | None:
-    """All that the page of a token shows; None where there is none."""
+    """The content of the page of a token; None if there is none."""
     row = await tx.fetchrow(_READ_PAGE, tx.organization_id, token)
     return None if row is None else dict(row)
 
@@ -77,7 +78,7 @@ _READ_VERSIONS = """
 
 
 async def read_versions(tx: Transaction, intent_ids: Sequence[IntentId]) -> dict[IntentId, int]:
-    """The versions of what pages show. What is committed is read, and nothing else: no watermark is needed."""
+    """The versions of pages. Only committed rows are read: no watermark is needed."""
     rows = await tx.fetch(_READ_VERSIONS, tx.organization_id, list(intent_ids))
     return {IntentId(row["id"]): int(row["version"]) for row in rows}
 
@@ -92,11 +93,11 @@ _DESK_PHONES = """
 
 
 async def read_desk_phones(tx: Transaction) -> list[tuple[str, str]]:
-    """Name and phone of each payment desk: of the facilities, else of the organization; empty where none is set."""
+    """Name and phone of each payment desk: of the facilities, else of the organization; empty if none is set."""
     return [(row["name"], row["phone"]) for row in await tx.fetch(_DESK_PHONES, tx.organization_id)]
 
 
-# A question that is due within $4 is left alone: it may be under way, and its claim must not be taken from it.
+# A poll that is due within $4 is left alone: it may be in flight, and its lease must not be ended.
 _EXPEDITE_POLL = """
     INSERT INTO status_poll (organization_id, intent_id, provider_account_id, started_at, due_at)
     SELECT $1, id, provider_account_id, $3, $3 FROM intent
@@ -111,7 +112,7 @@ _EXPEDITE_POLL = """
 async def expedite_poll_of(
     tx: Transaction, intent_id: IntentId, *, now: datetime, leases_end_by: datetime, last_polled_by: datetime
 ) -> None:
-    """Let the provider be asked about an open intent now instead of at its time; does nothing where it just was."""
+    """Make the poll of an open intent due now; does nothing if the provider was just polled."""
     await tx.execute(_EXPEDITE_POLL, tx.organization_id, intent_id, now, leases_end_by, last_polled_by)
 
 

@@ -1,6 +1,6 @@
-"""The ledger: accounts by what they are for, postings that balance by construction, and the day an entry belongs to.
+"""The ledger: accounts by purpose, postings that balance by construction, and the accounting date of an entry.
 
-An account is named by role and subject; its number in the chief accountant's chart is a dated mapping kept apart.
+An account is identified by role and subject; its number in the chief accountant's chart is a separate, dated mapping.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from billing.core.money import Dong
 
 
 class AccountRole(StrEnum):
-    """What an account is for; the subject tells accounts of one role apart."""
+    """The purpose of an account; the subject distinguishes accounts of one role."""
 
     RECEIVABLE_PATIENT = "receivable_patient"
     RECEIVABLE_INSURER = "receivable_insurer"
@@ -31,19 +31,18 @@ class AccountRole(StrEnum):
 
 
 class Side(StrEnum):
-    """The side on which an account's balance normally stands."""
+    """The side of an account's normal balance."""
 
     DEBIT = "debit"
     CREDIT = "credit"
 
 
 class AccountKind(StrEnum):
-    """How an account carries its balance.
+    """How the balance of an account is stored.
 
-    `inline`: one locked row, its floor checked by the database (a cash drawer,
-    a deposit). `rollup`: nothing is locked; the
-    balance is a snapshot and the postings after it (clearing, revenue, receivables). Source: docs/design.md §4,
-    Accounts.
+    `inline`: one locked row, with a floor that the database checks (a cash drawer, a deposit). `rollup`: nothing is
+    locked; the balance is a snapshot plus the later postings (clearing, revenue, receivables). Source: docs/design.md
+    §4, Accounts.
     """
 
     INLINE = "inline"
@@ -52,9 +51,9 @@ class AccountKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountDefinition:
-    """How an account of a role begins; number and name are proposals the chief accountant may replace.
+    """The initial state of an account of a role; number and name are proposals that the chief accountant may replace.
 
-    `is_per_subject`: there is one for each subject, made with it, and none for the organization as a whole.
+    `is_per_subject`: there is one account for each subject, created with it, and none for the organization as a whole.
     """
 
     normal_side: Side
@@ -91,7 +90,7 @@ class AccountKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
-    """One amount moved from the credited to the debited account, with what it is about."""
+    """One amount moved from the credited to the debited account, with its subjects."""
 
     debit: AccountKey
     credit: AccountKey
@@ -117,7 +116,7 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One business event in the journal. Never edited; corrected by another entry."""
+    """One business event in the journal. Never edited; corrected by a further entry."""
 
     id: EntryId
     kind: EntryKind
@@ -129,7 +128,7 @@ class Entry:
 
 
 class DayState(StrEnum):
-    """Whether a day of the books takes entries."""
+    """Whether a business day accepts entries."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -142,10 +141,10 @@ class NoOpenDay(Refused):
 
 
 def accounting_date(*, occurred_on: date, today: date, days: Mapping[date, DayState]) -> date:
-    """The day an event is booked on: its own day if open, else the first open day after it, at most today.
+    """The accounting date of an event: its own day if open, else the first open day after it, at most today.
 
-    `days` are the days that were ever opened. An event of the future, or from before the first day, is booked like one
-    whose day is closed. Raises NoOpenDay. Source: docs/design.md §4, Days.
+    `days` are the days that were ever opened. An event in the future, or before the first day, is booked like an event
+    of a closed day. Raises NoOpenDay. Source: docs/design.md §4, Days.
     """
     if occurred_on <= today and days.get(occurred_on) is DayState.OPEN:
         return occurred_on
@@ -162,5 +161,5 @@ def account_subject(account_id: UUID) -> str:
 
 
 def clearing_account(account_id: ProviderAccountId) -> AccountKey:
-    """Money a provider has told of and the bank has not yet shown: 113 of that provider account."""
+    """The clearing account of money that a provider has reported and the bank has not: 113 of that provider account."""
     return AccountKey(AccountRole.CLEARING, account_subject(account_id))

@@ -1,8 +1,8 @@
-"""Anchors: hashes of the chain of seals that are kept outside the database, on paper or in a file.
+"""Anchors: hashes of the chain of seals that are stored outside the database, on paper or in a file.
 
-A chain proves that its blocks fit each other. Only a hash from outside proves that the chain is the one of that day:
-that no tail was removed, nothing was sealed again after an edit, and no older dump was restored.
-Source: docs/ledger-verification.md.
+A chain proves that its blocks fit each other. Only an external hash proves that the chain is the original one: that no
+tail was removed, nothing was sealed again after an edit, and no older dump was restored. Source:
+docs/ledger-verification.md.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The hash that the closing paper of a day shows."""
+    """The hash printed on the closing paper of a day."""
 
     day: date
     hash: bytes

@@ -1,6 +1,6 @@
-"""What stands on accounts: balances, statements of account, entries as they are read, and movements of locked rows.
+"""Balances, statements of account, entries as read, and movements of locked rows.
 
-Balances are read from `store/balances.py`; `posting_rules.py` of each package defines the postings of a business event.
+`store/balances.py` reads balances; `posting_rules.py` of each package defines the postings of a business event.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,14 +18,14 @@ Row = TypeVar("Row")
 
 
 class BalanceBelowFloor(Refused):
-    """The account does not hold so much."""
+    """The balance of the account is too low."""
 
     code = "balance_below_floor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountBalance:
-    """All that was debited and credited to one account, with the number and name its chart gives it."""
+    """The sums debited and credited to one account, with the number and name in its chart."""
 
     account_id: LedgerAccountId
     role: str
@@ -39,13 +39,13 @@ class AccountBalance:
 
     @property
     def balance(self) -> int:
-        """What stands on the account's normal side; negative where it stands on the other."""
+        """The balance on the account's normal side; negative if it is on the other side."""
         return self.debit - self.credit if self.normal_side is Side.DEBIT else self.credit - self.debit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostingView:
-    """One posting as it is read."""
+    """One posting as read."""
 
     line: int
     debit: AccountKey
@@ -59,7 +59,7 @@ class PostingView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryView:
-    """One journal entry as it is read. `reversed_by` and `reverses` name the entry that corrects or is corrected."""
+    """One journal entry as read. `reversed_by` and `reverses` name the entry that corrects or is corrected."""
 
     id: EntryId
     kind: str
@@ -76,7 +76,7 @@ class EntryView:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """Some rows of a list. `next` is the `after` of the next page; None where this is the last."""
+    """A page of a list. `next` is the `after` of the next page; None on the last page."""
 
     rows: Sequence[Row]
     next: EntryId | None
@@ -84,7 +84,7 @@ class Page(Generic[Row]):
 
 @dataclass(frozen=True, slots=True, order=True)
 class StatementCursor:
-    """Where a page of a statement of account ended."""
+    """The last position of a page of a statement of account."""
 
     accounting_date: date
     entry_id: EntryId
@@ -108,10 +108,10 @@ class StatementLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementOfAccount:
-    """What an account held before a period, what moved in it, what it held after.
+    """The opening balance of an account in a period, its movements and its closing balance.
 
-    Opening and closing are the balances of the whole period, on the account's normal side, whatever page of `lines`
-    this is; `next` is the `after` of the next page, None where this is the last.
+    Opening and closing are the balances of the whole period, on the account's normal side, for every page of `lines`;
+    `next` is the `after` of the next page, None on the last page.
     """
 
     account: AccountBalance
@@ -125,7 +125,7 @@ class StatementOfAccount:
 
 @dataclass(frozen=True, slots=True, order=True)
 class InlineMovement:
-    """What one entry moves on an account with a locked row: on its normal side, negative where it takes away."""
+    """The amount that one entry moves on an account with a locked row: on its normal side, negative for a decrease."""
 
     account_id: LedgerAccountId
     amount: int
@@ -134,9 +134,9 @@ class InlineMovement:
 def inline_movements(
     postings: Iterable[Posting], accounts: Mapping[AccountKey, LedgerAccountId]
 ) -> tuple[InlineMovement, ...]:
-    """Sum what postings move on inline accounts: one movement an account, in the order in which rows are locked.
+    """Sum the postings on inline accounts: one movement for each account, in lock order.
 
-    Which accounts are inline is a property of their role. Accounts on which the postings cancel out are left out.
+    The role of an account decides whether it is inline. Accounts on which the postings cancel out are omitted.
     """
     moved: dict[LedgerAccountId, int] = {}
     for posting in postings:

@@ -1,10 +1,10 @@
 """Seals: a chain of hashes over finished rows, so that a row added, changed or removed later is noticed.
 
-Pure: bytes in, hashes out. Which rows a block covers is read in `storage/sealed_rows.py`; why blocks follow the
-watermark and are not written inside the commit: docs/design.md §4, Sealing. A block of format 1 is one hash over its
-head and its rows. A block of format 2 holds a digest for each kind of row and hashes its head with these digests: rows
-of a kind that leave after their retention take nothing from the proof of the others. `docs/ledger-verification.md`
-lists the kinds.
+Pure: bytes in, hashes out. `store/sealed_rows.py` reads the rows of a block; docs/design.md §4, Sealing, states why
+blocks follow the watermark and are not written inside the commit. A block of format 1 is one hash over its head and its
+rows. A block of format 2 contains a digest for each kind of row and hashes its head with these digests: when rows of a
+kind are dropped after their retention, the other kinds can still be verified. `docs/ledger-verification.md` lists the
+kinds.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from enum import StrEnum
 from uuid import UUID
 
 FORMAT = "vienphi-seal-1"
-"""At the head of every block without parts; another format for rows that are written in another way."""
+"""At the head of every block without parts; rows that are written in another way need another format."""
 
 FORMAT_OF_PARTS = "vienphi-seal-2"
 """At the head of every block with parts. A new kind of row needs no new format: the head names its kinds."""
@@ -29,7 +29,7 @@ Value = str | int | bytes | Decimal | UUID | datetime | date | None
 
 
 class SealedKind(StrEnum):
-    """What a row is, in the order in which a block holds its rows."""
+    """The kind of a row, in the order of the rows in a block."""
 
     ENTRY = "entry"
     POSTING = "posting"
@@ -61,22 +61,22 @@ COUNTED = (
     SealedKind.AUDIT,
     SealedKind.CLOSING,
 )
-"""The kinds of format 1, in the order in which a block of it holds them; each has a column for its count."""
+"""The kinds of format 1, in their order in a block; each has a column for its count."""
 
 SealedRows = Mapping[SealedKind, Sequence[Sequence[Value]]]
-"""The rows of a block by kind; each row begins with what orders it."""
+"""The rows of a block by kind; each row begins with its sort key."""
 
 
 @dataclass(frozen=True, slots=True)
 class SealedPart:
-    """The rows of one kind in a block: how many, and the SHA-256 over a line for each in order."""
+    """The rows of one kind in a block: their number, and the SHA-256 over one line for each, in order."""
 
     rows: int
     digest: bytes
 
 
 class PartDigest:
-    """Computes the digest of one kind from its rows, which may come in pieces."""
+    """Computes the digest of one kind from its rows, which may be added in pieces."""
 
     def __init__(self, kind: SealedKind) -> None:
         self._kind = kind
@@ -162,7 +162,7 @@ def block_hash(seal: Seal, rows: SealedRows) -> bytes:
 
 
 def count_rows(rows: SealedRows) -> dict[SealedKind, int]:
-    """How many rows of each kind of format 1."""
+    """The number of rows of each kind of format 1."""
     return {kind: len(rows[kind]) for kind in COUNTED}
 
 

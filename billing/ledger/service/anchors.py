@@ -1,6 +1,6 @@
-"""Verification against what is kept outside the database: closing hashes on paper, and the file of heads.
+"""Verification against external hashes: closing hashes on paper, and the file of heads.
 
-`verify.py` shows that the chains fit themselves and their rows; this module, that they are the chains of before.
+`verify.py` verifies that the chains fit themselves and their rows; this module, that they are the original chains.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _AT_ONCE = 1_000
 
 
 async def check_anchors(database: Database, anchors: Sequence[Anchor]) -> list[Mismatch]:
-    """The anchors that no organization's closing of that day has as its hash."""
+    """The anchors that match the closing of their day in no organization."""
     mismatches = []
     organizations = await _organizations(database)
     for anchor in anchors:
@@ -39,7 +39,7 @@ async def check_anchors(database: Database, anchors: Sequence[Anchor]) -> list[M
 
 
 async def check_exported_heads(database: Database, export: SealExport) -> tuple[int, list[Mismatch]]:
-    """How many heads the file holds, and those that are not authentic or not in their chain. Raises OSError."""
+    """The number of heads in the file, and those that are not authentic or not in their chain. Raises OSError."""
     heads: list[tuple[int, ExportedHead]] = []
     mismatches = []
     organizations = set(await _organizations(database))

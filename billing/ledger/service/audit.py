@@ -1,4 +1,4 @@
-"""Noting who decided what, in the transaction in which it was decided."""
+"""Writes the audit: who decided what, in the transaction of the decision."""
 
 from uuid import UUID
 
@@ -9,5 +9,5 @@ from billing.ledger.store.journal import write_audit
 
 
 async def note(tx: Transaction, context: Context, actor: Actor, action: str, subject: tuple[str, UUID]) -> None:
-    """Note what an actor did to which thing, now; `subject` is its kind and id."""
+    """Record the action of an actor on a subject, now; `subject` is its kind and id."""
     await write_audit(tx, context.ids.new(), recorded_at=context.clock(), actor=actor, action=action, subject=subject)

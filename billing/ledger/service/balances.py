@@ -1,6 +1,6 @@
-"""Balances: what stands on the accounts, now or at the end of a day; the journal as a list; statements of account.
+"""Reads balances now or at the end of a day, the journal as a list, and statements of account.
 
-Snapshots, which keep all this from reading every posting, are extended here as well; the worker calls for it.
+Also extends the snapshots, so that these need not read every posting; the worker calls it.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from billing.ledger.store.balances import read_balances as read_stored_balances
 from billing.ledger.store.entries import find_ledger_account, read_entries, read_entry_ids, read_statement_lines
 
 POSTINGS_MAX = 20_000
-"""Postings taken into the snapshots in one transaction."""
+"""Postings added to the snapshots in one transaction."""
 
 PAGE_SIZE_MAX = 500
 
@@ -26,7 +26,7 @@ PAGE_SIZE_MAX = 500
 async def read_balances(
     context: Context, organization_id: OrganizationId, *, on: date | None = None
 ) -> Sequence[AccountBalance]:
-    """The trial balance at the end of a day of the books, or now, with the account numbers the chart gives that day.
+    """The trial balance at the end of a business day, or now, with the account numbers of the chart on that day.
 
     Debits and credits of all accounts sum to the same amount, since each posting is on both sides. Raises NotFound for
     an organization that was never set up, which has no accounts.
@@ -75,10 +75,10 @@ async def read_statement_of_account(
     after: StatementCursor | None = None,
     limit: int = 100,
 ) -> StatementOfAccount:
-    """What an account held before a period, what moved in it, page by page, and what it held after.
+    """The opening balance of an account in a period, its movements page by page, and its closing balance.
 
-    Days are accounting dates, both ends included. While a day of the period is open, a later page may be of a later
-    moment than the first. Raises NotFound, InvalidValue.
+    Days are accounting dates, both ends included. While a day of the period is open, a later page may include later
+    entries than the first. Raises NotFound, InvalidValue.
     """
     _check_limit(limit)
     if last_day < first_day:
@@ -106,7 +106,7 @@ async def read_statement_of_account(
 
 
 async def snapshot_once(context: Context, organization_id: OrganizationId) -> int:
-    """Take all finished postings into the snapshots, in short transactions; returns how many there were."""
+    """Add all finished postings to the snapshots, in short transactions; returns their number."""
     taken = 0
     while True:
         async with context.database.transaction(organization_id) as tx:

@@ -1,8 +1,8 @@
-"""Closing: a day of the books ends, once and for ever, and nothing can be booked into it any more.
+"""Closes business days: a closed day accepts no entry and is never reopened.
 
-Posting transactions hold the organization's day lock shared; closing takes it exclusively, so an entry is either in
-the day before it closes, or its transaction reads the day as closed and goes to the next open one. Corrections of a
-closed day are entries of a later one; there is no reopening. Source: docs/design.md §4, Days.
+Posting transactions hold the organization's day lock shared; closing holds it exclusively. So an entry is either in the
+day before it closes, or its transaction reads the day as closed and books on the next open one. Corrections of a closed
+day are entries of a later one. Source: docs/design.md §4, Days.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from billing.ledger.store.journal import write_audit
 
 
 class DayNotOver(Refused):
-    """Only a day before today may close: today may still bring money."""
+    """Only a day before today may close: more money may arrive today."""
 
     code = "day_not_over"
 
@@ -47,7 +47,7 @@ class EarlierDayOpen(Refused):
 
 
 class DayIncomplete(Refused):
-    """Something that belongs to the day is not in its books yet; `reasons` names each."""
+    """The books of the day are incomplete; `reasons` names each missing item."""
 
     code = "day_incomplete"
 
@@ -57,10 +57,10 @@ class DayIncomplete(Refused):
 
 
 async def close_day(context: Context, organization_id: OrganizationId, day: date, *, actor: Actor) -> DayClosing:
-    """Close one day of the books; who did it stands in the closing and in the audit.
+    """Close one business day; the closing and the audit record the actor.
 
-    Raises DayNotOver, NotFound (never opened), DayAlreadyClosed, EarlierDayOpen, DayIncomplete, or DatabaseBusy where
-    a posting transaction does not end in time; nothing is then changed.
+    Raises DayNotOver, NotFound (never opened), DayAlreadyClosed, EarlierDayOpen, DayIncomplete, or DatabaseBusy if a
+    posting transaction does not end in time; nothing is then changed.
     """
     now = context.clock()
     if day >= business_date(now):
@@ -84,7 +84,7 @@ async def close_day(context: Context, organization_id: OrganizationId, day: date
 
 
 async def list_blockers(tx: Transaction, day: date) -> Sequence[str]:
-    """What keeps a day incomplete, each in words a person can act on. Under the day lock before it closes."""
+    """The reasons why a day is incomplete, each as a sentence that a person can act on. Runs under the day lock."""
     return await read_blockers(tx, day)
 
 
@@ -97,7 +97,7 @@ async def list_closings(
 
 
 async def find_closing(context: Context, organization_id: OrganizationId, day: date) -> DayClosing:
-    """The closing of one day. Raises NotFound where the day is not closed."""
+    """The closing of one day. Raises NotFound if the day is not closed."""
     async with context.database.transaction(organization_id) as tx:
         found = await read_closings(tx, before=day + timedelta(days=1), limit=1)
     if not found or found[0].day != day:

@@ -1,4 +1,4 @@
-"""What use cases that post are given besides: the ledger accounts of an organization, and the file of heads."""
+"""The context of use cases that post: the ledger accounts of an organization, and the file of heads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from billing.ledger.store.seal_export import SealExport
 
 @dataclass(slots=True, kw_only=True)
 class LedgerContext(Context):
-    """Ledger accounts are read once for each organization, and again where one lacks. No `seal_export`: no file."""
+    """Ledger accounts are read once for each organization, and again if one is missing. No `seal_export`: no file."""
 
     seal_export: SealExport | None = None
     _ledger_accounts: dict[OrganizationId, Mapping[AccountKey, LedgerAccountId]] = field(default_factory=dict)
 
     async def ledger_accounts(self, tx: Transaction, *needed: AccountKey) -> Mapping[AccountKey, LedgerAccountId]:
-        """The ledger accounts of the transaction's organization; those named are among them."""
+        """The ledger accounts of the transaction's organization, the needed ones included."""
         known = self._ledger_accounts.get(tx.organization_id)
         if known is None or any(key not in known for key in needed):
             known = self._ledger_accounts[tx.organization_id] = await read_ledger_accounts(tx)

@@ -1,7 +1,7 @@
-"""The sealer: hashes finished rows of an organization into a chain of blocks, after the commits and beside them.
+"""The sealer: hashes finished rows of an organization into a chain of blocks, after the commits.
 
 A chain inside the commit made it 3.8 times slower; so blocks follow the watermark, and `vienphi ledger verify` verifies
-that every row lies under exactly one. The worker calls `seal_once`. Source: docs/design.md §4, Sealing.
+that every row is covered by exactly one block. The worker calls `seal_once`. Source: docs/design.md §4, Sealing.
 """
 
 from dataclasses import replace
@@ -19,10 +19,10 @@ ROWS_MAX = 5_000
 
 
 async def seal_once(context: LedgerContext, organization_id: OrganizationId) -> int:
-    """Seal all that is finished; returns how many blocks were added. Two sealers at once do no harm.
+    """Seal all finished rows; returns the number of blocks added. Two concurrent sealers do no harm.
 
-    Then writes the head of the chain to the file of heads, where the operator keeps one. Raises OSError where that
-    cannot be written; the blocks are sealed all the same, and the next round writes their head.
+    Then writes the head of the chain to the file of heads, if the operator has configured it. Raises OSError if it
+    cannot be written; the blocks are sealed anyway, and the next round writes their head.
     """
     blocks = 0
     while True:
@@ -39,9 +39,9 @@ async def seal_once(context: LedgerContext, organization_id: OrganizationId) -> 
 
 
 async def find_head_of_day(context: LedgerContext, organization_id: OrganizationId, day: date) -> Seal | None:
-    """The block whose hash stands on the closing paper of a day: it covers the closing and all the day's entries.
+    """The block whose hash is printed on the closing paper of a day: it covers the closing and all the day's entries.
 
-    None until the day is closed and the sealer has come past the closing.
+    None until the day is closed and the sealer has sealed the closing.
     """
     async with context.database.transaction(organization_id) as tx:
         return await read_head_of_day(tx, day)

@@ -13,7 +13,8 @@ from billing.ledger.store.sealed_rows import read_kind, read_sealed_rows
 async def digest_parts(tx: Transaction, *, covers_from: int, covers_until: int) -> dict[SealedKind, SealedPart]:
     """Count and digest of each kind that has rows in a range of finished transactions.
 
-    A block may hold an invoice of 20,000 lines; the digest is computed in a thread and the event loop goes on.
+    A block may contain an invoice of 20,000 lines; the digest is computed in a thread, which leaves the event loop
+    free.
     """
     parts = {}
     for kind in SealedKind:
@@ -26,9 +27,10 @@ async def digest_parts(tx: Transaction, *, covers_from: int, covers_until: int) 
 
 
 async def verify_seal(tx: Transaction, seal: Seal, departures: Mapping[SealedKind, datetime]) -> Sequence[Mismatch]:
-    """Recompute one block from its rows, in its own format; empty where it holds.
+    """Recompute one block from its rows, in its own format; returns its mismatches.
 
-    Rows that may have left with their partition are not recomputed: their digest stays under the hash of the block.
+    Rows that may have been dropped with their partition are not recomputed: the hash of the block still covers their
+    digest.
     """
     subject = f"seal {seal.number} of {seal.sealed_at:%Y-%m-%d %H:%M:%S}Z"
     if seal.parts is None:

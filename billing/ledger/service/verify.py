@@ -1,4 +1,4 @@
-"""Proving the books right: every check over every organization, every seal from its rows, and any mismatch named."""
+"""Verifies the books: every check over every organization, every seal from its rows; reports each mismatch."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from billing.ledger.store.sealed_rows import read_departures
 from billing.ledger.store.seals import Unsealed, read_last_seal, read_seals, read_unsealed
 
 VERIFY_LIMITS = DatabaseLimits(connections_max=1, statement_timeout_ms=12 * 3_600_000)
-"""For a connection that verifies: each check reads all of its tables in one statement, and may take its time at it.
+"""For a connection that verifies: each check reads all of its tables in one statement, which may run long.
 
-Nothing waits for it: a check takes no lock and no transaction number, so neither callbacks nor watermarks stand still.
+Nothing waits for it: a check holds no lock and no transaction id, so it delays neither callbacks nor watermarks.
 """
 
 SEALS_HOLD = Check("seals-hold-their-rows", "every seal is the hash of the rows it covers")
@@ -39,14 +39,14 @@ class CheckResult:
 
     @property
     def is_seal(self) -> bool:
-        """Whether this is one seal recomputed; several of them make the check."""
+        """Whether this is the result of one seal; several of these make the check."""
         return self.check is SEALS_HOLD
 
 
 async def verify(database: Database) -> AsyncIterator[CheckResult]:
-    """Run all checks and recompute all seals; each is a transaction of its own, so money may come in meanwhile.
+    """Run all checks and recompute all seals; each has its own transaction, so payments can arrive meanwhile.
 
-    `database` is opened with VERIFY_LIMITS wherever the books may have grown. Raises DatabaseBusy at its limit.
+    `database` is opened with VERIFY_LIMITS if the books may be large. Raises DatabaseBusy at its limit.
     """
     async with database.system_transaction() as reader:
         organizations = await read_organizations(reader)
@@ -64,7 +64,7 @@ async def verify(database: Database) -> AsyncIterator[CheckResult]:
             seal, mismatches = await _verify_next_seal(database, organization_id, after=number)
             done += 1
             if seal is None:
-                break  # A number is missing, which the check of the chain has named.
+                break  # A number is missing, which the check of the chain has reported.
             number = seal.number
             yield CheckResult(organization_id, SEALS_HOLD, tuple(mismatches), done, total)
 
@@ -72,7 +72,7 @@ async def verify(database: Database) -> AsyncIterator[CheckResult]:
 async def find_unsealed(
     database: Database, *, recorded_before: datetime
 ) -> Sequence[tuple[OrganizationId, Sequence[Unsealed]]]:
-    """Rows recorded before a moment that no seal covers yet: no mismatch by itself, but the sealer may have stopped."""
+    """Rows recorded before a timestamp without a seal: no mismatch by itself, but the sealer may have stopped."""
     async with database.system_transaction() as reader:
         organizations = await read_organizations(reader)
     found = []
@@ -85,7 +85,7 @@ async def find_unsealed(
 
 
 async def read_books(context: Context, organization_id: OrganizationId) -> Sequence[AccountBalance]:
-    """The trial balance of an organization, recomputed, with the account numbers its chart gives today."""
+    """The trial balance of an organization, recomputed, with the account numbers of today's chart."""
     async with context.database.transaction(organization_id) as tx:
         return await read_trial_balance(tx, on=business_date(context.clock()))
 

@@ -1,7 +1,7 @@
-"""The age of xmin: how long ago the oldest transaction began that may still write.
+"""The age of xmin: how long ago the oldest running writing transaction began.
 
-Snapshots, seals and whoever reads the outbox go up to the watermark and no further (docs/design.md §4, Watermarks): a
-writing transaction that does not end stops them all, and nothing else shows it.
+Snapshots, seals and readers of the outbox stop at the watermark (docs/design.md §4, Watermarks): a writing transaction
+that does not end stops them all, and nothing else shows it.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ log = structlog.get_logger(__name__)
 
 
 class XminMonitor:
-    """Looks at transaction numbers again and again. Asks for no right to see what others are doing."""
+    """Reads transaction ids periodically. Needs no privilege to see the activity of other sessions."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = monotonic) -> None:
         self._database = database
         self._clock = clock
-        self._looks: deque[tuple[float, int]] = deque()  # when, and the number that would have been given next
+        self._looks: deque[tuple[float, int]] = deque()  # time, and the id that would have been assigned next
 
     async def look(self) -> float:
-        """The age now, in seconds, at most one look too much; 0 where nobody is writing.
+        """The age now, in seconds, at most one interval too high; 0 if no transaction is writing.
 
-        What had begun before an earlier look is over once the watermark has reached the number of that look. The first
-        look is as far back as this goes.
+        Transactions that had begun before an earlier read are over once the watermark has reached the id of that read.
+        The first read limits the reported age.
         """
         async with self._database.system_transaction() as reader:
             watermark, following = await read_numbers(reader)

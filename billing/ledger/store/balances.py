@@ -1,9 +1,9 @@
 """Balances without reading every posting: snapshots up to a watermark, the postings after it, and locked rows.
 
-A snapshot holds what each account moved on each accounting date in transactions before the watermark; a balance is the
-sum of these rows and of the few postings from the watermark on, read in one statement. What may be added by a
-transaction still running lies at or beyond the watermark, so nothing is missed or counted twice. Recomputing balances
-from every posting is the matter of `checks.py`. Source: docs/design.md §4, Accounts and Watermarks.
+A snapshot contains the movements of each account on each accounting date in transactions before the watermark; a
+balance is the sum of these rows and of the few postings from the watermark on, read in one statement. Rows of a
+transaction still running are at or above the watermark, so nothing is missed or counted twice. `checks.py` recomputes
+balances from every posting. Source: docs/design.md §4, Accounts and Watermarks.
 """
 
 from collections.abc import Sequence
@@ -24,22 +24,22 @@ _EXTEND_SNAPSHOTS = """
 
 
 async def extend_snapshots(tx: Transaction, *, at: datetime, postings_max: int) -> int:
-    """Take finished postings into the snapshots, about `postings_max` at most; returns how many.
+    """Add finished postings to the snapshots, about `postings_max` at most; returns their number.
 
-    Nothing is written where there are none. A second caller waits for the first and goes on where it ended.
+    Writes nothing if there are none. A second caller waits for the first and continues after it.
     """
     return int(await tx.fetchval(_EXTEND_SNAPSHOTS, at, postings_max))
 
 
-# The planner cannot know how few postings lie beyond a watermark that the statement itself reads; it would rather read
-# them all. For the rest of the transaction it may only look things up. An entry's date is asked for row by row for the
-# same reason.
+# The planner cannot know how few postings are above a watermark that the statement itself reads, and would read them
+# all. For the rest of the transaction only index look-ups are allowed. An entry's date is read row by row for the same
+# reason.
 _LOOK_UP_ONLY = """
     SELECT set_config('enable_seqscan', 'off', true)
 """
 
-# One statement, so that snapshots, their watermark and the later postings are of one moment. The watermark is 0 where
-# no snapshot was taken yet. The number of the chart is the one of the day asked for.
+# One statement, so that snapshots, their watermark and the later postings are from one database snapshot. The watermark
+# is 0 if no balance snapshot was stored yet. The account number is the one of the requested day.
 _BALANCES = """
     WITH unread AS MATERIALIZED (
         SELECT debit_account_id, credit_account_id, amount, (
@@ -81,9 +81,9 @@ _BALANCES = """
 async def read_balances(
     tx: Transaction, *, until: date, chart_on: date, account_id: LedgerAccountId | None = None
 ) -> list[AccountBalance]:
-    """What stood on every account, or on one, at the end of a day of the books.
+    """The balance of every account, or of one, at the end of a business day.
 
-    `until` is the last accounting date that counts; `chart_on` the day whose account numbers are shown.
+    `until` is the last accounting date that counts; `chart_on` is the day whose account numbers are shown.
     """
     await tx.fetchrow(_LOOK_UP_ONLY)
     rows = await tx.fetch(_BALANCES, tx.organization_id, until, chart_on, account_id)
@@ -117,9 +117,9 @@ _MOVE_INLINE = """
 
 
 async def move_inline_balances(tx: Transaction, movements: Sequence[InlineMovement]) -> None:
-    """Move the locked rows of inline accounts, last of all locks and in order of their ids; one movement an account.
+    """Update the locked rows of inline accounts, last of all locks, in order of ids; one movement for each account.
 
-    Raises BalanceBelowFloor where an account does not hold so much; nothing of the transaction then holds.
+    Raises BalanceBelowFloor if the balance of an account is too low; the transaction is then rolled back.
     """
     accounts = [movement.account_id for movement in movements]
     assert len(set(accounts)) == len(accounts), "movements of one account are summed before they come here"

@@ -7,7 +7,7 @@ from billing.db.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What is result, by name and in words."""
+    """The name of a check and its description."""
 
     name: str
     description: str
@@ -22,7 +22,7 @@ class LedgerCheck(Check):
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One place where two tellings of the same money disagree."""
+    """One mismatch between two records of the same amount."""
 
     subject: str
     expected: str

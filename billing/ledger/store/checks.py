@@ -1,6 +1,6 @@
-"""Checks of the books: each compares two independent tellings of the same money and returns where they disagree.
+"""Checks of the books: each compares two independent records of the same amount and returns the mismatches.
 
-Every check is one statement, so it reads one snapshot while payments arrive.
+Every check is one statement, so it reads one database snapshot while payments arrive.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
-"""Checks of what is kept beside the journal: snapshots, locked balances, closings and the chain of seals.
+"""Checks of the data derived from the journal: snapshots, locked balances, closings and the chain of seals.
 
-The checks of money itself stand in `checks.py`; that each seal is what its rows hash to is worked out in
-`service/verify.py`.
+`checks.py` has the checks of amounts; `service/verify.py` recomputes the hash of each seal.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Days of the books and their closing. Opening a day stands with the journal (`journal.open_day`)."""
+"""Business days and their closing. `journal.open_day` opens a day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ _LOCK_DAY = """
 
 
 async def lock_day(tx: Transaction) -> None:
-    """Wait for every posting transaction of the organization and keep new ones waiting until this one ends.
+    """Wait for every posting transaction of the organization and block new ones until this transaction ends.
 
-    What was committed meanwhile is seen by later statements alone, so nothing may be read before this. Raises
-    DatabaseBusy, through the transaction, where a posting transaction takes too long.
+    Only later statements see the rows committed meanwhile, so nothing may be read before this. Raises DatabaseBusy,
+    through the transaction, if a posting transaction takes too long.
     """
     await tx.execute(_LOCK_DAY, LockClass.DAY.value, tx.organization_id)
 
@@ -38,7 +38,7 @@ _DAY = """
 
 
 async def read_day(tx: Transaction, day: date) -> DayRow | None:
-    """One day; None where it was never opened."""
+    """One day; None if it was never opened."""
     row = await tx.fetchrow(_DAY, tx.organization_id, day)
     return None if row is None else DayRow(row["day"], DayState(row["state"]), row["opened_at"], row["closed_at"])
 
@@ -70,7 +70,7 @@ _BLOCKERS = """
 
 
 async def read_blockers(tx: Transaction, day: date) -> Sequence[str]:
-    """What keeps a day incomplete, in words; empty where nothing does."""
+    """The reasons why a day is incomplete, as sentences; empty if it is complete."""
     return [row["reason"] for row in await tx.fetch(_BLOCKERS, tx.organization_id, day)]
 
 
@@ -94,7 +94,7 @@ _ADD_CLOSING = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayClosing:
-    """A closed day and what it held: `amount` is all that its entries moved, in đồng."""
+    """A closed day and its totals: `amount` is the sum of its postings, in đồng."""
 
     day: date
     closed_at: datetime
@@ -103,7 +103,7 @@ class DayClosing:
 
 
 async def close_open_day(tx: Transaction, day: date, *, at: datetime, actor: Actor) -> DayClosing:
-    """Flip an open day and write its closing; the day lock must be held by an earlier statement."""
+    """Close an open day and write its closing; the day lock must be held by an earlier statement."""
     totals = await tx.fetchrow(_TOTALS, tx.organization_id, day)
     assert totals is not None, "an aggregate answers one row"
     closing = DayClosing(day=day, closed_at=at, entries=totals["entries"], amount=totals["amount"])

@@ -1,4 +1,4 @@
-"""The journal as it is read: entries page by page, and the lines of one account in a period."""
+"""Reads the journal: entries page by page, and the lines of one account in a period."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -23,7 +23,7 @@ async def find_ledger_account(tx: Transaction, key: AccountKey) -> LedgerAccount
     return None if found is None else LedgerAccountId(found)
 
 
-# Newest first. Ids carry their moment, so the primary key gives the order.
+# Newest first. Ids contain their timestamp, so the primary key gives the order.
 _ENTRY_IDS = """
     SELECT entry.id FROM journal_entry AS entry
     WHERE entry.organization_id = $1 AND ($2::uuid IS NULL OR entry.id < $2)
@@ -37,7 +37,7 @@ _ENTRY_IDS = """
 async def read_entry_ids(
     tx: Transaction, *, after: EntryId | None, limit: int, account_id: LedgerAccountId | None
 ) -> list[EntryId]:
-    """The newest entries before `after`, or of all; where an account is named, only those that move it."""
+    """The newest entries before `after`, or of all; for a named account, only those that move it."""
     rows = await tx.fetch(_ENTRY_IDS, tx.organization_id, after, account_id, limit)
     return [EntryId(row["id"]) for row in rows]
 
@@ -64,7 +64,7 @@ _POSTINGS = """
 
 
 async def read_entries(tx: Transaction, entry_ids: Sequence[EntryId]) -> list[EntryView]:
-    """Entries with their postings, in the order asked for; ids that are no entry of the organization are left out."""
+    """Entries with their postings, in the order of the ids; ids without an entry in the organization are omitted."""
     rows = {row["id"]: row for row in await tx.fetch(_ENTRIES, tx.organization_id, entry_ids)}
     postings: dict[EntryId, list[PostingView]] = {}
     for row in await tx.fetch(_POSTINGS, tx.organization_id, entry_ids):
@@ -118,7 +118,7 @@ async def read_statement_lines(
     after: StatementCursor | None,
     limit: int,
 ) -> list[StatementLine]:
-    """What moved on an account in a period of accounting dates, both ends included, in order, from a place on."""
+    """The movements of an account in a period of accounting dates, both ends included, in order, after a cursor."""
     place = (None, None, None) if after is None else (after.accounting_date, after.entry_id, after.line)
     rows = await tx.fetch(_STATEMENT_LINES, tx.organization_id, account_id, first_day, last_day, *place, limit)
     return [_statement_line(row) for row in rows]

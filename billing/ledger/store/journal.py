@@ -1,6 +1,6 @@
-"""The journal: days that open, entries with their postings, outbox and audit lines of single use cases.
+"""Writes the journal: opened days, entries with their postings, outbox and audit lines of single use cases.
 
-The callback path writes the same rows in its own statement (`bookings.py`).
+The callback path writes the same rows in its own statement (`payments/store/bookings.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ _WRITE_ENTRY = """
 
 
 async def write_entry(tx: Transaction, entry: Entry, accounts: Mapping[AccountKey, LedgerAccountId]) -> None:
-    """Write one entry with its postings and move the locked balances it touches. Raises BalanceBelowFloor."""
+    """Write one entry with its postings and update the locked balances it moves. Raises BalanceBelowFloor."""
     await tx.execute(
         _WRITE_ENTRY,
         tx.organization_id,
@@ -79,7 +79,7 @@ _WRITE_MESSAGE = """
 
 
 async def write_message(tx: Transaction, message_id: UUID, *, topic: str, payload: Mapping[str, object]) -> None:
-    """Put a message into the outbox: ids and amounts only."""
+    """Write a message to the outbox: ids and amounts only."""
     await tx.execute(_WRITE_MESSAGE, tx.organization_id, message_id, topic, dict(payload))
 
 
@@ -99,7 +99,7 @@ async def write_audit(
     action: str,
     subject: tuple[str, UUID],
 ) -> None:
-    """Note who did what to which thing; `subject` is its kind and id."""
+    """Record the action of an actor on a subject; `subject` is its kind and id."""
     await tx.execute(
         _WRITE_AUDIT,
         tx.organization_id,
@@ -137,9 +137,9 @@ _TRIAL_BALANCE = """
 
 
 async def read_trial_balance(tx: Transaction, *, on: date) -> Sequence[AccountBalance]:
-    """Debits and credits of every account recomputed from the first posting on, with the number of its chart on a day.
+    """Debits and credits of every account recomputed from the first posting on, with its account number on a day.
 
-    Reads every posting: for checks and tests. `balances.py` gives the same from snapshots.
+    Reads every posting: for checks and tests. `balances.py` returns the same from snapshots.
     """
     return [
         AccountBalance(**{**row, "kind": AccountKind(row["kind"]), "normal_side": Side(row["normal_side"])})

@@ -28,7 +28,7 @@ _ADD_LEDGER_NUMBERS = """
 async def add_ledger_accounts(
     tx: Transaction, accounts: Sequence[tuple[LedgerAccountId, AccountKey]], *, valid_from: date
 ) -> None:
-    """Add ledger accounts with the proposed number and name of their role; an inline one with nothing in it."""
+    """Add ledger accounts with the proposed number and name of their role; an inline account starts at 0."""
     ids = [account_id for account_id, _ in accounts]
     keys = [key for _, key in accounts]
     terms = [CHART[key.role] for key in keys]

@@ -1,7 +1,7 @@
 """The file of heads: the last block of each chain, appended outside the database at each sealing.
 
-A line is one write under a lock of the file, flushed to the disk before the sealer goes on. A process that ended
-between sealing and writing writes the head at its next round. Which line is authentic: `domain/anchor.py`.
+A line is one write under a lock of the file, flushed to the disk before the sealer continues. A process that ended
+between sealing and writing writes the head in its next round. `domain/anchor.py` decides whether a line is authentic.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from billing.ledger.domain.seal import Seal
 
 @dataclass(slots=True)
 class SealExport:
-    """Where heads are written, and the key of their HMAC. `_written` is the last block of each organization."""
+    """The file of heads, and the key of its HMAC. `_written` is the last block of each organization."""
 
     path: Path
     key: bytes
@@ -31,7 +31,7 @@ class SealExport:
         self._written[head.organization_id] = head.number
 
     def read(self) -> Iterator[tuple[int, ExportedHead | HeadInvalid]]:
-        """Each line by its number, with its head or what is wrong with it. Raises OSError."""
+        """Each line by its number, with its head or its error. Raises OSError."""
         with self.path.open(encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
@@ -41,7 +41,7 @@ class SealExport:
 
 
 def _append(path: Path, line: str) -> None:
-    """Append one line whole. An end that was cut off by a crash stays a line of its own, which verification names."""
+    """Append one whole line. A tail that a crash cut off becomes its own line, which verification reports."""
     is_new = not path.exists()
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
     try:

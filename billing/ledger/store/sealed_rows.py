@@ -1,8 +1,8 @@
-"""The rows under the seals, by kind: finished transactions in a half-open range of their numbers, in a fixed order.
+"""The sealed rows by kind: finished transactions in a half-open range of their ids, in a fixed order.
 
-Each query lists the columns that a row keeps for ever. Columns that change later (the state of an invoice, the owner of
-an exception) and columns that are erased after their retention (payer names, bodies) are not among them; what changes
-is compared by the checks, and each change of a person is in the audit. Source: docs/ledger-verification.md.
+Each query lists the permanent columns of a row. Columns that change later (the state of an invoice, the owner of an
+exception) and columns that are erased after their retention (payer names, bodies) are excluded; the checks compare the
+changing columns, and the audit contains each change by a person. Source: docs/ledger-verification.md.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from billing.db.database import Transaction
 from billing.ledger.domain.seal import COUNTED, SealedKind, Value
 
 PIECE = 5_000
-"""Rows of one kind that are in memory at once; the first block after an upgrade holds all rows of the new kinds."""
+"""Rows of one kind in memory at once; the first block after an upgrade contains all rows of the new kinds."""
 
 _ENTRIES = """
     SELECT entry.id, entry.kind, entry.effective_at, entry.recorded_at, entry.accounting_date, entry.actor_kind,
@@ -205,7 +205,7 @@ async def read_sealed_rows(
 async def read_kind(
     tx: Transaction, kind: SealedKind, *, covers_from: int, covers_until: int
 ) -> AsyncIterator[Sequence[tuple[Value, ...]]]:
-    """The rows of one kind in order, in pieces of PIECE rows; the pieces are of one snapshot."""
+    """The rows of one kind in order, in pieces of PIECE rows; the pieces are from one database snapshot."""
     query = _ROWS[kind]
     rows = await tx.fetch(f"{query} LIMIT {PIECE + 1}", tx.organization_id, covers_from, covers_until)
     if len(rows) <= PIECE:
@@ -228,9 +228,9 @@ _A_DAY = timedelta(days=1)
 
 
 async def read_departures(tx: Transaction) -> dict[SealedKind, datetime]:
-    """Until when sealed rows of a kind may have left with their partition, after their retention: deliveries alone.
+    """By kind, the time until which sealed rows may have been dropped with their partition: deliveries only.
 
-    Empty where no partition has left. A block may hold rows of the day before it was sealed.
+    Empty if no partition was dropped. A block may contain rows of the day before it was sealed.
     """
     row = await tx.fetchrow(_OLDEST_PARTITION)
     if row is None or row["oldest"] is None or row["first"] is None or row["oldest"] <= row["first"]:

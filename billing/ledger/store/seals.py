@@ -1,8 +1,7 @@
-"""The chain of seals; the rows they cover are read in `sealed_rows.py`.
+"""The chain of seals; `sealed_rows.py` reads the rows they cover.
 
-Blocks follow the watermark (`vienphi_watermark`): below it every transaction is over, so the rows of a block are all
-there when it is sealed and no row may join them. Ranges are half open and the foreign key chains them. The hash itself
-is computed in `domain/seal.py`.
+Blocks follow the watermark (`vienphi_watermark`): below it every transaction is over, so the rows of a block are
+complete when it is sealed. Ranges are half open and the foreign key chains them. `domain/seal.py` computes the hash.
 """
 
 from collections.abc import Sequence
@@ -15,8 +14,8 @@ import asyncpg
 from billing.db.database import Transaction
 from billing.ledger.domain.seal import COUNTED, GENESIS, Seal, SealedKind, SealedPart
 
-# The end of the next block: the watermark, or the end of the transaction in which the limit of rows of one kind falls.
-# NULL where nothing was finished since the last block.
+# The end of the next block: the watermark, or the end of the transaction that contains the last row within the limit of
+# one kind. NULL if no transaction has finished since the last block.
 _NEXT_END = """
     SELECT least(vienphi_watermark(),
         (SELECT (transaction_id::text::bigint + 1)::text::xid8 FROM posting
@@ -61,7 +60,7 @@ _NEXT_END = """
 
 
 async def next_seal_end(tx: Transaction, *, covers_from: int, rows_max: int) -> int | None:
-    """Where the next block ends; None where no transaction that wrote anything was finished since the last one."""
+    """The end of the next block; None if no writing transaction has finished since the last one."""
     found = await tx.fetchval(_NEXT_END, tx.organization_id, covers_from, rows_max - 1)
     return None if found is None else int(found)
 
@@ -119,7 +118,7 @@ _ADD = """
 
 
 async def add_seal(tx: Transaction, seal: Seal) -> bool:
-    """Add a block to the chain; False where another sealer added one of that number meanwhile."""
+    """Add a block to the chain; False if another sealer added a block of that number meanwhile."""
     added = await tx.fetchval(
         _ADD,
         tx.organization_id,
@@ -148,9 +147,9 @@ _HEAD_OF_DAY = """
 
 
 async def read_head_of_day(tx: Transaction, day: date) -> Seal | None:
-    """The block that holds the closing of a day, and with it, or before it, every entry of the day.
+    """The block that contains the closing of a day; it or earlier blocks contain every entry of the day.
 
-    None where the day is open, or closed and not sealed yet.
+    None if the day is open, or closed and not sealed yet.
     """
     row = await tx.fetchrow(_HEAD_OF_DAY, tx.organization_id, day)
     return None if row is None else _seal(tx, row)
@@ -197,7 +196,7 @@ _UNSEALED = """
 
 
 async def read_unsealed(tx: Transaction, *, recorded_before: datetime) -> Sequence[Unsealed]:
-    """What was recorded before a moment and is under no seal; postings are counted with their entries."""
+    """The rows recorded before a timestamp that no seal covers; postings are counted with their entries."""
     rows = await tx.fetch(_UNSEALED, tx.organization_id, recorded_before)
     return [Unsealed(row["kind"], row["rows"], row["oldest"]) for row in rows]
 
@@ -208,5 +207,5 @@ _HASHES = """
 
 
 async def read_hashes(tx: Transaction, numbers: Sequence[int]) -> dict[int, bytes]:
-    """The hashes of blocks by number; a number without a block is left out."""
+    """The hashes of blocks by number; a number without a block is omitted."""
     return {row["number"]: row["hash"] for row in await tx.fetch(_HASHES, tx.organization_id, list(numbers))}
