@@ -1,1 +1,1 @@
-"""What the statutory health insurance and other payers cover of a visit, with the rule behind each amount."""
+"""The parts of a visit that statutory health insurance and other payers pay, with the rule behind each amount."""

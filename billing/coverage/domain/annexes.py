@@ -1,6 +1,6 @@
-"""Disease annexes I, II and III of Circular 01/2025/TT-BYT as data, and which disease falls under one (B-046).
+"""Disease annexes I, II and III of Circular 01/2025/TT-BYT as data, and whether they list a disease (B-046).
 
-The rows are imported by each installation: our sources describe the annexes, they do not reproduce them.
+Each installation imports the rows: our sources describe the annexes but do not reproduce them.
 """
 
 import re
@@ -24,9 +24,9 @@ class Annex(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CodeRange:
-    """ICD-10 codes from `first` to `last`, both with everything below them: C00–C97 includes C97.9.
+    """ICD-10 codes from `first` to `last`, both with all their subcodes: C00–C97 includes C97.9.
 
-    Raises InvalidValue for what is no ICD-10 code, or a range that ends before it begins.
+    Raises InvalidValue for a text that is no ICD-10 code, or a range that ends before it begins.
     """
 
     first: str
@@ -62,7 +62,7 @@ class DiseaseRow:
             raise InvalidValue("a row ends before it begins", field="until")
 
     def includes(self, disease: str, *, age: int | None, day: date) -> bool | None:
-        """Whether a disease falls under the row on a day; None where only the age decides and nobody knows it."""
+        """Whether the row includes a disease on a day; None where only the age decides and it is not known."""
         if day < self.since or (self.until is not None and day > self.until):
             return False
         if not any(codes.includes(disease) for codes in self.codes):
@@ -76,7 +76,7 @@ class DiseaseRow:
 
 @dataclass(frozen=True, slots=True)
 class Annexes:
-    """All imported rows. An annex without a row is not known, which is not the same as listing nothing."""
+    """All imported rows. An annex without rows is unknown, not empty."""
 
     rows: tuple[DiseaseRow, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Beds: how many days a stay counts, what a shared bed gives, and a day in several departments (B-063 … B-066)."""
+"""Bed days: the days of a stay, the ratio of a shared bed, and a day in several departments (B-063 … B-066)."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -36,8 +36,9 @@ def count_bed_days(
 ) -> int:
     """Bed days of a stay: up to 4 hours none, under 24 hours one even across midnight, else the days between.
 
-    `has_further_day` adds one to a stay from 24 hours on (`has_further_day`, below). `four_hours_are_a_day` says how
-    exactly 4 hours count: sources disagree. Source: Circular 35/2016/TT-BYT Art. 4c as added by Circular 39/2024.
+    `has_further_day` adds one day to a stay of 24 hours or more (`has_further_day`, below). `four_hours_are_a_day`
+    decides a stay of exactly 4 hours: sources disagree. Source: Circular 35/2016/TT-BYT Art. 4c as added by Circular
+    39/2024.
     """
     stay = discharged_at - admitted_at
     if stay < _SHORT or (stay == _SHORT and not four_hours_are_a_day):
@@ -51,7 +52,7 @@ def has_further_day(facts: VisitFacts) -> bool | None:
     """Whether the day of leaving counts: died; worse and taken home or referred; or passed on from emergency.
 
     A worse result alone does not count: a patient who is discharged or absconds has no further day. None where the
-    way of leaving, or whether a referred patient came through emergency, is not told.
+    way of leaving, or whether a referred patient came through emergency, is not known.
     Source: Circular 35/2016/TT-BYT Art. 4c as added by Circular 39/2024 (B-066): "diễn biến nặng lên nhưng gia đình
     xin về hoặc chuyển viện".
     """
@@ -72,8 +73,8 @@ def share_bed(patients: int) -> Decimal:
 def split_day(prices: Sequence[Decimal], patients: Sequence[int]) -> tuple[Decimal, ...]:
     """Quantities of the beds of one day in two or more departments, in the order given (B-064).
 
-    The dearest and the cheapest 0.5 each, others 0; of equal prices the first is taken. A shared bed counts 0.5 where
-    two lay in it and 0.33 where three or more did.
+    The dearest and the cheapest 0.5 each, others 0; of equal prices the first counts. A bed shared by two patients
+    counts 0.5, by three or more 0.33.
     Source: data standard, SO_LUONG of beds; Circular 35/2016/TT-BYT Art. 4c as added by Circular 39/2024.
     """
     order = sorted(range(len(prices)), key=lambda place: (-prices[place], place))
@@ -84,7 +85,7 @@ def split_day(prices: Sequence[Decimal], patients: Sequence[int]) -> tuple[Decim
 
 
 def expect_beds(visit: Visit, facts: VisitFacts, *, four_hours_are_a_day: bool) -> tuple[Expected, ...]:
-    """What the rules expect of the bed lines of a visit: ratios, days in several departments, days in all."""
+    """The expectations of the rules for the bed lines of a visit: ratios, days in several departments, total days."""
     beds = _beds(visit)
     return (
         *expect_bed_ratios(visit, facts),
@@ -111,12 +112,12 @@ def _ratio(item: ChargeItem, patients: int | None) -> Expected:
 
 
 def _nearest_first(ratio: Decimal) -> tuple[Decimal, ...]:
-    """The ratios a bed may have, first the one meant: the 30 % of an older circular is 33 % now."""
+    """The ratios a bed may have, the most probable first: the 30 % of an older circular is now 33 %."""
     return tuple(sorted(_SHARING, key=lambda allowed: abs(allowed - ratio)))
 
 
 def _expect_transfers(beds: list[ChargeItem], visit: Visit, facts: VisitFacts) -> list[Expected]:
-    """Beds of one day in several departments; lines of more than one day cannot be told apart by day."""
+    """Beds of one day in several departments; lines of more than one day cannot be assigned to days."""
     by_day: dict[date, list[ChargeItem]] = defaultdict(list)
     for item in beds:
         if item.group == INPATIENT_BED_GROUP and item.quantity <= _ONE:
@@ -135,7 +136,7 @@ def _expect_transfers(beds: list[ChargeItem], visit: Visit, facts: VisitFacts) -
 
 
 def _accepted(item: ChargeItem, quantity: Decimal, prices: list[Decimal]) -> tuple[Decimal, ...]:
-    """Of several beds at the price of the dearest or cheapest any one may carry the half day."""
+    """The accepted quantities: of several beds at the dearest or cheapest price, any may carry the half day."""
     price = item.insurance_price
     if price in (max(prices), min(prices)) and prices.count(price) > (2 if max(prices) == min(prices) else 1):
         return tuple(dict.fromkeys((quantity, _HALF, _NOTHING)))
@@ -149,7 +150,7 @@ def _patients_by_ratio(item: ChargeItem) -> int:
 def _expect_days(
     beds: list[ChargeItem], visit: Visit, facts: VisitFacts, *, four_hours_are_a_day: bool
 ) -> list[Expected]:
-    """The days of all inpatient beds of a closed stay; fewer are the hospital's loss and only doubted (B-066)."""
+    """The days of all inpatient beds of a closed stay; fewer are the hospital's loss and only a warning (B-066)."""
     own = [item for item in beds if item.group == INPATIENT_BED_GROUP]
     if visit.discharged_at is None or visit.care_kind not in _INPATIENT_KINDS or not own:
         return []

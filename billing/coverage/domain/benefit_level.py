@@ -1,4 +1,4 @@
-"""Which card counts for each line, and which percentage of in-scope cost it pays.
+"""The card that counts for each line, and the percentage of in-scope cost that it pays.
 
 Rules B-010, B-013 (groups raised by date), B-014 (several cards, by line time), B-015 (a card that ends inside a
 treatment), B-016 (a card shown late), B-020 and B-021 (small visits, each tested by itself: B-065), B-022 (commune
@@ -21,7 +21,7 @@ from billing.visits.domain.visit import ChargeItem, Visit
 
 _EMERGENCY = "2"
 _BY_WORTH = {"5": 2, "1": 1}
-"""Which of two cards of 100 % gives more: digit 5 covers cost outside the lists (B-012), 1 lifts ratios (B-011)."""
+"""Order of cards of 100 %: digit 5 covers cost outside the lists (B-012), digit 1 removes ratios (B-011)."""
 _Key = tuple[object, ...]
 
 
@@ -29,8 +29,8 @@ _Key = tuple[object, ...]
 class Level:
     """Percent of in-scope cost the fund pays [MUC_HUONG], after the route factor.
 
-    `reason` is the rule that set it; `beside` says why it is not another one (not below the 15 % line). For commune
-    care the rule is the route's own.
+    `reason` is the rule that set it; `notes` name rules that did not apply (cost not below the 15 % threshold). For
+    commune care the rule is that of the route.
     """
 
     percent: Decimal
@@ -44,9 +44,9 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """What a line is insured by: the digit that counts, its level, and why; without a card level 0 and digit `""`.
+    """The entitlement of a line: the digit that counts, its level and rule; without a card level 0 and digit `""`.
 
-    `beside` are further reasons of the line: that the card had ended (B-015), or was told without its code (B-002).
+    `notes` are further rules of the line: the card had ended (B-015), or was supplied without its code (B-002).
     """
 
     digit: str
@@ -60,7 +60,7 @@ class Entitlement:
 
 
 def visit_days(visit: Visit) -> tuple[date, date]:
-    """First and last known day of a visit, its orders included; an open visit ends with what is known so far."""
+    """First and last known day of a visit, its orders included; an open visit ends on its last known day."""
     times = [item.ordered_at for item in visit.items if item.ordered_at is not None]
     times.append(visit.admitted_at)
     if visit.discharged_at is not None:
@@ -71,7 +71,7 @@ def visit_days(visit: Visit) -> tuple[date, date]:
 def find_entitlements(
     visit: Visit, items: list[ChargeItem], *, parameters: Parameters, policy: Policy
 ) -> list[Entitlement]:
-    """What each item is insured by, in their order: the cards valid at the time of its order [NGAY_YL].
+    """The entitlement of each item, in order: by the cards valid at the time of its order [NGAY_YL].
 
     Source: Decree 188/2025/NĐ-CP Art. 21 (several cards), Art. 37 (shown late), Art. 50 cl. 4 (expired).
     """
@@ -94,7 +94,7 @@ def find_entitlements(
 
 
 def same_day_note(visit: Visit, others: Iterable[Visit]) -> AppliedRule | None:
-    """That a visit has a 15 % test of its own beside another of its person on the same day; None where there is none.
+    """The note that a visit has its own 15 % test although its person had another visit that day; None without one.
 
     Source: Circular 35/2016/TT-BYT Art. 4 cl. 7 as added by Circular 39/2024/TT-BYT (B-065).
     """
@@ -105,7 +105,7 @@ def same_day_note(visit: Visit, others: Iterable[Visit]) -> AppliedRule | None:
 
 
 def _key(entitlement: Entitlement) -> _Key:
-    """What makes two entitlements the same; their reasons hold mappings and are no keys themselves."""
+    """The key that identifies an entitlement; its rules hold mappings and cannot be keys."""
     reasons = (entitlement.reason, *entitlement.notes)
     return entitlement.digit, *((reason.rule, reason.variant, *reason.operands.values()) for reason in reasons)
 
@@ -129,10 +129,10 @@ def _entitlement_at(visit: Visit, ordered_at: datetime, parameters: Parameters, 
 
 
 def _choose(cards: Sequence[tuple[Card, Entitlement]], policy: Policy) -> tuple[Card, Entitlement]:
-    """Of cards that count at once the one the facility's policy takes; says so where they give different things.
+    """The card that the facility's policy selects of several valid ones; adds a note where their levels differ.
 
-    The highest counts whatever the order in the file (Decree 188/2025/NĐ-CP Art. 21 cl. 1; B-014); under
-    `CardChoice.LAST` the last one named.
+    The highest counts in any order of the file (Decree 188/2025/NĐ-CP Art. 21 cl. 1; B-014); under
+    `CardChoice.LAST` the last in the file.
     """
     card, chosen = cards[-1]
     if policy.card_choice is CardChoice.HIGHEST:
@@ -148,12 +148,12 @@ def _worth(entitlement: Entitlement) -> tuple[Decimal, int]:
 
 
 def _is_shown(card: Card, visit: Visit, ordered_at: datetime) -> bool:
-    """Whether the card had been shown by then; in an emergency any time before the end will do (B-016)."""
+    """Whether the card had been shown by then; in an emergency any time before the end is sufficient (B-016)."""
     return card.shown_at is None or card.shown_at <= ordered_at or visit.category_code == _EMERGENCY
 
 
 def _counts_after_its_end(card: Card, visit: Visit, day: date, parameters: Parameters) -> bool:
-    """Whether an ended card still counts: valid at admission, inside a treatment, within the days of grace (B-015)."""
+    """Whether an ended card still counts: valid at admission, within a treatment and the days allowed (B-015)."""
     if card.valid_to is None or visit.care_kind not in parameters.treatment_kinds:
         return False
     if not card.covers(business_date(visit.admitted_at)) or day <= card.valid_to:
@@ -162,7 +162,7 @@ def _counts_after_its_end(card: Card, visit: Visit, day: date, parameters: Param
 
 
 def _of_card(card: Card, day: date, parameters: Parameters) -> Entitlement:
-    """The level of a card on a day: by its digit, or by the one its group was raised to (B-010, B-013)."""
+    """The level of a card on a day: by its digit, or by the digit its group was raised to (B-010, B-013)."""
     notes = () if card.is_full else (AppliedRule("B-002", {"group": card.group}),)
     for raised in parameters.raised_groups:
         if raised.group == card.group and raised.since <= day:

@@ -1,8 +1,8 @@
-"""How each amount of a priced line comes about: the sum it is, in numbers; made when somebody asks.
+"""The breakdown of each amount of a priced line: its arithmetic in numbers, computed on request.
 
-The sentences of `explain` say which rule gave a figure; here the parameters are multiplied and taken off as the price
-did, told by the item, its amounts and its reasons alone. What is told gives exactly the amount (a test evaluates it). A
-line collected as the hospital's system told it has no breakdown of ours.
+The sentences of `explain` name the rule of an operand. A breakdown multiplies and subtracts the operands as the price
+did; its only inputs are the item, its amounts and its applied rules. It evaluates exactly to the amount (tested). A
+line collected at the amounts of the hospital's system has no breakdown.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ _RATIO_LIFTED = (("B-011", ""), ("B-011", "digit_5"), ("B-060", "war_wound"))
 
 
 class Kind(StrEnum):
-    """How a number of a sum is written, and what it does there: the last two divide, by 100 and by itself."""
+    """The notation and effect of a number in a step: the last two divide, by 100 and by the number itself."""
 
     COUNT = "count"
     MONEY = "money"
@@ -46,9 +46,9 @@ Product = tuple[Term, ...]
 
 @dataclass(frozen=True, slots=True)
 class BreakdownStep:
-    """One amount of the data standard, `field`, as products of which the further ones are taken off the first.
+    """One amount of the data standard, `field`, as products; all further products are subtracted from the first.
 
-    The result is rounded half-up to two decimals (B-080) and at most `at_most`, where something limits it.
+    The result is rounded half-up to two decimals (B-080) and limited to `at_most`, where a limit applies.
     """
 
     field: str
@@ -57,7 +57,7 @@ class BreakdownStep:
     at_most: Decimal | None = None
 
     def evaluate(self) -> Decimal:
-        """What the sum gives: `amount`."""
+        """The result of the arithmetic; it equals `amount`."""
         first, *others = (_exact(product) for product in self.products)
         with localcontext() as context:
             context.prec = _DIGITS
@@ -66,7 +66,7 @@ class BreakdownStep:
 
 
 def format_step(step: BreakdownStep, language: Language) -> str:
-    """The sum in words and numbers: `2 × 500.000 × 30 %`, with what limits it; its result is `step.amount`."""
+    """The step as text: `2 × 500.000 × 30 %`, with its limit; its result is `step.amount`."""
     text = " − ".join(_product_text(product, language) for product in step.products)
     if step.at_most is None:
         return text
@@ -87,15 +87,15 @@ def _term_text(factor: Term, language: Language) -> str:
 
 
 def _amount_text(amount: Decimal) -> str:
-    """An amount with two decimals where it has any; a unit price with all it has."""
+    """An amount with two decimals where it is not whole; a unit price with all its decimals."""
     return money_text(amount).removesuffix(" đ") if amount == round_2dp(amount) else number_text(amount)
 
 
 def breakdown(line: PricedLine) -> tuple[BreakdownStep, ...]:
-    """The sums of a line's amounts that are not 0, in the order in which one follows from the other.
+    """The steps of a line's amounts that are not 0, each after the steps it depends on.
 
-    What the hospital charges is the first; a line that costs nothing has none. Neither has a line an earlier version
-    priced in another way: a sum that does not give its amount is never told.
+    The hospital amount is the first; a line that costs nothing has no steps. Nor has a line that an earlier version
+    priced in another way: a step that does not evaluate to its amount is never returned.
     """
     why: _Operands = {(reason.rule, reason.variant): reason.operands for reason in line.reasons}
     if _BY_HIS in why:
@@ -137,13 +137,13 @@ def _insured(line: PricedLine, why: _Operands) -> BreakdownStep:
 
 
 def _exact_charge(line: PricedLine, why: _Operands) -> Decimal:
-    """What the hospital charges, before it was rounded."""
+    """The hospital amount before rounding."""
     first, *others = (_exact(product) for product in _hospital(line, why).products)
     return first - sum(others, Decimal(0))
 
 
 def _covered(item: ChargeItem, why: _Operands) -> Product:
-    """What of the item is in scope, before any limit of a whole line, package or fund."""
+    """The part of the item in scope, before any limit of a whole line, package or fund."""
     is_lifted = any(each in why for each in _RATIO_LIFTED)
     ratios = (*_ratios(item.service_ratio), *_ratios(HUNDRED if is_lifted else item.payment_ratio))
     for variant, operand in (("stents", "covered"), ("of_line", "ceiling")):
@@ -156,7 +156,7 @@ def _covered(item: ChargeItem, why: _Operands) -> Product:
 
 
 def _shared(line: PricedLine, why: _Operands) -> tuple[BreakdownStep, ...]:
-    """Who pays what: the fund's part, the co-payment, and what the patient pays alone."""
+    """The steps of the shares: fund, co-payment and self-pay."""
     insured = line.insured_amount
     if line.item.payer_class is PayerClass.CONTRACT:
         return ()
@@ -178,7 +178,7 @@ def _shared(line: PricedLine, why: _Operands) -> tuple[BreakdownStep, ...]:
 
 
 def _fund(line: PricedLine, why: _Operands) -> BreakdownStep:
-    """The fund's part before other funds are taken off."""
+    """The fund's part before other funds are subtracted."""
     insured = line.insured_amount
     products: tuple[Product, ...] = ((_money(insured), _percent(line.level)),)
     if ("B-026", "cap") in why:
@@ -189,7 +189,7 @@ def _fund(line: PricedLine, why: _Operands) -> BreakdownStep:
 
 
 def _less(step: BreakdownStep, left: Decimal) -> BreakdownStep:
-    """A part after other funds: what they took of it comes off what it was."""
+    """A part after other funds: the amount they pay of it is subtracted."""
     taken = step.amount - left
     if not taken:
         return step

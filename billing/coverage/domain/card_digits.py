@@ -1,6 +1,7 @@
-"""Which benefit digit cards of a group usually carry: for a warning, never for blocking.
+"""The usual benefit digits of cards of a group: used for a warning, never for a refusal.
 
-Source: constants said to follow Decision 1018/QĐ-BHXH of 2024 (public claim-audit rules), section 1 of our reference.
+Source: constants reported to follow Decision 1018/QĐ-BHXH of 2024 (public claim-audit rules), section 1 of our
+reference.
 """
 
 from datetime import date
@@ -19,7 +20,7 @@ _DIGIT_OF = {group: digit for digit, groups in _GROUPS.items() for group in grou
 
 
 def card_digits(group: str, *, on: date) -> tuple[str, ...]:
-    """The digits a group's cards carry on a day; none for a group we do not know.
+    """The digits of a group's cards on a day; empty for an unknown group.
 
     CN and LH belong to digit 2 since 2026-01-01, but their cards may still carry the old one (B-013).
     """

@@ -1,7 +1,7 @@
-"""The way a patient came [MA_DOITUONG_KCB]: which share of the card level it leaves (rules B-040 … B-049).
+"""The care route [MA_DOITUONG_KCB]: the share of the card level that remains (rules B-040 … B-049).
 
-The object codes themselves are data (`parameters.toml`): a new rule adds rows. What the insurer pays a patient directly
-for care without contract (B-081) is no part of a bill.
+The object codes are data (`parameters.toml`): a new rule adds rows. A direct payment of the insurer to a patient for
+care without contract (B-081) is not part of an invoice.
 """
 
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ NOT_INSURED = "9"
 _RECALL = "8"
 _EMERGENCY = "2"
 _OUT_OF_ROUTE_GROUP = "3."
-"""Group 3 of the object codes is care out of route, also where the law leaves the whole level (3.2, 3.3, 3.6)."""
+"""Group 3 of the object codes is care out of route, also where the law leaves the full level (3.2, 3.3, 3.6)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouteFactor:
-    """Percent of the card level that is left, why, and whether the visit is at 100 % whatever the card (B-022).
+    """Percent of the card level that remains, its rule, and whether the visit is at 100 % with any card (B-022).
 
-    `beside` says that the facility's reading took part. `is_out_of_route` means that the patient came neither by the
-    registered facility, a referral nor an emergency, also where the law leaves the whole level: object codes of group
-    3, and under Law 46/2014/QH13 district hospitals and, from 2021, inpatients of provincial hospitals (B-040).
+    `notes` name the facility's policy option where it applied. `is_out_of_route` means that the patient came neither by
+    the registered facility, a referral nor an emergency, also where the law leaves the full level: object codes of
+    group 3, and under Law 46/2014/QH13 district hospitals and, from 2021, inpatients of provincial hospitals (B-040).
     """
 
     percent: Decimal
@@ -39,19 +39,19 @@ class RouteFactor:
 
     @property
     def is_in_route(self) -> bool:
-        """Whether the whole level of the card is left: only then a co-payment counts towards the year's (B-029)."""
+        """Whether the full level of the card remains: only then a co-payment counts towards the year's (B-029)."""
         return self.percent == HUNDRED
 
 
 NO_ROUTE = RouteFactor(ZERO, False, AppliedRule("B-016", {}, "no_card"))
-"""The route of a visit nothing is insured of."""
+"""The route of a visit without insured items."""
 
 
 def find_route_factor(visit: Visit, parameters: Parameters, policy: Policy) -> RouteFactor:
-    """Look up the object code as in force on the day the facility's setting names (B-044 is silent on it).
+    """Find the object code as in force on the day that the facility's policy option selects (B-044 does not state it).
 
-    Raises UnknownCategory for a code that is in no table, CategoryDoesNotFit for one that does not exist for the
-    kind of care, RuleNotSupported where the facility's former line would decide and is not told.
+    Raises UnknownCategory for a code that is in no table, CategoryDoesNotFit for a code that does not exist for the
+    kind of care, RuleNotSupported where the facility's former tier would decide and is not known.
     Source: Law 51/2024/QH15 Art. 22; Circular 01/2025/TT-BYT Art. 3–5; Decision 3276/QĐ-BYT annex 1 (B-042); before
     2025 Law 46/2014/QH13 Art. 22 (B-040).
     """
@@ -94,7 +94,7 @@ def find_route_factor(visit: Visit, parameters: Parameters, policy: Policy) -> R
 
 
 def route_of_uninsured(visit: Visit, parameters: Parameters, policy: Policy) -> RouteFactor:
-    """The route of a visit no card counts for: told beside it, decides nothing and refuses nothing."""
+    """The route of a visit without a valid card: a stated object code changes no amount and refuses nothing."""
     try:
         return find_route_factor(visit, parameters, policy)
     except (UnknownCategory, CategoryDoesNotFit, RuleNotSupported):
@@ -102,7 +102,7 @@ def route_of_uninsured(visit: Visit, parameters: Parameters, policy: Policy) -> 
 
 
 def _day_care(route: Route, care_kind: str, parameters: Parameters, policy: Policy) -> tuple[AppliedRule, ...]:
-    """That a reading chose the column, where the columns differ and the kind of care stands in neither by name."""
+    """The note that a policy option chose the column, where the columns differ and neither names the kind of care."""
     if care_kind not in parameters.day_kinds or route.is_unsure or route.inpatient == route.outpatient:
         return ()
     variant = "day_care" if policy.day_care_side is CareSide.INPATIENT else "day_care_outpatient"

@@ -1,6 +1,6 @@
-"""Where our price and the one a source stated differ: listed, never refused; the desk is not stopped by it.
+"""Compare our price with the amounts that the source states: differences are listed and never refuse a visit.
 
-Compares charge items only; the totals a claim file states are compared with its own lines by the reader.
+Compares charge items only. The reader compares the totals of a claim file with the file's own lines.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,12 +18,12 @@ _BED_GROUPS = frozenset({14, 15, 16})
 
 
 def compare_with_stated(priced: PricedVisit, *, file: str, hoso: int | None, ma_lk: str) -> tuple[Finding, ...]:
-    """List what the source states otherwise for a charge item, and items of quantity 0 (`quantity-zero`).
+    """List the amounts of charge items that differ from the stated ones, and items of quantity 0 (`quantity-zero`).
 
     `amount-differs` names each amount that is off by 0.01 đồng or more, or by 1 đồng where whole đồng are stated: some
     systems write integers for money. `level-rounded` names a MUC_HUONG that is off by less than one percent while all
-    amounts agree (47.5 written as 48). What the source leaves out is not compared, nor is the level of an item nothing
-    is insured of.
+    amounts agree (47.5 written as 48). Amounts that the source omits are not compared, nor is the level of an item
+    without an insured amount.
     """
     return tuple(
         Finding(
@@ -43,9 +43,9 @@ def compare_with_stated(priced: PricedVisit, *, file: str, hoso: int | None, ma_
 
 
 def exclude_reported(differences: Iterable[Finding], reported: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Leave out what whoever read the file has found already: the same of one field, or that a level was rounded.
+    """Exclude differences that the reader of the file reported already: of the same field, or a rounded level.
 
-    A reader compares a level with the file's own amounts, we with ours: one difference in other words.
+    A reader compares a level with the file's amounts, this module with ours: both report the same difference.
     """
     known = {(_place(finding), finding.code) for finding in reported}
     return tuple(
@@ -60,7 +60,7 @@ def _place(finding: Finding) -> tuple[int | None, str, int | None, str]:
 
 
 def _without_quantity(item: ChargeItem) -> Iterator[tuple[FindingCode, str, Decimal, str]]:
-    """A quantity of 0 is what a bed has on a day of several transfers (B-064); anything else was hardly given."""
+    """Quantity 0 is valid for a bed on a day of several transfers (B-064); for other items it is probably an error."""
     if not item.quantity and item.group not in _BED_GROUPS:
         yield FindingCode.QUANTITY_ZERO, "SO_LUONG", item.quantity, "more than 0"
 

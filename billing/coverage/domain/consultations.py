@@ -1,4 +1,4 @@
-"""Consultations of one visit: the first counts whole, further ones less, the sixth nothing (B-061)."""
+"""Consultations of one visit: the first at 100 %, further ones at lower ratios, the sixth at 0 (B-061)."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _NOTHING = Decimal(0)
 _ABOVE_DESK_LIMIT = Decimal(50)
 _ONE = Decimal(1)
 RETURN_RATIO = Decimal(30)
-"""What a review program counts of the consultation of a return on the same day (D-010)."""
+"""The ratio that a review program applies to the consultation of a return on the same day (D-010)."""
 
 _EMERGENCY = "2"
 
@@ -27,11 +27,11 @@ _EMERGENCY = "2"
 def expect_consultations(visit: Visit, facts: VisitFacts) -> tuple[Expected, ...]:
     """The service ratio of every insured consultation of a visit, in order of time.
 
-    The first of a return on the same day may also have 30 % (D-010, `claim_hints`).
+    The first of a return on the same day may also have 30 % (D-010, `review_warnings`).
 
     1st 100 %, 2nd to 4th 30 %, 5th 10 %, then 0: together at most two prices. Of consultations ordered at the same
-    moment the one stated higher counts as the earlier. From the 66th of its desk within 8 hours (a fact told apart)
-    the insurer pays 50 % of that ratio. A consultation is charged once, and the same code twice is a suspicion.
+    time, the one with the higher stated ratio counts as the earlier. From the 66th of its desk within 8 hours (a
+    separate fact) the insurer pays 50 % of that ratio. The same code twice is a suspicion.
     Source: Circular 35/2016/TT-BYT Art. 4b as added by Circular 39/2024/TT-BYT; data standard, TYLE_TT_DV.
     """
     own = [item for item in visit.items if item.group == CONSULTATION_GROUP and item.scope is not Scope.PATIENT]
@@ -50,7 +50,7 @@ def is_return(visit: Visit, facts: VisitFacts) -> bool:
 
 
 def is_emergency(visit: Visit, facts: VisitFacts) -> bool:
-    """Whether a visit is an emergency by its object code, or by what was told of it."""
+    """Whether a visit is an emergency by its object code, or by its supplied facts."""
     return visit.category_code == _EMERGENCY or bool(facts.is_emergency) or bool(facts.came_through_emergency)
 
 

@@ -1,8 +1,8 @@
-"""The year's co-payment: its threshold, how it adds up, and the exemption it ends in (rules B-025 … B-029).
+"""The yearly co-payment: threshold, accumulation and exemption (rules B-025 … B-029).
 
-Care out of route is not exempt unless the facility chose otherwise. Years are calendar years; a stay across 1 January
-is counted in both, by line time. Only co-payments of right-line care add up. All amounts have two decimals; the
-threshold is rounded half-up where the base salary changed.
+Care out of route is not exempt unless the facility's policy option exempts it. Years are calendar years; a stay across
+1 January counts in both, by the time of each line. Only co-payments of care in route accumulate. All amounts have two
+decimals; the threshold is rounded half-up where the base salary changed.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from billing.visits.domain.visit import Visit
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """What must be exceeded in a year, how it came about, and whether it was reached before the base salary changed."""
+    """The threshold of a year, its operands, and whether it was reached before the base salary changed."""
 
     amount: Decimal
     reason: AppliedRule
@@ -32,10 +32,10 @@ class Threshold:
 
 
 def yearly_threshold(history: CopayHistory, day: date, parameters: Parameters) -> Threshold:
-    """The threshold of the calendar year of `day`, as it stands on that day.
+    """The threshold of the calendar year of `day`, as in force on that day.
 
-    6 × the base salary; where that changed in the year, what was co-paid before keeps its weight: amount still to pay
-    = (6 − A / old) × new, with A by day of discharge. Once A reaches 6 × the old one, the exemption stays.
+    6 × the base salary. Where that changed in the year, earlier co-payments count in old base salaries: amount still
+    to pay = (6 − A / old) × new, with A by day of discharge. Once A reaches 6 × the old one, the exemption remains.
     Source: Decree 188/2025/NĐ-CP Art. 18 cl. 2 c, from 2025-07-01 (B-027); before, 6 × the base salary of the day.
     """
     first = date(day.year, 1, 1)
@@ -70,7 +70,7 @@ def yearly_threshold(history: CopayHistory, day: date, parameters: Parameters) -
 
 @dataclass(slots=True)
 class _Year:
-    """Where one calendar year stands while the lines of a visit are walked through."""
+    """The running state of one calendar year while the lines of a visit are priced."""
 
     threshold: Threshold
     before: Decimal
@@ -79,7 +79,7 @@ class _Year:
 
 
 class CopayYears:
-    """The years of one visit: asked for each line in order of time, told what each line added."""
+    """The years of one visit: `level_at` is called for each line in order of time, then `add` with its co-payment."""
 
     def __init__(self, visit: Visit, route: RouteFactor, last: date, *, parameters: Parameters, policy: Policy) -> None:
         self._history = visit.copay_history
@@ -98,9 +98,9 @@ class CopayYears:
             self._year(last)
 
     def level_at(self, ordered_at: datetime, level: Level) -> tuple[Level, Decimal | None]:
-        """The level of a line ordered at that moment, and how much co-payment it may still take (None: any).
+        """The level of a line ordered at that time, and the maximum of its co-payment (None: no maximum).
 
-        Care out of route keeps its level, with the reason why; a certificate changes nothing about that.
+        The level of care out of route is unchanged, with the reason; an exemption certificate does not change it.
         Source: Health Insurance Law Art. 22 cl. 1 d; Law 46/2014/QH13 Art. 22 cl. 1 c; Law 51/2024/QH15 Art. 22 cl. 1
         (care under Art. 26–28); Decree 188/2025/NĐ-CP Art. 18 cl. 2; field NGAY_MIEN_CCT.
         """
@@ -130,7 +130,7 @@ class CopayYears:
         return level, threshold.amount - year.accumulated if is_limited else None
 
     def add(self, ordered_at: datetime, copay: Decimal) -> AppliedRule | None:
-        """Take in the co-payment of a line; the reason that says so where it is the one that crosses the threshold."""
+        """Add the co-payment of a line; returns the applied rule if this line crosses the threshold."""
         if self._history is None or not self._counts or not copay:
             return None
         day = self._day(ordered_at)
@@ -151,17 +151,17 @@ class CopayYears:
 
     @property
     def accumulated(self) -> Decimal | None:
-        """What that year has come to with this visit; None without a history."""
+        """The co-payments accumulated in that year including this visit; None without a history."""
         return self._year(self._last).accumulated if self.is_kept else None
 
     @property
     def paid(self) -> tuple[CopayPaid, ...]:
-        """What this visit adds to the history, year by year; what an earlier year got counts on its last day."""
+        """The co-payments this visit adds to the history, by year; those of an earlier year count on its last day."""
         added = ((year.until, year.accumulated - year.before) for _, year in sorted(self._years.items()))
         return tuple(CopayPaid(until, amount) for until, amount in added if amount)
 
     def reasons(self) -> tuple[AppliedRule, ...]:
-        """The rules of the whole visit: each year's threshold, and whether its co-payments count (B-029)."""
+        """The applied rules of the whole visit: each year's threshold, and whether its co-payments count (B-029)."""
         if self._history is None:
             return ()
         several = len(self._years) > 1
@@ -179,12 +179,12 @@ class CopayYears:
         return tuple(reasons)
 
     def _has_certificate(self, ordered_at: datetime, day: date) -> bool:
-        """Whether the exemption holds by its moment; it ends with its year (B-025, B-028)."""
+        """Whether a certified exemption has begun by the time of the order; it ends with its year (B-025, B-028)."""
         since = self._exempt_from
         return since is not None and ordered_at >= since and day.year == business_date(since).year
 
     def _exempt_since(self, ordered_at: datetime, level: Decimal) -> AppliedRule:
-        """That a person is exempt, told by the day, and by the minute where it began inside one (B-028)."""
+        """The rule of an exemption: from a day on, or from a minute where it began within a day (B-028)."""
         local = ordered_at.astimezone(VIETNAM)
         operands = {"since": local.date().isoformat(), "level": format(level, "f")}
         variant = self._out_of_route_variant()
@@ -193,7 +193,7 @@ class CopayYears:
         return AppliedRule("B-028", {**operands, "time": f"{local:%H:%M}"}, "from_day_and_time")
 
     def _out_of_route_variant(self) -> str:
-        """Which sentence says how the exemption and care out of route go together; empty for care in route."""
+        """The variant of the sentence on the exemption and care out of route; empty for care in route."""
         if not self._is_out_of_route:
             return ""
         return "out_of_route" if self._is_excluded else "out_of_route_rate"

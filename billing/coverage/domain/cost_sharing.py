@@ -1,6 +1,6 @@
-"""Sharing the lines of a visit one after the other, where what a line gets depends on those before it.
+"""Share the lines of a visit in order, where the shares of a line depend on the lines before it.
 
-In order of time for the year's co-payment (B-025 … B-029), and of what the fund may still pay of a package (B-072).
+The order of time decides the yearly co-payment (B-025 … B-029) and the rest of a package limit (B-072).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def share_lines(
     package_limit: Decimal,
     policy: Policy,
 ) -> tuple[PricedLine, ...]:
-    """Share every line, in the order given; `entitled` says what each is insured by and its level."""
+    """Share every line in the order of the arguments; `entitled` holds the entitlement and level of each."""
     is_fund_limited = policy.supply_package_cap is SupplyPackageCap.FUND_PAYMENT and any(
         line.item.package for line in lines
     )

@@ -1,4 +1,4 @@
-"""What a rule expects of one field of a line: the values it accepts, and the rule with its operands."""
+"""The expectation of a rule for one field of a line: the accepted values, and the rule with its operands."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -10,10 +10,10 @@ from billing.visits.domain.visit import ChargeItem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What a rule expects of one field of a charge item.
+    """The expectation of a rule for one field of a charge item.
 
-    `accepted` are the values the rule allows, the first the one to be used; more than one where a fact that would
-    decide lacks. `item` None means the whole visit. A rule that is only a suspicion has `is_warning`.
+    `accepted` are the values that the rule allows, the preferred value first; several where a deciding fact is
+    missing. `item` None means the whole visit. `is_warning`: a violation is only a suspicion.
     """
 
     item: ChargeItem | None
@@ -36,10 +36,10 @@ class Expected:
 
 
 def expect_ratio(item: ChargeItem, accepted: tuple[Decimal, ...], reason: AppliedRule) -> Expected:
-    """What a rule expects of TYLE_TT_DV."""
+    """The expectation for TYLE_TT_DV."""
     return Expected(item=item, field="TYLE_TT_DV", found=item.service_ratio, accepted=accepted, reason=reason)
 
 
 def expect_quantity(item: ChargeItem, accepted: tuple[Decimal, ...], reason: AppliedRule) -> Expected:
-    """What a rule expects of SO_LUONG."""
+    """The expectation for SO_LUONG."""
     return Expected(item=item, field="SO_LUONG", found=item.quantity, accepted=accepted, reason=reason)

@@ -21,14 +21,14 @@ from billing.coverage.domain.price_result import AppliedRule
 
 MAIN_SENTENCE = "sentence"
 NOTE = "note"
-"""The sentence of a rule that no amount and no finding names: what it means here."""
+"""The variant of a rule that no amount and no finding names: it states the meaning of the rule."""
 
 RULE_STATUSES = ("verified", "partly", "unverified")
 _TEXT_KEYS = frozenset({"title_vi", "title_en", "citation_vi", "citation_en", "status", "since", "until", "proof"})
 
 
 class Language(StrEnum):
-    """A language sentences exist in."""
+    """A language of the sentences."""
 
     VIETNAMESE = "vi"
     ENGLISH = "en"
@@ -36,10 +36,10 @@ class Language(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule of the reference: titles and citations by language, how sure it is, and its sentences by variant.
+    """One rule of the reference: titles and citations by language, verification status, and sentences by variant.
 
-    `since` and `until` are a year or a day, empty where no text names one. `proof` names the worked cases or tests that
-    show it; every rule has at least one sentence.
+    `since` and `until` are a year or a day, empty where no legal text states it. `proof` names the worked cases or
+    tests that cover the rule; every rule has at least one sentence.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """A reason in words: the sentence with its amounts, where the rule comes from and since when, how sure it is."""
+    """An applied rule as text: the sentence with its amounts, the citation, the period and the verification status."""
 
     rule: str
     sentence: str
@@ -71,7 +71,7 @@ class _Texts:
 
 
 def explain(reason: AppliedRule, language: Language) -> Explanation:
-    """Put a reason into words; raises NotFound for a rule or variant without a sentence."""
+    """Build the explanation of an applied rule; raises NotFound for a rule or variant without a sentence."""
     rule = find_rule(reason.rule)
     variant = reason.variant or MAIN_SENTENCE
     if variant not in rule.sentences:
@@ -87,14 +87,14 @@ def explain(reason: AppliedRule, language: Language) -> Explanation:
 
 
 class Notes:
-    """The different reasons of a price, numbered from 0 in the order in which they were first named."""
+    """The distinct applied rules of a price, numbered from 0 in order of first use."""
 
     def __init__(self) -> None:
         self.reasons: list[AppliedRule] = []
         self._numbers: dict[tuple[str, ...], int] = {}
 
     def numbers(self, reasons: Iterable[AppliedRule]) -> list[int]:
-        """The number of each reason; one not named before gets the next."""
+        """The number of each applied rule; a new rule gets the next number."""
         found = []
         for reason in reasons:
             key = (reason.rule, reason.variant, *reason.operands.values())
@@ -114,17 +114,17 @@ def find_rule(rule_id: str) -> Rule:
 
 
 def all_rules() -> Mapping[str, Rule]:
-    """Every rule this version knows, by id."""
+    """Every rule of this version, by id."""
     return _texts().rules
 
 
 def category_name(code: str, language: Language) -> str:
-    """What an object code [MA_DOITUONG_KCB] means; empty for one that is in no table."""
+    """The meaning of an object code [MA_DOITUONG_KCB]; empty for a code that is in no table."""
     return _texts().patient_categories.get(code, {}).get(language, "")
 
 
 def fact_names(facts: str, language: Language) -> str:
-    """Facts of a visit by name, from their words in code joined by blanks."""
+    """The display names of facts of a visit, from their code names joined by blanks."""
     names = _texts().facts
     return ", ".join(names[fact][language] for fact in facts.split())
 
@@ -142,20 +142,20 @@ def _period_day(day: str) -> str:
 
 
 def number_text(number: Decimal) -> str:
-    """A number for people, whole: `1.234,567`, without zeros behind the comma."""
+    """A number for display, with all its digits: `1.234,567`, without trailing zeros."""
     digits = f"{number:,f}".translate(str.maketrans(",.", ".,"))
     return digits.rstrip("0").rstrip(",") if "," in digits else digits
 
 
 def money_text(amount: Decimal | int) -> str:
-    """An amount for people: `1.234.567 đ`, with `,50` where there are round_2dp."""
+    """An amount for display: `1.234.567 đ`, with two decimals (`,50`) where it is not whole."""
     exact = round_2dp(Decimal(amount))
     digits = f"{exact:,.2f}".translate(str.maketrans(",.", ".,"))
     return f"{digits.removesuffix(',00')} đ"
 
 
 def percent_text(percentage: Decimal, language: Language) -> str:
-    """A percentage for people: `47,5 %` in Vietnamese, `47.5 %` in English."""
+    """A percentage for display: `47,5 %` in Vietnamese, `47.5 %` in English."""
     digits = plain_number(percentage)
     return f"{digits.replace('.', ',') if language is Language.VIETNAMESE else digits} %"
 
@@ -167,7 +167,7 @@ def plain_number(number: Decimal) -> str:
 
 
 class _OperandFormatter(string.Formatter):
-    """Fills `{name:kind}`; operands are texts, and only the named kinds change how they look."""
+    """Fills `{name:kind}`; operands are texts, and only the named kinds change their notation."""
 
     def __init__(self, language: Language) -> None:
         self._language = language

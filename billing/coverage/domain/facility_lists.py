@@ -1,4 +1,4 @@
-"""Rules that need a list of the facility: ceilings of stents (B-071), prices that contain others (B-067)."""
+"""Rules that need a list of the facility: ceilings of stents (B-071), prices that include others (B-067)."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -22,9 +22,9 @@ def second_ceiling(first: Decimal) -> Decimal:
 def expect_stents(visit: Visit, lists: LineLists) -> tuple[Expected, ...]:
     """The ceiling [T_TRANTT] of each coronary stent by its order in the visit.
 
-    First up to its ceiling, second at half of it; further ones, and other parameters, as the list says: the last of its
-    ceilings holds for all that follow, and where it names only the first, half holds for the second and no rule for
-    the rest. Stents are in order of time, then of price. Source: Circulars 04/2017/TT-BYT, 24/2025/TT-BYT.
+    The first up to its ceiling, the second up to half of it. The list may state other ceilings and those of further
+    stents: its last ceiling applies to all that follow. Where it names only the first, half applies to the second and
+    no rule to the rest. Stents are in order of time, then of price. Source: Circulars 04/2017/TT-BYT, 24/2025/TT-BYT.
     """
     day = business_date(visit.admitted_at)
     stents = [(item, row) for item in visit.items if (row := _stent_row(item, lists, day)) is not None]
@@ -50,9 +50,9 @@ def expect_stents(visit: Visit, lists: LineLists) -> tuple[Expected, ...]:
 
 
 def expect_contained(visit: Visit, lists: LineLists) -> tuple[Expected, ...]:
-    """Quantity 0 for what is contained in the price of another service of the same day, whoever pays it (B-067).
+    """Quantity 0 for a service included in the price of another service of the same day, for any payer (B-067).
 
-    Source: Circular 35/2016/TT-BYT Art. 4, 4a. Which price contains what is a list of the facility.
+    Source: Circular 35/2016/TT-BYT Art. 4, 4a. The facility's list states which price includes which services.
     """
     return tuple(_expect_contained(visit, lists))
 

@@ -1,7 +1,7 @@
-"""One charge item: what the hospital charges, what of it is in insurance scope, and who pays which part.
+"""The price of one charge item: hospital amount, in-scope amount, and the share of each payer.
 
 Rules B-011, B-012, B-050, B-051, B-060 (scope and ratio), B-052, B-061 … B-063 (the service ratio a line states),
-B-080 (rounding); ceilings stand in `supplies`, other funds in `funds`. Ratios are taken as stated, never chosen here.
+B-080 (rounding). `supplies` owns ceilings, `other_funds` other funds. Ratios are applied as stated, never chosen here.
 """
 
 from decimal import Decimal, Inexact
@@ -18,7 +18,7 @@ from billing.visits.domain.visit import NO_OTHER_FUNDS, ChargeItem, PayerClass, 
 _NO_RATIO_DIGIT = "1"
 _ARMED_FORCES_DIGIT = "5"
 _DOUBTFUL_DIGITS = frozenset({_NO_RATIO_DIGIT, _ARMED_FORCES_DIGIT})
-"""Cards for which no text states whether ratios bind them: a policy option decides (B-011)."""
+"""Digits of cards for which no text states whether ratios apply: a policy option decides (B-011)."""
 _INSURANCE_PAYS = "1"
 _OUT_OF_SCOPE = AppliedRule("B-050", {})
 _ON_DEMAND = AppliedRule("B-051", {}, "on_demand")
@@ -34,7 +34,7 @@ _SERVICE_RATIO_RULES = {13: "B-061", 8: "B-062", 18: "B-062", 14: "B-063", 15: "
 
 
 def scope_line(item: ChargeItem, entitlement: Entitlement, policy: Policy, stents_before: int = 0) -> ScopedLine:
-    """Find both amounts of an item, each rounded once to two decimals; the insured one never exceeds the hospital's.
+    """Compute both amounts of an item, each rounded once to two decimals; the insured one is at most the hospital's.
 
     `stents_before` counts the stents of the visit that come before this item (B-071).
     Source: Decision 130/QĐ-BYT as amended by 4750/QĐ-BYT, formulae of THANH_TIEN_BV and THANH_TIEN_BH.
@@ -71,10 +71,11 @@ def share_line(
     copay_max: Decimal | None = None,
     fund_max: Decimal | None = None,
 ) -> PricedLine:
-    """Share a line between fund, patient and other funds; the fund's part is rounded once and the rest follows.
+    """Divide a line between fund, patient and other funds; the fund's part is rounded once, the rest is derived.
 
-    `copay_max` is what is left up to the year's threshold (B-026), the fund takes the rest; `fund_max` what the fund
-    may still pay of the package (B-072), the rest is the patient's. Other funds come last (`funds`).
+    `copay_max` is the amount left up to the yearly threshold (B-026), the fund pays the rest; `fund_max` is the amount
+    that the fund may still pay of the package (B-072), the patient pays the rest. Other funds apply last
+    (`other_funds`).
     Raises InvalidItem where other funds give more than the line costs.
     """
     item, insured = line.item, line.insured_amount
@@ -117,7 +118,7 @@ def insured_total(lines: list[ScopedLine]) -> Decimal:
 
 
 def _hospital_amount(item: ChargeItem, policy: Policy, reasons: list[AppliedRule]) -> Decimal:
-    """What the hospital charges, not yet rounded (B-052, B-061 … B-063)."""
+    """The hospital amount, not yet rounded (B-052, B-061 … B-063)."""
     try:
         amount = product(item.quantity, item.hospital_price)
         if item.service_ratio == HUNDRED:
@@ -138,7 +139,7 @@ def _hospital_amount(item: ChargeItem, policy: Policy, reasons: list[AppliedRule
 def _covered(
     item: ChargeItem, ratio: Decimal, exact: Decimal, reasons: list[AppliedRule], *, policy: Policy, stents_before: int
 ) -> Decimal:
-    """What of an item is in scope, not yet rounded; `exact` itself where that is the whole of what is charged."""
+    """The in-scope part of an item, not yet rounded; `exact` itself where the whole charge is in scope."""
     is_whole = ratio == HUNDRED and item.ceiling is None and item.insurance_price == item.hospital_price
     if is_whole and (item.service_ratio == HUNDRED or policy.hospital_amount_mode is HospitalAmountMode.STANDARD):
         return exact
@@ -157,7 +158,7 @@ def _too_exact(item: ChargeItem) -> InvalidItem:
 
 
 def _pooled(item: ChargeItem, hospital: Decimal, policy: Policy) -> Decimal:
-    """What other funds gave the facility for this item; 0.00 under every other reading (B-076)."""
+    """The amount that other funds paid to the facility for this item; 0.00 under the other policy options (B-076)."""
     if policy.other_funds_mode is not OtherFundsMode.FACILITY_POOL or item.other_funds is NO_OTHER_FUNDS:
         return ZERO
     given = round_2dp(item.other_funds.total)
@@ -186,7 +187,7 @@ def _covered_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, r
 
 
 def why_not_covered(item: ChargeItem, entitlement: Entitlement) -> AppliedRule | None:
-    """Why nothing of an item is in scope, whatever its ratio: payer class, card, source or scope; None if it is."""
+    """The rule by which no part of an item is in scope at any ratio: payer class, card, source or scope; else None."""
     if item.payer_class in _NOT_INSURED_CLASSES:
         return _NOT_INSURED_CLASSES[item.payer_class]
     if not entitlement.is_insured:
@@ -201,9 +202,9 @@ def why_not_covered(item: ChargeItem, entitlement: Entitlement) -> AppliedRule |
 
 
 def _limited_ratio(item: ChargeItem, entitlement: Entitlement, policy: Policy, reasons: list[AppliedRule]) -> Decimal:
-    """The payment ratio of an item in scope, or 100 where the card or a war wound lifts it (B-011, B-060).
+    """The payment ratio of an item in scope, or 100 where the card or a war wound removes it (B-011, B-060).
 
-    A ratio of 0 means "not covered" in the data standard and is no limit that could be lifted.
+    A ratio of 0 means "not covered" in the data standard and is not a limit that can be removed.
     """
     ratio = item.payment_ratio
     if not ratio:

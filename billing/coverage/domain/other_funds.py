@@ -1,4 +1,4 @@
-"""Other funds [T_NGUONKHAC]: given to the patient (B-075), to the facility (B-076), or for the co-payment (B-077)."""
+"""Other funds [T_NGUONKHAC]: paid to the patient (B-075), to the facility (B-076), or for the co-payment (B-077)."""
 
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ Shared = tuple[Decimal, Decimal, Decimal, Decimal, tuple[AppliedRule, ...]]
 def pool_first(
     hospital: Decimal, given: Decimal, *, covered: Decimal, whole: Decimal, reasons: list[AppliedRule]
 ) -> Decimal:
-    """What of a line is in scope when funds given to the facility are taken off the whole first (B-076).
+    """The in-scope part of a line after funds paid to the facility are subtracted from the whole (B-076).
 
     `covered` of `whole` is in scope before; the same proportion of the rest is in scope after, with two decimals.
     Source: Decision 130/QĐ-BYT, field T_NGUONKHAC b), with its worked example.
@@ -28,10 +28,10 @@ def pool_first(
 def take_off(
     item: ChargeItem, *, hospital: Decimal, self_pay: Decimal, copay: Decimal, fund: Decimal, mode: OtherFundsMode
 ) -> Shared:
-    """T_NGUONKHAC, then self-pay, co-payment and the fund's part after other funds, and why.
+    """T_NGUONKHAC, then self-pay, co-payment and the fund's part after other funds, with the applied rule.
 
-    Given to the patient: off self-pay first, then the co-payment, then the fund's part. Given for the co-payment: the
-    whole co-payment, whatever amount was told. Raises InvalidItem where funds give more than the item costs.
+    Paid to the patient: subtracted from self-pay first, then the co-payment, then the fund's part. Paid for the
+    co-payment: the whole co-payment, whatever amount was supplied. Raises InvalidItem where funds exceed the cost.
     Source: data standard, fields T_NGUONKHAC a), c), T_BNTT, T_BNCCT, T_BHTT (B-075, B-077).
     """
     stated = round_2dp(item.other_funds.total)

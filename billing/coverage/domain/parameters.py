@@ -1,7 +1,7 @@
-"""Figures the law sets, by date: base salary, limits, benefit levels, object codes. Read from `parameters.toml`.
+"""Parameters of the law, by date: base salary, limits, benefit levels, object codes. Read from `parameters.toml`.
 
-Numbers are exact: a number written as a binary float is refused. What the parameters mean is decided in `level` and
-`route`; this file only knows which one is in force.
+Numbers are exact: a number written as a binary float is refused. `benefit_level` and `care_route` apply the
+parameters; this module only selects those in force.
 """
 
 import tomllib
@@ -30,10 +30,10 @@ class BaseSalary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """What one object code [MA_DOITUONG_KCB] gives from `since` to `until` (both inclusive; None means open).
+    """The effect of one object code [MA_DOITUONG_KCB] from `since` to `until` (both inclusive; None means open).
 
     `inpatient` and `outpatient` are percent of the card level; None means the code does not exist for that side.
-    `is_flat` gives 100 % whatever the card. `is_unsure`: the table does not state the percentage.
+    `is_flat` means 100 % with any card. `is_unsure`: the table does not state the percentage.
     """
 
     code: str
@@ -51,7 +51,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaisedGroup:
-    """A group that gets the level of another digit from a day on, whatever its cards still say (B-013)."""
+    """A group that has the level of another digit from a day on, whatever digit its cards show (B-013)."""
 
     group: str  # as on the card, `CN3`
     since: date
@@ -60,7 +60,7 @@ class RaisedGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiredCardDays:
-    """How many days after its end a card still counts for a treatment it was valid at the beginning of (B-015)."""
+    """The number of days after its end that a card counts for a treatment at whose beginning it was valid (B-015)."""
 
     since: date
     days: int
@@ -97,7 +97,7 @@ class Parameters:
         return tuple(salary for salary in self.base_salaries if first < salary.since <= last)
 
     def expired_days_on(self, day: date) -> int:
-        """For how many days a card that ends on `day` still counts (B-015); 0 where no rule is known."""
+        """The number of days that a card which ends on `day` still counts (B-015); 0 where no rule is known."""
         return next((row.days for row in reversed(self.expired_card_days) if row.since <= day), 0)
 
     def small_visit_threshold(self, salary: BaseSalary) -> Decimal:
@@ -107,13 +107,13 @@ class Parameters:
 
 @cache
 def load_parameters() -> Parameters:
-    """Read the parameters that come with this version; the same object every time."""
+    """Read the parameters of this version; returns the same object every time."""
     text = resources.files("billing.coverage.domain").joinpath("parameters.toml").read_text("utf-8")
     return read_parameters(text)
 
 
 def read_parameters(text: str) -> Parameters:
-    """Read parameters from TOML text; raises InvalidValue for a binary float, a missing figure or a bad date order."""
+    """Read parameters from TOML text; raises InvalidValue for a binary float, a missing value or a bad date order."""
     try:
         document = tomllib.loads(text, parse_float=_refuse_float)
         return _parameters(document)

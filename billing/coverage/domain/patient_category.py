@@ -1,7 +1,7 @@
-"""The object code [MA_DOITUONG_KCB] the facts of a visit call for: first fitting in table order (B-049).
+"""The object code [MA_DOITUONG_KCB] that the facts of a visit select: the first match in table order (B-049).
 
-Every row of Decision 3276 annex 1 is a list of conditions; a condition is met, not met, or cannot be answered because
-a fact lacks. A code is chosen only where every row before it is ruled out; else the facts that lack are named.
+Every row of Decision 3276 annex 1 is a list of conditions; a condition is met, not met, or undecided because a fact is
+missing. A code is chosen only where every row before it is ruled out; otherwise the missing facts are named.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ from billing.visits.domain.facts import FacilityFacts, TechnicalLevel, VisitFact
 from billing.visits.domain.visit import FormerTier, Visit
 
 TABLE_SINCE = date(2025, 1, 1)
-"""Law 51/2024/QH15; claim data carry the codes from 2025-07-01. Before that day nothing is chosen (B-040)."""
+"""Law 51/2024/QH15; claim data carry the codes from 2025-07-01. Before that day no code is chosen (B-040)."""
 
 _REGIONS = frozenset({"K1", "K2", "K3"})
 _PICK_UP = "07"
@@ -25,7 +25,7 @@ _PICK_UP = "07"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryFacts:
-    """All facts a condition may ask for."""
+    """All facts that conditions use."""
 
     visit: Visit
     facts: VisitFacts
@@ -41,7 +41,7 @@ class CategoryFacts:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing a code asks for; `fact` is its name in words of ours, `is_paper` that a patient may still bring it."""
+    """One requirement of a code; `fact` is our name of it, `is_paper` means that the patient can still bring it."""
 
     fact: str
     is_met: Callable[[CategoryFacts], bool | None]
@@ -50,9 +50,9 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryMatch:
-    """How a code fits: True, False, or None while facts lack. `unmet` names the conditions that are not met.
+    """Whether a code fits: True, False, or None while facts are missing. `unmet` names the conditions not met.
 
-    `needs_paper_only` says that nothing but papers or circumstances of the patient stands against the code.
+    `needs_paper_only`: the only unmet conditions are papers or circumstances of the patient.
     """
 
     code: str
@@ -65,9 +65,9 @@ class CategoryMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryChoice:
-    """The code the rules give, or None where facts lack; then `possible` are the codes it may be, in table order.
+    """The code that the rules select, or None where facts are missing; then `possible` are the codes left, in order.
 
-    `used` and `lacking` are the facts that decided, or that would; `fits` tells of every code.
+    `used` are the facts that decided, `lacking` those that would decide; `fits` holds the match of every code.
     """
 
     code: str | None
@@ -81,9 +81,10 @@ class CategoryChoice:
 
 
 def choose_category(inputs: CategoryFacts) -> CategoryChoice:
-    """The first code in table order whose every condition the facts meet.
+    """The first code in table order all of whose conditions are met.
 
-    Codes that only a person can tell (7.2–7.4, 8) are never chosen. Before 2025 another law held: nothing is chosen.
+    Codes that only a person can decide (7.2–7.4, 8) are never chosen. Before 2025 another law was in force: no code is
+    chosen.
     Source: Decision 3276/QĐ-BYT annex 1, notes; Law 51/2024/QH15 Art. 22; Circular 01/2025/TT-BYT Art. 3–5, 9–11.
     """
     if inputs.day < TABLE_SINCE:
@@ -107,7 +108,7 @@ def choose_category(inputs: CategoryFacts) -> CategoryChoice:
 
 
 def is_inpatient(inputs: CategoryFacts) -> bool | None:
-    """Whether the kind of care is inpatient; None for a kind the table does not say this of."""
+    """Whether the kind of care is inpatient; None for a kind that the table does not classify."""
     kind = inputs.visit.care_kind
     if kind in inputs.parameters.inpatient_kinds:
         return True
@@ -115,7 +116,7 @@ def is_inpatient(inputs: CategoryFacts) -> bool | None:
 
 
 def holds_referral(inputs: CategoryFacts) -> bool | None:
-    """Whether a referral paper was shown that held on the day of admission (B-047)."""
+    """Whether a referral paper was shown that was valid on the day of admission (B-047)."""
     facts = inputs.facts
     if not facts.has_referral or facts.referral_signed_on is None:
         return facts.has_referral
@@ -177,7 +178,7 @@ def _is_under_50_points(inputs: CategoryFacts) -> bool | None:
 
 
 def _has_50_to_70_points(inputs: CategoryFacts) -> bool | None:
-    """From 50 to under 70, as the research note of the decree reads the boundary."""
+    """From 50 to under 70, as the research note of the decree interprets the boundary."""
     facility = inputs.facility
     if facility.is_provisional:
         return False
@@ -201,21 +202,21 @@ def _not(is_met: Callable[[CategoryFacts], bool | None]) -> Callable[[CategoryFa
 
 
 def _has_region(inputs: CategoryFacts) -> bool | None:
-    """Whether the card has a mark of where its holder lives, K1, K2 or K3: it matters here alone (B-017)."""
+    """Whether the card has a residence mark K1, K2 or K3; only this rule uses it (B-017)."""
     region = inputs.facts.region
     return None if region is None else region in _REGIONS
 
 
 def _is_outpatient_or_without_region(inputs: CategoryFacts) -> bool | None:
-    """That 3.6 does not fit: else 3.1, which stands before it and gives 40 %, would take every one of its people.
+    """That 3.6 does not fit: otherwise 3.1, which precedes it and pays 40 %, would match all its patients.
 
-    Source: Health Insurance Law Art. 22 cl. 4 (B-042); that it goes before the order of the table is our reading.
+    Source: Health Insurance Law Art. 22 cl. 4 (B-042); that it overrides the table order is our interpretation.
     """
     return True if _OUTPATIENT.is_met(inputs) else _not(_has_region)(inputs)
 
 
 def _has_appointment(inputs: CategoryFacts) -> bool | None:
-    """An appointment that no earlier visit has used (B-048); one nobody tells to be used is taken as unused."""
+    """An appointment that no earlier visit has used (B-048); without information it counts as unused."""
     facts = inputs.facts
     return False if facts.is_appointment_used else facts.has_appointment
 
@@ -239,7 +240,7 @@ _NOT_3_6 = Condition("region", _is_outpatient_or_without_region)
 _PICKS_UP = Condition("care_kind", lambda inputs: inputs.visit.care_kind == _PICK_UP)
 
 _ROWS: tuple[tuple[str, tuple[Condition, ...]], ...] = (
-    # Commune care carries 1.2 even at the registered facility: 100 % whatever the card (B-022).
+    # Commune care has code 1.2 even at the registered facility: 100 % with any card (B-022).
     ("1.1", (_INSURED, Condition("registered_facility", _is_registered), _NOT_COMMUNE)),
     ("1.2", (_INSURED, Condition("former_tier", _was(FormerTier.COMMUNE)))),
     ("1.3", (_INSURED, Condition("referral", holds_referral, is_paper=True))),

@@ -1,4 +1,4 @@
-"""How a facility reads the rules the law leaves open; every open reading is a field, none is hidden in a formula."""
+"""Policy options: every choice that the law leaves open is a field of `Policy`; formulas hide no choice."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _PERCENTAGE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
 class DayOfStay(StrEnum):
-    """Which day of a stay picks a figure where it changes inside the stay."""
+    """The day of a stay that selects a parameter which changes during the stay."""
 
     ADMISSION = "admission"
     DISCHARGE = "discharge"
@@ -22,14 +22,14 @@ BaseSalaryDay = DayOfStay
 
 
 class HospitalAmountMode(StrEnum):
-    """How the hospital charges a service of which the insurer pays a part [TYLE_TT_DV] (B-052)."""
+    """The hospital amount of a service of which the insurer pays a part [TYLE_TT_DV] (B-052)."""
 
     STANDARD = "standard"
     NO_EXTRA_CHARGE = "no_extra_charge"
 
 
 class OtherFundsMode(StrEnum):
-    """To whom other funds are given (B-075 patient, B-076 facility, B-077 instead of the co-payment)."""
+    """The recipient of other funds (B-075 patient, B-076 facility, B-077 instead of the co-payment)."""
 
     TO_PATIENT = "to_patient"
     FACILITY_POOL = "facility_pool"
@@ -37,42 +37,42 @@ class OtherFundsMode(StrEnum):
 
 
 class SupplyPackageCap(StrEnum):
-    """What the limit of a supply package limits (B-072)."""
+    """The amount that the limit of a supply package applies to (B-072)."""
 
     COVERED_COST = "covered_cost"
     FUND_PAYMENT = "fund_payment"
 
 
 class CopayCrossing(StrEnum):
-    """How the line is charged on which the year's co-payment crosses its threshold (B-026)."""
+    """The shares of the line on which the yearly co-payment crosses its threshold (B-026)."""
 
     LINE = "line"
     CAP = "cap"
 
 
 class CardChoice(StrEnum):
-    """Which of several cards that are valid at once counts: the best (B-014), or the last one told."""
+    """The card that counts of several valid ones: the highest (B-014), or the last in the visit."""
 
     HIGHEST = "highest"
     LAST = "last"
 
 
 class OutOfRouteExemption(StrEnum):
-    """Whether the exemption from co-payment reaches care out of route: no, or up to the out-of-route rate (B-025)."""
+    """Whether the exemption from co-payment covers care out of route: no, or up to the out-of-route rate (B-025)."""
 
     EXCLUDED = "excluded"
     OUT_OF_ROUTE_RATE = "out_of_route_rate"
 
 
 class SameDayReturn(StrEnum):
-    """What a claim check says of a return on the same day under another MA_LK: a warning, or that 30 % is expected."""
+    """The claim check of a return on the same day under another MA_LK: a warning, or an expected ratio of 30 %."""
 
     WARN = "warn"
     RATIO_30 = "ratio_30"
 
 
 class CareSide(StrEnum):
-    """Which column of the object-code table day care and stays at commune level are read in."""
+    """The column of the object-code table that applies to day care and stays at commune level."""
 
     INPATIENT = "inpatient"
     OUTPATIENT = "outpatient"
@@ -83,22 +83,22 @@ class Policy:
     """The policy options of a facility. `policy_options.toml` describes each; a rule's sentence names the choice."""
 
     base_salary_day: DayOfStay = DayOfStay.ADMISSION  # B-030
-    route_day: DayOfStay = DayOfStay.ADMISSION  # B-044: no text states which day picks the 50 %
-    day_care_side: CareSide = CareSide.INPATIENT  # B-043: 04 and 06 stand in neither column by name
+    route_day: DayOfStay = DayOfStay.ADMISSION  # B-044: no text states which day selects the 50 %
+    day_care_side: CareSide = CareSide.INPATIENT  # B-043: neither column names 04 and 06
     unstated_route_percent: Decimal = Decimal(100)  # B-049: object codes 7.2–7.4 and 10
     card_choice: CardChoice = CardChoice.HIGHEST  # B-014
-    out_of_route_small_visit_at_full_rate: bool = True  # B-021: 100 × factor, our reading of the data standard
+    out_of_route_small_visit_at_full_rate: bool = True  # B-021: 100 × factor, our interpretation of the standard
     digit_1_ignores_ratios: bool = True  # B-011; partly verified for children under 6 (TE)
-    # B-011 is silent on digit 5 and an item in scope [PHAM_VI 1]; until a text says so, the stated ratio binds.
+    # B-011 does not mention digit 5 with an item in scope [PHAM_VI 1]; until a text does, the stated ratio applies.
     digit_5_ignores_ratios: bool = False
     hospital_amount_mode: HospitalAmountMode = HospitalAmountMode.STANDARD
     other_funds_mode: OtherFundsMode = OtherFundsMode.TO_PATIENT
     supply_package_cap: SupplyPackageCap = SupplyPackageCap.COVERED_COST
-    package_limit_exempt_digits: str = ""  # B-073: digits of cards no package limit binds, e.g. "15"; unverified
+    package_limit_exempt_digits: str = ""  # B-073: digits of cards without package limit, e.g. "15"; unverified
     stent_ceiling_percents: str = "100;50"  # B-071: of the ceiling, stent by stent; unverified beyond the second
     copay_crossing: CopayCrossing = CopayCrossing.LINE
     out_of_route_exemption: OutOfRouteExemption = OutOfRouteExemption.EXCLUDED  # B-025: Law 46/2014 excludes by name
-    same_day_return: SameDayReturn = SameDayReturn.WARN  # D-010: known of a public program alone; prices nothing
+    same_day_return: SameDayReturn = SameDayReturn.WARN  # D-010: known only from a public program; changes no price
 
     def __post_init__(self) -> None:
         _percentage(self.unstated_route_percent, "unstated_route_percent")

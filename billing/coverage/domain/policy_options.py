@@ -1,4 +1,4 @@
-"""The description of each policy option: what it decides, its values, and the legal question behind it.
+"""The description of each policy option: its effect, its values, and the legal question behind it.
 
 The options themselves are the fields of `Policy`; their texts are in `policy_options.toml`, one table per field.
 """

@@ -1,8 +1,8 @@
-"""The price of a visit: one ordered pipeline. Each step below is a rule group of the statutory insurance.
+"""The price of a visit: one ordered pipeline. Each step is a rule group of the statutory insurance.
 
-Pure and exact: no clock, no storage, no float. What would decide and is not known is refused by the rule's name
-(`refusals.RuleNotSupported`), never guessed.
-`THANH_TIEN_BV = T_BNTT + T_BNCCT + T_BHTT + T_NGUONKHAC`, a line and in all.
+Pure and exact: no clock, no storage, no float. A visit whose deciding parameter or fact is not known is refused with
+the rule (`refusals.RuleNotSupported`), never guessed.
+`THANH_TIEN_BV = T_BNTT + T_BNCCT + T_BHTT + T_NGUONKHAC`, for each line and in total.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,10 @@ ROUNDING_RULE = "B-080"
 
 
 def price(visit: Visit, *, parameters: Parameters, policy: Policy) -> PricedVisit:
-    """Say who pays what of every charge item of a visit, and by which rules; lines come in order of STT and table.
+    """Divide every charge item of a visit among the payers, with the applied rules; lines in order of STT and table.
 
-    Raises RuleNotSupported (a NotSupported) naming a rule whose figure or fact is not known, UnknownCategory or
-    CategoryDoesNotFit for an object code, InvalidItem for an item whose parameters contradict each other.
+    Raises RuleNotSupported (a NotSupported) naming a rule whose parameter or fact is not known, UnknownCategory or
+    CategoryDoesNotFit for an object code, InvalidItem for an item whose values contradict each other.
     Source: Health Insurance Law Art. 22; data standard of Decision 130/QĐ-BYT as amended; rules B-010 … B-090.
     """
     last = visit_days(visit)[1]
@@ -75,7 +75,7 @@ def price(visit: Visit, *, parameters: Parameters, policy: Policy) -> PricedVisi
 
 
 def with_private_share(priced: PricedVisit, visit: Visit) -> PricedVisit:
-    """The price with what the visit's private insurer answers for; as it is where there is none (B-090 … B-093)."""
+    """The price with the private insurer share; unchanged without private insurance (B-090 … B-093)."""
     if visit.private_insurance is None:
         return priced
     insurance = visit.private_insurance
@@ -87,7 +87,7 @@ def with_private_share(priced: PricedVisit, visit: Visit) -> PricedVisit:
 
 
 def _base_salary(visit: Visit, last: date, parameters: Parameters, policy: Policy) -> tuple[BaseSalary, AppliedRule]:
-    """The base salary on the day the facility's setting names (B-030); an open visit counts with its last known day."""
+    """The base salary on the day that the policy option selects (B-030); an open visit ends on its last known day."""
     at_discharge = policy.base_salary_day is DayOfStay.DISCHARGE
     admitted = business_date(visit.admitted_at)
     day = last if at_discharge else admitted
@@ -103,7 +103,7 @@ def _scope(
     parameters: Parameters,
     policy: Policy,
 ) -> list[ScopedLine]:
-    """What of each item is in scope, its ceilings and the limit of its package taken in."""
+    """The in-scope part of each item, after its ceilings and the limit of its package."""
     stents = count_stents(items)
     scoped = [
         scope_line(item, entitlement, policy, stents.get(item.key, 0) if stents else 0)
@@ -115,14 +115,14 @@ def _scope(
 
 
 def _different(entitlements: Sequence[Entitlement]) -> list[Entitlement]:
-    """Each entitlement once: most visits have one, and equal ones are the same object."""
+    """Each distinct entitlement once: most visits have one, and equal entitlements are the same object."""
     return list({id(entitlement): entitlement for entitlement in entitlements}.values())
 
 
 def _reasons(
     route: RouteFactor, entitlements: Sequence[Entitlement], level_of: Mapping[int, Level]
 ) -> tuple[AppliedRule, ...]:
-    """What holds for the whole visit: the route, each level there is, and that there are several (B-014)."""
+    """The rules of the whole visit: the route, each level, and a note where there are several (B-014)."""
     different = _different(entitlements)
     groups = [entitlement.reason.operands["group"] for entitlement in different if entitlement.is_insured]
     reasons: list[AppliedRule] = []
@@ -134,7 +134,7 @@ def _reasons(
 
 
 def rounding_reasons(lines: tuple[PricedLine, ...]) -> tuple[AppliedRule, ...]:
-    """Say that the patient's share was rounded to whole đồng, where it was (B-080)."""
+    """The rule that the patient share was rounded to whole đồng, where it was (B-080)."""
     exact = total([line.self_pay + line.copay for line in lines])
     rounded = half_up_dong(exact)
     if exact == rounded:

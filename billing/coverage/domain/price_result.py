@@ -1,4 +1,4 @@
-"""What a price is: amounts per charge item and in total, each with the rules that made it.
+"""The result of pricing: amounts per charge item and in total, each with its applied rules.
 
 Amounts have two decimals. For every line and in total
 `hospital_amount = self_pay + copay + fund + other_funds` (THANH_TIEN_BV = T_BNTT + T_BNCCT + T_BHTT + T_NGUONKHAC).
@@ -16,10 +16,10 @@ from billing.visits.domain.visit import ChargeItem
 
 @dataclass(frozen=True, slots=True)
 class AppliedRule:
-    """One rule that took part in an amount, with the operands its sentence needs.
+    """One rule that contributed to an amount, with the operands of its sentence.
 
     `rule` is an id of rules.toml (`B-020`); operands are decimals, dates or codes as text, never personal data.
-    `variant` picks another sentence of the same rule, where it took part in another way (`not_below`).
+    `variant` selects another sentence of the same rule, where it applied in another way (`not_below`).
     """
 
     rule: str
@@ -28,9 +28,9 @@ class AppliedRule:
 
 
 class ScopedLine(NamedTuple):
-    """An item before the level is known: amounts with two decimals, and the rules that made them.
+    """An item before the level is known: amounts with two decimals, and their applied rules.
 
-    `pooled` is what other funds gave the facility and was taken off the whole beforehand (B-076).
+    `pooled` is the amount that other funds paid to the facility; it was subtracted from the whole beforehand (B-076).
     """
 
     item: ChargeItem
@@ -42,7 +42,7 @@ class ScopedLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedLine:
-    """One charge item with who pays what of it, and why."""
+    """One charge item with the share of each payer and the applied rules."""
 
     item: ChargeItem
     hospital_amount: Decimal  # THANH_TIEN_BV
@@ -55,7 +55,7 @@ class PricedLine:
     reasons: tuple[AppliedRule, ...]
 
     def __post_init__(self) -> None:
-        # At most 24 digits each, so a plain sum is exact; it is made for every line of every visit.
+        # At most 24 digits each, so a plain sum is exact; it is computed for every line of every visit.
         self_pay, copay, fund, other_funds = self.self_pay, self.copay, self.fund, self.other_funds
         is_positive = self_pay >= ZERO and copay >= ZERO and fund >= ZERO and other_funds >= ZERO
         assert is_positive, "no part of a line is negative"
@@ -64,7 +64,7 @@ class PricedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedVisit:
-    """The price of a visit: parameters used, lines by (STT, table), and the reasons that hold for the whole visit."""
+    """The price of a visit: parameters used, lines by (STT, table), and the rules applied to the whole visit."""
 
     base_salary: Dong  # LCS in force
     threshold: Decimal  # 15 % of LCS
@@ -73,9 +73,9 @@ class PricedVisit:
     reasons: tuple[AppliedRule, ...]
     copay_threshold: Decimal | None = None  # of the year the visit ends in; None without a history (B-025, B-027)
     copay_accumulated: Decimal | None = None  # of that year, this visit in it
-    copay_paid: tuple[CopayPaid, ...] = ()  # what this visit adds to the history
+    copay_paid: tuple[CopayPaid, ...] = ()  # co-payments added to the history
     private_insurer: Dong | None = None  # of the patient's share; None without such a policy (B-090)
-    guarantor: str = ""  # the private insurer, where it has promised its part to the hospital
+    guarantor: str = ""  # the private insurer, where it guarantees its part to the hospital
 
     @property
     def hospital_amount(self) -> Decimal:
@@ -103,13 +103,13 @@ class PricedVisit:
 
     @property
     def shares(self) -> Shares:
-        """Who pays the visit in whole đồng; `shares.patient` is what the patient is asked for."""
+        """The shares of the payers in whole đồng; `shares.patient` is the amount that the patient owes."""
         shares = self._shares
         return shares.guaranteed(self.private_insurer or NOTHING) if self.guarantor else shares
 
     @property
     def patient_share(self) -> Dong:
-        """What is left to the patient by law, before a private insurer pays anything."""
+        """The patient share by law, before a private insurer pays anything."""
         return self._shares.patient
 
     @property
@@ -122,5 +122,5 @@ class PricedVisit:
 
     @property
     def patient_after_private(self) -> Dong:
-        """What the patient is left with when a private insurer has paid its part."""
+        """The patient share less the private insurer share."""
         return Dong(self.patient_share - (self.private_insurer or NOTHING))

@@ -1,10 +1,10 @@
-"""Whose amounts are collected: the hospital system's (`his`) or ours (`vienphi`), and where the two differ.
+"""The pricing authority: whether amounts of the HIS (`his`) or ours (`vienphi`) are collected, and the differences.
 
-Under `vienphi` unit prices come from the list in force and a service without one is refused by name. Under `his` what
-the hospital's system computed is collected as it is, nothing is refused that it priced, and every difference to ours is
-listed. Lists hold services; a drug or supply is charged at the price of its lot unless its code stands in the list.
+Under `vienphi` unit prices come from the list in force, and a service without one is refused by name. Under `his` the
+amounts of the hospital's system are collected unchanged, nothing that it priced is refused, and every difference to
+ours is listed. Lists hold services; a drug or supply is charged at the price of its lot unless the list has its code.
 Source: docs/design.md §6, Pricing authority; rule B-053 (prices by list with effective dates), B-051 (insurance and
-hospital price of one line). Which day picks the list, that of the order or that of admission, no text we hold says:
+hospital price of one line). No text we have states whether the day of the order or of admission selects the list:
 `PriceDay`.
 """
 
@@ -32,14 +32,14 @@ RULE = "B-053"
 
 
 class PricingAuthority(StrEnum):
-    """Whose amounts a facility collects."""
+    """The system whose amounts a facility collects."""
 
     HIS = "his"
     VIENPHI = "vienphi"
 
 
 class PriceDay(StrEnum):
-    """Which day of a charge picks the price list: that of its order [NGAY_YL] or that of admission [NGAY_VAO]."""
+    """The day that selects the price list of a charge: that of its order [NGAY_YL] or of admission [NGAY_VAO]."""
 
     ORDERED = "ordered"
     ADMITTED = "admitted"
@@ -47,7 +47,7 @@ class PriceDay(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FacilityPricing:
-    """A facility's setting from a day on; it holds for visits admitted since. `vendor` is whose system the HIS is."""
+    """A facility's setting from a day on; applies to visits admitted since. `vendor` is the maker of the HIS."""
 
     authority: PricingAuthority
     price_day: PriceDay
@@ -56,7 +56,7 @@ class FacilityPricing:
 
 @dataclass(frozen=True, slots=True)
 class ListInForce:
-    """The list that holds on a day, with the prices a visit asks for."""
+    """The list in force on a day, with the prices of the codes of a visit."""
 
     id: TariffId
     valid_from: date
@@ -65,7 +65,7 @@ class ListInForce:
 
 @dataclass(frozen=True, slots=True)
 class VisitPricing:
-    """What settles one visit. Without a setting our rules price what was told, and no list is asked."""
+    """The pricing inputs of one visit. Without a setting our rules apply to the supplied prices, without a list."""
 
     setting: FacilityPricing | None = None
     lists: Mapping[date, ListInForce] = field(default_factory=dict)
@@ -76,7 +76,7 @@ AS_SUBMITTED = VisitPricing()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceDifference:
-    """One amount of one line as the hospital's system has it and as we come to it; None where there is none."""
+    """One amount of one line by the hospital's system and by our computation; None where there is none."""
 
     item: ChargeItem
     field: str
@@ -87,7 +87,7 @@ class PriceDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectedPrice:
-    """A visit as it is collected. `visit` is what recomputes it; `ours` is None where our rules refuse the visit."""
+    """A visit as it is collected. `visit` is the input to recompute it; `ours` is None where our rules refuse it."""
 
     visit: Visit
     priced: PricedVisit
@@ -98,10 +98,10 @@ class CollectedPrice:
 def price_for_collection(
     visit: Visit, pricing: VisitPricing, *, parameters: Parameters, policy: Policy
 ) -> CollectedPrice:
-    """Price a visit by whoever decides at its facility.
+    """Price a visit by the pricing authority of its facility.
 
-    Raises PriceNotInForce under `vienphi`, and what `price` raises; under `his` only where the hospital's system has
-    not priced every line itself.
+    Raises PriceNotInForce under `vienphi`, and the errors of `price`; under `his` only where the hospital's system has
+    not priced every line.
     """
     if pricing.setting is None:
         priced = price(visit, parameters=parameters, policy=policy)
@@ -114,14 +114,14 @@ def price_for_collection(
 def price_again(
     visit: Visit, authority: PricingAuthority | None, *, parameters: Parameters, policy: Policy
 ) -> PricedVisit:
-    """The price of a frozen visit: what `settle` collected, from what it froze. Raises what `price` raises."""
+    """Recompute the amounts of `price_for_collection` from a frozen visit. Raises the errors of `price`."""
     if authority is PricingAuthority.HIS:
         return _collect_stated(visit, parameters=parameters, policy=policy)
     return price(visit, parameters=parameters, policy=policy)
 
 
 def with_list(visit: Visit, prices: Mapping[str, ListedPrice], *, parameters: Parameters, policy: Policy) -> Visit:
-    """The visit as it would have been charged by other prices; what they do not name keeps its own."""
+    """The visit as other prices would have charged it; items that they do not name are unchanged."""
     entitlements = find_entitlements(visit, list(visit.items), parameters=parameters, policy=policy)
     items = []
     for item, entitlement in zip(visit.items, entitlements, strict=True):
@@ -131,14 +131,14 @@ def with_list(visit: Visit, prices: Mapping[str, ListedPrice], *, parameters: Pa
 
 
 def with_list_prices(visit: Visit, pricing: VisitPricing, *, parameters: Parameters, policy: Policy) -> Visit:
-    """The visit at the unit prices it is collected at: under `vienphi` those in force, else or without one as told."""
+    """The visit at the collected unit prices: under `vienphi` those in force, otherwise the supplied ones."""
     if pricing.setting is None or pricing.setting.authority is PricingAuthority.HIS:
         return visit
     return _reprice(visit, pricing, pricing.setting, parameters, policy)[0]
 
 
 def price_day(visit: Visit, item: ChargeItem, setting: FacilityPricing) -> date:
-    """The day whose list prices an item; one without a moment of order counts with the admission."""
+    """The day whose list prices an item; an item without a time of order has the day of admission."""
     ordered = item.ordered_at if setting.price_day is PriceDay.ORDERED else None
     return business_date(ordered or visit.admitted_at)
 
@@ -181,7 +181,7 @@ def _collect_by_his(
 def _reprice(
     visit: Visit, pricing: VisitPricing, setting: FacilityPricing, parameters: Parameters, policy: Policy
 ) -> tuple[Visit, list[PriceNotInForce], dict[tuple[Table, int], AppliedRule]]:
-    """The visit at the prices in force, the items without one (left as they were told), and why each price is so."""
+    """The visit at the prices in force, the items without one (unchanged), and the applied rule of each price."""
     items: list[ChargeItem] = []
     missing: list[PriceNotInForce] = []
     reasons: dict[tuple[Table, int], AppliedRule] = {}
@@ -206,11 +206,11 @@ def _reprice(
 def _listed_prices(
     item: ChargeItem, listed: ListedPrice | None, entitlement: Entitlement
 ) -> tuple[Decimal, Decimal] | None:
-    """Hospital price and insurance price of a line; None where the list has none of the kind it needs, or it is free.
+    """Hospital price and insurance price of a line; None where the list has no price of the kind, or the item is free.
 
-    The insurance price is for what is in scope of the card that counts at its time (B-014 … B-016), the hospital fee
-    for everything else. That a patient chose the service on demand no field of the standard says: the payer class
-    tells it, or the told price being the on-demand price.
+    The insurance price applies to items in scope of the card that counts at their time (B-014 … B-016), the hospital
+    fee to all others. No field of the standard states that a patient chose the service on demand: the payer class
+    does, or a supplied price that equals the on-demand price.
     """
     if listed is None or item.payer_class is PayerClass.FREE:
         return None
@@ -226,11 +226,11 @@ def _listed_prices(
 
 
 def _collect_stated(visit: Visit, *, parameters: Parameters, policy: Policy) -> PricedVisit:
-    """What the hospital's system computed; our rules at the told prices for lines of which it stated no amounts."""
+    """The amounts of the hospital's system; our rules at the supplied prices for lines without stated amounts."""
     reason = AppliedRule(RULE, {}, "by_his")
     stated = {item.key: line for item in visit.items if (line := _stated_line(item, reason)) is not None}
     try:
-        # What a private insurer answers for is reckoned from what is collected, not from what we come to.
+        # The private insurer share is computed from the collected amounts, not from ours.
         by_rules = price(replace(visit, private_insurance=None), parameters=parameters, policy=policy)
     except (NotSupported, InvalidValue):
         if not visit.items or len(stated) < len(visit.items):
@@ -252,7 +252,7 @@ def _collect_stated(visit: Visit, *, parameters: Parameters, policy: Policy) -> 
 
 
 def _stated_line(item: ChargeItem, reason: AppliedRule) -> PricedLine | None:
-    """A line as the hospital's system shared it; None unless it says who pays what. The parts make the whole."""
+    """A line as the hospital's system shared it; None unless it states all shares. The parts sum to the whole."""
     if item.stated is None or not _is_whole(item.stated):
         return None
     amounts = item.stated

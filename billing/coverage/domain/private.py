@@ -1,6 +1,7 @@
-"""What a supplementary private insurance answers for of the patient's share, after BHYT (rules B-090 … B-093).
+"""The private insurer share: the part of the patient share that a private insurer pays after BHYT (B-090 … B-093).
 
-It is a payer of its own and stands in no field of the claim: T_NGUONKHAC is for other money. Nothing is sent to it.
+The private insurer is a separate payer and has no field in the claim: T_NGUONKHAC is for other funds. Nothing is sent
+to the insurer.
 """
 
 from decimal import Decimal
@@ -13,7 +14,7 @@ _TO_CLAIM = AppliedRule("B-092", {})
 
 
 def private_insurer_notes(insurance: PrivateInsurance) -> tuple[AppliedRule, ...]:
-    """What a patient should know where a private insurer answers for a part: claimed by himself, or guaranteed."""
+    """The notes for a patient with private insurance: whether the patient requests the payment or it is guaranteed."""
     term = AppliedRule("B-090", {"guarantor": insurance.guarantor}, "guaranteed") if insurance.guarantor else _TO_CLAIM
     return AppliedRule("B-091", {}), term, AppliedRule("B-093", {})
 
@@ -21,9 +22,9 @@ def private_insurer_notes(insurance: PrivateInsurance) -> tuple[AppliedRule, ...
 def private_share(
     lines: tuple[PricedLine, ...], insurance: PrivateInsurance, *, patient: Dong
 ) -> tuple[Dong, AppliedRule]:
-    """What the private insurer pays, in whole đồng and never more than the patient's share, and why.
+    """The private insurer share in whole đồng, never more than the patient share, with its applied rule.
 
-    Eligible are the parts the policy covers, without the cost groups it leaves out; less the deductible, times the
+    The parts that the policy covers are eligible, without the cost groups it excludes; less the deductible, times the
     co-insurance, at most the limit. Source: the contract; no statute fixes the terms (docs/reference/bhyt.md, rule
     B-090).
     """

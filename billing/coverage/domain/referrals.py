@@ -1,4 +1,4 @@
-"""How long a referral paper holds, and when a claim is due: days counted in working days (B-047, B-101)."""
+"""The validity of a referral paper and the due date of a claim, in working days (B-047, B-101)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _SATURDAY = 5
 
 @dataclass(frozen=True, slots=True)
 class ReferralValidity:
-    """Whether a referral paper held on a day, and the last day on which it does; `is_for_year` under annex III."""
+    """Whether a referral paper was valid on a day, and its last valid day; `is_for_year` under annex III."""
 
     is_valid: bool
     last_day: date
@@ -21,10 +21,10 @@ class ReferralValidity:
 def referral_validity(
     signed_on: date, *, on: date, is_for_year: bool, holidays: Collection[date] = ()
 ) -> ReferralValidity:
-    """Whether a referral paper holds on the day a visit begins.
+    """Whether a referral paper is valid on the day a visit begins.
 
-    10 working days from signing, the day of signing not counted (our reading); 1 year for diseases of annex III. A
-    paper that expires inside a treatment holds to its end, so only the first day is asked for.
+    10 working days from signing, the day of signing not counted (our interpretation); 1 year for diseases of annex
+    III. A paper that expires inside a treatment remains valid to its end, so only the first day is checked.
     Source: Circular 01/2025/TT-BYT Art. 9, 12 (B-047).
     """
     last = _a_year_after(signed_on) if is_for_year else working_day_after(signed_on, REFERRAL_WORKING_DAYS, holidays)

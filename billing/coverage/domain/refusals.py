@@ -1,11 +1,11 @@
-"""Refusals of a price: a figure or fact that would decide is missing, or what was told contradicts itself.
+"""Refusals of a price: a deciding parameter or fact is missing, or the supplied values contradict each other.
 
 InvalidValue
 ├── InvalidItem          a charge item no rule can price
 ├── UnknownCategory       an object code that is in no table
 └── CategoryDoesNotFit    an object code that does not exist for this kind of care, or no claim of care at all
 NotSupported
-└── RuleNotSupported            lawful; names the rule whose figure or fact is not known here
+└── RuleNotSupported            lawful; names the rule whose parameter or fact is not known
 Refused
 └── PriceNotInForce         no price list in force on the day has the item
 """
@@ -19,10 +19,10 @@ from billing.visits.domain.visit import ChargeItem
 
 
 class RuleNotSupported(NotSupported):
-    """A rule would decide, and the figure or fact it decides by is not known, so no amount is given.
+    """A rule would decide, and its parameter or fact is not known, so there is no amount.
 
-    `rule` is an id of rules.toml, `field` the field of the standard that called for it, `found` its value, `item` the
-    charge item, or None where the whole visit is meant.
+    `rule` is an id of rules.toml, `field` the field of the standard that requires it, `found` its value, `item` the
+    charge item, or None for the whole visit.
     """
 
     def __init__(self, rule: str, *, field: str, found: str, item: ChargeItem | None = None) -> None:
@@ -33,7 +33,7 @@ class RuleNotSupported(NotSupported):
 
 
 class InvalidItem(InvalidValue):
-    """A charge item whose own parameters contradict each other."""
+    """A charge item whose values contradict each other."""
 
     def __init__(self, detail: str, *, field: str, found: str, item: ChargeItem) -> None:
         super().__init__(detail, field=field)
@@ -50,7 +50,7 @@ class UnknownCategory(InvalidValue):
 
 
 class PriceNotInForce(Refused):
-    """The facility's prices decide, and the list in force on the day has none of the kind this item needs (B-053)."""
+    """The facility's prices apply, and the list in force on the day has no price of the kind for this item (B-053)."""
 
     code = "price_not_in_force"
 
@@ -63,7 +63,7 @@ class PriceNotInForce(Refused):
 
 
 class CategoryDoesNotFit(InvalidValue):
-    """An object code that does not exist for this kind of care [MA_LOAI_KCB], or stands for no care (8)."""
+    """An object code that does not exist for this kind of care [MA_LOAI_KCB], or that means no care (8)."""
 
     code = "category_does_not_fit"
 
@@ -73,10 +73,10 @@ class CategoryDoesNotFit(InvalidValue):
 
 
 def refusal_as_finding(refusal: BillingError, *, file: str, hoso: int | None, ma_lk: str) -> Finding:
-    """The finding that says why a visit has no price.
+    """The finding that states why a visit has no price.
 
-    `not-supported` names the field that called for a rule in `field` and `found`, and the rule's id in `expected`;
-    `code-unknown` an object code that does not exist; an impossible input has its own code; anything else is
+    `not-supported` names the field that requires a rule in `field` and `found`, and the rule's id in `expected`;
+    `code-unknown` names an object code that does not exist; an `InvalidInput` has its own code; anything else is
     `value-invalid` with the reason in `expected`.
     """
     code, found, expected, item = FindingCode.VALUE_INVALID, "", refusal.detail, None

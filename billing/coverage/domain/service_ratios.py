@@ -1,7 +1,7 @@
-"""The service ratio [TYLE_TT_DV] of lines that were told without one: reckoned by rule from the visit's other lines.
+"""Default service ratios [TYLE_TT_DV] of lines supplied without one, computed by rule from the visit's other lines.
 
-A system that tells orders as they happen does not know which consultation of the visit one is, or which intervention is
-the dearest. What was told is never changed; where it is against a rule, the claim check says so.
+A system that reports orders as they happen does not know the ordinal of a consultation in the visit, or which
+intervention is the dearest. A stated ratio is never changed; the claim check reports a ratio that violates a rule.
 """
 
 from collections.abc import Set
@@ -14,15 +14,15 @@ from billing.visits.domain.facts import LineKey, VisitFacts
 from billing.visits.domain.visit import Visit
 
 RATIO_GROUPS = BED_GROUPS | {CONSULTATION_GROUP, SURGERY_GROUP, PROCEDURE_GROUP}
-"""Cost groups [MA_NHOM] of which a rule may say the ratio."""
+"""Cost groups [MA_NHOM] whose ratio a rule may decide."""
 
 
 def with_default_ratios(visit: Visit, facts: VisitFacts, without_ratio: Set[LineKey]) -> Visit:
-    """The visit with the ratios the rules give the lines of `untold`; 100 where no rule speaks of a line.
+    """The visit with default ratios for the lines of `without_ratio`; 100 where no rule applies to a line.
 
-    Consultations in order of time (B-061), interventions of one moment by price and team (B-062), shared beds (B-063).
-    Where a fact lacks, the least is taken that may be right: 50 % for a further intervention whose team is not told,
-    so that nobody is charged what may have to be given back; a bed nobody is known to have shared counts whole.
+    Consultations in order of time (B-061), simultaneous interventions by price and team (B-062), shared beds (B-063).
+    Where a fact is missing, the lowest possible ratio applies: 50 % for a further intervention whose team is not known,
+    so that no amount is collected that may have to be refunded. A bed not known to be shared counts 100 %.
     Source: Circular 35/2016/TT-BYT Art. 4b–4d as added by Circular 39/2024/TT-BYT; data standard, TYLE_TT_DV.
     """
     expected = (

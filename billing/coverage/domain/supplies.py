@@ -12,9 +12,9 @@ from billing.visits.domain.visit import CeilingKind, ChargeItem, Table
 
 
 def covered_units(item: ChargeItem, policy: Policy, stents_before: int, reasons: list[AppliedRule]) -> Decimal:
-    """Quantity times the price the fund reckons with, not yet rounded: the insurance price, at most the ceiling.
+    """Quantity times the price that the fund accepts, not yet rounded: the insurance price, at most the ceiling.
 
-    Raises InvalidItem for a part of a stent.
+    Raises InvalidItem for a fractional quantity of stents.
     """
     price = item.insurance_price
     if item.ceiling is not None and item.table is Table.SERVICES:
@@ -41,17 +41,17 @@ def count_stents(items: Sequence[ChargeItem]) -> dict[tuple[Table, int], int]:
 
 
 def _is_stent(item: ChargeItem) -> bool:
-    """Whether a ceiling for stents limits the item: the kind of a ceiling that is not there says nothing."""
+    """Whether a ceiling for stents limits the item; the kind of an absent ceiling is ignored."""
     return item.ceiling_kind is CeilingKind.STENT and item.ceiling is not None and item.table is Table.SERVICES
 
 
 def limit_packages(
     lines: list[ScopedLine], digits: Sequence[str], salary: BaseSalary, parameters: Parameters, policy: Policy
 ) -> list[ScopedLine]:
-    """Cut what of each package is in scope at 45 base salaries; lines are filled in order, the excess is self-pay.
+    """Limit the in-scope cost of each package to 45 base salaries, line by line in order; the excess is self-pay.
 
-    `digits` are those of the cards of the lines. Source: Circular 04/2017/TT-BYT Art. 3 (B-072), read as a limit of
-    the cost in scope.
+    `digits` are the benefit digits of the lines' cards. Source: Circular 04/2017/TT-BYT Art. 3 (B-072), interpreted as
+    a limit of the in-scope cost.
     """
     left: dict[str, Decimal] = {}
     limit = package_limit(salary, parameters)
@@ -62,7 +62,7 @@ def limit_packages(
 
 
 def _in_package(line: ScopedLine, digit: str, left: dict[str, Decimal], limit: Decimal, policy: Policy) -> ScopedLine:
-    """A line of a package with what is left of its limit; takes it off `left`."""
+    """A line of a package, limited to the rest of the package limit in `left`, which is reduced by it."""
     package = line.item.package
     if is_exempt(digit, policy):
         return line._replace(reasons=(*line.reasons, AppliedRule("B-073", {"package": package, "digit": digit})))
@@ -81,7 +81,7 @@ def package_limit(salary: BaseSalary, parameters: Parameters) -> Decimal:
 
 
 def is_exempt(digit: str, policy: Policy) -> bool:
-    """Whether the facility reads the package limit as not binding cards of this digit (B-073)."""
+    """Whether the facility's policy exempts cards of this digit from the package limit (B-073)."""
     return bool(digit) and digit in policy.package_limit_exempt_digits
 
 

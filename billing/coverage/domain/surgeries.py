@@ -1,4 +1,4 @@
-"""Several interventions in one operation: the dearest whole, each further one less (B-062)."""
+"""Several interventions in one operation: the dearest at 100 %, each further one at a lower ratio (B-062)."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -18,11 +18,11 @@ _PROCEDURE = Decimal(80)
 
 
 def expect_surgeries(visit: Visit, facts: VisitFacts) -> tuple[Expected, ...]:
-    """The service ratio of interventions performed at the same moment [NGAY_TH_YL], which is one operation.
+    """The service ratio of interventions performed at the same time [NGAY_TH_YL], which are one operation.
 
     The dearest surgery 100 %; each further surgery 50 % by the same team, 80 % where another team had to do it; an
-    added procedure 80 %. Teams are compared by NGUOI_THUC_HIEN: alike, or without a common person; where they overlap
-    or are not told both ratios are accepted. Interventions without a moment, or procedures alone, are not judged.
+    added procedure 80 %. Teams are compared by NGUOI_THUC_HIEN: equal, or without a common person; where they overlap
+    or are not known, both ratios are accepted. Interventions without a time, or procedures alone, are not checked.
     Source: Circular 35/2016/TT-BYT Art. 4d as added by Circular 39/2024/TT-BYT; the procedure clause partly read.
     """
     operations: dict[datetime, list[ChargeItem]] = defaultdict(list)
@@ -38,7 +38,7 @@ def _expect(items: list[ChargeItem], facts: VisitFacts) -> list[Expected]:
     surgeries = [item for item in items if item.group == SURGERY_GROUP]
     if len(items) < 2 or not surgeries:
         return []
-    # Of equally dear ones the one stated higher is the first: the source may choose.
+    # Of interventions with equal prices the one with the higher stated ratio is the first: the source may choose.
     main = max(surgeries, key=lambda item: (item.insurance_price, item.service_ratio, -item.number))
     team = facts.line(main.key).performers
     return [_expect_one(item, main, team, facts) for item in items]

@@ -1,7 +1,7 @@
-"""What would the visit cost by another lawful route? The same price with each object code the facts do not rule out.
+"""What-if: price a visit under each lawful route, that is each object code that the facts do not rule out.
 
-A route is told apart by how it stands: it fits, facts lack to say so, or the patient would have to show a paper (a
-referral, an appointment, a declared residence) or be an emergency. Nothing is changed by asking.
+Each route has a status: it fits, facts are missing, or the patient would have to show a paper (a referral, an
+appointment, a declared residence) or be an emergency. A what-if stores nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ _NOT_A_ROUTE = frozenset({"9", "10"})
 
 
 class RouteStatus(StrEnum):
-    """FITS: the facts allow the route. OPEN: facts lack. NEEDS_PAPER: only a paper or circumstance stands against."""
+    """FITS: the facts allow the route. OPEN: facts are missing. NEEDS_PAPER: only papers or circumstances are."""
 
     FITS = "fits"
     OPEN = "open"
@@ -28,10 +28,10 @@ class RouteStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteOption:
-    """One route with its price. `facts` are those that lack, or that the patient would have to show.
+    """One route with its price. `facts` are those that are missing, or that the patient would have to show.
 
-    `priced` is None where the visit has no price by this route; then `refused_rule` names the rule that is not built,
-    or is empty and `refusal` says why.
+    `priced` is None where the visit has no price by this route; then `refused_rule` names the rule that is not
+    supported, or is empty and `refusal` states the reason.
     """
 
     code: str
@@ -44,7 +44,7 @@ class RouteOption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIf:
-    """The routes of one visit in table order; `chosen` is the code the facts give (B-049), None while they lack."""
+    """The routes of one visit in table order; `chosen` is the code the facts select (B-049), None if any is missing."""
 
     stated: str
     chosen: str | None
@@ -58,7 +58,7 @@ class WhatIf:
 
 @dataclass(frozen=True, slots=True)
 class ComparedVisit:
-    """The routes of one visit; `hoso` is its place in the file."""
+    """The routes of one visit; `hoso` is its position in the file."""
 
     hoso: int | None
     ma_lk: str
@@ -67,7 +67,7 @@ class ComparedVisit:
 
 @dataclass(frozen=True, slots=True)
 class ComparedFile:
-    """The visits of one file, and what refused the others."""
+    """The visits of one file, and the findings that refused the others."""
 
     visits: tuple[ComparedVisit, ...]
     findings: tuple[Finding, ...]
@@ -76,7 +76,7 @@ class ComparedFile:
 def compare_routes(inputs: CategoryFacts, *, policy: Policy) -> WhatIf:
     """Price a visit by every route the facts allow, leave open, or would allow with a paper.
 
-    Routes the facility, the disease or the kind of care rule out are left out, the stated one among them.
+    Routes that the facility, the disease or the kind of care rules out are omitted, also the stated one.
     Source: Decision 3276/QĐ-BYT annex 1; Law 51/2024/QH15 Art. 22.
     """
     choice = choose_category(inputs)

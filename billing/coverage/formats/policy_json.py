@@ -1,4 +1,4 @@
-"""Policy options as texts by name: in the price snapshot, in the database, in requests and on the command line.
+"""Policy options as texts by name: for price snapshots, the database, requests and the command line.
 
 A choice is written as its value, a flag as True or False, a number or text as itself, a list separated by blanks.
 """
@@ -17,7 +17,7 @@ _FLAGS = {"True": True, "False": False}
 
 
 class UnknownPolicyOption(InvalidValue):
-    """This version knows no such policy option, or no such value of it; `field` is the name of the option."""
+    """The policy option, or this value of it, does not exist in this version; `field` is the name of the option."""
 
     code = "unknown_policy_option"
 

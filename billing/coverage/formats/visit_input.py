@@ -1,4 +1,4 @@
-"""A JSON visit as it is priced: what it states, and the service ratios the rules give lines that state none."""
+"""Read a JSON visit for pricing and compute the service ratios of the lines that state none."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from billing.visits.formats import visit_json
 
 
 def read_visit(document: Mapping[str, object], *, default_facility: str | None = None, path: str = "") -> Visit:
-    """Read one visit object, as `visit_json.read_visit`, and add the service ratios [TYLE_TT_DV] it does not state.
+    """Read one visit object with `visit_json.read_visit` and add the service ratios [TYLE_TT_DV] that are not stated.
 
     Raises InvalidValue (its `field` is the path).
     """

@@ -1,7 +1,7 @@
-"""`bhyt-case/1` files: visits with the cards, history and readings of one patient in, prices as `expected` out.
+"""`bhyt-case/1` files: read the visits, cards, history and policy options of one patient; write `expected` prices.
 
-Cards, history of co-payments and private insurance of a file belong to each of its visits, which come one after the
-other: what one adds to the year's co-payment, the next begins with. One refused visit never stops the others.
+Cards, co-payment history and private insurance of a file apply to each of its visits. Visits are priced in order: the
+co-payments of a visit count in the history of the next. A refused visit does not stop the others.
 """
 
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class CaseVisit:
-    """One visit of a file; `hoso` is its place, counted from 1, `findings` what is listed of it."""
+    """One visit of a file; `hoso` is its position, counted from 1; `findings` are those of this visit."""
 
     hoso: int
     visit: Visit
@@ -52,7 +52,7 @@ class CaseVisit:
 
 @dataclass(frozen=True, slots=True)
 class CaseFile:
-    """What was read, with the readings the file names laid over the facility's.
+    """The visits of a file and the policy: the options that the file names replace those of the facility.
 
     `findings` are those of the file, of refused visits and of visits that were read.
     """
@@ -63,7 +63,7 @@ class CaseFile:
 
 
 def read_case_file(content: bytes, *, file: str, policy: Policy) -> CaseFile:
-    """Read one file; any bytes give an answer, and where nothing can be read a finding says why."""
+    """Read one file. Never raises for the content; where nothing can be read, a finding states the reason."""
     try:
         fields = Fields(read_object(content), "")
     except InvalidValue as refusal:
@@ -118,7 +118,7 @@ def write_priced_visit(ma_lk: str, priced: PricedVisit) -> dict[str, object]:
 
 
 def write_finding(finding: Finding) -> dict[str, object]:
-    """A finding as an object with the field names of the standard; what does not apply is empty or null."""
+    """A finding as an object with the field names of the standard; a field that does not apply is empty or null."""
     return {
         "code": finding.code.value,
         "file": finding.file,

@@ -1,4 +1,4 @@
-"""What use cases that price are given besides: the parameters of the law and the policy of the installation."""
+"""The context of use cases that price: the parameters of the law and the policy of the installation."""
 
 from dataclasses import dataclass
 

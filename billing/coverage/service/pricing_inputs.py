@@ -1,7 +1,7 @@
-"""What a visit is priced by at its facility: who decides, the lists in force for it, and how the law is read there.
+"""The inputs of a visit's price at its facility: pricing authority, price lists in force, and policy options.
 
-All hold by the day of admission. A facility that is not the organization's is priced as it was told, by the default
-readings.
+All are selected by the day of admission. A visit of a facility that is not the organization's is priced at the
+supplied prices, with the default policy options.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ from billing.visits.domain.visit import Visit
 
 @dataclass(frozen=True, slots=True)
 class PricingInputs:
-    """What settles one visit. `facility_id` is None for a facility that is not the organization's."""
+    """The pricing inputs of one visit. `facility_id` is None for a facility that is not the organization's."""
 
     facility_id: FacilityId | None
     pricing: VisitPricing
@@ -42,16 +42,16 @@ class PricingInputs:
     parameters: Parameters
 
     def price_for_collection(self, visit: Visit) -> CollectedPrice:
-        """Price the visit these terms were read for. All computing. Raises what `price_for_collection` raises."""
+        """Price the visit that these inputs were loaded for. CPU only. Raises the errors of `price_for_collection`."""
         return price_for_collection(visit, self.pricing, parameters=self.parameters, policy=self.policy)
 
     def with_list_prices(self, visit: Visit) -> Visit:
-        """The visit at the unit prices it would be collected at; all computing."""
+        """The visit at the unit prices that would be collected. CPU only."""
         return with_list_prices(visit, self.pricing, parameters=self.parameters, policy=self.policy)
 
 
 async def load_pricing_inputs(tx: Transaction, context: PricingContext, visits: Iterable[Visit]) -> list[PricingInputs]:
-    """The terms of each visit, in order. Only prices of codes a visit has are read."""
+    """The pricing inputs of each visit, in order. Reads prices only of the codes that occur in the visits."""
     known: dict[tuple[str, date], _OfFacility] = {}
     terms = []
     for visit in visits:
@@ -66,7 +66,7 @@ async def load_pricing_inputs(tx: Transaction, context: PricingContext, visits: 
 
 @dataclass(frozen=True, slots=True)
 class _OfFacility:
-    """What holds at a facility for all visits admitted on one day."""
+    """The inputs that apply at a facility to all visits admitted on one day."""
 
     id: FacilityId | None
     setting: FacilityPricing | None

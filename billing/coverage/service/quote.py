@@ -1,4 +1,4 @@
-"""Estimating: what the visits of an organization would cost, priced as its invoices would be. Nothing of it is kept.
+"""Quote visits of an organization: price them as its invoices would be priced. Nothing is stored.
 
 Files are quoted without a database in `quoting.py`.
 """
@@ -18,8 +18,8 @@ from billing.visits.formats.xml130 import read_claim_file
 
 
 async def estimate_claim_file(context: PricingContext, organization_id: OrganizationId, content: bytes) -> Quote:
-    """Read and price an XML 130 file, each visit by the terms of its facility. Never raises for what the bytes hold."""
-    # Reading and pricing are all computing: callbacks must not wait for them.
+    """Read and price an XML 130 file, each visit by its facility's pricing inputs. Never raises for the content."""
+    # Reading and pricing only use the CPU: callbacks must not wait for them.
     claim = await asyncio.to_thread(read_claim_file, content)
     read = [(element.hoso, element.visit) for element in claim.visits]
     return await _estimate(context, organization_id, read, claim.findings)
@@ -28,7 +28,7 @@ async def estimate_claim_file(context: PricingContext, organization_id: Organiza
 async def estimate_visit(
     context: PricingContext, organization_id: OrganizationId, document: Mapping[str, object]
 ) -> Quote:
-    """Read and price one visit told as JSON. Raises InvalidValue where it cannot be read."""
+    """Read and price one visit supplied as JSON. Raises InvalidValue where it cannot be read."""
     visit = await asyncio.to_thread(read_visit, document)
     return await _estimate(context, organization_id, [(1, visit)], find_value_warnings(document))
 

@@ -1,6 +1,6 @@
-"""Quote a file: read the visits of an XML 130 or `bhyt-case/1` file, price each, and list what was found.
+"""Quote a file: read the visits of an XML 130 or `bhyt-case/1` file, price each, and list the findings.
 
-Needs no database. A visit that cannot be read or priced is left out and named by a finding; the others go on.
+Needs no database. A visit that cannot be read or priced is omitted and named by a finding; the others are priced.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def quote_file(content: bytes, *, file: str, parameters: Parameters, policy: Policy) -> Quote:
-    """Read and price one file; `file` is the name findings show. Never raises for what the bytes hold.
+    """Read and price one file; `file` is its name in findings. Never raises for the content.
 
-    A file that opens with a brace is taken as JSON, any other as XML; readings a case file names go before `policy`.
+    A file that begins with a brace is read as JSON, any other as XML. Policy options of a case file override `policy`.
     """
     if content.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
         case = read_case_file(content, file=file, policy=policy)
@@ -37,7 +37,7 @@ def quote_file(content: bytes, *, file: str, parameters: Parameters, policy: Pol
 
 
 def quote_claim_file(content: bytes, *, file: str = "", parameters: Parameters, policy: Policy) -> Quote:
-    """Read and price an XML 130 file. Never raises for what the bytes hold."""
+    """Read and price an XML 130 file. Never raises for the content."""
     claim = read_claim_file(content, file=file)
     read = [(element.hoso, element.visit) for element in claim.visits]
     return quote_visits(read, claim.findings, file=file, price_for_collection=_price_as_submitted(parameters, policy))
@@ -46,7 +46,7 @@ def quote_claim_file(content: bytes, *, file: str = "", parameters: Parameters, 
 def quote_bare_tables(files: Sequence[tuple[str, bytes]], *, parameters: Parameters, policy: Policy) -> list[Quote]:
     """Read and price table files (name, content) without envelope as one set; one quote a file, in their order.
 
-    A visit joined from several files stands in the quote of its XML1.
+    A visit joined from several files is in the quote of the file with its XML1.
     """
     claim = read_claim_set((str(place), content) for place, (_, content) in enumerate(files))
     read: list[list[tuple[int, Visit]]] = [[] for _ in files]

@@ -1,4 +1,4 @@
-"""Pricing visits that were read, one after the other: what each would cost, and why one has no price."""
+"""Price visits in order: the price of each, or a finding with the reason why it has none."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import Visit
 
 PriceVisit = Callable[[int, Visit], CollectedPrice]
-"""Prices a visit, given its place in the file. Raises what `pricing_authority.price_for_collection` raises."""
+"""Prices the visit at a position in the file. Raises the errors of `pricing_authority.price_for_collection`."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotedVisit:
-    """One visit of a file with its price; `hoso` is its place in the file, counted from 1."""
+    """One visit of a file with its price; `hoso` is its position in the file, counted from 1."""
 
     hoso: int
     visit: Visit
@@ -28,9 +28,9 @@ class QuotedVisit:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What one file gave: priced visits in the order of the file, and everything found on the way.
+    """The quote of one file: priced visits in the order of the file, and all findings.
 
-    `read_count` counts the visits that were read, priced or not: one that lacks a fact is among them.
+    `read_count` counts the visits that were read, priced or not: a visit that lacks a fact is included.
     """
 
     visits: tuple[QuotedVisit, ...]
@@ -46,7 +46,7 @@ def quote_visits(
     price_for_collection: PriceVisit,
     is_one_person: bool = False,
 ) -> Quote:
-    """Price the visits in order; where they are one person's, each begins with the co-payments of those before it."""
+    """Price the visits in order; visits of one person count the co-payments of the earlier ones in the file."""
     visits = [visit for _, visit in read] if is_one_person else []
     findings = list(read_findings)
     unbuilt = sum(finding.code is FindingCode.NOT_SUPPORTED for finding in findings)
@@ -72,7 +72,7 @@ def quote_visits(
 
 
 def _by_the_end_of(visit: Visit, paid: tuple[CopayPaid, ...]) -> tuple[CopayPaid, ...]:
-    """What earlier visits of the file added: it counts in its year though that visit ended later than this one.
+    """The co-payments of earlier visits of the file: each counts in its year, even if that visit ended after this one.
 
     Source: the format of worked cases (tests/cases, visits are processed in order); docs/reference/bhyt.md, rule B-025.
     """
@@ -83,6 +83,6 @@ def _by_the_end_of(visit: Visit, paid: tuple[CopayPaid, ...]) -> tuple[CopayPaid
 
 
 def _with_same_day_note(priced: PricedVisit, visit: Visit, of_person: Sequence[Visit]) -> PricedVisit:
-    """The price with what the person's other visits say of it."""
+    """The price with a note on the person's other visits of the same day."""
     reason = same_day_note(visit, of_person)
     return priced if reason is None else replace(priced, reasons=(*priced.reasons, reason))
