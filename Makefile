@@ -24,7 +24,11 @@ run: .venv/.installed ## serve a demo hospital with bills to pay, and the bank s
 
 .PHONY: test
 test: .venv/.installed ## run the tests on a PostgreSQL of their own
-	@$(RUN) pytest $(PYTEST_ARGUMENTS)
+	@$(RUN) pytest -m "not slow" $(PYTEST_ARGUMENTS)
+
+.PHONY: check-slow
+check-slow: .venv/.installed ## run the long forms: benchmarks at small sizes, chaos, requests made from the API document
+	@$(RUN) pytest -m slow $(PYTEST_ARGUMENTS)
 
 .PHONY: check
 check: check-fast test ## everything that must be green before a commit

@@ -25,7 +25,7 @@ class _Table:
 
 def _id(kind: int) -> str:
     """Ten ids a millisecond from the first of this month on, growing with the row number as real ids do."""
-    # A timestamp of this era has eleven hexadecimal digits; the row number gets twelve. Padding would cost a third more.
+    # A timestamp of this era has eleven hexadecimal digits, the row number gets twelve. Padding costs a third more.
     return f"('0' || to_hex(first_ms + n / 10) || '7{kind:03x}8000' || to_hex(n + (1::bigint << 44)))::uuid"
 
 

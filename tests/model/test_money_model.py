@@ -188,13 +188,14 @@ def house(database: DatabaseAddress) -> Iterator[House]:
     close_all(loop)
 
 
-def test_service_and_model_of_the_money_agree_after_every_step(house: House) -> None:
+@pytest.mark.parametrize("examples", [4, pytest.param(15, marks=pytest.mark.slow)])
+def test_service_and_model_of_the_money_agree_after_every_step(house: House, examples: int) -> None:
     MoneyMachine.house = house
 
     run_state_machine_as_test(
         MoneyMachine,
         settings=settings(
-            max_examples=15,
+            max_examples=examples,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -9,12 +9,15 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.web.site import Site
 
 EXAMPLES = 3
 TIME_LIMIT_S = 120
 
 
+@pytest.mark.slow  # test_openapi_examples.py compares each operation with the document in every run
 async def test_schemathesis_finds_nothing(site: Site, tmp_path: Path) -> None:
     await site.open_intent()
     command = [

@@ -91,8 +91,8 @@ WORDS: Mapping[PatientState, Mapping[Language, Words]] = {
         ),
         _EN: Words(
             "Overpaid",
-            "{received} received, {credit} of it too much. The excess is kept for the patient: contact the payment desk "
-            "to have it returned or used next time.",
+            "{received} received, {credit} of it too much. The excess is kept for the patient: contact the payment "
+            "desk to have it returned or used next time.",
         ),
     },
     PatientState.PAID_OTHERWISE: {
@@ -154,8 +154,8 @@ START_UNKNOWN: Mapping[Language, str] = {
         "mã này vẫn được ghi nhận."
     ),
     _EN: (
-        "It is not known whether the provider has begun this payment; its status is being checked. You may collect another way; "
-        "money that comes under this code is booked all the same."
+        "It is not known whether the provider has begun this payment; its status is being checked. You may collect "
+        "another way; money that comes under this code is booked all the same."
     ),
 }
 """The message for the desk if the provider gave no trustworthy answer when a payment was started."""
