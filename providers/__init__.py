@@ -1,1 +1,1 @@
-"""Payment providers behind one small contract; they know nothing of billing."""
+"""Payment providers behind one contract; they import nothing of billing."""

@@ -1,8 +1,8 @@
-"""Which addresses we connect to: one check for provider settings and webhooks, at save and at each connection.
+"""Checks outgoing addresses: one check for provider settings and webhooks, at save and at each connection.
 
-What is stored was written by others, so its form, the address it names and every address its name leads to are checked.
-The connection then goes to an address that was checked: a name that leads elsewhere a timestamp later leads nowhere (no
-DNS rebinding). Only an operator's setting allows private ranges or http. Nobody's redirects are followed (`calling.py`,
+Organizations supply these addresses, so the form, a literal address and every address that the host resolves to are
+checked. The connection goes to a checked address, so that a later DNS answer cannot redirect it (DNS rebinding). Only
+an operator's setting allows private ranges or http. Redirects are not followed (`http_call.py`,
 `billing.worker.sender`). Source: RFC 6890 and IANA's special-purpose registries; RFC 6052; docs/design.md §7.
 """
 
@@ -18,14 +18,14 @@ from urllib.parse import urlsplit
 import httpx
 
 _TRANSLATED = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address behind a translator
-_UNICAST = IPv6Network("2000::/3")  # RFC 4291 §2.4, IANA: all that is given out; not site-local, nor local translators
-_LOCALLY_TRANSLATED = IPv6Network("64:ff9b:1::/48")  # RFC 8215: the IPv4 address stands where RFC 6052 §2.2 lets it
+_UNICAST = IPv6Network("2000::/3")  # RFC 4291 §2.4, IANA: all allocated unicast; not site-local, nor local translators
+_LOCALLY_TRANSLATED = IPv6Network("64:ff9b:1::/48")  # RFC 8215: the IPv4 address is in a position of RFC 6052 §2.2
 _COMPATIBLE = IPv6Network("::/96")  # RFC 4291 §2.5.5.1, withdrawn: the IPv4 address in the last 32 bits
 _SIIT = IPv6Network("::ffff:0:0:0/96")  # RFC 2765 §2.1: the same
 _NEVER_PUBLIC = (
     IPv4Network("192.0.0.0/24"),  # RFC 6890: assignments of the protocol itself, with the dummy address 192.0.0.8
     IPv4Network("192.88.99.0/24"),  # RFC 7526: relays of 6to4, withdrawn
-    IPv4Network("168.63.129.16/32"),  # a cloud's own host, which serves credentials to whoever asks from inside
+    IPv4Network("168.63.129.16/32"),  # a cloud's own host, which serves credentials to any client inside
     IPv6Network("3fff::/20"),  # RFC 9637: documentation
 )
 _NEVER = (
@@ -39,11 +39,11 @@ _NEVER = (
     IPv6Network("fe80::/10"),
     IPv6Network("fec0::/10"),
     IPv6Network("fd00:ec2::254/128"),
-    IPv6Network("2001::/32"),  # RFC 4380: Teredo, an IPv4 host behind somebody's relay
+    IPv6Network("2001::/32"),  # RFC 4380: Teredo, an IPv4 host behind a relay
     _LOCALLY_TRANSLATED,
     IPv6Network("ff00::/8"),
 )
-"""Addresses that are no provider and no receiver in any network: not even an operator's setting allows them."""
+"""Addresses that no network assigns to a provider or receiver: no operator's setting allows them."""
 
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214: the IPv4 address follows in the last 32 bits
 _HOST = re.compile(r"[0-9A-Za-z._-]{1,253}")
@@ -56,11 +56,11 @@ BROWSER_SETTINGS = frozenset({"return_url", "cancel_url", "callback_url"})
 """Settings that name an address of ours for the payer's browser or the provider: we never connect to them."""
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""The addresses a name leads to, at least one; raises OSError."""
+"""Resolves a host name to its addresses, at least one; raises OSError."""
 
 
 class AddressRefused(Exception):
-    """An address that we do not connect to; the text says why and repeats nothing of the address."""
+    """An address that we do not connect to; the text states the reason and repeats no part of the address."""
 
 
 class AddressNotAllowed(httpx.ConnectError):
@@ -69,7 +69,7 @@ class AddressNotAllowed(httpx.ConnectError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressRules:
-    """What an operator allows beyond https to the open internet. Both are for networks that the operator trusts."""
+    """The operator's exceptions from https to public addresses. Both are for networks that the operator trusts."""
 
     allow_private: bool = False
     allow_http: bool = False
@@ -88,9 +88,9 @@ def check_url(url: str, rules: AddressRules) -> None:
 
 
 def safe_redirect(url: str, *, allow_http: bool = False) -> str:
-    """An address a patient's browser may be sent to, or the empty text where it is none.
+    """Return an address that a patient's browser may be redirected to, or the empty text if it is unsafe.
 
-    https, a plain host, no user name; nothing that could end a header, an attribute or a directive of a policy.
+    Safe: https, a plain host, no user name, no character that ends a header, an attribute or a policy directive.
     """
     try:
         _checked_host(url.partition("#")[0], AddressRules(allow_http=allow_http))
@@ -100,7 +100,7 @@ def safe_redirect(url: str, *, allow_http: bool = False) -> str:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a safe redirect, as a policy names them; the empty text where it is none."""
+    """Scheme, host and port of a safe redirect, as a content security policy writes them; empty if it is unsafe."""
     if not safe_redirect(url):
         return ""
     parts = urlsplit(url)
@@ -110,7 +110,7 @@ def origin_of(url: str) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is one of the open internet, also where it hides an IPv4 address inside an IPv6 one."""
+    """Whether an address is public; an IPv4 address inside an IPv6 address is checked too."""
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv6Address):
         if found.teredo is not None:
@@ -124,7 +124,7 @@ def is_public(address: str) -> bool:
 
 
 def check_address(address: str, rules: AddressRules) -> None:
-    """Check one address that a name leads to. Raises AddressRefused."""
+    """Check one address that a host name resolves to. Raises AddressRefused."""
     found = ip_address(address.partition("%")[0])
     hidden = _hidden(found) if isinstance(found, IPv6Address) else None
     if _is_in(found, _NEVER) or (hidden is not None and _is_in(hidden, _NEVER)):
@@ -134,15 +134,15 @@ def check_address(address: str, rules: AddressRules) -> None:
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """Ask the system's resolver."""
+    """Resolve a host name by the system's resolver."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 
 async def checked_addresses(host: str, port: int, rules: AddressRules, resolve: Resolve = resolve) -> list[str]:
-    """Every address a host leads to, all of them allowed, in the resolver's order without repeats.
+    """Resolve a host to its addresses, all of them allowed, in the resolver's order without duplicates.
 
-    Raises AddressRefused, and OSError or UnicodeError where the name leads nowhere.
+    Raises AddressRefused, and OSError or UnicodeError if the name does not resolve.
     """
     found = list(dict.fromkeys(await resolve(host, port)))
     if not found:
@@ -153,7 +153,7 @@ async def checked_addresses(host: str, port: int, rules: AddressRules, resolve: 
 
 
 async def check_before_saving(url: str, rules: AddressRules, resolve: Resolve = resolve) -> None:
-    """Check an address as far as it can be checked now; a name that leads nowhere yet is checked when we connect.
+    """Check an address before it is stored; a name that does not resolve yet is checked at the connection.
 
     Raises AddressRefused.
     """
@@ -168,7 +168,7 @@ async def check_before_saving(url: str, rules: AddressRules, resolve: Resolve = 
 
 
 async def check_settings(settings: Mapping[str, object], rules: AddressRules, resolve: Resolve = resolve) -> None:
-    """Check every address in the settings of a provider account, those inside of others too.
+    """Check every address in the settings of a provider account, nested settings included.
 
     Raises AddressRefused, whose text begins with the name of the setting.
     """
@@ -184,9 +184,9 @@ async def check_settings(settings: Mapping[str, object], rules: AddressRules, re
 
 
 class CheckedTransport(httpx.AsyncBaseTransport):
-    """Connects only to addresses that were checked, on connections kept by host. Raises AddressNotAllowed.
+    """Connects to checked addresses only; connections are pooled by host. Raises AddressNotAllowed.
 
-    The certificate must be of the host's name, though the connection goes to the address that was checked.
+    The certificate must match the host name, although the connection goes to the checked address.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         self._by_host: dict[str, httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request to the first of its host's addresses that takes a connection."""
+        """Send a request to the first of its host's addresses that accepts a connection."""
         host = request.url.raw_host.decode("ascii")
         port = request.url.port or _PORTS.get(request.url.scheme, 0)
         try:
@@ -213,7 +213,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         for address in others:
             try:
                 return await self._send(request, host, address)
-            except (httpx.ConnectError, httpx.ConnectTimeout):  # nothing was sent: the next one is tried
+            except (httpx.ConnectError, httpx.ConnectTimeout):  # nothing was sent: the next address is tried
                 continue
         return await self._send(request, host, last)
 
@@ -258,7 +258,7 @@ def _checked_host(url: str, rules: AddressRules) -> str:
 
 
 def _check_literal(host: str, rules: AddressRules) -> None:
-    """Check a host that is an address itself; a number written in another way than four decimal parts is refused."""
+    """Check a literal address; an IPv4 address in another form than four decimal parts is refused."""
     if ":" in host:
         check_address(str(_parsed(host)), rules)
         return
@@ -278,7 +278,7 @@ def _parsed(host: str) -> IPv4Address | IPv6Address:
 
 
 def _hidden(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address inside an IPv6 one: mapped, compatible, 6to4, behind a translator, or of an ISATAP interface."""
+    """The IPv4 address inside an IPv6 address: mapped, compatible, 6to4, translated or ISATAP."""
     if int(address) > 1 and address in _COMPATIBLE:
         return IPv4Address(int(address))
     if address in _TRANSLATED or address in _SIIT or (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP:

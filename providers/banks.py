@@ -1,4 +1,4 @@
-"""The banks a VietQR code can name, by their six-digit BIN; read once from `banks.toml`, which is data to be kept."""
+"""The banks of VietQR codes by their six-digit BIN, read once from `banks.toml`."""
 
 import tomllib
 from collections.abc import Mapping
@@ -24,5 +24,5 @@ def banks() -> Mapping[str, Bank]:
 
 
 def bank_of(bank_bin: str) -> Bank | None:
-    """The bank of a BIN; None where the list does not know it, which may only mean that the list is old."""
+    """The bank of a BIN; None if the list does not contain it (the list may be outdated)."""
     return banks().get(bank_bin)

@@ -1,7 +1,7 @@
-"""A provider's daily report as CSV whose columns each account describes, since no layout is public.
+"""A provider's daily report as CSV; each account describes its columns, since no layout is public.
 
-The whole file is checked before a line of it counts. Amounts are whole đồng; what a spreadsheet has spoilt (`9.7E+12`)
-is refused by its line, never repaired.
+The whole file is checked before a line is accepted. Amounts are whole đồng; a number that a spreadsheet has changed
+(`9.7E+12`) is refused with its line number, never repaired.
 """
 
 import csv
@@ -24,10 +24,10 @@ _IDENTIFIER = re.compile(r"[!-~]{1,100}")
 
 
 class ReportColumns(BaseModel):
-    """Where each value stands, by the words of the header line.
+    """The column of each value, by its heading.
 
-    `paid_statuses` and `refunded_statuses` are the words of the column `status` that mean money in and money out;
-    lines of every other word are left out. `amount_scale` divides the amounts (VNPAY writes đồng times 100).
+    `paid_statuses` and `refunded_statuses` are the values of the column `status` for money in and money out;
+    lines with another value are left out. `amount_scale` divides the amounts (VNPAY writes đồng times 100).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,9 +1,9 @@
 """Payment codes in EMVCo merchant-presented format: VietQR (NAPAS 247) and VNPAY-QR, built and read offline.
 
 A code is tag (2 digits), length (2 digits, 01–99), value, repeated; tag 63 ends it with a CRC over everything before.
-It is ASCII: Vietnamese text is transliterated by whoever writes it, and refused here. Building is strict, because some
-bank applications cut or drop what is out of line; reading reports what stands in the code and whether its CRC holds.
-A code confirms nothing: money is seen only at the bank.
+It is ASCII: the caller transliterates Vietnamese text; other text is refused. Building is strict, because some bank
+applications cut or drop nonconforming fields; reading reports the fields of the code and whether its CRC is valid.
+A code confirms no payment: only the bank does.
 Source: NAPAS technical specification 1.5.2 (January 2021); EMVCo merchant-presented mode 1.1.
 """
 
@@ -32,11 +32,11 @@ _PLAIN_TEXT = re.compile(r"[0-9A-Za-z]([0-9A-Za-z ]*[0-9A-Za-z])?")
 
 
 class QrError(Exception):
-    """Whatever this module refuses; never holds more of a payload than a tag."""
+    """Base of this module's errors; holds at most a tag of the payload."""
 
 
 class FieldRefused(QrError):
-    """A value that cannot stand in a code; `field` names it."""
+    """A value that is not allowed in a code; `field` names it."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
@@ -44,15 +44,15 @@ class FieldRefused(QrError):
 
 
 class NotAVietQr(QrError):
-    """A text that is no VietQR or VNPAY-QR."""
+    """A text that is neither VietQR nor VNPAY-QR."""
 
 
 class WrongPayee(QrError):
-    """A code that sends money to another account than the approved one, or whose CRC does not hold."""
+    """A code that pays another account than the approved account, or whose CRC is invalid."""
 
 
 class Service(StrEnum):
-    """What the consumer id is: an account or a card."""
+    """The kind of the consumer id: an account or a card."""
 
     ACCOUNT = "QRIBFTTA"
     CARD = "QRIBFTTC"
@@ -60,7 +60,7 @@ class Service(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Particulars:
-    """What a code may say beside payee and amount; empty is left out. Letters, digits and inner spaces only.
+    """Optional fields of a code; an empty field is left out. Letters, digits and inner spaces only.
 
     `purpose` is the transfer text (62-08); `category` 8062 is hospitals.
     """
@@ -111,10 +111,10 @@ _NO_PARTICULARS = Particulars()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VietQr:
-    """A code that asks for a transfer to a bank account or card.
+    """A code for a transfer to a bank account or card.
 
-    `amount` is whole đồng, 1 … AMOUNT_MAX, or None where the payer types it. A code with an amount is for one use
-    (dynamic) unless `is_reusable`; one without is always reusable (static).
+    `amount` is whole đồng, 1 … AMOUNT_MAX, or None if the payer types it. A code with an amount is for one use
+    (dynamic) unless `is_reusable`; a code without an amount is always reusable (static).
     """
 
     bank_bin: str
@@ -134,7 +134,7 @@ class VietQr:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VnpayQr:
-    """A code of the VNPAY-QR network, which knows a merchant where VietQR knows an account."""
+    """A code of the VNPAY-QR network, which names a merchant instead of an account."""
 
     merchant_id: str
     amount: int | None = None
@@ -149,9 +149,9 @@ class VnpayQr:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedQr:
-    """What stands in a code; None where a field is absent.
+    """The fields of a code; None if a field is absent.
 
-    `crc` is as written; `crc_valid` says whether it holds. `provider_field` is the tag of the payee: 38 for VietQR
+    `crc` is as written; `crc_valid` is whether it is correct. `provider_field` is the tag of the payee: 38 for VietQR
     (`bank_bin`, `account_number`), 26 for VNPAY-QR (`merchant_id`). `initiation` is 11 static, 12 dynamic.
     """
 
@@ -181,7 +181,7 @@ class ParsedQr:
 
 
 def crc16(text: str) -> str:
-    """CRC-16/CCITT-FALSE of an ASCII text, four upper-case hex digits; `123456789` gives `29B1`."""
+    """CRC-16/CCITT-FALSE of an ASCII text, four upper-case hex digits; `123456789` has `29B1`."""
     if not text.isascii():
         raise FieldRefused("text", "ASCII only")
     crc = 0xFFFF
@@ -195,7 +195,7 @@ def crc16(text: str) -> str:
 def build_vietqr(code: VietQr) -> str:
     """The payload of a VietQR code, ready to be drawn.
 
-    Raises FieldRefused where the fields together do not fit their template of 99 characters.
+    Raises FieldRefused if the fields together do not fit their template of 99 characters.
     """
     payee = _field("00", code.bank_bin) + _field("01", code.account_number)
     template = _field("00", _VIETQR_GUID) + _field("01", payee) + _field("02", code.service)
@@ -209,10 +209,10 @@ def build_vnpay_qr(code: VnpayQr) -> str:
 
 
 def parse(payload: str) -> ParsedQr:
-    """Read a code. Trailing white space is no part of it; the CRC may be lower-case.
+    """Read a code. Trailing white space is ignored; the CRC may be lower-case.
 
-    A CRC that does not hold is reported, not refused. Raises NotAVietQr for everything that is no single VietQR or
-    VNPAY-QR in đồng: non-ASCII, lengths that do not add up, a tag twice, data after the CRC, two payees.
+    An invalid CRC is reported, not refused. Raises NotAVietQr for everything but a single VietQR or VNPAY-QR in
+    đồng: non-ASCII, lengths that do not add up, a tag twice, data after the CRC, two payees.
     """
     text = payload.rstrip(" \t\r\n")
     if not text.isascii() or len(text) > PAYLOAD_LENGTH_MAX:
@@ -254,7 +254,7 @@ def parse(payload: str) -> ParsedQr:
 
 
 def is_intact(payload: str) -> bool:
-    """Whether a text is a readable code whose CRC holds."""
+    """Whether a text is a readable code with a valid CRC."""
     try:
         return parse(payload).crc_valid
     except NotAVietQr:
@@ -262,10 +262,10 @@ def is_intact(payload: str) -> bool:
 
 
 def check_payee(payload: str, *, bank_bin: str, account_number: str) -> ParsedQr:
-    """Read a code back before it is shown: it must send money to exactly this account.
+    """Read a code back before it is shown: it must pay exactly this account.
 
-    Raises WrongPayee for another bank, account or service or a broken CRC, NotAVietQr for no code at all. A code that
-    is wrong in anything else harms nobody; one wrong here pays a stranger.
+    Raises WrongPayee for another bank, account or service or an invalid CRC, NotAVietQr for a text that is no code.
+    Other faults of a code do no harm; these faults pay another payee.
     """
     parsed = parse(payload)
     if (parsed.bank_bin, parsed.account_number, parsed.service) != (bank_bin, account_number, Service.ACCOUNT):
@@ -276,7 +276,7 @@ def check_payee(payload: str, *, bank_bin: str, account_number: str) -> ParsedQr
 
 
 def same_payee(payload: str, *, bank_bin: str, account_number: str) -> bool:
-    """Whether a code is intact and sends money to exactly this account; never raises."""
+    """Whether a code is intact and pays exactly this account; never raises."""
     try:
         check_payee(payload, bank_bin=bank_bin, account_number=account_number)
     except QrError:
@@ -318,7 +318,7 @@ def _refuse_amount(amount: int | None) -> None:
 
 
 def _split(text: str) -> dict[str, str]:
-    """The fields of a template by tag, in order; the empty text has none."""
+    """The fields of a template by tag, in order; the empty text has no fields."""
     fields: dict[str, str] = {}
     offset = 0
     while offset < len(text):

@@ -1,7 +1,7 @@
-"""Calling a provider once: bounded in time and size, without following anybody elsewhere.
+"""Calls a provider once: bounded in time and size, without following redirects.
 
-Two ways to have no answer are kept apart, since only one of them allows a call to be made again: nothing was sent
-(`RequestNotSent`), or it may have been (`ResponseUnknown`).
+Two kinds of a missing answer are distinguished, since only the first permits a retry: the request was not sent
+(`RequestNotSent`), or it may have been sent (`ResponseUnknown`).
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from providers.signing import BODY_SIZE_MAX
 
 
 class RequestNotSent(Exception):
-    """No connection was made, or ours refused to call: the provider cannot have seen the request."""
+    """No connection was made, or our client refused the call: the provider cannot have received the request."""
 
 
 class ResponseUnknown(Exception):
-    """The request may have reached the provider; what it did is not known."""
+    """The request may have reached the provider; its effect is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a provider answered, whole; header names are lower-case."""
+    """A provider's complete answer; header names are lower-case."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,8 +41,8 @@ async def call(
 ) -> Answer:
     """Send one request and read its whole answer, in `timeout_s` from the first byte to the last.
 
-    `is_retryable` says that a request only asks, so that the account's line may send it again where it fails
-    (`http_client.py`); never say so of what begins a payment or sends money back. A redirect is an answer like any
+    `is_retryable` marks a request that changes nothing, so that the account's client may retry it after a failure
+    (`http_client.py`); never set it for a request that starts a payment or a refund. A redirect is an answer like any
     other and never followed. Raises RequestNotSent and ResponseUnknown; neither repeats the address, whose query may
     hold a secret.
     """

@@ -1,9 +1,9 @@
-"""The line to one provider account: an HTTP client of its own, so that one that is down or slow holds up nobody else.
+"""The HTTP client of one provider account; separate clients isolate an account from outages of other providers.
 
-A line lets so many calls through at once, stops calling after several failures in a row, and tries one call now and
-then until an answer comes. Only what changes nothing is ever repeated: GET, and what `http_call.call` was told is a
-question; never the beginning of a payment or a refund. Repeats are jittered and earned by calls, so they never add more
-than a tenth to them. What is refused here was not sent. Source: docs/design.md §7; RFC 9110 §9.2.1 (safe methods),
+A client limits concurrent calls, opens its circuit after several failures in a row, and then sends single trial calls
+until an answer arrives. It retries only requests that change nothing: GET, and requests that `http_call.call` marks as
+retryable; never the start of a payment or a refund. Retries are jittered and limited by a budget of a tenth of the
+calls. A request that is refused here was not sent. Source: docs/design.md §7; RFC 9110 §9.2.1 (safe methods),
 §10.2.3.
 """
 
@@ -21,7 +21,7 @@ import httpx
 from providers.addresses import AddressNotAllowed, AddressRules, CheckedTransport
 
 RETRYABLE = "vienphi.retryable"
-"""Extension of a request that asks and changes nothing, though its method is not GET."""
+"""Extension of a request that changes nothing, although its method is not GET."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
@@ -31,16 +31,16 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class CircuitOpen(httpx.ConnectError):
-    """The account failed several times in a row, or asked us to wait: nothing is sent for a while."""
+    """The account failed several times in a row, or requested a delay: no request is sent until it ends."""
 
 
 class TooManyCalls(httpx.PoolTimeout):
-    """Too many calls to this account are under way already: nothing was sent."""
+    """Too many calls to this account are in progress: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientLimits:
-    """Limits of one line, in seconds and calls. `open_s` is doubled at each failed try, up to `open_max_s`."""
+    """Limits of one client, in seconds and calls. `open_s` doubles at each failed trial call, up to `open_max_s`."""
 
     concurrent_calls_max: int = 20
     slot_wait_max_s: float = 2.0
@@ -55,7 +55,7 @@ class ClientLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientStats:
-    """How a line goes. `failures` are those in a row; the rest are counts since the start."""
+    """State and counts of a client. `failures` are those in a row; the other counts are since the start."""
 
     is_circuit_open: bool
     failures: int
@@ -77,7 +77,7 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """Clock, chance and waiting, handed in so that a test need not wait."""
+    """Clock, randomness and sleep; arguments, so that a test need not wait."""
 
     clock: Callable[[], float] = monotonic
     random: Random = field(default_factory=SystemRandom)
@@ -85,7 +85,7 @@ class Runtime:
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """A transport that guards another one, which belongs to it."""
+    """A transport that limits the calls of an inner transport, which it owns."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     @property
     def stats(self) -> ClientStats:
-        """How the line goes now."""
+        """The current state and counts."""
         counts = self._counts
         return ClientStats(
             is_circuit_open=self._is_circuit_open(),
@@ -118,7 +118,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request within the limits. Raises Stopped, Crowded, or what the transport raises."""
+        """Send a request within the limits. Raises CircuitOpen, TooManyCalls, and the errors of the transport."""
         self._retry_budget = min(self._retry_budget + 0.1, float(self._limits.retries_max))
         retries = 0
         while True:
@@ -151,7 +151,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         await self._acquire_slot()
         try:
             response = await self._inner.handle_async_request(request)
-        except BaseException:  # also cancelled: whoever called had waited long enough
+        except BaseException:  # also cancelled: the caller's timeout has passed
             self._release_slot(is_failed=True)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
@@ -162,7 +162,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
 
     async def _acquire_slot(self) -> None:
-        """Take one of the places, or refuse without having sent anything."""
+        """Reserve one of the slots, or refuse without sending anything."""
         self._reject_if_open()
         try:
             async with asyncio.timeout(self._limits.slot_wait_max_s):
@@ -171,7 +171,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             self._counts.refused += 1
             raise TooManyCalls("too many calls to this account are under way") from None
         try:
-            self._reject_if_open()  # others have failed while this one waited
+            self._reject_if_open()  # other calls have failed while this call waited
         except CircuitOpen:
             self._slots.release()
             raise
@@ -203,7 +203,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             self._open_until = max(self._open_until, self._runtime.clock() + open_s)
 
     def _respect_retry_after(self, response: httpx.Response, retry_after_s: float | None) -> None:
-        """A provider that says when to come again is left alone until then, within a limit."""
+        """Open the circuit until the time that the provider requests, within a limit."""
         if retry_after_s is not None and response.status_code in (429, 503):
             until = self._runtime.clock() + min(retry_after_s, self._limits.retry_after_max_s)
             self._open_until = max(self._open_until, until)
@@ -216,7 +216,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
 
 class _SlotStream(httpx.AsyncByteStream):
-    """A body that holds its call's place until it is closed; one that breaks off is a failure."""
+    """A body that holds its call's slot until it is closed; a body that breaks off is a failure."""
 
     def __init__(self, inner: httpx.AsyncByteStream, is_failed: bool, release: Callable[..., None]) -> None:
         self._inner = inner
@@ -241,7 +241,7 @@ class _SlotStream(httpx.AsyncByteStream):
 
 
 class ProviderClients(Generic[Key]):
-    """One line and client for each account, by a key of its owner's. Use as an async context manager."""
+    """One client for each account, by a key of the owner's choice. Use as an async context manager."""
 
     def __init__(
         self,
@@ -265,7 +265,7 @@ class ProviderClients(Generic[Key]):
             await client.aclose()
 
     def client(self, key: Key) -> httpx.AsyncClient:
-        """The client of an account, the same one each time. Proxies of the environment are not used.
+        """The client of an account, the same at each call. Proxies of the environment are not used.
 
         It connects to no address that `addresses` does not allow.
         """
@@ -278,11 +278,11 @@ class ProviderClients(Generic[Key]):
         return self._clients[key][1]
 
     def stats(self) -> Mapping[Key, ClientStats]:
-        """How every line goes that was ever asked for."""
+        """State and counts of every client since the start."""
         return {key: transport.stats for key, (transport, _) in self._clients.items()}
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:
-    """Seconds; a date is left unread, since it would need the provider's clock to be ours."""
+    """Seconds; a date is ignored, since it would depend on the provider's clock."""
     header = response.headers.get("retry-after", "")
     return float(header) if header.isascii() and header.isdigit() and len(header) < 7 else None

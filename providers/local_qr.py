@@ -1,13 +1,13 @@
-"""The code of a payment made here, with nobody asked: what every provider on a bank account of ours shows."""
+"""Builds the VietQR of a payment locally, for every provider that collects on our bank account."""
 
 from providers.contract import PaymentRefused, PaymentRequest
 from providers.emvqr import Particulars, QrError, VietQr, build_vietqr, check_payee
 
 
 def build_local_qr(request: PaymentRequest, *, bank_bin: str, account_number: str) -> str:
-    """A dynamic VietQR that pays exactly this account, read back before it is given out.
+    """A dynamic VietQR that pays exactly this account, read back before it is returned.
 
-    Raises PaymentRefused where the amount or purpose cannot stand in a code, or the code came out wrong.
+    Raises PaymentRefused if the amount or purpose is not allowed in a code, or if the built code is wrong.
     """
     try:
         payload = build_vietqr(

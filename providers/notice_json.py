@@ -1,8 +1,8 @@
-"""Verified notices as canonical JSON and back: what is kept of a delivery that is booked later.
+"""Verified notices as canonical JSON and back: the stored form of a delivery that is booked later.
 
-Every field of a notice is written, whatever fields the contract has; the reader restores them exactly. The bytes are
-ASCII, keys sorted, so that equal notices are equal bytes. A document of a later version, or with a field that this
-code does not know, is refused: nothing of it may be lost silently. A field that the document lacks has its default.
+Every field of the contract's notice is written; the reader restores them exactly. The bytes are ASCII, keys sorted, so
+that equal notices are equal bytes. A document of a later version, or with a field that this code does not know, is
+refused, so that no value is dropped silently. A field that the document lacks has its default.
 """
 
 import json
@@ -20,7 +20,7 @@ VERSION = 1
 
 
 class NoticesUnreadable(Exception):
-    """The stored document is not one that this code can restore exactly."""
+    """This code cannot restore the stored document exactly."""
 
 
 def write_notices(notices: Sequence[Notice]) -> bytes:

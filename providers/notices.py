@@ -1,4 +1,4 @@
-"""What adapters say alike: a fingerprint of meaningful fields, what is known when nothing is, Vietnamese clock time."""
+"""Shared parts of adapters: fingerprint of meaningful fields, notice without a transaction, Vietnamese local time."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from providers.contract import Notice, Outcome, PendingPayment
 
 VIETNAM = timezone(timedelta(hours=7))
-"""Every Vietnamese provider's clock; no daylight saving."""
+"""The time zone of every Vietnamese provider; no daylight saving."""
 
 _COMPACT = "%Y%m%d%H%M%S"
 
@@ -18,7 +18,7 @@ def fingerprint(*fields: object) -> bytes:
 
 
 def status_only(known: PendingPayment, outcome: Outcome, provider_status: str = "") -> Notice:
-    """What is said of a payment when no transaction is told; told any number of times it stays one telling."""
+    """The notice of a payment without a transaction; repeated notices have the same event key."""
     return Notice(
         event_key=f"query:{known.reference}:{outcome.value}:{provider_status}",
         outcome=outcome,
@@ -31,17 +31,17 @@ def status_only(known: PendingPayment, outcome: Outcome, provider_status: str = 
 
 
 def format_vietnam_timestamp(timestamp: datetime) -> str:
-    """A timestamp as `yyyyMMddHHmmss` of the Vietnamese clock."""
+    """A timestamp as `yyyyMMddHHmmss` in Vietnamese time."""
     return timestamp.astimezone(VIETNAM).strftime(_COMPACT)
 
 
 def parse_vietnam_timestamp(digits: str) -> datetime:
-    """A timestamp written `yyyyMMddHHmmss` by the Vietnamese clock. Raises ValueError for anything else."""
+    """Parse `yyyyMMddHHmmss` in Vietnamese time. Raises ValueError for another form."""
     if len(digits) != 14 or not (digits.isascii() and digits.isdigit()):
         raise ValueError("14 digits are needed")
     return datetime.strptime(digits, _COMPACT).replace(tzinfo=VIETNAM)
 
 
 def request_id(*parts: str, length: int = 32) -> str:
-    """An id that a call has each time it is made and no other call has: the provider knows a repeat."""
+    """A unique id of a call, equal at each retry: the provider recognises a repeat."""
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:length]

@@ -1,6 +1,6 @@
-"""Placeholders: texts that stand where a bank or provider has no reference, and that name no transfer.
+"""Placeholders: texts that a bank or provider sends in place of a reference, and that identify no transfer.
 
-`NONREF` is MT940's, `NOTPROVIDED` is ISO 20022's; the others are what programs write for an empty value.
+`NONREF` is MT940's, `NOTPROVIDED` is ISO 20022's; the others are common texts of programs for an empty value.
 Source: SWIFT MT940 field 61; ISO 20022 payments, EndToEndIdentification; docs/design.md §5, Strong and weak names.
 """
 
@@ -19,8 +19,8 @@ _REPEATED = re.compile(r"0*|X+")
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a text is no reference: blank, signs only, zeros only, `X` only, or a word for nothing in any case."""
-    if _A_DIGIT.search(text):  # nearly every reference has one
+    """Whether a text is no reference: blank, signs only, zeros only, `X` only, or a word for none in any case."""
+    if _A_DIGIT.search(text):  # nearly every reference has such a character
         return False
     normalized = unicodedata.normalize("NFKD", text).upper().replace("Đ", "D")
     letters = _NOT_A_LETTER.sub("", normalized)
@@ -28,5 +28,5 @@ def is_placeholder(text: str) -> bool:
 
 
 def without_placeholder(text: str) -> str:
-    """The text without blanks around it; empty where it is a placeholder."""
+    """The text without leading and trailing blanks; empty if it is a placeholder."""
     return "" if is_placeholder(text) else text.strip()

@@ -1,7 +1,7 @@
-"""Finding a provider by its name and making one for an account.
+"""Finds a provider by its name and builds it for an account.
 
-Providers are installed, not listed: each is an entry point of the group `billing.providers`. What a provider can do
-is asked of its class: `issubclass(provider_class(name), Callbacks)`.
+Providers are installed packages: each is an entry point of the group `billing.providers`. The bases of its class are
+its abilities: `issubclass(provider_class(name), Callbacks)`.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ GROUP = "billing.providers"
 
 
 class UnknownProvider(Exception):
-    """No provider of that name is installed; the text names those that are."""
+    """No provider of that name is installed; the text names the installed providers."""
 
 
 class BrokenProvider(Exception):
@@ -30,7 +30,7 @@ class BrokenProvider(Exception):
 class SettingsRefused(Exception):
     """Settings of an account that its provider cannot work with.
 
-    `fields` maps each wrong field to what is wrong with it; no value is ever repeated, as some are secrets.
+    `fields` maps each wrong field to its problem; no value is repeated, as some are secrets.
     """
 
     def __init__(self, name: str, fields: Mapping[str, str]) -> None:
@@ -44,12 +44,12 @@ def installed_providers() -> tuple[str, ...]:
     return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
 
 
-@cache  # reading the entry points takes many milliseconds; what is installed does not change in a running process
+@cache  # reading entry points costs many milliseconds; installed packages do not change in a running process
 def provider_class(name: str) -> type[Provider]:
     """The class of an installed provider.
 
-    Raises UnknownProvider, or BrokenProvider where its entry point cannot be loaded, is no provider, or stands in two
-    packages, since a second package must never take over where money is sent.
+    Raises UnknownProvider, or BrokenProvider if its entry point cannot be loaded, is no provider, or is in two
+    packages, since a second package must never replace the payee of payments.
     """
     found = {entry.value: entry for entry in entry_points(group=GROUP, name=name)}
     if not found:
@@ -65,7 +65,7 @@ def provider_class(name: str) -> type[Provider]:
 
 
 def open_provider(name: str, settings: Mapping[str, object], client: httpx.AsyncClient) -> Provider:
-    """Make the provider of one account from its stored settings and its own HTTP client.
+    """Build the provider of one account from its stored settings and its own HTTP client.
 
     Raises SettingsRefused naming every wrong field at once; also what `provider_class` raises.
     """
@@ -73,7 +73,7 @@ def open_provider(name: str, settings: Mapping[str, object], client: httpx.Async
 
 
 def read_settings(name: str, settings: Mapping[str, object]) -> BaseModel:
-    """The settings of an account, secrets among them, as its provider's model.
+    """The settings of an account, including its secrets, as its provider's model.
 
     Raises SettingsRefused naming every wrong field at once; also what `provider_class` raises.
     """
@@ -88,13 +88,13 @@ def read_settings(name: str, settings: Mapping[str, object]) -> BaseModel:
 def check_stored_settings(
     name: str, settings: Mapping[str, object], given: Mapping[str, object] | None = None
 ) -> tuple[SecretField, ...]:
-    """Check settings as they are stored, with those secrets that are at hand.
+    """Check stored settings, together with the secrets that this process has.
 
-    `given` are the secrets that this process was given, by field: they are checked with the settings. Returns the
-    secrets that are not at hand and that the service needs for these settings.
+    `given` are the secrets of this process, by field: they are checked with the settings. Returns the missing secrets
+    that the service needs for these settings.
 
-    Raises SettingsRefused naming every wrong field at once, also where a secret stands among the stored settings; and
-    what `provider_class` raises.
+    Raises SettingsRefused naming every wrong field at once, also if a secret is among the stored settings, and the
+    errors of `provider_class`.
     """
     settings_type = provider_class(name).settings_type
     secrets = secret_fields(settings_type)
@@ -115,18 +115,18 @@ def check_stored_settings(
 def _problems(
     settings_type: type[BaseModel], settings: Mapping[str, object], absent: Mapping[str, SecretField]
 ) -> Mapping[str, str]:
-    """What is wrong, by field, while some secrets are absent."""
+    """The problems by field, while some secrets are absent."""
     try:
         _without(settings_type, frozenset(absent)).model_validate(dict(settings))
     except ValidationError as error:
         found = wrong_fields(error, settings, settings_type)
-    except Exception:  # noqa: BLE001 - a validator of a provider's own that cannot work without its secrets
+    except Exception:  # noqa: BLE001 - a provider's own validator that cannot run without its secrets
         found = {"": "not known"}
     else:
         return {}
     if not absent or "" not in found:
         return found
-    # A validator of the provider's own refused the whole without saying a field: perhaps for want of the secrets. The
+    # The provider's own validator refused the whole without a field, perhaps because secrets are absent. The
     # fields are checked one by one, and the whole is checked in the service, where the secrets are.
     try:
         settings_type.model_validate(dict(settings))
@@ -137,7 +137,7 @@ def _problems(
 
 @cache
 def _without(settings_type: type[BaseModel], absent: frozenset[str]) -> type[BaseModel]:
-    """The same settings where each of the absent secrets may be missing, so that the others are checked together."""
+    """The same model with each absent secret optional, so that the other fields are checked together."""
     optional: dict[str, Any] = {
         field: (info.annotation, None)
         for field, info in settings_type.model_fields.items()

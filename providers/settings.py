@@ -1,11 +1,10 @@
-"""What the settings of every provider account share: nothing is ignored, no value is repeated, secrets may be rotated.
+"""Base of the settings of every provider account: unknown fields are refused, no value is shown, secrets rotate.
 
-A secret stands in the settings as one text or, while it is being changed, as two: what is received is accepted under
-either, what we send is signed with the first.
+A secret is one text or, during a rotation, two: received messages are accepted under either, sent messages are signed
+with the first.
 
-Settings are stored without their secrets, which join them in the running service. A rule about several fields is
-therefore a `find_problems`, which names the field that is wrong: a problem of a secret that has not joined yet is no
-reason to refuse the stored settings.
+Settings are stored without their secrets; the running service adds them. A rule about several fields is therefore a
+`find_problems`, which names the wrong field: the absence of a secret is no reason to refuse the stored settings.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,14 +27,14 @@ def _as_tuple(value: object) -> object:
 Secret = Annotated[SecretStr, Field(min_length=8)]
 
 Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=ACTIVE_SECRETS_MAX)]
-"""One secret, or two while it is being changed; the first signs what we send."""
+"""One secret, or two during a rotation; the first signs messages that we send."""
 
 GIVEN_KEY = "given-key"
-"""Mark of a field that is no secret and may yet be given as secrets are, as the public key of a bank in a file."""
+"""Marks a field that is no secret but may be supplied like a secret, such as the public key of a bank in a file."""
 
 
 class FieldsDisagree(ValueError):
-    """Fields that are each well formed and cannot work together; `fields` says of each wrong one why, never a value."""
+    """Well-formed fields that contradict each other; `fields` maps each wrong field to the reason, never a value."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{field}: {reason}" for field, reason in fields.items()))
@@ -45,8 +44,8 @@ class FieldsDisagree(ValueError):
 class AccountSettings(BaseModel):
     """Base of the settings of a provider account.
 
-    `timeout_s` bounds one call from its first byte to its last. `allowed_networks` is where callbacks may come from;
-    empty: from anywhere.
+    `timeout_s` bounds one call from its first byte to its last. `allowed_networks` are the allowed source
+    networks of callbacks; empty: all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -55,9 +54,9 @@ class AccountSettings(BaseModel):
     allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def find_problems(self) -> Iterator[tuple[str, str]]:
-        """Each field that does not agree with the others: its name, and what is wrong and to be done about it.
+        """Each field that contradicts other fields: its name, the problem and the action.
 
-        Called with and without secrets: a secret that has not joined is None or empty. Never repeats a value.
+        Called with and without secrets: an absent secret is None or empty. Never repeats a value.
         """
         return iter(())
 
@@ -69,7 +68,7 @@ class AccountSettings(BaseModel):
         return self
 
     def allows(self, callback: Callback) -> bool:
-        """Whether a callback comes from one of the networks that are allowed, where there are such."""
+        """Whether a callback comes from an allowed network, or no network is configured."""
         if not self.allowed_networks:
             return True
         try:
@@ -80,35 +79,35 @@ class AccountSettings(BaseModel):
 
 
 class CredentialSettings(AccountSettings):
-    """Settings of an account whose callbacks prove themselves by a credential alone: nothing of them is signed.
+    """Settings of an account whose callbacks are authenticated by a credential alone: they are not signed.
 
-    Whoever has seen such a callback once can make one up. So money is credited on the callback's word only where it
-    comes from an allowed network, or up to `confirm_above` đồng; anything else is asked about first (docs/design.md
-    §7). With neither, 0, nothing is credited before it is confirmed.
+    A party that has seen such a callback can forge another. So a callback alone credits money only if it comes from an
+    allowed network, or up to `confirm_above` đồng; every other payment is queried first (docs/design.md §7). Without
+    both (0), nothing is credited before it is confirmed.
     """
 
     confirm_above: int = Field(default=2_000_000, ge=0)
 
     def is_enough(self, callback: Callback, amount: int) -> bool:
-        """Whether a callback's own word is enough to credit an amount."""
+        """Whether a callback alone is enough to credit an amount."""
         return bool(self.allowed_networks) or amount <= self.confirm_above
 
 
 def current_secret(secrets: tuple[SecretStr, ...]) -> bytes:
-    """The secret that signs what we send."""
+    """The secret that signs messages that we send."""
     return secrets[0].get_secret_value().encode("utf-8")
 
 
 def active_secrets(secrets: tuple[SecretStr, ...]) -> tuple[bytes, ...]:
-    """The secrets that what we receive may be signed with."""
+    """The secrets that verify received messages."""
     return tuple(secret.get_secret_value().encode("utf-8") for secret in secrets)
 
 
 @dataclass(frozen=True, slots=True)
 class SecretField:
-    """A setting that is given to the service; `is_rotated` where two may be alive at once.
+    """A setting that the operator supplies to the service; `is_rotated` if two may be active at once.
 
-    `is_stored`: it is no secret, and may stand in the stored settings instead.
+    `is_stored`: it is no secret, and may be in the stored settings instead.
     """
 
     name: str
@@ -118,12 +117,12 @@ class SecretField:
 
 
 def secret_fields(settings_type: type[BaseModel]) -> Mapping[str, SecretField]:
-    """The settings of an account that are secrets, by name: they are given to the service and never stored."""
+    """The secret settings of an account, by name: supplied to the service and never stored."""
     return {name: field for name, field in given_fields(settings_type).items() if not field.is_stored}
 
 
 def given_fields(settings_type: type[BaseModel]) -> Mapping[str, SecretField]:
-    """The settings that the service looks for where secrets are: the secrets, and keys that may be stored as well."""
+    """The settings that the service reads from the secret source: the secrets, and keys that may be stored as well."""
     return {
         name: SecretField(
             name, info.is_required(), _holds_several(info.annotation), is_stored=not _holds_secret(info.annotation)

@@ -1,4 +1,4 @@
-"""Says which setting of an account is wrong, why, and what to do: never a value, since some of them are secrets."""
+"""Reports the wrong settings of an account with reason and action: never a value, since some are secrets."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from providers.settings import FieldsDisagree, secret_fields
 
 _OWN_WORDS = frozenset({"value_error", "assertion_error"})
-"""Kinds of errors whose text a validator wrote; of a secret it is not shown, as it may repeat the value."""
+"""Kinds of errors with a validator's own text; it is not shown for a secret, as it may repeat the value."""
 
 
 _SENTENCES = {
@@ -26,15 +26,15 @@ _SENTENCES = {
     "enum": "not one of {expected}",
     "literal_error": "not one of {expected}",
 }
-"""What a kind of error means and what to write instead; pydantic's own sentences are for programmers."""
+"""The meaning of a kind of error and the expected input; pydantic's own sentences are for programmers."""
 
 
 def wrong_fields(
     error: ValidationError, settings: Mapping[str, object], settings_type: type[BaseModel] | None = None
 ) -> dict[str, str]:
-    """Each wrong field by its path (`report.amount`, `allowed_networks[0]`) with what is wrong with it.
+    """Each wrong field by its path (`report.amount`, `allowed_networks[0]`) with its problem.
 
-    The path is empty where a validator refused the settings as a whole. `settings` are those that were refused.
+    The path is empty if a validator refused the settings as a whole. `settings` are the refused settings.
     """
     found: dict[str, str] = {}
     for each in error.errors(include_url=False, include_input=False):
@@ -43,13 +43,13 @@ def wrong_fields(
             found.update(cause.fields)
             continue
         path = _path(each["loc"], settings)
-        # Of a union each branch has an error of its own; the first says enough.
+        # Each branch of a union reports its own error; the first suffices.
         found.setdefault(path, _reason(each, settings_type))
     return found
 
 
 def _path(location: Sequence[int | str], settings: object) -> str:
-    """The place of a value. pydantic also names branches of unions in it, which are no part of the place."""
+    """The path of a value. pydantic also names branches of unions in it, which are removed."""
     path, here = "", settings
     for depth, part in enumerate(location):
         if depth > 0 and not _is_place(part, here):
@@ -91,7 +91,7 @@ _KINDS = {"0-9": "digits", "A-Za-z": "letters", "A-Z": "capital letters", "a-z":
 
 
 def _wrong_form(pattern: str) -> str:
-    """What a value must look like: the patterns of settings are mostly so many characters of some kinds."""
+    """The expected form of a value: most patterns of settings are a number of characters of some kinds."""
     found = _ONE_CLASS.fullmatch(pattern)
     if found is None:
         return f"must match the pattern {pattern}"

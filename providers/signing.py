@@ -1,6 +1,6 @@
-"""What every provider needs to trust a message: a keyed hash, a comparison that tells nothing, JSON read strictly.
+"""Authentication tools of all providers: a keyed hash, a constant-time comparison, a strict JSON reader.
 
-Which bytes are signed, and where the signature stands, is each provider's own matter.
+Each provider defines the signed bytes and the place of the signature.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import hmac
 from providers.strict_json import NotStrictJson, parse_object
 
 BODY_SIZE_MAX = 64 * 1024
-"""Generous for any provider's message."""
+"""Larger than any provider's message."""
 
 
 def hmac_sha256_hex(secret: bytes, message: bytes) -> str:
@@ -18,16 +18,16 @@ def hmac_sha256_hex(secret: bytes, message: bytes) -> str:
 
 
 def is_same_secret(expected: str, received: object) -> bool:
-    """Compare in constant time; whatever was received (None, other letters, another length) is just not the same."""
+    """Compare in constant time; every other received value (None, other letters, another length) is unequal."""
     if not isinstance(received, str):
         return False
     return hmac.compare_digest(expected.encode("utf-8"), received.encode("utf-8", "surrogatepass"))
 
 
 def read_json_object(body: bytes, *, size_max: int = BODY_SIZE_MAX) -> dict[str, object]:
-    """Read a JSON object in UTF-8; integers become int, every other number Decimal, so no float is ever made.
+    """Read a JSON object in UTF-8; integers become int, every other number Decimal, so there is no float.
 
-    Raises NotStrictJson where two readers could differ or a database could not keep it: a key twice, NaN or Infinity,
+    Raises NotStrictJson if two readers could differ or a database could not store it: a key twice, NaN or Infinity,
     bad UTF-8, a byte-order mark, half a surrogate pair, a NUL in a text, too deep, too long, or no object.
     """
     if len(body) > size_max:

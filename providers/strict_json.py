@@ -1,4 +1,4 @@
-"""JSON that two readers read alike: no key twice, no float, no NaN, whole text, bounded numbers and depth."""
+"""JSON that all readers parse equally: no key twice, no float, no NaN, whole text, bounded numbers and depth."""
 
 import json
 from collections import Counter
@@ -9,10 +9,10 @@ _NUMBER_LENGTH_MAX = 60
 
 
 class NotStrictJson(Exception):
-    """A text that is no strict JSON object.
+    """A text that is not a strict JSON object.
 
-    `str()` names the fault and its place, and holds nothing of the text; `detail` may quote it. `key` is a key that
-    stands twice.
+    `str()` names the fault and its place without the text; `detail` may quote the text. `key` is a key that
+    occurs twice.
     """
 
     def __init__(self, fault: str, detail: str = "", *, key: str = "") -> None:
@@ -38,7 +38,7 @@ def parse_object(text: str) -> dict[str, object]:
         raise NotStrictJson("objects stand too deep in each other") from None
     if not isinstance(value, dict):
         raise NotStrictJson("a JSON object is expected")
-    if "\\u" in text:  # decoded text holds no half of a pair, and JSON no bare NUL: only an escape brings one in
+    if "\\u" in text:  # decoded text has no half of a pair, and JSON no bare NUL: only an escape can contain them
         _reject_broken_texts(value)
     return value
 
@@ -76,7 +76,7 @@ def _reject_constant(name: str) -> NoReturn:
 
 
 def _reject_broken_texts(root: object) -> None:
-    """A lone surrogate or a NUL can be neither stored nor printed. Walks without recursion."""
+    """A lone surrogate or a NUL can be neither stored nor printed. Iterates without recursion."""
     waiting = [root]
     while waiting:
         value = waiting.pop()

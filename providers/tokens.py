@@ -1,7 +1,7 @@
-"""Bearer tokens that a provider fetches from us and shows with its callbacks: short, signed, kept nowhere.
+"""Bearer tokens that a provider fetches from us and sends with its callbacks: short, signed, not stored.
 
-A token is `<end in unix seconds>.<random>.<mac>`; each that has not ended is good, on every replica and under both
-secrets while one is being changed.
+A token is `<end in unix seconds>.<random>.<mac>`; a token is valid until its end, on every replica and under both
+secrets during a rotation.
 """
 
 import base64
@@ -19,13 +19,13 @@ _PURPOSE = "vienphi bearer token"
 
 
 def issue_token(secret: bytes, *, now: datetime, life_s: int) -> str:
-    """A new token that is good for `life_s` seconds."""
+    """Return a new token that is valid for `life_s` seconds."""
     signed_text = f"{int(now.timestamp()) + life_s}.{token_hex(8)}"
     return f"{signed_text}.{_mac(secret, signed_text)}"
 
 
 def is_token(secrets: Sequence[bytes], token: str, *, now: datetime) -> bool:
-    """Whether a token is one of ours and has not ended."""
+    """Whether a token was issued by us and is still valid."""
     found = _TOKEN.fullmatch(token)
     if found is None:
         return False
@@ -35,13 +35,13 @@ def is_token(secrets: Sequence[bytes], token: str, *, now: datetime) -> bool:
 
 
 def shown_token(callback: Callback) -> str:
-    """The token of an `Authorization: Bearer` header; empty where there is none."""
+    """The token of an `Authorization: Bearer` header; empty if absent."""
     scheme, _, token = (callback.header("authorization") or "").partition(" ")
     return token if scheme.lower() == "bearer" else ""
 
 
 def basic_credentials(callback: Callback) -> tuple[str, str]:
-    """Name and password of an `Authorization: Basic` header; both empty where there is none that can be read."""
+    """Name and password of an `Authorization: Basic` header; both empty if absent or unreadable."""
     scheme, _, encoded = (callback.header("authorization") or "").partition(" ")
     if scheme.lower() != "basic":
         return "", ""

@@ -1,6 +1,6 @@
-"""The contract between vienphi and a payment provider: values both sides speak and the abilities a provider may have.
+"""The contract between vienphi and a payment provider: shared values and the abilities of a provider.
 
-A provider is one class whose bases are its abilities. It is given its account's settings and HTTP client, keeps no
+A provider is one class whose bases are its abilities. It receives its account's settings and HTTP client, stores no
 state between calls, sees no invoice and imports nothing of billing. It verifies raw bytes before it reads a field.
 Amounts are whole đồng; timestamps carry a zone. Source: docs/design.md §5 and §7.
 """

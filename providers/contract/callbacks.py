@@ -1,4 +1,4 @@
-"""Messages of a provider: callbacks verified and read into notices, their answers, and inquiries of a bank."""
+"""Messages of a provider: callbacks, verified and parsed into notices, their replies, and bill inquiries of a bank."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class Movement(StrEnum):
-    """What money did."""
+    """The kind of a movement of money."""
 
     RECEIVED = "received"
     REFUNDED = "refunded"
@@ -17,7 +17,7 @@ class Movement(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a provider's status means; whatever is not mapped explicitly is UNKNOWN."""
+    """The meaning of a provider's status; every status that is not mapped explicitly is UNKNOWN."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What became of a delivery; each provider says it in its own words."""
+    """The result of a delivery; each provider replies it in its own format."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
@@ -42,7 +42,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A delivery exactly as it came in. Header names are lower-case."""
+    """A delivery exactly as received. Header names are lower-case."""
 
     method: str
     path_suffix: str
@@ -54,14 +54,14 @@ class Callback:
     received_at: datetime
 
     def header(self, name: str) -> str | None:
-        """The one value of a header; None where it is absent or stands more than once."""
+        """The value of a header; None if it is absent or occurs more than once."""
         values = [value for key, value in self.headers if key == name]
         return values[0] if len(values) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the provider is answered, in its own words."""
+    """The reply to the provider, in the provider's format."""
 
     status: int
     body: bytes = b""
@@ -71,7 +71,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payer:
-    """Who paid, as far as told: personal data, stored apart."""
+    """The payer, as far as the provider reports it: personal data, stored separately."""
 
     name: str = ""
     account: str = ""
@@ -80,21 +80,21 @@ class Payer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One fact a provider tells.
+    """A provider's message about one payment.
 
-    `event_key` names the telling (it includes the provider's status); `movement_keys` name the money itself, one for
-    each way to recognise it, without the account and movement, which billing adds: `transaction:<provider's id>`, or
-    `transfer:<all that makes it distinct>` where the provider has no id, and, where known, `bank:<bank's reference>`.
-    The first two are strong names: inside one account two of them are two movements. A bank reference is weak, since
+    `event_key` identifies the message (it includes the provider's status); `movement_keys` identify the movement, one
+    for each known identifier, without the account and movement, which billing adds: `transaction:<provider's id>`, or
+    `transfer:<the distinguishing fields>` if the provider has no id, and, if known, `bank:<bank's reference>`.
+    The first two are strong keys: inside one account two of them are two movements. A bank reference is weak, since
     banks restart and repeat them. A placeholder (`references.is_placeholder`) is neither. `fingerprint` covers the
-    meaningful fields: same key with another fingerprint is a disagreement. `aliases` are further names of the money, by
-    which its refund may name it. `reverses` names, in the form of `movement_keys`, the payment whose money has left,
-    where the provider says which: then no other payment is taken for it, and a payment still to come is waited for.
-    `reference` is our reference code where the provider carries it in a field of its own. `names_order`: this field
-    says what is paid, so no text is searched for a code; an order that is not ours is money of another. `transfer_text`
-    is what the payer's bank sent. `names_other_account` marks an authentic message about a merchant or bank account
-    that is not this one: nothing of it may be booked, unless what it names, `payee`, was this organization's before:
-    pairs of the setting and the value that the message has for it.
+    meaningful fields: the same key with another fingerprint is a mismatch. `aliases` are further names of the movement,
+    by which its refund may identify it. `reverses` names, in the form of `movement_keys`, the reversed payment, if the
+    provider reports it: then no other payment is reversed, and a payment that is not recorded yet is waited for.
+    `reference` is our reference code if the provider carries it in a separate field. `names_order`: this field
+    identifies the order, so no text is searched for a code; an order that is not ours belongs to another payee.
+    `transfer_text` is the text from the payer's bank. `names_other_account` marks an authentic message about another
+    merchant or bank account: it is not booked, unless the account that it names belonged to this organization before.
+    `payee` are the pairs of setting and value in the message that name that account.
     """
 
     event_key: str
@@ -121,9 +121,9 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """What one delivery says; may be empty (a provider's test call).
+    """The notices of one delivery; may be empty (a provider's test call).
 
-    `evidence` is the raw answer where we asked; a delivery is its own evidence.
+    `evidence` is the raw answer of a status query; a callback is its own evidence.
     """
 
     notices: tuple[Notice, ...]
@@ -131,7 +131,7 @@ class Notices:
 
 
 class BadSignature(Exception):
-    """The delivery is not authentic; `reply` is the provider's own wording of that."""
+    """The delivery is not authentic; `reply` reports it in the provider's format."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__("signature or credential does not hold")
@@ -139,7 +139,7 @@ class BadSignature(Exception):
 
 
 class Unreadable(Exception):
-    """Authentic, but not what its document promises (wrong type, duplicate key, no whole đồng)."""
+    """Authentic, but not in the documented form (wrong type, duplicate key, no whole đồng)."""
 
     def __init__(self, reason: str, reply: Reply) -> None:
         super().__init__(reason)
@@ -150,36 +150,36 @@ class Unreadable(Exception):
 class Callbacks(ABC):
     """Receives deliveries.
 
-    `evidence_headers` (lower-case) are kept with a delivery because they prove it, as a signature over its body does. A
-    standing credential is none: it would open the next delivery too.
+    `evidence_headers` (lower-case) are stored with a delivery because they prove it, as a signature over its body does.
+    A static credential is not evidence: it would authenticate the next delivery too.
 
-    `first_delivery_verdicts` are verdicts that this provider would answer by delivering again for ever: they are said
-    of the first delivery of an event, and DUPLICATE of every later one, since it is recorded all the same.
+    `first_delivery_verdicts` are verdicts after which this provider delivers again without end: the first delivery of
+    an event is answered with them, every later delivery with DUPLICATE, since the event is recorded.
     """
 
     evidence_headers: ClassVar[frozenset[str]] = frozenset()
     first_delivery_verdicts: ClassVar[frozenset[Verdict]] = frozenset()
 
     id_scope: ClassVar[str] = ""
-    """Inside what a transaction's id is unique at the provider, besides our account: the provider's name alone, or with
-    `payee`, as in `vnpay/payee`. Two accounts on one merchant then book its money once. Empty: the account alone."""
+    """The scope in which a transaction id is unique at the provider, beyond our account: the provider's name, or with
+    `payee`, as in `vnpay/payee`. Two accounts of one merchant then book its money once. Empty: the account only."""
 
     @abstractmethod
     def read_callback(self, callback: Callback) -> "Notices | BillInquiry | Reply":
-        """Verify, then read. A Reply ends the matter without a notice (a handshake, a token, a test call).
+        """Verify, then parse. A Reply ends the request without a notice (a handshake, a token, a test call).
 
         A BillInquiry comes only from a provider that has the ability Inquiries.
 
-        Raises BadSignature before any field is read, Unreadable for an authentic message that makes no sense.
+        Raises BadSignature before any field is read, Unreadable for an authentic message that is invalid.
         """
 
     @abstractmethod
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
-        """Say the verdict in the provider's words. `receipt_id` is the same for every delivery of one event."""
+        """Return the reply for a verdict. `receipt_id` is the same for every delivery of one event."""
 
 
 class BillState(StrEnum):
-    """What a payer who asks for a bill is told of it."""
+    """The result of a bill inquiry."""
 
     OPEN = "open"
     PAID = "paid"
@@ -189,14 +189,14 @@ class BillState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BillInquiry:
-    """A bank asks what is to be paid under a code, on behalf of a payer who typed or scanned it."""
+    """A bank's query of the amount due under a code, on behalf of a payer who typed or scanned it."""
 
     reference: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
-    """What a bank may show of a bill: what remains to be paid under a reference, and nothing about the patient."""
+    """The data of a bill that a bank may show: the amount due under a reference, and no data of the patient."""
 
     reference: str
     remaining: int
@@ -206,12 +206,12 @@ class Bill:
 
 
 class Inquiries(Callbacks):
-    """Is asked by its bank what is to be paid. An inquiry changes nothing."""
+    """Receives bill inquiries of its bank. An inquiry changes nothing."""
 
     @abstractmethod
     def answer_inquiry(self, callback: Callback, inquiry: BillInquiry, bill: Bill | None) -> Reply:
-        """Say in the provider's words what is to be paid; None where there is no bill of that reference."""
+        """Return the reply with the amount due; `bill` is None if no bill has that reference."""
 
     @abstractmethod
     def answer_inquiry_later(self, callback: Callback, inquiry: BillInquiry) -> Reply:
-        """Say that we cannot tell just now."""
+        """Return the reply for a temporary failure."""

@@ -1,4 +1,4 @@
-"""Payments: started, asked about, paid by a code made here, and listed by their provider."""
+"""Payments: started, queried, paid by a locally built code, and listed by their provider."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from providers.contract.callbacks import Notices
 
 PURPOSE_LENGTH_MAX = 25
-"""Longest transfer text every bank carries whole (NAPAS field 62-08)."""
+"""Longest transfer text that every bank carries unshortened (NAPAS field 62-08)."""
 
 
 class PaymentRefused(Exception):
@@ -19,21 +19,21 @@ class PaymentRefused(Exception):
 
 
 class ProviderUnreachable(PaymentRefused):
-    """The provider could not be reached now; nothing was sent, so the same request may be made again later."""
+    """The provider could not be reached; nothing was sent, so the same request may be retried."""
 
 
 class PaymentUnknown(Exception):
-    """No answer to trust: the payment may have been started. It is asked about, never begun again blindly."""
+    """No authentic answer: the payment may have been started. It is queried, never started again blindly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRequest:
     """What to collect. `purpose` begins with `reference`, is ASCII and has at most 25 characters.
 
-    `requested_at` is when the intent was made and is the same each time the request is repeated: what a provider wants
-    dated is dated by it. `return_url` is where the payer's browser goes afterwards, `callback_url` where the provider
-    tells us; either is empty where it is not known. `payer_address` is the payer's network address where a provider
-    insists on one.
+    `requested_at` is the time at which the intent was created and is the same for each retry; dates in the provider's
+    request derive from it. `return_url` is the address to which the payer's browser returns, `callback_url` the address
+    of callbacks; either is empty if unknown. `payer_address` is the payer's network address, for providers that
+    require it.
     """
 
     reference: str
@@ -48,9 +48,9 @@ class PaymentRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentInstruction:
-    """How the payer pays: a VietQR payload to draw, an address to open, or an account to transfer to.
+    """The payer's way to pay: a VietQR payload to draw, an address to open, or an account to transfer to.
 
-    Where `form_fields` stand, the payer's browser posts them to the address, in exactly this order.
+    If there are `form_fields`, the payer's browser posts them to the address, in exactly this order.
     """
 
     qr_payload: str = ""
@@ -63,28 +63,28 @@ class PaymentInstruction:
 
 
 class Provider(ABC):
-    """Starts payments. Made anew from its account's settings and HTTP client; holds nothing else."""
+    """Starts payments. Built from its account's settings and HTTP client; holds no other state."""
 
     signed_part: ClassVar[str]
-    """Which bytes of a delivery the signature covers, in words; `none` where nothing is signed."""
+    """The bytes of a delivery that the signature covers, as text; `none` if nothing is signed."""
 
     settings_type: ClassVar[type[BaseModel]]
     """The model its account's settings are read with; secrets in it are SecretStr."""
 
     @abstractmethod
     def __init__(self, settings: Any, client: httpx.AsyncClient) -> None:
-        """Take settings of `settings_type` and the account's own client."""
+        """Accept settings of `settings_type` and the account's own client."""
 
     @abstractmethod
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Prepare one payment. May be repeated with the same request. Raises PaymentRefused (ProviderUnreachable where
+        """Prepare one payment. May be repeated with the same request. Raises PaymentRefused (ProviderUnreachable if
         nothing could be sent) and PaymentUnknown.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingPayment:
-    """A payment that was begun and whose end is not known; `provider_reference` is its instruction's, if any."""
+    """A payment that was started and has no final outcome; `provider_reference` is its instruction's, if any."""
 
     reference: str
     amount: int
@@ -95,9 +95,9 @@ class PendingPayment:
 
 @dataclass(frozen=True, slots=True)
 class PollSchedule:
-    """When a payment is asked about while it is open, counted from when it was made.
+    """The poll intervals of an open payment, counted from its creation.
 
-    The first time after `first`, then every `every`; ever more rarely for one that stays open for hours.
+    The first poll is due after `first`, then one every `every`; the interval grows for payments open for hours.
     """
 
     first: timedelta
@@ -105,11 +105,11 @@ class PollSchedule:
 
 
 class Queries(ABC):
-    """Can be asked what became of a payment.
+    """Answers status queries about payments.
 
-    `queries_per_minute` is how often one account may be asked, all our processes together; 0 where this account cannot
-    be asked at all. `polls_open` is when an open payment of which nothing was heard is asked about: a lost callback is
-    then found within minutes.
+    `queries_per_minute` limits the queries of one account, over all our processes; 0 if this account cannot be
+    queried. `polls_open` is the poll schedule of an open payment without a notice: it finds a lost callback within
+    minutes.
     """
 
     queries_per_minute: int = 60
@@ -117,38 +117,38 @@ class Queries(ABC):
 
     @abstractmethod
     async def query_payment(self, known: PendingPayment) -> Notices:
-        """All that is known of a payment, in the notices its callbacks would carry: same event keys, movement keys and
-        fingerprints, so that asked and called back is one fact.
+        """Query a payment; return the notices that its callbacks would carry: same event keys, movement keys and
+        fingerprints, so that a status query and a callback are one event.
 
-        A payment that is not known there is one notice NOT_FOUND. A timeout, a 5xx or an answer that is not authentic
-        is one notice UNKNOWN: never a failure, never an exception.
+        A payment that the provider does not know is one notice NOT_FOUND. A timeout, a 5xx or an unauthentic answer is
+        one notice UNKNOWN: never a failure, never an exception.
         """
 
 
 class LocalQr(ABC):
-    """Pays by a code that is made here, so the same reference may at any time ask for another amount."""
+    """Builds its QR code locally, so a code for another amount under the same reference needs no call."""
 
     @abstractmethod
     def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
-        """The code of a payment, with nobody asked and nothing begun. Raises PaymentRefused."""
+        """Build the code of a payment without a call to the provider. Raises PaymentRefused."""
 
 
 class Feeds(ABC):
-    """Tells what happened since a place in its list: for accounts whose callbacks may be lost.
+    """Lists its transactions after a cursor: for accounts whose callbacks may be lost.
 
-    `feeds_per_minute` is how often one account may be read, all our processes together; 0 where it cannot be read.
+    `feeds_per_minute` limits the reads of one account, over all our processes; 0 if it has no feed.
     """
 
     feeds_per_minute: int = 12
 
     @abstractmethod
     async def read_since(self, cursor: str, *, now: datetime) -> tuple[Notices, str]:
-        """What happened after `cursor` (empty: as far back as the provider lets us), in the notices its callbacks would
-        carry, oldest first, and the cursor after the last of them.
+        """Read the notices after `cursor` (empty: as far back as the provider permits), as its callbacks would carry
+        them, oldest first, and the cursor after the last notice.
 
-        One page at most; the same cursor comes back where there is nothing more. Raises FeedUnavailable.
+        One page at most; the same cursor is returned if there are no further notices. Raises FeedUnavailable.
         """
 
 
 class FeedUnavailable(Exception):
-    """The list could not be read, or its answer makes no sense: nothing was read, and the cursor stays."""
+    """The list could not be read, or its answer is invalid: nothing was read, and the cursor is unchanged."""

@@ -11,10 +11,10 @@ from providers.contract.payments import PendingPayment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequest:
-    """Money to send back of one payment.
+    """A refund of one payment.
 
-    `reference` is our own code of this refund, never used for another; `payment` is what the money came by, with the
-    provider's transaction number in `provider_reference`; `paid` is what came by it in all.
+    `reference` is our unique code of this refund; `payment` is the refunded payment, with the provider's transaction
+    number in `provider_reference`; `paid` is its total amount received.
     """
 
     reference: str
@@ -29,9 +29,9 @@ class RefundRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationResult:
-    """What a provider said of a call that moves money: the outcome, its own word for it, and its number.
+    """The provider's answer to a call that moves money: the outcome, the provider's status and its number.
 
-    UNKNOWN where no answer came that can be trusted: it is asked about, and never sent again blindly.
+    UNKNOWN if there was no authentic answer: the operation is queried, and never sent again blindly.
     """
 
     outcome: Outcome
@@ -41,28 +41,28 @@ class OperationResult:
 
 
 class Refunds(ABC):
-    """Sends money back the way it came. Without it money goes back by a transfer that people make."""
+    """Refunds by the original payment method. Without it staff refund by a bank transfer."""
 
     partial_refunds: ClassVar[bool]
-    """Whether a part of a payment may be sent back, and another part later."""
+    """Whether a part of a payment may be refunded, and another part later."""
 
     @abstractmethod
     async def refund(self, request: RefundRequest) -> OperationResult:
-        """Send money back once for each reference. FAILED and SUCCEEDED are final; PENDING and UNKNOWN are asked about.
+        """Refund once for each reference. FAILED and SUCCEEDED are final; PENDING and UNKNOWN are queried.
 
-        Never raises for what the network or the provider does.
+        Never raises for a fault of the network or the provider.
         """
 
     @abstractmethod
     async def query_refund(
         self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
     ) -> OperationResult:
-        """What became of a refund. NOT_FOUND where the provider never had it; it is not sent again for that."""
+        """Query the outcome of a refund. NOT_FOUND if the provider does not know it; it is not sent again."""
 
 
 class Cancellations(ABC):
-    """Can stop asking for a payment. A payer who has already scanned may pay all the same: that money is booked."""
+    """Cancels payment requests. A payer who has scanned the code may still pay: that money is booked."""
 
     @abstractmethod
     async def cancel_payment(self, known: PendingPayment, *, reason: str) -> OperationResult:
-        """Stop asking: CANCELLED, SUCCEEDED where it is paid already, UNKNOWN, or what the provider says instead."""
+        """Cancel: CANCELLED, SUCCEEDED if it is paid already, UNKNOWN, or the outcome that the provider reports."""

@@ -1,4 +1,4 @@
-"""Settlement files: a provider's own report of what it collected."""
+"""Settlement files: a provider's report of the payments that it collected."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from providers.contract.callbacks import Movement
 class SettlementLine:
     """One movement in a provider's own report of a day. `number` is the line of the file, from 1.
 
-    `transaction` is what the provider calls it, as in the movement keys of its notices; `fee` is what it keeps.
+    `transaction` is the provider's id, as in the movement keys of its notices; `fee` is the provider's fee.
     """
 
     number: int
@@ -28,7 +28,7 @@ class SettlementLine:
 
 
 class SettlementUnreadable(Exception):
-    """A report that is not what its document promises; nothing of it counts. `line` is where, None for the whole."""
+    """A report that is not in its documented form; it is rejected. `line` is the faulty line, None for the whole."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
         super().__init__(reason if line is None else f"line {line}: {reason}")
@@ -36,8 +36,8 @@ class SettlementUnreadable(Exception):
 
 
 class SettlementFiles(ABC):
-    """Reports what it collected, in files."""
+    """Reports its collected payments in files."""
 
     @abstractmethod
     def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
-        """The movements of a report, checked as a whole before the first is given. Raises SettlementUnreadable."""
+        """The movements of a report, which is checked as a whole first. Raises SettlementUnreadable."""
