@@ -1,1 +1,1 @@
-"""Bank collection (thu hộ): the bank asks what is to be paid, takes it, and tells us; each bank by its profile."""
+"""Bank collection (thu hộ): the bank queries the amount due, collects it and notifies us; each bank has a profile."""

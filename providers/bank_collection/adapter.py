@@ -1,7 +1,7 @@
-"""Bank collection (thu hộ): the bank asks what is to be paid, takes it, and tells us; each bank by its profile.
+"""Bank collection (thu hộ): the bank queries the amount due, collects it and notifies us; each bank has a profile.
 
-A notification is money already received: it is booked whatever we answer. The direction of it and the virtual account
-are not signed in every profile, so neither makes a payment more than the signed fields do.
+A notification reports money already received: it is booked whatever the reply. Its direction and virtual account are
+not signed in every profile, so neither proves more than the signed fields.
 Source: docs/reference/providers.md, bank collection; the interface document of each bank.
 """
 
@@ -74,11 +74,11 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         self._signer = settings.signer()
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Nothing is begun at the bank. Raises PaymentRefused."""
+        """No call to the bank is made. Raises PaymentRefused."""
         return self.qr_for(request)
 
     def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
-        """A VietQR for the code's own virtual account or the shared one, read back before it is given out."""
+        """A VietQR for the code's own virtual account or the shared account, read back before it is returned."""
         settings = self._settings
         if request.amount > settings.amount_max:
             raise PaymentRefused(f"a fast transfer carries at most {settings.amount_max} đồng; split, or pay otherwise")
@@ -98,7 +98,7 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         )
 
     def read_callback(self, callback: Callback) -> Notices | BillInquiry | Reply:
-        """Check what the call shows and its signature, then read the bill asked for or the money told."""
+        """Check the credential and signature of a call, then read the bill inquiry or the notification."""
         if callback.method != "POST":
             return Reply(405, headers={"Allow": "POST"})
         path_suffix, profile = callback.path_suffix.strip("/"), self._profile
@@ -124,7 +124,7 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
             raise Unreadable(str(error), self._reply(callback, message.answers.unreadable)) from error
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
-        """The bank's code for what became of it. A bill that is not found is said so, though the money is booked."""
+        """The bank's code for the verdict. A bill that is not found is reported so, although the money is booked."""
         message = self._message(callback)
         if message is None:
             return Reply(503, headers={"Retry-After": "30"})
@@ -141,7 +141,7 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         return self._reply(callback, values[verdict])
 
     def answer_inquiry(self, callback: Callback, inquiry: BillInquiry, bill: Bill | None) -> Reply:
-        """What remains to be paid, and nothing of the patient."""
+        """The amount due, and no data of the patient."""
         inquiry_profile = self._profile.inquiry
         assert inquiry_profile is not None, "it was read as an inquiry"
         if bill is None or bill.reference != inquiry.reference:
@@ -153,13 +153,13 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         return self._reply(callback, inquiry_profile.answers.ok, bill)
 
     def answer_inquiry_later(self, callback: Callback, inquiry: BillInquiry) -> Reply:
-        """The bank's code for a failure that passes."""
+        """The bank's code for a temporary failure."""
         inquiry_profile = self._profile.inquiry
         assert inquiry_profile is not None, "it was read as an inquiry"
         return self._reply(callback, inquiry_profile.answers.try_later)
 
     def read_settlement(self, content: bytes) -> tuple[SettlementLine, ...]:
-        """The bank's file of a day, every checksum of which must hold. Raises SettlementUnreadable."""
+        """The bank's file of a day; every checksum must be correct. Raises SettlementUnreadable."""
         key = self._settings.reconciliation_key
         if key is None:
             raise SettlementUnreadable("the settings hold no reconciliation_key")
@@ -167,13 +167,13 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         return read_file(content, key.get_secret_value(), restarts_daily=restarts).lines
 
     def _message(self, callback: Callback) -> Message | None:
-        """Which kind of call came, by the end of its address."""
+        """The kind of a call, by the end of its address."""
         messages: tuple[Message | None, ...] = (self._profile.notification, self._profile.inquiry)
         path_suffix = callback.path_suffix.strip("/")
         return next((each for each in messages if each is not None and each.path_suffix == path_suffix), None)
 
     def _is_let_in(self, callback: Callback) -> bool:
-        """What a call shows beside its signature, as far as the profile wants it."""
+        """Check the credential of a call, if the profile requires one."""
         settings, secrets = self._settings, active_secrets(self._settings.auth_secrets)
         match self._profile.auth:
             case Auth.NONE:
@@ -201,7 +201,7 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         return Reply(200, json.dumps(body).encode("ascii"), headers={"Cache-Control": "no-store"})
 
     def _parse_body(self, body: bytes) -> Mapping[str, object]:
-        """The body as an object; empty where it is none, so that nothing in it is signed."""
+        """The body as an object; empty if it is no object, so that no field counts as signed."""
         try:
             return read_json_object(body)
         except NotStrictJson:
@@ -216,7 +216,7 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         return BillInquiry(code_of(code, self._settings.code_prefix))
 
     def _notices(self, callback: Callback, values: Mapping[str, str]) -> Notices:
-        """Raises ValueError naming the field that makes no sense."""
+        """Raises ValueError naming the invalid field."""
         settings, document = self._settings, self._profile.notification
         if values.get("currency", "") not in {"", "VND"}:
             raise ValueError("currency is not VND")
@@ -237,7 +237,7 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         key = transaction_key(named, occurred_at, restarts_daily=document.references_restart_daily)
         keys = {f"transaction:{key}"}
         if is_placeholder(values["transaction"]):
-            # No id: what is signed makes the transfer distinct, if its timestamp is. An unsigned timestamp could be
+            # No id: the signed fields identify the transfer, if its timestamp is signed. An unsigned timestamp could be
             # forged.
             key = fingerprint(meaning.hex(), values["timestamp"]).hex()
             keys = {f"transfer:{key}"}
@@ -267,7 +267,7 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         return Notices((notice,))
 
     def _payee(self, values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """What a notification names that is not in the settings."""
+        """The identifiers in a notification that differ from the settings."""
         named = []
         if self._is_other_provider(values):
             named.append(("provider_id", values["provider"]))
@@ -283,9 +283,9 @@ class BankCollection(Provider, Inquiries, LocalQr, SettlementFiles):
         return values.get("account", "") not in {"", self._settings.account_number}
 
     def _reply(self, callback: Callback, answer: Answer, bill: Bill | None = None) -> Reply:
-        """One result in the places the profile gives, signed where it says so.
+        """One result in the fields of the profile, signed if the profile states so.
 
-        What the call said is repeated only where it is in its form: a stranger's words are never signed at length.
+        A value of the call is repeated only if its form is valid: arbitrary text of an unknown client is never signed.
         """
         message = self._message(callback)
         assert message is not None, "only a call of the profile is answered by it"
@@ -322,7 +322,7 @@ def _payer(values: Mapping[str, str]) -> Payer | None:
 
 
 def _placed(answer: Mapping[str, str], values: Mapping[str, str]) -> dict[str, object]:
-    """The answer's fields at their paths, in the profile's order."""
+    """The reply's fields at their paths, in the profile's order."""
     root: dict[str, object] = {}
     for path, source in answer.items():
         *parents, last = path.split(".")

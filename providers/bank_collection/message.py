@@ -1,7 +1,7 @@
-"""Reading a bank's call by its profile: where each field stands, what it may look like, and which bill it names.
+"""Reads a bank's call by its profile: the path and form of each field, and the bill that the call names.
 
-Only what is signed is matched by. Where values are joined without a separator, the same signed text can be cut in two
-ways, so a field is believed only in its agreed form. Source: the profile; docs/reference/providers.md, bank
+Only signed fields are matched. If values are joined without a separator, the same signed text can be cut in two ways,
+so a field is accepted only in its agreed form. Source: the profile; docs/reference/providers.md, bank
 collection.
 """
 
@@ -23,7 +23,7 @@ _YEARS = range(2000, 2101)
 
 
 def read_values(found_value: Mapping[str, object], message: Message) -> dict[str, str]:
-    """Every field as it is written, empty where it is absent or no text; judges nothing."""
+    """Every field as written, empty if it is absent or no text; checks no form."""
     values = {}
     for name, form in message.fields.items():
         value = value_at(found_value, form.path)
@@ -33,7 +33,7 @@ def read_values(found_value: Mapping[str, object], message: Message) -> dict[str
 
 
 def value_at(found_value: object, path: str) -> object:
-    """What stands at a path; None where nothing does. A number in a path is a place in a list of one."""
+    """The value at a path; None if absent. A number in a path is an index in a list of one."""
     for part in path.split("."):
         if isinstance(found_value, list):
             found_value = found_value[0] if part == "0" and len(found_value) == 1 else None
@@ -45,7 +45,7 @@ def value_at(found_value: object, path: str) -> object:
 
 
 def check_forms(found_value: Mapping[str, object], message: Message, *, timestamp_format: str, separator: str) -> None:
-    """Raises ValueError naming a field that is not in its form."""
+    """Raises ValueError naming a field of another form."""
     for name, form in message.fields.items():
         value = value_at(found_value, form.path)
         if value is None or value == "":
@@ -66,7 +66,7 @@ def check_forms(found_value: Mapping[str, object], message: Message, *, timestam
 
 
 def well_formed(values: Mapping[str, str], message: Message) -> dict[str, str]:
-    """The values that may be repeated to whoever sent them: those in the form of their fields, the rest empty."""
+    """The values that a reply may repeat: values in the form of their fields; others are empty."""
     kept = {}
     for name, form in message.fields.items():
         value = values.get(name, "")
@@ -76,7 +76,7 @@ def well_formed(values: Mapping[str, str], message: Message) -> dict[str, str]:
 
 
 def differing_lengths(values: Mapping[str, str], message: Message, agreed: Mapping[str, int]) -> list[str]:
-    """The signed fields that do not have their exact length, where one was agreed."""
+    """The signed fields whose length differs from the agreed length."""
     wanted = {name: agreed.get(name, message.fields[name].length) for name in message.signed}
     return [name for name, length in wanted.items() if length and values[name] and len(values[name]) != length]
 
@@ -107,16 +107,16 @@ def parse_timestamp(text: str, timestamp_format: str) -> datetime:
 
 
 def code_of(value: str, prefix: str) -> str:
-    """Our code in a customer code or virtual account, without what the bank puts before it."""
+    """Our code in a customer code or virtual account, without the bank's prefix."""
     code = value.upper()
     return code[len(prefix) :] if prefix and len(code) > len(prefix) and code.startswith(prefix) else code
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which bill a notification names: by a field of its own, or somewhere in a text.
+    """The bill that a notification names: in a separate field, or inside a text.
 
-    `contradicts`: the virtual account, which is not signed, names another.
+    `contradicts`: the virtual account, which is not signed, names another bill.
     """
 
     reference: str | None
@@ -125,10 +125,10 @@ class Match:
 
 
 def match(values: Mapping[str, str], notification: Notification, *, prefix: str, account_number: str) -> Match:
-    """The first signed field of the profile's order that holds something decides; the others must not be asked.
+    """The first signed field of the profile's order that is not empty decides; the others are not read.
 
-    Where a field of its own decides, the remark is passed on only if it names the same code: a code that a payer wrote
-    there must not take money that was sent to another one's account.
+    If a separate field decides, the remark is passed on only if it names the same code: a code in the remark must not
+    receive money that was sent to the account of another code.
     """
     named = next((name for name in notification.match_by if name in notification.signed and values.get(name)), REMARK)
     remark = values.get(REMARK, "")
@@ -150,5 +150,5 @@ def _written(name: str, value: object, form: FieldForm) -> str:
             raise ValueError(f"{name} is no whole number")
         return str(value)
     if not isinstance(value, str):
-        raise ValueError(f"{name} is no text")  # noqa: TRY004 - what a stranger wrote
+        raise ValueError(f"{name} is no text")  # noqa: TRY004 - invalid input of an unknown client
     return value

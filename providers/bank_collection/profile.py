@@ -1,9 +1,9 @@
-"""What was agreed with one bank, as data: where it calls, what its fields are called, what is signed and how.
+"""The profile of one bank, as data: paths of its calls, names of its fields, signed values and algorithm.
 
-A profile is a TOML file, one of ours (`profiles/`) or the hospital's own; nothing of a bank stands in code. Fields go
-by our names (`transaction`, `timestamp`, `amount` …); a profile says where each stands in the message (`data.transId`;
-a number is a place in a list that holds exactly that many) and what it looks like. Source: docs/reference/providers.md,
-bank collection: the schemas in circulation; each contract differs, so every line can be changed.
+A profile is a TOML file, shipped (`profiles/`) or the hospital's own; no bank's rules are in code. Fields have our
+names (`transaction`, `timestamp`, `amount` …); a profile states the path of each in the message (`data.transId`; a
+number is an index in a list that holds exactly that many) and its form. Source: docs/reference/providers.md, bank
+collection: the schemas in circulation; each contract differs, so every line can be changed.
 """
 
 import re
@@ -25,11 +25,11 @@ _OURS = {"code", "description", "signature", "name", "bill", "term", "amount_due
 
 
 class ProfileRefused(ValueError):
-    """A profile that is missing or makes no sense; names fields, never a value."""
+    """A profile that is missing or invalid; names fields, never a value."""
 
 
 class Algorithm(StrEnum):
-    """How a text is signed. SHA-1 and MD5 are for old contracts only."""
+    """The signature algorithm. SHA-1 and MD5 are for old contracts only."""
 
     RSA_SHA256 = "rsa_sha256"
     RSA_SHA1 = "rsa_sha1"
@@ -39,12 +39,12 @@ class Algorithm(StrEnum):
 
     @property
     def is_rsa(self) -> bool:
-        """Whether two keys are at work rather than one secret."""
+        """Whether a key pair signs rather than a shared secret."""
         return self in {Algorithm.RSA_SHA256, Algorithm.RSA_SHA1}
 
 
 class Auth(StrEnum):
-    """What a call shows beside its signature."""
+    """The credential of a call in addition to its signature."""
 
     NONE = "none"
     BASIC = "basic"
@@ -57,11 +57,11 @@ class _Part(BaseModel):
 
 
 class FieldForm(_Part):
-    """Where a field stands and what it looks like.
+    """The path and form of a field.
 
     `text` is any text, `name` visible ASCII, `digits` a text of digits, `integer` a JSON number, `timestamp` a time in
-    the profile's format. `length` is exact, 0 where it varies; exact lengths are what keeps a concatenation without a
-    separator from being read in two ways.
+    the profile's format. `length` is exact, 0 if it varies; exact lengths make a concatenation without a
+    separator unambiguous.
     """
 
     path: str = Field(pattern=r"^[0-9A-Za-z_.-]{1,100}$")
@@ -72,9 +72,9 @@ class FieldForm(_Part):
 
 
 class Signing(_Part):
-    """How texts are made and signed, in both directions.
+    """The rules that build and sign texts, in both directions.
 
-    `key_stands` is where a plain hash puts the secret among the values; it is joined like one of them.
+    `key_stands` is the place of the secret among the values of a plain hash; it is joined like a value.
     """
 
     algorithm: Algorithm
@@ -91,7 +91,7 @@ class Signing(_Part):
 
 
 class Answer(_Part):
-    """One result as the bank's document codes it. `shows_bill`: it names the bill asked about."""
+    """One result as the bank's document codes it. `shows_bill`: it names the queried bill."""
 
     code: str = Field(max_length=10)
     text: str = Field(max_length=200)
@@ -99,7 +99,7 @@ class Answer(_Part):
 
 
 class Answers(_Part):
-    """Every result we may answer to one kind of call."""
+    """Every result that we may reply to one kind of call."""
 
     ok: Answer
     bad_signature: Answer
@@ -113,11 +113,11 @@ class Answers(_Part):
 
 
 class Message(_Part):
-    """One kind of call: the end of its address, its fields, what of them is signed, and how it is answered.
+    """One kind of call: the end of its address, its fields, the signed fields, and its reply.
 
-    `answer` maps each place of the answer to what stands there: `=text` is that text, anything else one of our names
+    `answer` maps each path of the reply to its value: `=text` is that text, any other value is one of our names
     (a field of the call, `code`, `description`, `signature` and, for an inquiry, `name`, `bill`, `term`,
-    `amount_due`), or an empty text. An answer that has no `signature` is not signed.
+    `amount_due`), or an empty text. A reply without `signature` is not signed.
     """
 
     path_suffix: str = Field(pattern=_PATH_SUFFIX)
@@ -143,18 +143,18 @@ class Message(_Part):
 
 
 class Inquiry(Message):
-    """`name_format` is what the payer is shown: the hospital, the code, the amount; never the patient."""
+    """`name_format` is the text shown to the payer: the hospital, the code, the amount; never the patient."""
 
     name_format: str = "{company}_{code}_{amount}VND"
     code_fields: tuple[str, ...] = ("customer",)
 
 
 class Notification(Message):
-    """`dedupe` names one movement; `match_by` is where our code is looked for, in that order, `remark` being a text
-    that may hold anything. What is not signed is never matched by.
+    """`dedupe` identifies one movement; `match_by` are the fields searched for our code, in that order; `remark` is
+    free text. Unsigned fields are never matched.
 
-    `credits` and `debits` are the values of `direction` that mean money in and out; empty `credits`: whatever is told
-    is money in. Every other value is for a person to judge.
+    `credits` and `debits` are the values of `direction` for money in and out; empty `credits`: every notification is
+    money in. A person reviews every other value.
     """
 
     dedupe: tuple[str, ...] = ("transaction",)
@@ -173,7 +173,7 @@ class Notification(Message):
 
 
 class Profile(_Part):
-    """All that was agreed with one bank."""
+    """The complete agreement with one bank."""
 
     name: str
     auth: Auth = Auth.NONE
@@ -200,7 +200,7 @@ ProfileName = Annotated[str, Field(pattern=rf"^{_NAME.pattern}$")]
 
 @cache
 def shipped_profile(name: str) -> Profile:
-    """A profile of ours. Raises ProfileRefused where there is none of that name."""
+    """A shipped profile. Raises ProfileRefused if none has that name."""
     file = resources.files("providers.bank_collection") / "profiles" / f"{name}.toml"
     if not _NAME.fullmatch(name) or not file.is_file():
         raise ProfileRefused("there is no such profile")
@@ -208,7 +208,7 @@ def shipped_profile(name: str) -> Profile:
 
 
 def profile_of_file(path: Path) -> Profile:
-    """A profile of the hospital's own. Raises ProfileRefused."""
+    """The hospital's own profile. Raises ProfileRefused."""
     try:
         content = path.read_bytes()[: _FILE_SIZE_MAX + 1]
         text = content.decode("utf-8")
@@ -220,7 +220,7 @@ def profile_of_file(path: Path) -> Profile:
 
 
 def read_profile(text: str) -> Profile:
-    """A profile written in TOML. Raises ProfileRefused naming the fields that make no sense."""
+    """A profile written in TOML. Raises ProfileRefused naming the invalid fields."""
     try:
         return Profile.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

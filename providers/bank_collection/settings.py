@@ -1,4 +1,4 @@
-"""Settings of one account that a bank collects for: who we are to the bank, and the keys of both."""
+"""Settings of one account that a bank collects for: our identity at the bank, and the keys of both."""
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -15,14 +15,14 @@ from providers.settings import ACTIVE_SECRETS_MAX, GIVEN_KEY, AccountSettings, S
 class BankCollectionSettings(AccountSettings):
     """One collection account at one bank.
 
-    `profile` is one of ours, `profile_file` the path of the hospital's own; exactly one of them. `provider_id` is what
-    the bank calls us, `code_prefix` what it puts before our codes (in customer codes and virtual accounts), `company`
-    how the payer is shown who asks. With `uses_virtual_accounts` each code has an account of its own, prefix and code;
-    without, payers transfer to `account_number` with the code in the text. `has_qr` false: nothing is drawn.
+    `profile` is a shipped profile, `profile_file` the path of the hospital's own; exactly one of them. `provider_id` is
+    our id at the bank, `code_prefix` its prefix of our codes (in customer codes and virtual accounts), `company` the
+    payee's name shown to the payer. With `uses_virtual_accounts` each code has its own account, prefix and code;
+    without, payers transfer to `account_number` with the code in the text. `has_qr` false: no code is drawn.
 
-    `bank_public_keys` and `private_key` (PEM) sign with RSA, `secrets` with everything else; `auth_name` and
-    `auth_secrets` are what a call shows beside. `field_lengths` are lengths agreed with the bank, by our names: a
-    message that differs is looked at by a person. `age_max_days` is how old the transaction of a call may be.
+    `bank_public_keys` and `private_key` (PEM) sign with RSA, `secrets` with other algorithms; `auth_name` and
+    `auth_secrets` are the credential of a call. `field_lengths` are lengths agreed with the bank, by our names: a
+    person reviews a message that differs. `age_max_days` is the maximum age of the transaction of a call.
     """
 
     profile: str = Field(default="", pattern=r"^[a-z0-9_]{0,60}$")
@@ -49,13 +49,13 @@ class BankCollectionSettings(AccountSettings):
 
     @cached_property
     def agreed(self) -> Profile:
-        """What was agreed with the bank. Raises ProfileRefused."""
+        """The profile of the bank. Raises ProfileRefused."""
         if self.profile_file is not None:
             return profile_of_file(self.profile_file)
         return shipped_profile(self.profile)
 
     def find_problems(self) -> Iterator[tuple[str, str]]:
-        """See the base: the profile, the keys and secrets it asks for, and the fields it knows."""
+        """See the base: the profile, its required keys and secrets, and its fields."""
         profile_field = "profile" if self.profile_file is None else "profile_file"
         if bool(self.profile) == (self.profile_file is not None):
             yield "profile", "give either profile or profile_file"

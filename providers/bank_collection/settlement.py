@@ -1,7 +1,7 @@
-"""The bank's file of a day (`YYYYMMDD_{PROVIDERID}_THUHOTKAO_IN.txt`), its checksums, and our answer to it.
+"""The bank's file of a day (`YYYYMMDD_{PROVIDERID}_THUHOTKAO_IN.txt`), its checksums, and our reply file.
 
 Fields between bars, a header line, details 002 and 003 (added late), a footer 009. Each line ends with the MD5 of its
-other fields, joined without bars, and a key. One checksum that does not hold refuses the whole file.
+other fields, joined without bars, and a key. One wrong checksum refuses the whole file.
 Source: docs/reference/providers.md, section 7: one public integration for VietinBank; unverified with the bank.
 """
 
@@ -31,7 +31,7 @@ _TAKEN = "00"
 
 
 class Compared(StrEnum):
-    """How one transaction stands between the bank's file and our books, in the file's codes."""
+    """The result of matching one transaction of the bank's file and our records, in the file's codes."""
 
     EQUAL = "00"
     ONLY_BANK = "01"
@@ -41,7 +41,7 @@ class Compared(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OurReceipt:
-    """What our books hold of one transaction, as the bank told it."""
+    """Our record of one transaction, as the bank reported it."""
 
     transaction: str
     amount: int
@@ -50,7 +50,7 @@ class OurReceipt:
 
 @dataclass(frozen=True, slots=True)
 class BankFile:
-    """A file whose checksums all hold: its details by column, what they say, and the line that closes it."""
+    """A file with correct checksums: its details by column, their parsed lines, and its footer."""
 
     details: tuple[Mapping[str, str], ...]
     lines: tuple[SettlementLine, ...]
@@ -63,12 +63,12 @@ def record_checksum(fields: Sequence[str], key: str) -> str:
 
 
 def transaction_key(transaction: str, timestamp: datetime, *, restarts_daily: bool) -> str:
-    """The name of a transaction in movement keys and reports: with its day where the bank's numbers restart daily."""
+    """The name of a transaction in movement keys and reports: with its day if the bank's numbers restart daily."""
     return f"{timestamp.astimezone(VIETNAM):%Y%m%d}:{transaction}" if restarts_daily else transaction
 
 
 def read_file(content: bytes, key: str, *, restarts_daily: bool = False) -> BankFile:
-    """Read a file whole. Raises SettlementUnreadable naming the line."""
+    """Read a complete file. Raises SettlementUnreadable naming the line."""
     if len(content) > FILE_SIZE_MAX:
         raise SettlementUnreadable(f"larger than {FILE_SIZE_MAX} bytes")
     try:
@@ -90,7 +90,7 @@ def read_file(content: bytes, key: str, *, restarts_daily: bool = False) -> Bank
 
 
 def compare(bank: Sequence[SettlementLine], ours: Sequence[OurReceipt]) -> dict[str, Compared]:
-    """How each transaction of either side stands, by number, amount and timestamp."""
+    """Match the transactions of both sides by number, amount and timestamp."""
     of_ours = {receipt.transaction: receipt for receipt in ours}
     compared = {receipt.transaction: Compared.ONLY_OURS for receipt in ours}
     for line in bank:
@@ -105,7 +105,7 @@ def compare(bank: Sequence[SettlementLine], ours: Sequence[OurReceipt]) -> dict[
 
 
 def write_answer(bank: BankFile, ours: Sequence[OurReceipt], key: str, *, user: str, now: datetime) -> bytes:
-    """The `_OUT` file: every detail with how it stands as its status, then what only we hold, and a footer."""
+    """The `_OUT` file: every detail with its match status, then the transactions that only we have, and a footer."""
     compared = compare(bank.lines, ours)
     rows = [{**each, "status": compared.get(each["transId"], Compared.ONLY_BANK).value} for each in bank.details]
     provider = bank.footer[1]

@@ -1,7 +1,7 @@
-"""How a bank and we sign: RSA in both directions, or a secret we share.
+"""Signatures between a bank and us: RSA in both directions, or a shared secret.
 
-Two public keys (or secrets) may be alive while one is being changed; what we send is signed with the first secret, or
-our one private key. Source: RFC 8017 (PKCS#1 v1.5), RFC 2104, FIPS 180-4; the profile names which.
+Two public keys (or secrets) may be active during a rotation; sent messages are signed with the first secret, or our
+private key. Source: RFC 8017 (PKCS#1 v1.5), RFC 2104, FIPS 180-4; the profile selects the algorithm.
 """
 
 import base64
@@ -22,7 +22,7 @@ _SIGNATURE_LENGTH_MAX = 4096
 
 
 class KeyRefused(ValueError):
-    """A text that is no RSA key in PEM of at least 2048 bits; repeats nothing of it."""
+    """A text that is no RSA key in PEM of at least 2048 bits; repeats no part of the text."""
 
 
 def read_public_key(pem: str) -> RSAPublicKey:
@@ -48,7 +48,7 @@ def read_private_key(pem: str) -> RSAPrivateKey:
 
 
 def signed_text(values: Sequence[str], signing: Signing, secret: str = "") -> str:
-    """The text that is signed: the values in the profile's order, joined and emptied as it says."""
+    """The signed text: the values in the profile's order, joined and emptied by its rules."""
     parts = [value for value in values if value or not signing.skips_empty]
     if signing.key_stands == "first":
         parts = [secret, *parts]
@@ -58,7 +58,7 @@ def signed_text(values: Sequence[str], signing: Signing, secret: str = "") -> st
 
 
 class Signer:
-    """Signs and verifies as one profile says, with the keys of one account."""
+    """Signs and verifies by the rules of one profile, with the keys of one account."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Signer:
         return self._written(self._private_key.sign(text, padding.PKCS1v15(), self._hash()))
 
     def is_signed(self, values: Sequence[str], received: object) -> bool:
-        """Whether the bank signed these values, with either key that is alive; never raises."""
+        """Whether the bank signed these values, with either active key; never raises."""
         if not isinstance(received, str) or not 0 < len(received) <= _SIGNATURE_LENGTH_MAX:
             return False
         if not self._signing.algorithm.is_rsa:
@@ -101,7 +101,7 @@ class Signer:
 
     def _hash(self) -> hashes.HashAlgorithm:
         if self._signing.algorithm is Algorithm.RSA_SHA1:
-            return hashes.SHA1()  # noqa: S303 - an old contract's own choice
+            return hashes.SHA1()  # noqa: S303 - required by an old contract
         return hashes.SHA256()
 
     def _keyed(self, values: Sequence[str], secret: bytes) -> str:

@@ -1,6 +1,6 @@
-"""MoMo: the payer is sent to MoMo's page; every end is called back, signed, and can be asked for.
+"""MoMo: the payer is redirected to MoMo's page; every final outcome has a signed callback and can be queried.
 
-The code in the answer leads into MoMo's own application and names no account that we could check, so the payer is given
+The code in the answer opens MoMo's own application and names no account that we could check, so the payer receives
 the page and never that code. Source: MoMo, payment API v2 (one-time payment).
 """
 
@@ -67,7 +67,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         self.queries_per_minute = settings.queries_per_minute
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Make an order at MoMo and return the address of its page."""
+        """Create an order at MoMo and return the address of its page."""
         settings = self._settings
         if request.amount not in _AMOUNTS:
             raise PaymentRefused("MoMo collects 1,000 to 50,000,000 đồng at a time")
@@ -99,7 +99,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         return PaymentInstruction(redirect_url=page, provider_reference=request.reference)
 
     def read_callback(self, callback: Callback) -> Notices | Reply:
-        """Verify the signature over the thirteen values as received, then read the one payment they tell of."""
+        """Verify the signature over the thirteen values as received, then read the one payment that they report."""
         if callback.method != "POST":
             return Reply(405, headers={"Allow": "POST"})
         settings = self._settings
@@ -116,13 +116,13 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             raise Unreadable(str(error), Reply(400)) from error
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
-        """204 and nothing else for whatever is recorded; anything else is delivered again."""
+        """204 for every recorded notice; MoMo delivers again after any other status."""
         if verdict is Verdict.TRY_LATER:
             return Reply(503, headers={"Retry-After": "30"})
         return Reply(204)
 
     async def query_payment(self, known: PendingPayment) -> Notices:
-        """Ask by our own order."""
+        """Query by our order id."""
         try:
             answer, evidence = await self._query(known.reference, known.queried_at)
         except (RequestNotSent, ResponseUnknown):
@@ -137,7 +137,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         return Notices((status_only(known, outcome, str(code)),), evidence)
 
     async def refund(self, request: RefundRequest) -> OperationResult:
-        """Send money back; MoMo says at once whether it did. The refund is an order of its own."""
+        """Refund; MoMo replies with the result. The refund is a separate order."""
         if request.amount not in _AMOUNTS or not _DIGITS.fullmatch(request.transaction):
             return OperationResult(outcome=Outcome.FAILED, provider_status="not sent")
         fields: dict[str, object] = {
@@ -160,7 +160,7 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
     async def query_refund(
         self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
     ) -> OperationResult:
-        """What became of a refund: its own order is asked for."""
+        """Query the refund by its own order id."""
         try:
             answer, evidence = await self._query(request.reference, queried_at)
         except (RequestNotSent, ResponseUnknown):
@@ -213,9 +213,9 @@ class Momo(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         return parsed, answer.body
 
     def _notice(self, parsed: Mapping[str, object], *, reported_at: datetime) -> Notice:
-        """The notice of a payment, told or asked. Raises ValueError naming the field that makes no sense.
+        """The notice of a payment, from a callback or query. Raises ValueError naming the invalid field.
 
-        Digits in quotes are signed like the number they say, so they are read like it too.
+        Digits in quotes are signed like the number, so they are read like it too.
         """
         order, code = parsed.get("orderId"), _whole(parsed, "resultCode")
         if not isinstance(order, str) or len(order) > 200 or not _ORDER.fullmatch(order):

@@ -11,9 +11,9 @@ _ADDRESS = r"https?://[!-~]{1,500}"
 
 
 class MomoSettings(AccountSettings):
-    """One partner account. `access_key` is part of every signed text and of no message: it is ours to keep.
+    """One partner account. `access_key` is part of every signed text and of no message: it is a secret.
 
-    `callback_url` and `return_url` are used where the service does not know its own public address. `report` describes
+    `callback_url` and `return_url` are used if the service does not know its own public address. `report` describes
     the columns of the portal's export, whose layout is not public.
     """
 
@@ -24,6 +24,6 @@ class MomoSettings(AccountSettings):
     callback_url: str = Field(default="", pattern=rf"^({_ADDRESS})?$")
     return_url: str = Field(default="", pattern=rf"^({_ADDRESS})?$")
     language: Literal["vi", "en"] = "vi"
-    timeout_s: float = Field(default=30.0, gt=0, le=120)  # MoMo asks for at least 30 s
+    timeout_s: float = Field(default=30.0, gt=0, le=120)  # MoMo requires at least 30 s
     queries_per_minute: int = Field(default=30, ge=0, le=600)
     report: ReportColumns | None = None

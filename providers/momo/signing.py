@@ -1,7 +1,7 @@
 """MoMo's signatures: HMAC-SHA256 in lower-case hex over `name=value` pairs joined by `&`, values raw.
 
-Each kind of message signs its own list of names, in order of the alphabet; an empty value stays as `name=`. The access
-key is in every signed text and in no message. Source: MoMo, payment API v2 (one-time payment).
+Each kind of message signs its own list of names, in alphabetical order; an empty value is `name=`. The access key
+is in every signed text and in no message. Source: MoMo, payment API v2 (one-time payment).
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ REFUND = ("accessKey", "amount", "description", "orderId", "partnerCode", "reque
 def signed_text(fields: Mapping[str, object], names: Sequence[str], access_key: str) -> str:
     """The signed text of a message; a value that is absent or null is empty.
 
-    Raises TypeError for a value that is neither text nor a whole number: it could not have been signed as it stands.
+    Raises TypeError for a value that is neither text nor a whole number: it has no defined signed form.
     """
     values = {**fields, "accessKey": access_key}
     return "&".join(f"{name}={_text(values.get(name))}" for name in names)
@@ -37,7 +37,7 @@ def signature_of(secret: bytes, text: str) -> str:
 
 
 def is_signed(secrets: Sequence[bytes], text: str, received: object) -> bool:
-    """Whether a signature is that of a text by any secret alive."""
+    """Whether a signature matches a text under any active secret."""
     shown = received.lower() if isinstance(received, str) else received  # hex is compared in lower case
     return any(is_same_secret(signature_of(secret, text), shown) for secret in secrets)
 

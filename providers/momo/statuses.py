@@ -1,4 +1,4 @@
-"""What MoMo's result codes mean; a code that is not listed is UNKNOWN: asked about, never a failure.
+"""The outcomes of MoMo's result codes; a code that is not listed is UNKNOWN: queried, never a failure.
 
 Source: MoMo, payment API v2, result codes.
 """
@@ -10,7 +10,7 @@ from providers.contract import Outcome
 PAID = 0
 
 OUR_FAULT = frozenset({11, 12, 13, 20, 21, 22, 42, 45})
-"""Access, version, authentication, format, amount, range, order, item: MoMo refuses the call, and nothing was begun."""
+"""Access, version, authentication, format, amount, range, order, item: MoMo refuses the call; nothing was started."""
 
 PAYMENTS: Mapping[int, Outcome] = {
     PAID: Outcome.SUCCEEDED,
@@ -38,19 +38,19 @@ PAYMENTS: Mapping[int, Outcome] = {
 }
 
 NEVER_HAD = 42
-"""A question about an order that MoMo does not know."""
+"""A query about an order that MoMo does not know."""
 
 REFUSES_THE_QUESTION = OUR_FAULT | {43}
-"""Told of a question these say that it was not answered, and nothing of the refund it asked about."""
+"""As the result of a query these mean that it was not answered; they report nothing of the refund."""
 
 REFUNDS: Mapping[int, Outcome] = {
     PAID: Outcome.SUCCEEDED,
     1000: Outcome.PENDING,
     7000: Outcome.PENDING,
     7002: Outcome.PENDING,
-    40: Outcome.PENDING,  # this refund is known already: it is asked about
+    40: Outcome.PENDING,  # this refund is known already: it is queried
     41: Outcome.PENDING,
-    43: Outcome.FAILED,  # something else is under way on this order; nothing was begun
+    43: Outcome.FAILED,  # another operation is in progress on this order; nothing was started
     1080: Outcome.PENDING,
     1088: Outcome.FAILED,
     **dict.fromkeys(OUR_FAULT, Outcome.FAILED),

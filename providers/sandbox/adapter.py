@@ -1,11 +1,11 @@
-"""The sandbox provider: VietQR built offline, callbacks signed with HMAC-SHA256. Behaves as a careful provider would.
+"""The sandbox provider: VietQR built offline, callbacks signed with HMAC-SHA256. Behaves like a correct provider.
 
 The message and its signature are described in `message.py`. Status words of the bank:
 
-    PENDING CANCELLED EXPIRED FAILED REVIEW SUCCEEDED      as they say
+    PENDING CANCELLED EXPIRED FAILED REVIEW SUCCEEDED      as named
     SUCCEEDED with direction debit                         money we sent back: refunded
     REVERSED with direction debit                          money the bank took back: reversed
-    every other word                                       UNKNOWN, asked about and never guessed
+    every other word                                       UNKNOWN, queried and never guessed
 """
 
 import json
@@ -62,7 +62,7 @@ _RESULTS = {
 
 
 class Sandbox(Provider, Callbacks, Queries, LocalQr):
-    """One account at the sandbox bank. Calls nobody but, where its settings say so, the address for questions."""
+    """One account at the sandbox bank. Calls only the query address of its settings, if any."""
 
     signed_part: ClassVar[str] = "the timestamp, a dot and the whole body"
     settings_type: ClassVar[type[BaseModel]] = SandboxSettings
@@ -74,13 +74,13 @@ class Sandbox(Provider, Callbacks, Queries, LocalQr):
         self.queries_per_minute = _QUERIES_PER_MINUTE if settings.query_url else 0
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Nothing is begun at the bank: a code is all it takes. Raises PaymentRefused."""
+        """No call to the bank is made: a code suffices. Raises PaymentRefused."""
         return self.qr_for(request)
 
     def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
-        """A dynamic VietQR for the account of the settings, read back before it is given out.
+        """A dynamic VietQR for the account of the settings, read back before it is returned.
 
-        Raises PaymentRefused where the amount or purpose cannot stand in a code, or the code came out wrong.
+        Raises PaymentRefused if the amount or purpose is not allowed in a code, or if the built code is wrong.
         """
         settings = self._settings
         payload = build_local_qr(request, bank_bin=settings.bank_bin, account_number=settings.account_number)
@@ -92,7 +92,7 @@ class Sandbox(Provider, Callbacks, Queries, LocalQr):
         )
 
     def read_callback(self, callback: Callback) -> Notices | Reply:
-        """Verify the signature over the raw body, then read the one fact the message tells."""
+        """Verify the signature over the raw body, then read the one notice of the message."""
         if callback.method != "POST":
             return _reply(405, "method_not_allowed", headers={"Allow": "POST"})
         self._verify(callback)
@@ -102,7 +102,7 @@ class Sandbox(Provider, Callbacks, Queries, LocalQr):
             raise Unreadable(str(error), _reply(422, "unreadable")) from error
         except ValidationError as error:
             wrong = sorted({".".join(map(str, each["loc"])) for each in error.errors(include_input=False)})
-            # The error itself would repeat names and accounts: only the fields are told on.
+            # The error itself would repeat names and accounts: only the fields are reported.
             raise Unreadable("wrong or missing: " + ", ".join(wrong)[:200], _reply(422, "unreadable")) from None
         return Notices((self._notice(message),))
 
@@ -113,7 +113,7 @@ class Sandbox(Provider, Callbacks, Queries, LocalQr):
         return _reply(200, _RESULTS[verdict], receipt_id)
 
     async def query_payment(self, known: PendingPayment) -> Notices:
-        """What the bank's book says of our reference, each transaction as its callback says it."""
+        """The bank's transactions of our reference, each as in its callback."""
         return await query_bank(self._client, self._settings, known, self._notice)
 
     def _verify(self, callback: Callback) -> None:
@@ -169,10 +169,10 @@ def _meaning(message: SandboxMessage) -> tuple[Movement, Outcome]:
 
 
 def _fingerprint(message: SandboxMessage) -> bytes:
-    """SHA-256 over what decides amount, account and target.
+    """SHA-256 over the fields that decide amount, account and target.
 
-    The payer decides nothing, and a bank reference that is only known at the second telling is a further name, not
-    another content: both stay out.
+    The payer decides none of them, and a bank reference that only a later message has is a further name, not another
+    content: both are excluded.
     """
     return fingerprint(
         message.transaction_id,

@@ -1,7 +1,7 @@
-"""The bank simulator: reads a QR code as a phone would, pays, and calls the callback address, well or badly.
+"""The bank simulator: reads a QR code like a phone, pays, and calls the callback address, correctly or with faults.
 
-Everything goes over HTTP, as with a real bank. Clock, randomness and waiting are handed in, so that a story told
-twice is the same story.
+All calls use HTTP, as with a real bank. Clock, randomness and sleep are arguments, so that a scenario is
+reproducible.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ from providers.signing import read_json_object
 from providers.strict_json import NotStrictJson
 
 OVER_BY = 10_000
-"""What a payer who rounds up pays too much, in đồng."""
+"""The overpayment of a payer who rounds up, in đồng."""
 ATTEMPTS_MAX = 5
 _RETRY_AFTER_MAX_S = 30
 VIETNAM_TIME = timezone(timedelta(hours=7))
 
 
 class Behaviour(StrEnum):
-    """What the bank, or its customer, does with a code."""
+    """The behaviour of the bank, or its customer, with a code."""
 
     EXACT = "exact"
-    TWICE = "twice"  # one transaction, told twice
+    TWICE = "twice"  # one transaction, reported twice
     SHORT = "short"  # half the amount
-    OVER = "over"  # OVER_BY too much
-    LATE = "late"  # told only after a while
+    OVER = "over"  # OVER_BY above the amount
+    LATE = "late"  # reported with a delay
     WRAPPED = "wrapped"  # the transfer text inside a bank's own narrative
     SPLIT = "split"  # a space or line break inside the first word of the transfer text
     FORGED = "forged"  # signed with another secret
@@ -42,12 +42,12 @@ class Behaviour(StrEnum):
 
 
 class ScanRefused(Exception):
-    """A code no banking application would pay here: unreadable, broken, without amount, or for another account."""
+    """A code that no banking application would pay: unreadable, broken, without amount, or for another account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the callback address answered in the end, after `attempts` deliveries of the same message."""
+    """The final reply of the callback address, after `attempts` deliveries of the same message."""
 
     status: int
     result: str
@@ -58,9 +58,9 @@ class Answer:
 class BankSimulator:
     """A bank that holds the account of the settings and pays codes into it.
 
-    `callback_url` is the whole address of the account's callbacks; `clock` gives timestamps with a zone; `pause` waits
-    that many seconds. `late_by_s` is how long Behaviour.LATE waits. Every transfer stands in the `transactions`, told
-    or not.
+    `callback_url` is the complete address of the account's callbacks; `clock` returns timestamps with a zone; `pause`
+    waits a number of seconds. `late_by_s` is the delay of Behaviour.LATE. Every transfer is in the `transactions`,
+    reported or not.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class BankSimulator:
         self._late_by_s = late_by_s
 
     async def pay(self, qr_payload: str, behaviour: Behaviour) -> tuple[Answer, ...]:
-        """Scan a code, pay as told, deliver, and return each delivery's answer; none for NEVER.
+        """Scan a code, pay by the behaviour, deliver, and return each delivery's reply; none for NEVER.
 
-        Raises ScanRefused for a code this bank does not pay, httpx.TransportError if nobody answers.
+        Raises ScanRefused for a code this bank does not pay, httpx.TransportError if there is no answer.
         """
         message = self.transfer(qr_payload, behaviour)
         match behaviour:
@@ -103,7 +103,7 @@ class BankSimulator:
         return (await self.deliver(message),)
 
     def transfer(self, qr_payload: str, behaviour: Behaviour = Behaviour.EXACT) -> SandboxMessage:
-        """Scan a code and make the transfer, without telling anybody: what `deliver` will say of it."""
+        """Scan a code and make the transfer without a callback; return the message for `deliver`."""
         code = self._scan(qr_payload)
         payer = SandboxPayer(name="NGUYEN VAN TEST", account=self._digits(10))
         message = SandboxMessage(
@@ -123,21 +123,21 @@ class BankSimulator:
         return message
 
     async def deliver(self, message: SandboxMessage) -> Answer:
-        """Tell the callback address, signed anew; delivering one message again is a retry of the bank."""
+        """Call the callback address with a new signature; delivering one message again is a retry of the bank."""
         return await self._post(_body(message), self._settings.key)
 
     async def deliver_forged(self, message: SandboxMessage) -> Answer:
-        """The same message from somebody who does not know the secret."""
+        """Deliver the message signed with another secret."""
         return await self._post(_body(message), self._settings.key[::-1] + b"forged")
 
     async def deliver_altered(self, message: SandboxMessage) -> Answer:
-        """The same message with one byte of the signed part changed on its way."""
+        """Deliver the message with one byte of the signed part changed in transit."""
         body = bytearray(_body(message))
         body[self._random.randrange(len(body))] ^= 0x01
         return await self._post(_body(message), self._settings.key, sent=bytes(body))
 
     async def _post(self, body: bytes, key: bytes, *, sent: bytes | None = None) -> Answer:
-        """Sign `body`, post it (or `sent` in its place), and repeat while told to try later or nobody answers."""
+        """Sign `body`, post it (or `sent` in its place), and repeat after a TRY_LATER reply or without an answer."""
         for attempt in range(1, ATTEMPTS_MAX + 1):
             headers = {
                 "content-type": "application/json",

@@ -1,7 +1,7 @@
-"""The bank simulator's own page: every code that was asked for, and a button for each way a bank may pay it.
+"""The bank simulator's page: every requested code, and a button for each behaviour of the bank.
 
 For the demonstration and for training; it listens on the loopback address and moves no real money. It also answers the
-bank's questions (`query.py`). What stands behind the codes it is told by whoever opens it.
+provider's queries (`query.py`). The caller supplies the codes.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCode:
-    """A code that may be paid: what it asks for in words, its payload now, and where its payer looks."""
+    """A code that may be paid: its label, its current payload, and the address of its payment page."""
 
     reference: str
     amount: str
@@ -65,7 +65,7 @@ AddCode = Callable[[], Awaitable[None]]
 
 
 class ControlPage:
-    """The page of one bank simulator. `list_codes` gives the codes, `add_code` lets one more be asked for."""
+    """The page of one bank simulator. `list_codes` returns the codes, `add_code` creates a further code."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class ControlPage:
         return application
 
     async def close(self) -> None:
-        """Stop paying whatever is still under way."""
+        """Stop the payments in progress."""
         for task in self._paying:
             task.cancel()
         await asyncio.gather(*self._paying, return_exceptions=True)
@@ -122,7 +122,7 @@ class ControlPage:
             raise web.HTTPNotFound from None
         if code is None:
             raise web.HTTPNotFound
-        # Apart from this request: a late bank is late, and the page is there at once.
+        # Outside this request: a late bank delays the callback, not the page.
         task = asyncio.create_task(self._pay_code(code, behaviour))
         self._paying.add(task)
         task.add_done_callback(self._paying.discard)
@@ -181,7 +181,7 @@ def _back() -> web.Response:
 
 @asynccontextmanager
 async def serving_control_page(page: ControlPage, *, port: int) -> AsyncIterator[str]:
-    """Serve on the loopback address until left; gives the address."""
+    """Serve on the loopback address until the context ends; yields the address."""
     runner = web.AppRunner(page.application(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     try:

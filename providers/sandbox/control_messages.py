@@ -1,16 +1,16 @@
-"""What the bank simulator's page says, in Vietnamese and English; the buttons by their behaviour."""
+"""Texts of the bank simulator's page, in Vietnamese and English; the buttons by their behaviour."""
 
 from collections.abc import Mapping
 
 MESSAGES: Mapping[str, Mapping[str, str]] = {
     "vi": {
         "title": "Ngân hàng thử nghiệm",
-        "about": "Không có tiền thật. Mở trang của người bệnh trên cửa sổ khác, rồi chọn cách ngân hàng trả cho mã đó.",
+        "about": "Không có tiền thật. Mở trang của người bệnh trong cửa sổ khác, rồi chọn cách ngân hàng xử lý mã đó.",
         "add": "Lập thêm một mã thanh toán",
         "open": "Trang của người bệnh",
         "told": "Nhật ký",
         "answered": "vienphi trả lời",
-        "silent": "không báo; bấm “Tôi đã chuyển” để vienphi hỏi lại",
+        "silent": "không báo; bấm “Tôi đã chuyển” để vienphi vấn tin",
         "failed": "không trả được",
         "exact": "Đúng số tiền",
         "short": "Thiếu một nửa",
@@ -25,20 +25,20 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "en": {
         "title": "The bank simulator",
         "about": "No real money. Open the patient's page in another window, then choose how the bank pays the code.",
-        "add": "Ask for one more payment",
+        "add": "Add a payment request",
         "open": "The patient's page",
-        "told": "What was done",
+        "told": "Log",
         "answered": "vienphi answers",
-        "silent": "not told; press “I have transferred” to let vienphi ask",
+        "silent": "not reported; press “I have transferred” so that vienphi queries the bank",
         "failed": "could not be paid",
         "exact": "The right amount",
-        "short": "Half of it",
+        "short": "Half the amount",
         "over": "10.000 đ too much",
-        "twice": "Told twice",
-        "split": "Text broken up",
-        "wrapped": "Text wrapped in other words",
-        "late": "Told 20 seconds late",
-        "never": "Paid, never told",
-        "forged": "Forged",
+        "twice": "Reported twice",
+        "split": "Code split in the text",
+        "wrapped": "Bank text added",
+        "late": "Reported 20 seconds late",
+        "never": "Paid, never reported",
+        "forged": "Forged callback",
     },
 }

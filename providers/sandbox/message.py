@@ -1,7 +1,7 @@
-"""What the sandbox bank and its provider say to each other: settings, the message, and how it is signed.
+"""Messages between the sandbox bank and its provider: settings, message format and signature.
 
 A message is a JSON object in the body of a POST. The header `x-sandbox-signature: t=<unix seconds>,v1=<hex>` carries
-HMAC-SHA256 over `<unix seconds>.<body>` with the secret of the account; every delivery is signed anew.
+HMAC-SHA256 over `<unix seconds>.<body>` with the secret of the account; every delivery has a new signature.
 """
 
 import re
@@ -23,7 +23,7 @@ _SIGNATURE = re.compile(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})")
 class SandboxSettings(AccountSettings):
     """One account at the sandbox bank. `tolerance_s` is how old or early a signature may be.
 
-    `query_url` is where the bank is asked about payments; empty where it cannot be asked.
+    `query_url` is the address of status queries; empty if there are none.
     """
 
     bank_bin: str = Field(pattern=r"^[0-9]{6}$")
@@ -36,7 +36,7 @@ class SandboxSettings(AccountSettings):
 
     @property
     def key(self) -> bytes:
-        """The secret as the bytes that sign."""
+        """The secret as the signing bytes."""
         return self.secret.get_secret_value().encode("utf-8")
 
 
@@ -51,7 +51,7 @@ def _within_reason(timestamp: datetime) -> datetime:
 
 
 class SandboxPayer(BaseModel):
-    """Who paid, as far as the bank tells."""
+    """The payer, as far as the bank reports it."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -60,11 +60,11 @@ class SandboxPayer(BaseModel):
 
 
 class SandboxMessage(BaseModel):
-    """One thing the sandbox bank tells about one transaction. Amounts are whole đồng and never signed.
+    """One message of the sandbox bank about one transaction. Amounts are whole đồng and never signed.
 
-    `status` is a word of the bank; those it may use later are not refused. `content` is the transfer text,
-    `reference` our code where the bank carries it in a field of its own. A debit may name the transaction
-    whose money it sends back in `original_transaction_id`.
+    `status` is the bank's word; new words are not refused. `content` is the transfer text,
+    `reference` our code if the bank carries it in a separate field. A debit may name the transaction
+    that it refunds in `original_transaction_id`.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")

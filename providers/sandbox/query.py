@@ -1,7 +1,7 @@
-"""Asking the sandbox bank what became of a payment, and the book that answers.
+"""Status queries to the sandbox bank, and its record of transactions that answers them.
 
 POST {"merchant_id": …, "reference": …}     signed like a callback
-200  {"transactions": [message, …]}         signed; each message as its callback says it
+200  {"transactions": [message, …]}         signed; each message as in its callback
 404  {"result": "not_found"}                signed
 """
 
@@ -48,7 +48,7 @@ async def query_bank(
     known: PendingPayment,
     read_notice: Callable[[SandboxMessage], Notice],
 ) -> Notices:
-    """Ask, verify the answer and read it; whatever is no authentic answer is UNKNOWN."""
+    """Query, verify the answer and read it; every other result than an authentic answer is UNKNOWN."""
     body = _body({"merchant_id": settings.merchant_id, "reference": known.reference})
     headers = {
         "content-type": "application/json",
@@ -75,7 +75,7 @@ async def query_bank(
 
 @dataclass(frozen=True, slots=True)
 class QueryResponse:
-    """What the book answers to one question."""
+    """The answer to one query."""
 
     status: int
     headers: dict[str, str]
@@ -83,7 +83,7 @@ class QueryResponse:
 
 
 class TransactionLog:
-    """What the bank simulator remembers of its transactions, and tells whoever knows the secret of the account."""
+    """The transactions of the bank simulator, readable by clients with the secret of the account."""
 
     def __init__(self, settings: SandboxSettings, clock: Callable[[], datetime]) -> None:
         self._settings = settings
@@ -91,7 +91,7 @@ class TransactionLog:
         self._messages: list[SandboxMessage] = []
 
     def write(self, message: SandboxMessage) -> None:
-        """Remember what was transferred."""
+        """Record a transfer."""
         self._messages.append(message)
 
     def find(self, reference: str) -> Sequence[SandboxMessage]:
@@ -99,7 +99,7 @@ class TransactionLog:
         return [message for message in self._messages if message.reference == reference or reference in message.content]
 
     def answer(self, body: bytes, signature: str | None) -> QueryResponse:
-        """Answer a question as the bank's address would."""
+        """Answer a query like the bank's server."""
         if not is_signed(self._settings, signature, body, at=self._clock()):
             return self._signed(401, {"result": "bad_signature"})
         try:
