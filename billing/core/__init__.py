@@ -1,1 +1,1 @@
-"""What every package shares: errors, ids, money, text, actors, approvals, reference codes. Pure."""
+"""Shared values of all packages: errors, ids, money, text, actors, approvals, reference codes. Pure."""

@@ -1,4 +1,4 @@
-"""Who did it: every service call and audit row carries an actor."""
+"""The actor of a change: every service call and audit row carries one."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ from billing.core.ids import ApiKeyId, PersonId, ProviderAccountId
 
 
 class ActorKind(StrEnum):
-    """What kind of party acts."""
+    """The kind of an actor."""
 
     PERSON = "person"
     KEY = "key"
@@ -18,7 +18,7 @@ class ActorKind(StrEnum):
 
 
 class Role(StrEnum):
-    """What a person is trusted with; a key acts for a person with some of that person's roles."""
+    """A set of rights of a person; a key acts for a person with some of that person's roles."""
 
     CASHIER = "cashier"
     FINANCE = "finance"

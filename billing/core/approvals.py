@@ -1,8 +1,8 @@
-"""What one person proposes, another approves: humans are compared, never keys or rows. Source: docs/design.md §3.5.
+"""The rule of two persons: one proposes, another approves. Humans are compared, never keys or rows.
 
-Two rows of one name are one human: by mistake or by intent a person is easily added twice, once with a space, a
-zero-width or another form of a letter more. How names are compared is `name_key`, which the database computes
-(migration 0021); it guards every recorded approval by the same rule.
+Two rows with one name are one human: a person is easily added twice, by mistake or on purpose, with an extra space, a
+zero-width character or another form of a letter. `name_key`, which the database computes (migration 0021), defines how
+names are compared; the database checks every recorded approval by the same rule. Source: docs/design.md §3.5.
 """
 
 import unicodedata
@@ -15,20 +15,20 @@ from billing.core.ids import PersonId
 PERSON_NAME_MAX = 200
 _LETTERS_WITHOUT_BASE = frozenset("đĐßẞøØæÆœŒłŁþÞ")
 _ALSO_READABLE = frozenset("’‘–")
-_ETH = str.maketrans("Ðð", "Đđ")  # old keyboards and fonts write the one for the other
+_ETH = str.maketrans("Ðð", "Đđ")  # old keyboards and fonts write one for the other
 _FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
 _INVISIBLE = frozenset(_FILLERS) | {chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))}
-"""Characters that show nothing though their category is not Cf (Unicode: Default_Ignorable_Code_Point)."""
+"""Invisible characters whose category is not Cf (Unicode: Default_Ignorable_Code_Point)."""
 
 
 class PersonNeeded(Refused):
-    """A rule of two persons cannot be kept by a caller that acts for nobody."""
+    """A rule of two persons cannot be satisfied by a caller that acts for no person."""
 
     code = "person_needed"
 
 
 class SamePerson(Refused):
-    """One person attempted what two must decide; neither their keys nor the way their name is written matter."""
+    """One person attempted a decision of two persons; neither their keys nor the spelling of their name matter."""
 
     code = "same_person"
 
@@ -42,23 +42,23 @@ class Person:
 
 
 def require_person(actor: Actor) -> PersonId:
-    """Whom the caller acts for. Raises PersonNeeded."""
+    """The person that the caller acts for. Raises PersonNeeded."""
     if actor.person is None:
         raise PersonNeeded("this is for a person to decide: use a key that acts for one")
     return actor.person
 
 
 def require_two_humans(first: Person, second: Person) -> PersonId:
-    """The one who approves, who must be another human than the one who proposed. Raises SamePerson."""
+    """The approver, who must be another human than the proposer. Raises SamePerson."""
     if second.id == first.id or second.name_key == first.name_key:
         raise SamePerson("whoever proposed this cannot approve it: it takes a second person")
     return second.id
 
 
 def person_name(text: str) -> str:
-    """The name of a person as it is stored: composed, without invisible characters, single spaces.
+    """The name of a person as stored: composed, without invisible characters, single spaces.
 
-    Letters are Latin, so that no other letter can pass for one of them. Raises InvalidValue.
+    Letters are Latin, so that no similar letter of another script is accepted. Raises InvalidValue.
     """
     visible = "".join(each for each in text if unicodedata.category(each) != "Cf" and each not in _INVISIBLE)
     name = " ".join(unicodedata.normalize("NFKC", visible).translate(_ETH).split())

@@ -7,5 +7,5 @@ VIETNAM = timezone(timedelta(hours=7), "+07")
 
 
 def business_date(timestamp: datetime) -> date:
-    """The day of a timestamp where the hospital stands (UTC+7)."""
+    """The date of a timestamp in Vietnam (UTC+7)."""
     return timestamp.astimezone(VIETNAM).date()

@@ -1,12 +1,12 @@
-"""Expected refusals of the trade, each with a stable code.
+"""Expected rejections, each with a stable code.
 
     BillingError
-    ├── InvalidValue          a value that cannot be what it claims to be
+    ├── InvalidValue          a value that its field does not allow
     ├── NotFound              nothing of that name in this organization
     ├── Refused               understood, but the state of the money forbids it
-    │   └── NotSupported      lawful, but what would decide is not known: never guessed
+    │   └── NotSupported      lawful, but the deciding rule or value is unknown
     ├── Unavailable           try again later; nothing was written
-    └── CommitUnknown         nobody knows whether it was written
+    └── CommitUnknown         the outcome of COMMIT is unknown
 
 A subject's own errors live next to the subject and derive from one of these. HTTP statuses live in
 `web/problems.py` alone.
@@ -16,9 +16,9 @@ from typing import ClassVar
 
 
 class BillingError(Exception):
-    """A refusal with a stable `code` and a sentence a person can act on.
+    """A rejection with a stable `code` and a sentence that a person can act on.
 
-    `detail` never holds a name, a diagnosis, a card number or a secret. `fields` says which inputs were wrong.
+    `detail` never contains a name, a diagnosis, a card number or a secret. `fields` lists the wrong inputs.
     """
 
     code: ClassVar[str] = "billing_error"
@@ -48,7 +48,7 @@ class Refused(BillingError):
 
 
 class NotSupported(Refused):
-    """Lawful, but what would decide is not known; refused by name so that no amount is guessed."""
+    """Lawful, but the deciding rule or value is unknown; rejected so that no amount is guessed."""
 
     code = "not_supported"
 
@@ -60,6 +60,6 @@ class Unavailable(BillingError):
 
 
 class CommitUnknown(BillingError):
-    """COMMIT was sent and nobody knows whether it holds: acknowledge nothing; the keys make a retry exact."""
+    """COMMIT was sent and its outcome is unknown: do not acknowledge; the keys make a retry exact."""
 
     code = "commit_unknown"

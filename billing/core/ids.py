@@ -1,4 +1,4 @@
-"""Typed ids and how a UUIDv7 is put together; where the moment and the random bits come from is the caller's matter."""
+"""Typed ids and the layout of a UUIDv7; the caller supplies the timestamp and the random bits."""
 
 from typing import NewType
 from uuid import UUID
@@ -19,7 +19,7 @@ EntryId = NewType("EntryId", UUID)
 
 
 def uuid7(unix_ms: int, random_bits: int) -> UUID:
-    """A version-7 UUID of a moment in milliseconds and 74 random bits (RFC 9562 §5.7)."""
+    """A version-7 UUID of a timestamp in milliseconds and 74 random bits (RFC 9562 §5.7)."""
     return UUID(int=uuid7_number(unix_ms, random_bits))
 
 

@@ -1,4 +1,4 @@
-"""Which part of a list is read: ids carry the moment of their creation, so days and cursors are both bounds of ids."""
+"""The slice of a list: ids contain the timestamp of their creation, so days and cursors are both bounds of ids."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -19,7 +19,7 @@ class ListSlice:
 
 
 def day_begins(day: date) -> datetime:
-    """The first moment of a day in Vietnam; days that no row can have are the nearest that one can."""
+    """The start of a day in Vietnam; days out of range become the nearest valid day."""
     return datetime.combine(min(max(day, _DAY_FIRST), _DAY_LAST), time(), tzinfo=VIETNAM)
 
 

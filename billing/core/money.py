@@ -1,8 +1,8 @@
-"""Money: whole đồng, round_2dp of claim lines, and the few roundings that are allowed.
+"""Money: whole đồng, claim-line amounts with two decimals, and the few allowed roundings.
 
-Whole đồng are `Dong`. Amounts of claim lines are `Decimal` with two decimals, as the data standard demands.
-Products are exact (50 digits, any loss raises); rounding happens only in the functions named here, half-up.
-Source: Decision 130/QĐ-BYT and amendments, field formats; rule B-080 (the tie rule is our choice).
+Whole đồng are `Dong`. Amounts of claim lines are `Decimal` with two decimals, as the data standard requires. Products
+are exact (50 digits, any loss raises); only the functions named here round, half-up. Source: Decision 130/QĐ-BYT and
+amendments, field formats; rule B-080 (the tie rule is our choice).
 """
 
 from collections.abc import Iterable
@@ -26,10 +26,10 @@ _ROUNDING = Context(prec=50, rounding=ROUND_HALF_UP, traps=_TRAPS)
 _multiply = _EXACT.multiply
 _add = _EXACT.add
 _quantize = _ROUNDING.quantize
-"""Bound once: they run several times for every line of every visit."""
+"""Bound once: it runs several times for every line of every visit."""
 
 DONG_MAX = 10**15
-"""Largest amount taken anywhere: a field of the data standard has 15 digits."""
+"""Largest accepted amount: a field of the data standard has 15 digits."""
 
 
 def product(first: Decimal, second: Decimal) -> Decimal:
@@ -61,12 +61,12 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def half_up_dong(amount: Decimal) -> Dong:
-    """Round half-up to whole đồng: what a patient hands over (rule B-080)."""
+    """Round half-up to whole đồng: the amount that a patient pays (rule B-080)."""
     return Dong(int(_quantize(amount, _UNIT)))
 
 
 def dong(value: object, *, field: str = "amount") -> Dong:
-    """Take a whole, non-negative amount of đồng from the outside world.
+    """Validate a whole, non-negative amount of đồng from an external source.
 
     Raises InvalidValue for anything but an int in 0 … 10^15: no bool, no float, no text.
     """
@@ -77,9 +77,9 @@ def dong(value: object, *, field: str = "amount") -> Dong:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Who pays a bill, in whole đồng; the parts sum to `total`.
+    """The shares of the payers of an invoice, in whole đồng; the parts sum to `total`.
 
-    `private` is what a private insurer has guaranteed (bảo lãnh viện phí); it is no part of the patient's.
+    `private` is the part that a private insurer has guaranteed (bảo lãnh viện phí); it is no part of the patient's.
     """
 
     patient: Dong
@@ -96,7 +96,7 @@ class Shares:
         return Dong(self.patient + self.other + self.insurer + self.private)
 
     def guaranteed(self, amount: Dong) -> Self:
-        """The shares where a private insurer pays that much of the patient's.
+        """The shares if a private insurer pays that amount of the patient's.
 
         Source: docs/reference/bhyt.md, rule B-090.
         """
@@ -104,10 +104,10 @@ class Shares:
 
 
 def to_dong(*, patient: Decimal, other: Decimal, insurer: Decimal) -> Shares:
-    """Turn a split in round_2dp into whole đồng that sum to the rounded total.
+    """Convert a split rounded to two decimals into whole đồng that sum to the rounded total.
 
     The patient's share is rounded half-up, then the other funds', and the last payer with a share (the insurer if it
-    has one) takes the rest; nobody's share becomes negative. Source: rule B-080; docs/design.md §4.
+    has one) pays the rest; no share becomes negative. Source: rule B-080; docs/design.md §4.
     """
     named = {"patient": patient, "other": other, "insurer": insurer}
     with_share = [name for name, amount in named.items() if amount > 0]

@@ -1,9 +1,9 @@
-"""The reference code a payer's bank carries to us, and how it is found again in a transfer text.
+"""The reference code in a transfer text: its format, and the search for it.
 
-Nine characters of 31 without look-alikes: two of the organization, six at random, one check character. The check is
-Σ i·value(cᵢ) ≡ 0 (mod 31), i = 1 … 9. As 31 is prime and greater than 9, one wrong character changes the sum by
-i·(a − b) and two exchanged characters by (i − j)·(a − b); neither can be 0, so both are always caught.
-Whether a code was ever issued, and what to do with none or two, is the caller's matter. Source: docs/design.md §8.
+Nine characters of 31 that are not easily confused: two of the organization, six random, one check character. The check
+is Σ i·value(cᵢ) ≡ 0 (mod 31), i = 1 … 9. As 31 is prime and greater than 9, one wrong character changes the sum by i·(a
+− b) and two exchanged characters by (i − j)·(a − b); neither can be 0, so both are always detected. The caller decides
+whether a code was ever issued, and the result of none or two. Source: docs/design.md §8.
 """
 
 import re
@@ -23,12 +23,12 @@ PREFIX_LENGTH = 2
 RANDOM_LENGTH = 6
 CODE_LENGTH = PREFIX_LENGTH + RANDOM_LENGTH + 1
 RANDOM_NUMBERS = len(ALPHABET) ** RANDOM_LENGTH
-"""How many codes one prefix has: a random number is 0 … RANDOM_NUMBERS − 1."""
+"""The number of codes of one prefix: a random number is 0 … RANDOM_NUMBERS − 1."""
 PREFIXES = len(ALPHABET) ** PREFIX_LENGTH
 PURPOSE_LENGTH_MAX = 25
-"""Longest transfer text every bank carries whole (NAPAS field 62-08)."""
+"""Longest transfer text that every bank transmits whole (NAPAS field 62-08)."""
 TRANSFER_TEXT_LENGTH_MAX = 2_000
-"""Far beyond any bank's narrative; a longer text is not searched."""
+"""Longer than any bank's narrative; a longer text is not searched."""
 
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 _LETTERS = frozenset(ALPHABET)
@@ -36,7 +36,7 @@ _REMOVED_WHEN_REJOINED = re.compile(r"[^A-Z0-9]+")
 
 
 class PrefixesExhausted(Refused):
-    """All 961 prefixes are given out, and none is ever given to a second organization."""
+    """All 961 prefixes are assigned, and none is ever assigned to a second organization."""
 
     code = "reference_prefixes_exhausted"
 
@@ -44,7 +44,7 @@ class PrefixesExhausted(Refused):
 def prefix_of(number: int) -> str:
     """The two characters of the n-th prefix, counted from 0: `ZZ`, `ZY` … `23`, `22`.
 
-    Letters are given out first, since a prefix of two digits is now and then met inside account numbers. Raises
+    Letters are assigned first, since a prefix of two digits sometimes occurs inside account numbers. Raises
     PrefixesExhausted from 961 on, InvalidValue below 0.
     """
     if number < 0:
@@ -55,9 +55,9 @@ def prefix_of(number: int) -> str:
 
 
 def reference_code(prefix: str, random_number: int) -> ReferenceCode:
-    """Make the code of one prefix and one random number, `K7ABCDEFR` for `K7` and the number written `ABCDEF`.
+    """Build the code of one prefix and one random number, `K7ABCDEFR` for `K7` and the number written `ABCDEF`.
 
-    `random_number` is 0 … RANDOM_NUMBERS − 1; whether the code is still free is for the database to say.
+    `random_number` is 0 … RANDOM_NUMBERS − 1; the database decides whether the code is still free.
     """
     if len(prefix) != PREFIX_LENGTH or not _is_of_alphabet(prefix):
         raise InvalidValue(f"a prefix has {PREFIX_LENGTH} characters of {ALPHABET}", field="prefix")
@@ -76,23 +76,23 @@ def check_character(body: str) -> str:
 
 
 def is_reference_code(text: str) -> bool:
-    """Whether a text has the shape of a code and its check holds; says nothing of whether it was issued."""
+    """Whether a text has the format of a code and a valid check character, issued or not."""
     return len(text) == CODE_LENGTH and _is_of_alphabet(text) and _weighted_sum(text) % len(ALPHABET) == 0
 
 
 def purpose_text(code: ReferenceCode, words: str = "VIEN PHI") -> str:
-    """What a payer's bank is asked to send: the code first, then plain words, at most 25 ASCII characters.
+    """The transfer text of a payment: the code first, then plain text, at most 25 ASCII characters.
 
-    The code stands first because banks cut at the end.
+    The code is first because banks cut at the end.
     """
     return f"{code} {transliterate(words).upper()}"[:PURPOSE_LENGTH_MAX].rstrip()
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """What codes look like: one of the prefixes, then `body_length` characters of `alphabet`.
+    """The format of codes: one of the prefixes, then `body_length` characters of `alphabet`.
 
-    `holds` is asked about a whole code where the grammar has a check character.
+    `holds` checks a whole code if the grammar has a check character.
     """
 
     prefixes: frozenset[str]
@@ -116,7 +116,7 @@ class Grammar:
         return (code for _, code in found if self.holds is None or self.holds(code))
 
     def _shape(self, prefix_length: int) -> re.Pattern[str]:
-        """A code of a prefix of this length, looked for without being consumed, so that codes may overlap."""
+        """A code with a prefix of this length, matched without being consumed, so that codes may overlap."""
         prefixes = "|".join(sorted(re.escape(prefix) for prefix in self.prefixes if len(prefix) == prefix_length))
         alphabet = "".join(sorted(re.escape(letter) for letter in self.alphabet))
         return re.compile(f"(?=((?:{prefixes})[{alphabet}]{{{self.body_length}}}))")
@@ -138,7 +138,7 @@ _ANY_PREFIX = Grammar(
 
 
 def may_name_code(content: str) -> bool:
-    """Whether a transfer text holds a code of any prefix, spaces and signs in it or not. One text in a few does by
+    """Whether a transfer text contains a code of any prefix, with or without spaces and signs in it. Some texts do by
     accident: for a caller that then reads the organization's prefixes again.
     """
     extraction = extract_codes(content, _ANY_PREFIX)
@@ -149,8 +149,8 @@ def may_name_code(content: str) -> bool:
 class Extraction:
     """The codes of a transfer text, distinct and in order.
 
-    `rejoined` says they were found only after spaces and signs were taken out: two pieces may have met by accident,
-    so the amount must then equal the amount due.
+    `rejoined`: they were found only after spaces and signs were removed. Two pieces may be adjacent by accident, so the
+    amount must then equal the amount due.
     """
 
     codes: tuple[str, ...]
@@ -158,11 +158,11 @@ class Extraction:
 
 
 def extract_codes(content: str, grammar: Grammar) -> Extraction:
-    """Find every code of a transfer text, wherever it stands and whatever is glued to it.
+    """Find every code of a transfer text, at any position and next to any characters.
 
-    Looks at every offset, overlapping. Only where nothing is found, everything outside A–Z and 0–9 is taken out and
-    the search repeated. Never guesses: a cut or mistyped code is not found. A text of more than
-    TRANSFER_TEXT_LENGTH_MAX characters is no bank's narrative and gives no code, so that a person decides.
+    Checks every offset, overlapping. Only if nothing is found, everything outside A–Z and 0–9 is removed and the search
+    repeated. Never guesses: a cut or mistyped code is not found. A text of more than TRANSFER_TEXT_LENGTH_MAX
+    characters is no bank's narrative and returns no code, so that a person decides.
     """
     if len(content) > TRANSFER_TEXT_LENGTH_MAX:
         return Extraction((), rejoined=False)
@@ -175,9 +175,9 @@ def extract_codes(content: str, grammar: Grammar) -> Extraction:
 
 
 def rejoined_codes(content: str, grammar: Grammar) -> tuple[str, ...]:
-    """The codes that appear once everything outside A–Z and 0–9 is taken out.
+    """The codes found after everything outside A–Z and 0–9 is removed.
 
-    For a caller whose direct codes turned out never to have been issued.
+    For a caller whose direct codes were never issued.
     """
     if len(content) > TRANSFER_TEXT_LENGTH_MAX:
         return ()

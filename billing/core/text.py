@@ -1,6 +1,6 @@
-"""Vietnamese text as banks carry it: plain ASCII out, and bank text read back for searching.
+"""Vietnamese text for banks: conversion to plain ASCII, and normalization of bank text for searching.
 
-Knows letters only; what a reference code looks like is in `reference.py`.
+Handles letters only; `reference_code.py` defines the format of a reference code.
 """
 
 import unicodedata
@@ -32,17 +32,17 @@ _ASCII_KEPT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 def transliterate(text: str) -> str:
     """Write a text in ASCII letters, digits and single spaces: `Viện phí: đợt 1/2` becomes `Vien phi dot 1 2`.
 
-    Marks are dropped, then whatever else is left becomes a space. May return the empty text.
-    Source: NAPAS technical specification 1.5.2 (only letters, digits and space in the text fields of a code).
+    Marks are dropped, then any other character becomes a space. May return the empty text. Source: NAPAS technical
+    specification 1.5.2 (only letters, digits and space in the text fields of a code).
     """
     unmarked = _without_marks(unicodedata.normalize("NFKC", text).translate(_D_STROKE))
     return " ".join("".join(letter if letter in _ASCII_KEPT else " " for letter in unmarked).split())
 
 
 def upper_without_marks(text: str) -> str:
-    """Fold a transfer text for searching: full-width forms, marks and case undone, everything else left in place.
+    """Normalize a transfer text for searching: full-width forms, marks and case; everything else is unchanged.
 
-    Punctuation, spaces and line breaks stay, so that a code is first looked for as it stands.
+    Punctuation, spaces and line breaks stay, so that the first search for a code uses the original text.
     """
     if text.isascii():
         return text.upper()
@@ -51,9 +51,9 @@ def upper_without_marks(text: str) -> str:
 
 
 def compose(text: str) -> str:
-    """A Vietnamese text as it is kept: composed letters (NFC), `Đ` for the letters that look like it, no hidden marks.
+    """A Vietnamese text as stored: composed letters (NFC), `Đ` for similar letters, no hidden marks.
 
-    Two texts that look the same are the same then. Hidden marks are those of no width (byte-order mark, joiners).
+    Texts that look the same are then equal. Hidden marks have no width (byte-order mark, joiners).
     """
     if text.isascii():
         return text
@@ -62,15 +62,16 @@ def compose(text: str) -> str:
 
 
 def normalize_heading(text: str) -> str:
-    """A heading to look up: small ASCII letters and digits, single spaces; also of letters that only look Latin."""
+    """A heading for look-up: small ASCII letters and digits, single spaces; letters that only look Latin included."""
     return transliterate(compose(text).translate(LOOK_LIKE_LATIN)).lower()
 
 
 def is_garbled(text: str) -> bool:
     """Whether a text was read in another encoding than it was written in (mojibake): `Nguyá»…n`, `Nguy�n`.
 
-    Replacement marks, control characters and letters no hospital writes are (Greek ones it does: `β-hCG`, `µg`); so is
-    what gives UTF-8 when it is written back in a code page of Windows or in Latin-1. A Vietnamese text never does.
+    Signs are replacement marks, control characters and letters that no hospital writes (Greek is in use: `β-hCG`,
+    `µg`), and a text that becomes UTF-8 when written in a Windows code page or in Latin-1. A Vietnamese text never
+    does.
     """
     if text.isascii():
         return False
@@ -98,7 +99,7 @@ def _is_latin(letter: str) -> bool:
 
 
 def _is_utf8_read_as(code_page: str, text: str) -> bool:
-    """Whether the bytes of a text in a code page are UTF-8 of more than ASCII; other letters stand for themselves."""
+    """Whether the bytes of a text in a code page are UTF-8 of more than ASCII; other letters are kept."""
     written = bytearray()
     for letter in text:
         try:

@@ -1,8 +1,8 @@
-"""Tasks that must not end while the process works: queue writers, loops, watchers.
+"""Tasks that must run as long as the process: queue writers, loops, watchers.
 
-A task that ends, whatever ended it, is started again after a pause, counted and named in the log; until then it is
-`down`, and readiness says so (`readiness.py`). What a task does about an error of its work is its own matter.
-Source: docs/design.md §5, points 3 and 6: a delivery is answered by a living writer or not at all.
+A task that ends for any reason is restarted after a pause, counted and logged; until then it is `down`, and readiness
+reports it (`readiness.py`). The task itself handles the errors of its work. Source: docs/design.md §5, points 3 and 6:
+only a running writer answers a delivery.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class KeptTask:
-    """One task, started again where it ends before `stop`. Made by `Background.start`."""
+    """One task, restarted if it ends before `stop`. Created by `Background.start`."""
 
     def __init__(
         self,
@@ -40,15 +40,15 @@ class KeptTask:
 
     @property
     def is_down(self) -> bool:
-        """Whether it has ended and is not yet started again."""
+        """Whether the task has ended and is not restarted yet."""
         return not self._is_over and (self._task is None or self._task.done())
 
     def note_success(self) -> None:
-        """Its work goes well: the pause before the next start is short again."""
+        """Record that the work succeeds: the pause before the next restart is short again."""
         self._pause_s = PAUSE_S
 
     async def stop(self, *, grace_s: float | None = 0.0) -> None:
-        """Start it no more and wait until it has ended; after `grace_s` it is cancelled (None: never)."""
+        """Stop restarting the task and wait until it has ended; after `grace_s` it is cancelled (None: never)."""
         self._is_stopping = True
         if self._restart is not None:
             self._restart.cancel()
@@ -84,7 +84,7 @@ class KeptTask:
 
 
 class Background:
-    """The kept tasks of one process."""
+    """The tasks of one process that must not end."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, KeptTask] = {}
@@ -97,17 +97,17 @@ class Background:
         on_end: Callable[[BaseException | None], None] | None = None,
         until: asyncio.Event | None = None,
     ) -> KeptTask:
-        """Start work that goes on until it is stopped, or until the event is set.
+        """Start work that runs until it is stopped, or until the event is set.
 
-        `on_end` is called each time the task ends, before it is started again, with the error if there was one.
+        `on_end` is called each time the task ends, before it is restarted, with the error if there was one.
         """
         task = self._tasks[name] = KeptTask(name, work, on_end=on_end, until=until)
         return task
 
     def down(self) -> list[str]:
-        """The names of tasks that have ended and wait to be started again."""
+        """The names of tasks that have ended and wait for their restart."""
         return sorted(name for name, task in self._tasks.items() if task.is_down)
 
     def restarts(self) -> Mapping[str, int]:
-        """How often each task was started again, of those that were."""
+        """The number of restarts of each restarted task."""
         return {name: task.restarts for name, task in sorted(self._tasks.items()) if task.restarts}

@@ -1,6 +1,6 @@
-"""Why no connection to the database could be had, as a sentence that says what to do.
+"""Why a connection to the database failed, as a sentence that states the action.
 
-A sentence never repeats a part of the address: host, role, database and password are all of it.
+A sentence never repeats a part of the address: host, role, database or password.
 """
 
 import ssl
@@ -14,7 +14,7 @@ _SETTINGS = "VIENPHI_DATABASE_URL or VIENPHI_OWNER_URL"
 
 
 class DatabaseUnavailable(Unavailable):
-    """No connection could be had, or it was lost before COMMIT was sent: nothing was written."""
+    """The connection failed, or was lost before COMMIT was sent: nothing was written."""
 
     code = "database_unavailable"
 
@@ -25,10 +25,10 @@ ADDRESS_UNREADABLE = (
 )
 
 ADDRESS_ERRORS = (ValueError, OverflowError)
-"""What connecting raises for an address that cannot be read; OverflowError for a port beyond 65535."""
+"""Errors of an unreadable address; OverflowError for a port beyond 65535."""
 
 CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What else connecting raises."""
+"""All other errors of connecting."""
 
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
@@ -58,7 +58,7 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 
 
 def cannot_connect(error: BaseException) -> DatabaseUnavailable:
-    """The refusal for an error that connecting raised: one sentence with what to do."""
+    """Convert an error of connecting into one sentence with the action."""
     kind = type(error).__name__
     if isinstance(error, ADDRESS_ERRORS) and not isinstance(error, ssl.SSLError):
         return DatabaseUnavailable(ADDRESS_UNREADABLE)

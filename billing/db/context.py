@@ -1,6 +1,6 @@
-"""What every use case is given: the database, the clock, ids, and whom to notify of a change.
+"""The context of every use case: the database, the clock, ids, and the notification of changes.
 
-Nothing here decides. Each package that needs more extends it; the whole is put together once, in `app` and in tests.
+Decides nothing. Packages that need more extend it; `app` and the tests build the complete context once.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 def utc_now() -> datetime:
-    """The moment now, with its zone."""
+    """The current time, with its zone."""
     return datetime.now(UTC)
 
 
@@ -38,18 +38,18 @@ class Ids:
         self._clock = clock
         self._random_bits = random_bits
         self._last = (0, 0)
-        self._step = 1  # from one id to the next within a millisecond; drawn anew for each
+        self._step = 1  # from one id to the next within a millisecond; a new random number for each
 
     def new(self) -> UUID:
-        """A fresh id of this moment (RFC 9562 §6.2, method 2), in the driver's form, which it need not convert."""
+        """A new id of the current time (RFC 9562 §6.2, method 2), in the driver's type, which it need not convert."""
         timestamp_ms = (self._clock() - _EPOCH) // _MILLISECOND
         last_ms, last_bits = self._last
         if last_ms > timestamp_ms + _SET_BACK_MAX_MS:
-            # The clock had run far ahead. Ids of that future would fit no partition; those of now do.
+            # The clock had run far ahead. Ids with that time would fit no partition; ids with the current time do.
             log.warning("clock_was_ahead", ahead_ms=last_ms - timestamp_ms)
             last_ms = 0
         if timestamp_ms > last_ms:
-            # The top bit is left free, so that counting up within a millisecond cannot run over.
+            # The top bit is left free, so that incrementing within a millisecond cannot overflow.
             self._last = (timestamp_ms, self._random_bits(_RANDOM_BITS - 1))
             self._step = 1 + self._random_bits(16)
         else:
@@ -58,15 +58,15 @@ class Ids:
 
 
 def ignore_change(_organization_id: OrganizationId) -> None:
-    """Where no page is open: nobody waits for a change."""
+    """For processes without open pages: no client waits for a change."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """What a process shares among its use cases.
+    """The objects that the use cases of a process share.
 
-    `publish_change` is called after a commit that changed something of an organization; it returns at once and never
-    raises. `background` holds the tasks of the process that must not end.
+    `publish_change` is called after a commit that changed data of an organization; it returns at once and never raises.
+    `background` holds the tasks of the process that must not end.
     """
 
     database: Database

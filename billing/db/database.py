@@ -1,7 +1,7 @@
-"""The one way to a connection: a pool, and transactions that name their organization before anything is read.
+"""The only access to connections: a pool, and transactions that set their organization before the first read.
 
-It answers for beginning, ending and, above all, for telling apart "committed", "not committed" and "nobody knows".
-What is read and written is the matter of the other files of this floor; who may do so is checked by `role_checks.py`.
+It begins and ends transactions and distinguishes "committed", "not committed" and "unknown". The stores contain the
+statements; `role_checks.py` checks the privileges.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _FATAL_ERRORS = (
     asyncpg.CannotConnectNowError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
-"""What the server says as it drops a connection; the open transaction is lost with it."""
+"""Errors with which the server drops a connection; the open transaction is lost with it."""
 
 
 _BUSY_ERRORS = (
@@ -42,34 +42,34 @@ _BUSY_ERRORS = (
     asyncpg.SerializationError,
     TimeoutError,
 )
-"""What passes by itself: the same transaction may be tried again."""
+"""Temporary errors: the same transaction may be tried again."""
 
 
 class LockClass(IntEnum):
-    """First number of the two-number advisory locks; the second is the organization, or a hash of what is locked."""
+    """First number of the two-number advisory locks; the second is the organization, or a hash of the subject."""
 
     DAY = 1
     BANK_ACCOUNT = 2
 
 
 class DatabaseBusy(Unavailable):
-    """What this transaction needs was held for too long, or a statement took too long: nothing was written."""
+    """A lock was held for too long, or a statement took too long: nothing was written."""
 
     code = "database_busy"
 
 
 class TransactionAborted(Unavailable):
-    """An SQL error was passed over inside the transaction, so the server rolled back at COMMIT: nothing was written."""
+    """An SQL error was ignored inside the transaction, so the server rolled back at COMMIT: nothing was written."""
 
     code = "transaction_aborted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseLimits:
-    """How many connections and how long to wait. A `_ms` limit is the server's, a `_s` limit ours.
+    """The number of connections and the timeouts. A `_ms` limit is enforced by the server, a `_s` limit by us.
 
-    `commit_timeout_s` is long on purpose: with a synchronous standby COMMIT waits for it, and a COMMIT given up on
-    is of unknown fate.
+    `commit_timeout_s` is long on purpose: with a synchronous standby COMMIT waits for it, and the outcome of an
+    abandoned COMMIT is unknown.
     """
 
     connections_min: int = 1
@@ -83,7 +83,7 @@ class DatabaseLimits:
 
 
 class ReadTransaction:
-    """Statements that return rows. Parameters are `$1`, `$2`; jsonb is strict (`strict_json.py`)."""
+    """Statements that return rows. Parameters are `$1`, `$2`; jsonb is strict (`json_codec.py`)."""
 
     __slots__ = ("_connection",)
 
@@ -113,15 +113,15 @@ class Transaction(ReadTransaction):
         self.organization_id = organization_id
 
     async def execute(self, query: str, *arguments: object) -> str:
-        """Run one statement; returns the server's words for it, as `UPDATE 1`."""
+        """Run one statement; returns the server's command tag, as `UPDATE 1`."""
         return await self._connection.execute(query, *arguments)
 
     async def stream(self, query: str, *numbers: int, piece: int) -> AsyncIterator[list[asyncpg.Record]]:
-        """Rows of a query in pieces of one snapshot, each its own statement for the server's time limit.
+        """Rows of a query in pieces from one database snapshot; the statement timeout applies to each piece.
 
         The parameters are whole numbers: DECLARE takes none, so they are written into the text.
         """
-        # One name for each query: the driver remembers the columns of a FETCH by its text.
+        # One name for each query: the driver caches the columns of a FETCH by its text.
         name = f"rows_{crc32(query.encode()):08x}"
         for position in range(len(numbers), 0, -1):
             query = query.replace(f"${position}", f"'{numbers[position - 1]:d}'")
@@ -131,12 +131,12 @@ class Transaction(ReadTransaction):
         await self._connection.execute(f"CLOSE {name}")
 
     async def executemany(self, query: str, rows: Iterable[tuple[object, ...]]) -> None:
-        """Run one statement for each row of parameters, in order, in one trip."""
+        """Run one statement for each row of parameters, in order, in one round trip."""
         await self._connection.executemany(query, rows)
 
 
 class Database:
-    """A pool of connections of one role. Made by `open`, ended by `close`."""
+    """A pool of connections of one role. Created by `open`, ended by `close`."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", limits: DatabaseLimits) -> None:
         self._pool = pool
@@ -144,7 +144,7 @@ class Database:
 
     @classmethod
     async def open(cls, url: str, *, limits: DatabaseLimits | None = None, application_name: str = "vienphi") -> Self:
-        """Connect. Raises DatabaseUnavailable where the server cannot be reached."""
+        """Connect. Raises DatabaseUnavailable if the server cannot be reached."""
         limits = limits or DatabaseLimits()
         try:
             pool = await asyncpg.create_pool(
@@ -152,11 +152,12 @@ class Database:
                 min_size=limits.connections_min,
                 max_size=limits.connections_max,
                 timeout=limits.connect_timeout_s,
-                # A server that no longer answers is given up soon after it should have given up by itself.
+                # A server that no longer answers is abandoned soon after its own timeout should have ended the
+                # statement.
                 command_timeout=limits.statement_timeout_ms / 1000 + 5,
                 init=_prepare_connection,
-                # Every transaction below is ended by us and leaves nothing in the session, so asyncpg's own reset,
-                # a round trip for each use of a connection, is left out.
+                # Every transaction below ends here and leaves nothing in the session, so asyncpg's own reset, a round
+                # trip for each use of a connection, is omitted.
                 reset=_leave_as_is,
                 server_settings={
                     "application_name": application_name,
@@ -169,7 +170,7 @@ class Database:
                 },
             )
         except ADDRESS_ERRORS as error:
-            raise cannot_connect(error) from None  # its words repeat parts of the address
+            raise cannot_connect(error) from None  # its message repeats parts of the address
         except CONNECTION_ERRORS as error:
             raise cannot_connect(error) from error
         return cls(pool, limits)
@@ -187,12 +188,12 @@ class Database:
     ) -> AsyncIterator[Transaction]:
         """Open a READ COMMITTED transaction of one organization; commit at the end, roll back on any error.
 
-        `posting` also takes the organization's day lock, shared, before the first statement of the caller, which then
-        reads the day in a later statement (docs/design.md §4 Days). In a `read_only` one the server refuses every
-        write. A cancellation is delivered after the commit or the rollback has ended, never in the middle of it.
+        `posting` also locks the organization's day, shared, before the first statement of the caller, which then reads
+        the day in a later statement (docs/design.md §4 Days). In a `read_only` transaction the server rejects every
+        write. A cancellation is delivered after the commit or the rollback has ended, never during it.
 
-        Raises DatabaseUnavailable, DatabaseBusy or TransactionAborted (nothing was written), CommitUnknown
-        (nobody knows). An SQL error of a statement or of COMMIT (a deferred constraint) comes through as it is.
+        Raises DatabaseUnavailable, DatabaseBusy or TransactionAborted (nothing was written), CommitUnknown (the outcome
+        is unknown). An SQL error of a statement or of COMMIT (a deferred constraint) is raised unchanged.
         """
         begin = _begin_statement(organization_id, posting=posting, read_only=read_only)
         async with self._started(begin) as connection:
@@ -200,9 +201,9 @@ class Database:
 
     @asynccontextmanager
     async def system_transaction(self, *, writing: bool = False) -> AsyncIterator[ReadTransaction]:
-        """Open a transaction that names no organization: it sees installation-wide tables only.
+        """Open a transaction without an organization: it sees installation-wide tables only.
 
-        Read-only unless `writing`, which is for upkeep such as new partitions.
+        Read-only unless `writing`, which is for maintenance such as new partitions.
         """
         async with self._started("BEGIN" if writing else "BEGIN READ ONLY") as connection:
             yield ReadTransaction(connection)
@@ -237,9 +238,9 @@ class Database:
 def _begin_statement(organization_id: OrganizationId, *, posting: bool, read_only: bool) -> str:
     """BEGIN, the tenant and the day lock as one simple query: one round trip.
 
-    SET takes no parameters, and a simple query none either, so the number is written into the text. It is checked to
-    be an int within the column's range first: digits cannot carry anything else. SET LOCAL ends with the transaction,
-    so the next user of the connection starts without an organization.
+    Neither SET nor a simple query takes parameters, so the number is written into the text. It is first checked to be
+    an int within the column's range: digits cannot carry anything else. SET LOCAL ends with the transaction, so the
+    next user of the connection starts without an organization.
     """
     if type(organization_id) is not int or not 0 < organization_id <= _ORGANIZATION_MAX:
         raise ValueError("an organization is a whole number above 0")
@@ -251,11 +252,11 @@ def _begin_statement(organization_id: OrganizationId, *, posting: bool, read_onl
 
 
 async def _commit(connection: "PoolConnectionProxy[asyncpg.Record]", timeout_s: float) -> None:
-    """Send COMMIT and find out what became of it.
+    """Send COMMIT and determine its outcome.
 
-    A warning during COMMIT means that the wait for the synchronous standby was cancelled: the transaction holds here,
-    and may vanish with a fail-over (PostgreSQL manual §27.2.8). Its SQLSTATE is the general 01000, its words depend on
-    the server's language; so any warning counts.
+    A warning during COMMIT means that the wait for the synchronous standby was cancelled: the transaction is committed
+    here, and may be lost in a fail-over (PostgreSQL manual §27.2.8). Its SQLSTATE is the general 01000 and its text
+    depends on the server's language; so any warning counts.
     """
     if _is_closed(connection):
         raise DatabaseUnavailable("the connection was lost before COMMIT; nothing was written")
@@ -272,7 +273,7 @@ async def _commit(connection: "PoolConnectionProxy[asyncpg.Record]", timeout_s: 
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if isinstance(error, asyncpg.PostgresError) and not isinstance(error, _FATAL_ERRORS):
             connection.remove_log_listener(on_warning)
-            raise  # The server refused the COMMIT by name, so it rolled back.
+            raise  # The server rejected the COMMIT with an error, so it rolled back.
         if not _is_closed(connection):
             connection.terminate()
         raise CommitUnknown(f"no answer to COMMIT: {type(error).__name__}") from error
@@ -283,11 +284,11 @@ async def _commit(connection: "PoolConnectionProxy[asyncpg.Record]", timeout_s: 
 
 
 async def _roll_back(connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
-    """End the transaction without effect; a connection that cannot even do that is cut, which has the same effect."""
+    """End the transaction without effect; a connection that cannot roll back is closed, which has the same effect."""
     if _is_closed(connection):
         return
     try:
-        # Cancelled during BEGIN, the connection does not know yet whether it is in a transaction.
+        # Cancelled during BEGIN: the connection does not know yet whether it is in a transaction.
         await connection.execute("ROLLBACK", timeout=_ROLLBACK_TIMEOUT_S)
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         if not _is_closed(connection):
@@ -295,7 +296,7 @@ async def _roll_back(connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
 
 
 async def _finish(ending: Coroutine[Any, Any, T]) -> T:
-    """Await to the end even when cancelled meanwhile; then deliver the cancellation."""
+    """Await to the end even if cancelled meanwhile; then deliver the cancellation."""
     task = asyncio.ensure_future(ending)
     cancellation: asyncio.CancelledError | None = None
     while not task.done():
@@ -312,7 +313,7 @@ def _is_closed(connection: "PoolConnectionProxy[asyncpg.Record]") -> bool:
     try:
         return connection.is_closed()
     except asyncpg.InterfaceError:
-        # The server dropped the connection and asyncpg has already taken it from our hands; not even this may be asked.
+        # The server dropped the connection and asyncpg has released it already; not even this may be called.
         return True
 
 

@@ -1,8 +1,8 @@
-"""Roles and grants that the migrations give: kept with the record of migrations, compared, and given again.
+"""Roles and grants of the migrations: stored with the record of migrations, compared, and granted again.
 
-A dump restored without its roles, or without its grants, leaves a service that fails at its first payment. So the
-grants stand in `schema_migration.grants` as they were after the last migration: `serve` names what is missing before
-it begins, and `migrate` grants it again. Which grants there are is the matter of `migrations/`.
+A dump restored without its roles, or without its grants, produces a service that fails at its first payment. So
+`schema_migration.grants` stores the grants after the last migration: `serve` reports the missing ones before it starts,
+and `migrate` grants them again. `migrations/` defines the grants.
 """
 
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ class RoleMissing(Refused):
 
 
 class GrantsMissing(Refused):
-    """A role lacks rights that the migrations give."""
+    """A role lacks rights that the migrations grant."""
 
     code = "grants_missing"
 
 
 @dataclass(frozen=True, slots=True)
 class MissingGrant:
-    """One right that a role lacks, and the statement that gives it."""
+    """One missing right of a role, and the statement that grants it."""
 
     grantee: str
     privilege: str
@@ -56,7 +56,7 @@ _MISSING_ROLES = """
 
 
 async def require_roles(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Refuse a cluster that lacks a role. Raises RoleMissing with the statements that create them."""
+    """Reject a cluster that lacks a role. Raises RoleMissing with the statements that create the roles."""
     missing = [row["name"] for row in await connection.fetch(_MISSING_ROLES, list(_HOW_TO_CREATE))]
     if missing:
         statements = "; ".join(_HOW_TO_CREATE[name] for name in missing)
@@ -70,7 +70,7 @@ _HAS_COLUMN = """
         WHERE attrelid = to_regclass('public.schema_migration') AND attname = 'grants' AND NOT attisdropped)
 """
 
-# The record of a database that was migrated before grants were kept.
+# The record of a database that was migrated before grants were recorded.
 _ADD_COLUMN = "ALTER TABLE public.schema_migration ADD COLUMN grants jsonb"
 
 _RECORD = """
@@ -110,13 +110,13 @@ _RECORD = """
 
 
 async def record_grants(connection: "asyncpg.Connection[asyncpg.Record]", *, is_changed: bool) -> None:
-    """Keep the grants as they stand with the newest migration; those that are kept stay unless `is_changed`."""
+    """Store the current grants with the newest migration; stored grants are not changed unless `is_changed`."""
     if not await connection.fetchval(_HAS_COLUMN):
         await connection.execute(_ADD_COLUMN)
     await connection.execute(_RECORD, list(_HOW_TO_CREATE), is_changed)
 
 
-# $1: whose grants; $2: the role that shall have them, itself or as a member.
+# $1: the role whose grants are recorded; $2: the role that must have them, itself or as a member.
 _MISSING = """
     SELECT given.grantee, given.privilege,
         CASE given.kind WHEN 'column' THEN format('%s (%s)', given.object, given.part) ELSE given.object END AS object,
@@ -145,7 +145,7 @@ _MISSING = """
 async def find_missing_grants(
     reader: "ReadTransaction | asyncpg.Connection[asyncpg.Record]",
 ) -> Sequence[MissingGrant]:
-    """What the migrations grant to the app role and the role that is connected lacks. Raises GrantsMissing."""
+    """The grants of the app role that the connected role lacks. Raises GrantsMissing."""
     try:
         if not await reader.fetchval(_HAS_COLUMN):
             return []
@@ -156,7 +156,7 @@ async def find_missing_grants(
 
 
 async def require_grants(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Refuse to go on as the app role where it lacks a grant; other roles have other rights. Raises GrantsMissing."""
+    """Check that the app role has its grants; other roles have other rights. Raises GrantsMissing."""
     if await connection.fetchval("SELECT current_user::text") != APP_ROLE:
         return
     missing = await find_missing_grants(connection)
@@ -165,14 +165,14 @@ async def require_grants(connection: "asyncpg.Connection[asyncpg.Record]") -> No
 
 
 def unreadable_record() -> GrantsMissing:
-    """Where a role may not even read which migrations were applied."""
+    """The error for a role that may not even read the applied migrations."""
     return GrantsMissing(
         "this role may not read the schema, as after a restore without grants; run vienphi migrate, which grants again"
     )
 
 
 def describe_grants(role: str, missing: Sequence[MissingGrant]) -> str:
-    """One line that names the first of the grants that a role lacks, and the remedy."""
+    """One line with the first of the missing grants of a role, and the remedy."""
     more = len(missing) - _NAMED_MAX
     named = ", ".join(str(each) for each in missing[:_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
     return f"role {role} lacks {named}; run vienphi migrate, which grants them again"
@@ -182,9 +182,9 @@ _GRANT_RECORD = "GRANT SELECT ON public.schema_migration TO PUBLIC"
 
 
 async def grant_again(connection: "asyncpg.Connection[asyncpg.Record]") -> Sequence[MissingGrant]:
-    """Give both roles what the migrations gave them and they lack, as the owner; returns what was missing.
+    """Grant both roles, as the owner, the rights of the migrations that they lack; returns the missing rights.
 
-    Raises GrantsMissing where the connected role may not grant.
+    Raises GrantsMissing if the connected role may not grant.
     """
     if not await connection.fetchval(_HAS_COLUMN):
         return []

@@ -1,7 +1,7 @@
-"""Asking once: a creating request carries a key, and the same request under the same key creates nothing twice.
+"""Idempotency: a creating request carries a key, and a repeat under the same key creates nothing.
 
-The first thing a creating use case does in its transaction is to look for the request, the last to keep it: both or
-neither are committed. A rejection saves nothing, so a rejected request may be sent again under its key. Source:
+A creating use case first looks for the request in its transaction and last stores it: both or neither are committed. A
+rejection stores nothing, so a rejected request may be sent again under its key. Source:
 docs/decisions/0006-idempotency-keys.md.
 """
 
@@ -16,7 +16,7 @@ from billing.db.idempotency_keys import KeyRow, add_key, read_key, try_lock_key
 
 
 class RequestStillRunning(Refused):
-    """A request under this key has not ended yet; ask again in a moment."""
+    """A request under this key is still running; repeat it later."""
 
     code = "request_still_running"
 
@@ -29,9 +29,9 @@ class IdempotencyKeyReused(InvalidValue):
 
 @dataclass(slots=True, kw_only=True)
 class IdempotentRequest:
-    """One creating request: who asks for what under which key, and a hash of all that was sent.
+    """One creating request: caller, route, key, and a hash of the whole content.
 
-    `earlier` is filled in by the use case where the same request was answered before; it has created nothing then.
+    The use case sets `earlier` if the same request was answered before; it has created nothing then.
     """
 
     caller: str
@@ -42,7 +42,7 @@ class IdempotentRequest:
 
 
 async def find_previous_result(tx: Transaction, request: IdempotentRequest | None) -> KeyRow | None:
-    """What this request led to when it was first made; None where it is the first, whose key is then held.
+    """The result of the first run of this request; None if this is the first, and its key is then locked.
 
     Raises RequestStillRunning and IdempotencyKeyReused.
     """
@@ -50,7 +50,7 @@ async def find_previous_result(tx: Transaction, request: IdempotentRequest | Non
         return None
     if not await try_lock_key(tx, caller=request.caller, route=request.route, key=request.key):
         raise RequestStillRunning("a request with this Idempotency-Key is under way; ask again in a moment")
-    # In a later statement than the lock: whoever held it before has committed, and is seen.
+    # In a later statement than the lock: the earlier holder has committed, and its row is visible.
     request.earlier = await read_key(tx, caller=request.caller, route=request.route, key=request.key)
     if request.earlier is not None and request.earlier.request_hash != request.request_hash:
         raise IdempotencyKeyReused("this Idempotency-Key was used for a request with another body")
@@ -60,7 +60,7 @@ async def find_previous_result(tx: Transaction, request: IdempotentRequest | Non
 async def save_result(
     tx: Transaction, request: IdempotentRequest | None, subjects: Sequence[UUID], *, now: datetime, is_new: bool = True
 ) -> None:
-    """Keep what a request led to, with what it created. `is_new` is False where all of it was known before."""
+    """Store the result of a request, with its created subjects. `is_new` is False if all of it was known before."""
     if request is None:
         return
     await add_key(

@@ -1,4 +1,4 @@
-"""Idempotency keys: what a creating request led to, kept in the transaction that creates."""
+"""Idempotency keys: the result of a creating request, stored in the transaction that creates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ _TRY_LOCK = """
 
 
 async def try_lock_key(tx: Transaction, *, caller: str, route: str, key: str) -> bool:
-    """Hold a key until the transaction ends; False where another transaction holds it."""
+    """Lock a key until the transaction ends; False if another transaction holds it."""
     return await tx.fetchval(_TRY_LOCK, tx.organization_id, caller, route, key) is True
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key as it was kept: what was asked, whether anything new came of it, and what."""
+    """A stored key: the hash of its request, whether it created anything new, and the created subjects."""
 
     request_hash: bytes
     is_new: bool
@@ -33,7 +33,7 @@ _READ_KEY = """
 
 
 async def read_key(tx: Transaction, *, caller: str, route: str, key: str) -> KeyRow | None:
-    """What a key led to; None where it was never kept."""
+    """The result of a key; None if it was never stored."""
     row = await tx.fetchrow(_READ_KEY, tx.organization_id, caller, route, key)
     return None if row is None else KeyRow(bytes(row["request_hash"]), row["is_new"], tuple(row["subjects"]))
 
@@ -55,7 +55,7 @@ async def add_key(
     subjects: Sequence[UUID],
     recorded_at: datetime,
 ) -> None:
-    """Keep what a key led to; its lock must be held."""
+    """Store the result of a key; its lock must be held."""
     await tx.execute(
         _ADD_KEY, tx.organization_id, caller, route, key, request_hash, is_new, list(subjects), recorded_at
     )

@@ -1,6 +1,6 @@
-"""JSON as the database keeps it: exact numbers only, so that no amount passes through a float on its way.
+"""JSON in the database: exact numbers only, so that no amount passes through a float.
 
-Registered as the jsonb codec of every connection by `storage/database.py`.
+`db/database.py` registers it as the jsonb codec of every connection.
 """
 
 import json
@@ -37,7 +37,7 @@ def encode_json(value: object) -> str:
 
 
 def decode_json(text: str) -> Any:
-    """Read JSON: whole numbers as int, others as Decimal. Raises ValueError where a key stands twice or for NaN."""
+    """Read JSON: whole numbers as int, others as Decimal. Raises ValueError for a repeated key or NaN."""
     return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique_pairs)
 
 

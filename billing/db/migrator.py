@@ -1,8 +1,8 @@
-"""Brings a database to the state its code needs: numbered plain SQL files, forward only, each once and whole.
+"""Migrates a database to the state that its code needs: numbered plain SQL files, forward only, each once and whole.
 
-One session lock lets any number of instances start at once; one transaction a file leaves nothing of a file that
-fails; a checksum finds an applied file that was edited. The files own the schema.
-Source: docs/design.md §10; docs/decisions/0002-migrations.md.
+One session lock allows any number of instances to start at once; one transaction for each file leaves nothing of a file
+that fails; a checksum detects an edited file. The files own the schema. Source: docs/design.md §10;
+docs/decisions/0002-migrations.md.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _COMPATIBLE = re.compile(r"^-- compatible-from: (\d{4})$", re.MULTILINE)
-_LOCK_KEY = 0x7669656E706869  # "vienphi" in ASCII; a one-number lock, apart from the two-number locks of database.py
+_LOCK_KEY = 0x7669656E706869  # "vienphi" in ASCII; a one-number lock, distinct from the two-number locks of database.py
 _LOCK_WAIT_MS = 600_000
 _TABLE_LOCK_WAIT_MS = 30_000
 
@@ -33,7 +33,7 @@ _OWNER_NEEDED = "migrate as the role that owns the database and has CREATEROLE (
 
 _RECORD_EXISTS = "SELECT to_regclass('public.schema_migration') IS NOT NULL"
 
-# What is recorded is no secret; the app role reads it to see whether it may serve.
+# The record is no secret; the app role reads it to decide whether it may serve.
 _CREATE_RECORD = """
     CREATE TABLE public.schema_migration (
         number int PRIMARY KEY CHECK (number > 0),
@@ -45,7 +45,7 @@ _CREATE_RECORD = """
     GRANT SELECT ON public.schema_migration TO PUBLIC
 """
 
-# As JSON, since a database of before this column has none.
+# As JSON, since a database from before this column has none.
 _READ_RECORD = """
     SELECT number, name, checksum, (to_jsonb(record) ->> 'compatible_from')::int AS compatible_from
     FROM public.schema_migration AS record ORDER BY number
@@ -58,8 +58,8 @@ _ADD_RECORD = """
 """
 
 
-# The rights on a database are neither in its dump nor in the copy of a template. A temporary table could stand in for a
-# table of the schema; only the database's owner may revoke this, and migration 0001 does it first.
+# The rights on a database are neither in its dump nor in the copy of a template. A temporary table could shadow a table
+# of the schema; only the database's owner may revoke this right, and migration 0001 does it first.
 _SECURE_DATABASE = """
     DO $$ BEGIN
         EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
@@ -68,13 +68,13 @@ _SECURE_DATABASE = """
 
 
 class MigrationRefused(BillingError):
-    """The files or the database are not what they should be; nothing was changed."""
+    """The files or the database are not in the expected state; nothing was changed."""
 
     code = "migration_refused"
 
 
 class MigrationFilesInvalid(MigrationRefused):
-    """The files themselves: none, a name out of form, a number missing or standing twice."""
+    """The files are invalid: none, a malformed name, a missing or repeated number."""
 
     code = "migration_files_invalid"
 
@@ -98,13 +98,13 @@ class DatabaseAhead(MigrationRefused):
 
 
 class MigrationFailed(BillingError):
-    """A file was refused by the database; nothing of it remains, and the files before it are applied."""
+    """The database rejected a file; nothing of it remains, and the files before it are applied."""
 
     code = "migration_failed"
 
 
 class MigrationEndsTransaction(MigrationFailed):
-    """A file ended the transaction that was to hold it together; look at the database before going on."""
+    """A file ended its own transaction; examine the database before continuing."""
 
     code = "migration_ends_transaction"
 
@@ -126,12 +126,12 @@ class Migration:
 
 
 async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]:
-    """Apply what is missing, as the owner; returns the names applied by this call, in order.
+    """Apply the missing files, as the owner; returns the names applied by this call, in order.
 
     Also revokes the right to create temporary tables from PUBLIC, at each call.
 
-    May be called by many instances at once: one works, the others wait for it and find nothing to do. The address
-    must reach the server itself or a pooler in session mode, as the lock belongs to the session.
+    May be called by many instances at once: one works, the others wait for it and find nothing to do. The address must
+    reach the server itself or a pooler in session mode, as the lock belongs to the session.
 
     Raises a MigrationRefused before anything is changed, MigrationFailed, or DatabaseUnavailable.
     """
@@ -139,7 +139,8 @@ async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]
     async with _connected(owner_url) as connection:
         await connection.execute(f"SET lock_timeout = {_LOCK_WAIT_MS}")
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
-        # A table held by a long statement of the running service must not make it queue behind us for ever.
+        # A table locked by a long statement of the running service must not make it queue behind this migration without
+        # limit.
         await connection.execute(f"SET lock_timeout = {_TABLE_LOCK_WAIT_MS}")
         if not await connection.fetchval(_RECORD_EXISTS):
             await connection.execute(_CREATE_RECORD)
@@ -156,7 +157,8 @@ async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]
 
 
 async def restore_grants(owner_url: str) -> list[str]:
-    """Give the roles again what applied migrations gave them, as the owner; returns what was missing, a line each.
+    """Grant the roles again, as the owner, the rights of the applied migrations; returns the missing ones, one on a
+    line.
 
     Does nothing on a database without migrations. Raises RoleMissing, GrantsMissing, DatabaseUnavailable.
     """
@@ -168,7 +170,7 @@ async def restore_grants(owner_url: str) -> list[str]:
 
 
 async def pending(url: str, *, directory: Path | None = None) -> list[str]:
-    """The names that `migrate` would apply, read by any role. Changes nothing.
+    """The names that `migrate` would apply, readable by any role. Changes nothing.
 
     Raises a MigrationRefused as `migrate` does, GrantsMissing for the app role, or DatabaseUnavailable.
     """
@@ -184,7 +186,7 @@ async def pending(url: str, *, directory: Path | None = None) -> list[str]:
 
 
 async def pending_in(reader: ReadTransaction) -> list[str]:
-    """As `pending`, on a connection already open. Raises a MigrationRefused."""
+    """As `pending`, on an open connection. Raises a MigrationRefused."""
     record = await reader.fetch(_READ_RECORD) if await reader.fetchval(_RECORD_EXISTS) else []
     return [migration.name for migration in _compare(read_migrations(migrations_directory()), record)]
 
@@ -235,7 +237,7 @@ def _is_compatible(row: asyncpg.Record, newest: Migration) -> bool:
 
 
 def _compare(migrations: Sequence[Migration], record: Sequence[asyncpg.Record]) -> list[Migration]:
-    """What is still to be applied, after making sure that what was applied is what the files say."""
+    """The files still to be applied, after checking that the applied ones are unchanged."""
     applied: dict[int, tuple[str, str]] = {row["number"]: (row["name"], row["checksum"]) for row in record}
     last_applied = max(applied, default=0)
     newest = migrations[-1]
@@ -275,7 +277,7 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Mi
 
 
 def _log_warning(_: object, message: asyncpg.PostgresLogMessage) -> None:
-    """What a migration found in the data that a person should look at; it names ids only."""
+    """Log a warning about the data that a migration found, for a person to examine; it names ids only."""
     if getattr(message, "severity_en", None) == "WARNING":
         log.warning("migration_warned", detail=str(getattr(message, "message", message)))
 

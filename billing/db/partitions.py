@@ -1,4 +1,4 @@
-"""Monthly partitions: made ahead, found missing, detached after their retention."""
+"""Monthly partitions: created in advance, checked, detached after their retention."""
 
 from datetime import date, datetime
 
@@ -16,7 +16,7 @@ _MISSING = """
 
 
 async def read_missing_partitions(reader: ReadTransaction, at: datetime) -> list[str]:
-    """Tables to which no partition for rows of a moment is attached: a row of then would be refused."""
+    """Tables without an attached partition for a timestamp: a row of that time would be rejected."""
     return [row["parent"] for row in await reader.fetch(_MISSING, at)]
 
 
@@ -26,7 +26,7 @@ _MAKE_PARTITIONS = """
 
 
 async def make_partitions(reader: ReadTransaction) -> None:
-    """Make the monthly partitions up to three months ahead; those that exist are left alone."""
+    """Create the monthly partitions up to three months ahead; existing ones are not changed."""
     await reader.fetchval(_MAKE_PARTITIONS)
 
 
@@ -38,6 +38,6 @@ _DETACH_PARTITIONS = """
 async def detach_partitions(reader: ReadTransaction, parent: str, *, before: date, drops: bool) -> list[str]:
     """Detach, or drop, the partitions of `delivery`, `delivery_body` or `outbox` that end before a day, as the owner.
 
-    One whose rows are still needed stays. Returns the names of those that went.
+    A partition whose rows are still needed stays. Returns the names of the detached or dropped ones.
     """
     return [row["name"] for row in await reader.fetch(_DETACH_PARTITIONS, parent, before, drops)]

@@ -17,7 +17,7 @@ _READ_ROLE = """
     WHERE pg_has_role(current_user, r.oid, 'MEMBER')
 """
 
-# Membership counts even where it is not inherited: SET ROLE is enough.
+# Membership counts even if it is not inherited: SET ROLE is enough.
 _READ_OWNED_TABLES = """
     SELECT c.relname::text AS name
     FROM pg_class c
@@ -41,7 +41,7 @@ _READ_FORBIDDEN_GRANTS = """
     ORDER BY c.relname, p.privilege
 """
 
-# Row security and triggers that the migrations defined and somebody may have disabled since.
+# Row security and triggers that the migrations defined and that may have been disabled since.
 _READ_MISSING_ROW_SECURITY = """
     SELECT c.relname::text || ' has no forced row security' AS problem
     FROM pg_class c
@@ -65,11 +65,11 @@ _READ_DURABILITY = """
 
 
 _SHOWN_MAX = 5
-"""An owner's role has a reason for each table; a line of them all would hide the first."""
+"""An owner's role has a reason for each table; all of them on one line would hide the first."""
 
 
 class DatabaseUnsafe(BillingError):
-    """The role or the server must not carry money; `problems` names every reason found, the text the first few."""
+    """The role or the server is unsafe for money; `problems` lists every reason found, the text the first few."""
 
     code = "database_unsafe"
 
@@ -80,12 +80,12 @@ class DatabaseUnsafe(BillingError):
 
 
 async def check_role(database: Database, *, allow_unsafe_durability: bool = False) -> None:
-    """Refuse a role or a server that is unsafe for money. `allow_unsafe_durability` skips durability, in tests only.
+    """Reject a role or a server that is unsafe for money. `allow_unsafe_durability` skips durability, in tests only.
 
-    Raises DatabaseUnsafe naming every problem at once: a role that is superuser, passes row security, makes roles, owns
-    tables, may create temporary ones or may change an append-only table, itself or through a role it is a member of; a
-    role that lacks a grant of the migrations; row security or a trigger that was disabled; a server older than 15,
-    with fsync or full_page_writes off, or with synchronous_commit below on.
+    Raises DatabaseUnsafe with every problem at once: a role that is superuser, bypasses row security, creates roles,
+    owns tables, may create temporary ones or may change an append-only table, itself or through a role it is a member
+    of; a role that lacks a grant of the migrations; row security or a trigger that was disabled; a server older than
+    15, with fsync or full_page_writes off, or with synchronous_commit below on.
     """
     problems = await _role_problems(database) + await _server_problems(
         database, allow_unsafe_durability=allow_unsafe_durability

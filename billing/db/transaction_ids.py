@@ -1,8 +1,8 @@
-"""Stored transaction ids compared with those of the server: are watermarks still valid?
+"""Compares stored transaction ids with those of the server: are watermarks still valid?
 
-After a dump is restored into another cluster the server counts from the beginning again, and a new row would fall
-below watermarks that are long past: it would be missing from balances and under no seal, silently. So nothing is served
-until the numbers are shifted beyond what is stored (`vienphi ledger rebase`). Source: docs/design.md §4, Watermarks;
+After a dump is restored into another cluster the server counts from the beginning again, and a new row would be below
+stored watermarks: it would be missing from balances and under no seal, without an error. So the service does not start
+until the ids are shifted beyond the stored ones (`vienphi ledger rebase`). Source: docs/design.md §4, Watermarks;
 docs/decisions/0008-transaction-numbers-after-a-restore.md.
 """
 
@@ -19,12 +19,12 @@ class ClusterMismatch(Refused):
 
 
 class OtherSessionsConnected(Refused):
-    """The numbers are shifted while nobody else is connected."""
+    """The ids are shifted only while no other session is connected."""
 
     code = "other_sessions_connected"
 
 
-# Two statements in this order: what was stored when the first looked is below what the second finds.
+# Two statements in this order: every id stored when the first runs is below the id that the second reads.
 _LARGEST_STORED = """
     SELECT vienphi_largest_transaction_id()
 """
@@ -35,7 +35,7 @@ _NEXT = """
 
 
 async def check_transaction_ids(database: Database) -> None:
-    """Refuse to go on where a stored number is one that the server has not given yet. Asked before anything is written.
+    """Check that the server has already assigned every stored id. Runs before anything is written.
 
     Raises ClusterMismatch.
     """
@@ -55,13 +55,13 @@ _NUMBERS = """
 
 
 async def read_numbers(reader: ReadTransaction) -> tuple[int, int]:
-    """The watermark, below which every transaction is over, and the number that will be given next."""
+    """The watermark, below which every transaction is over, and the id that will be assigned next."""
     row = await reader.fetchrow(_NUMBERS)
     assert row is not None, "a statement without FROM answers one row"
     return row["watermark"], row["following"]
 
 
-# Sessions of other roles show little, but they show that they are there; the server's own workers have no user.
+# Sessions of other roles show few columns, but their presence; the server's own workers have no user.
 _OTHERS = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
@@ -73,7 +73,7 @@ _REBASE = """
 
 
 async def rebase(reader: ReadTransaction, *, at: datetime) -> int | None:
-    """Shift all further numbers beyond what is stored, as the owner; returns the shift, None where none is needed.
+    """Shift all further ids beyond the stored ones, as the owner; returns the shift, None if none is needed.
 
     Rows stay as they are, so snapshots and seals keep their ranges. Raises OtherSessionsConnected.
     """

@@ -1,1 +1,1 @@
-"""Organizations, their facilities, provider accounts, persons and API keys, and changes that two persons approve."""
+"""Organizations, their facilities, provider accounts, persons and API keys; account changes with two persons."""

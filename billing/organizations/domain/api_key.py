@@ -1,4 +1,4 @@
-"""API keys: their form and what is stored of them. `service/api_keys.py` decides whether a key is valid."""
+"""API keys: their format and their stored hash. `service/api_keys.py` decides whether a key is valid."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ def write_key(organization_id: OrganizationId, secret: str) -> str:
 def split_key(key: str) -> tuple[OrganizationId, str]:
     """The organization and the secret of a key.
 
-    Raises InvalidValue for anything that is no key; says nothing of whether the key is alive.
+    Raises InvalidValue for anything that is no key; does not check whether the key is valid.
     """
     form = _KEY.fullmatch(key)
     if form is None:
@@ -26,5 +26,5 @@ def split_key(key: str) -> tuple[OrganizationId, str]:
 
 
 def hash_secret(secret: str) -> bytes:
-    """What is kept of a key: SHA-256 is enough for a secret of 192 random bits."""
+    """The stored hash of a key: SHA-256 is enough for a secret of 192 random bits."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

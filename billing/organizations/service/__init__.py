@@ -1,1 +1,1 @@
-"""Use cases of organizations and the steps they share. A use case opens the transaction, a step takes one."""
+"""Use cases of organizations and the steps they share. A use case opens the transaction; a step receives one."""

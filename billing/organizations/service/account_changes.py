@@ -1,8 +1,8 @@
-"""Changing a provider account: payee, thresholds, hosts, any setting. One person proposes, another approves.
+"""Changes of a provider account: payee, thresholds, hosts, any setting. One person proposes, another approves.
 
-Until then nothing is different, and what is approved takes effect within `accounts.KEPT`. The database holds to it too:
-the service itself may change no account, only carry out a change that two persons stand for. Secrets are no settings
-and are changed where the service finds them. Source: docs/design.md §7 (two persons).
+A change takes effect after approval, within `provider_accounts.KEPT`. The database checks the same: the service itself
+may change no account, only apply a change with two persons. Secrets are no settings and are changed where the
+service reads them. Source: docs/design.md §7 (two persons).
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,25 +48,25 @@ _PAYEE_FIELDS = ("bank_bin", "account_number", "account_holder")
 
 
 class ChangeWaiting(Refused):
-    """Another change of this account waits to be decided."""
+    """Another change of this account waits for a decision."""
 
     code = "change_waiting"
 
 
 class ChangeDecided(Refused):
-    """This change was decided before."""
+    """This change was decided earlier."""
 
     code = "change_decided"
 
 
 class SecondPersonNeeded(Refused):
-    """Who proposed a change cannot approve it, by whatever key."""
+    """The proposer of a change cannot approve it, with any key."""
 
     code = "second_person_needed"
 
 
 class ChangeNotPossible(Refused):
-    """The account has changed since, or the bank account belongs to another or has another holder."""
+    """The account has changed since, or the bank account belongs to another organization or has another holder."""
 
     code = "change_not_possible"
 
@@ -81,10 +81,10 @@ async def propose_change(
     is_active: bool | None,
     actor: Actor,
 ) -> UUID:
-    """Propose what an account shall become. `settings` are those that differ, None takes one away.
+    """Propose the new state of an account. `settings` are the changed ones; None removes a setting.
 
-    `payee` is the BIN, number and holder of the bank account it shall pay into, which its settings then name too.
-    Raises PersonNeeded, NotFound, InvalidValue for settings its provider cannot work with, ChangeWaiting.
+    `payee` is the BIN, number and holder of the new bank account, which the settings then name too. Raises
+    PersonNeeded, NotFound, InvalidValue for settings that its provider rejects, ChangeWaiting.
     """
     person = require_person(actor)
     await _check_addresses(context, settings)
@@ -119,7 +119,7 @@ async def propose_change(
 async def approve_change(
     context: OrganizationContext, organization_id: OrganizationId, change_id: UUID, *, actor: Actor
 ) -> None:
-    """Approve another person's proposal and carry it out.
+    """Approve another person's proposal and apply it.
 
     Raises PersonNeeded, NotFound, ChangeDecided, SecondPersonNeeded, InvalidValue, ChangeNotPossible.
     """
@@ -157,7 +157,7 @@ async def reject_change(
 
 
 async def find_change(context: OrganizationContext, organization_id: OrganizationId, change_id: UUID) -> AccountChange:
-    """One change as it stands now. Raises NotFound."""
+    """The current state of one change. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         change = await lock_change(tx, change_id)
     if change is None:
@@ -185,7 +185,7 @@ def _merged(
 
 
 def _check(context: OrganizationContext, row: ProviderAccountRow, change: AccountChange) -> None:
-    """Whether the provider can be made of what is proposed, as far as the secrets of the account are at hand."""
+    """Check that the provider can be built from the proposal, as far as the secrets of the account are available."""
     try:
         context.accounts.check(replace(row, settings=change.settings, is_active=change.is_active))
     except AccountUnusable as refusal:
@@ -193,7 +193,7 @@ def _check(context: OrganizationContext, row: ProviderAccountRow, change: Accoun
 
 
 async def _check_addresses(context: OrganizationContext, settings: Mapping[str, object]) -> None:
-    """Whether the addresses in settings may be called; no transaction is open while names are resolved."""
+    """Check that the addresses in settings may be called; no transaction is open while names are resolved."""
     try:
         await check_settings(settings, context.outgoing)
     except AddressRefused as refusal:

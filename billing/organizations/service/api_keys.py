@@ -1,7 +1,7 @@
-"""Who is asking: a bearer key is turned into its organization and the actor it stands for.
+"""Authenticates callers: a bearer key identifies its organization and its actor.
 
-A key that was found alive is believed for a few seconds, so that a till that asks often costs no transaction each
-time; a key that is not alive is looked up every time.
+A valid key is cached for a few seconds, so that a program with many requests costs no transaction each time; an invalid
+key is looked up every time.
 """
 
 from collections.abc import Set
@@ -16,28 +16,28 @@ from billing.organizations.service.context import OrganizationContext
 from billing.organizations.store.api_keys import find_key
 
 BELIEVED = timedelta(seconds=5)
-"""How long a key goes on working after it was revoked or has expired, at most."""
+"""The longest time that a key still works after it was revoked or has expired."""
 
 BELIEVED_MAX = 10_000
 
 
 class NotAuthenticated(BillingError):
-    """No key, or one that is unknown, expired or revoked; which of these is never said."""
+    """No key, or an unknown, expired or revoked key; the response never states which."""
 
     code = "not_authenticated"
 
 
 class NotPermitted(BillingError):
-    """The key lives, but its person or the key itself lacks the role for this."""
+    """The key is valid, but its person or the key itself lacks the required role."""
 
     code = "not_permitted"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose data may be touched, who touches them, and with which roles.
+    """The caller: organization, actor and roles.
 
-    `name` is that of the program or person; it stays the same when a key is replaced by its successor.
+    `name` is the name of the program or person; it stays the same when a key is replaced by its successor.
     """
 
     organization_id: OrganizationId
@@ -46,14 +46,14 @@ class Caller:
     roles: frozenset[Role]
 
     def require(self, permitted: Set[Role]) -> None:
-        """Go on only with one of these roles. Raises NotPermitted."""
+        """Check that the caller has one of these roles. Raises NotPermitted."""
         if not self.roles & permitted:
             needed = " or ".join(sorted(role.value for role in permitted))
             raise NotPermitted(f"this needs the role {needed}")
 
 
 async def authenticate(context: OrganizationContext, key: str) -> Caller:
-    """Find whom a key acts for, in the database. Raises NotAuthenticated."""
+    """Find the caller of a key in the database. Raises NotAuthenticated."""
     try:
         organization_id, secret = split_key(key)
     except InvalidValue as refusal:
@@ -67,18 +67,18 @@ async def authenticate(context: OrganizationContext, key: str) -> Caller:
 
 
 class KeyRing:
-    """Keys found alive a moment ago, by the hash of the whole key. One for each process."""
+    """Cache of valid keys, by the hash of the whole key. One for each process."""
 
     def __init__(self, context: OrganizationContext) -> None:
         self._context = context
         self._believed: dict[bytes, tuple[datetime, Caller]] = {}
 
     def knows(self, key: str) -> bool:
-        """Whether this key was alive when it was last looked up: its holder is no anonymous client."""
+        """Whether this key was valid when it was last looked up: its holder is no anonymous client."""
         return hash_secret(key) in self._believed
 
     async def authenticate(self, key: str) -> Caller:
-        """As the function `authenticate`, asking the database again after BELIEVED. Raises NotAuthenticated."""
+        """As the function `authenticate`, reading the database again after BELIEVED. Raises NotAuthenticated."""
         now = self._context.clock()
         hashed = hash_secret(key)
         believed = self._believed.get(hashed)

@@ -1,4 +1,4 @@
-"""What use cases with provider accounts are given besides: the accounts of an organization, ready to be called."""
+"""The context of use cases with provider accounts: the accounts of an organization, ready to be called."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _ID_SCOPES = UUID("6c0b7c52-5a7e-5d0e-9d0b-0f6d3f3b9a10")
 
 
 def allow_all(_callback: Callback) -> bool:
-    """Where callbacks may come from anywhere."""
+    """Allow callbacks from any address."""
     return True
 
 
@@ -24,8 +24,8 @@ def allow_all(_callback: Callback) -> bool:
 class ProviderAccount:
     """A contract with a provider, ready to be called. `channels` counts the contracts of its bank account.
 
-    An account that is no longer active starts no payment, but what its old codes bring is still taken. `allows` says
-    whether a callback comes from where its settings let callbacks come from.
+    An inactive account starts no payment, but money under its old codes is still booked. `allows` checks the source
+    address of a callback against the settings.
     """
 
     id: ProviderAccountId
@@ -39,13 +39,13 @@ class ProviderAccount:
 
     @property
     def evidence_headers(self) -> frozenset[str]:
-        """Headers that are kept with a delivery because they prove it."""
+        """Headers that are stored with a delivery as evidence."""
         return self.provider.evidence_headers if isinstance(self.provider, Callbacks) else frozenset()
 
     def id_scopes(self, payee: Sequence[tuple[str, str]]) -> tuple[UUID, ...]:
-        """Owners of a transaction's id: this account, and the wider whole inside which the provider gives ids, if any.
+        """Scopes of a transaction id: this account, and the wider scope inside which the provider assigns ids, if any.
 
-        Two accounts on one merchant share the second, so that money both tell of is booked once.
+        Two accounts of one merchant share the second, so that money that both report is booked once.
         """
         scope = self.provider.id_scope if isinstance(self.provider, Callbacks) else ""
         if not scope:
@@ -55,7 +55,7 @@ class ProviderAccount:
 
 
 class AccountUnusable(Unavailable):
-    """The provider of an account cannot be made from its settings and secrets; the other accounts go on."""
+    """The provider of an account cannot be built from its settings and secrets; the other accounts are not affected."""
 
     code = "account_unusable"
 
@@ -64,24 +64,24 @@ class ProviderAccounts(Protocol):
     """Finds provider accounts by name."""
 
     async def find(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
-        """The account of that name, active or not; None where there is none. Raises AccountUnusable."""
+        """The account of that name, active or not; None if there is none. Raises AccountUnusable."""
 
     async def find_known(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
-        """As `find`, for names that anybody may try: an unknown one costs no transaction of its own."""
+        """As `find`, for names from anonymous clients: an unknown name costs no transaction of its own."""
 
     def build(self, row: ProviderAccountRow) -> ProviderAccount:
-        """An account of a row, stored or not. Raises AccountUnusable."""
+        """Build an account from a row, stored or not. Raises AccountUnusable."""
 
     def check(self, row: ProviderAccountRow) -> None:
-        """Check an account as it shall be stored, with the secrets that are at hand. Raises AccountUnusable."""
+        """Check an account before it is stored, with the available secrets. Raises AccountUnusable."""
 
     def unusable(self) -> Mapping[str, str]:
-        """Accounts that could not be made ready when they were last looked for, with what is wrong."""
+        """Accounts that could not be built at their last look-up, with the error."""
 
 
 @dataclass(slots=True, kw_only=True)
 class OrganizationContext(LedgerContext):
-    """`outgoing` is where the operator allows settings of providers to lead."""
+    """`outgoing` lists the addresses that the operator allows in provider settings."""
 
     accounts: ProviderAccounts
     outgoing: AddressRules = field(default_factory=AddressRules)

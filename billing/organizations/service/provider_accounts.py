@@ -1,7 +1,7 @@
-"""Provider accounts made ready: read from the database, given their settings and secrets, kept for a short while.
+"""Loads provider accounts: reads them from the database, builds them with settings and secrets, and caches them.
 
-An account that cannot be made ready is refused alone: whoever needs it is told so, and `unusable` names it. It is
-looked at again after KEPT, so that a secret that was put right is found without a restart.
+An account that cannot be built is rejected alone: its callers receive an error, and `unusable` lists it. It is built
+again after KEPT, so that a corrected secret is found without a restart.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ from billing.organizations.store.organizations import ProviderAccountRow, find_p
 from providers.contract import Callback, Provider
 
 KEPT = timedelta(seconds=30)
-"""How long an account is used as read: a change of settings takes effect within this time."""
+"""How long an account is cached: a change of settings takes effect within this time."""
 
 KEPT_MAX = 10_000
 
 KNOWN_FOR = timedelta(seconds=1)
-"""How long a set of names is used as read: an account that was added is found after this time at the latest."""
+"""How long a set of names is cached: an added account is found after this time at the latest."""
 
 MISSES_PER_S = 10
-"""How often a second a name that is not known makes the names be read before KNOWN_FOR is over."""
+"""How many unknown names a second cause the names to be read before KNOWN_FOR is over."""
 
 T = TypeVar("T")
 
@@ -42,26 +42,26 @@ Key = tuple[OrganizationId, str]
 
 @dataclass(frozen=True, slots=True)
 class BuiltProvider:
-    """A provider of one account, and whether it lets a callback come from where it came from."""
+    """A provider of one account, and the check of the source address of a callback."""
 
     provider: Provider
     allows: Callable[[Callback], bool] = allow_all
 
 
 BuildProvider = Callable[[ProviderAccountRow], BuiltProvider]
-"""Makes the provider of an account as it is stored; `app` knows how. Raises AccountUnusable."""
+"""Builds the provider of a stored account; `app` implements it. Raises AccountUnusable."""
 
 
 CheckAccount = Callable[[ProviderAccountRow], None]
-"""Checks an account as it shall be stored, also where its secrets are not at hand. Raises AccountUnusable."""
+"""Checks an account before it is stored, also if its secrets are not available. Raises AccountUnusable."""
 
 
 class KnownAccounts:
     """The names of all provider accounts of the installation, active or not.
 
-    They are read as whole sets, once in KNOWN_FOR for each organization. A name that is not known is looked for in the
-    database at once, so that a new account takes its first callback, but no more than MISSES_PER_S times a second,
-    however many unknown names are tried.
+    They are read as whole sets, once in KNOWN_FOR for each organization. An unknown name is looked up in the database
+    at once, so that a new account accepts its first callback, but at most MISSES_PER_S times a second, however many
+    unknown names are tried.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -99,7 +99,7 @@ class KnownAccounts:
 
 
 class _Kept(Generic[T]):
-    """A value that is read again after KNOWN_FOR; whoever asks during a read waits for that read."""
+    """A value that is read again after KNOWN_FOR; concurrent callers wait for one read."""
 
     def __init__(self, read: Callable[[], Awaitable[T]], clock: Clock) -> None:
         self._read = read
@@ -143,7 +143,7 @@ class StoredProviderAccounts:
         self._reading: dict[Key, asyncio.Future[ProviderAccount | None]] = {}
 
     async def find(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
-        """The account of that name, active or not; None where there is none. Raises AccountUnusable."""
+        """The account of that name, active or not; None if there is none. Raises AccountUnusable."""
         now = self._clock()
         key = (organization_id, name)
         kept = self._kept.get(key)
@@ -152,7 +152,7 @@ class StoredProviderAccounts:
         refused = self._unusable.get(key)
         if refused is not None and abs(now - refused[0]) < KEPT:
             raise AccountUnusable(refused[1].detail)
-        # Whoever asks while the account is being read waits for that reading: one transaction, however many ask.
+        # Concurrent callers wait for one read of the account: one transaction for any number of callers.
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.ensure_future(self._read(key))
@@ -160,9 +160,9 @@ class StoredProviderAccounts:
         return await asyncio.shield(reading)
 
     async def find_known(self, organization_id: OrganizationId, name: str) -> ProviderAccount | None:
-        """As `find`, for names that anybody may try: an unknown one costs no transaction of its own.
+        """As `find`, for names from anonymous clients: an unknown name costs no transaction of its own.
 
-        An account that was added is found after KNOWN_FOR at the latest. Raises AccountUnusable.
+        An added account is found after KNOWN_FOR at the latest. Raises AccountUnusable.
         """
         key = (organization_id, name)
         is_known = key in self._kept or key in self._unusable
@@ -171,7 +171,7 @@ class StoredProviderAccounts:
         return await self.find(organization_id, name)
 
     async def check_all(self) -> Mapping[str, str]:
-        """Look at every account of the installation; those that cannot be used are logged and named."""
+        """Build every account of the installation; the unusable ones are logged and returned."""
         async with self._database.system_transaction() as reader:
             organizations = await read_organizations(reader)
         for organization_id in organizations:
@@ -185,14 +185,14 @@ class StoredProviderAccounts:
         return self.unusable()
 
     def unusable(self) -> Mapping[str, str]:
-        """Accounts that could not be made ready when they were last looked for, with what is wrong."""
+        """Accounts that could not be built at their last look-up, with the error."""
         return {
             f"{organization_id}/{name}": refusal.detail
             for (organization_id, name), (_, refusal) in sorted(self._unusable.items())
         }
 
     def build(self, row: ProviderAccountRow) -> ProviderAccount:
-        """An account of a row, stored or not. Raises AccountUnusable."""
+        """Build an account from a row, stored or not. Raises AccountUnusable."""
         built = self._build(row)
         return ProviderAccount(
             id=row.id,
@@ -206,7 +206,7 @@ class StoredProviderAccounts:
         )
 
     def check(self, row: ProviderAccountRow) -> None:
-        """Check an account as it shall be stored, with the secrets that are at hand. Raises AccountUnusable."""
+        """Check an account before it is stored, with the available secrets. Raises AccountUnusable."""
         if self._check is None:
             self.build(row)
         else:

@@ -1,6 +1,6 @@
-"""Setting up: an organization with its facility, books, bank account and provider account, and keys for programs.
+"""Sets up an organization with its facility, books, bank account and provider account, and keys for programs.
 
-Runs with the owner's role. What is set up already is refused by name.
+Runs with the owner's role. Existing items are rejected with an error.
 """
 
 import re
@@ -59,32 +59,32 @@ _KEY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class AlreadySetUp(Refused):
-    """The number, tax code, name or bank account is taken."""
+    """The number, tax code, name or bank account is in use."""
 
     code = "already_set_up"
 
 
 class TwoKeysAlive(Refused):
-    """Two keys of one name are alive: one must end before a further one begins."""
+    """Two valid keys of one name exist: one must end before a further one begins."""
 
     code = "two_keys_alive"
 
 
 class KeyNameTaken(Refused):
-    """The living keys of a name act for another person."""
+    """The valid keys of a name act for another person."""
 
     code = "key_name_taken"
 
 
 class NameTaken(Refused):
-    """Another person of the organization has this name, however it is written."""
+    """Another person of the organization has this name, in any spelling."""
 
     code = "name_taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrganization:
-    """The legal unit and its first facility; `help_phone` is the payment desk's, shown to patients."""
+    """The legal unit and its first facility; `help_phone` is the phone of the payment desk, shown to patients."""
 
     id: OrganizationId
     name: str
@@ -153,9 +153,7 @@ class Setup:
             )
 
     async def set_facility_phone(self, organization_id: OrganizationId, *, code: str, phone: str) -> None:
-        """Set the phone that patients of a facility see; an empty one is the organization's. Raises NotFound,
-        InvalidValue.
-        """
+        """Set the phone that patients of a facility see; empty: the organization's. Raises NotFound, InvalidValue."""
         async with self._setting_up(organization_id) as tx:
             if not await set_facility_phone(tx, code=code, phone=phone):
                 raise NotFound(f"no facility {code} in organization {organization_id}")
@@ -172,8 +170,8 @@ class Setup:
     ) -> ProviderAccountId:
         """Add a contract with a provider, its bank account and its clearing account.
 
-        A bank account that is known under the same holder is used: the contracts are its channels. Raises
-        InvalidValue for a setting that leads where `outgoing` allows no connection, AlreadySetUp, NotFound.
+        A known bank account with the same holder is reused: the contracts are its channels. Raises InvalidValue for a
+        setting with an address that `outgoing` does not allow, AlreadySetUp, NotFound.
         """
         try:
             await check_settings(settings, self._outgoing)
@@ -224,11 +222,11 @@ class Setup:
         roles: Collection[Role] = (Role.CASHIER,),
         expires_at: datetime | None = None,
     ) -> str:
-        """Give a program a key that acts for a person; the key is returned once and never stored.
+        """Create a key for a program that acts for a person; the key is returned once and never stored.
 
-        A person not known by this name, however it is written, is added; a known one is trusted with the roles. Two
-        keys of one name may be alive at once, so that one replaces the other without a pause; both act for the same
-        person. Raises InvalidValue, KeyNameTaken, TwoKeysAlive.
+        An unknown person name, in any spelling, is added; a known person is granted the roles. Two keys of one name may
+        be valid at once, so that one replaces the other without a pause; both act for the same person. Raises
+        InvalidValue, KeyNameTaken, TwoKeysAlive.
         """
         if not _KEY_NAME.fullmatch(name):
             raise InvalidValue("a key's name is small letters, digits and hyphens, at most 40", field="name")
@@ -259,25 +257,27 @@ class Setup:
         return write_key(organization_id, secret)
 
     async def list_keys(self, organization_id: OrganizationId) -> list[KeyRow]:
-        """Every key ever given out, by name and age; none carries its secret. Raises NotFound."""
+        """Every key ever created, by name and age; none contains its secret. Raises NotFound."""
         async with self._database.transaction(organization_id) as tx:
             await require_organization(tx)
             return await read_keys(tx)
 
     async def revoke_key(self, organization_id: OrganizationId, key_id: ApiKeyId) -> None:
-        """End a key; it goes on working for a few seconds where it was just used. Raises NotFound."""
+        """Revoke a key; it still works for a few seconds if it was just used. Raises NotFound."""
         async with self._database.transaction(organization_id) as tx:
             if not await revoke_key(tx, key_id, at=self._clock()):
                 raise NotFound("no such key is alive", field="key_id")
 
     async def list_persons(self, organization_id: OrganizationId) -> list[PersonRow]:
-        """Everybody who works for the organization, by name. Raises NotFound."""
+        """All persons of the organization, by name. Raises NotFound."""
         async with self._database.transaction(organization_id) as tx:
             await require_organization(tx)
             return await list_persons(tx)
 
     async def rename_person(self, organization_id: OrganizationId, person_id: PersonId, name: str) -> None:
-        """Give a person a name that nobody else of the organization has. Raises NotFound, InvalidValue, NameTaken."""
+        """Rename a person to a name that no other person of the organization has. Raises NotFound, InvalidValue,
+        NameTaken.
+        """
         try:
             async with self._database.transaction(organization_id) as tx:
                 if not await rename_person(tx, person_id, clean_name(name)):
@@ -302,7 +302,7 @@ class Setup:
         return bank_account_id
 
     async def _free_slot(self, tx: Transaction, name: str, now: datetime) -> tuple[int, PersonId | None]:
-        """The slot of a further key of a name, and whom the living ones act for; those that have expired are ended."""
+        """The free slot for a further key of a name, and the person of the valid keys; expired ones are revoked."""
         unrevoked = [key for key in await read_keys(tx) if key.name == name and key.revoked_at is None]
         expired = [key for key in unrevoked if key.expires_at is not None and key.expires_at <= now]
         for key in expired:
@@ -316,7 +316,7 @@ class Setup:
     async def _person(
         self, tx: Transaction, person_name: str, roles: Collection[Role], holder: PersonId | None
     ) -> PersonId:
-        """The person of a name, trusted with the roles. `holder` is whom the living keys of the same name act for."""
+        """The person of a name, with the roles granted. `holder` is the person of the valid keys of the same name."""
         name = clean_name(person_name)
         known = await find_persons(tx, name)
         if holder is not None and holder not in known:
@@ -331,7 +331,7 @@ class Setup:
 
     @asynccontextmanager
     async def _setting_up(self, organization_id: OrganizationId) -> AsyncIterator[Transaction]:
-        """A transaction whose refusals by the schema are told in words of ours."""
+        """A transaction in which rejections by the schema become our error messages."""
         try:
             async with self._database.transaction(organization_id) as tx:
                 yield tx
@@ -345,7 +345,7 @@ class Setup:
             raise InvalidValue(MALFORMED.get(name, f"a value is not written as it must be: {name}")) from error
 
     async def _give_prefix(self, tx: Transaction, now: datetime) -> None:
-        """Give the first prefix that is free, beginning at a place of the organization's own."""
+        """Assign the first free prefix, starting at a position derived from the organization."""
         for step in range(PREFIXES):
             if await add_prefix(tx, prefix=prefix_of((tx.organization_id + step) % PREFIXES), assigned_at=now):
                 return

@@ -1,4 +1,4 @@
-"""What an operator is told when the schema refuses a set-up: the sentences by constraint."""
+"""Error messages for the operator when the schema rejects a set-up, by constraint."""
 
 ONE_MERCHANT = (
     "an account has this contract with the provider already (the same merchant, terminal, application or secret), here"
@@ -21,7 +21,7 @@ TAKEN = {
     ),
     "provider_account_one_merchant": ONE_MERCHANT,
 }
-"""What is set up already, by the constraint that says so."""
+"""Messages for existing items, by constraint."""
 
 MALFORMED = {
     "organization_name_check": "--name: empty; write the name of the legal unit",
@@ -31,4 +31,4 @@ MALFORMED = {
     "bank_account_owner_account_number_check": "--account-number: up to 19 letters and digits, without spaces",
     "provider_account_name_check": "--name: small letters, digits and hyphens, at most 40, a letter or digit first",
 }
-"""What a value must look like, by the constraint that it breaks."""
+"""Messages for invalid values, by constraint."""

@@ -1,4 +1,4 @@
-"""Changes of provider accounts: proposed by one person, decided by another, carried out by the database alone."""
+"""Changes of provider accounts: proposed by one person, decided by another, applied by the database only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from billing.db.database import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChange:
-    """What an account shall become, whole; `payee` is (BIN, number, holder) where the bank account changes."""
+    """The complete new state of an account; `payee` is (BIN, number, holder) if the bank account changes."""
 
     id: UUID
     account_id: ProviderAccountId
@@ -37,7 +37,7 @@ _ADD = """
 
 
 async def add_change(tx: Transaction, change: AccountChange) -> bool:
-    """Add a proposal; False where another of this account waits to be decided."""
+    """Add a proposal; False if another change of this account waits for a decision."""
     added = await tx.fetchval(
         _ADD,
         tx.organization_id,
@@ -65,7 +65,7 @@ _LOCK = """
 
 
 async def lock_change(tx: Transaction, change_id: UUID) -> AccountChange | None:
-    """Read one change and hold it; None where there is none."""
+    """Read one change and lock it; None if there is none."""
     row = await tx.fetchrow(_LOCK, tx.organization_id, change_id)
     return None if row is None else _change(dict(row))
 
@@ -94,7 +94,7 @@ _DECIDE = """
 async def decide_change(
     tx: Transaction, change_id: UUID, *, state: str, decided_by: PersonId, decided_at: datetime
 ) -> None:
-    """Write what a locked change was decided to."""
+    """Write the decision on a locked change."""
     await tx.execute(_DECIDE, tx.organization_id, change_id, state, decided_by, decided_at)
 
 
@@ -104,7 +104,7 @@ _APPLY = """
 
 
 async def apply_change(tx: Transaction, change_id: UUID, *, new_bank_account_id: UUID) -> None:
-    """Carry an approved change out: the database does it, and refuses what two persons do not stand for."""
+    """Apply an approved change: the database does it, and rejects a change without two persons."""
     await tx.execute(_APPLY, change_id, new_bank_account_id)
 
 

@@ -1,4 +1,4 @@
-"""API keys and the persons they act for; only hashes of secrets are kept."""
+"""API keys and the persons they act for; only hashes of secrets are stored."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _ADD_PERSON = """
 
 
 async def add_person(tx: Transaction, person_id: PersonId, *, name: str, roles: Iterable[Role]) -> None:
-    """Add a person who works for the organization."""
+    """Add a person of the organization."""
     await tx.execute(_ADD_PERSON, tx.organization_id, person_id, name, _words(roles))
 
 
@@ -26,7 +26,7 @@ _FIND_PERSONS = """
 
 
 async def find_persons(tx: Transaction, name: str) -> list[PersonId]:
-    """The person of a name however it is written, then those added under the same name before names were unique."""
+    """The person of a name in any spelling, then those added under the same name before names were unique."""
     return [PersonId(row["id"]) for row in await tx.fetch(_FIND_PERSONS, tx.organization_id, name)]
 
 
@@ -36,14 +36,14 @@ _READ_PERSONS = """
 
 
 async def read_persons(tx: Transaction, person_ids: Collection[PersonId]) -> dict[PersonId, Person]:
-    """Persons as rules of two persons compare them, by id."""
+    """Persons by id, for rules of two persons."""
     rows = await tx.fetch(_READ_PERSONS, tx.organization_id, list(person_ids))
     return {PersonId(row["id"]): Person(PersonId(row["id"]), row["name_key"]) for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonRow:
-    """A person as stored. `duplicate_of`: whose name this row had too when names became unique."""
+    """A stored person. `duplicate_of`: the person with the same name when names became unique."""
 
     id: PersonId
     name: str
@@ -57,7 +57,7 @@ _LIST_PERSONS = """
 
 
 async def list_persons(tx: Transaction) -> list[PersonRow]:
-    """Everybody who works for the organization, by name."""
+    """All persons of the organization, by name."""
     rows = await tx.fetch(_LIST_PERSONS, tx.organization_id)
     return [PersonRow(**{**dict(row), "roles": frozenset(map(Role, row["roles"]))}) for row in rows]
 
@@ -68,7 +68,7 @@ _RENAME_PERSON = """
 
 
 async def rename_person(tx: Transaction, person_id: PersonId, name: str) -> bool:
-    """Give a person another name, of their own; False where there is no such person."""
+    """Rename a person; False if there is no such person."""
     return await tx.fetchval(_RENAME_PERSON, tx.organization_id, person_id, name) is not None
 
 
@@ -79,13 +79,13 @@ _GRANT_ROLES = """
 
 
 async def grant_roles(tx: Transaction, person_id: PersonId, roles: Iterable[Role]) -> None:
-    """Trust a person with further roles."""
+    """Grant a person further roles."""
     await tx.execute(_GRANT_ROLES, tx.organization_id, person_id, _words(roles))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow:
-    """A key as it is stored, without its secret. `slot` is 1 or 2: two keys of one name may be alive at once."""
+    """A stored key, without its secret. `slot` is 1 or 2: two keys of one name may be valid at once."""
 
     id: ApiKeyId
     name: str
@@ -131,7 +131,7 @@ _LIST_KEYS = """
 
 
 async def read_keys(tx: Transaction) -> list[KeyRow]:
-    """Every key ever given out, by name and age."""
+    """Every key ever created, by name and age."""
     rows = await tx.fetch(_LIST_KEYS, tx.organization_id)
     return [KeyRow(**{**dict(row), "roles": frozenset(map(Role, row["roles"]))}) for row in rows]
 
@@ -142,13 +142,13 @@ _REVOKE_KEY = """
 
 
 async def revoke_key(tx: Transaction, key_id: ApiKeyId, *, at: datetime) -> bool:
-    """End a key; False where no such key was unrevoked."""
+    """Revoke a key; False if there is no unrevoked key of that id."""
     return await tx.fetchval(_REVOKE_KEY, tx.organization_id, key_id, at) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveKey:
-    """A key that opens: whom it acts for, and with which of that person's roles."""
+    """A valid key: the person it acts for, and its roles."""
 
     id: ApiKeyId
     name: str
@@ -167,7 +167,7 @@ _FIND_KEY = """
 
 
 async def find_key(tx: Transaction, secret_hash: bytes, *, now: datetime) -> LiveKey | None:
-    """Whom a live key acts for; None where no such key is alive."""
+    """The person and roles of a valid key; None if no such key is valid."""
     row = await tx.fetchrow(_FIND_KEY, tx.organization_id, secret_hash, now)
     if row is None:
         return None

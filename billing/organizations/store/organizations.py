@@ -1,6 +1,6 @@
 """Organizations with their facilities, bank accounts, provider accounts, code prefixes and ledger accounts.
 
-Creating them takes the owner's role; the service reads them.
+Creating them requires the owner's role; the service reads them.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _ADD_ORGANIZATION = """
 
 
 async def add_organization(tx: Transaction, *, name: str, tax_code: str, help_phone: str, created_at: datetime) -> None:
-    """Add the organization this transaction names."""
+    """Add the organization of this transaction."""
     await tx.execute(_ADD_ORGANIZATION, tx.organization_id, name, tax_code, help_phone, created_at)
 
 
@@ -28,7 +28,7 @@ _ADD_PREFIX = """
 
 
 async def add_prefix(tx: Transaction, *, prefix: str, assigned_at: datetime) -> bool:
-    """Give a prefix to this organization; False where it was given before, to whomever."""
+    """Assign a prefix to this organization; False if it was assigned before, to any organization."""
     return await tx.fetchval(_ADD_PREFIX, prefix, tx.organization_id, assigned_at) is not None
 
 
@@ -73,7 +73,7 @@ _SET_FACILITY_PHONE = """
 
 
 async def set_facility_phone(tx: Transaction, *, code: str, phone: str) -> bool:
-    """Set the phone of a facility's payment desk; False where there is no such facility."""
+    """Set the phone of a facility's payment desk; False if there is no such facility."""
     return await tx.fetchval(_SET_FACILITY_PHONE, tx.organization_id, code, phone) is not None
 
 
@@ -119,7 +119,7 @@ async def find_bank_account(tx: Transaction, *, bank_bin: str, account_number: s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAccountRow:
-    """A contract with a provider as it is stored. `channels` counts the contracts of its bank account."""
+    """A stored contract with a provider. `channels` counts the contracts of its bank account."""
 
     id: ProviderAccountId
     organization_id: OrganizationId
@@ -193,13 +193,13 @@ async def read_account_ids(tx: Transaction) -> set[ProviderAccountId]:
 
 
 async def read_account_names(tx: Transaction) -> list[str]:
-    """The names of all contracts, active or not: what their old codes bring is taken."""
+    """The names of all contracts, active or not: money under their old codes is booked."""
     return [row["name"] for row in await tx.fetch(_ACCOUNT_NAMES, tx.organization_id)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedAccount:
-    """A contract with its bank account, for a person to read; None where it has no bank account."""
+    """A contract with its bank account, for display; None if it has no bank account."""
 
     name: str
     provider: str
@@ -227,7 +227,7 @@ async def list_provider_accounts(tx: Transaction) -> list[ListedAccount]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedOrganization:
-    """An organization as it was set up; facilities are MA_CSKCB codes."""
+    """A stored organization; facilities are MA_CSKCB codes."""
 
     id: OrganizationId
     name: str
@@ -246,7 +246,7 @@ _LISTED_ORGANIZATION = """
 
 
 async def find_organization(tx: Transaction) -> ListedOrganization | None:
-    """The organization that the transaction names, where it is set up."""
+    """The organization of the transaction, if it is set up."""
     row = await tx.fetchrow(_LISTED_ORGANIZATION, tx.organization_id)
     if row is None:
         return None
