@@ -1,1 +1,1 @@
-"""payOS (Casso): transfers to a payment link's account, told by webhook."""
+"""payOS (Casso): transfers to a payment link's account, reported by webhook."""

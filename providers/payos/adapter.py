@@ -1,8 +1,8 @@
 """payOS: a payment link with a VietQR to the hospital's own account, and a webhook for every transfer.
 
-Only `data` is signed, so only `data` is believed. A webhook of code `00` says that a transfer arrived, never that the
-full amount did; a link that was cancelled can still be paid. The sample that payOS sends while a webhook is being
-confirmed is answered and books nothing. Source: payOS, merchant API v2.
+Only `data` is signed, so only `data` is used. A webhook of code `00` reports that a transfer arrived, not that the full
+amount arrived; a cancelled link can still be paid. The sample that payOS sends to confirm a webhook is answered and
+not booked. Source: payOS, merchant API v2.
 """
 
 import re
@@ -68,7 +68,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
     signed_part: ClassVar[str] = "every key of data, known to us or not"
     settings_type: ClassVar[type[BaseModel]] = PayosSettings
     polls_open: ClassVar[PollSchedule] = PollSchedule(timedelta(minutes=1), timedelta(minutes=2))
-    """How often a webhook is delivered again is not documented: open links are always asked about."""
+    """The retries of a webhook are not documented: open links are always polled."""
 
     def __init__(self, settings: PayosSettings, client: httpx.AsyncClient) -> None:
         self._settings = settings
@@ -76,7 +76,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         self.queries_per_minute = settings.queries_per_minute
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Make a link; its code is shown only if it pays the approved account what we asked for."""
+        """Create a link; its code is shown only if it pays the requested amount to the approved account."""
         settings = self._settings
         try:
             code = order_code(request.reference)
@@ -105,7 +105,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         return self._shown(data, code, request)
 
     def read_callback(self, callback: Callback) -> Notices | Reply:
-        """Verify the signature over `data` as received, then read the one transfer it tells of."""
+        """Verify the signature over `data` as received, then read the one transfer that it reports."""
         if callback.method != "POST":
             return Reply(405, headers={"Allow": "POST"})
         try:
@@ -123,13 +123,13 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
             raise Unreadable(str(error), _reply(422, is_taken=False)) from error
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
-        """Any 2xx is recorded; an order that is not ours too, or a webhook could never be confirmed."""
+        """Any 2xx means recorded, also for an order that is not ours, which the confirmation of a webhook requires."""
         if verdict is Verdict.TRY_LATER:
             return _reply(503, is_taken=False)
         return _reply(200, is_taken=True)
 
     async def query_payment(self, known: PendingPayment) -> Notices:
-        """Every transfer under the link, as its webhook tells it, and where the link stands."""
+        """Every transfer under the link, as in its webhook, and the state of the link."""
         try:
             code = order_code(known.reference)
             _, data, evidence = await self._call("GET", f"/v2/payment-requests/{code}", None, signed=True)
@@ -147,7 +147,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         return Notices((*notices, stands), evidence)
 
     async def cancel_payment(self, known: PendingPayment, *, reason: str) -> OperationResult:
-        """Close the link. Whoever has scanned its code may still pay: that money is told like any other."""
+        """Close the link. A payer who has scanned its code may still pay: that money is reported like any other."""
         body = {"cancellationReason": reason[:200]}
         try:
             path = f"/v2/payment-requests/{order_code(known.reference)}/cancel"
@@ -161,7 +161,7 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         return OperationResult(outcome=outcome, provider_status=status, evidence=evidence)
 
     async def _existing(self, code: int, request: PaymentRequest) -> PaymentInstruction:
-        """The link payOS has already under our order: its page, if it still asks for what we ask."""
+        """The existing link under our order: its page, if it has the requested amount."""
         _, data, _ = await self._call("GET", f"/v2/payment-requests/{code}", None, signed=True)
         link = data.get("id")
         is_ours = (data.get("orderCode"), data.get("amount")) == (code, request.amount)
@@ -193,20 +193,20 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         )
 
     def _transfers(self, data: Mapping[str, object]) -> tuple[Notice, ...]:
-        """Raises ValueError where a transfer makes no sense: nothing of the answer is then used."""
+        """Raises ValueError if a transfer is invalid: the whole answer is then ignored."""
         transfers = data.get("transactions")
         if not isinstance(transfers, list) or len(transfers) > _TRANSFERS_MAX:
             raise ValueError("transactions are missing")
         notices = []
         for transfer in transfers:
             if not isinstance(transfer, dict):
-                raise ValueError("a transaction that is no object")  # noqa: TRY004 - what a stranger wrote
+                raise ValueError("a transaction that is no object")  # noqa: TRY004 - invalid input of an unknown client
             parsed = {**transfer, "orderCode": data["orderCode"], "paymentLinkId": data.get("id"), "code": _OK}
             notices.append(self._transfer(parsed))
         return tuple(notices)
 
     def _transfer(self, parsed: Mapping[str, object]) -> Notice:
-        """The notice of one transfer, told or asked. Raises ValueError naming what makes no sense."""
+        """The notice of one transfer, from a webhook or query. Raises ValueError naming the invalid field."""
         code, amount = _whole(parsed, "orderCode"), _whole(parsed, "amount")
         link, word = _text(parsed, "paymentLinkId"), _text(parsed, "code")
         reference = without_placeholder(_text(parsed, "reference"))
@@ -216,8 +216,8 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
             raise ValueError("currency is not VND")
         if not _NAME.fullmatch(link) or not (reference == "" or _NAME.fullmatch(reference)):
             raise ValueError("paymentLinkId or reference makes no sense")
-        # payOS has no id of a transfer: the link, the bank's reference and the timestamp tell one from another. It is
-        # no `transaction`, since an answer of payOS may write the timestamp otherwise than its callback did.
+        # payOS has no id of a transfer: the link, the bank's reference and the timestamp identify it. It is
+        # no `transaction`, since payOS may write the timestamp in an answer in another form than in its callback.
         timestamp = _parse_timestamp(_text(parsed, "transactionDateTime"))
         name = f"{link}:{reference or amount}:{_digits(timestamp)}"
         keys = {f"transfer:{name}"} | ({f"bank:{reference}"} if reference else set())
@@ -251,10 +251,10 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
     async def _call(
         self, method: str, path: str, body: Mapping[str, object] | None, *, signed: bool = False
     ) -> tuple[str, Mapping[str, object], bytes]:
-        """Call; the word payOS answers and, where that is `00`, what it answered, whose signature was verified.
+        """Call; return payOS's code and, if that is `00`, the content of the answer with a verified signature.
 
-        Raises RequestNotSent, ResponseUnknown, and _NotThere where payOS does not know the link. `signed`: any other
-        word is no answer either.
+        Raises RequestNotSent, ResponseUnknown, and _NotThere if payOS does not know the link. `signed`: any other
+        code is no answer either.
         """
         settings = self._settings
         headers = {"x-client-id": settings.client_id, "x-api-key": settings.api_key.get_secret_value()}
@@ -298,7 +298,7 @@ def _text(parsed: Mapping[str, object], name: str) -> str:
 
 
 def _whole(parsed: Mapping[str, object], name: str) -> int:
-    """Digits in quotes are signed like the number they say, so they are read like it too."""
+    """Digits in quotes are signed like the number, so they are read like it too."""
     value = parsed.get(name)
     if isinstance(value, bool) or not _DIGITS.fullmatch(str(value)):
         raise ValueError(f"{name} is no whole number")
@@ -306,7 +306,7 @@ def _whole(parsed: Mapping[str, object], name: str) -> int:
 
 
 def _parse_timestamp(text: str) -> datetime:
-    """`YYYY-MM-DD HH:MM:SS` by the Vietnamese clock, or ISO 8601 with its zone."""
+    """`YYYY-MM-DD HH:MM:SS` in Vietnamese time, or ISO 8601 with its zone."""
     try:
         timestamp = datetime.fromisoformat(text)
     except ValueError as error:
@@ -315,7 +315,7 @@ def _parse_timestamp(text: str) -> datetime:
 
 
 def _digits(timestamp: datetime) -> str:
-    """A timestamp by the Vietnamese clock, the same whatever zone it was told in; as told where it has no such time."""
+    """A timestamp in Vietnamese time, independent of its zone; unchanged if it cannot be converted."""
     try:
         return f"{timestamp.astimezone(VIETNAM):%Y%m%d%H%M%S}"
     except OverflowError:

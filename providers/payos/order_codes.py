@@ -1,6 +1,6 @@
 """Our reference code as payOS's order code: its first eight characters as one whole number to base 31.
 
-The ninth is a check character and is computed again, so a number that is not one of ours becomes a code nobody issued.
+The ninth is a check character and is recomputed, so a number that is not ours becomes a code that was not issued.
 Source: docs/design.md §8 (the reference code).
 """
 
@@ -11,7 +11,7 @@ _INVERSE_OF_9 = 7  # 9 · 7 = 63 ≡ 1 (mod 31)
 
 
 def order_code(reference: str) -> int:
-    """The order code of a reference code. Raises ValueError for anything else."""
+    """The order code of a reference code. Raises ValueError for another text."""
     number = 0
     for character in reference[:_LENGTH]:
         number = number * _BASE + ALPHABET.index(character)
@@ -21,7 +21,7 @@ def order_code(reference: str) -> int:
 
 
 def reference_of(code: int) -> str | None:
-    """The reference code of an order code; None for a number that eight characters cannot make."""
+    """The reference code of an order code; None for a number outside the range of eight characters."""
     if not 0 <= code < _BASE**_LENGTH:
         return None
     values: list[int] = []

@@ -10,11 +10,11 @@ _ADDRESS = r"https?://[!-~]{1,500}"
 
 
 class PayosSettings(AccountSettings):
-    """One channel. Every code payOS makes is held against the approved account before it is shown.
+    """One channel. Every code of payOS is checked against the approved account before it is shown.
 
-    `virtual_account_prefixes` are those of the numbers that payOS collects under for this account; empty where the
-    account itself is paid. `description_length` is 25 where the bank account was linked through payOS, else 9.
-    `existing_code` is what payOS answers for an order it has already (reported, not documented).
+    `virtual_account_prefixes` are the prefixes of payOS's collection numbers for this account; empty if the account
+    itself is paid. `description_length` is 25 if the bank account was linked through payOS, else 9.
+    `existing_code` is payOS's code for an existing order (reported, not documented).
     """
 
     client_id: str = Field(pattern=r"^[!-~]{1,100}$")
@@ -30,11 +30,11 @@ class PayosSettings(AccountSettings):
     cancel_url: str = Field(default="", pattern=rf"^({_ADDRESS})?$")
     description_length: Literal[9, 25] = 9
     existing_code: str = "231"
-    timeout_s: float = Field(default=60.0, gt=0, le=120)  # what payOS's own clients wait
+    timeout_s: float = Field(default=60.0, gt=0, le=120)  # the timeout of payOS's own clients
     queries_per_minute: int = Field(default=30, ge=0, le=600)
 
     def is_ours(self, account_number: str) -> bool:
-        """Whether an account number is that of the approved account, or one collected under for it."""
+        """Whether an account number is the approved account or one of its collection numbers."""
         return account_number == self.account_number or any(
             account_number.startswith(prefix) for prefix in self.virtual_account_prefixes if prefix
         )

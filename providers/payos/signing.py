@@ -1,6 +1,6 @@
 """payOS's signatures: HMAC-SHA256 in lower-case hex with the checksum key.
 
-What is told and answered is signed over its `data`: every key received, sorted, `key=value` joined by `&`, raw.
+Webhooks and answers are signed over their `data`: every key received, sorted, `key=value` joined by `&`, raw.
 Source: payOS, merchant API v2 (signatures of requests, webhooks, answers and payouts).
 """
 
@@ -12,8 +12,8 @@ from providers.signing import hmac_sha256_hex, is_same_secret
 
 CREATE = ("amount", "cancelUrl", "description", "orderCode", "returnUrl")
 _EMPTY = ("null", "undefined")
-_NODE_OBJECT = "[object Object]"  # what JavaScript writes for an object in a text
-_UNESCAPED = "-_.!~*'()"  # what encodeURIComponent leaves as it is, besides letters and digits
+_NODE_OBJECT = "[object Object]"  # JavaScript's text form of an object
+_UNESCAPED = "-_.!~*'()"  # unchanged by encodeURIComponent, in addition to letters and digits
 
 
 def create_text(fields: Mapping[str, object]) -> str:
@@ -22,20 +22,20 @@ def create_text(fields: Mapping[str, object]) -> str:
 
 
 def data_text(data: Mapping[str, object]) -> str:
-    """The signed text of what payOS tells or answers; keys that are unknown to us are signed too.
+    """The signed text of a webhook or answer of payOS; keys that are unknown to us are signed too.
 
     Null and the texts `null` and `undefined` are empty; a list is compact JSON whose objects have their keys sorted.
-    Raises TypeError for a value that payOS could not have written so.
+    Raises TypeError for a value that payOS cannot write.
     """
     return "&".join(f"{name}={_value(data[name])}" for name in sorted(data))
 
 
 def accepted_texts(data: Mapping[str, object]) -> frozenset[str]:
-    """The signed texts of received `data`: one for each way in which payOS's own programs write what is nested.
+    """The signed texts of received `data`: one for each form in which payOS's own programs write nested values.
 
     The rule covers lists only. For an object the vendor's Node SDK 2.0.5 signs the literal `[object Object]`, and its
     newer signatures sort every level. The content of a nested object may be unsigned: no field of one is read.
-    Raises TypeError for a value that payOS could not have written so.
+    Raises TypeError for a value that payOS cannot write.
     """
     if not any(isinstance(value, (list, dict)) for value in data.values()):
         return frozenset({data_text(data)})
@@ -55,7 +55,7 @@ def signature_of(key: bytes, text: str) -> str:
 
 
 def is_signed(keys: Sequence[bytes], texts: Iterable[str], received: object) -> bool:
-    """Whether a signature is that of one of the texts by any checksum key alive."""
+    """Whether a signature is that of one of the texts by any active checksum key."""
     shown = received.lower() if isinstance(received, str) else received  # hex is compared in lower case
     return any(is_same_secret(signature_of(key, text), shown) for text in texts for key in keys)
 

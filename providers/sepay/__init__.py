@@ -1,1 +1,1 @@
-"""SePay: a bank account whose movements are told by webhook and feed, and a payment gateway."""
+"""SePay: a bank account whose movements are reported by webhook and feed, and a payment gateway."""

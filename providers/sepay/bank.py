@@ -1,7 +1,7 @@
-"""SePay on a bank account: our own VietQR, SePay's webhook for every movement, and its list for those that were lost.
+"""SePay on a bank account: our own VietQR, SePay's webhook for every movement, and its list for lost webhooks.
 
-Money that leaves is not ours to judge here: it is answered and left to the statement. A webhook that only shows a
-credential credits by itself only as far as the settings allow; the list, which we fetch ourselves, confirms the rest.
+An outflow is acknowledged and booked from the statement. A webhook that is authenticated by a credential alone credits
+only as far as the settings allow; the list, which we fetch, confirms the other payments.
 Source: SePay, webhooks (balance change) and user API.
 """
 
@@ -57,11 +57,11 @@ class Sepay(Provider, Callbacks, Feeds, LocalQr):
         self.feeds_per_minute = settings.feeds_per_minute if settings.api_token is not None else 0
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Nothing is begun at SePay: a code is all it takes. Raises PaymentRefused."""
+        """No call to SePay is made: a code suffices. Raises PaymentRefused."""
         return self.qr_for(request)
 
     def qr_for(self, request: PaymentRequest) -> PaymentInstruction:
-        """A dynamic VietQR for the account, read back before it is given out. Raises PaymentRefused."""
+        """A dynamic VietQR for the account, read back before it is returned. Raises PaymentRefused."""
         settings = self._settings
         payload = build_local_qr(request, bank_bin=settings.bank_bin, account_number=settings.payee)
         return PaymentInstruction(
@@ -72,7 +72,7 @@ class Sepay(Provider, Callbacks, Feeds, LocalQr):
         )
 
     def read_callback(self, callback: Callback) -> Notices | Reply:
-        """Verify by the account's own way, then read the one movement; a request for a token is answered."""
+        """Verify by the account's method, then read the one movement; a request for a token is answered."""
         if callback.method != "POST":
             return Reply(405, headers={"Allow": "POST"})
         settings = self._settings
@@ -91,7 +91,7 @@ class Sepay(Provider, Callbacks, Feeds, LocalQr):
         return Notices((transfer.notice(outcome, is_other_account=self._is_other_account(transfer)),))
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
-        """`{"success": true}` only for what is recorded; anything else makes SePay call again."""
+        """`{"success": true}` only for a recorded movement; SePay calls again after any other reply."""
         if verdict is Verdict.TRY_LATER:
             return _reply(503, is_taken=False)
         return _reply(201 if self._settings.auth is Auth.OAUTH2 else 200, is_taken=True)
@@ -137,7 +137,7 @@ class Sepay(Provider, Callbacks, Feeds, LocalQr):
         except (NotStrictJson, ValueError) as error:
             raise FeedUnavailable(str(error)) from error
         if len(numbers) >= settings.feed_rows_max and numbers != sorted(numbers):
-            # Newest first and full: what lies between the cursor and this page would never be seen.
+            # Newest first and full: transactions between the cursor and this page would be missed.
             raise FeedUnavailable("a full page that is not in order; raise feed_rows_max")
         return transfers
 
@@ -153,7 +153,7 @@ class Sepay(Provider, Callbacks, Feeds, LocalQr):
             case Auth.OAUTH2:
                 return is_token(secrets, shown_token(callback), now=callback.received_at)
             case Auth.NONE:
-                return True  # the settings take this in tests only
+                return True  # the settings accept this in tests only
 
     def _is_signed(self, callback: Callback, secrets: tuple[bytes, ...]) -> bool:
         timestamp = callback.header("x-sepay-timestamp") or ""

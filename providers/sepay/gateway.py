@@ -1,7 +1,7 @@
-"""SePay's payment gateway: the payer's browser posts a signed form; the IPN tells the end and shows a static key.
+"""SePay's payment gateway: the payer's browser posts a signed form; the IPN reports the outcome with a static key.
 
-The form is signed in the order in which its fields are posted. The IPN is not signed at all, so beyond what the
-settings allow its word is confirmed by asking for the order. Source: SePay, payment gateway API v1.
+The form is signed in the order in which its fields are posted. The IPN is not signed, so an amount above
+the limit of the settings is confirmed by a query of the order. Source: SePay, payment gateway API v1.
 """
 
 import base64
@@ -70,7 +70,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         self.queries_per_minute = settings.queries_per_minute
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """A signed form for the payer's browser; SePay hears of it when it is posted."""
+        """A signed form for the payer's browser; SePay receives it when it is posted."""
         settings = self._settings
         page = request.return_url or settings.return_url
         if not page:
@@ -113,13 +113,13 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         return Notices((notice,))
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
-        """200 for whatever is recorded; anything else makes SePay call again."""
+        """200 for every recorded notice; SePay calls again after any other status."""
         if verdict is Verdict.TRY_LATER:
             return _reply(503, is_taken=False)
         return _reply(200, is_taken=True)
 
     async def query_payment(self, known: PendingPayment) -> Notices:
-        """Ask for the order; its layout is not documented, so anything unexpected is UNKNOWN."""
+        """Query the order; its layout is not documented, so anything unexpected is UNKNOWN."""
         try:
             answer = await self._call("GET", f"/order/detail/{known.reference}")
             if answer.status == 404:
@@ -134,7 +134,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
             return Notices((status_only(known, Outcome.UNKNOWN),))
 
     async def cancel_payment(self, known: PendingPayment, *, reason: str) -> OperationResult:
-        """Cancel an order that is paid by QR. What a payer has already begun may still arrive."""
+        """Cancel an order that is paid by QR. A payment that a payer has started may still arrive."""
         try:
             answer = await self._call("POST", "/order/cancel", {"order_invoice_number": known.reference})
             parsed = _read(answer)
@@ -145,7 +145,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         return OperationResult(outcome=outcome, provider_status=str(answer.status), evidence=answer.body)
 
     def _result(self, parsed: Mapping[str, object], callback: Callback) -> Notice:
-        """The notice of an IPN. Raises ValueError naming what makes no sense."""
+        """The notice of an IPN. Raises ValueError naming the invalid field."""
         event, order, transaction = (
             _text(parsed, "notification_type"),
             _object(parsed, "order"),
@@ -162,12 +162,12 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
         return self._notice(order, transaction, outcome, ":".join(words), reported_at=callback.received_at)
 
     def _payments(self, order: Mapping[str, object], known: PendingPayment) -> tuple[Notice, ...]:
-        """Raises ValueError where nothing of a captured order says that it was paid."""
+        """Raises ValueError if no field of a captured order states that it was paid."""
         if _text(order, "order_invoice_number") != known.reference:
             raise ValueError("the answer is of another order")
         transactions = order.get("transactions", [order.get("transaction")])
         if not isinstance(transactions, list):
-            raise ValueError("transactions make no sense")  # noqa: TRY004 - what a stranger wrote
+            raise ValueError("transactions make no sense")  # noqa: TRY004 - invalid input of an unknown client
         paid = [
             each for each in transactions if isinstance(each, dict) and _text(each, "transaction_status") == _PAID[2]
         ]
@@ -223,7 +223,7 @@ class SepayGateway(Provider, Callbacks, Queries, Cancellations):
 
 
 def form_fields(fields: Sequence[tuple[str, object]], merchant_id: str) -> list[tuple[str, str]]:
-    """The fields in the order they are posted: as given, the merchant last where it does not stand among them."""
+    """The fields in the order they are posted: as supplied, with the merchant appended if it is absent."""
     posted = [(name, str(value)) for name, value in fields]
     if not any(name == "merchant" for name, _ in posted):
         posted.append(("merchant", merchant_id))
@@ -250,7 +250,7 @@ def _read(answer: Answer) -> dict[str, object]:
 def _object(parsed: Mapping[str, object], name: str) -> Mapping[str, object]:
     value = parsed.get(name)
     if not isinstance(value, dict):
-        raise ValueError(f"{name} is missing")  # noqa: TRY004 - what a stranger wrote
+        raise ValueError(f"{name} is missing")  # noqa: TRY004 - invalid input of an unknown client
     return value
 
 

@@ -1,4 +1,4 @@
-"""What SePay tells of one movement on a bank account: webhook, Bank Hub variant and list, read as one thing."""
+"""SePay's messages about one movement on a bank account: webhook, Bank Hub variant and list, as one type."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _REFERENCE = re.compile(r"[!-~]{1,100}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """One movement. `is_in` says that money came; `code` is what SePay itself recognised in the text."""
+    """One movement. `is_in` marks money in; `code` is the code that SePay recognised in the text."""
 
     id: str
     is_in: bool
@@ -32,7 +32,7 @@ class Transfer:
 
     @property
     def _name(self) -> str:
-        """SePay's id; where it is a placeholder, all that makes the transfer distinct."""
+        """SePay's id; if it is a placeholder, the fields that identify the transfer."""
         if not is_placeholder(self.id):
             return f"transaction:{self.id}"
         timestamp = self.occurred_at.isoformat()
@@ -41,7 +41,7 @@ class Transfer:
         )
 
     def notice(self, outcome: Outcome, *, is_other_account: bool) -> Notice:
-        """The notice of money that came; SUCCEEDED, or UNKNOWN while nothing but a credential vouches for it."""
+        """The notice of money in; SUCCEEDED, or UNKNOWN while only a credential authenticates it."""
         name = self._name
         keys = {name} | ({f"bank:{self.bank_reference}"} if self.bank_reference else set())
         return Notice(
@@ -63,7 +63,7 @@ class Transfer:
 
 
 def read_webhook(parsed: Mapping[str, object]) -> Transfer:
-    """The movement of a webhook, in either of its shapes. Raises ValueError naming what makes no sense."""
+    """The movement of a webhook, in either of its forms. Raises ValueError naming the invalid field."""
     is_hub = "transfer_type" in parsed
     kind = parsed.get("transfer_type" if is_hub else "transferType")
     if not isinstance(kind, str) or kind not in {"in", "out", "credit", "debit"}:
@@ -88,7 +88,7 @@ def read_webhook(parsed: Mapping[str, object]) -> Transfer:
 
 
 def read_row(row: Mapping[str, object], names: FeedFields) -> Transfer:
-    """The movement of a row of the list. Raises ValueError naming what makes no sense."""
+    """The movement of a row of the list. Raises ValueError naming the invalid field."""
     came, left = _decimal(row.get(names.amount_in)), _decimal(row.get(names.amount_out))
     if (came == 0) == (left == 0):
         raise ValueError("a row with both amounts, or none")
@@ -106,7 +106,7 @@ def read_row(row: Mapping[str, object], names: FeedFields) -> Transfer:
 
 
 def _joined(content: str, description: str) -> str:
-    """The code may stand in either text; the bank's own one usually repeats the content."""
+    """The code may be in either text; the bank's text usually repeats the content."""
     if content and content in description:
         return description[:500]
     return f"{content} {description}".strip()[:500]

@@ -12,7 +12,7 @@ _ADDRESS = r"https?://[!-~]{1,500}"
 
 
 class Auth(StrEnum):
-    """How SePay's webhook proves itself; only `hmac` signs what it says."""
+    """The authentication of SePay's webhook; only `hmac` signs the content."""
 
     HMAC = "hmac"
     APIKEY = "apikey"
@@ -21,7 +21,7 @@ class Auth(StrEnum):
 
 
 class FeedFields(BaseModel):
-    """What the fields of the transactions list are called; the names are not in the documents we hold."""
+    """The field names of the transactions list; the documents that we have do not contain them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,8 +40,8 @@ class FeedFields(BaseModel):
 class SepaySettings(CredentialSettings):
     """One bank account. `secrets` sign (`hmac`), are the key (`apikey`) or the client's secret (`oauth2`).
 
-    `qr_account_number` is the number in our codes where it is not the account's own (a virtual account that SePay
-    resolves to it). `api_token` lets us read the list of transactions; without it there is no feed.
+    `qr_account_number` is the number in our codes if it is not the account's own (a virtual account that SePay
+    resolves to it). `api_token` permits reading the list of transactions; without it there is no feed.
     """
 
     auth: Auth = Auth.HMAC
@@ -62,7 +62,7 @@ class SepaySettings(CredentialSettings):
     feeds_per_minute: int = Field(default=6, ge=0, le=120)
 
     def find_problems(self) -> Iterator[tuple[str, str]]:
-        """See the base: how the webhook proves itself, and what that needs."""
+        """See the base: the authentication of the webhook, and its required fields."""
         if self.auth is Auth.NONE and not self.unsafe_for_tests:
             yield "auth", "a webhook that proves itself by nothing is refused outside tests; use hmac, apikey or oauth2"
         if self.auth is not Auth.NONE and not self.secrets:
@@ -77,7 +77,7 @@ class SepaySettings(CredentialSettings):
 
 
 class SepayGatewaySettings(CredentialSettings):
-    """One merchant of the gateway. Its messages show a static key and are not signed."""
+    """One merchant of the gateway. Its messages carry a static key and are not signed."""
 
     merchant_id: str = Field(pattern=r"^[!-~]{1,60}$")
     secret_key: SecretStr = Field(min_length=8)

@@ -1,1 +1,1 @@
-"""Stripe, and any server that speaks as Stripe does: cards and wallets."""
+"""Stripe, and servers with a Stripe-compatible API: cards and wallets."""

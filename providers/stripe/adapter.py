@@ -1,8 +1,8 @@
-"""Stripe and servers that speak as Stripe does: payment intents, checkout sessions, webhooks, refunds.
+"""Stripe and servers with a Stripe-compatible API: payment intents, checkout sessions, webhooks, refunds.
 
-A server may know more than we use, leave out what is optional, ignore Idempotency-Key and tell nothing of refunds: so
-as few fields as can be are sent, what would move money twice is looked for first, and refunds are asked about.
-Whatever tells of a payment names its money by the payment intent. Source: Stripe API 2024-06-20.
+A server may have further fields, omit optional fields, ignore Idempotency-Key and send no events about refunds: so the
+adapter sends the fewest possible fields, searches for an earlier call before it moves money again, and queries refunds.
+Every notice of a payment names the movement by the payment intent. Source: Stripe API 2024-06-20.
 """
 
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ _REPORTED_FIRST = (Outcome.SUCCEEDED, Outcome.REVIEW, Outcome.PENDING, Outcome.U
 
 
 class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
-    """One account at Stripe or at a server that speaks as Stripe does."""
+    """One account at Stripe or at a compatible server."""
 
     signed_part: ClassVar[str] = "the timestamp t of the header Stripe-Signature, a full stop and the whole body"
     settings_type: ClassVar[type[BaseModel]] = StripeSettings
@@ -86,7 +86,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         self.queries_per_minute = settings.queries_per_minute
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Make a payment intent, or a checkout session with a page for the payer."""
+        """Create a payment intent, or a checkout session with a page for the payer."""
         settings = self._settings
         if not 1 <= request.amount <= AMOUNT_MAX:
             raise PaymentRefused(f"Stripe collects 1 to {AMOUNT_MAX} đồng at a time")
@@ -112,7 +112,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         return self._instruction(request, response.content)
 
     def read_callback(self, callback: Callback) -> Notices | Reply:
-        """Verify the raw body, then read the one event it holds; events that tell nothing of our money are taken."""
+        """Verify the raw body, then read its one event; events without a payment of ours are acknowledged."""
         if callback.method != "POST":
             return Reply(405, headers={"Allow": "POST"})
         settings = self._settings
@@ -134,11 +134,11 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         return Notices(tuple(replace(notice, names_other_account=is_foreign, payee=payee) for notice in notices))
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
-        """2xx for whatever is recorded, new or known; anything else is told again, for up to three days."""
+        """2xx for every recorded event, new or known; after any other status Stripe delivers again for three days."""
         return _CALL_AGAIN if verdict is Verdict.TRY_LATER else _RECORDED
 
     async def query_payment(self, known: PendingPayment) -> Notices:
-        """Ask by the id; where the answer that held it was lost, look for our reference among the latest."""
+        """Query by the id; if the answer with the id was lost, search our reference among the latest payments."""
         try:
             if known.provider_reference:
                 return await self._fetch_by_id(known)
@@ -155,7 +155,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         return Notices(tuple(one for one in notices if one.outcome is first_outcome), evidence)
 
     async def refund(self, request: RefundRequest) -> OperationResult:
-        """Send money back once: a server that ignores keys is asked first whether it has this refund already."""
+        """Refund once: a server that ignores keys is first queried for this refund."""
         target = request.transaction or request.payment.provider_reference
         if not is_identifier(target) or target.startswith(_SESSION_PREFIX):
             return OperationResult(outcome=Outcome.FAILED, provider_status="no payment intent is known")
@@ -177,7 +177,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
     async def query_refund(
         self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
     ) -> OperationResult:
-        """What became of a refund, by its id, else by our code among the refunds of the payment."""
+        """Query a refund by its id, else by our code among the refunds of the payment."""
         target = request.transaction or request.payment.provider_reference
         name = "charge" if target.startswith(_CHARGE_PREFIXES) else "payment_intent"
         try:
@@ -191,7 +191,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         return found or OperationResult(outcome=Outcome.UNKNOWN, provider_status="")
 
     async def cancel_payment(self, known: PendingPayment, *, reason: str) -> OperationResult:
-        """Cancel the intent or end the session; where the server refuses, say what has become of it instead."""
+        """Cancel the intent or end the session; if the server refuses, return the current outcome."""
         try:
             number = known.provider_reference or await self._number_of(known)
             if not number:
@@ -223,7 +223,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         )
 
     def _instruction(self, request: PaymentRequest, content: Object) -> PaymentInstruction:
-        """How the payer pays what was made, after checking that it is what we asked for. Raises PaymentUnknown."""
+        """The payment instruction of the created object, checked against the request. Raises PaymentUnknown."""
         is_session = self._settings.mode == "checkout"
         try:
             number = identifier(content)
@@ -245,7 +245,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         return PaymentInstruction(redirect_url=page or "", provider_reference=number)
 
     async def _find(self, reference: str, *, since: datetime) -> tuple[list[Object], bool, bytes]:
-        """What was made under a reference of ours, and whether there is nothing beyond. Raises RequestNotSent and
+        """The object created under our reference, and whether the list was complete. Raises RequestNotSent and
         ResponseUnknown.
         """
         path = _SESSIONS if self._settings.mode == "checkout" else _INTENTS
@@ -275,7 +275,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         return Notices((await self._read(known, response.content),), response.evidence)
 
     async def _read(self, known: PendingPayment, content: Object) -> Notice:
-        """The notice of what was asked about; UNKNOWN where it makes no sense or is of another payment."""
+        """The notice of a queried object; UNKNOWN if it is invalid or belongs to another payment."""
         try:
             if identifier(content).startswith(_SESSION_PREFIX):
                 notice = session_notice(content, response=None, reported_at=known.queried_at)
@@ -293,8 +293,8 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         return replace(notice, reference=known.reference)
 
     async def _find_refund(self, request: RefundRequest, target: Mapping[str, str]) -> OperationResult | None:
-        """The refund that carries our code; NOT_FOUND where there is surely none, UNKNOWN where one may be it, None
-        where the server does not list them all.
+        """The refund that carries our code; NOT_FOUND if there is certainly none, UNKNOWN if a refund without a code
+        may be it, None if the server does not list them all.
         """
         listing = await self._server.list(_REFUNDS, target)
         bare = False
@@ -303,14 +303,14 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
             if code == request.reference:
                 return self._refund_result(request, each, listing.evidence)
             bare = bare or (code is None and each.get("amount") == request.amount)
-        if bare:  # of the same amount and without a code: it may be this one
+        if bare:  # of the same amount and without a code: it may be this refund
             return OperationResult(outcome=Outcome.UNKNOWN, provider_status="", evidence=listing.evidence)
         if not listing.is_whole:
             return None
         return OperationResult(outcome=Outcome.NOT_FOUND, provider_status="", evidence=listing.evidence)
 
     def _refund_result(self, request: RefundRequest, content: Object, evidence: bytes) -> OperationResult:
-        """What a refund's object says; UNKNOWN where it is not the one we asked for."""
+        """The result of a refund's object; UNKNOWN if it is not the requested refund."""
         try:
             number, amount = identifier(content), dong_of(content, "amount")
             if content.get("currency") is not None:
@@ -327,13 +327,13 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
         )
 
     def _payee(self, event: Object) -> tuple[tuple[str, str], ...]:
-        """The connected account an event names. Money of the other mode was never ours."""
+        """The connected account an event names. Money of the other mode does not belong to this account."""
         settings, mode, account = self._settings, event.get("livemode"), event.get("account")
         is_other_mode = settings.livemode is not None and mode is not None and mode is not settings.livemode
         return () if is_other_mode or not isinstance(account, str) else (("account", account),)
 
     def _is_foreign(self, event: Object) -> bool:
-        """Whether an event is of the other mode, or of a connected account that is not this one."""
+        """Whether an event is of the other mode, or of another connected account."""
         settings = self._settings
         mode, account = event.get("livemode"), event.get("account")
         is_other_mode = settings.livemode is not None and mode is not None and mode is not settings.livemode
@@ -341,7 +341,7 @@ class Stripe(Provider, Callbacks, Queries, Refunds, Cancellations):
 
 
 def _next_page(content: Object) -> object:
-    """Where the payer's browser is to go for an intent, if anywhere."""
+    """The redirect address of an intent for the payer's browser, if any."""
     action = content.get("next_action")
     redirect = action.get("redirect_to_url") if isinstance(action, Mapping) else None
     return redirect.get("url") if isinstance(redirect, Mapping) else None

@@ -1,4 +1,4 @@
-"""How Stripe is asked: flat forms whose keys carry brackets, and amounts in the smallest unit of the currency."""
+"""Requests to Stripe: flat forms with bracketed keys, and amounts in the smallest unit of the currency."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,19 +7,19 @@ from providers.stripe.settings import StripeSettings
 
 CURRENCY = "vnd"
 REFERENCE_FIELD = "invoice"
-"""The metadata that carries our reference code; nothing else of ours goes there, and never a patient's."""
+"""The metadata field of our reference code; it carries no other data, and no data of a patient."""
 
 REFUND_FIELD = "refund"
-"""The metadata of a refund that carries its own code."""
+"""The metadata field of a refund's code."""
 
 AMOUNT_MAX = 99_999_999
-"""Stripe takes eight digits."""
+"""Stripe accepts eight digits."""
 
 
 def api_amount(amount: int, currency: str) -> int:
-    """An amount as it is sent. The đồng has no smaller unit: 350000 is sent as 350000.
+    """An amount as sent. The đồng has no smaller unit: 350000 is sent as 350000.
 
-    Raises ValueError for another currency, or for what is no whole positive amount.
+    Raises ValueError for another currency, or for a value that is not a whole positive amount.
     """
     if currency.lower() != CURRENCY:
         raise ValueError("only đồng are collected")
@@ -47,7 +47,7 @@ def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:
 
 
 def intent_form(request: PaymentRequest, settings: StripeSettings) -> dict[str, str]:
-    """A payment intent in as few fields as every server takes: some refuse a field they do not know."""
+    """A payment intent in the few fields that every server accepts: some servers refuse unknown fields."""
     fields: dict[str, object] = {
         "amount": api_amount(request.amount, CURRENCY),
         "currency": CURRENCY,

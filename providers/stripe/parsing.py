@@ -1,9 +1,9 @@
-"""Reading Stripe's objects, told or asked: a payment intent, a checkout session, a refund, a charge, a dispute.
+"""Parses Stripe's objects of events and queries: payment intent, checkout session, refund, charge, dispute.
 
-An object may stand as its id or whole, may lack what is optional and may hold what nobody knows. The money of a payment
-is named by its payment intent, whoever tells of it, and by its charge where that is said; money that went back is named
-by its refund, which says whose it was. What a charge says of its
-refunds is a running total: it names no refund, so it is never added up. Source: Stripe API 2024-06-20.
+An object may be its id or complete, may lack optional fields and may have unknown fields. The movement of a payment is
+identified by its payment intent in every event, and by its charge if present; a refunded movement by its refund, which
+names the payment. A charge reports its refunds as a running total: it names no refund, so it is never added up.
+Source: Stripe API 2024-06-20.
 """
 
 import re
@@ -33,9 +33,9 @@ Object = Mapping[str, object]
 
 
 def read_event(event: Object, *, received_at: datetime) -> tuple[Notice, ...]:
-    """What an event says; nothing where it is none of those that tell of our money.
+    """The notices of an event; empty for the other events.
 
-    Raises ValueError naming the field that makes no sense.
+    Raises ValueError naming the invalid field.
     """
     kind, data = word(event, "type"), event.get("data")
     if not kind:
@@ -59,7 +59,7 @@ def read_event(event: Object, *, received_at: datetime) -> tuple[Notice, ...]:
 
 
 def intent_notice(found: Object, *, response: Outcome | None, reported_at: datetime) -> Notice:
-    """The notice of a payment intent. What was received counts, not what was asked. Raises ValueError."""
+    """The notice of a payment intent. The received amount counts, not the requested amount. Raises ValueError."""
     number, status = identifier(found), word(found, "status")
     outcome = outcome_of_intent(status, response=response)
     amount = dong_of(found, "amount", is_needed=found.get("amount_received") is None)
@@ -85,7 +85,7 @@ def intent_notice(found: Object, *, response: Outcome | None, reported_at: datet
 def session_notice(found: Object, *, response: Outcome | None, reported_at: datetime) -> Notice:
     """The notice of a checkout session, named by the payment intent behind it. Raises ValueError.
 
-    A paid session that does not say how much is UNKNOWN: its payment intent says it.
+    A paid session without an amount is UNKNOWN: its payment intent states the amount.
     """
     number, status, payment_status = identifier(found), word(found, "status"), word(found, "payment_status")
     outcome = outcome_of_session(status, payment_status, response=response)
@@ -113,7 +113,7 @@ def session_notice(found: Object, *, response: Outcome | None, reported_at: date
 def refund_notice(
     found: Object, *, reported_at: datetime, reference: str | None = None, paid: frozenset[str] = frozenset()
 ) -> Notice:
-    """The notice of one refund; `reference` and `paid` name its payment, where the refund itself does not."""
+    """The notice of one refund; `reference` and `paid` name its payment if the refund does not."""
     number, status = identifier(found), word(found, "status")
     outcome = REFUND_NOTICES.get(status, Outcome.UNKNOWN)
     amount = dong_of(found, "amount")
@@ -134,7 +134,7 @@ def refund_notice(
 
 
 def _charge_notices(found: Object, reported_at: datetime) -> Iterable[Notice]:
-    """The refunds a charge names, and a REVIEW of what its running total holds beyond them: no guess which they are."""
+    """The refunds that a charge names, and a REVIEW of the rest of its running total, whose refunds are unknown."""
     number, total = identifier(found), dong_of(found, "amount_refunded")
     require_dong(found)
     reference = reference_of(found) or reference_of(found.get("payment_intent"))
@@ -161,7 +161,7 @@ def _charge_notices(found: Object, reported_at: datetime) -> Iterable[Notice]:
 
 
 def _dispute_notice(found: Object, step: str, reported_at: datetime) -> Notice:
-    """The payer's bank takes a charge into question: a person decides."""
+    """The payer's bank disputes a charge: a person decides."""
     number, status, amount = identifier(found), word(found, "status"), dong_of(found, "amount")
     require_dong(found)
     return Notice(
@@ -179,14 +179,14 @@ def _dispute_notice(found: Object, step: str, reported_at: datetime) -> Notice:
 
 
 def _names(intent: str, charge: str) -> frozenset[str]:
-    """The names of a payment's money: its payment intent, and the charge that took it."""
+    """The names of a payment's movement: its payment intent, and its charge."""
     return frozenset(
         name for name, number in ((f"transaction:{intent}", intent), (f"charge:{charge}", charge)) if number
     )
 
 
 def charged_at(found: Object) -> datetime | None:
-    """When an intent was charged, where its charge stands whole in it: as the latest one, or (old versions) listed."""
+    """The time of an intent's charge, if the intent contains it: as `latest_charge`, or (old versions) listed."""
     latest = found.get("latest_charge")
     if isinstance(latest, Mapping):
         return timestamp(latest.get("created"))
@@ -197,7 +197,7 @@ def charged_at(found: Object) -> datetime | None:
 
 
 def identifier(found: Object) -> str:
-    """The id of an object. Raises ValueError where it has none that can be one."""
+    """The id of an object. Raises ValueError if it has no valid id."""
     number = found.get("id")
     if not is_identifier(number):
         raise ValueError("id is missing or makes no sense")
@@ -205,38 +205,38 @@ def identifier(found: Object) -> str:
 
 
 def is_identifier(number: object) -> bool:
-    """Whether a value can be an id: it is put into addresses."""
+    """Whether a value is a valid id: ids are inserted into addresses."""
     return isinstance(number, str) and _ID.fullmatch(number) is not None
 
 
 def linked(found: Object, name: str) -> str:
-    """The id of another object, which may stand there whole or as its id; empty where there is none."""
+    """The id of another object, which is included complete or as its id; empty if absent."""
     value = found.get(name)
     number = value.get("id") if isinstance(value, Mapping) else value
     return str(number) if is_identifier(number) else ""
 
 
 def listed(value: object) -> list[Object]:
-    """The objects of a list, which may stand bare or in `data`."""
+    """The objects of a list, which is bare or in `data`."""
     items = value.get("data") if isinstance(value, Mapping) else value
     return [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
 
 
 def word(found: Object, name: str) -> str:
-    """A short text of an object; empty where there is none."""
+    """A short text of an object; empty if absent."""
     value = found.get(name)
     return value[:255] if isinstance(value, str) else ""
 
 
 def reference_of(found: object, name: str = REFERENCE_FIELD) -> str | None:
-    """A code of ours in an object's metadata; None where it has none, or where only its id stands there."""
+    """Our code in an object's metadata; None if absent, or if only the object's id is included."""
     metadata = found.get("metadata") if isinstance(found, Mapping) else None
     value = metadata.get(name) if isinstance(metadata, Mapping) else None
     return value[:255] if isinstance(value, str) and value else None
 
 
 def dong_of(found: Object, name: str, *, is_needed: bool = True) -> int:
-    """A whole amount; 0 only where it is not needed, and then None counts as 0. Raises ValueError."""
+    """A whole amount; 0 is allowed only if the amount is optional, and then None counts as 0. Raises ValueError."""
     value = found.get(name)
     if value is None and not is_needed:
         return 0
@@ -246,12 +246,12 @@ def dong_of(found: Object, name: str, *, is_needed: bool = True) -> int:
 
 
 def require_dong(found: Object) -> None:
-    """Raises ValueError where an object is of another currency, or of none."""
+    """Raises ValueError if an object has another currency, or none."""
     currency = found.get("currency")
     if not isinstance(currency, str) or currency.lower() != CURRENCY:
         raise ValueError("currency is not vnd")
 
 
 def timestamp(value: object) -> datetime | None:
-    """A timestamp in Unix seconds; None where it is none."""
+    """A timestamp in Unix seconds; None if it is invalid."""
     return datetime.fromtimestamp(value, UTC) if type(value) is int and value in _TIMESTAMPS else None

@@ -1,7 +1,7 @@
-"""Asking a server that speaks as Stripe does: one call, and its lists.
+"""Calls of a Stripe-compatible server: single calls, and its lists.
 
-A refusal is an answer: a status of 4xx with an error object, in which the server says that it did nothing. Whatever may
-pass or may have begun something before (409, 429, a key that was used with other fields) is no answer.
+A refusal is an answer: a status of 4xx with an error object, which states that the server did nothing. A temporary
+refusal, or one after a possible earlier start (409, 429, a key that was used with other fields), is no answer.
 Source: Stripe API 2024-06-20, errors, idempotent requests, pagination.
 """
 
@@ -30,7 +30,7 @@ _CODE = re.compile(r"[a-z0-9_]{1,60}")
 
 @dataclass(frozen=True, slots=True)
 class StripeResponse:
-    """What the server answered; `code` is its word for a refusal, never its sentence, which may repeat what we sent."""
+    """The server's answer; `code` is its code of a refusal, never its message, which may repeat our data."""
 
     status: int
     content: Object
@@ -54,7 +54,7 @@ class StripeResponse:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The objects of a list. `is_whole` is whether one that is not among them is not there at all."""
+    """The objects of a list. `is_whole` is whether an object that is not among them does not exist."""
 
     objects: tuple[Object, ...]
     evidence: bytes
@@ -73,15 +73,15 @@ class Server:
         return await self._call("GET", f"{path}/{quote(number, safe='')}")
 
     async def post(self, path: str, fields: Mapping[str, str], *, key: str) -> StripeResponse:
-        """Begin or end something; the server knows a repeat by its key, if it heeds it. Raises RequestNotSent and
-        ResponseUnknown.
+        """Start or end an object; the server recognises a repeat by its key, if it supports keys. Raises RequestNotSent
+        and ResponseUnknown.
         """
         return await self._call("POST", path, fields=fields, key=key)
 
     async def list(self, path: str, filters: Mapping[str, str], *, since: datetime | None = None) -> Listing:
-        """A list, as far back as `since`, in few pages. Not whole where the server refuses to list.
+        """A list, as far back as `since`, in few pages. Not whole if the server refuses to list.
 
-        Only filters every server has are used. Raises RequestNotSent and ResponseUnknown.
+        Only filters that every server supports are used. Raises RequestNotSent and ResponseUnknown.
         """
         objects: list[Object] = []
         after: dict[str, str] = {}
@@ -139,7 +139,7 @@ class Server:
 
 
 def _goes_beyond(page: list[Object], since: datetime) -> bool:
-    """Whether a page of a list that runs from new to old has passed a timestamp; servers may list in any order."""
+    """Whether a page of a list in descending order has passed a timestamp; servers may list in any order."""
     timestamps = [made_at for each in page if (made_at := timestamp(each.get("created"))) is not None]
     is_newest_first = len(timestamps) == len(page) and timestamps == sorted(timestamps, reverse=True)
     return is_newest_first and timestamps[0] > timestamps[-1] and timestamps[-1] < since - _CLOCKS_APART

@@ -1,4 +1,4 @@
-"""Settings of one account at Stripe or at a server that speaks as Stripe does."""
+"""Settings of one account at Stripe or at a compatible server."""
 
 from typing import Literal
 
@@ -10,14 +10,14 @@ _ADDRESS = r"https?://[!-~]{1,500}"
 
 
 class StripeSettings(AccountSettings):
-    """One account. `secret_key` opens the interface (`sk_…`), `endpoint_secret` signs what is told to us (`whsec_…`).
+    """One account. `secret_key` authenticates API calls (`sk_…`), `endpoint_secret` signs webhooks (`whsec_…`).
 
-    `mode` states what is made for the payer: a `checkout` session, whose hosted page the patient opens and which needs
-    an address to return to; or a bare `payment_intent`, for a caller that collects the card itself: it gives the
-    patient's page no way to pay. `payment_method_types` is sent only where it is set. `payment_method` and `confirm`
-    charge a method that is named here at once: for servers of tests, never for patients.
-    `livemode` and `account`, where set, refuse what is told of the other mode or of another connected account.
-    `tolerance_s` bounds the age of what is told, `future_s` how far its clock may be ahead of ours.
+    `mode` states the object created for the payer: a `checkout` session, whose hosted page the patient opens and which
+    needs a return address; or a bare `payment_intent`, for a caller that collects the card itself: the patient's page
+    then has no way to pay. `payment_method_types` is sent only if it is set. `payment_method` and `confirm` charge the
+    named method immediately: for test servers, never for patients.
+    `livemode` and `account`, if set, refuse events of the other mode or of another connected account.
+    `tolerance_s` bounds the age of an event, `future_s` the lead of its clock over ours.
     """
 
     secret_key: Secrets

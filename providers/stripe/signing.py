@@ -1,7 +1,7 @@
 """Stripe's signature of a delivery: `t=<unix>,v1=<hex>[,v1=<hex>][,…]` over the timestamp, a full stop and the raw
 body.
 
-Only v1 counts, whatever else the header names; any v1 may hold, since there are two while a secret is being changed.
+Only v1 counts, whatever else the header names; any v1 may match, since a rotation of the secret sends two.
 Source: Stripe, webhooks, signatures (2024-06-20).
 """
 
@@ -15,7 +15,7 @@ _TIMESTAMP_FORMAT = re.compile(r"0|[1-9][0-9]{0,11}")
 
 
 def signature_of(secret: bytes, payload: bytes, timestamp: int) -> str:
-    """The v1 signature of a body told at a timestamp (Unix seconds)."""
+    """The v1 signature of a body at a timestamp (Unix seconds)."""
     return hmac_sha256_hex(secret, b"%d." % timestamp + payload)
 
 
@@ -33,9 +33,9 @@ def is_signed(
     tolerance_s: int = 300,
     future_s: int = 300,
 ) -> bool:
-    """Whether a header proves a body by any secret alive, and is neither too old nor too far ahead.
+    """Whether a header proves a body by any active secret, and is neither too old nor too far ahead.
 
-    An age of exactly `tolerance_s` holds. A header without a timestamp, or with two, proves nothing.
+    An age of exactly `tolerance_s` is valid. A header without a timestamp, or with two, is invalid.
     """
     items = [item.partition("=") for item in (header or "").split(",")]
     timestamps = [value for name, _, value in items if name == "t"]

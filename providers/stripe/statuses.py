@@ -1,4 +1,4 @@
-"""What Stripe's words mean; one that is not listed is UNKNOWN. Source: Stripe API 2024-06-20, reference and events."""
+"""The outcomes of Stripe's statuses; any other is UNKNOWN. Source: Stripe API 2024-06-20, reference and events."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ INTENT_EVENTS: Mapping[str, Outcome] = {
 }
 
 SESSION_EVENTS: Mapping[str, Outcome | None] = {
-    "checkout.session.completed": None,  # its payment_status says whether money came
+    "checkout.session.completed": None,  # its payment_status states whether money was received
     "checkout.session.async_payment_succeeded": Outcome.SUCCEEDED,
     "checkout.session.async_payment_failed": Outcome.FAILED,
     "checkout.session.expired": Outcome.EXPIRED,
@@ -44,10 +44,10 @@ REFUND_NOTICES: Mapping[str, Outcome] = {
     "succeeded": Outcome.SUCCEEDED,
     "pending": Outcome.PENDING,
     "requires_action": Outcome.PENDING,
-    "failed": Outcome.REVIEW,  # it may have been told as succeeded before, and the money has come back to us
+    "failed": Outcome.REVIEW,  # it may have been reported as succeeded before, and the money has returned to us
     "canceled": Outcome.CANCELLED,
 }
-"""What a refund that is told of means."""
+"""The outcome of a refund in an event."""
 
 REFUND_STATUSES: Mapping[str, Outcome] = {
     "succeeded": Outcome.SUCCEEDED,
@@ -56,11 +56,11 @@ REFUND_STATUSES: Mapping[str, Outcome] = {
     "failed": Outcome.FAILED,
     "canceled": Outcome.FAILED,
 }
-"""What became of a refund that we asked for."""
+"""The outcome of a refund that we requested."""
 
 
 def outcome_of_intent(status: str, *, response: Outcome | None) -> Outcome:
-    """What a payment intent means; `response` is what the event says. Where the two disagree nothing is concluded."""
+    """The outcome of a payment intent; `response` is the event's outcome. If the two disagree, it is UNKNOWN."""
     if not status:
         return response or Outcome.UNKNOWN
     outcome = INTENT_STATUSES.get(status, Outcome.UNKNOWN)
@@ -68,7 +68,7 @@ def outcome_of_intent(status: str, *, response: Outcome | None) -> Outcome:
 
 
 def outcome_of_session(status: str, payment_status: str, *, response: Outcome | None) -> Outcome:
-    """What a checkout session means. Completed is not paid: `unpaid` waits for a slow method."""
+    """The outcome of a checkout session. Completed is not paid: `unpaid` waits for a slow method."""
     if payment_status == PAID:
         return Outcome.SUCCEEDED if response in {None, Outcome.SUCCEEDED} else Outcome.UNKNOWN
     if payment_status not in {"", "unpaid"} or (response is Outcome.SUCCEEDED and payment_status):

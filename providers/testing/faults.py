@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import httpx
 
 TIMEOUT_S = 0.3
-"""How long the tests let one call take; settings of the base AccountSettings are given it."""
+"""The timeout of one call in the tests; settings of the base AccountSettings receive it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way in which the other side fails; `was_sent` where it may have seen the request."""
+    """One fault of the server; `was_sent` if it may have received the request."""
 
     name: str
     answer: Callable[[httpx.Request], Awaitable[httpx.Response]]
@@ -39,7 +39,7 @@ def faults() -> tuple[Fault, ...]:
 
 
 async def refuse_connection(_request: httpx.Request) -> httpx.Response:
-    """Nobody listens: nothing was sent."""
+    """No server listens: nothing was sent."""
     raise httpx.ConnectError("refused")
 
 

@@ -54,7 +54,7 @@ class SettingsChecks(ConformanceBase):
 
 
 class PaymentChecks(ConformanceBase):
-    """A payment is started once, and no failure of the network is taken for an answer."""
+    """A payment is started once, and no failure of the network counts as an answer."""
 
     def test_payment_carries_its_purpose_and_goes_to_our_account(self) -> None:
         assert self.request.purpose.isascii()

@@ -19,7 +19,7 @@ class QueryChecks(ConformanceBase):
     """A status query concludes from an authentic answer only."""
 
     query_names_bank_key: bool = True
-    """False if the provider's answer lacks the bank reference that its callback carries: state the reason beside it."""
+    """False if the provider's answer lacks the bank reference that its callback has: comment the reason."""
 
     def test_query_without_a_trustworthy_answer_is_unknown(self) -> None:
         self._require_queries()

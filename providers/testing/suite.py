@@ -55,7 +55,7 @@ class ConformanceBase:
     """Number of calls that start a payment; more than 1 if a token is fetched first."""
 
     rotates_secrets: ClassVar[bool] = True
-    """Whether the settings accept two secrets during a rotation. State the reason beside False."""
+    """Whether the settings accept two secrets during a rotation. State the reason in a comment on False."""
 
     # ------------------------------------------------------------- definitions
 

@@ -1,1 +1,1 @@
-"""VietQR made offline, and vietqr.vn, which tells of the transfers that came by it."""
+"""VietQR built offline, and vietqr.vn, which reports the transfers."""

@@ -1,7 +1,7 @@
-"""VietQR: our own code for our own account, and vietqr.vn's word for every transfer that came.
+"""VietQR: our own code for our own account, and vietqr.vn's callback for every received transfer.
 
-The code confirms nothing; money is what vietqr.vn tells. It fetches a token from us and shows it, and signs nothing:
-a call back credits only as far as the settings allow. Money that leaves is no receipt.
+The code confirms no payment; vietqr.vn reports payments. It authenticates by a token from us and signs no message:
+a callback credits only as far as the settings allow. An outflow is no receipt.
 Source: NAPAS technical specification 1.5.2; vietqr.vn, API document.
 """
 
@@ -68,7 +68,7 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
         self.queries_per_minute = settings.queries_per_minute if settings.can_query else 0
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Our own code, or vietqr.vn's where the settings want orders; either is read back before it is given out."""
+        """Our own code, or vietqr.vn's if the settings require orders; both are read back before they are returned."""
         own = self.qr_for(request)
         if not self._settings.creates_orders:
             return own
@@ -127,26 +127,26 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
         return Notices((transfer.notice(outcome, reported_at=callback.received_at, is_other_account=is_other),))
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
-        """Recorded, under the same id each time; or a failure, after which they call again."""
+        """Reply recorded, under the same id each time; or a failure, after which vietqr.vn calls again."""
         if verdict is Verdict.TRY_LATER:
             return _failure(503, "TRY_LATER")
         return _reply(200, error=False, reason=None, taken_as=receipt_id)
 
     async def query_payment(self, known: PendingPayment) -> Notices:
-        """Every transfer they know under our order, as its call back tells it, and where the order stands."""
+        """Every transfer that vietqr.vn has under our order, as in its callback, and the state of the order."""
         try:
             lines, evidence = await check_order(self._client, self._settings, kind=_BY_ORDER, value=known.reference)
             notices = tuple(self._order(line, known) for line in lines)
         except (RequestNotSent, ResponseUnknown, Refusal, ValueError):
             return Notices((status_only(known, Outcome.UNKNOWN),))
         if not notices:
-            # A code of our own making is no order of theirs: that they know none says nothing about money.
+            # A code that we built is no order at vietqr.vn: that no order exists proves nothing about payments.
             outcome = Outcome.NOT_FOUND if self._settings.creates_orders else Outcome.UNKNOWN
             return Notices((status_only(known, outcome),), evidence)
         return Notices(notices, evidence)
 
     async def refund(self, request: RefundRequest) -> OperationResult:
-        """Send money back by the bank's reference of the transfer; a part only where the settings keep it open."""
+        """Refund by the bank's reference of the transfer; a part only if the settings allow further refunds."""
         settings = self._settings
         if settings.refund_secret is None:
             return OperationResult(outcome=Outcome.FAILED, provider_status="not_enabled")
@@ -184,7 +184,7 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
     async def query_refund(
         self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
     ) -> OperationResult:
-        """They tell the sum of what went back, not each refund: it is known where that is nothing, or everything."""
+        """vietqr.vn reports the refunded total, not each refund: the outcome is known if it is zero or the whole."""
         names = self._settings.order_fields
         try:
             lines, evidence = await check_order(
@@ -207,7 +207,7 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
         outcome = _STATUSES.get(word, Outcome.UNKNOWN) if type(word) is int else Outcome.UNKNOWN
         if outcome is Outcome.SUCCEEDED and order.transfer is not None:
             return order.transfer.notice(outcome, reported_at=known.queried_at, is_other_account=False)
-        # Paid, they say, but not by which transfer: nothing can be booked on that.
+        # Reported as paid, but without a transfer: it cannot be booked.
         stands = Outcome.UNKNOWN if outcome is Outcome.SUCCEEDED else outcome
         return status_only(known, stands, str(word)[:20])
 
@@ -222,7 +222,7 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
         return Reply(200, json.dumps(body).encode("ascii"), headers={"Cache-Control": "no-store"})
 
     def _shown(self, parsed: object, request: PaymentRequest) -> PaymentInstruction:
-        """Their code, whose text they begin with a prefix of their own: it must be the text they say, with our code."""
+        """vietqr.vn's code; its text has their prefix and must be the text of the answer, with our code."""
         fields = parsed if isinstance(parsed, dict) else {}
         payload, content, number = fields.get("qrCode"), fields.get("content"), fields.get("transactionRefId")
         if not isinstance(payload, str) or not isinstance(content, str):

@@ -1,4 +1,4 @@
-"""Calls to vietqr.vn: a token for our credentials, then one question or one command with it.
+"""Calls to vietqr.vn: a token for our credentials, then one query or one command with it.
 
 Source: vietqr.vn, API document: token, generate customer, check order, refund.
 """
@@ -18,7 +18,7 @@ _LINES_MAX = 200
 
 
 class Refusal(Exception):
-    """vietqr.vn clearly said no; `word` is how."""
+    """vietqr.vn refused the call; `word` is its code."""
 
     def __init__(self, word: str) -> None:
         super().__init__(word)
@@ -28,9 +28,9 @@ class Refusal(Exception):
 async def call_api(
     client: httpx.AsyncClient, settings: VietqrSettings, path: str, body: Mapping[str, object]
 ) -> tuple[object, bytes]:
-    """What they answer, read strictly, and its bytes. Raises RequestNotSent, ResponseUnknown, Refusal.
+    """The answer, parsed strictly, and its bytes. Raises RequestNotSent, ResponseUnknown, Refusal.
 
-    A token that cannot be fetched is RequestNotSent: nothing was commanded yet.
+    A token that cannot be fetched is RequestNotSent: no command was sent.
     """
     try:
         token = await _token(client, settings)
@@ -49,7 +49,7 @@ async def call_api(
 async def check_order(
     client: httpx.AsyncClient, settings: VietqrSettings, *, kind: str, value: str
 ) -> tuple[Sequence[Mapping[str, object]], bytes]:
-    """The lines they know of an order (`kind` 0) or of a bank's reference (`kind` 1). Raises as `call_api` does."""
+    """The lines of an order (`kind` 0) or of a bank's reference (`kind` 1). Raises as `call_api` does."""
     checksum = check_order_checksum(bank_account=settings.account_number, username=settings.api_username)
     body = {"bankAccount": settings.account_number, "type": kind, "value": value, "checkSum": checksum}
     parsed, evidence = await call_api(client, settings, "/api/transactions/check-order", body)
@@ -76,7 +76,7 @@ async def _token(client: httpx.AsyncClient, settings: VietqrSettings) -> str:
 
 
 def _read(body: bytes) -> Any:
-    """An object, or a list, which is read as the one field of an object. Raises ResponseUnknown."""
+    """An object, or a list, which is read as the only field of an object. Raises ResponseUnknown."""
     try:
         if body.lstrip()[:1] == b"[":
             return read_json_object(b'{"lines":' + body + b"}", size_max=512 * 1024)["lines"]

@@ -1,7 +1,7 @@
-"""What vietqr.vn tells of one movement, called back or asked, read as one thing.
+"""vietqr.vn's messages about one movement, from callback or query, as one type.
 
-Field names come in lower case or camel case, by which of the vendor's documents the sender was written from. `sign`
-repeats what we passed and proves nothing. Source: vietqr.vn, API document, transaction sync and check order.
+Field names are in lower case or camel case, depending on the vendor's document that the sender follows. `sign` repeats
+our own value and proves nothing. Source: vietqr.vn, API document, transaction sync and check order.
 """
 
 import re
@@ -23,7 +23,7 @@ _REFUND = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """One movement. `occurred_at` is None where they do not say when; empty texts are not told."""
+    """One movement. `occurred_at` is None if it is not reported; empty texts are absent values."""
 
     is_in: bool
     amount: int
@@ -36,9 +36,9 @@ class Transfer:
 
     @property
     def name(self) -> str:
-        """What tells this transfer from another: vietqr.vn's id; without one, all they say of it; else nothing.
+        """The identity of this transfer: vietqr.vn's id; without an id, all reported fields; else none.
 
-        The bank's reference alone is no name, since banks restart and repeat them.
+        The bank's reference alone is no identity, since banks restart and repeat them.
         """
         if self.transaction_id:
             return f"transaction:{self.transaction_id}"
@@ -49,7 +49,7 @@ class Transfer:
         return f"transfer:{fingerprint(*identifying).hex()}"
 
     def notice(self, outcome: Outcome, *, reported_at: datetime, is_other_account: bool) -> Notice:
-        """The notice of money that came; where nothing names the transfer, a person looks at it."""
+        """The notice of money in; a person reviews a transfer without an identity."""
         meaning = fingerprint(self.account_number, self.name or self.text, self.amount, _CREDIT)
         keys = {self.name} if self.name else set()
         if self.bank_reference:
@@ -77,16 +77,16 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A line of check-order's answer. `transfer` is None where it is not money that came to us."""
+    """A line of check-order's answer. `transfer` is None if it is not money in."""
 
     status: object
     transfer: Transfer | None
 
 
 def read_sync(parsed: Mapping[str, object]) -> Transfer:
-    """The movement of a call back. Raises ValueError naming what makes no sense."""
+    """The movement of a callback. Raises ValueError naming the invalid field."""
     direction, amount = parsed.get("transType"), parsed.get("amount")
-    if direction not in (_CREDIT, _DEBIT):  # a tuple: what a stranger wrote may not be hashable
+    if direction not in (_CREDIT, _DEBIT):  # a tuple: input of an unknown client may not be hashable
         raise ValueError("transType is neither C nor D")
     if type(amount) is not int or not 0 < amount <= AMOUNT_MAX:
         raise ValueError("amount is no whole đồng")
@@ -94,7 +94,7 @@ def read_sync(parsed: Mapping[str, object]) -> Transfer:
     if not account:
         raise ValueError("bankaccount is missing")
     if not isinstance(parsed.get("content"), str):
-        raise ValueError("content is missing")  # noqa: TRY004 - what a stranger wrote
+        raise ValueError("content is missing")  # noqa: TRY004 - invalid input of an unknown client
     return Transfer(
         is_in=direction == _CREDIT,
         amount=amount,
@@ -108,7 +108,7 @@ def read_sync(parsed: Mapping[str, object]) -> Transfer:
 
 
 def read_order(parsed: Mapping[str, object], names: OrderFields, *, account_number: str) -> Order:
-    """A line of check-order. Raises ValueError naming what makes no sense."""
+    """A line of check-order. Raises ValueError naming the invalid field."""
     status, reference = parsed.get(names.status), _reference(parsed.get(names.bank_reference))
     is_ours = parsed.get(names.direction, _CREDIT) == _CREDIT and parsed.get(names.kind) != _REFUND
     if not reference or not is_ours:
@@ -128,7 +128,7 @@ def read_order(parsed: Mapping[str, object], names: OrderFields, *, account_numb
 
 
 def _spelt(parsed: Mapping[str, object], name: str) -> object:
-    """A field in either spelling; both at once must agree."""
+    """A field in either spelling; if both are present they must agree."""
     low, camel = parsed.get(name.lower()), parsed.get(name)
     if low is not None and camel is not None and low != camel:
         raise ValueError(f"{name} stands in two spellings that differ")
@@ -144,7 +144,7 @@ def _name(value: object) -> str:
 
 
 def _reference(value: object) -> str:
-    """A reference or an id; empty where it is a placeholder."""
+    """A reference or an id; empty if it is a placeholder."""
     if isinstance(value, str) and is_placeholder(value):
         return ""
     return _name(value.strip() if isinstance(value, str) else value)

@@ -1,4 +1,4 @@
-"""Settings of a bank account that is paid by VietQR, with or without vietqr.vn to tell of what came."""
+"""Settings of a bank account that is paid by VietQR, with or without reports of vietqr.vn."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,11 @@ from providers.settings import CredentialSettings, Secrets
 _ADDRESS = r"https?://[!-~]{1,500}"
 _ACCOUNT = r"[0-9A-Za-z]"
 AMOUNT_MAX_DEFAULT = 499_999_999
-"""Fast transfers stay below 500 million đồng; each bank's own limit is to be asked."""
+"""Fast transfers stay below 500 million đồng; confirm each bank's own limit with the bank."""
 
 
 class OrderFields(BaseModel):
-    """What the fields of check-order's answer are called; the document we hold names only the first six."""
+    """The field names of check-order's answer; the document that we have names only the first six."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,12 +32,12 @@ class OrderFields(BaseModel):
 class VietqrSettings(CredentialSettings):
     """One bank account.
 
-    `username` and `passwords` are what we gave vietqr.vn to fetch a token from us; without them nothing is received.
-    `api_username` and `api_password` are what they gave us; without them nothing is asked. `qr_account_number` is the
-    number in our codes where it is not the account's own. `amount_max` is in đồng, for one transfer.
-    `creates_orders`: codes are made by vietqr.vn under our reference, so that it can be asked about them.
-    `refund_secret`: their refunds are used; `refund_multi_times` is told with the first refund of a payment, and
-    without it no part of a payment can be sent back later.
+    `username` and `passwords` are issued by us, for vietqr.vn to fetch a token; without them no callback is accepted.
+    `api_username` and `api_password` are issued by vietqr.vn; without them no call is made. `qr_account_number` is the
+    number in our codes if it is not the account's own. `amount_max` is in đồng, for one transfer.
+    `creates_orders`: vietqr.vn creates the codes under our reference, so that they can be queried.
+    `refund_secret`: refunds use vietqr.vn; `refund_multi_times` is sent with the first refund of a payment, and
+    without it no part of a payment can be refunded later.
     """
 
     bank_bin: str = Field(pattern=r"^[0-9]{6}$")
@@ -60,7 +60,7 @@ class VietqrSettings(CredentialSettings):
     queries_per_minute: int = Field(default=30, ge=0, le=600)
 
     def find_problems(self) -> Iterator[tuple[str, str]]:
-        """See the base: names and passwords go together, and orders and refunds need what is asked with."""
+        """See the base: names and passwords are set together, and orders and refunds require the API credentials."""
         if self.username and not self.passwords:
             yield "passwords", "missing; username and passwords go together"
         if self.passwords and not self.username:

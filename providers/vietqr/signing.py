@@ -1,6 +1,6 @@
-"""How calls to vietqr.vn prove themselves: Basic for a token, and MD5 checksums.
+"""Authentication of calls to vietqr.vn: Basic for a token, and MD5 checksums.
 
-The checksums are the vendor's; they keep nobody out who has seen one. What protects a call is TLS and the token.
+The vendor's checksums do not authenticate: any party that has seen one can forge more. TLS and the token protect a call.
 Source: vietqr.vn, API document, check order and refund.
 """
 

@@ -1,7 +1,7 @@
-"""VNPAY: the payer is sent to VNPAY's page by a signed address; the IPN tells what became of it.
+"""VNPAY: the payer is redirected to VNPAY's page by a signed address; the IPN reports the outcome.
 
-Amounts on the wire are đồng times 100, dates are of the Vietnamese clock. A failed payment is told too, and answered as
-recorded. `01` and `04` do not give the payer the money back: they are VNPAY's words, and billing books all the same.
+Amounts in messages are đồng times 100, dates are in Vietnamese time. A failed payment is reported too, and answered as
+recorded. `01` and `04` are VNPAY's reply codes: they do not refund the payer, and billing books the payment.
 Source: VNPAY, payment gateway interface 2.1.0 (pay, IPN, querydr, refund).
 """
 
@@ -101,7 +101,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         self.queries_per_minute = settings.queries_per_minute
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """A signed address for the payer's browser; VNPAY hears of it when the payer goes there."""
+        """A signed address for the payer's browser; VNPAY receives it when the payer opens it."""
         settings = self._settings
         return_url = request.return_url or settings.return_url
         if not 1 <= request.amount <= _AMOUNT_MAX:
@@ -131,7 +131,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         )
 
     def read_callback(self, callback: Callback) -> Notices | Reply:
-        """Verify the query by the documented rule, then read the one payment it tells of."""
+        """Verify the query by the documented rule, then read the one payment that it reports."""
         if callback.method != "GET":
             return Reply(405, headers={"Allow": "GET"})
         fields = dict(callback.query)
@@ -149,12 +149,12 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
         """`{"RspCode", "Message"}` with status 200; VNPAY calls again after 01, 04, 97 and 99, up to ten times.
 
-        01 and 04 are said once: what is recorded is answered 02 from then on.
+        01 and 04 are replied once: a recorded notice is answered 02 afterwards.
         """
         return _reply(*_ANSWERS[verdict])
 
     async def query_payment(self, known: PendingPayment) -> Notices:
-        """Ask by querydr; its own `00` says only that the question was answered."""
+        """Query by querydr; its own `00` states only that the query was answered."""
         try:
             answer, evidence = await self._query(known)
         except (RequestNotSent, ResponseUnknown):
@@ -162,7 +162,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         return Notices((self._requested(known, answer),), evidence)
 
     async def refund(self, request: RefundRequest) -> OperationResult:
-        """Ask for money to be sent back; `00` is an acceptance, followed by `query_refund`."""
+        """Request a refund; `00` is an acceptance, followed by `query_refund`."""
         fields = {
             "vnp_RequestId": request_id("refund", request.reference),
             "vnp_Version": _VERSION,
@@ -195,7 +195,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
     async def query_refund(
         self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
     ) -> OperationResult:
-        """What querydr says of the payment, as far as it speaks of a refund; the daily file says the rest."""
+        """The refund status in querydr's answer about the payment; the daily file reports the rest."""
         try:
             answer, evidence = await self._query(replace(request.payment, queried_at=queried_at))
         except (RequestNotSent, ResponseUnknown):
@@ -203,12 +203,12 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         status = _text(answer, "vnp_TransactionStatus")
         is_of_refund = _text(answer, "vnp_TransactionType") in _REFUND_TYPES
         if _text(answer, "vnp_ResponseCode") != PAID or (status == PAID and not is_of_refund):
-            outcome = Outcome.UNKNOWN  # the payment stands; nothing is said of a refund
+            outcome = Outcome.UNKNOWN  # the payment is valid; no refund is reported
         else:
             outcome = REFUND_STATUSES.get(status, Outcome.UNKNOWN)
         is_of_this_part = _text(answer, "vnp_Amount") == str(request.amount * 100)
         if outcome is not Outcome.PENDING and not is_of_this_part:
-            outcome = Outcome.UNKNOWN  # a payment may be given back in parts, and this may be another one's end
+            outcome = Outcome.UNKNOWN  # a payment may be refunded in parts, and this may be the outcome of another part
         return OperationResult(outcome=outcome, provider_status=status, evidence=evidence)
 
     def read_settlement(self, content: bytes) -> Iterable[SettlementLine]:
@@ -234,8 +234,8 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
     async def _call(
         self, fields: Mapping[str, str], signed: tuple[str, ...], answered: tuple[str, ...]
     ) -> tuple[dict[str, object], bytes]:
-        """Call the server interface. Raises RequestNotSent, or ResponseUnknown for whatever is no authentic answer to
-        this call.
+        """Call the server interface. Raises RequestNotSent, or ResponseUnknown without an authentic answer to this
+        call.
         """
         settings = self._settings
         body = {**fields, HASH_FIELD: secure_hash(current_secret(settings.hash_secrets), listed_text(fields, signed))}
@@ -253,7 +253,7 @@ class Vnpay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         return parsed, answer.body
 
     def _result(self, fields: Mapping[str, object], *, received_at: datetime) -> Notice:
-        """The notice of an IPN. Raises ValueError naming the field that makes no sense."""
+        """The notice of an IPN. Raises ValueError naming the invalid field."""
         response, status = (
             _matching(fields, "vnp_ResponseCode", _CODE),
             _matching(fields, "vnp_TransactionStatus", _CODE),

@@ -12,11 +12,11 @@ _ADDRESS = r"^https?://[!-~]{1,500}$"
 
 
 class VnpaySettings(AccountSettings):
-    """One terminal. Hosts of production come with the contract: the public documents name only the sandbox's.
+    """One terminal. The contract names the production hosts: the public documents name only the sandbox's.
 
-    `server_address` is what VNPAY is told as ours in queries and refunds, and as the payer's where that is not known.
-    `bank_code` chooses a method for the payer (`VNPAYQR`, `VNBANK`, `INTCARD`); empty lets the payer choose.
-    `return_url` is used where the service does not know its own public address. `report` describes the columns of the
+    `server_address` is sent as our address in queries and refunds, and as the payer's if that is unknown.
+    `bank_code` chooses a method for the payer (`VNPAYQR`, `VNBANK`, `INTCARD`); if empty, the payer chooses.
+    `return_url` is used if the service does not know its own public address. `report` describes the columns of the
     daily file, whose layout is agreed with each merchant.
     """
 

@@ -1,6 +1,6 @@
-"""How VNPAY signs: HMAC-SHA512, in lower-case hex, over two kinds of text.
+"""VNPAY's signatures: HMAC-SHA512, in lower-case hex, over two kinds of text.
 
-What passes through a browser (pay address, IPN) is signed as a sorted query, calls between servers as values in a fixed
+Messages in addresses (pay address, IPN) are signed as a sorted query, calls between servers as values in a fixed
 order joined by `|`. Source: VNPAY, payment gateway interface 2.1.0.
 """
 
@@ -18,7 +18,7 @@ _OURS = "vnp_"
 _HASH = re.compile(r"[0-9A-Fa-f]{128}")
 
 _STAR, _TILDE = {"%2A": "*"}, {"~": "%7E"}
-# How encoders differ from Python's `quote_plus`: not at all, Java and browsers, PHP, JavaScript's encodeURIComponent.
+# Encoders compared with Python's `quote_plus`: equal, Java and browsers, PHP, JavaScript's encodeURIComponent.
 _SPELLINGS: tuple[Mapping[str, str], ...] = (
     {},
     {**_STAR, **_TILDE},
@@ -44,7 +44,7 @@ REFUND_ANSWER = QUERY_ANSWER[:-2]
 
 
 def query_text(fields: Mapping[str, object]) -> str:
-    """What is signed of a query: names that begin with `vnp_`, without the hash and empty values, sorted by name.
+    """The signed text of a query: names that begin with `vnp_`, without the hash and empty values, sorted by name.
 
     Names and values are form-encoded: a space becomes `+`, hex is upper-case.
     """
@@ -59,7 +59,7 @@ def query_text(fields: Mapping[str, object]) -> str:
 def accepted_texts(fields: Mapping[str, object]) -> frozenset[str]:
     """The signed texts of a received query: one for each form-encoding in use.
 
-    The rule says "form-encoded" and the encoders differ for a few signs: Java and browsers leave `*` and encode `~`,
+    The rule is "form-encoded" and the encoders differ for a few signs: Java and browsers leave `*` and encode `~`,
     PHP encodes both, JavaScript's encodeURIComponent leaves `*~!'()`. All of them encode the same names and values, so
     that accepting each of them accepts no other message.
     """
@@ -74,7 +74,7 @@ def _respelled(text: str, spelling: Mapping[str, str]) -> str:
 
 
 def listed_text(fields: Mapping[str, object], names: Sequence[str]) -> str:
-    """What is signed of a call between servers: the values of `names` (without `vnp_`), empty where one is absent."""
+    """The signed text of a call between servers: the values of `names` (without `vnp_`), empty if absent."""
     return "|".join(_text(fields.get(_OURS + name)) for name in names)
 
 
@@ -84,7 +84,7 @@ def secure_hash(secret: bytes, text: str) -> str:
 
 
 def is_signed(secrets: Sequence[bytes], texts: Iterable[str], received: object) -> bool:
-    """Whether a hash is that of one of the texts by any secret alive; its letters may be of either case."""
+    """Whether a hash is that of one of the texts by any active secret; its letters may be of either case."""
     if not isinstance(received, str) or not _HASH.fullmatch(received):
         return False
     return any(is_same_secret(secure_hash(secret, text), received.lower()) for text in texts for secret in secrets)

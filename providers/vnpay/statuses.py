@@ -1,4 +1,4 @@
-"""What VNPAY's codes mean. Paid only if response and status are both `00`; a code that is not listed is UNKNOWN.
+"""The outcomes of VNPAY's codes. Paid only if response and status are both `00`; a code that is not listed is UNKNOWN.
 
 Source: VNPAY, payment gateway interface 2.1.0, tables of vnp_ResponseCode and vnp_TransactionStatus.
 """
@@ -27,7 +27,7 @@ _STATUSES = {
     "01": Outcome.PENDING,
     "02": Outcome.FAILED,
     "04": Outcome.REVIEW,  # debited at the bank, not successful at VNPAY
-    "05": Outcome.REVIEW,  # it was paid, and is being given back: not by a payment's message
+    "05": Outcome.REVIEW,  # it was paid, and a refund is in progress: not reported by a payment's message
     "06": Outcome.REVIEW,
     "07": Outcome.REVIEW,  # suspected of fraud
     "09": Outcome.REVIEW,  # a refund was refused, so it was paid
@@ -38,7 +38,7 @@ REFUND_ANSWERS = {
     "02": Outcome.FAILED,
     "03": Outcome.FAILED,
     "91": Outcome.FAILED,
-    "94": Outcome.PENDING,  # one is under way already
+    "94": Outcome.PENDING,  # a refund is in progress already
     "95": Outcome.FAILED,  # the payment was not successful
     "97": Outcome.FAILED,
 }
@@ -52,7 +52,7 @@ REFUND_STATUSES = {
 
 
 def outcome_of_message(response: str, status: str) -> Outcome:
-    """What an IPN says. Where the two codes disagree about the money, it is asked about."""
+    """The outcome of an IPN. If the two codes disagree about the payment, it is queried."""
     parsed, stands = _RESPONSES.get(response, Outcome.UNKNOWN), _STATUSES.get(status, Outcome.UNKNOWN)
     if response == PAID:
         return stands
@@ -62,5 +62,5 @@ def outcome_of_message(response: str, status: str) -> Outcome:
 
 
 def outcome_of_status(status: str) -> Outcome:
-    """What a query's status says of the payment."""
+    """The outcome of a payment by a query's status."""
     return _STATUSES.get(status, Outcome.UNKNOWN)

@@ -1,8 +1,8 @@
-"""ZaloPay: the payer is sent to ZaloPay's page; success is called back, everything else has to be asked for.
+"""ZaloPay: the payer is redirected to ZaloPay's page; success has a callback, other outcomes are queried.
 
-`app_trans_id` begins with the day of the Vietnamese clock on which it was made. The signed text of a callback is its
+`app_trans_id` begins with the Vietnamese date of its creation. The signed text of a callback is its
 `data`, exactly as received; it is read only afterwards. A code in the answer would name an account of ZaloPay's that we
-cannot check, so the payer is given the page and never that code. Source: ZaloPay, payment gateway API v2.
+cannot check, so the payer receives the page and never that code. Source: ZaloPay, payment gateway API v2.
 """
 
 import json
@@ -78,7 +78,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         self.queries_per_minute = settings.queries_per_minute
 
     async def create_payment(self, request: PaymentRequest) -> PaymentInstruction:
-        """Make an order at ZaloPay and return the address of its page."""
+        """Create an order at ZaloPay and return the address of its page."""
         settings = self._settings
         fields = self._order(request)
         fields["mac"] = mac_of(current_secret(settings.key1), joined(fields, CREATE))
@@ -97,7 +97,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         return PaymentInstruction(redirect_url=page, provider_reference=str(fields["app_trans_id"]))
 
     def read_callback(self, callback: Callback) -> Notices | Reply:
-        """Verify the mac over `data` as received, then read the one payment it tells of."""
+        """Verify the mac over `data` as received, then read the one payment that it reports."""
         if callback.method != "POST":
             return Reply(405, headers={"Allow": "POST"})
         try:
@@ -107,7 +107,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         data = envelope.get("data")
         if not isinstance(data, str) or not is_signed(active_secrets(self._settings.key2), data, envelope.get("mac")):
             raise BadSignature(_reply(_BAD_MAC, "mac not equal"))
-        if envelope.get("type") == _AGREEMENT:  # nothing signs the type, so any other word for an order is one too
+        if envelope.get("type") == _AGREEMENT:  # the type is not signed, so any other type counts as an order
             return Notices(())
         try:
             return Notices((self._notice(read_json_object(data.encode("utf-8"))),))
@@ -115,13 +115,13 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
             raise Unreadable(str(error), _reply(_CALL_AGAIN, "unreadable")) from error
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
-        """1 for whatever is recorded, new or known; 0 asks to be called again (three times at most)."""
+        """1 for every recorded notice, new or known; 0 requests another delivery (three times at most)."""
         if verdict is Verdict.TRY_LATER:
             return _reply(_CALL_AGAIN, "try later")
         return _reply(1, "success")
 
     async def query_payment(self, known: PendingPayment) -> Notices:
-        """Ask by the order's own id; ZaloPay tells of nothing but success by itself."""
+        """Query by the order's id; ZaloPay's callbacks report success only."""
         settings = self._settings
         key, trade = current_secret(settings.key1), app_trans_id(known.reference, known.created_at)
         fields = {
@@ -144,7 +144,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         return Notices((status_only(known, outcome, f"{code}:{sub}"),), evidence)
 
     async def refund(self, request: RefundRequest) -> OperationResult:
-        """Ask for money to be sent back; 3 (being processed) is the usual answer, followed by `query_refund`."""
+        """Request a refund; 3 (being processed) is the usual answer, followed by `query_refund`."""
         settings = self._settings
         fields: dict[str, object] = {
             "app_id": settings.app_id,
@@ -172,7 +172,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
     async def query_refund(
         self, request: RefundRequest, *, provider_reference: str, queried_at: datetime
     ) -> OperationResult:
-        """What became of a refund, by the id we gave it."""
+        """Query a refund by our id."""
         fields: dict[str, object] = {
             "app_id": self._settings.app_id,
             "m_refund_id": self._refund_id(request),
@@ -238,7 +238,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
         return parsed, answer.body
 
     def _notice(self, parsed: Mapping[str, object]) -> Notice:
-        """The notice of a payment, told or asked. Raises ValueError naming the field that makes no sense."""
+        """The notice of a payment, from a callback or query. Raises ValueError naming the invalid field."""
         trade, number = parsed.get("app_trans_id"), str(parsed.get("zp_trans_id"))
         amount, reported_at = parsed.get("amount"), parsed.get("server_time")
         if not isinstance(trade, str) or not _TRADE.fullmatch(trade):
@@ -266,7 +266,7 @@ class Zalopay(Provider, Callbacks, Queries, Refunds, SettlementFiles):
 
 
 def app_trans_id(reference: str, made_at: datetime) -> str:
-    """`yymmdd_<reference>`, the day by the Vietnamese clock when the payment was made."""
+    """`yymmdd_<reference>`, with the Vietnamese date of the payment request."""
     return f"{made_at.astimezone(VIETNAM):%y%m%d}_{reference}"
 
 

@@ -9,10 +9,10 @@ _ADDRESS = r"https?://[!-~]{1,500}"
 
 
 class ZalopaySettings(AccountSettings):
-    """One application. `key1` signs what we ask, `key2` what ZaloPay tells; either may be two while it is changed.
+    """One application. `key1` signs our requests, `key2` ZaloPay's callbacks; each may be two during a rotation.
 
     `payment_methods` are offered first on ZaloPay's page (`vietqr`, `zalopay_wallet` …); empty offers all.
-    `callback_url` and `return_url` are used where the service does not know its own public address. `report` describes
+    `callback_url` and `return_url` are used if the service does not know its own public address. `report` describes
     the columns of the merchant portal's export, whose layout is not public.
     """
 

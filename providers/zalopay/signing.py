@@ -11,12 +11,12 @@ QUERY_REFUND = ("app_id", "m_refund_id", "timestamp")
 
 
 def joined(fields: Mapping[str, object], names: Sequence[str]) -> str:
-    """The signed text of a call: the values as they are sent."""
+    """The signed text of a call: the values as sent."""
     return "|".join(str(fields[name]) for name in names)
 
 
 def query_text(app_id: object, app_trans_id: str, key1: bytes) -> str:
-    """The signed text of a question: key1 is both the key and its last field."""
+    """The signed text of a query: key1 is both the key and its last field."""
     return f"{app_id}|{app_trans_id}|{key1.decode('utf-8')}"
 
 
@@ -26,6 +26,6 @@ def mac_of(key: bytes, text: str) -> str:
 
 
 def is_signed(keys: Sequence[bytes], text: str, received: object) -> bool:
-    """Whether a mac is that of a text by any key alive."""
+    """Whether a mac matches a text under any active key."""
     shown = received.lower() if isinstance(received, str) else received  # hex is compared in lower case
     return any(is_same_secret(mac_of(key, text), shown) for key in keys)

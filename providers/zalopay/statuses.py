@@ -1,4 +1,4 @@
-"""What ZaloPay's codes mean; a code that is not listed is UNKNOWN. Source: ZaloPay, payment gateway API v2."""
+"""The outcomes of ZaloPay's codes; a code that is not listed is UNKNOWN. Source: ZaloPay, payment gateway API v2."""
 
 from providers.contract import Outcome
 
@@ -7,7 +7,7 @@ REPEATED = -68
 """Create: this app_trans_id is known already."""
 
 OUR_FAULT = frozenset({-401, -402, -92})
-"""Create: data or signature that ZaloPay refuses, so nothing was begun."""
+"""Create: data or signature that ZaloPay refuses, so nothing was started."""
 
 _QUERY = {
     -54: Outcome.EXPIRED,
@@ -22,7 +22,7 @@ _QUERY = {
 }
 
 _REFUND = {
-    -23: Outcome.PENDING,  # this refund is known already: it is asked about
+    -23: Outcome.PENDING,  # this refund is known already: it is queried
     -13: Outcome.FAILED,  # too late
     -14: Outcome.FAILED,  # amount
     -32: Outcome.FAILED,  # cannot be refunded
@@ -31,7 +31,7 @@ _REFUND = {
 
 
 def outcome_of_payment(code: int, sub: int, *, is_processing: bool) -> Outcome:
-    """What a query's answer says of a payment."""
+    """The outcome of a payment by a query's answer."""
     if code == PROCESSING or is_processing:
         return Outcome.PENDING
     if code == PAID:
@@ -40,14 +40,14 @@ def outcome_of_payment(code: int, sub: int, *, is_processing: bool) -> Outcome:
 
 
 def outcome_of_refund(code: int, sub: int) -> Outcome:
-    """What the answer to a refund says; processing is the usual one."""
+    """The outcome in the answer to a refund; processing is usual."""
     if code == REFUSED:
         return _REFUND.get(sub, Outcome.UNKNOWN)
     return {PAID: Outcome.SUCCEEDED, PROCESSING: Outcome.PENDING}.get(code, Outcome.UNKNOWN)
 
 
 def outcome_of_refund_query(code: int, sub: object) -> Outcome:
-    """What became of a refund; refused without the number that says why is no end."""
+    """The outcome of a refund; a refusal without a reason code is not final."""
     if code == REFUSED:
         ends = {0: Outcome.FAILED, -101: Outcome.NOT_FOUND}
         return ends.get(sub, Outcome.UNKNOWN) if type(sub) is int else Outcome.UNKNOWN
