@@ -1,6 +1,6 @@
 """Authentication of calls to vietqr.vn: Basic for a token, and MD5 checksums.
 
-The vendor's checksums do not authenticate: any party that has seen one can forge more. TLS and the token protect a call.
+The vendor's checksums do not authenticate: a party that has seen one can forge more. TLS and the token protect a call.
 Source: vietqr.vn, API document, check order and refund.
 """
 
