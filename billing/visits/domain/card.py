@@ -1,7 +1,7 @@
-"""An insurance card, or what stands in for one: whom it insures, at which level, and when.
+"""An insurance card or its substitute: insured group, benefit digit and validity.
 
-Children without a card, newborns and people with a temporary code of the portal are insured all the same: what is told
-of them is the insured group, the benefit digit and the days, with whatever code they have, or none.
+Children without a card, newborns and people with a temporary code of the portal are insured as well: their insured
+group, benefit digit and days are supplied, with any code or none.
 """
 
 import re
@@ -22,8 +22,8 @@ _PERSONAL_LENGTH = 10
 class Card:
     """One entitlement, valid on both named days and between them.
 
-    A full code tells its group and digit itself; a temporary one has letters among its last ten characters. With any
-    other code, or none, `entitlement` says both (`TE1`). `shown_at` is when it was shown, None for at the beginning.
+    A full code contains its group and digit; a temporary one has letters among its last ten characters. With any other
+    code, or none, `entitlement` states both (`TE1`). `shown_at` is the time it was shown, None for the beginning.
     Source: docs/reference/bhyt.md, rules B-001, B-002 (15 characters; the third is the benefit digit), B-003, B-016.
     """
 
@@ -68,15 +68,15 @@ class Card:
 
     @property
     def is_full(self) -> bool:
-        """Whether the code is one of 15 characters that tells group and digit."""
+        """Whether the code has the 15 characters that contain group and digit."""
         return _FULL_CODE.fullmatch(self.code) is not None
 
     def without_person(self) -> str:
-        """The code with what leads to a person blanked; empty for one of another shape."""
+        """The code with its personal digits blanked; empty for a code of another shape."""
         return self.code[:-_PERSONAL_LENGTH] + "0" * _PERSONAL_LENGTH if self.is_full else ""
 
     def conflicts_with(self, other: "Card") -> bool:
-        """Whether both tell one card, with two periods that overlap; codes without a person may be several cards."""
+        """Whether both are one card with overlapping periods; codes without personal digits may be several cards."""
         if self.code != other.code or not self.is_full or self.code == self.without_person():
             return False
         periods = {(self.valid_from, self.valid_to), (other.valid_from, other.valid_to)}

@@ -1,7 +1,7 @@
-"""What a person has co-paid, and since when they are insured five years: the facts the exemption is decided by.
+"""The co-payments of a person and the day of five insured years: the facts that decide the exemption.
 
-Told by whoever asked the insurer (`ngayDu5Nam`, `tBNCCTMCCT`) or keeps the visits; never guessed. A visit without a
-history is priced without the test. Source: docs/reference/bhyt.md, rules B-025, B-027, B-029.
+Supplied by a system that queried the insurer (`ngayDu5Nam`, `tBNCCTMCCT`) or stores the visits; never guessed. A visit
+without a history is priced without the test. Source: docs/reference/bhyt.md, rules B-025, B-027, B-029.
 """
 
 from collections.abc import Iterable
@@ -28,10 +28,10 @@ class CopayPaid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CumulativeCopay:
-    """One row of the gateway's co-payment look-up, by the moment of discharge as text that sorts.
+    """One row of the gateway's co-payment query, with the time of discharge as sortable text.
 
     `accumulated` [tBNCCTLuyKe] is the sum of the calendar year up to and including this row; `counted` [tBNCCTMCCT] is
-    the part of the row that counts, None where it was not told.
+    the part of the row that counts, None where it was not supplied.
     """
 
     discharged_on: date
@@ -41,10 +41,10 @@ class CumulativeCopay:
 
 
 def difference(rows: Iterable[CumulativeCopay]) -> tuple[CopayPaid, ...]:
-    """What each row adds to its calendar year, in order of discharge: sums are differenced, never added.
+    """The co-payment that each row adds to its calendar year, in order of discharge: sums are differenced, never added.
 
-    The first row of a year carries what came before it. Raises InvalidValue for a sum that falls inside a year, or
-    that grows by less than the part of its row that counts.
+    The first row of a year includes all earlier co-payments of the year. Raises InvalidValue for a sum that decreases
+    inside a year, or that grows by less than the part of its row that counts.
     Source: letter 1839/CNTT-PM of 2026-08-18, TraCuuTienMCCT (B-029).
     """
     paid: list[CopayPaid] = []
@@ -65,7 +65,7 @@ def difference(rows: Iterable[CumulativeCopay]) -> tuple[CopayPaid, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopayHistory:
-    """Earlier co-payments of one person; `five_years_on` is when five insured years are full, if known."""
+    """Earlier co-payments of one person; `five_years_on` is the day on which five insured years end, if known."""
 
     five_years_on: date | None = None
     paid: tuple[CopayPaid, ...] = ()

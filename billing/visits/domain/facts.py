@@ -1,7 +1,7 @@
-"""What is known of a visit beside its charge items: papers, diseases, the facility's rank, how the patient left.
+"""Visit facts: papers, diseases, the facility's rank, the way of leaving; charge items are in `visit`.
 
-A fact is None where nobody told it: unknown is not the same as no. Facts a patient must prove by a paper (change of
-residence, organ donation) are False until the paper was shown. Names in brackets are fields of the data standard.
+A fact is None where it is unknown, which differs from False. Facts that need a paper (change of residence, organ
+donation) are False until the paper was shown. Names in brackets are fields of the data standard.
 """
 
 from collections.abc import Mapping
@@ -40,10 +40,10 @@ class FacilityFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineFacts:
-    """What is known of one charge item beside its price.
+    """Facts of one charge item, except its price.
 
-    `performers` [NGUOI_THUC_HIEN] is the team. `patients_in_bed` and `number_at_desk` (the how manieth consultation of
-    its desk within 8 hours) stand in no table and are told apart; None where nobody told them.
+    `performers` [NGUOI_THUC_HIEN] is the team. `patients_in_bed` and `number_at_desk` (the ordinal of the consultation
+    at its desk within 8 hours) are in no table and are supplied separately; None where they are unknown.
     """
 
     service_code: str = ""  # MA_DICH_VU, also of a supply or drug that belongs to a service
@@ -60,7 +60,7 @@ NO_LINE_FACTS = LineFacts()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitFacts:
-    """What is known of a visit beside its cards and charge items."""
+    """Facts of a visit, except its cards and charge items."""
 
     birth: date | None = None  # NGAY_SINH, where the day is known
     disease: str | None = None  # MA_BENH_CHINH
@@ -97,9 +97,9 @@ class VisitFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StentCeiling:
-    """Ceilings of coronary stents by their order in one visit, đồng each; the last holds for all further ones (B-071).
+    """Ceilings of coronary stents by their order in one visit, đồng each; the last applies to all further ones (B-071).
 
-    `codes` are the supply codes [MA_VAT_TU] it holds for.
+    `codes` are the supply codes [MA_VAT_TU] that it applies to.
     """
 
     since: date
@@ -109,7 +109,7 @@ class StentCeiling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainedPrice:
-    """A service whose price contains others, so that they must not be charged beside it (B-067)."""
+    """A service whose price includes others, so that they must not be charged separately (B-067)."""
 
     service: str
     contains: frozenset[str]
@@ -117,10 +117,10 @@ class ContainedPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineLists:
-    """Lists a facility keeps for the rules on lines; none is shipped, for none is reproduced in our sources.
+    """Lists of a facility for the rules on lines; none is shipped, because our sources reproduce none.
 
-    `holidays` are working days that are free; `four_hours_are_a_day` says how a stay of exactly 4 hours counts, on
-    which sources disagree (B-066).
+    `holidays` are days off on weekdays; `four_hours_are_a_day` decides a stay of exactly 4 hours, on which sources
+    disagree (B-066).
     """
 
     stents: tuple[StentCeiling, ...] = ()

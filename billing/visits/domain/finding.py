@@ -1,8 +1,8 @@
-"""A finding: what a reader or a comparer saw in somebody else's data, named so that a person can look it up.
+"""A finding: a named defect or difference that a reader or a comparison detected in supplied data.
 
-A finding either refuses the visit it stands in or is only listed beside it; one refused visit never stops the others.
-The codes are stable words of our answers. Source: reference of the claim data standard, section "Variants seen in the
-wild"; the codes after `envelope-absent` and `file-not-wellformed` are ours.
+A finding either refuses its visit or is only listed with it; a refused visit does not stop the others. The codes are
+stable values of our API. Source: reference of the claim data standard, section "Variants seen in the wild"; the codes
+after `envelope-absent` and `file-not-wellformed` are ours.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class FindingCode(StrEnum):
-    """What was seen. The first group refuses a visit or a whole file, the second is listed and the visit is read."""
+    """The code of a finding. The first group refuses a visit or a whole file; the second is listed only."""
 
     DTD_FORBIDDEN = "dtd-forbidden"
     STANDARD_4210 = "standard-4210"
@@ -72,19 +72,19 @@ LISTED_CODES = frozenset(
         FindingCode.QUANTITY_ZERO,
     }
 )
-"""Codes that never refuse by themselves; `Finding.refuses` knows the one exception."""
+"""Codes that never refuse by themselves; `Finding.refuses` implements the one exception."""
 
 PRICED_TABLES = frozenset({"XML1", "XML2", "XML3"})
-"""The tables a price is made of; the others of a claim file are carried along."""
+"""The tables that a price is computed from; the other tables of a claim file are only passed on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing seen, with the place it stands in.
+    """One finding with its place in the file.
 
-    `hoso` counts the visits of a file from 1 and is None for what concerns the whole file; `stt` is the number of a
-    line in its table, `line` the line of text where an XML fault was met. `found` and `expected` are values as text;
-    what does not apply is empty or None. `found` may hold personal data: show it to the sender, never log it.
+    `hoso` counts the visits of a file from 1 and is None for the whole file; `stt` is the number of a line in its
+    table, `line` the line of text with an XML fault. `found` and `expected` are values as text; fields that do not
+    apply are empty or None. `found` may hold personal data: show it to the sender, never log it.
     """
 
     code: FindingCode
@@ -100,11 +100,11 @@ class Finding:
 
     @property
     def refuses(self) -> bool:
-        """Whether the visit (or, with `hoso` None, the file or set it stands in) is not read because of this.
+        """Whether the visit (or, with `hoso` None, its file or set) is not read because of this finding.
 
-        `table-unknown` and `ma-lk-mismatch` refuse only where money stands (XML1–XML3); `table-duplicate` is listed
+        `table-unknown` and `ma-lk-mismatch` refuse only in tables with amounts (XML1–XML3); `table-duplicate` is listed
         when the lines can be joined or the second XML1 is empty (its field is NOIDUNGFILE), and refuses a second XML1
-        with content and a line number met twice.
+        with content and a repeated line number.
         """
         if self.code in {FindingCode.TABLE_UNKNOWN, FindingCode.MA_LK_MISMATCH}:
             return self.table in PRICED_TABLES or self.hoso is None

@@ -1,13 +1,13 @@
-"""Inputs that cannot be: each refused with a code of its own, and with the same word as a finding.
+"""Invalid inputs: each is refused with its own code, which is also its finding code.
 
 InvalidValue
 └── InvalidInput
     ├── BenefitDigitUnknown         a card of digit 7
     ├── DischargeBeforeAdmission    a visit that ends before it begins
     ├── RatioOutOfRange             a ratio of 130
-    └── CardsOverlap                one card code told with two periods that overlap
+    └── CardsOverlap                one card code with two periods that overlap
 
-A quantity of 0 is no refusal: beds of a day with transfers have it (B-064), and elsewhere it is listed
+A quantity of 0 is not refused: beds of a day with transfers have it (B-064); for other items it is listed
 (`quantity-zero`).
 """
 
@@ -18,7 +18,7 @@ from billing.visits.domain.finding import FindingCode
 
 
 class InvalidInput(InvalidValue):
-    """A value no visit can have; `finding` is the code it is listed under."""
+    """A value that no visit can have; `finding` is its finding code."""
 
     finding: ClassVar[FindingCode] = FindingCode.VALUE_INVALID
 
@@ -45,7 +45,7 @@ class RatioOutOfRange(InvalidInput):
 
 
 class CardsOverlap(InvalidInput):
-    """One card code with two different periods that overlap: nobody knows which one holds."""
+    """One card code with two different periods that overlap: the valid period is not known."""
 
     code = "cards_overlap"
     finding = FindingCode.CARDS_OVERLAP

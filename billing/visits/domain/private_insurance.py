@@ -1,7 +1,7 @@
-"""The terms of a supplementary private insurance: a contract, no law (rule B-090).
+"""The terms of a supplementary private insurance: set by contract, not by law (rule B-090).
 
-Amounts are đồng. `limit` is what is left to pay for one visit: the least of the limits of visit, year and kind of cost
-that the contract has; None where nothing limits it.
+Amounts are đồng. `limit` is the remaining maximum for one visit: the least of the contract's limits of visit, year and
+kind of cost; None without a limit.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ GUARANTOR_LENGTH_MAX = 100
 
 
 class CoveredPart(StrEnum):
-    """A part of the patient's share a policy answers for."""
+    """A part of the patient share that a policy covers."""
 
     COPAY = "copay"
     SELF_PAY = "self_pay"
@@ -22,10 +22,10 @@ class CoveredPart(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateInsurance:
-    """What the private insurer answers for after BHYT; `excluded_groups` are cost groups [MA_NHOM] it leaves out.
+    """The cover of a private insurer after BHYT; `excluded_groups` are cost groups [MA_NHOM] that it excludes.
 
-    `guarantor` names an insurer that has promised the hospital to pay its part (bảo lãnh viện phí); without one the
-    patient pays it and claims it back.
+    `guarantor` names an insurer that guarantees its part to the hospital (bảo lãnh viện phí); without a guarantor the
+    patient pays the part and requests it from the insurer.
     """
 
     covers: frozenset[CoveredPart]

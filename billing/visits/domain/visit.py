@@ -1,8 +1,8 @@
-"""A visit (one MA_LK) with its cards and charge items, as every reader hands it in and coverage prices it.
+"""A visit (one MA_LK) with its cards and charge items, as every reader returns it and coverage prices it.
 
 Names in brackets are the fields of the claim data standard (Decision 130/QĐ-BYT and amendments; tables XML1–XML3).
-What a source states of its own results (`StatedAmounts`, `StatedTotals`) is evidence to compare with, never an input
-of a price. Names and other personal data are in `Patient`, apart from what is priced.
+The results that a source states (`StatedAmounts`, `StatedTotals`) are evidence to compare with, never an input of a
+price. Names and other personal data are in `Patient`, separate from the inputs of the price.
 """
 
 import re
@@ -30,11 +30,11 @@ CARDS_MAX = 100
 QUANTITY_LIMIT = Decimal(10) ** 9
 PRICE_LIMIT = Decimal(10) ** 12
 COST_LIMIT = Decimal(10) ** 15
-"""What a visit costs stays below: an amount of the data standard has 15 digits."""
+"""The cost of a visit is below this limit: an amount of the data standard has 15 digits."""
 
 
 class Table(StrEnum):
-    """The table of the claim file a charge item stands in."""
+    """The table of the claim file that contains a charge item."""
 
     DRUGS = "XML2"
     SERVICES = "XML3"
@@ -57,7 +57,7 @@ class Scope(StrEnum):
 
 
 class PayerClass(StrEnum):
-    """Who is asked for an item, as the hospital's own books class it; who pays how much is computed from it."""
+    """The payer class of an item in the hospital's books; the shares are computed from it."""
 
     INSURANCE = "bhyt"
     FEE = "vien_phi"
@@ -67,7 +67,7 @@ class PayerClass(StrEnum):
 
 
 class CeilingKind(StrEnum):
-    """What a ceiling [T_TRANTT] limits: a unit (B-070), the whole line, or stents one after the other (B-071)."""
+    """The scope of a ceiling [T_TRANTT]: a unit (B-070), the whole line, or each stent in order (B-071)."""
 
     UNIT = "unit"
     LINE = "line"
@@ -89,7 +89,7 @@ OUT_OF_ROUTE_TIERS = (FormerTier.CENTRAL, FormerTier.PROVINCE, FormerTier.DISTRI
 
 @dataclass(frozen=True, slots=True)
 class OtherFunds:
-    """Money other funds give for one item, two decimals [T_NGUONKHAC_NSNN, _VTNN, _VTTN, _CL]."""
+    """Money that other funds pay for one item, two decimals [T_NGUONKHAC_NSNN, _VTNN, _VTTN, _CL]."""
 
     state_budget: Decimal = ZERO
     from_abroad: Decimal = ZERO
@@ -110,7 +110,7 @@ NO_OTHER_FUNDS = OtherFunds()
 
 @dataclass(frozen=True, slots=True)
 class StatedAmounts:
-    """What the source itself computed for one item, two decimals; None where it states nothing."""
+    """The amounts that the source computed for one item, two decimals; None where it states none."""
 
     hospital_amount: Decimal | None = None  # THANH_TIEN_BV
     insured_amount: Decimal | None = None  # THANH_TIEN_BH
@@ -123,7 +123,7 @@ class StatedAmounts:
 
 @dataclass(frozen=True, slots=True)
 class StatedTotals:
-    """What the source states for the whole visit in XML1; None where it states nothing."""
+    """The totals that the source states for the visit in XML1; None where it states none."""
 
     drugs: Decimal | None = None  # T_THUOC
     supplies: Decimal | None = None  # T_VTYT
@@ -156,12 +156,12 @@ class ChargeItem:
     insurance_price: Decimal  # DON_GIA_BH, or DON_GIA of XML2
     service_ratio: Decimal = _HUNDRED  # TYLE_TT_DV
     payment_ratio: Decimal = _HUNDRED  # TYLE_TT_BH
-    ceiling: Decimal | None = None  # T_TRANTT, đồng for what `ceiling_kind` says
+    ceiling: Decimal | None = None  # T_TRANTT, đồng; `ceiling_kind` states its scope
     ceiling_kind: CeilingKind = CeilingKind.UNIT
     package: str = ""  # GOI_VTYT
-    is_supply: bool = False  # as `is_supply_line` says
+    is_supply: bool = False  # the result of `is_supply_line`
     other_funds: OtherFunds = NO_OTHER_FUNDS
-    ordered_at: datetime | None = None  # NGAY_YL; None means the moment of arrival
+    ordered_at: datetime | None = None  # NGAY_YL; None means the time of arrival
     department: str = ""  # MA_KHOA
     is_war_wound: bool = False  # VET_THUONG_TP
     paying_source: str = "1"  # NGUON_CTRA: 1 insurance
@@ -190,7 +190,7 @@ class ChargeItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
-    """Personal data of a visit; stored apart from everything that is kept for ever."""
+    """Personal data of a visit; stored separately from everything that is kept permanently."""
 
     name: str = ""  # HO_TEN
     birth: str = ""  # NGAY_SINH, as written: the year may be all that is known
@@ -203,7 +203,7 @@ class Patient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One open or closed encounter. Items are unique by (table, number); moments carry a zone."""
+    """One open or closed encounter. Items are unique by (table, number); timestamps have a zone."""
 
     ma_lk: str
     facility_code: str  # MA_CSKCB
@@ -255,7 +255,7 @@ def _between(value: Decimal, low: Decimal, high: Decimal, name: str) -> None:
 
 
 def _whole_percent(ratio: Decimal, name: str) -> None:
-    """Decision 130/QĐ-BYT gives ratios three digits and no decimals: 0.5 would be half a percent, not a half."""
+    """Check a ratio: Decision 130/QĐ-BYT allows three digits, no decimals; 0.5 would be half a percent, not a half."""
     if not ratio.is_finite() or not 0 <= ratio <= _HUNDRED or ratio != ratio.to_integral_value():
         raise RatioOutOfRange(f"{name} must be a whole percent from 0 to 100", field=name)
 

@@ -1,7 +1,7 @@
 """A charge item as a JSON object with the field names of the data standard, a line of `visit_json`.
 
-Money and quantities are texts or numbers, taken exactly. A field that is absent, null or empty is not told. Only what
-is told is read, by the table below: a replay reads every line of every invoice.
+Money and quantities are texts or numbers, read exactly. A field that is absent, null or empty has no value. Only fields
+with a value are read, by the table below: repricing reads every line of every invoice.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ def _is_one(fields: Fields, key: str) -> bool:
 
 
 def _ceiling(fields: Fields, key: str) -> Decimal | None:
-    """A ceiling of 0 is none: some systems write it where there is no ceiling."""
+    """A ceiling; 0 means none: some systems write it where there is no ceiling."""
     return fields.number(key) or None
 
 
@@ -96,10 +96,10 @@ _FIELDS: Mapping[Table, Mapping[str, tuple[str, _Read]]] = {
         "MA_VAT_TU": ("supply_code", Fields.text),
     },
 }
-"""What each field is of a `ChargeItem`, and how it is read; the codes of services and supplies become one."""
+"""The attribute of `ChargeItem` for each field, and its reader; codes of services and supplies share one attribute."""
 
 LINE_FACTS = frozenset({"NGAY_TH_YL", "NGUOI_THUC_HIEN", "patients_in_bed", "number_at_desk"})
-"""What a service may tell beside its price, for the ratio it is charged at: read by `visit_facts_json`."""
+"""Fields of a service that decide its service ratio, in addition to its price: read by `visit_facts_json`."""
 
 
 def line_keys(is_service: bool) -> frozenset[str]:
@@ -119,7 +119,7 @@ _NEEDED: Mapping[Table, Mapping[str, str]] = {
 
 
 def read_charge_item(fields: Fields) -> ChargeItem:
-    """Read one line. Raises InvalidValue, its `field` the path, for what is unknown, lacking or impossible."""
+    """Read one line. Raises InvalidValue (`field` is the path) for an unknown, missing or invalid field."""
     table = fields.choice("table", Table)
     read = _read_fields(fields, _FIELDS[table])
     needed = _NEEDED[table]
@@ -140,7 +140,7 @@ def read_charge_item(fields: Fields) -> ChargeItem:
 
 
 def _read_fields(fields: Fields, known: Mapping[str, tuple[str, _Read]]) -> dict[str, Any]:
-    """What the object tells, by the names of a `ChargeItem`; a field that is not known is refused."""
+    """The values of the object by attribute of `ChargeItem`; an unknown field is refused."""
     read: dict[str, Any] = {}
     for key, value in fields.values.items():
         reading = known.get(key)
@@ -154,7 +154,7 @@ def _read_fields(fields: Fields, known: Mapping[str, tuple[str, _Read]]) -> dict
 
 
 def _stated(fields: Fields) -> StatedAmounts | None:
-    """What the source says of its own results; None where it says nothing."""
+    """The results that the source states; None where it states none."""
     if fields.values.keys().isdisjoint(_STATED):
         return None
     stated = StatedAmounts(**{name: fields.amount(key) for key, name in _STATED.items()})

@@ -1,7 +1,7 @@
-"""The QR code of the citizen card (CCCD): text in seven fields, read into what reception needs of it.
+"""Read the QR code of the citizen card (CCCD): text in seven fields, for reception.
 
 Citizen number | old identity number | full name | birth ddMMyyyy | sex | address | day of issue ddMMyyyy. Later cards
-may append fields, which are not read; some leave out the day of issue.
+may append fields, which are not read; some omit the day of issue.
 Source: docs/reference/hospital-money.md, section 1.1.
 """
 
@@ -27,7 +27,7 @@ class NotACitizenCard(InvalidValue):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CitizenCard:
-    """What a citizen card says. Fields that cannot be read are unknown: empty, or None for a day.
+    """The fields of a citizen card. Fields that cannot be read are unknown: empty, or None for a day.
 
     `birth` is yyyymmdd, `sex` as GIOI_TINH of the data standard: 1 male, 2 female.
     """
@@ -42,7 +42,7 @@ class CitizenCard:
 
 
 def read_citizen_card(scanned: bytes | str) -> CitizenCard:
-    """Read the code of a citizen card. Raises NotACitizenCard, or CardUnreadable for what is no text."""
+    """Read the code of a citizen card. Raises NotACitizenCard, or CardUnreadable for bytes that are no text."""
     written = split_fields(scanned)
     fields = [read_field(field) for field in written]
     if not _CITIZEN_NUMBER.fullmatch(fields[0]):

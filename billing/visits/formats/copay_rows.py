@@ -1,7 +1,7 @@
-"""Rows of the gateway's co-payment look-up (`DataCCT` of TraCuuTienMCCT) as a history of co-payments.
+"""Read rows of the gateway's co-payment query (`DataCCT` of TraCuuTienMCCT) into a history of co-payments.
 
-Each row carries the sum of the year up to and including itself [tBNCCTLuyKe]: rows are differenced, never added. The
-gateway lists the newest discharge first; the order of the rows says nothing here.
+Each row contains the sum of the year up to and including itself [tBNCCTLuyKe]: rows are differenced, never added. The
+gateway lists the newest discharge first; this module ignores the order of the rows.
 Source: letter 1839/CNTT-PM of 2026-08-18; docs/reference/hospital-money.md, section 2.2 (B-029).
 """
 
@@ -30,10 +30,10 @@ _VIETNAMESE = re.compile(r"([0-9]{2})/([0-9]{2})/([0-9]{4})(?: ([0-9:]+))?")
 
 
 def read_gateway_rows(rows: Sequence[Fields]) -> tuple[CopayPaid, ...]:
-    """What each row adds, by day of discharge. Raises InvalidValue, its `field` the path of what cannot be.
+    """The co-payment that each row adds, by day of discharge. Raises InvalidValue; `field` is the path of the fault.
 
-    A row of `{date, amount}` among them is refused: it is no sum. Each row is taken once, also where the answers of
-    several look-ups were joined.
+    A row of `{date, amount}` among them is refused: it is not a cumulative sum. Each row counts once, also where the
+    answers of several queries were joined.
     """
     read: dict[tuple[str, str], CumulativeCopay] = {}
     for row in rows:
@@ -52,7 +52,7 @@ def read_gateway_rows(rows: Sequence[Fields]) -> tuple[CopayPaid, ...]:
 
 
 def _in_vietnam(text: str) -> str:
-    """A time of UTC as the same time in Vietnam: at the end of a year the day decides which year it counts in."""
+    """Convert a UTC time to Vietnam time: at the end of a year the day decides in which year it counts."""
     if not text.endswith("Z"):
         return text
     try:

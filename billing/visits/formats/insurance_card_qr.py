@@ -1,8 +1,9 @@
 """The QR code of an insurance card (BHYT): fields cut by "|", names in hex of UTF-8, "$" at the end.
 
-A hint for reception, never proof: the card check at the gateway decides, and gives the full code of a card that shows
-only the insurance number. Old cards stop after the day of issue. Source: docs/reference/hospital-money.md, section 1.2
-(positions 9, 10, 11, 13 and 14 are unverified there); rules B-001, B-002, B-003.
+Information for reception, never proof: the card check at the gateway decides, and returns the full code of a card that
+shows only the insurance number. Codes of old cards end after the day of issue. Source:
+docs/reference/hospital-money.md, section 1.2 (positions 9, 10, 11, 13 and 14 are unverified there); rules B-001,
+B-002, B-003.
 """
 
 import re
@@ -35,11 +36,12 @@ class NotAnInsuranceCard(InvalidValue):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsuranceCard:
-    """What an insurance card says. Fields that are not there or cannot be read are empty, or None for a day.
+    """The fields of an insurance card. Fields that are absent or cannot be read are empty, or None for a day.
 
     `code` is the full code of 15 characters (a temporary one has letters in it), or only an insurance number of 10 or a
-    citizen number of 12 digits, for which the gateway gives the full one. `birth` is yyyymmdd or yyyy, `sex` as
-    GIOI_TINH, `facility` as MA_DKBD. `benefit_digit` is that of the full code, else the one printed beside the number.
+    citizen number of 12 digits, for which the gateway returns the full code. `birth` is yyyymmdd or yyyy, `sex` as
+    GIOI_TINH, `facility` as MA_DKBD. `benefit_digit` is that of the full code, else the digit printed next to the
+    number.
     """
 
     code: str
@@ -61,14 +63,14 @@ class InsuranceCard:
 
     @property
     def is_full(self) -> bool:
-        """Whether the code is the one claims are made with."""
+        """Whether the code is the full code, which claims use."""
         return len(self.code) == _FULL_LENGTH
 
 
 def read_insurance_card(scanned: bytes | str) -> InsuranceCard:
     """Read the code of an insurance card.
 
-    Raises NotAnInsuranceCard, BenefitDigitUnknown (B-001: the digit is 1 to 5), or CardUnreadable for what is no text.
+    Raises NotAnInsuranceCard, BenefitDigitUnknown (B-001: the digit is 1 to 5), or CardUnreadable for other bytes.
     """
     fields = read_fields(scanned)
     if _END in fields:
@@ -103,9 +105,9 @@ def read_insurance_card(scanned: bytes | str) -> InsuranceCard:
 
 
 def _from_hex(text: str) -> str:
-    """The text of a hex field, composed; empty where it is not whole hex of UTF-8, for a wrong name is worse than none.
+    """The text of a hex field, composed (NFC); empty where it is not valid hex of UTF-8, to avoid a wrong name.
 
-    So is a text whose UTF-8 was made of another encoding (mojibake).
+    Also empty for a text whose UTF-8 was converted from another encoding (mojibake).
     """
     if not _HEX.fullmatch(text):
         return ""

@@ -30,7 +30,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class InvalidField(InvalidValue):
-    """A field of the object that cannot be what it claims to be; `field` is its path, `found` what stands there."""
+    """A field of the object with an invalid value; `field` is its path, `found` its value."""
 
     def __init__(
         self, path: str, expected: str, *, found: object = "", finding: FindingCode = FindingCode.VALUE_INVALID
@@ -52,14 +52,14 @@ def _by_word(choices: type[_Choice]) -> Mapping[object, _Choice]:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """One JSON object with the path it stands at; every reading names its field when it refuses."""
+    """One JSON object with its path; every refusal names the path of the field."""
 
     values: Mapping[str, object]
     path: str
 
     @contextmanager
     def naming(self) -> Iterator[None]:
-        """Give the path to what a domain value refuses about its own fields."""
+        """Add the path to the refusals of a domain value about its own fields."""
         try:
             yield
         except InvalidField:
@@ -68,7 +68,7 @@ class Fields:
             raise self.named(refusal) from refusal
 
     def named(self, refusal: InvalidValue) -> InvalidField:
-        """What a domain value refuses about its own fields, with the path of the field."""
+        """The refusal of a domain value about one of its fields, with the path of the field."""
         field = refusal.field or ""
         found = self.values.get(field, "")
         finding = refusal.finding if isinstance(refusal, InvalidInput) else FindingCode.VALUE_INVALID
@@ -78,11 +78,11 @@ class Fields:
         return f"{self.path}.{key}" if self.path else key
 
     def has(self, key: str) -> bool:
-        """Whether there is a value; null and the empty text are none."""
+        """Whether there is a value; null and the empty text are no values."""
         return self.values.get(key) not in (None, "")
 
     def unknown(self, key: str, known: Iterable[str]) -> InvalidField:
-        """The refusal of a field that is none of the known ones."""
+        """The refusal of an unknown field."""
         expected = f"this field is not known here; known are {_listed(known)}"
         return InvalidField(self.at(key), expected, found=self.values[key])
 
@@ -92,7 +92,7 @@ class Fields:
                 raise self.unknown(key, known)
 
     def text(self, key: str, *, default: str | None = None) -> str:
-        """A text; a whole number is taken as its digits, so that codes may be written either way."""
+        """A text; a whole number is read as its digits, so that codes may be written either way."""
         value = self.values.get(key)
         if default is not None and value in (None, ""):
             return default
@@ -158,7 +158,7 @@ class Fields:
         return Decimal(value)
 
     def amount(self, key: str) -> Decimal | None:
-        """An amount the source states, or None where it states nothing; evidence may have a sign."""
+        """An amount that the source states, or None; evidence may have a sign."""
         if not self.has(key):
             return None
         value = self.values[key]
@@ -169,7 +169,7 @@ class Fields:
         return self.number(key)
 
     def integer(self, key: str) -> int:
-        """A whole number from 0 that a column of the database holds."""
+        """A whole number from 0 within the range of a database column."""
         value = self.values.get(key)
         if type(value) is int and 0 <= value <= _INTEGER_MAX:
             return value
@@ -179,7 +179,7 @@ class Fields:
         return int(number)
 
     def timestamp(self, key: str, *, day_is_enough: bool = False) -> datetime:
-        """A moment yyyymmddHHMM in Vietnam time; with `day_is_enough` also a day yyyymmdd, from its first minute."""
+        """A timestamp yyyymmddHHMM in Vietnam time; with `day_is_enough` also a day yyyymmdd, from its first minute."""
         text = self.text(key)
         shape = "yyyymmddHHMM or yyyymmdd is expected" if day_is_enough else "yyyymmddHHMM is expected"
         if day_is_enough and _DAY.fullmatch(text):

@@ -1,6 +1,6 @@
-"""What the QR codes of the citizen card and the insurance card share: text cut by "|", days written from the day on.
+"""Common parsing of the QR codes of citizen and insurance cards: fields separated by "|", days that begin with the day.
 
-A scanner types what it read: bytes or text, often with an end of line.
+A scanner sends bytes or text, often with an end of line.
 Source: docs/reference/hospital-money.md, section 1.
 """
 
@@ -11,7 +11,7 @@ from billing.core.errors import InvalidValue
 from billing.core.text import compose
 
 LENGTH_MAX = 4096
-"""More than any QR code holds (2,953 bytes in binary mode, ISO/IEC 18004)."""
+"""Above the capacity of any QR code (2,953 bytes in binary mode, ISO/IEC 18004)."""
 
 YEAR_MIN, YEAR_MAX = 1900, 2100
 NO_VALUE = "-"
@@ -23,18 +23,18 @@ _NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class CardUnreadable(InvalidValue):
-    """What was scanned is not text of a card: too long, not UTF-8, or with characters no card has."""
+    """The scanned content is no text of a card: too long, not UTF-8, or with characters that no card has."""
 
     code = "card_unreadable"
 
 
 def read_fields(scanned: bytes | str) -> list[str]:
-    """The fields of a scanned code, composed, without blanks around them; "-" is no value. Raises CardUnreadable."""
+    """The fields of a scanned code, composed (NFC) and stripped; "-" is no value. Raises CardUnreadable."""
     return [read_field(field) for field in split_fields(scanned)]
 
 
 def read_field(field: str) -> str:
-    """One field, composed, without blanks around it; "-" is no value."""
+    """One field, composed (NFC) and stripped; "-" is no value."""
     return "" if field.strip() == NO_VALUE else compose(field.strip())
 
 
@@ -69,7 +69,7 @@ def read_day(text: str) -> date | None:
 
 
 def read_birth(text: str) -> str:
-    """A birth as NGAY_SINH holds it: yyyymmdd, yyyy where only the year is known, empty where it cannot be read."""
+    """A birth in the form of NGAY_SINH: yyyymmdd, yyyy where only the year is known, empty where it cannot be read."""
     if _YEAR.fullmatch(text) and YEAR_MIN <= int(text) <= YEAR_MAX:
         return text
     day = read_day(text)

@@ -1,4 +1,4 @@
-"""JSON of clients: read strictly, with a sentence that says where the text is not such an object."""
+"""Strict reading of clients' JSON; an error states the position of the fault."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from providers.strict_json import NotStrictJson, parse_object
 def read_object(content: bytes) -> Mapping[str, object]:
     """Read one JSON object from UTF-8 bytes, a byte-order mark allowed; numbers arrive as int or exact Decimal.
 
-    Raises InvalidValue saying where the text is not such an object.
+    Raises InvalidValue with the position of the fault.
     """
     try:
         return parse_object(content.decode("utf-8-sig"))

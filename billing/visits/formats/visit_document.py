@@ -1,7 +1,7 @@
-"""A visit as the document we keep: the JSON shape of `visit_json`, written the same way every time.
+"""The stored document of a visit: the JSON shape of `visit_json` in canonical form.
 
-Two documents are made: the whole (for the store that is erased after its retention) and the frozen one, without the
-patient and with the personal digits of card numbers blanked, which an issued invoice keeps for ever.
+There are two documents: the full one (for the store that is erased after its retention) and the snapshot, without the
+patient and with the personal digits of card numbers blanked, which an issued invoice keeps permanently.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def write_visit(visit: Visit) -> dict[str, object]:
 
 
 def write_snapshot_visit(visit: Visit) -> dict[str, object]:
-    """The visit as an invoice keeps it: what a price needs, and no number that leads to a person."""
+    """The visit as a price snapshot stores it: the inputs of the price, without numbers that identify a person."""
     document = write_visit(visit)
     document["cards"] = [_card(card, code=card.without_person()) for card in visit.cards]
     return document
@@ -67,7 +67,7 @@ def write_patient(patient: Patient) -> dict[str, object]:
 
 
 def canonical(document: Mapping[str, object]) -> str:
-    """One text for one content: keys in order, no blanks."""
+    """The canonical text of a document: keys in order, no blanks."""
     return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""Facts of visits and of their facility as one JSON object, laid over what a file tells itself.
+"""Facts of visits and of their facility as one JSON object; they override the facts that a file states.
 
 Shape: `facility` {technical_level, ranking_points, is_provisionally_ranked, former_tier}, `lists` {stents [{since,
 codes, ceilings}], contained [{service, contains}], holidays [day], four_hours_are_a_day}, `visits` {MA_LK: facts}.
@@ -54,25 +54,25 @@ _LINE_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppliedFacts:
-    """What was told beside a file. `facility` None where nothing was told of it."""
+    """The facts supplied with a file. `facility` is None where no fact of it was supplied."""
 
     facility: FacilityFacts | None = None
     lists: LineLists = NO_LISTS
     visits: Mapping[str, Fields] = field(default_factory=dict)
 
     def of_visit(self, ma_lk: str, known: VisitFacts) -> VisitFacts:
-        """The facts of a visit: what was told goes before what is known of it."""
+        """The facts of a visit: supplied facts override known ones."""
         own = self.visits.get(ma_lk)
         return known if own is None else read_visit_facts(own, known)
 
 
 def read_supplied_facts(content: bytes) -> SuppliedFacts:
-    """Read a file of facts. Raises InvalidValue, InvalidField among them, naming the path that is wrong."""
+    """Read a file of facts. Raises InvalidValue or InvalidField with the path of the invalid value."""
     return parse_facts(Fields(read_object(content), ""))
 
 
 def parse_facts(fields: Fields) -> SuppliedFacts:
-    """Facts from an object already read; every visit in it is read once, so that a wrong one is refused here."""
+    """Facts from a parsed object; reads every visit in it once, so that an invalid one is refused here."""
     fields.refuse_other_keys(frozenset({"facility", "lists", "visits"}))
     by_key = fields.object("visits") if fields.has("visits") else Fields({}, "visits")
     visits = {key: by_key.object(key) for key in by_key.values}
@@ -86,7 +86,7 @@ def parse_facts(fields: Fields) -> SuppliedFacts:
 
 
 def read_visit_facts(fields: Fields, known: VisitFacts) -> VisitFacts:
-    """The facts of one visit laid over what is known. A signed referral paper is a referral."""
+    """The known facts of one visit, overridden by the supplied ones. A signed referral paper is a referral."""
     fields.refuse_other_keys(_VISIT_KEYS)
     changes: dict[str, object] = {key: _flag(fields, key) for key in _FLAGS if fields.has(key)}
     changes |= {name: fields.text(key) for key, name in _TEXTS.items() if fields.has(key)}
@@ -113,7 +113,7 @@ def _line(fields: Fields, known: VisitFacts) -> tuple[LineKey, LineFacts]:
 
 
 def read_line_facts(fields: Fields, known: LineFacts = NO_LINE_FACTS) -> LineFacts:
-    """The facts of one line laid over what is known."""
+    """The known facts of one line, overridden by the supplied ones."""
     changes: dict[str, object] = {}
     if fields.has("MA_DICH_VU"):
         changes["service_code"] = fields.text("MA_DICH_VU")

@@ -3,9 +3,8 @@
 Shape: MA_LK, MA_CSKCB, MA_LOAI_KCB, MA_DOITUONG_KCB, NGAY_VAO, NGAY_RA (absent while open), `cards` [{code, valid_from,
 valid_to, entitlement, shown_at}], `lines` [{table, stt, …}], optional `patient`, `five_year_date`, `copay_history`
 [{date, amount}, or the gateway's rows], `private_insurance` and `route` (law 46). Money and quantities are texts or
-numbers, taken exactly. A key this shape does not know is refused: a misspelt field must not change an amount silently.
-A service told without TYLE_TT_DV gets the ratio the rules give it (B-061 … B-063), by what its line tells beside
-(`LINE_FACTS`).
+numbers, read exactly. An unknown key is refused: a misspelt field must not change an amount silently. A service without
+TYLE_TT_DV has the ratio that the rules compute (B-061 … B-063) from the facts of its line (`LINE_FACTS`).
 """
 
 import re
@@ -70,8 +69,8 @@ PATIENT_KEYS = {
 def read_visit(document: Mapping[str, object], *, default_facility: str | None = None, path: str = "") -> Visit:
     """Read one visit object.
 
-    `default_facility` is MA_CSKCB where the object names none; with None it must name one. `path` stands before the
-    field paths of errors. Raises InvalidValue (its `field` is the path).
+    `default_facility` is MA_CSKCB where the object names none; with None the object must name it. `path` is the prefix
+    of the field paths of errors. Raises InvalidValue (its `field` is the path).
     """
     fields = Fields(document, path)
     fields.refuse_other_keys(VISIT_KEYS)
@@ -95,7 +94,7 @@ def read_visit(document: Mapping[str, object], *, default_facility: str | None =
 
 
 def services_without_ratio(document: Mapping[str, object], visit: Visit) -> frozenset[LineKey]:
-    """The lines of services of a visit that was read which state no service ratio [TYLE_TT_DV]."""
+    """The service lines of a visit that state no service ratio [TYLE_TT_DV]. `document` was read as `visit`."""
     lines = list(Fields(document, "").objects("lines"))
     return frozenset(
         item.key
@@ -105,7 +104,7 @@ def services_without_ratio(document: Mapping[str, object], visit: Visit) -> froz
 
 
 def read_facts_of_lines(document: Mapping[str, object], visit: Visit) -> dict[LineKey, LineFacts]:
-    """What the lines of a visit that was read tell beside their prices."""
+    """The facts of the lines of a visit, except their prices. `document` was read as `visit`."""
     return _line_facts(visit, list(Fields(document, "").objects("lines")))
 
 
@@ -137,7 +136,7 @@ def _card(fields: Fields) -> Card:
 
 
 def _copay_history(fields: Fields) -> CopayHistory | None:
-    """The history of co-payments; None where neither it nor the day of five years is told."""
+    """The history of co-payments; None where neither it nor the day of five years is supplied."""
     if not fields.has("five_year_date") and not fields.has("copay_history"):
         return None
     entries = list(fields.objects("copay_history")) if fields.has("copay_history") else []

@@ -1,7 +1,7 @@
 """The JSON schema of a visit as `visit_json` reads it, for the OpenAPI document.
 
-It spells out every field; the reader refuses some values that a schema cannot describe (a period that ends before it
-begins, a card of an unknown group). A test compares the field names of the two.
+It describes every field; the reader refuses some values that a schema cannot describe (a period that ends before it
+begins, a card of an unknown group). A test compares the field names of both.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ def _text(description: str, **more: object) -> Json:
 
 
 def _code(description: str) -> Json:
-    """A code may be written as a number where it is one."""
+    """The schema of a code: a text, or a number."""
     return {"type": ["string", "integer"], "description": description}
 
 

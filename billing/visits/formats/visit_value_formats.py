@@ -1,6 +1,6 @@
-"""Values of a JSON visit that can be read but stand outside the format of their field, as `xml130.value_formats` says.
+"""Warnings for values of a JSON visit outside the format of their field, by the rules of `xml130.value_formats`.
 
-For visits told from outside; what is kept was checked when it came in.
+For visits of clients; stored visits were checked when they were recorded.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,9 @@ _AMOUNTS_OF_INSURANCE = ("deductible", "limit")
 
 
 def find_value_warnings(document: Mapping[str, object], *, file: str = "", hoso: int = 1) -> tuple[Finding, ...]:
-    """List what may mean a thousand or a hundred times as much (`format-differs`), and a garbled name (`text-garbled`).
+    """List values that may mean 1,000 or 100 times as much (`format-differs`), and garbled names (`text-garbled`).
 
-    `document` was read as a visit.
+    `document` must be readable as a visit.
     """
     ma_lk = document.get("MA_LK")
     places: list[tuple[str, int | None, ValueWarning]] = [("", None, warning) for warning in _of_visit(document)]
@@ -84,7 +84,7 @@ def _objects(document: Mapping[str, object], key: str) -> Iterator[Mapping[str, 
 
 
 def _number_text(value: object) -> str:
-    """A number as it was written; empty for what is none."""
+    """A number as it was written; empty for a value that is no number."""
     if isinstance(value, str):
         return value
     if isinstance(value, Decimal) and -30 < value.adjusted() < 30:

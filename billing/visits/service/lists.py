@@ -1,4 +1,4 @@
-"""Lists of visits. Rows come as they are stored, the newest first."""
+"""Lists of visits. Rows are returned as stored, the newest first."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Lists of visits, the newest first: a page of rows below a cursor, never a count of all."""
+"""Lists of visits, the newest first: a page of rows below a cursor, without a total count."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +21,6 @@ _LIST_VISITS = """
 async def read_visits(
     tx: Transaction, part: ListSlice, *, ma_lk: str | None, is_open: bool | None
 ) -> list[Mapping[str, Any]]:
-    """Visits of a part of the list, without their documents; None filters nothing."""
+    """One page of visits, without their documents; None filters nothing."""
     rows = await tx.fetch(_LIST_VISITS, tx.organization_id, part.before, part.first, part.limit, ma_lk, is_open)
     return [dict(row) for row in rows]

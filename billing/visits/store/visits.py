@@ -1,4 +1,4 @@
-"""Visits as they were told: one row a visit, one version a telling, documents and patients apart."""
+"""Visits as reported: one row per visit, one version per report; documents and patients in separate tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from billing.visits.domain.visit import Patient, Visit
 
 @dataclass(frozen=True, slots=True)
 class VisitRow:
-    """Where a visit stands: its newest version and the hash of what was told then."""
+    """The current version of a visit and the hash of its content."""
 
     id: VisitId
     facility_id: FacilityId
@@ -33,7 +33,7 @@ _ADD_VISIT = """
 async def add_visit(
     tx: Transaction, visit_id: VisitId, facility_id: FacilityId, visit: Visit, *, created_at: datetime
 ) -> bool:
-    """Add a visit in its first version; False where the facility has told of this MA_LK before."""
+    """Add a visit in its first version; False where the facility has reported this MA_LK before."""
     added = await tx.fetchval(
         _ADD_VISIT,
         tx.organization_id,
@@ -53,14 +53,14 @@ _LOCK_BY_MA_LK = """
     FOR NO KEY UPDATE
 """
 
-# In a statement of its own: joined to the one that waits for the lock it would be looked up for the old version.
+# A separate statement: joined to the statement that waits for the lock, it would read the old version.
 _CONTENT_HASH = """
     SELECT content_hash FROM visit_version WHERE organization_id = $1 AND visit_id = $2 AND version = $3
 """
 
 
 async def lock_visit_by_ma_lk(tx: Transaction, facility_id: FacilityId, ma_lk: str) -> VisitRow | None:
-    """Read a visit by its key at the facility and hold its row until the transaction ends."""
+    """Read a visit by its key at the facility and lock its row until the transaction ends."""
     row = await tx.fetchrow(_LOCK_BY_MA_LK, tx.organization_id, facility_id, ma_lk)
     if row is None:
         return None
@@ -74,7 +74,7 @@ _LOCK_VISIT = """
 
 
 async def lock_visit(tx: Transaction, visit_id: VisitId) -> bool:
-    """Hold a visit's row until the transaction ends; False where there is none."""
+    """Lock a visit's row until the transaction ends; False where there is none."""
     return await tx.fetchval(_LOCK_VISIT, tx.organization_id, visit_id) is not None
 
 
@@ -84,7 +84,7 @@ _UPDATE_VISIT = """
 
 
 async def update_visit(tx: Transaction, visit_id: VisitId, visit: Visit, *, version: int) -> None:
-    """Move a locked visit on to a further version."""
+    """Update a locked visit to a new version."""
     await tx.execute(_UPDATE_VISIT, tx.organization_id, visit_id, version, visit.admitted_at, visit.discharged_at)
 
 
@@ -96,13 +96,13 @@ _ADD_CLAIM_FILE = """
 async def add_claim_file(
     tx: Transaction, file_id: UUID, content: bytes, *, signature: str, received_at: datetime
 ) -> None:
-    """Keep a claim file exactly as it was received."""
+    """Store a claim file exactly as it was received."""
     await tx.execute(_ADD_CLAIM_FILE, tx.organization_id, file_id, content, signature, received_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a visit was told in: `xml130` or `json`, and the claim file it stood in."""
+    """The source of a visit version: `xml130` or `json`, and its claim file."""
 
     format: str
     claim_file_id: UUID | None = None
@@ -138,7 +138,7 @@ async def add_version(
     patient: Patient,
     recorded_at: datetime,
 ) -> None:
-    """Keep one telling of a visit: its document without the patient, and the patient apart."""
+    """Store one version of a visit: its document without the patient, and the patient separately."""
     await tx.execute(
         _ADD_VERSION,
         tx.organization_id,
@@ -174,7 +174,7 @@ _ADD_FINDINGS = """
 async def add_findings(
     tx: Transaction, visit_id: VisitId, *, version: int, findings: Sequence[tuple[str, Mapping[str, Any]]]
 ) -> None:
-    """List what was found in one telling: code and details."""
+    """Store the findings of one version: code and details."""
     numbers = list(range(1, len(findings) + 1))
     codes = [code for code, _ in findings]
     details = [dict(detail) for _, detail in findings]

@@ -1,4 +1,4 @@
-"""The claim file of the Vietnamese data standard ("XML 130") to visits, with findings for whatever is odd in it."""
+"""Read the claim file of the Vietnamese data standard ("XML 130") into visits, with findings for its defects."""
 
 from billing.visits.formats.xml130.document import Limits
 from billing.visits.formats.xml130.envelope import Signature

@@ -1,6 +1,6 @@
-"""One row of XML2 or XML3 to a charge item with what the file states of it.
+"""Convert one row of XML2 or XML3 to a charge item with the amounts that the file states.
 
-Coded fields go through `codes`, numbers through `line_numbers`; what cannot be read is noted and the row gives None.
+`codes` reads coded fields, `line_numbers` reads numbers. A value that cannot be read is logged, and the result is None.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _PRODUCT_DIGITS_MAX = 44
 
 
 def read_stt(row: Row) -> int | None:
-    """The number of a line in its table; None if there is none that can be read."""
+    """The number of a line in its table; None if it is absent or cannot be read."""
     values = candidates_of(row.text("STT"))
     if len(values) != 1 or values[0] != values[0].to_integral_value() or len(row.text("STT")) > 2 * _STT_DIGITS_MAX:
         return None
@@ -123,9 +123,9 @@ def _group(row: Row, log: FindingLog) -> int:
 def _scope(row: Row, numbers: Mapping[str, Decimal], log: FindingLog) -> Scope:
     """Who the item is covered for, from TYLE_TT_BH and THANH_TIEN_BH.
 
-    One system writes PHAM_VI 2 on every line the fund pays nothing for; where the ratio and the insured amount say
-    that the line is covered it is covered, and the disagreement is listed. So is a ratio that covers a line of PHAM_VI
-    2 of which the file itself insures nothing. Without PHAM_VI the ratio decides.
+    One system writes PHAM_VI 2 on every line that the fund pays nothing for; where the ratio and the insured amount
+    state that the line is covered, it is covered, and the contradiction is listed. A ratio that covers a line of
+    PHAM_VI 2 without insured amount is listed too. Without PHAM_VI the ratio decides.
     """
     written = row.text("PHAM_VI")
     values = candidates_of(written) if written else ()
@@ -146,13 +146,13 @@ def _scope(row: Row, numbers: Mapping[str, Decimal], log: FindingLog) -> Scope:
 
 
 def _has_insurance_price(row: Row, numbers: Mapping[str, Decimal]) -> bool:
-    """Whether something would be insured by quantity, insurance price and service ratio."""
+    """Whether the product of quantity, insurance price and service ratio is positive."""
     factors = ("SO_LUONG", price_fields(row.table)[1], "TYLE_TT_DV")
     return all(numbers.get(name, HUNDRED) for name in factors)
 
 
 def _timestamps(row: Row, log: FindingLog) -> datetime | None:
-    """NGAY_YL, None without one; notes any moment of the line that cannot be read."""
+    """NGAY_YL, None if absent; logs any timestamp of the line that cannot be read."""
     for field in ("NGAY_YL", "NGAY_TH_YL", "NGAY_KQ"):
         text = row.text(field)
         if text and parse_timestamp(text) is None:
@@ -161,8 +161,8 @@ def _timestamps(row: Row, log: FindingLog) -> datetime | None:
 
 
 def _other_funds(numbers: Mapping[str, Decimal], log: FindingLog) -> OtherFunds | None:
-    """Other funds whose total is T_NGUONKHAC: the parts if they give it (with or without the remaining part), else
-    the whole as remaining. Parts that do not give it are listed; None where a part is negative.
+    """Other funds whose total is T_NGUONKHAC: the parts if they sum to it (with or without the remaining part), else
+    the whole as remaining. Parts that do not sum to it are listed; None where a part is negative.
     """
     parts = [numbers.get(field, _NIL) for field in FUND_PARTS]
     in_parts = sum(parts, _NIL)

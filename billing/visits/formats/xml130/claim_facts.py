@@ -1,4 +1,4 @@
-"""What the rows of a claim file tell beside the price: papers, disease, way of leaving, teams and times of lines.
+"""Facts in the rows of a claim file that are not prices: papers, disease, way of leaving, teams and times of lines.
 
 Source: field lists of tables 1–3 of Decision 130/QĐ-BYT as amended by 4750/QĐ-BYT and 3176/QĐ-BYT.
 """
@@ -19,10 +19,10 @@ _MARKS = "†*+ "
 
 
 def read_facts(rows: Sequence[Row]) -> VisitFacts:
-    """The facts of the visit these rows tell of.
+    """The facts of the visit of these rows.
 
     GIAY_CHUYEN_TUYEN is the number of a referral or of an appointment: with MA_NOI_DI it is a referral, and without
-    either there is none. Whether the patient came as an emergency stands in no field.
+    either there is none. No field states whether the patient came as an emergency.
     """
     summary = next((row for row in rows if row.table == XML1), Row(XML1, 0, {}))
     paper, sender = summary.text("GIAY_CHUYEN_TUYEN"), summary.text("MA_NOI_DI")
@@ -53,7 +53,7 @@ def read_disease(text: str) -> str | None:
 
 
 def read_facilities(text: str) -> tuple[str, ...] | None:
-    """Registered facilities, ";" between; None where none is told."""
+    """Registered facilities, separated by ";"; None where none is stated."""
     return tuple(code.strip() for code in text.split(";") if code.strip()) or None
 
 

@@ -1,4 +1,4 @@
-"""Coded fields of the claim data standard: which codes there are, lost leading zeros, and the cards of a visit.
+"""Coded fields of the claim data standard: the valid codes, lost leading zeros, and the cards of a visit.
 
 Source: Decision 1804/QĐ-BYT of 2026-06-19 (MA_LOAI_KCB), Decision 3276/QĐ-BYT annex 1 (MA_DOITUONG_KCB), Decision
 5937/QĐ-BYT annex 3 with the names of the 4210 era (MA_NHOM), rule B-001 (cards).
@@ -35,7 +35,7 @@ _DIGITS = re.compile(r"[0-9]+")
 
 
 def read_code(row: Row, field: str, known: Collection[str], log: FindingLog, *, default: str = "") -> str:
-    """A code of a list, its exact text; `default` where the field has no value. Notes `code-unknown`."""
+    """A code of a list, its exact text; `default` where the field has no value. Logs `code-unknown`."""
     code = row.text(field) or default
     if code not in known:
         log.add(FindingCode.CODE_UNKNOWN, field=field, found=code, expected="a code of the list")
@@ -53,7 +53,7 @@ def read_padded_code(row: Row, field: str, known: Collection[str], width: int, l
 
 
 def read_facility(row: Row, stated: str, log: FindingLog) -> str:
-    """MA_CSKCB, five characters; lost zeros are put back only if that gives the MACSKCB the envelope states."""
+    """MA_CSKCB, five characters; lost zeros are restored only if the result is the MACSKCB of the envelope."""
     code = row.text("MA_CSKCB")
     if _FACILITY_CODE.fullmatch(code):
         return code
@@ -61,7 +61,7 @@ def read_facility(row: Row, stated: str, log: FindingLog) -> str:
 
 
 def note_lost_zeros_of_ethnic_group(row: Row, log: FindingLog) -> None:
-    """MA_DANTOC is no part of a price: a single digit 1–9 is listed, nothing else about it is judged."""
+    """List a MA_DANTOC of a single digit 1–9. The field is not part of a price and has no other check."""
     code = row.text("MA_DANTOC")
     if code in set("123456789"):
         log.add(FindingCode.CODE_ZERO_LOST, field="MA_DANTOC", found=code, expected=code.zfill(2))
@@ -71,7 +71,7 @@ def read_cards(row: Row, log: FindingLog) -> tuple[Card, ...]:
     """The cards of a visit: MA_THE_BHYT, MA_DKBD, GT_THE_TU, GT_THE_DEN joined by ";" in step.
 
     Temporary codes of the portal (children without a card, newborns) have letters among the last ten characters. No
-    code at all is an uninsured visit. GT_THE_DEN may be left out whole (a card without an end), MA_DKBD too.
+    code means an uninsured visit. GT_THE_DEN may be absent (cards without an end), MA_DKBD too.
     """
     codes = _listed(row, "MA_THE_BHYT")
     starts = _listed(row, "GT_THE_TU")

@@ -1,7 +1,7 @@
-"""Bytes of an XML document to a tree of elements, for the outer file and for every table inside it.
+"""Parse bytes of an XML document into a tree of elements: the outer file and every table inside it.
 
-Decides the encoding by the bytes, whatever the declaration says; refuses a DTD before anything is expanded; keeps to
-limits. What the elements mean is left to `envelope` and `tables`.
+Decides the encoding by the bytes and ignores the declaration; refuses a DTD before anything is expanded; enforces
+limits. `envelope` and `tables` interpret the elements.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _BEGINNING_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a claim file may be; a larger one is refused by name and costs nothing more."""
+    """The maximum size of a claim file; a larger file is refused at once."""
 
     file_bytes: int = 32 * 1024 * 1024
     elements: int = 1_000_000  # a document: the outer file or one table
@@ -32,7 +32,7 @@ class LimitExceeded(Exception):
 
 
 class NotWellFormed(Exception):
-    """The document is not XML; `line` is where that was seen."""
+    """The document is not XML; `line` is the line of the fault."""
 
     def __init__(self, reason: str, line: int) -> None:
         super().__init__(reason)
@@ -42,7 +42,7 @@ class NotWellFormed(Exception):
 
 @dataclass(slots=True)
 class Element:
-    """One element by its local name; attributes are of no interest here."""
+    """One element by its local name; attributes are ignored."""
 
     name: str
     children: list["Element"] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Element:
 
     @property
     def text(self) -> str:
-        """All character data below, CDATA or not, without the blanks around it."""
+        """All character data below, CDATA or not, without leading and trailing blanks."""
         elements = self.walk() if self.children else (self,)
         return "".join(piece for element in elements for piece in element.pieces).strip(_XML_BLANKS)
 
@@ -78,14 +78,14 @@ def decode(content: bytes) -> str:
 def root_name(content: bytes) -> str:
     """Local name of the first element of a document, from its beginning alone.
 
-    Empty where there is none, a DOCTYPE stands before it, or the beginning is no XML. Says nothing of the rest.
+    Empty where there is none, a DOCTYPE precedes it, or the beginning is not XML. The rest is not checked.
     """
     names: list[str] = []
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _forbid
     parser.StartElementHandler = lambda name, _attributes: names.append(name.rpartition(":")[2])
     beginning = content[:_BEGINNING_BYTES].decode(_encoding(content), "ignore")
-    # A beginning is cut somewhere; whoever reads the whole document names its faults.
+    # The beginning is truncated; the reader of the whole document reports its faults.
     with suppress(expat.ExpatError, DtdForbidden):
         parser.Parse(beginning.lstrip("\ufeff"), True)
     return names[0] if names else ""
@@ -102,7 +102,7 @@ def _encoding(content: bytes) -> str:
 def parse(text: str, limits: Limits) -> Element:
     """The root element of a document.
 
-    The parser gets text, so it does not believe the declared encoding. Raises DtdForbidden, LimitExceeded or
+    The parser receives text, so it ignores the declared encoding. Raises DtdForbidden, LimitExceeded or
     NotWellFormed.
     """
     builder = _TreeBuilder(limits)

@@ -1,7 +1,7 @@
-"""The outer file: from its root element to the visits (HOSO) in it, each with its still closed table blocks.
+"""The outer file: from its root element to the visits (HOSO) in it, each with its undecoded table blocks.
 
-Knows the envelope GIAMDINHHS and what is found in its place: a HOSO or HS alone, and a bare table file. Opening the
-blocks is left to `tables`.
+Reads the envelope GIAMDINHHS and its substitutes: a HOSO or HS alone, and a bare table file. `tables` decodes the
+blocks.
 """
 
 import re
@@ -21,7 +21,7 @@ _BLANKS = re.compile(r"\s+")
 
 
 class Signature(StrEnum):
-    """What is known of the facility's signature; checking it needs its certificate and the bytes as received."""
+    """The presence of the facility's signature; verification needs its certificate and the bytes as received."""
 
     UNSIGNED = "unsigned"
     NOT_VERIFIED = "signed, not verified"
@@ -29,9 +29,9 @@ class Signature(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One FILEHOSO: the table it says it is, and its content as base64 text or as elements.
+    """One FILEHOSO: the table that it names, and its content as base64 text or as elements.
 
-    `tag` is LOAIHOSO without blanks and in capitals, empty where none is given.
+    `tag` is LOAIHOSO without blanks and in capitals, empty where it is absent.
     """
 
     tag: str
@@ -41,7 +41,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What one file holds: the blocks of each HOSO, or the one block of a bare table file."""
+    """The content of one file: the blocks of each HOSO, or the one block of a bare table file."""
 
     facility: str  # MACSKCB, empty where the envelope is absent
     visits: tuple[tuple[Block, ...], ...]
@@ -50,7 +50,7 @@ class Envelope:
 
 
 def open_envelope(root: Element, log: FindingLog) -> Envelope:
-    """Find the visits of a file; notes an absent envelope, a wrong count, a root that is no part of the standard."""
+    """Find the visits of a file; log an absent envelope, a wrong count, or a root that the standard does not define."""
     signature = _signature(root)
     if root.name == ENVELOPE:
         unit = _below(root, "THONGTINDONVI")
@@ -120,7 +120,7 @@ def _check_count(root: Element, count: int, log: FindingLog) -> None:
 
 
 def _signature(root: Element) -> Signature:
-    """Whether a signature stands anywhere in the outer file, in a CHUKYDONVI with content or on its own."""
+    """Whether the outer file contains a signature, in a CHUKYDONVI with content or on its own."""
     for element in root.walk():
         if element.name == "Signature" or (element.name == SIGNATURE and (element.children or element.text)):
             return Signature.NOT_VERIFIED

@@ -1,4 +1,4 @@
-"""Collecting findings while a claim file is read: a log that knows the place it is reading."""
+"""Collect findings while a claim file is read: a log with the current place in the file."""
 
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -27,9 +27,9 @@ class FindingLog:
     def add(
         self, code: FindingCode, *, field: str = "", found: str = "", expected: str = "", line: int | None = None
     ) -> None:
-        """Note one finding here; over-long values are cut, the visit key is filled in by `named`.
+        """Log one finding here; long values are truncated, `named` fills in the visit key.
 
-        A `line` of text is told in `found` as well, where people see it.
+        A `line` of text is also stated in `found`, which is displayed.
         """
         if line is not None:
             found = f"line {line}: {found}"
@@ -53,5 +53,5 @@ class FindingLog:
         return any(finding.refuses for finding in self.findings)
 
     def named(self, ma_lk: str) -> tuple[Finding, ...]:
-        """The findings so far with the visit key, which is known only after XML1 was read."""
+        """The logged findings with the visit key, which is known only after XML1 was read."""
         return tuple(replace(finding, ma_lk=ma_lk) for finding in self.findings)

@@ -1,4 +1,4 @@
-"""How values are written in a claim file: numbers with a point and no exponent, moments of 12 digits, days of 8.
+"""The notation of values in a claim file: numbers with a point and no exponent, timestamps of 12 digits, days of 8.
 
 Source: Decision 130/QĐ-BYT as amended, field conventions (quantities and unit prices 3 decimals, amounts 2); width of
 MUC_HUONG: Decision 1931/QĐ-BYT of 2026-06-29, from 2026-07-01 (partly verified).
@@ -30,8 +30,8 @@ def write_amount(amount: Decimal) -> str:
 def write_number(number: Decimal, *, decimals: int) -> str:
     """A quantity or price with its decimals.
 
-    More than `decimals` are written where there are more, as after a change of units: the amounts of the line were made
-    with them. Source: docs/reference/xml130.md, section "Variants seen in the wild".
+    A number with more decimals, as after a change of units, keeps them: the amounts of the line were computed with
+    them. Source: docs/reference/xml130.md, section "Variants seen in the wild".
     """
     whole, _, fraction = format(number, "f").partition(".")
     return f"{whole}.{fraction.rstrip('0').ljust(decimals, '0')}"
@@ -43,7 +43,7 @@ def write_percent(ratio: Decimal) -> str:
 
 
 def write_level(level: Decimal, *, on: date) -> str:
-    """MUC_HUONG in its shortest form, rounded half-up where it is wider than the field is on that day."""
+    """MUC_HUONG in its shortest form, rounded half-up where it exceeds the width of the field on that day."""
     width = _LEVEL_WIDTH if on >= _WIDER_LEVEL_FROM else _EARLIER_LEVEL_WIDTH
     text = _shortest(level)
     if len(text) <= width:
@@ -53,7 +53,7 @@ def write_level(level: Decimal, *, on: date) -> str:
 
 
 def write_timestamp(timestamp: datetime | None) -> str:
-    """A moment in Vietnam time, empty where there is none."""
+    """A timestamp in Vietnam time, empty where there is none."""
     return "" if timestamp is None else timestamp.astimezone(VIETNAM).strftime("%Y%m%d%H%M")
 
 
@@ -63,20 +63,20 @@ def write_day(day: date | None) -> str:
 
 
 def as_timestamp(text: str) -> str:
-    """A moment as somebody wrote it in 12 digits: an unknown time is 0000, an unknown month and day too, no seconds."""
+    """A supplied timestamp in 12 digits: an unknown time is 0000, an unknown month and day too, no seconds."""
     if not _DIGITS.fullmatch(text) or len(text) not in {_YEAR_DIGITS, _DAY_DIGITS, _WITH_SECONDS_DIGITS}:
         return text
     return text[:_TIMESTAMP_DIGITS].ljust(_TIMESTAMP_DIGITS, "0")
 
 
 def as_day(text: str) -> str:
-    """A day as somebody wrote it, without the time of day."""
+    """A supplied day, without the time of day."""
     is_longer = _DIGITS.fullmatch(text) and len(text) in {_TIMESTAMP_DIGITS, _WITH_SECONDS_DIGITS}
     return text[:_DAY_DIGITS] if is_longer else text
 
 
 def write_text(text: str) -> str:
-    """A text as character data of an element; what no XML 1.0 document may hold is left out."""
+    """A text as character data of an element; characters that XML 1.0 forbids are omitted."""
     kept = _NOT_OF_XML.sub("", text)
     return kept.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
 

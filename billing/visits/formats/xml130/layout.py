@@ -1,4 +1,4 @@
-"""The fields of XML1, XML2 and XML3 in the order of the standard: what a claim file is written in.
+"""The fields of XML1, XML2 and XML3 in the order of the standard, in which claim files are written.
 
 Source: Decision 130/QĐ-BYT as amended by 4750/QĐ-BYT and 3176/QĐ-BYT; docs/reference/xml130.md, section 3.
 """
@@ -48,4 +48,4 @@ ELEMENTS: Mapping[str, tuple[str, ...]] = {
     XML2: ("CHITIEU_CHITIET_THUOC", "DSACH_CHI_TIET_THUOC", "CHI_TIET_THUOC"),
     XML3: ("CHITIEU_CHITIET_DVKT_VTYT", "DSACH_CHI_TIET_DVKT", "CHI_TIET_DVKT"),
 }
-"""The elements around the fields of a row, outermost first; the last one is the row."""
+"""The elements that enclose the fields of a row, outermost first; the last one is the row."""

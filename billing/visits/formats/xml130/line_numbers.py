@@ -1,7 +1,7 @@
-"""The numbers of one line of XML2 or XML3, read together: where a comma is doubtful the line's formulae decide.
+"""The numbers of one line of XML2 or XML3, read together: the line's formulae decide an ambiguous comma.
 
-Source: formulae of Decision 4750/QĐ-BYT (docs/reference/xml130.md, section 4), held to within 1 đồng as the gateway
-does.
+Source: formulae of Decision 4750/QĐ-BYT (docs/reference/xml130.md, section 4), checked to within 1 đồng as the
+gateway does.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,9 +51,9 @@ def price_fields(table: str) -> tuple[str, str]:
 
 
 def read_line_numbers(row: Row, log: FindingLog) -> dict[str, Decimal]:
-    """The numbers of a line by field; a field without a value is left out.
+    """The numbers of a line by field; a field without a value is omitted.
 
-    Notes `number-normalised` for another notation understood, `number-ambiguous` for one that is not, and for a
+    Logs `number-normalised` for another readable notation, `number-ambiguous` for an unreadable one and for a
     quantity or price without a value, `format-differs` for a value outside the format of its field.
     """
     texts = dict(_texts(row))
@@ -73,7 +73,7 @@ def is_service(table: str, fields: Mapping[str, object]) -> bool:
 
 
 def read_numbers(written: Mapping[str, str], formulas: Sequence[Formula], log: FindingLog) -> dict[str, Decimal]:
-    """Read texts by field, with formulae to decide about a comma; notes what is not plain."""
+    """Read texts by field, with formulae to decide ambiguous commas; logs each text that is not plain."""
     candidates = {field: candidates_of(text) for field, text in written.items()}
     speaking: list[Formula] = []
     if any(has_one_comma(text) for text in written.values()):
@@ -108,7 +108,7 @@ def _with_zeros(formula: Formula, candidates: Mapping[str, Candidates]) -> Formu
 
 
 def _is_applicable(formula: Formula, candidates: Mapping[str, Candidates]) -> bool:
-    """Whether a formula says anything: its result (the first field) and its factors have a value."""
+    """Whether a formula applies: its result (the first field) and its factors have a value."""
     result, *others = formula.fields
     return result in candidates and all(name in candidates or name in _MAY_BE_MISSING for name in others)
 
@@ -116,8 +116,8 @@ def _is_applicable(formula: Formula, candidates: Mapping[str, Candidates]) -> bo
 def _conflicts(field: str, candidates: Mapping[str, Candidates], speaking: Sequence[Formula]) -> bool:
     """Whether a quantity or price fits none of the amounts the line states.
 
-    An insured amount of 0 says nothing: the line may not be covered, whatever its price. Nor does the hospital's amount
-    say anything of the insurance price.
+    An insured amount of 0 decides nothing: the line may be out of scope at any price. The hospital amount does not
+    decide the insurance price.
     """
     if field not in _MUST_HAVE:
         return False
@@ -164,13 +164,13 @@ def _without_extra_charge(values: Values) -> bool:
 
 
 def _ceiling_fits(values: Values) -> bool:
-    """No ceiling, one that lowered the insurance price to itself, or one the hospital's price does not reach."""
+    """No ceiling, a ceiling that equals the insurance price, or a ceiling above the hospital price."""
     ceiling = values["T_TRANTT"]
     return ceiling in {0, values["DON_GIA_BH"]} or ceiling >= values["DON_GIA_BV"]
 
 
 def _fund_fits(values: Values) -> bool:
-    """The fund's part before other funds; with other funds it may be less, so then everything fits."""
+    """The fund's part before other funds; with other funds it may be less, so that any value fits."""
     fund = EXACT.scaleb(EXACT.multiply(values["THANH_TIEN_BH"], values["MUC_HUONG"]), -2)
     return values["T_NGUONKHAC"] > 0 or _near(values["T_BHTT"], fund)
 

@@ -1,7 +1,7 @@
 """Numbers of the claim data standard, and the decimal commas and thousands marks some systems write instead.
 
-A text gives the readings it allows. Where a single comma allows two, the formulae of the line decide, and only if
-exactly one reading fits. Source: Decision 130/QĐ-BYT, field conventions ("." is the decimal point, no thousands mark);
+A text has candidate numbers. Where a single comma allows two, the formulae of the line decide, and only if exactly one
+candidate fits. Source: Decision 130/QĐ-BYT, field conventions ("." is the decimal point, no thousands mark);
 the tolerance is the section "Variants seen in the wild" of our reference.
 """
 
@@ -13,7 +13,7 @@ from itertools import product as combinations
 
 LENGTH_MAX = 45
 DECIMALS_MAX = 38
-"""As many as a visit told as JSON may have, in which shape it is kept."""
+"""The maximum of a JSON visit, which is the stored shape."""
 
 WHOLE_DIGITS_MAX = 15
 """The length of a money field in the standard; with the length of a text it keeps every sum exact in 50 digits."""
@@ -42,17 +42,17 @@ class Formula:
 
 
 def is_plain(text: str) -> bool:
-    """Whether the text is a number as the standard writes it, to be taken without a word."""
+    """Whether the text is a number in the notation of the standard, which needs no finding."""
     return _PLAIN.fullmatch(text) is not None
 
 
 def has_one_comma(text: str) -> bool:
-    """Whether the only mark is one comma: decimal, unless the line says that it groups thousands."""
+    """Whether the only mark is one comma: decimal, unless the amounts of the line show that it groups thousands."""
     return text.count(",") == 1 and "." not in text
 
 
 def candidates_of(text: str) -> Candidates:
-    """What the text may mean: nothing, one number, or two (a single comma before three digits; decimal first)."""
+    """The candidate numbers of a text: none, one, or two (a single comma before three digits; decimal first)."""
     if len(text) > LENGTH_MAX:
         return ()
     found = (value if value else value.copy_abs() for value in _candidates(text))
@@ -93,10 +93,10 @@ def _with_both_marks(text: str) -> Candidates:
 
 
 def prune(candidates: Mapping[str, Candidates], formulas: Sequence[Formula]) -> dict[str, Candidates]:
-    """Keep of each field the readings with which its formulae can hold.
+    """Remove the candidates of each field that satisfy none of its formulae.
 
-    A formula that holds with no combination says nothing. Fields left with one reading are decided; with two, either
-    both fit or none does. Goes over the formulae again while that decides more.
+    A formula that no combination satisfies is ignored. Fields with one remaining candidate are decided; with two,
+    either both fit or none does. The formulae are evaluated again while that decides more fields.
     """
     pruned = dict(candidates)
     for _ in range(len(formulas)):
@@ -121,7 +121,7 @@ def _prune_by(formula: Formula, pruned: dict[str, Candidates]) -> None:
 
 
 def fitting(formula: Formula, candidates: Mapping[str, Candidates]) -> list[tuple[Decimal, ...]]:
-    """The combinations of readings, in order of the formula's fields, with which it holds."""
+    """The combinations of candidates that satisfy a formula, in order of its fields."""
     return [
         values
         for values in combinations(*(candidates[name] for name in formula.fields))

@@ -1,6 +1,6 @@
-"""Reading claim files: bytes in, visits and findings out, never an exception for what the bytes hold.
+"""Read claim files: bytes in, visits and findings out, never an exception for the content.
 
-The order of things: outer document → HOSO → table blocks → rows → visit. One refused HOSO never stops the others.
+Order: outer document → HOSO → table blocks → rows → visit. A refused HOSO does not stop the others.
 """
 
 from collections import Counter
@@ -30,10 +30,10 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class ReadVisit:
-    """One visit that was read; `hoso` is its place in its file, counted from 1.
+    """One visit that was read; `hoso` is its position in its file, counted from 1.
 
-    A visit joined from bare table files stands in the file of its XML1. `rows` are the rows it was made of, for what a
-    claim tells beside its price.
+    A visit joined from bare table files belongs to the file of its XML1. `rows` are its source rows, which contain the
+    fields of a claim that no price uses.
     """
 
     hoso: int
@@ -44,9 +44,9 @@ class ReadVisit:
 
 @dataclass(frozen=True, slots=True)
 class ClaimFile:
-    """What was read. A refused visit is missing from `visits` and named by a finding whose `refuses` is true.
+    """The visits of a file. A refused visit is missing from `visits` and named by a finding whose `refuses` is true.
 
-    A signature is only seen, not verified: that needs the bytes as received, which the caller keeps.
+    A signature is detected, not verified: that needs the bytes as received, which the caller stores.
     """
 
     visits: tuple[ReadVisit, ...]
@@ -62,8 +62,8 @@ def is_bare_table(content: bytes) -> bool:
 def read_claim_file(content: bytes, *, file: str = "", limits: Limits = DEFAULT_LIMITS) -> ClaimFile:
     """Read one claim file of the data standard of Decision 130/QĐ-BYT and its amendments.
 
-    `file` is the name findings show. Any bytes give an answer; where nothing can be read, `visits` is empty and at
-    least one finding says why. Source: docs/reference/xml130.md, section "Variants seen in the wild".
+    `file` is its name in findings. Never raises for the content; where nothing can be read, `visits` is empty and at
+    least one finding states the reason. Source: docs/reference/xml130.md, section "Variants seen in the wild".
     """
     return read_claim_set([(file, content)], limits=limits)
 
@@ -71,8 +71,8 @@ def read_claim_file(content: bytes, *, file: str = "", limits: Limits = DEFAULT_
 def read_claim_set(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAULT_LIMITS) -> ClaimFile:
     """Read several files (name, content) as one set: bare table files in it are joined by MA_LK.
 
-    Files in an envelope are read each for itself. Bare tables are not joined while a file of the set cannot be read,
-    since it might hold their lines; `file-unreadable` says so of each. The set is signed if any of its files is.
+    Files in an envelope are read separately. Bare tables are not joined if a file of the set cannot be read, since it
+    might hold their lines; `file-unreadable` names each of them. The set is signed if any of its files is.
     """
     visits: list[ReadVisit] = []
     findings: list[Finding] = []
@@ -100,7 +100,7 @@ def read_claim_set(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAU
 
 
 def _open(content: bytes, log: FindingLog, limits: Limits) -> Element | None:
-    """The outer document; None, with a finding about the whole file, if it is none."""
+    """The outer document; None, with a finding about the whole file, if it cannot be parsed."""
     if len(content) > limits.file_bytes:
         expected = f"at most {limits.file_bytes} bytes"
         log.add(FindingCode.FILE_TOO_LARGE, found=f"{len(content)} bytes", expected=expected)
@@ -122,7 +122,7 @@ def _open(content: bytes, log: FindingLog, limits: Limits) -> Element | None:
 
 
 def _code_of_fault(content: bytes) -> FindingCode:
-    """What is no XML at all, without a single mark, is told apart from XML with a fault."""
+    """The finding code of unparseable content: without any markup it is not XML, otherwise XML with a fault."""
     return FindingCode.TABLE_NOT_WELLFORMED if b"<" in content else FindingCode.FILE_NOT_WELLFORMED
 
 
@@ -142,7 +142,7 @@ def _read_visits(file: str, hosos: Sequence[Sequence[Block]], facility: str, lim
 
 
 def _note_empty_summary(blocks: Sequence[Block], log: FindingLog) -> None:
-    """List an XML1 without content beside another one; what has content decides."""
+    """List an empty XML1 next to another XML1; the one with content is used."""
     contents = [bool(block.elements or block.content.strip()) for block in blocks if block.tag == XML1]
     if any(contents) and not all(contents):
         found = f"{len(contents) - sum(contents)} of {len(contents)} empty"
@@ -152,7 +152,7 @@ def _note_empty_summary(blocks: Sequence[Block], log: FindingLog) -> None:
 def _read_bare_tables(tables: Sequence[tuple[FindingLog, tuple[Row, ...]]]) -> ClaimFile:
     """Visits of bare table files: the rows of all of them, one visit for each MA_LK in order of appearance.
 
-    A visit stands in the file of its XML1; where there is none, each file with lines of it is told.
+    A visit belongs to the file of its XML1; where there is none, a finding is logged for each file with its lines.
     """
     by_key: dict[str, list[tuple[str, Row]]] = {}
     for log, rows in tables:
@@ -178,7 +178,7 @@ def _read_bare_tables(tables: Sequence[tuple[FindingLog, tuple[Row, ...]]]) -> C
 
 
 def _is_missing_lines(visit: Visit, log: FindingLog) -> bool:
-    """Whether a bare XML1 states costs and no line belongs to it: its file came alone, and a bill of 0 were wrong."""
+    """Whether a bare XML1 states costs but has no lines: its file arrived alone, and a price of 0 would be wrong."""
     has_costs = visit.stated is not None and any(amount for amount in astuple(visit.stated) if amount)
     if visit.items or not has_costs:
         return False
@@ -197,7 +197,7 @@ def _leave_bare_tables(tables: Sequence[tuple[FindingLog, tuple[Row, ...]]]) -> 
 
 
 def _read_one(rows: Sequence[Row], facility: str, log: FindingLog, seen: set[str]) -> Visit | None:
-    """Read one visit unless a finding refuses it; a MA_LK is taken once a file, since it is never used again."""
+    """Read one visit unless a finding refuses it; a MA_LK is accepted once per file, since it is never reused."""
     visit = read_visit(rows, facility, log)
     if visit is not None and visit.ma_lk in seen:
         expected = "a MA_LK once in a file"

@@ -1,4 +1,4 @@
-"""A claim file with some of its visits taken out: others came in the same file and are still exported with its rows."""
+"""Remove visits from a stored claim file; other visits of the same file are still exported with its rows."""
 
 from collections.abc import Collection
 from xml.parsers import expat
@@ -9,9 +9,9 @@ from billing.visits.formats.xml130.reader import read_claim_file
 
 
 def keep_visits(content: bytes, kept: Collection[str]) -> bytes | None:
-    """The file with the visits of these MA_LK alone, every other HOSO cut out, as UTF-8.
+    """The file with only the visits of these MA_LK, every other HOSO removed, as UTF-8.
 
-    None where it cannot be cut so that the kept visits read as before. Its signature no longer fits.
+    None where the kept visits would not be read as before. Its signature is no longer valid.
     """
     before = {read.visit.ma_lk: read for read in read_claim_file(content).visits}
     if not all(ma_lk in before for ma_lk in kept):
@@ -34,7 +34,7 @@ def keep_visits(content: bytes, kept: Collection[str]) -> bytes | None:
 
 
 def _visit_spans(text: bytes) -> list[tuple[int, int]]:
-    """Where each HOSO begins and ends, as the envelope counts them: not inside another, nor in a signature."""
+    """Start and end of each HOSO, as the envelope counts them: not inside another HOSO or a signature."""
     parser = expat.ParserCreate()
     spans: list[tuple[int, int]] = []
     inside: list[str] = []

@@ -1,7 +1,8 @@
-"""A file against itself: totals of XML1 against the sums of its own lines, levels against its own amounts.
+"""Check the consistency of a file: totals of XML1 with the sums of its lines, levels with its amounts.
 
-Everything here is listed, never refused; the visit is read with its lines. Comparing the file with our price is left
-to coverage. Source: Decision 4750/QĐ-BYT, formulae of XML1; docs/reference/xml130.md, sections 3.1 and "Variants …".
+Differences are listed and never refuse a visit; the visit is read with its lines. The coverage package compares the
+file with our price.
+Source: Decision 4750/QĐ-BYT, formulae of XML1; docs/reference/xml130.md, sections 3.1 and "Variants …".
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ _NOT_REPORTED_OUTSIDE_CAPITATION = frozenset({"CA", "QN", "CY"})
 
 
 def read_totals(row: Row, items: Sequence[ChargeItem], cards: Sequence[Card], log: FindingLog) -> StatedTotals:
-    """The totals XML1 states; notes each outside the format of an amount or off the sum of the lines by 1 đồng."""
+    """The totals that XML1 states; logs each outside the format of an amount or 1 đồng off the sum of the lines."""
     sums = _sums(items)
     written = {field: row.text(field) for field in sums if row.text(field)}
     for field, text in written.items():
@@ -49,8 +50,8 @@ def read_totals(row: Row, items: Sequence[ChargeItem], cards: Sequence[Card], lo
 def report_rounded_level(item: ChargeItem, log: FindingLog) -> None:
     """List a MUC_HUONG that differs from T_BHTT / THANH_TIEN_BH by rounding only, or is a ratio instead of a percent.
 
-    47.5 is often written 48. A level of at most 1 is listed in any case: no card has one. Rounding is not judged where
-    other funds lower the fund's part, or where the level explains the fund's amount to within 1 đồng.
+    47.5 is often written 48. A level of at most 1 is always listed: no card has such a level. Rounding is not checked
+    where other funds lower the fund's part, or where the level explains the fund's amount to within 1 đồng.
     """
     stated = item.stated
     if stated is None or stated.level is None:
@@ -64,7 +65,7 @@ def report_rounded_level(item: ChargeItem, log: FindingLog) -> None:
 
 
 def _is_rounded_or_ratio(item: ChargeItem, stated: StatedAmounts, level: Decimal, log: FindingLog) -> bool:
-    """Whether the amounts of the line say what its level means; lists it then."""
+    """Whether the amounts of the line show that its level is rounded or a ratio; lists it then."""
     if stated.fund is None or not stated.insured_amount:
         return False
     explained = EXACT.scaleb(EXACT.multiply(stated.insured_amount, level), -2)
@@ -101,7 +102,7 @@ def _sums(items: Sequence[ChargeItem]) -> Mapping[str, Decimal]:
 
 
 def _other_funds(item: ChargeItem) -> Decimal:
-    """T_NGUONKHAC of a line as the file states it, or the sum of its parts where it states only those."""
+    """T_NGUONKHAC of a line as the file states it, or the sum of its parts where only they are stated."""
     if item.stated is None or item.stated.other_funds is None:
         return item.other_funds.total
     return item.stated.other_funds
@@ -119,6 +120,6 @@ def _is_sum(field: str, value: Decimal) -> Formula:
 
 
 def _is_left_out(field: str, stated: Decimal, cards: Sequence[Card]) -> bool:
-    """One large system writes T_BHTT_GDV 0 for the cards of army, police and cipher."""
+    """Whether a total is exempt: one large system writes T_BHTT_GDV 0 for cards of army, police and cipher."""
     is_theirs = any(card.category_code in _NOT_REPORTED_OUTSIDE_CAPITATION for card in cards)
     return field == "T_BHTT_GDV" and stated == 0 and is_theirs

@@ -1,4 +1,4 @@
-"""Names of the tables of a claim file and of the elements they are written in.
+"""Names of the tables of a claim file and of their elements.
 
 Source: Decision 130/QĐ-BYT as amended (tables XML0–XML15); roots as read in public programs, docs/reference/xml130.md,
 section "Variants seen in the wild".
@@ -17,7 +17,7 @@ ROOTS = {
 }
 
 DOUBTFUL_ROOTS = {XML1: "CHITIEUKCB", XML2: "CHITIETTHUOC", XML3: "CHITIET_DVKT"}
-"""Roots only one reader knows: taken when LOAIHOSO and the fields agree with them."""
+"""Roots that only one known reader accepts: accepted when LOAIHOSO and the fields agree with them."""
 
 TABLE_OF_ROOT = {root: table for table, roots in ROOTS.items() for root in roots}
 

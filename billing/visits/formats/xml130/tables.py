@@ -1,6 +1,6 @@
-"""One table block of a visit: opened, parsed, and cut into rows of named fields.
+"""One table block of a visit: decode it, parse it, and split it into rows of named fields.
 
-Says nothing about what the fields mean; that is left to `charge_items` and `visits`.
+`charge_items` and `visits` interpret the fields.
 """
 
 import base64
@@ -30,7 +30,7 @@ from billing.visits.formats.xml130.table_names import (
 )
 
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-"""Strict alphabet and padding: the library's own check lets a superfluous "=" pass."""
+"""Strict alphabet and padding: the library's check accepts a superfluous "="."""
 
 _WITHOUT_BLANKS = str.maketrans("", "", " \t\r\n")
 _FIELDS_OF_TABLE = {
@@ -47,10 +47,10 @@ _FIELDS_OF_4210 = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a table: its fields by name. An empty field and one left out are the same: no value."""
+    """One row of a table: its fields by name. An empty field and an absent field both mean no value."""
 
     table: str
-    block: int  # which block of the visit it came from
+    block: int  # the block of the visit that contains it
     fields: Mapping[str, str]
 
     def text(self, name: str) -> str:
@@ -58,10 +58,10 @@ class Row:
 
 
 def rows_of(block: Block, number: int, log: FindingLog, limits: Limits) -> tuple[Row, ...]:
-    """The rows of one block; none, with findings, where it cannot be read.
+    """The rows of one block; empty, with findings, where the block cannot be read.
 
-    A table outside XML1–XML3 is parsed as well, since a damaged one stops the whole visit at the gateway; its rows
-    carry only MA_LK and STT.
+    A table outside XML1–XML3 is parsed as well, since the gateway rejects the whole visit for a damaged table; its
+    rows contain only MA_LK and STT.
     """
     table_log = log.at_table(block.tag)
     if block.elements and block.content.translate(_WITHOUT_BLANKS):
@@ -102,7 +102,7 @@ def _parse_content(content: str, log: FindingLog, limits: Limits) -> tuple[Eleme
 
 
 def _rows_of_root(root: Element, tag: str, block: int, log: FindingLog) -> Iterator[Row]:
-    """Rows below a root, if it is a root of the table LOAIHOSO names."""
+    """Rows below a root, if it is a root of the table that LOAIHOSO names."""
     if tag not in ROOTS:
         if root.name in ALL_PRICED_ROOTS:
             table = next(name for name, roots in ROOTS.items() if root.name in {*roots, DOUBTFUL_ROOTS[name]})
@@ -132,7 +132,7 @@ def _row_elements(root: Element, tag: str) -> tuple[Element, ...]:
 
 
 def _root_fits(root: Element, tag: str, rows: tuple[Element, ...]) -> bool:
-    """Whether root and fields are those of the table, and nothing in it would be passed over in silence."""
+    """Whether root and fields are those of the table, so that no content is ignored silently."""
     foreign_rows = {*LINE_OF_TABLE.values(), "TONG_HOP"} - {LINE_OF_TABLE.get(tag, "TONG_HOP")}
     if any(element.name in foreign_rows for element in root.walk()):
         return False
@@ -144,7 +144,7 @@ def _root_fits(root: Element, tag: str, rows: tuple[Element, ...]) -> bool:
 
 
 def _note_standard_4210(rows: tuple[Element, ...], tag: str, log: FindingLog) -> None:
-    """Once a table: a field of Decision 4210 stands where the one that replaced it is missing."""
+    """Log once per table that a field of Decision 4210 is present where its successor is missing."""
     for row in rows:
         names = {child.name for child in row.children}
         for old, new in _FIELDS_OF_4210[tag].items():

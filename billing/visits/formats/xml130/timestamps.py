@@ -1,7 +1,7 @@
-"""Moments and days of the claim data standard: digits to Vietnam time.
+"""Timestamps and days of the claim data standard: digits to Vietnam time.
 
 Read: 12 digits (yyyymmddHHMM; unknown time is 0000), 14 (seconds dropped), 8 (the day alone). Digits in another order
-(ddmmyyyy) fall outside the years taken and are never turned round. Source: Decision 130/QĐ-BYT, field conventions.
+(ddmmyyyy) fall outside the accepted years and are never reordered. Source: Decision 130/QĐ-BYT, field conventions.
 """
 
 import re
@@ -16,7 +16,7 @@ _UNKNOWN_DAY = re.compile(r"[0-9]{4}(?:0000(?:[0-9]{4}(?:[0-9]{2})?)?)?")
 
 
 def parse_timestamp(text: str) -> datetime | None:
-    """The moment in Vietnam time, midnight where only the day is given; None if it cannot be read."""
+    """The timestamp in Vietnam time, midnight where only the day is stated; None if it cannot be read."""
     if not _SHAPE.fullmatch(text):
         return None
     hour, minute = (int(text[8:10]), int(text[10:12])) if len(text) > 8 else (0, 0)
@@ -28,13 +28,13 @@ def parse_timestamp(text: str) -> datetime | None:
 
 
 def read_day(text: str) -> date | None:
-    """The day of a moment; None if it cannot be read."""
+    """The day of a timestamp; None if it cannot be read."""
     timestamp = parse_timestamp(text)
     return None if timestamp is None else timestamp.date()
 
 
 def is_birth(text: str) -> bool:
-    """Whether a birth can be read: a moment, or a year whose month and day are unknown (0000 or left out)."""
+    """Whether a birth can be read: a timestamp, or a year whose month and day are unknown (0000 or absent)."""
     if _UNKNOWN_DAY.fullmatch(text):
         return YEAR_MIN <= int(text[:4]) <= YEAR_MAX
     return parse_timestamp(text) is not None

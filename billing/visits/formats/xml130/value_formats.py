@@ -1,9 +1,9 @@
-"""Values that can be read but stand outside the format of their own field: a point that groups thousands, a ratio.
+"""Warnings for readable values outside the format of their field: a point that groups thousands, a ratio.
 
 Amounts have two decimals, quantities and unit prices three, ratios and levels are percentages. Such a value is read as
-it is written and named, since it may mean a thousand times, or a hundred times, as much. What a field may hold is never
-named: `231.525` is a unit price. Source: Decision 130/QĐ-BYT as amended, field conventions; docs/reference/xml130.md,
-sections 3 and "Variants seen in the wild" (one point: decimal). XML 130 and JSON visits are checked alike.
+it is written and reported, since it may mean 1,000 or 100 times as much. A valid value of a field is never reported:
+`231.525` is a unit price. Source: Decision 130/QĐ-BYT as amended, field conventions; docs/reference/xml130.md,
+sections 3 and "Variants seen in the wild" (one point: decimal). XML 130 and JSON visits have the same checks.
 """
 
 import re
@@ -33,7 +33,7 @@ _HUNDRED = Decimal(100)
 
 @dataclass(frozen=True, slots=True)
 class ValueWarning:
-    """A value outside the format of its field; `expected` says what it may mean."""
+    """A value outside the format of its field; `expected` states its possible meaning."""
 
     field: str
     found: str
@@ -41,14 +41,15 @@ class ValueWarning:
 
 
 def thousands_in(text: str) -> Decimal | None:
-    """The number with its only point read as a thousands mark; None where it cannot be one."""
+    """The number with its only point read as a thousands mark; None where that is not possible."""
     return Decimal(text.replace(".", "")) if _THOUSANDS.fullmatch(text) else None
 
 
 def amount_warning(text: str) -> str:
-    """What an amount of more than two decimals may mean; empty where it is in its format.
+    """The possible meaning of an amount with more than two decimals; empty where it is in its format.
 
-    Fixed zeros (`50600.0000`) are in it. Three decimals behind one to three digits are not, zeros or not (`50.600`).
+    Trailing zeros (`50600.0000`) are allowed. Three decimals after one to three digits are not, zeros or not
+    (`50.600`).
     """
     if "." not in text or not is_plain(text):
         return ""
@@ -61,9 +62,9 @@ def amount_warning(text: str) -> str:
 
 
 def percentage_warning(text: str, *, is_whole: bool) -> str:
-    """What a ratio or level of at most 1, or above 100, may mean; empty for a percentage, 0 included.
+    """The possible meaning of a ratio or level of at most 1, or above 100; empty for a percentage, 0 included.
 
-    A whole percentage (TYLE_TT_DV, TYLE_TT_BH) is in doubt at 1 only: a fraction of one is refused by its field.
+    A whole percentage (TYLE_TT_DV, TYLE_TT_BH) is ambiguous only at 1: its field refuses a fraction.
     """
     if text in _USUAL_PERCENTAGES or not is_plain(text):
         return ""
@@ -76,12 +77,12 @@ def percentage_warning(text: str, *, is_whole: bool) -> str:
 def line_warnings(
     written: Mapping[str, str], formulas: Sequence[Formula], *, is_service: bool
 ) -> Iterator[ValueWarning]:
-    """The values of one line outside their formats, by the names of the standard; texts that are no number are not.
+    """The values of one line outside their formats, by field of the standard; texts that are no number are ignored.
 
-    `formulas` are those of the line's table. A unit price or quantity with three
-    decimals is in its format, so the amounts of the line decide: it is named where they fit it only with the point as a
-    thousands mark, or where they are grouped so themselves. Without any amount a price of a service with a zero at the
-    end is named (`50.600`): no service costs 50.6 đồng.
+    `formulas` are those of the line's table. A unit price or quantity with three decimals is in its format, so the
+    amounts of the line decide: it is reported where they fit it only with the point as a thousands mark, or where they
+    are grouped in the same way. Without any amount, a price of a service that ends with a zero is reported (`50.600`):
+    no service costs 50.6 đồng.
     """
     doubted: set[str] = set()
     for field, text in written.items():
@@ -137,7 +138,7 @@ def _fits(
 
 
 def _values(field: str, written: Mapping[str, str], doubted: set[str]) -> tuple[Decimal, ...]:
-    """What a field says: a doubted amount its grouped reading, a field left out nothing of a sum or all of a ratio."""
+    """The values of a field: an ambiguous amount has its grouped value, an absent field 0 in a sum or 100 as ratio."""
     text = written.get(field, "")
     if not is_plain(text):
         return (_HUNDRED if field in _RATIOS else Decimal(0),)

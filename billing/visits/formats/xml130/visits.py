@@ -1,4 +1,4 @@
-"""The rows of one visit to a `Visit`: joins XML1 with its lines and checks that they belong together."""
+"""Convert the rows of one visit to a `Visit`: join XML1 with its lines and check that they belong together."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -61,7 +61,7 @@ def read_visit(rows: Sequence[Row], facility: str, log: FindingLog) -> Visit | N
 
 
 def _check_keys(summary: Row, rows: Sequence[Row], log: FindingLog) -> None:
-    """Every line must carry the MA_LK of XML1; one finding for each foreign key of a table."""
+    """Every line must have the MA_LK of XML1; one finding for each different MA_LK of a table."""
     own = summary.text("MA_LK")
     seen: set[tuple[str, str]] = set()
     for row in rows:
@@ -74,7 +74,7 @@ def _check_keys(summary: Row, rows: Sequence[Row], log: FindingLog) -> None:
 
 
 def _check_line_numbers(lines: Sequence[Row], log: FindingLog) -> None:
-    """A line is known by its table and STT; two blocks of a table are joined if that stays so."""
+    """Table and STT identify a line; two blocks of a table are joined if the STT remain unique."""
     for table in LINE_OF_TABLE:
         own = [row for row in lines if row.table == table]
         blocks = {row.block for row in own}
@@ -136,7 +136,7 @@ def _timestamps(row: Row, log: FindingLog) -> dict[str, datetime | None]:
 
 
 def _discharged_at(admitted_at: datetime, written: datetime | None) -> datetime | None:
-    """NGAY_RA; a discharge of unknown time (0000) on the day of admission is not before it."""
+    """NGAY_RA; a discharge of unknown time (0000) on the day of admission is not before the admission."""
     if written is not None and written.time() == time() and written.date() == admitted_at.date():
         return admitted_at
     return written
