@@ -161,11 +161,11 @@ START_UNKNOWN: Mapping[Language, str] = {
 """The message for the desk if the provider gave no trustworthy answer when a payment was started."""
 
 VERDICTS: Mapping[Verdict, str] = {
-    Verdict.ACCEPTED: "taken, and booked where it tells of money",
-    Verdict.DUPLICATE: "known already; nothing was booked again",
-    Verdict.UNKNOWN_REFERENCE: "kept, and money booked as unallocated: no code of ours was found",
+    Verdict.ACCEPTED: "accepted, and booked if it reports money",
+    Verdict.DUPLICATE: "already known; nothing was booked again",
+    Verdict.UNKNOWN_REFERENCE: "stored, and money booked as unallocated: no code of ours was found",
     Verdict.AMOUNT_DIFFERS: "booked, but the amount is not the requested amount",
-    Verdict.STORED: "kept for a person; nothing was booked",
-    Verdict.TRY_LATER: "not taken; deliver it again",
+    Verdict.STORED: "stored for a person; nothing was booked",
+    Verdict.TRY_LATER: "not accepted; deliver it again",
 }
 """The meaning of each verdict; each provider receives it in its own format."""
