@@ -2,7 +2,7 @@
 
 A change takes effect after approval, within `provider_accounts.KEPT`. The database checks the same: the service itself
 may change no account, only apply a change with two persons. Secrets are no settings and are changed where the
-service reads them. Source: docs/design.md §7 (two persons).
+service reads them. Source: docs/design.md §3.5.
 """
 
 from collections.abc import Mapping, Sequence
