@@ -1,1 +1,1 @@
-"""Invoices: issued from a priced visit, kept with the snapshot of its price, repriced to prove them."""
+"""Invoices: issued from a priced visit, stored with the price snapshot, repriced to check them."""

@@ -1,1 +1,1 @@
-"""CSV and XLSX files as rows of exact values, within limits. Knows no document."""
+"""CSV and XLSX files as rows of exact values, within limits. Does not interpret the rows."""

@@ -1,7 +1,7 @@
-"""Prices and days written as text: read where they can mean one thing only, refused by name where they can mean two.
+"""Read prices and days that are written as text; refuse ambiguous texts by name.
 
-`1.234` is 1234 to a Vietnamese reader and 1.234 to a program; `1.234,5` and `1,234.5` contradict each other's habits.
-Unless the file's decimal mark is told, such a text is refused: a price guessed wrong is wrong a thousandfold.
+`1.234` is 1234 to a Vietnamese reader and 1.234 to a program; `1.234,5` and `1,234.5` follow opposite conventions.
+Unless the file's decimal mark is known, such a text is refused: a wrong guess changes a price by a factor of 1,000.
 """
 
 import re
@@ -27,20 +27,20 @@ _DIGITS_OF_A_PRICE_MAX = 12
 
 
 class DecimalMark(StrEnum):
-    """How a file writes decimals: `comma` reads 1.234,5 and `point` reads 1,234.5."""
+    """The decimal mark of a file: `comma` reads 1.234,5 and `point` reads 1,234.5."""
 
     COMMA = "comma"
     POINT = "point"
 
 
 class NumberAmbiguous(InvalidValue):
-    """A text that is two numbers, depending on who reads it."""
+    """A text that has two possible values."""
 
     code = "number_ambiguous"
 
 
 def read_amount(text: str, mark: DecimalMark | None) -> Decimal:
-    """A price from its text. Raises NumberAmbiguous, or InvalidValue for what is no price at all."""
+    """A price from its text. Raises NumberAmbiguous, or InvalidValue for a text that is no price."""
     if len(text) > 1 and text[0] == "0" and text[1].isdecimal():
         raise InvalidValue(f"a price does not begin with 0; {_HOW}")
     if _EXPONENT.fullmatch(text):
@@ -69,11 +69,11 @@ def _read_marked(text: str, mark: str, named: DecimalMark) -> Decimal:
 
 
 def exact_number(number: float, *, is_computed: bool = False) -> Decimal:
-    """A spreadsheet's binary number as the decimal a person typed: its shortest text. Raises InvalidValue beyond that.
+    """A spreadsheet's binary number as the typed decimal: its shortest text. Raises InvalidValue above 15 digits.
 
-    Above 15 digits two typed numbers can share one binary number, so none is believed. The result of a formula
-    (`is_computed`) is rounded to 15 digits, which is what the spreadsheet shows: 50600 × 1.1 is 55660, not
-    55660.00000000001. So is a pasted result, which no keyboard gives: its last digits are far behind the others.
+    Above 15 digits two typed numbers can share one binary number, so the value is refused. The result of a formula
+    (`is_computed`) is rounded to 15 digits, as the spreadsheet shows it: 50600 × 1.1 is 55660, not
+    55660.00000000001. So is a pasted result, which nobody types: its last digits are far behind the others.
     """
     shortest = Decimal(repr(number))
     if not shortest.is_finite():

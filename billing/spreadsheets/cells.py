@@ -1,4 +1,4 @@
-"""What a sheet is made of once its format is read: rows with their number as a person sees it, cells of few kinds."""
+"""The rows and cells of a sheet, independent of its file format: rows have the number that a person sees."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ CELL_LENGTH_MAX = 5_000
 
 
 class SheetUnreadable(InvalidValue):
-    """The file as a whole is no sheet we read; the sentence says what to do about it."""
+    """The file as a whole is no readable sheet; the message states the action."""
 
     code = "sheet_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class CellError:
-    """A cell whose value cannot be known: why and what to do, and what stands in it."""
+    """A cell whose value cannot be known: the reason with the action, and the content of the cell."""
 
     why: str
     found: str = ""
@@ -34,7 +34,7 @@ Cell = str | Decimal | date | CellError | None
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """One row; `number` counts from 1 as the program that made the sheet shows it. Empty cells are None."""
+    """One row; `number` counts from 1 as the spreadsheet program shows it. Empty cells are None."""
 
     number: int
     cells: Sequence[Cell]

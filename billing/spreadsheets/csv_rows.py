@@ -1,4 +1,4 @@
-"""CSV as spreadsheets save it: UTF-8 with or without a byte-order mark, commas or semicolons, quoted cells."""
+"""Read CSV of spreadsheets: UTF-8 with or without a byte-order mark, commas or semicolons, quoted cells."""
 
 import csv
 import io

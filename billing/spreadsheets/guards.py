@@ -1,7 +1,7 @@
-"""Cells a spreadsheet changed before it saved them: codes made numbers or days, errors as text, marks of text cells.
+"""Detect cells that a spreadsheet changed when it saved them: codes as numbers or days, errors as text, text marks.
 
-A workbook says which cell is a number, a text or an error; a CSV file has texts only, so the same changes are known by
-their shape there. Nothing is repaired that can mean two things: the row is refused with what to do.
+A workbook states whether a cell is a number, a text or an error; a CSV file has texts only, so the same changes are
+detected by their form there. An ambiguous value is not repaired: the row is refused with the action.
 Source: data standard, MA_DICH_VU (`02.1896`, `18.0149.0040`: two digits, then groups of four).
 """
 
@@ -38,16 +38,16 @@ def unprotect(text: str) -> str:
 
 
 def error_in(text: str) -> str:
-    """Why a text is a spreadsheet's error and no value; empty where it is none."""
+    """The reason why a text is a spreadsheet error and no value; empty where it is a value."""
     if _ERROR.fullmatch(text):
         return "this cell shows an error; correct it in the sheet and save again"
     return ""
 
 
 def code_changed(text: str, *, is_marked_text: bool) -> str:
-    """Why a code is no longer the one that was typed, and what to do; empty where nothing speaks against it.
+    """The reason why a code differs from the typed one, with the action; empty where there is no sign of a change.
 
-    `is_marked_text`: the sheet itself says that the cell is text, so that no number was made of it.
+    `is_marked_text`: the sheet marks the cell as text, so that it was not converted to a number.
     """
     if _EXPONENT.fullmatch(text):
         return f"the spreadsheet shortened this code to a number; {TEXT_COLUMN}"
@@ -73,10 +73,10 @@ def _zeros_lost(text: str, *, is_marked_text: bool) -> str:
 
 
 def is_official(code: str) -> bool:
-    """Whether a code is one of the Ministry's list by its form."""
+    """Whether a code has the form of the Ministry's list."""
     return _OFFICIAL.fullmatch(code) is not None
 
 
 def is_bare_number(code: str) -> bool:
-    """Whether a code is digits alone, none of them a zero in front."""
+    """Whether a code consists of digits only, without a leading zero."""
     return _DIGITS.fullmatch(code) is not None

@@ -1,6 +1,6 @@
-"""How much a sheet may hold once it is read: a text that is stored once may be named by every cell.
+"""Limits of the content of a sheet: a text that is stored once may be referenced by every cell.
 
-The reader makes a text of its own for each cell, and a place for each cell of the rectangle that the values span.
+The reader allocates a text for each cell, and a slot for each cell of the rectangle that the values span.
 Source: ECMA-376 Part 1 §18.4.9 (shared strings).
 """
 
@@ -19,20 +19,20 @@ TEXT_MAX = 64_000_000
 """Characters of all cells together."""
 
 MERGED_MAX = 2_000_000
-"""Rows that merged cells touch, counted once for each of them."""
+"""Rows of merged cells, counted once for each merged cell."""
 
 _SHARED = "sharedstrings.xml"
 
 
 class SheetBounds:
-    """Counts what the cells of one sheet come to, and refuses the first that goes beyond."""
+    """Counts the cells of one sheet and refuses the first above a limit."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._shared = _shared_lengths(archive)
         self._rows = self._columns = self._cells = self._text = self._merged = 0
 
     def count(self, row: int, column: int, cell: Element) -> None:
-        """Count a cell that holds something. Raises SheetUnreadable."""
+        """Count a cell with content. Raises SheetUnreadable."""
         self._rows, self._columns = max(self._rows, row), max(self._columns, column)
         self._cells += 1
         if self._rows * self._columns > CELLS_MAX or self._cells > CELLS_MAX:
@@ -57,11 +57,11 @@ class SheetBounds:
         try:
             return self._shared[int("".join(cell.itertext()))]
         except (ValueError, IndexError, OverflowError):
-            return written  # the reader says that there is no such text
+            return written  # the reader reports that there is no such text
 
 
 def _shared_lengths(archive: zipfile.ZipFile) -> "array[int]":
-    """The length of each shared text, those of all parts of that name one after the other: there is one."""
+    """The length of each shared text, of all parts of that name in order: a valid file has one."""
     parts = [name for name in archive.namelist() if name.casefold().endswith(_SHARED)]
     if len(parts) > 1:
         raise SheetUnreadable("the workbook has two lists of texts")

@@ -1,7 +1,7 @@
-"""XLSX in: inspected first, since a small file can hold a huge one, then read by calamine.
+"""Read XLSX: inspect the file first, since a small archive can expand to a huge one, then read it with calamine.
 
-The inspection counts what the parts really unpack to, finds how far the sheet reaches, and which cells show nothing
-that calamine could tell from an empty one: errors, and formulas whose result was never saved.
+The inspection counts the real unpacked size of the parts, finds the extent of the sheet, and the cells that calamine
+cannot distinguish from empty ones: errors, and formulas whose result was never saved.
 Source: ECMA-376 Part 1 §18.3 (worksheets); docs/decisions/0012-reading-spreadsheets.md.
 """
 
@@ -38,7 +38,7 @@ _PARTS_MAX = 2_000
 _CHUNK = 1024 * 1024
 _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _ROW = re.compile(r"[0-9]{1,7}")
-_COUNTED_BY_VALUE = frozenset("nbse")  # kinds of cells; of the others an empty text is a value
+_COUNTED_BY_VALUE = frozenset("nbse")  # kinds of cells; for other kinds an empty text is a value
 _OFFICE_RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _STRICT_RELATIONS = "http://purl.oclc.org/ooxml/officeDocument/relationships"
 _NOT_COMPUTED = "the result of this formula was not saved; open the file in its program and save it again"
@@ -57,7 +57,7 @@ class _Inspected:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSheet:
-    """A sheet that may be read; `merged_rows` are the rows merged cells touch, `computed` the cells of formulas."""
+    """A sheet that may be read; `merged_rows` are the rows with merged cells, `computed` the cells with formulas."""
 
     sheet: CalamineSheet
     errors: dict[Place, CellError]
@@ -89,7 +89,7 @@ def open_xlsx(content: bytes, *, sheet_name: str | None = None) -> OpenedSheet:
 
 
 def read_xlsx(opened: OpenedSheet) -> Iterator[SheetRow]:
-    """The rows of an opened sheet, numbers exact by their shortest text."""
+    """The rows of an opened sheet; numbers are exact by their shortest text."""
     try:
         for number, row in enumerate(opened.sheet.to_python(skip_empty_area=False), start=1):
             yield SheetRow(
@@ -104,7 +104,7 @@ def read_xlsx(opened: OpenedSheet) -> Iterator[SheetRow]:
 
 
 def _check_unpacked(archive: zipfile.ZipFile, content: bytes) -> None:
-    """Unpack every part once and count: what an archive says of its own sizes proves nothing."""
+    """Unpack every part once and count: the sizes that an archive states are not reliable."""
     parts = archive.infolist()
     if len(parts) > _PARTS_MAX or len({part.filename for part in parts}) != len(parts):
         raise SheetUnreadable("the archive has too many parts, or two of one name")
@@ -141,7 +141,7 @@ def _unpacked_size(packed: bytes, left: int) -> int:
 
 
 def _sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Each worksheet's name and the part that holds it."""
+    """The part of each worksheet, by the worksheet's name."""
     relations = {
         each.get("Id", ""): normpath(
             f"xl/{target}" if not (target := each.get("Target", "")).startswith("/") else target[1:]
@@ -170,7 +170,7 @@ def _choose(parts: dict[str, str], wanted: str | None) -> str:
 
 
 def _inspect(archive: zipfile.ZipFile, part: str) -> _Inspected:
-    """Walk one sheet's XML: its reach, its unreadable cells, its merged rows. Raises SheetUnreadable."""
+    """Parse one sheet's XML: its extent, its unreadable cells, its merged rows. Raises SheetUnreadable."""
     errors: dict[Place, CellError] = {}
     merged: set[int] = set()
     computed: set[Place] = set()
@@ -215,7 +215,7 @@ def _check_reach(row: int, column: int) -> None:
 
 
 def _reaches(cell: Element) -> bool:
-    """Whether calamine counts a cell in the reach of a sheet: not one that is only formatted, its value empty or none.
+    """Whether calamine counts a cell in the extent of a sheet: not a formatted cell with an empty or no value.
 
     An empty text counts.
     """
@@ -224,7 +224,7 @@ def _reaches(cell: Element) -> bool:
 
 
 def _error(cell: Element) -> CellError | None:
-    """What keeps a cell's value from being known. A formula of text may well have the empty text as its result."""
+    """The error because of which a cell has no known value. A text formula may have the empty text as its result."""
     children = {_local(child): child for child in cell}
     value = (children["v"].text if "v" in children else None) or ""
     if cell.get("t") == "e":
@@ -267,7 +267,7 @@ def _local(element: Element) -> str:
 
 
 def _cell(value: object, *, is_computed: bool) -> Cell:
-    """A value of calamine as one of ours."""
+    """Convert a value of calamine to a `Cell`."""
     match value:
         case bool():
             cell: Cell = CellError("this cell says yes or no; enter a text or a number", str(value).upper())

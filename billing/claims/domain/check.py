@@ -1,6 +1,6 @@
-"""Is a visit ready to be claimed? All checks together, on an open or closed visit; nothing is changed.
+"""Check whether a visit is ready to be claimed: all checks, on an open or closed visit; nothing is changed.
 
-What the reader of the file and the comparer of prices found is taken over, never found twice.
+The findings of the file's reader and of the price comparison are included once.
 """
 
 from collections.abc import Iterable, Iterator
@@ -46,10 +46,10 @@ _THREE_DECIMALS = ("SO_LUONG", "DON_GIA", "DON_GIA_BV", "DON_GIA_BH")
 def check_claim(
     claim: Claim, claim_context: ClaimContext, supplied: Iterable[Finding] = ()
 ) -> tuple[ClaimFinding, ...]:
-    """Everything a person should know before a visit is claimed, the gravest first, then by line.
+    """All findings before a visit is claimed, the most severe first, then by line.
 
-    `told` is what the reader of the file found of this visit. Where several checks name one field of one line the
-    first stays: what a rule says goes before the bare difference of an amount.
+    `supplied` are the reader's findings of this visit. Where several checks name one field of one line, the first
+    remains: a violated rule precedes the difference of an amount.
     """
     supplied = tuple(supplied)
     priced, refusal = _price(claim, claim_context)
@@ -73,7 +73,7 @@ def check_claim(
 
 
 def from_reader_finding(finding: Finding) -> ClaimFinding:
-    """What a reader or comparer found, with its gravity: what refuses the visit or changes an amount is an error."""
+    """A finding of a reader or comparison with its severity: an error if it refuses the visit or changes an amount."""
     severity = Severity.ERROR if finding.refuses or finding.code in _ERRORS else Severity.WARNING
     if finding.code is FindingCode.NOT_SUPPORTED:
         return ClaimFinding(Severity.WARNING, finding, _not_priced(finding))
@@ -87,7 +87,7 @@ def from_reader_finding(finding: Finding) -> ClaimFinding:
 
 
 def _out_of_format(finding: Finding) -> AppliedRule:
-    """That a value stands outside the format of its field: an amount, a unit price or quantity, or a percentage."""
+    """The rule for a value outside the format of its field: an amount, a unit price or quantity, or a percentage."""
     operands = {"field": finding.field, "found": finding.found, "expected": finding.expected}
     if finding.field.endswith(_PERCENTAGES):
         return AppliedRule("D-007", operands, "percentage")
@@ -95,7 +95,7 @@ def _out_of_format(finding: Finding) -> AppliedRule:
 
 
 def by_severity(findings: Iterable[ClaimFinding]) -> tuple[ClaimFinding, ...]:
-    """The gravest first; then the whole visit before its lines, lines by table and number."""
+    """The most severe first; then the whole visit before its lines, lines by table and number."""
     return tuple(
         sorted(
             findings,
@@ -118,7 +118,7 @@ def _price(claim: Claim, claim_context: ClaimContext) -> tuple[PricedVisit | Non
 
 
 def _check_amounts(claim: Claim, priced: PricedVisit | None, supplied: tuple[Finding, ...]) -> Iterator[ClaimFinding]:
-    """The amounts the file states of its lines against ours; a level that differs is told with the rule that set it."""
+    """Compare the stated amounts of the lines with ours; a level that differs is reported with the rule that set it."""
     if priced is None:
         return
     levels = {(line.item.table.value, line.item.number): line.reasons[-1] for line in priced.lines if line.reasons}

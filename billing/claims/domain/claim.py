@@ -1,6 +1,6 @@
-"""Claim readiness: what a claim of a visit is checked with, and what the checks find.
+"""Claim readiness: the inputs of the checks of a claim, and their findings.
 
-The checks themselves stand in `coverage/claim_*.py`; this file holds their inputs and the shape of an answer.
+The checks are in `check`, `route_checks`, `line_checks` and `review_warnings`.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from billing.visits.domain.visit import ChargeItem, Visit
 
 
 class Severity(StrEnum):
-    """ERROR: the claim will be refused or cut. WARNING: a person should look. INFORMATION: nothing is wrong."""
+    """ERROR: the claim will be refused or reduced. WARNING: a person should check. INFORMATION: nothing is wrong."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -26,7 +26,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClaimFinding:
-    """One thing a claim check found: how grave, where, and the rule with its operands."""
+    """One finding of a claim check: severity, place, and the rule with its operands."""
 
     severity: Severity
     finding: Finding
@@ -40,7 +40,7 @@ class ClaimFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimContext:
-    """What a facility's claims are checked with: its rank, imported annexes, own lists, parameters, readings, today."""
+    """The context of a facility's claim checks: rank, imported annexes, lists, parameters, policy options, today."""
 
     facility: FacilityFacts
     annexes: Annexes = NO_ANNEXES
@@ -52,7 +52,7 @@ class ClaimContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One visit as a claim, and where it stands: file, place in it counted from 1."""
+    """One visit as a claim, with its file and its position in the file, counted from 1."""
 
     visit: Visit
     facts: VisitFacts
@@ -71,7 +71,7 @@ class Claim:
         found: str = "",
         expected: str = "",
     ) -> ClaimFinding:
-        """A finding of this claim; with `item` of its line, else of the whole visit in `table`."""
+        """A finding of this claim; of the line of `item`, or without it of the whole visit in `table`."""
         finding = Finding(
             code=code,
             file=self.file,
@@ -88,7 +88,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimCheck:
-    """What was found of one visit; `hoso` is its place in the file, None for what concerns the whole file."""
+    """The findings of one visit; `hoso` is its position in the file, None for the whole file."""
 
     hoso: int | None
     ma_lk: str
@@ -97,13 +97,13 @@ class ClaimCheck:
 
     @property
     def is_ready(self) -> bool:
-        """Whether nothing stands against claiming it: the visit has ended and no finding is an error."""
+        """Whether the visit can be claimed: it has ended and no finding is an error."""
         return not self.is_open and all(one.severity is not Severity.ERROR for one in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """The checks of one file, visit by visit, and what was found outside of the visits that could be read."""
+    """The checks of one file by visit, and the findings outside the visits that could be read."""
 
     checks: tuple[ClaimCheck, ...]
     findings: tuple[ClaimFinding, ...]

@@ -25,7 +25,7 @@ _DIFFERS = FindingCode.RULE_DIFFERS
 
 
 def expected_of_lines(claim: Claim, claim_context: ClaimContext) -> tuple[Expected, ...]:
-    """All that the line rules expect of a visit, met or not."""
+    """All expectations of the line rules for a visit, met or not."""
     visit, facts, lists = claim.visit, claim.facts, claim_context.lists
     return (
         *expect_consultations(visit, facts),
@@ -37,7 +37,7 @@ def expected_of_lines(claim: Claim, claim_context: ClaimContext) -> tuple[Expect
 
 
 def check_line_rules(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
-    """What the line rules expect and the lines do not have; an item nothing is insured of is left alone but B-067."""
+    """The unmet expectations of the line rules; for an item without insured amount only B-067 is checked."""
     for expected in expected_of_lines(claim, claim_context):
         if not expected.is_met:
             yield claim.found(
@@ -80,7 +80,7 @@ def _check_out_of_scope(claim: Claim, item: ChargeItem) -> Iterator[ClaimFinding
 
 
 def check_transport(claim: Claim) -> Iterator[ClaimFinding]:
-    """Transport of a patient is paid for certain groups alone; which, our source only begins to name (B-082)."""
+    """Transport of a patient is paid only for certain groups; our source names them incompletely (B-082)."""
     groups = ", ".join(dict.fromkeys(card.group for card in claim.visit.cards))
     for item in claim.visit.items:
         if item.code.startswith(_TRANSPORT) and item.scope is not Scope.PATIENT and groups:
@@ -89,7 +89,7 @@ def check_transport(claim: Claim) -> Iterator[ClaimFinding]:
 
 
 def check_prices(claim: Claim) -> Iterator[ClaimFinding]:
-    """Unit prices: a price above its ceiling is insured at the ceiling (B-070), none above the hospital's (B-051)."""
+    """Unit prices: above its ceiling a price is insured at the ceiling (B-070), never above the hospital's (B-051)."""
     for item in claim.visit.items:
         if item.table is not Table.SERVICES or item.scope is Scope.PATIENT:
             continue
@@ -117,7 +117,7 @@ def _price(claim: Claim, item: ChargeItem, severity: Severity, reason: AppliedRu
 
 
 def check_funds(claim: Claim, priced: PricedVisit | None) -> Iterator[ClaimFinding]:
-    """Other funds stay below the amount of their line (B-075); what another source pays costs the fund nothing."""
+    """Other funds are at most the amount of their line (B-075); the fund pays nothing of an item of another source."""
     amounts = {} if priced is None else {line.item.key: line.hospital_amount for line in priced.lines}
     for item in claim.visit.items:
         stated = item.stated

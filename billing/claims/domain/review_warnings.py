@@ -1,7 +1,7 @@
-"""Claim checks that only warn: nothing is asked of the fund, and what review programs of the insurer look for.
+"""Claim checks that only warn: claims of 0 from the fund, and the checks of the insurer's review programs.
 
-Nothing here changes a price. What the review programs look for is known of public programs, not of a law that was read
-whole, so their rules are `partly`. Source: docs/reference/bhyt.md, section 8 (further findings of `claim check`);
+They change no price. The checks of the review programs are known from public programs, not from a law that was read
+completely, so their rules are `partly`. Source: docs/reference/bhyt.md, section 8 (further findings of `claim check`);
 Circular 35/2016/TT-BYT Art. 4b, 4c as added by Circular 39/2024/TT-BYT.
 """
 
@@ -28,7 +28,7 @@ _DIFFERS = FindingCode.RULE_DIFFERS
 def check_review_warnings(
     claim: Claim, claim_context: ClaimContext, priced: PricedVisit | None
 ) -> Iterator[ClaimFinding]:
-    """Every hint of one claim; `priced` is None where it could not be priced."""
+    """Every warning of one claim; `priced` is None where it could not be priced."""
     yield from _claims_nothing(claim, priced)
     yield from _consultations_of_inpatients(claim, claim_context)
     yield from _same_day_return(claim, claim_context)
@@ -37,7 +37,7 @@ def check_review_warnings(
 
 
 def _claims_nothing(claim: Claim, priced: PricedVisit | None) -> Iterator[ClaimFinding]:
-    """The fund is asked for nothing: the file states 0, or it states no fund's part and our price is 0.
+    """The claim against the fund is 0: the file states 0, or it states no fund's part and our price is 0.
 
     An open visit without items is not named.
     """
@@ -67,7 +67,7 @@ def _consultations_of_inpatients(claim: Claim, claim_context: ClaimContext) -> I
 
 
 def _same_day_return(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
-    """The first consultation of a visit that follows another of its person on one day: 30 %, whole in an emergency."""
+    """The first consultation of a second visit of a person on one day: 30 %, in an emergency 100 %."""
     if not is_return(claim.visit, claim.facts):
         return
     own = sorted(_insured(claim, {CONSULTATION_GROUP}), key=lambda item: (_time_of(item, claim), item.number))
@@ -131,14 +131,14 @@ def _beds_after_phaco(claim: Claim) -> Iterator[ClaimFinding]:
 
 
 def _insured(claim: Claim, groups: frozenset[int] | set[int]) -> list[ChargeItem]:
-    """Items of these cost groups that the fund is asked for."""
+    """Items of these cost groups that are claimed from the fund."""
     return [
         item for item in claim.visit.items if item.group in groups and item.scope is not Scope.PATIENT and item.quantity
     ]
 
 
 def _is_short(start: datetime, end: datetime, claim_context: ClaimContext) -> bool:
-    """Whether a stay has up to 4 hours; exactly 4 count as the facility's list says, for sources disagree (B-066)."""
+    """Whether a stay has up to 4 hours; the facility's list decides exactly 4, since sources disagree (B-066)."""
     stay = end - start
     return stay < _SHORT or (stay == _SHORT and not claim_context.lists.four_hours_are_a_day)
 

@@ -1,4 +1,4 @@
-"""Claim checks of cards and route: groups and digits, validity, object code against the facts, papers, the deadline.
+"""Claim checks of cards and route: groups and digits, validity, object code against the facts, papers, deadline.
 
 Rules B-010, B-015 (cards), B-046 … B-049 (route), B-101 (deadline).
 """
@@ -23,7 +23,7 @@ _LACKING = FindingCode.FACT_LACKING
 
 
 def check_cards(claim: Claim) -> Iterator[ClaimFinding]:
-    """Whether groups and digits of the cards go together (a warning only), and a card is valid on the first day."""
+    """Check that group and digit of each card match (a warning only), and that a card is valid on the first day."""
     visit = claim.visit
     first, last = visit_days(visit)
     for card in visit.cards:
@@ -52,10 +52,10 @@ def check_cards(claim: Claim) -> Iterator[ClaimFinding]:
 
 
 def check_category(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
-    """The object code against the facts: the first fitting of the table is right (B-049).
+    """Check the object code against the facts: the first match in table order is correct (B-049).
 
-    What facts cannot decide is information; a code the facts rule out is an error, and so is one that stands behind
-    another that fits. While the visit is open the code is provisional, and nothing of it is worse than a warning.
+    An undecided code is information; a code that the facts rule out is an error, and so is a code after another that
+    fits. While the visit is open the code is provisional, and its findings are at most warnings.
     """
     visit = claim.visit
     choice = choose_category(category_facts(claim, claim_context))
@@ -91,13 +91,13 @@ def _judge(claim: Claim, choice: CategoryChoice, stated: CategoryMatch, error: S
 
 
 def _lacking_up_to(stated: CategoryMatch, choice: CategoryChoice) -> tuple[str, ...]:
-    """The facts that lack to rule out every code before the stated one, and to confirm that itself."""
+    """The missing facts that would rule out every code before the stated one and confirm the stated one."""
     considered = choice.fits[: choice.fits.index(stated) + 1]
     return tuple(dict.fromkeys(name for fit in considered if fit.fits is None for name in fit.lacking))
 
 
 def check_papers(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
-    """The referral paper of code 1.3 and the appointment of code 1.5 (B-047, B-048)."""
+    """Check the referral paper of code 1.3 and the appointment of code 1.5 (B-047, B-048)."""
     facts, code = claim.facts, claim.visit.category_code
     if code == _REFERRED and facts.referral_signed_on is None:
         yield claim.found(
@@ -114,7 +114,7 @@ def check_papers(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFin
 
 
 def _check_referral(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
-    """An expired paper is an error, but a warning while holidays are not told or the disease may be of annex III."""
+    """An expired paper is an error; a warning while holidays are unknown or the disease may be of annex III."""
     facts, day = claim.facts, business_date(claim.visit.admitted_at)
     signed_on = facts.referral_signed_on
     assert signed_on is not None, "asked for before"
@@ -141,7 +141,7 @@ def _check_referral(claim: Claim, claim_context: ClaimContext) -> Iterator[Claim
 
 
 def check_deadline(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimFinding]:
-    """Until when a closed visit must be claimed; a day that has passed is a warning (B-101)."""
+    """The due date of the claim of a closed visit; a past date is a warning (B-101)."""
     if claim.visit.discharged_at is None:
         return
     due = claim_due_on(business_date(claim.visit.discharged_at), claim_context.lists.holidays)
@@ -152,7 +152,7 @@ def check_deadline(claim: Claim, claim_context: ClaimContext) -> Iterator[ClaimF
 
 
 def category_facts(claim: Claim, claim_context: ClaimContext) -> CategoryFacts:
-    """The facts an object code is chosen by."""
+    """The facts that select an object code."""
     return CategoryFacts(
         visit=claim.visit,
         facts=claim.facts,

@@ -24,7 +24,7 @@ def check_json(checked: FileCheck, language: Language) -> dict[str, object]:
 
 
 def finding_json(one: ClaimFinding, language: Language) -> dict[str, object]:
-    """A finding with its gravity, the rule and the sentence in one language."""
+    """A finding with its severity, the rule and the sentence in one language."""
     supplied = explain(one.reason, language)
     return {
         **write_finding(one.finding),
@@ -37,7 +37,7 @@ def finding_json(one: ClaimFinding, language: Language) -> dict[str, object]:
 
 
 def compare_json(compared: ComparedFile, language: Language) -> dict[str, object]:
-    """The comparison as an object: each visit with its routes in table order, then what refused the others."""
+    """The comparison as an object: each visit with its routes in table order, then the findings of refused visits."""
     return {
         "visits": [
             {

@@ -1,4 +1,4 @@
-"""The list of disease annexes as CSV: one row a disease group, read whole or refused with every bad row by number.
+"""The list of disease annexes as CSV: one row per disease group; read completely or refused with all bad rows.
 
 Columns: `annex` (I, II, III), `codes` (ICD-10 codes and ranges, ";" between: `C00-C97;D61`), `except` (the same, or
 empty), `under_age` (years, or empty), `since` and `until` (yyyy-mm-dd; `until` may be empty), `name`. UTF-8.
@@ -22,7 +22,7 @@ _SHOWN_MAX = 20
 
 
 class AnnexesUnreadable(InvalidValue):
-    """The list has bad rows; `faults` are pairs of line number in the file and reason. Nothing of it is taken."""
+    """The list has bad rows; `faults` are pairs of line number in the file and reason. No row is imported."""
 
     code = "annexes_unreadable"
 
@@ -34,7 +34,7 @@ class AnnexesUnreadable(InvalidValue):
 
 
 def read_annexes(content: bytes) -> Annexes:
-    """Read a list of annexes. Raises AnnexesUnreadable naming every bad row; an empty list is none."""
+    """Read a list of annexes. Raises AnnexesUnreadable naming every bad row, also for an empty list."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as cause:

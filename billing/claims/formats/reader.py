@@ -1,4 +1,4 @@
-"""Visits as claims: from a claim file, a `bhyt-case/1` file or a JSON visit, each with its facts and what it lacks."""
+"""Read visits as claims from a claim file, a `bhyt-case/1` file or a JSON visit, with facts and missing fields."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,14 +32,14 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class ReadClaim:
-    """One visit as a claim; `told` is what its reader found, `missing` the fields it lacks."""
+    """One visit as a claim; `supplied` are the findings of its reader, `missing` those of missing fields."""
 
     claim: Claim
     supplied: tuple[Finding, ...]
     missing: tuple[ClaimFinding, ...]
 
     def check(self, claim_context: ClaimContext) -> ClaimCheck:
-        """Check the visit: all rules, and the fields it lacks."""
+        """Check the visit: all rules, and missing fields."""
         visit = self.claim.visit
         findings = by_severity((*check_claim(self.claim, claim_context, self.supplied), *self.missing))
         return ClaimCheck(self.claim.hoso, visit.ma_lk, visit.discharged_at is None, findings)
@@ -52,7 +52,7 @@ class ReadClaim:
 
 @dataclass(frozen=True, slots=True)
 class ReadClaims:
-    """What one file gave. `findings` are those of visits that could not be read, and of the file itself."""
+    """The claims of one file. `findings` are those of visits that could not be read, and of the file."""
 
     claims: tuple[ReadClaim, ...]
     findings: tuple[Finding, ...]
@@ -60,9 +60,9 @@ class ReadClaims:
 
 
 def read_claims(content: bytes, *, file: str, supplied: SuppliedFacts, policy: Policy) -> ReadClaims:
-    """Read a file: JSON where it opens with a brace, else a claim file. Never raises for what the bytes of it hold.
+    """Read a file: JSON where it begins with a brace, else a claim file. Never raises for the content of the file.
 
-    Raises InvalidValue for facts told of a visit that cannot be.
+    Raises InvalidValue for invalid supplied facts of a visit.
     """
     if content.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
         case = read_case_file(content, file=file, policy=policy)
@@ -92,17 +92,17 @@ def read_claims(content: bytes, *, file: str, supplied: SuppliedFacts, policy: P
 
 
 def read_claim_document(document: Mapping[str, object], *, supplied: SuppliedFacts) -> ReadClaim:
-    """One visit told as JSON. Raises InvalidValue where it cannot be read."""
+    """One visit supplied as JSON. Raises InvalidValue where it cannot be read."""
     visit = read_visit(document)
     warnings = find_value_warnings(document)
     return _claim_of_document(visit, supplied, warnings, file="", hoso=1, lines=read_facts_of_lines(document, visit))
 
 
 def with_returns(claims: Sequence[ReadClaim]) -> tuple[ReadClaim, ...]:
-    """The claims of one file, each return on the same day with the MA_LK of the visit before it (D-010).
+    """The claims of one file, each return on the same day with the MA_LK of the previous visit (D-010).
 
     Visits of one person at one facility on one day of arrival, under different MA_LK, each with a consultation that is
-    claimed. What was told of a visit goes first.
+    claimed. A supplied fact of a visit overrides.
     """
     before: dict[tuple[str, str, date], str] = {}
     found: dict[int, str] = {}
@@ -129,7 +129,7 @@ def _as_return(one: ReadClaim, earlier: str) -> ReadClaim:
 
 
 def _persons(visit: Visit) -> Iterator[str]:
-    """What names the person of a visit: insurance number, citizen number, number at the hospital; zeros name nobody."""
+    """Identifiers of the person of a visit: insurance, citizen and hospital number; zeros identify nobody."""
     numbers = [("card", card.code[-_INSURANCE_DIGITS:]) for card in visit.cards if card.is_full]
     numbers += [("citizen", visit.patient.citizen_number), ("hospital", visit.patient.hospital_number)]
     yield from (f"{kind} {number}" for kind, number in numbers if number.strip("0 -"))
@@ -157,7 +157,7 @@ def _claim_of_document(
 
 
 def _rows(visit: Visit, supplied: SuppliedFacts) -> tuple[Row, ...]:
-    """A JSON visit as rows of the standard: what its document and the facts beside it carry."""
+    """A JSON visit as rows of the standard: the fields of its document and of the supplied facts."""
     document = write_visit(visit)
     notes = supplied.visits.get(visit.ma_lk)
     lines = document.pop("lines")
@@ -175,7 +175,7 @@ def _rows(visit: Visit, supplied: SuppliedFacts) -> tuple[Row, ...]:
 
 
 def _named(line: Mapping[str, object]) -> dict[str, object]:
-    """A line under the names of the standard: number and name have others in our JSON."""
+    """A line with the field names of the standard: our JSON has other names for number and name."""
     name = line.get("name", "")
     return {**line, "STT": line["stt"], "TEN_THUOC": name, "TEN_DICH_VU": name}
 

@@ -1,7 +1,8 @@
-"""Fields of tables 1–3 a claim cannot do without; one finding a field, naming its lines.
+"""Required fields of a claim in tables 1–3; one finding per missing field, naming its lines.
 
-Which fields the gateway demands stands in its XSD, which was not read: what identifies the patient, the cost and its
-time is taken as needed, the rest is left alone. Source: field lists of Decisions 130/QĐ-BYT, 4750/QĐ-BYT, 3176/QĐ-BYT.
+The XSD of the gateway states the fields that it requires; it was not read. Fields that identify the patient, the cost
+and its time are required here, the others are not checked.
+Source: field lists of Decisions 130/QĐ-BYT, 4750/QĐ-BYT, 3176/QĐ-BYT.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +33,7 @@ _LINES_SHOWN_MAX = 20
 
 
 def check_fields(claim: Claim, rows: Sequence[Row], *, has_amounts: bool = True) -> Iterator[ClaimFinding]:
-    """Name every field that is missing; what is due only at the end of a visit is information while it is open.
+    """Name every missing field; a field that is due only at the end of a visit is information while the visit is open.
 
     `has_amounts` False where the source states no amounts because we compute them.
     """

@@ -1,6 +1,6 @@
-"""A priced charge item to the fields of its row in XML2 or XML3.
+"""Convert a priced charge item to the fields of its row in XML2 or XML3.
 
-What was priced is written as it was priced; what we do not hold is kept from the row the item came in with, if any.
+Priced values are written as priced; fields that we do not store are copied from the supplied row of the item, if any.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,13 +32,13 @@ _UNPLACEABLE_GROUP = 9
 
 
 class ClaimNotWritable(Refused):
-    """The bill holds something the tables of the data standard have no place for."""
+    """The invoice has a value that the tables of the data standard cannot hold."""
 
     code = "claim_not_writable"
 
 
 def line_fields(ma_lk: str, line: PricedLine, supplied: Row | None, *, on: date) -> dict[str, str]:
-    """The fields of one line; `told` is the row it came in with, `on` the day the width of MUC_HUONG is taken from.
+    """The fields of one line; `supplied` is its source row, `on` the day that decides the width of MUC_HUONG.
 
     Raises ClaimNotWritable. Source: Decision 130/QĐ-BYT as amended, tables XML2 and XML3.
     """
@@ -69,7 +69,7 @@ def line_fields(ma_lk: str, line: PricedLine, supplied: Row | None, *, on: date)
 
 
 def _kept(supplied: Row | None) -> dict[str, str]:
-    """The fields of the standard a row came in with, moments in 12 digits."""
+    """The fields of the standard in the supplied row, timestamps in 12 digits."""
     if supplied is None:
         return {}
     return {
@@ -100,7 +100,7 @@ def _of_service(item: ChargeItem, supplied: Row | None) -> dict[str, str]:
 
 
 def _pair(value: str, of_supply: str, of_service: str, item: ChargeItem, supplied: Row | None) -> Mapping[str, str]:
-    """A code or name where it belongs; both fields as they came where one of them is the item's own."""
+    """A code or name in its field; both fields as supplied where one of them is the item's."""
     if supplied is not None and value in {compose(supplied.text(of_supply)), compose(supplied.text(of_service))}:
         return {of_supply: supplied.text(of_supply), of_service: supplied.text(of_service)}
     return {of_supply: value, of_service: ""} if item.is_supply else {of_supply: "", of_service: value}
@@ -109,8 +109,8 @@ def _pair(value: str, of_supply: str, of_service: str, item: ChargeItem, supplie
 def _group(item: ChargeItem) -> int:
     """MA_NHOM; the names of the 4210 era are read, never written.
 
-    Source: Decision 5937/QĐ-BYT annex 3, which has no 5, 6, 9, 11; docs/reference/xml130.md, section 8. What a service
-    of the old group 9 is cannot be told from it.
+    Source: Decision 5937/QĐ-BYT annex 3, which has no 5, 6, 9, 11; docs/reference/xml130.md, section 8. It does not
+    state the new group of a service of the old group 9.
     """
     if item.group == _UNPLACEABLE_GROUP:
         place = f"{item.table.value} line {item.number}"
@@ -128,13 +128,13 @@ def _covered_price(item: ChargeItem) -> Decimal:
 def _written_price(item: ChargeItem) -> Decimal:
     """DON_GIA_BH: above the ceiling the standard writes the ceiling as the insurance price.
 
-    Not beside a service ratio, where the hospital's amount may be made with the insurance price as it was told (B-052).
+    Not with a service ratio, where the hospital amount may be computed from the supplied insurance price (B-052).
     """
     return _covered_price(item) if item.service_ratio == HUNDRED else item.insurance_price
 
 
 def _default_ratio(line: PricedLine) -> Decimal:
-    """TYLE_TT_BH with which THANH_TIEN_BH was made: 0 where nothing is in scope, 100 where a limit was lifted (B-011).
+    """TYLE_TT_BH that THANH_TIEN_BH was computed with: 0 out of scope, 100 where a limit was removed (B-011).
 
     The gateway recomputes THANH_TIEN_BH with it.
     """
@@ -153,7 +153,7 @@ def _insured_at(line: PricedLine, ratio: Decimal) -> Decimal:
 
 
 def _fund_parts(funds: OtherFunds, whole: Decimal) -> Iterator[str]:
-    """The four parts of other funds in round_2dp, summing to `whole`; what is left of it stands in the last part."""
+    """The four parts of other funds with two decimals; they sum to `whole`, and the last part has the remainder."""
     supplied = given = ZERO
     for part in (funds.state_budget, funds.from_abroad, funds.domestic):
         supplied = total((supplied, part))

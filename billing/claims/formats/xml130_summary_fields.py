@@ -1,4 +1,4 @@
-"""A priced visit to the fields of XML1: the visit, its cards and patient, and the sums of its lines."""
+"""Convert a priced visit to the fields of XML1: the visit, its cards and patient, and the sums of its lines."""
 
 from collections.abc import Sequence
 from datetime import time
@@ -20,7 +20,7 @@ _OUTSIDE_CAPITATION = "1"
 
 
 def summary_fields(visit: Visit, lines: Sequence[PricedLine], supplied: Row | None) -> dict[str, str]:
-    """The fields of XML1; `told` is the XML1 the visit came in with, of which everything we do not hold is kept.
+    """The fields of XML1; fields that we do not store are copied from `supplied`, the XML1 of the visit's source.
 
     Source: Decision 130/QĐ-BYT as amended, table XML1 and the formulae of its sums.
     """
@@ -42,7 +42,7 @@ def summary_fields(visit: Visit, lines: Sequence[PricedLine], supplied: Row | No
 
 
 def _kept(supplied: Row | None) -> dict[str, str]:
-    """What the visit came in with, in the notation of the standard."""
+    """The supplied fields of the visit, in the notation of the standard."""
     if supplied is None:
         return {}
     kept = {name: supplied.text(name) for name in FIELDS[XML1]}
@@ -69,7 +69,7 @@ def _of_patient(patient: Patient) -> dict[str, str]:
 
 
 def _of_cards(cards: Sequence[Card]) -> dict[str, str]:
-    """Cards in step, joined by ";"; GT_THE_DEN is left out whole where no card has an end."""
+    """Fields of the cards in equal order, joined by ";"; GT_THE_DEN is omitted where no card has an end."""
     has_end = any(card.valid_to for card in cards)
     return {
         "MA_THE_BHYT": ";".join(card.code for card in cards),
@@ -79,7 +79,7 @@ def _of_cards(cards: Sequence[Card]) -> dict[str, str]:
 
 
 def _exempt_from(visit: Visit, supplied: Row | None) -> str:
-    """NGAY_MIEN_CCT: 8 digits with a certificate, 12 without; which it was is kept as supplied."""
+    """NGAY_MIEN_CCT: 8 digits with a certificate, 12 without; the supplied form is preserved."""
     if visit.exempt_from is None:
         return ""
     text = "" if supplied is None else supplied.text("NGAY_MIEN_CCT")
@@ -90,7 +90,7 @@ def _exempt_from(visit: Visit, supplied: Row | None) -> str:
 
 
 def _discharged_at(visit: Visit, supplied: Row | None) -> str:
-    """NGAY_RA; a time of day that was told as unknown (0000) stays unknown."""
+    """NGAY_RA; a time of day that was supplied as unknown (0000) remains unknown."""
     text = "" if supplied is None else supplied.text("NGAY_RA")
     timestamp = parse_timestamp(text)
     if timestamp is not None and timestamp.time() == time() and visit.discharged_at == visit.admitted_at:

@@ -1,7 +1,7 @@
-"""Writing a claim file: XML1, XML2 and XML3 of one visit in the envelope GIAMDINHHS.
+"""Write a claim file: XML1, XML2 and XML3 of one visit in the envelope GIAMDINHHS.
 
-Unsigned: CHUKYDONVI is empty, since the facility signs with its own certificate, outside (B-102). Fields we do not hold
-are kept from the rows the visit came in with, and are empty where it came in without any; nothing is invented.
+Unsigned: CHUKYDONVI is empty, since the facility signs with its own certificate in another system (B-102). Fields that
+we do not store are copied from the supplied rows of the visit, and are empty where there are none.
 """
 
 import base64
@@ -26,10 +26,10 @@ _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedClaim:
-    """What a claim file is written from: a visit with its cards and patient, its lines as they were billed.
+    """The content of a claim file: a visit with its cards and patient, and its lines as billed.
 
-    `told` are the rows of the claim file the visit came in with, none where it was told otherwise. `made_on` is the day
-    of writing.
+    `supplied` are the rows of the claim file that supplied the visit, none for another source. `made_on` is the day of
+    writing.
     """
 
     visit: Visit
@@ -39,9 +39,9 @@ class PricedClaim:
 
 
 def write_claim_file(claim: PricedClaim) -> bytes:
-    """The claim file of one visit, read back before it is given away: what we could not read is not written.
+    """The claim file of one visit. It is read back before it is returned: an unreadable file is refused.
 
-    Raises ClaimNotWritable naming what does not fit the tables.
+    Raises ClaimNotWritable naming the value that does not fit the tables.
     Source: Decision 130/QĐ-BYT as amended by 4750/QĐ-BYT and 3176/QĐ-BYT; envelope: docs/reference/xml130.md, section
     5.
     """
@@ -87,7 +87,7 @@ def _element(name: str, content: str) -> str:
 
 
 def _check(content: bytes, claim: PricedClaim) -> None:
-    """Read the file back: one visit of this key with these lines, or the finding that refuses it is supplied."""
+    """Read the file back: one visit of this key with these lines; otherwise refuse with the finding."""
     back = read_claim_file(content)
     refusing = next((finding for finding in back.findings if finding.refuses), None)
     if refusing is not None:

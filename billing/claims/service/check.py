@@ -1,6 +1,6 @@
-"""Is a visit ready to be claimed, and what would it cost by another route, with what its organization has set up.
+"""Check whether a visit is ready to be claimed and compare its routes, with the setup of its organization.
 
-Nothing is kept of what is asked. Files are checked without a database in `claim_files.py`.
+Nothing is stored. `check_files.py` checks files without a database.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _NOTHING_SUPPLIED = SuppliedFacts()
 
 
 async def check_claim_file(context: PricingContext, organization_id: OrganizationId, content: bytes) -> FileCheck:
-    """Check every visit of a claim file with what its organization has set up."""
+    """Check every visit of a claim file with the setup of its organization."""
     read = await asyncio.to_thread(
         lambda: read_claims(content, file="", supplied=_NOTHING_SUPPLIED, policy=context.policy)
     )
@@ -35,15 +35,15 @@ async def check_claim_file(context: PricingContext, organization_id: Organizatio
 async def check_visit_document(
     context: PricingContext, organization_id: OrganizationId, document: Mapping[str, object], *, supplied: SuppliedFacts
 ) -> FileCheck:
-    """Check one visit told as JSON. Raises InvalidValue where it cannot be read."""
+    """Check one visit supplied as JSON. Raises InvalidValue where it cannot be read."""
     read = await asyncio.to_thread(lambda: read_claim_document(document, supplied=supplied))
     return await _check(context, organization_id, (read,), (), supplied)
 
 
 async def check_stored_visit(context: PricingContext, organization_id: OrganizationId, visit_id: VisitId) -> FileCheck:
-    """Check a visit that was taken in, by the claim file it came in while that is kept, else by its document.
+    """Check a recorded visit, by its claim file while that is stored, else by its document.
 
-    Raises NotFound, also where neither is kept any longer.
+    Raises NotFound, also where both are erased.
     """
     async with context.database.transaction(organization_id) as tx:
         row = await read_visit(tx, visit_id)
@@ -70,13 +70,13 @@ async def _check(
     supplied: SuppliedFacts,
 ) -> FileCheck:
     contexts = await _load_contexts(context, organization_id, claims, supplied)
-    # All computing: callbacks must not wait for it.
+    # CPU only: callbacks must not wait for it.
     checks = await asyncio.to_thread(lambda: tuple(map(ReadClaim.check, claims, contexts)))
     return FileCheck(checks, by_severity(from_reader_finding(finding) for finding in outside))
 
 
 async def compare_claim_file(context: PricingContext, organization_id: OrganizationId, content: bytes) -> ComparedFile:
-    """Compare the routes of every visit of a claim file with what its organization has set up."""
+    """Compare the routes of every visit of a claim file with the setup of its organization."""
     supplied = SuppliedFacts()
     read = await asyncio.to_thread(lambda: read_claims(content, file="", supplied=supplied, policy=context.policy))
     findings = tuple(finding for finding in read.findings if finding.refuses)
@@ -86,7 +86,7 @@ async def compare_claim_file(context: PricingContext, organization_id: Organizat
 async def compare_visit_document(
     context: PricingContext, organization_id: OrganizationId, document: Mapping[str, object], *, supplied: SuppliedFacts
 ) -> ComparedFile:
-    """Compare the routes of one visit told as JSON. Raises InvalidValue where it cannot be read."""
+    """Compare the routes of one visit supplied as JSON. Raises InvalidValue where it cannot be read."""
     read = await asyncio.to_thread(lambda: read_claim_document(document, supplied=supplied))
     return ComparedFile(await _compare_stored(context, organization_id, (read,), supplied), ())
 
@@ -101,7 +101,7 @@ async def _compare_stored(
 
 
 def _compare_collected(read: ReadClaim, terms: PricingInputs, claim_context: ClaimContext) -> ComparedVisit:
-    """The routes at the prices the facility would collect."""
+    """The routes at the prices that the facility would collect."""
     visit = terms.with_list_prices(read.claim.visit)
     return replace(read, claim=replace(read.claim, visit=visit)).compare(claim_context)
 

@@ -1,4 +1,4 @@
-"""What claims of an organization are checked with: its facilities' rank and lists, the annexes it imported, today."""
+"""The context of claim checks of an organization: rank and lists of its facilities, imported annexes, today."""
 
 from collections.abc import Iterable
 
@@ -19,9 +19,9 @@ from billing.visits.formats.visit_facts_json import SuppliedFacts, parse_facts
 async def load_claim_contexts(
     tx: Transaction, context: PricingContext, visits: Iterable[Visit], supplied: SuppliedFacts
 ) -> list[ClaimContext]:
-    """The claim context of each visit, in order. Supplied facts of the facility go before the stored ones.
+    """The claim context of each visit, in order. Supplied facts of the facility override the stored ones.
 
-    A facility that is not the organization's is one nothing is known of.
+    A facility that is not the organization's has no known facts.
     """
     text = await read_annexes_text(tx)
     annexes = NO_ANNEXES if text is None else read_annexes(text.encode())

@@ -1,4 +1,4 @@
-"""A file checked before it is claimed, or compared by route, without a database: all facts are told with it."""
+"""Check a file before it is claimed, or compare its routes, without a database: all facts are supplied with it."""
 
 from dataclasses import replace
 from datetime import date
@@ -19,7 +19,7 @@ UNKNOWN_FACILITY = FacilityFacts()
 def claim_context_of(
     *, supplied: SuppliedFacts, annexes: Annexes = NO_ANNEXES, parameters: Parameters, policy: Policy, today: date
 ) -> ClaimContext:
-    """What claims are checked with where everything is told with the file."""
+    """The claim context where all facts are supplied with the file."""
     return ClaimContext(
         facility=supplied.facility or UNKNOWN_FACILITY,
         annexes=annexes,
@@ -31,9 +31,9 @@ def claim_context_of(
 
 
 def check_file(content: bytes, *, file: str, supplied: SuppliedFacts, claim_context: ClaimContext) -> FileCheck:
-    """Check every visit of a claim file or `bhyt-case/1` file. Never raises for what the bytes of the file hold.
+    """Check every visit of a claim file or `bhyt-case/1` file. Never raises for the content of the file.
 
-    Readings a case file names go before those of `around`.
+    Policy options of a case file override those of `claim_context`.
     """
     read = read_claims(content, file=file, supplied=supplied, policy=claim_context.policy)
     own = replace(claim_context, policy=read.policy)
@@ -44,7 +44,7 @@ def check_file(content: bytes, *, file: str, supplied: SuppliedFacts, claim_cont
 
 
 def compare_file(content: bytes, *, file: str, supplied: SuppliedFacts, claim_context: ClaimContext) -> ComparedFile:
-    """Compare the routes of every visit of a file. Never raises for what the bytes of the file hold."""
+    """Compare the routes of every visit of a file. Never raises for the content of the file."""
     read = read_claims(content, file=file, supplied=supplied, policy=claim_context.policy)
     own = replace(claim_context, policy=read.policy)
     visits = tuple(one.compare(own) for one in read.claims)

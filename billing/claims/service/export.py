@@ -1,6 +1,6 @@
-"""Exporting the claim of an issued invoice: the claim file its visit would be claimed with, amounts as billed.
+"""Export the claim of an issued invoice: the claim file of its visit, with the amounts of the invoice.
 
-Reads names, card numbers and the file the visit came in with, so every export leaves a row in the audit.
+Reads names, card numbers and the visit's source file, so every export writes an audit entry.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from billing.visits.formats.xml130.tables import Row
 
 @dataclass(frozen=True, slots=True)
 class ExportedClaim:
-    """A claim file, unsigned, and what to call it."""
+    """An unsigned claim file and its file name."""
 
     file_name: str
     content: bytes
@@ -36,9 +36,9 @@ class ExportedClaim:
 async def export_claim(
     context: PricingContext, organization_id: OrganizationId, invoice_id: InvoiceId, *, actor: Actor
 ) -> ExportedClaim:
-    """Write tables XML1–XML3 of the visit an invoice bills, from its frozen inputs and lines.
+    """Write tables XML1–XML3 of the visit of an invoice, from its price snapshot and lines.
 
-    The lines are those of the whole visit up to this invoice. The patient is the one of the visit's newest telling.
+    The lines are those of the whole visit up to this invoice. The patient is that of the visit's newest version.
     Raises NotFound, InvoiceNotIssued, VisitErased, ClaimNotWritable.
     """
     now = context.clock()
@@ -48,7 +48,7 @@ async def export_claim(
             raise NotFound("no such invoice", field="invoice_id")
         if billed.state is not InvoiceState.ISSUED:
             raise InvoiceNotIssued(f"invoice {billed.number} is {billed.state}, and only an issued one is claimed")
-        # Reading and writing the tables is all computing: callbacks must not wait for it.
+        # Reading and writing the tables only uses the CPU: callbacks must not wait for it.
         content = await asyncio.to_thread(_write, billed, business_date(now))
         await write_audit(
             tx,
@@ -86,7 +86,7 @@ def _write(billed: BilledVisit, made_on: date) -> bytes:
 
 
 def _whole_visit(billed: BilledVisit, document: Any) -> Visit:
-    """The frozen visit with what an invoice does not keep: card numbers and the patient."""
+    """The visit of the snapshot with the data that a snapshot omits: card numbers and the patient."""
     frozen = read_snapshot(billed.frozen).visit
     supplied = read_visit_json(document)
     assert len(supplied.cards) == len(frozen.cards), "a version of a visit never changes"
@@ -95,7 +95,7 @@ def _whole_visit(billed: BilledVisit, document: Any) -> Visit:
 
 
 def _supplied_rows(billed: BilledVisit, ma_lk: str) -> tuple[Row, ...]:
-    """The rows of the visit in the file it came in with; none where it was told otherwise."""
+    """The rows of the visit in its claim file; none for another source."""
     if billed.claim_file_id is None:
         return ()
     if billed.claim_file is None:

@@ -1,6 +1,6 @@
-"""Setting up what claims are checked with: a facility's rank and lists from a day on, and the disease annexes.
+"""Set up the inputs of claim checks: a facility's rank and lists from a day on, and the disease annexes.
 
-Runs with the owner's role.
+Runs with the owner role of the database.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from billing.visits.formats.visit_facts_json import parse_facts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTerms:
-    """How a facility is ranked from a day on. `lists` None keeps the lists it has."""
+    """The rank of a facility from a day on. With `lists` None its lists are unchanged."""
 
     facility_code: str
     valid_from: date
@@ -31,7 +31,7 @@ class NewTerms:
 
 
 class ClaimSetup:
-    """Sets up what claims are checked with. `database` must be opened with the owner's role."""
+    """Sets up the inputs of claim checks. `database` must be opened with the owner role."""
 
     def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
         self._database = database
@@ -39,7 +39,7 @@ class ClaimSetup:
         self._ids = ids
 
     async def set_terms(self, organization_id: OrganizationId, terms: NewTerms) -> None:
-        """Say how a facility is ranked. Raises NotFound, and InvalidValue for lists that cannot be."""
+        """Set the rank of a facility. Raises NotFound, and InvalidValue for invalid lists."""
         if terms.facts.technical_level is None:
             raise InvalidValue("a facility has a technical level", field="technical_level")
         if terms.lists is not None:
@@ -51,7 +51,7 @@ class ClaimSetup:
             await set_facility_terms(tx, facility_id, terms.facts, valid_from=terms.valid_from, lists=terms.lists)
 
     async def import_annexes(self, organization_id: OrganizationId, content: bytes) -> Annexes:
-        """Take a list of annexes; from now on it counts whole. Raises AnnexesUnreadable, and then keeps nothing."""
+        """Import a list of annexes, which replaces the previous one. Stores nothing if it raises AnnexesUnreadable."""
         annexes = read_annexes(content)
         async with self._database.transaction(organization_id) as tx:
             await add_annexes(

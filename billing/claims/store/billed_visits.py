@@ -1,4 +1,4 @@
-"""What a claim file is written from: an invoice with its frozen inputs, and the personal data of its visit."""
+"""The source of a claim file: an invoice with its price snapshot, and the personal data of its visit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from billing.visits.domain.visit import Patient, Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BilledLine:
-    """The amounts of one line of an invoice, two decimals, and which charge item it is of."""
+    """The amounts of one invoice line, two decimals, and its charge item."""
 
     table: Table
     number: int
@@ -29,11 +29,11 @@ class BilledLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BilledVisit:
-    """An invoice and the visit in the version it bills.
+    """An invoice and its visit in the invoiced version.
 
-    `frozen` is the text the price was computed from. `document` (with whole card numbers), `patient` and `claim_file`
-    are personal and None once erased; `claim_file` is the file the version came in with, `claim_file_id` tells whether
-    there was one.
+    `frozen` is the text that the price was computed from. `document` (with full card numbers), `patient` and
+    `claim_file` are personal and None once erased; `claim_file` is the source file of the version, `claim_file_id`
+    states whether there was one.
     """
 
     number: str
@@ -71,7 +71,7 @@ _READ_BILLED_LINES = """
 
 
 async def read_billed_visit(tx: Transaction, invoice_id: InvoiceId) -> BilledVisit | None:
-    """An invoice with everything its claim is written from; None where there is none. Reads personal data."""
+    """An invoice with all data of its claim; None where there is none. Reads personal data."""
     row = await tx.fetchrow(_READ_BILLED, tx.organization_id, invoice_id)
     if row is None:
         return None

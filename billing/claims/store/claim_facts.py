@@ -1,4 +1,4 @@
-"""What claims are checked with: terms of a facility by date, imported annexes, claim files as received."""
+"""The inputs of claim checks: terms of a facility by date, imported annexes, claim files as received."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from billing.visits.domain.visit import FormerTier
 
 @dataclass(frozen=True, slots=True)
 class FacilityTerms:
-    """A facility's rank and its own lists, as a JSON object."""
+    """A facility's rank and lists, as a JSON object."""
 
     facts: FacilityFacts
     lists: Mapping[str, Any]
@@ -32,7 +32,7 @@ _READ_TERMS = """
 
 
 async def read_facility_terms(tx: Transaction, code: str, day: date) -> FacilityTerms | None:
-    """The terms of a facility on a day; before its first terms those, for it was set up later than it opened.
+    """The terms of a facility on a day; before its first terms the first ones, since it was set up after it opened.
 
     None where the organization has no such facility.
     """
@@ -70,7 +70,7 @@ _SET_TERMS = """
 async def set_facility_terms(
     tx: Transaction, facility_id: FacilityId, facts: FacilityFacts, *, valid_from: date, lists: Mapping[str, Any] | None
 ) -> None:
-    """Say how a facility is ranked from a day on; None keeps its lists, and what else the terms hold stays."""
+    """Store the rank of a facility from a day on; None keeps its lists, and other values of the terms are unchanged."""
     assert facts.technical_level is not None, "a facility has a technical level"
     await tx.execute(
         _SET_TERMS,
@@ -93,7 +93,7 @@ _ADD_ANNEXES = """
 async def add_annexes(
     tx: Transaction, annexes_id: UUID, content: str, *, row_count: int, imported_at: datetime
 ) -> None:
-    """Keep an imported list of annexes; from now on it counts."""
+    """Store an imported list of annexes, which replaces the previous one in checks."""
     await tx.execute(_ADD_ANNEXES, tx.organization_id, annexes_id, content, row_count, imported_at)
 
 
@@ -103,7 +103,7 @@ _READ_ANNEXES = """
 
 
 async def read_annexes_text(tx: Transaction) -> str | None:
-    """The list of annexes that counts; None before the first import."""
+    """The current list of annexes; None before the first import."""
     content: str | None = await tx.fetchval(_READ_ANNEXES, tx.organization_id)
     return content
 
@@ -119,6 +119,6 @@ _READ_CLAIM_FILE = """
 
 
 async def read_claim_file_of(tx: Transaction, visit_id: VisitId) -> bytes | None:
-    """The claim file the newest version of a visit was told in; None where it was told as JSON or is erased."""
+    """The claim file of the newest version of a visit; None where its source was JSON or is erased."""
     content: bytes | None = await tx.fetchval(_READ_CLAIM_FILE, tx.organization_id, visit_id)
     return content

@@ -1,4 +1,4 @@
-"""The invoice: the frozen bill of a visit, and what of the patient's share is still owed."""
+"""The invoice: the frozen bill of a visit, and the amount owed of the patient share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,34 +20,34 @@ class InvoiceState(StrEnum):
 
 
 class NothingToInvoice(Refused):
-    """All that the visit has cost so far is on its earlier invoices."""
+    """The earlier invoices of the visit contain its whole cost so far."""
 
     code = "nothing_to_invoice"
 
 
 class CorrectionNeeded(Refused):
-    """A payer's share of the visit fell below what its invoices say; only a correction may lower an issued bill."""
+    """A payer's share of the visit fell below its invoices; only a correction may lower an issued invoice."""
 
     code = "correction_needed"
 
 
 class VisitErased(Refused):
-    """What was told of the visit was erased after its retention; it can no longer be priced or claimed."""
+    """The data of the visit were erased after their retention; it can no longer be priced or claimed."""
 
     code = "visit_erased"
 
 
 class InvoiceNotIssued(Refused):
-    """The invoice is a draft or was discarded: it bills nothing."""
+    """The invoice is a draft or was discarded: nothing is owed for it."""
 
     code = "invoice_not_issued"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoice:
-    """One frozen bill. owed = patient's share + corrections − allocated, never negative.
+    """One frozen bill. owed = patient share + corrections − allocated, never negative.
 
-    `guarantor` is the private insurer that owes its share; empty where none guaranteed anything.
+    `guarantor` is the private insurer that owes its share; empty without a guarantee.
     """
 
     id: InvoiceId
@@ -74,16 +74,16 @@ class Invoice:
         return self.state is InvoiceState.ISSUED and self.owed > 0
 
     def allocate(self, amount: Dong) -> Self:
-        """The invoice after `amount`, at most what is owed, was allocated to it."""
+        """The invoice after `amount`, at most the amount owed, was allocated to it."""
         return replace(self, allocated=Dong(self.allocated + amount), version=self.version + 1)
 
     def deallocate(self, amount: Dong) -> Self:
-        """The invoice after `amount` that was allocated to it has left again: it is owed anew."""
+        """The invoice after the allocation of `amount` was reversed: the amount is owed again."""
         return replace(self, allocated=Dong(self.allocated - amount), version=self.version + 1)
 
 
 def shares_still_to_invoice(whole: Shares, earlier: Sequence[Shares]) -> Shares:
-    """What a further invoice of a visit asks for: the rounded visit so far less its earlier invoices.
+    """The shares of a further invoice of a visit: the rounded visit so far less its earlier invoices.
 
     Raises NothingToInvoice, or CorrectionNeeded where a payer's share has fallen. Source: docs/design.md §4, Money.
     """
@@ -102,10 +102,10 @@ def shares_still_to_invoice(whole: Shares, earlier: Sequence[Shares]) -> Shares:
 
 
 def _without_drift(remaining: list[int], *, drift_max: int) -> list[int]:
-    """Take a share that is short by no more than rounding (one đồng an earlier invoice) from the largest other one.
+    """Offset a share that is negative by rounding only (one đồng per earlier invoice) against the largest other share.
 
-    Each invoice was rounded by itself, so the rounded visit may give one payer a đồng less than its invoices did,
-    although nobody's exact share fell.
+    Each invoice was rounded separately, so a payer's share of the rounded visit may be one đồng less than on its
+    invoices, although no exact share fell.
     """
     for position, share in enumerate(remaining):
         largest = max(range(len(remaining)), key=remaining.__getitem__)

@@ -1,7 +1,7 @@
-"""An issued bill priced once more: what it says now beside what it said then, by line, rule and payer.
+"""Compare an issued invoice with its repriced amounts, by line, rule and payer.
 
-The same comparison serves two questions: whether the running code still gives what was issued (nothing may differ), and
-what drafted parameters or prices would change. Amounts of lines have two decimals, shares are whole đồng.
+The comparison has two uses: to check that the running code computes the issued amounts (nothing may differ), and to
+show the effect of draft parameters or prices. Amounts of lines have two decimals, shares are whole đồng.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ NO_SHARES = Shares(patient=NOTHING, other=NOTHING, insurer=NOTHING)
 
 
 class Amounts(NamedTuple):
-    """What a line says; `level` is a percentage."""
+    """The amounts of a line; `level` is a percentage."""
 
     hospital_amount: Decimal
     insured_amount: Decimal
@@ -29,7 +29,7 @@ class Amounts(NamedTuple):
     other_funds: Decimal
 
     def __reduce__(self) -> tuple[Callable[[str], "Amounts"], tuple[str]]:
-        """Go to another process as one text: a third of the time that seven decimals take."""
+        """Pickle as one text: a third of the time of seven decimals."""
         return _amounts_of, (" ".join(map(str, self)),)
 
 
@@ -38,7 +38,7 @@ def _amounts_of(text: str) -> Amounts:
 
 
 class IssuedLine(NamedTuple):
-    """A line of an issued bill with the ids of the rules that made it."""
+    """A line of an issued invoice with the ids of its applied rules."""
 
     table: Table
     number: int
@@ -50,9 +50,9 @@ class IssuedLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedInvoice:
-    """A bill as it was issued. `earlier` are the shares of the visit's invoices before it, in their order.
+    """An invoice as issued. `earlier` are the shares of the visit's invoices before it, in their order.
 
-    `lines` are those of the whole visit so far: a further invoice asks for the visit less its earlier invoices.
+    `lines` are those of the whole visit so far: the shares of a further invoice are the visit less earlier invoices.
     """
 
     number: str
@@ -64,12 +64,12 @@ class IssuedInvoice:
 
     @property
     def shares_of_visit(self) -> Shares:
-        """What the visit's invoices up to this one ask for together."""
+        """The sum of the shares of the visit's invoices up to this one."""
         return add_shares([*self.earlier, self.shares])
 
 
 class LineChange(NamedTuple):
-    """A line that says something else now; None on the side where there is no such line."""
+    """A line that differs; None on the side where there is no such line."""
 
     table: Table
     number: int
@@ -83,7 +83,7 @@ class LineChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a bill has no price now; `rule` is empty where no rule is the reason."""
+    """The reason why an invoice has no price now; `rule` is empty where no rule is the reason."""
 
     code: str
     detail: str
@@ -92,7 +92,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceDiff:
-    """A bill that says something else now, or has no price any more (`now` is None and `refusal` says why)."""
+    """An invoice that differs, or has no price now (`now` is None and `refusal` states the reason)."""
 
     number: str
     ma_lk: str
@@ -105,7 +105,7 @@ class InvoiceDiff:
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over many bills; those without a price now are counted in `refused` and in no sum."""
+    """Sums of many invoices; those without a price now are counted in `refused` and in no sum."""
 
     bills: int = 0
     changed: int = 0
@@ -117,7 +117,7 @@ class Totals:
     now: Shares = field(default=NO_SHARES)
 
     def count(self, issued: Shares, change: InvoiceDiff | None) -> None:
-        """Take in one bill; `change` is None where it says what it said."""
+        """Add one invoice; `change` is None where nothing differs."""
         self.bills += 1
         now = issued if change is None else change.now
         if change is not None and now is None:
@@ -132,7 +132,7 @@ class Totals:
         self.now = add_shares((self.now, now))
 
     def add(self, other: "Totals") -> None:
-        """Take in the sums of other bills."""
+        """Add the sums of other invoices."""
         self.bills += other.bills
         self.changed += other.changed
         self.refused += other.refused
@@ -146,9 +146,9 @@ class Totals:
 def compare_invoice(
     issued: IssuedInvoice, priced: PricedVisit, *, issued_shares: Shares, now: Shares
 ) -> InvoiceDiff | None:
-    """Where a bill says something else now; None where every line and every share is what it was.
+    """The differences of an invoice; None where every line and every share is equal.
 
-    `said` and `now` are the shares to compare: those of this invoice, or those of the visit so far.
+    `issued_shares` and `now` are the shares to compare: those of this invoice, or those of the visit so far.
     """
     before = {(line.table, line.number): line for line in issued.lines}
     lines = [change for line in priced.lines if (change := _compare(before.pop(line.item.key, None), line)) is not None]
@@ -166,7 +166,7 @@ def compare_invoice(
 
 
 def unpriceable(issued: IssuedInvoice, refusal: BillingError, *, issued_shares: Shares) -> InvoiceDiff:
-    """A bill that has no price now, with the rule that would decide where the refusal names one."""
+    """The difference of an invoice without a price now, with the rule where the refusal names one."""
     return InvoiceDiff(
         number=issued.number,
         ma_lk=issued.ma_lk,
@@ -214,7 +214,7 @@ def _compare(issued: IssuedLine | None, line: PricedLine) -> LineChange | None:
 
 
 def _is_only_a_level(issued: Amounts, now: Amounts) -> bool:
-    """Whether lines differ in a level that pays nothing: neither is in insurance scope."""
+    """Whether lines differ only in a level without effect: neither is in insurance scope."""
     return not issued.insured_amount and issued._replace(level=now.level) == now
 
 

@@ -1,4 +1,4 @@
-"""Which accounts an invoice moves money between. Source: docs/reference/hospital-money.md, section 5."""
+"""The accounts that an invoice is posted to. Source: docs/reference/hospital-money.md, section 5."""
 
 from billing.core.ids import InvoiceId, VisitId
 from billing.core.money import Shares

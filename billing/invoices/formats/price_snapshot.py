@@ -1,8 +1,8 @@
-"""What an issued invoice keeps for ever: the visit and the facility's readings it was priced from, as one text.
+"""The price snapshot of an issued invoice: its visit and facility policy as one canonical text, kept permanently.
 
-The text carries the version of its own shape. A shape is never changed once invoices were issued in it: a new one gets
-the next number and a reading of its own here, so that the oldest invoice is still recomputed. Version 1 is the shape
-that did not name its version.
+The text contains its format version. A format is never changed once invoices were issued in it: a new format has the
+next number and its own reader here, so that the oldest invoice can still be recomputed. Version 1 is the format that
+did not name its version.
 """
 
 import json
@@ -18,27 +18,27 @@ from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_document import canonical, content_hash, write_snapshot_visit
 
 FORMAT = 2
-"""The version that is written. 2: as 1, and it says so."""
+"""The version that is written. 2: as 1, with the version."""
 
 _KEYS_OF_FORMAT = {1: frozenset({"visit", "policy"}), 2: frozenset({"format", "visit", "policy"})}
 _OPTIONAL_KEYS = {1: frozenset[str](), 2: frozenset({"pricing"})}
 
 
 _BEFORE_A_CHOICE = {"out_of_route_exemption": OutOfRouteExemption.OUT_OF_ROUTE_RATE.value}
-"""Policy options whose default is not how bills were priced before the option existed, with how they were priced."""
+"""Policy options whose default differs from the pricing before the option existed, with the earlier behaviour."""
 
 
 class SnapshotUnreadable(InvalidValue):
-    """A frozen text this version cannot read: damaged, or written by a newer version."""
+    """A snapshot that this version cannot read: damaged, or written by a newer version."""
 
     code = "snapshot_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class PriceSnapshot:
-    """The inputs of one price, read back; the patient and the personal digits of cards are not among them.
+    """The inputs of one price, read back, without the patient and the personal digits of cards.
 
-    `authority` is whose amounts were collected; None where nobody had set it.
+    `authority` is the pricing authority; None where it was not set.
     """
 
     visit: Visit
@@ -47,7 +47,7 @@ class PriceSnapshot:
 
 
 def write_snapshot(visit: Visit, policy: Policy, pricing: VisitPricing) -> str:
-    """The inputs of a price as one canonical text; under a setting also the setting, and the lists prices came from."""
+    """The inputs of a price as one canonical text; with a pricing setting also the setting and the price lists used."""
     frozen: dict[str, object] = {
         "format": FORMAT,
         "visit": write_snapshot_visit(visit),
@@ -62,16 +62,16 @@ def write_snapshot(visit: Visit, policy: Policy, pricing: VisitPricing) -> str:
 
 
 def policy_version(policy: Policy) -> str:
-    """A short name for a set of readings: the same readings, the same name."""
+    """A short name of a set of policy options: equal options have equal names."""
     return content_hash(canonical(write_policy_options(policy))).hex()[:16]
 
 
 def read_snapshot(text: str) -> PriceSnapshot:
-    """Read the inputs of a price back, of any shape that was ever written.
+    """Read the inputs of a price, in any format that was ever written.
 
-    A reading the text does not name was added since: its default holds what was done before there was a choice, but
-    for those of `_BEFORE_A_CHOICE`.
-    Raises SnapshotUnreadable, or what `read_visit` raises for the visit in it.
+    An option that the text does not name was added later: its default is the earlier behaviour, except for those of
+    `_BEFORE_A_CHOICE`.
+    Raises SnapshotUnreadable, or the errors of `read_visit` for its visit.
     """
     try:
         document = json.loads(text, parse_float=Decimal)

@@ -1,4 +1,4 @@
-"""Issuing: the price of a visit is frozen into an invoice, and the charges are recognised in the books."""
+"""Issue an invoice: freeze the price of a visit and recognise the charges in the books."""
 
 import asyncio
 from collections.abc import Mapping
@@ -41,10 +41,10 @@ async def issue_invoice(
     actor: Actor,
     request: IdempotentRequest | None = None,
 ) -> InvoiceId:
-    """Freeze what a visit has cost so far, less its earlier invoices, and recognise the charges.
+    """Issue an invoice of a visit's cost so far, less its earlier invoices, and recognise the charges.
 
-    Under a `claim` that was answered before, the invoice of then. Raises NotFound, VisitErased, NothingToInvoice,
-    CorrectionNeeded, what the price is refused with (PriceNotInForce), or idempotency errors.
+    A repeated `request` returns the earlier invoice. Raises NotFound, VisitErased, NothingToInvoice, CorrectionNeeded,
+    refusals of the price (PriceNotInForce), or idempotency errors.
     """
     now = context.clock()
     today = business_date(now)
@@ -107,7 +107,7 @@ async def find_invoice(
 
 
 def _frozen_items(document: str | None) -> Mapping[tuple[Table, int], ChargeItem]:
-    """The items an invoice froze; none where they cannot be read: a replay lists it, and the bill can be read still."""
+    """The items of a snapshot; none where they cannot be read: repricing lists that, and the invoice is still shown."""
     if document is None:
         return {}
     try:
@@ -117,7 +117,7 @@ def _frozen_items(document: str | None) -> Mapping[tuple[Table, int], ChargeItem
 
 
 def _arithmetic(line: Mapping[str, Any], items: Mapping[tuple[Table, int], ChargeItem]) -> tuple[BreakdownStep, ...]:
-    """How the amounts of a billed line came about, by the item it was frozen with; nothing where that is not known."""
+    """The breakdown of an invoice line from its item in the snapshot; empty where the item is not known."""
     item = items.get((Table(line["table"]), line["stt"]))
     if item is None:
         return ()
@@ -161,7 +161,7 @@ async def _book(tx: Transaction, context: PricingContext, invoice: Invoice, now:
 
 
 def _frozen(collected: CollectedPrice, terms: PricingInputs) -> SnapshotInput:
-    """What recomputes the price: under a setting also whose amounts they are, and the lists they came from."""
+    """The snapshot of a price; with a pricing setting also the setting and the price lists used."""
     document = write_snapshot(collected.visit, terms.policy, terms.pricing)
     return SnapshotInput(
         document=document,

@@ -1,4 +1,4 @@
-"""Lists of invoices. Rows come as they are stored, the newest first."""
+"""Lists of invoices. Rows are returned as stored, the newest first."""
 
 from collections.abc import Mapping
 from typing import Any

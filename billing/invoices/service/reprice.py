@@ -1,8 +1,8 @@
-"""Replay: issued invoices computed once more from what they froze, by the running code or under a draft.
+"""Reprice issued invoices from their snapshots, by the running code or under a draft.
 
-Nothing is written: every transaction is read-only. Invoices are found by cursor, then read and priced in spans, here or
-in several processes with a connection each, few spans ahead: so memory stands still however long the period is. Source:
-docs/design.md §6.
+Nothing is written: every transaction is read-only. Invoices are found by cursor, then read and priced in batches, here
+or in several processes with a connection each, few batches ahead: memory is constant for any length of the period.
+Source: docs/design.md §6.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from billing.tariffs.domain.tariff import DraftedList, TariffId, TariffIncomplet
 from billing.tariffs.store.tariffs import read_facilities_of, read_items, read_tariffs
 
 REPRICING_LIMITS = DatabaseLimits(connections_max=1, statement_timeout_ms=600_000)
-"""For a connection that recomputes: counting a long period may take a while, and nothing waits for it."""
+"""Limits of a connection that reprices: counting a long period is slow, and nothing waits for it."""
 
 BATCH_SIZE = 100
 _FOUND_AT_ONCE = 20 * BATCH_SIZE
@@ -51,7 +51,7 @@ class RepricingStopped(Unavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """Business dates of issue, both inclusive; None leaves a side open."""
+    """Business dates of issue, both inclusive; None means no limit."""
 
     first: date | None = None
     last: date | None = None
@@ -62,18 +62,18 @@ class Period:
 
     @property
     def since(self) -> datetime | None:
-        """The first moment of the period."""
+        """The start of the period."""
         return None if self.first is None else datetime.combine(self.first, time(), VIETNAM)
 
     @property
     def before(self) -> datetime | None:
-        """The first moment after the period."""
+        """The end of the period, exclusive."""
         return None if self.last is None else datetime.combine(self.last + timedelta(days=1), time(), VIETNAM)
 
 
 @dataclass(frozen=True, slots=True)
 class RepriceProgress:
-    """One span of one organization; `done` of `total` bills are through."""
+    """The outcome of one batch of one organization; `done` of `total` invoices are repriced."""
 
     organization_id: OrganizationId
     outcome: Outcome
@@ -83,7 +83,7 @@ class RepriceProgress:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some invoices of one organization, read and priced together."""
+    """Invoices of one organization that are read and priced together."""
 
     organization_id: OrganizationId
     invoice_ids: tuple[InvoiceId, ...]
@@ -91,14 +91,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcesses:
-    """Where the work is done by `count` processes: each reads and prices, over a connection of its own to `url`."""
+    """Reprice in `count` processes: each reads and prices over its own connection to `url`."""
 
     count: int
     url: str
 
 
 async def read_drafted_list(database: Database, organization_id: OrganizationId, tariff_id: TariffId) -> DraftedList:
-    """A stored price list, whatever its state, as it is tried. Raises NotFound, TariffIncomplete."""
+    """A stored price list in any state, as a draft. Raises NotFound, TariffIncomplete."""
     async with database.transaction(organization_id, read_only=True) as tx:
         rows = await read_tariffs(tx, limit=1, tariff_id=tariff_id)
         if not rows:
@@ -117,12 +117,12 @@ async def reprice_invoices(
     period: Period | None = None,
     processes: WorkerProcesses | None = None,
 ) -> AsyncGenerator[RepriceProgress, None]:
-    """Price the issued invoices of a period once more and tell what differs, span by span, in order.
+    """Reprice the issued invoices of a period and report the differences, batch by batch, in order.
 
-    Without a draft every invoice must give itself. Under a draft a visit is told once, by its last invoice of the
-    period, which froze the whole visit: what its invoices ask for together, beside what the draft would ask for.
-    `organization_id` None means all; `processes` None means that this process does it all. Raises
-    RepricingStopped, or what a database refuses.
+    Without a draft every invoice must have its issued amounts. Under a draft a visit is reported once, by its last
+    invoice of the period, whose snapshot has the whole visit: the sum of its invoices and the amount under the draft.
+    `organization_id` None means all; `processes` None means that this process does all the work. Raises
+    RepricingStopped, or database errors.
     """
     async with database.system_transaction() as reader:
         organizations = await read_organizations(reader) if organization_id is None else [organization_id]
@@ -148,7 +148,7 @@ async def _count(database: Database, organizations: Sequence[OrganizationId], se
 async def _batches(
     database: Database, organizations: Sequence[OrganizationId], selection: InvoiceSelection
 ) -> AsyncIterator[Batch]:
-    """All there is to do. Issued invoices never change, so no common moment is needed."""
+    """All batches of a run. Issued invoices never change, so no common snapshot of the database is needed."""
     for organization_id in organizations:
         after = None
         while True:
@@ -162,7 +162,7 @@ async def _batches(
 
 
 async def reprice_one_batch(database: Database, span: Batch, draft: Draft | None) -> Outcome:
-    """Read and price one span, in one read-only transaction."""
+    """Read and price one batch, in one read-only transaction."""
     async with database.transaction(span.organization_id, read_only=True) as tx:
         rows = await read_snapshots(tx, span.invoice_ids)
     return reprice_rows(rows, draft)
@@ -178,9 +178,9 @@ async def _in_process(
 async def _in_workers(
     processes: WorkerProcesses, spans: AsyncIterator[Batch], draft: Draft | None
 ) -> AsyncGenerator[tuple[Batch, Outcome], None]:
-    """Hand the spans to processes, few ahead, and give what they say in order."""
+    """Submit the batches to processes, few ahead, and yield their outcomes in order."""
     loop = asyncio.get_running_loop()
-    # Spawned: a fork would copy this process with its connections, and grow with all it has ever touched.
+    # Spawned: a fork would copy this process with its connections, and grow with all its memory.
     pool = ProcessPoolExecutor(
         processes.count, mp_context=get_context("spawn"), initializer=_begin, initargs=(processes.url, draft)
     )
@@ -195,7 +195,7 @@ async def _in_workers(
             first, outcome = waiting.popleft()
             yield first, await outcome
     except BrokenProcessPool as cause:
-        # They all end the same way; one telling is enough.
+        # They all end in the same way; one error is enough.
         await asyncio.gather(*(outcome for _, outcome in waiting), return_exceptions=True)
         raise RepricingStopped("a process that was pricing has ended; start the replay again") from cause
     finally:
@@ -203,7 +203,7 @@ async def _in_workers(
 
 
 class _Process:
-    """What one of the other processes keeps while it lives."""
+    """The state of one worker process."""
 
     def __init__(self, url: str, draft: Draft | None) -> None:
         self._url, self._draft = url, draft
@@ -211,7 +211,7 @@ class _Process:
         self._database: Database | None = None
 
     def reprice_invoices(self, span: Batch) -> Outcome:
-        """Connects at the first span, so that a refusal is told as the outcome it is."""
+        """Connects at the first batch, so that a refused connection is raised as its result."""
         return self._runner.run(self._reprice(span))
 
     async def _reprice(self, span: Batch) -> Outcome:
@@ -226,11 +226,11 @@ class _Process:
 
 
 _this: list[_Process] = []
-"""What this process is; empty in the one that begins others."""
+"""The state of this worker process; empty in the parent process."""
 
 
 def _begin(url: str, draft: Draft | None) -> None:
-    # Ctrl-C reaches the whole group; the process that began this one ends it.
+    # Ctrl-C reaches the whole process group; the parent ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     _this.append(_Process(url, draft))
@@ -238,7 +238,7 @@ def _begin(url: str, draft: Draft | None) -> None:
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed tells nobody, and this process would wait for its next span for ever."""
+    """End with the parent: a killed parent sends no signal, and this process would wait for its next batch forever."""
     parent = parent_process()
     assert parent is not None, "this process was begun by another"
     wait([parent.sentinel])

@@ -1,6 +1,6 @@
-"""Issued invoices priced once more from what they froze, by the running code or under a draft.
+"""Reprice a batch of issued invoices from their snapshots, by the running code or under a draft.
 
-An invoice that cannot be read or priced any more is told with the reason and stops no other.
+An invoice that cannot be read or priced is reported with the reason and does not stop the others.
 """
 
 import json
@@ -33,14 +33,14 @@ _TABLES = {table.value: table for table in Table}
 
 
 class InputsChanged(Refused):
-    """What an invoice keeps of its inputs is not what was frozen: a hash or the name of its readings disagrees."""
+    """The stored inputs of an invoice differ from the frozen ones: a hash or the policy version does not match."""
 
     code = "inputs_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What is to be tried: parameters as TOML in the form of `parameters.toml`, a price list, or both."""
+    """A draft to reprice under: parameters as TOML in the form of `parameters.toml`, a price list, or both."""
 
     parameters: str | None = None
     tariff: DraftedList | None = None
@@ -48,14 +48,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What some bills gave: those that say something else, and the sums over all."""
+    """The result of a batch: the invoices that differ, and the sums of all."""
 
     changes: tuple[InvoiceDiff, ...]
     totals: Totals
 
 
 def reprice_rows(rows: Sequence[SnapshotRow], draft: Draft | None) -> Outcome:
-    """Price some invoices once more; one that cannot be read or priced is told and stops no other."""
+    """Reprice invoices; one that cannot be read or priced is reported and does not stop the others."""
     parameters = (
         load_parameters() if draft is None or draft.parameters is None else _drafted_parameters(draft.parameters)
     )

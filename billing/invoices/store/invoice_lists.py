@@ -1,4 +1,4 @@
-"""Lists of invoices, the newest first: a page of rows below a cursor, never a count of all."""
+"""Lists of invoices, the newest first: a page of rows below a cursor, without a total count."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ async def read_invoices(
     number: str | None,
     state: str | None,
 ) -> list[Mapping[str, Any]]:
-    """Invoices of a part of the list, without their lines; None filters nothing."""
+    """One page of invoices, without their lines; None filters nothing."""
     rows = await tx.fetch(
         _LIST_INVOICES, tx.organization_id, part.before, part.first, part.limit, visit_id, ma_lk, number, state
     )

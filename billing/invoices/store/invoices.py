@@ -21,7 +21,7 @@ _NEXT_NUMBER = """
 
 
 async def next_number(tx: Transaction, *, series: str, year: int) -> int:
-    """The next number of a gapless series; holds the series until the transaction ends."""
+    """The next number of a gapless series; locks the series until the transaction ends."""
     number: int = await tx.fetchval(_NEXT_NUMBER, tx.organization_id, series, year)
     return number
 
@@ -34,7 +34,7 @@ _EARLIER_SHARES = """
 
 
 async def read_earlier_shares(tx: Transaction, visit_id: VisitId) -> list[Shares]:
-    """What the issued invoices of a visit ask for; the visit's row must be held."""
+    """The shares of the issued invoices of a visit; the visit's row must be locked."""
     rows = await tx.fetch(_EARLIER_SHARES, tx.organization_id, visit_id)
     return [shares_of(dict(row)) for row in rows]
 
@@ -66,7 +66,7 @@ _ADD_INPUT = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotInput:
-    """What a price was computed from, as one canonical text, with the versions that computed it."""
+    """The inputs of a price as one canonical text, with the versions that computed it."""
 
     document: str
     document_hash: bytes
@@ -76,7 +76,7 @@ class SnapshotInput:
 
 
 async def add_invoice(tx: Transaction, invoice: Invoice, lines: Sequence[PricedLine], frozen: SnapshotInput) -> None:
-    """Keep an invoice with its lines and its inputs."""
+    """Store an invoice with its lines and its snapshot."""
     await tx.execute(
         _ADD_INVOICE,
         tx.organization_id,
@@ -118,7 +118,7 @@ _LOCK_INVOICES = """
 
 
 async def lock_invoices(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> dict[InvoiceId, Invoice]:
-    """Read invoices and hold their rows until the transaction ends; those that do not exist are left out."""
+    """Read invoices and lock their rows until the transaction ends; missing invoices are omitted."""
     rows = await tx.fetch(_LOCK_INVOICES, tx.organization_id, list(invoice_ids))
     return {InvoiceId(row["id"]): invoice_of(tuple(row)) for row in rows}
 
@@ -169,7 +169,7 @@ def _line(number: int, line: PricedLine) -> tuple[object, ...]:
         line.copay,
         line.fund,
         line.other_funds,
-        # As text: an array parameter would take a list of lists for an array of two dimensions.
+        # As text: an array parameter would treat a list of lists as an array of two dimensions.
         encode_json([_reason(reason) for reason in line.reasons]),
     )
 

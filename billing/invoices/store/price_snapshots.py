@@ -1,7 +1,6 @@
-"""Issued invoices with what they were computed from: found by cursor, read by id, never changed.
+"""Issued invoices with their price snapshots: found by cursor, read by id, never changed.
 
-Whoever finds them may have them read elsewhere, over other connections. Documents and lines stay the text they are
-stored as.
+Ids that were found may be read over other connections. Documents and lines are returned as stored text.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ class SnapshotRow:
 
     `earlier` is JSON: [patient, other, insurer, private] of each issued invoice of the visit before it. `lines` is
     JSON: [table, stt, code, name, hospital_amount, insured_amount, level, self_pay, copay, fund, other_funds, [rule…]],
-    amounts as texts. `document` is None where an invoice has no inputs, which no version has ever written.
+    amounts as texts. `document` is None where an invoice has no snapshot, which no version has written.
     """
 
     id: InvoiceId
@@ -37,9 +36,9 @@ class SnapshotRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceSelection:
-    """Which issued invoices are meant: issued from `since` on and earlier than `before`; None leaves a side open.
+    """A selection of issued invoices: issued from `since` on and earlier than `before`; None means no limit.
 
-    With `last_of_visit` a visit is given once, by its last invoice of the period.
+    With `last_of_visit` a visit is returned once, by its last invoice of the period.
     """
 
     since: datetime | None = None
@@ -47,8 +46,8 @@ class InvoiceSelection:
     last_of_visit: bool = False
 
 
-# An id carries the moment it was made, within seconds of `issued_at`: a day on both sides is more than enough, and lets
-# the primary key find the period.
+# An id contains its creation time, within seconds of `issued_at`: a margin of a day on both sides is sufficient, and
+# # lets the primary key find the period.
 _COUNT = """
     SELECT count(*) FROM invoice
     WHERE invoice.organization_id = $1 AND invoice.state = 'issued'
@@ -64,7 +63,7 @@ _COUNT = """
 
 
 async def count_snapshots(tx: Transaction, selection: InvoiceSelection) -> int:
-    """How many invoices `find_snapshots` will give in all."""
+    """The number of invoices that `find_snapshots` returns in total."""
     wanted = (selection.since, selection.before, selection.last_of_visit)
     count: int = await tx.fetchval(_COUNT, tx.organization_id, *wanted)
     return count

@@ -1,7 +1,7 @@
-"""A price list [bảng giá] of an organization or of one facility: its states, its prices, and how two lists differ.
+"""A price list [bảng giá] of an organization or of one facility: states, prices, and the comparison of two lists.
 
-A list is in force from its day until the day before the next list of the same facility begins, so two are never in
-force on one day. Source: rule B-053 (the facility's own approved price list with effective dates; Medical Examination
+A list is in force from its day until the day before the next list of the same facility begins, so no two are in force
+on one day. Source: rule B-053 (the facility's own approved price list with effective dates; Medical Examination
 Law Art. 110, Decree 96/2023/NĐ-CP Art. 119).
 """
 
@@ -24,7 +24,7 @@ _DECIMALS_MAX = 3
 
 
 class TariffState(StrEnum):
-    """Where a list stands. Only an effective one is ever in force."""
+    """The state of a list. Only an effective list is ever in force."""
 
     DRAFT = "draft"
     APPROVED = "approved"
@@ -34,7 +34,7 @@ class TariffState(StrEnum):
 
 
 class TariffEvent(StrEnum):
-    """What may happen to a list; `replace` is another list of the same day taking its place."""
+    """An event of a list; `replace` means that another list of the same day replaces it."""
 
     APPROVE = "approve"
     ACTIVATE = "activate"
@@ -52,13 +52,13 @@ _MOVES: Mapping[tuple[TariffState, TariffEvent], TariffState] = {
 
 
 class TariffStateForbids(Refused):
-    """A list in this state does not take this step."""
+    """The state of the list does not allow this event."""
 
     code = "tariff_state_forbids"
 
 
 class TariffIncomplete(Refused):
-    """Not every row of this draft has arrived: repeat the import, which goes on where it stopped."""
+    """Not every row of this draft has arrived: repeat the import, which continues where it stopped."""
 
     code = "tariff_incomplete"
 
@@ -79,7 +79,7 @@ class ListedPrice:
     name: str
     unit: str
     insured: Decimal | None  # giá BHYT
-    fee: Decimal | None  # giá viện phí: who is not insured, and what is not in scope
+    fee: Decimal | None  # giá viện phí: uninsured patients, and items not in scope
     on_demand: Decimal | None  # giá yêu cầu
 
     def __post_init__(self) -> None:
@@ -113,14 +113,14 @@ def _check_price(price: Decimal, kind: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftedList:
-    """A list that is tried on visits of the past: its prices by code, and the facilities [MA_CSKCB] it is for."""
+    """A draft list to reprice past visits: its prices by code, and its facilities [MA_CSKCB]."""
 
     prices: Mapping[str, ListedPrice]
     facilities: frozenset[str]
 
 
 class ChangeKind(StrEnum):
-    """How one code differs between two lists."""
+    """The kind of difference of one code between two lists."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -140,7 +140,7 @@ class PriceChange:
 
 
 def compare_lists(old: Mapping[str, ListedPrice], new: Mapping[str, ListedPrice]) -> Iterator[PriceChange]:
-    """What changes in money when `new` takes the place of `old`, by code; names and units are not compared."""
+    """The price changes when `new` replaces `old`, by code; names and units are not compared."""
     for code in sorted({*old, *new}):
         before, after = old.get(code), new.get(code)
         shown = after or before

@@ -1,7 +1,7 @@
-"""A price list from its sheet: headings found by the names hospitals write, then one price a row, every fault kept.
+"""Read a price list from a sheet: find the headings by common names, then read one price per row; report all faults.
 
-Nothing is guessed: a heading twice, a number that means two things, a code that lost its zeros are faults with their
-row. Rows without code and without price are headings between the rows and are passed over, counted.
+Nothing is guessed: a repeated heading, an ambiguous number and a code that lost its zeros are faults with their row.
+Rows without code and without price are headings between the rows; they are skipped and counted.
 """
 
 import re
@@ -59,7 +59,7 @@ _WORDS: Mapping[str, str] = {
 
 
 class SheetFormat(StrEnum):
-    """A format price lists come in."""
+    """A file format of price lists."""
 
     CSV = "csv"
     XLSX = "xlsx"
@@ -67,7 +67,7 @@ class SheetFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """One thing wrong with one row: its number as the sheet shows it, the column by our word for it, what stands."""
+    """One fault of one row: its number in the sheet, our name of the column, and the found value."""
 
     row: int
     column: str
@@ -81,7 +81,7 @@ class RowError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPriceList:
-    """What a sheet gave: prices in its order, every fault, how many rows were headings, and columns not read."""
+    """The content of a sheet: prices in order, all faults, the number of heading rows, and the columns not read."""
 
     prices: tuple[ListedPrice, ...]
     errors: tuple[RowError, ...]
@@ -97,7 +97,7 @@ class _Head:
 
 
 def sheet_format(content: bytes) -> SheetFormat:
-    """What a file is by its first bytes, whatever it is called. Raises SheetUnreadable for what is neither."""
+    """The format of a file by its first bytes; its name is ignored. Raises SheetUnreadable for another format."""
     if content.startswith(_OLD_OFFICE):
         raise SheetUnreadable("this is an old or a protected workbook; save it as XLSX without a password")
     return SheetFormat.XLSX if content.startswith(_ARCHIVE) else SheetFormat.CSV
@@ -111,7 +111,7 @@ def read_price_list(
     mark: DecimalMark | None = None,
     sheet: str | None = None,
 ) -> ReadPriceList:
-    """Read a whole price list that is to begin on `valid_from`. Raises SheetUnreadable where no row can be read."""
+    """Read a whole price list that begins on `valid_from`. Raises SheetUnreadable where no row can be read."""
     if format is SheetFormat.XLSX:
         opened = open_xlsx(content, sheet_name=sheet)
         rows = read_xlsx(opened)
@@ -129,7 +129,7 @@ def read_price_list(
 
 
 def _read_csv_list(text: str, valid_from: date, mark: DecimalMark | None) -> ReadPriceList:
-    """Read it with the separator under which the headings are found, which must be one of the two."""
+    """Read a CSV list with the separator that finds the headings: a comma or a semicolon."""
     found: list[tuple[str, _Head]] = []
     refusals: list[SheetUnreadable] = []
     for delimiter in ",;":
@@ -155,7 +155,7 @@ def _no_head() -> SheetUnreadable:
 
 
 def _find_head(rows: Iterator[SheetRow]) -> _Head | None:
-    """The first row that is headed as a price list; what comes next from `rows` is below it."""
+    """The first row with the headings of a price list; `rows` continues below it."""
     return next((head for row in islice(rows, _HEADING_ROWS_MAX) if (head := _head_of(row)) is not None), None)
 
 
@@ -181,7 +181,7 @@ def _head_of(row: SheetRow) -> _Head | None:
 
 
 def _plain(heading: str) -> str:
-    """A heading without marks, case, brackets and doubled spaces: `Mã dịch vụ (DVKT)` is `ma dich vu`."""
+    """A heading without diacritics, case, brackets and double spaces: `Mã dịch vụ (DVKT)` is `ma dich vu`."""
     return normalize_heading(re.sub(r"\([^)]*\)", " ", heading))
 
 
@@ -223,9 +223,9 @@ def _read_rows(
 def _refuse_bare_numbers(
     prices: list[ListedPrice], bare: Mapping[str, int], errors: list[RowError]
 ) -> list[ListedPrice]:
-    """Leave out prices of a code of digits alone among codes as 02.1896: nothing says that it was typed as text.
+    """Exclude prices of codes of digits only among codes such as 02.1896: they may have been changed to numbers.
 
-    `bare` are those codes with their rows.
+    `bare` are the codes of digits only with their rows.
     """
     if not any(is_official(price.code) for price in prices):
         return prices
@@ -236,7 +236,7 @@ def _refuse_bare_numbers(
 
 
 class _RowReader:
-    """Reads one row and notes every fault of it, not only the first."""
+    """Reads one row and collects all its faults, not only the first."""
 
     def __init__(
         self,
@@ -323,7 +323,7 @@ class _RowReader:
         return None
 
     def _check_day(self) -> None:
-        """A row may say since when its price holds; one that begins later than the list belongs into a later list."""
+        """Check the first day of a row's price, if stated; a later day than the list's belongs in a later list."""
         cell = self._cells.get("valid_from")
         if cell is None:
             return

@@ -1,7 +1,7 @@
-"""Taking visits in: read, kept in versions, priced at once so that the desk sees what it will cost.
+"""Record visits: read them, store them in versions, and price them at once so that the desk sees the cost.
 
-The same content again makes no new version; a resent visit with other content makes the next one. What a source
-states differently from us is listed, never refused.
+Repeated content creates no new version; a resent visit with other content creates the next one. Differences between
+the amounts of a source and ours are listed, never refused.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ _PERSONAL_FIELDS = frozenset({"MA_THE_BHYT", "SO_CCCD", "HO_TEN", "NGAY_SINH", "
 
 
 class NoReadableVisit(InvalidValue):
-    """No visit of a file could be read; `findings` say why."""
+    """No visit of a file could be read; `findings` state the reasons."""
 
     code = "no_readable_visit"
 
@@ -54,7 +54,7 @@ class NoReadableVisit(InvalidValue):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedVisit:
-    """A visit as it was taken in. `priced` is None where it cannot be priced as told."""
+    """A recorded visit. `priced` is None where it cannot be priced as supplied."""
 
     id: VisitId
     version: int
@@ -66,7 +66,7 @@ class RecordedVisit:
 
 @dataclass(frozen=True, slots=True)
 class RecordedFile:
-    """What one claim file gave: visits taken in, and what was found outside of them."""
+    """The recorded visits of one claim file, and the findings outside of them."""
 
     visits: tuple[RecordedVisit, ...]
     findings: tuple[Finding, ...]
@@ -74,7 +74,7 @@ class RecordedFile:
 
 @dataclass(frozen=True, slots=True)
 class PricedInput:
-    """A visit that was read and priced, before anything of it is written."""
+    """A visit that was read and priced but not yet written."""
 
     hoso: int
     visit: Visit
@@ -90,13 +90,13 @@ async def record_claim_file(
     actor: Actor,
     request: IdempotentRequest | None = None,
 ) -> RecordedFile:
-    """Take in every readable visit of an XML 130 file, all in one transaction.
+    """Record every readable visit of an XML 130 file, all in one transaction.
 
-    A visit of a facility that is not the organization's is left out with a finding, like one that cannot be read.
-    Under a `claim` that was answered before, no visits: they are the claim's `earlier` subjects. Raises NoReadableVisit
-    with the findings where no visit is left, or idempotency errors.
+    A visit of a facility that is not the organization's is omitted with a finding, like an unreadable visit. A repeated
+    `request` records nothing and returns no visits: they are the subjects of its previous result. Raises
+    NoReadableVisit with the findings where no visit remains, or idempotency errors.
     """
-    # Reading is all computing, half a millisecond a line: callbacks must not wait for it.
+    # Reading only uses the CPU, half a millisecond per line: callbacks must not wait for it.
     file = await asyncio.to_thread(read_claim_file, content)
     terms = await _read_terms(context, organization_id, [element.visit for element in file.visits])
     priced_inputs = await asyncio.to_thread(_price_all, file, terms)
@@ -139,9 +139,9 @@ async def record_visit(
     actor: Actor,
     request: IdempotentRequest | None = None,
 ) -> RecordedVisit | None:
-    """Take in one visit told as JSON with the field names of the data standard.
+    """Record one visit supplied as JSON with the field names of the data standard.
 
-    None under a `claim` that was answered before: the visit is its `earlier` subject. Raises InvalidValue, or
+    A repeated `request` returns None: the visit is the subject of its previous result. Raises InvalidValue, or
     idempotency errors.
     """
     visit = await asyncio.to_thread(read_visit_json, document)
@@ -175,7 +175,7 @@ class StoredVisit:
 
 
 async def find_priced_visit(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> StoredVisit:
-    """A visit in its newest version with the price it has today and what was found in it. Raises NotFound."""
+    """A visit in its newest version with its current price and its findings. Raises NotFound."""
     row = await find_visit(context, organization_id, visit_id)
     document = row["document"]
     priced = None
@@ -272,7 +272,7 @@ def _price_input(visit: Visit, terms: PricingInputs, read_findings: tuple[Findin
 
 
 def _without_person(finding: Finding) -> Finding:
-    """Findings are kept for ever; a card number that could not be read is a number of a person all the same."""
+    """The finding without personal data: findings are kept permanently, and an unreadable card number is personal."""
     return replace(finding, found="…") if finding.field.rpartition(".")[2] in _PERSONAL_FIELDS else finding
 
 
@@ -293,7 +293,7 @@ def _unknown_facility(priced_input: PricedInput) -> Finding:
 async def _store(
     tx: Transaction, context: PaymentContext, facility_id: FacilityId, visit: Visit, *, source: Source
 ) -> tuple[VisitId, int, bool]:
-    """Keep a telling of a visit; says its id, version, and whether the version is new."""
+    """Store a reported visit; returns its id, version, and whether the version is new."""
     now = context.clock()
     document = write_visit(visit)
     new_hash = content_hash(canonical({"visit": document, "patient": write_patient(visit.patient)}))
