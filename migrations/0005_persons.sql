@@ -1,4 +1,4 @@
--- Persons, the comparison of two persons, and API keys. Source: docs/design.md §3.5; docs/database.md.
+-- Persons, the comparison of two persons, approvals, and API keys. Source: docs/design.md §3.5; docs/database.md.
 
 -- The key of a name, by which two rows are recognised as one human. It is computed here only, so that the service, the
 -- commands of the owner and the guards agree. Invisible characters (default-ignorable, bidirectional controls) are
@@ -76,6 +76,77 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+
+-- A proposal of one person that another person decides. `subject_id` is the price list, the setting or the policy of a
+-- facility, the provider account, or the dead letter; `payload` is what the second person reads. An account change
+-- stands in its payload whole. The guards of the subjects accept an effect only for an approved proposal.
+CREATE TABLE approval (
+    organization_id int NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL CHECK (
+        kind IN ('tariff', 'facility_pricing', 'facility_policy', 'account_change', 'dead_letter_closing')),
+    subject_id uuid NOT NULL,
+    payload jsonb NOT NULL CHECK (jsonb_typeof(payload) = 'object'),
+    state text NOT NULL CHECK (state IN ('proposed', 'approved', 'rejected', 'withdrawn')),
+    proposed_by uuid NOT NULL,
+    proposed_at timestamptz NOT NULL,
+    decided_by uuid,
+    decided_at timestamptz,
+    transaction_id xid8 NOT NULL DEFAULT vienphi_transaction_id(),
+    PRIMARY KEY (organization_id, id),
+    FOREIGN KEY (organization_id, proposed_by) REFERENCES person (organization_id, id),
+    FOREIGN KEY (organization_id, decided_by) REFERENCES person (organization_id, id),
+    CONSTRAINT decision_is_complete CHECK (
+        (state = 'proposed') = (decided_by IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)),
+    CONSTRAINT two_persons_approve CHECK (state <> 'approved' OR decided_by <> proposed_by),
+    CONSTRAINT withdrawn_by_its_proposer CHECK (
+        decided_by IS NULL OR (state = 'withdrawn') = (decided_by = proposed_by)),
+    CONSTRAINT closing_has_a_reason CHECK (
+        kind <> 'dead_letter_closing' OR coalesce(length(payload ->> 'reason'), 0) BETWEEN 3 AND 1000)
+);
+CREATE UNIQUE INDEX approval_one_proposed ON approval (organization_id, kind, subject_id) WHERE state = 'proposed';
+-- An account is changed many times; everything else is approved once.
+CREATE UNIQUE INDEX approval_one_approved ON approval (organization_id, kind, subject_id)
+    WHERE state = 'approved' AND kind <> 'account_change';
+CREATE INDEX ON approval (organization_id, subject_id);
+CREATE INDEX ON approval (organization_id, transaction_id);
+
+-- Only what exists and is complete is proposed, so that nothing is approved before two persons could read it. A price
+-- list is proposed by the person who drafted it. The tables are created by later files: they are looked up at run time.
+CREATE FUNCTION vienphi_guard_proposal() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    is_complete boolean := CASE NEW.kind
+        WHEN 'tariff' THEN EXISTS (
+            SELECT FROM public.tariff WHERE organization_id = NEW.organization_id AND id = NEW.subject_id
+                AND state = 'draft' AND completed_at IS NOT NULL AND drafted_by = NEW.proposed_by)
+        WHEN 'facility_pricing' THEN EXISTS (
+            SELECT FROM public.facility_pricing WHERE organization_id = NEW.organization_id AND id = NEW.subject_id)
+        WHEN 'facility_policy' THEN EXISTS (
+            SELECT FROM public.facility_policy WHERE organization_id = NEW.organization_id AND id = NEW.subject_id)
+        WHEN 'account_change' THEN EXISTS (
+            SELECT FROM public.provider_account WHERE organization_id = NEW.organization_id AND id = NEW.subject_id)
+        WHEN 'dead_letter_closing' THEN EXISTS (
+            SELECT FROM public.dead_letter WHERE organization_id = NEW.organization_id AND id = NEW.subject_id
+                AND retried_at IS NULL AND closed_at IS NULL)
+    END;
+BEGIN
+    IF NOT is_complete THEN
+        RAISE EXCEPTION 'the subject of a % cannot be proposed', NEW.kind USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER subject_is_complete BEFORE INSERT ON approval FOR EACH ROW EXECUTE FUNCTION vienphi_guard_proposal();
+CREATE TRIGGER decided_once BEFORE UPDATE ON approval FOR EACH ROW WHEN (OLD.state <> 'proposed')
+    EXECUTE FUNCTION vienphi_reject_row('a proposal is decided once');
+SELECT vienphi_guard_states('approval', ARRAY['proposed'], ARRAY[
+    'proposed>approved', 'proposed>rejected', 'proposed>withdrawn']);
+SELECT vienphi_guard_once('approval', 'decided_by', 'decided_at');
+CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON approval
+    FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('proposed_by', 'decided_by', 'approved');
+SELECT vienphi_isolate_tenant('approval');
+SELECT vienphi_grant_insert_except('approval', 'decided_by', 'decided_at', 'transaction_id');
+GRANT UPDATE (state, decided_by, decided_at) ON approval TO vienphi_app;
 
 -- The credential of a program. A key acts for one named person with some of that person's roles. Only the hash of its
 -- secret is stored. During a rotation two active keys of one name exist, one in each slot.

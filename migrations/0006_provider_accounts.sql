@@ -1,4 +1,4 @@
--- Bank accounts, provider accounts, and changes of provider accounts that two persons make.
+-- Bank accounts, provider accounts, and the application of approved changes of provider accounts.
 -- Source: docs/design.md §5, Duplicates; §7.
 
 -- Installation-wide: a bank account (BIN, number) belongs to one organization.
@@ -92,74 +92,40 @@ END $$;
 CREATE TRIGGER one_account_of_merchant BEFORE INSERT OR UPDATE OF provider, settings, secret_name ON provider_account
     FOR EACH ROW EXECUTE FUNCTION vienphi_one_account_of_merchant();
 
--- A change of an account: one person proposes it, another person decides. The row holds the whole proposal. The service
--- cannot change an account; only vienphi_apply_account_change can, and it applies only a change approved by two persons.
-CREATE TABLE account_change (
-    organization_id int NOT NULL,
-    id uuid NOT NULL,
-    provider_account_id uuid NOT NULL,
-    settings jsonb NOT NULL,
-    bank_bin text,
-    account_number text,
-    holder text,
-    is_active boolean NOT NULL,
-    settings_before jsonb NOT NULL,
-    state text NOT NULL CHECK (state IN ('proposed', 'approved', 'rejected')),
-    proposed_by uuid NOT NULL,
-    proposed_at timestamptz NOT NULL,
-    decided_by uuid,
-    decided_at timestamptz,
-    transaction_id xid8 NOT NULL DEFAULT vienphi_transaction_id(),
-    PRIMARY KEY (organization_id, id),
-    FOREIGN KEY (organization_id, provider_account_id) REFERENCES provider_account (organization_id, id),
-    FOREIGN KEY (organization_id, proposed_by) REFERENCES person (organization_id, id),
-    FOREIGN KEY (organization_id, decided_by) REFERENCES person (organization_id, id),
-    CONSTRAINT payee_is_complete CHECK (num_nulls(bank_bin, account_number, holder) IN (0, 3)),
-    CONSTRAINT decision_is_complete CHECK (
-        (state = 'proposed') = (decided_by IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)),
-    CONSTRAINT two_persons_approve CHECK (state <> 'approved' OR decided_by <> proposed_by)
-);
-CREATE UNIQUE INDEX account_change_one_open ON account_change (organization_id, provider_account_id)
-    WHERE state = 'proposed';
-CREATE INDEX ON account_change (organization_id, transaction_id);
-CREATE TRIGGER decided_once BEFORE UPDATE ON account_change FOR EACH ROW WHEN (OLD.state <> 'proposed')
-    EXECUTE FUNCTION vienphi_reject_row('a change is decided once');
-SELECT vienphi_guard_states('account_change', ARRAY['proposed'], ARRAY['proposed>approved', 'proposed>rejected']);
-SELECT vienphi_guard_once('account_change', 'decided_by', 'decided_at');
-CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON account_change
-    FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('proposed_by', 'decided_by', 'approved');
-SELECT vienphi_isolate_tenant('account_change');
-SELECT vienphi_grant_insert_except('account_change', 'decided_by', 'decided_at', 'transaction_id');
-GRANT UPDATE (state, decided_by, decided_at) ON account_change TO vienphi_app;
-
--- Applies an approved change in the transaction that approves it. SECURITY DEFINER: the service may not write these
--- tables. `new_bank_account` is the id of the bank account if the bank account is new.
+-- Applies an approved change of an account in the transaction that approves it. SECURITY DEFINER: the service may not
+-- write these tables. `change` is the approval, whose payload holds settings, settings_before, payee and is_active;
+-- `new_bank_account` is the id of the bank account if the bank account is new.
 CREATE FUNCTION vienphi_apply_account_change(change uuid, new_bank_account uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     organization int := NULLIF(current_setting('vienphi.organization', true), '')::int;
-    wanted public.account_change;
+    approved public.approval;
+    payee jsonb;
     bank uuid;
 BEGIN
-    SELECT * INTO wanted FROM public.account_change WHERE organization_id = organization AND id = change;
-    IF NOT FOUND OR wanted.state <> 'approved' OR wanted.decided_by = wanted.proposed_by THEN
+    SELECT * INTO approved FROM public.approval
+    WHERE organization_id = organization AND id = change AND kind = 'account_change';
+    IF NOT FOUND OR approved.state <> 'approved' OR approved.decided_by = approved.proposed_by THEN
         RAISE EXCEPTION 'no change that two persons stand for' USING ERRCODE = 'restrict_violation';
     END IF;
-    IF wanted.bank_bin IS NOT NULL THEN
+    payee := nullif(approved.payload -> 'payee', 'null');
+    IF payee IS NOT NULL THEN
         SELECT id INTO bank FROM public.bank_account
-        WHERE organization_id = organization AND bank_bin = wanted.bank_bin
-            AND account_number = wanted.account_number AND holder = wanted.holder;
+        WHERE organization_id = organization AND bank_bin = payee ->> 'bank_bin'
+            AND account_number = payee ->> 'account_number' AND holder = payee ->> 'holder';
         IF NOT FOUND THEN
             bank := new_bank_account;
             INSERT INTO public.bank_account_owner (bank_bin, account_number, organization_id)
-                VALUES (wanted.bank_bin, wanted.account_number, organization);
+                VALUES (payee ->> 'bank_bin', payee ->> 'account_number', organization);
             INSERT INTO public.bank_account (organization_id, id, bank_bin, account_number, holder)
-                VALUES (organization, bank, wanted.bank_bin, wanted.account_number, wanted.holder);
+                VALUES (organization, bank, payee ->> 'bank_bin', payee ->> 'account_number', payee ->> 'holder');
         END IF;
     END IF;
     UPDATE public.provider_account
-    SET settings = wanted.settings, is_active = wanted.is_active, bank_account_id = coalesce(bank, bank_account_id)
-    WHERE organization_id = organization AND id = wanted.provider_account_id AND settings = wanted.settings_before;
+    SET settings = approved.payload -> 'settings', is_active = (approved.payload -> 'is_active')::boolean,
+        bank_account_id = coalesce(bank, bank_account_id)
+    WHERE organization_id = organization AND id = approved.subject_id
+        AND settings = approved.payload -> 'settings_before';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the account has changed since' USING ERRCODE = 'restrict_violation';
     END IF;

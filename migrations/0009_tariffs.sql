@@ -17,29 +17,22 @@ CREATE TABLE tariff (
     drafted_by uuid NOT NULL,
     drafted_at timestamptz NOT NULL,
     completed_at timestamptz,
-    approved_by uuid,
-    approved_at timestamptz,
     activated_by uuid,
     activated_at timestamptz,
     PRIMARY KEY (organization_id, id),
     FOREIGN KEY (organization_id, facility_id) REFERENCES facility (organization_id, id),
     FOREIGN KEY (organization_id, drafted_by) REFERENCES person (organization_id, id),
-    FOREIGN KEY (organization_id, approved_by) REFERENCES person (organization_id, id),
     FOREIGN KEY (organization_id, activated_by) REFERENCES person (organization_id, id),
-    CONSTRAINT tariff_of_two_persons CHECK (approved_by <> drafted_by),
-    CONSTRAINT approved_has_time CHECK ((approved_by IS NULL) = (approved_at IS NULL)),
     CONSTRAINT activated_has_time CHECK ((activated_by IS NULL) = (activated_at IS NULL)),
-    CONSTRAINT approved_is_complete CHECK (approved_by IS NULL OR completed_at IS NOT NULL),
-    CONSTRAINT beyond_draft_is_approved CHECK (state IN ('draft', 'discarded') OR approved_by IS NOT NULL),
+    CONSTRAINT approved_is_complete CHECK (state IN ('draft', 'discarded') OR completed_at IS NOT NULL),
     CONSTRAINT effective_is_activated CHECK ((state IN ('effective', 'replaced')) = (activated_by IS NOT NULL))
 );
 CREATE UNIQUE INDEX tariff_one_in_force ON tariff (organization_id, facility_id, valid_from) NULLS NOT DISTINCT
     WHERE state = 'effective';
 CREATE INDEX tariff_incomplete ON tariff (organization_id, content_hash) WHERE completed_at IS NULL AND state = 'draft';
 SELECT vienphi_isolate_tenant('tariff');
-SELECT vienphi_grant_insert_except('tariff', 'completed_at', 'approved_by', 'approved_at', 'activated_by',
-    'activated_at');
-GRANT UPDATE (state, completed_at, approved_by, approved_at, activated_by, activated_at) ON tariff TO vienphi_app;
+SELECT vienphi_grant_insert_except('tariff', 'completed_at', 'activated_by', 'activated_at');
+GRANT UPDATE (state, completed_at, activated_by, activated_at) ON tariff TO vienphi_app;
 
 -- Prices in đồng per unit, with up to three decimals; NULL where the list has no price of that kind.
 CREATE TABLE tariff_item (
@@ -59,28 +52,31 @@ SELECT vienphi_isolate_tenant('tariff_item');
 SELECT vienphi_append_only('tariff_item');
 GRANT INSERT ON tariff_item TO vienphi_app;
 
--- A new list is a draft without approval. A list is completed, approved and activated once, in this order. A complete
--- list has all its items.
+-- A new list is a draft. A list is completed, approved and activated once, in this order. A complete list has all its
+-- items. It becomes approved only with an approved proposal of 0005.
 CREATE FUNCTION vienphi_guard_tariff() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     items bigint;
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF num_nonnulls(NEW.approved_by, NEW.approved_at, NEW.activated_by, NEW.activated_at) > 0 THEN
-            RAISE EXCEPTION 'a new price list is not approved' USING ERRCODE = 'restrict_violation';
+        IF num_nonnulls(NEW.activated_by, NEW.activated_at) > 0 THEN
+            RAISE EXCEPTION 'a new price list is not activated' USING ERRCODE = 'restrict_violation';
         END IF;
         RETURN NEW;
     END IF;
     IF OLD.completed_at IS NOT NULL AND NEW.completed_at IS DISTINCT FROM OLD.completed_at
-        OR OLD.approved_by IS NOT NULL
-            AND (NEW.approved_by, NEW.approved_at) IS DISTINCT FROM (OLD.approved_by, OLD.approved_at)
         OR OLD.activated_by IS NOT NULL
             AND (NEW.activated_by, NEW.activated_at) IS DISTINCT FROM (OLD.activated_by, OLD.activated_at)
-        OR NEW.state = 'draft' AND NEW.approved_by IS NOT NULL
         OR NEW.state = 'approved' AND NEW.activated_by IS NOT NULL THEN
         RAISE EXCEPTION 'a price list that is % does not become %', OLD.state, NEW.state
             USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF OLD.state = 'draft' AND NEW.state = 'approved' AND NOT EXISTS (
+        SELECT FROM public.approval
+        WHERE organization_id = NEW.organization_id AND kind = 'tariff' AND subject_id = NEW.id AND state = 'approved'
+    ) THEN
+        RAISE EXCEPTION 'a price list is approved by two persons' USING ERRCODE = 'restrict_violation';
     END IF;
     IF OLD.completed_at IS NULL AND NEW.completed_at IS NOT NULL THEN
         SELECT count(*) INTO items FROM public.tariff_item
@@ -96,8 +92,6 @@ CREATE TRIGGER tariff_guarded BEFORE INSERT OR UPDATE ON tariff
     FOR EACH ROW EXECUTE FUNCTION vienphi_guard_tariff();
 SELECT vienphi_guard_states('tariff', ARRAY['draft'], ARRAY[
     'draft>approved', 'approved>effective', 'effective>replaced', 'draft>discarded', 'approved>discarded']);
-CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON tariff
-    FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('drafted_by', 'approved_by');
 
 -- A list that two persons compare gets no further items.
 CREATE FUNCTION vienphi_reject_complete_tariff() RETURNS trigger

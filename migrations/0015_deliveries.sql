@@ -129,45 +129,32 @@ CREATE TABLE dead_letter (
     verified_by text,
     retried_at timestamptz,
     retried_as uuid,
-    close_reason text,
-    close_proposed_by uuid,
-    close_proposed_at timestamptz,
-    closed_by uuid,
     closed_at timestamptz,
     transaction_id xid8 NOT NULL DEFAULT vienphi_transaction_id(),
     PRIMARY KEY (organization_id, id),
     FOREIGN KEY (organization_id, provider_account_id) REFERENCES provider_account (organization_id, id),
-    FOREIGN KEY (organization_id, close_proposed_by) REFERENCES person (organization_id, id),
-    FOREIGN KEY (organization_id, closed_by) REFERENCES person (organization_id, id),
     CONSTRAINT verification_is_complete CHECK (num_nulls(notices, verified_at, verified_by) IN (0, 3)),
     CONSTRAINT retried_as_a_delivery CHECK ((retried_at IS NULL) = (retried_as IS NULL)),
-    CONSTRAINT close_reason_length CHECK (length(close_reason) BETWEEN 3 AND 1000),
-    CONSTRAINT close_proposal_is_complete CHECK (
-        num_nulls(close_reason, close_proposed_by, close_proposed_at) IN (0, 3)),
-    CONSTRAINT closing_is_complete CHECK (num_nulls(closed_by, closed_at) IN (0, 2)),
-    CONSTRAINT closed_as_proposed CHECK (closed_by IS NULL OR close_proposed_by IS NOT NULL),
-    CONSTRAINT two_persons_close CHECK (closed_by <> close_proposed_by),
     CONSTRAINT ended_once CHECK (retried_at IS NULL OR closed_at IS NULL)
 );
 CREATE INDEX dead_letter_waiting ON dead_letter (organization_id, received_at)
     WHERE retried_at IS NULL AND closed_at IS NULL;
 CREATE INDEX ON dead_letter (organization_id, transaction_id);
 
--- A new dead letter has its notices and has not ended. It ends once, and is closed by another person than its proposer.
--- Its message and notices are evidence until it ends; then its personal data may be erased.
+-- A new dead letter has its notices and has not ended. It ends once, and is closed only with an approved proposal of
+-- 0005. Its message and notices are evidence until it ends; then its personal data may be erased.
 CREATE FUNCTION vienphi_guard_dead_letter() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF NEW.notices IS NULL OR num_nonnulls(NEW.retried_at, NEW.close_proposed_at, NEW.closed_at) > 0 THEN
+        IF NEW.notices IS NULL OR num_nonnulls(NEW.retried_at, NEW.closed_at) > 0 THEN
             RAISE EXCEPTION 'a dead letter begins with its notices and waits' USING ERRCODE = 'restrict_violation';
         END IF;
         RETURN NEW;
     END IF;
     IF num_nonnulls(OLD.retried_at, OLD.closed_at) > 0
-        AND (NEW.retried_at, NEW.retried_as, NEW.close_reason, NEW.close_proposed_by, NEW.closed_by, NEW.closed_at)
-            IS DISTINCT FROM
-            (OLD.retried_at, OLD.retried_as, OLD.close_reason, OLD.close_proposed_by, OLD.closed_by, OLD.closed_at)
+        AND (NEW.retried_at, NEW.retried_as, NEW.closed_at)
+            IS DISTINCT FROM (OLD.retried_at, OLD.retried_as, OLD.closed_at)
     THEN
         RAISE EXCEPTION 'a dead letter ends once' USING ERRCODE = 'restrict_violation';
     END IF;
@@ -176,12 +163,11 @@ BEGIN
     THEN
         RAISE EXCEPTION 'the notices of a dead letter are kept until it ends' USING ERRCODE = 'restrict_violation';
     END IF;
-    IF NEW.closed_by IS NOT NULL AND NEW.close_proposed_by IS DISTINCT FROM OLD.close_proposed_by THEN
-        RAISE EXCEPTION 'a dead letter is proposed for closing first' USING ERRCODE = 'restrict_violation';
-    END IF;
-    IF NEW.closed_by IS NOT NULL
-        AND public.vienphi_same_human(NEW.organization_id, NEW.close_proposed_by, NEW.closed_by)
-    THEN
+    IF OLD.closed_at IS NULL AND NEW.closed_at IS NOT NULL AND NOT EXISTS (
+        SELECT FROM public.approval
+        WHERE organization_id = NEW.organization_id AND kind = 'dead_letter_closing' AND subject_id = NEW.id
+            AND state = 'approved'
+    ) THEN
         RAISE EXCEPTION 'a dead letter is closed by two persons' USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
@@ -193,12 +179,7 @@ CREATE TRIGGER message_is_unchanged BEFORE UPDATE ON dead_letter FOR EACH ROW
         AND (NEW.path_suffix, NEW.query, NEW.headers, NEW.body, NEW.source_address)
             IS DISTINCT FROM (OLD.path_suffix, OLD.query, OLD.headers, OLD.body, OLD.source_address))
     EXECUTE FUNCTION vienphi_reject_row('the message of a dead letter is kept until it ends');
-CREATE TRIGGER closed_for_its_reason BEFORE UPDATE ON dead_letter FOR EACH ROW
-    WHEN (NEW.closed_by IS NOT NULL AND NEW.close_reason IS DISTINCT FROM OLD.close_reason)
-    EXECUTE FUNCTION vienphi_reject_row('a dead letter is closed for the reason that was proposed');
-CREATE TRIGGER two_humans AFTER INSERT OR UPDATE ON dead_letter
-    FOR EACH ROW EXECUTE FUNCTION vienphi_two_humans('close_proposed_by', 'closed_by');
 SELECT vienphi_isolate_tenant('dead_letter', is_personal => true);
 SELECT vienphi_grant_insert_except('dead_letter', 'transaction_id');
-GRANT UPDATE (retried_at, retried_as, notices, close_reason, close_proposed_by, close_proposed_at, closed_by, closed_at,
-    path_suffix, query, headers, body, source_address) ON dead_letter TO vienphi_app;
+GRANT UPDATE (retried_at, retried_as, notices, closed_at, path_suffix, query, headers, body, source_address)
+    ON dead_letter TO vienphi_app;

@@ -11,6 +11,7 @@ from billing.cli.refusals import end_with_sentence, refuse_path
 
 _COMMANDS = {
     "account": "billing.cli.account:account",
+    "approval": "billing.cli.approval:approval",
     "claim": "billing.cli.claim:claim",
     "demo": "billing.cli.demo:demo",
     "key": "billing.cli.key:key",

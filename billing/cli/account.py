@@ -14,7 +14,8 @@ from billing.cli.owner import run_as_owner
 from billing.core.actor import Role
 from billing.core.errors import InvalidValue
 from billing.core.ids import OrganizationId
-from billing.organizations.service.account_changes import approve_change, list_changes, propose_change, reject_change
+from billing.ops.approval_kinds import approve_proposal, reject_proposal
+from billing.organizations.service.account_changes import find_change, list_changes, propose_change
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.setup import NewBankAccount
 from billing.payments.service.context import PaymentContext
@@ -147,7 +148,8 @@ def approve(config: Path | None, change_id: UUID) -> None:
     """Approve a change that another person proposed; it takes effect within half a minute."""
 
     async def work(context: PaymentContext, caller: Caller) -> None:
-        await approve_change(context, caller.organization_id, change_id, actor=caller.actor)
+        await find_change(context, caller.organization_id, change_id)
+        await approve_proposal(context, caller.organization_id, change_id, actor=caller.actor)
 
     run_as_caller(config, _KEEPERS, work)
     click.echo(f"change {change_id} approved")
@@ -160,7 +162,8 @@ def reject(config: Path | None, change_id: UUID) -> None:
     """Reject a proposed change, or withdraw one's own."""
 
     async def work(context: PaymentContext, caller: Caller) -> None:
-        await reject_change(context, caller.organization_id, change_id, actor=caller.actor)
+        await find_change(context, caller.organization_id, change_id)
+        await reject_proposal(context, caller.organization_id, change_id, actor=caller.actor)
 
     run_as_caller(config, _KEEPERS, work)
     click.echo(f"change {change_id} rejected")
@@ -176,7 +179,7 @@ def list_account_changes(config: Path | None) -> None:
             before, after = each.settings_before, each.settings
             names = sorted(field for field in {*before, *after} if before.get(field) != after.get(field))
             parts = [*names, *(["payee"] if each.payee else []), "active" if each.is_active else "inactive"]
-            click.echo(f"{each.id} {each.account_name:20} {each.state:9} {', '.join(parts)}")
+            click.echo(f"{each.approval.id} {each.account_name:20} {each.approval.state:9} {', '.join(parts)}")
 
     run_as_caller(config, _KEEPERS, work)
 

@@ -16,11 +16,12 @@ from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.policy_options import PolicyOption, all_policy_options
 from billing.coverage.formats.policy_json import write_policy_options
 from billing.coverage.service.facility_policies import (
-    approve_facility_policy,
     list_facility_policies,
     propose_facility_policy,
 )
+from billing.ops.approval_kinds import approve_subject
 from billing.organizations.service.api_keys import Caller
+from billing.organizations.service.approvals import Approval, ApprovalKind
 from billing.payments.service.context import PaymentContext
 
 _KEEPERS = frozenset({Role.FINANCE})
@@ -86,7 +87,9 @@ def approve(config: Path | None, policy_id: UUID) -> None:
     """Approve a facility policy that another person proposed."""
 
     async def work(context: PaymentContext, caller: Caller) -> None:
-        await approve_facility_policy(context, caller.organization_id, policy_id, actor=caller.actor)
+        await approve_subject(
+            context, caller.organization_id, ApprovalKind.FACILITY_POLICY, policy_id, actor=caller.actor
+        )
 
     run_as_caller(config, _KEEPERS, work)
     click.echo("approved")
@@ -100,11 +103,11 @@ def show(config: Path | None, *, facility: str | None) -> None:
 
     async def work(context: PaymentContext, caller: Caller) -> None:
         for row in await list_facility_policies(context, caller.organization_id, limit=_PAGE, facility_code=facility):
-            state = "proposed" if row["approved_by"] is None else "approved"
+            approval: Approval = row["approval"]
             options = " ".join(f"{name}={value}" for name, value in sorted(row["options"].items())) or "(defaults)"
             click.echo(
-                f"{row['id']} {row['facility_code']} from {row['valid_from']} {state:8}"
-                f" ({row['proposed_by']}/{row['approved_by'] or '–'})  {options}"
+                f"{row['id']} {row['facility_code']} from {row['valid_from']} {approval.state:8}"
+                f" ({approval.proposer}/{approval.decider or '–'})  {options}"
             )
 
     run_as_caller(config, _KEEPERS, work)

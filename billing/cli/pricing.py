@@ -16,12 +16,13 @@ from billing.core.actor import Role
 from billing.coverage.domain.explain import plain_number
 from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PricingAuthority
 from billing.coverage.service.pricing_settings import (
-    approve_proposed_pricing,
     list_differences,
     list_pricings,
     propose_pricing,
 )
+from billing.ops.approval_kinds import approve_subject
 from billing.organizations.service.api_keys import Caller
+from billing.organizations.service.approvals import Approval, ApprovalKind
 from billing.payments.service.context import PaymentContext
 
 _KEEPERS = frozenset({Role.FINANCE})
@@ -85,7 +86,9 @@ def approve(config: Path | None, pricing_id: UUID) -> None:
     """Agree with a setting that another person proposed."""
 
     async def work(context: PaymentContext, caller: Caller) -> None:
-        await approve_proposed_pricing(context, caller.organization_id, pricing_id, actor=caller.actor)
+        await approve_subject(
+            context, caller.organization_id, ApprovalKind.FACILITY_PRICING, pricing_id, actor=caller.actor
+        )
 
     run_as_caller(config, _KEEPERS, work)
     click.echo("approved")
@@ -98,10 +101,10 @@ def list_(config: Path | None) -> None:
 
     async def work(context: PaymentContext, caller: Caller) -> None:
         for row in await list_pricings(context, caller.organization_id, limit=_PAGE):
-            state = "proposed" if row["approved_by"] is None else "approved"
+            approval: Approval = row["approval"]
             click.echo(
-                f"{row['id']} {row['facility_code']} from {row['valid_from']} {row['authority']:8} {state:8}"
-                f" by day {row['price_day']}  {row['vendor']}  ({row['proposed_by']}/{row['approved_by'] or '–'})"
+                f"{row['id']} {row['facility_code']} from {row['valid_from']} {row['authority']:8} {approval.state:8}"
+                f" by day {row['price_day']}  {row['vendor']}  ({approval.proposer}/{approval.decider or '–'})"
             )
 
     run_as_caller(config, _KEEPERS, work)

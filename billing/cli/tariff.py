@@ -16,7 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from billing.cli.caller import run_as_caller
 from billing.cli.memory import memory_limited
 from billing.core.actor import Role
+from billing.ops.approval_kinds import approve_proposal
 from billing.organizations.service.api_keys import Caller
+from billing.organizations.service.approvals import Approval
 from billing.payments.service.context import PaymentContext
 from billing.spreadsheets.amounts import DecimalMark
 from billing.spreadsheets.cells import SIZE_MAX
@@ -25,8 +27,8 @@ from billing.tariffs.formats.price_list import ReadPriceList, read_price_list, s
 from billing.tariffs.service.price_lists import (
     PriceListTerms,
     activate_tariff,
-    approve_tariff,
     discard_tariff,
+    find_tariff_approval,
     import_tariff,
     list_changes,
     list_tariffs,
@@ -120,7 +122,9 @@ def list_(config: Path | None) -> None:
         for row in rows:
             state = row["state"] if row["completed_at"] else f"{row['state']}, incomplete"
             until = "" if row["valid_until"] is None else f" until {row['valid_until']}"
-            persons = "/".join(row[by] or "–" for by in ("drafted_by", "approved_by", "activated_by"))
+            approval: Approval | None = row["approval"]
+            decider = None if approval is None else approval.decider
+            persons = "/".join((row["drafted_by"], decider or "–", row["activated_by"] or "–"))
             click.echo(
                 f"{row['id']} {row['facility_code'] or 'all':5} from {row['valid_from']}{until} {state:10}"
                 f" {row['items']:>7} prices  {row['name']}  ({persons})"
@@ -156,7 +160,8 @@ def approve(config: Path | None, tariff_id: UUID) -> None:
     """Agree with a draft that another person imported."""
 
     async def work(context: PaymentContext, caller: Caller) -> None:
-        await approve_tariff(context, caller.organization_id, TariffId(tariff_id), actor=caller.actor)
+        proposal = await find_tariff_approval(context, caller.organization_id, TariffId(tariff_id))
+        await approve_proposal(context, caller.organization_id, proposal.id, actor=caller.actor)
 
     run_as_caller(config, _KEEPERS, work)
     click.echo(f"approved; next: vienphi tariff activate {tariff_id}")

@@ -27,10 +27,10 @@ class PersonNeeded(Refused):
     code = "person_needed"
 
 
-class SamePerson(Refused):
+class SecondPersonRequired(Refused):
     """One person attempted a decision of two persons; neither their keys nor the spelling of their name matter."""
 
-    code = "same_person"
+    code = "second_person_required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ def require_person(actor: Actor) -> PersonId:
 
 
 def require_two_humans(first: Person, second: Person) -> PersonId:
-    """The approver, who must be another human than the proposer. Raises SamePerson."""
+    """The approver, who must be another human than the proposer. Raises SecondPersonRequired."""
     if second.id == first.id or second.name_key == first.name_key:
-        raise SamePerson("whoever proposed this cannot approve it: it takes a second person")
+        raise SecondPersonRequired("the person who proposed this cannot approve it; another person must")
     return second.id
 
 

@@ -5,15 +5,12 @@ from billing.web.api.account_changes import (
     get_account_change,
     get_account_changes,
     post_account_change,
-    post_approval,
-    post_rejection,
 )
+from billing.web.api.approvals import get_approval, get_approvals, post_approval, post_rejection
 from billing.web.api.callbacks import (
     get_callback,
     get_callbacks,
     post_close,
-    post_close_approval,
-    post_close_rejection,
     post_retry,
 )
 from billing.web.api.claim_files import get_claim_file
@@ -24,7 +21,6 @@ from billing.web.api.facility_policies import (
     get_facility_policy,
     get_policy_options,
     post_facility_policy,
-    post_facility_policy_approval,
 )
 from billing.web.api.intents import get_intent, get_intent_qr, get_intents, post_cancellation, post_intent
 from billing.web.api.invoices import get_invoice, get_invoices, post_invoice
@@ -35,7 +31,6 @@ from billing.web.api.pricing import (
     get_pricing,
     get_pricings,
     post_pricing,
-    post_pricing_approval,
 )
 from billing.web.api.quotes import post_quote
 from billing.web.api.rules import get_rules
@@ -46,7 +41,6 @@ from billing.web.api.tariffs import (
     get_tariffs,
     post_tariff,
     post_tariff_activation,
-    post_tariff_approval,
     post_tariff_discard,
 )
 from billing.web.api.visits import get_visit, get_visits, post_visit
@@ -93,30 +87,27 @@ API = (
     _api("GET", "/callbacks/{id}", get_callback, _KEEPERS),
     _api("POST", "/callbacks/{id}/retry", post_retry, _KEEPERS),
     _api("POST", "/callbacks/{id}/close", post_close, _BOOKS),
-    _api("POST", "/callbacks/{id}/close/approve", post_close_approval, _BOOKS),
-    _api("POST", "/callbacks/{id}/close/reject", post_close_rejection, _BOOKS),
     _api("POST", "/tariffs", post_tariff, _BOOKS),
     _api("GET", "/tariffs", get_tariffs, _BOOKS),
     _api("GET", "/tariffs/{id}", get_tariff, _BOOKS),
     _api("GET", "/tariffs/{id}/changes", get_tariff_changes, _BOOKS),
-    _api("POST", "/tariffs/{id}/approve", post_tariff_approval, _BOOKS),
     _api("POST", "/tariffs/{id}/activate", post_tariff_activation, _BOOKS),
     _api("POST", "/tariffs/{id}/discard", post_tariff_discard, _BOOKS),
     _api("POST", "/facility-pricing", post_pricing, _BOOKS),
     _api("GET", "/facility-pricing", get_pricings, _BOOKS),
     _api("GET", "/facility-pricing/{id}", get_pricing, _BOOKS),
-    _api("POST", "/facility-pricing/{id}/approve", post_pricing_approval, _BOOKS),
     _api("GET", "/policy-options", get_policy_options, _WORKERS),
     _api("POST", "/facility-policies", post_facility_policy, _BOOKS),
     _api("GET", "/facility-policies", get_facility_policies, _BOOKS),
     _api("GET", "/facility-policies/{id}", get_facility_policy, _BOOKS),
-    _api("POST", "/facility-policies/{id}/approve", post_facility_policy_approval, _BOOKS),
     _api("GET", "/price-differences", get_price_differences, _BOOKS),
     _api("POST", "/account-changes", post_account_change, _KEEPERS),
     _api("GET", "/account-changes", get_account_changes, _KEEPERS),
     _api("GET", "/account-changes/{id}", get_account_change, _KEEPERS),
-    _api("POST", "/account-changes/{id}/approve", post_approval, _KEEPERS),
-    _api("POST", "/account-changes/{id}/reject", post_rejection, _KEEPERS),
+    _api("GET", "/approvals", get_approvals, _KEEPERS),
+    _api("GET", "/approvals/{id}", get_approval, _KEEPERS),
+    _api("POST", "/approvals/{id}/approve", post_approval, _KEEPERS),
+    _api("POST", "/approvals/{id}/reject", post_rejection, _KEEPERS),
     _api("GET", "/ledger/balances", get_balances, _BOOKS),
     _api("GET", "/ledger/accounts/{role}/statement", get_statement, _BOOKS),
     _api("GET", "/ledger/entries", get_entries, _BOOKS),

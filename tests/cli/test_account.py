@@ -270,6 +270,7 @@ def test_change_of_an_account_is_proposed_by_one_person_and_approved_by_another(
     proposed = called("account", "change", "bank", "--settings", settings, "--inactive", **as_first)
     change_id = proposed.split()[1]
     alone = call("account", "approve", change_id, **as_first)
+    waiting = called("approval", "list", "--state", "proposed", **as_second)
     approved = call("account", "approve", change_id, **as_second)
 
     assert (refused.exit_code, "tolerance_s" in refused.stderr) == (1, True)
@@ -278,6 +279,10 @@ def test_change_of_an_account_is_proposed_by_one_person_and_approved_by_another(
     assert approved.exit_code == 0, approved.output
     assert "inactive" in called("account", "list", "--organization", "1", **owner)
     assert f"{change_id} bank" in called("account", "list-changes", **as_first)
+    assert waiting.startswith(f"{change_id} account_change")
+    assert "(An/–)" in waiting
+    assert "(An/Bình)" in called("approval", "list", "--kind", "account_change", **as_first)
+    assert called("approval", "list", "--state", "proposed", **as_first) == ""
 
 
 def test_rejected_change_leaves_the_account_as_it_was(

@@ -25,7 +25,7 @@ def test_policy_is_set_by_two_persons(persons: Persons) -> None:
     shown = run("policy", "show", "--facility", FACILITY_CODE, **persons.a)
 
     assert "vienphi policy approve" in proposed.stdout
-    assert (again.returncode, "same_person" in again.stderr) == (1, True)
+    assert (again.returncode, "second_person_required" in again.stderr) == (1, True)
     assert approved.stdout == "approved\n"
     assert "approved (A/B)  copay_crossing=cap" in shown.stdout
 
@@ -34,7 +34,7 @@ def test_every_option_is_listed_with_its_open_question() -> None:
     options = CliRunner().invoke(main, ["policy", "list", "--lang", "en"], env={"COLUMNS": "200"}).output
 
     assert "line: the whole line at the card's level (default)" in options
-    assert "No text says how this line is split." in options
+    assert "No text states how this line is split." in options
 
 
 def test_reading_is_tried_without_a_database() -> None:

@@ -90,7 +90,7 @@ def test_price_list_takes_effect_by_two_persons(persons: Persons, tmp_path: Path
     dry = _tariff("import", later, "--from", "2026-08-01", "--dry-run", **a)
     after = _stored(persons, "SELECT count(*) FROM tariff")
 
-    assert (by_same.returncode, "same_person" in by_same.stderr) == (1, True), by_same.stderr
+    assert (by_same.returncode, "second_person_required" in by_same.stderr) == (1, True), by_same.stderr
     assert (too_early.returncode, "tariff_state_forbids" in too_early.stderr) == (1, True)
     assert (by_other.returncode, activated.returncode) == (0, 0), (by_other.stderr, activated.stderr)
     assert dry.returncode == 0, dry.stderr
@@ -210,7 +210,7 @@ def test_setting_and_differences_are_kept_by_commands(persons: Persons) -> None:
     listed = run("pricing", "differences", "--csv", **persons.a)
     some = run("pricing", "differences", "--field", "T_BHTT", **persons.a)
 
-    assert (same.returncode, "same_person" in same.stderr) == (1, True), same.stderr
+    assert (same.returncode, "second_person_required" in same.stderr) == (1, True), same.stderr
     assert other.returncode == 0, other.stderr
     assert "approved by day ordered  =HIS  (A/B)" in run("pricing", "list", **persons.a).stdout
     rows = {row["field"]: row for row in csv.DictReader(listed.stdout.splitlines())}

@@ -9,7 +9,7 @@ from billing.core.actor import Actor
 from billing.core.approvals import (
     Person,
     PersonNeeded,
-    SamePerson,
+    SecondPersonRequired,
     person_name,
     require_person,
     require_two_humans,
@@ -23,7 +23,7 @@ A, B = PersonId(UUID(int=1)), PersonId(UUID(int=2))
 def test_second_person_is_another_row_and_another_name() -> None:
     assert require_two_humans(Person(A, "a"), Person(B, "b")) == B
     for second in (Person(A, "a"), Person(A, "b"), Person(B, "a")):
-        with pytest.raises(SamePerson):
+        with pytest.raises(SecondPersonRequired):
             require_two_humans(Person(A, "a"), second)
 
 

@@ -92,25 +92,25 @@ async def test_temporary_tables_do_not_deceive_the_triggers(
 
 
 BORN = {
-    "account change approved": """INSERT INTO account_change (organization_id, id, provider_account_id, settings,
-        is_active, settings_before, state, proposed_by, proposed_at, decided_by, decided_at)
-        SELECT 1, gen_random_uuid(), id, settings, true, settings, 'approved', $1, now(), $2, now()
+    "proposal approved": """INSERT INTO approval (organization_id, id, kind, subject_id, payload, state, proposed_by,
+        proposed_at, decided_by, decided_at)
+        SELECT 1, gen_random_uuid(), 'account_change', id, '{}', 'approved', $1, now(), $2, now()
         FROM provider_account""",
-    "account change approved without a person": """INSERT INTO account_change (organization_id, id,
-        provider_account_id, settings, is_active, settings_before, state, proposed_by, proposed_at)
-        SELECT 1, gen_random_uuid(), id, settings, true, settings, 'approved', coalesce($1::uuid, $2::uuid), now()
+    "proposal approved without a person": """INSERT INTO approval (organization_id, id, kind, subject_id, payload,
+        state, proposed_by, proposed_at)
+        SELECT 1, gen_random_uuid(), 'account_change', id, '{}', 'approved', coalesce($1::uuid, $2::uuid), now()
         FROM provider_account""",
-    "price list effective": """INSERT INTO tariff (organization_id, id, name, valid_from, state, items_expected,
-        content_hash, drafted_by, drafted_at, completed_at, approved_by, approved_at, activated_by, activated_at)
-        VALUES (1, gen_random_uuid(), 'x', '2026-01-01', 'effective', 1, sha256(''), $1, now(), now(), $2, now(), $2,
+    "proposal of a price list that is not there": """INSERT INTO approval (organization_id, id, kind, subject_id,
+        payload, state, proposed_by, proposed_at)
+        VALUES (1, gen_random_uuid(), 'tariff', gen_random_uuid(), '{}', 'proposed', coalesce($1::uuid, $2::uuid),
         now())""",
-    "price list approved as a draft": """INSERT INTO tariff (organization_id, id, name, valid_from, state,
-        items_expected, content_hash, drafted_by, drafted_at, completed_at, approved_by, approved_at)
-        VALUES (1, gen_random_uuid(), 'x', '2026-01-01', 'draft', 1, sha256(''), $1, now(), now(), $2, now())""",
-    "pricing setting approved": """INSERT INTO facility_pricing SELECT 1, gen_random_uuid(), id, '2026-01-01',
-        'vienphi', 'ordered', '', $1, now(), $2, now() FROM facility""",
-    "facility readings approved": """INSERT INTO facility_policy SELECT 1, gen_random_uuid(), id, '2026-01-01', '{}',
-        $1, now(), $2, now() FROM facility""",
+    "price list effective": """INSERT INTO tariff (organization_id, id, name, valid_from, state, items_expected,
+        content_hash, drafted_by, drafted_at, completed_at, activated_by, activated_at)
+        VALUES (1, gen_random_uuid(), 'x', '2026-01-01', 'effective', 1, sha256(''), $1, now(), now(), $2, now())""",
+    "price list approved": """INSERT INTO tariff (organization_id, id, name, valid_from, state, items_expected,
+        content_hash, drafted_by, drafted_at, completed_at)
+        VALUES (1, gen_random_uuid(), 'x', '2026-01-01', 'approved', 1, sha256(''), coalesce($1::uuid, $2::uuid),
+        now(), now())""",
     "invoice discarded": """INSERT INTO invoice (organization_id, id, visit_id, visit_version, number, state, version,
         patient_share, other_share, insurer_share, owed)
         SELECT 1, coalesce($1::uuid, $2::uuid), visit_id, visit_version, 'X', 'discarded', 1, 1, 0, 0, 1
@@ -144,20 +144,21 @@ async def test_row_is_not_created_beyond_its_first_state(
             await role.execute(BORN[name], *two_persons)
 
 
-async def test_account_change_needs_two_persons_and_is_then_carried_out(
+async def test_account_change_needs_two_persons_and_is_then_applied(
     app: asyncpg.Connection, two_persons: tuple[UUID, UUID]
 ) -> None:
     account = await app.fetchrow("SELECT id, settings FROM provider_account")
     change = uuid4()
     await app.execute(
-        "INSERT INTO account_change (organization_id, id, provider_account_id, settings, is_active, settings_before,"
-        " state, proposed_by, proposed_at) VALUES (1, $1, $2, $3, true, $3, 'proposed', $4, now())",
+        "INSERT INTO approval (organization_id, id, kind, subject_id, payload, state, proposed_by, proposed_at)"
+        " VALUES (1, $1, 'account_change', $2, jsonb_build_object('settings', $3::jsonb, 'settings_before', $3::jsonb,"
+        " 'payee', NULL, 'is_active', false), 'proposed', $4, now())",
         change,
         account["id"],
         account["settings"],
         two_persons[0],
     )
-    decide = "UPDATE account_change SET state = 'approved', decided_by = $2, decided_at = now() WHERE id = $1"
+    decide = "UPDATE approval SET state = 'approved', decided_by = $2, decided_at = now() WHERE id = $1"
 
     with pytest.raises(asyncpg.RestrictViolationError, match="two persons"):
         await app.execute("SELECT vienphi_apply_account_change($1, gen_random_uuid())", change)
@@ -166,8 +167,36 @@ async def test_account_change_needs_two_persons_and_is_then_carried_out(
     await app.execute(decide, change, two_persons[1])
     await app.execute("SELECT vienphi_apply_account_change($1, gen_random_uuid())", change)
 
+    assert await app.fetchval("SELECT is_active FROM provider_account WHERE id = $1", account["id"]) is False
     with pytest.raises(asyncpg.RestrictViolationError):
-        await app.execute("UPDATE account_change SET state = 'rejected' WHERE id = $1", change)
+        await app.execute("UPDATE approval SET state = 'rejected' WHERE id = $1", change)
+
+
+async def test_setting_is_in_force_only_with_its_approval_and_is_never_changed(
+    app: asyncpg.Connection, two_persons: tuple[UUID, UUID]
+) -> None:
+    """A row by itself decides nothing: readers join the approved proposal, which two statements of two persons make."""
+    setting = uuid4()
+    await app.execute(
+        "INSERT INTO facility_pricing SELECT 1, $1, id, '2026-01-01', 'vienphi', 'ordered', '' FROM facility", setting
+    )
+    for act in ("UPDATE facility_pricing SET vendor = 'x'", "DELETE FROM facility_pricing"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await app.execute(act)
+    propose = (
+        "INSERT INTO approval (organization_id, id, kind, subject_id, payload, state, proposed_by, proposed_at)"
+        " VALUES (1, gen_random_uuid(), $1, $2, '{}', 'proposed', $3, now())"
+    )
+    await app.execute(propose, "facility_pricing", setting, two_persons[0])
+    with pytest.raises(asyncpg.UniqueViolationError, match="approval_one_proposed"):
+        await app.execute(propose, "facility_pricing", setting, two_persons[1])
+    await app.execute("UPDATE approval SET state = 'approved', decided_by = $1, decided_at = now()", two_persons[1])
+    await app.execute(propose, "facility_pricing", setting, two_persons[0])
+    with pytest.raises(asyncpg.UniqueViolationError, match="approval_one_approved"):
+        await app.execute(
+            "UPDATE approval SET state = 'approved', decided_by = $1, decided_at = now() WHERE state = 'proposed'",
+            two_persons[1],
+        )
 
 
 _ADD_DAY = "INSERT INTO business_day (organization_id, day, state, opened_at) VALUES (1, {}, 'open', {})"
@@ -315,18 +344,23 @@ async def test_message_of_a_waiting_dead_letter_is_kept(app: asyncpg.Connection,
     await app.execute(empty)
 
 
-async def test_dead_letter_is_closed_for_the_reason_that_was_proposed(
+async def test_dead_letter_is_closed_by_two_persons_for_a_reason(
     app: asyncpg.Connection, two_persons: tuple[UUID, UUID]
 ) -> None:
     await app.execute(_DEAD_LETTER)
-    propose = "UPDATE dead_letter SET close_reason = $1, close_proposed_by = $2, close_proposed_at = now()"
-    await app.execute(propose, "test notice of the bank", two_persons[0])
+    propose = (
+        "INSERT INTO approval (organization_id, id, kind, subject_id, payload, state, proposed_by, proposed_at)"
+        " SELECT 1, gen_random_uuid(), 'dead_letter_closing', id, $1, 'proposed', $2, now() FROM dead_letter"
+    )
+    close = "UPDATE dead_letter SET closed_at = now()"
 
-    with pytest.raises(asyncpg.RestrictViolationError, match="reason that was proposed"):
-        await app.execute(
-            "UPDATE dead_letter SET close_reason = 'another', closed_by = $1, closed_at = now()", two_persons[1]
-        )
-    await app.execute("UPDATE dead_letter SET closed_by = $1, closed_at = now()", two_persons[1])
+    with pytest.raises(asyncpg.CheckViolationError, match="closing_has_a_reason"):
+        await app.execute(propose, "{}", two_persons[0])
+    await app.execute(propose, '{"reason": "test notice of the bank"}', two_persons[0])
+    with pytest.raises(asyncpg.RestrictViolationError, match="two persons"):
+        await app.execute(close)
+    await app.execute("UPDATE approval SET state = 'approved', decided_by = $1, decided_at = now()", two_persons[1])
+    await app.execute(close)
 
 
 async def test_closed_exception_is_not_opened_again(app: asyncpg.Connection) -> None:

@@ -20,10 +20,11 @@ from billing.invoices.service.reprice import reprice_invoices
 from billing.ledger.service.close_day import close_day
 from billing.ledger.service.seal_rows import seal_once
 from billing.notifications.service.webhooks import enqueue_once
+from billing.ops.approval_kinds import approve_proposal
 from billing.ops.erasure import PatientNumber, detach_old_partitions, erase_once, erase_patient
 from billing.ops.retention import Retention, first_id_of
 from billing.payments.service.intake import Intake
-from billing.payments.service.retry_dead_letters import approve_close, propose_close
+from billing.payments.service.retry_dead_letters import propose_close
 from billing.payments.store.dead_letters import Verified, add_dead_letter
 from billing.visit_accounts.service.record_visits import find_visit, record_claim_file, record_visit
 from providers.contract import Payer
@@ -373,17 +374,18 @@ async def test_dead_letter_is_emptied_once_it_has_ended_and_kept_whole_while_it_
     turn(flow, days=401)
 
     waiting = await erase_once(flow.context, organization_id, Retention())
-    await propose_close(flow.context, organization_id, delivery.id, reason="not ours", actor=admin)
-    await approve_close(flow.context, organization_id, delivery.id, actor=other)
+    approval_id = await propose_close(flow.context, organization_id, delivery.id, reason="not ours", actor=admin)
+    await approve_proposal(flow.context, organization_id, approval_id, actor=other)
     await seal_once(flow.context, organization_id)
     ended = await erase_once(flow.context, organization_id, Retention())
     again = await erase_once(flow.context, organization_id, Retention())
 
     async with flow.context.database.transaction(organization_id) as tx:
-        [row] = await tx.fetch("SELECT body, notices, headers, source_address, close_reason FROM dead_letter")
+        [row] = await tx.fetch("SELECT body, notices, headers, source_address FROM dead_letter")
+        reason = await tx.fetchval("SELECT payload ->> 'reason' FROM approval")
     assert (waiting, ended, again) == (0, 1, 0)
     assert (bytes(row["body"]), bytes(row["notices"]), row["source_address"]) == (b"", b"", "")
-    assert row["close_reason"] == "not ours"
+    assert reason == "not ours"
     await seal_once(flow.context, organization_id)
     mismatches = await find_mismatches(flow.context.database)
     assert not {name for name in mismatches if "seal" in name}, mismatches

@@ -10,13 +10,11 @@ import pytest
 
 from billing.claims.service.check import check_visit_document, compare_visit_document
 from billing.core.actor import Actor
-from billing.core.approvals import PersonNeeded, SamePerson
+from billing.core.approvals import PersonNeeded, SecondPersonRequired
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId
 from billing.coverage.formats.policy_json import UnknownPolicyOption
 from billing.coverage.service.facility_policies import (
-    AlreadyApproved,
-    approve_facility_policy,
     find_facility_policy,
     list_facility_policies,
     propose_facility_policy,
@@ -26,6 +24,8 @@ from billing.db.context import Ids
 from billing.db.database import Database, DatabaseLimits
 from billing.invoices.service.issue import find_invoice, issue_invoice
 from billing.invoices.service.reprice import reprice_invoices
+from billing.ops.approval_kinds import approve_subject
+from billing.organizations.service.approvals import AlreadyDecided, ApprovalKind
 from billing.organizations.service.setup import AlreadySetUp, Setup
 from billing.visit_accounts.service.record_visits import find_priced_visit, record_visit
 from billing.visits.formats.visit_facts_json import SuppliedFacts
@@ -71,7 +71,9 @@ class Desk:
         )
 
     async def approve(self, policy_id: Any, actor: Actor) -> None:
-        await approve_facility_policy(self.flow.context, self.organization_id, policy_id, actor=actor)
+        await approve_subject(
+            self.flow.context, self.organization_id, ApprovalKind.FACILITY_POLICY, policy_id, actor=actor
+        )
 
     async def set(self, readings: Mapping[str, str], **how: Any) -> None:
         await self.approve(await self.propose(readings, **how), self.b)
@@ -101,17 +103,17 @@ async def test_readings_take_two_persons(desk: Desk) -> None:
     assert await desk.quoted(document()) == BY_DEFAULT
 
     for actor in (desk.a, desk.also_a):
-        with pytest.raises(SamePerson):
+        with pytest.raises(SecondPersonRequired):
             await desk.approve(policy_id, actor)
     with pytest.raises(PersonNeeded):
         await desk.approve(policy_id, Actor.system())
     await desk.approve(policy_id, desk.b)
-    with pytest.raises(AlreadyApproved):
+    with pytest.raises(AlreadyDecided):
         await desk.approve(policy_id, desk.b)
 
     assert await desk.quoted(document()) == BY_CARD_LEVEL
     row = await find_facility_policy(desk.flow.context, desk.organization_id, policy_id)
-    assert (row["proposed_by"], row["approved_by"], dict(row["options"])) == ("A", "B", CARD_LEVEL)
+    assert (row["approval"].proposer, row["approval"].decider, dict(row["options"])) == ("A", "B", CARD_LEVEL)
 
 
 async def test_visit_invoice_quote_claim_check_and_what_if_agree(desk: Desk) -> None:
@@ -217,4 +219,6 @@ async def test_readings_of_another_organization_do_not_exist(desk: Desk) -> None
     with pytest.raises(NotFound):
         await find_facility_policy(desk.flow.context, OrganizationId(2), policy_id)
     with pytest.raises(NotFound):
-        await approve_facility_policy(desk.flow.context, OrganizationId(2), policy_id, actor=desk.b)
+        await approve_subject(
+            desk.flow.context, OrganizationId(2), ApprovalKind.FACILITY_POLICY, policy_id, actor=desk.b
+        )

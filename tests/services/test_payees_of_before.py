@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from billing.organizations.service.account_changes import approve_change, propose_change
+from billing.ops.approval_kinds import approve_proposal
+from billing.organizations.service.account_changes import propose_change
 from billing.organizations.service.api_keys import authenticate
 from providers.contract import Verdict
 from tests.builders import ACCOUNT_NAME, add_demo_hospital
@@ -22,7 +23,7 @@ async def change(flow: PaymentFlow, database: DatabaseAddress, **wanted: Any) ->
     one, two = [(await authenticate(context, key)).actor for key in keys]
     terms: dict[str, Any] = {"settings": {}, "payee": None, "is_active": None, **wanted}
     change_id = await propose_change(context, organization_id, account_name=ACCOUNT_NAME, actor=one, **terms)
-    await approve_change(context, organization_id, change_id, actor=two)
+    await approve_proposal(context, organization_id, change_id, actor=two)
 
 
 def foreign(flow: PaymentFlow, name: str, text: str, **payee: str) -> Any:

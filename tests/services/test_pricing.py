@@ -11,15 +11,13 @@ import pytest
 
 from billing.claims.service.check import compare_visit_document
 from billing.core.actor import Actor
-from billing.core.approvals import PersonNeeded, SamePerson
+from billing.core.approvals import PersonNeeded, SecondPersonRequired
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import OrganizationId, VisitId
 from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PricingAuthority, price_again
 from billing.coverage.domain.refusals import PriceNotInForce
 from billing.coverage.formats.visit_input import read_visit
 from billing.coverage.service.pricing_settings import (
-    PricingApproved,
-    approve_proposed_pricing,
     find_pricing,
     list_differences,
     list_pricings,
@@ -27,8 +25,10 @@ from billing.coverage.service.pricing_settings import (
 )
 from billing.coverage.service.quote import estimate_visit
 from billing.invoices.service.issue import find_invoice, issue_invoice
+from billing.ops.approval_kinds import approve_subject
+from billing.organizations.service.approvals import AlreadyDecided, ApprovalKind
 from billing.tariffs.domain.tariff import ListedPrice
-from billing.tariffs.service.price_lists import PriceListTerms, activate_tariff, approve_tariff, import_tariff
+from billing.tariffs.service.price_lists import PriceListTerms, activate_tariff, import_tariff
 from billing.visit_accounts.service.record_visits import RecordedVisit, find_priced_visit, record_visit
 from billing.visits.formats.visit_facts_json import SuppliedFacts
 from tests.builders import FACILITY_CODE, service_line, visit_document
@@ -65,7 +65,9 @@ class Desk:
         )
 
     async def approve(self, pricing_id: Any, actor: Actor) -> None:
-        await approve_proposed_pricing(self.flow.context, self.organization_id, pricing_id, actor=actor)
+        await approve_subject(
+            self.flow.context, self.organization_id, ApprovalKind.FACILITY_PRICING, pricing_id, actor=actor
+        )
 
     async def set(self, setting: FacilityPricing, *, day: date = JULY) -> None:
         await self.approve(await self.propose(setting, day=day), self.b)
@@ -79,7 +81,7 @@ class Desk:
         ]
         terms = PriceListTerms(name="x", facility_code=None, valid_from=JULY)
         tariff_id = await import_tariff(context, organization_id, terms, listed, actor=self.a)
-        await approve_tariff(context, organization_id, tariff_id, actor=self.b)
+        await approve_subject(context, organization_id, ApprovalKind.TARIFF, tariff_id, actor=self.b)
         await activate_tariff(context, organization_id, tariff_id, actor=self.a)
 
     async def take(self, *lines: dict[str, Any], ma_lk: str = "LK0001") -> RecordedVisit:
@@ -115,12 +117,12 @@ async def test_setting_takes_two_persons_and_holds_from_its_day_on(desk: Desk) -
     proposed = await desk.take(line())
 
     for actor in (desk.a, desk.also_a):
-        with pytest.raises(SamePerson):
+        with pytest.raises(SecondPersonRequired):
             await desk.approve(pricing_id, actor)
     with pytest.raises(PersonNeeded):
         await desk.approve(pricing_id, Actor.system())
     await desk.approve(pricing_id, desk.b)
-    with pytest.raises(PricingApproved):
+    with pytest.raises(AlreadyDecided):
         await desk.approve(pricing_id, desk.b)
     approved = await find_priced_visit(desk.flow.context, desk.organization_id, proposed.id)
 
@@ -129,7 +131,7 @@ async def test_setting_takes_two_persons_and_holds_from_its_day_on(desk: Desk) -
     assert approved.priced is not None
     assert approved.priced.shares.patient == 80_000
     row = await find_pricing(desk.flow.context, desk.organization_id, pricing_id)
-    assert (row["proposed_by"], row["approved_by"], row["valid_from"]) == ("A", "B", JULY)
+    assert (row["approval"].proposer, row["approval"].decider, row["valid_from"]) == ("A", "B", JULY)
 
 
 async def test_later_setting_holds_for_visits_admitted_since(desk: Desk) -> None:
@@ -175,13 +177,16 @@ async def test_database_itself_refuses_one_person_and_a_second_approval(desk: De
     pricing_id = await desk.propose(OURS)
     context = desk.flow.context
 
-    with pytest.raises(asyncpg.CheckViolationError, match="pricing_of_two_persons"):
+    with pytest.raises(asyncpg.CheckViolationError, match="two_persons_approve"):
         async with context.database.transaction(desk.organization_id) as tx:
-            await tx.execute("UPDATE facility_pricing SET approved_by = proposed_by, approved_at = now()")
+            await tx.execute("UPDATE approval SET state = 'approved', decided_by = proposed_by, decided_at = now()")
     await desk.approve(pricing_id, desk.b)
-    with pytest.raises(asyncpg.RestrictViolationError):
+    with pytest.raises(asyncpg.RestrictViolationError, match="decided once"):
         async with context.database.transaction(desk.organization_id) as tx:
-            await tx.execute("UPDATE facility_pricing SET approved_at = now()")
+            await tx.execute("UPDATE approval SET decided_at = now()")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with context.database.transaction(desk.organization_id) as tx:
+            await tx.execute("UPDATE facility_pricing SET vendor = 'x'")
 
 
 async def test_every_change_of_the_setting_is_audited(desk: Desk) -> None:
@@ -189,9 +194,16 @@ async def test_every_change_of_the_setting_is_audited(desk: Desk) -> None:
     await desk.approve(pricing_id, desk.b)
 
     async with desk.flow.context.database.transaction(desk.organization_id) as tx:
-        rows = await tx.fetch("SELECT action, acting_for FROM audit WHERE subject_id = $1 ORDER BY id", pricing_id)
+        rows = await tx.fetch(
+            "SELECT action, acting_for FROM audit JOIN approval ON approval.id = audit.subject_id"
+            " WHERE approval.subject_id = $1 ORDER BY audit.id",
+            pricing_id,
+        )
 
-    assert [tuple(row) for row in rows] == [("pricing_proposed", desk.a.person), ("pricing_approved", desk.b.person)]
+    assert [tuple(row) for row in rows] == [
+        ("facility_pricing_proposed", desk.a.person),
+        ("facility_pricing_approved", desk.b.person),
+    ]
 
 
 async def test_charge_without_price_is_kept_with_a_finding_and_refused_on_an_invoice(desk: Desk) -> None:

@@ -8,25 +8,24 @@ import asyncpg
 import pytest
 
 from billing.core.actor import Actor
-from billing.core.approvals import PersonNeeded, SamePerson
+from billing.core.approvals import PersonNeeded, SecondPersonRequired
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import DeliveryId, IntentId, InvoiceId
 from billing.ledger.service.close_day import list_blockers
+from billing.ops.approval_kinds import approve_proposal, find_proposal, reject_proposal
+from billing.organizations.service.approvals import AlreadyDecided, ApprovalState, ProposalWaiting
 from billing.payments.service import intake as intake_module
 from billing.payments.service.apply_notices import Answer, Delivery
 from billing.payments.service.intake import Intake
 from billing.payments.service.retry_dead_letters import (
     AlreadyClosed,
     AlreadyRetried,
-    CloseNotProposed,
     DeadLetter,
     ProofNotStored,
-    approve_close,
     find_delivery,
     list_dead_letters,
     propose_close,
-    reject_close,
     retry_dead_letter,
 )
 from providers.contract import Callback, Callbacks, Notices, Verdict
@@ -137,19 +136,20 @@ async def test_two_persons_close_a_dead_letter_and_the_day_may_close(
     )
     day = business_date(flow.context.clock())
 
-    with pytest.raises(CloseNotProposed):
-        await approve_close(flow.context, organization_id, kept.receipt_id, actor=second)
     with pytest.raises(PersonNeeded):
         await propose_close(flow.context, organization_id, kept.receipt_id, reason="a test", actor=Actor.system())
     with pytest.raises(InvalidValue):
         await propose_close(flow.context, organization_id, kept.receipt_id, reason=" \n ", actor=first)
-    await propose_close(flow.context, organization_id, kept.receipt_id, reason="sent by the bank's test", actor=first)
+    reason = "sent by the bank's test"
+    approval_id = await propose_close(flow.context, organization_id, kept.receipt_id, reason=reason, actor=first)
+    with pytest.raises(ProposalWaiting):
+        await propose_close(flow.context, organization_id, kept.receipt_id, reason="another", actor=second)
     for alone in (first, same):
-        with pytest.raises(SamePerson):
-            await approve_close(flow.context, organization_id, kept.receipt_id, actor=alone)
+        with pytest.raises(SecondPersonRequired):
+            await approve_proposal(flow.context, organization_id, approval_id, actor=alone)
     async with flow.context.database.transaction(organization_id) as tx:
         before = await list_blockers(tx, day)
-    await approve_close(flow.context, organization_id, kept.receipt_id, actor=second)
+    await approve_proposal(flow.context, organization_id, approval_id, actor=second)
     async with flow.context.database.transaction(organization_id) as tx:
         after = await list_blockers(tx, day)
         actions = [row["action"] for row in await tx.fetch("SELECT action FROM audit ORDER BY id")]
@@ -158,8 +158,9 @@ async def test_two_persons_close_a_dead_letter_and_the_day_may_close(
     assert await list_dead_letters(flow.context, organization_id) == []
     closed = await find_delivery(flow.context, organization_id, kept.receipt_id)
     assert isinstance(closed, DeadLetter)
-    assert (closed.close_reason, closed.closed_by) == ("sent by the bank's test", second.person)
-    assert {"dead_letter_close_proposed", "dead_letter_closed"} <= set(actions)
+    assert closed.closing is not None
+    assert (closed.closing.payload["reason"], closed.closing.decided_by) == (reason, second.person)
+    assert {"dead_letter_closing_proposed", "dead_letter_closing_approved", "dead_letter_closed"} <= set(actions)
     with pytest.raises(AlreadyClosed):
         await retry_dead_letter(flow.context, organization_id, kept.receipt_id, actor=second)
     assert (await flow.read(bill.intent_id))["received"] == 0
@@ -172,21 +173,33 @@ async def test_rejected_proposal_leaves_the_dead_letter_waiting_and_it_can_be_re
     kept = await dead_letter(flow, signed(flow, await flow.bill()), monkeypatch)
     first, second = await actors(database, flow.context, ("a", "Nguyễn Văn An"), ("c", "Trần Thị Bình"))
 
-    await propose_close(flow.context, organization_id, kept.receipt_id, reason="a test", actor=first)
-    await reject_close(flow.context, organization_id, kept.receipt_id, actor=second)
-    with pytest.raises(CloseNotProposed):
-        await approve_close(flow.context, organization_id, kept.receipt_id, actor=second)
+    approval_id = await propose_close(flow.context, organization_id, kept.receipt_id, reason="a test", actor=first)
+    await reject_proposal(flow.context, organization_id, approval_id, actor=second)
+    with pytest.raises(AlreadyDecided):
+        await approve_proposal(flow.context, organization_id, approval_id, actor=second)
     answer = await retry_dead_letter(flow.context, organization_id, kept.receipt_id, actor=second)
 
     assert answer.verdict is Verdict.ACCEPTED
 
 
+async def test_retry_rejects_the_proposal_to_close(
+    flow: PaymentFlow, database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organization_id = flow.hospital.organization_id
+    kept = await dead_letter(flow, signed(flow, await flow.bill()), monkeypatch)
+    first, second = await actors(database, flow.context, ("a", "Nguyễn Văn An"), ("c", "Trần Thị Bình"))
+    approval_id = await propose_close(flow.context, organization_id, kept.receipt_id, reason="a test", actor=first)
+
+    await retry_dead_letter(flow.context, organization_id, kept.receipt_id, actor=second)
+
+    approval = await find_proposal(flow.context, organization_id, approval_id)
+    assert (approval.state, approval.decided_by) == (ApprovalState.REJECTED, second.person)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE dead_letter SET closed_by = close_proposed_by, closed_at = now()",
-        "UPDATE dead_letter SET close_reason = 'own', close_proposed_by = {first}, close_proposed_at = now(),"
-        " closed_by = {second}, closed_at = now()",
+        "UPDATE dead_letter SET closed_at = now()",
         "UPDATE dead_letter SET notices = 'x'",
         "UPDATE dead_letter SET notices = ''",
         "DELETE FROM dead_letter",
@@ -201,13 +214,12 @@ async def test_database_refuses_a_dead_letter_that_ends_otherwise(
 ) -> None:
     organization_id = flow.hospital.organization_id
     kept = await dead_letter(flow, signed(flow, await flow.bill()), monkeypatch)
-    first, second = await actors(database, flow.context, ("a", "Nguyễn Văn An"), ("c", "Trần Thị Bình"))
-    if "{first}" not in statement:
-        await propose_close(flow.context, organization_id, kept.receipt_id, reason="a test", actor=first)
+    [first] = await actors(database, flow.context, ("a", "Nguyễn Văn An"))
+    await propose_close(flow.context, organization_id, kept.receipt_id, reason="a test", actor=first)
 
     with pytest.raises(asyncpg.PostgresError):
         async with flow.context.database.transaction(organization_id) as tx:
-            await tx.execute(statement.format(first=f"'{first.person}'", second=f"'{second.person}'"))
+            await tx.execute(statement)
 
 
 async def test_dead_letter_of_before_notices_were_stored_is_verified_again_or_refused_by_name(

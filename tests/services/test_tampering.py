@@ -66,11 +66,11 @@ class ReferenceData:
         return bool(mismatches)
 
 
-_ACCOUNT_CHANGE = """
+_APPROVAL = """
     WITH proposer AS (INSERT INTO person (organization_id, id, name) VALUES (1, gen_random_uuid(), 'Lan') RETURNING id)
-    INSERT INTO account_change (organization_id, id, provider_account_id, settings, is_active, settings_before, state,
-        proposed_by, proposed_at)
-    SELECT 1, gen_random_uuid(), account.id, settings, true, settings, 'proposed', proposer.id, now()
+    INSERT INTO approval (organization_id, id, kind, subject_id, payload, state, proposed_by, proposed_at)
+    SELECT 1, gen_random_uuid(), 'account_change', account.id, jsonb_build_object('settings', settings), 'proposed',
+        proposer.id, now()
     FROM provider_account AS account, proposer
 """
 
@@ -113,7 +113,7 @@ async def books(database: DatabaseAddress, app_database: Database, tmp_path: Pat
     for number in range(3):
         await flow.deliver(flow.notice(f"T{number}", bills[number].code))
     await flow.deliver(flow.notice("T9", "no code"))
-    await store(database, _ACCOUNT_CHANGE, _DEAD_LETTER, _UNMATCHED_OUTFLOW)
+    await store(database, _APPROVAL, _DEAD_LETTER, _UNMATCHED_OUTFLOW)
     await seal_once(context, ONE)
     await flow.deliver(flow.notice("T3", bills[3].code))
     day = business_date(clock())
@@ -208,9 +208,9 @@ NAMED: dict[str, str | Sequence[str]] = {
     "a waiting outflow's amount": "UPDATE unmatched_outflow SET amount = 1",
     "a waiting outflow's names": "UPDATE unmatched_outflow SET keys = '{x/transaction:T78}'",
     "a waiting outflow removed": "DELETE FROM unmatched_outflow",
-    "an account change's payee": "UPDATE account_change SET settings = '{}'",
-    "an account change removed": "DELETE FROM account_change",
-    "an account change decided by nobody": "UPDATE account_change SET state = 'rejected', decided_by = proposed_by,"
+    "what is proposed": "UPDATE approval SET payload = '{}'",
+    "a proposal removed": "DELETE FROM approval",
+    "a proposal decided by nobody": "UPDATE approval SET state = 'withdrawn', decided_by = proposed_by,"
     " decided_at = now()",
     "the event keys removed": "DELETE FROM event_key",
     "an event key's fingerprint": "UPDATE event_key SET fingerprint = 'x'",

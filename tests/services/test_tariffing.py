@@ -9,10 +9,12 @@ import asyncpg
 import pytest
 
 from billing.core.actor import Actor
-from billing.core.approvals import PersonNeeded, SamePerson
+from billing.core.approvals import PersonNeeded, SecondPersonRequired
 from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId
 from billing.db.idempotency import IdempotencyKeyReused, IdempotentRequest
+from billing.ops.approval_kinds import approve_subject
+from billing.organizations.service.approvals import AlreadyDecided, ApprovalKind
 from billing.tariffs.domain.tariff import ListedPrice, TariffId, TariffStateForbids
 from billing.tariffs.service import price_lists as tariffing
 from billing.tariffs.service.price_lists import (
@@ -20,9 +22,9 @@ from billing.tariffs.service.price_lists import (
     TariffDayTaken,
     TariffIncomplete,
     activate_tariff,
-    approve_tariff,
     discard_tariff,
     find_tariff,
+    find_tariff_approval,
     import_tariff,
     list_changes,
     list_tariffs,
@@ -62,7 +64,7 @@ class Desk:
 
     async def approved(self, **changes: object) -> TariffId:
         tariff_id = await self.draft(**changes)  # type: ignore[arg-type]
-        await approve_tariff(self.flow.context, self.organization_id, tariff_id, actor=self.b)
+        await approve_subject(self.flow.context, self.organization_id, ApprovalKind.TARIFF, tariff_id, actor=self.b)
         return tariff_id
 
     async def effective(self, **changes: object) -> TariffId:
@@ -104,7 +106,7 @@ async def test_list_counts_only_after_two_persons_and_from_its_day_on(desk: Desk
     tariff_id = await desk.draft()
     states = [await desk.state(tariff_id)]
     nothing = await desk.in_force("2026-07-01")
-    await approve_tariff(desk.flow.context, desk.organization_id, tariff_id, actor=desk.b)
+    await approve_subject(desk.flow.context, desk.organization_id, ApprovalKind.TARIFF, tariff_id, actor=desk.b)
     states.append(await desk.state(tariff_id))
     nothing |= await desk.in_force("2026-07-01")
     await desk.activate(tariff_id)
@@ -120,10 +122,12 @@ async def test_one_person_with_two_keys_cannot_approve_what_they_drafted(desk: D
     assert desk.a.person == desk.also_a.person
 
     for actor in (desk.a, desk.also_a):
-        with pytest.raises(SamePerson):
-            await approve_tariff(desk.flow.context, desk.organization_id, tariff_id, actor=actor)
+        with pytest.raises(SecondPersonRequired):
+            await approve_subject(desk.flow.context, desk.organization_id, ApprovalKind.TARIFF, tariff_id, actor=actor)
     with pytest.raises(PersonNeeded):
-        await approve_tariff(desk.flow.context, desk.organization_id, tariff_id, actor=Actor.system())
+        await approve_subject(
+            desk.flow.context, desk.organization_id, ApprovalKind.TARIFF, tariff_id, actor=Actor.system()
+        )
 
     assert await desk.state(tariff_id) == "draft"
 
@@ -136,8 +140,12 @@ async def test_database_itself_refuses_one_person_and_skipped_states(desk: Desk)
         async with context.database.transaction(desk.organization_id) as tx:
             await tx.execute(statement, tariff_id)
 
-    with pytest.raises(asyncpg.CheckViolationError, match="tariff_of_two_persons"):
-        await store("UPDATE tariff SET state = 'approved', approved_by = drafted_by, approved_at = now() WHERE id = $1")
+    with pytest.raises(asyncpg.RestrictViolationError, match="approved by two persons"):
+        await store("UPDATE tariff SET state = 'approved' WHERE id = $1")
+    with pytest.raises(asyncpg.CheckViolationError, match="two_persons_approve"):
+        await store(
+            "UPDATE approval SET state = 'approved', decided_by = proposed_by, decided_at = now() WHERE subject_id = $1"
+        )
     with pytest.raises(asyncpg.RestrictViolationError):
         await store(
             "UPDATE tariff SET state = 'effective', activated_by = drafted_by, activated_at = now() WHERE id = $1"
@@ -158,7 +166,7 @@ async def test_next_list_ends_the_one_before_it(desk: Desk) -> None:
 async def test_list_with_an_end_leaves_days_without_a_price(desk: Desk) -> None:
     ending = terms(until=date(2026, 7, 15))
     tariff_id = await import_tariff(desk.flow.context, desk.organization_id, ending, [listed()], actor=desk.a)
-    await approve_tariff(desk.flow.context, desk.organization_id, tariff_id, actor=desk.b)
+    await approve_subject(desk.flow.context, desk.organization_id, ApprovalKind.TARIFF, tariff_id, actor=desk.b)
     await desk.activate(tariff_id)
 
     assert await desk.in_force("2026-07-15", "2026-07-16") == {"2026-07-15": 50_000}
@@ -223,8 +231,8 @@ async def test_steps_out_of_order_are_refused(desk: Desk) -> None:
     with pytest.raises(TariffStateForbids):
         await desk.activate(draft)
     await discard_tariff(context, desk.organization_id, draft, actor=desk.a)
-    with pytest.raises(TariffStateForbids):
-        await approve_tariff(context, desk.organization_id, draft, actor=desk.b)
+    with pytest.raises(AlreadyDecided):
+        await approve_subject(context, desk.organization_id, ApprovalKind.TARIFF, draft, actor=desk.b)
     effective = await desk.effective()
     with pytest.raises(TariffStateForbids):
         await discard_tariff(context, desk.organization_id, effective, actor=desk.a)
@@ -248,14 +256,17 @@ async def test_import_cut_off_half_way_leaves_nothing_in_force_and_goes_on_when_
         await import_tariff(context, desk.organization_id, terms(), prices, actor=desk.a, on_progress=fall_over)
     [half] = await list_tariffs(context, desk.organization_id, limit=10)
     with pytest.raises(TariffIncomplete):
-        await approve_tariff(context, desk.organization_id, TariffId(half["id"]), actor=desk.b)
-    with pytest.raises(asyncpg.CheckViolationError, match="approved_is_complete"):
+        await find_tariff_approval(context, desk.organization_id, TariffId(half["id"]))
+    with pytest.raises(asyncpg.RestrictViolationError, match="cannot be proposed"):
         async with context.database.transaction(desk.organization_id) as tx:
             await tx.execute(
-                "UPDATE tariff SET state = 'approved', approved_by = $1, approved_at = now()", desk.b.person
+                "INSERT INTO approval (organization_id, id, kind, subject_id, payload, state, proposed_by, proposed_at)"
+                " VALUES (1, gen_random_uuid(), 'tariff', $1, '{}', 'proposed', $2, now())",
+                half["id"],
+                desk.a.person,
             )
     again = await import_tariff(context, desk.organization_id, terms(), prices, actor=desk.a)
-    await approve_tariff(context, desk.organization_id, again, actor=desk.b)
+    await approve_subject(context, desk.organization_id, ApprovalKind.TARIFF, again, actor=desk.b)
     await desk.activate(again)
 
     assert half["completed_at"] is None
@@ -296,7 +307,7 @@ async def test_preview_and_changes_show_what_the_list_in_force_becomes(desk: Des
     kept = await list_tariffs(desk.flow.context, desk.organization_id, limit=10)
     tariff_id = await import_tariff(desk.flow.context, desk.organization_id, terms(day=AUGUST), prices, actor=desk.a)
     as_draft = await list_changes(desk.flow.context, desk.organization_id, tariff_id)
-    await approve_tariff(desk.flow.context, desk.organization_id, tariff_id, actor=desk.b)
+    await approve_subject(desk.flow.context, desk.organization_id, ApprovalKind.TARIFF, tariff_id, actor=desk.b)
     await desk.activate(tariff_id)
 
     assert [(each.kind, each.code, each.old, each.new) for each in previewed] == [
@@ -324,12 +335,14 @@ async def test_every_step_stands_in_the_audit_with_its_person(desk: Desk) -> Non
 
     async with desk.flow.context.database.transaction(desk.organization_id) as tx:
         rows = await tx.fetch(
-            "SELECT action, acting_for FROM audit WHERE subject_kind = 'tariff' AND subject_id = $1 ORDER BY id",
+            "SELECT action, acting_for FROM audit WHERE subject_id = $1"
+            " OR subject_id IN (SELECT id FROM approval WHERE subject_id = $1) ORDER BY id",
             tariff_id,
         )
 
     assert [(row["action"], row["acting_for"]) for row in rows] == [
         ("tariff_drafted", desk.a.person),
+        ("tariff_proposed", desk.a.person),
         ("tariff_approved", desk.b.person),
         ("tariff_activated", desk.a.person),
     ]

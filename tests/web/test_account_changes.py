@@ -31,9 +31,7 @@ class Two:
         return await self.site.client.post("/v1/account-changes", json={"account": ACCOUNT_NAME, **body})
 
     async def decide(self, change: httpx.Response, what: str, headers: dict[str, str]) -> httpx.Response:
-        return await self.site.anonymous_client.post(
-            f"/v1/account-changes/{change.json()['id']}/{what}", headers=headers
-        )
+        return await self.site.anonymous_client.post(f"/v1/approvals/{change.json()['id']}/{what}", headers=headers)
 
     async def stored(self) -> asyncpg.Record:
         [row] = await self.site.as_owner(
@@ -61,7 +59,7 @@ async def test_payee_is_changed_once_another_person_approves(two: Two) -> None:
     waiting = await two.stored()
     approved = await two.decide(proposed, "approve", two.other)
 
-    assert (proposed.status_code, proposed.json()["state"], waiting) == (201, "proposed", before)
+    assert (proposed.status_code, proposed.json()["approval"]["state"], waiting) == (201, "proposed", before)
     assert [each["name"] for each in proposed.json()["settings"]] == ["account_number", "bank_bin"]
     assert (approved.status_code, approved.json()["state"]) == (200, "approved")
     after = await two.stored()
@@ -71,9 +69,7 @@ async def test_payee_is_changed_once_another_person_approves(two: Two) -> None:
     two.site.context.accounts._clock = lambda: now + KEPT + timedelta(seconds=1)  # type: ignore[attr-defined]
     intent = await two.site.open_intent()
     assert intent["instruction"]["account_number"] == NEW["account_number"]
-    audit = await two.site.as_owner(
-        "SELECT action, acting_for FROM audit WHERE subject_kind = 'account_change' ORDER BY id"
-    )
+    audit = await two.site.as_owner("SELECT action, acting_for FROM audit WHERE subject_kind = 'approval' ORDER BY id")
     assert [row["action"] for row in audit] == ["account_change_proposed", "account_change_approved"]
     assert audit[0]["acting_for"] != audit[1]["acting_for"]
 
@@ -83,25 +79,25 @@ async def test_who_proposed_cannot_approve_not_even_by_another_key(two: Two) -> 
 
     before = await two.site.content()
     for headers in (two.same, two.site.hospital.authorization):
-        problem(await two.decide(proposed, "approve", headers), 409, "second_person_needed")
+        problem(await two.decide(proposed, "approve", headers), 409, "second_person_required")
 
     assert await two.site.content() == before
 
 
 async def test_change_is_decided_once(two: Two) -> None:
     first = await two.propose(settings={"tolerance_s": 60})
-    problem(await two.propose(settings={"tolerance_s": 70}), 409, "change_waiting")
+    problem(await two.propose(settings={"tolerance_s": 70}), 409, "proposal_waiting")
 
     rejected = await two.decide(first, "reject", two.same)
 
-    assert rejected.json()["state"] == "rejected"
-    problem(await two.decide(first, "approve", two.other), 409, "change_decided")
+    assert rejected.json()["state"] == "withdrawn"
+    problem(await two.decide(first, "approve", two.other), 409, "already_decided")
     assert "tolerance_s" not in (await two.stored())["settings"]
     second = await two.propose(settings={"tolerance_s": 70}, is_active=False)
     assert (await two.decide(second, "approve", two.other)).status_code == 200
     assert (await two.stored())["is_active"] is False
     listed = await two.site.client.get("/v1/account-changes")
-    assert [each["state"] for each in listed.json()["items"]] == ["approved", "rejected"]
+    assert [each["approval"]["state"] for each in listed.json()["items"]] == ["approved", "withdrawn"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +132,7 @@ async def test_bank_account_of_another_organization_is_not_taken(two: Two, other
     problem(await two.decide(proposed, "approve", two.other), 409, "change_not_possible")
 
     found = await two.site.client.get(proposed.headers["Location"])
-    assert found.json()["state"] == "proposed", "it stays to be rejected"
+    assert found.json()["approval"]["state"] == "proposed", "it stays to be rejected"
 
 
 async def test_cashier_neither_proposes_nor_approves(two: Two) -> None:
@@ -164,12 +160,12 @@ async def test_database_applies_no_change_without_two_persons(two: Two) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await as_service("UPDATE provider_account SET settings = '{}'")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await as_service("UPDATE account_change SET settings = '{}'")
+        await as_service("UPDATE approval SET payload = '{}'")
     with pytest.raises(asyncpg.RestrictViolationError):
         await as_service("SELECT vienphi_apply_account_change($1, $1)", change_id)
     with pytest.raises(asyncpg.CheckViolationError):
         await as_service(
-            "UPDATE account_change SET state = 'approved', decided_by = proposed_by, decided_at = now() WHERE id = $1",
+            "UPDATE approval SET state = 'approved', decided_by = proposed_by, decided_at = now() WHERE id = $1",
             change_id,
         )
 

@@ -2,7 +2,7 @@
 
 from tests.builders import FACILITY_CODE, service_line
 from tests.web.site import Site, problem
-from tests.web.test_tariffs import Persons, persons
+from tests.web.test_tariffs import Persons, approve, persons
 
 __all__ = ["persons"]
 
@@ -19,13 +19,14 @@ async def test_facility_policy_is_proposed_approved_and_applied(site: Site, pers
     proposed = await persons.a.post("/v1/facility-policies", json=BODY)
     address = proposed.headers["Location"]
 
-    problem(await persons.also_a.post(f"{address}/approve"), 409, "same_person")
-    approved = await persons.b.post(f"{address}/approve")
-    problem(await persons.b.post(f"{address}/approve"), 409, "already_approved")
+    problem(await approve(persons.also_a, proposed.json()), 409, "second_person_required")
+    await approve(persons.b, proposed.json())
+    problem(await approve(persons.b, proposed.json()), 409, "already_decided")
+    approved = await persons.b.get(address)
     after = await site.issue_invoice(ma_lk="LK2", **SMALL)
 
     assert proposed.status_code == 201
-    assert (approved.json()["approved_by"], approved.json()["options"]) == ("B", BODY["options"])
+    assert (approved.json()["approval"]["decided_by"], approved.json()["options"]) == ("B", BODY["options"])
     assert (await persons.a.get(address)).json() == approved.json()
     listed = (await persons.a.get(f"/v1/facility-policies?facility={FACILITY_CODE}")).json()
     assert listed["items"] == [approved.json()]
@@ -55,6 +56,6 @@ async def test_policy_options_list_choices_and_questions(site: Site) -> None:
 
     crossing, percents = readings["copay_crossing"], readings["stent_ceiling_percents"]
     assert (crossing["rule"], crossing["default"], list(crossing["choices"])) == ("B-026", "line", ["line", "cap"])
-    assert "No text says" in crossing["question"]["en"]
+    assert "No text states" in crossing["question"]["en"]
     assert percents["choices"] == {}
     assert "100;50" in percents["form"]["en"]

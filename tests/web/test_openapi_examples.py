@@ -24,7 +24,7 @@ from tests.builders import ACCOUNT_NAME, FACILITY_CODE, visit_document
 from tests.services.persons import give_keys
 from tests.web.conftest import give_key
 from tests.web.site import Site
-from tests.web.test_tariffs import LIST
+from tests.web.test_tariffs import LIST, approve
 
 _JSON = "application/json"
 _LINES_MAX, _TEXT_MAX = 2, 600
@@ -116,12 +116,13 @@ async def _desk(client: httpx.AsyncClient, site: Site) -> str:
 
 async def _two_persons(client: httpx.AsyncClient, one: httpx.AsyncClient, two: httpx.AsyncClient) -> None:
     csv = {"Content-Type": "text/csv"}
-    drafts = [
-        (await one.post(f"/v1/tariffs?from=2026-07-0{day}", content=LIST, headers=csv)).json()["id"] for day in (1, 2)
-    ]
+    drafted = [(await one.post(f"/v1/tariffs?from=2026-07-0{day}", content=LIST, headers=csv)).json() for day in (1, 2)]
+    drafts = [each["id"] for each in drafted]
     for address in ("/v1/tariffs", f"/v1/tariffs/{drafts[0]}", f"/v1/tariffs/{drafts[0]}/changes"):
         await two.get(address)
-    await two.post(f"/v1/tariffs/{drafts[0]}/approve")
+    await two.get("/v1/approvals?state=proposed")
+    await two.get(f"/v1/approvals/{drafted[0]['approval']['id']}")
+    await approve(two, drafted[0])
     await one.post(f"/v1/tariffs/{drafts[0]}/activate")
     await one.post(f"/v1/tariffs/{drafts[1]}/discard")
     pricing = {"facility": FACILITY_CODE, "valid_from": "2026-07-01", "authority": "his", "vendor": "HIS X"}
@@ -131,13 +132,13 @@ async def _two_persons(client: httpx.AsyncClient, one: httpx.AsyncClient, two: h
         ("/v1/facility-policies", {"facility": FACILITY_CODE, "valid_from": "2026-07-01", "options": options}),
         ("/v1/account-changes", {"account": ACCOUNT_NAME, "settings": {"tolerance_s": 600}}),
     ):
-        proposed = (await one.post(address, json=body)).json()["id"]
+        proposed = (await one.post(address, json=body)).json()
         await two.get(address)
-        await two.get(f"{address}/{proposed}")
-        await two.post(f"{address}/{proposed}/approve")
+        await two.get(f"{address}/{proposed['id']}")
+        await approve(two, proposed)
     refused = {"account": ACCOUNT_NAME, "settings": {"tolerance_s": 900}}
     rejected = (await one.post("/v1/account-changes", json=refused)).json()["id"]
-    await two.post(f"/v1/account-changes/{rejected}/reject")
+    await two.post(f"/v1/approvals/{rejected}/reject")
     await client.get("/v1/policy-options")
     await client.get("/v1/price-differences")
 
@@ -155,10 +156,10 @@ async def _dead_letters(one: httpx.AsyncClient, two: httpx.AsyncClient, site: Si
     letters = (await one.get("/v1/callbacks")).json()["items"]
     retried, closed, left = (f"/v1/callbacks/{letter['id']}" for letter in letters)
     await one.post(f"{retried}/retry")
-    for address in (closed, left):
-        await one.post(f"{address}/close", json={"reason": "the bank took the message back"})
-    await two.post(f"{closed}/close/approve")
-    await two.post(f"{left}/close/reject")
+    reason = {"reason": "the bank took the message back"}
+    proposals = [(await one.post(f"{address}/close", json=reason)).json() for address in (closed, left)]
+    await approve(two, proposals[0])
+    await two.post(f"/v1/approvals/{proposals[1]['approval']['id']}/reject")
 
 
 async def _books(client: httpx.AsyncClient, site: Site) -> None:

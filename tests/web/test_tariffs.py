@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
@@ -50,9 +51,15 @@ async def draft(persons: Persons, content: bytes = LIST, query: str = "from=2026
     return str(answer.json()["id"])
 
 
+async def approve(client: httpx.AsyncClient, subject: dict[str, Any]) -> httpx.Response:
+    """Approve what is proposed for a price list, setting, policy, account or dead letter."""
+    return await client.post(f"/v1/approvals/{subject['approval']['id']}/approve")
+
+
 async def effective(persons: Persons) -> str:
     tariff_id = await draft(persons)
-    assert (await persons.b.post(f"/v1/tariffs/{tariff_id}/approve")).status_code == 200
+    drafted = (await persons.b.get(f"/v1/tariffs/{tariff_id}")).json()
+    assert (await approve(persons.b, drafted)).status_code == 200
     assert (await persons.a.post(f"/v1/tariffs/{tariff_id}/activate")).status_code == 200
     return tariff_id
 
@@ -61,8 +68,8 @@ async def set_pricing(persons: Persons, **changes: str) -> None:
     body = {"facility": FACILITY_CODE, "valid_from": "2026-07-01", "authority": "vienphi", **changes}
     proposed = await persons.a.post("/v1/facility-pricing", json=body)
     assert proposed.status_code == 201, proposed.text
-    approved = await persons.b.post(f"{proposed.headers['Location']}/approve")
-    assert approved.json()["approved_by"] == "B"
+    approved = await approve(persons.b, proposed.json())
+    assert (approved.json()["state"], approved.json()["decided_by"]) == ("approved", "B")
 
 
 async def test_price_list_takes_effect_by_two_persons(persons: Persons) -> None:
@@ -70,14 +77,16 @@ async def test_price_list_takes_effect_by_two_persons(persons: Persons) -> None:
     address = drafted.headers["Location"]
     changes = (await persons.b.get(f"{address}/changes")).json()
     for same in (persons.a, persons.also_a):
-        problem(await same.post(f"{address}/approve"), 409, "same_person")
+        problem(await approve(same, drafted.json()), 409, "second_person_required")
     problem(await persons.a.post(f"{address}/activate"), 409, "tariff_state_forbids")
-    approved = await persons.b.post(f"{address}/approve")
+    await approve(persons.b, drafted.json())
+    approved = await persons.b.get(address)
     activated = await persons.also_a.post(f"{address}/activate")
 
     assert [each.json()["state"] for each in (drafted, approved, activated)] == ["draft", "approved", "effective"]
     assert activated.json() == (await persons.a.get(address)).json()
-    assert [activated.json()[by] for by in ("drafted_by", "approved_by", "activated_by")] == ["A", "B", "A"]
+    assert [activated.json()[by] for by in ("drafted_by", "activated_by")] == ["A", "A"]
+    assert activated.json()["approval"]["decided_by"] == "B"
     assert changes["added"] == 1
     assert changes["changes"][0] == {
         "change": "added", "code": "X1", "name": "Xét nghiệm", "price": "insured", "old": None, "new": "400000",
@@ -151,7 +160,7 @@ async def test_only_finance_changes_prices(persons: Persons) -> None:
 
     for answer in (
         await persons.cashier.post("/v1/tariffs?from=2026-07-01", content=LIST, headers=CSV),
-        await persons.cashier.post(f"/v1/tariffs/{tariff_id}/approve"),
+        await approve(persons.cashier, (await persons.a.get(f"/v1/tariffs/{tariff_id}")).json()),
         await persons.cashier.post("/v1/facility-pricing", json={}),
         await persons.cashier.get("/v1/price-differences"),
     ):
@@ -163,12 +172,13 @@ async def test_setting_of_a_facility_takes_two_persons(persons: Persons) -> None
 
     proposed = await persons.a.post("/v1/facility-pricing", json=body)
     address = proposed.headers["Location"]
-    problem(await persons.also_a.post(f"{address}/approve"), 409, "same_person")
-    approved = await persons.b.post(f"{address}/approve")
-    problem(await persons.b.post(f"{address}/approve"), 409, "pricing_approved")
+    problem(await approve(persons.also_a, proposed.json()), 409, "second_person_required")
+    await approve(persons.b, proposed.json())
+    problem(await approve(persons.b, proposed.json()), 409, "already_decided")
+    approved = (await persons.a.get(address)).json()
 
-    assert (proposed.json()["approved_by"], approved.json()["approved_by"]) == (None, "B")
-    assert (await persons.a.get(f"/v1/facility-pricing?facility={FACILITY_CODE}")).json()["items"] == [approved.json()]
+    assert (proposed.json()["approval"]["decided_by"], approved["approval"]["decided_by"]) == (None, "B")
+    assert (await persons.a.get(f"/v1/facility-pricing?facility={FACILITY_CODE}")).json()["items"] == [approved]
     problem(await persons.a.post("/v1/facility-pricing", json={**body, "vendor": ""}), 422, "invalid_value")
     problem(
         await persons.a.post("/v1/facility-pricing", json={**body, "valid_from": "2026-02-30"}), 422, "invalid_value"

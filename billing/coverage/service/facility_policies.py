@@ -3,34 +3,27 @@
 Source: the two-person rule of domain/actor.py; docs/design.md §6: open readings are facility settings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
-from billing.core.errors import NotFound, Refused
+from billing.core.errors import NotFound
 from billing.core.ids import OrganizationId
 from billing.coverage.formats.policy_json import read_policy_options
 from billing.coverage.service.context import PricingContext
 from billing.coverage.store.facility_policies import (
     NewFacilityPolicy,
     add_facility_policy,
-    lock_facility_policy,
     read_facility_policies,
-    record_approval,
 )
+from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
-from billing.ledger.service.audit import note
-from billing.organizations.service.second_person import require_second_person
+from billing.organizations.domain.approval import ApprovalKind
+from billing.organizations.service.approvals import propose, read_latest_approvals
 from billing.organizations.store.organizations import find_facility
-
-
-class AlreadyApproved(Refused):
-    """These readings were approved before; propose others to change them."""
-
-    code = "already_approved"
 
 
 async def propose_facility_policy(
@@ -47,7 +40,7 @@ async def propose_facility_policy(
 
     Raises UnknownPolicyOption, InvalidValue, NotFound, PersonNeeded, or idempotency errors.
     """
-    proposer = require_person(actor)
+    require_person(actor)
     read_policy_options(options)
     async with context.database.transaction(organization_id) as tx:
         earlier = await find_previous_result(tx, request)
@@ -56,35 +49,13 @@ async def propose_facility_policy(
         facility_id = await find_facility(tx, facility_code)
         if facility_id is None:
             raise NotFound(f"facility {facility_code} is not of this organization", field="facility")
-        now, policy_id = context.clock(), context.ids.new()
-        new = NewFacilityPolicy(
-            id=policy_id,
-            facility_id=facility_id,
-            valid_from=valid_from,
-            options=options,
-            proposed_by=proposer,
-            proposed_at=now,
-        )
+        policy_id = context.ids.new()
+        new = NewFacilityPolicy(id=policy_id, facility_id=facility_id, valid_from=valid_from, options=options)
         await add_facility_policy(tx, new)
-        await note(tx, context, actor, "readings_proposed", ("facility_policy", policy_id))
-        await save_result(tx, request, [policy_id], now=now)
+        payload = {"facility": facility_code, "valid_from": valid_from.isoformat(), "options": dict(options)}
+        await propose(tx, context, ApprovalKind.FACILITY_POLICY, policy_id, payload=payload, actor=actor)
+        await save_result(tx, request, [policy_id], now=context.clock())
     return policy_id
-
-
-async def approve_facility_policy(
-    context: PricingContext, organization_id: OrganizationId, policy_id: UUID, *, actor: Actor
-) -> None:
-    """Agree with a set as another person. Raises NotFound, AlreadyApproved, SamePerson, PersonNeeded."""
-    async with context.database.transaction(organization_id) as tx:
-        locked = await lock_facility_policy(tx, policy_id)
-        if locked is None:
-            raise NotFound("no such readings", field="policy_id")
-        proposed_by, approved_by = locked
-        if approved_by is not None:
-            raise AlreadyApproved("these readings are approved already")
-        second = await require_second_person(tx, proposed_by, actor)
-        await record_approval(tx, policy_id, by=second, at=context.clock())
-        await note(tx, context, actor, "readings_approved", ("facility_policy", policy_id))
 
 
 async def find_facility_policy(
@@ -92,7 +63,7 @@ async def find_facility_policy(
 ) -> Mapping[str, Any]:
     """One set with who proposed and approved it. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
-        rows = await read_facility_policies(tx, limit=1, policy_id=policy_id)
+        rows = await _with_approvals(tx, await read_facility_policies(tx, limit=1, policy_id=policy_id))
     if not rows:
         raise NotFound("no such readings", field="policy_id")
     return rows[0]
@@ -108,4 +79,10 @@ async def list_facility_policies(
 ) -> list[Mapping[str, Any]]:
     """Sets and proposals of a facility or all, the newest first."""
     async with context.database.transaction(organization_id) as tx:
-        return await read_facility_policies(tx, after=after, limit=limit, facility_code=facility_code)
+        rows = await read_facility_policies(tx, after=after, limit=limit, facility_code=facility_code)
+        return await _with_approvals(tx, rows)
+
+
+async def _with_approvals(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    approvals = await read_latest_approvals(tx, ApprovalKind.FACILITY_POLICY, [row["id"] for row in rows])
+    return [{**row, "approval": approvals.get(row["id"])} for row in rows]

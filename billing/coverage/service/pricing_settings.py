@@ -3,37 +3,30 @@
 Source: docs/design.md §6, Pricing authority; the two-person rule of domain/actor.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
-from billing.core.errors import InvalidValue, NotFound, Refused
+from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import InvoiceId, OrganizationId, VisitId
 from billing.coverage.domain.pricing_authority import FacilityPricing, PricingAuthority
 from billing.coverage.service.context import PricingContext
 from billing.coverage.store.pricing_settings import (
     NewPricing,
     add_pricing,
-    approve_pricing,
-    lock_pricing,
     read_differences,
     read_pricings,
 )
+from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
-from billing.ledger.service.audit import note
-from billing.organizations.service.second_person import require_second_person
+from billing.organizations.domain.approval import ApprovalKind
+from billing.organizations.service.approvals import propose, read_latest_approvals
 from billing.organizations.store.organizations import find_facility
 
 VENDOR_LENGTH_MAX = 100
-
-
-class PricingApproved(Refused):
-    """This setting was approved before; propose another to change it."""
-
-    code = "pricing_approved"
 
 
 async def propose_pricing(
@@ -50,7 +43,7 @@ async def propose_pricing(
 
     Raises NotFound, InvalidValue, PersonNeeded, or idempotency errors.
     """
-    proposer = require_person(actor)
+    require_person(actor)
     if len(setting.vendor) > VENDOR_LENGTH_MAX or not setting.vendor.isprintable():
         raise InvalidValue(f"vendor is at most {VENDOR_LENGTH_MAX} printable characters", field="vendor")
     if setting.authority is PricingAuthority.HIS and not setting.vendor:
@@ -62,43 +55,25 @@ async def propose_pricing(
         facility_id = await find_facility(tx, facility_code)
         if facility_id is None:
             raise NotFound(f"facility {facility_code} is not of this organization", field="facility")
-        now, pricing_id = context.clock(), context.ids.new()
-        await add_pricing(
-            tx,
-            NewPricing(
-                id=pricing_id,
-                facility_id=facility_id,
-                valid_from=valid_from,
-                setting=setting,
-                proposed_by=proposer,
-                proposed_at=now,
-            ),
-        )
-        await note(tx, context, actor, "pricing_proposed", ("facility_pricing", pricing_id))
-        await save_result(tx, request, [pricing_id], now=now)
+        pricing_id = context.ids.new()
+        new = NewPricing(id=pricing_id, facility_id=facility_id, valid_from=valid_from, setting=setting)
+        await add_pricing(tx, new)
+        payload = {
+            "facility": facility_code,
+            "valid_from": valid_from.isoformat(),
+            "authority": setting.authority.value,
+            "vendor": setting.vendor,
+            "price_day": setting.price_day.value,
+        }
+        await propose(tx, context, ApprovalKind.FACILITY_PRICING, pricing_id, payload=payload, actor=actor)
+        await save_result(tx, request, [pricing_id], now=context.clock())
     return pricing_id
-
-
-async def approve_proposed_pricing(
-    context: PricingContext, organization_id: OrganizationId, pricing_id: UUID, *, actor: Actor
-) -> None:
-    """Agree with a setting as another person. Raises NotFound, PricingApproved, SamePerson, PersonNeeded."""
-    async with context.database.transaction(organization_id) as tx:
-        locked = await lock_pricing(tx, pricing_id)
-        if locked is None:
-            raise NotFound("no such setting", field="pricing_id")
-        proposed_by, approved_by = locked
-        if approved_by is not None:
-            raise PricingApproved("this setting is approved already")
-        second = await require_second_person(tx, proposed_by, actor)
-        await approve_pricing(tx, pricing_id, by=second, at=context.clock())
-        await note(tx, context, actor, "pricing_approved", ("facility_pricing", pricing_id))
 
 
 async def find_pricing(context: PricingContext, organization_id: OrganizationId, pricing_id: UUID) -> Mapping[str, Any]:
     """One setting with who proposed and approved it. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
-        rows = await read_pricings(tx, limit=1, pricing_id=pricing_id)
+        rows = await _with_approvals(tx, await read_pricings(tx, limit=1, pricing_id=pricing_id))
     if not rows:
         raise NotFound("no such setting", field="pricing_id")
     return rows[0]
@@ -114,7 +89,13 @@ async def list_pricings(
 ) -> list[Mapping[str, Any]]:
     """Settings and proposals of a facility or all, the newest first."""
     async with context.database.transaction(organization_id) as tx:
-        return await read_pricings(tx, after=after, limit=limit, facility_code=facility_code)
+        rows = await read_pricings(tx, after=after, limit=limit, facility_code=facility_code)
+        return await _with_approvals(tx, rows)
+
+
+async def _with_approvals(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    approvals = await read_latest_approvals(tx, ApprovalKind.FACILITY_PRICING, [row["id"] for row in rows])
+    return [{**row, "approval": approvals.get(row["id"])} for row in rows]
 
 
 async def list_differences(

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from billing.core.ids import FacilityId, PersonId
+from billing.core.ids import FacilityId
 from billing.db.database import Transaction
 
 _ADD_FACILITY_POLICY = """
-    INSERT INTO facility_policy (organization_id, id, facility_id, valid_from, options, proposed_by, proposed_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    INSERT INTO facility_policy (organization_id, id, facility_id, valid_from, options) VALUES ($1, $2, $3, $4, $5)
 """
 
 
@@ -23,49 +22,21 @@ class NewFacilityPolicy:
     facility_id: FacilityId
     valid_from: date
     options: Mapping[str, str]
-    proposed_by: PersonId
-    proposed_at: datetime
 
 
 async def add_facility_policy(tx: Transaction, new: NewFacilityPolicy) -> None:
     """Keep a proposal; it holds for nothing until another person approves it."""
     await tx.execute(
-        _ADD_FACILITY_POLICY,
-        tx.organization_id,
-        new.id,
-        new.facility_id,
-        new.valid_from,
-        dict(new.options),
-        new.proposed_by,
-        new.proposed_at,
+        _ADD_FACILITY_POLICY, tx.organization_id, new.id, new.facility_id, new.valid_from, dict(new.options)
     )
 
 
-_LOCK_FACILITY_POLICY = """
-    SELECT proposed_by, approved_by FROM facility_policy WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE
-"""
-
-
-async def lock_facility_policy(tx: Transaction, policy_id: UUID) -> tuple[PersonId, PersonId | None] | None:
-    """Who proposed and who approved a set of readings, its row held; None where there is none."""
-    row = await tx.fetchrow(_LOCK_FACILITY_POLICY, tx.organization_id, policy_id)
-    return None if row is None else (row["proposed_by"], row["approved_by"])
-
-
-_RECORD_APPROVAL = """
-    UPDATE facility_policy SET approved_by = $3, approved_at = $4 WHERE organization_id = $1 AND id = $2
-"""
-
-
-async def record_approval(tx: Transaction, policy_id: UUID, *, by: PersonId, at: datetime) -> None:
-    """Let a locked set hold from its day on."""
-    await tx.execute(_RECORD_APPROVAL, tx.organization_id, policy_id, by, at)
-
-
 _POLICY_ON = """
-    SELECT options FROM facility_policy
-    WHERE organization_id = $1 AND facility_id = $2 AND approved_by IS NOT NULL AND valid_from <= $3
-    ORDER BY valid_from DESC, approved_at DESC, id DESC LIMIT 1
+    SELECT one.options FROM facility_policy AS one
+    JOIN approval ON approval.organization_id = $1 AND approval.kind = 'facility_policy'
+        AND approval.subject_id = one.id AND approval.state = 'approved'
+    WHERE one.organization_id = $1 AND one.facility_id = $2 AND one.valid_from <= $3
+    ORDER BY one.valid_from DESC, approval.decided_at DESC, one.id DESC LIMIT 1
 """
 
 
@@ -76,12 +47,9 @@ async def read_policy_on(tx: Transaction, facility_id: FacilityId, day: date) ->
 
 
 _READ_FACILITY_POLICIES = """
-    SELECT one.id, facility.code AS facility_code, one.valid_from, one.options, one.proposed_at, one.approved_at,
-        proposer.name AS proposed_by, approver.name AS approved_by
+    SELECT one.id, facility.code AS facility_code, one.valid_from, one.options
     FROM facility_policy AS one
     JOIN facility ON facility.organization_id = $1 AND facility.id = one.facility_id
-    JOIN person AS proposer ON proposer.organization_id = $1 AND proposer.id = one.proposed_by
-    LEFT JOIN person AS approver ON approver.organization_id = $1 AND approver.id = one.approved_by
     WHERE one.organization_id = $1 AND ($2::uuid IS NULL OR one.id < $2)
         AND ($4::uuid IS NULL OR one.id = $4) AND ($5::text IS NULL OR facility.code = $5)
     ORDER BY one.id DESC LIMIT $3

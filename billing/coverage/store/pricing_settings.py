@@ -6,15 +6,14 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from billing.core.ids import FacilityId, InvoiceId, PersonId, VisitId
+from billing.core.ids import FacilityId, InvoiceId, VisitId
 from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PriceDifference, PricingAuthority
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 
 _ADD_PRICING = """
-    INSERT INTO facility_pricing (organization_id, id, facility_id, valid_from, authority, price_day, vendor,
-        proposed_by, proposed_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    INSERT INTO facility_pricing (organization_id, id, facility_id, valid_from, authority, price_day, vendor)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
 
@@ -26,8 +25,6 @@ class NewPricing:
     facility_id: FacilityId
     valid_from: date
     setting: FacilityPricing
-    proposed_by: PersonId
-    proposed_at: datetime
 
 
 async def add_pricing(tx: Transaction, new: NewPricing) -> None:
@@ -41,36 +38,15 @@ async def add_pricing(tx: Transaction, new: NewPricing) -> None:
         new.setting.authority.value,
         new.setting.price_day.value,
         new.setting.vendor,
-        new.proposed_by,
-        new.proposed_at,
     )
 
 
-_LOCK_PRICING = """
-    SELECT proposed_by, approved_by FROM facility_pricing WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE
-"""
-
-
-async def lock_pricing(tx: Transaction, pricing_id: UUID) -> tuple[PersonId, PersonId | None] | None:
-    """Who proposed and who approved a setting, its row held; None where there is none."""
-    row = await tx.fetchrow(_LOCK_PRICING, tx.organization_id, pricing_id)
-    return None if row is None else (row["proposed_by"], row["approved_by"])
-
-
-_APPROVE_PRICING = """
-    UPDATE facility_pricing SET approved_by = $3, approved_at = $4 WHERE organization_id = $1 AND id = $2
-"""
-
-
-async def approve_pricing(tx: Transaction, pricing_id: UUID, *, by: PersonId, at: datetime) -> None:
-    """Let a locked setting hold from its day on."""
-    await tx.execute(_APPROVE_PRICING, tx.organization_id, pricing_id, by, at)
-
-
 _PRICING_ON = """
-    SELECT authority, price_day, vendor FROM facility_pricing
-    WHERE organization_id = $1 AND facility_id = $2 AND approved_by IS NOT NULL AND valid_from <= $3
-    ORDER BY valid_from DESC, approved_at DESC, id DESC LIMIT 1
+    SELECT pricing.authority, pricing.price_day, pricing.vendor FROM facility_pricing AS pricing
+    JOIN approval ON approval.organization_id = $1 AND approval.kind = 'facility_pricing'
+        AND approval.subject_id = pricing.id AND approval.state = 'approved'
+    WHERE pricing.organization_id = $1 AND pricing.facility_id = $2 AND pricing.valid_from <= $3
+    ORDER BY pricing.valid_from DESC, approval.decided_at DESC, pricing.id DESC LIMIT 1
 """
 
 
@@ -86,12 +62,9 @@ async def read_pricing_on(tx: Transaction, facility_id: FacilityId, day: date) -
 
 _LIST_PRICINGS = """
     SELECT pricing.id, facility.code AS facility_code, pricing.valid_from, pricing.authority, pricing.price_day,
-        pricing.vendor, pricing.proposed_at, pricing.approved_at, proposer.name AS proposed_by,
-        approver.name AS approved_by
+        pricing.vendor
     FROM facility_pricing AS pricing
     JOIN facility ON facility.organization_id = $1 AND facility.id = pricing.facility_id
-    JOIN person AS proposer ON proposer.organization_id = $1 AND proposer.id = pricing.proposed_by
-    LEFT JOIN person AS approver ON approver.organization_id = $1 AND approver.id = pricing.approved_by
     WHERE pricing.organization_id = $1 AND ($2::uuid IS NULL OR pricing.id < $2)
         AND ($4::uuid IS NULL OR pricing.id = $4) AND ($5::text IS NULL OR facility.code = $5)
     ORDER BY pricing.id DESC LIMIT $3

@@ -47,7 +47,7 @@ class SealedKind(StrEnum):
     UNMATCHED_OUTFLOW = "unmatched_outflow"
     EXCEPTION = "exception"
     DEAD_LETTER = "dead_letter"
-    ACCOUNT_CHANGE = "account_change"
+    APPROVAL = "approval"
     BANK_ACCOUNT = "bank_account"
     LEDGER_ACCOUNT = "ledger_account"
     LEDGER_NUMBER = "ledger_number"

@@ -96,16 +96,16 @@ DAY_CHECKS: Sequence[LedgerCheck] = (
         """,
     ),
     LedgerCheck(
-        "account-changes-are-decided-in-the-audit",
-        "every decided account change has its decision, by the same person, in the audit",
+        "approvals-are-decided-in-the-audit",
+        "every decided proposal has its decision, by the same person, in the audit",
         """
-        SELECT 'account change ' || change.id AS subject, change.state || ' by ' || change.decided_by AS expected,
+        SELECT 'approval ' || approval.id AS subject, approval.state || ' by ' || approval.decided_by AS expected,
             'no such audit row' AS found
-        FROM account_change AS change
-        WHERE change.organization_id = $1 AND change.state <> 'proposed' AND NOT EXISTS (
-            SELECT FROM audit WHERE audit.organization_id = $1 AND audit.subject_id = change.id
-                AND audit.action = 'account_change_' || change.state
-                AND change.decided_by IN (audit.actor_id, audit.acting_for))
+        FROM approval
+        WHERE approval.organization_id = $1 AND approval.state <> 'proposed' AND NOT EXISTS (
+            SELECT FROM audit WHERE audit.organization_id = $1 AND audit.subject_id = approval.id
+                AND audit.action = approval.kind || '_' || approval.state
+                AND approval.decided_by IN (audit.actor_id, audit.acting_for))
         """,
     ),
 )

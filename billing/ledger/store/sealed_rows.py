@@ -137,10 +137,9 @@ _DEAD_LETTERS = """
     ORDER BY id
 """
 
-_ACCOUNT_CHANGES = """
-    SELECT id, provider_account_id, settings::text, bank_bin, account_number, holder, is_active::text,
-        settings_before::text, proposed_by, proposed_at, transaction_id
-    FROM account_change
+_APPROVALS = """
+    SELECT id, kind, subject_id, payload::text, proposed_by, proposed_at, transaction_id
+    FROM approval
     WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
     ORDER BY id
 """
@@ -183,7 +182,7 @@ _ROWS: Mapping[SealedKind, str] = {
     SealedKind.UNMATCHED_OUTFLOW: _UNMATCHED_OUTFLOWS,
     SealedKind.EXCEPTION: _EXCEPTIONS,
     SealedKind.DEAD_LETTER: _DEAD_LETTERS,
-    SealedKind.ACCOUNT_CHANGE: _ACCOUNT_CHANGES,
+    SealedKind.APPROVAL: _APPROVALS,
     SealedKind.BANK_ACCOUNT: _BANK_ACCOUNTS,
     SealedKind.LEDGER_ACCOUNT: _LEDGER_ACCOUNTS,
     SealedKind.LEDGER_NUMBER: _LEDGER_NUMBERS,

@@ -48,7 +48,7 @@ _NEXT_END = """
             WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < vienphi_watermark())
         OR EXISTS (SELECT FROM dead_letter
             WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < vienphi_watermark())
-        OR EXISTS (SELECT FROM account_change
+        OR EXISTS (SELECT FROM approval
             WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < vienphi_watermark())
         OR EXISTS (SELECT FROM bank_account
             WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < vienphi_watermark())

@@ -1,74 +1,54 @@
 """Changes of a provider account: payee, thresholds, hosts, any setting. One person proposes, another approves.
 
-A change takes effect after approval, within `provider_accounts.KEPT`. The database checks the same: the service itself
-may change no account, only apply a change with two persons. Secrets are no settings and are changed where the
-service reads them. Source: docs/design.md §3.5.
+An approved change takes effect within `provider_accounts.KEPT`. The service may change no account: the database applies
+an approved change. Secrets are no settings; the service finds them in its own settings. The proposal stands whole in
+the payload of its approval. Source: docs/design.md §3.5 and §7.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from asyncpg import CheckViolationError, RestrictViolationError, UniqueViolationError
 
 from billing.core.actor import Actor
-from billing.core.approvals import SamePerson, require_person
+from billing.core.approvals import require_person
 from billing.core.errors import InvalidValue, NotFound, Refused
-from billing.core.ids import OrganizationId, PersonId
+from billing.core.ids import OrganizationId
 from billing.db.database import Transaction
-from billing.ledger.store.journal import write_audit
+from billing.organizations.domain.approval import Approval, ApprovalKind
+from billing.organizations.service.approvals import propose
 from billing.organizations.service.context import AccountUnusable, OrganizationContext
-from billing.organizations.service.second_person import require_second_person
 from billing.organizations.service.setup_refusals import ONE_MERCHANT
-from billing.organizations.store.account_changes import (
-    AccountChange,
-    add_change,
-    apply_change,
-    decide_change,
-    lock_change,
-    read_changes,
-)
+from billing.organizations.store.account_changes import apply_change
+from billing.organizations.store.approvals import read_approvals
 from billing.organizations.store.organizations import ProviderAccountRow, find_provider_account
 from providers.addresses import AddressRefused, check_settings
 
-__all__ = [
-    "AccountChange",
-    "ChangeDecided",
-    "ChangeNotPossible",
-    "ChangeWaiting",
-    "SecondPersonNeeded",
-    "approve_change",
-    "find_change",
-    "list_changes",
-    "propose_change",
-    "reject_change",
-]
-
 _PAYEE_FIELDS = ("bank_bin", "account_number", "account_holder")
-
-
-class ChangeWaiting(Refused):
-    """Another change of this account waits for a decision."""
-
-    code = "change_waiting"
-
-
-class ChangeDecided(Refused):
-    """This change was decided earlier."""
-
-    code = "change_decided"
-
-
-class SecondPersonNeeded(Refused):
-    """The proposer of a change cannot approve it, with any key."""
-
-    code = "second_person_needed"
+_PAYEE_KEYS = ("bank_bin", "account_number", "holder")
 
 
 class ChangeNotPossible(Refused):
-    """The account has changed since, or the bank account belongs to another organization or has another holder."""
+    """The account has changed since, or the bank account belongs to another or has another holder."""
 
     code = "change_not_possible"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """What an account becomes, whole; `payee` is (BIN, number, holder) where the bank account changes.
+
+    The id of a change is that of its approval.
+    """
+
+    account_name: str
+    settings: Mapping[str, object]
+    settings_before: Mapping[str, object]
+    payee: tuple[str, str, str] | None
+    is_active: bool
+    approval: Approval
 
 
 async def propose_change(
@@ -81,60 +61,48 @@ async def propose_change(
     is_active: bool | None,
     actor: Actor,
 ) -> UUID:
-    """Propose the new state of an account. `settings` are the changed ones; None removes a setting.
+    """Propose what an account shall become. `settings` are those that differ, None takes one away.
 
-    `payee` is the BIN, number and holder of the new bank account, which the settings then name too. Raises
-    PersonNeeded, NotFound, InvalidValue for settings that its provider rejects, ChangeWaiting.
+    `payee` is the BIN, number and holder of the bank account it shall pay into, which its settings then name too.
+    Raises PersonNeeded, NotFound, InvalidValue for settings its provider cannot work with, ProposalWaiting.
     """
-    person = require_person(actor)
+    require_person(actor)
     await _check_addresses(context, settings)
-    now = context.clock()
     async with context.database.transaction(organization_id) as tx:
         row = await find_provider_account(tx, account_name)
         if row is None:
             raise NotFound("no such provider account", field="account")
-        change = AccountChange(
-            id=context.ids.new(),
-            account_id=row.id,
-            account_name=row.name,
+        changed = replace(
+            row,
             settings=_merged(row, settings, payee),
-            settings_before=row.settings,
-            payee=payee,
             is_active=row.is_active if is_active is None else is_active,
-            state="proposed",
-            proposed_by=person,
-            proposed_at=now,
         )
-        _check(context, row, change)
-        try:
-            is_added = await add_change(tx, change)
-        except CheckViolationError as error:
-            raise InvalidValue(f"a value is not written as it must be: {error.constraint_name}") from error
-        if not is_added:
-            raise ChangeWaiting("another change of this account waits to be approved or rejected", field="account")
-        await _note(tx, context, "account_change_proposed", change.id, actor)
-    return change.id
+        _check(context, changed)
+        payload = {
+            "account": row.name,
+            "settings": dict(changed.settings),
+            "settings_before": dict(row.settings),
+            "payee": None if payee is None else dict(zip(_PAYEE_KEYS, payee, strict=True)),
+            "is_active": changed.is_active,
+        }
+        return await propose(tx, context, ApprovalKind.ACCOUNT_CHANGE, row.id, payload=payload, actor=actor)
 
 
-async def approve_change(
-    context: OrganizationContext, organization_id: OrganizationId, change_id: UUID, *, actor: Actor
+async def check_proposed_change(context: OrganizationContext, approval: Approval) -> None:
+    """Check the addresses in the settings of a proposal before it is approved. Raises InvalidValue."""
+    await _check_addresses(context, _read_change(approval).settings)
+
+
+async def apply_approved_change(
+    tx: Transaction, context: OrganizationContext, approval: Approval, _actor: Actor
 ) -> None:
-    """Approve another person's proposal and apply it.
-
-    Raises PersonNeeded, NotFound, ChangeDecided, SecondPersonNeeded, InvalidValue, ChangeNotPossible.
-    """
-    require_person(actor)
-    await _check_addresses(context, (await find_change(context, organization_id, change_id)).settings)
+    """Apply the change of an account that two persons approved. Raises InvalidValue, ChangeNotPossible."""
+    change = _read_change(approval)
+    row = await find_provider_account(tx, change.account_name)
+    assert row is not None, "accounts are never removed"
+    _check(context, replace(row, settings=change.settings, is_active=change.is_active))
     try:
-        async with context.database.transaction(organization_id) as tx:
-            change = await _lock(tx, change_id)
-            person = await _second_person(tx, change, actor)
-            row = await find_provider_account(tx, change.account_name)
-            assert row is not None, "accounts are never removed"
-            _check(context, row, change)
-            await decide_change(tx, change_id, state="approved", decided_by=person, decided_at=context.clock())
-            await apply_change(tx, change_id, new_bank_account_id=context.ids.new())
-            await _note(tx, context, "account_change_approved", change_id, actor)
+        await apply_change(tx, approval.id, new_bank_account_id=context.ids.new())
     except UniqueViolationError as error:
         if error.constraint_name == "provider_account_one_merchant":
             raise ChangeNotPossible(ONE_MERCHANT, field="settings") from error
@@ -145,24 +113,13 @@ async def approve_change(
         raise InvalidValue(f"a value is not written as it must be: {error.constraint_name}") from error
 
 
-async def reject_change(
-    context: OrganizationContext, organization_id: OrganizationId, change_id: UUID, *, actor: Actor
-) -> None:
-    """Reject a proposal, or withdraw one's own. Raises PersonNeeded, NotFound, ChangeDecided."""
-    person = require_person(actor)
-    async with context.database.transaction(organization_id) as tx:
-        await _lock(tx, change_id)
-        await decide_change(tx, change_id, state="rejected", decided_by=person, decided_at=context.clock())
-        await _note(tx, context, "account_change_rejected", change_id, actor)
-
-
 async def find_change(context: OrganizationContext, organization_id: OrganizationId, change_id: UUID) -> AccountChange:
-    """The current state of one change. Raises NotFound."""
+    """One change as it stands now. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
-        change = await lock_change(tx, change_id)
-    if change is None:
+        found = await read_approvals(tx, kinds=(ApprovalKind.ACCOUNT_CHANGE,), approval_id=change_id, limit=1)
+    if not found:
         raise NotFound("no such change", field="change_id")
-    return change
+    return _read_change(found[0])
 
 
 async def list_changes(
@@ -170,7 +127,21 @@ async def list_changes(
 ) -> Sequence[AccountChange]:
     """Changes of all accounts, the newest first."""
     async with context.database.transaction(organization_id) as tx:
-        return await read_changes(tx, after=after, limit=limit)
+        found = await read_approvals(tx, kinds=(ApprovalKind.ACCOUNT_CHANGE,), after=after, limit=limit)
+    return [_read_change(approval) for approval in found]
+
+
+def _read_change(approval: Approval) -> AccountChange:
+    payload: Mapping[str, Any] = approval.payload
+    payee = payload["payee"]
+    return AccountChange(
+        account_name=payload["account"],
+        settings=payload["settings"],
+        settings_before=payload["settings_before"],
+        payee=None if payee is None else (payee["bank_bin"], payee["account_number"], payee["holder"]),
+        is_active=payload["is_active"],
+        approval=approval,
+    )
 
 
 def _merged(
@@ -184,44 +155,17 @@ def _merged(
     return {name: value for name, value in {**row.settings, **changed, **own}.items() if value is not None}
 
 
-def _check(context: OrganizationContext, row: ProviderAccountRow, change: AccountChange) -> None:
-    """Check that the provider can be built from the proposal, as far as the secrets of the account are available."""
+def _check(context: OrganizationContext, changed: ProviderAccountRow) -> None:
+    """Whether the provider can be made of what is proposed, as far as the secrets of the account are at hand."""
     try:
-        context.accounts.check(replace(row, settings=change.settings, is_active=change.is_active))
+        context.accounts.check(changed)
     except AccountUnusable as refusal:
         raise InvalidValue(refusal.detail, field="settings") from refusal
 
 
 async def _check_addresses(context: OrganizationContext, settings: Mapping[str, object]) -> None:
-    """Check that the addresses in settings may be called; no transaction is open while names are resolved."""
+    """Whether the addresses in settings may be called; no transaction is open while names are resolved."""
     try:
         await check_settings(settings, context.outgoing)
     except AddressRefused as refusal:
         raise InvalidValue(str(refusal), field="settings") from None
-
-
-async def _lock(tx: Transaction, change_id: UUID) -> AccountChange:
-    change = await lock_change(tx, change_id)
-    if change is None:
-        raise NotFound("no such change", field="change_id")
-    if change.state != "proposed":
-        raise ChangeDecided(f"this change was {change.state} before")
-    return change
-
-
-async def _second_person(tx: Transaction, change: AccountChange, actor: Actor) -> PersonId:
-    try:
-        return await require_second_person(tx, change.proposed_by, actor)
-    except SamePerson as same:
-        raise SecondPersonNeeded("who proposed this cannot approve it; another person must") from same
-
-
-async def _note(tx: Transaction, context: OrganizationContext, action: str, change_id: UUID, actor: Actor) -> None:
-    await write_audit(
-        tx,
-        context.ids.new(),
-        recorded_at=context.clock(),
-        actor=actor,
-        action=action,
-        subject=("account_change", change_id),
-    )

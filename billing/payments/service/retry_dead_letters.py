@@ -6,6 +6,7 @@ duplicate. Source: docs/design.md §5, point 7.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from billing.core.actor import Actor
@@ -15,8 +16,9 @@ from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import DeliveryId, OrganizationId
 from billing.db.database import Transaction
 from billing.ledger.store.journal import open_day, write_audit
+from billing.organizations.domain.approval import Approval, ApprovalKind
+from billing.organizations.service.approvals import propose, read_latest_approvals, reject_proposed
 from billing.organizations.service.context import ProviderAccount
-from billing.organizations.service.second_person import require_second_person
 from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
 from billing.payments.service.context import PaymentContext
 from billing.payments.store.dead_letters import (
@@ -26,7 +28,6 @@ from billing.payments.store.dead_letters import (
     close_dead_letter,
     lock_dead_letter,
     mark_retried,
-    propose_closing,
     read_dead_letters,
     read_delivery,
 )
@@ -42,11 +43,10 @@ __all__ = [
     "DeliveryAnswered",
     "NothingToRetry",
     "ProofNotStored",
-    "approve_close",
+    "close_approved_dead_letter",
     "find_delivery",
     "list_dead_letters",
     "propose_close",
-    "reject_close",
     "retry_dead_letter",
 ]
 
@@ -79,12 +79,6 @@ class ProofNotStored(Refused):
     code = "proof_not_stored"
 
 
-class CloseNotProposed(Refused):
-    """No person proposed to close this dead letter."""
-
-    code = "close_not_proposed"
-
-
 async def find_delivery(
     context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId
 ) -> DeliveryAnswered | DeadLetter:
@@ -94,9 +88,10 @@ async def find_delivery(
         if answered is not None:
             return answered
         stored = await lock_dead_letter(tx, delivery_id)
-    if stored is None:
-        raise NotFound("no such delivery", field="delivery_id")
-    return stored.letter
+        if stored is None:
+            raise NotFound("no such delivery", field="delivery_id")
+        (letter,) = await _with_closings(tx, [stored.letter])
+    return letter
 
 
 async def list_dead_letters(
@@ -104,7 +99,7 @@ async def list_dead_letters(
 ) -> Sequence[DeadLetter]:
     """Dead letters that wait to be retried or closed, the oldest first."""
     async with context.database.transaction(organization_id) as tx:
-        return await read_dead_letters(tx, after=after, limit=min(limit, LIMIT_MAX))
+        return await _with_closings(tx, await read_dead_letters(tx, after=after, limit=min(limit, LIMIT_MAX)))
 
 
 async def retry_dead_letter(
@@ -112,12 +107,14 @@ async def retry_dead_letter(
 ) -> Answer:
     """Apply a dead letter now and mark it as retried, in one transaction.
 
-    Raises NotFound, AlreadyRetried, AlreadyClosed, ProofNotStored, NothingToRetry, or the error that still prevents the
-    write; the dead letter then stays open.
+    A person who retries it also rejects an open proposal to close it. Raises NotFound, AlreadyRetried,
+    AlreadyClosed, ProofNotStored, NothingToRetry, or the error that still prevents the write; it then stays open.
     """
     now = context.clock()
     async with context.database.transaction(organization_id, posting=True) as tx:
         await open_day(tx, business_date(now), at=now)
+        if actor.person is not None:
+            await reject_proposed(tx, context, ApprovalKind.DEAD_LETTER_CLOSING, delivery_id, actor)
         stored = await _lock_waiting(tx, delivery_id)
         account = await context.accounts.find(organization_id, stored.letter.account_name)
         assert account is not None, "accounts are never removed"
@@ -133,56 +130,45 @@ async def retry_dead_letter(
 
 async def propose_close(
     context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId, *, reason: str, actor: Actor
-) -> None:
-    """Propose that a dead letter is never booked, with the reason; another person decides.
+) -> UUID:
+    """Propose that a dead letter is never booked, with the reason; another person decides. Returns the approval's id.
 
-    A later proposal replaces an earlier one. Raises PersonNeeded, InvalidValue, NotFound, AlreadyRetried,
-    AlreadyClosed.
+    Raises PersonNeeded, InvalidValue, NotFound, AlreadyRetried, AlreadyClosed, ProposalWaiting.
     """
-    person = require_person(actor)
+    require_person(actor)
     text = " ".join(reason.split())
     if not _REASON_LENGTH_MIN <= len(text) <= REASON_LENGTH_MAX or not text.isprintable():
         raise InvalidValue(
             f"state the reason in {_REASON_LENGTH_MIN} to {REASON_LENGTH_MAX} printable characters", field="reason"
         )
     async with context.database.transaction(organization_id) as tx:
-        await _lock_waiting(tx, delivery_id)
-        await propose_closing(tx, delivery_id, reason=text, by=person, at=context.clock())
-        await _note(tx, context, "dead_letter_close_proposed", delivery_id, actor)
+        letter = (await _lock_waiting(tx, delivery_id)).letter
+        payload = {
+            "account": letter.account_name,
+            "received_at": letter.received_at.isoformat(),
+            "fault": letter.fault,
+            "reason": text,
+        }
+        return await propose(tx, context, ApprovalKind.DEAD_LETTER_CLOSING, delivery_id, payload=payload, actor=actor)
 
 
-async def approve_close(
-    context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
+async def close_approved_dead_letter(
+    tx: Transaction, context: PaymentContext, approval: Approval, actor: Actor
 ) -> None:
-    """Close a dead letter that another person proposed to close; its day may then close.
+    """A step: close a dead letter, which another person than the proposer decided; its day may then close.
 
-    Raises PersonNeeded, SamePerson, NotFound, AlreadyRetried, AlreadyClosed, CloseNotProposed.
+    Raises AlreadyRetried.
     """
-    require_person(actor)
-    async with context.database.transaction(organization_id) as tx:
-        stored = await _lock_waiting(tx, delivery_id)
-        first = stored.letter.close_proposed_by
-        if first is None:
-            raise CloseNotProposed("nobody proposed to close this dead letter; propose it with a reason first")
-        second = await require_second_person(tx, first, actor)
-        await close_dead_letter(tx, delivery_id, by=second, at=context.clock())
-        await _note(tx, context, "dead_letter_closed", delivery_id, actor)
+    delivery_id = DeliveryId(approval.subject_id)
+    await _lock_waiting(tx, delivery_id)
+    await close_dead_letter(tx, delivery_id, at=context.clock())
+    await _note(tx, context, "dead_letter_closed", delivery_id, actor)
 
 
-async def reject_close(
-    context: PaymentContext, organization_id: OrganizationId, delivery_id: DeliveryId, *, actor: Actor
-) -> None:
-    """Reject a proposal to close, or withdraw one's own: the dead letter stays open.
-
-    Raises PersonNeeded, NotFound, AlreadyRetried, AlreadyClosed, CloseNotProposed.
-    """
-    require_person(actor)
-    async with context.database.transaction(organization_id) as tx:
-        stored = await _lock_waiting(tx, delivery_id)
-        if stored.letter.close_proposed_by is None:
-            raise CloseNotProposed("nobody proposed to close this dead letter")
-        await propose_closing(tx, delivery_id, reason=None, by=None, at=None)
-        await _note(tx, context, "dead_letter_close_rejected", delivery_id, actor)
+async def _with_closings(tx: Transaction, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+    kind = ApprovalKind.DEAD_LETTER_CLOSING
+    closings = await read_latest_approvals(tx, kind, [letter.id for letter in letters])
+    return [replace(letter, closing=closings.get(letter.id)) for letter in letters]
 
 
 async def _lock_waiting(tx: Transaction, delivery_id: DeliveryId) -> StoredDelivery:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from billing.core.ids import DeliveryId, PersonId, ProviderAccountId
+from billing.core.ids import DeliveryId, ProviderAccountId
 from billing.db.database import Transaction
 from billing.db.json_codec import encode_json
+from billing.organizations.domain.approval import Approval
 from providers.contract import Callback
 
 _ADD_DEAD_LETTER = """
@@ -63,8 +64,8 @@ async def add_dead_letter(
 class DeadLetter:
     """A delivery that waits for a person, was retried as another, or was closed.
 
-    `verified_at` and `verified_by` are None for a delivery from before notices were stored. `close_proposed_by`
-    proposed to close it for `close_reason`; it is closed once another person approves.
+    `verified_at` and `verified_by` are None for a delivery from before notices were stored. `closing` is the latest
+    proposal to close it, with the reason in its payload; None where nobody proposed it.
     """
 
     id: DeliveryId
@@ -75,17 +76,13 @@ class DeadLetter:
     verified_by: str | None
     retried_at: datetime | None
     retried_as: DeliveryId | None
-    close_reason: str | None
-    close_proposed_by: PersonId | None
-    close_proposed_at: datetime | None
-    closed_by: PersonId | None
     closed_at: datetime | None
+    closing: Approval | None = None
 
 
 _LIST_WAITING = """
     SELECT letter.id, account.name AS account_name, letter.received_at, letter.fault, letter.verified_at,
-        letter.verified_by, letter.retried_at, letter.retried_as, letter.close_reason, letter.close_proposed_by,
-        letter.close_proposed_at, letter.closed_by, letter.closed_at
+        letter.verified_by, letter.retried_at, letter.retried_as, letter.closed_at
     FROM dead_letter AS letter
     JOIN provider_account AS account ON account.organization_id = $1 AND account.id = letter.provider_account_id
     WHERE letter.organization_id = $1 AND ($2::uuid IS NULL OR letter.id > $2)
@@ -102,9 +99,8 @@ async def read_dead_letters(tx: Transaction, *, after: DeliveryId | None, limit:
 
 _LOCK_DEAD_LETTER = """
     SELECT letter.id, account.name AS account_name, letter.received_at, letter.fault, letter.verified_at,
-        letter.verified_by, letter.retried_at, letter.retried_as, letter.close_reason, letter.close_proposed_by,
-        letter.close_proposed_at, letter.closed_by, letter.closed_at, letter.method, letter.path_suffix, letter.query,
-        letter.headers, letter.body, letter.source_address, letter.notices
+        letter.verified_by, letter.retried_at, letter.retried_as, letter.closed_at, letter.method, letter.path_suffix,
+        letter.query, letter.headers, letter.body, letter.source_address, letter.notices
     FROM dead_letter AS letter
     JOIN provider_account AS account ON account.organization_id = $1 AND account.id = letter.provider_account_id
     WHERE letter.organization_id = $1 AND letter.id = $2
@@ -151,27 +147,14 @@ async def mark_retried(tx: Transaction, delivery_id: DeliveryId, *, at: datetime
     await tx.execute(_MARK_RETRIED, tx.organization_id, delivery_id, at, retried_as)
 
 
-_PROPOSE_CLOSING = """
-    UPDATE dead_letter SET close_reason = $3, close_proposed_by = $4, close_proposed_at = $5
-    WHERE organization_id = $1 AND id = $2
-"""
-
-
-async def propose_closing(
-    tx: Transaction, delivery_id: DeliveryId, *, reason: str | None, by: PersonId | None, at: datetime | None
-) -> None:
-    """Record who proposes to close a locked dead letter and why; three None values withdraw the proposal."""
-    await tx.execute(_PROPOSE_CLOSING, tx.organization_id, delivery_id, reason, by, at)
-
-
 _CLOSE = """
-    UPDATE dead_letter SET closed_by = $3, closed_at = $4 WHERE organization_id = $1 AND id = $2
+    UPDATE dead_letter SET closed_at = $3 WHERE organization_id = $1 AND id = $2
 """
 
 
-async def close_dead_letter(tx: Transaction, delivery_id: DeliveryId, *, by: PersonId, at: datetime) -> None:
-    """Close a locked dead letter as proposed; nothing of it is ever booked."""
-    await tx.execute(_CLOSE, tx.organization_id, delivery_id, by, at)
+async def close_dead_letter(tx: Transaction, delivery_id: DeliveryId, *, at: datetime) -> None:
+    """Close a locked dead letter; nothing of it is ever booked. The database requires the approved proposal."""
+    await tx.execute(_CLOSE, tx.organization_id, delivery_id, at)
 
 
 _READ_DELIVERY = """

@@ -23,12 +23,13 @@ _OWN = """
     ) AS bank_account ON true
     WHERE bank_account.id IS NOT NULL OR EXISTS (
         SELECT FROM provider_account AS known
-        LEFT JOIN account_change AS change ON change.organization_id = $1 AND change.provider_account_id = known.id
-            AND change.state = 'approved'
+        LEFT JOIN approval AS change ON change.organization_id = $1 AND change.subject_id = known.id
+            AND change.kind = 'account_change' AND change.state = 'approved'
         WHERE known.organization_id = $1 AND known.provider = incoming.provider AND (
-            named.value IN (known.settings ->> named.setting, change.settings_before ->> named.setting)
+            named.value IN (known.settings ->> named.setting, change.payload -> 'settings_before' ->> named.setting)
             OR named.setting = 'account_number' AND named.value IN (
-                known.settings ->> 'qr_account_number', change.settings_before ->> 'qr_account_number')))
+                known.settings ->> 'qr_account_number',
+                change.payload -> 'settings_before' ->> 'qr_account_number')))
 """
 
 

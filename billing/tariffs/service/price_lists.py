@@ -23,7 +23,8 @@ from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
-from billing.organizations.service.second_person import require_second_person
+from billing.organizations.domain.approval import Approval, ApprovalKind
+from billing.organizations.service.approvals import propose, read_latest_approvals, reject_proposed
 from billing.organizations.store.organizations import find_facility
 from billing.tariffs.domain.tariff import (
     ListedPrice,
@@ -41,7 +42,6 @@ from billing.tariffs.store.tariffs import (
     activate,
     add_items,
     add_tariff,
-    approve,
     complete_tariff,
     find_incomplete,
     lock_effective_of_day,
@@ -133,22 +133,34 @@ async def import_tariff(
         if not await complete_tariff(tx, tariff_id, at=context.clock()):
             raise TariffIncomplete("the draft holds other rows than this list: discard it and import anew")
         await note(tx, context, actor, "tariff_drafted", ("tariff", tariff_id))
+        payload = {
+            "name": terms.name,
+            "facility": terms.facility_code,
+            "valid_from": terms.valid_from.isoformat(),
+            "valid_until": None if terms.valid_until is None else terms.valid_until.isoformat(),
+            "items": len(prices),
+        }
+        await propose(tx, context, ApprovalKind.TARIFF, tariff_id, payload=payload, actor=actor)
     return tariff_id
 
 
-async def approve_tariff(
-    context: Context, organization_id: OrganizationId, tariff_id: TariffId, *, actor: Actor
-) -> None:
-    """Agree with a draft as another person than its author. Raises NotFound, SamePerson, PersonNeeded,
-    TariffIncomplete, TariffStateForbids."""
-    async with context.database.transaction(organization_id) as tx:
-        locked = await _lock(tx, tariff_id)
-        next_state(locked.state, TariffEvent.APPROVE)
-        if not locked.is_complete:
-            raise TariffIncomplete("not every row of this draft has arrived; repeat the import")
-        second = await require_second_person(tx, locked.drafted_by, actor)
-        await approve(tx, tariff_id, by=second, at=context.clock())
-        await note(tx, context, actor, "tariff_approved", ("tariff", tariff_id))
+async def find_tariff_approval(context: Context, organization_id: OrganizationId, tariff_id: TariffId) -> Approval:
+    """The proposal of a complete list. Raises NotFound, TariffIncomplete."""
+    approval: Approval | None = (await find_tariff(context, organization_id, tariff_id))["approval"]
+    if approval is None:
+        raise TariffIncomplete("not every row of this draft has arrived; repeat the import")
+    return approval
+
+
+async def mark_tariff_approved(tx: Transaction, _context: Context, approval: Approval, _actor: Actor) -> None:
+    """A step: the list becomes approved, which another person than its author decided. Raises TariffStateForbids."""
+    locked = await _lock(tx, TariffId(approval.subject_id))
+    await set_state(tx, locked.id, next_state(locked.state, TariffEvent.APPROVE))
+
+
+async def discard_rejected_tariff(tx: Transaction, context: Context, approval: Approval, actor: Actor) -> None:
+    """A step: a list whose proposal is rejected or withdrawn is discarded. Raises TariffStateForbids."""
+    await _discard(tx, context, TariffId(approval.subject_id), actor)
 
 
 async def activate_tariff(
@@ -184,12 +196,14 @@ async def activate_tariff(
 async def discard_tariff(
     context: Context, organization_id: OrganizationId, tariff_id: TariffId, *, actor: Actor
 ) -> None:
-    """Give up a list that is not effective. Raises NotFound, PersonNeeded, TariffStateForbids."""
+    """Discard a list that is not effective, and reject its proposal if it waits.
+
+    Raises NotFound, PersonNeeded, TariffStateForbids.
+    """
     require_person(actor)
     async with context.database.transaction(organization_id) as tx:
-        locked = await _lock(tx, tariff_id)
-        await set_state(tx, tariff_id, next_state(locked.state, TariffEvent.DISCARD))
-        await note(tx, context, actor, "tariff_discarded", ("tariff", tariff_id))
+        await reject_proposed(tx, context, ApprovalKind.TARIFF, tariff_id, actor)
+        await _discard(tx, context, tariff_id, actor)
 
 
 async def list_tariffs(
@@ -200,15 +214,16 @@ async def list_tariffs(
     limit: int,
     state: str | None = None,
 ) -> list[Mapping[str, Any]]:
-    """Price lists, the newest first, without their rows."""
+    """Price lists, the newest first, without their rows; each with its `approval`, None while it is incomplete."""
     async with context.database.transaction(organization_id) as tx:
-        return await read_tariffs(tx, after=None if after is None else TariffId(after), limit=limit, state=state)
+        rows = await read_tariffs(tx, after=None if after is None else TariffId(after), limit=limit, state=state)
+        return await _with_approvals(tx, rows)
 
 
 async def find_tariff(context: Context, organization_id: OrganizationId, tariff_id: TariffId) -> Mapping[str, Any]:
-    """One price list without its rows. Raises NotFound."""
+    """One price list without its rows, with its `approval`. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
-        rows = await read_tariffs(tx, limit=1, tariff_id=tariff_id)
+        rows = await _with_approvals(tx, await read_tariffs(tx, limit=1, tariff_id=tariff_id))
     if not rows:
         raise NotFound("no such price list", field="tariff_id")
     return rows[0]
@@ -262,6 +277,17 @@ def _content_hash(prices: Sequence[ListedPrice]) -> bytes:
         amounts = ["" if amount is None else format(amount, "f") for _, amount in price.prices()]
         digest.update("\x1f".join((price.code, price.name, price.unit, *amounts)).encode() + b"\x1e")
     return digest.digest()
+
+
+async def _discard(tx: Transaction, context: Context, tariff_id: TariffId, actor: Actor) -> None:
+    locked = await _lock(tx, tariff_id)
+    await set_state(tx, tariff_id, next_state(locked.state, TariffEvent.DISCARD))
+    await note(tx, context, actor, "tariff_discarded", ("tariff", tariff_id))
+
+
+async def _with_approvals(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    approvals = await read_latest_approvals(tx, ApprovalKind.TARIFF, [row["id"] for row in rows])
+    return [{**row, "approval": approvals.get(row["id"])} for row in rows]
 
 
 def _day_taken(locked: LockedTariff, other: TariffId | None) -> TariffDayTaken:

@@ -149,18 +149,8 @@ _SET_STATE = """
 
 
 async def set_state(tx: Transaction, tariff_id: TariffId, state: TariffState) -> None:
-    """Move a locked list on where nobody's name goes with it: replaced or discarded."""
+    """Change the state of a locked list to approved, replaced or discarded; the database requires the approval."""
     await tx.execute(_SET_STATE, tx.organization_id, tariff_id, state.value)
-
-
-_APPROVE = """
-    UPDATE tariff SET state = 'approved', approved_by = $3, approved_at = $4 WHERE organization_id = $1 AND id = $2
-"""
-
-
-async def approve(tx: Transaction, tariff_id: TariffId, *, by: PersonId, at: datetime) -> None:
-    """Keep who approved a locked list."""
-    await tx.execute(_APPROVE, tx.organization_id, tariff_id, by, at)
 
 
 _ACTIVATE = """
@@ -268,12 +258,10 @@ async def read_facilities_of(tx: Transaction, facility_id: FacilityId | None) ->
 _LIST_TARIFFS = """
     SELECT tariff.id, tariff.name, facility.code AS facility_code, tariff.facility_id, tariff.valid_from,
         tariff.valid_until, tariff.state, tariff.items_expected AS items, tariff.completed_at, tariff.drafted_at,
-        tariff.approved_at, tariff.activated_at, drafter.name AS drafted_by, approver.name AS approved_by,
-        activator.name AS activated_by
+        tariff.activated_at, drafter.name AS drafted_by, activator.name AS activated_by
     FROM tariff
     LEFT JOIN facility ON facility.organization_id = $1 AND facility.id = tariff.facility_id
     JOIN person AS drafter ON drafter.organization_id = $1 AND drafter.id = tariff.drafted_by
-    LEFT JOIN person AS approver ON approver.organization_id = $1 AND approver.id = tariff.approved_by
     LEFT JOIN person AS activator ON activator.organization_id = $1 AND activator.id = tariff.activated_by
     WHERE tariff.organization_id = $1 AND ($2::uuid IS NULL OR tariff.id < $2) AND ($4::uuid IS NULL OR tariff.id = $4)
         AND ($5::text IS NULL OR tariff.state = $5)

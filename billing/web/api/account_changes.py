@@ -3,12 +3,10 @@
 POST /v1/account-changes                 {"account", "settings"?, "payee"?, "is_active"?}
 GET  /v1/account-changes
 GET  /v1/account-changes/{id}
-POST /v1/account-changes/{id}/approve
-POST /v1/account-changes/{id}/reject
 """
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 from aiohttp import web
 from pydantic import Field, with_config
@@ -16,18 +14,17 @@ from typing_extensions import TypedDict
 
 from billing.organizations.service.account_changes import (
     AccountChange,
-    approve_change,
     find_change,
     list_changes,
     propose_change,
-    reject_change,
 )
 from billing.web.app_state import CALLER, app_state
+from billing.web.approval_documents import DecisionDocument, decision_document
 from billing.web.operation import Operation, operation
 from billing.web.pagination import read_page, write_cursor
 from billing.web.request_bodies import Body, read_id, read_model
-from billing.web.responses import isoformat, json_response
-from billing.web.schemas import EXACTLY, PageDocument, enum_schema
+from billing.web.responses import json_response
+from billing.web.schemas import EXACTLY, PageDocument
 
 
 class NewPayee(Body):
@@ -67,18 +64,14 @@ class PayeeDocument(TypedDict):
 
 @with_config(EXACTLY)
 class AccountChangeDocument(TypedDict):
-    """A change of an account; `state` is `proposed`, `approved` or `rejected`. Persons are given by their ids."""
+    """A change of a provider account. Its id is that of its approval."""
 
     id: str
     account: str
-    state: Annotated[str, enum_schema(("proposed", "approved", "rejected"))]
     settings: list[SettingDocument]
     payee: PayeeDocument | None
     is_active: bool
-    proposed_by: str
-    proposed_at: str
-    decided_by: str | None
-    decided_at: str | None
+    approval: DecisionDocument
 
 
 @operation(
@@ -115,7 +108,7 @@ async def get_account_changes(request: web.Request) -> web.Response:
         app_state(request).context, request[CALLER].organization_id, after=page.after, limit=page.limit + 1
     )
     shown = rows[: page.limit]
-    cursor = write_cursor(shown[-1].id) if len(rows) > page.limit else None
+    cursor = write_cursor(shown[-1].approval.id) if len(rows) > page.limit else None
     return json_response({"items": [_change(row) for row in shown], "next_cursor": cursor})
 
 
@@ -124,40 +117,6 @@ async def get_account_changes(request: web.Request) -> web.Response:
 )
 async def get_account_change(request: web.Request) -> web.Response:
     """Read one change of a provider account."""
-    return await _answer(request)
-
-
-@operation(
-    Operation(
-        tag="accounts",
-        responses={HTTPStatus.OK: AccountChangeDocument},
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
-    )
-)
-async def post_approval(request: web.Request) -> web.Response:
-    """Approve a change that another person proposed. It takes effect within half a minute."""
-    caller = request[CALLER]
-    change_id = read_id(request.match_info["id"], field="change_id")
-    await approve_change(app_state(request).context, caller.organization_id, change_id, actor=caller.actor)
-    return await _answer(request)
-
-
-@operation(
-    Operation(
-        tag="accounts",
-        responses={HTTPStatus.OK: AccountChangeDocument},
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
-    )
-)
-async def post_rejection(request: web.Request) -> web.Response:
-    """Reject a proposal, or withdraw your own."""
-    caller = request[CALLER]
-    change_id = read_id(request.match_info["id"], field="change_id")
-    await reject_change(app_state(request).context, caller.organization_id, change_id, actor=caller.actor)
-    return await _answer(request)
-
-
-async def _answer(request: web.Request) -> web.Response:
     change_id = read_id(request.match_info["id"], field="change_id")
     found = await find_change(app_state(request).context, request[CALLER].organization_id, change_id)
     return json_response(_change(found))
@@ -167,9 +126,8 @@ def _change(row: AccountChange) -> AccountChangeDocument:
     before, after = row.settings_before, row.settings
     differing = [name for name in sorted({**before, **after}) if before.get(name) != after.get(name)]
     return {
-        "id": str(row.id),
+        "id": str(row.approval.id),
         "account": row.account_name,
-        "state": row.state,
         "settings": [
             {"name": name, "before": _text(before.get(name)), "after": _text(after.get(name))} for name in differing
         ],
@@ -177,10 +135,7 @@ def _change(row: AccountChange) -> AccountChangeDocument:
         if row.payee is None
         else {"bank_bin": row.payee[0], "account_number": row.payee[1], "holder": row.payee[2]},
         "is_active": row.is_active,
-        "proposed_by": str(row.proposed_by),
-        "proposed_at": row.proposed_at.isoformat(),
-        "decided_by": None if row.decided_by is None else str(row.decided_by),
-        "decided_at": isoformat(row.decided_at),
+        "approval": decision_document(row.approval),
     }
 
 

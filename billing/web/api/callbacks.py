@@ -3,9 +3,7 @@
 GET  /v1/callbacks                      dead letters that wait, the oldest first
 GET  /v1/callbacks/{id}
 POST /v1/callbacks/{id}/retry
-POST /v1/callbacks/{id}/close           {"reason"}: one person proposes that it is never booked
-POST /v1/callbacks/{id}/close/approve   another person closes it
-POST /v1/callbacks/{id}/close/reject
+POST /v1/callbacks/{id}/close           {"reason"}: one person proposes that it is never booked; another approves
 """
 
 from http import HTTPStatus
@@ -21,14 +19,13 @@ from billing.payments.service.retry_dead_letters import (
     REASON_LENGTH_MAX,
     DeadLetter,
     DeliveryAnswered,
-    approve_close,
     find_delivery,
     list_dead_letters,
     propose_close,
-    reject_close,
     retry_dead_letter,
 )
 from billing.web.app_state import CALLER, app_state
+from billing.web.approval_documents import DecisionDocument, decision_document
 from billing.web.operation import Operation, operation
 from billing.web.pagination import read_page, write_cursor
 from billing.web.request_bodies import Body, read_id, read_model
@@ -61,10 +58,8 @@ class CallbackDocument(TypedDict):
     retried_at: str | None
     retried_as: str | None
     close_reason: str | None
-    close_proposed_by: str | None
-    close_proposed_at: str | None
-    closed_by: str | None
     closed_at: str | None
+    approval: DecisionDocument | None
 
 
 @with_config(EXACTLY)
@@ -138,34 +133,6 @@ async def post_close(request: web.Request) -> web.Response:
     return await _read(request, delivery_id)
 
 
-@operation(
-    Operation(
-        tag="callbacks",
-        responses={HTTPStatus.OK: CallbackDocument},
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
-    )
-)
-async def post_close_approval(request: web.Request) -> web.Response:
-    """Close a dead letter that another person proposed to close."""
-    caller, delivery_id = request[CALLER], _id(request)
-    await approve_close(app_state(request).context, caller.organization_id, delivery_id, actor=caller.actor)
-    return await _read(request, delivery_id)
-
-
-@operation(
-    Operation(
-        tag="callbacks",
-        responses={HTTPStatus.OK: CallbackDocument},
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
-    )
-)
-async def post_close_rejection(request: web.Request) -> web.Response:
-    """Reject or withdraw a proposal to close a dead letter: it waits on."""
-    caller, delivery_id = request[CALLER], _id(request)
-    await reject_close(app_state(request).context, caller.organization_id, delivery_id, actor=caller.actor)
-    return await _read(request, delivery_id)
-
-
 async def _read(request: web.Request, delivery_id: DeliveryId) -> web.Response:
     found = await find_delivery(app_state(request).context, request[CALLER].organization_id, delivery_id)
     return json_response(_letter(found) if isinstance(found, DeadLetter) else _answered(found))
@@ -178,7 +145,7 @@ def _id(request: web.Request) -> DeliveryId:
 _NO_DEAD_LETTER: dict[str, None] = dict.fromkeys(
     (
         *("fault", "verified_at", "verified_by", "retried_at", "retried_as"),
-        *("close_reason", "close_proposed_by", "close_proposed_at", "closed_by", "closed_at"),
+        *("close_reason", "closed_at", "approval"),
     )
 )
 
@@ -211,11 +178,9 @@ def _letter(row: DeadLetter) -> CallbackDocument:
         "verified_by": row.verified_by,
         "retried_at": isoformat(row.retried_at),
         "retried_as": _id_text(row.retried_as),
-        "close_reason": row.close_reason,
-        "close_proposed_by": _id_text(row.close_proposed_by),
-        "close_proposed_at": isoformat(row.close_proposed_at),
-        "closed_by": _id_text(row.closed_by),
+        "close_reason": None if row.closing is None else str(row.closing.payload["reason"]),
         "closed_at": isoformat(row.closed_at),
+        "approval": None if row.closing is None else decision_document(row.closing),
     }
 
 

@@ -4,7 +4,6 @@ GET  /v1/policy-options                          the options, each with the lega
 POST /v1/facility-policies                 {"facility", "valid_from", "options"}
 GET  /v1/facility-policies                 ?facility
 GET  /v1/facility-policies/{id}
-POST /v1/facility-policies/{id}/approve
 """
 
 from collections.abc import Mapping
@@ -20,18 +19,18 @@ from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.policy_options import PolicyOption, all_policy_options
 from billing.coverage.formats.policy_json import write_policy_options
 from billing.coverage.service.facility_policies import (
-    approve_facility_policy,
     find_facility_policy,
     list_facility_policies,
     propose_facility_policy,
 )
 from billing.web.app_state import CALLER, app_state
+from billing.web.approval_documents import DecisionDocument, decision_document
 from billing.web.idempotency import repeat_headers
 from billing.web.operation import Operation, operation
 from billing.web.pagination import page_document, read_page
 from billing.web.price_documents import by_language
 from billing.web.request_bodies import Body, read_day, read_id, read_idempotent
-from billing.web.responses import isoformat, json_response
+from billing.web.responses import json_response
 from billing.web.schemas import EXACTLY, PageDocument
 
 
@@ -45,16 +44,13 @@ class NewFacilityPolicy(Body):
 
 @with_config(EXACTLY)
 class FacilityPolicyDocument(TypedDict):
-    """The policy of a facility. It is in force once `approved_by`, another person than `proposed_by`, is set."""
+    """The policy of a facility. It is in force once its approval is `approved`."""
 
     id: str
     facility: str
     valid_from: str
     options: dict[str, str]
-    proposed_by: str
-    proposed_at: str
-    approved_by: str | None
-    approved_at: str | None
+    approval: DecisionDocument
 
 
 @with_config(EXACTLY)
@@ -145,21 +141,6 @@ async def get_facility_policy(request: web.Request) -> web.Response:
     return await _answer(request, _id(request))
 
 
-@operation(
-    Operation(
-        tag="policies",
-        responses={HTTPStatus.OK: FacilityPolicyDocument},
-        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
-    )
-)
-async def post_facility_policy_approval(request: web.Request) -> web.Response:
-    """Approve a facility policy that another person proposed."""
-    caller, policy_id = request[CALLER], _id(request)
-    context = app_state(request).context
-    await approve_facility_policy(context, caller.organization_id, policy_id, actor=caller.actor)
-    return await _answer(request, policy_id)
-
-
 def _id(request: web.Request) -> UUID:
     return read_id(request.match_info["id"], field="policy_id")
 
@@ -175,10 +156,7 @@ def _facility_policy(row: Mapping[str, Any]) -> FacilityPolicyDocument:
         "facility": row["facility_code"],
         "valid_from": row["valid_from"].isoformat(),
         "options": dict(row["options"]),
-        "proposed_by": row["proposed_by"],
-        "proposed_at": row["proposed_at"].isoformat(),
-        "approved_by": row["approved_by"],
-        "approved_at": isoformat(row["approved_at"]),
+        "approval": decision_document(row["approval"]),
     }
 
 

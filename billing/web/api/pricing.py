@@ -3,7 +3,6 @@
 POST /v1/facility-pricing                {"facility", "valid_from", "authority", "vendor"?, "price_day"?}
 GET  /v1/facility-pricing                ?facility
 GET  /v1/facility-pricing/{id}
-POST /v1/facility-pricing/{id}/approve
 GET  /v1/price-differences               ?invoice_id, ?visit_id, ?field, ?vendor
 """
 
@@ -19,18 +18,18 @@ from typing_extensions import TypedDict
 from billing.coverage.domain.explain import plain_number
 from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PricingAuthority
 from billing.coverage.service.pricing_settings import (
-    approve_proposed_pricing,
     find_pricing,
     list_differences,
     list_pricings,
     propose_pricing,
 )
 from billing.web.app_state import CALLER, app_state
+from billing.web.approval_documents import DecisionDocument, decision_document
 from billing.web.idempotency import repeat_headers
 from billing.web.operation import Operation, operation
 from billing.web.pagination import page_document, read_filter_id, read_page
 from billing.web.request_bodies import Body, read_day, read_id, read_idempotent
-from billing.web.responses import isoformat, json_response
+from billing.web.responses import json_response
 from billing.web.schemas import EXACTLY, PageDocument, enum_schema
 
 
@@ -46,7 +45,7 @@ class NewPricing(Body):
 
 @with_config(EXACTLY)
 class PricingDocument(TypedDict):
-    """A pricing authority. It is in force once `approved_by`, another person than `proposed_by`, is set."""
+    """A pricing authority. It is in force once its approval is `approved`."""
 
     id: str
     facility: str
@@ -54,10 +53,7 @@ class PricingDocument(TypedDict):
     authority: Annotated[str, enum_schema(PricingAuthority)]
     vendor: str
     price_day: Annotated[str, enum_schema(PriceDay)]
-    proposed_by: str
-    proposed_at: str
-    approved_by: str | None
-    approved_at: str | None
+    approval: DecisionDocument
 
 
 @with_config(EXACTLY)
@@ -143,19 +139,6 @@ async def get_pricing(request: web.Request) -> web.Response:
 
 @operation(
     Operation(
-        tag="pricing", responses={HTTPStatus.OK: PricingDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-    )
-)
-async def post_pricing_approval(request: web.Request) -> web.Response:
-    """Approve a pricing authority that another person proposed."""
-    caller, pricing_id = request[CALLER], _id(request)
-    context = app_state(request).context
-    await approve_proposed_pricing(context, caller.organization_id, pricing_id, actor=caller.actor)
-    return await _answer(request, pricing_id)
-
-
-@operation(
-    Operation(
         tag="pricing",
         responses={HTTPStatus.OK: PageDocument[PriceDifferenceDocument]},
         filters={
@@ -199,10 +182,7 @@ def _pricing(row: Mapping[str, Any]) -> PricingDocument:
         "authority": row["authority"],
         "vendor": row["vendor"],
         "price_day": row["price_day"],
-        "proposed_by": row["proposed_by"],
-        "proposed_at": row["proposed_at"].isoformat(),
-        "approved_by": row["approved_by"],
-        "approved_at": isoformat(row["approved_at"]),
+        "approval": decision_document(row["approval"]),
     }
 
 

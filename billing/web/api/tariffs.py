@@ -4,7 +4,6 @@ POST /v1/tariffs                 text/csv or XLSX; ?from, ?until, ?facility, ?na
 GET  /v1/tariffs                 ?state
 GET  /v1/tariffs/{id}
 GET  /v1/tariffs/{id}/changes
-POST /v1/tariffs/{id}/approve
 POST /v1/tariffs/{id}/activate   ?replaces
 POST /v1/tariffs/{id}/discard
 """
@@ -25,7 +24,6 @@ from billing.tariffs.formats.price_list import ReadPriceList, RowError, SheetFor
 from billing.tariffs.service.price_lists import (
     PriceListTerms,
     activate_tariff,
-    approve_tariff,
     discard_tariff,
     find_tariff,
     import_tariff,
@@ -33,6 +31,7 @@ from billing.tariffs.service.price_lists import (
     list_tariffs,
 )
 from billing.web.app_state import CALLER, app_state
+from billing.web.approval_documents import DecisionDocument, decision_document
 from billing.web.idempotency import read_idempotent_request, repeat_headers, require_key
 from billing.web.operation import Content, Operation, one_of, operation
 from billing.web.pagination import InvalidQuery, page_document, read_choice, read_day, read_page, read_query
@@ -68,7 +67,10 @@ class PriceListFaulty(InvalidBody):
 
 @with_config(EXACTLY)
 class TariffDocument(TypedDict):
-    """A price list without its rows. `facility` null: every facility without a list of its own."""
+    """A price list without its rows. `facility` null: every facility without a list of its own.
+
+    `approval` is null while rows are missing.
+    """
 
     id: str
     name: str
@@ -80,8 +82,7 @@ class TariffDocument(TypedDict):
     items: int
     drafted_by: str
     drafted_at: str
-    approved_by: str | None
-    approved_at: str | None
+    approval: DecisionDocument | None
     activated_by: str | None
     activated_at: str | None
 
@@ -202,18 +203,6 @@ async def get_tariff_changes(request: web.Request) -> web.Response:
 
 @operation(
     Operation(
-        tag="tariffs", responses={HTTPStatus.OK: TariffDocument}, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-    )
-)
-async def post_tariff_approval(request: web.Request) -> web.Response:
-    """Approve a price list that another person drafted."""
-    caller, tariff_id = request[CALLER], _id(request)
-    await approve_tariff(app_state(request).context, caller.organization_id, tariff_id, actor=caller.actor)
-    return await _answer(request, tariff_id)
-
-
-@operation(
-    Operation(
         tag="tariffs",
         responses={HTTPStatus.OK: TariffDocument},
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
@@ -240,7 +229,7 @@ async def post_tariff_activation(request: web.Request) -> web.Response:
     )
 )
 async def post_tariff_discard(request: web.Request) -> web.Response:
-    """Discard a price list that is not in force."""
+    """Discard a price list that is not in force; its proposal is then rejected."""
     caller, tariff_id = request[CALLER], _id(request)
     await discard_tariff(app_state(request).context, caller.organization_id, tariff_id, actor=caller.actor)
     return await _answer(request, tariff_id)
@@ -284,8 +273,7 @@ def _tariff(row: Mapping[str, Any]) -> TariffDocument:
         "items": row["items"],
         "drafted_by": row["drafted_by"],
         "drafted_at": row["drafted_at"].isoformat(),
-        "approved_by": row["approved_by"],
-        "approved_at": isoformat(row["approved_at"]),
+        "approval": None if row["approval"] is None else decision_document(row["approval"]),
         "activated_by": row["activated_by"],
         "activated_at": isoformat(row["activated_at"]),
     }

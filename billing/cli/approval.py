@@ -1,0 +1,48 @@
+"""`vienphi approval`: what one person proposed and another decides, of all kinds."""
+
+from pathlib import Path
+
+import click
+
+from billing.cli.caller import run_as_caller
+from billing.core.actor import Role
+from billing.ops.approval_kinds import list_proposals
+from billing.organizations.domain.approval import kinds_of
+from billing.organizations.service.api_keys import Caller
+from billing.organizations.service.approvals import ApprovalKind, ApprovalState
+from billing.payments.service.context import PaymentContext
+
+_KEEPERS = frozenset({Role.FINANCE, Role.ADMINISTRATOR})
+_LISTED_MAX = 1_000
+
+
+@click.group()
+def approval() -> None:
+    """Proposals that wait for a second person, and their decisions. Needs VIENPHI_DATABASE_URL and VIENPHI_KEY."""
+
+
+@approval.command("list")
+@click.option("--kind", type=click.Choice([each.value for each in ApprovalKind]), help="Only of this kind.")
+@click.option(
+    "--state",
+    type=click.Choice([each.value for each in ApprovalState]),
+    help="Only in this state; proposed waits for a second person.",
+)
+@click.pass_obj
+def list_(config: Path | None, *, kind: str | None, state: str | None) -> None:
+    """List proposals of the kinds that your roles decide, the newest first: id, kind, state, subject and persons."""
+
+    async def work(context: PaymentContext, caller: Caller) -> None:
+        kinds = kinds_of(caller.roles)
+        for each in await list_proposals(
+            context,
+            caller.organization_id,
+            kinds=kinds if kind is None else kinds & {ApprovalKind(kind)},
+            state=None if state is None else ApprovalState(state),
+            limit=_LISTED_MAX,
+        ):
+            click.echo(
+                f"{each.id} {each.kind:19} {each.state:9} {each.subject_id} ({each.proposer}/{each.decider or '–'})"
+            )
+
+    run_as_caller(config, _KEEPERS, work)

@@ -1,0 +1,90 @@
+"""Proposals of all kinds, found, listed and decided: the one list of the kinds with their effects.
+
+The mechanism is in `organizations/service/approvals`; each effect is in the feature of its subject. A pricing setting
+and a facility policy need no effect: they are in force because the approved proposal stands. Source: docs/design.md
+§3.5.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+from billing.core.actor import Actor
+from billing.core.approvals import require_person
+from billing.core.ids import OrganizationId
+from billing.organizations.service.account_changes import apply_approved_change, check_proposed_change
+from billing.organizations.service.approvals import (
+    Approval,
+    ApprovalEffect,
+    ApprovalKind,
+    ApprovalState,
+    approve,
+    find_approval,
+    find_approval_of,
+    read_approvals,
+    reject,
+)
+from billing.payments.service.context import PaymentContext
+from billing.payments.service.retry_dead_letters import close_approved_dead_letter
+from billing.tariffs.service.price_lists import discard_rejected_tariff, mark_tariff_approved
+
+EFFECTS: Mapping[ApprovalKind, ApprovalEffect[PaymentContext]] = {
+    ApprovalKind.TARIFF: ApprovalEffect(on_approved=mark_tariff_approved, on_rejected=discard_rejected_tariff),
+    ApprovalKind.FACILITY_PRICING: ApprovalEffect(),
+    ApprovalKind.FACILITY_POLICY: ApprovalEffect(),
+    ApprovalKind.ACCOUNT_CHANGE: ApprovalEffect(check=check_proposed_change, on_approved=apply_approved_change),
+    ApprovalKind.DEAD_LETTER_CLOSING: ApprovalEffect(on_approved=close_approved_dead_letter),
+}
+
+
+async def approve_proposal(
+    context: PaymentContext, organization_id: OrganizationId, approval_id: UUID, *, actor: Actor
+) -> None:
+    """Approve the proposal of another person, of whatever kind; it takes effect at once.
+
+    Raises PersonNeeded, NotFound, AlreadyDecided, SecondPersonRequired, or the errors of the effect.
+    """
+    require_person(actor)
+    proposal = await find_proposal(context, organization_id, approval_id)
+    check = EFFECTS[proposal.kind].check
+    if check is not None:
+        await check(context, proposal)
+    async with context.database.transaction(organization_id) as tx:
+        await approve(tx, context, approval_id, actor=actor, effects=EFFECTS)
+
+
+async def reject_proposal(
+    context: PaymentContext, organization_id: OrganizationId, approval_id: UUID, *, actor: Actor
+) -> None:
+    """Reject a proposal of whatever kind, or withdraw one's own. Raises PersonNeeded, NotFound, AlreadyDecided."""
+    require_person(actor)
+    async with context.database.transaction(organization_id) as tx:
+        await reject(tx, context, approval_id, actor=actor, effects=EFFECTS)
+
+
+async def approve_subject(
+    context: PaymentContext, organization_id: OrganizationId, kind: ApprovalKind, subject_id: UUID, *, actor: Actor
+) -> None:
+    """Approve the latest proposal for a subject. Raises as `approve_proposal`; NotFound where nothing is proposed."""
+    async with context.database.transaction(organization_id) as tx:
+        found = await find_approval_of(tx, kind, subject_id)
+    await approve_proposal(context, organization_id, found.id, actor=actor)
+
+
+async def find_proposal(context: PaymentContext, organization_id: OrganizationId, approval_id: UUID) -> Approval:
+    """One proposal of whatever kind, with its decision. Raises NotFound."""
+    async with context.database.transaction(organization_id) as tx:
+        return await find_approval(tx, approval_id)
+
+
+async def list_proposals(
+    context: PaymentContext,
+    organization_id: OrganizationId,
+    *,
+    kinds: Collection[ApprovalKind],
+    state: ApprovalState | None = None,
+    after: UUID | None = None,
+    limit: int,
+) -> Sequence[Approval]:
+    """Proposals of some kinds with their decisions, the newest first; None filters nothing."""
+    async with context.database.transaction(organization_id) as tx:
+        return await read_approvals(tx, kinds=kinds, state=state, after=after, limit=limit)
