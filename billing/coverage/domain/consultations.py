@@ -31,7 +31,8 @@ def expect_consultations(visit: Visit, facts: VisitFacts) -> tuple[Expected, ...
 
     1st 100 %, 2nd to 4th 30 %, 5th 10 %, then 0: together at most two prices. Of consultations ordered at the same
     time, the one with the higher stated ratio counts as the earlier. From the 66th of its desk within 8 hours (a
-    separate fact) the insurer pays 50 % of that ratio. The same code twice is a suspicion.
+    separate fact) the insurer pays 50 % of that ratio. A consultation is charged once; the same code twice is a
+    suspicion.
     Source: Circular 35/2016/TT-BYT Art. 4b as added by Circular 39/2024/TT-BYT; data standard, TYLE_TT_DV.
     """
     own = [item for item in visit.items if item.group == CONSULTATION_GROUP and item.scope is not Scope.PATIENT]
