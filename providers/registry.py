@@ -67,7 +67,7 @@ def provider_class(name: str) -> type[Provider]:
 def open_provider(name: str, settings: Mapping[str, object], client: httpx.AsyncClient) -> Provider:
     """Build the provider of one account from its stored settings and its own HTTP client.
 
-    Raises SettingsRefused naming every wrong field at once; also what `provider_class` raises.
+    Raises SettingsRefused naming every wrong field at once, and the errors of `provider_class`.
     """
     return provider_class(name)(read_settings(name, settings), client)
 
@@ -75,7 +75,7 @@ def open_provider(name: str, settings: Mapping[str, object], client: httpx.Async
 def read_settings(name: str, settings: Mapping[str, object]) -> BaseModel:
     """The settings of an account, including its secrets, as its provider's model.
 
-    Raises SettingsRefused naming every wrong field at once; also what `provider_class` raises.
+    Raises SettingsRefused naming every wrong field at once, and the errors of `provider_class`.
     """
     settings_type = provider_class(name).settings_type
     try:

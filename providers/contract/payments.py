@@ -28,7 +28,7 @@ class PaymentUnknown(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRequest:
-    """What to collect. `purpose` begins with `reference`, is ASCII and has at most 25 characters.
+    """A request to collect. `purpose` begins with `reference`, is ASCII and has at most 25 characters.
 
     `requested_at` is the time at which the intent was created and is the same for each retry; dates in the provider's
     request derive from it. `return_url` is the address to which the payer's browser returns, `callback_url` the address

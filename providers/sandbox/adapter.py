@@ -3,7 +3,7 @@
 The message and its signature are described in `message.py`. Status words of the bank:
 
     PENDING CANCELLED EXPIRED FAILED REVIEW SUCCEEDED      as named
-    SUCCEEDED with direction debit                         money we sent back: refunded
+    SUCCEEDED with direction debit                         refund that we sent: refunded
     REVERSED with direction debit                          money the bank took back: reversed
     every other word                                       UNKNOWN, queried and never guessed
 """

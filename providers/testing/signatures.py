@@ -200,7 +200,7 @@ class SignatureChecks(ConformanceBase):
         if isinstance(result, BadSignature):
             return
         if isinstance(result, Reply) and result.status >= 400:
-            return  # a rejected method needs no look at the signature
+            return  # a rejected method needs no check of the signature
         self.fail(
             f"a delivery without proof of authenticity gave {type(result).__name__} instead of BadSignature: "
             "the body is read before the signature is verified"
