@@ -8,7 +8,7 @@
     ├── Unavailable           try again later; nothing was written
     └── CommitUnknown         the outcome of COMMIT is unknown
 
-A subject's own errors live next to the subject and derive from one of these. HTTP statuses live in
+The errors of a subject are defined next to it and derive from one of these. HTTP statuses are defined in
 `web/problems.py` alone.
 """
 

@@ -138,8 +138,9 @@ _ANY_PREFIX = Grammar(
 
 
 def may_name_code(content: str) -> bool:
-    """Whether a transfer text contains a code of any prefix, with or without spaces and signs in it. Some texts do by
-    accident: for a caller that then reads the organization's prefixes again.
+    """Whether a transfer text contains a code of any prefix, with or without spaces and signs in it.
+
+    Some texts do by accident: for a caller that then reads the organization's prefixes again.
     """
     extraction = extract_codes(content, _ANY_PREFIX)
     return bool(extraction.codes)

@@ -1,4 +1,4 @@
-"""Rows as the parallel arrays that unnest() takes."""
+"""Conversion of rows to the parallel arrays that unnest() takes."""
 
 from collections.abc import Sequence
 

@@ -157,8 +157,7 @@ async def migrate(owner_url: str, *, directory: Path | None = None) -> list[str]
 
 
 async def restore_grants(owner_url: str) -> list[str]:
-    """Grant the roles again, as the owner, the rights of the applied migrations; returns the missing ones, one on a
-    line.
+    """Grant the roles again, as the owner, the missing rights of the applied migrations; returns these, one on a line.
 
     Does nothing on a database without migrations. Raises RoleMissing, GrantsMissing, DatabaseUnavailable.
     """
@@ -296,7 +295,7 @@ async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Reco
             url, timeout=10, server_settings={"application_name": "vienphi migrate", "timezone": "UTC"}
         )
     except ADDRESS_ERRORS as error:
-        raise cannot_connect(error) from None  # its words repeat parts of the address
+        raise cannot_connect(error) from None  # its message repeats parts of the address
     except CONNECTION_ERRORS as error:
         raise cannot_connect(error) from error
     try:

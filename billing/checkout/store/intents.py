@@ -167,7 +167,7 @@ async def read_intents(
     reference_code: str | None,
     state: str | None,
 ) -> list[Mapping[str, Any]]:
-    """Intents of a part of the list, the newest first; None filters nothing."""
+    """Intents of a slice of the list, the newest first; None filters nothing."""
     rows = await tx.fetch(
         _LIST_INTENTS,
         tx.organization_id,

@@ -141,7 +141,7 @@ def hash_of_parts(seal: Seal) -> bytes:
 def block_hash(seal: Seal, rows: SealedRows) -> bytes:
     """Format 1: SHA-256 over the block's own columns and then its rows, a line each.
 
-    A JSON text holds no line end.
+    A JSON text contains no line end.
     """
     head = [
         FORMAT,

@@ -275,9 +275,7 @@ class Setup:
             return await list_persons(tx)
 
     async def rename_person(self, organization_id: OrganizationId, person_id: PersonId, name: str) -> None:
-        """Rename a person to a name that no other person of the organization has. Raises NotFound, InvalidValue,
-        NameTaken.
-        """
+        """Rename a person; no other may have the name. Raises NotFound, InvalidValue, NameTaken."""
         try:
             async with self._database.transaction(organization_id) as tx:
                 if not await rename_person(tx, person_id, clean_name(name)):

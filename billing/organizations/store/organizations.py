@@ -148,7 +148,7 @@ async def add_provider_account(
     settings: Mapping[str, object],
     secret_name: str | None,
 ) -> None:
-    """Add a contract with a provider; settings hold no secret."""
+    """Add a contract with a provider; settings contain no secret."""
     await tx.execute(
         _ADD_PROVIDER_ACCOUNT,
         tx.organization_id,

@@ -77,11 +77,11 @@ def state_for_patient(state: IntentState, received: Received) -> PatientState:
 
 
 def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> PatientState:
-    """The state shown to the payer, from the intent and its invoices: `owed` is the amount that the invoices still owe,
-    `credit` the amount received that is allocated to no invoice.
+    """The state shown to the payer, from the intent and its invoices.
 
-    If nothing is owed any more, nothing is requested: an amount paid by another code or at the desk is PAID_OTHERWISE,
-    and excess money is OVER. More than the requested amount that was all allocated to invoices is PAID: nothing is in
+    `owed` is the amount that the invoices still owe, `credit` the received amount that is allocated to no invoice. If
+    nothing is owed any more, nothing is requested: an amount paid by another code or at the desk is PAID_OTHERWISE, and
+    excess money is OVER. More than the requested amount that was all allocated to invoices is PAID: nothing is in
     excess. A code that has received its whole amount while its invoices still owe is PART_PAID, never PAID.
     """
     alone = state_for_patient(state, received_level(received=received, amount=amount))
@@ -114,8 +114,7 @@ class Due:
 
 
 def amount_due(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> Due:
-    """Compute the amount due under a code: the one rule for the page, the API, the QR image, webhooks and bill
-    inquiries.
+    """Compute the amount due under a code: the one rule for page, API, QR image, webhooks and bill inquiries.
 
     `owed` is the amount that its invoices still owe by any code, `credit` the amount received under it that is
     allocated to no invoice.

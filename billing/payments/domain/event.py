@@ -41,7 +41,7 @@ OWN_WEAK = "own:"
 
 
 class ReferenceKey(NamedTuple):
-    """A bank's reference of money that moved on a bank account, or on a provider account where none is known."""
+    """A bank's reference of money that moved on a bank account, or on a provider account if the former is unknown."""
 
     account_id: UUID
     movement: Movement
@@ -209,10 +209,10 @@ def link_movements(
 def relink_movements(
     new: Sequence[PaymentEvent], reserved_ids: Mapping[MovementKey, PaymentId], new_id: Callable[[], PaymentId]
 ) -> Mapping[MovementKey, PaymentId]:
-    """Link the payment events received for the first time, as `link_movements` does, under the ids that their names
-    were reserved under.
+    """Link the payment events received for the first time, under the ids that their names were reserved under.
 
-    A repeat may have linked two of them that are two payments without it: only the first keeps that id.
+    Works like `link_movements`. A repeat may have linked two events that are two payments without it: only the first
+    keeps that id.
     """
     ids: dict[PaymentId, PaymentId] = {}
     taken: set[PaymentId] = set()

@@ -15,7 +15,7 @@ from billing.invoices.domain.invoice import Invoice, InvoiceState
 
 
 class AllocationTarget(StrEnum):
-    """What a part of a payment is allocated to."""
+    """The target of a part of a payment."""
 
     INVOICE = "invoice"
     CREDIT = "credit"

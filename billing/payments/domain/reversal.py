@@ -1,5 +1,4 @@
-"""Reverses an outflow: money that left without a refund request is taken from the payment's allocations, the newest
-first.
+"""Reverses the allocations of a payment after an outflow without a refund request, the newest first.
 
 The reversed amount of an invoice is owed again. An allocation is reversed whole, by a row that names it; its remainder
 is allocated again by a further row. Source: docs/design.md §5, Where money goes.

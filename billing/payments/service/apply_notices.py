@@ -179,9 +179,7 @@ def _may_have_new_prefix(payment_event: PaymentEvent) -> bool:
 async def _lock_suspects(
     tx: Transaction, payment_events: Sequence[PaymentEvent], shared: Set[UUID | None]
 ) -> list[PaymentEvent]:
-    """Lock the bank accounts of several channels; returns the events of money on them, which another channel may report
-    too.
-    """
+    """Lock the bank accounts of several channels; returns the events of money that another channel may report too."""
     suspects = [
         payment_event
         for payment_event in payment_events

@@ -15,10 +15,10 @@ from providers.references import is_placeholder
 
 
 def event_key(notice: Notice) -> str:
-    """The event key of a notice. It depends on the effect: a payment event that books nothing must not hide one that
-    does.
+    """The event key of a notice.
 
-    Money without any name is distinguished by its content, so that a second such transfer is a further exception.
+    It depends on the effect: a payment event that books nothing must not hide one that books money. Money without any
+    name is distinguished by its content, so that a second such transfer is a further exception.
     """
     if notice.names_other_account:
         return f"foreign:{notice.event_key}"
@@ -29,9 +29,7 @@ def event_key(notice: Notice) -> str:
 
 @lru_cache(maxsize=1024)
 def _names(keys: frozenset[str]) -> tuple[str, ...]:
-    """The movement keys that identify money: a placeholder is no reference and no id. Cached: used several times a
-    notice.
-    """
+    """The movement keys that identify money: a placeholder is no key. Cached: called several times for each notice."""
     return tuple(sorted(key for key in keys if not is_placeholder(key.partition(":")[2])))
 
 

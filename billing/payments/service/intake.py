@@ -254,13 +254,12 @@ class _IntakeQueue:
             _answer([waiting], answers)
 
     async def _is_cause(self, delivery: Delivery, error: Exception) -> bool:
-        """Whether the content of a delivery causes an error: a probe (same account, kind and time, no content) is
-        written and rolled back.
+        """Whether the content of a delivery causes an error: a probe without content is written and rolled back.
 
-        If the probe fails as well, the day, the schema, the books or the clock are at fault, and the provider must
-        deliver again. If the error is of a type that concerns a value and the probe raises it too, the cause is
-        undecided: the delivery is stored, and a second one soon throttles the account (`_is_throttled`). Source:
-        docs/design.md §5, point 7.
+        The probe has the same account, kind and time. If it fails as well, the day, the schema, the books or the clock
+        are at fault, and the provider must deliver again. If the error is of a type that concerns a value and the probe
+        raises it too, the cause is undecided: the delivery is stored, and a second one soon throttles the account
+        (`_is_throttled`). Source: docs/design.md §5, point 7.
         """
         probe = probe_of(delivery, DeliveryId(self._context.ids.new()))
         organization_id = delivery.account.organization_id

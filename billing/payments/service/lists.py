@@ -53,9 +53,7 @@ async def list_exceptions(
     reason: str | None = None,
     opened_on: tuple[date | None, date | None] = (None, None),
 ) -> list[Mapping[str, Any]]:
-    """Exceptions that a person must decide, or has decided if `state` is CLOSED; first and last day of opening
-    included.
-    """
+    """Open exceptions, or closed ones if `state` is CLOSED; first and last day of opening included."""
     first, last = opened_on
     async with context.database.transaction(organization_id) as tx:
         return await read_exceptions(

@@ -61,8 +61,9 @@ _MOST_DECISIVE = (
 _ALWAYS_NEWS = frozenset({Outcome.SUCCEEDED, Outcome.REVIEW})
 
 _OPEN = frozenset({IntentState.CREATED, IntentState.PENDING})
-"""Open states: polled by the provider's schedule, and sooner if the payer reports a transfer. The outcome of such a
-poll does not count for later polls, once the intent is UNKNOWN or past its time.
+"""Open states: polled by the provider's schedule, and sooner if the payer reports a transfer.
+
+The outcome of such a poll does not count for later polls, once the intent is UNKNOWN or past its time.
 """
 
 log = structlog.get_logger(__name__)
@@ -178,8 +179,8 @@ async def _apply_result(context: PaymentContext, account: ProviderAccount, resul
 
 
 def _next_due(account: ProviderAccount, task: PollTask, *, is_open: bool, now: datetime) -> datetime | None:
-    """The time of the next poll: an open payment by its provider's schedule, any other at the fixed times, None after
-    the last.
+    """The time of the next poll, None after the last: an open payment by its provider's schedule, others at fixed
+    times.
     """
     if is_open and isinstance(account.provider, Queries):
         return next_open_poll_at(account.provider.polls_open, created_at=task.created_at, now=now)
@@ -225,9 +226,7 @@ async def _apply(
 async def hand_over(
     context: PaymentContext, account: ProviderAccount, task: PollTask, *, leased_until: datetime
 ) -> None:
-    """The provider cannot be polled: an UNKNOWN intent becomes an exception at once; an expired one waits for its
-    callback.
-    """
+    """The provider cannot be polled: open an exception for an UNKNOWN intent; an expired one waits for its callback."""
     now = context.clock()
     async with context.database.transaction(account.organization_id) as tx:
         state = await read_state(tx, task.intent_id)

@@ -1,5 +1,6 @@
-"""Dead letters: acknowledged deliveries that could not be written because of their data, until they are retried or
-closed. Each keeps its verified notices, so that a retry needs no credential.
+"""Dead letters: acknowledged deliveries that could not be written because of their data.
+
+Each stores its verified notices, so that a retry needs no credential, until it is retried or closed.
 """
 
 from collections.abc import Set

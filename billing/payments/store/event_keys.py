@@ -108,10 +108,10 @@ class ReservedKeys:
 async def reserve_keys(
     tx: Transaction, payment_events: Sequence[PaymentEvent], movement_ids: Mapping[MovementKey, PaymentId]
 ) -> ReservedKeys:
-    """Reserve the event keys of a batch, and the movement keys of the payment events with the same content as the first
-    of their event.
+    """Reserve the event keys of a batch, and the movement keys of its unaltered payment events.
 
-    Waits for another transaction that reserves the same key. The first payment event of a batch keeps its event key.
+    An event is unaltered if its content equals that of the first payment event of its event key. Waits for another
+    transaction that reserves the same key. The first payment event of a batch keeps its event key.
     """
     unaltered = without_altered_repeats(payment_events)
     first = {payment_event.event: payment_event for payment_event in reversed(unaltered)}

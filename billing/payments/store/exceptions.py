@@ -40,9 +40,7 @@ async def open_exception_of_account(
     at: datetime,
     policy: ExceptionPolicy,
 ) -> None:
-    """Open an exception about a provider account unless one of this reason is open; a row of the account must be
-    locked.
-    """
+    """Open an exception of an account unless one of this reason is open; a row of the account must be locked."""
     await tx.execute(
         _OPEN_OF_ACCOUNT, tx.organization_id, exception_id, reason, account_id, at, at + policy.due, policy.owner_id
     )

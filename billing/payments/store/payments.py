@@ -65,8 +65,9 @@ async def read_payments(
     invoice_id: InvoiceId | None,
     ma_lk: str | None,
 ) -> list[Mapping[str, Any]]:
-    """Payments of a part of the list, the newest first; None filters nothing. `invoice_id`, `ma_lk`: ever allocated
-    to it.
+    """Payments of a slice of the list, the newest first; None filters nothing.
+
+    `invoice_id`, `ma_lk`: payments that were ever allocated to it.
     """
     rows = await tx.fetch(
         _LIST_PAYMENTS, tx.organization_id, part.before, part.first, part.limit, intent_id, invoice_id, ma_lk
