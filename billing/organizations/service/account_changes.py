@@ -61,9 +61,9 @@ async def propose_change(
     is_active: bool | None,
     actor: Actor,
 ) -> UUID:
-    """Propose what an account shall become. `settings` are those that differ, None takes one away.
+    """Propose a change of an account. `settings` are those that change; None removes one. Returns the approval's id.
 
-    `payee` is the BIN, number and holder of the bank account it shall pay into, which its settings then name too.
+    `payee` is the BIN, number and holder of the new bank account, which the settings then contain too.
     Raises PersonNeeded, NotFound, InvalidValue for settings its provider cannot work with, ProposalWaiting.
     """
     require_person(actor)
