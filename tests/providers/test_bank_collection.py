@@ -237,7 +237,7 @@ def test_field_out_of_its_form_is_refused(wrong):
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said"),
+    ("verdict", "decoded"),
     [
         (Verdict.ACCEPTED, "00"),
         (Verdict.STORED, "00"),
@@ -272,7 +272,7 @@ def test_try_later_is_stated_even_to_what_cannot_be_read():
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "decoded"),
     [
         (bill(), "00"),
         (bill(BillState.PAID), "02"),

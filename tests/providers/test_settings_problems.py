@@ -7,7 +7,7 @@ from providers.settings_problems import wrong_fields
 
 
 @pytest.mark.parametrize(
-    ("pattern", "told"),
+    ("pattern", "result"),
     [
         (r"^[0-9]{6}$", "must be 6 digits"),
         (r"^[0-9A-Za-z]{1,19}$", "must be 1 to 19 digits, letters"),

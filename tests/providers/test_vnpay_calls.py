@@ -186,7 +186,7 @@ COLUMNS = {
     "amount": "Số tiền",
     "fee": "Phí",
     "status": "Trạng thái",
-    "settled_statuses": ["Thành công"],
+    "paid_statuses": ["Thành công"],
     "refunded_statuses": ["Hoàn tiền"],
     "occurred_at": "Thời gian",
     "thousands": ",",
