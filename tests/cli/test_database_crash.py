@@ -128,7 +128,7 @@ async def test_callbacks_are_booked_again_after_a_crash_of_the_database(
 @pytest.mark.parametrize("log_format", ["json", "console"])
 async def test_worker_goes_on_after_a_crash_of_the_database(server: EmbeddedPostgres, log_format: str) -> None:
     await add_demo_hospital(server.owner_url)
-    intervals = {f"VIENPHI_WORKER__{name}_S": "1" for name in ("ASK", "FEED", "EXPIRE", "SEAL", "HEALTH")}
+    intervals = {f"VIENPHI_WORKER__{name}_S": "1" for name in ("POLL", "FEED", "EXPIRE", "SEAL", "HEALTH")}
     async with process("worker", server.app_url, log_format, **intervals) as (running, written):
         await logged(written, r"worker_healthy")
         await asyncio.to_thread(server.crash)

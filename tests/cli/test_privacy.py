@@ -89,7 +89,7 @@ def test_persons_are_listed_and_renamed_to_names_of_their_own(given: dict[str, s
     listed = called("person", "list", "--organization", "1", **given)
     person = next(line.split()[0] for line in listed.splitlines() if "finance" in line)
 
-    taken = call("person", "rename", "--organization", "1", person, "ADMIN\u200b", **given)
+    taken = call("person", "rename", "--organization", "1", person, "ADMINISTRATOR\u200b", **given)
     renamed = called("person", "rename", "--organization", "1", person, "Kế toán  trưởng", **given)
 
     assert (taken.exit_code, "name_taken" in taken.stderr) == (1, True)

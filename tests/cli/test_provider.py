@@ -156,7 +156,7 @@ async def test_forged_altered_and_old_captures_are_distinguished_from_good_ones(
         ({"body": 7}, "body is a text"),
         ({"body_base64": "e30="}, "give body or body_base64"),
         ({"headers": "x"}, "headers are an object"),
-        ({"received_at": "yesterday"}, "received_at is a moment"),
+        ({"received_at": "yesterday"}, "received_at is a timestamp"),
         ({"received_at": "2026-01-01T00:00:00"}, "received_at needs a zone"),
     ],
 )

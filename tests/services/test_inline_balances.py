@@ -61,7 +61,9 @@ async def test_balance_moves_with_its_entry_and_equals_its_postings(flow: Paymen
     await move(flow, into=till, out_of=PATIENT, amount=100_000)
     await move(flow, into=PATIENT, out_of=till, amount=30_000)
 
-    (balance,) = [row for row in await read_balances(flow.context, flow.hospital.organization_id) if row.role == "till"]
+    (balance,) = [
+        row for row in await read_balances(flow.context, flow.hospital.organization_id) if row.role == "cash_drawer"
+    ]
     assert (balance.number, balance.kind, balance.balance) == ("1111", "inline", 70_000)
     assert await stored(flow) == 70_000
     await assert_books_are_right(flow.context.database)

@@ -51,12 +51,12 @@ async def test_process_that_ends_stops_the_reprice_by_name(
 
 KILLED_REPRICE = """
 import asyncio, multiprocessing, os, signal, sys
-from billing.invoices.service.reprice import WorkerProcesses, recompute
+from billing.invoices.service.reprice import WorkerProcesses, reprice_invoices
 from billing.db.database import Database
 
 async def main(url):
     database = await Database.open(url)
-    async for _ in recompute(database, processes=WorkerProcesses(2, url)):
+    async for _ in reprice_invoices(database, processes=WorkerProcesses(2, url)):
         print(*(child.pid for child in multiprocessing.active_children()), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 

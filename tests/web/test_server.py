@@ -82,7 +82,7 @@ async def test_request_is_logged_by_route_without_its_address(site: Site) -> Non
         await site.client.get("/v1/visits/hush?token=hush")
 
     [line] = [line for line in logs if line["event"] == "request_answered"]
-    assert (line["route"], line["status"], line["method"]) == ("/v1/visits/{id}", 404, "GET")
+    assert (line["route"], line["status"], line["method"]) == ("/v1/visits/{id}", 400, "GET")
     assert "hush" not in repr(logs)
 
 
