@@ -158,7 +158,7 @@ class ControlPage:
             f"<h1>{messages['title']}</h1><p>{messages['about']}</p>"
             f'<form method="post" action="/codes"><button>{messages["add"]}</button></form>'
             + "".join(_section(code, messages) for code in codes)
-            + f'<h2>{messages["told"]}</h2><ul role="log">{items or "<li>–</li>"}</ul></main></body></html>'
+            + f'<h2>{messages["log"]}</h2><ul role="log">{items or "<li>–</li>"}</ul></main></body></html>'
         )
 
 
