@@ -108,6 +108,11 @@ BEGIN
     IF NOT FOUND OR approved.state <> 'approved' OR approved.decided_by = approved.proposed_by THEN
         RAISE EXCEPTION 'no change that two persons stand for' USING ERRCODE = 'restrict_violation';
     END IF;
+    PERFORM FROM public.approval
+    WHERE organization_id = organization AND id = change AND xmin = pg_catalog.pg_current_xact_id()::xid;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the change was not decided in this transaction' USING ERRCODE = 'restrict_violation';
+    END IF;
     payee := nullif(approved.payload -> 'payee', 'null');
     IF payee IS NOT NULL THEN
         SELECT id INTO bank FROM public.bank_account

@@ -164,10 +164,13 @@ async def test_account_change_needs_two_persons_and_is_then_applied(
         await app.execute("SELECT vienphi_apply_account_change($1, gen_random_uuid())", change)
     with pytest.raises(asyncpg.CheckViolationError):
         await app.execute(decide, change, two_persons[0])
-    await app.execute(decide, change, two_persons[1])
-    await app.execute("SELECT vienphi_apply_account_change($1, gen_random_uuid())", change)
+    async with app.transaction():
+        await app.execute(decide, change, two_persons[1])
+        await app.execute("SELECT vienphi_apply_account_change($1, gen_random_uuid())", change)
 
     assert await app.fetchval("SELECT is_active FROM provider_account WHERE id = $1", account["id"]) is False
+    with pytest.raises(asyncpg.RestrictViolationError, match="in this transaction"):
+        await app.execute("SELECT vienphi_apply_account_change($1, gen_random_uuid())", change)
     with pytest.raises(asyncpg.RestrictViolationError):
         await app.execute("UPDATE approval SET state = 'rejected' WHERE id = $1", change)
 
