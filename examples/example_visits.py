@@ -39,7 +39,7 @@ class Product:
 class Line:
     """A product used in a visit. `at` is day and time of the order in November 2026 (ddHHMM).
 
-    `covered_price` None means that the fund reckons with the hospital's price.
+    `covered_price` None means that the fund uses the hospital's price.
     """
 
     product: Product

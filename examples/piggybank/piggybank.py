@@ -7,10 +7,10 @@ bank reports it by POST, with a signature of the whole body:
      "status": "paid", "time": "20261102163000"}
     x-piggy-signature: sha256=<lower-case hex of HMAC-SHA256 over the body>
 
-`time` is Vietnamese time. `GET <query_url>?merchant=H1&memo=K7ABCDEFR` returns the same message, signed alike; 404 with
+`time` is Vietnamese time. `GET <query_url>?merchant=H1&memo=K7ABCDEFR` returns the same signed message; 404 with
 the signed body `{"status": "not_found", "memo": "K7ABCDEFR"}` states that the payment is unknown. Status
 values: paid, pending, failed, and refunded for money that was sent back. The reply `{"ok": true}` ends the delivery;
-503 asks for another one; 401 states that the signature is wrong.
+503 requests another delivery; 401 states that the signature is wrong.
 """
 
 from datetime import datetime
@@ -119,7 +119,7 @@ class Piggybank(Provider, Callbacks, Queries):
         return Notices((notice,))
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
-        """Acknowledge each recorded delivery; only TRY_LATER asks for another one."""
+        """Acknowledge each recorded delivery; only TRY_LATER requests another delivery."""
         return _TRY_LATER if verdict is Verdict.TRY_LATER else _OK
 
     async def query_payment(self, known: PendingPayment) -> Notices:

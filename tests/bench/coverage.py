@@ -1,9 +1,9 @@
-"""`make bench-coverage`: what pricing costs beside its bare formulae, and what a second core gives to a replay.
+"""`make bench-coverage`: cost of pricing against its bare formulae, and speed-up of repricing by a second core.
 
 Pricing: a visit of 40 lines, already built, sentences not made, against a straight line of the final formulae over the
-same Decimals. Replay: issued visits of 20 lines in a database, a tenth of which a draft changes in every line, in one
-process and in several; the server works on the same cores. Kinds alternate; medians of the rounds. The last line is one
-JSON object.
+same Decimals. Repricing: issued visits of 20 lines in a database, a tenth of which a draft changes in every line, in
+one process and in several; the server works on the same cores. Kinds alternate; medians of the rounds. The last line is
+one JSON object.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def straight_line(items: Sequence[ChargeItem], level: Decimal) -> tuple[list[tup
 
 
 def measure_pricing(rounds: int, lines: int = 40) -> tuple[float, float, float]:
-    """Median ratio, and the microseconds of both; first both must tell the same amounts."""
+    """Median ratio, and the microseconds of both; both must first compute the same amounts."""
     visit, parameters, policy, level = make_visit(lines, 1), load_parameters(), Policy(), Decimal(80)
     priced = price(visit, parameters=parameters, policy=policy)
     _, sums = straight_line(visit.items, level)
@@ -98,7 +98,7 @@ def measure_pricing(rounds: int, lines: int = 40) -> tuple[float, float, float]:
 
 
 def _microseconds(work: Callable[[], object]) -> float:
-    """Of one call: the best of several short runs, so that a neighbour's moment does not count."""
+    """Of one call: the best of several short runs, which excludes interference of other processes."""
     best = float("inf")
     for _ in range(5):
         started = time.perf_counter()
@@ -109,7 +109,7 @@ def _microseconds(work: Callable[[], object]) -> float:
 
 
 class RepriceRun:
-    """Replays of days of issued visits under a draft, and the most memory any process had."""
+    """Reprices days of issued visits under a draft, and records the peak memory of any process."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -118,7 +118,7 @@ class RepriceRun:
         self.rss_mb = 0.0
 
     async def run(self, day: date, workers: int) -> float:
-        """Visits a second, from the first outcome on: the starting of processes, once in a replay, does not count."""
+        """Visits per second from the first outcome on: the start of processes, once per run, does not count."""
         bills = changed = begun = 0
         started = 0.0
         database = await Database.open(self._url, limits=REPRICING_LIMITS)
@@ -152,7 +152,7 @@ def _peak_mb(pid: int) -> float:
 
 
 async def measure_reprice(*, visits: int, lines: int, rounds: int, workers: int) -> dict[str, float]:
-    """Medians: the speed-up, visits a second; the most memory in MB. A round is a day of its own, replayed twice."""
+    """Medians: the speed-up, visits a second; the most memory in MB. A round is a day of its own, repriced twice."""
     samples = [make_visit(lines, seed, group="HT3" if seed % _CHANGED_EACH else "DN4") for seed in range(_SAMPLES)]
     size = max(visits // rounds // _SAMPLES, 1) * _SAMPLES
     one, many = [], []
@@ -174,8 +174,8 @@ async def measure_reprice(*, visits: int, lines: int, rounds: int, workers: int)
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--visits", type=int, default=100_000, help="visits replayed by each kind, over all rounds")
-    parser.add_argument("--lines", type=int, default=20, help="lines of a replayed visit")
+    parser.add_argument("--visits", type=int, default=100_000, help="visits repriced by each kind, over all rounds")
+    parser.add_argument("--lines", type=int, default=20, help="lines of a repriced visit")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()

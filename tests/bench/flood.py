@@ -1,7 +1,7 @@
-"""`make bench-flood`: what becomes of callbacks while anonymous clients flood the service.
+"""`make bench-flood`: callbacks while anonymous clients flood the service.
 
 In each round callbacks arrive at a steady rate, first alone and then under each flood; a flood is many connections of
-one process that ask again as soon as they are answered. The rounds are warm: a first one is not counted. Callbacks and
+one process that send the next request after each answer. The rounds are warm: a first one is not counted. Callbacks and
 flood come from one address. Nothing that is acknowledged may be missing afterwards.
 """
 
@@ -49,7 +49,7 @@ FLOODS: Mapping[str, Callable[[], bytes]] = {
     "reference": lambda: _get("/openapi.json"),
     "nowhere": lambda: _get(f"/{secrets.token_hex(8)}"),
 }
-"""What the connections of a flood ask for, none of it with a key. The first four are those of the goal."""
+"""The requests of a flood, all without a key. The first four are those of the goal."""
 
 
 class Flood:

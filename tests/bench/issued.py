@@ -1,7 +1,7 @@
-"""Issued invoices by the hundred thousand, for a replay: some are issued as they always are, the server copies them.
+"""Issued invoices by the hundred thousand, for repricing: some are issued in the usual way, the server copies them.
 
 Copies have ids, numbers, documents and hashes of their own; triggers and foreign keys are passed over while they are
-written. Rows that no replay reads are left out.
+written. Rows that repricing does not read are left out.
 """
 
 import os
@@ -75,7 +75,7 @@ _LINES = """
 async def issued_visits(samples: Sequence[Visit], *, days: int, each: int) -> AsyncIterator[tuple[str, list[date]]]:
     """A server on which `each` visits were issued on each of `days` days; its address for the app role, and the days.
 
-    The samples were issued too, today, which is none of these days; they are told apart by MA_LK: `SAMPLE…`.
+    The samples were issued too, today, which is none of these days; their MA_LK begins with `SAMPLE`.
     """
     with EmbeddedPostgres(durable=False, settings=_SETTINGS) as server:
         await migrate(server.owner_url)
@@ -85,7 +85,7 @@ async def issued_visits(samples: Sequence[Visit], *, days: int, each: int) -> As
         for number, visit in enumerate(samples):
             document = write_visit(visit) | {"MA_LK": f"SAMPLE{number}"}
             taken = await record_visit(context, hospital.organization_id, document, actor=Actor.system())
-            assert taken is not None, "asked under no claim"
+            assert taken is not None, "recorded without an idempotent request"
             await issue_invoice(context, hospital.organization_id, taken.id, actor=Actor.system())
         await database.close()
         today = business_date(utc_now())

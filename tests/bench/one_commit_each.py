@@ -1,8 +1,8 @@
-"""What PostgreSQL alone does: the rows of one callback in one prepared statement and one commit, at eight clients.
+"""The capacity of PostgreSQL alone: the rows of one callback in one prepared statement and commit, at eight clients.
 
-No HTTP, no signature, no locks taken before reading, no folding, one round trip: the pace a service with one commit a
-callback could come near at best. Uses `pgbench` where it stands beside the server's programs or on PATH, else eight
-connections of asyncpg, and says which.
+No HTTP, no signature, no locks taken before reading, no batch logic, one round trip: the upper bound for a service with
+one commit a callback. Uses `pgbench` where it is in the directory of the server's programs or on PATH, else eight
+connections of asyncpg, and reports which.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """`make bench-overload`: what becomes of callbacks when more come than can be posted.
 
 First our own capacity in a closed loop, then an open loop at 1.2 of it over 1,000 connections. Every callback must be
-accepted or told to try later; what matters is how many are accepted, how long those waited, and that memory stands.
+accepted or answered with "try later"; the results are the accepted share, their latency and constant memory.
 """
 
 import argparse
@@ -48,7 +48,7 @@ class Overload:
         return sent
 
     async def watch_memory(self, seen: Callable[[int], None]) -> None:
-        """Tell the service's memory four times a second, until cancelled."""
+        """Report the service's memory four times a second, until cancelled."""
         while True:
             seen(self._served.memory_bytes)
             await asyncio.sleep(0.25)

@@ -1,7 +1,7 @@
 """The load: signed callbacks over many keep-alive connections, from a process of its own, measured where a bank stands.
 
 Everything is built and signed before the clock starts. One thread waits for all sockets at once, since two cores are
-shared with the service and PostgreSQL. In the open loop a callback's time counts from the moment it was due, whether
+shared with the service and PostgreSQL. In the open loop a callback's time counts from its due time, whether
 or not a connection was free then, so that a slow service cannot hide its own queue.
 """
 
@@ -26,20 +26,20 @@ from tests.bench.stock import AMOUNT, Order, vietnam_now
 from tests.builders import ACCOUNT_NAME, BANK_BIN, SANDBOX_SECRET
 
 DUPLICATES = 0.05
-"""The share of deliveries that tell again what was told before."""
+"""The share of deliveries that repeat an earlier delivery."""
 
 _DUPLICATE_LATER_MAX = 400
 _ANSWER_TIMEOUT_S = 30.0
 _READ_BYTES = 4096
 _REST_S = 0.1
-"""How long a connection of the closed loop keeps still after it was told to try later."""
+"""The pause of a connection of the closed loop after a TRY_LATER reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """What to send. Without `rate` each connection sends again as soon as it was answered, for `duration_s`;
 
-    with it, deliveries fall due at random moments, `rate` of them a second on average, until none is left.
+    with it, deliveries fall due at random times, `rate` of them a second on average, until none is left.
     """
 
     host: str
@@ -110,7 +110,7 @@ def _serve(connection: Connection) -> None:
     while (load := connection.recv()) is not None:
         try:
             connection.send(_Sending(load).run())
-        except Exception as error:  # noqa: BLE001 - told to the process that asked
+        except Exception as error:  # noqa: BLE001 - reported to the calling process
             connection.send(repr(error))
 
 
@@ -302,5 +302,5 @@ def _is_whole(answer: bytes) -> bool:
     if not separator:
         return False
     at = head.lower().find(b"content-length:")
-    assert at >= 0, "every answer tells its length"
+    assert at >= 0, "every answer states its length"
     return len(body) >= int(head[at + 15 :].split(b"\r\n", 1)[0])

@@ -43,7 +43,7 @@ class OneByOne(Intake):
         self._turn = 0
 
     def _queue(self, _organization_id: OrganizationId) -> _IntakeQueue:
-        """Each in turn, where the intake has one lane for an organization."""
+        """Return each intake queue in turn; `Intake` has one queue for an organization."""
         self._turn = (self._turn + 1) % BASELINE_WRITERS
         return self._queues[self._turn]
 

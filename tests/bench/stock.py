@@ -21,7 +21,7 @@ from billing.devserver.embedded import DATABASE_NAME, SUPERUSER, EmbeddedPostgre
 from tests.builders import DemoHospital, add_demo_hospital
 
 AMOUNT = 136_000
-"""What every bill asks of its patient, in đồng."""
+"""The patient share of every invoice, in đồng."""
 
 _CHUNK = 20_000
 
@@ -167,16 +167,16 @@ class Stock:
 
 
 async def analyze(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Count the rows of every table anew, as autovacuum does within a minute where nobody is in a hurry.
+    """Update the statistics of every table, as autovacuum does within a minute.
 
-    Plans that were made while a table was empty are made again; else they would read whole tables for ever.
+    Plans that were made while a table was empty are made again; otherwise they would keep reading whole tables.
     """
     await connection.execute("ANALYZE", timeout=120)
 
 
 @asynccontextmanager
 async def durable_stock(*, organizations: int = 1, settings: Mapping[str, str] | None = None) -> AsyncIterator[Stock]:
-    """A migrated server that forgets nothing, with that many hospitals numbered from 1."""
+    """A migrated durable server with that many hospitals, numbered from 1."""
     with EmbeddedPostgres(durable=True, settings=settings) as server:
         await migrate(server.owner_url)
         hospitals = [
@@ -187,5 +187,5 @@ async def durable_stock(*, organizations: int = 1, settings: Mapping[str, str] |
 
 
 def vietnam_now(now: datetime) -> str:
-    """A moment as the sandbox bank writes it, to the second."""
+    """A timestamp as the sandbox bank writes it, to the second."""
     return now.replace(microsecond=0).isoformat()

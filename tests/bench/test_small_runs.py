@@ -1,4 +1,4 @@
-"""The longer measurements work on small sizes: they end, tell their figures, and lose nothing."""
+"""The longer measurements work on small sizes: they end, report their results, and lose nothing."""
 
 import json
 import subprocess

@@ -1,7 +1,7 @@
-"""A bank without manners: repeats messages, mixes their order, jumps with its clock, reuses its references, sends money
+"""A rude bank: repeats messages, mixes their order, jumps with its clock, reuses its references, sends money
 back before it has reported the payment, and is imitated by forgers; it never gives up.
 
-It remembers what it told and what was acknowledged, which is all that the checks afterwards believe.
+It records the sent and the acknowledged messages; the checks afterwards rely on this record alone.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from tests.builders import ACCOUNT_NAME, SANDBOX_SECRET
 KEY = SANDBOX_SECRET.encode()
 CALLERS = 16
 JUMPS_S = (0, 0, 0, 0, -200, 200, -5_000, 5_000)
-"""How far the bank's clock is off as it signs: up to 300 s are tolerated, beyond that it is told so and corrects it."""
+"""The error of the bank's clock at signing: up to 300 s are tolerated, above that a 401 makes the bank correct it."""
 
 _ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=8)
 _DAYS_OFF = (0, 0, 0, 0, -3, 2)
@@ -31,12 +31,12 @@ _UNANSWERED_PAUSE_MAX_S = 0.5
 
 
 REUSED_REFERENCES = ("-", "0", "NONREF", "null", "FT26330", "FT26331")
-"""What stands where a bank reference should be: placeholders, and references that the bank gives out again."""
+"""Values in place of a unique bank reference: placeholders, and references that the bank uses again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Money that came to the bank's account, or left it again where `refund_of` names the transfer that was undone.
+    """Money that came to the bank's account, or left it again where `refund_of` names the refunded transfer.
 
     `code` is None where the payer wrote nothing useful.
     """
@@ -62,7 +62,7 @@ class Message:
 
 @dataclass(slots=True)
 class BankRecord:
-    """What the bank remembers."""
+    """The bank's record of transfers, refunds, acknowledgements and answers."""
 
     transfers: dict[str, Transfer] = field(default_factory=dict)
     refunds: dict[str, Transfer] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class BankRecord:
 
 
 class RudeBank:
-    """Tells transfers to the callback address until each telling is acknowledged."""
+    """Sends transfers to the callback address until each callback is acknowledged."""
 
     def __init__(self, address: str, random: Random) -> None:
         self._address = address
@@ -82,13 +82,13 @@ class RudeBank:
         self.record = BankRecord()
 
     def take(self, orders: Sequence[Order]) -> None:
-        """Payers pay these bills in every way; what is to be told is shuffled."""
+        """Payers pay these bills in every way; the messages to send are shuffled."""
         messages = [message for order in orders for message in self._messages(order)]
         self._random.shuffle(messages)
         self._waiting.extend(messages)
 
     async def send_all(self, *, timeout_s: float) -> None:
-        """Tell until everything is acknowledged. Raises TimeoutError with what still waits."""
+        """Send until every message is acknowledged. Raises TimeoutError with the number of messages that still wait."""
         connector = aiohttp.TCPConnector(limit=CALLERS)
         async with aiohttp.ClientSession(connector=connector, timeout=_ANSWER_TIMEOUT) as session:
             callers = [asyncio.create_task(self._call(session)) for _ in range(CALLERS)]
@@ -96,7 +96,7 @@ class RudeBank:
                 async with asyncio.timeout(timeout_s):
                     await asyncio.gather(*callers)
             except TimeoutError:
-                raise TimeoutError(f"{len(self._waiting)} tellings are not acknowledged") from None
+                raise TimeoutError(f"{len(self._waiting)} callbacks are not acknowledged") from None
             finally:
                 for caller in callers:
                     caller.cancel()
@@ -173,7 +173,7 @@ class RudeBank:
     async def _call(self, session: aiohttp.ClientSession) -> None:
         while self._waiting or self._under_way:
             if not self._waiting:
-                await asyncio.sleep(0.02)  # another caller may still put its telling back
+                await asyncio.sleep(0.02)  # another caller may still put its message back
                 continue
             message = self._waiting.popleft()
             self._under_way += 1
@@ -209,13 +209,13 @@ class RudeBank:
             return False
         if message.forged or (status == 401 and abs(message.jump_s) <= 300):
             if (status == 401) is not message.forged:
-                self.record.wrongs.append(f"{'forged' if message.forged else 'genuine'} telling: {status} {words!r}")
+                self.record.wrongs.append(f"{'forged' if message.forged else 'genuine'} callback: {status} {words!r}")
             return True
         if status == 401:
             message.jump_s = 0
             return False
         if status != 200:
-            self.record.wrongs.append(f"genuine telling: {status} {words!r}")
+            self.record.wrongs.append(f"genuine callback: {status} {words!r}")
             return True
         if abs(message.jump_s) > 300:
             self.record.wrongs.append("a signature far off in time was taken")

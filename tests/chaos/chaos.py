@@ -1,6 +1,6 @@
 """`make chaos CYCLES=n`: kill everything at random while money comes in, then count it.
 
-A cycle: bills are paid and told by a bank without manners; meanwhile the service and the worker (`vienphi serve`,
+A cycle: bills are paid and reported by a rude bank; meanwhile the service and the worker (`vienphi serve`,
 `vienphi worker`, started again as a supervisor would) and PostgreSQL are killed with -9, and connections are cut at
 COMMIT; the bank goes on until everything is acknowledged; then everything is checked. Kill -9 does not test fsync; the
 check of the server's settings at start does.
@@ -33,7 +33,7 @@ from tests.chaos.cutting import CuttingProxy
 
 ORGANIZATIONS = (1, 2)
 ORDERS = 100
-"""Bills of one cycle; each is told one to six times."""
+"""Bills of one cycle; the bank reports each one to six times."""
 
 _CYCLE_TIMEOUT_S = 90.0
 _ROOT = Path(__file__).parents[2]
@@ -146,7 +146,7 @@ class Chaos:
         return await find_wrongs(self._stock, self._bank.record)
 
     async def _harm(self) -> None:
-        """One to four harms at random moments of the cycle."""
+        """One to four harms at random times of the cycle."""
         for _ in range(self._random.randint(1, 4)):
             await asyncio.sleep(self._random.uniform(0.05, 0.8))
             match self._random.choice(["process", "cut", "cut", "server"]):
@@ -159,7 +159,7 @@ class Chaos:
                     self._crashes += 1
 
     async def _verify(self) -> list[str]:
-        """The same question as an operator asks it."""
+        """The same check as an operator runs it."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "billing", "ledger", "verify"),
             cwd=_ROOT,

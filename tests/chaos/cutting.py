@@ -1,6 +1,6 @@
-"""A small TCP proxy before PostgreSQL that cuts connections at COMMIT: before the server hears it, or after.
+"""A small TCP proxy before PostgreSQL that cuts connections at COMMIT: before the server receives it, or after.
 
-After it: the server commits and nobody hears of it, which is the commit of unknown fate.
+After it: the server commits and no client receives the result, which is the commit of unknown outcome.
 """
 
 import asyncio

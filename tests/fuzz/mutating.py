@@ -1,6 +1,6 @@
 """Making bytes that are almost valid: flips, cuts, doublings, foreign pieces, other encodings, tables repacked.
 
-Everything follows from the random generator that is handed in, so a number tells a case again.
+Everything follows from the random generator that is passed in, so a number reproduces a case.
 """
 
 import base64

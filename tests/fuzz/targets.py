@@ -31,7 +31,7 @@ class Target:
 
 
 def check_claim_file(content: bytes) -> None:
-    """Visits that can be kept, priced and told, or a finding that refuses and says why."""
+    """Visits that can be stored, priced and reported, or a finding that rejects the file and states the reason."""
     claim = read_claim_file(content)
     assert claim.visits or any(finding.refuses for finding in claim.findings)
     for read in claim.visits:
@@ -52,7 +52,7 @@ def check_case_file(content: bytes) -> None:
 
 
 def check_visit_json(content: bytes) -> None:
-    """The first visit of a case file, told by itself: a visit that can be kept, or a named refusal."""
+    """The first visit of a case file, submitted alone: a visit that can be stored, or a named rejection."""
     try:
         document = read_object(content)
         given = document.get("input")
