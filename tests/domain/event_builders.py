@@ -1,4 +1,4 @@
-"""Tellings, intents and invoices for the tests of the batch; change only what matters."""
+"""Payment events, intents and invoices for the tests of the batch; a test changes only the relevant fields."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -117,7 +117,7 @@ def use(payment_id: PaymentId, **changes: object) -> ReferenceUse:
 def claimed_references(
     payment_events: list[PaymentEvent], uses: list[ReferenceUse]
 ) -> dict[ReferenceKey, tuple[UUID, str]]:
-    """Which event of a batch is the first with a bank reference, as the claim says."""
+    """The first event of a batch with each bank reference, as the reservation states it."""
     claimed: dict[ReferenceKey, tuple[UUID, str]] = {}
     for each in payment_events:
         if each.moves_money and each.reference_key is not None and all(use.key != each.reference_key for use in uses):
@@ -139,7 +139,7 @@ def run(
     candidates: list[DuplicateCandidate] | None = None,
     uses: list[ReferenceUse] | None = None,
 ) -> BatchResult:
-    """Fold payment events over intents and invoices; by default one intent for one invoice of 100.000 đồng."""
+    """Apply payment events to intents and invoices; by default one intent for one invoice of 100.000 đồng."""
     invoices = [invoice()] if invoices is None else invoices
     intents = [intent(invoices=invoices)] if intents is None else intents
     new_id = ids()

@@ -316,7 +316,7 @@ def test_money_that_leaves_unasked_is_booked_and_opens_a_case() -> None:
 
 
 def test_changed_redelivery_in_one_batch_links_no_other_payment() -> None:
-    """T1, then T1 told again with the names of T2, then T2: all in one batch, and both are booked."""
+    """T1, then T1 reported again with the keys of T2, then T2: all in one batch, and both are booked."""
     first = payment_event("T1", bank_reference="FT1")
     changed = payment_event("T1", bank_reference="FT2", fingerprint=b"changed")
     second = payment_event("T2", bank_reference="FT2")

@@ -1,4 +1,4 @@
-"""Two channels of one bank account that may tell of one transfer: what is held, and what is not."""
+"""Two channels of one bank account that may report one transfer: held and not held payments."""
 
 from datetime import timedelta
 from uuid import UUID

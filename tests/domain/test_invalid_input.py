@@ -57,7 +57,7 @@ def test_cards_that_repeat_differ_or_follow_each_other_are_taken(cards):
 
 
 def test_snapshot_cards_of_one_group_may_overlap():
-    # Without their personal digits two cards look alike, and a newborn has no code at all.
+    # Without their personal digits two cards look equal, and a newborn has no code at all.
     frozen = [replace(a_card(), code="DN4790000000000"), replace(a_card(), code="", entitlement="TE1")]
     longer = [replace(card, valid_to=None) for card in frozen]
 

@@ -1,4 +1,4 @@
-"""What a further invoice of a visit asks for."""
+"""The amounts of a further invoice of a visit."""
 
 import pytest
 

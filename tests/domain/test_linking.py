@@ -78,7 +78,7 @@ def test_contradicted_reference_is_booked_and_for_a_person(changes: dict[str, ob
 
 
 def test_second_id_of_a_channel_is_no_money_that_its_first_id_named() -> None:
-    """The payment bears a name of this channel already, though another channel told of it first."""
+    """The payment has a key of this channel already, although another channel reported it first."""
     known = [use(BEFORE), use(BEFORE, **OWN)]
 
     batch_result = run(payment_event(bank_reference="FT1"), uses=known)
@@ -88,7 +88,7 @@ def test_second_id_of_a_channel_is_no_money_that_its_first_id_named() -> None:
 
 
 def test_each_of_two_equal_transfers_is_linked_once() -> None:
-    """Both channels tell of both; the reference is one, and no code tells them apart."""
+    """Both channels report both; the reference is the same, and no code distinguishes them."""
     first = [payment_event(name, bank_reference="FT1", codes=Codes()) for name in ("T1", "T2")]
     second = [
         payment_event(name, bank_reference="FT1", codes=Codes(), account_id=OTHER_ACCOUNT) for name in ("B1", "B2")

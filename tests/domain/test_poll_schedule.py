@@ -1,4 +1,4 @@
-"""When a provider is asked, and which answers end the asking."""
+"""When a provider is polled, and which answers end the polling."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -160,7 +160,7 @@ def _swaps(code):
             yield "".join(letters)
 
 
-# ---- what the payer's bank is asked to send
+# ---- the transfer text requested from the payer's bank
 
 
 def test_purpose_begins_with_the_code():

@@ -1,4 +1,4 @@
-"""The one table of states: complete, the same in the document, and what pages make of it with the invoices beside."""
+"""The one table of states: complete, the same in the document, and its display on pages together with the invoices."""
 
 from itertools import product
 from string import Formatter
@@ -30,7 +30,7 @@ def test_document_is_what_the_tables_state() -> None:
 
 
 def test_every_pair_that_can_be_has_a_state_and_no_other_has_one() -> None:
-    # An intent has succeeded exactly when all it asked for has come: the database checks the same.
+    # An intent has succeeded exactly when its whole amount is received: the database checks the same.
     can_be = {
         (state, received)
         for state, received in product(IntentState, Received)

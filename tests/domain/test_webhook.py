@@ -1,4 +1,4 @@
-"""What endpoints are told, and how it is signed."""
+"""The messages sent to endpoints, and their signature."""
 
 import json
 from datetime import UTC, datetime, timedelta

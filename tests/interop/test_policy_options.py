@@ -1,4 +1,4 @@
-"""Readings as texts: every one comes back, and nothing that is not understood is taken."""
+"""Policy options as texts: every option is read back, and a text that is not understood is rejected."""
 
 from dataclasses import fields, replace
 from decimal import Decimal

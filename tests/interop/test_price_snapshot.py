@@ -1,4 +1,4 @@
-"""What an invoice froze is read back to the same visit and readings, in every shape that was ever written."""
+"""The snapshot of an invoice is read back to the same visit and policy options, in every format ever written."""
 
 import json
 from dataclasses import fields, replace
@@ -22,7 +22,7 @@ SNAPSHOTS = Path(__file__).parents[1] / "cases" / "snapshots"
 
 
 def other_readings(policy: Policy) -> Policy:
-    """Every reading turned to another choice than the one it has."""
+    """Every policy option set to another choice than its present choice."""
     return replace(policy, **{field.name: another(getattr(policy, field.name)) for field in fields(Policy)})
 
 

@@ -1,4 +1,4 @@
-"""A service told without TYLE_TT_DV gets the ratio the rules give it; one told with it keeps it."""
+"""A service submitted without TYLE_TT_DV gets the ratio of the rules; a submitted TYLE_TT_DV is retained."""
 
 from itertools import permutations
 from typing import Any

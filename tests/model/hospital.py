@@ -98,7 +98,7 @@ class Desk:
         return document
 
     def message(self, *, amount: int, content: str, **changes: object) -> dict[str, object]:
-        """What the bank tells of one transfer that has not been told of before."""
+        """The bank's message about one transfer that it has not reported before."""
         number = next(self._numbers)
         settings = self._hospital.settings
         return {
@@ -117,7 +117,7 @@ class Desk:
         }
 
     def deliver(self, message: dict[str, object], *, key: bytes = SANDBOX_SECRET.encode()) -> tuple[int, str]:
-        """Tell the callback address; the status and the bank's word for what became of it."""
+        """Post to the callback address; return the status and the verdict in the bank's word."""
         request = self._client.build_request("POST", f"/callbacks/{self._hospital.organization_id}/{ACCOUNT_NAME}",
                                              json=message)  # fmt: skip
         request.headers[SIGNATURE_HEADER] = signature_header(key, utc_now(), request.read())

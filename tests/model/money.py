@@ -11,7 +11,7 @@ _ORDER = {"pending": 1, "failed": 3, "cancelled": 3, "expired": 3, "succeeded": 
 
 @dataclass(slots=True)
 class Invoice:
-    """What the patient was asked for, and what came."""
+    """The amount requested from the patient, and the amount received."""
 
     share: int
     paid: int = 0
@@ -39,7 +39,7 @@ class Intent:
 
 @dataclass(slots=True)
 class Delivered:
-    """One message as the bank told it first, and the word it was answered with."""
+    """One message as the bank first sent it, and the word of the answer."""
 
     fields: dict[str, object]
     word: str
@@ -77,7 +77,7 @@ class Money:
         return "ok" if is_expected else "amount_differs"
 
     def receive_unmatched(self, amount: int) -> None:
-        """Money nobody can say the purpose of."""
+        """Money of unknown purpose."""
         self.received += amount
         self.unallocated += amount
 
@@ -85,7 +85,7 @@ class Money:
         return sum(self.invoices[invoice_id].owed for invoice_id in invoice_ids)
 
     def balances(self) -> dict[str, int]:
-        """What the accounts must hold on their normal side; those of the insurer are told by the visits."""
+        """The expected balances of the accounts on their normal side; those of the insurer follow from the visits."""
         return {
             "clearing": self.received,
             "receivable_patient": sum(invoice.owed for invoice in self.invoices.values()),

@@ -1,4 +1,4 @@
-"""Any sequence of what hospitals, payers, banks and forgers do leaves the service with the money the model says."""
+"""Any sequence of actions of hospitals, payers, banks and forgers leaves the service with the money of the model."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -33,7 +33,7 @@ class MoneyMachine(RuleBasedStateMachine):
 
     invoices = Bundle("invoices")
     intents = Bundle("intents")
-    delivered = Bundle("told")
+    delivered = Bundle("delivered")
 
     @initialize()
     def open_hospital(self) -> None:
@@ -73,11 +73,11 @@ class MoneyMachine(RuleBasedStateMachine):
         self.money.intents[opened["id"]] = Intent(opened["reference_code"], part or owed, list(named))
         return str(opened["id"])
 
-    @rule(target=delivered, intent_id=intents, how=st.sampled_from(["asked", "rest", "half", "over"]))
+    @rule(target=delivered, intent_id=intents, how=st.sampled_from(["requested", "rest", "half", "over"]))
     def pay(self, intent_id: str, how: str) -> Delivered:
         intent = self.money.intents[intent_id]
         rest = max(1, intent.amount - intent.received)
-        amount = {"asked": intent.amount, "rest": rest, "half": max(1, rest // 2), "over": rest + 10_000}[how]
+        amount = {"requested": intent.amount, "rest": rest, "half": max(1, rest // 2), "over": rest + 10_000}[how]
         message = self.desk.message(amount=amount, content=f"MBVCB.123.{intent.code} VIEN PHI.CT tu 0123")
 
         answered = self.desk.deliver(message)

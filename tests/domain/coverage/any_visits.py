@@ -1,4 +1,4 @@
-"""Any visit a facility could tell, and any way it could read the open rules: for the properties of a price."""
+"""Any visit a facility could submit, and any combination of policy options: for the properties of a price."""
 
 from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta

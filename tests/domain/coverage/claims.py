@@ -76,7 +76,7 @@ def brief(findings: tuple[ClaimFinding, ...]) -> list[tuple[str, str, str, str, 
 
 
 def facts_of(**lines: LineFacts) -> VisitFacts:
-    """The registered patient, with facts of lines of XML3: l1=LineFacts(…) tells of line 1."""
+    """The registered patient, with facts of lines of XML3: l1=LineFacts(…) describes line 1."""
     return replace(REGISTERED, lines={(Table.SERVICES, int(name[1:])): supplied for name, supplied in lines.items()})
 
 

@@ -19,7 +19,7 @@ def test_level_follows_the_benefit_digit(group, fund):
 
 @pytest.mark.parametrize(("amount", "level"), [(379_499, 100), (379_500, 80), (379_501, 80)])
 def test_cost_of_exactly_15_percent_is_not_below_it(amount, level):
-    # 15 % of 2,530,000 = 379,500; Law Art. 22 cl. 1 says "lower than".
+    # 15 % of 2,530,000 = 379,500; Law Art. 22 cl. 1 states "lower than".
     visit = priced(a_visit(an_item(hospital_price=amount, insurance_price=amount)))
 
     assert visit.threshold == Decimal("379500.00")

@@ -1,4 +1,4 @@
-"""The breakdown told of a line gives its amounts, whatever visit and readings."""
+"""The reported breakdown of a line yields its amounts, for any visit and policy options."""
 
 from decimal import Decimal
 

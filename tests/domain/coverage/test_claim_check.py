@@ -1,4 +1,4 @@
-"""Claim readiness: what is found, how grave, and by which rule; each refusal beside a claim that passes."""
+"""Claim readiness: finding, severity and rule; each rejection with a claim that passes."""
 
 from dataclasses import replace
 from datetime import date
@@ -92,7 +92,7 @@ def test_code_the_facts_cannot_confirm_is_information_and_names_what_lacks():
     ("signed_on", "holidays", "severity"),
     [
         (date(2026, 10, 19), frozenset(), None),
-        (date(2026, 10, 16), frozenset(), "warning"),  # no holidays are told: it may still hold
+        (date(2026, 10, 16), frozenset(), "warning"),  # no holidays are supplied: it may still be in time
         (date(2026, 10, 16), frozenset({date(2026, 9, 2)}), "error"),
         (date(2026, 10, 16), frozenset({date(2026, 10, 20)}), None),
     ],

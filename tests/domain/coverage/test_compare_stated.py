@@ -78,7 +78,7 @@ def test_level_of_an_item_nothing_is_insured_of_is_not_compared():
 
 
 def test_whole_dong_is_compared_to_the_dong():
-    # 1,000,001 × 80 % = 800,000.80: 800,000 and 800,001 are the same amount told in whole đồng.
+    # 1,000,001 × 80 % = 800,000.80: 800,000 and 800,001 are the same amount stated in whole đồng.
     item = an_item(hospital_price=1_000_001, insurance_price=1_000_001)
 
     for stated in ("800000", "800001", "800000.80", "800001.00"):

@@ -27,7 +27,7 @@ def _values(expected):
 
 
 def _facts(**lines):
-    """Facts of lines of XML3: l1=LineFacts(…) tells of line 1."""
+    """Facts of lines of XML3: l1=LineFacts(…) describes line 1."""
     return VisitFacts(lines={(Table.SERVICES, int(name[1:])): facts for name, facts in lines.items()})
 
 
@@ -120,7 +120,7 @@ def test_whole_second_surgery_is_not_met_and_a_cheaper_one_is_not_the_main():
 
     first, second = expect_surgeries(visit, facts)
 
-    assert (first.accepted, first.is_met) == ((50, 80), False), "teams are not told: both are accepted"
+    assert (first.accepted, first.is_met) == ((50, 80), False), "teams are not supplied: both are accepted"
     assert (second.value, second.is_met) == (100, True)
 
 
@@ -140,7 +140,7 @@ def test_overlapping_teams_leave_both_ratios_open():
         NOTHING,
         _facts(l1=LineFacts(performed_at=NINE), l2=LineFacts(performed_at=at("2026-11-03 09:00"))),
     ],
-    ids=["no moment", "two operations"],
+    ids=["no timestamp", "two operations"],
 )
 def test_interventions_not_of_one_operation_are_not_judged(facts):
     assert expect_surgeries(a_visit(_surgery(1, 6_000_000), _surgery(2, 4_000_000)), facts) == ()

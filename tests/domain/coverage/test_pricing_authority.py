@@ -1,4 +1,4 @@
-"""Whose amounts are collected: ours by the list in force, or those of the hospital's system with every difference told.
+"""The collected amounts: ours by the list in force, or those of the hospital's system with every difference reported.
 
 The visit of the builders: one test of 1,000,000 đ, card of digit 4, so the fund pays 80 % and the patient 200,000 đ.
 """
@@ -136,7 +136,7 @@ def test_drugs_and_supplies_keep_the_price_of_their_lot_unless_listed() -> None:
     ids=[
         "insured",
         "on demand",
-        "told what no list says",
+        "submitted price is on no list",
         "out of scope",
         "out of scope on demand",
         "not armed forces",
@@ -205,7 +205,7 @@ def test_card_that_begins_inside_the_stay_gives_the_insurance_price_from_then_on
         ({"payer_class": PayerClass.FREE}, 0, 0),
         ({"paying_source": "2"}, 950_000, 0),
     ],
-    ids=["fee", "fee, told otherwise", "contract", "on demand", "free", "other source"],
+    ids=["fee", "fee, other price submitted", "contract", "on demand", "free", "other source"],
 )
 def test_price_follows_who_pays_the_line(changes: dict[str, object], hospital: int, fund: int) -> None:
     prices = listed(insured=900_000, fee=950_000, on_demand=2_000_000)
@@ -234,7 +234,7 @@ def test_day_of_order_or_of_admission_picks_the_list() -> None:
 
 
 def test_what_the_hospitals_system_computed_is_collected() -> None:
-    """Theirs: 250 000 instead of 200 000 of co-payment. Listed are the two amounts that differ, ours beside theirs."""
+    """Theirs: 250 000 instead of 200 000 of co-payment. Listed are the two amounts that differ, each with ours."""
     item = an_item(code="T1", stated=stated(0, 250_000, 750_000, hospital_amount=1_000_000))
 
     found = collect(a_visit(item), his(listed(insured=1_000_000)))
@@ -319,7 +319,7 @@ def test_line_that_does_not_state_who_pays_what_is_priced_by_our_rules(amounts: 
 
 
 def test_fact_that_is_unknown_stops_no_desk_where_their_system_priced_every_line() -> None:
-    """Before 2025 the former line decides an off-line visit, and it is not told: we have nothing to compare with."""
+    """Before 2025 the former tier decides an out-of-route visit; it is not supplied, so there is nothing to compare."""
     out_of_route = {
         "category_code": "3.1",
         "admitted_at": at("2024-11-02 08:00"),

@@ -130,7 +130,7 @@ VISITS = [
 
 
 def _read_otherwise():
-    """Visits under readings that are not the default."""
+    """Visits under policy options that are not the default."""
     near = CopayHistory(five_years_on=date(2020, 1, 1), paid=(CopayPaid(date(2026, 8, 1), Decimal(15_100_000)),))
     package = an_item(1, group=10, package="G1", hospital_price=200_000_000, insurance_price=200_000_000)
     yield priced(a_visit(a_drug(payment_ratio=50), cards=(a_card("QN5"),)), digit_5_ignores_ratios=True)
@@ -188,7 +188,7 @@ def test_rule_states_how_long_it_holds():
 
 
 def test_every_sentence_is_emitted_and_every_emitted_reason_has_one():
-    """But for notes, which only the list of rules tells."""
+    """Except notes, which only the list of rules contains."""
     described = {(rule.id, variant) for rule in all_rules().values() for variant in rule.sentences if variant != NOTE}
 
     assert {(reason.rule, reason.variant or MAIN_SENTENCE) for reason in _emitted()} == described

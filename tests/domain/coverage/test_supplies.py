@@ -1,4 +1,4 @@
-"""Ceilings of lines and stents, and the limit of a supply package in both readings (B-070 … B-073)."""
+"""Ceilings of lines and stents, and the limit of a supply package under both policy options (B-070 … B-073)."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -95,7 +95,7 @@ def test_third_stent_is_the_patient_s_unless_the_facility_states_otherwise():
 
 
 def test_item_without_a_ceiling_is_no_stent_before_another():
-    """An issued invoice keeps no kind of a ceiling that is not there: counting it would change the price on replay."""
+    """An issued invoice stores no kind of an absent ceiling: counting it would change the price when repriced."""
     visit = a_visit(replace(_stent(1), ceiling=None), _stent(2))
 
     assert _insured(visit) == [45_000_000, 36_000_000]

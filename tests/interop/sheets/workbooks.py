@@ -1,4 +1,4 @@
-"""Workbooks written part by part, so that a test can say exactly what a cell holds, and what is wrong with it."""
+"""Workbooks written part by part, so that a test can define the exact content of a cell, and its defect."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""Builds claim files for tests: rows of fields, tables around them, the envelope around those, in any shape asked for.
+"""Builds claim files for tests: rows of fields, tables around them, the envelope around those, in any requested shape.
 
 Every builder starts from something correct: one consultation of 50,600 đồng and two packs of a drug at 1,500, card
 `HT3` at 95 %, under the 15 % line, so the level is 100 and nothing is left to pay. Tests change only what matters.
@@ -192,7 +192,7 @@ def file_of_tables(*, one: str | bytes = "", two: str | bytes = "", three: str |
 
 
 def file_of_drug(**changes: str | None) -> bytes:
-    """A file whose only line is one drug; XML1 states no totals, so that only the line speaks."""
+    """A file whose only line is one drug; XML1 states no totals, so that only the line has amounts."""
     return claim_file(hoso(block("XML1", xml1(without_totals())), block("XML2", xml2(drug(**changes)))))
 
 

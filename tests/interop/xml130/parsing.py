@@ -1,4 +1,4 @@
-"""Short forms of what tests ask about a claim file that was read."""
+"""Short forms of the queries of tests about a parsed claim file."""
 
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import ChargeItem, Visit

@@ -1,4 +1,4 @@
-"""Whatever the bytes, reading gives an answer: visits, or a finding that says why there are none."""
+"""Any bytes: the parser returns visits, or a finding that states why there are none."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Codes, cards and moments as systems write them; and what of a row becomes a charge item."""
+"""Codes, cards and timestamps as systems write them; and the fields of a row that become a charge item."""
 
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Sums, levels and other funds of a visit as they are stated, read against what its lines say."""
+"""Sums, levels and other funds of a visit as they are stated, checked against its lines."""
 
 from decimal import Decimal
 

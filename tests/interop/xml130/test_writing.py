@@ -1,4 +1,4 @@
-"""Claim files we write: read back they are the same visit at the same price, and say nothing of themselves we doubt."""
+"""Claim files we write: read back they are the same visit at the same price, without a warning."""
 
 import base64
 import re

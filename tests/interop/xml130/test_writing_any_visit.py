@@ -1,4 +1,4 @@
-"""Any visit under any reading of the open rules: the written file states what was billed, to the hundredth."""
+"""Any visit under any policy options: the written file states the billed amounts, to two decimals."""
 
 from dataclasses import replace
 from datetime import date
