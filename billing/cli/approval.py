@@ -1,13 +1,14 @@
 """`vienphi approval`: what one person proposed and another decides, of all kinds."""
 
 from pathlib import Path
+from uuid import UUID
 
 import click
 
 from billing.cli.caller import run_as_caller
 from billing.core.actor import Role
-from billing.ops.approval_kinds import list_proposals
-from billing.organizations.domain.approval import kinds_of
+from billing.ops.approval_kinds import approve_subject, list_proposals
+from billing.organizations.domain.approval import APPROVAL_ROLES, kinds_of
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.approvals import ApprovalKind, ApprovalState
 from billing.payments.service.context import PaymentContext
@@ -46,3 +47,13 @@ def list_(config: Path | None, *, kind: str | None, state: str | None) -> None:
             )
 
     run_as_caller(config, _KEEPERS, work)
+
+
+def approve_by_subject(config: Path | None, kind: ApprovalKind, subject_id: UUID) -> None:
+    """Approve the proposal for a subject as the person of VIENPHI_KEY: the command `approve` of each kind."""
+
+    async def work(context: PaymentContext, caller: Caller) -> None:
+        await approve_subject(context, caller.organization_id, kind, subject_id, actor=caller.actor)
+
+    run_as_caller(config, APPROVAL_ROLES[kind], work)
+    click.echo("approved")

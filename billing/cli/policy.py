@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from billing.cli.approval import approve_by_subject
 from billing.cli.caller import run_as_caller
 from billing.cli.policy_option import parse_policy_options
 from billing.core.actor import Role
@@ -19,7 +20,6 @@ from billing.coverage.service.facility_policies import (
     list_facility_policies,
     propose_facility_policy,
 )
-from billing.ops.approval_kinds import approve_subject
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.approvals import Approval, ApprovalKind
 from billing.payments.service.context import PaymentContext
@@ -51,8 +51,8 @@ def list_(lang: str) -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for reading in all_policy_options().values():
-        grid.add_row(reading.name, _words(reading, language, defaults[reading.name]))
+    for option in all_policy_options().values():
+        grid.add_row(option.name, _words(option, language, defaults[option.name]))
     Console(highlight=False, markup=False, emoji=False).print(grid)
 
 
@@ -85,14 +85,7 @@ def set_(config: Path | None, *, facility: str, valid_from: datetime, pairs: tup
 @click.pass_obj
 def approve(config: Path | None, policy_id: UUID) -> None:
     """Approve a facility policy that another person proposed."""
-
-    async def work(context: PaymentContext, caller: Caller) -> None:
-        await approve_subject(
-            context, caller.organization_id, ApprovalKind.FACILITY_POLICY, policy_id, actor=caller.actor
-        )
-
-    run_as_caller(config, _KEEPERS, work)
-    click.echo("approved")
+    approve_by_subject(config, ApprovalKind.FACILITY_POLICY, policy_id)
 
 
 @policy.command()
@@ -113,12 +106,12 @@ def show(config: Path | None, *, facility: str | None) -> None:
     run_as_caller(config, _KEEPERS, work)
 
 
-def _words(reading: PolicyOption, language: Language, default: str) -> str:
-    lines = [f"{reading.title[language]} [{reading.rule}]"]
+def _words(option: PolicyOption, language: Language, default: str) -> str:
+    lines = [f"{option.title[language]} [{option.rule}]"]
     lines += [
         f"  {value}: {words[language]}" + (f" ({_DEFAULT[language]})" if value == default else "")
-        for value, words in reading.choices.items()
+        for value, words in option.choices.items()
     ]
-    if reading.form is not None:
-        lines.append(f"  {reading.form[language]} ({_DEFAULT[language]}: {default or '–'})")
-    return "\n".join([*lines, reading.question[language]])
+    if option.form is not None:
+        lines.append(f"  {option.form[language]} ({_DEFAULT[language]}: {default or '–'})")
+    return "\n".join([*lines, option.question[language]])

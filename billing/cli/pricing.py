@@ -11,6 +11,7 @@ from uuid import UUID
 
 import click
 
+from billing.cli.approval import approve_by_subject
 from billing.cli.caller import run_as_caller
 from billing.core.actor import Role
 from billing.coverage.domain.explain import plain_number
@@ -20,7 +21,6 @@ from billing.coverage.service.pricing_settings import (
     list_pricings,
     propose_pricing,
 )
-from billing.ops.approval_kinds import approve_subject
 from billing.organizations.service.api_keys import Caller
 from billing.organizations.service.approvals import Approval, ApprovalKind
 from billing.payments.service.context import PaymentContext
@@ -83,15 +83,8 @@ def set_(
 @click.argument("pricing_id", type=click.UUID)
 @click.pass_obj
 def approve(config: Path | None, pricing_id: UUID) -> None:
-    """Agree with a setting that another person proposed."""
-
-    async def work(context: PaymentContext, caller: Caller) -> None:
-        await approve_subject(
-            context, caller.organization_id, ApprovalKind.FACILITY_PRICING, pricing_id, actor=caller.actor
-        )
-
-    run_as_caller(config, _KEEPERS, work)
-    click.echo("approved")
+    """Approve a setting that another person proposed."""
+    approve_by_subject(config, ApprovalKind.FACILITY_PRICING, pricing_id)
 
 
 @pricing.command("list")

@@ -157,7 +157,7 @@ def changes(config: Path | None, tariff_id: UUID, *, as_csv: bool) -> None:
 @click.argument("tariff_id", type=click.UUID)
 @click.pass_obj
 def approve(config: Path | None, tariff_id: UUID) -> None:
-    """Agree with a draft that another person imported."""
+    """Approve a draft that another person imported."""
 
     async def work(context: PaymentContext, caller: Caller) -> None:
         proposal = await find_tariff_approval(context, caller.organization_id, TariffId(tariff_id))

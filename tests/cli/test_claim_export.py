@@ -2,7 +2,6 @@
 
 import asyncio
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,11 +17,9 @@ from tests.cli.test_demo import run
 
 
 @pytest.fixture(scope="module")
-def billed() -> Iterator[tuple[str, str]]:
+def billed(migrated_server: EmbeddedPostgres) -> tuple[str, str]:
     """The address of a database with one issued invoice, and the invoice's id."""
-    with EmbeddedPostgres() as own:
-        run("migrate", VIENPHI_OWNER_URL=own.owner_url)
-        yield own.app_url, asyncio.run(bill(own))
+    return migrated_server.app_url, asyncio.run(bill(migrated_server))
 
 
 async def bill(server: EmbeddedPostgres) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,12 +28,10 @@ from tests.cli.test_demo import run
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedPostgres]:
+def server(migrated_server: EmbeddedPostgres) -> EmbeddedPostgres:
     """A hospital with one invoice of 600 000 đồng, of which the patient owes 136 000."""
-    with EmbeddedPostgres() as own:
-        run("migrate", VIENPHI_OWNER_URL=own.owner_url)
-        asyncio.run(bill(own))
-        yield own
+    asyncio.run(bill(migrated_server))
+    return migrated_server
 
 
 async def bill(server: EmbeddedPostgres) -> None:

@@ -27,14 +27,6 @@ from tests.conftest import DatabaseAddress
 EXAMPLE = Path(__file__).parents[2] / "examples" / "noi-tru.xml"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedPostgres]:
-    """A durable server, as `serve` needs one."""
-    with EmbeddedPostgres() as own:
-        called("migrate", VIENPHI_OWNER_URL=own.owner_url)
-        yield own
-
-
 @contextmanager
 def listening() -> Iterator[int]:
     with socket.socket() as taken:
@@ -47,10 +39,10 @@ def listening() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
-def test_taken_port_is_one_sentence(server: EmbeddedPostgres, log_format: str) -> None:
+def test_taken_port_is_one_sentence(migrated_server: EmbeddedPostgres, log_format: str) -> None:
     with listening() as port:
         refused = run(
-            "serve", VIENPHI_DATABASE_URL=server.app_url, VIENPHI_PORT=str(port), VIENPHI_LOG_FORMAT=log_format
+            "serve", VIENPHI_DATABASE_URL=migrated_server.app_url, VIENPHI_PORT=str(port), VIENPHI_LOG_FORMAT=log_format
         )
 
     assert refused.returncode == 1
@@ -178,11 +170,11 @@ def test_file_of_a_setting_that_cannot_be_used_is_one_sentence(tmp_path: Path) -
     ids=" ".join,
 )
 def test_database_that_does_not_let_in_is_one_sentence_that_repeats_nothing_of_the_address(
-    server: EmbeddedPostgres, command: tuple[str, ...]
+    migrated_server: EmbeddedPostgres, command: tuple[str, ...]
 ) -> None:
     wrong = {
-        "create the roles": server.url("leaked"),
-        "no database of this name": server.url("vienphi_app", "leaked"),
+        "create the roles": migrated_server.url("leaked"),
+        "no database of this name": migrated_server.url("vienphi_app", "leaked"),
         "no server answers": "postgresql://leaked:leaked@127.0.0.1:1/leaked",
         "is not known": "postgresql://leaked:leaked@leaked.invalid/leaked",
     }

@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import json
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -22,12 +21,10 @@ PARAMETERS = resources.files("billing.coverage.domain").joinpath("parameters.tom
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedPostgres]:
+def server(migrated_server: EmbeddedPostgres) -> EmbeddedPostgres:
     """A hospital with one invoice of 600 000 đồng, of which the patient pays 136 000, and one with a strange name."""
-    with EmbeddedPostgres() as own:
-        run("migrate", VIENPHI_OWNER_URL=own.owner_url)
-        asyncio.run(bill(own))
-        yield own
+    asyncio.run(bill(migrated_server))
+    return migrated_server
 
 
 async def bill(server: EmbeddedPostgres) -> None:

@@ -5,7 +5,6 @@ import csv
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +32,11 @@ class Persons:
 
 
 @pytest.fixture(scope="module")
-def persons() -> Iterator[Persons]:
-    with EmbeddedPostgres() as server:
-        run("migrate", VIENPHI_OWNER_URL=server.owner_url)
-        asyncio.run(add_demo_hospital(server.owner_url))
-        yield Persons(server, *(_key(server, *each) for each in (("one", "A"), ("two", "A"), ("three", "B"))))
+def persons(migrated_server: EmbeddedPostgres) -> Persons:
+    asyncio.run(add_demo_hospital(migrated_server.owner_url))
+    return Persons(
+        migrated_server, *(_key(migrated_server, *each) for each in (("one", "A"), ("two", "A"), ("three", "B")))
+    )
 
 
 def _key(server: EmbeddedPostgres, name: str, person: str, role: str = "finance") -> dict[str, str]:
