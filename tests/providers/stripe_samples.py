@@ -104,7 +104,7 @@ def account(client: httpx.AsyncClient | None = None, **changed: Any) -> Stripe:
 
 
 def event(kind: str, found: object, **changed: object) -> bytes:
-    """An event as it is told."""
+    """The body of an event as Stripe sends it."""
     result = {"id": "evt_1", "object": "event", "created": CREATED, "type": kind, "livemode": False}
     return json.dumps({**result, "data": {"object": found}, **changed}).encode()
 

@@ -137,7 +137,7 @@ def test_keyed_hash_of_another_contract(tmp_path, edits, checksum):
         account(bidv_settings()).read_callback(paybill_signed(checksum))
 
 
-# ---- what a call shows beside its signature
+# ---- credentials of a call in addition to its signature
 
 
 def shown(*headers: tuple[str, str], path_suffix: str = NOTIFY_PATH_SUFFIX) -> Callback:

@@ -191,7 +191,7 @@ async def test_two_payments_of_one_code_are_two_transactions(bank, receiver, pay
     assert first.event_key != second.event_key
 
 
-async def test_bank_reported_to_try_later_waits_and_signs_anew(bank, receiver, clock, payload):
+async def test_bank_reported_to_try_later_waits_and_signs_again(bank, receiver, clock, payload):
     receiver.refusals = [
         web.Response(status=503, headers={"Retry-After": "1"}, body=b'{"result": "try_later"}'),
         web.Response(status=503, headers={"Retry-After": "400"}),

@@ -1,4 +1,4 @@
-"""A hash in hex says the same in letters of either case."""
+"""A hash in hex has the same value in upper-case and lower-case letters."""
 
 import json
 

@@ -176,7 +176,7 @@ async def well(_request: web.Request) -> web.Response:
 
 @pytest.mark.parametrize("ill", [hang, drip])
 async def test_account_that_hangs_slows_no_other(ill: Callable[[web.Request], object]) -> None:
-    """Sixty calls to one that never answers, over a real socket, beside one that does."""
+    """Sixty calls to a server that never answers run over real sockets with calls to a server that answers."""
     async with serving(ill) as bad, serving(well) as good, ProviderClients[str](LIMITS, addresses=HERE) as clients:
 
         async def send(key: str, address: str) -> bytes | type[Exception]:

@@ -1,4 +1,4 @@
-"""MoMo asked: orders, questions, refunds, and whatever the outside world does instead of answering."""
+"""Requests to MoMo: orders, status queries, refunds, and faults of the network."""
 
 import json
 from dataclasses import replace
@@ -198,7 +198,7 @@ async def test_refund_without_an_answer_is_unknown_and_sent_once(world, trouble)
         (42, Outcome.NOT_FOUND),
         (1088, Outcome.FAILED),
         (99, Outcome.UNKNOWN),
-        (13, Outcome.UNKNOWN),  # the question was refused; nothing is said of the refund
+        (13, Outcome.UNKNOWN),  # MoMo refused the query; the answer does not state the refund's result
         (20, Outcome.UNKNOWN),
         (43, Outcome.UNKNOWN),
     ],

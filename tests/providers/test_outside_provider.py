@@ -22,7 +22,7 @@ print(",".join(installed_providers()), found.__module__, issubclass(found, Callb
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = tmp_path_factory.mktemp("source") / "piggybank"
-    shutil.copytree(EXAMPLE, source)  # a build writes beside what it builds
+    shutil.copytree(EXAMPLE, source)  # a build writes into its source directory
     target = tmp_path_factory.mktemp("target")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     offline = ["--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]

@@ -1,4 +1,4 @@
-"""payOS asked: links, questions, cancellations, and whatever the outside world does instead of answering."""
+"""Requests to payOS: links, status queries, cancellations, and faults of the network."""
 
 import json
 from dataclasses import replace

@@ -109,7 +109,7 @@ class Guessing(Sandbox):
 
 
 class Silent(Sandbox):
-    """Never asks to come again."""
+    """Never requests another delivery."""
 
     def answer_callback(self, callback: Callback, verdict: Verdict, receipt_id: str) -> Reply:
         return Reply(status=200, body=b"{}")

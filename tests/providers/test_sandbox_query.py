@@ -1,4 +1,4 @@
-"""Asking the sandbox bank: only an authentic answer is one, and it says what the callback says."""
+"""Queries to the sandbox bank: only an authentic answer is valid, and it states the same as the callback."""
 
 import json
 from collections.abc import Callable

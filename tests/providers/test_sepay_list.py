@@ -1,4 +1,4 @@
-"""SePay's list of transactions: what the webhook lost, told as the webhook tells it."""
+"""SePay's list of transactions: it reports a lost webhook's transaction as the webhook reports it."""
 
 from collections.abc import Iterator
 from typing import Any

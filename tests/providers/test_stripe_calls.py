@@ -1,4 +1,4 @@
-"""Stripe asked: payments and questions, and what the outside world does instead of answering."""
+"""Requests to Stripe: creation of payments, and faults of the network."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Stripe's events: what they tell, and their traps."""
+"""Stripe's events: the notices that they produce, and misleading events."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Asking Stripe for a payment: by its intent, its session, or our reference where its id was lost."""
+"""Queries to Stripe for a payment: by its intent, its session, or our reference where its id was lost."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Stripe asked for money back and to stop asking, and what the outside world does instead of answering."""
+"""Requests to Stripe: refunds, refund queries, cancellations, and faults of the network."""
 
 from dataclasses import replace
 from typing import Any
@@ -178,7 +178,7 @@ async def test_refund_is_followed_by_its_id_to_its_end(world):
         ([{**REFUND, "id": "re_9", "metadata": {"refund": "RF0000009"}}, REFUND], Outcome.SUCCEEDED),
         ([{**REFUND, "metadata": {"refund": "RF0000009"}}], Outcome.NOT_FOUND),
         ([], Outcome.NOT_FOUND),
-        ([without(REFUND, "metadata")], Outcome.UNKNOWN),  # equal, but nobody says that it is ours
+        ([without(REFUND, "metadata")], Outcome.UNKNOWN),  # equal, but without our refund code
         ([{**REFUND, "amount": 1, "metadata": {}}], Outcome.NOT_FOUND),
     ],
 )

@@ -144,7 +144,7 @@ def test_call_back_is_read_and_answered_as_in_the_vectors(vector):
     assert json.loads(answer.body) == expected.get("response", json.loads(answer.body))
     key = expected["dedupe_key"]
     number = "11111111-1111-4111-8111-111111111111"
-    # The bank's reference is a weak name beside vietqr.vn's id: banks restart and repeat them.
+    # The bank's reference is a weaker key than vietqr.vn's id: banks restart and repeat references.
     assert notice.movement_keys == (frozenset() if key is None else {f"transaction:{number}", f"bank:{key}"})
     assert notice.outcome is (Outcome.REVIEW if key is None else Outcome.SUCCEEDED)
 
@@ -189,7 +189,7 @@ def test_other_methods_and_addresses_are_answered_without_a_notice():
     assert bank.read_callback(got).status == 405
 
 
-# ---- what is told
+# ---- reported transactions
 
 
 def test_time_in_seconds_and_in_milliseconds_is_one_timestamp():

@@ -1,4 +1,4 @@
-"""Asking vietqr.vn: questions, orders, refunds, and whatever the outside world does wrong meanwhile."""
+"""Requests to vietqr.vn: status queries, orders, refunds, and faults of the network."""
 
 import json
 from collections.abc import Iterator
@@ -101,7 +101,7 @@ def their_code(**changed: Any) -> dict[str, Any]:
     return {"qrCode": payload, "content": text, "transactionRefId": "ref-1"}
 
 
-# ---- asking
+# ---- status queries
 
 
 async def test_paid_order_is_reported_as_its_call_back_reports_it(world):

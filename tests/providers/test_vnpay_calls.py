@@ -1,4 +1,4 @@
-"""VNPAY asked: queries, refunds, and whatever the outside world does instead of answering; the daily file."""
+"""Requests to VNPAY: status queries, refunds, and faults of the network; the daily file."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""ZaloPay asked: orders, questions, refunds, and whatever the outside world does instead of answering."""
+"""Requests to ZaloPay: orders, status queries, refunds, and faults of the network."""
 
 from dataclasses import replace
 from typing import Any
