@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from providers.bank_collection.adapter import BankCollection
 from providers.bank_collection.settings import BankCollectionSettings
-from providers.contract import Callback, Notice, Notices
+from providers.contract import Callback, Notice, Notices, Reply
 
 _FILE = json.loads((Path(__file__).parents[1] / "vectors" / "bank_collection.json").read_text("utf-8"))
 VECTORS, KEYS = _FILE["vectors"], _FILE["keys"]
@@ -140,3 +140,9 @@ def one(read: object) -> Notice:
     assert isinstance(read, Notices)
     assert len(read.notices) == 1
     return read.notices[0]
+
+
+def code(answer: Reply) -> str:
+    document = json.loads(answer.body)
+    found: str = document["errorCode"] if "errorCode" in document else document["data"]["errors"]["errorCode"]
+    return found
