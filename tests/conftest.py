@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _logs_of_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Undo what a command run in this process configured; a logger that keeps its configuration could not be undone."""
+    """Reset what a command in this process configured; a logger that caches its configuration cannot be reset."""
     monkeypatch.setattr(structlog, "configure", partial(_configure_uncached, structlog.configure))
     root = logging.getLogger()
     before = (root.handlers[:], root.level)

@@ -203,7 +203,7 @@ def _printed_lines(priced: PricedVisit) -> list[PricedLine]:
 
 @dataclass(slots=True)
 class _Column:
-    """One column as texts; amounts are never folded, so its width is at least the longest of them."""
+    """One column as texts; amounts are never wrapped, so its width is at least the longest of them."""
 
     header: str
     cells: list[str]

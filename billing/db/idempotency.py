@@ -49,7 +49,7 @@ async def find_previous_result(tx: Transaction, request: IdempotentRequest | Non
     if request is None:
         return None
     if not await try_lock_key(tx, caller=request.caller, route=request.route, key=request.key):
-        raise RequestStillRunning("a request with this Idempotency-Key is under way; ask again in a moment")
+        raise RequestStillRunning("a request with this Idempotency-Key is still running; repeat it in a few seconds")
     # In a later statement than the lock: the earlier holder has committed, and its row is visible.
     request.earlier = await read_key(tx, caller=request.caller, route=request.route, key=request.key)
     if request.earlier is not None and request.earlier.request_hash != request.request_hash:

@@ -33,7 +33,7 @@ def encode_json(value: object) -> str:
         case dict():
             return "{" + ",".join(f"{_encode_key(key)}:{encode_json(item)}" for key, item in value.items()) + "}"
         case _:
-            raise TypeError(f"{type(value).__name__} has no exact form in JSON; say how it is written first")
+            raise TypeError(f"{type(value).__name__} has no exact form in JSON; convert it first")
 
 
 def decode_json(text: str) -> Any:

@@ -48,7 +48,9 @@ class SheetBounds:
         """Count a merged cell. Raises SheetUnreadable."""
         self._merged += rows
         if self._merged > MERGED_MAX:
-            raise SheetUnreadable(f"merged cells touch more than {MERGED_MAX:,} rows; undo merging below the headings")
+            raise SheetUnreadable(
+                f"merged cells touch more than {MERGED_MAX:,} rows; split the merged cells below the headings"
+            )
 
     def _length(self, cell: Element) -> int:
         written = sum(len(text) for text in cell.itertext())

@@ -270,7 +270,7 @@ def _cell(value: object, *, is_computed: bool) -> Cell:
     """Convert a value of calamine to a `Cell`."""
     match value:
         case bool():
-            cell: Cell = CellError("this cell says yes or no; enter a text or a number", str(value).upper())
+            cell: Cell = CellError("this cell is a truth value; enter a text or a number", str(value).upper())
         case datetime():
             cell = value.date()
         case date():

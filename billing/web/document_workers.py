@@ -157,7 +157,7 @@ class _Worker:
         self._folder = tempfile.TemporaryDirectory(prefix="vienphi-")
         self._path = str(Path(self._folder.name) / "s")
         self._ready, ready_end = os.pipe()
-        # Settings travel through the pipe, where no list of processes shows them; its end tells the worker that we are
+        # Settings travel through the pipe, where no list of processes shows them; its end shows the worker that we are
         # gone.
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, pass_fds=(ready_end,)

@@ -180,9 +180,9 @@ class Payos(Provider, Callbacks, Queries, Cancellations):
         try:
             decoded = check_payee(payload, bank_bin=settings.bank_bin, account_number=number)
         except QrError as error:
-            raise PaymentRefused("payOS's code does not name the account it says") from error
+            raise PaymentRefused("payOS's code does not name the account of the answer") from error
         if data.get("bin") != settings.bank_bin or not settings.is_ours(number) or decoded.amount != request.amount:
-            raise PaymentRefused("payOS's code does not pay the approved account what was asked")
+            raise PaymentRefused("payOS's code does not pay the approved account the requested amount")
         return PaymentInstruction(
             qr_payload=payload,
             redirect_url=settings.checkout_url + link,

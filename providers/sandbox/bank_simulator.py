@@ -168,7 +168,7 @@ class BankSimulator:
         if (code.bank_bin, code.account_number) != (self._settings.bank_bin, self._settings.account_number):
             raise ScanRefused("the code pays into an account of another bank")
         if not code.amount:
-            raise ScanRefused("the code says no amount")
+            raise ScanRefused("the code has no amount")
         return code
 
     def _content(self, purpose: str, payer: SandboxPayer, behaviour: Behaviour) -> str:

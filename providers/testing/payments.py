@@ -86,7 +86,7 @@ class PaymentChecks(ConformanceBase):
         except QrError as error:
             self.fail(f"the QR does not pay the account of the instruction: {error}")
         if code.amount != (amount or self.request.amount):
-            self.fail(f"the QR asks for {code.amount}, not for the requested amount")
+            self.fail(f"the QR has {code.amount}, not the requested amount")
 
     def test_repeated_request_is_the_same_payment(self) -> None:
         sent: list[bytes] = []

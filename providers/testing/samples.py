@@ -99,7 +99,7 @@ def without_field(message: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 def paths_of(message: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the path of every field of a message, objects and their fields alike."""
+    """Yield the path of every field of a message, of objects and of their fields."""
     for name, value in message.items():
         yield name
         if isinstance(value, Mapping):

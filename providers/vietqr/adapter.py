@@ -239,7 +239,7 @@ class Vietqr(Provider, Callbacks, Queries, Refunds, LocalQr):
         except QrError as error:
             raise PaymentRefused("the code does not name the approved account") from error
         if decoded.amount != request.amount:
-            raise PaymentRefused("the code does not ask for the amount")
+            raise PaymentRefused("the code does not have the requested amount")
         return decoded
 
     def _instruction(self, payload: str, number: str = "") -> PaymentInstruction:

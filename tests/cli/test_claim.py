@@ -30,7 +30,7 @@ def _run(*arguments, columns="200"):
 
 @pytest.fixture
 def clean_claim(tmp_path):
-    """Options that tell of the facility and the annexes, judged on a day before the deadline."""
+    """Options for the facility and the annexes, judged on a day before the deadline."""
     facts, annexes = tmp_path / "facts.json", tmp_path / "annexes.csv"
     facts.write_text(json.dumps(FACTS), "utf-8")
     annexes.write_text(ANNEXES, "utf-8")
@@ -47,7 +47,7 @@ def test_visit_in_order_ends_with_status_0_and_its_deadline(clean_claim):
 
 
 def test_bed_day_too_many_is_an_error_with_the_number_that_the_rule_gives(clean_claim, tmp_path):
-    # From 9 to 15 November the stay counts six days; the file says seven.
+    # From 9 to 15 November the stay counts six days; the file has seven.
     claim = _edited(tmp_path, "noi-tru.xml", *SEVEN_DAYS)
 
     result = _run("check", claim, *clean_claim)

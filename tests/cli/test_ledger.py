@@ -162,10 +162,10 @@ def test_verify_counts_checks_and_fails_on_a_mismatch(server: EmbeddedPostgres) 
 def test_verify_gives_each_proof_hours_and_the_service_seconds(
     server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At millions of payments one check reads for minutes: what it is allowed is asked of the server itself."""
+    """At millions of payments one check reads for minutes: its time limit is read from the server."""
     check = LedgerCheck(
         "limit",
-        "the limit is told",
+        "the limit is reported",
         "SELECT 'limit' AS subject, '' AS expected, current_setting('statement_timeout') AS found WHERE $1::int > 0",
     )
     monkeypatch.setattr(verification, "CHECKS", (check,))

@@ -35,7 +35,7 @@ def sh(script: str, server: EmbeddedPostgres, folder: Path, **environment: str) 
     programs = server.programs.folder
     for name in ("pg_dump", "pg_dumpall", "pg_restore", "psql", "createdb"):
         if not (programs / name).exists():
-            skip_by_name(name, f"it is not beside the server's programs in {programs}")
+            skip_by_name(name, f"it is missing among the server's programs in {programs}")
     return subprocess.run(
         ["/bin/sh", "-eu", "-c", script],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""The operator's commands: what is there, how an account stands, what a captured callback says; nothing is written."""
+"""The operator's commands: providers, the state of an account, a captured callback; nothing is written."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from tests.web.site import Site
 
 @dataclass(slots=True)
 class Desk:
-    """An operator at a terminal, with the service running beside."""
+    """An operator at a terminal, while the service is running."""
 
     site: Site
     folder: Path

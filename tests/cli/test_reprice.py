@@ -22,7 +22,7 @@ PARAMETERS = resources.files("billing.coverage.domain").joinpath("parameters.tom
 
 @pytest.fixture(scope="module")
 def server(migrated_server: EmbeddedPostgres) -> EmbeddedPostgres:
-    """A hospital with one invoice of 600 000 đồng, of which the patient pays 136 000, and one with a strange name."""
+    """A hospital with one invoice of 600 000 đồng, of which the patient pays 136 000; one name looks like a formula."""
     asyncio.run(bill(migrated_server))
     return migrated_server
 

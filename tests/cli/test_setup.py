@@ -61,7 +61,7 @@ def test_hospital_is_set_up_by_commands_and_its_keys_open_by_role(server: Embedd
         assert httpx.get(f"{address}/v1/invoices", headers=headers).status_code == 401
         ready = httpx.get(f"{address}/readyz", headers={"Authorization": f"Bearer {second.stdout.strip()}"})
         assert "set VIENPHI_SECRET_SANDBOX" in ready.json()["details"]["unusable_accounts"]["1/sandbox"], (
-            "named, and served beside"
+            "named, while the others are served"
         )
         assert httpx.post(f"{address}/callbacks/1/sandbox").status_code == 503
 
@@ -148,7 +148,7 @@ def test_facility_and_annexes_decide_what_a_claim_is_checked_with(server: Embedd
     assert run(*facility, *rank, "--lists", str(lists), **owner).returncode == 1
     assert run(*facility[:-1], "01999", *rank, **owner).returncode == 1
     with service(VIENPHI_DATABASE_URL=server.app_url) as (_, address):
-        # Registered elsewhere, pneumonia listed in annex II: 1.13 asks for a disease outside it, 1.16 for this one.
+        # Registered elsewhere, pneumonia listed in annex II: 1.13 needs a disease outside it, 1.16 for this one.
         content = claim_file("kham-ngoai-tru.xml", edit=_pneumonia_of_another_person)
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/xml"}
         answer = httpx.post(f"{address}/v1/quotes/what-if", content=content, headers=headers)

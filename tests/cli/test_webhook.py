@@ -29,7 +29,7 @@ def given(database: DatabaseAddress) -> dict[str, str]:
 
 @contextmanager
 def receiver(status: int) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """A receiver on this machine that answers every message alike, and what it was sent."""
+    """A receiver on this machine that answers every message in the same way, and the messages it received."""
     seen: list[dict[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -77,7 +77,7 @@ async def test_nothing_new_leaves_the_cursor_and_money_out_moves_it(world):
     assert (notices.notices, cursor) == ((), "10")
 
 
-async def test_full_page_that_is_not_in_order_is_refused_lest_money_be_passed_over(world):
+async def test_full_page_that_is_not_in_order_is_refused_before_money_is_skipped(world):
     world.return_value = rows(12, 11)
 
     with pytest.raises(FeedUnavailable):

@@ -357,6 +357,6 @@ WRONG = tuple(
         (AnswerOfAnotherPayment, "the answer about another payment was taken for the queried one"),
         (QueryRaises, "query_payment raised"),
         (NeverTryLater, "the reply to TRY_LATER equals the reply to"),
-        (QrOfAnotherAmount, "the QR asks for"),
+        (QrOfAnotherAmount, "the QR has"),
     )
 )

@@ -1,4 +1,4 @@
-"""The road to money, for the tests of the callback path: a bill, its code, and deliveries that speak of it."""
+"""The payment flow for the tests of the callback path: an invoice, its code, and deliveries that name it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class PaymentFlow:
     async def bill(self, ma_lk: str = "LK0001", *, amount: int | None = None) -> Bill:
         organization_id = self.hospital.organization_id
         visit = await record_visit(self.context, organization_id, visit_document(ma_lk=ma_lk), actor=Actor.system())
-        assert visit is not None, "asked under no claim"
+        assert visit is not None, "requested without an idempotency key"
         invoice_id = await issue_invoice(self.context, organization_id, visit.id, actor=Actor.system())
         return await self.intent([invoice_id], amount=amount)
 

@@ -101,7 +101,7 @@ async def test_a_running_transaction_is_neither_missed_nor_counted_twice(flow: P
     await flow.bill("LK1")
     organization_id = flow.hospital.organization_id
     async with flow.context.database.transaction(organization_id) as running:
-        await running.fetchval("SELECT pg_current_xact_id()")  # holds the horizon
+        await running.fetchval("SELECT pg_current_xact_id()")  # holds back the oldest transaction
         await flow.bill("LK2")
         assert await snapshot_once(flow.context, organization_id) == 2
         assert list(await read_balances(flow.context, organization_id)) == await recomputed(flow)

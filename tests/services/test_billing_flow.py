@@ -1,4 +1,4 @@
-"""From a told visit to an open intent: versions, further invoices, refusals."""
+"""From a submitted visit to an open intent: versions, further invoices, refusals."""
 
 import json
 from dataclasses import replace

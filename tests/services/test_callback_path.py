@@ -187,7 +187,7 @@ async def test_money_that_leaves_unasked_is_in_the_ledger_and_with_a_person(flow
 
 @pytest.mark.parametrize("movement", [Movement.REFUNDED, Movement.REVERSED])
 async def test_money_that_leaves_is_owed_again(flow: PaymentFlow, movement: Movement) -> None:
-    """A reversal nobody asked for, under the money's own name: booked, reversal, and with a person."""
+    """An unrequested reversal under the payment's own key: booked, reversed, and an exception for a person."""
     bill = await flow.bill()
     notice = flow.notice("T1", bill.code)
 

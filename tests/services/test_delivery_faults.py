@@ -204,7 +204,7 @@ async def test_delivery_whose_text_cannot_be_stored_is_a_dead_letter_and_the_oth
 
 
 async def test_error_that_passes_is_no_dead_letter(flow: PaymentFlow, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A unique violation by a race, say: the same delivery is tried once more before it is stored apart."""
+    """A unique violation by a race, for example: the same delivery is tried once more before it is stored apart."""
     failures = iter([InvalidValue("once")])
 
     async def fail_once(tx: Transaction, deliveries: Sequence[Delivery], context: PaymentContext) -> object:

@@ -19,7 +19,7 @@ from tests.worker.webhook_env import ManualClock
 
 @dataclass(slots=True)
 class LateFlow(PaymentFlow):
-    """A road whose clock is turned by hand."""
+    """A flow whose clock is set by the test."""
 
     clock: ManualClock
 

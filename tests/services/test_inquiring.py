@@ -1,4 +1,4 @@
-"""A bank asks what is to be paid under a code: over real HTTP, answered from the books, and nothing is changed."""
+"""Bill inquiries of a bank: over real HTTP, answered from the database, and nothing is changed."""
 
 import json
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ def build_bank(row: ProviderAccountRow) -> BuiltProvider:
 
 @dataclass(slots=True)
 class Counter:
-    """The bank's side: it asks by code, of either organization."""
+    """The bank's side: it inquires by code, of either organization."""
 
     flow: PaymentFlow
     client: httpx.AsyncClient

@@ -1,4 +1,4 @@
-"""The lanes under bad luck: a writer that dies, a fault that is nobody's, a delivery that waits too long."""
+"""Intake queues under faults: a writer that ends, a fault of no delivery, a delivery that waits too long."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Two accounts on one merchant of a provider: the second is refused, and what two are told is booked once."""
+"""Two accounts on one merchant of a provider: the second is refused, and a notice to both is booked once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ def stripe(account: str) -> Provider:
 def pair(
     flow: PaymentFlow, other: ProviderAccount, one: Provider, two: Provider
 ) -> tuple[ProviderAccount, ProviderAccount]:
-    """Accounts of different bank accounts, so that nothing but the provider's id says that it is one charge."""
+    """Accounts of different bank accounts, so that only the provider's id shows that it is one charge."""
     return (
         replace(flow.account, provider=one, bank_account_id=None, channels=1),
         replace(other, provider=two, bank_account_id=None, channels=1),

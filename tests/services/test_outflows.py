@@ -28,7 +28,7 @@ async def apply(flow: PaymentFlow, *deliveries: Sequence[Notice]) -> list[Answer
 
 
 def back(flow: PaymentFlow, number: str, text: str = "hoan tien", *, amount: int = OWED, **changes: Any) -> Notice:
-    """A refund nobody asked for."""
+    """An unrequested refund."""
     return flow.notice(number, text, amount=amount, movement=Movement.REFUNDED, **changes)
 
 
@@ -150,7 +150,7 @@ async def test_refund_of_a_payment_without_a_code_is_found_by_its_name(opened: P
 
 
 async def test_refund_waits_for_the_payment_whose_name_is_attached_later(opened: PaymentFlow) -> None:
-    """The name that the refund gives is told by the second payment event of the payment."""
+    """The key that the refund names is in the second payment event of the payment."""
     bill = await opened.bill()
     came = opened.notice("T1", bill.code)
     await apply(opened, [came], [back(opened, "R1", reverses=of("S1"))])

@@ -31,7 +31,7 @@ def read(flow: PaymentFlow, kind: str, found: Mapping[str, Any]) -> Notice:
 async def test_refund_without_our_code_is_taken_from_the_payment_it_names(
     flow: PaymentFlow, named: str, order: tuple[int, ...]
 ) -> None:
-    """The payment is told twice, by its session and its intent; the refund comes first, between them or last."""
+    """The payment is reported twice, by its session and its intent; the refund comes first, between them or last."""
     bill = await flow.bill()
     notices = [
         read(flow, "checkout.session.completed", {**SESSION, "amount_total": OWED, "client_reference_id": bill.code}),

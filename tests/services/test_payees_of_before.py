@@ -17,7 +17,7 @@ NEW_PAYEE = ("970422", "0110999999", "BENH VIEN MOI")
 
 
 async def change(flow: PaymentFlow, database: DatabaseAddress, **wanted: Any) -> None:
-    """Two persons change the account; the road's account stays as it was read before."""
+    """Two persons change the account; the flow's account stays as it was read before."""
     context, organization_id = flow.context, flow.hospital.organization_id
     keys = await give_keys(database, context, ("one", "Nguyễn Văn Một"), ("two", "Trần Thị Hai"))
     one, two = [(await authenticate(context, key)).actor for key in keys]

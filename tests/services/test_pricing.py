@@ -73,7 +73,7 @@ class Desk:
         await self.approve(await self.propose(setting, day=day), self.b)
 
     async def list_prices(self, **prices: int) -> None:
-        """Make a list effective since July: insurance price and fee of each code alike."""
+        """Make a list effective since July: with equal insurance price and fee of each code."""
         context, organization_id = self.flow.context, self.organization_id
         listed = [
             ListedPrice(code=code, name=code, unit="", insured=Decimal(price), fee=Decimal(price), on_demand=None)
@@ -111,7 +111,7 @@ async def desk(flow: PaymentFlow, database: DatabaseAddress) -> Desk:
 
 
 async def test_setting_takes_two_persons_and_holds_from_its_day_on(desk: Desk) -> None:
-    """Insured and listed at 400 000: the fund pays 80 %, so the patient pays 80 000 by us and 100 000 as told."""
+    """Insured and listed at 400 000: the fund pays 80 %, so the patient pays 80 000 by us and 100 000 as supplied."""
     await desk.list_prices(X1=400_000)
     pricing_id = await desk.propose(OURS)
     proposed = await desk.take(line())
@@ -288,7 +288,7 @@ async def test_frozen_inputs_price_to_the_same_again(desk: Desk, setting: Facili
 
 @pytest.mark.parametrize("setting", [None, OURS, HIS])
 async def test_quote_states_what_the_invoice_will(desk: Desk, setting: FacilityPricing | None) -> None:
-    """Listed at 400 000, told at 500 000; the hospital's system states 90 000 of the patient."""
+    """Listed at 400 000, supplied at 500 000; the hospital's system states 90 000 of the patient."""
     context, organization_id = desk.flow.context, desk.organization_id
     await desk.list_prices(X1=400_000)
     if setting is not None:

@@ -1,4 +1,4 @@
-"""Worked cases through the whole road: bytes in, the object `vienphi quote` prints out."""
+"""Worked cases end to end: bytes in, the object `vienphi quote` prints out."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Issued invoices are computed once more: each gives itself, a draft tells who would pay more; nothing is written."""
+"""Issued invoices are computed once more: each equals itself, a draft shows who would pay more; nothing is written."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -80,7 +80,7 @@ async def content_of_every_table(database: DatabaseAddress) -> dict[str, tuple[i
 
 
 async def damage(database: DatabaseAddress, statement: str) -> None:
-    """Change what nobody may change, past triggers and walls."""
+    """Change what nobody may change, past triggers and row security."""
     assert database.superuser_url is not None
     connection = await asyncpg.connect(database.superuser_url)
     await connection.execute(f"SET session_replication_role = replica; {statement}")

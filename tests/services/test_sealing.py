@@ -93,7 +93,7 @@ async def test_digests_are_computed_outside_the_event_loop(flow: PaymentFlow, mo
 async def test_a_running_transaction_is_sealed_after_it_has_ended(flow: PaymentFlow) -> None:
     organization_id = flow.hospital.organization_id
     async with flow.context.database.transaction(organization_id) as running:
-        await running.fetchval("SELECT pg_current_xact_id()")  # holds the horizon
+        await running.fetchval("SELECT pg_current_xact_id()")  # holds back the oldest transaction
         await flow.bill()
         blocks = await seal_once(flow.context, organization_id)
         # What was set up before it may be sealed; the bill, whose transaction is younger, may not.

@@ -197,7 +197,7 @@ async def test_reference_links_within_a_day_of_the_booking_day(
 async def test_reference_that_restarts_daily_never_hides_the_transfer_of_the_next_day(
     flow: PaymentFlow, second: ProviderAccount
 ) -> None:
-    """Both channels tell of every transfer; the reference and the amount are the same each day."""
+    """Both channels report every transfer; the reference and the amount are the same each day."""
     bills = [await flow.bill(f"LK{number}") for number in range(4)]
     now = flow.context.clock()
     for number, bill in enumerate(bills):
@@ -218,7 +218,7 @@ async def test_reference_that_restarts_daily_never_hides_the_transfer_of_the_nex
 async def test_second_id_of_a_linked_channel_is_booked_and_a_person_looks(
     flow: PaymentFlow, second: ProviderAccount, batched: bool
 ) -> None:
-    """The weak name says that it is the same money, the strong one that it is not."""
+    """By the weak name it is the same money, by the strong name it is not."""
     pair = [(notice_of(flow, "T1", "chuyen tien"), flow.account)]
     pair += [(notice_of(flow, name, "chuyen tien"), second) for name in ("B1", "B2")]
 

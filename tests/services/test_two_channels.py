@@ -1,6 +1,6 @@
-"""Two providers tell of one bank account: what both say at the same moment is booked twice and held once.
+"""Two providers report one bank account: a transfer that both report at once is booked twice and held once.
 
-Without a shared key nothing but the amount and the moment says that two notices may be one transfer. Each looks for the
+Without a shared key only amount and time show that two notices may be one transfer. Each looks for the
 other's payment, so the two must not look at once: the bank account's lock is what this is about. Source: docs/design.md
 §5, Duplicates.
 """
@@ -129,7 +129,7 @@ async def test_one_transfer_reported_by_two_providers_at_once_is_held_once(
 async def test_many_transfers_reported_by_two_providers_at_once_are_each_held_once(
     flow: PaymentFlow, channels: tuple[Channel, Channel], seed: int
 ) -> None:
-    """Some of equal amount, in batches of any size: as many are held as were told twice."""
+    """Some of equal amount, in batches of any size: as many are held as were reported twice."""
     chance = Random(seed)
     amounts = [chance.choice([10_000, 20_000, 30_000, 40_000]) for _ in range(8)]
     notices = tuple(
@@ -149,7 +149,7 @@ async def test_many_transfers_reported_by_two_providers_at_once_are_each_held_on
 async def test_stopped_contract_still_tells_and_so_remains_a_channel(
     flow: PaymentFlow, channels: tuple[Channel, Channel], database: DatabaseAddress
 ) -> None:
-    """It starts no payment, but what comes under its codes is taken: the same transfer may still be told twice."""
+    """It starts no payment, but money under its codes is booked: the same transfer may still be reported twice."""
     owner = await asyncpg.connect(database.owner_url)
     await owner.execute("SELECT set_config('vienphi.organization', '1', false)")
     await owner.execute("UPDATE provider_account SET is_active = false WHERE name = 'second'")

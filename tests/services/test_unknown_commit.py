@@ -1,4 +1,4 @@
-"""A connection that is lost at COMMIT: nobody is told it was booked, and payment event again is exact either way.
+"""A connection that is lost at COMMIT: no success is reported, and a second delivery is exact in both cases.
 
 Source: docs/design.md §5, point 6.
 """
@@ -22,7 +22,7 @@ from tests.storage.proxy import Proxy
 
 @dataclass(frozen=True, slots=True)
 class CutFlow:
-    """The road with an intake whose connections pass a proxy; the day is open, so the next COMMIT is a batch's."""
+    """The flow with an intake whose connections pass a proxy; the day is open, so the next COMMIT is a batch's."""
 
     flow: PaymentFlow
     intake: Intake

@@ -1,4 +1,4 @@
-"""The age of the horizon grows while a transaction that wrote does not end, and falls with it."""
+"""The age of the oldest transaction grows while a transaction that wrote does not end, and falls with it."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from tests.services.flow import PaymentFlow
 
 
 class Seconds:
-    """A clock of seconds that stands still until told otherwise."""
+    """A clock of seconds that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""A pretend network between us and PostgreSQL that loses, holds back or swallows what passes."""
+"""A simulated network between us and PostgreSQL that loses, holds back or swallows what passes."""
 
 import asyncio
 import shutil
@@ -42,7 +42,7 @@ class Proxy:
         shutil.rmtree(self._folder)
 
     def cut_at(self, words: bytes, *, after_sending: bool) -> None:
-        """Cut the next connection that asks for `words`; the server hears them first or does not."""
+        """Cut the next connection that sends `words`, before or after the server receives them."""
         self._cut = (words, after_sending)
 
     def swallow_answers(self) -> None:
@@ -50,7 +50,7 @@ class Proxy:
         self._swallowing = True
 
     def swallow_at(self, words: bytes) -> None:
-        """Pass on `words` when they are next asked for, and no answer from then on."""
+        """Pass on `words` when they are sent next, and no answer from then on."""
         self._swallow_at = words
 
     def delay_answers(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Transactions: the organization is named and forgotten again, and a COMMIT's fate is told truly."""
+"""Transactions: the organization is set and reset, and the outcome of a COMMIT is reported truly."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -23,7 +23,7 @@ LIMITS = DatabaseLimits(connections_max=2)
 
 @pytest.fixture
 def other_cluster() -> Iterator[EmbeddedPostgres]:
-    """Another cluster, whose transaction numbers begin anew."""
+    """Another cluster, whose transaction numbers begin again."""
     with EmbeddedPostgres(durable=False) as own:
         yield own
 
@@ -53,13 +53,13 @@ async def rebased(owner_url: str) -> int | None:
 
 
 def move(server: DatabaseServer, source: DatabaseAddress, target: EmbeddedPostgres) -> None:
-    """Dump and restore with PostgreSQL's own programs, those that stand beside the running server's."""
+    """Dump and restore with PostgreSQL's own programs, those of the running server's folder."""
     assert server.own is not None
     assert source.superuser_url is not None
     programs = server.own.programs.folder
     for name in ("pg_dump", "psql"):
         if not (programs / name).exists():
-            skip_by_name(name, f"it is not beside the server's programs in {programs}")
+            skip_by_name(name, f"it is missing among the server's programs in {programs}")
     environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
     dump = subprocess.run(
         [str(programs / "pg_dump"), f"--dbname={source.superuser_url}"],

@@ -105,7 +105,7 @@ def momo_callback(reference: str, amount: int, at: datetime, *, secret: str = ""
 
 
 def zalopay_callback(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
-    assert not failed, "ZaloPay tells of nothing but success"
+    assert not failed, "ZaloPay reports success only"
     milliseconds = int(at.timestamp() * 1000)
     return zalopay_samples.signed_callback(
         secret or zalopay_samples.KEY2, app_trans_id=f"260102_{reference}", amount=amount, server_time=milliseconds
@@ -113,7 +113,7 @@ def zalopay_callback(reference: str, amount: int, at: datetime, *, secret: str =
 
 
 def sepay_callback(reference: str, amount: int, at: datetime, *, secret: str = "", failed: bool = False) -> Callback:
-    assert not failed, "SePay tells of movements"
+    assert not failed, "SePay reports movements"
     return sepay_samples.signed(
         secret or sepay_samples.SECRET,
         at,

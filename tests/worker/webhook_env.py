@@ -1,4 +1,4 @@
-"""One organization with an endpoint, for the tests of webhooks: a clock to turn, messages to tell."""
+"""One organization with an endpoint, for the tests of webhooks: a clock to set, messages to deliver."""
 
 import random
 from dataclasses import dataclass, field

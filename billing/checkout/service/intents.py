@@ -193,7 +193,9 @@ async def _find_without_instruction(tx: Transaction, context: PaymentContext, in
     if intent.state is not IntentState.CREATED:
         return None
     if now - intent.created_at < INSTRUCTION_TIMEOUT:
-        raise RequestStillRunning("the provider is being asked how this intent is paid; ask again in a moment")
+        raise RequestStillRunning(
+            "the provider is being queried about this intent; repeat the request in a few seconds"
+        )
     return intent
 
 

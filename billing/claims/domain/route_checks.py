@@ -117,7 +117,7 @@ def _check_referral(claim: Claim, claim_context: ClaimContext) -> Iterator[Claim
     """An expired paper is an error; a warning while holidays are unknown or the disease may be of annex III."""
     facts, day = claim.facts, business_date(claim.visit.admitted_at)
     signed_on = facts.referral_signed_on
-    assert signed_on is not None, "asked for before"
+    assert signed_on is not None, "requested before"
     age = facts.age_on(day)
     listed = claim_context.annexes.lists(Annex.THIRD, facts.disease, age=age, day=day)
     held = referral_validity(signed_on, on=day, is_for_year=bool(listed), holidays=claim_context.lists.holidays)

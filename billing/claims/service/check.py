@@ -58,7 +58,7 @@ async def check_stored_visit(context: PricingContext, organization_id: Organizat
         if own:
             return await _check(context, organization_id, own, (), _NOTHING_SUPPLIED)
     if row["document"] is None:
-        raise NotFound("what was told of this visit is erased", field="visit_id")
+        raise NotFound("the stored facts of this visit are erased", field="visit_id")
     return await check_visit_document(context, organization_id, row["document"], supplied=_NOTHING_SUPPLIED)
 
 

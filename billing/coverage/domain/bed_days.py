@@ -28,7 +28,7 @@ _SHARING = (HUNDRED, _TWO_IN_BED, _THREE_IN_BED)
 _DIED = frozenset({"5", "6", "8"})  # KET_QUA_DTRI: died, taken home dying, died outside
 _WORSE = "4"
 _REFERRED = frozenset({"2", "5"})  # MA_LOAI_RV
-_AT_OWN_REQUEST = "4"  # MA_LOAI_RV: the family asks to take the patient home
+_AT_OWN_REQUEST = "4"  # MA_LOAI_RV: sent home at the family's request
 
 
 def count_bed_days(

@@ -1,4 +1,4 @@
-"""Whose amounts a facility collects: set by two persons for a day on; and where the two tellings differ.
+"""The pricing authority of a facility, set by two persons from a day on, and the price differences.
 
 Source: docs/design.md §6, Pricing authority; the two-person rule of domain/actor.py.
 """

@@ -1,4 +1,4 @@
-"""Who decides a facility's amounts, from which day on; and the list where two tellings of an amount differ."""
+"""The pricing authority of a facility from a day on, and the list of price differences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -63,7 +63,7 @@ class Invoice:
     issued_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        assert self.owed >= 0, "more is allocated to an invoice than it asks for"
+        assert self.owed >= 0, "more is allocated to an invoice than its patient share"
 
     @property
     def owed(self) -> Dong:

@@ -21,7 +21,7 @@ CHECKS: Sequence[LedgerCheck] = (
     ),
     LedgerCheck(
         "invoices-recognised",
-        "what an invoice asks of its payers stands in the journal",
+        "the shares of an invoice are posted in the journal",
         """
         SELECT 'invoice ' || invoice.number AS subject,
             (invoice.patient_share + invoice.other_share + invoice.insurer_share + invoice.private_share)::text

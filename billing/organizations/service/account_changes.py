@@ -108,7 +108,7 @@ async def apply_approved_change(
             raise ChangeNotPossible(ONE_MERCHANT, field="settings") from error
         raise ChangeNotPossible("this bank account is known under another holder, here or for another") from error
     except RestrictViolationError as error:
-        raise ChangeNotPossible("the account has changed since this was proposed; propose it anew") from error
+        raise ChangeNotPossible("the account has changed since this was proposed; propose it again") from error
     except CheckViolationError as error:
         raise InvalidValue(f"a value is not written as it must be: {error.constraint_name}") from error
 

@@ -60,7 +60,7 @@ class ApprovalEffect(Generic[C]):
     """What the decision on a kind of proposals causes, besides the record of the decision itself.
 
     `check` runs before an approval, with no transaction open. `on_approved` and `on_rejected` are steps in the
-    transaction of the decision; an error in them undoes it. None is no effect.
+    transaction of the decision; an error in them rolls it back. None is no effect.
     """
 
     check: Callable[[C, Approval], Awaitable[None]] | None = None

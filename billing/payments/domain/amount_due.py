@@ -97,7 +97,7 @@ def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Don
 
 
 NOT_COLLECTING = FINAL | {PatientState.CANCELLED, PatientState.CANCELLED_SHORT, PatientState.FAILED}
-"""States in which no payer may be asked for money under this code, whatever its invoices owe."""
+"""States in which nothing is requested under this code, whatever its invoices owe."""
 
 
 @dataclass(frozen=True, slots=True)

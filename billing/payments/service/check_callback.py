@@ -55,7 +55,7 @@ def _parsed_lines(provider: Callbacks, callback: Callback, read: Notices | BillI
         yield from _reply(read)
         return
     if isinstance(read, BillInquiry):
-        yield f"AUTHENTIC: asks what is to be paid under {read.reference}"
+        yield f"AUTHENTIC: bill inquiry for {read.reference}"
         return
     yield f"AUTHENTIC: notices: {len(read.notices)}"
     for notice in read.notices:

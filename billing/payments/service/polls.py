@@ -131,7 +131,7 @@ async def _poll_account(context: PaymentContext, organization_id: OrganizationId
 
 async def _poll(context: PaymentContext, account: ProviderAccount, task: PollTask, until: datetime) -> _PollResult:
     """Call the provider, no transaction open. Any failure counts as no answer."""
-    assert isinstance(account.provider, Queries), "asked before"
+    assert isinstance(account.provider, Queries), "checked before"
     if is_final(task.state):
         return _PollResult(task, _NO_NOTICES, until)
     known = PendingPayment(

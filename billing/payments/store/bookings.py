@@ -170,7 +170,7 @@ _WRITE = """
         FROM unnest($62::uuid[], $63::text[], $64::bigint[], $65::uuid[], $66::uuid[], $67::uuid[],
             $68::uuid[], $69::timestamptz[], $85::uuid[])
             AS t (id, reason, amount, account_id, delivery_id, payment_id, intent_id, due_at, owner_id)
-        ON CONFLICT DO NOTHING  -- the same disagreement told again
+        ON CONFLICT DO NOTHING  -- the same disagreement reported again
     ), holds AS (
         INSERT INTO payment_hold (organization_id, payment_id, other_payment_id, held_at)
         SELECT $1, payment_id, other_payment_id, $2

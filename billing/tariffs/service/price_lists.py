@@ -58,7 +58,7 @@ CHUNK = 1_000
 _ONE_DAY = timedelta(days=1)
 
 Progress = Callable[[int], None]
-"""Told the number of rows that are committed."""
+"""Receives the number of committed rows."""
 
 
 class TariffDayTaken(Refused):
@@ -131,7 +131,7 @@ async def import_tariff(
     async with context.database.transaction(organization_id) as tx:
         await _lock(tx, tariff_id)
         if not await complete_tariff(tx, tariff_id, at=context.clock()):
-            raise TariffIncomplete("the draft holds other rows than this list: discard it and import anew")
+            raise TariffIncomplete("the draft holds other rows than this list: discard it and import the list again")
         await note(tx, context, actor, "tariff_drafted", ("tariff", tariff_id))
         payload = {
             "name": terms.name,

@@ -102,7 +102,7 @@ _COMPLETE = """
 
 
 async def complete_tariff(tx: Transaction, tariff_id: TariffId, *, at: datetime) -> bool:
-    """Say that every row is there; False where that is not so, or was said before."""
+    """Mark a draft complete; False if rows are missing or it is complete already."""
     return await tx.fetchval(_COMPLETE, tx.organization_id, tariff_id, at) is not None
 
 
@@ -193,7 +193,7 @@ class InForce:
 async def read_in_force(tx: Transaction, facility_id: FacilityId | None, days: Collection[date]) -> dict[date, InForce]:
     """The list in force for a facility on each day; days without one are left out.
 
-    A facility's own list goes before the organization's, as a whole. None asks for the organization's alone.
+    A facility's own list goes before the organization's, as a whole. None reads the list of the organization alone.
     """
     rows = await tx.fetch(_IN_FORCE, tx.organization_id, facility_id, sorted(days))
     return {row["day"]: InForce(TariffId(row["id"]), row["valid_from"]) for row in rows}
@@ -208,7 +208,7 @@ _READ_ITEMS = """
 async def read_items(
     tx: Transaction, tariff_ids: Collection[TariffId], *, codes: Collection[str] | None = None
 ) -> dict[TariffId, dict[str, ListedPrice]]:
-    """Rows of lists by code; of all codes where none are named. Asked for no list, no rows."""
+    """Rows of lists by code; of all codes if none are named. No list, no rows."""
     if not tariff_ids:
         return {}
     rows = await tx.fetch(_READ_ITEMS, tx.organization_id, list(tariff_ids), None if codes is None else sorted(codes))
@@ -234,7 +234,7 @@ def _by_list(
 
 
 def _shortest(price: Decimal | None) -> Decimal | None:
-    """The column pads to three decimals; a price is shown and frozen as it was told."""
+    """The column pads to three decimals; a price is shown and frozen as it was imported."""
     if price is None:
         return None
     exact = price.normalize()

@@ -45,7 +45,7 @@ class Card:
                 raise BenefitDigitUnknown("a benefit digit is 1 to 5 (B-010)", field="entitlement")
             raise InvalidValue("an entitlement has 2 letters and a digit 1–5", field="entitlement")
         if self.entitlement and _FULL_CODE.fullmatch(self.code) and self.code[:3] != self.entitlement:
-            raise InvalidValue("the card code tells another group or digit", field="entitlement")
+            raise InvalidValue("the card code has another group or digit", field="entitlement")
         if self.valid_to is not None and self.valid_to < self.valid_from:
             raise InvalidValue("a card ends before it begins", field="GT_THE_DEN")
         if self.shown_at is not None and self.shown_at.tzinfo is None:

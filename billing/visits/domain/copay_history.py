@@ -55,7 +55,7 @@ def difference(rows: Iterable[CumulativeCopay]) -> tuple[CopayPaid, ...]:
         if added < 0 or added < (row.counted or 0):
             detail = (
                 f"the sum of the row of {row.discharged_on.isoformat()} is {row.accumulated} after {earlier}: it is the"
-                " sum of the year up to and including its row; ask the gateway again"
+                " sum of the year up to and including its row; query the gateway again"
             )
             raise InvalidValue(detail, field="copay_history")
         before[row.discharged_on.year] = row.accumulated

@@ -246,7 +246,7 @@ class Visit:
             raise InvalidValue(f"a visit has at most {CARDS_MAX} cards", field="cards")
         for first, second in combinations(self.cards, 2):
             if first.conflicts_with(second):
-                raise CardsOverlap("one card is told with two periods that overlap", field="GT_THE_TU")
+                raise CardsOverlap("one card has two periods that overlap", field="GT_THE_TU")
 
 
 def _between(value: Decimal, low: Decimal, high: Decimal, name: str) -> None:

@@ -94,7 +94,7 @@ _LINE: Mapping[str, Json] = {
     "VET_THUONG_TP": _words("1: for a recurring war wound", ("0", "1")),
     "NGUON_CTRA": _words("paying source", "1234"),
     "MA_PTTT": _words("payment method of the data standard", "123"),
-    "payer_class": _words("whom the hospital's own books ask", PayerClass),
+    "payer_class": _words("the payer by the hospital's own books", PayerClass),
     "copay_replaced": {"type": "boolean", "description": "whether another source replaces the co-payment"},
     **_STATED,
 }

@@ -65,7 +65,7 @@ def rows_of(block: Block, number: int, log: FindingLog, limits: Limits) -> tuple
     """
     table_log = log.at_table(block.tag)
     if block.elements and block.content.translate(_WITHOUT_BLANKS):
-        table_log.add(FindingCode.BASE64_DAMAGED, field="NOIDUNGFILE", found="text beside elements")
+        table_log.add(FindingCode.BASE64_DAMAGED, field="NOIDUNGFILE", found="text between elements")
     roots = block.elements or _parse_content(block.content, table_log, limits)
     return tuple(row for root in roots for row in _rows_of_root(root, block.tag, number, log))
 
