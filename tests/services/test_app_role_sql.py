@@ -153,24 +153,21 @@ async def test_account_change_needs_two_persons_and_is_then_applied(
         "INSERT INTO approval (organization_id, id, kind, subject_id, payload, state, proposed_by, proposed_at)"
         " VALUES (1, $1, 'account_change', $2, jsonb_build_object('settings', $3::jsonb, 'settings_before', $3::jsonb,"
         " 'payee', NULL, 'is_active', false), 'proposed', $4, now())",
-        change,
-        account["id"],
-        account["settings"],
-        two_persons[0],
+        *(change, account["id"], account["settings"], two_persons[0]),
     )
     decide = "UPDATE approval SET state = 'approved', decided_by = $2, decided_at = now() WHERE id = $1"
-
+    apply = "SELECT vienphi_apply_account_change($1, gen_random_uuid())"
     with pytest.raises(asyncpg.RestrictViolationError, match="two persons"):
-        await app.execute("SELECT vienphi_apply_account_change($1, gen_random_uuid())", change)
+        await app.execute(apply, change)
     with pytest.raises(asyncpg.CheckViolationError):
         await app.execute(decide, change, two_persons[0])
     async with app.transaction():
         await app.execute(decide, change, two_persons[1])
-        await app.execute("SELECT vienphi_apply_account_change($1, gen_random_uuid())", change)
+        await app.execute(apply, change)
 
     assert await app.fetchval("SELECT is_active FROM provider_account WHERE id = $1", account["id"]) is False
     with pytest.raises(asyncpg.RestrictViolationError, match="in this transaction"):
-        await app.execute("SELECT vienphi_apply_account_change($1, gen_random_uuid())", change)
+        await app.execute(apply, change)
     with pytest.raises(asyncpg.RestrictViolationError):
         await app.execute("UPDATE approval SET state = 'rejected' WHERE id = $1", change)
 
