@@ -1,4 +1,4 @@
--- Idempotency keys of creating requests. Source: docs/decisions/0006-asking-once.md.
+-- Idempotency keys of creating requests. Source: docs/decisions/0006-idempotency-keys.md.
 --
 -- The row is written in the transaction that creates. A repeated request finds it and gets the first result again.
 -- `caller` is the name of a key, which stays the same during its rotation; `subjects` are the ids that were created or

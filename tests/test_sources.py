@@ -18,14 +18,17 @@ _STANDARD = re.compile(
 )
 _VENDOR = re.compile(r"https?://|\b[\w-]+\.(?:vn|com|org|io|dev)\b|Postman|SDK|specification|page|documentation", re.I)
 
+_PARAGRAPH = r'\n\s*#?\s*\n|"""'
+_ENDS = {".py": _PARAGRAPH, ".toml": _PARAGRAPH, ".sql": r"\n(?!--)"}
+
 
 def _sources() -> Iterator[tuple[str, str]]:
     """The place and the text of each "Source:" up to the end of its paragraph."""
-    for top in ("billing", "providers"):
+    for top in ("billing", "providers", "migrations"):
         for path in sorted((ROOT / top).rglob("*")):
-            if path.suffix in {".py", ".toml"}:
+            if path.suffix in _ENDS:
                 text = path.read_text("utf-8")
-                for found in re.finditer(r"\bSource: (.+?)(?:\n\s*#?\s*\n|\"\"\"|\Z)", text, re.S):
+                for found in re.finditer(rf"\bSource: (.+?)(?:{_ENDS[path.suffix]}|\Z)", text, re.S):
                     yield f"{path.relative_to(ROOT)}:{text[: found.start()].count(chr(10)) + 1}", found[1]
 
 
@@ -48,3 +51,22 @@ def test_source_is_a_document_here_a_law_or_of_a_vendor(place: str, text: str) -
 def _exists(name: str) -> bool:
     """A file, or a decision named by its number."""
     return (ROOT / name).exists() or any(ROOT.glob(f"{name}-*.md"))
+
+
+_LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+_SKIPPED = ("docs/reference/providers.md",)
+"""Pages that quote a regular expression which looks like a link."""
+
+
+def test_links_of_documents_lead_to_files() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in pages
+        if str(page.relative_to(ROOT)) not in _SKIPPED
+        for link in _LINK.findall(page.read_text("utf-8"))
+        if not (page.parent / link).exists()
+    ]
+
+    assert len(pages) > 20
+    assert broken == []
