@@ -2,7 +2,7 @@
 --
 -- Every tenant table has organization_id as the first column of every primary, unique and foreign key and calls
 -- vienphi_isolate_tenant(). The installation-wide tables are schema_migration, transaction_rebase, organization,
--- organization_prefix and bank_account_owner. The catalogue test (tests/storage/test_catalogue.py) checks these rules.
+-- organization_prefix and bank_account_owner. The catalogue test (tests/db/test_catalogue.py) checks these rules.
 
 -- Roles belong to the cluster, so another database of the cluster may have created them.
 DO $$

@@ -39,6 +39,16 @@ SELECT vienphi_isolate_tenant('invoice');
 SELECT vienphi_grant_insert_except('invoice', 'corrections', 'allocated', 'transaction_id');
 GRANT UPDATE (state, version, corrections, allocated, owed, issued_at) ON invoice TO vienphi_app;
 
+-- The state of an invoice, the one list of columns that is read: `billing/invoices/store/invoice_rows.py` reads its rows
+-- by name. Row security and grants are those of the reader. A later column is appended with CREATE OR REPLACE VIEW.
+CREATE VIEW invoice_state WITH (security_invoker = true) AS
+    SELECT organization_id, id, visit_id, visit_version, number, state, version, patient_share, other_share,
+        insurer_share, private_share, patient_share + other_share + insurer_share + private_share AS total, guarantor,
+        corrections, allocated, owed, issued_at
+    FROM invoice;
+GRANT SELECT ON invoice_state TO vienphi_app, vienphi_auditor;
+GRANT UPDATE (version) ON invoice_state TO vienphi_app;  -- for FOR NO KEY UPDATE, which locks the row of `invoice`
+
 -- Amounts of the data standard, with two decimals. The parts sum to the amount of the hospital.
 CREATE TABLE invoice_line (
     organization_id int NOT NULL,

@@ -124,16 +124,15 @@ CREATE TABLE dead_letter (
     headers jsonb NOT NULL,
     body bytea NOT NULL,
     source_address text NOT NULL,
-    notices bytea,
-    verified_at timestamptz,
-    verified_by text,
+    notices bytea NOT NULL,
+    verified_at timestamptz NOT NULL,
+    verified_by text NOT NULL,
     retried_at timestamptz,
     retried_as uuid,
     closed_at timestamptz,
     transaction_id xid8 NOT NULL DEFAULT vienphi_transaction_id(),
     PRIMARY KEY (organization_id, id),
     FOREIGN KEY (organization_id, provider_account_id) REFERENCES provider_account (organization_id, id),
-    CONSTRAINT verification_is_complete CHECK (num_nulls(notices, verified_at, verified_by) IN (0, 3)),
     CONSTRAINT retried_as_a_delivery CHECK ((retried_at IS NULL) = (retried_as IS NULL)),
     CONSTRAINT ended_once CHECK (retried_at IS NULL OR closed_at IS NULL)
 );
@@ -141,14 +140,14 @@ CREATE INDEX dead_letter_waiting ON dead_letter (organization_id, received_at)
     WHERE retried_at IS NULL AND closed_at IS NULL;
 CREATE INDEX ON dead_letter (organization_id, transaction_id);
 
--- A new dead letter has its notices and has not ended. It ends once, and is closed only with an approved proposal of
+-- A new dead letter has not ended. It ends once, and is closed only with an approved proposal of
 -- 0005. Its message and notices are evidence until it ends; then its personal data may be erased.
 CREATE FUNCTION vienphi_guard_dead_letter() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF NEW.notices IS NULL OR num_nonnulls(NEW.retried_at, NEW.closed_at) > 0 THEN
-            RAISE EXCEPTION 'a dead letter begins with its notices and waits' USING ERRCODE = 'restrict_violation';
+        IF num_nonnulls(NEW.retried_at, NEW.closed_at) > 0 THEN
+            RAISE EXCEPTION 'a new dead letter waits' USING ERRCODE = 'restrict_violation';
         END IF;
         RETURN NEW;
     END IF;

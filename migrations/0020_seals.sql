@@ -2,7 +2,7 @@
 --
 -- Each block begins at the id and with the hash where the block before it ended, which the foreign key enforces: the
 -- chain has no gap and no fork. The hash covers the columns of the block and its rows. `parts` holds the count and digest
--- of each kind of row, as {"posting": [2, "<SHA-256 in hex>"], …}; NULL: format 1, one hash over head and rows.
+-- of each kind of row, as {"posting": [2, "<SHA-256 in hex>"], …}.
 CREATE TABLE seal (
     organization_id int NOT NULL REFERENCES organization (id),
     number bigint NOT NULL CHECK (number > 0),
@@ -11,14 +11,8 @@ CREATE TABLE seal (
     covers_from xid8 NOT NULL,
     covers_until xid8 NOT NULL,
     hash bytea NOT NULL CHECK (octet_length(hash) = 32),
-    entries int NOT NULL,
-    postings int NOT NULL,
-    payments int NOT NULL,
-    allocations int NOT NULL,
-    audit_rows int NOT NULL,
-    closings int NOT NULL,
+    parts jsonb NOT NULL CHECK (jsonb_typeof(parts) = 'object'),
     sealed_at timestamptz NOT NULL,
-    parts jsonb CHECK (jsonb_typeof(parts) = 'object'),
     PRIMARY KEY (organization_id, number),
     UNIQUE (organization_id, number, covers_until, hash),
     FOREIGN KEY (organization_id, previous_number, covers_from, previous_hash)

@@ -19,6 +19,12 @@ class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 
 
+class DatabaseBusy(Unavailable):
+    """A lock was held or a statement took too long, or a migration changed a view: nothing was written."""
+
+    code = "database_busy"
+
+
 ADDRESS_UNREADABLE = (
     "the database's address cannot be read: postgresql://user:password@host:port/database, "
     "special characters of the password percent-encoded"

@@ -1,48 +1,29 @@
 """The only access to connections: a pool, and transactions that set their organization before the first read.
 
-It begins and ends transactions and distinguishes "committed", "not committed" and "unknown". The stores contain the
-statements; `role_checks.py` checks the privileges.
+It begins transactions; `transaction_end.py` ends them and distinguishes "committed", "not committed" and "unknown". The
+stores contain the statements; `role_checks.py` checks the privileges.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from zlib import crc32
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
-from billing.core.errors import CommitUnknown, Unavailable
 from billing.core.ids import OrganizationId
-from billing.db.connection_errors import ADDRESS_ERRORS, CONNECTION_ERRORS, DatabaseUnavailable, cannot_connect
+from billing.db.connection_errors import (
+    ADDRESS_ERRORS,
+    CONNECTION_ERRORS,
+    cannot_connect,
+)
+from billing.db.connections import Connections, PooledConnection, name_error
 from billing.db.json_codec import decode_json, encode_json
-
-T = TypeVar("T")
-
-_ORGANIZATION_MAX = 2**31 - 1
-_ROLLBACK_TIMEOUT_S = 5.0
-
-_FATAL_ERRORS = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-)
-"""Errors with which the server drops a connection; the open transaction is lost with it."""
-
-
-_BUSY_ERRORS = (
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    TimeoutError,
-)
-"""Temporary errors: the same transaction may be tried again."""
+from billing.db.single_reads import SingleReads, fetch_each
+from billing.db.tenant_setting import check_organization
+from billing.db.transaction_end import commit, finish, roll_back, run_single, try_lock, unlock
 
 
 class LockClass(IntEnum):
@@ -50,18 +31,9 @@ class LockClass(IntEnum):
 
     DAY = 1
     BANK_ACCOUNT = 2
-
-
-class DatabaseBusy(Unavailable):
-    """A lock was held for too long, or a statement took too long: nothing was written."""
-
-    code = "database_busy"
-
-
-class TransactionAborted(Unavailable):
-    """An SQL error was ignored inside the transaction, so the server rolled back at COMMIT: nothing was written."""
-
-    code = "transaction_aborted"
+    PATIENT = 3
+    IMPORT = 4
+    MATCHING = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +54,27 @@ class DatabaseLimits:
     idle_in_transaction_timeout_ms: int = 30_000
 
 
+class _Ended:
+    """In the place of the connection of an ended transaction."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise asyncpg.InterfaceError("the transaction has ended")
+
+
+_ENDED: Any = _Ended()
+
+
 class ReadTransaction:
     """Statements that return rows. Parameters are `$1`, `$2`; jsonb is strict (`json_codec.py`)."""
 
     __slots__ = ("_connection",)
 
-    def __init__(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+    def __init__(self, connection: PooledConnection) -> None:
         self._connection = connection
+
+    def end(self) -> None:
+        """Make every further statement fail: the connection serves others from now on."""
+        self._connection = _ENDED
 
     async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """Every row of the answer."""
@@ -108,7 +94,7 @@ class Transaction(ReadTransaction):
 
     __slots__ = ("organization_id",)
 
-    def __init__(self, connection: "PoolConnectionProxy[asyncpg.Record]", organization_id: OrganizationId) -> None:
+    def __init__(self, connection: PooledConnection, organization_id: OrganizationId) -> None:
         super().__init__(connection)
         self.organization_id = organization_id
 
@@ -139,7 +125,7 @@ class Database:
     """A pool of connections of one role. Created by `open`, ended by `close`."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", limits: DatabaseLimits) -> None:
-        self._pool = pool
+        self._connections = Connections(pool, acquire_timeout_s=limits.acquire_timeout_s)
         self._limits = limits
 
     @classmethod
@@ -177,10 +163,7 @@ class Database:
 
     async def close(self) -> None:
         """Wait for open transactions, at most as long as a COMMIT may take, then close every connection."""
-        try:
-            await asyncio.wait_for(self._pool.close(), self._limits.commit_timeout_s)
-        except TimeoutError:
-            self._pool.terminate()
+        await self._connections.close(self._limits.commit_timeout_s)
 
     @asynccontextmanager
     async def transaction(
@@ -197,7 +180,49 @@ class Database:
         """
         begin = _begin_statement(organization_id, posting=posting, read_only=read_only)
         async with self._started(begin) as connection:
-            yield Transaction(connection, organization_id)
+            tx = Transaction(connection, organization_id)
+            try:
+                yield tx
+            finally:
+                tx.end()
+
+    def single_reads(self, organization_id: OrganizationId) -> SingleReads:
+        """Reads of one organization, each of them a read-only transaction of one statement in one round trip.
+
+        For use cases that read once; statements that belong together need a `transaction`.
+        """
+        return SingleReads(self._connections, organization_id)
+
+    async def read_each(
+        self, query: str, requests: Sequence[tuple[OrganizationId, Sequence[object]]]
+    ) -> list[asyncpg.Record]:
+        """The rows of a query for several organizations: one `single_reads` for each, in one round trip."""
+        return await fetch_each(self._connections, query, requests)
+
+    async def run_single(
+        self, organization_id: OrganizationId, statement: str, *arguments: object
+    ) -> list[asyncpg.Record]:
+        """Run one statement as a transaction of its own, in one round trip; returns its rows after the commit.
+
+        The statement calls a function of the database that takes the organization as its first argument, sets it for
+        the transaction, and takes every lock. Raises DatabaseUnavailable or DatabaseBusy (nothing was written),
+        CommitUnknown (the outcome is unknown). Other SQL errors, SerializationError among them, are raised unchanged:
+        nothing was written.
+        """
+        return await self.run_each(statement, [(organization_id, arguments)])
+
+    async def run_each(
+        self, statement: str, calls: Sequence[tuple[OrganizationId, Sequence[object]]]
+    ) -> list[asyncpg.Record]:
+        """Run a statement as `run_single` does for several organizations, in one transaction and one round trip.
+
+        Returns the rows of the calls in their order, after the commit. An error of one call undoes them all.
+        """
+        for organization_id, _ in calls:
+            check_organization(organization_id)
+        parameters = [(organization_id, *arguments) for organization_id, arguments in calls]
+        async with self._connections.borrow() as connection:
+            return await finish(run_single(connection, statement, parameters, self._limits.commit_timeout_s))
 
     @asynccontextmanager
     async def system_transaction(self, *, writing: bool = False) -> AsyncIterator[ReadTransaction]:
@@ -206,33 +231,41 @@ class Database:
         Read-only unless `writing`, which is for maintenance such as new partitions.
         """
         async with self._started("BEGIN" if writing else "BEGIN READ ONLY") as connection:
-            yield ReadTransaction(connection)
+            reader = ReadTransaction(connection)
+            try:
+                yield reader
+            finally:
+                reader.end()
 
     @asynccontextmanager
-    async def _started(self, begin: str) -> "AsyncIterator[PoolConnectionProxy[asyncpg.Record]]":
-        connection = await self._acquire()
-        try:
+    async def session_lock(self, lock: LockClass, organization_id: OrganizationId) -> AsyncIterator[bool]:
+        """Hold an advisory lock of one organization over several transactions; yields False if another session has it.
+
+        It takes a connection of its own. The lock ends with the session, also where this process is killed: what it
+        protects is checked in every transaction, since a lost connection loses the lock.
+        """
+        check_organization(organization_id)
+        async with self._connections.borrow() as connection:
+            is_held = await try_lock(connection, lock, organization_id)
+            try:
+                yield is_held
+            finally:
+                if is_held:
+                    await finish(unlock(connection, lock, organization_id))
+
+    @asynccontextmanager
+    async def _started(self, begin: str) -> AsyncIterator[PooledConnection]:
+        async with self._connections.borrow() as connection:
             try:
                 await connection.execute(begin)
                 yield connection
             except BaseException as error:
-                await _finish(_roll_back(connection))
-                if isinstance(error, _BUSY_ERRORS):
-                    raise DatabaseBusy("the database is busy; nothing was written") from error
-                if _is_connection_lost(connection, error):
-                    raise DatabaseUnavailable("the connection was lost; nothing was written") from error
-                raise
-            await _finish(_commit(connection, self._limits.commit_timeout_s))
-        finally:
-            await self._pool.release(connection)
-
-    async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
-        try:
-            return await self._pool.acquire(timeout=self._limits.acquire_timeout_s)
-        except TimeoutError as error:
-            raise DatabaseUnavailable("every connection to the database is in use") from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise cannot_connect(error) from error
+                await finish(roll_back(connection))
+                named = name_error(connection, error)
+                if named is error:
+                    raise
+                raise named from error
+            await finish(commit(connection, self._limits.commit_timeout_s))
 
 
 def _begin_statement(organization_id: OrganizationId, *, posting: bool, read_only: bool) -> str:
@@ -242,85 +275,12 @@ def _begin_statement(organization_id: OrganizationId, *, posting: bool, read_onl
     an int within the column's range: digits cannot carry anything else. SET LOCAL ends with the transaction, so the
     next user of the connection starts without an organization.
     """
-    if type(organization_id) is not int or not 0 < organization_id <= _ORGANIZATION_MAX:
-        raise ValueError("an organization is a whole number above 0")
+    check_organization(organization_id)
     mode = " READ ONLY" if read_only else ""
     begin = f"BEGIN{mode}; SET LOCAL vienphi.organization = '{organization_id:d}'"
     if posting:
         begin += f"; SELECT pg_advisory_xact_lock_shared({LockClass.DAY:d}, {organization_id:d})"
     return begin
-
-
-async def _commit(connection: "PoolConnectionProxy[asyncpg.Record]", timeout_s: float) -> None:
-    """Send COMMIT and determine its outcome.
-
-    A warning during COMMIT means that the wait for the synchronous standby was cancelled: the transaction is committed
-    here, and may be lost in a fail-over (PostgreSQL manual §27.2.8). Its SQLSTATE is the general 01000 and its text
-    depends on the server's language; so any warning counts.
-    """
-    if _is_closed(connection):
-        raise DatabaseUnavailable("the connection was lost before COMMIT; nothing was written")
-    warnings: list[str] = []
-
-    def on_warning(_connection: object, message: asyncpg.PostgresLogMessage) -> None:
-        if getattr(message, "severity_en", None) == "WARNING":
-            warnings.append(message.message or "")
-
-    connection.add_log_listener(on_warning)
-    try:
-        tag = await connection.execute("COMMIT", timeout=timeout_s)
-        connection.remove_log_listener(on_warning)
-    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        if isinstance(error, asyncpg.PostgresError) and not isinstance(error, _FATAL_ERRORS):
-            connection.remove_log_listener(on_warning)
-            raise  # The server rejected the COMMIT with an error, so it rolled back.
-        if not _is_closed(connection):
-            connection.terminate()
-        raise CommitUnknown(f"no answer to COMMIT: {type(error).__name__}") from error
-    if warnings:
-        raise CommitUnknown(f"COMMIT was answered with a warning: {warnings[0]}")
-    if tag != "COMMIT":
-        raise TransactionAborted("an error inside the transaction was passed over, so it was rolled back")
-
-
-async def _roll_back(connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
-    """End the transaction without effect; a connection that cannot roll back is closed, which has the same effect."""
-    if _is_closed(connection):
-        return
-    try:
-        # Cancelled during BEGIN: the connection does not know yet whether it is in a transaction.
-        await connection.execute("ROLLBACK", timeout=_ROLLBACK_TIMEOUT_S)
-    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        if not _is_closed(connection):
-            connection.terminate()
-
-
-async def _finish(ending: Coroutine[Any, Any, T]) -> T:
-    """Await to the end even if cancelled meanwhile; then deliver the cancellation."""
-    task = asyncio.ensure_future(ending)
-    cancellation: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancellation = error
-    if cancellation is not None:
-        raise cancellation from task.exception()
-    return task.result()
-
-
-def _is_closed(connection: "PoolConnectionProxy[asyncpg.Record]") -> bool:
-    try:
-        return connection.is_closed()
-    except asyncpg.InterfaceError:
-        # The server dropped the connection and asyncpg has released it already; not even this may be called.
-        return True
-
-
-def _is_connection_lost(connection: "PoolConnectionProxy[asyncpg.Record]", error: BaseException) -> bool:
-    if isinstance(error, _FATAL_ERRORS):
-        return True
-    return _is_closed(connection) and isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError))
 
 
 async def _prepare_connection(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -63,15 +63,7 @@ async def require_roles(connection: "asyncpg.Connection[asyncpg.Record]") -> Non
         raise RoleMissing(f"this cluster has no role {', '.join(missing)}; as its superuser: {statements}")
 
 
-# False also in a database that was never migrated.
-_HAS_COLUMN = """
-    SELECT EXISTS (
-        SELECT FROM pg_attribute
-        WHERE attrelid = to_regclass('public.schema_migration') AND attname = 'grants' AND NOT attisdropped)
-"""
-
-# The record of a database that was migrated before grants were recorded.
-_ADD_COLUMN = "ALTER TABLE public.schema_migration ADD COLUMN grants jsonb"
+_RECORD_EXISTS = "SELECT to_regclass('public.schema_migration') IS NOT NULL"
 
 _RECORD = """
     UPDATE public.schema_migration SET grants = (
@@ -111,8 +103,6 @@ _RECORD = """
 
 async def record_grants(connection: "asyncpg.Connection[asyncpg.Record]", *, is_changed: bool) -> None:
     """Store the current grants with the newest migration; stored grants are not changed unless `is_changed`."""
-    if not await connection.fetchval(_HAS_COLUMN):
-        await connection.execute(_ADD_COLUMN)
     await connection.execute(_RECORD, list(_HOW_TO_CREATE), is_changed)
 
 
@@ -147,7 +137,7 @@ async def find_missing_grants(
 ) -> Sequence[MissingGrant]:
     """The grants of the app role that the connected role lacks. Raises GrantsMissing."""
     try:
-        if not await reader.fetchval(_HAS_COLUMN):
+        if not await reader.fetchval(_RECORD_EXISTS):
             return []
         role = await reader.fetchval("SELECT current_user::text")
         return [MissingGrant(**dict(row)) for row in await reader.fetch(_MISSING, APP_ROLE, role)]
@@ -186,8 +176,6 @@ async def grant_again(connection: "asyncpg.Connection[asyncpg.Record]") -> Seque
 
     Raises GrantsMissing if the connected role may not grant.
     """
-    if not await connection.fetchval(_HAS_COLUMN):
-        return []
     missing = [
         MissingGrant(**dict(row)) for role in _HOW_TO_CREATE for row in await connection.fetch(_MISSING, role, role)
     ]

@@ -65,11 +65,9 @@ async def save_result(
         return
     await add_key(
         tx,
+        KeyRow(request.request_hash, is_new, tuple(subjects)),
         caller=request.caller,
         route=request.route,
         key=request.key,
-        request_hash=request.request_hash,
-        is_new=is_new,
-        subjects=subjects,
         recorded_at=now,
     )

@@ -1,6 +1,5 @@
 """Idempotency keys: the result of a creating request, stored in the transaction that creates."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -44,18 +43,16 @@ _ADD_KEY = """
 """
 
 
-async def add_key(
-    tx: Transaction,
-    *,
-    caller: str,
-    route: str,
-    key: str,
-    request_hash: bytes,
-    is_new: bool,
-    subjects: Sequence[UUID],
-    recorded_at: datetime,
-) -> None:
+async def add_key(tx: Transaction, result: KeyRow, *, caller: str, route: str, key: str, recorded_at: datetime) -> None:
     """Store the result of a key; its lock must be held."""
     await tx.execute(
-        _ADD_KEY, tx.organization_id, caller, route, key, request_hash, is_new, list(subjects), recorded_at
+        _ADD_KEY,
+        tx.organization_id,
+        caller,
+        route,
+        key,
+        result.request_hash,
+        result.is_new,
+        list(result.subjects),
+        recorded_at,
     )

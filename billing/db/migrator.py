@@ -40,18 +40,13 @@ _CREATE_RECORD = """
         name text NOT NULL,
         checksum text NOT NULL,
         applied_at timestamptz NOT NULL DEFAULT now(),
+        compatible_from int,
         grants jsonb
     );
     GRANT SELECT ON public.schema_migration TO PUBLIC
 """
 
-# As JSON, since a database from before this column has none.
-_READ_RECORD = """
-    SELECT number, name, checksum, (to_jsonb(record) ->> 'compatible_from')::int AS compatible_from
-    FROM public.schema_migration AS record ORDER BY number
-"""
-
-_ADD_COMPATIBILITY = "ALTER TABLE public.schema_migration ADD COLUMN IF NOT EXISTS compatible_from int"
+_READ_RECORD = "SELECT number, name, checksum, compatible_from FROM public.schema_migration ORDER BY number"
 
 _ADD_RECORD = """
     INSERT INTO public.schema_migration (number, name, checksum, compatible_from) VALUES ($1, $2, $3, $4)
@@ -264,7 +259,6 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Mi
         if await connection.fetchval("SELECT pg_current_xact_id()::text") != before:
             raise MigrationEndsTransaction(f"{migration.name} holds a COMMIT or ROLLBACK of its own")
         record = (migration.number, migration.name, migration.checksum, migration.compatible_from)
-        await connection.execute(_ADD_COMPATIBILITY)
         await connection.execute(_ADD_RECORD, *record)
         await connection.execute("COMMIT")
     except asyncpg.PostgresError as error:

@@ -1,0 +1,83 @@
+"""Rows of the database as dataclasses, read by column name.
+
+asyncpg returns ids, times and numbers as such; in JSON they are text. `json_codec.py` decodes the JSON of a row.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from functools import cache, partial
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import asyncpg
+
+Row = TypeVar("Row")
+
+_FROM_TEXT: Mapping[Any, Callable[[str], object]] = {
+    UUID: UUID,
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+    Decimal: Decimal,
+}
+
+
+def read_row(kind: type[Row], record: asyncpg.Record | Mapping[str, Any]) -> Row:
+    """Build a dataclass from a row, or from an object of JSON in a row: each column is the field of its name.
+
+    Raises KeyError for a column without a field, and TypeError for a field without a column or a default.
+    """
+    build: Callable[..., Row] = kind
+    names, conversions = _columns(build)
+    values = dict(record)
+    if not names.issuperset(values):
+        raise KeyError(f"{kind.__name__} has no field {', '.join(sorted(values.keys() - names))}")
+    for name, convert in conversions:
+        value = values.get(name)
+        if value is not None:
+            values[name] = convert(value)
+    return build(**values)
+
+
+def extend(kind: type[Row], value: Any, **more: object) -> Row:
+    """Build a subclass of a dataclass from a value of the dataclass and the fields that the subclass adds."""
+    build: Callable[..., Row] = kind
+    return build(**{field.name: getattr(value, field.name) for field in fields(value)}, **more)
+
+
+@cache
+def _columns(kind: Any) -> tuple[frozenset[str], tuple[tuple[str, Callable[[Any], object]], ...]]:
+    """The names of the fields, and the conversions of those whose values may have another type in a row."""
+    types = get_type_hints(kind)
+    names = [field.name for field in fields(kind)]
+    converters = [(name, _converter(types[name])) for name in names]
+    return frozenset(names), tuple((name, convert) for name, convert in converters if convert is not _as_it_is)
+
+
+def _converter(kind: Any) -> Callable[[Any], object]:
+    """The function that converts a value of a row to the type of a field; most values have it already."""
+    kind = getattr(kind, "__supertype__", kind)  # of a NewType
+    if get_origin(kind) in (Union, UnionType):
+        (one,) = (each for each in get_args(kind) if each is not NoneType)
+        return _unless_none(_converter(one))
+    if get_origin(kind) is tuple:
+        convert = _converter(get_args(kind)[0])
+        return tuple if convert is _as_it_is else lambda values: tuple(map(convert, values))
+    if isinstance(kind, type) and is_dataclass(kind):
+        return partial(read_row, kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind
+    if (parse := _FROM_TEXT.get(kind)) is not None:
+        return lambda value: parse(value) if isinstance(value, str) else value
+    return _as_it_is
+
+
+def _unless_none(convert: Callable[[Any], object]) -> Callable[[Any], object]:
+    return convert if convert is _as_it_is else lambda value: None if value is None else convert(value)
+
+
+def _as_it_is(value: object) -> object:
+    return value
