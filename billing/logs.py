@@ -66,11 +66,12 @@ def lines_lost() -> int:
     return _lost
 
 
-def configure_logs(*, is_json: bool, stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:
-    """Send every log of this process, ours and the libraries', to one stream in one form.
+def configure_logs(*, is_json: bool, stream: TextIO | None = None, level: int = logging.INFO) -> None:
+    """Send every log of this process, ours and the libraries', to one stream, or to stderr, in one form.
 
     Our own lines go straight to the stream; only the libraries' pass through the standard library's logging.
     """
+    stream = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -131,12 +131,27 @@ class WorkerSettings(BaseModel):
     poll_s: Count = 10
     feed_s: Count = 10
     match_s: Count = 10
+    refund_s: Count = 10
     expire_s: Count = 10
+    clearance_s: Count = 5
+    reconcile_s: Count = 2
     dispatch_s: Count = 1
     seal_s: Count = 5
     snapshot_s: Count = 60
+    exceptions_s: Count = 60
     maintenance_s: Count = 6 * 3600
     health_s: Count = 60
+    folder_s: Count = 5
+
+
+class FolderSettings(BaseModel):
+    """A folder where a system of a facility drops CSV files of charges (`integration_folder.py`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    organization: Count
+    facility: str = Field(min_length=1, max_length=20)
+    path: Path
 
 
 class WebhookSettings(BaseModel):
@@ -217,6 +232,7 @@ class Settings(BaseSettings):
     documents: DocumentSettings = DocumentSettings()
     worker: WorkerSettings = WorkerSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    folders: tuple[FolderSettings, ...] = ()
     providers: ProviderSettings = ProviderSettings()
     retention: RetentionSettings = RetentionSettings()
     visit_size_max: Count = 8 * 1024 * 1024

@@ -21,7 +21,10 @@ class Role(StrEnum):
     """A set of rights of a person; a key acts for a person with some of that person's roles."""
 
     CASHIER = "cashier"
+    HEAD_CASHIER = "head_cashier"
+    TREASURER = "treasurer"
     FINANCE = "finance"
+    AUDITOR = "auditor"
     INTEGRATOR = "integrator"
     ADMINISTRATOR = "administrator"
 

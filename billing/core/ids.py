@@ -16,6 +16,13 @@ DeliveryId = NewType("DeliveryId", UUID)
 PaymentId = NewType("PaymentId", UUID)
 AllocationId = NewType("AllocationId", UUID)
 EntryId = NewType("EntryId", UUID)
+PatientId = NewType("PatientId", UUID)
+DepositId = NewType("DepositId", UUID)
+DepositRequestId = NewType("DepositRequestId", UUID)
+DeskId = NewType("DeskId", UUID)
+ShiftId = NewType("ShiftId", UUID)
+ReceiptId = NewType("ReceiptId", UUID)
+RefundId = NewType("RefundId", UUID)
 
 
 def uuid7(unix_ms: int, random_bits: int) -> UUID:

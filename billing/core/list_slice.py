@@ -23,6 +23,11 @@ def day_begins(day: date) -> datetime:
     return datetime.combine(min(max(day, _DAY_FIRST), _DAY_LAST), time(), tzinfo=VIETNAM)
 
 
+def day_ends(day: date) -> datetime:
+    """The start of the next day in Vietnam."""
+    return day_begins(min(day, _DAY_LAST) + timedelta(days=1))
+
+
 def first_id_of_day(day: date) -> UUID:
     """The smallest UUIDv7 that a row created on a day in Vietnam can have. Source: RFC 9562 §5.7 (48 bits of ms)."""
     return UUID(int=round(day_begins(day).timestamp() * 1000) << 80)

@@ -168,10 +168,14 @@ def extract_codes(content: str, grammar: Grammar) -> Extraction:
     if len(content) > TRANSFER_TEXT_LENGTH_MAX:
         return Extraction((), rejoined=False)
     text = upper_without_marks(content)
+    joined = _REMOVED_WHEN_REJOINED.sub("", text)
+    # Most texts of a statement name no code: looking for a prefix takes a third of the time of a search.
+    if not any(prefix in joined or prefix in text for prefix in grammar.prefixes):
+        return Extraction((), rejoined=False)
     codes = tuple(dict.fromkeys(grammar.find(text)))
     if codes:
         return Extraction(codes, rejoined=False)
-    found = rejoined_codes(content, grammar)
+    found = tuple(dict.fromkeys(grammar.find(joined)))
     return Extraction(found, rejoined=bool(found))
 
 

@@ -1,1 +1,1 @@
-"""Operation of the service: readiness, maintenance of partitions, retention and erasure of personal data."""
+"""Use cases across features: decisions on approvals, readiness, partitions, retention and erasure of personal data."""

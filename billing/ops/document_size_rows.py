@@ -1,7 +1,7 @@
 """Sizes of stored documents, read without the documents."""
 
 from billing.core.ids import InvoiceId, VisitId
-from billing.db.database import Transaction
+from billing.db.single_reads import TenantReader
 
 # pg_column_size is that of the packed value: nothing is unpacked to answer.
 _STORED_SIZE = """
@@ -19,7 +19,7 @@ _STORED_SIZE = """
 """
 
 
-async def read_stored_size(tx: Transaction, visit_id: VisitId) -> int:
+async def read_stored_size(tx: TenantReader, visit_id: VisitId) -> int:
     """Packed bytes of a visit's newest document or of the claim file it came in, the larger; 0 where there is none."""
     return await tx.fetchval(_STORED_SIZE, tx.organization_id, visit_id) or 0
 
@@ -31,6 +31,6 @@ _COUNT_LINES = """
 """
 
 
-async def count_invoice_lines(tx: Transaction, invoice_id: InvoiceId, *, up_to: int) -> int:
+async def count_invoice_lines(tx: TenantReader, invoice_id: InvoiceId, *, up_to: int) -> int:
     """The lines of an invoice, counted no further than `up_to`."""
     return await tx.fetchval(_COUNT_LINES, tx.organization_id, invoice_id, up_to) or 0

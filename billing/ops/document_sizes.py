@@ -12,11 +12,10 @@ BIG_LINES = 200
 
 async def is_big_visit(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> bool:
     """Whether the visit's document or the claim file it came in is big; False where there is no such visit."""
-    async with context.database.transaction(organization_id, read_only=True) as tx:
-        return await read_stored_size(tx, visit_id) >= BIG_STORED
+    return await read_stored_size(context.database.single_reads(organization_id), visit_id) >= BIG_STORED
 
 
 async def is_big_invoice(context: PaymentContext, organization_id: OrganizationId, invoice_id: InvoiceId) -> bool:
     """Whether the invoice has many lines; False where there is no such invoice."""
-    async with context.database.transaction(organization_id, read_only=True) as tx:
-        return await count_invoice_lines(tx, invoice_id, up_to=BIG_LINES) >= BIG_LINES
+    reads = context.database.single_reads(organization_id)
+    return await count_invoice_lines(reads, invoice_id, up_to=BIG_LINES) >= BIG_LINES

@@ -21,6 +21,12 @@ from billing.core.ids import OrganizationId, VisitId
 from billing.db.database import Database, Transaction
 from billing.db.partitions import detach_partitions
 from billing.ledger.service.audit import note
+from billing.ops.comment_rows import (
+    erase_comments,
+    erase_comments_of,
+    erase_trace_notes,
+    erase_trace_notes_of,
+)
 from billing.ops.erasure_rows import (
     erase_bodies,
     erase_dead_letter_bodies,
@@ -37,6 +43,7 @@ from billing.ops.erasure_rows import (
     replace_file,
 )
 from billing.ops.retention import Retention, days_before, first_id_of
+from billing.ops.statement_text_rows import erase_statement_texts, erase_statement_texts_of
 from billing.payments.service.context import PaymentContext
 from billing.visits.formats.xml130.redact import keep_visits
 
@@ -76,6 +83,12 @@ async def erase_once(context: PaymentContext, organization_id: OrganizationId, r
         "delivery_body": (lambda tx: erase_bodies(tx, before_id=first_id_of(body_before), at_most=most), most),
         "dead_letter": (lambda tx: erase_dead_letter_bodies(tx, before=body_before, at_most=most), most),
         "payment_origin": (lambda tx: erase_payers(tx, before_id=first_id_of(payer_before), at_most=most), most),
+        "statement_line_text": (
+            lambda tx: erase_statement_texts(tx, before_id=first_id_of(payer_before), at_most=most),
+            most,
+        ),
+        "exception_comment": (lambda tx: erase_comments(tx, before=payer_before, at_most=most), most),
+        "bank_trace_note": (lambda tx: erase_trace_notes(tx, before=payer_before, at_most=most), most),
         "visit": (visits, _VISITS_AT_ONCE),
         "claim_file": (lambda tx: erase_old_files(tx, before=documents_before, at_most=most), most),
     }
@@ -188,6 +201,9 @@ async def _erase(tx: Transaction, context: PaymentContext, patient: PatientNumbe
     since = min(intents, default=context.ids.new())
     rows = {**await _erase_files(tx, visit_ids), **await erase_visits(tx, visit_ids)}
     rows |= await erase_payments_of(tx, found, since_id=since)
+    rows["statement_line_text"] = await erase_statement_texts_of(tx, found["payments"], found["codes"])
+    rows["bank_trace_note"] = await erase_trace_notes_of(tx, found["payments"], found["intents"])
+    rows["exception_comment"] = await erase_comments_of(tx, found["payments"], found["intents"])
     for visit_id in visit_ids:
         await note(tx, context, actor, "patient_erased", ("visit", visit_id))
     return PatientErasure(len(visit_ids), rows)

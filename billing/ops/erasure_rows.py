@@ -62,8 +62,7 @@ _ERASE_DEAD_LETTER_BODIES = """
         ORDER BY id LIMIT $3
     )
     UPDATE dead_letter AS kept
-    SET path_suffix = '', query = '', headers = '{}', body = '', source_address = '',
-        notices = CASE WHEN notices IS NOT NULL THEN ''::bytea END
+    SET path_suffix = '', query = '', headers = '{}', body = '', source_address = '', notices = ''
     FROM old
     WHERE kept.organization_id = $1 AND kept.id = old.id
 """
@@ -121,12 +120,65 @@ _ERASE_PATIENTS = """
     DELETE FROM visit_patient WHERE organization_id = $1 AND visit_id = ANY ($2)
 """
 
+_ERASE_PRINTED_RECEIPTS = """
+    DELETE FROM receipt_print WHERE organization_id = $1 AND receipt_id IN (
+        SELECT id FROM receipt WHERE organization_id = $1 AND visit_id = ANY ($2::uuid[]))
+"""
+
+_ERASE_HEADERS = """
+    DELETE FROM visit_header WHERE organization_id = $1 AND visit_id = ANY ($2::uuid[])
+"""
+
+_ERASE_MESSAGES = """
+    DELETE FROM integration_document WHERE organization_id = $1 AND message_id IN (
+        SELECT message.id FROM integration_message AS message
+        JOIN visit ON visit.organization_id = $1 AND visit.facility_id = message.facility_id
+            AND visit.ma_lk = message.ma_lk
+        WHERE message.organization_id = $1 AND visit.id = ANY ($2::uuid[]))
+"""
+
+# A patient whose every visit is erased, and those who were merged into them.
+_ERASE_IDENTITIES = """
+    DELETE FROM patient_identity WHERE organization_id = $1 AND patient_id IN (
+        SELECT patient.id FROM patient
+        JOIN visit_account AS account ON account.organization_id = $1
+            AND account.patient_id = coalesce(patient.merged_into, patient.id)
+        WHERE patient.organization_id = $1 AND account.visit_id = ANY ($2::uuid[])
+            AND NOT EXISTS (
+                SELECT FROM visit_account AS other
+                JOIN visit_header ON visit_header.organization_id = $1 AND visit_header.visit_id = other.visit_id
+                WHERE other.organization_id = $1 AND other.patient_id = account.patient_id))
+"""
+
+
+_ERASE_DEBT_GUARANTORS = """
+    DELETE FROM debt_guarantor WHERE organization_id = $1 AND debt_id IN (
+        SELECT id FROM debt WHERE organization_id = $1 AND visit_id = ANY ($2))
+"""
+
+
+# The account of a refund that still waits is needed to send it.
+_ERASE_REFUND_DESTINATIONS = """
+    DELETE FROM refund_destination WHERE organization_id = $1 AND refund_id IN (
+        SELECT id FROM refund WHERE organization_id = $1 AND visit_id = ANY ($2)
+            AND state IN ('refused', 'cancelled', 'done', 'failed'))
+"""
+
 
 async def erase_visits(tx: Transaction, visit_ids: Sequence[VisitId]) -> dict[str, int]:
-    """Erase the documents of every version and the persons of visits; returns how many rows of each table went."""
+    """Erase the documents of every version, the persons, messages, guarantors, refund accounts and printed receipts.
+
+    Returns how many rows of each table went; receipts keep number, amount and parts.
+    """
     return {
+        "receipt_print": _count(await tx.execute(_ERASE_PRINTED_RECEIPTS, tx.organization_id, list(visit_ids))),
+        "debt_guarantor": _count(await tx.execute(_ERASE_DEBT_GUARANTORS, tx.organization_id, list(visit_ids))),
+        "refund_destination": _count(await tx.execute(_ERASE_REFUND_DESTINATIONS, tx.organization_id, list(visit_ids))),
         "visit_document": _count(await tx.execute(_ERASE_DOCUMENTS, tx.organization_id, list(visit_ids))),
         "visit_patient": _count(await tx.execute(_ERASE_PATIENTS, tx.organization_id, list(visit_ids))),
+        "visit_header": _count(await tx.execute(_ERASE_HEADERS, tx.organization_id, list(visit_ids))),
+        "integration_document": _count(await tx.execute(_ERASE_MESSAGES, tx.organization_id, list(visit_ids))),
+        "patient_identity": _count(await tx.execute(_ERASE_IDENTITIES, tx.organization_id, list(visit_ids))),
     }
 
 
@@ -210,8 +262,7 @@ _ERASE_BODIES_OF = """
 
 _ERASE_DEAD_LETTERS_OF = """
     UPDATE dead_letter
-    SET path_suffix = '', query = '', headers = '{}', body = '', source_address = '',
-        notices = CASE WHEN notices IS NOT NULL THEN ''::bytea END
+    SET path_suffix = '', query = '', headers = '{}', body = '', source_address = '', notices = ''
     WHERE organization_id = $1 AND num_nonnulls(retried_at, closed_at) > 0 AND (retried_as = ANY ($2) OR EXISTS (
         SELECT FROM unnest($3::text[]) AS code
         WHERE position(convert_to(code, 'UTF8') IN body) > 0 OR position(code IN query) > 0

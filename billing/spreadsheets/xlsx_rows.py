@@ -9,7 +9,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from posixpath import normpath
@@ -67,23 +67,32 @@ class OpenedSheet:
 
 def open_xlsx(content: bytes, *, sheet_name: str | None = None) -> OpenedSheet:
     """Inspect a workbook and open one sheet of it. Without a name it must have only one. Raises SheetUnreadable."""
+    [opened] = _open(content, lambda parts: [_choose(parts, sheet_name)])
+    return opened
+
+
+def open_all_sheets(content: bytes) -> list[OpenedSheet]:
+    """Inspect a workbook and open all of its sheets, hidden ones included, in their order. Raises SheetUnreadable."""
+    return _open(content, list)
+
+
+def _open(content: bytes, choose: Callable[[dict[str, str]], list[str]]) -> list[OpenedSheet]:
     check_size(content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_unpacked(archive, content)
             parts = _sheet_parts(archive)
-            name = _choose(parts, sheet_name)
-            inspected = _inspect(archive, parts[name])
-        return OpenedSheet(
-            CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_name(name),
-            inspected.errors,
-            inspected.computed,
-            inspected.merged_rows,
-        )
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, EOFError) as cause:
-        raise SheetUnreadable("this is no XLSX file, or a damaged or protected one") from cause
+            inspected = {name: _inspect(archive, parts[name]) for name in choose(parts)}
+        workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        return [
+            OpenedSheet(workbook.get_sheet_by_name(name), each.errors, each.computed, each.merged_rows)
+            for name, each in inspected.items()
+        ]
     except (ParseError, DefusedXmlException, UnicodeDecodeError) as cause:
         raise SheetUnreadable("a part of the workbook is no plain XML") from cause
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, EOFError, ValueError) as cause:
+        # ValueError: the archive states that a part begins before the file does.
+        raise SheetUnreadable("this is no XLSX file, or a damaged or protected one") from cause
     except CalamineError as cause:
         raise SheetUnreadable(f"the workbook cannot be read: {cause}") from cause
 

@@ -28,6 +28,19 @@ class AccountRole(StrEnum):
     PATIENT_CREDIT = "patient_credit"
     UNEXPLAINED_OUTFLOW = "unexplained_outflow"
     CASH_DRAWER = "cash_drawer"
+    SAFE = "safe"
+    CASH_IN_TRANSIT = "cash_in_transit"
+    BANK = "bank"
+    CASH_ROUNDING = "cash_rounding"
+    CASH_SHORT = "cash_short"
+    CASH_OVER = "cash_over"
+    DEPOSIT = "deposit"
+    REFUND_IN_TRANSIT = "refund_in_transit"
+    RECEIVABLE_GUARANTOR = "receivable_guarantor"
+    EXEMPTION = "exemption"
+    BAD_DEBT = "bad_debt"
+    PAYMENT_FEES = "payment_fees"
+    TOLERANCE_DIFFERENCE = "tolerance_difference"
 
 
 class Side(StrEnum):
@@ -76,6 +89,21 @@ CHART: Mapping[AccountRole, AccountDefinition] = {
     AccountRole.CASH_DRAWER: AccountDefinition(
         Side.DEBIT, "1111", "Tiền mặt tại quầy", AccountKind.INLINE, is_per_subject=True
     ),
+    AccountRole.SAFE: AccountDefinition(Side.DEBIT, "1111", "Tiền mặt tại quỹ"),
+    AccountRole.CASH_IN_TRANSIT: AccountDefinition(Side.DEBIT, "113", "Tiền mặt đang nộp quỹ"),
+    AccountRole.BANK: AccountDefinition(Side.DEBIT, "1121", "Tiền gửi ngân hàng", is_per_subject=True),
+    AccountRole.CASH_ROUNDING: AccountDefinition(Side.CREDIT, "711", "Chênh lệch làm tròn tiền mặt"),
+    AccountRole.CASH_SHORT: AccountDefinition(Side.DEBIT, "138", "Thiếu quỹ chờ xử lý"),
+    AccountRole.CASH_OVER: AccountDefinition(Side.CREDIT, "338", "Thừa quỹ chờ xử lý"),
+    AccountRole.DEPOSIT: AccountDefinition(Side.CREDIT, "131", "Tạm thu, tạm ứng của người bệnh"),
+    AccountRole.REFUND_IN_TRANSIT: AccountDefinition(Side.CREDIT, "338", "Tiền hoàn trả đang chuyển"),
+    AccountRole.RECEIVABLE_GUARANTOR: AccountDefinition(Side.DEBIT, "131", "Phải thu bên bảo lãnh"),
+    AccountRole.EXEMPTION: AccountDefinition(Side.DEBIT, "531", "Miễn giảm viện phí", is_per_subject=True),
+    AccountRole.BAD_DEBT: AccountDefinition(Side.DEBIT, "642", "Nợ viện phí đã xóa"),
+    AccountRole.PAYMENT_FEES: AccountDefinition(Side.DEBIT, "642", "Phí thanh toán"),
+    AccountRole.TOLERANCE_DIFFERENCE: AccountDefinition(
+        Side.DEBIT, "642", "Chênh lệch đối soát trong hạn mức", is_per_subject=True
+    ),
 }
 """Source: docs/reference/hospital-money.md, section 5, after Circular 24/2024/TT-BTC; each use is a proposal."""
 
@@ -112,6 +140,33 @@ class EntryKind(StrEnum):
     PAYMENT_RECEIVED = "payment_received"
     PAYMENT_REVERSED = "payment_reversed"
     OUTFLOW_MATCHED = "outflow_matched"
+    COUNTER_PAYMENT_RECEIVED = "counter_payment_received"
+    ALLOCATION_MOVED = "allocation_moved"
+    DEPOSIT_APPLIED = "deposit_applied"
+    RECEIPT_VOIDED = "receipt_voided"
+    FLOAT_ISSUED = "float_issued"
+    CASH_PAID_IN = "cash_paid_in"
+    CASH_PAID_OUT = "cash_paid_out"
+    CASH_DIFFERENCE = "cash_difference"
+    CASH_ROUNDED = "cash_rounded"
+    HAND_OVER_SENT = "hand_over_sent"
+    HAND_OVER_ACCEPTED = "hand_over_accepted"
+    HAND_OVER_REJECTED = "hand_over_rejected"
+    CASH_BANKED = "cash_banked"
+    CARD_BATCH_CREDITED = "card_batch_credited"
+    INVOICE_CORRECTED = "invoice_corrected"
+    EXEMPTION_GRANTED = "exemption_granted"
+    GUARANTEE_CONFIRMED = "guarantee_confirmed"
+    DEBT_WRITTEN_OFF = "debt_written_off"
+    REFUND_REQUESTED = "refund_requested"
+    REFUND_REFUSED = "refund_refused"
+    REFUND_SENT = "refund_sent"
+    OPENING_BALANCES = "opening_balances"
+    DUPLICATE_DECLARED = "duplicate_declared"
+    DUPLICATE_REVERTED = "duplicate_reverted"
+    BANK_CHARGE_BOOKED = "bank_charge_booked"
+    BANK_LINES_MATCHED = "bank_lines_matched"
+    MATCH_REVERTED = "match_reverted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +210,24 @@ def accounting_date(*, occurred_on: date, today: date, days: Mapping[date, DaySt
     return earliest
 
 
-def account_subject(account_id: UUID) -> str:
-    """The subject of accounts that exist once for each provider account."""
-    return str(account_id)
+def account_subject(subject_id: UUID) -> str:
+    """The subject of accounts that exist once for each provider account, desk, card terminal or bank account."""
+    return str(subject_id)
+
+
+def drawer_account(desk_id: UUID) -> AccountKey:
+    """The cash of a desk: 1111, never below 0."""
+    return AccountKey(AccountRole.CASH_DRAWER, account_subject(desk_id))
+
+
+def terminal_account(terminal_id: UUID) -> AccountKey:
+    """Card payments of a terminal that the bank has not credited: 113."""
+    return AccountKey(AccountRole.CLEARING, account_subject(terminal_id))
+
+
+def bank_clearing_account(bank_account_id: UUID) -> AccountKey:
+    """Money that is expected on a bank account and that its statement has not shown: 113 of that bank account."""
+    return AccountKey(AccountRole.CLEARING, account_subject(bank_account_id))
 
 
 def clearing_account(account_id: ProviderAccountId) -> AccountKey:

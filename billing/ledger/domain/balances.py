@@ -3,18 +3,15 @@
 `store/balances.py` reads balances; `posting_rules.py` of each package defines the postings of a business event.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Generic, TypeVar
 from uuid import UUID
 
 from billing.core.errors import Refused
 from billing.core.ids import EntryId, InvoiceId, LedgerAccountId, PaymentId, VisitId
 from billing.core.money import Dong
 from billing.ledger.domain.accounts import CHART, AccountKey, AccountKind, Posting, Side
-
-Row = TypeVar("Row")
 
 
 class BalanceBelowFloor(Refused):
@@ -72,14 +69,6 @@ class EntryView:
     reverses: EntryId | None
     reversed_by: EntryId | None
     postings: tuple[PostingView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
-    """A page of a list. `next` is the `after` of the next page; None on the last page."""
-
-    rows: Sequence[Row]
-    next: EntryId | None
 
 
 @dataclass(frozen=True, slots=True, order=True)

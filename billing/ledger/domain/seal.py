@@ -1,26 +1,25 @@
 """Seals: a chain of hashes over finished rows, so that a row added, changed or removed later is noticed.
 
 Pure: bytes in, hashes out. `store/sealed_rows.py` reads the rows of a block; docs/design.md §4, Sealing, states why
-blocks follow the watermark and are not written inside the commit. A block of format 1 is one hash over its head and its
-rows. A block of format 2 contains a digest for each kind of row and hashes its head with these digests: when rows of a
-kind are dropped after their retention, the other kinds can still be verified. `docs/ledger-verification.md` lists the
-kinds.
+blocks follow the watermark and are not written inside the commit. A block contains a digest for each kind of row, and
+its hash covers its head and these digests: when rows of a kind are dropped after their retention, the other kinds can
+still be verified. `docs/ledger-verification.md` lists the kinds.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
 FORMAT = "vienphi-seal-1"
-"""At the head of every block without parts; rows that are written in another way need another format."""
+"""At the head of every block; rows that are written in another way need another format.
 
-FORMAT_OF_PARTS = "vienphi-seal-2"
-"""At the head of every block with parts. A new kind of row needs no new format: the head names its kinds."""
+A new kind of row needs no new format: the head names its kinds.
+"""
 
 GENESIS = bytes(32)
 """The hash before the first block."""
@@ -51,20 +50,14 @@ class SealedKind(StrEnum):
     BANK_ACCOUNT = "bank_account"
     LEDGER_ACCOUNT = "ledger_account"
     LEDGER_NUMBER = "ledger_number"
-
-
-COUNTED = (
-    SealedKind.ENTRY,
-    SealedKind.POSTING,
-    SealedKind.PAYMENT,
-    SealedKind.ALLOCATION,
-    SealedKind.AUDIT,
-    SealedKind.CLOSING,
-)
-"""The kinds of format 1, in their order in a block; each has a column for its count."""
-
-SealedRows = Mapping[SealedKind, Sequence[Sequence[Value]]]
-"""The rows of a block by kind; each row begins with its sort key."""
+    RECEIPT = "receipt"
+    RECEIPT_PART = "receipt_part"
+    RECEIPT_VOID = "receipt_void"
+    SHIFT_EVENT = "shift_event"
+    FINAL_BILL = "final_bill"
+    CORRECTION = "correction"
+    CORRECTION_LINE = "correction_line"
+    DAY_CERTIFICATE = "day_certificate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +92,7 @@ class PartDigest:
 class Seal:
     """One block: it covers the rows of transactions from `covers_from` up to, not including, `covers_until`.
 
-    `parts` by kind, without the kinds that have no row; None for a block of format 1.
+    `parts` by kind, without the kinds that have no row.
     """
 
     organization_id: int
@@ -107,10 +100,9 @@ class Seal:
     previous_hash: bytes
     covers_from: int
     covers_until: int
-    counts: Mapping[SealedKind, int]
+    parts: Mapping[SealedKind, SealedPart]
     sealed_at: datetime
-    hash: bytes = field(default=b"")
-    parts: Mapping[SealedKind, SealedPart] | None = None
+    hash: bytes = b""
 
     def __post_init__(self) -> None:
         assert self.covers_from < self.covers_until, "a block covers something"
@@ -122,11 +114,10 @@ def canonical_row(kind: SealedKind, values: Sequence[Value]) -> bytes:
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def hash_of_parts(seal: Seal) -> bytes:
-    """Format 2: SHA-256 over the block's own columns and the count and digest of each kind, as one JSON text."""
-    assert seal.parts is not None, "a block of format 2"
+def block_hash(seal: Seal) -> bytes:
+    """SHA-256 over the block's own columns and the count and digest of each kind, as one JSON text."""
     head = [
-        FORMAT_OF_PARTS,
+        FORMAT,
         seal.organization_id,
         seal.number,
         seal.previous_hash.hex(),
@@ -136,34 +127,6 @@ def hash_of_parts(seal: Seal) -> bytes:
         [[kind.value, seal.parts[kind].rows, seal.parts[kind].digest.hex()] for kind in sorted(seal.parts)],
     ]
     return hashlib.sha256(json.dumps(head, separators=(",", ":")).encode()).digest()
-
-
-def block_hash(seal: Seal, rows: SealedRows) -> bytes:
-    """Format 1: SHA-256 over the block's own columns and then its rows, a line each.
-
-    A JSON text contains no line end.
-    """
-    head = [
-        FORMAT,
-        seal.organization_id,
-        seal.number,
-        seal.previous_hash.hex(),
-        seal.covers_from,
-        seal.covers_until,
-        _plain(seal.sealed_at),
-        *(seal.counts[kind] for kind in COUNTED),
-    ]
-    digest = hashlib.sha256(json.dumps(head, separators=(",", ":")).encode())
-    for kind in COUNTED:
-        for values in rows[kind]:
-            digest.update(b"\n")
-            digest.update(canonical_row(kind, values))
-    return digest.digest()
-
-
-def count_rows(rows: SealedRows) -> dict[SealedKind, int]:
-    """The number of rows of each kind of format 1."""
-    return {kind: len(rows[kind]) for kind in COUNTED}
 
 
 def _plain(value: Value) -> str | int | None:

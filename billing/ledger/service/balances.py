@@ -9,10 +9,11 @@ from datetime import date
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound
 from billing.core.ids import EntryId, LedgerAccountId, OrganizationId
+from billing.core.list_slice import ListSlice
 from billing.db.context import Context
 from billing.db.database import Transaction
-from billing.ledger.domain.accounts import AccountKey
-from billing.ledger.domain.balances import AccountBalance, EntryView, Page, StatementCursor, StatementOfAccount
+from billing.ledger.domain.accounts import AccountKey, EntryKind
+from billing.ledger.domain.balances import AccountBalance, EntryView, StatementCursor, StatementOfAccount
 from billing.ledger.store.balances import extend_snapshots
 from billing.ledger.store.balances import read_balances as read_stored_balances
 from billing.ledger.store.entries import find_ledger_account, read_entries, read_entry_ids, read_statement_lines
@@ -42,18 +43,15 @@ async def read_balances(
 async def list_entries(
     context: Context,
     organization_id: OrganizationId,
+    part: ListSlice,
     *,
-    after: EntryId | None = None,
-    limit: int = 50,
     account: AccountKey | None = None,
-) -> Page[EntryView]:
-    """The journal, newest first; `after` is the last entry of the page before. Raises NotFound for the account."""
-    _check_limit(limit)
+    kind: EntryKind | None = None,
+) -> list[EntryView]:
+    """The journal, newest first; of an account or a kind where they are given. Raises NotFound for the account."""
     async with context.database.transaction(organization_id) as tx:
         account_id = None if account is None else await _account_id(tx, account)
-        found = await read_entry_ids(tx, after=after, limit=limit + 1, account_id=account_id)
-        entries = await read_entries(tx, found[:limit])
-    return Page(entries, next=found[limit - 1] if len(found) > limit else None)
+        return await read_entries(tx, await read_entry_ids(tx, part, account_id=account_id, kind=kind))
 
 
 async def find_entry(context: Context, organization_id: OrganizationId, entry_id: EntryId) -> EntryView:

@@ -1,18 +1,18 @@
-"""Closes business days: a closed day accepts no entry and is never reopened.
+"""Steps that close a business day: a closed day accepts no entry and is never reopened.
 
 Posting transactions hold the organization's day lock shared; closing holds it exclusively. So an entry is either in the
 day before it closes, or its transaction reads the day as closed and books on the next open one. Corrections of a closed
-day are entries of a later one. Source: docs/design.md §4, Days.
+day are entries of a later one. The use case is `reconciliation/service/close_day.py`, which knows the results of the
+day too. Source: docs/design.md §4, Days.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.errors import NotFound, Refused
-from billing.core.ids import OrganizationId
 from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import DayState
@@ -21,7 +21,6 @@ from billing.ledger.store.days import (
     close_open_day,
     lock_day,
     read_blockers,
-    read_closings,
     read_day,
     read_first_open_day,
 )
@@ -56,61 +55,15 @@ class DayIncomplete(Refused):
         self.reasons = tuple(reasons)
 
 
-async def close_day(context: Context, organization_id: OrganizationId, day: date, *, actor: Actor) -> DayClosing:
-    """Close one business day; the closing and the audit record the actor.
+async def lock_day_to_close(tx: Transaction, context: Context, day: date) -> None:
+    """Lock the day of the organization and require that this day is the next one to close.
 
-    Raises DayNotOver, NotFound (never opened), DayAlreadyClosed, EarlierDayOpen, DayIncomplete, or DatabaseBusy if a
-    posting transaction does not end in time; nothing is then changed.
+    Raises DayNotOver, NotFound (never opened), DayAlreadyClosed, EarlierDayOpen, or DatabaseBusy if a posting
+    transaction does not end in time.
     """
-    now = context.clock()
-    if day >= business_date(now):
+    if day >= business_date(context.clock()):
         raise DayNotOver("only a day that is over can be closed", field="day")
-    async with context.database.transaction(organization_id) as tx:
-        await lock_day(tx)
-        await _require_next_to_close(tx, day)
-        reasons = await list_blockers(tx, day)
-        if reasons:
-            raise DayIncomplete(reasons)
-        closing = await close_open_day(tx, day, at=now, actor=actor)
-        await write_audit(
-            tx,
-            context.ids.new(),
-            recorded_at=now,
-            actor=actor,
-            action="day_closed",
-            subject=("day", day_subject(day)),
-        )
-    return closing
-
-
-async def list_blockers(tx: Transaction, day: date) -> Sequence[str]:
-    """The reasons why a day is incomplete, each as a sentence that a person can act on. Runs under the day lock."""
-    return await read_blockers(tx, day)
-
-
-async def list_closings(
-    context: Context, organization_id: OrganizationId, *, before: date | None = None, limit: int = 31
-) -> Sequence[DayClosing]:
-    """Closed days, the newest first, from the day before `before` on."""
-    async with context.database.transaction(organization_id) as tx:
-        return await read_closings(tx, before=before, limit=limit)
-
-
-async def find_closing(context: Context, organization_id: OrganizationId, day: date) -> DayClosing:
-    """The closing of one day. Raises NotFound if the day is not closed."""
-    async with context.database.transaction(organization_id) as tx:
-        found = await read_closings(tx, before=day + timedelta(days=1), limit=1)
-    if not found or found[0].day != day:
-        raise NotFound("that day is not closed", field="day")
-    return found[0]
-
-
-def day_subject(day: date) -> UUID:
-    """The id under which the audit names a day: its number of days since the first of year 1."""
-    return UUID(int=day.toordinal())
-
-
-async def _require_next_to_close(tx: Transaction, day: date) -> None:
+    await lock_day(tx)
     row = await read_day(tx, day)
     if row is None:
         raise NotFound("no entry was ever booked on that day, so there is nothing to close", field="day")
@@ -120,3 +73,28 @@ async def _require_next_to_close(tx: Transaction, day: date) -> None:
     assert first is not None, "the day itself is open"
     if first < day:
         raise EarlierDayOpen(f"close {first.isoformat()} first", field="day")
+
+
+async def list_blockers(tx: Transaction, day: date) -> Sequence[str]:
+    """The reasons why the books of a day are incomplete, each as a sentence that a person can act on."""
+    return await read_blockers(tx, day)
+
+
+async def write_closing(tx: Transaction, context: Context, day: date, *, actor: Actor) -> DayClosing:
+    """Close a locked day that has no blocker; the closing and the audit record the actor."""
+    now = context.clock()
+    closing = await close_open_day(tx, day, at=now, actor=actor)
+    await write_audit(
+        tx,
+        context.ids.new(),
+        recorded_at=now,
+        actor=actor,
+        action="day_closed",
+        subject=("day", day_subject(day)),
+    )
+    return closing
+
+
+def day_subject(day: date) -> UUID:
+    """The id under which the audit names a day: its number of days since the first of year 1."""
+    return UUID(int=day.toordinal())

@@ -9,7 +9,7 @@ from datetime import date
 
 from billing.core.ids import OrganizationId
 from billing.db.database import Transaction
-from billing.ledger.domain.seal import COUNTED, GENESIS, Seal, hash_of_parts
+from billing.ledger.domain.seal import GENESIS, Seal, block_hash
 from billing.ledger.service.context import LedgerContext
 from billing.ledger.service.sealed_rows import digest_parts
 from billing.ledger.store.seals import add_seal, next_seal_end, read_head_of_day, read_last_seal
@@ -60,8 +60,7 @@ async def _seal_next(context: LedgerContext, tx: Transaction) -> bool:
         previous_hash=GENESIS if last is None else last.hash,
         covers_from=covers_from,
         covers_until=covers_until,
-        counts={kind: parts[kind].rows if kind in parts else 0 for kind in COUNTED},
         parts=parts,
         sealed_at=context.clock(),
     )
-    return await add_seal(tx, replace(seal, hash=hash_of_parts(seal)))
+    return await add_seal(tx, replace(seal, hash=block_hash(seal)))

@@ -7,9 +7,10 @@ from typing import Any
 import asyncpg
 
 from billing.core.ids import EntryId, LedgerAccountId
+from billing.core.list_slice import ListSlice
 from billing.core.money import Dong
 from billing.db.database import Transaction
-from billing.ledger.domain.accounts import AccountKey, AccountRole
+from billing.ledger.domain.accounts import AccountKey, AccountRole, EntryKind
 from billing.ledger.domain.balances import EntryView, PostingView, StatementCursor, StatementLine
 
 _FIND_ACCOUNT = """
@@ -26,19 +27,20 @@ async def find_ledger_account(tx: Transaction, key: AccountKey) -> LedgerAccount
 # Newest first. Ids contain their timestamp, so the primary key gives the order.
 _ENTRY_IDS = """
     SELECT entry.id FROM journal_entry AS entry
-    WHERE entry.organization_id = $1 AND ($2::uuid IS NULL OR entry.id < $2)
-        AND ($3::uuid IS NULL OR EXISTS (SELECT FROM posting
+    WHERE entry.organization_id = $1 AND ($2::uuid IS NULL OR entry.id < $2) AND ($3::uuid IS NULL OR entry.id >= $3)
+        AND ($5::uuid IS NULL OR EXISTS (SELECT FROM posting
             WHERE posting.organization_id = $1 AND posting.entry_id = entry.id
-                AND $3 IN (posting.debit_account_id, posting.credit_account_id)))
+                AND $5 IN (posting.debit_account_id, posting.credit_account_id)))
+        AND ($6::text IS NULL OR entry.kind = $6)
     ORDER BY entry.id DESC LIMIT $4
 """
 
 
 async def read_entry_ids(
-    tx: Transaction, *, after: EntryId | None, limit: int, account_id: LedgerAccountId | None
+    tx: Transaction, part: ListSlice, *, account_id: LedgerAccountId | None, kind: EntryKind | None
 ) -> list[EntryId]:
-    """The newest entries before `after`, or of all; for a named account, only those that move it."""
-    rows = await tx.fetch(_ENTRY_IDS, tx.organization_id, after, account_id, limit)
+    """The newest entries of a slice; for a named account, only those that move it."""
+    rows = await tx.fetch(_ENTRY_IDS, tx.organization_id, part.before, part.first, part.limit, account_id, kind)
     return [EntryId(row["id"]) for row in rows]
 
 

@@ -63,3 +63,26 @@ async def read_ledger_accounts(tx: Transaction) -> dict[AccountKey, LedgerAccoun
     """Every ledger account of the organization; they are never changed or removed."""
     rows = await tx.fetch(_LEDGER_ACCOUNTS, tx.organization_id)
     return {AccountKey(AccountRole(row["role"]), row["subject"]): LedgerAccountId(row["id"]) for row in rows}
+
+
+_ADD_SUBJECT_ACCOUNT = """
+    SELECT vienphi_add_ledger_account($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+
+
+async def add_subject_account(
+    tx: Transaction, account_id: LedgerAccountId, key: AccountKey, *, valid_from: date
+) -> None:
+    """Add the account of a subject with the number and name that its role proposes; does nothing if it exists."""
+    terms = CHART[key.role]
+    await tx.execute(
+        _ADD_SUBJECT_ACCOUNT,
+        account_id,
+        key.role.value,
+        key.subject,
+        terms.kind.value,
+        terms.normal_side.value,
+        terms.number,
+        terms.name,
+        valid_from,
+    )

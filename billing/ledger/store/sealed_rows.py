@@ -8,8 +8,10 @@ changing columns, and the audit contains each change by a person. Source: docs/l
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
+
 from billing.db.database import Transaction
-from billing.ledger.domain.seal import COUNTED, SealedKind, Value
+from billing.ledger.domain.seal import SealedKind, Value
 
 PIECE = 5_000
 """Rows of one kind in memory at once; the first block after an upgrade contains all rows of the new kinds."""
@@ -33,14 +35,14 @@ _POSTINGS = """
 
 _PAYMENTS = """
     SELECT id, provider_account_id, bank_account_id, delivery_id, intent_id, amount, provider_reference, bank_reference,
-        occurred_at, recorded_at, transaction_id
+        occurred_at, recorded_at, transaction_id, method, shift_id
     FROM payment
     WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
     ORDER BY id
 """
 
 _ALLOCATIONS = """
-    SELECT id, payment_id, target, invoice_id, amount, reverses_id, reason, recorded_at, transaction_id
+    SELECT id, payment_id, target, invoice_id, amount, reverses_id, reason, recorded_at, transaction_id, deposit_id
     FROM allocation
     WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
     ORDER BY id
@@ -165,6 +167,76 @@ _LEDGER_NUMBERS = """
     ORDER BY account_id, valid_from
 """
 
+_RECEIPTS = """
+    SELECT id, series, year, number, direction, purpose, visit_id, shift_id, block_id, amount, issued_at, issued_by,
+        deposit_id, deposit_request_id, invoice_id, transaction_id
+    FROM receipt
+    WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
+    ORDER BY id
+"""
+
+_RECEIPT_PARTS = """
+    SELECT part.receipt_id, part.part, part.method, part.amount, part.payment_id, part.refund_id
+    FROM receipt
+    JOIN receipt_part AS part ON part.organization_id = $1 AND part.receipt_id = receipt.id
+    WHERE receipt.organization_id = $1 AND receipt.transaction_id >= $2 AND receipt.transaction_id < $3
+    ORDER BY part.receipt_id, part.part
+"""
+
+_RECEIPT_VOIDS = """
+    SELECT receipt_id, reason, voided_at, voided_by, transaction_id
+    FROM receipt_void
+    WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
+    ORDER BY receipt_id
+"""
+
+_SHIFT_EVENTS = """
+    SELECT id, shift_id, kind, amount, receipt_id, reason, entry_id, actor_kind, actor_id, acting_for, recorded_at,
+        transaction_id
+    FROM shift_event
+    WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
+    ORDER BY id
+"""
+
+_FINAL_BILLS = """
+    SELECT id, visit_id, number, account_version, visit_version, invoice_id, patient_share, other_share, insurer_share,
+        private_share, guaranteed, exempted, written_off, paid, owed, released, actor_kind, actor_id, acting_for,
+        recorded_at, transaction_id
+    FROM final_bill
+    WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
+    ORDER BY id
+"""
+
+_CORRECTIONS = """
+    SELECT id, invoice_id, final_bill_id, kind, guarantee_id, exemption_id, debt_id, patient, other, insurer, private,
+        recorded_at, transaction_id
+    FROM correction
+    WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
+    ORDER BY id
+"""
+
+_CORRECTION_LINES = """
+    SELECT line.correction_id, line.source_table, line.stt, line.code, line.name, line.quantity::text,
+        line.hospital_amount, line.insured_amount, line.self_pay, line.copay, line.fund, line.other_funds
+    FROM correction
+    JOIN correction_line AS line ON line.organization_id = $1 AND line.correction_id = correction.id
+    WHERE correction.organization_id = $1 AND correction.transaction_id >= $2 AND correction.transaction_id < $3
+    ORDER BY line.correction_id, line.source_table COLLATE "C", line.stt
+"""
+
+_DAY_CERTIFICATES = """
+    SELECT day, content_hash, transaction_id
+    FROM day_certificate
+    WHERE organization_id = $1 AND transaction_id >= $2 AND transaction_id < $3
+    ORDER BY day
+"""
+
+_LATER_COLUMNS: Mapping[SealedKind, tuple[Value, ...]] = {
+    SealedKind.PAYMENT: ("provider", None),
+    SealedKind.ALLOCATION: (None,),
+}
+"""The last columns of a kind, added after rows were sealed, with the values that leave them out of its line."""
+
 _ROWS: Mapping[SealedKind, str] = {
     SealedKind.ENTRY: _ENTRIES,
     SealedKind.POSTING: _POSTINGS,
@@ -186,19 +258,15 @@ _ROWS: Mapping[SealedKind, str] = {
     SealedKind.BANK_ACCOUNT: _BANK_ACCOUNTS,
     SealedKind.LEDGER_ACCOUNT: _LEDGER_ACCOUNTS,
     SealedKind.LEDGER_NUMBER: _LEDGER_NUMBERS,
+    SealedKind.RECEIPT: _RECEIPTS,
+    SealedKind.RECEIPT_PART: _RECEIPT_PARTS,
+    SealedKind.RECEIPT_VOID: _RECEIPT_VOIDS,
+    SealedKind.SHIFT_EVENT: _SHIFT_EVENTS,
+    SealedKind.FINAL_BILL: _FINAL_BILLS,
+    SealedKind.CORRECTION: _CORRECTIONS,
+    SealedKind.CORRECTION_LINE: _CORRECTION_LINES,
+    SealedKind.DAY_CERTIFICATE: _DAY_CERTIFICATES,
 }
-
-
-async def read_sealed_rows(
-    tx: Transaction, *, covers_from: int, covers_until: int
-) -> dict[SealedKind, list[tuple[Value, ...]]]:
-    """All rows of the kinds of format 1, each kind in order."""
-    return {
-        kind: [
-            tuple(row.values()) for row in await tx.fetch(_ROWS[kind], tx.organization_id, covers_from, covers_until)
-        ]
-        for kind in COUNTED
-    }
 
 
 async def read_kind(
@@ -208,16 +276,22 @@ async def read_kind(
     query = _ROWS[kind]
     rows = await tx.fetch(f"{query} LIMIT {PIECE + 1}", tx.organization_id, covers_from, covers_until)
     if len(rows) <= PIECE:
-        yield [tuple(row.values()) for row in rows]
+        yield [_values(kind, row) for row in rows]
         return
     async for piece in tx.stream(query, tx.organization_id, covers_from, covers_until, piece=PIECE):
-        yield [tuple(row.values()) for row in piece]
+        yield [_values(kind, row) for row in piece]
 
 
-# Partitions are named after their month (0004), and the first ones are those of the month in which 0004 was applied.
+def _values(kind: SealedKind, row: asyncpg.Record) -> tuple[Value, ...]:
+    values: tuple[Value, ...] = tuple(row.values())
+    later = _LATER_COLUMNS.get(kind, ())
+    return values[: -len(later)] if later and values[-len(later) :] == later else values
+
+
+# Partitions are named after their month (0022), and the first ones are those of the month in which 0022 was applied.
 _OLDEST_PARTITION = """
     SELECT min(right(partition.relname, 6)) AS oldest,
-        (SELECT to_char(applied_at AT TIME ZONE 'UTC', 'YYYYMM') FROM schema_migration WHERE number = 4) AS first
+        (SELECT to_char(applied_at AT TIME ZONE 'UTC', 'YYYYMM') FROM schema_migration WHERE number = 22) AS first
     FROM pg_inherits
     JOIN pg_class AS partition ON partition.oid = pg_inherits.inhrelid
     WHERE pg_inherits.inhparent = 'public.delivery'::regclass

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from billing.db.database import Transaction
-from billing.ledger.domain.seal import COUNTED, GENESIS, Seal, SealedKind, SealedPart
+from billing.ledger.domain.seal import GENESIS, Seal, SealedKind, SealedPart
 
 # The end of the next block: the watermark, or the end of the transaction that contains the last row within the limit of
 # one kind. NULL if no transaction has finished since the last block.
@@ -66,8 +66,7 @@ async def next_seal_end(tx: Transaction, *, covers_from: int, rows_max: int) -> 
 
 
 _LAST = """
-    SELECT number, previous_hash, covers_from, covers_until, hash, entries, postings, payments, allocations, audit_rows,
-        closings, sealed_at, parts
+    SELECT number, previous_hash, covers_from, covers_until, hash, sealed_at, parts
     FROM seal WHERE organization_id = $1 ORDER BY number DESC LIMIT 1
 """
 
@@ -79,8 +78,7 @@ async def read_last_seal(tx: Transaction) -> Seal | None:
 
 
 _SEALS = """
-    SELECT number, previous_hash, covers_from, covers_until, hash, entries, postings, payments, allocations, audit_rows,
-        closings, sealed_at, parts
+    SELECT number, previous_hash, covers_from, covers_until, hash, sealed_at, parts
     FROM seal WHERE organization_id = $1 AND number > $2 ORDER BY number LIMIT $3
 """
 
@@ -91,17 +89,15 @@ async def read_seals(tx: Transaction, *, after: int, limit: int) -> list[Seal]:
 
 
 def _seal(tx: Transaction, row: asyncpg.Record) -> Seal:
-    counts = ("entries", "postings", "payments", "allocations", "audit_rows", "closings")
     return Seal(
         organization_id=tx.organization_id,
         number=row["number"],
         previous_hash=row["previous_hash"],
         covers_from=row["covers_from"],
         covers_until=row["covers_until"],
-        counts=dict(zip(COUNTED, (row[name] for name in counts), strict=True)),
+        parts=_parts(row["parts"]),
         sealed_at=row["sealed_at"],
         hash=row["hash"],
-        parts=None if row["parts"] is None else _parts(row["parts"]),
     )
 
 
@@ -111,8 +107,8 @@ def _parts(written: dict[str, list[Any]]) -> dict[SealedKind, SealedPart]:
 
 _ADD = """
     INSERT INTO seal (organization_id, number, previous_number, previous_hash, covers_from, covers_until, hash,
-        sealed_at, entries, postings, payments, allocations, audit_rows, closings, parts)
-    VALUES ($1, $2::bigint, nullif($2::bigint - 1, 0), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        sealed_at, parts)
+    VALUES ($1, $2::bigint, nullif($2::bigint - 1, 0), $3, $4, $5, $6, $7, $8)
     ON CONFLICT DO NOTHING RETURNING number
 """
 
@@ -128,17 +124,14 @@ async def add_seal(tx: Transaction, seal: Seal) -> bool:
         seal.covers_until,
         seal.hash,
         seal.sealed_at,
-        *(seal.counts[kind] for kind in COUNTED),
-        None
-        if seal.parts is None
-        else {kind.value: [part.rows, part.digest.hex()] for kind, part in seal.parts.items()},
+        {kind.value: [part.rows, part.digest.hex()] for kind, part in seal.parts.items()},
     )
     return added is not None
 
 
 _HEAD_OF_DAY = """
-    SELECT seal.number, seal.previous_hash, seal.covers_from, seal.covers_until, seal.hash, seal.entries, seal.postings,
-        seal.payments, seal.allocations, seal.audit_rows, seal.closings, seal.sealed_at, seal.parts
+    SELECT seal.number, seal.previous_hash, seal.covers_from, seal.covers_until, seal.hash, seal.sealed_at,
+        seal.parts
     FROM day_closing AS closing
     JOIN seal ON seal.organization_id = $1 AND seal.covers_until > closing.transaction_id
     WHERE closing.organization_id = $1 AND closing.day = $2

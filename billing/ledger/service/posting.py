@@ -1,0 +1,73 @@
+"""Post one business event: its entry on the accounting date, and the balances it moves. A step.
+
+Requires a transaction with `posting=True`: the day lock is held. The use case writes the audit row of the event
+(`ledger/service/audit.py`). Callbacks write the same rows in batches
+(`payments/store/bookings.py`). Source: docs/design.md §3.1, §4.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from billing.core.actor import Actor
+from billing.core.clock import business_date
+from billing.core.ids import EntryId, LedgerAccountId
+from billing.db.database import Transaction
+from billing.ledger.domain.accounts import CHART, AccountKey, Entry, EntryKind, Posting, accounting_date
+from billing.ledger.service.context import LedgerContext
+from billing.ledger.store.journal import open_day, read_days, write_entry
+from billing.ledger.store.ledger_accounts import add_subject_account, read_ledger_accounts
+
+
+async def post_entry(
+    tx: Transaction,
+    context: LedgerContext,
+    kind: EntryKind,
+    postings: Sequence[Posting],
+    *,
+    actor: Actor,
+    effective_at: datetime | None = None,
+) -> EntryId | None:
+    """Write the entry of an event; returns its id, or None where nothing moves.
+
+    `effective_at` is the time of the event, now if it is not given. An account of a subject that is used for the first
+    time is added. Raises NoOpenDay, BalanceBelowFloor.
+    """
+    if not postings:
+        return None
+    now = context.clock()
+    today, occurred_on = business_date(now), business_date(effective_at or now)
+    await open_day(tx, today, at=now)
+    days = await read_days(tx, first_day=min(occurred_on, today), last_day=today)
+    keys = {key for posting in postings for key in (posting.debit, posting.credit)}
+    accounts = await _accounts(tx, context, keys)
+    entry = Entry(
+        id=EntryId(context.ids.new()),
+        kind=kind,
+        effective_at=effective_at or now,
+        recorded_at=now,
+        accounting_date=accounting_date(occurred_on=occurred_on, today=today, days=days),
+        actor=actor,
+        postings=tuple(postings),
+    )
+    await write_entry(tx, entry, accounts)
+    return entry.id
+
+
+async def _accounts(
+    tx: Transaction, context: LedgerContext, keys: set[AccountKey]
+) -> Mapping[AccountKey, LedgerAccountId]:
+    """The accounts of an entry; those of subjects that are used for the first time are added.
+
+    Added accounts are not cached: the transaction may still be rolled back.
+    """
+    known = await context.ledger_accounts(tx)
+    if keys <= known.keys():
+        return known
+    stored = await read_ledger_accounts(tx)
+    new = [key for key in sorted(keys - stored.keys()) if CHART[key.role].is_per_subject]
+    if not new:
+        return await context.ledger_accounts(tx, *keys)
+    for key in new:
+        account_id = LedgerAccountId(context.ids.new())
+        await add_subject_account(tx, account_id, key, valid_from=business_date(context.clock()))
+    return await read_ledger_accounts(tx)
