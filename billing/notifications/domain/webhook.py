@@ -1,5 +1,8 @@
 """Webhook messages to the systems of an organization: topics, signatures, retry schedule.
 
+The payloads are described in `web/webhook_documents.py`, and built by the use cases that write the messages:
+`invoices/service/issue.py`, `payments/service/webhook_messages.py` and `payments/service/apply_notices.py`.
+
 The form is Standard Webhooks: the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, the symmetric
 signature `v1`. Source: Standard Webhooks specification 1.0.0 (standard-webhooks/standard-webhooks on GitHub,
 spec/standard-webhooks.md): Signature scheme, Webhook headers, Deliverability and reliability.
@@ -56,7 +59,24 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
-TOPICS = ("invoice.issued", "invoice.updated", "intent.updated", "payment.received")
+TOPICS = (
+    "invoice.issued",
+    "invoice.updated",
+    "intent.updated",
+    "payment.received",
+    "deposit_request.updated",
+    "charge.cleared",
+    "charge.withdrawn",
+    "receipt.issued",
+    "receipt.voided",
+    "shift.updated",
+    "hand_over.updated",
+    "visit.updated",
+    "guarantee.updated",
+    "refund.updated",
+    "visit.closed",
+    "visit.reopened",
+)
 """Every topic of a webhook; the payload of each is described in the API document."""
 
 

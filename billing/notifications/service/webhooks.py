@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -37,6 +36,7 @@ from billing.notifications.domain.webhook import (
 )
 from billing.notifications.store.outbox import enqueue_messages
 from billing.notifications.store.webhooks import (
+    DeadMessage,
     Result,
     add_endpoint,
     lease_due,
@@ -54,7 +54,7 @@ ENQUEUED_MAX = 500
 
 DEAD_SHOWN_MAX = 1_000
 
-KEPT = timedelta(days=30)
+RETENTION = timedelta(days=30)
 """How long a delivered message is stored by default and can be delivered again by hand."""
 
 _PURGED_MAX = 1_000
@@ -112,7 +112,7 @@ async def dispatch_once(
     return len(leased)
 
 
-async def list_dead(context: Context, organization_id: OrganizationId) -> Sequence[Mapping[str, Any]]:
+async def list_dead(context: Context, organization_id: OrganizationId) -> list[DeadMessage]:
     """Messages that could not be delivered, oldest first. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         await require_organization(tx)
@@ -133,7 +133,7 @@ async def redeliver(
     return requeued
 
 
-async def purge_once(context: Context, organization_id: OrganizationId, kept: timedelta = KEPT) -> int:
+async def purge_once(context: Context, organization_id: OrganizationId, kept: timedelta = RETENTION) -> int:
     """Purge messages delivered longer ago than `kept`, in short transactions; dead messages stay. Returns how many."""
     forgotten = 0
     while True:

@@ -1,14 +1,13 @@
 """Endpoints and their deliveries: leased for a while, recorded, requeued by hand."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from asyncpg import Record
 
 from billing.db.database import Transaction
+from billing.db.rows import read_row
 from billing.notifications.domain.webhook import Attempt, DeliveryState, DueDelivery, Endpoint, EndpointId
 
 _ADD_ENDPOINT = """
@@ -175,6 +174,20 @@ async def record_attempt(
     return done == "UPDATE 1"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadMessage:
+    """A message that could not be delivered to an endpoint, with its last attempt."""
+
+    endpoint_id: EndpointId
+    url: str
+    message_id: UUID
+    topic: str
+    attempts: int
+    attempted_at: datetime | None
+    last_status: int | None
+    last_problem: str | None
+
+
 _DEAD = """
     SELECT delivery.endpoint_id, endpoint.url, delivery.message_id, delivery.topic, delivery.attempts,
         delivery.attempted_at, delivery.last_status, delivery.last_problem
@@ -186,9 +199,9 @@ _DEAD = """
 """
 
 
-async def read_dead(tx: Transaction, *, at_most: int) -> Sequence[Mapping[str, Any]]:
+async def read_dead(tx: Transaction, *, at_most: int) -> list[DeadMessage]:
     """Messages that could not be delivered, oldest first, with the last status of their endpoint."""
-    return [dict(row) for row in await tx.fetch(_DEAD, tx.organization_id, at_most)]
+    return [read_row(DeadMessage, row) for row in await tx.fetch(_DEAD, tx.organization_id, at_most)]
 
 
 _REQUEUE = """

@@ -35,6 +35,8 @@ class PatientState(StrEnum):
     CANCELLED = "cancelled"
     CANCELLED_SHORT = "cancelled_short"
     FAILED = "failed"
+    STANDING = "standing"
+    CLOSED = "closed"
 
 
 PATIENT_STATES: Mapping[tuple[IntentState, Received], PatientState] = {
@@ -60,8 +62,10 @@ FINAL = frozenset({PatientState.PAID, PatientState.PART_PAID, PatientState.OVER,
 """States in which the page waits for nothing more."""
 
 
-COLLECTING = frozenset({PatientState.WAITING, PatientState.CHECKING, PatientState.SHORT, PatientState.EXPIRED})
-"""States in which the page shows a code, always for the amount still due."""
+COLLECTING = frozenset(
+    {PatientState.WAITING, PatientState.CHECKING, PatientState.SHORT, PatientState.EXPIRED, PatientState.STANDING}
+)
+"""States in which the page shows a code, always for the amount still due; a standing code is for any amount."""
 
 
 def received_level(*, received: Dong, amount: Dong) -> Received:
@@ -96,8 +100,14 @@ def state_on_page(state: IntentState, *, amount: Dong, received: Dong, owed: Don
     return alone
 
 
-NOT_COLLECTING = FINAL | {PatientState.CANCELLED, PatientState.CANCELLED_SHORT, PatientState.FAILED}
-"""States in which nothing is requested under this code, whatever its invoices owe."""
+NOT_COLLECTING = FINAL | {
+    PatientState.CANCELLED,
+    PatientState.CANCELLED_SHORT,
+    PatientState.FAILED,
+    PatientState.STANDING,
+    PatientState.CLOSED,
+}
+"""States in which no amount is requested under this code, whatever its target owes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +123,35 @@ class Due:
     remaining: Dong
 
 
-def amount_due(state: IntentState, *, amount: Dong, received: Dong, owed: Dong, credit: Dong) -> Due:
+def amount_due(
+    state: IntentState,
+    *,
+    amount: Dong,
+    received: Dong,
+    owed: Dong,
+    credit: Dong,
+    is_standing: bool = False,
+    is_closed: bool = False,
+) -> Due:
     """Compute the amount due under a code: the one rule for page, API, QR image, webhooks and bill inquiries.
 
-    `owed` is the amount that its invoices still owe by any code, `credit` the amount received under it that is
-    allocated to no invoice.
+    `owed` is the amount that its invoices, or its deposit request, still owe by any code; `credit` the amount received
+    under it that is allocated to none of them. `is_standing`: any amount is accepted for the deposit, none is due.
+    `is_closed`: the visit of the deposit has its final bill, or the request is withdrawn or superseded.
     """
+    if is_standing:
+        return Due(_standing_state(state, is_closed=is_closed), Dong(0), Dong(0))
+    if is_closed and state is not IntentState.SUCCEEDED:
+        return Due(PatientState.CLOSED, Dong(0), Dong(0))
+    if is_closed:
+        return Due(PatientState.PAID, Dong(0), Dong(0))
     combined = state_on_page(state, amount=amount, received=received, owed=owed, credit=credit)
     due = Dong(max(0, min(amount - received, owed)))
     return Due(combined, due, Dong(0) if combined in NOT_COLLECTING else due)
+
+
+def _standing_state(state: IntentState, *, is_closed: bool) -> PatientState:
+    if is_closed:
+        return PatientState.CLOSED
+    is_open = state in (IntentState.CREATED, IntentState.PENDING, IntentState.UNKNOWN)
+    return PatientState.STANDING if is_open else PatientState.CANCELLED

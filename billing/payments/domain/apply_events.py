@@ -2,17 +2,19 @@
 
 Pure: the input is the state of the locked rows, the result is the rows to write, each row once and final. Events are
 applied in order of arrival, so a second payment event about one invoice sees the amount that the first left owing.
+This module decides whether an event is a duplicate (`event.py` defines its keys, `reference_links.py` links by bank
+reference). `payment.py` decides how much goes to invoices and how much becomes credit.
 Source: docs/design.md §5, points 5 and 7, Duplicates, Where money goes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from uuid import UUID
 
-from billing.core.ids import AllocationId, DeliveryId, IntentId, InvoiceId, PaymentId
+from billing.core.ids import AllocationId, DeliveryId, DepositId, DepositRequestId, IntentId, InvoiceId, PaymentId
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice
+from billing.payments.domain.deposit import Deposit, DepositRequest
+from billing.payments.domain.duplicate_candidates import DuplicateCandidate, DuplicateCandidates
 from billing.payments.domain.event import (
     BookedMovement,
     EventKey,
@@ -30,26 +32,11 @@ from billing.payments.domain.payment import (
     AllocationReason,
     AllocationTarget,
     Payment,
+    allocate_to_deposit,
     allocate_to_invoices,
 )
 from billing.payments.domain.reference_links import KnownReferences, Link, ReferenceLinks
 from providers.contract import Movement, Outcome, Verdict
-
-DUPLICATE_WINDOW = timedelta(hours=24)
-"""Two channels of one bank account may report one transfer; equal money within this time is held.
-
-Source: docs/design.md §5.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class DuplicateCandidate:
-    """A payment that was booked earlier on the same bank account through another channel."""
-
-    payment: Payment
-    bank_account_id: UUID
-    codes: frozenset[str]
-    is_unallocated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +49,8 @@ class BatchState:
     reserved_ids: Mapping[MovementKey, PaymentId]  # under which the keys of this batch were reserved
     intents: Mapping[str, Intent]  # by reference code
     invoices: Mapping[InvoiceId, Invoice]
+    deposits: Mapping[DepositId, Deposit] = field(default_factory=dict)
+    requests: Mapping[DepositRequestId, DepositRequest] = field(default_factory=dict)
     candidates: Sequence[DuplicateCandidate] = ()
     references: KnownReferences = field(default_factory=KnownReferences)
 
@@ -82,6 +71,8 @@ class BatchResult:
     moved_uses: Sequence[ReferenceUse] = ()  # reserved by this batch under the id of another payment
     intents: dict[IntentId, Intent] = field(default_factory=dict)
     invoices: dict[InvoiceId, Invoice] = field(default_factory=dict)
+    deposits: dict[DepositId, Deposit] = field(default_factory=dict)
+    requests: dict[DepositRequestId, DepositRequest] = field(default_factory=dict)
 
 
 def apply_events(
@@ -109,9 +100,7 @@ class _EventApplier:
         self._events: dict[EventKey, SeenEvent] = dict(batch_state.known_events)
         self._movements: dict[MovementKey, BookedMovement] = dict(batch_state.booked_movements)
         self._booked: dict[PaymentId, BookedMovement] = {}
-        self._candidates: dict[tuple[UUID, Dong], list[DuplicateCandidate]] = {}
-        for candidate in batch_state.candidates:
-            self._candidates.setdefault((candidate.bank_account_id, candidate.payment.amount), []).append(candidate)
+        self._candidates = DuplicateCandidates(batch_state.candidates)
         unaltered = without_altered_repeats(payment_events)
         new = [
             payment_event
@@ -132,11 +121,13 @@ class _EventApplier:
             self._apply_repeat(payment_event, known)
             return
         verdict = self._apply(payment_event)
-        self._events[payment_event.event] = SeenEvent(payment_event.fingerprint, verdict, payment_event.delivery_id)
+        self._events[payment_event.event] = SeenEvent(
+            payment_event.notice.fingerprint, verdict, payment_event.delivery_id
+        )
         self._set_verdict(payment_event, verdict, payment_event.delivery_id)
 
     def _apply_repeat(self, payment_event: PaymentEvent, known: SeenEvent) -> None:
-        if payment_event.fingerprint != known.fingerprint:
+        if payment_event.notice.fingerprint != known.fingerprint:
             self._open_exception(ExceptionReason.EVENT_CONTENT_CHANGED, payment_event)
         elif payment_event.moves_money:
             movements = {self._movements[key] for key in payment_event.movement_keys if key in self._movements}
@@ -146,10 +137,10 @@ class _EventApplier:
         self._set_verdict(payment_event, answered, known.receipt_id)
 
     def _apply(self, payment_event: PaymentEvent) -> Verdict:
-        if payment_event.names_other_account:
+        if payment_event.notice.names_other_account:
             self._open_exception(ExceptionReason.FOREIGN_ACCOUNT, payment_event)
             return Verdict.STORED
-        if payment_event.outcome is not Outcome.SUCCEEDED:
+        if payment_event.notice.outcome is not Outcome.SUCCEEDED:
             return self._update_intent_state(payment_event)
         if not payment_event.movement_keys:
             self._open_exception(ExceptionReason.NO_TRANSACTION_ID, payment_event)
@@ -173,7 +164,7 @@ class _EventApplier:
     def _check_late_code(self, payment_event: PaymentEvent, found: Link) -> None:
         """Open an exception for money booked without a code whose code another channel reports; a person assigns it."""
         codes = self._codes_of(payment_event)
-        is_received = payment_event.movement is Movement.RECEIVED
+        is_received = payment_event.notice.movement is Movement.RECEIVED
         if is_received and found.payment is not None and not found.is_coded and len(codes) == 1:
             intent = self._intent(min(codes))
             self._open_exception(
@@ -188,7 +179,7 @@ class _EventApplier:
         self._booked[movement_id] = BookedMovement(movement_id, payment_event.amount)
         self._attach_keys(payment_event, movement_id, payment_event.amount)
         self._links.name(movement_id)
-        if payment_event.movement is not Movement.RECEIVED:
+        if payment_event.notice.movement is not Movement.RECEIVED:
             self.batch_result.outflows.append((movement_id, payment_event))
             self._open_exception(ExceptionReason.UNEXPECTED_REVERSAL, payment_event)
             return Verdict.ACCEPTED
@@ -220,12 +211,12 @@ class _EventApplier:
                 self.batch_result.attached[key] = BookedMovement(movement_id, amount)
 
     def _update_intent_state(self, payment_event: PaymentEvent) -> Verdict:
-        if payment_event.outcome is Outcome.REVIEW:
+        if payment_event.notice.outcome is Outcome.REVIEW:
             self._open_exception(ExceptionReason.REVIEW, payment_event)
         codes = self._issued(payment_event.codes.field) or self._issued(payment_event.codes.direct)
-        if len(codes) != 1 or payment_event.movement is not Movement.RECEIVED:
+        if len(codes) != 1 or payment_event.notice.movement is not Movement.RECEIVED:
             return Verdict.STORED
-        self._set_intent(self._intent(codes[0]).with_outcome(payment_event.outcome))
+        self._set_intent(self._intent(codes[0]).with_outcome(payment_event.notice.outcome))
         return Verdict.ACCEPTED
 
     def _book(self, payment_event: PaymentEvent, payment_id: PaymentId) -> Verdict:
@@ -238,7 +229,7 @@ class _EventApplier:
         if intent is None:
             parts = [AllocationDraft(AllocationTarget.UNALLOCATED, payment_event.amount, reason)]
         else:
-            parts = allocate_to_invoices(payment_event.amount, [self._invoice(name) for name in intent.invoices])
+            parts = self._parts(intent, payment_event.amount)
             self._set_intent(intent.with_payment(payment_event.amount))
         payment = Payment(
             id=payment_id,
@@ -246,9 +237,9 @@ class _EventApplier:
             delivery_id=payment_event.delivery_id,
             intent_id=intent.id if intent else None,
             amount=payment_event.amount,
-            provider_reference=payment_event.provider_reference,
-            bank_reference=payment_event.bank_reference,
-            occurred_at=payment_event.occurred_at,
+            provider_reference=payment_event.notice.provider_reference,
+            bank_reference=payment_event.notice.bank_reference,
+            occurred_at=payment_event.notice.occurred_at,
         )
         self.batch_result.payments.append((payment, payment_event))
         for part in parts:
@@ -256,6 +247,20 @@ class _EventApplier:
         if candidate is None:  # a payment in a hold is no candidate for a third
             self._add_candidate(payment, payment_event, is_unallocated=intent is None)
         return _verdict(payment_event, intent, reason)
+
+    def _parts(self, intent: Intent, amount: Dong) -> list[AllocationDraft]:
+        if intent.deposit_id is None:
+            return allocate_to_invoices(amount, [self._invoice(name) for name in intent.invoices])
+        state, result = self._batch_state, self.batch_result
+        deposit = result.deposits.get(intent.deposit_id, state.deposits[intent.deposit_id])
+        part = allocate_to_deposit(amount, deposit)
+        if part.deposit is not None:
+            result.deposits[deposit.id] = deposit.receive(amount)
+            if intent.deposit_request_id is not None:
+                request_id = intent.deposit_request_id
+                request = result.requests.get(request_id, state.requests[request_id])
+                result.requests[request_id] = request.with_payment(amount)
+        return [part]
 
     def _allocate(self, part: AllocationDraft, payment: Payment, payment_event: PaymentEvent) -> None:
         if part.invoice is not None:
@@ -276,6 +281,7 @@ class _EventApplier:
                 amount=part.amount,
                 reason=part.reason,
                 invoice_id=part.invoice.id if part.invoice else None,
+                deposit_id=part.deposit.id if part.deposit else None,
                 visit_id=part.visit_id,
             )
         )
@@ -301,20 +307,11 @@ class _EventApplier:
         return intent, AllocationReason.OWED
 
     def _candidate_of(self, payment_event: PaymentEvent) -> DuplicateCandidate | None:
-        """A payment of equal amount within the window, from another channel, that this event may report again."""
-        if payment_event.bank_account_id is None:
-            return None
-        codes = self._codes_of(payment_event)
-        for candidate in self._candidates.get((payment_event.bank_account_id, payment_event.amount), ()):
-            if (
-                candidate.payment.account_id != payment_event.account_id
-                and not self._links.has_name_of(payment_event.account_id, candidate.payment.id)
-                and abs(candidate.payment.occurred_at - payment_event.occurred_at) <= DUPLICATE_WINDOW
-                and not (codes and candidate.codes and codes != candidate.codes)
-                and not _differ(payment_event.bank_reference, candidate.payment.bank_reference)
-            ):
-                return candidate
-        return None
+        return self._candidates.find(
+            payment_event,
+            self._codes_of(payment_event),
+            is_named=lambda payment: self._links.has_name_of(payment_event.account_id, payment.id),
+        )
 
     def _hold(self, payment_event: PaymentEvent, payment_id: PaymentId, candidate: DuplicateCandidate) -> None:
         held, other = (
@@ -323,13 +320,12 @@ class _EventApplier:
         self.batch_result.holds.append((held, other))
         if candidate.is_unallocated:
             self._open_exception(ExceptionReason.PROBABLE_DUPLICATE, payment_event, payment_id=held)
-        self._candidates[candidate.bank_account_id, candidate.payment.amount].remove(candidate)
+        self._candidates.remove(candidate)
 
     def _add_candidate(self, payment: Payment, payment_event: PaymentEvent, *, is_unallocated: bool) -> None:
         if payment_event.bank_account_id is not None:
             codes = self._codes_of(payment_event)
-            candidate = DuplicateCandidate(payment, payment_event.bank_account_id, codes, is_unallocated)
-            self._candidates.setdefault((candidate.bank_account_id, payment.amount), []).append(candidate)
+            self._candidates.add(DuplicateCandidate(payment, payment_event.bank_account_id, codes, is_unallocated))
 
     def _codes_of(self, payment_event: PaymentEvent) -> frozenset[str]:
         codes = self._issued((*payment_event.codes.field, *payment_event.codes.direct)) or self._issued(
@@ -388,10 +384,7 @@ _WEIGHT: Mapping[Verdict, int] = {
 def _verdict(payment_event: PaymentEvent, intent: Intent | None, reason: AllocationReason) -> Verdict:
     """The verdict of an event. Reply and booking are independent: the money is booked whatever the reply."""
     if intent is not None:
-        is_expected = payment_event.amount in {intent.amount, intent.remaining}  # a code requests the remaining amount
+        # A code requests the remaining amount; a standing one none in particular.
+        is_expected = intent.is_standing or payment_event.amount in {intent.amount, intent.remaining}
         return Verdict.ACCEPTED if is_expected else Verdict.AMOUNT_DIFFERS
     return Verdict.UNKNOWN_REFERENCE if reason is AllocationReason.NO_REFERENCE else Verdict.ACCEPTED
-
-
-def _differ(first: str, second: str) -> bool:
-    return bool(first) and bool(second) and first != second

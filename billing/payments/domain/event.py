@@ -3,6 +3,7 @@
 A *payment event* is one notice of one delivery. Two layers of keys prevent that money is booked twice: the event key
 identifies the payment event (the provider's status included), the movement keys identify the money by every strong name
 it has. Neither expires. A bank reference is a weak name: `reference_links.py` decides which payment it may link.
+`service/event_names.py` computes the keys of a notice; `apply_events.py` decides whether an event is a duplicate.
 Source: docs/design.md §5, Duplicates.
 """
 
@@ -15,7 +16,7 @@ from uuid import UUID
 
 from billing.core.ids import DeliveryId, PaymentId, ProviderAccountId
 from billing.core.money import Dong
-from providers.contract import Movement, Outcome, Payer, Verdict
+from providers.contract import Callback, Movement, Notice, Outcome, Verdict
 
 
 class EventKey(NamedTuple):
@@ -59,11 +60,26 @@ class ReferenceKey(NamedTuple):
 
 
 class Source(StrEnum):
-    """The channel of a notice: callback, status poll or feed."""
+    """The channel of a notice: callback, status poll, feed, or a line of a bank statement."""
 
     CALLBACK = "callback"
     QUERY = "query"
     FEED = "feed"
+    STATEMENT = "statement"
+
+
+def answer_as_evidence(source: Source, answer: bytes, *, at: datetime) -> Callback:
+    """The provider's answer to a poll or a feed, stored like a delivery; the method names the source."""
+    return Callback(
+        method=source.name,
+        path_suffix="",
+        raw_query="",
+        query=(),
+        headers=(),
+        body=answer,
+        source_address="",
+        received_at=at,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,8 @@ class Codes:
 class PaymentEvent:
     """One notice of one delivery. `bank_account_id` is the bank account of the provider account, if any.
 
+    `notice` is the provider's message, with a usable time and without placeholders; `amount` is its checked amount.
+
     `movement_keys` contain strong names only; `reference_key` is the bank reference, None if there is none. `reverses`
     are the names of the payment whose money left, if the provider reports them.
     """
@@ -91,31 +109,27 @@ class PaymentEvent:
     account_id: ProviderAccountId
     bank_account_id: UUID | None
     event: EventKey
-    fingerprint: bytes
-    outcome: Outcome
-    movement: Movement
+    notice: Notice
     amount: Dong
-    occurred_at: datetime
     movement_keys: frozenset[MovementKey] = frozenset()
     reverses: frozenset[MovementKey] = frozenset()
     reference_key: ReferenceKey | None = None
     source: Source = Source.CALLBACK
     codes: Codes = Codes()
-    transfer_text: str = ""
-    provider_reference: str = ""
-    bank_reference: str = ""
-    payer: Payer | None = None
-    names_other_account: bool = False
 
     @property
     def moves_money(self) -> bool:
         """Whether the event is booked: a success with a name for the money, about this account."""
-        return self.outcome is Outcome.SUCCEEDED and bool(self.movement_keys) and not self.names_other_account
+        return (
+            self.notice.outcome is Outcome.SUCCEEDED
+            and bool(self.movement_keys)
+            and not self.notice.names_other_account
+        )
 
     @property
     def takes_money_out(self) -> bool:
         """Whether the event is an outflow to book."""
-        return self.moves_money and self.movement is not Movement.RECEIVED
+        return self.moves_money and self.notice.movement is not Movement.RECEIVED
 
     @property
     def name(self) -> str:
@@ -176,9 +190,11 @@ def without_altered_repeats(payment_events: Sequence[PaymentEvent]) -> list[Paym
     A later one with other content identifies nothing: it must neither reserve nor link money, or it would hide money
     that is still to come.
     """
-    first = {payment_event.event: payment_event.fingerprint for payment_event in reversed(payment_events)}
+    first = {payment_event.event: payment_event.notice.fingerprint for payment_event in reversed(payment_events)}
     return [
-        payment_event for payment_event in payment_events if payment_event.fingerprint == first[payment_event.event]
+        payment_event
+        for payment_event in payment_events
+        if payment_event.notice.fingerprint == first[payment_event.event]
     ]
 
 

@@ -1,12 +1,13 @@
 """Exceptions: who must decide a disagreement, and by when.
 
+`reconciliation/domain/exception_reasons.py` states for each reason the sentence for the clerk and the proposed action.
 The table below is our default; an organization sets its own policy by reason (`vienphi organization set-exception`).
 Source: docs/design.md §2, exception, and §5; the policy is our rule, not law.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 
 from billing.core.ids import IntentId, PaymentId, PersonId
@@ -16,6 +17,7 @@ from billing.payments.domain.event import PaymentEvent
 _AT_ONCE = timedelta(hours=4)
 _A_DAY = timedelta(days=1)
 _AFTER_THE_STATEMENT = timedelta(days=2)
+_A_WEEK = timedelta(days=7)
 
 
 class ExceptionReason(StrEnum):
@@ -39,6 +41,24 @@ class ExceptionReason(StrEnum):
     UNEXPECTED_REVERSAL = "unexpected_reversal"
     STATUS_UNRESOLVED = "status_unresolved"
     FEED_BLOCKED = "feed_blocked"
+    # Opened by reconciliation, after matching.
+    CALLBACK_MISSING = "callback_missing"
+    FEE_WITHHELD = "fee_withheld"
+    FEE_VARIANCE = "fee_variance"
+    FEE_DATA_MISSING = "fee_data_missing"
+    AFTER_CUT_OFF = "after_cut_off"
+    DUPLICATE_TRANSFER = "duplicate_transfer"
+    RETURNED_TRANSFER = "returned_transfer"
+    AMOUNT_LOW = "amount_low"
+    AMOUNT_HIGH = "amount_high"
+    TEXT_UNREADABLE = "text_unreadable"
+    PROVIDER_ONLY = "provider_only"
+    BANK_ONLY = "bank_only"
+    BANK_CHARGE = "bank_charge"
+    LEDGER_ONLY = "ledger_only"
+    PAYOUT_NOT_SEEN = "payout_not_seen"
+    MANUAL_CONFIRMATION_NOT_SEEN = "manual_confirmation_not_seen"
+    STATEMENT_GAP = "statement_gap"
 
 
 class ExceptionState(StrEnum):
@@ -46,6 +66,20 @@ class ExceptionState(StrEnum):
 
     OPEN = "open"
     CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionFilter:
+    """Exceptions by state, reason, owner, and first and last day of opening, both included; None filters nothing."""
+
+    state: ExceptionState = ExceptionState.OPEN
+    reason: str | None = None
+    owner_id: PersonId | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+
+
+OPEN_EXCEPTIONS = ExceptionFilter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +127,28 @@ DEFAULT_POLICIES: Mapping[ExceptionReason, ExceptionPolicy] = {
     ExceptionReason.NO_TRANSACTION_ID: ExceptionPolicy(_AFTER_THE_STATEMENT),
     ExceptionReason.REVIEW: ExceptionPolicy(_AFTER_THE_STATEMENT),
     ExceptionReason.PROBABLE_DUPLICATE: ExceptionPolicy(_AFTER_THE_STATEMENT),
+    # A patient has paid, the bank confirms it, and the service does not know it.
+    ExceptionReason.CALLBACK_MISSING: ExceptionPolicy(_AT_ONCE),
+    ExceptionReason.TEXT_UNREADABLE: ExceptionPolicy(_AT_ONCE),
+    # Money that a person stated and the bank does not show.
+    ExceptionReason.MANUAL_CONFIRMATION_NOT_SEEN: ExceptionPolicy(_AT_ONCE),
+    ExceptionReason.BANK_ONLY: ExceptionPolicy(_A_DAY),
+    ExceptionReason.DUPLICATE_TRANSFER: ExceptionPolicy(_A_DAY),
+    ExceptionReason.RETURNED_TRANSFER: ExceptionPolicy(_A_DAY),
+    ExceptionReason.AMOUNT_LOW: ExceptionPolicy(_A_DAY),
+    ExceptionReason.AMOUNT_HIGH: ExceptionPolicy(_A_DAY),
+    # The day stays incomplete until the missing statement is imported.
+    ExceptionReason.STATEMENT_GAP: ExceptionPolicy(_A_DAY),
+    # The provider or the bank must answer.
+    ExceptionReason.PROVIDER_ONLY: ExceptionPolicy(_AFTER_THE_STATEMENT),
+    ExceptionReason.LEDGER_ONLY: ExceptionPolicy(_AFTER_THE_STATEMENT),
+    ExceptionReason.PAYOUT_NOT_SEEN: ExceptionPolicy(_AFTER_THE_STATEMENT),
+    ExceptionReason.AFTER_CUT_OFF: ExceptionPolicy(_AFTER_THE_STATEMENT),
+    # Fees are examined once a week against the contract.
+    ExceptionReason.FEE_WITHHELD: ExceptionPolicy(_A_WEEK),
+    ExceptionReason.FEE_VARIANCE: ExceptionPolicy(_A_WEEK),
+    ExceptionReason.FEE_DATA_MISSING: ExceptionPolicy(_A_WEEK),
+    ExceptionReason.BANK_CHARGE: ExceptionPolicy(_A_WEEK),
 }
 
 

@@ -1,4 +1,4 @@
-"""The intent: a request to collect one amount for invoices in a stated order, under one reference code.
+"""The intent: a request to collect one amount, under one reference code, for invoices in a stated order or a deposit.
 
 States only move forward: created < pending < unknown < failed = cancelled = expired < succeeded. Success after failure
 is possible; only movements of money leave succeeded. Source: docs/design.md §5, States.
@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from billing.core.ids import IntentId, InvoiceId, ProviderAccountId
+from billing.core.ids import DepositId, DepositRequestId, IntentId, InvoiceId, ProviderAccountId
 from billing.core.money import Dong
 from billing.core.reference_code import ReferenceCode
 from providers.contract import Outcome
@@ -57,7 +57,11 @@ def advance(state: IntentState, outcome: Outcome) -> IntentState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """One collection. `received` counts all money received under its code, also beyond `amount`."""
+    """One collection. `received` counts all money received under its code, also beyond `amount`.
+
+    It collects for `invoices`, or for a deposit and at most one request of it. A standing intent of a deposit accepts
+    any amount any number of times: its amount is 0, and it never succeeds.
+    """
 
     id: IntentId
     account_id: ProviderAccountId
@@ -69,6 +73,9 @@ class Intent:
     invoices: tuple[InvoiceId, ...]
     created_at: datetime
     expires_at: datetime | None = None
+    deposit_id: DepositId | None = None
+    deposit_request_id: DepositRequestId | None = None
+    is_standing: bool = False
 
     @property
     def remaining(self) -> Dong:
@@ -83,7 +90,8 @@ class Intent:
     def with_payment(self, amount: Dong) -> Self:
         """The intent after money was received under its code; it has succeeded once its whole amount is received."""
         received = Dong(self.received + amount)
-        state = IntentState.SUCCEEDED if received >= self.amount else advance(self.state, Outcome.PENDING)
+        is_whole = received >= self.amount and not self.is_standing
+        state = IntentState.SUCCEEDED if is_whole else advance(self.state, Outcome.PENDING)
         return replace(self, received=received, state=state, version=self.version + 1)
 
     def with_reversal(self, amount: Dong) -> Self:

@@ -1,7 +1,8 @@
 """A payment and its allocations.
 
-Received money is always booked: on invoices that still owe, else as credit, else as unallocated, and never less or more
-than received. Source: docs/design.md §5, Where money goes.
+Received money is always booked: on invoices that still owe, else as credit (late payment of a paid invoice included),
+else as unallocated, and never less or more than received. `apply_events.py` finds the intent and its invoices, and
+leaves money without a usable code unallocated. Source: docs/design.md §5, Where money goes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,17 +10,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from billing.core.ids import AllocationId, DeliveryId, IntentId, InvoiceId, PaymentId, ProviderAccountId, VisitId
+from billing.core.ids import (
+    AllocationId,
+    DeliveryId,
+    DepositId,
+    IntentId,
+    InvoiceId,
+    PaymentId,
+    ProviderAccountId,
+    VisitId,
+)
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice, InvoiceState
+from billing.payments.domain.deposit import Deposit
 
 
 class AllocationTarget(StrEnum):
     """The target of a part of a payment."""
 
     INVOICE = "invoice"
+    DEPOSIT = "deposit"
     CREDIT = "credit"
     UNALLOCATED = "unallocated"
+    REFUND = "refund"
 
 
 class AllocationReason(StrEnum):
@@ -36,9 +49,14 @@ class AllocationReason(StrEnum):
 
 
 class ReversalReason(StrEnum):
-    """Why the allocations of a payment change after an outflow: one is reversed, or its remainder is reallocated."""
+    """Why the allocations of a payment change after an outflow: one is reversed, or its remainder is reallocated.
+
+    A person may declare a payment the duplicate of another: its allocation is reversed too.
+    """
 
     UNEXPECTED_REVERSAL = "unexpected_reversal"
+    DECLARED_DUPLICATE = "declared_duplicate"
+    DUPLICATE_REVERTED = "duplicate_reverted"
     REMAINDER_OF_REVERSAL = "remainder_of_reversal"
 
 
@@ -66,6 +84,7 @@ class Allocation:
     amount: Dong
     reason: AllocationReason
     invoice_id: InvoiceId | None = None
+    deposit_id: DepositId | None = None
     visit_id: VisitId | None = None
 
 
@@ -78,6 +97,16 @@ class AllocationDraft:
     reason: AllocationReason
     invoice: Invoice | None = None
     visit_id: VisitId | None = None
+    deposit: Deposit | None = None
+
+
+def allocate_to_deposit(amount: Dong, deposit: Deposit) -> AllocationDraft:
+    """Allocate an amount to the deposit of a visit while it is open; later it is credit of the patient."""
+    if deposit.takes_money:
+        return AllocationDraft(
+            AllocationTarget.DEPOSIT, amount, AllocationReason.OWED, visit_id=deposit.visit_id, deposit=deposit
+        )
+    return AllocationDraft(AllocationTarget.CREDIT, amount, AllocationReason.ALREADY_PAID, visit_id=deposit.visit_id)
 
 
 def allocate_to_invoices(amount: Dong, invoices: Sequence[Invoice]) -> list[AllocationDraft]:

@@ -1,6 +1,6 @@
 """Posting rules of payments and outflows. Source: docs/reference/hospital-money.md, section 5."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from billing.core.ids import ProviderAccountId
 from billing.core.money import Dong
@@ -9,10 +9,12 @@ from billing.payments.domain.payment import Allocation, AllocationTarget
 from billing.payments.domain.reversal import AllocationReversal
 
 _PATIENT = AccountKey(AccountRole.RECEIVABLE_PATIENT)
-_CREDITED: dict[AllocationTarget, AccountKey] = {
+ACCOUNT_OF: Mapping[AllocationTarget, AccountKey] = {
     AllocationTarget.INVOICE: _PATIENT,
+    AllocationTarget.DEPOSIT: AccountKey(AccountRole.DEPOSIT),
     AllocationTarget.CREDIT: AccountKey(AccountRole.PATIENT_CREDIT),
     AllocationTarget.UNALLOCATED: AccountKey(AccountRole.UNALLOCATED),
+    AllocationTarget.REFUND: AccountKey(AccountRole.REFUND_IN_TRANSIT),
 }
 
 
@@ -22,7 +24,7 @@ def payment_received(allocations: Iterable[Allocation], *, account_id: ProviderA
     return tuple(
         Posting(
             debit=clearing,
-            credit=_CREDITED[allocation.target],
+            credit=ACCOUNT_OF[allocation.target],
             amount=allocation.amount,
             visit_id=allocation.visit_id,
             invoice_id=allocation.invoice_id,
@@ -40,7 +42,7 @@ def payment_reversed(reversal: AllocationReversal, *, left_from: AccountKey) -> 
     """
     return tuple(
         Posting(
-            debit=_CREDITED[part.allocation.target],
+            debit=ACCOUNT_OF[part.allocation.target],
             credit=left_from,
             amount=part.amount,
             visit_id=part.allocation.visit_id,

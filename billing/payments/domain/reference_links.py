@@ -184,6 +184,6 @@ class ReferenceLinks:
             source=payment_event.source.value,
             name=payment_event.name,
             amount=payment_event.amount,
-            booked_on=business_date(payment_event.occurred_at),
+            booked_on=business_date(payment_event.notice.occurred_at),
             codes=frozenset(self._issued((*codes.field, *codes.direct, *codes.rejoined))),
         )

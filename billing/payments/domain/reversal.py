@@ -1,16 +1,17 @@
 """Reverses the allocations of a payment after an outflow without a refund request, the newest first.
 
-The reversed amount of an invoice is owed again. An allocation is reversed whole, by a row that names it; its remainder
-is allocated again by a further row. Source: docs/design.md §5, Where money goes.
+The reversed amount of an invoice is owed again, that of a deposit is returned. An allocation is reversed whole by a row
+that names it; its remainder is allocated again by a further row. Source: docs/design.md §5, Where money goes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from billing.core.ids import AllocationId, DeliveryId, InvoiceId, PaymentId, ProviderAccountId, VisitId
+from billing.core.ids import AllocationId, DeliveryId, DepositId, InvoiceId, PaymentId, ProviderAccountId, VisitId
 from billing.core.money import Dong
 from billing.invoices.domain.invoice import Invoice
+from billing.payments.domain.deposit import Deposit, DepositRequest
 from billing.payments.domain.event import MovementKey, PaymentEvent
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.payment import AllocationTarget
@@ -22,7 +23,9 @@ class Outflow:
     """An outflow, and the names that lead to its payment.
 
     `names` are keys of money received. If the provider states which payment is reversed, only those count and `code` is
-    empty; else the keys of the outflow itself, then its one reference code of ours.
+    empty; else the keys of the outflow itself, then its one reference code of ours. `own_keys` and `own_codes` are
+    those of the outflow itself, by which it is recognised as a refund of ours; `is_refund` is what its provider calls
+    it, and never a chargeback.
     """
 
     id: PaymentId
@@ -32,6 +35,9 @@ class Outflow:
     occurred_at: datetime
     names: frozenset[MovementKey]
     code: str
+    own_keys: frozenset[str] = frozenset()
+    own_codes: tuple[str, ...] = ()
+    is_refund: bool = False
 
     @property
     def is_traceable(self) -> bool:
@@ -49,9 +55,12 @@ def outflow_of(movement_id: PaymentId, payment_event: PaymentEvent, *, issued: C
         account_id=payment_event.account_id,
         delivery_id=payment_event.delivery_id,
         amount=payment_event.amount,
-        occurred_at=payment_event.occurred_at,
+        occurred_at=payment_event.notice.occurred_at,
         names=payment_event.reverses or own,
         code=codes[0] if len(set(codes)) == 1 and not payment_event.reverses else "",
+        own_keys=frozenset(key.key for key in payment_event.movement_keys),
+        own_codes=(*payment_event.codes.field, *payment_event.codes.direct),
+        is_refund=payment_event.notice.movement is Movement.REFUNDED,
     )
 
 
@@ -64,6 +73,7 @@ class ActiveAllocation:
     amount: Dong
     invoice_id: InvoiceId | None
     visit_id: VisitId | None
+    deposit_id: DepositId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +84,8 @@ class LockedPayment:
     allocations: Sequence[ActiveAllocation]
     invoices: Mapping[InvoiceId, Invoice]
     intent: Intent | None
+    deposits: Mapping[DepositId, Deposit] = field(default_factory=dict)
+    request: DepositRequest | None = None
 
     @property
     def remaining(self) -> Dong:
@@ -99,6 +111,15 @@ class AllocationReversal:
     parts: tuple[ReversedPart, ...]
     invoices: tuple[Invoice, ...]
     intent: Intent | None
+    deposits: tuple[Deposit, ...] = ()
+    request: DepositRequest | None = None
+
+
+def _without(request: DepositRequest | None, amount: int) -> DepositRequest | None:
+    """The request after money of the deposit left; None where it does not change."""
+    if request is None or amount == 0:
+        return None
+    return request.with_payment(Dong(-min(amount, request.received)))
 
 
 def reverse_allocations(
@@ -108,7 +129,9 @@ def reverse_allocations(
     assert 0 < amount <= payment.remaining, "no more leaves than stands"
     parts: list[ReversedPart] = []
     invoices = dict(payment.invoices)
+    deposits = dict(payment.deposits)
     changed: set[InvoiceId] = set()
+    changed_deposits: set[DepositId] = set()
     rest = amount
     for allocation in payment.allocations:
         if rest == 0:
@@ -119,9 +142,14 @@ def reverse_allocations(
         if allocation.invoice_id is not None:
             invoices[allocation.invoice_id] = invoices[allocation.invoice_id].deallocate(part)
             changed.add(allocation.invoice_id)
+        if allocation.deposit_id is not None:
+            deposits[allocation.deposit_id] = deposits[allocation.deposit_id].give_back(part)
+            changed_deposits.add(allocation.deposit_id)
     return AllocationReversal(
         payment_id=payment.payment_id,
         parts=tuple(parts),
         invoices=tuple(invoices[invoice_id] for invoice_id in sorted(changed)),
         intent=None if payment.intent is None else payment.intent.with_reversal(amount),
+        deposits=tuple(deposits[deposit_id] for deposit_id in sorted(changed_deposits)),
+        request=_without(payment.request, sum(part.amount for part in parts if part.allocation.deposit_id is not None)),
     )

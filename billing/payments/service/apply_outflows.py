@@ -12,6 +12,7 @@ from datetime import date
 from billing.core.actor import Actor
 from billing.core.clock import business_date
 from billing.core.ids import AllocationId, EntryId, PaymentId
+from billing.core.money import NOTHING
 from billing.db.database import Transaction
 from billing.ledger.domain.accounts import (
     AccountKey,
@@ -24,12 +25,16 @@ from billing.ledger.domain.accounts import (
 )
 from billing.payments.domain.exception import PaymentException
 from billing.payments.domain.posting_rules import payment_reversed, unmatched_outflow
+from billing.payments.domain.refund import RefundState
 from billing.payments.domain.reversal import AllocationReversal, Outflow, reverse_allocations
 from billing.payments.service.context import PaymentContext
+from billing.payments.service.deposit_requests import write_request_changes
 from billing.payments.service.exception_rows import new_exception
+from billing.payments.service.refunding import complete, lock_with_money, write_change
 from billing.payments.service.webhook_messages import intent_message, invoice_message
 from billing.payments.store.bookings import Booking, Message, write_booking
 from billing.payments.store.intent_rows import read_owed
+from billing.payments.store.refunds import find_refund_of_outflow
 from billing.payments.store.reversals import find_payment, lock_payment, write_reversal
 from billing.payments.store.unmatched_outflows import add_unmatched_outflow, match_outflow, read_unmatched_outflows
 
@@ -69,15 +74,21 @@ async def apply_outflows(
         if reversal is not None:
             applied.append(_Applied(outflow, reversal, None))
     for each in new:
+        if await _complete_own_refund(tx, each.outflow, context):
+            continue
         reversal = await _take_out(tx, each.outflow, context, has_waited=False)
         if reversal is None and each.outflow.is_traceable:
             await add_unmatched_outflow(tx, each.outflow, at=context.clock())
         applied.append(_Applied(each.outflow, reversal, each.exception))
     if applied:
-        books = await context.books(tx, _WAITING, *{clearing_account(one.outflow.account_id) for one in applied})
+        reference_data = await context.reference_data(
+            tx, _WAITING, *{clearing_account(one.outflow.account_id) for one in applied}
+        )
         exceptions = [
             new_exception(
-                replace(one.exception, payment_id=one.reversal.payment_id if one.reversal else None), books, context
+                replace(one.exception, payment_id=one.reversal.payment_id if one.reversal else None),
+                reference_data,
+                context,
             )
             for one in applied
             if one.exception is not None
@@ -88,8 +99,37 @@ async def apply_outflows(
             exceptions=exceptions,
             messages=await _messages(tx, [one.reversal for one in applied if one.reversal], context),
         )
-        await write_booking(tx, booking, books.accounts)
+        await write_booking(tx, booking, reference_data.accounts)
     return sum(one.reversal is not None for one in applied)
+
+
+async def _complete_own_refund(tx: Transaction, outflow: Outflow, context: PaymentContext) -> bool:
+    """Match an outflow to the refund of ours that it belongs to, if any; books it unless the refund is done already."""
+    payment_id = await find_payment(tx, outflow) if outflow.is_refund else None
+    refund_id = await find_refund_of_outflow(
+        tx,
+        codes=outflow.own_codes,
+        account_id=outflow.account_id,
+        keys=sorted(outflow.own_keys),
+        payment_id=payment_id,
+        amount=outflow.amount,
+    )
+    if refund_id is None:
+        return False
+    refund, parts, _ = await lock_with_money(tx, refund_id)
+    if refund.may_leave_unrecorded:
+        refund = refund.send(by=None, at=context.clock())
+    if refund.outflow_id is not None or not refund.has_left:
+        return False
+    actor = Actor.provider(outflow.account_id)
+    matched = refund.match(outflow.id)
+    if refund.state is RefundState.DONE:
+        await write_change(tx, context, matched, "refund_matched", actor)
+        return True
+    done = matched.complete(at=context.clock())
+    left_from = clearing_account(outflow.account_id)
+    await complete(tx, context, done, parts, left_from=left_from, actor=actor, effective_at=outflow.occurred_at)
+    return True
 
 
 async def _take_out(
@@ -107,6 +147,8 @@ async def _take_out(
         return None
     reversal = reverse_allocations(outflow.amount, paid, new_id=lambda: AllocationId(context.ids.new()))
     await write_reversal(tx, reversal, at=now)
+    if paid.request is not None and reversal.request is not None:
+        await write_request_changes(tx, context, [(paid.request, reversal.request)])
     return reversal
 
 
@@ -132,8 +174,11 @@ def _entry(applied: _Applied, days: Mapping[date, DayState], context: PaymentCon
 
 async def _messages(tx: Transaction, reversal: Sequence[AllocationReversal], context: PaymentContext) -> list[Message]:
     """Webhook messages: invoices that owe again, and the intents whose money has left. Ids and amounts only."""
-    intents = [each.intent for each in reversal if each.intent is not None]
-    owed = await read_owed(tx, [intent.id for intent in intents])
+    intents = [(each.intent, each.request) for each in reversal if each.intent is not None]
+    owed = await read_owed(tx, [intent.id for intent, _ in intents])
     messages = [invoice_message(invoice) for each in reversal for invoice in each.invoices]
-    messages += [intent_message(intent, owed=owed[intent.id]) for intent in intents]
+    messages += [
+        intent_message(intent, owed=owed.get(intent.id) or (request.remaining if request else NOTHING))
+        for intent, request in intents
+    ]
     return [Message(id=context.ids.new(), topic=topic, payload=payload) for topic, payload in messages]

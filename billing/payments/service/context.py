@@ -42,14 +42,24 @@ class PaymentContext(PricingContext):
     unreachable: int = 0
     _books: dict[OrganizationId, ReferenceData] = field(default_factory=dict)
 
-    async def reference_data_with_new_prefixes(self, tx: Transaction, books: ReferenceData) -> ReferenceData:
-        """The given reference data, read again if the prefixes of the organization have changed."""
-        if tuple(await read_prefixes(tx)) == books.prefixes:
-            return books
-        self._books.pop(tx.organization_id, None)
-        return await self.books(tx)
+    def cached_reference_data(self, organization_id: OrganizationId, *needed: AccountKey) -> ReferenceData | None:
+        """The reference data of an organization without reading; None if it is not cached, too old, or incomplete."""
+        known = self._books.get(organization_id)
+        if known is None or abs(self.clock() - known.read_at) >= CACHE_TTL:
+            return None
+        is_complete = known.accounts is self._ledger_accounts.get(organization_id) and all(
+            key in known.accounts for key in needed
+        )
+        return known if is_complete else None
 
-    async def books(self, tx: Transaction, *needed: AccountKey) -> ReferenceData:
+    async def reference_data_with_new_prefixes(self, tx: Transaction, reference_data: ReferenceData) -> ReferenceData:
+        """The given reference data, read again if the prefixes of the organization have changed."""
+        if tuple(await read_prefixes(tx)) == reference_data.prefixes:
+            return reference_data
+        self._books.pop(tx.organization_id, None)
+        return await self.reference_data(tx)
+
+    async def reference_data(self, tx: Transaction, *needed: AccountKey) -> ReferenceData:
         """The reference data of the transaction's organization, with the accounts named."""
         accounts = await self.ledger_accounts(tx, *needed)
         known = self._books.get(tx.organization_id)
@@ -57,11 +67,11 @@ class PaymentContext(PricingContext):
         if known is not None and known.accounts is accounts and abs(now - known.read_at) < CACHE_TTL:
             return known
         prefixes = tuple(await read_prefixes(tx))
-        books = self._books[tx.organization_id] = ReferenceData(
+        reference_data = self._books[tx.organization_id] = ReferenceData(
             prefixes=prefixes,
             grammar=organization_grammar(prefixes),
             accounts=accounts,
             exception_policies=await read_exception_policies(tx),
             read_at=now,
         )
-        return books
+        return reference_data

@@ -13,7 +13,7 @@ import asyncpg
 from billing.core.errors import BillingError, CommitUnknown, Unavailable
 from billing.core.ids import DeliveryId
 from billing.db.database import Transaction
-from billing.payments.service.apply_notices import Delivery
+from billing.payments.service.payment_events import Delivery
 from billing.payments.store.dead_letters import Verified, add_dead_letter
 from providers.contract import Notice
 from providers.notice_json import write_notices

@@ -8,9 +8,9 @@ from billing.payments.service.context import PaymentContext, ReferenceData
 from billing.payments.store.bookings import NewException
 
 
-def new_exception(exception: PaymentException, books: ReferenceData, context: PaymentContext) -> NewException:
+def new_exception(exception: PaymentException, reference_data: ReferenceData, context: PaymentContext) -> NewException:
     """The row of an exception, due by the organization's own policy or else the default."""
-    policy = policy_of(exception.reason, books.exception_policies)
+    policy = policy_of(exception.reason, reference_data.exception_policies)
     return NewException(
         id=_exception_id(exception, context),
         exception=exception,
@@ -25,6 +25,6 @@ def _exception_id(exception: PaymentException, context: PaymentContext) -> UUID:
         return context.ids.new()
     payment_event = exception.payment_event
     named = hashlib.sha256(
-        payment_event.account_id.bytes + payment_event.event.key.encode() + b"|" + payment_event.fingerprint
+        payment_event.account_id.bytes + payment_event.event.key.encode() + b"|" + payment_event.notice.fingerprint
     )
     return UUID(bytes=named.digest()[:16])

@@ -19,13 +19,14 @@ from billing.core.ids import DeliveryId, OrganizationId
 from billing.ledger.store.journal import open_day
 from billing.organizations.service.context import ProviderAccount
 from billing.organizations.store.organizations import read_account_names
-from billing.payments.domain.event import Source
+from billing.payments.domain.event import Source, answer_as_evidence
 from billing.payments.domain.exception import ExceptionReason, policy_of
-from billing.payments.service.apply_notices import Delivery, apply_deliveries
+from billing.payments.service.apply_notices import apply_deliveries
 from billing.payments.service.context import PaymentContext
+from billing.payments.service.payment_events import Delivery
 from billing.payments.store.exceptions import open_exception_of_account, read_exception_policies
 from billing.payments.store.feeds import fail_feed, lease_feed, move_feed
-from providers.contract import Callback, Feeds, FeedUnavailable, Notice, Notices
+from providers.contract import Feeds, FeedUnavailable, Notice, Notices
 
 LEASE = timedelta(minutes=3)
 """How long one worker leases a feed; longer than a call may take and its page needs to be written."""
@@ -37,7 +38,6 @@ CALL_TIMEOUT_S = 60.0
 PAGES_MAX = 20
 """How many pages of one feed are read in one round."""
 
-_EVIDENCE_METHOD = "FEED"
 
 log = structlog.get_logger(__name__)
 
@@ -169,7 +169,7 @@ async def _write(
             delivery = Delivery(
                 id=DeliveryId(context.ids.new()),
                 account=account,
-                callback=_evidence(page.answer.evidence, at=now),
+                callback=answer_as_evidence(Source.FEED, page.answer.evidence, at=now),
                 notices=notices,
                 source=Source.FEED,
             )
@@ -178,17 +178,3 @@ async def _write(
             is_moved = await move_feed(tx, account.id, leased_until=page.leased_until, cursor=page.cursor, now=now)
             if not is_moved:
                 log.warning("feed_lease_expired", account_id=str(account.id))
-
-
-def _evidence(answer: bytes, *, at: datetime) -> Callback:
-    """The provider's answer, stored like a delivery; the method identifies a feed."""
-    return Callback(
-        method=_EVIDENCE_METHOD,
-        path_suffix="",
-        raw_query="",
-        query=(),
-        headers=(),
-        body=answer,
-        source_address="",
-        received_at=at,
-    )

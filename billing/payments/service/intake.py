@@ -1,7 +1,8 @@
 """The intake: deliveries wait in queues and are written in batches, one commit in flight for each queue.
 
 There is no timer. While one commit is in flight the next batch fills, and a single delivery waits for no other. A queue
-serves the organizations whose hash maps to it; a batch never mixes organizations. The reply is sent only after COMMIT.
+serves the organizations whose hash maps to it; a batch never mixes organizations, but organizations with few waiting
+deliveries share a commit (`waiting_deliveries.py` chooses them). The reply is sent only after COMMIT.
 Source: docs/design.md §5, points 3 to 6.
 """
 
@@ -16,13 +17,17 @@ import asyncpg
 import structlog
 
 from billing.core.clock import business_date
-from billing.core.errors import InvalidValue, Unavailable
+from billing.core.errors import CommitUnknown, InvalidValue, Unavailable
 from billing.core.ids import DeliveryId, OrganizationId, ProviderAccountId
 from billing.db.background import KeptTask
+from billing.db.connection_errors import DatabaseUnavailable
 from billing.ledger.store.journal import open_day
-from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
+from billing.payments.service.apply_notices import apply_deliveries
+from billing.payments.service.apply_single import apply_single, apply_singles
 from billing.payments.service.context import PaymentContext
 from billing.payments.service.delivery_faults import is_ours, may_be_data, place_of, probe_of, store_dead_letter
+from billing.payments.service.payment_events import Answer, Delivery
+from billing.payments.service.waiting_deliveries import WaitingDeliveries, WaitingDelivery
 from providers.contract import Verdict
 
 log = structlog.get_logger(__name__)
@@ -56,13 +61,6 @@ class IntakeLimits:
     wait_max_ms: float = 100.0
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    delivery: Delivery
-    answered: "asyncio.Future[Answer]"
-    arrived: float
-
-
 class Intake:
     """Queues with one writer each. Use as an async context manager; on exit it writes the waiting deliveries."""
 
@@ -91,6 +89,11 @@ class Intake:
         """How many deliveries wait in each queue now."""
         return [queue.waiting for queue in self._queues]
 
+    @property
+    def dead_letters(self) -> int:
+        """How many deliveries this process stored as dead letters."""
+        return sum(queue.dead_letters for queue in self._queues)
+
     def throttled_accounts(self) -> set[ProviderAccountId]:
         """Accounts whose deliveries are answered TRY_LATER, since too many of their deliveries could not be written."""
         return {account_id for queue in self._queues for account_id in queue.throttled_accounts()}
@@ -113,29 +116,28 @@ class _IntakeQueue:
     def __init__(self, context: PaymentContext, limits: IntakeLimits) -> None:
         self._context = context
         self._limits = limits
-        self._pending_by_organization: dict[OrganizationId, deque[_Waiting]] = {}
-        self._waiting = 0
-        self._under_way: list[_Waiting] = []
+        self._waiting = WaitingDeliveries(batch_max=limits.batch_max)
+        self._under_way: list[WaitingDelivery] = []
         self._arrived = asyncio.Event()
         self._is_stopping = False
         self._writer: KeptTask | None = None
         self._opened: dict[OrganizationId, date] = {}
         self._dead_letters: dict[ProviderAccountId, deque[float]] = {}
         self.observer: Observer | None = None
+        self.dead_letters = 0
 
     @property
     def waiting(self) -> int:
-        return self._waiting
+        return len(self._waiting)
 
     def start(self, name: str) -> None:
         self._writer = self._context.background.start(name, self._run, on_end=self._reject_pending)
 
     def _reject_pending(self, error: BaseException | None) -> None:
         """Reject the deliveries that a writer left in the queue when it ended: the provider delivers them again."""
-        waiting = [*self._under_way, *(one for queue in self._pending_by_organization.values() for one in queue)]
+        waiting = [*self._under_way, *self._waiting]
         self._under_way = []
-        self._pending_by_organization.clear()
-        self._waiting = 0
+        self._waiting.clear()
         _reject(waiting, error)
 
     async def stop(self) -> None:
@@ -147,7 +149,7 @@ class _IntakeQueue:
     def is_full(self, organization_id: OrganizationId) -> bool:
         if self._is_stopping or self._writer is None or self._writer.is_down:
             return True
-        return self._waiting >= self._limits.waiting_max or self._is_behind(organization_id)
+        return len(self._waiting) >= self._limits.waiting_max or self._is_behind(organization_id)
 
     def _is_behind(self, organization_id: OrganizationId) -> bool:
         """Whether an organization's deliveries wait too long.
@@ -155,22 +157,10 @@ class _IntakeQueue:
         A single stalled commit is no overload: while the next batch contains all waiting deliveries, one more may wait
         as well, because a rejected delivery is repeated only minutes later. A stall that lasts causes rejections.
         """
-        age_ms, limit_ms = self._age_ms(organization_id), self._limits.wait_max_ms
+        age_ms, limit_ms = self._waiting.age_ms(organization_id), self._limits.wait_max_ms
         if age_ms <= limit_ms:
             return False
-        return (
-            len(self._pending_by_organization[organization_id]) >= self._limits.batch_max
-            or age_ms > _STALL_MAX * limit_ms
-        )
-
-    def _age_ms(self, organization_id: OrganizationId) -> float:
-        """How long the organization's oldest delivery has waited for the start of its batch.
-
-        Not the oldest of the queue: organizations are served in turn, and a backlog of one causes no rejection for
-        another.
-        """
-        queue = self._pending_by_organization.get(organization_id)
-        return (monotonic() - queue[0].arrived) * 1000 if queue else 0.0
+        return self._waiting.count_of(organization_id) >= self._limits.batch_max or age_ms > _STALL_MAX * limit_ms
 
     async def submit(self, delivery: Delivery) -> Answer:
         if self.is_full(delivery.account.organization_id):
@@ -178,18 +168,17 @@ class _IntakeQueue:
         if self._is_throttled(delivery.account.id):
             raise QueueFull("too many deliveries of this account could not be written")
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        queue = self._pending_by_organization.setdefault(delivery.account.organization_id, deque())
-        queue.append(_Waiting(delivery, answered, monotonic()))
-        self._waiting += 1
+        self._waiting.add(WaitingDelivery(delivery, answered, monotonic()))
         self._arrived.set()
         return await answered
 
     async def _run(self) -> None:
         while True:
             await self._arrived.wait()
-            batch = self._under_way = self._next_batch()
-            if batch:
-                await self._apply(batch)
+            batches = self._waiting.take()
+            self._under_way = [waiting for batch in batches for waiting in batch]
+            if batches:
+                await self._apply_group(batches)
                 self._under_way = []
                 if self._writer is not None:
                     self._writer.note_success()
@@ -198,22 +187,50 @@ class _IntakeQueue:
                 return
             self._arrived.clear()
 
-    def _next_batch(self) -> list[_Waiting]:
-        """Up to a batch of the organization that was served least recently."""
-        if not self._pending_by_organization:
-            return []
-        organization_id, queue = next(iter(self._pending_by_organization.items()))
-        batch = [queue.popleft() for _ in range(min(len(queue), self._limits.batch_max))]
-        del self._pending_by_organization[organization_id]
-        if queue:
-            self._pending_by_organization[organization_id] = queue
-        self._waiting -= len(batch)
-        return batch
+    async def _apply_group(self, batches: Sequence[Sequence[WaitingDelivery]]) -> None:
+        """Apply the plain deliveries of several organizations in one commit; then each other one with its organization.
 
-    async def _apply(self, batch: Sequence[_Waiting], *, is_part: bool = False) -> None:
+        If the commit fails, nothing was written, and each organization is served alone: a fault of one organization
+        then decides nothing for another.
+        """
+        answers: dict[DeliveryId, Answer] = {}
+        if len(batches) > 1:
+            group = [waiting for batch in batches for waiting in batch]
+            try:
+                answers = await self._write_shared([waiting.delivery for waiting in group])
+            except (CommitUnknown, DatabaseUnavailable) as error:
+                _reject(group, error)
+                return
+            except Exception as error:  # noqa: BLE001 - the batches decide; they log what remains wrong
+                log.warning("shared_commit_failed", count=len(group), error=type(error).__name__, at=place_of(error))
+            except BaseException as error:
+                _reject(group, error)
+                raise
+            _answer([waiting for waiting in group if waiting.delivery.id in answers], answers)
+        for batch in batches:
+            rest = [waiting for waiting in batch if waiting.delivery.id not in answers]
+            if rest:
+                await self._apply(rest, may_be_single=len(batches) == 1)
+
+    async def _write_shared(self, deliveries: Sequence[Delivery]) -> dict[DeliveryId, Answer]:
+        """Write the plain ones of organizations whose day is open already, in one commit."""
+        context, today = self._context, business_date(self._context.clock())
+        began = monotonic()
+        answers = await apply_singles(
+            [each for each in deliveries if self._opened.get(each.account.organization_id) == today], context
+        )
+        for organization_id in {each.account.organization_id for each in deliveries if each.id in answers}:
+            context.publish_change(organization_id)
+        if self.observer is not None and answers:
+            self.observer(len(answers), monotonic() - began)
+        return answers
+
+    async def _apply(
+        self, batch: Sequence[WaitingDelivery], *, is_part: bool = False, may_be_single: bool = True
+    ) -> None:
         """Apply a batch; if a delivery of it causes an error, halve the batch until that delivery is isolated."""
         try:
-            answers = await self._write([waiting.delivery for waiting in batch])
+            answers = await self._write([waiting.delivery for waiting in batch], may_be_single=may_be_single)
         except Exception as error:  # noqa: BLE001 - a queue survives every error of one batch; nothing is acknowledged
             await self._find_cause(batch, error, is_part=is_part)
         except BaseException as error:
@@ -222,7 +239,7 @@ class _IntakeQueue:
         else:
             _answer(batch, answers)
 
-    async def _find_cause(self, batch: Sequence[_Waiting], error: Exception, *, is_part: bool) -> None:
+    async def _find_cause(self, batch: Sequence[WaitingDelivery], error: Exception, *, is_part: bool) -> None:
         """Reject a batch for a fault of our side; a single delivery that causes its error becomes a dead letter.
 
         A whole batch is checked once before it is halved: a fault of our side then costs two transactions, not many.
@@ -241,10 +258,10 @@ class _IntakeQueue:
         else:
             _reject(batch, error)
 
-    async def _end_single(self, waiting: _Waiting) -> None:
-        """Retry a delivery that failed alone; a second failure is a fault of the delivery."""
+    async def _end_single(self, waiting: WaitingDelivery) -> None:
+        """Retry a delivery that failed alone, in the general way; a second failure is a fault of the delivery."""
         try:
-            answers = await self._write([waiting.delivery])
+            answers = await self._write([waiting.delivery], may_be_single=False)
         except Exception as error:  # noqa: BLE001 - as in _apply
             if is_ours(error) or not may_be_data(error):
                 _reject([waiting], error)
@@ -280,7 +297,7 @@ class _IntakeQueue:
             )
             return type(other) is type(error) and isinstance(error, (InvalidValue, asyncpg.DataError))
 
-    async def _store_dead_letter(self, waiting: _Waiting, error: Exception) -> None:
+    async def _store_dead_letter(self, waiting: WaitingDelivery, error: Exception) -> None:
         """Store a delivery that cannot be written with its verified notices, reserving no key; acknowledge it.
 
         An account with too many of these a minute is answered TRY_LATER instead: the fault is on our side.
@@ -299,6 +316,7 @@ class _IntakeQueue:
             _reject([waiting], second)
             return
         recent.append(monotonic())
+        self.dead_letters += 1
         log.error(
             "delivery_dead_lettered",
             delivery_id=str(delivery.id),
@@ -316,13 +334,17 @@ class _IntakeQueue:
         recent = self._dead_letters.get(account_id)
         return recent is not None and len(recent) == DEAD_LETTERS_PER_MINUTE_MAX and monotonic() - recent[0] < 60
 
-    async def _write(self, deliveries: Sequence[Delivery]) -> dict[DeliveryId, Answer]:
+    async def _write(self, deliveries: Sequence[Delivery], *, may_be_single: bool = True) -> dict[DeliveryId, Answer]:
         context = self._context
         organization_id = deliveries[0].account.organization_id
         await self._open_today(organization_id)
         began = monotonic()
-        async with context.database.transaction(organization_id, posting=True) as tx:
-            answers = await apply_deliveries(tx, deliveries, context)
+        single = await apply_single(deliveries[0], context) if may_be_single and len(deliveries) == 1 else None
+        if single is not None:
+            answers = {deliveries[0].id: single}
+        else:
+            async with context.database.transaction(organization_id, posting=True) as tx:
+                answers = await apply_deliveries(tx, deliveries, context)
         context.publish_change(organization_id)
         if self.observer is not None:
             self.observer(len(deliveries), monotonic() - began)
@@ -343,13 +365,13 @@ class _RolledBack(Exception):
     """Ends the transaction of a probe."""
 
 
-def _answer(batch: Sequence[_Waiting], answers: Mapping[DeliveryId, Answer]) -> None:
+def _answer(batch: Sequence[WaitingDelivery], answers: Mapping[DeliveryId, Answer]) -> None:
     for waiting in batch:
         if not waiting.answered.done():
             waiting.answered.set_result(answers[waiting.delivery.id])
 
 
-def _reject(waiting: Sequence[_Waiting], error: BaseException | None) -> None:
+def _reject(waiting: Sequence[WaitingDelivery], error: BaseException | None) -> None:
     """Set the results first, log second: a fault of a logger leaves no delivery without a result."""
     for one in waiting:
         if not one.answered.done():

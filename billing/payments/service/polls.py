@@ -20,12 +20,13 @@ from billing.db.database import Transaction
 from billing.ledger.store.journal import open_day
 from billing.organizations.service.context import ProviderAccount
 from billing.organizations.store.organizations import read_account_names
-from billing.payments.domain.event import Source
+from billing.payments.domain.event import Source, answer_as_evidence
 from billing.payments.domain.exception import ExceptionReason, policy_of
 from billing.payments.domain.intent import IntentState, advance
 from billing.payments.domain.poll_schedule import LEASE, is_final, is_final_answer, next_open_poll_at, next_poll_at
-from billing.payments.service.apply_notices import Delivery, apply_deliveries
+from billing.payments.service.apply_notices import apply_deliveries
 from billing.payments.service.context import PaymentContext
+from billing.payments.service.payment_events import Delivery
 from billing.payments.store.exceptions import read_exception_policies
 from billing.payments.store.polls import (
     PollTask,
@@ -37,7 +38,7 @@ from billing.payments.store.polls import (
     schedule_polls_open,
     schedule_polls_unknown,
 )
-from providers.contract import Callback, Notice, Notices, Outcome, PendingPayment, Queries
+from providers.contract import Notice, Notices, Outcome, PendingPayment, Queries
 
 POLLS_IN_FLIGHT_MAX = 20
 """How many polls one worker has in flight at one provider account."""
@@ -45,7 +46,6 @@ POLLS_IN_FLIGHT_MAX = 20
 CALL_TIMEOUT_S = 20.0
 
 _SCHEDULED_MAX = 500
-_EVIDENCE_METHOD = "QUERY"
 _NO_NOTICES = Notices(())
 # The outcome that the schedule shows for several: the first in this order.
 _MOST_DECISIVE = (
@@ -205,7 +205,7 @@ async def _apply(
     delivery = Delivery(
         id=DeliveryId(context.ids.new()),
         account=account,
-        callback=_evidence(evidence, at=now),
+        callback=answer_as_evidence(Source.QUERY, evidence, at=now),
         notices=news,
         source=Source.QUERY,
     )
@@ -263,17 +263,3 @@ def _is_news(notice: Notice, state: IntentState) -> bool:
     if notice.outcome is Outcome.UNKNOWN and state in _OPEN:
         return False
     return notice.outcome in _ALWAYS_NEWS or advance(state, notice.outcome) is not state
-
-
-def _evidence(answer: bytes, *, at: datetime) -> Callback:
-    """The provider's answer, stored like a delivery; the method identifies a poll."""
-    return Callback(
-        method=_EVIDENCE_METHOD,
-        path_suffix="",
-        raw_query="",
-        query=(),
-        headers=(),
-        body=answer,
-        source_address="",
-        received_at=at,
-    )

@@ -7,6 +7,7 @@ duplicate. Source: docs/design.md §5, point 7.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from uuid import UUID
 
 from billing.core.actor import Actor
@@ -14,15 +15,17 @@ from billing.core.approvals import require_person
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import DeliveryId, OrganizationId
+from billing.core.list_slice import day_begins, day_ends
 from billing.db.database import Transaction
 from billing.ledger.store.journal import open_day, write_audit
 from billing.organizations.domain.approval import Approval, ApprovalKind
 from billing.organizations.service.approvals import propose, read_latest_approvals, reject_proposed
-from billing.organizations.service.context import ProviderAccount
-from billing.payments.service.apply_notices import Answer, Delivery, apply_deliveries
+from billing.payments.service.apply_notices import apply_deliveries
 from billing.payments.service.context import PaymentContext
+from billing.payments.service.payment_events import Answer, Delivery
 from billing.payments.store.dead_letters import (
     DeadLetter,
+    DeadLetterState,
     DeliveryAnswered,
     StoredDelivery,
     close_dead_letter,
@@ -31,7 +34,7 @@ from billing.payments.store.dead_letters import (
     read_dead_letters,
     read_delivery,
 )
-from providers.contract import BadSignature, Callbacks, Notice, Notices, Unreadable
+from providers.contract import Notice
 from providers.notice_json import NoticesUnreadable, read_notices
 
 __all__ = [
@@ -40,9 +43,10 @@ __all__ = [
     "AlreadyClosed",
     "AlreadyRetried",
     "DeadLetter",
+    "DeadLetterState",
     "DeliveryAnswered",
     "NothingToRetry",
-    "ProofNotStored",
+    "StoredNoticesUnreadable",
     "close_approved_dead_letter",
     "find_delivery",
     "list_dead_letters",
@@ -73,10 +77,10 @@ class NothingToRetry(Refused):
     code = "nothing_to_retry"
 
 
-class ProofNotStored(Refused):
-    """This dead letter was stored without its verified notices, and its message cannot be verified again."""
+class StoredNoticesUnreadable(Refused):
+    """This version cannot restore the stored notices exactly; a later version wrote them."""
 
-    code = "proof_not_stored"
+    code = "stored_notices_unreadable"
 
 
 async def find_delivery(
@@ -95,11 +99,20 @@ async def find_delivery(
 
 
 async def list_dead_letters(
-    context: PaymentContext, organization_id: OrganizationId, *, after: DeliveryId | None = None, limit: int = LIMIT_MAX
+    context: PaymentContext,
+    organization_id: OrganizationId,
+    *,
+    after: DeliveryId | None = None,
+    limit: int = LIMIT_MAX,
+    state: DeadLetterState = DeadLetterState.WAITING,
+    arrived_on: tuple[date | None, date | None] = (None, None),
 ) -> Sequence[DeadLetter]:
-    """Dead letters that wait to be retried or closed, the oldest first."""
+    """Dead letters in a state, the oldest first; first and last day of arrival in Vietnam included."""
+    first, last = arrived_on
+    arrived = (None if first is None else day_begins(first), None if last is None else day_ends(last))
     async with context.database.transaction(organization_id) as tx:
-        return await _with_closings(tx, await read_dead_letters(tx, after=after, limit=min(limit, LIMIT_MAX)))
+        found = await read_dead_letters(tx, after=after, limit=min(limit, LIMIT_MAX), state=state, arrived=arrived)
+        return await _with_closings(tx, found)
 
 
 async def retry_dead_letter(
@@ -108,7 +121,8 @@ async def retry_dead_letter(
     """Apply a dead letter now and mark it as retried, in one transaction.
 
     A person who retries it also rejects an open proposal to close it. Raises NotFound, AlreadyRetried,
-    AlreadyClosed, ProofNotStored, NothingToRetry, or the error that still prevents the write; it then stays open.
+    AlreadyClosed, StoredNoticesUnreadable, NothingToRetry, or the error that still prevents the write; it then stays
+    open.
     """
     now = context.clock()
     async with context.database.transaction(organization_id, posting=True) as tx:
@@ -118,7 +132,7 @@ async def retry_dead_letter(
         stored = await _lock_waiting(tx, delivery_id)
         account = await context.accounts.find(organization_id, stored.letter.account_name)
         assert account is not None, "accounts are never removed"
-        notices = _notices(stored, account)
+        notices = _notices(stored)
         retried_as = DeliveryId(context.ids.new())
         delivery = Delivery(id=retried_as, account=account, callback=stored.callback, notices=notices)
         answers = await apply_deliveries(tx, [delivery], context)
@@ -182,18 +196,14 @@ async def _lock_waiting(tx: Transaction, delivery_id: DeliveryId) -> StoredDeliv
     return stored
 
 
-def _notices(stored: StoredDelivery, account: ProviderAccount) -> tuple[Notice, ...]:
-    """The notices that were verified at arrival; only a dead letter from before they were stored is verified again."""
+def _notices(stored: StoredDelivery) -> tuple[Notice, ...]:
+    """The notices that were verified at arrival."""
     try:
-        if stored.notices is not None:
-            notices = read_notices(stored.notices)
-        else:
-            assert isinstance(account.provider, Callbacks), "it has delivered before"
-            read = account.provider.read_callback(stored.callback)
-            notices = read.notices if isinstance(read, Notices) else ()
-    except (BadSignature, Unreadable, NoticesUnreadable) as error:
-        raise ProofNotStored(
-            "the message cannot be verified again from what was stored; two persons may close it with a reason"
+        notices = read_notices(stored.notices)
+    except NoticesUnreadable as error:
+        raise StoredNoticesUnreadable(
+            "this version cannot read the stored notices; retry with the version that stored them, or close the dead"
+            " letter by two persons"
         ) from error
     if not notices:
         raise NothingToRetry("the stored message reports no payment")

@@ -6,6 +6,7 @@ Each stores its verified notices, so that a retry needs no credential, until it 
 from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from billing.core.ids import DeliveryId, ProviderAccountId
@@ -16,8 +17,7 @@ from providers.contract import Callback
 
 _ADD_DEAD_LETTER = """
     INSERT INTO dead_letter (organization_id, id, provider_account_id, received_at, fault, method, path_suffix,
-        query, headers,
-        body, source_address, notices, verified_at, verified_by)
+        query, headers, body, source_address, notices, verified_at, verified_by)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11, $12, $13, $14)
 """
 
@@ -61,41 +61,69 @@ async def add_dead_letter(
     )
 
 
+class DeadLetterState(StrEnum):
+    """Whether a dead letter waits for a person, was retried as another delivery, or was closed."""
+
+    WAITING = "waiting"
+    RETRIED = "retried"
+    CLOSED = "closed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A delivery that waits for a person, was retried as another, or was closed.
 
-    `verified_at` and `verified_by` are None for a delivery from before notices were stored. `closing` is the latest
-    proposal to close it, with the reason in its payload; None where nobody proposed it.
+    `verified_at` and `verified_by` state when and how its message was verified. `closing` is the latest proposal to
+    close it, with the reason in its payload; None where nobody proposed it.
     """
 
     id: DeliveryId
     account_name: str
     received_at: datetime
     fault: str
-    verified_at: datetime | None
-    verified_by: str | None
+    verified_at: datetime
+    verified_by: str
     retried_at: datetime | None
     retried_as: DeliveryId | None
     closed_at: datetime | None
     closing: Approval | None = None
 
+    @property
+    def state(self) -> DeadLetterState:
+        if self.retried_at is not None:
+            return DeadLetterState.RETRIED
+        return DeadLetterState.WAITING if self.closed_at is None else DeadLetterState.CLOSED
 
-_LIST_WAITING = """
+
+_LIST_DEAD_LETTERS = """
     SELECT letter.id, account.name AS account_name, letter.received_at, letter.fault, letter.verified_at,
         letter.verified_by, letter.retried_at, letter.retried_as, letter.closed_at
     FROM dead_letter AS letter
     JOIN provider_account AS account ON account.organization_id = $1 AND account.id = letter.provider_account_id
     WHERE letter.organization_id = $1 AND ($2::uuid IS NULL OR letter.id > $2)
-        AND letter.retried_at IS NULL AND letter.closed_at IS NULL
+        AND CASE $4::text
+            WHEN 'waiting' THEN letter.retried_at IS NULL AND letter.closed_at IS NULL
+            WHEN 'retried' THEN letter.retried_at IS NOT NULL
+            ELSE letter.closed_at IS NOT NULL
+        END
+        AND ($5::timestamptz IS NULL OR letter.received_at >= $5)
+        AND ($6::timestamptz IS NULL OR letter.received_at < $6)
     ORDER BY letter.id
     LIMIT $3
 """
 
 
-async def read_dead_letters(tx: Transaction, *, after: DeliveryId | None, limit: int) -> list[DeadLetter]:
-    """Open dead letters, the oldest first, starting after `after`."""
-    return [DeadLetter(**dict(row)) for row in await tx.fetch(_LIST_WAITING, tx.organization_id, after, limit)]
+async def read_dead_letters(
+    tx: Transaction,
+    *,
+    after: DeliveryId | None,
+    limit: int,
+    state: DeadLetterState,
+    arrived: tuple[datetime | None, datetime | None],
+) -> list[DeadLetter]:
+    """Dead letters in a state, the oldest first, starting after `after`; `arrived` from a time, and before a time."""
+    rows = await tx.fetch(_LIST_DEAD_LETTERS, tx.organization_id, after, limit, state.value, *arrived)
+    return [DeadLetter(**dict(row)) for row in rows]
 
 
 _LOCK_DEAD_LETTER = """
@@ -111,11 +139,11 @@ _LOCK_DEAD_LETTER = """
 
 @dataclass(frozen=True, slots=True)
 class StoredDelivery:
-    """A dead letter with its message as received, and its verified notices; None if it is older than their storage."""
+    """A dead letter with its message as received, and its verified notices."""
 
     letter: DeadLetter
     callback: Callback
-    notices: bytes | None
+    notices: bytes
 
 
 async def lock_dead_letter(tx: Transaction, delivery_id: DeliveryId) -> StoredDelivery | None:
@@ -124,7 +152,7 @@ async def lock_dead_letter(tx: Transaction, delivery_id: DeliveryId) -> StoredDe
     if row is None:
         return None
     fields: dict[str, Any] = dict(row)
-    notices: bytes | None = fields.pop("notices")
+    notices: bytes = fields.pop("notices")
     callback = Callback(
         method=fields.pop("method"),
         path_suffix=fields.pop("path_suffix"),

@@ -9,7 +9,7 @@ from uuid import UUID
 from billing.core.money import Dong
 from billing.db.arrays import columns
 from billing.db.database import LockClass, Transaction
-from billing.payments.domain.apply_events import DUPLICATE_WINDOW, DuplicateCandidate
+from billing.payments.domain.duplicate_candidates import DUPLICATE_WINDOW, DuplicateCandidate
 from billing.payments.domain.event import PaymentEvent
 from billing.payments.domain.payment import Payment
 
@@ -29,7 +29,7 @@ _CANDIDATES = """
         WHERE payment.organization_id = $1 AND payment.bank_account_id = incoming.bank_account_id
             AND payment.amount = incoming.amount
             AND payment.occurred_at BETWEEN incoming.occurred_at - $8::interval AND incoming.occurred_at + $8::interval
-            AND payment.provider_account_id <> incoming.provider_account_id
+            AND payment.provider_account_id IS DISTINCT FROM incoming.provider_account_id
             AND (payment.bank_reference = '' OR incoming.bank_reference = ''
                 OR payment.bank_reference = incoming.bank_reference)
             AND (intent.reference_code IS NULL OR incoming.code = '' OR intent.reference_code = incoming.code)
@@ -62,8 +62,8 @@ async def find_duplicate_candidates(
             payment_event.bank_account_id,
             payment_event.account_id,
             payment_event.amount,
-            payment_event.occurred_at,
-            payment_event.bank_reference,
+            payment_event.notice.occurred_at,
+            payment_event.notice.bank_reference,
             next(iter((*payment_event.codes.field, *payment_event.codes.direct)), ""),
         )
         for payment_event in payment_events

@@ -11,13 +11,14 @@ from typing import Any
 from uuid import UUID
 
 from billing.core.clock import business_date
-from billing.core.ids import InvoiceId, PaymentId
+from billing.core.ids import DepositId, DepositRequestId, InvoiceId, PaymentId
 from billing.core.money import Dong
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.invoices.domain.invoice import Invoice
 from billing.invoices.store.invoice_rows import invoice_of
 from billing.ledger.domain.accounts import DayState
+from billing.payments.domain.deposit import Deposit, DepositRequest
 from billing.payments.domain.event import (
     BookedMovement,
     EventKey,
@@ -30,6 +31,7 @@ from billing.payments.domain.event import (
 )
 from billing.payments.domain.intent import Intent
 from billing.payments.domain.reference_links import REFERENCE_WINDOW
+from billing.payments.store.deposits import deposit_of, request_of
 from billing.payments.store.intent_rows import intent_of
 from providers.contract import Movement, Verdict
 
@@ -86,7 +88,10 @@ _CLAIM = """
     UNION ALL
     SELECT account_id, movement, reference, provider_account_id, name FROM used
     UNION ALL
-    SELECT bank_account_id, 'channels', count(*)::text, NULL, NULL FROM provider_account
+    SELECT bank_account_id, 'channels', (count(*) + (SELECT count(*) FROM (
+        SELECT FROM payment WHERE payment.organization_id = $1 AND payment.method = 'transfer'
+            AND payment.bank_account_id = provider_account.bank_account_id LIMIT 1) AS confirmed))::text, NULL, NULL
+    FROM provider_account
     WHERE organization_id = $1 AND bank_account_id = ANY ($24::uuid[])
     GROUP BY bank_account_id
 """
@@ -116,7 +121,7 @@ async def reserve_keys(
     unaltered = without_altered_repeats(payment_events)
     first = {payment_event.event: payment_event for payment_event in reversed(unaltered)}
     events = [
-        (key.account_id, key.key, payment_event.fingerprint, payment_event.delivery_id)
+        (key.account_id, key.key, payment_event.notice.fingerprint, payment_event.delivery_id)
         for key, payment_event in first.items()
     ]
     movements = [
@@ -135,7 +140,7 @@ async def reserve_keys(
     ]
     used = [
         (
-            *_use(payment_event, payment_event.reference_key, movement_ids[min(payment_event.movement_keys)]),
+            *reference_use(payment_event, payment_event.reference_key, movement_ids[min(payment_event.movement_keys)]),
             payment_event.event.key,
         )
         for payment_event in unaltered
@@ -169,7 +174,7 @@ async def reserve_keys(
     )
 
 
-def _use(payment_event: PaymentEvent, key: ReferenceKey, payment_id: PaymentId) -> tuple[object, ...]:
+def reference_use(payment_event: PaymentEvent, key: ReferenceKey, payment_id: PaymentId) -> tuple[object, ...]:
     """A use of a bank reference as reserved: codes that were never issued are dropped when it is read."""
     codes = {*payment_event.codes.field, *payment_event.codes.direct, *payment_event.codes.rejoined}
     return (
@@ -181,7 +186,7 @@ def _use(payment_event: PaymentEvent, key: ReferenceKey, payment_id: PaymentId) 
         payment_event.source.value,
         payment_event.name,
         payment_event.amount,
-        business_date(payment_event.occurred_at),
+        business_date(payment_event.notice.occurred_at),
         " ".join(sorted(codes)),
     )
 
@@ -205,22 +210,39 @@ _LOCK_BATCH_STATE = """
          JOIN event_key ON event_key.organization_id = $1 AND event_key.provider_account_id = known.account_id
             AND event_key.key = known.key
          LEFT JOIN delivery ON delivery.organization_id = $1 AND delivery.id = event_key.delivery_id) AS events,
+        (SELECT count(*) FROM (
+            SELECT visit_id FROM visit_account
+            WHERE organization_id = $1 AND visit_id IN (
+                SELECT deposit.visit_id FROM intent
+                JOIN deposit ON deposit.organization_id = $1 AND deposit.id = intent.deposit_id
+                WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($7::text[]))
+            ORDER BY visit_id FOR NO KEY UPDATE) AS locked) AS visit_accounts,
         (SELECT array_agg((movement_key.account_id, movement_key.movement, movement_key.key,
             movement_key.movement_id, movement_key.amount))
          FROM unnest($4::uuid[], $5::text[], $6::text[]) AS known (account_id, movement, key)
          JOIN movement_key ON movement_key.organization_id = $1 AND movement_key.account_id = known.account_id
             AND movement_key.movement = known.movement AND movement_key.key = known.key) AS movements,
-        (SELECT array_agg(locked) FROM (
-            SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
-                private_share, corrections, allocated, issued_at
-            FROM invoice
+        (SELECT array_agg(locked.invoice) FROM (
+            SELECT invoice FROM invoice_state AS invoice
             WHERE organization_id = $1 AND id IN (
                 SELECT intent_invoice.invoice_id FROM intent
                 JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id
                 WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($7::text[]))
             ORDER BY id FOR NO KEY UPDATE) AS locked) AS invoices,
+        (SELECT array_agg(locked.deposit) FROM (
+            SELECT deposit FROM deposit
+            WHERE organization_id = $1 AND id IN (
+                SELECT deposit_id FROM intent WHERE organization_id = $1 AND reference_code = ANY ($7::text[]))
+            ORDER BY id FOR NO KEY UPDATE) AS locked) AS deposits,
+        (SELECT array_agg(locked.request) FROM (
+            SELECT request FROM deposit_request AS request
+            WHERE organization_id = $1 AND id IN (
+                SELECT deposit_request_id FROM intent
+                WHERE organization_id = $1 AND reference_code = ANY ($7::text[]))
+            ORDER BY id FOR NO KEY UPDATE) AS locked) AS requests,
         (SELECT array_agg(locked) FROM (
-            SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at
+            SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at,
+                deposit_id, deposit_request_id, is_standing
             FROM intent
             WHERE organization_id = $1 AND reference_code = ANY ($7::text[])
             ORDER BY id FOR NO KEY UPDATE) AS locked) AS intents,
@@ -251,6 +273,8 @@ class LockedState:
     booked_movements: Mapping[MovementKey, BookedMovement]
     intents: Mapping[str, Intent]
     invoices: Mapping[InvoiceId, Invoice]
+    deposits: Mapping[DepositId, Deposit]
+    requests: Mapping[DepositRequestId, DepositRequest]
     days: Mapping[date, DayState]
     uses: Sequence[ReferenceUse]
 
@@ -258,7 +282,9 @@ class LockedState:
 async def lock_batch_state(
     tx: Transaction, payment_events: Sequence[PaymentEvent], reserved: ReservedKeys, *, first_day: date, last_day: date
 ) -> LockedState:
-    """Read the earlier state, lock the invoices and then the intents that codes name, and read the days.
+    """Read the earlier state, lock what the codes name in the lock order, and read the days.
+
+    Locked are the visit accounts of deposits, the invoices, the deposits with their requests, and the intents.
 
     Days are those ever opened from `first_day` to `last_day`, both included; the day lock must be held already.
     """
@@ -273,7 +299,7 @@ async def lock_batch_state(
             payment_event.reference_key.reference,
             payment_event.account_id,
             payment_event.amount,
-            business_date(payment_event.occurred_at),
+            business_date(payment_event.notice.occurred_at),
         )
         for payment_event in payment_events
         if payment_event.moves_money
@@ -304,8 +330,10 @@ async def lock_batch_state(
             MovementKey(account_id, Movement(movement), key): BookedMovement(movement_id, Dong(amount))
             for account_id, movement, key, movement_id, amount in row["movements"] or ()
         },
-        intents={fields[2]: intent_of(fields, targets[fields[0]]) for fields in row["intents"] or ()},
-        invoices={fields[0]: invoice_of(fields) for fields in row["invoices"] or ()},
+        intents={fields[2]: intent_of(fields, targets.get(fields[0], ())) for fields in row["intents"] or ()},
+        invoices={InvoiceId(each["id"]): invoice_of(each) for each in row["invoices"] or ()},
+        deposits={DepositId(each["id"]): deposit_of(each) for each in row["deposits"] or ()},
+        requests={DepositRequestId(each["id"]): request_of(each) for each in row["requests"] or ()},
         days={day: DayState(state) for day, state in row["days"] or ()},
         uses=_uses(row["uses"] or (), reserved),
     )

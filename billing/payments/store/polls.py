@@ -9,6 +9,7 @@ from billing.core.ids import IntentId, ProviderAccountId
 from billing.core.money import Dong
 from billing.db.arrays import columns
 from billing.db.database import Transaction
+from billing.db.rows import read_row
 from billing.payments.domain.exception import ExceptionPolicy, ExceptionReason
 from billing.payments.domain.intent import Intent, IntentState
 from billing.payments.store.intent_rows import intent_of
@@ -16,7 +17,8 @@ from providers.contract import Outcome
 
 # An UNKNOWN intent is overdue only if its provider has answered a poll that there is no such payment.
 _LOCK_OVERDUE = """
-    SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at
+    SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at,
+        deposit_id, deposit_request_id, is_standing
     FROM intent
     WHERE organization_id = $1 AND expires_at <= $2
         AND (state IN ('created', 'pending') OR state = 'unknown' AND EXISTS (
@@ -111,7 +113,7 @@ _SCHEDULE_OPEN = """
     SELECT $1, intent.id, intent.provider_account_id, $3, $3
     FROM intent
     WHERE intent.organization_id = $1 AND intent.provider_account_id = $2 AND intent.state = 'pending'
-        AND intent.created_at <= $4 AND (intent.expires_at IS NULL OR intent.expires_at > $3)
+        AND NOT intent.is_standing AND intent.created_at <= $4 AND (intent.expires_at IS NULL OR intent.expires_at > $3)
         AND NOT EXISTS (SELECT FROM status_poll WHERE status_poll.organization_id = $1
             AND status_poll.intent_id = intent.id)
     ORDER BY intent.id
@@ -163,7 +165,7 @@ _USE_RATE_LIMIT = """
 # MATERIALIZED: joined to the table, the inner query could run once for each row and so lease more than its limit.
 _LEASE = """
     WITH due AS MATERIALIZED (
-        SELECT status_poll.intent_id, intent.reference_code, intent.state, intent.amount, intent.received,
+        SELECT status_poll.intent_id, intent.reference_code AS reference, intent.state, intent.amount, intent.received,
             intent.created_at, coalesce(intent.instruction ->> 'provider_reference', '') AS provider_reference
         FROM status_poll
         JOIN intent ON intent.organization_id = $1 AND intent.id = status_poll.intent_id
@@ -175,7 +177,7 @@ _LEASE = """
     UPDATE status_poll SET due_at = $4
     FROM due
     WHERE status_poll.organization_id = $1 AND status_poll.intent_id = due.intent_id
-    RETURNING due.intent_id, due.reference_code, due.state, due.amount, due.received, due.created_at,
+    RETURNING due.intent_id, due.reference, due.state, due.amount, due.received, due.created_at,
         due.provider_reference, status_poll.started_at
 """
 
@@ -208,19 +210,7 @@ async def lease_polls(
         return []
     rows = await tx.fetch(_LEASE, tx.organization_id, account_id, now, until, left)
     await tx.execute(_USE_RATE_LIMIT, tx.organization_id, account_id, now, used + len(rows))
-    return [
-        PollTask(
-            intent_id=row["intent_id"],
-            reference=row["reference_code"],
-            state=IntentState(row["state"]),
-            amount=row["amount"],
-            received=row["received"],
-            created_at=row["created_at"],
-            provider_reference=row["provider_reference"],
-            started_at=row["started_at"],
-        )
-        for row in rows
-    ]
+    return [read_row(PollTask, row) for row in rows]
 
 
 _STATE = "SELECT state FROM intent WHERE organization_id = $1 AND id = $2"

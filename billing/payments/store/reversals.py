@@ -21,11 +21,11 @@ from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.invoices.domain.invoice import Invoice
 from billing.invoices.store.invoice_rows import invoice_of
-from billing.payments.domain.event import PaymentEvent
 from billing.payments.domain.intent import Intent
-from billing.payments.domain.payment import AllocationTarget
+from billing.payments.domain.payment import AllocationTarget, ReversalReason
 from billing.payments.domain.reference_links import REFERENCE_WINDOW
 from billing.payments.domain.reversal import ActiveAllocation, AllocationReversal, LockedPayment, Outflow
+from billing.payments.store.deposits import lock_deposits, lock_requests, update_deposits
 from billing.payments.store.intent_rows import intent_of
 
 # Search order: the money's own names; else the newest payment under the code from which this much has not left yet, of
@@ -91,101 +91,27 @@ async def find_payment(tx: Transaction, outflow: Outflow) -> PaymentId | None:
     return None if found is None else PaymentId(found)
 
 
-# The invoices and intents that a batch with outflows may change, those of its payments included.
-_LOCK_INVOICES_OF_BATCH = """
-    SELECT id FROM invoice
-    WHERE organization_id = $1 AND id IN (
-        SELECT intent_invoice.invoice_id FROM intent
-        JOIN intent_invoice ON intent_invoice.organization_id = $1 AND intent_invoice.intent_id = intent.id
-        WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($5::text[])
-        UNION
-        SELECT allocation.invoice_id
-        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
-        JOIN movement_key ON movement_key.organization_id = $1 AND movement_key.account_id = named.account_id
-            AND movement_key.movement = 'received' AND movement_key.key = named.key
-        JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = movement_key.movement_id
-        UNION
-        SELECT allocation.invoice_id
-        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
-        JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
-            AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
-        JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = used.payment_id
-        UNION
-        SELECT allocation.invoice_id
-        FROM intent
-        JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
-        JOIN allocation ON allocation.organization_id = $1 AND allocation.payment_id = payment.id
-        WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($4::text[]))
-    ORDER BY id FOR NO KEY UPDATE
-"""
-
-_LOCK_INTENTS_OF_BATCH = """
-    SELECT id FROM intent
-    WHERE organization_id = $1 AND (reference_code = ANY ($4::text[]) OR id IN (
-        SELECT payment.intent_id
-        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
-        JOIN movement_key ON movement_key.organization_id = $1 AND movement_key.account_id = named.account_id
-            AND movement_key.movement = 'received' AND movement_key.key = named.key
-        JOIN payment ON payment.organization_id = $1 AND payment.id = movement_key.movement_id
-        UNION
-        SELECT payment.intent_id
-        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
-        JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
-            AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
-        JOIN payment ON payment.organization_id = $1 AND payment.id = used.payment_id))
-    ORDER BY id FOR NO KEY UPDATE
-"""
-
-_LOCK_POSITIONS_OF_BATCH = """
-    SELECT payment_id FROM payment_position
-    WHERE organization_id = $1 AND payment_id IN (
-        SELECT movement_key.movement_id
-        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
-        JOIN movement_key ON movement_key.organization_id = $1 AND movement_key.account_id = named.account_id
-            AND movement_key.movement = 'received' AND movement_key.key = named.key
-        UNION
-        SELECT used.payment_id
-        FROM unnest($2::uuid[], $3::text[]) AS named (account_id, key)
-        JOIN bank_reference AS used ON used.organization_id = $1 AND used.account_id = named.account_id
-            AND used.movement = 'received' AND named.key LIKE 'bank:%' AND used.reference = substr(named.key, 6)
-        UNION
-        SELECT payment.id FROM intent
-        JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
-        WHERE intent.organization_id = $1 AND intent.reference_code = ANY ($4::text[]))
-    ORDER BY payment_id FOR NO KEY UPDATE
-"""
-
-
-async def lock_for_outflows(tx: Transaction, payment_events: Sequence[PaymentEvent], *, codes: Sequence[str]) -> None:
-    """Lock, in the lock order, all rows that a batch with outflows may change; `codes` are all its codes.
-
-    Called before the batch locks the rows that its received money may change: both are then locked together, in one
-    order, and no two batches deadlock.
-    """
-    leaving = [payment_event for payment_event in payment_events if payment_event.takes_money_out]
-    names = {
-        (key.account_id, key.key) for payment_event in leaving for key in payment_event.reverses or payment_event.traces
-    }
-    theirs = sorted(
-        {code for payment_event in leaving for code in (*payment_event.codes.field, *payment_event.codes.direct)}
-    )
-    found = columns(sorted(names, key=repr), 2)
-    await tx.fetch(_LOCK_INVOICES_OF_BATCH, tx.organization_id, *found, theirs, codes)
-    await tx.fetch(_LOCK_INTENTS_OF_BATCH, tx.organization_id, *found, codes)
-    await tx.fetch(_LOCK_POSITIONS_OF_BATCH, tx.organization_id, *found, theirs)
-
-
 _LOCK_INVOICES = """
-    SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
-        private_share, corrections, allocated, issued_at
-    FROM invoice
+    SELECT invoice_state.* FROM invoice_state
     WHERE organization_id = $1 AND id IN (
         SELECT invoice_id FROM allocation WHERE organization_id = $1 AND payment_id = $2 AND invoice_id IS NOT NULL)
     ORDER BY id FOR NO KEY UPDATE
 """
 
+_DEPOSITS_OF_PAYMENT = """
+    SELECT DISTINCT deposit_id FROM allocation
+    WHERE organization_id = $1 AND payment_id = $2 AND deposit_id IS NOT NULL
+"""
+
+_REQUEST_OF_PAYMENT = """
+    SELECT intent.deposit_request_id FROM payment
+    JOIN intent ON intent.organization_id = $1 AND intent.id = payment.intent_id
+    WHERE payment.organization_id = $1 AND payment.id = $2
+"""
+
 _LOCK_INTENT = """
-    SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at
+    SELECT id, provider_account_id, reference_code, state, version, amount, received, created_at, expires_at,
+        deposit_id, deposit_request_id, is_standing
     FROM intent
     WHERE organization_id = $1 AND id = (SELECT intent_id FROM payment WHERE organization_id = $1 AND id = $2)
     FOR NO KEY UPDATE
@@ -201,12 +127,17 @@ _LOCK_POSITION = """
 
 # After the position is locked, in a later statement: no other transaction adds to these any more.
 _ACTIVE_ALLOCATIONS = """
-    SELECT allocation.id, allocation.target, allocation.amount, allocation.invoice_id, bill.visit_id
+    SELECT allocation.id, allocation.target, allocation.amount, allocation.invoice_id, allocation.deposit_id,
+        coalesce(bill.visit_id, advance.visit_id) AS visit_id
     FROM allocation
     LEFT JOIN LATERAL (
         SELECT visit_id FROM invoice WHERE invoice.organization_id = $1 AND invoice.id = allocation.invoice_id
     ) AS bill ON true
+    LEFT JOIN LATERAL (
+        SELECT visit_id FROM deposit WHERE deposit.organization_id = $1 AND deposit.id = allocation.deposit_id
+    ) AS advance ON true
     WHERE allocation.organization_id = $1 AND allocation.payment_id = $2 AND allocation.reverses_id IS NULL
+        AND allocation.target <> 'refund'
         AND NOT EXISTS (SELECT FROM allocation AS reversal
             WHERE reversal.organization_id = $1 AND reversal.reverses_id = allocation.id)
     ORDER BY allocation.id DESC
@@ -214,11 +145,17 @@ _ACTIVE_ALLOCATIONS = """
 
 
 async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
-    """Lock the invoices, the intent and the position of a payment, in this order, and read its active allocations."""
+    """Lock what the money of a payment is allocated to, its intent and its position, and read its active allocations.
+
+    The lock order is invoices, deposits, request, intent, position.
+    """
     invoices: dict[InvoiceId, Invoice] = {
-        InvoiceId(row["id"]): invoice_of(tuple(row))
-        for row in await tx.fetch(_LOCK_INVOICES, tx.organization_id, payment_id)
+        InvoiceId(row["id"]): invoice_of(row) for row in await tx.fetch(_LOCK_INVOICES, tx.organization_id, payment_id)
     }
+    named = await tx.fetch(_DEPOSITS_OF_PAYMENT, tx.organization_id, payment_id)
+    deposits = await lock_deposits(tx, [each["deposit_id"] for each in named]) if named else {}
+    request_id = await tx.fetchval(_REQUEST_OF_PAYMENT, tx.organization_id, payment_id) if named else None
+    requests = await lock_requests(tx, [request_id]) if request_id is not None else {}
     row = await tx.fetchrow(_LOCK_INTENT, tx.organization_id, payment_id)
     intent: Intent | None = None
     if row is not None:
@@ -235,28 +172,34 @@ async def lock_payment(tx: Transaction, payment_id: PaymentId) -> LockedPayment:
                 Dong(part["amount"]),
                 part["invoice_id"],
                 None if part["visit_id"] is None else VisitId(part["visit_id"]),
+                part["deposit_id"],
             )
             for part in active
         ],
         invoices=invoices,
         intent=intent,
+        deposits=deposits,
+        request=next(iter(requests.values()), None),
     )
 
 
 _WRITE_REVERSAL = """
     WITH reversal AS (
-        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, amount, reverses_id, reason,
-            recorded_at)
-        SELECT $1, t.reversal_id, $2, t.target, t.invoice_id, t.amount, t.reverses_id, 'unexpected_reversal', $3
-        FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::bigint[])
-            AS t (reversal_id, reverses_id, target, invoice_id, amount)
+        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, deposit_id, amount, reverses_id,
+            reason, recorded_at)
+        SELECT $1, t.reversal_id, $2, t.target, t.invoice_id, t.deposit_id, t.amount, t.reverses_id,
+            $19, $3
+        FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::uuid[], $9::bigint[])
+            AS t (reversal_id, reverses_id, target, invoice_id, deposit_id, amount)
     ), remainder AS (
-        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, amount, reason, recorded_at)
-        SELECT $1, t.id, $2, t.target, t.invoice_id, t.amount, 'remainder_of_reversal', $3
-        FROM unnest($9::uuid[], $10::text[], $11::uuid[], $12::bigint[]) AS t (id, target, invoice_id, amount)
+        INSERT INTO allocation (organization_id, id, payment_id, target, invoice_id, deposit_id, amount, reason,
+            recorded_at)
+        SELECT $1, t.id, $2, t.target, t.invoice_id, t.deposit_id, t.amount, 'remainder_of_reversal', $3
+        FROM unnest($10::uuid[], $11::text[], $12::uuid[], $13::uuid[], $14::bigint[])
+            AS t (id, target, invoice_id, deposit_id, amount)
     )
-    UPDATE payment_position SET on_invoices = on_invoices - $13, credit = credit - $14,
-        unallocated = unallocated - $15, refunded = refunded + $13 + $14 + $15
+    UPDATE payment_position SET on_invoices = on_invoices - $15, on_deposits = on_deposits - $16, credit = credit - $17,
+        unallocated = unallocated - $18, refunded = refunded + $15 + $16 + $17 + $18
     WHERE organization_id = $1 AND payment_id = $2
 """
 
@@ -271,8 +214,14 @@ _UPDATE_INTENT = """
 """
 
 
-async def write_reversal(tx: Transaction, reversal: AllocationReversal, *, at: datetime) -> None:
-    """Write the result of an outflow; every row is locked by `lock_payment`."""
+async def write_reversal(
+    tx: Transaction,
+    reversal: AllocationReversal,
+    *,
+    at: datetime,
+    reason: ReversalReason = ReversalReason.UNEXPECTED_REVERSAL,
+) -> None:
+    """Write the result of an outflow, or of a declared duplicate; every row is locked by `lock_payment`."""
     sums = dict.fromkeys(AllocationTarget, 0)
     for part in reversal.parts:
         sums[part.allocation.target] += part.amount
@@ -282,12 +231,19 @@ async def write_reversal(tx: Transaction, reversal: AllocationReversal, *, at: d
             one.allocation.id,
             one.allocation.target.value,
             one.allocation.invoice_id,
+            one.allocation.deposit_id,
             one.allocation.amount,
         )
         for one in reversal.parts
     ]
     remainders: Sequence[tuple[object, ...]] = [
-        (one.remainder_id, one.allocation.target.value, one.allocation.invoice_id, one.allocation.amount - one.amount)
+        (
+            one.remainder_id,
+            one.allocation.target.value,
+            one.allocation.invoice_id,
+            one.allocation.deposit_id,
+            one.allocation.amount - one.amount,
+        )
         for one in reversal.parts
         if one.remainder_id is not None
     ]
@@ -296,17 +252,20 @@ async def write_reversal(tx: Transaction, reversal: AllocationReversal, *, at: d
         tx.organization_id,
         reversal.payment_id,
         at,
-        *columns(reversals, 5),
-        *columns(remainders, 4),
+        *columns(reversals, 6),
+        *columns(remainders, 5),
         sums[AllocationTarget.INVOICE],
+        sums[AllocationTarget.DEPOSIT],
         sums[AllocationTarget.CREDIT],
         sums[AllocationTarget.UNALLOCATED],
+        reason.value,
     )
     await tx.execute(
         _UPDATE_INVOICES,
         tx.organization_id,
         *columns([(one.id, one.version, one.allocated, one.owed) for one in reversal.invoices], 4),
     )
+    await update_deposits(tx, reversal.deposits)
     if reversal.intent is not None:
         intent = reversal.intent
         intent_id: IntentId = intent.id
