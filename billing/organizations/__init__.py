@@ -1,1 +1,1 @@
-"""Organizations, their facilities, provider accounts, persons and API keys; account changes with two persons."""
+"""Organizations, their facilities, provider accounts, persons and API keys; approvals by a second person."""

@@ -58,7 +58,7 @@ def _route(option: RouteOption, language: Language) -> dict[str, object]:
     return {
         "code": option.code,
         "name": category_name(option.code, language),
-        "standing": option.status.value,
+        "status": option.status.value,
         "facts": list(option.facts),
         "facts_named": fact_names(" ".join(option.facts), language),
         "patient": None if shares is None else shares.patient,

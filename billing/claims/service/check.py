@@ -54,12 +54,12 @@ async def check_stored_visit(context: PricingContext, organization_id: Organizat
         read = await asyncio.to_thread(
             lambda: read_claims(content, file="", supplied=_NOTHING_SUPPLIED, policy=context.policy)
         )
-        own = tuple(one for one in read.claims if one.claim.visit.ma_lk == row["ma_lk"])
+        own = tuple(one for one in read.claims if one.claim.visit.ma_lk == row.ma_lk)
         if own:
             return await _check(context, organization_id, own, (), _NOTHING_SUPPLIED)
-    if row["document"] is None:
+    if row.document is None:
         raise NotFound("the stored facts of this visit are erased", field="visit_id")
-    return await check_visit_document(context, organization_id, row["document"], supplied=_NOTHING_SUPPLIED)
+    return await check_visit_document(context, organization_id, row.document, supplied=_NOTHING_SUPPLIED)
 
 
 async def _check(

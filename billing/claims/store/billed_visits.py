@@ -2,44 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from billing.core.ids import InvoiceId
+from billing.core.ids import InvoiceId, VisitId
 from billing.db.database import Transaction
-from billing.invoices.domain.invoice import InvoiceState
-from billing.visits.domain.visit import Patient, Table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BilledLine:
-    """The amounts of one invoice line, two decimals, and its charge item."""
-
-    table: Table
-    number: int
-    hospital_amount: Decimal
-    insured_amount: Decimal
-    level: Decimal
-    self_pay: Decimal
-    copay: Decimal
-    fund: Decimal
-    other_funds: Decimal
+from billing.invoices.domain.correction import CorrectedLine
+from billing.invoices.domain.invoice_details import InvoiceDetails
+from billing.invoices.store.corrections import read_billed_lines
+from billing.invoices.store.invoices import read_invoice
+from billing.visits.domain.visit import Patient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BilledVisit:
-    """An invoice and its visit in the invoiced version.
+    """An invoice and the personal data of its visit in the invoiced version.
 
-    `frozen` is the text that the price was computed from. `document` (with full card numbers), `patient` and
-    `claim_file` are personal and None once erased; `claim_file` is the source file of the version, `claim_file_id`
-    states whether there was one.
+    `document` (with full card numbers), `patient` and `claim_file` are personal and None once erased; `claim_file` is
+    the source file of the version, `claim_file_id` states whether there was one.
     """
 
-    number: str
-    state: InvoiceState
-    frozen: str
-    lines: Sequence[BilledLine]
+    invoice: InvoiceDetails
     document: Mapping[str, Any] | None
     patient: Patient | None
     claim_file_id: UUID | None
@@ -47,12 +30,10 @@ class BilledVisit:
 
 
 _READ_BILLED = """
-    SELECT invoice.number, invoice.state, invoice_snapshot.document AS frozen, visit_document.document,
-        visit_version.claim_file_id, claim_file.content AS claim_file,
+    SELECT visit_document.document, visit_version.claim_file_id, claim_file.content AS claim_file,
         visit_patient.visit_id IS NOT NULL AS has_patient, visit_patient.name, visit_patient.birth, visit_patient.sex,
         visit_patient.citizen_number, visit_patient.hospital_number, visit_patient.address, visit_patient.phone
     FROM invoice
-    JOIN invoice_snapshot ON invoice_snapshot.organization_id = $1 AND invoice_snapshot.invoice_id = invoice.id
     JOIN visit_version ON visit_version.organization_id = $1 AND visit_version.visit_id = invoice.visit_id
         AND visit_version.version = invoice.visit_version
     LEFT JOIN visit_document ON visit_document.organization_id = $1 AND visit_document.visit_id = invoice.visit_id
@@ -62,32 +43,55 @@ _READ_BILLED = """
     WHERE invoice.organization_id = $1 AND invoice.id = $2
 """
 
-_READ_BILLED_LINES = """
-    SELECT source_table, stt, hospital_amount, insured_amount, level, self_pay, copay, fund, other_funds
-    FROM invoice_line
-    WHERE organization_id = $1 AND invoice_id = $2
-    ORDER BY line
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectedVisit:
+    """The version of a visit at whose price its newest invoice was corrected, with the lines as billed since.
+
+    `document` is personal and None once erased.
+    """
+
+    document: Mapping[str, Any] | None
+    lines: Sequence[CorrectedLine]
+
+
+# An older invoice claims what was billed up to it; the newest one has the corrections that were made since.
+_READ_CORRECTED = """
+    SELECT invoice.visit_id, visit_document.document
+    FROM invoice
+    JOIN invoice AS any_invoice ON any_invoice.organization_id = $1 AND any_invoice.visit_id = invoice.visit_id
+    JOIN correction ON correction.organization_id = $1 AND correction.invoice_id = any_invoice.id
+        AND correction.kind = 'price' AND correction.id > invoice.id
+    JOIN final_bill AS bill ON bill.organization_id = $1 AND bill.id = correction.final_bill_id
+    LEFT JOIN visit_document ON visit_document.organization_id = $1 AND visit_document.visit_id = invoice.visit_id
+        AND visit_document.version = bill.visit_version
+    WHERE invoice.organization_id = $1 AND invoice.id = $2 AND NOT EXISTS (
+        SELECT FROM invoice AS newer WHERE newer.organization_id = $1 AND newer.visit_id = invoice.visit_id
+            AND newer.state = 'issued' AND newer.id > invoice.id)
+    ORDER BY correction.id DESC LIMIT 1
 """
+
+
+async def read_corrected_visit(tx: Transaction, invoice_id: InvoiceId) -> CorrectedVisit | None:
+    """The visit as its newest invoice was corrected last; None where this invoice is older, or its price stands."""
+    row = await tx.fetchrow(_READ_CORRECTED, tx.organization_id, invoice_id)
+    if row is None:
+        return None
+    return CorrectedVisit(document=row["document"], lines=await read_billed_lines(tx, VisitId(row["visit_id"])))
 
 
 async def read_billed_visit(tx: Transaction, invoice_id: InvoiceId) -> BilledVisit | None:
     """An invoice with all data of its claim; None where there is none. Reads personal data."""
-    row = await tx.fetchrow(_READ_BILLED, tx.organization_id, invoice_id)
-    if row is None:
+    invoice = await read_invoice(tx, invoice_id)
+    if invoice is None or invoice.document is None:
         return None
-    lines = await tx.fetch(_READ_BILLED_LINES, tx.organization_id, invoice_id)
+    row = await tx.fetchrow(_READ_BILLED, tx.organization_id, invoice_id)
+    assert row is not None, "an invoice has a visit in a version"
     fields = ("name", "birth", "sex", "citizen_number", "hospital_number", "address", "phone")
     return BilledVisit(
-        number=row["number"],
-        state=InvoiceState(row["state"]),
-        frozen=row["frozen"],
-        lines=[_line(dict(line)) for line in lines],
+        invoice=invoice,
         document=row["document"],
         patient=Patient(**{field: row[field] for field in fields}) if row["has_patient"] else None,
         claim_file_id=row["claim_file_id"],
         claim_file=row["claim_file"],
     )
-
-
-def _line(row: dict[str, Any]) -> BilledLine:
-    return BilledLine(table=Table(row.pop("source_table")), number=row.pop("stt"), **row)

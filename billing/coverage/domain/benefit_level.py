@@ -2,7 +2,8 @@
 
 Rules B-010, B-013 (groups raised by date), B-014 (several cards, by line time), B-015 (a card that ends inside a
 treatment), B-016 (a card shown late), B-020 and B-021 (small visits, each tested by itself: B-065), B-022 (commune
-care), B-045 (levels with a fraction).
+care), B-045 (levels with a fraction). The threshold of small visits is computed in `parameters.py` from the base salary
+and the percentage in `parameters.toml`.
 """
 
 from collections.abc import Iterable, Sequence

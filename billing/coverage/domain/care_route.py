@@ -1,7 +1,8 @@
 """The care route [MA_DOITUONG_KCB]: the share of the card level that remains (rules B-040 … B-049).
 
-The object codes are data (`parameters.toml`): a new rule adds rows. A direct payment of the insurer to a patient for
-care without contract (B-081) is not part of an invoice.
+The percentages by date are in `parameters.toml`: `[[former_tier]]` for care out of route until 2024, `[[route]]` for
+each patient category (object code) with its dates. A new rule adds rows; `benefit_level` computes the card level. A
+direct payment of the insurer to a patient for care without contract (B-081) is not part of an invoice.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,8 @@
-"""Consultations of one visit: the first at 100 %, further ones at lower ratios, the sixth at 0 (B-061)."""
+"""Consultations of one visit: the first at 100 %, further ones at lower ratios, the sixth at 0 (B-061).
+
+A second visit of a person on the same day is another rule (D-010): it permits a lower ratio of the first consultation
+here, and `claims/domain/review_warnings.py` reports it.
+"""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,8 @@
-"""The object code [MA_DOITUONG_KCB] that the facts of a visit select: the first match in table order (B-049).
+"""The patient category (object code) [MA_DOITUONG_KCB] that the facts of a visit select (B-049).
 
-Every row of Decision 3276 annex 1 is a list of conditions; a condition is met, not met, or undecided because a fact is
-missing. A code is chosen only where every row before it is ruled out; otherwise the missing facts are named.
+The first match in table order is selected. Every row of Decision 3276 annex 1 is a list of conditions; a condition is
+met, not met, or undecided because a fact is missing. A code is chosen only where every row before it is ruled out;
+otherwise the missing facts are named.
 """
 
 from collections.abc import Callable, Iterable

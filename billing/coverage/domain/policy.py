@@ -18,9 +18,6 @@ class DayOfStay(StrEnum):
     DISCHARGE = "discharge"
 
 
-BaseSalaryDay = DayOfStay
-
-
 class HospitalAmountMode(StrEnum):
     """The hospital amount of a service of which the insurer pays a part [TYLE_TT_DV] (B-052)."""
 

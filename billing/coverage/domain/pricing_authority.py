@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from billing.core.clock import business_date
 from billing.core.errors import InvalidValue, NotSupported
+from billing.core.ids import InvoiceId, VisitId
 from billing.core.money import HUNDRED, ZERO, round_2dp, total
 from billing.coverage.domain.benefit_level import Entitlement, find_entitlements
 from billing.coverage.domain.compare_stated import is_off
@@ -74,24 +75,51 @@ class VisitPricing:
 AS_SUBMITTED = VisitPricing()
 
 
+class DifferenceField(StrEnum):
+    """The fields of the data standard in which the HIS and vienphi may differ."""
+
+    HOSPITAL_PRICE = "DON_GIA_BV"
+    INSURANCE_PRICE = "DON_GIA_BH"
+    DRUG_PRICE = "DON_GIA"
+    HOSPITAL_AMOUNT = "THANH_TIEN_BV"
+    INSURED_AMOUNT = "THANH_TIEN_BH"
+    OTHER_FUNDS = "T_NGUONKHAC"
+    SELF_PAY = "T_BNTT"
+    COPAY = "T_BNCCT"
+    FUND = "T_BHTT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferenceFilter:
+    """Price differences by invoice, visit, field and vendor of the HIS; None filters nothing."""
+
+    invoice_id: InvoiceId | None = None
+    visit_id: VisitId | None = None
+    field: str | None = None
+    vendor: str | None = None
+
+
+ALL_DIFFERENCES = DifferenceFilter()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceDifference:
-    """One amount of one line by the hospital's system and by our computation; None where there is none."""
+    """One amount of one line as the HIS states it and as vienphi computes it; None where there is none."""
 
     item: ChargeItem
-    field: str
-    theirs: Decimal | None
-    ours: Decimal | None
+    field: DifferenceField
+    his_value: Decimal | None
+    vienphi_value: Decimal | None
     rules: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectedPrice:
-    """A visit as it is collected. `visit` is the input to recompute it; `ours` is None where our rules refuse it."""
+    """A visit as it is collected. `visit` is the input to recompute it; `computed` is None where vienphi refuses it."""
 
     visit: Visit
     priced: PricedVisit
-    ours: PricedVisit | None
+    computed: PricedVisit | None
     differences: tuple[PriceDifference, ...] = ()
 
 
@@ -105,7 +133,7 @@ def price_for_collection(
     """
     if pricing.setting is None:
         priced = price(visit, parameters=parameters, policy=policy)
-        return CollectedPrice(visit=visit, priced=priced, ours=priced)
+        return CollectedPrice(visit=visit, priced=priced, computed=priced)
     if pricing.setting.authority is PricingAuthority.VIENPHI:
         return _collect_by_list(visit, pricing, pricing.setting, parameters, policy)
     return _collect_by_his(visit, pricing, pricing.setting, parameters, policy)
@@ -155,7 +183,7 @@ def _collect_by_list(
         for line in priced.lines
     )
     priced = replace(priced, lines=lines)
-    return CollectedPrice(visit=repriced, priced=priced, ours=priced)
+    return CollectedPrice(visit=repriced, priced=priced, computed=priced)
 
 
 def _collect_by_his(
@@ -165,17 +193,21 @@ def _collect_by_his(
     repriced, missing, _ = _reprice(visit, pricing, setting, parameters, policy)
     unit_prices = _unit_price_differences(visit, repriced, missing)
     try:
-        ours = price(repriced, parameters=parameters, policy=policy)
+        computed = price(repriced, parameters=parameters, policy=policy)
     except (NotSupported, InvalidValue) as refusal:
         rules = (getattr(refusal, "rule", RULE),)
         unknown = (
-            PriceDifference(item=line.item, field=name, theirs=theirs, ours=None, rules=rules)
+            PriceDifference(item=line.item, field=name, his_value=stated, vienphi_value=None, rules=rules)
             for line in collected.lines
-            for name, theirs in (("T_BNTT", line.self_pay), ("T_BNCCT", line.copay), ("T_BHTT", line.fund))
+            for name, stated in (
+                (DifferenceField.SELF_PAY, line.self_pay),
+                (DifferenceField.COPAY, line.copay),
+                (DifferenceField.FUND, line.fund),
+            )
         )
-        return CollectedPrice(visit=visit, priced=collected, ours=None, differences=(*unit_prices, *unknown))
-    amounts = _amount_differences(collected, ours)
-    return CollectedPrice(visit=visit, priced=collected, ours=ours, differences=(*unit_prices, *amounts))
+        return CollectedPrice(visit=visit, priced=collected, computed=None, differences=(*unit_prices, *unknown))
+    amounts = _amount_differences(collected, computed)
+    return CollectedPrice(visit=visit, priced=collected, computed=computed, differences=(*unit_prices, *amounts))
 
 
 def _reprice(
@@ -283,30 +315,35 @@ def _is_whole(amounts: StatedAmounts) -> bool:
 def _unit_price_differences(visit: Visit, repriced: Visit, missing: list[PriceNotInForce]) -> Iterator[PriceDifference]:
     without = {each.item.key for each in missing}
     for submitted, listed in zip(visit.items, repriced.items, strict=True):
+        is_drug = submitted.table is Table.DRUGS
+        hospital_price = DifferenceField.DRUG_PRICE if is_drug else DifferenceField.HOSPITAL_PRICE
         if submitted.key in without:
-            name = "DON_GIA" if submitted.table is Table.DRUGS else "DON_GIA_BV"
-            yield PriceDifference(item=submitted, field=name, theirs=submitted.hospital_price, ours=None, rules=(RULE,))
+            yield PriceDifference(
+                item=submitted,
+                field=hospital_price,
+                his_value=submitted.hospital_price,
+                vienphi_value=None,
+                rules=(RULE,),
+            )
             continue
-        pairs = [("DON_GIA_BV", submitted.hospital_price, listed.hospital_price)]
-        if submitted.table is Table.DRUGS:
-            pairs = [("DON_GIA", submitted.hospital_price, listed.hospital_price)]
-        else:
-            pairs.append(("DON_GIA_BH", submitted.insurance_price, listed.insurance_price))
-        for name, theirs, ours in pairs:
-            if theirs != ours:
-                yield PriceDifference(item=submitted, field=name, theirs=theirs, ours=ours, rules=(RULE,))
+        prices = [(hospital_price, submitted.hospital_price, listed.hospital_price)]
+        if not is_drug:
+            prices.append((DifferenceField.INSURANCE_PRICE, submitted.insurance_price, listed.insurance_price))
+        for name, stated, found in prices:
+            if stated != found:
+                yield PriceDifference(item=submitted, field=name, his_value=stated, vienphi_value=found, rules=(RULE,))
 
 
-def _amount_differences(collected: PricedVisit, ours: PricedVisit) -> Iterator[PriceDifference]:
-    for theirs, mine in zip(collected.lines, ours.lines, strict=True):
-        rules = tuple(dict.fromkeys(reason.rule for reason in (*mine.reasons, *ours.reasons)))
-        for name, found, expected in (
-            ("THANH_TIEN_BV", theirs.hospital_amount, mine.hospital_amount),
-            ("THANH_TIEN_BH", theirs.insured_amount, mine.insured_amount),
-            ("T_NGUONKHAC", theirs.other_funds, mine.other_funds),
-            ("T_BNTT", theirs.self_pay, mine.self_pay),
-            ("T_BNCCT", theirs.copay, mine.copay),
-            ("T_BHTT", theirs.fund, mine.fund),
+def _amount_differences(collected: PricedVisit, computed: PricedVisit) -> Iterator[PriceDifference]:
+    for line, own in zip(collected.lines, computed.lines, strict=True):
+        rules = tuple(dict.fromkeys(reason.rule for reason in (*own.reasons, *computed.reasons)))
+        for name, stated, found in (
+            (DifferenceField.HOSPITAL_AMOUNT, line.hospital_amount, own.hospital_amount),
+            (DifferenceField.INSURED_AMOUNT, line.insured_amount, own.insured_amount),
+            (DifferenceField.OTHER_FUNDS, line.other_funds, own.other_funds),
+            (DifferenceField.SELF_PAY, line.self_pay, own.self_pay),
+            (DifferenceField.COPAY, line.copay, own.copay),
+            (DifferenceField.FUND, line.fund, own.fund),
         ):
-            if is_off(found, expected):
-                yield PriceDifference(item=theirs.item, field=name, theirs=found, ours=expected, rules=rules)
+            if is_off(stated, found):
+                yield PriceDifference(item=line.item, field=name, his_value=stated, vienphi_value=found, rules=rules)

@@ -1,7 +1,8 @@
 """The private insurer share: the part of the patient share that a private insurer pays after BHYT (B-090 … B-093).
 
 The private insurer is a separate payer and has no field in the claim: T_NGUONKHAC is for other funds. Nothing is sent
-to the insurer.
+to the insurer. `core/money.py` (`Shares`) holds the shares of an invoice; docs/design.md §3.7 lists every place that
+knows a payer.
 """
 
 from decimal import Decimal

@@ -3,28 +3,44 @@
 Source: docs/design.md §6, Pricing authority; the two-person rule of domain/actor.py.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import date
-from typing import Any
 from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.errors import InvalidValue, NotFound
-from billing.core.ids import InvoiceId, OrganizationId, VisitId
-from billing.coverage.domain.pricing_authority import FacilityPricing, PricingAuthority
+from billing.core.ids import FacilityId, OrganizationId
+from billing.coverage.domain.pricing_authority import (
+    ALL_DIFFERENCES,
+    DifferenceFilter,
+    FacilityPricing,
+    PricingAuthority,
+)
 from billing.coverage.service.context import PricingContext
+from billing.coverage.service.facility_settings import ProposedSetting, SettingScope, propose_setting
+from billing.coverage.service.pricing_inputs import require_facility
 from billing.coverage.store.pricing_settings import (
+    ListedDifference,
     NewPricing,
+    PricingSetting,
     add_pricing,
     read_differences,
     read_pricings,
 )
 from billing.db.database import Transaction
-from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
+from billing.db.idempotency import IdempotentRequest
 from billing.organizations.domain.approval import ApprovalKind
-from billing.organizations.service.approvals import propose, read_latest_approvals
-from billing.organizations.store.organizations import find_facility
+from billing.organizations.service.approvals import with_approvals
+
+__all__ = [
+    "VENDOR_LENGTH_MAX",
+    "ListedDifference",
+    "PricingSetting",
+    "SettingScope",
+    "find_pricing",
+    "list_differences",
+    "list_pricings",
+    "propose_pricing",
+]
 
 VENDOR_LENGTH_MAX = 100
 
@@ -32,10 +48,9 @@ VENDOR_LENGTH_MAX = 100
 async def propose_pricing(
     context: PricingContext,
     organization_id: OrganizationId,
-    *,
-    facility_code: str,
-    valid_from: date,
+    scope: SettingScope,
     setting: FacilityPricing,
+    *,
     actor: Actor,
     request: IdempotentRequest | None = None,
 ) -> UUID:
@@ -48,32 +63,26 @@ async def propose_pricing(
         raise InvalidValue(f"vendor is at most {VENDOR_LENGTH_MAX} printable characters", field="vendor")
     if setting.authority is PricingAuthority.HIS and not setting.vendor:
         raise InvalidValue("name the vendor whose amounts are collected", field="vendor")
-    async with context.database.transaction(organization_id) as tx:
-        earlier = await find_previous_result(tx, request)
-        if earlier is not None:
-            return earlier.subjects[0]
-        facility_id = await find_facility(tx, facility_code)
-        if facility_id is None:
-            raise NotFound(f"facility {facility_code} is not of this organization", field="facility")
-        pricing_id = context.ids.new()
-        new = NewPricing(id=pricing_id, facility_id=facility_id, valid_from=valid_from, setting=setting)
+
+    async def add(tx: Transaction, pricing_id: UUID, facility_id: FacilityId) -> None:
+        new = NewPricing(id=pricing_id, facility_id=facility_id, valid_from=scope.valid_from, setting=setting)
         await add_pricing(tx, new)
-        payload = {
-            "facility": facility_code,
-            "valid_from": valid_from.isoformat(),
-            "authority": setting.authority.value,
-            "vendor": setting.vendor,
-            "price_day": setting.price_day.value,
-        }
-        await propose(tx, context, ApprovalKind.FACILITY_PRICING, pricing_id, payload=payload, actor=actor)
-        await save_result(tx, request, [pricing_id], now=context.clock())
-    return pricing_id
+
+    content = {
+        "authority": setting.authority.value,
+        "vendor": setting.vendor,
+        "price_day": setting.price_day.value,
+    }
+    proposed = ProposedSetting(kind=ApprovalKind.FACILITY_PRICING, scope=scope, content=content, add=add)
+    return await propose_setting(context, organization_id, proposed, actor=actor, request=request)
 
 
-async def find_pricing(context: PricingContext, organization_id: OrganizationId, pricing_id: UUID) -> Mapping[str, Any]:
+async def find_pricing(context: PricingContext, organization_id: OrganizationId, pricing_id: UUID) -> PricingSetting:
     """One setting with who proposed and approved it. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
-        rows = await _with_approvals(tx, await read_pricings(tx, limit=1, pricing_id=pricing_id))
+        rows = await with_approvals(
+            tx, ApprovalKind.FACILITY_PRICING, await read_pricings(tx, limit=1, pricing_id=pricing_id)
+        )
     if not rows:
         raise NotFound("no such setting", field="pricing_id")
     return rows[0]
@@ -86,37 +95,23 @@ async def list_pricings(
     after: UUID | None = None,
     limit: int,
     facility_code: str | None = None,
-) -> list[Mapping[str, Any]]:
-    """Settings and proposals of a facility or all, the newest first."""
+) -> list[PricingSetting]:
+    """Settings and proposals of a facility or all, the newest first. Raises NotFound for the facility."""
     async with context.database.transaction(organization_id) as tx:
+        if facility_code is not None:
+            await require_facility(tx, facility_code)
         rows = await read_pricings(tx, after=after, limit=limit, facility_code=facility_code)
-        return await _with_approvals(tx, rows)
-
-
-async def _with_approvals(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    approvals = await read_latest_approvals(tx, ApprovalKind.FACILITY_PRICING, [row["id"] for row in rows])
-    return [{**row, "approval": approvals.get(row["id"])} for row in rows]
+        return await with_approvals(tx, ApprovalKind.FACILITY_PRICING, rows)
 
 
 async def list_differences(
     context: PricingContext,
     organization_id: OrganizationId,
+    wanted: DifferenceFilter = ALL_DIFFERENCES,
     *,
     after: UUID | None = None,
     limit: int,
-    invoice_id: UUID | None = None,
-    visit_id: UUID | None = None,
-    field: str | None = None,
-    vendor: str | None = None,
-) -> list[Mapping[str, Any]]:
+) -> list[ListedDifference]:
     """Where the hospital's system and we differ on an issued invoice, the newest first."""
     async with context.database.transaction(organization_id) as tx:
-        return await read_differences(
-            tx,
-            after=after,
-            limit=limit,
-            invoice_id=None if invoice_id is None else InvoiceId(invoice_id),
-            visit_id=None if visit_id is None else VisitId(visit_id),
-            field=field,
-            vendor=vendor,
-        )
+        return await read_differences(tx, wanted, after=after, limit=limit)

@@ -65,8 +65,8 @@ def quote_visits(
         if is_one_person:
             paid = (*paid, *collected.priced.copay_paid)
         quoted.append(QuotedVisit(hoso, visit, _with_same_day_note(collected.priced, submitted, visits)))
-        if collected.ours is not None:
-            differences = compare_with_stated(collected.ours, file=file, hoso=hoso, ma_lk=visit.ma_lk)
+        if collected.computed is not None:
+            differences = compare_with_stated(collected.computed, file=file, hoso=hoso, ma_lk=visit.ma_lk)
             findings.extend(exclude_reported(differences, read_so_far))
     return Quote(tuple(quoted), tuple(findings), len(read) + unbuilt)
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from billing.core.ids import FacilityId
 from billing.db.database import Transaction
+from billing.db.rows import read_row
+from billing.organizations.domain.approval import Approval
 
 _ADD_FACILITY_POLICY = """
     INSERT INTO facility_policy (organization_id, id, facility_id, valid_from, options) VALUES ($1, $2, $3, $4, $5)
@@ -46,6 +47,17 @@ async def read_policy_on(tx: Transaction, facility_id: FacilityId, day: date) ->
     return options
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacilityPolicy:
+    """A set of readings of a facility, or a proposal of one; `approval` is read by the service."""
+
+    id: UUID
+    facility_code: str
+    valid_from: date
+    options: Mapping[str, str]
+    approval: Approval | None = None
+
+
 _READ_FACILITY_POLICIES = """
     SELECT one.id, facility.code AS facility_code, one.valid_from, one.options
     FROM facility_policy AS one
@@ -63,7 +75,7 @@ async def read_facility_policies(
     limit: int,
     policy_id: UUID | None = None,
     facility_code: str | None = None,
-) -> list[Mapping[str, Any]]:
+) -> list[FacilityPolicy]:
     """Sets and proposals below `after`, the newest first; None filters nothing."""
     rows = await tx.fetch(_READ_FACILITY_POLICIES, tx.organization_id, after, limit, policy_id, facility_code)
-    return [dict(row) for row in rows]
+    return [read_row(FacilityPolicy, row) for row in rows]

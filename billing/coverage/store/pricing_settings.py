@@ -1,15 +1,23 @@
 """The pricing authority of a facility from a day on, and the list of price differences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from decimal import Decimal
 from uuid import UUID
 
 from billing.core.ids import FacilityId, InvoiceId, VisitId
-from billing.coverage.domain.pricing_authority import FacilityPricing, PriceDay, PriceDifference, PricingAuthority
+from billing.coverage.domain.pricing_authority import (
+    DifferenceFilter,
+    FacilityPricing,
+    PriceDay,
+    PriceDifference,
+    PricingAuthority,
+)
 from billing.db.arrays import columns
 from billing.db.database import Transaction
+from billing.db.rows import read_row
+from billing.organizations.domain.approval import Approval
 
 _ADD_PRICING = """
     INSERT INTO facility_pricing (organization_id, id, facility_id, valid_from, authority, price_day, vendor)
@@ -60,6 +68,19 @@ async def read_pricing_on(tx: Transaction, facility_id: FacilityId, day: date) -
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricingSetting:
+    """Whose amounts a facility collects from a day on, or a proposal of it; `approval` is read by the service."""
+
+    id: UUID
+    facility_code: str
+    valid_from: date
+    authority: PricingAuthority
+    price_day: PriceDay
+    vendor: str
+    approval: Approval | None = None
+
+
 _LIST_PRICINGS = """
     SELECT pricing.id, facility.code AS facility_code, pricing.valid_from, pricing.authority, pricing.price_day,
         pricing.vendor
@@ -78,10 +99,10 @@ async def read_pricings(
     limit: int,
     pricing_id: UUID | None = None,
     facility_code: str | None = None,
-) -> list[Mapping[str, Any]]:
+) -> list[PricingSetting]:
     """Settings and proposals below `after`, the newest first; None filters nothing."""
     rows = await tx.fetch(_LIST_PRICINGS, tx.organization_id, after, limit, pricing_id, facility_code)
-    return [dict(row) for row in rows]
+    return [read_row(PricingSetting, row) for row in rows]
 
 
 _ADD_DIFFERENCES = """
@@ -96,14 +117,21 @@ _ADD_DIFFERENCES = """
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectedInvoice:
+    """The invoice on which differences are found, with its visit, facility, and the vendor of the HIS."""
+
+    facility_id: FacilityId
+    visit_id: VisitId
+    invoice_id: InvoiceId
+    vendor: str
+
+
 async def add_differences(
     tx: Transaction,
     differences: Sequence[tuple[UUID, PriceDifference]],
+    invoice: CollectedInvoice,
     *,
-    facility_id: FacilityId,
-    visit_id: VisitId,
-    invoice_id: InvoiceId,
-    vendor: str,
     recorded_at: datetime,
 ) -> None:
     """List where an invoice was collected otherwise than we came to; what its visit has listed before is left out."""
@@ -113,9 +141,9 @@ async def add_differences(
             each.item.table.value,
             each.item.number,
             each.item.code,
-            each.field,
-            each.theirs,
-            each.ours,
+            each.field.value,
+            each.his_value,
+            each.vienphi_value,
             " ".join(each.rules),
         )
         for each_id, each in differences
@@ -123,13 +151,34 @@ async def add_differences(
     await tx.execute(
         _ADD_DIFFERENCES,
         tx.organization_id,
-        facility_id,
-        visit_id,
-        invoice_id,
-        vendor,
+        invoice.facility_id,
+        invoice.visit_id,
+        invoice.invoice_id,
+        invoice.vendor,
         recorded_at,
         *columns(rows, 8),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedDifference:
+    """A difference on an issued invoice; None where the HIS or vienphi has no such amount."""
+
+    id: UUID
+    facility_code: str
+    visit_id: VisitId
+    ma_lk: str
+    invoice_id: InvoiceId
+    invoice_number: str
+    source_table: str
+    stt: int
+    code: str
+    field: str
+    his_value: Decimal | None
+    vienphi_value: Decimal | None
+    rules: tuple[str, ...]
+    vendor: str
+    recorded_at: datetime
 
 
 _LIST_DIFFERENCES = """
@@ -149,15 +198,17 @@ _LIST_DIFFERENCES = """
 
 
 async def read_differences(
-    tx: Transaction,
-    *,
-    after: UUID | None,
-    limit: int,
-    invoice_id: InvoiceId | None = None,
-    visit_id: VisitId | None = None,
-    field: str | None = None,
-    vendor: str | None = None,
-) -> list[Mapping[str, Any]]:
-    """Differences below `after`, the newest first; None filters nothing."""
-    rows = await tx.fetch(_LIST_DIFFERENCES, tx.organization_id, after, limit, invoice_id, visit_id, field, vendor)
-    return [dict(row) for row in rows]
+    tx: Transaction, wanted: DifferenceFilter, *, after: UUID | None, limit: int
+) -> list[ListedDifference]:
+    """Differences below `after`, the newest first."""
+    rows = await tx.fetch(
+        _LIST_DIFFERENCES,
+        tx.organization_id,
+        after,
+        limit,
+        wanted.invoice_id,
+        wanted.visit_id,
+        wanted.field,
+        wanted.vendor,
+    )
+    return [read_row(ListedDifference, row) for row in rows]

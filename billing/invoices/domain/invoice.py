@@ -31,6 +31,12 @@ class CorrectionNeeded(Refused):
     code = "correction_needed"
 
 
+class FinalBillNeeded(Refused):
+    """The visit has an open visit account: only its final bill invoices it."""
+
+    code = "final_bill_needed"
+
+
 class VisitErased(Refused):
     """The data of the visit were erased after their retention; it can no longer be priced or claimed."""
 
@@ -38,7 +44,7 @@ class VisitErased(Refused):
 
 
 class InvoiceNotIssued(Refused):
-    """The invoice is a draft or was discarded: nothing is owed for it."""
+    """The invoice is a draft or was discarded: it is neither paid nor claimed."""
 
     code = "invoice_not_issued"
 
@@ -80,6 +86,15 @@ class Invoice:
     def deallocate(self, amount: Dong) -> Self:
         """The invoice after the allocation of `amount` was reversed: the amount is owed again."""
         return replace(self, allocated=Dong(self.allocated - amount), version=self.version + 1)
+
+    def correct(self, change: int, *, freed: Dong) -> Self:
+        """The invoice after corrections of the patient's amount, and after `freed` of its allocations became credit."""
+        return replace(
+            self,
+            corrections=self.corrections + change,
+            allocated=Dong(self.allocated - freed),
+            version=self.version + 1,
+        )
 
 
 def shares_still_to_invoice(whole: Shares, earlier: Sequence[Shares]) -> Shares:

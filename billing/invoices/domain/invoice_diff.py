@@ -12,6 +12,7 @@ from typing import NamedTuple
 from billing.core.errors import BillingError
 from billing.core.money import NOTHING, Dong, Shares
 from billing.coverage.domain.price_result import PricedLine, PricedVisit
+from billing.invoices.domain.invoice_details import StoredSnapshot
 from billing.visits.domain.visit import Table
 
 NO_SHARES = Shares(patient=NOTHING, other=NOTHING, insurer=NOTHING)
@@ -50,17 +51,23 @@ class IssuedLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedInvoice:
-    """An invoice as issued. `earlier` are the shares of the visit's invoices before it, in their order.
+    """An invoice as issued, with its price snapshot.
 
+    `earlier` are the shares of each issued invoice of the visit before it, as corrected until then, in their order.
+    `snapshot` is None where an invoice has none, which no version has written.
     `lines` are those of the whole visit so far: the shares of a further invoice are the visit less earlier invoices.
     """
 
     number: str
     ma_lk: str
-    code_version: str
+    snapshot: StoredSnapshot | None
     shares: Shares
     earlier: tuple[Shares, ...]
     lines: tuple[IssuedLine, ...]
+
+    @property
+    def code_version(self) -> str:
+        return "" if self.snapshot is None else self.snapshot.code_version
 
     @property
     def shares_of_visit(self) -> Shares:
@@ -107,7 +114,7 @@ class InvoiceDiff:
 class Totals:
     """Sums of many invoices; those without a price now are counted in `refused` and in no sum."""
 
-    bills: int = 0
+    invoices: int = 0
     changed: int = 0
     refused: int = 0
     patient_more: int = 0
@@ -118,12 +125,12 @@ class Totals:
 
     def count(self, issued: Shares, change: InvoiceDiff | None) -> None:
         """Add one invoice; `change` is None where nothing differs."""
-        self.bills += 1
+        self.invoices += 1
         now = issued if change is None else change.now
         if change is not None and now is None:
             self.refused += 1
             return
-        assert now is not None, "a bill that has a price has shares"
+        assert now is not None, "an invoice that has a price has shares"
         self.changed += change is not None
         self.lines_changed += 0 if change is None else len(change.lines)
         self.patient_more += now.patient > issued.patient
@@ -133,7 +140,7 @@ class Totals:
 
     def add(self, other: "Totals") -> None:
         """Add the sums of other invoices."""
-        self.bills += other.bills
+        self.invoices += other.invoices
         self.changed += other.changed
         self.refused += other.refused
         self.patient_more += other.patient_more

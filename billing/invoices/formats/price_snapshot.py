@@ -1,8 +1,7 @@
 """The price snapshot of an issued invoice: its visit and facility policy as one canonical text, kept permanently.
 
 The text contains its format version. A format is never changed once invoices were issued in it: a new format has the
-next number and its own reader here, so that the oldest invoice can still be recomputed. Version 1 is the format that
-did not name its version.
+next number and its own reader here, so that the oldest invoice can still be recomputed.
 """
 
 import json
@@ -10,22 +9,18 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 
 from billing.core.errors import InvalidValue
-from billing.coverage.domain.policy import OutOfRouteExemption, Policy
+from billing.coverage.domain.policy import Policy
 from billing.coverage.domain.pricing_authority import PricingAuthority, VisitPricing
 from billing.coverage.formats.policy_json import read_policy_options, write_policy_options
 from billing.coverage.formats.visit_input import read_visit
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_document import canonical, content_hash, write_snapshot_visit
 
-FORMAT = 2
-"""The version that is written. 2: as 1, with the version."""
+FORMAT = 1
+"""The version that is written."""
 
-_KEYS_OF_FORMAT = {1: frozenset({"visit", "policy"}), 2: frozenset({"format", "visit", "policy"})}
-_OPTIONAL_KEYS = {1: frozenset[str](), 2: frozenset({"pricing"})}
-
-
-_BEFORE_A_CHOICE = {"out_of_route_exemption": OutOfRouteExemption.OUT_OF_ROUTE_RATE.value}
-"""Policy options whose default differs from the pricing before the option existed, with the earlier behaviour."""
+_KEYS = frozenset({"format", "visit", "policy"})
+_OPTIONAL_KEYS = frozenset({"pricing"})
 
 
 class SnapshotUnreadable(InvalidValue):
@@ -69,27 +64,26 @@ def policy_version(policy: Policy) -> str:
 def read_snapshot(text: str) -> PriceSnapshot:
     """Read the inputs of a price, in any format that was ever written.
 
-    An option that the text does not name was added later: its default is the earlier behaviour, except for those of
-    `_BEFORE_A_CHOICE`.
+    An option that the text does not name was added later: its default must be the earlier behaviour.
     Raises SnapshotUnreadable, or the errors of `read_visit` for its visit.
     """
     try:
         document = json.loads(text, parse_float=Decimal)
     except ValueError as cause:
-        raise SnapshotUnreadable("the frozen text is not JSON") from cause
+        raise SnapshotUnreadable("the price snapshot is not JSON") from cause
     if not isinstance(document, dict):
-        raise SnapshotUnreadable("the frozen text is not an object")
-    snapshot_format = document.get("format", 1)
-    if type(snapshot_format) is not int or snapshot_format not in _KEYS_OF_FORMAT:
-        raise SnapshotUnreadable(f"shape {snapshot_format} of a frozen text is not known to this version")
-    if document.keys() - _OPTIONAL_KEYS[snapshot_format] != _KEYS_OF_FORMAT[snapshot_format]:
+        raise SnapshotUnreadable("the price snapshot is not an object")
+    snapshot_format = document.get("format")
+    if type(snapshot_format) is not int or snapshot_format != FORMAT:
+        raise SnapshotUnreadable(f"format {snapshot_format} of a price snapshot is not known to this version")
+    if document.keys() - _OPTIONAL_KEYS != _KEYS:
         raise SnapshotUnreadable(
-            f"a frozen text of shape {snapshot_format} has other parts than {', '.join(sorted(document))}"
+            f"a price snapshot of format {snapshot_format} has other parts than {', '.join(sorted(document))}"
         )
     if not isinstance(document["visit"], dict) or not isinstance(document["policy"], dict):
-        raise SnapshotUnreadable("visit and policy of a frozen text are objects")
+        raise SnapshotUnreadable("visit and policy of a price snapshot are objects")
     try:
-        policy = read_policy_options({**_BEFORE_A_CHOICE, **document["policy"]})
+        policy = read_policy_options(document["policy"])
     except InvalidValue as cause:
         raise SnapshotUnreadable(cause.detail, field=cause.field) from cause
     return PriceSnapshot(read_visit(document["visit"]), policy, _authority(document.get("pricing")))

@@ -1,5 +1,8 @@
 """Reprice issued invoices from their snapshots, by the running code or under a draft.
 
+The command is `cli/reprice.py`. The input is the price snapshot stored at issue: `formats/price_snapshot.py` reads it,
+and `reprice_batch.py` prices it.
+
 Nothing is written: every transaction is read-only. Invoices are found by cursor, then read and priced in batches, here
 or in several processes with a connection each, few batches ahead: memory is constant for any length of the period.
 Source: docs/design.md §6.
@@ -25,7 +28,7 @@ from billing.core.errors import InvalidValue, NotFound, Unavailable
 from billing.core.ids import InvoiceId, OrganizationId
 from billing.db.database import Database, DatabaseLimits
 from billing.db.tenants import read_organizations
-from billing.invoices.service.reprice_batch import Draft, Outcome, reprice_rows
+from billing.invoices.service.reprice_batch import Draft, Outcome, reprice_issued
 from billing.invoices.store.price_snapshots import (
     InvoiceSelection,
     count_snapshots,
@@ -103,10 +106,10 @@ async def read_drafted_list(database: Database, organization_id: OrganizationId,
         rows = await read_tariffs(tx, limit=1, tariff_id=tariff_id)
         if not rows:
             raise NotFound("no such price list", field="tariff_id")
-        if rows[0]["completed_at"] is None:
+        if rows[0].completed_at is None:
             raise TariffIncomplete("not every row of this draft has arrived; repeat the import")
         prices = (await read_items(tx, [tariff_id]))[tariff_id]
-        return DraftedList(prices=prices, facilities=await read_facilities_of(tx, rows[0]["facility_id"]))
+        return DraftedList(prices=prices, facilities=await read_facilities_of(tx, rows[0].facility_id))
 
 
 async def reprice_invoices(
@@ -133,7 +136,7 @@ async def reprice_invoices(
     outcomes = _in_process(database, spans, draft) if processes is None else _in_workers(processes, spans, draft)
     async with aclosing(outcomes):
         async for span, outcome in outcomes:
-            done += outcome.totals.bills
+            done += outcome.totals.invoices
             yield RepriceProgress(span.organization_id, outcome, done, max(done, total))
 
 
@@ -164,8 +167,8 @@ async def _batches(
 async def reprice_one_batch(database: Database, span: Batch, draft: Draft | None) -> Outcome:
     """Read and price one batch, in one read-only transaction."""
     async with database.transaction(span.organization_id, read_only=True) as tx:
-        rows = await read_snapshots(tx, span.invoice_ids)
-    return reprice_rows(rows, draft)
+        invoices = await read_snapshots(tx, span.invoice_ids)
+    return reprice_issued(invoices, draft)
 
 
 async def _in_process(

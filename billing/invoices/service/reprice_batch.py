@@ -3,33 +3,24 @@
 An invoice that cannot be read or priced is reported with the reason and does not stop the others.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
 
 from billing.core.errors import InvalidValue, Refused
-from billing.core.money import Dong, Shares
 from billing.coverage.domain.parameters import Parameters, load_parameters, read_parameters
 from billing.coverage.domain.pricing_authority import price_again, with_list
 from billing.invoices.domain.invoice import shares_still_to_invoice
 from billing.invoices.domain.invoice_diff import (
-    Amounts,
     InvoiceDiff,
     IssuedInvoice,
-    IssuedLine,
     Totals,
     compare_invoice,
     unpriceable,
 )
 from billing.invoices.formats.price_snapshot import read_snapshot
-from billing.invoices.store.price_snapshots import SnapshotRow
 from billing.tariffs.domain.tariff import DraftedList
-from billing.visits.domain.visit import Table
 from billing.visits.formats.visit_document import content_hash
-
-_TABLES = {table.value: table for table in Table}
 
 
 class InputsChanged(Refused):
@@ -54,60 +45,40 @@ class Outcome:
     totals: Totals
 
 
-def reprice_rows(rows: Sequence[SnapshotRow], draft: Draft | None) -> Outcome:
+def reprice_issued(invoices: Sequence[IssuedInvoice], draft: Draft | None) -> Outcome:
     """Reprice invoices; one that cannot be read or priced is reported and does not stop the others."""
     parameters = (
         load_parameters() if draft is None or draft.parameters is None else _drafted_parameters(draft.parameters)
     )
     totals = Totals()
     changes = []
-    for row in rows:
-        bill = _issued(row)
-        issued_shares = bill.shares if draft is None else bill.shares_of_visit
+    for invoice in invoices:
+        issued_shares = invoice.shares if draft is None else invoice.shares_of_visit
         try:
-            change = _reprice(row, bill, draft, parameters)
+            change = _reprice(invoice, draft, parameters)
         except (InvalidValue, Refused) as refusal:
-            change = unpriceable(bill, refusal, issued_shares=issued_shares)
+            change = unpriceable(invoice, refusal, issued_shares=issued_shares)
         totals.count(issued_shares, change)
         if change is not None:
             changes.append(change)
     return Outcome(tuple(changes), totals)
 
 
-def _reprice(row: SnapshotRow, bill: IssuedInvoice, draft: Draft | None, parameters: Parameters) -> InvoiceDiff | None:
-    if row.document is None or content_hash(row.document) != row.document_hash:
+def _reprice(invoice: IssuedInvoice, draft: Draft | None, parameters: Parameters) -> InvoiceDiff | None:
+    stored = invoice.snapshot
+    if stored is None or content_hash(stored.document) != stored.document_hash:
         raise InputsChanged("the frozen inputs do not have the hash they were frozen with")
-    frozen = read_snapshot(row.document)
+    frozen = read_snapshot(stored.document)
     visit = frozen.visit
     if draft is not None:
         if draft.tariff is not None and visit.facility_code in draft.tariff.facilities:
             visit = with_list(visit, draft.tariff.prices, parameters=parameters, policy=frozen.policy)
         priced = price_again(visit, frozen.authority, parameters=parameters, policy=frozen.policy)
-        return compare_invoice(bill, priced, issued_shares=bill.shares_of_visit, now=priced.shares)
+        return compare_invoice(invoice, priced, issued_shares=invoice.shares_of_visit, now=priced.shares)
     priced = price_again(visit, frozen.authority, parameters=parameters, policy=frozen.policy)
     return compare_invoice(
-        bill, priced, issued_shares=bill.shares, now=shares_still_to_invoice(priced.shares, bill.earlier)
+        invoice, priced, issued_shares=invoice.shares, now=shares_still_to_invoice(priced.shares, invoice.earlier)
     )
-
-
-def _issued(row: SnapshotRow) -> IssuedInvoice:
-    return IssuedInvoice(
-        number=row.number,
-        ma_lk=row.ma_lk,
-        code_version=row.code_version or "",
-        shares=_shares(row.patient_share, row.other_share, row.insurer_share, row.private_share),
-        earlier=tuple(_shares(*earlier) for earlier in json.loads(row.earlier)),
-        lines=tuple(
-            IssuedLine(
-                _TABLES[table], stt, code, name, Amounts(*map(Decimal, rest[:-1])), tuple(dict.fromkeys(rest[-1]))
-            )
-            for table, stt, code, name, *rest in json.loads(row.lines)
-        ),
-    )
-
-
-def _shares(patient: int, other: int, insurer: int, private: int) -> Shares:
-    return Shares(patient=Dong(patient), other=Dong(other), insurer=Dong(insurer), private=Dong(private))
 
 
 @cache

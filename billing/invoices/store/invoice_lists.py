@@ -1,19 +1,14 @@
 """Lists of invoices, the newest first: a page of rows below a cursor, without a total count."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from billing.core.ids import VisitId
 from billing.core.list_slice import ListSlice
 from billing.db.database import Transaction
-from billing.invoices.store.invoice_rows import shares_of
+from billing.db.rows import extend
+from billing.invoices.domain.invoice_details import InvoiceFilter, ListedInvoice
+from billing.invoices.store.invoice_rows import invoice_of
 
 _LIST_INVOICES = """
-    SELECT invoice.id, invoice.number, invoice.visit_id, invoice.visit_version, invoice.state, invoice.version,
-        invoice.patient_share, invoice.other_share, invoice.insurer_share, invoice.private_share, invoice.guarantor,
-        invoice.corrections, invoice.allocated,
-        invoice.owed, invoice.issued_at, visit.ma_lk
-    FROM invoice
+    SELECT invoice.*, visit.ma_lk
+    FROM invoice_state AS invoice
     JOIN visit ON visit.organization_id = $1 AND visit.id = invoice.visit_id
     WHERE invoice.organization_id = $1
         AND ($2::uuid IS NULL OR invoice.id < $2) AND ($3::uuid IS NULL OR invoice.id >= $3)
@@ -23,17 +18,17 @@ _LIST_INVOICES = """
 """
 
 
-async def read_invoices(
-    tx: Transaction,
-    part: ListSlice,
-    *,
-    visit_id: VisitId | None,
-    ma_lk: str | None,
-    number: str | None,
-    state: str | None,
-) -> list[Mapping[str, Any]]:
-    """One page of invoices, without their lines; None filters nothing."""
+async def read_invoices(tx: Transaction, part: ListSlice, wanted: InvoiceFilter) -> list[ListedInvoice]:
+    """One page of invoices, without their lines."""
     rows = await tx.fetch(
-        _LIST_INVOICES, tx.organization_id, part.before, part.first, part.limit, visit_id, ma_lk, number, state
+        _LIST_INVOICES,
+        tx.organization_id,
+        part.before,
+        part.first,
+        part.limit,
+        wanted.visit_id,
+        wanted.ma_lk,
+        wanted.number,
+        wanted.state,
     )
-    return [{**row, "shares": shares_of(dict(row))} for row in rows]
+    return [extend(ListedInvoice, invoice_of(row), ma_lk=row["ma_lk"]) for row in rows]

@@ -1,16 +1,16 @@
 """Invoices: the frozen bill, its lines and the inputs it was computed from."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from billing.core.ids import InvoiceId, VisitId
 from billing.core.money import Shares
-from billing.coverage.domain.price_result import AppliedRule, PricedLine
+from billing.coverage.domain.price_result import AppliedRule, PricedLine, PricedVisit
 from billing.db.arrays import columns
 from billing.db.database import Transaction
 from billing.db.json_codec import encode_json
+from billing.db.rows import extend, read_row
 from billing.invoices.domain.invoice import Invoice
+from billing.invoices.domain.invoice_details import InvoiceDetails, InvoiceLine, StoredSnapshot
 from billing.invoices.store.invoice_rows import invoice_of, shares_of
 
 _NEXT_NUMBER = """
@@ -26,17 +26,36 @@ async def next_number(tx: Transaction, *, series: str, year: int) -> int:
     return number
 
 
+_HAS_OPEN_ACCOUNT = """
+    SELECT 1 FROM visit_account WHERE organization_id = $1 AND visit_id = $2 AND state = 'open' FOR SHARE
+"""
+
+
+async def has_open_account(tx: Transaction, visit_id: VisitId) -> bool:
+    """Whether a visit has an open visit account, which is then locked for reading until the transaction ends."""
+    return await tx.fetchval(_HAS_OPEN_ACCOUNT, tx.organization_id, visit_id) is not None
+
+
 _EARLIER_SHARES = """
-    SELECT patient_share, other_share, insurer_share, private_share FROM invoice
-    WHERE organization_id = $1 AND visit_id = $2 AND state = 'issued'
-    ORDER BY id
+    SELECT patient_share + coalesce(changed.patient, 0) AS patient_share,
+        other_share + coalesce(changed.other, 0) AS other_share,
+        insurer_share + coalesce(changed.insurer, 0) AS insurer_share,
+        private_share + coalesce(changed.private, 0) AS private_share
+    FROM invoice_state AS invoice
+    LEFT JOIN LATERAL (
+        SELECT sum(patient)::bigint AS patient, sum(other)::bigint AS other, sum(insurer)::bigint AS insurer,
+            sum(private)::bigint AS private
+        FROM correction WHERE organization_id = $1 AND invoice_id = invoice.id AND kind = 'price'
+    ) AS changed ON true
+    WHERE invoice.organization_id = $1 AND invoice.visit_id = $2 AND invoice.state = 'issued'
+    ORDER BY invoice.id
 """
 
 
 async def read_earlier_shares(tx: Transaction, visit_id: VisitId) -> list[Shares]:
-    """The shares of the issued invoices of a visit; the visit's row must be locked."""
+    """The shares of the issued invoices of a visit at their corrected price; the visit's row must be locked."""
     rows = await tx.fetch(_EARLIER_SHARES, tx.organization_id, visit_id)
-    return [shares_of(dict(row)) for row in rows]
+    return [shares_of(row) for row in rows]
 
 
 _ADD_INVOICE = """
@@ -57,26 +76,15 @@ _ADD_LINES = """
             insured_amount, level, self_pay, copay, fund, other_funds, reasons)
 """
 
-_ADD_INPUT = """
+_ADD_SNAPSHOT = """
     INSERT INTO invoice_snapshot (organization_id, invoice_id, document, document_hash, policy_version, code_version,
         reasons)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotInput:
-    """The inputs of a price as one canonical text, with the versions that computed it."""
-
-    document: str
-    document_hash: bytes
-    policy_version: str
-    code_version: str
-    reasons: Sequence[AppliedRule]
-
-
-async def add_invoice(tx: Transaction, invoice: Invoice, lines: Sequence[PricedLine], frozen: SnapshotInput) -> None:
-    """Store an invoice with its lines and its snapshot."""
+async def add_invoice(tx: Transaction, invoice: Invoice, priced: PricedVisit, snapshot: StoredSnapshot) -> None:
+    """Store an invoice with the lines and rules of the priced visit, and its snapshot."""
     await tx.execute(
         _ADD_INVOICE,
         tx.organization_id,
@@ -94,24 +102,22 @@ async def add_invoice(tx: Transaction, invoice: Invoice, lines: Sequence[PricedL
         invoice.owed,
         invoice.issued_at,
     )
-    rows = [_line(number, line) for number, line in enumerate(lines, start=1)]
+    rows = [_line(number, line) for number, line in enumerate(priced.lines, start=1)]
     await tx.execute(_ADD_LINES, tx.organization_id, invoice.id, *columns(rows, 17))
     await tx.execute(
-        _ADD_INPUT,
+        _ADD_SNAPSHOT,
         tx.organization_id,
         invoice.id,
-        frozen.document,
-        frozen.document_hash,
-        frozen.policy_version,
-        frozen.code_version,
-        [_reason(reason) for reason in frozen.reasons],
+        snapshot.document,
+        snapshot.document_hash,
+        snapshot.policy_version,
+        snapshot.code_version,
+        [_reason(reason) for reason in priced.reasons],
     )
 
 
 _LOCK_INVOICES = """
-    SELECT id, visit_id, visit_version, number, state, version, patient_share, other_share, insurer_share,
-        private_share, corrections, allocated, issued_at
-    FROM invoice
+    SELECT invoice_state.* FROM invoice_state
     WHERE organization_id = $1 AND id = ANY ($2::uuid[])
     ORDER BY id FOR NO KEY UPDATE
 """
@@ -120,14 +126,25 @@ _LOCK_INVOICES = """
 async def lock_invoices(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> dict[InvoiceId, Invoice]:
     """Read invoices and lock their rows until the transaction ends; missing invoices are omitted."""
     rows = await tx.fetch(_LOCK_INVOICES, tx.organization_id, list(invoice_ids))
-    return {InvoiceId(row["id"]): invoice_of(tuple(row)) for row in rows}
+    return {InvoiceId(row["id"]): invoice_of(row) for row in rows}
+
+
+_UPDATE_ALLOCATED = """
+    UPDATE invoice SET corrections = t.corrections, allocated = t.allocated, owed = t.owed, version = t.version
+    FROM unnest($2::uuid[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])
+        AS t (id, version, corrections, allocated, owed)
+    WHERE invoice.organization_id = $1 AND invoice.id = t.id
+"""
+
+
+async def update_invoices(tx: Transaction, invoices: Sequence[Invoice]) -> None:
+    """Write the corrections and allocations of invoices that this transaction holds locked."""
+    rows = [(one.id, one.version, one.corrections, one.allocated, one.owed) for one in invoices]
+    await tx.execute(_UPDATE_ALLOCATED, tx.organization_id, *columns(rows, 5))
 
 
 _READ_INVOICE = """
-    SELECT invoice.id, invoice.visit_id, invoice.visit_version, invoice.number, invoice.state, invoice.version,
-        invoice.patient_share, invoice.other_share, invoice.insurer_share, invoice.private_share, invoice.guarantor,
-        invoice.corrections, invoice.allocated,
-        invoice.owed, invoice.issued_at, visit.ma_lk,
+    SELECT invoice.*, visit.ma_lk,
         (SELECT reasons FROM invoice_snapshot WHERE invoice_snapshot.organization_id = $1
             AND invoice_snapshot.invoice_id = invoice.id) AS reasons,
         (SELECT document FROM invoice_snapshot WHERE invoice_snapshot.organization_id = $1
@@ -138,16 +155,25 @@ _READ_INVOICE = """
                 'self_pay', self_pay::text, 'copay', copay::text, 'fund', fund::text,
                 'other_funds', other_funds::text, 'reasons', reasons) ORDER BY line), '[]')
          FROM invoice_line WHERE invoice_line.organization_id = $1 AND invoice_line.invoice_id = invoice.id) AS lines
-    FROM invoice
+    FROM invoice_state AS invoice
     JOIN visit ON visit.organization_id = $1 AND visit.id = invoice.visit_id
     WHERE invoice.organization_id = $1 AND invoice.id = $2
 """
 
 
-async def read_invoice(tx: Transaction, invoice_id: InvoiceId) -> Mapping[str, Any] | None:
-    """An invoice with its frozen inputs and its lines, amounts as text of two decimals; None where there is none."""
+async def read_invoice(tx: Transaction, invoice_id: InvoiceId) -> InvoiceDetails | None:
+    """An invoice with its frozen inputs and its lines, which have no breakdown yet; None where there is none."""
     row = await tx.fetchrow(_READ_INVOICE, tx.organization_id, invoice_id)
-    return None if row is None else {**row, "shares": shares_of(dict(row))}
+    if row is None:
+        return None
+    return extend(
+        InvoiceDetails,
+        invoice_of(row),
+        ma_lk=row["ma_lk"],
+        reasons=tuple(read_row(AppliedRule, reason) for reason in row["reasons"] or ()),
+        lines=tuple(read_row(InvoiceLine, line) for line in row["lines"]),
+        document=row["document"],
+    )
 
 
 def _line(number: int, line: PricedLine) -> tuple[object, ...]:

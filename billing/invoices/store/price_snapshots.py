@@ -1,37 +1,24 @@
 """Issued invoices with their price snapshots: found by cursor, read by id, never changed.
 
-Ids that were found may be read over other connections. Documents and lines are returned as stored text.
+Ids that were found may be read over other connections. Documents are returned as stored text.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from billing.core.ids import InvoiceId
 from billing.db.database import Transaction
+from billing.db.rows import read_row
+from billing.invoices.domain.invoice_details import StoredSnapshot
+from billing.invoices.domain.invoice_diff import Amounts, IssuedInvoice, IssuedLine
+from billing.invoices.store.invoice_rows import shares_of
+from billing.visits.domain.visit import Table
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotRow:
-    """An issued invoice, its inputs and its lines.
-
-    `earlier` is JSON: [patient, other, insurer, private] of each issued invoice of the visit before it. `lines` is
-    JSON: [table, stt, code, name, hospital_amount, insured_amount, level, self_pay, copay, fund, other_funds, [rule…]],
-    amounts as texts. `document` is None where an invoice has no snapshot, which no version has written.
-    """
-
-    id: InvoiceId
-    number: str
-    ma_lk: str
-    patient_share: int
-    other_share: int
-    insurer_share: int
-    private_share: int
-    document: str | None
-    document_hash: bytes | None
-    code_version: str | None
-    earlier: str
-    lines: str
+_TABLES = {table.value: table for table in Table}
+_STORED = ("document", "document_hash", "policy_version", "code_version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +34,7 @@ class InvoiceSelection:
 
 
 # An id contains its creation time, within seconds of `issued_at`: a margin of a day on both sides is sufficient, and
-# # lets the primary key find the period.
+# lets the primary key find the period.
 _COUNT = """
     SELECT count(*) FROM invoice
     WHERE invoice.organization_id = $1 AND invoice.state = 'issued'
@@ -94,13 +81,19 @@ async def find_snapshots(
 
 
 _READ = """
-    SELECT invoice.id, invoice.number, visit.ma_lk, invoice.patient_share, invoice.other_share, invoice.insurer_share,
-        invoice.private_share,
-        input.document, input.document_hash, input.code_version,
-        (SELECT coalesce(json_agg(json_build_array(earlier.patient_share, earlier.other_share, earlier.insurer_share,
-                earlier.private_share)
-                ORDER BY earlier.id), '[]')::text
-         FROM invoice AS earlier
+    SELECT invoice, visit.ma_lk, input.document, input.document_hash, input.policy_version,
+        input.code_version,
+        (SELECT jsonb_agg(jsonb_build_object('patient_share', earlier.patient_share + coalesce(changed.patient, 0),
+                'other_share', earlier.other_share + coalesce(changed.other, 0),
+                'insurer_share', earlier.insurer_share + coalesce(changed.insurer, 0),
+                'private_share', earlier.private_share + coalesce(changed.private, 0)) ORDER BY earlier.id)
+         FROM invoice_state AS earlier
+         LEFT JOIN LATERAL (
+            SELECT sum(patient)::bigint AS patient, sum(other)::bigint AS other, sum(insurer)::bigint AS insurer,
+                sum(private)::bigint AS private
+            FROM correction WHERE organization_id = $1 AND correction.invoice_id = earlier.id AND kind = 'price'
+                AND correction.id < invoice.id
+         ) AS changed ON true
          WHERE earlier.organization_id = $1 AND earlier.visit_id = invoice.visit_id AND earlier.state = 'issued'
             AND earlier.id < invoice.id) AS earlier,
         (SELECT coalesce(json_agg(json_build_array(line.source_table, line.stt, line.code, line.name,
@@ -108,7 +101,7 @@ _READ = """
                 line.copay::text, line.fund::text, line.other_funds::text,
                 jsonb_path_query_array(line.reasons, '$[*].rule')) ORDER BY line.line), '[]')::text
          FROM invoice_line AS line WHERE line.organization_id = $1 AND line.invoice_id = invoice.id) AS lines
-    FROM invoice
+    FROM invoice_state AS invoice
     JOIN visit ON visit.organization_id = $1 AND visit.id = invoice.visit_id
     LEFT JOIN invoice_snapshot AS input ON input.organization_id = $1 AND input.invoice_id = invoice.id
     WHERE invoice.organization_id = $1 AND invoice.id = ANY($2::uuid[])
@@ -116,6 +109,24 @@ _READ = """
 """
 
 
-async def read_snapshots(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[SnapshotRow]:
+async def read_snapshots(tx: Transaction, invoice_ids: Sequence[InvoiceId]) -> list[IssuedInvoice]:
     """These invoices, the oldest first."""
-    return [SnapshotRow(**dict(row)) for row in await tx.fetch(_READ, tx.organization_id, invoice_ids)]
+    rows = await tx.fetch(_READ, tx.organization_id, invoice_ids)
+    return [
+        IssuedInvoice(
+            number=row["invoice"]["number"],
+            ma_lk=row["ma_lk"],
+            shares=shares_of(row["invoice"]),
+            snapshot=None
+            if row["document"] is None
+            else read_row(StoredSnapshot, {name: row[name] for name in _STORED}),
+            earlier=tuple(shares_of(each) for each in row["earlier"] or ()),
+            lines=tuple(
+                IssuedLine(
+                    _TABLES[table], stt, code, name, Amounts(*map(Decimal, rest[:-1])), tuple(dict.fromkeys(rest[-1]))
+                )
+                for table, stt, code, name, *rest in json.loads(row["lines"])
+            ),
+        )
+        for row in rows
+    ]

@@ -1,4 +1,6 @@
-"""A proposal of one person that another person decides: its kinds, its states, and the roles that decide each kind.
+"""A proposal of one person that another person decides: its kinds, its states, and the right to decide each kind.
+
+A new kind is also added to `ops/approval_kinds.py` (effect) and to the CHECK and the guard of the table `approval`.
 
 Source: docs/design.md §3.5.
 """
@@ -12,16 +14,26 @@ from uuid import UUID
 from billing.core.actor import Role
 from billing.core.errors import Refused
 from billing.core.ids import PersonId
+from billing.organizations.domain.rights import Right, roles_with
 
 
 class ApprovalKind(StrEnum):
-    """What is proposed. The subject is the price list, setting or policy, the provider account, or the dead letter."""
+    """What is proposed. The subject is the price list, setting or policy, the provider account, the dead letter, the
+    exemption, the debt, the refund, the ledger account, the exception, or the organization.
+    """
 
     TARIFF = "tariff"
     FACILITY_PRICING = "facility_pricing"
     FACILITY_POLICY = "facility_policy"
     ACCOUNT_CHANGE = "account_change"
     DEAD_LETTER_CLOSING = "dead_letter_closing"
+    EXEMPTION = "exemption"
+    WRITE_OFF = "write_off"
+    REFUND = "refund"
+    CHART = "chart"
+    REFUND_LIMIT = "refund_limit"
+    OPENING_BALANCES = "opening_balances"
+    EXCEPTION_DIFFERENCE = "exception_difference"
 
 
 class ApprovalState(StrEnum):
@@ -33,15 +45,9 @@ class ApprovalState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-_FINANCE = frozenset({Role.FINANCE})
-APPROVAL_ROLES: Mapping[ApprovalKind, frozenset[Role]] = {
-    ApprovalKind.TARIFF: _FINANCE,
-    ApprovalKind.FACILITY_PRICING: _FINANCE,
-    ApprovalKind.FACILITY_POLICY: _FINANCE,
-    ApprovalKind.ACCOUNT_CHANGE: frozenset({Role.FINANCE, Role.ADMINISTRATOR}),
-    ApprovalKind.DEAD_LETTER_CLOSING: _FINANCE,
-}
-"""The roles that read and decide proposals of a kind; one of them is enough."""
+def right_of(kind: ApprovalKind) -> Right:
+    """The right to decide proposals of a kind. The rights of the kinds are named after them."""
+    return Right(f"approve_{kind}")
 
 
 class AlreadyDecided(Refused):
@@ -73,5 +79,7 @@ class Approval:
 
 
 def kinds_of(roles: frozenset[Role]) -> frozenset[ApprovalKind]:
-    """The kinds of proposals that a person with these roles reads and decides."""
-    return frozenset(kind for kind, permitted in APPROVAL_ROLES.items() if permitted & roles)
+    """The kinds of proposals that a person with these roles reads: those it decides, or all of them."""
+    if roles & roles_with(Right.READ_ALL_APPROVALS):
+        return frozenset(ApprovalKind)
+    return frozenset(kind for kind in ApprovalKind if roles & roles_with(right_of(kind)))

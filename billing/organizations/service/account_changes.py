@@ -1,8 +1,8 @@
 """Changes of a provider account: payee, thresholds, hosts, any setting. One person proposes, another approves.
 
-An approved change takes effect within `provider_accounts.KEPT`. The service may change no account: the database applies
-an approved change. Secrets are no settings; the service finds them in its own settings. The proposal stands whole in
-the payload of its approval. Source: docs/design.md §3.5 and §7.
+An approved change takes effect within `provider_accounts.CACHE_TTL`. The service may change no account: the database
+applies an approved change. Secrets are no settings; the service finds them in its own settings. The proposal stands
+whole in the payload of its approval. Source: docs/design.md §3.5 and §7.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,9 @@ from billing.core.actor import Actor
 from billing.core.approvals import require_person
 from billing.core.errors import InvalidValue, NotFound, Refused
 from billing.core.ids import OrganizationId
+from billing.core.list_slice import ListSlice
 from billing.db.database import Transaction
-from billing.organizations.domain.approval import Approval, ApprovalKind
+from billing.organizations.domain.approval import Approval, ApprovalKind, ApprovalState
 from billing.organizations.service.approvals import propose
 from billing.organizations.service.context import AccountUnusable, OrganizationContext
 from billing.organizations.service.setup_refusals import ONE_MERCHANT
@@ -116,18 +117,24 @@ async def apply_approved_change(
 async def find_change(context: OrganizationContext, organization_id: OrganizationId, change_id: UUID) -> AccountChange:
     """One change as it stands now. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
-        found = await read_approvals(tx, kinds=(ApprovalKind.ACCOUNT_CHANGE,), approval_id=change_id, limit=1)
+        found = await read_approvals(
+            tx, ListSlice(limit=1), kinds=(ApprovalKind.ACCOUNT_CHANGE,), approval_id=change_id
+        )
     if not found:
         raise NotFound("no such change", field="change_id")
     return _read_change(found[0])
 
 
 async def list_changes(
-    context: OrganizationContext, organization_id: OrganizationId, *, after: UUID | None, limit: int
+    context: OrganizationContext,
+    organization_id: OrganizationId,
+    part: ListSlice,
+    *,
+    state: ApprovalState | None = None,
 ) -> Sequence[AccountChange]:
-    """Changes of all accounts, the newest first."""
+    """Changes of all accounts, the newest first; only those whose approval is in a state where it is given."""
     async with context.database.transaction(organization_id) as tx:
-        found = await read_approvals(tx, kinds=(ApprovalKind.ACCOUNT_CHANGE,), after=after, limit=limit)
+        found = await read_approvals(tx, part, kinds=(ApprovalKind.ACCOUNT_CHANGE,), state=state)
     return [_read_change(approval) for approval in found]
 
 

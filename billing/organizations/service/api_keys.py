@@ -4,7 +4,6 @@ A valid key is cached for a few seconds, so that a program with many requests co
 key is looked up every time.
 """
 
-from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +11,7 @@ from billing.core.actor import Actor, Role
 from billing.core.errors import BillingError, InvalidValue
 from billing.core.ids import OrganizationId
 from billing.organizations.domain.api_key import hash_secret, split_key
+from billing.organizations.domain.rights import Right, roles_with
 from billing.organizations.service.context import OrganizationContext
 from billing.organizations.store.api_keys import find_key
 
@@ -38,18 +38,29 @@ class Caller:
     """The caller: organization, actor and roles.
 
     `name` is the name of the program or person; it stays the same when a key is replaced by its successor.
+    `facility_codes` are the facilities at which the key works; None is all of them.
     """
 
     organization_id: OrganizationId
     actor: Actor
     name: str
     roles: frozenset[Role]
+    facility_codes: frozenset[str] | None = None
 
-    def require(self, permitted: Set[Role]) -> None:
-        """Check that the caller has one of these roles. Raises NotPermitted."""
-        if not self.roles & permitted:
-            needed = " or ".join(sorted(role.value for role in permitted))
+    def has(self, right: Right) -> bool:
+        """Whether a role of the caller has the right."""
+        return not self.roles.isdisjoint(roles_with(right))
+
+    def require(self, right: Right) -> None:
+        """Check that the caller has the right. Raises NotPermitted."""
+        if not self.has(right):
+            needed = " or ".join(sorted(role.value for role in roles_with(right)))
             raise NotPermitted(f"this needs the role {needed}")
+
+    def require_facility(self, code: str) -> None:
+        """Check that the key works at a facility. Raises NotPermitted."""
+        if self.facility_codes is not None and code not in self.facility_codes:
+            raise NotPermitted("this key does not work at this facility")
 
 
 async def authenticate(context: OrganizationContext, key: str) -> Caller:
@@ -58,12 +69,18 @@ async def authenticate(context: OrganizationContext, key: str) -> Caller:
         organization_id, secret = split_key(key)
     except InvalidValue as refusal:
         raise NotAuthenticated("this key is not valid") from refusal
-    async with context.database.transaction(organization_id) as tx:
-        key_found = await find_key(tx, hash_secret(secret), now=context.clock())
+    reads = context.database.single_reads(organization_id)
+    key_found = await find_key(reads, hash_secret(secret), now=context.clock())
     if key_found is None:
         raise NotAuthenticated("this key is not valid")
     actor = Actor.key(key_found.id, acting_for=key_found.person_id)
-    return Caller(organization_id, actor, name=key_found.name, roles=key_found.roles)
+    return Caller(
+        organization_id,
+        actor,
+        name=key_found.name,
+        roles=key_found.roles,
+        facility_codes=key_found.facility_codes,
+    )
 
 
 class KeyRing:

@@ -5,15 +5,16 @@ database guards the same rule: it compares the two persons and refuses an effect
 approval is locked before its subject. Source: docs/design.md §3.5; migrations/0005_persons.sql.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 from billing.core.actor import Actor
 from billing.core.approvals import require_person, require_two_humans
 from billing.core.errors import NotFound, Refused
 from billing.core.ids import PersonId
+from billing.core.list_slice import ListSlice
 from billing.db.context import Context
 from billing.db.database import Transaction
 from billing.ledger.service.audit import note
@@ -60,12 +61,14 @@ class ApprovalEffect(Generic[C]):
     """What the decision on a kind of proposals causes, besides the record of the decision itself.
 
     `check` runs before an approval, with no transaction open. `on_approved` and `on_rejected` are steps in the
-    transaction of the decision; an error in them rolls it back. None is no effect.
+    transaction of the decision; an error in them rolls it back. None is no effect. `is_posting`: an approval posts
+    money.
     """
 
     check: Callable[[C, Approval], Awaitable[None]] | None = None
     on_approved: Callable[[Transaction, C, Approval, Actor], Awaitable[None]] | None = None
     on_rejected: Callable[[Transaction, C, Approval, Actor], Awaitable[None]] | None = None
+    is_posting: bool = False
 
 
 async def propose(
@@ -155,7 +158,7 @@ async def require_second_person(tx: Transaction, first: PersonId, actor: Actor) 
 
 async def find_approval(tx: Transaction, approval_id: UUID) -> Approval:
     """One proposal with its decision. Raises NotFound."""
-    found = await read_approvals(tx, kinds=tuple(ApprovalKind), approval_id=approval_id, limit=1)
+    found = await read_approvals(tx, ListSlice(limit=1), kinds=tuple(ApprovalKind), approval_id=approval_id)
     if not found:
         raise NotFound("no such proposal", field="approval_id")
     return found[0]
@@ -186,3 +189,17 @@ async def _reject(tx: Transaction, context: Context, proposal: Approval, actor: 
 
 async def _note(tx: Transaction, context: Context, actor: Actor, proposal: Approval, state: ApprovalState) -> None:
     await note(tx, context, actor, f"{proposal.kind}_{state}", ("approval", proposal.id))
+
+
+class _Subject(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+Subject = TypeVar("Subject", bound=_Subject)
+
+
+async def with_approvals(tx: Transaction, kind: ApprovalKind, subjects: Sequence[Subject]) -> list[Subject]:
+    """The dataclasses with their latest proposal in `approval`; None where there is none."""
+    approvals = await read_latest_approvals(tx, kind, [each.id for each in subjects])
+    return [replace(cast(Any, each), approval=approvals.get(each.id)) for each in subjects]

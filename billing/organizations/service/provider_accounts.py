@@ -1,7 +1,7 @@
 """Loads provider accounts: reads them from the database, builds them with settings and secrets, and caches them.
 
 An account that cannot be built is rejected alone: its callers receive an error, and `unusable` lists it. It is built
-again after KEPT, so that a corrected secret is found without a restart.
+again after CACHE_TTL, so that a corrected secret is found without a restart.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from billing.organizations.service.context import AccountUnusable, ProviderAccou
 from billing.organizations.store.organizations import ProviderAccountRow, find_provider_account, read_account_names
 from providers.contract import Callback, Provider
 
-KEPT = timedelta(seconds=30)
+CACHE_TTL = timedelta(seconds=30)
 """How long an account is cached: a change of settings takes effect within this time."""
 
 KEPT_MAX = 10_000
@@ -147,10 +147,10 @@ class StoredProviderAccounts:
         now = self._clock()
         key = (organization_id, name)
         kept = self._kept.get(key)
-        if kept is not None and abs(now - kept[0]) < KEPT:
+        if kept is not None and abs(now - kept[0]) < CACHE_TTL:
             return kept[1]
         refused = self._unusable.get(key)
-        if refused is not None and abs(now - refused[0]) < KEPT:
+        if refused is not None and abs(now - refused[0]) < CACHE_TTL:
             raise AccountUnusable(refused[1].detail)
         # Concurrent callers wait for one read of the account: one transaction for any number of callers.
         reading = self._reading.get(key)

@@ -34,10 +34,10 @@ from billing.organizations.store.api_keys import (
     add_person,
     find_persons,
     grant_roles,
-    list_persons,
+    mark_key_revoked,
+    read_all_persons,
     read_keys,
     rename_person,
-    revoke_key,
 )
 from billing.organizations.store.organizations import (
     ListedAccount,
@@ -221,12 +221,13 @@ class Setup:
         name: str = "desk",
         roles: Collection[Role] = (Role.CASHIER,),
         expires_at: datetime | None = None,
+        facility_codes: Collection[str] | None = None,
     ) -> str:
         """Create a key for a program that acts for a person; the key is returned once and never stored.
 
         An unknown person name, in any spelling, is added; a known person is granted the roles. Two keys of one name may
-        be valid at once, so that one replaces the other without a pause; both act for the same person. Raises
-        InvalidValue, KeyNameTaken, TwoKeysAlive.
+        be valid at once, so that one replaces the other without a pause; both act for the same person.
+        `facility_codes` limits it to some facilities. Raises InvalidValue, KeyNameTaken, TwoKeysAlive.
         """
         if not _KEY_NAME.fullmatch(name):
             raise InvalidValue("a key's name is small letters, digits and hyphens, at most 40", field="name")
@@ -248,6 +249,7 @@ class Setup:
                     created_at=now,
                     expires_at=expires_at,
                     revoked_at=None,
+                    facility_codes=frozenset(facility_codes) if facility_codes else None,
                 )
                 await add_key(tx, key, secret_hash=hash_secret(secret))
         except UniqueViolationError as error:
@@ -265,14 +267,14 @@ class Setup:
     async def revoke_key(self, organization_id: OrganizationId, key_id: ApiKeyId) -> None:
         """Revoke a key; it still works for a few seconds if it was just used. Raises NotFound."""
         async with self._database.transaction(organization_id) as tx:
-            if not await revoke_key(tx, key_id, at=self._clock()):
+            if not await mark_key_revoked(tx, key_id, at=self._clock()):
                 raise NotFound("no such key is alive", field="key_id")
 
     async def list_persons(self, organization_id: OrganizationId) -> list[PersonRow]:
         """All persons of the organization, by name. Raises NotFound."""
         async with self._database.transaction(organization_id) as tx:
             await require_organization(tx)
-            return await list_persons(tx)
+            return await read_all_persons(tx)
 
     async def rename_person(self, organization_id: OrganizationId, person_id: PersonId, name: str) -> None:
         """Rename a person; no other may have the name. Raises NotFound, InvalidValue, NameTaken."""
@@ -304,7 +306,7 @@ class Setup:
         unrevoked = [key for key in await read_keys(tx) if key.name == name and key.revoked_at is None]
         expired = [key for key in unrevoked if key.expires_at is not None and key.expires_at <= now]
         for key in expired:
-            await revoke_key(tx, key.id, at=now)
+            await mark_key_revoked(tx, key.id, at=now)
         alive = [key for key in unrevoked if key not in expired]
         free = sorted({1, 2} - {key.slot for key in alive})
         if not free:

@@ -1,6 +1,6 @@
 """API keys and the persons they act for; only hashes of secrets are stored."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from billing.core.actor import Role
 from billing.core.approvals import Person
 from billing.core.ids import ApiKeyId, PersonId
 from billing.db.database import Transaction
+from billing.db.single_reads import TenantReader
 
 _ADD_PERSON = """
     INSERT INTO person (organization_id, id, name, roles) VALUES ($1, $2, $3, $4)
@@ -56,7 +57,7 @@ _LIST_PERSONS = """
 """
 
 
-async def list_persons(tx: Transaction) -> list[PersonRow]:
+async def read_all_persons(tx: Transaction) -> list[PersonRow]:
     """All persons of the organization, by name."""
     rows = await tx.fetch(_LIST_PERSONS, tx.organization_id)
     return [PersonRow(**{**dict(row), "roles": frozenset(map(Role, row["roles"]))}) for row in rows]
@@ -85,7 +86,10 @@ async def grant_roles(tx: Transaction, person_id: PersonId, roles: Iterable[Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow:
-    """A stored key, without its secret. `slot` is 1 or 2: two keys of one name may be valid at once."""
+    """A stored key, without its secret. `slot` is 1 or 2: two keys of one name may be valid at once.
+
+    `facility_codes` are the facilities at which it works; None is all of them.
+    """
 
     id: ApiKeyId
     name: str
@@ -96,11 +100,13 @@ class KeyRow:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    facility_codes: frozenset[str] | None = None
 
 
 _ADD_KEY = """
-    INSERT INTO api_key (organization_id, id, person_id, name, slot, roles, secret_hash, created_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    INSERT INTO api_key (organization_id, id, person_id, name, slot, roles, secret_hash, created_at, expires_at,
+        facility_codes)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 
 
@@ -117,12 +123,13 @@ async def add_key(tx: Transaction, key: KeyRow, *, secret_hash: bytes) -> None:
         secret_hash,
         key.created_at,
         key.expires_at,
+        None if key.facility_codes is None else sorted(key.facility_codes),
     )
 
 
 _LIST_KEYS = """
     SELECT api_key.id, api_key.name, api_key.slot, api_key.person_id, person.name AS person_name, api_key.roles,
-        api_key.created_at, api_key.expires_at, api_key.revoked_at
+        api_key.created_at, api_key.expires_at, api_key.revoked_at, api_key.facility_codes
     FROM api_key
     JOIN person ON person.organization_id = $1 AND person.id = api_key.person_id
     WHERE api_key.organization_id = $1
@@ -133,7 +140,16 @@ _LIST_KEYS = """
 async def read_keys(tx: Transaction) -> list[KeyRow]:
     """Every key ever created, by name and age."""
     rows = await tx.fetch(_LIST_KEYS, tx.organization_id)
-    return [KeyRow(**{**dict(row), "roles": frozenset(map(Role, row["roles"]))}) for row in rows]
+    return [
+        KeyRow(
+            **{
+                **dict(row),
+                "roles": frozenset(map(Role, row["roles"])),
+                "facility_codes": _codes(row["facility_codes"]),
+            }
+        )
+        for row in rows
+    ]
 
 
 _REVOKE_KEY = """
@@ -141,8 +157,8 @@ _REVOKE_KEY = """
 """
 
 
-async def revoke_key(tx: Transaction, key_id: ApiKeyId, *, at: datetime) -> bool:
-    """Revoke a key; False if there is no unrevoked key of that id."""
+async def mark_key_revoked(tx: Transaction, key_id: ApiKeyId, *, at: datetime) -> bool:
+    """Record that a key is revoked; False if there is no unrevoked key of that id."""
     return await tx.fetchval(_REVOKE_KEY, tx.organization_id, key_id, at) is not None
 
 
@@ -154,11 +170,12 @@ class LiveKey:
     name: str
     person_id: PersonId
     roles: frozenset[Role]
+    facility_codes: frozenset[str] | None
 
 
 _FIND_KEY = """
     SELECT api_key.id, api_key.name, api_key.person_id,
-        ARRAY(SELECT unnest(api_key.roles) INTERSECT SELECT unnest(person.roles)) AS roles
+        ARRAY(SELECT unnest(api_key.roles) INTERSECT SELECT unnest(person.roles)) AS roles, api_key.facility_codes
     FROM api_key
     JOIN person ON person.organization_id = $1 AND person.id = api_key.person_id
     WHERE api_key.organization_id = $1 AND api_key.secret_hash = $2 AND api_key.revoked_at IS NULL
@@ -166,7 +183,7 @@ _FIND_KEY = """
 """
 
 
-async def find_key(tx: Transaction, secret_hash: bytes, *, now: datetime) -> LiveKey | None:
+async def find_key(tx: TenantReader, secret_hash: bytes, *, now: datetime) -> LiveKey | None:
     """The person and roles of a valid key; None if no such key is valid."""
     row = await tx.fetchrow(_FIND_KEY, tx.organization_id, secret_hash, now)
     if row is None:
@@ -176,7 +193,12 @@ async def find_key(tx: Transaction, secret_hash: bytes, *, now: datetime) -> Liv
         name=row["name"],
         person_id=PersonId(row["person_id"]),
         roles=frozenset(map(Role, row["roles"])),
+        facility_codes=_codes(row["facility_codes"]),
     )
+
+
+def _codes(stored: Sequence[str] | None) -> frozenset[str] | None:
+    return None if stored is None else frozenset(stored)
 
 
 def _words(roles: Iterable[Role]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.core.ids import PersonId
+from billing.core.list_slice import ListSlice
 from billing.db.database import Transaction
 from billing.organizations.domain.approval import Approval, ApprovalKind, ApprovalState
 
@@ -103,24 +104,24 @@ _LIST_APPROVALS = """
     JOIN person AS proposer ON proposer.organization_id = $1 AND proposer.id = approval.proposed_by
     LEFT JOIN person AS decider ON decider.organization_id = $1 AND decider.id = approval.decided_by
     WHERE approval.organization_id = $1 AND ($2::uuid IS NULL OR approval.id < $2)
-        AND approval.kind = ANY ($4::text[]) AND ($5::text IS NULL OR approval.state = $5)
-        AND ($6::uuid IS NULL OR approval.id = $6)
-    ORDER BY approval.id DESC LIMIT $3
+        AND ($3::uuid IS NULL OR approval.id >= $3) AND approval.kind = ANY ($5::text[])
+        AND ($6::text IS NULL OR approval.state = $6) AND ($7::uuid IS NULL OR approval.id = $7)
+    ORDER BY approval.id DESC LIMIT $4
 """
 
 
 async def read_approvals(
     tx: Transaction,
+    part: ListSlice,
     *,
     kinds: Collection[ApprovalKind],
     state: ApprovalState | None = None,
     approval_id: UUID | None = None,
-    after: UUID | None = None,
-    limit: int,
 ) -> list[Approval]:
-    """Proposals of some kinds below `after`, the newest first; None filters nothing."""
+    """Proposals of some kinds in a slice, the newest first; None filters nothing."""
+    named = [kind.value for kind in kinds]
     rows = await tx.fetch(
-        _LIST_APPROVALS, tx.organization_id, after, limit, [kind.value for kind in kinds], state, approval_id
+        _LIST_APPROVALS, tx.organization_id, part.before, part.first, part.limit, named, state, approval_id
     )
     return [_approval(dict(row)) for row in rows]
 

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 from uuid import UUID
 
 from asyncpg import UniqueViolationError
@@ -24,7 +23,7 @@ from billing.db.database import Transaction
 from billing.db.idempotency import IdempotentRequest, find_previous_result, save_result
 from billing.ledger.service.audit import note
 from billing.organizations.domain.approval import Approval, ApprovalKind
-from billing.organizations.service.approvals import propose, read_latest_approvals, reject_proposed
+from billing.organizations.service.approvals import propose, reject_proposed, with_approvals
 from billing.organizations.store.organizations import find_facility
 from billing.tariffs.domain.tariff import (
     ListedPrice,
@@ -37,6 +36,7 @@ from billing.tariffs.domain.tariff import (
     next_state,
 )
 from billing.tariffs.store.tariffs import (
+    ListedTariff,
     LockedTariff,
     NewTariff,
     activate,
@@ -51,6 +51,23 @@ from billing.tariffs.store.tariffs import (
     read_tariffs,
     set_state,
 )
+
+__all__ = [
+    "CHUNK",
+    "ListedTariff",
+    "PriceListTerms",
+    "TariffDayTaken",
+    "activate_tariff",
+    "discard_rejected_tariff",
+    "discard_tariff",
+    "find_tariff",
+    "find_tariff_approval",
+    "import_tariff",
+    "list_changes",
+    "list_tariffs",
+    "mark_tariff_approved",
+    "preview_tariff",
+]
 
 CHUNK = 1_000
 """Rows of one transaction of an import: about a tenth of a second."""
@@ -146,7 +163,7 @@ async def import_tariff(
 
 async def find_tariff_approval(context: Context, organization_id: OrganizationId, tariff_id: TariffId) -> Approval:
     """The proposal of a complete list. Raises NotFound, TariffIncomplete."""
-    approval: Approval | None = (await find_tariff(context, organization_id, tariff_id))["approval"]
+    approval = (await find_tariff(context, organization_id, tariff_id)).approval
     if approval is None:
         raise TariffIncomplete("not every row of this draft has arrived; repeat the import")
     return approval
@@ -213,17 +230,17 @@ async def list_tariffs(
     after: UUID | None = None,
     limit: int,
     state: str | None = None,
-) -> list[Mapping[str, Any]]:
+) -> list[ListedTariff]:
     """Price lists, the newest first, without their rows; each with its `approval`, None while it is incomplete."""
     async with context.database.transaction(organization_id) as tx:
         rows = await read_tariffs(tx, after=None if after is None else TariffId(after), limit=limit, state=state)
-        return await _with_approvals(tx, rows)
+        return await with_approvals(tx, ApprovalKind.TARIFF, rows)
 
 
-async def find_tariff(context: Context, organization_id: OrganizationId, tariff_id: TariffId) -> Mapping[str, Any]:
+async def find_tariff(context: Context, organization_id: OrganizationId, tariff_id: TariffId) -> ListedTariff:
     """One price list without its rows, with its `approval`. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
-        rows = await _with_approvals(tx, await read_tariffs(tx, limit=1, tariff_id=tariff_id))
+        rows = await with_approvals(tx, ApprovalKind.TARIFF, await read_tariffs(tx, limit=1, tariff_id=tariff_id))
     if not rows:
         raise NotFound("no such price list", field="tariff_id")
     return rows[0]
@@ -239,9 +256,9 @@ async def list_changes(context: Context, organization_id: OrganizationId, tariff
         if not rows:
             raise NotFound("no such price list", field="tariff_id")
         new = (await read_items(tx, [tariff_id]))[tariff_id]
-        is_counting = rows[0]["activated_at"] is not None
-        day = rows[0]["valid_from"] - _ONE_DAY if is_counting else rows[0]["valid_from"]
-        old = await _prices_in_force(tx, rows[0]["facility_id"], day)
+        is_counting = rows[0].activated_at is not None
+        day = rows[0].valid_from - _ONE_DAY if is_counting else rows[0].valid_from
+        old = await _prices_in_force(tx, rows[0].facility_id, day)
     return await _compare(old, new)
 
 
@@ -283,11 +300,6 @@ async def _discard(tx: Transaction, context: Context, tariff_id: TariffId, actor
     locked = await _lock(tx, tariff_id)
     await set_state(tx, tariff_id, next_state(locked.state, TariffEvent.DISCARD))
     await note(tx, context, actor, "tariff_discarded", ("tariff", tariff_id))
-
-
-async def _with_approvals(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    approvals = await read_latest_approvals(tx, ApprovalKind.TARIFF, [row["id"] for row in rows])
-    return [{**row, "approval": approvals.get(row["id"])} for row in rows]
 
 
 def _day_taken(locked: LockedTariff, other: TariffId | None) -> TariffDayTaken:

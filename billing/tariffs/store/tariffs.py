@@ -1,17 +1,18 @@
 """Price lists as they are stored: the list with its state, its rows, and which one is in force for whom and when."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 import asyncpg
 
 from billing.core.ids import FacilityId, PersonId
 from billing.db.arrays import columns
 from billing.db.database import Transaction
+from billing.db.rows import read_row
+from billing.organizations.domain.approval import Approval
 from billing.tariffs.domain.tariff import ListedPrice, TariffId, TariffState
 
 
@@ -255,6 +256,26 @@ async def read_facilities_of(tx: Transaction, facility_id: FacilityId | None) ->
     return frozenset(row["code"] for row in await tx.fetch(_FACILITIES_OF, tx.organization_id, facility_id))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedTariff:
+    """A price list without its rows; `approval` is read by the service and None while rows are missing."""
+
+    id: TariffId
+    name: str
+    facility_code: str | None
+    facility_id: FacilityId | None
+    valid_from: date
+    valid_until: date | None
+    state: TariffState
+    items: int
+    completed_at: datetime | None
+    drafted_at: datetime
+    activated_at: datetime | None
+    drafted_by: str
+    activated_by: str | None
+    approval: Approval | None = None
+
+
 _LIST_TARIFFS = """
     SELECT tariff.id, tariff.name, facility.code AS facility_code, tariff.facility_id, tariff.valid_from,
         tariff.valid_until, tariff.state, tariff.items_expected AS items, tariff.completed_at, tariff.drafted_at,
@@ -276,7 +297,7 @@ async def read_tariffs(
     limit: int,
     tariff_id: TariffId | None = None,
     state: str | None = None,
-) -> list[Mapping[str, Any]]:
+) -> list[ListedTariff]:
     """Lists below `after` without their rows, the newest first; None filters nothing."""
     rows = await tx.fetch(_LIST_TARIFFS, tx.organization_id, after, limit, tariff_id, state)
-    return [dict(row) for row in rows]
+    return [read_row(ListedTariff, row) for row in rows]

@@ -11,6 +11,7 @@ from datetime import date
 
 from billing.core.errors import InvalidValue
 from billing.core.text import is_garbled, is_person_name
+from billing.core.vietnamese import is_read_from_vni_or_tcvn3
 from billing.visits.formats.qr_fields import CardUnreadable, read_birth, read_day, read_field, split_fields
 
 _CITIZEN_NUMBER = re.compile(r"[0-9]{12}")
@@ -52,7 +53,7 @@ def read_citizen_card(scanned: bytes | str) -> CitizenCard:
     number, old_number, name, birth, sex, address, *rest = fields
     if not name:
         raise NotACitizenCard("a citizen card has a name", field="HO_TEN")
-    if is_garbled(written[_NAME]) or not is_person_name(name):
+    if is_garbled(written[_NAME]) or is_read_from_vni_or_tcvn3(written[_NAME]) or not is_person_name(name):
         raise CardUnreadable(
             "the name is no Vietnamese text; set the scanner to UTF-8 or to a keyboard of Vietnamese, and scan again",
             field="HO_TEN",

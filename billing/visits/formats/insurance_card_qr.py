@@ -1,5 +1,8 @@
 """The QR code of an insurance card (BHYT): fields cut by "|", names in hex of UTF-8, "$" at the end.
 
+The result is what the code states, not the `Card` that prices a visit (`visits/domain/card.py`). `qr_fields` cuts the
+fields and refuses other bytes. No entry point reads a scanned card yet.
+
 Information for reception, never proof: the card check at the gateway decides, and returns the full code of a card that
 shows only the insurance number. Codes of old cards end after the day of issue. Source:
 docs/reference/hospital-money.md, section 1.2 (positions 9, 10, 11, 13 and 14 are unverified there); rules B-001,

@@ -1,13 +1,17 @@
 """Lists of visits. Rows are returned as stored, the newest first."""
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
 from billing.core.ids import OrganizationId
 from billing.core.list_slice import ListSlice
 from billing.db.context import Context
-from billing.visits.store.visit_lists import read_visits
+from billing.visits.store.visit_lists import ListedVisit, read_visits
+
+__all__ = [
+    "ListedVisit",
+    "VisitState",
+    "list_visits",
+]
 
 
 class VisitState(StrEnum):
@@ -24,7 +28,7 @@ async def list_visits(
     *,
     ma_lk: str | None = None,
     state: VisitState | None = None,
-) -> list[Mapping[str, Any]]:
+) -> list[ListedVisit]:
     """Visits by MA_LK and state; None filters nothing."""
     is_open = None if state is None else state is VisitState.OPEN
     async with context.database.transaction(organization_id) as tx:

@@ -1,10 +1,26 @@
 """Lists of visits, the newest first: a page of rows below a cursor, without a total count."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
+from billing.core.ids import VisitId
 from billing.core.list_slice import ListSlice
 from billing.db.database import Transaction
+from billing.db.rows import read_row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedVisit:
+    """A visit in a list, without its document."""
+
+    id: VisitId
+    ma_lk: str
+    facility_code: str
+    version: int
+    admitted_at: datetime
+    discharged_at: datetime | None
+    created_at: datetime
+
 
 _LIST_VISITS = """
     SELECT visit.id, visit.ma_lk, visit.version, visit.admitted_at, visit.discharged_at, visit.created_at,
@@ -20,7 +36,7 @@ _LIST_VISITS = """
 
 async def read_visits(
     tx: Transaction, part: ListSlice, *, ma_lk: str | None, is_open: bool | None
-) -> list[Mapping[str, Any]]:
+) -> list[ListedVisit]:
     """One page of visits, without their documents; None filters nothing."""
     rows = await tx.fetch(_LIST_VISITS, tx.organization_id, part.before, part.first, part.limit, ma_lk, is_open)
-    return [dict(row) for row in rows]
+    return [read_row(ListedVisit, row) for row in rows]

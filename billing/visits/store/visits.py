@@ -8,6 +8,7 @@ from uuid import UUID
 
 from billing.core.ids import FacilityId, VisitId
 from billing.db.database import Transaction
+from billing.db.rows import read_row
 from billing.visits.domain.visit import Patient, Visit
 
 
@@ -88,6 +89,16 @@ async def update_visit(tx: Transaction, visit_id: VisitId, visit: Visit, *, vers
     await tx.execute(_UPDATE_VISIT, tx.organization_id, visit_id, version, visit.admitted_at, visit.discharged_at)
 
 
+_UPDATE_STAY = """
+    UPDATE visit SET ma_lk = $3, admitted_at = $4, discharged_at = $5 WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def update_stay(tx: Transaction, visit_id: VisitId, visit: Visit) -> None:
+    """Update the key and the times of an open visit; its frozen versions do not change."""
+    await tx.execute(_UPDATE_STAY, tx.organization_id, visit_id, visit.ma_lk, visit.admitted_at, visit.discharged_at)
+
+
 _ADD_CLAIM_FILE = """
     INSERT INTO claim_file (organization_id, id, content, signature, received_at) VALUES ($1, $2, $3, $4, $5)
 """
@@ -150,6 +161,11 @@ async def add_version(
         recorded_at,
     )
     await tx.execute(_ADD_DOCUMENT, tx.organization_id, visit_id, version, dict(document))
+    await keep_patient(tx, visit_id, patient)
+
+
+async def keep_patient(tx: Transaction, visit_id: VisitId, patient: Patient) -> None:
+    """Store the patient of a visit as its source states them last."""
     await tx.execute(
         _KEEP_PATIENT,
         tx.organization_id,
@@ -181,6 +197,20 @@ async def add_findings(
     await tx.execute(_ADD_FINDINGS, tx.organization_id, visit_id, version, numbers, codes, details)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitDetails:
+    """A visit in its newest version. `document` is the submitted document, None once erased."""
+
+    id: VisitId
+    ma_lk: str
+    facility_code: str
+    version: int
+    admitted_at: datetime
+    discharged_at: datetime | None
+    document: Mapping[str, Any] | None
+    findings: tuple[Mapping[str, Any], ...]
+
+
 _READ_VISIT = """
     SELECT visit.id, visit.ma_lk, visit.version, visit.admitted_at, visit.discharged_at, facility.code AS facility_code,
         visit_document.document,
@@ -195,7 +225,7 @@ _READ_VISIT = """
 """
 
 
-async def read_visit(tx: Transaction, visit_id: VisitId) -> Mapping[str, Any] | None:
+async def read_visit(tx: Transaction, visit_id: VisitId) -> VisitDetails | None:
     """A visit in its newest version with its document (None once erased) and findings; None where there is none."""
     row = await tx.fetchrow(_READ_VISIT, tx.organization_id, visit_id)
-    return None if row is None else dict(row)
+    return None if row is None else read_row(VisitDetails, row)

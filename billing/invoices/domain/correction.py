@@ -1,0 +1,213 @@
+"""Corrections of issued invoices: signed changes per payer, and what moves a part of the patient share elsewhere.
+
+A correction of the price changes the shares of an invoice. A guarantor, the fund of an exemption or a write-off takes
+over a part of the patient share. All of them are computed for the invoices of a visit together, from the newest to the
+oldest, so that no share and no amount owed becomes negative. Source: docs/design.md §2, Correction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+from billing.core.ids import InvoiceId
+from billing.core.money import Dong, Shares
+from billing.invoices.domain.invoice import Invoice
+from billing.visits.domain.visit import Table
+
+
+class CorrectionKind(StrEnum):
+    """Whether the price changed, or who bears a part of the patient share."""
+
+    PRICE = "price"
+    GUARANTEE = "guarantee"
+    EXEMPTION = "exemption"
+    WRITE_OFF = "write_off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareChanges:
+    """Signed changes of the shares of an invoice, in đồng."""
+
+    patient: int = 0
+    other: int = 0
+    insurer: int = 0
+    private: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.patient + self.other + self.insurer + self.private
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reduction:
+    """The amount of the patient share of a visit that a guarantor, a fund or a write-off takes over.
+
+    `id` is that of the guarantee, the exemption or the debt; `fund` is that of an exemption.
+    """
+
+    kind: CorrectionKind
+    id: UUID
+    amount: Dong
+    fund: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BilledInvoice:
+    """An issued invoice with its shares at the corrected price, and its part of each reduction by id, in đồng."""
+
+    invoice: Invoice
+    shares: Shares
+    reductions: Mapping[UUID, int] = field(default_factory=dict)
+
+    def with_price(self, changes: ShareChanges) -> Self:
+        """The invoice after a correction of its price; the amount owed is not computed here."""
+        return replace(
+            self,
+            shares=Shares(
+                patient=Dong(self.shares.patient + changes.patient),
+                other=Dong(self.shares.other + changes.other),
+                insurer=Dong(self.shares.insurer + changes.insurer),
+                private=Dong(self.shares.private + changes.private),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """One signed change of an invoice. A negative `patient` amount is a credit note; `source` is the reduction."""
+
+    invoice_id: InvoiceId
+    kind: CorrectionKind
+    changes: ShareChanges
+    source: Reduction | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectedLine:
+    """A line of a visit with its amounts, or with their signed changes; two decimals."""
+
+    table: Table
+    stt: int
+    code: str
+    name: str
+    quantity: Decimal
+    hospital_amount: Decimal
+    insured_amount: Decimal
+    self_pay: Decimal
+    copay: Decimal
+    fund: Decimal
+    other_funds: Decimal
+
+    @property
+    def key(self) -> tuple[Table, int]:
+        return self.table, self.stt
+
+
+_AMOUNTS = ("quantity", "hospital_amount", "insured_amount", "self_pay", "copay", "fund", "other_funds")
+_PAYERS = ("patient", "other", "insurer", "private")
+
+
+def changed_lines(before: Sequence[CorrectedLine], after: Sequence[CorrectedLine]) -> list[CorrectedLine]:
+    """The signed changes of the lines of a visit, by table and number; lines without a change are left out."""
+    old, new = {line.key: line for line in before}, {line.key: line for line in after}
+    changes = []
+    for key in sorted(old.keys() | new.keys()):
+        was, now = old.get(key), new.get(key)
+        named = now or was
+        assert named is not None, "a key is of one side at least"
+        amounts = {
+            name: (getattr(now, name) if now else Decimal(0)) - (getattr(was, name) if was else Decimal(0))
+            for name in _AMOUNTS
+        }
+        if any(amounts.values()):
+            changes.append(replace(named, **amounts))  # type: ignore[arg-type]
+    return changes
+
+
+def price_corrections(whole: Shares, billed: Sequence[BilledInvoice]) -> list[Correction]:
+    """The corrections that bring the invoices of a visit, the oldest first, to its new price to the đồng.
+
+    What a payer owes more goes to the newest invoice; what it owes less is taken from the newest one first, at most its
+    share of each.
+    """
+    newest_first = billed[::-1]
+    changes: dict[InvoiceId, dict[str, int]] = {one.invoice.id: {} for one in newest_first}
+    for payer in _PAYERS:
+        difference = getattr(whole, payer) - sum(getattr(one.shares, payer) for one in billed)
+        for one in newest_first:
+            if difference == 0:
+                break
+            change = difference if difference > 0 else -min(-difference, getattr(one.shares, payer))
+            if change:
+                changes[one.invoice.id][payer] = change
+            difference -= change
+    return [
+        Correction(invoice_id=invoice_id, kind=CorrectionKind.PRICE, changes=ShareChanges(**by_payer))
+        for invoice_id, by_payer in changes.items()
+        if by_payer
+    ]
+
+
+def limit_reductions(patient_share: int, reductions: Sequence[Reduction]) -> list[Reduction]:
+    """The reductions in their order, each at most what the earlier ones leave of the patient share."""
+    limited, rest = [], patient_share
+    for one in reductions:
+        amount = Dong(min(one.amount, rest))
+        rest -= amount
+        limited.append(replace(one, amount=amount))
+    return limited
+
+
+def limit_write_offs(patient_share: int, reductions: Sequence[Reduction], *, covered: int) -> list[Reduction]:
+    """The reductions, each write-off at most what the others and `covered`, the patient's own money, leave owed.
+
+    A share that fell after a write-off takes the write-off back before the patient's money becomes credit.
+    """
+    limited = limit_reductions(patient_share, reductions)
+    rest = patient_share - covered - sum(one.amount for one in limited if one.kind is not CorrectionKind.WRITE_OFF)
+    for position, one in enumerate(limited):
+        if one.kind is CorrectionKind.WRITE_OFF:
+            limited[position] = replace(one, amount=Dong(max(0, min(one.amount, rest))))
+            rest -= limited[position].amount
+    return limited
+
+
+def reduction_corrections(billed: Sequence[BilledInvoice], reductions: Sequence[Reduction]) -> list[Correction]:
+    """The corrections that bring the invoices of a visit, the oldest first, to these reductions.
+
+    A reduction that is no longer needed, or needed on another invoice, is taken back with a positive amount. An earlier
+    reduction of an invoice that is not among `reductions` must be given with the amount 0.
+    """
+    newest_first = billed[::-1]
+    left = {one.invoice.id: int(one.shares.patient) for one in newest_first}
+    corrections = []
+    for reduction in limit_reductions(sum(left.values()), reductions):
+        rest = int(reduction.amount)
+        for one in newest_first:
+            part = min(rest, left[one.invoice.id])
+            rest -= part
+            left[one.invoice.id] -= part
+            change = one.reductions.get(reduction.id, 0) - part
+            if change:
+                corrections.append(
+                    Correction(
+                        invoice_id=one.invoice.id,
+                        kind=reduction.kind,
+                        changes=ShareChanges(patient=change),
+                        source=reduction,
+                    )
+                )
+    return corrections
+
+
+def sum_shares(billed: Sequence[BilledInvoice]) -> Shares:
+    """The shares of the invoices of a visit together, as corrected."""
+    return Shares(
+        patient=Dong(sum(one.shares.patient for one in billed)),
+        other=Dong(sum(one.shares.other for one in billed)),
+        insurer=Dong(sum(one.shares.insurer for one in billed)),
+        private=Dong(sum(one.shares.private for one in billed)),
+    )
