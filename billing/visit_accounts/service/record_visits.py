@@ -7,7 +7,6 @@ the amounts of a source and ours are listed, never refused.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from billing.core.actor import Actor
 from billing.core.errors import InvalidValue, NotFound, NotSupported
@@ -23,6 +22,8 @@ from billing.db.idempotency import IdempotentRequest, find_previous_result, save
 from billing.ledger.store.journal import write_audit
 from billing.organizations.store.organizations import find_facility
 from billing.payments.service.context import PaymentContext
+from billing.visit_accounts.service.visit_snapshot import read_content, snapshot_document
+from billing.visit_accounts.store.accounts import read_account
 from billing.visits.domain.finding import Finding, FindingCode
 from billing.visits.domain.visit import Visit
 from billing.visits.formats.visit_document import canonical, content_hash, write_patient, write_visit
@@ -30,6 +31,7 @@ from billing.visits.formats.visit_value_formats import find_value_warnings
 from billing.visits.formats.xml130.reader import ClaimFile, read_claim_file
 from billing.visits.store.visits import (
     Source,
+    VisitDetails,
     add_claim_file,
     add_findings,
     add_version,
@@ -161,40 +163,41 @@ async def record_visit(
     return taken
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredVisit:
-    """A visit in its newest version. `document` is None once erased; `priced` None then, or where it has no price."""
+async def find_priced_visit(
+    context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId
+) -> tuple[VisitDetails, PricedVisit | None]:
+    """A visit in its newest version with its document and findings, and its current price.
 
-    id: VisitId
-    ma_lk: str
-    facility_code: str
-    version: int
-    document: Mapping[str, Any] | None
-    priced: PricedVisit | None
-    findings: tuple[Mapping[str, Any], ...]
-
-
-async def find_priced_visit(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> StoredVisit:
-    """A visit in its newest version with its current price and its findings. Raises NotFound."""
-    row = await find_visit(context, organization_id, visit_id)
-    document = row["document"]
-    priced = None
-    if document is not None:
-        visit = await asyncio.to_thread(read_visit_json, document)
-        [terms] = await _read_terms(context, organization_id, [visit])
-        priced = (await asyncio.to_thread(lambda: _price_input(visit, terms, (), hoso=1))).priced
-    return StoredVisit(
-        id=visit_id,
-        ma_lk=row["ma_lk"],
-        facility_code=row["facility_code"],
-        version=row["version"],
-        document=document,
-        priced=priced,
-        findings=tuple(row["findings"]),
-    )
+    The document of an open visit account is its newest header and charges. The price is None where the document is
+    erased or has none. Raises NotFound.
+    """
+    details = await find_visit(context, organization_id, visit_id)
+    document = await _live_document(context, organization_id, visit_id) or details.document
+    if document is None:
+        return details, None
+    visit = await asyncio.to_thread(read_visit_json, document)
+    [terms] = await _read_terms(context, organization_id, [visit])
+    priced_input = await asyncio.to_thread(lambda: _price_input(visit, terms, (), hoso=1))
+    return replace(details, document=document), priced_input.priced
 
 
-async def find_visit(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> Mapping[str, Any]:
+async def _live_document(
+    context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId
+) -> Mapping[str, object] | None:
+    """The document of a visit with an account: its newest header and charges; None without, or once erased."""
+    async with context.database.transaction(organization_id, read_only=True) as tx:
+        account = await read_account(tx, visit_id)
+        if account is None:
+            return None
+        content = await read_content(tx, account)
+    if not content.header:
+        return None
+    document = snapshot_document(account, content)
+    document.pop("patient", None)
+    return document
+
+
+async def find_visit(context: PaymentContext, organization_id: OrganizationId, visit_id: VisitId) -> VisitDetails:
     """A visit in its newest version, with its document and findings. Raises NotFound."""
     async with context.database.transaction(organization_id) as tx:
         row = await read_visit(tx, visit_id)
@@ -265,9 +268,9 @@ def _price_input(visit: Visit, terms: PricingInputs, read_findings: tuple[Findin
     except (NotSupported, InvalidValue, PriceNotInForce) as refusal:
         found = refusal_as_finding(refusal, file="", hoso=hoso, ma_lk=visit.ma_lk)
         return PricedInput(hoso, visit, None, (*read_findings, found))
-    if collected.ours is None:
+    if collected.computed is None:
         return PricedInput(hoso, visit, collected.priced, read_findings)
-    differing = compare_with_stated(collected.ours, file="", hoso=hoso, ma_lk=visit.ma_lk)
+    differing = compare_with_stated(collected.computed, file="", hoso=hoso, ma_lk=visit.ma_lk)
     return PricedInput(hoso, visit, collected.priced, (*read_findings, *exclude_reported(differing, read_findings)))
 
 

@@ -1,0 +1,1 @@
+"""The rules of visit accounts. Pure: no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""Messages about open visits: bytes and JSON ↔ values of the domain. Computes no amounts."""

@@ -1,0 +1,1 @@
+"""SQL and rows of visit accounts. Decides nothing."""
