@@ -1,0 +1,1 @@
+"""The rules of reconciliation. Pure: no I/O, no clock, no randomness."""

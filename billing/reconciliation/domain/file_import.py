@@ -1,0 +1,110 @@
+"""The import of one file of a bank or provider: its states, its refusals, and the key of a settlement line.
+
+Statements and their lines are in `statement.py`; `statement_chain.py` compares statements.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import NewType
+from uuid import UUID
+
+from billing.core.errors import InvalidValue, Refused, Unavailable
+from providers.contract import SettlementLine
+
+ImportId = NewType("ImportId", UUID)
+BankAccountId = NewType("BankAccountId", UUID)
+
+REFUSAL_LENGTH_MAX = 2_000
+
+
+class ImportKind(StrEnum):
+    """The sender of the file: the bank (statement) or a provider (settlement)."""
+
+    STATEMENT = "statement"
+    SETTLEMENT = "settlement"
+
+
+class ImportState(StrEnum):
+    """The state of an import. Only the lines of an active import count."""
+
+    STAGING = "staging"
+    ACTIVE = "active"
+    REFUSED = "refused"
+    DISCARDED = "discarded"
+
+
+class ImportUnderWay(Unavailable):
+    """Another import of the organization is under way; nothing was written."""
+
+    code = "import_under_way"
+
+
+class ImportDiscarded(Unavailable):
+    """The lock of this import was lost, and another import discarded what it had staged."""
+
+    code = "import_discarded"
+
+
+class SettlementRefused(InvalidValue):
+    """The settlement file is refused whole: the line, the problem and the action."""
+
+    code = "settlement_unreadable"
+
+
+class BankAccountUnknown(Refused):
+    """A statement names a bank account that the organization does not have."""
+
+    code = "bank_account_unknown"
+
+
+class BankAccountAmbiguous(Refused):
+    """Two banks have an account of this number; the caller names the provider account."""
+
+    code = "bank_account_ambiguous"
+
+
+class LinesNotDistinct(Refused):
+    """Two different lines would have one key; nothing is guessed."""
+
+    code = "lines_not_distinct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedFile:
+    """One file that was imported or refused, for display.
+
+    `lines` counts the lines that are stored or repeated, `new_lines` those that no earlier file stated. While the
+    import is staging they grow. `refusal` is empty unless the state is refused. `account` is the name of the provider
+    account of a settlement file.
+    """
+
+    id: ImportId
+    kind: ImportKind
+    state: ImportState
+    account: str | None
+    file_name: str
+    file_hash: str
+    profile: str
+    is_intraday: bool
+    lines: int
+    new_lines: int
+    refusal: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+def settlement_keys(lines: Iterable[SettlementLine]) -> Iterator[tuple[SettlementLine, UUID]]:
+    """Each line with the key that recognises it in another report of the provider account.
+
+    The key names movement, transaction, amount and fee, and the ordinal among equal lines of the report. Days and
+    bank references do not count: a later report of the same movement may state more of them.
+    """
+    seen: dict[int, int] = {}
+    for line in lines:
+        named = (line.movement.value, line.transaction, line.amount, line.fee)
+        ordinal = seen[hash(named)] = seen.get(hash(named), 0) + 1
+        text = "\x1f".join(map(str, (*named, ordinal)))
+        yield line, UUID(bytes=blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest())

@@ -1,0 +1,233 @@
+"""Write decided candidates as matches with their sweeps. A step.
+
+A tentative line is matched without a sweep; `confirm_matches` posts it once a complete statement repeats the line.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from billing.core.actor import Actor
+from billing.core.errors import Unavailable
+from billing.core.ids import EntryId, RefundId
+from billing.db.database import Transaction
+from billing.ledger.domain.accounts import bank_clearing_account
+from billing.payments.domain.refund import RefundState
+from billing.payments.service.context import PaymentContext
+from billing.payments.service.refunding import complete, lock_with_money
+from billing.reconciliation.domain.match_rules import Candidate, ItemKind, MatchRule, OpenLine, RuleSet
+from billing.reconciliation.domain.sweep import Sweep
+from billing.reconciliation.service.sweeping import post_sweeps
+from billing.reconciliation.store.match_runs import add_rule_set, read_rule_set
+from billing.reconciliation.store.matches import (
+    NewItem,
+    NewMatch,
+    RunStamp,
+    add_items,
+    add_matches,
+    count_locked_live,
+    post_matches,
+    read_unposted,
+)
+from billing.reconciliation.store.matching_items import read_posted_amounts
+from billing.reconciliation.store.stored_matches import StoredMatch
+
+
+class MatchChanged(Unavailable):
+    """A person ended or made a match of these lines meanwhile; the run reads them again."""
+
+    code = "match_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A decided candidate with its line."""
+
+    line: OpenLine
+    candidate: Candidate
+
+    @property
+    def sweep(self) -> Sweep:
+        """The entry part of this match."""
+        return Sweep(
+            booked_on=self.line.booked_on,
+            bank_account_id=self.line.bank_account_id,
+            clearing_subject=self.candidate.clearing_subject,
+            amount=self.line.amount,
+            expected=self.candidate.expected,
+            fee=self.candidate.fee,
+        )
+
+
+async def current_rules(tx: Transaction, context: PaymentContext) -> RuleSet:
+    """The newest rule set of the organization; the first one has the default tolerances and terms."""
+    rules = await read_rule_set(tx)
+    if rules is None:
+        await add_rule_set(tx, RuleSet(version=1), by=None, at=context.clock())
+        rules = await read_rule_set(tx)
+    assert rules is not None, "it was stored now, or by another transaction"
+    return rules
+
+
+async def write_decided(
+    tx: Transaction,
+    context: PaymentContext,
+    decided: Sequence[Decided],
+    rule: MatchRule,
+    stamp: RunStamp,
+    *,
+    reason: str = "",
+) -> int:
+    """Match lines with their items and post the sweeps of confirmed lines; returns how many were matched.
+
+    An item that waits with its settlement line keeps its match. A transfer of a refund is completed by its line.
+    Raises MatchChanged, NoOpenDay.
+    """
+    if not decided:
+        return 0
+    for each in decided:
+        if each.candidate.item_kind is ItemKind.REFUND and not each.line.is_tentative:
+            await complete_transfer(
+                tx, context, RefundId(each.candidate.item_id), each.line.bank_reference, actor=stamp.actor
+            )
+    joined = [each.candidate.match_id for each in decided if each.candidate.match_id is not None]
+    if joined and await count_locked_live(tx, joined) != len(joined):
+        raise MatchChanged("a match of these lines has changed meanwhile; repeat the request")
+    confirmed = [each for each in decided if not each.line.is_tentative]
+    entries = await post_sweeps(tx, context, [each.sweep for each in confirmed], actor=stamp.actor)
+    entry_of = {each.line.id: entry_id for each, entry_id in zip(confirmed, entries, strict=True)}
+    new, posted, items = [], [], []
+    for each in decided:
+        candidate, is_posted = each.candidate, not each.line.is_tentative
+        match = NewMatch(
+            id=candidate.match_id or context.ids.new(),
+            rule=rule,
+            reason=reason,
+            difference=each.sweep.difference,
+            fee=candidate.fee,
+            entry_id=entry_of.get(each.line.id),
+            clearing_subject=candidate.clearing_subject if is_posted else None,
+        )
+        items.append(
+            NewItem(match_id=match.id, kind=ItemKind.STATEMENT_LINE, item_id=each.line.id, amount=each.line.amount)
+        )
+        if candidate.match_id is None:
+            new.append(match)
+            items.append(
+                NewItem(
+                    match_id=match.id, kind=candidate.item_kind, item_id=candidate.item_id, amount=candidate.expected
+                )
+            )
+        elif is_posted:
+            posted.append(match)
+    await add_matches(tx, new, stamp)
+    if posted and await post_matches(tx, posted) != len(posted):
+        raise MatchChanged("a match of these lines has changed meanwhile; repeat the request")
+    await add_items(tx, items)
+    return len(decided)
+
+
+async def write_reported(
+    tx: Transaction, context: PaymentContext, candidates: Sequence[Candidate], stamp: RunStamp
+) -> int:
+    """Match settlement lines with the movements that they report; nothing is posted. Returns how many were matched.
+
+    A movement that is matched with its statement line keeps its match. Raises MatchChanged.
+    """
+    joined = [each.match_id for each in candidates if each.match_id is not None]
+    if joined and await count_locked_live(tx, joined) != len(joined):
+        raise MatchChanged("a match of these lines has changed meanwhile; repeat the request")
+    new, items = [], []
+    for each in candidates:
+        match_id = each.match_id or context.ids.new()
+        items.append(
+            NewItem(match_id=match_id, kind=ItemKind.SETTLEMENT_LINE, item_id=each.line_id, amount=each.expected)
+        )
+        if each.match_id is None:
+            new.append(NewMatch(id=match_id, rule=MatchRule.TRANSACTION))
+            items.append(NewItem(match_id=match_id, kind=each.item_kind, item_id=each.item_id, amount=each.expected))
+    await add_matches(tx, new, stamp)
+    await add_items(tx, items)
+    return len(candidates)
+
+
+async def confirm_matches(
+    tx: Transaction, context: PaymentContext, import_id: UUID | None, stamp: RunStamp, *, at_most: int
+) -> int:
+    """Post the sweeps of tentative matches whose lines are confirmed now; returns how many. Raises MatchChanged."""
+    unposted = await read_unposted(tx, import_id, at_most=at_most)
+    if not unposted:
+        return 0
+    for each in unposted:
+        if each.item_kind is ItemKind.REFUND:
+            await complete_transfer(tx, context, RefundId(each.item_id), each.bank_reference, actor=stamp.actor)
+    amounts = await read_posted_amounts(tx, [(each.item_kind, each.item_id) for each in unposted])
+    sweeps = [
+        Sweep(
+            booked_on=each.booked_on,
+            bank_account_id=each.bank_account_id,
+            clearing_subject=amounts[each.item_kind, each.item_id].clearing_subject,
+            amount=each.amount,
+            expected=amounts[each.item_kind, each.item_id].expected,
+            fee=amounts[each.item_kind, each.item_id].fee,
+        )
+        for each in unposted
+    ]
+    entries = await post_sweeps(tx, context, sweeps, actor=stamp.actor)
+    posted = [
+        NewMatch(
+            id=each.match_id,
+            rule=MatchRule.BANK_REFERENCE,  # the rule of the match stays as it was
+            difference=sweep.difference,
+            fee=sweep.fee,
+            entry_id=entry_id,
+            clearing_subject=sweep.clearing_subject,
+        )
+        for each, sweep, entry_id in zip(unposted, sweeps, entries, strict=True)
+    ]
+    if await post_matches(tx, posted) != len(posted):
+        raise MatchChanged("a match of these lines has changed meanwhile; repeat the request")
+    return len(posted)
+
+
+async def take_back(
+    tx: Transaction, context: PaymentContext, matches: Sequence[StoredMatch], *, actor: Actor
+) -> list[tuple[UUID, EntryId | None]]:
+    """Post the reversed sweeps of locked matches; returns each with its entry, None if it has posted none."""
+    posted = [match for match in matches if match.entry_id is not None]
+    sweeps = []
+    for match in posted:
+        assert match.booked_on is not None, "a posted match has its line"
+        assert match.bank_account_id is not None, "a posted match has its line"
+        assert match.line_amount is not None, "a posted match has its line"
+        assert match.clearing_subject is not None, "a posted match names its clearing account"
+        sweeps.append(
+            Sweep(
+                booked_on=match.booked_on,
+                bank_account_id=match.bank_account_id,
+                clearing_subject=match.clearing_subject,
+                amount=match.line_amount,
+                expected=match.line_amount - match.difference,
+                fee=match.fee,
+            )
+        )
+    entries = await post_sweeps(tx, context, sweeps, actor=actor, is_reversed=True)
+    entry_of = {match.id: entry_id for match, entry_id in zip(posted, entries, strict=True)}
+    return [(match.id, entry_of.get(match.id)) for match in matches]
+
+
+def with_lines(candidates: Sequence[Candidate], lines: Mapping[UUID, OpenLine]) -> list[Decided]:
+    """Decided candidates with their lines."""
+    return [Decided(line=lines[each.line_id], candidate=each) for each in candidates]
+
+
+async def complete_transfer(
+    tx: Transaction, context: PaymentContext, refund_id: RefundId, bank_reference: str, *, actor: Actor
+) -> None:
+    """Record that the money of a transfer by hand has left, if no person has confirmed it."""
+    refund, parts, _ = await lock_with_money(tx, refund_id)
+    if refund.state is not RefundState.SENT or refund.bank_account_id is None:
+        return
+    done = refund.complete(at=context.clock(), bank_reference=bank_reference)
+    left_from = bank_clearing_account(refund.bank_account_id)
+    await complete(tx, context, done, parts, left_from=left_from, actor=actor)

@@ -1,0 +1,123 @@
+"""The items of a provider account: the payments and entries whose money the provider still holds (113).
+
+The items of a day are those of the last closed day and the movements since: entries of a closed day are final.
+"""
+
+from uuid import UUID
+
+from billing.core.ids import LedgerAccountId
+from billing.core.money import Dong
+from billing.db.database import Transaction
+from billing.reconciliation.domain.day_result import BridgeItem, ItemKind
+from billing.reconciliation.store.bank_bridges import BridgePeriod
+
+# A match posts for the payments that it holds, and for the payments of a payout that it holds.
+_HELD_ITEMS = """
+    WITH entry AS (
+        SELECT id FROM journal_entry
+        WHERE organization_id = $1 AND accounting_date > coalesce($4::date, '-infinity') AND accounting_date <= $3
+    ), posted AS (
+        SELECT match.id, 1 AS times FROM entry
+        JOIN match ON match.organization_id = $1 AND match.entry_id = entry.id
+        UNION ALL
+        SELECT match.id, -1 FROM entry
+        JOIN match ON match.organization_id = $1 AND match.ending_entry_id = entry.id
+    ), swept AS (
+        SELECT item.item_kind, item.item_id, -posted.times * item.amount AS amount
+        FROM posted
+        JOIN match_item AS item ON item.organization_id = $1 AND item.match_id = posted.id
+            AND item.item_kind IN ('payment', 'outflow', 'refund')
+        UNION ALL
+        SELECT ours.item_kind, ours.item_id, -posted.times * ours.amount
+        FROM posted
+        JOIN match_item AS item ON item.organization_id = $1 AND item.match_id = posted.id AND item.item_kind = 'payout'
+        JOIN payout ON payout.organization_id = $1 AND payout.id = item.item_id
+        JOIN settlement_line AS line ON line.organization_id = $1
+            AND line.provider_account_id = payout.provider_account_id AND line.paid_out_on = payout.paid_out_on
+        JOIN match_item AS reported ON reported.organization_id = $1 AND reported.item_kind = 'settlement_line'
+            AND reported.item_id = line.id AND reported.is_live AND reported.match_id <> posted.id
+        JOIN match_item AS ours ON ours.organization_id = $1 AND ours.match_id = reported.match_id
+            AND ours.item_kind IN ('payment', 'outflow', 'refund')
+    ), moved AS (
+        SELECT coalesce(posting.payment_id, posting.entry_id) AS id, posting.payment_id IS NOT NULL AS is_payment,
+            CASE WHEN posting.debit_account_id = $2 THEN posting.amount ELSE -posting.amount END AS amount
+        FROM entry
+        JOIN posting ON posting.organization_id = $1 AND posting.entry_id = entry.id
+            AND $2 IN (posting.debit_account_id, posting.credit_account_id)
+        WHERE NOT EXISTS (SELECT FROM match WHERE match.organization_id = $1 AND match.entry_id = entry.id)
+            AND NOT EXISTS (SELECT FROM match WHERE match.organization_id = $1 AND match.ending_entry_id = entry.id)
+        UNION ALL
+        SELECT payment.id, true, swept.amount FROM swept
+        JOIN payment ON payment.organization_id = $1 AND payment.id = swept.item_id
+            AND payment.provider_account_id = $5
+        WHERE swept.item_kind = 'payment'
+        UNION ALL
+        SELECT part.payment_id, true, sign(swept.amount) * part.amount FROM swept
+        JOIN refund_part AS part ON part.organization_id = $1 AND part.refund_id = swept.item_id
+        JOIN payment ON payment.organization_id = $1 AND payment.id = part.payment_id
+            AND payment.provider_account_id = $5
+        WHERE swept.item_kind = 'refund'
+        UNION ALL
+        SELECT item_id, kind = 'payment_held', amount FROM day_result_item
+        WHERE organization_id = $1 AND day = $4 AND account_kind = 'provider_account' AND account_id = $5
+            AND kind IN ('payment_held', 'entry_held')
+    )
+    SELECT id, is_payment, sum(amount)::bigint AS amount FROM moved
+    GROUP BY id, is_payment HAVING sum(amount) <> 0
+    ORDER BY is_payment DESC, id
+"""
+
+
+async def read_held_items(
+    tx: Transaction, provider_account_id: UUID, ledger_account_id: LedgerAccountId, period: BridgePeriod
+) -> list[BridgeItem]:
+    """What the provider still holds, by payment, and by entry where an entry names no payment."""
+    rows = await tx.fetch(
+        _HELD_ITEMS, tx.organization_id, ledger_account_id, period.day, period.closed, provider_account_id
+    )
+    return [
+        BridgeItem(ItemKind.PAYMENT_HELD if row["is_payment"] else ItemKind.ENTRY_HELD, row["id"], Dong(row["amount"]))
+        for row in rows
+    ]
+
+
+# Only lines since the last closed day, those that were unmatched then, those of a report imported since, and those
+# whose match has ended since. A line that a report adds later belongs to its day, also if that day is closed.
+_SETTLEMENT_ITEMS = """
+    WITH closing AS (
+        SELECT coalesce(
+            (SELECT closed_at FROM day_closing WHERE organization_id = $1 AND day = $4), '-infinity') AS closed_at
+    ), candidate AS (
+        SELECT item_id AS id FROM day_result_item
+        WHERE organization_id = $1 AND day = $4 AND account_kind = 'provider_account' AND account_id = $2
+            AND kind = 'settlement_line_unmatched'
+        UNION
+        SELECT line.id FROM reconciliation_import AS import
+        JOIN settlement_line AS line ON line.organization_id = $1 AND line.import_id = import.id
+        WHERE import.organization_id = $1 AND import.kind = 'settlement' AND import.provider_account_id = $2
+            AND import.state = 'active' AND import.ended_at > (SELECT closed_at FROM closing)
+        UNION
+        SELECT line.id FROM settlement_line AS line
+        WHERE line.organization_id = $1 AND line.provider_account_id = $2
+            AND line.occurred_at >= (coalesce($4::date, '-infinity') + 1)::timestamp AT TIME ZONE interval '7 hours'
+        UNION
+        SELECT item.item_id FROM match
+        JOIN match_item AS item ON item.organization_id = $1 AND item.match_id = match.id
+            AND item.item_kind = 'settlement_line'
+        WHERE match.organization_id = $1 AND match.ended_at > (SELECT closed_at FROM closing)
+    )
+    SELECT line.id, CASE line.movement WHEN 'received' THEN line.amount ELSE -line.amount END AS amount
+    FROM candidate
+    JOIN active_settlement_line AS line ON line.organization_id = $1 AND line.id = candidate.id
+        AND line.provider_account_id = $2
+    WHERE coalesce((line.occurred_at AT TIME ZONE interval '7 hours')::date, line.paid_out_on, $3) <= $3
+        AND NOT EXISTS (SELECT FROM match_item AS item WHERE item.organization_id = $1
+            AND item.item_kind = 'settlement_line' AND item.item_id = line.id AND item.is_live)
+    ORDER BY line.id
+"""
+
+
+async def read_settlement_items(tx: Transaction, provider_account_id: UUID, period: BridgePeriod) -> list[BridgeItem]:
+    """Settlement lines until the day that match no payment of ours."""
+    rows = await tx.fetch(_SETTLEMENT_ITEMS, tx.organization_id, provider_account_id, period.day, period.closed)
+    return [BridgeItem(ItemKind.SETTLEMENT_LINE_UNMATCHED, row["id"], Dong(row["amount"])) for row in rows]

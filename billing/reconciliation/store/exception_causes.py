@@ -1,0 +1,261 @@
+"""What reconciliation finds after matching: lines, items and fees that a person must decide, each with its reason.
+
+Each query reads the state as it is now, over days from `from_day` on; an item has one cause of a kind. Source:
+docs/reconciliation.md, Exceptions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from billing.core.ids import PaymentId, PersonId, ProviderAccountId
+from billing.core.money import Dong
+from billing.db.arrays import columns
+from billing.db.database import Transaction
+from billing.db.rows import read_row
+from billing.payments.domain.exception import ExceptionReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """A disagreement as it is now, in đồng. `payment_id` is the payment of ours that it concerns, if one is known.
+
+    `concerns_id` is the item that a line probably states: it has no cause of its own.
+    """
+
+    reason: ExceptionReason
+    item_kind: str
+    item_id: UUID
+    amount: Dong
+    business_day: date
+    bank_account_id: UUID | None = None
+    provider_account_id: ProviderAccountId | None = None
+    payment_id: PaymentId | None = None
+    concerns_id: UUID | None = None
+
+
+_HAS_IMPORT = """
+    SELECT EXISTS (SELECT FROM reconciliation_import WHERE organization_id = $1 AND state = 'active')
+"""
+
+
+async def has_import(tx: Transaction) -> bool:
+    """Whether a statement or report was ever imported."""
+    found: bool = await tx.fetchval(_HAS_IMPORT, tx.organization_id)
+    return found
+
+
+# A line without a match, and the one item of ours that it may belong to: under its reference or only code with another
+# amount, else of its amount and day without a name. A returned transfer names the reference of the payment in its text.
+# A payout that arrives less a fee is the nearest line of its day below its net amount, at least nine tenths of it.
+# Open lines and waiting items are few and are found first: each look-up reads them, not every payment.
+_LINE_CAUSES = r"""
+    WITH open_line AS MATERIALIZED (
+        SELECT line.*, written.text FROM active_statement_line AS line
+        LEFT JOIN statement_line_text AS written ON written.organization_id = $1 AND written.line_id = line.id
+        WHERE line.organization_id = $1 AND line.booked_on >= $2 AND NOT line.is_tentative
+            AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+                AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+    ), waiting AS MATERIALIZED (
+        SELECT item.* FROM expected_item AS item
+        WHERE item.organization_id = $1 AND item.day >= $2 - 10 AND NOT item.is_at_bank AND item.amount > 0
+            AND EXISTS (SELECT FROM open_line)
+    )
+    SELECT 'statement_line' AS item_kind, line.id AS item_id, abs(line.amount) AS amount,
+        line.booked_on AS business_day, line.bank_account_id, NULL::uuid AS provider_account_id,
+        CASE WHEN line.amount > 0 THEN coalesce(named.payment_id, same.payment_id) ELSE returned.id END AS payment_id,
+        coalesce(named.item_id, payout.item_id, same.item_id) AS concerns_id,
+        CASE
+            WHEN line.amount < 0 AND line.kind <> 'movement' THEN 'bank_charge'
+            WHEN line.amount < 0 AND (returned.id IS NOT NULL OR line.text ~* 'HO.?N TR|TR. L.I')
+                THEN 'returned_transfer'
+            WHEN line.amount < 0 AND line.text ~* '\m(PH[IÍ]|FEE|CHARGE|THU[EẾ])\M' AND line.text !~* 'VI.N PH'
+                THEN 'bank_charge'
+            WHEN line.amount < 0 THEN 'bank_only'
+            WHEN named.amount > line.amount THEN 'amount_low'
+            WHEN named.amount < line.amount THEN 'amount_high'
+            WHEN payout.net IS NOT NULL THEN 'fee_withheld'
+            WHEN cardinality(line.codes) > 0 AND known.id IS NOT NULL THEN 'duplicate_transfer'
+            WHEN cardinality(line.codes) > 0 THEN 'callback_missing'
+            WHEN same.item_id IS NOT NULL THEN 'text_unreadable'
+            ELSE 'bank_only'
+        END AS reason
+    FROM open_line AS line
+    LEFT JOIN LATERAL (
+        SELECT item.item_id, item.amount, CASE item.item_kind WHEN 'payment' THEN item.item_id END AS payment_id
+        FROM waiting AS item
+        WHERE line.amount > 0 AND item.bank_account_id = line.bank_account_id AND item.amount <> line.amount
+            AND item.day BETWEEN line.booked_on - 10 AND line.booked_on + 1
+            AND ((line.bank_reference <> '' AND item.bank_reference = line.bank_reference)
+                OR (cardinality(line.codes) = 1 AND item.code = line.codes[1]))
+        ORDER BY item.bank_reference = line.bank_reference DESC, item.item_id LIMIT 1
+    ) AS named ON true
+    LEFT JOIN LATERAL (
+        SELECT item.item_id, CASE item.item_kind WHEN 'payment' THEN item.item_id END AS payment_id
+        FROM waiting AS item
+        WHERE line.amount > 0 AND line.codes = '{}'
+            AND item.bank_account_id = line.bank_account_id AND item.amount = line.amount
+            AND item.item_kind = 'payment'
+            AND item.day BETWEEN line.booked_on - 1 AND line.booked_on + 1
+        ORDER BY item.item_id LIMIT 1
+    ) AS same ON true
+    LEFT JOIN LATERAL (
+        SELECT item.item_id, item.amount AS net FROM waiting AS item
+        WHERE line.codes = '{}' AND item.bank_account_id = line.bank_account_id
+            AND item.item_kind = 'payout' AND item.day = line.booked_on
+            AND line.amount < item.amount AND line.amount * 10 > item.amount * 9
+            AND NOT EXISTS (SELECT FROM open_line AS nearer WHERE nearer.bank_account_id = line.bank_account_id
+                AND nearer.booked_on = line.booked_on AND nearer.codes = '{}'
+                AND nearer.amount > line.amount AND nearer.amount < item.amount)
+        ORDER BY item.item_id LIMIT 1
+    ) AS payout ON true
+    LEFT JOIN LATERAL (
+        SELECT payment.id FROM intent
+        JOIN payment ON payment.organization_id = $1 AND payment.intent_id = intent.id
+            AND payment.amount = line.amount
+        WHERE intent.organization_id = $1 AND intent.reference_code = ANY (line.codes) LIMIT 1
+    ) AS known ON true
+    LEFT JOIN LATERAL (
+        SELECT payment.id FROM payment
+        WHERE payment.organization_id = $1 AND line.amount < 0 AND payment.bank_account_id = line.bank_account_id
+            AND payment.amount = -line.amount AND payment.bank_reference <> ''
+            AND payment.occurred_at >= (line.booked_on - 30)::timestamp AT TIME ZONE interval '7 hours'
+            AND position(payment.bank_reference IN line.text) > 0
+        ORDER BY payment.id LIMIT 1
+    ) AS returned ON true
+    ORDER BY line.id
+"""
+
+# An item past its term that no line confirms; a payment that an open line may be is decided with that line.
+_ITEM_CAUSES = """
+    SELECT item.item_kind, item.item_id, abs(item.amount) AS amount, item.day AS business_day, item.bank_account_id,
+        item.provider_account_id, CASE item.item_kind WHEN 'payment' THEN item.item_id END AS payment_id,
+        CASE
+            WHEN item.item_kind IN ('payout', 'card_batch') THEN 'payout_not_seen'
+            WHEN item.item_kind = 'payment' AND item.provider_account_id IS NULL THEN 'manual_confirmation_not_seen'
+            ELSE 'ledger_only'
+        END AS reason
+    FROM expected_item AS item
+    WHERE item.organization_id = $1 AND item.day >= $2 AND item.due_on < $3 AND NOT item.is_at_bank
+        AND EXISTS (SELECT FROM bank_statement AS stated
+            JOIN reconciliation_import AS import ON import.organization_id = $1 AND import.id = stated.import_id
+                AND import.state = 'active' AND NOT import.is_intraday
+            WHERE stated.organization_id = $1 AND stated.bank_account_id = item.bank_account_id
+                AND stated.to_day >= item.due_on)
+    ORDER BY item.item_kind, item.item_id
+"""
+
+_SETTLEMENT_CAUSES = """
+    SELECT 'settlement_line' AS item_kind, line.id AS item_id, line.amount,
+        coalesce((line.occurred_at AT TIME ZONE interval '7 hours')::date, line.paid_out_on, $3) AS business_day,
+        NULL::uuid AS bank_account_id, line.provider_account_id, NULL::uuid AS payment_id, 'provider_only' AS reason
+    FROM active_settlement_line AS line
+    WHERE line.organization_id = $1
+        AND coalesce((line.occurred_at AT TIME ZONE interval '7 hours')::date, line.paid_out_on, $3) >= $2
+        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'settlement_line' AND linked.item_id = line.id AND linked.is_live)
+    UNION ALL
+    SELECT 'settlement_line', fee.settlement_line_id, abs(fee.fee - fee.expected_fee),
+        coalesce((line.occurred_at AT TIME ZONE interval '7 hours')::date, line.paid_out_on, $3), NULL,
+        fee.provider_account_id, NULL, 'fee_variance'
+    FROM settlement_fee AS fee
+    JOIN settlement_line AS line ON line.organization_id = $1 AND line.id = fee.settlement_line_id
+    WHERE fee.organization_id = $1 AND fee.movement = 'received' AND abs(fee.fee - fee.expected_fee) > $4
+        AND coalesce((line.occurred_at AT TIME ZONE interval '7 hours')::date, line.paid_out_on, $3) >= $2
+    ORDER BY 1, 2
+"""
+
+# One exception of a payout whose fees no contract explains.
+_PAYOUT_FEE_CAUSES = """
+    SELECT 'payout' AS item_kind, payout.id AS item_id, sum(fee.fee)::bigint AS amount,
+        payout.paid_out_on AS business_day, NULL::uuid AS bank_account_id, payout.provider_account_id,
+        NULL::uuid AS payment_id, 'fee_data_missing' AS reason
+    FROM payout
+    JOIN active_settlement_line AS line ON line.organization_id = $1
+        AND line.provider_account_id = payout.provider_account_id AND line.paid_out_on = payout.paid_out_on
+    JOIN settlement_fee AS fee ON fee.organization_id = $1 AND fee.settlement_line_id = line.id
+        AND fee.movement = 'received' AND fee.fee > 0 AND fee.expected_fee IS NULL
+    WHERE payout.organization_id = $1 AND payout.paid_out_on >= $2
+    GROUP BY payout.id, payout.paid_out_on, payout.provider_account_id
+    ORDER BY payout.id
+"""
+
+
+async def read_causes(tx: Transaction, *, from_day: date, today: date, fee_tolerance: Dong) -> list[Cause]:
+    """Every cause of the days from `from_day` on; an item that an open line concerns has no cause of its own."""
+    organization = tx.organization_id
+    lines = [read_row(Cause, row) for row in await tx.fetch(_LINE_CAUSES, organization, from_day)]
+    items = [read_row(Cause, row) for row in await tx.fetch(_ITEM_CAUSES, organization, from_day, today)]
+    reported = await tx.fetch(_SETTLEMENT_CAUSES, organization, from_day, today, fee_tolerance)
+    fees = await tx.fetch(_PAYOUT_FEE_CAUSES, organization, from_day)
+    concerned = {each for line in lines for each in (line.payment_id, line.concerns_id) if each is not None}
+    return [
+        *lines,
+        *(item for item in items if item.item_id not in concerned),
+        *(read_row(Cause, row) for row in (*reported, *fees)),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownException:
+    """An exception of an item. `is_decided`: a person's decision that stands has closed it."""
+
+    id: UUID
+    reason: ExceptionReason
+    item_kind: str
+    item_id: UUID
+    is_open: bool
+    is_decided: bool
+
+
+_KNOWN = """
+    SELECT one.id, one.reason, one.item_kind, one.item_id, one.state = 'open' AS is_open,
+        one.state = 'closed' AND one.changed_by IS NOT NULL AS is_decided
+    FROM exception_case AS one
+    WHERE one.organization_id = $1 AND one.item_id IS NOT NULL AND one.reason = ANY ($3::text[])
+        AND one.business_day >= $2
+    ORDER BY one.id
+"""
+
+
+async def read_known(tx: Transaction, reasons: Sequence[ExceptionReason], *, from_day: date) -> list[KnownException]:
+    """The exceptions of items for these reasons, open and closed, of the days from `from_day` on."""
+    names = [reason.value for reason in reasons]
+    return [read_row(KnownException, row) for row in await tx.fetch(_KNOWN, tx.organization_id, from_day, names)]
+
+
+_OPEN = """
+    INSERT INTO exception_case (organization_id, id, reason, state, amount, provider_account_id, payment_id, item_kind,
+        item_id, bank_account_id, business_day, opened_at, due_at, owner_id)
+    SELECT $1, t.id, t.reason, 'open', t.amount, t.provider_account_id, t.payment_id, t.item_kind, t.item_id,
+        t.bank_account_id, t.business_day, $2::timestamptz, $2::timestamptz + t.due, t.owner_id
+    FROM unnest($3::uuid[], $4::text[], $5::bigint[], $6::uuid[], $7::uuid[], $8::text[], $9::uuid[], $10::uuid[],
+        $11::date[], $12::interval[], $13::uuid[])
+        AS t (id, reason, amount, provider_account_id, payment_id, item_kind, item_id, bank_account_id, business_day,
+            due, owner_id)
+    ON CONFLICT (organization_id, item_kind, item_id, reason) WHERE state = 'open' AND item_id IS NOT NULL DO NOTHING
+"""
+
+
+async def open_exceptions(
+    tx: Transaction, causes: Sequence[tuple[UUID, Cause, timedelta, PersonId | None]], *, at: datetime
+) -> int:
+    """Open an exception for each cause: id, cause, time until due, owner. Returns how many were opened."""
+    rows = [
+        (
+            exception_id,
+            cause.reason.value,
+            cause.amount,
+            cause.provider_account_id,
+            cause.payment_id,
+            cause.item_kind,
+            cause.item_id,
+            cause.bank_account_id,
+            cause.business_day,
+            due,
+            owner_id,
+        )
+        for exception_id, cause, due, owner_id in causes
+    ]
+    return int((await tx.execute(_OPEN, tx.organization_id, at, *columns(rows, 11))).rpartition(" ")[2])

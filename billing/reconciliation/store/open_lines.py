@@ -1,0 +1,118 @@
+"""Statement lines without a live match: read in chunks by import, or by what they have in common."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from billing.core.list_slice import ListSlice
+from billing.db.arrays import columns
+from billing.db.database import Transaction
+from billing.db.rows import read_row
+from billing.reconciliation.domain.match_rules import OpenLine
+
+# Bank charges are not matched with items of the ledger: a rule of their own books them (exceptions).
+_LINES_OF_IMPORT = """
+    SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
+        line.virtual_account, line.codes, line.is_tentative
+    FROM statement_line AS line
+    WHERE line.organization_id = $1 AND line.import_id = $2 AND line.id > $3 AND line.kind = 'movement'
+        AND EXISTS (SELECT FROM reconciliation_import AS import WHERE import.organization_id = $1
+            AND import.id = $2 AND import.state = 'active')
+        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+    ORDER BY line.id LIMIT $4
+"""
+
+
+async def read_lines_of_import(tx: Transaction, import_id: UUID, *, after: UUID, at_most: int) -> list[OpenLine]:
+    """The next open lines of an active import, by id."""
+    rows = await tx.fetch(_LINES_OF_IMPORT, tx.organization_id, import_id, after, at_most)
+    return [read_row(OpenLine, row) for row in rows]
+
+
+_OPEN_LINES = """
+    SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
+        line.virtual_account, line.codes, line.is_tentative
+    FROM active_statement_line AS line
+    WHERE line.organization_id = $1 AND line.id > $2 AND line.booked_on >= $3 AND line.kind = 'movement'
+        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+    ORDER BY line.id LIMIT $4
+"""
+
+
+async def read_open_lines(tx: Transaction, *, from_day: date, after: UUID, at_most: int) -> list[OpenLine]:
+    """The next open lines of all imports since a day, by id."""
+    rows = await tx.fetch(_OPEN_LINES, tx.organization_id, after, from_day, at_most)
+    return [read_row(OpenLine, row) for row in rows]
+
+
+_NAMED_LINES = """
+    SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
+        line.virtual_account, line.codes, line.is_tentative
+    FROM active_statement_line AS line
+    WHERE line.organization_id = $1 AND line.id = ANY ($2::uuid[]) AND line.kind = 'movement'
+        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+"""
+
+
+async def read_open_lines_of_ids(tx: Transaction, line_ids: Sequence[UUID]) -> list[OpenLine]:
+    """The lines among these that are open."""
+    return [read_row(OpenLine, row) for row in await tx.fetch(_NAMED_LINES, tx.organization_id, list(line_ids))]
+
+
+# Every line that has a reference or code of the given lines competes with them, also outside of their import.
+_RIVALS_BY_REFERENCE = """
+    SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
+        line.virtual_account, line.codes, line.is_tentative
+    FROM (SELECT DISTINCT bank_account_id, bank_reference FROM unnest($2::uuid[], $3::text[])
+        AS given (bank_account_id, bank_reference)) AS given
+    JOIN active_statement_line AS line ON line.organization_id = $1 AND line.bank_account_id = given.bank_account_id
+        AND line.bank_reference = given.bank_reference AND line.bank_reference <> ''
+    WHERE line.kind = 'movement' AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+        AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+"""
+
+
+async def read_lines_with_references(tx: Transaction, lines: Sequence[OpenLine]) -> list[OpenLine]:
+    """The open lines that have a bank reference of these lines; these lines included."""
+    named = [(line.bank_account_id, line.bank_reference) for line in lines if line.bank_reference]
+    rows = await tx.fetch(_RIVALS_BY_REFERENCE, tx.organization_id, *columns(named, 2))
+    return [read_row(OpenLine, row) for row in rows]
+
+
+_RIVALS_BY_CODE = """
+    SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
+        line.virtual_account, line.codes, line.is_tentative
+    FROM (SELECT DISTINCT unnest($2::text[]) AS code) AS given
+    JOIN active_statement_line AS line ON line.organization_id = $1 AND line.codes[1] = given.code
+        AND line.codes <> '{}'
+    WHERE line.kind = 'movement' AND cardinality(line.codes) = 1
+        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+"""
+
+
+async def read_lines_with_codes(tx: Transaction, lines: Sequence[OpenLine]) -> list[OpenLine]:
+    """The open lines whose only code is that of one of these lines; lines with two codes are left out."""
+    codes = [line.codes[0] for line in lines if len(line.codes) == 1]
+    return [read_row(OpenLine, row) for row in await tx.fetch(_RIVALS_BY_CODE, tx.organization_id, codes)]
+
+
+_LIST_OPEN = """
+    SELECT line.id, line.bank_account_id, line.key, line.booked_on, line.amount, line.bank_reference,
+        line.virtual_account, line.codes, line.is_tentative
+    FROM active_statement_line AS line
+    WHERE line.organization_id = $1 AND ($2::uuid IS NULL OR line.id < $2) AND ($3::uuid IS NULL OR line.id >= $3)
+        AND ($5::uuid IS NULL OR line.bank_account_id = $5) AND line.kind = 'movement'
+        AND NOT EXISTS (SELECT FROM match_item AS linked WHERE linked.organization_id = $1
+            AND linked.item_kind = 'statement_line' AND linked.item_id = line.id AND linked.is_live)
+    ORDER BY line.id DESC LIMIT $4
+"""
+
+
+async def list_open_lines(tx: Transaction, part: ListSlice, *, bank_account_id: UUID | None) -> list[OpenLine]:
+    """Open lines of a slice of the list, the newest first; None filters nothing."""
+    rows = await tx.fetch(_LIST_OPEN, tx.organization_id, part.before, part.first, part.limit, bank_account_id)
+    return [read_row(OpenLine, row) for row in rows]
